@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ * board.c - where everything stands on the board, and how it is made; see board.h.
+ *
+ * All places follow from this file's constants, never from what the segment itself says: a
+ * worker that scribbles on the head cannot move the master's pointers. The size is sealed, so
+ * that nobody can cut the segment under another's feet. */
+#include "common/board.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/hash.h"
+
+enum { BOARD_PAGE = 4096 };
+
+_Static_assert(sizeof(struct board_head) <= BOARD_PAGE, "the head is one page");
+_Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "no hidden locks");
+
+/* The parts of the segment, in order; each starts on a page of its own. */
+enum part { HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, PARTS };
+
+static const size_t part_bytes[PARTS] = {
+	[HEAD] = sizeof(struct board_head),
+	[WORKERS] = BOARD_WORKERS * sizeof(struct board_worker),
+	[METRICS] = (BOARD_WORKERS + 1) * sizeof(struct metric_row),
+	[DEPLOYMENTS] = BOARD_DEPLOYMENTS * sizeof(struct board_deployment),
+	[INFLIGHT] = (size_t)BOARD_WORKERS * BOARD_DEPLOYMENTS * sizeof(uint16_t),
+	[SHARDS] = BOARD_SHARDS * sizeof(struct board_shard),
+	[ENTITIES] = (size_t)BOARD_ENTITIES * sizeof(struct board_entity),
+	[SLOTS] = (size_t)BOARD_WORKERS * BOARD_SLOTS * sizeof(struct board_slot),
+};
+
+/* Where a part starts; PARTS gives the size of the whole. */
+static size_t part_at(enum part part)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < (unsigned)part; i++)
+		at += (part_bytes[i] + BOARD_PAGE - 1) / BOARD_PAGE * BOARD_PAGE;
+	return at;
+}
+
+static void lay_out(struct board *b, char *p)
+{
+	b->head = (void *)(p + part_at(HEAD));
+	b->workers = (void *)(p + part_at(WORKERS));
+	b->metrics = (void *)(p + part_at(METRICS));
+	b->deployments = (void *)(p + part_at(DEPLOYMENTS));
+	b->inflight = (void *)(p + part_at(INFLIGHT));
+	b->shards = (void *)(p + part_at(SHARDS));
+	b->entities = (void *)(p + part_at(ENTITIES));
+	b->slots = (void *)(p + part_at(SLOTS));
+	b->size = part_at(PARTS);
+}
+
+static int map_all(int fd, struct board *ret)
+{
+	size_t size = part_at(PARTS);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	lay_out(ret, p);
+	return 0;
+}
+
+static int init_mutexes(struct board *b)
+{
+	pthread_mutexattr_t attr;
+	int err = pthread_mutexattr_init(&attr);
+
+	if (err)
+		return -err;
+	err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	if (!err)
+		err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	for (unsigned i = 0; !err && i < BOARD_SHARDS; i++)
+		err = pthread_mutex_init(&b->shards[i].mutex, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return -err;
+}
+
+static int fill_head(struct board *b)
+{
+	int err = init_mutexes(b);
+
+	if (err)
+		return err;
+	b->head->layout = BOARD_LAYOUT;
+	b->head->size = b->size;
+	b->head->epoch = hash_random_u64();
+	b->head->magic = BOARD_MAGIC;
+	return 0;
+}
+
+static int create_in(int fd, struct board *ret)
+{
+	struct board b;
+	int err;
+
+	if (ftruncate(fd, (off_t)part_at(PARTS)) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+		return -errno;
+	err = map_all(fd, &b);
+	if (err)
+		return err;
+	err = fill_head(&b);
+	if (err) {
+		board_unmap(&b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+int board_create(struct board *ret, int *ret_fd)
+{
+	int err, fd = memfd_create("llmgw-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	err = create_in(fd, ret);
+	if (err)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return err;
+}
+
+int board_map(int fd, struct board *ret)
+{
+	struct board b;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size < 0 || (uint64_t)st.st_size != part_at(PARTS))
+		return -EBADMSG;
+	err = map_all(fd, &b);
+	if (err)
+		return err;
+	if (b.head->magic != BOARD_MAGIC || b.head->layout != BOARD_LAYOUT ||
+	    b.head->size != b.size) {
+		board_unmap(&b);
+		return -EBADMSG;
+	}
+	*ret = b;
+	return 0;
+}
+
+void board_unmap(struct board *b)
+{
+	if (b->head)
+		munmap(b->head, b->size);
+	*b = (struct board){ 0 };
+}
+
+static bool is_alive(const struct board_worker *w)
+{
+	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
+
+	return state != WORKER_EMPTY && state != WORKER_GONE;
+}
+
+uint32_t board_inflight(const struct board *b, uint32_t deployment)
+{
+	uint32_t sum = 0;
+
+	MUST(deployment < BOARD_DEPLOYMENTS);
+	for (uint32_t w = 0; w < BOARD_WORKERS; w++)
+		if (is_alive(&b->workers[w]))	/* else an untouched page may stay untouched */
+			sum += atomic_load_explicit(board_inflight_own(b, w, deployment),
+						    memory_order_relaxed);
+	return sum;
+}
+
+const char *money_reason_text(enum money_reason r)
+{
+	switch (r) {
+	case MONEY_OK:
+		return "ok";
+	case MONEY_STARTING:
+		return "spend is still being read";
+	case MONEY_DISK_FULL:
+		return "disk full";
+	case MONEY_DATABASE:
+		return "database unavailable";
+	case MONEY_JOURNAL:
+		return "journal unavailable";
+	}
+	return "unknown";
+}

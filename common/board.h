@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * board.h - what workers and master tell each other all the time: one shared, writable segment.
+ *
+ * Each field has one writer or is one atomic word; where several words must move together
+ * (budgets) a robust mutex guards a shard and a redo record beside it makes the step whole
+ * again after a kill. Any process may be killed at any instruction. To the master everything
+ * here is input from a stranger. The segment is a sparse memfd; untouched rows cost nothing. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/metrics.h"
+#include "common/str.h"
+
+#define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
+enum {
+	BOARD_LAYOUT = 1,
+	BOARD_WORKERS = 64,
+	BOARD_DEPLOYMENTS = 16384,
+	BOARD_ENTITIES = 1200000,	/* budget rows: keys, later teams, users, organizations */
+	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
+	BOARD_SHARDS = 64,
+	BOARD_LEVELS = 6		/* entities that one request may move together */
+};
+
+enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
+
+struct board_worker {			/* written by the worker, unless said otherwise */
+	_Atomic uint32_t pid, state;		/* by the master */
+	_Atomic uint64_t started_ns;		/* by the master; monotonic */
+	_Atomic uint64_t beat_ns;		/* monotonic; each loop turn and each second */
+	_Atomic uint64_t generation;		/* newest snapshot adopted */
+	_Atomic uint64_t oldest_generation;	/* oldest one that a request still holds */
+	_Atomic uint64_t journal_last;		/* last record appended */
+	_Atomic uint64_t journal_flushed;	/* last record known to be on disk */
+	_Atomic uint64_t journal_committed;	/* by the master: last record in the database */
+	_Atomic uint32_t requests, connections, streams;	/* now */
+	_Atomic uint32_t slots_high;		/* slots ever used: none at or above this is */
+	_Atomic uint64_t loop_lag_ns;		/* longest turn in the last second */
+	uint8_t pad[40];
+};
+_Static_assert(sizeof(struct board_worker) == 128, "board_worker");
+
+struct board_deployment {
+	_Atomic uint64_t id_hash;		/* by the master; 0 = free row */
+	_Atomic uint64_t cooldown_until_ns;	/* monotonic; 0 or past = well */
+	_Atomic uint64_t minute;		/* minute number << 40 | failures << 20 | successes */
+	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
+	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words */
+	_Atomic uint64_t latency_ns, ttft_ns;	/* moving means; 0 = unknown */
+	_Atomic uint64_t requests, failures, cooldowns;
+	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
+	_Atomic uint64_t probed_ns;		/* by the master: last probe, monotonic */
+	_Atomic uint32_t probe_status;		/* by the master: 0 unknown, 1 well, 2 ill */
+	_Atomic uint32_t last_status;		/* HTTP status of the last failure */
+};
+_Static_assert(sizeof(struct board_deployment) == 128, "board_deployment");
+
+struct board_entity {			/* money words only under the shard's mutex */
+	_Atomic uint64_t id;			/* by the master: kind << 56 | row id; 0 = free */
+	_Atomic int64_t settled, reserved;	/* nano-dollars in the running budget period */
+	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words: no mutex */
+	_Atomic uint32_t parallel;		/* requests in flight; under the mutex */
+	_Atomic uint32_t root;			/* by the master: 1 + its hierarchy's root; 0 = itself */
+	_Atomic uint64_t last_used_ns;		/* wall */
+	_Atomic uint64_t requests;
+};
+_Static_assert(sizeof(struct board_entity) == 64, "board_entity");
+
+enum slot_state { SLOT_FREE, SLOT_HELD };
+
+struct board_slot {			/* one admitted request; written by its worker */
+	_Atomic uint32_t state;
+	uint32_t n_levels;
+	uint32_t level[BOARD_LEVELS];		/* entities, the root last: it decides the shard */
+	uint8_t request_id[16];
+	_Atomic int64_t reserve_nano;		/* what Admit and Extend have set aside */
+	_Atomic int64_t running_nano;		/* what has been made so far */
+	_Atomic uint32_t dispatched;		/* bytes have gone to a provider */
+	_Atomic uint32_t tokens_in, tokens_out;
+	uint32_t endpoint;
+	uint64_t key_id, start_wall_ns;
+	_Atomic uint64_t deployment;		/* id_hash of the attempt under way */
+	uint8_t pad[24];
+};
+_Static_assert(sizeof(struct board_slot) == 128, "board_slot");
+
+struct board_move {			/* the redo record: new values, applied again after a kill */
+	uint32_t entity, parallel;
+	int64_t settled, reserved;
+};
+struct board_shard {
+	_Alignas(64) pthread_mutex_t mutex;	/* robust, process-shared */
+	_Atomic uint32_t pending;		/* moves[0..pending) may be applied in part */
+	uint32_t slot_state;			/* what *slot becomes when the moves are done */
+	uint64_t slot;				/* worker * BOARD_SLOTS + number */
+	int64_t slot_reserve;
+	struct board_move moves[BOARD_LEVELS];
+	_Atomic uint64_t repairs;		/* times a dead owner's step was redone */
+};
+_Static_assert(sizeof(struct board_shard) == 256, "board_shard");
+
+struct board_head {
+	uint64_t magic;
+	uint32_t layout, pad;
+	uint64_t size, epoch;			/* epoch: random, of this board */
+	_Atomic uint64_t generation;		/* newest published snapshot; by the master */
+	_Atomic uint32_t money_down;		/* enum money_reason; by the master */
+	_Atomic uint32_t workers_wanted;	/* by the master */
+	_Atomic uint64_t directory_revision;	/* by the master; each change of a key */
+	_Atomic uint64_t started_wall_ns;	/* of the service; by the master */
+	_Atomic uint64_t reloads, reload_failures, worker_restarts;	/* by the master */
+	_Atomic uint64_t last_reload_wall_ns;
+	_Atomic uint64_t ledger_rows, ledger_errors;
+	_Atomic uint32_t ready_workers;
+	uint32_t pad2;
+};
+enum money_reason { MONEY_OK, MONEY_STARTING, MONEY_DISK_FULL, MONEY_DATABASE, MONEY_JOURNAL };
+
+struct board {				/* a mapping: pointers of this process */
+	struct board_head *head;
+	struct board_worker *workers;		/* BOARD_WORKERS */
+	struct metric_row *metrics;		/* BOARD_WORKERS + 1; the last: of the dead, by the master */
+	struct board_deployment *deployments;	/* BOARD_DEPLOYMENTS */
+	_Atomic uint16_t *inflight;		/* [BOARD_WORKERS][BOARD_DEPLOYMENTS], one writer each */
+	struct board_shard *shards;		/* BOARD_SHARDS */
+	struct board_entity *entities;		/* BOARD_ENTITIES */
+	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
+	size_t size;
+};
+
+/* Master: a fresh board. 0 or -errno; *ret_fd is what workers map. */
+int board_create(struct board *ret, int *ret_fd) MUST_USE;
+/* Both: maps; the descriptor stays the caller's. 0, -EBADMSG (another layout), -errno. */
+int board_map(int fd, struct board *ret) MUST_USE;
+void board_unmap(struct board *b);
+
+/* In-flight attempts at a deployment, over the workers that live. */
+uint32_t board_inflight(const struct board *b, uint32_t deployment);
+static inline _Atomic uint16_t *board_inflight_own(const struct board *b, uint32_t worker,
+						   uint32_t deployment)
+{
+	return &b->inflight[(size_t)worker * BOARD_DEPLOYMENTS + deployment];
+}
+const char *money_reason_text(enum money_reason r);
+
+#endif

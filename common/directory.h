@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * directory.h - who may do what: virtual keys (later teams, users, budgets) in one segment.
+ *
+ * Written by the master only, row by row; a row is immutable once published and is replaced,
+ * never edited. Readers find a row by the SHA-256 of the key through an open hash table whose
+ * slots are single words, and copy what they need before they return to their loop. A row that
+ * was replaced is reused only DIR_QUARANTINE_NS later: a worker stopped for longer than that is
+ * dead by the watchdog (10 s). The segment is a sparse memfd that never moves; it is sealed so
+ * that only the mapping of the master who made it can write. */
+#ifndef DIRECTORY_H
+#define DIRECTORY_H
+
+#include <stdatomic.h>
+
+#include "common/hash.h"
+#include "common/str.h"
+
+#define DIR_MAGIC UINT64_C(0x31305249444d4c47)
+#define DIR_QUARANTINE_NS UINT64_C(60000000000)
+enum { DIR_LAYOUT = 1, DIR_NO_LIMIT = -1 };
+
+enum {
+	KEY_ADMIN = 1,			/* proxy_admin: the master key */
+	KEY_BLOCKED = 2,
+	KEY_VIEWER = 4,			/* proxy_admin_viewer */
+	KEY_ALL_MODELS = 8		/* the model list is empty or says so */
+};
+
+/* What the master publishes and a reader gets: in the reader, slices point into the segment. */
+struct dir_key {
+	struct sha256 hash;
+	uint64_t id;			/* row id in the database, never used again; 0 = master key */
+	uint32_t flags;			/* KEY_* */
+	uint32_t entity;		/* its row among the board's entities */
+	uint64_t expires_wall_ns;	/* 0 = never */
+	int64_t max_budget_nano;	/* DIR_NO_LIMIT = none */
+	uint64_t rpm, tpm;		/* 0 = none */
+	uint32_t max_parallel;		/* 0 = none */
+	struct str alias, user_id, team_id;
+	struct str last4;		/* "sk-...abcd" */
+	struct str models;		/* names or patterns, each followed by a NUL byte */
+};
+
+struct dir;				/* a mapping, in the master or in a worker */
+
+/* Master: a fresh segment for up to max_keys. 0 or -errno. *ret_fd is what workers map. */
+int dir_create(uint64_t max_keys, struct dir **ret, int *ret_fd) MUST_USE;
+/* Worker: read-only. Takes fd. 0, -EBADMSG, or -errno. */
+int dir_map(int fd, struct dir **ret) MUST_USE;
+struct dir *dir_free(struct dir *d);
+
+/* Publishes or replaces the row of k->hash; every worker sees it when this returns.
+ * 0, -ENOSPC (segment full), -ENOMEM, -E2BIG (a row above 64 KiB). */
+int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns) MUST_USE;
+/* 0 or -ENOENT. Gone for every worker when this returns. */
+int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns) MUST_USE;
+/* false: no such key. Wait-free, bounded, checks every offset: safe against a torn read. */
+bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *ret);
+uint64_t dir_count(const struct dir *d);
+/* Whether the key may use that model: empty list, exact name, pattern with '*'. */
+bool dir_key_may_use(const struct dir_key *k, struct str model);
+
+#endif

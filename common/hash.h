@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * hash.h - digests, checksums and randomness, from libsodium where a secret is near. */
+#ifndef HASH_H
+#define HASH_H
+
+#include "common/str.h"
+
+struct sha256 {
+	uint8_t b[32];
+};
+
+int hash_init(void) MUST_USE;		/* once a process, before anything else here; 0 or -EIO */
+struct sha256 hash_sha256(struct str s);
+bool hash_sha256_eq(const struct sha256 *a, const struct sha256 *b);	/* constant time */
+void hash_hex(char *out, const void *p, size_t n);	/* 2n characters and a NUL */
+int hash_unhex(void *out, size_t n, struct str hex) MUST_USE;	/* exactly 2n digits, or -EINVAL */
+
+/* SipHash-2-4 under a key that this process drew at start: for tables whose keys strangers
+ * choose. Not for anything that another process must find again. */
+uint64_t hash_table(struct str s);
+/* FNV-1a 64: the same in every process and release; for identifiers, never against strangers. */
+uint64_t hash_stable(struct str s);
+uint64_t hash_stable_more(uint64_t so_far, struct str s);	/* begin with hash_stable(STR("")) */
+
+/* CRC-32C (Castagnoli, RFC 3720 appendix B.4), continuing from `seed`. */
+uint32_t hash_crc32c(uint32_t seed, const void *p, size_t n);
+/* The same without the processor's instruction: the fallback, for the test to compare. */
+uint32_t hash_crc32c_table(uint32_t seed, const void *p, size_t n);
+
+void hash_random(void *p, size_t n);
+uint64_t hash_random_u64(void);
+uint64_t hash_random_below(uint64_t bound);	/* uniform; bound 0 gives 0; fast, not secret */
+/* n random bytes in URL-safe base64 without padding; out takes (n*4+2)/3 + 1 bytes. */
+void hash_random_urlsafe(char *out, size_t n);
+/* A random UUID (RFC 9562 version 4) as 36 characters and a NUL. */
+void hash_uuid(char out[37]);
+
+#endif

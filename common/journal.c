@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ * journal.c - a ring of checked records in a preallocated file; see journal.h.
+ *
+ * The writer stores through a mapping, the reader uses pread on the same pages. To the reader
+ * every byte is a stranger's: number and sum are checked on its own copy. */
+#include "common/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/hash.h"
+#include "common/mem.h"
+
+enum { RECORD = sizeof(struct journal_record), COUNT_MAX = 1 << 24, NAME_MAX_LEN = 48 };
+
+struct head {				/* the file's first page; the rest of it is zero */
+	uint64_t magic;
+	uint32_t layout, slot;
+	uint64_t epoch;
+	uint32_t count, crc;		/* crc: of everything before it */
+};
+_Static_assert(sizeof(struct head) == 32, "head");
+_Static_assert(JOURNAL_HEAD % 512 == 0 && 512 % RECORD == 0, "no record straddles a sector");
+
+struct journal {
+	int fd;
+	struct head head;
+	struct journal_record *records;	/* the writer's mapping; NULL in a reader */
+	_Atomic uint64_t last;		/* the writer's: also read by the flusher thread */
+};
+
+/* -- sums and places -- */
+
+static uint32_t head_crc(const struct head *h)
+{
+	return hash_crc32c(0, h, offsetof(struct head, crc));
+}
+
+static uint32_t record_crc(uint64_t epoch, uint64_t seq, const struct journal_record *r)
+{
+	const size_t from = offsetof(struct journal_record, kind);
+	uint64_t seed = epoch ^ seq;
+
+	return hash_crc32c((uint32_t)seed ^ (uint32_t)(seed >> 32), (const char *)r + from,
+			   RECORD - from);
+}
+
+static uint64_t place_of(const struct journal *j, uint64_t seq)
+{
+	return (seq - 1) % j->head.count;
+}
+
+static off_t file_bytes(uint32_t count)
+{
+	return JOURNAL_HEAD + (off_t)count * RECORD;
+}
+
+/* -- making -- */
+
+static int write_head(int fd, unsigned slot, uint64_t epoch, uint32_t count)
+{
+	struct head h = { .magic = JOURNAL_MAGIC, .layout = JOURNAL_LAYOUT, .slot = slot,
+			  .epoch = epoch, .count = count };
+	ssize_t n;
+
+	h.crc = head_crc(&h);
+	n = pwrite(fd, &h, sizeof h, 0);
+	if (n == (ssize_t)sizeof h)
+		return 0;
+	return n < 0 ? -errno : -ENOSPC;
+}
+
+static int allocate(int fd, off_t bytes)
+{
+	int err;
+
+	do
+		err = posix_fallocate(fd, 0, bytes);
+	while (err == EINTR);
+	return -err;
+}
+
+static int fill_file(int fd, int dirfd, unsigned slot, uint64_t epoch, uint32_t count)
+{
+	int err = allocate(fd, file_bytes(count));
+
+	if (!err)
+		err = write_head(fd, slot, epoch, count);
+	if (!err && fsync(fd))
+		err = -errno;
+	if (!err && fsync(dirfd))
+		err = -errno;
+	return err;
+}
+
+int journal_create(int dirfd, unsigned slot, uint64_t epoch, uint32_t count, int *ret_fd)
+{
+	char name[NAME_MAX_LEN];
+	int fd, err;
+
+	if (!count || count > COUNT_MAX)
+		return -EINVAL;
+	snprintf(name, sizeof name, "%u-%016" PRIx64 ".j", slot, epoch);
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	err = fill_file(fd, dirfd, slot, epoch, count);
+	if (err) {
+		unlinkat(dirfd, name, 0);
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* -- opening -- */
+
+static int read_head(int fd, struct head *ret)
+{
+	struct head h;
+	struct stat st;
+	ssize_t n = pread(fd, &h, sizeof h, 0);
+
+	if (n < 0 || fstat(fd, &st))
+		return -errno;
+	if (n != (ssize_t)sizeof h || h.magic != JOURNAL_MAGIC || h.layout != JOURNAL_LAYOUT ||
+	    h.crc != head_crc(&h) || !h.count || h.count > COUNT_MAX)
+		return -EBADMSG;
+	if (!S_ISREG(st.st_mode) || st.st_size != file_bytes(h.count))
+		return -EBADMSG;
+	*ret = h;
+	return 0;
+}
+
+/* The highest number that stands, valid, where it belongs; 0 in a fresh file. */
+static uint64_t find_last(const struct journal *j)
+{
+	uint64_t last = 0;
+
+	for (uint64_t i = 0; i < j->head.count; i++) {
+		const struct journal_record *r = &j->records[i];
+		uint64_t seq = atomic_load_explicit(&r->seq, memory_order_acquire);
+
+		if (seq > last && place_of(j, seq) == i &&
+		    r->crc == record_crc(j->head.epoch, seq, r))
+			last = seq;
+	}
+	return last;
+}
+
+static int map_records(struct journal *j)
+{
+	char *p = mmap(NULL, (size_t)file_bytes(j->head.count), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       j->fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	j->records = (void *)(p + JOURNAL_HEAD);
+	atomic_store_explicit(&j->last, find_last(j), memory_order_relaxed);
+	return 0;
+}
+
+int journal_map(int fd, bool writable, struct journal **ret)
+{
+	struct journal *j = mem_alloc(sizeof *j);
+	int err;
+
+	if (!j) {
+		close(fd);
+		return -ENOMEM;
+	}
+	j->fd = fd;
+	err = read_head(fd, &j->head);
+	if (!err && writable)
+		err = map_records(j);
+	if (err) {
+		journal_free(j);
+		return err;
+	}
+	*ret = j;
+	return 0;
+}
+
+struct journal *journal_free(struct journal *j)
+{
+	if (!j)
+		return NULL;
+	if (j->records)
+		munmap((char *)j->records - JOURNAL_HEAD, (size_t)file_bytes(j->head.count));
+	close(j->fd);
+	mem_free(j);
+	return NULL;
+}
+
+uint64_t journal_epoch(const struct journal *j)
+{
+	return j->head.epoch;
+}
+
+unsigned journal_slot(const struct journal *j)
+{
+	return j->head.slot;
+}
+
+uint32_t journal_count(const struct journal *j)
+{
+	return j->head.count;
+}
+
+/* -- writing -- */
+
+uint64_t journal_room(const struct journal *j, uint64_t committed_seq)
+{
+	uint64_t last = journal_last(j), ahead = last > committed_seq ? last - committed_seq : 0;
+
+	return ahead < j->head.count ? j->head.count - ahead : 0;
+}
+
+uint64_t journal_append(struct journal *j, struct journal_record *r)
+{
+	const size_t from = sizeof r->seq;
+	uint64_t seq = journal_last(j) + 1;
+	struct journal_record *to;
+
+	MUST(j->records && r->kind >= JOURNAL_INTENT && r->kind < JOURNAL_KINDS);
+	to = &j->records[place_of(j, seq)];
+	r->crc = record_crc(j->head.epoch, seq, r);
+	atomic_store_explicit(&r->seq, seq, memory_order_relaxed);
+	memcpy((char *)to + from, (const char *)r + from, RECORD - from);
+	atomic_store_explicit(&to->seq, seq, memory_order_release);
+	atomic_store_explicit(&j->last, seq, memory_order_release);
+	return seq;
+}
+
+uint64_t journal_last(const struct journal *j)
+{
+	return atomic_load_explicit(&j->last, memory_order_acquire);
+}
+
+int journal_flush(struct journal *j)
+{
+	return fdatasync(j->fd) ? -errno : 0;
+}
+
+/* -- reading -- */
+
+static int copy_record(const struct journal *j, uint64_t seq, struct journal_record *ret)
+{
+	off_t at = JOURNAL_HEAD + (off_t)place_of(j, seq) * RECORD;
+	ssize_t n;
+
+	do
+		n = pread(j->fd, ret, RECORD, at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n != RECORD)
+		return -EBADMSG;
+	return atomic_load_explicit(&ret->seq, memory_order_relaxed) == seq ? 0 : -ENOENT;
+}
+
+/* The number is stored last, so a copy made after it was seen is whole. One copy may be torn
+ * (the order in which the kernel copies is its own affair); the second may not. */
+int journal_read(const struct journal *j, uint64_t seq, struct journal_record *ret)
+{
+	struct journal_record r;
+
+	if (!seq)
+		return -ENOENT;
+	for (int tries = 0; tries < 2; tries++) {
+		int err = copy_record(j, seq, &r);
+
+		if (err)
+			return err;
+		if (r.crc == record_crc(j->head.epoch, seq, &r)) {
+			memcpy((void *)ret, &r, sizeof r);
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}

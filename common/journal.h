@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * journal.h - how spend crosses from a worker to the master: a ring of records in a file.
+ *
+ * One preallocated, memory-mapped file per worker start ("epoch"). Record number `seq` (from 1)
+ * stands at place (seq - 1) % count. A record is filled, its CRC-32C (seeded with epoch and seq,
+ * so that a stale record in a recycled place or file never validates) is set, and `seq` is stored
+ * last with release. The writer may be at most `count` records ahead of what the master has
+ * committed (journal_room()), so nothing is overwritten before it is in the database. A flusher
+ * thread in the worker calls fdatasync. The master reads with pread, not through a mapping, so
+ * that a worker which cuts its file off cannot end the master by SIGBUS. A record is 256 bytes
+ * and never straddles a sector. */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include <stdatomic.h>
+
+#include "common/str.h"
+
+#define JOURNAL_MAGIC UINT64_C(0x31304e524a4d4c47)
+enum { JOURNAL_LAYOUT = 1, JOURNAL_HEAD = 4096, JOURNAL_COUNT_DEFAULT = 16384 };
+
+enum journal_kind {
+	JOURNAL_INTENT = 1,		/* admitted: reserve_nano is set aside */
+	JOURNAL_SETTLE = 2,		/* over: everything below is final */
+	JOURNAL_KINDS
+};
+enum {					/* flags */
+	JF_STREAM = 1,
+	JF_ESTIMATED = 2,		/* tokens counted by us */
+	JF_CUT = 4,			/* client or provider broke off; billed for what was made */
+	JF_FAILED = 8,			/* no answer: cost 0 unless something was made */
+	JF_UNPRICED = 16,		/* the model has no price: cost 0 is ignorance */
+	JF_CACHE_HIT = 32
+};
+
+struct journal_record {
+	_Atomic uint64_t seq;		/* stored last; 0 = empty */
+	uint32_t crc;			/* over everything behind it */
+	uint8_t kind, endpoint;		/* enum journal_kind; index in the endpoint table */
+	uint16_t status;		/* HTTP status given to the client; 0 = it left before */
+	uint8_t request_id[16];
+	uint64_t key_id;		/* dir_key.id */
+	uint64_t deployment;		/* snap_deployment.id_hash; 0 = none was asked */
+	uint64_t start_ns, first_token_ns, end_ns;	/* wall clock */
+	int64_t cost_nano, reserve_nano;
+	uint32_t input, output, cache_read, cache_write, reasoning;	/* tokens */
+	uint16_t flags, outcome;	/* JF_*; enum outcome */
+	uint8_t attempts, fallbacks, pad[6];
+	uint8_t client_ip[16];		/* IPv4 as ::ffff:a.b.c.d */
+	char model[64];			/* as asked, cut; NUL-padded */
+	char end_user[56];		/* cut; NUL-padded */
+};
+_Static_assert(sizeof(struct journal_record) == 256, "journal_record");
+
+struct journal;				/* an open file, in either process */
+
+/* Master: makes dir/<slot>-<epoch>.j, preallocated, synced, 0600. *ret_fd is for the worker.
+ * 0, -ENOSPC, or another -errno; nothing is left behind on failure. */
+int journal_create(int dirfd, unsigned slot, uint64_t epoch, uint32_t count, int *ret_fd) MUST_USE;
+/* Both; takes fd. A writer's place is behind the last valid record. 0, -EBADMSG, or -errno. */
+int journal_map(int fd, bool writable, struct journal **ret) MUST_USE;
+struct journal *journal_free(struct journal *j);
+uint64_t journal_epoch(const struct journal *j);
+unsigned journal_slot(const struct journal *j);
+uint32_t journal_count(const struct journal *j);
+
+/* Worker. Records that may still be appended, given what the master has committed. */
+uint64_t journal_room(const struct journal *j, uint64_t committed_seq);
+/* Copies *r (seq and crc are set here) and returns its number. The caller saw room. */
+uint64_t journal_append(struct journal *j, struct journal_record *r);
+uint64_t journal_last(const struct journal *j);
+/* fdatasync; from the flusher thread. 0 or -errno, after which the file is not to be trusted. */
+int journal_flush(struct journal *j) MUST_USE;
+
+/* Master. Copies record `seq`. 0; -ENOENT (not written yet, or a stale one); -EBADMSG (its
+ * number is right and its sum is not, or the file was cut); or -errno of pread. */
+int journal_read(const struct journal *j, uint64_t seq, struct journal_record *ret) MUST_USE;
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * metrics.h - every counter and histogram; its place in the shared row is its place in the list.
+ *
+ * One row per worker, written by it alone with plain relaxed stores; the reader sums. When a
+ * worker is reaped the master folds its row into the last one, so counters never go back. */
+#ifndef METRICS_H
+#define METRICS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*        field              exported name                            help */
+#define METRIC_COUNTERS(X)                                                                        \
+	X(requests,          "llmgw_requests_total",                  "Requests answered")         \
+	X(requests_2xx,      "llmgw_responses_2xx_total",             "Answers with a 2xx status") \
+	X(requests_4xx,      "llmgw_responses_4xx_total",             "Answers with a 4xx status") \
+	X(requests_5xx,      "llmgw_responses_5xx_total",             "Answers with a 5xx status") \
+	X(tokens_in,         "llmgw_prompt_tokens_total",             "Prompt tokens sent")        \
+	X(tokens_out,        "llmgw_completion_tokens_total",         "Completion tokens received") \
+	X(cost_nano,         "llmgw_cost_nanodollars_total",          "Cost booked, in 1e-9 dollars") \
+	X(attempts,          "llmgw_upstream_attempts_total",         "Attempts at a provider")    \
+	X(attempt_failures,  "llmgw_upstream_failures_total",         "Attempts that failed")      \
+	X(retries,           "llmgw_retries_total",                   "Attempts after the first in a group") \
+	X(fallbacks,         "llmgw_fallbacks_total",                 "Moves to another group")    \
+	X(cooldowns,         "llmgw_cooldowns_total",                 "Deployments put aside")     \
+	X(streams,           "llmgw_streams_total",                   "Streamed answers begun")    \
+	X(stream_events,     "llmgw_stream_events_total",             "Stream events passed on")   \
+	X(streams_client_gone, "llmgw_streams_client_gone_total",     "Streams that the client left") \
+	X(streams_broken,    "llmgw_streams_broken_total",            "Streams that a provider broke") \
+	X(heartbeats,        "llmgw_stream_heartbeats_total",         "Heartbeat comments sent")   \
+	X(keys_unknown,      "llmgw_keys_unknown_total",              "Requests with an unknown key") \
+	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \
+	X(budget_refused,    "llmgw_budget_refused_total",            "Requests over a budget")    \
+	X(journal_full,      "llmgw_journal_full_total",              "Requests refused because the journal was full") \
+	X(money_down,        "llmgw_money_down_total",                "Requests refused because spend could not be recorded") \
+	X(unpriced,          "llmgw_unpriced_requests_total",         "Requests to models without a price") \
+	X(connections,       "llmgw_connections_total",               "Client connections accepted") \
+	X(connections_refused, "llmgw_connections_refused_total",     "Client connections closed at once: limit reached") \
+	X(upstream_connects, "llmgw_upstream_connections_total",      "Connections made to providers") \
+	X(http_errors,       "llmgw_http_errors_total",               "Malformed HTTP requests refused") \
+	X(bytes_in,          "llmgw_client_received_bytes_total",     "Bytes read from clients")   \
+	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \
+	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped")
+
+/*        field         exported name                     scale to seconds, help */
+#define METRIC_HISTOGRAMS(X)                                                                       \
+	X(duration,     "llmgw_request_duration_seconds",     "Time from the request's first byte to the answer's last") \
+	X(first_token,  "llmgw_time_to_first_token_seconds",  "Time to the first content of a streamed answer") \
+	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself")
+
+enum { METRIC_BUCKETS = 20 };
+struct metric_histogram {
+	_Atomic uint64_t bucket[METRIC_BUCKETS];	/* not cumulative; the last is +Inf */
+	_Atomic uint64_t sum_ns;
+};
+struct metric_row {
+#define X(field, name, help) _Atomic uint64_t field;
+	METRIC_COUNTERS(X)
+#undef X
+#define X(field, name, help) struct metric_histogram field;
+	METRIC_HISTOGRAMS(X)
+#undef X
+};
+
+enum metric_histogram_id {
+#define X(field, name, help) METRIC_H_##field,
+	METRIC_HISTOGRAMS(X)
+#undef X
+	METRIC_H_COUNT
+};
+/* Upper bounds in nanoseconds of METRIC_BUCKETS - 1 buckets for each histogram. */
+extern const uint64_t metric_bounds_ns[METRIC_H_COUNT][METRIC_BUCKETS - 1];
+
+#define METRIC_ADD(row, field, n)                                                                 \
+	atomic_store_explicit(&(row)->field,                                                      \
+			      atomic_load_explicit(&(row)->field, memory_order_relaxed) +         \
+				      (uint64_t)(n),                                              \
+			      memory_order_relaxed)
+#define METRIC_TIME(row, field, ns) metric_observe(&(row)->field, METRIC_H_##field, (ns))
+
+void metric_observe(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns);
+/* Adds every counter of *from to *to (a relaxed sum; rows of uint64 words only). */
+void metric_sum(struct metric_row *to, const struct metric_row *from);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * price.c - prices times tokens, in whole numbers; see price.h.
+ *
+ * Everything is summed in pico-dollars in 128 bits and becomes nano-dollars in one place,
+ * to_nano(), which rounds up and saturates. A rate below zero means "none". */
+#include "common/price.h"
+
+#include <errno.h>
+
+__extension__ typedef unsigned __int128 wide_t;
+
+enum { TOKENS_MAX = 0x7fffffff, DIGITS_MAX = 30, EXPONENT_MAX = 100000 };
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+void usage_clamp(struct usage *u)
+{
+	u->input = min_u64(u->input, TOKENS_MAX);
+	u->output = min_u64(u->output, TOKENS_MAX);
+	u->cache_read = min_u64(u->cache_read, u->input);
+	u->cache_write = min_u64(u->cache_write, u->input - u->cache_read);
+	u->reasoning = min_u64(u->reasoning, u->output);
+}
+
+static int64_t rate_or(int64_t rate, int64_t otherwise)
+{
+	return rate >= 0 ? rate : max_i64(otherwise, 0);
+}
+
+static wide_t times(uint64_t tokens, int64_t rate)
+{
+	return rate > 0 ? (wide_t)tokens * (uint64_t)rate : 0;
+}
+
+static int64_t to_nano(wide_t pico)
+{
+	if (pico > (wide_t)PRICE_NANO_MAX * 1000)
+		return PRICE_NANO_MAX;
+	return (int64_t)((pico + 999) / 1000);
+}
+
+static bool is_above_tier(const struct price *p, uint64_t input_tokens)
+{
+	return p->tier_tokens && input_tokens > p->tier_tokens;
+}
+
+int64_t price_cost(const struct price *p, const struct usage *usage)
+{
+	struct usage u = *usage;
+	int64_t in = rate_or(p->input, 0), out = rate_or(p->output, 0);
+
+	if (!(p->flags & PRICE_KNOWN))
+		return 0;
+	usage_clamp(&u);
+	if (is_above_tier(p, u.input)) {
+		in = rate_or(p->input_above, in);
+		out = rate_or(p->output_above, out);
+	}
+	return to_nano(times(u.input - u.cache_read - u.cache_write, in) +
+		       times(u.cache_read, rate_or(p->cache_read, in)) +
+		       times(u.cache_write, rate_or(p->cache_write, in)) +
+		       times(u.output - u.reasoning, out) +
+		       times(u.reasoning, rate_or(p->reasoning, out)) +
+		       times(1, p->per_request));
+}
+
+int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)
+{
+	uint64_t n_in = min_u64(input_tokens, TOKENS_MAX), n_out = min_u64(output_tokens, TOKENS_MAX);
+	int64_t in = max_i64(p->input, max_i64(p->cache_read, p->cache_write));
+	int64_t out = max_i64(p->output, p->reasoning);
+
+	if (!(p->flags & PRICE_KNOWN))
+		return 0;
+	if (is_above_tier(p, n_in)) {
+		in = max_i64(in, p->input_above);
+		out = max_i64(out, p->output_above);
+	}
+	return to_nano(times(n_in, in) + times(n_out, out) + times(1, p->per_request));
+}
+
+struct decimal {
+	wide_t digits;			/* at most DIGITS_MAX significant ones */
+	int64_t exponent;		/* value = digits * 10^exponent */
+	unsigned n_digits;
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Further digits than DIGITS_MAX are cut; rounding half up does not notice. */
+static void decimal_digit(struct decimal *d, char c, bool is_fraction)
+{
+	if (d->n_digits >= DIGITS_MAX) {
+		d->exponent += is_fraction ? 0 : 1;
+		return;
+	}
+	d->digits = d->digits * 10 + (unsigned)(c - '0');
+	d->n_digits += d->digits ? 1 : 0;
+	d->exponent -= is_fraction ? 1 : 0;
+}
+
+/* Reads digits from *s; false when there is none. */
+static bool read_digits(struct str *s, struct decimal *d, bool is_fraction)
+{
+	size_t i = 0;
+
+	for (; i < s->n && is_digit(s->p[i]); i++)
+		decimal_digit(d, s->p[i], is_fraction);
+	*s = str_of(s->p + i, s->n - i);
+	return i > 0;
+}
+
+/* "e-7" to *ret; far exponents are all alike. */
+static bool read_exponent(struct str s, int64_t *ret)
+{
+	int64_t v = 0;
+	size_t i = 1;
+	bool is_negative = s.n > 1 && s.p[1] == '-';
+
+	if (s.n > 1 && (s.p[1] == '-' || s.p[1] == '+'))
+		i++;
+	if (i == s.n)
+		return false;
+	for (; i < s.n; i++) {
+		if (!is_digit(s.p[i]))
+			return false;
+		if (v < EXPONENT_MAX)
+			v = v * 10 + (s.p[i] - '0');
+	}
+	*ret = is_negative ? -v : v;
+	return true;
+}
+
+static bool read_decimal(struct str s, struct decimal *ret)
+{
+	struct decimal d = { 0 };
+	int64_t exponent = 0;
+	bool has_digits = s.n > 0 && read_digits(&s, &d, false);
+
+	if (s.n && s.p[0] == '.') {
+		s = str_of(s.p + 1, s.n - 1);
+		has_digits |= read_digits(&s, &d, true);
+	}
+	if (!has_digits)
+		return false;
+	if (s.n && ((s.p[0] != 'e' && s.p[0] != 'E') || !read_exponent(s, &exponent)))
+		return false;
+	d.exponent += exponent;
+	*ret = d;
+	return true;
+}
+
+/* digits * 10^exponent, rounded half up. 0 or -ERANGE. */
+static int decimal_round(struct decimal d, int64_t max, int64_t *ret)
+{
+	wide_t unit = 1;
+
+	for (; d.exponent > 0 && d.digits; d.exponent--) {
+		if (d.digits > (wide_t)max)
+			return -ERANGE;
+		d.digits *= 10;
+	}
+	if (d.exponent < -(int64_t)DIGITS_MAX - 1)
+		d.digits = 0;			/* below half a unit for certain */
+	for (; d.exponent < 0 && d.digits; d.exponent++)
+		unit *= 10;
+	d.digits = (d.digits + unit / 2) / unit;
+	if (d.digits > (wide_t)max)
+		return -ERANGE;
+	*ret = (int64_t)d.digits;
+	return 0;
+}
+
+static int read_scaled(struct str s, int64_t scale, int64_t max, int64_t *ret)
+{
+	struct decimal d;
+
+	if (!read_decimal(s, &d))
+		return -EINVAL;
+	d.exponent += scale;
+	return decimal_round(d, max, ret);
+}
+
+int price_read_pico(struct str s, int64_t *ret)
+{
+	return read_scaled(s, 12, INT64_MAX, ret);
+}
+
+int price_read_nano(struct str s, int64_t *ret)
+{
+	return read_scaled(s, 9, PRICE_NANO_MAX, ret);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * price.h - what a request costs, in integers.
+ *
+ * Prices are pico-dollars (1e-12 $) per unit, so that cached-token prices of 1.25e-9 $ stay
+ * exact; amounts are nano-dollars (1e-9 $). Sums are made in 128 bits, rounded up once, and
+ * saturate at PRICE_NANO_MAX: money never overflows and is never negative. */
+#ifndef PRICE_H
+#define PRICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/str.h"
+
+#define PRICE_NANO_MAX INT64_C(1000000000000000000)	/* a thousand million dollars */
+#define PRICE_NONE INT64_C(-1)				/* this component has no price of its own */
+
+enum { PRICE_KNOWN = 1, PRICE_FREE = 2 };		/* flags; FREE: both sides explicitly 0 */
+
+/* Stands in the snapshot: no pointers, fixed size. */
+struct price {
+	int64_t input, output;				/* per token */
+	int64_t cache_read, cache_write;		/* per token; NONE: the input price */
+	int64_t reasoning;				/* per token; NONE: the output price */
+	int64_t per_request;				/* 0 where there is none */
+	int64_t input_above, output_above;		/* above tier_tokens of prompt; NONE: no tier */
+	uint32_t tier_tokens;
+	uint32_t flags;
+};
+
+/* What the provider said it used; see providers' usage objects. Invariants after
+ * usage_clamp(): cache_read + cache_write <= input, reasoning <= output, all < 2^31. */
+struct usage {
+	uint64_t input, output, cache_read, cache_write, reasoning;
+	bool estimated;		/* counted by us, not told by the provider */
+};
+
+void usage_clamp(struct usage *u);
+/* Nano-dollars, 0 for an unknown price. */
+int64_t price_cost(const struct price *p, const struct usage *u);
+/* The most a request can cost: all input at the dearest input rate, all output likewise. */
+int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
+/* "3e-7", "0.000002", "2.5" dollars, as LiteLLM's price map writes them, to pico-dollars,
+ * rounded to nearest. 0, -EINVAL (not a number, negative) or -ERANGE. */
+int price_read_pico(struct str s, int64_t *ret) MUST_USE;
+/* Dollars as written in config or API ("50", "0.5") to nano-dollars. 0, -EINVAL, -ERANGE. */
+int price_read_nano(struct str s, int64_t *ret) MUST_USE;
+
+#endif

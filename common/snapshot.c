@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT
+ * snapshot.c - checking and reading the picture of the configuration; see snapshot.h.
+ *
+ * Everything is checked once, when it is mapped; from then on rows are used as they are. The
+ * patterns stand right behind the sorted groups, so that one index counts both. */
+#include "common/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/board.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+enum { STARS_MAX = 16 };
+
+struct snap {
+	const struct snap_head *head;
+	size_t size;
+	int refs;			/* of this process and its one loop: a plain number */
+};
+
+/* -- checking -- */
+
+struct check {
+	const char *p;
+	uint64_t size;
+	const struct snap_head *head;
+};
+
+static bool part_ok(const struct check *c, struct snap_part part, size_t row)
+{
+	uint64_t end = (uint64_t)part.at + (uint64_t)part.count * row;
+
+	if (!part.count)
+		return true;
+	return part.at % 8 == 0 && part.at >= sizeof *c->head && end <= c->size;
+}
+
+static bool text_ok(const struct check *c, struct snap_str t)
+{
+	struct snap_part text = c->head->text;
+
+	if (!t.at)
+		return !t.n;
+	return (uint64_t)t.at + t.n < text.count && c->p[(uint64_t)text.at + t.at + t.n] == '\0';
+}
+
+static bool names_ok(const struct check *c, struct snap_part part)
+{
+	const struct snap_str *names = (const void *)(c->p + part.at);
+
+	if (!part_ok(c, part, sizeof *names))
+		return false;
+	for (uint32_t i = 0; i < part.count; i++)
+		if (!text_ok(c, names[i]))
+			return false;
+	return true;
+}
+
+static bool headers_ok(const struct check *c, struct snap_part part)
+{
+	const struct snap_header *h = (const void *)(c->p + part.at);
+
+	if (!part_ok(c, part, sizeof *h))
+		return false;
+	for (uint32_t i = 0; i < part.count; i++)
+		if (!text_ok(c, h[i].name) || !text_ok(c, h[i].value))
+			return false;
+	return true;
+}
+
+static bool deployment_ok(const struct check *c, const struct snap_deployment *d)
+{
+	const struct snap_str texts[] = { d->id, d->group, d->provider, d->model, d->base,
+					  d->api_key, d->params, d->extra_body, d->mock_response,
+					  d->region };
+
+	for (unsigned i = 0; i < COUNT(texts); i++)
+		if (!text_ok(c, texts[i]))
+			return false;
+	return headers_ok(c, d->headers) && d->family < FAMILY_COUNT && d->auth < AUTH_COUNT &&
+	       d->mode <= MODE_OTHER && d->board_row < BOARD_DEPLOYMENTS;
+}
+
+static bool members_ok(const struct check *c, struct snap_part part)
+{
+	const uint32_t *members = (const void *)(c->p + part.at);
+
+	if (!part_ok(c, part, sizeof *members))
+		return false;
+	for (uint32_t i = 0; i < part.count; i++)
+		if (members[i] >= c->head->deployments.count)
+			return false;
+	return true;
+}
+
+static const struct snap_group *group_at(const struct check *c, uint32_t index)
+{
+	return (const struct snap_group *)(const void *)(c->p + c->head->groups.at) + index;
+}
+
+static uint64_t group_count(const struct snap_head *h)
+{
+	return (uint64_t)h->groups.count + h->patterns.count;
+}
+
+/* An alias leads to a group that is none itself. */
+static bool alias_ok(const struct check *c, uint32_t alias_of)
+{
+	return alias_of == SNAP_NONE || (alias_of < group_count(c->head) &&
+					 group_at(c, alias_of)->alias_of == SNAP_NONE);
+}
+
+static struct str text_at(const struct snap_head *h, struct snap_str t)
+{
+	return t.at ? str_of((const char *)h + h->text.at + t.at, t.n) : STR_NONE;
+}
+
+static bool group_ok(const struct check *c, uint32_t index)
+{
+	const struct snap_group *g = group_at(c, index);
+
+	if (!text_ok(c, g->name) || !members_ok(c, g->members) || !names_ok(c, g->fallbacks) ||
+	    !names_ok(c, g->context_fallbacks) || !names_ok(c, g->policy_fallbacks) ||
+	    !alias_ok(c, g->alias_of))
+		return false;
+	/* Sorted without twins; the one before has been checked. */
+	return index == 0 || index >= c->head->groups.count ||
+	       str_cmp(text_at(c->head, group_at(c, index - 1)->name),
+		       text_at(c->head, g->name)) < 0;
+}
+
+static bool settings_ok(const struct check *c)
+{
+	const struct snap_settings *s = &c->head->settings;
+
+	return names_ok(c, s->default_fallbacks) && names_ok(c, s->cors_origins) &&
+	       text_ok(c, s->key_header) && text_ok(c, s->version) &&
+	       text_ok(c, s->tls_certificate) && text_ok(c, s->tls_key) && s->log_level <= LOG_DEBUG &&
+	       s->access_log <= 1 && s->reserve_mode <= 1 && s->ledger_strict <= 1;
+}
+
+static bool head_ok(const struct check *c)
+{
+	const struct snap_head *h = c->head;
+
+	return h->magic == SNAP_MAGIC && h->layout == SNAP_LAYOUT && h->size == c->size &&
+	       h->text.count && part_ok(c, h->text, 1) &&
+	       part_ok(c, h->groups, sizeof(struct snap_group)) &&
+	       part_ok(c, h->patterns, sizeof(struct snap_group)) &&
+	       part_ok(c, h->deployments, sizeof(struct snap_deployment)) &&
+	       group_count(h) < SNAP_NONE &&	/* and patterns stand right behind the groups */
+	       h->patterns.at == h->groups.at + h->groups.count * sizeof(struct snap_group);
+}
+
+int snap_check(const void *p, size_t n)
+{
+	struct check c = { .p = p, .size = n, .head = p };
+	const struct snap_deployment *d;
+
+	if (n < sizeof *c.head || n > UINT32_MAX || (uintptr_t)p % 8 || !head_ok(&c) ||
+	    !settings_ok(&c))
+		return -EBADMSG;
+	d = (const void *)(c.p + c.head->deployments.at);
+	for (uint32_t i = 0; i < c.head->deployments.count; i++)
+		if (!deployment_ok(&c, &d[i]))
+			return -EBADMSG;
+	for (uint32_t i = 0; i < group_count(c.head); i++)
+		if (!group_ok(&c, i))
+			return -EBADMSG;
+	return 0;
+}
+
+/* -- mapping -- */
+
+static int map_checked(int fd, struct snap *s)
+{
+	const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	void *p;
+
+	if (seals < 0 || fstat(fd, &st))
+		return -errno;
+	if ((seals & wanted) != wanted)
+		return -EPERM;
+	if (st.st_size < (off_t)sizeof *s->head)
+		return -EBADMSG;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->head = p;
+	s->size = (size_t)st.st_size;
+	return snap_check(p, s->size);
+}
+
+int snap_map(int fd, struct snap **ret)
+{
+	struct snap *s = mem_alloc(sizeof *s);
+	int err = s ? map_checked(fd, s) : -ENOMEM;
+
+	close(fd);
+	if (!s)
+		return err;
+	s->refs = 1;
+	if (err)
+		snap_unref(s);
+	else
+		*ret = s;
+	return err;
+}
+
+struct snap *snap_ref(struct snap *s)
+{
+	MUST(s->refs > 0);
+	s->refs++;
+	return s;
+}
+
+struct snap *snap_unref(struct snap *s)
+{
+	if (!s)
+		return NULL;
+	MUST(s->refs > 0);
+	if (--s->refs)
+		return NULL;
+	if (s->head)
+		munmap((void *)(uintptr_t)s->head, s->size);
+	mem_free(s);
+	return NULL;
+}
+
+/* -- reading -- */
+
+const struct snap_head *snap_head(const struct snap *s)
+{
+	return s->head;
+}
+
+const struct snap_settings *snap_settings(const struct snap *s)
+{
+	return &s->head->settings;
+}
+
+static const void *row_at(const struct snap *s, struct snap_part part, uint32_t i, size_t row)
+{
+	MUST(i < part.count);
+	return (const char *)s->head + part.at + i * row;
+}
+
+struct str snap_text(const struct snap *s, struct snap_str t)
+{
+	return text_at(s->head, t);
+}
+
+const struct snap_deployment *snap_deployment(const struct snap *s, uint32_t index)
+{
+	return row_at(s, s->head->deployments, index, sizeof(struct snap_deployment));
+}
+
+const struct snap_group *snap_group(const struct snap *s, uint32_t index)
+{
+	MUST(index < group_count(s->head));
+	return (const struct snap_group *)(const void *)((const char *)s->head +
+							 s->head->groups.at) + index;
+}
+
+uint32_t snap_group_index(const struct snap *s, const struct snap_group *g)
+{
+	uint64_t at = (uint64_t)((const char *)g - (const char *)s->head) - s->head->groups.at;
+
+	MUST(at / sizeof *g < group_count(s->head));
+	return (uint32_t)(at / sizeof *g);
+}
+
+uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i)
+{
+	return *(const uint32_t *)row_at(s, g->members, i, sizeof(uint32_t));
+}
+
+struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i)
+{
+	return snap_text(s, *(const struct snap_str *)row_at(s, names, i, sizeof(struct snap_str)));
+}
+
+const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d)
+{
+	return (const void *)((const char *)s->head + d->headers.at);
+}
+
+static const struct snap_group *find_exact(const struct snap *s, struct str name)
+{
+	uint32_t low = 0, high = s->head->groups.count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct snap_group *g = snap_group(s, mid);
+		int order = str_cmp(name, snap_text(s, g->name));
+
+		if (!order)
+			return g;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+const struct snap_group *snap_find_group(const struct snap *s, struct str name)
+{
+	const struct snap_group *g = find_exact(s, name);
+
+	for (uint32_t i = s->head->groups.count; !g && i < group_count(s->head); i++)
+		if (str_eq(snap_text(s, snap_group(s, i)->name), name))
+			g = snap_group(s, i);
+	return g;
+}
+
+/* "*" needs no step of its own: it is the last of the patterns. */
+const struct snap_group *snap_resolve(const struct snap *s, struct str name)
+{
+	const struct snap_group *g = find_exact(s, name);
+
+	if (g && g->alias_of != SNAP_NONE)
+		return snap_group(s, g->alias_of);
+	if (g && g->members.count)
+		return g;
+	for (uint32_t i = s->head->groups.count; i < group_count(s->head); i++) {
+		g = snap_group(s, i);
+		if (str_matches(snap_text(s, g->name), name))
+			return g;
+	}
+	return NULL;
+}
+
+/* -- what a wildcard deployment is called upstream -- */
+
+struct captures {
+	struct str s[STARS_MAX];
+	unsigned n;
+};
+
+static unsigned count_stars(struct str s)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '*';
+	return n;
+}
+
+static size_t find_last(struct str s, struct str needle)
+{
+	for (size_t i = s.n - needle.n + 1; needle.n <= s.n && i-- > 0;)
+		if (memcmp(s.p + i, needle.p, needle.n) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+/* Cuts *s at its last '*': returns what stands behind, leaves what stands before. */
+static struct str cut_last_star(struct str *s)
+{
+	size_t i = s->n;
+
+	while (i > 0 && s->p[i - 1] != '*')
+		i--;
+	struct str behind = str_of(s->p + i, s->n - i);
+
+	*s = str_of(s->p, i ? i - 1 : 0);
+	return behind;
+}
+
+/* As greedy "(.*)"s do: from the right, each literal at its last place, so that stars further
+ * left get as much as can be. false: no match, or too many stars. */
+static bool capture(struct str pattern, struct str asked, struct captures *ret)
+{
+	unsigned n = count_stars(pattern);
+	struct str literal;
+
+	if (!n || n > STARS_MAX)
+		return false;
+	ret->n = n;
+	literal = cut_last_star(&pattern);
+	if (!str_ends(asked, literal))
+		return false;
+	asked.n -= literal.n;
+	while (n-- > 1) {
+		literal = cut_last_star(&pattern);
+		size_t at = find_last(asked, literal);
+
+		if (at == SIZE_MAX)
+			return false;
+		ret->s[n] = str_skip(asked, at + literal.n);
+		asked.n = at;
+	}
+	ret->s[0] = str_skip(asked, pattern.n);
+	return str_starts(asked, pattern);
+}
+
+/* Stars beyond the captures stay as they are. */
+static struct str fill_stars(struct str model, const struct captures *c, struct arena *a)
+{
+	size_t n = model.n, at = 0;
+	unsigned star = 0;
+	char *out;
+
+	for (unsigned i = 0; i < c->n; i++)
+		n += c->s[i].n;
+	out = arena_alloc(a, n + 1);
+	if (!out)
+		return STR_NONE;
+	for (size_t i = 0; i < model.n; i++) {
+		if (model.p[i] != '*' || star >= c->n) {
+			out[at++] = model.p[i];
+			continue;
+		}
+		if (c->s[star].n)
+			memcpy(out + at, c->s[star].p, c->s[star].n);
+		at += c->s[star++].n;
+	}
+	return str_of(out, at);
+}
+
+struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
+			       const struct snap_deployment *d, struct str asked, struct arena *a)
+{
+	struct str model = snap_text(s, d->model), pattern = snap_text(s, g->name);
+	unsigned stars = count_stars(model);
+	struct captures c;
+
+	if (!stars || !count_stars(pattern))
+		return model;
+	if (!capture(pattern, asked, &c) || c.n > stars)
+		return asked;
+	return fill_stars(model, &c, a);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * snapshot.h - an immutable picture of the configuration, one sealed memfd per generation.
+ *
+ * Written once by the master, before anyone sees it; read-only in workers. Everything in it is
+ * an offset from its start; nothing is a pointer. snap_map() checks all offsets once; after
+ * that rows are used without a check. A request holds one snapshot from start to end. */
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+
+#include "common/price.h"
+#include "common/str.h"
+
+#define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
+enum { SNAP_LAYOUT = 1, SNAP_NONE = 0xffffffff };
+
+struct snap_str {
+	uint32_t at, n;			/* at == 0: there is none */
+};
+struct snap_part {
+	uint32_t at, count;		/* where an array starts, and its rows */
+};
+
+enum provider_family {
+	FAMILY_OPENAI,			/* the OpenAI wire format, under any base */
+	FAMILY_OLLAMA_CHAT,		/* /api/chat */
+	FAMILY_OLLAMA_GENERATE,		/* /api/generate */
+	FAMILY_MOCK,			/* mock_response: answered in the worker */
+	FAMILY_COUNT
+};
+enum provider_auth { AUTH_NONE, AUTH_BEARER, AUTH_API_KEY, AUTH_X_API_KEY, AUTH_COUNT };
+
+enum {
+	DEPLOY_DROP_PARAMS = 1,
+	DEPLOY_WILDCARD = 2,		/* model holds '*' that the request's name fills */
+	DEPLOY_DEFAULT = 4,		/* model_name: "*": never cooled */
+	DEPLOY_KNOWN_PRICE = 8
+};
+
+struct snap_header {			/* one header sent upstream */
+	struct snap_str name, value;
+};
+struct snap_deployment {
+	uint64_t id_hash;		/* hash_stable(id): its name on the board and in the journal */
+	struct snap_str id;		/* model_info.id, or a SHA-256 in hex */
+	struct snap_str group;		/* model_name */
+	struct snap_str provider;	/* "openai", "groq", "ollama" ... */
+	struct snap_str model;		/* what the provider calls it; may hold '*' */
+	struct snap_str base;		/* scheme://host[:port]/path, no '/' at the end */
+	struct snap_str api_key;	/* SECRET: read by exchange/upstream.c alone */
+	struct snap_str params;		/* JSON object: defaults used unless the client sends them */
+	struct snap_str extra_body;	/* JSON object: merged into every body */
+	struct snap_str mock_response;
+	struct snap_str region;
+	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
+	struct price price;
+	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
+	uint64_t rpm, tpm;		/* 0 = not given */
+	uint64_t timeout_ms, stream_timeout_ms;		/* 0 = not given */
+	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
+	uint32_t num_retries;		/* SNAP_NONE = not given */
+	uint32_t order;			/* 0 = not given */
+	uint32_t max_parallel;		/* 0 = no limit */
+	uint32_t max_input_tokens, max_output_tokens;	/* 0 = unknown */
+	uint32_t family, auth;		/* enum provider_family, provider_auth */
+	uint32_t board_row;		/* row in the board's deployments */
+	uint32_t flags;			/* DEPLOY_* */
+	uint32_t mode;			/* enum snap_mode */
+};
+enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER };
+
+struct snap_group {			/* a model name that clients may ask for */
+	struct snap_str name;
+	struct snap_part members;	/* uint32_t: deployments, in config order */
+	uint32_t alias_of;		/* group index, or SNAP_NONE */
+	uint32_t flags;			/* GROUP_* */
+	struct snap_part fallbacks;	/* struct snap_str: groups to go to, in order */
+	struct snap_part context_fallbacks;
+	struct snap_part policy_fallbacks;
+};
+enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
+
+struct snap_settings {			/* what is not a row: litellm_, router_ and general_settings, server */
+	uint64_t body_max, request_memory_max;		/* bytes */
+	uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
+	uint64_t connect_timeout_ms, first_token_timeout_ms, chunk_timeout_ms, total_timeout_ms;
+	uint64_t stream_heartbeat_ms;			/* 0 = off */
+	uint64_t drain_ms;
+	uint64_t cooldown_ms, retry_after_ms;
+	uint64_t default_max_tokens;	/* reserve for an answer when nothing else says */
+	uint32_t num_retries, max_fallbacks, allowed_fails;
+	uint32_t connections_max;	/* per worker */
+	uint32_t flags;			/* SET_* */
+	uint32_t log_level, access_log;	/* enum log_level; 1 = one line a request */
+	uint32_t reserve_mode;		/* 0 strict (default), 1 typical */
+	uint32_t ledger_strict;		/* 1: the last byte waits for the journal's flush */
+	struct snap_part default_fallbacks;	/* struct snap_str */
+	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
+	struct snap_str key_header;	/* litellm_key_header_name, or none */
+	struct snap_str version;	/* for x-litellm-version */
+	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
+};
+enum {
+	SET_DISABLE_COOLDOWNS = 1,
+	SET_ALWAYS_STREAM_USAGE = 2,
+	SET_METRICS_AUTH = 4,		/* /metrics wants a key */
+	SET_DROP_PARAMS = 8,
+	SET_OLD_STATUSES = 16,		/* LiteLLM v1.81's status codes: budget 400, model 401, expired 400 */
+	SET_NO_MASTER_KEY = 32,		/* --insecure-dev: everybody is admin */
+	SET_CALL_ID_IN_ERRORS = 64,
+	SET_ALLOWED_FAILS = 128,	/* allowed_fails was given: LiteLLM's legacy counter */
+	SET_COST_IN_STREAM = 256	/* include_cost_in_streaming_usage */
+};
+
+struct snap_head {
+	uint64_t magic;
+	uint32_t layout, pad;
+	uint64_t generation, size, built_wall_ns;
+	struct snap_settings settings;
+	struct snap_part groups;	/* sorted by name (str_cmp); patterns apart */
+	struct snap_part patterns;	/* snap_group with '*' in the name, best first */
+	struct snap_part deployments;
+	struct snap_part text;		/* bytes; byte 0 is unused so that at == 0 means none */
+};
+
+struct snap;				/* a mapping in this process; counted */
+
+/* Maps and checks. Takes the descriptor (closes it, also on failure).
+ * 0, -EBADMSG (damaged or another layout), or -errno of fstat/mmap/seals missing. */
+int snap_map(int fd, struct snap **ret) MUST_USE;
+/* Checks bytes that need not come from a memfd; what fuzzers call. 0 or -EBADMSG. */
+int snap_check(const void *p, size_t n) MUST_USE;
+struct snap *snap_ref(struct snap *s);
+struct snap *snap_unref(struct snap *s);	/* NULL is fine; returns NULL; the last one unmaps */
+
+const struct snap_head *snap_head(const struct snap *s);
+const struct snap_settings *snap_settings(const struct snap *s);
+struct str snap_text(const struct snap *s, struct snap_str t);	/* NUL follows every text */
+const struct snap_deployment *snap_deployment(const struct snap *s, uint32_t index);
+/* Groups are counted first, then patterns: an index names either, in alias_of too. */
+const struct snap_group *snap_group(const struct snap *s, uint32_t index);
+uint32_t snap_group_index(const struct snap *s, const struct snap_group *g);
+uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i);
+struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
+const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
+/* The group of exactly that name (aliases not followed), or NULL. Binary search. */
+const struct snap_group *snap_find_group(const struct snap *s, struct str name);
+/* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
+ * must match all of the name, where LiteLLM is content with its beginning. */
+const struct snap_group *snap_resolve(const struct snap *s, struct str name);
+/* What a wildcard deployment calls upstream: '*'s of d->model filled from what the '*'s of the
+ * pattern matched in `asked`. Lies in the snapshot, in `asked` or in the arena; .p NULL when that
+ * is full. */
+struct arena;
+struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
+			       const struct snap_deployment *d, struct str asked,
+			       struct arena *a) MUST_USE;
+
+/* Building, in the master: rows are appended to heap arrays, then sealed into a memfd. */
+struct snap_build;
+struct snap_build *snap_build_new(void) MUST_USE;
+void snap_build_free(struct snap_build *b);
+struct snap_str snap_build_text(struct snap_build *b, struct str s);	/* .p NULL gives none */
+struct snap_part snap_build_names(struct snap_build *b, const struct str *names, size_t n);
+struct snap_part snap_build_headers(struct snap_build *b, const struct snap_header *h, size_t n);
+uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deployment *d);
+/* A group or pattern with its members; alias_of is resolved by name in snap_build_seal(). */
+void snap_build_group(struct snap_build *b, const struct snap_group *g, const uint32_t *members,
+		      size_t n, struct str alias_of);
+struct snap_settings *snap_build_settings(struct snap_build *b);
+/* Memory failures on the way surface here. An alias of nothing, or in a circle, leads nowhere.
+ * 0 and a sealed, CLOEXEC descriptor; -EEXIST: two groups of one name; or -errno. */
+int snap_build_seal(struct snap_build *b, uint64_t generation, int *ret_fd) MUST_USE;
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * commands.c - THE command table: llmgwctl's verbs, the management API's paths, the manual's
+ * list. In the order of the manual page. */
+#include "master/commands.h"
+
+#include "master/commands_ops.h"
+#include "master/keys.h"
+#include "master/spend.h"
+
+static const struct command_arg args_none[] = { { 0 } };
+static const struct command_arg args_file[] = {
+	{ "file", ARG_STRING, ARG_POSITIONAL, "configuration file; the one in force when missing" },
+	{ 0 },
+};
+static const struct command_arg args_worker[] = {
+	{ "slot", ARG_INT, ARG_POSITIONAL, "worker's slot number; all when missing" },
+	{ 0 },
+};
+#define KEY_FIELDS                                                                                \
+	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },                                \
+	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },         \
+	{ "max_budget", ARG_MONEY, 0, "dollars it may spend" },                                   \
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
+	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	{ "duration", ARG_DURATION, 0, "expires after 30s, 24h, 30d; -1: never" },                \
+	{ "user_id", ARG_STRING, 0, "user it belongs to" },                                       \
+	{ "team_id", ARG_STRING, 0, "team it belongs to" },                                       \
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
+	{ "soft_budget", ARG_MONEY, 0, "dollars at which a warning is logged" }
+static const struct command_arg args_key_create[] = {
+	KEY_FIELDS,
+	{ "key", ARG_STRING, 0, "text of the key, beginning with sk-; made at random when missing" },
+	{ 0 },
+};
+static const struct command_arg args_key_update[] = {
+	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
+	KEY_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what it has spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_key_one[] = {
+	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
+	{ 0 },
+};
+static const struct command_arg args_key_info[] = {
+	{ "key", ARG_STRING, ARG_POSITIONAL, "the key, its hash or its alias; by HTTP: the caller's own when missing" },
+	{ 0 },
+};
+static const struct command_arg args_key_delete[] = {
+	{ "keys", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "keys, hashes or aliases" },
+	{ "key_aliases", ARG_LIST, 0, "aliases" },
+	{ 0 },
+};
+static const struct command_arg args_key_list[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "size", ARG_INT, 0, "keys a page, at most 100" },
+	{ "key_alias", ARG_STRING, 0, "only this alias" },
+	{ "user_id", ARG_STRING, 0, "only this user's" },
+	{ "team_id", ARG_STRING, 0, "only this team's" },
+	{ "key_hash", ARG_STRING, 0, "only this hash" },
+	{ "return_full_object", ARG_BOOL, 0, "whole rows and not only hashes" },
+	{ 0 },
+};
+static const struct command_arg args_key_rotate[] = {
+	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
+	{ "new_key", ARG_STRING, 0, "text of the new key; made at random when missing" },
+	{ 0 },
+};
+static const struct command_arg args_model[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "only this model name" },
+	{ 0 },
+};
+static const struct command_arg args_health[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "only this model name" },
+	{ "model_id", ARG_STRING, 0, "only this deployment" },
+	{ 0 },
+};
+static const struct command_arg args_spend_logs[] = {
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ "user_id", ARG_STRING, 0, "only of this user" },
+	{ "request_id", ARG_STRING, 0, "only this request" },
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_report[] = {
+	{ "group_by", ARG_STRING, 0, "key, model or day (day)" },
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ 0 },
+};
+static const struct command_arg args_logs[] = {
+	{ "lines", ARG_INT, 0, "how many of the newest (50)" },
+	{ 0 },
+};
+static const struct command_arg args_config_show[] = {
+	{ "origin", ARG_BOOL, 0, "say where each value comes from" },
+	{ 0 },
+};
+static const struct command_arg args_backup[] = {
+	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "where the copy goes; must not exist" },
+	{ 0 },
+};
+
+static const struct command_column columns_workers[] = {
+	{ "SLOT", "slot", COL_INT }, { "PID", "pid", COL_INT }, { "STATE", "state", COL_TEXT },
+	{ "GEN", "generation", COL_INT }, { "REQUESTS", "requests", COL_INT },
+	{ "STREAMS", "streams", COL_INT }, { "CONNS", "connections", COL_INT },
+	{ "RESTARTS", "restarts", COL_INT }, { "UP", "started", COL_AGE },
+	{ "LAST END", "last_end", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_keys[] = {
+	{ "ALIAS", "key_alias", COL_TEXT }, { "KEY", "key_name", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, { "SPEND", "spend", COL_MONEY },
+	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
+	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL },
+	{ "EXPIRES", "expires", COL_TIME }, { "HASH", "token", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_models[] = {
+	{ "MODEL", "model_name", COL_TEXT }, { "PROVIDER", "provider", COL_TEXT },
+	{ "UPSTREAM", "upstream_model", COL_TEXT }, { "BASE", "api_base", COL_TEXT },
+	{ "STATE", "state", COL_TEXT }, { "IN FLIGHT", "in_flight", COL_INT },
+	{ "REQUESTS", "requests", COL_INT }, { "FAILURES", "failures", COL_INT },
+	{ "ID", "id", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_health[] = {
+	{ "MODEL", "model_name", COL_TEXT }, { "STATE", "state", COL_TEXT },
+	{ "LAST PROBE", "probed", COL_AGE }, { "ERROR", "error", COL_TEXT },
+	{ "COOLING S", "cooldown_s", COL_INT }, { "ID", "id", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_spend_logs[] = {
+	{ "START", "startTime", COL_TIME }, { "MODEL", "model", COL_TEXT },
+	{ "KEY", "key_alias", COL_TEXT }, { "IN", "prompt_tokens", COL_INT },
+	{ "OUT", "completion_tokens", COL_INT }, { "COST", "spend", COL_MONEY },
+	{ "STATUS", "status", COL_TEXT }, { "REQUEST", "request_id", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_spend[] = {
+	{ "WHAT", "name", COL_TEXT }, { "REQUESTS", "requests", COL_INT },
+	{ "IN", "prompt_tokens", COL_INT }, { "OUT", "completion_tokens", COL_INT },
+	{ "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_logs[] = { { "RECORD", "line", COL_TEXT }, { 0 } };
+static const struct command_column columns_diff[] = {
+	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
+	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
+};
+
+/* llmgwctl needs the table's words and not the master behind them. */
+#ifdef COMMANDS_WITHOUT_RUN
+#define RUN(function) NULL
+#else
+#define RUN(function) function
+#endif
+
+const struct command commands[] = {
+	{ "status", NULL, NULL, ROLE_VIEW, 0, RUN(ops_status), args_none, NULL, NULL,
+	  "what runs: version, generation, workers, models, spend ledger", "llmgwctl status" },
+	{ "reload", "POST", "/config/reload", ROLE_ADMIN, 0, RUN(ops_reload), args_none, NULL, NULL,
+	  "read the configuration again; answers when every worker has it", "llmgwctl reload" },
+	{ "check", NULL, NULL, ROLE_VIEW, 0, RUN(ops_check), args_file, NULL, NULL,
+	  "check a configuration file without using it", "llmgwctl check /etc/llmgw/llmgw.yaml" },
+	{ "workers list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_workers), args_none, columns_workers,
+	  "workers", "list worker processes", "llmgwctl workers" },
+	{ "workers restart", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_workers_restart), args_worker, NULL,
+	  NULL, "replace workers one by one, finishing what runs", "llmgwctl workers restart" },
+	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(ops_workers_drain),
+	  args_worker, NULL, NULL, "let a worker finish and end; another takes its place",
+	  "llmgwctl workers drain 1" },
+	{ "upgrade", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_upgrade), args_none, NULL, NULL,
+	  "replace the running program by the installed one, sockets kept", "llmgwctl upgrade" },
+	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_generate),
+	  args_key_create, NULL, NULL, "make a key; its text is shown once",
+	  "llmgwctl keys create --key-alias research --max-budget 50 --models gpt-4o" },
+	{ "keys list", "GET", "/key/list", ROLE_VIEW, 0, RUN(keys_list), args_key_list,
+	  columns_keys, "keys", "list keys", "llmgwctl keys list" },
+	{ "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, RUN(keys_info), args_key_info, NULL,
+	  NULL, "show one key", "llmgwctl keys show research" },
+	{ "keys update", "POST", "/key/update", ROLE_ADMIN, 0, RUN(keys_update), args_key_update,
+	  NULL, NULL, "change a key", "llmgwctl keys update research --max-budget 100" },
+	{ "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_rotate),
+	  args_key_rotate, NULL, NULL, "give a key a new text; the old one ends at once",
+	  "llmgwctl keys rotate research --yes" },
+	{ "keys block", "POST", "/key/block", ROLE_ADMIN, 0, RUN(keys_block), args_key_one, NULL,
+	  NULL, "refuse a key until it is unblocked", "llmgwctl keys block research" },
+	{ "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, RUN(keys_unblock), args_key_one,
+	  NULL, NULL, "accept a blocked key again", "llmgwctl keys unblock research" },
+	{ "keys delete", "POST", "/key/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_delete),
+	  args_key_delete, NULL, NULL, "delete keys for good",
+	  "llmgwctl keys delete research --yes" },
+	{ "models list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models), args_model, columns_models,
+	  "models", "list deployments and their state", "llmgwctl models" },
+	{ "models show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models_show), args_model, NULL, NULL,
+	  "all about the deployments of one model", "llmgwctl models show gpt-4o" },
+	{ "models info", "GET", "/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	  args_model, NULL, NULL, "deployments as LiteLLM tells them",
+	  "curl localhost:4000/model/info" },
+	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	  args_model, NULL, NULL, "the same", "curl localhost:4000/v1/model/info" },
+	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
+	  columns_health, "endpoints",
+	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },
+	{ "health probe", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_probe), args_health,
+	  columns_health, "endpoints", "probe deployments now", "llmgwctl health probe gpt-4o" },
+	{ "health clear", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_clear), args_health, NULL, NULL,
+	  "end cooldowns now", "llmgwctl health clear gpt-4o" },
+	{ "spend report", "GET", "/global/spend/report", ROLE_VIEW, 0, RUN(spend_report),
+	  args_spend_report, columns_spend, "rows", "what was spent, by day, key or model",
+	  "llmgwctl spend report --group-by model" },
+	{ "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, RUN(spend_keys), args_spend_logs,
+	  columns_keys, NULL, "keys by what they spent", "llmgwctl spend keys" },
+	{ "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, RUN(spend_logs), args_spend_logs,
+	  columns_spend_logs, NULL, "one row a request, newest first",
+	  "llmgwctl spend logs --limit 20" },
+	{ "logs tail", NULL, NULL, ROLE_VIEW, 0, RUN(ops_logs_tail), args_logs, columns_logs,
+	  "lines", "the master's newest log records", "llmgwctl logs tail --lines 20" },
+	{ "config show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_show), args_config_show, NULL,
+	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
+	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,
+	  "changes", "what a reload would change", "llmgwctl config diff" },
+	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
+	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
+};
+const size_t commands_count = COUNT(commands);

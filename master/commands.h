@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * commands.h - one table of verbs: what llmgwctl takes, what the management API answers to.
+ *
+ * A command gets its arguments as one JSON object, whoever calls: llmgwctl builds it from
+ * flags, a worker relays the HTTP body merged with the query. It answers with a status and a
+ * JSON text, now or later. Commands run on the master's loop and never block: what needs the
+ * database goes through store_run() and finishes in its callback. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/json.h"
+
+struct master;
+struct command_call;
+
+enum command_role { ROLE_ANY_KEY, ROLE_VIEW, ROLE_ADMIN };
+
+enum command_arg_type { ARG_STRING, ARG_INT, ARG_MONEY, ARG_BOOL, ARG_LIST, ARG_JSON, ARG_DURATION };
+enum { ARG_REQUIRED = 1, ARG_POSITIONAL = 2, ARG_REPEATED = 4 };
+struct command_arg {
+	const char *name;		/* "max_budget": the JSON member and --max-budget */
+	enum command_arg_type type;
+	unsigned flags;
+	const char *doc;
+};
+enum { CMD_DESTROYS = 1, CMD_NO_CTL = 2, CMD_NO_HTTP = 4, CMD_LOCAL = 8 /* llmgwctl alone does it */ };
+
+struct command_column {			/* how llmgwctl shows an answer as a table */
+	const char *title, *path;	/* dotted path in a row of the answer */
+	enum { COL_TEXT, COL_INT, COL_MONEY, COL_TIME, COL_AGE, COL_BOOL, COL_LIST } kind;
+};
+
+struct command {
+	const char *words;		/* "keys create" */
+	const char *method, *path;	/* "POST", "/key/generate"; NULL: not by HTTP */
+	enum command_role role;
+	unsigned flags;			/* CMD_* */
+	void (*run)(struct command_call *c);
+	const struct command_arg *args;	/* ends with name NULL */
+	const struct command_column *columns;	/* ends with title NULL; NULL: key/value view */
+	const char *rows;		/* dotted path to the array of rows; NULL: the answer itself */
+	const char *doc;		/* one line for help and manual */
+	const char *example;		/* a whole command line */
+};
+extern const struct command commands[];
+extern const size_t commands_count;
+
+enum caller_kind { CALLER_SOCKET, CALLER_HTTP };
+
+struct command_call {
+	struct master *master;
+	const struct command *command;
+	struct arena *mem;		/* lives to the end of the call */
+	const struct json *args;	/* an object, never NULL */
+	enum caller_kind kind;
+	bool is_admin, is_viewer;	/* what the caller may do */
+	uint64_t caller_key;		/* id of the calling key; 0 = master key or socket */
+	struct sha256 *caller_hash;	/* of the calling key, or NULL */
+	uint32_t caller_uid;		/* of the socket's peer */
+	struct str changed_by;		/* litellm-changed-by */
+	int status;			/* HTTP status of the answer; 200 to begin with */
+	struct buf out;			/* JSON */
+	/* Set by who started the call; command_finish() calls it exactly once, then frees. */
+	void (*answer)(struct command_call *c);
+	void *answer_data;
+	bool is_refused;		/* arguments that could not be read; command_run() says so */
+	struct str text;		/* the arguments' bytes, wiped at the end */
+};
+
+/* By words ("keys create") or by method and path (exact, without query). NULL: none. */
+const struct command *command_by_words(struct str words);
+const struct command *command_by_path(struct str method, struct str path, bool *ret_other_method);
+/* A call with an empty answer. Copies args_json into its arena and parses it ("" = {}).
+ * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
+struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
+				 void (*answer)(struct command_call *), void *answer_data) MUST_USE;
+/* Checks role and required arguments, then runs. The answer may come before this returns. */
+void command_run(struct command_call *c);
+/* The one way to end a call. */
+void command_finish(struct command_call *c);
+/* Ends it with {"error":{"message","type","param","code"}}; code is the status as a string. */
+void command_fail(struct command_call *c, int status, const char *type, const char *param,
+		  const char *fmt, ...) PRINTF(5, 6);
+/* The same for what a job of the store has come back with. */
+void command_fail_store(struct command_call *c, int err);
+/* Arguments. A missing or null one leaves *ret alone and returns -ENOENT; a wrong type or
+ * value has been answered with 400 naming it and returns -EINVAL: the caller just returns. */
+int command_str(struct command_call *c, const char *name, struct str *ret) MUST_USE;
+int command_u64(struct command_call *c, const char *name, uint64_t *ret) MUST_USE;
+int command_money(struct command_call *c, const char *name, int64_t *ret_nano) MUST_USE;
+int command_bool(struct command_call *c, const char *name, bool *ret) MUST_USE;
+int command_duration(struct command_call *c, const char *name, uint64_t *ret_ms) MUST_USE;
+
+#endif

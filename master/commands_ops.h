@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * commands_ops.h - commands about the running service: status, reload, workers, models, health. */
+#ifndef COMMANDS_OPS_H
+#define COMMANDS_OPS_H
+
+#include "master/commands.h"
+
+void ops_status(struct command_call *c);
+void ops_reload(struct command_call *c);	/* answers when every worker has switched, or why not */
+void ops_check(struct command_call *c);		/* file: another than the one in force */
+void ops_workers(struct command_call *c);
+void ops_workers_restart(struct command_call *c);
+void ops_workers_drain(struct command_call *c);
+void ops_upgrade(struct command_call *c);
+void ops_models(struct command_call *c);
+void ops_models_show(struct command_call *c);
+void ops_health(struct command_call *c);	/* as GET /health */
+void ops_health_probe(struct command_call *c);
+void ops_health_clear(struct command_call *c);	/* ends cooldowns */
+void ops_config_show(struct command_call *c);
+void ops_config_diff(struct command_call *c);
+void ops_logs_tail(struct command_call *c);
+void ops_backup(struct command_call *c);
+void ops_model_info(struct command_call *c);	/* GET /model/info, /v1/model/info */
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ * config.h - llmgw.yaml as a struct: LiteLLM's sections as they are, and our own `server:`.
+ *
+ * One directive table (config_table.c) says every key's name, type, default, bounds, when a
+ * change takes effect, and its documentation; parser, `config show`, the sample file and the
+ * manual page come out of it. Reading never stops at the first mistake: all complaints of one
+ * run are collected with file, line, column and caret. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/price.h"
+#include "common/snapshot.h"
+
+enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32 };
+
+struct config_names {			/* a list of strings */
+	struct str *v;
+	size_t n;
+};
+struct config_listen {
+	struct str host;		/* "0.0.0.0", "::", "127.0.0.1" */
+	uint16_t port;			/* 0: any free one */
+	bool tls;			/* as written; without: whether server.tls has a certificate */
+	bool tls_default;		/* nothing was written */
+};
+struct config_pair {
+	struct str name, value;
+};
+struct config_pairs {
+	struct config_pair *v;
+	size_t n;
+};
+
+struct config_model {			/* one entry of model_list */
+	struct str file;		/* where it stands, for messages */
+	unsigned line, column;
+	struct str model_name;
+	struct str id;			/* model_info.id; else a SHA-256 over name and params */
+	struct str id_of_twin;		/* while reading only */
+	bool has_own_id;		/* id is model_info.id */
+	struct str litellm_model;	/* litellm_params.model as written: "openai/gpt-4o" */
+	struct str provider;		/* its prefix, or custom_llm_provider, or found out */
+	struct str model;		/* what goes upstream */
+	const struct provider_row *row;	/* of etc/providers.tsv; NULL: unknown provider */
+	struct str api_base, api_key;	/* resolved; api_key may be missing */
+	struct str api_version, region;
+	struct config_names organizations;	/* at most one: a list became several deployments */
+	struct str mock_response;	/* .p NULL: none; a mock needs no provider that is served */
+	struct str params;		/* JSON object: default parameters; .p NULL: none */
+	struct str extra_body;		/* JSON object; .p NULL: none */
+	struct config_pairs headers;	/* extra_headers, headers, OpenAI-Organization */
+	struct config_names access_groups, tags;
+	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms;
+	uint32_t num_retries, order, max_parallel;	/* as in snap_deployment */
+	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */
+	enum snap_mode mode;
+	bool drop_params, health_check_off;
+	struct str health_check_model, base_model;
+	struct price price;		/* PRICE_KNOWN set when config gives one */
+	struct str info;		/* model_info as a JSON object, for /model/info; .p NULL: none */
+};
+
+struct config_fallback {		/* {group: [names]}; also "*" */
+	struct str group;
+	struct config_names to;
+};
+struct config_fallbacks {
+	struct config_fallback *v;
+	size_t n;
+};
+struct config_complaint {		/* the same as in `complaints`, for --json */
+	struct str file;		/* .n == 0: not about a place in a file */
+	unsigned line, column, end_column;
+	bool is_error;
+	const char *code;		/* "W001 not-acted-on"; NULL for errors */
+	struct str message;
+};
+struct config_origin {			/* where a directive got its value */
+	struct str file;		/* .n == 0: nowhere, it has its default */
+	unsigned line;
+};
+struct config_alias {
+	struct str alias, group;
+	bool hidden;
+};
+
+struct config {
+	struct arena *mem;		/* owns everything below */
+	struct str path;
+	/* server: */
+	struct config_listen listen[CONFIG_LISTEN_MAX];
+	size_t n_listen;
+	struct str tls_certificate, tls_key;
+	uint32_t workers;		/* 0 = one per CPU */
+	struct str log_level, log_format;	/* format "auto": text on a terminal, else JSON */
+	bool access_log;
+	bool verbose, json_logs;	/* LiteLLM's; log_level and log_format already heed them */
+	bool insecure_dev;
+	struct snap_settings set;	/* all that workers need, in their form */
+	uint64_t stream_timeout_ms;	/* 0 = not given; already handed down to the models */
+	struct config_names cors_origins, default_fallbacks;
+	struct str key_header;
+	/* general_settings, router_settings, litellm_settings */
+	struct str master_key;		/* SECRET */
+	struct str routing_strategy;
+	bool background_health_checks;
+	uint64_t health_check_interval_ms, health_check_timeout_ms;
+	uint64_t max_keys;
+	struct config_model *models;
+	size_t n_models;
+	struct config_alias *aliases;
+	size_t n_aliases;
+	struct config_fallbacks fallbacks, context_fallbacks, policy_fallbacks;
+	struct config_pairs env;	/* environment_variables */
+	/* what reading it had to say */
+	struct config_origin *origins;	/* one per row of the directive table */
+	unsigned n_errors, n_warnings;	/* all, also those beyond what is shown */
+	unsigned n_skipped;		/* models left out, each with a warning */
+	struct config_complaint *list;
+	size_t n_list;
+	struct buf complaints;		/* FILE:LINE:COL: error: text, source line, caret */
+};
+
+/* One row of etc/providers.tsv. */
+struct provider_row {
+	struct str prefix, display_name, base, key_env, base_env;
+	struct str auth, dialect, endpoints, verified, notes;
+	enum provider_family family;
+	enum provider_auth auth_kind;
+	struct str base_suffix;		/* what its base has to end in: "/v1"; mostly empty */
+	bool needs_key;			/* its own base answers nobody without a key */
+	bool served;			/* false: known, and the reason why not is in notes */
+};
+/* The embedded table, parsed once. */
+const struct provider_row *providers_all(size_t *ret_n);
+const struct provider_row *providers_find(struct str prefix);
+/* LiteLLM's way: custom_llm_provider, else "prefix/" of model, else known model names and
+ * patterns, else openai when an api_base is given. Returns the row and what goes upstream. */
+const struct provider_row *providers_detect(struct str custom, struct str model, struct str api_base,
+					    struct str *ret_model);
+
+/* Reads file and includes. Always returns a config with its complaints, except -ENOMEM or
+ * -errno of opening the main file (then there is a config too, and its complaints say it). The
+ * caller checks n_errors. environment_variables are put into this process's environment.
+ * `overrides` come from the command line: host, port, workers (0/none = not given). */
+struct config_overrides {
+	struct str host;
+	uint32_t port, workers;
+	bool has_port, insecure_dev;
+	bool quiet_warnings;
+	bool colour;			/* complaints with colours */
+};
+int config_read(const char *path, const struct config_overrides *over, struct config **ret) MUST_USE;
+void config_free(struct config *c);
+/* Effective configuration: every directive with value and origin; secrets as "********".
+ * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"},...},"model_list":[..]} */
+void config_show(const struct config *c, bool with_origin, struct buf *out);
+/* Differences between two configurations as JSON rows {key, before, after, takes_effect}. */
+void config_diff(const struct config *a, const struct config *b, struct buf *out);
+/* The directive table as mdoc, for llmgw.yaml(5); as JSON. */
+void config_print_mdoc(struct buf *out);
+void config_print_table_json(struct buf *out);
+
+#endif

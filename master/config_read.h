@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * config_read.h - what the files of the configuration reader share; nobody else includes it.
+ *
+ * Text becomes a small tree of our own (config_yaml.c), whose nodes know where they stand; the
+ * directive table (config_table.c) says what each key means; config_value.c turns nodes into
+ * values; whatever is wrong is told by complain() and reading goes on. The tree lives in a
+ * scratch arena and is gone when config_read() returns: results are copied. */
+#ifndef CONFIG_READ_H
+#define CONFIG_READ_H
+
+#include "common/json_write.h"
+#include "master/config.h"
+
+enum {
+	CONFIG_FILE_MAX = 10 * 1024 * 1024,
+	CONFIG_DEPTH_MAX = 64,
+	CONFIG_VALUES_MAX = 1000000	/* values a file may stand for, aliases followed */
+};
+
+/* ---- places and complaints: config_complain.c ---- */
+
+struct config_file {
+	struct str path, text;
+	const struct config_file *from;	/* who included it */
+	unsigned from_line;
+	bool world_readable;
+};
+struct place {
+	const struct config_file *file;	/* NULL: no place in a file */
+	uint32_t at, span;		/* bytes of its text */
+	uint32_t line;			/* from 1 */
+};
+
+enum complaint_code {
+	COMPLAINT_ERROR,
+	W_NOT_ACTED_ON,
+	W_UNKNOWN_KEY,
+	W_MODEL_SKIPPED,
+	W_ENV_MISSING,
+	W_KEY_MISSING,
+	W_FORWARDED,
+	W_SECRET_READABLE,
+	W_YAML_WORD,
+	W_PRICE_INCOMPLETE,
+	W_NO_MODELS,
+	W_UNKNOWN_MODEL,
+	W_COUNT
+};
+
+struct yaml;
+struct reader {
+	struct config *c;
+	const struct config_overrides *over;
+	struct arena *scratch;		/* the trees; dies with the reading */
+	struct yaml *env_first, *env_last;	/* scalars that name an environment variable */
+	struct place literal_secret;	/* the first secret that stands in a file itself */
+	struct place *directive_places;	/* where each row of the directive table was set */
+	struct place whole;		/* the main file, for what stands nowhere in it */
+	const struct yaml *credentials;	/* credential_list, or NULL */
+	unsigned n_files;		/* included ones */
+	struct place *model_places;	/* of the rows of c->models */
+	size_t room_models;
+	uint32_t n_values;
+	bool out_of_memory;
+};
+
+/* Tells what is wrong, once, with file, line, column, source line and caret. Texts that could
+ * hold a secret are masked; control characters do not get through. */
+void complain(struct reader *r, enum complaint_code code, const struct place *at, const char *fmt,
+	      ...) PRINTF(4, 5);
+unsigned place_column(const struct place *at);
+struct known_key;
+/* The warning about a key that LiteLLM has and we do not act on. */
+void complain_known(struct reader *r, const struct known_key *k, const struct yaml *y);
+/* The last lines: how many more there were, where something was cut. */
+void complain_end(struct reader *r);
+/* A value as it may stand in a message: cut to 60 bytes. */
+struct str shown(struct str s);
+
+/* ---- trees: config_yaml.c ---- */
+
+enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+struct yaml {
+	struct place place;
+	enum yaml_kind kind;
+	bool plain;			/* a scalar without quotes: may be a number, true, false */
+	bool from_env;			/* text came from the environment: never shown */
+	uint32_t count, size;		/* children; values it stands for, itself included */
+	struct str text;		/* of a scalar */
+	struct str key;			/* in a map */
+	struct place key_place;
+	struct yaml *next, *child, *last;
+	struct yaml *env_next;
+};
+
+/* Reads one file's text. NULL after complaints, or with r->out_of_memory. An empty file is an
+ * empty map. */
+struct yaml *yaml_read(struct reader *r, const struct config_file *file);
+/* os.environ/NAME in one scalar, or in all read so far; each is resolved once. A variable that
+ * is not set makes the scalar null. */
+void yaml_resolve_one(struct reader *r, struct yaml *y);
+void yaml_resolve_env(struct reader *r);
+const struct yaml *yaml_get(const struct yaml *map, const char *key);
+struct yaml *yaml_find(const struct yaml *map, struct str key);
+const char *yaml_kind_name(const struct yaml *y);	/* "a list" ... */
+struct yaml *yaml_copy(struct reader *r, const struct yaml *y);	/* shares its children */
+void yaml_append(struct yaml *parent, struct yaml *child);
+
+/* ---- values: config_value.c ---- */
+
+enum conf_type {
+	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
+	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
+	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES, CT_COUNT
+};
+enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4 };
+
+struct directive {
+	const char *section, *name;
+	enum conf_type type;
+	size_t at;			/* offset into struct config or struct config_model */
+	const char *preset;		/* as it would be written; NULL: none */
+	uint64_t min, max;		/* bounds; max 0: none. CT_FLAG: min is the bit */
+	const char *choices;		/* "a|b|c" */
+	unsigned flags;
+	const char *doc;
+};
+
+/* Whether two names are the same with '-' and '_' alike. */
+bool same_name(struct str a, const char *b);
+bool same_key(struct str a, struct str b);
+/* Sets one directive from a node; complains. A null leaves the field. True when it was set. */
+bool value_set(struct reader *r, void *base, const struct directive *d, const struct yaml *y);
+/* Sets a scalar directive's default. */
+void value_preset(struct reader *r, void *base, const struct directive *d);
+/* A scalar's text, or .p NULL after a complaint; null gives .p NULL without one. */
+struct str value_text(struct reader *r, const struct yaml *y, const char *name);
+struct str keep(struct reader *r, struct str s);	/* a copy in the config's arena */
+void *keep_array(struct reader *r, size_t count, size_t size);
+/* What a type is called, for manual and complaints: "duration", "size" ... */
+const char *value_type_name(enum conf_type type);
+/* A node as JSON. Numbers keep their text. */
+void value_json(struct reader *r, struct json_out *o, const char *key, const struct yaml *y);
+bool value_is_true(struct str s);
+bool value_is_false(struct str s);
+
+/* ---- tables: config_table.c, config_known.c ---- */
+
+const struct directive *directives_all(size_t *ret_n);
+const struct directive *directive_find(const char *section, struct str name);
+struct known_key {
+	const char *section, *name, *note;	/* note may be NULL */
+};
+const struct known_key *known_find(const char *section, struct str name);
+/* The nearest name of the section within distance 2, or NULL. */
+const char *name_near(const char *section, struct str name);
+bool param_is_openai(struct str name);	/* a parameter of OpenAI's chat, embeddings ... API */
+
+/* Where a directive was set; the whole file when it was not. */
+const struct place *given_place(const struct reader *r, const char *section, const char *name);
+
+/* ---- models: config_model.c ---- */
+
+void models_read(struct reader *r, const struct yaml *list);
+/* Checks that need all of the configuration: ids, and names that fallbacks and aliases use. */
+void models_check(struct reader *r);
+
+/* ---- where a model goes, with what key and at what price: config_upstream.c ---- */
+
+/* NULL when `base` is one we can use, else what is wrong with it. */
+const char *base_problem(struct str base);
+/* Provider, upstream name, base and key of a model whose litellm_params are read. `base` is
+ * where api_base stands, `at` the entry. False after a complaint: the model is left out. */
+bool upstream_detect(struct reader *r, struct config_model *m, const struct place *at);
+bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
+		      const struct place *base);
+/* The value of the first variable of "A,B" that is set and not empty; "A+B" is passed over. */
+struct str env_first(struct str names, struct str *ret_name);
+/* One price key. False: `y->key` is none. */
+bool price_key(struct reader *r, struct config_model *m, const struct yaml *y);
+void price_finish(struct reader *r, struct config_model *m, const struct place *at);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ * config_table.c - every directive of llmgw.yaml, in the order of the manual page.
+ *
+ * Parser, `config show`, the manual's tables and the tests come out of this one table. LiteLLM's
+ * keys keep their names; where two sections know the same key, both rows point to one field and
+ * the section that is read later wins: litellm_settings, router_settings, general_settings,
+ * then our own server. */
+#include <stddef.h>
+
+#include "master/config_read.h"
+
+#define AT(field) offsetof(struct config, field)
+#define IN(field) offsetof(struct config_model, field)
+#define HOUR UINT64_C(3600000)
+#define WEEK (168 * HOUR)
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define D(section, name, type, at, preset, min, max, flags, doc) \
+	{ section, name, type, at, preset, min, max, NULL, flags, doc }
+#define CHOICE(section, name, type, at, preset, choices, flags, doc) \
+	{ section, name, type, at, preset, 0, 0, choices, flags, doc }
+#define FLAG(section, name, bit, doc) \
+	{ section, name, CT_FLAG, AT(set.flags), "false", bit, 0, NULL, CF_LIVE, doc }
+
+/* What LiteLLM takes both in litellm_settings and in router_settings. */
+#define ROUTER_KEYS(s)                                                                             \
+	D(s, "num_retries", CT_U32, AT(set.num_retries), "2", 0, 100, CF_LIVE,                     \
+	  "attempts after the first one fails, on other deployments of the group"),               \
+	D(s, "timeout", CT_TIME, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                 \
+	  "how long one attempt may take in all"),                                                 \
+	D(s, "stream_timeout", CT_TIME, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,              \
+	  "the same for streams; 0: as timeout"),                                                  \
+	D(s, "fallbacks", CT_FALLBACKS, AT(fallbacks), NULL, 0, 0, CF_LIVE,                        \
+	  "groups to go to when all of a group failed: [{group: [other, ...]}]"),                  \
+	D(s, "context_window_fallbacks", CT_FALLBACKS, AT(context_fallbacks), NULL, 0, 0, CF_LIVE, \
+	  "the same when the prompt is too long for the group"),                                   \
+	D(s, "content_policy_fallbacks", CT_FALLBACKS, AT(policy_fallbacks), NULL, 0, 0, CF_LIVE,  \
+	  "the same when the provider refuses the content"),                                       \
+	D(s, "default_fallbacks", CT_NAMES, AT(default_fallbacks), NULL, 0, 0, CF_LIVE,            \
+	  "groups to go to when a group has no fallbacks of its own"),                             \
+	D(s, "max_fallbacks", CT_U32, AT(set.max_fallbacks), "5", 0, 100, CF_LIVE,                 \
+	  "groups tried for one request after the first"),                                         \
+	D(s, "allowed_fails", CT_U32, AT(set.allowed_fails), "3", 0, 1000000, CF_LIVE,             \
+	  "failures within a cooldown period before a deployment cools down"),                     \
+	D(s, "cooldown_time", CT_TIME, AT(set.cooldown_ms), "5", 0, WEEK, CF_LIVE,                 \
+	  "how long a failing deployment is left alone"),                                          \
+	D(s, "retry_after", CT_TIME, AT(set.retry_after_ms), "0", 0, HOUR, CF_LIVE,                \
+	  "least wait before a retry on the same deployment"),                                     \
+	FLAG(s, "disable_cooldowns", SET_DISABLE_COOLDOWNS, "never leave a deployment alone"),     \
+	D(s, "model_group_alias", CT_ALIASES, AT(aliases), NULL, 0, 0, CF_LIVE,                    \
+	  "other names of groups: {alias: group} or {alias: {model: group, hidden: true}}"),       \
+	D(s, "routing_strategy", CT_STRATEGY, AT(routing_strategy), "simple-shuffle", 0, 0,        \
+	  CF_LIVE, "how a deployment is chosen in its group")
+
+#define SWITCH_VERBOSE(s)                                                                          \
+	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \
+	  "log at level debug, unless server.log.level says otherwise")
+
+static const struct directive directives[] = {
+	/* server */
+	D("server", "listen", CT_LISTEN, AT(listen), "0.0.0.0:4000", 0, 0, CF_RESTART,
+	  "where clients connect: \"host:port\", or {address, port, tls}; one or a list"),
+	D("server", "workers", CT_WORKERS, AT(workers), "auto", 1, 256, CF_LIVE,
+	  "worker processes; auto: one per CPU"),
+	D("server", "drain", CT_TIME, AT(set.drain_ms), "30s", 0, 24 * HOUR, CF_LIVE,
+	  "how long an old worker may finish its streams"),
+	D("server", "stream-heartbeat", CT_TIME, AT(set.stream_heartbeat_ms), "15s", 0, HOUR,
+	  CF_LIVE, "a comment line is sent on a stream that is silent that long; 0: never"),
+	D("server", "max-keys", CT_U64, AT(max_keys), "1000000", 1000, 100000000, CF_RESTART,
+	  "virtual keys that there is room for"),
+	FLAG("server", "old-statuses", SET_OLD_STATUSES,
+	     "answer with the status codes of LiteLLM 1.81: budget 400, model 401, expired key 400"),
+	D("server", "insecure-dev", CT_BOOL, AT(insecure_dev), "false", 0, 0, CF_RESTART,
+	  "start without a master key: whoever can connect is administrator"),
+	/* server.tls */
+	D("server.tls", "certificate", CT_STR, AT(tls_certificate), NULL, 0, 0, CF_RESTART,
+	  "PEM file with the certificate chain; with it listeners speak TLS"),
+	D("server.tls", "key", CT_STR, AT(tls_key), NULL, 0, 0, CF_RESTART,
+	  "PEM file with its private key"),
+	/* server.log */
+	CHOICE("server.log", "level", CT_CHOICE, AT(log_level), "info", "error|warn|info|debug",
+	       CF_LIVE, "the least that is worth a line"),
+	CHOICE("server.log", "format", CT_CHOICE, AT(log_format), "auto", "auto|text|logfmt|json",
+	       CF_RESTART, "form of the log; auto: text on a terminal, otherwise json"),
+	D("server.log", "access", CT_BOOL, AT(access_log), "true", 0, 0, CF_LIVE,
+	  "one line per request"),
+	/* server.limits */
+	D("server.limits", "body", CT_SIZE, AT(set.body_max), "32M", KIB, GIB, CF_LIVE,
+	  "largest request body"),
+	D("server.limits", "request-memory", CT_SIZE, AT(set.request_memory_max), "64M", 64 * KIB,
+	  4 * GIB, CF_LIVE, "memory that one request may take in all"),
+	D("server.limits", "connections", CT_U32, AT(set.connections_max), "10000", 1, 1000000,
+	  CF_LIVE, "clients connected to one worker"),
+	D("server.limits", "header-timeout", CT_TIME, AT(set.header_timeout_ms), "10s", 100, HOUR,
+	  CF_LIVE, "how long the head of a request may take"),
+	D("server.limits", "body-timeout", CT_TIME, AT(set.body_timeout_ms), "60s", 100, HOUR,
+	  CF_LIVE, "how long a body may stand still"),
+	D("server.limits", "idle-timeout", CT_TIME, AT(set.idle_timeout_ms), "75s", 100, 24 * HOUR,
+	  CF_LIVE, "how long a connection may stay open between requests"),
+	D("server.limits", "write-timeout", CT_TIME, AT(set.write_timeout_ms), "60s", 100, HOUR,
+	  CF_LIVE, "how long a client may take nothing of its answer"),
+	/* server.upstream */
+	D("server.upstream", "connect-timeout", CT_TIME, AT(set.connect_timeout_ms), "10s", 10, HOUR,
+	  CF_LIVE, "how long connecting to a provider may take, TLS included"),
+	D("server.upstream", "first-token-timeout", CT_TIME, AT(set.first_token_timeout_ms), "600s",
+	  0, WEEK, CF_LIVE, "how long a provider may think before its first byte; 0: no limit"),
+	D("server.upstream", "chunk-timeout", CT_TIME, AT(set.chunk_timeout_ms), "300s", 0, WEEK,
+	  CF_LIVE, "how long a stream may be silent between two chunks; 0: no limit"),
+	D("server.upstream", "total-timeout", CT_TIME, AT(set.total_timeout_ms), "6000s", 0, WEEK,
+	  CF_LIVE, "how long one attempt may take in all; 0: no limit"),
+	D("server.upstream", "health-check-timeout", CT_TIME, AT(health_check_timeout_ms), "60s", 100,
+	  HOUR, CF_LIVE, "how long a health check may take"),
+	/* server.ledger */
+	CHOICE("server.ledger", "durability", CT_CHOICE_U32, AT(set.ledger_strict), "default",
+	       "default|strict", CF_LIVE,
+	       "strict: the last byte of an answer waits until its cost is on disk"),
+	/* server.reserve */
+	CHOICE("server.reserve", "estimation", CT_CHOICE_U32, AT(set.reserve_mode), "strict",
+	       "strict|typical", CF_LIVE,
+	       "what is reserved of a budget before a request: the most it can cost, or what is usual"),
+	D("server.reserve", "default-max-tokens", CT_U64, AT(set.default_max_tokens), "4096", 1,
+	  10000000, CF_LIVE, "length of an answer when neither request nor model says one"),
+	/* server.cors */
+	D("server.cors", "origins", CT_NAMES, AT(cors_origins), "*", 0, 0, CF_LIVE,
+	  "origins that browsers may call from; \"*\": any; an empty list: none"),
+
+	/* general_settings */
+	D("general_settings", "master_key", CT_STR, AT(master_key), NULL, 0, 0, CF_LIVE | CF_SECRET,
+	  "the administrator's key; begins with sk-"),
+	D("general_settings", "litellm_key_header_name", CT_STR, AT(key_header), NULL, 0, 0, CF_LIVE,
+	  "one more header that a key may come in"),
+	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
+	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
+	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",
+	  1000, WEEK, CF_LIVE, "time between two such rounds"),
+	D("general_settings", "max_request_size_mb", CT_MEGABYTES, AT(set.body_max), NULL, MIB, GIB,
+	  CF_LIVE, "largest request body, in megabytes"),
+	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
+	     "end every stream with its usage, asked or not"),
+	FLAG("general_settings", "include_call_id_in_error_body", SET_CALL_ID_IN_ERRORS,
+	     "put the call's id into error bodies"),
+
+	/* router_settings */
+	ROUTER_KEYS("router_settings"),
+	SWITCH_VERBOSE("router_settings"),
+
+	/* litellm_settings */
+	ROUTER_KEYS("litellm_settings"),
+	D("litellm_settings", "request_timeout", CT_TIME, AT(set.total_timeout_ms), NULL, 0, WEEK,
+	  CF_LIVE, "how long one attempt may take in all"),
+	FLAG("litellm_settings", "drop_params", SET_DROP_PARAMS,
+	     "leave out parameters that a provider does not know, instead of refusing the request"),
+	FLAG("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
+	     "put the cost into the usage at the end of a stream"),
+	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
+	     "/metrics wants a key"),
+	SWITCH_VERBOSE("litellm_settings"),
+	D("litellm_settings", "json_logs", CT_BOOL, AT(json_logs), "false", 0, 0, CF_RESTART,
+	  "log as JSON, unless server.log.format says otherwise"),
+
+	/* litellm_params, per deployment */
+	D("litellm_params", "model", CT_STR, IN(litellm_model), NULL, 0, 0, CF_LIVE,
+	  "\"provider/name\": where the request goes and what the provider calls the model"),
+	D("litellm_params", "custom_llm_provider", CT_STR, IN(provider), NULL, 0, 0, CF_LIVE,
+	  "the provider, where model does not begin with it"),
+	D("litellm_params", "api_key", CT_STR, IN(api_key), NULL, 0, 0, CF_LIVE | CF_SECRET,
+	  "the provider's key; without it the provider's usual environment variable is read"),
+	D("litellm_params", "api_base", CT_STR, IN(api_base), NULL, 0, 0, CF_LIVE,
+	  "where the provider's API begins, without the endpoint's path"),
+	D("litellm_params", "base_url", CT_STR, IN(api_base), NULL, 0, 0, CF_LIVE,
+	  "another name of api_base"),
+	D("litellm_params", "api_version", CT_STR, IN(api_version), NULL, 0, 0, CF_LIVE,
+	  "version of the API, where a provider wants one"),
+	D("litellm_params", "region_name", CT_STR, IN(region), NULL, 0, 0, CF_LIVE,
+	  "region of the deployment"),
+	D("litellm_params", "organization", CT_NAMES, IN(organizations), NULL, 0, 0, CF_LIVE,
+	  "sent as OpenAI-Organization; a list makes one deployment of each"),
+	D("litellm_params", "weight", CT_MILLI, IN(weight_milli), NULL, 0, 1000000000, CF_LIVE,
+	  "share of the requests, against the other deployments of the group"),
+	D("litellm_params", "rpm", CT_U64, IN(rpm), NULL, 0, UINT32_MAX, CF_LIVE,
+	  "requests per minute that the deployment takes; its share where there is no weight"),
+	D("litellm_params", "tpm", CT_U64, IN(tpm), NULL, 0, UINT64_C(1) << 50, CF_LIVE,
+	  "tokens per minute; its share where there is neither weight nor rpm"),
+	D("litellm_params", "order", CT_U32, IN(order), NULL, 0, 1000000, CF_LIVE,
+	  "deployments with the smallest order are used first"),
+	D("litellm_params", "max_parallel_requests", CT_U32, IN(max_parallel), NULL, 0, 1000000,
+	  CF_LIVE, "requests at the same time; 0: no limit"),
+	D("litellm_params", "timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	  "how long one attempt may take in all"),
+	D("litellm_params", "request_timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	  "another name of timeout"),
+	D("litellm_params", "stream_timeout", CT_TIME, IN(stream_timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	  "the same for streams"),
+	D("litellm_params", "num_retries", CT_U32, IN(num_retries), NULL, 0, 100, CF_LIVE,
+	  "attempts after the first one fails here"),
+	D("litellm_params", "cooldown_time", CT_TIME, IN(cooldown_ms), NULL, 0, WEEK, CF_LIVE,
+	  "how long this deployment is left alone when it fails"),
+	D("litellm_params", "drop_params", CT_BOOL, IN(drop_params), NULL, 0, 0, CF_LIVE,
+	  "leave out parameters that the provider does not know"),
+	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE, "tags for routing"),
+	D("litellm_params", "mock_response", CT_TEXT, IN(mock_response), NULL, 0, 0, CF_LIVE,
+	  "answer with this text and ask no provider"),
+	D("litellm_params", "extra_headers", CT_PAIRS, IN(headers), NULL, 0, 0, CF_LIVE | CF_SECRET,
+	  "headers sent to the provider"),
+	D("litellm_params", "headers", CT_PAIRS, IN(headers), NULL, 0, 0, CF_LIVE | CF_SECRET,
+	  "another name of extra_headers"),
+	D("litellm_params", "extra_body", CT_JSON, IN(extra_body), NULL, 0, 0, CF_LIVE,
+	  "members added to every request body"),
+
+	/* model_info, per deployment */
+	D("model_info", "id", CT_STR, IN(id), NULL, 0, 0, CF_LIVE,
+	  "name of the deployment; without it a hash of its parameters"),
+	D("model_info", "mode", CT_MODE, IN(mode), NULL, 0, 0, CF_LIVE,
+	  "chat, completion, embedding, ...: what the model does"),
+	D("model_info", "base_model", CT_STR, IN(base_model), NULL, 0, 0, CF_LIVE,
+	  "name in the price table, where model is not it"),
+	D("model_info", "max_tokens", CT_U32, IN(max_tokens), NULL, 0, 0, CF_LIVE,
+	  "counts where max_output_tokens is missing"),
+	D("model_info", "max_input_tokens", CT_U32, IN(max_input_tokens), NULL, 0, 0, CF_LIVE,
+	  "longest prompt"),
+	D("model_info", "max_output_tokens", CT_U32, IN(max_output_tokens), NULL, 0, 0, CF_LIVE,
+	  "longest answer"),
+	D("model_info", "access_groups", CT_NAMES, IN(access_groups), NULL, 0, 0, CF_LIVE,
+	  "groups that keys may name instead of the model"),
+	D("model_info", "health_check_model", CT_STR, IN(health_check_model), NULL, 0, 0, CF_LIVE,
+	  "model that a health check asks for; for names with '*'"),
+	D("model_info", "disable_background_health_check", CT_BOOL, IN(health_check_off), NULL, 0, 0,
+	  CF_LIVE, "leave this deployment out of health checks"),
+
+	/* prices, in litellm_params or model_info */
+	D("price", "input_cost_per_token", CT_PRICE, IN(price.input), NULL, 0, 0, CF_LIVE,
+	  "dollars per token of the prompt"),
+	D("price", "output_cost_per_token", CT_PRICE, IN(price.output), NULL, 0, 0, CF_LIVE,
+	  "dollars per token of the answer"),
+	D("price", "cache_read_input_token_cost", CT_PRICE, IN(price.cache_read), NULL, 0, 0, CF_LIVE,
+	  "dollars per token that the provider had cached"),
+	D("price", "input_cost_per_token_cache_hit", CT_PRICE, IN(price.cache_read), NULL, 0, 0,
+	  CF_LIVE, "another name of cache_read_input_token_cost"),
+	D("price", "cache_creation_input_token_cost", CT_PRICE, IN(price.cache_write), NULL, 0, 0,
+	  CF_LIVE, "dollars per token that the provider puts into its cache"),
+	D("price", "output_cost_per_reasoning_token", CT_PRICE, IN(price.reasoning), NULL, 0, 0,
+	  CF_LIVE, "dollars per token of reasoning"),
+	D("price", "input_cost_per_request", CT_PRICE, IN(price.per_request), NULL, 0, 0, CF_LIVE,
+	  "dollars per request"),
+};
+
+const struct directive *directives_all(size_t *ret_n)
+{
+	*ret_n = COUNT(directives);
+	return directives;
+}
+
+const struct directive *directive_find(const char *section, struct str name)
+{
+	for (size_t i = 0; i < COUNT(directives); i++)
+		if (same_name(name, directives[i].name) &&
+		    str_eq_z(str_z(section), directives[i].section))
+			return &directives[i];
+	return NULL;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ * config_upstream.c - where a deployment's requests go, with what key, and at what price.
+ *
+ * A provider that we know but cannot speak to yet costs its models, not the start: they are
+ * left out with a warning. Whatever the user wrote wrong is an error. */
+#include <stdlib.h>
+
+#include "master/config_read.h"
+#include "master/prices.h"
+
+static const char *host_problem(struct str authority)
+{
+	struct str host = authority, port = STR_NONE;
+	uint64_t v;
+
+	if (str_find_char(authority, '@') != SIZE_MAX)
+		return "must not hold a user or password";
+	if (authority.n > 0 && authority.p[0] == '[') {
+		host = str_cut(&authority, ']');
+		host = str_skip(host, 1);
+		port = authority;
+		if (port.n > 0 && port.p[0] != ':')
+			return "has no valid host";
+		port = port.n > 0 ? str_skip(port, 1) : STR_NONE;
+	} else {
+		host = str_cut(&authority, ':');
+		port = authority;
+	}
+	if (host.n == 0 || host.n > 253)
+		return "has no valid host";
+	if (port.p && (str_read_u64(port, &v) < 0 || v == 0 || v > 65535))
+		return "has no valid port";
+	return NULL;
+}
+
+const char *base_problem(struct str base)
+{
+	struct str rest = base;
+
+	for (size_t i = 0; i < base.n; i++) {
+		unsigned char c = (unsigned char)base.p[i];
+		if (c == '{' || c == '}')
+			return "still holds a part in braces; put your own value there";
+		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`|", c))
+			return "holds a character that a URL cannot hold";
+		if (c == '?' || c == '#')
+			return "must end before '?' and '#'";
+	}
+	if (base.n > 2000)
+		return "is too long";
+	if (str_starts_nocase(base, STR("https://")))
+		rest = str_skip(base, STR("https://").n);
+	else if (str_starts_nocase(base, STR("http://")))
+		rest = str_skip(base, STR("http://").n);
+	else
+		return "must begin with http:// or https://";
+	return host_problem(str_cut(&rest, '/'));
+}
+
+struct str env_first(struct str names, struct str *ret_name)
+{
+	while (names.n > 0) {
+		char z[128];
+		struct str name = str_cut(&names, ',');
+		if (name.n == 0 || name.n >= sizeof z || str_find_char(name, '+') != SIZE_MAX)
+			continue;
+		memcpy(z, name.p, name.n);
+		z[name.n] = '\0';
+		struct str value = str_z(getenv(z));
+		if (value.n == 0)
+			continue;
+		*ret_name = name;
+		return value;
+	}
+	return STR_NONE;
+}
+
+static bool has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static bool left_out(struct reader *r, const struct config_model *m, const struct place *at,
+		     struct str why)
+{
+	complain(r, W_MODEL_SKIPPED, at, "model '" STR_FMT "' is left out: " STR_FMT,
+		 STR_ARG(shown(m->model_name)), STR_ARG(why));
+	r->c->n_skipped++;
+	return false;
+}
+
+bool upstream_detect(struct reader *r, struct config_model *m, const struct place *at)
+{
+	struct str why, model = m->litellm_model;
+
+	m->row = providers_detect(m->provider, model, m->api_base, &m->model);
+	if (m->row)
+		m->provider = m->row->prefix;
+	if (m->mock_response.p || (m->row && m->row->served))
+		return true;
+	if (!m->row) {
+		complain(r, W_MODEL_SKIPPED, at,
+			 "model '" STR_FMT "' is left out: no provider is known for '" STR_FMT
+			 "'; write provider/model",
+			 STR_ARG(shown(m->model_name)), STR_ARG(shown(model)));
+		r->c->n_skipped++;
+		return false;
+	}
+	why = m->row->notes;
+	why = str_cut(&why, ';');
+	complain(r, W_MODEL_SKIPPED, at,
+		 "model '" STR_FMT "' is left out: provider '" STR_FMT "': " STR_FMT,
+		 STR_ARG(shown(m->model_name)), STR_ARG(m->provider), STR_ARG(why));
+	r->c->n_skipped++;
+	return false;
+}
+
+/* Cuts what ends in '/' and adds what a provider's base has to end in. */
+static struct str tidy_base(struct reader *r, struct str base, struct str suffix)
+{
+	while (base.n > 0 && base.p[base.n - 1] == '/')
+		base.n--;
+	if (suffix.n == 0 || str_ends(base, suffix))
+		return keep(r, base);
+	base = arena_printf(r->c->mem, STR_FMT STR_FMT, STR_ARG(base), STR_ARG(suffix));
+	r->out_of_memory |= !base.p;
+	return base;
+}
+
+static bool resolve_base(struct reader *r, struct config_model *m, const struct place *at,
+			 const struct place *base_at)
+{
+	struct str name = STR("api_base"), base = m->api_base;
+	const char *problem;
+
+	if (base.n == 0) {
+		base_at = at;
+		base = env_first(m->row->base_env, &name);
+	}
+	if (base.n == 0)
+		base = m->row->base;
+	if (base.n == 0) {
+		complain(r, COMPLAINT_ERROR, at, "provider '" STR_FMT "' needs an api_base",
+			 STR_ARG(m->provider));
+		return false;
+	}
+	if (base.p == m->row->base.p && str_find_char(base, '{') != SIZE_MAX)
+		return left_out(r, m, at, STR("its provider needs an api_base"));
+	problem = base_problem(base);
+	if (problem) {
+		complain(r, COMPLAINT_ERROR, base_at, STR_FMT " %s", STR_ARG(name), problem);
+		return false;
+	}
+	m->api_base = tidy_base(r, base, m->row->base_suffix);
+	return true;
+}
+
+bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
+		      const struct place *base_at)
+{
+	bool own_base = m->api_base.n > 0;
+	struct str name;
+
+	if (m->mock_response.p)
+		return true;
+	if (!resolve_base(r, m, at, base_at))
+		return false;
+	if (m->api_key.n == 0)
+		m->api_key = keep(r, env_first(m->row->key_env, &name));
+	if (has_control(m->api_key)) {
+		complain(r, COMPLAINT_ERROR, at, "the variable that holds the key of '" STR_FMT
+			 "' holds a control character", STR_ARG(m->provider));
+		return false;
+	}
+	if (m->api_key.n == 0 && m->row->needs_key && !own_base)
+		complain(r, W_KEY_MISSING, at,
+			 "no key for provider '" STR_FMT "': set api_key, or the environment variable " STR_FMT,
+			 STR_ARG(m->provider), STR_ARG(shown(m->row->key_env)));
+	return true;
+}
+
+/* "input_cost_per_token_above_200k_tokens": the one tier that a price row has room for is the
+ * lowest, since from there on the higher price counts. */
+static bool tier_key(struct reader *r, struct config_model *m, const struct yaml *y)
+{
+	const struct directive d = { .name = "price", .type = CT_PRICE };
+	bool input = str_starts(y->key, STR("input_cost_per_token_above_"));
+	struct str s = str_skip(y->key, input ? STR("input_cost_per_token_above_").n
+					      : STR("output_cost_per_token_above_").n);
+	int64_t pico = PRICE_NONE;
+	uint64_t k;
+
+	if (!input && !str_starts(y->key, STR("output_cost_per_token_above_")))
+		return false;
+	struct str number = str_cut(&s, 'k');
+	if (!str_eq(s, STR("_tokens")) || str_read_u64(number, &k) < 0 || k == 0 || k > 1000000)
+		return false;
+	if (!value_set(r, &pico, &d, y))
+		return true;
+	if (m->price.tier_tokens && m->price.tier_tokens != k * 1000) {
+		complain(r, W_NOT_ACTED_ON, &y->key_place,
+			 "llmgw has one price tier per model; '" STR_FMT "' does not count",
+			 STR_ARG(shown(y->key)));
+		return true;
+	}
+	m->price.tier_tokens = (uint32_t)(k * 1000);
+	*(input ? &m->price.input_above : &m->price.output_above) = pico;
+	return true;
+}
+
+bool price_key(struct reader *r, struct config_model *m, const struct yaml *y)
+{
+	const struct directive *d = directive_find("price", y->key);
+	const struct known_key *k;
+
+	if (d) {
+		value_set(r, m, d, y);
+		return true;
+	}
+	if (tier_key(r, m, y))
+		return true;
+	k = known_find("price", y->key);
+	if (k)
+		complain_known(r, k, y);
+	return k != NULL;
+}
+
+/* One side alone takes the other from the price table; unknown there, it counts as nothing. */
+static void fill_side(struct reader *r, const struct config_model *m, const struct place *at,
+		      int64_t *price, bool input)
+{
+	struct price_row row;
+	struct str name = m->base_model.n > 0 ? m->base_model : m->model;
+
+	if (*price != PRICE_NONE)
+		return;
+	*price = 0;
+	if (prices_find(m->provider, name, &row)) {
+		*price = input ? row.price.input : row.price.output;
+		return;
+	}
+	complain(r, W_PRICE_INCOMPLETE, at, "model '" STR_FMT "' has no %s price; it counts as 0",
+		 STR_ARG(shown(m->model_name)), input ? "input" : "output");
+}
+
+void price_finish(struct reader *r, struct config_model *m, const struct place *at)
+{
+	struct price *p = &m->price;
+	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
+	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE;
+	bool per_request = p->per_request != PRICE_NONE;
+
+	if (!per_request)
+		p->per_request = 0;
+	if (!any && !per_request) {
+		*p = (struct price){ 0 };
+		return;
+	}
+	p->flags = PRICE_KNOWN;
+	if (both && p->input == 0 && p->output == 0 && p->per_request == 0)
+		p->flags |= PRICE_FREE;
+	if (!any) {
+		p->input = 0;
+		p->output = 0;
+	}
+	fill_side(r, m, at, &p->input, true);
+	fill_side(r, m, at, &p->output, false);
+}

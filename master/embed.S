@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * embed.S - the bytes behind embed.h. Paths are relative to the source root (-I of the build). */
+	.section .rodata
+	.macro blob name, file
+	.global \name
+	.balign 16
+\name:
+	.incbin "\file"
+	.global \name\()_end
+\name\()_end:
+	.byte 0
+	.endm
+	blob blob_providers, "etc/providers.tsv"
+	blob blob_prices, "etc/prices.tsv"
+	blob blob_sql_1, "sql/0001_init.sql"
+	.section .note.GNU-stack,"",%progbits

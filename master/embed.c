@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * embed.c - slices over the bytes that embed.S carries. A migration is one row in the table. */
+#include "master/embed.h"
+
+#define BLOB(name) extern const char blob_##name[], blob_##name##_end[]
+BLOB(providers);
+BLOB(prices);
+BLOB(sql_1);
+
+#define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
+
+struct str embed_providers(void)
+{
+	return SLICE(providers);
+}
+
+struct str embed_prices(void)
+{
+	return SLICE(prices);
+}
+
+struct str embed_migration(unsigned number)
+{
+	switch (number) {
+	case 1:
+		return SLICE(sql_1);
+	default:
+		return STR_NONE;
+	}
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT
+ * keys.c - the twins of the database's keys: rows of the directory, rows of the board.
+ *
+ * Budget periods: the board's totals at the end of a period are read first, then the database
+ * begins the new period (spend 0, older requests no longer count), then the board gives up just
+ * what it had then; what was spent meanwhile stays. */
+#include "master/keys.h"
+
+#include <errno.h>
+
+#include "common/budget.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/keys_private.h"
+
+enum { MASTER_ENTITY_ID = 0, RESETS_MAX = 500, ROW_MEMORY = 2 << 20 };
+
+/* ---- directory and board ---- */
+
+bool keys_is_master(const struct keys *k, const struct sha256 *hash)
+{
+	return k->has_master && hash_sha256_eq(&k->master, hash);
+}
+
+static int put_row(struct keys *k, const struct key_row *row, struct arena *a, uint32_t entity)
+{
+	struct str flat = key_models_flat(a, row->models);
+	bool all = flat.p && key_models_are_all(flat);
+	if (!flat.p)
+		return -ENOMEM;
+	struct dir_key d = {
+		.hash = row->hash,
+		.id = row->id,
+		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u),
+		.entity = entity,
+		.expires_wall_ns = row->expires,
+		.max_budget_nano = row->max_budget >= 0 ? row->max_budget : DIR_NO_LIMIT,
+		.rpm = (uint64_t)row->rpm_limit,
+		.tpm = (uint64_t)row->tpm_limit,
+		.max_parallel = (uint32_t)row->max_parallel_requests,
+		.alias = row->alias,
+		.user_id = row->user_id,
+		.team_id = row->team_id,
+		.last4 = row->key_name,
+		.models = flat,
+	};
+	return dir_put(k->dir, &d, clock_ns());
+}
+
+static int assign_and_put(struct keys *k, const struct key_row *row, struct arena *a)
+{
+	uint32_t entity;
+	bool is_new = !entities_find(&k->entities, row->id, &entity);
+	int err = is_new ? entities_assign(&k->entities, row->id, row->spend, clock_ns(), &entity) : 0;
+	if (!err)
+		err = put_row(k, row, a, entity);
+	if (err && is_new)
+		entities_release(&k->entities, row->id, clock_ns());
+	return err;
+}
+
+int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 *old)
+{
+	if (keys_is_master(k, &row->hash))
+		return 0;		/* the operator's word is above the table's */
+	struct arena *a = arena_new(ROW_MEMORY);
+	int err = a ? assign_and_put(k, row, a) : -ENOMEM;
+	arena_free(a);
+	if (err)
+		return err;
+	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
+	    dir_remove(k->dir, old, clock_ns()) != 0)
+		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
+	keys_expect_reset(k, row->budget_reset_at);
+	atomic_fetch_add(&k->board->head->directory_revision, 1);
+	return 0;
+}
+
+void keys_withdraw(struct keys *k, const struct key_row *row)
+{
+	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
+		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
+	entities_release(&k->entities, row->id, clock_ns());
+	atomic_fetch_add(&k->board->head->directory_revision, 1);
+}
+
+int64_t keys_spend_of(struct keys *k, const struct key_row *row)
+{
+	int64_t settled, reserved;
+	uint32_t entity, parallel;
+	if (!entities_find(&k->entities, row->id, &entity))
+		return row->spend;
+	budget_read(k->board, entity, &settled, &reserved, &parallel);
+	return settled < 0 ? 0 : settled;
+}
+
+/* ---- changes of the board that may have to wait for a lock ---- */
+
+static int move_settled(struct keys *k, const struct late_move *m)
+{
+	uint32_t entity;
+	if (!entities_find(&k->entities, m->key_id, &entity))
+		return 0;		/* deleted meanwhile */
+	return m->is_absolute ? budget_set_settled(k->board, entity, m->nano) :
+				budget_add_settled(k->board, entity, m->nano);
+}
+
+static void keep_late(struct keys *k, const struct late_move *m)
+{
+	if (k->n_late == k->late_room) {
+		size_t room = k->late_room ? k->late_room * 2 : 16;
+		struct late_move *late = mem_grow(k->late, room * sizeof *late);
+		if (!late) {
+			LOG(LOG_ERROR, "key.budget_stale", F_INT("id", m->key_id));
+			return;
+		}
+		k->late = late;
+		k->late_room = room;
+	}
+	k->late[k->n_late++] = *m;
+}
+
+void keys_move_settled(struct keys *k, uint64_t key_id, int64_t nano, bool is_absolute)
+{
+	struct late_move m = { .key_id = key_id, .nano = nano, .is_absolute = is_absolute };
+	/* In order: what is late of this key must not come behind this. */
+	if (k->n_late || move_settled(k, &m) != 0)
+		keep_late(k, &m);
+}
+
+static void move_late(struct keys *k)
+{
+	size_t done = 0;
+	while (done < k->n_late && move_settled(k, &k->late[done]) == 0)
+		done++;
+	k->n_late -= done;
+	if (done && k->n_late)
+		memmove(k->late, k->late + done, k->n_late * sizeof *k->late);
+}
+
+/* ---- budget periods ---- */
+
+struct reset {
+	uint64_t key_id, next_ns;
+	int64_t settled;		/* the board's at the period's end */
+	bool is_done;
+};
+struct resets {
+	struct keys *keys;
+	uint64_t now_ns, next_ns;	/* next_ns: the earliest that remains */
+	size_t n;
+	struct reset v[RESETS_MAX];
+};
+
+void keys_expect_reset(struct keys *k, uint64_t at_ns)
+{
+	if (at_ns && (!k->next_reset_ns || at_ns < k->next_reset_ns))
+		k->next_reset_ns = at_ns;
+}
+
+static int find_due_job(struct store_db *db, void *data)
+{
+	struct resets *rs = data;
+	struct sql *q = sql_query(db, "SELECT id, budget_duration FROM keys "
+				      "WHERE budget_reset_at <= ? ORDER BY budget_reset_at LIMIT ?");
+	int r;
+	sql_int(q, 1, (int64_t)rs->now_ns);
+	sql_int(q, 2, RESETS_MAX);
+	while ((r = sql_row(q)) > 0 && rs->n < RESETS_MAX) {
+		struct period p;
+		bool is_well = period_read(sql_get_text(q, 1), &p) == 0;
+		rs->v[rs->n++] = (struct reset){
+			.key_id = (uint64_t)sql_get_int(q, 0),
+			.next_ns = is_well ? period_reset(p, rs->now_ns) : 0,
+		};
+	}
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+static int read_next_reset(struct store_db *db, uint64_t *ret_ns)
+{
+	struct sql *q = sql_query(db, "SELECT min(budget_reset_at) FROM keys "
+				      "WHERE budget_reset_at IS NOT NULL");
+	int r = sql_row(q);
+	*ret_ns = r > 0 ? (uint64_t)sql_get_int(q, 0) : 0;
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+static int reset_job(struct store_db *db, void *data)
+{
+	struct resets *rs = data;
+	int err = 0;
+	for (size_t i = 0; i < rs->n && !err; i++) {
+		struct sql *q = sql_query(db, "UPDATE keys SET spend = 0, spend_since = ?2,"
+					      " budget_reset_at = ?3 "
+					      "WHERE id = ?1 AND budget_reset_at <= ?2");
+		sql_int(q, 1, (int64_t)rs->v[i].key_id);
+		sql_int(q, 2, (int64_t)rs->now_ns);
+		sql_int_or_null(q, 3, (int64_t)rs->v[i].next_ns, rs->v[i].next_ns);
+		err = sql_run(q);
+		rs->v[i].is_done = sql_changes(db) > 0;
+	}
+	return err ? err : read_next_reset(db, &rs->next_ns);
+}
+
+static void on_reset(void *data, int err)
+{
+	struct resets *rs = data;
+	struct keys *k = rs->keys;
+	size_t n = 0;
+	for (size_t i = 0; i < rs->n && !err; i++) {
+		if (!rs->v[i].is_done)
+			continue;
+		keys_move_settled(k, rs->v[i].key_id, -rs->v[i].settled, false);
+		n++;
+	}
+	if (err)
+		LOG(LOG_WARN, "budget.reset_failed", F_Z("error", strerror(-err)));
+	else
+		LOG(LOG_INFO, "budget.reset", F_INT("keys", n));
+	if (!err)
+		k->next_reset_ns = rs->next_ns;
+	k->is_resetting = false;
+	mem_free(rs);
+	if (!err)
+		keys_tick(k, clock_wall_ns());	/* more may be due than one round takes */
+}
+
+static void on_found_due(void *data, int err)
+{
+	struct resets *rs = data;
+	struct keys *k = rs->keys;
+	int64_t reserved;
+	uint32_t entity, parallel;
+	rs->now_ns = clock_wall_ns();
+	for (size_t i = 0; i < rs->n; i++)
+		if (entities_find(&k->entities, rs->v[i].key_id, &entity))
+			budget_read(k->board, entity, &rs->v[i].settled, &reserved, &parallel);
+	if (!err)
+		err = store_write(k->store, reset_job, on_reset, rs);
+	if (err) {			/* the next tick tries again */
+		k->is_resetting = false;
+		mem_free(rs);
+	}
+}
+
+void keys_tick(struct keys *k, uint64_t wall_ns)
+{
+	move_late(k);
+	if (k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
+		return;
+	struct resets *rs = mem_alloc(sizeof *rs);
+	if (!rs)
+		return;
+	*rs = (struct resets){ .keys = k, .now_ns = wall_ns };
+	k->is_resetting = store_read(k->store, find_due_job, on_found_due, rs) == 0;
+	if (!k->is_resetting)
+		mem_free(rs);
+}
+
+/* ---- start ---- */
+
+static int load_row(struct keys *k, struct sql *q, struct arena *a)
+{
+	struct key_row row;
+	arena_reset(a);
+	int err = key_row_read(q, a, &row);
+	if (err || keys_is_master(k, &row.hash))
+		return err;
+	err = assign_and_put(k, &row, a);
+	if (!err)
+		keys_expect_reset(k, row.budget_reset_at);
+	return err;
+}
+
+/* On the writer's thread, while keys_start() waits: nobody else is here. */
+static int load_job(struct store_db *db, void *data)
+{
+	struct keys *k = data;
+	struct arena *a = arena_new(ROW_MEMORY);
+	struct sql *q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys ORDER BY id");
+	int r, err = a ? 0 : -ENOMEM;
+	while (!err && (r = sql_row(q)) != 0)
+		err = r < 0 ? r : load_row(k, q, a);
+	sql_end(q);
+	arena_free(a);
+	return err;
+}
+
+/* The master key's row; its entity has no limits, it only counts. */
+static int put_master(struct keys *k)
+{
+	uint32_t entity;
+	if (!entities_find(&k->entities, MASTER_ENTITY_ID, &entity))
+		return -ENOENT;
+	struct dir_key d = {
+		.hash = k->master,
+		.flags = KEY_ADMIN | KEY_ALL_MODELS,
+		.entity = entity,
+		.max_budget_nano = DIR_NO_LIMIT,
+		.alias = STR("master"),
+		.user_id = STR("default_user_id"),
+		.last4 = STR("sk-...master"),
+	};
+	return dir_put(k->dir, &d, clock_ns());
+}
+
+static int start(struct keys *k, struct str master_key)
+{
+	uint32_t entity;
+	int err = entities_init(&k->entities, k->board);
+	if (!err)			/* first, so that it has row 0 */
+		err = entities_assign(&k->entities, MASTER_ENTITY_ID, 0, clock_ns(), &entity);
+	if (!err)
+		err = keys_set_master(k, master_key);
+	if (!err)
+		err = store_write_wait(k->store, load_job, k);
+	return err;
+}
+
+int keys_start(struct store *s, struct dir *d, struct board *b, struct str master_key, struct keys **ret)
+{
+	struct keys *k = mem_alloc(sizeof *k);
+	if (!k)
+		return -ENOMEM;
+	*k = (struct keys){ .store = s, .dir = d, .board = b };
+	int err = start(k, master_key);
+	if (err) {
+		keys_stop(k);
+		return err;
+	}
+	*ret = k;
+	return 0;
+}
+
+void keys_stop(struct keys *k)
+{
+	if (!k)
+		return;
+	entities_done(&k->entities);
+	mem_free(k->late);
+	mem_wipe(&k->master, sizeof k->master);
+	mem_free(k);
+}
+
+int keys_set_master(struct keys *k, struct str master_key)
+{
+	struct sha256 old = k->master, now = { { 0 } };
+	bool had = k->has_master, is_same;
+	if (master_key.n)
+		now = hash_sha256(master_key);
+	is_same = had && master_key.n && hash_sha256_eq(&old, &now);
+	if (is_same)
+		return 0;
+	k->master = now;
+	k->has_master = master_key.n > 0;
+	int err = k->has_master ? put_master(k) : 0;
+	if (err) {
+		k->master = old;
+		k->has_master = had;
+		return err;
+	}
+	if (had && dir_remove(k->dir, &old, clock_ns()) != 0)
+		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", 0));
+	atomic_fetch_add(&k->board->head->directory_revision, 1);
+	return 0;
+}
+
+uint64_t keys_count(const struct keys *k)
+{
+	return k->entities.used - 1;	/* without the master key's place */
+}
+
+bool keys_entity_of(const struct keys *k, uint64_t id, uint32_t *ret_entity)
+{
+	return entities_find(&k->entities, id, ret_entity);
+}

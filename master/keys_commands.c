@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT
+ * keys_commands.c - create, change, delete: database first, then directory, then the answer.
+ *
+ * A change that the directory cannot take is taken back in the database before the caller is
+ * told. The text of a key stands in the answer that made it and nowhere else. */
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/keys_private.h"
+#include "master/master.h"
+
+enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
+
+struct key_call {			/* lives in the call's arena */
+	struct command_call *c;
+	struct keys *keys;
+	struct str given;		/* how the caller named the key */
+	struct key_ref ref;
+	struct key_change change;
+	struct key_row before, row;
+	bool is_new;
+	struct str text;		/* of a new key: shown once */
+	void (*edit)(struct key_call *kc, struct key_row *row);	/* besides the change */
+	int undo_why;
+};
+
+/* ---- common ---- */
+
+static struct key_call *call_new(struct command_call *c)
+{
+	struct key_call *kc = arena_alloc(c->mem, sizeof *kc);
+	if (!kc) {
+		command_fail_store(c, -ENOMEM);
+		return NULL;
+	}
+	kc->c = c;
+	kc->keys = c->master->keys;
+	return kc;
+}
+
+/* Who did it, for created_by and updated_by. */
+static struct str caller_name(struct command_call *c)
+{
+	if (c->changed_by.n)
+		return c->changed_by;
+	if (c->kind == CALLER_SOCKET)
+		return arena_printf(c->mem, "uid %u", c->caller_uid);
+	if (c->caller_key && c->caller_hash)
+		return key_hash_hex(c->mem, c->caller_hash);
+	return STR("default_user_id");
+}
+
+static void fail(struct key_call *kc, int err)
+{
+	struct command_call *c = kc->c;
+	switch (err) {
+	case -ENOENT:
+		command_fail(c, 404, "not_found_error", "key", "No key found");
+		break;
+	case -EEXIST:
+		command_fail(c, 400, "invalid_request_error", "key_alias",
+			     "another key has the alias '" STR_FMT "'", STR_ARG(kc->change.to.alias));
+		break;
+	case -EALREADY:
+		command_fail(c, 400, "invalid_request_error", "key", "a key with this text exists already");
+		break;
+	default:
+		command_fail_store(c, err);
+	}
+}
+
+/* Whether `text` may be a key's. Answers if not. */
+static bool check_text(struct key_call *kc, const char *arg, struct str text)
+{
+	const char *why = NULL;
+	struct sha256 hash = hash_sha256(text);
+	if (!str_starts(text, STR("sk-")) || text.n < 4)
+		why = "must begin with sk-";
+	else if (text.n > KEY_TEXT_MAX)
+		why = "is longer than 1024 bytes";
+	else if (keys_is_master(kc->keys, &hash))
+		why = "is the master key";
+	for (size_t i = 0; i < text.n && !why; i++)
+		if (text.p[i] <= ' ' || text.p[i] > '~')
+			why = "must be of visible ASCII characters";
+	if (why)
+		command_fail(kc->c, 400, "invalid_request_error", arg, "%s %s", arg, why);
+	return !why;
+}
+
+/* The text asked for, or a random one; sets hash and name of *row. false: answered. */
+static bool take_text(struct key_call *kc, const char *arg)
+{
+	int err = command_str(kc->c, arg, &kc->text);
+	if (err == -EINVAL)
+		return false;
+	if (err == -ENOENT || !kc->text.n) {
+		char *p = arena_alloc(kc->c->mem, TEXT_ROOM);
+		if (!p)
+			return command_fail_store(kc->c, -ENOMEM), false;
+		memcpy(p, "sk-", 3);
+		hash_random_urlsafe(p + 3, RANDOM_BYTES);
+		kc->text = str_z(p);
+	}
+	return check_text(kc, arg, kc->text);
+}
+
+static struct str name_of(struct arena *a, struct str text)
+{
+	size_t n = text.n < 4 ? text.n : 4;
+	return arena_printf(a, "sk-..." STR_FMT, STR_ARG(str_skip(text, text.n - n)));
+}
+
+/* ---- the answers ---- */
+
+static void answer_key(struct key_call *kc)
+{
+	struct command_call *c = kc->c;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_put_str(&o, "key", kc->text.p ? kc->text : kc->given);
+	key_put(&o, &kc->row, keys_spend_of(kc->keys, &kc->row), true);
+	key_put_warnings(&o, kc->change.warnings, kc->change.n_warnings);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* ---- taking back ---- */
+
+static int undo_job(struct store_db *db, void *data)
+{
+	struct key_call *kc = data;
+	if (!kc->is_new)
+		return key_row_update(db, &kc->before);
+	return key_row_delete(db, &kc->row, clock_wall_ns(), STR("llmgw"));
+}
+
+static void on_undone(void *data, int err)
+{
+	struct key_call *kc = data;
+	const char *why = kc->undo_why == -ENOSPC ? "there is no room for more keys (max_keys)" :
+			  kc->undo_why == -E2BIG  ? "its texts are larger than 64 KiB" :
+						    "out of memory";
+	LOG(LOG_ERROR, "key.unpublished", F_INT("id", kc->row.id), F_Z("why", why));
+	command_fail(kc->c, kc->undo_why == -E2BIG ? 400 : 500, "internal_server_error", NULL,
+		     "the key could not be published: %s; %s", why,
+		     err ? "it is in the database and takes effect at the next start" :
+			   "nothing was changed");
+}
+
+static void undo(struct key_call *kc, int why)
+{
+	kc->undo_why = why;
+	int err = store_write(kc->keys->store, undo_job, on_undone, kc);
+	if (err)
+		on_undone(kc, err);
+}
+
+static void on_written(void *data, int err)
+{
+	struct key_call *kc = data;
+	if (err) {
+		fail(kc, err);
+		return;
+	}
+	err = keys_publish(kc->keys, &kc->row, kc->is_new ? NULL : &kc->before.hash);
+	if (err) {
+		undo(kc, err);
+		return;
+	}
+	if (!kc->is_new && key_change_sets_spend(&kc->change))
+		keys_move_settled(kc->keys, kc->row.id, kc->row.spend, true);
+	answer_key(kc);
+}
+
+static void start_write(struct key_call *kc, store_job_fn *job)
+{
+	int err = store_write(kc->keys->store, job, on_written, kc);
+	if (err)
+		fail(kc, err);
+}
+
+/* ---- create ---- */
+
+static int create_job(struct store_db *db, void *data)
+{
+	struct key_call *kc = data;
+	return key_row_insert(db, &kc->row);
+}
+
+static void start_row(struct key_call *kc)
+{
+	uint64_t now_ns = kc->change.now_ns;
+	kc->row = (struct key_row){
+		.models = STR("[]"), .aliases = STR("{}"), .metadata = STR("{}"),
+		.permissions = STR("{}"), .extra = STR("{}"),
+		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE,
+		.spend_since = now_ns, .created_at = now_ns,
+		.created_by = caller_name(kc->c), .updated_by = caller_name(kc->c),
+		.hash = hash_sha256(kc->text), .key_name = name_of(kc->c->mem, kc->text),
+	};
+}
+
+void keys_generate(struct command_call *c)
+{
+	struct key_call *kc = call_new(c);
+	if (!kc || key_change_read(c, &kc->change) != 0 || !take_text(kc, "key"))
+		return;
+	kc->is_new = true;
+	start_row(kc);
+	int err = key_change_apply(&kc->change, c->mem, &kc->row);
+	if (err || !kc->row.key_name.p)
+		fail(kc, -ENOMEM);
+	else
+		start_write(kc, create_job);
+}
+
+/* ---- change ---- */
+
+static int change_job(struct store_db *db, void *data)
+{
+	struct key_call *kc = data;
+	int err = key_row_find(db, &kc->ref, kc->c->mem, &kc->before);
+	if (err)
+		return err;
+	kc->row = kc->before;
+	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
+	if (err)
+		return err;
+	kc->row.updated_by = caller_name(kc->c);
+	if (kc->edit)
+		kc->edit(kc, &kc->row);
+	return key_row_update(db, &kc->row);
+}
+
+/* Reads which key is meant. false: answered. */
+static bool take_ref(struct key_call *kc)
+{
+	if (command_str(kc->c, "key", &kc->given) != 0)
+		return false;		/* required: command_run() has seen to it that it is there */
+	kc->ref = key_ref_of(kc->given);
+	return true;
+}
+
+void keys_update(struct command_call *c)
+{
+	struct key_call *kc = call_new(c);
+	if (kc && take_ref(kc) && key_change_read(c, &kc->change) == 0)
+		start_write(kc, change_job);
+}
+
+static void edit_block(struct key_call *kc, struct key_row *row)
+{
+	(void)kc;
+	row->blocked = true;
+}
+
+static void edit_unblock(struct key_call *kc, struct key_row *row)
+{
+	(void)kc;
+	row->blocked = false;
+}
+
+static void change_blocked(struct command_call *c, void (*edit)(struct key_call *, struct key_row *))
+{
+	struct key_call *kc = call_new(c);
+	if (!kc || !take_ref(kc))
+		return;
+	kc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
+	kc->edit = edit;
+	start_write(kc, change_job);
+}
+
+void keys_block(struct command_call *c)
+{
+	change_blocked(c, edit_block);
+}
+
+void keys_unblock(struct command_call *c)
+{
+	change_blocked(c, edit_unblock);
+}
+
+static void edit_text(struct key_call *kc, struct key_row *row)
+{
+	row->hash = hash_sha256(kc->text);
+	row->key_name = name_of(kc->c->mem, kc->text);
+}
+
+void keys_rotate(struct command_call *c)
+{
+	struct key_call *kc = call_new(c);
+	if (!kc || !take_ref(kc) || key_change_read(c, &kc->change) != 0 || !take_text(kc, "new_key"))
+		return;
+	kc->edit = edit_text;
+	start_write(kc, change_job);
+}
+
+/* ---- delete ---- */
+
+struct delete_call {
+	struct command_call *c;
+	struct keys *keys;
+	struct str by, missing;
+	size_t n;
+	struct deleted {
+		struct str given;
+		struct key_ref ref;
+		struct key_row row;
+	} *v;
+};
+
+static int delete_job(struct store_db *db, void *data)
+{
+	struct delete_call *dc = data;
+	uint64_t now_ns = clock_wall_ns();
+	for (size_t i = 0; i < dc->n; i++) {
+		struct deleted *d = &dc->v[i];
+		int err = key_row_find(db, &d->ref, dc->c->mem, &d->row);
+		if (!err)
+			err = key_row_delete(db, &d->row, now_ns, dc->by);
+		if (err) {
+			dc->missing = d->given;
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void on_deleted(void *data, int err)
+{
+	struct delete_call *dc = data;
+	struct command_call *c = dc->c;
+	if (err == -ENOENT) {
+		bool is_secret = str_starts(dc->missing, STR("sk-"));
+		command_fail(c, 404, "not_found_error", "keys", "No key found: " STR_FMT
+			     "; nothing was deleted", STR_ARG(is_secret ? name_of(c->mem, dc->missing) :
+								dc->missing));
+		return;
+	}
+	if (err) {
+		command_fail_store(c, err);
+		return;
+	}
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_open_array(&o, "deleted_keys");
+	for (size_t i = 0; i < dc->n; i++) {
+		keys_withdraw(dc->keys, &dc->v[i].row);
+		json_put_str(&o, NULL, dc->v[i].given);
+	}
+	json_close_array(&o);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* Appends what a list (or one string) names. false: answered. */
+static bool take_names(struct delete_call *dc, const char *arg, bool are_aliases)
+{
+	const struct json *j = json_get(dc->c->args, arg);
+	bool is_list = json_is(j, JSON_ARRAY);
+	for (const struct json *e = is_list ? j->child : j; json_is_given(e); e = is_list ? e->next : NULL) {
+		struct str s = json_str(dc->c->mem, e);
+		if (!s.n) {
+			command_fail(dc->c, 400, "invalid_request_error", arg,
+				     "%s must be a list of strings", arg);
+			return false;
+		}
+		if (dc->n == DELETE_MAX) {
+			command_fail(dc->c, 400, "invalid_request_error", arg,
+				     "at most %d keys can be deleted at once", DELETE_MAX);
+			return false;
+		}
+		struct deleted *d = &dc->v[dc->n++];
+		d->given = s;
+		d->ref = are_aliases ? (struct key_ref){ .kind = REF_ALIAS, .alias = s } : key_ref_of(s);
+	}
+	return true;
+}
+
+void keys_delete(struct command_call *c)
+{
+	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
+	if (dc)
+		*dc = (struct delete_call){ .c = c, .keys = c->master->keys, .by = caller_name(c),
+					    .v = arena_array(c->mem, DELETE_MAX, sizeof *dc->v) };
+	if (!dc || !dc->v) {
+		command_fail_store(c, -ENOMEM);
+		return;
+	}
+	if (!take_names(dc, "keys", false) || !take_names(dc, "key_aliases", true))
+		return;
+	if (!dc->n) {
+		command_fail(c, 400, "invalid_request_error", "keys",
+			     "say which: keys (texts, hashes, aliases) or key_aliases");
+		return;
+	}
+	int err = store_write(dc->keys->store, delete_job, on_deleted, dc);
+	if (err)
+		command_fail_store(c, err);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ * keys_entities.c - which row of the board counts for which key.
+ *
+ * A row given back is used again only when no worker can still know it from the directory, and
+ * nothing is reserved on it. Row 0 is the master key's. */
+#include <errno.h>
+
+#include "common/budget.h"
+#include "common/mem.h"
+#include "master/keys_private.h"
+
+enum { ROOM_FIRST = 256 };
+#define KIND_KEY (UINT64_C(1) << 56)
+
+struct entity_place {
+	uint64_t key_id;
+	uint32_t entity;
+	bool is_used;
+};
+struct entity_freed {
+	uint32_t entity;
+	uint64_t at_ns;
+};
+
+/* ---- the table: key id -> entity ---- */
+
+static size_t home_of(const struct entities *e, uint64_t key_id)
+{
+	return (size_t)((key_id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (e->room - 1);
+}
+
+static struct entity_place *place_of(const struct entities *e, uint64_t key_id)
+{
+	size_t at = home_of(e, key_id);
+	while (e->table[at].is_used && e->table[at].key_id != key_id)
+		at = (at + 1) & (e->room - 1);
+	return &e->table[at];
+}
+
+static int grow_table(struct entities *e)
+{
+	struct entities bigger = { .room = e->room ? e->room * 2 : ROOM_FIRST };
+	if ((e->used + 1) * 4 <= e->room * 3)
+		return 0;
+	bigger.table = mem_array(bigger.room, sizeof *bigger.table);
+	if (!bigger.table)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->room; i++)
+		if (e->table[i].is_used)
+			*place_of(&bigger, e->table[i].key_id) = e->table[i];
+	mem_free(e->table);
+	e->table = bigger.table;
+	e->room = bigger.room;
+	return 0;
+}
+
+/* Moves up what stood behind because the place was taken, so that no search ends too soon. */
+static void take_out(struct entities *e, struct entity_place *p)
+{
+	size_t mask = e->room - 1, hole = (size_t)(p - e->table), at = hole;
+	e->used--;
+	for (;;) {
+		e->table[hole].is_used = false;
+		do {
+			at = (at + 1) & mask;
+			if (!e->table[at].is_used)
+				return;
+		} while (((at - home_of(e, e->table[at].key_id)) & mask) < ((at - hole) & mask));
+		e->table[hole] = e->table[at];
+		hole = at;
+	}
+}
+
+/* ---- rows given back ---- */
+
+static bool is_idle(struct entities *e, uint32_t entity)
+{
+	int64_t settled, reserved;
+	uint32_t parallel;
+	budget_read(e->board, entity, &settled, &reserved, &parallel);
+	return reserved == 0 && parallel == 0;
+}
+
+static int keep_freed(struct entities *e, struct entity_freed f)
+{
+	if (e->n_freed == e->freed_room) {
+		size_t room = e->freed_room ? e->freed_room * 2 : ROOM_FIRST;
+		struct entity_freed *ring = mem_array(room, sizeof *ring);
+		if (!ring)
+			return -ENOMEM;		/* the row is lost until the next start */
+		for (size_t i = 0; i < e->n_freed; i++)
+			ring[i] = e->freed[(e->freed_at + i) % e->freed_room];
+		mem_free(e->freed);
+		e->freed = ring;
+		e->freed_room = room;
+		e->freed_at = 0;
+	}
+	e->freed[(e->freed_at + e->n_freed++) % e->freed_room] = f;
+	return 0;
+}
+
+static bool take_freed(struct entities *e, uint64_t now_ns, uint32_t *ret)
+{
+	if (!e->n_freed)
+		return false;
+	struct entity_freed f = e->freed[e->freed_at];
+	if (now_ns < f.at_ns + DIR_QUARANTINE_NS)
+		return false;
+	e->freed_at = (e->freed_at + 1) % e->freed_room;
+	e->n_freed--;
+	if (!is_idle(e, f.entity)) {
+		f.at_ns = now_ns;
+		return keep_freed(e, f) != 0 && false;
+	}
+	*ret = f.entity;
+	return true;
+}
+
+/* ---- all together ---- */
+
+int entities_init(struct entities *e, struct board *b)
+{
+	*e = (struct entities){ .board = b };
+	return grow_table(e);
+}
+
+void entities_done(struct entities *e)
+{
+	mem_free(e->table);
+	mem_free(e->freed);
+	*e = (struct entities){ 0 };
+}
+
+static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t spend)
+{
+	struct board_entity *row = &e->board->entities[entity];
+	if (budget_set_settled(e->board, entity, spend) != 0)
+		atomic_store(&row->settled, spend);	/* nobody else knows this row */
+	atomic_store(&row->rpm_tat, 0);
+	atomic_store(&row->tpm_tat, 0);
+	atomic_store(&row->root, 0);
+	atomic_store(&row->requests, 0);
+	atomic_store(&row->last_used_ns, 0);
+	atomic_store(&row->id, KIND_KEY | key_id);
+}
+
+int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns, uint32_t *ret)
+{
+	uint32_t entity;
+	int err = grow_table(e);
+	if (err)
+		return err;
+	if (!take_freed(e, now_ns, &entity)) {
+		if (e->next >= BOARD_ENTITIES)
+			return -ENOSPC;
+		entity = e->next++;
+	}
+	set_up(e, entity, key_id, spend);
+	*place_of(e, key_id) = (struct entity_place){ .key_id = key_id, .entity = entity, .is_used = true };
+	e->used++;
+	*ret = entity;
+	return 0;
+}
+
+bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret)
+{
+	const struct entity_place *p = place_of(e, key_id);
+	if (p->is_used)
+		*ret = p->entity;
+	return p->is_used;
+}
+
+void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns)
+{
+	struct entity_place *p = place_of(e, key_id);
+	if (!p->is_used)
+		return;
+	uint32_t entity = p->entity;
+	take_out(e, p);
+	if (keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns }) != 0)
+		return;
+	atomic_store(&e->board->entities[entity].id, 0);
+}

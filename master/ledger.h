@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * ledger.h - folding journals into the database, exactly once, whoever is killed when.
+ *
+ * Rows and the watermark of their journal are committed in one transaction, and the request id
+ * is unique: replaying a journal changes nothing. A lone INTENT of a dead worker becomes a row
+ * marked `cut`, with the running cost that its slot on the board tells, else the reserve. */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include "common/board.h"
+#include "common/journal.h"
+#include "master/store.h"
+
+struct ledger;
+
+/* board and loop stay the caller's. A timer folds all journals every 10 ms while there is work
+ * and every 100 ms otherwise; committed numbers go to board->workers[slot].journal_committed,
+ * failures to board->head->money_down. */
+int ledger_start(struct store *s, struct board *board, uv_loop_t *loop, struct ledger **ret) MUST_USE;
+/* Folds what is there a last time and waits for it. */
+void ledger_stop(struct ledger *l);
+
+/* At start, before keys_start() and any worker: replays every journal in dir that is not attached
+ * (those of an upgrade in place are, by then), books lone INTENTs with their reserve, deletes what
+ * is folded; a damaged file is put aside as *.bad. Waits. 0, -EIO, -ENOSPC, ...
+ * *ret_booked: rows inserted, those included. */
+int ledger_recover(struct ledger *l, int journal_dirfd, uint64_t *ret_booked) MUST_USE;
+/* A worker is started with this journal: takes ownership of the (read-only) mapping. The board's
+ * journal_committed of the slot is 0 for a new worker: ledger_reap() leaves it so. */
+void ledger_attach(struct ledger *l, unsigned slot, struct journal *j);
+/* A worker is gone (reaped): folds the rest of its journal, books the slots that it held on
+ * the board (settling them there), deletes the file, then calls done on the loop. */
+void ledger_reap(struct ledger *l, unsigned slot, int journal_dirfd,
+		 void (*done)(void *data, uint64_t cut_rows), void *data);
+
+/* What deployments' numbers mean, for reports; told at each new configuration. Copies. */
+struct ledger_name {
+	uint64_t id_hash;
+	struct str model_id, model_group, provider, model, api_base;
+};
+int ledger_name_deployments(struct ledger *l, const struct ledger_name *names, size_t n) MUST_USE;
+
+#endif

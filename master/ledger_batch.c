@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ * ledger_batch.c - records to rows, sums and open intents, in the caller's transaction.
+ *
+ * Sums are made in memory first: a batch touches each row of spend_daily and keys once. */
+#include <errno.h>
+
+#include "common/clock.h"
+#include "master/ledger_fold.h"
+
+#define DAY_NS (86400 * NS_PER_S)
+
+/* ---- checking: every record is a stranger's ---- */
+
+static bool is_amount(int64_t v)
+{
+	return v >= 0 && v <= PRICE_NANO_MAX;
+}
+
+static bool is_count(uint32_t v)
+{
+	return v <= INT32_MAX;
+}
+
+static bool is_time(uint64_t v)
+{
+	return v <= INT64_MAX;
+}
+
+static uint64_t between(uint64_t v, uint64_t low, uint64_t high)
+{
+	return v < low ? low : v > high ? high : v;
+}
+
+/* The wall clock may have been set while a request ran. */
+static void order_times(struct journal_record *r, uint64_t now_ns)
+{
+	if (!r->end_ns)
+		r->end_ns = now_ns;
+	if (!r->start_ns || r->start_ns > r->end_ns)
+		r->start_ns = r->end_ns;
+	if (r->first_token_ns)
+		r->first_token_ns = between(r->first_token_ns, r->start_ns, r->end_ns);
+}
+
+/* Texts were cut at a byte, perhaps inside a character. Zeroes what is not whole. */
+static void trim_text(char *p, size_t room)
+{
+	struct str s = str_of(p, strnlen(p, room));
+	size_t len;
+	while (s.n && (len = str_utf8_len(s)))
+		s = str_skip(s, len);
+	size_t good = (size_t)(s.p - p);
+	memset(p + good, 0, room - good);
+}
+
+static struct str text_of(const char *p, size_t room)
+{
+	return str_of(p, strnlen(p, room));
+}
+
+bool record_check(struct journal_record *r, uint64_t now_ns)
+{
+	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE)
+		return false;
+	if (!is_amount(r->cost_nano) || !is_amount(r->reserve_nano) || r->key_id > INT64_MAX)
+		return false;
+	if (!is_count(r->input) || !is_count(r->output) || !is_count(r->cache_read) ||
+	    !is_count(r->cache_write) || !is_count(r->reasoning))
+		return false;
+	if (!is_time(r->start_ns) || !is_time(r->first_token_ns) || !is_time(r->end_ns))
+		return false;
+	if (r->status && (r->status < 100 || r->status > 599))
+		return false;
+	order_times(r, now_ns);
+	trim_text(r->model, sizeof r->model);
+	trim_text(r->end_user, sizeof r->end_user);
+	return true;
+}
+
+/* ---- small hash tables: place -> 1 + index ---- */
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	a = (a ^ b) * UINT64_C(0x9e3779b97f4a7c15);
+	return a ^ a >> 29;
+}
+
+static uint64_t hash_of_id(const struct journal_record *r)
+{
+	uint64_t v[2];
+	memcpy(v, r->request_id, sizeof v);
+	return mix(v[0], v[1]);
+}
+
+static int64_t day_of(const struct journal_record *r)
+{
+	return (int64_t)(r->start_ns / DAY_NS);
+}
+
+static uint64_t hash_of_day(const struct journal_record *r)
+{
+	uint64_t h = mix(r->key_id, r->deployment);
+	return mix(h, hash_stable(text_of(r->model, sizeof r->model)) + (uint64_t)day_of(r));
+}
+
+static bool is_same_id(const struct batch *b, uint32_t i, const struct journal_record *r)
+{
+	return memcmp(b->r[i].request_id, r->request_id, sizeof r->request_id) == 0;
+}
+
+static bool is_same_day(const struct batch *b, uint32_t i, const struct journal_record *r)
+{
+	const struct journal_record *d = b->days[i].like;
+	return b->days[i].day == day_of(r) && d->key_id == r->key_id &&
+	       d->deployment == r->deployment && memcmp(d->model, r->model, sizeof r->model) == 0;
+}
+
+static bool is_same_key(const struct batch *b, uint32_t i, const struct journal_record *r)
+{
+	return b->keys[i].key_id == r->key_id;
+}
+
+/* Where it stands, or the empty place where it would. There is always one: a table has four
+ * times as many places as a batch has records. */
+static uint16_t *place_of(const struct batch *b, uint16_t *table, uint64_t hash,
+			  const struct journal_record *r,
+			  bool (*is_same)(const struct batch *, uint32_t, const struct journal_record *))
+{
+	for (;; hash++) {
+		uint16_t *at = &table[hash % FOLD_TABLE];
+		if (!*at || is_same(b, *at - 1u, r))
+			return at;
+	}
+}
+
+/* ---- booking ---- */
+
+/* Marks each INTENT whose SETTLE is in the same batch: neither leaves a trace but its row. */
+static void pair_intents(struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct journal_record *r = &b->r[i];
+		uint16_t *at = place_of(b, b->intent_at, hash_of_id(r), r, is_same_id);
+		if (r->kind == JOURNAL_INTENT && !*at)
+			*at = (uint16_t)(i + 1);
+		else if (r->kind == JOURNAL_SETTLE && *at)
+			b->is_done[*at - 1] = true;
+	}
+}
+
+static bool is_paired(struct batch *b, const struct journal_record *r)
+{
+	return *place_of(b, b->intent_at, hash_of_id(r), r, is_same_id) != 0;
+}
+
+static void bind_row(struct sql *q, const struct journal_record *r)
+{
+	sql_blob(q, 1, r->request_id, sizeof r->request_id);
+	sql_int(q, 2, (int64_t)r->key_id);
+	sql_int(q, 3, (int64_t)r->deployment);
+	sql_text(q, 4, text_of(r->model, sizeof r->model));
+	sql_text(q, 5, text_of(r->end_user, sizeof r->end_user));
+	sql_int(q, 6, (int64_t)r->start_ns);
+	sql_int(q, 7, (int64_t)r->first_token_ns);
+	sql_int(q, 8, (int64_t)r->end_ns);
+	sql_int(q, 9, r->cost_nano);
+	sql_int(q, 10, r->reserve_nano);
+	sql_int(q, 11, r->input);
+	sql_int(q, 12, r->output);
+	sql_int(q, 13, r->cache_read);
+	sql_int(q, 14, r->cache_write);
+	sql_int(q, 15, r->reasoning);
+	sql_int(q, 16, r->endpoint);
+	sql_int(q, 17, r->status);
+	sql_int(q, 18, r->outcome);
+	sql_int(q, 19, r->flags);
+	sql_int(q, 20, r->attempts);
+	sql_int(q, 21, r->fallbacks);
+	sql_blob(q, 22, r->client_ip, sizeof r->client_ip);
+}
+
+/* 1: inserted; 0: it was there already; or -errno. */
+static int insert_row(struct store_db *db, const struct journal_record *r)
+{
+	struct sql *q = sql_query(db,
+		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
+		" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"
+		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+	bind_row(q, r);
+	int err = sql_run(q);
+	return err ? err : sql_changes(db) > 0;
+}
+
+static int close_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
+{
+	struct sql *q = sql_query(db, "DELETE FROM open_intents WHERE request_id = ? AND epoch = ?");
+	sql_blob(q, 1, r->request_id, sizeof r->request_id);
+	sql_int(q, 2, (int64_t)epoch);
+	return sql_run(q);
+}
+
+static int open_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
+{
+	struct sql *q = sql_query(db,
+		"INSERT INTO open_intents (request_id, epoch, key_id, deployment, model, end_user,"
+		" start_ns, reserve, endpoint, flags, client_ip) VALUES (?,?,?,?,?,?,?,?,?,?,?) "
+		"ON CONFLICT DO NOTHING");
+	sql_blob(q, 1, r->request_id, sizeof r->request_id);
+	sql_int(q, 2, (int64_t)epoch);
+	sql_int(q, 3, (int64_t)r->key_id);
+	sql_int(q, 4, (int64_t)r->deployment);
+	sql_text(q, 5, text_of(r->model, sizeof r->model));
+	sql_text(q, 6, text_of(r->end_user, sizeof r->end_user));
+	sql_int(q, 7, (int64_t)r->start_ns);
+	sql_int(q, 8, r->reserve_nano);
+	sql_int(q, 9, r->endpoint);
+	sql_int(q, 10, r->flags);
+	sql_blob(q, 11, r->client_ip, sizeof r->client_ip);
+	return sql_run(q);
+}
+
+static void sum_day(struct batch *b, const struct journal_record *r)
+{
+	uint16_t *at = place_of(b, b->day_at, hash_of_day(r), r, is_same_day);
+	if (!*at) {
+		b->days[b->n_days] = (struct day_sum){ .day = day_of(r), .like = r };
+		*at = (uint16_t)++b->n_days;
+	}
+	struct day_sum *d = &b->days[*at - 1];
+	d->requests++;
+	d->failed += r->flags & JF_FAILED ? 1 : 0;
+	d->input += r->input;
+	d->output += r->output;
+	d->cache_read += r->cache_read;
+	d->cache_write += r->cache_write;
+	d->reasoning += r->reasoning;
+	d->cost = d->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : d->cost + r->cost_nano;
+}
+
+static void sum_key(struct batch *b, const struct journal_record *r)
+{
+	if (!r->key_id)
+		return;			/* the master key has no row and no budget */
+	uint16_t *at = place_of(b, b->key_at, mix(r->key_id, 0), r, is_same_key);
+	if (!*at) {
+		b->keys[b->n_keys] = (struct key_sum){ .key_id = r->key_id, .first_end_ns = r->end_ns };
+		*at = (uint16_t)++b->n_keys;
+	}
+	struct key_sum *k = &b->keys[*at - 1];
+	if (r->end_ns < k->first_end_ns)
+		k->first_end_ns = r->end_ns;
+	if (r->end_ns > k->last_end_ns)
+		k->last_end_ns = r->end_ns;
+	k->cost = k->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : k->cost + r->cost_nano;
+}
+
+static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct journal_record *r = &b->r[i];
+		if (r->kind != JOURNAL_SETTLE)
+			continue;
+		int n = insert_row(db, r);
+		if (n >= 0 && !is_paired(b, r)) {
+			int err = close_intent(db, epoch, r);
+			n = err ? err : n;
+		}
+		if (n < 0)
+			return n;
+		if (n == 0)
+			continue;
+		b->is_done[i] = true;
+		b->rows++;
+		sum_day(b, r);
+		sum_key(b, r);
+	}
+	return 0;
+}
+
+static int keep_intents(struct batch *b, struct store_db *db, uint64_t epoch)
+{
+	int err = 0;
+	for (uint32_t i = 0; i < b->n && !err; i++)
+		if (b->r[i].kind == JOURNAL_INTENT && !b->is_done[i])
+			err = open_intent(db, epoch, &b->r[i]);
+	return err;
+}
+
+/* Sums stay below INT64_MAX: both sides are at most PRICE_NANO_MAX, and so is the result. */
+static int add_day(struct store_db *db, const struct day_sum *d)
+{
+	struct sql *q = sql_query(db,
+		"INSERT INTO spend_daily (day, key_id, model, deployment, requests, failed, input,"
+		" output, cache_read, cache_write, reasoning, cost) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+		"ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,"
+		" failed = failed + excluded.failed, input = input + excluded.input,"
+		" output = output + excluded.output, cache_read = cache_read + excluded.cache_read,"
+		" cache_write = cache_write + excluded.cache_write,"
+		" reasoning = reasoning + excluded.reasoning,"
+		" cost = min(cost + excluded.cost, 1000000000000000000)");
+	sql_int(q, 1, d->day);
+	sql_int(q, 2, (int64_t)d->like->key_id);
+	sql_text(q, 3, text_of(d->like->model, sizeof d->like->model));
+	sql_int(q, 4, (int64_t)d->like->deployment);
+	sql_int(q, 5, d->requests);
+	sql_int(q, 6, d->failed);
+	sql_int(q, 7, d->input);
+	sql_int(q, 8, d->output);
+	sql_int(q, 9, d->cache_read);
+	sql_int(q, 10, d->cache_write);
+	sql_int(q, 11, d->reasoning);
+	sql_int(q, 12, d->cost);
+	return sql_run(q);
+}
+
+static int add_spend(struct store_db *db, uint64_t key_id, int64_t cost, uint64_t last_end_ns)
+{
+	struct sql *q = sql_query(db,
+		"UPDATE keys SET spend = min(spend + ?2, 1000000000000000000),"
+		" last_used = max(coalesce(last_used, 0), ?3) WHERE id = ?1");
+	sql_int(q, 1, (int64_t)key_id);
+	sql_int(q, 2, cost);
+	sql_int(q, 3, (int64_t)last_end_ns);
+	return sql_run(q);
+}
+
+/* From when on requests count in the key's spend; 1, 0 (the key is gone) or -errno. */
+static int spend_since(struct store_db *db, uint64_t key_id, uint64_t *ret)
+{
+	struct sql *q = sql_query(db, "SELECT spend_since FROM keys WHERE id = ?");
+	sql_int(q, 1, (int64_t)key_id);
+	int r = sql_row(q);
+	if (r > 0)
+		*ret = (uint64_t)sql_get_int(q, 0);
+	sql_end(q);
+	return r;
+}
+
+/* A budget period began inside the batch: what ended before it is not of this period. */
+static int64_t cost_since(const struct batch *b, uint64_t key_id, uint64_t since)
+{
+	int64_t cost = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct journal_record *r = &b->r[i];
+		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || r->key_id != key_id || r->end_ns < since)
+			continue;
+		cost = cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : cost + r->cost_nano;
+	}
+	return cost;
+}
+
+static int add_key(const struct batch *b, struct store_db *db, const struct key_sum *k)
+{
+	uint64_t since = 0;
+	int r = spend_since(db, k->key_id, &since);
+	if (r <= 0)
+		return r;
+	return add_spend(db, k->key_id,
+			 since <= k->first_end_ns ? k->cost : cost_since(b, k->key_id, since),
+			 k->last_end_ns);
+}
+
+static void batch_empty(struct batch *b)
+{
+	memset(b->is_done, 0, sizeof b->is_done);
+	memset(b->intent_at, 0, sizeof b->intent_at);
+	memset(b->day_at, 0, sizeof b->day_at);
+	memset(b->key_at, 0, sizeof b->key_at);
+	b->n = b->n_days = b->n_keys = 0;
+}
+
+int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
+{
+	pair_intents(b);
+	int err = book_settles(b, db, epoch);
+	if (!err)
+		err = keep_intents(b, db, epoch);
+	for (uint32_t i = 0; i < b->n_days && !err; i++)
+		err = add_day(db, &b->days[i]);
+	for (uint32_t i = 0; i < b->n_keys && !err; i++)
+		err = add_key(b, db, &b->keys[i]);
+	batch_empty(b);
+	return err;
+}

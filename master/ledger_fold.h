@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * ledger_fold.h - what ledger*.c share: records on their way into the database.
+ *
+ * A batch is filled with records that were checked, then booked in one job on the writer thread;
+ * only that thread touches it. */
+#ifndef LEDGER_FOLD_H
+#define LEDGER_FOLD_H
+
+#include "common/journal.h"
+#include "common/price.h"
+#include "master/store_sql.h"
+
+enum {
+	FOLD_MAX = 1024,		/* records a batch, hence a job */
+	FOLD_TABLE = 4096,		/* places of its hash tables */
+	FLAGS_OF_CUT = JF_CUT | JF_ESTIMATED
+};
+
+struct day_sum {			/* one row of spend_daily */
+	int64_t day;
+	const struct journal_record *like;	/* key, model and deployment are its */
+	int64_t requests, failed, input, output, cache_read, cache_write, reasoning, cost;
+};
+struct key_sum {			/* one row of keys */
+	uint64_t key_id, first_end_ns, last_end_ns;
+	int64_t cost;
+};
+struct batch {
+	struct journal_record r[FOLD_MAX];
+	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
+	uint32_t n, n_days, n_keys;
+	uint64_t rows;			/* inserted, over all batches of the job */
+	struct day_sum days[FOLD_MAX];
+	struct key_sum keys[FOLD_MAX];
+	uint16_t intent_at[FOLD_TABLE], day_at[FOLD_TABLE], key_at[FOLD_TABLE];
+};
+
+/* Whether a record may be booked. Makes its times run forward and its texts valid UTF-8. */
+bool record_check(struct journal_record *r, uint64_t now_ns);
+/* Books what is in the batch and empties it. */
+int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
+
+/* One journal into the database, a batch at a time. */
+struct fold {
+	const struct journal *journal;
+	struct batch *batch;
+	bool is_dead;			/* nobody writes to it any more: look behind gaps too */
+	uint64_t upto, rows, bad;	/* results */
+	bool has_more;
+};
+int fold_job(struct store_db *db, void *data) MUST_USE;
+
+/* A slot that a worker held when it died: copied from the board, then what it costs. */
+struct held_slot {
+	uint8_t request_id[16];
+	uint32_t number;
+	bool is_dispatched, is_booked;
+	int64_t reserve, running, cost;
+	uint32_t tokens_in, tokens_out, endpoint;
+	uint64_t key_id, start_ns, deployment;
+};
+/* Books the open intents of one journal, or of all but those in `spare`, and what slots held. */
+struct booking {
+	struct batch *batch;
+	uint64_t epoch;			/* 0: all but the n_spare of spare */
+	const uint64_t *spare;
+	size_t n_spare;
+	struct held_slot *held;		/* sorted by request_id */
+	size_t n_held;
+	uint64_t rows;			/* result */
+};
+int booking_job(struct store_db *db, void *data) MUST_USE;
+int held_cmp(const void *a, const void *b);
+
+#endif

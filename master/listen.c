@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * listen.c - see listen.h. */
+#include "master/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LISTEN_FDS_START = 3, BACKLOG = 4096 };
+
+void listen_name(const struct config_listen *l, char *out, size_t room)
+{
+	bool v6 = str_find_char(l->host, ':') != SIZE_MAX;
+	snprintf(out, room, v6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u", STR_ARG(l->host), l->port);
+}
+
+static void add(struct listen_set *s, int fd, const struct config_listen *at)
+{
+	if (s->n >= CONFIG_LISTEN_MAX) {
+		close(fd);
+		return;
+	}
+	s->fd[s->n] = fd;
+	s->at[s->n] = at ? *at : (struct config_listen){ 0 };
+	snprintf(s->host[s->n], sizeof s->host[0], STR_FMT, STR_ARG(s->at[s->n].host));
+	s->n++;
+}
+
+void listen_inherit(struct listen_set *spare)
+{
+	uint64_t pid, n;
+	if (str_read_u64(str_z(getenv("LISTEN_FDS")), &n) == 0 &&
+	    str_read_u64(str_z(getenv("LISTEN_PID")), &pid) == 0 && pid == (uint64_t)getpid())
+		for (uint64_t i = 0; i < n && i < CONFIG_LISTEN_MAX; i++) {
+			fcntl(LISTEN_FDS_START + (int)i, F_SETFD, FD_CLOEXEC);
+			add(spare, LISTEN_FDS_START + (int)i, NULL);
+		}
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+}
+
+static uint16_t port_of(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)(const void *)a)->sin_port);
+	return ntohs(((const struct sockaddr_in6 *)(const void *)a)->sin6_port);
+}
+
+static bool same_address(int fd, const struct addrinfo *want)
+{
+	struct sockaddr_storage have = { 0 };
+	socklen_t n = sizeof have;
+	if (getsockname(fd, (struct sockaddr *)&have, &n) < 0 || have.ss_family != want->ai_family)
+		return false;
+	if (have.ss_family == AF_INET) {
+		const struct sockaddr_in *a = (const void *)&have, *b = (const void *)want->ai_addr;
+		return a->sin_addr.s_addr == b->sin_addr.s_addr &&
+		       (a->sin_port == b->sin_port || b->sin_port == 0);
+	}
+	const struct sockaddr_in6 *a = (const void *)&have, *b = (const void *)want->ai_addr;
+	return memcmp(&a->sin6_addr, &b->sin6_addr, 16) == 0 &&
+	       (a->sin6_port == b->sin6_port || b->sin6_port == 0);
+}
+
+static int take(struct listen_set *from, const struct addrinfo *want)
+{
+	for (size_t i = 0; from && i < from->n; i++) {
+		int fd = from->fd[i];
+		if (fd >= 0 && same_address(fd, want)) {
+			from->fd[i] = -1;
+			return fd;
+		}
+	}
+	return -1;
+}
+
+static int bind_new(const struct addrinfo *at)
+{
+	int one = 1, zero = 0, err;
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (at->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int open_one(const struct config_listen *l, struct listen_set *old, struct listen_set *spare,
+		    struct listen_set *ret, char reterr[256])
+{
+	struct addrinfo hint = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+				 .ai_socktype = SOCK_STREAM }, *at = NULL;
+	char host[256], port[8], name[300];
+	struct sockaddr_storage real = { 0 };
+	socklen_t n = sizeof real;
+	struct config_listen done = *l;
+	listen_name(l, name, sizeof name);
+	snprintf(host, sizeof host, STR_FMT, STR_ARG(l->host));
+	snprintf(port, sizeof port, "%u", l->port);
+	int gai = getaddrinfo(host, port, &hint, &at);
+	if (gai != 0) {
+		snprintf(reterr, 256, "listen address %.200s: %s (a numeric address is needed)", name,
+			 gai_strerror(gai));
+		return -EINVAL;
+	}
+	int fd = take(old, at);
+	if (fd < 0)
+		fd = take(spare, at);
+	if (fd < 0)
+		fd = bind_new(at);
+	freeaddrinfo(at);
+	if (fd < 0) {
+		snprintf(reterr, 256, "cannot listen on %.180s: %s%s", name, strerror(-fd),
+			 fd == -EADDRINUSE ? " (another program, or another llmgw, has it)" : "");
+		return fd;
+	}
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (getsockname(fd, (struct sockaddr *)&real, &n) == 0)
+		done.port = port_of(&real);
+	if (l->tls)
+		ret->tls_bits |= 1ull << ret->n;
+	add(ret, fd, &done);
+	return 0;
+}
+
+int listen_open(const struct config *c, struct listen_set *old, struct listen_set *spare,
+		struct listen_set *ret, char reterr[256])
+{
+	*ret = (struct listen_set){ 0 };
+	for (size_t i = 0; i < c->n_listen; i++) {
+		int err = open_one(&c->listen[i], old, spare, ret, reterr);
+		if (err < 0) {
+			listen_close(ret);
+			return err;
+		}
+	}
+	return 0;
+}
+
+bool listen_same(const struct config *c, const struct listen_set *s)
+{
+	if (c->n_listen != s->n)
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		if (!str_eq_z(c->listen[i].host, s->host[i]) || c->listen[i].tls != s->at[i].tls ||
+		    (c->listen[i].port && c->listen[i].port != s->at[i].port))
+			return false;
+	return true;
+}
+
+void listen_close(struct listen_set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->fd[i] >= 0)
+			close(s->fd[i]);
+	s->n = 0;
+}

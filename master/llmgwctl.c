@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT
+ * llmgwctl.c - the command line: joins arguments, environment, transport and terminal.
+ *
+ * Standard output carries what was asked for, standard error everything else. Nothing a gateway
+ * answers reaches a terminal unescaped. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/mem.h"
+#include "master/ctl.h"
+
+#ifndef LLMGW_VERSION
+#define LLMGW_VERSION "0.1.0"
+#endif
+
+enum {
+	MEMORY_MAX = 1 << 30,
+	TEXT_MAX = 256 << 20,
+	KEY_BYTES_MAX = 4096,
+	WIDTH_USUAL = 80,
+	WIDTH_MAX = 10000
+};
+
+struct session {
+	struct arena *mem;
+	struct ctl_request q;
+	struct ctl_error error;
+	struct ctl_look look;
+	bool colors_on_stderr;
+	const char *socket;		/* NULL: the usual places */
+	char *key;
+};
+
+static const char *env(const char *name)	/* NULL when unset or empty */
+{
+	const char *v = getenv(name);
+	return v && *v ? v : NULL;
+}
+
+/* ---- the terminal ---- */
+
+static bool wants_colors(enum ctl_color color, int fd)
+{
+	const char *force = env("CLICOLOR_FORCE"), *cli = env("CLICOLOR"), *term = env("TERM");
+	if (color != CTL_COLOR_AUTO)
+		return color == CTL_COLOR_ALWAYS;
+	if (env("NO_COLOR"))
+		return false;
+	if (force && strcmp(force, "0") != 0)
+		return true;
+	if ((cli && strcmp(cli, "0") == 0) || (term && strcmp(term, "dumb") == 0))
+		return false;
+	return isatty(fd) == 1;
+}
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+	uint64_t n;
+	if (str_read_u64(str_z(getenv("COLUMNS")), &n) == 0 && n > 0 && n <= WIDTH_MAX)
+		return (unsigned)n;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return WIDTH_USUAL;
+}
+
+static void look_around(struct session *s)
+{
+	bool is_tty = isatty(STDOUT_FILENO) == 1;
+	s->look = (struct ctl_look){
+		.is_tty = is_tty,
+		.colors = wants_colors(s->q.opt.color, STDOUT_FILENO),
+		.headers = !s->q.opt.no_headers,
+		.quiet = s->q.opt.quiet,
+		.width = is_tty ? terminal_width() : 0,
+		.now_ns = clock_wall_ns(),
+	};
+	s->colors_on_stderr = wants_colors(s->q.opt.color, STDERR_FILENO);
+}
+
+static bool put_out(FILE *to, const struct buf *text)
+{
+	if (text->failed)
+		return false;
+	return (text->n == 0 || fwrite(text->p, 1, text->n, to) == text->n) && fflush(to) == 0;
+}
+
+static enum ctl_exit tell(struct session *s, const struct ctl_error *e)
+{
+	struct buf text;
+	buf_init(&text, TEXT_MAX);
+	ctl_put_error(&text, e, s->q.opt.json);
+	bool written = put_out(stderr, &text);
+	(void)written;				/* nobody is left to be told */
+	buf_done(&text);
+	return e->exit;
+}
+
+static enum ctl_exit tell_failure(struct session *s, enum ctl_exit exit, struct str message,
+				  struct str next)
+{
+	struct ctl_error e = { exit, message, next };
+	return tell(s, &e);
+}
+
+static void warn(const struct session *s, const char *text)
+{
+	if (!s->q.opt.quiet)
+		fprintf(stderr, "%sllmgwctl: warning:%s %s\n", s->colors_on_stderr ? "\033[33m" : "",
+			s->colors_on_stderr ? "\033[0m" : "", text);
+}
+
+/* Prints what a function makes; out of memory and a closed standard output are failures. */
+static enum ctl_exit print(struct session *s, struct buf *text, enum ctl_exit exit)
+{
+	bool good = put_out(stdout, text);
+	buf_done(text);
+	return good ? exit : tell_failure(s, CTL_FAILED, STR("cannot write to standard output"),
+					  STR(""));
+}
+
+/* ---- what needs no gateway ---- */
+
+static enum ctl_exit help(struct session *s)
+{
+	struct buf text;
+	buf_init(&text, TEXT_MAX);
+	if (ctl_put_help(&text, s->q.topic) == 0)
+		return print(s, &text, CTL_DONE);
+	buf_done(&text);
+	return tell_failure(s, CTL_USAGE,
+			    arena_printf(s->mem, "there is no help on '" STR_FMT "'",
+					 STR_ARG(s->q.topic)), STR("llmgwctl --help"));
+}
+
+static enum ctl_exit completion(struct session *s)
+{
+	struct buf text;
+	buf_init(&text, TEXT_MAX);
+	if (ctl_put_completion(&text, s->q.topic) == 0)
+		return print(s, &text, CTL_DONE);
+	buf_done(&text);
+	return tell_failure(s, CTL_USAGE, STR("completion needs a shell: bash, zsh or fish"),
+			    STR("llmgwctl completion --help"));
+}
+
+static enum ctl_exit version(struct session *s)
+{
+	struct buf text;
+	buf_init(&text, TEXT_MAX);
+	BUF_PUT_LIT(&text, "llmgwctl " LLMGW_VERSION "\n");
+	return print(s, &text, CTL_DONE);
+}
+
+/* ---- how to reach it ---- */
+
+/* An option wins over the environment, a socket over a URL. */
+static void choose_way(struct session *s)
+{
+	s->socket = s->q.opt.socket;
+	if (s->socket || s->q.opt.url)
+		return;
+	s->socket = env("LLMGW_SOCKET");
+	if (!s->socket)
+		s->q.opt.url = env("LLMGW_URL");
+}
+
+/* Spaces and line ends around a key are not part of it; within it they cannot be sent. */
+static int keep_key(struct session *s, struct str text)
+{
+	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
+		text.n--;
+	while (text.n && strchr(" \t\r\n", text.p[0]))
+		text = str_skip(text, 1);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] <= ' ' || text.p[i] == 0x7f)
+			return -EINVAL;
+	s->key = text.n ? arena_dup_z(s->mem, text) : NULL;
+	return s->key ? 0 : -EINVAL;
+}
+
+static int read_key_file(struct session *s, const char *path)
+{
+	char text[KEY_BYTES_MAX];
+	size_t n = 0;
+	ssize_t got = 1;
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (got > 0 && n < sizeof text) {
+		got = read(fd, text + n, sizeof text - n);
+		if (got > 0)
+			n += (size_t)got;
+	}
+	int r = got < 0 ? -errno : n == sizeof text ? -EFBIG : keep_key(s, str_of(text, n));
+	if (fd != STDIN_FILENO)
+		close(fd);
+	mem_wipe(text, sizeof text);
+	return r;
+}
+
+static bool is_in_clear(const char *url)
+{
+	static const char *const fine[] = { "https:", "http://127.", "http://localhost",
+					    "http://[::1]" };
+	for (size_t i = 0; i < COUNT(fine); i++)
+		if (str_starts_nocase(str_z(url), str_z(fine[i])))
+			return false;
+	return true;
+}
+
+static enum ctl_exit find_key(struct session *s)
+{
+	const struct ctl_options *o = &s->q.opt;
+	const char *text = o->key ? o->key : env("LLMGW_KEY");
+	int r = 0;
+	if (o->key)
+		warn(s, "--key can be seen in the process list; LLMGW_KEY or --key-file cannot");
+	if (o->key_file)
+		r = read_key_file(s, o->key_file);
+	else if (text)
+		r = keep_key(s, str_z(text));
+	if (r != 0)
+		return tell_failure(s, CTL_USAGE,
+				    r == -EINVAL ? STR("the key is empty or has spaces in it")
+						 : arena_printf(s->mem, "cannot read %s: %s",
+								o->key_file, strerrordesc_np(-r)),
+				    STR("a key begins with sk-"));
+	if (s->key && is_in_clear(o->url))
+		warn(s, "the key goes over the network unencrypted; use an https URL");
+	return CTL_DONE;
+}
+
+/* ---- asking ---- */
+
+static bool is_yes(const char *line)
+{
+	return strcmp(line, "y\n") == 0 || strcmp(line, "Y\n") == 0 || strcmp(line, "yes\n") == 0;
+}
+
+static enum ctl_exit confirm(struct session *s)
+{
+	char line[16];
+	struct str question = ctl_question(s->mem, &s->q);
+	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.yes)
+		return CTL_DONE;
+	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+		return tell_failure(s, CTL_USAGE,
+				    arena_printf(s->mem, "%s: nobody can be asked '" STR_FMT "'",
+						 s->q.command->words, STR_ARG(question)),
+				    STR("--yes answers for you"));
+	fprintf(stderr, STR_FMT " [y/N] ", STR_ARG(question));
+	fflush(stderr);
+	if (fgets(line, sizeof line, stdin) && is_yes(line))
+		return CTL_DONE;
+	return tell_failure(s, CTL_FAILED, STR("nothing was done"), STR(""));
+}
+
+/* ---- the call ---- */
+
+static const char *waiting_for(const struct command *c)
+{
+	struct str words = str_z(c->words);
+	if (str_eq_z(words, "reload") || str_starts(words, STR("workers")) ||
+	    str_eq_z(words, "upgrade"))
+		return "waiting for workers";
+	return str_eq_z(words, "health probe") ? "waiting for the providers' answers"
+						: "waiting for the gateway";
+}
+
+static enum ctl_exit show_failure(struct session *s, int status, const struct json *answer)
+{
+	struct ctl_error e = ctl_error_of(s->mem, &s->q, status, answer);
+	if (!s->q.opt.json || !answer)
+		return tell(s, &e);
+	fwrite(answer->raw.p, 1, answer->raw.n, stderr);
+	fputc('\n', stderr);
+	return e.exit;
+}
+
+static enum ctl_exit show(struct session *s, int status, struct str text)
+{
+	struct json_error why;
+	struct buf out, hints;
+	const struct json *answer = json_parse(s->mem, text, 0, &why);
+	if (status < 200 || status > 299)
+		return show_failure(s, status, answer);
+	if (!answer)
+		return tell_failure(s, CTL_FAILED,
+				    arena_printf(s->mem, "%s: the answer is no JSON: %s",
+						 s->q.command->words, why.what),
+				    s->q.opt.url ? STR("is there an llmgw behind that URL?") : STR(""));
+	buf_init(&out, TEXT_MAX);
+	buf_init(&hints, TEXT_MAX);
+	ctl_show(&out, &hints, s->mem, &s->q, answer, &s->look);
+	enum ctl_exit exit = print(s, &out, ctl_exit_of(s->q.command, status, answer));
+	if (!s->q.opt.quiet && !s->q.opt.json && !put_out(stderr, &hints))
+		exit = CTL_FAILED;
+	buf_done(&hints);
+	return exit;
+}
+
+static enum ctl_exit call(struct session *s)
+{
+	struct ctl_progress progress;
+	struct buf answer;
+	int status = 0;
+	enum ctl_exit r;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	ctl_progress_start(&progress, waiting_for(s->q.command),
+			   isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet);
+	if (s->q.opt.url)
+		r = ctl_http_call(s->mem, s->key, &s->q, &progress, &status, &answer, &s->error);
+	else
+		r = ctl_socket_call(s->mem, s->socket, &s->q, &progress, &status, &answer, &s->error);
+	if (r == CTL_DONE)
+		r = show(s, status, buf_str(&answer));
+	else
+		tell(s, &s->error);
+	if (answer.p)
+		mem_wipe(answer.p, answer.n);	/* a new key's text may be in it */
+	buf_done(&answer);
+	return r;
+}
+
+static enum ctl_exit run(struct session *s)
+{
+	choose_way(s);
+	if (s->q.command->flags & CMD_LOCAL)
+		return tell_failure(s, CTL_FAILED,
+				    arena_printf(s->mem, "%s is not in this llmgwctl",
+						 s->q.command->words), STR(""));
+	enum ctl_exit r = confirm(s);
+	if (r == CTL_DONE && s->q.opt.url)
+		r = find_key(s);
+	return r == CTL_DONE ? call(s) : r;
+}
+
+static enum ctl_exit act(struct session *s, int argc, char *const *argv)
+{
+	char *cwd = arena_alloc(s->mem, 4096);
+	if (cwd && !getcwd(cwd, 4096))
+		cwd = NULL;
+	if (ctl_parse(s->mem, cwd, argc, argv, &s->q, &s->error) != CTL_DONE) {
+		for (int i = 0; i < argc; i++)
+			s->q.opt.json |= strcmp(argv[i], "--json") == 0;
+		return tell(s, &s->error);
+	}
+	look_around(s);
+	switch (s->q.action) {
+	case CTL_HELP:
+		return help(s);
+	case CTL_VERSION:
+		return version(s);
+	case CTL_COMPLETION:
+		return completion(s);
+	case CTL_RUN:
+		break;
+	}
+	return run(s);
+}
+
+int main(int argc, char **argv)
+{
+	struct session s = { .mem = arena_new(MEMORY_MAX) };
+	setlocale(LC_CTYPE, "");		/* widths; numbers keep their point */
+	if (!s.mem || hash_init() != 0) {
+		fputs("llmgwctl: out of memory or of randomness\n", stderr);
+		return CTL_FAILED;
+	}
+	enum ctl_exit r = act(&s, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv);
+	arena_free(s.mem);
+	return (int)r;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ * main.c - the master's life: read, open, recover, start workers, supervise, drain, end.
+ *
+ * Boot order matters and stands here in one place: lock the state, book what earlier workers
+ * left, publish keys and configuration, only then let workers accept. */
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/journal.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/control.h"
+#include "master/keys.h"
+#include "master/ledger.h"
+#include "master/notify.h"
+#include "master/options.h"
+#include "master/probe.h"
+#include "master/prices.h"
+#include "master/publish.h"
+#include "master/store.h"
+#include "master/supervise.h"
+#include "master/upgrade.h"
+#include "master/worker_link.h"
+
+enum { EXIT_CONFIG = 8 };
+
+static struct {
+	struct master m;
+	struct options opt;
+	struct upgrade_state legacy;
+	bool is_upgrade;
+	uv_signal_t signals[5];
+	uv_timer_t second;
+	uint64_t stop_until_ns;
+} the;
+
+unsigned master_workers(const struct master *m)
+{
+	return m->config->workers ? m->config->workers : m->cpus;
+}
+
+/* ---- configuration ---------------------------------------------------------------------------- */
+
+static void print_complaints(const struct config *c)
+{
+	if (c->complaints.n)
+		fwrite(c->complaints.p, 1, c->complaints.n, stderr);
+}
+
+static int check_only(struct options *o)
+{
+	struct config *c = NULL;
+	int err = config_read(o->m.config_path, &o->m.over, &c);
+	if (!c) {
+		fprintf(stderr, "llmgw: %s: %s\n", o->m.config_path, strerror(-err));
+		return 1;
+	}
+	bool bad = err < 0 || c->n_errors || (o->strict && c->n_warnings);
+	print_complaints(c);
+	if (!o->quiet || bad)
+		fprintf(stderr, "llmgw: configuration %s is %s (%zu deployments; %u errors, %u warnings)\n",
+			o->m.config_path, bad ? "not valid" : "valid", c->n_models, c->n_errors,
+			c->n_warnings);
+	config_free(c);
+	return bad ? 1 : 0;
+}
+
+static void start_log(const struct options *o, const struct config *c)
+{
+	bool tty = isatty(STDERR_FILENO);
+	enum log_format format = tty ? LOG_TEXT : LOG_JSON;
+	enum log_level level = LOG_INFO;
+	if (c && c->log_format.n && !str_eq(c->log_format, STR("auto")) &&
+	    log_read_format(c->log_format, &format) < 0)
+		format = LOG_TEXT;
+	if (o->log_format && log_read_format(str_z(o->log_format), &format) < 0)
+		fprintf(stderr, "llmgw: --log-format is text, logfmt or json, not '%s'\n", o->log_format);
+	if (c)
+		level = (enum log_level)c->set.log_level;
+	if (o->quiet && level > LOG_WARN)
+		level = LOG_WARN;
+	log_start(STDERR_FILENO, format, level, "master", getenv("JOURNAL_STREAM") && !tty);
+	log_keep_recent();
+}
+
+/* ---- state --------------------------------------------------------------------------------------- */
+
+static int fail(const char *what, int err, const char *hint)
+{
+	fprintf(stderr, "llmgw: %s: %s%s%s\n", what, strerror(-err), hint ? "; " : "", hint ? hint : "");
+	return err;
+}
+
+static int open_state(struct master *m)
+{
+	char why[256] = "";
+	int err = options_make_dir(m->opt.state_dir);
+	if (err < 0)
+		return fail(m->opt.state_dir, err, "choose another with --state-dir");
+	err = options_make_dir(m->opt.runtime_dir);
+	if (err < 0)
+		return fail(m->opt.runtime_dir, err, "choose another with --runtime-dir");
+	err = store_open(m->opt.state_dir, m->loop, &m->store, why);
+	if (err < 0) {
+		fprintf(stderr, "llmgw: %s\n", why[0] ? why : strerror(-err));
+		return err;
+	}
+	char path[4200];
+	snprintf(path, sizeof path, "%s/journal", m->opt.state_dir);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail(path, -errno, NULL);
+	m->journal_dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return m->journal_dirfd < 0 ? fail(path, -errno, NULL) : 0;
+}
+
+static int open_board(struct master *m)
+{
+	if (the.is_upgrade && the.legacy.board_layout == BOARD_LAYOUT) {
+		m->board_fd = the.legacy.board_fd;
+		if (board_map(m->board_fd, &m->board) == 0) {
+			m->generation = the.legacy.generation;
+			m->started_wall_ns = the.legacy.started_wall_ns;
+			return 0;
+		}
+	}
+	int err = board_create(&m->board, &m->board_fd);
+	if (err < 0)
+		return fail("shared memory", err, "is /dev/shm or memfd limited?");
+	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
+	return 0;
+}
+
+/* The journal of a worker that an earlier image started: "<slot>-<epoch>.j". */
+static void attach_journal(struct master *m, unsigned slot)
+{
+	char prefix[16];
+	int n = snprintf(prefix, sizeof prefix, "%u-", slot), fd = dup(m->journal_dirfd);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	struct journal *j = NULL;
+	if (!d)
+		return;
+	rewinddir(d);
+	while ((e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, prefix, (size_t)n) != 0 || !str_ends(str_z(e->d_name), STR(".j")))
+			continue;
+		int file = openat(m->journal_dirfd, e->d_name, O_RDWR | O_CLOEXEC);
+		if (file >= 0 && journal_map(file, false, &j) == 0) {
+			ledger_attach(m->ledger, slot, j);
+			break;
+		}
+	}
+	closedir(d);
+}
+
+static int open_money(struct master *m)
+{
+	uint64_t booked = 0;
+	int err = ledger_start(m->store, &m->board, m->loop, &m->ledger);
+	if (err < 0)
+		return fail("ledger", err, NULL);
+	for (uint32_t i = 0; the.is_upgrade && i < the.legacy.n_workers; i++)
+		attach_journal(m, the.legacy.workers[i].slot);
+	err = ledger_recover(m->ledger, m->journal_dirfd, &booked);
+	if (err < 0)
+		return fail("booking what earlier workers left", err, "is the disk full?");
+	if (booked)
+		LOG(LOG_WARN, "ledger.recovered", F_INT("rows", booked));
+	err = dir_create(m->config->max_keys, &m->dir, &m->dir_fd);
+	if (err < 0)
+		return fail("shared memory for keys", err, NULL);
+	err = keys_start(m->store, m->dir, &m->board, m->config->master_key, &m->keys);
+	return err < 0 ? fail("reading keys", err, NULL) : 0;
+}
+
+/* ---- sockets and workers ----------------------------------------------------------------------------- */
+
+static int open_sockets(struct master *m, struct listen_set *ret)
+{
+	struct listen_set spare = { 0 };
+	char why[256];
+	if (the.is_upgrade) {
+		for (uint32_t i = 0; i < the.legacy.n_listen; i++)
+			spare.fd[spare.n++] = the.legacy.listen_fd[i];
+	} else {
+		listen_inherit(&spare);
+	}
+	int err = listen_open(m->config, NULL, &spare, ret, why);
+	if (err < 0)
+		fprintf(stderr, "llmgw: %s\n", why);
+	listen_close(&spare);
+	return err;
+}
+
+static int open_service(struct master *m)
+{
+	struct listen_set listen;
+	char why[256];
+	int err = open_sockets(m, &listen);
+	if (err < 0)
+		return err;
+	err = publish_build(m, m->config, ++m->generation, &m->snapshot_fd, why);
+	if (err < 0) {
+		fprintf(stderr, "llmgw: %s\n", why);
+		return err;
+	}
+	atomic_store(&m->board.head->generation, m->generation);
+	atomic_store(&m->board.head->money_down, MONEY_OK);
+	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 || (err = probe_new(m, &m->probe)) < 0)
+		return fail("starting", err, NULL);
+	for (uint32_t i = 0; the.is_upgrade && i < the.legacy.n_workers; i++)
+		supervise_adopt(m->supervise, &the.legacy.workers[i]);
+	err = control_start(m, m->opt.runtime_dir, &m->control);
+	if (err < 0)
+		return fail("control socket", err, "is another llmgw running with this --runtime-dir?");
+	supervise_want(m->supervise, master_workers(m));
+	probe_configure(m->probe);
+	return 0;
+}
+
+static void tell_ready(struct master *m)
+{
+	const struct listen_set *l = supervise_listening(m->supervise);
+	char name[128] = "", status[256];
+	for (size_t i = 0; i < l->n; i++) {
+		listen_name(&l->at[i], name, sizeof name);
+		LOG(LOG_INFO, "listen.open", F_Z("address", name), F_INT("tls", l->at[i].tls));
+		notify_store_fd(m->notify, "http", l->fd[i]);
+	}
+	snprintf(status, sizeof status, "Serving: generation %llu, %u workers, %zu deployments",
+		 (unsigned long long)m->generation, supervise_ready(m->supervise), m->config->n_models);
+	notify_ready(m->notify, status);
+	LOG(LOG_INFO, "master.ready", F_INT("generation", m->generation),
+	    F_INT("workers", supervise_ready(m->supervise)), F_INT("deployments", m->config->n_models),
+	    F_INT("keys", keys_count(m->keys)),
+	    F_INT("ms", (clock_wall_ns() - m->started_wall_ns) / NS_PER_MS));
+}
+
+void master_workers_changed(struct master *m)
+{
+	if (supervise_ready(m->supervise) < master_workers(m))
+		return;
+	supervise_drain_adopted(m->supervise);
+	if (m->is_ready || m->stopping)
+		return;
+	m->is_ready = true;
+	tell_ready(m);
+}
+
+/* ---- ending ------------------------------------------------------------------------------------------------ */
+
+static void on_all_gone(void *data, int err)
+{
+	struct master *m = data;
+	(void)err;
+	uv_stop(m->loop);
+}
+
+static void stop(struct master *m)
+{
+	char status[96];
+	if (m->stopping) {
+		LOG(LOG_WARN, "master.stop_now", F_INT("workers", supervise_alive(m->supervise)));
+		supervise_kill_all(m->supervise);
+		return;
+	}
+	m->stopping = true;
+	snprintf(status, sizeof status, "Draining %u workers", supervise_alive(m->supervise));
+	notify_stopping(m->notify, status);
+	LOG(LOG_INFO, "master.stop", F_INT("drain_ms", m->config->set.drain_ms));
+	supervise_stop(m->supervise, on_all_gone, m);
+}
+
+static void on_upgrade_checked(void *data, int err)
+{
+	(void)data;
+	if (err < 0)
+		LOG(LOG_ERROR, "upgrade.refused", F_Z("why", "the installed program does not take the configuration"));
+}
+
+static void on_signal(uv_signal_t *s, int number)
+{
+	struct master *m = s->data;
+	switch (number) {
+	case SIGHUP:
+		publish_reload(m, NULL, NULL);
+		break;
+	case SIGUSR2:
+		upgrade_start(m, on_upgrade_checked, NULL);
+		break;
+	default:
+		stop(m);
+	}
+}
+
+static void on_second(uv_timer_t *t)
+{
+	struct master *m = t->data;
+	if (supervise_is_fresh(m->supervise))
+		notify_watchdog(m->notify);
+	keys_tick(m->keys, clock_wall_ns());
+	if (m->stopping)
+		notify_extend(m->notify, 5000000);
+	if (m->wants_upgrade)
+		uv_stop(m->loop);
+}
+
+static void watch_signals(struct master *m)
+{
+	static const int numbers[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2 };
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		uv_signal_init(m->loop, &the.signals[i]);
+		the.signals[i].data = m;
+		uv_signal_start(&the.signals[i], on_signal, numbers[i]);
+	}
+	uint64_t half = notify_watchdog_ms(m->notify), every = half && half < 1000 ? half : 250;
+	uv_timer_init(m->loop, &the.second);
+	the.second.data = m;
+	uv_timer_start(&the.second, on_second, every, every);
+}
+
+static void close_all(struct master *m)
+{
+	control_stop(m->control, !m->wants_upgrade);
+	probe_stop(m->probe);
+	ledger_stop(m->ledger);
+	keys_stop(m->keys);
+	store_close(m->store);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------------------ */
+
+static int start(struct master *m)
+{
+	int err;
+	m->loop = uv_default_loop();
+	m->notify = notify_new();
+	m->snapshot_fd = m->board_fd = m->dir_fd = m->journal_dirfd = -1;
+	m->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (!m->notify)
+		return -ENOMEM;
+	if ((err = prices_load()) < 0)
+		return fail("price table", err, NULL);
+	if ((err = open_board(m)) < 0 || (err = open_state(m)) < 0 || (err = open_money(m)) < 0)
+		return err;
+	err = open_service(m);
+	if (err == 0)
+		watch_signals(m);
+	return err;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct master *m = &the.m;
+	uint64_t began = clock_wall_ns();
+	enum options_verdict verdict = options_read(argc, argv, &the.opt);
+	if (verdict == OPTIONS_EXIT_OK || verdict == OPTIONS_EXIT_USAGE)
+		return verdict == OPTIONS_EXIT_OK ? 0 : 2;
+	if (hash_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return 1;
+	if (verdict == OPTIONS_CHECK)
+		return check_only(&the.opt);
+	signal(SIGPIPE, SIG_IGN);
+	umask(0077);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* keys are in here: no core, no ptrace */
+	raise_descriptor_limit();
+	the.is_upgrade = upgrade_take(&the.legacy);
+	m->opt = the.opt.m;
+	m->started_wall_ns = began;
+	int err = config_read(m->opt.config_path, &m->opt.over, &m->config);
+	start_log(&the.opt, m->config);
+	if (m->config)
+		print_complaints(m->config);
+	if (err < 0 || m->config->n_errors) {
+		fprintf(stderr, "llmgw: configuration %s is not valid; not started\n", m->opt.config_path);
+		return EXIT_CONFIG;
+	}
+	if (start(m) < 0)
+		return 1;
+	uv_run(m->loop, UV_RUN_DEFAULT);
+	close_all(m);
+	if (m->wants_upgrade)
+		return upgrade_exec(m) < 0;
+	LOG(LOG_INFO, "master.end", F_INT("generation", m->generation));
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * master.h - the master's state, one struct made in main.c and handed down.
+ *
+ * Everything here is used on the loop's thread only. */
+#ifndef MASTER_H
+#define MASTER_H
+
+#include <uv.h>
+
+#include "common/board.h"
+#include "common/directory.h"
+#include "master/config.h"
+
+struct store;
+struct ledger;
+struct keys;
+struct supervise;
+struct control;
+struct probe;
+struct notify;
+
+struct master_options {			/* from the command line and the environment */
+	const char *config_path;
+	const char *state_dir, *runtime_dir;
+	const char *worker_path;	/* llmgw-worker */
+	struct config_overrides over;
+	char **argv;			/* for the upgrade in place */
+};
+
+struct master {
+	uv_loop_t *loop;
+	struct master_options opt;
+	struct config *config;		/* the one in force */
+	uint64_t generation;
+	int snapshot_fd;		/* of this generation; -1 before the first */
+	struct board board;
+	int board_fd;
+	struct dir *dir;
+	int dir_fd;
+	int journal_dirfd;
+	struct store *store;
+	struct ledger *ledger;
+	struct keys *keys;
+	struct supervise *supervise;
+	struct control *control;
+	struct probe *probe;
+	struct notify *notify;
+	uint64_t started_wall_ns;
+	bool stopping, is_ready, wants_upgrade;
+	unsigned cpus;
+};
+
+/* Workers to run: as configured, else one per CPU. */
+unsigned master_workers(const struct master *m);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * prices.c - look-ups straight in the embedded etc/prices.tsv.
+ *
+ * The lines are sorted by the bytes of the model's name, so a binary search over byte offsets
+ * finds one without reading the rest: nothing is built at start, nothing is kept on the heap,
+ * and only the pages that a search touches become resident. */
+#include "master/prices.h"
+
+#include <errno.h>
+
+#include "master/embed.h"
+
+enum { COLUMNS = 14 };
+
+#define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
+
+/* The table without its header line. */
+static struct str table(void)
+{
+	struct str text = embed_prices();
+
+	str_cut(&text, '\n');
+	return text;
+}
+
+int prices_load(void)
+{
+	struct str text = embed_prices();
+
+	if (!str_starts(text, STR(HEADER)) || text.p[text.n - 1] != '\n')
+		return -EINVAL;
+	return 0;
+}
+
+static enum snap_mode read_mode(struct str s)
+{
+	if (str_eq(s, STR("chat")) || str_eq(s, STR("responses")))
+		return MODE_CHAT;
+	if (str_eq(s, STR("completion")))
+		return MODE_COMPLETION;
+	if (str_eq(s, STR("embedding")))
+		return MODE_EMBEDDING;
+	return MODE_OTHER;
+}
+
+static int64_t read_pico(struct str s, int64_t preset)
+{
+	int64_t v = preset;
+
+	return s.n > 0 && str_read_i64(s, &v) < 0 ? preset : v;
+}
+
+static uint32_t read_u32(struct str s)
+{
+	uint64_t v = 0;
+
+	if (str_read_u64(s, &v) < 0 || v > UINT32_MAX)
+		return 0;
+	return (uint32_t)v;
+}
+
+static struct price read_price(const struct str c[COLUMNS])
+{
+	struct price p = {
+		.input = read_pico(c[5], 0),
+		.output = read_pico(c[6], 0),
+		.cache_read = read_pico(c[7], PRICE_NONE),
+		.cache_write = read_pico(c[8], PRICE_NONE),
+		.reasoning = read_pico(c[9], PRICE_NONE),
+		.per_request = read_pico(c[10], 0),
+		.tier_tokens = read_u32(c[11]),
+		.input_above = read_pico(c[12], PRICE_NONE),
+		.output_above = read_pico(c[13], PRICE_NONE),
+		.flags = PRICE_KNOWN,
+	};
+
+	if (c[5].n > 0 && c[6].n > 0 && p.input == 0 && p.output == 0 && p.per_request == 0)
+		p.flags |= PRICE_FREE;
+	return p;
+}
+
+static void read_row(struct str line, struct price_row *ret)
+{
+	struct str c[COLUMNS];
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		c[i] = str_cut(&line, '\t');
+	*ret = (struct price_row){
+		.model = c[0],
+		.provider = c[1],
+		.mode = read_mode(c[2]),
+		.max_input_tokens = read_u32(c[3]),
+		.max_output_tokens = read_u32(c[4]),
+		.price = read_price(c),
+	};
+}
+
+/* The line that holds byte `at`, without its newline. */
+static struct str line_at(struct str text, size_t at)
+{
+	size_t from = at, to = at;
+
+	while (from > 0 && text.p[from - 1] != '\n')
+		from--;
+	while (to < text.n && text.p[to] != '\n')
+		to++;
+	return str_of(text.p + from, to - from);
+}
+
+static bool find_model(struct str model, struct price_row *ret)
+{
+	struct str text = table();
+	size_t low = 0, high = text.n;
+
+	while (low < high) {
+		struct str line = line_at(text, low + (high - low) / 2), rest = line;
+		int order = str_cmp(model, str_cut(&rest, '\t'));
+		if (order == 0) {
+			read_row(line, ret);
+			return true;
+		}
+		if (order < 0)
+			high = (size_t)(line.p - text.p);
+		else
+			low = (size_t)(line.p - text.p) + line.n + 1;
+	}
+	return false;
+}
+
+bool prices_find(struct str provider, struct str model, struct price_row *ret)
+{
+	char name[256];
+	struct str bare = model;
+
+	if (provider.n > 0 && provider.n + 1 + model.n <= sizeof name) {
+		memcpy(name, provider.p, provider.n);
+		name[provider.n] = '/';
+		memcpy(name + provider.n + 1, model.p, model.n);
+		if (find_model(str_of(name, provider.n + 1 + model.n), ret))
+			return true;
+	}
+	if (find_model(model, ret))
+		return true;
+	str_cut(&bare, '/');
+	return bare.n > 0 && find_model(bare, ret);
+}
+
+bool prices_next(size_t *at, struct price_row *ret)
+{
+	struct str text = str_skip(table(), *at);
+
+	if (text.n == 0)
+		return false;
+	struct str line = str_cut(&text, '\n');
+	*at += line.n + 1;
+	read_row(line, ret);
+	return true;
+}

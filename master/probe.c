@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ * probe.c - see probe.h. */
+#include "master/probe.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+enum { ERROR_MAX = 120, IN_FLIGHT_MAX = 64 };
+
+enum probe_status { PROBE_UNKNOWN, PROBE_WELL, PROBE_ILL };
+
+struct probe {
+	struct master *m;
+	uv_timer_t timer;
+	char (*error)[ERROR_MAX];	/* by board row; made when the first one is needed */
+	unsigned in_flight;
+	bool is_stopping;
+};
+
+struct round {				/* probes that were started together */
+	struct probe *p;
+	unsigned left;
+	probe_done_fn *done;
+	void *data;
+};
+
+struct job {				/* one probe, on a thread of the pool */
+	uv_work_t work;
+	struct round *round;
+	uint32_t row;
+	uint64_t timeout_ms;
+	enum provider_auth auth;
+	char url[2048], key[2048], model_id[128];
+	enum probe_status status;
+	char error[ERROR_MAX];
+};
+
+static uint32_t row_of(struct master *m, const struct config_model *cm)
+{
+	uint64_t want = hash_stable(cm->id) | 1;
+	uint32_t at = (uint32_t)(want % BOARD_DEPLOYMENTS);
+	for (uint32_t i = 0; i < BOARD_DEPLOYMENTS; i++, at = (at + 1) % BOARD_DEPLOYMENTS) {
+		uint64_t have = atomic_load(&m->board.deployments[at].id_hash);
+		if (have == want)
+			return at;
+		if (have == 0)
+			break;
+	}
+	return SNAP_NONE;
+}
+
+static size_t discard(char *p, size_t size, size_t n, void *data)
+{
+	(void)p;
+	(void)data;
+	return size * n;
+}
+
+static void judge(struct job *j, CURLcode code, long status)
+{
+	j->status = PROBE_ILL;
+	if (code != CURLE_OK)
+		snprintf(j->error, sizeof j->error, "%s", curl_easy_strerror(code));
+	else if (status == 401 || status == 403)
+		snprintf(j->error, sizeof j->error, "HTTP %ld: the provider refuses the api_key", status);
+	else if (status >= 500)
+		snprintf(j->error, sizeof j->error, "HTTP %ld", status);
+	else
+		j->status = PROBE_WELL;		/* 404 too: it has no such list, but it answers */
+}
+
+static struct curl_slist *key_header(const struct job *j)
+{
+	char line[2200];
+	if (!j->key[0])
+		return NULL;
+	switch (j->auth) {
+	case AUTH_BEARER:
+		snprintf(line, sizeof line, "Authorization: Bearer %s", j->key);
+		break;
+	case AUTH_API_KEY:
+		snprintf(line, sizeof line, "api-key: %s", j->key);
+		break;
+	case AUTH_X_API_KEY:
+		snprintf(line, sizeof line, "x-api-key: %s", j->key);
+		break;
+	default:
+		return NULL;
+	}
+	struct curl_slist *list = curl_slist_append(NULL, line);
+	mem_wipe(line, sizeof line);
+	return list;
+}
+
+static void run(uv_work_t *work)
+{
+	struct job *j = work->data;
+	struct curl_slist *headers = key_header(j);
+	CURL *e = curl_easy_init();
+	long status = 0;
+	if (!e) {
+		curl_slist_free_all(headers);
+		return;
+	}
+	curl_easy_setopt(e, CURLOPT_URL, j->url);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)j->timeout_ms);
+	curl_easy_setopt(e, CURLOPT_MAXFILESIZE, 64L << 20);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
+	CURLcode code = curl_easy_perform(e);
+	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+	judge(j, code, status);
+	curl_easy_cleanup(e);
+	curl_slist_free_all(headers);
+}
+
+static void tell(struct probe *p, struct job *j)
+{
+	struct board_deployment *d = &p->m->board.deployments[j->row];
+	uint32_t before = atomic_load(&d->probe_status);
+	atomic_store(&d->probe_status, j->status);
+	atomic_store(&d->probed_ns, clock_ns());
+	if (!p->error)
+		p->error = mem_array(BOARD_DEPLOYMENTS, sizeof *p->error);
+	if (p->error)
+		memcpy(p->error[j->row], j->error, ERROR_MAX);
+	if (before != j->status)
+		LOG(j->status == PROBE_ILL ? LOG_WARN : LOG_INFO, "probe.changed",
+		    F_Z("deployment", j->model_id), F_Z("state", j->status == PROBE_ILL ? "ill" : "well"),
+		    F_Z("why", j->error));
+}
+
+static void round_end(struct round *r)
+{
+	if (r->done)
+		r->done(r->data);
+	mem_free(r);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+	struct job *j = work->data;
+	struct round *r = j->round;
+	r->p->in_flight--;
+	if (status == 0 && !r->p->is_stopping)
+		tell(r->p, j);
+	mem_wipe(j, sizeof *j);
+	mem_free(j);
+	if (--r->left == 0)
+		round_end(r);
+}
+
+static bool write_url(const struct config_model *cm, char *url, size_t room)
+{
+	const char *path = cm->row && cm->row->family == FAMILY_OPENAI ? "/models" : "/api/tags";
+	int n = snprintf(url, room, STR_FMT "%s", STR_ARG(cm->api_base), path);
+	return n > 0 && (size_t)n < room;
+}
+
+static int start_one(struct round *r, const struct config_model *cm)
+{
+	struct master *m = r->p->m;
+	uint32_t row = row_of(m, cm);
+	struct job *j;
+	if (cm->mock_response.p || !cm->api_base.n || row == SNAP_NONE ||
+	    r->p->in_flight >= IN_FLIGHT_MAX)
+		return 0;
+	if (!(j = mem_alloc(sizeof *j)))
+		return -ENOMEM;
+	j->work.data = j;
+	j->round = r;
+	j->row = row;
+	j->timeout_ms = m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
+	j->auth = cm->row ? cm->row->auth_kind : AUTH_NONE;
+	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
+	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
+	if (!write_url(cm, j->url, sizeof j->url) || uv_queue_work(m->loop, &j->work, run, on_done) < 0) {
+		mem_free(j);
+		return -EINVAL;
+	}
+	r->left++;
+	r->p->in_flight++;
+	return 0;
+}
+
+int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done, void *data)
+{
+	struct round *r = mem_alloc(sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	r->p = p;
+	r->done = done;
+	r->data = data;
+	r->left = 1;
+	for (size_t i = 0; i < p->m->config->n_models; i++) {
+		const struct config_model *cm = &p->m->config->models[i];
+		if ((model.p && !str_eq(cm->model_name, model)) || (id.p && !str_eq(cm->id, id)))
+			continue;
+		if (!done && cm->health_check_off)
+			continue;
+		if (start_one(r, cm) < 0)
+			LOG(LOG_WARN, "probe.ignored", F_STR("deployment", cm->id));
+	}
+	if (--r->left == 0)
+		round_end(r);
+	return 0;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct probe *p = t->data;
+	if (p->m->config->background_health_checks && !p->in_flight &&
+	    probe_now(p, STR_NONE, STR_NONE, NULL, NULL) < 0)
+		LOG(LOG_WARN, "probe.ignored", F_Z("why", "out of memory"));
+}
+
+void probe_configure(struct probe *p)
+{
+	uint64_t ms = p->m->config->health_check_interval_ms;
+	uv_timer_stop(&p->timer);
+	if (p->m->config->background_health_checks)
+		uv_timer_start(&p->timer, on_timer, 100, ms ? ms : 300000);
+}
+
+int probe_new(struct master *m, struct probe **ret)
+{
+	struct probe *p = mem_alloc(sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->m = m;
+	uv_timer_init(m->loop, &p->timer);
+	p->timer.data = p;
+	*ret = p;
+	return 0;
+}
+
+const char *probe_error(const struct probe *p, uint32_t row)
+{
+	return p->error && row < BOARD_DEPLOYMENTS ? p->error[row] : "";
+}
+
+void probe_stop(struct probe *p)
+{
+	p->is_stopping = true;
+	uv_timer_stop(&p->timer);
+}

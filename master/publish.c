@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * publish.c - reload: read, check, build, tell; anything wrong and the old generation stays. */
+#include "master/publish.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/keys.h"
+#include "master/notify.h"
+#include "master/probe.h"
+#include "master/supervise.h"
+
+struct reload {
+	struct master *m;
+	publish_done_fn *done;
+	void *data;
+	struct buf text;		/* warnings for who asked */
+};
+
+static struct reload *under_way;	/* at most one: a second one is told -EBUSY */
+
+static void finish(struct reload *r, int err)
+{
+	struct master *m = r->m;
+	char status[200];
+	under_way = NULL;
+	if (err == 0) {
+		atomic_store(&m->board.head->last_reload_wall_ns, clock_wall_ns());
+		atomic_fetch_add(&m->board.head->reloads, 1);
+	} else {
+		atomic_fetch_add(&m->board.head->reload_failures, 1);
+	}
+	LOG(err ? LOG_ERROR : LOG_INFO, "config.reload", F_INT("generation", m->generation),
+	    F_Z("result", err == 0 ? "done" : err == -EINVAL ? "refused" : "late"));
+	snprintf(status, sizeof status, "Serving: generation %llu, %u workers, %zu deployments%s",
+		 (unsigned long long)m->generation, supervise_ready(m->supervise), m->config->n_models,
+		 err ? " (last reload refused)" : "");
+	notify_ready(m->notify, status);
+	if (r->done)
+		r->done(r->data, err, buf_str(&r->text));
+	buf_done(&r->text);
+	mem_free(r);
+}
+
+static void on_published(void *data, int err)
+{
+	finish(data, err);
+}
+
+/* Sockets first: when an address cannot be had, nothing has changed yet. */
+static int change_listeners(struct reload *r, const struct config *c, struct listen_set *ret, bool *ret_new)
+{
+	char why[256];
+	struct listen_set old = *supervise_listening(r->m->supervise);
+	*ret_new = !listen_same(c, &old);
+	if (!*ret_new)
+		return 0;
+	for (size_t i = 0; i < old.n; i++)
+		old.fd[i] = dup(old.fd[i]);	/* the running set keeps its own */
+	int err = listen_open(c, &old, NULL, ret, why);
+	listen_close(&old);
+	if (err < 0)
+		buf_printf(&r->text, "%s\n", why);
+	return err;
+}
+
+static void adopt(struct reload *r, struct config *c, int fd, uint64_t generation)
+{
+	struct master *m = r->m;
+	bool workers_differ = m->config->workers != c->workers;
+	if (keys_set_master(m->keys, c->master_key) < 0)
+		LOG(LOG_ERROR, "config.master_key_failed", F_INT("generation", generation));
+	close(m->snapshot_fd);
+	config_free(m->config);
+	m->config = c;
+	m->snapshot_fd = fd;
+	m->generation = generation;
+	atomic_store(&m->board.head->generation, generation);
+	probe_configure(m->probe);
+	if (workers_differ)
+		supervise_want(m->supervise, master_workers(m));
+}
+
+static int reload(struct reload *r)
+{
+	struct master *m = r->m;
+	struct config *c = NULL;
+	struct listen_set listen;
+	bool is_new = false;
+	char why[256];
+	int fd = -1;
+	int err = config_read(m->opt.config_path, &m->opt.over, &c);
+	if (c)
+		buf_put(&r->text, buf_str(&c->complaints));
+	if (err == 0 && c->n_errors)
+		err = -EINVAL;
+	if (err == 0)
+		err = change_listeners(r, c, &listen, &is_new);
+	if (err == 0) {
+		err = publish_build(m, c, m->generation + 1, &fd, why);
+		if (err < 0)
+			buf_printf(&r->text, "%s\n", why);
+		if (err < 0 && is_new)
+			listen_close(&listen);
+	}
+	if (err < 0) {
+		config_free(c);
+		return -EINVAL;
+	}
+	adopt(r, c, fd, m->generation + 1);
+	if (is_new)
+		supervise_relisten(m->supervise, &listen);
+	return 0;
+}
+
+void publish_reload(struct master *m, publish_done_fn *done, void *data)
+{
+	struct reload *r = under_way || m->stopping ? NULL : mem_alloc(sizeof *r);
+	if (!r) {
+		if (done)
+			done(data, -EBUSY, STR("a reload is under way\n"));
+		return;
+	}
+	under_way = r;
+	r->m = m;
+	r->done = done;
+	r->data = data;
+	buf_init(&r->text, 1 << 20);
+	notify_reloading(m->notify);
+	int err = reload(r);
+	if (err < 0)
+		finish(r, err);
+	else
+		supervise_publish(m->supervise, on_published, r);
+}

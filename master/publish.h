@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * publish.h - from configuration to what workers see: a sealed snapshot, told to all of them. */
+#ifndef PUBLISH_H
+#define PUBLISH_H
+
+#include "master/master.h"
+
+/* The picture of c. Deployments get their rows on the board (kept over generations by id).
+ * 0, -ENOSPC (more deployments than the board has rows), -ENOMEM, or a file's -errno with
+ * reterr saying which (TLS certificate or key). */
+int publish_build(struct master *m, const struct config *c, uint64_t generation, int *ret_fd,
+		  char reterr[256]) MUST_USE;
+
+/* Reads the file again, checks, publishes, rolls workers where it must. done: 0 when every
+ * worker has it; -EINVAL with the complaints when it is refused and the old one stays; -EBUSY. */
+typedef void publish_done_fn(void *data, int err, struct str complaints);
+void publish_reload(struct master *m, publish_done_fn *done, void *data);
+
+#endif

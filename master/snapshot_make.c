@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ * snapshot_make.c - a configuration as snapshot rows: deployments, groups, aliases, fallbacks,
+ * settings. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/ledger.h"
+#include "master/prices.h"
+#include "master/publish.h"
+
+enum { FILE_MAX = 1 << 20 };
+
+struct make {
+	struct master *m;
+	const struct config *c;
+	struct snap_build *b;
+	uint32_t *index;		/* deployment of each model; SNAP_NONE: left out */
+};
+
+/* ---- prices --------------------------------------------------------------------------------- */
+
+static void find_price(const struct config_model *cm, struct snap_deployment *d)
+{
+	struct price_row row;
+	bool known = cm->base_model.n ? prices_find(cm->provider, cm->base_model, &row)
+				      : prices_find(cm->provider, cm->model, &row);
+	d->price = (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
+				   .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
+				   .output_above = PRICE_NONE };
+	if (known) {
+		d->price = row.price;
+		d->max_input_tokens = row.max_input_tokens;
+		d->max_output_tokens = row.max_output_tokens;
+	}
+	if (cm->price.flags & PRICE_KNOWN)
+		d->price = cm->price;
+	if (cm->max_input_tokens)
+		d->max_input_tokens = cm->max_input_tokens;
+	if (cm->max_output_tokens)
+		d->max_output_tokens = cm->max_output_tokens;
+	if (d->price.flags & PRICE_KNOWN)
+		d->flags |= DEPLOY_KNOWN_PRICE;
+}
+
+/* ---- deployments ----------------------------------------------------------------------------- */
+
+/* The same id keeps its row; a new one takes a free row. */
+static int board_row(struct board *b, uint64_t id_hash, uint32_t *ret)
+{
+	uint32_t at = (uint32_t)(id_hash % BOARD_DEPLOYMENTS);
+	for (uint32_t i = 0; i < BOARD_DEPLOYMENTS; i++, at = (at + 1) % BOARD_DEPLOYMENTS) {
+		uint64_t have = atomic_load(&b->deployments[at].id_hash);
+		if (have == 0)
+			atomic_store(&b->deployments[at].id_hash, id_hash);
+		if (have == 0 || have == id_hash) {
+			*ret = at;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static struct snap_part put_headers(struct make *k, const struct config_pairs *pairs)
+{
+	struct snap_header list[64];
+	size_t n = pairs->n < COUNT(list) ? pairs->n : COUNT(list);
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct snap_header){ snap_build_text(k->b, pairs->v[i].name),
+						snap_build_text(k->b, pairs->v[i].value) };
+	return snap_build_headers(k->b, list, n);
+}
+
+static void fill_texts(struct make *k, const struct config_model *cm, struct snap_deployment *d)
+{
+	d->id = snap_build_text(k->b, cm->id);
+	d->group = snap_build_text(k->b, cm->model_name);
+	d->provider = snap_build_text(k->b, cm->provider);
+	d->model = snap_build_text(k->b, cm->model);
+	d->base = snap_build_text(k->b, cm->api_base);
+	d->api_key = snap_build_text(k->b, cm->api_key);
+	d->params = snap_build_text(k->b, cm->params);
+	d->extra_body = snap_build_text(k->b, cm->extra_body);
+	d->mock_response = snap_build_text(k->b, cm->mock_response);
+	d->region = snap_build_text(k->b, cm->region);
+	d->headers = put_headers(k, &cm->headers);
+}
+
+static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
+{
+	struct snap_deployment d = {
+		.id_hash = hash_stable(cm->id) | 1,
+		.weight_milli = cm->weight_milli,
+		.rpm = cm->rpm,
+		.tpm = cm->tpm,
+		.timeout_ms = cm->timeout_ms,
+		.stream_timeout_ms = cm->stream_timeout_ms,
+		.cooldown_ms = cm->cooldown_ms,
+		.num_retries = cm->num_retries,
+		.order = cm->order,
+		.max_parallel = cm->max_parallel,
+		.mode = cm->mode,
+		.family = cm->row ? cm->row->family : FAMILY_MOCK,
+		.auth = cm->row ? cm->row->auth_kind : AUTH_NONE,
+	};
+	fill_texts(k, cm, &d);
+	if (cm->mock_response.p)
+		d.family = FAMILY_MOCK;
+	if (cm->drop_params)
+		d.flags |= DEPLOY_DROP_PARAMS;
+	if (str_find_char(cm->model, '*') != SIZE_MAX)
+		d.flags |= DEPLOY_WILDCARD;
+	if (str_eq(cm->model_name, STR("*")))
+		d.flags |= DEPLOY_DEFAULT;
+	find_price(cm, &d);
+	int err = board_row(&k->m->board, d.id_hash, &d.board_row);
+	if (err < 0)
+		return err;
+	*ret = snap_build_deployment(k->b, &d);
+	return *ret == SNAP_NONE ? -ENOMEM : 0;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------ */
+
+static struct snap_part put_names(struct make *k, const struct config_names *n)
+{
+	return snap_build_names(k->b, n->v, n->n);
+}
+
+/* LiteLLM's look-up: the group's name, the name without its provider, "*". */
+static struct snap_part fallbacks_of(struct make *k, const struct config_fallbacks *list, struct str group)
+{
+	struct str bare = group;
+	size_t slash = str_find_char(group, '/');
+	if (slash != SIZE_MAX)
+		bare = str_skip(group, slash + 1);
+	const struct str order[] = { group, bare, STR("*") };
+	for (size_t o = 0; o < COUNT(order); o++)
+		for (size_t i = 0; i < list->n; i++)
+			if (str_eq(list->v[i].group, order[o]))
+				return put_names(k, &list->v[i].to);
+	return (struct snap_part){ 0 };
+}
+
+static bool is_first_of_group(const struct config *c, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (str_eq(c->models[j].model_name, c->models[i].model_name))
+			return false;
+	return true;
+}
+
+static int put_group(struct make *k, struct str name, uint32_t *members)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < k->c->n_models; i++)
+		if (str_eq(k->c->models[i].model_name, name))
+			members[n++] = k->index[i];
+	struct snap_group g = {
+		.name = snap_build_text(k->b, name),
+		.alias_of = SNAP_NONE,
+		.flags = str_find_char(name, '*') != SIZE_MAX ? GROUP_PATTERN : 0,
+		.fallbacks = fallbacks_of(k, &k->c->fallbacks, name),
+		.context_fallbacks = fallbacks_of(k, &k->c->context_fallbacks, name),
+		.policy_fallbacks = fallbacks_of(k, &k->c->policy_fallbacks, name),
+	};
+	snap_build_group(k->b, &g, members, n, STR_NONE);
+	return 0;
+}
+
+static int put_groups(struct make *k)
+{
+	uint32_t *members = mem_array(k->c->n_models + 1, sizeof *members);
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0; i < k->c->n_models; i++)
+		if (is_first_of_group(k->c, i))
+			put_group(k, k->c->models[i].model_name, members);
+	for (size_t i = 0; i < k->c->n_aliases; i++) {
+		const struct config_alias *a = &k->c->aliases[i];
+		struct snap_group g = { .name = snap_build_text(k->b, a->alias),
+					.alias_of = SNAP_NONE,
+					.flags = a->hidden ? GROUP_HIDDEN : 0 };
+		snap_build_group(k->b, &g, NULL, 0, a->group);
+	}
+	mem_free(members);
+	return 0;
+}
+
+/* ---- settings ------------------------------------------------------------------------------------ */
+
+static int put_file(struct make *k, struct str path, struct snap_str *ret, char reterr[256])
+{
+	char name[4096];
+	struct stat st;
+	if (!path.n)
+		return 0;
+	snprintf(name, sizeof name, STR_FMT, STR_ARG(path));
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > FILE_MAX) {
+		int err = fd < 0 ? -errno : -EFBIG;
+		snprintf(reterr, 256, "server.tls: cannot read %.180s: %s", name, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	char *text = mem_alloc((size_t)st.st_size + 1);
+	ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
+	close(fd);
+	if (n >= 0)
+		*ret = snap_build_text(k->b, str_of(text, (size_t)n));
+	mem_wipe(text, text ? (size_t)st.st_size : 0);
+	mem_free(text);
+	return n >= 0 ? 0 : -EIO;
+}
+
+static int put_settings(struct make *k, char reterr[256])
+{
+	struct snap_settings *s = snap_build_settings(k->b);
+	*s = k->c->set;
+	s->default_fallbacks = put_names(k, &k->c->default_fallbacks);
+	s->cors_origins = put_names(k, &k->c->cors_origins);
+	s->key_header = snap_build_text(k->b, k->c->key_header);
+	s->version = snap_build_text(k->b, STR(LLMGW_VERSION));
+	s->access_log = k->c->access_log;
+	if (!k->c->master_key.p && k->c->insecure_dev)
+		s->flags |= SET_NO_MASTER_KEY;
+	int err = put_file(k, k->c->tls_certificate, &s->tls_certificate, reterr);
+	return err < 0 ? err : put_file(k, k->c->tls_key, &s->tls_key, reterr);
+}
+
+/* ---- names for the ledger ------------------------------------------------------------------------ */
+
+static void name_deployments(struct make *k)
+{
+	struct ledger_name *list = mem_array(k->c->n_models + 1, sizeof *list);
+	if (!list || !k->m->ledger) {
+		mem_free(list);
+		return;
+	}
+	for (size_t i = 0; i < k->c->n_models; i++) {
+		const struct config_model *cm = &k->c->models[i];
+		list[i] = (struct ledger_name){ .id_hash = hash_stable(cm->id) | 1,
+						.model_id = cm->id,
+						.model_group = cm->model_name,
+						.provider = cm->provider,
+						.model = cm->model,
+						.api_base = cm->api_base };
+	}
+	if (ledger_name_deployments(k->m->ledger, list, k->c->n_models) < 0)
+		LOG(LOG_WARN, "ledger.names_ignored", F_INT("deployments", k->c->n_models));
+	mem_free(list);
+}
+
+int publish_build(struct master *m, const struct config *c, uint64_t generation, int *ret_fd,
+		  char reterr[256])
+{
+	struct make k = { .m = m, .c = c, .b = snap_build_new() };
+	int err = k.b ? 0 : -ENOMEM;
+	snprintf(reterr, 256, "out of memory");
+	k.index = mem_array(c->n_models + 1, sizeof *k.index);
+	if (!k.index)
+		err = -ENOMEM;
+	for (size_t i = 0; i < c->n_models && err == 0; i++)
+		err = put_deployment(&k, &c->models[i], &k.index[i]);
+	if (err == -ENOSPC)
+		snprintf(reterr, 256, "more than %d deployments were ever configured: restart to forget old ones",
+			 BOARD_DEPLOYMENTS);
+	if (err == 0)
+		err = put_groups(&k);
+	if (err == 0)
+		err = put_settings(&k, reterr);
+	if (err == 0)
+		err = snap_build_seal(k.b, generation, ret_fd);
+	if (err == 0)
+		name_deployments(&k);
+	snap_build_free(k.b);
+	mem_free(k.index);
+	return err;
+}

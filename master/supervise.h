@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * supervise.h - worker processes: started by fork and exec, watched, replaced, drained.
+ *
+ * A slot is a place on the board. A worker that ends by itself is started again at once the
+ * first time, then 50 ms x 2^n up to 5 s; five ends of a slot within 10 s park it for 30 s. A
+ * worker whose heartbeat is 10 s late gets SIGABRT, a second later SIGKILL. A slot is given out
+ * again only when the ledger has booked what its worker left behind. */
+#ifndef SUPERVISE_H
+#define SUPERVISE_H
+
+#include "common/json_write.h"
+#include "master/listen.h"
+#include "master/master.h"
+
+struct supervise;
+
+/* Takes the listening sockets. */
+int supervise_new(struct master *m, const struct listen_set *listen, struct supervise **ret) MUST_USE;
+/* Runs so many workers; more are started, superfluous ones drained. */
+void supervise_want(struct supervise *s, unsigned workers);
+/* New listening sockets: those workers that lack them are rolled. Takes the set. */
+void supervise_relisten(struct supervise *s, const struct listen_set *listen);
+const struct listen_set *supervise_listening(const struct supervise *s);
+unsigned supervise_ready(const struct supervise *s);
+unsigned supervise_alive(const struct supervise *s);
+bool supervise_is_fresh(const struct supervise *s);	/* every heartbeat is: feeds the watchdog */
+
+/* Tells every worker of m->snapshot_fd; done once all have it or have gone, or after 10 s
+ * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG). */
+typedef void supervise_done_fn(void *data, int err);
+void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data);
+/* Replaces workers one by one: new one READY, then the old one drains. slot < 0: all.
+ * done when all old ones have begun to drain. 0, -ENOENT, -EBUSY (a roll is under way). */
+int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void *data) MUST_USE;
+/* Drains all for good; done when the last one is gone and booked. */
+void supervise_stop(struct supervise *s, supervise_done_fn *done, void *data);
+void supervise_kill_all(struct supervise *s);		/* drain time is over */
+void supervise_show(const struct supervise *s, struct json_out *o);	/* rows of `workers list` */
+
+/* The upgrade in place: what the next image must know, and its adoption as old workers that
+ * drain once the new ones are ready. */
+struct supervise_legacy {
+	int32_t pid, link_fd;
+	uint32_t slot, pad;
+};
+unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, unsigned max);
+void supervise_adopt(struct supervise *s, const struct supervise_legacy *w);
+/* An adopted worker's journal, mapped by the caller; before ledger_recover(). */
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * upgrade.h - replacing the running program in place: same pid, same sockets, same board.
+ *
+ * The installed program is asked first (--check in a child). Then what must live on is written
+ * into a memfd, close-on-exec is taken off those descriptors, and the program is exec'ed. Old
+ * workers go on serving through it all; the new image starts its own, then drains them. */
+#ifndef UPGRADE_H
+#define UPGRADE_H
+
+#include "master/listen.h"
+#include "master/supervise.h"
+
+struct upgrade_state {			/* what an image leaves to the next one */
+	uint64_t magic;
+	uint32_t version, board_layout;
+	int32_t board_fd;
+	uint32_t n_listen, n_workers, pad;
+	uint64_t generation, started_wall_ns;
+	int32_t listen_fd[CONFIG_LISTEN_MAX];
+	struct supervise_legacy workers[BOARD_WORKERS];
+};
+
+typedef void upgrade_done_fn(void *data, int err);
+/* Checks the installed program; done(0) when the exchange begins, else why not. */
+void upgrade_start(struct master *m, upgrade_done_fn *done, void *data);
+/* main.c, when everything has been closed that must be: does not return on success. */
+int upgrade_exec(struct master *m);
+/* In the new image. false: an ordinary start. */
+bool upgrade_take(struct upgrade_state *ret);
+
+#endif

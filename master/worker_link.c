@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT
+ * worker_link.c - frames from and to one worker, and the management calls that it relays. */
+#include "master/worker_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/fdpass.h"
+#include "common/frame.h"
+#include "common/link_proto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/commands.h"
+
+enum { CALL_MAX = 1 << 20, CALLS_MAX = 256, OUT_MAX = 64 << 20 };
+
+/* A management call: first its arguments come together, then the command runs. */
+struct call {
+	struct call *next;
+	struct worker_link *link;	/* NULL: the worker has gone */
+	uint64_t number;
+	const struct command *command;
+	bool is_admin, is_viewer;
+	uint64_t key_id;
+	struct sha256 hash;
+	char changed_by[256];
+	struct buf args;
+};
+
+struct out {				/* a frame that did not fit into the socket yet */
+	struct out *next;
+	size_t n;
+	char bytes[];
+};
+
+struct worker_link {
+	struct master *m;
+	unsigned slot;
+	int fd;
+	uv_poll_t poll;
+	bool is_closing;
+	struct call *calls;
+	unsigned n_calls;
+	struct out *first, **last;
+	size_t out_bytes;
+	unsigned char in[FRAME_MAX];
+	struct frame_out frame;
+};
+
+/* ---- sending ------------------------------------------------------------------------------------ */
+
+static void on_event(uv_poll_t *p, int status, int events);
+
+static void flush(struct worker_link *l)
+{
+	while (l->first) {
+		struct out *o = l->first;
+		int err = fdpass_send(l->fd, str_of(o->bytes, o->n), NULL, 0);
+		if (err == -EAGAIN)
+			return;
+		l->first = o->next;
+		if (!l->first)
+			l->last = &l->first;
+		l->out_bytes -= o->n;
+		mem_free(o);
+	}
+	uv_poll_start(&l->poll, UV_READABLE | UV_DISCONNECT, on_event);
+}
+
+/* Frames with descriptors are few and small: they are never queued. */
+static int send_now(struct worker_link *l, const int *fds, unsigned n)
+{
+	struct str bytes = frame_finish(&l->frame);
+	return bytes.p ? fdpass_send(l->fd, bytes, fds, n) : -EMSGSIZE;
+}
+
+static int send_later(struct worker_link *l)
+{
+	struct str bytes = frame_finish(&l->frame);
+	int err = bytes.p ? -EAGAIN : -EMSGSIZE;
+	if (bytes.p && !l->first)
+		err = fdpass_send(l->fd, bytes, NULL, 0);
+	if (err != -EAGAIN)
+		return err;
+	struct out *o = l->out_bytes + bytes.n <= OUT_MAX ? mem_alloc(sizeof *o + bytes.n) : NULL;
+	if (!o)
+		return -ENOBUFS;
+	o->n = bytes.n;
+	memcpy(o->bytes, bytes.p, bytes.n);
+	*l->last = o;
+	l->last = &o->next;
+	l->out_bytes += o->n;
+	return uv_poll_start(&l->poll, UV_READABLE | UV_WRITABLE | UV_DISCONNECT, on_event);
+}
+
+int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd)
+{
+	frame_begin(&l->frame, LINK_SNAPSHOT);
+	frame_put_u64(&l->frame, generation);
+	return send_now(l, &snapshot_fd, 1);
+}
+
+int worker_link_hello(struct worker_link *l, const struct listen_set *listen, int dir_fd,
+		      int journal_fd, uint64_t generation, int snapshot_fd)
+{
+	const int fds[] = { dir_fd, journal_fd };
+	enum log_format format = LOG_TEXT;
+	bool prefix = false;
+	log_settings(&format, &prefix);
+	frame_begin(&l->frame, LINK_HELLO);
+	frame_put_u32(&l->frame, l->slot);
+	frame_put_u32(&l->frame, (uint32_t)listen->n);
+	frame_put_u64(&l->frame, listen->tls_bits);
+	frame_put_u8(&l->frame, (uint8_t)log_threshold);
+	frame_put_u8(&l->frame, (uint8_t)format);
+	frame_put_u8(&l->frame, prefix);
+	int err = send_now(l, fds, COUNT(fds));
+	return err < 0 ? err : worker_link_snapshot(l, generation, snapshot_fd);
+}
+
+void worker_link_drain(struct worker_link *l, uint64_t ms)
+{
+	if (!l)
+		return;
+	frame_begin(&l->frame, LINK_DRAIN);
+	frame_put_u64(&l->frame, ms);
+	if (send_later(l) < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------- */
+
+static void call_free(struct call *c)
+{
+	struct worker_link *l = c->link;
+	for (struct call **p = l ? &l->calls : NULL; p && *p; p = &(*p)->next)
+		if (*p == c) {
+			*p = c->next;
+			l->n_calls--;
+			break;
+		}
+	buf_done(&c->args);
+	mem_free(c);
+}
+
+static void send_answer(struct worker_link *l, uint64_t number, int status, struct str body)
+{
+	do {
+		struct str piece = str_of(body.p, body.n < LINK_PIECE ? body.n : LINK_PIECE);
+		body = str_skip(body, piece.n);
+		frame_begin(&l->frame, LINK_ANSWER);
+		frame_put_u64(&l->frame, number);
+		frame_put_u32(&l->frame, (uint32_t)status);
+		frame_put_u8(&l->frame, body.n == 0);
+		frame_put_str(&l->frame, piece);
+		if (send_later(l) < 0) {
+			LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+			return;
+		}
+	} while (body.n);
+}
+
+static void on_answer(struct command_call *cc)
+{
+	struct call *c = cc->answer_data;
+	if (c->link)
+		send_answer(c->link, c->number, cc->status, buf_str(&cc->out));
+	call_free(c);
+}
+
+static void run_call(struct call *c)
+{
+	struct master *m = c->link->m;
+	struct command_call *cc = command_new(m, c->command, buf_str(&c->args), on_answer, c);
+	if (!cc) {
+		send_answer(c->link, c->number, 503,
+			    STR("{\"error\":{\"message\":\"out of memory\",\"type\":\"internal_server_error\","
+				"\"param\":null,\"code\":\"503\"}}"));
+		call_free(c);
+		return;
+	}
+	cc->kind = CALLER_HTTP;
+	cc->is_admin = c->is_admin;
+	cc->is_viewer = c->is_viewer;
+	cc->caller_key = c->key_id;
+	cc->caller_hash = &c->hash;
+	cc->changed_by = str_z(c->changed_by);
+	command_run(cc);
+}
+
+static struct call *call_new(struct worker_link *l, uint64_t number)
+{
+	struct call *c = l->n_calls < CALLS_MAX ? mem_alloc(sizeof *c) : NULL;
+	if (!c)
+		return NULL;
+	c->link = l;
+	c->number = number;
+	buf_init(&c->args, CALL_MAX);
+	c->next = l->calls;
+	l->calls = c;
+	l->n_calls++;
+	return c;
+}
+
+static void refuse_call(struct worker_link *l, uint64_t number, int status, const char *text)
+{
+	send_answer(l, number, status, str_z(text));
+}
+
+static int take_call(struct worker_link *l, struct frame_in *f)
+{
+	uint64_t number = frame_get_u64(f);
+	uint8_t role = frame_get_u8(f);
+	uint64_t key_id = frame_get_u64(f);
+	struct sha256 hash;
+	bool other_method;
+	frame_get_bytes(f, hash.b, sizeof hash.b);
+	struct str by = frame_get_str(f), method = frame_get_str(f), path = frame_get_str(f);
+	bool is_last = frame_get_u8(f);
+	struct str args = frame_get_str(f);
+	if (frame_end(f) < 0)
+		return -EPROTO;
+	const struct command *cmd = command_by_path(method, path, &other_method);
+	struct call *c = cmd ? call_new(l, number) : NULL;
+	if (!c) {
+		refuse_call(l, number, cmd ? 503 : 404, cmd ? "{\"error\":{\"message\":\"too many calls\",\"code\":\"503\"}}"
+							  : "{\"detail\":\"Not Found\"}");
+		return 0;
+	}
+	c->command = cmd;
+	c->is_admin = role & 1;
+	c->is_viewer = role & 2;
+	c->key_id = key_id;
+	c->hash = hash;
+	if (by.n && by.n < sizeof c->changed_by)
+		memcpy(c->changed_by, by.p, by.n);
+	buf_put(&c->args, args);
+	if (is_last)
+		run_call(c);
+	return 0;
+}
+
+static int take_more(struct worker_link *l, struct frame_in *f)
+{
+	uint64_t number = frame_get_u64(f);
+	bool is_last = frame_get_u8(f);
+	struct str args = frame_get_str(f);
+	if (frame_end(f) < 0)
+		return -EPROTO;
+	for (struct call *c = l->calls; c; c = c->next) {
+		if (c->number != number)
+			continue;
+		buf_put(&c->args, args);
+		if (is_last)
+			run_call(c);
+		return 0;
+	}
+	return 0;
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------------- */
+
+static int take_frame(struct worker_link *l, size_t n)
+{
+	struct supervise *s = l->m->supervise;
+	struct frame_in f;
+	uint64_t generation;
+	bool ok;
+	if (frame_open(&f, l->in, n) < 0)
+		return -EPROTO;
+	switch (f.type) {
+	case LINK_READY:
+		generation = frame_get_u64(&f);
+		if (frame_end(&f) < 0)
+			return -EPROTO;
+		supervise_worker_ready(s, l->slot, generation);
+		return 0;
+	case LINK_ADOPTED:
+		generation = frame_get_u64(&f);
+		ok = frame_get_u8(&f);
+		if (frame_end(&f) < 0)
+			return -EPROTO;
+		supervise_worker_adopted(s, l->slot, generation, ok);
+		return 0;
+	case LINK_CALL:
+		return take_call(l, &f);
+	case LINK_CALL_MORE:
+		return take_more(l, &f);
+	default:
+		return -EPROTO;
+	}
+}
+
+static void on_event(uv_poll_t *p, int status, int events)
+{
+	struct worker_link *l = p->data;
+	int fds[FDPASS_MAX];
+	unsigned n_fds = 0;
+	if (status < 0) {
+		uv_poll_stop(p);
+		return;			/* the process is ending; its exit is told by itself */
+	}
+	if (events & UV_WRITABLE)
+		flush(l);
+	for (unsigned turn = 0; turn < 64 && !l->is_closing; turn++) {
+		long n = fdpass_receive(l->fd, l->in, sizeof l->in, fds, &n_fds);
+		if (n == -EAGAIN)
+			return;
+		for (unsigned i = 0; n > 0 && i < n_fds; i++)
+			close(fds[i]);
+		if (n <= 0) {
+			uv_poll_stop(p);
+			return;
+		}
+		if (take_frame(l, (size_t)n) < 0) {
+			LOG(LOG_ERROR, "link.damaged", F_INT("slot", l->slot));
+			uv_poll_stop(p);
+			shutdown(l->fd, SHUT_RDWR);	/* the worker sees the end and goes */
+			return;
+		}
+	}
+}
+
+int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link **ret)
+{
+	struct worker_link *l = mem_alloc(sizeof *l);
+	if (!l) {
+		close(fd);
+		return -ENOMEM;
+	}
+	l->m = m;
+	l->slot = slot;
+	l->fd = fd;
+	l->last = &l->first;
+	int err = uv_poll_init(m->loop, &l->poll, fd);
+	if (err < 0) {
+		close(fd);
+		mem_free(l);
+		return err;
+	}
+	l->poll.data = l;
+	*ret = l;
+	return uv_poll_start(&l->poll, UV_READABLE | UV_DISCONNECT, on_event);
+}
+
+int worker_link_fd(const struct worker_link *l)
+{
+	return l->fd;
+}
+
+static void poll_closed(uv_handle_t *h)
+{
+	struct worker_link *l = h->data;
+	close(l->fd);
+	mem_free(l);
+}
+
+struct worker_link *worker_link_free(struct worker_link *l)
+{
+	if (!l)
+		return NULL;
+	l->is_closing = true;
+	for (struct call *c = l->calls; c; c = c->next)
+		c->link = NULL;		/* their answers will find nobody */
+	l->calls = NULL;
+	while (l->first) {
+		struct out *o = l->first;
+		l->first = o->next;
+		mem_free(o);
+	}
+	uv_close((uv_handle_t *)&l->poll, poll_closed);
+	return NULL;
+}

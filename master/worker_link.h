@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * worker_link.h - the master's end of the line to one worker. What a worker says is taken as a
+ * stranger's words: a damaged frame ends that worker, nothing more. */
+#ifndef WORKER_LINK_H
+#define WORKER_LINK_H
+
+#include "master/listen.h"
+#include "master/master.h"
+
+struct worker_link;
+/* Takes fd. 0 or -errno. */
+int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link **ret) MUST_USE;
+struct worker_link *worker_link_free(struct worker_link *l);	/* NULL is fine; returns NULL */
+int worker_link_fd(const struct worker_link *l);
+int worker_link_hello(struct worker_link *l, const struct listen_set *listen, int dir_fd,
+		      int journal_fd, uint64_t generation, int snapshot_fd) MUST_USE;
+int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd);
+void worker_link_drain(struct worker_link *l, uint64_t ms);
+
+/* supervise.c and main.c, told by the link. */
+struct supervise;
+void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generation);
+void supervise_worker_adopted(struct supervise *s, unsigned slot, uint64_t generation, bool ok);
+void supervise_drain_adopted(struct supervise *s);
+void master_workers_changed(struct master *m);
+
+#endif

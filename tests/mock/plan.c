@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * plan.c - from a request to the answer that it is to get: endpoint, script, status, usage. */
+#include "tests/mock/mock.h"
+
+static uint64_t hash_of(struct span s)
+{
+	uint64_t h = 0xcbf29ce484222325;
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3;
+	return h ? h : 1;
+}
+
+/* How often was this model asked for before? A full table counts no more. */
+static uint64_t times_asked(struct mock *m, struct span model)
+{
+	uint64_t hash = hash_of(model);
+	for (size_t i = 0; i < FAILN_SLOTS; i++) {
+		size_t at = (size_t)((hash + i) % FAILN_SLOTS);
+		if (m->failn[at].model == 0)
+			m->failn[at].model = hash;
+		if (m->failn[at].model == hash)
+			return m->failn[at].count++;
+	}
+	return UINT64_MAX;
+}
+
+static void read_script(struct conn *c, struct script *s)
+{
+	struct span model = span_of(&c->ask.model);
+	c->ask.script_text.n = 0;
+	buf_reserve(&c->ask.script_text, model.n + 1);
+	script_read(s, model, c->ask.script_text.p);
+	if (s->failn < 0)
+		return;
+	if (times_asked(c->mock, model) >= (uint64_t)s->failn)
+		script_forgive(s);
+	else if (!script_fails(s))
+		s->status = 500;
+}
+
+static unsigned status_of(const struct script *s)
+{
+	if (s->stranger.p)
+		return 400;
+	if (s->status >= 100 && s->status <= 999)
+		return (unsigned)s->status;
+	if (s->redirect.p)
+		return 307;
+	if (s->keyecho)
+		return 401;
+	return s->errbody.p ? 500 : 200;
+}
+
+static void write_alive(struct buf *out, struct answer *a)
+{
+	(void)a;
+	BUF_PUT_LIT(out, "Ollama is running");
+}
+
+static const struct endpoint nowhere = { "", "", NULL, false, 0, write_alive, NULL,
+					 openai_write_error };
+
+static struct span path_of(const struct conn *c)
+{
+	const char *query = c->url.n ? memchr(c->url.p, '?', c->url.n) : NULL;
+	return (struct span){ c->url.p, query ? (size_t)(query - c->url.p) : c->url.n };
+}
+
+static void choose_status(struct conn *c, const char *method)
+{
+	struct answer *a = &c->play.answer;
+	struct span path = path_of(c);
+	bool known;
+	bool is_json = skim_read(&c->ask, span_of(&c->body));
+	a->endpoint = endpoint_find(method, path, &known);
+	read_script(c, &a->script);
+	a->status = status_of(&a->script);
+	if (!a->endpoint) {
+		a->endpoint = &nowhere;
+		a->status = known ? 405 : path.n > 1 ? 404 : 200;
+	} else if (!is_json && a->endpoint->method[0] == 'P') {
+		a->status = 400;
+	}
+}
+
+void plan_answer(struct conn *c, const char *method)
+{
+	struct play *p = &c->play;
+	struct answer *a = &p->answer;
+	const struct script *s = &a->script;
+	a->ask = &c->ask;
+	choose_status(c, method);
+	a->prompt_tokens = s->prompt >= 0 ? (uint64_t)s->prompt : c->body.n / 4;
+	a->out_tokens = (uint64_t)(s->out >= 0 ? s->out : s->tokens + s->think);
+	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) &&
+			  (c->ask.stream >= 0 ? c->ask.stream : a->endpoint->is_ndjson);
+	p->is_chunked = p->is_streaming && c->is_http11;
+	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
+	p->content_type = (struct span){ type, strlen(type) };
+	if (s->h1close || s->badlen || (p->is_streaming && !c->is_http11))
+		c->keeps_alive = false;
+}
+
+void plan_write_error(struct conn *c, struct buf *body)
+{
+	struct answer *a = &c->play.answer;
+	struct buf message = { 0 };
+	if (a->script.errbody.p) {
+		buf_put_span(body, a->script.errbody);
+		return;
+	}
+	if (a->script.keyecho) {
+		BUF_PUT_LIT(&message, "mock: incorrect API key provided: ");
+		buf_put_span(&message, header_find(span_of(&c->headers), "authorization"));
+	} else if (a->script.stranger.p) {
+		BUF_PUT_LIT(&message, "mock: wrong word in the model's script: ");
+		buf_put_span(&message, a->script.stranger);
+	} else {
+		BUF_PUT_LIT(&message, "mock: status ");
+		buf_put_u64(&message, a->status);
+	}
+	a->endpoint->write_error(body, a, span_of(&message));
+	buf_done(&message);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * script.h - the model name is the script: what stands behind its '?' says how to misbehave.
+ *
+ * "gpt?ttft=50&tokens=4&die=2" waits 50 ms, then streams four chunks and resets the connection
+ * after the second. The words are one table, from which --help is printed. Pure. */
+#ifndef MOCK_SCRIPT_H
+#define MOCK_SCRIPT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "tests/mock/buf.h"
+
+enum { SCRIPT_HDR_MAX = 8 };
+
+struct script {
+	/* Numbers: -1 means that the word was not said. */
+	int64_t status, retry, ttft, tokens, gap, die, fin, stall, garbage, bigevent;
+	int64_t slowhead, trickle, tools, think, size, prompt, out, cached, comment, failn;
+	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, echo, badlen, keyecho;
+	bool emptychoices, json, drop, role;
+	struct span redirect, errbody, code;
+	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value" */
+	unsigned hdr_count;
+	struct span stranger;			/* first word that is not in the table or ill-formed */
+};
+
+/* Read the script in a model's name. `text` has room for model.n bytes; the spans of *ret point
+ * into it. Always fills *ret; a wrong word is told in .stranger. */
+void script_read(struct script *ret, struct span model, char *text);
+
+/* Take back every word that makes an answer fail: what failn=K does after K requests. */
+void script_forgive(struct script *s);
+
+bool script_fails(const struct script *s);	/* is there a word that makes an answer fail? */
+void script_help(FILE *to);			/* every word, a line each */
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * relay.c - see relay.h. A call is known by a number; its answer comes in pieces over the link. */
+#include "worker/admin/relay.h"
+
+#include <errno.h>
+
+#include "common/fdpass.h"
+#include "common/json_write.h"
+#include "common/link_proto.h"
+#include "common/mem.h"
+#include "worker/admin/admin.h"
+#include "worker/request.h"
+
+enum { CALL_MAX = 1 << 20, ANSWER_MAX = 32 << 20, CALLS_MAX = 256 };
+
+struct relay_call {
+	struct relay_call *next;
+	struct request *r;
+	uint64_t number;
+	struct buf answer;
+};
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static struct str decode(struct arena *a, struct str s)
+{
+	char *out = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+	if (!out)
+		return STR_NONE;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
+			out[n++] = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+			i += 2;
+		} else {
+			out[n++] = s.p[i] == '+' ? ' ' : s.p[i];
+		}
+	}
+	return str_of(out, n);
+}
+
+/* The query as one JSON object of strings; the first of equal names wins. */
+static void query_to_json(struct arena *a, struct str query, struct buf *out)
+{
+	struct json_out o = json_out(out);
+	struct str seen[32];
+	unsigned n_seen = 0;
+	json_open(&o, NULL);
+	while (query.n && n_seen < COUNT(seen)) {
+		struct str pair = str_cut(&query, '&'), value = pair, name = str_cut(&value, '=');
+		bool is_new = true;
+		name = decode(a, name);
+		for (unsigned i = 0; i < n_seen; i++)
+			is_new = is_new && !str_eq(seen[i], name);
+		if (!name.n || !is_new || !str_is_utf8(name))
+			continue;
+		seen[n_seen++] = name;
+		json_key(&o, name);
+		json_put_str(&o, NULL, decode(a, value.p ? value : STR("")));
+	}
+	json_close(&o);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------ */
+
+static int send_frame(struct worker *w, struct frame_out *f)
+{
+	struct str bytes = frame_finish(f);
+	if (!bytes.p)
+		return -EMSGSIZE;
+	return fdpass_send(w->link_fd, bytes, NULL, 0);
+}
+
+static int send_call(struct request *r, uint64_t number, struct str args)
+{
+	struct frame_out *f = mem_alloc(sizeof *f);
+	struct str piece = str_of(args.p, args.n < LINK_PIECE / 2 ? args.n : LINK_PIECE / 2);
+	int err;
+	if (!f)
+		return -ENOMEM;
+	args = str_skip(args, piece.n);
+	frame_begin(f, LINK_CALL);
+	frame_put_u64(f, number);
+	frame_put_u8(f, (uint8_t)((r->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
+	frame_put_u64(f, r->key.id);
+	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
+	struct str by = http_header(r->http, "litellm-changed-by");
+	frame_put_str(f, str_of(by.p, by.n < 256 ? by.n : 256));
+	frame_put_str(f, str_eq(r->http->method, STR("HEAD")) ? STR("GET") : r->http->method);
+	frame_put_str(f, r->http->path);
+	frame_put_u8(f, args.n == 0);
+	frame_put_str(f, piece);
+	err = send_frame(r->w, f);
+	while (err == 0 && args.n) {
+		piece = str_of(args.p, args.n < LINK_PIECE ? args.n : LINK_PIECE);
+		args = str_skip(args, piece.n);
+		frame_begin(f, LINK_CALL_MORE);
+		frame_put_u64(f, number);
+		frame_put_u8(f, args.n == 0);
+		frame_put_str(f, piece);
+		err = send_frame(r->w, f);
+	}
+	mem_free(f);
+	return err;
+}
+
+static unsigned waiting(const struct worker *w)
+{
+	unsigned n = 0;
+	for (const struct relay_call *c = w->relays; c; c = c->next)
+		n++;
+	return n;
+}
+
+static void drop(struct worker *w, struct relay_call *call)
+{
+	for (struct relay_call **p = &w->relays; *p; p = &(*p)->next)
+		if (*p == call) {
+			*p = call->next;
+			break;
+		}
+	buf_done(&call->answer);
+	mem_free(call);
+}
+
+int relay_call(struct request *r)
+{
+	struct worker *w = r->w;
+	struct str args = conn_body(r->conn);
+	struct buf query;
+	if (w->is_master_gone)
+		return request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master process is away; try again");
+	if (waiting(w) >= CALLS_MAX || args.n > CALL_MAX)
+		return request_fail(r, args.n > CALL_MAX ? OUTCOME_TOO_LARGE : OUTCOME_OVERLOADED, NULL,
+				    "too many or too large management calls");
+	struct relay_call *call = mem_alloc(sizeof *call);
+	if (!call)
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory for the call");
+	call->r = r;
+	call->number = ++w->next_relay;
+	buf_init(&call->answer, ANSWER_MAX);
+	call->next = w->relays;
+	w->relays = call;
+	r->relay = call;
+	buf_init(&query, CALL_MAX);
+	if (!args.n || r->http->query.n)
+		query_to_json(r->mem, r->http->query, &query);
+	int err = send_call(r, call->number, args.n ? args : buf_str(&query));
+	buf_done(&query);
+	if (err < 0) {
+		r->relay = NULL;
+		drop(w, call);
+		return request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master does not answer; try again");
+	}
+	return STEP_WAIT;
+}
+
+/* ---- answers -------------------------------------------------------------------------------------- */
+
+static struct relay_call *find(struct worker *w, uint64_t number)
+{
+	for (struct relay_call *c = w->relays; c; c = c->next)
+		if (c->number == number)
+			return c;
+	return NULL;
+}
+
+void relay_answer(struct worker *w, struct frame_in *f)
+{
+	struct relay_call *call = find(w, frame_get_u64(f));
+	uint32_t status = frame_get_u32(f);
+	bool is_last = frame_get_u8(f);
+	struct str piece = frame_get_str(f);
+	if (frame_end(f) < 0 || !call)
+		return;
+	buf_put(&call->answer, piece);
+	if (!is_last)
+		return;
+	struct request *r = call->r;
+	if (r) {
+		r->relay = NULL;
+		if (call->answer.failed)
+			request_fail(r, OUTCOME_INTERNAL, NULL, "the answer is too large");
+		else
+			request_reply(r, (int)status, "application/json", buf_str(&call->answer));
+	}
+	drop(w, call);
+	if (r)
+		request_end(r);
+}
+
+void relay_cancel(struct request *r)
+{
+	if (r->relay)
+		r->relay->r = NULL;	/* the answer will find nobody */
+	r->relay = NULL;
+}
+
+void relay_fail_all(struct worker *w)
+{
+	while (w->relays) {
+		struct request *r = w->relays->r;
+		drop(w, w->relays);
+		if (!r)
+			continue;
+		r->relay = NULL;
+		request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master process went away; try again");
+		request_end(r);
+	}
+}

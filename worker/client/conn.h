@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * conn.h - the inside of a connection, for connection.c (life and input) and reply.c (answers)
+ * alone. Everything else knows connection.h. */
+#ifndef CONN_H
+#define CONN_H
+
+#include "worker/client/connection.h"
+#include "worker/client/http_in.h"
+#include "worker/client/http_out.h"
+#include "worker/client/wire.h"
+#include "worker/worker.h"
+
+enum conn_state {
+	CONN_IDLE,		/* no byte of a request has come */
+	CONN_HEAD,		/* some have */
+	CONN_ASKED,		/* a request runs; its body, if any, is not wanted (yet) */
+	CONN_BODY,		/* a request runs; its body is being gathered */
+	CONN_RUNNING,		/* a request runs; its body is whole */
+	CONN_ANSWERED,		/* the answer is complete; its last bytes may be queued */
+	CONN_LINGERING,		/* the client was told that we are done; its bytes are dropped */
+	CONN_CLOSING,
+	CONN_STATES
+};
+enum conn_answer {
+	ANSWER_NONE,
+	ANSWER_CHUNKS,
+	ANSWER_UNTIL_CLOSE,	/* HTTP/1.0 */
+	ANSWER_SILENT		/* to HEAD: no body is sent */
+};
+enum conn_after {		/* what follows an answer */
+	AFTER_KEEP,
+	AFTER_CLOSE,
+	AFTER_RESET		/* the client must not take what it has for a whole answer */
+};
+
+struct connection {
+	struct wire wire;		/* first: a wire's address is its connection's */
+	struct worker *w;
+	struct connection *next, *prev;	/* all of the worker */
+	struct connection *next_turn;
+	struct request *request;	/* NULL: nobody to tell */
+	struct http_in *head;		/* NULL while idle */
+	struct str input;		/* bytes not consumed: of the read under way, or of pending */
+	struct buf pending;		/* bytes kept for later: a body not asked for, a next request */
+	struct buf body;
+	struct buf held;		/* the head of a streamed answer, sent with its first piece */
+	uint64_t body_max;
+	uint64_t since_ns;		/* in this state; in CONN_BODY since the last byte */
+	uint64_t body_since_ns;
+	uint64_t stuck_since_ns, out_seen;	/* queued bytes and no progress; 0: neither */
+	size_t lingered;		/* bytes dropped */
+	uint8_t address[16];
+	enum conn_state state;
+	enum conn_answer answer;
+	enum conn_after after;
+	bool close_after;
+	bool is_in_input;		/* input may point into the worker's read buffer */
+	bool is_scheduled;		/* a turn is due */
+	bool is_broken;			/* a write failed; the turn will tell */
+	bool has_end;			/* the client sends no more */
+	bool was_high;			/* request_drained() is owed */
+};
+
+struct client {				/* what the connections of a worker share */
+	struct worker *w;
+	uv_timer_t tick;
+	uv_check_t turn;
+	uv_idle_t awake;		/* runs while a turn is due, so that the loop does not sleep */
+	unsigned open_handles;
+	struct connection *turns, **turns_end;
+	struct http_in *spare_heads[16];
+	unsigned n_spare_heads;
+	struct buf scratch;		/* a head being composed */
+	uint64_t date_s;
+	char date[HTTP_DATE_BYTES];
+	struct wire_room room;
+};
+
+void conn_enter(struct connection *c, enum conn_state next);
+/* Lets conn_turn() run from the loop, soon. */
+void conn_schedule(struct connection *c);
+/* Whether the request under way has been read to its last byte, or can be from what is here. */
+bool conn_is_read(struct connection *c);
+/* A request runs and its answer is not complete. */
+bool conn_is_open(const struct connection *c);
+/* reply.c: an answer of our own making in place of a request's. */
+void conn_reply_error(struct connection *c, int status, const char *message);
+void conn_reply_continue(struct connection *c);
+void conn_send_held(struct connection *c);
+
+#endif

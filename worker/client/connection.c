@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT
+ * connection.c - a connection's life, its input and its deadlines.
+ *
+ * Input moves through one loop, consume(): head, body, wait, next head. It never calls itself:
+ * what must go on after a call of the request's own goes on in the connection's turn, which the
+ * worker's check handle gives to every connection that asked for one. Deadlines are looked at
+ * four times a second for all connections. An idle one holds this struct and nothing else. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "worker/client/conn.h"
+#include "worker/client/tls.h"
+#include "worker/request.h"
+
+enum {
+	TICK_MS = 250,
+	PENDING_STOP = 65536,			/* bytes kept for later before reading stops */
+	PENDING_MAX = PENDING_STOP + WIRE_PLAIN_MAX,
+	LINGER_BYTES = 256 * 1024,
+	LINGER_MS = 2000,
+	DRAIN_GRACE_MS = 1000,			/* what a client may need to send its next request */
+	BODY_RATE_MIN = 512			/* bytes a second, once body_timeout has gone by */
+};
+
+#define TO(s) (1u << (s))
+static const unsigned may_go[CONN_STATES] = {
+	[CONN_IDLE] = TO(CONN_HEAD) | TO(CONN_CLOSING),
+	[CONN_HEAD] = TO(CONN_ASKED) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_ASKED] = TO(CONN_BODY) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_BODY] = TO(CONN_RUNNING) | TO(CONN_ASKED) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_RUNNING] = TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_ANSWERED] = TO(CONN_IDLE) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
+	[CONN_LINGERING] = TO(CONN_CLOSING),
+	[CONN_CLOSING] = 0,
+};
+
+/* States with a deadline; asking the time for the others would be for nothing. */
+static const unsigned timed = TO(CONN_IDLE) | TO(CONN_HEAD) | TO(CONN_BODY) | TO(CONN_LINGERING);
+
+void conn_enter(struct connection *c, enum conn_state next)
+{
+	MUST(may_go[c->state] & TO(next));
+	c->state = next;
+	if (timed & TO(next))
+		c->since_ns = clock_ns();
+}
+
+bool conn_is_open(const struct connection *c)
+{
+	return c->state == CONN_ASKED || c->state == CONN_BODY || c->state == CONN_RUNNING;
+}
+
+static struct connection *conn_of(struct wire *x)
+{
+	return (struct connection *)x;
+}
+
+static const struct snap_settings *settings_of(const struct connection *c)
+{
+	return snap_settings(c->w->snap);
+}
+
+/* ---- what connections share ---- */
+
+static void on_tick(uv_timer_t *t);
+static void on_turn(uv_check_t *h);
+
+static void on_client_closed(uv_handle_t *h)
+{
+	struct client *cl = h->data;
+	if (--cl->open_handles > 0)
+		return;
+	while (cl->n_spare_heads > 0)
+		http_in_free(cl->spare_heads[--cl->n_spare_heads]);
+	wire_room_done(&cl->room);
+	buf_done(&cl->scratch);
+	mem_free(cl);
+}
+
+static void on_awake(uv_idle_t *h)
+{
+	(void)h;
+}
+
+static void adopt(struct client *cl, void *handle)
+{
+	uv_handle_t *h = handle;
+	h->data = cl;
+	uv_unref(h);
+	cl->open_handles++;
+}
+
+/* The handles do not keep a loop alive; connections do. */
+static struct client *client_of(struct worker *w)
+{
+	if (w->client)
+		return w->client;
+	struct client *cl = mem_alloc(sizeof *cl);
+	if (!cl)
+		return NULL;
+	cl->w = w;
+	cl->turns_end = &cl->turns;
+	wire_room_init(&cl->room);
+	buf_init(&cl->scratch, 2 * HTTP_HEAD_BYTES_MAX);
+	uv_timer_init(w->loop, &cl->tick);
+	uv_check_init(w->loop, &cl->turn);
+	uv_idle_init(w->loop, &cl->awake);
+	adopt(cl, &cl->tick);
+	adopt(cl, &cl->turn);
+	adopt(cl, &cl->awake);
+	uv_timer_start(&cl->tick, on_tick, TICK_MS, TICK_MS);
+	uv_check_start(&cl->turn, on_turn);
+	w->client = cl;
+	return cl;
+}
+
+/* The last connection of a worker that accepts no more turns off the light. */
+static void leave_client(struct worker *w)
+{
+	struct client *cl = w->client;
+	if (!cl || w->n_connections > 0 || w->listeners)
+		return;
+	MUST(!cl->turns);
+	w->client = NULL;
+	uv_close((uv_handle_t *)&cl->tick, on_client_closed);
+	uv_close((uv_handle_t *)&cl->turn, on_client_closed);
+	uv_close((uv_handle_t *)&cl->awake, on_client_closed);
+}
+
+static struct http_in *take_head(struct client *cl)
+{
+	return cl->n_spare_heads > 0 ? cl->spare_heads[--cl->n_spare_heads] : http_in_new();
+}
+
+static void give_head(struct client *cl, struct http_in *h)
+{
+	if (cl->n_spare_heads == COUNT(cl->spare_heads)) {
+		http_in_free(h);
+		return;
+	}
+	http_in_reset(h);
+	cl->spare_heads[cl->n_spare_heads++] = h;
+}
+
+/* ---- turns ---- */
+
+void conn_schedule(struct connection *c)
+{
+	struct client *cl = c->w->client;
+	if (c->is_scheduled || c->state == CONN_CLOSING)
+		return;
+	c->is_scheduled = true;
+	c->next_turn = NULL;
+	*cl->turns_end = c;
+	cl->turns_end = &c->next_turn;
+	uv_idle_start(&cl->awake, on_awake);
+}
+
+static void unschedule(struct connection *c)
+{
+	struct client *cl = c->w->client;
+	struct connection **at = &cl->turns;
+	while (*at && *at != c)
+		at = &(*at)->next_turn;
+	MUST(*at == c);
+	*at = c->next_turn;
+	if (!*at)
+		cl->turns_end = at;
+	c->is_scheduled = false;
+}
+
+/* ---- closing ---- */
+
+static void release_request(struct connection *c)
+{
+	if (c->head)
+		give_head(c->w->client, c->head);
+	c->head = NULL;
+	buf_done(&c->body);
+	buf_done(&c->held);
+	c->answer = ANSWER_NONE;
+	c->was_high = false;
+}
+
+static void conn_close(struct connection *c, bool reset)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	conn_enter(c, CONN_CLOSING);
+	wire_close(&c->wire, reset);
+}
+
+/* The client is not there any more, or is to be treated so. */
+static void lose(struct connection *c, bool reset)
+{
+	struct request *r = c->request;
+	c->request = NULL;
+	if (r)
+		request_client_gone(r);
+	conn_close(c, reset);
+}
+
+static void on_closed(struct wire *x)
+{
+	struct connection *c = conn_of(x);
+	struct worker *w = c->w;
+	MUST(c->state == CONN_CLOSING && !c->request);
+	if (c->is_scheduled)
+		unschedule(c);
+	release_request(c);
+	buf_done(&c->pending);
+	if (c->next)
+		c->next->prev = c->prev;
+	*(c->prev ? &c->prev->next : &w->connections) = c->next;
+	w->n_connections--;
+	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
+	mem_free(c);
+	leave_client(w);
+}
+
+/* ---- input ---- */
+
+/* Told while a request runs, with its body not yet whole: the rest of it is unwanted. */
+static void fail_body(struct connection *c, enum outcome o)
+{
+	struct request *r = c->request;
+	MUST(r);
+	conn_enter(c, CONN_ASKED);
+	request_body_failed(r, o);
+}
+
+static void refuse(struct connection *c, int status, const char *message)
+{
+	METRIC_ADD(c->w->metrics, http_errors, 1);
+	conn_reply_error(c, status, message);
+}
+
+static void begin_request(struct connection *c)
+{
+	conn_enter(c, CONN_ASKED);
+	struct request *r = request_begin(c->w, c, http_in_request(c->head));
+	if (!conn_is_open(c))
+		return;
+	c->request = r;
+	if (!r && c->answer == ANSWER_NONE)
+		conn_reply_error(c, 503, "Out of memory.");
+	else if (!r)
+		conn_reply_abort(c);
+}
+
+static bool consume_idle(struct connection *c)
+{
+	if (c->input.n == 0)
+		return false;
+	c->head = take_head(c->w->client);
+	if (!c->head) {
+		conn_close(c, false);
+		return false;
+	}
+	conn_enter(c, CONN_HEAD);
+	return true;
+}
+
+static bool consume_head(struct connection *c)
+{
+	struct str none;
+	switch (http_in_next(c->head, &c->input, &none)) {
+	case HTTP_IN_MORE:
+		return false;
+	case HTTP_IN_HEAD:
+		begin_request(c);
+		return true;
+	case HTTP_IN_REFUSED:
+		refuse(c, http_in_refusal(c->head)->status, http_in_refusal(c->head)->message);
+		return true;
+	default:
+		MUST(false);
+		return false;
+	}
+}
+
+static bool is_too_large(const struct connection *c, size_t more)
+{
+	const struct http_request *q = http_in_request(c->head);
+	if (q->content_length != UINT64_MAX && q->content_length > c->body_max)
+		return true;
+	return c->body.n + more > c->body_max;
+}
+
+static bool consume_body(struct connection *c)
+{
+	struct str piece = STR_NONE;
+	if (is_too_large(c, 0)) {
+		fail_body(c, OUTCOME_TOO_LARGE);
+		return true;
+	}
+	switch (http_in_next(c->head, &c->input, &piece)) {
+	case HTTP_IN_MORE:
+		return false;
+	case HTTP_IN_BODY:
+		c->since_ns = clock_ns();
+		if (is_too_large(c, piece.n)) {
+			fail_body(c, OUTCOME_TOO_LARGE);
+			return true;
+		}
+		buf_put(&c->body, piece);
+		if (c->body.failed)
+			fail_body(c, OUTCOME_OVERLOADED);
+		return true;
+	case HTTP_IN_END:
+		conn_enter(c, CONN_RUNNING);
+		MUST(c->request);
+		request_body_done(c->request);
+		return true;
+	default:
+		METRIC_ADD(c->w->metrics, http_errors, 1);
+		fail_body(c, OUTCOME_BAD_REQUEST);
+		return true;
+	}
+}
+
+static bool consume_rest(struct connection *c)
+{
+	c->lingered += c->input.n;
+	c->input = STR_NONE;
+	if (c->lingered > LINGER_BYTES)
+		conn_close(c, false);
+	return false;
+}
+
+/* One step; false when there is nothing more to be done for now. */
+static bool consume(struct connection *c)
+{
+	switch (c->state) {
+	case CONN_IDLE:
+		return consume_idle(c);
+	case CONN_HEAD:
+		return consume_head(c);
+	case CONN_BODY:
+		return consume_body(c);
+	case CONN_LINGERING:
+		return consume_rest(c);
+	default:
+		return false;		/* what has come waits */
+	}
+}
+
+bool conn_is_read(struct connection *c)
+{
+	enum http_in_event e;
+	struct str ignored;
+	if (c->state == CONN_RUNNING || !http_in_request(c->head)->has_body)
+		return true;
+	do
+		e = http_in_next(c->head, &c->input, &ignored);
+	while (e == HTTP_IN_BODY);
+	if (!c->is_in_input)
+		buf_drop(&c->pending, c->pending.n - c->input.n);
+	c->input = c->is_in_input ? c->input : buf_str(&c->pending);
+	return e == HTTP_IN_END;
+}
+
+/* Bytes that cannot wait here wait in the kernel. */
+static void choose_reading(struct connection *c)
+{
+	if (c->state != CONN_CLOSING)
+		wire_read(&c->wire, c->pending.n < PENDING_STOP);
+}
+
+static void feed(struct connection *c, struct str bytes)
+{
+	bool has_pending = c->pending.n > 0;
+	if (has_pending)
+		buf_put(&c->pending, bytes);
+	c->input = has_pending ? buf_str(&c->pending) : bytes;
+	c->is_in_input = true;
+	while (consume(c))
+		;
+	c->is_in_input = false;
+	if (has_pending)
+		buf_drop(&c->pending, c->pending.n - c->input.n);
+	else
+		buf_put(&c->pending, c->input);
+	if (c->pending.failed)
+		lose(c, true);
+	if (c->pending.n == 0)
+		buf_done(&c->pending);
+	c->input = buf_str(&c->pending);
+	choose_reading(c);
+}
+
+static void on_bytes(struct wire *x, struct str bytes)
+{
+	struct connection *c = conn_of(x);
+	METRIC_ADD(c->w->metrics, bytes_in, bytes.n);
+	if (c->state != CONN_CLOSING)
+		feed(c, bytes);
+}
+
+/* ---- the end of an answer, and of a connection ---- */
+
+/* Once all of the answer is with the kernel. */
+static void finish_answer(struct connection *c)
+{
+	if (wire_queued(&c->wire) > 0)
+		return;
+	if (c->has_end || c->after == AFTER_RESET) {
+		conn_close(c, c->after == AFTER_RESET);
+	} else if (c->after == AFTER_KEEP) {
+		conn_enter(c, CONN_IDLE);
+	} else if (wire_finish(&c->wire)) {
+		c->lingered = 0;
+		conn_enter(c, CONN_LINGERING);
+	} else {
+		conn_close(c, false);
+	}
+}
+
+static void conn_turn(struct connection *c)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	conn_send_held(c);
+	if (c->is_broken) {
+		lose(c, true);
+		return;
+	}
+	if (c->state == CONN_ANSWERED) {
+		release_request(c);
+		finish_answer(c);
+	}
+	if (c->state != CONN_CLOSING)
+		feed(c, STR_NONE);
+}
+
+/* Turns asked for while this runs come in the next round of the loop. */
+static void on_turn(uv_check_t *h)
+{
+	struct client *cl = h->data;
+	struct connection *c = cl->turns;
+	cl->turns = NULL;
+	cl->turns_end = &cl->turns;
+	while (c) {
+		struct connection *next = c->next_turn;
+		c->is_scheduled = false;
+		conn_turn(c);
+		c = next;
+	}
+	if (!cl->turns)
+		uv_idle_stop(&cl->awake);
+}
+
+/* An answer that is complete may still reach a client that only has stopped sending. */
+static void on_end(struct wire *x, int error)
+{
+	struct connection *c = conn_of(x);
+	c->has_end = true;
+	if (c->state == CONN_ANSWERED && error == 0) {
+		if (!c->is_scheduled)
+			finish_answer(c);
+		return;
+	}
+	lose(c, error != 0);
+}
+
+static void on_written(struct wire *x)
+{
+	struct connection *c = conn_of(x);
+	if (c->state == CONN_ANSWERED && !c->is_scheduled) {
+		conn_turn(c);
+		return;
+	}
+	if (c->was_high && wire_queued(x) < CONN_LOW_WATER) {
+		c->was_high = false;
+		if (c->request)
+			request_drained(c->request);
+	}
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t limit_ms(const struct connection *c)
+{
+	const struct snap_settings *s = settings_of(c);
+	switch (c->state) {
+	case CONN_IDLE:
+		return c->w->is_draining ? DRAIN_GRACE_MS : s->idle_timeout_ms;
+	case CONN_HEAD:
+		return s->header_timeout_ms;
+	case CONN_BODY:
+		return s->body_timeout_ms;
+	case CONN_LINGERING:
+		return LINGER_MS;
+	default:
+		return 0;		/* none: the request has deadlines of its own */
+	}
+}
+
+static bool is_over(uint64_t since_ns, uint64_t ms, uint64_t now_ns)
+{
+	return ms > 0 && now_ns >= since_ns && (now_ns - since_ns) / NS_PER_MS >= ms;
+}
+
+/* A body that drips in fast enough never to be silent is still too slow. */
+static bool is_too_slow(const struct connection *c, uint64_t now_ns)
+{
+	if (c->state != CONN_BODY || !is_over(c->body_since_ns, limit_ms(c), now_ns))
+		return false;
+	return c->body.n < (now_ns - c->body_since_ns) / NS_PER_S * BODY_RATE_MIN;
+}
+
+/* Queued bytes of which the kernel has taken none for a while. */
+static bool is_stuck(struct connection *c, uint64_t now_ns)
+{
+	uint64_t out = wire_out(&c->wire);
+	if (wire_queued(&c->wire) == 0) {
+		c->stuck_since_ns = 0;
+		return false;
+	}
+	if (c->stuck_since_ns == 0 || out != c->out_seen)
+		c->stuck_since_ns = now_ns;
+	c->out_seen = out;
+	return is_over(c->stuck_since_ns, settings_of(c)->write_timeout_ms, now_ns);
+}
+
+static void expire(struct connection *c)
+{
+	switch (c->state) {
+	case CONN_IDLE:
+		if (!wire_has_input(&c->wire))	/* a request has come just now: let it */
+			conn_close(c, false);
+		return;
+	case CONN_HEAD:
+		refuse(c, 408, "The request took too long to arrive.");
+		return;
+	case CONN_BODY:
+		fail_body(c, OUTCOME_TIMEOUT_BODY);
+		return;
+	default:
+		conn_close(c, false);
+	}
+}
+
+/* Memory of a connection is freed in close callbacks only, so the list stands still here. */
+static void on_tick(uv_timer_t *t)
+{
+	struct client *cl = t->data;
+	uint64_t now_ns = clock_ns();
+	for (struct connection *c = cl->w->connections; c; c = c->next) {
+		if (c->state == CONN_CLOSING)
+			continue;
+		if (is_stuck(c, now_ns))
+			lose(c, true);
+		else if (is_over(c->since_ns, limit_ms(c), now_ns) || is_too_slow(c, now_ns))
+			expire(c);
+	}
+}
+
+/* ---- life ---- */
+
+static const struct wire_events events = { on_bytes, on_end, on_written, on_closed };
+
+static void link_in(struct worker *w, struct connection *c)
+{
+	c->next = w->connections;
+	if (c->next)
+		c->next->prev = c;
+	w->connections = c;
+	w->n_connections++;
+	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
+	METRIC_ADD(w->metrics, connections, 1);
+}
+
+int connection_open(struct worker *w, int fd, struct tls_context *tls, const uint8_t address[16])
+{
+	struct client *cl = client_of(w);
+	struct connection *c = cl ? mem_alloc(sizeof *c) : NULL;
+	struct tls *t = c && tls ? tls_new(tls) : NULL;
+	if (!c || (tls && !t)) {
+		mem_free(c);
+		close(fd);
+		leave_client(w);
+		return -ENOMEM;
+	}
+	c->w = w;
+	c->state = CONN_IDLE;
+	c->since_ns = clock_ns();
+	memcpy(c->address, address, sizeof c->address);
+	buf_init(&c->pending, PENDING_MAX);
+	buf_init(&c->body, 1);			/* its cap comes with conn_read_body() */
+	buf_init(&c->held, 2 * HTTP_HEAD_BYTES_MAX);
+	link_in(w, c);
+	int r = wire_open(&c->wire, w->loop, fd, t, &cl->room, &events);
+	if (r != 0)
+		conn_enter(c, CONN_CLOSING);
+	else
+		wire_read(&c->wire, true);
+	return r;
+}
+
+void connections_drain(struct worker *w)
+{
+	uint64_t now_ns = clock_ns();
+	w->is_draining = true;
+	for (struct connection *c = w->connections; c; c = c->next)
+		if (c->state == CONN_IDLE && is_over(c->since_ns, limit_ms(c), now_ns))
+			expire(c);
+	leave_client(w);
+}
+
+void connections_abort(struct worker *w)
+{
+	for (struct connection *c = w->connections; c; c = c->next)
+		lose(c, conn_is_open(c) || c->state == CONN_ANSWERED);
+	leave_client(w);
+}
+
+unsigned connections_open(const struct worker *w)
+{
+	return w->n_connections;
+}
+
+const uint8_t *conn_address(const struct connection *c)
+{
+	return c->address;
+}
+
+bool conn_is_tls(const struct connection *c)
+{
+	return c->wire.tls != NULL;
+}
+
+void conn_read_body(struct connection *c, uint64_t max_bytes)
+{
+	const size_t most = SIZE_MAX / 4;
+	if (c->state == CONN_CLOSING)
+		return;
+	MUST(c->state == CONN_ASKED && c->body.n == 0);
+	c->body_max = max_bytes < most ? max_bytes : most;
+	buf_init(&c->body, c->body_max ? (size_t)c->body_max : 1);
+	conn_enter(c, CONN_BODY);
+	c->body_since_ns = c->since_ns;
+	if (http_in_expects_continue(c->head) && c->input.n == 0 && !is_too_large(c, 0))
+		conn_reply_continue(c);
+	if (!c->is_in_input)
+		conn_schedule(c);
+}
+
+struct str conn_body(const struct connection *c)
+{
+	return buf_str(&c->body);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * dialect.h - what a client speaks: one row per dialect, pure functions.
+ *
+ * Long way: provider events come in one by one; write_event() turns each into stream bytes, or
+ * collect() keeps them until write_answer(). Short way, where client and provider speak the
+ * same: forward_* splice what must change and look at usage; all other bytes stay. */
+#ifndef DIALECT_H
+#define DIALECT_H
+
+#include "common/sse.h"
+#include "common/snapshot.h"
+#include "worker/llm.h"
+
+struct dialect_error {			/* why a request cannot be read */
+	enum outcome outcome;
+	struct str message, param;	/* in the arena, or static */
+};
+/* What both ways need to know while an answer is written. */
+struct dialect_answer {
+	struct arena *mem;
+	const struct llm_request *q;
+	struct str model;		/* to stamp into the answer: as the client asked */
+	struct str id;			/* "chatcmpl-..." when the provider gives none */
+	int64_t created_s;
+	bool show_usage;		/* the client asked for it, or it is a plain answer */
+	void *state;			/* the dialect's own; NULL to begin with */
+	bool is_started, is_ended;
+	struct llm_tally tally;		/* kept up to date by forward_* and by write_event/collect */
+};
+
+struct dialect {
+	const char *name;		/* "openai.chat" */
+	enum llm_kind kind;
+	enum provider_family twin;	/* the family that takes the short way */
+	/* root: the parsed body, an object. 0; -EINVAL with *reterr; -ENOMEM. */
+	int (*read_request)(struct arena *a, struct str body, const struct json *root,
+			    struct llm_request *ret, struct dialect_error *reterr);
+	/* Long way, streaming: appends whole stream events (none, one or several). EV_END writes
+	 * the closing ones ("data: [DONE]"). 0 or -ENOMEM. */
+	int (*write_event)(struct dialect_answer *an, const struct llm_event *ev, struct buf *out);
+	/* Long way, plain. 0, -ENOMEM, -E2BIG. */
+	int (*collect)(struct dialect_answer *an, const struct llm_event *ev);
+	int (*write_answer)(struct dialect_answer *an, struct buf *out);
+	/* Short way. The body for the provider: model, stream_options and our extras spliced,
+	 * defaults and extra_body of the deployment added where the client gave none. */
+	int (*forward_request)(struct arena *a, const struct llm_request *q, struct str model,
+			       struct str params, struct str extra_body, struct buf *out);
+	/* One event: appends what the client gets (nothing where it is hidden from it). An error
+	 * event sets tally.has_error and appends nothing. 0, -ENOMEM, -EBADMSG (not JSON).
+	 * scratch is reset by the caller after each event. */
+	int (*forward_event)(struct dialect_answer *an, struct arena *scratch,
+			     const struct sse_event *ev, struct buf *out);
+	int (*forward_answer)(struct dialect_answer *an, struct str body, struct buf *out);
+	/* An error in this dialect: a whole body, or as a stream event without an end. */
+	void (*write_error)(struct buf *out, const struct llm_error *e, enum outcome o, int status,
+			    struct str call_id, bool in_stream);
+	const char *stream_type;	/* "text/event-stream" */
+	const char *heartbeat;		/* ": llmgw\n\n", or NULL where none is possible */
+};
+
+extern const struct dialect dialect_openai_chat, dialect_openai_text, dialect_openai_embed;
+extern const struct dialect *const dialects[];	/* ends with NULL */
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * dialect_openai_embed.c - POST /v1/embeddings.
+ *
+ * Clients like to ask for base64 (the vector as little-endian float32), which few providers
+ * know; the long way makes it from the numbers. */
+#include <errno.h>
+#include <sodium.h>
+
+#include "worker/client/dialect_openai.h"
+#include "worker/skim.h"
+
+enum { DIMENSIONS_MAX = 65536, NUMBER_MAX = 64 };
+
+static const struct oai_param params[] = {
+	{ "input", oai_read_inputs, 0 },
+	{ NULL, NULL, 0 },
+};
+
+static int read_request(struct arena *a, struct str body, const struct json *root,
+			struct llm_request *ret, struct dialect_error *reterr)
+{
+	static const struct place input = { .name = "input" };
+	struct oai_reading r;
+	oai_begin(&r, a, body, root, LLM_EMBED, ret, reterr);
+	int err = oai_read_members(&r, root, params);
+	ret->is_stream = false;
+	if (!err && !ret->inputs)
+		return oai_refuse(&r, &input, "is missing");
+	return err;
+}
+
+/* --- base64 --- */
+
+static void put_float(unsigned char *out, double v)
+{
+	float f = (float)v;
+	uint32_t bits;
+	memcpy(&bits, &f, sizeof bits);
+	for (unsigned i = 0; i < 4; i++)
+		out[i] = (unsigned char)(bits >> (8 * i));
+}
+
+static size_t count_numbers(struct str list)
+{
+	size_t n = 1;
+	for (size_t i = 0; i < list.n; i++)
+		n += list.p[i] == ',';
+	return n;
+}
+
+/* A JSON array of numbers to base64. 0, -EINVAL, -ENOMEM. */
+static int encode(struct arena *a, struct str list, struct str *ret)
+{
+	struct skim s;
+	struct str key, number;
+	size_t room = count_numbers(list), n = 0;
+	if (room > DIMENSIONS_MAX || !skim_open(&s, list))
+		return -EINVAL;
+	unsigned char *bytes = arena_array(a, room, 4);
+	size_t text_room = sodium_base64_ENCODED_LEN(room * 4, sodium_base64_VARIANT_ORIGINAL);
+	char *text = arena_alloc(a, text_room);
+	if (!bytes || !text)
+		return -ENOMEM;
+	while (n < room && skim_next(&s, &key, &number)) {
+		double v;
+		if (number.n > NUMBER_MAX || str_read_double(number, &v) != 0)
+			return -EINVAL;
+		put_float(bytes + 4 * n++, v);
+	}
+	if (s.is_broken)
+		return -EINVAL;
+	sodium_bin2base64(text, text_room, bytes, n * 4, sodium_base64_VARIANT_ORIGINAL);
+	*ret = str_z(text);
+	return 0;
+}
+
+/* --- answers --- */
+
+static int put_vector(const struct dialect_answer *an, struct json_out *o,
+		      const struct collected_choice *c)
+{
+	bool is_list = c->vector.n && c->vector.p[0] == '[';
+	struct str vector = c->vector;
+	int err = 0;
+	if (is_list && str_eq(an->q->encoding_format, STR("base64"))) {
+		err = encode(an->mem, c->vector, &vector);
+		is_list = false;
+	}
+	if (err)
+		return err;
+	json_open(o, NULL);
+	json_put_z(o, "object", "embedding");
+	json_put_u64(o, "index", c->index);
+	if (is_list)
+		json_put_raw(o, "embedding", vector);
+	else
+		json_put_str(o, "embedding", vector);
+	json_close(o);
+	return 0;
+}
+
+static int write_answer(struct dialect_answer *an, struct buf *out)
+{
+	struct json_out o = json_out(out);
+	json_open(&o, NULL);
+	json_put_z(&o, "object", "list");
+	json_open_array(&o, "data");
+	for (const struct collected_choice *c = collected(an)->choices; c; c = c->next) {
+		int err = c->vector.p ? put_vector(an, &o, c) : 0;
+		if (err)
+			return err;
+	}
+	json_close_array(&o);
+	json_put_str(&o, "model", an->model);
+	oai_put_usage(an, &o);
+	json_close(&o);
+	return 0;
+}
+
+const struct dialect dialect_openai_embed = {
+	.name = "openai.embed",
+	.kind = LLM_EMBED,
+	.twin = FAMILY_OPENAI,
+	.read_request = read_request,
+	.collect = collect_event,
+	.write_answer = write_answer,
+	.forward_request = oai_forward_request,
+	.forward_answer = oai_forward_answer,
+	.write_error = oai_write_error,
+	.stream_type = "text/event-stream",
+};

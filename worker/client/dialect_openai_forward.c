@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * dialect_openai_forward.c - the short way: client and provider both speak OpenAI.
+ *
+ * Each event is read, for the tally, by the reader that the long way uses; what goes out are the
+ * provider's bytes, but for the model's name and for usage that the client did not ask for. */
+#include <errno.h>
+
+#include "worker/client/dialect_openai.h"
+
+#define IS(j, name) str_eq((j)->key, STR(name))
+
+int oai_forward_request(struct arena *a, const struct llm_request *q, struct str model,
+			struct str params, struct str extra_body, struct buf *out)
+{
+	struct openai_edits e = {
+		.model = model,
+		.wants_usage = q->is_stream && q->kind != LLM_EMBED,
+		.params = params,
+		.extra_body = extra_body,
+	};
+	return openai_edit_request(a, q->root, q->body, &e, out);
+}
+
+/* --- events --- */
+
+static bool is_blank(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\n')
+			return false;
+	return true;
+}
+
+static bool ends_with_empty_line(struct str raw)
+{
+	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) || str_ends(raw, STR("\r\r"));
+}
+
+/* The event's bytes with edits made to its data. Data of several lines, which JSON allows to
+ * stand on one, is written on one. */
+static void put_edited(const struct sse_event *ev, const struct json_edit *edits, size_t n,
+		       struct buf *out)
+{
+	bool is_inside = ev->data.p >= ev->raw.p && ev->data.p + ev->data.n <= ev->raw.p + ev->raw.n;
+	if (n == 0 || is_inside) {
+		size_t before = n ? (size_t)(ev->data.p - ev->raw.p) : ev->raw.n;
+		buf_put(out, str_of(ev->raw.p, before));
+		if (n) {
+			json_splice(out, ev->data, edits, n);
+			buf_put(out, str_skip(ev->raw, before + ev->data.n));
+		}
+		if (!ends_with_empty_line(ev->raw))
+			BUF_PUT_LIT(out, "\n\n");
+		return;
+	}
+	BUF_PUT_LIT(out, "data: ");
+	size_t from = out->n;
+	json_splice(out, ev->data, edits, n);
+	for (size_t i = from; i < out->n; i++)
+		if (out->p[i] == '\n')
+			out->p[i] = ' ';
+	BUF_PUT_LIT(out, "\n\n");
+}
+
+static int on_event(void *data, const struct llm_event *ev)
+{
+	struct dialect_answer *an = data;
+	llm_tally_event(&an->tally, ev);
+	if (ev->kind == EV_START && an->show_usage)
+		return oai_start(an, an->state, ev);
+	return 0;
+}
+
+/* A chunk that is there only because we asked for usage. */
+static bool is_usage_alone(const struct json *root)
+{
+	const struct json *choices = json_get(root, "choices");
+	return json_is(choices, JSON_ARRAY) && !choices->count &&
+	       json_is(json_get(root, "usage"), JSON_OBJECT);
+}
+
+/* Returns the number of edits, at most two, or -ENOMEM. */
+static int edit_chunk(struct dialect_answer *an, struct arena *scratch, struct str text,
+		      const struct json *root, struct json_edit *edits)
+{
+	size_t from = (size_t)(root->raw.p - text.p) + 1;
+	bool has_model = false, has_usage = an->show_usage;
+	int n = 0;
+	for (const struct json *j = root->child; j; j = j->next) {
+		if (IS(j, "model") && j->type == JSON_STRING && !has_model) {
+			struct str model = openai_quote(scratch, an->model);
+			if (!model.p)
+				return -ENOMEM;
+			has_model = true;
+			edits[n++] = (struct json_edit){ (size_t)(j->raw.p - text.p), j->raw.n, model };
+		} else if (IS(j, "usage") && j->type == JSON_OBJECT && !has_usage) {
+			has_usage = true;
+			edits[n++] = openai_without(text, j, from, j == root->child);
+		}
+		from = (size_t)(j->raw.p + j->raw.n - text.p);
+	}
+	return n;
+}
+
+static int forward_done(struct dialect_answer *an, struct oai_stream *s, const struct sse_event *ev,
+			struct buf *out)
+{
+	if (an->is_ended)
+		return 0;
+	if (!an->show_usage || an->tally.has_usage) {
+		put_edited(ev, NULL, 0, out);
+		an->is_ended = true;
+		return 0;
+	}
+	return oai_end_stream(an, s, out);
+}
+
+int oai_forward_event(struct dialect_answer *an, struct arena *scratch, const struct sse_event *ev,
+		      struct buf *out)
+{
+	struct oai_stream *s = oai_stream(an, an->q->kind == LLM_TEXT ? "text_completion"
+								       : "chat.completion.chunk");
+	const struct json *root;
+	struct json_edit edits[2];
+	if (!s)
+		return -ENOMEM;
+	s->is_forwarded = true;
+	if (ev->oversize) {
+		an->tally.has_content = true;
+		buf_put(out, ev->raw);
+		return 0;
+	}
+	if (is_blank(ev->data))
+		return 0;
+	int err = openai_read_event(&s->reader, scratch, ev->data, &root, on_event, an);
+	if (err || an->tally.has_error)
+		return err;
+	if (!root)
+		return forward_done(an, s, ev, out);
+	if (!an->show_usage && is_usage_alone(root))
+		return 0;
+	int n = edit_chunk(an, scratch, ev->data, root, edits);
+	if (n < 0)
+		return n;
+	put_edited(ev, edits, (size_t)n, out);
+	return 0;
+}
+
+/* --- plain answers --- */
+
+static int put_restamped(struct dialect_answer *an, struct str body, struct str model_raw,
+			 struct buf *out)
+{
+	if (!model_raw.p || model_raw.p[0] != '"') {
+		buf_put(out, body);
+		return 0;
+	}
+	struct str model = openai_quote(an->mem, an->model);
+	struct json_edit edit = { (size_t)(model_raw.p - body.p), model_raw.n, model };
+	if (!model.p)
+		return -ENOMEM;
+	json_splice(out, body, &edit, 1);
+	return 0;
+}
+
+static int forward_list(struct dialect_answer *an, struct str body, struct buf *out)
+{
+	struct openai_reader rd = { .mem = an->mem };
+	struct openai_list list;
+	int err = openai_read_list(body, &list);
+	if (!err)
+		err = openai_read_vectors(&rd, body, on_event, an);
+	if (err || an->tally.has_error)
+		return err;
+	return put_restamped(an, body, list.model, out);
+}
+
+int oai_forward_answer(struct dialect_answer *an, struct str body, struct buf *out)
+{
+	struct oai_stream *s = oai_stream(an, "chat.completion");
+	struct json_error error;
+	if (!s)
+		return -ENOMEM;
+	if (an->q->kind == LLM_EMBED)
+		return forward_list(an, body, out);
+	const struct json *root = json_parse(an->mem, body, 0, &error);
+	if (!root)
+		return -EBADMSG;
+	int err = openai_read_answer(&s->reader, root, on_event, an);
+	if (err || an->tally.has_error)
+		return err;
+	const struct json *model = json_get(root, "model");
+	return put_restamped(an, body, model ? model->raw : STR_NONE, out);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * endpoint.c - THE table of paths, and the exact matching over it. */
+#include "worker/client/endpoint.h"
+
+#include "worker/admin/admin.h"
+#include "worker/admin/relay.h"
+#include "worker/client/dialect.h"
+
+#define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
+#define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
+#define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL
+#define OWN(flags, run) (flags), NULL, run
+#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call
+#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call
+
+const struct endpoint endpoints[] = {
+	{ "POST", "/v1/chat/completions", CHAT, "chat completions" },
+	{ "POST", "/chat/completions", CHAT, "chat completions" },
+	{ "POST", "/engines/{model}/chat/completions", CHAT, "chat completions, model in the path" },
+	{ "POST", "/openai/deployments/{model}/chat/completions", CHAT, "chat completions, Azure's path" },
+	{ "POST", "/v1/completions", TEXT, "text completions" },
+	{ "POST", "/completions", TEXT, "text completions" },
+	{ "POST", "/engines/{model}/completions", TEXT, "text completions, model in the path" },
+	{ "POST", "/openai/deployments/{model}/completions", TEXT, "text completions, Azure's path" },
+	{ "POST", "/v1/embeddings", EMBED, "embeddings" },
+	{ "POST", "/embeddings", EMBED, "embeddings" },
+	{ "POST", "/engines/{model}/embeddings", EMBED, "embeddings, model in the path" },
+	{ "POST", "/openai/deployments/{model}/embeddings", EMBED, "embeddings, Azure's path" },
+	{ "GET", "/v1/models", OWN(EP_KEY, admin_models), "models that the key may use" },
+	{ "GET", "/models", OWN(EP_KEY, admin_models), "models that the key may use" },
+	{ "GET", "/v1/models/{model}", OWN(EP_KEY, admin_model), "one model" },
+	{ "GET", "/models/{model}", OWN(EP_KEY, admin_model), "one model" },
+	{ "GET", "/health/liveliness", OWN(0, admin_alive), "200 while the process lives" },
+	{ "OPTIONS", "/health/liveliness", OWN(0, admin_alive), "200 while the process lives" },
+	{ "GET", "/health/liveness", OWN(0, admin_alive), "200 while the process lives" },
+	{ "OPTIONS", "/health/liveness", OWN(0, admin_alive), "200 while the process lives" },
+	{ "GET", "/livez", OWN(0, admin_alive), "200 while the process lives" },
+	{ "GET", "/health/readiness", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
+	{ "OPTIONS", "/health/readiness", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
+	{ "GET", "/readyz", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
+	{ "GET", "/metrics", OWN(0, admin_metrics), "Prometheus text, all workers summed" },
+	{ "GET", "/", OWN(0, admin_root), "what this is" },
+	{ "GET", "/health", RELAY_ADMIN, "deployments and their state" },
+	{ "POST", "/config/reload", RELAY_ADMIN, "read the configuration again" },
+	{ "POST", "/key/generate", RELAY_ADMIN, "make a key" },
+	{ "GET", "/key/list", RELAY_ADMIN, "list keys" },
+	{ "GET", "/key/info", RELAY_KEY, "one key; the caller's own without ?key=" },
+	{ "POST", "/key/update", RELAY_ADMIN, "change a key" },
+	{ "POST", "/key/regenerate", RELAY_ADMIN, "give a key a new text" },
+	{ "POST", "/key/block", RELAY_ADMIN, "refuse a key" },
+	{ "POST", "/key/unblock", RELAY_ADMIN, "accept it again" },
+	{ "POST", "/key/delete", RELAY_ADMIN, "delete keys" },
+	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
+	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
+	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },
+};
+const size_t endpoints_count = COUNT(endpoints);
+
+/* Whether path matches a pattern with one {model}; what it stands for, not empty. */
+static bool matches(struct str pattern, struct str path, struct str *ret_model)
+{
+	size_t at = str_find_char(pattern, '{');
+	if (at == SIZE_MAX)
+		return str_eq(pattern, path);
+	struct str before = str_of(pattern.p, at), behind = str_skip(pattern, at + STR("{model}").n);
+	if (path.n <= before.n + behind.n || !str_starts(path, before) || !str_ends(path, behind))
+		return false;
+	struct str model = str_of(path.p + before.n, path.n - before.n - behind.n);
+	if (str_find(model, STR("//")) != SIZE_MAX || str_find(model, STR("..")) != SIZE_MAX ||
+	    str_find_char(model, '%') != SIZE_MAX || str_find_char(model, '\\') != SIZE_MAX)
+		return false;
+	*ret_model = model;
+	return true;
+}
+
+const struct endpoint *endpoint_find(struct str method, struct str path, struct str *ret_model,
+				     bool *ret_other_method)
+{
+	*ret_other_method = false;
+	for (size_t i = 0; i < COUNT(endpoints); i++) {
+		const struct endpoint *e = &endpoints[i];
+		if (!matches(str_z(e->path), path, ret_model))
+			continue;
+		if (str_eq_z(method, e->method))
+			return e;
+		*ret_other_method = true;
+	}
+	return NULL;
+}
+
+unsigned endpoint_number(const struct endpoint *e)
+{
+	return (unsigned)(e - endpoints);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * endpoint.h - every path that the gateway answers, in one table. */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include "common/str.h"
+
+struct request;
+struct dialect;
+
+enum {
+	EP_KEY = 1,		/* wants a key */
+	EP_ADMIN = 2,		/* wants an admin's key */
+	EP_STREAM = 4,		/* may stream */
+	EP_LLM = 8,		/* goes the whole way: limits, route, account, exchange */
+	EP_RELAY = 16,		/* a management command: goes to the master */
+	EP_BODY = 32		/* reads a body */
+};
+struct endpoint {
+	const char *method;	/* "GET", "POST"; "*" = any */
+	const char *path;	/* exact, or with one {model} segment(s) in the middle or at the end */
+	unsigned flags;
+	const struct dialect *dialect;		/* EP_LLM */
+	int (*run)(struct request *r);		/* enum step; the gateway's own answers */
+	const char *doc;
+};
+extern const struct endpoint endpoints[];
+extern const size_t endpoints_count;
+
+/* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_other_method when
+ * only the method is wrong. *ret_model: what stood for {model}, undecoded ('/' allowed in it). */
+const struct endpoint *endpoint_find(struct str method, struct str path, struct str *ret_model,
+				     bool *ret_other_method);
+unsigned endpoint_number(const struct endpoint *e);
+
+#endif

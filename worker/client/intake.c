@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * intake.c - from a request's head to the neutral form; see intake.h. */
+#include "worker/client/intake.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+
+static enum step answer_preflight(struct request *r)
+{
+	struct str asked = http_header(r->http, "access-control-request-headers");
+	struct buf headers;
+	r->outcome = OUTCOME_OK;
+	r->status = 200;
+	buf_init(&headers, 8192);
+	BUF_PUT_LIT(&headers, "access-control-allow-methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+			      "access-control-max-age: 600\r\naccess-control-allow-headers: ");
+	buf_put(&headers, asked.n && asked.n < 4096 ? asked : STR("authorization, content-type"));
+	BUF_PUT_LIT(&headers, "\r\n");
+	request_headers(r, &headers, true);
+	conn_reply(r->conn, 200, buf_str(&headers), STR("OK"));
+	buf_done(&headers);
+	return STEP_DONE;
+}
+
+enum step intake_endpoint(struct request *r)
+{
+	const struct http_request *h = r->http;
+	bool other_method = false;
+	struct str model = STR_NONE;
+	struct str method = str_eq(h->method, STR("HEAD")) ? STR("GET") : h->method;
+	if (str_eq(h->method, STR("OPTIONS")) && http_header(h, "access-control-request-method").p)
+		return answer_preflight(r);
+	r->endpoint = endpoint_find(method, h->path, &model, &other_method);
+	if (!r->endpoint && other_method)
+		return request_fail(r, OUTCOME_METHOD, NULL, "Method Not Allowed: " STR_FMT " " STR_FMT,
+				    STR_ARG(h->method), STR_ARG(h->path));
+	if (!r->endpoint)
+		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT, STR_ARG(h->path));
+	if (model.p)
+		r->path_model = arena_dup(r->mem, model);
+	return STEP_NEXT;
+}
+
+enum step intake_body(struct request *r)
+{
+	if (!(r->endpoint->flags & EP_BODY) || !r->http->has_body)
+		return STEP_NEXT;
+	conn_read_body(r->conn, snap_settings(r->snap)->body_max);
+	return STEP_WAIT;
+}
+
+enum step intake_own(struct request *r)
+{
+	return r->endpoint->run ? (enum step)r->endpoint->run(r) : STEP_NEXT;
+}
+
+static enum step refuse(struct request *r, const struct dialect_error *e)
+{
+	struct llm_error full = { .outcome = e->outcome, .message = e->message, .param = e->param };
+	return request_fail_with(r, &full);
+}
+
+/* LiteLLM's request headers that stand for body members. */
+static void read_headers(struct request *r)
+{
+	struct str v = http_header(r->http, "x-litellm-timeout");
+	int64_t n;
+	double f;
+	if (v.p && str_read_double(v, &f) == 0 && f > 0 && f < 86400)
+		r->q.timeout_s = f;
+	v = http_header(r->http, "x-litellm-stream-timeout");
+	if (v.p && str_read_double(v, &f) == 0 && f > 0 && f < 86400)
+		r->q.stream_timeout_s = f;
+	v = http_header(r->http, "x-litellm-num-retries");
+	if (v.p && str_read_i64(v, &n) == 0 && n >= 0 && n <= 100)
+		r->q.num_retries = n;
+	v = http_header(r->http, "x-litellm-end-user-id");
+	if (!v.p)
+		v = http_header(r->http, "x-litellm-customer-id");
+	if (v.p)
+		r->q.user = arena_dup(r->mem, v);
+}
+
+static enum step refuse_json(struct request *r, const struct json_error *e)
+{
+	return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: %s at byte %zu",
+			    e->what, e->at);
+}
+
+enum step intake_parse(struct request *r)
+{
+	struct json_error je = { 0 };
+	struct dialect_error de = { .outcome = OUTCOME_BAD_REQUEST };
+	struct str type = http_header(r->http, "content-type"), body = conn_body(r->conn);
+	r->dialect = r->endpoint->dialect;
+	if (type.p && !str_starts_nocase(type, STR("application/json")) &&
+	    !str_starts_nocase(type, STR("text/plain")) &&
+	    !str_starts_nocase(type, STR("application/octet-stream")))
+		return request_fail(r, OUTCOME_MEDIA_TYPE, "content-type",
+				    "The body must be application/json, not " STR_FMT, STR_ARG(type));
+	const struct json *root = json_parse(r->mem, body, JSON_ONE_KEY, &je);
+	if (!root)
+		return refuse_json(r, &je);
+	if (!json_is(root, JSON_OBJECT))
+		return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: not an object");
+	int err = r->dialect->read_request(r->mem, body, root, &r->q, &de);
+	if (err == -ENOMEM)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+	if (err < 0)
+		return refuse(r, &de);
+	if (r->path_model.p)
+		r->q.model = r->path_model;
+	r->requested_model = r->q.model;
+	if (!r->requested_model.n)
+		return request_fail(r, OUTCOME_BAD_REQUEST, "model", "model: a model name is required");
+	read_headers(r);
+	return STEP_NEXT;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * intake.h - the stages that take a request in: endpoint, body, dialect. */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include "worker/request.h"
+
+enum step intake_endpoint(struct request *r);
+enum step intake_body(struct request *r);
+enum step intake_own(struct request *r);	/* endpoints that the gateway answers itself */
+enum step intake_parse(struct request *r);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ * tls.c - the server's side of TLS between two memory buffers: no socket is known here.
+ *
+ * TLS 1.2 and 1.3 as OpenSSL defaults them, no renegotiation, no compression, HTTP/1.1 by ALPN.
+ * Session tickets are made under a key of this worker's own: a client that meets another worker
+ * makes a full handshake. */
+#include "worker/client/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+#include "common/mem.h"
+
+struct tls_context {
+	SSL_CTX *ssl;
+};
+struct tls {
+	SSL *ssl;
+	BIO *in, *out;		/* owned by ssl */
+	bool is_over;		/* it has failed, or our close_notify is out */
+};
+enum { PLAIN_STEP = 16384 };	/* a record holds no more (RFC 8446, 5.1) */
+
+static const unsigned char protocol[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' };
+
+/* A client that offers protocols must offer ours; one that offers none is taken at its word. */
+static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
+		   const unsigned char *in, unsigned in_n, void *data)
+{
+	(void)ssl;
+	(void)data;
+	unsigned char *found;
+	if (SSL_select_next_proto(&found, ret_n, protocol, sizeof protocol, in, in_n) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*ret = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* An encrypted key has no passphrase here; OpenSSL must not ask the terminal for one. */
+static int on_passphrase(char *p, int n, int is_writing, void *data)
+{
+	(void)p;
+	(void)n;
+	(void)is_writing;
+	(void)data;
+	return -1;
+}
+
+/* Says why in a sentence: OpenSSL's reasons name no key material. */
+static int fail(char reterr[256], const char *what)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	snprintf(reterr, 256, "%s: %s", what, reason ? reason : "no reason given");
+	ERR_clear_error();
+	return -EINVAL;
+}
+
+static SSL_CTX *make_context(void)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+	if (!ssl)
+		return NULL;
+	if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1) {
+		SSL_CTX_free(ssl);
+		return NULL;
+	}
+	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ssl, 1);
+	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
+	SSL_CTX_set_default_passwd_cb(ssl, on_passphrase);
+	return ssl;
+}
+
+/* The server's certificate, then those that lead up to the authority's. */
+static int use_chain(SSL_CTX *ssl, BIO *pem, char reterr[256])
+{
+	X509 *x = PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL);
+	if (!x)
+		return fail(reterr, "the certificate cannot be read");
+	int ok = SSL_CTX_use_certificate(ssl, x);
+	X509_free(x);
+	if (ok != 1)
+		return fail(reterr, "the certificate cannot be used");
+	while ((x = PEM_read_bio_X509(pem, NULL, on_passphrase, NULL))) {
+		if (SSL_CTX_add0_chain_cert(ssl, x) != 1) {
+			X509_free(x);
+			return fail(reterr, "a certificate of the chain cannot be used");
+		}
+	}
+	unsigned long e = ERR_peek_last_error();
+	if (ERR_GET_LIB(e) != ERR_LIB_PEM || ERR_GET_REASON(e) != PEM_R_NO_START_LINE)
+		return fail(reterr, "a certificate of the chain cannot be read");
+	ERR_clear_error();
+	return 0;
+}
+
+static int use_key(SSL_CTX *ssl, BIO *pem, char reterr[256])
+{
+	EVP_PKEY *k = PEM_read_bio_PrivateKey(pem, NULL, on_passphrase, NULL);
+	if (!k)
+		return fail(reterr, "the private key cannot be read");
+	int ok = SSL_CTX_use_PrivateKey(ssl, k);
+	EVP_PKEY_free(k);
+	if (ok != 1 || SSL_CTX_check_private_key(ssl) != 1)
+		return fail(reterr, "the private key does not belong to the certificate");
+	return 0;
+}
+
+static int context_from(BIO *certificate, BIO *key, struct tls_context **ret, char reterr[256])
+{
+	struct tls_context *c = NULL;
+	SSL_CTX *ssl = make_context();
+	int r = -ENOMEM;
+	if (!ssl) {
+		fail(reterr, "TLS cannot be set up");
+		return r;
+	}
+	r = use_chain(ssl, certificate, reterr);
+	if (r == 0)
+		r = use_key(ssl, key, reterr);
+	if (r == 0 && !(c = mem_alloc(sizeof *c))) {
+		snprintf(reterr, 256, "out of memory");
+		r = -ENOMEM;
+	}
+	if (r != 0) {
+		SSL_CTX_free(ssl);
+		return r;
+	}
+	c->ssl = ssl;
+	*ret = c;
+	return 0;
+}
+
+int tls_context_new(const char *certificate, const char *key, struct tls_context **ret,
+		    char reterr[256])
+{
+	ERR_clear_error();
+	BIO *c = BIO_new_file(certificate, "r"), *k = NULL;
+	int r;
+	if (!c)
+		r = fail(reterr, "the certificate's file cannot be opened");
+	else if (!(k = BIO_new_file(key, "r")))
+		r = fail(reterr, "the private key's file cannot be opened");
+	else
+		r = context_from(c, k, ret, reterr);
+	BIO_free(c);
+	BIO_free(k);
+	return r;
+}
+
+static BIO *memory_of(struct str s)
+{
+	return s.n > 0 && s.n <= INT32_MAX ? BIO_new_mem_buf(s.p, (int)s.n) : NULL;
+}
+
+int tls_context_new_pem(struct str certificate, struct str key, struct tls_context **ret,
+			char reterr[256])
+{
+	ERR_clear_error();
+	BIO *c = memory_of(certificate), *k = memory_of(key);
+	int r = -EINVAL;
+	if (c && k)
+		r = context_from(c, k, ret, reterr);
+	else
+		snprintf(reterr, 256, "the certificate or the private key is empty");
+	BIO_free(c);
+	BIO_free(k);
+	return r;
+}
+
+/* Connections hold the context of OpenSSL themselves: it may go while they live. */
+struct tls_context *tls_context_free(struct tls_context *c)
+{
+	if (c)
+		SSL_CTX_free(c->ssl);
+	mem_free(c);
+	return NULL;
+}
+
+void tls_context_replace(struct tls_context *c, struct tls_context *with)
+{
+	SSL_CTX_free(c->ssl);		/* running connections hold their own reference */
+	c->ssl = with->ssl;
+	mem_free(with);
+}
+
+struct tls *tls_new(struct tls_context *c)
+{
+	struct tls *t = mem_alloc(sizeof *t);
+	if (!t)
+		return NULL;
+	t->ssl = SSL_new(c->ssl);
+	t->in = BIO_new(BIO_s_mem());
+	t->out = BIO_new(BIO_s_mem());
+	if (!t->ssl || !t->in || !t->out) {
+		BIO_free(t->in);
+		BIO_free(t->out);
+		SSL_free(t->ssl);
+		mem_free(t);
+		ERR_clear_error();
+		return NULL;
+	}
+	SSL_set_bio(t->ssl, t->in, t->out);
+	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
+struct tls *tls_free(struct tls *t)
+{
+	if (t)
+		SSL_free(t->ssl);
+	mem_free(t);
+	return NULL;
+}
+
+/* Moves what OpenSSL has written, be it an alert, to wire. */
+static int take_written(struct tls *t, struct buf *wire)
+{
+	char *p;
+	long n = BIO_get_mem_data(t->out, &p);
+	if (n > 0)
+		buf_put(wire, str_of(p, (size_t)n));
+	(void)BIO_reset(t->out);
+	return wire->failed ? -ENOMEM : 0;
+}
+
+/* What a failed call means: 0 when it only wants more bytes. */
+static int verdict(struct tls *t, int r)
+{
+	int e = SSL_get_error(t->ssl, r);
+	ERR_clear_error();
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+		return 0;
+	if (e == SSL_ERROR_ZERO_RETURN)
+		return -ECONNRESET;		/* the peer still reads */
+	t->is_over = true;
+	return -EPROTO;
+}
+
+static int read_plain(struct tls *t, struct buf *plain)
+{
+	for (;;) {
+		if (buf_reserve(plain, PLAIN_STEP) != 0)
+			return -ENOMEM;
+		int n = SSL_read(t->ssl, plain->p + plain->n, PLAIN_STEP);
+		if (n <= 0)
+			return verdict(t, n);
+		plain->n += (size_t)n;
+	}
+}
+
+int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf *wire)
+{
+	if (t->is_over)
+		return -EPROTO;
+	ERR_clear_error();
+	MUST(wire_in.n <= INT32_MAX);
+	if (wire_in.n && BIO_write(t->in, wire_in.p, (int)wire_in.n) != (int)wire_in.n)
+		return -ENOMEM;
+	int r = 0;
+	if (!SSL_is_init_finished(t->ssl)) {
+		int done = SSL_do_handshake(t->ssl);
+		r = done == 1 ? 0 : verdict(t, done);
+	}
+	if (r == 0 && SSL_is_init_finished(t->ssl))
+		r = read_plain(t, plain);
+	int written = take_written(t, wire);
+	return r ? r : written;
+}
+
+int tls_send(struct tls *t, struct str plain, struct buf *wire)
+{
+	if (t->is_over || !SSL_is_init_finished(t->ssl))
+		return -EPROTO;
+	ERR_clear_error();
+	while (plain.n > 0) {
+		int step = plain.n < PLAIN_STEP ? (int)plain.n : PLAIN_STEP;
+		int n = SSL_write(t->ssl, plain.p, step);
+		if (n <= 0) {
+			int r = verdict(t, n);
+			return r ? r : -EPROTO;		/* a memory buffer never blocks */
+		}
+		int r = take_written(t, wire);
+		if (r)
+			return r;
+		plain = str_skip(plain, (size_t)n);
+	}
+	return 0;
+}
+
+void tls_close(struct tls *t, struct buf *wire)
+{
+	if (t->is_over || !SSL_is_init_finished(t->ssl))
+		return;
+	t->is_over = true;
+	ERR_clear_error();
+	SSL_shutdown(t->ssl);
+	ERR_clear_error();
+	(void)take_written(t, wire);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * tls.h - client-side TLS: OpenSSL over memory buffers, driven by connection.c. */
+#ifndef TLS_H
+#define TLS_H
+
+#include "common/buf.h"
+
+struct tls_context;			/* certificate and key; one a worker, replaced on reload */
+struct tls;				/* one connection */
+
+/* Reads PEM files. TLS 1.2 and up, HTTP/1.1 by ALPN. reterr: a sentence, never key material. */
+int tls_context_new(const char *certificate, const char *key, struct tls_context **ret,
+		    char reterr[256]) MUST_USE;
+/* The same from memory, as the master passes it. */
+int tls_context_new_pem(struct str certificate, struct str key, struct tls_context **ret,
+			char reterr[256]) MUST_USE;
+struct tls_context *tls_context_free(struct tls_context *c);
+/* New connections of `c` use what `with` holds; `with` is taken. Running ones keep theirs. */
+void tls_context_replace(struct tls_context *c, struct tls_context *with);
+
+struct tls *tls_new(struct tls_context *c) MUST_USE;
+struct tls *tls_free(struct tls *t);
+/* Bytes from the wire in; plain bytes appended to plain, bytes for the wire to wire.
+ * 0; -ECONNRESET (the peer closed cleanly); -EPROTO (handshake or record refused). */
+int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf *wire) MUST_USE;
+int tls_send(struct tls *t, struct str plain, struct buf *wire) MUST_USE;
+void tls_close(struct tls *t, struct buf *wire);	/* close_notify */
+
+#endif

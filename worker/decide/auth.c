@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * auth.c - who is asking. A key is looked up by its SHA-256 in the directory: unknown and wrong
+ * keys take the same path, and nothing leaves this process. */
+#include <ctype.h>
+
+#include "common/clock.h"
+#include "worker/decide/decide.h"
+
+static struct str after_bearer(struct str v)
+{
+	return str_starts_nocase(v, STR("bearer ")) ? str_trim(str_skip(v, 7)) : STR_NONE;
+}
+
+/* The first present wins (litellm.md 3.1). .p NULL: no key; .n 0: a malformed one. */
+static struct str find_token(const struct request *r)
+{
+	static const char *const plain[] = { "api-key", "x-api-key", "x-goog-api-key",
+					     "ocp-apim-subscription-key" };
+	const struct http_request *h = r->http;
+	struct str custom = snap_text(r->snap, snap_settings(r->snap)->key_header), v;
+	if (custom.p) {
+		v = http_header(h, custom.p);
+		return v.p && after_bearer(v).p ? after_bearer(v) : v;
+	}
+	v = http_header(h, "x-litellm-api-key");
+	if (v.p)
+		return after_bearer(v).p ? after_bearer(v) : v;
+	v = http_header(h, "authorization");
+	if (v.p)
+		return after_bearer(v).p ? after_bearer(v) : STR("");
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		v = http_header(h, plain[i]);
+		if (v.p)
+			return v;
+	}
+	return STR_NONE;
+}
+
+static enum step refuse_form(struct request *r, struct str token)
+{
+	if (!token.p)
+		return request_fail(r, OUTCOME_NO_KEY, NULL, "Authentication Error, No api key passed in.");
+	if (!token.n)
+		return request_fail(r, OUTCOME_KEY_MALFORMED, NULL,
+				    "Authentication Error, Malformed API Key passed in. Ensure Key has "
+				    "`Bearer ` prefix.");
+	return request_fail(r, OUTCOME_KEY_MALFORMED, NULL,
+			    "Authentication Error, LiteLLM Virtual Key expected. The key is expected to "
+			    "start with 'sk-'.");
+}
+
+/* The row's slices point into the directory and are good only for now. */
+static bool copy_key(struct request *r, const struct dir_key *k)
+{
+	struct str *const texts[] = { &r->key.alias, &r->key.user_id, &r->key.team_id, &r->key.last4,
+				      &r->key.models };
+	r->key = *k;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		if (texts[i]->n)
+			*texts[i] = arena_dup(r->mem, *texts[i]);
+		if (texts[i]->n && !texts[i]->p)
+			return false;
+	}
+	return true;
+}
+
+static enum step check_key(struct request *r)
+{
+	char when[25], now_text[25];
+	uint64_t now = r->start_wall_ns;
+	if (r->key.flags & KEY_BLOCKED)
+		return request_fail(r, OUTCOME_KEY_BLOCKED, NULL,
+				    "Authentication Error, Key is blocked. Update via `/key/unblock` if "
+				    "you're admin.");
+	if (r->key.expires_wall_ns && r->key.expires_wall_ns <= now)
+		return request_fail(r, OUTCOME_KEY_EXPIRED, r->key.last4.n ? "key" : NULL,
+				    "Authentication Error - Expired Key. Key Expiry time %s and current "
+				    "time %s", clock_rfc3339(when, r->key.expires_wall_ns),
+				    clock_rfc3339(now_text, now));
+	r->is_admin = r->key.flags & KEY_ADMIN;
+	if (r->endpoint->flags & EP_ADMIN && !r->is_admin &&
+	    !(r->key.flags & KEY_VIEWER && str_eq(r->http->method, STR("GET"))))
+		return request_fail(r, OUTCOME_ADMIN_ONLY, NULL,
+				    "Authentication Error, Only proxy admin can be used to generate, delete, "
+				    "update info for new keys/users/teams. Route=" STR_FMT,
+				    STR_ARG(r->http->path));
+	return STEP_NEXT;
+}
+
+static void take_entity(struct request *r)
+{
+	r->entity = &r->w->board.entities[r->key.entity];
+	atomic_store_explicit(&r->entity->last_used_ns, r->start_wall_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&r->entity->requests, 1, memory_order_relaxed);
+}
+
+static bool needs_key(const struct request *r)
+{
+	if (r->endpoint->flags & EP_KEY)
+		return true;
+	return str_eq(r->http->path, STR("/metrics")) &&
+	       snap_settings(r->snap)->flags & SET_METRICS_AUTH;
+}
+
+enum step auth_check(struct request *r)
+{
+	struct dir_key k;
+	if (!needs_key(r))
+		return STEP_NEXT;
+	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY) {
+		r->is_admin = true;
+		r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
+		r->key.max_budget_nano = DIR_NO_LIMIT;
+		take_entity(r);
+		return STEP_NEXT;
+	}
+	struct str token = find_token(r);
+	if (!str_starts(token, STR("sk-")))
+		return refuse_form(r, token);
+	struct sha256 hash = hash_sha256(token);
+	if (!dir_find(r->w->dir, &hash, &k)) {
+		METRIC_ADD(r->w->metrics, keys_unknown, 1);
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, "key",
+				    "Authentication Error, Invalid proxy server token passed. Received API "
+				    "Key = sk-...%s. Unable to find token in cache or "
+				    "`LiteLLM_VerificationTokenTable`",
+				    token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
+	}
+	if (!copy_key(r, &k))
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+	if (k.entity >= BOARD_ENTITIES)
+		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
+	take_entity(r);
+	return check_key(r);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * decide.h - the stages that decide: who is asking, where it goes, whether they may, now. */
+#ifndef DECIDE_H
+#define DECIDE_H
+
+#include "worker/request.h"
+
+enum step auth_check(struct request *r);
+enum step route_resolve(struct request *r);	/* model name to group */
+enum step limits_take(struct request *r);
+
+#endif

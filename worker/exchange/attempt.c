@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT
+ * attempt.c - one try at one deployment.
+ *
+ * Short way where client and provider speak the same: bytes are looked at and spliced. Long way
+ * otherwise: provider events to neutral events to the client's dialect. Until the first content
+ * has been seen nothing goes to the client, so that another attempt can still take over. */
+#include "worker/exchange/attempt.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "worker/exchange/upstream.h"
+#include "worker/later.h"
+#include "worker/settle/account.h"
+
+enum {
+	ERROR_BODY_MAX = 65536,		/* of a provider's error: more is not read */
+	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
+	HELD_MAX = 65536,		/* held back before the first content */
+	SCRATCH_MAX = 8 << 20,
+	PATH_MAX_BYTES = 1024
+};
+
+enum attempt_state { AT_IDLE, AT_WAITING, AT_STREAMING, AT_DONE, AT_FAILED, AT_STATES };
+
+#define TO(s) (1u << (s))
+static const unsigned attempt_may_go[AT_STATES] = {
+	[AT_IDLE] = TO(AT_WAITING) | TO(AT_FAILED),
+	[AT_WAITING] = TO(AT_STREAMING) | TO(AT_DONE) | TO(AT_FAILED),	/* nothing shown yet */
+	[AT_STREAMING] = TO(AT_DONE) | TO(AT_FAILED),			/* content went out */
+	[AT_DONE] = 0,
+	[AT_FAILED] = 0,
+};
+
+struct attempt {
+	struct exchange *x;
+	struct request *r;
+	enum attempt_state state;
+	const struct snap_deployment *d;
+	uint32_t index;
+	const struct provider *provider;
+	const struct dialect *dialect;
+	bool is_short, is_event_stream, is_cut, is_expired;
+	struct provider_call call;
+	struct provider_target target;
+	struct transfer *transfer;
+	struct provider_reader reader;
+	struct dialect_answer answer;
+	struct sse sse;
+	struct buf body;			/* a plain answer, or an error's */
+	struct buf out;				/* for the client, not yet handed over */
+	struct arena *scratch;
+	struct str passed_headers;
+	struct later timer;
+	uint64_t started_ns, content_ns, sent_ns;	/* last content seen; last write to the client */
+	uint64_t first_limit_ms, chunk_limit_ms, total_limit_ms, heartbeat_ms;
+	int status;
+	uint64_t retry_after_ms;
+	bool must_not_retry;
+	struct llm_error error;
+};
+
+static void enter(struct attempt *at, enum attempt_state next)
+{
+	MUST(attempt_may_go[at->state] & TO(next));
+	at->state = next;
+}
+
+static void attempt_free(struct attempt *at)
+{
+	struct worker *w = at->r->w;
+	_Atomic uint16_t *n = board_inflight_own(&w->board, w->slot, at->d->board_row);
+	if (at->transfer)
+		upstream_cancel(at->transfer);
+	later_stop(&at->timer);
+	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) - 1),
+			      memory_order_relaxed);
+	buf_done(&at->call.path);
+	buf_done(&at->call.body);
+	buf_done(&at->body);
+	buf_done(&at->out);
+	sse_done(&at->sse);
+	arena_free(at->scratch);
+	mem_free(at);
+}
+
+void attempt_cancel(struct attempt *at)
+{
+	at->r->tally = at->answer.tally;
+	attempt_free(at);
+}
+
+/* ---- errors ---------------------------------------------------------------------------- */
+
+static struct str provider_name(const struct attempt *at)
+{
+	return snap_text(at->r->snap, at->d->provider);
+}
+
+static void set_error(struct attempt *at, enum outcome o, struct str text)
+{
+	struct arena *a = at->r->mem;
+	struct str key = snap_text(at->r->snap, at->d->api_key);
+	at->error = (struct llm_error){ .outcome = o, .status = at->status };
+	at->error.message = llm_error_message(a, o, provider_name(at), llm_scrub(a, text, key));
+}
+
+/* The end of an attempt that gave no whole answer. Frees; the exchange decides what is next. */
+static void give_up(struct attempt *at)
+{
+	struct exchange *x = at->x;
+	struct llm_error e = at->error;
+	bool was_shown = at->state == AT_STREAMING;
+	if (!e.retry_after_ms)
+		e.retry_after_ms = at->retry_after_ms;
+	e.must_not_retry = at->must_not_retry;
+	enter(at, AT_FAILED);
+	at->r->tally = at->answer.tally;
+	attempt_free(at);
+	if (was_shown)
+		exchange_broke(x, &e);
+	else
+		exchange_failed(x, &e);
+}
+
+static void fail(struct attempt *at, enum outcome o, const char *text)
+{
+	set_error(at, o, str_z(text));
+	give_up(at);
+}
+
+/* ---- towards the client ------------------------------------------------------------------ */
+
+static void begin_stream(struct attempt *at)
+{
+	struct request *r = at->r;
+	struct buf headers;
+	if (r->is_streaming)
+		return;
+	buf_init(&headers, 32768);
+	buf_put_z(&headers, "content-type: ");
+	buf_put_z(&headers, at->dialect->stream_type);
+	BUF_PUT_LIT(&headers, "\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n");
+	buf_put(&headers, at->passed_headers);
+	request_headers(r, &headers, false);
+	r->is_streaming = true;
+	r->status = 200;
+	METRIC_ADD(r->w->metrics, streams, 1);
+	atomic_fetch_add_explicit(&r->w->row->streams, 1, memory_order_relaxed);
+	conn_reply_begin(r->conn, 200, buf_str(&headers));
+	buf_done(&headers);
+}
+
+/* Hands over what is ready. 1 = the client is slow: pause. */
+static int pass_on(struct attempt *at)
+{
+	struct request *r = at->r;
+	if (at->state == AT_WAITING) {
+		const struct llm_tally *t = &at->answer.tally;
+		if (!t->has_content && !t->is_done && t->finish == FINISH_NONE && at->out.n < HELD_MAX)
+			return 0;
+		enter(at, AT_STREAMING);
+		r->first_token_ns = clock_ns();
+		r->first_token_wall_ns = clock_wall_ns();
+		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
+	}
+	if (at->out.n) {
+		begin_stream(at);
+		conn_reply_piece(r->conn, buf_str(&at->out));
+		buf_reset(&at->out);
+		at->sent_ns = clock_ns();
+	}
+	return conn_queued(r->conn) > CONN_HIGH_WATER ? 1 : 0;
+}
+
+static void heartbeat(struct attempt *at, uint64_t now)
+{
+	if (!at->dialect->heartbeat || !at->is_event_stream)
+		return;
+	begin_stream(at);
+	if (conn_queued(at->r->conn) == 0) {
+		conn_reply_piece(at->r->conn, str_z(at->dialect->heartbeat));
+		METRIC_ADD(at->r->w->metrics, heartbeats, 1);
+	}
+	at->sent_ns = now;
+}
+
+/* ---- from the provider -------------------------------------------------------------------- */
+
+static int take_event(void *data, const struct llm_event *ev)
+{
+	struct attempt *at = data;
+	if (at->is_event_stream)
+		return at->dialect->write_event(&at->answer, ev, &at->out);
+	return at->dialect->collect(&at->answer, ev);
+}
+
+static int on_stream_event(void *data, const struct sse_event *ev)
+{
+	struct attempt *at = data;
+	int err;
+	if (!ev->data.p && !ev->oversize)
+		return 0;			/* a keep-alive comment is no content */
+	if (at->is_short)
+		err = at->dialect->forward_event(&at->answer, at->scratch, ev, &at->out);
+	else
+		err = at->provider->read_event(&at->reader, at->scratch, ev, take_event, at);
+	arena_reset(at->scratch);
+	if (at->answer.tally.has_error)
+		return -ECANCELED;
+	at->answer.tally.events++;
+	METRIC_ADD(at->r->w->metrics, stream_events, 1);
+	return err;
+}
+
+static int on_stream_bytes(struct attempt *at, struct str bytes)
+{
+	uint64_t before = at->answer.tally.content_bytes;
+	bool was_done = at->answer.tally.is_done;
+	int err = sse_feed(&at->sse, bytes, on_stream_event, at);
+	if (at->answer.tally.content_bytes != before || (at->answer.tally.is_done && !was_done))
+		at->content_ns = clock_ns();
+	at->r->tally = at->answer.tally;
+	if (err == 0 && account_progress(at->r) < 0) {
+		at->is_cut = true;
+		err = -EDQUOT;
+	}
+	if (at->out.failed)
+		err = -ENOMEM;
+	if (err < 0) {
+		if (err == -EBADMSG)
+			set_error(at, OUTCOME_UP_MALFORMED,
+				  STR("the provider sent a stream event that is not what it should be"));
+		pass_on(at);		/* what came before the bad event was good */
+		return err;
+	}
+	return pass_on(at);
+}
+
+static void on_head(void *data, const struct transfer_head *h)
+{
+	struct attempt *at = data;
+	at->status = h->status;
+	at->passed_headers = arena_dup(at->r->mem, h->headers);
+	at->retry_after_ms = h->retry_after_ms;
+	at->must_not_retry = h->should_retry == 0;
+	at->is_event_stream = at->r->q.is_stream && h->status / 100 == 2 &&
+			      !(at->call.framing == FRAMING_SSE &&
+				str_starts_nocase(h->content_type, STR("application/json")));
+	at->r->upstream_ns = clock_ns() - at->started_ns;
+}
+
+static int on_data(void *data, struct str bytes)
+{
+	struct attempt *at = data;
+	if (at->is_event_stream)
+		return on_stream_bytes(at, bytes);
+	if (at->status / 100 != 2) {
+		size_t room = ERROR_BODY_MAX - at->body.n;
+		buf_put(&at->body, str_of(bytes.p, bytes.n < room ? bytes.n : room));
+		return at->body.n < ERROR_BODY_MAX ? 0 : -EMSGSIZE;
+	}
+	buf_put(&at->body, bytes);
+	return at->body.failed ? -EMSGSIZE : 0;
+}
+
+static void read_error_body(struct attempt *at)
+{
+	struct request *r = at->r;
+	struct llm_error e = { 0 };
+	struct arena *a = r->mem;
+	provider_read_error(a, at->status, buf_str(&at->body), snap_text(r->snap, at->d->api_key), &e);
+	e.message = llm_error_message(a, e.outcome, provider_name(at), e.message);
+	at->error = e;
+}
+
+/* An error that came inside a stream or a 200 body. */
+static void take_tally_error(struct attempt *at)
+{
+	struct llm_error e = at->answer.tally.error;
+	struct arena *a = at->r->mem;
+	struct str key = snap_text(at->r->snap, at->d->api_key);
+	if (e.outcome == OUTCOME_OK)
+		e.outcome = OUTCOME_UP_ERROR;
+	e.message = llm_error_message(a, e.outcome, provider_name(at), llm_scrub(a, e.message, key));
+	at->error = e;
+	give_up(at);
+}
+
+static void answered(struct attempt *at)
+{
+	struct exchange *x = at->x;
+	at->r->tally = at->answer.tally;
+	enter(at, AT_DONE);
+	attempt_free(at);
+	exchange_answered(x);
+}
+
+static void end_stream(struct attempt *at)
+{
+	struct llm_tally *t = &at->answer.tally;
+	struct llm_event end = { .kind = EV_END };
+	int err = sse_end(&at->sse, on_stream_event, at);
+	if (t->has_error) {
+		take_tally_error(at);
+		return;
+	}
+	if (err < 0 || (!t->is_done && t->finish == FINISH_NONE)) {
+		fail(at, OUTCOME_UP_BROKEN, "the provider ended the stream before the answer was complete");
+		return;
+	}
+	if (!at->answer.is_ended)
+		at->dialect->write_event(&at->answer, &end, &at->out);
+	t->is_done = true;
+	pass_on(at);
+	conn_reply_end(at->r->conn);
+	answered(at);
+}
+
+static void end_plain(struct attempt *at)
+{
+	struct request *r = at->r;
+	struct buf headers;
+	int err;
+	if (at->is_short) {
+		err = at->dialect->forward_answer(&at->answer, buf_str(&at->body), &at->out);
+	} else {
+		err = at->provider->read_answer(&at->reader, buf_str(&at->body), take_event, at);
+		if (err == 0 && !at->answer.tally.has_error)
+			err = at->dialect->write_answer(&at->answer, &at->out);
+	}
+	if (at->answer.tally.has_error) {
+		take_tally_error(at);
+		return;
+	}
+	if (err < 0 || at->out.failed) {
+		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
+		return;
+	}
+	r->tally = at->answer.tally;
+	r->upstream_ns = clock_ns() - at->started_ns;
+	r->status = 200;
+	r->cost_nano = account_cost(r, &(struct usage){ 0 });
+	buf_init(&headers, 32768);
+	BUF_PUT_LIT(&headers, "content-type: application/json\r\n");
+	buf_put(&headers, at->passed_headers);
+	request_headers(r, &headers, true);
+	conn_reply(r->conn, 200, buf_str(&headers), buf_str(&at->out));
+	buf_done(&headers);
+	answered(at);
+}
+
+/* A client that asked for a stream and a provider that answered plainly all the same. */
+static void end_plain_for_stream(struct attempt *at)
+{
+	struct provider_reader rd = { .mem = at->r->mem, .q = &at->r->q };
+	at->is_event_stream = true;	/* take_event() writes stream events from now on */
+	int err = at->provider->read_answer(&rd, buf_str(&at->body), take_event, at);
+	if (at->answer.tally.has_error) {
+		take_tally_error(at);
+		return;
+	}
+	if (err < 0) {
+		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
+		return;
+	}
+	at->answer.tally.is_done = true;
+	end_stream(at);
+}
+
+static enum outcome outcome_of_end(enum transfer_end end)
+{
+	switch (end) {
+	case TRANSFER_REFUSED:
+		return OUTCOME_UP_CONNECT;
+	case TRANSFER_TLS:
+	case TRANSFER_PROTOCOL:
+		return OUTCOME_UP_MALFORMED;
+	default:
+		return OUTCOME_UP_BROKEN;
+	}
+}
+
+static void end_stopped(struct attempt *at)
+{
+	if (at->status / 100 != 2) {
+		read_error_body(at);
+		give_up(at);
+	} else if (at->answer.tally.has_error) {
+		take_tally_error(at);
+	} else if (at->is_cut) {
+		at->error = (struct llm_error){ .outcome = OUTCOME_BUDGET_SPENT,
+						.message = STR("Budget has been exceeded: the answer was cut") };
+		give_up(at);
+	} else if (at->error.message.p) {
+		give_up(at);
+	} else {
+		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is larger than the gateway holds");
+	}
+}
+
+static void on_end(void *data, enum transfer_end end, const char *detail)
+{
+	struct attempt *at = data;
+	at->transfer = NULL;
+	later_stop(&at->timer);
+	at->r->upstream_ns = clock_ns() - at->started_ns;
+	if (end == TRANSFER_STOPPED) {
+		end_stopped(at);
+	} else if (end != TRANSFER_DONE && !(at->is_event_stream && at->answer.tally.is_done)) {
+		fail(at, outcome_of_end(end), detail);
+	} else if (at->status / 100 != 2) {
+		read_error_body(at);
+		give_up(at);
+	} else if (at->is_event_stream) {
+		end_stream(at);
+	} else if (at->r->q.is_stream) {
+		end_plain_for_stream(at);
+	} else {
+		end_plain(at);
+	}
+}
+
+static const struct transfer_handler handler = { on_head, on_data, on_end };
+
+/* ---- time ---------------------------------------------------------------------------------- */
+
+static void on_timer(struct later *l);
+
+static uint64_t sooner(uint64_t a, uint64_t since_ns, uint64_t limit_ms)
+{
+	uint64_t b = limit_ms ? since_ns + limit_ms * NS_PER_MS : UINT64_MAX;
+	return b < a ? b : a;
+}
+
+static uint64_t silence_limit_ms(const struct attempt *at)
+{
+	return at->state == AT_STREAMING ? at->chunk_limit_ms : at->first_limit_ms;
+}
+
+static void arm(struct attempt *at, uint64_t now)
+{
+	uint64_t due = sooner(UINT64_MAX, at->started_ns, at->total_limit_ms);
+	if (at->r->q.is_stream) {
+		due = sooner(due, at->content_ns, silence_limit_ms(at));
+		due = sooner(due, at->sent_ns, at->heartbeat_ms);
+	}
+	if (due == UINT64_MAX)
+		return;
+	later_start(at->r->w->wheel, &at->timer, due > now ? (due - now) / NS_PER_MS + 1 : 1, on_timer,
+		    at);
+}
+
+static void on_timer(struct later *l)
+{
+	struct attempt *at = l->data;
+	uint64_t now = clock_ns();
+	const char *late = NULL;
+	if (at->answer.tally.is_done && now >= sooner(UINT64_MAX, at->content_ns, 1000)) {
+		upstream_cancel(at->transfer);	/* all is said; do not wait for the connection */
+		at->transfer = NULL;
+		end_stream(at);
+		return;
+	}
+	if (now >= sooner(UINT64_MAX, at->started_ns, at->total_limit_ms))
+		late = "Request timed out: the whole answer took longer than allowed";
+	else if (at->r->q.is_stream &&
+		 now >= sooner(UINT64_MAX, at->content_ns, silence_limit_ms(at)))
+		late = at->state == AT_STREAMING ? "Request timed out: the stream fell silent"
+						 : "Request timed out: no first token came in time";
+	if (late) {
+		fail(at, OUTCOME_UP_TIMEOUT, late);
+		return;
+	}
+	if (at->r->q.is_stream && now >= sooner(UINT64_MAX, at->sent_ns, at->heartbeat_ms))
+		heartbeat(at, now);
+	arm(at, now);
+}
+
+static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
+{
+	return a ? a : b ? b : c;
+}
+
+static void set_limits(struct attempt *at)
+{
+	const struct snap_settings *s = snap_settings(at->r->snap);
+	const struct llm_request *q = &at->r->q;
+	uint64_t asked = (uint64_t)(q->timeout_s * 1000), asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
+	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
+	at->heartbeat_ms = at->is_event_stream ? s->stream_heartbeat_ms : 0;
+	if (q->is_stream) {
+		at->first_limit_ms = first_given(first_given(asked_stream, at->d->stream_timeout_ms, 0),
+						 first_given(asked, at->d->timeout_ms, 0),
+						 s->first_token_timeout_ms);
+		at->chunk_limit_ms = s->chunk_timeout_ms;
+		at->total_limit_ms = s->total_timeout_ms;
+	} else {
+		at->total_limit_ms = first_given(asked, at->d->timeout_ms, s->total_timeout_ms);
+	}
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static void on_mock(struct later *l)
+{
+	struct attempt *at = l->data;
+	at->status = 200;
+	if (at->r->q.is_stream) {
+		at->is_event_stream = true;
+		int err = at->provider->read_answer(&at->reader, STR_NONE, take_event, at);
+		if (err == 0 && !at->answer.tally.has_error) {
+			end_stream(at);
+			return;
+		}
+	} else {
+		end_plain(at);
+		return;
+	}
+	if (at->answer.tally.has_error)
+		take_tally_error(at);
+	else
+		fail(at, OUTCOME_INTERNAL, "the mock answer could not be made");
+}
+
+static int build_call(struct attempt *at, struct llm_error *reterr)
+{
+	struct request *r = at->r;
+	const struct provider_target *t = &at->target;
+	buf_init(&at->call.path, PATH_MAX_BYTES);
+	buf_init(&at->call.body, snap_settings(r->snap)->request_memory_max);
+	if (!at->is_short)
+		return at->provider->write_request(r->mem, &r->q, t, &at->call, reterr);
+	at->call.framing = FRAMING_SSE;
+	buf_put(&at->call.path, at->provider->path(r->q.kind));
+	return at->dialect->forward_request(r->mem, &r->q, t->model, t->params, t->extra_body,
+					    &at->call.body);
+}
+
+static void choose_adapter(struct attempt *at)
+{
+	struct request *r = at->r;
+	enum provider_family family = (enum provider_family)at->d->family;
+	struct str mock = json_is(r->q.mock_response, JSON_STRING) ? json_str(r->mem, r->q.mock_response)
+								   : STR_NONE;
+	at->target = (struct provider_target){
+		.model = snap_upstream_model(r->snap, r->group, at->d, r->requested_model, r->mem),
+		.params = snap_text(r->snap, at->d->params),
+		.extra_body = snap_text(r->snap, at->d->extra_body),
+		.mock_response = mock.p ? mock : snap_text(r->snap, at->d->mock_response),
+		.drop_params = at->d->flags & DEPLOY_DROP_PARAMS ||
+			       snap_settings(r->snap)->flags & SET_DROP_PARAMS,
+	};
+	if (at->target.mock_response.p)
+		family = FAMILY_MOCK;
+	at->provider = provider_of(family);
+	at->dialect = r->dialect;
+	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
+	at->is_event_stream = r->q.is_stream;
+}
+
+static struct attempt *attempt_new(struct exchange *x, struct request *r, uint32_t index)
+{
+	struct attempt *at = mem_alloc(sizeof *at);
+	size_t cap = snap_settings(r->snap)->request_memory_max;
+	if (!at)
+		return NULL;
+	at->x = x;
+	at->r = r;
+	at->index = index;
+	at->d = snap_deployment(r->snap, index);
+	at->scratch = arena_new(SCRATCH_MAX);
+	buf_init(&at->body, cap);
+	buf_init(&at->out, cap);
+	sse_init(&at->sse, FRAMING_SSE, EVENT_MAX);
+	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, at->d->board_row);
+	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) + 1),
+			      memory_order_relaxed);
+	return at;
+}
+
+static int launch(struct attempt *at)
+{
+	struct request *r = at->r;
+	struct transfer_spec spec = {
+		.snap = r->snap,
+		.deployment = at->d,
+		.path = buf_str(&at->call.path),
+		.body = buf_str(&at->call.body),
+		.accept_stream = r->q.is_stream,
+		.connect_timeout_ms = snap_settings(r->snap)->connect_timeout_ms,
+	};
+	if (at->provider->family == FAMILY_MOCK) {
+		later_start(r->w->wheel, &at->timer, 0, on_mock, at);
+		return 0;
+	}
+	at->transfer = upstream_start(r->w->upstream, &spec, &handler, at);
+	if (!at->transfer)
+		return -ENOMEM;
+	arm(at, at->started_ns);
+	return 0;
+}
+
+int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
+		  struct llm_error *reterr)
+{
+	struct attempt *at = attempt_new(x, r, deployment);
+	int err = -ENOMEM;
+	if (!at || !at->scratch)
+		goto out;
+	choose_adapter(at);
+	set_limits(at);
+	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q };
+	at->answer = (struct dialect_answer){
+		.mem = r->mem,
+		.q = &r->q,
+		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
+		.id = r->call_id,
+		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
+		.show_usage = !r->q.is_stream || r->q.wants_usage ||
+			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
+	};
+	err = at->provider->family == FAMILY_MOCK ? at->provider->write_request(r->mem, &r->q, &at->target,
+										&at->call, reterr)
+						  : build_call(at, reterr);
+	at->sse.framing = at->call.framing;
+	at->reader.state = NULL;
+	if (err == 0 && at->call.body.failed)
+		err = -ENOMEM;
+	if (err == 0) {
+		enter(at, AT_WAITING);
+		account_dispatched(r, at->d);
+		err = launch(at);
+	}
+	if (err == 0) {
+		*ret = at;
+		return 0;
+	}
+out:
+	if (err == -ENOMEM)
+		*reterr = (struct llm_error){ .outcome = OUTCOME_TOO_LARGE,
+					      .message = STR("the request needs more memory than a request may use") };
+	if (at)
+		attempt_free(at);
+	return err;
+}
+
+void attempt_drained(struct attempt *at)
+{
+	if (at->transfer)
+		upstream_resume(at->transfer);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * attempt.h - one try at one deployment: send, read, translate, pass on. */
+#ifndef ATTEMPT_H
+#define ATTEMPT_H
+
+#include "worker/exchange/exchange.h"
+
+struct attempt;
+/* 0 and an attempt under way, or a negative errno with *reterr filled (the arena's memory). */
+int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
+		  struct llm_error *reterr) MUST_USE;
+/* Ends it without telling anybody; frees. */
+void attempt_cancel(struct attempt *at);
+void attempt_drained(struct attempt *at);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * exchange.c - which attempt comes next; see exchange.h.
+ *
+ * Order, as LiteLLM's: all retries inside the group, then its fallbacks by class of error, each
+ * with its own retries and its own fallbacks, no group twice, at most max_fallbacks moves. */
+#include "worker/exchange/exchange.h"
+
+#include "common/clock.h"
+#include "worker/decide/route.h"
+#include "worker/exchange/attempt.h"
+#include "worker/later.h"
+#include "worker/settle/account.h"
+
+enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32 };
+
+struct exchange {
+	struct request *r;
+	struct attempt *attempt;
+	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
+	unsigned n_tried;
+	unsigned retries;		/* made in this group */
+	struct str queue[QUEUE_MAX];	/* groups still to go to; the next one last */
+	unsigned n_queue;
+	const struct snap_group *visited[VISITED_MAX];
+	unsigned n_visited;
+	bool has_error;
+	struct llm_error error;		/* of the last attempt */
+	struct later wait;
+};
+
+static void next_attempt(struct exchange *x);
+
+/* ---- what is tried next ------------------------------------------------------------------- */
+
+static unsigned retries_allowed(const struct exchange *x)
+{
+	const struct request *r = x->r;
+	if (r->q.num_retries >= 0)
+		return r->q.num_retries > 100 ? 100 : (unsigned)r->q.num_retries;
+	if (r->deployment && r->deployment->num_retries != SNAP_NONE)
+		return r->deployment->num_retries;
+	return snap_settings(r->snap)->num_retries;
+}
+
+/* LiteLLM's gate: 408, 409, 429 and 5xx; 401, 403 and 404 only where another deployment may
+ * know better. */
+static bool may_retry(const struct exchange *x)
+{
+	const struct llm_error *e = &x->error;
+	if (e->must_not_retry || !outcome_rows[e->outcome].may_retry)
+		return false;
+	if (e->outcome == OUTCOME_UP_AUTH || e->outcome == OUTCOME_UP_PERMISSION ||
+	    e->outcome == OUTCOME_UP_NOT_FOUND)
+		return x->n_tried < x->r->group->members.count;
+	return true;
+}
+
+static uint64_t retry_delay_ms(const struct exchange *x, bool others_well)
+{
+	const struct snap_settings *s = snap_settings(x->r->snap);
+	uint64_t told = x->error.retry_after_ms, delay;
+	if (others_well)
+		return 0;
+	if (told > 0 && told <= 60000)
+		return told;
+	delay = 500ull << (x->retries < 5 ? x->retries : 5);
+	delay = delay > 8000 ? 8000 : delay;
+	delay = delay < s->retry_after_ms ? s->retry_after_ms : delay;
+	return delay + hash_random_below(750);
+}
+
+static void on_wait(struct later *l)
+{
+	next_attempt(l->data);
+}
+
+static bool has_visited(const struct exchange *x, const struct snap_group *g)
+{
+	for (unsigned i = 0; i < x->n_visited; i++)
+		if (x->visited[i] == g)
+			return true;
+	return false;
+}
+
+static void enter_group(struct exchange *x, const struct snap_group *g)
+{
+	x->r->group = g;
+	x->n_tried = x->retries = 0;
+	if (x->n_visited < VISITED_MAX)
+		x->visited[x->n_visited++] = g;
+}
+
+/* ---- fallbacks ------------------------------------------------------------------------------ */
+
+static void push(struct exchange *x, struct str name)
+{
+	if (name.p && x->n_queue < QUEUE_MAX)
+		x->queue[x->n_queue++] = name;
+}
+
+static void push_names(struct exchange *x, struct snap_part names)
+{
+	for (uint32_t i = names.count; i-- > 0;)
+		push(x, snap_name(x->r->snap, names, i));
+}
+
+/* The client's own list replaces the configured ones; names its key may not use are skipped. */
+static bool push_clients(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct json *list = r->q.fallbacks;
+	if (!json_is(list, JSON_ARRAY))
+		return false;
+	for (uint32_t i = list->count; i-- > 0;) {
+		const struct json *j = json_at(list, i);
+		struct str name = json_is(j, JSON_OBJECT) ? json_get_str(r->mem, j, "model")
+							  : json_str(r->mem, j);
+		if (name.p && (r->is_admin || dir_key_may_use(&r->key, name)))
+			push(x, name);
+	}
+	return true;
+}
+
+static void push_fallbacks(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct snap_group *g = r->group;
+	struct snap_part names = g->fallbacks;
+	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_clients(x)))
+		return;
+	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && g->context_fallbacks.count)
+		names = g->context_fallbacks;
+	else if (x->error.outcome == OUTCOME_CONTENT_POLICY && g->policy_fallbacks.count)
+		names = g->policy_fallbacks;
+	else
+		push_names(x, snap_settings(r->snap)->default_fallbacks);
+	push_names(x, names);
+}
+
+static bool to_fallback(struct exchange *x)
+{
+	struct request *r = x->r;
+	push_fallbacks(x);
+	while (x->n_queue && r->fallbacks < snap_settings(r->snap)->max_fallbacks) {
+		const struct snap_group *g = snap_resolve(r->snap, x->queue[--x->n_queue]);
+		if (!g || has_visited(x, g))
+			continue;
+		r->fallbacks++;
+		METRIC_ADD(r->w->metrics, fallbacks, 1);
+		enter_group(x, g);
+		return true;
+	}
+	return false;
+}
+
+/* ---- attempts -------------------------------------------------------------------------------- */
+
+static void give_answer(struct exchange *x)
+{
+	struct request *r = x->r;
+	request_fail_with(r, &x->error);
+	request_end(r);
+}
+
+static void no_deployment(struct exchange *x, uint64_t wait_ns)
+{
+	struct request *r = x->r;
+	uint64_t seconds = (wait_ns + NS_PER_S - 1) / NS_PER_S;
+	if (!x->has_error)
+		x->error = (struct llm_error){
+			.outcome = OUTCOME_ALL_COOLING,
+			.retry_after_ms = seconds * 1000,
+			.message = arena_printf(r->mem,
+				"No deployments available for selected model, Try again in %llu seconds. "
+				"Passed model=" STR_FMT ". All deployments for selected model are in cooldown.",
+				(unsigned long long)seconds, STR_ARG(r->requested_model)),
+		};
+	x->has_error = true;
+}
+
+static void failed(struct exchange *x, const struct llm_error *e)
+{
+	struct request *r = x->r;
+	x->error = *e;
+	x->has_error = true;
+	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	if (x->n_tried < TRIED_MAX)
+		x->tried[x->n_tried++] = r->deployment_index;
+}
+
+static void choose(struct exchange *x, struct route_choice *c)
+{
+	struct request *r = x->r;
+	struct route_query q = {
+		.snap = r->snap,
+		.board = &r->w->board,
+		.group = r->group,
+		.tried = x->tried,
+		.n_tried = x->n_tried,
+		.now_ns = clock_ns(),
+		.tokens = r->tokens_taken,
+		.random = hash_random_u64(),
+	};
+	route_pick(&q, c);
+}
+
+/* Starts attempts until one is under way, or nothing is left. */
+static void next_attempt(struct exchange *x)
+{
+	struct request *r = x->r;
+	struct route_choice c;
+	struct llm_error e = { 0 };
+	for (;;) {
+		choose(x, &c);
+		if (c.deployment == SNAP_NONE) {
+			no_deployment(x, c.wait_ns);
+			if (to_fallback(x))
+				continue;
+			give_answer(x);
+			return;
+		}
+		r->deployment = snap_deployment(r->snap, c.deployment);
+		r->deployment_index = c.deployment;
+		r->attempts++;
+		METRIC_ADD(r->w->metrics, attempts, 1);
+		e = (struct llm_error){ .outcome = OUTCOME_BUDGET_SPENT,
+					.message = STR("Budget has been exceeded: the reserve for this model is above what is left") };
+		if (account_cover(r, r->deployment) == 0 &&
+		    attempt_start(x, r, c.deployment, &x->attempt, &e) == 0)
+			return;
+		failed(x, &e);
+		if (to_fallback(x))
+			continue;
+		give_answer(x);
+		return;
+	}
+}
+
+static bool retry(struct exchange *x)
+{
+	struct route_choice c;
+	if (!may_retry(x) || x->retries >= retries_allowed(x))
+		return false;
+	choose(x, &c);
+	if (c.deployment == SNAP_NONE)
+		return false;
+	bool is_other = true;
+	for (unsigned i = 0; i < x->n_tried; i++)
+		is_other = is_other && x->tried[i] != c.deployment;
+	uint64_t delay = retry_delay_ms(x, is_other);
+	x->retries++;
+	x->r->retries++;
+	METRIC_ADD(x->r->w->metrics, retries, 1);
+	later_start(x->r->w->wheel, &x->wait, delay, on_wait, x);
+	return true;
+}
+
+static void note(struct exchange *x, const struct llm_error *e)
+{
+	struct request *r = x->r;
+	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, clock_ns()))
+		METRIC_ADD(r->w->metrics, cooldowns, 1);
+}
+
+void exchange_failed(struct exchange *x, const struct llm_error *e)
+{
+	x->attempt = NULL;
+	failed(x, e);
+	note(x, e);
+	if (retry(x))
+		return;
+	if (to_fallback(x))
+		next_attempt(x);
+	else
+		give_answer(x);
+}
+
+void exchange_broke(struct exchange *x, const struct llm_error *e)
+{
+	x->attempt = NULL;
+	failed(x, e);
+	if (e->outcome != OUTCOME_BUDGET_SPENT)
+		note(x, e);
+	METRIC_ADD(x->r->w->metrics, streams_broken, 1);
+	give_answer(x);
+}
+
+void exchange_answered(struct exchange *x)
+{
+	x->attempt = NULL;
+	x->r->outcome = OUTCOME_OK;
+	note(x, NULL);
+	request_end(x->r);
+}
+
+enum step exchange_start(struct request *r)
+{
+	struct exchange *x = arena_alloc(r->mem, sizeof *x);
+	if (!x)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+	x->r = r;
+	r->exchange = x;
+	enter_group(x, r->group);
+	/* Not from within the stage: an attempt that fails at once ends the request. */
+	later_start(r->w->wheel, &x->wait, 0, on_wait, x);
+	return STEP_WAIT;
+}
+
+void exchange_cancel(struct request *r)
+{
+	struct exchange *x = r->exchange;
+	if (!x)
+		return;
+	later_stop(&x->wait);
+	if (x->attempt)
+		attempt_cancel(x->attempt);
+	x->attempt = NULL;
+	r->exchange = NULL;
+}
+
+void exchange_drained(struct request *r)
+{
+	if (r->exchange && r->exchange->attempt)
+		attempt_drained(r->exchange->attempt);
+}

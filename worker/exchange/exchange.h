@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * exchange.h - asking: which attempt comes next, until an answer or the last error.
+ *
+ * An exchange belongs to a request and runs attempts one after the other. Before the first
+ * content has gone to the client a failed attempt is followed by a retry in the same group,
+ * then by the group's fallbacks; after it there is only an error event. */
+#ifndef EXCHANGE_H
+#define EXCHANGE_H
+
+#include "worker/exchange/provider.h"
+#include "worker/request.h"
+
+enum step exchange_start(struct request *r);
+/* The client left, or drain time is over. Nobody is called any more. */
+void exchange_cancel(struct request *r);
+/* The client's queue has room again. */
+void exchange_drained(struct request *r);
+
+/* From attempt.c, exactly once per attempt, never from within attempt_start(). */
+struct attempt;
+void exchange_answered(struct exchange *x);			/* the client has its whole answer */
+void exchange_failed(struct exchange *x, const struct llm_error *e);	/* nothing of use came */
+void exchange_broke(struct exchange *x, const struct llm_error *e);	/* after content went out */
+
+#endif

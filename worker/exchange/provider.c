@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * provider.c - the families of providers, and what they have in common. */
+#include "worker/exchange/provider.h"
+
+const struct provider *provider_of(enum provider_family family)
+{
+	static const struct provider *const providers[] = {
+		[FAMILY_OPENAI] = &provider_openai,
+		[FAMILY_OLLAMA_CHAT] = &provider_ollama_chat,
+		[FAMILY_OLLAMA_GENERATE] = &provider_ollama_generate,
+		[FAMILY_MOCK] = &provider_mock,
+	};
+	_Static_assert(COUNT(providers) == FAMILY_COUNT, "a family without its row");
+	MUST((unsigned)family < FAMILY_COUNT);
+	return providers[family];
+}
+
+void provider_read_error(struct arena *a, int status, struct str body, struct str key,
+			 struct llm_error *ret)
+{
+	struct json_error error;
+	const struct json *root = body.n ? json_parse(a, body, 0, &error) : NULL;
+	llm_read_error(a, status, root, body, key, ret);
+}

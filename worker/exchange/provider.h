@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * provider.h - what the gateway needs to know to speak to one family of providers.
+ *
+ * An adapter is pure: no socket, clock or log. */
+#ifndef PROVIDER_H
+#define PROVIDER_H
+
+#include "common/snapshot.h"
+#include "common/sse.h"
+#include "worker/llm.h"
+
+struct provider_call {			/* what goes out, made by write_request() */
+	struct buf path;		/* behind the deployment's base: "/chat/completions" */
+	struct buf body;
+	enum stream_framing framing;	/* of a streamed answer */
+};
+struct provider_target {
+	struct str model;		/* upstream's name, wildcards filled */
+	struct str params, extra_body;	/* JSON objects of the deployment, or .p NULL */
+	struct str mock_response;
+	bool drop_params;
+};
+struct provider_reader {		/* the state of reading one answer */
+	struct arena *mem;		/* the request's */
+	const struct llm_request *q;
+	const struct provider_target *target;	/* what write_request() was given; may be NULL */
+	bool is_started, is_ended;
+	void *state;			/* the adapter's own; NULL to begin with */
+};
+struct provider {
+	const char *name;
+	enum provider_family family;
+	/* 0; -EINVAL with *reterr (a parameter this provider cannot do, named); -ENOMEM. */
+	int (*write_request)(struct arena *a, const struct llm_request *q,
+			     const struct provider_target *t, struct provider_call *ret,
+			     struct llm_error *reterr);
+	/* One stream event, or the whole plain body, to neutral events; one of them ends with
+	 * EV_END or EV_ERROR. A stream that ends without either is whole if EV_FINISH was seen:
+	 * some never send their closing event. 0; -EBADMSG (not what the provider should say);
+	 * -ENOMEM; or what emit returned. */
+	int (*read_event)(struct provider_reader *rd, struct arena *scratch,
+			  const struct sse_event *ev, llm_emit_fn *emit, void *data);
+	int (*read_answer)(struct provider_reader *rd, struct str body, llm_emit_fn *emit,
+			   void *data);
+	/* Only the path, for the short way. */
+	struct str (*path)(enum llm_kind kind);
+};
+extern const struct provider provider_openai, provider_ollama_chat, provider_ollama_generate,
+	provider_mock;
+const struct provider *provider_of(enum provider_family family);
+
+/* Any provider's error body to a neutral error: finds message, type, code wherever they stand
+ * (providers.md L.3), refines the outcome (context length, content policy, quota), reads
+ * retry-after values that stand in the body, scrubs. */
+void provider_read_error(struct arena *a, int status, struct str body, struct str key,
+			 struct llm_error *ret);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * provider_openai.c - the OpenAI wire format, spoken by OpenAI and a hundred others.
+ *
+ * Clients that speak it themselves go the short way and are not seen here; this is for all other
+ * dialects, and for streams that a provider answered plainly. */
+#include "worker/exchange/provider.h"
+
+#include <errno.h>
+
+#include "worker/exchange/provider_openai.h"
+#include "worker/openai.h"
+
+static struct str path_of(enum llm_kind kind)
+{
+	switch (kind) {
+	case LLM_TEXT:
+		return STR("/completions");
+	case LLM_EMBED:
+		return STR("/embeddings");
+	default:
+		return STR("/chat/completions");
+	}
+}
+
+/* The body in neutral order, then edited as one from a client would be. */
+static int write_request(struct arena *a, const struct llm_request *q,
+			 const struct provider_target *t, struct provider_call *ret,
+			 struct llm_error *reterr)
+{
+	struct openai_edits e = { .params = t->params, .extra_body = t->extra_body };
+	struct json_error error;
+	struct buf plain;
+	(void)reterr;
+	buf_init(&plain, ret->body.cap);
+	openai_write_body(q, t->model, &plain);
+	int err = plain.failed ? -ENOMEM : 0;
+	const struct json *root = err ? NULL : json_parse(a, buf_str(&plain), 0, &error);
+	if (!err && !root)
+		err = -ENOMEM;
+	if (!err)
+		err = openai_edit_request(a, root, buf_str(&plain), &e, &ret->body);
+	buf_done(&plain);
+	ret->framing = FRAMING_SSE;
+	buf_put(&ret->path, path_of(q->kind));
+	return err || !(ret->body.failed || ret->path.failed) ? err : -ENOMEM;
+}
+
+static struct openai_reader *reader_of(struct provider_reader *rd)
+{
+	struct openai_reader *r = rd->state;
+	if (!r) {
+		r = rd->state = arena_alloc(rd->mem, sizeof *r);
+		if (r)
+			r->mem = rd->mem;
+	}
+	return r;
+}
+
+static int read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
+		      llm_emit_fn *emit, void *data)
+{
+	struct openai_reader *r = reader_of(rd);
+	const struct json *root;
+	if (!r)
+		return -ENOMEM;
+	if (ev->oversize)
+		return -EBADMSG;	/* it cannot be translated without a look */
+	if (!str_trim(ev->data).n)
+		return 0;
+	return openai_read_event(r, scratch, ev->data, &root, emit, data);
+}
+
+static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
+{
+	struct openai_reader *r = reader_of(rd);
+	struct json_error error;
+	if (!r)
+		return -ENOMEM;
+	if (rd->q->kind == LLM_EMBED)
+		return openai_read_vectors(r, body, emit, data);
+	const struct json *root = json_parse(rd->mem, body, 0, &error);
+	return root ? openai_read_answer(r, root, emit, data) : -EBADMSG;
+}
+
+const struct provider provider_openai = {
+	.name = "openai",
+	.family = FAMILY_OPENAI,
+	.write_request = write_request,
+	.read_event = read_event,
+	.read_answer = read_answer,
+	.path = path_of,
+};

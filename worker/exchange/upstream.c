@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT
+ * upstream.c - libcurl on libuv; see upstream.h.
+ *
+ * curl tells which sockets to watch (on_socket) and when to be called again (on_timer); libuv
+ * tells curl what happened (on_poll, on_timeout). Finished transfers are collected only after
+ * curl has returned, so that a callback may start the next one. Easy handles are kept and used
+ * again with their fixed options set. */
+#include "worker/exchange/upstream.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+enum { POOL_MAX = 256, HEAD_BYTES_MAX = 65536, URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
+
+struct socket_watch {
+	uv_poll_t poll;
+	struct upstream *u;
+	curl_socket_t fd;
+};
+
+struct upstream {
+	uv_loop_t *loop;
+	CURLM *multi;
+	uv_timer_t timer, kick;
+	unsigned open_handles;
+	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
+	uint64_t connects;
+	CURL *pool[POOL_MAX];
+	unsigned n_pool;
+	struct transfer *resume_first;
+};
+
+struct transfer {
+	struct upstream *u;
+	CURL *easy;
+	struct curl_slist *headers;
+	const struct transfer_handler *h;
+	void *data;
+	struct transfer *resume_next;
+	struct transfer_head head;
+	struct buf passed;		/* header lines for the client */
+	size_t head_bytes;
+	char content_type[128];
+	bool is_head_told, wants_pause, is_paused, is_resuming, is_refused;
+};
+
+static void collect(struct upstream *u);
+
+/* ---- what curl calls ---------------------------------------------------------------- */
+
+static void watch_closed(uv_handle_t *h)
+{
+	struct socket_watch *s = h->data;
+	struct upstream *u = s->u;
+	mem_free(s);
+	if (--u->open_handles == 0 && u->is_closing)
+		mem_free(u);
+}
+
+static void act(struct upstream *u, curl_socket_t fd, int flags)
+{
+	int running;
+	u->is_inside = true;
+	curl_multi_socket_action(u->multi, fd, flags, &running);
+	u->is_inside = false;
+	collect(u);
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct socket_watch *s = p->data;
+	int flags = 0;
+	if (status < 0)
+		flags = CURL_CSELECT_ERR;
+	if (events & UV_READABLE)
+		flags |= CURL_CSELECT_IN;
+	if (events & UV_WRITABLE)
+		flags |= CURL_CSELECT_OUT;
+	act(s->u, s->fd, flags);
+}
+
+static struct socket_watch *watch_new(struct upstream *u, curl_socket_t fd)
+{
+	struct socket_watch *s = mem_alloc(sizeof *s);
+	if (!s)
+		return NULL;
+	if (uv_poll_init_socket(u->loop, &s->poll, fd) < 0) {
+		mem_free(s);
+		return NULL;
+	}
+	s->u = u;
+	s->fd = fd;
+	s->poll.data = s;
+	u->open_handles++;
+	curl_multi_assign(u->multi, fd, s);
+	return s;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *assigned)
+{
+	struct upstream *u = data;
+	struct socket_watch *s = assigned;
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s) {
+			uv_poll_stop(&s->poll);
+			uv_close((uv_handle_t *)&s->poll, watch_closed);
+			curl_multi_assign(u->multi, fd, NULL);
+		}
+		return 0;
+	}
+	if (!s)
+		s = watch_new(u, fd);
+	if (!s)
+		return -1;
+	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	return uv_poll_start(&s->poll, events, on_poll) < 0 ? -1 : 0;
+}
+
+static void on_timeout(uv_timer_t *t)
+{
+	act(t->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *data)
+{
+	struct upstream *u = data;
+	(void)multi;
+	if (timeout_ms < 0)
+		uv_timer_stop(&u->timer);
+	else	/* 0 must not call back at once: the loop's next turn does */
+		uv_timer_start(&u->timer, on_timeout, (uint64_t)timeout_ms, 0);
+	return 0;
+}
+
+/* ---- headers of the answer ---------------------------------------------------------- */
+
+/* Everything else that a provider sends stays here: no Set-Cookie, no Server, no echo. */
+static bool is_passed_on(struct str name)
+{
+	static const char *const starts[] = { "x-ratelimit-", "ratelimit-", "anthropic-ratelimit-",
+					      "openai-", "x-request-id", "request-id", "retry-after" };
+	for (size_t i = 0; i < COUNT(starts); i++)
+		if (str_starts_nocase(name, str_z(starts[i])))
+			return true;
+	return false;
+}
+
+static void pass_on(struct transfer *t, struct str name, struct str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+			return;
+	if (value.n > 256)
+		return;
+	if (str_starts_nocase(name, STR("x-ratelimit-"))) {
+		buf_put(&t->passed, name);
+		BUF_PUT_LIT(&t->passed, ": ");
+		buf_put(&t->passed, value);
+		BUF_PUT_LIT(&t->passed, "\r\n");
+	}
+	BUF_PUT_LIT(&t->passed, "llm_provider-");
+	buf_put(&t->passed, name);
+	BUF_PUT_LIT(&t->passed, ": ");
+	buf_put(&t->passed, value);
+	BUF_PUT_LIT(&t->passed, "\r\n");
+}
+
+/* Seconds, or an HTTP date (RFC 9110, 10.2.3); at most a day. */
+static uint64_t read_retry_after(struct str v)
+{
+	uint64_t s;
+	double f;
+	char text[64];
+	if (str_read_u64(v, &s) == 0)
+		return s > 86400 ? 86400000 : s * 1000;
+	if (str_read_double(v, &f) == 0 && f >= 0)
+		return f > 86400 ? 86400000 : (uint64_t)(f * 1000);
+	if (v.n >= sizeof text)
+		return 0;
+	memcpy(text, v.p, v.n);
+	text[v.n] = 0;
+	time_t at = curl_getdate(text, NULL), now = time(NULL);
+	return at > now && at - now <= 86400 ? (uint64_t)(at - now) * 1000 : 0;
+}
+
+static void read_header(struct transfer *t, struct str name, struct str value)
+{
+	uint64_t ms;
+	if (str_eq_nocase(name, STR("content-type"))) {
+		size_t n = value.n < sizeof t->content_type ? value.n : sizeof t->content_type;
+		memcpy(t->content_type, value.p, n);
+		t->head.content_type = str_of(t->content_type, n);
+	} else if (str_eq_nocase(name, STR("content-encoding"))) {
+		t->is_refused = !str_eq_nocase(value, STR("identity"));
+	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
+		if (str_read_u64(value, &ms) == 0 && ms <= 86400000)
+			t->head.retry_after_ms = ms;
+	} else if (str_eq_nocase(name, STR("retry-after"))) {
+		if (!t->head.retry_after_ms)
+			t->head.retry_after_ms = read_retry_after(value);
+	} else if (str_eq_nocase(name, STR("x-should-retry"))) {
+		t->head.should_retry = str_eq_nocase(value, STR("true"));
+	}
+	if (is_passed_on(name))
+		pass_on(t, name, value);
+}
+
+static void head_begin(struct transfer *t)
+{
+	buf_reset(&t->passed);
+	t->head = (struct transfer_head){ .should_retry = -1 };
+	t->is_refused = false;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *data)
+{
+	struct transfer *t = data;
+	struct str line = str_of(p, size * n);
+	t->head_bytes += line.n;
+	if (t->head_bytes > HEAD_BYTES_MAX)
+		return 0;
+	if (str_starts(line, STR("HTTP/"))) {
+		head_begin(t);			/* also after a 100 Continue */
+		return line.n;
+	}
+	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	struct str value = line, name = str_cut(&value, ':');
+	if (value.p)
+		read_header(t, name, str_trim(value));
+	return size * n;
+}
+
+static bool tell_head(struct transfer *t)
+{
+	long status = 0;
+	if (t->is_head_told)
+		return true;
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (t->is_refused || status < 100)
+		return false;
+	t->is_head_told = true;
+	t->head.status = (int)status;
+	t->head.headers = t->passed.failed ? STR_NONE : buf_str(&t->passed);
+	t->h->on_head(t->data, &t->head);
+	return true;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *data)
+{
+	struct transfer *t = data;
+	if (t->wants_pause) {
+		t->is_paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	if (!tell_head(t))
+		return 0;
+	int r = t->h->on_data(t->data, str_of(p, size * n));
+	if (r < 0)
+		return 0;
+	t->wants_pause = r == 1;
+	return size * n;
+}
+
+/* ---- transfers ------------------------------------------------------------------------ */
+
+static CURL *easy_new(void)
+{
+	CURL *e = curl_easy_init();
+	if (!e)
+		return NULL;
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 0L);
+	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
+	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_POST, 1L);
+	return e;
+}
+
+static bool add_header(struct curl_slist **list, const char *name, struct str value)
+{
+	char line[4096];
+	int n = snprintf(line, sizeof line, "%s: " STR_FMT, name, STR_ARG(value));
+	if (n < 0 || (size_t)n >= sizeof line)
+		return false;
+	struct curl_slist *more = curl_slist_append(*list, line);
+	mem_wipe(line, (size_t)n);
+	if (more)
+		*list = more;
+	return more != NULL;
+}
+
+static bool add_key(struct curl_slist **list, enum provider_auth auth, struct str key)
+{
+	char line[4096];
+	if (!key.p || !key.n)
+		return true;
+	switch (auth) {
+	case AUTH_BEARER: {
+		int n = snprintf(line, sizeof line, "Bearer " STR_FMT, STR_ARG(key));
+		bool ok = n > 0 && (size_t)n < sizeof line &&
+			  add_header(list, "Authorization", str_of(line, (size_t)n));
+		mem_wipe(line, sizeof line);
+		return ok;
+	}
+	case AUTH_API_KEY:
+		return add_header(list, "api-key", key);
+	case AUTH_X_API_KEY:
+		return add_header(list, "x-api-key", key);
+	default:
+		return true;
+	}
+}
+
+static struct curl_slist *make_headers(const struct transfer_spec *s)
+{
+	struct curl_slist *list = NULL;
+	const struct snap_deployment *d = s->deployment;
+	const struct snap_header *h = snap_headers(s->snap, d);
+	bool ok = add_header(&list, "Content-Type", STR("application/json")) &&
+		  add_header(&list, "Accept",
+			     s->accept_stream ? STR("text/event-stream") : STR("application/json")) &&
+		  add_header(&list, "Accept-Encoding", STR("identity"));
+	struct curl_slist *more = ok ? curl_slist_append(list, "Expect:") : NULL;
+	ok = more && add_key(&list, (enum provider_auth)d->auth, snap_text(s->snap, d->api_key));
+	for (uint32_t i = 0; ok && i < d->headers.count; i++)
+		ok = add_header(&list, snap_text(s->snap, h[i].name).p, snap_text(s->snap, h[i].value));
+	if (!ok) {
+		curl_slist_free_all(list);
+		return NULL;
+	}
+	return list;
+}
+
+static void transfer_free(struct transfer *t)
+{
+	struct upstream *u = t->u;
+	for (struct transfer **p = &u->resume_first; *p; p = &(*p)->resume_next)
+		if (*p == t) {
+			*p = t->resume_next;
+			break;
+		}
+	if (t->easy) {
+		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+		if (u->n_pool < POOL_MAX)
+			u->pool[u->n_pool++] = t->easy;
+		else
+			curl_easy_cleanup(t->easy);
+	}
+	curl_slist_free_all(t->headers);
+	buf_done(&t->passed);
+	mem_free(t);
+}
+
+static bool set_url(struct transfer *t, const struct transfer_spec *s)
+{
+	char url[URL_MAX];
+	struct str base = snap_text(s->snap, s->deployment->base);
+	if (base.n + s->path.n >= sizeof url)
+		return false;
+	memcpy(url, base.p, base.n);
+	if (s->path.n)
+		memcpy(url + base.n, s->path.p, s->path.n);
+	url[base.n + s->path.n] = 0;
+	return curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK;
+}
+
+struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *s,
+				const struct transfer_handler *h, void *data)
+{
+	struct transfer *t = mem_alloc(sizeof *t);
+	if (!t)
+		return NULL;
+	t->u = u;
+	t->h = h;
+	t->data = data;
+	buf_init(&t->passed, PASSED_BYTES_MAX);
+	head_begin(t);
+	t->easy = u->n_pool ? u->pool[--u->n_pool] : easy_new();
+	t->headers = t->easy ? make_headers(s) : NULL;
+	if (!t->headers || !set_url(t, s)) {
+		transfer_free(t);
+		return NULL;
+	}
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, s->body.p);
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.n);
+	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
+	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+	if (curl_multi_add_handle(u->multi, t->easy) != CURLM_OK) {
+		transfer_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void upstream_cancel(struct transfer *t)
+{
+	MUST(!t->u->is_inside);
+	curl_multi_remove_handle(t->u->multi, t->easy);
+	transfer_free(t);
+}
+
+static void on_kick(uv_timer_t *timer)
+{
+	struct upstream *u = timer->data;
+	struct transfer *t;
+	while ((t = u->resume_first)) {
+		u->resume_first = t->resume_next;
+		t->is_resuming = false;
+		u->is_inside = true;
+		curl_easy_pause(t->easy, CURLPAUSE_CONT);
+		u->is_inside = false;
+	}
+	collect(u);
+}
+
+void upstream_resume(struct transfer *t)
+{
+	t->wants_pause = false;
+	if (!t->is_paused || t->is_resuming)
+		return;
+	t->is_paused = false;
+	t->is_resuming = true;
+	t->resume_next = t->u->resume_first;
+	t->u->resume_first = t;
+	uv_timer_start(&t->u->kick, on_kick, 0, 0);
+}
+
+static enum transfer_end end_of(const struct transfer *t, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return t->is_refused ? TRANSFER_PROTOCOL : TRANSFER_DONE;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:		/* only the connect limit is curl's */
+		return TRANSFER_REFUSED;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return TRANSFER_TLS;
+	case CURLE_WRITE_ERROR:
+		return t->is_refused || t->head_bytes > HEAD_BYTES_MAX || !t->is_head_told
+			       ? TRANSFER_PROTOCOL : TRANSFER_STOPPED;
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_URL_MALFORMAT:
+		return TRANSFER_PROTOCOL;
+	default:
+		return TRANSFER_BROKEN;
+	}
+}
+
+static void finish(struct transfer *t, CURLcode code)
+{
+	long connects = 0;
+	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+	t->u->connects += (uint64_t)connects;
+	if (code == CURLE_OK && !tell_head(t))
+		code = CURLE_WEIRD_SERVER_REPLY;	/* an answer without a body */
+	enum transfer_end end = end_of(t, code);
+	curl_multi_remove_handle(t->u->multi, t->easy);
+	t->h->on_end(t->data, end,
+		     t->is_refused ? "the answer is compressed though identity was asked for"
+				   : curl_easy_strerror(code));
+	transfer_free(t);
+}
+
+static void collect(struct upstream *u)
+{
+	CURLMsg *m;
+	int left;
+	while ((m = curl_multi_info_read(u->multi, &left))) {
+		struct transfer *t = NULL;
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		CURLcode code = m->data.result;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		finish(t, code);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+int upstream_new(uv_loop_t *loop, struct upstream **ret)
+{
+	struct upstream *u = mem_alloc(sizeof *u);
+	if (!u)
+		return -ENOMEM;
+	u->multi = curl_multi_init();
+	if (!u->multi) {
+		mem_free(u);
+		return -ENOMEM;
+	}
+	u->loop = loop;
+	u->open_handles = 2;
+	uv_timer_init(loop, &u->timer);
+	uv_timer_init(loop, &u->kick);
+	u->timer.data = u->kick.data = u;
+	curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
+	curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(u->multi, CURLMOPT_TIMERDATA, u);
+	curl_multi_setopt(u->multi, CURLMOPT_MAXCONNECTS, 1024L);
+	curl_multi_setopt(u->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	*ret = u;
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct upstream *u = h->data;
+	if (--u->open_handles == 0)
+		mem_free(u);
+}
+
+void upstream_close(struct upstream *u)
+{
+	u->is_closing = true;
+	while (u->n_pool)
+		curl_easy_cleanup(u->pool[--u->n_pool]);
+	curl_multi_cleanup(u->multi);	/* closes idle connections: on_socket is called */
+	uv_close((uv_handle_t *)&u->timer, timer_closed);
+	uv_close((uv_handle_t *)&u->kick, timer_closed);
+}
+
+uint64_t upstream_connects(const struct upstream *u)
+{
+	return u->connects;
+}

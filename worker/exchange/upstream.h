@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * upstream.h - HTTP to providers: libcurl's multi interface driven by libuv.
+ *
+ * The one place that knows curl. TLS is always verified; no redirects, no proxies or .netrc
+ * from the environment; credentials go to the host that the configuration names and nowhere
+ * else. Callbacks never come from within upstream_start(), upstream_resume() or
+ * upstream_cancel(). */
+#ifndef UPSTREAM_H
+#define UPSTREAM_H
+
+#include <uv.h>
+
+#include "common/buf.h"
+#include "common/snapshot.h"
+
+struct upstream;			/* one a worker: connection cache, easy-handle pool */
+struct transfer;			/* one HTTP exchange */
+
+enum transfer_end {
+	TRANSFER_DONE,			/* the answer is whole */
+	TRANSFER_REFUSED,		/* no connection: refused, unreachable, no such host, time-out */
+	TRANSFER_TLS,			/* certificate or handshake refused; nothing of ours was sent */
+	TRANSFER_BROKEN,		/* the connection broke before or amid the answer */
+	TRANSFER_PROTOCOL,		/* not HTTP, or refused by us (compressed, too large a head) */
+	TRANSFER_STOPPED		/* on_data returned a negative errno */
+};
+
+struct transfer_head {
+	int status;
+	struct str content_type;
+	struct str headers;		/* "llm_provider-name: value\r\n" lines, allow-listed */
+	uint64_t retry_after_ms;	/* 0 = not told */
+	int should_retry;		/* x-should-retry: 1 true, 0 false, -1 not told */
+};
+
+struct transfer_handler {
+	/* The answer's head is whole. Slices are good until on_end returns. */
+	void (*on_head)(void *data, const struct transfer_head *h);
+	/* 0; 1 = taken, and pause: nothing more until upstream_resume(); negative: stop. */
+	int (*on_data)(void *data, struct str bytes);
+	/* Once, last; the transfer is gone after it. detail: a phrase without secrets. */
+	void (*on_end)(void *data, enum transfer_end end, const char *detail);
+};
+
+struct transfer_spec {
+	const struct snap *snap;
+	const struct snap_deployment *deployment;	/* base, key, headers */
+	struct str path;		/* behind the base */
+	struct str body;		/* stays the caller's until on_end or cancel */
+	bool accept_stream;		/* Accept: text/event-stream */
+	uint64_t connect_timeout_ms;
+};
+
+int upstream_new(uv_loop_t *loop, struct upstream **ret) MUST_USE;
+/* All transfers must be over. Closes its handles on the loop; freed after they closed. */
+void upstream_close(struct upstream *u);
+/* NULL: out of memory. */
+struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *spec,
+				const struct transfer_handler *h, void *data) MUST_USE;
+void upstream_resume(struct transfer *t);
+/* Nobody is called any more. May be used from any callback but on_data and on_head. */
+void upstream_cancel(struct transfer *t);
+/* Connections made so far (for the metric). */
+uint64_t upstream_connects(const struct upstream *u);
+
+#endif

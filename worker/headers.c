@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * headers.c - the response headers that LiteLLM's clients look for (its names), and CORS. */
+#include "common/clock.h"
+#include "common/json_write.h"
+#include "worker/request.h"
+
+static void put_money(struct buf *out, const char *name, int64_t nano)
+{
+	struct json_out o = json_out(out);
+	buf_put_z(out, name);
+	BUF_PUT_LIT(out, ": ");
+	json_put_money(&o, NULL, nano);
+	BUF_PUT_LIT(out, "\r\n");
+}
+
+static void put_str(struct buf *out, const char *name, struct str v)
+{
+	if (!v.p || !v.n)
+		return;
+	buf_put_z(out, name);
+	BUF_PUT_LIT(out, ": ");
+	buf_put(out, v);
+	BUF_PUT_LIT(out, "\r\n");
+}
+
+static void put_u64(struct buf *out, const char *name, uint64_t v)
+{
+	buf_put_z(out, name);
+	BUF_PUT_LIT(out, ": ");
+	buf_put_u64(out, v);
+	BUF_PUT_LIT(out, "\r\n");
+}
+
+static void put_ms(struct buf *out, const char *name, uint64_t ns)
+{
+	buf_printf(out, "%s: %llu.%03llu\r\n", name, (unsigned long long)(ns / NS_PER_MS),
+		   (unsigned long long)(ns / 1000 % 1000));
+}
+
+static void put_cors(struct request *r, struct buf *out)
+{
+	struct snap_part list = snap_settings(r->snap)->cors_origins;
+	struct str origin = r->http ? http_header(r->http, "origin") : STR_NONE;
+	for (uint32_t i = 0; i < list.count; i++) {
+		struct str allowed = snap_name(r->snap, list, i);
+		if (str_eq(allowed, STR("*"))) {
+			BUF_PUT_LIT(out, "access-control-allow-origin: *\r\n");
+			return;
+		}
+		if (origin.n && str_eq(allowed, origin)) {
+			put_str(out, "access-control-allow-origin", origin);
+			BUF_PUT_LIT(out, "vary: Origin\r\n");
+			return;
+		}
+	}
+}
+
+static void put_key(struct request *r, struct buf *out, bool is_final)
+{
+	if (!r->entity || r->is_admin)
+		return;
+	if (r->key.tpm)
+		put_u64(out, "x-litellm-key-tpm-limit", r->key.tpm);
+	if (r->key.rpm)
+		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
+	if (r->key.max_budget_nano >= 0)
+		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
+	if (r->has_claim)
+		put_money(out, "x-litellm-key-spend", r->spend_before_nano + (is_final ? r->cost_nano : 0));
+}
+
+static void put_deployment(struct request *r, struct buf *out)
+{
+	if (r->deployment) {
+		put_str(out, "x-litellm-model-id", snap_text(r->snap, r->deployment->id));
+		put_str(out, "x-litellm-model-api-base", snap_text(r->snap, r->deployment->base));
+		put_str(out, "x-litellm-model-region", snap_text(r->snap, r->deployment->region));
+	}
+	if (r->group)
+		put_str(out, "x-litellm-model-group", snap_text(r->snap, r->group->name));
+	if (r->attempts) {
+		put_u64(out, "x-litellm-attempted-retries", r->retries);
+		put_u64(out, "x-litellm-attempted-fallbacks", r->fallbacks);
+		put_u64(out, "x-litellm-max-retries", r->q.num_retries >= 0 ? (uint64_t)r->q.num_retries
+							: snap_settings(r->snap)->num_retries);
+	}
+}
+
+void request_headers(struct request *r, struct buf *out, bool is_final)
+{
+	uint64_t spent = clock_ns() - r->start_ns;
+	put_cors(r, out);
+	put_str(out, "x-litellm-call-id", r->call_id);
+	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));
+	put_deployment(r, out);
+	put_key(r, out, is_final);
+	if (!r->attempts)
+		return;
+	if (is_final)
+		put_money(out, "x-litellm-response-cost", r->outcome == OUTCOME_INTERNAL || r->outcome == OUTCOME_OK
+								  ? r->cost_nano : 0);
+	put_ms(out, "x-litellm-response-duration-ms", spent);
+	put_ms(out, "x-litellm-overhead-duration-ms", spent > r->upstream_ns ? spent - r->upstream_ns : 0);
+}

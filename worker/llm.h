@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ * llm.h - the neutral form that stands between client dialects and providers.
+ *
+ * A superset in nobody's words: N dialects and M providers need N + M adapters. Adapters are
+ * pure (bytes in, struct out, and back; no socket, clock or log). Everything lives in the
+ * request's arena or points into the client's body. What the neutral form does not know travels
+ * along in `other` as it came, and reaches a provider of the same family. */
+#ifndef LLM_H
+#define LLM_H
+
+#include "common/json.h"
+#include "common/price.h"
+#include "worker/outcome.h"
+
+enum llm_kind { LLM_CHAT, LLM_TEXT, LLM_EMBED, LLM_KINDS };
+enum llm_role { ROLE_SYSTEM, ROLE_DEVELOPER, ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
+
+enum llm_part_kind {
+	PART_TEXT,
+	PART_IMAGE,		/* media */
+	PART_AUDIO,		/* media */
+	PART_FILE,		/* media: documents */
+	PART_TOOL_CALL,		/* id, name, text = arguments as JSON text */
+	PART_TOOL_RESULT,	/* id of the call, name when known, text */
+	PART_REASONING,		/* text, signature */
+	PART_REFUSAL,		/* text */
+	PART_OTHER		/* text = its type; only raw knows the rest */
+};
+struct llm_part {
+	struct llm_part *next;
+	enum llm_part_kind kind;
+	struct str text;
+	struct str id, name;
+	struct str mime, data, url, file_id, filename, detail;	/* media: data is base64 */
+	struct str signature;	/* of reasoning; opaque */
+	bool is_custom;		/* a call of a TOOL_CUSTOM: text is free text, not JSON */
+	const struct json *raw;	/* the part as the client wrote it; NULL for a plain string */
+};
+struct llm_message {
+	struct llm_message *next;
+	enum llm_role role;
+	struct str name;
+	struct llm_part *parts;
+	const struct json *raw;
+};
+enum llm_tool_kind {
+	TOOL_FUNCTION,
+	TOOL_CUSTOM,		/* its input is free text; schema = JSON text of the format */
+	TOOL_OTHER		/* a vendor's own: name = its type, schema = JSON text of it all */
+};
+struct llm_tool {
+	struct llm_tool *next;
+	enum llm_tool_kind kind;
+	struct str name, description;
+	struct str schema;	/* JSON text of the parameters; .p NULL: none */
+	bool strict;
+};
+enum llm_tool_choice { CHOICE_UNSET, CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED };
+enum llm_format { FORMAT_UNSET, FORMAT_TEXT, FORMAT_JSON, FORMAT_SCHEMA };
+
+struct llm_other {		/* a member that the neutral form does not know */
+	struct llm_other *next;
+	struct str name, json;
+};
+enum { LLM_STOP_MAX = 16 };
+
+struct llm_request {
+	enum llm_kind kind;
+	struct str model;		/* as the client asked */
+	bool is_stream, wants_usage;	/* wants_usage: stream_options.include_usage */
+	struct llm_message *messages;	/* chat */
+	unsigned n_messages;
+	struct llm_tool *tools;
+	bool uses_functions;		/* tools came as OpenAI's old `functions`: answer likewise */
+	enum llm_tool_choice tool_choice;
+	struct str tool_choice_name;
+	bool has_parallel_tool_calls, parallel_tool_calls;
+	enum llm_format format;
+	struct str format_name, format_description, format_schema;	/* JSON text of the schema */
+	bool format_strict;
+	/* Numbers stay text: .p NULL = not given. */
+	struct str temperature, top_p, top_k, seed, presence_penalty, frequency_penalty;
+	struct str stop[LLM_STOP_MAX];
+	unsigned n_stop;
+	uint64_t max_tokens;		/* max_tokens or max_completion_tokens; 0 = not given */
+	uint64_t n;			/* choices; 1 */
+	struct str reasoning_effort, user;
+	struct str prompt_suffix;	/* completions: suffix */
+	/* completions: prompts; embeddings: inputs. Strings, or token arrays as JSON text. */
+	struct str *inputs;
+	bool inputs_are_tokens;
+	unsigned n_inputs;
+	struct str encoding_format;	/* "float", "base64", or .p NULL */
+	uint64_t dimensions;		/* 0 = not given */
+	struct llm_other *other;
+	/* What the gateway itself takes from the body (LiteLLM's extras), and strips. */
+	const struct json *metadata, *fallbacks, *mock_response;
+	int64_t num_retries;		/* -1 = not given */
+	double timeout_s, stream_timeout_s;	/* 0 = not given */
+	bool disable_fallbacks, drop_params;
+	/* The client's own bytes, for the short way. */
+	struct str body;
+	const struct json *root;
+	uint64_t prompt_bytes;		/* bytes of text in the prompt, tools and schemas */
+	uint64_t media_parts;
+};
+
+enum llm_event_kind {
+	EV_START,		/* id, model: once, first */
+	EV_TEXT,		/* choice, text */
+	EV_REASONING,		/* choice, text, signature */
+	EV_REFUSAL,		/* choice, text */
+	EV_TOOL_START,		/* choice, tool (index), id, name */
+	EV_TOOL_ARGS,		/* choice, tool, text: a piece of the arguments */
+	EV_FINISH,		/* choice, finish */
+	EV_USAGE,		/* usage: the largest of each counter counts */
+	EV_VECTOR,		/* embeddings: choice = index, text = JSON array or base64 */
+	EV_ERROR,		/* error */
+	EV_END			/* once, last: the provider said that it is done */
+};
+enum llm_finish { FINISH_NONE, FINISH_STOP, FINISH_LENGTH, FINISH_TOOL_CALLS, FINISH_FILTER,
+		  FINISH_FUNCTION };
+
+struct llm_error {
+	enum outcome outcome;
+	int status;			/* the provider's HTTP status; 0 = none */
+	struct str message;		/* scrubbed: no key, printable */
+	struct str type, code, param;	/* the provider's own, or .p NULL */
+	uint64_t retry_after_ms;	/* 0 = not told */
+	bool must_not_retry;		/* the provider said so */
+};
+struct llm_event {
+	enum llm_event_kind kind;
+	unsigned choice, tool;
+	enum llm_finish finish;
+	struct str text, id, name, model, signature;
+	struct str native;		/* finish reason in the provider's words */
+	struct usage usage;
+	const struct llm_error *error;
+	int64_t created_s;		/* EV_START: 0 = unknown */
+};
+/* Return 0 to go on or a negative errno to stop. Slices are good until it returns. */
+typedef int llm_emit_fn(void *data, const struct llm_event *ev);
+
+/* What the gateway must know of an answer, whichever way it takes. */
+struct llm_tally {
+	struct usage usage;		/* largest of each counter seen */
+	bool has_usage;
+	bool has_content;		/* text, reasoning, refusal or tool call was seen */
+	bool is_done;			/* a clean end was seen */
+	bool has_error;
+	struct llm_error error;		/* when has_error; slices in the arena */
+	enum llm_finish finish;
+	uint64_t content_bytes;		/* of text, reasoning and arguments */
+	uint64_t estimate_milli;	/* tokens x 1000, by estimate_tokens_milli() */
+	uint64_t events;
+};
+void llm_tally_event(struct llm_tally *t, const struct llm_event *ev);
+void llm_tally_usage(struct llm_tally *t, const struct usage *u);
+
+/* Tokens x 1000 of a text, without vocabulary: one pass over character classes. */
+uint64_t estimate_tokens_milli(struct str text);
+/* An upper bound for byte-level BPE: one token a byte, plus what the vendor's template adds
+ * per message and tool; media by their own worst case. */
+uint64_t estimate_prompt_worst(const struct llm_request *q);
+/* The likely number. */
+uint64_t estimate_prompt(const struct llm_request *q);
+
+const char *llm_finish_name(enum llm_finish f);	/* OpenAI's words: "stop", "tool_calls" ... */
+/* Any vendor's word for it; an unknown one is FINISH_STOP. A word that means failure ("error",
+ * "abort") is FINISH_NONE. */
+enum llm_finish llm_finish_of(struct str native);
+
+/* An error body or event, parsed (NULL: it is no JSON) and as text: finds message, type, code and
+ * the time to wait wherever they stand, and decides the outcome. status 0: it came inside an
+ * answer that began well. Everything in *ret is scrubbed or a word. */
+void llm_read_error(struct arena *a, int status, const struct json *root, struct str text,
+		    struct str key, struct llm_error *ret);
+/* "litellm.RateLimitError: OpenAIException - text", as clients of LiteLLM expect the errors of
+ * providers; text as it is where the outcome is our own. */
+struct str llm_error_message(struct arena *a, enum outcome o, struct str provider, struct str text);
+/* The outcome that LiteLLM's name stands for: "RateLimitError". OUTCOME_OK: none. */
+enum outcome llm_outcome_of_class(struct str name);
+
+/* Replaces what looks like a key ("sk-...", "Bearer ...", the key given) by "***"; makes the
+ * rest printable; cuts at 2 KiB. */
+struct str llm_scrub(struct arena *a, struct str text, struct str key);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ * main.c - a worker's life: map the board, hear from the master, listen, serve, drain, end.
+ *
+ * Started by the master with descriptors by number (common/link_proto.h). It holds no
+ * configuration file, no database and no master key. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/link_proto.h"
+#include "common/log.h"
+#include "worker/client/tls.h"
+#include "worker/exchange/exchange.h"
+#include "worker/exchange/upstream.h"
+#include "worker/later.h"
+#include "worker/link.h"
+#include "worker/request.h"
+#include "worker/settle/flusher.h"
+
+enum { BEAT_MS = 250 };
+
+struct snap *worker_snap(struct worker *w)
+{
+	return w->snap;
+}
+
+static uint64_t oldest_generation(const struct worker *w)
+{
+	uint64_t oldest = snap_head(w->snap)->generation;
+	for (const struct request *r = w->requests; r; r = r->next) {
+		uint64_t g = snap_head(r->snap)->generation;
+		oldest = g < oldest ? g : oldest;
+	}
+	return oldest;
+}
+
+/* The drain is over when nobody is left, or its time is. */
+static void check_drain(struct worker *w, uint64_t now)
+{
+	if (!w->is_draining)
+		return;
+	if (connections_open(w) == 0) {
+		uv_stop(w->loop);
+		return;
+	}
+	if (now < w->drain_until_ns)
+		return;
+	LOG(LOG_WARN, "drain.cut", F_INT("requests", w->n_requests),
+	    F_INT("connections", connections_open(w)));
+	for (struct request *r = w->requests, *next; r; r = next) {
+		next = r->next;
+		exchange_cancel(r);
+		request_fail(r, OUTCOME_DRAINING, NULL, "the gateway is shutting down");
+		request_end(r);
+	}
+	connections_abort(w);
+	uv_stop(w->loop);
+}
+
+static void on_beat(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+	uint64_t now = clock_ns();
+	uint64_t before = atomic_load_explicit(&w->row->beat_ns, memory_order_relaxed);
+	uint64_t lag = before && now > before + BEAT_MS * NS_PER_MS ? now - before - BEAT_MS * NS_PER_MS : 0;
+	atomic_store_explicit(&w->row->beat_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&w->row->loop_lag_ns, lag, memory_order_relaxed);
+	atomic_store_explicit(&w->row->oldest_generation, oldest_generation(w), memory_order_relaxed);
+	atomic_store_explicit(&w->metrics->upstream_connects, upstream_connects(w->upstream),
+			      memory_order_relaxed);
+	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);
+	check_drain(w, now);
+}
+
+void worker_drain(struct worker *w, uint64_t limit_ms)
+{
+	uint64_t until = clock_ns() + limit_ms * NS_PER_MS;
+	if (w->is_draining) {
+		w->drain_until_ns = until < w->drain_until_ns ? until : w->drain_until_ns;
+		return;
+	}
+	LOG(LOG_INFO, "drain.begin", F_INT("requests", w->n_requests), F_INT("limit_ms", limit_ms));
+	w->is_draining = true;
+	w->drain_until_ns = until;
+	listener_stop_all(w);
+	connections_drain(w);
+	uv_timer_start(&w->beat, on_beat, 0, BEAT_MS / 10);
+}
+
+static void make_tls(struct worker *w, struct snap *s)
+{
+	const struct snap_settings *set = snap_settings(s);
+	struct tls_context *c = NULL;
+	char why[256];
+	if (!set->tls_certificate.at)
+		return;
+	if (tls_context_new_pem(snap_text(s, set->tls_certificate), snap_text(s, set->tls_key), &c, why) < 0) {
+		LOG(LOG_ERROR, "tls.refused", F_Z("why", why));
+		return;
+	}
+	if (w->tls)
+		tls_context_replace(w->tls, c);
+	else
+		w->tls = c;
+}
+
+void worker_adopt(struct worker *w, struct snap *s)
+{
+	make_tls(w, s);
+	snap_unref(w->snap);
+	w->snap = s;
+	log_threshold = (enum log_level)snap_settings(s)->log_level;
+	atomic_store_explicit(&w->row->generation, snap_head(s)->generation, memory_order_release);
+}
+
+static int listen_all(struct worker *w, const struct link_start *start)
+{
+	for (unsigned i = 0; i < start->n_listeners; i++) {
+		struct listener *l;
+		bool tls = start->tls_bits >> i & 1;
+		if (tls && !w->tls)
+			return -EKEYREJECTED;
+		int err = listener_start(w, FD_LISTEN_0 + (int)i, tls ? w->tls : NULL, &l);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int start(struct worker *w, struct link_start *begin)
+{
+	int err = board_map(FD_BOARD, &w->board);
+	if (err < 0)
+		return err;
+	w->link_fd = FD_LINK;
+	w->loop = uv_default_loop();
+	if ((err = link_begin(w, begin)) < 0)
+		return err;
+	w->id_high = hash_random_u64();
+	w->id_low = hash_random_u64();
+	w->pool = budget_pool_new(&w->board, w->slot);
+	if (!w->pool)
+		return -ENOMEM;
+	if ((err = flusher_start(w->journal, w->row, &w->flusher)) < 0 ||
+	    (err = wheel_new(w->loop, &w->wheel)) < 0 ||
+	    (err = upstream_new(w->loop, &w->upstream)) < 0)
+		return err;
+	struct snap *first = w->snap;
+	w->snap = NULL;
+	worker_adopt(w, first);
+	uv_timer_init(w->loop, &w->beat);
+	w->beat.data = w;
+	uv_timer_start(&w->beat, on_beat, 0, BEAT_MS);
+	if ((err = listen_all(w, begin)) < 0)
+		return err;
+	return link_run(w);
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker w;
+	struct link_start begin = { 0 };
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		puts("llmgw-worker " LLMGW_VERSION);
+		return 0;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);	/* a terminal's ^C is the master's business */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (hash_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+		return 1;
+	int err = start(&w, &begin);
+	if (err < 0) {
+		LOG(LOG_ERROR, "worker.start_failed", F_Z("why", strerror(-err)), F_INT("errno", -err));
+		return 1;
+	}
+	LOG(LOG_INFO, "worker.ready", F_INT("pid", getpid()),
+	    F_INT("generation", snap_head(w.snap)->generation));
+	uv_run(w.loop, UV_RUN_DEFAULT);
+	flusher_stop(w.flusher);
+	LOG(LOG_INFO, "worker.end", F_INT("requests", w.n_requests));
+	return 0;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ * request.c - THE MAP: the whole life of a request, in order. Nothing else calls a stage.
+ *
+ *   client -> decide -> exchange -> settle
+ *
+ * A stage returns STEP_NEXT, STEP_WAIT (and arranges request_resume() later) or STEP_DONE (an
+ * answer has been given). A request ends exactly once, in request_end(). */
+#include "worker/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "worker/admin/relay.h"
+#include "worker/client/intake.h"
+#include "worker/decide/decide.h"
+#include "worker/exchange/exchange.h"
+#include "worker/settle/access_log.h"
+#include "worker/settle/account.h"
+
+struct stage {
+	const char *name;
+	enum step (*run)(struct request *r);
+};
+
+static const struct stage stages[] = {
+	{ "endpoint", intake_endpoint },	/* what is asked for? */
+	{ "auth", auth_check },			/* who is asking? */
+	{ "body", intake_body },		/* all of it, please */
+	{ "own", intake_own },			/* the gateway's own answers end here */
+	{ "parse", intake_parse },		/* what do they say? */
+	{ "route", route_resolve },		/* who can answer? */
+	{ "limits", limits_take },		/* may they ask this, now? */
+	{ "account", account_reserve },		/* can we write down what it costs? */
+	{ "exchange", exchange_start },		/* ask, translate, stream back */
+};
+
+/* The one place where a request moves on. */
+void request_resume(struct request *r)
+{
+	MUST(!r->is_resuming);
+	r->is_waiting = false;
+	r->is_resuming = true;
+	while (r->stage < COUNT(stages)) {
+		switch (stages[r->stage].run(r)) {
+		case STEP_NEXT:
+			r->stage++;
+			break;
+		case STEP_WAIT:
+			r->stage++;
+			r->is_waiting = true;
+			r->is_resuming = false;
+			return;
+		case STEP_DONE:
+			r->is_resuming = false;
+			request_end(r);
+			return;
+		}
+	}
+	MUST(!"the last stage waits or answers");
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static struct arena *take_arena(struct worker *w)
+{
+	return w->n_spare ? w->spare_arenas[--w->n_spare]
+			  : arena_new(snap_settings(w->snap)->request_memory_max);
+}
+
+static void give_arena(struct worker *w, struct arena *a)
+{
+	if (w->n_spare < SPARE_ARENAS) {
+		arena_reset(a);
+		w->spare_arenas[w->n_spare++] = a;
+	} else {
+		arena_free(a);
+	}
+}
+
+/* A counter spread over 64 bits by a bijection (splitmix64's), beside 64 random bits of this
+ * worker's life: never twice, and not to be guessed from one another in practice. */
+static void make_id(struct worker *w, uint8_t id[16])
+{
+	uint64_t x = w->id_low++ + w->id_high;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	x ^= x >> 31;
+	memcpy(id, &w->id_high, 8);
+	memcpy(id + 8, &x, 8);
+	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+static bool is_good_call_id(struct str s)
+{
+	if (!s.n || s.n > 128)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || s.p[i] == 0x7f || (unsigned char)s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+static struct str make_call_id(struct request *r)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct str given = http_header(r->http, "x-litellm-call-id");
+	char text[36];
+	if (is_good_call_id(given))
+		return arena_dup(r->mem, given);
+	for (unsigned i = 0, at = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[at++] = '-';
+		text[at++] = digits[r->id[i] >> 4];
+		text[at++] = digits[r->id[i] & 15];
+	}
+	return arena_dup(r->mem, str_of(text, sizeof text));
+}
+
+static void link_request(struct worker *w, struct request *r)
+{
+	r->next = w->requests;
+	if (r->next)
+		r->next->prev = r;
+	w->requests = r;
+	w->n_requests++;
+	atomic_store_explicit(&w->row->requests, w->n_requests, memory_order_relaxed);
+}
+
+static void unlink_request(struct worker *w, struct request *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		w->requests = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	w->n_requests--;
+	atomic_store_explicit(&w->row->requests, w->n_requests, memory_order_relaxed);
+}
+
+struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
+{
+	struct arena *a = take_arena(w);
+	struct request *r = a ? arena_alloc(a, sizeof *r) : NULL;
+	if (!r) {
+		arena_free(a);
+		return NULL;
+	}
+	r->w = w;
+	r->conn = c;
+	r->mem = a;
+	r->http = h;
+	r->snap = snap_ref(worker_snap(w));
+	r->start_ns = clock_ns();
+	r->start_wall_ns = clock_wall_ns();
+	r->outcome = OUTCOME_INTERNAL;
+	r->q.num_retries = -1;
+	memcpy(r->client_ip, conn_address(c), sizeof r->client_ip);
+	make_id(w, r->id);
+	link_request(w, r);
+	r->call_id = make_call_id(r);
+	request_resume(r);
+	return w->requests == r ? r : NULL;	/* it may have ended, and then r is no more */
+}
+
+void request_body_done(struct request *r)
+{
+	request_resume(r);
+}
+
+void request_body_failed(struct request *r, enum outcome o)
+{
+	request_fail(r, o, NULL, "%s",
+		     o == OUTCOME_TOO_LARGE ? "Request size is too large" : "the body did not come in time");
+	request_end(r);
+}
+
+void request_drained(struct request *r)
+{
+	exchange_drained(r);
+}
+
+void request_client_gone(struct request *r)
+{
+	r->is_client_gone = true;
+	r->conn = NULL;
+	r->http = NULL;
+	if (r->is_resuming)
+		return;			/* the stage under way ends it */
+	r->outcome = OUTCOME_CLIENT_GONE;
+	if (r->is_streaming)
+		METRIC_ADD(r->w->metrics, streams_client_gone, 1);
+	exchange_cancel(r);
+	relay_cancel(r);
+	request_end(r);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------- */
+
+static int status_of(const struct request *r, enum outcome o, const struct llm_error *e)
+{
+	(void)e;
+	return snap_settings(r->snap)->flags & SET_OLD_STATUSES ? outcome_rows[o].old_status
+								: outcome_rows[o].status;
+}
+
+static const struct dialect *dialect_of(const struct request *r)
+{
+	if (r->dialect)
+		return r->dialect;
+	return r->endpoint && r->endpoint->dialect ? r->endpoint->dialect : &dialect_openai_chat;
+}
+
+static void add_error_headers(struct request *r, const struct llm_error *e, struct buf *out)
+{
+	if (e->retry_after_ms)
+		buf_printf(out, "retry-after: %llu\r\n",
+			   (unsigned long long)((e->retry_after_ms + 999) / 1000));
+	if (r->retries || r->fallbacks)		/* we have tried; a client need not do it again */
+		BUF_PUT_LIT(out, "x-should-retry: false\r\n");
+	if (e->outcome == OUTCOME_NO_KEY || e->outcome == OUTCOME_KEY_UNKNOWN)
+		BUF_PUT_LIT(out, "www-authenticate: Bearer\r\n");
+}
+
+enum step request_fail_with(struct request *r, const struct llm_error *e)
+{
+	const struct dialect *d = dialect_of(r);
+	struct buf body, headers;
+	int status = status_of(r, e->outcome, e);
+	struct str call_id = snap_settings(r->snap)->flags & SET_CALL_ID_IN_ERRORS ? r->call_id : STR_NONE;
+	r->outcome = e->outcome;
+	if (!r->conn)
+		return STEP_DONE;
+	buf_init(&body, 65536);
+	d->write_error(&body, e, e->outcome, status, call_id, r->is_streaming);
+	if (r->is_streaming) {
+		conn_reply_piece(r->conn, buf_str(&body));
+		conn_close_after(r->conn);
+		conn_reply_end(r->conn);
+		buf_done(&body);
+		return STEP_DONE;
+	}
+	buf_init(&headers, 32768);
+	BUF_PUT_LIT(&headers, "content-type: application/json\r\n");
+	r->status = status;
+	add_error_headers(r, e, &headers);
+	request_headers(r, &headers, true);
+	conn_reply(r->conn, status, buf_str(&headers), buf_str(&body));
+	buf_done(&headers);
+	buf_done(&body);
+	return STEP_DONE;
+}
+
+enum step request_fail(struct request *r, enum outcome o, const char *param, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+	struct llm_error e = { .outcome = o, .message = str_of(text, len), .param = str_z(param) };
+	return request_fail_with(r, &e);
+}
+
+enum step request_reply(struct request *r, int status, const char *type, struct str body)
+{
+	struct buf headers;
+	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_BAD_REQUEST;
+	r->status = status;
+	if (!r->conn)
+		return STEP_DONE;
+	buf_init(&headers, 32768);
+	buf_printf(&headers, "content-type: %s\r\n", type);
+	request_headers(r, &headers, true);
+	conn_reply(r->conn, status, buf_str(&headers), body);
+	buf_done(&headers);
+	return STEP_DONE;
+}
+
+static void count_end(struct request *r, uint64_t now_ns)
+{
+	struct metric_row *m = r->w->metrics;
+	uint64_t all = now_ns - r->start_ns;
+	METRIC_ADD(m, requests, 1);
+	if (r->status / 100 == 2)
+		METRIC_ADD(m, requests_2xx, 1);
+	else if (r->status / 100 == 4)
+		METRIC_ADD(m, requests_4xx, 1);
+	else if (r->status / 100 == 5)
+		METRIC_ADD(m, requests_5xx, 1);
+	METRIC_TIME(m, duration, all);
+	if (!r->is_streaming && r->attempts)
+		METRIC_TIME(m, overhead, all > r->upstream_ns ? all - r->upstream_ns : 0);
+	if (r->is_streaming)
+		atomic_fetch_sub_explicit(&r->w->row->streams, 1, memory_order_relaxed);
+}
+
+void request_end(struct request *r)
+{
+	struct worker *w = r->w;
+	MUST(!r->is_over);
+	r->is_over = true;
+	exchange_cancel(r);
+	account_settle(r);
+	count_end(r, clock_ns());
+	access_log(r);
+	if (r->conn)
+		conn_forget_request(r->conn);
+	unlink_request(w, r);
+	snap_unref(r->snap);
+	give_arena(w, r->mem);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * request.h - one request from its first header to its settled record. request.c is the map.
+ *
+ * Stages read and write these members; who writes which is said beside it. A request is made
+ * when its head has arrived and ends exactly once, in request_end(). */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "common/budget.h"
+#include "common/directory.h"
+#include "common/journal.h"
+#include "common/snapshot.h"
+#include "worker/client/connection.h"
+#include "worker/client/dialect.h"
+#include "worker/client/endpoint.h"
+#include "worker/llm.h"
+#include "worker/worker.h"
+
+enum step { STEP_NEXT, STEP_WAIT, STEP_DONE };	/* go on; request_resume() later; answered */
+
+struct exchange;
+struct relay_call;
+
+struct request {
+	struct worker *w;
+	struct connection *conn;		/* NULL once the client is gone or has its answer */
+	struct arena *mem;
+	struct snap *snap;			/* one generation, to the end */
+	const struct http_request *http;	/* valid while conn is not NULL */
+	struct request *next, *prev;		/* all requests of the worker */
+	unsigned stage;
+	bool is_waiting, is_resuming, is_over, is_client_gone;
+	/* made at the beginning */
+	uint8_t id[16];
+	struct str call_id;			/* x-litellm-call-id: a UUID, or what the client sent */
+	uint64_t start_ns, start_wall_ns;
+	uint8_t client_ip[16];
+	/* endpoint */
+	const struct endpoint *endpoint;
+	struct str path_model;			/* of /engines/{model}/..., else .p NULL */
+	/* auth */
+	struct dir_key key;			/* slices copied into the arena */
+	bool is_admin;
+	/* read */
+	struct llm_request q;
+	const struct dialect *dialect;
+	/* limits, account */
+	struct board_entity *entity;		/* of the key; NULL for the master key */
+	uint64_t tokens_taken;			/* from the key's tpm word */
+	struct budget_claim claim;
+	struct budget_level levels[BOARD_LEVELS];
+	uint32_t n_levels;
+	bool has_claim, has_intent;
+	int64_t reserve_nano, spend_before_nano;
+	/* route */
+	const struct snap_group *group;		/* the one under way */
+	struct str requested_model;
+	/* exchange */
+	struct exchange *exchange;
+	const struct snap_deployment *deployment;	/* the one that answers or answered */
+	uint32_t deployment_index;
+	unsigned attempts, retries, fallbacks;
+	uint64_t upstream_ns;			/* time spent waiting for providers */
+	uint64_t first_token_wall_ns, first_token_ns;
+	bool is_streaming;			/* the head of a streamed answer has gone out */
+	struct llm_tally tally;			/* final, for settle */
+	int64_t cost_nano;
+	/* the end */
+	enum outcome outcome;
+	int status;				/* given to the client; 0 = none */
+	struct relay_call *relay;		/* management call under way */
+};
+
+/* From the connection. */
+struct request *request_begin(struct worker *w, struct connection *c,
+			      const struct http_request *h);	/* NULL: answered or out of memory */
+void request_body_done(struct request *r);
+void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
+void request_client_gone(struct request *r);
+void request_drained(struct request *r);
+
+/* From stages that wait. */
+void request_resume(struct request *r);
+
+/* Ends with an error in the client's dialect: message printf-like; returns STEP_DONE. */
+enum step request_fail(struct request *r, enum outcome o, const char *param, const char *fmt, ...)
+	PRINTF(4, 5);
+enum step request_fail_with(struct request *r, const struct llm_error *e);
+/* Ends with a whole answer that the gateway itself makes (admin, models, health). */
+enum step request_reply(struct request *r, int status, const char *type, struct str body);
+/* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
+void request_end(struct request *r);
+
+/* The headers that every answer carries (litellm.md 4.4). */
+void request_headers(struct request *r, struct buf *out, bool is_final);
+
+#endif

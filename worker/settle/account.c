@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ * account.c - the money of one request: reserve, follow, settle. See account.h.
+ *
+ * Before the first byte goes to a provider the worst case is reserved at every level and an
+ * INTENT stands in the journal; at the end SETTLE carries the real cost. In strict estimation
+ * the reserve is a true upper bound, so a budget is never overspent. */
+#include "worker/settle/account.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/gcra.h"
+#include "worker/settle/flusher.h"
+
+static const struct snap_settings *set_of(const struct request *r)
+{
+	return snap_settings(r->snap);
+}
+
+/* ---- how much ------------------------------------------------------------------------------- */
+
+static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
+{
+	uint64_t n = r->q.n ? r->q.n : 1;
+	if (r->q.kind == LLM_EMBED)
+		return 0;
+	if (r->q.max_tokens)
+		return r->q.max_tokens * n;
+	return (d->max_output_tokens ? d->max_output_tokens : set_of(r)->default_max_tokens) * n;
+}
+
+static int64_t worst_case(struct request *r, const struct snap_deployment *d)
+{
+	uint64_t in = set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
+	uint64_t out = answer_tokens(r, d);
+	if (d->max_input_tokens && in > d->max_input_tokens)
+		in = d->max_input_tokens;	/* more than that a provider refuses */
+	return price_worst(&d->price, in, out);
+}
+
+static int64_t worst_of_group(struct request *r)
+{
+	int64_t most = 0;
+	for (uint32_t i = 0; i < r->group->members.count; i++) {
+		int64_t one = worst_case(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
+		most = one > most ? one : most;
+	}
+	return most;
+}
+
+int64_t account_cost(struct request *r, struct usage *ret_usage)
+{
+	const struct llm_tally *t = &r->tally;
+	struct usage u = t->usage;
+	if (!t->has_usage && (t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)) {
+		u.input = estimate_prompt(&r->q);
+		u.output = (t->estimate_milli + 999) / 1000;
+		u.estimated = true;
+	} else if (t->has_usage && !t->is_done && t->estimate_milli / 1000 > u.output) {
+		u.output = t->estimate_milli / 1000;	/* broken off after an early count */
+		u.estimated = true;
+	}
+	usage_clamp(&u);
+	*ret_usage = u;
+	return r->deployment ? price_cost(&r->deployment->price, &u) : 0;
+}
+
+/* ---- reserve ---------------------------------------------------------------------------------- */
+
+static bool is_priced(const struct request *r)
+{
+	for (uint32_t i = 0; i < r->group->members.count; i++) {
+		const struct price *p =
+			&snap_deployment(r->snap, snap_member(r->snap, r->group, i))->price;
+		if (p->flags & PRICE_KNOWN && !(p->flags & PRICE_FREE))
+			return true;
+	}
+	return false;
+}
+
+static enum step refuse_budget(struct request *r, enum budget_verdict verdict, int64_t left)
+{
+	int64_t settled, reserved, max = r->key.max_budget_nano;
+	uint32_t parallel;
+	if (verdict == BUDGET_PARALLEL) {
+		METRIC_ADD(r->w->metrics, limited, 1);
+		return request_fail(r, OUTCOME_RATE_LIMITED, NULL,
+				    "Rate limit exceeded for api_key: " STR_FMT
+				    ". Limit type: max_parallel_requests. Current limit: %u, Remaining: 0.",
+				    STR_ARG(r->key.last4), r->key.max_parallel);
+	}
+	METRIC_ADD(r->w->metrics, budget_refused, 1);
+	budget_read(&r->w->board, r->key.entity, &settled, &reserved, &parallel);
+	return request_fail(r, OUTCOME_BUDGET_SPENT, NULL,
+			    "Budget has been exceeded! Key=" STR_FMT " (" STR_FMT
+			    ") Current cost: %.9g, Max budget: %.9g. This request may cost up to %.9g, "
+			    "%.9g is set aside for requests under way, %.9g is left.",
+			    STR_ARG(r->key.alias), STR_ARG(r->key.last4), (double)settled / 1e9,
+			    (double)max / 1e9, (double)r->reserve_nano / 1e9, (double)reserved / 1e9,
+			    (double)(left > 0 ? left : 0) / 1e9);
+}
+
+static void append(struct request *r, struct journal_record *rec)
+{
+	uint64_t seq = journal_append(r->w->journal, rec);
+	atomic_store_explicit(&r->w->row->journal_last, seq, memory_order_release);
+	flusher_wake(r->w->flusher);
+}
+
+static void fill(const struct request *r, struct journal_record *rec, enum journal_kind kind)
+{
+	*rec = (struct journal_record){ 0 };
+	rec->kind = (uint8_t)kind;
+	rec->endpoint = (uint8_t)endpoint_number(r->endpoint);
+	memcpy(rec->request_id, r->id, sizeof rec->request_id);
+	memcpy(rec->client_ip, r->client_ip, sizeof rec->client_ip);
+	rec->key_id = r->key.id;
+	rec->start_ns = r->start_wall_ns;
+	rec->reserve_nano = r->reserve_nano;
+	size_t n = r->requested_model.n < sizeof rec->model ? r->requested_model.n : sizeof rec->model;
+	memcpy(rec->model, r->requested_model.p, n);
+	n = r->q.user.n < sizeof rec->end_user ? r->q.user.n : sizeof rec->end_user;
+	if (n)
+		memcpy(rec->end_user, r->q.user.p, n);
+}
+
+/* Every admitted request still owes its SETTLE: room for those is kept back. */
+static bool has_room(const struct worker *w)
+{
+	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
+	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
+	return journal_room(w->journal, committed) >= owed + 2;
+}
+
+enum step account_reserve(struct request *r)
+{
+	struct worker *w = r->w;
+	enum money_reason down = (enum money_reason)atomic_load_explicit(&w->board.head->money_down,
+									 memory_order_relaxed);
+	enum budget_verdict verdict;
+	uint32_t level;
+	int64_t left;
+	if (down != MONEY_OK && is_priced(r)) {
+		METRIC_ADD(w->metrics, money_down, 1);
+		return request_fail(r, OUTCOME_MONEY_DOWN, NULL, "spend cannot be recorded: %s",
+				    money_reason_text(down));
+	}
+	if (!has_room(w)) {
+		METRIC_ADD(w->metrics, journal_full, 1);
+		return request_fail(r, OUTCOME_OVERLOADED, NULL,
+				    "spend records come faster than the database takes them");
+	}
+	r->reserve_nano = worst_of_group(r);
+	r->n_levels = 1;
+	r->levels[0] = (struct budget_level){ .entity = r->key.entity,
+					      .max_parallel = r->key.max_parallel,
+					      .max_nano = r->is_admin ? -1 : r->key.max_budget_nano };
+	int err = budget_admit(w->pool, r->levels, r->n_levels, r->reserve_nano, r->id, &r->claim,
+			       &verdict, &level, &left);
+	if (err == -EDQUOT)
+		return refuse_budget(r, verdict, left);
+	if (err < 0)
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many requests are under way");
+	r->has_claim = true;
+	r->claim.slot->key_id = r->key.id;
+	r->claim.slot->start_wall_ns = r->start_wall_ns;
+	r->claim.slot->endpoint = endpoint_number(r->endpoint);
+	r->spend_before_nano = atomic_load_explicit(&r->entity->settled, memory_order_relaxed);
+	struct journal_record rec;
+	fill(r, &rec, JOURNAL_INTENT);
+	append(r, &rec);
+	r->has_intent = true;
+	return STEP_NEXT;
+}
+
+static int extend(struct request *r, int64_t to_nano)
+{
+	int err = 0;
+	if (to_nano <= r->reserve_nano)
+		return 0;
+	err = budget_extend(r->w->pool, &r->claim, r->levels, r->n_levels, to_nano - r->reserve_nano);
+	if (err == 0)
+		r->reserve_nano = to_nano;
+	return err;
+}
+
+int account_cover(struct request *r, const struct snap_deployment *d)
+{
+	return extend(r, worst_case(r, d));
+}
+
+void account_dispatched(struct request *r, const struct snap_deployment *d)
+{
+	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
+	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
+}
+
+int account_progress(struct request *r)
+{
+	struct board_slot *slot = r->claim.slot;
+	struct usage u;
+	int64_t cost = account_cost(r, &u);
+	atomic_store_explicit(&slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
+	atomic_store_explicit(&slot->tokens_out, (uint32_t)u.output, memory_order_relaxed);
+	atomic_store_explicit(&slot->running_nano, cost, memory_order_relaxed);
+	return extend(r, cost);
+}
+
+/* ---- settle ------------------------------------------------------------------------------------ */
+
+static void correct_tokens(struct request *r, const struct usage *u)
+{
+	struct gcra_limit limit = { .per_minute = r->key.tpm };
+	uint64_t real = u->input + u->output;
+	if (!r->key.tpm || r->is_admin)
+		return;
+	if (real > r->tokens_taken)
+		gcra_charge(&r->entity->tpm_tat, limit, clock_ns(), real - r->tokens_taken);
+	else if (real < r->tokens_taken)
+		gcra_refund(&r->entity->tpm_tat, limit, clock_ns(), r->tokens_taken - real);
+}
+
+static unsigned flags_of(const struct request *r, const struct usage *u)
+{
+	unsigned f = 0;
+	if (r->q.is_stream)
+		f |= JF_STREAM;
+	if (u->estimated)
+		f |= JF_ESTIMATED;
+	if (r->is_client_gone || (r->is_streaming && r->outcome != OUTCOME_OK))
+		f |= JF_CUT;
+	if (r->outcome != OUTCOME_OK && !r->tally.has_content)
+		f |= JF_FAILED;
+	if (r->deployment && !(r->deployment->price.flags & PRICE_KNOWN))
+		f |= JF_UNPRICED;
+	return f;
+}
+
+static void count_deployment(struct request *r, const struct usage *u)
+{
+	struct board_deployment *d;
+	if (!r->deployment)
+		return;
+	d = &r->w->board.deployments[r->deployment->board_row];
+	atomic_fetch_add_explicit(&d->tokens_in, u->input, memory_order_relaxed);
+	atomic_fetch_add_explicit(&d->tokens_out, u->output, memory_order_relaxed);
+	atomic_fetch_add_explicit(&d->cost_nano, (uint64_t)r->cost_nano, memory_order_relaxed);
+	METRIC_ADD(r->w->metrics, tokens_in, u->input);
+	METRIC_ADD(r->w->metrics, tokens_out, u->output);
+	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
+	if (!(r->deployment->price.flags & PRICE_KNOWN))
+		METRIC_ADD(r->w->metrics, unpriced, 1);
+}
+
+void account_settle(struct request *r)
+{
+	struct journal_record rec;
+	struct usage u = { 0 };
+	if (!r->has_intent) {
+		if (r->tokens_taken)
+			correct_tokens(r, &u);	/* refused after the tokens were taken */
+		return;
+	}
+	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage)
+		r->cost_nano = account_cost(r, &u);
+	else
+		r->cost_nano = 0;
+	fill(r, &rec, JOURNAL_SETTLE);
+	rec.status = (uint16_t)r->status;
+	rec.deployment = r->deployment ? r->deployment->id_hash : 0;
+	rec.first_token_ns = r->first_token_wall_ns;
+	rec.end_ns = clock_wall_ns();
+	rec.cost_nano = r->cost_nano;
+	rec.input = (uint32_t)u.input;
+	rec.output = (uint32_t)u.output;
+	rec.cache_read = (uint32_t)u.cache_read;
+	rec.cache_write = (uint32_t)u.cache_write;
+	rec.reasoning = (uint32_t)u.reasoning;
+	rec.flags = (uint16_t)flags_of(r, &u);
+	rec.outcome = (uint16_t)r->outcome;
+	rec.attempts = (uint8_t)(r->attempts > 255 ? 255 : r->attempts);
+	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
+	append(r, &rec);
+	r->has_intent = false;
+	budget_settle(r->w->pool, &r->claim, r->cost_nano);
+	r->has_claim = false;
+	correct_tokens(r, &u);
+	count_deployment(r, &u);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * account.h - the money of one request: reserve, follow, settle. */
+#ifndef ACCOUNT_H
+#define ACCOUNT_H
+
+#include "worker/request.h"
+
+enum step account_reserve(struct request *r);
+/* Before an attempt at d: the reservation covers its worst case. 0 or -EDQUOT. */
+int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
+/* Bytes go to a provider. */
+void account_dispatched(struct request *r, const struct snap_deployment *d);
+/* What has been made so far; extends the reservation when the answer outgrows it.
+ * 0, or -EDQUOT: the answer must be cut. */
+int account_progress(struct request *r) MUST_USE;
+/* The cost of what the tally says, estimating where the provider told nothing. */
+int64_t account_cost(struct request *r, struct usage *ret_usage);
+/* Once, at the end of a request that passed account_reserve(). */
+void account_settle(struct request *r);
+
+#endif

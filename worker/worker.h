@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * worker.h - a worker's state: one struct, made in main.c and handed down. One thread, one loop
+ * (and the journal's flusher thread). */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <uv.h>
+
+#include "common/board.h"
+#include "common/budget.h"
+#include "common/directory.h"
+#include "common/journal.h"
+#include "common/snapshot.h"
+
+struct request;
+struct connection;
+struct listener;
+struct client;
+struct tls_context;
+struct upstream;
+struct flusher;
+struct relay_call;
+struct arena;
+struct wheel;
+struct link;
+
+enum { SPARE_ARENAS = 64 };
+
+struct worker {
+	uv_loop_t *loop;
+	unsigned slot;				/* row on the board */
+	struct board board;
+	struct board_worker *row;
+	struct metric_row *metrics;
+	struct dir *dir;
+	struct snap *snap;			/* newest generation */
+	struct journal *journal;
+	struct budget_pool *pool;
+	struct flusher *flusher;
+	struct upstream *upstream;
+	struct wheel *wheel;
+	int link_fd;
+	struct link *link;
+	char name[16];				/* "worker.3", for the log */
+	uint64_t drain_until_ns;
+	uv_timer_t beat;
+	uint64_t id_high, id_low;		/* of the next request's id */
+	struct request *requests;		/* all, newest first */
+	unsigned n_requests;
+	struct arena *spare_arenas[SPARE_ARENAS];		/* reset, ready for the next request */
+	unsigned n_spare;
+	struct relay_call *relays;		/* management calls that wait for the master */
+	uint64_t next_relay;
+	/* client/ */
+	struct listener *listeners;
+	struct connection *connections;
+	unsigned n_connections;
+	struct tls_context *tls;
+	struct client *client;			/* what connections share; connection.c */
+	bool is_draining, is_master_gone;
+};
+
+/* The generation in force, for a new request. */
+struct snap *worker_snap(struct worker *w);
+
+#endif
