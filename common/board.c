@@ -101,7 +101,8 @@ static int create_in(int fd, struct board *ret)
 	struct board b;
 	int err;
 
-	if (ftruncate(fd, (off_t)part_at(PARTS)) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+	if (ftruncate(fd, (off_t)part_at(PARTS)) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
 		return -errno;
 	err = map_all(fd, &b);
 	if (err)

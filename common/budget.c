@@ -150,8 +150,9 @@ static enum budget_verdict check_level(const struct budget_level *l, const struc
 		*ret_left = 0;
 		return BUDGET_PARALLEL;
 	}
-	*m = (struct board_move){ .entity = l->entity, .parallel = parallel + q.parallel,
-				  .settled = settled, .reserved = add_clamped(reserved, q.reserve) };
+	*m = (struct board_move){ .entity = l->entity, .settled = settled,
+				  .reserved = add_clamped(reserved, q.reserve),
+				  .parallel = parallel + q.parallel };
 	return BUDGET_OK;
 }
 

@@ -56,7 +56,7 @@ struct row {
 _Static_assert(sizeof(struct row) == 112, "row");
 
 struct freed {
-	uint32_t granule, at_ms;	/* milliseconds wrap after 49 days: then a block waits again */
+	uint32_t granule, at_ms;	/* milliseconds wrap after 49 days: it waits again */
 };
 /* Blocks of one class that wait or are free, oldest first. `room` is never less than `blocks`,
  * the blocks of that class there are, so giving back never needs memory. */

@@ -74,7 +74,8 @@ int64_t price_cost(const struct price *p, const struct usage *usage)
 
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)
 {
-	uint64_t n_in = min_u64(input_tokens, TOKENS_MAX), n_out = min_u64(output_tokens, TOKENS_MAX);
+	uint64_t n_in = min_u64(input_tokens, TOKENS_MAX);
+	uint64_t n_out = min_u64(output_tokens, TOKENS_MAX);
 	int64_t in = max_i64(p->input, max_i64(p->cache_read, p->cache_write));
 	int64_t out = max_i64(p->output, p->reasoning);
 

@@ -375,12 +375,13 @@ static int write_all(int fd, const char *p, size_t n)
 
 static int seal_image(const char *image, size_t n, int *ret_fd)
 {
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 	int err, fd = memfd_create("llmgw-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, image, n);
-	if (!err && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
+	if (!err && fcntl(fd, F_ADD_SEALS, seals))
 		err = -errno;
 	if (err)
 		close(fd);

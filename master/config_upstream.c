@@ -8,8 +8,20 @@
 #include "master/config_read.h"
 #include "master/prices.h"
 
+static bool is_host(struct str s, const char *others)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      strchr(others, c)))
+			return false;
+	}
+	return s.n > 0 && s.n <= 253;
+}
+
 static const char *host_problem(struct str authority)
 {
+	const char *others = "-._~";
 	struct str host = authority, port = STR_NONE;
 	uint64_t v;
 
@@ -19,14 +31,15 @@ static const char *host_problem(struct str authority)
 		host = str_cut(&authority, ']');
 		host = str_skip(host, 1);
 		port = authority;
-		if (port.n > 0 && port.p[0] != ':')
+		others = ":.%";
+		if (!port.p || (port.n > 0 && port.p[0] != ':'))
 			return "has no valid host";
 		port = port.n > 0 ? str_skip(port, 1) : STR_NONE;
 	} else {
 		host = str_cut(&authority, ':');
 		port = authority;
 	}
-	if (host.n == 0 || host.n > 253)
+	if (!is_host(host, others))
 		return "has no valid host";
 	if (port.p && (str_read_u64(port, &v) < 0 || v == 0 || v > 65535))
 		return "has no valid port";
@@ -250,7 +263,8 @@ void price_finish(struct reader *r, struct config_model *m, const struct place *
 {
 	struct price *p = &m->price;
 	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
-	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE;
+	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE || p->cache_read != PRICE_NONE ||
+		   p->cache_write != PRICE_NONE || p->reasoning != PRICE_NONE || p->tier_tokens;
 	bool per_request = p->per_request != PRICE_NONE;
 
 	if (!per_request)

@@ -316,7 +316,8 @@ static void no_such_option(struct parse *p, struct str name)
 		ctl_near_offer(&near, str_z(ctl_options[i].name));
 	fail(p, arena_printf(p->mem, "there is no option '--" STR_FMT "'%s%s",
 			     STR_ARG(printable(p, name)), c ? " of " : "", c ? c->words : ""),
-	     did_you_mean(p, &near, "--", topic));
+	     c || near.best.n ? did_you_mean(p, &near, "--", topic)
+			      : STR("the options of a command stand behind its name"));
 }
 
 static void take_long(struct parse *p, int *at, bool behind_words)

@@ -1,17 +1,181 @@
 /* SPDX-License-Identifier: MIT
- * ctl_table.c - rows as an aligned table, by libsmartcols. Its own escaping is off, because
- * every cell has been escaped more thoroughly before. */
+ * ctl_table.c - rows as an aligned table, by libsmartcols.
+ *
+ * Its own escaping and cutting are off: cells come escaped, with nothing in them that this
+ * locale cannot print (the library may loop for ever on such bytes), and on a terminal the
+ * widest texts are cut first, down to a width at which they still can be told apart. */
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "master/ctl.h"
 
-enum { CELL_MAX = 1 << 20, NO_LIMIT = 100000 };
+enum {
+	CELL_MAX = 1 << 20,
+	COLUMNS_MAX = 32,
+	WIDTH_LEAST = 10,	/* no text is cut below */
+	NO_LIMIT = 1 << 20	/* columns of a screen that libsmartcols shall think of */
+};
 #define BOLD "\033[1m"
 #define RED "\033[31m"
 #define GREEN "\033[32m"
 #define YELLOW "\033[33m"
+
+struct table {
+	struct arena *mem;
+	const struct command_column *cols;
+	size_t n_cols, n_rows;
+	struct str *cells;		/* row by row */
+	size_t width[COLUMNS_MAX];	/* of the screen */
+	const struct ctl_look *look;
+};
+
+/* ---- cells ---- */
+
+/* Appends the first character of s as it can be shown, and drops it from *s. Its width. */
+static size_t take_printable(struct buf *to, struct str *s)
+{
+	static const char hex[] = "0123456789abcdef";
+	mbstate_t state = { 0 };
+	wchar_t wide;
+	size_t n = mbrtowc(&wide, s->p, s->n, &state);
+	if (n > 0 && n <= s->n && iswprint((wint_t)wide)) {
+		int columns = wcwidth(wide);
+		buf_put(to, str_of(s->p, n));
+		*s = str_skip(*s, n);
+		return columns > 0 ? (size_t)columns : 0;
+	}
+	unsigned char c = (unsigned char)s->p[0];
+	char text[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+	buf_put(to, str_of(text, sizeof text));
+	*s = str_skip(*s, 1);
+	return sizeof text;
+}
+
+static size_t make_printable(struct buf *to, struct str s)
+{
+	size_t width = 0;
+	while (s.n)
+		width += take_printable(to, &s);
+	return width;
+}
+
+/* A row that is no object stands in the first column of text. */
+static const struct json *value_of(const struct json *row, const struct command_column *cols,
+				   size_t i)
+{
+	size_t first = 0;
+	if (row->type == JSON_OBJECT)
+		return json_get_path(row, cols[i].path);
+	while (cols[first].title && cols[first].kind != COL_TEXT)
+		first++;
+	return i == first ? row : NULL;
+}
+
+static int make_row(struct table *t, const struct json *row, struct str *cells)
+{
+	struct buf safe, shown;
+	int r = 0;
+	buf_init(&safe, CELL_MAX);
+	buf_init(&shown, 4 * CELL_MAX);
+	for (size_t i = 0; r == 0 && i < t->n_cols; i++) {
+		buf_reset(&safe);
+		buf_reset(&shown);
+		ctl_put_cell(&safe, t->mem, &t->cols[i], value_of(row, t->cols, i), t->look);
+		size_t width = make_printable(&shown, buf_str(&safe));
+		const char *z = buf_z(&shown);
+		cells[i] = z ? arena_dup(t->mem, str_of(z, shown.n + 1)) : STR_NONE;
+		if (!cells[i].p)
+			r = -ENOMEM;
+		else
+			cells[i].n--;		/* its NUL is kept behind it */
+		if (width > t->width[i])
+			t->width[i] = width;
+	}
+	buf_done(&safe);
+	buf_done(&shown);
+	return r;
+}
+
+static int make_cells(struct table *t, const struct json *rows)
+{
+	size_t at = 0;
+	while (t->n_cols < COLUMNS_MAX && t->cols[t->n_cols].title) {
+		t->width[t->n_cols] = t->look->headers ? strlen(t->cols[t->n_cols].title) : 1;
+		t->n_cols++;
+	}
+	t->n_rows = rows->count;
+	t->cells = arena_array(t->mem, t->n_rows * t->n_cols + 1, sizeof *t->cells);
+	int r = t->cells ? 0 : -ENOMEM;
+	for (const struct json *row = rows->child; r == 0 && row; row = row->next) {
+		r = make_row(t, row, t->cells + at);
+		at += t->n_cols;
+	}
+	return r;
+}
+
+/* ---- fitting a terminal ---- */
+
+static bool may_cut(const struct table *t, size_t i)
+{
+	const struct command_column *c = &t->cols[i];
+	size_t least = strlen(c->title) > WIDTH_LEAST ? strlen(c->title) : WIDTH_LEAST;
+	return (c->kind == COL_TEXT || c->kind == COL_LIST) && t->width[i] > least;
+}
+
+static void fit(struct table *t)
+{
+	size_t total = t->n_cols;		/* the gaps, and one column left free */
+	for (size_t i = 0; i < t->n_cols; i++)
+		total += t->width[i];
+	while (t->look->width && total > t->look->width) {
+		size_t widest = COLUMNS_MAX;
+		for (size_t i = 0; i < t->n_cols; i++)
+			if (may_cut(t, i) &&
+			    (widest == COLUMNS_MAX || t->width[i] >= t->width[widest]))
+				widest = i;
+		if (widest == COLUMNS_MAX)
+			return;			/* the terminal has to wrap it */
+		t->width[widest]--;
+		total--;
+	}
+}
+
+static size_t width_of(struct str s)
+{
+	struct buf nowhere;
+	buf_init(&nowhere, CELL_MAX);
+	size_t width = make_printable(&nowhere, s);
+	buf_done(&nowhere);
+	return width;
+}
+
+/* The cell, cut to its column's width with a mark at its end. NULL: out of memory. */
+static const char *cut(struct table *t, struct str cell, size_t width)
+{
+	struct buf b;
+	struct str mark = MB_CUR_MAX > 1 ? STR("\xe2\x80\xa6") : STR("~");
+	if (width_of(cell) <= width)
+		return cell.p;
+	buf_init(&b, CELL_MAX);
+	for (size_t used = 0; cell.n;) {
+		size_t before = b.n;
+		used += take_printable(&b, &cell);
+		if (used > width - 1) {
+			b.n = before;
+			break;
+		}
+	}
+	buf_put(&b, mark);
+	const char *made = arena_dup_z(t->mem, buf_str(&b));
+	buf_done(&b);
+	return made;
+}
+
+/* ---- the table ---- */
 
 /* A state's colour; the word itself says the same, for who sees no colours. */
 static const char *color_of(struct str s)
@@ -39,73 +203,43 @@ static ssize_t on_write(void *cookie, const char *p, size_t n)
 	return to->failed ? 0 : (ssize_t)n;
 }
 
-static int add_column(struct libscols_table *tb, const struct command_column *col,
-		      const struct ctl_look *look)
+static int add_column(struct libscols_table *tb, const struct command_column *col, bool colors)
 {
 	bool is_number = col->kind == COL_INT || col->kind == COL_MONEY;
-	bool may_cut = look->width && (col->kind == COL_TEXT || col->kind == COL_LIST);
-	struct libscols_column *cl = scols_table_new_column(
-		tb, col->title, 0,
-		(is_number ? SCOLS_FL_RIGHT : 0) | (may_cut ? SCOLS_FL_TRUNC : 0));
+	struct libscols_column *cl =
+		scols_table_new_column(tb, col->title, 0, is_number ? SCOLS_FL_RIGHT : 0);
 	if (!cl)
 		return -ENOMEM;
-	return look->colors ? scols_cell_set_color(scols_column_get_header(cl), BOLD) : 0;
+	return colors ? scols_cell_set_color(scols_column_get_header(cl), BOLD) : 0;
 }
 
-static int add_cell(struct libscols_line *line, size_t i, struct buf *text,
-		    const struct ctl_look *look)
-{
-	const char *color = look->colors ? color_of(buf_str(text)) : NULL;
-	const char *z = buf_z(text);
-	int r = z ? scols_line_set_data(line, i, z) : -ENOMEM;
-	if (r == 0 && color)
-		r = scols_cell_set_color(scols_line_get_cell(line, i), color);
-	return r;
-}
-
-/* A row that is no object stands in the first column of text. */
-static const struct json *cell_of(const struct json *row, const struct command_column *cols,
-				  size_t i)
-{
-	size_t first = 0;
-	if (row->type == JSON_OBJECT)
-		return json_get_path(row, cols[i].path);
-	while (cols[first].title && cols[first].kind != COL_TEXT)
-		first++;
-	return i == first ? row : NULL;
-}
-
-static int add_row(struct libscols_table *tb, struct arena *a, const struct command_column *cols,
-		   const struct json *row, const struct ctl_look *look)
+static int add_row(struct libscols_table *tb, struct table *t, const struct str *cells)
 {
 	struct libscols_line *line = scols_table_new_line(tb, NULL);
-	struct buf text;
 	int r = line ? 0 : -ENOMEM;
-	buf_init(&text, CELL_MAX);
-	for (size_t i = 0; r == 0 && cols[i].title; i++) {
-		buf_reset(&text);
-		ctl_put_cell(&text, a, &cols[i], cell_of(row, cols, i), look);
-		r = add_cell(line, i, &text, look);
+	for (size_t i = 0; r == 0 && i < t->n_cols; i++) {
+		const char *color = t->look->colors ? color_of(cells[i]) : NULL;
+		const char *z = cut(t, cells[i], t->width[i]);
+		r = z ? scols_line_set_data(line, i, z) : -ENOMEM;
+		if (r == 0 && color)
+			r = scols_cell_set_color(scols_line_get_cell(line, i), color);
 	}
-	buf_done(&text);
 	return r;
 }
 
-static int fill(struct libscols_table *tb, struct arena *a, const struct command_column *cols,
-		const struct json *rows, const struct ctl_look *look)
+static int fill(struct libscols_table *tb, struct table *t)
 {
 	int r = 0;
+	bool colors = t->look->colors;
 	scols_table_enable_noencoding(tb, 1);
-	scols_table_enable_colors(tb, look->colors);
-	scols_table_enable_noheadings(tb, !look->headers);
-	/* Only what it takes for a terminal is coloured or cut. */
-	scols_table_set_termforce(tb, look->width || look->colors ? SCOLS_TERMFORCE_ALWAYS
-								  : SCOLS_TERMFORCE_NEVER);
-	scols_table_set_termwidth(tb, look->width ? look->width : NO_LIMIT);
-	for (size_t i = 0; r == 0 && cols[i].title; i++)
-		r = add_column(tb, &cols[i], look);
-	for (const struct json *row = rows->child; r == 0 && row; row = row->next)
-		r = add_row(tb, a, cols, row, look);
+	scols_table_enable_colors(tb, colors);
+	scols_table_enable_noheadings(tb, !t->look->headers);
+	scols_table_set_termforce(tb, colors ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+	scols_table_set_termwidth(tb, NO_LIMIT);
+	for (size_t i = 0; r == 0 && i < t->n_cols; i++)
+		r = add_column(tb, &t->cols[i], colors);
+	for (size_t i = 0; r == 0 && i < t->n_rows; i++)
+		r = add_row(tb, t, t->cells + i * t->n_cols);
 	return r;
 }
 
@@ -113,9 +247,14 @@ int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *
 		  const struct json *rows, const struct ctl_look *look)
 {
 	static const cookie_io_functions_t functions = { .write = on_write };
+	struct table t = { .mem = a, .cols = cols, .look = look };
 	struct libscols_table *tb = scols_new_table();
 	FILE *f = fopencookie(to, "w", functions);
-	int r = tb && f ? fill(tb, a, cols, rows, look) : -ENOMEM;
+	int r = tb && f ? make_cells(&t, rows) : -ENOMEM;
+	if (r == 0) {
+		fit(&t);
+		r = fill(tb, &t);
+	}
 	if (r == 0) {
 		scols_table_set_stream(tb, f);
 		r = scols_print_table(tb);

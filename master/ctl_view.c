@@ -90,14 +90,16 @@ static void put_members(struct view *v, const struct json *object, size_t indent
 	for (const struct json *m = object->child; m; m = m->next) {
 		put_spaces(v->to, begun ? 0 : indent);
 		begun = false;
+		size_t name = v->to->n;
 		ctl_put_safe(v->to, m->key);
+		name = v->to->n - name;
 		buf_put_char(v->to, ':');
 		if (is_tree(m)) {
 			put_tree(v, m, indent + INDENT);
 		} else if (is_lines(v->mem, m)) {
 			put_lines(v, json_str(v->mem, m), indent + INDENT);
 		} else {
-			put_spaces(v->to, (m->key.n < width ? width - m->key.n : 0) + INDENT);
+			put_spaces(v->to, (name < width ? width - name : 0) + INDENT);
 			ctl_put_scalar(v->to, v->mem, m->key, m, v->look);
 			buf_put_char(v->to, '\n');
 		}

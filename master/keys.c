@@ -311,8 +311,9 @@ static int put_master(struct keys *k)
 static int start(struct keys *k, struct str master_key)
 {
 	uint32_t entity;
-	int err = entities_init(&k->entities, k->board);
-	if (!err)			/* first, so that it has row 0 */
+	int err = entities_init(&k->entities, k->board, clock_ns());
+	if (!err && !entities_find(&k->entities, MASTER_ENTITY_ID, &entity))
+		/* first, so that it has row 0 */
 		err = entities_assign(&k->entities, MASTER_ENTITY_ID, 0, clock_ns(), &entity);
 	if (!err)
 		err = keys_set_master(k, master_key);

@@ -16,7 +16,8 @@ struct keys;
 
 /* Reads all keys from the store and publishes them; waits. The master key (may be .p NULL) is
  * published as an admin row with id 0. Entities of the board are assigned and their settled
- * totals set from the database. 0 or -errno. */
+ * totals set from the database; on a board that went through an upgrade in place, keys are found
+ * in their old rows and what stands there is kept. 0 or -errno. */
 int keys_start(struct store *s, struct dir *d, struct board *b, struct str master_key,
 	       struct keys **ret) MUST_USE;
 /* When no job of its is under way: after store_drain() or store_close(). NULL is fine. */

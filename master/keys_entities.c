@@ -2,15 +2,18 @@
  * keys_entities.c - which row of the board counts for which key.
  *
  * A row given back is used again only when no worker can still know it from the directory, and
- * nothing is reserved on it. Row 0 is the master key's. */
+ * nothing is reserved on it. Row 0 is the master key's. The last row is this file's notebook: it
+ * says how many rows were ever given out, so that after an upgrade in place, when workers go on
+ * with the board as it is, every key is found in its old row. */
 #include <errno.h>
 
 #include "common/budget.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
 
-enum { ROOM_FIRST = 256 };
+enum { ROOM_FIRST = 256, NOTEBOOK = BOARD_ENTITIES - 1 };
 #define KIND_KEY (UINT64_C(1) << 56)
+#define KIND_MASK (UINT64_C(0xff) << 56)
 
 struct entity_place {
 	uint64_t key_id;
@@ -118,10 +121,39 @@ static bool take_freed(struct entities *e, uint64_t now_ns, uint32_t *ret)
 
 /* ---- all together ---- */
 
-int entities_init(struct entities *e, struct board *b)
+static _Atomic uint64_t *given_out(struct entities *e)
+{
+	return &e->board->entities[NOTEBOOK].requests;
+}
+
+static int put(struct entities *e, uint64_t key_id, uint32_t entity)
+{
+	int err = grow_table(e);
+	if (err)
+		return err;
+	*place_of(e, key_id) = (struct entity_place){ .key_id = key_id, .entity = entity, .is_used = true };
+	e->used++;
+	return 0;
+}
+
+/* One row of a board that is not new. What makes no sense is given back. */
+static int adopt(struct entities *e, uint32_t entity, uint64_t now_ns)
+{
+	uint64_t id = atomic_load(&e->board->entities[entity].id), key_id = id & ~KIND_MASK;
+	if ((id & KIND_MASK) == KIND_KEY && !place_of(e, key_id)->is_used)
+		return put(e, key_id, entity);
+	return keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns });
+}
+
+int entities_init(struct entities *e, struct board *b, uint64_t now_ns)
 {
 	*e = (struct entities){ .board = b };
-	return grow_table(e);
+	uint64_t high = atomic_load(given_out(e));
+	int err = grow_table(e);
+	e->next = high < NOTEBOOK ? (uint32_t)high : NOTEBOOK;
+	for (uint32_t i = 0; i < e->next && !err; i++)
+		err = adopt(e, i, now_ns);
+	return err;
 }
 
 void entities_done(struct entities *e)
@@ -147,17 +179,17 @@ static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t
 int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns, uint32_t *ret)
 {
 	uint32_t entity;
-	int err = grow_table(e);
-	if (err)
-		return err;
 	if (!take_freed(e, now_ns, &entity)) {
-		if (e->next >= BOARD_ENTITIES)
+		if (e->next >= NOTEBOOK)
 			return -ENOSPC;
-		entity = e->next++;
+		entity = e->next;
 	}
+	int err = put(e, key_id, entity);
+	if (err)
+		return err;		/* a freed row is lost until the next start */
+	if (entity == e->next)
+		atomic_store(given_out(e), ++e->next);
 	set_up(e, entity, key_id, spend);
-	*place_of(e, key_id) = (struct entity_place){ .key_id = key_id, .entity = entity, .is_used = true };
-	e->used++;
 	*ret = entity;
 	return 0;
 }

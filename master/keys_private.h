@@ -104,7 +104,8 @@ struct entities {
 	struct entity_freed *freed;	/* a ring, oldest first */
 	size_t freed_room, freed_at, n_freed;
 };
-int entities_init(struct entities *e, struct board *b) MUST_USE;
+/* Finds again what stands on a board that is not new. 0 or -ENOMEM. */
+int entities_init(struct entities *e, struct board *b, uint64_t now_ns) MUST_USE;
 void entities_done(struct entities *e);
 /* Gives a key its row, with what it has spent. 0, -ENOMEM, -ENOSPC. */
 int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns,

@@ -11,8 +11,8 @@
 #include "master/store_sql.h"
 
 enum {
-	FOLD_MAX = 1024,		/* records a batch, hence a job */
-	FOLD_TABLE = 4096,		/* places of its hash tables */
+	FOLD_MAX = 4096,		/* records a batch, hence a job */
+	FOLD_TABLE = 16384,	/* places of its hash tables */
 	FLAGS_OF_CUT = JF_CUT | JF_ESTIMATED
 };
 

@@ -190,8 +190,6 @@ int ledger_recover(struct ledger *l, int journal_dirfd, uint64_t *ret_booked)
 	int err = recover(l, journal_dirfd, &k, &rows);
 	if (err)
 		return err;
-	if (rows)
-		LOG(LOG_INFO, "ledger.recovered", F_INT("rows", rows), F_INT("cut", k.rows));
 	*ret_booked = rows;
 	return 0;
 }

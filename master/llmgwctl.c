@@ -367,10 +367,19 @@ static enum ctl_exit act(struct session *s, int argc, char *const *argv)
 	return run(s);
 }
 
+/* Only what says how wide a character is: numbers keep their point. Without any locale, as in a
+ * cron job, text is taken for what it is, UTF-8. */
+static void set_locale(void)
+{
+	const char *name = setlocale(LC_CTYPE, "");
+	if (!name || strcmp(name, "C") == 0 || strcmp(name, "POSIX") == 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int main(int argc, char **argv)
 {
 	struct session s = { .mem = arena_new(MEMORY_MAX) };
-	setlocale(LC_CTYPE, "");		/* widths; numbers keep their point */
+	set_locale();
 	if (!s.mem || hash_init() != 0) {
 		fputs("llmgwctl: out of memory or of randomness\n", stderr);
 		return CTL_FAILED;

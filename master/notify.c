@@ -83,8 +83,9 @@ static void send_text(struct notify *n, const char *text, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof fd);
 		memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	}
-	if (sendmsg(n->sock, &m, MSG_NOSIGNAL) < 0)
-		return;			/* it cannot be told whom nobody hears */
+	/* Never blocks: a manager that does not read must not stop us. */
+	if (sendmsg(n->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
 }
 
 static void send_with_status(struct notify *n, const char *what, const char *status)
@@ -128,7 +129,8 @@ void notify_extend(struct notify *n, uint64_t usec)
 
 void notify_watchdog(struct notify *n)
 {
-	send_text(n, "WATCHDOG=1", -1);
+	if (n->watchdog_ms)
+		send_text(n, "WATCHDOG=1", -1);
 }
 
 void notify_store_fd(struct notify *n, const char *name, int fd)

@@ -103,7 +103,7 @@ static const struct provider_row *by_prefix(struct str model, struct str *ret_mo
 
 	for (size_t i = 0; i < n; i++) {
 		struct str p = all[i].prefix;
-		if (model.n <= p.n || model.p[p.n] != '/' || !str_starts(model, p))
+		if (model.n <= p.n + 1 || model.p[p.n] != '/' || !str_starts(model, p))
 			continue;
 		if (!best || p.n > best->prefix.n)
 			best = &all[i];

@@ -97,7 +97,7 @@ static int make_durable(struct store_db *w)
 {
 	sqlite3_db_config(w->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return sql_exec(w, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-			   "PRAGMA journal_size_limit=67108864");
+			   "PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=4000");
 }
 
 /* Creates it ourselves, so that it is never readable by others, not even for a moment. */

@@ -45,7 +45,13 @@ enum {
 	WORST_MEDIUM = 65536	/* what is behind a link or an id cannot be known */
 };
 
-enum class { C_LOWER, C_UPPER, C_DIGIT, C_PUNCT, C_SPACE, C_LINE, C_WIDE, C_NONE };
+enum class { C_PUNCT, C_LOWER, C_UPPER, C_DIGIT, C_SPACE, C_LINE, C_WIDE };
+
+static const uint8_t classes[256] = {
+	['a' ... 'z'] = C_LOWER, ['A' ... 'Z'] = C_UPPER, ['0' ... '9'] = C_DIGIT,
+	[' '] = C_SPACE,	 ['\n'] = C_LINE,	  ['\t'] = C_LINE,
+	['\r'] = C_LINE,	 [0x80 ... 0xff] = C_WIDE,
+};
 
 struct script {
 	uint32_t first, last, milli;
@@ -67,28 +73,51 @@ static const struct script scripts[] = {
 };
 
 struct estimate {
+	struct str text;
+	size_t at;
 	uint64_t milli;
-	enum class last;		/* class of the character before */
-	size_t run;			/* characters of that class so far */
+	size_t word;			/* letters of the word under way */
+	bool was_lower;
 	uint64_t ideographs, kana;
-	/* The run of key-like characters under way. */
-	size_t begin, changes, digits, hexes, dashes;
+	/* The run of characters under way that a key could be made of. */
+	size_t begin;
 	uint64_t milli_at_begin;
 };
 
-static enum class class_of(unsigned char c)
+static unsigned char here(const struct estimate *e)
 {
-	if (c >= 'a' && c <= 'z')
-		return C_LOWER;
-	if (c >= 'A' && c <= 'Z')
-		return C_UPPER;
-	if (c >= '0' && c <= '9')
-		return C_DIGIT;
-	if (c == ' ')
-		return C_SPACE;
-	if (c == '\n' || c == '\t' || c == '\r')
-		return C_LINE;
-	return c < 0x80 ? C_PUNCT : C_WIDE;
+	return (unsigned char)e->text.p[e->at];
+}
+
+/* --- runs --- */
+
+static void add_letter(struct estimate *e, bool is_upper)
+{
+	if (e->word == 0 || (is_upper && e->was_lower)) {
+		e->milli += W_WORD;
+		e->word = 0;
+	}
+	if (++e->word > WORD_SHORT)
+		e->milli += W_LONG_LETTER;
+	e->was_lower = !is_upper;
+}
+
+static void scan_letters(struct estimate *e)
+{
+	for (; e->at < e->text.n; e->at++) {
+		uint8_t class = classes[here(e)];
+		if (class != C_LOWER && class != C_UPPER)
+			return;
+		add_letter(e, class == C_UPPER);
+	}
+}
+
+static size_t scan_run(struct estimate *e, enum class class)
+{
+	size_t from = e->at;
+	while (e->at < e->text.n && classes[here(e)] == class)
+		e->at++;
+	return e->at - from;
 }
 
 /* Latin letters with accents belong to words. */
@@ -96,6 +125,12 @@ static bool is_accented(uint32_t c)
 {
 	return (c >= 0xc0 && c <= 0x24f && c != 0xd7 && c != 0xf7) || (c >= 0x1e00 && c <= 0x1eff) ||
 	       (c >= 0x300 && c <= 0x36f);
+}
+
+static bool is_ideograph(uint32_t c)
+{
+	return (c >= 0x3400 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) ||
+	       (c >= 0x20000 && c <= 0x3ffff);
 }
 
 static uint32_t milli_of_script(uint32_t c)
@@ -106,50 +141,29 @@ static uint32_t milli_of_script(uint32_t c)
 	return W_OTHER;
 }
 
-static uint32_t decode(const char *p, size_t n)
+/* What is no UTF-8 counts a character a byte. */
+static uint32_t take_wide(struct estimate *e)
 {
 	static const unsigned char first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t c = (unsigned char)p[0] & first[n];
+	struct str rest = str_skip(e->text, e->at);
+	size_t n = str_utf8_len(rest);
+	uint32_t c = n ? (unsigned char)rest.p[0] & first[n] : 0xfffd;
 	for (size_t i = 1; i < n; i++)
-		c = c << 6 | ((unsigned char)p[i] & 0x3f);
+		c = c << 6 | ((unsigned char)rest.p[i] & 0x3f);
+	e->at += n ? n : 1;
 	return c;
 }
 
-static void add_letter(struct estimate *e, enum class c)
+static void add_wide(struct estimate *e)
 {
-	bool goes_on = e->run && (e->last == c || (e->last == C_UPPER && c == C_LOWER));
-	e->run = goes_on ? e->run + 1 : 1;
-	if (!goes_on)
-		e->milli += W_WORD;
-	else if (e->run > WORD_SHORT)
-		e->milli += W_LONG_LETTER;
-}
-
-/* Everything but letters: the first of a run, and each further one. */
-static void add_other(struct estimate *e, enum class c)
-{
-	e->run = e->last == c ? e->run + 1 : 1;
-	if (c == C_DIGIT && e->run % 3 == 1)
-		e->milli += W_DIGITS;
-	else if (c == C_PUNCT)
-		e->milli += e->run == 1 ? W_PUNCT : W_MORE_PUNCT;
-	else if (c == C_SPACE && e->run == 2)
-		e->milli += W_SPACES;
-	else if (c == C_LINE && e->run == 1)
-		e->milli += W_LINES;
-}
-
-static void add_wide(struct estimate *e, uint32_t c)
-{
+	uint32_t c = take_wide(e);
 	if (is_accented(c)) {
-		add_letter(e, e->run && e->last == C_UPPER ? C_UPPER : C_LOWER);
-		e->last = C_LOWER;
+		add_letter(e, false);
 		e->milli += W_ACCENT;
 		return;
 	}
-	e->last = C_WIDE;
-	e->run = 0;
-	if ((c >= 0x3400 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff))
+	e->word = 0;
+	if (is_ideograph(c))
 		e->ideographs++;
 	else if (c >= 0x3040 && c <= 0x30ff)
 		e->kana++;
@@ -157,74 +171,95 @@ static void add_wide(struct estimate *e, uint32_t c)
 		e->milli += milli_of_script(c);
 }
 
-static bool is_key_like(unsigned char c, enum class class)
-{
-	return class <= C_DIGIT || c == '-' || c == '_' || c == '+' || c == '/' || c == '=';
-}
+/* --- what is no language --- */
 
-static void note_key_like(struct estimate *e, unsigned char c, enum class class)
+static bool is_key_like(unsigned char c)
 {
-	bool is_hex = class == C_DIGIT || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-	e->digits += class == C_DIGIT;
-	e->hexes += is_hex;
-	e->dashes += c == '-';
-	e->changes += class == C_UPPER && e->last == C_LOWER;
+	return (classes[c] >= C_LOWER && classes[c] <= C_DIGIT) || c == '-' || c == '_' || c == '+' ||
+	       c == '/' || c == '=';
 }
 
 /* What a character of the run weighs if the run is random; 0 if it looks like language. */
-static uint64_t random_weight(const struct estimate *e, size_t n)
+static uint64_t random_weight(struct str run)
 {
-	if (e->digits == n)
-		return W_RANDOM_DIGIT;
-	if (e->hexes == n)
-		return W_RANDOM_HEX;
-	if (e->hexes + e->dashes == n && e->dashes * 12 < n * 2)
-		return W_RANDOM_UUID;
-	return (e->digits + e->changes) * 8 > n ? W_RANDOM : 0;
-}
-
-static void end_key_like(struct estimate *e, size_t end)
-{
-	size_t n = end - e->begin;
-	uint64_t weight = n > RANDOM_MIN ? random_weight(e, n) : 0;
-	if (weight)
-		e->milli = e->milli_at_begin + weight * n;
-	e->digits = e->hexes = e->dashes = e->changes = 0;
-}
-
-static void add(struct estimate *e, enum class class, struct str rest, size_t len)
-{
-	if (class == C_WIDE) {
-		add_wide(e, len ? decode(rest.p, len) : 0xfffd);
-		return;
+	size_t digits = 0, hexes = 0, dashes = 0, changes = 0;
+	for (size_t i = 0; i < run.n; i++) {
+		unsigned char c = (unsigned char)run.p[i];
+		digits += classes[c] == C_DIGIT;
+		hexes += classes[c] == C_DIGIT || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+		dashes += c == '-';
+		changes += i && classes[c] == C_UPPER && classes[(unsigned char)run.p[i - 1]] == C_LOWER;
 	}
-	if (class <= C_UPPER)
-		add_letter(e, class);
-	else
-		add_other(e, class);
-	e->last = class;
+	if (digits == run.n)
+		return W_RANDOM_DIGIT;
+	if (hexes == run.n)
+		return W_RANDOM_HEX;
+	if (hexes + dashes == run.n && dashes * 6 < run.n)
+		return W_RANDOM_UUID;
+	return (digits + changes) * 8 > run.n ? W_RANDOM : 0;
+}
+
+static void end_key_like(struct estimate *e)
+{
+	struct str run = str_of(e->text.p + e->begin, e->at - e->begin);
+	uint64_t weight = run.n > RANDOM_MIN ? random_weight(run) : 0;
+	if (weight)
+		e->milli = e->milli_at_begin + weight * run.n;
+}
+
+static void begin_key_like(struct estimate *e)
+{
+	e->begin = e->at;
+	e->milli_at_begin = e->milli;
+}
+
+/* Some punctuation may stand in a key, other ends it. */
+static void scan_punctuation(struct estimate *e)
+{
+	for (size_t n = 0; e->at < e->text.n && classes[here(e)] == C_PUNCT; n++) {
+		bool is_key = is_key_like(here(e));
+		if (!is_key)
+			end_key_like(e);
+		e->milli += n ? W_MORE_PUNCT : W_PUNCT;
+		e->at++;
+		if (!is_key)
+			begin_key_like(e);
+	}
+}
+
+static void scan_blank(struct estimate *e, enum class class)
+{
+	end_key_like(e);
+	size_t n = scan_run(e, class);
+	if (class == C_LINE)
+		e->milli += W_LINES;
+	else if (n > 1)
+		e->milli += W_SPACES;
+	begin_key_like(e);
 }
 
 uint64_t estimate_tokens_milli(struct str text)
 {
-	struct estimate e = { .last = C_NONE };
-	for (size_t i = 0; i < text.n;) {
-		unsigned char c = (unsigned char)text.p[i];
-		enum class class = class_of(c);
-		size_t len = class == C_WIDE ? str_utf8_len(str_skip(text, i)) : 1;
-		bool is_key = is_key_like(c, class);
-		if (is_key)
-			note_key_like(&e, c, class);
-		else
-			end_key_like(&e, i);
-		add(&e, class, str_skip(text, i), len);
-		i += len ? len : 1;
-		if (!is_key) {
-			e.begin = i;
-			e.milli_at_begin = e.milli;
+	struct estimate e = { .text = text };
+	while (e.at < text.n) {
+		enum class class = classes[here(&e)];
+		if (class == C_LOWER || class == C_UPPER) {
+			scan_letters(&e);
+		} else if (class == C_WIDE) {
+			end_key_like(&e);
+			add_wide(&e);
+			begin_key_like(&e);
+		} else {
+			e.word = 0;
+			if (class == C_DIGIT)
+				e.milli += (scan_run(&e, C_DIGIT) + 2) / 3 * W_DIGITS;
+			else if (class == C_PUNCT)
+				scan_punctuation(&e);
+			else
+				scan_blank(&e, class);
 		}
 	}
-	end_key_like(&e, text.n);
+	end_key_like(&e);
 	return e.milli + e.ideographs * (e.kana ? W_KANJI : W_IDEOGRAPH) + e.kana * W_KANJI;
 }
 

@@ -96,7 +96,8 @@ static void send_due(struct load *l)
 static void set_pacer(struct load *l)
 {
 	uint64_t at = due_at(l, l->due);
-	struct itimerspec when = { .it_value = { (time_t)(at / 1000000000), (long)(at % 1000000000) } };
+	struct itimerspec when = { .it_value = { .tv_sec = (time_t)(at / 1000000000),
+						 .tv_nsec = (long)(at % 1000000000) } };
 	timerfd_settime(l->pace_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 

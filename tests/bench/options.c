@@ -31,8 +31,8 @@ static const char usage[] =
 	"  --stream         the answer is a stream of events that ends with [DONE]\n"
 	"  --json           report as one line of JSON\n"
 	"\n"
-	"Prints \"measuring\" when the warm-up is over and \"measured\" when the time is. Failed is\n"
-	"whatever is no 2xx, or comes not whole, or is not JSON; a failure in the warm-up counts.\n"
+	"Prints \"measuring\" when the warm-up is over and \"measured\" when the time is.\n"
+	"Failed is what is no 2xx, or comes not whole, or is not JSON; in the warm-up too.\n"
 	"\n"
 	"example:\n"
 	"  llmgw-load --url http://127.0.0.1:4000/v1/chat/completions --rate 1000 \\\n"
@@ -162,6 +162,64 @@ static void choose_mode(struct load *l, enum mode mode, const char *value, const
 		l->is_stream = true;
 }
 
+struct ask {				/* what becomes the request */
+	const char *url, *body;
+	struct text headers;
+	double connections;
+};
+
+static void take_option(struct load *l, struct ask *ask, int option)
+{
+	switch (option) {
+	case 'u':
+		ask->url = optarg;
+		break;
+	case 'r':
+		choose_mode(l, MODE_OPEN, optarg, "--rate");
+		break;
+	case 'c':
+		choose_mode(l, MODE_CLOSED, optarg, "--concurrency");
+		break;
+	case 'k':
+		choose_mode(l, MODE_HOLD, optarg, "--hold");
+		break;
+	case 'd':
+		l->duration_s = read_positive(optarg, "--duration");
+		break;
+	case 'w':
+		l->warmup_s = read_positive(optarg, "--warmup");
+		break;
+	case 'n':
+		ask->connections = read_positive(optarg, "--connections");
+		break;
+	case 't':
+		l->timeout_s = read_positive(optarg, "--timeout");
+		break;
+	case 'H':
+		put_z(&ask->headers, optarg);
+		put_z(&ask->headers, "\r\n");
+		break;
+	case 'b':
+		ask->body = optarg;
+		break;
+	case 's':
+		l->is_stream = true;
+		break;
+	case 'j':
+		l->is_json = true;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	case 'v':
+		puts("llmgw-load " VERSION);
+		exit(0);
+	default:
+		fputs("try llmgw-load --help\n", stderr);
+		exit(2);
+	}
+}
+
 void options_read(struct load *l, int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -181,68 +239,18 @@ void options_read(struct load *l, int argc, char **argv)
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *url = NULL, *body = NULL;
-	double connections = 64;
-	struct text headers = { 0 };
+	struct ask ask = { .connections = 64 };
+	int c;
 	l->duration_s = 10;
 	l->warmup_s = 2;
 	l->timeout_s = 30;
-	int c;
-	while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1) {
-		switch (c) {
-		case 'u':
-			url = optarg;
-			break;
-		case 'r':
-			choose_mode(l, MODE_OPEN, optarg, "--rate");
-			break;
-		case 'c':
-			choose_mode(l, MODE_CLOSED, optarg, "--concurrency");
-			break;
-		case 'k':
-			choose_mode(l, MODE_HOLD, optarg, "--hold");
-			break;
-		case 'd':
-			l->duration_s = read_positive(optarg, "--duration");
-			break;
-		case 'w':
-			l->warmup_s = read_positive(optarg, "--warmup");
-			break;
-		case 'n':
-			connections = read_positive(optarg, "--connections");
-			break;
-		case 't':
-			l->timeout_s = read_positive(optarg, "--timeout");
-			break;
-		case 'H':
-			put_z(&headers, optarg);
-			put_z(&headers, "\r\n");
-			break;
-		case 'b':
-			body = optarg;
-			break;
-		case 's':
-			l->is_stream = true;
-			break;
-		case 'j':
-			l->is_json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		case 'v':
-			puts("llmgw-load " VERSION);
-			exit(0);
-		default:
-			fputs("try llmgw-load --help\n", stderr);
-			exit(2);
-		}
-	}
+	while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1)
+		take_option(l, &ask, c);
 	if (optind < argc)
 		die("what is this? try --help", argv[optind]);
 	if (l->mode == MODE_NONE)
 		die("one of --rate, --concurrency, --hold", "is missing; try --help");
 	if (l->mode == MODE_OPEN)
-		l->client_count = connections < 1 ? 1 : (unsigned)connections;
-	build_request(l, url, headers, body);
+		l->client_count = ask.connections < 1 ? 1 : (unsigned)ask.connections;
+	build_request(l, ask.url, ask.headers, ask.body);
 }

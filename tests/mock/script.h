@@ -20,9 +20,9 @@ struct script {
 	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, echo, badlen, keyecho;
 	bool emptychoices, json, drop, role;
 	struct span redirect, errbody, code;
-	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value" */
+	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value", each */
 	unsigned hdr_count;
-	struct span stranger;			/* first word that is not in the table or ill-formed */
+	struct span stranger;		/* first word that is unknown or ill-formed */
 };
 
 /* Read the script in a model's name. `text` has room for model.n bytes; the spans of *ret point

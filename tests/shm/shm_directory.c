@@ -101,7 +101,8 @@ static bool look_once(const struct dir *d, uint32_t key)
 	is_right = !is_found || (k.id >> 32 == key && is_row(&k, key, change));
 	to = atomic_load(&shared->began[key]);
 	if (is_found)
-		is_right = is_right && change >= from && change <= to && is_there_after(key, change);
+		is_right = is_right && change >= from && change <= to &&
+			   is_there_after(key, change);
 	else
 		is_right = may_be_away(key, from, to);
 	if (clock_ns() - began > TOO_LATE_NS)

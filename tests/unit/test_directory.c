@@ -30,7 +30,8 @@ static struct dir_key key_of(uint64_t n, char alias[16])
 	return (struct dir_key){
 		.hash = hash_of(n), .id = n, .entity = (uint32_t)n, .expires_wall_ns = n * 3,
 		.max_budget_nano = DIR_NO_LIMIT, .rpm = 60, .tpm = 100000, .max_parallel = 4,
-		.alias = str_of(alias, 12), .user_id = STR("user-01234567"), .last4 = STR("sk-...wxyz"),
+		.alias = str_of(alias, 12), .user_id = STR("user-01234567"),
+		.last4 = STR("sk-...wxyz"),
 		.models = STR("gpt-4o-mini\0claude-sonnet\0gemini/*\0"),
 	};
 }

@@ -66,6 +66,7 @@ static void test_round_trip(void **state)
 static void test_damage_is_seen(void **state)
 {
 	unsigned char b[100];
+	struct frame_in in;
 	struct str bytes = write_sample();
 	(void)state;
 	for (size_t n = 0; n < bytes.n; n++)
@@ -73,6 +74,7 @@ static void test_damage_is_seen(void **state)
 	memcpy(b, bytes.p, bytes.n);
 	b[bytes.n] = 0;
 	assert_int_equal(read_sample(b, bytes.n + 1), -EPROTO);
+	assert_int_equal(frame_open(&in, b, bytes.n + 1), -EPROTO);
 	b[4]++;
 	assert_int_equal(read_sample(b, bytes.n + 1), -EPROTO);	/* left over */
 	b[4]--;

@@ -74,6 +74,22 @@ static void test_no_window_sees_more(void **state)
 		check_windows(limits[i]);
 }
 
+/* One nanosecond and a half a unit: what rounding gives away would be a third. */
+static void test_rounding_never_gives_more(void **state)
+{
+	struct gcra_limit limit = { 40000000001, 9 };
+	_Atomic uint64_t tat = 0;
+	uint64_t now = start, wait = 0, got = 0;
+	(void)state;
+	while (now < start + 100000) {
+		if (gcra_take(&tat, limit, now, 1, &wait))
+			got++;
+		else
+			now += wait;
+	}
+	assert_in_range(got, 49000, 66667 + 9);
+}
+
 /* Someone who asks all the time gets at least the limit, over hours. */
 static void test_the_limit_is_reached(void **state)
 {
@@ -184,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_burst_at_once),
 		cmocka_unit_test(test_no_window_sees_more),
+		cmocka_unit_test(test_rounding_never_gives_more),
 		cmocka_unit_test(test_the_limit_is_reached),
 		cmocka_unit_test(test_left_is_what_is_admitted),
 		cmocka_unit_test(test_more_than_the_burst),

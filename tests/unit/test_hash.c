@@ -122,6 +122,11 @@ static void test_random_below(void **state)
 		assert_in_range(seen[i], 9300, 10700);	/* seven standard deviations */
 	for (int i = 0; i < 1000; i++)
 		assert_true(hash_random_below(UINT64_MAX) < UINT64_MAX);
+	memset(seen, 0, sizeof seen);
+	for (int i = 0; i < 90000; i++)		/* a third of these would come up twice as often */
+		seen[hash_random_below(3ull << 62) % 3]++;
+	for (unsigned i = 0; i < 3; i++)
+		assert_in_range(seen[i], 29000, 31000);
 	assert_true(hash_random_u64() != hash_random_u64());
 }
 

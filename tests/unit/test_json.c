@@ -308,8 +308,9 @@ static void test_splicing(void **state)
 static void test_the_arena_ends(void **state)
 {
 	static const char text[] = "{\"a\":[1,2,{\"b\\n\":\"c\\u0041\"}],\"k1\":1,\"k2\":1,"
-				   "\"k3\":1,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,\"k9\":1,\"l1\":1,"
-				   "\"l2\":1,\"l3\":1,\"l4\":1,\"l5\":1,\"l6\":1,\"l7\":1}";
+				   "\"k3\":1,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,"
+				   "\"k9\":1,\"l1\":1,\"l2\":1,\"l3\":1,\"l4\":1,\"l5\":1,"
+				   "\"l6\":1,\"l7\":1}";
 	struct json_error e;
 	bool was_good = false;
 	(void)state;

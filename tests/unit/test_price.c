@@ -41,7 +41,8 @@ static struct price price_of(const struct row *r)
 	};
 }
 
-static const struct row gpt_4o = { "2.5e-06", "1e-05", "1.25e-06", NULL, NULL, NULL, NULL, NULL, 0 };
+static const struct row gpt_4o = { "2.5e-06", "1e-05", "1.25e-06", NULL, NULL, NULL, NULL, NULL,
+				   0 };
 static const struct row sonnet = { "3e-06", "1.5e-05", "3e-07", "3.75e-06", NULL, NULL, NULL, NULL,
 				   0 };
 static const struct row gemini = { "1.25e-06", "5e-06", NULL, NULL, NULL, NULL, "2.5e-06", "1e-05",
@@ -174,7 +175,8 @@ static void test_reading_pico(void **state)
 		{ "0.0", 0, 0 }, { "1.25e-9", 0, 1250 }, { "1e-12", 0, 1 }, { "5e-13", 0, 1 },
 		{ "4.9999999999999999999999999999999999e-13", 0, 0 }, { "1.5e-12", 0, 2 },
 		{ "1e-13", 0, 0 }, { "1e-99999999999999999999", 0, 0 }, { "0e99999999", 0, 0 },
-		{ ".5", 0, 500000000000 }, { "5.", 0, 5000000000000 }, { "1e+2", 0, 100000000000000 },
+		{ ".5", 0, 500000000000 }, { "5.", 0, 5000000000000 },
+		{ "1e+2", 0, 100000000000000 },
 		{ "9223372.036854775807", 0, INT64_MAX }, { "9223372.036854775808", -ERANGE, 0 },
 		{ "1e99999999999999999999", -ERANGE, 0 }, { "1e7", -ERANGE, 0 },
 		{ "123456789012345678901234567890123456789012345", -ERANGE, 0 },

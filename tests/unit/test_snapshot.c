@@ -31,10 +31,12 @@ static uint32_t add_deployment(struct snap_build *b, const char *group, const ch
 	};
 	struct snap_deployment d = {
 		.id_hash = hash_stable(str_z(model)), .id = snap_build_text(b, str_z(model)),
-		.group = snap_build_text(b, str_z(group)), .provider = snap_build_text(b, STR("openai")),
+		.group = snap_build_text(b, str_z(group)),
+		.provider = snap_build_text(b, STR("openai")),
 		.model = snap_build_text(b, str_z(model)),
 		.base = snap_build_text(b, STR("https://api.example.com/v1")),
-		.api_key = snap_build_text(b, STR("sk-secret")), .headers = snap_build_headers(b, h, 2),
+		.api_key = snap_build_text(b, STR("sk-secret")),
+		.headers = snap_build_headers(b, h, 2),
 		.price = { .input = 150000, .output = 600000, .cache_read = PRICE_NONE,
 			   .cache_write = PRICE_NONE, .reasoning = PRICE_NONE,
 			   .input_above = PRICE_NONE, .output_above = PRICE_NONE,

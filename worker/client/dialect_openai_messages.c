@@ -232,6 +232,8 @@ static int read_call_body(struct oai_reading *r, const struct place *at, const s
 	int err = required(r, at, call, "name", &p->name);
 	if (!err)
 		err = required(r, at, call, text, &p->text);
+	if (!err && !p->text.n && !p->is_custom)
+		p->text = STR("{}");	/* what an empty text means */
 	r->q->prompt_bytes += p->name.n + p->text.n;
 	return err;
 }

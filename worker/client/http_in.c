@@ -676,12 +676,13 @@ static enum http_in_event next_chunked(struct http_in *h, struct str *in, struct
 {
 	while (in->n > 0) {
 		h->piece = STR_NONE;
-		if (!step(h, in))
-			return HTTP_IN_REFUSED;
-		if (h->piece.n) {
+		bool is_good = step(h, in);
+		if (h->piece.n) {		/* also before a refusal, which is told next */
 			*ret_body = h->piece;
 			return HTTP_IN_BODY;
 		}
+		if (!is_good)
+			return HTTP_IN_REFUSED;
 		if (h->phase == PHASE_END)
 			return HTTP_IN_END;
 	}

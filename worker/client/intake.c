@@ -104,6 +104,7 @@ enum step intake_parse(struct request *r)
 		return refuse_json(r, &je);
 	if (!json_is(root, JSON_OBJECT))
 		return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: not an object");
+	r->q.model = r->path_model;	/* where the path names one, the body need not */
 	int err = r->dialect->read_request(r->mem, body, root, &r->q, &de);
 	if (err == -ENOMEM)
 		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");

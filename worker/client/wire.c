@@ -98,31 +98,37 @@ static int start_write(struct wire *x)
 	return r;
 }
 
+/* One write of what there is in the parts; bytes that the kernel has taken. */
+static int try_write(struct wire *x, const struct str *parts, unsigned n, size_t *ret_done)
+{
+	uv_buf_t bytes[WIRE_PARTS_MAX];
+	unsigned used = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (parts[i].n)
+			bytes[used++] = (uv_buf_t){ .base = (char *)(uintptr_t)parts[i].p,
+						    .len = parts[i].n };
+	int r = used ? uv_try_write(stream_of(x), bytes, used) : 0;
+	*ret_done = r > 0 ? (size_t)r : 0;
+	return r < 0 && r != UV_EAGAIN ? r : 0;
+}
+
 /* What the kernel takes at once; the rest is queued. */
 static int send_raw(struct wire *x, const struct str *parts, unsigned n)
 {
-	uv_buf_t bytes[WIRE_PARTS_MAX];
-	size_t total = 0, done = 0;
+	size_t done = 0;
+	int r = 0;
 	MUST(n <= WIRE_PARTS_MAX);
-	for (unsigned i = 0; i < n; i++) {
-		bytes[i] = (uv_buf_t){ .base = (char *)(uintptr_t)parts[i].p, .len = parts[i].n };
-		total += parts[i].n;
-	}
-	if (total == 0)
-		return 0;
-	x->sent += total;
-	if (wire_queued(x) == 0) {
-		int r = uv_try_write(stream_of(x), bytes, n);
-		if (r < 0 && r != UV_EAGAIN)
-			return r;
-		done = r > 0 ? (size_t)r : 0;
-	}
-	for (unsigned i = 0; i < n; i++) {
+	if (wire_queued(x) == 0)
+		r = try_write(x, parts, n, &done);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
 		size_t skip = done < parts[i].n ? done : parts[i].n;
 		buf_put(&x->queue, str_skip(parts[i], skip));
 		done -= skip;
+		x->sent += parts[i].n;
 	}
-	return x->queue.failed ? -ENOBUFS : start_write(x);
+	if (r == 0)
+		r = x->queue.failed ? -ENOBUFS : start_write(x);
+	return r;
 }
 
 /* Small parts become one record: the peer gets a head, a chunk or an event whole. */

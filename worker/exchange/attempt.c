@@ -355,7 +355,7 @@ static void end_plain(struct attempt *at)
 /* A client that asked for a stream and a provider that answered plainly all the same. */
 static void end_plain_for_stream(struct attempt *at)
 {
-	struct provider_reader rd = { .mem = at->r->mem, .q = &at->r->q };
+	struct provider_reader rd = at->reader;
 	at->is_event_stream = true;	/* take_event() writes stream events from now on */
 	int err = at->provider->read_answer(&rd, buf_str(&at->body), take_event, at);
 	if (at->answer.tally.has_error) {
@@ -612,12 +612,13 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		goto out;
 	choose_adapter(at);
 	set_limits(at);
-	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q };
+	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q, .target = &at->target };
 	at->answer = (struct dialect_answer){
 		.mem = r->mem,
 		.q = &r->q,
 		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
-		.id = r->call_id,
+		.id = arena_printf(r->mem, "%s" STR_FMT, r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
+				   STR_ARG(r->call_id)),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
@@ -626,7 +627,6 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 										&at->call, reterr)
 						  : build_call(at, reterr);
 	at->sse.framing = at->call.framing;
-	at->reader.state = NULL;
 	if (err == 0 && at->call.body.failed)
 		err = -ENOMEM;
 	if (err == 0) {

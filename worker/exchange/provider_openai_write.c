@@ -123,13 +123,12 @@ static void put_content(struct json_out *o, const struct llm_part *parts)
 static void put_call(struct json_out *o, const struct llm_part *p)
 {
 	const char *type = p->is_custom ? "custom" : "function";
-	struct str text = p->text.n || p->is_custom ? p->text : STR("{}");
 	json_open(o, NULL);
 	json_put_str(o, "id", p->id);
 	json_put_z(o, "type", type);
 	json_open(o, type);
 	json_put_str(o, "name", p->name);
-	json_put_str(o, p->is_custom ? "input" : "arguments", text.p ? text : STR(""));
+	json_put_str(o, p->is_custom ? "input" : "arguments", p->text.p ? p->text : STR("{}"));
 	json_close(o);
 	json_close(o);
 }

@@ -1,0 +1,1079 @@
+/* SPDX-License-Identifier: MIT
+ * test_config.c - every directive is set and read back, every vector of tests/vectors/config
+ * says what its .expect says, the manual and the sample know every directive, and reading
+ * survives any allocation that fails.
+ *
+ * Run from the source root. `test_config mdoc` writes the manual's tables instead. */
+#include "master/config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/hash.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "master/config_read.h"
+
+#define KEY "general_settings: {master_key: sk-test}\n"
+#define MODEL KEY "model_list:\n  - model_name: m\n    litellm_params:\n      model: ollama/x\n"
+
+static char folder[] = "/tmp/test_config_XXXXXX";
+static struct arena *arena;
+
+static const char *in_folder(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return path;
+}
+
+static void write_bytes(const char *name, const char *p, size_t n, mode_t mode)
+{
+	int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	while (n > 0) {
+		ssize_t put = write(fd, p, n);
+		assert_true(put > 0);
+		p += put;
+		n -= (size_t)put;
+	}
+	close(fd);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text), 0600);
+}
+
+static struct config *read_with(const char *text, const struct config_overrides *over)
+{
+	struct config *c = NULL;
+
+	write_file("t.yaml", text);
+	assert_int_equal(config_read(in_folder("t.yaml"), over, &c), 0);
+	assert_non_null(c);
+	return c;
+}
+
+static struct config *read_text(const char *text)
+{
+	return read_with(text, NULL);
+}
+
+static struct config *read_good(const char *text)
+{
+	struct config *c = read_text(text);
+
+	if (c->n_errors)
+		fail_msg("%s", buf_z(&c->complaints));
+	return c;
+}
+
+static bool complains(const struct config *c, const char *what)
+{
+	return str_find(buf_str(&c->complaints), str_z(what)) != SIZE_MAX;
+}
+
+static void assert_complains(const char *text, const char *what)
+{
+	struct config *c = read_text(text);
+
+	if (!complains(c, what))
+		fail_msg("wanted: %s\ngot: %s", what, c->complaints.n ? buf_z(&c->complaints) : "nothing");
+	config_free(c);
+}
+
+/* ---- every directive ---- */
+
+/* yaml: what is written; json: what `config show` then says. */
+static const struct set_row {
+	const char *section, *name, *yaml, *json;
+} set_rows[] = {
+	{ "server", "listen", "[\"[::1]:80\", 81, {port: 82}]",
+	  "[{\"address\":\"::1\",\"port\":80,\"tls\":false},"
+	  "{\"address\":\"0.0.0.0\",\"port\":81,\"tls\":false},"
+	  "{\"address\":\"0.0.0.0\",\"port\":82,\"tls\":false}]" },
+	{ "server", "workers", "3", "3" },
+	{ "server", "drain", "2m", "\"120s\"" },
+	{ "server", "stream-heartbeat", "0", "\"0s\"" },
+	{ "server", "max-keys", "5000", "5000" },
+	{ "server", "old-statuses", "yes", "true" },
+	{ "server", "insecure-dev", "True", "true" },
+	{ "server.tls", "certificate", "\"\"", "\"\"" },
+	{ "server.tls", "key", "\"\"", "\"\"" },
+	{ "server.log", "level", "debug", "\"debug\"" },
+	{ "server.log", "format", "logfmt", "\"logfmt\"" },
+	{ "server.log", "access", "off", "false" },
+	{ "server.limits", "body", "1M", "\"1M\"" },
+	{ "server.limits", "request-memory", "40960k", "\"40M\"" },
+	{ "server.limits", "connections", "5", "5" },
+	{ "server.limits", "header-timeout", "1.5", "\"1500ms\"" },
+	{ "server.limits", "body-timeout", "1s", "\"1s\"" },
+	{ "server.limits", "idle-timeout", "1h", "\"3600s\"" },
+	{ "server.limits", "write-timeout", "500ms", "\"500ms\"" },
+	{ "server.upstream", "connect-timeout", "3", "\"3s\"" },
+	{ "server.upstream", "first-token-timeout", "4", "\"4s\"" },
+	{ "server.upstream", "chunk-timeout", "5", "\"5s\"" },
+	{ "server.upstream", "total-timeout", "6", "\"6s\"" },
+	{ "server.upstream", "health-check-timeout", "7", "\"7s\"" },
+	{ "server.ledger", "durability", "strict", "\"strict\"" },
+	{ "server.reserve", "estimation", "typical", "\"typical\"" },
+	{ "server.reserve", "default-max-tokens", "100", "100" },
+	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]", "[\"https://a\",\"https://b\"]" },
+	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
+	{ "general_settings", "litellm_key_header_name", "X-Key", "\"X-Key\"" },
+	{ "general_settings", "background_health_checks", "true", "true" },
+	{ "general_settings", "health_check_interval", "60", "\"60s\"" },
+	{ "general_settings", "max_request_size_mb", "2", "\"2M\"" },
+	{ "general_settings", "always_include_stream_usage", "true", "true" },
+	{ "general_settings", "include_call_id_in_error_body", "true", "true" },
+	{ "router_settings", "num_retries", "7", "7" },
+	{ "router_settings", "timeout", "8", "\"8s\"" },
+	{ "router_settings", "stream_timeout", "9", "\"9s\"" },
+	{ "router_settings", "fallbacks", "[{a: [b, c]}, {d: e}]", "[{\"a\":[\"b\",\"c\"]},{\"d\":[\"e\"]}]" },
+	{ "router_settings", "context_window_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
+	{ "router_settings", "content_policy_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
+	{ "router_settings", "default_fallbacks", "[a]", "[\"a\"]" },
+	{ "router_settings", "max_fallbacks", "1", "1" },
+	{ "router_settings", "allowed_fails", "2", "2" },
+	{ "router_settings", "cooldown_time", "0.5", "\"500ms\"" },
+	{ "router_settings", "retry_after", "1", "\"1s\"" },
+	{ "router_settings", "disable_cooldowns", "true", "true" },
+	{ "router_settings", "model_group_alias", "{a: b, c: {model: d, hidden: true}}",
+	  "{\"a\":{\"model\":\"b\",\"hidden\":false},\"c\":{\"model\":\"d\",\"hidden\":true}}" },
+	{ "router_settings", "routing_strategy", "least-busy", "\"least-busy\"" },
+	{ "router_settings", "set_verbose", "true", "true" },
+	{ "litellm_settings", "num_retries", "7", "7" },
+	{ "litellm_settings", "timeout", "8", "\"8s\"" },
+	{ "litellm_settings", "stream_timeout", "9", "\"9s\"" },
+	{ "litellm_settings", "fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
+	{ "litellm_settings", "context_window_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
+	{ "litellm_settings", "content_policy_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
+	{ "litellm_settings", "default_fallbacks", "[a]", "[\"a\"]" },
+	{ "litellm_settings", "max_fallbacks", "1", "1" },
+	{ "litellm_settings", "allowed_fails", "2", "2" },
+	{ "litellm_settings", "cooldown_time", "6", "\"6s\"" },
+	{ "litellm_settings", "retry_after", "1", "\"1s\"" },
+	{ "litellm_settings", "disable_cooldowns", "true", "true" },
+	{ "litellm_settings", "model_group_alias", "{a: b}", "{\"a\":{\"model\":\"b\",\"hidden\":false}}" },
+	{ "litellm_settings", "routing_strategy", "simple-shuffle", "\"simple-shuffle\"" },
+	{ "litellm_settings", "request_timeout", "10", "\"10s\"" },
+	{ "litellm_settings", "drop_params", "true", "true" },
+	{ "litellm_settings", "include_cost_in_streaming_usage", "true", "true" },
+	{ "litellm_settings", "require_auth_for_metrics_endpoint", "true", "true" },
+	{ "litellm_settings", "set_verbose", "True", "true" },
+	{ "litellm_settings", "json_logs", "true", "true" },
+	{ "litellm_params", "model", "ollama/y", "\"ollama/y\"" },
+	{ "litellm_params", "custom_llm_provider", "ollama_chat", "\"ollama_chat\"" },
+	{ "litellm_params", "api_key", "sk-x", "\"********\"" },
+	{ "litellm_params", "api_base", "https://h/v1/", "\"https://h/v1\"" },
+	{ "litellm_params", "base_url", "https://h:1/v1", "\"https://h:1/v1\"" },
+	{ "litellm_params", "api_version", "2024-02-01", "\"2024-02-01\"" },
+	{ "litellm_params", "region_name", "eu", "\"eu\"" },
+	{ "litellm_params", "organization", "org-1", "[\"org-1\"]" },
+	{ "litellm_params", "weight", "2.5", "2.500" },
+	{ "litellm_params", "rpm", "60.0", "60" },
+	{ "litellm_params", "tpm", "\"100000\"", "100000" },
+	{ "litellm_params", "order", "2", "2" },
+	{ "litellm_params", "max_parallel_requests", "3", "3" },
+	{ "litellm_params", "timeout", "30", "\"30s\"" },
+	{ "litellm_params", "request_timeout", "31", "\"31s\"" },
+	{ "litellm_params", "stream_timeout", "32", "\"32s\"" },
+	{ "litellm_params", "num_retries", "0", "0" },
+	{ "litellm_params", "cooldown_time", "0", "\"0s\"" },
+	{ "litellm_params", "drop_params", "true", "true" },
+	{ "litellm_params", "tags", "[a, b]", "[\"a\",\"b\"]" },
+	{ "litellm_params", "mock_response", "\"a\\nb\"", "\"a\\nb\"" },
+	{ "litellm_params", "extra_headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
+	{ "litellm_params", "headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
+	{ "litellm_params", "extra_body", "{a: 1.50, b: [true, ~, x]}", "{\"a\":1.50,\"b\":[true,null,\"x\"]}" },
+	{ "model_info", "id", "one", NULL },
+	{ "model_info", "mode", "embedding", NULL },
+	{ "model_info", "base_model", "gpt-4o", NULL },
+	{ "model_info", "max_tokens", "10", NULL },
+	{ "model_info", "max_input_tokens", "20", NULL },
+	{ "model_info", "max_output_tokens", "30", NULL },
+	{ "model_info", "access_groups", "[a]", NULL },
+	{ "model_info", "health_check_model", "ollama/h", NULL },
+	{ "model_info", "disable_background_health_check", "true", NULL },
+	{ "price", "input_cost_per_token", "1.5e-06", "0.0000015" },
+	{ "price", "output_cost_per_token", "\"0.000002\"", "0.000002" },
+	{ "price", "cache_read_input_token_cost", "1e-9", "0.000000001" },
+	{ "price", "input_cost_per_token_cache_hit", "2e-9", "0.000000002" },
+	{ "price", "cache_creation_input_token_cost", "0", "0.0" },
+	{ "price", "output_cost_per_reasoning_token", "3e-12", "0.000000000003" },
+	{ "price", "input_cost_per_request", "0.01", "0.01" },
+};
+
+/* A name under which `show` prints the row, where that is not its own. */
+static const char *shown_name(const char *name)
+{
+	static const char *const twins[][2] = {
+		{ "base_url", "api_base" },
+		{ "headers", "extra_headers" },
+		{ "request_timeout", "timeout" },
+		{ "input_cost_per_token_cache_hit", "cache_read_input_token_cost" },
+	};
+
+	for (size_t i = 0; i < COUNT(twins); i++)
+		if (strcmp(twins[i][0], name) == 0)
+			return twins[i][1];
+	return name;
+}
+
+static void put_entry(struct buf *b, const struct set_row *row)
+{
+	bool is_info = strcmp(row->section, "model_info") == 0;
+
+	buf_printf(b, KEY "model_list: [{model_name: m, litellm_params: {");
+	if (is_info || strcmp(row->name, "model") != 0)
+		buf_printf(b, "model: ollama/x%s", is_info ? "" : ", ");
+	if (is_info)
+		buf_printf(b, "}, model_info: {");
+	buf_printf(b, "%s: %s}}]\n", row->name, row->yaml);
+}
+
+static void put_setting(struct buf *b, const struct set_row *row)
+{
+	struct str below = str_z(row->section), section = str_cut(&below, '.');
+
+	if (strcmp(row->name, "master_key") != 0 && strcmp(row->section, "general_settings") != 0)
+		buf_put_z(b, KEY);
+	if (strcmp(row->section, "general_settings") == 0 && strcmp(row->name, "master_key") != 0)
+		buf_printf(b, "general_settings: {master_key: sk-test, %s: %s}\n", row->name, row->yaml);
+	else if (below.n > 0)
+		buf_printf(b, STR_FMT ": {" STR_FMT ": {%s: %s}}\n", STR_ARG(section), STR_ARG(below),
+			   row->name, row->yaml);
+	else
+		buf_printf(b, STR_FMT ": {%s: %s}\n", STR_ARG(section), row->name, row->yaml);
+}
+
+static bool is_of_model(const char *section)
+{
+	return strcmp(section, "litellm_params") == 0 || strcmp(section, "model_info") == 0 ||
+	       strcmp(section, "price") == 0;
+}
+
+static void check_row(const struct set_row *row)
+{
+	struct buf text, out;
+	struct json_error e;
+	char path[128];
+
+	buf_init(&text, 4096);
+	buf_init(&out, 1 << 20);
+	arena_reset(arena);
+	if (is_of_model(row->section))
+		put_entry(&text, row);
+	else
+		put_setting(&text, row);
+	struct config *c = read_good(buf_z(&text));
+	config_show(c, false, &out);
+	const struct json *all = json_parse(arena, buf_str(&out), 0, &e);
+	assert_non_null(all);
+	const struct json *in = json_at(json_get(all, "model_list"), 0);
+	if (is_of_model(row->section)) {
+		in = json_get_path(in, row->json ? "litellm_params" : "model_info");
+		in = json_get(in, shown_name(row->name));
+	} else {
+		snprintf(path, sizeof path, "%s.%s", row->section, row->name);
+		in = json_get_path(all, path);
+	}
+	if (!in)
+		fail_msg("%s.%s is not shown", row->section, row->name);
+	if (row->json && !str_eq_z(in->raw, row->json))
+		fail_msg("%s.%s is " STR_FMT ", not %s", row->section, row->name, STR_ARG(in->raw),
+			 row->json);
+	config_free(c);
+	buf_done(&text);
+	buf_done(&out);
+}
+
+static void test_every_directive_is_set_and_shown(void **state)
+{
+	size_t n;
+	const struct directive *all = directives_all(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+		for (size_t k = 0; k < COUNT(set_rows); k++) {
+			if (strcmp(set_rows[k].section, all[i].section) != 0 ||
+			    strcmp(set_rows[k].name, all[i].name) != 0)
+				continue;
+			found = true;
+			check_row(&set_rows[k]);
+		}
+		if (!found)
+			fail_msg("no test sets %s.%s", all[i].section, all[i].name);
+	}
+	assert_int_equal(n, COUNT(set_rows));
+}
+
+static void test_defaults(void **state)
+{
+	struct config *c = read_good(KEY);
+
+	(void)state;
+	assert_int_equal(c->n_listen, 1);
+	assert_true(str_eq(c->listen[0].host, STR("0.0.0.0")));
+	assert_int_equal(c->listen[0].port, 4000);
+	assert_false(c->listen[0].tls);
+	assert_int_equal(c->workers, 0);
+	assert_int_equal(c->set.body_max, 32 << 20);
+	assert_int_equal(c->set.request_memory_max, 64 << 20);
+	assert_int_equal(c->set.drain_ms, 30000);
+	assert_int_equal(c->set.total_timeout_ms, 6000000);
+	assert_int_equal(c->set.num_retries, 2);
+	assert_int_equal(c->set.max_fallbacks, 5);
+	assert_int_equal(c->set.allowed_fails, 3);
+	assert_int_equal(c->set.cooldown_ms, 5000);
+	assert_int_equal(c->set.default_max_tokens, 4096);
+	assert_int_equal(c->set.flags, 0);
+	assert_int_equal(c->set.access_log, 1);
+	assert_int_equal(c->max_keys, 1000000);
+	assert_int_equal(c->cors_origins.n, 1);
+	assert_true(str_eq(c->cors_origins.v[0], STR("*")));
+	config_free(c);
+}
+
+static void test_model_fields(void **state)
+{
+	struct config *c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params:\n"
+		"    model: groq/llama\n    api_key: gsk\n    temperature: 0.10\n    stop: [a, b]\n"
+		"    seed: 9007199254740993\n    organization: o\n    extra_headers: {X-A: b}\n"
+		"    input_cost_per_token: 0.000001\n    output_cost_per_token: 0.000002\n"
+		"    input_cost_per_token_above_200k_tokens: 0.000003\n  model_info:\n"
+		"    mode: responses\n    max_tokens: 7\n    access_groups: [g]\n    extra: {a: 01}\n");
+	const struct config_model *m = &c->models[0];
+
+	(void)state;
+	assert_int_equal(c->n_models, 1);
+	assert_int_equal(m->line, 3);
+	assert_int_equal(m->column, 3);
+	assert_true(str_eq(m->provider, STR("groq")));
+	assert_true(str_eq(m->model, STR("llama")));
+	assert_true(str_eq(m->api_base, STR("https://api.groq.com/openai/v1")));
+	assert_true(str_eq(m->api_key, STR("gsk")));
+	assert_true(str_eq(m->params, STR("{\"temperature\":0.10,\"stop\":[\"a\",\"b\"],"
+					  "\"seed\":9007199254740993}")));
+	assert_int_equal(m->headers.n, 2);
+	assert_true(str_eq(m->headers.v[1].name, STR("OpenAI-Organization")));
+	assert_int_equal(m->price.input, 1000000);
+	assert_int_equal(m->price.output, 2000000);
+	assert_int_equal(m->price.input_above, 3000000);
+	assert_int_equal(m->price.output_above, PRICE_NONE);
+	assert_int_equal(m->price.tier_tokens, 200000);
+	assert_int_equal(m->price.cache_read, PRICE_NONE);
+	assert_int_equal(m->price.flags, PRICE_KNOWN);
+	assert_int_equal(m->mode, MODE_CHAT);
+	assert_int_equal(m->max_output_tokens, 7);
+	assert_int_equal(m->cooldown_ms, UINT64_MAX);
+	assert_int_equal(m->num_retries, SNAP_NONE);
+	assert_int_equal(m->id.n, 64);
+	assert_true(str_find(m->info, STR("\"extra\":{\"a\":1}")) != SIZE_MAX);
+	config_free(c);
+}
+
+static void test_router_settings_win_and_stream_timeout_is_handed_down(void **state)
+{
+	struct config *c = read_good(MODEL "  - model_name: n\n    litellm_params: {model: ollama/y,"
+		" stream_timeout: 5}\nrouter_settings: {num_retries: 1, stream_timeout: 9}\n"
+		"litellm_settings: {num_retries: 4, request_timeout: 100, set_verbose: true,"
+		" json_logs: true, allowed_fails: 1}\n");
+
+	(void)state;
+	assert_int_equal(c->set.num_retries, 1);
+	assert_int_equal(c->set.total_timeout_ms, 100000);
+	assert_int_equal(c->models[0].stream_timeout_ms, 9000);
+	assert_int_equal(c->models[1].stream_timeout_ms, 5000);
+	assert_true(str_eq(c->log_level, STR("debug")));
+	assert_int_equal(c->set.log_level, 3);
+	assert_true(str_eq(c->log_format, STR("json")));
+	assert_int_equal(c->set.flags, SET_ALLOWED_FAILS);
+	config_free(c);
+	c = read_good(KEY "litellm_settings: {set_verbose: true}\nserver: {log: {level: warn}}\n");
+	assert_true(str_eq(c->log_level, STR("warn")));
+	config_free(c);
+}
+
+/* ---- environment ---- */
+
+static void test_environment(void **state)
+{
+	(void)state;
+	setenv("T_KEY", "sk-from-env", 1);
+	setenv("T_TIMEOUT", "12.5", 1);
+	unsetenv("T_UNSET");
+	unsetenv("T_OUT");
+	struct config *c = read_good(
+		"environment_variables: {T_OUT: os.environ/T_TIMEOUT, T_PLAIN: 5, T_NULL: ~}\n"
+		"general_settings: {master_key: os.environ/T_KEY}\nmodel_list:\n- model_name: m\n"
+		"  litellm_params: {model: ollama/x, timeout: os.environ/T_OUT,"
+		" tags: [os.environ/T_KEY, os.environ/T_UNSET, c],"
+		" extra_body: {a: [{b: os.environ/T_KEY}], c: os.environ/T_UNSET}}\n");
+	assert_string_equal(getenv("T_OUT"), "12.5");
+	assert_string_equal(getenv("T_PLAIN"), "5");
+	assert_int_equal(c->env.n, 2);
+	assert_true(str_eq(c->master_key, STR("sk-from-env")));
+	assert_int_equal(c->models[0].timeout_ms, 12500);
+	assert_int_equal(c->models[0].tags.n, 2);
+	assert_true(str_eq(c->models[0].extra_body, STR("{\"a\":[{\"b\":\"sk-from-env\"}],\"c\":null}")));
+	assert_int_equal(c->n_warnings, 2);
+	assert_true(complains(c, "the environment variable T_UNSET is not set; this counts as null "
+				 "[W004 variable-not-set]"));
+	config_free(c);
+	/* What a variable holds never shows. */
+	setenv("T_TIMEOUT", "sk-secret-value", 1);
+	c = read_text(MODEL "      timeout: os.environ/T_TIMEOUT\n");
+	assert_true(complains(c, "what the environment variable holds is not a duration"));
+	assert_false(complains(c, "secret-value"));
+	config_free(c);
+}
+
+static void test_provider_defaults_come_from_the_environment(void **state)
+{
+	(void)state;
+	setenv("GROQ_API_KEY", "gsk-env", 1);
+	setenv("GROQ_API_BASE", "https://groq.example/v1/", 1);
+	struct config *c = read_good(KEY "model_list:\n- model_name: m\n"
+					 "  litellm_params: {model: groq/x}\n");
+	assert_true(str_eq(c->models[0].api_key, STR("gsk-env")));
+	assert_true(str_eq(c->models[0].api_base, STR("https://groq.example/v1")));
+	config_free(c);
+	setenv("GROQ_API_BASE", "groq.example", 1);
+	assert_complains(KEY "model_list:\n- model_name: m\n  litellm_params: {model: groq/x}\n",
+			 "t.yaml:3:3: error: GROQ_API_BASE must begin with http:// or https://");
+	unsetenv("GROQ_API_BASE");
+	unsetenv("GROQ_API_KEY");
+	c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params: {model: mistral/x,"
+			  " api_base: \"https://m.example\"}\n");
+	assert_true(str_eq(c->models[0].api_base, STR("https://m.example/v1")));
+	config_free(c);
+}
+
+static void test_master_key(void **state)
+{
+	const struct config_overrides dev = { .insecure_dev = true };
+
+	(void)state;
+	assert_complains("server: {workers: 1}\n", "no master key; make one with");
+	assert_complains("general_settings: {master_key: abc}\n", "must begin with \"sk-\"");
+	struct config *c = read_with("server: {workers: 1}\n", &dev);
+	assert_int_equal(c->n_errors, 0);
+	assert_int_equal(c->set.flags, SET_NO_MASTER_KEY);
+	config_free(c);
+	c = read_good("server: {insecure-dev: true}\n" KEY);
+	assert_int_equal(c->set.flags, 0);
+	config_free(c);
+	write_file("master-key", "sk-credential\n");
+	setenv("CREDENTIALS_DIRECTORY", folder, 1);
+	c = read_good("server: {workers: 1}\n");
+	assert_true(str_eq(c->master_key, STR("sk-credential")));
+	config_free(c);
+	setenv("LITELLM_MASTER_KEY", "sk-environment", 1);
+	c = read_good("server: {workers: 1}\n");
+	assert_true(str_eq(c->master_key, STR("sk-environment")));
+	config_free(c);
+	c = read_good(KEY);
+	assert_true(str_eq(c->master_key, STR("sk-test")));
+	config_free(c);
+	unsetenv("LITELLM_MASTER_KEY");
+	unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+/* ---- files ---- */
+
+static void test_include(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
+	write_file("sub/a.yaml", "include: b.yaml\nmodel_list: [{model_name: a, litellm_params:"
+				 " {model: ollama/a}}]\nserver: {workers: 4}\n");
+	write_file("sub/b.yaml", "model_list: [{model_name: b, litellm_params: {model: ollama/b,"
+				 " timeout: x}}]\n");
+	struct config *c = read_text("include: [sub/a.yaml]\nserver: {workers: 3, drain: 1}\n" MODEL);
+	assert_int_equal(c->n_models, 3);
+	assert_true(str_eq(c->models[0].model_name, STR("m")));
+	assert_true(str_eq(c->models[1].model_name, STR("a")));
+	assert_true(str_eq(c->models[2].model_name, STR("b")));
+	assert_int_equal(c->workers, 4);
+	assert_int_equal(c->set.drain_ms, 30000);
+	assert_int_equal(c->n_errors, 1);
+	assert_true(complains(c, "/sub/b.yaml:1:73: error: 'x' is not a duration"));
+	assert_true(complains(c, "/sub/b.yaml is included by "));
+	config_free(c);
+	write_file("sub/b.yaml", "include: ../t.yaml\n");
+	assert_complains("include: [sub/a.yaml]\n" KEY, "too many includes");
+	assert_complains("include: t.yaml\n" KEY, "/t.yaml includes itself");
+	assert_complains("include: nowhere.yaml\n" KEY, "/nowhere.yaml: No such file or directory");
+}
+
+static void test_files_that_cannot_be_read(void **state)
+{
+	struct config *c = NULL;
+
+	(void)state;
+	assert_int_equal(config_read(in_folder("nothing.yaml"), NULL, &c), -ENOENT);
+	assert_true(complains(c, "nothing.yaml: No such file or directory"));
+	config_free(c);
+	assert_int_equal(config_read(folder, NULL, &c), -EISDIR);
+	config_free(c);
+	write_bytes("w.yaml", KEY, strlen(KEY), 0666);
+	assert_int_equal(config_read(in_folder("w.yaml"), NULL, &c), 0);
+	assert_true(complains(c, "w.yaml: error: everybody may write this file; chmod o-w it"));
+	config_free(c);
+	write_bytes("w.yaml", KEY, strlen(KEY), 0644);
+	assert_int_equal(config_read(in_folder("w.yaml"), NULL, &c), 0);
+	assert_int_equal(c->n_errors, 0);
+	assert_true(complains(c, "w.yaml:1:32: warning: a secret stands here"));
+	assert_false(complains(c, "sk-test"));
+	config_free(c);
+}
+
+static char *many(size_t n, char c)
+{
+	char *p = mem_alloc(n);
+
+	assert_non_null(p);
+	memset(p, c, n);
+	return p;
+}
+
+static struct config *read_bytes(const char *p, size_t n)
+{
+	struct config *c = NULL;
+
+	write_bytes("big.yaml", p, n, 0600);
+	int err = config_read(in_folder("big.yaml"), NULL, &c);
+	assert_true(err == 0 || err == -EFBIG);
+	assert_non_null(c);
+	return c;
+}
+
+static void test_large_files(void **state)
+{
+	size_t n = CONFIG_FILE_MAX;
+	char *p = many(n + 1, '#');
+	struct config *c = read_bytes(p, n + 1);
+
+	(void)state;
+	assert_true(complains(c, "is larger than 10485760 bytes"));
+	config_free(c);
+	memcpy(p, KEY, strlen(KEY));
+	c = read_bytes(p, n);
+	assert_int_equal(c->n_errors, 0);
+	config_free(c);
+	memset(p, '[', n);
+	c = read_bytes(p, n);
+	assert_true(complains(c, "big.yaml:1:65: error: nested deeper than 64 levels"));
+	config_free(c);
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		p[i] = '-';
+		p[i + 1] = '\n';
+	}
+	c = read_bytes(p, n);
+	assert_true(complains(c, "error: this file stands for more than 1000000 values"));
+	config_free(c);
+	mem_free(p);
+}
+
+static void test_an_alias_bomb_is_counted(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	buf_put_z(&b, KEY "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+	for (int i = 1; i < 20; i++) {
+		buf_printf(&b, "a%d: &a%d [", i, i);
+		for (int k = 0; k < 10; k++)
+			buf_printf(&b, "*a%d, ", i - 1);
+		buf_put_z(&b, "]\n");
+	}
+	assert_complains(buf_z(&b), "error: this file stands for more than 1000000 values");
+	buf_reset(&b);
+	for (int i = 0; i < 1001; i++)
+		buf_printf(&b, "- &a%d x\n", i);
+	assert_complains(buf_z(&b), "more than 1000 anchors");
+	buf_done(&b);
+}
+
+/* ---- complaints ---- */
+
+static void test_the_form_of_a_complaint(void **state)
+{
+	struct config *c = read_text(MODEL "      timeout: 30sx\n");
+
+	(void)state;
+	const char *text = buf_z(&c->complaints);
+	size_t n = strlen(folder);
+	assert_memory_equal(text, folder, n);
+	assert_string_equal(text + n, "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m)\n"
+				      "      timeout: 30sx\n"
+				      "               ^~~~\n");
+	assert_int_equal(c->n_list, 1);
+	assert_int_equal(c->list[0].line, 6);
+	assert_int_equal(c->list[0].column, 16);
+	assert_int_equal(c->list[0].end_column, 19);
+	assert_true(c->list[0].is_error);
+	assert_null(c->list[0].code);
+	config_free(c);
+}
+
+static void test_columns_count_characters(void **state)
+{
+	(void)state;
+	assert_complains(KEY "server: {\"x\": 1, workers: \xc3\xa4\xc3\xb6}\n", "t.yaml:2:27: error: '");
+	assert_complains(KEY "# \xc3\xa4\nserver: {\xc3\xa4: 1, workers: y}\n",
+			 "t.yaml:3:25: error: 'y' is not");
+	assert_complains("\xef\xbb\xbf" KEY "server: {workers: y}\r\n", "t.yaml:2:19: error: 'y' is not");
+}
+
+static void test_all_mistakes_in_one_run(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	buf_put_z(&b, KEY "model_list:\n");
+	for (int i = 0; i < 70; i++)
+		buf_printf(&b, "- {model_name: m%d, litellm_params: {model: ollama/x, rpm: z}}\n", i);
+	struct config *c = read_text(buf_z(&b));
+	assert_int_equal(c->n_errors, 70);
+	assert_int_equal(c->n_list, 50);
+	assert_true(complains(c, "t.yaml:52:"));
+	assert_false(complains(c, "t.yaml:53:"));
+	assert_true(complains(c, "llmgw: 20 more errors are not shown"));
+	config_free(c);
+	buf_done(&b);
+}
+
+static void test_no_secret_is_shown(void **state)
+{
+	static const char *const texts[] = {
+		MODEL "      api_key: [sk-hidden]\n",
+		MODEL "      api_kee: [sk-hidden1, \"]\n",
+		MODEL "      api_key:\n        - hidden-word\n",
+		MODEL "      api_base: http://user:hidden@host/v1\n",
+		MODEL "      timeout: sk-hidden12345\n",
+		MODEL "      extra_headers: {Authorization: [hidden]}\n",
+		"general_settings: {master_key: hidden}\n",
+		"general_settings:\n  master_key: \"hidden\n",
+		"environment_variables: {OPENAI_API_KEY: [hidden]}\n" KEY,
+		KEY "general_settings: {database_url: \"postgres://u:hidden@h/d\"}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct config *c = read_text(texts[i]);
+		assert_true(c->complaints.n > 0);
+		/* A word that is the very mistake may stand in the message; the key's may not. */
+		if (i != 4 && complains(c, "hidden"))
+			fail_msg("%zu: %s", i, buf_z(&c->complaints));
+		config_free(c);
+	}
+}
+
+static void test_terminals_are_not_steered(void **state)
+{
+	struct config *c = read_text(KEY "server: {\"\\e[31mred\": 1, workers: \"\\u009b31m\"}\n");
+
+	(void)state;
+	assert_true(c->n_errors > 0);
+	assert_true(str_find_char(buf_str(&c->complaints), '\033') == SIZE_MAX);
+	assert_true(str_find(buf_str(&c->complaints), STR("\xc2\x9b")) == SIZE_MAX);
+	config_free(c);
+}
+
+static void test_overrides(void **state)
+{
+	const struct config_overrides over = { .host = STR("127.0.0.1"), .port = 0, .has_port = true,
+					       .workers = 9, .quiet_warnings = true };
+	const struct config_overrides port = { .port = 70000, .has_port = true };
+	struct config *c = read_with(KEY "x: y\nserver: {listen: [\"1.1.1.1:1\", \"2.2.2.2:2\"]}\n",
+				     &over);
+
+	(void)state;
+	assert_int_equal(c->n_listen, 1);
+	assert_true(str_eq(c->listen[0].host, STR("127.0.0.1")));
+	assert_int_equal(c->listen[0].port, 0);
+	assert_int_equal(c->workers, 9);
+	assert_int_equal(c->complaints.n, 0);
+	assert_int_equal(c->n_warnings, 2);
+	config_free(c);
+	c = read_with(KEY, &port);
+	assert_true(complains(c, "port 70000 is out of bounds"));
+	config_free(c);
+}
+
+static void test_ids(void **state)
+{
+	static const char twice[] = KEY "model_list:\n"
+		"- {model_name: m, litellm_params: {model: ollama/x}}\n"
+		"- {model_name: m, litellm_params: {model: ollama/x}}\n"
+		"- {model_name: m, litellm_params: {model: ollama/x, rpm: 1}}\n"
+		"- {model_name: n, litellm_params: {model: ollama/x}, model_info: {id: own}}\n"
+		"- {model_name: o, litellm_params: {model: openai/x, api_key: k, organization: [a, b]},"
+		" model_info: {id: org}}\n";
+	struct config *a = read_good(twice), *b = read_good(twice);
+
+	(void)state;
+	assert_int_equal(a->n_models, 6);
+	for (size_t i = 0; i < a->n_models; i++) {
+		assert_true(str_eq(a->models[i].id, b->models[i].id));
+		for (size_t k = 0; k < i; k++)
+			assert_false(str_eq(a->models[i].id, a->models[k].id));
+	}
+	assert_true(str_eq(a->models[3].id, STR("own")));
+	assert_true(str_eq(a->models[4].id, STR("org")));
+	assert_true(str_eq(a->models[5].id, STR("org-2")));
+	assert_true(str_eq(a->models[5].headers.v[0].value, STR("b")));
+	config_free(a);
+	config_free(b);
+}
+
+static void test_prices_given_halfway(void **state)
+{
+	struct config *c = read_good(KEY "model_list:\n"
+		"- {model_name: a, litellm_params: {model: openai/gpt-4o, api_key: k,"
+		" input_cost_per_token: 0}}\n"
+		"- {model_name: b, litellm_params: {model: ollama/x, input_cost_per_token: 0,"
+		" output_cost_per_token: 0}}\n"
+		"- {model_name: c, litellm_params: {model: ollama/x, input_cost_per_request: 1}}\n"
+		"- {model_name: d, litellm_params: {model: ollama/x}}\n");
+
+	(void)state;
+	assert_int_equal(c->models[0].price.input, 0);
+	assert_int_equal(c->models[0].price.output, 10000000);
+	assert_int_equal(c->models[0].price.flags, PRICE_KNOWN);
+	assert_int_equal(c->models[1].price.flags, PRICE_KNOWN | PRICE_FREE);
+	assert_int_equal(c->models[2].price.flags, PRICE_KNOWN);
+	assert_int_equal(c->models[2].price.per_request, INT64_C(1000000000000));
+	assert_int_equal(c->models[2].price.output, 0);
+	assert_int_equal(c->models[3].price.flags, 0);
+	config_free(c);
+}
+
+/* ---- vectors ---- */
+
+static struct str read_whole(const char *name)
+{
+	static char text[4096];
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+
+	assert_true(n >= 0);
+	close(fd);
+	return str_of(text, (size_t)n);
+}
+
+/* "ok models=1 W003 W010", or the first line that says error. */
+static void put_verdict(struct buf *out, const struct config *c)
+{
+	struct str all = buf_str(&c->complaints);
+
+	if (c->n_errors == 0)
+		buf_printf(out, "ok models=%zu", c->n_models);
+	for (size_t i = 0; c->n_errors == 0 && i < c->n_list; i++)
+		buf_printf(out, " %.4s", c->list[i].code);
+	while (c->n_errors > 0 && out->n == 0 && all.n > 0) {
+		struct str line = str_cut(&all, '\n');
+		if (str_find(line, STR(": error: ")) != SIZE_MAX)
+			buf_put(out, line);
+	}
+	buf_put_char(out, '\n');
+}
+
+static void check_vector(const char *name)
+{
+	char expect[300];
+	struct config *c = NULL;
+	struct buf out;
+
+	chmod(name, 0644);
+	assert_int_equal(config_read(name, NULL, &c), 0);
+	buf_init(&out, 4096);
+	put_verdict(&out, c);
+	snprintf(expect, sizeof expect, "%.*s.expect", (int)strlen(name) - 5, name);
+	struct str want = read_whole(expect);
+	if (!str_eq(buf_str(&out), want))
+		fail_msg("%s\nwant: " STR_FMT "got:  %s", name, STR_ARG(want), buf_z(&out));
+	buf_done(&out);
+	config_free(c);
+}
+
+static void test_vectors(void **state)
+{
+	char here[1024];
+	unsigned bad = 0, good = 0;
+	struct dirent *e;
+
+	(void)state;
+	assert_non_null(getcwd(here, sizeof here));
+	assert_int_equal(chdir("tests/vectors/config"), 0);
+	setenv("VECTOR_KEY", "sk-vector", 1);
+	unsetenv("VECTOR_UNSET");
+	DIR *d = opendir(".");
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		if (!str_ends(str_z(e->d_name), STR(".yaml")))
+			continue;
+		check_vector(e->d_name);
+		bad += str_starts(str_z(e->d_name), STR("bad-"));
+		good += str_starts(str_z(e->d_name), STR("good-"));
+	}
+	closedir(d);
+	assert_int_equal(chdir(here), 0);
+	assert_true(bad >= 100 && good >= 20);
+}
+
+/* ---- what goes with it ---- */
+
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *p = mem_alloc(1 << 20);
+
+	assert_non_null(f);
+	assert_non_null(p);
+	assert_true(fread(p, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	return p;
+}
+
+static void test_the_manual_holds_the_table(void **state)
+{
+	char *page = slurp("man/llmgw.yaml.5");
+	struct buf table;
+
+	(void)state;
+	buf_init(&table, 1 << 20);
+	config_print_mdoc(&table);
+	const char *begin = strstr(page, ".\\\" BEGIN directives"), *end = strstr(page, ".\\\" END");
+	assert_non_null(begin);
+	assert_non_null(end);
+	begin = strchr(begin, '\n') + 1;
+	struct str inside = str_of(begin, (size_t)(end - begin));
+	if (!str_eq(inside, buf_str(&table)))
+		fail_msg("man/llmgw.yaml.5 is not what `test_config mdoc` writes");
+	buf_done(&table);
+	mem_free(page);
+}
+
+static void test_the_samples(void **state)
+{
+	char *sample = slurp("etc/llmgw.yaml");
+	struct config *c = NULL;
+	size_t n;
+	const struct directive *all = directives_all(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "%s:", all[i].name);
+		if (strncmp(all[i].section, "server", 6) == 0 && !strstr(sample, name))
+			fail_msg("etc/llmgw.yaml does not show %s.%s", all[i].section, all[i].name);
+	}
+	mem_free(sample);
+	setenv("LLMGW_MASTER_KEY", "sk-sample", 1);
+	setenv("OPENAI_API_KEY", "sk-openai", 1);
+	setenv("GROQ_API_KEY", "gsk", 1);
+	assert_int_equal(config_read("etc/llmgw.yaml", NULL, &c), 0);
+	assert_int_equal(c->n_errors, 0);
+	assert_int_equal(c->n_warnings, 0);
+	assert_int_equal(c->n_models, 3);
+	config_free(c);
+	assert_int_equal(config_read("etc/llmgw.demo.yaml", NULL, &c), 0);
+	assert_int_equal(c->n_errors + c->n_warnings, 0);
+	assert_true(c->models[0].mock_response.n > 0);
+	assert_true(c->models[0].price.input > 0);
+	config_free(c);
+	unsetenv("LLMGW_MASTER_KEY");
+	unsetenv("OPENAI_API_KEY");
+	unsetenv("GROQ_API_KEY");
+}
+
+static void test_the_sample_shows_the_defaults(void **state)
+{
+	static char section[16384];
+	char *sample = slurp("etc/llmgw.yaml"), *server = strstr(sample, "\nserver:\n");
+	struct config *a, *b = read_good(KEY);
+	struct buf out;
+
+	(void)state;
+	assert_non_null(server);
+	snprintf(section, sizeof section, "%s%s", KEY, server);
+	a = read_good(section);
+	buf_init(&out, 1 << 20);
+	config_diff(a, b, &out);
+	assert_string_equal(buf_z(&out), "[]");
+	buf_done(&out);
+	config_free(a);
+	config_free(b);
+	mem_free(sample);
+}
+
+static void test_diff(void **state)
+{
+	struct config *a = read_good(MODEL "      rpm: 1\n    model_info: {id: i}\nserver: {workers: 1}\n");
+	struct config *b = read_good("general_settings: {master_key: sk-other}\nmodel_list:\n"
+		"- {model_name: m, litellm_params: {model: ollama/x, rpm: 2}, model_info: {id: i}}\n"
+		"- {model_name: n, litellm_params: {model: ollama/x}, model_info: {id: j}}\n"
+		"server: {workers: 1, max-keys: 2000, listen: 1}\n");
+	struct json_error e;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	config_diff(a, a, &out);
+	assert_string_equal(buf_z(&out), "[]");
+	buf_reset(&out);
+	config_diff(a, b, &out);
+	arena_reset(arena);
+	const struct json *rows = json_parse(arena, buf_str(&out), 0, &e);
+	assert_int_equal(rows->count, 5);
+	assert_true(str_eq(json_at(rows, 0)->child->raw, STR("\"server.listen\"")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("restart")));
+	assert_true(str_eq(json_get(json_at(rows, 1), "after")->raw, STR("2000")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "key"), STR("general_settings.master_key")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "after"), STR("********")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 3), "key"), STR("model_list.m.i")));
+	assert_true(json_is(json_get(json_at(rows, 4), "before"), JSON_NULL));
+	buf_done(&out);
+	config_free(a);
+	config_free(b);
+}
+
+static void test_show_with_origin(void **state)
+{
+	struct config *c = read_good(KEY "server:\n  workers: 2\n");
+	struct json_error e;
+	struct buf out;
+	char want[300];
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	config_show(c, true, &out);
+	arena_reset(arena);
+	const struct json *all = json_parse(arena, buf_str(&out), JSON_ONE_KEY, &e);
+	assert_non_null(all);
+	snprintf(want, sizeof want, "%s/t.yaml:3", folder);
+	assert_true(str_eq_z(json_str(arena, json_get_path(all, "server.workers.origin")), want));
+	assert_true(str_eq(json_str(arena, json_get_path(all, "server.drain.origin")), STR("default")));
+	assert_true(str_eq(json_get_path(all, "server.limits.body.value")->raw, STR("\"32M\"")));
+	config_free(c);
+	buf_reset(&out);
+	config_print_table_json(&out);
+	assert_non_null(json_parse(arena, buf_str(&out), JSON_ONE_KEY, &e));
+	buf_done(&out);
+}
+
+/* Each allocation fails once; nothing leaks and nothing falls over. */
+static void test_no_memory(void **state)
+{
+	static const char text[] = "environment_variables: {T_X: y}\n" MODEL
+		"      organization: [a, b]\n      tags: [a]\n      extra_headers: {a: b}\n"
+		"      extra_body: {a: [b]}\n      temperature: 1\n      input_cost_per_token: 1\n"
+		"    model_info: {id: a, x: y}\nrouter_settings: {fallbacks: [{m: [n]}],"
+		" model_group_alias: {a: m}, zebra: 1}\nserver: {wrokers: 3, listen: [1, 2]}\n";
+	uint64_t live = mem_live();
+	int err = -ENOMEM;
+
+	(void)state;
+	write_file("t.yaml", text);
+	for (uint64_t nth = 1; nth < 2000; nth++) {
+		struct config *c = NULL;
+		uint64_t before = mem_calls();
+		mem_fail_at(nth);
+		err = config_read(in_folder("t.yaml"), NULL, &c);
+		bool failed = mem_calls() - before >= nth;
+		mem_fail_at(0);
+		config_free(c);
+		assert_int_equal(mem_live(), live);
+		if (!failed) {
+			assert_int_equal(err, 0);
+			return;
+		}
+	}
+	fail_msg("never came to an end");
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	arena = arena_new(64 << 20);
+	return arena && hash_init() == 0 && mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "t.yaml", "w.yaml", "big.yaml", "master-key", "sub/a.yaml",
+					     "sub/b.yaml" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++)
+		unlink(in_folder(names[i]));
+	rmdir(in_folder("sub"));
+	arena = arena_free(arena);
+	return rmdir(folder);
+}
+
+static int print_mdoc(void)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	config_print_mdoc(&out);
+	bool ok = fwrite(out.p, 1, out.n, stdout) == out.n && fflush(stdout) == 0;
+	buf_done(&out);
+	return ok ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_directive_is_set_and_shown),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_model_fields),
+		cmocka_unit_test(test_router_settings_win_and_stream_timeout_is_handed_down),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_provider_defaults_come_from_the_environment),
+		cmocka_unit_test(test_master_key),
+		cmocka_unit_test(test_include),
+		cmocka_unit_test(test_files_that_cannot_be_read),
+		cmocka_unit_test(test_large_files),
+		cmocka_unit_test(test_an_alias_bomb_is_counted),
+		cmocka_unit_test(test_the_form_of_a_complaint),
+		cmocka_unit_test(test_columns_count_characters),
+		cmocka_unit_test(test_all_mistakes_in_one_run),
+		cmocka_unit_test(test_no_secret_is_shown),
+		cmocka_unit_test(test_terminals_are_not_steered),
+		cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_prices_given_halfway),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_the_manual_holds_the_table),
+		cmocka_unit_test(test_the_samples),
+		cmocka_unit_test(test_the_sample_shows_the_defaults),
+		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_show_with_origin),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	if (argc == 2 && strcmp(argv[1], "mdoc") == 0)
+		return print_mdoc();
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

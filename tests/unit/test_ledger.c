@@ -1,0 +1,751 @@
+/* SPDX-License-Identifier: MIT
+ * test_ledger.c - every record once, whoever is killed when; nothing a stranger writes is believed. */
+#include "money_fixture.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+
+#include "common/board.h"
+#include "common/budget.h"
+#include "common/clock.h"
+#include "common/journal.h"
+#include "common/log.h"
+#include "common/price.h"
+#include "master/ledger.h"
+
+#define START_NS (UINT64_C(1790000000) * NS_PER_S)
+enum { SLOT = 3, KEY = 7 };
+
+struct world {
+	struct place p;
+	struct board board;
+	int board_fd, dirfd;
+	struct ledger *ledger;
+	struct journal *writer;
+	uint64_t epoch;
+	uv_timer_t pulse;		/* keeps the loop turning */
+};
+
+static void on_pulse(uv_timer_t *t)
+{
+	(void)t;
+}
+
+static int setup(void **st)
+{
+	static struct world w;
+	char path[128];
+	assert_int_equal(hash_init(), 0);
+	log_threshold = LOG_ERROR;
+	log_start(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TEXT, LOG_ERROR, "test", false);
+	memset(&w, 0, sizeof w);
+	place_make(&w.p);
+	place_path(&w.p, "journal", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	w.dirfd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(board_create(&w.board, &w.board_fd), 0);
+	place_open(&w.p);
+	assert_int_equal(ledger_start(w.p.store, &w.board, &w.p.loop, &w.ledger), 0);
+	uv_timer_init(&w.p.loop, &w.pulse);
+	uv_timer_start(&w.pulse, on_pulse, 2, 2);
+	*st = &w;
+	return 0;
+}
+
+static void stop_all(struct world *w)
+{
+	ledger_stop(w->ledger);
+	w->ledger = NULL;
+	w->writer = journal_free(w->writer);
+	if (!uv_is_closing((uv_handle_t *)&w->pulse))
+		uv_close((uv_handle_t *)&w->pulse, NULL);
+	if (w->p.store)
+		place_close(&w->p);
+}
+
+static int teardown(void **st)
+{
+	struct world *w = *st;
+	stop_all(w);
+	place_remove(&w->p);
+	close(w->dirfd);
+	board_unmap(&w->board);
+	close(w->board_fd);
+	clock_set(0, 0);
+	return 0;
+}
+
+/* ---- a worker ---- */
+
+static struct journal *open_journal(struct world *w, unsigned slot, uint64_t epoch, uint32_t count,
+				    struct journal **ret_reader)
+{
+	struct journal *writer;
+	int fd, again;
+	char path[128];
+	assert_int_equal(journal_create(w->dirfd, slot, epoch, count, &fd), 0);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(again >= 0);
+	assert_int_equal(journal_map(fd, true, &writer), 0);
+	if (ret_reader)
+		assert_int_equal(journal_map(again, false, ret_reader), 0);
+	else
+		close(again);
+	return writer;
+}
+
+static void start_worker(struct world *w, uint32_t count)
+{
+	struct journal *reader;
+	w->epoch = 0x1000;
+	w->writer = open_journal(w, SLOT, w->epoch, count, &reader);
+	ledger_attach(w->ledger, SLOT, reader);
+}
+
+static struct journal_record record(enum journal_kind kind, uint32_t number, int64_t cost)
+{
+	struct journal_record r;
+	memset((void *)&r, 0, sizeof r);
+	r.kind = (uint8_t)kind;
+	r.status = 200;
+	memcpy(r.request_id, &number, sizeof number);
+	r.request_id[15] = 1;
+	r.key_id = KEY;
+	r.deployment = UINT64_C(0xfedcba9876543210);
+	r.start_ns = START_NS + number * NS_PER_MS;
+	r.end_ns = r.start_ns + 5 * NS_PER_MS;
+	r.first_token_ns = r.start_ns + NS_PER_MS;
+	r.reserve_nano = 1000;
+	r.cost_nano = kind == JOURNAL_SETTLE ? cost : 0;
+	r.input = 10;
+	r.output = 20;
+	memcpy(r.model, "gpt-4o", 6);
+	return r;
+}
+
+static void append(struct world *w, struct journal_record r)
+{
+	journal_append(w->writer, &r);
+}
+
+static void intent(struct world *w, uint32_t number)
+{
+	append(w, record(JOURNAL_INTENT, number, 0));
+}
+
+static void settle(struct world *w, uint32_t number, int64_t cost)
+{
+	append(w, record(JOURNAL_SETTLE, number, cost));
+}
+
+static uint64_t committed(struct world *w)
+{
+	return atomic_load(&w->board.workers[SLOT].journal_committed);
+}
+
+static void turn_until_committed(struct world *w, uint64_t seq)
+{
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	while (committed(w) < seq) {
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+		assert_true(clock_ns() < end);
+	}
+}
+
+static void fold(struct world *w)
+{
+	turn_until_committed(w, journal_last(w->writer));
+}
+
+static int64_t number(struct world *w, const char *sql)
+{
+	return place_number(&w->p, sql);
+}
+
+/* ---- the usual ---- */
+
+static void add_key(struct world *w)
+{
+	place_exec(&w->p, "INSERT INTO keys (id, token_hash, key_name, created_at, updated_at) "
+			  "VALUES (7, zeroblob(32), 'sk-...test', 1, 1)");
+}
+
+static void test_rows_and_sums(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 64);
+	for (uint32_t i = 1; i <= 10; i++) {
+		intent(w, i);
+		settle(w, i, 100 + i);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 10);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 1055);
+	assert_int_equal(number(w, "SELECT cost FROM spend_daily"), 1055);
+	assert_int_equal(number(w, "SELECT requests FROM spend_daily"), 10);
+	assert_int_equal(number(w, "SELECT output FROM spend_daily"), 200);
+	assert_int_equal(number(w, "SELECT day * 86400 FROM spend_daily"), 1790000000 / 86400 * 86400);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 1055);
+	assert_int_equal(number(w, "SELECT last_used FROM keys"), START_NS + 15 * NS_PER_MS);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	assert_int_equal(number(w, "SELECT committed FROM journals"), 20);
+	assert_int_equal(committed(w), 20);
+	assert_int_equal(atomic_load(&w->board.head->ledger_rows), 10);
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), 0);
+}
+
+static void test_a_long_request_is_kept_aside(void **st)
+{
+	struct world *w = *st;
+	start_worker(w, 64);
+	intent(w, 1);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 0);
+	settle(w, 1, 5);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 5);
+}
+
+static void test_the_ring_goes_round(void **st)
+{
+	struct world *w = *st;
+	int64_t sum = 0;
+	start_worker(w, 32);
+	for (uint32_t i = 1; i <= 500; i++) {
+		while (journal_room(w->writer, committed(w)) < 2)
+			uv_run(&w->p.loop, UV_RUN_ONCE);
+		intent(w, i);
+		settle(w, i, i);
+		sum += i;
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 500);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), sum);
+}
+
+static void test_stop_folds_the_rest(void **st)
+{
+	struct world *w = *st;
+	start_worker(w, 8192);
+	for (uint32_t i = 1; i <= 3000; i++)
+		settle(w, i, 1);
+	ledger_stop(w->ledger);
+	w->ledger = NULL;
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 3000);
+	assert_int_equal(ledger_start(w->p.store, &w->board, &w->p.loop, &w->ledger), 0);
+}
+
+static void test_requests_of_the_last_period_do_not_count(void **st)
+{
+	struct world *w = *st;
+	char sql[160];
+	add_key(w);
+	start_worker(w, 64);
+	snprintf(sql, sizeof sql, "UPDATE keys SET spend_since = %" PRIu64,
+		 (uint64_t)(START_NS + 5 * NS_PER_MS + 5 * NS_PER_MS));
+	place_exec(&w->p, sql);
+	for (uint32_t i = 1; i <= 9; i++)	/* ends at start + i + 5 ms: 5..9 are in the period */
+		settle(w, i, 1);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 5);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 9);
+}
+
+/* ---- strangers ---- */
+
+static void test_bad_records_are_dropped_and_counted(void **st)
+{
+	struct world *w = *st;
+	struct journal_record bad[8];
+	start_worker(w, 64);
+	for (uint32_t i = 0; i < COUNT(bad); i++)
+		bad[i] = record(JOURNAL_SETTLE, 100 + i, 1);
+	bad[0].cost_nano = -1;
+	bad[1].cost_nano = PRICE_NANO_MAX + 1;
+	bad[2].reserve_nano = INT64_MIN;
+	bad[3].input = UINT32_MAX;
+	bad[4].status = 7;
+	bad[5].key_id = UINT64_MAX;
+	bad[6].end_ns = UINT64_MAX;
+	bad[7].reasoning = 0x80000000u;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		settle(w, (uint32_t)i, 1);
+		append(w, bad[i]);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), COUNT(bad));
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), COUNT(bad));
+}
+
+static void test_odd_records_are_put_right(void **st)
+{
+	struct world *w = *st;
+	struct journal_record r = record(JOURNAL_SETTLE, 1, PRICE_NANO_MAX);
+	start_worker(w, 64);
+	memset(r.model, 'm', sizeof r.model - 1);	/* cut inside a character */
+	r.model[sizeof r.model - 1] = (char)0xc3;
+	memcpy(r.end_user, "ab\xff" "cd", 5);
+	r.end_ns = r.start_ns - NS_PER_S;		/* the clock was set back */
+	r.status = 0;
+	append(w, r);
+	r = record(JOURNAL_SETTLE, 2, PRICE_NANO_MAX);
+	r.start_ns = r.end_ns = 0;
+	append(w, r);
+	append(w, r);					/* the same request twice */
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 2);
+	assert_int_equal(number(w, "SELECT length(model) FROM spend_logs WHERE id = 1"), 63);
+	assert_int_equal(number(w, "SELECT end_user = 'ab' FROM spend_logs WHERE id = 1"), 1);
+	assert_int_equal(number(w, "SELECT min(end_ns - start_ns) FROM spend_logs"), 0);
+	assert_true(number(w, "SELECT min(start_ns) FROM spend_logs") > INT64_C(1600000000000000000));
+	assert_int_equal(number(w, "SELECT max(cost) FROM spend_daily"), PRICE_NANO_MAX);
+}
+
+static void scribble(struct world *w, uint64_t seq, uint32_t count)
+{
+	char name[64];
+	snprintf(name, sizeof name, "%u-%016" PRIx64 ".j", SLOT, w->epoch);
+	int fd = openat(w->dirfd, name, O_RDWR);
+	off_t at = JOURNAL_HEAD + (off_t)((seq - 1) % count) * 256 + 100;
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "xyz", 3, at), 3);
+	close(fd);
+}
+
+static void test_a_damaged_record_is_given_up_once_another_follows(void **st)
+{
+	struct world *w = *st;
+	start_worker(w, 64);
+	settle(w, 1, 1);
+	fold(w);
+	settle(w, 2, 1);
+	scribble(w, 2, 64);
+	for (int i = 0; i < 50; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(committed(w), 1);
+	settle(w, 3, 1);
+	fold(w);
+	assert_int_equal(committed(w), 3);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 2);
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), 1);
+}
+
+/* ---- a dead worker ---- */
+
+static uint64_t cut_rows = UINT64_MAX;
+
+static void on_reaped(void *data, uint64_t rows)
+{
+	(void)data;
+	cut_rows = rows;
+}
+
+static void reap(struct world *w)
+{
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	cut_rows = UINT64_MAX;
+	ledger_reap(w->ledger, SLOT, w->dirfd, on_reaped, NULL);
+	while (cut_rows == UINT64_MAX) {
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+		assert_true(clock_ns() < end);
+	}
+}
+
+static unsigned files_in(int dirfd, const char *end)
+{
+	unsigned n = 0;
+	DIR *d = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY));
+	for (struct dirent *e; (e = readdir(d));)
+		n += str_ends(str_z(e->d_name), str_z(end));
+	closedir(d);
+	return n;
+}
+
+static struct board_slot *hold(struct world *w, struct budget_pool *pool, uint32_t number, int64_t reserve,
+			       bool dispatched, int64_t running)
+{
+	struct budget_level level = { .entity = 5, .max_nano = -1 };
+	struct journal_record r = record(JOURNAL_INTENT, number, 0);
+	struct budget_claim claim;
+	enum budget_verdict verdict;
+	uint32_t at;
+	int64_t left;
+	assert_int_equal(budget_admit(pool, &level, 1, reserve, r.request_id, &claim, &verdict, &at, &left), 0);
+	atomic_store(&claim.slot->dispatched, dispatched);
+	atomic_store(&claim.slot->running_nano, running);
+	atomic_store(&claim.slot->tokens_in, 3);
+	atomic_store(&claim.slot->tokens_out, 4);
+	claim.slot->key_id = KEY;
+	claim.slot->start_wall_ns = START_NS;
+	(void)w;
+	return claim.slot;
+}
+
+static void test_reaping_books_what_was_open(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	int64_t settled, reserved;
+	uint32_t parallel;
+	add_key(w);
+	start_worker(w, 64);
+	intent(w, 1), hold(w, pool, 1, 1000, true, 300);	/* streaming: 300 */
+	intent(w, 2), hold(w, pool, 2, 1000, false, 0);		/* not sent yet: 0 */
+	intent(w, 3), hold(w, pool, 3, 1000, true, 5000);	/* never above the reserve: 1000 */
+	intent(w, 4), hold(w, pool, 4, 1000, true, 200);
+	settle(w, 4, 250);					/* in the journal, slot not freed: 250 */
+	hold(w, pool, 5, 1000, true, 70);			/* no intent: 70 */
+	hold(w, pool, 6, 1000, false, 0);			/* no intent, not sent: no row */
+	intent(w, 7);						/* no slot: the reserve, not on the board */
+	fold(w);
+	intent(w, 8), settle(w, 8, 9);				/* not folded yet */
+	reap(w);
+	assert_int_equal(cut_rows, 5);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 7);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 300 + 0 + 1000 + 250 + 70 + 1000 + 9);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE flags & 6 = 6"), 5);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	budget_read(&w->board, 5, &settled, &reserved, &parallel);
+	assert_int_equal(settled, 300 + 0 + 1000 + 250 + 70);
+	assert_int_equal(reserved, 0);
+	assert_int_equal(parallel, 0);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 2629);
+	assert_int_equal(committed(w), 0);
+	assert_int_equal(files_in(w->dirfd, ".j"), 0);
+	assert_int_equal(number(w, "SELECT count(*) FROM journals"), 0);
+	budget_pool_free(pool);
+}
+
+static void test_many_open_requests(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	start_worker(w, 8192);
+	for (uint32_t i = 1; i <= 3000; i++) {
+		hold(w, pool, i, 1000, true, i % 500);
+		if (i % 3)
+			intent(w, i);
+	}
+	reap(w);
+	assert_int_equal(cut_rows, 3000);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 3000);
+	budget_pool_free(pool);
+}
+
+static void test_reaping_nobody_answers_at_once(void **st)
+{
+	struct world *w = *st;
+	reap(w);
+	assert_int_equal(cut_rows, 0);
+}
+
+static void test_lies_on_the_board_are_clamped(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	start_worker(w, 64);
+	intent(w, 1);
+	struct board_slot *s = hold(w, pool, 1, 1000, true, 10);
+	atomic_store(&s->reserve_nano, INT64_MAX);
+	atomic_store(&s->running_nano, INT64_MIN);
+	atomic_store(&s->tokens_in, UINT32_MAX);
+	s->key_id = s->start_wall_ns = UINT64_MAX;
+	s->n_levels = 99;
+	hold(w, pool, 2, 1000, true, INT64_MAX)->level[0] = UINT32_MAX;
+	atomic_store(&w->board.workers[SLOT].slots_high, UINT32_MAX);
+	reap(w);
+	assert_int_equal(cut_rows, 2);
+	assert_int_equal(number(w, "SELECT max(cost) FROM spend_logs"), 1000);
+	assert_int_equal(number(w, "SELECT min(cost) FROM spend_logs"), 0);
+	budget_pool_free(pool);
+}
+
+/* ---- start after a crash ---- */
+
+static void crash_and_open(struct world *w)
+{
+	stop_all(w);
+	uv_run(&w->p.loop, UV_RUN_DEFAULT);
+	board_unmap(&w->board);
+	close(w->board_fd);
+	assert_int_equal(board_create(&w->board, &w->board_fd), 0);
+	place_open(&w->p);
+	assert_int_equal(ledger_start(w->p.store, &w->board, &w->p.loop, &w->ledger), 0);
+	uv_timer_init(&w->p.loop, &w->pulse);
+	uv_timer_start(&w->pulse, on_pulse, 2, 2);
+}
+
+static void copy_bytes(int dirfd, const char *from, const char *to)
+{
+	static char bytes[1 << 16];
+	int in = openat(dirfd, from, O_RDONLY), out = openat(dirfd, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t n;
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, bytes, sizeof bytes)) > 0)
+		assert_int_equal(write(out, bytes, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+static void write_left_over(struct world *w)
+{
+	w->epoch = 0x2000;
+	w->writer = open_journal(w, SLOT, w->epoch, 64, NULL);
+	for (uint32_t i = 1; i <= 20; i++) {
+		intent(w, i);
+		if (i % 5)
+			settle(w, i, i);
+	}
+}
+
+static void test_recovery_replays_and_books_lone_intents(void **st)
+{
+	struct world *w = *st;
+	uint64_t rows = 0;
+	add_key(w);
+	write_left_over(w);
+	crash_and_open(w);
+	assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+	assert_int_equal(rows, 20);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE flags & 2"), 4);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 210 - 50 + 4 * 1000);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 4160);
+	assert_int_equal(files_in(w->dirfd, ".j"), 0);
+	assert_int_equal(number(w, "SELECT count(*) FROM journals"), 0);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+	assert_int_equal(rows, 0);
+}
+
+static void test_the_same_journal_three_times_changes_nothing(void **st)
+{
+	struct world *w = *st;
+	static const char name[] = "3-0000000000002000.j";
+	uint64_t rows, print = 0;
+	add_key(w);
+	write_left_over(w);
+	copy_bytes(w->dirfd, name, "kept");
+	for (int i = 0; i < 3; i++) {
+		crash_and_open(w);
+		assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+		assert_int_equal(rows, i ? 0 : 20);
+		assert_true(!print || print == place_fingerprint(&w->p));
+		print = place_fingerprint(&w->p);
+		copy_bytes(w->dirfd, "kept", name);	/* even without its watermark */
+	}
+}
+
+static void test_recovery_spares_what_is_attached(void **st)
+{
+	struct world *w = *st;
+	uint64_t rows;
+	start_worker(w, 64);
+	intent(w, 1);
+	fold(w);
+	assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+	assert_int_equal(rows, 0);
+	assert_int_equal(files_in(w->dirfd, ".j"), 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 1);
+	settle(w, 1, 7);
+	fold(w);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 7);
+}
+
+static void test_gaps_and_damage_in_a_dead_journal(void **st)
+{
+	struct world *w = *st;
+	uint64_t rows;
+	write_left_over(w);
+	scribble(w, 2, 64);		/* settle of 1: its intent is booked with the reserve */
+	scribble(w, 30, 64);
+	scribble(w, journal_last(w->writer), 64);
+	crash_and_open(w);
+	assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), 3);
+	assert_true(rows >= 19 && rows <= 20);
+	assert_int_equal(files_in(w->dirfd, ".j"), 0);
+}
+
+static void test_a_damaged_file_is_put_aside(void **st)
+{
+	struct world *w = *st;
+	uint64_t rows;
+	int fd = openat(w->dirfd, "1-00000000000000ff.j", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "rubbish", 7), 7);
+	close(fd);
+	fd = openat(w->dirfd, "notes.txt", O_WRONLY | O_CREAT, 0600);
+	close(fd);
+	assert_int_equal(ledger_recover(w->ledger, w->dirfd, &rows), 0);
+	assert_int_equal(files_in(w->dirfd, ".bad"), 1);
+	assert_int_equal(files_in(w->dirfd, ".txt"), 1);
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), 1);
+}
+
+/* ---- a full disk ---- */
+
+static void test_full_disk_is_waited_out(void **st)
+{
+	struct world *w = *st;
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	start_worker(w, 8192);
+	settle(w, 1, 1);
+	fold(w);
+	number(w, "PRAGMA max_page_count = 1");
+	for (uint32_t i = 2; i <= 4000; i++)
+		settle(w, i, 1);
+	while (atomic_load(&w->board.head->money_down) != MONEY_DISK_FULL) {
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+		assert_true(clock_ns() < end);
+	}
+	assert_int_equal(store_health(w->p.store), -ENOSPC);
+	for (int i = 0; i < 100; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_true(committed(w) < 4000);
+	number(w, "PRAGMA max_page_count = 1000000");
+	fold(w);
+	assert_int_equal(atomic_load(&w->board.head->money_down), MONEY_OK);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 4000);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 4000);
+}
+
+static void test_reaping_waits_for_the_disk(void **st)
+{
+	struct world *w = *st;
+	start_worker(w, 8192);
+	for (uint32_t i = 1; i <= 2000; i++)
+		settle(w, i, 1);
+	intent(w, 5000);
+	number(w, "PRAGMA max_page_count = 1");
+	cut_rows = UINT64_MAX;
+	ledger_reap(w->ledger, SLOT, w->dirfd, on_reaped, NULL);
+	for (int i = 0; i < 100; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_true(cut_rows == UINT64_MAX);
+	assert_int_equal(files_in(w->dirfd, ".j"), 1);
+	number(w, "PRAGMA max_page_count = 1000000");
+	while (cut_rows == UINT64_MAX)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(cut_rows, 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 2001);
+}
+
+/* Another reason stays: it is not the ledger's to clear. */
+static void test_money_down_of_others_is_left(void **st)
+{
+	struct world *w = *st;
+	start_worker(w, 64);
+	atomic_store(&w->board.head->money_down, MONEY_STARTING);
+	settle(w, 1, 1);
+	fold(w);
+	assert_int_equal(atomic_load(&w->board.head->money_down), MONEY_STARTING);
+}
+
+/* ---- kills ---- */
+
+enum { FILES = 3, IN_EACH = 4000 };
+
+static void recover_in_child(struct world *w)
+{
+	struct board board;
+	struct ledger *l;
+	struct store *s;
+	uv_loop_t loop;
+	char why[256];
+	uint64_t rows;
+	int fd;
+	uv_loop_init(&loop);
+	if (store_open(w->p.dir, &loop, &s, why) != 0 || board_create(&board, &fd) != 0 ||
+	    ledger_start(s, &board, &loop, &l) != 0)
+		_exit(3);
+	_exit(ledger_recover(l, w->dirfd, &rows) == 0 ? 0 : 4);
+}
+
+/* A kill during recovery, again and again, later each time, until one gets through. */
+static void test_kills_during_recovery(void **st)
+{
+	struct world *w = *st;
+	int status = -1, kills = 0;
+	add_key(w);
+	for (unsigned f = 0; f < FILES; f++) {
+		struct journal *j = open_journal(w, f, 0x5000 + f, 8192, NULL);
+		for (uint32_t i = 1; i <= IN_EACH; i++) {
+			struct journal_record in = record(JOURNAL_INTENT, f * IN_EACH + i, 0);
+			struct journal_record out = record(JOURNAL_SETTLE, f * IN_EACH + i, 3);
+			journal_append(j, &in);
+			if (i % 10)
+				journal_append(j, &out);
+		}
+		journal_free(j);
+	}
+	stop_all(w);
+	uv_run(&w->p.loop, UV_RUN_DEFAULT);
+	for (uint64_t wait_ns = NS_PER_MS; !WIFEXITED(status) || WEXITSTATUS(status); wait_ns += 6 * NS_PER_MS) {
+		struct timespec t = { 0, (long)(wait_ns % NS_PER_S) };
+		pid_t pid = fork();
+		if (pid == 0)
+			recover_in_child(w);
+		nanosleep(&t, NULL);
+		kills += kill(pid, SIGKILL) == 0;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status))
+			assert_int_equal(WEXITSTATUS(status), 0);
+		assert_true(kills < 300);
+	}
+	place_open(&w->p);
+	assert_int_equal(ledger_start(w->p.store, &w->board, &w->p.loop, &w->ledger), 0);
+	uv_timer_init(&w->p.loop, &w->pulse);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), FILES * IN_EACH);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"),
+			 FILES * IN_EACH / 10 * 9 * 3 + FILES * IN_EACH / 10 * 1000);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), number(w, "SELECT sum(cost) FROM spend_logs"));
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_daily"), number(w, "SELECT spend FROM keys"));
+	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_daily"), FILES * IN_EACH);
+	assert_int_equal(files_in(w->dirfd, ".j"), 0);
+}
+
+static void test_names_of_deployments(void **st)
+{
+	struct world *w = *st;
+	struct ledger_name n = { .id_hash = UINT64_MAX, .model_id = STR("m1"), .model_group = STR("gpt"),
+				 .provider = STR("openai"), .model = STR("gpt-4o"), .api_base = STR("") };
+	assert_int_equal(ledger_name_deployments(w->ledger, &n, 1), 0);
+	n.model = STR("gpt-5");
+	assert_int_equal(ledger_name_deployments(w->ledger, &n, 1), 0);
+	store_drain(w->p.store);
+	assert_int_equal(number(w, "SELECT count(*) FROM deployments WHERE id_hash = -1 AND model = 'gpt-5'"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(test_rows_and_sums),
+		T(test_a_long_request_is_kept_aside),
+		T(test_the_ring_goes_round),
+		T(test_stop_folds_the_rest),
+		T(test_requests_of_the_last_period_do_not_count),
+		T(test_bad_records_are_dropped_and_counted),
+		T(test_odd_records_are_put_right),
+		T(test_a_damaged_record_is_given_up_once_another_follows),
+		T(test_reaping_books_what_was_open),
+		T(test_many_open_requests),
+		T(test_reaping_nobody_answers_at_once),
+		T(test_lies_on_the_board_are_clamped),
+		T(test_recovery_replays_and_books_lone_intents),
+		T(test_the_same_journal_three_times_changes_nothing),
+		T(test_recovery_spares_what_is_attached),
+		T(test_gaps_and_damage_in_a_dead_journal),
+		T(test_a_damaged_file_is_put_aside),
+		T(test_full_disk_is_waited_out),
+		T(test_reaping_waits_for_the_disk),
+		T(test_money_down_of_others_is_left),
+		T(test_kills_during_recovery),
+		T(test_names_of_deployments),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

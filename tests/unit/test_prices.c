@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * test_prices.c - every row of the price table is sound, in order and found again; some prices
+ * that everybody knows are right to the last digit. */
+#include "master/prices.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "master/embed.h"
+
+static void check_row(const struct price_row *r)
+{
+	const struct price *p = &r->price;
+	const int64_t parts[] = { p->input,	p->output,	p->cache_read,	 p->cache_write,
+				  p->reasoning, p->input_above, p->output_above, p->per_request };
+
+	assert_true(r->model.n > 0);
+	assert_true(p->flags & PRICE_KNOWN);
+	assert_true(p->input >= 0 && p->output >= 0 && p->per_request >= 0);
+	for (size_t i = 0; i < COUNT(parts); i++)
+		if (parts[i] < PRICE_NONE || parts[i] > INT64_C(100000000000))
+			fail_msg(STR_FMT ": price %zu", STR_ARG(r->model), i);
+	if (!p->tier_tokens)
+		assert_true(p->input_above == PRICE_NONE && p->output_above == PRICE_NONE);
+	assert_int_equal((p->flags & PRICE_FREE) != 0 && (p->input || p->output), 0);
+}
+
+static void test_every_row_is_found_again(void **state)
+{
+	struct str before = STR("");
+	struct price_row r, again;
+	size_t at = 0, n = 0;
+
+	(void)state;
+	assert_int_equal(prices_load(), 0);
+	while (prices_next(&at, &r)) {
+		check_row(&r);
+		if (n > 0 && str_cmp(before, r.model) >= 0)
+			fail_msg(STR_FMT " is out of order", STR_ARG(r.model));
+		before = r.model;
+		assert_true(prices_find(STR_NONE, r.model, &again));
+		assert_ptr_equal(again.model.p, r.model.p);
+		assert_memory_equal(&again.price, &r.price, sizeof r.price);
+		n++;
+	}
+	assert_true(n > 2000);
+}
+
+static void test_every_line_has_all_columns(void **state)
+{
+	struct str text = embed_prices();
+
+	(void)state;
+	while (text.n > 0) {
+		struct str line = str_cut(&text, '\n');
+		size_t columns = 1;
+		for (size_t i = 0; i < line.n; i++)
+			columns += line.p[i] == '\t';
+		assert_int_equal(columns, 14);
+	}
+}
+
+static void test_known_prices(void **state)
+{
+	struct price_row r;
+
+	(void)state;
+	assert_true(prices_find(STR("openai"), STR("gpt-4o"), &r));
+	assert_true(str_eq(r.model, STR("gpt-4o")));
+	assert_true(str_eq(r.provider, STR("openai")));
+	assert_int_equal(r.mode, MODE_CHAT);
+	assert_int_equal(r.max_input_tokens, 128000);
+	assert_int_equal(r.max_output_tokens, 16384);
+	assert_int_equal(r.price.input, 2500000);
+	assert_int_equal(r.price.output, 10000000);
+	assert_int_equal(r.price.cache_read, 1250000);
+	assert_int_equal(r.price.cache_write, PRICE_NONE);
+	assert_int_equal(r.price.tier_tokens, 0);
+	assert_true(prices_find(STR("gemini"), STR("gemini-2.5-pro"), &r));
+	assert_true(str_eq(r.model, STR("gemini/gemini-2.5-pro")));
+	assert_int_equal(r.price.tier_tokens, 200000);
+	assert_int_equal(r.price.input_above, 2500000);
+	assert_int_equal(r.price.output_above, 15000000);
+	assert_true(prices_find(STR("openai"), STR("text-embedding-3-small"), &r));
+	assert_int_equal(r.mode, MODE_EMBEDDING);
+	assert_int_equal(r.price.input, 20000);
+}
+
+static void test_the_order_of_looking(void **state)
+{
+	struct price_row r = { .max_input_tokens = 7 };
+
+	(void)state;
+	/* The provider's own row comes before the row of the bare name. */
+	assert_true(prices_find(STR("azure"), STR("gpt-4o"), &r));
+	assert_true(str_eq(r.model, STR("azure/gpt-4o")));
+	assert_true(prices_find(STR("openai"), STR("openai/gpt-4o"), &r));
+	assert_true(str_eq(r.model, STR("gpt-4o")));
+	assert_true(prices_find(STR("hosted_vllm"), STR("gpt-4o"), &r));
+	assert_true(str_eq(r.model, STR("gpt-4o")));
+	r.max_input_tokens = 7;
+	assert_false(prices_find(STR("openai"), STR("no-such-model"), &r));
+	assert_false(prices_find(STR("openai"), STR(""), &r));
+	assert_false(prices_find(STR_NONE, STR("model"), &r));
+	assert_false(prices_find(STR_NONE, STR("sample_spec"), &r));
+	assert_false(prices_find(STR_NONE, STR("~~~~"), &r));
+	assert_false(prices_find(STR_NONE, STR("\t"), &r));
+	assert_int_equal(r.max_input_tokens, 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_row_is_found_again),
+		cmocka_unit_test(test_every_line_has_all_columns),
+		cmocka_unit_test(test_known_prices),
+		cmocka_unit_test(test_the_order_of_looking),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
