@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * config.c - reads llmgw.yaml and what it includes, section by section.
+ * config.c - reads llmgw.yaml, section by section, and draws the conclusions.
  *
  * The order matters twice: environment_variables are exported before anything else is looked
  * at, and of two sections that set the same thing the later one in sections[] wins. Nothing
  * here stops at a mistake; whoever calls looks at n_errors. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/hash.h"
@@ -16,229 +14,10 @@
 #include "master/config_read.h"
 
 enum {
-	INCLUDE_DEPTH = 8,
 	MEMORY_MAX = 256 * 1024 * 1024,
 	SCRATCH_MAX = 512 * 1024 * 1024,
 	COMPLAINTS_MAX = 1024 * 1024
 };
-
-/* ---- files ---- */
-
-/* Everything up to the end of file, at most CONFIG_FILE_MAX. 0 or -errno. */
-static int read_all(struct reader *r, int fd, struct str *ret)
-{
-	size_t room = 64 * 1024, n = 0;
-	char *p = mem_alloc(room);
-
-	while (p) {
-		ssize_t got = read(fd, p + n, room - n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			int err = got < 0 ? -errno : 0;
-			*ret = arena_dup(r->scratch, str_of(p, n));
-			r->out_of_memory |= !ret->p;
-			mem_free(p);
-			return err;
-		}
-		n += (size_t)got;
-		if (n > CONFIG_FILE_MAX) {
-			mem_free(p);
-			return -EFBIG;
-		}
-		if (n < room)
-			continue;
-		char *larger = mem_grow(p, room *= 2);
-		if (!larger)
-			mem_free(p);
-		p = larger;
-	}
-	r->out_of_memory = true;
-	return -ENOMEM;
-}
-
-static void check_mode(struct reader *r, struct config_file *f, const struct stat *st)
-{
-	const struct place at = { .file = f };
-
-	f->world_readable = (st->st_mode & S_IROTH) != 0;
-	if (S_ISREG(st->st_mode) && (st->st_mode & S_IWOTH))
-		complain(r, COMPLAINT_ERROR, &at, "everybody may write this file; chmod o-w it");
-}
-
-static int load(struct reader *r, struct config_file *f)
-{
-	const char *path = arena_dup_z(r->scratch, f->path);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1, err;
-	struct stat st;
-
-	if (fd < 0) {
-		r->out_of_memory |= !path;
-		return path ? -errno : -ENOMEM;
-	}
-	err = fstat(fd, &st) < 0 ? -errno : 0;
-	if (!err && S_ISDIR(st.st_mode))
-		err = -EISDIR;
-	if (!err) {
-		check_mode(r, f, &st);
-		err = read_all(r, fd, &f->text);
-	}
-	close(fd);
-	if (str_starts(f->text, STR("\xef\xbb\xbf")))
-		f->text = str_skip(f->text, 3);
-	return err;
-}
-
-static void tell_unreadable(struct reader *r, const struct config_file *f, const struct place *at,
-			    int err)
-{
-	if (err == -EFBIG)
-		complain(r, COMPLAINT_ERROR, at, STR_FMT " is larger than %d bytes", STR_ARG(f->path),
-			 CONFIG_FILE_MAX);
-	else if (err != -ENOMEM)
-		complain(r, COMPLAINT_ERROR, at, "cannot read " STR_FMT ": %s", STR_ARG(f->path),
-			 strerror(-err));
-}
-
-static struct config_file *new_file(struct reader *r, struct str path)
-{
-	struct config_file *f = arena_alloc(r->scratch, sizeof *f);
-
-	r->out_of_memory |= !f || !path.p;
-	if (f)
-		f->path = path;
-	return r->out_of_memory ? NULL : f;
-}
-
-/* ---- include ---- */
-
-static struct yaml *read_file(struct reader *r, struct config_file *f, unsigned depth);
-
-/* The path of an included file: relative to the one that includes it. */
-static struct str beside(struct reader *r, struct str from, struct str name)
-{
-	size_t n = from.n;
-
-	while (n > 0 && from.p[n - 1] != '/')
-		n--;
-	if (n == 0 || (name.n > 0 && name.p[0] == '/'))
-		return name;
-	return arena_printf(r->scratch, STR_FMT STR_FMT, STR_ARG(str_of(from.p, n)), STR_ARG(name));
-}
-
-static struct yaml *include_one(struct reader *r, const struct config_file *from,
-				const struct yaml *y, unsigned depth)
-{
-	struct str name = value_text(r, y, "include");
-	struct config_file *f;
-	int err;
-
-	if (!name.p || r->out_of_memory)
-		return NULL;
-	f = new_file(r, beside(r, from->path, name));
-	if (!f)
-		return NULL;
-	f->from = from;
-	f->from_line = y->place.line;
-	for (const struct config_file *up = from; up; up = up->from) {
-		if (!str_eq(up->path, f->path))
-			continue;
-		complain(r, COMPLAINT_ERROR, &y->place, STR_FMT " includes itself", STR_ARG(f->path));
-		return NULL;
-	}
-	if (depth == INCLUDE_DEPTH || r->n_files++ >= CONFIG_INCLUDE_MAX) {
-		complain(r, COMPLAINT_ERROR, &y->place, "too many includes (at most %d, %d deep)",
-			 CONFIG_INCLUDE_MAX, INCLUDE_DEPTH);
-		return NULL;
-	}
-	err = load(r, f);
-	if (err) {
-		tell_unreadable(r, f, &y->place, err);
-		return NULL;
-	}
-	return read_file(r, f, depth + 1);
-}
-
-/* A list of copies: what is appended must not show in another list that shares the nodes. */
-static void append_copies(struct reader *r, struct yaml *list, const struct yaml *from)
-{
-	for (; from; from = from->next) {
-		struct yaml *copy = yaml_copy(r, from);
-		if (copy)
-			yaml_append(list, copy);
-	}
-}
-
-static void replace_child(struct yaml *map, struct yaml *old, struct yaml *with)
-{
-	struct yaml **at = &map->child;
-
-	while (*at != old)
-		at = &(*at)->next;
-	with->next = old->next;
-	*at = with;
-	if (map->last == old)
-		map->last = with;
-}
-
-/* LiteLLM's rule: lists are appended to a list of that name, anything else takes its place. */
-static void take_over(struct reader *r, struct yaml *main, const struct yaml *included)
-{
-	for (const struct yaml *y = included->child; y; y = y->next) {
-		struct yaml *own = yaml_find(main, y->key);
-		bool append = own && own->kind == YAML_LIST && y->kind == YAML_LIST;
-		struct yaml *copy = yaml_copy(r, append ? own : y);
-		if (!copy)
-			return;
-		if (str_eq(y->key, STR("include")))
-			continue;
-		if (append) {
-			copy->child = NULL;
-			copy->last = NULL;
-			copy->count = 0;
-			append_copies(r, copy, own->child);
-			append_copies(r, copy, y->child);
-		}
-		if (own)
-			replace_child(main, own, copy);
-		else
-			yaml_append(main, copy);
-	}
-}
-
-static void follow_includes(struct reader *r, struct yaml *root, const struct config_file *f,
-			    unsigned depth)
-{
-	const struct yaml *list = yaml_get(root, "include");
-	bool alone = list && list->kind == YAML_SCALAR;
-
-	if (!list || list->kind == YAML_NULL)
-		return;
-	if (list->kind == YAML_MAP) {
-		complain(r, COMPLAINT_ERROR, &list->place, "include wants a list of files, not a map");
-		return;
-	}
-	for (const struct yaml *y = alone ? list : list->child; y; y = alone ? NULL : y->next) {
-		const struct yaml *included = include_one(r, f, y, depth);
-		if (included)
-			take_over(r, root, included);
-	}
-}
-
-static struct yaml *read_file(struct reader *r, struct config_file *f, unsigned depth)
-{
-	struct yaml *root = yaml_read(r, f);
-
-	if (!root)
-		return NULL;
-	if (root->kind != YAML_MAP) {
-		complain(r, COMPLAINT_ERROR, &root->place, "this file must be a map of sections, not %s",
-			 yaml_kind_name(root));
-		return NULL;
-	}
-	follow_includes(r, root, f, depth);
-	return root;
-}
 
 /* ---- sections ---- */
 
@@ -253,20 +32,22 @@ static void export_variable(struct reader *r, struct yaml *y)
 	if (!s.p)
 		return;
 	if (y->key.n == 0 || str_find_char(y->key, '=') != SIZE_MAX) {
-		complain(r, COMPLAINT_ERROR, &y->key_place, "'" STR_FMT "' is not a variable's name",
-			 STR_ARG(shown(y->key)));
+		complain(r, COMPLAINT_ERROR, &y->key_place,
+			 "'" STR_FMT "' is not a variable's name", STR_ARG(shown(y->key)));
 		return;
 	}
 	if (!y->from_env && !r->literal_secret.file &&
-	    (str_find(y->key, STR("KEY")) != SIZE_MAX || str_find(y->key, STR("SECRET")) != SIZE_MAX ||
-	     str_find(y->key, STR("TOKEN")) != SIZE_MAX || str_find(y->key, STR("PASS")) != SIZE_MAX))
+	    (str_find(y->key, STR("KEY")) != SIZE_MAX ||
+	     str_find(y->key, STR("SECRET")) != SIZE_MAX ||
+	     str_find(y->key, STR("TOKEN")) != SIZE_MAX ||
+	     str_find(y->key, STR("PASS")) != SIZE_MAX))
 		r->literal_secret = y->place;
 	name = arena_dup_z(r->scratch, y->key);
 	value = arena_dup_z(r->scratch, s);
 	old = name ? getenv(name) : NULL;
 	if (!name || !value || ((!old || strcmp(old, value) != 0) && setenv(name, value, 1) < 0))
 		r->out_of_memory = true;
-	c->env.v[c->env.n++] = (struct config_pair){ keep(r, y->key), keep(r, s) };
+	c->env.v[c->env.n++] = (struct config_pair){keep(r, y->key), keep(r, s)};
 }
 
 static void read_environment(struct reader *r, const struct yaml *root)
@@ -276,8 +57,8 @@ static void read_environment(struct reader *r, const struct yaml *root)
 	if (!map || map->kind == YAML_NULL)
 		return;
 	if (map->kind != YAML_MAP) {
-		complain(r, COMPLAINT_ERROR, &map->place, "environment_variables wants a map, not %s",
-			 yaml_kind_name(map));
+		complain(r, COMPLAINT_ERROR, &map->place,
+			 "environment_variables wants a map, not %s", yaml_kind_name(map));
 		return;
 	}
 	r->c->env.v = keep_array(r, map->count, sizeof *r->c->env.v);
@@ -302,8 +83,8 @@ static void set_directive(struct reader *r, const struct directive *d, const str
 /* Where else a key would be understood, for one that stands in the wrong section. */
 static const char *other_section(const char *section, struct str name)
 {
-	static const char *const others[] = { "general_settings", "router_settings",
-					      "litellm_settings" };
+	static const char *const others[] = {"general_settings", "router_settings",
+					     "litellm_settings"};
 
 	for (size_t i = 0; i < COUNT(others); i++)
 		if (strcmp(section, others[i]) != 0 &&
@@ -315,18 +96,22 @@ static const char *other_section(const char *section, struct str name)
 static void tell_unknown(struct reader *r, const char *section, const struct yaml *y)
 {
 	bool ours = str_starts(str_z(section), STR("server"));
-	const char *near = name_near(section, y->key), *other = near ? NULL : other_section(section, y->key);
+	enum complaint_code code = ours ? COMPLAINT_ERROR : W_UNKNOWN_KEY;
+	bool full = complaints_full(r, code);
+	const char *near = full ? NULL : name_near(section, y->key);
+	const char *other = full || near ? NULL : other_section(section, y->key);
 
 	if (near)
-		complain(r, ours ? COMPLAINT_ERROR : W_UNKNOWN_KEY, &y->key_place,
-			 "'" STR_FMT "' is not known here; did you mean '%s'?", STR_ARG(shown(y->key)), near);
+		complain(r, code, &y->key_place,
+			 "'" STR_FMT "' is not known here; did you mean '%s'?",
+			 STR_ARG(shown(y->key)), near);
 	else if (other)
-		complain(r, ours ? COMPLAINT_ERROR : W_UNKNOWN_KEY, &y->key_place,
-			 "'" STR_FMT "' is not known here; it belongs into %s", STR_ARG(shown(y->key)),
-			 other);
+		complain(r, code, &y->key_place,
+			 "'" STR_FMT "' is not known here; it belongs into %s",
+			 STR_ARG(shown(y->key)), other);
 	else
-		complain(r, ours ? COMPLAINT_ERROR : W_UNKNOWN_KEY, &y->key_place,
-			 "'" STR_FMT "' is not known here", STR_ARG(shown(y->key)));
+		complain(r, code, &y->key_place, "'" STR_FMT "' is not known here",
+			 STR_ARG(shown(y->key)));
 }
 
 static const char *subsection(const char *section, struct str name)
@@ -359,7 +144,8 @@ static void read_section(struct reader *r, const char *section, const struct yam
 			set_directive(r, d, y);
 		else if (below)
 			read_section(r, below, y);
-		else if (k && !(y->kind == YAML_SCALAR && value_is_false(y->text)) && y->kind != YAML_NULL)
+		else if (k && !(y->kind == YAML_SCALAR && value_is_false(y->text)) &&
+			 y->kind != YAML_NULL)
 			complain_known(r, k, y);
 		else if (!k)
 			tell_unknown(r, section, y);
@@ -375,13 +161,13 @@ static void read_credentials(struct reader *r, const struct yaml *list)
 			 yaml_kind_name(list));
 }
 
-static const char *const sections[] = { "litellm_settings", "router_settings", "general_settings",
-					"server" };
+static const char *const sections[] = {"litellm_settings", "router_settings", "general_settings",
+				       "server"};
 
 static void tell_top_level(struct reader *r, const struct yaml *root)
 {
-	static const char *const others[] = { "include", "environment_variables", "credential_list",
-					      "model_list" };
+	static const char *const others[] = {"include", "environment_variables", "credential_list",
+					     "model_list"};
 
 	for (const struct yaml *y = root->child; y; y = y->next) {
 		const struct known_key *k = known_find("", y->key);
@@ -458,7 +244,8 @@ static void apply_overrides(struct reader *r)
 	const struct config_overrides *o = r->over;
 
 	if (o->port > 65535)
-		complain(r, COMPLAINT_ERROR, NULL, "port %u is out of bounds (0 to 65535)", o->port);
+		complain(r, COMPLAINT_ERROR, NULL, "port %u is out of bounds (0 to 65535)",
+			 o->port);
 	if (o->host.n > 0 || o->has_port) {
 		c->n_listen = 1;
 		c->listen[0].host = o->host.n > 0 ? keep(r, o->host) : c->listen[0].host;
@@ -476,8 +263,8 @@ static void check_readable(struct reader *r, struct str path, const char *name)
 
 	r->out_of_memory |= !z;
 	if (z && access(z, R_OK) < 0)
-		complain(r, COMPLAINT_ERROR, given_place(r, "server.tls", name), "cannot read " STR_FMT ": %s",
-			 STR_ARG(shown(path)), strerror(errno));
+		complain(r, COMPLAINT_ERROR, given_place(r, "server.tls", name),
+			 "cannot read " STR_FMT ": %s", STR_ARG(shown(path)), strerror(errno));
 }
 
 static void finish_tls(struct reader *r)
@@ -507,9 +294,10 @@ static void finish_tls(struct reader *r)
 static struct str credential_key(struct reader *r)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	struct config_file f = { .path = dir ? arena_printf(r->scratch, "%s/master-key", dir) : STR_NONE };
+	struct config_file f = {.path = dir ? arena_printf(r->scratch, "%s/master-key", dir)
+					    : STR_NONE};
 
-	if (!f.path.p || load(r, &f) < 0)
+	if (!f.path.p || config_file_load(r, &f) < 0)
 		return STR_NONE;
 	while (f.text.n > 0 && (f.text.p[f.text.n - 1] == '\n' || f.text.p[f.text.n - 1] == '\r'))
 		f.text.n--;
@@ -530,7 +318,8 @@ static void finish_master_key(struct reader *r)
 	struct str name;
 
 	if (c->master_key.n == 0)
-		c->master_key = keep(r, env_first(STR("LLMGW_MASTER_KEY,LITELLM_MASTER_KEY"), &name));
+		c->master_key =
+			keep(r, env_first_set(STR("LLMGW_MASTER_KEY,LITELLM_MASTER_KEY"), &name));
 	if (c->master_key.n == 0)
 		c->master_key = keep(r, credential_key(r));
 	if (c->master_key.n > 0 && !is_key(c->master_key))
@@ -542,7 +331,8 @@ static void finish_master_key(struct reader *r)
 		c->set.flags |= SET_NO_MASTER_KEY;
 	else
 		complain(r, COMPLAINT_ERROR, &r->whole,
-			 "no master key; make one with: echo LLMGW_MASTER_KEY=sk-$(openssl rand -hex 24)"
+			 "no master key; make one with: echo LLMGW_MASTER_KEY=sk-$(openssl rand "
+			 "-hex 24)"
 			 " and set it in the environment, or as general_settings.master_key");
 }
 
@@ -558,9 +348,10 @@ static void finish(struct reader *r)
 		c->set.flags |= SET_ALLOWED_FAILS;
 	if (c->set.request_memory_max < c->set.body_max)
 		complain(r, COMPLAINT_ERROR,
-			 given_place(r, "server.limits", was_given(c, "server.limits", "request-memory")
-								 ? "request-memory"
-								 : "body"),
+			 given_place(r, "server.limits",
+				     was_given(c, "server.limits", "request-memory")
+					     ? "request-memory"
+					     : "body"),
 			 "server.limits.request-memory must not be less than server.limits.body");
 	models_check(r);
 	if (r->literal_secret.file && r->literal_secret.file->world_readable)
@@ -585,21 +376,21 @@ static void set_presets(struct reader *r)
 
 static int read_main(struct reader *r, const char *path)
 {
-	struct config_file *f = new_file(r, str_z(path));
-	const struct place at = { 0 };
+	struct config_file *f = config_file_new(r, str_z(path));
+	const struct place at = {0};
 	struct yaml *root;
 	int err;
 
 	if (!f)
 		return -ENOMEM;
 	r->c->path = keep(r, f->path);
-	r->whole = (struct place){ .file = f };
-	err = load(r, f);
+	r->whole = (struct place){.file = f};
+	err = config_file_load(r, f);
 	if (err) {
-		tell_unreadable(r, f, &at, err);
+		config_file_tell(r, f, &at, err);
 		return err;
 	}
-	root = read_file(r, f, 0);
+	root = config_file_read(r, f);
 	if (root && !r->out_of_memory)
 		read_sections(r, root);
 	if (root && !r->out_of_memory)
@@ -611,7 +402,7 @@ int config_read(const char *path, const struct config_overrides *over, struct co
 {
 	static const struct config_overrides none;
 	struct config *c = mem_alloc(sizeof *c);
-	struct reader r = { .c = c, .over = over ? over : &none, .scratch = arena_new(SCRATCH_MAX) };
+	struct reader r = {.c = c, .over = over ? over : &none, .scratch = arena_new(SCRATCH_MAX)};
 	int err = -ENOMEM;
 
 	if (c) {

@@ -22,7 +22,7 @@ struct config_names {			/* a list of strings */
 struct config_listen {
 	struct str host;		/* "0.0.0.0", "::", "127.0.0.1" */
 	uint16_t port;			/* 0: any free one */
-	bool tls;			/* as written; without: whether server.tls has a certificate */
+	bool tls;			/* where nothing is written: server.tls has a certificate */
 	bool tls_default;		/* nothing was written */
 };
 struct config_pair {
@@ -55,11 +55,11 @@ struct config_model {			/* one entry of model_list */
 	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms;
 	uint32_t num_retries, order, max_parallel;	/* as in snap_deployment */
 	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */
-	enum snap_mode mode;
+	enum snap_mode mode;		/* given, or by the price table, or by its name */
 	bool drop_params, health_check_off;
 	struct str health_check_model, base_model;
 	struct price price;		/* PRICE_KNOWN set when config gives one */
-	struct str info;		/* model_info as a JSON object, for /model/info; .p NULL: none */
+	struct str info;		/* model_info as a JSON object; .p NULL: none */
 };
 
 struct config_fallback {		/* {group: [names]}; also "*" */
@@ -138,8 +138,8 @@ const struct provider_row *providers_all(size_t *ret_n);
 const struct provider_row *providers_find(struct str prefix);
 /* LiteLLM's way: custom_llm_provider, else "prefix/" of model, else known model names and
  * patterns, else openai when an api_base is given. Returns the row and what goes upstream. */
-const struct provider_row *providers_detect(struct str custom, struct str model, struct str api_base,
-					    struct str *ret_model);
+const struct provider_row *providers_detect(struct str custom, struct str model,
+					    struct str api_base, struct str *ret_model);
 
 /* Reads file and includes. Always returns a config with its complaints, except -ENOMEM or
  * -errno of opening the main file (then there is a config too, and its complaints say it). The
@@ -152,10 +152,11 @@ struct config_overrides {
 	bool quiet_warnings;
 	bool colour;			/* complaints with colours */
 };
-int config_read(const char *path, const struct config_overrides *over, struct config **ret) MUST_USE;
+int config_read(const char *path, const struct config_overrides *over,
+		struct config **ret) MUST_USE;
 void config_free(struct config *c);
 /* Effective configuration: every directive with value and origin; secrets as "********".
- * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"},...},"model_list":[..]} */
+ * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);
 /* Differences between two configurations as JSON rows {key, before, after, takes_effect}. */
 void config_diff(const struct config *a, const struct config *b, struct buf *out);

@@ -9,19 +9,20 @@
 
 #include "master/config_read.h"
 
-enum { ERRORS_SHOWN = 50, WARNINGS_SHOWN = 100, MESSAGE_MAX = 512, LINE_SHOWN = 120, QUOTE_MAX = 60 };
+enum {
+	ERRORS_SHOWN = 50,
+	WARNINGS_SHOWN = 100,
+	MESSAGE_MAX = 512,
+	LINE_SHOWN = 120,
+	QUOTE_MAX = 60
+};
 
 static const char *const codes[W_COUNT] = {
-	[W_NOT_ACTED_ON] = "W001 not-acted-on",
-	[W_UNKNOWN_KEY] = "W002 unknown-key",
-	[W_MODEL_SKIPPED] = "W003 model-skipped",
-	[W_ENV_MISSING] = "W004 variable-not-set",
-	[W_KEY_MISSING] = "W005 provider-key-missing",
-	[W_FORWARDED] = "W006 sent-to-provider",
-	[W_SECRET_READABLE] = "W007 secret-readable",
-	[W_YAML_WORD] = "W008 yaml-word",
-	[W_PRICE_INCOMPLETE] = "W009 price-incomplete",
-	[W_NO_MODELS] = "W010 no-models",
+	[W_NOT_ACTED_ON] = "W001 not-acted-on",		[W_UNKNOWN_KEY] = "W002 unknown-key",
+	[W_MODEL_SKIPPED] = "W003 model-skipped",	[W_ENV_MISSING] = "W004 variable-not-set",
+	[W_KEY_MISSING] = "W005 provider-key-missing",	[W_FORWARDED] = "W006 sent-to-provider",
+	[W_SECRET_READABLE] = "W007 secret-readable",	[W_YAML_WORD] = "W008 yaml-word",
+	[W_PRICE_INCOMPLETE] = "W009 price-incomplete", [W_NO_MODELS] = "W010 no-models",
 	[W_UNKNOWN_MODEL] = "W011 unknown-model",
 };
 
@@ -61,8 +62,8 @@ unsigned place_column(const struct place *at)
 
 static bool is_word(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	       c == '-';
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '_' || c == '-';
 }
 
 static bool holds(struct str word, const char *const *parts, size_t n)
@@ -78,9 +79,10 @@ static bool holds(struct str word, const char *const *parts, size_t n)
 
 static bool names_a_secret(struct str word)
 {
-	static const char *const secret[] = { "key",  "token",	"secret", "passw", "credential",
-					      "auth", "cookie", "salt",	  "database_url" };
-	static const char *const harmless[] = { "cost", "max", "timeout" };
+	static const char *const secret[] = {"key",    "token",	     "secret",
+					     "passw",  "credential", "auth",
+					     "cookie", "salt",	     "database_url"};
+	static const char *const harmless[] = {"cost", "max", "timeout"};
 
 	return holds(word, secret, COUNT(secret)) && !holds(word, harmless, COUNT(harmless));
 }
@@ -93,7 +95,8 @@ static size_t secret_value(struct str line)
 	for (size_t i = 0; i < line.n; i++) {
 		if (line.p[i] == ':' && i > from && names_a_secret(str_of(line.p + from, i - from)))
 			return i + 1;
-		if (!is_word(line.p[i]) && line.p[i] != '"' && line.p[i] != '\'' && line.p[i] != ':')
+		if (!is_word(line.p[i]) && line.p[i] != '"' && line.p[i] != '\'' &&
+		    line.p[i] != ':')
 			from = i + 1;
 	}
 	return SIZE_MAX;
@@ -102,8 +105,8 @@ static size_t secret_value(struct str line)
 /* Whether a word could be a key by itself: "sk-...", or long and without a space. */
 static bool looks_secret(struct str word)
 {
-	static const char *const begins[] = { "sk-", "gsk_", "hf_", "xai-", "pplx-", "ghp_", "AIza",
-					      "eyJ", "r8_",  "pk-", "nvapi-" };
+	static const char *const begins[] = {"sk-",  "gsk_", "hf_", "xai-", "pplx-", "ghp_",
+					     "AIza", "eyJ",  "r8_", "pk-",  "nvapi-"};
 
 	for (size_t i = 0; i < COUNT(begins); i++)
 		if (word.n >= 8 && str_starts(word, str_z(begins[i])))
@@ -165,7 +168,7 @@ static void put_masked(struct buf *out, struct str line)
 static bool continues_a_secret(const struct place *at, struct str line)
 {
 	size_t before = (size_t)(line.p - at->file->text.p);
-	const struct place p = { .file = at->file, .at = before ? (uint32_t)before - 1 : 0 };
+	const struct place p = {.file = at->file, .at = before ? (uint32_t)before - 1 : 0};
 
 	if (before == 0)
 		return false;
@@ -226,8 +229,9 @@ static void put_text(struct reader *r, enum complaint_code code, const struct pl
 	if (at && at->file && at->line)
 		put_source(r, at);
 	if (at && at->file && at->file->from)
-		buf_printf(out, "  (" STR_FMT " is included by " STR_FMT ":%u)\n", STR_ARG(at->file->path),
-			   STR_ARG(at->file->from->path), at->file->from_line);
+		buf_printf(out, "  (" STR_FMT " is included by " STR_FMT ":%u)\n",
+			   STR_ARG(at->file->path), STR_ARG(at->file->from->path),
+			   at->file->from_line);
 }
 
 static void add_to_list(struct reader *r, enum complaint_code code, const struct place *at,
@@ -244,8 +248,7 @@ static void add_to_list(struct reader *r, enum complaint_code code, const struct
 	MUST(c->n_list < ERRORS_SHOWN + WARNINGS_SHOWN);
 	one = &c->list[c->n_list++];
 	*one = (struct config_complaint){
-		.is_error = !code, .code = codes[code], .message = keep(r, message)
-	};
+		.is_error = !code, .code = codes[code], .message = keep(r, message)};
 	if (!at || !at->file)
 		return;
 	one->file = keep(r, at->file->path);
@@ -267,12 +270,17 @@ void complain(struct reader *r, enum complaint_code code, const struct place *at
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	MUST(n >= 0);
-	struct str message = { text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1 };
+	struct str message = {text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1};
 	while (!str_is_utf8(message) && message.n > 0)
 		message.n--;
 	add_to_list(r, code, at, message);
 	if (!code || !r->over->quiet_warnings)
 		put_text(r, code, at, message);
+}
+
+bool complaints_full(const struct reader *r, enum complaint_code code)
+{
+	return code ? r->c->n_warnings >= WARNINGS_SHOWN : r->c->n_errors >= ERRORS_SHOWN;
 }
 
 void complain_known(struct reader *r, const struct known_key *k, const struct yaml *y)

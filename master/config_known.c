@@ -457,9 +457,9 @@ static void consider(struct str name, const char *other, const char **best, unsi
 
 const char *name_near(const char *section, struct str name)
 {
-	static const char *const top[] = { "model_list",       "litellm_settings", "router_settings",
-					   "general_settings", "server",	   "include",
-					   "environment_variables", "credential_list" };
+	static const char *const top[] = {
+		"model_list", "litellm_settings", "router_settings",	   "general_settings",
+		"server",     "include",	  "environment_variables", "credential_list"};
 	const char *best = NULL;
 	unsigned distance = 3;
 	size_t n;

@@ -8,15 +8,16 @@
 
 #include "common/hash.h"
 #include "master/config_read.h"
+#include "master/prices.h"
 
 struct entry {
 	struct reader *r;
 	struct config_model m;
 	struct place at;
 	const struct yaml *params, *info;
-	const struct yaml *credentials;	/* credential_values of its litellm_credential_name */
+	const struct yaml *credentials; /* credential_values of its litellm_credential_name */
 	struct place base_at;
-	struct buf defaults;		/* JSON object under construction */
+	struct buf defaults; /* JSON object under construction */
 	struct json_out out;
 	unsigned n_defaults;
 };
@@ -34,7 +35,8 @@ static void one_text(struct entry *e, const struct yaml *map, const char *key, s
 /* A key that no table knows goes to the provider. */
 static void forward_key(struct entry *e, const struct yaml *y)
 {
-	const char *near = param_is_openai(y->key) ? NULL : name_near("litellm_params", y->key);
+	bool quiet = param_is_openai(y->key) || complaints_full(e->r, W_FORWARDED);
+	const char *near = quiet ? NULL : name_near("litellm_params", y->key);
 
 	if (near)
 		complain(e->r, W_FORWARDED, &y->key_place,
@@ -75,7 +77,7 @@ static void take_param(struct entry *e, const struct yaml *y)
 		set_param(e, d, y);
 		return;
 	}
-	if (price_key(e->r, &e->m, y))
+	if (model_price_key(e->r, &e->m, y))
 		return;
 	k = known_find("litellm_params", y->key);
 	if (k)
@@ -108,8 +110,8 @@ static void read_params(struct entry *e)
 
 static void read_info(struct entry *e)
 {
-	const struct directive all = { .name = "model_info", .type = CT_JSON,
-				       .at = offsetof(struct config_model, info) };
+	const struct directive all = {
+		.name = "model_info", .type = CT_JSON, .at = offsetof(struct config_model, info)};
 
 	if (!e->info)
 		return;
@@ -122,10 +124,24 @@ static void read_info(struct entry *e)
 		else if (k && y->kind != YAML_NULL)
 			complain_known(e->r, k, y);
 		else
-			price_key(e->r, &e->m, y);
+			model_price_key(e->r, &e->m, y);
 	}
 	if (e->m.max_output_tokens == 0)
 		e->m.max_output_tokens = e->m.max_tokens;
+}
+
+/* Without model_info.mode the price table knows what the model does, or its name tells. */
+static void infer_mode(struct entry *e)
+{
+	struct price_row row;
+	struct str name = e->m.base_model.n > 0 ? e->m.base_model : e->m.model;
+
+	if (yaml_get(e->info, "mode"))
+		return;
+	if (prices_find(e->m.provider, name, &row))
+		e->m.mode = row.mode;
+	else if (str_find(name, STR("embed")) != SIZE_MAX)
+		e->m.mode = MODE_EMBEDDING;
 }
 
 /* ---- the id ---- */
@@ -169,22 +185,24 @@ static void make_id(struct entry *e)
 
 static bool set_name(struct entry *e, const struct yaml *map)
 {
-	const struct directive d = { .name = "model_name", .type = CT_STR,
-				     .at = offsetof(struct config_model, model_name) };
+	const struct directive d = {.name = "model_name",
+				    .type = CT_STR,
+				    .at = offsetof(struct config_model, model_name)};
 	const struct yaml *y = yaml_get(map, "model_name");
 
 	if (y && y->kind != YAML_NULL && !value_set(e->r, &e->m, &d, y))
 		return false;
 	if (e->m.model_name.n > 0 && e->m.model_name.n <= 512)
 		return true;
-	complain(e->r, COMPLAINT_ERROR, y ? &y->place : &map->place, e->m.model_name.n
-		 ? "a model_name of more than 512 bytes" : "an entry of model_list needs a model_name");
+	complain(e->r, COMPLAINT_ERROR, y ? &y->place : &map->place,
+		 e->m.model_name.n ? "a model_name of more than 512 bytes"
+				   : "an entry of model_list needs a model_name");
 	return false;
 }
 
 static bool find_parts(struct entry *e, const struct yaml *map)
 {
-	static const char *const parts[] = { "model_name", "litellm_params", "model_info" };
+	static const char *const parts[] = {"model_name", "litellm_params", "model_info"};
 
 	for (const struct yaml *y = map->child; y; y = y->next) {
 		bool is_part = false;
@@ -192,8 +210,10 @@ static bool find_parts(struct entry *e, const struct yaml *map)
 			is_part |= same_name(y->key, parts[i]);
 		if (!is_part)
 			complain(e->r, W_UNKNOWN_KEY, &y->key_place,
-				 "'" STR_FMT "' is not known in an entry of model_list (want model_name, "
-				 "litellm_params, model_info)", STR_ARG(shown(y->key)));
+				 "'" STR_FMT
+				 "' is not known in an entry of model_list (want model_name, "
+				 "litellm_params, model_info)",
+				 STR_ARG(shown(y->key)));
 	}
 	e->params = yaml_get(map, "litellm_params");
 	e->info = yaml_get(map, "model_info");
@@ -207,7 +227,8 @@ static bool find_parts(struct entry *e, const struct yaml *map)
 	if (e->params && e->params->kind == YAML_MAP)
 		return true;
 	complain(e->r, COMPLAINT_ERROR, e->params ? &e->params->place : &map->place,
-		 "model '" STR_FMT "' needs litellm_params, a map", STR_ARG(shown(e->m.model_name)));
+		 "model '" STR_FMT "' needs litellm_params, a map",
+		 STR_ARG(shown(e->m.model_name)));
 	return false;
 }
 
@@ -223,8 +244,8 @@ static const struct yaml *find_credentials(struct entry *e)
 		if (own && own->kind == YAML_SCALAR && str_eq(own->text, name->text))
 			return yaml_get(c, "credential_values");
 	}
-	complain(e->r, COMPLAINT_ERROR, &name->place, "no entry of credential_list is named '" STR_FMT "'",
-		 STR_ARG(shown(name->text)));
+	complain(e->r, COMPLAINT_ERROR, &name->place,
+		 "no entry of credential_list is named '" STR_FMT "'", STR_ARG(shown(name->text)));
 	return NULL;
 }
 
@@ -262,18 +283,21 @@ static void append_organizations(struct entry *e)
 	for (size_t i = 0; i < all.n; i++) {
 		struct config_model m = e->m;
 		struct config_pair *v = keep_array(e->r, m.headers.n + 1, sizeof *v);
-		m.organizations = (struct config_names){ &all.v[i], 1 };
+		m.organizations = (struct config_names){&all.v[i], 1};
 		if (i > 0)
-			m.id = m.has_own_id ? arena_printf(e->r->c->mem, STR_FMT "-%zu", STR_ARG(m.id), i + 1)
-					    : hash_text(e->r, arena_printf(e->r->scratch, STR_FMT STR_FMT,
-								   STR_ARG(m.id), STR_ARG(all.v[i])));
+			m.id = m.has_own_id
+				       ? arena_printf(e->r->c->mem, STR_FMT "-%zu", STR_ARG(m.id),
+						      i + 1)
+				       : hash_text(e->r,
+						   arena_printf(e->r->scratch, STR_FMT STR_FMT,
+								STR_ARG(m.id), STR_ARG(all.v[i])));
 		if (!v || !m.id.p) {
 			e->r->out_of_memory = true;
 			return;
 		}
 		if (m.headers.n)
 			memcpy(v, m.headers.v, m.headers.n * sizeof *v);
-		v[m.headers.n++] = (struct config_pair){ STR("OpenAI-Organization"), all.v[i] };
+		v[m.headers.n++] = (struct config_pair){STR("OpenAI-Organization"), all.v[i]};
 		m.headers.v = v;
 		append_model(e->r, &m, &e->at);
 	}
@@ -284,14 +308,15 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	struct entry e = {
 		.r = r,
 		.at = map->place,
-		.m = { .cooldown_ms = UINT64_MAX, .num_retries = SNAP_NONE,
-		       .price = { PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
-				  PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0 } },
+		.m = {.cooldown_ms = UINT64_MAX,
+		      .num_retries = SNAP_NONE,
+		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
+				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0}},
 	};
 
 	if (map->kind != YAML_MAP) {
-		complain(r, COMPLAINT_ERROR, &map->place, "an entry of model_list wants a map, not %s",
-			 yaml_kind_name(map));
+		complain(r, COMPLAINT_ERROR, &map->place,
+			 "an entry of model_list wants a map, not %s", yaml_kind_name(map));
 		return;
 	}
 	e.m.file = keep(r, map->place.file->path);
@@ -304,10 +329,11 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	read_info(&e);
 	read_params(&e);
 	e.m.provider = provider;
+	infer_mode(&e);
 	make_id(&e);
 	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at))
 		return;
-	price_finish(r, &e.m, &e.at);
+	model_price_finish(r, &e.m, &e.at);
 	if (e.m.organizations.n > 0)
 		append_organizations(&e);
 	else
@@ -374,7 +400,8 @@ static void check_twins(struct reader *r, struct config_model *m, const struct c
 static void check_ids(struct reader *r)
 {
 	struct config *c = r->c;
-	struct config_model **v = arena_array(r->scratch, c->n_models, sizeof(struct config_model *));
+	struct config_model **v =
+		arena_array(r->scratch, c->n_models, sizeof(struct config_model *));
 
 	if (!v) {
 		r->out_of_memory = true;
@@ -413,8 +440,9 @@ static void check_name(struct reader *r, struct str name, const char *where)
 	if (at == &r->whole)
 		at = given_place(r, "litellm_settings", where);
 	if (!is_served(r->c, name))
-		complain(r, W_UNKNOWN_MODEL, at, "%s names '" STR_FMT "', which no entry of model_list serves",
-			 where, STR_ARG(shown(name)));
+		complain(r, W_UNKNOWN_MODEL, at,
+			 "%s names '" STR_FMT "', which no entry of model_list serves", where,
+			 STR_ARG(shown(name)));
 }
 
 static void check_fallbacks(struct reader *r, const struct config_fallbacks *f, const char *where)

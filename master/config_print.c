@@ -28,7 +28,7 @@ static void put_time(struct json_out *o, const char *key, uint64_t ms)
 
 static void put_size(struct json_out *o, const char *key, uint64_t v)
 {
-	static const char units[][2] = { "", "k", "M", "G" };
+	static const char units[][2] = {"", "k", "M", "G"};
 	char text[32];
 	unsigned u = 0;
 
@@ -56,7 +56,8 @@ static void put_pico(struct json_out *o, const char *key, int64_t v)
 		json_put_null(o, key);
 		return;
 	}
-	n = snprintf(text, sizeof text, "%" PRId64 ".%012" PRId64, v / 1000000000000, v % 1000000000000);
+	n = snprintf(text, sizeof text, "%" PRId64 ".%012" PRId64, v / 1000000000000,
+		     v % 1000000000000);
 	while (n > 1 && text[n - 1] == '0' && text[n - 2] != '.')
 		text[--n] = '\0';
 	json_put_raw(o, key, str_z(text));
@@ -129,7 +130,7 @@ static void put_aliases(struct json_out *o, const char *key, const struct config
 
 static void put_mode(struct json_out *o, const char *key, enum snap_mode mode)
 {
-	static const char *const names[] = { "chat", "completion", "embedding", "other" };
+	static const char *const names[] = {"chat", "completion", "embedding", "other"};
 
 	json_put_z(o, key, names[mode]);
 }
@@ -142,7 +143,8 @@ static void put_text(struct json_out *o, const char *key, const struct directive
 		json_put_str(o, key, s);
 }
 
-static void put_number(struct json_out *o, const char *key, const struct directive *d, const void *at)
+static void put_number(struct json_out *o, const char *key, const struct directive *d,
+		       const void *at)
 {
 	uint32_t u32;
 
@@ -230,8 +232,8 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 
 static bool is_global(const struct directive *d)
 {
-	return !str_eq_z(STR("litellm_params"), d->section) && !str_eq_z(STR("model_info"), d->section) &&
-	       !str_eq_z(STR("price"), d->section);
+	return !str_eq_z(STR("litellm_params"), d->section) &&
+	       !str_eq_z(STR("model_info"), d->section) && !str_eq_z(STR("price"), d->section);
 }
 
 static void show_directive(struct json_out *o, const struct config *c, const struct directive *d,
@@ -288,7 +290,8 @@ static void show_params(struct json_out *o, const struct config_model *m)
 	json_open(o, "litellm_params");
 	for (size_t i = 0; i < n; i++) {
 		const struct directive *d = &all[i];
-		bool twice = str_eq_z(STR("base_url"), d->name) || str_eq_z(STR("headers"), d->name) ||
+		bool twice = str_eq_z(STR("base_url"), d->name) ||
+			     str_eq_z(STR("headers"), d->name) ||
 			     str_eq_z(STR("request_timeout"), d->name) ||
 			     str_eq_z(STR("input_cost_per_token_cache_hit"), d->name);
 		bool is_price = str_eq_z(STR("price"), d->section);
@@ -439,7 +442,8 @@ static void diff_models(struct json_out *o, const struct config *a, const struct
 		print_model(&before, old ? m : NULL);
 		print_model(&after, old ? x : m);
 		buf_reset(&key);
-		buf_printf(&key, "model_list." STR_FMT "." STR_FMT, STR_ARG(m->model_name), STR_ARG(m->id));
+		buf_printf(&key, "model_list." STR_FMT "." STR_FMT, STR_ARG(m->model_name),
+			   STR_ARG(m->id));
 		if (!str_eq(buf_str(&before), buf_str(&after)) || (x && !same_secrets(m, x)))
 			write_row(o, buf_str(&key), buf_str(&before), buf_str(&after), "reload");
 	}
@@ -472,9 +476,10 @@ static void bound_text(const struct directive *d, uint64_t v, char *text, size_t
 	else if (d->type == CT_SIZE)
 		put_size(&o, NULL, v);
 	else
-		json_put_u64(&o, NULL, d->type == CT_MILLI	 ? v / 1000
-				       : d->type == CT_MEGABYTES ? v >> 20
-								 : v);
+		json_put_u64(&o, NULL,
+			     d->type == CT_MILLI       ? v / 1000
+			     : d->type == CT_MEGABYTES ? v >> 20
+						       : v);
 	s = buf_str(&b);
 	if (s.n > 1 && s.p[0] == '"')
 		s = str_of(s.p + 1, s.n - 2);

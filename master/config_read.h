@@ -69,6 +69,8 @@ struct reader {
 void complain(struct reader *r, enum complaint_code code, const struct place *at, const char *fmt,
 	      ...) PRINTF(4, 5);
 unsigned place_column(const struct place *at);
+/* Whether the next one would only be counted: what it costs to word it can be saved. */
+bool complaints_full(const struct reader *r, enum complaint_code code);
 struct known_key;
 /* The warning about a key that LiteLLM has and we do not act on. */
 void complain_known(struct reader *r, const struct known_key *k, const struct yaml *y);
@@ -76,6 +78,16 @@ void complain_known(struct reader *r, const struct known_key *k, const struct ya
 void complain_end(struct reader *r);
 /* A value as it may stand in a message: cut to 60 bytes. */
 struct str shown(struct str s);
+
+/* ---- files: config_file.c ---- */
+
+struct config_file *config_file_new(struct reader *r, struct str path);	/* NULL: no memory */
+/* Reads its bytes. 0, -EFBIG or another -errno, which config_file_tell() words. */
+int config_file_load(struct reader *r, struct config_file *f) MUST_USE;
+void config_file_tell(struct reader *r, const struct config_file *f, const struct place *at,
+		      int err);
+/* A loaded file with all that it includes, as one map; NULL after complaints. */
+struct yaml *config_file_read(struct reader *r, struct config_file *f);
 
 /* ---- trees: config_yaml.c ---- */
 
@@ -109,7 +121,7 @@ void yaml_append(struct yaml *parent, struct yaml *child);
 
 /* ---- values: config_value.c ---- */
 
-enum conf_type {
+enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES, CT_COUNT
@@ -138,6 +150,12 @@ void value_preset(struct reader *r, void *base, const struct directive *d);
 struct str value_text(struct reader *r, const struct yaml *y, const char *name);
 struct str keep(struct reader *r, struct str s);	/* a copy in the config's arena */
 void *keep_array(struct reader *r, size_t count, size_t size);
+/* The types from CT_NAMES on; used by value_set() only: config_list.c. */
+bool list_set(struct reader *r, void *base, const struct directive *d, const struct yaml *y);
+bool value_has_control(struct str s);
+/* Whether s could be a host: 1 to 253 letters, digits and `others`. */
+bool value_is_host(struct str s, const char *others);
+const char *value_type_wrong(enum conf_type type);	/* "is not a duration (want 30s, 5m)" */
 /* What a type is called, for manual and complaints: "duration", "size" ... */
 const char *value_type_name(enum conf_type type);
 /* A node as JSON. Numbers keep their text. */
@@ -176,9 +194,9 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
 		      const struct place *base);
 /* The value of the first variable of "A,B" that is set and not empty; "A+B" is passed over. */
-struct str env_first(struct str names, struct str *ret_name);
+struct str env_first_set(struct str names, struct str *ret_name);
 /* One price key. False: `y->key` is none. */
-bool price_key(struct reader *r, struct config_model *m, const struct yaml *y);
-void price_finish(struct reader *r, struct config_model *m, const struct place *at);
+bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y);
+void model_price_finish(struct reader *r, struct config_model *m, const struct place *at);
 
 #endif

@@ -8,17 +8,6 @@
 #include "master/config_read.h"
 #include "master/prices.h"
 
-static bool is_host(struct str s, const char *others)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      strchr(others, c)))
-			return false;
-	}
-	return s.n > 0 && s.n <= 253;
-}
-
 static const char *host_problem(struct str authority)
 {
 	const char *others = "-._~";
@@ -39,7 +28,7 @@ static const char *host_problem(struct str authority)
 		host = str_cut(&authority, ':');
 		port = authority;
 	}
-	if (!is_host(host, others))
+	if (!value_is_host(host, others))
 		return "has no valid host";
 	if (port.p && (str_read_u64(port, &v) < 0 || v == 0 || v > 65535))
 		return "has no valid port";
@@ -70,7 +59,7 @@ const char *base_problem(struct str base)
 	return host_problem(str_cut(&rest, '/'));
 }
 
-struct str env_first(struct str names, struct str *ret_name)
+struct str env_first_set(struct str names, struct str *ret_name)
 {
 	while (names.n > 0) {
 		char z[128];
@@ -86,14 +75,6 @@ struct str env_first(struct str names, struct str *ret_name)
 		return value;
 	}
 	return STR_NONE;
-}
-
-static bool has_control(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return true;
-	return false;
 }
 
 static bool left_out(struct reader *r, const struct config_model *m, const struct place *at,
@@ -151,7 +132,7 @@ static bool resolve_base(struct reader *r, struct config_model *m, const struct 
 
 	if (base.n == 0) {
 		base_at = at;
-		base = env_first(m->row->base_env, &name);
+		base = env_first_set(m->row->base_env, &name);
 	}
 	if (base.n == 0)
 		base = m->row->base;
@@ -182,15 +163,18 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 	if (!resolve_base(r, m, at, base_at))
 		return false;
 	if (m->api_key.n == 0)
-		m->api_key = keep(r, env_first(m->row->key_env, &name));
-	if (has_control(m->api_key)) {
-		complain(r, COMPLAINT_ERROR, at, "the variable that holds the key of '" STR_FMT
-			 "' holds a control character", STR_ARG(m->provider));
+		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
+	if (value_has_control(m->api_key)) {
+		complain(r, COMPLAINT_ERROR, at,
+			 "the variable that holds the key of '" STR_FMT
+			 "' holds a control character",
+			 STR_ARG(m->provider));
 		return false;
 	}
 	if (m->api_key.n == 0 && m->row->needs_key && !own_base)
 		complain(r, W_KEY_MISSING, at,
-			 "no key for provider '" STR_FMT "': set api_key, or the environment variable " STR_FMT,
+			 "no key for provider '" STR_FMT
+			 "': set api_key, or the environment variable " STR_FMT,
 			 STR_ARG(m->provider), STR_ARG(shown(m->row->key_env)));
 	return true;
 }
@@ -199,7 +183,7 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
  * lowest, since from there on the higher price counts. */
 static bool tier_key(struct reader *r, struct config_model *m, const struct yaml *y)
 {
-	const struct directive d = { .name = "price", .type = CT_PRICE };
+	const struct directive d = {.name = "price", .type = CT_PRICE};
 	bool input = str_starts(y->key, STR("input_cost_per_token_above_"));
 	struct str s = str_skip(y->key, input ? STR("input_cost_per_token_above_").n
 					      : STR("output_cost_per_token_above_").n);
@@ -224,7 +208,7 @@ static bool tier_key(struct reader *r, struct config_model *m, const struct yaml
 	return true;
 }
 
-bool price_key(struct reader *r, struct config_model *m, const struct yaml *y)
+bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y)
 {
 	const struct directive *d = directive_find("price", y->key);
 	const struct known_key *k;
@@ -259,18 +243,19 @@ static void fill_side(struct reader *r, const struct config_model *m, const stru
 		 STR_ARG(shown(m->model_name)), input ? "input" : "output");
 }
 
-void price_finish(struct reader *r, struct config_model *m, const struct place *at)
+void model_price_finish(struct reader *r, struct config_model *m, const struct place *at)
 {
 	struct price *p = &m->price;
 	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
-	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE || p->cache_read != PRICE_NONE ||
-		   p->cache_write != PRICE_NONE || p->reasoning != PRICE_NONE || p->tier_tokens;
+	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE ||
+		   p->cache_read != PRICE_NONE || p->cache_write != PRICE_NONE ||
+		   p->reasoning != PRICE_NONE || p->tier_tokens;
 	bool per_request = p->per_request != PRICE_NONE;
 
 	if (!per_request)
 		p->per_request = 0;
 	if (!any && !per_request) {
-		*p = (struct price){ 0 };
+		*p = (struct price){0};
 		return;
 	}
 	p->flags = PRICE_KNOWN;

@@ -11,17 +11,17 @@
 
 #include "master/config_read.h"
 
-enum { ANCHORS_MAX = 1000, MERGE_WORK_MAX = 10000000 };
+enum { ANCHORS_MAX = 1000, MERGE_WORK_MAX = 200000000 };
 
 struct anchor {
 	struct str name;
-	struct yaml *node;		/* NULL while it is still open */
+	struct yaml *node; /* NULL while it is still open */
 	struct anchor *next;
 };
 struct level {
 	struct yaml *node;
 	struct anchor *anchor;
-	bool has_key;			/* in a map: the next value belongs to `key` */
+	bool has_key; /* in a map: the next value belongs to `key` */
 	struct str key;
 	struct place key_place;
 };
@@ -39,7 +39,7 @@ struct builder {
 
 const char *yaml_kind_name(const struct yaml *y)
 {
-	static const char *const names[] = { "nothing", "a single value", "a list", "a map" };
+	static const char *const names[] = {"nothing", "a single value", "a list", "a map"};
 
 	return names[y->kind];
 }
@@ -130,7 +130,7 @@ void yaml_resolve_env(struct reader *r)
 static struct place place_of(const struct builder *b, struct fy_event *e)
 {
 	const struct fy_mark *from = fy_event_start_mark(e), *to = fy_event_end_mark(e);
-	struct place p = { .file = b->file, .line = 1 };
+	struct place p = {.file = b->file, .line = 1};
 
 	if (!from)
 		return p;
@@ -161,14 +161,14 @@ static struct str token_text(struct builder *b, struct fy_token *t)
 
 static bool is_null_word(struct str s)
 {
-	return s.n == 0 || str_eq(s, STR("~")) || str_eq(s, STR("null")) || str_eq(s, STR("Null")) ||
-	       str_eq(s, STR("NULL"));
+	return s.n == 0 || str_eq(s, STR("~")) || str_eq(s, STR("null")) ||
+	       str_eq(s, STR("Null")) || str_eq(s, STR("NULL"));
 }
 
 /* Only the tags of the core schema mean anything here; "!!str 5" is how YAML quotes. */
 static void apply_tag(struct builder *b, struct yaml *y, struct fy_token *tag)
 {
-	static const char *const known[] = { "int", "float", "bool", "null", "map", "seq" };
+	static const char *const known[] = {"int", "float", "bool", "null", "map", "seq"};
 	struct str prefix = STR("tag:yaml.org,2002:");
 	struct str text;
 
@@ -211,7 +211,7 @@ static struct anchor *open_anchor(struct builder *b, struct fy_token *token)
 	if (!token)
 		return NULL;
 	if (b->n_anchors++ == ANCHORS_MAX) {
-		struct place at = { .file = b->file };
+		struct place at = {.file = b->file};
 		complain(b->r, COMPLAINT_ERROR, &at, "more than %d anchors", ANCHORS_MAX);
 		b->stop = true;
 		return NULL;
@@ -238,7 +238,8 @@ static struct yaml *follow_alias(struct builder *b, struct fy_event *e)
 		if (!str_eq(a->name, name))
 			continue;
 		if (!a->node) {
-			complain(b->r, COMPLAINT_ERROR, &at, "the alias '" STR_FMT "' stands inside itself",
+			complain(b->r, COMPLAINT_ERROR, &at,
+				 "the alias '" STR_FMT "' stands inside itself",
 				 STR_ARG(shown(name)));
 			return NULL;
 		}
@@ -257,7 +258,8 @@ static int by_key(const void *a, const void *b)
 	const struct yaml *x = *(const struct yaml *const *)a, *y = *(const struct yaml *const *)b;
 	int order = str_cmp(x->key, y->key);
 
-	return order ? order : (x->key_place.at > y->key_place.at) - (x->key_place.at < y->key_place.at);
+	return order ? order
+		     : (x->key_place.at > y->key_place.at) - (x->key_place.at < y->key_place.at);
 }
 
 static void refuse_twins(struct builder *b, const struct yaml *map)
@@ -323,7 +325,7 @@ static void merge_keys(struct builder *b, struct yaml *map)
 	if (y->kind != YAML_LIST)
 		merge_map(b, map, y);
 	else
-		for (const struct yaml *one = y->child; one; one = one->next)
+		for (const struct yaml *one = y->child; one && !b->stop; one = one->next)
 			merge_map(b, map, one);
 }
 
@@ -432,10 +434,10 @@ static void take_start(struct builder *b, struct fy_event *e, bool is_map)
 		return;
 	}
 	apply_tag(b, y, is_map ? e->mapping_start.tag : e->sequence_start.tag);
-	b->levels[b->depth++] = (struct level){
-		.node = y,
-		.anchor = open_anchor(b, is_map ? e->mapping_start.anchor : e->sequence_start.anchor)
-	};
+	b->levels[b->depth++] =
+		(struct level){.node = y,
+			       .anchor = open_anchor(b, is_map ? e->mapping_start.anchor
+							       : e->sequence_start.anchor)};
 }
 
 static void take_end(struct builder *b)
@@ -463,7 +465,8 @@ static void take_event(struct builder *b, struct fy_event *e)
 		if (++b->documents < 2)
 			break;
 		at = place_of(b, e);
-		complain(b->r, COMPLAINT_ERROR, &at, "a second document begins here; only one is read");
+		complain(b->r, COMPLAINT_ERROR, &at,
+			 "a second document begins here; only one is read");
 		b->stop = true;
 		break;
 	case FYET_SCALAR:
@@ -490,7 +493,7 @@ static void tell_syntax(struct builder *b, struct fy_diag *diag)
 {
 	void *iter = NULL;
 	const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &iter);
-	struct place at = { .file = b->file, .line = 1 };
+	struct place at = {.file = b->file, .line = 1};
 	struct str text = b->file->text;
 
 	if (!e || e->line <= 0) {
@@ -523,9 +526,32 @@ static void run_parser(struct builder *b, struct fy_diag *diag)
 	}
 }
 
+/* libfyaml takes time that grows with the square of what stands behind a '%': of a directive
+ * at a line's begin and of an escape in a tag. Nobody needs more than "%YAML 1.2". */
+static bool percents_are_few(struct reader *r, const struct config_file *file)
+{
+	struct place at = {.file = file};
+	struct str rest = file->text;
+	size_t in_tags = 0;
+
+	while (rest.n > 0) {
+		struct str line = str_cut(&rest, '\n');
+		size_t tag = str_find_char(line, '!');
+		at.line++;
+		at.at = (uint32_t)(line.p - file->text.p);
+		for (size_t i = tag; i < line.n; i++)
+			in_tags += line.p[i] == '%';
+		if ((line.n > 64 && line.p[0] == '%') || in_tags > 1000) {
+			complain(r, COMPLAINT_ERROR, &at, "too much behind '%%' here");
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool text_is_sound(struct reader *r, const struct config_file *file)
 {
-	struct place at = { .file = file, .line = 1 };
+	struct place at = {.file = file, .line = 1};
 	struct str text = file->text;
 
 	for (size_t i = 0; i < text.n; i++) {
@@ -555,19 +581,19 @@ static struct yaml *empty_map(struct reader *r, const struct config_file *file)
 		return NULL;
 	}
 	y->kind = YAML_MAP;
-	y->place = (struct place){ .file = file };
+	y->place = (struct place){.file = file};
 	y->size = 1;
 	return y;
 }
 
 struct yaml *yaml_read(struct reader *r, const struct config_file *file)
 {
-	const struct fy_diag_cfg quiet = { .level = FYET_ERROR, .module_mask = ~0U };
-	struct fy_parse_cfg cfg = { .flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE };
+	const struct fy_diag_cfg quiet = {.level = FYET_ERROR, .module_mask = ~0U};
+	struct fy_parse_cfg cfg = {.flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE};
 	struct builder *b = arena_alloc(r->scratch, sizeof *b);
 	struct fy_diag *diag;
 
-	if (!b || !text_is_sound(r, file)) {
+	if (!b || !text_is_sound(r, file) || !percents_are_few(r, file)) {
 		r->out_of_memory |= !b;
 		return NULL;
 	}
@@ -575,7 +601,7 @@ struct yaml *yaml_read(struct reader *r, const struct config_file *file)
 	if (diag)
 		fy_diag_set_collect_errors(diag, true);
 	cfg.diag = diag;
-	*b = (struct builder){ .r = r, .file = file, .parser = diag ? fy_parser_create(&cfg) : NULL };
+	*b = (struct builder){.r = r, .file = file, .parser = diag ? fy_parser_create(&cfg) : NULL};
 	if (b->parser && fy_parser_set_string(b->parser, file->text.p, file->text.n) == 0)
 		run_parser(b, diag);
 	else

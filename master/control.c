@@ -30,7 +30,7 @@ enum {
 	ACCEPT_PAUSE_MS = 1000,	/* when the process has no descriptor left */
 	DISTANCE_MAX = 3,	/* typing mistakes forgiven in "did you mean" */
 	ERROR_MAX = 4096,	/* bytes of an error answer made here */
-	ANSWER_MAX = CONTROL_QUEUE_MAX - 64 * 1024,	/* what fits an empty queue, with its heads */
+	ANSWER_MAX = CONTROL_QUEUE_MAX - 64 * 1024,	/* fits an empty queue, with heads */
 	QUEUE_KEPT = 256 * 1024	/* an empty queue bigger than that gives its memory back */
 };
 
@@ -55,7 +55,7 @@ struct control {
 	struct master *master;
 	uv_poll_t poll;
 	uv_timer_t pause;
-	unsigned open_handles;		/* ours and the clients', whose close callback has not run */
+	unsigned open_handles;		/* ours and the clients', not closed yet */
 	int fd;
 	struct control_admins admins;
 	struct client *clients;
@@ -416,8 +416,8 @@ static void welcome(struct control *c, int fd)
 	if (!control_peer_may(fd, &c->admins, &uid)) {
 		LOG(LOG_WARN, "control.refused", F_INT("uid", uid));
 		turn_away(c, fd, 403, "permission_error",
-			  STR("only root, the gateway's own user and members of group " CONTROL_GROUP
-			      " may use the control socket"));
+			  STR("only root, the gateway's own user and members of group "
+			      CONTROL_GROUP " may use the control socket"));
 	} else if (c->n_clients >= CONTROL_CLIENTS_MAX) {
 		turn_away(c, fd, 429, "rate_limit_exceeded",
 			  STR("too many connections to the control socket"));

@@ -42,9 +42,9 @@ struct ctl_request {
 	struct ctl_options opt;
 	enum ctl_action action;
 	const struct command *command;	/* with CTL_RUN */
-	struct str topic;		/* help: words, a noun, a topic or ""; completion: the shell */
+	struct str topic;		/* help: what it is about, or ""; completion: the shell */
 	struct str args;		/* JSON object, with CTL_RUN */
-	unsigned n_named;		/* values of positional and list arguments: what it is about */
+	unsigned n_named;		/* positional arguments and items of lists */
 	struct str named;		/* the first of them */
 };
 
@@ -81,8 +81,9 @@ const struct command *ctl_find(struct str words);
 const struct command *ctl_default_of(struct str noun);
 bool ctl_is_noun(struct str word);		/* some command begins with it and has a verb */
 struct str ctl_noun_of(const struct command *c);	/* "keys" of "keys create" */
-struct str ctl_verb_of(const struct command *c);	/* "create"; "" where there is only one word */
+struct str ctl_verb_of(const struct command *c);	/* "create"; "" where there is but a noun */
 bool ctl_same_name(struct str a, struct str b);	/* '-' and '_' are one */
+void ctl_put_dashed(struct buf *to, const char *name);	/* max_budget as max-budget */
 /* The nearest of what is offered, one at a time: "did you mean". */
 struct ctl_near {
 	struct str typed, best;
@@ -109,6 +110,9 @@ struct ctl_look {		/* how things are shown */
 	unsigned width;		/* of the terminal; 0: no limit */
 	uint64_t now_ns;	/* wall clock */
 };
+/* The first character of s, which is not empty: its bytes (1 when it is no valid UTF-8, with code
+ * UINT32_MAX), its code point, and whether a terminal may be confused by it. */
+size_t ctl_next_char(struct str s, uint32_t *ret_code, bool *ret_unsafe);
 /* s with control bytes, direction marks and broken UTF-8 as \xNN: nothing in it can move the
  * cursor or turn the text around. */
 void ctl_put_safe(struct buf *to, struct str s);
@@ -126,7 +130,8 @@ void ctl_put_scalar(struct buf *to, struct arena *a, struct str name, const stru
 		    const struct ctl_look *look);
 
 /* ---- ctl_view.c and ctl_table.c: whole answers ---- */
-void ctl_put_view(struct buf *to, struct arena *a, const struct json *j, const struct ctl_look *look);
+void ctl_put_view(struct buf *to, struct arena *a, const struct json *j,
+		  const struct ctl_look *look);
 void ctl_put_pretty(struct buf *to, const struct json *j);	/* JSON with indentation */
 /* rows: an array. 0, -ENOMEM. */
 int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *cols,
@@ -137,6 +142,8 @@ enum ctl_exit ctl_exit_of(const struct command *c, int status, const struct json
 /* What goes to standard output, and hints for standard error. Exit is CTL_DONE & co. */
 void ctl_show(struct buf *out, struct buf *hints, struct arena *a, const struct ctl_request *q,
 	      const struct json *answer, const struct ctl_look *look);
+
+/* ---- ctl_error.c: what went wrong, and questions ---- */
 /* The error an answer holds, as this program tells it. */
 struct ctl_error ctl_error_of(struct arena *a, const struct ctl_request *q, int status,
 			      const struct json *answer);

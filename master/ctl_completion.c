@@ -22,12 +22,6 @@ static void each_noun(struct buf *to, void (*put)(struct buf *to, const struct c
 	}
 }
 
-static void put_dashed(struct buf *to, const char *name)
-{
-	for (; *name; name++)
-		buf_put_char(to, *name == '_' ? '-' : *name);
-}
-
 /* Between single quotes; fish knows \' and the others '\''. */
 static void put_quoted(struct buf *to, struct str s, enum shell shell)
 {
@@ -105,7 +99,7 @@ static void put_bash_options(struct buf *to, const struct command *c)
 		if (a->flags & ARG_POSITIONAL)
 			continue;
 		BUF_PUT_LIT(to, "--");
-		put_dashed(to, a->name);
+		ctl_put_dashed(to, a->name);
 		buf_put_char(to, ' ');
 	}
 	BUF_PUT_LIT(to, "' ;;\n");
@@ -119,7 +113,8 @@ static void put_bash(struct buf *to)
 	put_scan(to, "COMP_WORDS", "COMP_CWORD", 1);
 	BUF_PUT_LIT(to, "\tCOMPREPLY=()\n\tcase $prev in\n"
 			"\t--socket|--key-file) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-			"\t--color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n"
+			"\t--color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); "
+			"return ;;\n"
 			"\t--url|--key|--timeout) return ;;\n\tesac\n"
 			"\tif [[ $cur == -* ]]; then\n\t\tcase \"$first $second\" in\n");
 	for (size_t i = 0; i < commands_count; i++)
@@ -139,7 +134,8 @@ static void put_bash(struct buf *to)
 	for (size_t i = 0; i < commands_count; i++)
 		if (ctl_is_shown(&commands[i]) && takes_file(&commands[i])) {
 			put_case(to, &commands[i]);
-			BUF_PUT_LIT(to, "[[ $cur != -* ]] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n");
+			BUF_PUT_LIT(to, "[[ $cur != -* ]] && "
+					"COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n");
 		}
 	BUF_PUT_LIT(to, "\tesac\n\tCOMPREPLY+=($(compgen -W \"$list\" -- \"$cur\"))\n}\n"
 			"complete -F _llmgwctl llmgwctl\n");
@@ -183,7 +179,7 @@ static void put_zsh_options(struct buf *to, const struct command *c)
 		if (a->flags & ARG_POSITIONAL)
 			continue;
 		BUF_PUT_LIT(to, " '--");
-		put_dashed(to, a->name);
+		ctl_put_dashed(to, a->name);
 		buf_put_char(to, ':');
 		put_quoted(to, str_z(a->doc), ZSH);
 		buf_put_char(to, '\'');
@@ -199,7 +195,8 @@ static void put_zsh(struct buf *to)
 			"\t--socket|--key-file) _files; return ;;\n"
 			"\t--color) compadd auto always never; return ;;\n"
 			"\t--url|--key|--timeout) return ;;\n\tesac\n"
-			"\tif [[ ${words[CURRENT]} == -* ]]; then\n\t\tcase \"$first $second\" in\n");
+			"\tif [[ ${words[CURRENT]} == -* ]]; then\n"
+			"\t\tcase \"$first $second\" in\n");
 	for (size_t i = 0; i < commands_count; i++)
 		if (ctl_is_shown(&commands[i]))
 			put_zsh_options(to, &commands[i]);
@@ -266,7 +263,7 @@ static void put_fish_command(struct buf *to, const struct command *c)
 			continue;
 		put_fish_seen(to, c, true);
 		BUF_PUT_LIT(to, " -l ");
-		put_dashed(to, a->name);
+		ctl_put_dashed(to, a->name);
 		buf_put_z(to, a->type == ARG_BOOL ? "" : " -x");
 		put_fish_doc(to, a->doc);
 	}

@@ -175,7 +175,8 @@ static void put_noun(struct buf *to, struct str noun)
 	if (alone)
 		buf_printf(to, "\n'llmgwctl " STR_FMT "' is short for 'llmgwctl %s'.\n",
 			   STR_ARG(noun), alone->words);
-	buf_printf(to, "\nllmgwctl " STR_FMT " COMMAND --help shows what one takes.\n", STR_ARG(noun));
+	buf_printf(to, "\nllmgwctl " STR_FMT " COMMAND --help shows what one takes.\n",
+		   STR_ARG(noun));
 }
 
 static void put_options(struct buf *to)
@@ -186,7 +187,9 @@ static void put_options(struct buf *to)
 		buf_init(&name, 256);
 		if (o->letter)
 			buf_printf(&name, "-%c, ", o->letter);
-		buf_printf(&name, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+		buf_printf(&name, "--%s", o->name);
+		if (o->value)
+			buf_printf(&name, " %s", o->value);
 		put_row(to, buf_str(&name), 15, o->doc);
 		buf_done(&name);
 	}

@@ -110,7 +110,7 @@ static int set_up(struct transfer *t, struct arena *a, const char *key, const st
 	bad |= curl_easy_setopt(c, CURLOPT_URL, buf_z(&t->url)) != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK;
-	bad |= curl_easy_setopt(c, CURLOPT_PROXY, "") != CURLE_OK;	/* nor one of the environment */
+	bad |= curl_easy_setopt(c, CURLOPT_PROXY, "") != CURLE_OK;	/* nor from env */
 	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;

@@ -19,12 +19,6 @@ static void put_sentence(struct buf *to, const char *text)
 	buf_put_z(to, s.n && s.p[s.n - 1] == '.' ? "\n" : ".\n");
 }
 
-static void put_dashed(struct buf *to, const char *name)
-{
-	for (; *name; name++)
-		buf_put_char(to, *name == '_' ? '-' : *name);
-}
-
 static void put_arg(struct buf *to, const struct command_arg *a)
 {
 	static const char *const values[] = {
@@ -33,7 +27,7 @@ static void put_arg(struct buf *to, const struct command_arg *a)
 	};
 	bool positional = a->flags & ARG_POSITIONAL;
 	buf_put_z(to, positional ? ".It Ar " : ".It Fl -");
-	put_dashed(to, a->name);
+	ctl_put_dashed(to, a->name);
 	if (!positional && values[a->type])
 		buf_printf(to, " Ar %s", values[a->type]);
 	if (positional && (a->type == ARG_LIST || (a->flags & ARG_REPEATED)))
@@ -54,7 +48,7 @@ static void put_synopsis(struct buf *to, const struct command *c)
 		if (!(a->flags & ARG_POSITIONAL))
 			continue;
 		buf_put_z(to, a->flags & ARG_REQUIRED ? " Ar " : " Op Ar ");
-		put_dashed(to, a->name);
+		ctl_put_dashed(to, a->name);
 		buf_put_z(to, a->type == ARG_LIST || (a->flags & ARG_REPEATED) ? " ..." : "");
 	}
 	buf_put_char(to, '\n');

@@ -106,8 +106,8 @@ static void take_option(struct parse *p, int *at, const struct ctl_option *opt, 
 		fail(p, arena_printf(p->mem, "--%s needs a value: %s", opt->name, opt->value),
 		     see_help(p, STR("")));
 	else if (ctl_option_set(&p->ret->opt, opt, value) != 0)
-		fail(p, arena_printf(p->mem, "--%s: '" STR_FMT "' is not what it takes: %s", opt->name,
-				     STR_ARG(printable(p, str_z(value))), opt->doc),
+		fail(p, arena_printf(p->mem, "--%s: '" STR_FMT "' is not what it takes: %s",
+				     opt->name, STR_ARG(printable(p, str_z(value))), opt->doc),
 		     see_help(p, STR("")));
 }
 
@@ -229,7 +229,6 @@ static struct str dashed(struct parse *p, const char *name)
 	return str_z(made);
 }
 
-/* What a value is checked and shown as: --max-budget, or FILE. */
 static struct str shown_name(struct parse *p, const struct command_arg *arg)
 {
 	return arena_printf(p->mem, "--" STR_FMT, STR_ARG(dashed(p, arg->name)));

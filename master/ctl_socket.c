@@ -148,6 +148,11 @@ static bool take_piece(struct talk *t, struct frame_in *f, bool *ret_good)
 	return is_last != 0;
 }
 
+static enum ctl_exit fail_damaged(struct talk *t)
+{
+	return fail(t, CTL_FAILED, STR("the gateway's answer is damaged"), STR(""));
+}
+
 static enum ctl_exit collect(struct talk *t)
 {
 	struct frame_in f;
@@ -158,7 +163,7 @@ static enum ctl_exit collect(struct talk *t)
 		if (f.type == CTL_ANSWER)
 			is_last = take_piece(t, &f, &good);
 		if (!good)
-			return fail(t, CTL_FAILED, STR("the gateway's answer is damaged"), STR(""));
+			return fail_damaged(t);
 	}
 	return CTL_DONE;
 }
@@ -192,9 +197,7 @@ static enum ctl_exit talk(struct talk *t)
 	if (r != CTL_DONE)
 		return r;
 	if (f.type == CTL_ANSWER)		/* instead of a greeting: why not */
-		return take_piece(t, &f, &good) && good
-			       ? CTL_DONE
-			       : fail(t, CTL_FAILED, STR("the gateway's answer is damaged"), STR(""));
+		return take_piece(t, &f, &good) && good ? CTL_DONE : fail_damaged(t);
 	if (f.type != CTL_HELLO)
 		return fail(t, CTL_FAILED, STR("this is no control socket of llmgw"), STR(""));
 	r = send_call(t);

@@ -104,7 +104,7 @@ static int make_cells(struct table *t, const struct json *rows)
 {
 	size_t at = 0;
 	while (t->n_cols < COLUMNS_MAX && t->cols[t->n_cols].title) {
-		t->width[t->n_cols] = t->look->headers ? strlen(t->cols[t->n_cols].title) : 1;
+		t->width[t->n_cols] = strlen(t->cols[t->n_cols].title);	/* shown or not */
 		t->n_cols++;
 	}
 	t->n_rows = rows->count;

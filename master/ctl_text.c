@@ -40,12 +40,21 @@ static void put_hex(struct buf *to, struct str s)
 	}
 }
 
+size_t ctl_next_char(struct str s, uint32_t *ret_code, bool *ret_unsafe)
+{
+	size_t n = str_utf8_len(s);
+	*ret_code = n ? decode(s.p, n) : UINT32_MAX;
+	*ret_unsafe = n == 0 || is_unsafe(*ret_code);
+	return n ? n : 1;
+}
+
 void ctl_put_safe(struct buf *to, struct str s)
 {
 	while (s.n) {
-		size_t n = str_utf8_len(s);
-		struct str c = str_of(s.p, n ? n : 1);
-		if (n == 0 || is_unsafe(decode(s.p, n)))
+		uint32_t code;
+		bool unsafe;
+		struct str c = str_of(s.p, ctl_next_char(s, &code, &unsafe));
+		if (unsafe)
 			put_hex(to, c);
 		else
 			buf_put(to, c);
@@ -60,7 +69,7 @@ void ctl_put_safe_lines(struct buf *to, struct str s, const char *indent)
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
 		buf_put_z(to, line.n ? indent : "");
-		while (line.n) {		/* a tab is harmless, and configuration may have some */
+		while (line.n) {		/* a tab is harmless and common */
 			struct str part = line;
 			size_t tab = str_find_char(line, '\t');
 			part.n = tab < line.n ? tab : line.n;
@@ -193,7 +202,8 @@ void ctl_put_age(struct buf *to, uint64_t then_ns, uint64_t now_ns, bool bare)
 		uint64_t from_s, unit_s;
 		char letter;
 	} steps[] = {
-		{ 2 * 86400, 86400, 'd' }, { 2 * 3600, 3600, 'h' }, { 2 * 60, 60, 'm' }, { 0, 1, 's' },
+		{ 2 * 86400, 86400, 'd' }, { 2 * 3600, 3600, 'h' },
+		{ 2 * 60, 60, 'm' }, { 0, 1, 's' },
 	};
 	bool is_ahead = then_ns > now_ns;
 	uint64_t s = (is_ahead ? then_ns - now_ns : now_ns - then_ns) / NS_PER_S;
@@ -222,7 +232,8 @@ static int time_of(struct arena *a, const struct json *j, uint64_t *ret_ns)
 
 static void put_plain(struct buf *to, struct arena *a, const struct json *j)
 {
-	if (!json_is_given(j) || (j->count == 0 && (j->type == JSON_ARRAY || j->type == JSON_OBJECT)))
+	if (!json_is_given(j) ||
+	    (j->count == 0 && (j->type == JSON_ARRAY || j->type == JSON_OBJECT)))
 		BUF_PUT_LIT(to, "-");
 	else if (j->type == JSON_STRING)
 		ctl_put_safe(to, json_str(a, j));
@@ -254,7 +265,8 @@ void ctl_put_scalar(struct buf *to, struct arena *a, struct str name, const stru
 	uint64_t then;
 	if (is_money_name(name) && ctl_read_money(j, &nano) == 0)
 		ctl_put_money(to, nano);
-	else if (look->is_tty && json_is(j, JSON_STRING) && ctl_read_time(json_str(a, j), &then) == 0)
+	else if (look->is_tty && json_is(j, JSON_STRING) &&
+		 ctl_read_time(json_str(a, j), &then) == 0)
 		ctl_put_time(to, then, true);
 	else
 		put_plain(to, a, j);

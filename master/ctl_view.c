@@ -106,7 +106,8 @@ static void put_members(struct view *v, const struct json *object, size_t indent
 	}
 }
 
-void ctl_put_view(struct buf *to, struct arena *a, const struct json *j, const struct ctl_look *look)
+void ctl_put_view(struct buf *to, struct arena *a, const struct json *j,
+		  const struct ctl_look *look)
 {
 	struct view v = { to, a, look };
 	if (j->type == JSON_OBJECT) {
@@ -125,17 +126,16 @@ void ctl_put_view(struct buf *to, struct arena *a, const struct json *j, const s
 static void put_leaf(struct buf *to, struct str raw)
 {
 	while (raw.n) {
-		size_t n = str_utf8_len(raw);
-		const unsigned char *u = (const unsigned char *)raw.p;
-		unsigned c = n == 1 ? u[0] : n == 2 ? (u[0] & 0x1fu) << 6 | (u[1] & 0x3fu)
-			   : n == 3 ? (u[0] & 0xfu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu) : 0;
-		bool odd = c == 0x7f || (c >= 0x80 && c < 0xa0) || c == 0x61c || c == 0x200e ||
-			   c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-		if (odd)
+		uint32_t c;
+		bool unsafe;
+		size_t n = ctl_next_char(raw, &c, &unsafe);
+		if (!unsafe)
+			buf_put(to, str_of(raw.p, n));
+		else if (c < 0x10000)
 			buf_printf(to, "\\u%04x", c);
-		else
-			buf_put(to, str_of(raw.p, n ? n : 1));
-		raw = str_skip(raw, n ? n : 1);
+		else if (c != UINT32_MAX)
+			buf_printf(to, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+		raw = str_skip(raw, n);
 	}
 }
 

@@ -64,6 +64,12 @@ bool ctl_same_name(struct str a, struct str b)
 	return true;
 }
 
+void ctl_put_dashed(struct buf *to, const char *name)
+{
+	for (; *name; name++)
+		buf_put_char(to, *name == '_' ? '-' : *name);
+}
+
 struct ctl_near ctl_near(struct str typed)
 {
 	unsigned cap = typed.n <= 3 ? 1 : typed.n <= 6 ? 2 : 3;

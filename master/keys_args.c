@@ -160,7 +160,8 @@ static void warn_idle(struct command_call *c, struct key_change *ch, const struc
 		warn(ch, arena_printf(c->mem, "%s is stored but not acted on yet", f->name));
 }
 
-/* ---- reading: what is refused is answered at once ---- */
+/* ---- reading: what is refused is answered at once, and then nothing may be touched: the call's
+ * memory is gone ---- */
 
 static void *place_in(struct key_row *row, const struct field *f)
 {
@@ -197,14 +198,12 @@ static int read_limit(struct command_call *c, const struct field *f, int64_t *to
 {
 	uint64_t v = 0;
 	int err = command_u64(c, f->name, &v);
-	if (err == -ENOENT)
-		err = 0;
-	else if (!err && v == 0)
+	if (err == -EINVAL)
+		return err;
+	if (!err && v == 0)
 		return refuse(c, f, "must be at least 1; block the key to let nothing through");
-	else if (!err && v > INT32_MAX)
-		v = INT32_MAX;		/* beyond any rate: as good as it gets */
-	*to = (int64_t)v;
-	return err;
+	*to = v > INT32_MAX ? INT32_MAX : (int64_t)v;	/* beyond any rate: as good as it gets */
+	return 0;
 }
 
 static int read_flag(struct command_call *c, const struct field *f, bool *to)
@@ -265,16 +264,22 @@ static int read_lifetime(struct command_call *c, const struct field *f, struct k
 	struct str text;
 	struct period p;
 	int err = read_period_text(c, f, &text, &p);
-	ch->to.expires = !err && text.p ? period_after(p, ch->now_ns) : 0;
-	return err;
+	if (err)
+		return err;
+	ch->to.expires = text.p ? period_after(p, ch->now_ns) : 0;
+	return 0;
 }
 
 static int read_period(struct command_call *c, const struct field *f, struct key_change *ch)
 {
+	struct str text;
 	struct period p;
-	int err = read_period_text(c, f, &ch->to.budget_duration, &p);
-	ch->to.budget_reset_at = !err && ch->to.budget_duration.p ? period_reset(p, ch->now_ns) : 0;
-	return err;
+	int err = read_period_text(c, f, &text, &p);
+	if (err)
+		return err;
+	ch->to.budget_duration = text;
+	ch->to.budget_reset_at = text.p ? period_reset(p, ch->now_ns) : 0;
+	return 0;
 }
 
 static int read_spend(struct command_call *c, const struct field *f, struct key_change *ch)

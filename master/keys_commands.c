@@ -127,6 +127,19 @@ static void answer_key(struct key_call *kc)
 	command_finish(c);
 }
 
+/* Bytes that the answer may take: had before the change is made, so that the text of a new key
+ * is not lost for want of memory. */
+static size_t answer_room(const struct key_call *kc)
+{
+	const struct key_row *r = &kc->row;
+	size_t raw = r->models.n + r->aliases.n + r->metadata.n + r->permissions.n + r->extra.n;
+	size_t texts = kc->given.n + kc->text.n + r->alias.n + r->user_id.n + r->team_id.n +
+		       r->organization_id.n + r->created_by.n + r->updated_by.n;
+	for (size_t i = 0; i < kc->change.n_warnings; i++)
+		texts += kc->change.warnings[i].n;
+	return 4096 + raw + 6 * texts;	/* an escaped byte takes six */
+}
+
 /* ---- taking back ---- */
 
 static int undo_job(struct store_db *db, void *data)
@@ -165,7 +178,9 @@ static void on_written(void *data, int err)
 		fail(kc, err);
 		return;
 	}
-	err = keys_publish(kc->keys, &kc->row, kc->is_new ? NULL : &kc->before.hash);
+	err = buf_reserve(&kc->c->out, answer_room(kc));
+	if (!err)
+		err = keys_publish(kc->keys, &kc->row, kc->is_new ? NULL : &kc->before.hash);
 	if (err) {
 		undo(kc, err);
 		return;

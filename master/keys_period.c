@@ -6,7 +6,8 @@
 #include "common/clock.h"
 #include "master/keys_private.h"
 
-enum { DAY_S = 86400, COUNT_MAX = 1000000, YEARS_MAX = 100 };
+enum { DAY_S = 86400 };
+#define PERIOD_MAX_S (UINT64_C(100) * 366 * DAY_S)
 
 static const struct {
 	struct str suffix;
@@ -36,8 +37,8 @@ int period_read(struct str s, struct period *ret)
 		if (!str_ends(s, units[i].suffix))
 			continue;
 		s.n -= units[i].suffix.n;
-		if (str_read_u64(s, &p.n) != 0 || !p.n || p.n > COUNT_MAX * 100u ||
-		    seconds_of(p) > (uint64_t)YEARS_MAX * 366 * DAY_S)
+		if (str_read_u64(s, &p.n) != 0 || !p.n || p.n > PERIOD_MAX_S ||
+		    seconds_of(p) > PERIOD_MAX_S)
 			return -EINVAL;
 		*ret = p;
 		return 0;

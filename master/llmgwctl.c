@@ -113,7 +113,8 @@ static enum ctl_exit tell_failure(struct session *s, enum ctl_exit exit, struct 
 static void warn(const struct session *s, const char *text)
 {
 	if (!s->q.opt.quiet)
-		fprintf(stderr, "%sllmgwctl: warning:%s %s\n", s->colors_on_stderr ? "\033[33m" : "",
+		fprintf(stderr, "%sllmgwctl: warning:%s %s\n",
+			s->colors_on_stderr ? "\033[33m" : "",
 			s->colors_on_stderr ? "\033[0m" : "", text);
 }
 
@@ -296,7 +297,8 @@ static enum ctl_exit show(struct session *s, int status, struct str text)
 		return tell_failure(s, CTL_FAILED,
 				    arena_printf(s->mem, "%s: the answer is no JSON: %s",
 						 s->q.command->words, why.what),
-				    s->q.opt.url ? STR("is there an llmgw behind that URL?") : STR(""));
+				    s->q.opt.url ? STR("is there an llmgw behind that URL?")
+						 : STR(""));
 	buf_init(&out, TEXT_MAX);
 	buf_init(&hints, TEXT_MAX);
 	ctl_show(&out, &hints, s->mem, &s->q, answer, &s->look);
@@ -319,7 +321,8 @@ static enum ctl_exit call(struct session *s)
 	if (s->q.opt.url)
 		r = ctl_http_call(s->mem, s->key, &s->q, &progress, &status, &answer, &s->error);
 	else
-		r = ctl_socket_call(s->mem, s->socket, &s->q, &progress, &status, &answer, &s->error);
+		r = ctl_socket_call(s->mem, s->socket, &s->q, &progress, &status, &answer,
+				    &s->error);
 	if (r == CTL_DONE)
 		r = show(s, status, buf_str(&answer));
 	else

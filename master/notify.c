@@ -2,6 +2,7 @@
  * notify.c - see notify.h; the protocol is described in sd_notify(3). */
 #include "master/notify.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct notify {
 	struct sockaddr_un to;
 	socklen_t to_len;
 	uint64_t watchdog_ms;
+	char unsent[1024];		/* the newest state that the socket did not take */
 };
 
 static bool set_address(struct notify *n, const char *path)
@@ -53,7 +55,7 @@ struct notify *notify_new(void)
 	n->sock = -1;
 	n->watchdog_ms = read_watchdog();
 	if (set_address(n, getenv("NOTIFY_SOCKET")))
-		n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return n;
 }
 
@@ -64,7 +66,8 @@ void notify_free(struct notify *n)
 	mem_free(n);
 }
 
-static void send_text(struct notify *n, const char *text, int fd)
+/* 0, or -errno; never waits: who listens may be slow, and the loop has other work. */
+static int send_text(struct notify *n, const char *text, int fd)
 {
 	struct iovec io = { .iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text) };
 	union {
@@ -73,7 +76,7 @@ static void send_text(struct notify *n, const char *text, int fd)
 	} control = { 0 };
 	struct msghdr m = { .msg_name = &n->to, .msg_namelen = n->to_len, .msg_iov = &io, .msg_iovlen = 1 };
 	if (n->sock < 0)
-		return;
+		return 0;
 	if (fd >= 0) {
 		m.msg_control = &control;
 		m.msg_controllen = sizeof control.space;
@@ -97,7 +100,7 @@ static void send_with_status(struct notify *n, const char *what, const char *sta
 
 void notify_ready(struct notify *n, const char *status)
 {
-	send_with_status(n, "READY=1", status);
+	send_state(n, "READY=1", status);
 }
 
 void notify_reloading(struct notify *n)
@@ -105,26 +108,26 @@ void notify_reloading(struct notify *n)
 	char text[96];
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)(clock_ns() / 1000));
-	send_text(n, text, -1);
+	send_state(n, text, NULL);
 }
 
 void notify_stopping(struct notify *n, const char *status)
 {
-	send_with_status(n, "STOPPING=1", status);
+	send_state(n, "STOPPING=1", status);
 }
 
 void notify_status(struct notify *n, const char *status)
 {
 	char text[800];
 	snprintf(text, sizeof text, "STATUS=%.700s", status);
-	send_text(n, text, -1);
+	send_hint(n, text, -1);
 }
 
 void notify_extend(struct notify *n, uint64_t usec)
 {
 	char text[64];
 	snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)usec);
-	send_text(n, text, -1);
+	send_hint(n, text, -1);
 }
 
 void notify_watchdog(struct notify *n)
@@ -137,7 +140,7 @@ void notify_store_fd(struct notify *n, const char *name, int fd)
 {
 	char text[128];
 	snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%.64s", name);
-	send_text(n, text, fd);
+	send_hint(n, text, fd);
 }
 
 uint64_t notify_watchdog_ms(const struct notify *n)

@@ -223,8 +223,8 @@ static const struct provider_row *by_name(struct str model)
 	return prices_find(STR_NONE, model, &price) ? providers_find(price.provider) : NULL;
 }
 
-const struct provider_row *providers_detect(struct str custom, struct str model, struct str api_base,
-					    struct str *ret_model)
+const struct provider_row *providers_detect(struct str custom, struct str model,
+					    struct str api_base, struct str *ret_model)
 {
 	const struct provider_row *row;
 

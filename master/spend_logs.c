@@ -18,7 +18,7 @@ struct logs_call {
 	bool has_key, is_master, has_request, has_before;
 	uint8_t request_id[16], before[16];
 	uint64_t limit;
-	uint64_t key_id;
+	int64_t before_id;
 };
 
 /* ---- request ids ---- */
@@ -205,6 +205,22 @@ static int find_key(struct store_db *db, struct logs_call *lc, int64_t *ret)
 	return r < 0 ? r : 0;
 }
 
+/* Older than that row: its start bounds the range, its id decides between equals. */
+static int find_before(struct store_db *db, struct logs_call *lc)
+{
+	struct sql *q = sql_query(db, "SELECT start_ns, id FROM spend_logs WHERE request_id = ?");
+	sql_blob(q, 1, lc->before, sizeof lc->before);
+	int r = sql_row(q);
+	uint64_t end_ns = r > 0 ? (uint64_t)sql_get_int(q, 0) + 1 : 0;
+	lc->before_id = r > 0 ? sql_get_int(q, 1) : 0;
+	sql_end(q);
+	if (end_ns > lc->range.to_ns)
+		lc->has_before = false;		/* newer than all that was asked for */
+	else
+		lc->range.to_ns = end_ns;
+	return r < 0 ? r : 0;
+}
+
 static struct sql *prepare(struct store_db *db, const struct logs_call *lc)
 {
 	struct buf text;
@@ -218,8 +234,7 @@ static struct sql *prepare(struct store_db *db, const struct logs_call *lc)
 	if (lc->has_request)
 		buf_put_z(&text, " AND l.request_id = ?5");
 	if (lc->has_before)
-		buf_put_z(&text, " AND (l.start_ns, l.id) < (SELECT start_ns, id FROM spend_logs"
-				 " WHERE request_id = ?6)");
+		buf_put_z(&text, " AND (l.start_ns < ?2 - 1 OR l.id < ?6)");
 	buf_put_z(&text, " ORDER BY l.start_ns DESC, l.id DESC LIMIT ?7");
 	const char *z = buf_z(&text);
 	struct sql *q = sql_dynamic(db, z ? z : "");
@@ -233,6 +248,8 @@ static int logs_job(struct store_db *db, void *data)
 	struct json_out o = json_out(&lc->c->out);
 	int64_t key_id = 0;
 	int r = lc->has_key ? find_key(db, lc, &key_id) : 0;
+	if (!r && lc->has_before)
+		r = find_before(db, lc);
 	if (r)
 		return r;
 	struct sql *q = prepare(db, lc);
@@ -245,7 +262,7 @@ static int logs_job(struct store_db *db, void *data)
 	if (lc->has_request)
 		sql_blob(q, 5, lc->request_id, sizeof lc->request_id);
 	if (lc->has_before)
-		sql_blob(q, 6, lc->before, sizeof lc->before);
+		sql_int(q, 6, lc->before_id);
 	sql_int(q, 7, (int64_t)lc->limit);
 	json_open_array(&o, NULL);
 	while ((r = sql_row(q)) > 0)
@@ -261,9 +278,9 @@ static bool take_request(struct command_call *c, const char *name, uint8_t ret[1
 {
 	struct str s;
 	int err = command_str(c, name, &s);
-	*ret_given = !err;
 	if (err)
 		return err == -ENOENT;
+	*ret_given = true;
 	if (!read_uuid(s, ret))
 		memset(ret, 0, 16);	/* another gateway's id, perhaps: there is no such row */
 	return true;

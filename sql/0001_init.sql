@@ -52,6 +52,8 @@ CREATE TABLE keys_deleted (
 	deleted_at INTEGER NOT NULL,
 	deleted_by TEXT
 ) STRICT;
+CREATE INDEX keys_deleted_hash ON keys_deleted (token_hash);
+CREATE INDEX keys_deleted_user ON keys_deleted (user_id) WHERE user_id IS NOT NULL;
 
 -- One row a request. Rows are appended (id), so that an insert touches the table's last page;
 -- the request id is the second guard against booking twice, behind journals.committed.

@@ -55,7 +55,8 @@ void llm_tally_event(struct llm_tally *t, const struct llm_event *ev)
 		t->has_content = true;
 		break;
 	case EV_FINISH:
-		t->finish = ev->finish;
+		if (t->finish == FINISH_NONE)
+			t->finish = ev->finish;
 		break;
 	case EV_USAGE:
 		llm_tally_usage(t, &ev->usage);

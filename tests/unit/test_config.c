@@ -91,7 +91,8 @@ static void assert_complains(const char *text, const char *what)
 	struct config *c = read_text(text);
 
 	if (!complains(c, what))
-		fail_msg("wanted: %s\ngot: %s", what, c->complaints.n ? buf_z(&c->complaints) : "nothing");
+		fail_msg("wanted: %s\ngot: %s", what,
+			 c->complaints.n ? buf_z(&c->complaints) : "nothing");
 	config_free(c);
 }
 
@@ -131,7 +132,8 @@ static const struct set_row {
 	{ "server.ledger", "durability", "strict", "\"strict\"" },
 	{ "server.reserve", "estimation", "typical", "\"typical\"" },
 	{ "server.reserve", "default-max-tokens", "100", "100" },
-	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]", "[\"https://a\",\"https://b\"]" },
+	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
+	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
 	{ "general_settings", "litellm_key_header_name", "X-Key", "\"X-Key\"" },
 	{ "general_settings", "background_health_checks", "true", "true" },
@@ -142,7 +144,8 @@ static const struct set_row {
 	{ "router_settings", "num_retries", "7", "7" },
 	{ "router_settings", "timeout", "8", "\"8s\"" },
 	{ "router_settings", "stream_timeout", "9", "\"9s\"" },
-	{ "router_settings", "fallbacks", "[{a: [b, c]}, {d: e}]", "[{\"a\":[\"b\",\"c\"]},{\"d\":[\"e\"]}]" },
+	{ "router_settings", "fallbacks", "[{a: [b, c]}, {d: e}]",
+	  "[{\"a\":[\"b\",\"c\"]},{\"d\":[\"e\"]}]" },
 	{ "router_settings", "context_window_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
 	{ "router_settings", "content_policy_fallbacks", "[{a: [b]}]", "[{\"a\":[\"b\"]}]" },
 	{ "router_settings", "default_fallbacks", "[a]", "[\"a\"]" },
@@ -167,7 +170,8 @@ static const struct set_row {
 	{ "litellm_settings", "cooldown_time", "6", "\"6s\"" },
 	{ "litellm_settings", "retry_after", "1", "\"1s\"" },
 	{ "litellm_settings", "disable_cooldowns", "true", "true" },
-	{ "litellm_settings", "model_group_alias", "{a: b}", "{\"a\":{\"model\":\"b\",\"hidden\":false}}" },
+	{ "litellm_settings", "model_group_alias", "{a: b}",
+	  "{\"a\":{\"model\":\"b\",\"hidden\":false}}" },
 	{ "litellm_settings", "routing_strategy", "simple-shuffle", "\"simple-shuffle\"" },
 	{ "litellm_settings", "request_timeout", "10", "\"10s\"" },
 	{ "litellm_settings", "drop_params", "true", "true" },
@@ -198,7 +202,8 @@ static const struct set_row {
 	{ "litellm_params", "mock_response", "\"a\\nb\"", "\"a\\nb\"" },
 	{ "litellm_params", "extra_headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
 	{ "litellm_params", "headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
-	{ "litellm_params", "extra_body", "{a: 1.50, b: [true, ~, x]}", "{\"a\":1.50,\"b\":[true,null,\"x\"]}" },
+	{ "litellm_params", "extra_body", "{a: 1.50, b: [true, ~, x]}",
+	  "{\"a\":1.50,\"b\":[true,null,\"x\"]}" },
 	{ "model_info", "id", "one", NULL },
 	{ "model_info", "mode", "embedding", NULL },
 	{ "model_info", "base_model", "gpt-4o", NULL },
@@ -252,10 +257,11 @@ static void put_setting(struct buf *b, const struct set_row *row)
 	if (strcmp(row->name, "master_key") != 0 && strcmp(row->section, "general_settings") != 0)
 		buf_put_z(b, KEY);
 	if (strcmp(row->section, "general_settings") == 0 && strcmp(row->name, "master_key") != 0)
-		buf_printf(b, "general_settings: {master_key: sk-test, %s: %s}\n", row->name, row->yaml);
+		buf_printf(b, "general_settings: {master_key: sk-test, %s: %s}\n", row->name,
+			   row->yaml);
 	else if (below.n > 0)
-		buf_printf(b, STR_FMT ": {" STR_FMT ": {%s: %s}}\n", STR_ARG(section), STR_ARG(below),
-			   row->name, row->yaml);
+		buf_printf(b, STR_FMT ": {" STR_FMT ": {%s: %s}}\n", STR_ARG(section),
+			   STR_ARG(below), row->name, row->yaml);
 	else
 		buf_printf(b, STR_FMT ": {%s: %s}\n", STR_ARG(section), row->name, row->yaml);
 }
@@ -351,12 +357,15 @@ static void test_defaults(void **state)
 
 static void test_model_fields(void **state)
 {
-	struct config *c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params:\n"
+	struct config *c = read_good(
+		KEY
+		"model_list:\n- model_name: m\n  litellm_params:\n"
 		"    model: groq/llama\n    api_key: gsk\n    temperature: 0.10\n    stop: [a, b]\n"
 		"    seed: 9007199254740993\n    organization: o\n    extra_headers: {X-A: b}\n"
 		"    input_cost_per_token: 0.000001\n    output_cost_per_token: 0.000002\n"
 		"    input_cost_per_token_above_200k_tokens: 0.000003\n  model_info:\n"
-		"    mode: responses\n    max_tokens: 7\n    access_groups: [g]\n    extra: {a: 01}\n");
+		"    mode: responses\n    max_tokens: 7\n    access_groups: [g]\n    extra: {a: "
+		"01}\n");
 	const struct config_model *m = &c->models[0];
 
 	(void)state;
@@ -389,10 +398,11 @@ static void test_model_fields(void **state)
 
 static void test_router_settings_win_and_stream_timeout_is_handed_down(void **state)
 {
-	struct config *c = read_good(MODEL "  - model_name: n\n    litellm_params: {model: ollama/y,"
-		" stream_timeout: 5}\nrouter_settings: {num_retries: 1, stream_timeout: 9}\n"
-		"litellm_settings: {num_retries: 4, request_timeout: 100, set_verbose: true,"
-		" json_logs: true, allowed_fails: 1}\n");
+	struct config *c = read_good(
+		MODEL "  - model_name: n\n    litellm_params: {model: ollama/y,"
+		      " stream_timeout: 5}\nrouter_settings: {num_retries: 1, stream_timeout: 9}\n"
+		      "litellm_settings: {num_retries: 4, request_timeout: 100, set_verbose: true,"
+		      " json_logs: true, allowed_fails: 1}\n");
 
 	(void)state;
 	assert_int_equal(c->set.num_retries, 1);
@@ -430,7 +440,8 @@ static void test_environment(void **state)
 	assert_true(str_eq(c->master_key, STR("sk-from-env")));
 	assert_int_equal(c->models[0].timeout_ms, 12500);
 	assert_int_equal(c->models[0].tags.n, 2);
-	assert_true(str_eq(c->models[0].extra_body, STR("{\"a\":[{\"b\":\"sk-from-env\"}],\"c\":null}")));
+	assert_true(str_eq(c->models[0].extra_body,
+			   STR("{\"a\":[{\"b\":\"sk-from-env\"}],\"c\":null}")));
 	assert_int_equal(c->n_warnings, 2);
 	assert_true(complains(c, "the environment variable T_UNSET is not set; this counts as null "
 				 "[W004 variable-not-set]"));
@@ -504,7 +515,8 @@ static void test_include(void **state)
 				 " {model: ollama/a}}]\nserver: {workers: 4}\n");
 	write_file("sub/b.yaml", "model_list: [{model_name: b, litellm_params: {model: ollama/b,"
 				 " timeout: x}}]\n");
-	struct config *c = read_text("include: [sub/a.yaml]\nserver: {workers: 3, drain: 1}\n" MODEL);
+	struct config *c =
+		read_text("include: [sub/a.yaml]\nserver: {workers: 3, drain: 1}\n" MODEL);
 	assert_int_equal(c->n_models, 3);
 	assert_true(str_eq(c->models[0].model_name, STR("m")));
 	assert_true(str_eq(c->models[1].model_name, STR("a")));
@@ -621,9 +633,10 @@ static void test_the_form_of_a_complaint(void **state)
 	const char *text = buf_z(&c->complaints);
 	size_t n = strlen(folder);
 	assert_memory_equal(text, folder, n);
-	assert_string_equal(text + n, "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m)\n"
-				      "      timeout: 30sx\n"
-				      "               ^~~~\n");
+	assert_string_equal(text + n,
+			    "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m)\n"
+			    "      timeout: 30sx\n"
+			    "               ^~~~\n");
 	assert_int_equal(c->n_list, 1);
 	assert_int_equal(c->list[0].line, 6);
 	assert_int_equal(c->list[0].column, 16);
@@ -636,10 +649,12 @@ static void test_the_form_of_a_complaint(void **state)
 static void test_columns_count_characters(void **state)
 {
 	(void)state;
-	assert_complains(KEY "server: {\"x\": 1, workers: \xc3\xa4\xc3\xb6}\n", "t.yaml:2:27: error: '");
+	assert_complains(KEY "server: {\"x\": 1, workers: \xc3\xa4\xc3\xb6}\n",
+			 "t.yaml:2:27: error: '");
 	assert_complains(KEY "# \xc3\xa4\nserver: {\xc3\xa4: 1, workers: y}\n",
 			 "t.yaml:3:25: error: 'y' is not");
-	assert_complains("\xef\xbb\xbf" KEY "server: {workers: y}\r\n", "t.yaml:2:19: error: 'y' is not");
+	assert_complains("\xef\xbb\xbf" KEY "server: {workers: y}\r\n",
+			 "t.yaml:2:19: error: 'y' is not");
 }
 
 static void test_all_mistakes_in_one_run(void **state)
@@ -650,7 +665,8 @@ static void test_all_mistakes_in_one_run(void **state)
 	buf_init(&b, 1 << 20);
 	buf_put_z(&b, KEY "model_list:\n");
 	for (int i = 0; i < 70; i++)
-		buf_printf(&b, "- {model_name: m%d, litellm_params: {model: ollama/x, rpm: z}}\n", i);
+		buf_printf(&b, "- {model_name: m%d, litellm_params: {model: ollama/x, rpm: z}}\n",
+			   i);
 	struct config *c = read_text(buf_z(&b));
 	assert_int_equal(c->n_errors, 70);
 	assert_int_equal(c->n_list, 50);
@@ -700,8 +716,11 @@ static void test_terminals_are_not_steered(void **state)
 
 static void test_overrides(void **state)
 {
-	const struct config_overrides over = { .host = STR("127.0.0.1"), .port = 0, .has_port = true,
-					       .workers = 9, .quiet_warnings = true };
+	const struct config_overrides over = {.host = STR("127.0.0.1"),
+					      .port = 0,
+					      .has_port = true,
+					      .workers = 9,
+					      .quiet_warnings = true};
 	const struct config_overrides port = { .port = 70000, .has_port = true };
 	struct config *c = read_with(KEY "x: y\nserver: {listen: [\"1.1.1.1:1\", \"2.2.2.2:2\"]}\n",
 				     &over);
@@ -721,13 +740,15 @@ static void test_overrides(void **state)
 
 static void test_ids(void **state)
 {
-	static const char twice[] = KEY "model_list:\n"
-		"- {model_name: m, litellm_params: {model: ollama/x}}\n"
-		"- {model_name: m, litellm_params: {model: ollama/x}}\n"
-		"- {model_name: m, litellm_params: {model: ollama/x, rpm: 1}}\n"
-		"- {model_name: n, litellm_params: {model: ollama/x}, model_info: {id: own}}\n"
-		"- {model_name: o, litellm_params: {model: openai/x, api_key: k, organization: [a, b]},"
-		" model_info: {id: org}}\n";
+	static const char twice[] =
+		KEY "model_list:\n"
+		    "- {model_name: m, litellm_params: {model: ollama/x}}\n"
+		    "- {model_name: m, litellm_params: {model: ollama/x}}\n"
+		    "- {model_name: m, litellm_params: {model: ollama/x, rpm: 1}}\n"
+		    "- {model_name: n, litellm_params: {model: ollama/x}, model_info: {id: own}}\n"
+		    "- {model_name: o, litellm_params: {model: openai/x, api_key: k, organization: "
+		    "[a, b]},"
+		    " model_info: {id: org}}\n";
 	struct config *a = read_good(twice), *b = read_good(twice);
 
 	(void)state;
@@ -862,7 +883,8 @@ static void test_the_manual_holds_the_table(void **state)
 	(void)state;
 	buf_init(&table, 1 << 20);
 	config_print_mdoc(&table);
-	const char *begin = strstr(page, ".\\\" BEGIN directives"), *end = strstr(page, ".\\\" END");
+	const char *begin = strstr(page, ".\\\" BEGIN directives"),
+		   *end = strstr(page, ".\\\" END");
 	assert_non_null(begin);
 	assert_non_null(end);
 	begin = strchr(begin, '\n') + 1;
@@ -928,9 +950,12 @@ static void test_the_sample_shows_the_defaults(void **state)
 
 static void test_diff(void **state)
 {
-	struct config *a = read_good(MODEL "      rpm: 1\n    model_info: {id: i}\nserver: {workers: 1}\n");
-	struct config *b = read_good("general_settings: {master_key: sk-other}\nmodel_list:\n"
-		"- {model_name: m, litellm_params: {model: ollama/x, rpm: 2}, model_info: {id: i}}\n"
+	struct config *a =
+		read_good(MODEL "      rpm: 1\n    model_info: {id: i}\nserver: {workers: 1}\n");
+	struct config *b = read_good(
+		"general_settings: {master_key: sk-other}\nmodel_list:\n"
+		"- {model_name: m, litellm_params: {model: ollama/x, rpm: 2}, model_info: {id: "
+		"i}}\n"
 		"- {model_name: n, litellm_params: {model: ollama/x}, model_info: {id: j}}\n"
 		"server: {workers: 1, max-keys: 2000, listen: 1}\n");
 	struct json_error e;
@@ -948,7 +973,8 @@ static void test_diff(void **state)
 	assert_true(str_eq(json_at(rows, 0)->child->raw, STR("\"server.listen\"")));
 	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("restart")));
 	assert_true(str_eq(json_get(json_at(rows, 1), "after")->raw, STR("2000")));
-	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "key"), STR("general_settings.master_key")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "key"),
+			   STR("general_settings.master_key")));
 	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "after"), STR("********")));
 	assert_true(str_eq(json_get_str(arena, json_at(rows, 3), "key"), STR("model_list.m.i")));
 	assert_true(json_is(json_get(json_at(rows, 4), "before"), JSON_NULL));
@@ -972,7 +998,8 @@ static void test_show_with_origin(void **state)
 	assert_non_null(all);
 	snprintf(want, sizeof want, "%s/t.yaml:3", folder);
 	assert_true(str_eq_z(json_str(arena, json_get_path(all, "server.workers.origin")), want));
-	assert_true(str_eq(json_str(arena, json_get_path(all, "server.drain.origin")), STR("default")));
+	assert_true(
+		str_eq(json_str(arena, json_get_path(all, "server.drain.origin")), STR("default")));
 	assert_true(str_eq(json_get_path(all, "server.limits.body.value")->raw, STR("\"32M\"")));
 	config_free(c);
 	buf_reset(&out);
@@ -1020,8 +1047,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "t.yaml", "w.yaml", "big.yaml", "master-key", "sub/a.yaml",
-					     "sub/b.yaml" };
+	static const char *const names[] = {"t.yaml",	  "w.yaml",	"big.yaml",
+					    "master-key", "sub/a.yaml", "sub/b.yaml"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)

@@ -3,6 +3,8 @@
  * clients share the thread: a client's read turns the loop until something is there. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -394,7 +397,7 @@ static void send_bytes(int s, uint16_t type, uint16_t version, size_t lie, const
 static void test_bad_frames_end_the_connection(void **state)
 {
 	(void)state;
-	static const unsigned char no_id[12] = { 0 }, good[13] = { 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const unsigned char no_id[12] = { 0 }, good[13] = { 1 };
 	static const struct {
 		uint16_t type, version;
 		size_t lie;
@@ -514,6 +517,43 @@ static void test_its_mode_and_who_may(void **state)
 	assert_false(control_peer_may(-1, &nobody, &uid));
 }
 
+/* In a process of its own: becomes nobody, and expects to be told why it may not. */
+_Noreturn static void be_a_stranger(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct frame_in f;
+	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	memcpy(addr.sun_path, at.path, strlen(at.path) + 1);
+	if (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)
+		_exit(2);
+	if (connect(s, (struct sockaddr *)&addr, sizeof addr) != 0)
+		_exit(3);
+	ssize_t n = recv(s, packet, sizeof packet, 0);
+	if (n <= 0 || frame_open(&f, packet, (size_t)n) != 0 || f.type != CTL_ANSWER)
+		_exit(4);
+	if (frame_get_u32(&f) != 0 || frame_get_u32(&f) != 403)
+		_exit(5);
+	_exit(recv(s, packet, sizeof packet, 0) == 0 ? 0 : 6);
+}
+
+static void test_strangers_are_turned_away(void **state)
+{
+	(void)state;
+	int status = -1;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(at.dir, 0755), 0);
+	assert_int_equal(chmod(at.path, 0666), 0);
+	pid_t child = fork();
+	if (child == 0)
+		be_a_stranger();
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		turn(1);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(status, 0);
+}
+
 static void test_live_stale_and_foreign_files(void **state)
 {
 	(void)state;
@@ -600,6 +640,7 @@ int main(void)
 		TEST(test_who_does_not_read_is_dropped),
 		TEST(test_who_reads_slowly_gets_everything),
 		TEST(test_its_mode_and_who_may),
+		TEST(test_strangers_are_turned_away),
 		TEST(test_live_stale_and_foreign_files),
 		TEST(test_adopted_over_an_upgrade),
 		TEST(test_any_allocation_may_fail),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -127,7 +128,8 @@ static void test_words_and_options_become_json(void **state)
 		{ "keys create --duration 30d --budget-duration 1mo", "keys create",
 		  "{\"budget_duration\":\"1mo\",\"duration\":\"30d\"}" },
 		{ "keys create --duration -1", "keys create", "{\"duration\":\"-1\"}" },
-		{ "keys create --key-alias a^\"b\"", "keys create", "{\"key_alias\":\"a \\\"b\\\"\"}" },
+		{ "keys create --key-alias a^\"b\"", "keys create",
+		  "{\"key_alias\":\"a \\\"b\\\"\"}" },
 		{ "keys create --key-alias=--x", "keys create", "{\"key_alias\":\"--x\"}" },
 		{ "keys create --key sk-1", "keys create", "{\"key\":\"sk-1\"}" },
 		{ "--json keys create --rpm-limit 5 --yes", "keys create", "{\"rpm_limit\":5}" },
@@ -144,7 +146,8 @@ static void test_words_and_options_become_json(void **state)
 		{ "keys block a", "keys block", "{\"key\":\"a\"}" },
 		{ "keys unblock a", "keys unblock", "{\"key\":\"a\"}" },
 		{ "keys delete a b,c", "keys delete", "{\"keys\":[\"a\",\"b\",\"c\"]}" },
-		{ "keys delete --key-aliases x,y", "keys delete", "{\"key_aliases\":[\"x\",\"y\"]}" },
+		{ "keys delete --key-aliases x,y", "keys delete",
+		  "{\"key_aliases\":[\"x\",\"y\"]}" },
 		{ "keys delete a --keys b", "keys delete", "{\"keys\":[\"a\",\"b\"]}" },
 		{ "models", "models list", "{}" },
 		{ "models list gpt-4o", "models list", "{\"model\":\"gpt-4o\"}" },
@@ -185,7 +188,8 @@ static void test_mistakes_are_explained(void **state)
 		{ "frobnicate", "there is no command 'frobnicate'", "llmgwctl --help" },
 		{ "statsu", "there is no command 'statsu'", "did you mean status?" },
 		{ "key list", "there is no command 'key'", "did you mean keys?" },
-		{ "keys creat", "'creat' is nothing that 'keys' can do", "did you mean keys create?" },
+		{ "keys creat", "'creat' is nothing that 'keys' can do",
+		  "did you mean keys create?" },
 		{ "keys frobnicate", "'frobnicate' is nothing", "llmgwctl keys --help" },
 		{ "models info", "'info' is nothing", "llmgwctl models --help" },
 		{ "keys create --max-bugdet 5", "no option '--max-bugdet' of keys create",
@@ -204,12 +208,14 @@ static void test_mistakes_are_explained(void **state)
 		{ "keys create --max-budget", "--max-budget needs a value: dollars", "--help" },
 		{ "keys create --max-budget --json", "--max-budget needs a value", "--help" },
 		{ "keys create --rpm-limit 1.5", "'1.5' is not a whole number", "--help" },
-		{ "keys create --rpm-limit 99999999999999999999", "is not a whole number", "--help" },
+		{ "keys create --rpm-limit 99999999999999999999", "is not a whole number",
+		  "--help" },
 		{ "keys create --duration soon", "'soon' is not a duration", "--help" },
 		{ "keys create --duration mo", "'mo' is not a duration", "--help" },
 		{ "keys create --metadata {a:1}", "is not JSON", "--help" },
 		{ "keys create --key-alias \xff", "'\\xff' is not text", "--help" },
-		{ "keys create --key-alias a --key_alias b", "--key-alias is given twice", "--help" },
+		{ "keys create --key-alias a --key_alias b", "--key-alias is given twice",
+		  "--help" },
 		{ "keys create --return-full-object", "no option", "--help" },
 		{ "keys list --return-full-object=maybe", "is not true or false", "--help" },
 		{ "keys create extra", "'extra' is one argument too many", "keys create --help" },
@@ -248,8 +254,8 @@ static void test_options_of_every_command(void **state)
 	struct ctl_request q;
 	struct ctl_error e;
 	(void)state;
-	assert_int_equal(parse("--socket /a status -yq --json --no_headers --color=never --timeout 90s",
-			       &q, &e), CTL_DONE);
+	assert_int_equal(parse("--socket /a status -yq --json --no_headers --color=never "
+			       "--timeout 90s", &q, &e), CTL_DONE);
 	assert_string_equal(q.opt.socket, "/a");
 	assert_true(q.opt.yes && q.opt.quiet && q.opt.json && q.opt.no_headers);
 	assert_int_equal(q.opt.color, CTL_COLOR_NEVER);
@@ -283,7 +289,8 @@ static void test_what_help_is_about(void **state)
 		if (!str_eq_z(q.topic, rows[i][1]))
 			fail_msg("%s: '" STR_FMT "'", rows[i][0], STR_ARG(q.topic));
 		buf_reset(&out);
-		assert_int_equal(ctl_put_help(&out, q.topic), strcmp(rows[i][1], "bogus") ? 0 : -ENOENT);
+		assert_int_equal(ctl_put_help(&out, q.topic),
+				 strcmp(rows[i][1], "bogus") ? 0 : -ENOENT);
 	}
 }
 
@@ -380,12 +387,14 @@ static void test_times(void **state)
 		uint64_t s;
 	} good[] = {
 		{ "2026-02-03T04:05:06Z", 1770091506 }, { "2026-02-03T04:05:06.789Z", 1770091506 },
-		{ "2026-02-03T06:05:06+02:00", 1770091506 }, { "2026-02-02T23:05:06-05:00", 1770091506 },
+		{ "2026-02-03T06:05:06+02:00", 1770091506 },
+		{ "2026-02-02T23:05:06-05:00", 1770091506 },
 		{ "2026-02-03T04:05:06", 1770091506 }, { "2026-02-03 04:05:06.123456", 1770091506 },
 		{ "1970-01-01T00:00:00Z", 0 },
 	};
 	static const char *const bad[] = {
-		"", "2026-02-03", "2026-02-03T04:05", "2026-13-03T04:05:06Z", "2026-02-03T24:05:06Z",
+		"", "2026-02-03", "2026-02-03T04:05", "2026-13-03T04:05:06Z",
+		"2026-02-03T24:05:06Z",
 		"2026-02-03T04:05:06X", "2026-02-03T04:05:06+0200", "aaaa-bb-ccTdd:ee:ffZ",
 		"1969-12-31T23:59:59Z", "a name that is quite long",
 	};
@@ -401,9 +410,11 @@ static void test_times(void **state)
 	assert_string_equal(shown(&out), "2026-02-03T04:05:06Z");
 	buf_reset(&out);
 	setenv("TZ", "EET-2", 1);
+	tzset();
 	ctl_put_time(&out, 1770091506 * NS_PER_S, true);
 	assert_string_equal(shown(&out), "2026-02-03 06:05:06");
 	unsetenv("TZ");
+	tzset();
 }
 
 static void test_nothing_moves_the_cursor(void **state)
@@ -416,7 +427,8 @@ static void test_nothing_moves_the_cursor(void **state)
 		{ "a\r\nb\tc\x7f", "a\\x0d\\x0ab\\x09c\\x7f" },
 		{ "\xc2\x9b" "2J", "\\xc2\\x9b2J" },			/* CSI in one character */
 		{ "\xe2\x80\xae" "gpj", "\\xe2\\x80\\xaegpj" },		/* right-to-left override */
-		{ "\xe2\x81\xa6x\xe2\x81\xa9", "\\xe2\\x81\\xa6x\\xe2\\x81\\xa9" },	/* isolates */
+		{ "\xe2\x81\xa6x\xe2\x81\xa9",
+		  "\\xe2\\x81\\xa6x\\xe2\\x81\\xa9" },	/* isolates */
 		{ "\xe2\x80\xa8", "\\xe2\\x80\\xa8" },			/* line separator */
 		{ "\xd8\x9c\xe2\x80\x8f\xef\xbb\xbf", "\\xd8\\x9c\\xe2\\x80\\x8f\\xef\\xbb\\xbf" },
 		{ "\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81" },		/* a tag nobody sees */
@@ -461,24 +473,26 @@ static void test_a_table(void **state)
 	(void)state;
 	assert_int_equal(ctl_put_table(&out, mem, cols, read_json(rows_json), &l), 0);
 	assert_string_equal(shown(&out),
-		"NAME                      N    COST WHEN                 SEEN   UP OFF LIST\n"
-		"alpha                     7 $0.0012 2026-02-03T04:05:06Z 3m ago 3m yes a, b\n"
+		"NAME                     N    COST WHEN                 SEEN   UP OFF LIST\n"
+		"alpha                    7 $0.0012 2026-02-03T04:05:06Z 3m ago 3m yes a, b\n"
 		"\\x1b[1m\\xe2\\x80\\xaez 12345  $50.00 -                    2h ago 2h no  -\n"
-		"only text                 -       - -                    -      -  -   -\n");
+		"only text                -       - -                    -      -  -   -\n");
 	buf_reset(&out);
 	l.headers = false;
 	assert_int_equal(ctl_put_table(&out, mem, cols, read_json("[{\"name\":\"x\"}]"), &l), 0);
-	assert_string_equal(shown(&out), "x - - - - - - -\n");
+	assert_string_equal(shown(&out), "x    -    - -    -    -  -   -\n");
 }
 
 static void test_a_table_on_a_narrow_terminal(void **state)
 {
 	static const struct command_column two[] = {
-		{ "ID", "id", COL_TEXT }, { "N", "n", COL_INT }, { "NOTE", "note", COL_TEXT }, { 0 },
+		{ "ID", "id", COL_TEXT }, { "N", "n", COL_INT },
+		{ "NOTE", "note", COL_TEXT }, { 0 },
 	};
 	static const char rows[] =
 		"[{\"id\":\"0123456789abcdef0123456789abcdef\",\"n\":1,\"note\":\"short\"},"
-		"{\"id\":\"\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\","
+		"{\"id\":\""
+		"\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\","
 		"\"n\":22,\"note\":\"a longer note than that\"}]";
 	struct ctl_look l = look(30, false, true);
 	(void)state;
@@ -550,16 +564,19 @@ static void test_a_view(void **state)
 	assert_string_equal(shown(&out), "just text\n- 1\n- a:  2\n");
 	buf_reset(&out);
 	setenv("TZ", "UTC", 1);
+	tzset();
 	l.is_tty = true;
 	ctl_put_view(&out, mem, read_json("{\"at\":\"2026-02-03T04:05:06Z\"}"), &l);
 	assert_string_equal(shown(&out), "at:  2026-02-03 04:05:06\n");
 	unsetenv("TZ");
+	tzset();
 }
 
 static void test_json_for_people(void **state)
 {
 	(void)state;
-	ctl_put_pretty(&out, read_json("{\"a\":[1,{\"b\":null}],\"c\":{},\"d\\n\":\"\xe2\x80\xae\xc2\x9b"
+	ctl_put_pretty(&out, read_json("{\"a\":[1,{\"b\":null}],\"c\":{},"
+				       "\"d\\n\":\"\xe2\x80\xae\xc2\x9b"
 				       "\\u0041\xc3\xbc\"}"));
 	assert_string_equal(shown(&out),
 		"{\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    }\n  ],\n  \"c\": {},\n"
@@ -583,7 +600,8 @@ static const char *show(const char *line, const char *answer, struct ctl_look l)
 static void test_a_new_key_is_shown_once_and_well(void **state)
 {
 	static const char answer[] =
-		"{\"key\":\"sk-abc\",\"key_alias\":\"red\",\"models\":[\"gpt-4o\"],\"max_budget\":50,"
+		"{\"key\":\"sk-abc\",\"key_alias\":\"red\",\"models\":[\"gpt-4o\"],"
+		"\"max_budget\":50,"
 		"\"expires\":null,\"metadata\":{}}";
 	struct ctl_look l = look(0, false, true);
 	(void)state;
@@ -593,12 +611,14 @@ static void test_a_new_key_is_shown_once_and_well(void **state)
 		"Try it:\n\n    curl http://localhost:4000/v1/chat/completions \\\n"
 		"        -H 'Authorization: Bearer sk-abc' \\\n"
 		"        -H 'Content-Type: application/json' \\\n"
-		"        -d '{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n");
+		"        -d '{\"model\":\"gpt-4o\",\"messages\":"
+		"[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n");
 	assert_string_equal(show("keys create -q", answer, l), "sk-abc\n");
 	assert_string_equal(show("keys create --json", "{ \"key\" : \"sk-abc\" }", l),
 			    "{ \"key\" : \"sk-abc\" }\n");
-	assert_non_null(strstr(show("--url https://g/ keys rotate a", "{\"key\":\"sk-b\",\"models\":"
-				    "[\"*\"]}", l), "curl https://g/v1/chat/completions"));
+	assert_non_null(strstr(show("--url https://g/ keys rotate a",
+				    "{\"key\":\"sk-b\",\"models\":[\"*\"]}", l),
+				"curl https://g/v1/chat/completions"));
 	assert_non_null(strstr(shown(&out), "\"model\":\"MODEL\""));
 	assert_non_null(strstr(shown(&out), "The new text of the key"));
 }
@@ -675,16 +695,20 @@ static void test_errors_say_what_where_and_what_next(void **state)
 		const char *answer, *text;
 	} rows[] = {
 		{ "keys show x", 404, "{\"error\":{\"message\":\"no key 'x\\u001b'\"}}",
-		  "llmgwctl: keys show: no key 'x\\x1b'\n  next: llmgwctl keys list shows what there is\n" },
-		{ "keys create", 400, "{\"error\":{\"message\":\"is negative\",\"param\":\"max_budget\"}}",
+		  "llmgwctl: keys show: no key 'x\\x1b'\n"
+		  "  next: llmgwctl keys list shows what there is\n" },
+		{ "keys create", 400,
+		  "{\"error\":{\"message\":\"is negative\",\"param\":\"max_budget\"}}",
 		  "llmgwctl: keys create: is negative in max_budget\n" },
 		{ "reload", 400, "{\"error\":{\"message\":\"not used\",\"type\":\"config_invalid\","
 		  "\"complaints\":\"a.yaml:1:2: bad\\n  x\\n\"}}",
-		  "llmgwctl: reload: not used\na.yaml:1:2: bad\n  x\n  next: correct the file and try "
+		  "llmgwctl: reload: not used\na.yaml:1:2: bad\n  x\n"
+		  "  next: correct the file and try "
 		  "llmgwctl check; what runs goes on as it was\n" },
 		{ "keys list", 403, "{\"detail\":\"no\"}",
 		  "llmgwctl: keys list: no\n  next: run it as root, or join group llmgw-admin\n" },
-		{ "keys list", 500, "{\"detail\":{\"error\":\"oh\"}}", "llmgwctl: keys list: oh\n" },
+		{ "keys list", 500, "{\"detail\":{\"error\":\"oh\"}}",
+		  "llmgwctl: keys list: oh\n" },
 		{ "status", 502, "[]", "llmgwctl: status: the gateway answered with status 502\n" },
 	};
 	(void)state;
@@ -700,8 +724,9 @@ static void test_errors_say_what_where_and_what_next(void **state)
 	struct ctl_error e = { CTL_NOT_RUNNING, STR("a\"b"), STR("") };
 	buf_reset(&out);
 	ctl_put_error(&out, &e, true);
-	assert_string_equal(shown(&out), "{\"error\":{\"message\":\"a\\\"b\",\"type\":\"not_running\","
-					 "\"next\":null,\"exit\":3}}\n");
+	assert_string_equal(shown(&out),
+			    "{\"error\":{\"message\":\"a\\\"b\",\"type\":\"not_running\","
+			    "\"next\":null,\"exit\":3}}\n");
 }
 
 /* ---- help, manual, completions ---- */
@@ -792,7 +817,8 @@ static void test_the_manual_is_up_to_date(void **state)
 	}
 	buf_done(&made);
 	if (!same)
-		fail_msg("%s is older than the command table: run this with LLMGW_UPDATE_MAN=1", path);
+		fail_msg("%s is older than the command table: run this with "
+			 "LLMGW_UPDATE_MAN=1", path);
 }
 
 int main(void)

@@ -92,7 +92,8 @@ static void test_detection(void **state)
 		const struct provider_row *p = providers_detect(str_z(w->custom), str_z(w->model),
 								str_z(w->base), &model);
 		if (!p != !w->prefix || (p && !str_eq_z(p->prefix, w->prefix)))
-			fail_msg("%s %s: " STR_FMT, w->model, w->base, STR_ARG(p ? p->prefix : STR("none")));
+			fail_msg("%s %s: " STR_FMT, w->model, w->base,
+				 STR_ARG(p ? p->prefix : STR("none")));
 		if (!str_eq_z(model, w->upstream))
 			fail_msg("%s: upstream " STR_FMT, w->model, STR_ARG(model));
 	}

@@ -119,7 +119,7 @@ static int add_to_choice(struct arena *a, struct collected *all, const struct ll
 {
 	struct collected_choice *c;
 	int err = find_choice(a, all, ev->choice, &c);
-	if (err)
+	if (err || c->finish != FINISH_NONE)	/* what comes after a choice's end is nothing */
 		return err;
 	switch (ev->kind) {
 	case EV_TEXT:

@@ -88,11 +88,10 @@ static void adopt(struct client *cl, void *handle)
 {
 	uv_handle_t *h = handle;
 	h->data = cl;
-	uv_unref(h);
 	cl->open_handles++;
 }
 
-/* The handles do not keep a loop alive; connections do. */
+/* The timer runs while there are connections, so these keep a loop alive even when unread. */
 static struct client *client_of(struct worker *w)
 {
 	if (w->client)
@@ -110,8 +109,8 @@ static struct client *client_of(struct worker *w)
 	adopt(cl, &cl->tick);
 	adopt(cl, &cl->turn);
 	adopt(cl, &cl->awake);
-	uv_timer_start(&cl->tick, on_tick, TICK_MS, TICK_MS);
 	uv_check_start(&cl->turn, on_turn);
+	uv_unref((uv_handle_t *)&cl->turn);
 	w->client = cl;
 	return cl;
 }
@@ -214,7 +213,8 @@ static void on_closed(struct wire *x)
 	if (c->next)
 		c->next->prev = c->prev;
 	*(c->prev ? &c->prev->next : &w->connections) = c->next;
-	w->n_connections--;
+	if (--w->n_connections == 0)
+		uv_timer_stop(&w->client->tick);
 	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
 	mem_free(c);
 	leave_client(w);
@@ -481,12 +481,19 @@ static void on_written(struct wire *x)
 
 /* ---- deadlines ---- */
 
+static bool is_shaking_hands(const struct connection *c)
+{
+	return c->wire.tls && !tls_is_open(c->wire.tls);
+}
+
 static uint64_t limit_ms(const struct connection *c)
 {
 	const struct snap_settings *s = settings_of(c);
 	switch (c->state) {
 	case CONN_IDLE:
-		return c->w->is_draining ? DRAIN_GRACE_MS : s->idle_timeout_ms;
+		if (c->w->is_draining)
+			return DRAIN_GRACE_MS;
+		return is_shaking_hands(c) ? s->header_timeout_ms : s->idle_timeout_ms;
 	case CONN_HEAD:
 		return s->header_timeout_ms;
 	case CONN_BODY:
@@ -568,7 +575,8 @@ static void link_in(struct worker *w, struct connection *c)
 	if (c->next)
 		c->next->prev = c;
 	w->connections = c;
-	w->n_connections++;
+	if (w->n_connections++ == 0)
+		uv_timer_start(&w->client->tick, on_tick, TICK_MS, TICK_MS);
 	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
 	METRIC_ADD(w->metrics, connections, 1);
 }

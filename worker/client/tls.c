@@ -221,6 +221,11 @@ struct tls *tls_free(struct tls *t)
 	return NULL;
 }
 
+bool tls_is_open(const struct tls *t)
+{
+	return SSL_is_init_finished(t->ssl);
+}
+
 /* Moves what OpenSSL has written, be it an alert, to wire. */
 static int take_written(struct tls *t, struct buf *wire)
 {
@@ -266,11 +271,11 @@ int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf
 	if (wire_in.n && BIO_write(t->in, wire_in.p, (int)wire_in.n) != (int)wire_in.n)
 		return -ENOMEM;
 	int r = 0;
-	if (!SSL_is_init_finished(t->ssl)) {
+	if (!tls_is_open(t)) {
 		int done = SSL_do_handshake(t->ssl);
 		r = done == 1 ? 0 : verdict(t, done);
 	}
-	if (r == 0 && SSL_is_init_finished(t->ssl))
+	if (r == 0 && tls_is_open(t))
 		r = read_plain(t, plain);
 	int written = take_written(t, wire);
 	return r ? r : written;
@@ -278,7 +283,7 @@ int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf
 
 int tls_send(struct tls *t, struct str plain, struct buf *wire)
 {
-	if (t->is_over || !SSL_is_init_finished(t->ssl))
+	if (t->is_over || !tls_is_open(t))
 		return -EPROTO;
 	ERR_clear_error();
 	while (plain.n > 0) {
@@ -298,7 +303,7 @@ int tls_send(struct tls *t, struct str plain, struct buf *wire)
 
 void tls_close(struct tls *t, struct buf *wire)
 {
-	if (t->is_over || !SSL_is_init_finished(t->ssl))
+	if (t->is_over || !tls_is_open(t))
 		return;
 	t->is_over = true;
 	ERR_clear_error();

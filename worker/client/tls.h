@@ -25,5 +25,6 @@ struct tls *tls_free(struct tls *t);
 int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf *wire) MUST_USE;
 int tls_send(struct tls *t, struct str plain, struct buf *wire) MUST_USE;
 void tls_close(struct tls *t, struct buf *wire);	/* close_notify */
+bool tls_is_open(const struct tls *t);			/* the handshake is done */
 
 #endif

@@ -571,7 +571,7 @@ static struct attempt *attempt_new(struct exchange *x, struct request *r, uint32
 	at->r = r;
 	at->index = index;
 	at->d = snap_deployment(r->snap, index);
-	at->scratch = arena_new(SCRATCH_MAX);
+	at->scratch = r->q.is_stream ? arena_new(SCRATCH_MAX) : NULL;
 	buf_init(&at->body, cap);
 	buf_init(&at->out, cap);
 	sse_init(&at->sse, FRAMING_SSE, EVENT_MAX);
@@ -608,7 +608,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 {
 	struct attempt *at = attempt_new(x, r, deployment);
 	int err = -ENOMEM;
-	if (!at || !at->scratch)
+	if (!at || (r->q.is_stream && !at->scratch))
 		goto out;
 	choose_adapter(at);
 	set_limits(at);

@@ -28,7 +28,7 @@ struct exchange {
 	struct later wait;
 };
 
-static void next_attempt(struct exchange *x);
+static void go_on(struct exchange *x);
 
 /* ---- what is tried next ------------------------------------------------------------------- */
 
@@ -71,7 +71,7 @@ static uint64_t retry_delay_ms(const struct exchange *x, bool others_well)
 
 static void on_wait(struct later *l)
 {
-	next_attempt(l->data);
+	go_on(l->data);
 }
 
 static bool has_visited(const struct exchange *x, const struct snap_group *g)
@@ -155,11 +155,9 @@ static bool to_fallback(struct exchange *x)
 
 /* ---- attempts -------------------------------------------------------------------------------- */
 
-static void give_answer(struct exchange *x)
+static enum step give_answer(struct exchange *x)
 {
-	struct request *r = x->r;
-	request_fail_with(r, &x->error);
-	request_end(r);
+	return request_fail_with(x->r, &x->error);
 }
 
 static void no_deployment(struct exchange *x, uint64_t wait_ns)
@@ -204,8 +202,8 @@ static void choose(struct exchange *x, struct route_choice *c)
 	route_pick(&q, c);
 }
 
-/* Starts attempts until one is under way, or nothing is left. */
-static void next_attempt(struct exchange *x)
+/* Starts attempts until one is under way (STEP_WAIT), or nothing is left (STEP_DONE). */
+static enum step next_attempt(struct exchange *x)
 {
 	struct request *r = x->r;
 	struct route_choice c;
@@ -216,8 +214,7 @@ static void next_attempt(struct exchange *x)
 			no_deployment(x, c.wait_ns);
 			if (to_fallback(x))
 				continue;
-			give_answer(x);
-			return;
+			return give_answer(x);
 		}
 		r->deployment = snap_deployment(r->snap, c.deployment);
 		r->deployment_index = c.deployment;
@@ -227,13 +224,24 @@ static void next_attempt(struct exchange *x)
 					.message = STR("Budget has been exceeded: the reserve for this model is above what is left") };
 		if (account_cover(r, r->deployment) == 0 &&
 		    attempt_start(x, r, c.deployment, &x->attempt, &e) == 0)
-			return;
+			return STEP_WAIT;
 		failed(x, &e);
-		if (to_fallback(x))
-			continue;
-		give_answer(x);
-		return;
+		if (!to_fallback(x))
+			return give_answer(x);
 	}
+}
+
+/* Outside of the stages: who comes here from a callback ends the request himself. */
+static void go_on(struct exchange *x)
+{
+	if (next_attempt(x) == STEP_DONE)
+		request_end(x->r);
+}
+
+static void end_with_error(struct exchange *x)
+{
+	give_answer(x);
+	request_end(x->r);
 }
 
 static bool retry(struct exchange *x)
@@ -270,9 +278,9 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 	if (retry(x))
 		return;
 	if (to_fallback(x))
-		next_attempt(x);
+		go_on(x);
 	else
-		give_answer(x);
+		end_with_error(x);
 }
 
 void exchange_broke(struct exchange *x, const struct llm_error *e)
@@ -282,7 +290,7 @@ void exchange_broke(struct exchange *x, const struct llm_error *e)
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
 	METRIC_ADD(x->r->w->metrics, streams_broken, 1);
-	give_answer(x);
+	end_with_error(x);
 }
 
 void exchange_answered(struct exchange *x)
@@ -301,9 +309,7 @@ enum step exchange_start(struct request *r)
 	x->r = r;
 	r->exchange = x;
 	enter_group(x, r->group);
-	/* Not from within the stage: an attempt that fails at once ends the request. */
-	later_start(r->w->wheel, &x->wait, 0, on_wait, x);
-	return STEP_WAIT;
+	return next_attempt(x);
 }
 
 void exchange_cancel(struct request *r)

@@ -13,12 +13,21 @@
 
 #include "common/mem.h"
 
-enum { POOL_MAX = 256, HEAD_BYTES_MAX = 65536, URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
+enum { POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536, URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
 
 struct socket_watch {
 	uv_poll_t poll;
 	struct upstream *u;
 	curl_socket_t fd;
+};
+
+/* The same for every request to a deployment of a generation: made once, used by many. */
+struct header_set {
+	uint64_t generation;
+	const struct snap_deployment *deployment;
+	bool accept_stream;
+	unsigned users;
+	struct curl_slist *list;
 };
 
 struct upstream {
@@ -31,11 +40,14 @@ struct upstream {
 	CURL *pool[POOL_MAX];
 	unsigned n_pool;
 	struct transfer *resume_first;
+	unsigned active;		/* transfers that curl has */
+	struct header_set sets[HEADER_SETS];
 };
 
 struct transfer {
 	struct upstream *u;
 	CURL *easy;
+	struct header_set *set;		/* NULL: `headers` is its own */
 	struct curl_slist *headers;
 	const struct transfer_handler *h;
 	void *data;
@@ -48,6 +60,7 @@ struct transfer {
 };
 
 static void collect(struct upstream *u);
+static void on_kick(uv_timer_t *timer);
 
 /* ---- what curl calls ---------------------------------------------------------------- */
 
@@ -350,6 +363,37 @@ static struct curl_slist *make_headers(const struct transfer_spec *s)
 	return list;
 }
 
+static void drop_set(struct header_set *set)
+{
+	for (struct curl_slist *l = set->list; l; l = l->next)
+		mem_wipe(l->data, strlen(l->data));	/* the provider's key is in there */
+	curl_slist_free_all(set->list);
+	*set = (struct header_set){ 0 };
+}
+
+static bool take_headers(struct transfer *t, const struct transfer_spec *s)
+{
+	uint64_t generation = snap_head(s->snap)->generation;
+	size_t at = ((uintptr_t)s->deployment / sizeof *s->deployment * 2 + s->accept_stream) % HEADER_SETS;
+	struct header_set *set = &t->u->sets[at];
+	bool same = set->list && set->generation == generation && set->deployment == s->deployment &&
+		    set->accept_stream == s->accept_stream;
+	if (!same && set->users) {
+		t->headers = make_headers(s);
+		return t->headers != NULL;
+	}
+	if (!same) {
+		drop_set(set);
+		*set = (struct header_set){ generation, s->deployment, s->accept_stream, 0, make_headers(s) };
+		if (!set->list)
+			return false;
+	}
+	set->users++;
+	t->set = set;
+	t->headers = set->list;
+	return true;
+}
+
 static void transfer_free(struct transfer *t)
 {
 	struct upstream *u = t->u;
@@ -366,7 +410,10 @@ static void transfer_free(struct transfer *t)
 		else
 			curl_easy_cleanup(t->easy);
 	}
-	curl_slist_free_all(t->headers);
+	if (t->set)
+		t->set->users--;
+	else
+		curl_slist_free_all(t->headers);
 	buf_done(&t->passed);
 	mem_free(t);
 }
@@ -384,6 +431,20 @@ static bool set_url(struct transfer *t, const struct transfer_spec *s)
 	return curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK;
 }
 
+/* Lets curl send at once instead of at the loop's next turn. What ended already (a refused
+ * connection) is collected later: nobody is called from within upstream_start(). */
+static void begin(struct upstream *u)
+{
+	int running = 0;
+	if (u->is_inside)
+		return;
+	u->is_inside = true;
+	curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	u->is_inside = false;
+	if ((unsigned)running < u->active)
+		uv_timer_start(&u->kick, on_kick, 0, 0);
+}
+
 struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *s,
 				const struct transfer_handler *h, void *data)
 {
@@ -396,8 +457,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	buf_init(&t->passed, PASSED_BYTES_MAX);
 	head_begin(t);
 	t->easy = u->n_pool ? u->pool[--u->n_pool] : easy_new();
-	t->headers = t->easy ? make_headers(s) : NULL;
-	if (!t->headers || !set_url(t, s)) {
+	if (!t->easy || !take_headers(t, s) || !set_url(t, s)) {
 		transfer_free(t);
 		return NULL;
 	}
@@ -412,6 +472,8 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 		transfer_free(t);
 		return NULL;
 	}
+	u->active++;
+	begin(u);
 	return t;
 }
 
@@ -419,6 +481,7 @@ void upstream_cancel(struct transfer *t)
 {
 	MUST(!t->u->is_inside);
 	curl_multi_remove_handle(t->u->multi, t->easy);
+	t->u->active--;
 	transfer_free(t);
 }
 
@@ -484,6 +547,7 @@ static void finish(struct transfer *t, CURLcode code)
 		code = CURLE_WEIRD_SERVER_REPLY;	/* an answer without a body */
 	enum transfer_end end = end_of(t, code);
 	curl_multi_remove_handle(t->u->multi, t->easy);
+	t->u->active--;
 	t->h->on_end(t->data, end,
 		     t->is_refused ? "the answer is compressed though identity was asked for"
 				   : curl_easy_strerror(code));
@@ -543,6 +607,8 @@ void upstream_close(struct upstream *u)
 	u->is_closing = true;
 	while (u->n_pool)
 		curl_easy_cleanup(u->pool[--u->n_pool]);
+	for (size_t i = 0; i < HEADER_SETS; i++)
+		drop_set(&u->sets[i]);
 	curl_multi_cleanup(u->multi);	/* closes idle connections: on_socket is called */
 	uv_close((uv_handle_t *)&u->timer, timer_closed);
 	uv_close((uv_handle_t *)&u->kick, timer_closed);
