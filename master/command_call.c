@@ -202,8 +202,8 @@ void command_run(struct command_call *c)
 	const char *missing;
 	if (!may_run(c))
 		command_fail(c, 401, "auth_error", NULL,
-			     "Authentication Error, Only proxy admin can be used to generate, delete, "
-			     "update info for new keys/users/teams. Route=%s",
+			     "Authentication Error, Only proxy admin can be used to generate, "
+			     "delete, update info for new keys/users/teams. Route=%s",
 			     c->command->path ? c->command->path : c->command->words);
 	else if (c->is_refused)
 		command_finish(c);

@@ -11,7 +11,13 @@
 
 #include "master/config_read.h"
 
-enum { ANCHORS_MAX = 1000, MERGE_WORK_MAX = 200000000 };
+enum {
+	ANCHORS_MAX = 1000,
+	MERGE_WORK_MAX = 200000000,
+	LINE_MAX_BYTES = 256 * 1024,
+	DIRECTIVE_MAX = 64,
+	PERCENTS_MAX = 1000
+};
 
 struct anchor {
 	struct str name;
@@ -526,23 +532,33 @@ static void run_parser(struct builder *b, struct fy_diag *diag)
 	}
 }
 
-/* libfyaml takes time that grows with the square of what stands behind a '%': of a directive
- * at a line's begin and of an escape in a tag. Nobody needs more than "%YAML 1.2". */
-static bool percents_are_few(struct reader *r, const struct config_file *file)
+/* What libfyaml does not bound itself: it keeps some 350 bytes for each bracket of a line until
+ * the line's end is seen, and takes time that grows with the square of what stands behind a '%'
+ * (a directive, an escape in a tag). Nobody needs such lines. */
+static const char *line_problem(struct str line, size_t *percents)
 {
-	struct place at = {.file = file};
+	for (size_t i = str_find_char(line, '!'); i < line.n; i++)
+		*percents += line.p[i] == '%';
+	if (line.n > LINE_MAX_BYTES)
+		return "a line of more than 256 KiB";
+	if (line.n > DIRECTIVE_MAX && line.p[0] == '%')
+		return "a directive of more than 64 bytes";
+	return *percents > PERCENTS_MAX ? "too many escapes in tags" : NULL;
+}
+
+static bool lines_are_sound(struct reader *r, const struct config_file *file)
+{
+	struct place at = { .file = file };
 	struct str rest = file->text;
-	size_t in_tags = 0;
+	size_t percents = 0;
 
 	while (rest.n > 0) {
 		struct str line = str_cut(&rest, '\n');
-		size_t tag = str_find_char(line, '!');
+		const char *problem = line_problem(line, &percents);
 		at.line++;
 		at.at = (uint32_t)(line.p - file->text.p);
-		for (size_t i = tag; i < line.n; i++)
-			in_tags += line.p[i] == '%';
-		if ((line.n > 64 && line.p[0] == '%') || in_tags > 1000) {
-			complain(r, COMPLAINT_ERROR, &at, "too much behind '%%' here");
+		if (problem) {
+			complain(r, COMPLAINT_ERROR, &at, "%s", problem);
 			return false;
 		}
 	}
@@ -593,7 +609,7 @@ struct yaml *yaml_read(struct reader *r, const struct config_file *file)
 	struct builder *b = arena_alloc(r->scratch, sizeof *b);
 	struct fy_diag *diag;
 
-	if (!b || !text_is_sound(r, file) || !percents_are_few(r, file)) {
+	if (!b || !text_is_sound(r, file) || !lines_are_sound(r, file)) {
 		r->out_of_memory |= !b;
 		return NULL;
 	}

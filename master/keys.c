@@ -52,7 +52,9 @@ static int assign_and_put(struct keys *k, const struct key_row *row, struct aren
 {
 	uint32_t entity;
 	bool is_new = !entities_find(&k->entities, row->id, &entity);
-	int err = is_new ? entities_assign(&k->entities, row->id, row->spend, clock_ns(), &entity) : 0;
+	int err = 0;
+	if (is_new)
+		err = entities_assign(&k->entities, row->id, row->spend, clock_ns(), &entity);
 	if (!err)
 		err = put_row(k, row, a, entity);
 	if (err && is_new)
@@ -163,7 +165,8 @@ static int find_due_job(struct store_db *db, void *data)
 {
 	struct resets *rs = data;
 	struct sql *q = sql_query(db, "SELECT id, budget_duration FROM keys "
-				      "WHERE budget_reset_at <= ? ORDER BY budget_reset_at LIMIT ?");
+				      "WHERE budget_reset_at <= ? "
+				      "ORDER BY budget_reset_at LIMIT ?");
 	int r;
 	sql_int(q, 1, (int64_t)rs->now_ns);
 	sql_int(q, 2, RESETS_MAX);
@@ -322,7 +325,8 @@ static int start(struct keys *k, struct str master_key)
 	return err;
 }
 
-int keys_start(struct store *s, struct dir *d, struct board *b, struct str master_key, struct keys **ret)
+int keys_start(struct store *s, struct dir *d, struct board *b, struct str master_key,
+	       struct keys **ret)
 {
 	struct keys *k = mem_alloc(sizeof *k);
 	if (!k)

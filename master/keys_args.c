@@ -128,10 +128,13 @@ static void warn_unknown(struct command_call *c, struct key_change *ch, struct s
 	const char *near = nearest(name);
 	name.n = name.n > 100 ? 100 : name.n;
 	if (near)
-		warn(ch, arena_printf(c->mem, "'" STR_FMT "' is unknown and was ignored: did you mean '%s'?",
+		warn(ch, arena_printf(c->mem,
+				      "'" STR_FMT "' is unknown and was ignored: "
+				      "did you mean '%s'?",
 				      STR_ARG(name), near));
 	else
-		warn(ch, arena_printf(c->mem, "'" STR_FMT "' is unknown and was ignored", STR_ARG(name)));
+		warn(ch, arena_printf(c->mem, "'" STR_FMT "' is unknown and was ignored",
+				      STR_ARG(name)));
 }
 
 /* null, false, "", [] and {} ask for nothing; so does a key_type of "default". */
@@ -231,7 +234,8 @@ static int read_json(struct command_call *c, const struct field *f, const struct
 	return 0;
 }
 
-static int read_names(struct command_call *c, const struct field *f, const struct json *j, struct str *to)
+static int read_names(struct command_call *c, const struct field *f, const struct json *j,
+		      struct str *to)
 {
 	if (j->type == JSON_STRING && j->raw.n > 2 && j->raw.p[1] != '[')
 		return refuse(c, f, "must be a list");
@@ -255,7 +259,8 @@ static int read_period_text(struct command_call *c, const struct field *f, struc
 		return 0;
 	}
 	if (!err && period_read(*text, p) != 0)
-		return refuse(c, f, "must be a number with s, m, h, d, w or mo behind it, such as 30d");
+		return refuse(c, f,
+			      "must be a number with s, m, h, d, w or mo behind it, such as 30d");
 	return err;
 }
 
@@ -415,7 +420,8 @@ static void put_members(struct json_out *o, const struct key_change *ch, const s
 }
 
 /* Puts the arguments of that kind into an object, in the place of what has their names. */
-static int merge_members(const struct key_change *ch, enum kind kind, struct arena *a, struct str *object)
+static int merge_members(const struct key_change *ch, enum kind kind, struct arena *a,
+			 struct str *object)
 {
 	struct json_error e;
 	struct buf text;

@@ -61,10 +61,12 @@ static void fail(struct key_call *kc, int err)
 		break;
 	case -EEXIST:
 		command_fail(c, 400, "invalid_request_error", "key_alias",
-			     "another key has the alias '" STR_FMT "'", STR_ARG(kc->change.to.alias));
+			     "another key has the alias '" STR_FMT "'",
+			     STR_ARG(kc->change.to.alias));
 		break;
 	case -EALREADY:
-		command_fail(c, 400, "invalid_request_error", "key", "a key with this text exists already");
+		command_fail(c, 400, "invalid_request_error", "key",
+			     "a key with this text exists already");
 		break;
 	default:
 		command_fail_store(c, err);
@@ -254,7 +256,7 @@ static int change_job(struct store_db *db, void *data)
 static bool take_ref(struct key_call *kc)
 {
 	if (command_str(kc->c, "key", &kc->given) != 0)
-		return false;		/* required: command_run() has seen to it that it is there */
+		return false;		/* required: command_run() has seen that it is there */
 	kc->ref = key_ref_of(kc->given);
 	return true;
 }
@@ -278,7 +280,8 @@ static void edit_unblock(struct key_call *kc, struct key_row *row)
 	row->blocked = false;
 }
 
-static void change_blocked(struct command_call *c, void (*edit)(struct key_call *, struct key_row *))
+static void change_blocked(struct command_call *c,
+			   void (*edit)(struct key_call *kc, struct key_row *row))
 {
 	struct key_call *kc = call_new(c);
 	if (!kc || !take_ref(kc))
@@ -307,7 +310,8 @@ static void edit_text(struct key_call *kc, struct key_row *row)
 void keys_rotate(struct command_call *c)
 {
 	struct key_call *kc = call_new(c);
-	if (!kc || !take_ref(kc) || key_change_read(c, &kc->change) != 0 || !take_text(kc, "new_key"))
+	if (!kc || !take_ref(kc) || key_change_read(c, &kc->change) != 0 ||
+	    !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
 	start_write(kc, change_job);
@@ -349,10 +353,11 @@ static void on_deleted(void *data, int err)
 	struct delete_call *dc = data;
 	struct command_call *c = dc->c;
 	if (err == -ENOENT) {
-		bool is_secret = str_starts(dc->missing, STR("sk-"));
-		command_fail(c, 404, "not_found_error", "keys", "No key found: " STR_FMT
-			     "; nothing was deleted", STR_ARG(is_secret ? name_of(c->mem, dc->missing) :
-								dc->missing));
+		struct str name = dc->missing;
+		if (str_starts(name, STR("sk-")))
+			name = name_of(c->mem, name);
+		command_fail(c, 404, "not_found_error", "keys",
+			     "No key found: " STR_FMT "; nothing was deleted", STR_ARG(name));
 		return;
 	}
 	if (err) {
@@ -375,8 +380,8 @@ static void on_deleted(void *data, int err)
 static bool take_names(struct delete_call *dc, const char *arg, bool are_aliases)
 {
 	const struct json *j = json_get(dc->c->args, arg);
-	bool is_list = json_is(j, JSON_ARRAY);
-	for (const struct json *e = is_list ? j->child : j; json_is_given(e); e = is_list ? e->next : NULL) {
+	for (const struct json *e = json_is(j, JSON_ARRAY) ? j->child : j; json_is_given(e);
+	     e = e == j ? NULL : e->next) {
 		struct str s = json_str(dc->c->mem, e);
 		if (!s.n) {
 			command_fail(dc->c, 400, "invalid_request_error", arg,
@@ -390,7 +395,9 @@ static bool take_names(struct delete_call *dc, const char *arg, bool are_aliases
 		}
 		struct deleted *d = &dc->v[dc->n++];
 		d->given = s;
-		d->ref = are_aliases ? (struct key_ref){ .kind = REF_ALIAS, .alias = s } : key_ref_of(s);
+		d->ref = key_ref_of(s);
+		if (are_aliases)
+			d->ref = (struct key_ref){ .kind = REF_ALIAS, .alias = s };
 	}
 	return true;
 }

@@ -131,7 +131,9 @@ static int put(struct entities *e, uint64_t key_id, uint32_t entity)
 	int err = grow_table(e);
 	if (err)
 		return err;
-	*place_of(e, key_id) = (struct entity_place){ .key_id = key_id, .entity = entity, .is_used = true };
+	*place_of(e, key_id) = (struct entity_place){
+		.key_id = key_id, .entity = entity, .is_used = true,
+	};
 	e->used++;
 	return 0;
 }
@@ -176,7 +178,8 @@ static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t
 	atomic_store(&row->id, KIND_KEY | key_id);
 }
 
-int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns, uint32_t *ret)
+int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns,
+		    uint32_t *ret)
 {
 	uint32_t entity;
 	if (!take_freed(e, now_ns, &entity)) {

@@ -100,7 +100,8 @@ static int find_by(struct sql *q, struct arena *a, struct key_row *ret)
 	return r;
 }
 
-static int find_by_alias(struct store_db *db, struct str alias, struct arena *a, struct key_row *ret)
+static int find_by_alias(struct store_db *db, struct str alias, struct arena *a,
+			 struct key_row *ret)
 {
 	struct sql *q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys WHERE alias = ?");
 	sql_text(q, 1, alias);
@@ -122,7 +123,8 @@ static int find_by_id(struct store_db *db, uint64_t id, struct arena *a, struct 
 	return find_by(q, a, ret);
 }
 
-int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a, struct key_row *ret)
+int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a,
+		 struct key_row *ret)
 {
 	int err;
 	switch (ref->kind) {
@@ -198,8 +200,9 @@ int key_row_insert(struct store_db *db, struct key_row *row)
 	if (err)
 		return err;
 	struct sql *q = sql_query(db,
-		"INSERT INTO keys (" KEY_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
-		"?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
+		"INSERT INTO keys (" KEY_COLUMNS ") VALUES "
+		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
+		"?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
 	sql_null(q, 1);
 	bind_row(q, row);
 	err = sql_run(q);
@@ -218,8 +221,8 @@ int key_row_update(struct store_db *db, const struct key_row *row)
 		" models, aliases, metadata, permissions, extra, max_budget, soft_budget, spend,"
 		" spend_since, budget_duration, budget_reset_at, rpm_limit, tpm_limit,"
 		" max_parallel_requests, blocked, expires, created_at, created_by, updated_at,"
-		" updated_by, last_used) = (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-		"?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28) WHERE id = ?1");
+		" updated_by, last_used) = (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
 	bind_row(q, row);
 	return taken_key(sql_run(q));

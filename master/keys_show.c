@@ -71,7 +71,8 @@ static bool take_ref(struct info_call *ic)
 	ic->ref = key_ref_of(ic->given);
 	if (may_see_all(c))
 		return true;
-	if (ic->ref.kind == REF_HASH && c->caller_hash && hash_sha256_eq(&ic->ref.hash, c->caller_hash))
+	if (ic->ref.kind == REF_HASH && c->caller_hash &&
+	    hash_sha256_eq(&ic->ref.hash, c->caller_hash))
 		return true;
 	command_fail(c, 403, "auth_error", "key", "this key may only ask about itself");
 	return false;
@@ -119,7 +120,8 @@ static const struct filter filterable[] = {
 };
 
 /* "SELECT <what> FROM keys WHERE ... <tail>": the columns are our own words, values are bound. */
-static struct sql *prepare(struct list_call *lc, struct store_db *db, const char *what, const char *tail)
+static struct sql *prepare(struct list_call *lc, struct store_db *db, const char *what,
+			   const char *tail)
 {
 	struct buf text;
 	int at = 0;
@@ -243,7 +245,8 @@ static bool take_page(struct list_call *lc)
 	/* a person at a terminal wants rows, and a screenful of them */
 	lc->size = c->kind == CALLER_SOCKET ? PAGE_SIZE_MAX : PAGE_SIZE;
 	lc->is_full = c->kind == CALLER_SOCKET;
-	if (command_u64(c, "page", &lc->page) == -EINVAL || command_u64(c, "size", &lc->size) == -EINVAL ||
+	if (command_u64(c, "page", &lc->page) == -EINVAL ||
+	    command_u64(c, "size", &lc->size) == -EINVAL ||
 	    command_bool(c, "return_full_object", &lc->is_full) == -EINVAL)
 		return false;
 	if (lc->page >= 1 && lc->page <= 1000000000 && lc->size >= 1 && lc->size <= PAGE_SIZE_MAX)

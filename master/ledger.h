@@ -16,7 +16,8 @@ struct ledger;
 /* board and loop stay the caller's. A timer folds all journals every 10 ms while there is work
  * and every 100 ms otherwise; committed numbers go to board->workers[slot].journal_committed,
  * failures to board->head->money_down. */
-int ledger_start(struct store *s, struct board *board, uv_loop_t *loop, struct ledger **ret) MUST_USE;
+int ledger_start(struct store *s, struct board *board, uv_loop_t *loop,
+		 struct ledger **ret) MUST_USE;
 /* Folds what is there a last time and waits for it. */
 void ledger_stop(struct ledger *l);
 

@@ -124,7 +124,8 @@ static bool is_same_key(const struct batch *b, uint32_t i, const struct journal_
  * times as many places as a batch has records. */
 static uint16_t *place_of(const struct batch *b, uint16_t *table, uint64_t hash,
 			  const struct journal_record *r,
-			  bool (*is_same)(const struct batch *, uint32_t, const struct journal_record *))
+			  bool (*is_same)(const struct batch *, uint32_t,
+					  const struct journal_record *))
 {
 	for (;; hash++) {
 		uint16_t *at = &table[hash % FOLD_TABLE];
@@ -194,7 +195,8 @@ static int insert_row(struct store_db *db, const struct journal_record *r)
 
 static int close_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
 {
-	struct sql *q = sql_query(db, "DELETE FROM open_intents WHERE request_id = ? AND epoch = ?");
+	struct sql *q = sql_query(db, "DELETE FROM open_intents "
+				      "WHERE request_id = ? AND epoch = ?");
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)epoch);
 	return sql_run(q);
@@ -244,7 +246,8 @@ static void sum_key(struct batch *b, const struct journal_record *r)
 		return;			/* the master key has no row and no budget */
 	uint16_t *at = place_of(b, b->key_at, mix(r->key_id, 0), r, is_same_key);
 	if (!*at) {
-		b->keys[b->n_keys] = (struct key_sum){ .key_id = r->key_id, .first_end_ns = r->end_ns };
+		b->keys[b->n_keys] = (struct key_sum){ .key_id = r->key_id,
+						       .first_end_ns = r->end_ns };
 		*at = (uint16_t)++b->n_keys;
 	}
 	struct key_sum *k = &b->keys[*at - 1];
@@ -292,7 +295,8 @@ static int add_day(struct store_db *db, const struct day_sum *d)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO spend_daily (day, key_id, model, deployment, requests, failed, input,"
-		" output, cache_read, cache_write, reasoning, cost) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+		" output, cache_read, cache_write, reasoning, cost) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,"
 		" failed = failed + excluded.failed, input = input + excluded.input,"
 		" output = output + excluded.output, cache_read = cache_read + excluded.cache_read,"
@@ -343,7 +347,8 @@ static int64_t cost_since(const struct batch *b, uint64_t key_id, uint64_t since
 	int64_t cost = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || r->key_id != key_id || r->end_ns < since)
+		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || r->key_id != key_id ||
+		    r->end_ns < since)
 			continue;
 		cost = cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : cost + r->cost_nano;
 	}

@@ -77,7 +77,8 @@ static void count_bad_end(struct fold *f, uint64_t seq, int why)
 /* Fills the batch from behind the watermark. */
 static int collect(struct fold *f)
 {
-	uint64_t seq = f->upto + 1, end = f->upto + journal_count(f->journal), now_ns = clock_wall_ns();
+	uint64_t seq = f->upto + 1, end = f->upto + journal_count(f->journal);
+	uint64_t now_ns = clock_wall_ns();
 	while (f->batch->n < FOLD_MAX) {
 		struct journal_record r;
 		int err = journal_read(f->journal, seq, &r);
@@ -176,8 +177,8 @@ static void copy_text(char *to, size_t room, struct str from)
 /* A row of open_intents becomes the SETTLE that never came. */
 static void read_intent(struct booking *k, struct sql *q, struct journal_record *r)
 {
-	struct str id = sql_get_blob(q, 0), model = sql_get_text(q, 3), end_user = sql_get_text(q, 4);
-	struct str ip = sql_get_blob(q, 9);
+	struct str id = sql_get_blob(q, 0), ip = sql_get_blob(q, 9);
+	struct str model = sql_get_text(q, 3), end_user = sql_get_text(q, 4);
 	copy_text((char *)r->request_id, sizeof r->request_id, id);
 	r->key_id = (uint64_t)sql_get_int(q, 1);
 	r->deployment = (uint64_t)sql_get_int(q, 2);
@@ -208,8 +209,8 @@ static bool is_spared(const struct booking *k, uint64_t epoch)
 static int take_intents(struct booking *k, struct store_db *db, uint64_t *ret_epoch)
 {
 	struct sql *q = sql_query(db,
-		"SELECT request_id, key_id, deployment, model, end_user, start_ns, reserve, endpoint,"
-		" flags, client_ip, epoch FROM open_intents");
+		"SELECT request_id, key_id, deployment, model, end_user, start_ns, reserve,"
+		" endpoint, flags, client_ip, epoch FROM open_intents");
 	uint64_t now_ns = clock_wall_ns();
 	int r;
 	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX) {

@@ -26,7 +26,8 @@ void ledger_unlink(const struct journal *j, int dirfd)
 	char name[NAME_ROOM];
 	journal_name(name, journal_slot(j), journal_epoch(j));
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-		LOG(LOG_WARN, "ledger.file_stays", F_Z("file", name), F_Z("error", strerror(errno)));
+		LOG(LOG_WARN, "ledger.file_stays", F_Z("file", name),
+		    F_Z("error", strerror(errno)));
 }
 
 /* ---- watermarks that are of no more use ---- */
@@ -137,7 +138,8 @@ static int fold_file(struct ledger *l, int dirfd, const char *name, uint64_t epo
 	return err;
 }
 
-static int remove_file(struct ledger *l, int dirfd, const char *name, uint64_t epoch, uint64_t *rows)
+static int remove_file(struct ledger *l, int dirfd, const char *name, uint64_t epoch,
+		       uint64_t *rows)
 {
 	(void)l, (void)epoch, (void)rows;
 	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;

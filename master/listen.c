@@ -29,6 +29,7 @@ static void add(struct listen_set *s, int fd, const struct config_listen *at)
 	s->fd[s->n] = fd;
 	s->at[s->n] = at ? *at : (struct config_listen){ 0 };
 	snprintf(s->host[s->n], sizeof s->host[0], STR_FMT, STR_ARG(s->at[s->n].host));
+	s->at[s->n].host = STR_NONE;	/* it was the configuration's, which goes before us */
 	s->n++;
 }
 
@@ -37,7 +38,7 @@ void listen_inherit(struct listen_set *spare)
 	uint64_t pid, n;
 	if (str_read_u64(str_z(getenv("LISTEN_FDS")), &n) == 0 &&
 	    str_read_u64(str_z(getenv("LISTEN_PID")), &pid) == 0 && pid == (uint64_t)getpid())
-		for (uint64_t i = 0; i < n && i < CONFIG_LISTEN_MAX; i++) {
+		for (uint64_t i = 0; i < n && i < 4096; i++) {
 			fcntl(LISTEN_FDS_START + (int)i, F_SETFD, FD_CLOEXEC);
 			add(spare, LISTEN_FDS_START + (int)i, NULL);
 		}

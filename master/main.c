@@ -4,7 +4,6 @@
  * Boot order matters and stands here in one place: lock the state, book what earlier workers
  * left, publish keys and configuration, only then let workers accept. */
 #include <curl/curl.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,12 +17,12 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/journal.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/control.h"
 #include "master/keys.h"
 #include "master/ledger.h"
+#include "master/legacy.h"
 #include "master/notify.h"
 #include "master/options.h"
 #include "master/probe.h"
@@ -34,21 +33,24 @@
 #include "master/upgrade.h"
 #include "master/worker_link.h"
 
-enum { EXIT_CONFIG = 8 };
+enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000 };
 
 static struct {
 	struct master m;
 	struct options opt;
-	struct upgrade_state legacy;
-	bool is_upgrade;
+	struct upgrade_state legacy;	/* what lives on from earlier images and masters */
+	bool is_upgrade, was_killed;
+	uint64_t image_wall_ns;		/* when this image began */
+	uint64_t upgrade_until_ns;
 	uv_signal_t signals[5];
 	uv_timer_t second;
-	uint64_t stop_until_ns;
 } the;
 
+/* The other half of the board's rows is for successors and for those that drain. */
 unsigned master_workers(const struct master *m)
 {
-	return m->config->workers ? m->config->workers : m->cpus;
+	unsigned n = m->config->workers ? m->config->workers : m->cpus;
+	return n < BOARD_WORKERS / 2 ? n : BOARD_WORKERS / 2;
 }
 
 /* ---- configuration ---------------------------------------------------------------------------- */
@@ -69,6 +71,11 @@ static int check_only(struct options *o)
 	}
 	bool bad = err < 0 || c->n_errors || (o->strict && c->n_warnings);
 	print_complaints(c);
+	if (!upgrade_is_possible()) {
+		fprintf(stderr, "llmgw: " LLMGW_VERSION " cannot take over from the llmgw that runs: "
+				"restart it\n");
+		bad = true;
+	}
 	if (!o->quiet || bad)
 		fprintf(stderr, "llmgw: configuration %s is %s (%zu deployments; %u errors, %u warnings)\n",
 			o->m.config_path, bad ? "not valid" : "valid", c->n_models, c->n_errors,
@@ -127,42 +134,20 @@ static int open_state(struct master *m)
 
 static int open_board(struct master *m)
 {
-	if (the.is_upgrade && the.legacy.board_layout == BOARD_LAYOUT) {
-		m->board_fd = the.legacy.board_fd;
-		if (board_map(m->board_fd, &m->board) == 0) {
-			m->generation = the.legacy.generation;
-			m->started_wall_ns = the.legacy.started_wall_ns;
-			return 0;
-		}
-	}
-	int err = board_create(&m->board, &m->board_fd);
+	int err = legacy_find(&the.legacy, m->journal_dirfd, &the.was_killed);
 	if (err < 0)
+		return fail("workers of an earlier llmgw", err, "wait until they have ended");
+	m->generation = the.legacy.generation;
+	if (the.is_upgrade)
+		m->started_wall_ns = the.legacy.started_wall_ns;
+	if (the.legacy.board_fd >= 0 && (err = board_map(the.legacy.board_fd, &m->board)) == 0) {
+		m->board_fd = the.legacy.board_fd;
+		m->generation = atomic_load(&m->board.head->generation);
+	} else if ((err = board_create(&m->board, &m->board_fd)) < 0) {
 		return fail("shared memory", err, "is /dev/shm or memfd limited?");
+	}
 	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
 	return 0;
-}
-
-/* The journal of a worker that an earlier image started: "<slot>-<epoch>.j". */
-static void attach_journal(struct master *m, unsigned slot)
-{
-	char prefix[16];
-	int n = snprintf(prefix, sizeof prefix, "%u-", slot), fd = dup(m->journal_dirfd);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *e;
-	struct journal *j = NULL;
-	if (!d)
-		return;
-	rewinddir(d);
-	while ((e = readdir(d)) != NULL) {
-		if (strncmp(e->d_name, prefix, (size_t)n) != 0 || !str_ends(str_z(e->d_name), STR(".j")))
-			continue;
-		int file = openat(m->journal_dirfd, e->d_name, O_RDWR | O_CLOEXEC);
-		if (file >= 0 && journal_map(file, false, &j) == 0) {
-			ledger_attach(m->ledger, slot, j);
-			break;
-		}
-	}
-	closedir(d);
 }
 
 static int open_money(struct master *m)
@@ -171,8 +156,7 @@ static int open_money(struct master *m)
 	int err = ledger_start(m->store, &m->board, m->loop, &m->ledger);
 	if (err < 0)
 		return fail("ledger", err, NULL);
-	for (uint32_t i = 0; the.is_upgrade && i < the.legacy.n_workers; i++)
-		attach_journal(m, the.legacy.workers[i].slot);
+	legacy_attach(&the.legacy, m->journal_dirfd, m->ledger);
 	err = ledger_recover(m->ledger, m->journal_dirfd, &booked);
 	if (err < 0)
 		return fail("booking what earlier workers left", err, "is the disk full?");
@@ -187,6 +171,19 @@ static int open_money(struct master *m)
 
 /* ---- sockets and workers ----------------------------------------------------------------------------- */
 
+/* Orphans close their sockets as soon as they see that their master was killed. */
+static int open_patiently(struct master *m, struct listen_set *ret, char why[256])
+{
+	const struct timespec pause = { .tv_nsec = 20 * (long)NS_PER_MS };
+	uint64_t until = clock_ns() + 3 * NS_PER_S;
+	struct listen_set none = { 0 };
+	int err;
+	while ((err = listen_open(m->config, NULL, &none, ret, why)) == -EADDRINUSE && the.was_killed &&
+	       clock_ns() < until)
+		nanosleep(&pause, NULL);
+	return err;
+}
+
 static int open_sockets(struct master *m, struct listen_set *ret)
 {
 	struct listen_set spare = { 0 };
@@ -197,11 +194,20 @@ static int open_sockets(struct master *m, struct listen_set *ret)
 	} else {
 		listen_inherit(&spare);
 	}
-	int err = listen_open(m->config, NULL, &spare, ret, why);
+	int err = spare.n ? listen_open(m->config, NULL, &spare, ret, why) : open_patiently(m, ret, why);
 	if (err < 0)
 		fprintf(stderr, "llmgw: %s\n", why);
 	listen_close(&spare);
 	return err;
+}
+
+static int open_control(struct master *m)
+{
+	int err = the.legacy.control_fd >= 0
+			  ? control_adopt(m, the.legacy.control_fd, &m->control)
+			  : control_start(m, m->opt.runtime_dir, &m->control);
+	return err < 0 ? fail("control socket", err, "is another llmgw running with this --runtime-dir?")
+		       : 0;
 }
 
 static int open_service(struct master *m)
@@ -220,11 +226,10 @@ static int open_service(struct master *m)
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 || (err = probe_new(m, &m->probe)) < 0)
 		return fail("starting", err, NULL);
-	for (uint32_t i = 0; the.is_upgrade && i < the.legacy.n_workers; i++)
+	for (uint32_t i = 0; i < the.legacy.n_workers; i++)
 		supervise_adopt(m->supervise, &the.legacy.workers[i]);
-	err = control_start(m, m->opt.runtime_dir, &m->control);
-	if (err < 0)
-		return fail("control socket", err, "is another llmgw running with this --runtime-dir?");
+	if ((err = open_control(m)) < 0)
+		return err;
 	supervise_want(m->supervise, master_workers(m));
 	probe_configure(m->probe);
 	return 0;
@@ -235,7 +240,9 @@ static void tell_ready(struct master *m)
 	const struct listen_set *l = supervise_listening(m->supervise);
 	char name[128] = "", status[256];
 	for (size_t i = 0; i < l->n; i++) {
-		listen_name(&l->at[i], name, sizeof name);
+		struct config_listen at = l->at[i];
+		at.host = str_z(l->host[i]);
+		listen_name(&at, name, sizeof name);
 		LOG(LOG_INFO, "listen.open", F_Z("address", name), F_INT("tls", l->at[i].tls));
 		notify_store_fd(m->notify, "http", l->fd[i]);
 	}
@@ -245,7 +252,7 @@ static void tell_ready(struct master *m)
 	LOG(LOG_INFO, "master.ready", F_INT("generation", m->generation),
 	    F_INT("workers", supervise_ready(m->supervise)), F_INT("deployments", m->config->n_models),
 	    F_INT("keys", keys_count(m->keys)),
-	    F_INT("ms", (clock_wall_ns() - m->started_wall_ns) / NS_PER_MS));
+	    F_INT("ms", (clock_wall_ns() - the.image_wall_ns) / NS_PER_MS));
 }
 
 void master_workers_changed(struct master *m)
@@ -277,6 +284,7 @@ static void stop(struct master *m)
 		return;
 	}
 	m->stopping = true;
+	m->wants_upgrade = false;
 	snprintf(status, sizeof status, "Draining %u workers", supervise_alive(m->supervise));
 	notify_stopping(m->notify, status);
 	LOG(LOG_INFO, "master.stop", F_INT("drain_ms", m->config->set.drain_ms));
@@ -308,27 +316,54 @@ static void on_signal(uv_signal_t *s, int number)
 static void on_second(uv_timer_t *t)
 {
 	struct master *m = t->data;
-	if (supervise_is_fresh(m->supervise))
-		notify_watchdog(m->notify);
+	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
 	if (m->stopping)
 		notify_extend(m->notify, 5000000);
-	if (m->wants_upgrade)
-		uv_stop(m->loop);
+	if (!m->wants_upgrade)
+		the.upgrade_until_ns = clock_ns() + UPGRADE_WAIT_MS * NS_PER_MS;
+	else if (supervise_is_quiet(m->supervise) || clock_ns() > the.upgrade_until_ns)
+		uv_stop(m->loop);	/* calls of workers have their answers */
+}
+
+static const int watched[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2 };
+
+/* Those that come while one image goes and the next is not ready wait for it: blocked signals
+ * stay pending over exec. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < COUNT(watched); i++)
+		sigaddset(&set, watched[i]);
+	pthread_sigmask(how, &set, NULL);
 }
 
 static void watch_signals(struct master *m)
 {
-	static const int numbers[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2 };
-	for (size_t i = 0; i < COUNT(numbers); i++) {
+	for (size_t i = 0; i < COUNT(watched); i++) {
 		uv_signal_init(m->loop, &the.signals[i]);
 		the.signals[i].data = m;
-		uv_signal_start(&the.signals[i], on_signal, numbers[i]);
+		uv_signal_start(&the.signals[i], on_signal, watched[i]);
 	}
+	hold_signals(SIG_UNBLOCK);
 	uint64_t half = notify_watchdog_ms(m->notify), every = half && half < 1000 ? half : 250;
 	uv_timer_init(m->loop, &the.second);
 	the.second.data = m;
 	uv_timer_start(&the.second, on_second, every, every);
+}
+
+/* To the end, or to the upgrade: unless a signal that came at the last moment says otherwise. */
+static void run(struct master *m)
+{
+	do {
+		hold_signals(SIG_UNBLOCK);
+		uv_run(m->loop, UV_RUN_DEFAULT);
+		if (!m->wants_upgrade)
+			return;
+		hold_signals(SIG_BLOCK);
+		uv_run(m->loop, UV_RUN_NOWAIT);
+	} while (!m->wants_upgrade);
 }
 
 static void close_all(struct master *m)
@@ -353,12 +388,10 @@ static int start(struct master *m)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);
-	if ((err = open_board(m)) < 0 || (err = open_state(m)) < 0 || (err = open_money(m)) < 0)
+	if ((err = open_state(m)) < 0 || (err = open_board(m)) < 0 || (err = open_money(m)) < 0)
 		return err;
-	err = open_service(m);
-	if (err == 0)
-		watch_signals(m);
-	return err;
+	watch_signals(m);
+	return open_service(m);
 }
 
 static void raise_descriptor_limit(void)
@@ -387,7 +420,7 @@ int main(int argc, char **argv)
 	raise_descriptor_limit();
 	the.is_upgrade = upgrade_take(&the.legacy);
 	m->opt = the.opt.m;
-	m->started_wall_ns = began;
+	m->started_wall_ns = the.image_wall_ns = began;
 	int err = config_read(m->opt.config_path, &m->opt.over, &m->config);
 	start_log(&the.opt, m->config);
 	if (m->config)
@@ -398,10 +431,11 @@ int main(int argc, char **argv)
 	}
 	if (start(m) < 0)
 		return 1;
-	uv_run(m->loop, UV_RUN_DEFAULT);
+	run(m);
+	int control = m->wants_upgrade ? fcntl(control_fd(m->control), F_DUPFD_CLOEXEC, 3) : -1;
 	close_all(m);
 	if (m->wants_upgrade)
-		return upgrade_exec(m) < 0;
+		return upgrade_exec(m, control) < 0;
 	LOG(LOG_INFO, "master.end", F_INT("generation", m->generation));
 	return 0;
 }

@@ -55,7 +55,7 @@ struct notify *notify_new(void)
 	n->sock = -1;
 	n->watchdog_ms = read_watchdog();
 	if (set_address(n, getenv("NOTIFY_SOCKET")))
-		n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		n->sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return n;
 }
 
@@ -86,16 +86,23 @@ static int send_text(struct notify *n, const char *text, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof fd);
 		memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	}
-	/* Never blocks: a manager that does not read must not stop us. */
-	if (sendmsg(n->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	return sendmsg(n->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+/* What may be lost: the next one says as much. */
+static void send_hint(struct notify *n, const char *text, int fd)
+{
+	if (send_text(n, text, fd) < 0)
 		return;
 }
 
-static void send_with_status(struct notify *n, const char *what, const char *status)
+/* What must arrive: kept, and sent again, while the other side does not read. */
+static void send_state(struct notify *n, const char *what, const char *status)
 {
-	char text[1024];
-	snprintf(text, sizeof text, "%s%s%.700s", what, status ? "\nSTATUS=" : "", status ? status : "");
-	send_text(n, text, -1);
+	snprintf(n->unsent, sizeof n->unsent, "%s%s%.700s", what, status ? "\nSTATUS=" : "",
+		 status ? status : "");
+	if (send_text(n, n->unsent, -1) != -EAGAIN)
+		n->unsent[0] = 0;
 }
 
 void notify_ready(struct notify *n, const char *status)
@@ -130,10 +137,12 @@ void notify_extend(struct notify *n, uint64_t usec)
 	send_hint(n, text, -1);
 }
 
-void notify_watchdog(struct notify *n)
+void notify_tick(struct notify *n, bool is_well)
 {
-	if (n->watchdog_ms)
-		send_text(n, "WATCHDOG=1", -1);
+	if (n->unsent[0] && send_text(n, n->unsent, -1) != -EAGAIN)
+		n->unsent[0] = 0;
+	if (n->watchdog_ms && is_well)
+		send_hint(n, "WATCHDOG=1", -1);
 }
 
 void notify_store_fd(struct notify *n, const char *name, int fd)

@@ -3,6 +3,7 @@
 #include "master/publish.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -35,7 +36,8 @@ static void finish(struct reload *r, int err)
 		atomic_fetch_add(&m->board.head->reload_failures, 1);
 	}
 	LOG(err ? LOG_ERROR : LOG_INFO, "config.reload", F_INT("generation", m->generation),
-	    F_Z("result", err == 0 ? "done" : err == -EINVAL ? "refused" : "late"));
+	    F_Z("result", err == 0 ? "done" : err == -EINVAL ? "refused" : "late"),
+	    F_STR("complaints", buf_str(&r->text)));
 	snprintf(status, sizeof status, "Serving: generation %llu, %u workers, %zu deployments%s",
 		 (unsigned long long)m->generation, supervise_ready(m->supervise), m->config->n_models,
 		 err ? " (last reload refused)" : "");
@@ -60,7 +62,7 @@ static int change_listeners(struct reload *r, const struct config *c, struct lis
 	if (!*ret_new)
 		return 0;
 	for (size_t i = 0; i < old.n; i++)
-		old.fd[i] = dup(old.fd[i]);	/* the running set keeps its own */
+		old.fd[i] = fcntl(old.fd[i], F_DUPFD_CLOEXEC, 3);	/* the running set keeps its own */
 	int err = listen_open(c, &old, NULL, ret, why);
 	listen_close(&old);
 	if (err < 0)

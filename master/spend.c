@@ -26,7 +26,8 @@ static bool read_part(struct str s, size_t at, size_t n, int low, int high, int 
 static bool read_day(struct str s, int64_t *ret)
 {
 	struct tm t = { 0 }, back;
-	if (s.n < 10 || s.p[4] != '-' || s.p[7] != '-' || (s.n > 10 && s.p[10] != ' ' && s.p[10] != 'T') ||
+	if (s.n < 10 || s.p[4] != '-' || s.p[7] != '-' ||
+	    (s.n > 10 && s.p[10] != ' ' && s.p[10] != 'T') ||
 	    !read_part(s, 0, 4, 1970, 2500, &t.tm_year) || !read_part(s, 5, 2, 1, 12, &t.tm_mon) ||
 	    !read_part(s, 8, 2, 1, 31, &t.tm_mday))
 		return false;
@@ -47,7 +48,8 @@ static bool take_day(struct command_call *c, const char *name, int64_t *ret)
 		return err == -ENOENT;
 	if (read_day(s, ret))
 		return true;
-	command_fail(c, 400, "invalid_request_error", name, "%s must be a day such as 2026-02-03", name);
+	command_fail(c, 400, "invalid_request_error", name, "%s must be a day such as 2026-02-03",
+		     name);
 	return false;
 }
 
@@ -114,7 +116,8 @@ struct sums {
 static int64_t read_cost(struct sql *q, int at)
 {
 	int64_t high = sql_get_int(q, at), low = sql_get_int(q, at + 1), cost;
-	if (__builtin_mul_overflow(high, INT64_C(1) << 30, &cost) || __builtin_add_overflow(cost, low, &cost))
+	if (__builtin_mul_overflow(high, INT64_C(1) << 30, &cost) ||
+	    __builtin_add_overflow(cost, low, &cost))
 		return INT64_MAX;
 	return cost;
 }
@@ -183,10 +186,12 @@ static const struct grouping {
 	  "SELECT date(s.day * 86400, 'unixepoch'), NULL," SUMS " FROM spend_daily s" IN_RANGE
 	  "GROUP BY s.day ORDER BY s.day DESC LIMIT 1000" },
 	{ "model", NULL,
-	  "SELECT s.model, NULL," SUMS " FROM spend_daily s" IN_RANGE "GROUP BY s.model" MOST_FIRST },
+	  "SELECT s.model, NULL," SUMS " FROM spend_daily s" IN_RANGE
+	  "GROUP BY s.model" MOST_FIRST },
 	{ "key", "api_key",
 	  "SELECT coalesce(k.alias, x.alias, k.key_name, x.key_name), coalesce(k.token_hash,"
-	  " x.token_hash)," SUMS " FROM spend_daily s" OF_KEY IN_RANGE "GROUP BY s.key_id" MOST_FIRST },
+	  " x.token_hash)," SUMS " FROM spend_daily s" OF_KEY IN_RANGE
+	  "GROUP BY s.key_id" MOST_FIRST },
 	{ "user", "customer",
 	  "SELECT coalesce(k.user_id, x.user_id), NULL," SUMS " FROM spend_daily s" OF_KEY IN_RANGE
 	  "GROUP BY 1" MOST_FIRST },
@@ -198,7 +203,8 @@ static const struct grouping {
 	  " ON d.id_hash = s.deployment" IN_RANGE "GROUP BY 1" MOST_FIRST },
 };
 
-static void put_group(struct json_out *o, const struct report_call *rc, struct sql *q, struct sums *total)
+static void put_group(struct json_out *o, const struct report_call *rc, struct sql *q,
+		      struct sums *total)
 {
 	struct str name = sql_get_text(q, 0);
 	struct sha256 hash;
@@ -243,7 +249,8 @@ static int report_job(struct store_db *db, void *data)
 static const struct grouping *find_grouping(struct str s)
 {
 	for (size_t i = 0; i < COUNT(groupings); i++)
-		if (str_eq_z(s, groupings[i].name) || (groupings[i].also && str_eq_z(s, groupings[i].also)))
+		if (str_eq_z(s, groupings[i].name) ||
+		    (groupings[i].also && str_eq_z(s, groupings[i].also)))
 			return &groupings[i];
 	return NULL;
 }
@@ -301,7 +308,8 @@ static int put_day(struct json_out *o, struct store_db *db, int64_t day, int64_t
 		"WHERE s.day = ? GROUP BY 1"), day);
 	if (!err)
 		err = put_map(o, "models", sql_query(db,
-			"SELECT s.model," COST " FROM spend_daily s WHERE s.day = ? GROUP BY s.model"), day);
+			"SELECT s.model," COST " FROM spend_daily s "
+			"WHERE s.day = ? GROUP BY s.model"), day);
 	json_close(o);
 	return err;
 }

@@ -63,8 +63,9 @@ static bool read_uuid(struct str s, uint8_t ret[16])
 	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN deployments d"                    \
 	" ON d.id_hash = l.deployment"
 enum column {
-	REQUEST_ID, KEY_ID, MODEL, END_USER, START, FIRST_TOKEN, END, COST, INPUT, OUTPUT, CACHE_READ,
-	CACHE_WRITE, REASONING, ENDPOINT, STATUS, OUTCOME, FLAGS, ATTEMPTS, FALLBACKS, CLIENT_IP,
+	REQUEST_ID, KEY_ID, MODEL, END_USER, START, FIRST_TOKEN, END, COST, INPUT, OUTPUT,
+	CACHE_READ, CACHE_WRITE, REASONING, ENDPOINT, STATUS, OUTCOME, FLAGS, ATTEMPTS, FALLBACKS,
+	CLIENT_IP,
 	TOKEN_HASH, ALIAS, USER_ID, TEAM_ID, ORGANIZATION_ID, MODEL_ID, MODEL_GROUP, PROVIDER,
 	UPSTREAM_MODEL, API_BASE
 };
@@ -193,7 +194,8 @@ static void put_row(struct json_out *o, struct sql *q)
 static int find_key(struct store_db *db, struct logs_call *lc, int64_t *ret)
 {
 	struct sql *q = sql_query(db, "SELECT id FROM keys WHERE token_hash = ?1 "
-				      "UNION ALL SELECT id FROM keys_deleted WHERE token_hash = ?1");
+				      "UNION ALL "
+				      "SELECT id FROM keys_deleted WHERE token_hash = ?1");
 	*ret = lc->is_master ? 0 : -1;
 	if (lc->is_master)
 		return 0;

@@ -25,7 +25,8 @@ typedef void store_done_fn(void *data, int err);
 
 /* Opens state_dir/llmgw.db (0600), takes state_dir/llmgw.lock (one master a directory: -EBUSY),
  * checks, migrates, starts the threads. reterr gets a sentence on failure, with what to do. */
-int store_open(const char *state_dir, uv_loop_t *loop, struct store **ret, char reterr[256]) MUST_USE;
+int store_open(const char *state_dir, uv_loop_t *loop, struct store **ret,
+	       char reterr[256]) MUST_USE;
 /* Runs what is queued with its done callbacks, joins the threads, closes; from then on
  * store_write() says -ECANCELED. The memory goes when the loop has run once more. */
 void store_close(struct store *s);

@@ -19,7 +19,7 @@
 enum {
 	APPLICATION_ID = 0x6c6c6d67,	/* "llmg": tells our files from others */
 	BUSY_MS = 2000,
-	CHECK_MS = 5000			/* of quick_check after a crash; a huge file is not read to its end */
+	CHECK_MS = 5000			/* of quick_check: a huge file is not read to its end */
 };
 
 void store_say(char reterr[256], const char *fmt, ...)
@@ -61,8 +61,8 @@ int store_lock(const char *dir, char reterr[256])
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		int err = -errno;
-		store_say(reterr, "cannot open %s: %s; does the directory exist and belong to us?", path,
-			  strerror(-err));
+		store_say(reterr, "cannot open %s: %s; does the directory exist and belong to us?",
+			  path, strerror(-err));
 		return err;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -113,7 +113,8 @@ static int make_private(const char *path)
 
 static int connect_db(struct store_db *d, const char *path, bool is_writer, char reterr[256])
 {
-	int flags = SQLITE_OPEN_NOMUTEX | (is_writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int flags = SQLITE_OPEN_NOMUTEX | (is_writer ? SQLITE_OPEN_READWRITE :
+					   SQLITE_OPEN_READONLY);
 	int err = is_writer ? make_private(path) : 0;
 	*d = (struct store_db){ 0 };
 	if (!err) {
@@ -147,8 +148,8 @@ static int quick_check(struct store_db *d, const char *path, char reterr[256])
 	int r = sql_row(q);
 	bool is_well = r > 0 ? str_eq(sql_get_text(q, 0), STR("ok")) : d->is_timed_out;
 	if (!is_well)
-		store_say(reterr, "%s is damaged (%.80s): restore a backup, or try `sqlite3 llmgw.db "
-			  ".recover`; nothing was changed", path,
+		store_say(reterr, "%s is damaged (%.80s): restore a backup, or try `sqlite3 "
+			  "llmgw.db .recover`; nothing was changed", path,
 			  r > 0 ? sql_get_text(q, 0).p : sqlite3_errmsg(d->db));
 	sql_end(q);
 	sqlite3_progress_handler(d->db, 0, NULL, NULL);
@@ -225,8 +226,8 @@ static int apply(struct store_db *w, unsigned number, struct str text)
 {
 	char done[160];
 	/* embedded texts end with a NUL; pragmas are part of the transaction */
-	snprintf(done, sizeof done, "PRAGMA application_id=%d; PRAGMA user_version=%u", APPLICATION_ID,
-		 number);
+	snprintf(done, sizeof done, "PRAGMA application_id=%d; PRAGMA user_version=%u",
+		 APPLICATION_ID, number);
 	int err = sql_exec(w, "BEGIN IMMEDIATE");
 	if (!err)
 		err = sql_exec(w, text.p);
@@ -245,8 +246,10 @@ int store_migrate(struct store_db *w, char reterr[256])
 		newest++;
 	int err = schema_version(w, &have);
 	if (!err && have > (int64_t)newest) {
-		store_say(reterr, "the database has schema %lld, this llmgw knows up to %u: install the "
-			  "newer llmgw again, or restore a backup of its time", (long long)have, newest);
+		store_say(reterr,
+			  "the database has schema %lld, this llmgw knows up to %u: install the "
+			  "newer llmgw again, or restore a backup of its time",
+			  (long long)have, newest);
 		return -EPROTONOSUPPORT;
 	}
 	if (!err)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ enum {
 	BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 5000,
 	CRASHES_MAX = 5, CRASH_WINDOW_MS = 10000, PARK_MS = 30000,
 	HEALTHY_MS = 60000, LATE_MS = 10000, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
-	TICK_MS = 250, PUBLISH_LIMIT_MS = 10000
+	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, PUBLISH_LIMIT_MS = 10000,
+	ROLL_AGAIN_MS = 5000, BOOK_LIMIT_MS = 5000
 };
 
 enum place_state {
@@ -41,12 +43,12 @@ enum place_state {
 
 #define TO(s) (1u << (s))
 static const unsigned place_may_go[PLACE_STATES] = {
-	[PLACE_EMPTY] = TO(PLACE_STARTING) | TO(PLACE_DRAINING) | TO(PLACE_WAITING),
+	[PLACE_EMPTY] = TO(PLACE_STARTING) | TO(PLACE_DRAINING) | TO(PLACE_BOOKING) | TO(PLACE_WAITING),
 	[PLACE_STARTING] = TO(PLACE_READY) | TO(PLACE_DRAINING) | TO(PLACE_BOOKING),
 	[PLACE_READY] = TO(PLACE_DRAINING) | TO(PLACE_BOOKING),
 	[PLACE_DRAINING] = TO(PLACE_BOOKING),
 	[PLACE_BOOKING] = TO(PLACE_EMPTY) | TO(PLACE_WAITING),
-	[PLACE_WAITING] = TO(PLACE_STARTING) | TO(PLACE_EMPTY),
+	[PLACE_WAITING] = TO(PLACE_STARTING) | TO(PLACE_BOOKING) | TO(PLACE_EMPTY) | TO(PLACE_WAITING),
 };
 static const uint32_t board_state[PLACE_STATES] = {
 	[PLACE_STARTING] = WORKER_STARTING, [PLACE_READY] = WORKER_READY,
@@ -58,12 +60,17 @@ struct place {
 	unsigned slot;
 	enum place_state state;
 	pid_t pid;
+	int pidfd;			/* of an adopted one; else -1 */
 	uv_process_t *process;		/* NULL for an adopted one */
-	struct worker_link *link;
+	struct worker_link *link;	/* NULL for an orphan too */
+	uint64_t epoch;			/* its journal's */
 	uint64_t started_ns, start_at_ns, aborted_ns, drain_until_ns;
-	uint64_t restarts, crash_first_ns;
+	uint64_t restarts, crash_first_ns, listen_revision;
 	unsigned crashes, backoff_ms;
-	bool wants_snapshot_ack, is_leaving, is_adopted, is_old;	/* is_old: lacks new listeners */
+	bool is_leaving, is_adopted;
+	bool is_blind;			/* adopted, and its heart beats on another board */
+	bool is_old;			/* to be rolled */
+	bool wants_snapshot_ack, lacks_snapshot;
 	int replaces;			/* the slot that drains once this one is READY; -1 = none */
 	char last_end[96];
 };
@@ -71,19 +78,22 @@ struct place {
 struct supervise {
 	struct master *m;
 	struct listen_set listen;
+	uint64_t listen_revision;	/* a worker with another one lacks the sockets above */
 	uv_timer_t tick;
-	uint64_t last_tick_ns;
+	uint64_t last_tick_ns, judge_from_ns;
 	unsigned wanted;
 	struct place place[BOARD_WORKERS];
 	supervise_done_fn *publish_done, *roll_done, *stop_done;
 	void *publish_data, *roll_data, *stop_data;
-	uint64_t publish_until_ns;
+	uint64_t publish_until_ns, roll_again_ns, book_until_ns;
 	int publish_err;
+	int successor;			/* of the step of the roll under way: a slot, or -1 */
 	bool is_rolling, is_stopping;
 };
 
 static void start_worker(struct supervise *s, unsigned slot, int replaces);
 static void settle_wanted(struct supervise *s);
+static void on_booked(void *data, uint64_t cut_rows);
 
 static struct board_worker *row_of(const struct place *p)
 {
@@ -162,16 +172,22 @@ static int free_slot(const struct supervise *s)
 
 static struct place *next_old(struct supervise *s)
 {
-	for (unsigned i = 0; i < BOARD_WORKERS; i++)
-		if (s->place[i].is_old && !s->place[i].is_leaving && is_alive(&s->place[i]))
-			return &s->place[i];
+	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
+		struct place *p = &s->place[i];
+		if (is_alive(p) && !p->is_leaving &&
+		    (p->is_old || p->listen_revision != s->listen_revision))
+			return p;
+	}
 	return NULL;
 }
 
+/* One that failed is taken up again by the timer where it was for new listening sockets. */
 static void roll_over(struct supervise *s, int err)
 {
 	supervise_done_fn *done = s->roll_done;
 	s->is_rolling = false;
+	s->successor = -1;
+	s->roll_again_ns = clock_ns() + ROLL_AGAIN_MS * NS_PER_MS;
 	s->roll_done = NULL;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++)
 		s->place[i].is_old = false;
@@ -184,13 +200,20 @@ static void roll_step(struct supervise *s)
 {
 	struct place *old = next_old(s);
 	int slot = free_slot(s);
-	if (!s->is_rolling)
-		return;
-	if (!old || slot < 0) {
-		roll_over(s, old ? -EAGAIN : 0);
+	if (!old || slot < 0 || s->is_stopping) {
+		roll_over(s, !old ? 0 : s->is_stopping ? -ECANCELED : -EAGAIN);
 		return;
 	}
+	s->successor = slot;
 	start_worker(s, (unsigned)slot, (int)old->slot);
+}
+
+static void roll_begin(struct supervise *s, supervise_done_fn *done, void *data)
+{
+	s->is_rolling = true;
+	s->roll_done = done;
+	s->roll_data = data;
+	roll_step(s);
 }
 
 int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void *data)
@@ -205,10 +228,7 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 	}
 	if (!n)
 		return -ENOENT;
-	s->is_rolling = true;
-	s->roll_done = done;
-	s->roll_data = data;
-	roll_step(s);
+	roll_begin(s, done, data);
 	return 0;
 }
 
@@ -216,8 +236,9 @@ void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 {
 	listen_close(&s->listen);
 	s->listen = *listen;
-	if (supervise_roll(s, -1, NULL, NULL) < 0)
-		LOG(LOG_WARN, "workers.roll_busy", F_INT("workers", supervise_alive(s)));
+	s->listen_revision++;
+	if (!s->is_rolling && !s->is_stopping)	/* else the roll under way comes to them */
+		roll_begin(s, NULL, NULL);
 }
 
 /* ---- publishing --------------------------------------------------------------------------------- */
@@ -235,6 +256,14 @@ static void publish_check(struct supervise *s)
 	done(s->publish_data, is_late && !s->publish_err ? -ETIMEDOUT : s->publish_err);
 }
 
+/* A worker that does not read its line is told later, by the timer. */
+static void send_snapshot(struct place *p)
+{
+	struct master *m = p->s->m;
+	p->lacks_snapshot =
+		p->link && worker_link_snapshot(p->link, m->generation, m->snapshot_fd) < 0;
+}
+
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 {
 	s->publish_done = done;
@@ -243,11 +272,9 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	s->publish_until_ns = clock_ns() + PUBLISH_LIMIT_MS * NS_PER_MS;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
-		if (!is_alive(p) || p->is_adopted)
-			continue;
-		p->wants_snapshot_ack =
-			worker_link_snapshot(p->link, s->m->generation, s->m->snapshot_fd) == 0 &&
-			p->state != PLACE_DRAINING;
+		p->wants_snapshot_ack = is_alive(p) && p->state != PLACE_DRAINING;
+		if (p->wants_snapshot_ack)
+			send_snapshot(p);
 	}
 	publish_check(s);
 }
@@ -262,14 +289,13 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 	place_enter(p, PLACE_READY);
 	LOG(LOG_INFO, "worker.start", F_INT("slot", slot), F_INT("pid", p->pid),
 	    F_INT("generation", generation), F_INT("ms", (clock_ns() - p->started_ns) / NS_PER_MS));
-	if (generation < s->m->generation)
-		worker_link_snapshot(p->link, s->m->generation, s->m->snapshot_fd);
 	if (p->replaces >= 0) {
 		drain(&s->place[p->replaces]);
 		p->replaces = -1;
-		if (s->is_rolling)
-			roll_step(s);
 	}
+	settle_wanted(s);
+	if (s->successor == (int)slot)
+		roll_step(s);
 	master_workers_changed(s->m);
 }
 
@@ -365,36 +391,44 @@ static void clear_row(struct place *p)
 	atomic_store(&w->generation, p->s->m->generation);
 }
 
-static int launch(struct place *p)
+/* The process and its line. What is half made after a failure, worker_ended() takes away. */
+static int launch(struct place *p, int journal_fd)
+{
+	struct master *m = p->s->m;
+	int pair[2], err = fdpass_pair(pair);
+	if (err < 0)
+		return err;
+	err = spawn(p, pair[1]);
+	close(pair[1]);
+	if (err < 0) {
+		close(pair[0]);
+		return err;
+	}
+	err = worker_link_new(m, p->slot, pair[0], &p->link);
+	if (err == 0)
+		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd, m->generation,
+					m->snapshot_fd);
+	return err;
+}
+
+/* The journal comes first, and the ledger has it from then on, whatever becomes of the worker. */
+static int make_journal(struct place *p, int *ret_fd)
 {
 	struct master *m = p->s->m;
 	struct journal *seen = NULL;
-	int pair[2] = { -1, -1 }, journal_fd = -1, err;
-	clear_row(p);
-	err = journal_create(m->journal_dirfd, p->slot, hash_random_u64(), JOURNAL_COUNT_DEFAULT,
-			     &journal_fd);
+	int fd;
+	p->epoch = hash_random_u64();
+	int err = journal_create(m->journal_dirfd, p->slot, p->epoch, JOURNAL_COUNT_DEFAULT, &fd);
 	if (err < 0)
 		return err;
-	err = journal_map(fcntl(journal_fd, F_DUPFD_CLOEXEC, 3), false, &seen);
-	if (err == 0)
-		err = fdpass_pair(pair);
-	if (err == 0)
-		err = spawn(p, pair[1]);
-	if (err == 0)
-		err = worker_link_new(m, p->slot, pair[0], &p->link);
-	if (pair[1] >= 0)
-		close(pair[1]);
-	if (err == 0) {
-		ledger_attach(m->ledger, p->slot, seen);
-		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd, m->generation,
-					m->snapshot_fd);
-	} else {
-		journal_free(seen);
-		if (pair[0] >= 0 && !p->link)
-			close(pair[0]);
+	err = journal_map(fcntl(fd, F_DUPFD_CLOEXEC, 3), false, &seen);
+	if (err < 0) {
+		close(fd);		/* the empty file stays: the next start removes it */
+		return err;
 	}
-	close(journal_fd);
-	return err;
+	ledger_attach(m->ledger, p->slot, seen);
+	*ret_fd = fd;
+	return 0;
 }
 
 static void wait_to_start(struct place *p)
@@ -419,39 +453,81 @@ static void wait_to_start(struct place *p)
 	place_enter(p, PLACE_WAITING);
 }
 
+/* A successor that cannot be had ends the roll: the old ones stay. */
+static void give_up_successor(struct place *p, int err)
+{
+	struct supervise *s = p->s;
+	p->replaces = -1;
+	if (s->successor != (int)p->slot)
+		return;
+	p->is_leaving = true;
+	roll_over(s, err);
+}
+
+static void start_failed(struct place *p, int err, bool has_journal)
+{
+	struct master *m = p->s->m;
+	snprintf(p->last_end, sizeof p->last_end, "cannot start: %s", strerror(-err));
+	LOG(LOG_ERROR, "worker.start_failed", F_INT("slot", p->slot), F_Z("why", strerror(-err)),
+	    F_Z("program", m->opt.worker_path));
+	give_up_successor(p, err);
+	if (has_journal) {
+		place_enter(p, PLACE_BOOKING);
+		ledger_reap(m->ledger, p->slot, m->journal_dirfd, on_booked, p);
+	} else if (!p->is_leaving) {
+		wait_to_start(p);
+	}
+}
+
 static void start_worker(struct supervise *s, unsigned slot, int replaces)
 {
 	struct place *p = &s->place[slot];
+	int journal_fd = -1;
 	p->replaces = replaces;
-	p->is_leaving = p->is_old = p->is_adopted = false;
+	p->is_leaving = p->is_old = p->is_adopted = p->is_blind = p->lacks_snapshot = false;
+	p->listen_revision = s->listen_revision;
 	p->aborted_ns = 0;
 	p->started_ns = clock_ns();
 	p->link = NULL;
-	int err = launch(p);
-	if (err == 0 || p->process) {
-		place_enter(p, PLACE_STARTING);
-		atomic_store(&row_of(p)->pid, (uint32_t)p->pid);
-		if (err < 0)
-			kill(p->pid, SIGKILL);
+	clear_row(p);
+	int err = make_journal(p, &journal_fd);
+	if (err < 0) {
+		start_failed(p, err, false);
 		return;
 	}
-	snprintf(p->last_end, sizeof p->last_end, "cannot start: %s", strerror(-err));
-	LOG(LOG_ERROR, "worker.start_failed", F_INT("slot", slot), F_Z("why", strerror(-err)),
-	    F_Z("program", s->m->opt.worker_path));
-	if (err == -ENOSPC)
-		atomic_store(&s->m->board.head->money_down, MONEY_JOURNAL);
-	wait_to_start(p);
+	err = launch(p, journal_fd);
+	close(journal_fd);
+	if (!p->process) {
+		start_failed(p, err, true);
+		return;
+	}
+	place_enter(p, PLACE_STARTING);
+	atomic_store(&row_of(p)->pid, (uint32_t)p->pid);
+	if (err < 0)
+		kill(p->pid, SIGKILL);
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------ */
 
+/* Where the ledger cannot write, what is not booked stays in the journals for the next start. */
 static void all_gone(struct supervise *s)
 {
 	supervise_done_fn *done = s->stop_done;
-	if (!s->is_stopping || supervise_alive(s) || !done)
+	uint64_t now = clock_ns();
+	bool is_booking = false;
+	if (!s->is_stopping || !done)
+		return;
+	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
+		if (is_alive(&s->place[i])) {
+			s->book_until_ns = now + BOOK_LIMIT_MS * NS_PER_MS;
+			return;
+		}
+		is_booking |= s->place[i].state == PLACE_BOOKING;
+	}
+	if (is_booking && now < s->book_until_ns)
 		return;
 	s->stop_done = NULL;
-	done(s->stop_data, 0);
+	done(s->stop_data, is_booking ? -ETIMEDOUT : 0);
 }
 
 static void on_booked(void *data, uint64_t cut_rows)
@@ -481,6 +557,9 @@ static void fold_metrics(struct place *p)
 		if (atomic_load_explicit(n, memory_order_relaxed))
 			atomic_store_explicit(n, 0, memory_order_relaxed);
 	}
+	atomic_store(&row_of(p)->requests, 0);
+	atomic_store(&row_of(p)->connections, 0);
+	atomic_store(&row_of(p)->streams, 0);
 }
 
 static void describe_end(struct place *p, int64_t status, int signal)
@@ -503,17 +582,15 @@ static void worker_ended(struct place *p, int64_t status, int signal)
 		p->restarts++;
 		atomic_fetch_add(&s->m->board.head->worker_restarts, 1);
 	}
-	p->wants_snapshot_ack = false;
+	p->wants_snapshot_ack = p->lacks_snapshot = false;
 	p->link = worker_link_free(p->link);
 	p->pid = 0;
 	fold_metrics(p);
 	place_enter(p, PLACE_BOOKING);
-	if (p->replaces >= 0) {			/* the successor died: the old one stays */
-		p->replaces = -1;
-		if (s->is_rolling)
-			roll_over(s, -EPIPE);
-		p->is_leaving = true;
-	}
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (s->place[i].replaces == (int)p->slot)
+			s->place[i].replaces = -1;	/* it need not be drained any more */
+	give_up_successor(p, -EPIPE);
 	ledger_reap(s->m->ledger, p->slot, s->m->journal_dirfd, on_booked, p);
 	publish_check(s);
 	master_workers_changed(s->m);
@@ -527,19 +604,24 @@ static void on_worker_exit(uv_process_t *process, int64_t status, int signal)
 	worker_ended(p, status, signal);
 }
 
-/* Children of the image before an upgrade in place are ours, but libuv does not know them. */
+/* libuv does not know adopted ones: children of the image before an upgrade in place, or orphans
+ * of a master that was killed, who are nobody's children but init's. */
 static void reap_adopted(struct place *p)
 {
-	int status;
-	if (waitpid(p->pid, &status, WNOHANG) != p->pid)
+	struct pollfd f = { .fd = p->pidfd, .events = POLLIN };
+	int status = 0;
+	if (poll(&f, 1, 0) != 1)
 		return;
-	worker_ended(p, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-		     WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	bool is_child = waitpid(p->pid, &status, WNOHANG) == p->pid;
+	close(p->pidfd);
+	p->pidfd = -1;
+	worker_ended(p, is_child && WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+		     is_child && WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
 /* ---- watching ------------------------------------------------------------------------------------------ */
 
-static void watch_one(struct place *p, uint64_t now)
+static void watch_beat(struct place *p, uint64_t now)
 {
 	uint64_t beat = atomic_load_explicit(&row_of(p)->beat_ns, memory_order_relaxed);
 	uint64_t limit = (p->state == PLACE_STARTING ? READY_LIMIT_MS : LATE_MS) * NS_PER_MS;
@@ -556,27 +638,39 @@ static void watch_one(struct place *p, uint64_t now)
 		kill(p->pid, SIGABRT);
 		kill(p->pid, SIGCONT);
 	}
+}
+
+static void watch_drain(struct place *p, uint64_t now)
+{
 	if (p->state == PLACE_DRAINING && now > p->drain_until_ns)
 		kill(p->pid, SIGKILL);
+	if (p->lacks_snapshot)
+		send_snapshot(p);
 }
 
 static void on_tick(uv_timer_t *t)
 {
 	struct supervise *s = t->data;
 	uint64_t now = clock_ns();
-	/* When we were late ourselves, the whole box was stopped: nobody is judged. */
-	bool may_judge = now - s->last_tick_ns < 4 * TICK_MS * NS_PER_MS;
+	/* When we were late ourselves, the whole box was stopped: nobody is judged for a while. */
+	if (now - s->last_tick_ns > TICK_LATE_MS * NS_PER_MS)
+		s->judge_from_ns = now + GRACE_MS * NS_PER_MS;
 	s->last_tick_ns = now;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		if (is_alive(p) && p->is_adopted)
 			reap_adopted(p);
-		if (is_alive(p) && may_judge)
-			watch_one(p, now);
+		if (is_alive(p) && !p->is_blind && now >= s->judge_from_ns)
+			watch_beat(p, now);
+		if (is_alive(p))
+			watch_drain(p, now);
 		if (p->state == PLACE_WAITING && now >= p->start_at_ns && !s->is_stopping)
 			start_worker(s, i, -1);
 	}
 	publish_check(s);
+	all_gone(s);
+	if (!s->is_rolling && !s->is_stopping && now >= s->roll_again_ns && next_old(s))
+		roll_begin(s, NULL, NULL);
 }
 
 bool supervise_is_fresh(const struct supervise *s)
@@ -629,6 +723,8 @@ void supervise_stop(struct supervise *s, supervise_done_fn *done, void *data)
 	s->is_stopping = true;
 	s->stop_done = done;
 	s->stop_data = data;
+	s->book_until_ns = clock_ns() + BOOK_LIMIT_MS * NS_PER_MS;
+	supervise_drain_adopted(s);
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		if (p->state == PLACE_WAITING)
@@ -653,14 +749,15 @@ int supervise_new(struct master *m, const struct listen_set *listen, struct supe
 	s->m = m;
 	s->listen = *listen;
 	s->last_tick_ns = clock_ns();
+	s->successor = -1;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		s->place[i].s = s;
 		s->place[i].slot = i;
-		s->place[i].replaces = -1;
+		s->place[i].replaces = s->place[i].pidfd = -1;
 	}
 	uv_timer_init(m->loop, &s->tick);
 	s->tick.data = s;
-	uv_timer_start(&s->tick, on_tick, TICK_MS / 5, TICK_MS / 5);
+	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	*ret = s;
 	return 0;
 }
@@ -672,22 +769,42 @@ unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, 
 	unsigned n = 0;
 	for (unsigned i = 0; i < BOARD_WORKERS && n < max; i++) {
 		struct place *p = &s->place[i];
-		if (is_alive(p) && p->link)
-			out[n++] = (struct supervise_legacy){ .pid = p->pid, .slot = i,
-							      .link_fd = worker_link_fd(p->link) };
+		if (is_alive(p))
+			out[n++] = (struct supervise_legacy){
+				.pid = p->pid, .slot = i, .epoch = p->epoch, .pidfd = -1,
+				.link_fd = p->link ? worker_link_fd(p->link) : -1,
+			};
 	}
 	return n;
+}
+
+bool supervise_is_quiet(const struct supervise *s)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (s->place[i].link && !worker_link_is_quiet(s->place[i].link))
+			return false;
+	return true;
 }
 
 void supervise_adopt(struct supervise *s, const struct supervise_legacy *w)
 {
 	struct place *p = &s->place[w->slot];
+	uint64_t limit_ns = (s->m->config->set.drain_ms + 5000) * NS_PER_MS;
 	p->pid = w->pid;
+	p->pidfd = w->pidfd;
+	p->epoch = w->epoch;
 	p->started_ns = clock_ns();
 	p->is_adopted = p->is_leaving = true;
-	p->drain_until_ns = UINT64_MAX;
+	p->is_blind = w->is_blind;
+	if (!w->pid) {
+		place_enter(p, PLACE_BOOKING);
+		ledger_reap(s->m->ledger, p->slot, s->m->journal_dirfd, on_booked, p);
+		return;
+	}
+	/* An orphan drains since its master was killed; a handed over one waits to be told. */
+	p->drain_until_ns = w->link_fd < 0 ? clock_ns() + limit_ns : UINT64_MAX;
 	place_enter(p, PLACE_DRAINING);
-	if (worker_link_new(s->m, w->slot, w->link_fd, &p->link) < 0)
+	if (w->link_fd >= 0 && worker_link_new(s->m, w->slot, w->link_fd, &p->link) < 0)
 		kill(p->pid, SIGTERM);
 }
 

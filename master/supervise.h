@@ -18,7 +18,8 @@ struct supervise;
 int supervise_new(struct master *m, const struct listen_set *listen, struct supervise **ret) MUST_USE;
 /* Runs so many workers; more are started, superfluous ones drained. */
 void supervise_want(struct supervise *s, unsigned workers);
-/* New listening sockets: those workers that lack them are rolled. Takes the set. */
+/* New listening sockets: those workers that lack them are rolled, again until it succeeds.
+ * Takes the set. */
 void supervise_relisten(struct supervise *s, const struct listen_set *listen);
 const struct listen_set *supervise_listening(const struct supervise *s);
 unsigned supervise_ready(const struct supervise *s);
@@ -40,11 +41,17 @@ void supervise_show(const struct supervise *s, struct json_out *o);	/* rows of `
 /* The upgrade in place: what the next image must know, and its adoption as old workers that
  * drain once the new ones are ready. */
 struct supervise_legacy {
-	int32_t pid, link_fd;
-	uint32_t slot, pad;
+	int32_t pid;			/* 0: it has gone, but its journal is not booked yet */
+	int32_t link_fd;		/* -1: an orphan, whose master was killed */
+	int32_t pidfd;			/* -1 in what is handed over: the next image opens its own */
+	uint32_t slot;
+	uint64_t epoch;			/* its journal's */
+	uint32_t is_blind, pad;		/* it writes to another board than ours */
 };
 unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, unsigned max);
+/* Nothing is half said on the lines to the workers. */
+bool supervise_is_quiet(const struct supervise *s);
+/* The journal is attached already. */
 void supervise_adopt(struct supervise *s, const struct supervise_legacy *w);
-/* An adopted worker's journal, mapped by the caller; before ledger_recover(). */
 
 #endif

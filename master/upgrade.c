@@ -14,8 +14,8 @@
 #include "common/mem.h"
 
 #define UPGRADE_MAGIC UINT64_C(0x315044474d4c4c47)
-enum { UPGRADE_VERSION = 1 };
-static const char variable[] = "LLMGW_UPGRADE_FD";
+enum { UPGRADE_VERSION = 2 };
+static const char variable[] = "LLMGW_UPGRADE_FD", question[] = "LLMGW_UPGRADE_CHECK";
 
 struct check {
 	struct master *m;
@@ -75,7 +75,11 @@ void upgrade_start(struct master *m, upgrade_done_fn *done, void *data)
 	c->process.data = c;
 	uv_process_options_t o = { .exit_cb = on_check_exit, .file = argv[0], .args = argv,
 				   .stdio = io, .stdio_count = 3 };
+	char text[16];
+	snprintf(text, sizeof text, "%d", UPGRADE_VERSION);
+	setenv(question, text, 1);
 	c->err = uv_spawn(m->loop, &c->process, &o);
+	unsetenv(question);
 	if (c->err < 0)
 		uv_close((uv_handle_t *)&c->process, check_closed);
 }
@@ -86,17 +90,19 @@ static int keep(int fd)
 	return fd;
 }
 
-static int write_state(struct master *m)
+static int write_state(struct master *m, int control_fd)
 {
 	const struct listen_set *listen = supervise_listening(m->supervise);
 	struct upgrade_state s = { .magic = UPGRADE_MAGIC, .version = UPGRADE_VERSION,
 				   .board_layout = BOARD_LAYOUT, .board_fd = keep(m->board_fd),
-				   .generation = m->generation, .started_wall_ns = m->started_wall_ns };
+				   .control_fd = keep(control_fd), .generation = m->generation,
+				   .started_wall_ns = m->started_wall_ns };
 	for (size_t i = 0; i < listen->n; i++)
 		s.listen_fd[s.n_listen++] = keep(listen->fd[i]);
 	s.n_workers = supervise_hand_over(m->supervise, s.workers, BOARD_WORKERS);
 	for (uint32_t i = 0; i < s.n_workers; i++)
-		keep(s.workers[i].link_fd);
+		if (s.workers[i].link_fd >= 0)
+			keep(s.workers[i].link_fd);
 	int fd = memfd_create("llmgw-upgrade", 0);
 	if (fd < 0)
 		return -errno;
@@ -105,11 +111,11 @@ static int write_state(struct master *m)
 	return fd;
 }
 
-int upgrade_exec(struct master *m)
+int upgrade_exec(struct master *m, int control_fd)
 {
 	char text[16];
 	const char *path = program(m);
-	int fd = write_state(m);
+	int fd = write_state(m, control_fd);
 	if (fd < 0)
 		return fd;
 	snprintf(text, sizeof text, "%d", fd);
@@ -121,26 +127,47 @@ int upgrade_exec(struct master *m)
 	return -errno;
 }
 
+static void take_back(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static bool is_sane(const struct upgrade_state *s)
+{
+	bool ok = s->magic == UPGRADE_MAGIC && s->version == UPGRADE_VERSION &&
+		  s->n_listen <= CONFIG_LISTEN_MAX && s->n_workers <= BOARD_WORKERS;
+	for (uint32_t i = 0; ok && i < s->n_workers; i++)
+		ok = s->workers[i].slot < BOARD_WORKERS && s->workers[i].pid > 0;
+	return ok;
+}
+
 bool upgrade_take(struct upgrade_state *ret)
 {
 	uint64_t fd;
 	const char *v = getenv(variable);
 	bool ok = v && str_read_u64(str_z(v), &fd) == 0;
 	unsetenv(variable);
-	if (!ok)
+	if (ok) {
+		ok = pread((int)fd, ret, sizeof *ret, 0) == (ssize_t)sizeof *ret && is_sane(ret);
+		close((int)fd);
+	}
+	if (!ok) {
+		*ret = (struct upgrade_state){ .board_fd = -1, .control_fd = -1 };
 		return false;
-	ok = pread((int)fd, ret, sizeof *ret, 0) == (ssize_t)sizeof *ret && ret->magic == UPGRADE_MAGIC &&
-	     ret->version == UPGRADE_VERSION && ret->n_listen <= CONFIG_LISTEN_MAX &&
-	     ret->n_workers <= BOARD_WORKERS;
-	close((int)fd);
-	for (uint32_t i = 0; ok && i < ret->n_workers; i++)
-		ok = ret->workers[i].slot < BOARD_WORKERS;
-	if (!ok)
-		return false;
-	fcntl(ret->board_fd, F_SETFD, FD_CLOEXEC);
+	}
+	take_back(ret->board_fd);
+	take_back(ret->control_fd);
 	for (uint32_t i = 0; i < ret->n_listen; i++)
-		fcntl(ret->listen_fd[i], F_SETFD, FD_CLOEXEC);
+		take_back(ret->listen_fd[i]);
 	for (uint32_t i = 0; i < ret->n_workers; i++)
-		fcntl(ret->workers[i].link_fd, F_SETFD, FD_CLOEXEC);
+		take_back(ret->workers[i].link_fd);
 	return true;
+}
+
+bool upgrade_is_possible(void)
+{
+	uint64_t version;
+	const char *v = getenv(question);
+	return !v || (str_read_u64(str_z(v), &version) == 0 && version == UPGRADE_VERSION);
 }

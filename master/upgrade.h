@@ -13,19 +13,23 @@
 struct upgrade_state {			/* what an image leaves to the next one */
 	uint64_t magic;
 	uint32_t version, board_layout;
-	int32_t board_fd;
-	uint32_t n_listen, n_workers, pad;
+	int32_t board_fd, control_fd;
+	uint32_t n_listen, n_workers;
 	uint64_t generation, started_wall_ns;
 	int32_t listen_fd[CONFIG_LISTEN_MAX];
 	struct supervise_legacy workers[BOARD_WORKERS];
 };
 
 typedef void upgrade_done_fn(void *data, int err);
-/* Checks the installed program; done(0) when the exchange begins, else why not. */
+/* Checks the installed program; done(0) when the exchange begins; -EBUSY; -ENOEXEC: it does not
+ * take our configuration, or not what we would leave to it. */
 void upgrade_start(struct master *m, upgrade_done_fn *done, void *data);
-/* main.c, when everything has been closed that must be: does not return on success. */
-int upgrade_exec(struct master *m);
-/* In the new image. false: an ordinary start. */
+/* main.c, when everything has been closed that must be, but for the control socket: does not
+ * return on success. */
+int upgrade_exec(struct master *m, int control_fd);
+/* In the new image. false: an ordinary start, with *ret empty. */
 bool upgrade_take(struct upgrade_state *ret);
+/* In the child that is asked with --check: whether this program could take over. */
+bool upgrade_is_possible(void);
 
 #endif

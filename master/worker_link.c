@@ -349,6 +349,11 @@ int worker_link_fd(const struct worker_link *l)
 	return l->fd;
 }
 
+bool worker_link_is_quiet(const struct worker_link *l)
+{
+	return !l->calls && !l->first;
+}
+
 static void poll_closed(uv_handle_t *h)
 {
 	struct worker_link *l = h->data;

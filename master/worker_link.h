@@ -12,9 +12,10 @@ struct worker_link;
 int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link **ret) MUST_USE;
 struct worker_link *worker_link_free(struct worker_link *l);	/* NULL is fine; returns NULL */
 int worker_link_fd(const struct worker_link *l);
+bool worker_link_is_quiet(const struct worker_link *l);	/* no call runs, no answer waits */
 int worker_link_hello(struct worker_link *l, const struct listen_set *listen, int dir_fd,
 		      int journal_fd, uint64_t generation, int snapshot_fd) MUST_USE;
-int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd);
+int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd) MUST_USE;
 void worker_link_drain(struct worker_link *l, uint64_t ms);
 
 /* supervise.c and main.c, told by the link. */

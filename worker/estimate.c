@@ -260,7 +260,9 @@ uint64_t estimate_tokens_milli(struct str text)
 		}
 	}
 	end_key_like(&e);
-	return e.milli + e.ideographs * (e.kana ? W_KANJI : W_IDEOGRAPH) + e.kana * W_KANJI;
+	e.milli += e.ideographs * (e.kana ? W_KANJI : W_IDEOGRAPH) + e.kana * W_KANJI;
+	/* The weights of digits and line ends count their neighbours in; no byte is two tokens. */
+	return e.milli < 1000 * text.n ? e.milli : 1000 * text.n;
 }
 
 /* --- whole prompts --- */

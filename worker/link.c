@@ -4,6 +4,7 @@
 #include "worker/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -32,6 +33,14 @@ static void close_all(int *fds, unsigned n)
 		close(fds[i]);
 }
 
+/* Held as long as this process lives, by whatever it ends: the next master asks for it when ours
+ * was killed, to learn who still writes (master/legacy.h). */
+static int hold_journal(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	return fcntl(fd, F_SETLK, &lock) < 0 ? -errno : 0;
+}
+
 static int take_hello(struct worker *w, struct frame_in *f, int *fds, unsigned n_fds,
 		      struct link_start *ret)
 {
@@ -50,7 +59,11 @@ static int take_hello(struct worker *w, struct frame_in *f, int *fds, unsigned n
 	w->metrics = &w->board.metrics[slot];
 	snprintf(w->name, sizeof w->name, "worker.%u", slot);
 	log_start(STDERR_FILENO, format, level, w->name, prefix);
-	int err = dir_map(fds[0], &w->dir);
+	int err = hold_journal(fds[1]);
+	if (err < 0)
+		close(fds[0]);
+	else
+		err = dir_map(fds[0], &w->dir);
 	if (err < 0) {
 		close(fds[1]);
 		return err;

@@ -173,7 +173,8 @@ enum llm_finish llm_finish_of(struct str native);
 
 /* An error body or event, parsed (NULL: it is no JSON) and as text: finds message, type, code and
  * the time to wait wherever they stand, and decides the outcome. status 0: it came inside an
- * answer that began well. Everything in *ret is scrubbed or a word. */
+ * answer that began well; ret->status is then the one that it should have had. Everything in
+ * *ret is scrubbed or a word. */
 void llm_read_error(struct arena *a, int status, const struct json *root, struct str text,
 		    struct str key, struct llm_error *ret);
 /* "litellm.RateLimitError: OpenAIException - text", as clients of LiteLLM expect the errors of

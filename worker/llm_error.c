@@ -66,9 +66,11 @@ static bool has_text(struct str s, const char *text)
 	return false;
 }
 
-static bool says(const struct llm_error *e, const char *text)
+/* Whether one of the error's words, or one that lies deeper in its body, says so. */
+static bool says(const struct llm_error *e, struct str hint, const char *text)
 {
-	return has_text(e->message, text) || has_text(e->type, text) || has_text(e->code, text);
+	return has_text(e->message, text) || has_text(e->type, text) || has_text(e->code, text) ||
+	       has_text(hint, text);
 }
 
 /* --- where the parts stand --- */
@@ -128,7 +130,7 @@ static struct str plain_text(struct str text)
 	size_t from = str_find(text, STR("<title>"));
 	struct str title = str_skip(text, from == SIZE_MAX ? text.n : from + 7);
 	if (title.n)
-		return str_of(title.p, str_cut(&title, '<').n);
+		return str_cut(&title, '<');
 	return str_of(text.p, text.n < TEXT_MAX ? text.n : TEXT_MAX);
 }
 
@@ -160,7 +162,7 @@ static bool is_bad_request(enum outcome o)
 /* A name that is too long is no prompt that is too long. */
 static bool is_about_a_field(const struct llm_error *e)
 {
-	return says(e, "string_above_max_length") || str_eq(e->param, STR("user"));
+	return has_text(e->code, "string_above_max_length") || str_eq(e->param, STR("user"));
 }
 
 static bool is_unknown_model(const struct llm_error *e)
@@ -189,13 +191,13 @@ static enum outcome outcome_by_status(int status)
 	return outcome_of_upstream(status);
 }
 
-static enum outcome decide(const struct llm_error *e)
+static enum outcome decide(const struct llm_error *e, struct str hint)
 {
 	enum outcome o = e->status / 100 > 2 ? outcome_by_status(e->status) : outcome_by_words(e);
 	if (!is_bad_request(o) || is_about_a_field(e))
 		return o;
 	for (size_t i = 0; i < COUNT(signs); i++)
-		if (says(e, signs[i].text))
+		if (says(e, hint, signs[i].text))
 			return signs[i].outcome;
 	if (has_text(e->message, "input token count") && has_text(e->message, "exceeds"))
 		return OUTCOME_CONTEXT_LENGTH;
@@ -210,6 +212,8 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 	static const char *const types[] = { "error.type", "type", "__type", NULL };
 	static const char *const codes[] = { "error.code", "code", "error_code", "error.status", NULL };
 	static const char *const params[] = { "error.param", "param", NULL };
+	static const char *const hints[] = { "error.innererror.code", "error.inner_error.code",
+					     "error.details.0.reason", NULL };
 	struct llm_error e = { .status = status };
 	if (json_is(root, JSON_ARRAY) && root->child)
 		root = root->child;
@@ -221,8 +225,10 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 		e.message = plain_text(text);
 	if (e.message.n > LOOKED_AT_MAX)
 		e.message.n = LOOKED_AT_MAX;
-	e.must_not_retry = says(&e, "insufficient_quota");
-	e.outcome = decide(&e);
+	e.must_not_retry = says(&e, STR_NONE, "insufficient_quota");
+	e.outcome = decide(&e, find_word(a, root, hints));
+	if (!e.status)
+		e.status = outcome_rows[e.outcome].status;
 	e.retry_after_ms = find_retry_after(a, root);
 	e.message = llm_scrub(a, e.message, key);
 	if (!e.message.n)

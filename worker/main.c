@@ -21,6 +21,7 @@
 #include "worker/link.h"
 #include "worker/request.h"
 #include "worker/settle/flusher.h"
+#include "worker/settle/hold.h"
 
 enum { BEAT_MS = 250 };
 
@@ -132,6 +133,11 @@ static int listen_all(struct worker *w, const struct link_start *start)
 	return 0;
 }
 
+static void on_flushed(uv_async_t *a)
+{
+	hold_release(a->data);
+}
+
 static int start(struct worker *w, struct link_start *begin)
 {
 	int err = board_map(FD_BOARD, &w->board);
@@ -146,7 +152,9 @@ static int start(struct worker *w, struct link_start *begin)
 	w->pool = budget_pool_new(&w->board, w->slot);
 	if (!w->pool)
 		return -ENOMEM;
-	if ((err = flusher_start(w->journal, w->row, &w->flusher)) < 0 ||
+	uv_async_init(w->loop, &w->flushed, on_flushed);
+	w->flushed.data = w;
+	if ((err = flusher_start(w->journal, w->row, &w->flushed, &w->flusher)) < 0 ||
 	    (err = wheel_new(w->loop, &w->wheel)) < 0 ||
 	    (err = upstream_new(w->loop, &w->upstream)) < 0)
 		return err;

@@ -432,7 +432,10 @@ static int read_root(struct reading *r, const struct json *root)
 	bool has_choices = json_is(choices, JSON_ARRAY);
 	if (r->is_whole && !has_choices)
 		return -EBADMSG;
-	int err = emit_start(r, id, model, created);
+	int err = 0;
+	/* A word on the prompt may come before anything that has a name. */
+	if ((has_choices && choices->count) || (json_is(id, JSON_STRING) && id->raw.n > 2))
+		err = emit_start(r, id, model, created);
 	if (!err && has_choices)
 		err = read_choices(r, choices);
 	if (!err)

@@ -19,6 +19,7 @@
 #include "worker/exchange/exchange.h"
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
+#include "worker/settle/hold.h"
 
 struct stage {
 	const char *name;
@@ -196,6 +197,7 @@ void request_client_gone(struct request *r)
 		METRIC_ADD(r->w->metrics, streams_client_gone, 1);
 	exchange_cancel(r);
 	relay_cancel(r);
+	hold_forget(r);
 	request_end(r);
 }
 
@@ -309,6 +311,8 @@ void request_end(struct request *r)
 	account_settle(r);
 	count_end(r, clock_ns());
 	access_log(r);
+	buf_done(&r->final_head);
+	buf_done(&r->final_body);
 	if (r->conn)
 		conn_forget_request(r->conn);
 	unlink_request(w, r);

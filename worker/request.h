@@ -66,6 +66,10 @@ struct request {
 	struct llm_tally tally;			/* final, for settle */
 	int64_t cost_nano;
 	/* the end */
+	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
+	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */
+	bool is_held;
+	struct request *next_held;
 	enum outcome outcome;
 	int status;				/* given to the client; 0 = none */
 	struct relay_call *relay;		/* management call under way */

@@ -44,9 +44,11 @@ struct worker {
 	char name[16];				/* "worker.3", for the log */
 	uint64_t drain_until_ns;
 	uv_timer_t beat;
+	uv_async_t flushed;			/* the flusher has written */
 	uint64_t id_high, id_low;		/* of the next request's id */
 	struct request *requests;		/* all, newest first */
 	unsigned n_requests;
+	struct request *held;			/* answers that wait for the disk */
 	struct arena *spare_arenas[SPARE_ARENAS];		/* reset, ready for the next request */
 	unsigned n_spare;
 	struct relay_call *relays;		/* management calls that wait for the master */
@@ -56,7 +58,7 @@ struct worker {
 	struct connection *connections;
 	unsigned n_connections;
 	struct tls_context *tls;
-	struct client *client;			/* what connections share; connection.c */
+	struct client *client;			/* what connections share; client.c */
 	bool is_draining, is_master_gone;
 };
 

@@ -130,10 +130,12 @@ static void fold_records(uint64_t records, uint64_t long_ones, int dirfd)
 	while (atomic_load(done) < journal_last(j))
 		uv_run(&loop, UV_RUN_ONCE);
 	double s = (double)(clock_ns() - begin) / 1e9;
-	printf("%llu records in %.2f s: %.0f records/s (%.2f us of CPU each), %llu rows, %llu %% long\n",
+	printf("%llu records in %.2f s: %.0f records/s (%.2f us of CPU each), %llu rows, %llu %% "
+	       "long\n",
 	       (unsigned long long)journal_last(j), s, (double)journal_last(j) / s,
 	       (cpu_s() - cpu) * 1e6 / (double)journal_last(j),
-	       (unsigned long long)atomic_load(&m.board.head->ledger_rows), (unsigned long long)long_ones);
+	       (unsigned long long)atomic_load(&m.board.head->ledger_rows),
+		       (unsigned long long)long_ones);
 	journal_free(j);
 }
 
@@ -151,9 +153,11 @@ static void create_keys(uint64_t n)
 	char args[128];
 	while (created < n) {
 		for (; sent < n && sent < created + 64; sent++) {
-			snprintf(args, sizeof args, "{\"key_alias\":\"k%llu\",\"max_budget\":5,\"models\":[\"gpt-4o\"]}",
+			snprintf(args, sizeof args,
+				 "{\"key_alias\":\"k%llu\",\"max_budget\":5,\"models\":[\"gpt-4o\"]}",
 				 (unsigned long long)sent);
-			struct command_call *c = command_new(&m, &commands[0], str_z(args), on_created, NULL);
+			struct command_call *c = command_new(&m, &commands[0], str_z(args),
+							     on_created, NULL);
 			c->kind = CALLER_SOCKET;
 			c->is_admin = true;
 			command_run(c);
@@ -161,7 +165,8 @@ static void create_keys(uint64_t n)
 		uv_run(&loop, UV_RUN_ONCE);
 	}
 	double s = (double)(clock_ns() - begin) / 1e9;
-	printf("%llu keys in %.2f s: %.0f keys/s, %llu failed\n", (unsigned long long)n, s, (double)n / s,
+	printf("%llu keys in %.2f s: %.0f keys/s, %llu failed\n", (unsigned long long)n, s,
+	       (double)n / s,
 	       (unsigned long long)failed);
 }
 

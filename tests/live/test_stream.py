@@ -131,3 +131,16 @@ def test_backpressure_survives_many(gw):
     streams = [gw.stream("mock?tokens=20&gap=10") for _ in range(40)]
     for s in streams:
         assert len(s.text().split()) == 20
+
+
+def test_strict_durability_waits_for_the_disk(start):
+    gw = start([("mock*", "mock*")], "server: {ledger: {durability: strict}}\n")
+    for _ in range(20):
+        assert gw.ask("mock?tokens=2").status == 200
+        assert list(gw.stream("mock?tokens=3").events())[-1] == "[DONE]"
+    s = gw.stream("mock?tokens=50&gap=10")
+    next(s.events())
+    s.leave()
+    assert len(gw.spend_rows(wait_for=41)) == 41
+    w = gw.ctl_json("workers")["workers"]
+    assert all(x["requests"] == 0 for x in w)

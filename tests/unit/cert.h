@@ -38,8 +38,9 @@ static inline struct cert cert_make(const char *name, const char *passphrase)
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_sign(x, k, EVP_sha256());
 	PEM_write_bio_X509(c.certificate_bio, x);
+	int n = passphrase ? (int)strlen(passphrase) : 0;
 	PEM_write_bio_PKCS8PrivateKey(c.key_bio, k, passphrase ? EVP_aes_128_cbc() : NULL,
-				      passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL);
+				      passphrase, n, NULL, NULL);
 	c.certificate = cert_text(c.certificate_bio);
 	c.key = cert_text(c.key_bio);
 	X509_free(x);

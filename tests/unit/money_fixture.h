@@ -129,15 +129,20 @@ static inline int place_dump_job(struct store_db *db, void *data)
 /* One number that stands for all that the ledger writes. */
 static inline uint64_t place_fingerprint(struct place *p)
 {
-	static const char *const all[] = {
-		"SELECT hex(request_id)||'|'||key_id||'|'||deployment||'|'||model||'|'||end_user||'|'"
+	static const char logs[] =
+		"SELECT "
+		"hex(request_id)||'|'||key_id||'|'||deployment||'|'||model||'|'||end_user||'|'"
 		"||start_ns||'|'||first_token_ns||'|'||end_ns||'|'||cost||'|'||reserve||'|'||input||'|'"
-		"||output||'|'||status||'|'||flags||'|'||attempts FROM spend_logs ORDER BY id",
-		"SELECT day||'|'||key_id||'|'||model||'|'||deployment||'|'||requests||'|'||failed||'|'"
-		"||input||'|'||output||'|'||cost FROM spend_daily ORDER BY 1",
-		"SELECT id||'|'||spend||'|'||coalesce(last_used,0) FROM keys ORDER BY id",
-		"SELECT hex(request_id)||'|'||epoch||'|'||reserve FROM open_intents ORDER BY 1",
-	};
+		"||output||'|'||status||'|'||flags||'|'||attempts FROM spend_logs ORDER BY id";
+	static const char daily[] =
+		"SELECT "
+		"day||'|'||key_id||'|'||model||'|'||deployment||'|'||requests||'|'||failed||'|'"
+		"||input||'|'||output||'|'||cost FROM spend_daily ORDER BY 1";
+	static const char keys[] =
+		"SELECT id||'|'||spend||'|'||coalesce(last_used,0) FROM keys ORDER BY id";
+	static const char intents[] =
+		"SELECT hex(request_id)||'|'||epoch||'|'||reserve FROM open_intents ORDER BY 1";
+	static const char *const all[] = { logs, daily, keys, intents };
 	struct place_dump d = { .hash = hash_stable(STR("")) };
 	for (size_t i = 0; i < COUNT(all); i++) {
 		d.sql = all[i];

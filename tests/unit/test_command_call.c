@@ -82,7 +82,8 @@ const struct command commands[] = {
 	[DURATION] = { "d", NULL, NULL, ROLE_ANY_KEY, 0, run_duration, NULL, NULL, NULL, "", "" },
 	[TEXT] = { "t", "POST", "/t", ROLE_ANY_KEY, 0, run_str, needs_v, NULL, NULL, "", "" },
 	[LARGE] = { "l", "POST", "/l", ROLE_ANY_KEY, 0, run_large, NULL, NULL, NULL, "", "" },
-	[NO_HTTP] = { "x", "POST", "/x", ROLE_ANY_KEY, CMD_NO_HTTP, run_str, NULL, NULL, NULL, "", "" },
+	[NO_HTTP] = { "x", "POST", "/x", ROLE_ANY_KEY, CMD_NO_HTTP, run_str, NULL, NULL, NULL, "",
+		      "" },
 };
 const size_t commands_count = COUNT(commands);
 
@@ -93,7 +94,8 @@ static void on_answer(struct command_call *c)
 {
 	answers++;
 	status = c->status;
-	snprintf(answer, sizeof answer, STR_FMT, STR_ARG(str_of(c->out.p, c->out.n < 500 ? c->out.n : 500)));
+	snprintf(answer, sizeof answer, STR_FMT,
+		 STR_ARG(str_of(c->out.p, c->out.n < 500 ? c->out.n : 500)));
 	assert_ptr_equal(c->answer_data, &answers);
 }
 
@@ -101,7 +103,8 @@ enum { STRANGER, VIEWER, ADMIN };
 
 static void call_as(int who, int command, const char *args)
 {
-	struct command_call *c = command_new(NULL, &commands[command], str_z(args), on_answer, &answers);
+	struct command_call *c = command_new(NULL, &commands[command], str_z(args), on_answer,
+					     &answers);
 	assert_non_null(c);
 	answers = ran = status = 0;
 	got = 1;
@@ -164,8 +167,10 @@ static void test_numbers(void **st)
 		{ "{\"v\":5.0}", 0, 5 }, { "{\"v\":1e3}", 0, 1000 },
 		{ "{\"v\":18446744073709551615}", 0, UINT64_MAX },
 		{ "{}", -ENOENT, 7 }, { "{\"v\":null}", -ENOENT, 7 }, { "", -ENOENT, 7 },
-		{ "{\"v\":-1}", -EINVAL, 7 }, { "{\"v\":1.5}", -EINVAL, 7 }, { "{\"v\":\"x\"}", -EINVAL, 7 },
-		{ "{\"v\":[]}", -EINVAL, 7 }, { "{\"v\":true}", -EINVAL, 7 }, { "{\"v\":\"\"}", -EINVAL, 7 },
+		{ "{\"v\":-1}", -EINVAL, 7 }, { "{\"v\":1.5}", -EINVAL, 7 },
+			{ "{\"v\":\"x\"}", -EINVAL, 7 },
+		{ "{\"v\":[]}", -EINVAL, 7 }, { "{\"v\":true}", -EINVAL, 7 },
+			{ "{\"v\":\"\"}", -EINVAL, 7 },
 		{ "{\"v\":18446744073709551616}", -EINVAL, 7 }, { "{\"v\":1e400}", -EINVAL, 7 },
 	};
 	(void)st;
@@ -187,9 +192,12 @@ static void test_money(void **st)
 		int64_t v;
 	} rows[] = {
 		{ "{\"v\":50}", 0, 50000000000 }, { "{\"v\":0.5}", 0, 500000000 },
-		{ "{\"v\":\"0.000000001\"}", 0, 1 }, { "{\"v\":1e-3}", 0, 1000000 }, { "{\"v\":0}", 0, 0 },
-		{ "{\"v\":null}", -ENOENT, 7 }, { "{\"v\":-1}", -EINVAL, 7 }, { "{\"v\":\"-0.5\"}", -EINVAL, 7 },
-		{ "{\"v\":1e10}", -EINVAL, 7 }, { "{\"v\":\"fifty\"}", -EINVAL, 7 }, { "{\"v\":{}}", -EINVAL, 7 },
+		{ "{\"v\":\"0.000000001\"}", 0, 1 }, { "{\"v\":1e-3}", 0, 1000000 },
+			{ "{\"v\":0}", 0, 0 },
+		{ "{\"v\":null}", -ENOENT, 7 }, { "{\"v\":-1}", -EINVAL, 7 },
+			{ "{\"v\":\"-0.5\"}", -EINVAL, 7 },
+		{ "{\"v\":1e10}", -EINVAL, 7 }, { "{\"v\":\"fifty\"}", -EINVAL, 7 },
+			{ "{\"v\":{}}", -EINVAL, 7 },
 	};
 	(void)st;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -259,7 +267,8 @@ static void test_roles(void **st)
 
 static void test_bad_json(void **st)
 {
-	static const char *const bad[] = { "{", "[]", "\"x\"", "{\"v\":1,\"v\":2}", "{\"v\":NaN}", "nope",
+	static const char *const bad[] = { "{", "[]", "\"x\"", "{\"v\":1,\"v\":2}", "{\"v\":NaN}",
+					   "nope",
 					   "{\"v\":1}x", "{\"v\":\"\xff\"}" };
 	(void)st;
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -285,7 +294,8 @@ static void test_no_memory(void **st)
 	(void)st;
 	for (uint64_t n = 1;; n++) {
 		mem_fail_at(n);
-		struct command_call *c = command_new(NULL, &commands[U64], STR("{\"v\":1}"), on_answer, &answers);
+		struct command_call *c = command_new(NULL, &commands[U64], STR("{\"v\":1}"),
+						     on_answer, &answers);
 		if (c) {
 			answers = 0;
 			command_run(c);
@@ -305,12 +315,15 @@ static void test_errors_of_the_store(void **st)
 		int err, status;
 		const char *words;
 	} rows[] = {
-		{ -ENOSPC, 503, "disk is full" }, { -ETIME, 503, "fewer" }, { -ECANCELED, 503, "stopping" },
-		{ -EAGAIN, 503, "another program" }, { -ENOMEM, 503, "memory" }, { -EIO, 500, "failed" },
+		{ -ENOSPC, 503, "disk is full" }, { -ETIME, 503, "fewer" },
+			{ -ECANCELED, 503, "stopping" },
+		{ -EAGAIN, 503, "another program" }, { -ENOMEM, 503, "memory" },
+			{ -EIO, 500, "failed" },
 	};
 	(void)st;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct command_call *c = command_new(NULL, &commands[U64], STR(""), on_answer, &answers);
+		struct command_call *c = command_new(NULL, &commands[U64], STR(""), on_answer,
+						     &answers);
 		command_fail_store(c, rows[i].err);
 		expect_refusal(rows[i].status, rows[i].words);
 	}

@@ -584,18 +584,27 @@ static void test_large_files(void **state)
 	(void)state;
 	assert_true(complains(c, "is larger than 10485760 bytes"));
 	config_free(c);
+	memset(p, '[', n);
+	c = read_bytes(p, n);
+	assert_true(complains(c, "big.yaml:1:1: error: a line of more than 256 KiB"));
+	config_free(c);
+	c = read_bytes(p, 200000);
+	assert_true(complains(c, "big.yaml:1:65: error: nested deeper than 64 levels"));
+	config_free(c);
+	memset(p, '%', 1000);
+	c = read_bytes(p, 1000);
+	assert_true(complains(c, "big.yaml:1:1: error: a directive of more than 64 bytes"));
+	config_free(c);
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		p[i] = '#';
+		p[i + 1] = '\n';
+	}
 	memcpy(p, KEY, strlen(KEY));
 	c = read_bytes(p, n);
 	assert_int_equal(c->n_errors, 0);
 	config_free(c);
-	memset(p, '[', n);
-	c = read_bytes(p, n);
-	assert_true(complains(c, "big.yaml:1:65: error: nested deeper than 64 levels"));
-	config_free(c);
-	for (size_t i = 0; i + 1 < n; i += 2) {
-		p[i] = '-';
-		p[i + 1] = '\n';
-	}
+	for (size_t i = 0; i + 1 < n; i += 2)
+		memcpy(p + i, "-\n", 2);
 	c = read_bytes(p, n);
 	assert_true(complains(c, "error: this file stands for more than 1000000 values"));
 	config_free(c);

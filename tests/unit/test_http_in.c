@@ -206,7 +206,8 @@ static void test_vectors(void **state)
 		read_vector(e->d_name, expected, &input);
 		tell(&whole, buf_str(&input), 0, input.n);
 		if (!str_eq_z(buf_str(&whole.brief), expected))
-			fail_msg("%s: " STR_FMT " is not %s", e->d_name, STR_ARG(whole.brief), expected);
+			fail_msg("%s: " STR_FMT " is not %s", e->d_name, STR_ARG(whole.brief),
+				 expected);
 		any_cut_is_the_same(e->d_name, buf_str(&input), &whole);
 		story_done(&whole);
 		buf_done(&input);
@@ -239,22 +240,23 @@ static const struct length_row {
 	{ "0", 0 }, { "00", 0 }, { "1", 1 }, { "5", 5 }, { "05", 5 }, { "10", 10 },
 	{ "0000000000000000005", 5 }, { "2147483647", 2147483647 }, { "2147483648", 2147483648 },
 	{ "4294967295", 4294967295 }, { "4294967296", 4294967296 }, { "4294967301", 4294967301 },
-	{ "9223372036854775807", INT64_MAX }, { " 7", 7 }, { "7 ", 7 }, { "\t7", 7 }, { " \t7  ", 7 },
-	{ "", BAD }, { " ", BAD }, { "\t", BAD }, { "-1", BAD }, { "+1", BAD }, { "-0", BAD },
-	{ "+0", BAD }, { "--5", BAD }, { "5-", BAD }, { "+", BAD }, { "-", BAD }, { "0x10", BAD },
-	{ "0X5", BAD }, { "0x", BAD }, { "x5", BAD }, { "1e3", BAD }, { "1E0", BAD }, { "5.", BAD },
-	{ "1.0", BAD }, { ".5", BAD }, { "5,5", BAD }, { "5, 5", BAD }, { "5,", BAD }, { ",5", BAD },
-	{ "5;", BAD }, { "5; q=1", BAD }, { "5 5", BAD }, { "5\t5", BAD }, { "0b1", BAD },
-	{ "0o7", BAD }, { "1_000", BAD }, { "1'000", BAD }, { "1 000", BAD },
-	{ "9223372036854775808", BAD }, { "9999999999999999999", BAD },
-	{ "18446744073709551615", BAD }, { "18446744073709551616", BAD },
-	{ "18446744073709551621", BAD }, { "99999999999999999999", BAD },
-	{ "00000000000000000005", BAD }, { "100000000000000000000000000000000", BAD },
-	{ "five", BAD }, { "NaN", BAD }, { "inf", BAD }, { "\"5\"", BAD }, { "'5'", BAD },
-	{ "(5)", BAD }, { "5#", BAD }, { "5/", BAD }, { "5:", BAD }, { "5=", BAD }, { "5a", BAD },
-	{ "a5", BAD }, { "5h", BAD }, { "%35", BAD }, { "5%20", BAD }, { "\\5", BAD }, { "5\x7f", BAD },
-	{ "\x0b" "5", BAD }, { "5\x0b", BAD }, { "5\x0c", BAD }, { "5\x01", BAD },
-	{ "\xd9\xa5", BAD }, { "\xef\xbc\x95", BAD }, { "5\xc2\xa0", BAD }, { "\xef\xbb\xbf" "5", BAD },
+	{ "9223372036854775807", INT64_MAX }, { " 7", 7 }, { "7 ", 7 }, { "\t7", 7 },
+	{ " \t7  ", 7 }, { "", BAD }, { " ", BAD }, { "\t", BAD }, { "-1", BAD }, { "+1", BAD },
+	{ "-0", BAD }, { "+0", BAD }, { "--5", BAD }, { "5-", BAD }, { "+", BAD }, { "-", BAD },
+	{ "0x10", BAD }, { "0X5", BAD }, { "0x", BAD }, { "x5", BAD }, { "1e3", BAD },
+	{ "1E0", BAD }, { "5.", BAD }, { "1.0", BAD }, { ".5", BAD }, { "5,5", BAD },
+	{ "5, 5", BAD }, { "5,", BAD }, { ",5", BAD }, { "5;", BAD }, { "5; q=1", BAD },
+	{ "5 5", BAD }, { "5\t5", BAD }, { "0b1", BAD }, { "0o7", BAD }, { "1_000", BAD },
+	{ "1'000", BAD }, { "1 000", BAD }, { "9223372036854775808", BAD },
+	{ "9999999999999999999", BAD }, { "18446744073709551615", BAD },
+	{ "18446744073709551616", BAD }, { "18446744073709551621", BAD },
+	{ "99999999999999999999", BAD }, { "00000000000000000005", BAD },
+	{ "100000000000000000000000000000000", BAD }, { "five", BAD }, { "NaN", BAD },
+	{ "inf", BAD }, { "\"5\"", BAD }, { "'5'", BAD }, { "(5)", BAD }, { "5#", BAD },
+	{ "5/", BAD }, { "5:", BAD }, { "5=", BAD }, { "5a", BAD }, { "a5", BAD }, { "5h", BAD },
+	{ "%35", BAD }, { "5%20", BAD }, { "\\5", BAD }, { "5\x7f", BAD }, { "\x0b" "5", BAD },
+	{ "5\x0b", BAD }, { "5\x0c", BAD }, { "5\x01", BAD }, { "\xd9\xa5", BAD },
+	{ "\xef\xbc\x95", BAD }, { "5\xc2\xa0", BAD }, { "\xef\xbb\xbf" "5", BAD },
 };
 _Static_assert(COUNT(lengths) >= 60, "the table of lengths");
 
@@ -266,7 +268,8 @@ static void test_lengths(void **state)
 		struct str body, left;
 		struct http_in *h = http_in_new();
 		buf_init(&in, 1024);
-		buf_printf(&in, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:%s\r\n\r\n", lengths[i].text);
+		buf_printf(&in, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:%s\r\n\r\n",
+			   lengths[i].text);
 		struct story s = story_of(buf_str(&in));
 		left = buf_str(&in);
 		enum http_in_event e = http_in_next(h, &left, &body);
@@ -342,8 +345,9 @@ static void test_request(void **state)
 {
 	(void)state;
 	struct http_in *h = http_in_new();
-	struct str in = STR("POST /v1/chat?x=1&y HTTP/1.1\r\nHOST: gw\r\nX-Mixed-Case: \t one two \t\r\n"
-			    "x_dropped: 1\r\nEmpty:\r\nContent-Length: 4\r\n\r\nbodyGET"), body;
+	struct str body, in = STR("POST /v1/chat?x=1&y HTTP/1.1\r\nHOST: gw\r\n"
+				  "X-Mixed-Case: \t one two \t\r\nx_dropped: 1\r\nEmpty:\r\n"
+				  "Content-Length: 4\r\n\r\nbodyGET");
 	assert_int_equal(http_in_next(h, &in, &body), HTTP_IN_HEAD);
 	const struct http_request *q = http_in_request(h);
 	assert_true(str_eq(q->method, STR("POST")));

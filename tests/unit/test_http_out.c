@@ -40,8 +40,9 @@ static void test_bad_lines(void **state)
 	(void)state;
 	struct http_out_head h = { .status = 200, .date = STR("D"), .keep_alive = true,
 				   .version_minor = 1, .framing = HTTP_NO_BODY };
-	h.headers = STR("ok: \t\xc3\xa9 x\r\nlf: a\nb\r\ncr: a\rb\r\ndel: \x7f\r\nno\r\n: x\r\nsp ace: 1\r\n"
-			"Connection: x\r\ncontent-length: 5\r\nTransfer-Encoding: x\r\nDATE: now\r\n\r\nunended: 1");
+	h.headers = STR("ok: \t\xc3\xa9 x\r\nlf: a\nb\r\ncr: a\rb\r\ndel: \x7f\r\nno\r\n: x\r\n"
+			"sp ace: 1\r\nConnection: x\r\ncontent-length: 5\r\n"
+			"Transfer-Encoding: x\r\nDATE: now\r\n\r\nunended: 1");
 	check_head(&h, "HTTP/1.1 200 OK\r\ndate: D\r\nok: \t\xc3\xa9 x\r\n\r\n");
 }
 
@@ -93,8 +94,9 @@ static void test_error(void **state)
 	struct buf out;
 	buf_init(&out, 256);
 	http_out_error(&out, 414, "Too long.");
-	assert_string_equal(buf_z(&out), "{\"error\":{\"message\":\"Too long.\",\"type\":"
-					 "\"invalid_request_error\",\"param\":null,\"code\":\"414\"}}");
+	assert_string_equal(buf_z(&out),
+			    "{\"error\":{\"message\":\"Too long.\",\"type\":"
+			    "\"invalid_request_error\",\"param\":null,\"code\":\"414\"}}");
 	buf_done(&out);
 	assert_string_equal(http_status_text(431), "Request Header Fields Too Large");
 	assert_string_equal(http_status_text(299), "");

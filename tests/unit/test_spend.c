@@ -15,9 +15,12 @@
 
 enum { LOGS, REPORT, KEYS };
 const struct command commands[] = {
-	[LOGS] = { "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, spend_logs, NULL, NULL, NULL, "", "" },
-	[REPORT] = { "spend report", "GET", "/r", ROLE_VIEW, 0, spend_report, NULL, NULL, NULL, "", "" },
-	[KEYS] = { "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, spend_keys, NULL, NULL, NULL, "", "" },
+	[LOGS] = { "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, spend_logs, NULL, NULL, NULL,
+		   "", "" },
+	[REPORT] = { "spend report", "GET", "/r", ROLE_VIEW, 0, spend_report, NULL, NULL, NULL, "",
+		     "" },
+	[KEYS] = { "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, spend_keys, NULL, NULL, NULL,
+		   "", "" },
 };
 const size_t commands_count = COUNT(commands);
 
@@ -34,24 +37,35 @@ static struct world w;
 static void insert_all(void)
 {
 	/* Two keys, one of them deleted; request n starts n hours after DAY_0. */
-	place_exec(&w.p, "INSERT INTO keys (id, token_hash, key_name, alias, user_id, team_id, created_at, updated_at)"
+	place_exec(&w.p, "INSERT INTO keys (id, token_hash, key_name, alias, user_id, team_id, "
+			 "created_at, updated_at)"
 			 " VALUES (1, zeroblob(32), 'sk-...aaaa', 'alpha', 'ann', 't', 1, 1)");
-	place_exec(&w.p, "INSERT INTO keys_deleted (id, token_hash, key_name, alias, user_id, spend, created_at, deleted_at)"
-			 " VALUES (2, x'" "11111111111111111111111111111111" "11111111111111111111111111111111"
+	place_exec(&w.p, "INSERT INTO keys_deleted (id, token_hash, key_name, alias, user_id, "
+			 "spend, created_at, deleted_at)"
+			 " VALUES (2, "
+			 "x'" "11111111111111111111111111111111" "11111111111111111111111111111111"
 			 "', 'sk-...bbbb', 'beta', 'bob', 0, 1, 1)");
-	place_exec(&w.p, "INSERT INTO deployments VALUES (77, 'id-77', 'gpt', 'openai', 'gpt-4o-2024', 'https://api')");
+	place_exec(&w.p, "INSERT INTO deployments VALUES (77, 'id-77', 'gpt', 'openai', "
+			 "'gpt-4o-2024', 'https://api')");
 	place_exec(&w.p,
 		"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 59) "
-		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns, first_token_ns,"
-		" end_ns, cost, reserve, input, output, cache_read, cache_write, reasoning, endpoint, status, outcome,"
+		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, "
+		"start_ns, first_token_ns,"
+		" end_ns, cost, reserve, input, output, cache_read, cache_write, reasoning, "
+		"endpoint, status, outcome,"
 		" flags, attempts, fallbacks, client_ip) "
-		"SELECT CAST(printf('%016d', i) AS BLOB), i % 3, CASE i % 2 WHEN 0 THEN 77 ELSE 0 END, 'gpt', 'eu',"
-		" " DAY_0 " + i * 3600000000000, 0, " DAY_0 " + i * 3600000000000 + 1500000000, 250000000, 9, 10, 20,"
-		" 3, 4, 5, 1, CASE i WHEN 5 THEN 500 ELSE 200 END, 0, CASE i WHEN 5 THEN 8 WHEN 6 THEN 39 ELSE 0 END,"
+		"SELECT CAST(printf('%016d', i) AS BLOB), i % 3, CASE i % 2 WHEN 0 THEN 77 ELSE 0 "
+		"END, 'gpt', 'eu',"
+		" " DAY_0 " + i * 3600000000000, 0, " DAY_0 " + i * 3600000000000 + 1500000000, "
+							    "250000000, 9, 10, 20,"
+		" 3, 4, 5, 1, CASE i WHEN 5 THEN 500 ELSE 200 END, 0, CASE i WHEN 5 THEN 8 WHEN 6 "
+		"THEN 39 ELSE 0 END,"
 		" 2, 1, x'00000000000000000000ffff0a000001' FROM n");
 	place_exec(&w.p,
-		"INSERT INTO spend_daily SELECT start_ns / 86400000000000, key_id, model, deployment, count(*),"
-		" sum((flags & 8) / 8), sum(input), sum(output), sum(cache_read), sum(cache_write), sum(reasoning),"
+		"INSERT INTO spend_daily SELECT start_ns / 86400000000000, key_id, model, "
+		"deployment, count(*),"
+		" sum((flags & 8) / 8), sum(input), sum(output), sum(cache_read), "
+		"sum(cache_write), sum(reasoning),"
 		" sum(cost) FROM spend_logs GROUP BY 1, 2, 3, 4");
 }
 
@@ -100,7 +114,8 @@ static void on_answer(struct command_call *c)
 static int call(int command, const char *args)
 {
 	int answers = 0;
-	struct command_call *c = command_new(&w.m, &commands[command], str_z(args), on_answer, &answers);
+	struct command_call *c = command_new(&w.m, &commands[command], str_z(args), on_answer,
+					     &answers);
 	assert_non_null(c);
 	c->kind = CALLER_HTTP;
 	c->is_viewer = true;
@@ -114,7 +129,8 @@ static void need(int command, const char *args, uint32_t rows)
 {
 	if (call(command, args) != 200)
 		fail_msg("%s: " STR_FMT, args, STR_ARG(w.text));
-	const struct json *list = w.answer->type == JSON_ARRAY ? w.answer : json_get(w.answer, "rows");
+	const struct json *list = w.answer->type == JSON_ARRAY ? w.answer :
+		json_get(w.answer, "rows");
 	if (list->count != rows)
 		fail_msg("%s: %u rows, not %u", args, list->count, rows);
 }
@@ -127,7 +143,8 @@ static void refused(int command, const char *args, const char *words)
 
 static const struct json *row(uint32_t i)
 {
-	const struct json *list = w.answer->type == JSON_ARRAY ? w.answer : json_get(w.answer, "rows");
+	const struct json *list = w.answer->type == JSON_ARRAY ? w.answer :
+		json_get(w.answer, "rows");
 	return json_at(list, i);
 }
 
@@ -148,7 +165,8 @@ static void test_newest_first_with_litellms_names(void **st)
 	expect(row(59), "startTime", "\"2026-01-01T00:00:00.000Z\"");
 	const struct json *r = row(59 - 4);	/* i = 4: key 1, deployment 77 */
 	expect(r, "request_id", "\"30303030-3030-3030-3030-303030303034\"");
-	expect(r, "api_key", "\"0000000000000000000000000000000000000000000000000000000000000000\"");
+	expect(r, "api_key",
+	       "\"0000000000000000000000000000000000000000000000000000000000000000\"");
 	expect(r, "key_alias", "\"alpha\"");
 	expect(r, "model", "\"gpt-4o-2024\"");
 	expect(r, "model_group", "\"gpt\"");
@@ -172,7 +190,8 @@ static void test_newest_first_with_litellms_names(void **st)
 	expect(r, "metadata.usage_object.cache_read_input_tokens", "3");
 	expect(row(59 - 5), "status", "\"failure\"");
 	expect(row(59 - 5), "model", "\"gpt\"");
-	expect(row(59 - 5), "api_key", "\"1111111111111111111111111111111111111111111111111111111111111111\"");
+	expect(row(59 - 5), "api_key",
+	       "\"1111111111111111111111111111111111111111111111111111111111111111\"");
 	expect(row(59 - 6), "api_key", "\"litellm_proxy_master_key\"");
 	expect(row(59 - 6), "cache_hit", "\"True\"");
 	expect(row(59 - 6), "metadata.cut", "true");
@@ -264,8 +283,10 @@ static void test_report_by_others(void **st)
 static void test_sums_do_not_overflow(void **st)
 {
 	(void)st;
-	place_exec(&w.p, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20) "
-			 "INSERT INTO spend_daily SELECT 20454, i + 10, 'gpt', 0, 1, 0, 1, 1, 0, 0, 0,"
+	place_exec(&w.p,
+		   "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20) "
+			 "INSERT INTO spend_daily SELECT 20454, i + 10, 'gpt', 0, 1, 0, 1, 1, 0, "
+			 "0, 0,"
 			 " 1000000000000000000 FROM n");
 	need(REPORT, "{}", 3);
 	expect(w.answer, "total.spend", "9223372036.854775807");

@@ -34,12 +34,15 @@ static void test_fresh_database_is_private_and_durable(void **st)
 	place_path(p, "llmgw.db", path);
 	assert_int_equal(stat(path, &s), 0);
 	assert_int_equal(s.st_mode & 0777, 0600);
-	assert_int_equal(place_number(p, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name "
-				       "IN ('keys','spend_logs','spend_daily','journals','open_intents')"), 5);
+	assert_int_equal(place_number(p, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
+					 "AND name "
+				       "IN "
+				       "('keys','spend_logs','spend_daily','journals','open_intents')"), 5);
 	assert_int_equal(place_number(p, "PRAGMA synchronous"), 2);
 	assert_int_equal(place_number(p, "PRAGMA user_version"), 1);
 	assert_int_equal(place_number(p, "PRAGMA mmap_size"), 0);
-	assert_int_equal(place_number(p, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
+	assert_int_equal(place_number(p, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"),
+			 1);
 }
 
 static void test_one_master_a_directory(void **st)
@@ -120,7 +123,8 @@ static void test_damage_after_a_crash_is_found(void **st)
 	char db[128], wal[128], rubbish[4096];
 	memset(rubbish, 0xa5, sizeof rubbish);
 	place_open(p);
-	place_exec(p, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
+	place_exec(p,
+		   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
 		      "INSERT INTO journals SELECT i, 1, 1 FROM n");
 	place_close(p);
 	place_path(p, "llmgw.db", db);
@@ -243,8 +247,10 @@ static void test_no_memory_is_told_at_once(void **st)
 static void test_full_disk_and_its_end(void **st)
 {
 	struct place *p = *st;
-	struct call big = { .sql = "INSERT INTO spend_daily SELECT value, 1, hex(zeroblob(3000)), 1,1,1,1,1,"
-				   "1,1,1,1 FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]')" };
+	struct call big =
+		{ .sql = "INSERT INTO spend_daily SELECT value, 1, hex(zeroblob(3000)), 1,1,1,1,1,"
+				   "1,1,1,1 FROM "
+				   "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]')" };
 	struct call small = { .sql = "INSERT INTO journals VALUES (1, 1, 1)" };
 	place_open(p);
 	place_number(p, "PRAGMA max_page_count = 1");	/* the least it may be: what is in use */
@@ -268,7 +274,8 @@ static void test_reader_cannot_write_and_has_a_limit(void **st)
 {
 	struct place *p = *st;
 	struct call write = { .sql = "INSERT INTO journals VALUES (1, 1, 1)" };
-	struct call endless = { .sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+	struct call endless =
+		{ .sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 				       "SELECT sum(i) FROM n" };
 	struct call good = { .sql = "SELECT count(*) FROM journals" };
 	place_open(p);

@@ -111,7 +111,8 @@ static void test_both_versions(void **state)
 		assert_true(p.wire.n > sizeof lot);
 		carry(&p);
 		size_t n, sum = 0;
-		while (sum < sizeof got && SSL_read_ex(p.client, got + sum, sizeof got - sum, &n) == 1)
+		while (sum < sizeof got &&
+		       SSL_read_ex(p.client, got + sum, sizeof got - sum, &n) == 1)
 			sum += n;
 		assert_int_equal(sum, sizeof got);
 		assert_memory_equal(got, lot, sizeof got);
@@ -173,7 +174,7 @@ static void test_refused(void **state)
 	close_pair(&p);
 	open_pair(&p, TLS1_3_VERSION, 0);
 	assert_int_equal(tls_send(p.server, STR("too soon"), &p.wire), -EPROTO);
-	assert_int_equal(tls_receive(p.server, STR("GET / HTTP/1.1\r\n"), &p.plain, &p.wire), -EPROTO);
+	assert_int_equal(tls_receive(p.server, STR("GET / HTTP"), &p.plain, &p.wire), -EPROTO);
 	assert_int_equal(tls_receive(p.server, STR("again"), &p.plain, &p.wire), -EPROTO);
 	assert_int_equal(p.plain.n, 0);
 	close_pair(&p);
@@ -204,35 +205,87 @@ static void test_damage(void **state)
 	close_pair(&p);
 }
 
+static void check_refused(struct str certificate, struct str key, const char *why)
+{
+	char error[256] = "";
+	struct tls_context *c = NULL;
+	assert_int_equal(tls_context_new_pem(certificate, key, &c, error), -EINVAL);
+	assert_null(c);
+	assert_non_null(strstr(error, why));
+}
+
 static void test_contexts(void **state)
 {
 	(void)state;
-	char error[256] = "";
-	char path[] = "/tmp/test_tls.XXXXXX";
-	struct tls_context *context = NULL;
-	struct cert a = cert_make("a", NULL), b = cert_make("b", NULL), sealed = cert_make("c", "pw");
-	assert_int_equal(tls_context_new_pem(a.certificate, b.key, &context, error), -EINVAL);
-	assert_non_null(strstr(error, "does not belong"));
-	assert_int_equal(tls_context_new_pem(sealed.certificate, sealed.key, &context, error), -EINVAL);
-	assert_non_null(strstr(error, "private key cannot be read"));
-	assert_int_equal(tls_context_new_pem(a.key, a.key, &context, error), -EINVAL);
-	assert_int_equal(tls_context_new_pem(a.certificate, a.certificate, &context, error), -EINVAL);
-	assert_int_equal(tls_context_new_pem(STR(""), a.key, &context, error), -EINVAL);
-	assert_int_equal(tls_context_new_pem(STR("junk"), a.key, &context, error), -EINVAL);
-	assert_int_equal(tls_context_new("/nonexistent", "/nonexistent", &context, error), -EINVAL);
+	struct cert a = cert_make("a", NULL), b = cert_make("b", NULL), shut = cert_make("c", "pw");
+	check_refused(a.certificate, b.key, "does not belong");
+	check_refused(shut.certificate, shut.key, "private key cannot be read");
+	check_refused(a.key, a.key, "certificate cannot be read");
+	check_refused(a.certificate, a.certificate, "private key cannot be read");
+	check_refused(STR("junk"), a.key, "certificate cannot be read");
+	check_refused(STR(""), a.key, "empty");
+	cert_free(&a);
+	cert_free(&b);
+	cert_free(&shut);
+}
+
+static void put(int fd, struct str s)
+{
+	assert_int_equal(write(fd, s.p, s.n), s.n);
+}
+
+/* Certificate, chain and key may stand in one file. */
+static void test_files(void **state)
+{
+	(void)state;
+	char error[256] = "", path[] = "/tmp/test_tls.XXXXXX";
+	struct tls_context *c = NULL;
+	struct cert a = cert_make("a", NULL), b = cert_make("b", NULL);
+	assert_int_equal(tls_context_new("/nonexistent", "/nonexistent", &c, error), -EINVAL);
 	assert_non_null(strstr(error, "file cannot be opened"));
-	assert_null(context);
 	int fd = mkstemp(path);
-	assert_int_equal(write(fd, a.certificate.p, a.certificate.n), a.certificate.n);
-	assert_int_equal(write(fd, b.certificate.p, b.certificate.n), b.certificate.n);
-	assert_int_equal(write(fd, a.key.p, a.key.n), a.key.n);
+	put(fd, a.certificate);
+	put(fd, b.certificate);
+	put(fd, a.key);
 	close(fd);
-	assert_int_equal(tls_context_new(path, path, &context, error), 0);	/* all in one file */
-	tls_context_free(context);
+	assert_int_equal(tls_context_new(path, path, &c, error), 0);
+	tls_context_free(c);
 	unlink(path);
 	cert_free(&a);
 	cert_free(&b);
-	cert_free(&sealed);
+}
+
+static const char *issuer_seen(struct pair *p, char room[64])
+{
+	X509 *x = SSL_get1_peer_certificate(p->client);
+	X509_NAME_get_text_by_NID(X509_get_issuer_name(x), NID_commonName, room, 64);
+	X509_free(x);
+	return room;
+}
+
+/* A reload: who comes later sees the new certificate. */
+static void test_replace(void **state)
+{
+	(void)state;
+	char error[256], name[64];
+	struct tls_context *with;
+	struct cert b = cert_make("renewed", NULL);
+	struct pair p;
+	open_pair(&p, TLS1_3_VERSION, 0);
+	struct tls_context *c = make_context();
+	assert_int_equal(tls_context_new_pem(b.certificate, b.key, &with, error), 0);
+	tls_context_replace(c, with);
+	assert_true(shake_hands(&p));
+	assert_string_equal(issuer_seen(&p, name), "gw");
+	close_pair(&p);
+	open_pair(&p, TLS1_3_VERSION, 0);
+	tls_free(p.server);
+	p.server = tls_new(c);
+	assert_true(shake_hands(&p));
+	assert_string_equal(issuer_seen(&p, name), "renewed");
+	close_pair(&p);
+	tls_context_free(c);
+	cert_free(&b);
 }
 
 static void test_memory(void **state)
@@ -259,6 +312,8 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@
 #include "worker/client/dialect.h"
 #include "worker/exchange/provider.h"
 
-enum { FILE_MAX = 1 << 20, NAME_ROOM = 512 };
+enum { FILE_MAX = 1 << 20, NAME_ROOM = 1024 };
 
 struct vector {
 	char base[NAME_ROOM];		/* path up to the name's end */
@@ -297,7 +297,9 @@ static unsigned check_folder(const char *folder, const struct provider *p)
 		struct vector v = { .provider = p };
 		if (!str_ends(name, ending))
 			continue;
-		snprintf(v.base, sizeof v.base, "%s/%.*s", folder, (int)(name.n - ending.n), name.p);
+		assert_true(name.n < NAME_ROOM / 2 && strlen(folder) < NAME_ROOM / 4);
+		snprintf(v.base, sizeof v.base, "%.128s/%.*s", folder, (int)(name.n - ending.n) & 0xff,
+			 name.p);
 		check_vector(&v);
 		n++;
 	}

@@ -3,6 +3,7 @@
  * LiteLLM's constant stamp. */
 #include "common/json_write.h"
 #include "worker/admin/admin.h"
+#include "worker/decide/route.h"
 #include "worker/request.h"
 
 enum { ANSWER_MAX = 16 << 20, CREATED = 1677610602 };
@@ -12,7 +13,7 @@ static bool is_shown(const struct request *r, const struct snap_group *g)
 	struct str name = snap_text(r->snap, g->name);
 	if (g->flags & (GROUP_HIDDEN | GROUP_PATTERN))
 		return false;
-	return r->is_admin || dir_key_may_use(&r->key, name);
+	return r->is_admin || route_may_use(r->snap, &r->key, name, g);
 }
 
 static void put_model(struct json_out *o, struct str name)
@@ -57,7 +58,7 @@ int admin_model(struct request *r)
 {
 	const struct snap_group *g = snap_resolve(r->snap, r->path_model);
 	struct buf body;
-	if (!g || (!r->is_admin && !dir_key_may_use(&r->key, r->path_model)))
+	if (!g || (!r->is_admin && !route_may_use(r->snap, &r->key, r->path_model, g)))
 		return request_fail(r, OUTCOME_NOT_FOUND, "model", "The model '" STR_FMT "' does not exist",
 				    STR_ARG(r->path_model));
 	buf_init(&body, 65536);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * conn.h - the inside of a connection, for connection.c (life and input) and reply.c (answers)
- * alone. Everything else knows connection.h. */
+ * conn.h - the inside of a connection, for connection.c (life and input), reply.c (answers) and
+ * client.c (what the connections of a worker share) alone. Everything else knows connection.h. */
 #ifndef CONN_H
 #define CONN_H
 
@@ -40,10 +40,10 @@ struct connection {
 	struct connection *next_turn;
 	struct request *request;	/* NULL: nobody to tell */
 	struct http_in *head;		/* NULL while idle */
-	struct str input;		/* bytes not consumed: of the read under way, or of pending */
-	struct buf pending;		/* bytes kept for later: a body not asked for, a next request */
+	struct str input;		/* not consumed: of the read under way, or of pending */
+	struct buf pending;		/* for later: a body not asked for, a next request */
 	struct buf body;
-	struct buf held;		/* the head of a streamed answer, sent with its first piece */
+	struct buf held;		/* the head of a stream, sent with its first piece */
 	uint64_t body_max;
 	uint64_t since_ns;		/* in this state; in CONN_BODY since the last byte */
 	uint64_t body_since_ns;
@@ -65,7 +65,7 @@ struct client {				/* what the connections of a worker share */
 	struct worker *w;
 	uv_timer_t tick;
 	uv_check_t turn;
-	uv_idle_t awake;		/* runs while a turn is due, so that the loop does not sleep */
+	uv_idle_t awake;		/* runs while a turn is due: the loop must not sleep */
 	unsigned open_handles;
 	struct connection *turns, **turns_end;
 	struct http_in *spare_heads[16];
@@ -76,16 +76,31 @@ struct client {				/* what the connections of a worker share */
 	struct wire_room room;
 };
 
+/* connection.c */
 void conn_enter(struct connection *c, enum conn_state next);
-/* Lets conn_turn() run from the loop, soon. */
-void conn_schedule(struct connection *c);
-/* Whether the request under way has been read to its last byte, or can be from what is here. */
-bool conn_is_read(struct connection *c);
 /* A request runs and its answer is not complete. */
 bool conn_is_open(const struct connection *c);
-/* reply.c: an answer of our own making in place of a request's. */
+/* Whether the request under way has been read to its last byte, or can be from what is here. */
+bool conn_is_read(struct connection *c);
+/* Called from the loop: what was put off; what time it is. */
+void conn_turn(struct connection *c);
+void conn_look(struct connection *c, uint64_t now_ns);
+
+/* reply.c */
+/* An answer of our own making in place of a request's. */
 void conn_reply_error(struct connection *c, int status, const char *message);
 void conn_reply_continue(struct connection *c);
 void conn_send_held(struct connection *c);
+
+/* client.c */
+/* Lets conn_turn() run from the loop, soon: in this round of it, or in the next. */
+void conn_schedule(struct connection *c);
+void conn_unschedule(struct connection *c);
+struct client *client_of(struct worker *w) MUST_USE;	/* made when needed; NULL: no memory */
+void client_leave(struct worker *w);	/* goes when nobody needs it any more */
+void client_wake(struct client *cl);	/* there is a connection */
+void client_rest(struct client *cl);	/* there is none */
+struct http_in *client_take_head(struct client *cl) MUST_USE;	/* NULL: no memory */
+void client_give_head(struct client *cl, struct http_in *h);
 
 #endif

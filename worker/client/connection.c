@@ -2,9 +2,8 @@
  * connection.c - a connection's life, its input and its deadlines.
  *
  * Input moves through one loop, consume(): head, body, wait, next head. It never calls itself:
- * what must go on after a call of the request's own goes on in the connection's turn, which the
- * worker's check handle gives to every connection that asked for one. Deadlines are looked at
- * four times a second for all connections. An idle one holds this struct and nothing else. */
+ * what must go on after a call of the request's own goes on in the connection's turn (client.c),
+ * where deadlines are looked at too. An idle connection holds its struct and nothing else. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -15,13 +14,12 @@
 #include "worker/request.h"
 
 enum {
-	TICK_MS = 250,
-	PENDING_STOP = 65536,			/* bytes kept for later before reading stops */
+	PENDING_STOP = 65536,		/* bytes kept for later before reading stops */
 	PENDING_MAX = PENDING_STOP + WIRE_PLAIN_MAX,
 	LINGER_BYTES = 256 * 1024,
 	LINGER_MS = 2000,
-	DRAIN_GRACE_MS = 1000,			/* what a client may need to send its next request */
-	BODY_RATE_MIN = 512			/* bytes a second, once body_timeout has gone by */
+	DRAIN_GRACE_MS = 1000,		/* what a client may need to send its next request */
+	BODY_RATE_MIN = 512		/* bytes a second, once body_timeout has gone by */
 };
 
 #define TO(s) (1u << (s))
@@ -62,120 +60,12 @@ static const struct snap_settings *settings_of(const struct connection *c)
 	return snap_settings(c->w->snap);
 }
 
-/* ---- what connections share ---- */
-
-static void on_tick(uv_timer_t *t);
-static void on_turn(uv_check_t *h);
-
-static void on_client_closed(uv_handle_t *h)
-{
-	struct client *cl = h->data;
-	if (--cl->open_handles > 0)
-		return;
-	while (cl->n_spare_heads > 0)
-		http_in_free(cl->spare_heads[--cl->n_spare_heads]);
-	wire_room_done(&cl->room);
-	buf_done(&cl->scratch);
-	mem_free(cl);
-}
-
-static void on_awake(uv_idle_t *h)
-{
-	(void)h;
-}
-
-static void adopt(struct client *cl, void *handle)
-{
-	uv_handle_t *h = handle;
-	h->data = cl;
-	cl->open_handles++;
-}
-
-/* The timer runs while there are connections, so these keep a loop alive even when unread. */
-static struct client *client_of(struct worker *w)
-{
-	if (w->client)
-		return w->client;
-	struct client *cl = mem_alloc(sizeof *cl);
-	if (!cl)
-		return NULL;
-	cl->w = w;
-	cl->turns_end = &cl->turns;
-	wire_room_init(&cl->room);
-	buf_init(&cl->scratch, 2 * HTTP_HEAD_BYTES_MAX);
-	uv_timer_init(w->loop, &cl->tick);
-	uv_check_init(w->loop, &cl->turn);
-	uv_idle_init(w->loop, &cl->awake);
-	adopt(cl, &cl->tick);
-	adopt(cl, &cl->turn);
-	adopt(cl, &cl->awake);
-	uv_check_start(&cl->turn, on_turn);
-	uv_unref((uv_handle_t *)&cl->turn);
-	w->client = cl;
-	return cl;
-}
-
-/* The last connection of a worker that accepts no more turns off the light. */
-static void leave_client(struct worker *w)
-{
-	struct client *cl = w->client;
-	if (!cl || w->n_connections > 0 || w->listeners)
-		return;
-	MUST(!cl->turns);
-	w->client = NULL;
-	uv_close((uv_handle_t *)&cl->tick, on_client_closed);
-	uv_close((uv_handle_t *)&cl->turn, on_client_closed);
-	uv_close((uv_handle_t *)&cl->awake, on_client_closed);
-}
-
-static struct http_in *take_head(struct client *cl)
-{
-	return cl->n_spare_heads > 0 ? cl->spare_heads[--cl->n_spare_heads] : http_in_new();
-}
-
-static void give_head(struct client *cl, struct http_in *h)
-{
-	if (cl->n_spare_heads == COUNT(cl->spare_heads)) {
-		http_in_free(h);
-		return;
-	}
-	http_in_reset(h);
-	cl->spare_heads[cl->n_spare_heads++] = h;
-}
-
-/* ---- turns ---- */
-
-void conn_schedule(struct connection *c)
-{
-	struct client *cl = c->w->client;
-	if (c->is_scheduled || c->state == CONN_CLOSING)
-		return;
-	c->is_scheduled = true;
-	c->next_turn = NULL;
-	*cl->turns_end = c;
-	cl->turns_end = &c->next_turn;
-	uv_idle_start(&cl->awake, on_awake);
-}
-
-static void unschedule(struct connection *c)
-{
-	struct client *cl = c->w->client;
-	struct connection **at = &cl->turns;
-	while (*at && *at != c)
-		at = &(*at)->next_turn;
-	MUST(*at == c);
-	*at = c->next_turn;
-	if (!*at)
-		cl->turns_end = at;
-	c->is_scheduled = false;
-}
-
 /* ---- closing ---- */
 
 static void release_request(struct connection *c)
 {
 	if (c->head)
-		give_head(c->w->client, c->head);
+		client_give_head(c->w->client, c->head);
 	c->head = NULL;
 	buf_done(&c->body);
 	buf_done(&c->held);
@@ -207,17 +97,17 @@ static void on_closed(struct wire *x)
 	struct worker *w = c->w;
 	MUST(c->state == CONN_CLOSING && !c->request);
 	if (c->is_scheduled)
-		unschedule(c);
+		conn_unschedule(c);
 	release_request(c);
 	buf_done(&c->pending);
 	if (c->next)
 		c->next->prev = c->prev;
 	*(c->prev ? &c->prev->next : &w->connections) = c->next;
 	if (--w->n_connections == 0)
-		uv_timer_stop(&w->client->tick);
+		client_rest(w->client);
 	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
 	mem_free(c);
-	leave_client(w);
+	client_leave(w);
 }
 
 /* ---- input ---- */
@@ -254,7 +144,7 @@ static bool consume_idle(struct connection *c)
 {
 	if (c->input.n == 0)
 		return false;
-	c->head = take_head(c->w->client);
+	c->head = client_take_head(c->w->client);
 	if (!c->head) {
 		conn_close(c, false);
 		return false;
@@ -418,7 +308,7 @@ static void finish_answer(struct connection *c)
 	}
 }
 
-static void conn_turn(struct connection *c)
+void conn_turn(struct connection *c)
 {
 	if (c->state == CONN_CLOSING)
 		return;
@@ -433,23 +323,6 @@ static void conn_turn(struct connection *c)
 	}
 	if (c->state != CONN_CLOSING)
 		feed(c, STR_NONE);
-}
-
-/* Turns asked for while this runs come in the next round of the loop. */
-static void on_turn(uv_check_t *h)
-{
-	struct client *cl = h->data;
-	struct connection *c = cl->turns;
-	cl->turns = NULL;
-	cl->turns_end = &cl->turns;
-	while (c) {
-		struct connection *next = c->next_turn;
-		c->is_scheduled = false;
-		conn_turn(c);
-		c = next;
-	}
-	if (!cl->turns)
-		uv_idle_stop(&cl->awake);
 }
 
 /* An answer that is complete may still reach a client that only has stopped sending. */
@@ -550,19 +423,14 @@ static void expire(struct connection *c)
 	}
 }
 
-/* Memory of a connection is freed in close callbacks only, so the list stands still here. */
-static void on_tick(uv_timer_t *t)
+void conn_look(struct connection *c, uint64_t now_ns)
 {
-	struct client *cl = t->data;
-	uint64_t now_ns = clock_ns();
-	for (struct connection *c = cl->w->connections; c; c = c->next) {
-		if (c->state == CONN_CLOSING)
-			continue;
-		if (is_stuck(c, now_ns))
-			lose(c, true);
-		else if (is_over(c->since_ns, limit_ms(c), now_ns) || is_too_slow(c, now_ns))
-			expire(c);
-	}
+	if (c->state == CONN_CLOSING)
+		return;
+	if (is_stuck(c, now_ns))
+		lose(c, true);
+	else if (is_over(c->since_ns, limit_ms(c), now_ns) || is_too_slow(c, now_ns))
+		expire(c);
 }
 
 /* ---- life ---- */
@@ -576,7 +444,7 @@ static void link_in(struct worker *w, struct connection *c)
 		c->next->prev = c;
 	w->connections = c;
 	if (w->n_connections++ == 0)
-		uv_timer_start(&w->client->tick, on_tick, TICK_MS, TICK_MS);
+		client_wake(w->client);
 	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
 	METRIC_ADD(w->metrics, connections, 1);
 }
@@ -589,7 +457,7 @@ int connection_open(struct worker *w, int fd, struct tls_context *tls, const uin
 	if (!c || (tls && !t)) {
 		mem_free(c);
 		close(fd);
-		leave_client(w);
+		client_leave(w);
 		return -ENOMEM;
 	}
 	c->w = w;
@@ -615,14 +483,18 @@ void connections_drain(struct worker *w)
 	for (struct connection *c = w->connections; c; c = c->next)
 		if (c->state == CONN_IDLE && is_over(c->since_ns, limit_ms(c), now_ns))
 			expire(c);
-	leave_client(w);
+	client_leave(w);
 }
 
 void connections_abort(struct worker *w)
 {
-	for (struct connection *c = w->connections; c; c = c->next)
-		lose(c, conn_is_open(c) || c->state == CONN_ANSWERED);
-	leave_client(w);
+	for (struct connection *c = w->connections; c; c = c->next) {
+		if (c->state == CONN_CLOSING)
+			continue;
+		conn_send_held(c);
+		lose(c, conn_is_open(c) || wire_queued(&c->wire) > 0);
+	}
+	client_leave(w);
 }
 
 unsigned connections_open(const struct worker *w)

@@ -20,12 +20,13 @@ struct worker;
 
 enum { CONN_HIGH_WATER = 65536, CONN_LOW_WATER = 16384 };
 
-/* Listening: takes descriptors already bound and listening, shared with other workers. With tls
- * each connection takes w->tls as it is when it comes, if there is one, so that a reload may
- * replace it. The process must ignore SIGPIPE. 0 or -errno, and then fd is closed. */
+/* Listening: takes descriptors already bound and listening, shared with other workers. tls stays
+ * the caller's and must live as long. The process must ignore SIGPIPE. 0 or -errno, and then fd
+ * is closed. */
 struct listener;
 struct tls_context;			/* from tls.h; NULL: plain */
-int listener_start(struct worker *w, int fd, struct tls_context *tls, struct listener **ret) MUST_USE;
+int listener_start(struct worker *w, int fd, struct tls_context *tls,
+		   struct listener **ret) MUST_USE;
 /* What a listener does with a socket that it has accepted; fd is taken in any case. */
 int connection_open(struct worker *w, int fd, struct tls_context *tls,
 		    const uint8_t address[16]) MUST_USE;
@@ -49,12 +50,13 @@ bool conn_is_tls(const struct connection *c);
 void conn_read_body(struct connection *c, uint64_t max_bytes);
 struct str conn_body(const struct connection *c);	/* whole, until the answer is complete */
 
-/* Slices of the request's head and body stay good until the loop turn after the one in which the
+/* Slices of the request's head and body stay good until control is back in the loop after the
  * answer was completed or request_client_gone() was called. */
 
 /* A whole answer. headers: complete "name: value\r\n" lines, lower-case names; content-length,
  * connection and date are added here, and a line of theirs or a malformed one is left out
- * (http_put_header() in http.h makes good ones). Everything is copied or written before it returns. */
+ * (http_put_header() in http.h makes good ones). Everything is copied or written before it
+ * returns. */
 void conn_reply(struct connection *c, int status, struct str headers, struct str body);
 /* A streamed answer: head (chunked), pieces, end. Each piece is one chunk and one write. */
 void conn_reply_begin(struct connection *c, int status, struct str headers);

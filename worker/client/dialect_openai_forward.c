@@ -41,15 +41,18 @@ static bool ends_with_empty_line(struct str raw)
 static void put_edited(const struct sse_event *ev, const struct json_edit *edits, size_t n,
 		       struct buf *out)
 {
-	bool is_inside = ev->data.p >= ev->raw.p && ev->data.p + ev->data.n <= ev->raw.p + ev->raw.n;
+	struct str raw = ev->raw;
+	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
+	if (str_starts(raw, STR("\xef\xbb\xbf")))
+		raw = str_skip(raw, 3);		/* our heartbeats may have gone out before it */
 	if (n == 0 || is_inside) {
-		size_t before = n ? (size_t)(ev->data.p - ev->raw.p) : ev->raw.n;
-		buf_put(out, str_of(ev->raw.p, before));
+		size_t before = n ? (size_t)(ev->data.p - raw.p) : raw.n;
+		buf_put(out, str_of(raw.p, before));
 		if (n) {
 			json_splice(out, ev->data, edits, n);
-			buf_put(out, str_skip(ev->raw, before + ev->data.n));
+			buf_put(out, str_skip(raw, before + ev->data.n));
 		}
-		if (!ends_with_empty_line(ev->raw))
+		if (!ends_with_empty_line(raw))
 			BUF_PUT_LIT(out, "\n\n");
 		return;
 	}

@@ -12,41 +12,6 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
-/* clang-format off */
-#define REFUSALS(X)                                                                      \
-	X(SYNTAX,           400, "The request is not valid HTTP/1.1.")                   \
-	X(REQUEST_LINE,     400, "The request line is malformed.")                       \
-	X(LINE_END,         400, "A line does not end with CR LF.")                      \
-	X(FOLDED,           400, "Folded header lines are not accepted.")                \
-	X(NAME,             400, "A header name is malformed.")                          \
-	X(VALUE,            400, "A header value holds a control character.")            \
-	X(HOST,             400, "Exactly one valid Host header is required.")           \
-	X(TARGET,           400, "The request target is not acceptable.")                \
-	X(LENGTH,           400, "The Content-Length is malformed.")                     \
-	X(FRAMING,          400, "The framing of the body is ambiguous.")                \
-	X(CHUNK,            400, "The chunked body is malformed.")                       \
-	X(METHOD_CONNECT,   405, "CONNECT is not served here.")                          \
-	X(TARGET_LONG,      414, "The request line is too long.")                        \
-	X(CONTENT_ENCODING, 415, "Encoded request bodies are not accepted.")             \
-	X(EXPECT,           417, "This expectation cannot be met.")                      \
-	X(HEAD_LONG,        431, "The request head is too large.")                       \
-	X(CODING,           501, "Only the chunked transfer coding is understood.")      \
-	X(MEMORY,           503, "Out of memory.")                                       \
-	X(VERSION,          505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
-/* clang-format on */
-
-enum refusal {
-#define X(name, ...) REFUSE_##name,
-	REFUSALS(X)
-#undef X
-	REFUSAL_COUNT
-};
-static const struct http_refusal refusals[REFUSAL_COUNT] = {
-#define X(name, status, message) { status, message },
-	REFUSALS(X)
-#undef X
-};
-
 enum phase {
 	PHASE_HEAD,
 	PHASE_PLAIN,		/* a body counted by Content-Length */
@@ -90,7 +55,7 @@ struct http_in {
 	enum phase phase;
 	enum refusal refusal;
 	bool has_error;			/* a callback refused; refusal says why */
-	bool expects_continue, is_dropped;
+	bool is_dropped;		/* the header under way is left out */
 	struct http_request request;
 	struct buf text;		/* target, names and values, one after the other */
 	struct span target;
@@ -111,11 +76,10 @@ static void enter(struct http_in *h, enum phase next)
 	h->phase = next;
 }
 
-static enum http_in_event refuse(struct http_in *h, enum refusal why)
+static void refuse(struct http_in *h, enum refusal why)
 {
 	h->refusal = why;
 	enter(h, PHASE_REFUSED);
-	return HTTP_IN_REFUSED;
 }
 
 /* From within a callback of llhttp: the first reason counts. */
@@ -125,31 +89,6 @@ static int stop(struct http_in *h, enum refusal why)
 		h->refusal = why;
 	h->has_error = true;
 	return -1;
-}
-
-static bool is_token_byte(unsigned char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-		return true;
-	return c && strchr("!#$%&'*+-.^_`|~", c);
-}
-
-bool http_is_value(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-bool http_is_token(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_token_byte((unsigned char)s.p[i]))
-			return false;
-	return s.n > 0;
 }
 
 /* ---- the head: what llhttp hands over, piece by piece ---- */
@@ -249,147 +188,6 @@ static int on_value_complete(llhttp_t *p)
 	return 0;
 }
 
-/* ---- the whole head: checks in the order of this table ---- */
-
-/* The only header of that name: 1 and *ret, 0 when there is none, -1 when there are several. */
-static int only(const struct http_in *h, const char *name, struct str *ret)
-{
-	int found = 0;
-	for (unsigned i = 0; i < h->request.n_headers; i++) {
-		if (!str_eq_z(h->request.headers[i].name, name))
-			continue;
-		if (found++)
-			return -1;
-		*ret = h->request.headers[i].value;
-	}
-	return found;
-}
-
-static bool is_host(struct str host)
-{
-	for (size_t i = 0; i < host.n; i++) {
-		unsigned char c = (unsigned char)host.p[i];
-		bool is_alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-				(c >= '0' && c <= '9');
-		if (!is_alnum && (c == 0 || !strchr("-._~:[]%!$&'()*+;=", c)))
-			return false;
-	}
-	return host.n > 0;
-}
-
-static int check_version(struct http_in *h)
-{
-	if (!is_version_known(h))		/* HTTP/0.9 has no version to complete */
-		return stop(h, REFUSE_VERSION);
-	h->request.version_minor = h->parser.http_minor;
-	return 0;
-}
-
-static int check_host(struct http_in *h)
-{
-	struct str host;
-	int found = only(h, "host", &host);
-	if (found == 0 && h->request.version_minor == 0)
-		return 0;
-	return found == 1 && is_host(host) ? 0 : stop(h, REFUSE_HOST);
-}
-
-/* Turns "http://host/path" into "/path" where the host is the one in Host; *t becomes empty
- * where that cannot be. */
-static void strip_scheme(const struct http_in *h, struct str *t)
-{
-	struct str rest = STR_NONE, host = STR_NONE;
-	if (str_starts_nocase(*t, STR("http://")))
-		rest = str_skip(*t, 7);
-	else if (str_starts_nocase(*t, STR("https://")))
-		rest = str_skip(*t, 8);
-	size_t n = 0;
-	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
-		n++;
-	*t = str_skip(rest, n);
-	if (n == 0 || only(h, "host", &host) != 1 || !str_eq_nocase(host, str_of(rest.p, n)))
-		*t = STR_NONE;
-	else if (t->n == 0)
-		*t = STR("/");
-}
-
-static int check_target(struct http_in *h)
-{
-	struct http_request *q = &h->request;
-	struct str t = str_of(h->text.p + h->target.at, h->target.n);
-	if (h->parser.method == HTTP_CONNECT)
-		return stop(h, REFUSE_METHOD_CONNECT);
-	for (size_t i = 0; i < t.n; i++)
-		if ((unsigned char)t.p[i] <= 0x20 || (unsigned char)t.p[i] >= 0x7f || t.p[i] == '#')
-			return stop(h, REFUSE_TARGET);
-	bool is_asterisk = str_eq(t, STR("*"));
-	if (is_asterisk && h->parser.method != HTTP_OPTIONS)
-		return stop(h, REFUSE_TARGET);
-	if (!is_asterisk && (t.n == 0 || t.p[0] != '/'))
-		strip_scheme(h, &t);
-	if (!is_asterisk && (t.n == 0 || t.p[0] != '/'))
-		return stop(h, REFUSE_TARGET);
-	q->target = t;
-	q->query = t;
-	q->path = str_cut(&q->query, '?');
-	return 0;
-}
-
-/* RFC 9112, 6.1: any doubt about where the body ends is an attack. */
-static int check_framing(struct http_in *h)
-{
-	struct http_request *q = &h->request;
-	struct str length, coding;
-	int lengths = only(h, "content-length", &length);
-	int codings = only(h, "transfer-encoding", &coding);
-	if (lengths < 0 || codings < 0 || (lengths && codings))
-		return stop(h, REFUSE_FRAMING);
-	if (codings) {
-		if (q->version_minor == 0)
-			return stop(h, REFUSE_FRAMING);
-		if (!str_eq_nocase(coding, STR("chunked")))
-			return stop(h, REFUSE_CODING);
-		q->content_length = UINT64_MAX;
-	} else if (lengths) {
-		if (length.n > 19 || str_read_u64(length, &q->content_length) != 0 ||
-		    q->content_length > INT64_MAX)
-			return stop(h, REFUSE_LENGTH);
-	}
-	q->has_body = q->content_length > 0;
-	bool is_chunked = h->parser.flags & F_CHUNKED;
-	if (is_chunked != (codings > 0) ||
-	    (!is_chunked && h->parser.content_length != q->content_length))
-		return stop(h, REFUSE_FRAMING);		/* llhttp has read it otherwise */
-	return 0;
-}
-
-static int check_expect(struct http_in *h)
-{
-	struct str v;
-	int found = only(h, "expect", &v);
-	if (found == 0)
-		return 0;
-	if (found < 0 || !str_eq_nocase(v, STR("100-continue")))
-		return stop(h, REFUSE_EXPECT);
-	h->expects_continue = h->request.version_minor > 0 && h->request.has_body;
-	return 0;
-}
-
-static int check_encoding(struct http_in *h)
-{
-	for (unsigned i = 0; i < h->request.n_headers; i++) {
-		const struct http_header *f = &h->request.headers[i];
-		if (str_eq_z(f->name, "content-encoding") &&
-		    !str_eq_nocase(f->value, STR("identity")))
-			return stop(h, REFUSE_CONTENT_ENCODING);
-	}
-	return 0;
-}
-
-static int (*const checks[])(struct http_in *h) = {
-	check_version, check_host, check_target, check_framing, check_expect, check_encoding,
-};
-
 /* Only now does the text stand still, so that slices may point into it. */
 static void point_into_text(struct http_in *h)
 {
@@ -401,23 +199,37 @@ static void point_into_text(struct http_in *h)
 	}
 }
 
+/* HTTP/0.9 comes here without on_version_complete(). When llhttp sees another body than we do,
+ * neither is believed. */
+static enum refusal check_head(struct http_in *h)
+{
+	struct http_request *q = &h->request;
+	if (!is_version_known(h))
+		return REFUSE_VERSION;
+	q->version_minor = h->parser.http_minor;
+	q->keep_alive = llhttp_should_keep_alive(&h->parser);
+	point_into_text(h);
+	enum refusal r = http_check_head(q, str_of(h->text.p + h->target.at, h->target.n));
+	bool is_chunked = h->parser.flags & F_CHUNKED;
+	if (r == REFUSE_NOTHING && (is_chunked != (q->content_length == UINT64_MAX) ||
+				    (!is_chunked && q->content_length != h->parser.content_length)))
+		return REFUSE_FRAMING;
+	return r;
+}
+
 static int on_headers_complete(llhttp_t *p)
 {
 	struct http_in *h = p->data;
-	point_into_text(h);
-	for (size_t i = 0; i < COUNT(checks); i++)
-		if (checks[i](h) != 0)
-			return -1;
-	struct http_request *q = &h->request;
-	q->keep_alive = llhttp_should_keep_alive(p);
-	if (!q->has_body) {
+	enum refusal r = check_head(h);
+	if (r != REFUSE_NOTHING)
+		return stop(h, r);
+	h->left = h->request.content_length;
+	if (!h->request.has_body)
 		enter(h, PHASE_END);
-	} else if (q->content_length == UINT64_MAX) {
+	else if (h->left == UINT64_MAX)
 		enter(h, PHASE_CHUNK_LINE);
-	} else {
-		h->left = q->content_length;
+	else
 		enter(h, PHASE_PLAIN);
-	}
 	return HPE_PAUSED;
 }
 
@@ -739,8 +551,8 @@ void http_in_reset(struct http_in *h)
 		buf_done(&h->text);
 	buf_reset(&h->text);
 	h->phase = PHASE_HEAD;
-	h->refusal = REFUSE_SYNTAX;
-	h->has_error = h->expects_continue = h->is_dropped = h->is_in_extension = false;
+	h->refusal = REFUSE_NOTHING;
+	h->has_error = h->is_dropped = h->is_in_extension = false;
 	h->fields = h->digits = h->extension_bytes = 0;
 	h->field_at = h->value_at = 0;
 	h->left = 0;
@@ -761,25 +573,17 @@ const struct http_request *http_in_request(const struct http_in *h)
 
 bool http_in_expects_continue(const struct http_in *h)
 {
-	return h->expects_continue;
+	return h->request.has_body && h->request.version_minor > 0 &&
+	       http_header(&h->request, "expect").p;
 }
 
 const struct http_refusal *http_in_refusal(const struct http_in *h)
 {
 	MUST(h->phase == PHASE_REFUSED);
-	return &refusals[h->refusal];
+	return &http_refusals[h->refusal];
 }
 
 bool http_in_is_head(const struct http_in *h)
 {
 	return str_eq(h->request.method, STR("HEAD"));
-}
-
-struct str http_header(const struct http_request *h, const char *name)
-{
-	struct str wanted = str_z(name);
-	for (unsigned i = 0; i < h->n_headers; i++)
-		if (str_eq(h->headers[i].name, wanted))
-			return h->headers[i].value;
-	return STR_NONE;
 }

@@ -7,7 +7,7 @@
 #ifndef HTTP_IN_H
 #define HTTP_IN_H
 
-#include "worker/client/http.h"
+#include "worker/client/http_check.h"
 
 enum {
 	HTTP_NAME_MAX = 256,		/* bytes of a header's name */
@@ -24,10 +24,6 @@ enum http_in_event {
 	HTTP_IN_END,		/* the request is whole; what is left belongs to the next one */
 	HTTP_IN_REFUSED		/* http_in_refusal(): answer with it and close */
 };
-struct http_refusal {
-	int status;
-	const char *message;	/* plain ASCII without quotes: may stand in JSON as it is */
-};
 
 struct http_in;
 struct http_in *http_in_new(void) MUST_USE;
@@ -36,7 +32,8 @@ void http_in_reset(struct http_in *h);			/* ready for the next request */
 
 /* Takes bytes from the front of *bytes up to the next event. After HTTP_IN_END and
  * HTTP_IN_REFUSED it says the same again and takes nothing, until http_in_reset(). */
-enum http_in_event http_in_next(struct http_in *h, struct str *bytes, struct str *ret_body) MUST_USE;
+enum http_in_event http_in_next(struct http_in *h, struct str *bytes,
+				struct str *ret_body) MUST_USE;
 
 /* After HTTP_IN_HEAD. Slices stay good until http_in_reset(). */
 const struct http_request *http_in_request(const struct http_in *h);
@@ -46,8 +43,5 @@ bool http_in_expects_continue(const struct http_in *h);
 const struct http_refusal *http_in_refusal(const struct http_in *h);
 /* Whether the method is known to be HEAD, also when the head was refused later. */
 bool http_in_is_head(const struct http_in *h);
-/* Whether s may be a header's value (RFC 9110, 5.5), or a token, as a name is (5.6.2). */
-bool http_is_value(struct str s);
-bool http_is_token(struct str s);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-#include "worker/client/http_in.h"
+#include "worker/client/http_check.h"
 
 /* clang-format off */
 static const struct status_row {

@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/client/connection.h"
-#include "worker/client/tls.h"
 #include "worker/worker.h"
 
 enum { ACCEPTS_A_TURN = 16, REST_MS = 100 };
@@ -91,7 +90,7 @@ static void take(struct listener *l, int fd, const union address *a)
 		return;
 	}
 	write_address(address, a);
-	if (connection_open(w, fd, l->tls && w->tls ? w->tls : l->tls, address) != 0)
+	if (connection_open(w, fd, l->tls, address) != 0)
 		METRIC_ADD(w->metrics, connections_refused, 1);
 }
 

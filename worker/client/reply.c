@@ -6,8 +6,6 @@
 #include "common/metrics.h"
 #include "worker/client/conn.h"
 
-enum { COPY_MAX = 4096 };
-
 /* A failed write is told to the request from the loop, not from here. */
 static void send_parts(struct connection *c, const struct str *parts, unsigned n)
 {
@@ -98,10 +96,6 @@ static void send_whole(struct connection *c, int status, struct str headers, str
 	put_head(c, out, status, headers, HTTP_BY_LENGTH, body.n);
 	if (http_in_is_head(c->head) || has_no_body(status))
 		body = STR_NONE;
-	if (body.n <= COPY_MAX) {		/* cheaper than to have the kernel gather */
-		buf_put(out, body);
-		body = STR_NONE;
-	}
 	struct str parts[] = { buf_str(out), body };
 	send_parts(c, parts, COUNT(parts));
 	complete(c);

@@ -30,8 +30,8 @@ void wire_room_done(struct wire_room *room);
 struct wire;
 struct wire_events {
 	void (*on_bytes)(struct wire *x, struct str bytes);	/* gone when it returns */
-	void (*on_end)(struct wire *x, int error);	/* 0: the peer sends no more; -errno: broken */
-	void (*on_written)(struct wire *x);		/* a queued part is out: see wire_queued() */
+	void (*on_end)(struct wire *x, int error);	/* 0: no more will come; -errno: broken */
+	void (*on_written)(struct wire *x);	/* a queued part is out: see wire_queued() */
 	void (*on_closed)(struct wire *x);
 };
 struct wire {
@@ -41,7 +41,7 @@ struct wire {
 	struct wire_room *room;
 	struct tls *tls;			/* NULL: plain */
 	struct buf queue, flight;		/* waiting; being written by `write` */
-	uint64_t sent;				/* bytes given to wire_send() so far, as on the wire */
+	uint64_t sent;				/* bytes for the kernel so far, queued ones too */
 	bool is_writing, is_reading;
 };
 
@@ -49,13 +49,14 @@ struct wire {
 int wire_open(struct wire *x, uv_loop_t *loop, int fd, struct tls *tls, struct wire_room *room,
 	      const struct wire_events *events) MUST_USE;
 void wire_read(struct wire *x, bool wanted);
-/* All parts in one write where the socket takes them. 0, or -errno: the wire is of no more use. */
+/* All parts in one write where the socket takes them. 0, or -errno: the wire is of no more
+ * use. */
 int wire_send(struct wire *x, const struct str *parts, unsigned n) MUST_USE;
 size_t wire_queued(const struct wire *x);
 uint64_t wire_out(const struct wire *x);	/* bytes that the kernel has taken so far */
 /* Tells the peer that no more will come. False: it could not be told at once. */
 bool wire_finish(struct wire *x);
-bool wire_has_input(const struct wire *x);	/* the kernel holds bytes, or an end, not read yet */
+bool wire_has_input(const struct wire *x);	/* bytes, or an end, are here and not read yet */
 /* reset: the peer sees a broken connection and not an end. May be called twice. */
 void wire_close(struct wire *x, bool reset);
 

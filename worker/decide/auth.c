@@ -11,6 +11,15 @@ static struct str after_bearer(struct str v)
 	return str_starts_nocase(v, STR("bearer ")) ? str_trim(str_skip(v, 7)) : STR_NONE;
 }
 
+/* The operator may have written the name in any case. */
+static struct str header_named(const struct http_request *h, struct str name)
+{
+	for (unsigned i = 0; i < h->n_headers; i++)
+		if (str_eq_nocase(h->headers[i].name, name))
+			return h->headers[i].value;
+	return STR_NONE;
+}
+
 /* The first present wins (litellm.md 3.1). .p NULL: no key; .n 0: a malformed one. */
 static struct str find_token(const struct request *r)
 {
@@ -19,7 +28,7 @@ static struct str find_token(const struct request *r)
 	const struct http_request *h = r->http;
 	struct str custom = snap_text(r->snap, snap_settings(r->snap)->key_header), v;
 	if (custom.p) {
-		v = http_header(h, custom.p);
+		v = header_named(h, custom);
 		return v.p && after_bearer(v).p ? after_bearer(v) : v;
 	}
 	v = http_header(h, "x-litellm-api-key");

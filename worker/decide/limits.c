@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/gcra.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/route.h"
 
 enum step route_resolve(struct request *r)
 {
@@ -56,7 +57,7 @@ enum step limits_take(struct request *r)
 	uint64_t now = clock_ns(), wait = 0;
 	if (r->is_admin)
 		return STEP_NEXT;
-	if (!dir_key_may_use(&r->key, r->requested_model))
+	if (!route_may_use(r->snap, &r->key, r->requested_model, r->group))
 		return refuse_model(r);
 	if (!gcra_take(&r->entity->rpm_tat, (struct gcra_limit){ .per_minute = r->key.rpm }, now, 1, &wait))
 		return refuse_rate(r, "requests", r->key.rpm, wait);

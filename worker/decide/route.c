@@ -117,33 +117,45 @@ static void survey_weights(const struct route_query *q, struct survey *s)
 			s->by = weighing_of(d);
 		s->total += weight_of(d, s->by);
 	}
-	if (s->total == 0) {		/* all weights 0: as if none were given */
+	if (s->total == 0) {		/* all weights 0: as if none were given; nobody: still 0 */
 		s->by = BY_NOTHING;
 		s->total = s->count;
 	}
 }
 
+bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
+		   const struct snap_group *g)
+{
+	if (g->alias_of != SNAP_NONE)
+		g = snap_group(s, g->alias_of);
+	return dir_key_may_use(k, name) ||
+	       (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name)));
+}
+
+/* Other workers may put a deployment aside between two looks at it: then the last one that was
+ * well is taken, or nobody. */
 void route_pick(const struct route_query *q, struct route_choice *ret)
 {
 	struct survey s;
 	*ret = (struct route_choice){ .deployment = SNAP_NONE };
 	survey_classes(q, &s);
-	if (s.best == CLASS_OUT) {
+	if (s.best != CLASS_OUT)
+		survey_weights(q, &s);
+	if (s.best == CLASS_OUT || s.total == 0) {
 		ret->wait_ns = s.wait_ns == UINT64_MAX ? NS_PER_S : s.wait_ns;
 		return;
 	}
-	survey_weights(q, &s);
-	uint64_t draw = q->random % s.total;
+	uint64_t draw = q->random % s.total, weight;
+	ret->wait_ns = NS_PER_S;
+	ret->others_well = s.count - 1;
 	for (uint32_t i = 0; i < q->group->members.count; i++) {
 		uint32_t index = snap_member(q->snap, q->group, i);
 		if (!is_in(q, &s, index))
 			continue;
-		uint64_t weight = weight_of(snap_deployment(q->snap, index), s.by);
-		if (draw < weight) {
-			ret->deployment = index;
-			ret->others_well = s.count - 1;
+		ret->deployment = index;
+		weight = weight_of(snap_deployment(q->snap, index), s.by);
+		if (draw < weight)
 			return;
-		}
 		draw -= weight;
 	}
 }

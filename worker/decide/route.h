@@ -5,6 +5,7 @@
 #define ROUTE_H
 
 #include "common/board.h"
+#include "common/directory.h"
 #include "common/snapshot.h"
 #include "worker/llm.h"
 
@@ -24,6 +25,11 @@ struct route_choice {
 	uint32_t others_well;		/* untried deployments that are well, beside this one */
 	uint64_t wait_ns;		/* nobody: until the first cooldown ends */
 };
+/* Whether a key may ask for `name`, which g serves or is: by its own name or, as with LiteLLM,
+ * by that of the group it is an alias of. */
+bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
+		   const struct snap_group *g);
+
 /* simple-shuffle as LiteLLM has it, over deployments that are well; those already tried in this
  * request only when nothing else is left. */
 void route_pick(const struct route_query *q, struct route_choice *ret);

@@ -14,6 +14,7 @@
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
+#include "worker/settle/hold.h"
 
 enum {
 	ERROR_BODY_MAX = 65536,		/* of a provider's error: more is not read */
@@ -166,6 +167,10 @@ static int pass_on(struct attempt *at)
 		r->first_token_wall_ns = clock_wall_ns();
 		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
 	}
+	if (at->answer.tally.is_done && hold_is_strict(r)) {
+		begin_stream(at);
+		return 0;		/* the end waits for the disk: settle/hold.c gives it */
+	}
 	if (at->out.n) {
 		begin_stream(at);
 		conn_reply_piece(r->conn, buf_str(&at->out));
@@ -315,14 +320,15 @@ static void end_stream(struct attempt *at)
 		at->dialect->write_event(&at->answer, &end, &at->out);
 	t->is_done = true;
 	pass_on(at);
-	conn_reply_end(at->r->conn);
+	begin_stream(at);
+	at->r->final_body = at->out;		/* what pass_on() held back, if anything */
+	at->out = (struct buf){ 0 };		/* the request owns it now */
 	answered(at);
 }
 
 static void end_plain(struct attempt *at)
 {
 	struct request *r = at->r;
-	struct buf headers;
 	int err;
 	if (at->is_short) {
 		err = at->dialect->forward_answer(&at->answer, buf_str(&at->body), &at->out);
@@ -343,12 +349,12 @@ static void end_plain(struct attempt *at)
 	r->upstream_ns = clock_ns() - at->started_ns;
 	r->status = 200;
 	r->cost_nano = account_cost(r, &(struct usage){ 0 });
-	buf_init(&headers, 32768);
-	BUF_PUT_LIT(&headers, "content-type: application/json\r\n");
-	buf_put(&headers, at->passed_headers);
-	request_headers(r, &headers, true);
-	conn_reply(r->conn, 200, buf_str(&headers), buf_str(&at->out));
-	buf_done(&headers);
+	buf_init(&r->final_head, 32768);
+	BUF_PUT_LIT(&r->final_head, "content-type: application/json\r\n");
+	buf_put(&r->final_head, at->passed_headers);
+	request_headers(r, &r->final_head, true);
+	r->final_body = at->out;
+	at->out = (struct buf){ 0 };		/* the request owns it now */
 	answered(at);
 }
 

@@ -10,6 +10,7 @@
 #include "worker/exchange/attempt.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
+#include "worker/settle/hold.h"
 
 enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32 };
 
@@ -115,7 +116,8 @@ static bool push_clients(struct exchange *x)
 		const struct json *j = json_at(list, i);
 		struct str name = json_is(j, JSON_OBJECT) ? json_get_str(r->mem, j, "model")
 							  : json_str(r->mem, j);
-		if (name.p && (r->is_admin || dir_key_may_use(&r->key, name)))
+		const struct snap_group *g = name.p ? snap_resolve(r->snap, name) : NULL;
+		if (g && (r->is_admin || route_may_use(r->snap, &r->key, name, g)))
 			push(x, name);
 	}
 	return true;
@@ -298,7 +300,8 @@ void exchange_answered(struct exchange *x)
 	x->attempt = NULL;
 	x->r->outcome = OUTCOME_OK;
 	note(x, NULL);
-	request_end(x->r);
+	x->r->exchange = NULL;
+	hold_finish(x->r);
 }
 
 enum step exchange_start(struct request *r)

@@ -101,11 +101,12 @@ static enum step refuse_budget(struct request *r, enum budget_verdict verdict, i
 			    (double)(left > 0 ? left : 0) / 1e9);
 }
 
-static void append(struct request *r, struct journal_record *rec)
+static uint64_t append(struct request *r, struct journal_record *rec)
 {
 	uint64_t seq = journal_append(r->w->journal, rec);
 	atomic_store_explicit(&r->w->row->journal_last, seq, memory_order_release);
 	flusher_wake(r->w->flusher);
+	return seq;
 }
 
 static void fill(const struct request *r, struct journal_record *rec, enum journal_kind kind)
@@ -146,6 +147,9 @@ enum step account_reserve(struct request *r)
 		return request_fail(r, OUTCOME_MONEY_DOWN, NULL, "spend cannot be recorded: %s",
 				    money_reason_text(down));
 	}
+	if (!flusher_is_well(w->flusher))
+		return request_fail(r, OUTCOME_MONEY_DOWN, NULL, "spend cannot be recorded: %s",
+				    money_reason_text(MONEY_JOURNAL));
 	if (!has_room(w)) {
 		METRIC_ADD(w->metrics, journal_full, 1);
 		return request_fail(r, OUTCOME_OVERLOADED, NULL,
@@ -258,7 +262,7 @@ void account_settle(struct request *r)
 	struct journal_record rec;
 	struct usage u = { 0 };
 	if (!r->has_intent) {
-		if (r->tokens_taken)
+		if (r->tokens_taken && !r->settled_seq)
 			correct_tokens(r, &u);	/* refused after the tokens were taken */
 		return;
 	}
@@ -281,7 +285,7 @@ void account_settle(struct request *r)
 	rec.outcome = (uint16_t)r->outcome;
 	rec.attempts = (uint8_t)(r->attempts > 255 ? 255 : r->attempts);
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
-	append(r, &rec);
+	r->settled_seq = append(r, &rec);
 	r->has_intent = false;
 	budget_settle(r->w->pool, &r->claim, r->cost_nano);
 	r->has_claim = false;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <time.h>
+#include <uv.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -17,18 +18,21 @@ struct flusher {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t dirty;
-	_Atomic bool is_dirty, is_stopping, is_ill;
+	uv_async_t *told;
+	_Atomic bool is_dirty, is_stopping, is_ill, is_awaited;
 };
 
 static void flush(struct flusher *f)
 {
 	uint64_t last = atomic_load_explicit(&f->row->journal_last, memory_order_acquire);
 	atomic_store(&f->is_dirty, false);
-	if (journal_flush(f->j) < 0) {
+	bool is_awaited = atomic_exchange(&f->is_awaited, false);
+	if (journal_flush(f->j) < 0)
 		atomic_store(&f->is_ill, true);
-		return;
-	}
-	atomic_store_explicit(&f->row->journal_flushed, last, memory_order_release);
+	else
+		atomic_store_explicit(&f->row->journal_flushed, last, memory_order_release);
+	if (is_awaited)
+		uv_async_send(f->told);
 }
 
 static void *run(void *data)
@@ -47,13 +51,14 @@ static void *run(void *data)
 	return NULL;
 }
 
-int flusher_start(struct journal *j, struct board_worker *row, struct flusher **ret)
+int flusher_start(struct journal *j, struct board_worker *row, uv_async_t *told, struct flusher **ret)
 {
 	struct flusher *f = mem_alloc(sizeof *f);
 	if (!f)
 		return -ENOMEM;
 	f->j = j;
 	f->row = row;
+	f->told = told;
 	pthread_mutex_init(&f->mutex, NULL);
 	pthread_cond_init(&f->dirty, NULL);
 	int err = pthread_create(&f->thread, NULL, run, f);
@@ -72,6 +77,12 @@ void flusher_wake(struct flusher *f)
 	pthread_mutex_lock(&f->mutex);
 	pthread_cond_signal(&f->dirty);
 	pthread_mutex_unlock(&f->mutex);
+}
+
+void flusher_tell(struct flusher *f)
+{
+	atomic_store(&f->is_awaited, true);
+	flusher_wake(f);
 }
 
 void flusher_stop(struct flusher *f)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""ctables - the project's tables, read from their source text: endpoints, outcomes, metrics, log
+events, commands, directives. For generate.py and tables.py."""
+import re
+
+from source import PRODUCT, ROOT, bare, closing, files, line_of, name, text
+
+_TEXT = r'"((?:[^"\\]|\\.)*)"'
+
+
+def _read(path):
+    return bare(text(ROOT / path), keep_strings=True)
+
+
+def _plain(literals):
+    """Adjacent C strings as one."""
+    return "".join(re.findall(_TEXT, literals)).replace('\\"', '"')
+
+
+def endpoints():
+    """(method, path, flags, dialect, doc), in the table's order."""
+    code = _read("worker/client/endpoint.c")
+    macros = dict(re.findall(r"^#define (\w+) (\(.*)$", code, re.M))
+    for method, path, how, doc in re.findall(r'\{\s*"([A-Z*]+)",\s*"(/[^"]*)",\s*(.*?),\s*"([^"]*)"\s*\}', code, re.S):
+        how = macros.get(how.strip(), how)
+        dialect = re.search(r"&dialect_(\w+)", how)
+        yield method, path, set(re.findall(r"EP_(\w+)", how)), dialect and dialect.group(1), doc
+
+
+def outcomes():
+    """(name, status, old status, type, code, may retry)."""
+    code = _read("worker/outcome.h")
+    row = rf'X\((\w+),\s*(\d+),\s*(\d+),\s*{_TEXT},\s*{_TEXT},\s*(true|false)\)'
+    for found, status, old, kind, word, retry in re.findall(row, code):
+        yield found, int(status), int(old), kind, word, retry == "true"
+
+
+def metrics():
+    """(name, type, help), in the order in which /metrics shows them."""
+    code, page = _read("common/metrics.h"), _read("worker/admin/metrics_text.c")
+    counters, _, histograms = code.partition("METRIC_HISTOGRAMS(X)")
+    for part, kind in ((counters, "counter"), (histograms, "histogram")):
+        for found, doc in re.findall(rf'X\(\w+,\s*"(llmgw_\w+)",\s*{_TEXT}\)', part):
+            yield found, kind, doc
+    for found, doc, kind in re.findall(rf'put_head\(&?\w+,\s*"(llmgw_\w+)",\s*{_TEXT},\s*"(\w+)"', page):
+        yield found, kind, doc
+    for found, doc in re.findall(rf'put_gauge\(\w+,\s*"(llmgw_\w+)",\s*{_TEXT}', page):
+        yield found, "gauge", doc
+    for found, kind, doc in re.findall(rf'\{{\s*"(llmgw_\w+)",\s*"(counter|gauge)",\s*{_TEXT}', page):
+        yield found, kind, doc
+
+
+def events():
+    """name -> {"levels", "who", "fields": {name: kind}, "at": "file:line"}, sorted by name."""
+    found = {}
+    for path in files(*PRODUCT, ends=(".c",)):
+        whole = text(path)
+        code = bare(whole)
+        for m in re.finditer(r"\bLOG\(", code):
+            call = whole[m.start():closing(code, m.end() - 1)]
+            event = re.search(_TEXT, call)
+            if not event:
+                continue
+            row = found.setdefault(event.group(1), {"levels": set(), "who": set(), "fields": {},
+                                                    "at": f"{name(path)}:{line_of(whole, m.start())}"})
+            row["levels"] |= set(re.findall(r"\bLOG_(ERROR|WARN|INFO|DEBUG)\b", call[:event.start()]))
+            row["who"].add("worker" if name(path).startswith("worker/") else "master")
+            for kind, field in re.findall(r'\bF_(STR|Z|INT|MONEY)\("(\w+)"', call):
+                row["fields"].setdefault(field, kind)
+    return dict(sorted(found.items()))
+
+
+def commands():
+    """(words, "POST /path" or None, flags)."""
+    row = r'\{\s*"([a-z][a-z0-9 ]*)",\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_\w+,\s*([^,]+),'
+    for words, method, path, flags in re.findall(row, _read("master/commands.c")):
+        yield words, None if path == "NULL" else f"{method} {path}".replace('"', ""), flags
+
+
+def directives():
+    """(section, name)."""
+    code = re.sub(r"\\\n", "\n", _read("master/config_table.c"))
+    shared = re.findall(r"#define (\w+)\((\w+)\)\s*\n(.*?)\n\n", code, re.S)
+    for macro, argument, body in shared:
+        for section in re.findall(rf'\b{macro}\("(\w+)"\)', code):
+            for found in re.findall(rf'\b(?:D|CHOICE|FLAG)\({argument}, "([^"]+)"', body):
+                yield section, found
+    yield from re.findall(r'\b(?:D|CHOICE|FLAG)\("([^"]+)",\s*"([^"]+)"', code)

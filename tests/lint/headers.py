@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""headers - each header compiles alone and has a guard; each file says what it is for.
+
+A C file begins with an SPDX line and, right behind it, its name and its purpose. Other sources
+begin with an SPDX line within their first three."""
+import concurrent.futures
+import re
+import subprocess
+
+from source import PRODUCT, ROOT, Complaints, files, line_of, name, text
+
+ALONE = ["gcc", "-fsyntax-only", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-I.",
+         "-I/usr/share/include/llhttp", "-include", "/dev/null", "-x", "c"]
+OTHERS = (".py", ".sql", ".S", ".sh")
+_PURPOSE = re.compile(r"/\* SPDX-License-Identifier: MIT\n \* (?P<name>[\w.]+) - [^\n]{10,}")
+
+
+def flags():
+    command = ["pkg-config", "--cflags", "libuv", "libcurl", "yajl", "openssl", "smartcols", "libfyaml"]
+    got = subprocess.run(command, capture_output=True, text=True)
+    return got.stdout.split()
+
+
+def compile_alone(path, extra):
+    got = subprocess.run([*ALONE, *extra, name(path)], cwd=ROOT, capture_output=True, text=True)
+    return path, got.stderr if got.returncode or got.stderr else ""
+
+
+def check_guard(path, whole, out):
+    m = re.search(r"^#ifndef (\w+)\n#define (\w+)\n", whole, re.M)
+    if not m or m.group(1) != m.group(2) or not whole.rstrip().endswith("#endif"):
+        out.add(path, 1, "no include guard around the whole header")
+        return
+    if not m.group(1).endswith(path.stem.upper().replace("-", "_") + "_H"):
+        out.add(path, line_of(whole, m.start()), f"the guard {m.group(1)} is not named after the file")
+
+
+def check_purpose(path, whole, out):
+    m = _PURPOSE.match(whole)
+    if not m:
+        out.add(path, 1, "does not begin with SPDX and 'name - what it is for'")
+    elif m.group("name") != path.name:
+        out.add(path, 2, f"calls itself {m.group('name')}")
+
+
+complaints = Complaints()
+headers = list(files(*PRODUCT, "tests", ends=(".h",)))
+for source in files(*PRODUCT, "tests"):
+    check_purpose(source, text(source), complaints)
+for source in files(*PRODUCT, "tests/lint", "tests/live", "tests/ledger", "sql", ends=OTHERS):
+    if "SPDX-License-Identifier: MIT" not in "".join(text(source).splitlines(True)[:3]):
+        complaints.add(source, 1, "no SPDX line")
+for source in headers:
+    check_guard(source, text(source), complaints)
+product = [h for h in headers if name(h).split("/")[0] in PRODUCT]
+with concurrent.futures.ThreadPoolExecutor() as pool:
+    known = flags()
+    for source, error in pool.map(lambda h: compile_alone(h, known), product):
+        if error:
+            complaints.add(source, 1, "does not compile alone: " + error.strip().splitlines()[0])
+complaints.done()

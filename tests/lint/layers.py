@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""layers - who may include whom.
+
+common/ sees common/; master/ sees common/ and itself; worker/X/ sees common/, the headers that
+stand directly in worker/, and itself. What goes beyond is listed here with its reason; an entry
+that is not needed any more is a complaint too, so that the list stays true."""
+import re
+
+from source import PRODUCT, Complaints, files, line_of, name, text
+
+MAP = "request.c is the map: it calls every stage"
+BOOT = "main.c starts and ends everything"
+MONEY = "an attempt is covered, followed and charged while it runs"
+PARTS = "struct request holds them by value or by type"
+EXCEPTIONS = {
+    ("worker/request.c", "worker/admin/relay.h"): MAP,
+    ("worker/request.c", "worker/client/intake.h"): MAP,
+    ("worker/request.c", "worker/decide/decide.h"): MAP,
+    ("worker/request.c", "worker/exchange/exchange.h"): MAP,
+    ("worker/request.c", "worker/settle/access_log.h"): MAP,
+    ("worker/request.c", "worker/settle/account.h"): MAP,
+    ("worker/request.h", "worker/client/connection.h"): PARTS,
+    ("worker/request.h", "worker/client/dialect.h"): PARTS,
+    ("worker/request.h", "worker/client/endpoint.h"): PARTS,
+    ("worker/main.c", "worker/client/tls.h"): BOOT,
+    ("worker/main.c", "worker/exchange/exchange.h"): BOOT,
+    ("worker/main.c", "worker/exchange/upstream.h"): BOOT,
+    ("worker/main.c", "worker/settle/flusher.h"): BOOT,
+    ("worker/link.c", "worker/admin/relay.h"): "answers of management calls come over the link",
+    ("worker/client/endpoint.c", "worker/admin/admin.h"): "the endpoint table names the gateway's own answers",
+    ("worker/client/endpoint.c", "worker/admin/relay.h"): "the endpoint table names the relay",
+    ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/exchange.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/exchange.c", "worker/decide/route.h"): "each attempt asks the router where to go",
+}
+_INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
+
+
+def may_see(who, what):
+    a, b = who.split("/"), what.split("/")
+    if b[0] == "common":
+        return True
+    if a[0] != b[0]:
+        return False
+    return a[0] != "worker" or len(b) == 2 or (len(a) == 3 and a[1] == b[1])
+
+
+complaints = Complaints()
+used = set()
+for source in files(*PRODUCT):
+    whole = text(source)
+    for m in _INCLUDE.finditer(whole):
+        pair = (name(source), m.group(1))
+        if may_see(*pair):
+            continue
+        if pair in EXCEPTIONS:
+            used.add(pair)
+        else:
+            complaints.add(source, line_of(whole, m.start()), f"may not include {pair[1]} (tests/lint/layers.py)")
+for who, what in sorted(set(EXCEPTIONS) - used):
+    complaints.add("tests/lint/layers.py", 1, f"the exception {who} -> {what} is not needed any more")
+complaints.done()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The steps of tests/run, one after the other; each adds to one sum. A step that cannot be
+counted (a build, a manual page) is one test of its own."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "180"]
+SANITIZE = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_abort=1",
+            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "LLMGW_PATIENCE": "4"}
+total = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def add(name, passed, failed, skipped, began):
+    for key, n in zip(total, (passed, failed, skipped)):
+        total[key] += n
+    print(f"== {name}: {passed} passed, {failed} failed, {skipped} skipped ({time.monotonic() - began:.0f} s)",
+          flush=True)
+
+
+def run(command, env=None, quiet=True, timeout=1800):
+    p = subprocess.run([str(c) for c in command], cwd=TOP, env={**os.environ, **(env or {})}, text=True,
+                       stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
+                       timeout=timeout)
+    return p.returncode, p.stdout or ""
+
+
+def step(name, command, env=None):
+    """One command is one test."""
+    began = time.monotonic()
+    code, out = run(command, env)
+    if code:
+        print(out[-8000:])
+    add(name, code == 0, code != 0, 0, began)
+    return code == 0
+
+
+def build(name, folder, *options, env=None):
+    if not (TOP / folder / "build.ninja").exists():
+        if not step(f"{name}: configure", ["meson", "setup", folder, "-Dwerror=true", *options], env):
+            return False
+    else:
+        run(["meson", "setup", "--reconfigure", folder])
+    return step(f"{name}: build", ["ninja", "-C", folder])
+
+
+def meson_tests(name, folder, suites, env=None):
+    began = time.monotonic()
+    args = [a for s in suites for a in ("--suite", s)]
+    code, out = run(["meson", "test", "-C", folder, "--print-errorlogs", "--timeout-multiplier", "4", *args], env)
+    results = []
+    log = TOP / folder / "meson-logs/testlog.json"
+    if log.exists():
+        results = [json.loads(line)["result"] for line in log.read_text().splitlines()]
+    failed = sum(r not in ("OK", "SKIP", "EXPECTEDFAIL") for r in results)
+    if code and not failed:
+        failed = 1
+    if failed:
+        print(out[-8000:])
+    add(name, results.count("OK"), failed, results.count("SKIP"), began)
+
+
+def pytest(name, build_dir, *args, env=None):
+    began = time.monotonic()
+    report = TOP / build_dir / "pytest.xml"
+    report.unlink(missing_ok=True)
+    code, out = run([*PYTEST, "-n", "2", f"--junitxml={report}", *args],
+                    {"LLMGW_BUILD": str(TOP / build_dir), **(env or {})})
+    if code not in (0, 5):
+        print(out[-12000:])
+    if not report.exists():
+        add(name, 0, 1, 0, began)
+        return
+    s = next(xml.parse(report).getroot().iter("testsuite"))
+    n, bad, skipped = int(s.get("tests")), int(s.get("failures")) + int(s.get("errors")), int(s.get("skipped"))
+    add(name, n - bad - skipped, bad, skipped, began)
+
+
+def counted(name, command, env=None):
+    """A command whose last line is `N passed, N failed[, N skipped]`."""
+    began = time.monotonic()
+    code, out = run(command, env)
+    m = re.search(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", out)
+    p, f, s = (int(x or 0) for x in m.groups()) if m else (0, 1, 0)
+    if code or f:
+        print(out[-8000:])
+    add(name, p, f or (code != 0), s, began)
+
+
+def unit_score():
+    text = (TOP / "packaging/llmgw.service.in").read_text().replace("@sbindir@", "/usr/sbin").replace("@bindir@", "/usr/bin")
+    unit = TOP / "build/llmgw.service.check.service"
+    unit.write_text(text)
+    step("systemd unit scores <= 1.6", ["systemd-analyze", "security", "--offline=true", "--threshold=16", unit])
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--quick", action="store_true")
+    quick = p.parse_args().quick
+    began = time.monotonic()
+    if build("gcc", "build"):
+        meson_tests("unit, corpora, crash tests", "build", ["unit", "fuzz", "shm"])
+        pytest("live", "build", "tests/live")
+    counted("lint", ["/usr/bin/python3", "tests/lint/run"])
+    unit_score()
+    if not quick:
+        if build("sanitizers", "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                 "-Doptimization=1"):
+            meson_tests("unit and corpora under sanitizers", "build-asan", ["unit", "fuzz"], SANITIZE)
+            pytest("live under sanitizers", "build-asan", "tests/live", "-m", "not timing", env=SANITIZE)
+        build("clang", "build-clang", env={"CC": "clang-14"})
+    print(f"== {time.monotonic() - began:.0f} s")
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    sys.exit(1 if total["failed"] or not total["passed"] else 0)
+
+
+if __name__ == "__main__":
+    main()

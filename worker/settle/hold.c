@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * hold.c - see hold.h. */
+#include "worker/settle/hold.h"
+
+#include "worker/settle/account.h"
+#include "worker/settle/flusher.h"
+
+bool hold_is_strict(const struct request *r)
+{
+	return snap_settings(r->snap)->ledger_strict;
+}
+
+static void give(struct request *r)
+{
+	if (!r->conn)
+		return;
+	if (!r->is_streaming) {
+		conn_reply(r->conn, r->status, buf_str(&r->final_head), buf_str(&r->final_body));
+		return;
+	}
+	if (r->final_body.n)
+		conn_reply_piece(r->conn, buf_str(&r->final_body));
+	conn_reply_end(r->conn);
+}
+
+static bool is_on_disk(const struct request *r)
+{
+	return atomic_load_explicit(&r->w->row->journal_flushed, memory_order_acquire) >= r->settled_seq;
+}
+
+void hold_finish(struct request *r)
+{
+	struct worker *w = r->w;
+	if (!hold_is_strict(r)) {
+		give(r);
+		request_end(r);
+		return;
+	}
+	account_settle(r);
+	r->is_held = true;
+	r->next_held = w->held;
+	w->held = r;
+	flusher_tell(w->flusher);
+}
+
+void hold_forget(struct request *r)
+{
+	for (struct request **p = &r->w->held; r->is_held && *p; p = &(*p)->next_held)
+		if (*p == r) {
+			*p = r->next_held;
+			break;
+		}
+	r->is_held = false;
+}
+
+/* The journal cannot be written: what would be acknowledged is not. */
+static void give_nothing(struct request *r)
+{
+	if (r->conn)
+		conn_reply_abort(r->conn);
+	r->outcome = OUTCOME_MONEY_DOWN;
+}
+
+void hold_release(struct worker *w)
+{
+	bool is_well = flusher_is_well(w->flusher);
+	struct request **p = &w->held;
+	while (*p) {
+		struct request *r = *p;
+		if (is_well && !is_on_disk(r)) {
+			p = &r->next_held;
+			continue;
+		}
+		*p = r->next_held;
+		r->is_held = false;
+		if (is_well)
+			give(r);
+		else
+			give_nothing(r);
+		request_end(r);
+		p = &w->held;		/* the list may have changed: begin again */
+	}
+	if (w->held)
+		flusher_tell(w->flusher);
+}
