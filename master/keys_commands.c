@@ -126,6 +126,8 @@ static void answer_key(struct key_call *kc)
 	key_put(&o, &kc->row, keys_spend_of(kc->keys, &kc->row), true);
 	key_put_warnings(&o, kc->change.warnings, kc->change.n_warnings);
 	json_close(&o);
+	if (kc->text.p)
+		mem_wipe((char *)(uintptr_t)kc->text.p, kc->text.n);
 	command_finish(c);
 }
 

@@ -361,8 +361,9 @@ static int add_key(const struct batch *b, struct store_db *db, const struct key_
 	int r = spend_since(db, k->key_id, &since);
 	if (r <= 0)
 		return r;
-	return add_spend(db, k->key_id,
-			 since <= k->first_end_ns ? k->cost : cost_since(b, k->key_id, since),
+	/* A beginning that is yet to come: the clock was set back. Then all counts. */
+	bool is_whole = since <= k->first_end_ns || since > clock_wall_ns();
+	return add_spend(db, k->key_id, is_whole ? k->cost : cost_since(b, k->key_id, since),
 			 k->last_end_ns);
 }
 

@@ -19,7 +19,7 @@
 enum {
 	APPLICATION_ID = 0x6c6c6d67,	/* "llmg": tells our files from others */
 	BUSY_MS = 2000,
-	CHECK_MS = 5000			/* of quick_check: a huge file is not read to its end */
+	CHECK_MS = 2000			/* of quick_check: a huge file is not read to its end */
 };
 
 void store_say(char reterr[256], const char *fmt, ...)

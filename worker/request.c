@@ -81,17 +81,20 @@ static void give_arena(struct worker *w, struct arena *a)
 	}
 }
 
-/* A counter spread over 64 bits by a bijection (splitmix64's), beside 64 random bits of this
- * worker's life: never twice, and not to be guessed from one another in practice. */
-static void make_id(struct worker *w, uint8_t id[16])
+/* A UUID of version 7 (RFC 9562, 5.7): milliseconds first, so that rows of the ledger are
+ * inserted where its index ends; then a counter spread by a bijection (splitmix64's) over what
+ * this worker drew at random. */
+static void make_id(struct worker *w, uint64_t wall_ns, uint8_t id[16])
 {
-	uint64_t x = w->id_low++ + w->id_high;
+	uint64_t ms = wall_ns / NS_PER_MS, x = w->id_low++ + w->id_high;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
 	x ^= x >> 31;
-	memcpy(id, &w->id_high, 8);
+	for (unsigned i = 0; i < 6; i++)
+		id[i] = (uint8_t)(ms >> (40 - 8 * i));
+	id[6] = (uint8_t)(0x70 | (w->id_high >> 56 & 0x0f));
+	id[7] = (uint8_t)(w->id_high >> 48);
 	memcpy(id + 8, &x, 8);
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 }
 
@@ -161,7 +164,7 @@ struct request *request_begin(struct worker *w, struct connection *c, const stru
 	r->outcome = OUTCOME_INTERNAL;
 	r->q.num_retries = -1;
 	memcpy(r->client_ip, conn_address(c), sizeof r->client_ip);
-	make_id(w, r->id);
+	make_id(w, r->start_wall_ns, r->id);
 	link_request(w, r);
 	r->call_id = make_call_id(r);
 	request_resume(r);

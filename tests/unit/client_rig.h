@@ -46,7 +46,7 @@ static inline void answer(struct request *r, int status, struct str body)
 }
 
 /* /plain answers at once, /early too though a body may come, /echo answers its body, /count the
- * size of it, /refuse reads none of it, /late and /stream wait for the test, /none has no memory. */
+ * size of it, /late and /stream wait for the test, /none has no memory. */
 struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
 {
 	struct request *r = mem_alloc(sizeof *r);

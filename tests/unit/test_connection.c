@@ -172,8 +172,9 @@ static void test_refusals(void **state)
 	say_z(&e, "GET /plain HTTP/1.1\r\n\r\n" GET("/plain"));
 	assert_true(heard(&e, "HTTP/1.1 400 Bad Request\r\n"));
 	assert_true(heard(&e, "connection: close\r\n"));
-	assert_true(heard(&e, "{\"error\":{\"message\":\"Exactly one valid Host header is required.\","
-			      "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"400\"}}"));
+	assert_true(heard(&e, "\r\n\r\n{\"error\":{\"message\":"
+			      "\"Exactly one valid Host header is required.\",\"type\":"
+			      "\"invalid_request_error\",\"param\":null,\"code\":\"400\"}}"));
 	assert_true(e.has_end);
 	assert_int_equal(rig.metrics.http_errors, 1);
 	executed("");
@@ -312,7 +313,8 @@ static void test_bad_headers(void **state)
 	(void)state;
 	struct client_end e = dial();
 	did.headers = STR("a: 1\r\nb: x\ny: 1\r\nc: x\ry\r\nd: \x01\r\nContent-Length: 0\r\n"
-			  "transfer-encoding: chunked\r\n: v\r\nno colon\r\nbad name: 1\r\ne: 2\r\nf: 3");
+			  "transfer-encoding: chunked\r\n: v\r\nno colon\r\nbad name: 1\r\n"
+			  "e: 2\r\nf: 3");
 	say_z(&e, GET("/plain"));
 	assert_true(heard(&e, "GMT\r\na: 1\r\ne: 2\r\ncontent-length: 6\r\n\r\n/plain"));
 	hang_up(&e);
@@ -425,8 +427,8 @@ static void scenario(void)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	take_fd(&e, pair[0]);
 	if (connection_open(&rig.w, pair[1], NULL, address) == 0) {
-		say_z(&e, GET("/plain") POST("/echo", "Transfer-Encoding: chunked\r\n") "1\r\nx\r\n");
-		say_z(&e, "0\r\n\r\n" GET("/stream"));
+		say_z(&e, GET("/plain") POST("/echo", "Transfer-Encoding: chunked\r\n"));
+		say_z(&e, "1\r\nx\r\n0\r\n\r\n" GET("/stream"));
 		if (did.open) {
 			conn_reply_piece(did.open->conn, STR("data"));
 			end_stream(conn_reply_end);

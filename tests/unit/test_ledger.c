@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * test_ledger.c - every record once, whoever is killed when; nothing a stranger writes is believed. */
+ * test_ledger.c - every record once, whoever is killed when; nothing a stranger writes is
+ * believed. */
 #include "money_fixture.h"
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 
 #include "common/board.h"
 #include "common/budget.h"
@@ -256,6 +259,17 @@ static void test_requests_of_the_last_period_do_not_count(void **st)
 	fold(w);
 	assert_int_equal(number(w, "SELECT spend FROM keys"), 5);
 	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 9);
+}
+
+static void test_a_clock_set_back_loses_no_spend(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 64);
+	place_exec(&w->p, "UPDATE keys SET spend_since = 9000000000000000000");
+	settle(w, 1, 5);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 5);
 }
 
 /* ---- strangers ---- */
@@ -643,6 +657,67 @@ static void test_reaping_waits_for_the_disk(void **st)
 	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 2001);
 }
 
+enum { CANNOT_MOUNT = 77, MANY = 30000 };
+
+/* A file system of three megabytes, in a name space of its own. */
+static bool mount_small(const char *dir)
+{
+	int flags = CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0);
+	return unshare(flags) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", dir, "tmpfs", 0, "size=3m") == 0;
+}
+
+static void need(bool is_so, int exit_status)
+{
+	if (!is_so)
+		_exit(exit_status);
+}
+
+static void fill_small_disk(struct world *w)
+{
+	struct journal *reader;
+	uint64_t end = clock_ns() + 30 * NS_PER_S;
+	bool was_full = false;
+	char why[256];
+	need(mount_small(w->p.dir), CANNOT_MOUNT);
+	need(store_open(w->p.dir, &w->p.loop, &w->p.store, why) == 0, 2);
+	need(ledger_start(w->p.store, &w->board, &w->p.loop, &w->ledger) == 0, 3);
+	uv_timer_init(&w->p.loop, &w->pulse);
+	uv_timer_start(&w->pulse, on_pulse, 2, 2);
+	w->writer = open_journal(w, SLOT, 0x7000, 32768, &reader);
+	ledger_attach(w->ledger, SLOT, reader);
+	for (uint32_t i = 1; i <= MANY; i++)
+		settle(w, i, 1);
+	while (committed(w) < MANY) {
+		need(clock_ns() < end, 4);
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+		if (was_full || atomic_load(&w->board.head->money_down) != MONEY_DISK_FULL)
+			continue;
+		was_full = true;
+		need(mount("none", w->p.dir, "tmpfs", MS_REMOUNT, "size=64m") == 0, 5);
+	}
+	need(was_full, 6);
+	need(atomic_load(&w->board.head->money_down) == MONEY_OK, 7);
+	need(number(w, "SELECT count(*) FROM spend_logs") == MANY, 8);
+	need(number(w, "SELECT sum(cost) FROM spend_daily") == MANY, 9);
+	_exit(0);
+}
+
+static void test_a_disk_that_is_really_full(void **st)
+{
+	struct world *w = *st;
+	int status;
+	stop_all(w);
+	uv_run(&w->p.loop, UV_RUN_DEFAULT);
+	pid_t pid = fork();
+	if (pid == 0)
+		fill_small_disk(w);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_MOUNT)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 /* Another reason stays: it is not the ledger's to clear. */
 static void test_money_down_of_others_is_left(void **st)
 {
@@ -745,6 +820,7 @@ int main(void)
 		T(test_the_ring_goes_round),
 		T(test_stop_folds_the_rest),
 		T(test_requests_of_the_last_period_do_not_count),
+		T(test_a_clock_set_back_loses_no_spend),
 		T(test_bad_records_are_dropped_and_counted),
 		T(test_odd_records_are_put_right),
 		T(test_a_damaged_record_is_given_up_once_another_follows),
@@ -759,6 +835,7 @@ int main(void)
 		T(test_a_damaged_file_is_put_aside),
 		T(test_full_disk_is_waited_out),
 		T(test_reaping_waits_for_the_disk),
+		T(test_a_disk_that_is_really_full),
 		T(test_money_down_of_others_is_left),
 		T(test_kills_during_recovery),
 		T(test_names_of_deployments),

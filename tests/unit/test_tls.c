@@ -199,7 +199,8 @@ static void test_damage(void **state)
 	SSL_write(p.client, "hello", 5);
 	int n = BIO_read(p.to_server, room, sizeof room);
 	room[n - 1] ^= 1;
-	assert_int_equal(tls_receive(p.server, str_of(room, (size_t)n), &p.plain, &p.wire), -EPROTO);
+	struct str bad = str_of(room, (size_t)n);
+	assert_int_equal(tls_receive(p.server, bad, &p.plain, &p.wire), -EPROTO);
 	assert_int_equal(p.plain.n, 0);
 	assert_true(p.wire.n > 0);		/* the alert */
 	close_pair(&p);

@@ -49,7 +49,7 @@ oai_read_fn oai_read_count;		/* to: uint64_t */
 oai_read_fn oai_read_flag;		/* to: bool */
 oai_read_fn oai_read_object;		/* to: const struct json * */
 oai_read_fn oai_read_messages, oai_read_tools, oai_read_functions, oai_read_tool_choice;
-oai_read_fn oai_read_function_choice, oai_read_format;
+oai_read_fn oai_read_function_choice, oai_read_format, oai_read_parallel;
 oai_read_fn oai_read_inputs;		/* prompt or input: fills q->inputs */
 /* Checked, and kept among the others. */
 oai_read_fn oai_other_flag, oai_other_string, oai_other_number, oai_other_object, oai_other_array;
@@ -63,7 +63,7 @@ struct oai_stream {
 	const char *object;		/* "chat.completion.chunk" */
 	struct str head;		/* what all chunks begin with, up to the choices' "[" */
 	bool has_begun[OAI_CHOICES_MAX], has_finished[OAI_CHOICES_MAX];
-	bool has_calls;			/* a tool was called */
+	bool has_calls[OAI_CHOICES_MAX];	/* a tool was called */
 	bool is_forwarded;		/* the short way: the provider closes its choices */
 	struct openai_reader reader;	/* short way */
 };

@@ -17,6 +17,7 @@ static const struct oai_param params[] = {
 	{ "tool_choice", oai_read_tool_choice, 0 },
 	{ "functions", oai_read_functions, TO(tools) },
 	{ "function_call", oai_read_function_choice, 0 },
+	{ "parallel_tool_calls", oai_read_parallel, TO(parallel_tool_calls) },
 	{ "response_format", oai_read_format, 0 },
 	{ "logprobs", oai_other_flag, 0 },
 	{ "top_logprobs", oai_other_number, 0 },
@@ -118,7 +119,7 @@ static int put_tool_delta(struct dialect_answer *an, struct oai_stream *s,
 	struct str id = is_start ? oai_call_id(an, ev->id, ev->choice, ev->tool) : STR_NONE;
 	if (is_start && !id.p)
 		return -ENOMEM;
-	s->has_calls = true;
+	s->has_calls[ev->choice] = true;
 	open_delta(s, out, ev->choice, ",\"content\":null,");
 	if (an->q->uses_functions) {
 		put_function(&o, "function_call", name, ev->text);
@@ -152,10 +153,15 @@ static void put_finish(struct dialect_answer *an, struct oai_stream *s, unsigned
 /* A choice that the provider left open ends as well. */
 static int end_stream(struct dialect_answer *an, struct oai_stream *s, struct buf *out)
 {
-	enum llm_finish finish = s->has_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
-	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++)
-		if (i == 0 || s->has_begun[i])
-			put_finish(an, s, i, finish, out);
+	bool has_any = s->is_forwarded || an->is_ended;
+	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++) {
+		if (!s->has_begun[i])
+			continue;
+		has_any = true;
+		put_finish(an, s, i, s->has_calls[i] ? FINISH_TOOL_CALLS : FINISH_STOP, out);
+	}
+	if (!has_any)
+		put_finish(an, s, 0, FINISH_STOP, out);
 	return oai_end_stream(an, s, out);
 }
 

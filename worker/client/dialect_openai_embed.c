@@ -11,8 +11,21 @@
 
 enum { DIMENSIONS_MAX = 65536, NUMBER_MAX = 64 };
 
+static int read_encoding(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	struct str *s = to;
+	int err = oai_read_string(r, at, j, s);
+	if (!err && !str_eq(*s, STR("float")) && !str_eq(*s, STR("base64")))
+		return oai_refuse(r, at, "must be \"float\" or \"base64\"");
+	return err;
+}
+
+#define TO(member) offsetof(struct llm_request, member)
+
 static const struct oai_param params[] = {
 	{ "input", oai_read_inputs, 0 },
+	{ "encoding_format", read_encoding, TO(encoding_format) },
+	{ "dimensions", oai_read_count, TO(dimensions) },
 	{ NULL, NULL, 0 },
 };
 

@@ -332,6 +332,8 @@ static int read_said(struct oai_reading *r, const struct place *up, const struct
 	struct list l = { &msg->parts };
 	if (!m->content)
 		return oai_refuse(r, &at, "is missing");
+	if (m->content->type == JSON_ARRAY && !m->content->count)
+		return oai_refuse(r, &at, "must not be empty");
 	return read_content(r, &at, m->content, &l);
 }
 

@@ -184,12 +184,6 @@ static int read_completion_max(struct oai_reading *r, const struct place *at, co
 	return oai_read_count(r, at, j, to);
 }
 
-static int read_parallel(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	r->q->has_parallel_tool_calls = true;
-	return oai_read_flag(r, at, j, to);
-}
-
 static int read_stop(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	struct llm_request *q = r->q;
@@ -221,15 +215,6 @@ static int read_stream_options(struct oai_reading *r, const struct place *at, co
 	int err = oai_read_object(r, at, j, &options);
 	const struct json *usage = err ? NULL : json_get(options, "include_usage");
 	return json_is_given(usage) ? oai_read_flag(r, &in, usage, to) : err;
-}
-
-static int read_encoding(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	struct str *s = to;
-	int err = oai_read_string(r, at, j, s);
-	if (!err && !str_eq(*s, STR("float")) && !str_eq(*s, STR("base64")))
-		return oai_refuse(r, at, "must be \"float\" or \"base64\"");
-	return err;
 }
 
 /* --- prompts and inputs --- */
@@ -358,11 +343,7 @@ static const struct oai_param common[] = {
 	{ "stop", read_stop, 0 },
 	{ "n", read_choices, TO(n) },
 	{ "user", oai_read_string, TO(user) },
-	{ "parallel_tool_calls", read_parallel, TO(parallel_tool_calls) },
 	{ "reasoning_effort", oai_read_string, TO(reasoning_effort) },
-	{ "encoding_format", read_encoding, TO(encoding_format) },
-	{ "dimensions", oai_read_count, TO(dimensions) },
-	{ "suffix", oai_read_string, TO(prompt_suffix) },
 	{ "logit_bias", oai_other_object, 0 },
 	/* LiteLLM's own */
 	{ "metadata", oai_read_object, TO(metadata) },

@@ -8,6 +8,7 @@ static const char object[] = "text_completion";
 
 static const struct oai_param params[] = {
 	{ "prompt", oai_read_inputs, 0 },
+	{ "suffix", oai_read_string, offsetof(struct llm_request, prompt_suffix) },
 	{ "best_of", oai_other_number, 0 },
 	{ "echo", oai_other_flag, 0 },
 	{ "logprobs", oai_other_number, 0 },
@@ -49,9 +50,15 @@ static void put_finish(struct dialect_answer *an, struct oai_stream *s, unsigned
 
 static int end_stream(struct dialect_answer *an, struct oai_stream *s, struct buf *out)
 {
-	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++)
-		if (i == 0 || s->has_begun[i])
-			put_finish(an, s, i, FINISH_STOP, out);
+	bool has_any = s->is_forwarded || an->is_ended;
+	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++) {
+		if (!s->has_begun[i])
+			continue;
+		has_any = true;
+		put_finish(an, s, i, FINISH_STOP, out);
+	}
+	if (!has_any)
+		put_finish(an, s, 0, FINISH_STOP, out);
 	return oai_end_stream(an, s, out);
 }
 

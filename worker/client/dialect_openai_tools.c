@@ -130,6 +130,7 @@ static int read_choice_word(struct oai_reading *r, const struct place *at, const
 	for (size_t i = 0; i < COUNT(choices); i++) {
 		if (str_eq(word, choices[i].name)) {
 			r->q->tool_choice = choices[i].choice;
+			r->q->tool_choice_name = STR_NONE;
 			return 0;
 		}
 	}
@@ -162,11 +163,20 @@ int oai_read_tool_choice(struct oai_reading *r, const struct place *at, const st
 	return read_named(r, &in, function);
 }
 
-/* The old function_call: "auto", "none" or {"name": ...}. */
+int oai_read_parallel(struct oai_reading *r, const struct place *at, const struct json *j,
+		      void *to)
+{
+	r->q->has_parallel_tool_calls = true;
+	return oai_read_flag(r, at, j, to);
+}
+
+/* The old function_call: "auto", "none" or {"name": ...}. The new form wins over it. */
 int oai_read_function_choice(struct oai_reading *r, const struct place *at, const struct json *j,
 			     void *to)
 {
 	(void)to;
+	if (json_is_given(json_get(r->q->root, "tool_choice")))
+		return 0;
 	if (j->type == JSON_STRING)
 		return read_choice_word(r, at, j);
 	if (j->type != JSON_OBJECT)
@@ -191,6 +201,8 @@ static int read_schema(struct oai_reading *r, const struct place *up, const stru
 	if (!err)
 		err = read_member(r, &at, j, "schema", oai_read_object, &schema);
 	q->format = FORMAT_SCHEMA;
+	if (!q->format_name.p)
+		q->format_name = STR("answer");	/* OpenAI wants one */
 	q->format_schema = schema ? schema->raw : STR_NONE;
 	q->prompt_bytes += q->format_schema.n;
 	return err;

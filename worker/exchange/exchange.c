@@ -199,7 +199,7 @@ static void choose(struct exchange *x, struct route_choice *c)
 		.n_tried = x->n_tried,
 		.now_ns = clock_ns(),
 		.tokens = r->tokens_taken,
-		.random = hash_random_u64(),
+		.random = hash_random_below(UINT64_MAX),
 	};
 	route_pick(&q, c);
 }

@@ -148,28 +148,34 @@ static void put_calls(struct json_out *o, const struct llm_part *parts)
 		json_close_array(o);
 }
 
-/* Text goes under the name that the clones know; a signature needs LiteLLM's blocks. */
+/* One plain text goes under the name that the clones know; anything else needs LiteLLM's blocks. */
 static void put_reasoning(struct json_out *o, const struct llm_part *parts)
 {
-	bool has_blocks = false;
+	const struct llm_part *only = NULL;
+	unsigned n = 0;
 	for (const struct llm_part *p = parts; p; p = p->next) {
 		if (p->kind != PART_REASONING)
 			continue;
-		if (!p->signature.p && !has_blocks) {
-			json_put_str(o, "reasoning_content", p->text);
-			return;
-		}
-		if (!has_blocks)
-			json_open_array(o, "thinking_blocks");
-		has_blocks = true;
+		only = p;
+		n++;
+	}
+	if (n == 0)
+		return;
+	if (n == 1 && only->text.p && !only->signature.p) {
+		json_put_str(o, "reasoning_content", only->text);
+		return;
+	}
+	json_open_array(o, "thinking_blocks");
+	for (const struct llm_part *p = parts; p; p = p->next) {
+		if (p->kind != PART_REASONING)
+			continue;
 		json_open(o, NULL);
 		json_put_z(o, "type", "thinking");
 		put_optional(o, "thinking", p->text);
 		put_optional(o, "signature", p->signature);
 		json_close(o);
 	}
-	if (has_blocks)
-		json_close_array(o);
+	json_close_array(o);
 }
 
 static void put_said(struct json_out *o, const struct llm_message *m, const struct llm_part *parts)

@@ -285,6 +285,7 @@ void account_settle(struct request *r)
 	rec.outcome = (uint16_t)r->outcome;
 	rec.attempts = (uint8_t)(r->attempts > 255 ? 255 : r->attempts);
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
+	r->tally.usage = u;		/* what the access log tells */
 	r->settled_seq = append(r, &rec);
 	r->has_intent = false;
 	budget_settle(r->w->pool, &r->claim, r->cost_nano);

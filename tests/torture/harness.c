@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT
+ * harness.c - see harness.h. What the master would refuse to start without is a MUST here. */
+#include "tests/torture/harness.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "tests/torture/provider.h"
+#include "worker/client/connection.h"
+#include "worker/exchange/upstream.h"
+#include "worker/later.h"
+#include "worker/request.h"
+#include "worker/settle/flusher.h"
+#include "worker/settle/hold.h"
+
+enum { SLOT = 3, TURNS_TO_CLOSE = 200, JOURNAL_RECORDS = 4096, RECORDS_A_RUN = 512 };
+
+#define NOW_NS (UINT64_C(1000) * NS_PER_S)
+#define NOW_WALL_NS (UINT64_C(1800000000) * NS_PER_S)
+#define DOLLAR INT64_C(1000000000)
+
+struct snap *worker_snap(struct worker *w)
+{
+	return w->snap;
+}
+
+/* ---- configuration ------------------------------------------------------------------------- */
+
+struct deployment {
+	const char *group, *mock;	/* mock NULL: upstream, `group` is the provider's script */
+	uint32_t order, retries;
+	const char *fallbacks[2];
+	enum provider_family family;
+};
+
+/* Groups of several stand together. */
+static const struct deployment deployments[] = {
+	{ .group = "mock", .mock = "Good day to you, said the mock." },
+	{ .group = "limited", .mock = "litellm.RateLimitError", .fallbacks = { "mock" } },
+	{ .group = "chain", .mock = "litellm.InternalServerError", .fallbacks = { "limited" } },
+	{ .group = "long", .mock = "litellm.ContextWindowExceededError", .fallbacks = { "mock" } },
+	{ .group = "lost", .mock = "litellm.ServiceUnavailableError" },
+	{ .group = "pair", .mock = "litellm.RateLimitError", .order = 1, .retries = 2 },
+	{ .group = "pair", .mock = "The second one speaks.", .order = 2, .retries = 2 },
+	{ .group = "wild/*", .mock = "Anything goes." },
+};
+
+static const struct price price = {
+	.input = 1000000, .output = 3000000, .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
+	.reasoning = PRICE_NONE, .input_above = PRICE_NONE, .output_above = PRICE_NONE,
+	.flags = PRICE_KNOWN,
+};
+
+struct building {
+	struct snap_build *b;
+	uint16_t port;
+	uint32_t row;
+};
+
+static struct snap_str text(struct building *k, const char *z)
+{
+	return snap_build_text(k->b, str_z(z));
+}
+
+static uint32_t put_deployment(struct building *k, const struct deployment *from)
+{
+	char base[128], id[64];
+	bool is_dead = strcmp(from->group, "refused") == 0;
+	snprintf(id, sizeof id, "%s-%u", from->group, k->row);
+	snprintf(base, sizeof base, "http://127.0.0.1:%u/%s", is_dead ? 1 : k->port, from->group);
+	struct snap_deployment d = {
+		.id_hash = hash_stable(str_z(id)) | 1,
+		.id = text(k, id),
+		.group = text(k, from->group),
+		.provider = text(k, from->mock ? "mock" : "openai"),
+		.model = text(k, str_find_char(str_z(from->group), '*') == SIZE_MAX ? "a-model" : "*"),
+		.base = text(k, base),
+		.api_key = text(k, "sk-of-the-provider-0123456789"),
+		.params = text(k, "{\"temperature\":0.5}"),
+		.mock_response = text(k, from->mock),
+		.price = price,
+		.cooldown_ms = UINT64_MAX,
+		.num_retries = from->retries,
+		.order = from->order,
+		.max_output_tokens = 1000,
+		.family = from->mock ? FAMILY_MOCK : from->family,
+		.auth = AUTH_BEARER,
+		.board_row = 1 + k->row++,
+		.flags = DEPLOY_KNOWN_PRICE |
+			 (str_find_char(str_z(from->group), '*') == SIZE_MAX ? 0 : DEPLOY_WILDCARD),
+	};
+	return snap_build_deployment(k->b, &d);
+}
+
+static void put_groups(struct building *k, const struct deployment *list, size_t n)
+{
+	for (size_t i = 0, next; i < n; i = next) {
+		struct str fallbacks[2];
+		uint32_t members[8], n_members = 0;
+		size_t n_fallbacks = 0;
+		struct snap_group g = { .name = text(k, list[i].group), .alias_of = SNAP_NONE };
+		for (next = i; next < n && strcmp(list[i].group, list[next].group) == 0; next++)
+			members[n_members++] = put_deployment(k, &list[next]);
+		while (n_fallbacks < 2 && list[i].fallbacks[n_fallbacks]) {
+			fallbacks[n_fallbacks] = str_z(list[i].fallbacks[n_fallbacks]);
+			n_fallbacks++;
+		}
+		g.fallbacks = snap_build_names(k->b, fallbacks, n_fallbacks);
+		snap_build_group(k->b, &g, members, n_members, STR_NONE);
+	}
+}
+
+/* A group for each script of the provider, and one whose first member fails. */
+static void put_upstreams(struct building *k)
+{
+	struct deployment d = { 0 };
+	for (unsigned i = 0; (d.group = provider_script(i)); i++) {
+		d.family = provider_family_of_script(i);
+		d.fallbacks[0] = strncmp(d.group, "then-", 5) == 0 ? "mock" : NULL;
+		put_groups(k, &d, 1);
+	}
+	d = (struct deployment){ .group = "refused", .fallbacks = { "mock" } };
+	put_groups(k, &d, 1);
+}
+
+static struct snap *make_snap(uint16_t port, bool is_strict)
+{
+	struct building k = { .b = snap_build_new(), .port = port };
+	struct snap_group alias = { .alias_of = SNAP_NONE };
+	struct snap *ret;
+	int fd;
+	MUST(k.b);
+	put_groups(&k, deployments, COUNT(deployments));
+	if (port)
+		put_upstreams(&k);
+	alias.name = text(&k, "alias");
+	snap_build_group(k.b, &alias, NULL, 0, STR("mock"));
+	*snap_build_settings(k.b) = (struct snap_settings){
+		.body_max = 1 << 20, .request_memory_max = 8 << 20,
+		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 60000,
+		.write_timeout_ms = 60000, .connect_timeout_ms = 5000,
+		.first_token_timeout_ms = 60000, .chunk_timeout_ms = 60000, .total_timeout_ms = 600000,
+		.stream_heartbeat_ms = 15000, .cooldown_ms = 5000, .default_max_tokens = 1000,
+		.max_fallbacks = 5, .connections_max = 64, .access_log = 1, .log_level = LOG_DEBUG,
+		.ledger_strict = is_strict, .flags = SET_CALL_ID_IN_ERRORS,
+		.version = text(&k, "1.2.3"),
+		.cors_origins = snap_build_names(k.b, (struct str[]){ STR("https://a.example") }, 1),
+	};
+	MUST(snap_build_seal(k.b, is_strict ? 2 : 1, &fd) == 0);
+	snap_build_free(k.b);
+	MUST(snap_map(fd, &ret) == 0);
+	return ret;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *token;
+	struct dir_key k;
+} keys[] = {				/* the entity is the place in this list */
+	{ KEY_OF_MASTER, { .flags = KEY_ADMIN | KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT } },
+	{ KEY_OF_USER, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1000000 * DOLLAR,
+			 .rpm = 1000000, .tpm = 1000000000, .max_parallel = 100 } },
+	{ KEY_BLOCKED_ONE, { .flags = KEY_ALL_MODELS | KEY_BLOCKED, .max_budget_nano = DIR_NO_LIMIT } },
+	{ KEY_EXPIRED_ONE, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT,
+			     .expires_wall_ns = NOW_WALL_NS - NS_PER_S } },
+	{ KEY_POOR, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1 } },
+	{ KEY_NARROW, { .models = { "mock", 5 }, .max_budget_nano = DIR_NO_LIMIT, .rpm = 1 } },
+};
+
+static void put_keys(struct harness *h)
+{
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		struct dir_key k = keys[i].k;
+		k.hash = hash_sha256(str_z(keys[i].token));
+		k.id = i;
+		k.entity = (uint32_t)i;
+		k.alias = STR("a-key");
+		k.user_id = STR("a-user");
+		k.last4 = STR("sk-...00aa");
+		atomic_store(&h->w.board.entities[i].id, (UINT64_C(1) << 56) | (i + 1));
+		MUST(dir_put(h->keys, &k, NOW_NS) == 0);
+	}
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static void on_pulse(uv_timer_t *t)
+{
+	struct harness *h = t->data;
+	h->pulses++;
+}
+
+static void on_flushed(uv_async_t *a)
+{
+	hold_release(a->data);
+}
+
+static void make_journal(struct harness *h)
+{
+	const char *where = getenv("TMPDIR");
+	int fd, copy;
+	snprintf(h->folder, sizeof h->folder, "%.40s/llmgw-XXXXXX", where ? where : "/tmp");
+	MUST(mkdtemp(h->folder));
+	h->folder_fd = open(h->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	MUST(h->folder_fd >= 0);
+	MUST(journal_create(h->folder_fd, SLOT, 1, JOURNAL_RECORDS, &fd) == 0);
+	MUST((copy = dup(fd)) >= 0);
+	MUST(journal_map(fd, true, &h->w.journal) == 0 && journal_map(copy, false, &h->reader) == 0);
+	MUST(unlinkat(h->folder_fd, "3-0000000000000001.j", 0) == 0 && rmdir(h->folder) == 0);
+}
+
+static void make_board(struct harness *h)
+{
+	struct worker *w = &h->w;
+	int fd;
+	MUST(board_create(&w->board, &fd) == 0);
+	close(fd);
+	w->slot = SLOT;
+	w->row = &w->board.workers[SLOT];
+	w->metrics = &w->board.metrics[SLOT];
+	atomic_store(&w->row->state, WORKER_READY);
+	w->pool = budget_pool_new(&w->board, SLOT);
+	MUST(w->pool);
+	MUST(dir_create(1000, &h->keys, &fd) == 0);
+	MUST(dir_map(fd, &w->dir) == 0);
+	put_keys(h);
+}
+
+static void make_listener(struct harness *h)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof a;
+	h->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	MUST(h->listen_fd >= 0 && bind(h->listen_fd, (struct sockaddr *)&a, n) == 0);
+	MUST(listen(h->listen_fd, 16) == 0);
+	MUST(getsockname(h->listen_fd, (struct sockaddr *)&a, &n) == 0);
+	h->port = ntohs(a.sin_port);
+}
+
+struct harness *harness_new(uint16_t provider_port)
+{
+	struct harness *h = mem_alloc(sizeof *h);
+	MUST(h);
+	signal(SIGPIPE, SIG_IGN);
+	MUST(hash_init() == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
+	log_start(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_JSON, LOG_DEBUG, "harness", false);
+	clock_set(NOW_NS, NOW_WALL_NS);
+	MUST(uv_loop_init(&h->loop) == 0);
+	h->w.loop = &h->loop;
+	h->w.is_master_gone = true;
+	h->w.id_high = 1;
+	make_board(h);
+	make_journal(h);
+	make_listener(h);
+	h->loose = make_snap(provider_port, false);
+	h->strict = make_snap(provider_port, true);
+	h->w.snap = h->loose;
+	uv_timer_init(&h->loop, &h->pulse);
+	h->pulse.data = h;
+	uv_timer_start(&h->pulse, on_pulse, PULSE_MS, PULSE_MS);
+	uv_async_init(&h->loop, &h->w.flushed, on_flushed);
+	h->w.flushed.data = &h->w;
+	MUST(flusher_start(h->w.journal, h->w.row, &h->w.flushed, &h->w.flusher) == 0);
+	MUST(wheel_new(&h->loop, &h->w.wheel) == 0);
+	return h;
+}
+
+void harness_free(struct harness *h)
+{
+	flusher_stop(h->w.flusher);
+	wheel_close(h->w.wheel);
+	uv_close((uv_handle_t *)&h->w.flushed, NULL);
+	uv_close((uv_handle_t *)&h->pulse, NULL);
+	MUST(uv_run(&h->loop, UV_RUN_DEFAULT) == 0 && uv_loop_close(&h->loop) == 0);
+	snap_unref(h->loose);
+	snap_unref(h->strict);
+	journal_free(h->reader);
+	journal_free(h->w.journal);
+	dir_free(h->w.dir);
+	dir_free(h->keys);
+	budget_pool_free(h->w.pool);
+	board_unmap(&h->w.board);
+	close(h->listen_fd);
+	close(h->folder_fd);
+	mem_free(h);
+	clock_set(0, 0);
+	curl_global_cleanup();
+}
+
+void harness_open(struct harness *h)
+{
+	struct listener *l;
+	int fd = dup(h->listen_fd);
+	h->live = mem_live();
+	MUST(fd >= 0 && listener_start(&h->w, fd, NULL, &l) == 0);
+	MUST(upstream_new(&h->loop, &h->w.upstream) == 0);
+}
+
+const char *harness_close(struct harness *h)
+{
+	struct worker *w = &h->w;
+	listener_stop_all(w);
+	connections_abort(w);
+	if (w->requests)
+		return "a request without a connection";
+	upstream_close(w->upstream);
+	while (w->n_spare)
+		arena_free(w->spare_arenas[--w->n_spare]);
+	for (int i = 0; i < TURNS_TO_CLOSE && (w->client || mem_live() != h->live); i++)
+		harness_spin(h);
+	return w->client ? "the connections' common things are still there"
+	       : mem_live() > h->live ? "memory was not freed"
+	       : mem_live() < h->live ? "memory was freed twice"
+				      : NULL;
+}
+
+void harness_turn(struct harness *h)
+{
+	uv_run(&h->loop, UV_RUN_ONCE);
+}
+
+void harness_spin(struct harness *h)
+{
+	uv_run(&h->loop, UV_RUN_NOWAIT);
+}
+
+bool harness_is_idle(const struct harness *h)
+{
+	return !h->w.requests && h->w.n_connections == 0;
+}
+
+void harness_forget(struct harness *h)
+{
+	struct board *b = &h->w.board;
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		atomic_store(&b->entities[i].rpm_tat, 0);
+		atomic_store(&b->entities[i].tpm_tat, 0);
+	}
+	for (uint32_t i = 0; i < snap_head(h->loose)->deployments.count; i++) {
+		struct board_deployment *d = &b->deployments[snap_deployment(h->loose, i)->board_row];
+		atomic_store(&d->cooldown_until_ns, 0);
+		atomic_store(&d->minute, 0);
+		atomic_store(&d->fails, 0);
+	}
+}
+
+/* ---- what must hold ----------------------------------------------------------------------------- */
+
+/* Each intent has one settlement that costs no more than was set aside. */
+static const char *check_records(const struct journal_record *rec, size_t n, int64_t *ret_costs)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned others = 0;
+		for (size_t j = 0; j < n; j++)
+			if (j != i && memcmp(rec[i].request_id, rec[j].request_id, 16) == 0)
+				others += rec[j].kind == rec[i].kind ? 100
+					  : (rec[i].kind == JOURNAL_INTENT) == (i < j);
+		if (others != 1)
+			return "an intent without exactly one settlement after it";
+		if (rec[i].kind != JOURNAL_SETTLE)
+			continue;
+		if (rec[i].cost_nano < 0 || rec[i].cost_nano > rec[i].reserve_nano)
+			return "a settlement above its reserve";
+		if (rec[i].key_id >= COUNT(keys))
+			return "a settlement of nobody";
+		ret_costs[rec[i].key_id] += rec[i].cost_nano;
+	}
+	return NULL;
+}
+
+static const char *check_journal(struct harness *h, int64_t *ret_costs)
+{
+	static struct journal_record rec[RECORDS_A_RUN];
+	uint64_t last = journal_last(h->w.journal);
+	size_t n = 0;
+	while (h->read < last && n < COUNT(rec)) {
+		if (journal_read(h->reader, ++h->read, &rec[n]) != 0)
+			return "a record that cannot be read";
+		h->intents += rec[n].kind == JOURNAL_INTENT;
+		n++;
+	}
+	if (h->read < last)
+		return "more records than a run may write";
+	atomic_store(&h->w.row->journal_committed, last);
+	return check_records(rec, n, ret_costs);
+}
+
+static const char *check_money(struct harness *h, const int64_t *costs)
+{
+	static int64_t settled_before[COUNT(keys)];
+	for (uint32_t i = 0; i < COUNT(keys); i++) {
+		int64_t settled, reserved;
+		uint32_t parallel;
+		budget_read(&h->w.board, i, &settled, &reserved, &parallel);
+		if (reserved || parallel)
+			return "money or a place still set aside";
+		if (settled - settled_before[i] != costs[i])
+			return "the board's sum is not the journal's";
+		settled_before[i] = settled;
+	}
+	if (budget_pool_left(h->w.pool) != BOARD_SLOTS)
+		return "a slot that nobody gave back";
+	for (uint32_t i = 0; i < BOARD_SLOTS && i <= atomic_load(&h->w.row->slots_high); i++)
+		if (atomic_load(&h->w.board.slots[SLOT * BOARD_SLOTS + i].state) != SLOT_FREE)
+			return "a slot still held";
+	return NULL;
+}
+
+static const char *check_counts(const struct harness *h)
+{
+	const struct worker *w = &h->w;
+	if (atomic_load(&w->row->requests) || atomic_load(&w->row->streams) ||
+	    atomic_load(&w->row->connections))
+		return "the worker's row counts what is over";
+	for (uint32_t i = 0; i < snap_head(h->loose)->deployments.count; i++)
+		if (board_inflight(&w->board, snap_deployment(h->loose, i)->board_row))
+			return "an attempt still counted";
+	if (w->n_requests || w->held || w->relays)
+		return "a list that is not empty";
+	return NULL;
+}
+
+const char *harness_check(struct harness *h)
+{
+	int64_t costs[COUNT(keys)] = { 0 };
+	if (!harness_is_idle(h))
+		return "something is still under way";
+	const char *wrong = check_journal(h, costs);
+	if (!wrong)
+		wrong = check_money(h, costs);
+	return wrong ? wrong : check_counts(h);
+}
+
+/* ---- a client ------------------------------------------------------------------------------------ */
+
+struct client_end *client_end_new(struct harness *h)
+{
+	struct client_end *e = mem_alloc(sizeof *e);
+	MUST(e);
+	e->got = mem_alloc(HEARD_MAX);
+	MUST(e->got);
+	e->h = h;
+	e->fd = -1;
+	return e;
+}
+
+void client_end_free(struct client_end *e)
+{
+	client_end_close(e);
+	mem_free(e->got);
+	mem_free(e);
+}
+
+static int dial(struct harness *h)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(h->port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+	MUST(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	return fd;
+}
+
+static int make_pair(struct harness *h)
+{
+	static const uint8_t address[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 };
+	int pair[2];
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	int err = connection_open(&h->w, pair[1], NULL, address);
+	MUST(err == 0 || err == -ENOMEM);
+	return pair[0];
+}
+
+void client_end_open(struct client_end *e, bool by_listener)
+{
+	MUST(e->fd < 0);
+	e->has_end = false;
+	e->n = e->n_unsent = 0;
+	e->fd = by_listener ? dial(e->h) : make_pair(e->h);
+}
+
+static void send_unsent(struct client_end *e)
+{
+	while (e->n_unsent) {
+		ssize_t n = send(e->fd, e->unsent, e->n_unsent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			n = (ssize_t)e->n_unsent;	/* nobody takes it any more */
+		e->unsent += n;
+		e->n_unsent -= (size_t)n;
+	}
+}
+
+void client_end_say(struct client_end *e, struct str s)
+{
+	MUST(e->fd >= 0 && e->n_unsent == 0);
+	e->unsent = s.p;
+	e->n_unsent = s.n;
+	send_unsent(e);
+}
+
+void client_end_hear(struct client_end *e)
+{
+	if (e->fd < 0)
+		return;
+	send_unsent(e);
+	while (!e->has_end) {
+		MUST(e->n < HEARD_MAX);
+		ssize_t n = recv(e->fd, e->got + e->n, HEARD_MAX - e->n, 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			e->has_end = true;
+		else
+			e->n += (size_t)n;
+	}
+}
+
+void client_end_close(struct client_end *e)
+{
+	if (e->fd >= 0)
+		close(e->fd);
+	e->fd = -1;
+	e->n_unsent = 0;
+}
