@@ -194,3 +194,42 @@ const char *money_reason_text(enum money_reason r)
 	}
 	return "unknown";
 }
+
+/* ---- deployments: open addressing by their hash; rows are never given back ---- */
+
+uint64_t board_deployment_hash(struct str id)
+{
+	return hash_stable(id) | 1;
+}
+
+static uint32_t probe_deployment(const struct board *b, uint64_t id_hash, bool *ret_found)
+{
+	uint32_t at = (uint32_t)(id_hash % BOARD_DEPLOYMENTS);
+	*ret_found = false;
+	for (uint32_t i = 0; i < BOARD_DEPLOYMENTS; i++, at = (at + 1) % BOARD_DEPLOYMENTS) {
+		uint64_t have = atomic_load(&b->deployments[at].id_hash);
+		if (have == id_hash || have == 0) {
+			*ret_found = have == id_hash;
+			return at;
+		}
+	}
+	return UINT32_MAX;
+}
+
+uint32_t board_find_deployment(const struct board *b, uint64_t id_hash)
+{
+	bool found;
+	uint32_t at = probe_deployment(b, id_hash, &found);
+	return found ? at : UINT32_MAX;
+}
+
+int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row)
+{
+	bool found;
+	uint32_t at = probe_deployment(b, id_hash, &found);
+	if (at == UINT32_MAX)
+		return -ENOSPC;
+	atomic_store(&b->deployments[at].id_hash, id_hash);
+	*ret_row = at;
+	return 0;
+}

@@ -138,6 +138,12 @@ int board_create(struct board *ret, int *ret_fd) MUST_USE;
 int board_map(int fd, struct board *ret) MUST_USE;
 void board_unmap(struct board *b);
 
+/* A deployment's row, by its name on the board; UINT32_MAX: it has none. */
+uint32_t board_find_deployment(const struct board *b, uint64_t id_hash);
+/* Its row, or a free one taken for it. 0, or -ENOSPC. The master's. */
+int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
+/* What a deployment is called on the board and in journals: never 0. */
+uint64_t board_deployment_hash(struct str id);
 /* In-flight attempts at a deployment, over the workers that live. */
 uint32_t board_inflight(const struct board *b, uint32_t deployment);
 static inline _Atomic uint16_t *board_inflight_own(const struct board *b, uint32_t worker,

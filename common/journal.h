@@ -24,6 +24,9 @@ enum journal_kind {
 	JOURNAL_SETTLE = 2,		/* over: everything below is final */
 	JOURNAL_KINDS
 };
+enum journal_call {			/* what was asked for; the same numbers in every release */
+	JOURNAL_CALL_OTHER, JOURNAL_CALL_CHAT, JOURNAL_CALL_TEXT, JOURNAL_CALL_EMBED
+};
 enum {					/* flags */
 	JF_STREAM = 1,
 	JF_ESTIMATED = 2,		/* tokens counted by us */
@@ -36,7 +39,7 @@ enum {					/* flags */
 struct journal_record {
 	_Atomic uint64_t seq;		/* stored last; 0 = empty */
 	uint32_t crc;			/* over everything behind it */
-	uint8_t kind, endpoint;		/* enum journal_kind; index in the endpoint table */
+	uint8_t kind, endpoint;		/* enum journal_kind, journal_call */
 	uint16_t status;		/* HTTP status given to the client; 0 = it left before */
 	uint8_t request_id[16];
 	uint64_t key_id;		/* dir_key.id */

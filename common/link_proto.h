@@ -17,6 +17,7 @@ enum link_frame {
 	LINK_SNAPSHOT,		/* u64 generation; fd: the sealed memfd */
 	LINK_DRAIN,		/* u64 milliseconds to finish what runs */
 	LINK_ANSWER,		/* u64 call, u32 status, u8 is_last, str piece */
+	LINK_DIRECTORY,		/* another one from now on, after an upgrade in place; fd: it */
 	/* worker to master */
 	LINK_READY = 32,	/* u64 generation */
 	LINK_ADOPTED,		/* u64 generation, u8 ok */

@@ -27,8 +27,10 @@ static const struct command_arg args_worker[] = {
 	{ "duration", ARG_DURATION, 0, "expires after 30s, 24h, 30d; -1: never" },                \
 	{ "user_id", ARG_STRING, 0, "user it belongs to" },                                       \
 	{ "team_id", ARG_STRING, 0, "team it belongs to" },                                       \
+	{ "organization_id", ARG_STRING, 0, "organization it belongs to" },                       \
+	{ "blocked", ARG_BOOL, 0, "refuse it until it is unblocked" },                            \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
-	{ "soft_budget", ARG_MONEY, 0, "dollars at which a warning is logged" }
+	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
 static const struct command_arg args_key_create[] = {
 	KEY_FIELDS,
 	{ "key", ARG_STRING, 0, "text of the key, beginning with sk-; made at random when missing" },
@@ -84,10 +86,12 @@ static const struct command_arg args_spend_logs[] = {
 	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
 	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ "before", ARG_STRING, 0, "only rows older than this request: the next page" },
+	{ "summarize", ARG_BOOL, 0, "sums by day instead of rows" },
 	{ 0 },
 };
 static const struct command_arg args_spend_report[] = {
-	{ "group_by", ARG_STRING, 0, "key, model or day (day)" },
+	{ "group_by", ARG_STRING, 0, "day, key, model, user, team or provider (day)" },
 	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
 	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
 	{ 0 },

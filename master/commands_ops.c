@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -280,18 +279,12 @@ struct view {				/* a deployment and its row on the board */
 
 static bool view_of(const struct master *m, size_t i, struct view *v)
 {
-	uint64_t want = hash_stable(m->config->models[i].id) | 1;
-	uint32_t at = (uint32_t)(want % BOARD_DEPLOYMENTS);
-	for (uint32_t n = 0; n < BOARD_DEPLOYMENTS; n++, at = (at + 1) % BOARD_DEPLOYMENTS) {
-		uint64_t have = atomic_load(&m->board.deployments[at].id_hash);
-		if (have == 0)
-			return false;
-		if (have == want) {
-			*v = (struct view){ &m->config->models[i], &m->board.deployments[at], at };
-			return true;
-		}
-	}
-	return false;
+	const struct config_model *cm = &m->config->models[i];
+	uint32_t row = board_find_deployment(&m->board, board_deployment_hash(cm->id));
+	if (row == UINT32_MAX)
+		return false;
+	*v = (struct view){ cm, &m->board.deployments[row], row };
+	return true;
 }
 
 static uint64_t cooling_ns(const struct view *v)

@@ -284,7 +284,7 @@ static int load_job(struct store_db *db, void *data)
 {
 	struct keys *k = data;
 	struct arena *a = arena_new(ROW_MEMORY);
-	struct sql *q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys ORDER BY id");
+	struct sql *q = sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED " FROM keys ORDER BY id");
 	int r, err = a ? 0 : -ENOMEM;
 	while (!err && (r = sql_row(q)) != 0)
 		err = r < 0 ? r : load_row(k, q, a);

@@ -466,6 +466,8 @@ bool key_change_sets_period(const struct key_change *ch)
 struct str key_models_flat(struct arena *a, struct str json)
 {
 	struct json_error e;
+	if (str_eq(json, STR("[]")))
+		return STR("");
 	const struct json *list = json_parse(a, json, 0, &e);
 	char *p = arena_alloc(a, json.n + 1), *end = p;
 	if (!json_is(list, JSON_ARRAY) || !p)

@@ -175,6 +175,19 @@ static void undo(struct key_call *kc, int why)
 		on_undone(kc, err);
 }
 
+/* A word that counted against another limit would go on refusing for up to a minute. */
+static void forget_rates(const struct key_call *kc)
+{
+	uint32_t at;
+	if (kc->is_new || !keys_entity_of(kc->keys, kc->row.id, &at))
+		return;
+	struct board_entity *e = &kc->keys->board->entities[at];
+	if (kc->before.rpm_limit != kc->row.rpm_limit)
+		atomic_store(&e->rpm_tat, 0);
+	if (kc->before.tpm_limit != kc->row.tpm_limit)
+		atomic_store(&e->tpm_tat, 0);
+}
+
 static void on_written(void *data, int err)
 {
 	struct key_call *kc = data;
@@ -189,6 +202,7 @@ static void on_written(void *data, int err)
 		undo(kc, err);
 		return;
 	}
+	forget_rates(kc);
 	if (!kc->is_new && key_change_sets_spend(&kc->change))
 		keys_move_settled(kc->keys, kc->row.id, kc->row.spend, true);
 	answer_key(kc);
@@ -404,6 +418,15 @@ static bool take_names(struct delete_call *dc, const char *arg, bool are_aliases
 	return true;
 }
 
+/* Before anything is deleted, so that it is also said. */
+static int reserve_answer(struct delete_call *dc)
+{
+	size_t room = 256;
+	for (size_t i = 0; i < dc->n; i++)
+		room += 8 + 6 * dc->v[i].given.n;
+	return buf_reserve(&dc->c->out, room);
+}
+
 void keys_delete(struct command_call *c)
 {
 	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
@@ -421,7 +444,9 @@ void keys_delete(struct command_call *c)
 			     "say which: keys (texts, hashes, aliases) or key_aliases");
 		return;
 	}
-	int err = store_write(dc->keys->store, delete_job, on_deleted, dc);
+	int err = reserve_answer(dc);
+	if (!err)
+		err = store_write(dc->keys->store, delete_job, on_deleted, dc);
 	if (err)
 		command_fail_store(c, err);
 }

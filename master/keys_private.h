@@ -46,6 +46,11 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" metadata, permissions, extra, max_budget, soft_budget, spend, spend_since,"             \
 	" budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked," \
 	" expires, created_at, created_by, updated_at, updated_by, last_used"
+/* The same places, without what only the commands want to know. */
+#define KEY_COLUMNS_PUBLISHED                                                                     \
+	"id, token_hash, key_name, alias, user_id, team_id, NULL, models, NULL, NULL, NULL, NULL," \
+	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
+	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0"
 /* Reads the row that a query with KEY_COLUMNS stands at. 0 or -ENOMEM. */
 int key_row_read(struct sql *q, struct arena *a, struct key_row *ret) MUST_USE;
 /* -EEXIST: the alias is taken; -EALREADY: the key is. Sets row->id. */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -41,20 +40,6 @@ struct job {				/* one probe, on a thread of the pool */
 	enum probe_status status;
 	char error[ERROR_MAX];
 };
-
-static uint32_t row_of(struct master *m, const struct config_model *cm)
-{
-	uint64_t want = hash_stable(cm->id) | 1;
-	uint32_t at = (uint32_t)(want % BOARD_DEPLOYMENTS);
-	for (uint32_t i = 0; i < BOARD_DEPLOYMENTS; i++, at = (at + 1) % BOARD_DEPLOYMENTS) {
-		uint64_t have = atomic_load(&m->board.deployments[at].id_hash);
-		if (have == want)
-			return at;
-		if (have == 0)
-			break;
-	}
-	return SNAP_NONE;
-}
 
 static size_t discard(char *p, size_t size, size_t n, void *data)
 {
@@ -172,9 +157,9 @@ static bool write_url(const struct config_model *cm, char *url, size_t room)
 static int start_one(struct round *r, const struct config_model *cm)
 {
 	struct master *m = r->p->m;
-	uint32_t row = row_of(m, cm);
+	uint32_t row = board_find_deployment(&m->board, board_deployment_hash(cm->id));
 	struct job *j;
-	if (cm->mock_response.p || !cm->api_base.n || row == SNAP_NONE ||
+	if (cm->mock_response.p || !cm->api_base.n || row == UINT32_MAX ||
 	    r->p->in_flight >= IN_FLIGHT_MAX)
 		return 0;
 	if (!(j = mem_alloc(sizeof *j)))

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/ledger.h"
@@ -51,22 +50,6 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 
 /* ---- deployments ----------------------------------------------------------------------------- */
 
-/* The same id keeps its row; a new one takes a free row. */
-static int board_row(struct board *b, uint64_t id_hash, uint32_t *ret)
-{
-	uint32_t at = (uint32_t)(id_hash % BOARD_DEPLOYMENTS);
-	for (uint32_t i = 0; i < BOARD_DEPLOYMENTS; i++, at = (at + 1) % BOARD_DEPLOYMENTS) {
-		uint64_t have = atomic_load(&b->deployments[at].id_hash);
-		if (have == 0)
-			atomic_store(&b->deployments[at].id_hash, id_hash);
-		if (have == 0 || have == id_hash) {
-			*ret = at;
-			return 0;
-		}
-	}
-	return -ENOSPC;
-}
-
 static struct snap_part put_headers(struct make *k, const struct config_pairs *pairs)
 {
 	struct snap_header list[64];
@@ -95,7 +78,7 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
 {
 	struct snap_deployment d = {
-		.id_hash = hash_stable(cm->id) | 1,
+		.id_hash = board_deployment_hash(cm->id),
 		.weight_milli = cm->weight_milli,
 		.rpm = cm->rpm,
 		.tpm = cm->tpm,
@@ -119,7 +102,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 	if (str_eq(cm->model_name, STR("*")))
 		d.flags |= DEPLOY_DEFAULT;
 	find_price(cm, &d);
-	int err = board_row(&k->m->board, d.id_hash, &d.board_row);
+	int err = board_place_deployment(&k->m->board, d.id_hash, &d.board_row);
 	if (err < 0)
 		return err;
 	*ret = snap_build_deployment(k->b, &d);
@@ -246,7 +229,7 @@ static void name_deployments(struct make *k)
 	}
 	for (size_t i = 0; i < k->c->n_models; i++) {
 		const struct config_model *cm = &k->c->models[i];
-		list[i] = (struct ledger_name){ .id_hash = hash_stable(cm->id) | 1,
+		list[i] = (struct ledger_name){ .id_hash = board_deployment_hash(cm->id),
 						.model_id = cm->id,
 						.model_group = cm->model_name,
 						.provider = cm->provider,

@@ -158,12 +158,26 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
 	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
 	json_put_i64(o, "outcome", sql_get_int(q, OUTCOME));
-	json_put_i64(o, "endpoint", sql_get_int(q, ENDPOINT));
 	json_put_bool(o, "stream", flags & JF_STREAM);
 	json_put_bool(o, "estimated", flags & JF_ESTIMATED);
 	json_put_bool(o, "cut", flags & JF_CUT);
 	json_put_bool(o, "unpriced", flags & JF_UNPRICED);
 	json_close(o);
+}
+
+/* LiteLLM's words. */
+static const char *call_type(int64_t call)
+{
+	switch (call) {
+	case JOURNAL_CALL_CHAT:
+		return "acompletion";
+	case JOURNAL_CALL_TEXT:
+		return "atext_completion";
+	case JOURNAL_CALL_EMBED:
+		return "aembedding";
+	default:
+		return "";
+	}
 }
 
 static void put_row(struct json_out *o, struct sql *q)
@@ -172,6 +186,7 @@ static void put_row(struct json_out *o, struct sql *q)
 	write_uuid(uuid, sql_get_blob(q, REQUEST_ID));
 	json_open(o, NULL);
 	json_put_z(o, "request_id", uuid);
+	json_put_z(o, "call_type", call_type(sql_get_int(q, ENDPOINT)));
 	put_names(o, q);
 	put_times(o, q);
 	json_put_money(o, "spend", sql_get_int(q, COST));

@@ -71,6 +71,7 @@ struct place {
 	bool is_blind;			/* adopted, and its heart beats on another board */
 	bool is_old;			/* to be rolled */
 	bool wants_snapshot_ack, lacks_snapshot;
+	bool lacks_directory;		/* adopted, and knows the keys of the last image only */
 	int replaces;			/* the slot that drains once this one is READY; -1 = none */
 	char last_end[96];
 };
@@ -262,6 +263,11 @@ static void send_snapshot(struct place *p)
 	struct master *m = p->s->m;
 	p->lacks_snapshot =
 		p->link && worker_link_snapshot(p->link, m->generation, m->snapshot_fd) < 0;
+}
+
+static void send_directory(struct place *p)
+{
+	p->lacks_directory = p->link && worker_link_directory(p->link, p->s->m->dir_fd) < 0;
 }
 
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
@@ -484,7 +490,8 @@ static void start_worker(struct supervise *s, unsigned slot, int replaces)
 	struct place *p = &s->place[slot];
 	int journal_fd = -1;
 	p->replaces = replaces;
-	p->is_leaving = p->is_old = p->is_adopted = p->is_blind = p->lacks_snapshot = false;
+	p->is_leaving = p->is_old = p->is_adopted = p->is_blind = false;
+	p->lacks_snapshot = p->lacks_directory = false;
 	p->listen_revision = s->listen_revision;
 	p->aborted_ns = 0;
 	p->started_ns = clock_ns();
@@ -582,7 +589,7 @@ static void worker_ended(struct place *p, int64_t status, int signal)
 		p->restarts++;
 		atomic_fetch_add(&s->m->board.head->worker_restarts, 1);
 	}
-	p->wants_snapshot_ack = p->lacks_snapshot = false;
+	p->wants_snapshot_ack = p->lacks_snapshot = p->lacks_directory = false;
 	p->link = worker_link_free(p->link);
 	p->pid = 0;
 	fold_metrics(p);
@@ -646,6 +653,8 @@ static void watch_drain(struct place *p, uint64_t now)
 		kill(p->pid, SIGKILL);
 	if (p->lacks_snapshot)
 		send_snapshot(p);
+	if (p->lacks_directory)
+		send_directory(p);
 }
 
 static void on_tick(uv_timer_t *t)
@@ -725,6 +734,7 @@ void supervise_stop(struct supervise *s, supervise_done_fn *done, void *data)
 	s->stop_data = data;
 	s->book_until_ns = clock_ns() + BOOK_LIMIT_MS * NS_PER_MS;
 	supervise_drain_adopted(s);
+	listen_close(&s->listen);	/* who comes now is refused, not left waiting */
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		if (p->state == PLACE_WAITING)
@@ -806,6 +816,8 @@ void supervise_adopt(struct supervise *s, const struct supervise_legacy *w)
 	place_enter(p, PLACE_DRAINING);
 	if (w->link_fd >= 0 && worker_link_new(s->m, w->slot, w->link_fd, &p->link) < 0)
 		kill(p->pid, SIGTERM);
+	else if (!p->is_blind)		/* entities are rows of the board */
+		send_directory(p);
 }
 
 /* The new ones serve: the old image's may go. */

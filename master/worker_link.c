@@ -101,6 +101,12 @@ int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapsho
 	return send_now(l, &snapshot_fd, 1);
 }
 
+int worker_link_directory(struct worker_link *l, int dir_fd)
+{
+	frame_begin(&l->frame, LINK_DIRECTORY);
+	return send_now(l, &dir_fd, 1);
+}
+
 int worker_link_hello(struct worker_link *l, const struct listen_set *listen, int dir_fd,
 		      int journal_fd, uint64_t generation, int snapshot_fd)
 {

@@ -16,6 +16,7 @@ bool worker_link_is_quiet(const struct worker_link *l);	/* no call runs, no answ
 int worker_link_hello(struct worker_link *l, const struct listen_set *listen, int dir_fd,
 		      int journal_fd, uint64_t generation, int snapshot_fd) MUST_USE;
 int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd) MUST_USE;
+int worker_link_directory(struct worker_link *l, int dir_fd) MUST_USE;
 void worker_link_drain(struct worker_link *l, uint64_t ms);
 
 /* supervise.c and main.c, told by the link. */

@@ -201,7 +201,8 @@ static uint64_t random_weight(struct str run)
 
 static void end_key_like(struct estimate *e)
 {
-	struct str run = str_of(e->text.p + e->begin, e->at - e->begin);
+	struct str run = str_skip(e->text, e->begin);
+	run.n = e->at - e->begin;
 	uint64_t weight = run.n > RANDOM_MIN ? random_weight(run) : 0;
 	if (weight)
 		e->milli = e->milli_at_begin + weight * run.n;
@@ -284,7 +285,7 @@ static uint64_t medium_worst(const struct llm_part *p)
 {
 	if (p->kind == PART_IMAGE)
 		return is_small(p) ? WORST_SMALL_IMAGE : WORST_IMAGE;
-	return p->data.p ? p->data.n : WORST_MEDIUM;
+	return p->data.p ? p->data.n + 1 : WORST_MEDIUM;
 }
 
 static bool is_medium(const struct llm_part *p)

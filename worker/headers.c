@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * headers.c - the response headers that LiteLLM's clients look for (its names), and CORS. */
 #include "common/clock.h"
+#include "common/gcra.h"
 #include "common/json_write.h"
 #include "worker/request.h"
 
@@ -55,14 +56,27 @@ static void put_cors(struct request *r, struct buf *out)
 	}
 }
 
+static uint64_t left_of(_Atomic uint64_t *tat, uint64_t per_minute)
+{
+	return gcra_left(tat, (struct gcra_limit){ .per_minute = per_minute }, clock_ns());
+}
+
 static void put_key(struct request *r, struct buf *out, bool is_final)
 {
 	if (!r->entity || r->is_admin)
 		return;
-	if (r->key.tpm)
+	if (r->key.tpm) {
 		put_u64(out, "x-litellm-key-tpm-limit", r->key.tpm);
-	if (r->key.rpm)
+		put_u64(out, "x-ratelimit-api_key-limit-tokens", r->key.tpm);
+		put_u64(out, "x-ratelimit-api_key-remaining-tokens",
+			left_of(&r->entity->tpm_tat, r->key.tpm));
+	}
+	if (r->key.rpm) {
 		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
+		put_u64(out, "x-ratelimit-api_key-limit-requests", r->key.rpm);
+		put_u64(out, "x-ratelimit-api_key-remaining-requests",
+			left_of(&r->entity->rpm_tat, r->key.rpm));
+	}
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
 	if (r->has_claim)

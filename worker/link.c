@@ -143,6 +143,24 @@ static void take_generation(struct worker *w, struct frame_in *f, int *fds, unsi
 		LOG(LOG_ERROR, "link.send_failed", F_INT("generation", generation));
 }
 
+/* The master was upgraded in place and publishes keys there now. No request holds a row of the
+ * old one over a turn of the loop. */
+static void take_directory(struct worker *w, struct frame_in *f, int *fds, unsigned n_fds)
+{
+	struct dir *d = NULL;
+	int err = -EPROTO;
+	if (frame_end(f) == 0 && n_fds == 1)
+		err = dir_map(fds[0], &d);
+	else
+		close_all(fds, n_fds);
+	if (err < 0) {
+		LOG(LOG_ERROR, "directory.refused", F_INT("errno", -err));
+		return;
+	}
+	dir_free(w->dir);
+	w->dir = d;
+}
+
 static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsigned n_fds)
 {
 	struct frame_in f;
@@ -154,6 +172,9 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 	switch (f.type) {
 	case LINK_SNAPSHOT:
 		take_generation(w, &f, fds, n_fds);
+		return;
+	case LINK_DIRECTORY:
+		take_directory(w, &f, fds, n_fds);
 		return;
 	case LINK_DRAIN:
 		ms = frame_get_u64(&f);

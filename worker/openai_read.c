@@ -11,7 +11,7 @@
 #include "common/hash.h"
 #include "worker/skim.h"
 
-enum { CALLS_MAX = 512, CHOICES_MAX = 1024 };
+enum { CALLS_MAX = 512, CHOICES_MAX = 2048 };
 
 #define IS(j, name) str_eq((j)->key, STR(name))
 
@@ -36,8 +36,12 @@ struct reading {
 	bool is_whole;
 };
 
+/* Nothing comes after the end, or after an error. */
 static int emit(const struct reading *r, const struct llm_event *ev)
 {
+	if (r->rd->is_ended)
+		return 0;
+	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
 	return r->emit(r->data, ev);
 }
 
@@ -446,9 +450,6 @@ static int read_root(struct reading *r, const struct json *root)
 static int emit_end(const struct reading *r)
 {
 	struct llm_event ev = { .kind = EV_END };
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = true;
 	return emit(r, &ev);
 }
 
@@ -511,19 +512,34 @@ int openai_read_list(struct str body, struct openai_list *ret)
 	return 0;
 }
 
+/* The members of an item, in one pass: it may be long. */
+static bool read_item(struct str item, struct str *ret_vector, uint64_t *ret_index)
+{
+	struct skim s;
+	struct str key, value;
+	*ret_vector = STR_NONE;
+	if (!skim_open(&s, item) || !s.is_object)
+		return false;
+	while (skim_next(&s, &key, &value)) {
+		if (str_eq(key, STR("embedding")))
+			*ret_vector = value;
+		else if (str_eq(key, STR("index")) && str_read_u64(value, ret_index) != 0)
+			return false;
+	}
+	return !s.is_broken && ret_vector->p;
+}
+
 static int emit_vector(const struct reading *r, struct str item, unsigned position)
 {
-	struct llm_event ev = { .kind = EV_VECTOR, .choice = position };
-	struct str vector = skim_get(item, STR("embedding"));
-	struct str index = skim_get(item, STR("index"));
-	uint64_t v;
-	if (index.n && str_read_u64(index, &v) == 0 && v < UINT32_MAX)
-		ev.choice = (unsigned)v;
-	if (vector.n >= 2 && vector.p[0] == '"')
-		vector = str_of(vector.p + 1, vector.n - 2);
-	else if (!vector.n || vector.p[0] != '[')
+	struct llm_event ev = { .kind = EV_VECTOR };
+	uint64_t index = position;
+	if (!read_item(item, &ev.text, &index) || index >= UINT32_MAX)
 		return -EBADMSG;
-	ev.text = vector;
+	ev.choice = (unsigned)index;
+	if (skim_is_base64(ev.text))
+		ev.text = str_of(ev.text.p + 1, ev.text.n - 2);
+	else if (!skim_is_numbers(ev.text))
+		return -EBADMSG;
 	return emit(r, &ev);
 }
 

@@ -179,7 +179,10 @@ void request_body_done(struct request *r)
 void request_body_failed(struct request *r, enum outcome o)
 {
 	request_fail(r, o, NULL, "%s",
-		     o == OUTCOME_TOO_LARGE ? "Request size is too large" : "the body did not come in time");
+		     o == OUTCOME_TOO_LARGE	? "Request size is too large"
+		     : o == OUTCOME_BAD_REQUEST ? "the chunked body is malformed"
+		     : o == OUTCOME_OVERLOADED	? "no memory for the body"
+						: "the body did not come in time");
 	request_end(r);
 }
 
@@ -225,7 +228,8 @@ static void add_error_headers(struct request *r, const struct llm_error *e, stru
 	if (e->retry_after_ms)
 		buf_printf(out, "retry-after: %llu\r\n",
 			   (unsigned long long)((e->retry_after_ms + 999) / 1000));
-	if (r->retries || r->fallbacks)		/* we have tried; a client need not do it again */
+	/* We have tried, or it cannot help: a client need not do it again. */
+	if (r->retries || r->fallbacks || e->outcome == OUTCOME_BUDGET_SPENT)
 		BUF_PUT_LIT(out, "x-should-retry: false\r\n");
 	if (e->outcome == OUTCOME_NO_KEY || e->outcome == OUTCOME_KEY_UNKNOWN)
 		BUF_PUT_LIT(out, "www-authenticate: Bearer\r\n");
@@ -243,6 +247,7 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	buf_init(&body, 65536);
 	d->write_error(&body, e, e->outcome, status, call_id, r->is_streaming);
 	if (r->is_streaming) {
+		account_settle(r);
 		conn_reply_piece(r->conn, buf_str(&body));
 		conn_close_after(r->conn);
 		conn_reply_end(r->conn);
@@ -254,6 +259,7 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	r->status = status;
 	add_error_headers(r, e, &headers);
 	request_headers(r, &headers, true);
+	account_settle(r);	/* before the answer: what is given back may be needed at once */
 	conn_reply(r->conn, status, buf_str(&headers), buf_str(&body));
 	buf_done(&headers);
 	buf_done(&body);

@@ -130,3 +130,39 @@ struct str skim_get(struct str object, struct str key)
 			found = value;
 	return s.is_broken ? STR_NONE : found;
 }
+
+static bool is_all(struct str s, const char *chars)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.p[i] || !strchr(chars, s.p[i]))
+			return false;
+	return true;
+}
+
+bool skim_is_numbers(struct str value)
+{
+	struct skim s;
+	struct str key, number;
+	if (!skim_open(&s, value) || s.is_object)
+		return false;
+	while (skim_next(&s, &key, &number))
+		if (!is_all(number, "0123456789.-eE+"))
+			return false;
+	return !s.is_broken;
+}
+
+static bool is_base64(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+	       c == '/' || c == '=';
+}
+
+bool skim_is_base64(struct str value)
+{
+	if (value.n < 2 || value.p[0] != '"' || value.p[value.n - 1] != '"')
+		return false;
+	for (size_t i = 1; i + 1 < value.n; i++)
+		if (!is_base64(value.p[i]))
+			return false;
+	return true;
+}

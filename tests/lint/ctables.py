@@ -3,18 +3,13 @@
 events, commands, directives. For generate.py and tables.py."""
 import re
 
-from source import PRODUCT, ROOT, bare, closing, files, line_of, name, text
+from source import PRODUCT, ROOT, bare, closing, files, name, text
 
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
 
 
 def _read(path):
     return bare(text(ROOT / path), keep_strings=True)
-
-
-def _plain(literals):
-    """Adjacent C strings as one."""
-    return "".join(re.findall(_TEXT, literals)).replace('\\"', '"')
 
 
 def endpoints():
@@ -51,7 +46,7 @@ def metrics():
 
 
 def events():
-    """name -> {"levels", "who", "fields": {name: kind}, "at": "file:line"}, sorted by name."""
+    """name -> {"levels", "who", "fields": {name: kind}}, sorted by name."""
     found = {}
     for path in files(*PRODUCT, ends=(".c",)):
         whole = text(path)
@@ -61,8 +56,7 @@ def events():
             event = re.search(_TEXT, call)
             if not event:
                 continue
-            row = found.setdefault(event.group(1), {"levels": set(), "who": set(), "fields": {},
-                                                    "at": f"{name(path)}:{line_of(whole, m.start())}"})
+            row = found.setdefault(event.group(1), {"levels": set(), "who": set(), "fields": {}})
             row["levels"] |= set(re.findall(r"\bLOG_(ERROR|WARN|INFO|DEBUG)\b", call[:event.start()]))
             row["who"].add("worker" if name(path).startswith("worker/") else "master")
             for kind, field in re.findall(r'\bF_(STR|Z|INT|MONEY)\("(\w+)"', call):

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""headers - each header compiles alone and has a guard; each file says what it is for.
+"""headers - each header compiles alone and has a guard; each file says what it is for, and its
+folder's README.md names it, and nothing that is not there.
 
 A C file begins with an SPDX line and, right behind it, its name and its purpose. Other sources
-begin with an SPDX line within their first three."""
+have the SPDX line among their first three."""
 import concurrent.futures
+import fnmatch
 import re
 import subprocess
 
@@ -44,6 +46,20 @@ def check_purpose(path, whole, out):
         out.add(path, 2, f"calls itself {m.group('name')}")
 
 
+def check_readme(folder, out):
+    """Names in backticks in the first cell of a table's row, which may end with *."""
+    readme = ROOT / folder / "README.md"
+    cells = re.findall(r"^\| ((?:`[^`]+` ?)+)\|", text(readme), re.M)
+    patterns = [p for cell in cells for p in re.findall(r"`([^`]+)`", cell)]
+    there = [path for path in files(folder, ends=(".c", ".h", ".S"))]
+    for path in there:
+        if not any(fnmatch.fnmatch(path.name, p) for p in patterns):
+            out.add(readme, 1, f"does not name {name(path)}")
+    for p in patterns:
+        if not any(fnmatch.fnmatch(path.name, p) for path in there):
+            out.add(readme, 1, f"names {p}, which is not there")
+
+
 complaints = Complaints()
 headers = list(files(*PRODUCT, "tests", ends=(".h",)))
 for source in files(*PRODUCT, "tests"):
@@ -53,6 +69,8 @@ for source in files(*PRODUCT, "tests/lint", "tests/live", "tests/ledger", "sql",
         complaints.add(source, 1, "no SPDX line")
 for source in headers:
     check_guard(source, text(source), complaints)
+for place in PRODUCT:
+    check_readme(place, complaints)
 product = [h for h in headers if name(h).split("/")[0] in PRODUCT]
 with concurrent.futures.ThreadPoolExecutor() as pool:
     known = flags()

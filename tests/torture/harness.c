@@ -16,7 +16,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "tests/torture/provider.h"
 #include "worker/client/connection.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
@@ -121,20 +120,17 @@ static void put_groups(struct building *k, const struct deployment *list, size_t
 	}
 }
 
-/* A group for each script of the provider, and one whose first member fails. */
-static void put_upstreams(struct building *k)
+static void put_upstreams(struct building *k, const struct harness_upstream *list)
 {
-	struct deployment d = { 0 };
-	for (unsigned i = 0; (d.group = provider_script(i)); i++) {
-		d.family = provider_family_of_script(i);
-		d.fallbacks[0] = strncmp(d.group, "then-", 5) == 0 ? "mock" : NULL;
+	for (; list && list->name; list++) {
+		struct deployment d = { .group = list->name, .family = list->family };
+		if (str_starts(str_z(list->name), STR("then-")))
+			d.fallbacks[0] = "mock";
 		put_groups(k, &d, 1);
 	}
-	d = (struct deployment){ .group = "refused", .fallbacks = { "mock" } };
-	put_groups(k, &d, 1);
 }
 
-static struct snap *make_snap(uint16_t port, bool is_strict)
+static struct snap *make_snap(const struct harness_upstream *upstreams, uint16_t port, bool is_strict)
 {
 	struct building k = { .b = snap_build_new(), .port = port };
 	struct snap_group alias = { .alias_of = SNAP_NONE };
@@ -142,12 +138,11 @@ static struct snap *make_snap(uint16_t port, bool is_strict)
 	int fd;
 	MUST(k.b);
 	put_groups(&k, deployments, COUNT(deployments));
-	if (port)
-		put_upstreams(&k);
+	put_upstreams(&k, upstreams);
 	alias.name = text(&k, "alias");
 	snap_build_group(k.b, &alias, NULL, 0, STR("mock"));
 	*snap_build_settings(k.b) = (struct snap_settings){
-		.body_max = 1 << 20, .request_memory_max = 8 << 20,
+		.body_max = 256 << 10, .request_memory_max = 8 << 20,
 		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 60000,
 		.write_timeout_ms = 60000, .connect_timeout_ms = 5000,
 		.first_token_timeout_ms = 60000, .chunk_timeout_ms = 60000, .total_timeout_ms = 600000,
@@ -168,7 +163,7 @@ static struct snap *make_snap(uint16_t port, bool is_strict)
 static const struct {
 	const char *token;
 	struct dir_key k;
-} keys[] = {				/* the entity is the place in this list */
+} keys[HARNESS_KEYS] = {		/* the entity is the place in this list */
 	{ KEY_OF_MASTER, { .flags = KEY_ADMIN | KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT } },
 	{ KEY_OF_USER, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1000000 * DOLLAR,
 			 .rpm = 1000000, .tpm = 1000000000, .max_parallel = 100 } },
@@ -249,7 +244,7 @@ static void make_listener(struct harness *h)
 	h->port = ntohs(a.sin_port);
 }
 
-struct harness *harness_new(uint16_t provider_port)
+struct harness *harness_new(const struct harness_upstream *upstreams, uint16_t port)
 {
 	struct harness *h = mem_alloc(sizeof *h);
 	MUST(h);
@@ -264,8 +259,8 @@ struct harness *harness_new(uint16_t provider_port)
 	make_board(h);
 	make_journal(h);
 	make_listener(h);
-	h->loose = make_snap(provider_port, false);
-	h->strict = make_snap(provider_port, true);
+	h->loose = make_snap(upstreams, port, false);
+	h->strict = make_snap(upstreams, port, true);
 	h->w.snap = h->loose;
 	uv_timer_init(&h->loop, &h->pulse);
 	h->pulse.data = h;
@@ -399,16 +394,15 @@ static const char *check_journal(struct harness *h, int64_t *ret_costs)
 
 static const char *check_money(struct harness *h, const int64_t *costs)
 {
-	static int64_t settled_before[COUNT(keys)];
 	for (uint32_t i = 0; i < COUNT(keys); i++) {
 		int64_t settled, reserved;
 		uint32_t parallel;
 		budget_read(&h->w.board, i, &settled, &reserved, &parallel);
 		if (reserved || parallel)
 			return "money or a place still set aside";
-		if (settled - settled_before[i] != costs[i])
+		if (settled - h->settled[i] != costs[i])
 			return "the board's sum is not the journal's";
-		settled_before[i] = settled;
+		h->settled[i] = settled;
 	}
 	if (budget_pool_left(h->w.pool) != BOARD_SLOTS)
 		return "a slot that nobody gave back";

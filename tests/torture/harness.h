@@ -16,6 +16,7 @@
 #define KEY_POOR "sk-harness-poor-00000000000d"	/* its budget covers nothing */
 #define KEY_NARROW "sk-harness-narrow-000000000e"	/* one request a minute, model "mock" alone */
 
+enum { HARNESS_KEYS = 6 };
 struct harness {
 	uv_loop_t loop;
 	struct worker w;
@@ -30,11 +31,19 @@ struct harness {
 	uint64_t read;			/* journal records that were looked at */
 	uint64_t live;			/* blocks on the heap before harness_open() */
 	uint64_t intents;		/* seen by harness_check() so far */
+	int64_t settled[HARNESS_KEYS];	/* on the board, at the last harness_check() */
 };
 
-/* provider_port: where upstream deployments are, each under its own path; 0: mock deployments
- * alone. A failure of what is needed here ends the process. */
-struct harness *harness_new(uint16_t provider_port);
+/* A deployment that is not a mock: group and path are its name. Where that begins with "then-"
+ * the group falls back to "mock"; "refused" is where nobody listens. */
+struct harness_upstream {
+	const char *name;		/* NULL ends a list */
+	enum provider_family family;
+};
+
+/* upstreams: NULL, or who answers at that port of the loopback address. A failure of what is
+ * needed here ends the process. */
+struct harness *harness_new(const struct harness_upstream *upstreams, uint16_t port);
 void harness_free(struct harness *h);	/* after harness_close() */
 
 /* The caches of a worker that has just started: listener, upstream connections. */

@@ -762,7 +762,6 @@ static const struct {
 	  "{\"data\":[{\"embedding\":\"AACAPw==\",\"index\":0}]}" },
 	{ &embed_request, "{\"data\":{}}", NULL },
 	{ &embed_request, "{\"object\":\"list\"}", NULL },
-	{ &embed_request, "{\"data\":[{\"index\":0}]}", NULL },
 	{ &embed_request, "[]", NULL },
 };
 

@@ -110,6 +110,7 @@ static int teardown(void **st)
 static void on_answer(struct command_call *c)
 {
 	struct json_error e;
+	mem_fail_at(0);
 	arena_reset(w.mem);
 	w.status = c->status;
 	w.text = arena_dup(w.mem, buf_str(&c->out));
@@ -716,6 +717,47 @@ static void test_a_change_that_cannot_be_published_is_undone(void **st)
 	fail();
 }
 
+/* Each allocation of each command fails once: one answer, and database and directory agree. */
+static void test_no_memory_anywhere(void **st)
+{
+	static const struct {
+		int command;
+		const char *args;
+	} calls[] = {
+		{ CREATE, "{\"models\":[\"m\"],\"tags\":[1],\"odd\":2}" },
+		{ LIST, "{\"return_full_object\":true}" },
+		{ INFO, "{\"key\":\"kept\"}" },
+		{ ROTATE, "{\"key\":\"kept\"}" },
+		{ BLOCK, "{\"key\":\"kept\"}" },
+		{ SPENDERS, "{}" },
+		{ DELETE, "{\"keys\":[\"kept\"]}" },
+	};
+	int answers;
+	(void)st;
+	need(CREATE, "{\"key_alias\":\"kept\"}");
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		w.status = 0;
+		for (uint64_t nth = 1; w.status != 200; nth++) {
+			answers = 0;
+			mem_fail_at(nth);
+			struct command_call *c = command_new(&w.m, &commands[calls[i].command],
+							     str_z(calls[i].args), on_answer, &answers);
+			if (!c)
+				continue;
+			c->is_admin = c->is_viewer = true;
+			command_run(c);
+			store_drain(w.p.store);
+			mem_fail_at(0);
+			assert_int_equal(answers, 1);
+			assert_true(w.status == 200 || w.status >= 500 || w.status == 400 ||
+				    w.status == 413);
+			assert_true(nth < 100);
+		}
+		assert_int_equal(dir_count(w.m.dir),
+				 1 + (uint64_t)place_number(&w.p, "SELECT count(*) FROM keys"));
+	}
+}
+
 static void test_full_disk_is_told(void **st)
 {
 	(void)st;
@@ -755,6 +797,7 @@ int main(void)
 		T(test_the_master_key_changes),
 		T(test_a_key_that_is_now_the_master_stays_the_master),
 		T(test_a_change_that_cannot_be_published_is_undone),
+		T(test_no_memory_anywhere),
 		T(test_full_disk_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

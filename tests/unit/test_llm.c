@@ -222,6 +222,10 @@ static void test_skimming_stops_where_it_breaks(void **state)
 	assert_true(str_eq(skim_get(STR("{\"a\":1,\"b\":[2]}"), STR("b")), STR("[2]")));
 	assert_null(skim_get(STR("{\"a\":1}"), STR("b")).p);
 	assert_null(skim_get(STR("[1]"), STR("")).p);
+	assert_true(skim_is_numbers(STR("[ 1, -2.5e+3 ]")) && skim_is_numbers(STR("[]")));
+	assert_false(skim_is_numbers(STR("[1,\"a\"]")) || skim_is_numbers(STR("[[1]]")) || skim_is_numbers(STR("1")));
+	assert_true(skim_is_base64(STR("\"AB+/=\"")) && skim_is_base64(STR("\"\"")));
+	assert_false(skim_is_base64(STR("\"A\\n\"")) || skim_is_base64(STR("AB")) || skim_is_base64(STR("\"")));
 }
 
 /* --- the provider that answers by itself --- */

@@ -68,6 +68,25 @@ static void put_gauge(struct buf *b, const char *name, const char *help, uint64_
 	buf_printf(b, "%s %llu\n", name, (unsigned long long)v);
 }
 
+/* What requests under way have set aside; nothing when all is idle. */
+static void put_reservations(struct buf *b, const struct board *board)
+{
+	uint64_t held = 0, nano = 0;
+	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
+		const struct board_slot *slots = &board->slots[(size_t)i * BOARD_SLOTS];
+		uint32_t n = atomic_load_explicit(&board->workers[i].slots_high, memory_order_acquire);
+		for (uint32_t at = 0; at < n && at < BOARD_SLOTS; at++) {
+			if (atomic_load_explicit(&slots[at].state, memory_order_acquire) != SLOT_HELD)
+				continue;
+			held++;
+			nano += (uint64_t)atomic_load_explicit(&slots[at].reserve_nano,
+							       memory_order_relaxed);
+		}
+	}
+	put_gauge(b, "llmgw_reservations_open", "Requests that hold money or a parallel place", held);
+	put_gauge(b, "llmgw_reserved_nanodollars", "Set aside for them, in 1e-9 dollars", nano);
+}
+
 static void put_board(struct buf *b, const struct board *board)
 {
 	uint64_t requests = 0, streams = 0, connections = 0;
@@ -170,6 +189,7 @@ int admin_metrics(struct request *r)
 	BUF_PUT_LIT(&text, "llmgw_build_info{version=\"" LLMGW_VERSION "\"} 1\n");
 	put_counters(&text, sum);
 	put_board(&text, &r->w->board);
+	put_reservations(&text, &r->w->board);
 	put_deployments(&text, r);
 	int step = request_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text));
 	buf_done(&text);

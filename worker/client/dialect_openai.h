@@ -56,14 +56,25 @@ oai_read_fn oai_other_flag, oai_other_string, oai_other_number, oai_other_object
 
 /* --- writing answers --- */
 
-enum { OAI_CHOICES_MAX = 128 };
+enum { OAI_CHOICES_MAX = 2048 };	/* prompts x n */
+
+struct oai_choices {			/* a bit for each */
+	uint64_t bits[OAI_CHOICES_MAX / 64];
+};
+static inline bool oai_has(const struct oai_choices *c, unsigned choice)
+{
+	return c->bits[choice / 64] >> (choice % 64) & 1;
+}
+static inline void oai_note(struct oai_choices *c, unsigned choice)
+{
+	c->bits[choice / 64] |= UINT64_C(1) << (choice % 64);
+}
 
 /* The state of a stream, whichever way it takes. */
 struct oai_stream {
 	const char *object;		/* "chat.completion.chunk" */
 	struct str head;		/* what all chunks begin with, up to the choices' "[" */
-	bool has_begun[OAI_CHOICES_MAX], has_finished[OAI_CHOICES_MAX];
-	bool has_calls[OAI_CHOICES_MAX];	/* a tool was called */
+	struct oai_choices begun, finished, called;	/* called: a tool */
 	bool is_forwarded;		/* the short way: the provider closes its choices */
 	struct openai_reader reader;	/* short way */
 };

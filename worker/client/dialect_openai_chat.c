@@ -52,11 +52,11 @@ static void open_delta(struct oai_stream *s, struct buf *out, unsigned choice, c
 {
 	oai_open_chunk(s, out, choice);
 	BUF_PUT_LIT(out, "\"delta\":{");
-	if (!s->has_begun[choice]) {
+	if (!oai_has(&s->begun, choice)) {
 		BUF_PUT_LIT(out, "\"role\":\"assistant\"");
 		buf_put_z(out, more);
 	}
-	s->has_begun[choice] = true;
+	oai_note(&s->begun, choice);
 }
 
 static void close_delta(const struct dialect_answer *an, struct buf *out, const char *finish)
@@ -119,7 +119,7 @@ static int put_tool_delta(struct dialect_answer *an, struct oai_stream *s,
 	struct str id = is_start ? oai_call_id(an, ev->id, ev->choice, ev->tool) : STR_NONE;
 	if (is_start && !id.p)
 		return -ENOMEM;
-	s->has_calls[ev->choice] = true;
+	oai_note(&s->called, ev->choice);
 	open_delta(s, out, ev->choice, ",\"content\":null,");
 	if (an->q->uses_functions) {
 		put_function(&o, "function_call", name, ev->text);
@@ -143,9 +143,9 @@ static int put_tool_delta(struct dialect_answer *an, struct oai_stream *s,
 static void put_finish(struct dialect_answer *an, struct oai_stream *s, unsigned choice,
 		       enum llm_finish finish, struct buf *out)
 {
-	if (s->has_finished[choice])
+	if (oai_has(&s->finished, choice))
 		return;
-	s->has_finished[choice] = true;
+	oai_note(&s->finished, choice);
 	open_delta(s, out, choice, "");
 	close_delta(an, out, oai_finish(an, finish));
 }
@@ -155,10 +155,10 @@ static int end_stream(struct dialect_answer *an, struct oai_stream *s, struct bu
 {
 	bool has_any = s->is_forwarded || an->is_ended;
 	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++) {
-		if (!s->has_begun[i])
+		if (!oai_has(&s->begun, i))
 			continue;
 		has_any = true;
-		put_finish(an, s, i, s->has_calls[i] ? FINISH_TOOL_CALLS : FINISH_STOP, out);
+		put_finish(an, s, i, oai_has(&s->called, i) ? FINISH_TOOL_CALLS : FINISH_STOP, out);
 	}
 	if (!has_any)
 		put_finish(an, s, 0, FINISH_STOP, out);
@@ -207,7 +207,7 @@ static int write_event(struct dialect_answer *an, const struct llm_event *ev, st
 		return err;
 	if (ev->kind == EV_END)
 		return end_stream(an, s, out);
-	return s->has_finished[ev->choice] ? 0 : write_content(an, s, ev, out);
+	return oai_has(&s->finished, ev->choice) ? 0 : write_content(an, s, ev, out);
 }
 
 /* --- plain answers --- */

@@ -166,15 +166,27 @@ static int put_restamped(struct dialect_answer *an, struct str body, struct str 
 	return 0;
 }
 
+/* The vectors themselves are not looked at: there may be millions of numbers. */
 static int forward_list(struct dialect_answer *an, struct str body, struct buf *out)
 {
 	struct openai_reader rd = { .mem = an->mem };
 	struct openai_list list;
+	struct json_error error;
+	struct usage usage;
 	int err = openai_read_list(body, &list);
-	if (!err)
-		err = openai_read_vectors(&rd, body, on_event, an);
-	if (err || an->tally.has_error)
+	if (err)
 		return err;
+	if (list.error.p)
+		return openai_read_vectors(&rd, body, on_event, an);
+	if (!list.data.n || list.data.p[0] != '[')
+		return -EBADMSG;
+	const struct json *u = list.usage.p ? json_parse(an->mem, list.usage, 0, &error) : NULL;
+	if (json_is(u, JSON_OBJECT)) {
+		openai_read_usage(u, &usage);
+		llm_tally_usage(&an->tally, &usage);
+	}
+	an->tally.has_content = list.data.n > 2;
+	an->tally.is_done = true;
 	return put_restamped(an, body, list.model, out);
 }
 

@@ -9,7 +9,7 @@
 
 #include "worker/client/dialect_openai.h"
 
-enum { MESSAGE_MAX = 512, COUNT_MAX = INT32_MAX };
+enum { MESSAGE_MAX = 512, COUNT_MAX = INT32_MAX, N_MAX = 128 };
 
 /* --- refusing --- */
 
@@ -161,8 +161,8 @@ static int read_choices(struct oai_reading *r, const struct place *at, const str
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
-	if (!err && (v < 1 || v > OAI_CHOICES_MAX))
-		return oai_refuse(r, at, "must be between 1 and %d", OAI_CHOICES_MAX);
+	if (!err && (v < 1 || v > N_MAX))
+		return oai_refuse(r, at, "must be between 1 and %d", N_MAX);
 	if (!err)
 		*(uint64_t *)to = v;
 	return err;

@@ -31,7 +31,7 @@ static int read_request(struct arena *a, struct str body, const struct json *roo
 static void put_chunk(struct dialect_answer *an, struct oai_stream *s, unsigned choice,
 		      struct str text, const char *finish, struct buf *out)
 {
-	s->has_begun[choice] = true;
+	oai_note(&s->begun, choice);
 	oai_open_chunk(s, out, choice);
 	BUF_PUT_LIT(out, "\"text\":\"");
 	json_escape(out, text);
@@ -42,9 +42,9 @@ static void put_chunk(struct dialect_answer *an, struct oai_stream *s, unsigned 
 static void put_finish(struct dialect_answer *an, struct oai_stream *s, unsigned choice,
 		       enum llm_finish finish, struct buf *out)
 {
-	if (s->has_finished[choice])
+	if (oai_has(&s->finished, choice))
 		return;
-	s->has_finished[choice] = true;
+	oai_note(&s->finished, choice);
 	put_chunk(an, s, choice, STR(""), llm_finish_name(finish), out);
 }
 
@@ -52,7 +52,7 @@ static int end_stream(struct dialect_answer *an, struct oai_stream *s, struct bu
 {
 	bool has_any = s->is_forwarded || an->is_ended;
 	for (unsigned i = 0; i < OAI_CHOICES_MAX && !s->is_forwarded && !an->is_ended; i++) {
-		if (!s->has_begun[i])
+		if (!oai_has(&s->begun, i))
 			continue;
 		has_any = true;
 		put_finish(an, s, i, FINISH_STOP, out);
@@ -76,10 +76,12 @@ static int write_event(struct dialect_answer *an, const struct llm_event *ev, st
 		return err;
 	if (ev->kind == EV_END)
 		return end_stream(an, s, out);
-	if (ev->kind == EV_TEXT && !s->has_finished[ev->choice])
+	if (ev->kind == EV_TEXT && !oai_has(&s->finished, ev->choice))
 		put_chunk(an, s, ev->choice, ev->text, NULL, out);
 	else if (ev->kind == EV_FINISH)
 		put_finish(an, s, ev->choice, ev->finish, out);
+	else if (ev->kind != EV_START)
+		oai_note(&s->begun, ev->choice);
 	return 0;
 }
 

@@ -301,6 +301,7 @@ void exchange_answered(struct exchange *x)
 	x->r->outcome = OUTCOME_OK;
 	note(x, NULL);
 	x->r->exchange = NULL;
+	account_settle(x->r);		/* first: the client's next request must find it so */
 	hold_finish(x->r);
 }
 

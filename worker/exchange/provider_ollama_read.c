@@ -28,8 +28,12 @@ struct members {			/* of an answer; NULL: not there */
 	const struct json *prompt_count, *count;
 };
 
+/* Nothing comes after the end, or after an error. */
 static int emit(const struct reading *r, const struct llm_event *ev)
 {
+	if (r->rd->is_ended)
+		return 0;
+	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
 	return r->emit(r->data, ev);
 }
 
@@ -139,7 +143,6 @@ static int emit_end(const struct reading *r, const struct members *m)
 	ev.finish = llm_finish_of(ev.native);
 	if (ev.finish != FINISH_LENGTH)
 		ev.finish = r->state->n_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
-	r->rd->is_ended = true;
 	int err = emit(r, &ev);
 	if (!err)
 		err = emit_usage(r, m);
@@ -228,7 +231,7 @@ static int emit_vectors(const struct reading *r, struct str list)
 	if (!skim_open(&s, list) || s.is_object)
 		return -EBADMSG;
 	for (; skim_next(&s, &key, &ev.text); ev.choice++) {
-		int err = ev.text.p[0] == '[' ? emit(r, &ev) : -EBADMSG;
+		int err = skim_is_numbers(ev.text) ? emit(r, &ev) : -EBADMSG;
 		if (err)
 			return err;
 	}

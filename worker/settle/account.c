@@ -13,6 +13,8 @@
 #include "common/gcra.h"
 #include "worker/settle/flusher.h"
 
+enum { EMPTY_EVENTS = 16 };	/* role, usage, end and the like bring no token */
+
 static const struct snap_settings *set_of(const struct request *r)
 {
 	return snap_settings(r->snap);
@@ -20,14 +22,24 @@ static const struct snap_settings *set_of(const struct request *r)
 
 /* ---- how much ------------------------------------------------------------------------------- */
 
-static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
+static uint64_t count_answers(const struct request *r)
 {
 	uint64_t n = r->q.n ? r->q.n : 1;
+	return r->q.kind == LLM_TEXT && r->q.n_inputs > 1 ? n * r->q.n_inputs : n;
+}
+
+/* The longest answers that request or model allow; 0: neither says. */
+static uint64_t allowed_tokens(const struct request *r, const struct snap_deployment *d)
+{
+	return (r->q.max_tokens ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
+}
+
+static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
+{
+	uint64_t most = allowed_tokens(r, d);
 	if (r->q.kind == LLM_EMBED)
 		return 0;
-	if (r->q.max_tokens)
-		return r->q.max_tokens * n;
-	return (d->max_output_tokens ? d->max_output_tokens : set_of(r)->default_max_tokens) * n;
+	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
 }
 
 static int64_t worst_case(struct request *r, const struct snap_deployment *d)
@@ -49,16 +61,34 @@ static int64_t worst_of_group(struct request *r)
 	return most;
 }
 
+static uint64_t guessed_input(const struct request *r)
+{
+	uint64_t likely = estimate_prompt(&r->q), worst = estimate_prompt_worst(&r->q);
+	return likely < worst ? likely : worst;
+}
+
+/* A guess by the text is often too high, and a stream must not be cut for that: no token is
+ * shorter than a byte, and no answer longer than allowed unless it took more events. */
+static uint64_t guessed_output(const struct request *r)
+{
+	const struct llm_tally *t = &r->tally;
+	uint64_t n = (t->estimate_milli + 999) / 1000;
+	uint64_t most = r->deployment ? allowed_tokens(r, r->deployment) : 0;
+	if (n > t->content_bytes)
+		n = t->content_bytes;
+	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
+}
+
 int64_t account_cost(struct request *r, struct usage *ret_usage)
 {
 	const struct llm_tally *t = &r->tally;
 	struct usage u = t->usage;
 	if (!t->has_usage && (t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)) {
-		u.input = estimate_prompt(&r->q);
-		u.output = (t->estimate_milli + 999) / 1000;
+		u.input = guessed_input(r);
+		u.output = guessed_output(r);
 		u.estimated = true;
-	} else if (t->has_usage && !t->is_done && t->estimate_milli / 1000 > u.output) {
-		u.output = t->estimate_milli / 1000;	/* broken off after an early count */
+	} else if (t->has_usage && !t->is_done && guessed_output(r) > u.output) {
+		u.output = guessed_output(r);	/* broken off after an early count */
 		u.estimated = true;
 	}
 	usage_clamp(&u);
@@ -68,15 +98,28 @@ int64_t account_cost(struct request *r, struct usage *ret_usage)
 
 /* ---- reserve ---------------------------------------------------------------------------------- */
 
+static const struct price *price_of_member(const struct request *r, uint32_t i)
+{
+	return &snap_deployment(r->snap, snap_member(r->snap, r->group, i))->price;
+}
+
 static bool is_priced(const struct request *r)
 {
 	for (uint32_t i = 0; i < r->group->members.count; i++) {
-		const struct price *p =
-			&snap_deployment(r->snap, snap_member(r->snap, r->group, i))->price;
+		const struct price *p = price_of_member(r, i);
 		if (p->flags & PRICE_KNOWN && !(p->flags & PRICE_FREE))
 			return true;
 	}
 	return false;
+}
+
+/* Explicitly free, all of it: a spent budget does not matter. */
+static bool is_free(const struct request *r)
+{
+	for (uint32_t i = 0; i < r->group->members.count; i++)
+		if (!(price_of_member(r, i)->flags & PRICE_FREE))
+			return false;
+	return true;
 }
 
 static enum step refuse_budget(struct request *r, enum budget_verdict verdict, int64_t left)
@@ -84,11 +127,16 @@ static enum step refuse_budget(struct request *r, enum budget_verdict verdict, i
 	int64_t settled, reserved, max = r->key.max_budget_nano;
 	uint32_t parallel;
 	if (verdict == BUDGET_PARALLEL) {
+		struct llm_error e = {
+			.outcome = OUTCOME_RATE_LIMITED,
+			.retry_after_ms = 1000,		/* a guess: one of them may end any time */
+			.message = arena_printf(r->mem,
+				"Rate limit exceeded for api_key: " STR_FMT
+				". Limit type: max_parallel_requests. Current limit: %u, Remaining: 0.",
+				STR_ARG(r->key.last4), r->key.max_parallel),
+		};
 		METRIC_ADD(r->w->metrics, limited, 1);
-		return request_fail(r, OUTCOME_RATE_LIMITED, NULL,
-				    "Rate limit exceeded for api_key: " STR_FMT
-				    ". Limit type: max_parallel_requests. Current limit: %u, Remaining: 0.",
-				    STR_ARG(r->key.last4), r->key.max_parallel);
+		return request_fail_with(r, &e);
 	}
 	METRIC_ADD(r->w->metrics, budget_refused, 1);
 	budget_read(&r->w->board, r->key.entity, &settled, &reserved, &parallel);
@@ -109,11 +157,19 @@ static uint64_t append(struct request *r, struct journal_record *rec)
 	return seq;
 }
 
+static uint8_t call_of(const struct request *r)
+{
+	static const uint8_t calls[LLM_KINDS] = { [LLM_CHAT] = JOURNAL_CALL_CHAT,
+						  [LLM_TEXT] = JOURNAL_CALL_TEXT,
+						  [LLM_EMBED] = JOURNAL_CALL_EMBED };
+	return calls[r->q.kind];
+}
+
 static void fill(const struct request *r, struct journal_record *rec, enum journal_kind kind)
 {
 	*rec = (struct journal_record){ 0 };
 	rec->kind = (uint8_t)kind;
-	rec->endpoint = (uint8_t)endpoint_number(r->endpoint);
+	rec->endpoint = call_of(r);
 	memcpy(rec->request_id, r->id, sizeof rec->request_id);
 	memcpy(rec->client_ip, r->client_ip, sizeof rec->client_ip);
 	rec->key_id = r->key.id;
@@ -157,11 +213,14 @@ enum step account_reserve(struct request *r)
 	}
 	r->reserve_nano = worst_of_group(r);
 	r->n_levels = 1;
+	bool is_unlimited = r->is_admin || is_free(r);
 	r->levels[0] = (struct budget_level){ .entity = r->key.entity,
 					      .max_parallel = r->key.max_parallel,
-					      .max_nano = r->is_admin ? -1 : r->key.max_budget_nano };
+					      .max_nano = is_unlimited ? -1 : r->key.max_budget_nano };
 	int err = budget_admit(w->pool, r->levels, r->n_levels, r->reserve_nano, r->id, &r->claim,
 			       &verdict, &level, &left);
+	if (!r->is_admin)		/* a fallback may cost something after all */
+		r->levels[0].max_nano = r->key.max_budget_nano;
 	if (err == -EDQUOT)
 		return refuse_budget(r, verdict, left);
 	if (err < 0)
@@ -169,7 +228,7 @@ enum step account_reserve(struct request *r)
 	r->has_claim = true;
 	r->claim.slot->key_id = r->key.id;
 	r->claim.slot->start_wall_ns = r->start_wall_ns;
-	r->claim.slot->endpoint = endpoint_number(r->endpoint);
+	r->claim.slot->endpoint = call_of(r);
 	r->spend_before_nano = atomic_load_explicit(&r->entity->settled, memory_order_relaxed);
 	struct journal_record rec;
 	fill(r, &rec, JOURNAL_INTENT);
@@ -196,6 +255,10 @@ int account_cover(struct request *r, const struct snap_deployment *d)
 
 void account_dispatched(struct request *r, const struct snap_deployment *d)
 {
+	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
+	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
+	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
+	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(&d->price, &u), memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
 }
@@ -223,6 +286,7 @@ static void correct_tokens(struct request *r, const struct usage *u)
 		gcra_charge(&r->entity->tpm_tat, limit, clock_ns(), real - r->tokens_taken);
 	else if (real < r->tokens_taken)
 		gcra_refund(&r->entity->tpm_tat, limit, clock_ns(), r->tokens_taken - real);
+	r->tokens_taken = 0;
 }
 
 static unsigned flags_of(const struct request *r, const struct usage *u)

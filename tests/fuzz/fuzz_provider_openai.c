@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_provider_openai.c - any bytes read as an OpenAI answer (answer_fuzz.h says what must hold),
+ * and the short way over the same bytes: what goes out of it counts the same and reads the same.
+ * The first byte chooses kind, framing of pieces and what the client asked. */
+#include "tests/fuzz/answer_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+struct short_run {
+	struct dialect_answer answer;
+	struct arena *scratch;
+	struct buf out;
+};
+
+static int on_short_event(void *data, const struct sse_event *ev)
+{
+	struct short_run *r = data;
+	int err = 0;
+	if (ev->data.p && !r->answer.is_ended)
+		err = dialect_openai_chat.forward_event(&r->answer, r->scratch, ev, &r->out);
+	arena_reset(r->scratch);
+	return r->answer.tally.has_error ? -ECANCELED : err;
+}
+
+static void check_same_counts(const struct llm_tally *a, const struct llm_tally *b)
+{
+	MUST(a->usage.input == b->usage.input && a->usage.output == b->usage.output);
+	MUST(a->content_bytes == b->content_bytes && a->estimate_milli == b->estimate_milli);
+	MUST(a->finish == b->finish && a->has_content == b->has_content);
+}
+
+/* Usage is shown, so that what goes out says all that came in. */
+static void fuzz_short_way(const struct llm_request *q, struct str in)
+{
+	struct answer_run direct, after;
+	struct sse s;
+	struct short_run r = { 0 };
+	answer_begin(&direct, &provider_openai, &dialect_openai_chat, q);
+	answer_begin(&after, &provider_openai, &dialect_openai_chat, q);
+	r.answer = direct.stream;
+	r.scratch = arena_new(ANSWER_MEMORY);
+	buf_init(&r.out, ANSWER_MEMORY);
+	sse_init(&s, FRAMING_SSE, ANSWER_CAP);
+	int err = sse_feed(&s, in, on_short_event, &r);
+	if (!err)
+		err = sse_end(&s, on_short_event, &r);
+	int direct_err = answer_feed(&direct, FRAMING_SSE, in, in.n + 1);
+	if (!err && !direct_err && !direct.failed) {
+		check_same_counts(&r.answer.tally, &direct.said.tally);
+		MUST(answer_feed(&after, FRAMING_SSE, buf_str(&r.out), r.out.n + 1) == 0);
+		if (r.answer.tally.has_usage)
+			check_same_counts(&after.said.tally, &direct.said.tally);
+	}
+	sse_done(&s);
+	buf_done(&r.out);
+	arena_free(r.scratch);
+	answer_done(&direct);
+	answer_done(&after);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct str input = STR("a");
+	struct llm_request q = { .n = 1, .inputs = &input, .n_inputs = 1 };
+	if (n < 2 || hash_init() != 0)
+		return 0;
+	struct str in = { (const char *)p + 2, n - 2 };
+	q.kind = (enum llm_kind)(p[0] % 3);
+	q.uses_functions = p[0] & 16;
+	q.encoding_format = p[0] & 32 ? STR("base64") : STR_NONE;
+	if ((p[0] & 64) || q.kind == LLM_EMBED) {
+		fuzz_plain(&provider_openai, fuzzed_dialects[q.kind], &q, in);
+		return 0;
+	}
+	fuzz_stream(&provider_openai, fuzzed_dialects[q.kind], &q, FRAMING_SSE, in, p[1] % 13 + 1);
+	if (q.kind == LLM_CHAT)
+		fuzz_short_way(&q, in);
+	return 0;
+}
