@@ -123,8 +123,8 @@ static size_t scan_run(struct estimate *e, enum class class)
 /* Latin letters with accents belong to words. */
 static bool is_accented(uint32_t c)
 {
-	return (c >= 0xc0 && c <= 0x24f && c != 0xd7 && c != 0xf7) || (c >= 0x1e00 && c <= 0x1eff) ||
-	       (c >= 0x300 && c <= 0x36f);
+	return (c >= 0xc0 && c <= 0x24f && c != 0xd7 && c != 0xf7) ||
+	       (c >= 0x300 && c <= 0x36f) || (c >= 0x1e00 && c <= 0x1eff);
 }
 
 static bool is_ideograph(uint32_t c)
@@ -175,8 +175,8 @@ static void add_wide(struct estimate *e)
 
 static bool is_key_like(unsigned char c)
 {
-	return (classes[c] >= C_LOWER && classes[c] <= C_DIGIT) || c == '-' || c == '_' || c == '+' ||
-	       c == '/' || c == '=';
+	return (classes[c] >= C_LOWER && classes[c] <= C_DIGIT) ||
+	       c == '-' || c == '_' || c == '+' || c == '/' || c == '=';
 }
 
 /* What a character of the run weighs if the run is random; 0 if it looks like language. */
@@ -185,10 +185,11 @@ static uint64_t random_weight(struct str run)
 	size_t digits = 0, hexes = 0, dashes = 0, changes = 0;
 	for (size_t i = 0; i < run.n; i++) {
 		unsigned char c = (unsigned char)run.p[i];
+		bool is_upper = classes[c] == C_UPPER;
 		digits += classes[c] == C_DIGIT;
 		hexes += classes[c] == C_DIGIT || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 		dashes += c == '-';
-		changes += i && classes[c] == C_UPPER && classes[(unsigned char)run.p[i - 1]] == C_LOWER;
+		changes += i && is_upper && classes[(unsigned char)run.p[i - 1]] == C_LOWER;
 	}
 	if (digits == run.n)
 		return W_RANDOM_DIGIT;

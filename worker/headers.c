@@ -34,8 +34,13 @@ static void put_u64(struct buf *out, const char *name, uint64_t v)
 
 static void put_ms(struct buf *out, const char *name, uint64_t ns)
 {
-	buf_printf(out, "%s: %llu.%03llu\r\n", name, (unsigned long long)(ns / NS_PER_MS),
-		   (unsigned long long)(ns / 1000 % 1000));
+	unsigned us = (unsigned)(ns / 1000 % 1000);
+	const char rest[] = { '.', (char)('0' + us / 100), (char)('0' + us / 10 % 10), (char)('0' + us % 10),
+			      '\r', '\n' };
+	buf_put_z(out, name);
+	BUF_PUT_LIT(out, ": ");
+	buf_put_u64(out, ns / NS_PER_MS);
+	buf_put(out, str_of(rest, sizeof rest));
 }
 
 static void put_cors(struct request *r, struct buf *out)

@@ -71,12 +71,13 @@ struct llm_request {
 	struct llm_message *messages;	/* chat */
 	unsigned n_messages;
 	struct llm_tool *tools;
-	bool uses_functions;		/* tools came as OpenAI's old `functions`: answer likewise */
+	bool uses_functions;		/* tools came as OpenAI's old `functions`: so answer */
 	enum llm_tool_choice tool_choice;
 	struct str tool_choice_name;
 	bool has_parallel_tool_calls, parallel_tool_calls;
 	enum llm_format format;
-	struct str format_name, format_description, format_schema;	/* JSON text of the schema */
+	struct str format_name, format_description;
+	struct str format_schema;	/* JSON text of the schema */
 	bool format_strict;
 	/* Numbers stay text: .p NULL = not given. */
 	struct str temperature, top_p, top_k, seed, presence_penalty, frequency_penalty;
@@ -110,7 +111,7 @@ enum llm_event_kind {
 	EV_TEXT,		/* choice, text */
 	EV_REASONING,		/* choice, text, signature */
 	EV_REFUSAL,		/* choice, text */
-	EV_TOOL_START,		/* choice, tool (index), id, name */
+	EV_TOOL_START,		/* choice, tool (index), name, id (empty: the dialect makes one) */
 	EV_TOOL_ARGS,		/* choice, tool, text: a piece of the arguments */
 	EV_FINISH,		/* choice, finish */
 	EV_USAGE,		/* usage: the largest of each counter counts */

@@ -84,8 +84,9 @@ static struct str located(struct arena *a, const struct json *detail)
 		return msg;
 	for (const struct json *j = loc->child; j; j = j->next) {
 		struct str part = j->type == JSON_STRING ? json_str(a, j) : j->raw;
-		where = where.n ? arena_printf(a, STR_FMT "." STR_FMT, STR_ARG(where), STR_ARG(part))
-				: part;
+		if (where.n)
+			part = arena_printf(a, STR_FMT "." STR_FMT, STR_ARG(where), STR_ARG(part));
+		where = part;
 	}
 	return where.n ? arena_printf(a, STR_FMT ": " STR_FMT, STR_ARG(where), STR_ARG(msg)) : msg;
 }
@@ -156,7 +157,8 @@ static uint64_t find_retry_after(struct arena *a, const struct json *root)
 
 static bool is_bad_request(enum outcome o)
 {
-	return o == OUTCOME_UP_BAD_REQUEST || o == OUTCOME_UP_UNPROCESSABLE || o == OUTCOME_UP_ERROR;
+	return o == OUTCOME_UP_BAD_REQUEST || o == OUTCOME_UP_UNPROCESSABLE ||
+	       o == OUTCOME_UP_ERROR;
 }
 
 /* A name that is too long is no prompt that is too long. */
@@ -210,7 +212,8 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 		    struct str key, struct llm_error *ret)
 {
 	static const char *const types[] = { "error.type", "type", "__type", NULL };
-	static const char *const codes[] = { "error.code", "code", "error_code", "error.status", NULL };
+	static const char *const codes[] = { "error.code", "code", "error_code",
+					     "error.status", NULL };
 	static const char *const params[] = { "error.param", "param", NULL };
 	static const char *const hints[] = { "error.innererror.code", "error.inner_error.code",
 					     "error.details.0.reason", NULL };

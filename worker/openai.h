@@ -39,7 +39,7 @@ bool openai_is_ours(struct str name);
 struct openai_edits {
 	struct str model;		/* what the provider calls it */
 	bool wants_usage;		/* stream_options.include_usage is to be true */
-	struct str params;		/* JSON object: used where the body says nothing; or .p NULL */
+	struct str params;		/* JSON object: where the body says nothing; or .p NULL */
 	struct str extra_body;		/* JSON object: wins over the body; or .p NULL */
 };
 /* Appends a request's body, edited; what is not named above stays byte for byte, but our own

@@ -62,8 +62,8 @@ struct str openai_quote(struct arena *a, struct str s)
 {
 	struct buf b;
 	size_t plain = 0;
-	while (plain < s.n && (unsigned char)s.p[plain] >= 0x20 && (unsigned char)s.p[plain] < 0x7f &&
-	       s.p[plain] != '"' && s.p[plain] != '\\')
+	while (plain < s.n && s.p[plain] >= 0x20 && s.p[plain] < 0x7f && s.p[plain] != '"' &&
+	       s.p[plain] != '\\')
 		plain++;
 	if (plain == s.n) {
 		char *p = arena_alloc(a, s.n + 2);
@@ -142,13 +142,14 @@ static void ask_for_usage(struct editing *e, const struct json *options)
 		replace(e, member, STR("true"));
 	else if (!member)
 		edit(e, end_of(e, options) - 1, 0,
-		     options->count ? STR(",\"include_usage\":true") : STR("\"include_usage\":true"));
+		     str_skip(STR(",\"include_usage\":true"), options->count == 0));
 }
 
 /* What the gateway decides, no deployment. */
 static bool is_fixed(const struct editing *e, struct str name)
 {
-	return str_eq(name, STR("model")) || str_eq(name, STR("messages")) || str_eq(name, STR("stream")) ||
+	return str_eq(name, STR("model")) || str_eq(name, STR("messages")) ||
+	       str_eq(name, STR("stream")) ||
 	       (e->how->wants_usage && str_eq(name, STR("stream_options")));
 }
 

@@ -154,7 +154,9 @@ static struct openai_call *find_call(const struct openai_choice *c, int64_t wire
 static int start_call(const struct reading *r, struct openai_choice *c, int64_t wire, struct str id,
 		      struct str name, struct openai_call **ret)
 {
-	struct llm_event ev = { .kind = EV_TOOL_START, .choice = r->choice, .id = id, .name = name };
+	struct llm_event ev = {
+		.kind = EV_TOOL_START, .choice = r->choice, .id = id, .name = name,
+	};
 	if (c->n_calls >= CALLS_MAX)
 		return -EBADMSG;
 	struct openai_call *k = arena_alloc(r->rd->mem, sizeof *k);
@@ -170,7 +172,8 @@ static int start_call(const struct reading *r, struct openai_choice *c, int64_t 
 }
 
 /* Arguments should be a text; some send an object. */
-static int emit_arguments(const struct reading *r, const struct openai_call *k, const struct json *j)
+static int emit_arguments(const struct reading *r, const struct openai_call *k,
+			  const struct json *j)
 {
 	struct llm_event ev = { .kind = EV_TOOL_ARGS, .choice = r->choice, .tool = k->number };
 	if (!json_is_given(j))
@@ -183,12 +186,12 @@ static int emit_arguments(const struct reading *r, const struct openai_call *k, 
 
 static int read_call(const struct reading *r, const struct json *call, unsigned position)
 {
-	const struct json *body = json_get(call, "function");
-	bool is_custom = !json_is(body, JSON_OBJECT) && json_is(json_get(call, "custom"), JSON_OBJECT);
+	const struct json *body = json_get(call, "function"), *custom = json_get(call, "custom");
+	bool is_custom = !json_is(body, JSON_OBJECT) && json_is(custom, JSON_OBJECT);
 	struct str id = json_get_str(r->scratch, call, "id");
 	int64_t wire = -1;
 	if (is_custom)
-		body = json_get(call, "custom");
+		body = custom;
 	if (json_read_i64(json_get(call, "index"), &wire) != 0)
 		wire = r->is_whole ? (int64_t)position : -1;
 	struct str name = json_get_str(r->scratch, body, "name");
@@ -282,7 +285,8 @@ static int read_content(const struct reading *r, const struct json *content)
 /* delta or message. Reasoning goes first: that is its order in a whole message, too. */
 static int read_message(const struct reading *r, const struct json *message)
 {
-	const struct json *content = NULL, *thought = NULL, *refusal = NULL, *calls = NULL, *call = NULL;
+	const struct json *content = NULL, *thought = NULL, *refusal = NULL;
+	const struct json *calls = NULL, *call = NULL;
 	int err = 0;
 	for (const struct json *j = message->child; j; j = j->next) {
 		if (j->type == JSON_NULL)
@@ -415,8 +419,8 @@ static bool is_error(const struct json *j)
 
 static int read_root(struct reading *r, const struct json *root)
 {
-	const struct json *id = NULL, *model = NULL, *created = NULL, *choices = NULL, *usage = NULL;
-	const struct json *groq = NULL;
+	const struct json *id = NULL, *model = NULL, *created = NULL;
+	const struct json *choices = NULL, *usage = NULL, *groq = NULL;
 	for (const struct json *j = root->child; j; j = j->next) {
 		if (IS(j, "choices"))
 			choices = j;

@@ -203,7 +203,6 @@ void request_client_gone(struct request *r)
 		METRIC_ADD(r->w->metrics, streams_client_gone, 1);
 	exchange_cancel(r);
 	relay_cancel(r);
-	hold_forget(r);
 	request_end(r);
 }
 
@@ -235,6 +234,18 @@ static void add_error_headers(struct request *r, const struct llm_error *e, stru
 		BUF_PUT_LIT(out, "www-authenticate: Bearer\r\n");
 }
 
+/* A last event; where there is no memory for it, an end that is plainly none. */
+static void end_stream_with(struct request *r, const struct buf *event)
+{
+	if (event->failed) {
+		conn_reply_abort(r->conn);
+		return;
+	}
+	conn_reply_piece(r->conn, buf_str(event));
+	conn_close_after(r->conn);
+	conn_reply_end(r->conn);
+}
+
 enum step request_fail_with(struct request *r, const struct llm_error *e)
 {
 	const struct dialect *d = dialect_of(r);
@@ -248,19 +259,18 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	d->write_error(&body, e, e->outcome, status, call_id, r->is_streaming);
 	if (r->is_streaming) {
 		account_settle(r);
-		conn_reply_piece(r->conn, buf_str(&body));
-		conn_close_after(r->conn);
-		conn_reply_end(r->conn);
+		end_stream_with(r, &body);
 		buf_done(&body);
 		return STEP_DONE;
 	}
 	buf_init(&headers, 32768);
 	BUF_PUT_LIT(&headers, "content-type: application/json\r\n");
-	r->status = status;
 	add_error_headers(r, e, &headers);
 	request_headers(r, &headers, true);
+	r->status = headers.failed || body.failed ? 0 : status;
 	account_settle(r);	/* before the answer: what is given back may be needed at once */
-	conn_reply(r->conn, status, buf_str(&headers), buf_str(&body));
+	if (r->status)		/* else there was no memory to say it: the connection ends */
+		conn_reply(r->conn, status, buf_str(&headers), buf_str(&body));
 	buf_done(&headers);
 	buf_done(&body);
 	return STEP_DONE;
@@ -282,15 +292,23 @@ enum step request_reply(struct request *r, int status, const char *type, struct 
 {
 	struct buf headers;
 	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_BAD_REQUEST;
-	r->status = status;
 	if (!r->conn)
 		return STEP_DONE;
 	buf_init(&headers, 32768);
 	buf_printf(&headers, "content-type: %s\r\n", type);
 	request_headers(r, &headers, true);
-	conn_reply(r->conn, status, buf_str(&headers), body);
+	r->status = headers.failed ? 0 : status;
+	if (r->status)
+		conn_reply(r->conn, status, buf_str(&headers), body);
 	buf_done(&headers);
 	return STEP_DONE;
+}
+
+enum step request_reply_buf(struct request *r, int status, const char *type, const struct buf *body)
+{
+	if (body->failed)
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory for the answer");
+	return request_reply(r, status, type, buf_str(body));
 }
 
 static void count_end(struct request *r, uint64_t now_ns)
@@ -317,6 +335,7 @@ void request_end(struct request *r)
 	MUST(!r->is_over);
 	r->is_over = true;
 	exchange_cancel(r);
+	hold_forget(r);
 	account_settle(r);
 	count_end(r, clock_ns());
 	access_log(r);

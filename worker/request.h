@@ -92,6 +92,8 @@ enum step request_fail(struct request *r, enum outcome o, const char *param, con
 enum step request_fail_with(struct request *r, const struct llm_error *e);
 /* Ends with a whole answer that the gateway itself makes (admin, models, health). */
 enum step request_reply(struct request *r, int status, const char *type, struct str body);
+/* The same of a body that may have failed: then an error is given instead. */
+enum step request_reply_buf(struct request *r, int status, const char *type, const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
 

@@ -14,9 +14,9 @@ def _read(path):
 
 def endpoints():
     """(method, path, flags, dialect, doc), in the table's order."""
-    code = _read("worker/client/endpoint.c")
-    macros = dict(re.findall(r"^#define (\w+) (\(.*)$", code, re.M))
-    for method, path, how, doc in re.findall(r'\{\s*"([A-Z*]+)",\s*"(/[^"]*)",\s*(.*?),\s*"([^"]*)"\s*\}', code, re.S):
+    macros = dict(re.findall(r"^#define (\w+) (\(.*)$", code := _read("worker/client/endpoint.c"), re.M))
+    row = r'\{\s*"([A-Z*]+)",\s*"(/[^"]*)",\s*(.*?),\s*"([^"]*)"\s*\}'
+    for method, path, how, doc in re.findall(row, code, re.S):
         how = macros.get(how.strip(), how)
         dialect = re.search(r"&dialect_(\w+)", how)
         yield method, path, set(re.findall(r"EP_(\w+)", how)), dialect and dialect.group(1), doc
@@ -24,9 +24,8 @@ def endpoints():
 
 def outcomes():
     """(name, status, old status, type, code, may retry)."""
-    code = _read("worker/outcome.h")
     row = rf'X\((\w+),\s*(\d+),\s*(\d+),\s*{_TEXT},\s*{_TEXT},\s*(true|false)\)'
-    for found, status, old, kind, word, retry in re.findall(row, code):
+    for found, status, old, kind, word, retry in re.findall(row, _read("worker/outcome.h")):
         yield found, int(status), int(old), kind, word, retry == "true"
 
 
@@ -53,8 +52,7 @@ def events():
         code = bare(whole)
         for m in re.finditer(r"\bLOG\(", code):
             call = whole[m.start():closing(code, m.end() - 1)]
-            event = re.search(_TEXT, call)
-            if not event:
+            if not (event := re.search(_TEXT, call)):
                 continue
             row = found.setdefault(event.group(1), {"levels": set(), "who": set(), "fields": {}})
             row["levels"] |= set(re.findall(r"\bLOG_(ERROR|WARN|INFO|DEBUG)\b", call[:event.start()]))
@@ -74,8 +72,7 @@ def commands():
 def directives():
     """(section, name)."""
     code = re.sub(r"\\\n", "\n", _read("master/config_table.c"))
-    shared = re.findall(r"#define (\w+)\((\w+)\)\s*\n(.*?)\n\n", code, re.S)
-    for macro, argument, body in shared:
+    for macro, argument, body in re.findall(r"#define (\w+)\((\w+)\)\s*\n(.*?)\n\n", code, re.S):
         for section in re.findall(rf'\b{macro}\("(\w+)"\)', code):
             for found in re.findall(rf'\b(?:D|CHOICE|FLAG)\({argument}, "([^"]+)"', body):
                 yield section, found

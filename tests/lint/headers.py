@@ -50,14 +50,12 @@ def check_readme(folder, out):
     """Names in backticks in the first cell of a table's row, which may end with *."""
     readme = ROOT / folder / "README.md"
     cells = re.findall(r"^\| ((?:`[^`]+` ?)+)\|", text(readme), re.M)
-    patterns = [p for cell in cells for p in re.findall(r"`([^`]+)`", cell)]
-    there = [path for path in files(folder, ends=(".c", ".h", ".S"))]
-    for path in there:
-        if not any(fnmatch.fnmatch(path.name, p) for p in patterns):
-            out.add(readme, 1, f"does not name {name(path)}")
-    for p in patterns:
-        if not any(fnmatch.fnmatch(path.name, p) for path in there):
-            out.add(readme, 1, f"names {p}, which is not there")
+    patterns = {p for cell in cells for p in re.findall(r"`([^`]+)`", cell)}
+    there = {path.name for path in files(folder, ends=(".c", ".h", ".S"))}
+    for missing in sorted(n for n in there if not any(fnmatch.fnmatch(n, p) for p in patterns)):
+        out.add(readme, 1, f"does not name {missing}")
+    for extra in sorted(p for p in patterns if not fnmatch.filter(there, p)):
+        out.add(readme, 1, f"names {extra}, which is not there")
 
 
 complaints = Complaints()

@@ -12,6 +12,7 @@ from source import PRODUCT, Complaints, files, line_of, name, text
 MAP = "request.c is the map: it calls every stage"
 BOOT = "main.c starts and ends everything"
 MONEY = "an attempt is covered, followed and charged while it runs"
+LAST = "the last bytes of an answer may have to wait for the disk"
 PARTS = "struct request holds them by value or by type"
 EXCEPTIONS = {
     ("worker/request.c", "worker/admin/relay.h"): MAP,
@@ -20,6 +21,7 @@ EXCEPTIONS = {
     ("worker/request.c", "worker/exchange/exchange.h"): MAP,
     ("worker/request.c", "worker/settle/access_log.h"): MAP,
     ("worker/request.c", "worker/settle/account.h"): MAP,
+    ("worker/request.c", "worker/settle/hold.h"): MAP,
     ("worker/request.h", "worker/client/connection.h"): PARTS,
     ("worker/request.h", "worker/client/dialect.h"): PARTS,
     ("worker/request.h", "worker/client/endpoint.h"): PARTS,
@@ -27,11 +29,15 @@ EXCEPTIONS = {
     ("worker/main.c", "worker/exchange/exchange.h"): BOOT,
     ("worker/main.c", "worker/exchange/upstream.h"): BOOT,
     ("worker/main.c", "worker/settle/flusher.h"): BOOT,
+    ("worker/main.c", "worker/settle/hold.h"): "what the flusher tells goes to who waits for it",
     ("worker/link.c", "worker/admin/relay.h"): "answers of management calls come over the link",
     ("worker/client/endpoint.c", "worker/admin/admin.h"): "the endpoint table names the gateway's own answers",
     ("worker/client/endpoint.c", "worker/admin/relay.h"): "the endpoint table names the relay",
     ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/exchange.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/attempt.c", "worker/settle/hold.h"): LAST,
+    ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,
+    ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/exchange/exchange.c", "worker/decide/route.h"): "each attempt asks the router where to go",
 }
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

@@ -9,7 +9,7 @@ import re
 from source import PRODUCT, ROOT, Complaints, files, name, text
 
 COLUMNS = 100
-TOP = ("meson.build", "README.md", ".clang-format", ".gitignore", ".gitattributes")
+TOP = ("meson.build", "README.md", ".clang-format", ".gitignore", ".gitattributes")    # and nothing else but dot files
 FOLDERS = ("common", "worker", "master", "etc", "sql", "packaging", "man", "tests", ".ci")
 WORDS = {  # pieces are joined here so that this file does not complain about itself
     r"(?<![\w.])/wo" r"rk/": "a path of one machine",
@@ -56,6 +56,9 @@ def check(path, out):
 
 
 complaints = Complaints()
+for entry in sorted(ROOT.iterdir()):
+    if entry.name[0] != "." and entry.name not in (*TOP, *FOLDERS) and not entry.name.startswith("build"):
+        complaints.add(entry.name, 1, "has no place at the top of the tree")
 for source in [*files(*(f for f in FOLDERS if (ROOT / f).is_dir()), ends=None),
                *(ROOT / t for t in TOP if (ROOT / t).is_file())]:
     check(source, complaints)

@@ -112,6 +112,7 @@ class Gateway:
         self.env = env or {}
         self.log_path = self.tmp / "log"
         self.process = None
+        self.starts = 0
         self.port = None
         self.write(models, settings, raw)
 
@@ -139,9 +140,8 @@ class Gateway:
                 "--runtime-dir", str(self.tmp / "run"), "--log-format", "json", *self.args]
 
     def start(self, timeout=20):
-        path = self.tmp / "notify"
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        self.starts += 1                # a name of its own: the last one's end is not this one's
+        path = self.tmp / f"notify{self.starts}"
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(str(path))
         notify.settimeout(timeout * PATIENCE)

@@ -190,7 +190,7 @@ struct peer {
 	unsigned open_handles;
 	size_t n, done;			/* bytes of requests; of those, answered */
 	const struct act *at;		/* NULL: no request is being answered */
-	unsigned flooded;
+	unsigned flooded, pauses;
 	char in[REQUEST_MAX], out[OUT_MAX];
 };
 struct provider {
@@ -230,9 +230,14 @@ static void on_sent(uv_write_t *write, int status)
 		leave(e, false);
 }
 
+/* Between two of its calls the loop has looked at all sockets. */
 static void on_paused(uv_timer_t *t)
 {
-	play(t->data);
+	struct peer *e = t->data;
+	if (--e->pauses > 0)
+		return;
+	uv_timer_stop(t);
+	play(e);
 }
 
 static void send_out(struct peer *e, size_t n)
@@ -275,7 +280,8 @@ static void act(struct peer *e)
 		return;
 	case PAUSE:
 		e->at++;
-		uv_timer_start(&e->pause, on_paused, 1, 0);
+		e->pauses = 3;
+		uv_timer_start(&e->pause, on_paused, 1, 1);
 		return;
 	case FIN:
 	case RESET:

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/hash.h"
+#include "common/mem.h"
 #include "tests/unit/llm_text.h"
 #include "worker/exchange/provider.h"
 #include "worker/openai.h"
@@ -1006,6 +1007,75 @@ static void test_errors(void **state)
 		     "{\"error\":{\"message\":\"INTERNAL\",\"type\":\"internal_server_error\",\"param\":null,\"code\":\"500\"}}");
 }
 
+/* --- memory --- */
+
+/* All that is done for a request, with an arena of its own. */
+static int do_all(void)
+{
+	static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\\n\"}]},"
+				   "{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"r\"}],\"stop\":[\"\\t\"],\"tools\":"
+				   "[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"stream\":true,\"x\":1,\"tags\":[]}";
+	struct arena *a = arena_new(1 << 20);
+	struct provider_target t = { .model = STR("u\""), .params = STR("{\"top_p\":1}") };
+	struct provider_call call = { 0 };
+	struct dialect_error err = { 0 };
+	struct llm_error refusal = { 0 };
+	struct json_error error;
+	struct llm_request q = { 0 };
+	struct buf out;
+	int r = -ENOMEM;
+	buf_init(&out, 1 << 16);
+	buf_init(&call.path, 1 << 10);
+	buf_init(&call.body, 1 << 16);
+	const struct json *root = a ? json_parse(a, str_z(body), JSON_ONE_KEY, &error) : NULL;
+	if (root)
+		r = dialect_openai_chat.read_request(a, str_z(body), root, &q, &err);
+	if (!r)
+		r = dialect_openai_chat.forward_request(a, &q, t.model, t.params, STR_NONE, &out);
+	if (!r)
+		r = provider_openai.write_request(a, &q, &t, &call, &refusal);
+	if (!r)
+		r = provider_ollama_chat.write_request(a, &q, &t, &call, &refusal);
+	struct dialect_answer an = { .mem = a, .q = &q, .model = STR("m"), .id = STR("i"), .show_usage = true };
+	struct dialect_answer plain = an, passed = an;
+	for (size_t i = 0; i < COUNT(said) && !r; i++)
+		r = dialect_openai_chat.write_event(&an, &said[i], &out);
+	for (size_t i = 0; i < COUNT(said) && !r; i++)
+		r = dialect_openai_chat.collect(&plain, &said[i]);
+	if (!r)
+		r = dialect_openai_chat.write_answer(&plain, &out);
+	for (size_t i = 0; stream[i] && !r; i++) {
+		struct str raw = str_z(stream[i]);
+		struct sse_event ev = { .raw = raw, .data = str_of(raw.p + 6, raw.n - 8) };
+		r = dialect_openai_chat.forward_event(&passed, a, &ev, &out);
+	}
+	if (!r && (out.failed || call.body.failed || call.path.failed))
+		r = -ENOMEM;
+	buf_done(&out);
+	buf_done(&call.path);
+	buf_done(&call.body);
+	arena_free(a);
+	return r;
+}
+
+static void test_memory_may_run_out_anywhere(void **state)
+{
+	uint64_t live = mem_live(), failures = 0;
+	(void)state;
+	assert_int_equal(do_all(), 0);
+	for (uint64_t n = 1; n < 1000; n++) {
+		mem_fail_at(n);
+		int r = do_all();
+		mem_fail_at(0);
+		assert_int_equal(mem_live(), live);
+		if (r == 0)
+			break;
+		assert_int_equal(r, -ENOMEM);
+		failures++;
+	}
+	assert_in_range(failures, 10, 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1031,6 +1101,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_completions_on_the_long_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_embeddings_on_the_long_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_may_run_out_anywhere, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,25 +204,37 @@ static void test_lines(void **state)
 	}
 }
 
-/* Two calls without ids get two. */
+static int take_plain(void *data, const struct llm_event *ev)
+{
+	return dialect_openai_chat.collect(data, ev);
+}
+
+/* Two calls without ids get two, which are others in the next answer. */
 static void test_calls_without_ids_get_some(void **state)
 {
 	(void)state;
 	struct llm_request q = { .kind = LLM_CHAT, .n = 1 };
-	struct provider_reader rd = { .mem = mem, .q = &q };
-	struct buf b;
-	buf_init(&b, 1 << 16);
-	struct said s = { .to = &b };
 	struct str body = STR("{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":\"f\"}}]},\"done\":true}");
-	assert_int_equal(provider_ollama_chat.read_answer(&rd, body, say_event, &s), 0);
-	struct str text = buf_str(&b);
-	size_t first = str_find(text, STR("call_"));
-	assert_true(first != SIZE_MAX);
-	struct str id = str_of(text.p + first, 29), rest = str_skip(text, first + 29);
-	assert_true(str_find(rest, STR("call_")) != SIZE_MAX);
-	assert_int_equal(str_find(rest, id), SIZE_MAX);
-	assert_int_equal(rest.p[0], ' ');
-	buf_done(&b);
+	struct str ids[4];
+	for (size_t i = 0; i < 2; i++) {
+		struct provider_reader rd = { .mem = mem, .q = &q };
+		struct dialect_answer an = { .mem = mem, .q = &q, .id = i ? STR("one") : STR("other") };
+		struct json_error error;
+		struct buf out;
+		buf_init(&out, 1 << 16);
+		assert_int_equal(provider_ollama_chat.read_answer(&rd, body, take_plain, &an), 0);
+		assert_int_equal(dialect_openai_chat.write_answer(&an, &out), 0);
+		const struct json *root = json_parse(mem, arena_dup(mem, buf_str(&out)), 0, &error);
+		const struct json *calls = json_get_path(root, "choices.0.message.tool_calls");
+		ids[2 * i] = json_get_str(mem, json_at(calls, 0), "id");
+		ids[2 * i + 1] = json_get_str(mem, json_at(calls, 1), "id");
+		buf_done(&out);
+	}
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		assert_int_equal(ids[i].n, 29);
+		for (size_t j = 0; j < i; j++)
+			assert_false(str_eq(ids[i], ids[j]));
+	}
 }
 
 int main(void)

@@ -39,7 +39,7 @@ int admin_ready(struct request *r)
 	if (why)
 		json_put_z(&o, "reason", why);
 	json_close(&o);
-	int step = request_reply(r, why ? 503 : 200, "application/json", buf_str(&body));
+	int step = request_reply_buf(r, why ? 503 : 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }

@@ -191,7 +191,7 @@ int admin_metrics(struct request *r)
 	put_board(&text, &r->w->board);
 	put_reservations(&text, &r->w->board);
 	put_deployments(&text, r);
-	int step = request_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text));
+	int step = request_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 	buf_done(&text);
 	return step;
 }

@@ -49,7 +49,7 @@ int admin_models(struct request *r)
 	json_close_array(&o);
 	json_put_z(&o, "object", "list");
 	json_close(&o);
-	int step = request_reply(r, 200, "application/json", buf_str(&body));
+	int step = request_reply_buf(r, 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }
@@ -64,7 +64,7 @@ int admin_model(struct request *r)
 	buf_init(&body, 65536);
 	struct json_out o = json_out(&body);
 	put_model(&o, r->path_model);
-	int step = request_reply(r, 200, "application/json", buf_str(&body));
+	int step = request_reply_buf(r, 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }

@@ -24,19 +24,21 @@ struct dialect_answer {
 	int64_t created_s;
 	bool show_usage;		/* the client asked for it, or it is a plain answer */
 	void *state;			/* the dialect's own; NULL to begin with */
-	bool is_started, is_ended;
-	struct llm_tally tally;		/* kept up to date by forward_* and by write_event/collect */
+	bool is_started, is_ended;	/* is_ended: the closing events have been written */
+	struct llm_tally tally;		/* kept by all functions that see an answer */
 };
 
 struct dialect {
 	const char *name;		/* "openai.chat" */
 	enum llm_kind kind;
 	enum provider_family twin;	/* the family that takes the short way */
-	/* root: the parsed body, an object. 0; -EINVAL with *reterr; -ENOMEM. */
+	/* root: the parsed body, an object, no member twice (JSON_ONE_KEY). *ret: zeros, but that
+	 * a model named by the path may stand in it. 0; -EINVAL with *reterr; -ENOMEM. */
 	int (*read_request)(struct arena *a, struct str body, const struct json *root,
 			    struct llm_request *ret, struct dialect_error *reterr);
 	/* Long way, streaming: appends whole stream events (none, one or several). EV_END writes
-	 * the closing ones ("data: [DONE]"). 0 or -ENOMEM. */
+	 * the closing ones ("data: [DONE]"), also behind forwarded events whose provider left
+	 * them out. 0 or -ENOMEM. NULL, like forward_event, where answers are never streamed. */
 	int (*write_event)(struct dialect_answer *an, const struct llm_event *ev, struct buf *out);
 	/* Long way, plain. 0, -ENOMEM, -E2BIG. */
 	int (*collect)(struct dialect_answer *an, const struct llm_event *ev);
@@ -51,7 +53,9 @@ struct dialect {
 	int (*forward_event)(struct dialect_answer *an, struct arena *scratch,
 			     const struct sse_event *ev, struct buf *out);
 	int (*forward_answer)(struct dialect_answer *an, struct str body, struct buf *out);
-	/* An error in this dialect: a whole body, or as a stream event without an end. */
+	/* An error in this dialect: a whole body, or as a stream event without an end. Type and
+	 * code of e count where it is our own (its status is 0), else the outcome's. e may be
+	 * NULL. */
 	void (*write_error)(struct buf *out, const struct llm_error *e, enum outcome o, int status,
 			    struct str call_id, bool in_stream);
 	const char *stream_type;	/* "text/event-stream" */

@@ -146,10 +146,13 @@ void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 
 const char *oai_finish(const struct dialect_answer *an, enum llm_finish f)
 {
-	return llm_finish_name(f == FINISH_TOOL_CALLS && an->q->uses_functions ? FINISH_FUNCTION : f);
+	if (f == FINISH_TOOL_CALLS && an->q->uses_functions)
+		f = FINISH_FUNCTION;
+	return llm_finish_name(f);
 }
 
-struct str oai_call_id(const struct dialect_answer *an, struct str id, unsigned choice, unsigned tool)
+struct str oai_call_id(const struct dialect_answer *an, struct str id, unsigned choice,
+		       unsigned tool)
 {
 	if (id.n)
 		return id;

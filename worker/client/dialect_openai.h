@@ -26,7 +26,8 @@ struct oai_reading {
 };
 
 /* Readers of a value that is there and not null. 0, -EINVAL (refused), -ENOMEM. */
-typedef int oai_read_fn(struct oai_reading *r, const struct place *at, const struct json *j, void *to);
+typedef int oai_read_fn(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to);
 struct oai_param {
 	const char *name;		/* NULL ends a table */
 	oai_read_fn *read;
@@ -96,7 +97,8 @@ void oai_put_rope(struct json_out *o, const char *key, const struct rope *text);
 struct usage oai_usage(const struct dialect_answer *an);
 const char *oai_finish(const struct dialect_answer *an, enum llm_finish f);
 /* The call's id, or one made from the answer's. .p NULL: out of memory. */
-struct str oai_call_id(const struct dialect_answer *an, struct str id, unsigned choice, unsigned tool);
+struct str oai_call_id(const struct dialect_answer *an, struct str id, unsigned choice,
+		       unsigned tool);
 
 int oai_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out);

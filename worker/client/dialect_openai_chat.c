@@ -165,8 +165,8 @@ static int end_stream(struct dialect_answer *an, struct oai_stream *s, struct bu
 	return oai_end_stream(an, s, out);
 }
 
-static int write_content(struct dialect_answer *an, struct oai_stream *s, const struct llm_event *ev,
-			 struct buf *out)
+static int write_content(struct dialect_answer *an, struct oai_stream *s,
+			 const struct llm_event *ev, struct buf *out)
 {
 	switch (ev->kind) {
 	case EV_TEXT:

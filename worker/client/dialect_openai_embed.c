@@ -11,7 +11,8 @@
 
 enum { DIMENSIONS_MAX = 65536, NUMBER_MAX = 64 };
 
-static int read_encoding(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_encoding(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	struct str *s = to;
 	int err = oai_read_string(r, at, j, s);

@@ -33,7 +33,8 @@ static bool is_blank(struct str s)
 
 static bool ends_with_empty_line(struct str raw)
 {
-	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) || str_ends(raw, STR("\r\r"));
+	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) ||
+	       str_ends(raw, STR("\r\r"));
 }
 
 /* The event's bytes with edits made to its data. Data of several lines, which JSON allows to
@@ -95,7 +96,8 @@ static int edit_chunk(struct dialect_answer *an, struct arena *scratch, struct s
 			if (!model.p)
 				return -ENOMEM;
 			has_model = true;
-			edits[n++] = (struct json_edit){ (size_t)(j->raw.p - text.p), j->raw.n, model };
+			size_t at = (size_t)(j->raw.p - text.p);
+			edits[n++] = (struct json_edit){ at, j->raw.n, model };
 		} else if (IS(j, "usage") && j->type == JSON_OBJECT && !has_usage) {
 			has_usage = true;
 			edits[n++] = openai_without(text, j, from, j == root->child);

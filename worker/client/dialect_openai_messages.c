@@ -238,7 +238,8 @@ static int read_call_body(struct oai_reading *r, const struct place *at, const s
 	return err;
 }
 
-static int read_call(struct oai_reading *r, const struct place *at, const struct json *j, struct list *l)
+static int read_call(struct oai_reading *r, const struct place *at, const struct json *j,
+		     struct list *l)
 {
 	struct place in = { .up = at, .name = "function" };
 	const struct json *body;
@@ -258,7 +259,8 @@ static int read_call(struct oai_reading *r, const struct place *at, const struct
 	return err ? err : read_call_body(r, &in, body, p->is_custom ? "input" : "arguments", p);
 }
 
-static int read_calls(struct oai_reading *r, const struct place *up, const struct json *j, struct list *l)
+static int read_calls(struct oai_reading *r, const struct place *up, const struct json *j,
+		      struct list *l)
 {
 	struct place at = { .up = up, .name = "tool_calls" }, in = { .up = &at };
 	if (j->type != JSON_ARRAY)
@@ -288,7 +290,8 @@ static int read_old_call(struct oai_reading *r, const struct place *up, const st
 
 /* --- reasoning that comes back --- */
 
-static int read_block(struct oai_reading *r, const struct place *at, const struct json *j, struct list *l)
+static int read_block(struct oai_reading *r, const struct place *at, const struct json *j,
+		      struct list *l)
 {
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
@@ -385,7 +388,8 @@ static int join_result(struct oai_reading *r, struct llm_message *msg, struct ll
 static int read_result(struct oai_reading *r, const struct place *up, const struct members *m,
 		       struct llm_message *msg)
 {
-	struct place at = { .up = up, .name = "content" }, id = { .up = up, .name = "tool_call_id" };
+	struct place at = { .up = up, .name = "content" }, id = { .up = up, .name =
+		"tool_call_id" };
 	struct list l = { &msg->parts };
 	struct llm_part *result = arena_alloc(r->mem, sizeof *result);
 	if (!result)

@@ -60,7 +60,8 @@ static int refuse_credential(struct oai_reading *r, const struct place *at, cons
 	(void)j;
 	(void)to;
 	oai_refuse(r, at, "is not allowed in request body");
-	struct str message = arena_printf(r->mem, "Rejected Request: %s is not allowed in request body",
+	struct str message = arena_printf(r->mem,
+					  "Rejected Request: %s is not allowed in request body",
 					  at->name);
 	if (message.p)
 		r->err->message = message;
@@ -87,7 +88,8 @@ int oai_read_number(struct oai_reading *r, const struct place *at, const struct 
 	return 0;
 }
 
-static int read_integer(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_integer(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	int64_t v;
 	if (json_read_i64(j, &v) == -EINVAL)
@@ -137,7 +139,8 @@ static int read_array(struct oai_reading *r, const struct place *at, const struc
 	return read_any(r, at, j, to);
 }
 
-static int read_seconds(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_seconds(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	double v = -1;
 	if (j->type != JSON_NUMBER)
@@ -148,7 +151,8 @@ static int read_seconds(struct oai_reading *r, const struct place *at, const str
 	return 0;
 }
 
-static int read_retries(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_retries(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
@@ -157,7 +161,8 @@ static int read_retries(struct oai_reading *r, const struct place *at, const str
 	return err;
 }
 
-static int read_choices(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_choices(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
@@ -168,7 +173,8 @@ static int read_choices(struct oai_reading *r, const struct place *at, const str
 	return err;
 }
 
-static int read_max_tokens(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_max_tokens(struct oai_reading *r, const struct place *at, const struct json *j,
+			   void *to)
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
@@ -230,13 +236,15 @@ static int check_ids(struct oai_reading *r, const struct place *at, const struct
 	return list->count ? 0 : oai_refuse(r, at, "must not be empty");
 }
 
-static int read_input(struct oai_reading *r, const struct place *at, const struct json *j, bool first)
+static int read_input(struct oai_reading *r, const struct place *at, const struct json *j,
+		      bool first)
 {
 	struct llm_request *q = r->q;
 	bool is_ids = j->type == JSON_ARRAY;
 	if ((!is_ids && j->type != JSON_STRING) || (!first && is_ids != q->inputs_are_tokens))
 		return oai_refuse_type(r, at, first ? "a string or an array of tokens"
-				       : q->inputs_are_tokens ? "an array of tokens" : "a string", j);
+				       : q->inputs_are_tokens ? "an array of tokens" : "a string",
+					       j);
 	q->inputs_are_tokens = is_ids;
 	struct str *to = &q->inputs[q->n_inputs++];
 	*to = is_ids ? j->raw : json_str(r->mem, j);

@@ -109,7 +109,8 @@ int oai_read_tools(struct oai_reading *r, const struct place *at, const struct j
 	return read_list(r, at, j, read_tool, to);
 }
 
-int oai_read_functions(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_functions(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	r->q->uses_functions = true;
 	return read_list(r, at, j, read_function, to);
@@ -144,7 +145,8 @@ static int read_named(struct oai_reading *r, const struct place *at, const struc
 	return require_name(r, at, j, &r->q->tool_choice_name);
 }
 
-int oai_read_tool_choice(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_tool_choice(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	struct place in = { .up = at, .name = "function" };
 	if (j->type == JSON_STRING)
@@ -195,7 +197,8 @@ static int read_schema(struct oai_reading *r, const struct place *up, const stru
 		return oai_refuse_type(r, &at, "an object", j);
 	int err = read_member(r, &at, j, "name", oai_read_string, &q->format_name);
 	if (!err)
-		err = read_member(r, &at, j, "description", oai_read_string, &q->format_description);
+		err = read_member(r, &at, j, "description", oai_read_string,
+				  &q->format_description);
 	if (!err)
 		err = read_member(r, &at, j, "strict", oai_read_flag, &q->format_strict);
 	if (!err)

@@ -35,9 +35,20 @@ static bool is_made_of(struct str s, const char *others)
 	return s.n > 0;
 }
 
+/* clang-format off */
+static const bool token_bytes[256] = {		/* RFC 9110, 5.6.2 */
+	['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
+	['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
+	['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
+};
+/* clang-format on */
+
 bool http_is_token(struct str s)
 {
-	return is_made_of(s, "!#$%&'*+-.^_`|~");
+	for (size_t i = 0; i < s.n; i++)
+		if (!token_bytes[(unsigned char)s.p[i]])
+			return false;
+	return s.n > 0;
 }
 
 struct str http_header(const struct http_request *h, const char *name)

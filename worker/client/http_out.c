@@ -73,6 +73,8 @@ static bool is_reserved(struct str name)
 {
 	static const char *const names[] = { "content-length", "transfer-encoding", "connection",
 					     "keep-alive", "date", "upgrade", "trailer" };
+	if (name.n < 4 || name.n > 17 || !strchr("ctkduCTKDU", name.p[0]))
+		return false;		/* none of these is so long or begins so */
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (str_eq_nocase(name, str_z(names[i])))
 			return true;
@@ -99,12 +101,12 @@ bool http_put_header(struct buf *out, const char *name, struct str value)
 static void put_lines(struct buf *out, struct str lines)
 {
 	size_t end;
-	while ((end = str_find(lines, STR("\r\n"))) != SIZE_MAX) {
-		struct str line = str_of(lines.p, end), value = line;
+	while ((end = str_find_char(lines, '\n')) != SIZE_MAX) {
+		struct str value = str_of(lines.p, end ? end - 1 : 0);
 		struct str name = str_cut(&value, ':');
-		if (value.p && is_header(name, value))
-			buf_put(out, str_of(lines.p, end + 2));
-		lines = str_skip(lines, end + 2);
+		if (value.p && lines.p[end - 1] == '\r' && is_header(name, value))
+			buf_put(out, str_of(lines.p, end + 1));
+		lines = str_skip(lines, end + 1);
 	}
 }
 

@@ -23,6 +23,11 @@ static enum step answer_preflight(struct request *r)
 	return STEP_DONE;
 }
 
+static enum step no_memory(struct request *r)
+{
+	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+}
+
 enum step intake_endpoint(struct request *r)
 {
 	const struct http_request *h = r->http;
@@ -39,6 +44,8 @@ enum step intake_endpoint(struct request *r)
 		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT, STR_ARG(h->path));
 	if (model.p)
 		r->path_model = arena_dup(r->mem, model);
+	if (model.p && !r->path_model.p)
+		return no_memory(r);
 	return STEP_NEXT;
 }
 
@@ -61,8 +68,8 @@ static enum step refuse(struct request *r, const struct dialect_error *e)
 	return request_fail_with(r, &full);
 }
 
-/* LiteLLM's request headers that stand for body members. */
-static void read_headers(struct request *r)
+/* LiteLLM's request headers that stand for body members. False: out of memory. */
+static bool read_headers(struct request *r)
 {
 	struct str v = http_header(r->http, "x-litellm-timeout");
 	int64_t n;
@@ -80,12 +87,58 @@ static void read_headers(struct request *r)
 		v = http_header(r->http, "x-litellm-customer-id");
 	if (v.p)
 		r->q.user = arena_dup(r->mem, v);
+	return !v.p || r->q.user.p;
 }
 
 static enum step refuse_json(struct request *r, const struct json_error *e)
 {
 	return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: %s at byte %zu",
 			    e->what, e->at);
+}
+
+/* In lower case, as decoders see it that do not mind the case: to Go's, U+017F is an s, too, and
+ * U+212A a k. "" when it does not fit. */
+static struct str fold(struct str name, char *room, size_t max)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		if (str_starts(str_skip(name, i), STR("\xc5\xbf"))) {
+			c = 's';
+			i += 1;
+		} else if (str_starts(str_skip(name, i), STR("\xe2\x84\xaa"))) {
+			c = 'k';
+			i += 2;
+		}
+		if (n == max)
+			return STR("");
+		room[n++] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+	}
+	return str_of(room, n);
+}
+
+/* What says what is asked for and paid: "Model" would travel along unread, and a provider could
+ * take it for "model". The name it looks like, or NULL. */
+static const char *disguised(struct str name)
+{
+	static const char *const names[] = { "model",  "messages", "prompt",	    "input",
+					     "n",      "best_of",  "stream",	    "stream_options",
+					     "tools",  "user",	   "max_tokens",    "max_completion_tokens",
+					     "suffix", "metadata", "service_tier" };
+	char room[32];
+	struct str folded = fold(name, room, sizeof room);
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq_z(folded, names[i]) && !str_eq_z(name, names[i]))
+			return names[i];
+	return NULL;
+}
+
+static const char *find_disguised(const struct json *root)
+{
+	const char *found = NULL;
+	for (const struct json *j = root->child; j && !found; j = j->next)
+		found = disguised(j->key);
+	return found;
 }
 
 enum step intake_parse(struct request *r)
@@ -104,10 +157,15 @@ enum step intake_parse(struct request *r)
 		return refuse_json(r, &je);
 	if (!json_is(root, JSON_OBJECT))
 		return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: not an object");
+	const char *name = find_disguised(root);
+	if (name)
+		return request_fail(r, OUTCOME_BAD_REQUEST, name,
+				    "%s must be written in lower case: it is not what another case makes of it",
+				    name);
 	r->q.model = r->path_model;	/* where the path names one, the body need not */
 	int err = r->dialect->read_request(r->mem, body, root, &r->q, &de);
 	if (err == -ENOMEM)
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+		return no_memory(r);
 	if (err < 0)
 		return refuse(r, &de);
 	if (r->path_model.p)
@@ -115,6 +173,5 @@ enum step intake_parse(struct request *r)
 	r->requested_model = r->q.model;
 	if (!r->requested_model.n)
 		return request_fail(r, OUTCOME_BAD_REQUEST, "model", "model: a model name is required");
-	read_headers(r);
-	return STEP_NEXT;
+	return read_headers(r) ? STEP_NEXT : no_memory(r);
 }

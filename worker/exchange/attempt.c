@@ -134,27 +134,32 @@ static void fail(struct attempt *at, enum outcome o, const char *text)
 
 /* ---- towards the client ------------------------------------------------------------------ */
 
-static void begin_stream(struct attempt *at)
+static int begin_stream(struct attempt *at)
 {
 	struct request *r = at->r;
 	struct buf headers;
 	if (r->is_streaming)
-		return;
+		return 0;
 	buf_init(&headers, 32768);
 	buf_put_z(&headers, "content-type: ");
 	buf_put_z(&headers, at->dialect->stream_type);
 	BUF_PUT_LIT(&headers, "\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n");
 	buf_put(&headers, at->passed_headers);
 	request_headers(r, &headers, false);
+	if (headers.failed) {
+		buf_done(&headers);
+		return -ENOMEM;
+	}
 	r->is_streaming = true;
 	r->status = 200;
 	METRIC_ADD(r->w->metrics, streams, 1);
 	atomic_fetch_add_explicit(&r->w->row->streams, 1, memory_order_relaxed);
 	conn_reply_begin(r->conn, 200, buf_str(&headers));
 	buf_done(&headers);
+	return 0;
 }
 
-/* Hands over what is ready. 1 = the client is slow: pause. */
+/* Hands over what is ready. 1 = the client is slow: pause; or -ENOMEM. */
 static int pass_on(struct attempt *at)
 {
 	struct request *r = at->r;
@@ -167,12 +172,12 @@ static int pass_on(struct attempt *at)
 		r->first_token_wall_ns = clock_wall_ns();
 		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
 	}
-	if (at->answer.tally.is_done && hold_is_strict(r)) {
-		begin_stream(at);
-		return 0;		/* the end waits for the disk: settle/hold.c gives it */
-	}
+	if (at->answer.tally.is_done && hold_is_strict(r))
+		return begin_stream(at);	/* the end waits for the disk: settle/hold.c gives it */
 	if (at->out.n) {
-		begin_stream(at);
+		int err = begin_stream(at);
+		if (err < 0)
+			return err;
 		conn_reply_piece(r->conn, buf_str(&at->out));
 		buf_reset(&at->out);
 		at->sent_ns = clock_ns();
@@ -184,8 +189,7 @@ static void heartbeat(struct attempt *at, uint64_t now)
 {
 	if (!at->dialect->heartbeat || !at->is_event_stream)
 		return;
-	begin_stream(at);
-	if (conn_queued(at->r->conn) == 0) {
+	if (begin_stream(at) == 0 && conn_queued(at->r->conn) == 0) {
 		conn_reply_piece(at->r->conn, str_z(at->dialect->heartbeat));
 		METRIC_ADD(at->r->w->metrics, heartbeats, 1);
 	}
@@ -205,6 +209,7 @@ static int take_event(void *data, const struct llm_event *ev)
 static int on_stream_event(void *data, const struct sse_event *ev)
 {
 	struct attempt *at = data;
+	size_t before = at->out.n;
 	int err;
 	if (!ev->data.p && !ev->oversize)
 		return 0;			/* a keep-alive comment is no content */
@@ -213,6 +218,10 @@ static int on_stream_event(void *data, const struct sse_event *ev)
 	else
 		err = at->provider->read_event(&at->reader, at->scratch, ev, take_event, at);
 	arena_reset(at->scratch);
+	if (err == 0 && at->out.failed)
+		err = -ENOMEM;
+	if (err < 0)
+		at->out.n = before;		/* no half of an event */
 	if (at->answer.tally.has_error)
 		return -ECANCELED;
 	at->answer.tally.events++;
@@ -232,8 +241,6 @@ static int on_stream_bytes(struct attempt *at, struct str bytes)
 		at->is_cut = true;
 		err = -EDQUOT;
 	}
-	if (at->out.failed)
-		err = -ENOMEM;
 	if (err < 0) {
 		if (err == -EBADMSG)
 			set_error(at, OUTCOME_UP_MALFORMED,
@@ -317,10 +324,12 @@ static void end_stream(struct attempt *at)
 		return;
 	}
 	if (!at->answer.is_ended)
-		at->dialect->write_event(&at->answer, &end, &at->out);
+		err = at->dialect->write_event(&at->answer, &end, &at->out);
 	t->is_done = true;
-	pass_on(at);
-	begin_stream(at);
+	if (err < 0 || at->out.failed || pass_on(at) < 0 || begin_stream(at) < 0) {
+		fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
+		return;
+	}
 	at->r->final_body = at->out;		/* what pass_on() held back, if anything */
 	at->out = (struct buf){ 0 };		/* the request owns it now */
 	answered(at);
@@ -347,12 +356,17 @@ static void end_plain(struct attempt *at)
 	}
 	r->tally = at->answer.tally;
 	r->upstream_ns = clock_ns() - at->started_ns;
-	r->status = 200;
 	r->cost_nano = account_cost(r, &(struct usage){ 0 });
 	buf_init(&r->final_head, 32768);
 	BUF_PUT_LIT(&r->final_head, "content-type: application/json\r\n");
 	buf_put(&r->final_head, at->passed_headers);
 	request_headers(r, &r->final_head, true);
+	if (r->final_head.failed) {
+		buf_done(&r->final_head);
+		fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
+		return;
+	}
+	r->status = 200;
 	r->final_body = at->out;
 	at->out = (struct buf){ 0 };		/* the request owns it now */
 	answered(at);
@@ -545,7 +559,8 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 					    &at->call.body);
 }
 
-static void choose_adapter(struct attempt *at)
+/* False: out of memory. */
+static bool choose_adapter(struct attempt *at)
 {
 	struct request *r = at->r;
 	enum provider_family family = (enum provider_family)at->d->family;
@@ -565,6 +580,9 @@ static void choose_adapter(struct attempt *at)
 	at->dialect = r->dialect;
 	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
 	at->is_event_stream = r->q.is_stream;
+	if (json_is(r->q.mock_response, JSON_STRING) && !mock.p)
+		return false;
+	return at->target.model.p || family == FAMILY_MOCK;
 }
 
 static struct attempt *attempt_new(struct exchange *x, struct request *r, uint32_t index)
@@ -616,7 +634,8 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	int err = -ENOMEM;
 	if (!at || (r->q.is_stream && !at->scratch))
 		goto out;
-	choose_adapter(at);
+	if (!choose_adapter(at))
+		goto out;
 	set_limits(at);
 	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q, .target = &at->target };
 	at->answer = (struct dialect_answer){
@@ -633,7 +652,9 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 										&at->call, reterr)
 						  : build_call(at, reterr);
 	at->sse.framing = at->call.framing;
-	if (err == 0 && at->call.body.failed)
+	if (err == 0 && !at->answer.id.p)
+		err = -ENOMEM;
+	if (err == 0 && (at->call.body.failed || at->call.path.failed))
 		err = -ENOMEM;
 	if (err == 0) {
 		enter(at, AT_WAITING);

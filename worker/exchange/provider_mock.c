@@ -169,7 +169,8 @@ static int answer(struct speaker *s, struct str text)
 	return err ? err : emit(s, &ev);
 }
 
-static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn, void *data)
+static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn,
+		       void *data)
 {
 	struct speaker s = { .rd = rd, .emit = emit_fn, .data = data };
 	struct str text = body.n ? body : response_of(rd);

@@ -44,8 +44,8 @@ static bool has_system(const struct llm_request *q)
 static void put_top(struct ollama_writing *w)
 {
 	static const struct str written[] = {
-		STR("model"), STR("messages"), STR("prompt"), STR("input"), STR("images"), STR("tools"),
-		STR("stream"), STR("suffix"), STR("dimensions"), STR("options"),
+		STR("model"), STR("messages"), STR("prompt"), STR("input"), STR("images"),
+		STR("tools"), STR("stream"), STR("suffix"), STR("dimensions"), STR("options"),
 	};
 	for (const struct llm_other *m = w->top; m; m = m->next) {
 		bool is_written = str_eq(m->name, STR("system")) && has_system(w->q);
@@ -82,7 +82,7 @@ static int put_text(struct ollama_writing *w)
 	const struct llm_request *q = w->q;
 	if (q->n_inputs != 1 || q->inputs_are_tokens)
 		return ollama_refuse(w, OUTCOME_BAD_REQUEST, "prompt",
-				     "prompt must be one string: ollama takes neither several nor tokens");
+				     "prompt must be one string: ollama takes no list, no tokens");
 	json_put_str(&w->o, "prompt", q->inputs[0]);
 	if (q->prompt_suffix.p)
 		json_put_str(&w->o, "suffix", q->prompt_suffix);
@@ -148,7 +148,8 @@ static int write_chat(struct arena *a, const struct llm_request *q, const struct
 	return write_request(FAMILY_OLLAMA_CHAT, a, q, t, ret, reterr);
 }
 
-static int write_generate(struct arena *a, const struct llm_request *q, const struct provider_target *t,
+static int write_generate(struct arena *a, const struct llm_request *q,
+			  const struct provider_target *t,
 			  struct provider_call *ret, struct llm_error *reterr)
 {
 	return write_request(FAMILY_OLLAMA_GENERATE, a, q, t, ret, reterr);

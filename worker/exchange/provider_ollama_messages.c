@@ -23,7 +23,8 @@ bool ollama_has_tools(const struct llm_request *q)
 
 /* --- parts --- */
 
-static int check_part(struct ollama_writing *w, const struct llm_part *p, unsigned message, unsigned part)
+static int check_part(struct ollama_writing *w, const struct llm_part *p, unsigned message,
+		      unsigned part)
 {
 	char at[64];
 	snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
@@ -249,7 +250,7 @@ int ollama_put_prompt(struct ollama_writing *w)
 		if (is_system(m))
 			continue;
 		if (turns > 1)
-			buf_put_z(out, m->role == ROLE_ASSISTANT ? "### Assistant:\\n" : "### User:\\n");
+			buf_printf(out, "### %s:\\n", m->role == ROLE_ASSISTANT ? "Assistant" : "User");
 		put_texts(out, m->parts, false);
 		if (turns > 1)
 			BUF_PUT_LIT(out, "\\n\\n");
@@ -274,6 +275,7 @@ static bool is_offered(const struct llm_request *q, const struct llm_tool *t)
 
 void ollama_put_tools(struct ollama_writing *w)
 {
+	static const struct str no_parameters = STR("{\"type\":\"object\",\"properties\":{}}");
 	struct json_out *o = &w->o;
 	bool is_open = false;
 	for (const struct llm_tool *t = w->q->tools; t; t = t->next) {
@@ -288,8 +290,7 @@ void ollama_put_tools(struct ollama_writing *w)
 		json_put_str(o, "name", t->name);
 		if (t->description.p)
 			json_put_str(o, "description", t->description);
-		json_put_raw(o, "parameters",
-			     t->schema.p ? t->schema : STR("{\"type\":\"object\",\"properties\":{}}"));
+		json_put_raw(o, "parameters", t->schema.p ? t->schema : no_parameters);
 		json_close(o);
 		json_close(o);
 	}

@@ -142,7 +142,8 @@ static int add_format(struct ollama_writing *w, const struct json *format)
 static bool asks_for_nothing(struct str json)
 {
 	static const struct str empty[] = {
-		STR("null"), STR("false"), STR("0"), STR("1"), STR("{}"), STR("[]"), STR("[\"text\"]"),
+		STR("null"), STR("false"), STR("0"), STR("1"), STR("{}"), STR("[]"),
+		STR("[\"text\"]"),
 	};
 	for (size_t i = 0; i < COUNT(empty); i++)
 		if (str_eq(json, empty[i]))
@@ -159,7 +160,7 @@ static int refuse_param(struct ollama_writing *w, struct str name)
 	memcpy(z, name.p, n);
 	z[n] = '\0';
 	return ollama_refuse(w, OUTCOME_UNSUPPORTED_PARAM, z,
-			     "ollama does not support the parameter %s. To drop it, set drop_params", z);
+			     "ollama does not support the parameter %s; drop_params drops it", z);
 }
 
 static int sort_member(struct ollama_writing *w, struct str name, struct str json)

@@ -5,7 +5,6 @@
  * /api/generate says `response`. */
 #include <errno.h>
 
-#include "common/hash.h"
 #include "worker/exchange/provider_ollama.h"
 #include "worker/skim.h"
 
@@ -76,17 +75,13 @@ static int emit_error(const struct reading *r, const struct json *root, const st
 
 static int read_call(const struct reading *r, const struct json *call)
 {
-	const struct json *function = json_get(call, "function"), *args = json_get(function, "arguments");
+	const struct json *function = json_get(call, "function");
+	const struct json *args = json_get(function, "arguments");
 	struct llm_event ev = { .kind = EV_TOOL_START, .tool = r->state->n_calls };
-	char made[32] = "call_";
 	if (!json_is(function, JSON_OBJECT) || r->state->n_calls++ >= CALLS_MAX)
 		return -EBADMSG;
 	ev.name = json_get_str(r->scratch, function, "name");
 	ev.id = json_get_str(r->scratch, call, "id");
-	if (!ev.id.n) {
-		hash_random_urlsafe(made + 5, 18);
-		ev.id = str_z(made);
-	}
 	int err = emit(r, &ev);
 	ev = (struct llm_event){ .kind = EV_TOOL_ARGS, .tool = ev.tool, .text = STR("{}") };
 	if (json_is(args, JSON_STRING))
@@ -101,11 +96,12 @@ static int read_call(const struct reading *r, const struct json *call)
 static int read_message(const struct reading *r, const struct json *message)
 {
 	const struct json *calls = json_get(message, "tool_calls");
+	const struct json *call = json_is(calls, JSON_ARRAY) ? calls->child : NULL;
 	int err = emit_text(r, EV_REASONING, json_get(message, "thinking"));
 	if (!err)
 		err = emit_text(r, EV_TEXT, json_get(message, "content"));
-	for (const struct json *j = json_is(calls, JSON_ARRAY) ? calls->child : NULL; j && !err; j = j->next)
-		err = read_call(r, j);
+	for (; call && !err; call = call->next)
+		err = read_call(r, call);
 	return err;
 }
 
@@ -241,7 +237,8 @@ static int emit_vectors(const struct reading *r, struct str list)
 static int read_vectors(const struct reading *r, struct str body)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
-	struct str error = skim_get(body, STR("error")), count = skim_get(body, STR("prompt_eval_count"));
+	struct str error = skim_get(body, STR("error"));
+	struct str count = skim_get(body, STR("prompt_eval_count"));
 	struct json_error unused;
 	if (error.p) {
 		const struct json *root = json_parse(r->scratch, body, 0, &unused);
@@ -262,7 +259,8 @@ static int read_vectors(const struct reading *r, struct str body)
 	return err ? err : emit(r, &ev);
 }
 
-int ollama_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn, void *data)
+int ollama_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn,
+		       void *data)
 {
 	struct reading r = { rd, state_of(rd), rd->mem, emit_fn, data };
 	struct json_error error;

@@ -91,7 +91,8 @@ static void put_part(struct json_out *o, const struct llm_part *p)
 
 static bool is_content(const struct llm_part *p)
 {
-	return p->kind != PART_TOOL_CALL && p->kind != PART_TOOL_RESULT && p->kind != PART_REASONING;
+	return p->kind != PART_TOOL_CALL && p->kind != PART_TOOL_RESULT &&
+	       p->kind != PART_REASONING;
 }
 
 /* One plain text is written as a string, anything else as parts. */
@@ -348,7 +349,8 @@ static bool wants_completion_max(struct str model)
 		model = str_skip(model, at + 1);
 	if (model.n >= 2 && model.p[0] == 'o' && is_digit(model.p[1]))
 		return true;
-	return str_starts(model, STR("gpt-")) && model.n > 4 && model.p[4] >= '5' && is_digit(model.p[4]);
+	return model.n > 4 && str_starts(model, STR("gpt-")) && model.p[4] >= '5' &&
+	       model.p[4] <= '9';
 }
 
 static void put_stop(struct json_out *o, const struct llm_request *q)
@@ -363,9 +365,9 @@ static void put_stop(struct json_out *o, const struct llm_request *q)
 
 static void put_sampling(struct json_out *o, const struct llm_request *q, struct str model)
 {
+	const char *limit = wants_completion_max(model) ? "max_completion_tokens" : "max_tokens";
 	if (q->max_tokens)
-		json_put_u64(o, wants_completion_max(model) ? "max_completion_tokens" : "max_tokens",
-			     q->max_tokens);
+		json_put_u64(o, limit, q->max_tokens);
 	put_number(o, "temperature", q->temperature);
 	put_number(o, "top_p", q->top_p);
 	put_number(o, "top_k", q->top_k);
