@@ -410,6 +410,7 @@ int main(int argc, char **argv)
 	enum options_verdict verdict = options_read(argc, argv, &the.opt);
 	if (verdict == OPTIONS_EXIT_OK || verdict == OPTIONS_EXIT_USAGE)
 		return verdict == OPTIONS_EXIT_OK ? 0 : 2;
+	unsetenv("SSLKEYLOGFILE");	/* curl would write down the keys of its connections */
 	if (hash_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return 1;
 	if (verdict == OPTIONS_CHECK)

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -84,6 +85,16 @@ static struct curl_slist *key_header(const struct job *j)
 	return list;
 }
 
+/* As workers do: libcurl may have been built with a file of its own. */
+static void set_authorities(CURL *e)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+	if (file && *file)
+		curl_easy_setopt(e, CURLOPT_CAINFO, file);
+	if (folder && *folder)
+		curl_easy_setopt(e, CURLOPT_CAPATH, folder);
+}
+
 static void run(uv_work_t *work)
 {
 	struct job *j = work->data;
@@ -94,6 +105,7 @@ static void run(uv_work_t *work)
 		curl_slist_free_all(headers);
 		return;
 	}
+	set_authorities(e);
 	curl_easy_setopt(e, CURLOPT_URL, j->url);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -88,6 +88,14 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 		put_money(out, "x-litellm-key-spend", r->spend_before_nano + (is_final ? r->cost_nano : 0));
 }
 
+static uint64_t max_retries(const struct request *r)
+{
+	if (r->q.num_retries >= 0)
+		return (uint64_t)r->q.num_retries;
+	return r->deployment && r->deployment->num_retries != SNAP_NONE ? r->deployment->num_retries
+									: snap_settings(r->snap)->num_retries;
+}
+
 static void put_deployment(struct request *r, struct buf *out)
 {
 	if (r->deployment) {
@@ -100,8 +108,7 @@ static void put_deployment(struct request *r, struct buf *out)
 	if (r->attempts) {
 		put_u64(out, "x-litellm-attempted-retries", r->retries);
 		put_u64(out, "x-litellm-attempted-fallbacks", r->fallbacks);
-		put_u64(out, "x-litellm-max-retries", r->q.num_retries >= 0 ? (uint64_t)r->q.num_retries
-							: snap_settings(r->snap)->num_retries);
+		put_u64(out, "x-litellm-max-retries", max_retries(r));
 	}
 }
 

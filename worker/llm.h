@@ -104,6 +104,10 @@ struct llm_request {
 	const struct json *root;
 	uint64_t prompt_bytes;		/* bytes of text in the prompt, tools and schemas */
 	uint64_t media_parts;
+	/* What stays from one request to the next (client/responses_store.h). */
+	struct str conversation_id;	/* the one kept that this request needs; .p NULL: none */
+	const struct json *history;	/* it, an array of items; NULL: not asked for yet */
+	bool wants_store;		/* keep this conversation, too */
 };
 
 enum llm_event_kind {

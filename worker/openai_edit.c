@@ -84,7 +84,6 @@ struct str openai_quote(struct arena *a, struct str s)
 }
 
 struct editing {
-	struct arena *mem;
 	struct str text;
 	const struct json *root, *params, *extra;
 	const struct openai_edits *how;
@@ -226,7 +225,7 @@ int openai_edit_request(struct arena *a, const struct json *root, struct str bod
 			const struct openai_edits *how, struct buf *out)
 {
 	struct openai_edits h = *how;
-	struct editing e = { .mem = a, .text = body, .root = root, .how = &h };
+	struct editing e = { .text = body, .root = root, .how = &h };
 	MUST(json_is(root, JSON_OBJECT) && root->raw.p >= body.p);
 	h.model = how->model.p ? openai_quote(a, how->model) : STR_NONE;
 	e.edits = arena_array(a, (size_t)root->count + 1, sizeof *e.edits);

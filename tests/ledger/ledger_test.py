@@ -204,6 +204,7 @@ class Test:
         until = time.monotonic() + self.seconds
         while (now := time.monotonic()) < until:
             deed = self.random.choices([d for d, _ in deeds], [w for _, w in deeds])[0]
+            assert self.mock.process.poll() is None, f"the mock ended: {self.mock.process.returncode}"
             assert self.gw.process.poll() is None, "the master ended by itself:\n" + self.gw.logs()[-4000:]
             if deed():
                 self.deeds[deed.__name__] += 1

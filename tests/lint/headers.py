@@ -74,5 +74,6 @@ with concurrent.futures.ThreadPoolExecutor() as pool:
     known = flags()
     for source, error in pool.map(lambda h: compile_alone(h, known), product):
         if error:
-            complaints.add(source, 1, "does not compile alone: " + error.strip().splitlines()[0])
+            why = next((line for line in error.splitlines() if "error" in line), error.splitlines()[0])
+            complaints.add(source, 1, f"does not compile alone: {why}")
 complaints.done()

@@ -19,6 +19,7 @@ WORDS = {  # pieces are joined here so that this file does not complain about it
     r"\b(?:clau" r"de co" r"de|co-author" r"ed-by)\b": "how it was made",
     r"\b(?:pypi|npm\w*|registry|mirror|proxy)\.[\w.-]+\.(?:inter" r"nal|corp|lan)\b": "a private host",
     r"\bdock" r"er\.io|\bghc" r"r\.io|\bquay\.i" r"o|\bartifact" r"ory|\bnex" r"us\.": "a registry's host",
+    r"\b(?:lite" r"llm|provid" r"ers|operat" r"ions|reliab" r"ility|AR" r"CHITECTURE|ST" r"YLE)\.md\b": "a text that is not here",
     r"^(?:<{7}|>{7}|={7})(?: |$)": "a conflict mark",
 }
 RAW = ("tests/vectors/", "tests/fuzz/corpus/")     # inputs on purpose: bytes of any kind

@@ -144,7 +144,7 @@ static struct snap *make_snap(const struct harness_upstream *upstreams, uint16_t
 	*snap_build_settings(k.b) = (struct snap_settings){
 		.body_max = 256 << 10, .request_memory_max = 8 << 20,
 		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 60000,
-		.write_timeout_ms = 60000, .connect_timeout_ms = 5000,
+		.write_timeout_ms = 60000, .connect_timeout_ms = 1000,
 		.first_token_timeout_ms = 60000, .chunk_timeout_ms = 60000, .total_timeout_ms = 600000,
 		.stream_heartbeat_ms = 15000, .cooldown_ms = 5000, .default_max_tokens = 1000,
 		.max_fallbacks = 5, .connections_max = 64, .access_log = 1, .log_level = LOG_DEBUG,

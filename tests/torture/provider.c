@@ -96,7 +96,7 @@ static const struct act silent[] = {
 };
 static const struct act flood[] = {
 	{ SEND, EVENTS },
-	{ FLOOD, "........................................" },
+	{ FLOOD, "........................" },
 	{ CHUNK, DELTA("\"content\":\"provider.\"", "\"stop\"") "data: [DONE]\n\n" },
 	{ CHUNK, "" },
 	{ END, NULL },
@@ -376,7 +376,7 @@ static void on_connection(uv_stream_t *s, int status)
 	uv_timer_init(s->loop, &e->pause);
 	uv_tcp_init(s->loop, &e->tcp);
 	e->tcp.data = e->pause.data = e;
-	MUST(uv_accept(s, (uv_stream_t *)&e->tcp) == 0);
+	MUST(uv_accept(s, (uv_stream_t *)&e->tcp) == 0 && uv_tcp_nodelay(&e->tcp, 1) == 0);
 	MUST(uv_read_start((uv_stream_t *)&e->tcp, on_room, on_read) == 0);
 }
 

@@ -116,7 +116,7 @@ static void give_up(struct attempt *at)
 	bool was_shown = at->state == AT_STREAMING;
 	if (!e.retry_after_ms)
 		e.retry_after_ms = at->retry_after_ms;
-	e.must_not_retry = at->must_not_retry;
+	e.must_not_retry |= at->must_not_retry;
 	enter(at, AT_FAILED);
 	at->r->tally = at->answer.tally;
 	attempt_free(at);
@@ -335,6 +335,15 @@ static void end_stream(struct attempt *at)
 	answered(at);
 }
 
+/* Want of memory is our fault: no reason to ask again, or to put the deployment aside. */
+static void fail_to_read(struct attempt *at, int err)
+{
+	if (err == -ENOMEM || err == -E2BIG)
+		fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
+	else
+		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
+}
+
 static void end_plain(struct attempt *at)
 {
 	struct request *r = at->r;
@@ -351,7 +360,7 @@ static void end_plain(struct attempt *at)
 		return;
 	}
 	if (err < 0 || at->out.failed) {
-		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
+		fail_to_read(at, at->out.failed ? -ENOMEM : err);
 		return;
 	}
 	r->tally = at->answer.tally;
@@ -383,7 +392,7 @@ static void end_plain_for_stream(struct attempt *at)
 		return;
 	}
 	if (err < 0) {
-		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
+		fail_to_read(at, err);
 		return;
 	}
 	at->answer.tally.is_done = true;
@@ -417,7 +426,7 @@ static void end_stopped(struct attempt *at)
 	} else if (at->error.message.p) {
 		give_up(at);
 	} else {
-		fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is larger than the gateway holds");
+		fail(at, OUTCOME_OVERLOADED, "the provider's answer is larger than the gateway holds");
 	}
 }
 
@@ -542,7 +551,7 @@ static void on_mock(struct later *l)
 	if (at->answer.tally.has_error)
 		take_tally_error(at);
 	else
-		fail(at, OUTCOME_INTERNAL, "the mock answer could not be made");
+		fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
 }
 
 static int build_call(struct attempt *at, struct llm_error *reterr)

@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -54,6 +55,7 @@ struct transfer {
 	struct transfer *next_kicked;
 	struct transfer_head head;
 	struct buf passed;		/* header lines for the client */
+	struct str key;			/* of the provider: nothing that holds it is passed on */
 	size_t head_bytes;
 	char content_type[128];
 	bool is_head_told, wants_pause, is_paused, is_refused;
@@ -192,7 +194,7 @@ static void pass_on(struct transfer *t, struct str name, struct str value)
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
 			return;
-	if (value.n > 256)
+	if (value.n > 256 || (t->key.n && str_find(value, t->key) != SIZE_MAX))
 		return;
 	if (str_starts_nocase(name, STR("x-ratelimit-"))) {
 		buf_put(&t->passed, name);
@@ -306,15 +308,34 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 
 /* ---- transfers ------------------------------------------------------------------------ */
 
+/* OpenSSL's variables; a libcurl that was built with a file of its own does not look at them. */
+static bool set_authorities(CURL *e)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+	return (!file || !*file || curl_easy_setopt(e, CURLOPT_CAINFO, file) == CURLE_OK) &&
+	       (!folder || !*folder || curl_easy_setopt(e, CURLOPT_CAPATH, folder) == CURLE_OK);
+}
+
+/* Options with a text need memory; without one of these a request would take another way. */
+static bool set_texts(CURL *e)
+{
+	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION) == CURLE_OK &&
+	       set_authorities(e);
+}
+
 static CURL *easy_new(void)
 {
 	CURL *e = curl_easy_init();
 	if (!e)
 		return NULL;
+	if (!set_texts(e)) {
+		curl_easy_cleanup(e);
+		return NULL;
+	}
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -326,7 +347,6 @@ static CURL *easy_new(void)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_POST, 1L);
@@ -480,6 +500,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	t->u = u;
 	t->h = h;
 	t->data = data;
+	t->key = snap_text(s->snap, s->deployment->api_key);
 	buf_init(&t->passed, PASSED_BYTES_MAX);
 	head_begin(t);
 	t->easy = u->n_pool ? u->pool[--u->n_pool] : easy_new();
