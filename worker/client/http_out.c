@@ -97,16 +97,29 @@ bool http_put_header(struct buf *out, const char *name, struct str value)
 	return true;
 }
 
+/* Where the line's CRLF begins. A lone CR or LF is part of the line, which is then refused. */
+static size_t line_end(struct str lines)
+{
+	for (const char *at = lines.p, *end = lines.p + lines.n; at && at + 1 < end; at++) {
+		at = memchr(at, '\r', (size_t)(end - at));
+		if (!at || at + 1 >= end)
+			return SIZE_MAX;
+		if (at[1] == '\n')
+			return (size_t)(at - lines.p);
+	}
+	return SIZE_MAX;
+}
+
 /* Copies the lines that are well formed; a last one without its end is left out. */
 static void put_lines(struct buf *out, struct str lines)
 {
 	size_t end;
-	while ((end = str_find_char(lines, '\n')) != SIZE_MAX) {
-		struct str value = str_of(lines.p, end ? end - 1 : 0);
+	while ((end = line_end(lines)) != SIZE_MAX) {
+		struct str value = str_of(lines.p, end);
 		struct str name = str_cut(&value, ':');
-		if (value.p && lines.p[end - 1] == '\r' && is_header(name, value))
-			buf_put(out, str_of(lines.p, end + 1));
-		lines = str_skip(lines, end + 1);
+		if (value.p && is_header(name, value))
+			buf_put(out, str_of(lines.p, end + 2));
+		lines = str_skip(lines, end + 2);
 	}
 }
 
