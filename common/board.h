@@ -47,7 +47,7 @@ _Static_assert(sizeof(struct board_worker) == 128, "board_worker");
 struct board_deployment {
 	_Atomic uint64_t id_hash;		/* by the master; 0 = free row */
 	_Atomic uint64_t cooldown_until_ns;	/* monotonic; 0 or past = well */
-	_Atomic uint64_t minute;		/* minute number << 40 | failures << 20 | successes */
+	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words */
 	_Atomic uint64_t latency_ns, ttft_ns;	/* moving means; 0 = unknown */
@@ -64,7 +64,7 @@ struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic int64_t settled, reserved;	/* nano-dollars in the running budget period */
 	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words: no mutex */
 	_Atomic uint32_t parallel;		/* requests in flight; under the mutex */
-	_Atomic uint32_t root;			/* by the master: 1 + its hierarchy's root; 0 = itself */
+	_Atomic uint32_t root; /* by the master: 1 + its hierarchy's root; 0 = itself */
 	_Atomic uint64_t last_used_ns;		/* wall */
 	_Atomic uint64_t requests;
 };
@@ -88,7 +88,7 @@ struct board_slot {			/* one admitted request; written by its worker */
 };
 _Static_assert(sizeof(struct board_slot) == 128, "board_slot");
 
-struct board_move {			/* the redo record: new values, applied again after a kill */
+struct board_move { /* the redo record: new values, applied again after a kill */
 	uint32_t entity, parallel;
 	int64_t settled, reserved;
 };
@@ -123,9 +123,9 @@ enum money_reason { MONEY_OK, MONEY_STARTING, MONEY_DISK_FULL, MONEY_DATABASE, M
 struct board {				/* a mapping: pointers of this process */
 	struct board_head *head;
 	struct board_worker *workers;		/* BOARD_WORKERS */
-	struct metric_row *metrics;		/* BOARD_WORKERS + 1; the last: of the dead, by the master */
+	struct metric_row *metrics; /* BOARD_WORKERS + 1; the last: of the dead, by the master */
 	struct board_deployment *deployments;	/* BOARD_DEPLOYMENTS */
-	_Atomic uint16_t *inflight;		/* [BOARD_WORKERS][BOARD_DEPLOYMENTS], one writer each */
+	_Atomic uint16_t *inflight; /* [BOARD_WORKERS][BOARD_DEPLOYMENTS], one writer each */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */

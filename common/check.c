@@ -11,7 +11,8 @@ void must_fail(const char *expr, const char *file, int line, const char *func)
 	char text[512];
 	int n = snprintf(text, sizeof text, "llmgw: MUST failed: %s at %s:%d in %s()\n", expr, file,
 			 line, func);
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0)
+	if (n > 0 &&
+	    write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0)
 		_exit(134);
 	abort();
 }

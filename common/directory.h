@@ -29,7 +29,7 @@ enum {
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. */
 struct dir_key {
 	struct sha256 hash;
-	uint64_t id;			/* row id in the database, never used again; 0 = master key */
+	uint64_t id; /* row id in the database, never used again; 0 = master key */
 	uint32_t flags;			/* KEY_* */
 	uint32_t entity;		/* its row among the board's entities */
 	uint64_t expires_wall_ns;	/* 0 = never */

@@ -43,6 +43,6 @@ uint64_t frame_get_u64(struct frame_in *f);
 int64_t frame_get_i64(struct frame_in *f);
 struct str frame_get_str(struct frame_in *f);		/* borrowed from the frame's bytes */
 void frame_get_bytes(struct frame_in *f, void *p, size_t n);	/* zeroes once failed */
-int frame_end(const struct frame_in *f) MUST_USE;	/* 0, or -EPROTO: short, or bytes left over */
+int frame_end(const struct frame_in *f) MUST_USE; /* 0, or -EPROTO: short, or bytes left over */
 
 #endif

@@ -20,7 +20,7 @@ int hash_unhex(void *out, size_t n, struct str hex) MUST_USE;	/* exactly 2n digi
 uint64_t hash_table(struct str s);
 /* FNV-1a 64: the same in every process and release; for identifiers, never against strangers. */
 uint64_t hash_stable(struct str s);
-uint64_t hash_stable_more(uint64_t so_far, struct str s);	/* begin with hash_stable(STR("")) */
+uint64_t hash_stable_more(uint64_t so_far, struct str s); /* begin with hash_stable(STR("")) */
 
 /* CRC-32C (Castagnoli, RFC 3720 appendix B.4), continuing from `seed`. */
 uint32_t hash_crc32c(uint32_t seed, const void *p, size_t n);

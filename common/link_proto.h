@@ -12,18 +12,18 @@ enum {
 
 enum link_frame {
 	/* master to worker */
-	LINK_HELLO = 1,		/* u32 slot, u32 listeners, u64 bits: listener i is TLS, u8 log level,
-				 * u8 log format, u8 prefix; fds: directory, journal */
-	LINK_SNAPSHOT,		/* u64 generation; fd: the sealed memfd */
-	LINK_DRAIN,		/* u64 milliseconds to finish what runs */
-	LINK_ANSWER,		/* u64 call, u32 status, u8 is_last, str piece */
-	LINK_DIRECTORY,		/* another one from now on, after an upgrade in place; fd: it */
+	LINK_HELLO = 1, /* u32 slot, u32 listeners, u64 bits: listener i is TLS, u8 log level,
+			 * u8 log format, u8 prefix; fds: directory, journal */
+	LINK_SNAPSHOT,	/* u64 generation; fd: the sealed memfd */
+	LINK_DRAIN,	/* u64 milliseconds to finish what runs */
+	LINK_ANSWER,	/* u64 call, u32 status, u8 is_last, str piece */
+	LINK_DIRECTORY, /* another one from now on, after an upgrade in place; fd: it */
 	/* worker to master */
-	LINK_READY = 32,	/* u64 generation */
-	LINK_ADOPTED,		/* u64 generation, u8 ok */
-	LINK_CALL,		/* u64 call, u8 role bits (1 admin, 2 viewer), u64 key id, 32 bytes key
-				 * hash, str changed_by, str method, str path, u8 is_last, str args */
-	LINK_CALL_MORE		/* u64 call, u8 is_last, str args */
+	LINK_READY = 32, /* u64 generation */
+	LINK_ADOPTED,	 /* u64 generation, u8 ok */
+	LINK_CALL,	 /* u64 call, u8 role bits (1 admin, 2 viewer), u64 key id, 32 bytes key
+			  * hash, str changed_by, str method, str path, u8 is_last, str args */
+	LINK_CALL_MORE	 /* u64 call, u8 is_last, str args */
 };
 enum { LINK_PIECE = 60000 };	/* bytes of a long content per frame */
 

@@ -23,7 +23,7 @@ struct price {
 	int64_t cache_read, cache_write;		/* per token; NONE: the input price */
 	int64_t reasoning;				/* per token; NONE: the output price */
 	int64_t per_request;				/* 0 where there is none */
-	int64_t input_above, output_above;		/* above tier_tokens of prompt; NONE: no tier */
+	int64_t input_above, output_above; /* above tier_tokens of prompt; NONE: no tier */
 	uint32_t tier_tokens;
 	uint32_t flags;
 };

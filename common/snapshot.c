@@ -142,7 +142,8 @@ static bool settings_ok(const struct check *c)
 	return names_ok(c, s->default_fallbacks) && names_ok(c, s->cors_origins) &&
 	       text_ok(c, s->key_header) && text_ok(c, s->version) &&
 	       text_ok(c, s->tls_certificate) && text_ok(c, s->tls_key) &&
-	       s->log_level <= LOG_DEBUG && s->access_log <= 1 && s->reserve_mode <= 1 && s->ledger_strict <= 1;
+	       s->log_level <= LOG_DEBUG && s->access_log <= 1 && s->reserve_mode <= 1 &&
+	       s->ledger_strict <= 1;
 }
 
 static bool head_ok(const struct check *c)

@@ -40,14 +40,14 @@ struct snap_header {			/* one header sent upstream */
 	struct snap_str name, value;
 };
 struct snap_deployment {
-	uint64_t id_hash;		/* hash_stable(id): its name on the board and in the journal */
+	uint64_t id_hash; /* hash_stable(id): its name on the board and in the journal */
 	struct snap_str id;		/* model_info.id, or a SHA-256 in hex */
 	struct snap_str group;		/* model_name */
 	struct snap_str provider;	/* "openai", "groq", "ollama" ... */
 	struct snap_str model;		/* what the provider calls it; may hold '*' */
 	struct snap_str base;		/* scheme://host[:port]/path, no '/' at the end */
 	struct snap_str api_key;	/* SECRET: read by exchange/upstream.c alone */
-	struct snap_str params;		/* JSON object: defaults used unless the client sends them */
+	struct snap_str params; /* JSON object: defaults used unless the client sends them */
 	struct snap_str extra_body;	/* JSON object: merged into every body */
 	struct snap_str mock_response;
 	struct snap_str region;
@@ -79,7 +79,7 @@ struct snap_group {			/* a model name that clients may ask for */
 };
 enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
 
-struct snap_settings {			/* what is not a row: litellm_, router_ and general_settings, server */
+struct snap_settings { /* what is not a row: litellm_, router_ and general_settings, server */
 	uint64_t body_max, request_memory_max;		/* bytes */
 	uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
 	uint64_t connect_timeout_ms, first_token_timeout_ms, chunk_timeout_ms, total_timeout_ms;
@@ -102,13 +102,14 @@ struct snap_settings {			/* what is not a row: litellm_, router_ and general_set
 enum {
 	SET_DISABLE_COOLDOWNS = 1,
 	SET_ALWAYS_STREAM_USAGE = 2,
-	SET_METRICS_AUTH = 4,		/* /metrics wants a key */
+	SET_METRICS_AUTH = 4, /* /metrics wants a key */
 	SET_DROP_PARAMS = 8,
-	SET_OLD_STATUSES = 16,		/* LiteLLM v1.81's status codes: budget 400, model 401, expired 400 */
-	SET_NO_MASTER_KEY = 32,		/* --insecure-dev: everybody is admin */
+	SET_OLD_STATUSES =
+		16, /* LiteLLM v1.81's status codes: budget 400, model 401, expired 400 */
+	SET_NO_MASTER_KEY = 32, /* --insecure-dev: everybody is admin */
 	SET_CALL_ID_IN_ERRORS = 64,
-	SET_ALLOWED_FAILS = 128,	/* allowed_fails was given: LiteLLM's legacy counter */
-	SET_COST_IN_STREAM = 256	/* include_cost_in_streaming_usage */
+	SET_ALLOWED_FAILS = 128, /* allowed_fails was given: LiteLLM's legacy counter */
+	SET_COST_IN_STREAM = 256 /* include_cost_in_streaming_usage */
 };
 
 struct snap_head {
@@ -130,7 +131,7 @@ int snap_map(int fd, struct snap **ret) MUST_USE;
 /* Checks bytes that need not come from a memfd; what fuzzers call. 0 or -EBADMSG. */
 int snap_check(const void *p, size_t n) MUST_USE;
 struct snap *snap_ref(struct snap *s);
-struct snap *snap_unref(struct snap *s);	/* NULL is fine; returns NULL; the last one unmaps */
+struct snap *snap_unref(struct snap *s); /* NULL is fine; returns NULL; the last one unmaps */
 
 const struct snap_head *snap_head(const struct snap *s);
 const struct snap_settings *snap_settings(const struct snap *s);

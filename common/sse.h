@@ -14,7 +14,7 @@ enum stream_framing { FRAMING_SSE, FRAMING_NDJSON };
 
 struct sse_event {
 	struct str raw;		/* every byte of the event with its empty line */
-	struct str data;	/* data lines joined with LF; .p NULL: none (a comment, or retry:) */
+	struct str data; /* data lines joined with LF; .p NULL: none (a comment, or retry:) */
 	struct str name;	/* event: field; .p NULL: none */
 	bool oversize;		/* raw is a piece of an event too long to look at */
 };

@@ -17,7 +17,15 @@ struct command_call;
 
 enum command_role { ROLE_ANY_KEY, ROLE_VIEW, ROLE_ADMIN };
 
-enum command_arg_type { ARG_STRING, ARG_INT, ARG_MONEY, ARG_BOOL, ARG_LIST, ARG_JSON, ARG_DURATION };
+enum command_arg_type {
+	ARG_STRING,
+	ARG_INT,
+	ARG_MONEY,
+	ARG_BOOL,
+	ARG_LIST,
+	ARG_JSON,
+	ARG_DURATION
+};
 enum { ARG_REQUIRED = 1, ARG_POSITIONAL = 2, ARG_REPEATED = 4 };
 struct command_arg {
 	const char *name;		/* "max_budget": the JSON member and --max-budget */
@@ -25,7 +33,12 @@ struct command_arg {
 	unsigned flags;
 	const char *doc;
 };
-enum { CMD_DESTROYS = 1, CMD_NO_CTL = 2, CMD_NO_HTTP = 4, CMD_LOCAL = 8 /* llmgwctl alone does it */ };
+enum {
+	CMD_DESTROYS = 1,
+	CMD_NO_CTL = 2,
+	CMD_NO_HTTP = 4,
+	CMD_LOCAL = 8 /* llmgwctl alone does it */
+};
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
 	const char *title, *path;	/* dotted path in a row of the answer */
@@ -40,7 +53,7 @@ struct command {
 	void (*run)(struct command_call *c);
 	const struct command_arg *args;	/* ends with name NULL */
 	const struct command_column *columns;	/* ends with title NULL; NULL: key/value view */
-	const char *rows;		/* dotted path to the array of rows; NULL: the answer itself */
+	const char *rows; /* dotted path to the array of rows; NULL: the answer itself */
 	const char *doc;		/* one line for help and manual */
 	const char *example;		/* a whole command line */
 };
@@ -65,7 +78,7 @@ struct command_call {
 	/* Set by who started the call; command_finish() calls it exactly once, then frees. */
 	void (*answer)(struct command_call *c);
 	void *answer_data;
-	bool is_refused;		/* arguments that could not be read; command_run() says so */
+	bool is_refused; /* arguments that could not be read; command_run() says so */
 	struct str text;		/* the arguments' bytes, wiped at the end */
 };
 

@@ -21,7 +21,8 @@
 #include "master/supervise.h"
 #include "master/upgrade.h"
 
-/* ---- status ------------------------------------------------------------------------------------ */
+/* ---- status ------------------------------------------------------------------------------------
+ */
 
 static uint64_t sum_of_workers(const struct board *b, size_t at)
 {
@@ -46,7 +47,8 @@ static void put_metrics(struct json_out *o, const struct board *b)
 	json_put_u64(o, "requests", sum->requests);
 	json_put_u64(o, "in_flight", sum_of_workers(b, offsetof(struct board_worker, requests)));
 	json_put_u64(o, "streams", sum_of_workers(b, offsetof(struct board_worker, streams)));
-	json_put_u64(o, "connections", sum_of_workers(b, offsetof(struct board_worker, connections)));
+	json_put_u64(o, "connections",
+		     sum_of_workers(b, offsetof(struct board_worker, connections)));
 	json_put_u64(o, "upstream_failures", sum->attempt_failures);
 	json_put_u64(o, "prompt_tokens", sum->tokens_in);
 	json_put_u64(o, "completion_tokens", sum->tokens_out);
@@ -108,7 +110,8 @@ void ops_status(struct command_call *c)
 	command_finish(c);
 }
 
-/* ---- configuration ------------------------------------------------------------------------------- */
+/* ---- configuration
+ * ------------------------------------------------------------------------------- */
 
 static void put_result(struct command_call *c, const char *result, struct str complaints)
 {
@@ -132,12 +135,14 @@ static void on_reloaded(void *data, int err, struct str complaints)
 		command_fail(c, 409, "conflict", NULL, "a reload is under way; try again");
 	else if (err == -ETIMEDOUT)
 		command_fail(c, 504, "timeout", NULL,
-			     "some worker has not taken generation %llu within 10 s; see `llmgwctl workers`",
+			     "some worker has not taken generation %llu within 10 s; see `llmgwctl "
+			     "workers`",
 			     (unsigned long long)c->master->generation);
 	else
-		command_fail(c, 400, "config_invalid", NULL,
-			     "the configuration is refused, generation %llu stays in force:\n" STR_FMT,
-			     (unsigned long long)c->master->generation, STR_ARG(complaints));
+		command_fail(
+			c, 400, "config_invalid", NULL,
+			"the configuration is refused, generation %llu stays in force:\n" STR_FMT,
+			(unsigned long long)c->master->generation, STR_ARG(complaints));
 }
 
 void ops_reload(struct command_call *c)
@@ -210,7 +215,8 @@ void ops_config_diff(struct command_call *c)
 	command_finish(c);
 }
 
-/* ---- workers -------------------------------------------------------------------------------------- */
+/* ---- workers
+ * -------------------------------------------------------------------------------------- */
 
 void ops_workers(struct command_call *c)
 {
@@ -228,7 +234,8 @@ static void on_rolled(void *data, int err)
 	struct command_call *c = data;
 	if (err < 0)
 		command_fail(c, 500, "internal_server_error", NULL,
-			     "the new worker did not come up; the old ones stay; see `llmgwctl workers`");
+			     "the new worker did not come up; the old ones stay; see `llmgwctl "
+			     "workers`");
 	else
 		put_result(c, "rolled", STR_NONE);
 }
@@ -238,7 +245,8 @@ void ops_workers_restart(struct command_call *c)
 	uint64_t slot = UINT64_MAX;
 	if (command_u64(c, "slot", &slot) == -EINVAL)
 		return;
-	int err = supervise_roll(c->master->supervise, slot < BOARD_WORKERS ? (int)slot : -1, on_rolled, c);
+	int err = supervise_roll(c->master->supervise, slot < BOARD_WORKERS ? (int)slot : -1,
+				 on_rolled, c);
 	if (slot != UINT64_MAX && slot >= BOARD_WORKERS)
 		err = -ENOENT;
 	if (err == -ENOENT)
@@ -261,7 +269,8 @@ static void on_upgrade(void *data, int err)
 		command_fail(c, 409, "conflict", NULL, "the service is stopping or being upgraded");
 	else
 		command_fail(c, 400, "config_invalid", NULL,
-			     "the installed program does not take this configuration; run it with --check");
+			     "the installed program does not take this configuration; run it with "
+			     "--check");
 }
 
 void ops_upgrade(struct command_call *c)
@@ -269,7 +278,8 @@ void ops_upgrade(struct command_call *c)
 	upgrade_start(c->master, on_upgrade, c);
 }
 
-/* ---- deployments ------------------------------------------------------------------------------------ */
+/* ---- deployments
+ * ------------------------------------------------------------------------------------ */
 
 struct view {				/* a deployment and its row on the board */
 	const struct config_model *cm;
@@ -303,7 +313,8 @@ static const char *state_of(const struct view *v)
 	case 2:
 		return "ill";
 	default:
-		return atomic_load(&v->d->requests) > atomic_load(&v->d->failures) ? "well" : "unknown";
+		return atomic_load(&v->d->requests) > atomic_load(&v->d->failures) ? "well"
+										   : "unknown";
 	}
 }
 
@@ -386,7 +397,9 @@ static void put_info(struct json_out *o, const struct config_model *cm)
 {
 	struct price_row row;
 	bool known = prices_find(cm->provider, cm->base_model.n ? cm->base_model : cm->model, &row);
-	const struct price *p = cm->price.flags & PRICE_KNOWN ? &cm->price : known ? &row.price : NULL;
+	const struct price *p = cm->price.flags & PRICE_KNOWN ? &cm->price
+				: known			      ? &row.price
+							      : NULL;
 	json_open(o, NULL);
 	json_put_str(o, "model_name", cm->model_name);
 	json_open(o, "litellm_params");
@@ -427,7 +440,8 @@ void ops_model_info(struct command_call *c)
 	command_finish(c);
 }
 
-/* ---- health -------------------------------------------------------------------------------------------- */
+/* ---- health
+ * -------------------------------------------------------------------------------------------- */
 
 static void put_endpoint(struct json_out *o, const struct master *m, const struct view *v)
 {
@@ -441,8 +455,8 @@ static void put_endpoint(struct json_out *o, const struct master *m, const struc
 	json_close(o);
 }
 
-static void put_endpoints(struct json_out *o, struct command_call *c, const char *name, struct str model,
-			  struct str id, bool all, bool healthy, unsigned *ret_n)
+static void put_endpoints(struct json_out *o, struct command_call *c, const char *name,
+			  struct str model, struct str id, bool all, bool healthy, unsigned *ret_n)
 {
 	struct master *m = c->master;
 	struct view v;
@@ -487,7 +501,8 @@ void ops_health_probe(struct command_call *c)
 	struct str model, id;
 	if (read_filter(c, &model, &id) < 0)
 		return;
-	if (probe_now(c->master->probe, model.n ? model : STR_NONE, id.n ? id : STR_NONE, on_probed, c) < 0)
+	if (probe_now(c->master->probe, model.n ? model : STR_NONE, id.n ? id : STR_NONE, on_probed,
+		      c) < 0)
 		command_fail(c, 503, "service_unavailable_error", NULL, "no memory for probes");
 }
 
@@ -524,7 +539,8 @@ void ops_health_clear(struct command_call *c)
 	command_finish(c);
 }
 
-/* ---- logs and backup ------------------------------------------------------------------------------------- */
+/* ---- logs and backup
+ * ------------------------------------------------------------------------------------- */
 
 void ops_logs_tail(struct command_call *c)
 {
@@ -551,8 +567,9 @@ static void on_backup(void *data, int err)
 {
 	struct command_call *c = data;
 	if (err < 0) {
-		command_fail(c, err == -EEXIST ? 409 : 500, err == -EEXIST ? "conflict" : "internal_server_error",
-			     "file", "the copy failed: %s", strerror(-err));
+		command_fail(c, err == -EEXIST ? 409 : 500,
+			     err == -EEXIST ? "conflict" : "internal_server_error", "file",
+			     "the copy failed: %s", strerror(-err));
 		return;
 	}
 	put_result(c, "copied", STR_NONE);
@@ -565,7 +582,8 @@ void ops_backup(struct command_call *c)
 		return;
 	char *path = arena_dup_z(c->mem, file);
 	if (!path || path[0] != '/') {
-		command_fail(c, 400, "invalid_request_error", "file", "file: an absolute path is needed");
+		command_fail(c, 400, "invalid_request_error", "file",
+			     "file: an absolute path is needed");
 		return;
 	}
 	if (access(path, F_OK) == 0) {
@@ -573,5 +591,6 @@ void ops_backup(struct command_call *c)
 		return;
 	}
 	if (store_backup(c->master->store, path, on_backup, c) < 0)
-		command_fail(c, 503, "service_unavailable_error", NULL, "the store is busy; try again");
+		command_fail(c, 503, "service_unavailable_error", NULL,
+			     "the store is busy; try again");
 }

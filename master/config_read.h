@@ -126,7 +126,7 @@ enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES, CT_COUNT
 };
-enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4 };
+enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
 
 struct directive {
 	const char *section, *name;

@@ -55,17 +55,18 @@ static struct str caller_name(struct command_call *c)
 static void fail(struct key_call *kc, int err)
 {
 	struct command_call *c = kc->c;
+	int conflict = c->kind == CALLER_SOCKET ? 409 : 400;	/* LiteLLM's clients know 400 */
 	switch (err) {
 	case -ENOENT:
 		command_fail(c, 404, "not_found_error", "key", "No key found");
 		break;
 	case -EEXIST:
-		command_fail(c, 400, "invalid_request_error", "key_alias",
+		command_fail(c, conflict, "invalid_request_error", "key_alias",
 			     "another key has the alias '" STR_FMT "'",
 			     STR_ARG(kc->change.to.alias));
 		break;
 	case -EALREADY:
-		command_fail(c, 400, "invalid_request_error", "key",
+		command_fail(c, conflict, "invalid_request_error", "key",
 			     "a key with this text exists already");
 		break;
 	default:

@@ -27,7 +27,8 @@ struct found {				/* a journal file */
 	int pid;			/* who writes it; 0 = nobody any more */
 };
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ------------------------------------------------------------------------------------
+ */
 
 static void file_name(char out[NAME_ROOM], unsigned slot, uint64_t epoch)
 {
@@ -80,7 +81,8 @@ static int list_files(int dirfd, struct found *out)
 	return n;
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes --------------------------------------------------------------------------------
+ */
 
 static int open_pid(int pid)
 {
@@ -107,7 +109,8 @@ static int board_of(int pid)
 static bool is_same_file(int a, int b)
 {
 	struct stat x, y;
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
 }
 
 /* Its requests are booked as cut then. */
@@ -119,7 +122,8 @@ static int end_orphan(const struct found *f, int pidfd)
 	return poll(&p, 1, KILL_MS) == 1 ? 0 : -EBUSY;
 }
 
-/* ---- taking over ------------------------------------------------------------------------------ */
+/* ---- taking over ------------------------------------------------------------------------------
+ */
 
 static const struct supervise_legacy *in_slot(const struct upgrade_state *s, unsigned slot)
 {

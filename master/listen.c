@@ -112,8 +112,8 @@ static int open_one(const struct config_listen *l, struct listen_set *old, struc
 	snprintf(port, sizeof port, "%u", l->port);
 	int gai = getaddrinfo(host, port, &hint, &at);
 	if (gai != 0) {
-		snprintf(reterr, 256, "listen address %.200s: %s (a numeric address is needed)", name,
-			 gai_strerror(gai));
+		snprintf(reterr, 256, "listen address %.200s: %s (a numeric address is needed)",
+			 name, gai_strerror(gai));
 		return -EINVAL;
 	}
 	int fd = take(old, at);

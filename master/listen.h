@@ -8,7 +8,7 @@
 
 struct listen_set {
 	int fd[CONFIG_LISTEN_MAX];
-	struct config_listen at[CONFIG_LISTEN_MAX];	/* port: the real one; host stands in `host` */
+	struct config_listen at[CONFIG_LISTEN_MAX]; /* port: the real one; host stands in `host` */
 	char host[CONFIG_LISTEN_MAX][64];
 	size_t n;
 	uint64_t tls_bits;

@@ -53,7 +53,8 @@ unsigned master_workers(const struct master *m)
 	return n < BOARD_WORKERS / 2 ? n : BOARD_WORKERS / 2;
 }
 
-/* ---- configuration ---------------------------------------------------------------------------- */
+/* ---- configuration ----------------------------------------------------------------------------
+ */
 
 static void print_complaints(const struct config *c)
 {
@@ -71,16 +72,18 @@ static int check_only(struct options *o)
 	}
 	bool bad = err < 0 || c->n_errors || (o->strict && c->n_warnings);
 	print_complaints(c);
-	if (!upgrade_is_possible()) {
-		fprintf(stderr, "llmgw: " LLMGW_VERSION " cannot take over from the llmgw that runs: "
-				"restart it\n");
-		bad = true;
-	}
 	if (!o->quiet || bad)
-		fprintf(stderr, "llmgw: configuration %s is %s (%zu deployments; %u errors, %u warnings)\n",
+		fprintf(stderr,
+			"llmgw: configuration %s is %s (%zu deployments; %u errors, %u warnings)\n",
 			o->m.config_path, bad ? "not valid" : "valid", c->n_models, c->n_errors,
 			c->n_warnings);
 	config_free(c);
+	if (!bad && !upgrade_is_possible()) {
+		fprintf(stderr,
+			"llmgw: " LLMGW_VERSION " cannot take over from the llmgw that runs: "
+			"restart it\n");
+		return 1;
+	}
 	return bad ? 1 : 0;
 }
 
@@ -93,7 +96,8 @@ static void start_log(const struct options *o, const struct config *c)
 	    log_read_format(c->log_format, &format) < 0)
 		format = LOG_TEXT;
 	if (o->log_format && log_read_format(str_z(o->log_format), &format) < 0)
-		fprintf(stderr, "llmgw: --log-format is text, logfmt or json, not '%s'\n", o->log_format);
+		fprintf(stderr, "llmgw: --log-format is text, logfmt or json, not '%s'\n",
+			o->log_format);
 	if (c)
 		level = (enum log_level)c->set.log_level;
 	if (o->quiet && level > LOG_WARN)
@@ -102,11 +106,13 @@ static void start_log(const struct options *o, const struct config *c)
 	log_keep_recent();
 }
 
-/* ---- state --------------------------------------------------------------------------------------- */
+/* ---- state
+ * --------------------------------------------------------------------------------------- */
 
 static int fail(const char *what, int err, const char *hint)
 {
-	fprintf(stderr, "llmgw: %s: %s%s%s\n", what, strerror(-err), hint ? "; " : "", hint ? hint : "");
+	fprintf(stderr, "llmgw: %s: %s%s%s\n", what, strerror(-err), hint ? "; " : "",
+		hint ? hint : "");
 	return err;
 }
 
@@ -169,7 +175,8 @@ static int open_money(struct master *m)
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
 }
 
-/* ---- sockets and workers ----------------------------------------------------------------------------- */
+/* ---- sockets and workers
+ * ----------------------------------------------------------------------------- */
 
 /* Orphans close their sockets as soon as they see that their master was killed. */
 static int open_patiently(struct master *m, struct listen_set *ret, char why[256])
@@ -178,8 +185,8 @@ static int open_patiently(struct master *m, struct listen_set *ret, char why[256
 	uint64_t until = clock_ns() + 3 * NS_PER_S;
 	struct listen_set none = { 0 };
 	int err;
-	while ((err = listen_open(m->config, NULL, &none, ret, why)) == -EADDRINUSE && the.was_killed &&
-	       clock_ns() < until)
+	while ((err = listen_open(m->config, NULL, &none, ret, why)) == -EADDRINUSE &&
+	       the.was_killed && clock_ns() < until)
 		nanosleep(&pause, NULL);
 	return err;
 }
@@ -194,7 +201,8 @@ static int open_sockets(struct master *m, struct listen_set *ret)
 	} else {
 		listen_inherit(&spare);
 	}
-	int err = spare.n ? listen_open(m->config, NULL, &spare, ret, why) : open_patiently(m, ret, why);
+	int err = spare.n ? listen_open(m->config, NULL, &spare, ret, why)
+			  : open_patiently(m, ret, why);
 	if (err < 0)
 		fprintf(stderr, "llmgw: %s\n", why);
 	listen_close(&spare);
@@ -206,7 +214,8 @@ static int open_control(struct master *m)
 	int err = the.legacy.control_fd >= 0
 			  ? control_adopt(m, the.legacy.control_fd, &m->control)
 			  : control_start(m, m->opt.runtime_dir, &m->control);
-	return err < 0 ? fail("control socket", err, "is another llmgw running with this --runtime-dir?")
+	return err < 0 ? fail("control socket", err,
+			      "is another llmgw running with this --runtime-dir?")
 		       : 0;
 }
 
@@ -224,7 +233,8 @@ static int open_service(struct master *m)
 	}
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
-	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 || (err = probe_new(m, &m->probe)) < 0)
+	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
+	    (err = probe_new(m, &m->probe)) < 0)
 		return fail("starting", err, NULL);
 	for (uint32_t i = 0; i < the.legacy.n_workers; i++)
 		supervise_adopt(m->supervise, &the.legacy.workers[i]);
@@ -247,11 +257,12 @@ static void tell_ready(struct master *m)
 		notify_store_fd(m->notify, "http", l->fd[i]);
 	}
 	snprintf(status, sizeof status, "Serving: generation %llu, %u workers, %zu deployments",
-		 (unsigned long long)m->generation, supervise_ready(m->supervise), m->config->n_models);
+		 (unsigned long long)m->generation, supervise_ready(m->supervise),
+		 m->config->n_models);
 	notify_ready(m->notify, status);
 	LOG(LOG_INFO, "master.ready", F_INT("generation", m->generation),
-	    F_INT("workers", supervise_ready(m->supervise)), F_INT("deployments", m->config->n_models),
-	    F_INT("keys", keys_count(m->keys)),
+	    F_INT("workers", supervise_ready(m->supervise)),
+	    F_INT("deployments", m->config->n_models), F_INT("keys", keys_count(m->keys)),
 	    F_INT("ms", (clock_wall_ns() - the.image_wall_ns) / NS_PER_MS));
 }
 
@@ -266,7 +277,9 @@ void master_workers_changed(struct master *m)
 	tell_ready(m);
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------------ */
+/* ---- ending
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void on_all_gone(void *data, int err)
 {
@@ -295,7 +308,8 @@ static void on_upgrade_checked(void *data, int err)
 {
 	(void)data;
 	if (err < 0)
-		LOG(LOG_ERROR, "upgrade.refused", F_Z("why", "the installed program does not take the configuration"));
+		LOG(LOG_ERROR, "upgrade.refused",
+		    F_Z("why", "the installed program does not take the configuration"));
 }
 
 static void on_signal(uv_signal_t *s, int number)
@@ -375,7 +389,9 @@ static void close_all(struct master *m)
 	store_close(m->store);
 }
 
-/* ---- beginning ------------------------------------------------------------------------------------------------ */
+/* ---- beginning
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int start(struct master *m)
 {
@@ -427,7 +443,8 @@ int main(int argc, char **argv)
 	if (m->config)
 		print_complaints(m->config);
 	if (err < 0 || m->config->n_errors) {
-		fprintf(stderr, "llmgw: configuration %s is not valid; not started\n", m->opt.config_path);
+		fprintf(stderr, "llmgw: configuration %s is not valid; not started\n",
+			m->opt.config_path);
 		return EXIT_CONFIG;
 	}
 	if (start(m) < 0)

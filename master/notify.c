@@ -74,7 +74,8 @@ static int send_text(struct notify *n, const char *text, int fd)
 		struct cmsghdr head;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct msghdr m = { .msg_name = &n->to, .msg_namelen = n->to_len, .msg_iov = &io, .msg_iovlen = 1 };
+	struct msghdr m = {
+		.msg_name = &n->to, .msg_namelen = n->to_len, .msg_iov = &io, .msg_iovlen = 1};
 	if (n->sock < 0)
 		return 0;
 	if (fd >= 0) {
@@ -143,6 +144,13 @@ void notify_tick(struct notify *n, bool is_well)
 		n->unsent[0] = 0;
 	if (n->watchdog_ms && is_well)
 		send_hint(n, "WATCHDOG=1", -1);
+}
+
+void notify_forget_fds(struct notify *n, const char *name)
+{
+	char text[128];
+	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%.64s", name);
+	send_hint(n, text, -1);
 }
 
 void notify_store_fd(struct notify *n, const char *name, int fd)

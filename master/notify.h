@@ -23,6 +23,7 @@ void notify_extend(struct notify *n, uint64_t usec);
  * one while all is well. */
 void notify_tick(struct notify *n, bool is_well);
 void notify_store_fd(struct notify *n, const char *name, int fd);	/* FDSTORE=1 */
+void notify_forget_fds(struct notify *n, const char *name);	/* FDSTOREREMOVE=1 */
 uint64_t notify_watchdog_ms(const struct notify *n);	/* half of WatchdogSec; 0 = off */
 
 #endif

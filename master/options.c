@@ -42,7 +42,8 @@ static void print_help(void)
 	      "\n"
 	      "Usage: llmgw [--config FILE] [options]\n"
 	      "\n"
-	      "  -c, --config FILE      configuration, a LiteLLM config.yaml (/etc/llmgw/llmgw.yaml)\n"
+	      "  -c, --config FILE      configuration, a LiteLLM config.yaml "
+	      "(/etc/llmgw/llmgw.yaml)\n"
 	      "      --host ADDR        address to listen on (server.listen, else 0.0.0.0)\n"
 	      "      --port N           port to listen on (server.listen, else 4000)\n"
 	      "      --num-workers N    worker processes (server.workers, else one per CPU)\n"
@@ -114,7 +115,8 @@ static void find_worker(struct options *o, const char *given)
 			*slash = 0;
 		snprintf(o->worker_path, sizeof o->worker_path, "%s/llmgw-worker", self);
 		if (access(o->worker_path, X_OK) != 0)
-			snprintf(o->worker_path, sizeof o->worker_path, "%s", LLMGW_LIBEXECDIR "/llmgw-worker");
+			snprintf(o->worker_path, sizeof o->worker_path, "%s",
+				 LLMGW_LIBEXECDIR "/llmgw-worker");
 	}
 	o->m.worker_path = o->worker_path;
 }
@@ -170,7 +172,8 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 			over->has_port = true;
 			break;
 		case O_WORKERS:
-			if (!read_number(optarg, "--num-workers", BOARD_WORKERS / 2, &over->workers))
+			if (!read_number(optarg, "--num-workers", BOARD_WORKERS / 2,
+					 &over->workers))
 				return OPTIONS_EXIT_USAGE;
 			break;
 		case O_STATE:
@@ -217,7 +220,8 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 	}
 	if (!config)
 		config = getenv("CONFIG_FILE_PATH");
-	snprintf(o->config_path, sizeof o->config_path, "%s", config ? config : "/etc/llmgw/llmgw.yaml");
+	snprintf(o->config_path, sizeof o->config_path, "%s",
+		 config ? config : "/etc/llmgw/llmgw.yaml");
 	o->m.config_path = o->config_path;
 	o->m.argv = argv;
 	o->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");

@@ -55,7 +55,8 @@ static void judge(struct job *j, CURLcode code, long status)
 	if (code != CURLE_OK)
 		snprintf(j->error, sizeof j->error, "%s", curl_easy_strerror(code));
 	else if (status == 401 || status == 403)
-		snprintf(j->error, sizeof j->error, "HTTP %ld: the provider refuses the api_key", status);
+		snprintf(j->error, sizeof j->error, "HTTP %ld: the provider refuses the api_key",
+			 status);
 	else if (status >= 500)
 		snprintf(j->error, sizeof j->error, "HTTP %ld", status);
 	else
@@ -135,8 +136,8 @@ static void tell(struct probe *p, struct job *j)
 		memcpy(p->error[j->row], j->error, ERROR_MAX);
 	if (before != j->status)
 		LOG(j->status == PROBE_ILL ? LOG_WARN : LOG_INFO, "probe.changed",
-		    F_Z("deployment", j->model_id), F_Z("state", j->status == PROBE_ILL ? "ill" : "well"),
-		    F_Z("why", j->error));
+		    F_Z("deployment", j->model_id),
+		    F_Z("state", j->status == PROBE_ILL ? "ill" : "well"), F_Z("why", j->error));
 }
 
 static void round_end(struct round *r)
@@ -179,11 +180,13 @@ static int start_one(struct round *r, const struct config_model *cm)
 	j->work.data = j;
 	j->round = r;
 	j->row = row;
-	j->timeout_ms = m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
+	j->timeout_ms =
+		m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
 	j->auth = cm->row ? cm->row->auth_kind : AUTH_NONE;
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
-	if (!write_url(cm, j->url, sizeof j->url) || uv_queue_work(m->loop, &j->work, run, on_done) < 0) {
+	if (!write_url(cm, j->url, sizeof j->url) ||
+	    uv_queue_work(m->loop, &j->work, run, on_done) < 0) {
 		mem_free(j);
 		return -EINVAL;
 	}

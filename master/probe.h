@@ -14,7 +14,8 @@ int probe_new(struct master *m, struct probe **ret) MUST_USE;
 void probe_configure(struct probe *p);
 /* Probes those of one model name (.p NULL: all), whatever the settings; then done on the loop. */
 typedef void probe_done_fn(void *data);
-int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done, void *data) MUST_USE;
+int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done,
+	      void *data) MUST_USE;
 /* What the last probe of a board row found wrong; "" when nothing, or never probed. */
 const char *probe_error(const struct probe *p, uint32_t board_row);
 void probe_stop(struct probe *p);

@@ -39,8 +39,8 @@ static void finish(struct reload *r, int err)
 	    F_Z("result", err == 0 ? "done" : err == -EINVAL ? "refused" : "late"),
 	    F_STR("complaints", buf_str(&r->text)));
 	snprintf(status, sizeof status, "Serving: generation %llu, %u workers, %zu deployments%s",
-		 (unsigned long long)m->generation, supervise_ready(m->supervise), m->config->n_models,
-		 err ? " (last reload refused)" : "");
+		 (unsigned long long)m->generation, supervise_ready(m->supervise),
+		 m->config->n_models, err ? " (last reload refused)" : "");
 	notify_ready(m->notify, status);
 	if (r->done)
 		r->done(r->data, err, buf_str(&r->text));
@@ -54,7 +54,8 @@ static void on_published(void *data, int err)
 }
 
 /* Sockets first: when an address cannot be had, nothing has changed yet. */
-static int change_listeners(struct reload *r, const struct config *c, struct listen_set *ret, bool *ret_new)
+static int change_listeners(struct reload *r, const struct config *c, struct listen_set *ret,
+			    bool *ret_new)
 {
 	char why[256];
 	struct listen_set old = *supervise_listening(r->m->supervise);
@@ -62,7 +63,8 @@ static int change_listeners(struct reload *r, const struct config *c, struct lis
 	if (!*ret_new)
 		return 0;
 	for (size_t i = 0; i < old.n; i++)
-		old.fd[i] = fcntl(old.fd[i], F_DUPFD_CLOEXEC, 3);	/* the running set keeps its own */
+		old.fd[i] =
+			fcntl(old.fd[i], F_DUPFD_CLOEXEC, 3); /* the running set keeps its own */
 	int err = listen_open(c, &old, NULL, ret, why);
 	listen_close(&old);
 	if (err < 0)
@@ -114,8 +116,12 @@ static int reload(struct reload *r)
 		return -EINVAL;
 	}
 	adopt(r, c, fd, m->generation + 1);
-	if (is_new)
+	if (is_new) {
 		supervise_relisten(m->supervise, &listen);
+		notify_forget_fds(m->notify, "http");
+		for (size_t i = 0; i < listen.n; i++)
+			notify_store_fd(m->notify, "http", listen.fd[i]);
+	}
 	return 0;
 }
 

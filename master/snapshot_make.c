@@ -109,7 +109,8 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 	return *ret == SNAP_NONE ? -ENOMEM : 0;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------ */
+/* ---- groups ------------------------------------------------------------------------------------
+ */
 
 static struct snap_part put_names(struct make *k, const struct config_names *n)
 {
@@ -117,7 +118,8 @@ static struct snap_part put_names(struct make *k, const struct config_names *n)
 }
 
 /* LiteLLM's look-up: the group's name, the name without its provider, "*". */
-static struct snap_part fallbacks_of(struct make *k, const struct config_fallbacks *list, struct str group)
+static struct snap_part fallbacks_of(struct make *k, const struct config_fallbacks *list,
+				     struct str group)
 {
 	struct str bare = group;
 	size_t slash = str_find_char(group, '/');
@@ -176,7 +178,8 @@ static int put_groups(struct make *k)
 	return 0;
 }
 
-/* ---- settings ------------------------------------------------------------------------------------ */
+/* ---- settings
+ * ------------------------------------------------------------------------------------ */
 
 static int put_file(struct make *k, struct str path, struct snap_str *ret, char reterr[256])
 {
@@ -218,7 +221,8 @@ static int put_settings(struct make *k, char reterr[256])
 	return err < 0 ? err : put_file(k, k->c->tls_key, &s->tls_key, reterr);
 }
 
-/* ---- names for the ledger ------------------------------------------------------------------------ */
+/* ---- names for the ledger
+ * ------------------------------------------------------------------------ */
 
 static void name_deployments(struct make *k)
 {
@@ -253,8 +257,10 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 	for (size_t i = 0; i < c->n_models && err == 0; i++)
 		err = put_deployment(&k, &c->models[i], &k.index[i]);
 	if (err == -ENOSPC)
-		snprintf(reterr, 256, "more than %d deployments were ever configured: restart to forget old ones",
-			 BOARD_DEPLOYMENTS);
+		snprintf(
+			reterr, 256,
+			"more than %d deployments were ever configured: restart to forget old ones",
+			BOARD_DEPLOYMENTS);
 	if (err == 0)
 		err = put_groups(&k);
 	if (err == 0)

@@ -43,12 +43,14 @@ enum place_state {
 
 #define TO(s) (1u << (s))
 static const unsigned place_may_go[PLACE_STATES] = {
-	[PLACE_EMPTY] = TO(PLACE_STARTING) | TO(PLACE_DRAINING) | TO(PLACE_BOOKING) | TO(PLACE_WAITING),
+	[PLACE_EMPTY] =
+		TO(PLACE_STARTING) | TO(PLACE_DRAINING) | TO(PLACE_BOOKING) | TO(PLACE_WAITING),
 	[PLACE_STARTING] = TO(PLACE_READY) | TO(PLACE_DRAINING) | TO(PLACE_BOOKING),
 	[PLACE_READY] = TO(PLACE_DRAINING) | TO(PLACE_BOOKING),
 	[PLACE_DRAINING] = TO(PLACE_BOOKING),
 	[PLACE_BOOKING] = TO(PLACE_EMPTY) | TO(PLACE_WAITING),
-	[PLACE_WAITING] = TO(PLACE_STARTING) | TO(PLACE_BOOKING) | TO(PLACE_EMPTY) | TO(PLACE_WAITING),
+	[PLACE_WAITING] =
+		TO(PLACE_STARTING) | TO(PLACE_BOOKING) | TO(PLACE_EMPTY) | TO(PLACE_WAITING),
 };
 static const uint32_t board_state[PLACE_STATES] = {
 	[PLACE_STARTING] = WORKER_STARTING, [PLACE_READY] = WORKER_READY,
@@ -149,7 +151,8 @@ const struct listen_set *supervise_listening(const struct supervise *s)
 	return &s->listen;
 }
 
-/* ---- draining and rolling --------------------------------------------------------------------- */
+/* ---- draining and rolling ---------------------------------------------------------------------
+ */
 
 static void drain(struct place *p)
 {
@@ -242,7 +245,8 @@ void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 		roll_begin(s, NULL, NULL);
 }
 
-/* ---- publishing --------------------------------------------------------------------------------- */
+/* ---- publishing ---------------------------------------------------------------------------------
+ */
 
 static void publish_check(struct supervise *s)
 {
@@ -285,7 +289,8 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	publish_check(s);
 }
 
-/* ---- what a worker says (from worker_link.c) ----------------------------------------------------- */
+/* ---- what a worker says (from worker_link.c)
+ * ----------------------------------------------------- */
 
 void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generation)
 {
@@ -316,7 +321,8 @@ void supervise_worker_adopted(struct supervise *s, unsigned slot, uint64_t gener
 	publish_check(s);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------- */
+/* ---- starting
+ * -------------------------------------------------------------------------------------- */
 
 static void on_worker_exit(uv_process_t *process, int64_t status, int signal);
 
@@ -412,8 +418,8 @@ static int launch(struct place *p, int journal_fd)
 	}
 	err = worker_link_new(m, p->slot, pair[0], &p->link);
 	if (err == 0)
-		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd, m->generation,
-					m->snapshot_fd);
+		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd,
+					m->generation, m->snapshot_fd);
 	return err;
 }
 
@@ -452,8 +458,8 @@ static void wait_to_start(struct place *p)
 	if (++p->crashes >= CRASHES_MAX) {
 		delay = PARK_MS;
 		p->crash_first_ns = 0;
-		LOG(LOG_ERROR, "worker.parked", F_INT("slot", p->slot), F_INT("seconds", PARK_MS / 1000),
-		    F_Z("last_end", p->last_end));
+		LOG(LOG_ERROR, "worker.parked", F_INT("slot", p->slot),
+		    F_INT("seconds", PARK_MS / 1000), F_Z("last_end", p->last_end));
 	}
 	p->start_at_ns = now + (delay + (delay ? hash_random_below(delay / 5 + 1) : 0)) * NS_PER_MS;
 	place_enter(p, PLACE_WAITING);
@@ -514,7 +520,8 @@ static void start_worker(struct supervise *s, unsigned slot, int replaces)
 		kill(p->pid, SIGKILL);
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------ */
+/* ---- ending
+ * ------------------------------------------------------------------------------------------ */
 
 /* Where the ledger cannot write, what is not booked stays in the journals for the next start. */
 static void all_gone(struct supervise *s)
@@ -572,8 +579,8 @@ static void fold_metrics(struct place *p)
 static void describe_end(struct place *p, int64_t status, int signal)
 {
 	if (signal)
-		snprintf(p->last_end, sizeof p->last_end, "signal %d (%s)%s", signal, strsignal(signal),
-			 p->aborted_ns ? ", heartbeat was late" : "");
+		snprintf(p->last_end, sizeof p->last_end, "signal %d (%s)%s", signal,
+			 strsignal(signal), p->aborted_ns ? ", heartbeat was late" : "");
 	else
 		snprintf(p->last_end, sizeof p->last_end, "exit status %lld", (long long)status);
 }
@@ -583,8 +590,8 @@ static void worker_ended(struct place *p, int64_t status, int signal)
 	struct supervise *s = p->s;
 	bool expected = p->is_leaving && !signal && status == 0;
 	describe_end(p, status, signal);
-	LOG(expected ? LOG_INFO : LOG_ERROR, "worker.exit", F_INT("slot", p->slot), F_INT("pid", p->pid),
-	    F_Z("how", p->last_end));
+	LOG(expected ? LOG_INFO : LOG_ERROR, "worker.exit", F_INT("slot", p->slot),
+	    F_INT("pid", p->pid), F_Z("how", p->last_end));
 	if (!expected) {
 		p->restarts++;
 		atomic_fetch_add(&s->m->board.head->worker_restarts, 1);
@@ -626,7 +633,8 @@ static void reap_adopted(struct place *p)
 		     is_child && WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
-/* ---- watching ------------------------------------------------------------------------------------------ */
+/* ---- watching
+ * ------------------------------------------------------------------------------------------ */
 
 static void watch_beat(struct place *p, uint64_t now)
 {
@@ -694,7 +702,8 @@ bool supervise_is_fresh(const struct supervise *s)
 	return true;
 }
 
-/* ---- how many -------------------------------------------------------------------------------------------- */
+/* ---- how many
+ * -------------------------------------------------------------------------------------------- */
 
 static void settle_wanted(struct supervise *s)
 {
@@ -772,7 +781,8 @@ int supervise_new(struct master *m, const struct listen_set *listen, struct supe
 	return 0;
 }
 
-/* ---- upgrade in place --------------------------------------------------------------------------------------- */
+/* ---- upgrade in place
+ * --------------------------------------------------------------------------------------- */
 
 unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, unsigned max)
 {
@@ -832,7 +842,9 @@ void supervise_drain_adopted(struct supervise *s)
 	}
 }
 
-/* ---- showing -------------------------------------------------------------------------------------------------- */
+/* ---- showing
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static const char *const state_names[PLACE_STATES] = { "empty", "starting", "ready", "draining",
 							"ended", "waiting" };
@@ -853,7 +865,8 @@ static void show_one(const struct place *p, struct json_out *o)
 	json_put_time(o, "started", clock_wall_ns() - up);
 	json_put_z(o, "last_end", p->last_end[0] ? p->last_end : NULL);
 	json_put_u64(o, "loop_lag_us", atomic_load(&w->loop_lag_ns) / 1000);
-	json_put_u64(o, "journal_behind", atomic_load(&w->journal_last) - atomic_load(&w->journal_committed));
+	json_put_u64(o, "journal_behind",
+		     atomic_load(&w->journal_last) - atomic_load(&w->journal_committed));
 	json_close(o);
 }
 

@@ -15,7 +15,8 @@
 struct supervise;
 
 /* Takes the listening sockets. */
-int supervise_new(struct master *m, const struct listen_set *listen, struct supervise **ret) MUST_USE;
+int supervise_new(struct master *m, const struct listen_set *listen,
+		  struct supervise **ret) MUST_USE;
 /* Runs so many workers; more are started, superfluous ones drained. */
 void supervise_want(struct supervise *s, unsigned workers);
 /* New listening sockets: those workers that lack them are rolled, again until it succeeds.
@@ -43,7 +44,7 @@ void supervise_show(const struct supervise *s, struct json_out *o);	/* rows of `
 struct supervise_legacy {
 	int32_t pid;			/* 0: it has gone, but its journal is not booked yet */
 	int32_t link_fd;		/* -1: an orphan, whose master was killed */
-	int32_t pidfd;			/* -1 in what is handed over: the next image opens its own */
+	int32_t pidfd; /* -1 in what is handed over: the next image opens its own */
 	uint32_t slot;
 	uint64_t epoch;			/* its journal's */
 	uint32_t is_blind, pad;		/* it writes to another board than ours */

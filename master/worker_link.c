@@ -48,7 +48,8 @@ struct worker_link {
 	struct frame_out frame;
 };
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------------
+ */
 
 static void on_event(uv_poll_t *p, int status, int events);
 
@@ -135,7 +136,8 @@ void worker_link_drain(struct worker_link *l, uint64_t ms)
 		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ---------------------------------------------------------------------------------------- */
 
 static void call_free(struct call *c)
 {
@@ -181,7 +183,8 @@ static void run_call(struct call *c)
 	struct command_call *cc = command_new(m, c->command, buf_str(&c->args), on_answer, c);
 	if (!cc) {
 		send_answer(c->link, c->number, 503,
-			    STR("{\"error\":{\"message\":\"out of memory\",\"type\":\"internal_server_error\","
+			    STR("{\"error\":{\"message\":\"out of "
+				"memory\",\"type\":\"internal_server_error\","
 				"\"param\":null,\"code\":\"503\"}}"));
 		call_free(c);
 		return;
@@ -230,8 +233,9 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	const struct command *cmd = command_by_path(method, path, &other_method);
 	struct call *c = cmd ? call_new(l, number) : NULL;
 	if (!c) {
-		refuse_call(l, number, cmd ? 503 : 404, cmd ? "{\"error\":{\"message\":\"too many calls\",\"code\":\"503\"}}"
-							  : "{\"detail\":\"Not Found\"}");
+		refuse_call(l, number, cmd ? 503 : 404,
+			    cmd ? "{\"error\":{\"message\":\"too many calls\",\"code\":\"503\"}}"
+				: "{\"detail\":\"Not Found\"}");
 		return 0;
 	}
 	c->command = cmd;
@@ -265,7 +269,8 @@ static int take_more(struct worker_link *l, struct frame_in *f)
 	return 0;
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ---------------------------------------------------------------------------------------- */
 
 static int take_frame(struct worker_link *l, size_t n)
 {

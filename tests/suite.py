@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -101,6 +102,30 @@ def unit_score():
     step("systemd unit scores <= 1.6", ["systemd-analyze", "security", "--offline=true", "--threshold=16", unit])
 
 
+INSTALLED = ["usr/sbin/llmgw", "usr/bin/llmgwctl", "usr/libexec/llmgw/llmgw-worker", "etc/llmgw/llmgw.yaml",
+             "usr/share/man/man8/llmgw.8", "usr/share/man/man1/llmgwctl.1", "usr/share/man/man5/llmgw.yaml.5",
+             "usr/share/man/man7/llmgw-internals.7", "usr/lib/sysusers.d/llmgw.conf",
+             "usr/lib/tmpfiles.d/llmgw.conf", "usr/share/bash-completion/completions/llmgwctl"]
+
+
+def install():
+    """meson install lays out a system, and what stands there runs from there."""
+    began = time.monotonic()
+    root = TOP / "build-inst/root"
+    shutil.rmtree(TOP / "build-inst", ignore_errors=True)
+    ok = run(["meson", "setup", "build-inst", "--prefix=/usr", "--sysconfdir=/etc"])[0] == 0
+    code, out = run(["meson", "install", "-C", "build-inst"], {"DESTDIR": str(root)})
+    missing = [f for f in INSTALLED if not (root / f).exists()]
+    units = list(root.rglob("llmgw.service"))
+    check, said = run([root / "usr/sbin/llmgw", "--check", "--config", root / "usr/share/llmgw/llmgw.demo.yaml"],
+                      {"LLMGW_MASTER_KEY": "sk-install-check"})
+    good = ok and code == 0 and not missing and len(units) == 1 and check == 0
+    if not good:
+        print(out[-3000:], missing, units, said)
+    shutil.rmtree(TOP / "build-inst", ignore_errors=True)
+    add("meson install", int(good), int(not good), 0, began)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--quick", action="store_true")
@@ -111,6 +136,7 @@ def main():
         pytest("live", "build", "tests/live")
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
     unit_score()
+    install()
     if not quick:
         if build("sanitizers", "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                  "-Doptimization=1"):

@@ -35,8 +35,12 @@ static void put_u64(struct buf *out, const char *name, uint64_t v)
 static void put_ms(struct buf *out, const char *name, uint64_t ns)
 {
 	unsigned us = (unsigned)(ns / 1000 % 1000);
-	const char rest[] = { '.', (char)('0' + us / 100), (char)('0' + us / 10 % 10), (char)('0' + us % 10),
-			      '\r', '\n' };
+	const char rest[] = {'.',
+			     (char)('0' + us / 100),
+			     (char)('0' + us / 10 % 10),
+			     (char)('0' + us % 10),
+			     '\r',
+			     '\n'};
 	buf_put_z(out, name);
 	BUF_PUT_LIT(out, ": ");
 	buf_put_u64(out, ns / NS_PER_MS);
@@ -85,15 +89,17 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
 	if (r->has_claim)
-		put_money(out, "x-litellm-key-spend", r->spend_before_nano + (is_final ? r->cost_nano : 0));
+		put_money(out, "x-litellm-key-spend",
+			  r->spend_before_nano + (is_final ? r->cost_nano : 0));
 }
 
 static uint64_t max_retries(const struct request *r)
 {
 	if (r->q.num_retries >= 0)
 		return (uint64_t)r->q.num_retries;
-	return r->deployment && r->deployment->num_retries != SNAP_NONE ? r->deployment->num_retries
-									: snap_settings(r->snap)->num_retries;
+	return r->deployment && r->deployment->num_retries != SNAP_NONE
+		       ? r->deployment->num_retries
+		       : snap_settings(r->snap)->num_retries;
 }
 
 static void put_deployment(struct request *r, struct buf *out)
@@ -123,8 +129,10 @@ void request_headers(struct request *r, struct buf *out, bool is_final)
 	if (!r->attempts)
 		return;
 	if (is_final)
-		put_money(out, "x-litellm-response-cost", r->outcome == OUTCOME_INTERNAL || r->outcome == OUTCOME_OK
-								  ? r->cost_nano : 0);
+		put_money(out, "x-litellm-response-cost",
+			  r->outcome == OUTCOME_INTERNAL || r->outcome == OUTCOME_OK ? r->cost_nano
+										     : 0);
 	put_ms(out, "x-litellm-response-duration-ms", spent);
-	put_ms(out, "x-litellm-overhead-duration-ms", spent > r->upstream_ns ? spent - r->upstream_ns : 0);
+	put_ms(out, "x-litellm-overhead-duration-ms",
+	       spent > r->upstream_ns ? spent - r->upstream_ns : 0);
 }

@@ -50,7 +50,8 @@ static int take_hello(struct worker *w, struct frame_in *f, int *fds, unsigned n
 	enum log_level level = (enum log_level)frame_get_u8(f);
 	enum log_format format = (enum log_format)frame_get_u8(f);
 	bool prefix = frame_get_u8(f);
-	if (frame_end(f) < 0 || n_fds != 2 || slot >= BOARD_WORKERS || level > LOG_DEBUG || format > LOG_JSON) {
+	if (frame_end(f) < 0 || n_fds != 2 || slot >= BOARD_WORKERS || level > LOG_DEBUG ||
+	    format > LOG_JSON) {
 		close_all(fds, n_fds);
 		return -EPROTO;
 	}
@@ -138,7 +139,8 @@ static void take_generation(struct worker *w, struct frame_in *f, int *fds, unsi
 	if (err == 0)
 		worker_adopt(w, s);
 	else
-		LOG(LOG_ERROR, "snapshot.refused", F_INT("generation", generation), F_INT("errno", -err));
+		LOG(LOG_ERROR, "snapshot.refused", F_INT("generation", generation),
+		    F_INT("errno", -err));
 	if (say(w, LINK_ADOPTED, generation, err == 0) < 0)
 		LOG(LOG_ERROR, "link.send_failed", F_INT("generation", generation));
 }

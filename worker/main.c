@@ -68,10 +68,13 @@ static void on_beat(uv_timer_t *t)
 	struct worker *w = t->data;
 	uint64_t now = clock_ns();
 	uint64_t before = atomic_load_explicit(&w->row->beat_ns, memory_order_relaxed);
-	uint64_t lag = before && now > before + BEAT_MS * NS_PER_MS ? now - before - BEAT_MS * NS_PER_MS : 0;
+	uint64_t lag = before && now > before + BEAT_MS * NS_PER_MS
+			       ? now - before - BEAT_MS * NS_PER_MS
+			       : 0;
 	atomic_store_explicit(&w->row->beat_ns, now, memory_order_relaxed);
 	atomic_store_explicit(&w->row->loop_lag_ns, lag, memory_order_relaxed);
-	atomic_store_explicit(&w->row->oldest_generation, oldest_generation(w), memory_order_relaxed);
+	atomic_store_explicit(&w->row->oldest_generation, oldest_generation(w),
+			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->upstream_connects, upstream_connects(w->upstream),
 			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);
@@ -100,7 +103,8 @@ static void make_tls(struct worker *w, struct snap *s)
 	char why[256];
 	if (!set->tls_certificate.at)
 		return;
-	if (tls_context_new_pem(snap_text(s, set->tls_certificate), snap_text(s, set->tls_key), &c, why) < 0) {
+	if (tls_context_new_pem(snap_text(s, set->tls_certificate), snap_text(s, set->tls_key), &c,
+				why) < 0) {
 		LOG(LOG_ERROR, "tls.refused", F_Z("why", why));
 		return;
 	}
@@ -185,7 +189,8 @@ int main(int argc, char **argv)
 		return 1;
 	int err = start(&w, &begin);
 	if (err < 0) {
-		LOG(LOG_ERROR, "worker.start_failed", F_Z("why", strerror(-err)), F_INT("errno", -err));
+		LOG(LOG_ERROR, "worker.start_failed", F_Z("why", strerror(-err)),
+		    F_INT("errno", -err));
 		return 1;
 	}
 	LOG(LOG_INFO, "worker.ready", F_INT("pid", getpid()),

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/*        name                  status old  openai type                code                       retry */
+/*        name                  status old  openai type                code retry */
 #define OUTCOMES(X)                                                                                     \
 	X(OK,                   200, 200, "",                        "",                         false) \
 	X(CLIENT_GONE,          499, 499, "client_disconnected",     "client_disconnected",      false) \

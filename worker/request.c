@@ -206,7 +206,8 @@ void request_client_gone(struct request *r)
 	request_end(r);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------------
+ */
 
 static int status_of(const struct request *r, enum outcome o, const struct llm_error *e)
 {
@@ -251,7 +252,8 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	const struct dialect *d = dialect_of(r);
 	struct buf body, headers;
 	int status = status_of(r, e->outcome, e);
-	struct str call_id = snap_settings(r->snap)->flags & SET_CALL_ID_IN_ERRORS ? r->call_id : STR_NONE;
+	struct str call_id =
+		snap_settings(r->snap)->flags & SET_CALL_ID_IN_ERRORS ? r->call_id : STR_NONE;
 	r->outcome = e->outcome;
 	if (!r->conn)
 		return STEP_DONE;

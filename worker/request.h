@@ -32,7 +32,7 @@ struct request {
 	bool is_waiting, is_resuming, is_over, is_client_gone;
 	/* made at the beginning */
 	uint8_t id[16];
-	struct str call_id;			/* x-litellm-call-id: a UUID, or what the client sent */
+	struct str call_id; /* x-litellm-call-id: a UUID, or what the client sent */
 	uint64_t start_ns, start_wall_ns;
 	uint8_t client_ip[16];
 	/* endpoint */
@@ -77,7 +77,7 @@ struct request {
 
 /* From the connection. */
 struct request *request_begin(struct worker *w, struct connection *c,
-			      const struct http_request *h);	/* NULL: answered or out of memory */
+			      const struct http_request *h); /* NULL: answered or out of memory */
 void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
@@ -93,7 +93,8 @@ enum step request_fail_with(struct request *r, const struct llm_error *e);
 /* Ends with a whole answer that the gateway itself makes (admin, models, health). */
 enum step request_reply(struct request *r, int status, const char *type, struct str body);
 /* The same of a body that may have failed: then an error is given instead. */
-enum step request_reply_buf(struct request *r, int status, const char *type, const struct buf *body);
+enum step request_reply_buf(struct request *r, int status, const char *type,
+			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
 

@@ -49,7 +49,7 @@ struct worker {
 	struct request *requests;		/* all, newest first */
 	unsigned n_requests;
 	struct request *held;			/* answers that wait for the disk */
-	struct arena *spare_arenas[SPARE_ARENAS];		/* reset, ready for the next request */
+	struct arena *spare_arenas[SPARE_ARENAS]; /* reset, ready for the next request */
 	unsigned n_spare;
 	struct relay_call *relays;		/* management calls that wait for the master */
 	uint64_t next_relay;

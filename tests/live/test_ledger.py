@@ -80,6 +80,41 @@ def test_replay_changes_nothing(start):
     assert round(gw.ctl_json("keys", "list")["keys"][0]["spend"] * 1e9) == spent
 
 
+def test_killed_while_it_recovers(start):
+    """D8: whenever a recovery is cut off, the next one ends with the same books."""
+    gw = start([("m", "plain"), ("mock*", "mock*")])
+    key = gw.key(max_budget=10.0)
+    streams = Streams(gw, 8, "mock?tokens=100&gap=100", key=key, tag="open").wait_begun()
+    os.kill(gw.process.pid, signal.SIGSTOP)              # so that there is something to recover
+    load = [Load(gw, rate=2000, clients=4, key=key, keep=True).start() for _ in range(2)]
+    wait_for(lambda: sum(x.done for x in load) > 1500, timeout=30)
+    pids = gw.children()
+    os.killpg(gw.process.pid, signal.SIGKILL)
+    gw.kill()
+    for x in load:
+        x.stop()
+    streams.wait_over()
+    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
+    state, saved, but = gw.tmp / "state", gw.tmp / "saved", ("end_ns", "last_used", "id")
+    shutil.copytree(state, saved)
+    gw.start()
+    took = gw.ready_ms / 1000
+    gw.stop()
+    whole = dump(state, but)
+    assert len(whole["spend_logs"]) > 1500
+    shutil.rmtree(state)
+    shutil.copytree(saved, state)
+    for i in range(12):
+        p = subprocess.Popen(gw.command(), stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(took * (i + 1) / 10)  # the place to cut, not a wait for something
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(p.pid, signal.SIGKILL)
+        p.wait(10)
+    gw.start()
+    gw.stop()
+    assert dump(state, but) == whole
+
+
 def test_a_torn_journal(start):
     """A damaged record is counted and skipped, never guessed; a damaged file is put aside."""
     gw = start([("m", "plain")])
@@ -130,7 +165,7 @@ def test_disk_full(small_disk, tmp_path, mock):
     gw = Gateway(tmp_path, [("m", {"model": "openai/plain", "api_base": mock.base + "/v1", "api_key": "x", **price}),
                             ("mock*", {"model": "openai/mock*", "api_base": mock.base + "/v1", "api_key": "x", **price}),
                             ("free", {"model": "openai/x", "mock_response": "hi", "input_cost_per_token": 0,
-                                      "output_cost_per_token": 0})])
+                                      "output_cost_per_token": 0})])      # what costs nothing goes on
     (tmp_path / "state").symlink_to(small_disk)
     gw.start()
     filler = small_disk / "filler"
@@ -151,6 +186,7 @@ def test_disk_full(small_disk, tmp_path, mock):
         wait_for(lambda: ledger_state() == "disk full", timeout=20)
         refused = gw.ask("m")
         assert refused.status == 503 and b"disk full" in refused.body, refused
+        assert gw.ask("free", user="free").status == 200
         ready = gw.get("/readyz", key=False)
         assert ready.status == 503 and b"disk full" in ready.body
         assert gw.get("/livez", key=False).status == 200
@@ -182,7 +218,7 @@ def test_disk_full(small_disk, tmp_path, mock):
     assert len(by_user("full")) == 20
     assert sum(bool(r["flags"] & CUT) for r in by_user("full")) == lost
     assert len([r for r in by_user("trickle") if r["status"] == 200]) == answered[0]
-    assert len(by_user("first")) == 1
+    assert len(by_user("first")) == 1 and len(by_user("free")) == 1
     assert not list((small_disk / "journal").iterdir())
 
 

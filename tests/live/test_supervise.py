@@ -215,6 +215,36 @@ def test_sigkill_of_everybody(start):
     assert gw.ask("m").status == 200
 
 
+def test_orphans_end_before_the_restart(start):
+    """Nobody needs a master to finish: streams end, workers end, the next start books all."""
+    gw = start(ANY)
+    streams = Streams(gw, 10, "mock?tokens=20&gap=40", tag="alone").wait_begun()
+    old = gw.children()
+    gw.kill()
+    streams.wait_over()
+    assert len(streams.whole) == 10
+    wait_for(lambda: not any(alive(p) for p in old), why="workers stay without a master")
+    assert len(list((gw.tmp / "state" / "journal").iterdir())) == 2
+    gw.start()
+    assert_one_row_each(gw, streams)
+    assert not gw.records("worker.orphan") and gw.records("ledger.recovered")
+
+
+def test_a_stopped_master(start):
+    """Traffic goes on without it; afterwards no worker is judged for what was not its fault."""
+    gw = start(ANY)
+    pids = {w["pid"] for w in workers(gw)}
+    with Load(gw, rate=100, clients=2, stream_every=4) as load:
+        os.kill(gw.process.pid, signal.SIGSTOP)
+        streams = Streams(gw, 5, "mock?tokens=20&gap=50", tag="calm").wait_over()
+        assert len(streams.whole) == 5
+        os.kill(gw.process.pid, signal.SIGCONT)
+        assert_one_row_each(gw, streams)
+    assert not load.failures, load.failures[:5]
+    wait_for(lambda: len(rows_of(gw, "load-")) == load.done)
+    assert {w["pid"] for w in workers(gw)} == pids
+
+
 def test_restart_while_orphans_drain_twice(start):
     """Three generations of workers on one board."""
     gw = start(ANY)
@@ -256,7 +286,8 @@ def test_sigterm_lets_streams_finish(start):
     streams = Streams(gw, 10, "mock?tokens=30&gap=100", tag="drain").wait_begun()
     idle = gw.connect()
     idle.request("GET", "/livez")
-    assert idle.getresponse().read()
+    assert idle.getresponse().read() and idle.sock
+    idle.sock.settimeout(10)
     gw.process.send_signal(signal.SIGTERM)
     gw.wait_log("master.stop")
     gw.wait_log("drain.begin")
@@ -269,6 +300,7 @@ def test_sigterm_lets_streams_finish(start):
             return True
     wait_for(refused, why="new connections are still taken")
     assert len(streams.running) == 10
+    assert idle.sock.recv(1) == b""      # an idle connection is closed politely
     streams.wait_over()
     assert len(streams.whole) == 10
     gw.stop()                            # asserts status 0 and no child left
@@ -310,15 +342,17 @@ def test_second_sigterm_ends_at_once(start):
 # ---- systemd
 
 class Listener:
-    """All datagrams of a gateway's life, in order."""
+    """All datagrams of a gateway's life, in order; and the sockets that it puts in store."""
 
     def __init__(self, gw):
-        self.gw, self.texts = gw, []
+        self.gw, self.texts, self.stored = gw, [], []
 
     def read(self, until, timeout=10):
         self.gw.notify.settimeout(timeout * PATIENCE)
         while not any(until in t for t in self.texts):
-            self.texts.append(self.gw.notify.recv(4096).decode())
+            data, fds, _, _ = socket.recv_fds(self.gw.notify, 4096, 4)
+            self.texts.append(data.decode())
+            self.stored += [socket.socket(fileno=f) for f in fds]
         return next(t for t in self.texts if until in t)
 
 
@@ -334,6 +368,17 @@ def test_notify(start):
     usec = int(re.search(r"MONOTONIC_USEC=(\d+)", text).group(1))
     assert before <= usec <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     assert "STATUS=Serving: generation 2, 2 workers" in heard.read("READY=1")
+    # The next image says it again, feeds the same watchdog, and puts its sockets in store.
+    heard.texts.clear()
+    gw.process.send_signal(signal.SIGUSR2)
+    heard.read("READY=1", 20)
+    assert any("FDSTORE=1\nFDNAME=http" in t for t in heard.texts)
+    assert [s.getsockname() for s in heard.stored] == [("127.0.0.1", gw.port)]
+    for s in heard.stored:
+        s.close()
+    for _ in range(3):
+        heard.texts.clear()
+        heard.read("WATCHDOG=1", 2)
     gw.process.send_signal(signal.SIGTERM)
     assert "STATUS=Draining" in heard.read("STOPPING=1")
 

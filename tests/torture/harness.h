@@ -14,9 +14,15 @@
 #define KEY_BLOCKED_ONE "sk-harness-blocked-000000000b"
 #define KEY_EXPIRED_ONE "sk-harness-expired-000000000c"
 #define KEY_POOR "sk-harness-poor-00000000000d"	/* its budget covers nothing */
+#define KEY_SHORT "sk-harness-short-00000000000f"	/* a budget for one short answer */
 #define KEY_NARROW "sk-harness-narrow-000000000e"	/* one request a minute, model "mock" alone */
 
-enum { HARNESS_KEYS = 6 };
+enum { HARNESS_KEYS = 7 };
+enum harness_master {			/* what becomes of management calls */
+	MASTER_GONE,
+	MASTER_ANSWERS,			/* with the path, after one turn of the loop */
+	MASTER_DIES			/* instead of answering */
+};
 struct harness {
 	uv_loop_t loop;
 	struct worker w;
@@ -25,6 +31,9 @@ struct harness {
 	struct dir *keys;		/* the master's end of the directory */
 	struct journal *reader;		/* and of the journal */
 	struct snap *loose, *strict;	/* the generations; strict: answers wait for the disk */
+	enum harness_master master;
+	int link_fd;			/* its end of the link */
+	uv_poll_t link;
 	uint16_t port;			/* where the worker listens */
 	int listen_fd, folder_fd;
 	char folder[64];
@@ -50,6 +59,9 @@ void harness_free(struct harness *h);	/* after harness_close() */
 void harness_open(struct harness *h);
 /* Ends them. *what is wrong, or NULL: a block was left on the heap, something is still open. */
 const char *harness_close(struct harness *h);
+
+/* Which generation is in force, and whether there is a master. */
+void harness_set(struct harness *h, bool is_strict, enum harness_master master);
 
 /* One turn of the loop; waits at most PULSE_MS for something to happen. */
 enum { PULSE_MS = 5 };

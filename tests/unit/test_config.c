@@ -442,7 +442,7 @@ static void test_environment(void **state)
 	assert_int_equal(c->models[0].tags.n, 2);
 	assert_true(str_eq(c->models[0].extra_body,
 			   STR("{\"a\":[{\"b\":\"sk-from-env\"}],\"c\":null}")));
-	assert_int_equal(c->n_warnings, 2);
+	assert_int_equal(c->n_warnings, 3);
 	assert_true(complains(c, "the environment variable T_UNSET is not set; this counts as null "
 				 "[W004 variable-not-set]"));
 	config_free(c);

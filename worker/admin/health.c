@@ -35,7 +35,8 @@ int admin_ready(struct request *r)
 	json_put_z(&o, "litellm_version", LLMGW_VERSION);
 	json_open_array(&o, "success_callbacks");
 	json_close_array(&o);
-	json_put_u64(&o, "generation", atomic_load_explicit(&w->row->generation, memory_order_relaxed));
+	json_put_u64(&o, "generation",
+		     atomic_load_explicit(&w->row->generation, memory_order_relaxed));
 	if (why)
 		json_put_z(&o, "reason", why);
 	json_close(&o);

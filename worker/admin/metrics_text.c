@@ -27,8 +27,8 @@ static void put_histogram(struct buf *b, const char *name, const char *help,
 	for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
 		sum += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
 		if (i < METRIC_BUCKETS - 1)
-			buf_printf(b, "%s_bucket{le=\"%.9g\"} %llu\n", name, (double)bounds[i] / 1e9,
-				   (unsigned long long)sum);
+			buf_printf(b, "%s_bucket{le=\"%.9g\"} %llu\n", name,
+				   (double)bounds[i] / 1e9, (unsigned long long)sum);
 	}
 	buf_printf(b, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", name, (unsigned long long)sum, name);
 	put_seconds(b, atomic_load_explicit(&h->sum_ns, memory_order_relaxed));
@@ -74,16 +74,19 @@ static void put_reservations(struct buf *b, const struct board *board)
 	uint64_t held = 0, nano = 0;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		const struct board_slot *slots = &board->slots[(size_t)i * BOARD_SLOTS];
-		uint32_t n = atomic_load_explicit(&board->workers[i].slots_high, memory_order_acquire);
+		uint32_t n =
+			atomic_load_explicit(&board->workers[i].slots_high, memory_order_acquire);
 		for (uint32_t at = 0; at < n && at < BOARD_SLOTS; at++) {
-			if (atomic_load_explicit(&slots[at].state, memory_order_acquire) != SLOT_HELD)
+			if (atomic_load_explicit(&slots[at].state, memory_order_acquire) !=
+			    SLOT_HELD)
 				continue;
 			held++;
 			nano += (uint64_t)atomic_load_explicit(&slots[at].reserve_nano,
 							       memory_order_relaxed);
 		}
 	}
-	put_gauge(b, "llmgw_reservations_open", "Requests that hold money or a parallel place", held);
+	put_gauge(b, "llmgw_reservations_open", "Requests that hold money or a parallel place",
+		  held);
 	put_gauge(b, "llmgw_reserved_nanodollars", "Set aside for them, in 1e-9 dollars", nano);
 }
 
@@ -108,13 +111,15 @@ static void put_board(struct buf *b, const struct board *board)
 		  atomic_load_explicit(&board->head->generation, memory_order_relaxed));
 	put_gauge(b, "llmgw_spend_unavailable", "1 while spend cannot be recorded",
 		  atomic_load_explicit(&board->head->money_down, memory_order_relaxed) != MONEY_OK);
-	put_head(b, "llmgw_worker_restarts_total", "Workers started again after they ended", "counter");
+	put_head(b, "llmgw_worker_restarts_total", "Workers started again after they ended",
+		 "counter");
 	buf_printf(b, "llmgw_worker_restarts_total %llu\n",
 		   (unsigned long long)atomic_load_explicit(&board->head->worker_restarts,
 							    memory_order_relaxed));
 	put_head(b, "llmgw_ledger_rows_total", "Spend rows written", "counter");
 	buf_printf(b, "llmgw_ledger_rows_total %llu\n",
-		   (unsigned long long)atomic_load_explicit(&board->head->ledger_rows, memory_order_relaxed));
+		   (unsigned long long)atomic_load_explicit(&board->head->ledger_rows,
+							    memory_order_relaxed));
 }
 
 struct family {
@@ -122,21 +127,24 @@ struct family {
 	uint64_t (*value)(const struct board *b, const struct board_deployment *d, uint32_t row);
 };
 
-static uint64_t value_requests(const struct board *b, const struct board_deployment *d, uint32_t row)
+static uint64_t value_requests(const struct board *b, const struct board_deployment *d,
+			       uint32_t row)
 {
 	(void)b;
 	(void)row;
 	return atomic_load_explicit(&d->requests, memory_order_relaxed);
 }
 
-static uint64_t value_failures(const struct board *b, const struct board_deployment *d, uint32_t row)
+static uint64_t value_failures(const struct board *b, const struct board_deployment *d,
+			       uint32_t row)
 {
 	(void)b;
 	(void)row;
 	return atomic_load_explicit(&d->failures, memory_order_relaxed);
 }
 
-static uint64_t value_in_flight(const struct board *b, const struct board_deployment *d, uint32_t row)
+static uint64_t value_in_flight(const struct board *b, const struct board_deployment *d,
+				uint32_t row)
 {
 	(void)d;
 	return board_inflight(b, row);

@@ -28,14 +28,17 @@ static void put_model(struct json_out *o, struct str name)
 
 static bool wants_patterns(const struct request *r)
 {
-	return r->http->query.p && str_find(r->http->query, STR("return_wildcard_routes=true")) != SIZE_MAX;
+	return r->http->query.p &&
+	       str_find(r->http->query, STR("return_wildcard_routes=true")) != SIZE_MAX;
 }
 
 int admin_models(struct request *r)
 {
 	const struct snap_head *h = snap_head(r->snap);
-	const struct snap_group *patterns = h->patterns.count
-		? (const struct snap_group *)(const void *)((const char *)h + h->patterns.at) : NULL;
+	const struct snap_group *patterns =
+		h->patterns.count ? (const struct snap_group *)(const void *)((const char *)h +
+									      h->patterns.at)
+				  : NULL;
 	struct buf body;
 	buf_init(&body, ANSWER_MAX);
 	struct json_out o = json_out(&body);
@@ -59,7 +62,8 @@ int admin_model(struct request *r)
 	const struct snap_group *g = snap_resolve(r->snap, r->path_model);
 	struct buf body;
 	if (!g || (!r->is_admin && !route_may_use(r->snap, &r->key, r->path_model, g)))
-		return request_fail(r, OUTCOME_NOT_FOUND, "model", "The model '" STR_FMT "' does not exist",
+		return request_fail(r, OUTCOME_NOT_FOUND, "model",
+				    "The model '" STR_FMT "' does not exist",
 				    STR_ARG(r->path_model));
 	buf_init(&body, 65536);
 	struct json_out o = json_out(&body);

@@ -20,7 +20,8 @@ struct relay_call {
 	struct buf answer;
 };
 
-/* ---- arguments -------------------------------------------------------------------------------- */
+/* ---- arguments --------------------------------------------------------------------------------
+ */
 
 static int hex_digit(char c)
 {
@@ -37,7 +38,8 @@ static struct str decode(struct arena *a, struct str s)
 	if (!out)
 		return STR_NONE;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
+		if (s.p[i] == '%' && i + 2 < s.n && hex_digit(s.p[i + 1]) >= 0 &&
+		    hex_digit(s.p[i + 2]) >= 0) {
 			out[n++] = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
 			i += 2;
 		} else {
@@ -47,7 +49,7 @@ static struct str decode(struct arena *a, struct str s)
 	return str_of(out, n);
 }
 
-/* The query as one JSON object of strings; the first of equal names wins. */
+/* The query as one JSON object of strings; the first of equal names wins. Failure is the buf's. */
 static void query_to_json(struct arena *a, struct str query, struct buf *out)
 {
 	struct json_out o = json_out(out);
@@ -58,18 +60,24 @@ static void query_to_json(struct arena *a, struct str query, struct buf *out)
 		struct str pair = str_cut(&query, '&'), value = pair, name = str_cut(&value, '=');
 		bool is_new = true;
 		name = decode(a, name);
+		value = decode(a, value.p ? value : STR(""));
+		if (!name.p || !value.p) {
+			out->failed = true;
+			return;
+		}
 		for (unsigned i = 0; i < n_seen; i++)
 			is_new = is_new && !str_eq(seen[i], name);
 		if (!name.n || !is_new || !str_is_utf8(name))
 			continue;
 		seen[n_seen++] = name;
 		json_key(&o, name);
-		json_put_str(&o, NULL, decode(a, value.p ? value : STR("")));
+		json_put_str(&o, NULL, value);
 	}
 	json_close(&o);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------------
+ */
 
 static int send_frame(struct worker *w, struct frame_out *f)
 {
@@ -137,10 +145,11 @@ int relay_call(struct request *r)
 	struct str args = conn_body(r->conn);
 	struct buf query;
 	if (w->is_master_gone)
-		return request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master process is away; try again");
+		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
+				    "the master process is away; try again");
 	if (waiting(w) >= CALLS_MAX || args.n > CALL_MAX)
-		return request_fail(r, args.n > CALL_MAX ? OUTCOME_TOO_LARGE : OUTCOME_OVERLOADED, NULL,
-				    "too many or too large management calls");
+		return request_fail(r, args.n > CALL_MAX ? OUTCOME_TOO_LARGE : OUTCOME_OVERLOADED,
+				    NULL, "too many or too large management calls");
 	struct relay_call *call = mem_alloc(sizeof *call);
 	if (!call)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory for the call");
@@ -153,17 +162,20 @@ int relay_call(struct request *r)
 	buf_init(&query, CALL_MAX);
 	if (!args.n || r->http->query.n)
 		query_to_json(r->mem, r->http->query, &query);
-	int err = send_call(r, call->number, args.n ? args : buf_str(&query));
+	int err = query.failed ? -ENOMEM
+			       : send_call(r, call->number, args.n ? args : buf_str(&query));
 	buf_done(&query);
 	if (err < 0) {
 		r->relay = NULL;
 		drop(w, call);
-		return request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master does not answer; try again");
+		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
+				    "the master does not answer; try again");
 	}
 	return STEP_WAIT;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------- */
+/* ---- answers
+ * -------------------------------------------------------------------------------------- */
 
 static struct relay_call *find(struct worker *w, uint64_t number)
 {
@@ -212,7 +224,8 @@ void relay_fail_all(struct worker *w)
 		if (!r)
 			continue;
 		r->relay = NULL;
-		request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master process went away; try again");
+		request_fail(r, OUTCOME_MASTER_AWAY, NULL,
+			     "the master process went away; try again");
 		request_end(r);
 	}
 }

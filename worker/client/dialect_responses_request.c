@@ -43,33 +43,38 @@ static int check_flag(struct oai_reading *r, const struct place *at, const struc
 	return oai_read_flag(r, at, j, &v);
 }
 
-static int check_string(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int check_string(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	(void)to;
 	return j->type == JSON_STRING ? 0 : oai_refuse_type(r, at, "a string", j);
 }
 
-static int check_count(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int check_count(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	uint64_t v;
 	(void)to;
 	return oai_read_count(r, at, j, &v);
 }
 
-static int check_object(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int check_object(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	const struct json *v;
 	(void)to;
 	return oai_read_object(r, at, j, &v);
 }
 
-static int check_array(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int check_array(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	(void)to;
 	return j->type == JSON_ARRAY ? 0 : oai_refuse_type(r, at, "an array", j);
 }
 
-static int check_include(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int check_include(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	struct place in = { .up = at };
 	int err = check_array(r, at, j, to);
@@ -117,15 +122,18 @@ static int refuse_conversation(struct oai_reading *r, const struct place *at, co
 	return oai_refuse(r, at, "cannot be used here: continue with previous_response_id");
 }
 
-static int refuse_prompt(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int refuse_prompt(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	(void)j;
 	(void)to;
-	return oai_refuse(r, at, "cannot be used here: no prompts are kept; give instructions and input");
+	return oai_refuse(r, at,
+			  "cannot be used here: no prompts are kept; give instructions and input");
 }
 
 /* Names that a chat request has; let through, they would reach a provider beside our own. */
-static int refuse_moved(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int refuse_moved(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	static const struct {
 		const char *was, *is;
@@ -151,7 +159,8 @@ static int read_max(struct oai_reading *r, const struct place *at, const struct 
 	return oai_read_count(r, at, j, to);
 }
 
-static int read_chat_max(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_chat_max(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
@@ -160,7 +169,8 @@ static int read_chat_max(struct oai_reading *r, const struct place *at, const st
 	return err;
 }
 
-static int read_reasoning(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_reasoning(struct oai_reading *r, const struct place *at, const struct json *j,
+			  void *to)
 {
 	const struct json *v = NULL;
 	(void)to;
@@ -173,7 +183,8 @@ static int read_reasoning(struct oai_reading *r, const struct place *at, const s
 }
 
 /* The provider's, shown in the answer; the gateway takes it for its own where there is no other. */
-static int read_metadata(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_metadata(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	const struct json *v = NULL;
 	int err = oai_read_object(r, at, j, &v);
@@ -182,7 +193,8 @@ static int read_metadata(struct oai_reading *r, const struct place *at, const st
 	return err;
 }
 
-static int read_previous(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_previous(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	struct str *id = to;
 	int err = oai_read_string(r, at, j, id);
@@ -262,12 +274,12 @@ static int read_conversation(struct oai_reading *r)
 	static const struct place at = { .name = "input" };
 	struct llm_message **end = &r->q->messages;
 	int err = read_instructions(r, &end);
-	const struct llm_message *const *said = (const struct llm_message *const *)end;
+	unsigned before = r->q->n_messages;
 	if (!err)
 		err = read_input(r, &end);
 	if (err || r->q->conversation_id.p)
 		return err;
-	if (!*said)
+	if (r->q->n_messages == before)
 		return oai_refuse(r, &at, "says nothing");
 	rsp_join_messages(r->q);
 	return 0;

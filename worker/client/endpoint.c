@@ -64,7 +64,8 @@ static bool matches(struct str pattern, struct str path, struct str *ret_model)
 	size_t at = str_find_char(pattern, '{');
 	if (at == SIZE_MAX)
 		return str_eq(pattern, path);
-	struct str before = str_of(pattern.p, at), behind = str_skip(pattern, at + STR("{model}").n);
+	struct str before = str_of(pattern.p, at),
+		   behind = str_skip(pattern, at + STR("{model}").n);
 	if (path.n <= before.n + behind.n || !str_starts(path, before) || !str_ends(path, behind))
 		return false;
 	struct str model = str_of(path.p + before.n, path.n - before.n - behind.n);

@@ -18,7 +18,7 @@ enum {
 };
 struct endpoint {
 	const char *method;	/* "GET", "POST"; "*" = any */
-	const char *path;	/* exact, or with one {model} segment(s) in the middle or at the end */
+	const char *path; /* exact, or with one {model} segment(s) in the middle or at the end */
 	unsigned flags;
 	const struct dialect *dialect;		/* EP_LLM */
 	int (*run)(struct request *r);		/* enum step; the gateway's own answers */

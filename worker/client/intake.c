@@ -13,8 +13,9 @@ static enum step answer_preflight(struct request *r)
 	r->outcome = OUTCOME_OK;
 	r->status = 200;
 	buf_init(&headers, 8192);
-	BUF_PUT_LIT(&headers, "access-control-allow-methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
-			      "access-control-max-age: 600\r\naccess-control-allow-headers: ");
+	BUF_PUT_LIT(&headers,
+		    "access-control-allow-methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+		    "access-control-max-age: 600\r\naccess-control-allow-headers: ");
 	buf_put(&headers, asked.n && asked.n < 4096 ? asked : STR("authorization, content-type"));
 	BUF_PUT_LIT(&headers, "\r\n");
 	request_headers(r, &headers, true);
@@ -38,10 +39,12 @@ enum step intake_endpoint(struct request *r)
 		return answer_preflight(r);
 	r->endpoint = endpoint_find(method, h->path, &model, &other_method);
 	if (!r->endpoint && other_method)
-		return request_fail(r, OUTCOME_METHOD, NULL, "Method Not Allowed: " STR_FMT " " STR_FMT,
-				    STR_ARG(h->method), STR_ARG(h->path));
+		return request_fail(r, OUTCOME_METHOD, NULL,
+				    "Method Not Allowed: " STR_FMT " " STR_FMT, STR_ARG(h->method),
+				    STR_ARG(h->path));
 	if (!r->endpoint)
-		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT, STR_ARG(h->path));
+		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT,
+				    STR_ARG(h->path));
 	if (model.p)
 		r->path_model = arena_dup(r->mem, model);
 	if (model.p && !r->path_model.p)
@@ -92,8 +95,8 @@ static bool read_headers(struct request *r)
 
 static enum step refuse_json(struct request *r, const struct json_error *e)
 {
-	return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: %s at byte %zu",
-			    e->what, e->at);
+	return request_fail(r, OUTCOME_BAD_JSON, "request_body",
+			    "Invalid JSON payload: %s at byte %zu", e->what, e->at);
 }
 
 /* In lower case, as decoders see it that do not mind the case: to Go's, U+017F is an s, too, and
@@ -121,10 +124,11 @@ static struct str fold(struct str name, char *room, size_t max)
  * take it for "model". The name it looks like, or NULL. */
 static const char *disguised(struct str name)
 {
-	static const char *const names[] = { "model",  "messages", "prompt",	    "input",
-					     "n",      "best_of",  "stream",	    "stream_options",
-					     "tools",  "user",	   "max_tokens",    "max_completion_tokens",
-					     "suffix", "metadata", "service_tier" };
+	static const char *const names[] = {
+		"model",  "messages", "prompt",	     "input",
+		"n",	  "best_of",  "stream",	     "stream_options",
+		"tools",  "user",     "max_tokens",  "max_completion_tokens",
+		"suffix", "metadata", "service_tier"};
 	char room[32];
 	struct str folded = fold(name, room, sizeof room);
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -151,17 +155,20 @@ enum step intake_parse(struct request *r)
 	    !str_starts_nocase(type, STR("text/plain")) &&
 	    !str_starts_nocase(type, STR("application/octet-stream")))
 		return request_fail(r, OUTCOME_MEDIA_TYPE, "content-type",
-				    "The body must be application/json, not " STR_FMT, STR_ARG(type));
+				    "The body must be application/json, not " STR_FMT,
+				    STR_ARG(type));
 	const struct json *root = json_parse(r->mem, body, JSON_ONE_KEY, &je);
 	if (!root)
 		return refuse_json(r, &je);
 	if (!json_is(root, JSON_OBJECT))
-		return request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: not an object");
+		return request_fail(r, OUTCOME_BAD_JSON, "request_body",
+				    "Invalid JSON payload: not an object");
 	const char *name = find_disguised(root);
 	if (name)
-		return request_fail(r, OUTCOME_BAD_REQUEST, name,
-				    "%s must be written in lower case: it is not what another case makes of it",
-				    name);
+		return request_fail(
+			r, OUTCOME_BAD_REQUEST, name,
+			"%s must be written in lower case: it is not what another case makes of it",
+			name);
 	r->q.model = r->path_model;	/* where the path names one, the body need not */
 	int err = r->dialect->read_request(r->mem, body, root, &r->q, &de);
 	if (err == -ENOMEM)
@@ -172,6 +179,7 @@ enum step intake_parse(struct request *r)
 		r->q.model = r->path_model;
 	r->requested_model = r->q.model;
 	if (!r->requested_model.n)
-		return request_fail(r, OUTCOME_BAD_REQUEST, "model", "model: a model name is required");
+		return request_fail(r, OUTCOME_BAD_REQUEST, "model",
+				    "model: a model name is required");
 	return read_headers(r) ? STEP_NEXT : no_memory(r);
 }

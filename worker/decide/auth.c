@@ -48,21 +48,24 @@ static struct str find_token(const struct request *r)
 static enum step refuse_form(struct request *r, struct str token)
 {
 	if (!token.p)
-		return request_fail(r, OUTCOME_NO_KEY, NULL, "Authentication Error, No api key passed in.");
+		return request_fail(r, OUTCOME_NO_KEY, NULL,
+				    "Authentication Error, No api key passed in.");
 	if (!token.n)
-		return request_fail(r, OUTCOME_KEY_MALFORMED, NULL,
-				    "Authentication Error, Malformed API Key passed in. Ensure Key has "
-				    "`Bearer ` prefix.");
-	return request_fail(r, OUTCOME_KEY_MALFORMED, NULL,
-			    "Authentication Error, LiteLLM Virtual Key expected. The key is expected to "
-			    "start with 'sk-'.");
+		return request_fail(
+			r, OUTCOME_KEY_MALFORMED, NULL,
+			"Authentication Error, Malformed API Key passed in. Ensure Key has "
+			"`Bearer ` prefix.");
+	return request_fail(
+		r, OUTCOME_KEY_MALFORMED, NULL,
+		"Authentication Error, LiteLLM Virtual Key expected. The key is expected to "
+		"start with 'sk-'.");
 }
 
 /* The row's slices point into the directory and are good only for now. */
 static bool copy_key(struct request *r, const struct dir_key *k)
 {
-	struct str *const texts[] = { &r->key.alias, &r->key.user_id, &r->key.team_id, &r->key.last4,
-				      &r->key.models };
+	struct str *const texts[] = {&r->key.alias, &r->key.user_id, &r->key.team_id, &r->key.last4,
+				     &r->key.models};
 	r->key = *k;
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
@@ -78,21 +81,24 @@ static enum step check_key(struct request *r)
 	char when[25], now_text[25];
 	uint64_t now = r->start_wall_ns;
 	if (r->key.flags & KEY_BLOCKED)
-		return request_fail(r, OUTCOME_KEY_BLOCKED, NULL,
-				    "Authentication Error, Key is blocked. Update via `/key/unblock` if "
-				    "you're admin.");
+		return request_fail(
+			r, OUTCOME_KEY_BLOCKED, NULL,
+			"Authentication Error, Key is blocked. Update via `/key/unblock` if "
+			"you're admin.");
 	if (r->key.expires_wall_ns && r->key.expires_wall_ns <= now)
-		return request_fail(r, OUTCOME_KEY_EXPIRED, r->key.last4.n ? "key" : NULL,
-				    "Authentication Error - Expired Key. Key Expiry time %s and current "
-				    "time %s", clock_rfc3339(when, r->key.expires_wall_ns),
-				    clock_rfc3339(now_text, now));
+		return request_fail(
+			r, OUTCOME_KEY_EXPIRED, r->key.last4.n ? "key" : NULL,
+			"Authentication Error - Expired Key. Key Expiry time %s and current "
+			"time %s",
+			clock_rfc3339(when, r->key.expires_wall_ns), clock_rfc3339(now_text, now));
 	r->is_admin = r->key.flags & KEY_ADMIN;
 	if (r->endpoint->flags & EP_ADMIN && !r->is_admin &&
 	    !(r->key.flags & KEY_VIEWER && str_eq(r->http->method, STR("GET"))))
-		return request_fail(r, OUTCOME_ADMIN_ONLY, NULL,
-				    "Authentication Error, Only proxy admin can be used to generate, delete, "
-				    "update info for new keys/users/teams. Route=" STR_FMT,
-				    STR_ARG(r->http->path));
+		return request_fail(
+			r, OUTCOME_ADMIN_ONLY, NULL,
+			"Authentication Error, Only proxy admin can be used to generate, delete, "
+			"update info for new keys/users/teams. Route=" STR_FMT,
+			STR_ARG(r->http->path));
 	return STEP_NEXT;
 }
 
@@ -129,14 +135,16 @@ enum step auth_check(struct request *r)
 	struct sha256 hash = hash_sha256(token);
 	if (!dir_find(r->w->dir, &hash, &k)) {
 		METRIC_ADD(r->w->metrics, keys_unknown, 1);
-		return request_fail(r, OUTCOME_KEY_UNKNOWN, "key",
-				    "Authentication Error, Invalid proxy server token passed. Received API "
-				    "Key = sk-...%s. Unable to find token in cache or "
-				    "`LiteLLM_VerificationTokenTable`",
-				    token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
+		return request_fail(
+			r, OUTCOME_KEY_UNKNOWN, "key",
+			"Authentication Error, Invalid proxy server token passed. Received API "
+			"Key = sk-...%s. Unable to find token in cache or "
+			"`LiteLLM_VerificationTokenTable`",
+			token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
 	}
 	if (!copy_key(r, &k))
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "the request needs too much memory");
 	if (k.entity >= BOARD_ENTITIES)
 		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
 	take_entity(r);

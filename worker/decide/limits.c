@@ -29,10 +29,11 @@ static enum step refuse_model(struct request *r)
 			BUF_PUT_LIT(&list, ", ");
 		buf_printf(&list, "'" STR_FMT "'", STR_ARG(one));
 	}
-	enum step s = request_fail(r, OUTCOME_MODEL_DENIED, "model",
-				   "key not allowed to access model. This key can only access models=["
-				   STR_FMT "]. Tried to access " STR_FMT,
-				   STR_ARG(buf_str(&list)), STR_ARG(r->requested_model));
+	enum step s = request_fail(
+		r, OUTCOME_MODEL_DENIED, "model",
+		"key not allowed to access model. This key can only access models=[" STR_FMT
+		"]. Tried to access " STR_FMT,
+		STR_ARG(buf_str(&list)), STR_ARG(r->requested_model));
 	buf_done(&list);
 	return s;
 }
@@ -44,9 +45,11 @@ static enum step refuse_rate(struct request *r, const char *what, uint64_t limit
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = wait_ns / NS_PER_MS + 1,
 		.message = arena_printf(r->mem,
-			"Rate limit exceeded for api_key: " STR_FMT ". Limit type: %s. Current limit: %llu, "
-			"Remaining: 0. Limit resets at: %s", STR_ARG(r->key.last4), what,
-			(unsigned long long)limit, clock_rfc3339(when, r->start_wall_ns + wait_ns)),
+					"Rate limit exceeded for api_key: " STR_FMT
+					". Limit type: %s. Current limit: %llu, "
+					"Remaining: 0. Limit resets at: %s",
+					STR_ARG(r->key.last4), what, (unsigned long long)limit,
+					clock_rfc3339(when, r->start_wall_ns + wait_ns)),
 	};
 	METRIC_ADD(r->w->metrics, limited, 1);
 	return request_fail_with(r, &e);
@@ -59,7 +62,8 @@ enum step limits_take(struct request *r)
 		return STEP_NEXT;
 	if (!route_may_use(r->snap, &r->key, r->requested_model, r->group))
 		return refuse_model(r);
-	if (!gcra_take(&r->entity->rpm_tat, (struct gcra_limit){ .per_minute = r->key.rpm }, now, 1, &wait))
+	if (!gcra_take(&r->entity->rpm_tat, (struct gcra_limit){.per_minute = r->key.rpm}, now, 1,
+		       &wait))
 		return refuse_rate(r, "requests", r->key.rpm, wait);
 	if (!r->key.tpm)
 		return STEP_NEXT;

@@ -27,7 +27,8 @@ static bool was_tried(const struct route_query *q, uint32_t index)
 
 static uint64_t cooling_ns(const struct route_query *q, uint32_t index)
 {
-	uint64_t until = atomic_load_explicit(&row_of(q, index)->cooldown_until_ns, memory_order_relaxed);
+	uint64_t until =
+		atomic_load_explicit(&row_of(q, index)->cooldown_until_ns, memory_order_relaxed);
 	return until > q->now_ns ? until - q->now_ns : 0;
 }
 

@@ -55,7 +55,7 @@ struct attempt {
 	struct arena *scratch;
 	struct str passed_headers;
 	struct later timer;
-	uint64_t started_ns, content_ns, sent_ns;	/* last content seen; last write to the client */
+	uint64_t started_ns, content_ns, sent_ns; /* last content seen; last write to the client */
 	uint64_t first_limit_ms, chunk_limit_ms, total_limit_ms, heartbeat_ms;
 	int status;
 	uint64_t retry_after_ms;
@@ -165,7 +165,8 @@ static int pass_on(struct attempt *at)
 	struct request *r = at->r;
 	if (at->state == AT_WAITING) {
 		const struct llm_tally *t = &at->answer.tally;
-		if (!t->has_content && !t->is_done && t->finish == FINISH_NONE && at->out.n < HELD_MAX)
+		if (!t->has_content && !t->is_done && t->finish == FINISH_NONE &&
+		    at->out.n < HELD_MAX)
 			return 0;
 		enter(at, AT_STREAMING);
 		r->first_token_ns = clock_ns();
@@ -173,7 +174,7 @@ static int pass_on(struct attempt *at)
 		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
 	}
 	if (at->answer.tally.is_done && hold_is_strict(r))
-		return begin_stream(at);	/* the end waits for the disk: settle/hold.c gives it */
+		return begin_stream(at); /* the end waits for the disk: settle/hold.c gives it */
 	if (at->out.n) {
 		int err = begin_stream(at);
 		if (err < 0)
@@ -244,7 +245,8 @@ static int on_stream_bytes(struct attempt *at, struct str bytes)
 	if (err < 0) {
 		if (err == -EBADMSG)
 			set_error(at, OUTCOME_UP_MALFORMED,
-				  STR("the provider sent a stream event that is not what it should be"));
+				  STR("the provider sent a stream event that is not what it should "
+				      "be"));
 		pass_on(at);		/* what came before the bad event was good */
 		return err;
 	}
@@ -283,7 +285,8 @@ static void read_error_body(struct attempt *at)
 	struct request *r = at->r;
 	struct llm_error e = { 0 };
 	struct arena *a = r->mem;
-	provider_read_error(a, at->status, buf_str(&at->body), snap_text(r->snap, at->d->api_key), &e);
+	provider_read_error(a, at->status, buf_str(&at->body), snap_text(r->snap, at->d->api_key),
+			    &e);
 	e.message = llm_error_message(a, e.outcome, provider_name(at), e.message);
 	at->error = e;
 }
@@ -296,7 +299,8 @@ static void take_tally_error(struct attempt *at)
 	struct str key = snap_text(at->r->snap, at->d->api_key);
 	if (e.outcome == OUTCOME_OK)
 		e.outcome = OUTCOME_UP_ERROR;
-	e.message = llm_error_message(a, e.outcome, provider_name(at), llm_scrub(a, e.message, key));
+	e.message =
+		llm_error_message(a, e.outcome, provider_name(at), llm_scrub(a, e.message, key));
 	at->error = e;
 	give_up(at);
 }
@@ -320,7 +324,8 @@ static void end_stream(struct attempt *at)
 		return;
 	}
 	if (err < 0 || (!t->is_done && t->finish == FINISH_NONE)) {
-		fail(at, OUTCOME_UP_BROKEN, "the provider ended the stream before the answer was complete");
+		fail(at, OUTCOME_UP_BROKEN,
+		     "the provider ended the stream before the answer was complete");
 		return;
 	}
 	if (!at->answer.is_ended)
@@ -420,13 +425,15 @@ static void end_stopped(struct attempt *at)
 	} else if (at->answer.tally.has_error) {
 		take_tally_error(at);
 	} else if (at->is_cut) {
-		at->error = (struct llm_error){ .outcome = OUTCOME_BUDGET_SPENT,
-						.message = STR("Budget has been exceeded: the answer was cut") };
+		at->error = (struct llm_error){
+			.outcome = OUTCOME_BUDGET_SPENT,
+			.message = STR("Budget has been exceeded: the answer was cut")};
 		give_up(at);
 	} else if (at->error.message.p) {
 		give_up(at);
 	} else {
-		fail(at, OUTCOME_OVERLOADED, "the provider's answer is larger than the gateway holds");
+		fail(at, OUTCOME_OVERLOADED,
+		     "the provider's answer is larger than the gateway holds");
 	}
 }
 
@@ -478,8 +485,8 @@ static void arm(struct attempt *at, uint64_t now)
 	}
 	if (due == UINT64_MAX)
 		return;
-	later_start(at->r->w->wheel, &at->timer, due > now ? (due - now) / NS_PER_MS + 1 : 1, on_timer,
-		    at);
+	later_start(at->r->w->wheel, &at->timer, due > now ? (due - now) / NS_PER_MS + 1 : 1,
+		    on_timer, at);
 }
 
 static void on_timer(struct later *l)
@@ -517,13 +524,14 @@ static void set_limits(struct attempt *at)
 {
 	const struct snap_settings *s = snap_settings(at->r->snap);
 	const struct llm_request *q = &at->r->q;
-	uint64_t asked = (uint64_t)(q->timeout_s * 1000), asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
+	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
+		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
 	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
 	at->heartbeat_ms = at->is_event_stream ? s->stream_heartbeat_ms : 0;
 	if (q->is_stream) {
-		at->first_limit_ms = first_given(first_given(asked_stream, at->d->stream_timeout_ms, 0),
-						 first_given(asked, at->d->timeout_ms, 0),
-						 s->first_token_timeout_ms);
+		at->first_limit_ms = first_given(
+			first_given(asked_stream, at->d->stream_timeout_ms, 0),
+			first_given(asked, at->d->timeout_ms, 0), s->first_token_timeout_ms);
 		at->chunk_limit_ms = s->chunk_timeout_ms;
 		at->total_limit_ms = s->total_timeout_ms;
 	} else {
@@ -573,8 +581,9 @@ static bool choose_adapter(struct attempt *at)
 {
 	struct request *r = at->r;
 	enum provider_family family = (enum provider_family)at->d->family;
-	struct str mock = json_is(r->q.mock_response, JSON_STRING) ? json_str(r->mem, r->q.mock_response)
-								   : STR_NONE;
+	struct str mock = json_is(r->q.mock_response, JSON_STRING)
+				  ? json_str(r->mem, r->q.mock_response)
+				  : STR_NONE;
 	at->target = (struct provider_target){
 		.model = snap_upstream_model(r->snap, r->group, at->d, r->requested_model, r->mem),
 		.params = snap_text(r->snap, at->d->params),
@@ -651,15 +660,16 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		.mem = r->mem,
 		.q = &r->q,
 		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
-		.id = arena_printf(r->mem, "%s" STR_FMT, r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
+		.id = arena_printf(r->mem, "%s" STR_FMT,
+				   r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
 				   STR_ARG(r->call_id)),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
 	};
-	err = at->provider->family == FAMILY_MOCK ? at->provider->write_request(r->mem, &r->q, &at->target,
-										&at->call, reterr)
-						  : build_call(at, reterr);
+	err = at->provider->family == FAMILY_MOCK
+		      ? at->provider->write_request(r->mem, &r->q, &at->target, &at->call, reterr)
+		      : build_call(at, reterr);
 	at->sse.framing = at->call.framing;
 	if (err == 0 && !at->answer.id.p)
 		err = -ENOMEM;
@@ -676,8 +686,9 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	}
 out:
 	if (err == -ENOMEM)
-		*reterr = (struct llm_error){ .outcome = OUTCOME_TOO_LARGE,
-					      .message = STR("the request needs more memory than a request may use") };
+		*reterr = (struct llm_error){
+			.outcome = OUTCOME_TOO_LARGE,
+			.message = STR("the request needs more memory than a request may use")};
 	if (at)
 		attempt_free(at);
 	return err;

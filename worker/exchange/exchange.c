@@ -170,9 +170,12 @@ static void no_deployment(struct exchange *x, uint64_t wait_ns)
 		x->error = (struct llm_error){
 			.outcome = OUTCOME_ALL_COOLING,
 			.retry_after_ms = seconds * 1000,
-			.message = arena_printf(r->mem,
-				"No deployments available for selected model, Try again in %llu seconds. "
-				"Passed model=" STR_FMT ". All deployments for selected model are in cooldown.",
+			.message = arena_printf(
+				r->mem,
+				"No deployments available for selected model, Try again in %llu "
+				"seconds. "
+				"Passed model=" STR_FMT
+				". All deployments for selected model are in cooldown.",
 				(unsigned long long)seconds, STR_ARG(r->requested_model)),
 		};
 	x->has_error = true;
@@ -222,8 +225,9 @@ static enum step next_attempt(struct exchange *x)
 		r->deployment_index = c.deployment;
 		r->attempts++;
 		METRIC_ADD(r->w->metrics, attempts, 1);
-		e = (struct llm_error){ .outcome = OUTCOME_BUDGET_SPENT,
-					.message = STR("Budget has been exceeded: the reserve for this model is above what is left") };
+		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
+				       .message = STR("Budget has been exceeded: the reserve for "
+						      "this model is above what is left")};
 		if (account_cover(r, r->deployment) == 0 &&
 		    attempt_start(x, r, c.deployment, &x->attempt, &e) == 0)
 			return STEP_WAIT;
@@ -309,7 +313,8 @@ enum step exchange_start(struct request *r)
 {
 	struct exchange *x = arena_alloc(r->mem, sizeof *x);
 	if (!x)
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "the request needs too much memory");
 	x->r = r;
 	r->exchange = x;
 	enter_group(x, r->group);

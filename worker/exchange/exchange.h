@@ -18,7 +18,7 @@ void exchange_drained(struct request *r);
 
 /* From attempt.c, exactly once per attempt, never from within attempt_start(). */
 struct attempt;
-void exchange_answered(struct exchange *x);			/* the client has its whole answer */
+void exchange_answered(struct exchange *x); /* the client has its whole answer */
 void exchange_failed(struct exchange *x, const struct llm_error *e);	/* nothing of use came */
 void exchange_broke(struct exchange *x, const struct llm_error *e);	/* after content went out */
 

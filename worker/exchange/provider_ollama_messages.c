@@ -250,7 +250,8 @@ int ollama_put_prompt(struct ollama_writing *w)
 		if (is_system(m))
 			continue;
 		if (turns > 1)
-			buf_printf(out, "### %s:\\n", m->role == ROLE_ASSISTANT ? "Assistant" : "User");
+			buf_printf(out, "### %s:\\n",
+				   m->role == ROLE_ASSISTANT ? "Assistant" : "User");
 		put_texts(out, m->parts, false);
 		if (turns > 1)
 			BUF_PUT_LIT(out, "\\n\\n");

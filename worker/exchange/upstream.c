@@ -14,7 +14,13 @@
 
 #include "common/mem.h"
 
-enum { POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536, URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
+enum {
+	POOL_MAX = 256,
+	HEADER_SETS = 64,
+	HEAD_BYTES_MAX = 65536,
+	URL_MAX = 4096,
+	PASSED_BYTES_MAX = 8192
+};
 
 struct socket_watch {
 	uv_poll_t poll;
@@ -156,7 +162,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *a
 		s = watch_new(u, fd);
 	if (!s)
 		return go_blind(easy);
-	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	int events =
+		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 	return uv_poll_start(&s->poll, events, on_poll) < 0 ? go_blind(easy) : 0;
 }
 
@@ -181,8 +188,9 @@ static int on_timer(CURLM *multi, long timeout_ms, void *data)
 /* Everything else that a provider sends stays here: no Set-Cookie, no Server, no echo. */
 static bool is_passed_on(struct str name)
 {
-	static const char *const starts[] = { "x-ratelimit-", "ratelimit-", "anthropic-ratelimit-",
-					      "openai-", "x-request-id", "request-id", "retry-after" };
+	static const char *const starts[] = {"x-ratelimit-", "ratelimit-",   "anthropic-ratelimit-",
+					     "openai-",	     "x-request-id", "request-id",
+					     "retry-after"};
 	for (size_t i = 0; i < COUNT(starts); i++)
 		if (str_starts_nocase(name, str_z(starts[i])))
 			return true;
@@ -397,10 +405,13 @@ static struct curl_slist *make_headers(const struct transfer_spec *s)
 		  add_header(&list, "Accept-Encoding", STR("identity"));
 	struct curl_slist *more = ok ? curl_slist_append(list, "Expect:") : NULL;
 	/* Without a value curl leaves it out: it spends some 80 instructions a byte on its head. */
-	more = more ? curl_slist_append(list, s->accept_stream ? "Accept: text/event-stream" : "Accept:") : NULL;
+	more = more ? curl_slist_append(list,
+					s->accept_stream ? "Accept: text/event-stream" : "Accept:")
+		    : NULL;
 	ok = more && add_key(&list, (enum provider_auth)d->auth, snap_text(s->snap, d->api_key));
 	for (uint32_t i = 0; ok && i < d->headers.count; i++)
-		ok = add_header(&list, snap_text(s->snap, h[i].name).p, snap_text(s->snap, h[i].value));
+		ok = add_header(&list, snap_text(s->snap, h[i].name).p,
+				snap_text(s->snap, h[i].value));
 	if (!ok) {
 		curl_slist_free_all(list);
 		return NULL;
@@ -419,17 +430,19 @@ static void drop_set(struct header_set *set)
 static bool take_headers(struct transfer *t, const struct transfer_spec *s)
 {
 	uint64_t generation = snap_head(s->snap)->generation;
-	size_t at = ((uintptr_t)s->deployment / sizeof *s->deployment * 2 + s->accept_stream) % HEADER_SETS;
+	size_t at = ((uintptr_t)s->deployment / sizeof *s->deployment * 2 + s->accept_stream) %
+		    HEADER_SETS;
 	struct header_set *set = &t->u->sets[at];
-	bool same = set->list && set->generation == generation && set->deployment == s->deployment &&
-		    set->accept_stream == s->accept_stream;
+	bool same = set->list && set->generation == generation &&
+		    set->deployment == s->deployment && set->accept_stream == s->accept_stream;
 	if (!same && set->users) {
 		t->headers = make_headers(s);
 		return t->headers != NULL;
 	}
 	if (!same) {
 		drop_set(set);
-		*set = (struct header_set){ generation, s->deployment, s->accept_stream, 0, make_headers(s) };
+		*set = (struct header_set){generation, s->deployment, s->accept_stream, 0,
+					   make_headers(s)};
 		if (!set->list)
 			return false;
 	}

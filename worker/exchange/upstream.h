@@ -17,12 +17,12 @@ struct upstream;			/* one a worker: connection cache, easy-handle pool */
 struct transfer;			/* one HTTP exchange */
 
 enum transfer_end {
-	TRANSFER_DONE,			/* the answer is whole */
-	TRANSFER_REFUSED,		/* no connection: refused, unreachable, no such host, time-out */
-	TRANSFER_TLS,			/* certificate or handshake refused; nothing of ours was sent */
-	TRANSFER_BROKEN,		/* the connection broke before or amid the answer */
-	TRANSFER_PROTOCOL,		/* not HTTP, or refused by us (compressed, too large a head) */
-	TRANSFER_STOPPED		/* on_data returned a negative errno */
+	TRANSFER_DONE,	   /* the answer is whole */
+	TRANSFER_REFUSED,  /* no connection: refused, unreachable, no such host, time-out */
+	TRANSFER_TLS,	   /* certificate or handshake refused; nothing of ours was sent */
+	TRANSFER_BROKEN,   /* the connection broke before or amid the answer */
+	TRANSFER_PROTOCOL, /* not HTTP, or refused by us (compressed, too large a head) */
+	TRANSFER_STOPPED   /* on_data returned a negative errno */
 };
 
 struct transfer_head {

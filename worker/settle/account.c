@@ -44,7 +44,8 @@ static uint64_t answer_tokens(const struct request *r, const struct snap_deploym
 
 static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 {
-	uint64_t in = set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
+	uint64_t in =
+		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
 	if (d->max_input_tokens && in > d->max_input_tokens)
 		in = d->max_input_tokens;	/* more than that a provider refuses */
@@ -55,7 +56,8 @@ static int64_t worst_of_group(struct request *r)
 {
 	int64_t most = 0;
 	for (uint32_t i = 0; i < r->group->members.count; i++) {
-		int64_t one = worst_case(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
+		int64_t one =
+			worst_case(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
 		most = one > most ? one : most;
 	}
 	return most;
@@ -96,7 +98,8 @@ int64_t account_cost(struct request *r, struct usage *ret_usage)
 	return r->deployment ? price_cost(&r->deployment->price, &u) : 0;
 }
 
-/* ---- reserve ---------------------------------------------------------------------------------- */
+/* ---- reserve ----------------------------------------------------------------------------------
+ */
 
 static const struct price *price_of_member(const struct request *r, uint32_t i)
 {
@@ -129,24 +132,26 @@ static enum step refuse_budget(struct request *r, enum budget_verdict verdict, i
 	if (verdict == BUDGET_PARALLEL) {
 		struct llm_error e = {
 			.outcome = OUTCOME_RATE_LIMITED,
-			.retry_after_ms = 1000,		/* a guess: one of them may end any time */
+			.retry_after_ms = 1000, /* a guess: one of them may end any time */
 			.message = arena_printf(r->mem,
-				"Rate limit exceeded for api_key: " STR_FMT
-				". Limit type: max_parallel_requests. Current limit: %u, Remaining: 0.",
-				STR_ARG(r->key.last4), r->key.max_parallel),
+						"Rate limit exceeded for api_key: " STR_FMT
+						". Limit type: max_parallel_requests. Current "
+						"limit: %u, Remaining: 0.",
+						STR_ARG(r->key.last4), r->key.max_parallel),
 		};
 		METRIC_ADD(r->w->metrics, limited, 1);
 		return request_fail_with(r, &e);
 	}
 	METRIC_ADD(r->w->metrics, budget_refused, 1);
 	budget_read(&r->w->board, r->key.entity, &settled, &reserved, &parallel);
-	return request_fail(r, OUTCOME_BUDGET_SPENT, NULL,
-			    "Budget has been exceeded! Key=" STR_FMT " (" STR_FMT
-			    ") Current cost: %.9g, Max budget: %.9g. This request may cost up to %.9g, "
-			    "%.9g is set aside for requests under way, %.9g is left.",
-			    STR_ARG(r->key.alias), STR_ARG(r->key.last4), (double)settled / 1e9,
-			    (double)max / 1e9, (double)r->reserve_nano / 1e9, (double)reserved / 1e9,
-			    (double)(left > 0 ? left : 0) / 1e9);
+	return request_fail(
+		r, OUTCOME_BUDGET_SPENT, NULL,
+		"Budget has been exceeded! Key=" STR_FMT " (" STR_FMT
+		") Current cost: %.9g, Max budget: %.9g. This request may cost up to %.9g, "
+		"%.9g is set aside for requests under way, %.9g is left.",
+		STR_ARG(r->key.alias), STR_ARG(r->key.last4), (double)settled / 1e9,
+		(double)max / 1e9, (double)r->reserve_nano / 1e9, (double)reserved / 1e9,
+		(double)(left > 0 ? left : 0) / 1e9);
 }
 
 static uint64_t append(struct request *r, struct journal_record *rec)
@@ -175,7 +180,8 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 	rec->key_id = r->key.id;
 	rec->start_ns = r->start_wall_ns;
 	rec->reserve_nano = r->reserve_nano;
-	size_t n = r->requested_model.n < sizeof rec->model ? r->requested_model.n : sizeof rec->model;
+	size_t n =
+		r->requested_model.n < sizeof rec->model ? r->requested_model.n : sizeof rec->model;
 	memcpy(rec->model, r->requested_model.p, n);
 	n = r->q.user.n < sizeof rec->end_user ? r->q.user.n : sizeof rec->end_user;
 	if (n)
@@ -214,9 +220,10 @@ enum step account_reserve(struct request *r)
 	r->reserve_nano = worst_of_group(r);
 	r->n_levels = 1;
 	bool is_unlimited = r->is_admin || is_free(r);
-	r->levels[0] = (struct budget_level){ .entity = r->key.entity,
-					      .max_parallel = r->key.max_parallel,
-					      .max_nano = is_unlimited ? -1 : r->key.max_budget_nano };
+	r->levels[0] =
+		(struct budget_level){.entity = r->key.entity,
+				      .max_parallel = r->key.max_parallel,
+				      .max_nano = is_unlimited ? -1 : r->key.max_budget_nano};
 	int err = budget_admit(w->pool, r->levels, r->n_levels, r->reserve_nano, r->id, &r->claim,
 			       &verdict, &level, &left);
 	if (!r->is_admin)		/* a fallback may cost something after all */
@@ -242,7 +249,8 @@ static int extend(struct request *r, int64_t to_nano)
 	int err = 0;
 	if (to_nano <= r->reserve_nano)
 		return 0;
-	err = budget_extend(r->w->pool, &r->claim, r->levels, r->n_levels, to_nano - r->reserve_nano);
+	err = budget_extend(r->w->pool, &r->claim, r->levels, r->n_levels,
+			    to_nano - r->reserve_nano);
 	if (err == 0)
 		r->reserve_nano = to_nano;
 	return err;
@@ -258,7 +266,8 @@ void account_dispatched(struct request *r, const struct snap_deployment *d)
 	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
 	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
-	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(&d->price, &u), memory_order_relaxed);
+	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(&d->price, &u),
+			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
 }
@@ -274,7 +283,8 @@ int account_progress(struct request *r)
 	return extend(r, cost);
 }
 
-/* ---- settle ------------------------------------------------------------------------------------ */
+/* ---- settle ------------------------------------------------------------------------------------
+ */
 
 static void correct_tokens(struct request *r, const struct usage *u)
 {

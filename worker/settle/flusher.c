@@ -51,7 +51,8 @@ static void *run(void *data)
 	return NULL;
 }
 
-int flusher_start(struct journal *j, struct board_worker *row, uv_async_t *told, struct flusher **ret)
+int flusher_start(struct journal *j, struct board_worker *row, uv_async_t *told,
+		  struct flusher **ret)
 {
 	struct flusher *f = mem_alloc(sizeof *f);
 	if (!f)

@@ -25,7 +25,8 @@ static void give(struct request *r)
 
 static bool is_on_disk(const struct request *r)
 {
-	return atomic_load_explicit(&r->w->row->journal_flushed, memory_order_acquire) >= r->settled_seq;
+	return atomic_load_explicit(&r->w->row->journal_flushed, memory_order_acquire) >=
+	       r->settled_seq;
 }
 
 void hold_finish(struct request *r)

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: MIT
+"""llmgwctl against a live gateway: every command of the table, as a table and as JSON, and every
+exit code that operations are promised."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from gateway import BUILD, Gateway
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CTL = BUILD / "llmgwctl"
+
+
+def commands():
+    """Words of every command that llmgwctl has, from THE table."""
+    text = (ROOT / "master/commands.c").read_text()
+    table = text[text.index("const struct command commands[]"):]
+    rows = re.findall(r'\t\{ "([a-z0-9 ]+)",(.*?)\},', table, re.S)
+    return [words for words, rest in rows if "CMD_NO_CTL" not in rest]
+
+
+def make(tmp, mock, **kw):
+    return Gateway(tmp, [("m", {"model": "openai/plain", "api_key": "sk-upstream", "api_base": mock.base + "/v1",
+                                "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})],
+                   "router_settings: {num_retries: 0}\n", **kw)
+
+
+@pytest.fixture(scope="module")
+def gw(tmp_path_factory, mock_process):
+    g = make(tmp_path_factory.mktemp("ctl"), mock_process)
+    g.start()
+    assert g.ask("m", key=g.key(key_alias="first")).status == 200
+    yield g
+    g.stop()
+
+
+def run(*args, env=None, **kw):
+    return subprocess.run([CTL, *map(str, args)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "NO_COLOR": "1", **(env or {})}, stdin=subprocess.DEVNULL, **kw)
+
+
+# What each command is given, and a word that its table shows.
+CALLS = {
+    "status": ((), "running"),
+    "reload": ((), "reloaded"),
+    "check": ((), "valid"),
+    "workers list": ((), "RESTARTS"),
+    "workers restart": ((), "rolled"),
+    "workers drain": (("{slot}", "--yes"), "rolled"),
+    "upgrade": ((), "upgrading"),
+    "keys create": (("--key-alias", "{n}"), "sk-"),
+    "keys list": ((), "ALIAS"),
+    "keys show": (("first",), "first"),
+    "keys update": (("first", "--max-budget", "5"), "first"),
+    "keys rotate": (("first", "--yes"), "sk-"),
+    "keys block": (("first",), "yes"),
+    "keys unblock": (("first",), "first"),
+    "keys delete": (("victim{n}", "--yes"), "victim"),
+    "models list": ((), "UPSTREAM"),
+    "models show": (("m",), "plain"),
+    "health list": ((), "MODEL"),
+    "health probe": (("m",), "MODEL"),
+    "health clear": ((), "cleared"),
+    "spend report": (("--group-by", "model"), "COST"),
+    "spend keys": ((), "SPEND"),
+    "spend logs": (("--limit", "5"), "REQUEST"),
+    "logs tail": (("--lines", "5"), "RECORD"),
+    "config show": ((), "model_list"),
+    "config diff": ((), ""),
+    "backup": (("{tmp}/copy{n}.db",), "copied"),
+}
+
+
+@pytest.mark.parametrize("words", commands())
+def test_every_command(gw, words):
+    assert words in CALLS, f"a new command: tell this test how to call {words}"
+    args, shown = CALLS[words]
+    for n, json_too in enumerate((False, True)):
+        if words == "keys delete":
+            gw.ctl("keys", "create", "--key-alias", f"victim{n}")
+        slot = gw.ctl_json("workers")["workers"][0]["slot"]
+        filled = [a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot) for a in args]
+        p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
+        for _ in range(100):               # workers may still be coming from the command before
+            if p.returncode != 9 and "being replaced already" not in p.stderr and "being upgraded" not in p.stderr:
+                break
+            time.sleep(0.1)
+            p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
+        assert p.returncode == 0, (words, p.returncode, p.stdout, p.stderr)
+        if json_too:
+            assert isinstance(json.loads(p.stdout), (dict, list)), p.stdout
+        else:
+            assert shown in p.stdout + p.stderr, p.stdout
+            assert "\x1b" not in p.stdout
+        if words == "upgrade":
+            time.sleep(0.05)
+            until_serving(gw)
+    assert gw.ask("m").status == 200
+
+
+def until_serving(gw, seconds=20):
+    end = time.monotonic() + seconds
+    while True:
+        p = gw.ctl("--json", "status", check=False)
+        with contextlib.suppress(ValueError, KeyError):
+            if p.returncode == 0 and json.loads(p.stdout)["workers"]["ready"] >= gw.workers:
+                return
+        assert time.monotonic() < end, p
+        time.sleep(0.05)
+
+
+def test_help_and_completion_know_every_command():
+    text = run("--help").stdout
+    for words in commands():
+        assert re.search(rf"^  {words} ", text, re.M), words
+        p = run(*words.split(), "--help")
+        assert p.returncode == 0 and f"llmgwctl {words}" in p.stdout, words
+        assert run("help", *words.split()).stdout == p.stdout
+    for shell, check in (("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "-n"])):
+        p = run("completion", shell)
+        assert p.returncode == 0 and "keys" in p.stdout
+        with contextlib.suppress(FileNotFoundError):
+            subprocess.run(check, input=p.stdout, text=True, check=True, capture_output=True)
+    codes = run("help", "exit-codes").stdout
+    assert [int(n) for n in re.findall(r"^ *(\d+) ", codes, re.M)][:10] == list(range(10))
+    assert "LLMGW_SOCKET" in run("help", "environment").stdout
+    assert re.fullmatch(r"llmgwctl \S+\n", run("--version").stdout)
+
+
+# ---- exit codes ----------------------------------------------------------------------------------
+
+def test_code_1_failed(gw, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(gw.config.read_text().replace("num_retries: 0", "num_retries: 7"))
+    other.chmod(0o600)
+    p = gw.ctl("config", "diff", str(other), check=False)
+    assert p.returncode == 1 and "num_retries" in p.stdout, p
+    assert json.loads(gw.ctl("--json", "config", "diff", str(other), check=False).stdout)["changes"]
+    assert gw.ctl("keys", "create", "--key", "not-sk", check=False).returncode == 1
+    assert gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False).returncode == 1
+
+
+@pytest.mark.parametrize("args", [
+    ["nonsense"], ["keys", "nonsense"], ["keys"], ["status", "--nonsense"], ["status", "extra"], ["keys", "block"],
+    ["keys", "create", "--max-budget"], ["keys", "create", "--max-budget", "much"], ["keys", "create", "--rpm-limit", "x"],
+    ["keys", "delete", "first"], ["keys", "rotate", "first"], ["workers", "drain"], ["--timeout", "soon", "status"],
+    ["--color", "maybe", "status"], ["completion", "tcsh"], ["help", "nothing"], ["keys", "create", "--metadata", "{"], [],
+    ["reload", "--dry-run"], ["keys", "show", "a", "--json=x"]])
+def test_code_2_usage(gw, args):
+    p = gw.ctl(*args, check=False)
+    if args == ["keys"]:                       # what a noun alone means
+        assert p.returncode == 0
+        return
+    assert p.returncode == 2 and not p.stdout and p.stderr.startswith("llmgwctl: "), (args, p)
+
+
+def test_code_2_says_what_was_meant(gw):
+    assert "did you mean keys list?" in gw.ctl("keys", "lits", check=False).stderr
+    assert "did you mean status?" in gw.ctl("statsu", check=False).stderr
+    assert "did you mean --max-budget?" in gw.ctl("keys", "create", "--max-budgit", "5", check=False).stderr
+
+
+def test_code_3_not_running(tmp_path, gw, mock):
+    p = run("--socket", tmp_path / "nothing.sock", "status")
+    assert p.returncode == 3 and "cannot reach the gateway" in p.stderr and "is it running?" in p.stderr
+    p = run("--json", "--socket", tmp_path / "nothing.sock", "status")
+    assert p.returncode == 3 and json.loads(p.stderr)["error"]["exit"] == 3
+    assert run("--url", "http://127.0.0.1:9", "keys", "list", env={"LLMGW_KEY": "sk-x123"}).returncode == 3
+    where = tmp_path / "g"
+    where.mkdir()
+    g = make(where, mock)
+    g.start()
+    g.kill()                                   # the socket's file stays
+    p = run("--socket", where / "run" / "control.sock", "status")
+    assert p.returncode == 3, p
+    g.start()
+    assert g.ctl("status", check=False).returncode in (0, 9)
+    g.stop()
+
+
+def test_code_4_not_allowed(gw, tmp_path):
+    url = f"http://127.0.0.1:{gw.port}"
+    k = gw.key()
+    for key in (k, "sk-nobody-1234567"):
+        p = run("--url", url, "keys", "list", env={"LLMGW_KEY": key})
+        assert p.returncode == 4 and key not in p.stderr, p
+    assert run("--url", url, "keys", "list").returncode == 4
+    p = subprocess.run([CTL, "--version"], capture_output=True, user=65534) if os.geteuid() == 0 and \
+        os.access(CTL, os.X_OK) else None
+    with contextlib.suppress(PermissionError):
+        if p and p.returncode == 0:
+            p = run("--socket", gw.tmp / "run" / "control.sock", "status", user=65534)
+            assert p.returncode == 4 and "llmgw-admin" in p.stderr, p
+
+
+def test_code_5_no_such_object(gw):
+    for args in (["keys", "show", "nobody"], ["keys", "update", "nobody", "--max-budget", "1"], ["keys", "block", "nobody"],
+                 ["keys", "delete", "nobody", "--yes"], ["keys", "rotate", "nobody", "--yes"], ["models", "show", "nobody"],
+                 ["workers", "restart", "63"]):
+        p = gw.ctl(*args, check=False)
+        assert p.returncode == 5, (args, p)
+
+
+def test_code_6_conflict(gw, tmp_path):
+    copy = tmp_path / "copy.db"
+    gw.ctl("backup", str(copy))
+    with contextlib.closing(sqlite3.connect(copy)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM keys").fetchone()[0] >= 1
+    assert gw.ctl("backup", str(copy), check=False).returncode == 6
+    p = gw.ctl("keys", "create", "--key-alias", "first", check=False)
+    assert p.returncode == 6 and "first" in p.stderr, p
+
+
+def test_code_7_timed_out(tmp_path, mock):
+    g = make(tmp_path, mock)
+    g.start()
+    g.process.send_signal(signal.SIGSTOP)
+    try:
+        p = g.ctl("--timeout", "1s", "status", check=False)
+        assert p.returncode == 7 and "no answer within 1 s" in p.stderr, p
+        p = run("--timeout", "1s", "--url", f"http://127.0.0.1:{g.port}", "keys", "list", env={"LLMGW_KEY": g.master_key})
+        assert p.returncode == 7, p
+    finally:
+        g.process.send_signal(signal.SIGCONT)
+    assert g.ctl("status").returncode == 0
+    g.stop()
+
+
+def test_code_8_configuration_invalid(tmp_path, mock):
+    g = make(tmp_path, mock)
+    g.start()
+    good = g.config.read_text()
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(good + "server: {limits: {body: lots}}\n")
+    bad.chmod(0o600)
+    p = g.ctl("check", str(bad), check=False)
+    assert p.returncode == 8 and "lots" in p.stdout + p.stderr, p
+    assert json.loads(g.ctl("--json", "check", str(bad), check=False).stdout)["result"] == "invalid"
+    g.config.write_text(bad.read_text())
+    p = g.ctl("reload", check=False)
+    assert p.returncode == 8 and re.search(r"llmgw\.yaml:\d+:\d+: ", p.stderr), p
+    assert g.ctl_json("status")["generation"] == 1 and g.ask("m").status == 200
+    assert g.ctl("config", "diff", check=False).returncode == 8
+    g.config.write_text(good)
+    assert g.ctl_json("reload")["generation"] == 2
+    g.stop()
+
+
+def test_code_9_degraded(tmp_path, mock):
+    g = make(tmp_path, mock)
+    g.start()
+    assert g.ctl("status").returncode == 0
+    for _ in range(50):
+        for w in g.ctl_json("workers")["workers"]:
+            if w["pid"]:
+                os.kill(w["pid"], signal.SIGKILL)
+        p = g.ctl("status", check=False)
+        if p.returncode == 9:
+            break
+    assert p.returncode == 9 and "degraded" in p.stdout, p
+    until_serving(g)
+    g.stop()
+
+
+# ---- manners -------------------------------------------------------------------------------------
+
+def test_tables(gw):
+    rows = gw.ctl("workers").stdout.splitlines()
+    assert rows[0].split()[:3] == ["SLOT", "PID", "STATE"] and len(rows) == 1 + gw.workers
+    bare = gw.ctl("workers", "--no-headers").stdout.splitlines()
+    assert len(bare) == gw.workers and bare[0].split()[2] == "ready"
+    assert gw.ctl("--quiet", "reload").stderr == ""
+    out = gw.ctl("status").stdout
+    for word in ("version", "generation", "workers", "ledger", "pid"):
+        assert word in out
+
+
+def test_json_is_what_http_answers(gw):
+    by_http = gw.get("/key/info?key=first").json["info"]
+    by_ctl = gw.ctl_json("keys", "show", "first")["info"]
+    assert {k: v for k, v in by_ctl.items() if k in by_http} == by_http
+    p = gw.ctl("--json", "keys", "show", "nobody", check=False)
+    assert p.stdout == "" and json.loads(p.stderr)["error"]["code"] == "404"
+
+
+def test_nothing_reaches_a_terminal_raw(gw):
+    """L7: aliases and names with control bytes, direction marks and broken UTF-8."""
+    evil = "a\x1b[31mred\x07\r\n\u202etxt\u0085b"
+    gw.key(key_alias=evil, metadata={"note": evil})
+    for args in (["keys", "list"], ["keys", "show", evil], ["spend", "keys"], ["logs", "tail"]):
+        out = gw.ctl(*args).stdout
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", out), (args, out)
+    gw.post("/key/delete", {"key_aliases": [evil]})
+    for line in gw.logs().splitlines():
+        json.loads(line) if line.startswith("{") else None
+        assert "\x1b" not in line
+
+
+def test_ways_to_say_where_and_who(gw, tmp_path):
+    sock, url = gw.tmp / "run" / "control.sock", f"http://127.0.0.1:{gw.port}"
+    assert run("status", env={"LLMGW_SOCKET": str(sock)}).returncode == 0
+    key = tmp_path / "key"
+    key.write_text(gw.master_key + "\n")
+    assert "first" in run("--url", url, "--key-file", key, "keys", "list").stdout
+    assert run("keys", "list", env={"LLMGW_URL": url + "/", "LLMGW_KEY": gw.master_key}).returncode == 0
+    p = run("--url", url, "--key", gw.master_key, "keys", "list")
+    assert p.returncode == 0 and "process list" in p.stderr
+    p = subprocess.run([CTL, "--url", url, "--key-file", "-", "keys", "list"], input=gw.master_key, capture_output=True, text=True)
+    assert p.returncode == 0
+    made = json.loads(run("--json", "--url", url, "--key-file", key, "keys", "create", "--key-alias", "far").stdout)
+    assert made["key"].startswith("sk-")
+    assert run("--url", url, "--key-file", key, "keys", "delete", "far", "--yes").returncode == 0
+    p = run("--url", url, "--key-file", key, "workers")            # not by HTTP
+    assert p.returncode == 2, p
+
+
+def test_files_are_relative_to_the_caller(gw, tmp_path):
+    (tmp_path / "x.yaml").write_text(gw.config.read_text())
+    (tmp_path / "x.yaml").chmod(0o600)
+    p = run("--socket", gw.tmp / "run" / "control.sock", "check", "x.yaml", cwd=tmp_path)
+    assert p.returncode == 0, p
+    p = run("--socket", gw.tmp / "run" / "control.sock", "backup", "here.db", cwd=tmp_path)
+    assert p.returncode == 0 and (tmp_path / "here.db").stat().st_mode & 0o077 == 0
+
+
+def test_many_at_once(gw):
+    """Sixty clients of the control socket: all are answered."""
+    args = [CTL, "--socket", gw.tmp / "run" / "control.sock", "--json", "keys", "list"]
+    ps = [subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(60)]
+    for p in ps:
+        out, err = p.communicate(timeout=60)
+        assert p.returncode == 0 and json.loads(out)["keys"], err

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""HTTPS towards clients: server.tls."""
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+import warnings
+
+import pytest
+
+from gateway import Gateway
+from test_security import Authority
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+class Files:
+    """The certificate and key that the configuration names; what stands in them changes."""
+
+    def __init__(self, where, authority):
+        self.cert, self.key, self.authority = where / "server.pem", where / "server.key", authority
+        self.renew()
+
+    def renew(self, name="localhost"):
+        cert, key = self.authority.leaf(name)
+        self.put(cert.read_text() + self.authority.file.read_text(), key.read_text())
+
+    def put(self, cert, key):
+        self.cert.write_text(cert)
+        self.key.write_text(key)
+        self.key.chmod(0o600)
+
+    def settings(self, more=""):
+        return f"server:\n  tls: {{certificate: {self.cert}, key: {self.key}}}\n{more}"
+
+
+@pytest.fixture
+def files(tmp_path, authority):
+    return Files(tmp_path, authority)
+
+
+@pytest.fixture
+def gw(start, files):
+    return start([("m", "plain"), ("mock*", "mock*")], files.settings("  limits: {header_timeout: 0.5}\n"))
+
+
+def context(authority, low=None, high=None, alpn=("http/1.1",)):
+    c = ssl.create_default_context(cafile=str(authority.file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        if low:
+            c.minimum_version = low
+        if high:
+            c.maximum_version = high
+    if high and high < ssl.TLSVersion.TLSv1_2:
+        c.set_ciphers("ALL:@SECLEVEL=0")
+    if alpn:
+        c.set_alpn_protocols(list(alpn))
+    return c
+
+
+def connect(gw, authority, **kw):
+    return http.client.HTTPSConnection("localhost", gw.port, timeout=20, context=context(authority, **kw))
+
+
+def ask(c, gw, model="m", stream=False, **extra):
+    c.request("POST", "/v1/chat/completions",
+              json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "x"}], **extra}),
+              {"Authorization": f"Bearer {gw.master_key}"})
+    r = c.getresponse()
+    return r.status, r.read()
+
+
+def serial(gw, authority):
+    with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
+        with context(authority).wrap_socket(s, server_hostname="localhost") as t:
+            return t.getpeercert()["serialNumber"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_chat_over_tls(gw, authority, version):
+    c = connect(gw, authority, low=version, high=version)
+    for _ in range(3):                                         # kept alive
+        status, body = ask(c, gw)
+        assert status == 200 and json.loads(body)["choices"][0]["message"]["content"].startswith("t0")
+    assert c.sock.version() == {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
+    assert c.sock.selected_alpn_protocol() == "http/1.1"
+    status, body = ask(c, gw, "mock?tokens=5&gap=10", stream=True)
+    assert status == 200 and body.endswith(b"data: [DONE]\n\n") and body.count(b"data: ") >= 6
+    assert ask(c, gw)[0] == 200
+    c.close()
+
+
+def test_events_come_one_by_one(gw, authority):
+    c = connect(gw, authority)
+    c.request("POST", "/v1/chat/completions",
+              json.dumps({"model": "mock?tokens=4&gap=150", "stream": True, "messages": [{"role": "user", "content": "x"}]}),
+              {"Authorization": f"Bearer {gw.master_key}"})
+    times = [time.monotonic() for line in c.getresponse() if line.startswith(b"data:")]
+    assert times[-1] - times[0] > 0.3
+    c.close()
+
+
+def test_large_bodies_and_answers(gw, authority):
+    c = connect(gw, authority)
+    status, body = ask(c, gw, "mock?tokens=3&bigevent=2000000", stream=True, user="u" * 1000000)
+    assert status == 200 and len(body) > 2000000
+    status, body = ask(c, gw, "mock?size=3000000")
+    assert status == 200 and len(body) > 3000000
+    c.close()
+
+
+def test_management_and_errors_over_tls(gw, authority):
+    c = connect(gw, authority)
+    head = {"Authorization": f"Bearer {gw.master_key}"}
+    c.request("POST", "/key/generate", "{}", head)
+    k = json.loads(c.getresponse().read())["key"]
+    c.request("GET", "/v1/models", headers={"Authorization": f"Bearer {k}"})
+    assert c.getresponse().read()
+    c.request("GET", "/v1/models", headers={"Authorization": "Bearer sk-nobody-1234"})
+    r = c.getresponse()
+    assert r.status == 401 and json.loads(r.read())["error"]["code"] == "401"
+    c.close()
+
+
+def test_what_is_refused(gw, authority):
+    """TLS 1.1 and older, other protocols only, plain HTTP, noise, silence: closed, and others are served."""
+    for high in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises((ssl.SSLError, OSError)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                ask(connect(gw, authority, low=ssl.TLSVersion.TLSv1, high=high), gw)
+    with pytest.raises((ssl.SSLError, OSError)):
+        ask(connect(gw, authority, alpn=("h2",)), gw)
+    with pytest.raises((ssl.SSLError, OSError)):
+        ask(connect(gw, authority, alpn=("spdy/3",)), gw)
+    c = connect(gw, authority, alpn=("h2", "http/1.1"))          # offers both: ours is taken
+    assert ask(c, gw)[0] == 200 and c.sock.selected_alpn_protocol() == "http/1.1"
+    c.close()
+    c = connect(gw, authority, alpn=None)
+    assert ask(c, gw)[0] == 200
+    c.close()
+    for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 600, b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\x80\x2e\x01"):
+        with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
+            s.sendall(noise)
+            s.settimeout(10)
+            with contextlib.suppress(ConnectionResetError):
+                while data := s.recv(4096):
+                    assert b"HTTP/1.1 200" not in data
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", gw.port), 10) as s:      # a handshake that never comes
+        assert s.recv(100) == b"" and time.monotonic() - began < 6
+    c = connect(gw, authority)
+    assert ask(c, gw)[0] == 200
+    c.close()
+    gw.check_logs()
+
+
+def test_a_client_that_ends_at_any_point_of_the_handshake(gw, authority):
+    class Cut(Exception):
+        pass
+
+    for most in (1, 5, 60, 200, 517, 600, 700):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        t = context(authority).wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
+            sent = 0
+            with contextlib.suppress(Cut, ssl.SSLError):
+                while True:
+                    try:
+                        t.do_handshake()
+                        raise Cut
+                    except ssl.SSLWantReadError:
+                        data = outgoing.read()[:max(most - sent, 0)]
+                        if not data:
+                            raise Cut from None
+                        s.sendall(data)
+                        sent += len(data)
+                        if sent >= most:
+                            raise Cut from None
+                        incoming.write(s.recv(65536))
+    c = connect(gw, authority)
+    assert ask(c, gw)[0] == 200
+    c.close()
+
+
+def test_a_new_certificate_by_reload(gw, files, authority):
+    """New connections get it, on all workers; old ones live on."""
+    old = {serial(gw, authority) for _ in range(20)}
+    assert len(old) == 1
+    kept = connect(gw, authority)
+    assert ask(kept, gw)[0] == 200
+    stream = connect(gw, authority)
+    stream.request("POST", "/v1/chat/completions",
+                   json.dumps({"model": "mock?tokens=40&gap=20", "stream": True, "messages": [{"role": "user", "content": "x"}]}),
+                   {"Authorization": f"Bearer {gw.master_key}"})
+    answer = stream.getresponse()
+    answer.readline()
+    files.renew()
+    assert gw.ctl_json("reload")["result"] == "reloaded"
+    new = {serial(gw, authority) for _ in range(20)}
+    assert len(new) == 1 and new != old
+    assert ask(kept, gw)[0] == 200
+    assert answer.read().endswith(b"data: [DONE]\n\n")
+    cert, key = files.cert, files.key
+    files.cert, files.key = cert.with_name("other.pem"), key.with_name("other.key")     # other files, too
+    files.renew()
+    gw.config.write_text(gw.config.read_text().replace(str(cert), str(files.cert)).replace(str(key), str(files.key)))
+    gw.ctl("reload")
+    third = {serial(gw, authority) for _ in range(20)}
+    assert len(third) == 1 and third != new
+    kept.close()
+    stream.close()
+
+
+UNCHECKED = pytest.mark.xfail(reason="the master does not look into the files: only workers find out", strict=True)
+
+
+@pytest.mark.parametrize("how", ["garbage", "empty", "key-of-another", "missing"])
+def test_a_bad_certificate_never_takes_the_place_of_a_good_one(gw, files, authority, how):
+    old = serial(gw, authority)
+    other_cert, other_key = authority.leaf("localhost")
+    spoil(files, how, other_cert)
+    gw.ctl("reload", check=False)
+    assert {serial(gw, authority) for _ in range(6)} == {old}
+    files.put(other_cert.read_text(), other_key.read_text())
+    gw.ctl("reload")
+    assert {serial(gw, authority) for _ in range(6)} != {old}
+
+
+def spoil(files, how, other_cert):
+    if how == "garbage":
+        files.put("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", "x")
+    elif how == "empty":
+        files.put("", "")
+    elif how == "key-of-another":
+        files.put(other_cert.read_text(), files.authority.leaf("localhost")[1].read_text())
+    else:
+        files.cert.unlink()
+
+
+@pytest.mark.parametrize("how", [pytest.param("garbage", marks=UNCHECKED), pytest.param("empty", marks=UNCHECKED),
+                                 pytest.param("key-of-another", marks=UNCHECKED), "missing"])
+def test_a_reload_with_a_bad_certificate_says_so(gw, files, authority, how):
+    spoil(files, how, authority.leaf("localhost")[0])
+    p = gw.ctl("reload", check=False)
+    assert p.returncode == 8, (p.returncode, p.stdout, p.stderr)
+
+
+@UNCHECKED
+@pytest.mark.parametrize("how", ["garbage", "key-of-another"])
+def test_a_bad_certificate_at_start_is_told(tmp_path, mock, files, authority, how):
+    files.put("nonsense" if how == "garbage" else files.cert.read_text(), authority.leaf("localhost")[1].read_text())
+    g = Gateway(tmp_path, [("m", {"model": "openai/plain", "api_key": "x", "api_base": mock.base + "/v1"})], files.settings())
+    began = time.monotonic()
+    try:
+        with pytest.raises((AssertionError, OSError)):
+            g.start(timeout=3)
+        assert time.monotonic() - began < 2.5, "it did not end by itself"
+    finally:
+        if g.process and g.process.poll() is None:
+            g.stop(expect=None)
+    logs = g.logs()
+    assert "certificate" in logs or "private key" in logs, logs
+
+
+class TwoListeners(Gateway):
+    """Addresses from the file: --host and --port would replace them."""
+
+    def command(self):
+        c = super().command()
+        for name in ("--host", "--port"):
+            at = c.index(name)
+            del c[at:at + 2]
+        return c
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_plain_and_tls_listeners_side_by_side(tmp_path, mock, files, authority):
+    plain, tls = free_port(), free_port()
+    g = TwoListeners(tmp_path, [("m", {"model": "openai/plain", "api_key": "x", "api_base": mock.base + "/v1"})],
+                     files.settings(f"  listen: [{{address: 127.0.0.1, port: {plain}, tls: false}}, "
+                                    f"{{address: 127.0.0.1, port: {tls}, tls: true}}]\n"))
+    g.port = plain
+    g.start()
+    try:
+        failures = []
+
+        def both():
+            try:
+                g2 = connect(g, authority)
+                g2.port = tls
+                for _ in range(5):
+                    assert ask(g2, g)[0] == 200
+                    assert g.ask("m").status == 200
+                g2.close()
+            except Exception as e:          # noqa: BLE001 - shown below
+                failures.append(repr(e))
+
+        threads = [threading.Thread(target=both) for _ in range(4)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        assert not failures
+        with socket.create_connection(("127.0.0.1", plain), 5) as s:
+            with pytest.raises((ssl.SSLError, OSError)):
+                context(authority).wrap_socket(s, server_hostname="localhost")
+        g.ctl("reload")
+        assert g.ask("m").status == 200
+        listen = g.ctl_json("status")["listen"]
+        assert len(listen) == 2
+    finally:
+        g.stop()
