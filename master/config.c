@@ -75,8 +75,8 @@ static void set_directive(struct reader *r, const struct directive *d, const str
 	if (!value_set(r, r->c, d, y))
 		return;
 	if (d->flags & CF_NOT_YET)
-		complain(r, W_NOT_ACTED_ON, &y->key_place, "llmgw does not act on '" STR_FMT "' yet",
-			 STR_ARG(y->key));
+		complain(r, W_NOT_ACTED_ON, &y->key_place,
+			 "llmgw does not act on '" STR_FMT "' yet", STR_ARG(y->key));
 	o->file = keep(r, y->place.file->path);
 	o->line = y->place.line;
 	if (d->flags & CF_SECRET && !y->from_env && y->text.n > 0 && !r->literal_secret.file)

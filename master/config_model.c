@@ -57,8 +57,8 @@ static void note_secret(struct reader *r, const struct directive *d, const struc
 static void set_param(struct entry *e, const struct directive *d, const struct yaml *y)
 {
 	if (d->flags & CF_NOT_YET)
-		complain(e->r, W_NOT_ACTED_ON, &y->key_place, "llmgw does not act on '" STR_FMT "' yet",
-			 STR_ARG(y->key));
+		complain(e->r, W_NOT_ACTED_ON, &y->key_place,
+			 "llmgw does not act on '" STR_FMT "' yet", STR_ARG(y->key));
 	note_secret(e->r, d, y);
 	if (d->type == CT_STR && (same_name(y->key, "api_base") || same_name(y->key, "base_url")))
 		e->base_at = y->place;

@@ -23,6 +23,8 @@
 	{ section, name, type, at, preset, 0, 0, choices, flags, doc }
 #define FLAG(section, name, bit, doc) \
 	{ section, name, CT_FLAG, AT(set.flags), "false", bit, 0, NULL, CF_LIVE, doc }
+#define FLAG_NOT_YET(section, name, bit, doc) \
+	{ section, name, CT_FLAG, AT(set.flags), "false", bit, 0, NULL, CF_LIVE | CF_NOT_YET, doc }
 
 /* What LiteLLM takes both in litellm_settings and in router_settings. */
 #define ROUTER_KEYS(s)                                                                             \
@@ -152,9 +154,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "how long one attempt may take in all"),
 	FLAG("litellm_settings", "drop_params", SET_DROP_PARAMS,
 	     "leave out parameters that a provider does not know, instead of refusing the request"),
-	{ "litellm_settings", "include_cost_in_streaming_usage", CT_FLAG, AT(set.flags), "false",
-	  SET_COST_IN_STREAM, 0, NULL, CF_LIVE | CF_NOT_YET,
-	  "put the cost into the usage at the end of a stream" },
+	FLAG_NOT_YET("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
+		     "put the cost into the usage at the end of a stream"),
 	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
 	     "/metrics wants a key"),
 	SWITCH_VERBOSE("litellm_settings"),

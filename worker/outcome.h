@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /*        name                  status old  openai type                code retry */
-#define OUTCOMES(X)                                                                                     \
+#define OUTCOMES(X)                                                                                \
 	X(OK,                   200, 200, "",                        "",                         false) \
 	X(CLIENT_GONE,          499, 499, "client_disconnected",     "client_disconnected",      false) \
 	X(BAD_REQUEST,          400, 400, "invalid_request_error",   "",                         false) \

@@ -98,7 +98,7 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
 
-/* The headers that every answer carries (litellm.md 4.4). */
+/* The headers that every answer carries (LiteLLM's names). */
 void request_headers(struct request *r, struct buf *out, bool is_final);
 
 #endif

@@ -74,6 +74,6 @@ def directives():
     code = re.sub(r"\\\n", "\n", _read("master/config_table.c"))
     for macro, argument, body in re.findall(r"#define (\w+)\((\w+)\)\s*\n(.*?)\n\n", code, re.S):
         for section in re.findall(rf'\b{macro}\("(\w+)"\)', code):
-            for found in re.findall(rf'\b(?:D|CHOICE|FLAG)\({argument}, "([^"]+)"', body):
+            for found in re.findall(rf'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\({argument}, "([^"]+)"', body):
                 yield section, found
-    yield from re.findall(r'\b(?:D|CHOICE|FLAG)\("([^"]+)",\s*"([^"]+)"', code)
+    yield from re.findall(r'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\("([^"]+)",\s*"([^"]+)"', code)

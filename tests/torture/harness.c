@@ -424,6 +424,8 @@ void harness_forget(struct harness *h)
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		atomic_store(&b->entities[i].rpm_tat, 0);
 		atomic_store(&b->entities[i].tpm_tat, 0);
+		MUST(budget_set_settled(b, (uint32_t)i, 0) == 0);
+		h->settled[i] = 0;
 	}
 	for (uint32_t i = 0; i < snap_head(h->loose)->deployments.count; i++) {
 		struct board_deployment *d = &b->deployments[snap_deployment(h->loose, i)->board_row];

@@ -101,6 +101,17 @@ static const struct act flood[] = {
 	{ CHUNK, "" },
 	{ END, NULL },
 };
+static const struct act dear[] = {	/* the count that it tells amid the stream is above every budget */
+	{ SEND, EVENTS },
+	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
+	{ PAUSE, NULL },
+	{ CHUNK, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"provider.\"}}],"
+		 "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9000000}}\n\n" },
+	{ PAUSE, NULL },
+	{ CHUNK, DELTA("\"content\":\" And more.\"", "\"stop\"") "data: [DONE]\n\n" },
+	{ CHUNK, "" },
+	{ END, NULL },
+};
 static const struct act spoilt[] = {
 	{ SEND, EVENTS },
 	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
@@ -163,7 +174,7 @@ static const struct script {
 } scripts[] = {
 	{ "plain", plain }, { "text", text }, { "stream", stream }, { "vectors", vectors },
 	{ "breaks", breaks }, { "stops", stops }, { "then-resets", resets }, { "stalls", stalls },
-	{ "silent", silent }, { "flood", flood }, { "spoilt", spoilt }, { "then-complains", complains },
+	{ "silent", silent }, { "flood", flood }, { "dear", dear }, { "spoilt", spoilt }, { "then-complains", complains },
 	{ "then-500", is_500 }, { "is-500", is_500 }, { "is-429", is_429 }, { "is-garbage", is_garbage },
 	{ "is-no-json", is_no_json }, { "is-packed", is_packed }, { "lines", lines },
 	{ "one-line", one_line },
@@ -174,7 +185,7 @@ const struct harness_upstream provider_scripts[] = {
 	{ "plain", FAMILY_OPENAI }, { "text", FAMILY_OPENAI }, { "stream", FAMILY_OPENAI },
 	{ "vectors", FAMILY_OPENAI }, { "breaks", FAMILY_OPENAI }, { "stops", FAMILY_OPENAI },
 	{ "then-resets", FAMILY_OPENAI }, { "stalls", FAMILY_OPENAI }, { "silent", FAMILY_OPENAI },
-	{ "flood", FAMILY_OPENAI }, { "spoilt", FAMILY_OPENAI }, { "then-complains", FAMILY_OPENAI },
+	{ "flood", FAMILY_OPENAI }, { "dear", FAMILY_OPENAI }, { "spoilt", FAMILY_OPENAI }, { "then-complains", FAMILY_OPENAI },
 	{ "then-500", FAMILY_OPENAI }, { "is-500", FAMILY_OPENAI }, { "is-429", FAMILY_OPENAI },
 	{ "is-garbage", FAMILY_OPENAI }, { "is-no-json", FAMILY_OPENAI },
 	{ "is-packed", FAMILY_OPENAI }, { "lines", FAMILY_OLLAMA_CHAT },

@@ -157,7 +157,7 @@ static const struct scenario scenarios[] = {
 	{ "leaves-amid-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM), 200, "From the", LEAVES, UP },
 	{ "aborted-amid-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM), 200, "From the", IS_ABORTED, UP },
 	{ "leaves-upstream", CHAT, KEY_OF_USER, ASK("plain", ""), 0, NULL, LEAVES_AT_ONCE, UP },
-	{ "cut", CHAT, KEY_SHORT, ASK("flood", STREAM), 200, "\"error\"", UP },
+	{ "cut", CHAT, KEY_SHORT, ASK("dear", STREAM), 200, "\"error\"", UP },
 	{ "reads-late", CHAT, KEY_OF_USER, ASK("flood", STREAM), 200, "[DONE]", READS_LATE, UP },
 };
 
@@ -378,6 +378,7 @@ static bool run(struct torture *t, bool is_warm, uint64_t nth)
 	if (is_warm) {
 		harness_forget(t->h);
 		run_client(t, nth);
+		judge(t, true, nth);
 	}
 	harness_forget(t->h);
 	uint64_t before = mem_calls();

@@ -57,7 +57,8 @@ static void put_counters(struct buf *b, const struct metric_row *m)
 		   (unsigned long long)atomic_load_explicit(&m->field, memory_order_relaxed));
 	METRIC_COUNTERS(X)
 #undef X
-#define X(field, name, help) put_histogram(b, name, help, &m->field, metric_bounds_ns[METRIC_H_##field]);
+#define X(field, name, help)                                                                       \
+	put_histogram(b, name, help, &m->field, metric_bounds_ns[METRIC_H_##field]);
 	METRIC_HISTOGRAMS(X)
 #undef X
 }

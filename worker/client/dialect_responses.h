@@ -92,7 +92,7 @@ struct rsp_answer *rsp_answer(struct dialect_answer *an);
 /* Takes an event into the items. 0, -ENOMEM, -E2BIG. */
 int rsp_take(struct dialect_answer *an, struct rsp_answer *s, const struct llm_event *ev);
 /* Begins the stream if it has not; closes what is open. */
-int rsp_begin(struct dialect_answer *an, struct rsp_answer *s);
+void rsp_begin(struct dialect_answer *an, struct rsp_answer *s);
 int rsp_finish(struct dialect_answer *an, struct rsp_answer *s, enum llm_finish finish);
 const char *rsp_status_word(const struct rsp_answer *s);	/* of a finished answer */
 

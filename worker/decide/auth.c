@@ -20,7 +20,7 @@ static struct str header_named(const struct http_request *h, struct str name)
 	return STR_NONE;
 }
 
-/* The first present wins (litellm.md 3.1). .p NULL: no key; .n 0: a malformed one. */
+/* The first present wins (LiteLLM's order). .p NULL: no key; .n 0: a malformed one. */
 static struct str find_token(const struct request *r)
 {
 	static const char *const plain[] = { "api-key", "x-api-key", "x-goog-api-key",

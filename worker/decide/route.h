@@ -34,7 +34,7 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
  * request only when nothing else is left. */
 void route_pick(const struct route_query *q, struct route_choice *ret);
 
-/* An attempt ended. Cooldown by LiteLLM's rules (litellm.md 5.4); true when this one cooled. */
+/* An attempt ended. Cooldown by LiteLLM's rules ; true when this one cooled. */
 bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
 		const struct snap_deployment *d, const struct llm_error *e, uint64_t now_ns);
 

@@ -50,7 +50,7 @@ extern const struct provider provider_openai, provider_ollama_chat, provider_oll
 const struct provider *provider_of(enum provider_family family);
 
 /* Any provider's error body to a neutral error: finds message, type, code wherever they stand
- * (providers.md L.3), refines the outcome (context length, content policy, quota), reads
+ * in a body, refines the outcome (context length, content policy, quota), reads
  * retry-after values that stand in the body, scrubs. */
 void provider_read_error(struct arena *a, int status, struct str body, struct str key,
 			 struct llm_error *ret);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ * dialect_responses_forward.c - the short way, for providers that speak this API themselves.
+ *
+ * Events are read for what the gateway must know: usage, the end, and the output where it is to
+ * be kept. What goes out are the provider's bytes but for the model's name. State stays with the
+ * gateway: a conversation that it keeps goes along whole, and no provider's id with it. */
+#include <errno.h>
+
+#include "worker/client/dialect_responses.h"
+
+enum { EXTRA_MAX = 64 << 20 };
+
+/* --- requests --- */
+
+static const struct json *parse_object(struct arena *a, struct str text)
+{
+	struct json_error error;
+	const struct json *j = text.n ? json_parse(a, text, 0, &error) : NULL;
+	return json_is(j, JSON_OBJECT) ? j : NULL;
+}
+
+/* What wins over the body: the deployment's own, then metadata, which is the provider's here and
+ * would be taken out, and the whole conversation in place of a word on it. */
+static int write_extra(struct arena *a, const struct llm_request *q, const struct json *extra,
+		       struct buf *out)
+{
+	const struct json *metadata = json_get(q->root, "metadata");
+	struct json_out o = json_out(out);
+	int err = 0;
+	json_open(&o, NULL);
+	for (const struct json *j = extra ? extra->child : NULL; j; j = j->next) {
+		json_key(&o, j->key);
+		json_put_raw(&o, NULL, j->raw);
+	}
+	if (json_is_given(metadata) && !json_get(extra, "metadata"))
+		json_put_raw(&o, "metadata", metadata->raw);
+	if (q->history) {
+		if (json_get(q->root, "previous_response_id"))
+			json_put_null(&o, "previous_response_id");
+		json_open_array(&o, "input");
+		err = rsp_put_conversation(a, q, &o);
+		json_close_array(&o);
+	}
+	json_close(&o);
+	return err || !out->failed ? err : -ENOMEM;
+}
+
+int rsp_forward_request(struct arena *a, const struct llm_request *q, struct str model,
+			struct str params, struct str extra_body, struct buf *out)
+{
+	struct openai_edits e = { .model = model, .params = params };
+	struct buf extra;
+	buf_init(&extra, EXTRA_MAX);
+	int err = write_extra(a, q, parse_object(a, extra_body), &extra);
+	e.extra_body = buf_str(&extra);
+	if (!err)
+		err = openai_edit_request(a, q->root, q->body, &e, out);
+	buf_done(&extra);
+	return err;
+}
+
+/* --- what the gateway must know of an answer --- */
+
+static void tally(struct dialect_answer *an, enum llm_event_kind kind, struct str text)
+{
+	struct llm_event ev = { .kind = kind, .text = text };
+	llm_tally_event(&an->tally, &ev);
+}
+
+static int tally_error(struct dialect_answer *an, const struct json *root)
+{
+	struct llm_error e;
+	struct llm_event ev = { .kind = EV_ERROR, .error = &e };
+	llm_read_error(an->mem, 0, root, root->raw, STR_NONE, &e);
+	llm_tally_event(&an->tally, &ev);
+	return 0;
+}
+
+static void tally_usage(struct dialect_answer *an, const struct json *usage)
+{
+	struct usage u;
+	int64_t n = 0;
+	if (!json_is(usage, JSON_OBJECT))
+		return;
+	openai_read_usage(usage, &u);
+	if (json_read_i64(json_get_path(usage, "input_tokens_details.cached_tokens"), &n) == 0 && n > 0)
+		u.cache_read = (uint64_t)n;
+	if (json_read_i64(json_get_path(usage, "input_tokens_details.cache_write_tokens"), &n) == 0 && n > 0)
+		u.cache_write = (uint64_t)n;
+	if (json_read_i64(json_get_path(usage, "output_tokens_details.reasoning_tokens"), &n) == 0 && n > 0)
+		u.reasoning = (uint64_t)n;
+	usage_clamp(&u);
+	llm_tally_usage(&an->tally, &u);
+}
+
+static enum llm_finish finish_of(struct arena *a, const struct json *response)
+{
+	struct str reason = json_get_str(a, json_get(response, "incomplete_details"), "reason");
+	const struct json *output = json_get(response, "output");
+	if (reason.n)
+		return str_eq(reason, STR("content_filter")) ? FINISH_FILTER : FINISH_LENGTH;
+	for (const struct json *j = output ? output->child : NULL; j; j = j->next) {
+		struct str type = json_get_str(a, j, "type");
+		if (str_eq(type, STR("function_call")) || str_eq(type, STR("custom_tool_call")))
+			return FINISH_TOOL_CALLS;
+	}
+	return FINISH_STOP;
+}
+
+/* A finished response. What is to be kept outlives the event. */
+static int take_response(struct dialect_answer *an, struct rsp_answer *s, struct arena *scratch,
+			 const struct json *response)
+{
+	struct llm_event finish = { .kind = EV_FINISH, .finish = finish_of(scratch, response) };
+	const struct json *output = json_get(response, "output");
+	if (json_is(output, JSON_ARRAY) && output->count)
+		an->tally.has_content = true;
+	tally_usage(an, json_get(response, "usage"));
+	llm_tally_event(&an->tally, &finish);
+	tally(an, EV_END, STR_NONE);
+	if (!an->q->wants_store || !json_is(output, JSON_ARRAY))
+		return 0;
+	s->forwarded_output = arena_dup(an->mem, output->raw);
+	return s->forwarded_output.p ? 0 : -ENOMEM;
+}
+
+/* --- events --- */
+
+enum event_kind { EVENT_OTHER, EVENT_DELTA, EVENT_CALL, EVENT_ERROR, EVENT_FAILED, EVENT_END };
+
+static const struct event_row {
+	struct str type;
+	enum event_kind kind;
+	enum llm_event_kind content;
+} event_rows[] = {
+	{ STR("response.output_text.delta"), EVENT_DELTA, EV_TEXT },
+	{ STR("response.refusal.delta"), EVENT_DELTA, EV_REFUSAL },
+	{ STR("response.reasoning_text.delta"), EVENT_DELTA, EV_REASONING },
+	{ STR("response.reasoning_summary_text.delta"), EVENT_DELTA, EV_REASONING },
+	{ STR("response.function_call_arguments.delta"), EVENT_DELTA, EV_TOOL_ARGS },
+	{ STR("response.custom_tool_call_input.delta"), EVENT_DELTA, EV_TOOL_ARGS },
+	{ STR("response.mcp_call_arguments.delta"), EVENT_DELTA, EV_TOOL_ARGS },
+	{ STR("response.code_interpreter_call_code.delta"), EVENT_DELTA, EV_TOOL_ARGS },
+	{ STR("response.output_item.added"), EVENT_CALL, EV_TOOL_START },
+	{ STR("response.completed"), EVENT_END, EV_END },
+	{ STR("response.incomplete"), EVENT_END, EV_END },
+	{ STR("response.failed"), EVENT_FAILED, EV_ERROR },
+	{ STR("error"), EVENT_ERROR, EV_ERROR },
+	{ STR(""), EVENT_OTHER, EV_START },		/* any other: goes on as it is */
+};
+
+static const struct event_row *row_of(struct str type)
+{
+	const struct event_row *row = event_rows;
+	while (row->type.n && !str_eq(row->type, type))
+		row++;
+	return row;
+}
+
+static int read_event(struct dialect_answer *an, struct rsp_answer *s, struct arena *scratch,
+		      const struct json *root)
+{
+	const struct event_row *row = row_of(json_get_str(scratch, root, "type"));
+	const struct json *response = json_get(root, "response");
+	int64_t sequence;
+	if (json_read_i64(json_get(root, "sequence_number"), &sequence) == 0 && sequence >= 0)
+		s->sequence = (uint64_t)sequence + 1;
+	if (json_is(json_get(root, "error"), JSON_OBJECT))
+		return tally_error(an, root);
+	switch (row->kind) {
+	case EVENT_DELTA:
+		tally(an, row->content, json_get_str(scratch, root, "delta"));
+		return 0;
+	case EVENT_CALL:
+		if (json_get(json_get(root, "item"), "call_id"))
+			tally(an, EV_TOOL_START, STR_NONE);
+		return 0;
+	case EVENT_ERROR:
+		return tally_error(an, root);
+	case EVENT_FAILED:
+		tally_usage(an, json_get(response, "usage"));
+		return tally_error(an, response ? response : root);
+	case EVENT_END:
+		return response ? take_response(an, s, scratch, response) : -EBADMSG;
+	case EVENT_OTHER:
+		return 0;
+	}
+	return 0;
+}
+
+/* --- bytes --- */
+
+static int keep_id(struct dialect_answer *an, struct rsp_answer *s, const struct json *response)
+{
+	const struct json *id = json_get(response, "id");
+	if (s->forwarded_id.p || !json_is(id, JSON_STRING))
+		return 0;
+	s->forwarded_id = json_get_str(an->mem, response, "id");
+	if (s->forwarded_id.p)
+		s->forwarded_id = arena_dup(an->mem, s->forwarded_id);
+	s->id = s->forwarded_id;
+	return s->id.p ? 0 : -ENOMEM;
+}
+
+/* The model's name to the one that was asked for. 1, 0 (there is none) or -ENOMEM. */
+static int restamp(struct dialect_answer *an, struct arena *a, struct str text,
+		   const struct json *response, struct json_edit *ret)
+{
+	const struct json *model = json_get(response, "model");
+	if (!json_is(model, JSON_STRING))
+		return 0;
+	*ret = (struct json_edit){ (size_t)(model->raw.p - text.p), model->raw.n,
+				   openai_quote(a, an->model) };
+	return ret->with.p ? 1 : -ENOMEM;
+}
+
+static bool ends_with_empty_line(struct str raw)
+{
+	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) || str_ends(raw, STR("\r\r"));
+}
+
+/* An event whose data stands on several lines is written anew, on one. */
+static void put_event(const struct sse_event *ev, const struct json_edit *edits, size_t n,
+		      struct buf *out)
+{
+	struct str raw = ev->raw;
+	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
+	if (str_starts(raw, STR("\xef\xbb\xbf")))
+		raw = str_skip(raw, 3);		/* our heartbeats may have gone out before it */
+	if (is_inside) {
+		size_t before = (size_t)(ev->data.p - raw.p);
+		buf_put(out, str_of(raw.p, before));
+		json_splice(out, ev->data, edits, n);
+		buf_put(out, str_skip(raw, before + ev->data.n));
+		if (!ends_with_empty_line(raw))
+			BUF_PUT_LIT(out, "\n\n");
+		return;
+	}
+	if (ev->name.p) {
+		BUF_PUT_LIT(out, "event: ");
+		buf_put(out, ev->name);
+		buf_put_char(out, '\n');
+	}
+	BUF_PUT_LIT(out, "data: ");
+	size_t from = out->n;
+	json_splice(out, ev->data, edits, n);
+	for (size_t i = from; i < out->n; i++)
+		if (out->p[i] == '\n')
+			out->p[i] = ' ';
+	BUF_PUT_LIT(out, "\n\n");
+}
+
+int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const struct sse_event *ev,
+		      struct buf *out)
+{
+	struct rsp_answer *s = rsp_answer(an);
+	struct json_error error;
+	struct json_edit edit;
+	if (!s)
+		return -ENOMEM;
+	s->is_forwarded = true;
+	if (ev->oversize) {
+		an->tally.has_content = true;
+		buf_put(out, ev->raw);
+		return 0;
+	}
+	if (an->is_ended || str_starts(ev->data, STR("[DONE]")))
+		return 0;
+	const struct json *root = json_parse(scratch, ev->data, 0, &error);
+	if (!json_is(root, JSON_OBJECT))
+		return -EBADMSG;
+	const struct json *response = json_get(root, "response");
+	int err = read_event(an, s, scratch, root);
+	if (!err)
+		err = keep_id(an, s, response);
+	if (err || an->tally.has_error)
+		return err;
+	int n = restamp(an, scratch, ev->data, response, &edit);
+	if (n < 0)
+		return n;
+	put_event(ev, &edit, (size_t)n, out);
+	an->is_ended = an->tally.is_done;
+	return 0;
+}
+
+/* --- plain answers --- */
+
+static void tally_texts(struct dialect_answer *an, const struct json *list, enum llm_event_kind kind)
+{
+	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next) {
+		tally(an, kind, json_get_str(an->mem, j, "text"));
+		tally(an, EV_REFUSAL, json_get_str(an->mem, j, "refusal"));
+	}
+}
+
+static void tally_item(struct dialect_answer *an, const struct json *item)
+{
+	bool is_message = str_eq(json_get_str(an->mem, item, "type"), STR("message"));
+	tally_texts(an, json_get(item, "content"), is_message ? EV_TEXT : EV_REASONING);
+	tally_texts(an, json_get(item, "summary"), EV_REASONING);
+	tally(an, EV_TOOL_ARGS, json_get_str(an->mem, item, "arguments"));
+	tally(an, EV_TOOL_ARGS, json_get_str(an->mem, item, "input"));
+}
+
+static bool has_failed(const struct json *root)
+{
+	const struct json *status = json_get(root, "status");
+	return json_is(json_get(root, "error"), JSON_OBJECT) ||
+	       (json_is(status, JSON_STRING) && str_eq(status->raw, STR("\"failed\"")));
+}
+
+int rsp_forward_answer(struct dialect_answer *an, struct str body, struct buf *out)
+{
+	struct rsp_answer *s = rsp_answer(an);
+	struct json_error error;
+	struct json_edit edit;
+	if (!s)
+		return -ENOMEM;
+	s->is_forwarded = true;
+	const struct json *root = json_parse(an->mem, body, 0, &error);
+	if (!json_is(root, JSON_OBJECT))
+		return -EBADMSG;
+	if (has_failed(root))
+		return tally_error(an, root);
+	const struct json *output = json_get(root, "output");
+	if (!json_is(output, JSON_ARRAY))
+		return -EBADMSG;
+	for (const struct json *j = output->child; j; j = j->next)
+		tally_item(an, j);
+	int err = take_response(an, s, an->mem, root);
+	if (!err)
+		err = keep_id(an, s, root);
+	int n = err ? err : restamp(an, an->mem, body, root, &edit);
+	if (n < 0)
+		return n;
+	json_splice(out, body, &edit, (size_t)n);
+	an->is_ended = true;
+	return 0;
+}
