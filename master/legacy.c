@@ -27,8 +27,7 @@ struct found {				/* a journal file */
 	int pid;			/* who writes it; 0 = nobody any more */
 };
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static void file_name(char out[NAME_ROOM], unsigned slot, uint64_t epoch)
 {
@@ -81,8 +80,7 @@ static int list_files(int dirfd, struct found *out)
 	return n;
 }
 
-/* ---- processes --------------------------------------------------------------------------------
- */
+/* ---- processes ---- */
 
 static int open_pid(int pid)
 {
@@ -122,8 +120,7 @@ static int end_orphan(const struct found *f, int pidfd)
 	return poll(&p, 1, KILL_MS) == 1 ? 0 : -EBUSY;
 }
 
-/* ---- taking over ------------------------------------------------------------------------------
- */
+/* ---- taking over ---- */
 
 static const struct supervise_legacy *in_slot(const struct upgrade_state *s, unsigned slot)
 {

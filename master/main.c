@@ -33,7 +33,7 @@
 #include "master/upgrade.h"
 #include "master/worker_link.h"
 
-enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000 };
+enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000, ORPHANS_MS = 4000 };
 
 static struct {
 	struct master m;
@@ -53,8 +53,7 @@ unsigned master_workers(const struct master *m)
 	return n < BOARD_WORKERS / 2 ? n : BOARD_WORKERS / 2;
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration ---- */
 
 static void print_complaints(const struct config *c)
 {
@@ -106,8 +105,7 @@ static void start_log(const struct options *o, const struct config *c)
 	log_keep_recent();
 }
 
-/* ---- state
- * --------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 static int fail(const char *what, int err, const char *hint)
 {
@@ -175,19 +173,36 @@ static int open_money(struct master *m)
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
 }
 
-/* ---- sockets and workers
- * ----------------------------------------------------------------------------- */
+/* ---- sockets and workers ---- */
+
+/* An orphan that still has the address after so long hangs: nobody else would end it. */
+static void end_hung_orphans(const struct master *m)
+{
+	uint64_t now = clock_ns();
+	for (uint32_t i = 0; i < the.legacy.n_workers; i++) {
+		const struct supervise_legacy *w = &the.legacy.workers[i];
+		uint64_t beat = atomic_load(&m->board.workers[w->slot].beat_ns);
+		if (w->pid <= 0 || w->is_blind || beat + NS_PER_S > now)
+			continue;
+		LOG(LOG_ERROR, "worker.stalled", F_INT("slot", w->slot), F_INT("pid", w->pid),
+		    F_INT("late_ms", (now - beat) / NS_PER_MS));
+		kill(w->pid, SIGKILL);
+	}
+}
 
 /* Orphans close their sockets as soon as they see that their master was killed. */
 static int open_patiently(struct master *m, struct listen_set *ret, char why[256])
 {
 	const struct timespec pause = { .tv_nsec = 20 * (long)NS_PER_MS };
-	uint64_t until = clock_ns() + 3 * NS_PER_S;
+	uint64_t begin = clock_ns(), waited;
 	struct listen_set none = { 0 };
 	int err;
 	while ((err = listen_open(m->config, NULL, &none, ret, why)) == -EADDRINUSE &&
-	       the.was_killed && clock_ns() < until)
+	       the.was_killed && (waited = clock_ns() - begin) < ORPHANS_MS * NS_PER_MS) {
+		if (waited > ORPHANS_MS / 2 * NS_PER_MS)
+			end_hung_orphans(m);
 		nanosleep(&pause, NULL);
+	}
 	return err;
 }
 
@@ -277,9 +292,7 @@ void master_workers_changed(struct master *m)
 	tell_ready(m);
 }
 
-/* ---- ending
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 static void on_all_gone(void *data, int err)
 {
@@ -389,9 +402,7 @@ static void close_all(struct master *m)
 	store_close(m->store);
 }
 
-/* ---- beginning
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- beginning ---- */
 
 static int start(struct master *m)
 {

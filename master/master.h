@@ -24,6 +24,7 @@ struct master_options {			/* from the command line and the environment */
 	const char *state_dir, *runtime_dir;
 	const char *worker_path;	/* llmgw-worker */
 	struct config_overrides over;
+	bool quiet;			/* warnings and errors only, here and in workers */
 	char **argv;			/* for the upgrade in place */
 };
 

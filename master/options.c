@@ -190,7 +190,7 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 			o->strict = true;
 			break;
 		case 'q':
-			o->quiet = true;
+			o->quiet = o->m.quiet = true;
 			break;
 		case O_LOG_FORMAT:
 			o->log_format = optarg;

@@ -85,6 +85,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	m->generation = generation;
 	atomic_store(&m->board.head->generation, generation);
 	probe_configure(m->probe);
+	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)
 		supervise_want(m->supervise, master_workers(m));
 }

@@ -215,6 +215,8 @@ static int put_settings(struct make *k, char reterr[256])
 	s->key_header = snap_build_text(k->b, k->c->key_header);
 	s->version = snap_build_text(k->b, STR(LLMGW_VERSION));
 	s->access_log = k->c->access_log;
+	if (k->m->opt.quiet && s->log_level > LOG_WARN)
+		s->log_level = LOG_WARN;
 	if (!k->c->master_key.p && k->c->insecure_dev)
 		s->flags |= SET_NO_MASTER_KEY;
 	int err = put_file(k, k->c->tls_certificate, &s->tls_certificate, reterr);

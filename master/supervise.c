@@ -151,8 +151,7 @@ const struct listen_set *supervise_listening(const struct supervise *s)
 	return &s->listen;
 }
 
-/* ---- draining and rolling ---------------------------------------------------------------------
- */
+/* ---- draining and rolling ---- */
 
 static void drain(struct place *p)
 {
@@ -245,8 +244,7 @@ void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 		roll_begin(s, NULL, NULL);
 }
 
-/* ---- publishing ---------------------------------------------------------------------------------
- */
+/* ---- publishing ---- */
 
 static void publish_check(struct supervise *s)
 {
@@ -289,8 +287,7 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	publish_check(s);
 }
 
-/* ---- what a worker says (from worker_link.c)
- * ----------------------------------------------------- */
+/* ---- what a worker says (from worker_link.c) ---- */
 
 void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generation)
 {
@@ -321,8 +318,7 @@ void supervise_worker_adopted(struct supervise *s, unsigned slot, uint64_t gener
 	publish_check(s);
 }
 
-/* ---- starting
- * -------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static void on_worker_exit(uv_process_t *process, int64_t status, int signal);
 
@@ -520,8 +516,7 @@ static void start_worker(struct supervise *s, unsigned slot, int replaces)
 		kill(p->pid, SIGKILL);
 }
 
-/* ---- ending
- * ------------------------------------------------------------------------------------------ */
+/* ---- ending ---- */
 
 /* Where the ledger cannot write, what is not booked stays in the journals for the next start. */
 static void all_gone(struct supervise *s)
@@ -633,8 +628,7 @@ static void reap_adopted(struct place *p)
 		     is_child && WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
-/* ---- watching
- * ------------------------------------------------------------------------------------------ */
+/* ---- watching ---- */
 
 static void watch_beat(struct place *p, uint64_t now)
 {
@@ -702,8 +696,7 @@ bool supervise_is_fresh(const struct supervise *s)
 	return true;
 }
 
-/* ---- how many
- * -------------------------------------------------------------------------------------------- */
+/* ---- how many ---- */
 
 static void settle_wanted(struct supervise *s)
 {
@@ -781,8 +774,7 @@ int supervise_new(struct master *m, const struct listen_set *listen, struct supe
 	return 0;
 }
 
-/* ---- upgrade in place
- * --------------------------------------------------------------------------------------- */
+/* ---- upgrade in place ---- */
 
 unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, unsigned max)
 {
@@ -793,6 +785,7 @@ unsigned supervise_hand_over(struct supervise *s, struct supervise_legacy *out, 
 			out[n++] = (struct supervise_legacy){
 				.pid = p->pid, .slot = i, .epoch = p->epoch, .pidfd = -1,
 				.link_fd = p->link ? worker_link_fd(p->link) : -1,
+				.is_blind = p->is_blind,
 			};
 	}
 	return n;
@@ -842,9 +835,7 @@ void supervise_drain_adopted(struct supervise *s)
 	}
 }
 
-/* ---- showing
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- showing ---- */
 
 static const char *const state_names[PLACE_STATES] = { "empty", "starting", "ready", "draining",
 							"ended", "waiting" };

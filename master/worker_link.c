@@ -48,8 +48,7 @@ struct worker_link {
 	struct frame_out frame;
 };
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static void on_event(uv_poll_t *p, int status, int events);
 
@@ -136,8 +135,7 @@ void worker_link_drain(struct worker_link *l, uint64_t ms)
 		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 }
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 static void call_free(struct call *c)
 {
@@ -269,8 +267,7 @@ static int take_more(struct worker_link *l, struct frame_in *f)
 	return 0;
 }
 
-/* ---- receiving
- * ---------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 static int take_frame(struct worker_link *l, size_t n)
 {

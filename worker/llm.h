@@ -22,7 +22,7 @@ enum llm_part_kind {
 	PART_FILE,		/* media: documents */
 	PART_TOOL_CALL,		/* id, name, text = arguments as JSON text */
 	PART_TOOL_RESULT,	/* id of the call, name when known, text */
-	PART_REASONING,		/* text, signature */
+	PART_REASONING,		/* text, signature; or data: a thought that its maker has hidden */
 	PART_REFUSAL,		/* text */
 	PART_OTHER		/* text = its type; only raw knows the rest */
 };
@@ -35,6 +35,7 @@ struct llm_part {
 	struct str signature;	/* of reasoning; opaque */
 	bool is_custom;		/* a call of a TOOL_CUSTOM: text is free text, not JSON */
 	const struct json *raw;	/* the part as the client wrote it; NULL for a plain string */
+	bool is_error;		/* a result that tells of a failure */
 };
 struct llm_message {
 	struct llm_message *next;
@@ -54,6 +55,7 @@ struct llm_tool {
 	struct str name, description;
 	struct str schema;	/* JSON text of the parameters; .p NULL: none */
 	bool strict;
+	const struct json *raw;	/* as the client wrote it; NULL: not kept */
 };
 enum llm_tool_choice { CHOICE_UNSET, CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED };
 enum llm_format { FORMAT_UNSET, FORMAT_TEXT, FORMAT_JSON, FORMAT_SCHEMA };
@@ -108,6 +110,9 @@ struct llm_request {
 	struct str conversation_id;	/* the one kept that this request needs; .p NULL: none */
 	const struct json *history;	/* it, an array of items; NULL: not asked for yet */
 	bool wants_store;		/* keep this conversation, too */
+	/* In whose words `other`, raw parts and TOOL_OTHER are: an enum provider_family, 0 is OpenAI's.
+	 * A provider of another family leaves them out. */
+	unsigned family;
 };
 
 enum llm_event_kind {
@@ -143,6 +148,7 @@ struct llm_event {
 	struct usage usage;
 	const struct llm_error *error;
 	int64_t created_s;		/* EV_START: 0 = unknown */
+	struct str redacted;		/* EV_REASONING: a hidden thought, instead of text */
 };
 /* Return 0 to go on or a negative errno to stop. Slices are good until it returns. */
 typedef int llm_emit_fn(void *data, const struct llm_event *ev);

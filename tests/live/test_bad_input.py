@@ -13,10 +13,11 @@ import time
 
 import pytest
 
-from gateway import Gateway
+from gateway import PATIENCE, Gateway
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests/vectors"
+MEMORY = 1 if PATIENCE == 1 else 60          # sanitizers keep what was freed
 LIMITS = ("server:\n  limits: {body: 200K, header_timeout: 0.4, body_timeout: 0.4}\n"
           "router_settings: {num_retries: 0}\n")
 
@@ -257,7 +258,7 @@ def test_idle_memory_of_half_heads(gw):
     grown = rss_kib(pids) - before
     for s in socks:
         s.close()
-    assert grown < 150 * 100, grown
+    assert grown < 150 * 100 * MEMORY, grown
 
 
 def test_pipelined_requests_are_answered_in_order(gw):
@@ -322,7 +323,7 @@ def test_large_bodies(gw):
             except OSError:
                 break
     assert got.startswith(b"HTTP/1.1 413"), (sent, got[:100])
-    assert sent < 8 << 20 and rss_kib(pids) - before < 4096
+    assert sent < 8 << 20 and rss_kib(pids) - before < 4096 * MEMORY
     with socket.create_connection(("127.0.0.1", gw.port), 8) as s:              # many small ones
         s.sendall(head.encode() + b"1\r\nx\r\n" * 220000 + b"0\r\n\r\n")
         assert s.recv(1000).startswith(b"HTTP/1.1 413")
@@ -335,7 +336,7 @@ def test_nobodys_body_is_not_kept(gw):
     for _ in range(20):
         got, _ = talk(gw, post(gw, b"x" * 150000, key="sk-nobody-1234567"))
         assert got[0][0] == 401
-    assert rss_kib(pids) - before < 2048
+    assert rss_kib(pids) - before < 2048 * MEMORY
 
 
 def test_slow_heads_and_bodies(gw):
@@ -696,5 +697,5 @@ def test_random_mutations(gw):
                 envelope(body, status)
             assert status < 500 or status in (501, 505), (seed, i, status, body, data)
     assert worker_pids(gw) == pids, seed
-    assert rss_kib(pids) - before < 8192, seed
+    assert rss_kib(pids) - before < 8192 * MEMORY, seed
     gw.check_logs()

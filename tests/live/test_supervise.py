@@ -230,6 +230,22 @@ def test_orphans_end_before_the_restart(start):
     assert not gw.records("worker.orphan") and gw.records("ledger.recovered")
 
 
+def test_a_hung_orphan(start):
+    """A worker that hangs still has the listening socket when its master is killed."""
+    gw = start(ANY)
+    streams = Streams(gw, 20, "mock?tokens=60&gap=50", tag="hung").wait_begun()
+    victim = max(workers(gw), key=lambda w: w["streams"])
+    os.kill(victim["pid"], signal.SIGSTOP)
+    gw.kill()
+    gw.start()
+    assert 1000 < gw.ready_ms < 4000 * PATIENCE
+    assert gw.ask("m").status == 200
+    assert gw.wait_log("worker.stalled")["pid"] == victim["pid"]
+    streams.wait_over()
+    assert len(streams.broken) == victim["streams"]
+    assert_one_row_each(gw, streams)
+
+
 def test_a_stopped_master(start):
     """Traffic goes on without it; afterwards no worker is judged for what was not its fault."""
     gw = start(ANY)

@@ -597,8 +597,7 @@ void client_end_hear(struct client_end *e)
 	if (e->fd < 0)
 		return;
 	send_unsent(e);
-	while (!e->has_end) {
-		MUST(e->n < HEARD_MAX);
+	while (!e->has_end && e->n < HEARD_MAX) {
 		ssize_t n = recv(e->fd, e->got + e->n, HEARD_MAX - e->n, 0);
 		if (n < 0 && errno == EAGAIN)
 			return;

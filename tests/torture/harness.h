@@ -92,7 +92,8 @@ void client_end_free(struct client_end *e);
 void client_end_open(struct client_end *e, bool by_listener);
 /* What the socket does not take now goes out with later turns; text must stay. */
 void client_end_say(struct client_end *e, struct str text);
-void client_end_hear(struct client_end *e);	/* also sends what is unsent */
+/* Up to HEARD_MAX bytes in all; also sends what is unsent. */
+void client_end_hear(struct client_end *e);
 void client_end_close(struct client_end *e);
 
 #endif

@@ -66,7 +66,7 @@ struct transfer {
 	char content_type[128];
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_kicked;			/* on_kick() will look at it */
-	bool is_blind;			/* its socket cannot be watched: no memory */
+	bool is_blind;			/* its socket is not watched: no memory */
 };
 
 static void collect(struct upstream *u);
@@ -135,15 +135,17 @@ static void kick(struct transfer *t)
 }
 
 /* -1 from on_socket() would end all transfers of this worker, now and later: only this one ends. */
-static int go_blind(CURL *easy)
+static void go_blind(struct transfer *t)
+{
+	t->is_blind = true;
+	kick(t);
+}
+
+static struct transfer *transfer_of(CURL *easy)
 {
 	struct transfer *t = NULL;
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
-	if (t) {
-		t->is_blind = true;
-		kick(t);
-	}
-	return 0;
+	return t;
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *assigned)
@@ -160,11 +162,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *a
 	}
 	if (!s)
 		s = watch_new(u, fd);
-	if (!s)
-		return go_blind(easy);
 	int events =
 		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	return uv_poll_start(&s->poll, events, on_poll) < 0 ? go_blind(easy) : 0;
+	if ((!s || uv_poll_start(&s->poll, events, on_poll) < 0) && transfer_of(easy))
+		go_blind(transfer_of(easy));
+	return 0;
 }
 
 static void on_timeout(uv_timer_t *t)
@@ -492,14 +494,17 @@ static bool set_url(struct transfer *t, const struct transfer_spec *s)
 
 /* Lets curl send at once instead of at the loop's next turn. What ended already (a refused
  * connection) is collected later: nobody is called from within upstream_start(). */
-static void begin(struct upstream *u)
+static void begin(struct transfer *t)
 {
+	struct upstream *u = t->u;
 	int running = 0;
 	if (u->is_inside)
 		return;
 	u->is_inside = true;
-	curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	CURLMcode code = curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	u->is_inside = false;
+	if (code != CURLM_OK)
+		go_blind(t);		/* no memory: curl may not have asked to watch its socket */
 	if ((unsigned)running < u->active)
 		uv_timer_start(&u->kick, on_kick, 0, 0);
 }
@@ -533,7 +538,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 		return NULL;
 	}
 	u->active++;
-	begin(u);
+	begin(t);
 	return t;
 }
 
@@ -620,12 +625,10 @@ static void collect(struct upstream *u)
 	CURLMsg *m;
 	int left;
 	while ((m = curl_multi_info_read(u->multi, &left))) {
-		struct transfer *t = NULL;
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		CURLcode code = m->data.result;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		finish(t, code);
+		CURLcode code = m->data.result;		/* *m goes with the handle */
+		finish(transfer_of(m->easy_handle), code);
 	}
 }
 
