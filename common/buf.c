@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 
-enum { ROOM_FIRST = 128 };
+enum { ROOM_FIRST = 512 };
 
 void buf_init(struct buf *b, size_t cap)
 {
@@ -59,7 +59,7 @@ static bool make_room(struct buf *b, size_t more)
 	return !b->failed;
 }
 
-void buf_put(struct buf *b, struct str s)
+void buf_put_slow(struct buf *b, struct str s)
 {
 	if (s.n == 0 || !make_room(b, s.n))
 		return;

@@ -21,11 +21,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-struct str str_z(const char *z)
-{
-	return z ? (struct str){ z, strlen(z) } : STR_NONE;
-}
-
 bool str_eq_z(struct str a, const char *z)
 {
 	return str_eq(a, str_z(z));

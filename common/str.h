@@ -32,7 +32,12 @@ static inline struct str str_of(const char *p, size_t n)
 	return (struct str){ p, n };
 }
 
-struct str str_z(const char *z);				/* NULL gives STR_NONE */
+/* NULL gives STR_NONE. */
+static inline struct str str_z(const char *z)
+{
+	return z ? (struct str){ z, strlen(z) } : STR_NONE;
+}
+
 bool str_eq_z(struct str a, const char *z);
 bool str_eq_nocase(struct str a, struct str b);			/* ASCII only */
 bool str_starts(struct str s, struct str prefix);

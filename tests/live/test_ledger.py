@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Money over crashes: the ledger test (tests/ledger), a full disk, journals replayed again."""
+import collections
+import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -134,6 +139,133 @@ def test_a_torn_journal(start):
     assert gw.ask("m").status == 200
 
 
+# ---- either side breaks off at any byte
+
+LINGER = struct.pack("ii", 1, 0)        # close() resets
+
+
+def test_clients_that_leave_at_any_byte(start, mock):
+    """S2: the provider is let go, one row, priced by what was made."""
+    gw = start([("mock*", "mock*")])
+    model, key = "mock?tokens=8&gap=15&prompt=5&out=8", gw.key(max_budget=1.0)
+
+    def leave(tag, after, how):
+        body = json.dumps({"model": model, "stream": True, "user": tag, "max_tokens": 8,
+                           "messages": [{"role": "user", "content": tag}]}).encode()
+        with socket.create_connection(("127.0.0.1", gw.port), timeout=30) as sock:
+            sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                         % (key.encode(), len(body), body))
+            got = b""
+            while len(got) < after and not got.endswith(b"0\r\n\r\n"):
+                piece = sock.recv(min(after - len(got), 65536))
+                assert piece, got
+                got += piece
+            if how == "reset":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+        return got
+    size = len(leave("left-all", 1 << 20, "close"))
+    assert size > 1000
+    jobs = [(f"left-{n}-{how}", n, how) for n in range(0, size, 13) for how in ("close", "reset")]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda j: leave(*j), jobs))
+    # All are let go: nothing runs, nothing stays set aside.
+    wait_for(lambda: not sum(w["requests"] for w in workers(gw)), timeout=10)
+    assert sum(m["in_flight"] for m in gw.ctl_json("models")["models"]) == 0
+    asked = {json.loads(e["body"])["user"]: e for e in mock.log(10000)}
+    # One that left before its question was read has no row, and the mock was not asked.
+    wait_for(lambda: set(asked) <= {r["end_user"] for r in dump(gw.tmp / "state")["spend_logs"]})
+    rows = dump(gw.tmp / "state")["spend_logs"]
+    by_tag = collections.Counter(r["end_user"] for r in rows)
+    assert set(by_tag.values()) == {1} and len(rows) > len(jobs) // 2
+    assert set(by_tag) <= {"left-all", *(j[0] for j in jobs)}
+    for r in rows:
+        whole = (r["input"], r["output"]) == (5, 8)
+        assert whole or r["flags"] & CUT, r
+        assert r["cost"] == r["input"] * 1000 + r["output"] * 2000 <= r["reserve"], r
+    assert any(r["flags"] & CUT and 0 < r["output"] < 8 for r in rows)
+    spent = sum(r["cost"] for r in rows)
+    assert round(gw.ctl_json("keys", "list")["keys"][0]["spend"] * 1e9) == spent
+
+
+class Breaker:
+    """A provider whose answer ends at the byte that its model's name says: "fin.100", "rst.100"."""
+
+    CHUNK = ('data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"b","choices":[{"index":0,'
+             '"delta":{"content":"t%d "},"finish_reason":null}]}\n\n')
+    END = ('data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"b","choices":[{"index":0,"delta":{},'
+           '"finish_reason":"stop"}]}\n\ndata: {"id":"x","object":"chat.completion.chunk","created":1,"model":"b",'
+           '"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":4,"total_tokens":9}}\n\ndata: [DONE]\n\n')
+
+    def __init__(self):
+        body = "".join(self.CHUNK % i for i in range(4)) + self.END
+        pieces = [body[i:i + 200] for i in range(0, len(body), 200)]
+        self.answer = (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                       + b"".join(b"%x\r\n%s\r\n" % (len(p), p.encode()) for p in pieces) + b"0\r\n\r\n")
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def _serve(self, sock):
+        with sock, contextlib.suppress(OSError):
+            data = b""
+            while b"\r\n\r\n" not in data:
+                data += sock.recv(65536)
+            head, _, body = data.partition(b"\r\n\r\n")
+            size = int(next(h.split(b":")[1] for h in head.split(b"\r\n") if h.lower().startswith(b"content-length")))
+            while len(body) < size:
+                body += sock.recv(65536)
+            how, _, at = json.loads(body)["model"].partition(".")
+            sock.sendall(self.answer[:int(at)])
+            if how == "rst":
+                time.sleep(0.03)         # so that what was sent is not thrown away with the reset
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+
+
+def test_providers_that_break_at_any_byte(start):
+    """S3: an error event or an error, never a clean end; one row; nothing stays reserved."""
+    provider = Breaker()
+    price = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
+    gw = start([("*", {"model": "openai/*", "api_base": f"http://127.0.0.1:{provider.port}/v1", "api_key": "x", **price})],
+               "router_settings:\n  num_retries: 0\n  disable_cooldowns: true\n")
+    key, size = gw.key(max_budget=1.0), len(provider.answer)
+    places = [(how, at) for at in range(0, size, 23) for how in ("fin", "rst")]
+
+    def ask(place):
+        how, at = place
+        s = gw.stream(f"{how}.{at}", key=key, user=f"{how}.{at}", max_tokens=16)
+        return place, s.status, s.response.read()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, places))
+    complete = provider.answer.index(b"[DONE]") + len(b"[DONE]\n\n")
+    for (how, at), status, text in answers:
+        if b"[DONE]" in text:
+            assert status == 200 and b'"error"' not in text and at >= complete, (how, at, text)
+        else:
+            assert b'"error"' in text, (how, at, status, text)
+            assert status >= 500 or (status == 200 and b'"content":"t0' in text), (how, at, status, text)
+    assert sum(b"[DONE]" not in t for _, _, t in answers) > len(places) // 2
+    wait_for(lambda: len(dump(gw.tmp / "state")["spend_logs"]) == len(places))
+    rows = {r["end_user"]: r for r in dump(gw.tmp / "state")["spend_logs"]}
+    assert len(rows) == len(places)
+    for (how, at), status, text in answers:
+        r = rows[f"{how}.{at}"]
+        if b"[DONE]" in text:
+            assert (r["input"], r["output"], r["cost"]) == (5, 4, 13000) and not r["flags"] & CUT, r
+        elif status == 200:
+            assert r["flags"] & CUT and 0 < r["cost"] <= r["reserve"], (r, text)
+        else:
+            assert r["cost"] == 0, (r, status)
+    assert sum(m["in_flight"] for m in gw.ctl_json("models")["models"]) == 0
+    spent = sum(r["cost"] for r in rows.values())
+    assert round(gw.ctl_json("keys", "list")["keys"][0]["spend"] * 1e9) == spent
+
+
 # ---- the disk is full
 
 @pytest.fixture
@@ -182,7 +314,7 @@ def test_disk_full(small_disk, tmp_path, mock):
         assert fill(filler) > 1 << 20
 
         def ledger_state():
-            return __import__("json").loads(gw.ctl("--json", "status", check=False).stdout)["ledger"]["state"]
+            return json.loads(gw.ctl("--json", "status", check=False).stdout)["ledger"]["state"]
         wait_for(lambda: ledger_state() == "disk full", timeout=20)
         refused = gw.ask("m")
         assert refused.status == 503 and b"disk full" in refused.body, refused

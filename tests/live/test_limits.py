@@ -7,6 +7,8 @@ import collections
 import concurrent.futures
 import contextlib
 import json
+import os
+import random
 import re
 import socket
 import threading
@@ -292,7 +294,6 @@ def test_what_fails_costs_nothing_and_gives_back(start):
 
 def test_a_worker_that_is_killed_gives_back_what_it_held(start):
     """U3 in small: the reservations of a dead worker are settled by the master."""
-    import os
     import signal
     gw = start([("m", "plain"), ("slow", "mock?tokens=1000&gap=20")], workers=2)
     k = gw.key(max_budget=1)
@@ -467,6 +468,49 @@ def test_answers_that_are_asked_for_several_times_are_reserved_for_each(gw):
     for prompt, status in ((["a"], 200), (["a"] * 5, 429)):
         a = gw.post("/v1/completions", {"model": "m", "prompt": prompt, "max_tokens": 100}, key=k)
         assert a.status == status, a
+
+
+def test_chaos_leaves_nothing_held(start):
+    """U8: whatever ends how, nothing stays reserved, no place taken, and every cent is in a row."""
+    seed = int(os.environ.get("LLMGW_SEED") or random.randrange(1 << 32))
+    print(f"LLMGW_SEED={seed}")
+    gw = start([("m", "plain"), ("mock*", "mock*"), ("dead", {"model": "openai/x", "api_key": "x", "api_base": "http://127.0.0.1:9/v1",
+                                                               "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6})],
+               "router_settings: {num_retries: 0, disable_cooldowns: true, default_fallbacks: [m]}\n"
+               "server: {upstream: {first_token_timeout: 0.3, chunk_timeout: 0.3}, stream_heartbeat: 0.1}\n", workers=3)
+    key = gw.key(max_budget=0.02, max_parallel_requests=20)
+    scripts = ["m", "mock", "mock?status=500", "mock?status=429&retry=0", "mock?drop", "mock?tokens=30&gap=3", "mock?badlen",
+               "mock?tokens=30&gap=3&die=4", "mock?tokens=9&gap=3&fin=2", "mock?tokens=9&garbage=3", "mock?tokens=9&stall=2",
+               "mock?nousage&tokens=20", "mock?dupusage", "mock?ttft=100", "mock?gzip", "mock?slowhead=50", "dead",
+               "mock?prompt=100&out=50", "mock?comment=20&ttft=150", "mock?nodone", "mock?h1close"]
+
+    def client(n):
+        rng = random.Random(seed + n)
+        for _ in range(40):
+            with contextlib.suppress(OSError):
+                s = socket.create_connection(("127.0.0.1", gw.port), 30)
+                s.sendall(request_bytes(gw, key, rng.choice(scripts), stream=rng.random() < 0.6, max_tokens=rng.choice([5, 50, 500]),
+                                        **rng.choice([{}, {"disable_fallbacks": True}, {"n": 2}])))
+                if rng.random() < 0.4:                # leaves at some moment
+                    s.settimeout(rng.choice([0.001, 0.01, 0.05, 0.2]))
+                    with contextlib.suppress(TimeoutError):
+                        s.recv(rng.choice([1, 100, 5000]))
+                else:
+                    while s.recv(65536):
+                        pass
+                s.close()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(client, range(8)))
+    nothing_reserved(gw, key)
+    spend = Decimal(str(info(gw, key)["spend"]))
+    assert 0 < spend <= Decimal("0.02"), seed
+    until(lambda: sum(Decimal(str(r["spend"])) for r in gw.spend_rows()) == spend)
+    gw.post("/key/update", {"key": key, "max_budget": None})
+    seen = flood(gw, 20, key, "mock?ttft=300")        # all twenty places are there
+    assert len(good(seen)) == 20, seed
+    assert not gw.records("worker.exit")
+    gw.check_logs()
 
 
 @pytest.mark.parametrize("body", [{"max_tokens": 2147483647}, {"max_tokens": 2147483647, "n": 128},

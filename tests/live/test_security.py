@@ -174,8 +174,8 @@ def memory_of(pid):
         for line in open(f"/proc/{pid}/maps"):
             span, mode = line.split()[:2]
             low, high = (int(x, 16) for x in span.split("-"))
-            if "r" not in mode or "[vsyscall]" in line or "[vvar" in line:
-                continue
+            if "r" not in mode or "[vsyscall]" in line or "[vvar" in line or high - low > 1 << 32:
+                continue                       # the last: a sanitizer's shadow
             if "memfd:" in line:
                 yield from memfd_of(f"/proc/{pid}/map_files/{low:x}-{high:x}")
                 continue

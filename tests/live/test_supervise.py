@@ -519,8 +519,9 @@ def test_number_of_workers_by_reload(start):
 def test_no_zombie_and_nothing_inherited(start):
     gw = start(ANY)
     for _ in range(3):
-        os.kill(workers(gw)[0]["pid"], signal.SIGKILL)
-        wait_for(lambda: len(workers(gw)) == 2)
+        victim = workers(gw)[0]["pid"]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: len(workers(gw)) == 2 and victim not in {w["pid"] for w in workers(gw)})
     assert len(gw.children()) == 2 and all(alive(p) for p in gw.children())
     # A worker has its own descriptors, and none of its siblings' lines or the master's database.
     for w in workers(gw):

@@ -27,7 +27,7 @@
 #include "worker/settle/flusher.h"
 #include "worker/settle/hold.h"
 
-enum { SLOT = 3, TURNS_TO_CLOSE = 200, JOURNAL_RECORDS = 4096, RECORDS_A_RUN = 512 };
+enum { SLOT = 3, TURNS_TO_CLOSE = 200, JOURNAL_RECORDS = 4096, RECORDS_A_RUN = 4096 };
 
 #define NOW_NS (UINT64_C(1000) * NS_PER_S)
 #define NOW_WALL_NS (UINT64_C(1800000000) * NS_PER_S)
@@ -150,7 +150,7 @@ static struct snap *make_snap(const struct harness_upstream *upstreams, uint16_t
 		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 60000,
 		.write_timeout_ms = 60000, .connect_timeout_ms = 1000,
 		.first_token_timeout_ms = 60000, .chunk_timeout_ms = 60000, .total_timeout_ms = 600000,
-		.stream_heartbeat_ms = 15000, .cooldown_ms = 5000, .default_max_tokens = 1000,
+		.stream_heartbeat_ms = 20, .cooldown_ms = 5000, .default_max_tokens = 1000,
 		.max_fallbacks = 5, .connections_max = 64, .access_log = 1, .log_level = LOG_DEBUG,
 		.ledger_strict = is_strict, .flags = SET_CALL_ID_IN_ERRORS,
 		.version = text(&k, "1.2.3"),
@@ -268,6 +268,11 @@ void harness_set(struct harness *h, bool is_strict, enum harness_master master)
 	h->master = master;
 }
 
+void harness_run_clocks(bool run)
+{
+	clock_set(run ? 0 : NOW_NS, run ? 0 : NOW_WALL_NS);
+}
+
 static void make_link(struct harness *h)
 {
 	int pair[2];
@@ -330,7 +335,7 @@ struct harness *harness_new(const struct harness_upstream *upstreams, uint16_t p
 	signal(SIGPIPE, SIG_IGN);
 	MUST(hash_init() == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
 	log_start(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_JSON, LOG_DEBUG, "harness", false);
-	clock_set(NOW_NS, NOW_WALL_NS);
+	harness_run_clocks(false);
 	MUST(uv_loop_init(&h->loop) == 0);
 	h->w.loop = &h->loop;
 	h->w.id_high = 1;
@@ -372,7 +377,7 @@ void harness_free(struct harness *h)
 	close(h->link_fd);
 	close(h->w.link_fd);
 	mem_free(h);
-	clock_set(0, 0);
+	harness_run_clocks(true);
 	curl_global_cleanup();
 }
 

@@ -2,7 +2,7 @@
  * harness.h - a whole worker in one process, with what the master would give it: board, key
  * directory, snapshot and journal. Clients hand it one end of a socket pair, or connect.
  *
- * Both clocks stand still, so that the same bytes cost the same allocations; nothing here
+ * Both clocks stand still until told otherwise, so that the same bytes cost the same allocations; nothing here
  * allocates between harness_open() and harness_close(), so a test may let any call fail. */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -60,6 +60,8 @@ void harness_open(struct harness *h);
 /* Ends them. *what is wrong, or NULL: a block was left on the heap, something is still open. */
 const char *harness_close(struct harness *h);
 
+/* Lets the clocks run, or stand still again: timers of a request look at both kinds of time. */
+void harness_run_clocks(bool run);
 /* Which generation is in force, and whether there is a master. */
 void harness_set(struct harness *h, bool is_strict, enum harness_master master);
 

@@ -18,6 +18,7 @@ enum act_kind {
 	CHUNK,			/* text as one chunk; "" ends the body */
 	FLOOD,			/* a chunk with a long event, as many times as the text has bytes */
 	PAUSE,
+	SLEEP,			/* 45 ms: longer than a heartbeat */
 	FIN,
 	RESET,
 	SILENCE			/* until the other side leaves */
@@ -90,6 +91,15 @@ static const struct act stalls[] = {
 	{ SEND, EVENTS },
 	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
 	{ SILENCE, NULL },
+};
+static const struct act slow[] = {
+	{ SLEEP, NULL },
+	{ SEND, EVENTS },
+	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
+	{ SLEEP, NULL },
+	{ CHUNK, DELTA("\"content\":\"provider.\"", "\"stop\"") "data: [DONE]\n\n" },
+	{ CHUNK, "" },
+	{ END, NULL },
 };
 static const struct act silent[] = {
 	{ SILENCE, NULL },
@@ -174,7 +184,7 @@ static const struct script {
 } scripts[] = {
 	{ "plain", plain }, { "text", text }, { "stream", stream }, { "vectors", vectors },
 	{ "breaks", breaks }, { "stops", stops }, { "then-resets", resets }, { "stalls", stalls },
-	{ "silent", silent }, { "flood", flood }, { "dear", dear }, { "spoilt", spoilt }, { "then-complains", complains },
+	{ "silent", silent }, { "slow", slow }, { "flood", flood }, { "dear", dear }, { "spoilt", spoilt }, { "then-complains", complains },
 	{ "then-500", is_500 }, { "is-500", is_500 }, { "is-429", is_429 }, { "is-garbage", is_garbage },
 	{ "is-no-json", is_no_json }, { "is-packed", is_packed }, { "lines", lines },
 	{ "one-line", one_line },
@@ -185,6 +195,7 @@ const struct harness_upstream provider_scripts[] = {
 	{ "plain", FAMILY_OPENAI }, { "text", FAMILY_OPENAI }, { "stream", FAMILY_OPENAI },
 	{ "vectors", FAMILY_OPENAI }, { "breaks", FAMILY_OPENAI }, { "stops", FAMILY_OPENAI },
 	{ "then-resets", FAMILY_OPENAI }, { "stalls", FAMILY_OPENAI }, { "silent", FAMILY_OPENAI },
+	{ "slow", FAMILY_OPENAI },
 	{ "flood", FAMILY_OPENAI }, { "dear", FAMILY_OPENAI }, { "spoilt", FAMILY_OPENAI }, { "then-complains", FAMILY_OPENAI },
 	{ "then-500", FAMILY_OPENAI }, { "is-500", FAMILY_OPENAI }, { "is-429", FAMILY_OPENAI },
 	{ "is-garbage", FAMILY_OPENAI }, { "is-no-json", FAMILY_OPENAI },
@@ -293,6 +304,11 @@ static void act(struct peer *e)
 		e->at++;
 		e->pauses = 3;
 		uv_timer_start(&e->pause, on_paused, 1, 1);
+		return;
+	case SLEEP:
+		e->at++;
+		e->pauses = 1;
+		uv_timer_start(&e->pause, on_paused, 45, 0);
 		return;
 	case FIN:
 	case RESET:

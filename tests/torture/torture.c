@@ -24,6 +24,7 @@ enum manner {				/* of the client */
 	LEAVES,				/* once it has heard `holds`; a run may end before */
 	LEAVES_EARLY,			/* after half of its request */
 	LEAVES_AT_ONCE,			/* when it has asked */
+	LEAVES_LATE,			/* when nothing moves any more */
 	IS_ABORTED,			/* by the worker, when it has heard `holds` */
 	READS_LATE,			/* when nothing moves any more */
 	CONNECTS,			/* by the listener, over TCP */
@@ -44,6 +45,7 @@ struct scenario {
 	bool is_strict;			/* the answer waits for the disk */
 	bool has_upstream;
 	enum harness_master master;
+	bool has_time;			/* the clocks run */
 };
 
 #define CHAT "POST /v1/chat/completions"
@@ -92,6 +94,8 @@ static const struct scenario scenarios[] = {
 	{ "leaves-at-once-strict", CHAT, KEY_OF_USER, ASK("mock", STREAM), 0, NULL, LEAVES_AT_ONCE,
 	  .is_strict = true },
 	{ "leaves-early", CHAT, KEY_OF_USER, ASK("mock", ""), 0, NULL, LEAVES_EARLY, .prompt = 5000 },
+	{ "leaves-between-attempts", CHAT, KEY_OF_USER, ASK("lost", ",\"num_retries\":3"), 0, NULL,
+	  LEAVES_LATE },
 	/* refused */
 	{ "unknown-key", CHAT, "sk-nobody-has-this-one-00", ASK("mock", ""), 401, "token_not_found", STAY },
 	{ "no-key", CHAT, NULL, ASK("mock", ""), 401, "No api key", STAY },
@@ -157,6 +161,11 @@ static const struct scenario scenarios[] = {
 	{ "leaves-amid-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM), 200, "From the", LEAVES, UP },
 	{ "aborted-amid-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM), 200, "From the", IS_ABORTED, UP },
 	{ "leaves-upstream", CHAT, KEY_OF_USER, ASK("plain", ""), 0, NULL, LEAVES_AT_ONCE, UP },
+	{ "heartbeat", CHAT, KEY_OF_USER, ASK("slow", STREAM), 200, ": llmgw", UP, .has_time = true },
+	{ "late", CHAT, KEY_OF_USER, ASK("silent", ",\"timeout\":0.02"), 408, "Timeout", UP,
+	  .has_time = true },
+	{ "late-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM ",\"stream_timeout\":0.02,\"timeout\":0.02"),
+	  200, "\"error\"", UP, .has_time = true },
 	{ "cut", CHAT, KEY_SHORT, ASK("dear", STREAM), 200, "\"error\"", UP },
 	{ "reads-late", CHAT, KEY_OF_USER, ASK("flood", STREAM), 200, "[DONE]", READS_LATE, UP },
 };
@@ -285,7 +294,8 @@ static bool is_served(struct torture *t)
 {
 	struct client_end *e = t->client;
 	enum answer_state state;
-	if (t->s->manner == LEAVES_EARLY || t->s->manner == LEAVES_AT_ONCE || e->has_end)
+	if (t->s->manner == LEAVES_EARLY || t->s->manner == LEAVES_AT_ONCE ||
+	    t->s->manner == LEAVES_LATE || e->has_end)
 		return true;
 	if ((t->s->manner == LEAVES || t->s->manner == IS_ABORTED) && str_find(str_of(e->got, e->n), str_z(t->s->holds)) != SIZE_MAX)
 		return true;
@@ -351,7 +361,7 @@ static void run_client(struct torture *t, uint64_t nth)
 {
 	uint64_t until = now_s() + DEADLINE_S;
 	ask(t);
-	if (t->s->manner == READS_LATE)
+	if (t->s->manner == READS_LATE || t->s->manner == LEAVES_LATE)
 		listen_late(t);
 	do {
 		harness_turn(t->h);
@@ -373,6 +383,7 @@ static void run_client(struct torture *t, uint64_t nth)
  * allocations were needed. */
 static bool run(struct torture *t, bool is_warm, uint64_t nth)
 {
+	harness_run_clocks(t->s->has_time);
 	harness_open(t->h);
 	harness_set(t->h, t->s->is_strict, t->s->master);
 	if (is_warm) {

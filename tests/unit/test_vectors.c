@@ -7,6 +7,8 @@
  *   NAME.in              what it answers: a stream's bytes if a stream was asked for
  *   NAME.<dialect>.out   what the client gets in that dialect, the long way
  *   NAME.short.out       the same, the short way
+ *   NAME.own.out         in a client's folder: what it gets in its own dialect, the long way
+ * A folder of a client dialect (see client_folders) has requests in that dialect's own words.
  * Whatever .out file is there is compared; streams are cut at every byte. A new folder or file is
  * found by itself. With LLMGW_WRITE_VECTORS set the .out files are written instead. */
 #include <dirent.h>
@@ -20,6 +22,7 @@
 
 #include "common/hash.h"
 #include "worker/client/dialect.h"
+#include "worker/client/dialect_responses.h"
 #include "worker/exchange/provider.h"
 
 enum { FILE_MAX = 1 << 20, NAME_ROOM = 1024 };
@@ -27,6 +30,7 @@ enum { FILE_MAX = 1 << 20, NAME_ROOM = 1024 };
 struct vector {
 	char base[NAME_ROOM];		/* path up to the name's end */
 	const struct provider *provider;
+	const struct dialect *own;	/* of a client's folder; NULL: OpenAI's */
 	struct arena *mem, *scratch;
 	struct buf request, in;
 	struct llm_request q;
@@ -189,9 +193,11 @@ static bool has(const struct vector *v, const char *ending)
 }
 
 /* The first dialect of a kind reads the request for all of that kind. */
-static const struct dialect *reader_for(const struct dialect *d)
+static const struct dialect *reader_for(const struct vector *v, const struct dialect *d)
 {
 	size_t i = 0;
+	if (v->own)
+		return v->own;
 	while (dialects[i]->kind != d->kind)
 		i++;
 	return dialects[i];
@@ -202,7 +208,7 @@ static void check_answer(struct vector *v, const struct dialect *d, const char *
 	struct run r;
 	if (!has(v, ending))
 		return;
-	read_request(v, reader_for(d));
+	read_request(v, reader_for(v, d));
 	size_t cuts = v->q.is_stream ? v->in.n : 0;
 	for (size_t cut = 0; cut <= cuts; cut++) {
 		begin_run(&r, v, d, is_short);
@@ -210,7 +216,7 @@ static void check_answer(struct vector *v, const struct dialect *d, const char *
 		compare(v, ending, buf_str(&r.out), cut);
 		buf_done(&r.out);
 		arena_reset(v->mem);
-		read_request(v, reader_for(d));
+		read_request(v, reader_for(v, d));
 	}
 }
 
@@ -246,6 +252,8 @@ static const struct dialect *dialect_of_request(const struct vector *v)
 {
 	struct json_error error;
 	const struct json *root = json_parse(v->mem, buf_str(&v->request), 0, &error);
+	if (v->own)
+		return v->own;
 	if (json_get(root, "messages"))
 		return &dialect_openai_chat;
 	return json_get(root, "prompt") ? &dialect_openai_text : &dialect_openai_embed;
@@ -267,6 +275,8 @@ static void check_vector(struct vector *v)
 			if (dialects[i]->kind == own->kind)
 				check_answer(v, dialects[i], ending, false);
 		}
+		if (v->own)
+			check_answer(v, own, ".own.out", false);
 		check_answer(v, own, ".short.out", true);
 	}
 	if (!v->compared)
@@ -279,6 +289,22 @@ static void check_vector(struct vector *v)
 
 /* --- folders --- */
 
+static const struct client_folder {
+	const char *name;
+	const struct dialect *dialect;
+	const struct provider *provider;	/* who answers */
+} client_folders[] = {
+	{ "responses", &dialect_responses, &provider_openai },
+};
+
+static const struct client_folder *client_folder_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(client_folders); i++)
+		if (strcmp(client_folders[i].name, name) == 0)
+			return &client_folders[i];
+	return NULL;
+}
+
 static const struct provider *provider_named(const char *name)
 {
 	for (int f = 0; f < FAMILY_COUNT; f++)
@@ -287,14 +313,14 @@ static const struct provider *provider_named(const char *name)
 	return NULL;
 }
 
-static unsigned check_folder(const char *folder, const struct provider *p)
+static unsigned check_folder(const char *folder, const struct provider *p, const struct dialect *own)
 {
 	DIR *d = opendir(folder);
 	unsigned n = 0;
 	assert_non_null(d);
 	for (struct dirent *e; (e = readdir(d));) {
 		struct str name = str_z(e->d_name), ending = STR(".request.json");
-		struct vector v = { .provider = p };
+		struct vector v = { .provider = p, .own = own };
 		if (!str_ends(name, ending))
 			continue;
 		assert_true(name.n < NAME_ROOM / 2 && strlen(folder) < NAME_ROOM / 4);
@@ -319,11 +345,12 @@ static void test_every_folder(void **state)
 		char path[NAME_ROOM];
 		if (e->d_name[0] == '.')
 			continue;
-		const struct provider *p = provider_named(e->d_name);
+		const struct client_folder *c = client_folder_named(e->d_name);
+		const struct provider *p = c ? c->provider : provider_named(e->d_name);
 		if (!p)
 			continue;		/* other tests have their folders here, too */
 		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-		assert_true(check_folder(path, p) > 0);
+		assert_true(check_folder(path, p, c ? c->dialect : NULL) > 0);
 		folders++;
 	}
 	closedir(d);

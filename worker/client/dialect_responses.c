@@ -6,7 +6,6 @@
 #include "worker/client/dialect_responses.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "worker/client/responses_store.h"
 
@@ -84,8 +83,28 @@ struct words {
 	struct str message, type, param, code;
 };
 
-/* As in the other OpenAI dialects: a provider's own type and code are not shown. */
-static struct words words_of(const struct llm_error *e, enum outcome o, char *status_text)
+/* The few words that clients of this API act upon. */
+static const char *code_of(enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_UP_RATE_LIMITED:
+	case OUTCOME_RATE_LIMITED:
+	case OUTCOME_ALL_COOLING:
+		return "rate_limit_exceeded";
+	case OUTCOME_BUDGET_SPENT:
+		return "insufficient_quota";
+	case OUTCOME_CONTEXT_LENGTH:
+		return "context_length_exceeded";
+	case OUTCOME_UP_BAD_REQUEST:
+	case OUTCOME_CONTENT_POLICY:
+		return "invalid_prompt";
+	default:
+		return "server_error";
+	}
+}
+
+/* As in the other OpenAI dialects a provider's own type and code are not shown. */
+static struct words words_of(const struct llm_error *e, enum outcome o)
 {
 	const struct outcome_row *row = &outcome_rows[o];
 	bool is_own = e && e->status == 0;
@@ -93,7 +112,7 @@ static struct words words_of(const struct llm_error *e, enum outcome o, char *st
 		.message = e && e->message.p ? e->message : str_z(row->name),
 		.type = is_own && e->type.n ? e->type : str_z(row->type),
 		.param = e ? e->param : STR_NONE,
-		.code = is_own && e->code.n ? e->code : str_z(row->code[0] ? row->code : status_text),
+		.code = is_own && e->code.n ? e->code : str_z(row->code[0] ? row->code : code_of(o)),
 	};
 }
 
@@ -123,35 +142,13 @@ static void write_error(struct buf *out, const struct llm_error *e, enum outcome
 			struct str call_id, bool in_stream)
 {
 	struct rsp_answer uncounted = { .out = out };
-	char status_text[12];
 	MUST((unsigned)o < OUTCOME_COUNT);
 	if (!in_stream) {
 		oai_write_error(out, e, o, status, call_id, false);
 		return;
 	}
-	snprintf(status_text, sizeof status_text, "%d", status);
-	struct words w = words_of(e, o, status_text);
+	struct words w = words_of(e, o);
 	put_error_event(&uncounted, &w);
-}
-
-/* The few codes that clients of responses act upon. */
-static const char *code_of(enum outcome o)
-{
-	switch (o) {
-	case OUTCOME_UP_RATE_LIMITED:
-	case OUTCOME_RATE_LIMITED:
-	case OUTCOME_ALL_COOLING:
-		return "rate_limit_exceeded";
-	case OUTCOME_BUDGET_SPENT:
-		return "insufficient_quota";
-	case OUTCOME_CONTEXT_LENGTH:
-		return "context_length_exceeded";
-	case OUTCOME_UP_BAD_REQUEST:
-	case OUTCOME_CONTENT_POLICY:
-		return "invalid_prompt";
-	default:
-		return "server_error";
-	}
 }
 
 static void put_failure(struct dialect_answer *an, struct rsp_answer *s, const struct words *w,
@@ -167,10 +164,9 @@ static void put_failure(struct dialect_answer *an, struct rsp_answer *s, const s
 }
 
 int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, enum outcome o,
-			  int status, struct buf *out)
+			  struct buf *out)
 {
 	struct rsp_answer *s = rsp_answer(an);
-	char status_text[12];
 	struct buf error;
 	MUST((unsigned)o < OUTCOME_COUNT);
 	if (!s)
@@ -179,12 +175,11 @@ int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, 
 		return 0;
 	an->is_ended = true;
 	s->out = out;
-	snprintf(status_text, sizeof status_text, "%d", status);
-	struct words w = words_of(e, o, status_text);
+	struct words w = words_of(e, o);
 	buf_init(&error, ERROR_MAX);
 	struct json_out j = json_out(&error);
 	json_open(&j, NULL);
-	json_put_z(&j, "code", code_of(o));
+	json_put_str(&j, "code", w.code);
 	json_put_str(&j, "message", w.message);
 	json_close(&j);
 	int err = error.failed ? -ENOMEM : 0;

@@ -14,7 +14,7 @@ extern const struct dialect dialect_responses;
 /* The end of a stream that broke, where the answer's state is still there: an error event and
  * response.failed, both counted. Nothing if the stream has ended. 0 or -ENOMEM. */
 int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, enum outcome o,
-			  int status, struct buf *out) MUST_USE;
+			  struct buf *out) MUST_USE;
 
 /* --- reading requests --- */
 

@@ -100,6 +100,8 @@ bool http_put_header(struct buf *out, const char *name, struct str value)
 /* Where the line's CRLF begins. A lone CR or LF is part of the line, which is then refused. */
 static size_t line_end(struct str lines)
 {
+	if (lines.n == 0)
+		return SIZE_MAX;
 	for (const char *at = lines.p, *end = lines.p + lines.n; at && at + 1 < end; at++) {
 		at = memchr(at, '\r', (size_t)(end - at));
 		if (!at || at + 1 >= end)

@@ -11,7 +11,6 @@ static enum step answer_preflight(struct request *r)
 	struct str asked = http_header(r->http, "access-control-request-headers");
 	struct buf headers;
 	r->outcome = OUTCOME_OK;
-	r->status = 200;
 	buf_init(&headers, 8192);
 	BUF_PUT_LIT(&headers,
 		    "access-control-allow-methods: GET, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
@@ -19,7 +18,9 @@ static enum step answer_preflight(struct request *r)
 	buf_put(&headers, asked.n && asked.n < 4096 ? asked : STR("authorization, content-type"));
 	BUF_PUT_LIT(&headers, "\r\n");
 	request_headers(r, &headers, true);
-	conn_reply(r->conn, 200, buf_str(&headers), STR("OK"));
+	r->status = headers.failed ? 0 : 200;
+	if (r->status)
+		conn_reply(r->conn, 200, buf_str(&headers), STR("OK"));
 	buf_done(&headers);
 	return STEP_DONE;
 }
