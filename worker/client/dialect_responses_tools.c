@@ -166,7 +166,8 @@ static int read_schema(struct oai_reading *r, const struct place *at, const stru
 	struct llm_request *q = r->q;
 	int err = rsp_optional(r, at, format, "name", oai_read_string, &q->format_name);
 	if (!err)
-		err = rsp_optional(r, at, format, "description", oai_read_string, &q->format_description);
+		err = rsp_optional(r, at, format, "description", oai_read_string,
+				   &q->format_description);
 	if (!err)
 		err = rsp_optional(r, at, format, "strict", oai_read_flag, &q->format_strict);
 	if (!err)
@@ -178,7 +179,8 @@ static int read_schema(struct oai_reading *r, const struct place *at, const stru
 	return err;
 }
 
-static int read_format(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_format(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	struct place in = { .up = at, .name = "type" };
 	struct str type;

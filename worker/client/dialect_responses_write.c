@@ -186,9 +186,14 @@ static const char *incomplete_reason(const struct rsp_answer *s)
 					    : NULL;
 }
 
+bool rsp_is_incomplete(const struct rsp_answer *s)
+{
+	return incomplete_reason(s);
+}
+
 const char *rsp_status_word(const struct rsp_answer *s)
 {
-	return incomplete_reason(s) ? "incomplete" : "completed";
+	return rsp_is_incomplete(s) ? "incomplete" : "completed";
 }
 
 static void put_incomplete(const struct rsp_answer *s, struct json_out *o)
