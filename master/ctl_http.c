@@ -3,6 +3,7 @@
  * certificate are always verified; no redirect is followed, for it would carry the key along. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/mem.h"
 #include "master/ctl.h"
@@ -103,10 +104,19 @@ static int set_headers(struct transfer *t, struct arena *a, const char *key)
 	return r;
 }
 
+/* OpenSSL's variables; a libcurl that was built with a file of its own does not look at them. */
+static bool set_authorities(CURL *c)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+	bool bad = file && *file && curl_easy_setopt(c, CURLOPT_CAINFO, file) != CURLE_OK;
+	bad |= folder && *folder && curl_easy_setopt(c, CURLOPT_CAPATH, folder) != CURLE_OK;
+	return !bad;
+}
+
 static int set_up(struct transfer *t, struct arena *a, const char *key, const struct ctl_request *q)
 {
 	CURL *c = t->curl;
-	bool bad = set_headers(t, a, key) != 0;
+	bool bad = set_headers(t, a, key) != 0 || !set_authorities(c);
 	bad |= curl_easy_setopt(c, CURLOPT_URL, buf_z(&t->url)) != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK;

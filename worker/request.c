@@ -60,7 +60,7 @@ void request_resume(struct request *r)
 			return;
 		}
 	}
-	MUST(!"the last stage waits or answers");
+	must_fail("the last stage waits or answers", __FILE__, __LINE__, __func__);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */

@@ -14,9 +14,8 @@
 #include "worker/client/dialect.h"
 #include "worker/client/endpoint.h"
 #include "worker/llm.h"
+#include "worker/step.h"
 #include "worker/worker.h"
-
-enum step { STEP_NEXT, STEP_WAIT, STEP_DONE };	/* go on; request_resume() later; answered */
 
 struct exchange;
 struct relay_call;

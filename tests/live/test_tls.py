@@ -129,6 +129,18 @@ def test_management_and_errors_over_tls(gw, authority):
     c.close()
 
 
+def test_llmgwctl_over_https(gw, authority):
+    import os
+    import subprocess
+    from gateway import BUILD
+    args = [BUILD / "llmgwctl", "--url", f"https://localhost:{gw.port}", "keys", "list"]
+    env = {**os.environ, "LLMGW_KEY": gw.master_key}
+    p = subprocess.run(args, env=env, capture_output=True, text=True, timeout=30)
+    assert p.returncode == 3 and "certificate" in p.stderr, p        # who is that?
+    p = subprocess.run(args, env={**env, "SSL_CERT_FILE": str(authority.file)}, capture_output=True, text=True, timeout=30)
+    assert p.returncode == 0, p
+
+
 def test_what_is_refused(gw, authority):
     """TLS 1.1 and older, other protocols only, plain HTTP, noise, silence: closed, and others are served."""
     for high in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):

@@ -135,7 +135,8 @@ static void make_journal(struct harness *h)
 	MUST(h->folder_fd >= 0);
 	MUST(journal_create(h->folder_fd, SLOT, 1, JOURNAL_RECORDS, &fd) == 0);
 	MUST((copy = dup(fd)) >= 0);
-	MUST(journal_map(fd, true, &h->w.journal) == 0 && journal_map(copy, false, &h->reader) == 0);
+	MUST(journal_map(fd, true, &h->w.journal) == 0);
+	MUST(journal_map(copy, false, &h->reader) == 0);
 	MUST(unlinkat(h->folder_fd, "3-0000000000000001.j", 0) == 0 && rmdir(h->folder) == 0);
 }
 
@@ -272,7 +273,8 @@ void harness_forget(struct harness *h)
 		h->settled[i] = 0;
 	}
 	for (uint32_t i = 0; i < snap_head(h->loose)->deployments.count; i++) {
-		struct board_deployment *d = &b->deployments[snap_deployment(h->loose, i)->board_row];
+		uint32_t row = snap_deployment(h->loose, i)->board_row;
+		struct board_deployment *d = &b->deployments[row];
 		atomic_store(&d->cooldown_until_ns, 0);
 		atomic_store(&d->minute, 0);
 		atomic_store(&d->fails, 0);

@@ -99,13 +99,14 @@ static void send_flood(struct peer *e)
 {
 	char text[FLOOD_BYTES + 1];
 	const char *head = "data: {'choices':[{'index':0,'delta':{'content':'", *tail = "'}}]}\n\n";
+	size_t n = strlen(head) + FLOOD_BYTES + strlen(tail);
 	memset(text, 'x', FLOOD_BYTES);
 	text[FLOOD_BYTES] = 0;
 	if (++e->flooded == strlen(e->at->text)) {
 		e->flooded = 0;
 		e->at++;
 	}
-	print_out(e, "%zx\r\n%s%s%s\r\n", strlen(head) + FLOOD_BYTES + strlen(tail), head, text, tail);
+	print_out(e, "%zx\r\n%s%s%s\r\n", n, head, text, tail);
 }
 
 static void rest(struct peer *e, unsigned calls, uint64_t each_ms)

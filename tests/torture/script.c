@@ -13,7 +13,9 @@
 #define END { ACT_END, NULL }
 
 #define HEAD(status, type) "HTTP/1.1 " status "\r\ncontent-type: " type "\r\n"
-#define JSON HEAD("200 OK", "application/json") "x-ratelimit-limit: 7\r\n"
+#define JSON                                                                                      \
+	HEAD("200 OK", "application/json")                                                        \
+	"x-ratelimit-limit: 7\r\nx-request-id: " OF_PROVIDER "\r\n"
 #define CHUNKED "transfer-encoding: chunked\r\n\r\n"
 #define EVENTS HEAD("200 OK", "text/event-stream") CHUNKED
 #define OBJECT(kind) "'id':'c-1','object':'" kind "','created':1,'model':'a-model',"
@@ -90,7 +92,7 @@ static const struct act complains[] = {
 };
 static const struct act is_500[] = {
 	SEND(HEAD("500 Oh", "application/json") CHUNKED),
-	CHUNK("{'error':{'message':'it broke, sk-of-the-provider-0123456789','type':'server_error'}}"),
+	CHUNK("{'error':{'message':'it broke: " OF_PROVIDER "','type':'server_error'}}"),
 	CHUNK(""), END,
 };
 static const struct act is_429[] = {

@@ -62,7 +62,7 @@ static uint32_t put_deployment(struct building *k, const struct deployment *from
 		.provider = text(k, from->mock ? "mock" : "openai"),
 		.model = text(k, has_star ? "*" : "a-model"),
 		.base = text(k, base),
-		.api_key = text(k, "sk-of-the-provider-0123456789"),
+		.api_key = text(k, OF_PROVIDER),
 		.params = text(k, "{\"temperature\":0.5}"),
 		.mock_response = text(k, from->mock),
 		.price = price,

@@ -18,6 +18,7 @@
 #define OF_POOR "sk-harness-poor-00000000000d"		/* its budget covers nothing */
 #define OF_SHORT "sk-harness-short-00000000000f"	/* a budget for one short answer */
 #define OF_NARROW "sk-harness-narrow-000000000e"	/* once a minute, model "mock" alone */
+#define OF_PROVIDER "sk-of-the-provider-0123456789"	/* no client may ever see it */
 enum { SETTING_KEYS = 7 };	/* key i has the entity i */
 
 /* A deployment that is not a mock: group and path are its name. Where that begins with "then-"

@@ -4,19 +4,19 @@
 #include "worker/admin/admin.h"
 #include "worker/request.h"
 
-int admin_alive(struct request *r)
+enum step admin_alive(struct request *r)
 {
 	return request_reply(r, 200, "application/json", STR("\"I'm alive!\""));
 }
 
-int admin_root(struct request *r)
+enum step admin_root(struct request *r)
 {
 	return request_reply(r, 200, "application/json",
 			     STR("{\"name\":\"llmgw\",\"version\":\"" LLMGW_VERSION
 				 "\",\"docs\":\"llmgw-api(7)\"}"));
 }
 
-int admin_ready(struct request *r)
+enum step admin_ready(struct request *r)
 {
 	struct worker *w = r->w;
 	enum money_reason down = (enum money_reason)atomic_load_explicit(&w->board.head->money_down,
@@ -40,7 +40,7 @@ int admin_ready(struct request *r)
 	if (why)
 		json_put_z(&o, "reason", why);
 	json_close(&o);
-	int step = request_reply_buf(r, why ? 503 : 200, "application/json", &body);
+	enum step step = request_reply_buf(r, why ? 503 : 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }

@@ -185,7 +185,7 @@ static void put_deployments(struct buf *b, const struct request *r)
 	}
 }
 
-int admin_metrics(struct request *r)
+enum step admin_metrics(struct request *r)
 {
 	struct metric_row *sum = arena_alloc(r->mem, sizeof *sum);
 	struct buf text;
@@ -200,7 +200,7 @@ int admin_metrics(struct request *r)
 	put_board(&text, &r->w->board);
 	put_reservations(&text, &r->w->board);
 	put_deployments(&text, r);
-	int step = request_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+	enum step step = request_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 	buf_done(&text);
 	return step;
 }

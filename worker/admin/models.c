@@ -32,7 +32,7 @@ static bool wants_patterns(const struct request *r)
 	       str_find(r->http->query, STR("return_wildcard_routes=true")) != SIZE_MAX;
 }
 
-int admin_models(struct request *r)
+enum step admin_models(struct request *r)
 {
 	const struct snap_head *h = snap_head(r->snap);
 	const struct snap_group *patterns =
@@ -52,12 +52,12 @@ int admin_models(struct request *r)
 	json_close_array(&o);
 	json_put_z(&o, "object", "list");
 	json_close(&o);
-	int step = request_reply_buf(r, 200, "application/json", &body);
+	enum step step = request_reply_buf(r, 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }
 
-int admin_model(struct request *r)
+enum step admin_model(struct request *r)
 {
 	const struct snap_group *g = snap_resolve(r->snap, r->path_model);
 	struct buf body;
@@ -68,7 +68,7 @@ int admin_model(struct request *r)
 	buf_init(&body, 65536);
 	struct json_out o = json_out(&body);
 	put_model(&o, r->path_model);
-	int step = request_reply_buf(r, 200, "application/json", &body);
+	enum step step = request_reply_buf(r, 200, "application/json", &body);
 	buf_done(&body);
 	return step;
 }

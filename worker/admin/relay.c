@@ -139,7 +139,7 @@ static void drop(struct worker *w, struct relay_call *call)
 	mem_free(call);
 }
 
-int relay_call(struct request *r)
+enum step relay_call(struct request *r)
 {
 	struct worker *w = r->w;
 	struct str args = conn_body(r->conn);

@@ -4,6 +4,7 @@
 #define ENDPOINT_H
 
 #include "common/str.h"
+#include "worker/step.h"
 
 struct request;
 struct dialect;
@@ -21,7 +22,7 @@ struct endpoint {
 	const char *path; /* exact, or with one {model} segment(s) in the middle or at the end */
 	unsigned flags;
 	const struct dialect *dialect;		/* EP_LLM */
-	int (*run)(struct request *r);		/* enum step; the gateway's own answers */
+	enum step (*run)(struct request *r);	/* the gateway's own answers */
 	const char *doc;
 };
 extern const struct endpoint endpoints[];

@@ -63,7 +63,7 @@ enum step intake_body(struct request *r)
 
 enum step intake_own(struct request *r)
 {
-	return r->endpoint->run ? (enum step)r->endpoint->run(r) : STEP_NEXT;
+	return r->endpoint->run ? r->endpoint->run(r) : STEP_NEXT;
 }
 
 static enum step refuse(struct request *r, const struct dialect_error *e)
