@@ -5,10 +5,12 @@
  * the -wal file when the last connection closes, so one that is there tells. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -19,6 +21,7 @@
 enum {
 	APPLICATION_ID = 0x6c6c6d67,	/* "llmg": tells our files from others */
 	BUSY_MS = 2000,
+	LOCK_MS = 3000,
 	CHECK_MS = 2000			/* of quick_check: a huge file is not read to its end */
 };
 
@@ -53,6 +56,23 @@ static void lock_sign(int fd)
 		return;			/* only the message of the next one suffers */
 }
 
+/* A master that is killed while it starts a worker leaves a child that has the lock until it has
+ * become that worker: a moment, when its owner does not live any more. */
+static int take_lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = 10 * (long)NS_PER_MS };
+	uint64_t until = clock_ns() + LOCK_MS * NS_PER_MS;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		long owner = lock_owner(fd);
+		if (!owner || kill((pid_t)owner, 0) == 0 || errno != ESRCH || clock_ns() > until)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int store_lock(const char *dir, char reterr[256])
 {
 	char path[4096];
@@ -65,8 +85,8 @@ int store_lock(const char *dir, char reterr[256])
 			  path, strerror(-err));
 		return err;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	int err = take_lock(fd);
+	if (err < 0) {
 		store_say(reterr, "%s is held by process %ld: stop that llmgw, or choose another "
 			  "state directory", path, lock_owner(fd));
 		close(fd);

@@ -110,8 +110,8 @@ struct llm_request {
 	struct str conversation_id;	/* the one kept that this request needs; .p NULL: none */
 	const struct json *history;	/* it, an array of items; NULL: not asked for yet */
 	bool wants_store;		/* keep this conversation, too */
-	/* In whose words `other`, raw parts and TOOL_OTHER are: an enum provider_family, 0 is OpenAI's.
-	 * A provider of another family leaves them out. */
+	/* In whose words `other`, raw parts and TOOL_OTHER are: an enum provider_family, 0 is
+	 * OpenAI's. A provider of another family leaves them out. */
 	unsigned family;
 };
 

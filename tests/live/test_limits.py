@@ -160,7 +160,7 @@ def test_a_limit_that_changes_counts_at_once(gw):
 
 def test_tpm_is_corrected_by_what_was_used(gw):
     k = gw.key(tpm_limit=1000)
-    seen = [gw.ask("mock?prompt=400&out=100", key=k) for _ in range(4)]
+    seen = [gw.ask("mock?prompt=400&out=200", key=k) for _ in range(4)]
     assert [a.status for a in seen] == [200, 200, 429, 429]
     e = seen[2].json["error"]
     assert e["type"] == "throttling_error" and "Limit type: tokens. Current limit: 1000" in e["message"]
@@ -198,7 +198,7 @@ def test_streams_count_tokens_too(gw):
 # ---- at the same time ----------------------------------------------------------------------------
 
 def test_max_parallel_requests(start, mock):
-    gw = start([("m", "mock?ttft=600"), ("s", "mock?tokens=200&gap=20"), ("quick", "plain")], workers=3)
+    gw = start([("m", "mock?ttft=1500"), ("s", "mock?tokens=200&gap=20"), ("quick", "plain")], workers=3)
     k = gw.key(max_parallel_requests=3)
     seen = flood(gw, 24, k, "m")
     errors = refused(seen, 429)

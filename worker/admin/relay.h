@@ -9,7 +9,7 @@
 struct request;
 struct worker;
 
-enum step relay_call(struct request *r);		/* an endpoint's run: STEP_WAIT or STEP_DONE */
+enum step relay_call(struct request *r);	/* an endpoint's run */
 void relay_answer(struct worker *w, struct frame_in *f);	/* LINK_ANSWER has come */
 void relay_cancel(struct request *r);		/* the client left */
 void relay_fail_all(struct worker *w);		/* the master is gone */
