@@ -39,7 +39,7 @@ def step(name, command, env=None):
     code, out = run(command, env)
     if code:
         print(out[-8000:])
-    add(name, code == 0, code != 0, 0, began)
+    add(name, int(code == 0), int(code != 0), 0, began)
     return code == 0
 
 
@@ -92,7 +92,7 @@ def counted(name, command, env=None):
     p, f, s = (int(x or 0) for x in m.groups()) if m else (0, 1, 0)
     if code or f:
         print(out[-8000:])
-    add(name, p, f or (code != 0), s, began)
+    add(name, p, f or int(code != 0), s, began)
 
 
 def unit_score():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Workers and masters that die, hang, start badly, drain; what systemd is told."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -293,6 +295,17 @@ def test_second_master_on_the_same_state(start, tmp_path):
     command[command.index("--port") + 1] = str(gw.port)
     p = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert p.returncode == 1 and f"cannot listen on 127.0.0.1:{gw.port}" in p.stderr
+
+
+def test_a_lock_that_outlives_its_master(start):
+    """A child forked by a killed master has the state's lock until it is a worker."""
+    gw = start(ANY)
+    with open(gw.tmp / "state" / "llmgw.lock") as f:
+        gw.kill()
+        fcntl.flock(f, fcntl.LOCK_EX)
+        threading.Timer(0.5, fcntl.flock, [f, fcntl.LOCK_UN]).start()
+        gw.start()
+    assert gw.ready_ms > 450 and gw.ask("m").status == 200
 
 
 # ---- ends

@@ -11,7 +11,7 @@
 #include "common/mem.h"
 #include "tests/torture/script.h"
 
-enum { PEERS = 16, REQUEST_MAX = 256 * 1024, OUT_MAX = 32 * 1024, FLOOD_BYTES = 16 * 1024 };
+enum { PEERS = 16, REQUEST_MAX = 256 * 1024, OUT_MAX = 64 * 1024, FLOOD_BYTES = 16 * 1024 };
 enum { SLEEP_MS = 45 };
 
 struct peer {

@@ -106,6 +106,7 @@ const struct scenario scenarios[] = {
 	{ "upstream-embeddings", "POST /v1/embeddings", OF_USER, "{'model':'vectors','input':'@'}",
 	  200, "-0.25", UP },
 	{ "upstream-stream", STREAM("stream"), 200, "provider.", UP },
+	{ "upstream-wide", STREAM("wide"), 200, "provider.", UP },
 	{ "upstream-strict", STREAM("stream"), 200, "provider.", UP, STRICT },
 	{ "upstream-plain-for-stream", STREAM("plain"), SPOKE, UP },
 	{ "upstream-long-way", CHAT("one-line"), SPOKE, UP },

@@ -57,6 +57,15 @@ static const struct act stream[] = {
 static const struct act slow[] = {
 	SLEEP, SEND(EVENTS), CHUNK(FIRST), SLEEP, CHUNK(SECOND DONE), CHUNK(""), END,
 };
+/* Buffers grow amid its events. */
+#define TEN(x) x x x x x x x x x x
+#define LONG TEN(TEN(TEN("0123456")))
+static const struct act wide[] = {
+	SEND(EVENTS), CHUNK(FIRST),
+	CHUNK("data: {'a':'" LONG "','model':'a-model','choices':[{'index':0,'delta':{'content':"
+	      "'provider.'},'finish_reason':null}],'b':'" LONG "'}\n\n"),
+	PAUSE, CHUNK(SECOND DONE), CHUNK(""), END,
+};
 static const struct act flood[] = {
 	SEND(EVENTS), FLOOD, CHUNK(SECOND DONE), CHUNK(""), END,
 };
@@ -113,7 +122,7 @@ static const struct script {
 	const struct act *acts;
 } scripts[] = {
 	{ "plain", plain }, { "text", text }, { "vectors", vectors }, { "stream", stream },
-	{ "slow", slow }, { "flood", flood }, { "lines", lines }, { "one-line", one_line },
+	{ "wide", wide }, { "slow", slow }, { "flood", flood }, { "lines", lines }, { "one-line", one_line },
 	{ "dear", dear }, { "then-resets", resets }, { "breaks", breaks }, { "stops", stops },
 	{ "stalls", stalls }, { "silent", silent }, { "spoilt", spoilt },
 	{ "then-complains", complains }, { "then-500", is_500 }, { "is-500", is_500 },
@@ -126,7 +135,7 @@ static const struct script {
 
 const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("plain"), SHORT_WAY("text"), SHORT_WAY("vectors"), SHORT_WAY("stream"),
-	SHORT_WAY("slow"), SHORT_WAY("flood"), LONG_WAY("lines"), LONG_WAY("one-line"),
+	SHORT_WAY("wide"), SHORT_WAY("slow"), SHORT_WAY("flood"), LONG_WAY("lines"), LONG_WAY("one-line"),
 	SHORT_WAY("dear"), SHORT_WAY("then-resets"), SHORT_WAY("breaks"), SHORT_WAY("stops"),
 	SHORT_WAY("stalls"), SHORT_WAY("silent"), SHORT_WAY("spoilt"),
 	SHORT_WAY("then-complains"), SHORT_WAY("then-500"), SHORT_WAY("is-500"),
