@@ -132,7 +132,7 @@ def main():
     quick = p.parse_args().quick
     began = time.monotonic()
     if build("gcc", "build"):
-        meson_tests("unit, corpora, crash tests", "build", ["unit", "fuzz", "shm"])
+        meson_tests("unit, corpora, crashes, torture", "build", ["unit", "fuzz", "shm", "torture"])
         pytest("live", "build", "tests/live")
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
     unit_score()
@@ -140,7 +140,7 @@ def main():
     if not quick:
         if build("sanitizers", "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                  "-Doptimization=1"):
-            meson_tests("unit and corpora under sanitizers", "build-asan", ["unit", "fuzz"], SANITIZE)
+            meson_tests("unit and corpora under sanitizers", "build-asan", ["unit", "fuzz", "torture"], SANITIZE)
             pytest("live under sanitizers", "build-asan", "tests/live", "-m", "not timing", env=SANITIZE)
         build("clang", "build-clang", env={"CC": "clang-14"})
     print(f"== {time.monotonic() - began:.0f} s")

@@ -122,8 +122,8 @@ static const struct script {
 	const struct act *acts;
 } scripts[] = {
 	{ "plain", plain }, { "text", text }, { "vectors", vectors }, { "stream", stream },
-	{ "wide", wide }, { "slow", slow }, { "flood", flood }, { "lines", lines }, { "one-line", one_line },
-	{ "dear", dear }, { "then-resets", resets }, { "breaks", breaks }, { "stops", stops },
+	{ "wide", wide }, { "slow", slow }, { "flood", flood }, { "lines", lines },
+	{ "one-line", one_line }, { "dear", dear }, { "then-resets", resets }, { "breaks", breaks }, { "stops", stops },
 	{ "stalls", stalls }, { "silent", silent }, { "spoilt", spoilt },
 	{ "then-complains", complains }, { "then-500", is_500 }, { "is-500", is_500 },
 	{ "is-429", is_429 }, { "is-garbage", is_garbage }, { "is-no-json", is_no_json },
@@ -135,8 +135,8 @@ static const struct script {
 
 const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("plain"), SHORT_WAY("text"), SHORT_WAY("vectors"), SHORT_WAY("stream"),
-	SHORT_WAY("wide"), SHORT_WAY("slow"), SHORT_WAY("flood"), LONG_WAY("lines"), LONG_WAY("one-line"),
-	SHORT_WAY("dear"), SHORT_WAY("then-resets"), SHORT_WAY("breaks"), SHORT_WAY("stops"),
+	SHORT_WAY("wide"), SHORT_WAY("slow"), SHORT_WAY("flood"), LONG_WAY("lines"),
+	LONG_WAY("one-line"), SHORT_WAY("dear"), SHORT_WAY("then-resets"), SHORT_WAY("breaks"), SHORT_WAY("stops"),
 	SHORT_WAY("stalls"), SHORT_WAY("silent"), SHORT_WAY("spoilt"),
 	SHORT_WAY("then-complains"), SHORT_WAY("then-500"), SHORT_WAY("is-500"),
 	SHORT_WAY("is-429"), SHORT_WAY("is-garbage"), SHORT_WAY("is-no-json"),
