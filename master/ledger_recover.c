@@ -122,6 +122,20 @@ static int fold_whole(struct ledger *l, struct journal *j, uint64_t *rows)
 	return 0;
 }
 
+/* Its maker was killed before the head was written: nobody has ever had it. */
+static bool is_unborn(int dirfd, const char *name)
+{
+	char bytes[JOURNAL_HEAD + sizeof(struct journal_record)];
+	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+	if (fd >= 0)
+		close(fd);
+	for (ssize_t i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return n >= 0;
+}
+
 static int fold_file(struct ledger *l, int dirfd, const char *name, uint64_t epoch, uint64_t *rows)
 {
 	struct journal *j = NULL;
@@ -129,6 +143,8 @@ static int fold_file(struct ledger *l, int dirfd, const char *name, uint64_t epo
 	int err = fd < 0 ? -errno : journal_map(fd, false, &j);
 	if (err == -EBADMSG || (!err && journal_epoch(j) != epoch)) {
 		journal_free(j);
+		if (is_unborn(dirfd, name))
+			return 0;	/* and it goes with the others */
 		atomic_fetch_add(&l->board->head->ledger_errors, 1);
 		return put_aside(dirfd, name);
 	}

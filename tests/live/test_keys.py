@@ -151,6 +151,35 @@ def test_management_bodies_that_are_no_objects(one):
     assert one.get("/key/list").json["total_count"] == 0
 
 
+def test_large_and_many_management_calls(gw):
+    """What does not fit into the socket to the master at once follows; nothing is half there."""
+    for n in (100000, 230000, 250000):
+        k = gw.post("/key/generate", {"metadata": {"x": "y" * n}}).json["key"]
+        assert len(gw.get("/key/info?key=" + k).json["info"]["metadata"]["x"]) == n
+    error(gw.post("/key/generate", {"metadata": {"x": "y" * 300000}}), 400, param="metadata")
+    assert gw.post("/key/generate", "{" + " " * 1040000 + "}").status == 200
+    assert "1 MiB" in error_of(gw.post("/key/generate", "{" + " " * 1100000 + "}"), 413)
+    failures = []
+
+    def call():
+        a = gw.post("/key/generate", {"metadata": {"x": "y" * 200000}}, timeout=60)
+        if a.status != 200:
+            failures.append(a)
+
+    threads = [threading.Thread(target=call) for _ in range(40)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not failures, failures[:3]
+    k = gw.key(models=[f"model-number-{i}" for i in range(300)])
+    m = error(gw.ask("m", key=k), 403)
+    assert "..." in m and m.endswith("]. Tried to access m")
+
+
+def error_of(answer, status):
+    assert answer.status == status, answer
+    return answer.json["error"]["message"]
+
+
 def test_unknown_members_are_told(gw):
     k = gw.post("/key/generate", {"max_budgit": 5, "what_is_this": 1, "tags": ["a"], "guardrails": []}).json
     w = " ".join(k["llmgw_warnings"])

@@ -136,6 +136,16 @@ def test_a_torn_journal(start):
     gw.start()
     assert gw.records("ledger.damaged_journal")[0]["file"] == journals[0].name
     assert journals[0].with_name(journals[0].name + ".bad").exists()
+    # Half made by a master that was killed meanwhile: nobody's record is in there.
+    pids = gw.children()
+    os.killpg(gw.process.pid, signal.SIGKILL)
+    gw.kill()
+    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
+    for n, size in enumerate((0, 100, 4096 + 16384 * 256)):
+        (journals[0].parent / f"{40 + n}-00000000000000{n:02x}.j").write_bytes(bytes(size))
+    gw.start()
+    assert len(gw.records("ledger.damaged_journal")) == 1
+    assert len([j for j in journals[0].parent.iterdir() if j.suffix == ".j"]) == 2
     assert gw.ask("m").status == 200
 
 

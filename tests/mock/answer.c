@@ -26,8 +26,13 @@ static const struct endpoint *find_in(const struct endpoint *ep, const char *met
 const struct endpoint *endpoint_find(const char *method, struct span path, bool *ret_known)
 {
 	*ret_known = false;
-	const struct endpoint *ep = find_in(openai_endpoints, method, path, ret_known);
-	return ep ? ep : find_in(ollama_endpoints, method, path, ret_known);
+	static const struct endpoint *const all[] = {
+		openai_endpoints, ollama_endpoints, anthropic_endpoints,
+	};
+	const struct endpoint *ep = NULL;
+	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
+		ep = find_in(all[i], method, path, ret_known);
+	return ep;
 }
 
 uint64_t answer_piece_count(const struct answer *a, enum piece piece)

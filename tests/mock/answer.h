@@ -46,6 +46,7 @@ struct endpoint {
 
 extern const struct endpoint openai_endpoints[];	/* ends with a row without a method */
 extern const struct endpoint ollama_endpoints[];
+extern const struct endpoint anthropic_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {

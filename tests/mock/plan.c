@@ -111,7 +111,10 @@ void plan_write_error(struct conn *c, struct buf *body)
 	}
 	if (a->script.keyecho) {
 		BUF_PUT_LIT(&message, "mock: incorrect API key provided: ");
-		buf_put_span(&message, header_find(span_of(&c->headers), "authorization"));
+		struct span key = header_find(span_of(&c->headers), "authorization");
+		if (!key.p)
+			key = header_find(span_of(&c->headers), "x-api-key");
+		buf_put_span(&message, key);
 	} else if (a->script.stranger.p) {
 		BUF_PUT_LIT(&message, "mock: wrong word in the model's script: ");
 		buf_put_span(&message, a->script.stranger);

@@ -84,6 +84,12 @@ static bool on_ollama_format(struct scan *c)
 	return scan_value(c);
 }
 
+static bool on_output_config(struct scan *c)
+{
+	static const struct scan_member known[] = { { "format", on_response_format } };
+	return scan_object(c, known, COUNT(known));
+}
+
 static bool on_encoding_format(struct scan *c)
 {
 	struct span s = { 0 };
@@ -120,7 +126,9 @@ static bool on_tool_function(struct scan *c)
 
 static bool read_tool(struct scan *c)
 {
-	static const struct scan_member known[] = { { "function", on_tool_function } };
+	static const struct scan_member known[] = {
+		{ "function", on_tool_function }, { "name", on_tool_name },
+	};
 	return scan_object(c, known, COUNT(known));
 }
 
@@ -197,6 +205,7 @@ static const struct scan_member top[] = {
 	{ "stream_options", on_stream_options },
 	{ "response_format", on_response_format },
 	{ "format", on_ollama_format },
+	{ "output_config", on_output_config },
 	{ "tools", on_tools },
 	{ "prompt", on_prompt },
 	{ "input", on_input },

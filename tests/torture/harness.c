@@ -127,9 +127,9 @@ static void on_flushed(uv_async_t *a)
 
 static void make_journal(struct harness *h)
 {
-	const char *where = getenv("TMPDIR");
+	const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	int fd, copy;
-	snprintf(h->folder, sizeof h->folder, "%.40s/llmgw-XXXXXX", where ? where : "/tmp");
+	snprintf(h->folder, sizeof h->folder, "%s/llmgw-XXXXXX", where);
 	MUST(mkdtemp(h->folder));
 	h->folder_fd = open(h->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	MUST(h->folder_fd >= 0);

@@ -22,8 +22,10 @@
 
 #include "common/hash.h"
 #include "worker/client/dialect.h"
+#include "worker/client/dialect_anthropic.h"
 #include "worker/client/dialect_responses.h"
 #include "worker/exchange/provider.h"
+#include "worker/exchange/provider_anthropic.h"
 
 enum { FILE_MAX = 1 << 20, NAME_ROOM = 1024 };
 
@@ -295,6 +297,9 @@ static const struct client_folder {
 	const struct provider *provider;	/* who answers */
 } client_folders[] = {
 	{ "responses", &dialect_responses, &provider_openai },
+	{ "messages", &dialect_anthropic_messages, &provider_anthropic },
+	{ "messages_openai", &dialect_anthropic_messages, &provider_openai },
+	{ "anthropic", NULL, &provider_anthropic },
 };
 
 static const struct client_folder *client_folder_named(const char *name)

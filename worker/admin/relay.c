@@ -9,14 +9,19 @@
 #include "common/link_proto.h"
 #include "common/mem.h"
 #include "worker/admin/admin.h"
+#include "worker/later.h"
 #include "worker/request.h"
 
-enum { CALL_MAX = 1 << 20, ANSWER_MAX = 32 << 20, CALLS_MAX = 256 };
+enum { CALL_MAX = 1 << 20, ANSWER_MAX = 32 << 20, CALLS_MAX = 256, AGAIN_MS = 1 };
 
 struct relay_call {
 	struct relay_call *next;
-	struct request *r;
+	struct worker *w;
+	struct request *r;		/* NULL: the client has left */
 	uint64_t number;
+	struct buf out;			/* the call as frames */
+	size_t sent;			/* bytes of it that are on their way */
+	struct later again;
 	struct buf answer;
 };
 
@@ -79,24 +84,25 @@ static void query_to_json(struct arena *a, struct str query, struct buf *out)
 /* ---- sending ------------------------------------------------------------------------------------
  */
 
-static int send_frame(struct worker *w, struct frame_out *f)
+/* Frames stand one behind the other in call->out, each behind its length. */
+static void put_frame(struct relay_call *call, struct frame_out *f)
 {
 	struct str bytes = frame_finish(f);
-	if (!bytes.p)
-		return -EMSGSIZE;
-	return fdpass_send(w->link_fd, bytes, NULL, 0);
+	uint32_t n = (uint32_t)bytes.n;
+	call->out.failed |= !bytes.p;
+	buf_put(&call->out, str_of((const char *)&n, sizeof n));
+	buf_put(&call->out, bytes);
 }
 
-static int send_call(struct request *r, uint64_t number, struct str args)
+static int write_call(struct relay_call *call, const struct request *r, struct str args)
 {
 	struct frame_out *f = mem_alloc(sizeof *f);
 	struct str piece = str_of(args.p, args.n < LINK_PIECE / 2 ? args.n : LINK_PIECE / 2);
-	int err;
 	if (!f)
 		return -ENOMEM;
 	args = str_skip(args, piece.n);
 	frame_begin(f, LINK_CALL);
-	frame_put_u64(f, number);
+	frame_put_u64(f, call->number);
 	frame_put_u8(f, (uint8_t)((r->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
 	frame_put_u64(f, r->key.id);
 	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
@@ -106,18 +112,49 @@ static int send_call(struct request *r, uint64_t number, struct str args)
 	frame_put_str(f, r->http->path);
 	frame_put_u8(f, args.n == 0);
 	frame_put_str(f, piece);
-	err = send_frame(r->w, f);
-	while (err == 0 && args.n) {
+	put_frame(call, f);
+	while (args.n) {
 		piece = str_of(args.p, args.n < LINK_PIECE ? args.n : LINK_PIECE);
 		args = str_skip(args, piece.n);
 		frame_begin(f, LINK_CALL_MORE);
-		frame_put_u64(f, number);
+		frame_put_u64(f, call->number);
 		frame_put_u8(f, args.n == 0);
 		frame_put_str(f, piece);
-		err = send_frame(r->w, f);
+		put_frame(call, f);
 	}
 	mem_free(f);
-	return err;
+	return call->out.failed ? -ENOMEM : 0;
+}
+
+static void forget_frames(struct relay_call *call)
+{
+	if (call->out.p)
+		mem_wipe(call->out.p, call->out.n);	/* a key's text may be in it */
+	buf_done(&call->out);
+	call->sent = 0;
+}
+
+static void on_again(struct later *l);
+
+/* Sends what the master takes now; the rest follows in a moment, also when the client has left:
+ * half a call would wait in the master for ever. */
+static int flush(struct relay_call *call)
+{
+	uint32_t n;
+	while (call->sent < call->out.n) {
+		const char *at = call->out.p + call->sent;
+		memcpy(&n, at, sizeof n);
+		int err = fdpass_send(call->w->link_fd, str_of(at + sizeof n, n), NULL, 0);
+		if (err == -EAGAIN) {
+			later_start(call->w->wheel, &call->again, AGAIN_MS, on_again, call);
+			return 0;
+		}
+		if (err < 0)
+			return err;
+		call->sent += sizeof n + n;
+	}
+	forget_frames(call);
+	return 0;
 }
 
 static unsigned waiting(const struct worker *w)
@@ -135,8 +172,25 @@ static void drop(struct worker *w, struct relay_call *call)
 			*p = call->next;
 			break;
 		}
+	later_stop(&call->again);
+	forget_frames(call);
 	buf_done(&call->answer);
 	mem_free(call);
+}
+
+static void on_again(struct later *l)
+{
+	struct relay_call *call = l->data;
+	struct worker *w = call->w;
+	struct request *r = call->r;
+	if (flush(call) == 0)
+		return;
+	drop(w, call);
+	if (!r)
+		return;
+	r->relay = NULL;
+	request_fail(r, OUTCOME_MASTER_AWAY, NULL, "the master does not answer; try again");
+	request_end(r);
 }
 
 enum step relay_call(struct request *r)
@@ -147,14 +201,16 @@ enum step relay_call(struct request *r)
 	if (w->is_master_gone)
 		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
 				    "the master process is away; try again");
-	if (waiting(w) >= CALLS_MAX || args.n > CALL_MAX)
-		return request_fail(r, args.n > CALL_MAX ? OUTCOME_TOO_LARGE : OUTCOME_OVERLOADED,
-				    NULL, "too many or too large management calls");
-	struct relay_call *call = mem_alloc(sizeof *call);
+	if (args.n > CALL_MAX)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "Request size is too large: management calls are at most 1 MiB");
+	struct relay_call *call = waiting(w) < CALLS_MAX ? mem_alloc(sizeof *call) : NULL;
 	if (!call)
-		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory for the call");
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many management calls wait");
+	call->w = w;
 	call->r = r;
 	call->number = ++w->next_relay;
+	buf_init(&call->out, 2 * CALL_MAX);
 	buf_init(&call->answer, ANSWER_MAX);
 	call->next = w->relays;
 	w->relays = call;
@@ -162,8 +218,9 @@ enum step relay_call(struct request *r)
 	buf_init(&query, CALL_MAX);
 	if (!args.n || r->http->query.n)
 		query_to_json(r->mem, r->http->query, &query);
-	int err = query.failed ? -ENOMEM
-			       : send_call(r, call->number, args.n ? args : buf_str(&query));
+	int err = query.failed ? -ENOMEM : write_call(call, r, args.n ? args : buf_str(&query));
+	if (err == 0)
+		err = flush(call);
 	buf_done(&query);
 	if (err < 0) {
 		r->relay = NULL;

@@ -7,6 +7,8 @@
 #include "worker/decide/decide.h"
 #include "worker/decide/route.h"
 
+enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
+
 enum step route_resolve(struct request *r)
 {
 	r->group = snap_resolve(r->snap, r->requested_model);
@@ -27,6 +29,10 @@ static enum step refuse_model(struct request *r)
 		struct str one = str_cut(&rest, '\0');
 		if (list.n)
 			BUF_PUT_LIT(&list, ", ");
+		if (list.n + one.n > MODELS_SHOWN) {
+			BUF_PUT_LIT(&list, "...");
+			break;
+		}
 		buf_printf(&list, "'" STR_FMT "'", STR_ARG(one));
 	}
 	enum step s = request_fail(

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * provider_anthropic.h - between the files of the Anthropic adapter. */
+#ifndef PROVIDER_ANTHROPIC_H
+#define PROVIDER_ANTHROPIC_H
+
+#include "common/json_write.h"
+#include "worker/anthropic.h"
+#include "worker/exchange/provider.h"
+
+extern const struct provider provider_anthropic;
+
+/* Goes with every call, as the header anthropic-version. */
+#define ANTHROPIC_VERSION "2023-06-01"
+
+/* What a model can do, as far as its name tells. */
+struct ant_model {
+	bool may_think;			/* by a budget of tokens */
+	bool thinks_adaptively;		/* thinking.type "adaptive", and output_config.effort */
+	bool knows_format;		/* output_config.format */
+	bool samples_freely;		/* takes temperature, top_p and top_k */
+};
+struct ant_model ant_model_of(struct str name);
+
+/* What a request is made into. */
+struct ant_writing {
+	struct arena *mem;
+	const struct llm_request *q;
+	const struct provider_target *target;
+	struct llm_error *err;
+	struct ant_model model;
+	struct json_out o;
+	struct llm_other *members;	/* of the body, each name once */
+	/* What members are made of. JSON texts; .p NULL: not given. */
+	struct str limit, temperature, top_p, top_k, stop, search;
+	struct str effort, user, tier;	/* plain texts */
+	bool forces_tool;		/* the choice leaves the model no other way */
+	bool thinks;
+};
+
+/* Fills members from the deployment's extra_body, then the request, then its params; refuses what
+ * cannot be done, unless such parameters are to be dropped. 0, -EINVAL, -ENOMEM. */
+int ant_sort_members(struct ant_writing *w);
+/* Makes members of the rest of struct ant_writing. */
+int ant_settle_members(struct ant_writing *w);
+const struct json *ant_parse(struct ant_writing *w, struct str text);	/* NULL: no JSON */
+/* What has been written to a buf, in the arena; the buf is done with. .p NULL: no memory. */
+struct str ant_take_text(struct ant_writing *w, struct buf *b);
+/* Adds a member; the first to come wins, and null is nothing. 0, -EINVAL (too many), -ENOMEM. */
+int ant_add(struct ant_writing *w, struct str name, struct str json);
+struct str ant_find(const struct ant_writing *w, struct str name);	/* .p NULL: not there */
+
+int ant_put_messages(struct ant_writing *w);	/* "system" and "messages" */
+int ant_check_tools(struct ant_writing *w);	/* 0, or -EINVAL: the vendor does not know one */
+void ant_put_tools(struct ant_writing *w);	/* "tools" and "tool_choice" */
+bool ant_uses_format_tool(const struct ant_writing *w);
+bool ant_forces_tool(const struct ant_writing *w);
+/* An id that the vendor takes: itself, or one made from it, always the same. .p NULL: no memory. */
+struct str ant_call_id(struct arena *a, struct str id);
+/* Members that the neutral form does not know, from a part or a tool as the client wrote it. */
+void ant_put_extras(struct json_out *o, const struct json *raw, const struct str *names, size_t n);
+/* The schema with all objects closed, as output_config.format wants it. */
+void ant_put_closed(struct buf *out, const struct json *schema);
+
+/* Always -EINVAL. */
+int ant_refuse(struct ant_writing *w, enum outcome o, struct str param, const char *fmt, ...)
+	PRINTF(4, 5);
+/* 0 where such parameters are to be dropped. */
+int ant_refuse_param(struct ant_writing *w, struct str name);
+
+#endif
