@@ -16,7 +16,7 @@
 #include "master/ledger_fold.h"
 #include "master/ledger_private.h"
 
-enum { BUSY_MS = 10, IDLE_MS = 100, RETRY_MIN_MS = 100, RETRY_MAX_MS = 2000 };
+enum { BUSY_MS = 25, IDLE_MS = 100, RETRY_MIN_MS = 100, RETRY_MAX_MS = 2000 };
 
 static void step(struct account *a);
 

@@ -13,7 +13,7 @@
 
 struct ledger;
 
-/* board and loop stay the caller's. A timer folds all journals every 10 ms while there is work
+/* board and loop stay the caller's. A timer folds all journals every 25 ms while there is work
  * and every 100 ms otherwise; committed numbers go to board->workers[slot].journal_committed,
  * failures to board->head->money_down. */
 int ledger_start(struct store *s, struct board *board, uv_loop_t *loop,

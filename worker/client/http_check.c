@@ -14,9 +14,23 @@ static bool is_alnum(unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* No byte of eight is below 0x20 or 0x7f: the well-known tests for "some byte is less" and "some
+ * byte is zero" on a whole word. */
+static bool is_printable_8(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t v, x;
+	memcpy(&v, p, sizeof v);
+	x = v ^ ones * 0x7f;
+	return ((((v - ones * 0x20) & ~v) | ((x - ones) & ~x)) & highs) == 0;
+}
+
 bool http_is_value(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	size_t i = 0;
+	while (i + 8 <= s.n && is_printable_8(s.p + i))
+		i += 8;
+	for (; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return false;
