@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,12 @@ static int open_money(struct master *m)
 
 /* ---- sockets and workers ---- */
 
+static bool is_running(const struct supervise_legacy *w)
+{
+	struct pollfd f = { .fd = w->pidfd, .events = POLLIN };
+	return w->pid > 0 && w->pidfd >= 0 && poll(&f, 1, 0) == 0;
+}
+
 /* An orphan that still has the address after so long hangs: nobody else would end it. */
 static void end_hung_orphans(const struct master *m)
 {
@@ -182,7 +189,7 @@ static void end_hung_orphans(const struct master *m)
 	for (uint32_t i = 0; i < the.legacy.n_workers; i++) {
 		const struct supervise_legacy *w = &the.legacy.workers[i];
 		uint64_t beat = atomic_load(&m->board.workers[w->slot].beat_ns);
-		if (w->pid <= 0 || w->is_blind || beat + NS_PER_S > now)
+		if (!is_running(w) || w->is_blind || beat + NS_PER_S > now)
 			continue;
 		LOG(LOG_ERROR, "worker.stalled", F_INT("slot", w->slot), F_INT("pid", w->pid),
 		    F_INT("late_ms", (now - beat) / NS_PER_MS));
