@@ -200,3 +200,12 @@ void hash_uuid(char out[37])
 	}
 	out[36] = '\0';
 }
+
+bool hash_base64(char *out, size_t max, struct str s)
+{
+	if (max < sodium_base64_encoded_len(s.n, sodium_base64_VARIANT_ORIGINAL))
+		return false;
+	sodium_bin2base64(out, max, (const unsigned char *)s.p, s.n,
+			  sodium_base64_VARIANT_ORIGINAL);
+	return true;
+}

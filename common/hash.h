@@ -32,6 +32,8 @@ uint64_t hash_random_u64(void);
 uint64_t hash_random_below(uint64_t bound);	/* uniform; bound 0 gives 0; fast, not secret */
 /* n random bytes in URL-safe base64 without padding; out takes (n*4+2)/3 + 1 bytes. */
 void hash_random_urlsafe(char *out, size_t n);
+/* Base64 (RFC 4648, 4), padded, and a NUL; false: no room, and nothing is written. */
+bool hash_base64(char *out, size_t max, struct str s) MUST_USE;
 /* A random UUID (RFC 9562 version 4) as 36 characters and a NUL. */
 void hash_uuid(char out[37]);
 

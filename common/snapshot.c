@@ -78,13 +78,14 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 {
 	const struct snap_str texts[] = { d->id, d->group, d->provider, d->model, d->base,
 					  d->api_key, d->params, d->extra_body, d->mock_response,
-					  d->region };
+					  d->region, d->api_version, d->project, d->location,
+					  d->credentials };
 
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))
 			return false;
 	return headers_ok(c, d->headers) && d->family < FAMILY_COUNT && d->auth < AUTH_COUNT &&
-	       d->mode <= MODE_OTHER && d->board_row < BOARD_DEPLOYMENTS;
+	       d->site < SITE_COUNT && d->mode <= MODE_OTHER && d->board_row < BOARD_DEPLOYMENTS;
 }
 
 static bool members_ok(const struct check *c, struct snap_part part)

@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 1, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 2, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -25,9 +25,38 @@ enum provider_family {
 	FAMILY_OLLAMA_CHAT,		/* /api/chat */
 	FAMILY_OLLAMA_GENERATE,		/* /api/generate */
 	FAMILY_MOCK,			/* mock_response: answered in the worker */
+	FAMILY_ANTHROPIC,		/* Messages */
+	FAMILY_GEMINI,			/* generateContent */
+	FAMILY_RESPONSES,		/* OpenAI's Responses */
+	FAMILY_COHERE,			/* Cohere's v2 */
+	FAMILY_BEDROCK,			/* Converse, and InvokeModel for vectors */
+	FAMILY_TGI,			/* Hugging Face's /generate */
 	FAMILY_COUNT
 };
-enum provider_auth { AUTH_NONE, AUTH_BEARER, AUTH_API_KEY, AUTH_X_API_KEY, AUTH_COUNT };
+/* Where a family's calls go: another site has other paths, and wants the same body in another
+ * envelope (worker/exchange/site.h). */
+enum provider_site {
+	SITE_OWN,			/* the vendor's own, or anybody's copy of it */
+	SITE_AZURE,			/* /openai/deployments/{model}/... ?api-version= */
+	SITE_VERTEX,			/* /v1/projects/{project}/locations/{location}/... */
+	SITE_BEDROCK,			/* /model/{model}/invoke */
+	SITE_COUNT
+};
+enum provider_auth {
+	AUTH_NONE,
+	AUTH_BEARER,			/* Authorization: Bearer */
+	AUTH_API_KEY,			/* api-key: */
+	AUTH_X_API_KEY,			/* x-api-key: */
+	AUTH_X_GOOG_API_KEY,		/* x-goog-api-key: */
+	AUTH_TOKEN,			/* Authorization: Token */
+	AUTH_BASIC,			/* Authorization: Basic; the key is "user:password" */
+	AUTH_XI_API_KEY,		/* xi-api-key: */
+	AUTH_SIGV4,			/* AWS Signature Version 4, made of `credentials` */
+	AUTH_GOOGLE,			/* a bearer token got for a service account */
+	AUTH_ENTRA,			/* a bearer token got by client credentials */
+	AUTH_IBM,			/* a bearer token got for an IAM API key */
+	AUTH_COUNT
+};
 
 enum {
 	DEPLOY_DROP_PARAMS = 1,
@@ -51,6 +80,11 @@ struct snap_deployment {
 	struct snap_str extra_body;	/* JSON object: merged into every body */
 	struct snap_str mock_response;
 	struct snap_str region;
+	struct snap_str api_version;	/* Azure's query, or none */
+	struct snap_str project, location;	/* Vertex AI */
+	/* SECRET: a JSON object, what AUTH_SIGV4, AUTH_GOOGLE, AUTH_ENTRA and AUTH_IBM need
+	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
+	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
 	struct price price;
 	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
@@ -61,10 +95,11 @@ struct snap_deployment {
 	uint32_t order;			/* 0 = not given */
 	uint32_t max_parallel;		/* 0 = no limit */
 	uint32_t max_input_tokens, max_output_tokens;	/* 0 = unknown */
-	uint32_t family, auth;		/* enum provider_family, provider_auth */
+	uint32_t family, auth, site;	/* enum provider_family, provider_auth, provider_site */
 	uint32_t board_row;		/* row in the board's deployments */
 	uint32_t flags;			/* DEPLOY_* */
 	uint32_t mode;			/* enum snap_mode */
+	uint32_t pad;
 };
 enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER };
 

@@ -10,7 +10,11 @@
 
 #include "common/buf.h"
 
-enum stream_framing { FRAMING_SSE, FRAMING_NDJSON };
+enum stream_framing {
+	FRAMING_SSE,
+	FRAMING_NDJSON,
+	FRAMING_EVENTSTREAM	/* AWS's vnd.amazon.eventstream (common/eventstream.h) */
+};
 
 struct sse_event {
 	struct str raw;		/* every byte of the event with its empty line */

@@ -128,6 +128,7 @@ struct provider_row {
 	struct str prefix, display_name, base, key_env, base_env;
 	struct str auth, dialect, endpoints, verified, notes;
 	enum provider_family family;
+	enum provider_site site;
 	enum provider_auth auth_kind;
 	struct str base_suffix;		/* what its base has to end in: "/v1"; mostly empty */
 	bool needs_key;			/* its own base answers nobody without a key */

@@ -12,36 +12,56 @@ enum { ROWS_MAX = 256, COLUMNS = 13 };
 static struct provider_row rows[ROWS_MAX];
 static size_t n_rows;
 
-static enum provider_auth read_auth(struct str s)
+struct word {
+	const char *name;
+	int value;
+};
+static const struct word auths[] = {
+	{ "bearer", AUTH_BEARER },
+	{ "api-key", AUTH_API_KEY },
+	{ "x-api-key", AUTH_X_API_KEY },
+	{ "x-goog-api-key", AUTH_X_GOOG_API_KEY },
+	{ "token", AUTH_TOKEN },
+	{ "basic", AUTH_BASIC },
+	{ "xi-api-key", AUTH_XI_API_KEY },
+	{ "sigv4", AUTH_SIGV4 },
+	{ "gcp-jwt", AUTH_GOOGLE },
+	{ "ibm-iam", AUTH_IBM },
+};
+static const struct word families[] = {
+	{ "openai", FAMILY_OPENAI },
+	{ "ollama_chat", FAMILY_OLLAMA_CHAT },
+	{ "ollama_generate", FAMILY_OLLAMA_GENERATE },
+	{ "mock", FAMILY_MOCK },
+	{ "anthropic", FAMILY_ANTHROPIC },
+	{ "gemini", FAMILY_GEMINI },
+};
+static const struct word sites[] = {
+	{ "azure", SITE_AZURE },
+	{ "vertex", SITE_VERTEX },
+	{ "bedrock", SITE_BEDROCK },
+};
+
+static int find_word(const struct word *list, size_t n, struct str s, int other)
 {
-	if (str_eq(s, STR("bearer")))
-		return AUTH_BEARER;
-	if (str_eq(s, STR("api-key")))
-		return AUTH_API_KEY;
-	if (str_eq(s, STR("x-api-key")))
-		return AUTH_X_API_KEY;
-	return AUTH_NONE;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq_z(s, list[i].name))
+			return list[i].value;
+	return other;
 }
 
-static bool read_family(struct str s, enum provider_family *ret)
+/* "family" or "family@site". */
+static bool read_family(struct provider_row *r, struct str s)
 {
-	static const struct {
-		const char *name;
-		enum provider_family family;
-	} families[] = {
-		{ "openai", FAMILY_OPENAI },
-		{ "ollama_chat", FAMILY_OLLAMA_CHAT },
-		{ "ollama_generate", FAMILY_OLLAMA_GENERATE },
-		{ "mock", FAMILY_MOCK },
-	};
+	struct str site = s, name = str_cut(&site, '@');
+	int family = find_word(families, COUNT(families), name, -1);
+	int at = site.p ? find_word(sites, COUNT(sites), site, -1) : SITE_OWN;
 
-	for (size_t i = 0; i < COUNT(families); i++) {
-		if (str_eq_z(s, families[i].name)) {
-			*ret = families[i].family;
-			return true;
-		}
-	}
-	return false;
+	if (family < 0 || at < 0)
+		return false;
+	r->family = (enum provider_family)family;
+	r->site = (enum provider_site)at;
+	return true;
 }
 
 static void read_row(struct provider_row *r, struct str line)
@@ -64,8 +84,8 @@ static void read_row(struct provider_row *r, struct str line)
 	r->verified = c[8];
 	r->notes = c[9];
 	r->base_suffix = c[12];
-	r->auth_kind = read_auth(c[5]);
-	r->served = read_family(c[10], &r->family);
+	r->auth_kind = (enum provider_auth)find_word(auths, COUNT(auths), c[5], AUTH_NONE);
+	r->served = read_family(r, c[10]);
 	r->needs_key = str_eq(c[11], STR("needed"));
 }
 

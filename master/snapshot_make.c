@@ -50,13 +50,28 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 
 /* ---- deployments ----------------------------------------------------------------------------- */
 
-static struct snap_part put_headers(struct make *k, const struct config_pairs *pairs)
+static bool has_header(const struct config_pairs *pairs, struct str name)
 {
+	for (size_t i = 0; i < pairs->n; i++)
+		if (str_eq_nocase(pairs->v[i].name, name))
+			return true;
+	return false;
+}
+
+/* Anthropic wants the version of its format with each call to its own site. */
+static struct snap_part put_headers(struct make *k, const struct config_model *cm)
+{
+	const struct config_pairs *pairs = &cm->headers;
 	struct snap_header list[64];
-	size_t n = pairs->n < COUNT(list) ? pairs->n : COUNT(list);
-	for (size_t i = 0; i < n; i++)
-		list[i] = (struct snap_header){ snap_build_text(k->b, pairs->v[i].name),
-						snap_build_text(k->b, pairs->v[i].value) };
+	size_t n = 0;
+	if (cm->row && cm->row->family == FAMILY_ANTHROPIC && cm->row->site == SITE_OWN &&
+	    !has_header(pairs, STR("anthropic-version")))
+		list[n++] = (struct snap_header){
+			snap_build_text(k->b, STR("anthropic-version")),
+			snap_build_text(k->b, STR("2023-06-01")) };
+	for (size_t i = 0; i < pairs->n && n < COUNT(list); i++)
+		list[n++] = (struct snap_header){ snap_build_text(k->b, pairs->v[i].name),
+						  snap_build_text(k->b, pairs->v[i].value) };
 	return snap_build_headers(k->b, list, n);
 }
 
@@ -72,7 +87,8 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->extra_body = snap_build_text(k->b, cm->extra_body);
 	d->mock_response = snap_build_text(k->b, cm->mock_response);
 	d->region = snap_build_text(k->b, cm->region);
-	d->headers = put_headers(k, &cm->headers);
+	d->api_version = snap_build_text(k->b, cm->api_version);
+	d->headers = put_headers(k, cm);
 }
 
 static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
@@ -90,6 +106,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.max_parallel = cm->max_parallel,
 		.mode = cm->mode,
 		.family = cm->row ? cm->row->family : FAMILY_MOCK,
+		.site = cm->row ? cm->row->site : SITE_OWN,
 		.auth = cm->row ? cm->row->auth_kind : AUTH_NONE,
 	};
 	fill_texts(k, cm, &d);

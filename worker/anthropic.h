@@ -7,9 +7,6 @@
 #include "common/snapshot.h"
 #include "worker/llm.h"
 
-/* Goes when common/snapshot.h lists the family. */
-enum { FAMILY_ANTHROPIC = FAMILY_COUNT };
-
 /* The tool whose input is an answer in JSON, for models that know no output format. */
 #define ANTHROPIC_FORMAT_TOOL "structured_answer"
 

@@ -54,6 +54,8 @@ model_list:
       api_key: azure-canary-key
   - model_name: claude
     litellm_params: {model: anthropic/claude-3-5-sonnet-20241022, api_key: os.environ/ANTHROPIC_API_KEY}
+  - model_name: bison
+    litellm_params: {model: palm/chat-bison, api_key: x}
   - model_name: shared
     litellm_params: {model: openai/shared, litellm_credential_name: vault}
   - model_name: "openai/*"
@@ -251,14 +253,14 @@ def test_check_of_a_good_file(tmp_path):
     p = check(f)
     assert p.returncode == 0, p.stderr
     last = p.stderr.splitlines()[-1]
-    assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(6 deployments; 0 errors, \d+ warnings\)", last), last
+    assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(7 deployments; 0 errors, \d+ warnings\)", last), last
     assert not any(c in p.stderr + p.stdout for c in CANARIES)
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
     for word in ("guardrails", "callbacks", "cache", "database_url", "alerting", "enable_pre_call_checks", "max_retries"):
         assert any(f"does not act on '{word}'" in m for m in told), word
     assert any("'num_retrys' is not known here; did you mean 'num_retries'?" in m for m in told)
     assert any("'some_future_setting' is not known here" in m for m in told)
-    assert any("model 'claude' is left out" in m for m in told) and any("ANTHROPIC_API_KEY is not set" in m for m in told)
+    assert any("model 'bison' is left out" in m for m in told) and any("ANTHROPIC_API_KEY is not set" in m for m in told)
     assert all(re.search(r"\[W\d{3} [a-z-]+\]$", m) for m in told)           # warnings have a code
     source = f.read_text().splitlines()
     for file, line, column, severity, message, shown, caret in complaints(p):

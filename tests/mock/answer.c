@@ -27,7 +27,7 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 {
 	*ret_known = false;
 	static const struct endpoint *const all[] = {
-		openai_endpoints, ollama_endpoints, anthropic_endpoints,
+		openai_endpoints, ollama_endpoints, anthropic_endpoints, gemini_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
@@ -38,10 +38,10 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 uint64_t answer_piece_count(const struct answer *a, enum piece piece)
 {
 	const struct script *s = &a->script;
-	bool ndjson = a->endpoint->is_ndjson;
+	bool last_has_all = a->endpoint->is_ndjson || gemini_has(a->endpoint);
 	switch (piece) {
 	case PIECE_ROLE:
-		return s->role && !ndjson;
+		return s->role && !last_has_all;
 	case PIECE_THINK:
 		return (uint64_t)s->think;
 	case PIECE_TOKEN:
@@ -49,13 +49,13 @@ uint64_t answer_piece_count(const struct answer *a, enum piece piece)
 	case PIECE_TOOL:
 		return (uint64_t)s->tools * a->endpoint->pieces_per_tool;
 	case PIECE_FINISH:
-		return !(ndjson && s->nodone);
+		return !(last_has_all && s->nodone);
 	case PIECE_USAGE:
-		if (ndjson || s->nousage || !a->ask->include_usage)
+		if (last_has_all || s->nousage || !a->ask->include_usage)
 			return 0;
 		return s->dupusage ? 2 : 1;
 	case PIECE_END:
-		return !ndjson && !s->nodone;
+		return !last_has_all && !s->nodone;
 	case PIECE_COUNT:
 		break;
 	}

@@ -47,6 +47,7 @@ struct endpoint {
 extern const struct endpoint openai_endpoints[];	/* ends with a row without a method */
 extern const struct endpoint ollama_endpoints[];
 extern const struct endpoint anthropic_endpoints[];
+extern const struct endpoint gemini_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {
@@ -64,6 +65,10 @@ void say_thought(struct buf *out, uint64_t i);
 void say_all_thoughts(struct buf *out, const struct answer *a);
 void say_tool_name(struct buf *out, const struct answer *a);
 void say_model(struct buf *out, const struct answer *a);	/* with its quotes */
+
+/* Gemini's: model and verb stand in the path, and nothing marks a stream's end. */
+bool gemini_has(const struct endpoint *ep);
+bool gemini_streams(const struct endpoint *ep);
 
 void openai_write_error(struct buf *out, const struct answer *a, struct span message);
 

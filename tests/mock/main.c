@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * main.c - llmgw-mock: a model provider for tests and benchmarks that does what it is told.
  *
- * It speaks OpenAI's and Ollama's API; what a request's model name has behind a '?' is the script
- * for its answer (script.h). */
+ * It speaks the APIs of OpenAI, Ollama, Anthropic and Gemini; what a request's model name has behind
+ * a '?' is the script for its answer (script.h). */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@ static const char usage[] =
 	"usage: llmgw-mock [--host ADDR] [--port N] [--log-bodies] [--log-size N]\n"
 	"       llmgw-mock --help | --version\n"
 	"\n"
-	"A provider that speaks OpenAI's, Ollama's and Anthropic's API and misbehaves on request.\n"
-	"Prints \"listening on ADDR:PORT\" when it is ready. --port 0, the default, takes any free\n"
-	"port.\n"
+	"A provider that speaks OpenAI's, Ollama's, Anthropic's and Gemini's API and misbehaves on\n"
+	"request. Prints \"listening on ADDR:PORT\" when it is ready. --port 0, the default, takes\n"
+	"any free port.\n"
 	"\n"
 	"  --log-bodies   keep the first 64 KiB of each body in the log\n"
 	"  --log-size N   requests in the log (65536)\n"
@@ -36,6 +36,8 @@ static const char usage[] =
 	"  POST /v1/chat/completions /v1/completions /v1/embeddings   GET /v1/models\n"
 	"  POST /api/chat /api/generate /api/embed /api/show          GET /api/tags /api/version\n"
 	"  POST /v1/messages /v1/messages/count_tokens\n"
+	"  POST /v1beta/models/MODEL:generateContent :streamGenerateContent :countTokens\n"
+	"       :embedContent :batchEmbedContents, with the MODEL's ? & = escaped\n"
 	"  GET /mock/log?n=N&h=NAME,NAME   the last N requests, with these headers (* for all)\n"
 	"  DELETE /mock/log                forgets them, and what failn has counted\n"
 	"  GET /mock/stats                 counters\n"

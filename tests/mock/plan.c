@@ -66,6 +66,21 @@ static struct span path_of(const struct conn *c)
 	return (struct span){ c->url.p, query ? (size_t)(query - c->url.p) : c->url.n };
 }
 
+/* "/v1beta/models/MODEL:verb", the model's %XX undone. */
+static void take_model(struct buf *model, struct span path)
+{
+	static const char mark[] = "/models/";
+	const char *colon = memrchr(path.p, ':', path.n);
+	const char *from = memmem(path.p, path.n, mark, sizeof mark - 1);
+	model->n = 0;
+	if (!from || !colon || colon < from + sizeof mark - 1)
+		return;
+	from += sizeof mark - 1;
+	size_t n = (size_t)(colon - from);
+	buf_reserve(model, n + 1);
+	model->n = script_decode((struct span){ from, n }, model->p);
+}
+
 static void choose_status(struct conn *c, const char *method)
 {
 	struct answer *a = &c->play.answer;
@@ -73,6 +88,8 @@ static void choose_status(struct conn *c, const char *method)
 	bool known;
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
+	if (gemini_has(a->endpoint))
+		take_model(&c->ask.model, path);
 	read_script(c, &a->script);
 	a->status = status_of(&a->script);
 	if (!a->endpoint) {
@@ -92,8 +109,10 @@ void plan_answer(struct conn *c, const char *method)
 	choose_status(c, method);
 	a->prompt_tokens = s->prompt >= 0 ? (uint64_t)s->prompt : c->body.n / 4;
 	a->out_tokens = (uint64_t)(s->out >= 0 ? s->out : s->tokens + s->think);
-	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) &&
-			  (c->ask.stream >= 0 ? c->ask.stream : a->endpoint->is_ndjson);
+	bool is_wanted = c->ask.stream >= 0 ? c->ask.stream : a->endpoint->is_ndjson;
+	if (gemini_has(a->endpoint))
+		is_wanted = gemini_streams(a->endpoint);
+	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
 	p->content_type = (struct span){ type, strlen(type) };
@@ -114,6 +133,8 @@ void plan_write_error(struct conn *c, struct buf *body)
 		struct span key = header_find(span_of(&c->headers), "authorization");
 		if (!key.p)
 			key = header_find(span_of(&c->headers), "x-api-key");
+		if (!key.p)
+			key = header_find(span_of(&c->headers), "x-goog-api-key");
 		buf_put_span(&message, key);
 	} else if (a->script.stranger.p) {
 		BUF_PUT_LIT(&message, "mock: wrong word in the model's script: ");

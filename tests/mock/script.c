@@ -87,6 +87,11 @@ static struct span decode(struct span s, char **text)
 	return ret;
 }
 
+size_t script_decode(struct span s, char *text)
+{
+	return decode(s, &text).n;
+}
+
 static bool read_number(struct span s, int64_t *ret)
 {
 	int64_t v = 0;

@@ -29,6 +29,9 @@ struct script {
  * into it. Always fills *ret; a wrong word is told in .stranger. */
 void script_read(struct script *ret, struct span model, char *text);
 
+/* %XX undone; `text` has room for s.n bytes. Returns how many there are. */
+size_t script_decode(struct span s, char *text);
+
 /* Take back every word that makes an answer fail: what failn=K does after K requests. */
 void script_forgive(struct script *s);
 

@@ -124,10 +124,17 @@ static bool on_tool_function(struct scan *c)
 	return scan_object(c, known, COUNT(known));
 }
 
+static bool on_declarations(struct scan *c)
+{
+	size_t ignored;
+	return scan_array(c, on_tool_function, &ignored);
+}
+
 static bool read_tool(struct scan *c)
 {
 	static const struct scan_member known[] = {
 		{ "function", on_tool_function }, { "name", on_tool_name },
+		{ "functionDeclarations", on_declarations },
 	};
 	return scan_object(c, known, COUNT(known));
 }
@@ -164,6 +171,11 @@ static bool read_part(struct scan *c)
 	return scan_object(c, known, COUNT(known));
 }
 
+static bool on_role(struct scan *c)
+{
+	return read_text(c, &skim_of(c)->role);
+}
+
 static bool on_content(struct scan *c)
 {
 	size_t ignored;
@@ -198,6 +210,51 @@ static bool on_messages(struct scan *c)
 	return scan_array(c, read_message, &ignored);
 }
 
+/* Gemini: a turn is its parts, and who says nothing of the role is the user. */
+static bool read_turn(struct scan *c)
+{
+	static const struct scan_member roles[] = { { "role", on_role } };
+	static const struct scan_member known[] = { { "parts", on_content } };
+	struct scan again = *c;
+	skim_of(c)->role = (struct span){ 0 };
+	if (!scan_object(c, roles, COUNT(roles)))
+		return false;
+	struct span role = skim_of(c)->role;
+	return (role.p && !span_is(role, "user")) || scan_object(&again, known, COUNT(known));
+}
+
+static bool on_contents(struct scan *c)
+{
+	size_t ignored;
+	return scan_array(c, read_turn, &ignored);
+}
+
+static bool on_mime(struct scan *c)
+{
+	struct span s = { 0 };
+	if (!read_text(c, &s))
+		return false;
+	skim_of(c)->wants_json = span_is(s, "application/json");
+	return true;
+}
+
+static bool on_config(struct scan *c)
+{
+	static const struct scan_member known[] = { { "responseMimeType", on_mime } };
+	return scan_object(c, known, COUNT(known));
+}
+
+static bool read_embedding(struct scan *c)
+{
+	static const struct scan_member known[] = { { "outputDimensionality", on_dimensions } };
+	return scan_object(c, known, COUNT(known));
+}
+
+static bool on_requests(struct scan *c)
+{
+	return scan_array(c, read_embedding, &skim_of(c)->inputs);
+}
+
 static const struct scan_member top[] = {
 	{ "model", on_model },
 	{ "messages", on_messages },
@@ -211,6 +268,10 @@ static const struct scan_member top[] = {
 	{ "input", on_input },
 	{ "encoding_format", on_encoding_format },
 	{ "dimensions", on_dimensions },
+	{ "contents", on_contents },
+	{ "generationConfig", on_config },
+	{ "requests", on_requests },
+	{ "outputDimensionality", on_dimensions },
 };
 
 bool skim_read(struct skim *ret, struct span body)

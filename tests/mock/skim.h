@@ -19,6 +19,7 @@ struct skim {
 	bool wants_base64;		/* encoding_format of embeddings */
 	struct span user;		/* last user message or prompt, as escaped in the body */
 	struct span tool;		/* name of the first tool, as escaped */
+	struct span role;		/* of the turn under way */
 	size_t inputs;			/* of embeddings */
 	size_t dimensions;		/* 0: not said */
 };

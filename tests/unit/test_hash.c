@@ -154,6 +154,15 @@ static void test_random_texts(void **state)
 	}
 }
 
+static void test_base64(void **state)
+{
+	char out[16];
+	(void)state;
+	assert_true(hash_base64(out, sizeof out, STR("user:pass")));
+	assert_string_equal(out, "dXNlcjpwYXNz");
+	assert_false(hash_base64(out, 12, STR("user:pass")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_both_crcs_agree_and_continue),
 		cmocka_unit_test(test_random_below),
 		cmocka_unit_test(test_random_texts),
+		cmocka_unit_test(test_base64),
 	};
 	return hash_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,8 +293,6 @@ static void test_ids_are_made_fit(void **state)
 	struct str a = ant_call_id(mem, STR("functions.f:0")), b = ant_call_id(mem, STR("functions.f:1"));
 	assert_true(str_starts(a, STR("toolu_")) && str_eq(a, ant_call_id(mem, STR("functions.f:0"))) && !str_eq(a, b));
 	assert_true(ant_call_id(mem, STR("")).n > 6);
-	assert_true(str_eq_z(provider_anthropic.path(LLM_CHAT), "/v1/messages"));
-	assert_true(str_eq_z(provider_anthropic.path(LLM_TEXT), "/v1/messages"));
 }
 
 /* --- answers --- */

@@ -153,10 +153,13 @@ static void test_which_path_is_taken(void **state)
 		assert_int_equal(write_with(ways[i].provider, &q, NULL, NULL, &path, &body), 0);
 		assert_true(str_eq_z(path, ways[i].path));
 	}
-	assert_true(str_eq_z(provider_ollama_chat.path(LLM_CHAT), "/api/chat"));
-	assert_true(str_eq_z(provider_ollama_generate.path(LLM_CHAT), "/api/generate"));
-	assert_true(str_eq_z(provider_ollama_chat.path(LLM_TEXT), "/api/generate"));
-	assert_true(str_eq_z(provider_ollama_generate.path(LLM_EMBED), "/api/embed"));
+	struct str input = STR("x"), path, body;
+	struct llm_request q = { .kind = LLM_TEXT, .n = 1, .inputs = &input, .n_inputs = 1 };
+	assert_int_equal(write_with(&provider_ollama_chat, &q, NULL, NULL, &path, &body), 0);
+	assert_true(str_eq_z(path, "/api/generate"));
+	q.kind = LLM_EMBED;
+	assert_int_equal(write_with(&provider_ollama_generate, &q, NULL, NULL, &path, &body), 0);
+	assert_true(str_eq_z(path, "/api/embed"));
 }
 
 /* --- answers --- */

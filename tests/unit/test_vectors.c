@@ -313,7 +313,8 @@ static const struct client_folder *client_folder_named(const char *name)
 static const struct provider *provider_named(const char *name)
 {
 	for (int f = 0; f < FAMILY_COUNT; f++)
-		if (strcmp(provider_of((enum provider_family)f)->name, name) == 0)
+		if (provider_of((enum provider_family)f) &&
+		    strcmp(provider_of((enum provider_family)f)->name, name) == 0)
 			return provider_of((enum provider_family)f);
 	return NULL;
 }

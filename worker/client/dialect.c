@@ -6,5 +6,11 @@ const struct dialect *const dialects[] = {
 	&dialect_openai_chat,
 	&dialect_openai_text,
 	&dialect_openai_embed,
+	&dialect_anthropic_messages,
+	&dialect_gemini_chat,
+	&dialect_gemini_stream,
+	&dialect_gemini_array,
+	&dialect_gemini_embed,
+	&dialect_gemini_batch,
 	NULL,
 };

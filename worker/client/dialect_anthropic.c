@@ -113,7 +113,7 @@ static void write_error(struct buf *out, const struct llm_error *e, enum outcome
 const struct dialect dialect_anthropic_messages = {
 	.name = "anthropic.messages",
 	.kind = LLM_CHAT,
-	.twin = (enum provider_family)FAMILY_ANTHROPIC,
+	.twin = FAMILY_ANTHROPIC,
 	.read_request = read_request,
 	.write_event = ant_write_event,
 	.collect = ant_collect,

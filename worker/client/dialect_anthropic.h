@@ -9,8 +9,6 @@
 #include "worker/client/dialect.h"
 #include "worker/client/dialect_openai.h"	/* readers of single values, and refusals */
 
-extern const struct dialect dialect_anthropic_messages;
-
 /* POST /v1/messages/count_tokens: the body is that of a message, but for max_tokens, which may be
  * missing. Reads it and appends the answer. 0; -EINVAL with *reterr; -ENOMEM. */
 int anthropic_count_tokens(struct arena *a, struct str body, const struct json *root,

@@ -4,11 +4,16 @@
 
 #include "worker/admin/admin.h"
 #include "worker/admin/relay.h"
+#include "worker/client/count.h"
 #include "worker/client/dialect.h"
 
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL
+#define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL
+#define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL
+#define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL
+#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run
 #define OWN(flags, run) (flags), NULL, run
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call
 #define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call
@@ -26,6 +31,18 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/embeddings", EMBED, "embeddings" },
 	{ "POST", "/engines/{model}/embeddings", EMBED, "embeddings, model in the path" },
 	{ "POST", "/openai/deployments/{model}/embeddings", EMBED, "embeddings, Azure's path" },
+	{ "POST", "/v1/messages", MESSAGES, "Anthropic's messages" },
+	{ "POST", "/anthropic/v1/messages", MESSAGES, "Anthropic's messages" },
+	{ "POST", "/v1/messages/count_tokens", COUNT_OF(&dialect_anthropic_messages, count_anthropic), "tokens of a message" },
+	{ "POST", "/anthropic/v1/messages/count_tokens", COUNT_OF(&dialect_anthropic_messages, count_anthropic), "tokens of a message" },
+	{ "POST", "/v1beta/models/{model}:generateContent", GEMINI(&dialect_gemini_chat), "Gemini's content" },
+	{ "POST", "/v1beta/models/{model}:streamGenerateContent", GEMINI_STREAM, "Gemini's content as a stream" },
+	{ "POST", "/v1beta/models/{model}:embedContent", GEMINI(&dialect_gemini_embed), "Gemini's embedding" },
+	{ "POST", "/v1beta/models/{model}:batchEmbedContents", GEMINI(&dialect_gemini_batch), "Gemini's embeddings" },
+	{ "POST", "/v1beta/models/{model}:countTokens", COUNT_OF(&dialect_gemini_chat, count_gemini), "tokens of a content" },
+	{ "POST", "/models/{model}:generateContent", GEMINI(&dialect_gemini_chat), "Gemini's content" },
+	{ "POST", "/models/{model}:streamGenerateContent", GEMINI_STREAM, "Gemini's content as a stream" },
+	{ "POST", "/models/{model}:countTokens", COUNT_OF(&dialect_gemini_chat, count_gemini), "tokens of a content" },
 	{ "GET", "/v1/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/v1/models/{model}", OWN(EP_KEY, admin_model), "one model" },

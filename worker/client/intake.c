@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "worker/client/dialect_gemini.h"
 
 static enum step answer_preflight(struct request *r)
 {
@@ -146,24 +147,36 @@ static const char *find_disguised(const struct json *root)
 	return found;
 }
 
-enum step intake_parse(struct request *r)
+bool intake_json(struct request *r, const struct json **ret)
 {
 	struct json_error je = { 0 };
-	struct dialect_error de = { .outcome = OUTCOME_BAD_REQUEST };
-	struct str type = http_header(r->http, "content-type"), body = conn_body(r->conn);
-	r->dialect = r->endpoint->dialect;
+	struct str type = http_header(r->http, "content-type");
 	if (type.p && !str_starts_nocase(type, STR("application/json")) &&
 	    !str_starts_nocase(type, STR("text/plain")) &&
-	    !str_starts_nocase(type, STR("application/octet-stream")))
-		return request_fail(r, OUTCOME_MEDIA_TYPE, "content-type",
-				    "The body must be application/json, not " STR_FMT,
-				    STR_ARG(type));
-	const struct json *root = json_parse(r->mem, body, JSON_ONE_KEY, &je);
-	if (!root)
-		return refuse_json(r, &je);
-	if (!json_is(root, JSON_OBJECT))
-		return request_fail(r, OUTCOME_BAD_JSON, "request_body",
-				    "Invalid JSON payload: not an object");
+	    !str_starts_nocase(type, STR("application/octet-stream"))) {
+		request_fail(r, OUTCOME_MEDIA_TYPE, "content-type",
+			     "The body must be application/json, not " STR_FMT, STR_ARG(type));
+		return false;
+	}
+	*ret = json_parse(r->mem, conn_body(r->conn), JSON_ONE_KEY, &je);
+	if (!*ret) {
+		refuse_json(r, &je);
+		return false;
+	}
+	if (json_is(*ret, JSON_OBJECT))
+		return true;
+	request_fail(r, OUTCOME_BAD_JSON, "request_body", "Invalid JSON payload: not an object");
+	return false;
+}
+
+enum step intake_parse(struct request *r)
+{
+	struct dialect_error de = { .outcome = OUTCOME_BAD_REQUEST };
+	struct str body = conn_body(r->conn);
+	const struct json *root;
+	r->dialect = gemini_dialect_for(r->endpoint->dialect, r->http->query);
+	if (!intake_json(r, &root))
+		return STEP_DONE;
 	const char *name = find_disguised(root);
 	if (name)
 		return request_fail(

@@ -10,4 +10,8 @@ enum step intake_body(struct request *r);
 enum step intake_own(struct request *r);	/* endpoints that the gateway answers itself */
 enum step intake_parse(struct request *r);
 
+/* The body, a JSON object; false: it is none, and the client has been told so. */
+struct json;
+bool intake_json(struct request *r, const struct json **ret);
+
 #endif

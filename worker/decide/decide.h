@@ -8,5 +8,7 @@
 enum step auth_check(struct request *r);
 enum step route_resolve(struct request *r);	/* model name to group */
 enum step limits_take(struct request *r);
+/* Whether there is such a model and the key may use it, for answers that need no more. */
+enum step limits_check_model(struct request *r);
 
 #endif

@@ -44,6 +44,15 @@ static enum step refuse_model(struct request *r)
 	return s;
 }
 
+enum step limits_check_model(struct request *r)
+{
+	enum step s = route_resolve(r);
+	if (s != STEP_NEXT || r->is_admin ||
+	    route_may_use(r->snap, &r->key, r->requested_model, r->group))
+		return s;
+	return refuse_model(r);
+}
+
 static enum step refuse_rate(struct request *r, const char *what, uint64_t limit, uint64_t wait_ns)
 {
 	char when[25];

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "worker/exchange/site.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
@@ -21,7 +22,8 @@ enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	HELD_MAX = 65536,		/* held back before the first content */
 	SCRATCH_MAX = 8 << 20,
-	PATH_MAX_BYTES = 1024
+	PATH_MAX_BYTES = 4096,
+	HEADERS_MAX = 32768		/* of one call */
 };
 
 enum attempt_state { AT_IDLE, AT_WAITING, AT_STREAMING, AT_DONE, AT_FAILED, AT_STATES };
@@ -80,6 +82,7 @@ static void attempt_free(struct attempt *at)
 			      memory_order_relaxed);
 	buf_done(&at->call.path);
 	buf_done(&at->call.body);
+	buf_done(&at->call.headers);
 	buf_done(&at->body);
 	buf_done(&at->out);
 	sse_done(&at->sse);
@@ -562,18 +565,38 @@ static void on_mock(struct later *l)
 		fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
 }
 
+/* Features that a client of Anthropic's dialect opts into reach a provider that knows them. */
+static void pass_beta(struct attempt *at)
+{
+	struct request *r = at->r;
+	struct str beta = r->http ? http_header(r->http, "anthropic-beta") : STR_NONE;
+	if (!at->is_short || at->provider->family != FAMILY_ANTHROPIC || !beta.n)
+		return;
+	BUF_PUT_LIT(&at->call.headers, "anthropic-beta: ");
+	buf_put(&at->call.headers, beta);
+	BUF_PUT_LIT(&at->call.headers, "\r\n");
+}
+
 static int build_call(struct attempt *at, struct llm_error *reterr)
 {
 	struct request *r = at->r;
 	const struct provider_target *t = &at->target;
 	buf_init(&at->call.path, PATH_MAX_BYTES);
 	buf_init(&at->call.body, snap_settings(r->snap)->request_memory_max);
-	if (!at->is_short)
-		return at->provider->write_request(r->mem, &r->q, t, &at->call, reterr);
-	at->call.framing = FRAMING_SSE;
-	buf_put(&at->call.path, at->provider->path(r->q.kind));
-	return at->dialect->forward_request(r->mem, &r->q, t->model, t->params, t->extra_body,
-					    &at->call.body);
+	buf_init(&at->call.headers, HEADERS_MAX);
+	int err;
+	pass_beta(at);
+	if (at->is_short) {
+		at->call.framing = FRAMING_SSE;
+		at->provider->write_path(&r->q, t, &at->call.path);
+		err = at->dialect->forward_request(r->mem, &r->q, t->model, t->params,
+						   t->extra_body, &at->call.body);
+	} else {
+		err = at->provider->write_request(r->mem, &r->q, t, &at->call, reterr);
+	}
+	if (err == 0)
+		err = site_wrap(r->mem, at->provider->family, &r->q, t, &at->call, reterr);
+	return err;
 }
 
 /* False: out of memory. */
@@ -589,12 +612,18 @@ static bool choose_adapter(struct attempt *at)
 		.params = snap_text(r->snap, at->d->params),
 		.extra_body = snap_text(r->snap, at->d->extra_body),
 		.mock_response = mock.p ? mock : snap_text(r->snap, at->d->mock_response),
+		.site = (enum provider_site)at->d->site,
+		.api_version = snap_text(r->snap, at->d->api_version),
+		.project = snap_text(r->snap, at->d->project),
+		.location = snap_text(r->snap, at->d->location),
+		.max_output_tokens = at->d->max_output_tokens,
 		.drop_params = at->d->flags & DEPLOY_DROP_PARAMS ||
 			       snap_settings(r->snap)->flags & SET_DROP_PARAMS,
 	};
 	if (at->target.mock_response.p)
 		family = FAMILY_MOCK;
 	at->provider = provider_of(family);
+	MUST(at->provider);		/* the master builds no deployment of another family */
 	at->dialect = r->dialect;
 	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
 	at->is_event_stream = r->q.is_stream;
@@ -630,6 +659,7 @@ static int launch(struct attempt *at)
 		.snap = r->snap,
 		.deployment = at->d,
 		.path = buf_str(&at->call.path),
+		.headers = buf_str(&at->call.headers),
 		.body = buf_str(&at->call.body),
 		.accept_stream = r->q.is_stream,
 		.connect_timeout_ms = snap_settings(r->snap)->connect_timeout_ms,
@@ -673,7 +703,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	at->sse.framing = at->call.framing;
 	if (err == 0 && !at->answer.id.p)
 		err = -ENOMEM;
-	if (err == 0 && (at->call.body.failed || at->call.path.failed))
+	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))
 		err = -ENOMEM;
 	if (err == 0) {
 		enter(at, AT_WAITING);

@@ -12,6 +12,7 @@
 struct provider_call {			/* what goes out, made by write_request() */
 	struct buf path;		/* behind the deployment's base: "/chat/completions" */
 	struct buf body;
+	struct buf headers;		/* "name: value\r\n" lines of this call alone */
 	enum stream_framing framing;	/* of a streamed answer */
 };
 struct provider_target {
@@ -19,6 +20,9 @@ struct provider_target {
 	struct str params, extra_body;	/* JSON objects of the deployment, or .p NULL */
 	struct str mock_response;
 	bool drop_params;
+	enum provider_site site;
+	struct str api_version, project, location;	/* of the site; may be .p NULL */
+	uint64_t max_output_tokens;	/* of the model; 0 = unknown */
 };
 struct provider_reader {		/* the state of reading one answer */
 	struct arena *mem;		/* the request's */
@@ -42,12 +46,14 @@ struct provider {
 			  const struct sse_event *ev, llm_emit_fn *emit, void *data);
 	int (*read_answer)(struct provider_reader *rd, struct str body, llm_emit_fn *emit,
 			   void *data);
-	/* Only the path, for the short way. */
-	struct str (*path)(enum llm_kind kind);
+	/* For the short way, which has the body already: appends the path behind the base. The
+	 * site may replace it (site.h). NULL: no dialect is this family's twin. */
+	void (*write_path)(const struct llm_request *q, const struct provider_target *t,
+			   struct buf *out);
 };
 extern const struct provider provider_openai, provider_ollama_chat, provider_ollama_generate,
-	provider_mock;
-const struct provider *provider_of(enum provider_family family);
+	provider_mock, provider_anthropic, provider_gemini;
+const struct provider *provider_of(enum provider_family family);	/* NULL: none yet */
 
 /* Any provider's error body to a neutral error: finds message, type, code wherever they stand
  * in a body, refines the outcome (context length, content policy, quota), reads

@@ -66,10 +66,12 @@ static void put_members(struct ant_writing *w)
 		json_put_bool(&w->o, "stream", true);
 }
 
-static struct str path_of(enum llm_kind kind)
+static void write_path(const struct llm_request *q, const struct provider_target *t,
+		       struct buf *out)
 {
-	(void)kind;
-	return STR("/v1/messages");
+	(void)q;
+	(void)t;
+	BUF_PUT_LIT(out, "/v1/messages");
 }
 
 static int write_request(struct arena *a, const struct llm_request *q,
@@ -95,7 +97,7 @@ static int write_request(struct arena *a, const struct llm_request *q,
 	put_members(&w);
 	json_close(&w.o);
 	ret->framing = FRAMING_SSE;
-	buf_put(&ret->path, path_of(q->kind));
+	write_path(q, t, &ret->path);
 	return ret->body.failed || ret->path.failed ? -ENOMEM : 0;
 }
 
@@ -141,9 +143,9 @@ static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn 
 
 const struct provider provider_anthropic = {
 	.name = "anthropic",
-	.family = (enum provider_family)FAMILY_ANTHROPIC,
+	.family = FAMILY_ANTHROPIC,
 	.write_request = write_request,
 	.read_event = read_event,
 	.read_answer = read_answer,
-	.path = path_of,
+	.write_path = write_path,
 };

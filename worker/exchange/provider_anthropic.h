@@ -7,8 +7,6 @@
 #include "worker/anthropic.h"
 #include "worker/exchange/provider.h"
 
-extern const struct provider provider_anthropic;
-
 /* Goes with every call, as the header anthropic-version. */
 #define ANTHROPIC_VERSION "2023-06-01"
 

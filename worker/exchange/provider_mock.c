@@ -202,17 +202,10 @@ static int write_request(struct arena *a, const struct llm_request *q,
 	return 0;
 }
 
-static struct str path_of(enum llm_kind kind)
-{
-	(void)kind;
-	return STR("/mock");
-}
-
 const struct provider provider_mock = {
 	.name = "mock",
 	.family = FAMILY_MOCK,
 	.write_request = write_request,
 	.read_event = read_event,
 	.read_answer = read_answer,
-	.path = path_of,
 };

@@ -155,25 +155,12 @@ static int write_generate(struct arena *a, const struct llm_request *q,
 	return write_request(FAMILY_OLLAMA_GENERATE, a, q, t, ret, reterr);
 }
 
-static struct str path_of_chat(enum llm_kind kind)
-{
-	struct llm_request q = { .kind = kind };
-	return str_z(route_of(FAMILY_OLLAMA_CHAT, &q).path);
-}
-
-static struct str path_of_generate(enum llm_kind kind)
-{
-	struct llm_request q = { .kind = kind };
-	return str_z(route_of(FAMILY_OLLAMA_GENERATE, &q).path);
-}
-
 const struct provider provider_ollama_chat = {
 	.name = "ollama_chat",
 	.family = FAMILY_OLLAMA_CHAT,
 	.write_request = write_chat,
 	.read_event = ollama_read_event,
 	.read_answer = ollama_read_answer,
-	.path = path_of_chat,
 };
 
 const struct provider provider_ollama_generate = {
@@ -182,5 +169,4 @@ const struct provider provider_ollama_generate = {
 	.write_request = write_generate,
 	.read_event = ollama_read_event,
 	.read_answer = ollama_read_answer,
-	.path = path_of_generate,
 };

@@ -10,15 +10,19 @@
 #include "worker/exchange/provider_openai.h"
 #include "worker/openai.h"
 
-static struct str path_of(enum llm_kind kind)
+static void write_path(const struct llm_request *q, const struct provider_target *t,
+		       struct buf *out)
 {
-	switch (kind) {
+	(void)t;
+	switch (q->kind) {
 	case LLM_TEXT:
-		return STR("/completions");
+		BUF_PUT_LIT(out, "/completions");
+		break;
 	case LLM_EMBED:
-		return STR("/embeddings");
+		BUF_PUT_LIT(out, "/embeddings");
+		break;
 	default:
-		return STR("/chat/completions");
+		BUF_PUT_LIT(out, "/chat/completions");
 	}
 }
 
@@ -41,7 +45,7 @@ static int write_request(struct arena *a, const struct llm_request *q,
 		err = openai_edit_request(a, root, buf_str(&plain), &e, &ret->body);
 	buf_done(&plain);
 	ret->framing = FRAMING_SSE;
-	buf_put(&ret->path, path_of(q->kind));
+	write_path(q, t, &ret->path);
 	return err || !(ret->body.failed || ret->path.failed) ? err : -ENOMEM;
 }
 
@@ -88,5 +92,5 @@ const struct provider provider_openai = {
 	.write_request = write_request,
 	.read_event = read_event,
 	.read_answer = read_answer,
-	.path = path_of,
+	.write_path = write_path,
 };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "common/mem.h"
 
 enum {
@@ -359,7 +360,6 @@ static CURL *easy_new(void)
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(e, CURLOPT_POST, 1L);
 	return e;
 }
 
@@ -376,26 +376,78 @@ static bool add_header(struct curl_slist **list, const char *name, struct str va
 	return more != NULL;
 }
 
+/* How a key that needs nothing else travels; what is not here makes a call's own headers
+ * (credential.h). */
+static const struct key_header {
+	const char *name, *before;
+	bool is_basic;
+} key_headers[AUTH_COUNT] = {
+	[AUTH_BEARER] = { "Authorization", "Bearer ", false },
+	[AUTH_API_KEY] = { "api-key", "", false },
+	[AUTH_X_API_KEY] = { "x-api-key", "", false },
+	[AUTH_X_GOOG_API_KEY] = { "x-goog-api-key", "", false },
+	[AUTH_TOKEN] = { "Authorization", "Token ", false },
+	[AUTH_BASIC] = { "Authorization", "Basic ", true },
+	[AUTH_XI_API_KEY] = { "xi-api-key", "", false },
+};
+
+/* "Basic " and the key in base64 (RFC 7617); -1: too long. */
+static int basic(struct str key, char *to, size_t max)
+{
+	static const char word[] = "Basic ";
+	size_t at = sizeof word - 1;
+	memcpy(to, word, at);
+	return hash_base64(to + at, max - at, key) ? (int)strlen(to) : -1;
+}
+
 static bool add_key(struct curl_slist **list, enum provider_auth auth, struct str key)
 {
 	char line[4096];
+	int n;
 	if (!key.p || !key.n)
 		return true;
-	switch (auth) {
-	case AUTH_BEARER: {
-		int n = snprintf(line, sizeof line, "Bearer " STR_FMT, STR_ARG(key));
-		bool ok = n > 0 && (size_t)n < sizeof line &&
-			  add_header(list, "Authorization", str_of(line, (size_t)n));
-		mem_wipe(line, sizeof line);
-		return ok;
-	}
-	case AUTH_API_KEY:
-		return add_header(list, "api-key", key);
-	case AUTH_X_API_KEY:
-		return add_header(list, "x-api-key", key);
-	default:
+	MUST((unsigned)auth < AUTH_COUNT);
+	const struct key_header *h = &key_headers[auth];
+	if (!h->name)
 		return true;
+	if (h->is_basic)
+		n = basic(key, line, sizeof line);
+	else
+		n = snprintf(line, sizeof line, "%s" STR_FMT, h->before, STR_ARG(key));
+	bool ok = n > 0 && (size_t)n < sizeof line &&
+		  add_header(list, h->name, str_of(line, (size_t)n));
+	mem_wipe(line, sizeof line);
+	return ok;
+}
+
+/* Lines of this call alone: "name: value\r\n". */
+static bool add_lines(struct curl_slist **list, struct str lines)
+{
+	while (lines.n) {
+		char line[8192];
+		struct str one = str_cut(&lines, '\n');
+		while (one.n && one.p[one.n - 1] == '\r')
+			one.n--;
+		if (!one.n)
+			continue;
+		if (one.n >= sizeof line)
+			return false;
+		memcpy(line, one.p, one.n);
+		line[one.n] = 0;
+		struct curl_slist *more = curl_slist_append(*list, line);
+		mem_wipe(line, one.n);
+		if (!more)
+			return false;
+		*list = more;
 	}
+	return true;
+}
+
+static void free_headers(struct curl_slist *list)
+{
+	for (struct curl_slist *l = list; l; l = l->next)
+		mem_wipe(l->data, strlen(l->data));	/* the provider's key is in there */
+	curl_slist_free_all(list);
 }
 
 static struct curl_slist *make_headers(const struct transfer_spec *s)
@@ -403,19 +455,22 @@ static struct curl_slist *make_headers(const struct transfer_spec *s)
 	struct curl_slist *list = NULL;
 	const struct snap_deployment *d = s->deployment;
 	const struct snap_header *h = snap_headers(s->snap, d);
-	bool ok = add_header(&list, "Content-Type", STR("application/json")) &&
+	bool ok = add_header(&list, "Content-Type",
+			     s->content_type.p ? s->content_type : STR("application/json")) &&
 		  add_header(&list, "Accept-Encoding", STR("identity"));
 	struct curl_slist *more = ok ? curl_slist_append(list, "Expect:") : NULL;
 	/* Without a value curl leaves it out: it spends some 80 instructions a byte on its head. */
 	more = more ? curl_slist_append(list,
 					s->accept_stream ? "Accept: text/event-stream" : "Accept:")
 		    : NULL;
-	ok = more && add_key(&list, (enum provider_auth)d->auth, snap_text(s->snap, d->api_key));
-	for (uint32_t i = 0; ok && i < d->headers.count; i++)
+	ok = more && (s->without_key || add_key(&list, (enum provider_auth)d->auth,
+						snap_text(s->snap, d->api_key)));
+	for (uint32_t i = 0; ok && !s->without_key && i < d->headers.count; i++)
 		ok = add_header(&list, snap_text(s->snap, h[i].name).p,
 				snap_text(s->snap, h[i].value));
+	ok = ok && add_lines(&list, s->headers);
 	if (!ok) {
-		curl_slist_free_all(list);
+		free_headers(list);
 		return NULL;
 	}
 	return list;
@@ -423,9 +478,7 @@ static struct curl_slist *make_headers(const struct transfer_spec *s)
 
 static void drop_set(struct header_set *set)
 {
-	for (struct curl_slist *l = set->list; l; l = l->next)
-		mem_wipe(l->data, strlen(l->data));	/* the provider's key is in there */
-	curl_slist_free_all(set->list);
+	free_headers(set->list);
 	*set = (struct header_set){ 0 };
 }
 
@@ -435,6 +488,10 @@ static bool take_headers(struct transfer *t, const struct transfer_spec *s)
 	size_t at = ((uintptr_t)s->deployment / sizeof *s->deployment * 2 + s->accept_stream) %
 		    HEADER_SETS;
 	struct header_set *set = &t->u->sets[at];
+	if (s->headers.n || s->content_type.p || s->without_key) {
+		t->headers = make_headers(s);
+		return t->headers != NULL;
+	}
 	bool same = set->list && set->generation == generation &&
 		    set->deployment == s->deployment && set->accept_stream == s->accept_stream;
 	if (!same && set->users) {
@@ -474,7 +531,7 @@ static void transfer_free(struct transfer *t)
 	if (t->set)
 		t->set->users--;
 	else
-		curl_slist_free_all(t->headers);
+		free_headers(t->headers);
 	buf_done(&t->passed);
 	mem_free(t);
 }
@@ -482,7 +539,7 @@ static void transfer_free(struct transfer *t)
 static bool set_url(struct transfer *t, const struct transfer_spec *s)
 {
 	char url[URL_MAX];
-	struct str base = snap_text(s->snap, s->deployment->base);
+	struct str base = s->base.p ? s->base : snap_text(s->snap, s->deployment->base);
 	if (base.n + s->path.n >= sizeof url)
 		return false;
 	memcpy(url, base.p, base.n);
@@ -509,6 +566,19 @@ static void begin(struct transfer *t)
 		uv_timer_start(&u->kick, on_kick, 0, 0);
 }
 
+/* Handles are kept and used again: a method stays until another is set. */
+static void set_method(CURL *e, const struct transfer_spec *s)
+{
+	if (s->method && !s->body.n) {
+		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	} else {
+		curl_easy_setopt(e, CURLOPT_POST, 1L);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDS, s->body.p);
+		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.n);
+	}
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, s->method);
+}
+
 struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *s,
 				const struct transfer_handler *h, void *data)
 {
@@ -527,8 +597,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 		return NULL;
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, s->body.p);
-	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.n);
+	set_method(t->easy, s);
 	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * count.h - endpoints that tell how many tokens a prompt makes. */
+#ifndef COUNT_H
+#define COUNT_H
+
+#include "worker/request.h"
+
+enum step count_anthropic(struct request *r);	/* .../messages/count_tokens */
+enum step count_gemini(struct request *r);	/* ...:countTokens */
+
+#endif
