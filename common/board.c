@@ -159,20 +159,13 @@ void board_unmap(struct board *b)
 	*b = (struct board){ 0 };
 }
 
-static bool is_alive(const struct board_worker *w)
-{
-	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
-
-	return state != WORKER_EMPTY && state != WORKER_GONE;
-}
-
 uint32_t board_inflight(const struct board *b, uint32_t deployment)
 {
 	uint32_t sum = 0;
 
 	MUST(deployment < BOARD_DEPLOYMENTS);
 	for (uint32_t w = 0; w < BOARD_WORKERS; w++)
-		if (is_alive(&b->workers[w]))	/* else an untouched page may stay untouched */
+		if (board_worker_lives(&b->workers[w]))
 			sum += atomic_load_explicit(board_inflight_own(b, w, deployment),
 						    memory_order_relaxed);
 	return sum;

@@ -17,12 +17,13 @@
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 1,
+	BOARD_LAYOUT = 2,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, later teams, users, organizations */
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
+	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
 	BOARD_LEVELS = 6		/* entities that one request may move together */
 };
 
@@ -50,14 +51,25 @@ struct board_deployment {
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words */
-	_Atomic uint64_t latency_ns, ttft_ns;	/* moving means; 0 = unknown */
+	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
 	_Atomic uint64_t probed_ns;		/* by the master: last probe, monotonic */
 	_Atomic uint32_t probe_status;		/* by the master: 0 unknown, 1 well, 2 ill */
 	_Atomic uint32_t last_status;		/* HTTP status of the last failure */
+	/* What the strategies go by: minute number << 40 | how many in it. */
+	_Atomic uint64_t minute_requests, minute_tokens;
+	_Atomic uint64_t failed_ns;		/* monotonic: the last failure that counts */
+	_Atomic uint64_t trial_until_ns;	/* one request tries whether it is well again */
+	_Atomic uint64_t sampled_ns;		/* monotonic: the newest sample */
+	_Atomic uint32_t in_a_row;		/* failures since the last success */
+	_Atomic uint32_t n_samples, n_ttft_samples;	/* ever taken */
+	uint32_t pad;
+	_Atomic uint32_t samples_us[BOARD_SAMPLES];	/* of an answer, per token */
+	_Atomic uint32_t ttft_us[BOARD_SAMPLES];	/* to a stream's first token */
+	uint8_t rest[8];
 };
-_Static_assert(sizeof(struct board_deployment) == 128, "board_deployment");
+_Static_assert(sizeof(struct board_deployment) == 256, "board_deployment");
 
 struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic uint64_t id;			/* by the master: kind << 56 | row id; 0 = free */
@@ -144,6 +156,12 @@ uint32_t board_find_deployment(const struct board *b, uint64_t id_hash);
 int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
 /* What a deployment is called on the board and in journals: never 0. */
 uint64_t board_deployment_hash(struct str id);
+/* Whether a worker's rows tell of something: else an untouched page may stay untouched. */
+static inline bool board_worker_lives(const struct board_worker *w)
+{
+	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
+	return state != WORKER_EMPTY && state != WORKER_GONE;
+}
 /* In-flight attempts at a deployment, over the workers that live. */
 uint32_t board_inflight(const struct board *b, uint32_t deployment);
 static inline _Atomic uint16_t *board_inflight_own(const struct board *b, uint32_t worker,

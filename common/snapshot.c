@@ -84,8 +84,9 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))
 			return false;
-	return headers_ok(c, d->headers) && d->family < FAMILY_COUNT && d->auth < AUTH_COUNT &&
-	       d->site < SITE_COUNT && d->mode <= MODE_OTHER && d->board_row < BOARD_DEPLOYMENTS;
+	return headers_ok(c, d->headers) && names_ok(c, d->tags) && d->family < FAMILY_COUNT &&
+	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode <= MODE_OTHER &&
+	       d->board_row < BOARD_DEPLOYMENTS;
 }
 
 static bool members_ok(const struct check *c, struct snap_part part)
@@ -128,7 +129,8 @@ static bool group_ok(const struct check *c, uint32_t index)
 
 	if (!text_ok(c, g->name) || !members_ok(c, g->members) || !names_ok(c, g->fallbacks) ||
 	    !names_ok(c, g->context_fallbacks) || !names_ok(c, g->policy_fallbacks) ||
-	    !alias_ok(c, g->alias_of))
+	    !alias_ok(c, g->alias_of) ||
+	    g->strategy > STRATEGY_COUNT)
 		return false;
 	/* Sorted without twins; the one before has been checked. */
 	return index == 0 || index >= c->head->groups.count ||
@@ -144,7 +146,7 @@ static bool settings_ok(const struct check *c)
 	       text_ok(c, s->key_header) && text_ok(c, s->version) &&
 	       text_ok(c, s->tls_certificate) && text_ok(c, s->tls_key) &&
 	       s->log_level <= LOG_DEBUG && s->access_log <= 1 && s->reserve_mode <= 1 &&
-	       s->ledger_strict <= 1;
+	       s->ledger_strict <= 1 && s->strategy < STRATEGY_COUNT;
 }
 
 static bool head_ok(const struct check *c)

@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 2, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 3, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -86,6 +86,7 @@ struct snap_deployment {
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
+	struct snap_part tags;		/* struct snap_str */
 	struct price price;
 	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
 	uint64_t rpm, tpm;		/* 0 = not given */
@@ -103,6 +104,30 @@ struct snap_deployment {
 };
 enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER };
 
+enum route_strategy {
+	STRATEGY_SHUFFLE,		/* simple-shuffle */
+	STRATEGY_BUSY,			/* least-busy */
+	STRATEGY_USAGE,			/* usage-based-routing, and -v2 */
+	STRATEGY_LATENCY,		/* latency-based-routing */
+	STRATEGY_COST,			/* cost-based-routing */
+	STRATEGY_COUNT
+};
+/* What sends a request back to where it, or its kin, was before. */
+enum { AFFINITY_PREFIX = 1, AFFINITY_KEY = 2, AFFINITY_SESSION = 4 };
+/* Classes of errors that retry_policy and allowed_fails_policy tell apart. */
+enum policy_class {
+	POLICY_BAD_REQUEST,
+	POLICY_AUTH,
+	POLICY_TIMEOUT,
+	POLICY_RATE_LIMIT,
+	POLICY_CONTENT,
+	POLICY_INTERNAL,
+	POLICY_UNAVAILABLE,
+	POLICY_NOT_FOUND,
+	POLICY_BAD_GATEWAY,
+	POLICY_CLASSES
+};
+
 struct snap_group {			/* a model name that clients may ask for */
 	struct snap_str name;
 	struct snap_part members;	/* uint32_t: deployments, in config order */
@@ -111,6 +136,8 @@ struct snap_group {			/* a model name that clients may ask for */
 	struct snap_part fallbacks;	/* struct snap_str: groups to go to, in order */
 	struct snap_part context_fallbacks;
 	struct snap_part policy_fallbacks;
+	uint32_t strategy;		/* 1 + enum route_strategy; 0 = the settings' */
+	uint32_t retry_policy[POLICY_CLASSES];	/* 1 + how many; 0 = the settings' */
 };
 enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
 
@@ -128,6 +155,16 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t log_level, access_log;	/* enum log_level; 1 = one line a request */
 	uint32_t reserve_mode;		/* 0 strict (default), 1 typical */
 	uint32_t ledger_strict;		/* 1: the last byte waits for the journal's flush */
+	/* routing */
+	uint64_t latency_ttl_ms;
+	uint64_t latency_buffer_milli;	/* lowest_latency_buffer x 1000 */
+	uint64_t retry_share_milli;	/* retries per request x 1000 */
+	uint32_t strategy;		/* enum route_strategy */
+	uint32_t latency_samples;	/* at most BOARD_SAMPLES */
+	uint32_t default_max_parallel;	/* 0 = no limit */
+	uint32_t affinity;		/* AFFINITY_* */
+	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
+	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
@@ -144,7 +181,11 @@ enum {
 	SET_NO_MASTER_KEY = 32, /* --insecure-dev: everybody is admin */
 	SET_CALL_ID_IN_ERRORS = 64,
 	SET_ALLOWED_FAILS = 128, /* allowed_fails was given: LiteLLM's legacy counter */
-	SET_COST_IN_STREAM = 256 /* include_cost_in_streaming_usage */
+	SET_COST_IN_STREAM = 256, /* include_cost_in_streaming_usage */
+	SET_PRECALL = 512,	/* enable_pre_call_checks */
+	SET_TAGS = 1024,	/* enable_tag_filtering */
+	SET_TAGS_ALL = 2048,	/* a deployment must have all tags of the request */
+	SET_RATE_LIMITS = 4096	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
 };
 
 struct snap_head {

@@ -330,6 +330,7 @@ static void write_deployments(const struct snap_build *b, const struct plan *p, 
 	for (size_t at = 0; at < b->deployments.n; at += sizeof row) {
 		memcpy(&row, b->deployments.p + at, sizeof row);
 		row.headers = moved(row.headers, p->headers);
+		row.tags = moved(row.tags, p->names);
 		memcpy(image + p->deployments + at, &row, sizeof row);
 	}
 }

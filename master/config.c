@@ -347,8 +347,7 @@ static void finish(struct reader *r)
 	finish_log(r);
 	finish_tls(r);
 	finish_master_key(r);
-	if (c->set.allowed_fails != 3)
-		c->set.flags |= SET_ALLOWED_FAILS;
+	route_finish(r);
 	if (c->set.request_memory_max < c->set.body_max)
 		complain(r, COMPLAINT_ERROR,
 			 given_place(r, "server.limits",
@@ -370,6 +369,8 @@ static void set_presets(struct reader *r)
 	size_t n;
 	const struct directive *all = directives_all(&n);
 
+	memset(r->c->retry_policy, 0xff, sizeof r->c->retry_policy);
+	memset(r->c->allowed_fails_policy, 0xff, sizeof r->c->allowed_fails_policy);
 	r->c->origins = keep_array(r, n, sizeof *r->c->origins);
 	r->directive_places = arena_array(r->scratch, n, sizeof *r->directive_places);
 	r->out_of_memory |= !r->directive_places;

@@ -19,6 +19,14 @@ struct config_names {			/* a list of strings */
 	struct str *v;
 	size_t n;
 };
+struct config_policy {			/* of one group */
+	struct str group;
+	uint32_t retries[POLICY_CLASSES];	/* SNAP_NONE: not given */
+};
+struct config_routing {			/* groups with a strategy of their own */
+	struct config_names models;
+	uint32_t strategy;
+};
 struct config_listen {
 	struct str host;		/* "0.0.0.0", "::", "127.0.0.1" */
 	uint16_t port;			/* 0: any free one */
@@ -105,6 +113,14 @@ struct config {
 	/* general_settings, router_settings, litellm_settings */
 	struct str master_key;		/* SECRET */
 	struct str routing_strategy;
+	bool tags_match_any;
+	/* SNAP_NONE: not given. */
+	uint32_t retry_policy[POLICY_CLASSES], allowed_fails_policy[POLICY_CLASSES];
+	struct config_names pre_call_checks;
+	struct config_policy *group_policies;
+	size_t n_group_policies;
+	struct config_routing *routing_groups;
+	size_t n_routing_groups;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;

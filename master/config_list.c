@@ -322,6 +322,10 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 		return set_listen(r, base, y);
 	case CT_FALLBACKS:
 		return set_fallbacks(r, at, d, y);
+	case CT_GROUP_POLICIES:
+		return route_set_policies(r, base, d, y);
+	case CT_ROUTING_GROUPS:
+		return route_set_groups(r, base, d, y);
 	default:
 		MUST(d->type == CT_ALIASES);
 		return set_aliases(r, base, d, y);

@@ -222,6 +222,12 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 	case CT_ALIASES:
 		put_aliases(o, key, base);
 		break;
+	case CT_GROUP_POLICIES:
+		route_put_policies(o, key, base);
+		break;
+	case CT_ROUTING_GROUPS:
+		route_put_groups(o, key, base);
+		break;
 	default:
 		put_number(o, key, d, at);
 		break;

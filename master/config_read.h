@@ -124,7 +124,8 @@ void yaml_append(struct yaml *parent, struct yaml *child);
 enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
-	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES, CT_COUNT
+	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
+	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
 
@@ -177,6 +178,19 @@ bool param_is_openai(struct str name);	/* a parameter of OpenAI's chat, embeddin
 
 /* Where a directive was set; the whole file when it was not. */
 const struct place *given_place(const struct reader *r, const char *section, const char *name);
+
+/* ---- routing: config_route.c ---- */
+
+bool route_set_policies(struct reader *r, struct config *c, const struct directive *d,
+			const struct yaml *y);
+bool route_set_groups(struct reader *r, struct config *c, const struct directive *d,
+		      const struct yaml *y);
+/* A strategy's number; false: there is none of that name. */
+bool route_read_strategy(struct str s, uint32_t *ret);
+void route_put_policies(struct json_out *o, const char *key, const struct config *c);
+void route_put_groups(struct json_out *o, const char *key, const struct config *c);
+/* What follows for the workers from strategy, checks and policies. */
+void route_finish(struct reader *r);
 
 /* ---- models: config_model.c ---- */
 

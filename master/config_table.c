@@ -53,8 +53,47 @@
 	FLAG(s, "disable_cooldowns", SET_DISABLE_COOLDOWNS, "never leave a deployment alone"),     \
 	D(s, "model_group_alias", CT_ALIASES, AT(aliases), NULL, 0, 0, CF_LIVE,                    \
 	  "other names of groups: {alias: group} or {alias: {model: group, hidden: true}}"),       \
+	FLAG(s, "enable_pre_call_checks", SET_PRECALL,                                             \
+	     "leave out deployments whose prompt limit, rpm or tpm the request would exceed"),     \
+	FLAG(s, "enable_tag_filtering", SET_TAGS,                                                  \
+	     "a request with tags goes to deployments that have one of them"),                     \
+	D(s, "tag_filtering_match_any", CT_BOOL, AT(tags_match_any), "true", 0, 0, CF_LIVE,        \
+	  "one common tag is enough; false: the deployment must have all of the request's"),       \
+	D(s, "optional_pre_call_checks", CT_NAMES, AT(pre_call_checks), NULL, 0, 0, CF_LIVE,       \
+	  "prompt_caching, deployment_affinity, session_affinity: back to the same deployment "    \
+	  "while it is well; enforce_model_rate_limits: rpm and tpm are hard"),                    \
+	D(s, "default_max_parallel_requests", CT_U32, AT(set.default_max_parallel), "0", 0,        \
+	  1000000, CF_LIVE, "requests at the same time for deployments that say nothing"),         \
+	D(s, "model_group_retry_policy", CT_GROUP_POLICIES, AT(group_policies), NULL, 0, 0,        \
+	  CF_LIVE, "retry_policy for single groups: {group: {RateLimitErrorRetries: 3}}"),         \
+	D(s, "routing_groups", CT_ROUTING_GROUPS, AT(routing_groups), NULL, 0, 0, CF_LIVE,         \
+	  "strategies for single models: [{models: [name], routing_strategy: least-busy}]"),       \
+	POLICY_KEYS(s ".retry_policy", "Retries", retry_policy, "retries after such an error"),    \
+	POLICY_KEYS(s ".allowed_fails_policy", "AllowedFails", allowed_fails_policy,               \
+		    "such failures within a cooldown period before a deployment cools down"),      \
+	D(s ".routing_strategy_args", "ttl", CT_TIME, AT(set.latency_ttl_ms), "3600", 0, WEEK,     \
+	  CF_LIVE, "how long a latency counts when no newer one comes"),                           \
+	D(s ".routing_strategy_args", "lowest_latency_buffer", CT_MILLI,                           \
+	  AT(set.latency_buffer_milli), "0", 0, 100000, CF_LIVE,                                   \
+	  "how much slower than the fastest is as good as it, as a share of its latency"),         \
+	D(s ".routing_strategy_args", "max_latency_list_size", CT_U32, AT(set.latency_samples),    \
+	  "8", 1, 1000, CF_LIVE, "latencies that the mean is of; 8 at most"),                      \
 	D(s, "routing_strategy", CT_STRATEGY, AT(routing_strategy), "simple-shuffle", 0, 0,        \
 	  CF_LIVE, "how a deployment is chosen in its group")
+
+/* A row for each class of errors, named as LiteLLM names them. */
+#define POLICY_KEYS(s, what, field, doc)                                                           \
+	POLICY(s, "BadRequestError" what, field, POLICY_BAD_REQUEST, doc),                         \
+	POLICY(s, "AuthenticationError" what, field, POLICY_AUTH, doc),                            \
+	POLICY(s, "TimeoutError" what, field, POLICY_TIMEOUT, doc),                                \
+	POLICY(s, "RateLimitError" what, field, POLICY_RATE_LIMIT, doc),                           \
+	POLICY(s, "ContentPolicyViolationError" what, field, POLICY_CONTENT, doc),                 \
+	POLICY(s, "InternalServerError" what, field, POLICY_INTERNAL, doc),                        \
+	POLICY(s, "ServiceUnavailableError" what, field, POLICY_UNAVAILABLE, doc),                 \
+	POLICY(s, "NotFoundError" what, field, POLICY_NOT_FOUND, doc),                             \
+	POLICY(s, "BadGatewayError" what, field, POLICY_BAD_GATEWAY, doc)
+#define POLICY(s, name, field, class, doc)                                                         \
+	D(s, name, CT_U32, AT(field) + (class) * sizeof(uint32_t), NULL, 0, 1000000, CF_LIVE, doc)
 
 #define SWITCH_VERBOSE(s)                                                                          \
 	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \
@@ -124,6 +163,9 @@ static const struct directive directives[] = {
 	       "what a request reserves of a budget: the most it can cost, or what is usual"),
 	D("server.reserve", "default-max-tokens", CT_U64, AT(set.default_max_tokens), "4096", 1,
 	  10000000, CF_LIVE, "length of an answer when neither request nor model says one"),
+	/* server.router */
+	D("server.router", "retry-budget", CT_MILLI, AT(set.retry_share_milli), "0.2", 0, 100000,
+	  CF_LIVE, "retries there may be for each request, beside ten a second for each worker"),
 	/* server.cors */
 	D("server.cors", "origins", CT_NAMES, AT(cors_origins), "*", 0, 0, CF_LIVE,
 	  "origins that browsers may call from; \"*\": any; an empty list: none"),
@@ -201,7 +243,9 @@ static const struct directive directives[] = {
 	  "how long this deployment is left alone when it fails"),
 	D("litellm_params", "drop_params", CT_BOOL, IN(drop_params), NULL, 0, 0, CF_LIVE,
 	  "leave out parameters that the provider does not know"),
-	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE | CF_NOT_YET, "tags for routing"),
+	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE,
+	  "with enable_tag_filtering: requests with one of these tags come here; \"default\": those "
+	  "that find nobody else"),
 	D("litellm_params", "mock_response", CT_TEXT, IN(mock_response), NULL, 0, 0, CF_LIVE,
 	  "answer with this text and ask no provider"),
 	D("litellm_params", "extra_headers", CT_PAIRS, IN(headers), NULL, 0, 0, CF_LIVE | CF_SECRET,

@@ -34,6 +34,8 @@ static const struct {
 	[CT_LISTEN] = {"addresses", "is not an address (want host:port)"},
 	[CT_FALLBACKS] = {"list", ""},
 	[CT_ALIASES] = {"map", ""},
+	[CT_GROUP_POLICIES] = {"map", ""},
+	[CT_ROUTING_GROUPS] = {"list", ""},
 };
 
 const char *value_type_name(enum conf_type type)
@@ -261,25 +263,14 @@ static void store_number(const struct directive *d, void *base, uint64_t v)
 	}
 }
 
-static bool is_known_strategy(struct str s)
-{
-	static const char *const names[] = {"least-busy",
-					    "usage-based-routing",
-					    "usage-based-routing-v2",
-					    "latency-based-routing",
-					    "cost-based-routing",
-					    "provider-budget-routing"};
-
-	return is_word_of(s, names, COUNT(names));
-}
-
 static int set_text(struct reader *r, const struct directive *d, void *base, struct str s)
 {
 	uint64_t index;
+	uint32_t strategy;
 
 	if (d->type == CT_CHOICE && read_choice(d->choices, s, &index) < 0)
 		return -EINVAL;
-	if (d->type == CT_STRATEGY && !str_eq(s, STR("simple-shuffle")) && !is_known_strategy(s))
+	if (d->type == CT_STRATEGY && !route_read_strategy(s, &strategy))
 		return -EINVAL;
 	if (d->type == CT_STR && value_has_control(s))
 		return -EINVAL;
@@ -393,10 +384,9 @@ bool value_set(struct reader *r, void *base, const struct directive *d, const st
 	err = set_scalar(r, d, base, y->text);
 	if (err)
 		tell_wrong(r, d, y, err);
-	else if (d->type == CT_STRATEGY && is_known_strategy(y->text))
+	else if (d->type == CT_STRATEGY && str_eq(y->text, STR("provider-budget-routing")))
 		complain(r, W_NOT_ACTED_ON, &y->place,
-			 "llmgw does not act on strategy '" STR_FMT "' yet; simple-shuffle is used",
-			 STR_ARG(y->text));
+			 "llmgw does not act on providers' budgets yet; simple-shuffle is used");
 	return !err;
 }
 

@@ -48,6 +48,11 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 		d->flags |= DEPLOY_KNOWN_PRICE;
 }
 
+static struct snap_part put_names(struct make *k, const struct config_names *n)
+{
+	return snap_build_names(k->b, n->v, n->n);
+}
+
 /* ---- deployments ----------------------------------------------------------------------------- */
 
 static bool has_header(const struct config_pairs *pairs, struct str name)
@@ -89,6 +94,7 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->region = snap_build_text(k->b, cm->region);
 	d->api_version = snap_build_text(k->b, cm->api_version);
 	d->headers = put_headers(k, cm);
+	d->tags = put_names(k, &cm->tags);
 }
 
 static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
@@ -129,11 +135,6 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 /* ---- groups ------------------------------------------------------------------------------------
  */
 
-static struct snap_part put_names(struct make *k, const struct config_names *n)
-{
-	return snap_build_names(k->b, n->v, n->n);
-}
-
 /* LiteLLM's look-up: the group's name, the name without its provider, "*". */
 static struct snap_part fallbacks_of(struct make *k, const struct config_fallbacks *list,
 				     struct str group)
@@ -158,6 +159,20 @@ static bool is_first_of_group(const struct config *c, size_t i)
 	return true;
 }
 
+/* What a group has of its own; a pattern's rules are those written for its name. */
+static void put_rules(struct make *k, struct str name, struct snap_group *g)
+{
+	const struct config *c = k->c;
+	for (size_t i = 0; i < c->n_group_policies; i++)
+		for (size_t p = 0; p < POLICY_CLASSES; p++)
+			if (str_eq(c->group_policies[i].group, name))
+				g->retry_policy[p] = c->group_policies[i].retries[p] + 1;
+	for (size_t i = 0; i < c->n_routing_groups; i++)
+		for (size_t m = 0; m < c->routing_groups[i].models.n; m++)
+			if (str_eq(c->routing_groups[i].models.v[m], name))
+				g->strategy = c->routing_groups[i].strategy + 1;
+}
+
 static int put_group(struct make *k, struct str name, uint32_t *members)
 {
 	size_t n = 0;
@@ -172,6 +187,7 @@ static int put_group(struct make *k, struct str name, uint32_t *members)
 		.context_fallbacks = fallbacks_of(k, &k->c->context_fallbacks, name),
 		.policy_fallbacks = fallbacks_of(k, &k->c->policy_fallbacks, name),
 	};
+	put_rules(k, name, &g);
 	snap_build_group(k->b, &g, members, n, STR_NONE);
 	return 0;
 }
@@ -189,6 +205,7 @@ static int put_groups(struct make *k)
 		struct snap_group g = { .name = snap_build_text(k->b, a->alias),
 					.alias_of = SNAP_NONE,
 					.flags = a->hidden ? GROUP_HIDDEN : 0 };
+		put_rules(k, a->alias, &g);
 		snap_build_group(k->b, &g, NULL, 0, a->group);
 	}
 	mem_free(members);

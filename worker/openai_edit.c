@@ -31,6 +31,7 @@ static const struct str ours[] = {
 	STR("fallbacks"),
 	STR("fastest_response"),
 	STR("guardrails"),
+	STR("max_cost"),
 	STR("max_retries"),
 	STR("metadata"),
 	STR("no-log"),

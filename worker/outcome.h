@@ -46,6 +46,9 @@
 	X(UP_MALFORMED,         502, 502, "bad_gateway_error",       "",                         true)  \
 	X(UP_BROKEN,            502, 502, "bad_gateway_error",       "",                         true)  \
 	X(UP_UNAVAILABLE,       503, 503, "service_unavailable_error", "",                       true)  \
+	X(NO_DEPLOYMENT,        429, 429, "throttling_error",        "",                         false) \
+	X(TAGS_DENIED,          401, 401, "auth_error",              "",                         false) \
+	X(COST_LIMIT,           400, 400, "invalid_request_error",   "max_cost_exceeded",        false) \
 	X(ALL_COOLING,          429, 429, "all_deployments_in_cooldown", "",                     false) \
 	X(MONEY_DOWN,           503, 503, "service_unavailable_error", "spend_unavailable",      false) \
 	X(OVERLOADED,           503, 503, "service_unavailable_error", "overloaded",             false) \

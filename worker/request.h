@@ -13,6 +13,7 @@
 #include "worker/client/connection.h"
 #include "worker/client/dialect.h"
 #include "worker/client/endpoint.h"
+#include "worker/decide/wish.h"
 #include "worker/llm.h"
 #include "worker/step.h"
 #include "worker/worker.h"
@@ -54,6 +55,7 @@ struct request {
 	/* route */
 	const struct snap_group *group;		/* the one under way */
 	struct str requested_model;
+	struct wish wish;			/* what it asks of the router */
 	/* exchange */
 	struct exchange *exchange;
 	const struct snap_deployment *deployment;	/* the one that answers or answered */

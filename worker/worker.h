@@ -20,6 +20,7 @@ struct tls_context;
 struct upstream;
 struct flusher;
 struct relay_call;
+struct route_candidate;
 struct arena;
 struct wheel;
 struct link;
@@ -38,6 +39,9 @@ struct worker {
 	struct budget_pool *pool;
 	struct flusher *flusher;
 	struct upstream *upstream;
+	struct route_candidate *route_room;	/* for one choice at a time */
+	uint32_t n_route_room;
+	uint64_t retry_milli, retry_refill_ns;	/* the retry budget: exchange/retry.h */
 	struct wheel *wheel;
 	int link_fd;
 	struct link *link;

@@ -74,6 +74,10 @@ def directives():
     code = re.sub(r"\\\n", "\n", _read("master/config_table.c"))
     for macro, argument, body in re.findall(r"#define (\w+)\((\w+)\)\s*\n(.*?)\n\n", code, re.S):
         for section in re.findall(rf'\b{macro}\("(\w+)"\)', code):
-            for found in re.findall(rf'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\({argument}, "([^"]+)"', body):
-                yield section, found
+            for below, found in re.findall(
+                    rf'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\({argument}(?: "([^"]+)")?, "([^"]+)"', body):
+                yield section + below, found
+            for below, what in re.findall(rf'\bPOLICY_KEYS\({argument} "([^"]+)", "(\w+)"', body):
+                for found in re.findall(r'\bPOLICY\(s, "(\w+)" what', code):
+                    yield section + below, found + what
     yield from re.findall(r'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\("([^"]+)",\s*"([^"]+)"', code)

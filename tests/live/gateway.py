@@ -122,8 +122,10 @@ class Gateway:
         if raw is None:
             lines = ["model_list:"]
             for name, params in models:
-                lines += [f"  - model_name: {json.dumps(name)}",
-                          f"    litellm_params: {json.dumps(params)}"]
+                info = params.get("model_info", {})
+                params = {k: v for k, v in params.items() if k != "model_info"}
+                lines += [f"  - model_name: {json.dumps(name)}", f"    litellm_params: {json.dumps(params)}",
+                          f"    model_info: {json.dumps(info)}"]
             raw = "\n".join(lines) + "\n" + settings
             if self.master_key:
                 raw = raw.replace("general_settings:\n", "general_settings:\n  master_key: %s\n" % self.master_key) \

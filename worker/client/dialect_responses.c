@@ -89,6 +89,7 @@ static const char *code_of(enum outcome o)
 	case OUTCOME_UP_RATE_LIMITED:
 	case OUTCOME_RATE_LIMITED:
 	case OUTCOME_ALL_COOLING:
+	case OUTCOME_NO_DEPLOYMENT:
 		return "rate_limit_exceeded";
 	case OUTCOME_BUDGET_SPENT:
 		return "insufficient_quota";

@@ -2,6 +2,8 @@
  * limits.c - may they ask this, now: model access, requests and tokens a minute. The words
  * stand on the board: exact over all workers. Tokens are taken by estimate and corrected when
  * the provider has counted (settle/account.c). */
+#include <errno.h>
+
 #include "common/clock.h"
 #include "common/gcra.h"
 #include "worker/decide/decide.h"
@@ -17,7 +19,13 @@ enum step route_resolve(struct request *r)
 				    STR_FMT ": Invalid model name passed in model=" STR_FMT
 				    ". Call `/v1/models` to view available models for your key.",
 				    STR_ARG(r->http->path), STR_ARG(r->requested_model));
-	return STEP_NEXT;
+	struct llm_error e = { 0 };
+	int err = wish_read(r->mem, snap_settings(r->snap), r->http, &r->q, r->key.id, &r->wish,
+			    &e);
+	if (err == -ENOMEM)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "the request needs too much memory");
+	return err < 0 ? request_fail_with(r, &e) : STEP_NEXT;
 }
 
 static enum step refuse_model(struct request *r)

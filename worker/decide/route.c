@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * route.c - choosing a deployment, and cooling those that fail. See route.h.
+ * route.c - learning: samples of latency, failures, and who is left alone for how long.
  *
  * The facts are LiteLLM's (its router of 2026): which failures count, when they cool, for how
- * long. Two things are better here: the state is one for all workers, and a longer cooldown is
- * never shortened by a later, shorter one. */
+ * long. Better here: the state is one for all workers, a longer cooldown is never shortened by
+ * a later, shorter one, a deployment that only fails is left after a few, and one that comes back
+ * is tried by one request before it gets all of them. */
 #include "worker/decide/route.h"
 
 #include "common/clock.h"
@@ -11,118 +12,8 @@
 enum { MINUTE_SHIFT = 40, FAIL_SHIFT = 20, COUNT_MASK = 0xfffff };
 enum { SINGLE_THRESHOLD = 1000, SHARE_MIN_REQUESTS = 5 };
 #define NS_PER_MINUTE (60 * NS_PER_S)
-
-static const struct board_deployment *row_of(const struct route_query *q, uint32_t index)
-{
-	return &q->board->deployments[snap_deployment(q->snap, index)->board_row];
-}
-
-static bool was_tried(const struct route_query *q, uint32_t index)
-{
-	for (unsigned i = 0; i < q->n_tried; i++)
-		if (q->tried[i] == index)
-			return true;
-	return false;
-}
-
-static uint64_t cooling_ns(const struct route_query *q, uint32_t index)
-{
-	uint64_t until =
-		atomic_load_explicit(&row_of(q, index)->cooldown_until_ns, memory_order_relaxed);
-	return until > q->now_ns ? until - q->now_ns : 0;
-}
-
-static bool is_full(const struct route_query *q, uint32_t index)
-{
-	const struct snap_deployment *d = snap_deployment(q->snap, index);
-	return d->max_parallel && board_inflight(q->board, d->board_row) >= d->max_parallel;
-}
-
-static bool is_probed_ill(const struct route_query *q, uint32_t index)
-{
-	return atomic_load_explicit(&row_of(q, index)->probe_status, memory_order_relaxed) == 2;
-}
-
-/* How good a candidate is: the best class that has members is drawn from. */
-enum class { CLASS_BEST, CLASS_PROBED_ILL, CLASS_TRIED, CLASS_OUT };
-
-static enum class class_of(const struct route_query *q, uint32_t index)
-{
-	if (cooling_ns(q, index) || is_full(q, index))
-		return CLASS_OUT;
-	if (was_tried(q, index))
-		return CLASS_TRIED;
-	return is_probed_ill(q, index) ? CLASS_PROBED_ILL : CLASS_BEST;
-}
-
-/* The field that weighs is the first one that the first candidate has; missing counts 0. */
-enum weighing { BY_NOTHING, BY_WEIGHT, BY_RPM, BY_TPM };
-
-static enum weighing weighing_of(const struct snap_deployment *d)
-{
-	return d->weight_milli ? BY_WEIGHT : d->rpm ? BY_RPM : d->tpm ? BY_TPM : BY_NOTHING;
-}
-
-static uint64_t weight_of(const struct snap_deployment *d, enum weighing by)
-{
-	switch (by) {
-	case BY_WEIGHT:
-		return d->weight_milli;
-	case BY_RPM:
-		return d->rpm;
-	case BY_TPM:
-		return d->tpm;
-	default:
-		return 1;
-	}
-}
-
-struct survey {
-	enum class best;
-	uint32_t order;			/* the lowest one in the best class */
-	enum weighing by;
-	unsigned count;
-	uint64_t total, wait_ns;
-};
-
-static bool is_in(const struct route_query *q, const struct survey *s, uint32_t index)
-{
-	return class_of(q, index) == s->best && snap_deployment(q->snap, index)->order == s->order;
-}
-
-static void survey_classes(const struct route_query *q, struct survey *s)
-{
-	*s = (struct survey){ .best = CLASS_OUT, .order = UINT32_MAX, .wait_ns = UINT64_MAX };
-	for (uint32_t i = 0; i < q->group->members.count; i++) {
-		uint32_t index = snap_member(q->snap, q->group, i);
-		enum class c = class_of(q, index);
-		uint32_t order = snap_deployment(q->snap, index)->order;
-		uint64_t wait = cooling_ns(q, index);
-		if (c < s->best || (c == s->best && order < s->order)) {
-			s->best = c;
-			s->order = order;
-		}
-		if (wait && wait < s->wait_ns)
-			s->wait_ns = wait;
-	}
-}
-
-static void survey_weights(const struct route_query *q, struct survey *s)
-{
-	for (uint32_t i = 0; i < q->group->members.count; i++) {
-		uint32_t index = snap_member(q->snap, q->group, i);
-		const struct snap_deployment *d = snap_deployment(q->snap, index);
-		if (!is_in(q, s, index))
-			continue;
-		if (s->count++ == 0)
-			s->by = weighing_of(d);
-		s->total += weight_of(d, s->by);
-	}
-	if (s->total == 0) {		/* all weights 0: as if none were given; nobody: still 0 */
-		s->by = BY_NOTHING;
-		s->total = s->count;
-	}
-}
+/* A time-out is a sample, too, and a bad one: LiteLLM's 1000 seconds. */
+#define TIMEOUT_SAMPLE_US UINT32_C(1000000000)
 
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g)
@@ -133,35 +24,49 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
 	       (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name)));
 }
 
-/* Other workers may put a deployment aside between two looks at it: then the last one that was
- * well is taken, or nobody. */
-void route_pick(const struct route_query *q, struct route_choice *ret)
+/* ---- samples ---- */
+
+/* Workers may sample at once: one of two may be lost, and the mean is of what stood there. */
+static void sample(_Atomic uint32_t *count, _Atomic uint32_t *ring, uint32_t most, uint32_t us,
+		   _Atomic uint64_t *mean_ns)
 {
-	struct survey s;
-	*ret = (struct route_choice){ .deployment = SNAP_NONE };
-	survey_classes(q, &s);
-	if (s.best != CLASS_OUT)
-		survey_weights(q, &s);
-	if (s.best == CLASS_OUT || s.total == 0) {
-		ret->wait_ns = s.wait_ns == UINT64_MAX ? NS_PER_S : s.wait_ns;
-		return;
-	}
-	uint64_t draw = q->random % s.total, weight;
-	ret->wait_ns = NS_PER_S;
-	ret->others_well = s.count - 1;
-	for (uint32_t i = 0; i < q->group->members.count; i++) {
-		uint32_t index = snap_member(q->snap, q->group, i);
-		if (!is_in(q, &s, index))
-			continue;
-		ret->deployment = index;
-		weight = weight_of(snap_deployment(q->snap, index), s.by);
-		if (draw < weight)
-			return;
-		draw -= weight;
-	}
+	uint32_t n = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) + 1;
+	uint64_t sum = 0;
+	uint32_t have = n < most ? n : most;
+	atomic_store_explicit(&ring[(n - 1) % most], us ? us : 1, memory_order_relaxed);
+	for (uint32_t i = 0; i < have; i++)
+		sum += atomic_load_explicit(&ring[i], memory_order_relaxed);
+	atomic_store_explicit(mean_ns, sum * 1000 / have, memory_order_relaxed);
 }
 
-/* ---- learning ------------------------------------------------------------------------------- */
+static uint32_t as_us(uint64_t ns)
+{
+	return ns / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / 1000);
+}
+
+static void take_sample(const struct snap_settings *set, struct board_deployment *b,
+			const struct route_sample *s, uint64_t now_ns)
+{
+	uint32_t most = set->latency_samples;
+	if (!most || most > BOARD_SAMPLES)
+		most = BOARD_SAMPLES;
+	if (s->duration_ns)
+		sample(&b->n_samples, b->samples_us, most,
+		       as_us(s->duration_ns / (s->tokens ? s->tokens : 1)), &b->latency_ns);
+	if (s->first_token_ns)
+		sample(&b->n_ttft_samples, b->ttft_us, most, as_us(s->first_token_ns),
+		       &b->ttft_ns);
+	atomic_store_explicit(&b->sampled_ns, now_ns, memory_order_relaxed);
+}
+
+static void take_timeout(struct board_deployment *b, uint64_t now_ns)
+{
+	sample(&b->n_samples, b->samples_us, BOARD_SAMPLES, TIMEOUT_SAMPLE_US, &b->latency_ns);
+	sample(&b->n_ttft_samples, b->ttft_us, BOARD_SAMPLES, TIMEOUT_SAMPLE_US, &b->ttft_ns);
+	atomic_store_explicit(&b->sampled_ns, now_ns, memory_order_relaxed);
+}
+
+/* ---- failures ---- */
 
 struct minute {
 	uint32_t failures, successes;
@@ -187,24 +92,32 @@ static struct minute count(_Atomic uint64_t *word, uint64_t now_ns, bool is_fail
 	return m;
 }
 
-/* 429, 401, 408, 404 and 5xx count; the caller's own mistakes never do. A connection that was
- * refused counts here, though LiteLLM lets it pass: a dead host is the plainest failure. */
-static bool is_eligible(const struct llm_error *e)
+/* One row per outcome of a provider: whether it says something of the deployment (429, 401, 408,
+ * 404 and 5xx do, the caller's own mistakes never), and its class for the policies. A refused
+ * connection counts here, though LiteLLM lets it pass: a dead host is the plainest failure. */
+static const struct {
+	bool is_providers, counts;
+	enum policy_class class;
+} kinds[OUTCOME_COUNT] = {
+	[OUTCOME_UP_BAD_REQUEST] = { true, false, POLICY_BAD_REQUEST },
+	[OUTCOME_UP_UNPROCESSABLE] = { true, false, POLICY_BAD_REQUEST },
+	[OUTCOME_CONTEXT_LENGTH] = { true, false, POLICY_BAD_REQUEST },
+	[OUTCOME_CONTENT_POLICY] = { true, false, POLICY_CONTENT },
+	[OUTCOME_UP_PERMISSION] = { true, false, POLICY_AUTH },
+	[OUTCOME_UP_AUTH] = { true, true, POLICY_AUTH },
+	[OUTCOME_UP_NOT_FOUND] = { true, true, POLICY_NOT_FOUND },
+	[OUTCOME_UP_RATE_LIMITED] = { true, true, POLICY_RATE_LIMIT },
+	[OUTCOME_UP_TIMEOUT] = { true, true, POLICY_TIMEOUT },
+	[OUTCOME_UP_CONNECT] = { true, true, POLICY_INTERNAL },
+	[OUTCOME_UP_ERROR] = { true, true, POLICY_INTERNAL },
+	[OUTCOME_UP_MALFORMED] = { true, true, POLICY_BAD_GATEWAY },
+	[OUTCOME_UP_BROKEN] = { true, true, POLICY_BAD_GATEWAY },
+	[OUTCOME_UP_UNAVAILABLE] = { true, true, POLICY_UNAVAILABLE },
+};
+
+enum policy_class route_policy_class(enum outcome o)
 {
-	switch (e->outcome) {
-	case OUTCOME_UP_AUTH:
-	case OUTCOME_UP_NOT_FOUND:
-	case OUTCOME_UP_RATE_LIMITED:
-	case OUTCOME_UP_TIMEOUT:
-	case OUTCOME_UP_CONNECT:
-	case OUTCOME_UP_ERROR:
-	case OUTCOME_UP_MALFORMED:
-	case OUTCOME_UP_BROKEN:
-	case OUTCOME_UP_UNAVAILABLE:
-		return true;
-	default:
-		return false;
-	}
+	return kinds[o].is_providers ? kinds[o].class : POLICY_CLASSES;
 }
 
 /* LiteLLM's legacy counter, used where allowed_fails is configured: its window is the cooldown. */
@@ -222,19 +135,27 @@ static bool is_over_allowed(_Atomic uint64_t *word, uint64_t now_ns, uint64_t wi
 	return n > allowed;
 }
 
+static uint32_t allowed_of(const struct snap_settings *s, const struct llm_error *e)
+{
+	enum policy_class class = route_policy_class(e->outcome);
+	if (class < POLICY_CLASSES && s->allowed_fails_policy[class])
+		return s->allowed_fails_policy[class] - 1;
+	return s->allowed_fails;
+}
+
 static bool should_cool(const struct snap_settings *s, struct board_deployment *b,
 			const struct snap_group *g, const struct llm_error *e, struct minute m,
-			uint64_t now_ns)
+			uint32_t in_a_row, uint64_t now_ns)
 {
 	uint32_t total = m.failures + m.successes;
 	bool is_single = g->members.count <= 1;
 	if (s->flags & SET_ALLOWED_FAILS)
-		return is_over_allowed(&b->fails, now_ns, s->cooldown_ms, s->allowed_fails);
+		return is_over_allowed(&b->fails, now_ns, s->cooldown_ms, allowed_of(s, e));
 	if (e->outcome == OUTCOME_UP_AUTH || e->outcome == OUTCOME_UP_NOT_FOUND)
 		return true;
 	if (is_single)
 		return m.successes == 0 && total >= SINGLE_THRESHOLD;
-	if (e->outcome == OUTCOME_UP_RATE_LIMITED)
+	if (e->outcome == OUTCOME_UP_RATE_LIMITED || in_a_row >= s->allowed_fails)
 		return true;
 	return total >= SHARE_MIN_REQUESTS && m.failures * 2 > total;
 }
@@ -256,24 +177,52 @@ static void extend_to(_Atomic uint64_t *word, uint64_t until)
 		;
 }
 
+/* A success ends what failures began: also a cooldown, where a trial was made amid it. */
+static void note_success(const struct snap_settings *set, struct board_deployment *b,
+			 const struct route_sample *s, uint64_t now_ns)
+{
+	count(&b->minute, now_ns, false);
+	if (atomic_load_explicit(&b->in_a_row, memory_order_relaxed))
+		atomic_store_explicit(&b->in_a_row, 0, memory_order_relaxed);
+	if (s)
+		take_sample(set, b, s, now_ns);
+	uint64_t until = atomic_load_explicit(&b->cooldown_until_ns, memory_order_relaxed);
+	uint64_t trial = atomic_load_explicit(&b->trial_until_ns, memory_order_relaxed);
+	if (!until || (until > now_ns && trial <= now_ns))
+		return;
+	/* Only the cooldown that was seen: a newer one stays. */
+	atomic_compare_exchange_strong_explicit(&b->cooldown_until_ns, &until, 0,
+						memory_order_relaxed, memory_order_relaxed);
+	atomic_store_explicit(&b->trial_until_ns, 0, memory_order_relaxed);
+}
+
 bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
-		const struct snap_deployment *d, const struct llm_error *e, uint64_t now_ns)
+		const struct snap_deployment *d, const struct llm_error *e,
+		const struct route_sample *sampled, uint64_t now_ns)
 {
 	const struct snap_settings *set = snap_settings(s);
 	struct board_deployment *row = &b->deployments[d->board_row];
-	bool counts = e && is_eligible(e);
 	atomic_fetch_add_explicit(&row->requests, 1, memory_order_relaxed);
-	if (e && !counts)
+	if (!e) {
+		note_success(set, row, sampled, now_ns);
 		return false;
-	struct minute m = count(&row->minute, now_ns, counts);
-	if (!counts)
+	}
+	if (!kinds[e->outcome].counts)
 		return false;
+	struct minute m = count(&row->minute, now_ns, true);
+	uint32_t in_a_row = atomic_fetch_add_explicit(&row->in_a_row, 1, memory_order_relaxed) + 1;
+	bool was_on_trial = atomic_load_explicit(&row->cooldown_until_ns, memory_order_relaxed) &&
+			    atomic_exchange_explicit(&row->trial_until_ns, 0,
+						     memory_order_relaxed) > now_ns;
 	atomic_fetch_add_explicit(&row->failures, 1, memory_order_relaxed);
 	atomic_store_explicit(&row->last_status, (uint32_t)e->status, memory_order_relaxed);
+	atomic_store_explicit(&row->failed_ns, now_ns, memory_order_relaxed);
+	if (e->outcome == OUTCOME_UP_TIMEOUT)
+		take_timeout(row, now_ns);
 	uint64_t ms = cooldown_ms(set, d, e);
 	if (set->flags & SET_DISABLE_COOLDOWNS || d->flags & DEPLOY_DEFAULT || ms == 0)
 		return false;
-	if (!should_cool(set, row, g, e, m, now_ns))
+	if (!was_on_trial && !should_cool(set, row, g, e, m, in_a_row, now_ns))
 		return false;
 	extend_to(&row->cooldown_until_ns, now_ns + ms * NS_PER_MS);
 	atomic_fetch_add_explicit(&row->cooldowns, 1, memory_order_relaxed);

@@ -1,41 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * route.h - who can answer: choosing among the deployments of a group, and learning from what
- * happened. State stands on the board, so all workers decide as one. */
-#ifndef ROUTE_H
-#define ROUTE_H
+ * route.h - what a key may ask for, and learning from what happened. The choice itself is in
+ * common/route.h; state stands on the board, so all workers decide as one. */
+#ifndef WORKER_ROUTE_H
+#define WORKER_ROUTE_H
 
-#include "common/board.h"
 #include "common/directory.h"
-#include "common/snapshot.h"
+#include "common/route.h"
 #include "worker/llm.h"
 
-struct request;
-
-struct route_query {
-	const struct snap *snap;
-	const struct board *board;
-	const struct snap_group *group;
-	const uint32_t *tried;		/* deployments that failed in this request */
-	unsigned n_tried;
-	uint64_t now_ns, tokens;	/* tokens: estimated, for tpm */
-	uint64_t random;		/* decides the draw: the choice is a pure function */
-};
-struct route_choice {
-	uint32_t deployment;		/* SNAP_NONE: nobody */
-	uint32_t others_well;		/* untried deployments that are well, beside this one */
-	uint64_t wait_ns;		/* nobody: until the first cooldown ends */
-};
 /* Whether a key may ask for `name`, which g serves or is: by its own name or, as with LiteLLM,
  * by that of the group it is an alias of. */
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g);
 
-/* simple-shuffle as LiteLLM has it, over deployments that are well; those already tried in this
- * request only when nothing else is left. */
-void route_pick(const struct route_query *q, struct route_choice *ret);
+/* The class that retry_policy and allowed_fails_policy have for it; POLICY_CLASSES: none. */
+enum policy_class route_policy_class(enum outcome o);
 
-/* An attempt ended. Cooldown by LiteLLM's rules ; true when this one cooled. */
+struct route_sample {			/* what an answer took; 0: not known */
+	uint64_t duration_ns, first_token_ns;
+	uint64_t tokens;		/* of the answer */
+};
+/* An attempt ended: well (e NULL, with its sample), or with an error. True when the deployment
+ * is left alone from now on. Cooldowns by LiteLLM's rules, and after allowed_fails in a row. */
 bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
-		const struct snap_deployment *d, const struct llm_error *e, uint64_t now_ns);
+		const struct snap_deployment *d, const struct llm_error *e,
+		const struct route_sample *sample, uint64_t now_ns);
 
 #endif

@@ -6,8 +6,10 @@
 #include "worker/exchange/exchange.h"
 
 #include "common/clock.h"
+#include "common/mem.h"
 #include "worker/decide/route.h"
 #include "worker/exchange/attempt.h"
+#include "worker/exchange/retry.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -26,6 +28,8 @@ struct exchange {
 	unsigned n_visited;
 	bool has_error;
 	struct llm_error error;		/* of the last attempt */
+	uint64_t prompt_tokens;		/* the likely number */
+	uint64_t started_ns;		/* of the attempt under way */
 	struct later wait;
 };
 
@@ -33,41 +37,15 @@ static void go_on(struct exchange *x);
 
 /* ---- what is tried next ------------------------------------------------------------------- */
 
-static unsigned retries_allowed(const struct exchange *x)
+static struct retry_case case_of(const struct exchange *x)
 {
-	const struct request *r = x->r;
-	if (r->q.num_retries >= 0)
-		return r->q.num_retries > 100 ? 100 : (unsigned)r->q.num_retries;
-	if (r->deployment && r->deployment->num_retries != SNAP_NONE)
-		return r->deployment->num_retries;
-	return snap_settings(r->snap)->num_retries;
-}
-
-/* LiteLLM's gate: 408, 409, 429 and 5xx; 401, 403 and 404 only where another deployment may
- * know better. */
-static bool may_retry(const struct exchange *x)
-{
-	const struct llm_error *e = &x->error;
-	if (e->must_not_retry || !outcome_rows[e->outcome].may_retry)
-		return false;
-	if (e->outcome == OUTCOME_UP_AUTH || e->outcome == OUTCOME_UP_PERMISSION ||
-	    e->outcome == OUTCOME_UP_NOT_FOUND)
-		return x->n_tried < x->r->group->members.count;
-	return true;
-}
-
-static uint64_t retry_delay_ms(const struct exchange *x, bool others_well)
-{
-	const struct snap_settings *s = snap_settings(x->r->snap);
-	uint64_t told = x->error.retry_after_ms, delay;
-	if (others_well)
-		return 0;
-	if (told > 0 && told <= 60000)
-		return told;
-	delay = 500ull << (x->retries < 5 ? x->retries : 5);
-	delay = delay > 8000 ? 8000 : delay;
-	delay = delay < s->retry_after_ms ? s->retry_after_ms : delay;
-	return delay + hash_random_below(750);
+	return (struct retry_case){ .set = snap_settings(x->r->snap),
+				    .group = x->r->group,
+				    .deployment = x->r->deployment,
+				    .q = &x->r->q,
+				    .error = &x->error,
+				    .made = x->retries,
+				    .n_tried = x->n_tried };
 }
 
 static void on_wait(struct later *l)
@@ -162,22 +140,56 @@ static enum step give_answer(struct exchange *x)
 	return request_fail_with(x->r, &x->error);
 }
 
-static void no_deployment(struct exchange *x, uint64_t wait_ns)
+/* What is told when nobody can be asked; the last error of a provider tells more. */
+static void no_deployment(struct exchange *x, const struct route_choice *c)
 {
 	struct request *r = x->r;
-	uint64_t seconds = (wait_ns + NS_PER_S - 1) / NS_PER_S;
-	if (!x->has_error)
-		x->error = (struct llm_error){
-			.outcome = OUTCOME_ALL_COOLING,
-			.retry_after_ms = seconds * 1000,
-			.message = arena_printf(
-				r->mem,
-				"No deployments available for selected model, Try again in %llu "
-				"seconds. "
-				"Passed model=" STR_FMT
-				". All deployments for selected model are in cooldown.",
-				(unsigned long long)seconds, STR_ARG(r->requested_model)),
-		};
+	unsigned long long seconds = (c->wait_ns + NS_PER_S - 1) / NS_PER_S;
+	struct llm_error e = { .outcome = OUTCOME_NO_DEPLOYMENT, .retry_after_ms = seconds * 1000 };
+	if (x->has_error)
+		return;
+	switch (c->why) {
+	case ROUTE_TAGS:
+		e = (struct llm_error){
+			.outcome = OUTCOME_TAGS_DENIED,
+			.message = STR("Not allowed to access model due to tags configuration") };
+		break;
+	case ROUTE_CONTEXT:
+		e = (struct llm_error){
+			.outcome = OUTCOME_CONTEXT_LENGTH,
+			.message = arena_printf(r->mem,
+						"The prompt, about %llu tokens, is longer than any "
+						"deployment of " STR_FMT " takes",
+						(unsigned long long)estimate_prompt(&r->q),
+						STR_ARG(r->requested_model)) };
+		break;
+	case ROUTE_COST:
+		e = (struct llm_error){
+			.outcome = OUTCOME_COST_LIMIT,
+			.param = STR("max_cost"),
+			.message = arena_printf(r->mem,
+						"max_cost: no deployment of " STR_FMT
+						" is sure to answer for so little; allow more, or "
+						"lower max_tokens",
+						STR_ARG(r->requested_model)) };
+		break;
+	case ROUTE_COOLING:
+		e.outcome = OUTCOME_ALL_COOLING;
+		e.message = arena_printf(
+			r->mem,
+			"No deployments available for selected model, Try again in %llu seconds. "
+			"Passed model=" STR_FMT
+			". All deployments for selected model are in cooldown.",
+			seconds, STR_ARG(r->requested_model));
+		break;
+	default:
+		e.message = arena_printf(
+			r->mem,
+			"No deployments available for selected model, Try again in %llu seconds. "
+			"Passed model=" STR_FMT ". Each one that may be asked %s.",
+			seconds, STR_ARG(r->requested_model), route_reason_text(c->why));
+	}
+	x->error = e;
 	x->has_error = true;
 }
 
@@ -191,6 +203,21 @@ static void failed(struct exchange *x, const struct llm_error *e)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
 
+/* False: no memory for the candidates. */
+static bool make_room(struct worker *w, uint32_t n)
+{
+	if (n <= w->n_route_room)
+		return true;
+	struct route_candidate *room = mem_array(n, sizeof *room);
+	if (!room)
+		return false;
+	mem_free(w->route_room);
+	w->route_room = room;
+	w->n_route_room = n;
+	return true;
+}
+
+/* Nobody where there is no memory to choose. */
 static void choose(struct exchange *x, struct route_choice *c)
 {
 	struct request *r = x->r;
@@ -201,9 +228,22 @@ static void choose(struct exchange *x, struct route_choice *c)
 		.tried = x->tried,
 		.n_tried = x->n_tried,
 		.now_ns = clock_ns(),
-		.tokens = r->tokens_taken,
 		.random = hash_random_below(UINT64_MAX),
+		.prompt_tokens = x->prompt_tokens,
+		.is_stream = r->q.is_stream,
+		.tags = r->wish.tags,
+		.n_tags = r->wish.n_tags,
+		.affinity = r->wish.affinity,
+		.has_max_cost = r->wish.has_max_cost,
+		.max_cost_nano = r->wish.max_cost_nano,
+		.worst_in = r->wish.has_max_cost ? estimate_prompt_worst(&r->q) : 0,
+		.worst_out = r->q.max_tokens,
 	};
+	*c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_FULL };
+	if (!make_room(r->w, r->group->members.count))
+		return;
+	q.room = r->w->route_room;
+	q.n_room = r->w->n_route_room;
 	route_pick(&q, c);
 }
 
@@ -215,8 +255,13 @@ static enum step next_attempt(struct exchange *x)
 	struct llm_error e = { 0 };
 	for (;;) {
 		choose(x, &c);
+		if (c.deployment != SNAP_NONE &&
+		    !route_take(&r->w->board, snap_deployment(r->snap, c.deployment), &c,
+				clock_ns()))
+			c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_COOLING,
+						   .wait_ns = NS_PER_S };
 		if (c.deployment == SNAP_NONE) {
-			no_deployment(x, c.wait_ns);
+			no_deployment(x, &c);
 			if (to_fallback(x))
 				continue;
 			return give_answer(x);
@@ -224,6 +269,7 @@ static enum step next_attempt(struct exchange *x)
 		r->deployment = snap_deployment(r->snap, c.deployment);
 		r->deployment_index = c.deployment;
 		r->attempts++;
+		x->started_ns = clock_ns();
 		METRIC_ADD(r->w->metrics, attempts, 1);
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
@@ -252,16 +298,14 @@ static void end_with_error(struct exchange *x)
 
 static bool retry(struct exchange *x)
 {
+	struct retry_case rc = case_of(x);
 	struct route_choice c;
-	if (!may_retry(x) || x->retries >= retries_allowed(x))
+	if (!retry_may(&rc))
 		return false;
 	choose(x, &c);
-	if (c.deployment == SNAP_NONE)
+	if (c.deployment == SNAP_NONE || !retry_take(x->r->w))
 		return false;
-	bool is_other = true;
-	for (unsigned i = 0; i < x->n_tried; i++)
-		is_other = is_other && x->tried[i] != c.deployment;
-	uint64_t delay = retry_delay_ms(x, is_other);
+	uint64_t delay = retry_delay_ms(&rc, c.why < ROUTE_TRIED, hash_random_below(UINT64_MAX));
 	x->retries++;
 	x->r->retries++;
 	METRIC_ADD(x->r->w->metrics, retries, 1);
@@ -272,7 +316,14 @@ static bool retry(struct exchange *x)
 static void note(struct exchange *x, const struct llm_error *e)
 {
 	struct request *r = x->r;
-	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, clock_ns()))
+	uint64_t now = clock_ns();
+	struct route_sample s = {
+		.duration_ns = now - x->started_ns,
+		.first_token_ns = r->q.is_stream && r->first_token_ns > x->started_ns
+					  ? r->first_token_ns - x->started_ns : 0,
+		.tokens = r->tally.usage.output,
+	};
+	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now))
 		METRIC_ADD(r->w->metrics, cooldowns, 1);
 }
 
@@ -317,6 +368,9 @@ enum step exchange_start(struct request *r)
 				    "the request needs too much memory");
 	x->r = r;
 	r->exchange = x;
+	if (route_counts_tokens(r->snap, r->group))
+		x->prompt_tokens = estimate_prompt(&r->q);
+	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);
 }

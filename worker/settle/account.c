@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/gcra.h"
+#include "common/route.h"
 #include "worker/settle/flusher.h"
 
 enum { EMPTY_EVENTS = 16 };	/* role, usage, end and the like bring no token */
@@ -324,6 +325,7 @@ static void count_deployment(struct request *r, const struct usage *u)
 	atomic_fetch_add_explicit(&d->tokens_in, u->input, memory_order_relaxed);
 	atomic_fetch_add_explicit(&d->tokens_out, u->output, memory_order_relaxed);
 	atomic_fetch_add_explicit(&d->cost_nano, (uint64_t)r->cost_nano, memory_order_relaxed);
+	route_minute_add(&d->minute_tokens, clock_ns(), u->input + u->output);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ * route.c - what speaks for and against each deployment of a group; see route.h. The choice among
+ * the best of them is a strategy's: route_strategy.c. */
+#include "common/route.h"
+
+#include "common/clock.h"
+#include "common/route_private.h"
+
+enum { MINUTE_SHIFT = 40 };
+#define COUNT_MASK ((UINT64_C(1) << MINUTE_SHIFT) - 1)
+#define NS_PER_MINUTE (60 * NS_PER_S)
+/* How long a trial may keep the others away, and how long after a failure the first one is made
+ * of a deployment that still cools while nobody else is left. */
+#define TRIAL_NS (30 * NS_PER_S)
+#define FORCED_NS NS_PER_S
+
+static const struct {
+	const char *word, *text;
+} reasons[ROUTE_REASON_COUNT] = {
+#define X(name, word, doc) { word, doc },
+	ROUTE_REASONS(X)
+#undef X
+};
+
+const char *route_reason_word(enum route_reason r)
+{
+	return (unsigned)r < ROUTE_REASON_COUNT ? reasons[r].word : "unknown";
+}
+
+const char *route_reason_text(enum route_reason r)
+{
+	return (unsigned)r < ROUTE_REASON_COUNT ? reasons[r].text : "unknown";
+}
+
+/* ---- counters by the minute ---- */
+
+static uint64_t minute_of(uint64_t now_ns)
+{
+	return (now_ns / NS_PER_MINUTE) & 0xffffff;
+}
+
+uint64_t route_minute_count(const _Atomic uint64_t *word, uint64_t now_ns)
+{
+	uint64_t v = atomic_load_explicit(word, memory_order_relaxed);
+	return v >> MINUTE_SHIFT == minute_of(now_ns) ? v & COUNT_MASK : 0;
+}
+
+void route_minute_add(_Atomic uint64_t *word, uint64_t now_ns, uint64_t n)
+{
+	uint64_t minute = minute_of(now_ns), old, have;
+	old = atomic_load_explicit(word, memory_order_relaxed);
+	do {
+		have = old >> MINUTE_SHIFT == minute ? old & COUNT_MASK : 0;
+		have = n > COUNT_MASK - have ? COUNT_MASK : have + n;
+	} while (!atomic_compare_exchange_weak_explicit(word, &old, minute << MINUTE_SHIFT | have,
+							memory_order_relaxed,
+							memory_order_relaxed));
+}
+
+/* ---- what is the same for all of a group ---- */
+
+static enum route_strategy strategy_of(const struct snap *s, const struct snap_group *g)
+{
+	return (enum route_strategy)(g->strategy ? g->strategy - 1 : snap_settings(s)->strategy);
+}
+
+bool route_counts_tokens(const struct snap *s, const struct snap_group *g)
+{
+	enum route_strategy by = strategy_of(s, g);
+	return by == STRATEGY_USAGE || by == STRATEGY_LATENCY || by == STRATEGY_COST ||
+	       snap_settings(s)->flags & (SET_PRECALL | SET_RATE_LIMITS);
+}
+
+static bool has_tag(const struct snap *s, const struct snap_deployment *d, struct str tag)
+{
+	for (uint32_t i = 0; i < d->tags.count; i++)
+		if (str_eq(snap_name(s, d->tags, i), tag))
+			return true;
+	return false;
+}
+
+static bool has_tags_of(const struct route_query *q, const struct snap_deployment *d)
+{
+	bool all = snap_settings(q->snap)->flags & SET_TAGS_ALL;
+	for (unsigned i = 0; i < q->n_tags; i++)
+		if (has_tag(q->snap, d, q->tags[i]) != all)
+			return !all;
+	return all;
+}
+
+/* A tagged request goes to those with its tags, else to those tagged "default". One without tags
+ * goes to those tagged "default", else to all. */
+static enum tag_rule tag_rule_of(const struct route_query *q)
+{
+	bool any_default = false;
+	if (!(snap_settings(q->snap)->flags & SET_TAGS))
+		return TAG_ALL;
+	for (uint32_t i = 0; i < q->group->members.count; i++) {
+		const struct snap_deployment *d =
+			snap_deployment(q->snap, snap_member(q->snap, q->group, i));
+		if (q->n_tags && has_tags_of(q, d))
+			return TAG_MATCH;
+		any_default = any_default || has_tag(q->snap, d, STR("default"));
+	}
+	return any_default ? TAG_DEFAULT : q->n_tags ? TAG_NOBODY : TAG_ALL;
+}
+
+static void look_around(struct look *l, const struct route_query *q)
+{
+	*l = (struct look){ .q = q, .strategy = strategy_of(q->snap, q->group),
+			    .tags = tag_rule_of(q),
+			    .counts_limits = route_counts_tokens(q->snap, q->group) };
+	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
+		if (board_worker_lives(&q->board->workers[w]))
+			l->live[l->n_live++] = w;
+}
+
+uint32_t look_inflight(const struct look *l, uint32_t row)
+{
+	uint32_t sum = 0;
+	for (unsigned i = 0; i < l->n_live; i++)
+		sum += atomic_load_explicit(board_inflight_own(l->q->board, l->live[i], row),
+					    memory_order_relaxed);
+	return sum;
+}
+
+/* ---- one candidate ---- */
+
+static bool was_tried(const struct route_query *q, uint32_t index)
+{
+	for (unsigned i = 0; i < q->n_tried; i++)
+		if (q->tried[i] == index)
+			return true;
+	return false;
+}
+
+static bool has_right_tags(const struct look *l, const struct snap_deployment *d)
+{
+	switch (l->tags) {
+	case TAG_ALL:
+		return true;
+	case TAG_MATCH:
+		return has_tags_of(l->q, d);
+	case TAG_DEFAULT:
+		return has_tag(l->q->snap, d, STR("default"));
+	default:
+		return false;
+	}
+}
+
+static bool costs_too_much(const struct route_query *q, const struct snap_deployment *d)
+{
+	uint64_t out = q->worst_out ? q->worst_out : d->max_output_tokens;
+	if (!q->has_max_cost)
+		return false;
+	if (!out)
+		out = snap_settings(q->snap)->default_max_tokens;
+	return price_worst(&d->price, q->worst_in, out) > q->max_cost_nano;
+}
+
+/* What no waiting would change. */
+static enum route_reason never(const struct look *l, const struct snap_deployment *d)
+{
+	const struct route_query *q = l->q;
+	if (l->tags != TAG_ALL && !has_right_tags(l, d))
+		return ROUTE_TAGS;
+	if (q->region.n && !str_eq_nocase(snap_text(q->snap, d->region), q->region))
+		return ROUTE_REGION;
+	if (snap_settings(q->snap)->flags & SET_PRECALL && d->max_input_tokens &&
+	    q->prompt_tokens > d->max_input_tokens)
+		return ROUTE_CONTEXT;
+	return costs_too_much(q, d) ? ROUTE_COST : ROUTE_WELL;
+}
+
+static uint32_t most_parallel(const struct route_query *q, const struct snap_deployment *d)
+{
+	return d->max_parallel ? d->max_parallel : snap_settings(q->snap)->default_max_parallel;
+}
+
+static enum route_reason over_limits(const struct look *l, const struct snap_deployment *d,
+				     const struct board_deployment *b)
+{
+	uint64_t now = l->q->now_ns;
+	uint32_t most = most_parallel(l->q, d);
+	if (most && look_inflight(l, d->board_row) >= most)
+		return ROUTE_FULL;
+	if (!l->counts_limits)
+		return ROUTE_WELL;
+	if (d->rpm && route_minute_count(&b->minute_requests, now) >= d->rpm)
+		return ROUTE_RPM;
+	if (d->tpm && route_minute_count(&b->minute_tokens, now) + l->q->prompt_tokens > d->tpm)
+		return ROUTE_TPM;
+	return ROUTE_WELL;
+}
+
+static uint64_t word(const _Atomic uint64_t *at)
+{
+	return atomic_load_explicit(at, memory_order_relaxed);
+}
+
+/* Left alone, or tried by one: whoever was set aside counts as well only after a success. */
+static enum route_reason health(const struct look *l, const struct board_deployment *b)
+{
+	uint64_t now = l->q->now_ns, until = word(&b->cooldown_until_ns);
+	bool on_trial = word(&b->trial_until_ns) > now;
+	if (until > now) {
+		bool may_try = !on_trial && now - word(&b->failed_ns) >= FORCED_NS &&
+			       atomic_load_explicit(&b->last_status, memory_order_relaxed) != 429;
+		return may_try ? ROUTE_TRIAL : ROUTE_COOLING;
+	}
+	if (until && on_trial)
+		return ROUTE_RECOVERING;
+	return atomic_load_explicit(&b->probe_status, memory_order_relaxed) == 2 ? ROUTE_ILL
+										   : ROUTE_WELL;
+}
+
+static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *wait_ns)
+{
+	const struct route_query *q = l->q;
+	const struct snap_deployment *d = snap_deployment(q->snap, index);
+	const struct board_deployment *b = &q->board->deployments[d->board_row];
+	enum route_reason r = never(l, d), h;
+	if (r != ROUTE_WELL)
+		return r;
+	h = health(l, b);
+	if (h == ROUTE_COOLING || h == ROUTE_TRIAL) {
+		uint64_t wait = word(&b->cooldown_until_ns) - q->now_ns;
+		*wait_ns = wait < *wait_ns ? wait : *wait_ns;
+	}
+	if (h == ROUTE_COOLING)
+		return h;
+	r = over_limits(l, d, b);
+	if (r != ROUTE_WELL)
+		return r;
+	return was_tried(q, index) && h < ROUTE_TRIED ? ROUTE_TRIED : h;
+}
+
+/* ---- the choice ---- */
+
+static uint32_t order_of(const struct route_query *q, const struct route_candidate *c)
+{
+	return snap_deployment(q->snap, c->index)->order;
+}
+
+/* The best reason that there is, and the smallest order in it. */
+static void find_best(struct look *l, uint32_t n)
+{
+	const struct route_query *q = l->q;
+	l->best = ROUTE_REASON_COUNT;
+	for (uint32_t i = 0; i < n; i++) {
+		struct route_candidate *c = &q->room[i];
+		uint32_t order = order_of(q, c);
+		if (c->reason < l->best || (c->reason == l->best && order < l->order)) {
+			l->best = c->reason;
+			l->order = order;
+		}
+	}
+}
+
+/* Nobody can be asked: what is told is what most lack, but for those who are merely busy. */
+static enum route_reason why_nobody(const struct route_query *q, uint32_t n)
+{
+	uint32_t counts[ROUTE_REASON_COUNT] = { 0 };
+	enum route_reason most = ROUTE_COOLING;
+	for (uint32_t i = 0; i < n; i++)
+		counts[q->room[i].reason]++;
+	for (unsigned r = 0; r < ROUTE_REASON_COUNT; r++)
+		if (counts[r] > counts[most])
+			most = (enum route_reason)r;
+	/* What passes by itself is told before what does not. */
+	for (unsigned r = ROUTE_COOLING; r <= ROUTE_TPM; r++)
+		if (counts[r])
+			return (enum route_reason)r;
+	return most;
+}
+
+static uint64_t wait_for(enum route_reason why, uint64_t cooling_ns, uint64_t now_ns)
+{
+	if (why == ROUTE_RPM || why == ROUTE_TPM)
+		return NS_PER_MINUTE - now_ns % NS_PER_MINUTE;
+	return cooling_ns == UINT64_MAX ? NS_PER_S : cooling_ns;
+}
+
+void route_pick(const struct route_query *q, struct route_choice *ret)
+{
+	struct look l;
+	uint32_t n = q->group->members.count, kept = 0;
+	uint64_t cooling = UINT64_MAX;
+	MUST(n <= q->n_room);
+	look_around(&l, q);
+	*ret = (struct route_choice){ .deployment = SNAP_NONE, .strategy = l.strategy,
+				      .n_candidates = n };
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t index = snap_member(q->snap, q->group, i);
+		q->room[i] = (struct route_candidate){ .index = index };
+		q->room[i].reason = judge(&l, index, &cooling);
+	}
+	find_best(&l, n);
+	if (n == 0 || l.best > ROUTE_LAST_RESORT) {
+		ret->why = why_nobody(q, n);
+		ret->wait_ns = wait_for(ret->why, cooling, q->now_ns);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (q->room[i].reason != l.best)
+			continue;
+		if (order_of(q, &q->room[i]) == l.order)
+			kept++;
+		else
+			q->room[i].reason = ROUTE_ORDER;
+	}
+	ret->why = (enum route_reason)l.best;
+	ret->deployment = q->room[strategy_choose(&l, n, kept)].index;
+	ret->others_well = l.best < ROUTE_TRIED ? kept - 1 : 0;
+}
+
+bool route_take(struct board *b, const struct snap_deployment *d, const struct route_choice *c,
+		uint64_t now_ns)
+{
+	struct board_deployment *row = &b->deployments[d->board_row];
+	uint64_t trial = word(&row->trial_until_ns);
+	bool recovers = word(&row->cooldown_until_ns) != 0;
+	if (recovers && trial <= now_ns &&
+	    !atomic_compare_exchange_strong_explicit(&row->trial_until_ns, &trial,
+						     now_ns + TRIAL_NS, memory_order_relaxed,
+						     memory_order_relaxed) &&
+	    c->why == ROUTE_TRIAL)
+		return false;
+	route_minute_add(&row->minute_requests, now_ns, 1);
+	return true;
+}

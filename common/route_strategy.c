@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * route_strategy.c - the strategies: which of several deployments that would all do.
+ *
+ * Each gives every candidate a score; the smallest wins, and draws decide among equals. Shuffle
+ * draws by weight. Affinity goes before all of them, bounded by load. */
+#include <math.h>
+
+#include "common/route_private.h"
+
+static const char *const names[STRATEGY_COUNT] = {
+	[STRATEGY_SHUFFLE] = "simple-shuffle",
+	[STRATEGY_BUSY] = "least-busy",
+	[STRATEGY_USAGE] = "usage-based-routing",
+	[STRATEGY_LATENCY] = "latency-based-routing",
+	[STRATEGY_COST] = "cost-based-routing",
+};
+
+const char *route_strategy_name(enum route_strategy s)
+{
+	return (unsigned)s < STRATEGY_COUNT ? names[s] : "unknown";
+}
+
+/* A bijection (splitmix64's), for one draw a candidate out of the query's one. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+static const struct snap_deployment *deployment(const struct look *l, uint32_t i)
+{
+	return snap_deployment(l->q->snap, l->q->room[i].index);
+}
+
+static const struct board_deployment *row(const struct look *l, uint32_t i)
+{
+	return &l->q->board->deployments[deployment(l, i)->board_row];
+}
+
+static bool is_kept(const struct look *l, uint32_t i)
+{
+	return l->q->room[i].reason == l->best;
+}
+
+/* ---- weights ---- */
+
+/* The field that weighs is the first one that the first candidate has; missing counts 0. */
+enum weighing { BY_NOTHING, BY_WEIGHT, BY_RPM, BY_TPM };
+
+static enum weighing weighing_of(const struct snap_deployment *d)
+{
+	return d->weight_milli ? BY_WEIGHT : d->rpm ? BY_RPM : d->tpm ? BY_TPM : BY_NOTHING;
+}
+
+static uint64_t weight_of(const struct snap_deployment *d, enum weighing by)
+{
+	switch (by) {
+	case BY_WEIGHT:
+		return d->weight_milli;
+	case BY_RPM:
+		return d->rpm;
+	case BY_TPM:
+		return d->tpm;
+	default:
+		return 1;
+	}
+}
+
+/* All weights 0: as if none were given. */
+static enum weighing weigh_all(const struct look *l, uint32_t n, uint64_t *ret_total)
+{
+	enum weighing by = BY_NOTHING;
+	uint64_t total = 0, count = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!is_kept(l, i))
+			continue;
+		if (count++ == 0)
+			by = weighing_of(deployment(l, i));
+		total += weight_of(deployment(l, i), by);
+	}
+	*ret_total = total ? total : count;
+	return total ? by : BY_NOTHING;
+}
+
+static uint32_t draw_by_weight(const struct look *l, uint32_t n)
+{
+	uint64_t total, draw;
+	enum weighing by = weigh_all(l, n, &total);
+	uint32_t last = 0;
+	draw = l->q->random % total;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!is_kept(l, i))
+			continue;
+		uint64_t w = weight_of(deployment(l, i), by);
+		l->q->room[i].score = w;
+		last = i;
+		if (draw < w)
+			return i;
+		draw -= w;
+	}
+	return last;
+}
+
+/* ---- scores ---- */
+
+/* Dollars x 10^12 of a token in and one out; what is not known counts as LiteLLM counts it: five
+ * dollars a token. */
+static uint64_t cost_of(const struct snap_deployment *d)
+{
+	const uint64_t unknown = UINT64_C(10000000000000);
+	if (!(d->price.flags & PRICE_KNOWN))
+		return unknown;
+	return (uint64_t)(d->price.input > 0 ? d->price.input : 0) +
+	       (uint64_t)(d->price.output > 0 ? d->price.output : 0);
+}
+
+/* Nobody's latency is 0: who is not known yet is tried first. */
+static uint64_t latency_of(const struct look *l, const struct board_deployment *b)
+{
+	const struct route_query *q = l->q;
+	uint64_t ttl = snap_settings(q->snap)->latency_ttl_ms * 1000000;
+	uint64_t at = atomic_load_explicit(&b->sampled_ns, memory_order_relaxed), ttft;
+	if (!at || (ttl && q->now_ns > at && q->now_ns - at > ttl))
+		return 0;
+	ttft = q->is_stream ? atomic_load_explicit(&b->ttft_ns, memory_order_relaxed) : 0;
+	return ttft ? ttft : atomic_load_explicit(&b->latency_ns, memory_order_relaxed);
+}
+
+static uint64_t score_of(const struct look *l, uint32_t i)
+{
+	switch (l->strategy) {
+	case STRATEGY_BUSY:
+		return look_inflight(l, deployment(l, i)->board_row);
+	case STRATEGY_USAGE:
+		return route_minute_count(&row(l, i)->minute_tokens, l->q->now_ns);
+	case STRATEGY_LATENCY:
+		return latency_of(l, row(l, i));
+	default:
+		return cost_of(deployment(l, i));
+	}
+}
+
+/* One of those within the buffer above the smallest score; the first, where ties stay in order. */
+static uint32_t draw_by_score(const struct look *l, uint32_t n)
+{
+	uint64_t least = UINT64_MAX, limit;
+	uint32_t count = 0, first = 0;
+	uint64_t buffer = snap_settings(l->q->snap)->latency_buffer_milli;
+	for (uint32_t i = n; i-- > 0;) {
+		if (!is_kept(l, i))
+			continue;
+		l->q->room[i].score = score_of(l, i);
+		if (l->q->room[i].score <= least) {
+			least = l->q->room[i].score;
+			first = i;
+		}
+	}
+	if (l->strategy == STRATEGY_COST)
+		return first;
+	limit = least;
+	if (l->strategy == STRATEGY_LATENCY)
+		limit += (uint64_t)((double)least * (double)buffer / 1000);
+	for (uint32_t i = 0; i < n; i++)
+		count += is_kept(l, i) && l->q->room[i].score <= limit;
+	uint64_t draw = count ? l->q->random % count : 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_kept(l, i) && l->q->room[i].score <= limit && draw-- == 0)
+			return i;
+	return first;
+}
+
+/* ---- affinity ---- */
+
+/* Weighted rendezvous hashing: the same affinity has the same order of preference in every
+ * worker, without a table, and only what was on a lost deployment moves. A deployment that has
+ * more than its share in flight is passed over, so that the bonus stays bounded. */
+static uint32_t choose_by_affinity(const struct look *l, uint32_t n, uint32_t kept)
+{
+	uint64_t total, sum = 0;
+	enum weighing by = weigh_all(l, n, &total);
+	uint32_t best = UINT32_MAX;
+	double best_score = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_kept(l, i))
+			sum += look_inflight(l, deployment(l, i)->board_row);
+	uint64_t most = sum * 5 / ((uint64_t)kept * 4) + 2;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct snap_deployment *d = deployment(l, i);
+		if (!is_kept(l, i) || (kept > 1 && look_inflight(l, d->board_row) > most))
+			continue;
+		uint64_t h = mix(l->q->affinity ^ mix(d->id_hash));
+		double u = ((double)(h >> 11) + 0.5) / 9007199254740992.0;
+		double score = (double)weight_of(d, by) / -log(u);
+		if (best == UINT32_MAX || score > best_score) {
+			best = i;
+			best_score = score;
+		}
+	}
+	return best;
+}
+
+uint32_t strategy_choose(const struct look *l, uint32_t n, uint32_t kept)
+{
+	uint32_t i;
+	MUST(kept > 0);
+	if (l->q->affinity) {
+		i = choose_by_affinity(l, n, kept);
+		if (i != UINT32_MAX)
+			return i;
+	}
+	return l->strategy == STRATEGY_SHUFFLE ? draw_by_weight(l, n) : draw_by_score(l, n);
+}

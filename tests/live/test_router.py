@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""The router's knobs: each one changes where a request really goes."""
+import collections
+import json
+import threading
+import time
+
+PRICED = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
+CHEAP = {"input_cost_per_token": 1e-7, "output_cost_per_token": 1e-7}
+
+
+def to(mock, script, **more):
+    return {"model": f"openai/{script}", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary", **PRICED, **more}
+
+
+def served(mock):
+    return collections.Counter(e["model"] for e in mock.log())
+
+
+def test_least_busy(start, mock):
+    gw = start([("g", to(mock, "a?ttft=400")), ("g", to(mock, "b?ttft=400"))],
+               "router_settings: {routing_strategy: least-busy, num_retries: 0}\n", workers=2)
+    threads = [threading.Thread(target=gw.ask, args=("g",)) for _ in range(6)]
+    for t in threads:
+        t.start()
+        time.sleep(0.03)                       # one after the other, all in flight together
+    for t in threads:
+        t.join()
+    assert served(mock) == {"a?ttft=400": 3, "b?ttft=400": 3}
+
+
+def test_latency(start, mock):
+    gw = start([("g", to(mock, "slow?ttft=120")), ("g", to(mock, "fast"))],
+               "router_settings: {routing_strategy: latency-based-routing, num_retries: 0}\n", workers=2)
+    for _ in range(12):
+        assert gw.ask("g").status == 200
+    assert served(mock)["slow?ttft=120"] <= 2 and served(mock)["fast"] >= 10
+
+
+def test_latency_buffer(start, mock):
+    gw = start([("g", to(mock, "slow?ttft=60")), ("g", to(mock, "fast?ttft=40"))],
+               "router_settings: {routing_strategy: latency-based-routing, num_retries: 0,"
+               " routing_strategy_args: {lowest_latency_buffer: 50, ttl: 60}}\n")
+    for _ in range(24):
+        assert gw.ask("g").status == 200
+    assert served(mock)["slow?ttft=60"] >= 4
+
+
+def test_usage(start, mock):
+    gw = start([("g", to(mock, "big?prompt=1000&out=1000")), ("g", to(mock, "small?prompt=1&out=1"))],
+               "router_settings: {routing_strategy: usage-based-routing-v2, num_retries: 0}\n", workers=2)
+    for _ in range(12):
+        assert gw.ask("g").status == 200
+    assert served(mock)["big?prompt=1000&out=1000"] <= 2
+
+
+def test_cost(start, mock):
+    gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP))],
+               "router_settings: {routing_strategy: cost-based-routing}\n")
+    for _ in range(5):
+        assert gw.ask("g").status == 200
+    assert served(mock) == {"cheap": 5}
+
+
+def test_strategy_of_a_routing_group(start, mock):
+    gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP))],
+               "router_settings: {routing_groups: [{group_name: x, models: [g], routing_strategy: cost-based-routing}]}\n")
+    for _ in range(5):
+        assert gw.ask("g").status == 200
+    assert served(mock) == {"cheap": 5}
+
+
+def test_tags(start, mock):
+    gw = start([("g", to(mock, "free", tags=["free"])), ("g", to(mock, "paid", tags=["paid"])),
+                ("g", to(mock, "rest", tags=["default"])), ("h", to(mock, "other", tags=["x"]))],
+               "router_settings: {enable_tag_filtering: true}\n")
+    assert gw.ask("g", tags=["paid"]).status == 200
+    assert gw.ask("g", metadata={"tags": ["free"]}).status == 200
+    assert gw.ask("g", headers={"x-litellm-tags": "paid, y"}).status == 200
+    assert gw.ask("g").status == 200
+    assert gw.ask("g", tags=["nobody"]).status == 200
+    assert [e["model"] for e in mock.log()] == ["paid", "free", "paid", "rest", "rest"]
+    a = gw.ask("h", tags=["y"])                 # TAGS_DENIED
+    assert a.status == 401 and "tags configuration" in a.json["error"]["message"]
+
+
+def test_all_tags_where_one_is_not_enough(start, mock):
+    gw = start([("g", to(mock, "one", tags=["a"])), ("g", to(mock, "both", tags=["a", "b"]))],
+               "router_settings: {enable_tag_filtering: true, tag_filtering_match_any: false}\n")
+    for _ in range(6):
+        assert gw.ask("g", tags=["a", "b"]).status == 200
+    assert served(mock) == {"both": 6}
+
+
+def test_prompts_that_are_too_long_go_elsewhere(start, mock):
+    short = to(mock, "short", model_info={"max_input_tokens": 50})
+    gw = start([("g", short), ("g", to(mock, "long")), ("s", short)],
+               "router_settings: {enable_pre_call_checks: true, num_retries: 0,"
+               " context_window_fallbacks: [{s: [g]}]}\n")
+    for name in "ggggs":
+        assert gw.ask(name, "word " * 200).status == 200
+    assert served(mock) == {"long": 5}
+    a = gw.ask("s", "word " * 200, disable_fallbacks=True)
+    assert a.status == 400 and a.json["error"]["code"] == "context_length_exceeded"
+
+
+def test_limits_of_deployments(start, mock):
+    gw = start([("g", to(mock, "a", rpm=2)), ("g", to(mock, "b", rpm=1))],
+               "router_settings: {enable_pre_call_checks: true, num_retries: 0}\n", workers=2)
+    answers = [gw.ask("g").status for _ in range(5)]
+    if answers.count(200) != 3:                 # the minute may have turned in between
+        time.sleep(1)
+        mock.clear()
+        answers = [gw.ask("g").status for _ in range(5)]
+    assert answers.count(200) == 3 and answers[-1] == 429
+    last = gw.ask("g")                          # NO_DEPLOYMENT
+    assert "No deployments available" in last.json["error"]["message"] and int(last.headers["retry-after"]) <= 60
+
+
+def test_max_parallel_by_default(start, mock):
+    gw = start([("g", to(mock, "a?ttft=500"))],
+               "router_settings: {default_max_parallel_requests: 1, num_retries: 0}\n")
+    t = threading.Thread(target=gw.ask, args=("g",))
+    t.start()
+    time.sleep(0.15)
+    assert gw.ask("g").status == 429
+    t.join()
+
+
+def test_max_cost(start, mock):
+    gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP))])
+    for _ in range(5):
+        assert gw.ask("g", max_tokens=1000, max_cost=0.001).status == 200
+    assert served(mock) == {"cheap": 5} and "max_cost" not in mock.log()[-1]["body"]
+    a = gw.ask("g", max_tokens=1000, headers={"x-llmgw-max-cost": "0.00001"})    # COST_LIMIT
+    assert a.status == 400 and a.json["error"]["code"] == "max_cost_exceeded"
+    assert gw.ask("g", max_cost="much").status == 400
+
+
+def test_affinity(start, mock):
+    gw = start([("g", to(mock, f"d{i}")) for i in range(5)],
+               "router_settings: {optional_pre_call_checks: [session_affinity, prompt_caching]}\n", workers=2)
+    for n in range(4):
+        mock.clear()
+        for _ in range(6):
+            assert gw.ask("g", headers={"x-litellm-session-id": f"s{n}"}).status == 200
+        assert len(served(mock)) == 1
+    mock.clear()
+    prefix = "the same long beginning " * 400
+    for k in range(6):
+        assert gw.ask("g", prefix + str(k)).status == 200
+    assert len(served(mock)) == 1
+    mock.clear()
+    for _ in range(20):
+        gw.ask("g")
+    assert len(served(mock)) > 1
+
+
+def test_retry_policy(start, mock):
+    gw = start([("g", to(mock, "mock?status=429")), ("h", to(mock, "mock?status=429&tokens=2"))],
+               "router_settings: {num_retries: 3, disable_cooldowns: true, retry_policy: {RateLimitErrorRetries: 0},"
+               " model_group_retry_policy: {h: {RateLimitErrorRetries: 1}}}\n")
+    assert gw.ask("g").status == 429 and len(mock.log()) == 1
+    mock.clear()
+    assert gw.ask("h", timeout=30).status == 429 and len(mock.log()) == 2
+
+
+def test_allowed_fails_policy(start, mock):
+    gw = start([("g", to(mock, "mock?status=500")), ("g", to(mock, "mock?status=500&tokens=2"))],
+               "router_settings: {num_retries: 0, cooldown_time: 60, allowed_fails_policy: {InternalServerErrorAllowedFails: 6}}\n")
+    statuses = [gw.ask("g").status for _ in range(20)]
+    assert statuses.index(429) == 14            # twice 6, and the one more that cools
+
+
+def test_a_dead_deployment_costs_few_first_attempts(start, mock):
+    gw = start([("g", to(mock, "mock?status=500")), ("g", to(mock, "good"))],
+               "router_settings: {cooldown_time: 60}\n", workers=3)
+    for _ in range(60):
+        assert gw.ask("g").status == 200
+    assert served(mock)["mock?status=500"] == 3     # allowed_fails, over all workers
+
+
+def test_one_request_tries_what_comes_back(start, mock):
+    gw = start([("g", to(mock, "back?failn=3")), ("g", to(mock, "good"))],
+               "router_settings: {cooldown_time: 1}\n", workers=2)
+    while served(mock)["back?failn=3"] < 3:
+        assert gw.ask("g").status == 200
+    time.sleep(1.1)
+    mock_log = len(mock.log())
+    for _ in range(30):
+        assert gw.ask("g").status == 200
+    assert served(mock)["back?failn=3"] > 3 and len(mock.log()) == mock_log + 30
+    state = {m["upstream_model"]: m for m in gw.ctl_json("models")["models"]}
+    assert state["back?failn=3"]["cooldowns"] == 1
+
+
+def test_all_cooling_recovers_before_its_time(start, mock):
+    gw = start([("g", to(mock, "mock?failn=3")), ("g", to(mock, "mock?status=500"))],
+               "router_settings: {num_retries: 0, cooldown_time: 600}\n", workers=2)
+    seen = set()
+    end = time.monotonic() + 20
+    while time.monotonic() < end and 200 not in seen:
+        seen.add(gw.ask("g").status)
+        time.sleep(0.05)
+    assert 200 in seen and 429 in seen          # left alone, then tried, and well again
+    assert all(gw.ask("g").status == 200 for _ in range(5))
+
+
+def test_the_retry_budget_ends_retries(start, mock):
+    gw = start([("g", to(mock, f"mock?status=500&tokens={k}")) for k in range(12)],
+               "router_settings: {num_retries: 11, disable_cooldowns: true}\nserver: {router: {retry-budget: 0}}\n",
+               workers=1)
+    began = time.monotonic()
+    for _ in range(40):
+        assert gw.ask("g", timeout=60).status == 500
+    free = 10 * (time.monotonic() - began + 10) + 1     # ten a second, saved up for ten
+    attempts = len(mock.log())
+    assert 40 < attempts <= 40 + free < 40 * 12, (attempts, free)

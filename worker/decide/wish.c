@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ * wish.c - see wish.h. Headers go before the body, the body before its metadata. */
+#include "worker/decide/wish.h"
+
+#include <errno.h>
+
+#include "common/hash.h"
+#include "worker/client/http.h"
+
+enum { PREFIX_BYTES = 4096, PREFIX_TOKENS_MIN = 1024 };
+
+/* ---- tags ---- */
+
+static bool add_tag(struct wish *w, struct str *room, struct str tag)
+{
+	tag = str_trim(tag);
+	if (!tag.n || w->n_tags == WISH_TAGS_MAX)
+		return true;
+	room[w->n_tags++] = tag;
+	return tag.p != NULL;
+}
+
+static bool add_tags_of(struct arena *a, struct wish *w, struct str *room, const struct json *list)
+{
+	if (!json_is(list, JSON_ARRAY))
+		return true;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct json *j = json_at(list, i);
+		struct str s = json_is(j, JSON_STRING) ? json_str(a, j) : STR("");
+		if (!s.p || !add_tag(w, room, s))
+			return false;
+	}
+	return true;
+}
+
+static bool read_tags(struct arena *a, const struct http_request *http,
+		      const struct llm_request *q, struct wish *w)
+{
+	struct str line = http ? http_header(http, "x-litellm-tags") : STR_NONE, *room;
+	const struct json *own = q->root ? json_get(q->root, "tags") : NULL;
+	const struct json *more = q->metadata ? json_get(q->metadata, "tags") : NULL;
+	if (!line.n && !own && !more)
+		return true;
+	room = arena_array(a, WISH_TAGS_MAX, sizeof *room);
+	line = line.n ? arena_dup(a, line) : line;
+	if (!room || (line.n && !line.p))
+		return false;
+	while (line.n)
+		if (!add_tag(w, room, str_cut(&line, ',')))
+			return false;
+	w->tags = room;
+	return add_tags_of(a, w, room, own) && add_tags_of(a, w, room, more);
+}
+
+/* ---- cost ---- */
+
+static int read_max_cost(const struct http_request *http, const struct llm_request *q,
+			 struct wish *w, struct llm_error *reterr)
+{
+	struct str text = http ? http_header(http, "x-llmgw-max-cost") : STR_NONE;
+	const struct json *j = q->root ? json_get(q->root, "max_cost") : NULL;
+	double dollars = 0;
+	if (!text.p && json_is(j, JSON_NUMBER))
+		text = j->raw;
+	else if (!text.p && j && !json_is(j, JSON_NULL))
+		text = STR("?");
+	if (!text.p)
+		return 0;
+	if (str_read_double(text, &dollars) < 0 || !(dollars >= 0 && dollars <= 1e6)) {
+		*reterr = (struct llm_error){ .outcome = OUTCOME_BAD_REQUEST,
+					      .param = STR("max_cost"),
+					      .message = STR("max_cost: a number of dollars, 0 to "
+							     "1000000, is wanted") };
+		return -EINVAL;
+	}
+	w->has_max_cost = true;
+	w->max_cost_nano = (int64_t)(dollars * 1e9);
+	return 0;
+}
+
+/* ---- affinity ---- */
+
+/* The beginning of the prompt, which is what providers cache. */
+static uint64_t hash_prefix(const struct llm_request *q)
+{
+	uint64_t h = hash_stable(STR("prefix"));
+	size_t left = PREFIX_BYTES;
+	for (const struct llm_message *m = q->messages; m && left; m = m->next)
+		for (const struct llm_part *p = m->parts; p && left; p = p->next) {
+			struct str s = str_of(p->text.p, p->text.n < left ? p->text.n : left);
+			h = hash_stable_more(h, s);
+			left -= s.n;
+		}
+	return h | 1;
+}
+
+static struct str session_of(struct arena *a, const struct http_request *http,
+			     const struct llm_request *q)
+{
+	struct str s = http ? http_header(http, "x-litellm-session-id") : STR_NONE;
+	if (!s.n && http)
+		s = http_header(http, "x-litellm-trace-id");
+	if (!s.n && q->root)
+		s = json_get_str(a, q->root, "litellm_session_id");
+	if (!s.n && q->metadata)
+		s = json_get_str(a, q->metadata, "session_id");
+	return s;
+}
+
+static uint64_t read_affinity(struct arena *a, uint32_t kinds, const struct http_request *http,
+			      const struct llm_request *q, uint64_t key_id)
+{
+	if (!kinds)
+		return 0;
+	struct str session = kinds & AFFINITY_SESSION ? session_of(a, http, q) : STR_NONE;
+	if (session.n)
+		return hash_stable_more(hash_stable(STR("session")), session) | 1;
+	if (kinds & AFFINITY_PREFIX && estimate_prompt(q) >= PREFIX_TOKENS_MIN)
+		return hash_prefix(q);
+	if (kinds & AFFINITY_KEY) {
+		struct str key = str_of((const char *)&key_id, sizeof key_id);
+		uint64_t h = hash_stable_more(hash_stable(STR("key")), key);
+		return hash_stable_more(h, q->user) | 1;
+	}
+	return 0;
+}
+
+int wish_read(struct arena *a, const struct snap_settings *set, const struct http_request *http,
+	      const struct llm_request *q, uint64_t key_id, struct wish *ret,
+	      struct llm_error *reterr)
+{
+	*ret = (struct wish){ 0 };
+	if (!read_tags(a, http, q, ret))
+		return -ENOMEM;
+	ret->affinity = read_affinity(a, set->affinity, http, q, key_id);
+	return read_max_cost(http, q, ret, reterr);
+}
