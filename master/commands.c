@@ -4,6 +4,7 @@
 #include "master/commands.h"
 
 #include "master/commands_ops.h"
+#include "master/commands_route.h"
 #include "master/keys.h"
 #include "master/spend.h"
 
@@ -104,6 +105,17 @@ static const struct command_arg args_config_show[] = {
 	{ "origin", ARG_BOOL, 0, "say where each value comes from" },
 	{ 0 },
 };
+static const struct command_arg args_explain[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
+	{ "key", ARG_STRING, 0, "whether this key, its text or its hash, may use it" },
+	{ "body", ARG_JSON, 0, "a request's body, to go by its length, stream, max_tokens" },
+	{ "tokens", ARG_INT, 0, "length of the prompt" },
+	{ "max_tokens", ARG_INT, 0, "length of the answer at most" },
+	{ "max_cost", ARG_MONEY, 0, "dollars that it may cost" },
+	{ "stream", ARG_BOOL, 0, "a stream is asked for" },
+	{ "tags", ARG_LIST, 0, "tags of the request" },
+	{ 0 },
+};
 static const struct command_arg args_backup[] = {
 	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "where the copy goes; must not exist" },
 	{ 0 },
@@ -147,6 +159,13 @@ static const struct command_column columns_spend[] = {
 	{ "COST", "spend", COL_MONEY }, { 0 },
 };
 static const struct command_column columns_logs[] = { { "RECORD", "line", COL_TEXT }, { 0 } };
+static const struct command_column columns_explain[] = {
+	{ "CHOSEN", "chosen", COL_BOOL }, { "PROVIDER", "provider", COL_TEXT },
+	{ "UPSTREAM", "upstream_model", COL_TEXT }, { "VERDICT", "verdict", COL_TEXT },
+	{ "WHY", "why", COL_TEXT }, { "ORDER", "order", COL_INT },
+	{ "IN FLIGHT", "in_flight", COL_INT }, { "COST AT MOST", "cost_at_most", COL_MONEY },
+	{ "ID", "id", COL_TEXT }, { 0 },
+};
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
@@ -210,6 +229,10 @@ const struct command commands[] = {
 	  columns_health, "endpoints", "probe deployments now", "llmgwctl health probe gpt-4o" },
 	{ "health clear", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_clear), args_health, NULL, NULL,
 	  "end cooldowns now", "llmgwctl health clear gpt-4o" },
+	{ "route explain", "POST", "/route/explain", ROLE_ADMIN, 0, RUN(route_explain),
+	  args_explain, columns_explain, "candidates",
+	  "where a request would go now: each candidate, and why or why not",
+	  "llmgwctl route explain gpt-4o --tokens 2000" },
 	{ "spend report", "GET", "/global/spend/report", ROLE_VIEW, 0, RUN(spend_report),
 	  args_spend_report, columns_spend, "rows", "what was spent, by day, key or model",
 	  "llmgwctl spend report --group-by model" },

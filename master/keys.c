@@ -18,6 +18,17 @@ enum { MASTER_ENTITY_ID = 0, RESETS_MAX = 500, ROW_MEMORY = 2 << 20 };
 
 /* ---- directory and board ---- */
 
+bool keys_find(const struct keys *k, struct str text_or_hash, struct dir_key *ret)
+{
+	struct sha256 hash;
+
+	if (str_starts(text_or_hash, STR("sk-")))
+		hash = hash_sha256(text_or_hash);
+	else if (hash_unhex(hash.b, sizeof hash.b, text_or_hash) < 0)
+		return false;
+	return dir_find(k->dir, &hash, ret);
+}
+
 bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 {
 	return k->has_master && hash_sha256_eq(&k->master, hash);

@@ -69,6 +69,7 @@ CALLS = {
     "health list": ((), "MODEL"),
     "health probe": (("m",), "MODEL"),
     "health clear": ((), "cleared"),
+    "route explain": (("m",), "VERDICT"),
     "spend report": (("--group-by", "model"), "COST"),
     "spend keys": ((), "SPEND"),
     "spend logs": (("--limit", "5"), "REQUEST"),

@@ -216,3 +216,29 @@ def test_the_retry_budget_ends_retries(start, mock):
     free = 10 * (time.monotonic() - began + 10) + 1     # ten a second, saved up for ten
     attempts = len(mock.log())
     assert 40 < attempts <= 40 + free < 40 * 12, (attempts, free)
+
+
+def test_route_explain(start, mock):
+    gw = start([("g", to(mock, "a", order=1)), ("g", to(mock, "b", order=2)), ("g", to(mock, "mock?status=401")),
+                ("z", to(mock, "z"))],
+               "router_settings: {num_retries: 1, cooldown_time: 600, fallbacks: [{g: [z]}]}\n")
+    while not any(e["model"] == "mock?status=401" for e in mock.log()):
+        gw.ask("g")
+    told = gw.ctl_json("route", "explain", "g", "--tokens", "100", "--max-tokens", "50")
+    verdicts = {c["upstream_model"]: c for c in told["candidates"]}
+    assert verdicts["a"]["chosen"] and verdicts["a"]["verdict"] == "well" and verdicts["b"]["verdict"] == "order"
+    assert verdicts["mock?status=401"]["verdict"] in ("cooling", "trial") and verdicts["mock?status=401"]["cooldown_s"] > 0
+    assert abs(verdicts["a"]["cost_at_most"] - (100 * 1e-6 + 50 * 2e-6)) < 1e-9
+    assert told["attempts"][:2] == [verdicts["a"]["id"], verdicts["b"]["id"]] and told["fallbacks"] == ["z"]
+    assert told["routing_strategy"] == "simple-shuffle" and told["chosen"] == verdicts["a"]["id"]
+    body = {"model": "z", "messages": [{"role": "user", "content": "x" * 400}], "stream": True}
+    by_http = gw.post("/route/explain", {"body": body}).json
+    assert by_http["model"] == "z" and by_http["prompt_tokens"] == 101 and len(by_http["candidates"]) == 1
+    key = gw.key(models=["z"])
+    assert gw.post("/route/explain", {"model": "g", "key": key}).status == 403
+    assert gw.post("/route/explain", {"model": "z", "key": key}).status == 200
+    assert gw.post("/route/explain", {"model": "nobody"}).status == 404
+    assert gw.post("/route/explain", {}).status == 400
+    assert gw.ask("z", key=key).status == 200 and gw.post("/route/explain", {"model": "z"}, key=key).status == 401
+    table = gw.ctl("route", "explain", "g").stdout
+    assert "VERDICT" in table and "others have a smaller order" in table

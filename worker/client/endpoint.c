@@ -69,6 +69,7 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/key/delete", RELAY_ADMIN, "delete keys" },
 	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },
