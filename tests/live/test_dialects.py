@@ -24,13 +24,14 @@ def test_messages(three, model, path):
 
 
 @pytest.mark.parametrize("model", ["m", "claude", "gem"])
-@pytest.mark.parametrize("path", ["/v1beta/models/MODEL:generateContent", "/models/MODEL:generateContent"])
+@pytest.mark.parametrize("path", ["/v1beta/models/MODEL:generateContent", "/v1/models/MODEL:generateContent",
+                                  "/models/MODEL:generateContent"])
 def test_gemini_content(three, model, path):
     a = three.post(path.replace("MODEL", model), CONTENTS)
     assert a.status == 200 and a.json["candidates"][0]["content"]["parts"] == [{"text": "t0 t1 t2"}]
 
 
-@pytest.mark.parametrize("path", ["/v1beta/models/MODEL:streamGenerateContent",
+@pytest.mark.parametrize("path", ["/v1beta/models/MODEL:streamGenerateContent", "/v1/models/MODEL:streamGenerateContent",
                                   "/models/MODEL:streamGenerateContent"])
 def test_gemini_streams_as_events_or_as_an_array(three, path):
     path = path.replace("MODEL", "claude")
@@ -42,18 +43,20 @@ def test_gemini_streams_as_events_or_as_an_array(three, path):
 
 
 def test_gemini_embeddings(three):
-    a = three.post("/v1beta/models/MODEL:embedContent".replace("MODEL", "m"), {"content": {"parts": [{"text": "x"}]}})
-    assert a.status == 200 and len(a.json["embedding"]["values"]) > 1
     one = {"model": "models/gem", "content": {"parts": [{"text": "x"}]}}
-    b = three.post("/v1beta/models/MODEL:batchEmbedContents".replace("MODEL", "gem"), {"requests": [one, one]})
-    assert b.status == 200 and len(b.json["embeddings"]) == 2
+    for path in ("/v1beta/models/MODEL:embedContent", "/v1/models/MODEL:embedContent"):
+        a = three.post(path.replace("MODEL", "m"), {"content": {"parts": [{"text": "x"}]}})
+        assert a.status == 200 and len(a.json["embedding"]["values"]) > 1
+    for path in ("/v1beta/models/MODEL:batchEmbedContents", "/v1/models/MODEL:batchEmbedContents"):
+        b = three.post(path.replace("MODEL", "gem"), {"requests": [one, one]})
+        assert b.status == 200 and len(b.json["embeddings"]) == 2
 
 
 def test_counts(three):
     for path in ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"):
         a = three.post(path, {"model": "m", "messages": [{"role": "user", "content": "hello there"}]})
         assert a.status == 200 and 5 <= a.json["input_tokens"] <= 20
-    for path in ("/v1beta/models/MODEL:countTokens", "/models/MODEL:countTokens"):
+    for path in ("/v1beta/models/MODEL:countTokens", "/v1/models/MODEL:countTokens", "/models/MODEL:countTokens"):
         a = three.post(path.replace("MODEL", "gem"), CONTENTS)
         assert a.status == 200 and a.json["totalTokens"] > 0
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""One gateway for all SDKs. A model's name says who answers it and how: `ant-tool` is the mock in
+Anthropic's format, calling a tool."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "live"))
+from gateway import Gateway, Mock  # noqa: E402
+
+PROVIDERS = {"oai": ("openai", "/v1"), "ant": ("anthropic", ""), "gem": ("gemini", ""), "oll": ("ollama_chat", "")}
+SCRIPTS = {"plain": "plain", "tool": "x?tool", "json": "x?json", "limit": "x?status=429&retry=1", "bad": "x?status=400",
+           "think": "x?think=2", "long": "x?tokens=40&gap=5"}
+PRICE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+
+
+@pytest.fixture(scope="session")
+def mock():
+    m = Mock()
+    yield m
+    m.close()
+
+
+@pytest.fixture(scope="session")
+def gw(mock, tmp_path_factory):
+    models = [(f"{p}-{s}", {"model": f"{family}/{script}", "api_base": mock.base + suffix, "api_key": "sk-upstream", **PRICE})
+              for p, (family, suffix) in PROVIDERS.items() for s, script in SCRIPTS.items()]
+    g = Gateway(tmp_path_factory.mktemp("sdk"), models,
+                "router_settings: {num_retries: 0, disable_cooldowns: true}\nlitellm_settings: {drop_params: true}\n")
+    g.start()
+    yield g
+    g.stop()
+
+
+@pytest.fixture(scope="session")
+def base(gw):
+    return f"http://127.0.0.1:{gw.port}"
+
+
+@pytest.fixture(scope="session")
+def key(gw):
+    return gw.key(key_alias="sdk")
