@@ -27,23 +27,34 @@ static void write_path(const struct llm_request *q, const struct provider_target
 }
 
 /* The body in neutral order, then edited as one from a client would be. */
-static int write_request(struct arena *a, const struct llm_request *q,
-			 const struct provider_target *t, struct provider_call *ret,
-			 struct llm_error *reterr)
+static int write_edited(struct arena *a, const struct llm_request *q,
+			const struct provider_target *t, struct buf *out)
 {
 	struct openai_edits e = { .params = t->params, .extra_body = t->extra_body };
 	struct json_error error;
 	struct buf plain;
-	(void)reterr;
-	buf_init(&plain, ret->body.cap);
+	buf_init(&plain, out->cap);
 	openai_write_body(q, t->model, &plain);
 	int err = plain.failed ? -ENOMEM : 0;
 	const struct json *root = err ? NULL : json_parse(a, buf_str(&plain), 0, &error);
 	if (!err && !root)
 		err = -ENOMEM;
 	if (!err)
-		err = openai_edit_request(a, root, buf_str(&plain), &e, &ret->body);
+		err = openai_edit_request(a, root, buf_str(&plain), &e, out);
 	buf_done(&plain);
+	return err;
+}
+
+static int write_request(struct arena *a, const struct llm_request *q,
+			 const struct provider_target *t, struct provider_call *ret,
+			 struct llm_error *reterr)
+{
+	int err = 0;
+	(void)reterr;
+	if (t->params.n || t->extra_body.n)
+		err = write_edited(a, q, t, &ret->body);
+	else
+		openai_write_body(q, t->model, &ret->body);
 	ret->framing = FRAMING_SSE;
 	write_path(q, t, &ret->path);
 	return err || !(ret->body.failed || ret->path.failed) ? err : -ENOMEM;
