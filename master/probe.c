@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/key_header.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -20,6 +21,7 @@ struct probe {
 	struct master *m;
 	uv_timer_t timer;
 	char (*error)[ERROR_MAX];	/* by board row; made when the first one is needed */
+	uint64_t *seen;			/* requests by board row, at the last round */
 	unsigned in_flight;
 	bool is_stopping;
 };
@@ -38,6 +40,7 @@ struct job {				/* one probe, on a thread of the pool */
 	uint64_t timeout_ms;
 	enum provider_auth auth;
 	char url[2048], key[2048], model_id[128];
+	const char *header;		/* one more that the family wants, or NULL */
 	enum probe_status status;
 	char error[ERROR_MAX];
 };
@@ -63,27 +66,15 @@ static void judge(struct job *j, CURLcode code, long status)
 		j->status = PROBE_WELL;		/* 404 too: it has no such list, but it answers */
 }
 
-static struct curl_slist *key_header(const struct job *j)
+static struct curl_slist *make_headers(const struct job *j)
 {
-	char line[2200];
-	if (!j->key[0])
-		return NULL;
-	switch (j->auth) {
-	case AUTH_BEARER:
-		snprintf(line, sizeof line, "Authorization: Bearer %s", j->key);
-		break;
-	case AUTH_API_KEY:
-		snprintf(line, sizeof line, "api-key: %s", j->key);
-		break;
-	case AUTH_X_API_KEY:
-		snprintf(line, sizeof line, "x-api-key: %s", j->key);
-		break;
-	default:
-		return NULL;
-	}
-	struct curl_slist *list = curl_slist_append(NULL, line);
-	mem_wipe(line, sizeof line);
-	return list;
+	char line[4096];
+	int n = key_header_write(line, sizeof line, j->auth, str_z(j->key));
+	struct curl_slist *list = n > 0 ? curl_slist_append(NULL, line) : NULL, *more = NULL;
+	mem_wipe(line, n > 0 ? (size_t)n : 0);
+	if (j->header)
+		more = curl_slist_append(list, j->header);
+	return more ? more : list;
 }
 
 /* As workers do: libcurl may have been built with a file of its own. */
@@ -99,7 +90,7 @@ static void set_authorities(CURL *e)
 static void run(uv_work_t *work)
 {
 	struct job *j = work->data;
-	struct curl_slist *headers = key_header(j);
+	struct curl_slist *headers = make_headers(j);
 	CURL *e = curl_easy_init();
 	long status = 0;
 	if (!e) {
@@ -160,11 +151,50 @@ static void on_done(uv_work_t *work, int status)
 		round_end(r);
 }
 
+/* The list of models, which costs nothing. Families without one, other sites, and credentials
+ * that take more than a header are known by their traffic alone. */
+static const struct {
+	const char *path, *header;
+} lists[FAMILY_COUNT] = {
+	[FAMILY_OPENAI] = { "/models", NULL },
+	[FAMILY_RESPONSES] = { "/models", NULL },
+	[FAMILY_OLLAMA_CHAT] = { "/api/tags", NULL },
+	[FAMILY_OLLAMA_GENERATE] = { "/api/tags", NULL },
+	[FAMILY_ANTHROPIC] = { "/v1/models", "anthropic-version: 2023-06-01" },
+	[FAMILY_GEMINI] = { "/v1beta/models", NULL },
+	[FAMILY_COHERE] = { "/v1/models", NULL },
+};
+
+static bool can_probe(const struct config_model *cm)
+{
+	return !cm->mock_response.p && cm->api_base.n && cm->row && cm->row->site == SITE_OWN &&
+	       lists[cm->row->family].path &&
+	       (cm->row->auth_kind == AUTH_NONE || key_header_is_plain(cm->row->auth_kind));
+}
+
 static bool write_url(const struct config_model *cm, char *url, size_t room)
 {
-	const char *path = cm->row && cm->row->family == FAMILY_OPENAI ? "/models" : "/api/tags";
-	int n = snprintf(url, room, STR_FMT "%s", STR_ARG(cm->api_base), path);
+	int n = snprintf(url, room, STR_FMT "%s", STR_ARG(cm->api_base),
+			 lists[cm->row->family].path);
 	return n > 0 && (size_t)n < room;
+}
+
+/* Traffic comes first: whoever has answered well since the last round is not asked. */
+static bool is_well_by_traffic(struct probe *p, uint32_t row)
+{
+	struct board_deployment *d = &p->m->board.deployments[row];
+	uint64_t n = atomic_load(&d->requests), before;
+	if (!p->seen)
+		p->seen = mem_array(BOARD_DEPLOYMENTS, sizeof *p->seen);
+	if (!p->seen)
+		return false;
+	before = p->seen[row];
+	p->seen[row] = n;
+	if (n <= before || atomic_load(&d->in_a_row) || atomic_load(&d->cooldown_until_ns))
+		return false;
+	atomic_store(&d->probe_status, PROBE_WELL);
+	atomic_store(&d->probed_ns, clock_ns());
+	return true;
 }
 
 static int start_one(struct round *r, const struct config_model *cm)
@@ -172,8 +202,9 @@ static int start_one(struct round *r, const struct config_model *cm)
 	struct master *m = r->p->m;
 	uint32_t row = board_find_deployment(&m->board, board_deployment_hash(cm->id));
 	struct job *j;
-	if (cm->mock_response.p || !cm->api_base.n || row == UINT32_MAX ||
-	    r->p->in_flight >= IN_FLIGHT_MAX)
+	if (!can_probe(cm) || row == UINT32_MAX || r->p->in_flight >= IN_FLIGHT_MAX)
+		return 0;
+	if (!r->done && is_well_by_traffic(r->p, row))
 		return 0;
 	if (!(j = mem_alloc(sizeof *j)))
 		return -ENOMEM;
@@ -182,7 +213,8 @@ static int start_one(struct round *r, const struct config_model *cm)
 	j->row = row;
 	j->timeout_ms =
 		m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
-	j->auth = cm->row ? cm->row->auth_kind : AUTH_NONE;
+	j->auth = cm->row->auth_kind;
+	j->header = lists[cm->row->family].header;
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
 	if (!write_url(cm, j->url, sizeof j->url) ||

@@ -242,3 +242,17 @@ def test_route_explain(start, mock):
     assert gw.ask("z", key=key).status == 200 and gw.post("/route/explain", {"model": "z"}, key=key).status == 401
     table = gw.ctl("route", "explain", "g").stdout
     assert "VERDICT" in table and "others have a smaller order" in table
+
+
+def test_probes_spare_whom_traffic_shows_well(start, mock):
+    gw = start([("busy", to(mock, "busy")), ("ant", {"model": "anthropic/idle", "api_base": mock.base, "api_key": "sk-x"})],
+               "general_settings:\n  background_health_checks: true\n  health_check_interval: 1\n")
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:
+        assert gw.ask("busy").status == 200
+        time.sleep(0.1)
+    probes = [e["path"] for e in mock.get("/mock/log?n=1000") if e["method"] == "GET"]
+    states = {m["model_name"]: m for m in gw.ctl_json("health")["endpoints"]}
+    assert len(probes) <= 3 + 4 and states["busy"]["state"] == "well"     # the idle one each second, the busy one at first
+    entry = [e for e in mock.get("/mock/log?n=1000&h=x-api-key,anthropic-version") if e["method"] == "GET"][-1]
+    assert entry["headers"] == {"x-api-key": "sk-x", "anthropic-version": "2023-06-01"}

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/hash.h"
+#include "common/key_header.h"
 #include "common/mem.h"
 
 enum {
@@ -363,61 +363,28 @@ static CURL *easy_new(void)
 	return e;
 }
 
-static bool add_header(struct curl_slist **list, const char *name, struct str value)
+static bool add_line(struct curl_slist **list, char *line, size_t n)
 {
-	char line[4096];
-	int n = snprintf(line, sizeof line, "%s: " STR_FMT, name, STR_ARG(value));
-	if (n < 0 || (size_t)n >= sizeof line)
-		return false;
 	struct curl_slist *more = curl_slist_append(*list, line);
-	mem_wipe(line, (size_t)n);
+	mem_wipe(line, n);
 	if (more)
 		*list = more;
 	return more != NULL;
 }
 
-/* How a key that needs nothing else travels; what is not here makes a call's own headers
- * (credential.h). */
-static const struct key_header {
-	const char *name, *before;
-	bool is_basic;
-} key_headers[AUTH_COUNT] = {
-	[AUTH_BEARER] = { "Authorization", "Bearer ", false },
-	[AUTH_API_KEY] = { "api-key", "", false },
-	[AUTH_X_API_KEY] = { "x-api-key", "", false },
-	[AUTH_X_GOOG_API_KEY] = { "x-goog-api-key", "", false },
-	[AUTH_TOKEN] = { "Authorization", "Token ", false },
-	[AUTH_BASIC] = { "Authorization", "Basic ", true },
-	[AUTH_XI_API_KEY] = { "xi-api-key", "", false },
-};
-
-/* "Basic " and the key in base64 (RFC 7617); -1: too long. */
-static int basic(struct str key, char *to, size_t max)
+static bool add_header(struct curl_slist **list, const char *name, struct str value)
 {
-	static const char word[] = "Basic ";
-	size_t at = sizeof word - 1;
-	memcpy(to, word, at);
-	return hash_base64(to + at, max - at, key) ? (int)strlen(to) : -1;
+	char line[4096];
+	int n = snprintf(line, sizeof line, "%s: " STR_FMT, name, STR_ARG(value));
+	return n > 0 && (size_t)n < sizeof line && add_line(list, line, (size_t)n);
 }
 
+/* What takes more than a header comes with the call (credential.h). */
 static bool add_key(struct curl_slist **list, enum provider_auth auth, struct str key)
 {
 	char line[4096];
-	int n;
-	if (!key.p || !key.n)
-		return true;
-	MUST((unsigned)auth < AUTH_COUNT);
-	const struct key_header *h = &key_headers[auth];
-	if (!h->name)
-		return true;
-	if (h->is_basic)
-		n = basic(key, line, sizeof line);
-	else
-		n = snprintf(line, sizeof line, "%s" STR_FMT, h->before, STR_ARG(key));
-	bool ok = n > 0 && (size_t)n < sizeof line &&
-		  add_header(list, h->name, str_of(line, (size_t)n));
-	mem_wipe(line, sizeof line);
-	return ok;
+	int n = key_header_write(line, sizeof line, auth, key);
+	return n <= 0 ? n == 0 : add_line(list, line, (size_t)n);
 }
 
 /* Lines of this call alone: "name: value\r\n". */
@@ -434,11 +401,8 @@ static bool add_lines(struct curl_slist **list, struct str lines)
 			return false;
 		memcpy(line, one.p, one.n);
 		line[one.n] = 0;
-		struct curl_slist *more = curl_slist_append(*list, line);
-		mem_wipe(line, one.n);
-		if (!more)
+		if (!add_line(list, line, one.n))
 			return false;
-		*list = more;
 	}
 	return true;
 }
