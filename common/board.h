@@ -67,7 +67,7 @@ struct board_deployment {
 	uint32_t pad;
 	_Atomic uint32_t samples_us[BOARD_SAMPLES];	/* of an answer, per token */
 	_Atomic uint32_t ttft_us[BOARD_SAMPLES];	/* to a stream's first token */
-	uint8_t rest[8];
+	_Atomic uint64_t paused_until_ns;	/* the provider said that nothing remains */
 };
 _Static_assert(sizeof(struct board_deployment) == 256, "board_deployment");
 

@@ -177,11 +177,18 @@ static uint32_t most_parallel(const struct route_query *q, const struct snap_dep
 	return d->max_parallel ? d->max_parallel : snap_settings(q->snap)->default_max_parallel;
 }
 
+static uint64_t word(const _Atomic uint64_t *at)
+{
+	return atomic_load_explicit(at, memory_order_relaxed);
+}
+
 static enum route_reason over_limits(const struct look *l, const struct snap_deployment *d,
 				     const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns;
 	uint32_t most = most_parallel(l->q, d);
+	if (word(&b->paused_until_ns) > now)
+		return ROUTE_PAUSED;
 	if (most && look_inflight(l, d->board_row) >= most)
 		return ROUTE_FULL;
 	if (!l->counts_limits)
@@ -191,11 +198,6 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 	if (d->tpm && route_minute_count(&b->minute_tokens, now) + l->q->prompt_tokens > d->tpm)
 		return ROUTE_TPM;
 	return ROUTE_WELL;
-}
-
-static uint64_t word(const _Atomic uint64_t *at)
-{
-	return atomic_load_explicit(at, memory_order_relaxed);
 }
 
 /* Left alone, or tried by one: whoever was set aside counts as well only after a success. */
@@ -230,6 +232,8 @@ static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *w
 	if (h == ROUTE_COOLING)
 		return h;
 	r = over_limits(l, d, b);
+	if (r == ROUTE_PAUSED && word(&b->paused_until_ns) - q->now_ns < *wait_ns)
+		*wait_ns = word(&b->paused_until_ns) - q->now_ns;
 	if (r != ROUTE_WELL)
 		return r;
 	return was_tried(q, index) && h < ROUTE_TRIED ? ROUTE_TRIED : h;
@@ -312,6 +316,12 @@ void route_pick(const struct route_query *q, struct route_choice *ret)
 	ret->why = (enum route_reason)l.best;
 	ret->deployment = q->room[strategy_choose(&l, n, kept)].index;
 	ret->others_well = l.best < ROUTE_TRIED ? kept - 1 : 0;
+}
+
+void route_pause(struct board *b, const struct snap_deployment *d, uint64_t until_ns)
+{
+	atomic_store_explicit(&b->deployments[d->board_row].paused_until_ns, until_ns,
+			      memory_order_relaxed);
 }
 
 bool route_take(struct board *b, const struct snap_deployment *d, const struct route_choice *c,

@@ -17,6 +17,7 @@
 	X(TRIED, "tried", "failed earlier in this request")                       \
 	X(TRIAL, "trial", "cools, but nobody else is left: one request tries it") \
 	X(COOLING, "cooling", "failed and is left alone")                         \
+	X(PAUSED, "paused", "its provider says that nothing remains of a limit")   \
 	X(FULL, "full", "has as many requests as it takes at a time")             \
 	X(RPM, "rpm", "has had its requests of this minute")                      \
 	X(TPM, "tpm", "has had its tokens of this minute")                        \
@@ -80,6 +81,9 @@ void route_pick(const struct route_query *q, struct route_choice *ret);
  * False: another has that trial; choose again. */
 bool route_take(struct board *b, const struct snap_deployment *d, const struct route_choice *c,
 		uint64_t now_ns) MUST_USE;
+
+/* Its provider says that nothing remains of a limit until then; an hour is the most. */
+void route_pause(struct board *b, const struct snap_deployment *d, uint64_t until_ns);
 
 /* A counter by the minute: the minute's number << 40 | how many. */
 uint64_t route_minute_count(const _Atomic uint64_t *word, uint64_t now_ns);

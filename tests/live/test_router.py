@@ -256,3 +256,15 @@ def test_probes_spare_whom_traffic_shows_well(start, mock):
     assert len(probes) <= 3 + 4 and states["busy"]["state"] == "well"     # the idle one each second, the busy one at first
     entry = [e for e in mock.get("/mock/log?n=1000&h=x-api-key,anthropic-version") if e["method"] == "GET"][-1]
     assert entry["headers"] == {"x-api-key": "sk-x", "anthropic-version": "2023-06-01"}
+
+
+def test_pauses_before_a_provider_refuses(start, mock):
+    used_up = "a?hdr=x-ratelimit-remaining-requests:0&hdr=x-ratelimit-reset-requests:30s"
+    gw = start([("g", to(mock, used_up)), ("g", to(mock, "b")), ("h", to(mock, used_up + "&tokens=2"))],
+               "router_settings: {num_retries: 0}\n", workers=2)
+    for _ in range(20):
+        assert gw.ask("g").status == 200
+    assert served(mock)[used_up] == 1
+    assert gw.ask("h").status == 200
+    a = gw.ask("h")
+    assert a.status == 429 and 25 <= int(a.headers["retry-after"]) <= 30 and "nothing remains" in a.json["error"]["message"]

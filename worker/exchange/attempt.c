@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/route.h"
 #include "worker/exchange/site.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
@@ -263,6 +264,8 @@ static void on_head(void *data, const struct transfer_head *h)
 	at->passed_headers = arena_dup(at->r->mem, h->headers);
 	at->retry_after_ms = h->retry_after_ms;
 	at->must_not_retry = h->should_retry == 0;
+	if (h->pause_ms)
+		route_pause(&at->r->w->board, at->d, clock_ns() + h->pause_ms * NS_PER_MS);
 	at->is_event_stream = at->r->q.is_stream && h->status / 100 == 2 &&
 			      !(at->call.framing == FRAMING_SSE &&
 				str_starts_nocase(h->content_type, STR("application/json")));

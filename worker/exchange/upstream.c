@@ -7,6 +7,7 @@
  * again with their fixed options set. */
 #include "worker/exchange/upstream.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "common/key_header.h"
 #include "common/mem.h"
+#include "worker/exchange/pace.h"
 
 enum {
 	POOL_MAX = 256,
@@ -63,6 +65,7 @@ struct transfer {
 	struct transfer_head head;
 	struct buf passed;		/* header lines for the client */
 	struct str key;			/* of the provider: nothing that holds it is passed on */
+	struct pace pace;		/* what its headers say of limits */
 	size_t head_bytes;
 	char content_type[128];
 	bool is_head_told, wants_pause, is_paused, is_refused;
@@ -238,6 +241,26 @@ static uint64_t read_retry_after(struct str v)
 	return at > now && at - now <= 86400 ? (uint64_t)(at - now) * 1000 : 0;
 }
 
+/* OpenAI's names of limits, Anthropic's, and those of many others: what remains, and when it is
+ * full again, of requests or of tokens. */
+static void read_limit(struct transfer *t, struct str name, struct str value)
+{
+	char lower[64];
+	uint64_t n;
+	if (name.n > sizeof lower)
+		return;
+	for (size_t i = 0; i < name.n; i++)
+		lower[i] = (char)tolower((unsigned char)name.p[i]);
+	name = str_of(lower, name.n);
+	if (str_find(name, STR("ratelimit")) == SIZE_MAX)
+		return;
+	unsigned kind = str_find(name, STR("token")) == SIZE_MAX ? PACE_REQUESTS : PACE_TOKENS;
+	if (str_find(name, STR("remaining")) != SIZE_MAX)
+		t->pace.is_used_up[kind] |= str_read_u64(value, &n) == 0 && n == 0;
+	else if (str_find(name, STR("reset")) != SIZE_MAX)
+		t->pace.reset_ms[kind] = pace_read_reset(value, (uint64_t)time(NULL));
+}
+
 static void read_header(struct transfer *t, struct str name, struct str value)
 {
 	uint64_t ms;
@@ -256,12 +279,15 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 	} else if (str_eq_nocase(name, STR("x-should-retry"))) {
 		t->head.should_retry = str_eq_nocase(value, STR("true"));
 	}
-	if (is_passed_on(name))
+	if (is_passed_on(name)) {
 		pass_on(t, name, value);
+		read_limit(t, name, value);
+	}
 }
 
 static void head_begin(struct transfer *t)
 {
+	t->pace = (struct pace){ 0 };
 	buf_reset(&t->passed);
 	t->head = (struct transfer_head){ .should_retry = -1 };
 	t->is_refused = false;
@@ -297,6 +323,7 @@ static bool tell_head(struct transfer *t)
 	t->is_head_told = true;
 	t->head.status = (int)status;
 	t->head.headers = t->passed.failed ? STR_NONE : buf_str(&t->passed);
+	t->head.pause_ms = pace_pause_ms(&t->pace);
 	t->h->on_head(t->data, &t->head);
 	return true;
 }
