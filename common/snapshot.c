@@ -79,7 +79,7 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 	const struct snap_str texts[] = { d->id, d->group, d->provider, d->model, d->base,
 					  d->api_key, d->params, d->extra_body, d->mock_response,
 					  d->region, d->api_version, d->project, d->location,
-					  d->credentials };
+					  d->credentials, d->rules };
 
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))

@@ -62,7 +62,8 @@ enum {
 	DEPLOY_DROP_PARAMS = 1,
 	DEPLOY_WILDCARD = 2,		/* model holds '*' that the request's name fills */
 	DEPLOY_DEFAULT = 4,		/* model_name: "*": never cooled */
-	DEPLOY_KNOWN_PRICE = 8
+	DEPLOY_KNOWN_PRICE = 8,
+	DEPLOY_NO_LIMIT = 16		/* max_tokens does not reach the provider */
 };
 
 struct snap_header {			/* one header sent upstream */
@@ -78,6 +79,7 @@ struct snap_deployment {
 	struct snap_str api_key;	/* SECRET: read by exchange/upstream.c alone */
 	struct snap_str params; /* JSON object: defaults used unless the client sends them */
 	struct snap_str extra_body;	/* JSON object: merged into every body */
+	struct snap_str rules;		/* for parameters, as common/params.h reads them; or none */
 	struct snap_str mock_response;
 	struct snap_str region;
 	struct snap_str api_version;	/* Azure's query, or none */

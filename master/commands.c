@@ -6,6 +6,7 @@
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/keys.h"
+#include "master/models_info.h"
 #include "master/spend.h"
 
 static const struct command_arg args_none[] = { { 0 } };
@@ -75,6 +76,14 @@ static const struct command_arg args_model[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "only this model name" },
 	{ 0 },
 };
+static const struct command_arg args_group[] = {
+	{ "model_group", ARG_STRING, ARG_POSITIONAL, "only this model name" },
+	{ 0 },
+};
+static const struct command_arg args_model_needed[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a model name, or provider/model" },
+	{ 0 },
+};
 static const struct command_arg args_health[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "only this model name" },
 	{ "model_id", ARG_STRING, 0, "only this deployment" },
@@ -141,6 +150,12 @@ static const struct command_column columns_models[] = {
 	{ "STATE", "state", COL_TEXT }, { "IN FLIGHT", "in_flight", COL_INT },
 	{ "REQUESTS", "requests", COL_INT }, { "FAILURES", "failures", COL_INT },
 	{ "ID", "id", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_groups[] = {
+	{ "MODEL", "model_group", COL_TEXT }, { "PROVIDERS", "providers", COL_LIST },
+	{ "MODE", "mode", COL_TEXT }, { "INPUT", "max_input_tokens", COL_INT },
+	{ "OUTPUT", "max_output_tokens", COL_INT }, { "RPM", "rpm", COL_INT },
+	{ "TPM", "tpm", COL_INT }, { 0 },
 };
 static const struct command_column columns_health[] = {
 	{ "MODEL", "model_name", COL_TEXT }, { "STATE", "state", COL_TEXT },
@@ -222,6 +237,12 @@ const struct command commands[] = {
 	  "curl localhost:4000/model/info" },
 	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
 	  args_model, NULL, NULL, "the same", "curl localhost:4000/v1/model/info" },
+	{ "models groups", "GET", "/model_group/info", ROLE_ANY_KEY, 0, RUN(models_groups),
+	  args_group, columns_groups, "data", "model names: limits, prices, providers",
+	  "llmgwctl models groups" },
+	{ "models params", "GET", "/utils/supported_openai_params", ROLE_ANY_KEY, 0,
+	  RUN(models_params), args_model_needed, NULL, NULL, "which of OpenAI's parameters a model takes",
+	  "llmgwctl models params groq/llama-3.3-70b-versatile" },
 	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
 	  columns_health, "endpoints",
 	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },

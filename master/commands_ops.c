@@ -14,6 +14,7 @@
 #include "master/config.h"
 #include "master/keys.h"
 #include "master/master.h"
+#include "master/params.h"
 #include "master/prices.h"
 #include "master/probe.h"
 #include "master/publish.h"
@@ -419,6 +420,8 @@ static void put_info(struct json_out *o, const struct config_model *cm)
 	json_put_u64(o, "max_output_tokens", cm->max_output_tokens ? cm->max_output_tokens
 					     : known ? row.max_output_tokens : 0);
 	json_put_str(o, "litellm_provider", cm->provider);
+	params_put_supported(o, "supported_openai_params", cm->provider,
+			     cm->base_model.n ? cm->base_model : cm->model, cm->mode);
 	json_close(o);
 	json_close(o);
 }

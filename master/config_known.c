@@ -247,8 +247,6 @@ static const struct known_key known[] = {
 	{ PARAMS, "itpm", NULL },
 	{ PARAMS, "otpm", NULL },
 	{ PARAMS, "tag_regex", NULL },
-	{ PARAMS, "additional_drop_params", NULL },
-	{ PARAMS, "allowed_openai_params", NULL },
 	{ PARAMS, "configurable_clientside_auth_params", "a client cannot give credentials" },
 	{ PARAMS, "max_budget", "the deployment's budget is NOT enforced" },
 	{ PARAMS, "budget_duration", "the deployment's budget is NOT enforced" },

@@ -246,6 +246,10 @@ static const struct directive directives[] = {
 	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE,
 	  "with enable_tag_filtering: requests with one of these tags come here; \"default\": those "
 	  "that find nobody else"),
+	D("litellm_params", "additional_drop_params", CT_NAMES, IN(dropped_params), NULL, 0, 0, CF_LIVE,
+	  "parameters never sent here; also nested ones: \"tools[*].function.strict\""),
+	D("litellm_params", "allowed_openai_params", CT_NAMES, IN(allowed_params), NULL, 0, 0, CF_LIVE,
+	  "parameters sent although the table of providers says that they are not taken"),
 	D("litellm_params", "mock_response", CT_TEXT, IN(mock_response), NULL, 0, 0, CF_LIVE,
 	  "answer with this text and ask no provider"),
 	D("litellm_params", "extra_headers", CT_PAIRS, IN(headers), NULL, 0, 0, CF_LIVE | CF_SECRET,

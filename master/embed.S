@@ -11,6 +11,7 @@
 	.byte 0
 	.endm
 	blob blob_providers, "etc/providers.tsv"
+	blob blob_params, "etc/params.tsv"
 	blob blob_prices, "etc/prices.tsv"
 	blob blob_sql_1, "sql/0001_init.sql"
 	.section .note.GNU-stack,"",%progbits

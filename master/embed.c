@@ -4,6 +4,7 @@
 
 #define BLOB(name) extern const char blob_##name[], blob_##name##_end[]
 BLOB(providers);
+BLOB(params);
 BLOB(prices);
 BLOB(sql_1);
 
@@ -12,6 +13,11 @@ BLOB(sql_1);
 struct str embed_providers(void)
 {
 	return SLICE(providers);
+}
+
+struct str embed_params(void)
+{
+	return SLICE(params);
 }
 
 struct str embed_prices(void)

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/ledger.h"
+#include "master/params.h"
 #include "master/prices.h"
 #include "master/publish.h"
 
@@ -88,13 +89,32 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->model = snap_build_text(k->b, cm->model);
 	d->base = snap_build_text(k->b, cm->api_base);
 	d->api_key = snap_build_text(k->b, cm->api_key);
-	d->params = snap_build_text(k->b, cm->params);
 	d->extra_body = snap_build_text(k->b, cm->extra_body);
 	d->mock_response = snap_build_text(k->b, cm->mock_response);
 	d->region = snap_build_text(k->b, cm->region);
 	d->api_version = snap_build_text(k->b, cm->api_version);
 	d->headers = put_headers(k, cm);
 	d->tags = put_names(k, &cm->tags);
+}
+
+/* The rules for parameters, and the default parameters as those leave them. */
+static int put_rules(struct make *k, const struct config_model *cm, struct snap_deployment *d)
+{
+	bool drops = cm->drop_params || k->c->set.flags & SET_DROP_PARAMS;
+	struct buf rules, defaults;
+	buf_init(&rules, PARAMS_RULES_MAX);
+	buf_init(&defaults, cm->params.n * 2 + 4096);
+	params_write_rules(cm, &rules);
+	params_write_defaults(buf_str(&rules), cm, drops, &defaults);
+	d->rules = snap_build_text(k->b, buf_str(&rules));
+	d->params = cm->params.p ? snap_build_text(k->b, buf_str(&defaults))
+				 : (struct snap_str){ 0 };
+	if (params_lose_limit(cm))
+		d->flags |= DEPLOY_NO_LIMIT;
+	bool failed = rules.failed || defaults.failed;
+	buf_done(&rules);
+	buf_done(&defaults);
+	return failed ? -ENOMEM : 0;
 }
 
 static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
@@ -116,6 +136,8 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.auth = cm->row ? cm->row->auth_kind : AUTH_NONE,
 	};
 	fill_texts(k, cm, &d);
+	if (put_rules(k, cm, &d) < 0)
+		return -ENOMEM;
 	if (cm->mock_response.p)
 		d.family = FAMILY_MOCK;
 	if (cm->drop_params)

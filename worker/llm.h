@@ -12,6 +12,8 @@
 #include "common/price.h"
 #include "worker/outcome.h"
 
+struct params_rules;
+
 enum llm_kind { LLM_CHAT, LLM_TEXT, LLM_EMBED, LLM_KINDS };
 enum llm_role { ROLE_SYSTEM, ROLE_DEVELOPER, ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
 
@@ -98,6 +100,8 @@ struct llm_request {
 	struct llm_other *other;
 	/* What the gateway itself takes from the body (LiteLLM's extras), and strips. */
 	const struct json *metadata, *fallbacks, *mock_response;
+	const struct json *dropped_params, *allowed_params;	/* arrays of strings */
+	const struct json *extra_body;	/* its members are in `other`, too */
 	int64_t num_retries;		/* -1 = not given */
 	double timeout_s, stream_timeout_s;	/* 0 = not given */
 	bool disable_fallbacks, drop_params;
@@ -110,6 +114,8 @@ struct llm_request {
 	struct str conversation_id;	/* the one kept that this request needs; .p NULL: none */
 	const struct json *history;	/* it, an array of items; NULL: not asked for yet */
 	bool wants_store;		/* keep this conversation, too */
+	/* What the deployment asked takes of it (common/params.h); NULL: all. */
+	const struct params_rules *rules;
 	/* In whose words `other`, raw parts and TOOL_OTHER are: an enum provider_family, 0 is
 	 * OpenAI's. A provider of another family leaves them out. */
 	unsigned family;

@@ -41,6 +41,8 @@ struct openai_edits {
 	bool wants_usage;		/* stream_options.include_usage is to be true */
 	struct str params;		/* JSON object: where the body says nothing; or .p NULL */
 	struct str extra_body;		/* JSON object: wins over the body; or .p NULL */
+	const struct params_rules *rules;	/* what is taken, and under what name; or NULL */
+	const struct json *more;	/* the body's own extra_body, already checked; or NULL */
 };
 /* Appends a request's body, edited; what is not named above stays byte for byte, but our own
  * extras, which are taken out. Failure of the buf is the buf's. 0 or -ENOMEM. */

@@ -9,6 +9,9 @@
 #include <errno.h>
 
 #include "common/json_write.h"
+#include "worker/params.h"
+
+enum { NESTED_MAX = 4096 };	/* nested members taken out of one body */
 
 /* Names of LiteLLM's own parameters; those that begin with "litellm_" or "mock_" are, too. */
 static const struct str ours[] = {
@@ -27,6 +30,7 @@ static const struct str ours[] = {
 	STR("disable_fallbacks"),
 	STR("disable_global_guardrails"),
 	STR("drop_params"),
+	STR("extra_body"),
 	STR("extra_headers"),
 	STR("fallbacks"),
 	STR("fastest_response"),
@@ -91,6 +95,7 @@ struct editing {
 	struct json_edit *edits;
 	size_t n, from;			/* from: where the member looked at begins, its comma too */
 	bool has_kept;			/* a member stands before it */
+	size_t room;			/* for edits */
 	struct buf added;		/* members for the end, each with a comma before it */
 };
 
@@ -106,6 +111,7 @@ static size_t end_of(const struct editing *e, const struct json *j)
 
 static void edit(struct editing *e, size_t at, size_t n, struct str with)
 {
+	MUST(e->n < e->room);
 	e->edits[e->n++] = (struct json_edit){ at, n, with };
 }
 
@@ -123,7 +129,7 @@ struct json_edit openai_without(struct str text, const struct json *member, size
 static void take_out(struct editing *e, const struct json *j)
 {
 	struct json_edit one = openai_without(e->text, j, e->from, !e->has_kept);
-	e->edits[e->n++] = one;
+	edit(e, one.at, one.n, one.with);
 	e->from = one.at + one.n;
 }
 
@@ -161,13 +167,52 @@ static const struct json *find(const struct json *object, struct str name)
 	return j;
 }
 
-static void edit_member(struct editing *e, const struct json *j)
+static void add(struct editing *e, struct str name, struct str json)
+{
+	BUF_PUT_LIT(&e->added, ",\"");
+	json_escape(&e->added, name);
+	BUF_PUT_LIT(&e->added, "\":");
+	buf_put(&e->added, json);
+}
+
+static bool on_nested(void *data, const struct json_edit *one)
+{
+	struct editing *e = data;
+	if (e->n + 1 >= e->room)	/* the last is for what is added at the end */
+		return false;
+	edit(e, one->at, one->n, one->with);
+	return true;
+}
+
+static bool count_nested(void *data, const struct json_edit *one)
+{
+	size_t *n = data;
+	(void)one;
+	return ++*n < NESTED_MAX;
+}
+
+/* False: the member does not stay where it is. */
+static bool follow_rules(struct editing *e, const struct json *j)
+{
+	const struct params_rules *rules = e->how->rules;
+	struct params_verdict v = params_judge(rules, j->key, j->raw);
+	bool is_replaced = params_is_replaced(rules, e->root, j->key);
+	if (v.act == PARAMS_RENAME && !is_replaced &&
+	    (!find(e->root, v.with) || params_is_replaced(rules, e->root, v.with)))
+		add(e, v.with, j->raw);
+	if (is_replaced || v.act == PARAMS_DROP || v.act == PARAMS_REFUSE ||
+	    v.act == PARAMS_RENAME) {
+		take_out(e, j);
+		return false;
+	}
+	if (v.act == PARAMS_REPLACE)
+		replace(e, j, v.with);
+	return v.act != PARAMS_REPLACE;
+}
+
+static void edit_kept_member(struct editing *e, const struct json *j)
 {
 	const struct json *other = NULL;
-	if (openai_is_ours(j->key)) {
-		take_out(e, j);
-		return;
-	}
 	if (e->how->model.p && str_eq(j->key, STR("model"))) {
 		replace(e, j, e->how->model);
 	} else if (e->how->wants_usage && str_eq(j->key, STR("stream_options"))) {
@@ -178,26 +223,48 @@ static void edit_member(struct editing *e, const struct json *j)
 			other = find(e->params, j->key);
 		if (other)
 			replace(e, j, other->raw);
+		else if (e->how->rules)
+			params_find_nested(e->how->rules, e->text, j, on_nested, e);
 	}
+}
+
+static void edit_member(struct editing *e, const struct json *j)
+{
+	size_t before = e->n;
+	if (openai_is_ours(j->key)) {
+		take_out(e, j);
+		return;
+	}
+	if (!e->how->rules || follow_rules(e, j))
+		edit_kept_member(e, j);
+	else if (e->n > before && e->edits[e->n - 1].with.n == 0)
+		return;			/* taken out */
 	e->from = end_of(e, j);
 	e->has_kept = true;
 }
 
-static void add(struct editing *e, struct str name, struct str json)
+/* Whether a member of the body takes this name on. */
+static bool is_taken(const struct editing *e, struct str name)
 {
-	BUF_PUT_LIT(&e->added, ",\"");
-	json_escape(&e->added, name);
-	BUF_PUT_LIT(&e->added, "\":");
-	buf_put(&e->added, json);
+	for (const struct json *j = e->how->rules ? e->root->child : NULL; j; j = j->next) {
+		struct params_verdict v = params_judge(e->how->rules, j->key, j->raw);
+		if (v.act == PARAMS_RENAME && str_eq(v.with, name))
+			return true;
+	}
+	return false;
+}
+
+static void add_one_missing(struct editing *e, const struct json *j, const struct json *stronger)
+{
+	bool is_there = find(e->root, j->key) && !openai_is_ours(j->key);
+	if (!is_there && !find(stronger, j->key) && !is_fixed(e, j->key) && !is_taken(e, j->key))
+		add(e, j->key, j->raw);
 }
 
 static void add_missing(struct editing *e, const struct json *object, const struct json *stronger)
 {
-	for (const struct json *j = object ? object->child : NULL; j; j = j->next) {
-		bool is_there = find(e->root, j->key) && !openai_is_ours(j->key);
-		if (!is_there && !find(stronger, j->key) && !is_fixed(e, j->key))
-			add(e, j->key, j->raw);
-	}
+	for (const struct json *j = object ? object->child : NULL; j; j = j->next)
+		add_one_missing(e, j, stronger);
 }
 
 static const struct json *parse_object(struct arena *a, struct str text)
@@ -215,7 +282,10 @@ static void edit_members(struct editing *e)
 		add(e, STR("model"), e->how->model);
 	if (e->how->wants_usage && !find(e->root, STR("stream_options")))
 		add(e, STR("stream_options"), STR("{\"include_usage\":true}"));
-	add_missing(e, e->params, e->extra);
+	for (const struct json *j = e->params ? e->params->child : NULL; j; j = j->next)
+		if (!find(e->how->more, j->key))
+			add_one_missing(e, j, e->extra);
+	add_missing(e, e->how->more, e->extra);
 	add_missing(e, e->extra, NULL);
 	struct str added = buf_str(&e->added);
 	if (added.n)
@@ -227,9 +297,18 @@ int openai_edit_request(struct arena *a, const struct json *root, struct str bod
 {
 	struct openai_edits h = *how;
 	struct editing e = { .text = body, .root = root, .how = &h };
+	size_t nested = 0;
 	MUST(json_is(root, JSON_OBJECT) && root->raw.p >= body.p);
 	h.model = how->model.p ? openai_quote(a, how->model) : STR_NONE;
-	e.edits = arena_array(a, (size_t)root->count + 1, sizeof *e.edits);
+	if (!params_has_rules(h.rules))
+		h.rules = NULL;
+	if (h.rules && params_judge(h.rules, STR("stream_options"), STR("{}")).act == PARAMS_DROP)
+		h.wants_usage = false;
+	e.room = (size_t)root->count + 1;
+	for (const struct json *j = h.rules ? root->child : NULL; j; j = j->next)
+		params_find_nested(h.rules, body, j, count_nested, &nested);
+	e.room += nested;
+	e.edits = arena_array(a, e.room, sizeof *e.edits);
 	if (!e.edits || (how->model.p && !h.model.p))
 		return -ENOMEM;
 	e.params = parse_object(a, how->params);
@@ -237,7 +316,6 @@ int openai_edit_request(struct arena *a, const struct json *root, struct str bod
 	e.from = offset_of(&e, root->raw.p) + 1;
 	buf_init(&e.added, out->cap);
 	edit_members(&e);
-	MUST(e.n <= (size_t)root->count + 1);
 	json_splice(out, body, e.edits, e.n);
 	int err = e.added.failed ? -ENOMEM : 0;
 	buf_done(&e.added);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_anthropic.h"
+#include "worker/params.h"
 
 /* --- requests --- */
 
@@ -20,6 +21,7 @@ static const struct str known_params[] = {
 struct editing {
 	struct str text, model;
 	const struct json *root, *params, *extra;
+	const struct params_rules *rules;
 	struct json_edit *edits;
 	size_t n, from;			/* from: where the member looked at begins, its comma too */
 	bool has_kept;
@@ -66,10 +68,17 @@ static void replace(struct editing *e, const struct json *j, struct str with)
 	e->edits[e->n++] = (struct json_edit){ (size_t)(j->raw.p - e->text.p), j->raw.n, with };
 }
 
+/* Names are OpenAI's in the rules: only what goes unsaid is so in Anthropic's words, too. */
+static bool is_dropped(const struct editing *e, const struct json *j)
+{
+	return params_has_rules(e->rules) &&
+	       params_judge(e->rules, j->key, j->raw).act == PARAMS_DROP;
+}
+
 static void edit_member(struct editing *e, const struct json *j)
 {
 	const struct json *other = is_fixed(j->key) ? NULL : find(e->extra, j->key);
-	if (ant_is_ours(j->key)) {
+	if (ant_is_ours(j->key) || is_dropped(e, j)) {
 		struct json_edit one = openai_without(e->text, j, e->from, !e->has_kept);
 		e->edits[e->n++] = one;
 		e->from = one.at + one.n;
@@ -108,7 +117,7 @@ static void add_missing(struct editing *e)
 int ant_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out)
 {
-	struct editing e = { .text = q->body, .root = q->root };
+	struct editing e = { .text = q->body, .root = q->root, .rules = q->rules };
 	e.model = openai_quote(a, model);
 	e.edits = arena_array(a, (size_t)q->root->count + 1, sizeof *e.edits);
 	if (!e.edits || !e.model.p)

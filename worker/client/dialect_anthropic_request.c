@@ -232,6 +232,8 @@ static const struct oai_param params[] = {
 	{ "stream_timeout", read_seconds, TO(stream_timeout_s) },
 	{ "disable_fallbacks", oai_read_flag, TO(disable_fallbacks) },
 	{ "drop_params", oai_read_flag, TO(drop_params) },
+	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
+	{ "allowed_openai_params", oai_read_names, TO(allowed_params) },
 	{ "api_base", refuse_credential, 0 },
 	{ "api_key", refuse_credential, 0 },
 	{ "base_url", refuse_credential, 0 },

@@ -17,6 +17,8 @@ int oai_forward_request(struct arena *a, const struct llm_request *q, struct str
 		.wants_usage = q->is_stream && q->kind != LLM_EMBED,
 		.params = params,
 		.extra_body = extra_body,
+		.rules = q->rules,
+		.more = q->extra_body,
 	};
 	return openai_edit_request(a, q->root, q->body, &e, out);
 }

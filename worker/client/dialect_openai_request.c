@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "worker/client/dialect_openai.h"
+#include "worker/params.h"
 
 enum { MESSAGE_MAX = 512, COUNT_MAX = INT32_MAX, N_MAX = 128 };
 
@@ -149,6 +150,20 @@ static int read_seconds(struct oai_reading *r, const struct place *at, const str
 		return oai_refuse(r, at, "must be between 0 and %d", COUNT_MAX);
 	*(double *)to = v;
 	return 0;
+}
+
+int oai_read_names(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	struct place in = { .up = at };
+	int err = read_array(r, at, j, to);
+	if (!err && j->count > PARAMS_LISTED_MAX)
+		err = oai_refuse(r, at, "must not hold more than %d names", PARAMS_LISTED_MAX);
+	for (const struct json *one = err ? NULL : j->child; one && !err; one = one->next) {
+		if (one->type != JSON_STRING)
+			err = oai_refuse_type(r, &in, "a string", one);
+		in.index++;
+	}
+	return err;
 }
 
 static int read_retries(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -363,6 +378,9 @@ static const struct oai_param common[] = {
 	{ "stream_timeout", read_seconds, TO(stream_timeout_s) },
 	{ "disable_fallbacks", oai_read_flag, TO(disable_fallbacks) },
 	{ "drop_params", oai_read_flag, TO(drop_params) },
+	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
+	{ "allowed_openai_params", oai_read_names, TO(allowed_params) },
+	{ "extra_body", oai_read_object, TO(extra_body) },
 	{ "api_base", refuse_credential, 0 },
 	{ "api_key", refuse_credential, 0 },
 	{ "base_url", refuse_credential, 0 },
@@ -392,6 +410,35 @@ static int read_member(struct oai_reading *r, const struct json *j, const struct
 	return openai_is_ours(j->key) ? 0 : add_other(r, j);
 }
 
+static bool is_member(const struct json *root, struct str name)
+{
+	const struct json *j = root->child;
+	while (j && !str_eq(j->key, name))
+		j = j->next;
+	return j != NULL;
+}
+
+/* Members for the provider alone. What the gateway reads must stand where it reads it: a limit
+ * or a model that slipped past it would be neither checked nor paid for. */
+static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
+{
+	const struct json *extra = r->q->extra_body;
+	struct place up = { .name = "extra_body" };
+	for (const struct json *j = extra ? extra->child : NULL; j; j = j->next) {
+		const struct oai_param *p = j->key.n ? find_param(own, j->key) : NULL;
+		if (j->key.n && !p)
+			p = find_param(common, j->key);
+		struct place in = { .up = &up, .name = p ? p->name : "" };
+		if (p || openai_is_ours(j->key))
+			return oai_refuse(r, p ? &in : &up,
+					  "must stand in the request itself, not in extra_body");
+		int err = is_member(r->q->root, j->key) ? 0 : add_other(r, j);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int oai_read_members(struct oai_reading *r, const struct json *root, const struct oai_param *own)
 {
 	static const struct place model = { .name = "model" };
@@ -400,6 +447,9 @@ int oai_read_members(struct oai_reading *r, const struct json *root, const struc
 		if (err)
 			return err;
 	}
+	int err = read_extra_body(r, own);
+	if (err)
+		return err;
 	if (!r->q->model.p)
 		return oai_refuse(r, &model, "is missing");
 	return r->q->model.n ? 0 : oai_refuse(r, &model, "must not be empty");

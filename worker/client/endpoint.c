@@ -75,6 +75,8 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
+	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
+	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },

@@ -95,6 +95,16 @@ static bool read_headers(struct request *r)
 	return !v.p || r->q.user.p;
 }
 
+/* A limit that the client has dropped limits nothing. */
+static void forget_dropped(struct llm_request *q)
+{
+	const struct json *list = q->dropped_params;
+	for (const struct json *j = list ? list->child : NULL; j; j = j->next)
+		if (str_eq(j->raw, STR("\"max_tokens\"")) ||
+		    str_eq(j->raw, STR("\"max_completion_tokens\"")))
+			q->max_tokens = 0;
+}
+
 static enum step refuse_json(struct request *r, const struct json_error *e)
 {
 	return request_fail(r, OUTCOME_BAD_JSON, "request_body",
@@ -189,6 +199,7 @@ enum step intake_parse(struct request *r)
 		return no_memory(r);
 	if (err < 0)
 		return refuse(r, &de);
+	forget_dropped(&r->q);
 	if (r->path_model.p)
 		r->q.model = r->path_model;
 	r->requested_model = r->q.model;

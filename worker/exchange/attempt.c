@@ -15,6 +15,7 @@
 #include "worker/exchange/site.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
+#include "worker/params.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
@@ -49,6 +50,8 @@ struct attempt {
 	bool is_short, is_event_stream, is_cut, is_expired;
 	struct provider_call call;
 	struct provider_target target;
+	struct params_rules rules;		/* of the deployment, and the request's own */
+	const struct llm_request *q;		/* the request, less what the deployment cannot take */
 	struct transfer *transfer;
 	struct provider_reader reader;
 	struct dialect_answer answer;
@@ -580,6 +583,36 @@ static void pass_beta(struct attempt *at)
 	BUF_PUT_LIT(&at->call.headers, "\r\n");
 }
 
+/* The short way needs only know that nothing is refused: what else the rules say is done while
+ * the body is edited. On the long way it is done here, in the neutral form, and names that differ
+ * are written by the adapter. */
+static int settle_params(struct attempt *at, struct llm_error *reterr)
+{
+	struct request *r = at->r;
+	struct llm_request *q;
+	at->rules = (struct params_rules){
+		.text = snap_text(r->snap, at->d->rules),
+		.model = at->target.model,
+		.dropped = r->q.dropped_params,
+		.allowed = r->q.allowed_params,
+		.drops = at->target.drop_params || r->q.drop_params,
+	};
+	at->q = &r->q;
+	if (!params_has_rules(&at->rules))
+		return 0;
+	q = arena_alloc(r->mem, sizeof *q);
+	if (!q)
+		return -ENOMEM;
+	*q = r->q;
+	q->rules = &at->rules;
+	at->q = q;
+	if (!at->is_short)
+		return params_settle_neutral(r->mem, &at->rules, q, provider_name(at), reterr);
+	return at->provider->family == FAMILY_OPENAI
+		       ? params_check_body(r->mem, &at->rules, r->q.root, provider_name(at), reterr)
+		       : 0;
+}
+
 static int build_call(struct attempt *at, struct llm_error *reterr)
 {
 	struct request *r = at->r;
@@ -587,18 +620,20 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 	buf_init(&at->call.path, PATH_MAX_BYTES);
 	buf_init(&at->call.body, snap_settings(r->snap)->request_memory_max);
 	buf_init(&at->call.headers, HEADERS_MAX);
-	int err;
+	int err = settle_params(at, reterr);
+	if (err)
+		return err;
 	pass_beta(at);
 	if (at->is_short) {
 		at->call.framing = FRAMING_SSE;
-		at->provider->write_path(&r->q, t, &at->call.path);
-		err = at->dialect->forward_request(r->mem, &r->q, t->model, t->params,
+		at->provider->write_path(at->q, t, &at->call.path);
+		err = at->dialect->forward_request(r->mem, at->q, t->model, t->params,
 						   t->extra_body, &at->call.body);
 	} else {
-		err = at->provider->write_request(r->mem, &r->q, t, &at->call, reterr);
+		err = at->provider->write_request(r->mem, at->q, t, &at->call, reterr);
 	}
 	if (err == 0)
-		err = site_wrap(r->mem, at->provider->family, &r->q, t, &at->call, reterr);
+		err = site_wrap(r->mem, at->provider->family, at->q, t, &at->call, reterr);
 	return err;
 }
 

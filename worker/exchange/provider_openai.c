@@ -30,7 +30,8 @@ static void write_path(const struct llm_request *q, const struct provider_target
 static int write_edited(struct arena *a, const struct llm_request *q,
 			const struct provider_target *t, struct buf *out)
 {
-	struct openai_edits e = { .params = t->params, .extra_body = t->extra_body };
+	struct openai_edits e = { .params = t->params, .extra_body = t->extra_body,
+				  .rules = q->rules };
 	struct json_error error;
 	struct buf plain;
 	buf_init(&plain, out->cap);

@@ -32,7 +32,8 @@ static uint64_t count_answers(const struct request *r)
 /* The longest answers that request or model allow; 0: neither says. */
 static uint64_t allowed_tokens(const struct request *r, const struct snap_deployment *d)
 {
-	return (r->q.max_tokens ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
+	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
+	return (is_told ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
 }
 
 static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Parameters: what a provider does not take is refused by name, dropped, renamed or let through,
+as table, configuration and request say; shown by what reached the provider."""
+import json
+
+import pytest
+
+MESSAGES = [{"role": "user", "content": "x"}]
+
+
+def model(mock, name, **more):
+    return {"model": name, "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary", **more}
+
+
+def sent(mock):
+    return json.loads(mock.log()[-1]["body"])
+
+
+@pytest.fixture
+def gw(start, mock):
+    return start([
+        ("groq", model(mock, "groq/plain")),
+        ("mistral", model(mock, "mistral/plain")),
+        ("gpt-5", model(mock, "openai/gpt-5-mini")),
+        ("gpt-5-default", model(mock, "openai/gpt-5-mini", drop_params=True, temperature=0.5, max_tokens=77)),
+        ("any/*", model(mock, "openai/*")),
+        ("dropping", model(mock, "groq/plain", drop_params=True)),
+        ("less", model(mock, "openai/plain", additional_drop_params=["user", "tools[*].function.strict"])),
+        ("more", model(mock, "groq/plain", allowed_openai_params=["logit_bias"])),
+        ("quiet", model(mock, "openai/plain", additional_drop_params=["stream_options"])),
+    ])
+
+
+def ask(gw, name, **fields):
+    return gw.post("/v1/chat/completions", {"model": name, "messages": MESSAGES, **fields})
+
+
+def test_unsupported_is_a_400_that_names_it_and_reaches_nobody(gw, mock):
+    a = ask(gw, "groq", logit_bias={"5": 1}, n=2)
+    assert a.status == 400
+    error = a.json["error"]
+    assert error["code"] in ("400", "unsupported_parameter") and error["param"] in ("logit_bias", "n")
+    assert error["message"].startswith("litellm.UnsupportedParamsError: groq does not support parameters: [")
+    assert "'logit_bias'" in error["message"] and "'n'" in error["message"]
+    assert not mock.log()
+    assert ask(gw, "groq", n=1).status == 200 and sent(mock)["n"] == 1
+    assert ask(gw, "groq", logit_bias=None).status == 200
+
+
+def test_unsupported_is_dropped_where_so_configured(gw, mock):
+    assert ask(gw, "dropping", logit_bias={"5": 1}, n=2, seed=3).status == 200
+    got = sent(mock)
+    assert "logit_bias" not in got and "n" not in got and got["seed"] == 3
+
+
+def test_the_request_itself_can_drop_and_allow(gw, mock):
+    assert ask(gw, "groq", logit_bias={"5": 1}, drop_params=True).status == 200
+    assert "logit_bias" not in sent(mock) and "drop_params" not in sent(mock)
+    assert ask(gw, "groq", logit_bias={"5": 1}, allowed_openai_params=["logit_bias"]).status == 200
+    assert sent(mock)["logit_bias"] == {"5": 1} and "allowed_openai_params" not in sent(mock)
+    assert ask(gw, "groq", seed=3, user="u", additional_drop_params=["seed"]).status == 200
+    assert "seed" not in sent(mock) and sent(mock)["user"] == "u"
+    for bad in ("seed", [1], ["x"] * 65):
+        a = ask(gw, "groq", additional_drop_params=bad)
+        assert a.status == 400 and "additional_drop_params" in a.json["error"]["param"]
+
+
+def test_deployments_drop_and_allow(gw, mock):
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"type": "object"}}}
+    assert ask(gw, "less", user="u", tools=[tool, tool]).status == 200
+    got = sent(mock)
+    assert "user" not in got and len(got["tools"]) == 2
+    assert all(t["function"] == {"name": "f", "parameters": {"type": "object"}} for t in got["tools"])
+    assert ask(gw, "more", logit_bias={"5": 1}).status == 200 and sent(mock)["logit_bias"] == {"5": 1}
+    assert ask(gw, "more", logprobs=True).status == 400
+
+
+def test_names_and_values_become_the_providers(gw, mock):
+    assert ask(gw, "mistral", seed=5, max_completion_tokens=9, tool_choice="required", user="u",
+               safe_prompt=True).status == 200
+    got = sent(mock)
+    assert got["random_seed"] == 5 and got["max_tokens"] == 9 and got["tool_choice"] == "any"
+    assert got["safe_prompt"] is True and not {"seed", "max_completion_tokens", "user"} & set(got)
+    s = gw.stream("mistral")
+    assert "t0" in s.text() and "stream_options" not in sent(mock)
+
+
+@pytest.mark.parametrize("name", ["gpt-5", "any/gpt-5-mini"])
+def test_reasoning_models(gw, mock, name):
+    assert ask(gw, name, max_tokens=9, temperature=1).status == 200
+    got = sent(mock)
+    assert got["max_completion_tokens"] == 9 and "max_tokens" not in got and got["temperature"] == 1
+    a = ask(gw, name, temperature=0.2, stop="x")
+    assert a.status == 400 and "['temperature', 'stop']" in a.json["error"]["message"]
+
+
+def test_a_wildcard_checks_only_the_models_that_rules_are_for(gw, mock):
+    assert ask(gw, "any/plain", temperature=0.2, max_tokens=9).status == 200
+    assert sent(mock)["max_tokens"] == 9
+
+
+def test_defaults_follow_the_same_rules(gw, mock):
+    assert ask(gw, "gpt-5-default").status == 200
+    got = sent(mock)
+    assert got["max_completion_tokens"] == 77 and "temperature" not in got and "max_tokens" not in got
+    assert ask(gw, "gpt-5-default", max_tokens=5).status == 200
+    got = sent(mock)
+    assert got["max_completion_tokens"] == 5 and "max_tokens" not in got
+
+
+def test_stream_options_can_be_kept_from_a_provider(gw, mock):
+    assert "t0" in gw.stream("quiet").text()
+    assert "stream_options" not in sent(mock) and sent(mock)["stream"] is True
+
+
+def test_other_dialects_follow_the_rules_too(gw, mock):
+    a = gw.post("/v1/messages", {"model": "mistral", "max_tokens": 9, "messages": MESSAGES,
+                                 "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+                                 "tool_choice": {"type": "any"}, "metadata": {"user_id": "u"}})
+    assert a.status == 200, a
+    got = sent(mock)
+    assert got["tool_choice"] == "any" and "user" not in got and got["max_tokens"] == 9
+    a = gw.post("/v1/messages", {"model": "gpt-5", "max_tokens": 9, "messages": MESSAGES, "temperature": 0.5})
+    assert a.status == 400 and a.json["type"] == "error" and "temperature" in a.json["error"]["message"]
+
+
+def test_drop_params_for_all(start, mock):
+    gw = start([("groq", model(mock, "groq/plain"))], settings="litellm_settings: {drop_params: true}\n")
+    assert ask(gw, "groq", logit_bias={"5": 1}).status == 200 and "logit_bias" not in sent(mock)
+
+
+def test_extra_body_of_a_request(gw, mock):
+    assert ask(gw, "groq", extra_body={"vendor": {"a": 1.50}}).status == 200
+    assert sent(mock)["vendor"] == {"a": 1.5} and "extra_body" not in sent(mock)
+    for name, value in (("max_tokens", 100000), ("model", "other"), ("messages", []), ("n", 9), ("stream", True),
+                        ("api_key", "x"), ("metadata", {})):
+        a = ask(gw, "groq", max_tokens=5, extra_body={name: value})
+        assert a.status == 400 and "extra_body" in a.json["error"]["param"], name
+
+
+def test_what_a_model_takes_is_told(gw):
+    def params(name):
+        a = gw.get("/utils/supported_openai_params?model=" + name)
+        assert a.status == 200, a
+        return set(a.json["supported_openai_params"])
+
+    assert {"temperature", "tools", "n"} <= params("groq") and "logit_bias" not in params("groq")
+    assert "logprobs" not in params("openai/o3-mini") and "logprobs" in params("openai/gpt-4o")
+    assert params("text-embedding-3-small") >= {"dimensions", "encoding_format"}
+    a = gw.get("/utils/supported_openai_params?model=nobodys-model")
+    assert a.status == 400 and a.json["error"]["param"] == "model"
+    assert gw.get("/utils/supported_openai_params?model=groq", key="sk-wrong").status == 401
+    assert "logit_bias" not in gw.ctl_json("models", "params", "groq")["supported_openai_params"]
+
+
+def test_groups_are_told(gw):
+    data = {row["model_group"]: row for row in gw.get("/model_group/info").json["data"]}
+    assert data["groq"]["providers"] == ["groq"] and data["groq"]["mode"] == "chat"
+    assert data["gpt-5"]["max_input_tokens"] > 100000 and data["gpt-5"]["input_cost_per_token"] > 0
+    assert "logit_bias" not in data["groq"]["supported_openai_params"]
+    one = gw.get("/model_group/info?model_group=mistral").json["data"]
+    assert [row["model_group"] for row in one] == ["mistral"]
+    assert gw.get("/model_group/info?model_group=none").status == 404
+    assert "groq" in gw.ctl("models", "groups").stdout
