@@ -19,7 +19,7 @@
 
 struct params_rules {
 	struct str text;		/* the deployment's rules; may be empty */
-	struct str model;		/* what the provider calls it: rules may hold for some alone */
+	struct str model;		/* what the provider calls it */
 	const struct json *dropped, *allowed;	/* the request's own lists of names; or NULL */
 	bool drops;			/* drop_params: what is refused is left out instead */
 };

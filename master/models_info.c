@@ -32,7 +32,9 @@ static void take(struct group *g, const struct config_model *m)
 {
 	struct price_row row = { 0 };
 	bool known = prices_find(m->provider, m->base_model.n ? m->base_model : m->model, &row);
-	const struct price *p = m->price.flags & PRICE_KNOWN ? &m->price : known ? &row.price : NULL;
+	const struct price *p = m->price.flags & PRICE_KNOWN ? &m->price
+				: known			     ? &row.price
+							     : NULL;
 	uint64_t in = m->max_input_tokens ? m->max_input_tokens : row.max_input_tokens,
 		 out = m->max_output_tokens ? m->max_output_tokens : row.max_output_tokens;
 	double input = p ? (double)p->input / 1e12 : 0, output = p ? (double)p->output / 1e12 : 0;

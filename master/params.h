@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * params.h - etc/params.tsv: which of OpenAI's parameters a provider's models take.
+ * params.h - etc/params.tsv: which of OpenAI's parameters the models of a provider take.
  *
- * A row is provider, pattern of models, rules, reason; what rules are says common/params.h. All rows that fit count, the first one that says something about a name first. */
+ * A row is provider, pattern of models, rules, reason; what rules are says common/params.h. All
+ * rows that fit count: the first one that says something about a name. */
 #ifndef MASTER_PARAMS_H
 #define MASTER_PARAMS_H
 

@@ -81,3 +81,10 @@ def directives():
                 for found in re.findall(r'\bPOLICY\(s, "(\w+)" what', code):
                     yield section + below, found + what
     yield from re.findall(r'\b(?:D|CHOICE|FLAG|FLAG_NOT_YET)\("([^"]+)",\s*"([^"]+)"', code)
+
+
+def providers():
+    """Rows of etc/providers.tsv as dictionaries."""
+    head, *rows = (ROOT / "etc/providers.tsv").read_text().splitlines()
+    for row in rows:
+        yield dict(zip(head.split("\t"), row.split("\t")))

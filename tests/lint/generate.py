@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""generate - writes the parts of the manual that come from C tables.
+"""generate - writes the parts of the manual that come from C tables and from etc/providers.tsv.
 
 An item of a part is its .It line and one line of facts, both from the table, and then whatever
 somebody has written about it: that is kept. A new row gets no words of its own; tables.py
@@ -45,11 +45,45 @@ def event_items():
         yield f".It Ic {found}", f"{first_up(levels)}, {' and '.join(sorted(row['who']))}: {fields}."
 
 
+KINDS = {  # a kind of etc/providers.tsv -> the path that clients ask for it by
+    "chat": "/v1/chat/completions", "completions": "/v1/completions", "embeddings": "/v1/embeddings",
+    "rerank": "/v1/rerank", "moderations": "/v1/moderations", "images": "/v1/images/generations",
+    "image_edits": "/v1/images/edits", "image_variations": "/v1/images/variations",
+    "audio_speech": "/v1/audio/speech", "audio_transcriptions": "/v1/audio/transcriptions",
+    "audio_translations": "/v1/audio/translations", "files": "/v1/files", "batches": "/v1/batches",
+    "fine_tuning": "/v1/fine_tuning/jobs", "vector_stores": "/v1/vector_stores", "realtime": "/v1/realtime",
+}
+NATIVE = {"anthropic": {"chat"}, "ollama_generate": {"chat", "completions", "embeddings"}}
+
+
+def provider_items():
+    """Each row, served or not: what it is for, where it is, where its key comes from; or why not."""
+    paths = {path for _, path, *_ in ctables.endpoints()}
+    for row in ctables.providers():
+        family = row["family"].partition("@")[0]
+        yield f".It Cm {row['prefix']}", provider_facts(row, [
+            kind.replace("_", " ") for kind in row["endpoints"].split(",")
+            if KINDS.get(kind) in paths and kind in NATIVE.get(family, {kind})])
+
+
+def provider_facts(row, kinds):
+    first, _, why = row["notes"].partition(";")[0].partition("native adapter not written yet: ")
+    name = row["display_name"]
+    if row["family"] == "-":
+        return f"{name}: not served: {why or first}."
+    base = row["default_api_base"].removesuffix("/") or "no base of its own"
+    if "{" in base:
+        base += " (api_base must be given)"
+    key = "key " + row["api_key_env"].replace(",", " or ") if row["api_key_env"] else "no key"
+    return f"{name}: {', '.join(kinds) or 'chat'}; {base}; {key}."
+
+
 PARTS = {  # (page, part) -> items, and whether each must have words of its own
     ("man/llmgw-api.7", "endpoints"): (endpoint_items, False),
     ("man/llmgw-api.7", "outcomes"): (outcome_items, True),
     ("man/llmgw-api.7", "metrics"): (metric_items, False),
     ("man/llmgw-events.7", "events"): (event_items, True),
+    ("man/llmgw-providers.7", "providers"): (provider_items, False),
 }
 
 

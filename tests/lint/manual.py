@@ -8,7 +8,7 @@ import subprocess
 from source import ROOT, Complaints, files, line_of, name, text
 
 ELSEWHERE = {"curl 1", "systemctl 1", "memfd_create 2", "sd_notify 3"}     # pages of other projects
-TO_COME = {"llmgw-providers 7"}                                             # written by and by
+TO_COME = set()                                                           # written by and by
 
 complaints = Complaints()
 pages = {f"{p.stem} {p.suffix[1:]}": p for p in files("man", ends=(".1", ".5", ".7", ".8"))}

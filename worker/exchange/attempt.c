@@ -51,7 +51,7 @@ struct attempt {
 	struct provider_call call;
 	struct provider_target target;
 	struct params_rules rules;		/* of the deployment, and the request's own */
-	const struct llm_request *q;		/* the request, less what the deployment cannot take */
+	const struct llm_request *q;		/* less what the deployment cannot take */
 	struct transfer *transfer;
 	struct provider_reader reader;
 	struct dialect_answer answer;
