@@ -165,7 +165,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "ssl_certificate", NULL },
 	{ LITELLM, "aiohttp_trust_env", NULL },
 	{ LITELLM, "disable_aiohttp_transport", NULL },
-	{ LITELLM, "enable_json_schema_validation", NULL },
 	{ LITELLM, "disable_token_counter", NULL },
 	{ LITELLM, "disable_hf_tokenizer_download", NULL },
 	{ LITELLM, "disable_stop_sequence_limit", NULL },

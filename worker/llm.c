@@ -40,6 +40,8 @@ static void tally_content(struct llm_tally *t, struct str text)
 
 void llm_tally_event(struct llm_tally *t, const struct llm_event *ev)
 {
+	if (t->text && ev->kind == EV_TEXT && ev->choice == 0)
+		buf_put(t->text, ev->text);
 	switch (ev->kind) {
 	case EV_TEXT:
 	case EV_REASONING:

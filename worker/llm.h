@@ -171,6 +171,7 @@ struct llm_tally {
 	uint64_t content_bytes;		/* of text, reasoning and arguments */
 	uint64_t estimate_milli;	/* tokens x 1000, by estimate_tokens_milli() */
 	uint64_t events;
+	struct buf *text;		/* keeps the first choice's text; NULL: nobody wants it */
 };
 void llm_tally_event(struct llm_tally *t, const struct llm_event *ev);
 void llm_tally_usage(struct llm_tally *t, const struct usage *u);

@@ -66,6 +66,8 @@ CALLS = {
     "keys delete": (("victim{n}", "--yes"), "victim"),
     "models list": ((), "UPSTREAM"),
     "models show": (("m",), "plain"),
+    "models groups": ((), "PROVIDERS"),
+    "models params": (("m",), "temperature"),
     "health list": ((), "MODEL"),
     "health probe": (("m",), "MODEL"),
     "health clear": ((), "cleared"),

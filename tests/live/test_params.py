@@ -162,3 +162,50 @@ def test_groups_are_told(gw):
     assert [row["model_group"] for row in one] == ["mistral"]
     assert gw.get("/model_group/info?model_group=none").status == 404
     assert "groq" in gw.ctl("models", "groups").stdout
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+
+
+def structured(schema=SCHEMA):
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
+@pytest.fixture
+def checked(start, mock):
+    """Models that answer with what they are asked, in OpenAI's format and in another."""
+    return start([("echo", model(mock, "openai/mock?echo")),
+                  ("ollama", {"model": "ollama_chat/mock?echo", "api_base": mock.base})],
+                 settings="litellm_settings: {enable_json_schema_validation: true, num_retries: 0}\n")
+
+
+@pytest.mark.parametrize("name", ["echo", "ollama"])
+def test_answers_are_held_to_their_schema(checked, name):
+    def say(text, **more):
+        return checked.ask(name, text, response_format=structured(), **more)
+
+    good = say('{"n": 5}')
+    assert good.status == 200 and json.loads(good.text) == {"n": 5}
+    for text, what in (('{"n": "5"}', "n must be a whole number"), ("{}", "n is missing"), ('{"n": 5', "is no JSON"),
+                       ('{"n": 5, "m": 1}', "m is not among the properties allowed")):
+        a = say(text)
+        assert a.status == 502, text
+        message = a.json["error"]["message"]
+        assert message.startswith("litellm.JSONSchemaValidationError: model=" + name) and what in message
+    assert checked.ask(name, "{}").status == 200            # nothing was promised
+    assert checked.ask(name, "{}", response_format={"type": "json_object"}).status == 200
+
+
+def test_streams_and_other_gateways_are_not_held_to_it(checked, start, mock):
+    assert "{}" in checked.stream("echo", "{}", response_format=structured()).text()
+    gw = start([("echo", model(mock, "openai/mock?echo"))])
+    assert gw.ask("echo", "{}", response_format=structured()).status == 200
+
+
+def test_a_misfit_goes_to_the_next_deployment(start, mock):
+    gw = start([("first", model(mock, "openai/mock?echo")), ("other", model(mock, "openai/mock?json"))],
+               settings="litellm_settings: {enable_json_schema_validation: true, num_retries: 0, "
+                        "fallbacks: [{first: [other]}]}\n")
+    schema = {"type": "object", "required": ["answer"]}
+    a = gw.ask("first", '{"n": 1}', response_format=structured(schema))
+    assert a.status == 200 and json.loads(a.text)["answer"] == "t0 t1 t2"

@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "common/route.h"
 #include "worker/exchange/site.h"
+#include "worker/exchange/structured.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/params.h"
@@ -89,6 +90,8 @@ static void attempt_free(struct attempt *at)
 	buf_done(&at->call.headers);
 	buf_done(&at->body);
 	buf_done(&at->out);
+	if (at->answer.tally.text)
+		buf_done(at->answer.tally.text);
 	sse_done(&at->sse);
 	arena_free(at->scratch);
 	mem_free(at);
@@ -375,6 +378,13 @@ static void end_plain(struct attempt *at)
 	}
 	if (err < 0 || at->out.failed) {
 		fail_to_read(at, at->out.failed ? -ENOMEM : err);
+		return;
+	}
+	struct str misfit = structured_misfit(r, at->answer.tally.text);
+	if (misfit.p) {
+		at->error = (struct llm_error){ .outcome = OUTCOME_UP_MALFORMED,
+						.status = at->status, .message = misfit };
+		give_up(at);
 		return;
 	}
 	r->tally = at->answer.tally;
@@ -732,6 +742,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 				   r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
 				   STR_ARG(r->call_id)),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
+		.tally = { .text = structured_room(r) },
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
 	};
