@@ -27,6 +27,12 @@ bool key_header_is_plain(enum provider_auth auth)
 	return forms[auth].before != NULL;
 }
 
+struct str key_header_name(enum provider_auth auth)
+{
+	struct str line = key_header_is_plain(auth) ? str_z(forms[auth].before) : STR_NONE;
+	return str_cut(&line, ':');
+}
+
 int key_header_write(char *line, size_t max, enum provider_auth auth, struct str key)
 {
 	if (!key.n || !key_header_is_plain(auth))

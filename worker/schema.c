@@ -86,8 +86,10 @@ const struct json *schema_follow(struct arena *a, const struct json *root, const
 
 /* ---- words -------------------------------------------------------------------------------- */
 
-enum kind { K_TYPE, K_SCHEMA, K_SCHEMAS, K_MAP, K_ITEMS, K_NAMES, K_COUNT, K_NUMBER, K_BOUND, K_LIST,
-	    K_BOOL, K_TEXT, K_REF };
+enum kind {
+	K_TYPE, K_SCHEMA, K_SCHEMAS, K_MAP, K_ITEMS, K_NAMES, K_COUNT, K_NUMBER, K_BOUND, K_LIST,
+	K_BOOL, K_TEXT, K_REF
+};
 
 static const struct word {
 	const char *name;

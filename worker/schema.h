@@ -13,7 +13,7 @@
 #include "common/json.h"
 
 struct schema_fault {
-	struct str at;			/* "properties.a.type", or of a value "a[2].b"; "" the whole */
+	struct str at;			/* "properties.a.type"; of a value "a[2].b"; "" all of it */
 	struct str what;		/* a phrase: "must be an integer" */
 };
 /* Whether it is a schema: words known have the right types, local references lead somewhere. 0;

@@ -53,8 +53,9 @@ static bool is_equal(struct validating *v, const struct json *a, const struct js
 		return false;
 	switch (a->type) {
 	case JSON_NUMBER:
-		return str_eq(a->raw, b->raw) || (json_read_double(a, &x) == 0 &&
-						  json_read_double(b, &y) == 0 && !(x < y) && !(x > y));
+		return str_eq(a->raw, b->raw) ||
+		       (json_read_double(a, &x) == 0 && json_read_double(b, &y) == 0 && !(x < y) &&
+			!(x > y));
 	case JSON_STRING:
 		return str_eq(a->raw, b->raw) || ((a->escaped || b->escaped) &&
 						  str_eq(json_str(v->mem, a), json_str(v->mem, b)));
@@ -168,8 +169,8 @@ static uint64_t limit_of(const struct json *schema, const char *name, uint64_t o
 	return json_read_i64(json_get(schema, name), &n) == 0 && n >= 0 ? (uint64_t)n : other;
 }
 
-static int check_count(struct validating *v, const struct json *schema, uint64_t n, const char *least,
-		       const char *most, const struct schema_place *at)
+static int check_count(struct validating *v, const struct json *schema, uint64_t n,
+		       const char *least, const char *most, const struct schema_place *at)
 {
 	if (n < limit_of(schema, least, 0))
 		return fault(v, at, "is too short");
@@ -196,7 +197,8 @@ static int check_required(struct validating *v, const struct json *schema,
 			  const struct json *value, const struct schema_place *at)
 {
 	const struct json *names = json_get(schema, "required");
-	for (const struct json *j = json_is(names, JSON_ARRAY) ? names->child : NULL; j; j = j->next) {
+	const struct json *j = json_is(names, JSON_ARRAY) ? names->child : NULL;
+	for (; j; j = j->next) {
 		struct schema_place in = { .up = at, .name = json_str(v->mem, j) };
 		if (j->type != JSON_STRING)
 			continue;
@@ -259,7 +261,8 @@ static int check_contains(struct validating *v, const struct json *wanted,
 static int check_array(struct validating *v, const struct json *schema, const struct json *value,
 		       const struct schema_place *at, unsigned depth)
 {
-	const struct json *items = json_get(schema, "items"), *first = json_get(schema, "prefixItems"),
+	const struct json *items = json_get(schema, "items"),
+			  *first = json_get(schema, "prefixItems"),
 			  *some = json_get(schema, "contains");
 	struct schema_place in = { .up = at };
 	if (json_is(items, JSON_ARRAY)) {	/* the older way to say prefixItems */

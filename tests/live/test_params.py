@@ -209,3 +209,55 @@ def test_a_misfit_goes_to_the_next_deployment(start, mock):
     schema = {"type": "object", "required": ["answer"]}
     a = gw.ask("first", '{"n": 1}', response_format=structured(schema))
     assert a.status == 200 and json.loads(a.text)["answer"] == "t0 t1 t2"
+
+
+def test_a_dry_run_tells_what_would_be_sent_and_no_secret(gw, mock, start):
+    def run(call_type, **body):
+        return gw.post("/utils/transform_request", {"call_type": call_type, "request_body": body})
+
+    a = run("completion", model="mistral", messages=MESSAGES, seed=5, user="u")
+    assert a.status == 200, a
+    got = a.json
+    assert got["raw_request_api_base"] == mock.base + "/v1/chat/completions"
+    assert got["raw_request_body"] == {"model": "plain", "messages": MESSAGES, "random_seed": 5}
+    assert got["raw_request_headers"]["Content-Type"] == "application/json"
+    assert got["raw_request_headers"]["Authorization"] == "********"
+    assert b"sk-upstream-canary" not in a.body and not mock.log()
+    a = run("aembedding", model="less", input="x")
+    assert a.json["raw_request_api_base"].endswith("/v1/embeddings") and a.json["raw_request_body"]["input"] == "x"
+    a = run("anthropic_messages", model="mistral", max_tokens=9, messages=MESSAGES)
+    assert a.json["raw_request_body"]["max_tokens"] == 9
+    assert run("completion", model="groq", messages=MESSAGES, logit_bias={"5": 1}).status == 400
+    assert run("completion", model="none", messages=MESSAGES).status == 400
+    assert run("completion", model="groq", messages=5).status == 400
+    assert run("image_generation", model="groq").json["error"]["param"] == "call_type"
+    assert gw.post("/utils/transform_request", {"call_type": "completion", "request_body": 5}).status == 400
+    key = gw.key(models=["groq"])
+    other = {"call_type": "completion", "request_body": {"model": "mistral", "messages": MESSAGES}}
+    assert gw.post("/utils/transform_request", other, key=key).status == 403
+    mocked = start([("quiet", {"model": "openai/x", "mock_response": "hi"})])
+    a = mocked.post("/utils/transform_request", {"call_type": "completion",
+                                                 "request_body": {"model": "quiet", "messages": MESSAGES}})
+    assert a.status == 400 and "mock_response" in a.json["error"]["message"]
+
+
+def test_tokens_are_counted_without_asking(gw, mock):
+    def count(**body):
+        a = gw.post("/utils/token_counter", body)
+        assert a.status == 200, a
+        assert a.json["request_model"] == "groq" and a.json["model_used"] == "plain" and a.json["error"] is False
+        return a.json["total_tokens"]
+
+    text = "The quick brown fox jumps over the lazy dog. " * 20
+    one = count(model="groq", prompt=text)
+    assert 150 < one < 300
+    messages = [{"role": "user", "content": text}]
+    assert 0 <= count(model="groq", messages=messages) - one < 20
+    assert count(model="groq", messages=messages, system=text) > 1.8 * one
+    assert abs(count(model="groq", contents=[{"role": "user", "parts": [{"text": text}]}]) - one) < 20
+    tool = {"type": "function", "function": {"name": "f", "description": text, "parameters": {"type": "object"}}}
+    assert count(model="groq", messages=messages, tools=[tool]) > 1.8 * one
+    assert not mock.log()
+    assert gw.post("/utils/token_counter", {"model": "groq", "messages": 5}).status == 400
+    assert gw.post("/utils/token_counter", {"model": "none", "prompt": "x"}).status == 400
+    assert gw.post("/utils/token_counter", {"prompt": "x"}).status == 400

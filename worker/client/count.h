@@ -7,5 +7,6 @@
 
 enum step count_anthropic(struct request *r);	/* .../messages/count_tokens */
 enum step count_gemini(struct request *r);	/* ...:countTokens */
+enum step count_utility(struct request *r);	/* LiteLLM's /utils/token_counter */
 
 #endif

@@ -6,6 +6,7 @@
 #include "worker/admin/relay.h"
 #include "worker/client/count.h"
 #include "worker/client/dialect.h"
+#include "worker/exchange/dry_run.h"
 
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
@@ -76,6 +77,8 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
 	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
+	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
+	{ "POST", "/utils/transform_request", OWN(EP_KEY | EP_BODY, dry_run), "what a provider would get for a request; nobody is asked" },
 	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },

@@ -67,7 +67,7 @@ enum step intake_own(struct request *r)
 	return r->endpoint->run ? r->endpoint->run(r) : STEP_NEXT;
 }
 
-static enum step refuse(struct request *r, const struct dialect_error *e)
+enum step intake_refuse(struct request *r, const struct dialect_error *e)
 {
 	struct llm_error full = { .outcome = e->outcome, .message = e->message, .param = e->param };
 	return request_fail_with(r, &full);
@@ -198,7 +198,7 @@ enum step intake_parse(struct request *r)
 	if (err == -ENOMEM)
 		return no_memory(r);
 	if (err < 0)
-		return refuse(r, &de);
+		return intake_refuse(r, &de);
 	forget_dropped(&r->q);
 	if (r->path_model.p)
 		r->q.model = r->path_model;

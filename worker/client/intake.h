@@ -14,4 +14,7 @@ enum step intake_parse(struct request *r);
 struct json;
 bool intake_json(struct request *r, const struct json **ret);
 
+/* Ends with what a dialect had to say against the request. */
+enum step intake_refuse(struct request *r, const struct dialect_error *e);
+
 #endif

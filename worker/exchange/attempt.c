@@ -773,6 +773,46 @@ out:
 	return err;
 }
 
+static int describe(struct attempt *at, struct attempt_description *ret, struct llm_error *reterr)
+{
+	struct arena *a = at->r->mem;
+	if (!choose_adapter(at))
+		return -ENOMEM;
+	if (at->provider->family == FAMILY_MOCK) {
+		*reterr = (struct llm_error){
+			.outcome = OUTCOME_BAD_REQUEST, .param = STR("model"),
+			.message = STR("this model has a mock_response: nothing is sent")};
+		return -EINVAL;
+	}
+	int err = build_call(at, reterr);
+	if (err)
+		return err;
+	if (at->call.body.failed || at->call.path.failed || at->call.headers.failed)
+		return -ENOMEM;
+	*ret = (struct attempt_description){
+		.deployment = at->d,
+		.url = arena_printf(a, STR_FMT STR_FMT,
+				    STR_ARG(snap_text(at->r->snap, at->d->base)),
+				    STR_ARG(buf_str(&at->call.path))),
+		.headers = arena_dup(a, buf_str(&at->call.headers)),
+		.body = arena_dup(a, buf_str(&at->call.body)),
+	};
+	return ret->url.p && ret->headers.p && ret->body.p ? 0 : -ENOMEM;
+}
+
+int attempt_describe(struct request *r, uint32_t deployment, struct attempt_description *ret,
+		     struct llm_error *reterr)
+{
+	struct attempt *at = attempt_new(NULL, r, deployment);
+	int err = at ? describe(at, ret, reterr) : -ENOMEM;
+	if (err == -ENOMEM)
+		*reterr = (struct llm_error){ .outcome = OUTCOME_TOO_LARGE,
+					      .message = STR("the request needs too much memory") };
+	if (at)
+		attempt_free(at);
+	return err;
+}
+
 void attempt_drained(struct attempt *at)
 {
 	if (at->transfer)

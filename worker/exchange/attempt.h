@@ -9,6 +9,13 @@ struct attempt;
 /* 0 and an attempt under way, or a negative errno with *reterr filled (the arena's memory). */
 int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
 		  struct llm_error *reterr) MUST_USE;
+/* What would be sent, and nothing is: slices in the request's arena. */
+struct attempt_description {
+	const struct snap_deployment *deployment;
+	struct str url, headers, body;	/* headers: "name: value\r\n", only this call's own */
+};
+int attempt_describe(struct request *r, uint32_t deployment, struct attempt_description *ret,
+		     struct llm_error *reterr) MUST_USE;
 /* Ends it without telling anybody; frees. */
 void attempt_cancel(struct attempt *at);
 void attempt_drained(struct attempt *at);
