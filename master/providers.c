@@ -159,8 +159,8 @@ static const struct provider_row *by_host(struct str api_base)
 	return NULL;
 }
 
-/* Names that need no prefix. What stands here is tried from top to bottom, before the price
- * table's exact names. */
+/* Names that need no prefix. What stands here is tried from top to bottom, when the price table
+ * does not know the name itself. */
 static const struct {
 	const char *pattern, *prefix;
 } known_models[] = {
@@ -194,6 +194,16 @@ static const struct {
 	{ "text-embedding-0*", "vertex_ai" },
 	{ "textembedding-gecko*", "vertex_ai" },
 	{ "imagen-*", "vertex_ai" },
+	{ "code-bison*", "vertex_ai" },
+	{ "codechat-bison*", "vertex_ai" },
+	{ "code-gecko*", "vertex_ai" },
+	{ "text-unicorn*", "vertex_ai" },
+	{ "medlm-*", "vertex_ai" },
+	{ "multimodalembedding*", "vertex_ai" },
+	{ "text-multilingual-embedding-*", "vertex_ai" },
+	{ "text-embedding-large-exp*", "vertex_ai" },
+	{ "text-embedding-preview-*", "vertex_ai" },
+	{ "deep-research-pro-*", "vertex_ai" },
 	{ "command*", "cohere_chat" },
 	{ "embed-english-*", "cohere" },
 	{ "embed-multilingual-*", "cohere" },
@@ -227,20 +237,42 @@ static const struct {
 	{ "mistral.*", "bedrock" },
 	{ "ai21.*", "bedrock" },
 	{ "deepseek.*", "bedrock" },
+	{ "stability.*", "bedrock" },
+	{ "twelvelabs.*", "bedrock" },
+	{ "writer.*", "bedrock" },
 	{ "us.*", "bedrock" },
+	{ "au.*", "bedrock" },
+	{ "jp.*", "bedrock" },
 	{ "eu.*", "bedrock" },
 	{ "apac.*", "bedrock" },
 	{ "global.*", "bedrock" },
 };
 
-static const struct provider_row *by_name(struct str model)
+/* The price map splits some providers by maker or by kind of price. */
+static const struct provider_row *by_price(struct str model)
 {
 	struct price_row price;
 
-	for (size_t i = 0; i < COUNT(known_models); i++)
+	if (!prices_find(STR_NONE, model, &price) || !str_eq(price.model, model))
+		return NULL;
+	if (str_starts(price.provider, STR("vertex_ai-")))
+		return providers_find(STR("vertex_ai"));
+	if (str_eq(price.provider, STR("bedrock_converse")))
+		return providers_find(STR("bedrock"));
+	return providers_find(price.provider);
+}
+
+static const struct provider_row *by_name(struct str model)
+{
+	/* The map has it as Azure's alone, where nothing is found without a prefix. */
+	const struct provider_row *row = str_starts(model, STR("computer-use-preview"))
+						 ? NULL
+						 : by_price(model);
+
+	for (size_t i = 0; !row && i < COUNT(known_models); i++)
 		if (str_matches(str_z(known_models[i].pattern), model))
-			return providers_find(str_z(known_models[i].prefix));
-	return prices_find(STR_NONE, model, &price) ? providers_find(price.provider) : NULL;
+			row = providers_find(str_z(known_models[i].prefix));
+	return row;
 }
 
 const struct provider_row *providers_detect(struct str custom, struct str model,

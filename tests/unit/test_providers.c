@@ -98,6 +98,69 @@ static void test_detection(void **state)
 	}
 }
 
+/* Where we differ from LiteLLM's price map on purpose, or it from itself. */
+static const struct {
+	const char *provider, *pattern, *ours;
+} exceptions[] = {
+	/* LiteLLM goes by the prefix, too. */
+	{ "azure_text", "azure/*", "azure" },
+	{ "vertex_ai", "gemini/*", "gemini" },
+	/* A service of its own behind a longer prefix. */
+	{ "azure_ai", "azure_ai/doc-intelligence/*", "azure_ai/doc-intelligence" },
+	/* OpenAI has it, too, under that very name. */
+	{ "azure", "computer-use-preview", "openai" },
+};
+
+static bool is_excepted(struct str provider, struct str model, const struct provider_row *p)
+{
+	for (size_t i = 0; i < COUNT(exceptions); i++)
+		if (str_eq_z(provider, exceptions[i].provider) &&
+		    str_matches(str_z(exceptions[i].pattern), model) &&
+		    str_eq_z(p ? p->prefix : STR("none"), exceptions[i].ours))
+			return true;
+	return false;
+}
+
+static unsigned n_wrong;
+
+static void expect_detected(struct str provider, struct str model)
+{
+	struct str upstream;
+	const struct provider_row *p = providers_detect(STR_NONE, model, STR_NONE, &upstream);
+	if ((p && str_eq(p->prefix, provider)) || is_excepted(provider, model, p))
+		return;
+	print_error(STR_FMT " is of " STR_FMT ", not of " STR_FMT "\n", STR_ARG(model),
+		    STR_ARG(provider), STR_ARG(p ? p->prefix : STR("none")));
+	n_wrong++;
+}
+
+/* As the map writes it; and with its provider before it, as LiteLLM's documents do. */
+static void test_every_model_of_the_price_map_is_detected(void **state)
+{
+	static char text[1 << 20];
+	FILE *f = fopen("tests/unit/detect.tsv", "r");
+	unsigned n = 0;
+
+	(void)state;
+	assert_non_null(f);
+	struct str all = str_of(text, fread(text, 1, sizeof text, f));
+	fclose(f);
+	while (all.n) {
+		struct str line = str_cut(&all, '\n'), provider = str_cut(&line, '\t');
+		for (struct str model; line.n; n++) {
+			char with[512];
+			model = str_cut(&line, ' ');
+			expect_detected(provider, model);
+			snprintf(with, sizeof with, STR_FMT "/" STR_FMT, STR_ARG(provider),
+				 STR_ARG(model));
+			if (!str_starts(model, provider))
+				expect_detected(provider, str_z(with));
+		}
+	}
+	assert_true(n > 2400);
+	assert_int_equal(n_wrong, 0);
+}
+
 static void test_bases(void **state)
 {
 	static const char *const good[] = {
@@ -131,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_row_is_sound),
 		cmocka_unit_test(test_detection),
+		cmocka_unit_test(test_every_model_of_the_price_map_is_detected),
 		cmocka_unit_test(test_bases),
 	};
 
