@@ -8,7 +8,18 @@ static const struct str fixed[] = {
 
 bool params_has_rules(const struct params_rules *p)
 {
-	return p && (p->text.n || p->dropped);
+	return p && (p->text.n || p->dropped || p->longest.n);
+}
+
+struct str params_value(const struct params_rules *p, struct str name, struct str value)
+{
+	double asked, most;
+	bool is_limit = str_eq(name, STR("max_tokens")) ||
+			str_eq(name, STR("max_completion_tokens"));
+	if (!is_limit || !p->longest.n || str_read_double(value, &asked) != 0 ||
+	    str_read_double(p->longest, &most) != 0)
+		return value;
+	return asked > most ? p->longest : value;
 }
 
 static bool is_listed(const struct json *list, struct str name)

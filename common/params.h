@@ -22,6 +22,7 @@ struct params_rules {
 	struct str model;		/* what the provider calls it */
 	const struct json *dropped, *allowed;	/* the request's own lists of names; or NULL */
 	bool drops;			/* drop_params: what is refused is left out instead */
+	struct str longest;		/* modify_params: the most that max_tokens may say; or none */
 };
 enum params_act {
 	PARAMS_KEEP,
@@ -40,6 +41,8 @@ bool params_has_rules(const struct params_rules *p);
  * messages, stream ...) are kept. */
 struct params_verdict params_judge(const struct params_rules *p, struct str name,
 				   struct str value);
+/* The value as it goes on: a limit beyond the longest answer is lowered to that. */
+struct str params_value(const struct params_rules *p, struct str name, struct str value);
 /* Whether another member of the body is to take this one's name, and replaces it. */
 bool params_is_replaced(const struct params_rules *p, const struct json *root, struct str name);
 

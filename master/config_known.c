@@ -154,7 +154,6 @@ static const struct known_key known[] = {
 	{ ROUTER, "health_check_ignore_transient_errors", NULL },
 	{ ROUTER, "weights", NULL },
 
-	{ LITELLM, "modify_params", NULL },
 	{ LITELLM, "max_budget", "the gateway's own budget is NOT enforced; set budgets on keys" },
 	{ LITELLM, "budget_duration", NULL },
 	{ LITELLM, "model_alias_map", "use model_group_alias" },

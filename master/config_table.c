@@ -196,6 +196,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "how long one attempt may take in all"),
 	FLAG("litellm_settings", "drop_params", SET_DROP_PARAMS,
 	     "leave out parameters that a provider does not know, instead of refusing the request"),
+	FLAG("litellm_settings", "modify_params", SET_MODIFY_PARAMS,
+	     "lower max_tokens to the longest answer that the model can give"),
 	FLAG("litellm_settings", "enable_json_schema_validation", SET_CHECK_SCHEMA,
 	     "an answer that does not fit the schema asked for is an error; not of streams"),
 	FLAG_NOT_YET("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,

@@ -191,23 +191,27 @@ static bool count_nested(void *data, const struct json_edit *one)
 	return ++*n < NESTED_MAX;
 }
 
-/* False: the member does not stay where it is. */
+/* False: nothing else is to be done about the member. */
 static bool follow_rules(struct editing *e, const struct json *j)
 {
 	const struct params_rules *rules = e->how->rules;
 	struct params_verdict v = params_judge(rules, j->key, j->raw);
 	bool is_replaced = params_is_replaced(rules, e->root, j->key);
+	struct str value = params_value(rules, j->key, j->raw);
 	if (v.act == PARAMS_RENAME && !is_replaced &&
 	    (!find(e->root, v.with) || params_is_replaced(rules, e->root, v.with)))
-		add(e, v.with, j->raw);
+		add(e, v.with, value);
 	if (is_replaced || v.act == PARAMS_DROP || v.act == PARAMS_REFUSE ||
 	    v.act == PARAMS_RENAME) {
 		take_out(e, j);
 		return false;
 	}
 	if (v.act == PARAMS_REPLACE)
-		replace(e, j, v.with);
-	return v.act != PARAMS_REPLACE;
+		value = v.with;
+	if (value.p == j->raw.p)
+		return true;
+	replace(e, j, value);
+	return false;
 }
 
 static void edit_kept_member(struct editing *e, const struct json *j)

@@ -212,6 +212,9 @@ static void settle_numbers(struct arena *a, const struct params_rules *p, struct
 	struct str n = arena_printf(a, "%llu", (unsigned long long)q->n);
 	if (q->n > 1 && must_go(p, f, STR("n"), n))
 		q->n = 1;
+	uint64_t longest;
+	if (str_read_u64(p->longest, &longest) == 0 && q->max_tokens > longest)
+		q->max_tokens = longest;
 	if (q->max_tokens && must_go(p, f, STR("max_tokens"), STR("1")))
 		q->max_tokens = 0;
 	if (q->dimensions && must_go(p, f, STR("dimensions"), STR("1")))

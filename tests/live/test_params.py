@@ -129,6 +129,18 @@ def test_drop_params_for_all(start, mock):
     assert ask(gw, "groq", logit_bias={"5": 1}).status == 200 and "logit_bias" not in sent(mock)
 
 
+def test_modify_params_lowers_a_limit(start, mock):
+    models = [("groq", model(mock, "groq/plain")), ("ollama", {"model": "ollama_chat/plain", "api_base": mock.base})]
+    gw = start(models, settings="litellm_settings: {modify_params: true}\n")
+    assert ask(gw, "groq", max_tokens=10**6).status == 200 and sent(mock)["max_tokens"] == 10**6     # nothing is known
+    info = "    model_info: {max_output_tokens: 500}\n"
+    gw.config.write_text(gw.config.read_text().replace("    litellm_params:", info + "    litellm_params:"))
+    gw.ctl("reload")
+    assert ask(gw, "groq", max_tokens=10**6).status == 200 and sent(mock)["max_tokens"] == 500
+    assert ask(gw, "groq", max_tokens=7).status == 200 and sent(mock)["max_tokens"] == 7
+    assert ask(gw, "ollama", max_tokens=10**6).status == 200 and sent(mock)["options"]["num_predict"] == 500
+
+
 def test_extra_body_of_a_request(gw, mock):
     assert ask(gw, "groq", extra_body={"vendor": {"a": 1.50}}).status == 200
     assert sent(mock)["vendor"] == {"a": 1.5} and "extra_body" not in sent(mock)

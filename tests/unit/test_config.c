@@ -240,6 +240,7 @@ static const struct set_row {
 	{ "litellm_settings", "routing_strategy", "simple-shuffle", "\"simple-shuffle\"" },
 	{ "litellm_settings", "request_timeout", "10", "\"10s\"" },
 	{ "litellm_settings", "drop_params", "true", "true" },
+	{ "litellm_settings", "modify_params", "true", "true" },
 	{ "litellm_settings", "enable_json_schema_validation", "true", "true" },
 	{ "litellm_settings", "include_cost_in_streaming_usage", "true", "true" },
 	{ "litellm_settings", "require_auth_for_metrics_endpoint", "true", "true" },

@@ -136,6 +136,32 @@ static void test_bodies_are_edited(void **state)
 	}
 }
 
+static void test_limits_are_lowered(void **state)
+{
+	static const char *const cases[][3] = {
+		{ "", "{\"max_tokens\":9000,\"a\":1}", "{\"max_tokens\":4096,\"a\":1}" },
+		{ "", "{\"max_completion_tokens\":4097}", "{\"max_completion_tokens\":4096}" },
+		{ "", "{\"max_tokens\":4096,\"x\":9000}", "{\"max_tokens\":4096,\"x\":9000}" },
+		{ "max_tokens>max_completion_tokens", "{\"max_tokens\":9000}",
+		  "{\"max_completion_tokens\":4096}" },
+	};
+	struct llm_request q = { .n = 1, .max_tokens = 9000 };
+	struct llm_error e = { 0 };
+	struct params_rules p = { .longest = STR("4096") };
+	struct buf out;
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct openai_edits how = { .rules = &p };
+		p.text = str_z(cases[i][0]);
+		buf_init(&out, 65536);
+		assert_int_equal(openai_edit_request(mem, parse(cases[i][1]), str_z(cases[i][1]), &how, &out), 0);
+		expect(buf_str(&out), cases[i][2]);
+		buf_done(&out);
+	}
+	assert_int_equal(params_settle_neutral(mem, &p, &q, STR("x"), &e), 0);
+	assert_int_equal(q.max_tokens, 4096);
+}
+
 static void test_stream_options_can_be_kept_away(void **state)
 {
 	struct params_rules p = { .text = STR("~stream_options") };
@@ -350,6 +376,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_word_says_what_it_means),
 		cmocka_unit_test(test_bodies_are_edited),
+		cmocka_unit_test(test_limits_are_lowered),
 		cmocka_unit_test(test_stream_options_can_be_kept_away),
 		cmocka_unit_test(test_refusals_name_all_of_them),
 		cmocka_unit_test(test_neutral_form_loses_what_is_dropped),

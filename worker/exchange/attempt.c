@@ -608,6 +608,8 @@ static int settle_params(struct attempt *at, struct llm_error *reterr)
 		.drops = at->target.drop_params || r->q.drop_params,
 	};
 	at->q = &r->q;
+	if (snap_settings(r->snap)->flags & SET_MODIFY_PARAMS && at->d->max_output_tokens)
+		at->rules.longest = arena_printf(r->mem, "%u", at->d->max_output_tokens);
 	if (!params_has_rules(&at->rules))
 		return 0;
 	q = arena_alloc(r->mem, sizeof *q);
