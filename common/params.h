@@ -20,9 +20,9 @@
 struct params_rules {
 	struct str text;		/* the deployment's rules; may be empty */
 	struct str model;		/* what the provider calls it */
-	const struct json *dropped, *allowed;	/* the request's own lists of names; or NULL */
-	bool drops;			/* drop_params: what is refused is left out instead */
-	struct str longest;		/* modify_params: the most that max_tokens may say; or none */
+	const struct json *dropped, *allowed;	/* the request's own names; or NULL */
+	bool drops;			/* drop_params: what is refused is left out */
+	struct str longest;		/* modify_params: the most for max_tokens; or none */
 };
 enum params_act {
 	PARAMS_KEEP,

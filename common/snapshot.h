@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 3, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 4, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -187,10 +187,9 @@ enum {
 	SET_PRECALL = 512,	/* enable_pre_call_checks */
 	SET_TAGS = 1024,	/* enable_tag_filtering */
 	SET_TAGS_ALL = 2048,	/* a deployment must have all tags of the request */
-	SET_RATE_LIMITS = 4096	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
-	SET_CHECK_SCHEMA = 512 /* enable_json_schema_validation */
-	SET_CHECK_SCHEMA = 512, /* enable_json_schema_validation */
-	SET_MODIFY_PARAMS = 1024
+	SET_RATE_LIMITS = 4096,	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
+	SET_CHECK_SCHEMA = 8192,	/* enable_json_schema_validation */
+	SET_MODIFY_PARAMS = 16384
 };
 
 struct snap_head {

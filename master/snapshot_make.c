@@ -98,7 +98,7 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 }
 
 /* The rules for parameters, and the default parameters as those leave them. */
-static int put_rules(struct make *k, const struct config_model *cm, struct snap_deployment *d)
+static int put_param_rules(struct make *k, const struct config_model *cm, struct snap_deployment *d)
 {
 	bool drops = cm->drop_params || k->c->set.flags & SET_DROP_PARAMS;
 	struct buf rules, defaults;
@@ -136,7 +136,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.auth = cm->row ? cm->row->auth_kind : AUTH_NONE,
 	};
 	fill_texts(k, cm, &d);
-	if (put_rules(k, cm, &d) < 0)
+	if (put_param_rules(k, cm, &d) < 0)
 		return -ENOMEM;
 	if (cm->mock_response.p)
 		d.family = FAMILY_MOCK;
