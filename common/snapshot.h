@@ -189,7 +189,8 @@ enum {
 	SET_TAGS_ALL = 2048,	/* a deployment must have all tags of the request */
 	SET_RATE_LIMITS = 4096,	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
 	SET_CHECK_SCHEMA = 8192,	/* enable_json_schema_validation */
-	SET_MODIFY_PARAMS = 16384
+	SET_MODIFY_PARAMS = 16384,
+	SET_CLIENT_HEADERS = 32768	/* forward_client_headers_to_llm_api */
 };
 
 struct snap_head {

@@ -83,7 +83,6 @@ static const struct known_key known[] = {
 	{ GENERAL, "use_x_forwarded_for", NULL },
 	{ GENERAL, "user_header_name", NULL },
 	{ GENERAL, "user_header_mappings", NULL },
-	{ GENERAL, "forward_client_headers_to_llm_api", NULL },
 	{ GENERAL, "forward_llm_provider_auth_headers", NULL },
 	{ GENERAL, "forward_openai_org_id", NULL },
 	{ GENERAL, "allow_client_side_credentials", "a client cannot give credentials" },

@@ -183,6 +183,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "largest request body, in megabytes"),
 	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
 	     "end every stream with its usage, asked or not"),
+	FLAG("general_settings", "forward_client_headers_to_llm_api", SET_CLIENT_HEADERS,
+	     "pass a client's x- headers and extra_headers on, but for what carries keys"),
 	FLAG("general_settings", "include_call_id_in_error_body", SET_CALL_ID_IN_ERRORS,
 	     "put the call's id into error bodies"),
 

@@ -130,15 +130,41 @@ def test_drop_params_for_all(start, mock):
 
 
 def test_modify_params_lowers_a_limit(start, mock):
-    models = [("groq", model(mock, "groq/plain")), ("ollama", {"model": "ollama_chat/plain", "api_base": mock.base})]
-    gw = start(models, settings="litellm_settings: {modify_params: true}\n")
-    assert ask(gw, "groq", max_tokens=10**6).status == 200 and sent(mock)["max_tokens"] == 10**6     # nothing is known
-    info = "    model_info: {max_output_tokens: 500}\n"
-    gw.config.write_text(gw.config.read_text().replace("    litellm_params:", info + "    litellm_params:"))
-    gw.ctl("reload")
+    known = {"model_info": {"max_output_tokens": 500}}
+    gw = start([("groq", model(mock, "groq/plain", **known)), ("unknown", model(mock, "groq/plain")),
+                ("ollama", {"model": "ollama_chat/plain", "api_base": mock.base, **known})],
+               settings="litellm_settings: {modify_params: true}\n")
     assert ask(gw, "groq", max_tokens=10**6).status == 200 and sent(mock)["max_tokens"] == 500
     assert ask(gw, "groq", max_tokens=7).status == 200 and sent(mock)["max_tokens"] == 7
     assert ask(gw, "ollama", max_tokens=10**6).status == 200 and sent(mock)["options"]["num_predict"] == 500
+    assert ask(gw, "unknown", max_tokens=10**6).status == 200 and sent(mock)["max_tokens"] == 10**6
+
+
+def test_headers_of_clients_reach_a_provider_only_where_allowed(start, mock):
+    one = [("groq", model(mock, "groq/plain", extra_headers={"x-mine": "configured"}))]
+    headers = {"x-tenant": "t1", "x-our-key": "sk-of-the-gateway", "x-litellm-tags": "a"}
+
+    def got(gw, **fields):
+        a = gw.post("/v1/chat/completions", {"model": "groq", "messages": MESSAGES, **fields}, headers=headers)
+        names = "x-trace,x-tenant,x-mine,authorization,x-api-key,x-litellm-tags,x-our-key"
+        return a, mock.get(f"/mock/log?n=1&h={names}")[0]["headers"] if a.status == 200 else None
+
+    closed = start(one)
+    a, seen = got(closed, extra_headers={"x-trace": "1"})
+    assert a.status == 200 and not {"x-trace", "x-tenant"} & set(seen)
+    gw = start(one, settings="general_settings:\n  forward_client_headers_to_llm_api: true\n  "
+                             "litellm_key_header_name: x-our-key\n")
+    headers["x-our-key"] = gw.master_key
+    a, seen = got(gw, extra_headers={"x-trace": "1", "X-Mine": "client"})
+    assert a.status == 200 and seen["x-trace"] == "1" and seen["x-tenant"] == "t1"
+    assert seen["x-mine"] == "configured" and seen["authorization"] == "Bearer sk-upstream-canary"
+    assert not {"x-our-key", "x-litellm-tags"} & set(seen)
+    for name, value in (("Authorization", "Bearer x"), ("x-api-key", "k"), ("host", "h"), ("content-length", "1"),
+                        ("x-bad\r\nhost", "h"), ("x-a", "b\r\nhost: h"), ("x-n", 5), ("x-amz-date", "1"), ("", "x"), ("X-Our-Key", "x")):
+        a, _ = got(gw, extra_headers={name: value})
+        assert a.status == 400 and a.json["error"]["param"] == "extra_headers", name
+    a, _ = got(gw, extra_headers=["x"])
+    assert a.status == 400 and a.json["error"]["param"] == "extra_headers"
 
 
 def test_extra_body_of_a_request(gw, mock):

@@ -141,6 +141,7 @@ static const struct set_row {
 	{ "general_settings", "health_check_interval", "60", "\"60s\"" },
 	{ "general_settings", "max_request_size_mb", "2", "\"2M\"" },
 	{ "general_settings", "always_include_stream_usage", "true", "true" },
+	{ "general_settings", "forward_client_headers_to_llm_api", "true", "true" },
 	{ "general_settings", "include_call_id_in_error_body", "true", "true" },
 	{ "router_settings", "num_retries", "7", "7" },
 	{ "router_settings", "timeout", "8", "\"8s\"" },

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/route.h"
+#include "worker/exchange/client_headers.h"
 #include "worker/exchange/site.h"
 #include "worker/exchange/structured.h"
 #include "worker/exchange/upstream.h"
@@ -636,6 +637,9 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 	if (err)
 		return err;
 	pass_beta(at);
+	err = client_headers_put(r, at->d, &at->call.headers, reterr);
+	if (err)
+		return err;
 	if (at->is_short) {
 		at->call.framing = FRAMING_SSE;
 		at->provider->write_path(at->q, t, &at->call.path);
