@@ -106,6 +106,17 @@ void params_find_nested(const struct params_rules *p, struct str text, const str
 		walk(&s, member, left, n);
 }
 
+bool params_change_words(const struct params_rules *p)
+{
+	struct str word;
+	if (!params_has_rules(p))
+		return false;
+	for (struct params_words w = params_words(p); params_next_word(&w, &word);)
+		if (word.p[0] == '~' || str_find_char(word, '>') != SIZE_MAX)
+			return true;
+	return p->dropped != NULL;
+}
+
 /* --- refusing --- */
 
 struct refused {

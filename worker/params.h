@@ -24,5 +24,8 @@ int params_check_body(struct arena *a, const struct params_rules *p, const struc
 /* The same; what is dropped is taken out of *q, whose list of others is replaced. -ENOMEM. */
 int params_settle_neutral(struct arena *a, const struct params_rules *p, struct llm_request *q,
 			  struct str provider, struct llm_error *reterr) MUST_USE;
+/* Whether more is to be done than that: names, values or nested members to be changed in what is
+ * written in OpenAI's words. NULL is no rules. */
+bool params_change_words(const struct params_rules *p);
 
 #endif

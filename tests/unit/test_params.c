@@ -162,6 +162,26 @@ static void test_limits_are_lowered(void **state)
 	assert_int_equal(q.max_tokens, 4096);
 }
 
+static void test_some_rules_leave_words_as_they_are(void **state)
+{
+	static const char *const none[] = { "", "-seed n=1", "tool_choice!\"required\" +x", "[o1*] a>b ~c" };
+	static const char *const some[] = { "-seed ~user", "a>b", "a:1>2", "~a[*].b", "[o3*] a>b" };
+	struct params_rules p = { .model = STR("o3-mini"), .longest = STR("5") };
+	(void)state;
+	assert_false(params_change_words(NULL));
+	for (size_t i = 0; i < COUNT(none); i++) {
+		p.text = str_z(none[i]);
+		assert_false(params_change_words(&p));
+	}
+	for (size_t i = 0; i < COUNT(some); i++) {
+		p.text = str_z(some[i]);
+		assert_true(params_change_words(&p));
+	}
+	p.text = STR_NONE;
+	p.dropped = parse("[\"a\"]");
+	assert_true(params_change_words(&p));
+}
+
 static void test_stream_options_can_be_kept_away(void **state)
 {
 	struct params_rules p = { .text = STR("~stream_options") };
@@ -377,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_each_word_says_what_it_means),
 		cmocka_unit_test(test_bodies_are_edited),
 		cmocka_unit_test(test_limits_are_lowered),
+		cmocka_unit_test(test_some_rules_leave_words_as_they_are),
 		cmocka_unit_test(test_stream_options_can_be_kept_away),
 		cmocka_unit_test(test_refusals_name_all_of_them),
 		cmocka_unit_test(test_neutral_form_loses_what_is_dropped),

@@ -9,6 +9,7 @@
 
 #include "worker/exchange/provider_openai.h"
 #include "worker/openai.h"
+#include "worker/params.h"
 
 static void write_path(const struct llm_request *q, const struct provider_target *t,
 		       struct buf *out)
@@ -52,7 +53,7 @@ static int write_request(struct arena *a, const struct llm_request *q,
 {
 	int err = 0;
 	(void)reterr;
-	if (t->params.n || t->extra_body.n)
+	if (t->params.n || t->extra_body.n || params_change_words(q->rules))
 		err = write_edited(a, q, t, &ret->body);
 	else
 		openai_write_body(q, t->model, &ret->body);
