@@ -256,7 +256,7 @@ def test_check_of_a_good_file(tmp_path):
     assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(7 deployments; 0 errors, \d+ warnings\)", last), last
     assert not any(c in p.stderr + p.stdout for c in CANARIES)
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
-    for word in ("guardrails", "callbacks", "cache", "database_url", "alerting", "enable_pre_call_checks", "max_retries"):
+    for word in ("guardrails", "callbacks", "cache", "database_url", "alerting", "max_retries"):
         assert any(f"does not act on '{word}'" in m for m in told), word
     assert any("'num_retrys' is not known here; did you mean 'num_retries'?" in m for m in told)
     assert any("'some_future_setting' is not known here" in m for m in told)

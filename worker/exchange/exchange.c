@@ -14,7 +14,7 @@
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
-enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32 };
+enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
 
 struct exchange {
 	struct request *r;
@@ -31,6 +31,7 @@ struct exchange {
 	uint64_t prompt_tokens;		/* the likely number */
 	uint64_t started_ns;		/* of the attempt under way */
 	struct later wait;
+	struct route_candidate few[FEW];	/* room for choosing in most groups */
 };
 
 static void go_on(struct exchange *x);
@@ -203,18 +204,21 @@ static void failed(struct exchange *x, const struct llm_error *e)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
 
-/* False: no memory for the candidates. */
-static bool make_room(struct worker *w, uint32_t n)
+/* Room for n candidates, until the next choice; NULL: no memory. Large groups share the worker's. */
+static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 {
+	struct worker *w = x->r->w;
+	if (n <= FEW)
+		return x->few;
 	if (n <= w->n_route_room)
-		return true;
+		return w->route_room;
 	struct route_candidate *room = mem_array(n, sizeof *room);
 	if (!room)
-		return false;
+		return NULL;
 	mem_free(w->route_room);
 	w->route_room = room;
 	w->n_route_room = n;
-	return true;
+	return room;
 }
 
 /* Nobody where there is no memory to choose. */
@@ -240,10 +244,10 @@ static void choose(struct exchange *x, struct route_choice *c)
 		.worst_out = r->q.max_tokens,
 	};
 	*c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_FULL };
-	if (!make_room(r->w, r->group->members.count))
+	q.n_room = r->group->members.count;
+	q.room = make_room(x, q.n_room);
+	if (!q.room)
 		return;
-	q.room = r->w->route_room;
-	q.n_room = r->w->n_route_room;
 	route_pick(&q, c);
 }
 
