@@ -24,7 +24,8 @@ enum {
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
-	BOARD_LEVELS = 6		/* entities that one request may move together */
+	BOARD_LEVELS = 6,		/* entities that one request may move together */
+	BOARD_FAULTS = 32		/* places where a test makes us fail: fault.h */
 };
 
 enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
@@ -129,6 +130,7 @@ struct board_head {
 	_Atomic uint64_t ledger_rows, ledger_errors;
 	_Atomic uint32_t ready_workers;
 	uint32_t pad2;
+	_Atomic uint64_t faults[BOARD_FAULTS];	/* 0 but in builds for tests */
 };
 enum money_reason { MONEY_OK, MONEY_STARTING, MONEY_DISK_FULL, MONEY_DATABASE, MONEY_JOURNAL };
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/mem.h"
 
 struct budget_pool {
@@ -52,6 +53,7 @@ static void apply(struct board *b, const struct board_shard *s, uint32_t n)
 	for (uint32_t i = 0; i < n && i < BOARD_LEVELS; i++)
 		if (s->moves[i].entity < BOARD_ENTITIES)
 			apply_move(b, &s->moves[i]);
+	(void)FAULT("budget.half");
 	if (s->slot < (uint64_t)BOARD_WORKERS * BOARD_SLOTS) {
 		struct board_slot *slot = &b->slots[s->slot];
 
@@ -62,9 +64,12 @@ static void apply(struct board *b, const struct board_shard *s, uint32_t n)
 
 static void commit(struct board *b, struct board_shard *s, uint32_t n)
 {
+	(void)FAULT("budget.unrecorded");
 	atomic_store_explicit(&s->pending, n, memory_order_release);
 	atomic_signal_fence(memory_order_seq_cst);
+	(void)FAULT("budget.recorded");
 	apply(b, s, n);
+	(void)FAULT("budget.applied");
 	atomic_store_explicit(&s->pending, 0, memory_order_release);
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/budget.h"
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
@@ -228,6 +229,7 @@ static void on_reset(void *data, int err)
 	for (size_t i = 0; i < rs->n && !err; i++) {
 		if (!rs->v[i].is_done)
 			continue;
+		(void)FAULT("spend.reset");
 		keys_move_settled(k, rs->v[i].key_id, -rs->v[i].settled, false);
 		n++;
 	}

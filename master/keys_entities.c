@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "common/budget.h"
+#include "common/fault.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
 
@@ -175,6 +176,7 @@ static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t
 	atomic_store(&row->root, 0);
 	atomic_store(&row->requests, 0);
 	atomic_store(&row->last_used_ns, 0);
+	(void)FAULT("board.placing");
 	atomic_store(&row->id, KIND_KEY | key_id);
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -151,6 +152,9 @@ static int open_board(struct master *m)
 	} else if ((err = board_create(&m->board, &m->board_fd)) < 0) {
 		return fail("shared memory", err, "is /dev/shm or memfd limited?");
 	}
+#ifdef LLMGW_FAULTS
+	fault_watch(&m->board);
+#endif
 	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/keys.h"
@@ -99,6 +100,7 @@ static int reload(struct reload *r)
 	char why[256];
 	int fd = -1;
 	int err = config_read(m->opt.config_path, &m->opt.over, &c);
+	(void)FAULT("reload.parsed");
 	if (c)
 		buf_put(&r->text, buf_str(&c->complaints));
 	if (err == 0 && c->n_errors)

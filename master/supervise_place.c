@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/fdpass.h"
 #include "common/hash.h"
 #include "common/journal.h"
@@ -170,6 +171,7 @@ static int launch(struct place *p, int journal_fd)
 		close(pair[0]);
 		return err;
 	}
+	(void)FAULT("supervise.after_exec");
 	err = worker_link_new(m, p->slot, pair[0], &p->link);
 	if (err == 0)
 		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd,

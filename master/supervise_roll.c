@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
@@ -120,6 +121,7 @@ void place_send_directory(struct place *p)
 
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 {
+	unsigned n_told = 0, half = (supervise_ready(s) + 1) / 2;
 	s->publish_done = done;
 	s->publish_data = data;
 	s->publish_err = 0;
@@ -129,6 +131,8 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 		p->wants_snapshot_ack = place_is_alive(p) && p->state != PLACE_DRAINING;
 		if (p->wants_snapshot_ack)
 			place_send_snapshot(p);
+		if (p->wants_snapshot_ack && ++n_told == half)
+			(void)FAULT("publish.half");
 	}
 	supervise_check_published(s);
 }

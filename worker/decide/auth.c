@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "worker/decide/decide.h"
 
 static struct str after_bearer(struct str v)
@@ -148,5 +149,7 @@ enum step auth_check(struct request *r)
 	if (k.entity >= BOARD_ENTITIES)
 		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
 	take_entity(r);
-	return check_key(r);
+	enum step s = check_key(r);
+	(void)FAULT("auth.after");
+	return s;
 }
