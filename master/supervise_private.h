@@ -9,6 +9,7 @@
 
 #include "master/supervise.h"
 
+struct stand_in;
 struct worker_link;
 
 enum place_state {
@@ -48,6 +49,8 @@ struct supervise {
 	uint64_t listen_revision;	/* a worker with another one lacks the sockets above */
 	uv_timer_t tick;
 	uint64_t last_tick_ns, judge_from_ns;
+	struct stand_in *stand_in;
+	uint64_t served_ns;		/* when somebody accepted connections last */
 	unsigned wanted;
 	struct place place[BOARD_WORKERS];
 	supervise_done_fn *publish_done, *roll_done, *stop_done;

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
@@ -85,6 +86,7 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 
 void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 {
+	stand_in_end(s->stand_in);	/* and it begins again with these, if it must */
 	listen_close(&s->listen);
 	s->listen = *listen;
 	s->listen_revision++;
@@ -129,6 +131,8 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		p->wants_snapshot_ack = place_is_alive(p) && p->state != PLACE_DRAINING;
+		if (p->state == PLACE_WAITING)
+			p->start_at_ns = 0;	/* perhaps with this one it does */
 		if (p->wants_snapshot_ack)
 			place_send_snapshot(p);
 		if (p->wants_snapshot_ack && ++n_told == half)

@@ -545,3 +545,73 @@ def test_no_zombie_and_nothing_inherited(start):
         env = pathlib.Path(f"/proc/{w['pid']}/environ").read_bytes()
         assert b"NOTIFY_SOCKET" not in env and gw.master_key.encode() not in env
     assert json.loads(gw.ctl("--json", "status").stdout)["workers"]["restarts"] == 3
+
+
+# ---- nobody serves
+
+def test_an_answer_while_nobody_serves(tmp_path, start):
+    """R3: the master answers 503 itself, whatever is asked, until a worker is READY again."""
+    bad = tmp_path / "bad"
+    bad.write_text("#!/bin/sh\nexit 1\n")
+    bad.chmod(0o755)
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start(ANY, args=["--worker-path", str(path)])
+    assert gw.get("/readyz", key=False).status == 200
+    path.unlink()
+    path.symlink_to(bad)
+    for w in workers(gw):
+        os.kill(w["pid"], signal.SIGKILL)
+    gw.wait_log("service.unserved")
+    for ask in (lambda: gw.get("/readyz", key=False), lambda: gw.ask("m"),
+                lambda: gw.ask("m", content="x" * 100_000), lambda: gw.get("/any/thing", key="sk-unknown")):
+        began = time.monotonic()
+        answer = ask()
+        assert answer.status == 503 and time.monotonic() - began < 1 * PATIENCE
+        assert answer.json["error"]["type"] == "service_unavailable_error" and answer.json["error"]["code"] == "no_worker"
+        assert answer.headers["retry-after"] == "5" and answer.headers["connection"] == "close"
+    # Many at a time, who say nothing, or not what HTTP is: all are let go in time.
+    silent = [socket.create_connection(("127.0.0.1", gw.port), timeout=20) for _ in range(400)]
+    for s in silent[:50]:
+        s.sendall(b"\0\r\n\r\nHELLO" * 20)
+    assert gw.get("/readyz", key=False, timeout=20).status == 503
+    for i, s in enumerate(silent):
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := s.recv(4096):
+                data += piece
+        assert data.startswith(b"HTTP/1.1 503 ") if i < 50 else not data, (i, data)
+        s.close()
+    with socket.create_connection(("127.0.0.1", gw.port), timeout=20) as s:     # nor is there an end to read
+        with pytest.raises(OSError):
+            for _ in range(4000):
+                s.sendall(b"x" * 65536)
+    before, fds = cpu_seconds(gw.process.pid), descriptors(gw.process.pid)
+    time.sleep(1)                        # measured, not awaited
+    assert cpu_seconds(gw.process.pid) - before < 0.1
+    assert gw.ctl("status", check=False).returncode == 9
+    # It ends with the first READY. A reload gives parked workers another chance at once.
+    path.unlink()
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw.ctl("reload")
+    wait_for(lambda: len(workers(gw)) == 2)
+    assert gw.wait_log("service.served")["turned_away"] > 400
+    for _ in range(20):
+        assert gw.get("/readyz", key=False).status == 200
+        assert gw.ask("m").status == 200
+    wait_for(lambda: len(descriptors(gw.process.pid)) <= len(fds) + 8, why="descriptors grew")
+
+
+def test_nobody_serves_and_new_listeners(tmp_path, start):
+    """A reload that changes addresses meanwhile; and the end of the service."""
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start(ANY, args=["--worker-path", str(path)])
+    path.unlink()
+    for w in workers(gw):
+        os.kill(w["pid"], signal.SIGKILL)
+    gw.wait_log("service.unserved")
+    for _ in range(5):
+        gw.ctl("reload")
+        assert gw.get("/livez", key=False).status == 503
+    gw.stop()
