@@ -6,8 +6,7 @@
 #include "master/master.h"
 
 /* The picture of c. Deployments get their rows on the board (kept over generations by id).
- * 0, -ENOSPC (more deployments than the board has rows), -ENOMEM, or a file's -errno with
- * reterr saying which (TLS certificate or key). */
+ * 0, -ENOSPC (more deployments than the board has rows; reterr says so), or -ENOMEM. */
 int publish_build(struct master *m, const struct config *c, uint64_t generation, int *ret_fd,
 		  char reterr[256]) MUST_USE;
 
