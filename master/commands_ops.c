@@ -19,6 +19,7 @@
 #include "master/publish.h"
 #include "master/store.h"
 #include "master/supervise.h"
+#include "master/trial.h"
 #include "master/upgrade.h"
 
 /* ---- status ------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ static void put_metrics(struct json_out *o, const struct board *b)
 
 static bool is_degraded(const struct master *m)
 {
-	return supervise_ready(m->supervise) < master_workers(m) ||
+	return supervise_ready(m->supervise) < master_workers(m) || trial_has_gone_back(m->trial) ||
 	       atomic_load(&m->board.head->money_down) != MONEY_OK;
 }
 
@@ -91,6 +92,7 @@ void ops_status(struct command_call *c)
 	json_put_time(&o, "last_reload", atomic_load(&h->last_reload_wall_ns));
 	json_put_u64(&o, "reloads", atomic_load(&h->reloads));
 	json_put_u64(&o, "reloads_refused", atomic_load(&h->reload_failures));
+	trial_show(m->trial, &o);
 	put_listen(&o, supervise_listening(m->supervise));
 	json_open(&o, "workers");
 	json_put_u64(&o, "ready", supervise_ready(m->supervise));
@@ -137,6 +139,11 @@ static void on_reloaded(void *data, int err, struct str complaints)
 		command_fail(c, 504, "timeout", NULL,
 			     "some worker has not taken generation %llu within 10 s; see `llmgwctl "
 			     "workers`",
+			     (unsigned long long)c->master->generation);
+	else if (err == -ECANCELED)
+		command_fail(c, 400, "config_invalid", NULL,
+			     "workers crash with this configuration: the last good one is in force "
+			     "again, as generation %llu; see `llmgwctl logs tail`",
 			     (unsigned long long)c->master->generation);
 	else
 		command_fail(

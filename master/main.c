@@ -32,6 +32,7 @@
 #include "master/publish.h"
 #include "master/store.h"
 #include "master/supervise.h"
+#include "master/trial.h"
 #include "master/upgrade.h"
 #include "master/worker_link.h"
 
@@ -356,6 +357,7 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	trial_tick(m->trial);
 	if (m->stopping)
 		notify_extend(m->notify, 5000000);
 	if (!m->wants_upgrade)
@@ -422,7 +424,8 @@ static int start(struct master *m)
 	m->notify = notify_new();
 	m->snapshot_fd = m->board_fd = m->dir_fd = m->journal_dirfd = -1;
 	m->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (!m->notify)
+	m->trial = trial_new(m);
+	if (!m->notify || !m->trial)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);

@@ -88,6 +88,7 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 	if (p->state != PLACE_STARTING)
 		return;
 	place_enter(p, PLACE_READY);
+	supervise_worker_adopted(s, slot, generation, true);
 	stand_in_end(s->stand_in);
 	LOG(LOG_INFO, "worker.start", F_INT("slot", slot), F_INT("pid", p->pid),
 	    F_INT("generation", generation), F_INT("ms", (clock_ns() - p->started_ns) / NS_PER_MS));

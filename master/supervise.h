@@ -28,7 +28,8 @@ unsigned supervise_alive(const struct supervise *s);
 bool supervise_is_fresh(const struct supervise *s);	/* every heartbeat is: feeds the watchdog */
 
 /* Tells every worker of m->snapshot_fd; done once all have it or have gone, or after 10 s
- * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG). */
+ * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG), or when this is called again
+ * meanwhile (-ECANCELED). */
 typedef void supervise_done_fn(void *data, int err);
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data);
 /* Replaces workers one by one: new one READY, then the old one drains. slot < 0: all.

@@ -19,6 +19,7 @@
 #include "common/mem.h"
 #include "master/ledger.h"
 #include "master/supervise_private.h"
+#include "master/trial.h"
 #include "master/worker_link.h"
 
 enum {
@@ -56,6 +57,8 @@ void place_enter(struct place *p, enum place_state next)
 {
 	MUST(place_may_go[p->state] & TO(next));
 	p->state = next;
+	if (next == PLACE_EMPTY)
+		p->wants_snapshot_ack = false;
 	atomic_store(&place_row(p)->state, board_state[next]);
 	count_ready(p->s);
 }
@@ -257,6 +260,7 @@ void place_start(struct supervise *s, unsigned slot, int replaces)
 	p->listen_revision = s->listen_revision;
 	p->aborted_ns = 0;
 	p->started_ns = clock_ns();
+	p->told = s->m->generation;
 	p->link = NULL;
 	clear_row(p);
 	int err = make_journal(p, &journal_fd);
@@ -319,10 +323,20 @@ static void describe_end(struct place *p, int64_t status, int signal)
 		snprintf(p->last_end, sizeof p->last_end, "exit status %lld", (long long)status);
 }
 
+/* It did that itself: nobody has killed it, unless we did because it hung. */
+static bool has_crashed(const struct place *p, int64_t status, int signal)
+{
+	if (p->aborted_ns)
+		return true;
+	return signal ? signal != SIGKILL && signal != SIGTERM && signal != SIGINT
+		      : status != 0;
+}
+
 void place_ended(struct place *p, int64_t status, int signal)
 {
 	struct supervise *s = p->s;
 	bool expected = p->is_leaving && !signal && status == 0;
+	bool crashed = !p->is_adopted && has_crashed(p, status, signal);
 	describe_end(p, status, signal);
 	LOG(expected ? LOG_INFO : LOG_ERROR, "worker.exit", F_INT("slot", p->slot),
 	    F_INT("pid", p->pid), F_Z("how", p->last_end));
@@ -330,7 +344,9 @@ void place_ended(struct place *p, int64_t status, int signal)
 		p->restarts++;
 		atomic_fetch_add(&s->m->board.head->worker_restarts, 1);
 	}
-	p->wants_snapshot_ack = p->lacks_snapshot = p->lacks_directory = false;
+	/* One that a new generation crashes owes the word still: its successor gives it. */
+	p->wants_snapshot_ack = p->wants_snapshot_ack && crashed && !p->is_leaving;
+	p->lacks_snapshot = p->lacks_directory = false;
 	p->link = worker_link_free(p->link);
 	p->pid = 0;
 	fold_metrics(p);
@@ -340,6 +356,8 @@ void place_ended(struct place *p, int64_t status, int signal)
 			s->place[i].replaces = -1;	/* it need not be drained any more */
 	give_up_successor(p, -EPIPE);
 	ledger_reap(s->m->ledger, p->slot, s->m->journal_dirfd, place_booked, p);
+	if (crashed)
+		trial_crashed(s->m->trial, p->told, p->last_end);
 	supervise_check_published(s);
 	master_workers_changed(s->m);
 }

@@ -31,6 +31,7 @@ struct place {
 	uv_process_t *process;		/* NULL for an adopted one */
 	struct worker_link *link;	/* NULL for an orphan too */
 	uint64_t epoch;			/* its journal's */
+	uint64_t told;			/* the newest generation that it was sent */
 	uint64_t started_ns, start_at_ns, aborted_ns, drain_until_ns;
 	uint64_t restarts, crash_first_ns, listen_revision;
 	unsigned crashes, backoff_ms;

@@ -114,6 +114,8 @@ void place_send_snapshot(struct place *p)
 	struct master *m = p->s->m;
 	p->lacks_snapshot =
 		p->link && worker_link_snapshot(p->link, m->generation, m->snapshot_fd) < 0;
+	if (!p->lacks_snapshot)
+		p->told = m->generation;
 }
 
 void place_send_directory(struct place *p)
@@ -124,6 +126,10 @@ void place_send_directory(struct place *p)
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 {
 	unsigned n_told = 0, half = (supervise_ready(s) + 1) / 2;
+	supervise_done_fn *before = s->publish_done;
+	s->publish_done = NULL;
+	if (before)
+		before(s->publish_data, -ECANCELED);
 	s->publish_done = done;
 	s->publish_data = data;
 	s->publish_err = 0;

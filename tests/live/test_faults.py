@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -22,8 +23,7 @@ CUT = 4                                  # JF_CUT
 
 
 def arm(gw, point, *how):
-    faults = gw.ctl_json("fault", "set", point, *how)["faults"]
-    assert next(f for f in faults if f["point"] == point)["armed"]
+    gw.ctl("fault", "set", point, *how)             # it may be hit before this returns
 
 
 def is_armed(gw, point):
@@ -216,10 +216,83 @@ def test_commands_of_faults(start):
                           (("accept.got", "after=x"), 1)):
         assert gw.ctl("fault", "set", *words, check=False).returncode == status, words
     arm(gw, "accept.got", "kill", "after=1000", "times=3")
+    assert is_armed(gw, "accept.got")
     gw.ctl("fault", "set", "accept.got", "off")
     assert not any(f["armed"] for f in gw.ctl_json("fault", "list")["faults"])
     arm(gw, "auth.after", "sleep=300")
-    import time
     began = time.monotonic()
     assert gw.ask("m").status == 200
     assert 0.3 <= time.monotonic() - began < 3 * PATIENCE
+
+
+# ---- a configuration that workers cannot live with
+
+def full(mock, *models):
+    return [(n, {"model": f"openai/{n}", "api_base": mock.base + "/v1", "api_key": "x"}) for n in models]
+
+
+def rolled_back(gw):
+    return json.loads(gw.ctl("--json", "status", check=False).stdout).get("rolled_back")
+
+
+def test_a_configuration_that_crashes_workers(start, mock):
+    """R7: three crashes under a new generation, and the last good one is back, as a newer one."""
+    gw = start(ANY)
+    gw.write(full(mock, "plain", "fatal"))
+    text = gw.config.read_text()
+    arm(gw, "snapshot.mapped", "abort", "times=3")
+    began = time.monotonic()
+    p = gw.ctl("reload", check=False)
+    assert time.monotonic() - began < 5 * PATIENCE
+    assert p.returncode == 8 and "generation 3" in p.stdout + p.stderr, p
+    back = gw.wait_log("config.rolled_back", result="done")
+    assert back["from"] == 2 and back["generation"] == 3 and "signal 6" in back["why"]
+    assert gw.records("config.reload")[-1]["result"] == "rolled back"
+    wait_for(lambda: [w["generation"] for w in workers(gw)] == [3, 3])
+    assert gw.ask("m").status == 200 and gw.ask("fatal").status in (400, 404)
+    assert gw.config.read_text() == text             # the file is left alone
+    p = gw.ctl("status", check=False)
+    assert p.returncode == 9 and "rolled_back" in p.stdout and "degraded" in p.stdout
+    assert rolled_back(gw)["generation"] == 2 and "signal 6" in rolled_back(gw)["why"]
+    # The same file again, which this time they can live with.
+    gw.ctl("reload")
+    assert gw.ctl("status").returncode == 0 and rolled_back(gw) is None
+    assert gw.ask("fatal").status == 200
+
+
+def test_crashes_that_are_no_reason_to_go_back(start, mock):
+    """Fewer than three, and kills, which are somebody's else."""
+    gw = start(ANY)
+    gw.write(full(mock, "plain"))
+    arm(gw, "snapshot.mapped", "abort", "times=2")
+    assert gw.ctl("reload").returncode == 0          # their successors have taken it
+    assert [w["generation"] for w in workers(gw)] == [2, 2]
+    for w in workers(gw):
+        os.kill(w["pid"], signal.SIGKILL)
+    wait_for(lambda: len(workers(gw)) == 2)
+    assert gw.ctl("status").returncode == 0 and not gw.records("config.rolled_back")
+
+
+def test_a_generation_that_a_worker_refuses(start, mock):
+    gw = start(ANY)
+    gw.write(full(mock, "plain", "odd"))
+    arm(gw, "snapshot.mapped", "errno=EBADMSG")
+    p = gw.ctl("reload", check=False)
+    assert p.returncode == 8 and "a worker cannot use it" in p.stdout + p.stderr, p
+    assert gw.records("snapshot.refused") and gw.wait_log("config.rolled_back")["generation"] == 3
+    wait_for(lambda: [w["generation"] for w in workers(gw)] == [3, 3])
+    assert gw.ask("m").status == 200 and gw.ask("odd").status in (400, 404)
+
+
+def test_a_master_key_that_is_rolled_back(start, mock):
+    gw = start(ANY)
+    old = gw.master_key
+    gw.master_key = "sk-live-master-other-9876543210"
+    gw.write(full(mock, "plain"))
+    gw.master_key = old
+    arm(gw, "snapshot.mapped", "abort", "times=3")
+    assert gw.ctl("reload", check=False).returncode == 8
+    wait_for(lambda: [w["generation"] for w in workers(gw)] == [3, 3])
+    for _ in range(5):
+        assert gw.ask("m").status == 200
+        assert gw.ask("m", key="sk-live-master-other-9876543210").status == 401
