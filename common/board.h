@@ -130,6 +130,9 @@ struct board_head {
 	_Atomic uint64_t ledger_rows, ledger_errors;
 	_Atomic uint32_t ready_workers;
 	uint32_t pad2;
+	/* By the master: another number for each one that did not take over from a living one. A
+	 * worker that began under another is an orphan, whatever it has noticed yet. */
+	_Atomic uint64_t reign;
 	_Atomic uint64_t faults[BOARD_FAULTS];	/* 0 but in builds for tests */
 };
 enum money_reason { MONEY_OK, MONEY_STARTING, MONEY_DISK_FULL, MONEY_DATABASE, MONEY_JOURNAL };

@@ -156,6 +156,8 @@ static int open_board(struct master *m)
 #ifdef LLMGW_FAULTS
 	fault_watch(&m->board);
 #endif
+	if (!the.is_upgrade)	/* before any key can be revoked: orphans have their old directory */
+		atomic_fetch_add(&m->board.head->reign, 1);
 	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
 	return 0;
 }

@@ -87,6 +87,8 @@ void worker_drain(struct worker *w, uint64_t limit_ms)
 	uint64_t until = clock_ns() + limit_ms * NS_PER_MS;
 	if (w->is_draining) {
 		w->drain_until_ns = until < w->drain_until_ns ? until : w->drain_until_ns;
+		if (w->is_master_gone)
+			connections_drain(w);	/* the idle ones were left a moment */
 		return;
 	}
 	LOG(LOG_INFO, "drain.begin", F_INT("requests", w->n_requests), F_INT("limit_ms", limit_ms));
@@ -152,6 +154,7 @@ static int start(struct worker *w, struct link_start *begin)
 #ifdef LLMGW_FAULTS
 	fault_watch(&w->board);
 #endif
+	w->reign = atomic_load(&w->board.head->reign);
 	w->link_fd = FD_LINK;
 	w->loop = uv_default_loop();
 	if ((err = link_begin(w, begin)) < 0)

@@ -2,6 +2,7 @@
 """Workers and masters that die, hang, start badly, drain; what systemd is told."""
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import pathlib
@@ -197,6 +198,72 @@ def test_sigkill_of_the_master(start):
     assert in_flight(gw) == 0
     journals = list((gw.tmp / "state" / "journal").iterdir())
     assert len(journals) == 2, journals
+
+
+def keep_alive(gw, key, n=8):
+    """Connections that have each had an answer."""
+    out = []
+    for _ in range(n):
+        c = gw.connect()
+        c.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
+        r = c.getresponse()
+        assert r.status == 200 and r.read() and c.sock
+        out.append(c)
+    return out
+
+
+def test_an_orphan_lets_nobody_in(start):
+    """It would not hear of a key that is revoked: neither idle connections nor new requests live on."""
+    gw = start(ANY)
+    key = gw.key(key_alias="gone")
+    idle, late = keep_alive(gw, key), keep_alive(gw, key)
+    streams = Streams(gw, 6, "mock?tokens=40&gap=40", key=key, tag="on").wait_begun()
+    for c in late:                       # a head that is not whole yet
+        c.sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n")
+    gw.kill()
+    began = time.monotonic()
+    for c in idle:
+        c.sock.settimeout(10)
+        with contextlib.suppress(ConnectionResetError):
+            assert c.sock.recv(100) == b""
+    assert time.monotonic() - began < 0.8 * PATIENCE
+    for c in late:
+        c.sock.sendall(b"Authorization: Bearer %s\r\n\r\n" % key.encode())
+        r = http.client.HTTPResponse(c.sock)
+        r.begin()
+        assert r.status == 503 and r.getheader("connection") == "close" and r.getheader("retry-after") == "1"
+        assert json.loads(r.read())["error"]["code"] == "master_away"
+    streams.wait_over()
+    assert len(streams.whole) == 6       # what runs comes to its end
+    gw.start()
+
+
+def test_a_revoked_key_and_an_orphan_that_has_not_noticed(start):
+    """Stopped while its master is killed, it finds requests, then the end of file, in one moment."""
+    gw = start(ANY)
+    key = gw.key(key_alias="gone")
+    kept = keep_alive(gw, key, 12)
+    streams = Streams(gw, 4, "mock?tokens=100&gap=50", key=key, tag="on").wait_begun()
+    old = gw.children()
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    for c in kept:
+        c.sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % key.encode())
+    gw.kill()
+    gw.port = None                       # the orphans have the old one still
+    gw.start()
+    assert {r["pid"] for r in gw.records("worker.orphan")} == set(old)
+    gw.ctl("keys", "delete", "gone", "--yes")
+    for pid in old:
+        os.kill(pid, signal.SIGCONT)
+    for c in kept:
+        r = http.client.HTTPResponse(c.sock)
+        with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
+            r.begin()
+            assert r.status == 503 and r.getheader("connection") == "close", r.status
+    streams.wait_over()
+    assert len(streams.whole) == 4
+    assert gw.get("/v1/models", key=key).status == 401
 
 
 def test_sigkill_of_everybody(start):
