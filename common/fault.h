@@ -21,7 +21,7 @@
 	X("journal.unnumbered", "worker: a record is in the journal, but for its number")         \
 	X("spend.before_push",  "worker: an answer is complete, SETTLE is not written")           \
 	X("spend.after_push",   "worker: SETTLE is written, the reserve is still held")           \
-	X("spend.given",        "worker: the last bytes of an answer are with the kernel")        \
+	X("spend.given",        "worker: the end of an answer is with the kernel")                \
 	X("drain.begin",        "worker: told to drain")                                          \
 	X("snapshot.mapped",    "worker: a generation is mapped, and not in use yet")             \
 	X("spend.before_commit", "master: a batch of records is about to be committed")           \

@@ -118,6 +118,25 @@ def test_a_worker_killed_under_traffic(books, point):
     books.close()
 
 
+def test_a_worker_killed_behind_the_end_of_a_stream(books):
+    """Who has seen [DONE] has it booked as whole, also when the worker dies before it closes."""
+    for x in books.loads:
+        x.stop()
+    gw, seen = books.gw, 0
+    for _ in range(4):
+        arm(gw, "spend.given", "kill")
+        s = books.stream(4, "mock?tokens=4&gap=3&prompt=7&out=4").wait_over()
+        seen += sum(o.has(b"data: [DONE]") and not o.is_whole for o in s.all)
+        wait_for(lambda: not is_armed(gw, "spend.given") and len(workers(gw)) == 3)
+    tags = {o.tag for s in books.streams for o in s.all if o.has(b"data: [DONE]")}
+    wait_for(lambda: tags <= {r["end_user"] for r in books.rows()})
+    for r in books.rows():
+        if r["end_user"] in tags:
+            assert not r["flags"] & CUT and (r["input"], r["output"], r["cost"]) == (7, 4, 7000 + 8000), r
+    assert seen, "none was killed where it matters"
+    books.close()
+
+
 def test_a_worker_killed_when_told_to_drain(books):
     gw = books.gw
     arm(gw, "drain.begin", "kill")

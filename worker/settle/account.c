@@ -278,6 +278,8 @@ int account_progress(struct request *r)
 {
 	struct board_slot *slot = r->claim.slot;
 	struct usage u;
+	if (!r->has_claim)
+		return 0;		/* settled: the provider has words behind its end */
 	int64_t cost = account_cost(r, &u);
 	atomic_store_explicit(&slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
 	atomic_store_explicit(&slot->tokens_out, (uint32_t)u.output, memory_order_relaxed);
