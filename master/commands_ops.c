@@ -274,6 +274,10 @@ static void on_upgrade(void *data, int err)
 		put_result(c, "upgrading", STR_NONE);
 	else if (err == -EBUSY)
 		command_fail(c, 409, "conflict", NULL, "the service is stopping or being upgraded");
+	else if (err == -ECANCELED)
+		command_fail(c, 400, "config_invalid", NULL,
+			     "workers crash with what stands in the configuration file; the last "
+			     "reload was taken back. Mend it and reload first");
 	else
 		command_fail(c, 400, "config_invalid", NULL,
 			     "the installed program does not take this configuration; run it with "

@@ -207,6 +207,13 @@ bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret)
 	return p->is_used;
 }
 
+bool entities_key_of(const struct entities *e, uint32_t entity, uint64_t *ret_key_id)
+{
+	uint64_t id = atomic_load(&e->board->entities[entity].id);
+	*ret_key_id = id & ~KIND_MASK;
+	return (id & KIND_MASK) == KIND_KEY;
+}
+
 void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns)
 {
 	struct entity_place *p = place_of(e, key_id);

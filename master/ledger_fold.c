@@ -303,5 +303,5 @@ int booking_job(struct store_db *db, void *data)
 	if (!err)
 		err = batch_book(k->batch, db, k->epoch);
 	k->rows = k->batch->rows;
-	return err;
+	return err ? err : FAULT("spend.before_commit");
 }

@@ -156,7 +156,8 @@ static int open_board(struct master *m)
 #ifdef LLMGW_FAULTS
 	fault_watch(&m->board);
 #endif
-	if (!the.is_upgrade)	/* before any key can be revoked: orphans have their old directory */
+	/* Before any key can be revoked: orphans have their old directory. */
+	if (!the.is_upgrade)
 		atomic_fetch_add(&m->board.head->reign, 1);
 	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
 	return 0;
@@ -336,7 +337,9 @@ static void on_upgrade_checked(void *data, int err)
 	(void)data;
 	if (err < 0)
 		LOG(LOG_ERROR, "upgrade.refused",
-		    F_Z("why", "the installed program does not take the configuration"));
+		    F_Z("why", err == -ECANCELED
+				       ? "workers crash with the configuration in the file"
+				       : "the installed program does not take the configuration"));
 }
 
 static void on_signal(uv_signal_t *s, int number)

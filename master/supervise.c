@@ -16,7 +16,8 @@
 enum {
 	LATE_MS = 10000, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
 	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000,
-	UNSERVED_MS = 1000		/* a worker that died is back long before */
+	UNSERVED_MS = 1000,		/* a worker that died is back long before */
+	UNBOOKED_MS = 500		/* the ledger is down, or very busy */
 };
 
 unsigned supervise_ready(const struct supervise *s)
@@ -165,6 +166,9 @@ static void on_tick(uv_timer_t *t)
 			watch_beat(p, now);
 		if (place_is_alive(p))
 			watch_drain(p, now);
+		if (p->state == PLACE_BOOKING && !p->is_leaving && !s->is_stopping &&
+		    now - p->ended_ns > UNBOOKED_MS * NS_PER_MS)
+			place_move_on(p);
 		if (p->state == PLACE_WAITING && now >= p->start_at_ns && !s->is_stopping)
 			place_start(s, i, -1);
 	}

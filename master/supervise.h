@@ -4,7 +4,8 @@
  * A slot is a place on the board. A worker that ends by itself is started again at once the
  * first time, then 50 ms x 2^n up to 5 s; five ends of a slot within 10 s park it for 30 s. A
  * worker whose heartbeat is 10 s late gets SIGABRT, a second later SIGKILL. A slot is given out
- * again only when the ledger has booked what its worker left behind. */
+ * again only when the ledger has booked what its worker left behind; while it cannot, another
+ * slot takes its place. */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 

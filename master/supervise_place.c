@@ -59,6 +59,8 @@ void place_enter(struct place *p, enum place_state next)
 	p->state = next;
 	if (next == PLACE_EMPTY)
 		p->wants_snapshot_ack = false;
+	if (next == PLACE_BOOKING)
+		p->ended_ns = clock_ns();
 	atomic_store(&place_row(p)->state, board_state[next]);
 	count_ready(p->s);
 }
@@ -202,6 +204,22 @@ static int make_journal(struct place *p, int *ret_fd)
 	return 0;
 }
 
+/* Until it is tried again: longer each time. */
+static uint64_t next_delay(struct place *p)
+{
+	uint64_t delay = p->backoff_ms;
+	p->backoff_ms = !p->backoff_ms ? BACKOFF_FIRST_MS
+			: p->backoff_ms >= BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+	return delay;
+}
+
+static void wait_for_ms(struct place *p, uint64_t delay)
+{
+	uint64_t jitter = delay ? hash_random_below(delay / 5 + 1) : 0;
+	p->start_at_ns = clock_ns() + (delay + jitter) * NS_PER_MS;
+	place_enter(p, PLACE_WAITING);
+}
+
 static void place_wait(struct place *p)
 {
 	uint64_t now = clock_ns();
@@ -211,17 +229,36 @@ static void place_wait(struct place *p)
 	}
 	if (now - p->started_ns > HEALTHY_MS * NS_PER_MS)
 		p->backoff_ms = 0;
-	uint64_t delay = p->backoff_ms;
-	p->backoff_ms = !p->backoff_ms ? BACKOFF_FIRST_MS
-			: p->backoff_ms >= BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+	uint64_t delay = next_delay(p);
 	if (++p->crashes >= CRASHES_MAX) {
 		delay = PARK_MS;
 		p->crash_first_ns = 0;
 		LOG(LOG_ERROR, "worker.parked", F_INT("slot", p->slot),
 		    F_INT("seconds", PARK_MS / 1000), F_Z("last_end", p->last_end));
 	}
-	p->start_at_ns = now + (delay + (delay ? hash_random_below(delay / 5 + 1) : 0)) * NS_PER_MS;
-	place_enter(p, PLACE_WAITING);
+	wait_for_ms(p, delay);
+}
+
+void place_move_on(struct place *p)
+{
+	struct supervise *s = p->s;
+	int slot = supervise_free_slot(s);
+	if (slot < 0)
+		return;
+	struct place *to = &s->place[slot];
+	LOG(LOG_WARN, "worker.unbooked", F_INT("slot", p->slot), F_INT("successor", slot));
+	p->is_leaving = true;
+	to->is_leaving = to->is_adopted = false;
+	to->replaces = -1;
+	to->started_ns = p->started_ns;
+	to->restarts = p->restarts;
+	to->crash_first_ns = p->crash_first_ns;
+	to->crashes = p->crashes;
+	to->backoff_ms = p->backoff_ms;
+	to->wants_snapshot_ack = p->wants_snapshot_ack;
+	p->wants_snapshot_ack = false;
+	snprintf(to->last_end, sizeof to->last_end, "%s", p->last_end);
+	place_wait(to);
 }
 
 /* A successor that cannot be had ends the roll: the old ones stay. */
@@ -246,7 +283,7 @@ static void start_failed(struct place *p, int err, bool has_journal)
 		place_enter(p, PLACE_BOOKING);
 		ledger_reap(m->ledger, p->slot, m->journal_dirfd, place_booked, p);
 	} else if (!p->is_leaving) {
-		place_wait(p);
+		wait_for_ms(p, next_delay(p));	/* the disk is full: the program is not to blame */
 	}
 }
 

@@ -273,6 +273,9 @@ def test_a_configuration_that_crashes_workers(start, mock):
     p = gw.ctl("status", check=False)
     assert p.returncode == 9 and "rolled_back" in p.stdout and "degraded" in p.stdout
     assert rolled_back(gw)["generation"] == 2 and "signal 6" in rolled_back(gw)["why"]
+    # An upgrade in place would read that file.
+    p = gw.ctl("upgrade", check=False)
+    assert p.returncode == 8 and "taken back" in p.stdout + p.stderr, p
     # The same file again, which this time they can live with.
     gw.ctl("reload")
     assert gw.ctl("status").returncode == 0 and rolled_back(gw) is None
@@ -315,3 +318,52 @@ def test_a_master_key_that_is_rolled_back(start, mock):
     for _ in range(5):
         assert gw.ask("m").status == 200
         assert gw.ask("m", key="sk-live-master-other-9876543210").status == 401
+
+
+# ---- a budget period
+
+def test_the_master_killed_while_a_period_begins(start):
+    """New in the database, old on the board that an orphan keeps alive: the next master mends it."""
+    gw = start(ANY)
+    short = gw.key(key_alias="short", max_budget=1.0, spend=0.999999, budget_duration="3s")
+    other = gw.key(key_alias="other")
+    assert gw.ask("m", key=short).status == 429
+    arm(gw, "spend.reset", "kill")
+    streams = Streams(gw, 4, "mock?tokens=200&gap=50", key=other, tag="on").wait_begun()
+    expect_death(gw)
+    assert gw.records("worker.orphan")
+    assert gw.wait_log("budget.reset_mended")["keys"] == 1
+    spend = {k["key_alias"]: k["spend"] for k in gw.ctl_json("keys", "list")["keys"]}
+    assert spend["short"] == 0
+    assert gw.ask("m", key=short).status == 200
+    streams.wait_over()
+    assert len(streams.whole) == 4
+
+
+# ---- the ledger is down
+
+def test_a_worker_is_replaced_while_the_ledger_is_down(books):
+    """Its journal is kept, and booked when that can be done."""
+    gw = books.gw
+    books.more()
+    streams = books.stream(12, "mock?tokens=60&gap=50")
+    arm(gw, "spend.before_commit", "errno=EIO", "times=4000")
+    gw.wait_log("ledger.down")
+    for n in range(2):
+        victim = max(workers(gw), key=lambda w: w["streams"])
+        os.kill(victim["pid"], signal.SIGKILL)
+        gw.wait_log("worker.unbooked", slot=victim["slot"])
+        new = wait_for(lambda: len(workers(gw)) == 3 and workers(gw), timeout=5 * PATIENCE)
+        assert victim["slot"] not in {w["slot"] for w in new}
+        shown = gw.ctl_json("workers")["workers"]
+        assert [w["state"] for w in shown if w["slot"] == victim["slot"]] == ["ended"]
+        assert len(list((gw.tmp / "state" / "journal").iterdir())) == 4 + n
+        assert gw.get("/livez", key=False).status == 200
+    gw.ctl("fault", "set", "spend.before_commit", "off")
+    gw.wait_log("ledger.up")
+    wait_for(lambda: [w["state"] for w in gw.ctl_json("workers")["workers"]] == ["ready"] * 3)
+    assert len(list((gw.tmp / "state" / "journal").iterdir())) == 3
+    streams.wait_over()
+    assert len(streams.broken) >= 2
+    books.more()
+    books.close()
