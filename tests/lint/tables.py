@@ -15,7 +15,7 @@ NOT_IN_TESTS = {  # kind and name -> why no test can name it
     "outcome OVERLOADED": "only with thousands of requests at a time", "outcome INTERNAL": OUR_FAULT,
     "event config.master_key_failed": NO_MEMORY, "event key.budget_stale": NO_MEMORY,
     "event key.unpublished": NO_MEMORY, "event ledger.names_ignored": NO_MEMORY, "event probe.ignored": NO_MEMORY,
-    "event key.not_in_directory": OUR_FAULT, "event link.damaged": OUR_FAULT, "event snapshot.refused": OUR_FAULT,
+    "event key.not_in_directory": OUR_FAULT, "event link.damaged": OUR_FAULT, "event tls.refused": OUR_FAULT,
     "event directory.refused": OUR_FAULT, "event worker.orphan_killed": "only when two boards are in use",
     "event link.unknown_frame": "only between two releases", "event upgrade.exec_failed": "only when exec fails",
     "event link.send_failed": "only while a process ends", "event worker.orphan_unknown": "only in containers",
