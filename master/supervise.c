@@ -17,7 +17,7 @@ enum {
 	LATE_MS = 10000, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
 	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000,
 	UNSERVED_MS = 1000,		/* a worker that died is back long before */
-	UNBOOKED_MS = 500		/* the ledger is down, or very busy */
+	UNBOOKED_MS = 500, UNBOOKED_MAX_MS = 3000	/* the ledger is down; or very busy */
 };
 
 unsigned supervise_ready(const struct supervise *s)
@@ -150,6 +150,15 @@ static void watch_service(struct supervise *s, uint64_t now)
 		stand_in_begin(s->stand_in, &s->listen);
 }
 
+/* What a dead worker left is not booked, and nobody knows when it will be. */
+static bool is_unbooked(const struct place *p, uint64_t now)
+{
+	bool is_down = atomic_load(&p->s->m->board.head->money_down) != MONEY_OK;
+	uint64_t limit = is_down ? UNBOOKED_MS : UNBOOKED_MAX_MS;
+	return p->state == PLACE_BOOKING && !p->is_leaving && now > p->ended_ns &&
+	       now - p->ended_ns > limit * NS_PER_MS;
+}
+
 static void on_tick(uv_timer_t *t)
 {
 	struct supervise *s = t->data;
@@ -166,8 +175,7 @@ static void on_tick(uv_timer_t *t)
 			watch_beat(p, now);
 		if (place_is_alive(p))
 			watch_drain(p, now);
-		if (p->state == PLACE_BOOKING && !p->is_leaving && !s->is_stopping &&
-		    now - p->ended_ns > UNBOOKED_MS * NS_PER_MS)
+		if (is_unbooked(p, now) && !s->is_stopping)
 			place_move_on(p);
 		if (p->state == PLACE_WAITING && now >= p->start_at_ns && !s->is_stopping)
 			place_start(s, i, -1);
