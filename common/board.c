@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/hash.h"
 
 enum { BOARD_PAGE = 4096 };
@@ -222,6 +223,7 @@ int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row)
 	uint32_t at = probe_deployment(b, id_hash, &found);
 	if (at == UINT32_MAX)
 		return -ENOSPC;
+	(void)FAULT("board.placing");
 	atomic_store(&b->deployments[at].id_hash, id_hash);
 	*ret_row = at;
 	return 0;

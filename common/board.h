@@ -24,7 +24,9 @@ enum {
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
-	BOARD_LEVELS = 6		/* entities that one request may move together */
+	BOARD_LEVELS = 6,		/* entities that one request may move together */
+	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
+	BOARD_RESETS = 96		/* budget periods that begin at the same time */
 };
 
 enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
@@ -112,9 +114,16 @@ struct board_shard {
 	int64_t slot_reserve;
 	struct board_move moves[BOARD_LEVELS];
 	_Atomic uint64_t repairs;		/* times a dead owner's step was redone */
+	uint64_t reset;			/* 1 + the board_reset that is done then; 0 = none */
 };
 _Static_assert(sizeof(struct board_shard) == 256, "board_shard");
 
+/* By the master: a budget period that begins in the database first, and then here. */
+struct board_reset {
+	_Atomic uint64_t period_ns;		/* keys.spend_since from then on; 0 = free */
+	int64_t taken;				/* what was settled in the one that is over */
+	uint32_t entity, pad;
+};
 struct board_head {
 	uint64_t magic;
 	uint32_t layout, pad;
@@ -129,6 +138,11 @@ struct board_head {
 	_Atomic uint64_t ledger_rows, ledger_errors;
 	_Atomic uint32_t ready_workers;
 	uint32_t pad2;
+	/* By the master: another number for each one that did not take over from a living one. A
+	 * worker that began under another is an orphan, whatever it has noticed yet. */
+	_Atomic uint64_t reign;
+	struct board_reset resets[BOARD_RESETS];
+	_Atomic uint64_t faults[BOARD_FAULTS];	/* 0 but in builds for tests */
 };
 enum money_reason { MONEY_OK, MONEY_STARTING, MONEY_DISK_FULL, MONEY_DATABASE, MONEY_JOURNAL };
 

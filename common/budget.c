@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/mem.h"
 
 struct budget_pool {
@@ -52,19 +53,26 @@ static void apply(struct board *b, const struct board_shard *s, uint32_t n)
 	for (uint32_t i = 0; i < n && i < BOARD_LEVELS; i++)
 		if (s->moves[i].entity < BOARD_ENTITIES)
 			apply_move(b, &s->moves[i]);
+	(void)FAULT("budget.half");
 	if (s->slot < (uint64_t)BOARD_WORKERS * BOARD_SLOTS) {
 		struct board_slot *slot = &b->slots[s->slot];
 
 		atomic_store_explicit(&slot->reserve_nano, s->slot_reserve, memory_order_relaxed);
 		atomic_store_explicit(&slot->state, s->slot_state, memory_order_release);
 	}
+	if (s->reset && s->reset <= BOARD_RESETS)
+		atomic_store_explicit(&b->head->resets[s->reset - 1].period_ns, 0,
+				      memory_order_release);
 }
 
 static void commit(struct board *b, struct board_shard *s, uint32_t n)
 {
+	(void)FAULT("budget.unrecorded");
 	atomic_store_explicit(&s->pending, n, memory_order_release);
 	atomic_signal_fence(memory_order_seq_cst);
+	(void)FAULT("budget.recorded");
 	apply(b, s, n);
+	(void)FAULT("budget.applied");
 	atomic_store_explicit(&s->pending, 0, memory_order_release);
 }
 
@@ -180,6 +188,7 @@ static void record_slot(struct board *b, struct board_shard *s, const struct boa
 	s->slot = (uint64_t)(slot - b->slots);
 	s->slot_state = state;
 	s->slot_reserve = reserve;
+	s->reset = 0;
 }
 
 /* The slot is still free, so nobody reads this yet. */
@@ -401,6 +410,42 @@ int budget_add_settled(struct board *b, uint32_t entity, int64_t nano)
 	int64_t settled = atomic_load_explicit(&e->settled, memory_order_relaxed);
 
 	atomic_store_explicit(&e->settled, add_clamped(settled, nano), memory_order_relaxed);
+	unlock(s);
+	return 0;
+}
+
+static void reset_locked(struct board *b, struct board_shard *s, uint32_t number)
+{
+	const struct board_reset *r = &b->head->resets[number];
+	const struct board_entity *e = &b->entities[r->entity];
+	int64_t settled = atomic_load_explicit(&e->settled, memory_order_relaxed);
+
+	s->moves[0] = (struct board_move){
+		.entity = r->entity,
+		.settled = add_clamped(settled, r->taken > 0 ? -r->taken : 0),
+		.reserved = atomic_load_explicit(&e->reserved, memory_order_relaxed),
+		.parallel = atomic_load_explicit(&e->parallel, memory_order_relaxed),
+	};
+	s->slot = UINT64_MAX;		/* none */
+	s->reset = number + 1;
+	commit(b, s, 1);
+}
+
+int budget_reset(struct board *b, uint32_t number)
+{
+	MUST(number < BOARD_RESETS);
+	struct board_reset *r = &b->head->resets[number];
+
+	if (r->entity >= BOARD_ENTITIES) {	/* a stranger's word */
+		atomic_store(&r->period_ns, 0);
+		return 0;
+	}
+	struct board_shard *s = shard_of(b, r->entity);
+
+	if (!lock_in_time(b, s))
+		return -EBUSY;
+	if (atomic_load_explicit(&r->period_ns, memory_order_relaxed))
+		reset_locked(b, s, number);	/* else whoever had the lock has just done it */
 	unlock(s);
 	return 0;
 }

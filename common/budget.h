@@ -62,6 +62,9 @@ int budget_set_settled(struct board *b, uint32_t entity, int64_t settled_nano);
 /* Master: adds spend known only to it (an estimate, a correction; never below 0 in sum).
  * 0 or -EBUSY. */
 int budget_add_settled(struct board *b, uint32_t entity, int64_t nano);
+/* Master: a period begins: takes off what board_head.resets[number] says and frees that row, both
+ * in one step. Once it is free this does nothing. 0 or -EBUSY. */
+int budget_reset(struct board *b, uint32_t number) MUST_USE;
 /* Reading of one entity, consistent unless the lock was not to be had in time. */
 void budget_read(struct board *b, uint32_t entity, int64_t *ret_settled, int64_t *ret_reserved,
 		 uint32_t *ret_parallel);

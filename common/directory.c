@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/mem.h"
 
 enum {
@@ -539,6 +540,7 @@ int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
 	if (err)
 		return err;
 	write_row(d, granule, k);
+	(void)FAULT("directory.unlinked");
 	if (find_word(d, &t, &k->hash, &index, &old, &r)) {
 		atomic_store_explicit(&t.words[index], row_word(granule, &k->hash),
 				      memory_order_release);

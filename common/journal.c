@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/hash.h"
 #include "common/mem.h"
 
@@ -233,6 +234,7 @@ uint64_t journal_append(struct journal *j, struct journal_record *r)
 	r->crc = record_crc(j->head.epoch, seq, r);
 	atomic_store_explicit(&r->seq, seq, memory_order_relaxed);
 	memcpy((char *)to + from, (const char *)r + from, RECORD - from);
+	(void)FAULT("journal.unnumbered");
 	atomic_store_explicit(&to->seq, seq, memory_order_release);
 	atomic_store_explicit(&j->last, seq, memory_order_release);
 	return seq;

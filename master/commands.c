@@ -186,6 +186,19 @@ static const struct command_column columns_diff[] = {
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
 };
 
+#ifdef LLMGW_FAULTS
+static const struct command_arg args_fault[] = {
+	{ "point", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "where; `fault list` has them" },
+	{ "how", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED,
+	  "kill, abort, sleep=MS, errno=NAME or off; after=N, times=N" },
+	{ 0 },
+};
+static const struct command_column columns_faults[] = {
+	{ "POINT", "point", COL_TEXT }, { "ARMED", "armed", COL_BOOL }, { "WHERE", "where", COL_TEXT },
+	{ 0 },
+};
+#endif
+
 /* llmgwctl needs the table's words and not the master behind them. */
 #ifdef COMMANDS_WITHOUT_RUN
 #define RUN(function) NULL
@@ -270,5 +283,12 @@ const struct command commands[] = {
 	  "changes", "what a reload would change", "llmgwctl config diff" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
+#ifdef LLMGW_FAULTS
+	{ "fault set", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_fault_set), args_fault, columns_faults,
+	  "faults", "make the program fail at a place in it",
+	  "llmgwctl fault set spend.after_push kill after=3" },
+	{ "fault list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_fault_list), args_none, columns_faults,
+	  "faults", "places where it can be made to fail", "llmgwctl fault list" },
+#endif
 };
 const size_t commands_count = COUNT(commands);

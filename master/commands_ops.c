@@ -20,6 +20,7 @@
 #include "master/publish.h"
 #include "master/store.h"
 #include "master/supervise.h"
+#include "master/trial.h"
 #include "master/upgrade.h"
 
 /* ---- status ------------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ static void put_metrics(struct json_out *o, const struct board *b)
 
 static bool is_degraded(const struct master *m)
 {
-	return supervise_ready(m->supervise) < master_workers(m) ||
+	return supervise_ready(m->supervise) < master_workers(m) || trial_has_gone_back(m->trial) ||
 	       atomic_load(&m->board.head->money_down) != MONEY_OK;
 }
 
@@ -92,6 +93,7 @@ void ops_status(struct command_call *c)
 	json_put_time(&o, "last_reload", atomic_load(&h->last_reload_wall_ns));
 	json_put_u64(&o, "reloads", atomic_load(&h->reloads));
 	json_put_u64(&o, "reloads_refused", atomic_load(&h->reload_failures));
+	trial_show(m->trial, &o);
 	put_listen(&o, supervise_listening(m->supervise));
 	json_open(&o, "workers");
 	json_put_u64(&o, "ready", supervise_ready(m->supervise));
@@ -138,6 +140,11 @@ static void on_reloaded(void *data, int err, struct str complaints)
 		command_fail(c, 504, "timeout", NULL,
 			     "some worker has not taken generation %llu within 10 s; see `llmgwctl "
 			     "workers`",
+			     (unsigned long long)c->master->generation);
+	else if (err == -ECANCELED)
+		command_fail(c, 400, "config_invalid", NULL,
+			     "workers crash with this configuration: the last good one is in force "
+			     "again, as generation %llu; see `llmgwctl logs tail`",
 			     (unsigned long long)c->master->generation);
 	else
 		command_fail(
@@ -268,6 +275,10 @@ static void on_upgrade(void *data, int err)
 		put_result(c, "upgrading", STR_NONE);
 	else if (err == -EBUSY)
 		command_fail(c, 409, "conflict", NULL, "the service is stopping or being upgraded");
+	else if (err == -ECANCELED)
+		command_fail(c, 400, "config_invalid", NULL,
+			     "workers crash with what stands in the configuration file; the last "
+			     "reload was taken back. Mend it and reload first");
 	else
 		command_fail(c, 400, "config_invalid", NULL,
 			     "the installed program does not take this configuration; run it with "

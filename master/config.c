@@ -260,16 +260,6 @@ static void apply_overrides(struct reader *r)
 		c->insecure_dev = true;
 }
 
-static void check_readable(struct reader *r, struct str path, const char *name)
-{
-	const char *z = arena_dup_z(r->scratch, path);
-
-	r->out_of_memory |= !z;
-	if (z && access(z, R_OK) < 0)
-		complain(r, COMPLAINT_ERROR, given_place(r, "server.tls", name),
-			 "cannot read " STR_FMT ": %s", STR_ARG(shown(path)), strerror(errno));
-}
-
 static void finish_tls(struct reader *r)
 {
 	struct config *c = r->c;
@@ -289,8 +279,7 @@ static void finish_tls(struct reader *r)
 			 "a listener wants TLS, but server.tls has no certificate");
 	if (!has)
 		return;
-	check_readable(r, c->tls_certificate, "certificate");
-	check_readable(r, c->tls_key, "key");
+	tls_read(r);
 }
 
 /* $CREDENTIALS_DIRECTORY/master-key, as systemd's LoadCredential= puts it there. */
@@ -433,6 +422,7 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
+	mem_wipe((void *)(uintptr_t)c->tls_key_pem.p, c->tls_key_pem.n);
 	arena_free(c->mem);
 	buf_done(&c->complaints);
 	mem_free(c);

@@ -101,7 +101,8 @@ struct config {
 	/* server: */
 	struct config_listen listen[CONFIG_LISTEN_MAX];
 	size_t n_listen;
-	struct str tls_certificate, tls_key;
+	struct str tls_certificate, tls_key;	/* files */
+	struct str tls_certificate_pem, tls_key_pem;	/* what stands in them */
 	uint32_t workers;		/* 0 = one per CPU */
 	struct str log_level, log_format;	/* format "auto": text on a terminal, else JSON */
 	bool access_log;

@@ -192,6 +192,11 @@ void route_put_groups(struct json_out *o, const char *key, const struct config *
 /* What follows for the workers from strategy, checks and policies. */
 void route_finish(struct reader *r);
 
+/* ---- certificate and key: config_tls.c ---- */
+
+/* Both files are named: reads them, and looks whether they belong together. */
+void tls_read(struct reader *r);
+
 /* ---- models: config_model.c ---- */
 
 void models_read(struct reader *r, const struct yaml *list);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * keys.c - the twins of the database's keys: rows of the directory, rows of the board.
  *
- * Budget periods: the board's totals at the end of a period are read first, then the database
- * begins the new period (spend 0, older requests no longer count), then the board gives up just
- * what it had then; what was spent meanwhile stays. */
+ * Budget periods: the board's totals at the end of a period are read first and noted on the board
+ * itself, then the database begins the new period (spend 0, older requests no longer count), then
+ * the board gives up just what it had then, and the note; what was spent meanwhile stays. A master
+ * killed in between leaves the note, and the database says whether it was in time. */
 #include "master/keys.h"
 
 #include <errno.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
 
-enum { MASTER_ENTITY_ID = 0, RESETS_MAX = 500, ROW_MEMORY = 2 << 20 };
+enum { MASTER_ENTITY_ID = 0, ROW_MEMORY = 2 << 20 };
 
 /* ---- directory and board ---- */
 
@@ -154,16 +156,15 @@ static void move_late(struct keys *k)
 
 /* ---- budget periods ---- */
 
-struct reset {
+struct reset {				/* its number is that of its note on the board */
 	uint64_t key_id, next_ns;
-	int64_t settled;		/* the board's at the period's end */
 	bool is_done;
 };
 struct resets {
 	struct keys *keys;
 	uint64_t now_ns, next_ns;	/* next_ns: the earliest that remains */
 	size_t n;
-	struct reset v[RESETS_MAX];
+	struct reset v[BOARD_RESETS];
 };
 
 void keys_expect_reset(struct keys *k, uint64_t at_ns)
@@ -180,8 +181,8 @@ static int find_due_job(struct store_db *db, void *data)
 				      "ORDER BY budget_reset_at LIMIT ?");
 	int r;
 	sql_int(q, 1, (int64_t)rs->now_ns);
-	sql_int(q, 2, RESETS_MAX);
-	while ((r = sql_row(q)) > 0 && rs->n < RESETS_MAX) {
+	sql_int(q, 2, BOARD_RESETS);
+	while ((r = sql_row(q)) > 0 && rs->n < BOARD_RESETS) {
 		struct period p;
 		bool is_well = period_read(sql_get_text(q, 1), &p) == 0;
 		rs->v[rs->n++] = (struct reset){
@@ -220,17 +221,37 @@ static int reset_job(struct store_db *db, void *data)
 	return err ? err : read_next_reset(db, &rs->next_ns);
 }
 
+/* Those that are noted are in the database. Some lock may not be to be had: the next tick does
+ * the rest. Returns how many were done. */
+static size_t apply_resets(struct keys *k)
+{
+	size_t n = 0;
+	k->is_applying = false;
+	for (uint32_t i = 0; i < BOARD_RESETS; i++) {
+		if (!atomic_load(&k->board->head->resets[i].period_ns))
+			continue;
+		(void)FAULT("spend.reset");
+		if (budget_reset(k->board, i) == 0)
+			n++;
+		else
+			k->is_applying = true;
+	}
+	return n;
+}
+
+static void forget_note(struct keys *k, size_t number)
+{
+	atomic_store(&k->board->head->resets[number].period_ns, 0);
+}
+
 static void on_reset(void *data, int err)
 {
 	struct resets *rs = data;
 	struct keys *k = rs->keys;
-	size_t n = 0;
-	for (size_t i = 0; i < rs->n && !err; i++) {
-		if (!rs->v[i].is_done)
-			continue;
-		keys_move_settled(k, rs->v[i].key_id, -rs->v[i].settled, false);
-		n++;
-	}
+	for (size_t i = 0; i < rs->n; i++)
+		if (err || !rs->v[i].is_done)
+			forget_note(k, i);
+	size_t n = apply_resets(k);
 	if (err)
 		LOG(LOG_WARN, "budget.reset_failed", F_Z("error", strerror(-err)));
 	else
@@ -243,28 +264,68 @@ static void on_reset(void *data, int err)
 		keys_tick(k, clock_wall_ns());	/* more may be due than one round takes */
 }
 
+static void note_reset(struct keys *k, size_t number, const struct reset *r, uint64_t now_ns)
+{
+	struct board_reset *note = &k->board->head->resets[number];
+	int64_t reserved;
+	uint32_t parallel;
+	if (!entities_find(&k->entities, r->key_id, &note->entity))
+		return;
+	budget_read(k->board, note->entity, &note->taken, &reserved, &parallel);
+	atomic_store_explicit(&note->period_ns, now_ns, memory_order_release);
+}
+
 static void on_found_due(void *data, int err)
 {
 	struct resets *rs = data;
 	struct keys *k = rs->keys;
-	int64_t reserved;
-	uint32_t entity, parallel;
 	rs->now_ns = clock_wall_ns();
-	for (size_t i = 0; i < rs->n; i++)
-		if (entities_find(&k->entities, rs->v[i].key_id, &entity))
-			budget_read(k->board, entity, &rs->v[i].settled, &reserved, &parallel);
+	for (size_t i = 0; i < rs->n && !err; i++)
+		note_reset(k, i, &rs->v[i], rs->now_ns);
 	if (!err)
 		err = store_write(k->store, reset_job, on_reset, rs);
 	if (err) {			/* the next tick tries again */
+		for (size_t i = 0; i < rs->n; i++)
+			forget_note(k, i);
 		k->is_resetting = false;
 		mem_free(rs);
 	}
 }
 
+/* 1: that period began in the database; 0: it did not; or -errno. */
+static int has_begun(struct keys *k, struct store_db *db, const struct board_reset *note)
+{
+	uint64_t key_id, period = atomic_load(&note->period_ns);
+	if (note->entity >= BOARD_ENTITIES || !entities_key_of(&k->entities, note->entity, &key_id))
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE id = ? AND spend_since = ?");
+	sql_int(q, 1, (int64_t)key_id);
+	sql_int(q, 2, (int64_t)period);
+	int r = sql_row(q);
+	sql_end(q);
+	return r;
+}
+
+/* Notes of a master that was killed: the database decides. On the writer's thread, at start. */
+static int judge_notes(struct keys *k, struct store_db *db)
+{
+	for (uint32_t i = 0; i < BOARD_RESETS; i++) {
+		const struct board_reset *note = &k->board->head->resets[i];
+		int r = atomic_load(&note->period_ns) ? has_begun(k, db, note) : 0;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			forget_note(k, i);
+	}
+	return 0;
+}
+
 void keys_tick(struct keys *k, uint64_t wall_ns)
 {
 	move_late(k);
-	if (k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
+	if (k->is_applying)
+		apply_resets(k);
+	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
 		return;
 	struct resets *rs = mem_alloc(sizeof *rs);
 	if (!rs)
@@ -301,7 +362,7 @@ static int load_job(struct store_db *db, void *data)
 		err = r < 0 ? r : load_row(k, q, a);
 	sql_end(q);
 	arena_free(a);
-	return err;
+	return err ? err : judge_notes(k, db);
 }
 
 /* The master key's row; its entity has no limits, it only counts. */
@@ -333,6 +394,9 @@ static int start(struct keys *k, struct str master_key)
 		err = keys_set_master(k, master_key);
 	if (!err)
 		err = store_write_wait(k->store, load_job, k);
+	size_t mended = err ? 0 : apply_resets(k);
+	if (mended || k->is_applying)
+		LOG(LOG_WARN, "budget.reset_mended", F_INT("keys", mended));
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "common/budget.h"
+#include "common/fault.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
 
@@ -175,6 +176,7 @@ static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t
 	atomic_store(&row->root, 0);
 	atomic_store(&row->requests, 0);
 	atomic_store(&row->last_used_ns, 0);
+	(void)FAULT("board.placing");
 	atomic_store(&row->id, KIND_KEY | key_id);
 }
 
@@ -203,6 +205,13 @@ bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret)
 	if (p->is_used)
 		*ret = p->entity;
 	return p->is_used;
+}
+
+bool entities_key_of(const struct entities *e, uint32_t entity, uint64_t *ret_key_id)
+{
+	uint64_t id = atomic_load(&e->board->entities[entity].id);
+	*ret_key_id = id & ~KIND_MASK;
+	return (id & KIND_MASK) == KIND_KEY;
 }
 
 void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns)

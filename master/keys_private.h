@@ -116,6 +116,7 @@ void entities_done(struct entities *e);
 int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns,
 		    uint32_t *ret) MUST_USE;
 bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret);
+bool entities_key_of(const struct entities *e, uint32_t entity, uint64_t *ret_key_id);
 /* The row is used again when no request can know it any more. */
 void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns);
 
@@ -134,7 +135,7 @@ struct keys {
 	struct sha256 master;
 	bool has_master;
 	uint64_t next_reset_ns;		/* wall; 0: no key has a period */
-	bool is_resetting;
+	bool is_resetting, is_applying;	/* in the database; and now on the board */
 	struct late_move *late;
 	size_t n_late, late_room;
 };

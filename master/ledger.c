@@ -11,6 +11,7 @@
 
 #include "common/budget.h"
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/ledger_fold.h"
@@ -84,6 +85,8 @@ static void on_folded(void *data, int err)
 		on_trouble(l, err);
 		return;
 	}
+	if (a->fold.rows)
+		(void)FAULT("spend.after_commit");
 	on_well(l);
 	ledger_count(l, &a->fold);
 	a->committed = a->fold.upto;
@@ -200,6 +203,7 @@ static bool settle_slots(struct account *a)
 		const struct held_slot *h = &a->held[a->n_settled];
 		if (budget_settle_slot(a->ledger->board, a->slot, h->number, h->cost) != 0)
 			return false;
+		(void)FAULT("reap.settled");
 	}
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 
 /* ---- folding ---- */
 
@@ -113,7 +114,10 @@ int fold_job(struct store_db *db, void *data)
 	if (!err && f->batch->n)
 		err = batch_book(f->batch, db, epoch);
 	f->rows = f->batch->rows;
-	return err || f->upto == from ? err : write_watermark(db, f);
+	if (err || f->upto == from)
+		return err;
+	err = write_watermark(db, f);
+	return err ? err : FAULT("spend.before_commit");
 }
 
 /* ---- what the dead left ---- */
@@ -299,5 +303,5 @@ int booking_job(struct store_db *db, void *data)
 	if (!err)
 		err = batch_book(k->batch, db, k->epoch);
 	k->rows = k->batch->rows;
-	return err;
+	return err ? err : FAULT("spend.before_commit");
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -31,6 +32,7 @@
 #include "master/publish.h"
 #include "master/store.h"
 #include "master/supervise.h"
+#include "master/trial.h"
 #include "master/upgrade.h"
 #include "master/worker_link.h"
 
@@ -151,6 +153,12 @@ static int open_board(struct master *m)
 	} else if ((err = board_create(&m->board, &m->board_fd)) < 0) {
 		return fail("shared memory", err, "is /dev/shm or memfd limited?");
 	}
+#ifdef LLMGW_FAULTS
+	fault_watch(&m->board);
+#endif
+	/* Before any key can be revoked: orphans have their old directory. */
+	if (!the.is_upgrade)
+		atomic_fetch_add(&m->board.head->reign, 1);
 	atomic_store(&m->board.head->started_wall_ns, m->started_wall_ns);
 	return 0;
 }
@@ -329,7 +337,9 @@ static void on_upgrade_checked(void *data, int err)
 	(void)data;
 	if (err < 0)
 		LOG(LOG_ERROR, "upgrade.refused",
-		    F_Z("why", "the installed program does not take the configuration"));
+		    F_Z("why", err == -ECANCELED
+				       ? "workers crash with the configuration in the file"
+				       : "the installed program does not take the configuration"));
 }
 
 static void on_signal(uv_signal_t *s, int number)
@@ -352,6 +362,7 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	trial_tick(m->trial);
 	if (m->stopping)
 		notify_extend(m->notify, 5000000);
 	if (!m->wants_upgrade)
@@ -418,7 +429,8 @@ static int start(struct master *m)
 	m->notify = notify_new();
 	m->snapshot_fd = m->board_fd = m->dir_fd = m->journal_dirfd = -1;
 	m->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (!m->notify)
+	m->trial = trial_new(m);
+	if (!m->notify || !m->trial)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);

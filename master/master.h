@@ -18,6 +18,7 @@ struct supervise;
 struct control;
 struct probe;
 struct notify;
+struct trial;
 
 struct master_options {			/* from the command line and the environment */
 	const char *config_path;
@@ -46,6 +47,7 @@ struct master {
 	struct control *control;
 	struct probe *probe;
 	struct notify *notify;
+	struct trial *trial;		/* of the newest configuration */
 	uint64_t started_wall_ns;
 	bool stopping, is_ready, wants_upgrade;
 	unsigned cpus;

@@ -6,14 +6,17 @@
 #include "master/master.h"
 
 /* The picture of c. Deployments get their rows on the board (kept over generations by id).
- * 0, -ENOSPC (more deployments than the board has rows), -ENOMEM, or a file's -errno with
- * reterr saying which (TLS certificate or key). */
+ * 0, -ENOSPC (more deployments than the board has rows; reterr says so), or -ENOMEM. */
 int publish_build(struct master *m, const struct config *c, uint64_t generation, int *ret_fd,
 		  char reterr[256]) MUST_USE;
 
 /* Reads the file again, checks, publishes, rolls workers where it must. done: 0 when every
- * worker has it; -EINVAL with the complaints when it is refused and the old one stays; -EBUSY. */
+ * worker has it; -EINVAL with the complaints when it is refused and the old one stays; -ECANCELED
+ * when workers crashed with it and the last good one is back; -ETIMEDOUT; -EBUSY. */
 typedef void publish_done_fn(void *data, int err, struct str complaints);
 void publish_reload(struct master *m, publish_done_fn *done, void *data);
+/* Workers cannot live with what is in force: publishes the last good configuration, if there is
+ * one, and ends the reload under way with -ECANCELED. */
+void publish_go_back(struct master *m, const char *why);
 
 #endif

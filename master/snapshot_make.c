@@ -2,11 +2,8 @@
  * snapshot_make.c - a configuration as snapshot rows: deployments, groups, aliases, fallbacks,
  * settings. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -14,8 +11,6 @@
 #include "master/params.h"
 #include "master/prices.h"
 #include "master/publish.h"
-
-enum { FILE_MAX = 1 << 20 };
 
 struct make {
 	struct master *m;
@@ -237,32 +232,7 @@ static int put_groups(struct make *k)
 /* ---- settings
  * ------------------------------------------------------------------------------------ */
 
-static int put_file(struct make *k, struct str path, struct snap_str *ret, char reterr[256])
-{
-	char name[4096];
-	struct stat st;
-	if (!path.n)
-		return 0;
-	snprintf(name, sizeof name, STR_FMT, STR_ARG(path));
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > FILE_MAX) {
-		int err = fd < 0 ? -errno : -EFBIG;
-		snprintf(reterr, 256, "server.tls: cannot read %.180s: %s", name, strerror(-err));
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	char *text = mem_alloc((size_t)st.st_size + 1);
-	ssize_t n = text ? read(fd, text, (size_t)st.st_size) : -1;
-	close(fd);
-	if (n >= 0)
-		*ret = snap_build_text(k->b, str_of(text, (size_t)n));
-	mem_wipe(text, text ? (size_t)st.st_size : 0);
-	mem_free(text);
-	return n >= 0 ? 0 : -EIO;
-}
-
-static int put_settings(struct make *k, char reterr[256])
+static void put_settings(struct make *k)
 {
 	struct snap_settings *s = snap_build_settings(k->b);
 	*s = k->c->set;
@@ -275,8 +245,8 @@ static int put_settings(struct make *k, char reterr[256])
 		s->log_level = LOG_WARN;
 	if (!k->c->master_key.p && k->c->insecure_dev)
 		s->flags |= SET_NO_MASTER_KEY;
-	int err = put_file(k, k->c->tls_certificate, &s->tls_certificate, reterr);
-	return err < 0 ? err : put_file(k, k->c->tls_key, &s->tls_key, reterr);
+	s->tls_certificate = snap_build_text(k->b, k->c->tls_certificate_pem);
+	s->tls_key = snap_build_text(k->b, k->c->tls_key_pem);
 }
 
 /* ---- names for the ledger
@@ -322,7 +292,7 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 	if (err == 0)
 		err = put_groups(&k);
 	if (err == 0)
-		err = put_settings(&k, reterr);
+		put_settings(&k);
 	if (err == 0)
 		err = snap_build_seal(k.b, generation, ret_fd);
 	if (err == 0)

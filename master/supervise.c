@@ -9,12 +9,15 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
 enum {
 	LATE_MS = 10000, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
-	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000
+	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000,
+	UNSERVED_MS = 1000,		/* a worker that died is back long before */
+	UNBOOKED_MS = 500, UNBOOKED_MAX_MS = 3000	/* the ledger is down; or very busy */
 };
 
 unsigned supervise_ready(const struct supervise *s)
@@ -86,6 +89,8 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 	if (p->state != PLACE_STARTING)
 		return;
 	place_enter(p, PLACE_READY);
+	supervise_worker_adopted(s, slot, generation, true);
+	stand_in_end(s->stand_in);
 	LOG(LOG_INFO, "worker.start", F_INT("slot", slot), F_INT("pid", p->pid),
 	    F_INT("generation", generation), F_INT("ms", (clock_ns() - p->started_ns) / NS_PER_MS));
 	if (p->replaces >= 0) {
@@ -129,6 +134,31 @@ static void watch_drain(struct place *p, uint64_t now)
 		place_send_directory(p);
 }
 
+/* Workers of the image before an upgrade in place accept until the new ones are READY. */
+static bool is_serving(const struct place *p)
+{
+	return p->state == PLACE_READY ||
+	       (p->state == PLACE_DRAINING && p->is_adopted && p->drain_until_ns == UINT64_MAX);
+}
+
+static void watch_service(struct supervise *s, uint64_t now)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (is_serving(&s->place[i]))
+			s->served_ns = now;
+	if (!s->is_stopping && now - s->served_ns > UNSERVED_MS * NS_PER_MS)
+		stand_in_begin(s->stand_in, &s->listen);
+}
+
+/* What a dead worker left is not booked, and nobody knows when it will be. */
+static bool is_unbooked(const struct place *p, uint64_t now)
+{
+	bool is_down = atomic_load(&p->s->m->board.head->money_down) != MONEY_OK;
+	uint64_t limit = is_down ? UNBOOKED_MS : UNBOOKED_MAX_MS;
+	return p->state == PLACE_BOOKING && !p->is_leaving && now > p->ended_ns &&
+	       now - p->ended_ns > limit * NS_PER_MS;
+}
+
 static void on_tick(uv_timer_t *t)
 {
 	struct supervise *s = t->data;
@@ -145,9 +175,12 @@ static void on_tick(uv_timer_t *t)
 			watch_beat(p, now);
 		if (place_is_alive(p))
 			watch_drain(p, now);
+		if (is_unbooked(p, now) && !s->is_stopping)
+			place_move_on(p);
 		if (p->state == PLACE_WAITING && now >= p->start_at_ns && !s->is_stopping)
 			place_start(s, i, -1);
 	}
+	watch_service(s, now);
 	supervise_check_published(s);
 	supervise_check_gone(s);
 	if (!s->is_rolling && !s->is_stopping && now >= s->roll_again_ns && roll_next_old(s))
@@ -171,11 +204,13 @@ bool supervise_is_fresh(const struct supervise *s)
 int supervise_new(struct master *m, const struct listen_set *listen, struct supervise **ret)
 {
 	struct supervise *s = mem_alloc(sizeof *s);
-	if (!s)
+	if (!s || stand_in_new(m, &s->stand_in) < 0) {
+		mem_free(s);
 		return -ENOMEM;
+	}
 	s->m = m;
 	s->listen = *listen;
-	s->last_tick_ns = clock_ns();
+	s->last_tick_ns = s->served_ns = clock_ns();
 	s->successor = -1;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		s->place[i].s = s;
@@ -217,6 +252,7 @@ void supervise_stop(struct supervise *s, supervise_done_fn *done, void *data)
 	s->stop_data = data;
 	s->book_until_ns = clock_ns() + BOOK_LIMIT_MS * NS_PER_MS;
 	supervise_drain_adopted(s);
+	stand_in_end(s->stand_in);
 	listen_close(&s->listen);	/* who comes now is refused, not left waiting */
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];

@@ -4,7 +4,8 @@
  * A slot is a place on the board. A worker that ends by itself is started again at once the
  * first time, then 50 ms x 2^n up to 5 s; five ends of a slot within 10 s park it for 30 s. A
  * worker whose heartbeat is 10 s late gets SIGABRT, a second later SIGKILL. A slot is given out
- * again only when the ledger has booked what its worker left behind. */
+ * again only when the ledger has booked what its worker left behind; while it cannot, another
+ * slot takes its place. */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 
@@ -28,7 +29,8 @@ unsigned supervise_alive(const struct supervise *s);
 bool supervise_is_fresh(const struct supervise *s);	/* every heartbeat is: feeds the watchdog */
 
 /* Tells every worker of m->snapshot_fd; done once all have it or have gone, or after 10 s
- * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG). */
+ * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG), or when this is called again
+ * meanwhile (-ECANCELED). */
 typedef void supervise_done_fn(void *data, int err);
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data);
 /* Replaces workers one by one: new one READY, then the old one drains. slot < 0: all.

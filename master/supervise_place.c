@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/fdpass.h"
 #include "common/hash.h"
 #include "common/journal.h"
@@ -18,6 +19,7 @@
 #include "common/mem.h"
 #include "master/ledger.h"
 #include "master/supervise_private.h"
+#include "master/trial.h"
 #include "master/worker_link.h"
 
 enum {
@@ -55,6 +57,10 @@ void place_enter(struct place *p, enum place_state next)
 {
 	MUST(place_may_go[p->state] & TO(next));
 	p->state = next;
+	if (next == PLACE_EMPTY)
+		p->wants_snapshot_ack = false;
+	if (next == PLACE_BOOKING)
+		p->ended_ns = clock_ns();
 	atomic_store(&place_row(p)->state, board_state[next]);
 	count_ready(p->s);
 }
@@ -170,6 +176,7 @@ static int launch(struct place *p, int journal_fd)
 		close(pair[0]);
 		return err;
 	}
+	(void)FAULT("supervise.after_exec");
 	err = worker_link_new(m, p->slot, pair[0], &p->link);
 	if (err == 0)
 		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd,
@@ -197,6 +204,22 @@ static int make_journal(struct place *p, int *ret_fd)
 	return 0;
 }
 
+/* Until it is tried again: longer each time. */
+static uint64_t next_delay(struct place *p)
+{
+	uint64_t delay = p->backoff_ms;
+	p->backoff_ms = !p->backoff_ms ? BACKOFF_FIRST_MS
+			: p->backoff_ms >= BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+	return delay;
+}
+
+static void wait_for_ms(struct place *p, uint64_t delay)
+{
+	uint64_t jitter = delay ? hash_random_below(delay / 5 + 1) : 0;
+	p->start_at_ns = clock_ns() + (delay + jitter) * NS_PER_MS;
+	place_enter(p, PLACE_WAITING);
+}
+
 static void place_wait(struct place *p)
 {
 	uint64_t now = clock_ns();
@@ -206,17 +229,36 @@ static void place_wait(struct place *p)
 	}
 	if (now - p->started_ns > HEALTHY_MS * NS_PER_MS)
 		p->backoff_ms = 0;
-	uint64_t delay = p->backoff_ms;
-	p->backoff_ms = !p->backoff_ms ? BACKOFF_FIRST_MS
-			: p->backoff_ms >= BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+	uint64_t delay = next_delay(p);
 	if (++p->crashes >= CRASHES_MAX) {
 		delay = PARK_MS;
 		p->crash_first_ns = 0;
 		LOG(LOG_ERROR, "worker.parked", F_INT("slot", p->slot),
 		    F_INT("seconds", PARK_MS / 1000), F_Z("last_end", p->last_end));
 	}
-	p->start_at_ns = now + (delay + (delay ? hash_random_below(delay / 5 + 1) : 0)) * NS_PER_MS;
-	place_enter(p, PLACE_WAITING);
+	wait_for_ms(p, delay);
+}
+
+void place_move_on(struct place *p)
+{
+	struct supervise *s = p->s;
+	int slot = supervise_free_slot(s);
+	if (slot < 0)
+		return;
+	struct place *to = &s->place[slot];
+	LOG(LOG_WARN, "worker.unbooked", F_INT("slot", p->slot), F_INT("successor", slot));
+	p->is_leaving = true;
+	to->is_leaving = to->is_adopted = false;
+	to->replaces = -1;
+	to->started_ns = p->started_ns;
+	to->restarts = p->restarts;
+	to->crash_first_ns = p->crash_first_ns;
+	to->crashes = p->crashes;
+	to->backoff_ms = p->backoff_ms;
+	to->wants_snapshot_ack = p->wants_snapshot_ack;
+	p->wants_snapshot_ack = false;
+	snprintf(to->last_end, sizeof to->last_end, "%s", p->last_end);
+	place_wait(to);
 }
 
 /* A successor that cannot be had ends the roll: the old ones stay. */
@@ -241,7 +283,7 @@ static void start_failed(struct place *p, int err, bool has_journal)
 		place_enter(p, PLACE_BOOKING);
 		ledger_reap(m->ledger, p->slot, m->journal_dirfd, place_booked, p);
 	} else if (!p->is_leaving) {
-		place_wait(p);
+		wait_for_ms(p, next_delay(p));	/* the disk is full: the program is not to blame */
 	}
 }
 
@@ -255,6 +297,7 @@ void place_start(struct supervise *s, unsigned slot, int replaces)
 	p->listen_revision = s->listen_revision;
 	p->aborted_ns = 0;
 	p->started_ns = clock_ns();
+	p->told = s->m->generation;
 	p->link = NULL;
 	clear_row(p);
 	int err = make_journal(p, &journal_fd);
@@ -317,10 +360,20 @@ static void describe_end(struct place *p, int64_t status, int signal)
 		snprintf(p->last_end, sizeof p->last_end, "exit status %lld", (long long)status);
 }
 
+/* It did that itself: nobody has killed it, unless we did because it hung. */
+static bool has_crashed(const struct place *p, int64_t status, int signal)
+{
+	if (p->aborted_ns)
+		return true;
+	return signal ? signal != SIGKILL && signal != SIGTERM && signal != SIGINT
+		      : status != 0;
+}
+
 void place_ended(struct place *p, int64_t status, int signal)
 {
 	struct supervise *s = p->s;
 	bool expected = p->is_leaving && !signal && status == 0;
+	bool crashed = !p->is_adopted && has_crashed(p, status, signal);
 	describe_end(p, status, signal);
 	LOG(expected ? LOG_INFO : LOG_ERROR, "worker.exit", F_INT("slot", p->slot),
 	    F_INT("pid", p->pid), F_Z("how", p->last_end));
@@ -328,7 +381,9 @@ void place_ended(struct place *p, int64_t status, int signal)
 		p->restarts++;
 		atomic_fetch_add(&s->m->board.head->worker_restarts, 1);
 	}
-	p->wants_snapshot_ack = p->lacks_snapshot = p->lacks_directory = false;
+	/* One that a new generation crashes owes the word still: its successor gives it. */
+	p->wants_snapshot_ack = p->wants_snapshot_ack && crashed && !p->is_leaving;
+	p->lacks_snapshot = p->lacks_directory = false;
 	p->link = worker_link_free(p->link);
 	p->pid = 0;
 	fold_metrics(p);
@@ -338,6 +393,8 @@ void place_ended(struct place *p, int64_t status, int signal)
 			s->place[i].replaces = -1;	/* it need not be drained any more */
 	give_up_successor(p, -EPIPE);
 	ledger_reap(s->m->ledger, p->slot, s->m->journal_dirfd, place_booked, p);
+	if (crashed)
+		trial_crashed(s->m->trial, p->told, p->last_end);
 	supervise_check_published(s);
 	master_workers_changed(s->m);
 }

@@ -9,6 +9,7 @@
 
 #include "master/supervise.h"
 
+struct stand_in;
 struct worker_link;
 
 enum place_state {
@@ -30,7 +31,9 @@ struct place {
 	uv_process_t *process;		/* NULL for an adopted one */
 	struct worker_link *link;	/* NULL for an orphan too */
 	uint64_t epoch;			/* its journal's */
+	uint64_t told;			/* the newest generation that it was sent */
 	uint64_t started_ns, start_at_ns, aborted_ns, drain_until_ns;
+	uint64_t ended_ns;		/* in PLACE_BOOKING: since when */
 	uint64_t restarts, crash_first_ns, listen_revision;
 	unsigned crashes, backoff_ms;
 	bool is_leaving, is_adopted;
@@ -48,6 +51,8 @@ struct supervise {
 	uint64_t listen_revision;	/* a worker with another one lacks the sockets above */
 	uv_timer_t tick;
 	uint64_t last_tick_ns, judge_from_ns;
+	struct stand_in *stand_in;
+	uint64_t served_ns;		/* when somebody accepted connections last */
 	unsigned wanted;
 	struct place place[BOARD_WORKERS];
 	supervise_done_fn *publish_done, *roll_done, *stop_done;
@@ -67,6 +72,9 @@ bool place_is_alive(const struct place *p);
  * drains (-1: none). What fails is told in the place's last_end, and tried again. */
 void place_start(struct supervise *s, unsigned slot, int replaces);
 void place_drain(struct place *p);
+/* What it left cannot be booked now: another slot takes its place, with its history. Nothing
+ * where no slot is free. */
+void place_move_on(struct place *p);
 /* The process is gone: what it left is booked. */
 void place_ended(struct place *p, int64_t status, int signal);
 void place_booked(void *data, uint64_t cut_rows);	/* by the ledger; data: the place */

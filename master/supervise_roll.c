@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
+#include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
@@ -84,6 +86,7 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 
 void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 {
+	stand_in_end(s->stand_in);	/* and it begins again with these, if it must */
 	listen_close(&s->listen);
 	s->listen = *listen;
 	s->listen_revision++;
@@ -111,6 +114,8 @@ void place_send_snapshot(struct place *p)
 	struct master *m = p->s->m;
 	p->lacks_snapshot =
 		p->link && worker_link_snapshot(p->link, m->generation, m->snapshot_fd) < 0;
+	if (!p->lacks_snapshot)
+		p->told = m->generation;
 }
 
 void place_send_directory(struct place *p)
@@ -120,6 +125,11 @@ void place_send_directory(struct place *p)
 
 void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 {
+	unsigned n_told = 0, half = (supervise_ready(s) + 1) / 2;
+	supervise_done_fn *before = s->publish_done;
+	s->publish_done = NULL;
+	if (before)
+		before(s->publish_data, -ECANCELED);
 	s->publish_done = done;
 	s->publish_data = data;
 	s->publish_err = 0;
@@ -127,8 +137,12 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		p->wants_snapshot_ack = place_is_alive(p) && p->state != PLACE_DRAINING;
+		if (p->state == PLACE_WAITING)
+			p->start_at_ns = 0;	/* perhaps with this one it does */
 		if (p->wants_snapshot_ack)
 			place_send_snapshot(p);
+		if (p->wants_snapshot_ack && ++n_told == half)
+			(void)FAULT("publish.half");
 	}
 	supervise_check_published(s);
 }

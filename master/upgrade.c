@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/trial.h"
 
 #define UPGRADE_MAGIC UINT64_C(0x315044474d4c4c47)
 enum { UPGRADE_VERSION = 2 };
@@ -64,9 +65,11 @@ void upgrade_start(struct master *m, upgrade_done_fn *done, void *data)
 				       { .flags = UV_INHERIT_FD, .data.fd = 2 } };
 	if (m->opt.over.insecure_dev)
 		argv[5] = (char *)"--insecure-dev";
-	if (!c || m->stopping || m->wants_upgrade) {
+	bool has_gone_back = trial_has_gone_back(m->trial);
+	if (!c || m->stopping || m->wants_upgrade || has_gone_back) {
+		int err = !c ? -ENOMEM : has_gone_back ? -ECANCELED : -EBUSY;
 		mem_free(c);
-		done(data, c ? -EBUSY : -ENOMEM);
+		done(data, err);
 		return;
 	}
 	c->m = m;

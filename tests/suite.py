@@ -16,6 +16,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "180"]
 SANITIZE = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "LLMGW_PATIENCE": "4"}
+PROGRAMS = ["llmgw", "llmgw-worker", "llmgwctl", "llmgw-mock"]
 total = {"passed": 0, "failed": 0, "skipped": 0}
 
 
@@ -43,13 +44,13 @@ def step(name, command, env=None):
     return code == 0
 
 
-def build(name, folder, *options, env=None):
+def build(name, folder, *options, targets=(), env=None):
     if not (TOP / folder / "build.ninja").exists():
         if not step(f"{name}: configure", ["meson", "setup", folder, "-Dwerror=true", *options], env):
             return False
     else:
         run(["meson", "setup", "--reconfigure", folder])
-    return step(f"{name}: build", ["ninja", "-C", folder])
+    return step(f"{name}: build", ["ninja", "-C", folder, *targets])
 
 
 def meson_tests(name, folder, suites, env=None):
@@ -133,7 +134,9 @@ def main():
     began = time.monotonic()
     if build("gcc", "build"):
         meson_tests("unit, corpora, crashes, torture", "build", ["unit", "fuzz", "shm", "torture"])
-        pytest("live", "build", "tests/live")
+        pytest("live", "build", "tests/live", "--ignore", "tests/live/test_faults.py")
+    if build("faults", "build-faults", "-Dc_args=-DLLMGW_FAULTS", targets=PROGRAMS):
+        pytest("killed at each place", "build-faults", "tests/live/test_faults.py")
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
     unit_score()
     install()
@@ -141,7 +144,8 @@ def main():
         if build("sanitizers", "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                  "-Doptimization=1"):
             meson_tests("unit and corpora under sanitizers", "build-asan", ["unit", "fuzz", "torture"], SANITIZE)
-            pytest("live under sanitizers", "build-asan", "tests/live", "-m", "not timing", env=SANITIZE)
+            pytest("live under sanitizers", "build-asan", "tests/live", "-m", "not timing", "--ignore",
+                   "tests/live/test_faults.py", env=SANITIZE)
         build("clang", "build-clang", env={"CC": "clang-14"})
     print(f"== {time.monotonic() - began:.0f} s")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/fdpass.h"
 #include "common/frame.h"
 #include "common/link_proto.h"
@@ -79,7 +80,10 @@ static int take_snapshot(struct frame_in *f, int *fds, unsigned n_fds, struct sn
 		close_all(fds, n_fds);
 		return -EPROTO;
 	}
-	return snap_map(fds[0], ret);
+	int err = snap_map(fds[0], ret), fault = err < 0 ? 0 : FAULT("snapshot.mapped");
+	if (fault < 0)
+		snap_unref(*ret);
+	return fault < 0 ? fault : err;
 }
 
 static int begin_one(struct worker *w, unsigned char *bytes, struct link_start *ret)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "worker/client/tls.h"
@@ -86,9 +87,12 @@ void worker_drain(struct worker *w, uint64_t limit_ms)
 	uint64_t until = clock_ns() + limit_ms * NS_PER_MS;
 	if (w->is_draining) {
 		w->drain_until_ns = until < w->drain_until_ns ? until : w->drain_until_ns;
+		if (w->is_master_gone)
+			connections_drain(w);	/* the idle ones were left a moment */
 		return;
 	}
 	LOG(LOG_INFO, "drain.begin", F_INT("requests", w->n_requests), F_INT("limit_ms", limit_ms));
+	(void)FAULT("drain.begin");
 	w->is_draining = true;
 	w->drain_until_ns = until;
 	listener_stop_all(w);
@@ -147,6 +151,10 @@ static int start(struct worker *w, struct link_start *begin)
 	int err = board_map(FD_BOARD, &w->board);
 	if (err < 0)
 		return err;
+#ifdef LLMGW_FAULTS
+	fault_watch(&w->board);
+#endif
+	w->reign = atomic_load(&w->board.head->reign);
 	w->link_fd = FD_LINK;
 	w->loop = uv_default_loop();
 	if ((err = link_begin(w, begin)) < 0)

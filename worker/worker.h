@@ -43,6 +43,7 @@ struct worker {
 	uint32_t n_route_room;
 	uint64_t retry_milli, retry_refill_ns;	/* the retry budget: exchange/retry.h */
 	struct wheel *wheel;
+	uint64_t reign;				/* of the master who started us; board.h */
 	int link_fd;
 	struct link *link;
 	char name[16];				/* "worker.3", for the log */
@@ -65,6 +66,13 @@ struct worker {
 	struct client *client;			/* what connections share; client.c */
 	bool is_draining, is_master_gone;
 };
+
+/* Our master is gone, and what we know of keys may be old. */
+static inline bool worker_is_orphan(const struct worker *w)
+{
+	return w->is_master_gone ||
+	       atomic_load_explicit(&w->board.head->reign, memory_order_acquire) != w->reign;
+}
 
 /* The generation in force, for a new request. */
 struct snap *worker_snap(struct worker *w);

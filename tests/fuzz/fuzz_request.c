@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	unsigned how = p[1];
 	make_rig();
 	harness_forget(rig.h);
-	harness_set(rig.h, how & IS_STRICT, how & HAS_MASTER ? MASTER_ANSWERS : MASTER_GONE);
+	harness_set(rig.h, how & IS_STRICT, how & HAS_MASTER ? MASTER_ANSWERS : MASTER_DIES);
 	mem_fail_at(p[2]);
 	client_end_open(rig.client, false);
 	say(str_of((const char *)p + 3, n - 3), step, !(how & LISTENS_LATE));

@@ -63,9 +63,10 @@ def events():
 
 
 def commands():
-    """(words, "POST /path" or None, flags)."""
+    """(words, "POST /path" or None, flags); without those of builds for tests."""
     row = r'\{\s*"([a-z][a-z0-9 ]*)",\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_\w+,\s*([^,]+),'
-    for words, method, path, flags in re.findall(row, _read("master/commands.c")):
+    code = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", _read("master/commands.c"), flags=re.M | re.S)
+    for words, method, path, flags in re.findall(row, code):
         yield words, None if path == "NULL" else f"{method} {path}".replace('"', ""), flags
 
 
@@ -88,3 +89,15 @@ def providers():
     head, *rows = (ROOT / "etc/providers.tsv").read_text().splitlines()
     for row in rows:
         yield dict(zip(head.split("\t"), row.split("\t")))
+
+
+def faults():
+    """Name -> who and where, as in the table."""
+    return dict(re.findall(rf'X\("([\w.]+)",\s*{_TEXT}\)', _read("common/fault.h")))
+
+
+def faults_used():
+    """Names that stand in the program, with the files."""
+    for path in files(*PRODUCT, ends=(".c",)):
+        for found in re.findall(r'\bFAULT\("([\w.]+)"\)', bare(text(path), keep_strings=True)):
+            yield found, name(path)

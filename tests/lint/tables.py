@@ -15,7 +15,7 @@ NOT_IN_TESTS = {  # kind and name -> why no test can name it
     "outcome OVERLOADED": "only with thousands of requests at a time", "outcome INTERNAL": OUR_FAULT,
     "event config.master_key_failed": NO_MEMORY, "event key.budget_stale": NO_MEMORY,
     "event key.unpublished": NO_MEMORY, "event ledger.names_ignored": NO_MEMORY, "event probe.ignored": NO_MEMORY,
-    "event key.not_in_directory": OUR_FAULT, "event link.damaged": OUR_FAULT, "event snapshot.refused": OUR_FAULT,
+    "event key.not_in_directory": OUR_FAULT, "event link.damaged": OUR_FAULT, "event tls.refused": OUR_FAULT,
     "event directory.refused": OUR_FAULT, "event worker.orphan_killed": "only when two boards are in use",
     "event link.unknown_frame": "only between two releases", "event upgrade.exec_failed": "only when exec fails",
     "event link.send_failed": "only while a process ends", "event worker.orphan_unknown": "only in containers",
@@ -26,7 +26,8 @@ NOT_IN_TESTS = {  # kind and name -> why no test can name it
 WORD = r"(?<![\w/.-]){}(?![\w/-])"
 complaints = Complaints()
 tests = "\n".join(text(f) for f in files("tests", ends=None) if not name(f).startswith("tests/lint/"))
-pages = {p: text(ROOT / "man" / p) for p in ("llmgw-api.7", "llmgw-events.7", "llmgwctl.1", "llmgw.yaml.5")}
+pages = {p: text(ROOT / "man" / p) for p in ("llmgw-api.7", "llmgw-events.7", "llmgwctl.1", "llmgw.yaml.5",
+                                                 "llmgw-internals.7")}
 
 
 def check(kind, found, item, page, in_tests):
@@ -57,6 +58,14 @@ for found, *_ in ctables.metrics():
     check("metric", found, rf"Va {found}$", "llmgw-api.7", rf"\b{found}\b")
 for found in ctables.events():
     check("event", found, rf"Ic {re.escape(found)}$", "llmgw-events.7", rf"\b{re.escape(found)}\b")
+
+used = dict(ctables.faults_used())
+for found, where in ctables.faults().items():
+    check("fault point", found, rf"Ic {re.escape(found)}$", "llmgw-internals.7", rf'"{re.escape(found)}"')
+    if found not in used or used[found].split("/")[0] not in (where.split(":")[0], "common"):
+        complaints.add("common/fault.h", 1, f"no {where.split(':')[0]} comes to the fault point '{found}'")
+for found in sorted(set(used) - set(ctables.faults())):
+    complaints.add(used[found], 1, f"the fault point '{found}' is not in the table")
 
 commands = [w for w, _, flags in ctables.commands() if "CMD_NO_CTL" not in flags]
 for found in commands:

@@ -15,10 +15,11 @@ class Load:
     """`rate` requests a second over `clients` connections, until stop(). With keep=False each
     has a connection of its own."""
 
-    def __init__(self, gw, model="m", rate=300, clients=4, keep=True, key=None, stream_every=0):
-        self.gw, self.model, self.keep, self.key = gw, model, keep, key or gw.master_key
+    def __init__(self, gw, model="m", rate=300, clients=4, keep=True, key=None, stream_every=0, tag="load-"):
+        self.gw, self.model, self.keep, self.key, self.tag = gw, model, keep, key or gw.master_key, tag
         self.pause, self.stream_every = clients / rate, stream_every
         self.done, self.failures, self.slowest = 0, [], 0.0
+        self.answered = set()            # their `user` fields
         self.over = threading.Event()
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(clients)]
@@ -61,9 +62,10 @@ class Load:
             try:
                 if connection is None:
                     connection = http.client.HTTPConnection("127.0.0.1", self.gw.port, timeout=30)
-                self._ask(connection, f"load-{number}-{n}", self.stream_every and n % self.stream_every == 0)
+                self._ask(connection, f"{self.tag}{number}-{n}", self.stream_every and n % self.stream_every == 0)
                 with self.lock:
                     self.done += 1
+                    self.answered.add(f"{self.tag}{number}-{n}")
                     self.slowest = max(self.slowest, time.monotonic() - began)
             except Exception as e:      # noqa: BLE001: whatever it is, it is a failed request
                 with self.lock:

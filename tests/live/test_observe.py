@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What an operator sees: each way in which a request can end, each counter, the log's events."""
 import contextlib
+import http.client
 import os
 import re
 import resource
@@ -141,14 +142,14 @@ def test_a_drain_that_takes_too_long(start):
 
 def test_the_master_is_away(gw):
     c = gw.connect()
-    head = {"Authorization": f"Bearer {gw.master_key}"}
-    c.request("GET", "/livez", headers=head)
-    c.getresponse().read()
+    c.connect()
+    c.sock.sendall(b"GET /key/list HTTP/1.1\r\nHost: x\r\n")      # idle, it would be closed
     gw.kill()
     gw.wait_log("master.gone")
-    c.request("GET", "/key/list", headers=head)
-    r = c.getresponse()
-    assert r.status == 503 and b"master" in r.read()
+    c.sock.sendall(b"Authorization: Bearer %s\r\n\r\n" % gw.master_key.encode())
+    r = http.client.HTTPResponse(c.sock)
+    r.begin()
+    assert r.status == 503 and b"master_away" in r.read()
     gw.wait_log("request.done", outcome="MASTER_AWAY")
     gw.start()
 
@@ -263,8 +264,7 @@ def test_a_certificate_that_is_none(start, tmp_path):
     g = start([("m", "plain")], f"server:\n  tls: {{certificate: {where['crt']}, key: {where['key']}}}\n"
                                 "  listen: {address: 127.0.0.1, port: 0, tls: false}\n")
     where["crt"].write_text("nonsense")
-    g.ctl("reload", check=False)
-    g.wait_log("tls.refused")
+    assert g.ctl("reload", check=False).returncode == 8
     assert g.ask("m").status == 200
 
 

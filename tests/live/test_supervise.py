@@ -2,6 +2,7 @@
 """Workers and masters that die, hang, start badly, drain; what systemd is told."""
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import pathlib
@@ -197,6 +198,72 @@ def test_sigkill_of_the_master(start):
     assert in_flight(gw) == 0
     journals = list((gw.tmp / "state" / "journal").iterdir())
     assert len(journals) == 2, journals
+
+
+def keep_alive(gw, key, n=8):
+    """Connections that have each had an answer."""
+    out = []
+    for _ in range(n):
+        c = gw.connect()
+        c.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
+        r = c.getresponse()
+        assert r.status == 200 and r.read() and c.sock
+        out.append(c)
+    return out
+
+
+def test_an_orphan_lets_nobody_in(start):
+    """It would not hear of a key that is revoked: neither idle connections nor new requests live on."""
+    gw = start(ANY)
+    key = gw.key(key_alias="gone")
+    idle, late = keep_alive(gw, key), keep_alive(gw, key)
+    streams = Streams(gw, 6, "mock?tokens=40&gap=40", key=key, tag="on").wait_begun()
+    for c in late:                       # a head that is not whole yet
+        c.sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n")
+    gw.kill()
+    began = time.monotonic()
+    for c in idle:
+        c.sock.settimeout(10)
+        with contextlib.suppress(ConnectionResetError):
+            assert c.sock.recv(100) == b""
+    assert time.monotonic() - began < 0.8 * PATIENCE
+    for c in late:
+        c.sock.sendall(b"Authorization: Bearer %s\r\n\r\n" % key.encode())
+        r = http.client.HTTPResponse(c.sock)
+        r.begin()
+        assert r.status == 503 and r.getheader("connection") == "close" and r.getheader("retry-after") == "1"
+        assert json.loads(r.read())["error"]["code"] == "master_away"
+    streams.wait_over()
+    assert len(streams.whole) == 6       # what runs comes to its end
+    gw.start()
+
+
+def test_a_revoked_key_and_an_orphan_that_has_not_noticed(start):
+    """Stopped while its master is killed, it finds requests, then the end of file, in one moment."""
+    gw = start(ANY)
+    key = gw.key(key_alias="gone")
+    kept = keep_alive(gw, key, 12)
+    streams = Streams(gw, 4, "mock?tokens=100&gap=50", key=key, tag="on").wait_begun()
+    old = gw.children()
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    for c in kept:
+        c.sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % key.encode())
+    gw.kill()
+    gw.port = None                       # the orphans have the old one still
+    gw.start()
+    assert {r["pid"] for r in gw.records("worker.orphan")} == set(old)
+    gw.ctl("keys", "delete", "gone", "--yes")
+    for pid in old:
+        os.kill(pid, signal.SIGCONT)
+    for c in kept:
+        r = http.client.HTTPResponse(c.sock)
+        with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
+            r.begin()
+            assert r.status == 503 and r.getheader("connection") == "close", r.status
+    streams.wait_over()
+    assert len(streams.whole) == 4
+    assert gw.get("/v1/models", key=key).status == 401
 
 
 def test_sigkill_of_everybody(start):
@@ -545,3 +612,73 @@ def test_no_zombie_and_nothing_inherited(start):
         env = pathlib.Path(f"/proc/{w['pid']}/environ").read_bytes()
         assert b"NOTIFY_SOCKET" not in env and gw.master_key.encode() not in env
     assert json.loads(gw.ctl("--json", "status").stdout)["workers"]["restarts"] == 3
+
+
+# ---- nobody serves
+
+def test_an_answer_while_nobody_serves(tmp_path, start):
+    """R3: the master answers 503 itself, whatever is asked, until a worker is READY again."""
+    bad = tmp_path / "bad"
+    bad.write_text("#!/bin/sh\nexit 1\n")
+    bad.chmod(0o755)
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start(ANY, args=["--worker-path", str(path)])
+    assert gw.get("/readyz", key=False).status == 200
+    path.unlink()
+    path.symlink_to(bad)
+    for w in workers(gw):
+        os.kill(w["pid"], signal.SIGKILL)
+    gw.wait_log("service.unserved")
+    for ask in (lambda: gw.get("/readyz", key=False), lambda: gw.ask("m"),
+                lambda: gw.ask("m", content="x" * 100_000), lambda: gw.get("/any/thing", key="sk-unknown")):
+        began = time.monotonic()
+        answer = ask()
+        assert answer.status == 503 and time.monotonic() - began < 1 * PATIENCE
+        assert answer.json["error"]["type"] == "service_unavailable_error" and answer.json["error"]["code"] == "no_worker"
+        assert answer.headers["retry-after"] == "5" and answer.headers["connection"] == "close"
+    # Many at a time, who say nothing, or not what HTTP is: all are let go in time.
+    silent = [socket.create_connection(("127.0.0.1", gw.port), timeout=20) for _ in range(400)]
+    for s in silent[:50]:
+        s.sendall(b"\0\r\n\r\nHELLO" * 20)
+    assert gw.get("/readyz", key=False, timeout=20).status == 503
+    for i, s in enumerate(silent):
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := s.recv(4096):
+                data += piece
+        assert data.startswith(b"HTTP/1.1 503 ") if i < 50 else not data, (i, data)
+        s.close()
+    with socket.create_connection(("127.0.0.1", gw.port), timeout=20) as s:     # nor is there an end to read
+        with pytest.raises(OSError):
+            for _ in range(4000):
+                s.sendall(b"x" * 65536)
+    before, fds = cpu_seconds(gw.process.pid), descriptors(gw.process.pid)
+    time.sleep(1)                        # measured, not awaited
+    assert cpu_seconds(gw.process.pid) - before < 0.1
+    assert gw.ctl("status", check=False).returncode == 9
+    # It ends with the first READY. A reload gives parked workers another chance at once.
+    path.unlink()
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw.ctl("reload")
+    wait_for(lambda: len(workers(gw)) == 2)
+    assert gw.wait_log("service.served")["turned_away"] > 400
+    for _ in range(20):
+        assert gw.get("/readyz", key=False).status == 200
+        assert gw.ask("m").status == 200
+    wait_for(lambda: len(descriptors(gw.process.pid)) <= len(fds) + 8, why="descriptors grew")
+
+
+def test_nobody_serves_and_new_listeners(tmp_path, start):
+    """A reload that changes addresses meanwhile; and the end of the service."""
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start(ANY, args=["--worker-path", str(path)])
+    path.unlink()
+    for w in workers(gw):
+        os.kill(w["pid"], signal.SIGKILL)
+    gw.wait_log("service.unserved")
+    for _ in range(5):
+        gw.ctl("reload")
+        assert gw.get("/livez", key=False).status == 503
+    gw.stop()

@@ -3,15 +3,18 @@
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import warnings
 
 import pytest
 
-from gateway import Gateway
+from gateway import BUILD, Gateway
 from test_security import Authority
 
 
@@ -231,9 +234,6 @@ def test_a_new_certificate_by_reload(gw, files, authority):
     stream.close()
 
 
-UNCHECKED = pytest.mark.xfail(reason="the master does not look into the files: only workers find out", strict=True)
-
-
 @pytest.mark.parametrize("how", ["garbage", "empty", "key-of-another", "missing"])
 def test_a_bad_certificate_never_takes_the_place_of_a_good_one(gw, files, authority, how):
     old = serial(gw, authority)
@@ -257,15 +257,39 @@ def spoil(files, how, other_cert):
         files.cert.unlink()
 
 
-@pytest.mark.parametrize("how", [pytest.param("garbage", marks=UNCHECKED), pytest.param("empty", marks=UNCHECKED),
-                                 pytest.param("key-of-another", marks=UNCHECKED), "missing"])
+def place_of(gw, word):
+    """FILE:LINE:COL of a value in the configuration."""
+    text = gw.config.read_text()
+    at = text.index(word)
+    return f"{gw.config}:{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}: "
+
+
+@pytest.mark.parametrize("how", ["garbage", "empty", "key-of-another", "missing"])
 def test_a_reload_with_a_bad_certificate_says_so(gw, files, authority, how):
     spoil(files, how, authority.leaf("localhost")[0])
+    place = place_of(gw, str(files.key if how == "key-of-another" else files.cert))
     p = gw.ctl("reload", check=False)
-    assert p.returncode == 8, (p.returncode, p.stdout, p.stderr)
+    assert p.returncode == 8 and place in p.stdout + p.stderr, (p.returncode, p.stdout, p.stderr)
+    p = subprocess.run([BUILD / "llmgw", "--check", "--config", gw.config], capture_output=True, text=True, timeout=20)
+    assert p.returncode == 1 and place in p.stderr, p
+    assert "PRIVATE KEY" not in p.stderr
+    assert gw.ctl_json("status")["generation"] == 1
 
 
-@UNCHECKED
+def test_nobody_serves_over_tls(tmp_path, start, files, authority):
+    """The master has no words for a TLS client: it closes, and is not held up."""
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start([("m", "plain")], files.settings(), args=["--worker-path", str(path)])
+    path.unlink()
+    for w in gw.ctl_json("workers")["workers"]:
+        os.kill(w["pid"], signal.SIGKILL)
+    gw.wait_log("service.unserved")
+    for _ in range(5):
+        with pytest.raises((ssl.SSLError, OSError)):
+            ask(connect(gw, authority), gw)
+
+
 @pytest.mark.parametrize("how", ["garbage", "key-of-another"])
 def test_a_bad_certificate_at_start_is_told(tmp_path, mock, files, authority, how):
     files.put("nonsense" if how == "garbage" else files.cert.read_text(), authority.leaf("localhost")[1].read_text())
@@ -274,6 +298,7 @@ def test_a_bad_certificate_at_start_is_told(tmp_path, mock, files, authority, ho
     try:
         with pytest.raises((AssertionError, OSError)):
             g.start(timeout=3)
+        assert g.process.returncode == 8
         assert time.monotonic() - began < 2.5, "it did not end by itself"
     finally:
         if g.process and g.process.poll() is None:

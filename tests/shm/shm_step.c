@@ -2,8 +2,8 @@
  * shm_step.c - killed after the first instruction, after the second, after the third ...
  *
  * A child is single-stepped through one operation and killed after n instructions, for every n
- * (or for some, when time is short): an admission, an extension, a settlement, a record's
- * way into the journal. What is left must be a whole step or none. Random kills, as in
+ * (or for some, when time is short): an admission, an extension, a settlement, a new period, a
+ * record's way into the journal. What is left must be a whole step or none. Random kills, as in
  * shm_budget, hit the few instructions that matter too rarely.
  *
  * usage: shm_step [seconds [seed]]; exits 77 where tracing is forbidden. */
@@ -21,7 +21,7 @@
 #include "common/hash.h"
 #include "common/journal.h"
 
-enum { WORKER = 3, BEFORE = 10, RESERVE = 100, MORE = 30, COST = 70, RING = 8 };
+enum { WORKER = 3, BEFORE = 10, RESERVE = 100, MORE = 30, COST = 70, TAKEN = 6, RING = 8 };
 #define EPOCH UINT64_C(0x1122334455667788)
 
 static const struct budget_level levels[3] = { { 1, 4, 1000 }, { 65, 0, 2000 }, { 130, 0, -1 } };
@@ -109,6 +109,30 @@ static bool clean_up(void)
 	return EXPECT(slot()->state == SLOT_FREE);
 }
 
+static void prepare_reset(void)
+{
+	prepare_held();
+	board.head->resets[7] = (struct board_reset){ .period_ns = 1, .taken = TAKEN,
+						      .entity = levels[0].entity };
+}
+
+static void reset(void)
+{
+	if (budget_reset(&board, 7))
+		_exit(1);
+}
+
+static bool check_reset(void)
+{
+	bool is_done = !board.head->resets[7].period_ns;
+	int64_t settled, reserved;
+	uint32_t parallel;
+
+	budget_read(&board, levels[0].entity, &settled, &reserved, &parallel);
+	return EXPECT(settled == (is_done ? BEFORE - TAKEN : BEFORE)) &&
+	       EXPECT(reserved == RESERVE && parallel == 1) && clean_up();
+}
+
 static bool check_admit(void)
 {
 	bool is_done = slot()->state == SLOT_HELD;
@@ -185,6 +209,7 @@ static const struct operation operations[] = {
 	{ "admit", prepare_nothing, admit, check_admit },
 	{ "extend", prepare_held, extend, check_extend },
 	{ "settle", prepare_held, settle, check_settle },
+	{ "reset", prepare_reset, reset, check_reset },
 	{ "append", prepare_journal, append, check_append },
 };
 

@@ -185,7 +185,7 @@ struct harness *harness_new(const struct setting_upstream *upstreams, uint16_t p
 	make_link(h);
 	h->loose = setting_snap(upstreams, port, false);
 	h->strict = setting_snap(upstreams, port, true);
-	harness_set(h, false, MASTER_GONE);
+	harness_set(h, false, MASTER_ANSWERS);
 	uv_timer_init(&h->loop, &h->pulse);
 	h->pulse.data = h;
 	uv_timer_start(&h->pulse, on_pulse, PULSE_MS, PULSE_MS);

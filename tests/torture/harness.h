@@ -11,9 +11,9 @@
 #include "worker/worker.h"
 
 enum harness_master {			/* what becomes of management calls */
-	MASTER_GONE,
 	MASTER_ANSWERS,
-	MASTER_DIES			/* instead of answering */
+	MASTER_DIES,			/* instead of answering */
+	MASTER_GONE			/* nobody is let in */
 };
 struct harness {
 	uv_loop_t loop;

@@ -161,6 +161,35 @@ static void test_the_masters_changes(void **state)
 	assert_int_equal(f->left, 0);
 }
 
+static void test_a_period_begins_once(void **state)
+{
+	struct fixture *f = *state;
+	struct board_reset *note = &f->b.head->resets[3];
+	const struct budget_level l = { 64, 0, 1000 };
+	struct budget_claim a;
+
+	assert_int_equal(budget_set_settled(&f->b, 64, 990), 0);
+	assert_int_equal(admit(f, &l, 1, 10, &a), 0);
+	*note = (struct board_reset){ .period_ns = 5, .taken = 980, .entity = 64 };
+	assert_int_equal(budget_reset(&f->b, 3), 0);
+	expect(f, 64, 10, 10, 1);
+	assert_int_equal(note->period_ns, 0);
+	assert_int_equal(budget_reset(&f->b, 3), 0);
+	expect(f, 64, 10, 10, 1);
+	budget_settle(f->p, &a, 7);
+	expect(f, 64, 17, 0, 0);
+	*note = (struct board_reset){ .period_ns = 5, .taken = INT64_MAX, .entity = 64 };
+	assert_int_equal(budget_reset(&f->b, 3), 0);
+	expect(f, 64, 0, 0, 0);
+	/* what makes no sense does no harm */
+	*note = (struct board_reset){ .period_ns = 5, .taken = -7, .entity = 64 };
+	assert_int_equal(budget_reset(&f->b, 3), 0);
+	expect(f, 64, 0, 0, 0);
+	*note = (struct board_reset){ .period_ns = 5, .taken = 7, .entity = BOARD_ENTITIES };
+	assert_int_equal(budget_reset(&f->b, 3), 0);
+	assert_int_equal(note->period_ns, 0);
+}
+
 static void test_a_pool_runs_out(void **state)
 {
 	static struct budget_claim claims[BOARD_SLOTS];
@@ -368,6 +397,7 @@ int main(void)
 		CASE(test_which_level_refuses),
 		CASE(test_requests_that_cost_nothing),
 		CASE(test_the_masters_changes),
+		CASE(test_a_period_begins_once),
 		CASE(test_a_pool_runs_out),
 		CASE(test_a_step_is_whole_wherever_it_was_cut),
 		CASE(test_a_worker_repairs),

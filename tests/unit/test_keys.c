@@ -538,6 +538,30 @@ static void test_a_period_ends(void **st)
 	expect("budget_reset_at", "null");
 }
 
+/* Its master was killed behind the database's part, or before it, and its board lives on. */
+static void test_a_period_whose_master_was_killed(void **st)
+{
+	uint64_t start = UINT64_C(1767225600) * NS_PER_S;
+	struct board_reset *notes = w.m.board.head->resets;
+	struct dir_key p, q;
+	(void)st;
+	clock_set(1, start);
+	need(CREATE, "{\"key\":\"sk-p\",\"budget_duration\":\"1d\",\"spend\":0.9}");
+	need(CREATE, "{\"key\":\"sk-q\",\"budget_duration\":\"1d\",\"spend\":0.5}");
+	assert_true(published("sk-p", &p) && published("sk-q", &q));
+	place_exec(&w.p, "UPDATE keys SET spend = 0, spend_since = 1234 WHERE id = 1");
+	notes[0] = (struct board_reset){ .period_ns = 1234, .taken = 700000000, .entity = p.entity };
+	notes[5] = (struct board_reset){ .period_ns = 1234, .taken = 300000000, .entity = q.entity };
+	notes[6] = (struct board_reset){ .period_ns = 1234, .taken = 1, .entity = BOARD_ENTITIES };
+	for (int i = 0; i < 2; i++) {		/* once more changes nothing */
+		close_world();
+		open_world();
+		assert_int_equal(settled("sk-p"), 200000000);	/* what was spent meanwhile */
+		assert_int_equal(settled("sk-q"), 500000000);
+		assert_true(!notes[0].period_ns && !notes[5].period_ns && !notes[6].period_ns);
+	}
+}
+
 static void test_many_periods_end_at_once(void **st)
 {
 	uint64_t start = UINT64_C(1767225600) * NS_PER_S;
@@ -789,6 +813,7 @@ int main(void)
 		T(test_list),
 		T(test_spend_is_the_boards),
 		T(test_a_period_ends),
+		T(test_a_period_whose_master_was_killed),
 		T(test_many_periods_end_at_once),
 		T(test_periods),
 		T(test_keys_come_back),

@@ -481,7 +481,8 @@ void connections_drain(struct worker *w)
 	uint64_t now_ns = clock_ns();
 	w->is_draining = true;
 	for (struct connection *c = w->connections; c; c = c->next)
-		if (c->state == CONN_IDLE && is_over(c->since_ns, limit_ms(c), now_ns))
+		if (c->state == CONN_IDLE &&
+		    (w->is_master_gone || is_over(c->since_ns, limit_ms(c), now_ns)))
 			expire(c);
 	client_leave(w);
 }

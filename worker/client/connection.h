@@ -33,8 +33,9 @@ int connection_open(struct worker *w, int fd, struct tls_context *tls,
 /* Stops accepting on all; the descriptors stay open in other processes. */
 void listener_stop_all(struct worker *w);
 /* Sets w->is_draining. Closes idle connections, makes others close after their answer. One that
- * was busy a moment ago may send its next request just now: it is given a second for it. So a
- * drain is over when connections_open() is 0. */
+ * was busy a moment ago may send its next request just now: it is given a second for it, unless
+ * the master is gone, when nobody would answer it. So a drain is over when connections_open()
+ * is 0. May be called again. */
 void connections_drain(struct worker *w);
 /* Ends every connection now (drain time is over): running streams are cut by request.c first. */
 void connections_abort(struct worker *w);

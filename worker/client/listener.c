@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/client/connection.h"
@@ -89,6 +90,7 @@ static void take(struct listener *l, int fd, const union address *a)
 		close(fd);
 		return;
 	}
+	(void)FAULT("accept.got");
 	write_address(address, a);
 	if (connection_open(w, fd, l->tls, address) != 0)
 		METRIC_ADD(w->metrics, connections_refused, 1);

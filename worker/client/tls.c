@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 
 #include "common/mem.h"
+#include "common/tls_pair.h"
 
 struct tls_context {
 	SSL_CTX *ssl;
@@ -40,25 +40,6 @@ static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* An encrypted key has no passphrase here; OpenSSL must not ask the terminal for one. */
-static int on_passphrase(char *p, int n, int is_writing, void *data)
-{
-	(void)p;
-	(void)n;
-	(void)is_writing;
-	(void)data;
-	return -1;
-}
-
-/* Says why in a sentence: OpenSSL's reasons name no key material. */
-static int fail(char reterr[256], const char *what)
-{
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
-	snprintf(reterr, 256, "%s: %s", what, reason ? reason : "no reason given");
-	ERR_clear_error();
-	return -EINVAL;
-}
-
 static SSL_CTX *make_context(void)
 {
 	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
@@ -75,43 +56,7 @@ static SSL_CTX *make_context(void)
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ssl, 1);
 	SSL_CTX_set_alpn_select_cb(ssl, on_alpn, NULL);
-	SSL_CTX_set_default_passwd_cb(ssl, on_passphrase);
 	return ssl;
-}
-
-/* The server's certificate, then those that lead up to the authority's. */
-static int use_chain(SSL_CTX *ssl, BIO *pem, char reterr[256])
-{
-	X509 *x = PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL);
-	if (!x)
-		return fail(reterr, "the certificate cannot be read");
-	int ok = SSL_CTX_use_certificate(ssl, x);
-	X509_free(x);
-	if (ok != 1)
-		return fail(reterr, "the certificate cannot be used");
-	while ((x = PEM_read_bio_X509(pem, NULL, on_passphrase, NULL))) {
-		if (SSL_CTX_add0_chain_cert(ssl, x) != 1) {
-			X509_free(x);
-			return fail(reterr, "a certificate of the chain cannot be used");
-		}
-	}
-	unsigned long e = ERR_peek_last_error();
-	if (ERR_GET_LIB(e) != ERR_LIB_PEM || ERR_GET_REASON(e) != PEM_R_NO_START_LINE)
-		return fail(reterr, "a certificate of the chain cannot be read");
-	ERR_clear_error();
-	return 0;
-}
-
-static int use_key(SSL_CTX *ssl, BIO *pem, char reterr[256])
-{
-	EVP_PKEY *k = PEM_read_bio_PrivateKey(pem, NULL, on_passphrase, NULL);
-	if (!k)
-		return fail(reterr, "the private key cannot be read");
-	int ok = SSL_CTX_use_PrivateKey(ssl, k);
-	EVP_PKEY_free(k);
-	if (ok != 1 || SSL_CTX_check_private_key(ssl) != 1)
-		return fail(reterr, "the private key does not belong to the certificate");
-	return 0;
 }
 
 static int context_from(BIO *certificate, BIO *key, struct tls_context **ret, char reterr[256])
@@ -120,12 +65,11 @@ static int context_from(BIO *certificate, BIO *key, struct tls_context **ret, ch
 	SSL_CTX *ssl = make_context();
 	int r = -ENOMEM;
 	if (!ssl) {
-		fail(reterr, "TLS cannot be set up");
+		snprintf(reterr, 256, "TLS cannot be set up");
 		return r;
 	}
-	r = use_chain(ssl, certificate, reterr);
-	if (r == 0)
-		r = use_key(ssl, key, reterr);
+	bool is_key;
+	r = tls_pair_use(ssl, certificate, key, &is_key, reterr);
 	if (r == 0 && !(c = mem_alloc(sizeof *c))) {
 		snprintf(reterr, 256, "out of memory");
 		r = -ENOMEM;
@@ -146,9 +90,9 @@ int tls_context_new(const char *certificate, const char *key, struct tls_context
 	BIO *c = BIO_new_file(certificate, "r"), *k = NULL;
 	int r;
 	if (!c)
-		r = fail(reterr, "the certificate's file cannot be opened");
+		r = tls_pair_fail(reterr, "the certificate's file cannot be opened");
 	else if (!(k = BIO_new_file(key, "r")))
-		r = fail(reterr, "the private key's file cannot be opened");
+		r = tls_pair_fail(reterr, "the private key's file cannot be opened");
 	else
 		r = context_from(c, k, ret, reterr);
 	BIO_free(c);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "worker/decide/decide.h"
 
 static struct str after_bearer(struct str v)
@@ -109,6 +110,19 @@ static void take_entity(struct request *r)
 	atomic_fetch_add_explicit(&r->entity->requests, 1, memory_order_relaxed);
 }
 
+/* Whoever was to be refused from now on, we would not know. */
+static enum step refuse_as_orphan(struct request *r)
+{
+	struct llm_error e = {
+		.outcome = OUTCOME_MASTER_AWAY,
+		.retry_after_ms = 1000,
+		.message = STR("the gateway is being restarted; try again in a moment"),
+	};
+	if (r->conn)
+		conn_close_after(r->conn);
+	return request_fail_with(r, &e);
+}
+
 static bool needs_key(const struct request *r)
 {
 	if (r->endpoint->flags & EP_KEY)
@@ -122,6 +136,8 @@ enum step auth_check(struct request *r)
 	struct dir_key k;
 	if (!needs_key(r))
 		return STEP_NEXT;
+	if (worker_is_orphan(r->w))
+		return refuse_as_orphan(r);
 	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY) {
 		r->is_admin = true;
 		r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
@@ -148,5 +164,7 @@ enum step auth_check(struct request *r)
 	if (k.entity >= BOARD_ENTITIES)
 		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
 	take_entity(r);
-	return check_key(r);
+	enum step s = check_key(r);
+	(void)FAULT("auth.after");
+	return s;
 }

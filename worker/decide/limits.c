@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/gcra.h"
 #include "worker/decide/decide.h"
 #include "worker/decide/route.h"
@@ -78,7 +79,7 @@ static enum step refuse_rate(struct request *r, const char *what, uint64_t limit
 	return request_fail_with(r, &e);
 }
 
-enum step limits_take(struct request *r)
+static enum step take(struct request *r)
 {
 	uint64_t now = clock_ns(), wait = 0;
 	if (r->is_admin)
@@ -97,4 +98,11 @@ enum step limits_take(struct request *r)
 		return refuse_rate(r, "tokens", r->key.tpm, wait);
 	}
 	return STEP_NEXT;
+}
+
+enum step limits_take(struct request *r)
+{
+	enum step s = take(r);
+	(void)FAULT("limits.after_take");
+	return s;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/mem.h"
 #include "common/route.h"
 #include "worker/exchange/client_headers.h"
@@ -170,6 +171,20 @@ static int begin_stream(struct attempt *at)
 	return 0;
 }
 
+/* Whoever sees the end of an answer must find it booked as whole, even if we are killed in the
+ * next moment: its record stands in the journal first. What a provider counts behind its own end
+ * comes too late. */
+static int settle_end(struct attempt *at)
+{
+	int err = begin_stream(at);	/* the record has the status */
+	if (err < 0 || at->is_cut)
+		return err;
+	at->r->tally = at->answer.tally;
+	at->r->outcome = OUTCOME_OK;
+	account_settle(at->r);
+	return 0;
+}
+
 /* Hands over what is ready. 1 = the client is slow: pause; or -ENOMEM. */
 static int pass_on(struct attempt *at)
 {
@@ -187,10 +202,12 @@ static int pass_on(struct attempt *at)
 	if (at->answer.tally.is_done && hold_is_strict(r))
 		return begin_stream(at); /* the end waits for the disk: settle/hold.c gives it */
 	if (at->out.n) {
-		int err = begin_stream(at);
+		int err = at->answer.tally.is_done ? settle_end(at) : begin_stream(at);
 		if (err < 0)
 			return err;
 		conn_reply_piece(r->conn, buf_str(&at->out));
+		if (at->answer.tally.is_done)
+			(void)FAULT("spend.given");
 		buf_reset(&at->out);
 		at->sent_ns = clock_ns();
 	}

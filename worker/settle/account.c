@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/gcra.h"
 #include "common/route.h"
 #include "worker/settle/flusher.h"
@@ -278,6 +279,8 @@ int account_progress(struct request *r)
 {
 	struct board_slot *slot = r->claim.slot;
 	struct usage u;
+	if (!r->has_claim)
+		return 0;		/* settled: the provider has words behind its end */
 	int64_t cost = account_cost(r, &u);
 	atomic_store_explicit(&slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
 	atomic_store_explicit(&slot->tokens_out, (uint32_t)u.output, memory_order_relaxed);
@@ -363,7 +366,9 @@ void account_settle(struct request *r)
 	rec.attempts = (uint8_t)(r->attempts > 255 ? 255 : r->attempts);
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
 	r->tally.usage = u;		/* what the access log tells */
+	(void)FAULT("spend.before_push");
 	r->settled_seq = append(r, &rec);
+	(void)FAULT("spend.after_push");
 	r->has_intent = false;
 	budget_settle(r->w->pool, &r->claim, r->cost_nano);
 	r->has_claim = false;

@@ -11,11 +11,12 @@ int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
 /* Bytes go to a provider. */
 void account_dispatched(struct request *r, const struct snap_deployment *d);
 /* What has been made so far; extends the reservation when the answer outgrows it.
- * 0, or -EDQUOT: the answer must be cut. */
+ * 0, or -EDQUOT: the answer must be cut. Nothing once it is settled. */
 int account_progress(struct request *r) MUST_USE;
 /* The cost of what the tally says, estimating where the provider told nothing. */
 int64_t account_cost(struct request *r, struct usage *ret_usage);
-/* Once, at the end of a request that passed account_reserve(). */
+/* At the end of a request that passed account_reserve(), before the client can see that end; what
+ * comes later changes nothing. */
 void account_settle(struct request *r);
 
 #endif

@@ -2,6 +2,7 @@
  * hold.c - see hold.h. */
 #include "worker/settle/hold.h"
 
+#include "common/fault.h"
 #include "worker/settle/account.h"
 #include "worker/settle/flusher.h"
 
@@ -34,6 +35,7 @@ void hold_finish(struct request *r)
 	struct worker *w = r->w;
 	if (!hold_is_strict(r)) {
 		give(r);
+		(void)FAULT("spend.given");
 		request_end(r);
 		return;
 	}
