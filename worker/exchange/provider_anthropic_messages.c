@@ -300,7 +300,8 @@ static int base64_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-struct str ant_decode(struct arena *a, struct str data)
+/* A text that came as base64; what is no base64 in it is passed over. */
+static struct str decode(struct arena *a, struct str data)
 {
 	char *out = arena_alloc(a, data.n / 4 * 3 + 4);
 	size_t n = 0;
@@ -334,7 +335,7 @@ static int put_source(struct ant_writing *w, const struct llm_part *p, bool is_i
 	struct str text = STR_NONE;
 	bool is_text = !is_image && p->data.p && is_text_mime(p->mime);
 	if (is_text) {
-		text = ant_decode(w->mem, p->data);
+		text = decode(w->mem, p->data);
 		if (!text.p)
 			return -ENOMEM;
 	}
@@ -386,7 +387,7 @@ static void put_thought(struct ant_writing *w, const struct llm_part *p)
 }
 
 /* A model can write what is no JSON; the call is kept all the same, for its result follows. */
-static void put_input(struct ant_writing *w, const struct llm_part *p)
+void ant_put_input(struct ant_writing *w, const struct llm_part *p)
 {
 	struct json_error error;
 	const struct json *j = p->text.n && !p->is_custom ? json_parse(w->mem, p->text, 0, &error)
@@ -409,7 +410,7 @@ static int put_call(struct ant_writing *w, const struct llm_part *p)
 	json_put_z(&w->o, "type", "tool_use");
 	json_put_str(&w->o, "id", id);
 	json_put_str(&w->o, "name", p->name.p ? p->name : STR(""));
-	put_input(w, p);
+	ant_put_input(w, p);
 	return 0;
 }
 

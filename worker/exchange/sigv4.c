@@ -38,27 +38,21 @@ static void hex_of(char out[HEX_ROOM], struct sha256 h)
 
 /* --- path and query --- */
 
-static bool is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_' || c == '.' || c == '~';
-}
-
 static bool is_hex(char c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* keeps_escapes: what is encoded already stays as it is. */
-static void put_encoded(struct buf *out, struct str s, bool keeps_escapes)
+/* What is encoded already stays as it is. */
+static void put_encoded_once(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		bool is_escape = keeps_escapes && s.p[i] == '%' && i + 2 < s.n &&
-				 is_hex(s.p[i + 1]) && is_hex(s.p[i + 2]);
-		if (is_unreserved(s.p[i]) || is_escape)
-			buf_put_char(out, s.p[i]);
+		bool is_escape = s.p[i] == '%' && i + 2 < s.n && is_hex(s.p[i + 1]) &&
+				 is_hex(s.p[i + 2]);
+		if (is_escape)
+			buf_put_char(out, '%');
 		else
-			buf_printf(out, "%%%02X", (unsigned)(unsigned char)s.p[i]);
+			buf_put_escaped(out, str_of(s.p + i, 1));
 	}
 }
 
@@ -84,7 +78,7 @@ static void put_path(struct buf *out, struct str path)
 			continue;
 		}
 		buf_put_char(out, '/');
-		put_encoded(out, segment, false);
+		buf_put_escaped(out, segment);
 	}
 	if (is_folder || out->n == from)
 		buf_put_char(out, '/');
@@ -108,9 +102,9 @@ static int put_query(struct buf *out, struct str query)
 	for (; query.n && n < SIGV4_PAIRS_MAX; n++) {
 		struct str value = str_cut(&query, '&'), name = str_cut(&value, '=');
 		at[n].name = text.n;
-		put_encoded(&text, name, true);
+		put_encoded_once(&text, name);
 		at[n].value = text.n;
-		put_encoded(&text, value, true);
+		put_encoded_once(&text, value);
 		at[n].end = text.n;
 	}
 	for (size_t i = 0; i < n; i++)
