@@ -150,7 +150,9 @@ static int failure_of(struct arena *a, const struct eventstream_message *m, stru
 		message = json_get_str(a, root, "Message");
 	if (!message.p)
 		message = m->error_message.p ? m->error_message : m->payload;
-	ev->name = is_exception ? m->exception_type : m->error_code.p ? m->error_code : STR("error");
+	ev->name = is_exception	     ? m->exception_type
+		   : m->error_code.p ? m->error_code
+				     : STR("error");
 	return put_failure(a, ev->name, message, &ev->data);
 }
 

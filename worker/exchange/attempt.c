@@ -589,7 +589,8 @@ static int add_credentials(struct attempt *at, struct llm_error *reterr)
 	struct request *r = at->r;
 	if (at->d->auth != AUTH_SIGV4)
 		return 0;
-	return credential_aws(r->mem, r->snap, at->d, &at->call, clock_wall_ns() / NS_PER_S, reterr);
+	return credential_aws(r->mem, r->snap, at->d, &at->call, clock_wall_ns() / NS_PER_S,
+			      reterr);
 }
 
 static int build_call(struct attempt *at, struct llm_error *reterr)

@@ -53,8 +53,7 @@ int credential_aws(struct arena *a, const struct snap *s, const struct snap_depl
 		.body = buf_str(&call->body),
 		.headers = &json,
 		.n_headers = 1,
-		.service = str_starts(snap_text(s, d->provider), STR("sagemaker")) ? STR("sagemaker")
-										    : STR("bedrock"),
+		.service = STR("bedrock"),
 		.time_s = wall_s,
 	};
 	if (!c.path.p)

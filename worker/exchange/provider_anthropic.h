@@ -74,7 +74,8 @@ struct ant_script {
 int ant_make_script(struct ant_script *s);	/* s->w is given; 0 or -ENOMEM */
 bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p);
 struct str ant_trim_end(struct str s);
-void ant_put_input(struct ant_writing *w, const struct llm_part *p);	/* "input": {...} of a call */
+/* "input": {...} of a call. */
+void ant_put_input(struct ant_writing *w, const struct llm_part *p);
 
 int ant_put_messages(struct ant_writing *w);	/* "system" and "messages" */
 int ant_check_tools(struct ant_writing *w);	/* 0, or -EINVAL: the vendor does not know one */

@@ -2,7 +2,7 @@
  * provider_bedrock.c - AWS Bedrock: Converse and its stream for every model that talks, InvokeModel
  * for those that make vectors.
  *
- * The model stands in the path alone. A stream comes in AWS's own framing (common/eventstream.h). */
+ * The model stands in the path alone. A stream comes in AWS's framing (common/eventstream.h). */
 #include "worker/exchange/provider_bedrock.h"
 
 #include <errno.h>

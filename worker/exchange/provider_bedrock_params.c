@@ -22,7 +22,8 @@ static int add_printed(struct ant_writing *w, struct str name, struct str json)
 /* Converse's tiers; those that mean the usual need not be said. */
 static int settle_tier(struct ant_writing *w)
 {
-	static const struct str tiers[] = { STR("default"), STR("flex"), STR("priority"), STR("reserved") };
+	static const struct str tiers[] = { STR("default"), STR("flex"), STR("priority"),
+					    STR("reserved") };
 	struct str tier = w->tier;
 	w->tier = STR_NONE;
 	if (!tier.n || str_eq(tier, STR("auto")) || str_eq(tier, STR("standard_only")))
@@ -75,6 +76,7 @@ static int settle_effort(struct bedrock_writing *b)
 {
 	struct ant_writing *w = &b->ant;
 	const char *word = effort_word(w->effort);
+	struct str config;
 	if (!w->effort.n || str_eq(w->effort, STR("none")))
 		return 0;
 	if (!word)
@@ -82,12 +84,12 @@ static int settle_effort(struct bedrock_writing *b)
 				  "reasoning_effort must be one of none, minimal, low, medium, "
 				  "high, xhigh and max");
 	if (b->model.thinking == THINKS_BY_EFFORT)
-		return add_printed(w, STR("reasoning_effort"), arena_printf(w->mem, "\"%s\"", word));
-	if (b->model.thinking == THINKS_BY_CONFIG)
-		return add_printed(w, STR("reasoningConfig"),
-				   arena_printf(w->mem, "{\"type\":\"enabled\",\"maxReasoningEffort\":"
-							"\"%s\"}", word));
-	return ant_refuse_param(w, STR("reasoning_effort"));
+		return add_printed(w, STR("reasoning_effort"),
+				   arena_printf(w->mem, "\"%s\"", word));
+	if (b->model.thinking != THINKS_BY_CONFIG)
+		return ant_refuse_param(w, STR("reasoning_effort"));
+	config = arena_printf(w->mem, "{\"type\":\"enabled\",\"maxReasoningEffort\":\"%s\"}", word);
+	return add_printed(w, STR("reasoningConfig"), config);
 }
 
 /* The members of other vendors' models. Nova looks for top_k in a place of its own. */
@@ -265,7 +267,8 @@ static bool is_placed(struct bedrock_writing *b, enum place place, struct str na
 }
 
 /* Members of a place, each behind the object that was opened for the first one. */
-static bool put_placed(struct bedrock_writing *b, enum place place, const char *object, bool is_open)
+static bool put_placed(struct bedrock_writing *b, enum place place, const char *object,
+		       bool is_open)
 {
 	struct json_out *o = &b->ant.o;
 	for (const struct llm_other *m = b->ant.members; m; m = m->next) {
@@ -286,7 +289,8 @@ static bool put_given(struct bedrock_writing *b, const char *object, enum place 
 {
 	struct json_out *o = &b->ant.o;
 	const struct json *given = ant_parse(&b->ant, ant_find(&b->ant, str_z(object)));
-	for (const struct json *j = json_is(given, JSON_OBJECT) ? given->child : NULL; j; j = j->next) {
+	const struct json *j = json_is(given, JSON_OBJECT) ? given->child : NULL;
+	for (; j; j = j->next) {
 		if (is_placed(b, place, j->key))
 			continue;
 		if (!is_open)

@@ -58,7 +58,8 @@ static void put_body(struct json_out *o, const struct json *root, struct str bet
 }
 
 static int wrap(struct arena *a, enum provider_family family, const struct llm_request *q,
-		const struct provider_target *t, struct provider_call *call, struct llm_error *reterr)
+		const struct provider_target *t, struct provider_call *call,
+		struct llm_error *reterr)
 {
 	struct json_error error;
 	struct str beta = STR_NONE;
