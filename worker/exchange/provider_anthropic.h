@@ -71,6 +71,9 @@ struct ant_script {
 	struct ant_turn *first, *last;
 	struct ant_block *latest;	/* of the message under way */
 };
+/* What is wrong with a part, as the end of a sentence: "is sound, which nobody takes"; or NULL. */
+typedef const char *ant_complaint_fn(struct ant_writing *w, const struct llm_part *p);
+int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_part);
 int ant_make_script(struct ant_script *s);	/* s->w is given; 0 or -ENOMEM */
 bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p);
 struct str ant_trim_end(struct str s);

@@ -86,13 +86,13 @@ static const char *complaint_about(struct ant_writing *w, const struct llm_part 
 	return NULL;
 }
 
-static int check_parts(struct ant_writing *w)
+int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_part)
 {
 	unsigned message = 0;
 	for (const struct llm_message *m = w->q->messages; m; m = m->next, message++) {
 		unsigned part = 0;
 		for (const struct llm_part *p = m->parts; p; p = p->next, part++) {
-			const char *complaint = complaint_about(w, p);
+			const char *complaint = complaint_about_part(w, p);
 			if (complaint)
 				return refuse_part(w, complaint, message, part);
 		}
@@ -530,7 +530,7 @@ static int put_system(struct ant_script *s)
 int ant_put_messages(struct ant_writing *w)
 {
 	struct ant_script s = { .w = w };
-	int err = check_parts(w);
+	int err = ant_check_parts(w, complaint_about);
 	if (!err)
 		err = ant_make_script(&s);
 	if (!err)

@@ -113,8 +113,9 @@ static bool is_own_block(const struct llm_part *p)
 	return false;
 }
 
-static const char *complaint_about(const struct llm_part *p)
+static const char *complaint_about(struct ant_writing *w, const struct llm_part *p)
 {
+	(void)w;
 	if (p->kind == PART_AUDIO)
 		return "is sound, which bedrock does not take";
 	if (p->kind == PART_OTHER && !is_own_block(p))
@@ -126,24 +127,6 @@ static const char *complaint_about(const struct llm_part *p)
 	if (!format_of(mime_of(p), is_image(p)))
 		return "is of a type that bedrock does not take";
 	return NULL;
-}
-
-static int check_parts(struct ant_writing *w)
-{
-	unsigned message = 0;
-	for (const struct llm_message *m = w->q->messages; m; m = m->next, message++) {
-		unsigned part = 0;
-		for (const struct llm_part *p = m->parts; p; p = p->next, part++) {
-			const char *complaint = complaint_about(p);
-			char at[64];
-			if (!complaint)
-				continue;
-			int n = snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
-			return ant_refuse(w, OUTCOME_BAD_REQUEST, str_of(at, (size_t)n), "%s %s",
-					  at, complaint);
-		}
-	}
-	return 0;
 }
 
 /* --- blocks --- */
@@ -365,7 +348,7 @@ static int put_system(struct bedrock_writing *w, const struct ant_blocks *l)
 int bedrock_put_messages(struct bedrock_writing *w)
 {
 	struct ant_script s = { .w = &w->ant };
-	int err = check_parts(&w->ant);
+	int err = ant_check_parts(&w->ant, complaint_about);
 	if (!err)
 		err = ant_make_script(&s);
 	if (!err)
