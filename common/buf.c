@@ -131,3 +131,24 @@ const char *buf_z(struct buf *b)
 	b->p[b->n] = '\0';
 	return b->p;
 }
+
+static bool is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+void buf_put_escaped(struct buf *b, struct str s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (is_unreserved(s.p[i])) {
+			buf_put_char(b, s.p[i]);
+			continue;
+		}
+		buf_put_char(b, '%');
+		buf_put_char(b, digits[c >> 4]);
+		buf_put_char(b, digits[c & 15]);
+	}
+}

@@ -34,6 +34,18 @@ bool hash_sha256_eq(const struct sha256 *a, const struct sha256 *b)
 	return sodium_memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
+struct sha256 hash_hmac_sha256(struct str key, struct str s)
+{
+	_Static_assert(sizeof(struct sha256) == crypto_auth_hmacsha256_BYTES, "HMAC-SHA-256");
+	crypto_auth_hmacsha256_state state;
+	struct sha256 h;
+	crypto_auth_hmacsha256_init(&state, (const unsigned char *)key.p, key.n);
+	crypto_auth_hmacsha256_update(&state, (const unsigned char *)s.p, s.n);
+	crypto_auth_hmacsha256_final(&state, h.b);
+	sodium_memzero(&state, sizeof state);
+	return h;
+}
+
 void hash_hex(char *out, const void *p, size_t n)
 {
 	sodium_bin2hex(out, n * 2 + 1, p, n);
@@ -85,14 +97,9 @@ uint64_t hash_stable(struct str s)
 	return hash_stable_more(0xcbf29ce484222325ull, s);
 }
 
-/* Four bits at a time: entry i is i shifted through the reversed polynomial 0x82f63b78. */
-uint32_t hash_crc32c_table(uint32_t seed, const void *p, size_t n)
+/* Four bits at a time: entry i of a table is i shifted through the reversed polynomial. */
+static uint32_t crc_by_table(const uint32_t table[16], uint32_t seed, const void *p, size_t n)
 {
-	static const uint32_t table[16] = {
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-	};
 	const unsigned char *b = p;
 	uint32_t crc = ~seed;
 	for (size_t i = 0; i < n; i++) {
@@ -101,6 +108,26 @@ uint32_t hash_crc32c_table(uint32_t seed, const void *p, size_t n)
 		crc = crc >> 4 ^ table[crc & 15];
 	}
 	return ~crc;
+}
+
+uint32_t hash_crc32c_table(uint32_t seed, const void *p, size_t n)
+{
+	static const uint32_t table[16] = {	/* 0x82f63b78 */
+		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+	};
+	return crc_by_table(table, seed, p, n);
+}
+
+uint32_t hash_crc32(uint32_t seed, const void *p, size_t n)
+{
+	static const uint32_t table[16] = {	/* 0xedb88320 */
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+		0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+	return crc_by_table(table, seed, p, n);
 }
 
 #ifdef __x86_64__
@@ -207,5 +234,16 @@ bool hash_base64(char *out, size_t max, struct str s)
 		return false;
 	sodium_bin2base64(out, max, (const unsigned char *)s.p, s.n,
 			  sodium_base64_VARIANT_ORIGINAL);
+	return true;
+}
+
+bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n)
+{
+	size_t n;
+	const char *end;
+	if (sodium_base642bin(out, max, text.p, text.n, NULL, &n, &end,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 || end != text.p + text.n)
+		return false;
+	*ret_n = n;
 	return true;
 }

@@ -12,6 +12,7 @@ struct sha256 {
 int hash_init(void) MUST_USE;		/* once a process, before anything else here; 0 or -EIO */
 struct sha256 hash_sha256(struct str s);
 bool hash_sha256_eq(const struct sha256 *a, const struct sha256 *b);	/* constant time */
+struct sha256 hash_hmac_sha256(struct str key, struct str s);	/* RFC 2104; a key of any length */
 void hash_hex(char *out, const void *p, size_t n);	/* 2n characters and a NUL */
 int hash_unhex(void *out, size_t n, struct str hex) MUST_USE;	/* exactly 2n digits, or -EINVAL */
 
@@ -26,6 +27,8 @@ uint64_t hash_stable_more(uint64_t so_far, struct str s); /* begin with hash_sta
 uint32_t hash_crc32c(uint32_t seed, const void *p, size_t n);
 /* The same without the processor's instruction: the fallback, for the test to compare. */
 uint32_t hash_crc32c_table(uint32_t seed, const void *p, size_t n);
+/* CRC-32 (IEEE 802.3, as in gzip), continuing from `seed`. */
+uint32_t hash_crc32(uint32_t seed, const void *p, size_t n);
 
 void hash_random(void *p, size_t n);
 uint64_t hash_random_u64(void);
@@ -34,6 +37,8 @@ uint64_t hash_random_below(uint64_t bound);	/* uniform; bound 0 gives 0; fast, n
 void hash_random_urlsafe(char *out, size_t n);
 /* Base64 (RFC 4648, 4), padded, and a NUL; false: no room, and nothing is written. */
 bool hash_base64(char *out, size_t max, struct str s) MUST_USE;
+/* Back: out takes text.n / 4 * 3 bytes. Padded, without blanks. False: that is no base64. */
+bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n) MUST_USE;
 /* A random UUID (RFC 9562 version 4) as 36 characters and a NUL. */
 void hash_uuid(char out[37]);
 

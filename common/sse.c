@@ -9,8 +9,12 @@
 
 #include <errno.h>
 
+#include "common/eventstream.h"
+
 enum {
 	CAP_MIN = 16,
+	SCRATCH_TIMES = 4,	/* of the cap: a message, decoded, as a tree, and as an event */
+	SCRATCH_LEAST = 1 << 16,
 	TAIL_MAX = 3	/* bytes of a line's end that may begin an event's end */
 };
 
@@ -29,6 +33,7 @@ void sse_done(struct sse *s)
 {
 	buf_done(&s->held);
 	buf_done(&s->joined);
+	s->scratch = arena_free(s->scratch);
 }
 
 static size_t cap_of(const struct sse *s)
@@ -253,9 +258,75 @@ static int feed_held(struct sse *s, struct str *bytes, sse_event_fn *on_event, v
 	return r;
 }
 
+/* --- event streams --- */
+
+static int hand_over_message(struct sse *s, struct str whole, sse_event_fn *on_event, void *data)
+{
+	struct eventstream_message m;
+	struct sse_event ev;
+	if (!s->scratch)
+		s->scratch = arena_new(SCRATCH_TIMES * cap_of(s) + SCRATCH_LEAST);
+	if (!s->scratch)
+		return -ENOMEM;
+	int r = eventstream_read(whole, &m);
+	if (!r)
+		r = eventstream_to_event(s->scratch, whole, &m, &ev);
+	if (!r)
+		r = on_event(data, &ev);
+	arena_reset(s->scratch);
+	return r;
+}
+
+/* More of a message is held until all of it is there. */
+static int hold_message(struct sse *s, struct str *bytes, size_t length)
+{
+	size_t want = length ? length : EVENTSTREAM_PRELUDE, more = want - s->held.n;
+	if (more > bytes->n)
+		more = bytes->n;
+	buf_put(&s->held, str_of(bytes->p, more));
+	*bytes = str_skip(*bytes, more);
+	return s->held.failed ? -ENOMEM : 0;
+}
+
+static int feed_message(struct sse *s, struct str *bytes, sse_event_fn *on_event, void *data)
+{
+	size_t length;
+	bool is_held = s->held.n > 0;
+	struct str text = is_held ? buf_str(&s->held) : *bytes;
+	int r = eventstream_length(text, cap_of(s), &length);
+	if (r)
+		return r;
+	if (!length || length > text.n)
+		return hold_message(s, bytes, length);
+	if (!is_held)
+		*bytes = str_skip(*bytes, length);
+	r = hand_over_message(s, str_of(text.p, length), on_event, data);
+	if (is_held)
+		buf_reset(&s->held);
+	return r;
+}
+
+static int feed_messages(struct sse *s, struct str bytes, sse_event_fn *on_event, void *data)
+{
+	int r = 0;
+	size_t length = 0;
+	while (bytes.n && !r)
+		r = feed_message(s, &bytes, on_event, data);
+	/* What is held may be whole by now; nothing else would look at it. */
+	if (!r && s->held.n)
+		r = eventstream_length(buf_str(&s->held), cap_of(s), &length);
+	if (!r && length && length == s->held.n)
+		r = feed_message(s, &bytes, on_event, data);
+	return r;
+}
+
+/* --- feeding --- */
+
 int sse_feed(struct sse *s, struct str bytes, sse_event_fn *on_event, void *data)
 {
 	int r = 0;
+	if (s->framing == FRAMING_EVENTSTREAM)
+		return feed_messages(s, bytes, on_event, data);
 	while (bytes.n && r == 0)
 		r = s->held.n ? feed_held(s, &bytes, on_event, data)
 			      : feed_directly(s, &bytes, on_event, data);
@@ -267,7 +338,9 @@ int sse_end(struct sse *s, sse_event_fn *on_event, void *data)
 	struct str rest = buf_str(&s->held);
 	struct sse_event ev;
 	int r = 0;
-	if (rest.n) {
+	if (rest.n && s->framing == FRAMING_EVENTSTREAM) {
+		r = -EBADMSG;
+	} else if (rest.n) {
 		bool is_whole = s->oversize || find_end(s, rest, &s->scanned, true);
 		r = is_whole ? 0 : read_event(s, rest, &ev);
 		if (r == 0 && (is_whole || ev.data.p))

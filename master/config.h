@@ -54,6 +54,11 @@ struct config_model {			/* one entry of model_list */
 	const struct provider_row *row;	/* of etc/providers.tsv; NULL: unknown provider */
 	struct str api_base, api_key;	/* resolved; api_key may be missing */
 	struct str api_version, region;
+	enum provider_auth auth;	/* the row's, unless the credentials want another */
+	struct str credentials;		/* SECRET: as in snap_deployment; .p NULL: none */
+	struct str aws_access_key_id, aws_region, aws_endpoint, aws_profile;
+	struct str aws_secret_access_key, aws_session_token;	/* SECRET */
+	struct str aws_model_region;	/* what the model's name says */
 	struct config_names organizations;	/* at most one: a list became several deployments */
 	struct str mock_response;	/* .p NULL: none; a mock needs no provider that is served */
 	struct str params;		/* JSON object: default parameters; .p NULL: none */

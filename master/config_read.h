@@ -218,4 +218,12 @@ struct str env_first_set(struct str names, struct str *ret_name);
 bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y);
 void model_price_finish(struct reader *r, struct config_model *m, const struct place *at);
 
+/* ---- AWS: config_aws.c ---- */
+
+/* Takes a region off the model's name ("us-east-1/...", an ARN). m->row is known. */
+void aws_detect(struct config_model *m);
+/* Region, base, and credentials or API key of a model whose provider wants AWS's signature. False
+ * after a complaint. */
+bool aws_resolve(struct reader *r, struct config_model *m, const struct place *at);
+
 #endif

@@ -91,8 +91,11 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 	struct str why, model = m->litellm_model;
 
 	m->row = providers_detect(m->provider, model, m->api_base, &m->model);
-	if (m->row)
+	if (m->row) {
 		m->provider = m->row->prefix;
+		m->auth = m->row->auth_kind;
+		aws_detect(m);
+	}
 	if (m->mock_response.p || (m->row && m->row->served))
 		return true;
 	if (!m->row) {
@@ -160,9 +163,11 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 
 	if (m->mock_response.p)
 		return true;
+	if (m->auth == AUTH_SIGV4 && !aws_resolve(r, m, at))
+		return false;
 	if (!resolve_base(r, m, at, base_at))
 		return false;
-	if (m->api_key.n == 0)
+	if (m->api_key.n == 0 && m->row->auth_kind != AUTH_SIGV4)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	if (value_has_control(m->api_key)) {
 		complain(r, COMPLAINT_ERROR, at,
@@ -171,7 +176,8 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 			 STR_ARG(m->provider));
 		return false;
 	}
-	if (m->api_key.n == 0 && m->row->needs_key && !own_base)
+	if (m->api_key.n == 0 && m->row->needs_key && !own_base &&
+	    m->row->auth_kind != AUTH_SIGV4)
 		complain(r, W_KEY_MISSING, at,
 			 "no key for provider '" STR_FMT
 			 "': set api_key, or the environment variable " STR_FMT,

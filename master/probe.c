@@ -213,7 +213,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 	j->row = row;
 	j->timeout_ms =
 		m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
-	j->auth = cm->row->auth_kind;
+	j->auth = cm->auth;
 	j->header = lists[cm->row->family].header;
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));

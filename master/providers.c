@@ -35,6 +35,7 @@ static const struct word families[] = {
 	{ "mock", FAMILY_MOCK },
 	{ "anthropic", FAMILY_ANTHROPIC },
 	{ "gemini", FAMILY_GEMINI },
+	{ "bedrock", FAMILY_BEDROCK },
 };
 static const struct word sites[] = {
 	{ "azure", SITE_AZURE },
@@ -245,6 +246,10 @@ static const struct {
 	{ "jp.*", "bedrock" },
 	{ "eu.*", "bedrock" },
 	{ "apac.*", "bedrock" },
+	{ "au.*", "bedrock" },
+	{ "ca.*", "bedrock" },
+	{ "jp.*", "bedrock" },
+	{ "us-gov.*", "bedrock" },
 	{ "global.*", "bedrock" },
 };
 

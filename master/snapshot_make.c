@@ -87,6 +87,7 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->extra_body = snap_build_text(k->b, cm->extra_body);
 	d->mock_response = snap_build_text(k->b, cm->mock_response);
 	d->region = snap_build_text(k->b, cm->region);
+	d->credentials = snap_build_text(k->b, cm->credentials);
 	d->api_version = snap_build_text(k->b, cm->api_version);
 	d->headers = put_headers(k, cm);
 	d->tags = put_names(k, &cm->tags);
@@ -128,7 +129,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.mode = cm->mode,
 		.family = cm->row ? cm->row->family : FAMILY_MOCK,
 		.site = cm->row ? cm->row->site : SITE_OWN,
-		.auth = cm->row ? cm->row->auth_kind : AUTH_NONE,
+		.auth = cm->auth,
 	};
 	fill_texts(k, cm, &d);
 	if (put_param_rules(k, cm, &d) < 0)

@@ -82,27 +82,6 @@ bool gemini_is_third(struct str model)
 
 /* --- paths --- */
 
-static bool is_plain(char c)
-{
-	return (c >= 'a' && c <= 'z') || is_upper(c) || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '.' || c == '_' || c == '~';
-}
-
-static void put_escaped(struct buf *out, struct str s)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (is_plain(s.p[i])) {
-			buf_put_char(out, s.p[i]);
-			continue;
-		}
-		buf_put_char(out, '%');
-		buf_put_char(out, digits[c >> 4]);
-		buf_put_char(out, digits[c & 15]);
-	}
-}
-
 void gemini_put_path(struct buf *out, struct str model, const char *verb)
 {
 	static const struct str kinds[] = { STR("models/"), STR("tunedModels/") };
@@ -116,7 +95,7 @@ void gemini_put_path(struct buf *out, struct str model, const char *verb)
 	}
 	BUF_PUT_LIT(out, "/v1beta/");
 	buf_put(out, kind);
-	put_escaped(out, model);
+	buf_put_escaped(out, model);
 	buf_put_char(out, ':');
 	buf_put_z(out, verb);
 }

@@ -195,6 +195,8 @@ enum llm_finish llm_finish_of(struct str native);
  * *ret is scrubbed or a word. */
 void llm_read_error(struct arena *a, int status, const struct json *root, struct str text,
 		    struct str key, struct llm_error *ret);
+/* The error's type where only a header told it: it may decide the outcome, too. */
+void llm_error_typed(struct arena *a, struct llm_error *e, struct str type);
 /* "litellm.RateLimitError: OpenAIException - text", as clients of LiteLLM expect the errors of
  * providers; text as it is where the outcome is our own. */
 struct str llm_error_message(struct arena *a, enum outcome o, struct str provider, struct str text);

@@ -29,6 +29,8 @@ static const struct sign signs[] = {
 	{ "model's maximum context limit", OUTCOME_CONTEXT_LENGTH },
 	{ "input tokens exceed the configured limit", OUTCOME_CONTEXT_LENGTH },
 	{ "max_new_tokens", OUTCOME_CONTEXT_LENGTH },
+	{ "too many input tokens", OUTCOME_CONTEXT_LENGTH },
+	{ "the maximum tokens you requested", OUTCOME_CONTEXT_LENGTH },
 	{ "exceeds the maximum number of tokens allowed", OUTCOME_CONTEXT_LENGTH },
 	{ "string too long. expected a string with maximum length", OUTCOME_CONTEXT_LENGTH },
 	{ "input length exceeds the context length", OUTCOME_CONTEXT_LENGTH },
@@ -47,6 +49,7 @@ static const struct sign words[] = {
 	{ "insufficient_quota", OUTCOME_UP_RATE_LIMITED },
 	{ "resource_exhausted", OUTCOME_UP_RATE_LIMITED },
 	{ "too many requests", OUTCOME_UP_RATE_LIMITED },
+	{ "throttling", OUTCOME_UP_RATE_LIMITED },
 	{ "overloaded", OUTCOME_UP_UNAVAILABLE },
 	{ "unavailable", OUTCOME_UP_UNAVAILABLE },
 	{ "timeout", OUTCOME_UP_TIMEOUT },
@@ -55,6 +58,16 @@ static const struct sign words[] = {
 	{ "not_found", OUTCOME_UP_NOT_FOUND },
 	{ "invalid_request", OUTCOME_UP_BAD_REQUEST },
 	{ "invalid_argument", OUTCOME_UP_BAD_REQUEST },
+	{ "validationexception", OUTCOME_UP_BAD_REQUEST },
+	{ "accessdenied", OUTCOME_UP_PERMISSION },
+	{ "resourcenotfound", OUTCOME_UP_NOT_FOUND },
+};
+
+/* What AWS calls a key or a signature that is no good: with 403, which elsewhere means that a good
+ * key may not do this. */
+static const char *const bad_keys[] = {
+	"UnrecognizedClient", "InvalidSignature", "ExpiredToken", "InvalidClientTokenId",
+	"IncompleteSignature", "MissingAuthenticationToken", "RequestExpired",
 };
 
 static bool has_text(struct str s, const char *text)
@@ -193,9 +206,19 @@ static enum outcome outcome_by_status(int status)
 	return outcome_of_upstream(status);
 }
 
+static bool is_about_the_key(struct str type)
+{
+	for (size_t i = 0; i < COUNT(bad_keys); i++)
+		if (has_text(type, bad_keys[i]))
+			return true;
+	return false;
+}
+
 static enum outcome decide(const struct llm_error *e, struct str hint)
 {
 	enum outcome o = e->status / 100 > 2 ? outcome_by_status(e->status) : outcome_by_words(e);
+	if (o == OUTCOME_UP_PERMISSION && is_about_the_key(e->type))
+		return OUTCOME_UP_AUTH;
 	if (!is_bad_request(o) || is_about_a_field(e))
 		return o;
 	for (size_t i = 0; i < COUNT(signs); i++)
@@ -243,6 +266,16 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 	if (e.param.p)
 		e.param = llm_scrub(a, e.param, key);
 	*ret = e;
+}
+
+void llm_error_typed(struct arena *a, struct llm_error *e, struct str type)
+{
+	type = str_cut(&type, ':');	/* "ValidationException:http://..." */
+	if (e->type.n || !type.n)
+		return;
+	e->type = llm_scrub(a, type, STR_NONE);
+	if (e->outcome == OUTCOME_UP_PERMISSION && is_about_the_key(type))
+		e->outcome = OUTCOME_UP_AUTH;
 }
 
 /* --- LiteLLM's names --- */

@@ -178,4 +178,21 @@ static inline void fuzz_plain(const struct provider *p, const struct dialect *d,
 	answer_done(&r);
 }
 
+/* OpenAI's format has no word for a thought's signature, so that what is read back lacks it: a
+ * reader's emit function with this one before it. data is a struct unsigned_emit. */
+struct unsigned_emit {
+	llm_emit_fn *emit;
+	void *data;
+};
+
+static inline int emit_unsigned(void *data, const struct llm_event *ev)
+{
+	struct unsigned_emit *f = data;
+	struct llm_event copy = *ev;
+	copy.signature = STR_NONE;
+	if (ev->kind == EV_REASONING && !ev->text.n)
+		return 0;
+	return f->emit(f->data, &copy);
+}
+
 #endif

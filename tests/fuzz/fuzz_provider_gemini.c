@@ -10,32 +10,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 /* --- answers --- */
 
-/* OpenAI's format has no word for a thought's signature, so that what is read back lacks it. */
-struct filter {
-	llm_emit_fn *emit;
-	void *data;
-};
-
-static int emit_unsigned(void *data, const struct llm_event *ev)
-{
-	struct filter *f = data;
-	struct llm_event copy = *ev;
-	copy.signature = STR_NONE;
-	if (ev->kind == EV_REASONING && !ev->text.n)
-		return 0;
-	return f->emit(f->data, &copy);
-}
-
 static int read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
 		      llm_emit_fn *emit, void *data)
 {
-	struct filter f = { emit, data };
+	struct unsigned_emit f = { emit, data };
 	return provider_gemini.read_event(rd, scratch, ev, emit_unsigned, &f);
 }
 
 static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
 {
-	struct filter f = { emit, data };
+	struct unsigned_emit f = { emit, data };
 	return provider_gemini.read_answer(rd, body, emit_unsigned, &f);
 }
 

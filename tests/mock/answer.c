@@ -28,6 +28,7 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 	*ret_known = false;
 	static const struct endpoint *const all[] = {
 		openai_endpoints, ollama_endpoints, anthropic_endpoints, gemini_endpoints,
+		bedrock_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
@@ -51,7 +52,7 @@ uint64_t answer_piece_count(const struct answer *a, enum piece piece)
 	case PIECE_FINISH:
 		return !(last_has_all && s->nodone);
 	case PIECE_USAGE:
-		if (last_has_all || s->nousage || !a->ask->include_usage)
+		if (last_has_all || bedrock_has(a->endpoint) || s->nousage || !a->ask->include_usage)
 			return 0;
 		return s->dupusage ? 2 : 1;
 	case PIECE_END:

@@ -31,6 +31,7 @@ struct answer {
 	uint64_t prompt_tokens, out_tokens;
 	size_t quoted;			/* bytes of an echoed text that went out */
 	bool role_told;
+	const char *complaint;		/* about the signature, in AWS's words; NULL: none */
 };
 
 struct endpoint {
@@ -48,6 +49,7 @@ extern const struct endpoint openai_endpoints[];	/* ends with a row without a me
 extern const struct endpoint ollama_endpoints[];
 extern const struct endpoint anthropic_endpoints[];
 extern const struct endpoint gemini_endpoints[];
+extern const struct endpoint bedrock_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {
@@ -69,6 +71,16 @@ void say_model(struct buf *out, const struct answer *a);	/* with its quotes */
 /* Gemini's: model and verb stand in the path, and nothing marks a stream's end. */
 bool gemini_has(const struct endpoint *ep);
 bool gemini_streams(const struct endpoint *ep);
+
+/* Bedrock's: the model stands in the path, too, and a stream comes in AWS's framing. */
+bool bedrock_has(const struct endpoint *ep);
+bool bedrock_streams(const struct endpoint *ep);
+void bedrock_write_exception(struct buf *out, const struct answer *a);
+const char *bedrock_error_type(const struct answer *a);	/* of the header x-amzn-errortype */
+
+/* Anthropic's answers, which others wrap. */
+void anthropic_write_whole(struct buf *out, struct answer *a);
+void anthropic_write_piece(struct buf *out, struct answer *a, enum piece piece, uint64_t i);
 
 void openai_write_error(struct buf *out, const struct answer *a, struct span message);
 

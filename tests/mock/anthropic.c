@@ -95,7 +95,7 @@ static void write_content(struct buf *out, struct answer *a)
 	BUF_PUT_LIT(out, "\"}");
 }
 
-static void messages_whole(struct buf *out, struct answer *a)
+void anthropic_write_whole(struct buf *out, struct answer *a)
 {
 	BUF_PUT_LIT(out, "{");
 	write_head(out, a);
@@ -223,7 +223,7 @@ static void write_finish(struct buf *out, const struct answer *a)
 	close_event(out);
 }
 
-static void messages_piece(struct buf *out, struct answer *a, enum piece piece, uint64_t i)
+void anthropic_write_piece(struct buf *out, struct answer *a, enum piece piece, uint64_t i)
 {
 	write_start(out, a);
 	if (a->script.emptychoices && piece < PIECE_FINISH)
@@ -299,7 +299,8 @@ static void write_error(struct buf *out, const struct answer *a, struct span mes
 
 #define SSE "text/event-stream; charset=utf-8"
 const struct endpoint anthropic_endpoints[] = {
-	{ "POST", "/v1/messages", SSE, false, 3, messages_whole, messages_piece, write_error },
+	{ "POST", "/v1/messages", SSE, false, 3, anthropic_write_whole, anthropic_write_piece,
+	  write_error },
 	{ "POST", "/v1/messages/count_tokens", NULL, false, 0, count_whole, NULL, write_error },
 	{ .method = NULL },
 };

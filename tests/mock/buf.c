@@ -120,3 +120,20 @@ void buf_put_json(struct buf *b, struct span s)
 	}
 	BUF_PUT_LIT(b, "\"");
 }
+
+/* Three bytes make four digits. */
+void buf_put_base64(struct buf *b, struct span s)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	BUF_PUT_LIT(b, "\"");
+	for (size_t i = 0; i < s.n; i += 3) {
+		unsigned byte[3] = { 0 };
+		for (size_t k = 0; k < 3 && i + k < s.n; k++)
+			byte[k] = (unsigned char)s.p[i + k];
+		unsigned v = byte[0] << 16 | byte[1] << 8 | byte[2];
+		buf_put(b, (char[]){ digits[v >> 18], digits[v >> 12 & 63],
+				       i + 1 < s.n ? digits[v >> 6 & 63] : '=',
+				       i + 2 < s.n ? digits[v & 63] : '=' }, 4);
+	}
+	BUF_PUT_LIT(b, "\"");
+}

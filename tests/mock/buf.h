@@ -25,6 +25,7 @@ void buf_done(struct buf *b);
 void buf_put_u64(struct buf *b, uint64_t v);
 /* Double quotes around, escapes inside; what is not UTF-8 becomes U+FFFD, a byte each. */
 void buf_put_json(struct buf *b, struct span s);
+void buf_put_base64(struct buf *b, struct span s);	/* with double quotes around */
 void buf_fill(struct buf *b, char c, size_t n);
 
 static inline void buf_put(struct buf *b, const char *p, size_t n)

@@ -14,6 +14,7 @@ static const char *reason_of(unsigned status)
 		{ 307, "Temporary Redirect" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 429, "Too Many Requests" },
@@ -74,6 +75,11 @@ void head_write(struct buf *out, const struct conn *c, size_t body_bytes)
 	BUF_PUT_LIT(out, "x-request-id: req-mock-");
 	buf_put_u64(out, p->answer.seq);
 	BUF_PUT_LIT(out, "\r\n");
+	if (bedrock_has(p->answer.endpoint) && answer_is_error(&p->answer)) {
+		BUF_PUT_LIT(out, "x-amzn-errortype: ");
+		buf_put_z(out, bedrock_error_type(&p->answer));
+		BUF_PUT_LIT(out, ":http://internal.amazon.com/\r\n");
+	}
 	put_scripted_headers(out, s);
 	if (!c->keeps_alive)
 		BUF_PUT_LIT(out, "connection: close\r\n");

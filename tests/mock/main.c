@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * main.c - llmgw-mock: a model provider for tests and benchmarks that does what it is told.
  *
- * It speaks the APIs of OpenAI, Ollama, Anthropic and Gemini; what a request's model name has behind
- * a '?' is the script for its answer (script.h). */
+ * It speaks the APIs of OpenAI, Ollama, Anthropic, Gemini and Bedrock; what a request's model name
+ * has behind a '?' is the script for its answer (script.h). */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,8 +26,8 @@ static const char usage[] =
 	"usage: llmgw-mock [--host ADDR] [--port N] [--log-bodies] [--log-size N]\n"
 	"       llmgw-mock --help | --version\n"
 	"\n"
-	"A provider that speaks OpenAI's, Ollama's, Anthropic's and Gemini's API and misbehaves on\n"
-	"request. Prints \"listening on ADDR:PORT\" when it is ready. --port 0, the default, takes\n"
+	"A provider that speaks OpenAI's, Ollama's, Anthropic's, Gemini's and Bedrock's API and\n"
+	"misbehaves on request. Prints \"listening on ADDR:PORT\" when it is ready. --port 0, the default, takes\n"
 	"any free port.\n"
 	"\n"
 	"  --log-bodies   keep the first 64 KiB of each body in the log\n"
@@ -38,6 +38,8 @@ static const char usage[] =
 	"  POST /v1/messages /v1/messages/count_tokens\n"
 	"  POST /v1beta/models/MODEL:generateContent :streamGenerateContent :countTokens\n"
 	"       :embedContent :batchEmbedContents, with the MODEL's ? & = escaped\n"
+	"  POST /model/MODEL/converse /converse-stream /invoke /invoke-with-response-stream, signed\n"
+	"       by AWS's example key AKIDEXAMPLE, or with any Bearer\n"
 	"  GET /mock/log?n=N&h=NAME,NAME   the last N requests, with these headers (* for all)\n"
 	"  DELETE /mock/log                forgets them, and what failn has counted\n"
 	"  GET /mock/stats                 counters\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * plan.c - from a request to the answer that it is to get: endpoint, script, status, usage. */
 #include "tests/mock/mock.h"
+#include "tests/mock/sigv4.h"
 
 static uint64_t hash_of(struct span s)
 {
@@ -66,19 +67,24 @@ static struct span path_of(const struct conn *c)
 	return (struct span){ c->url.p, query ? (size_t)(query - c->url.p) : c->url.n };
 }
 
-/* "/v1beta/models/MODEL:verb", the model's %XX undone. */
-static void take_model(struct buf *model, struct span path)
+/* What stands between a mark and the last `end`, its %XX undone: the MODEL of
+ * "/v1beta/models/MODEL:verb" or "/model/MODEL/verb". */
+static void take_model(struct buf *model, struct span path, const char *mark, char end)
 {
-	static const char mark[] = "/models/";
-	const char *colon = memrchr(path.p, ':', path.n);
-	const char *from = memmem(path.p, path.n, mark, sizeof mark - 1);
+	const char *last = memrchr(path.p, end, path.n);
+	const char *from = memmem(path.p, path.n, mark, strlen(mark));
 	model->n = 0;
-	if (!from || !colon || colon < from + sizeof mark - 1)
+	if (!from || !last || last < from + strlen(mark))
 		return;
-	from += sizeof mark - 1;
-	size_t n = (size_t)(colon - from);
+	from += strlen(mark);
+	size_t n = (size_t)(last - from);
 	buf_reserve(model, n + 1);
 	model->n = script_decode((struct span){ from, n }, model->p);
+}
+
+static const char *check_signature(const struct conn *c, const char *method)
+{
+	return sigv4_complaint(method, span_of(&c->url), span_of(&c->headers), span_of(&c->body));
 }
 
 static void choose_status(struct conn *c, const char *method)
@@ -89,9 +95,15 @@ static void choose_status(struct conn *c, const char *method)
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
 	if (gemini_has(a->endpoint))
-		take_model(&c->ask.model, path);
+		take_model(&c->ask.model, path, "/models/", ':');
+	else if (bedrock_has(a->endpoint))
+		take_model(&c->ask.model, path, "/model/", '/');
 	read_script(c, &a->script);
 	a->status = status_of(&a->script);
+	if (bedrock_has(a->endpoint))
+		a->complaint = check_signature(c, method);
+	if (a->complaint)
+		a->status = 403;
 	if (!a->endpoint) {
 		a->endpoint = &nowhere;
 		a->status = known ? 405 : path.n > 1 ? 404 : 200;
@@ -112,6 +124,8 @@ void plan_answer(struct conn *c, const char *method)
 	bool is_wanted = c->ask.stream >= 0 ? c->ask.stream : a->endpoint->is_ndjson;
 	if (gemini_has(a->endpoint))
 		is_wanted = gemini_streams(a->endpoint);
+	if (bedrock_has(a->endpoint))
+		is_wanted = bedrock_streams(a->endpoint);
 	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
@@ -128,7 +142,10 @@ void plan_write_error(struct conn *c, struct buf *body)
 		buf_put_span(body, a->script.errbody);
 		return;
 	}
-	if (a->script.keyecho) {
+	if (a->complaint) {
+		BUF_PUT_LIT(&message, "mock: the signature is not good: ");
+		buf_put_z(&message, a->complaint);
+	} else if (a->script.keyecho) {
 		BUF_PUT_LIT(&message, "mock: incorrect API key provided: ");
 		struct span key = header_find(span_of(&c->headers), "authorization");
 		if (!key.p)

@@ -3,6 +3,7 @@
  *
  * An answer is a row of steps (play_fn); play_go() runs them until one wants to wait. What the
  * bytes say is answer.h's matter, what becomes of the socket is http.c's. */
+#include "tests/mock/eventstream.h"
 #include "tests/mock/mock.h"
 
 enum {
@@ -130,7 +131,10 @@ static void send_chunk(struct conn *c, bool last)
 
 static void write_garbage(struct buf *out, const struct endpoint *ep)
 {
-	buf_put_z(out, ep->is_ndjson ? "{not json\n" : "data: {not json\n\n");
+	if (bedrock_has(ep))
+		eventstream_write_damaged(out);
+	else
+		buf_put_z(out, ep->is_ndjson ? "{not json\n" : "data: {not json\n\n");
 }
 
 static int64_t step_piece(struct conn *c)
@@ -145,6 +149,12 @@ static int64_t step_piece(struct conn *c)
 	}
 	body->n = 0;
 	enum piece piece = p->piece;
+	if (bedrock_has(a->endpoint) && is_content(piece) &&
+	    a->script.exception == (int64_t)p->chunks) {
+		bedrock_write_exception(body, a);
+		send_chunk(c, true);
+		return go_to_end(p, ENDING_GOOD);
+	}
 	if (is_content(piece) && a->script.garbage == (int64_t)p->chunks)
 		write_garbage(body, a->endpoint);
 	else if (piece < PIECE_COUNT)

@@ -29,6 +29,7 @@ static const struct word words[] = {
 	NUMBER(fin, FAILS, "close (FIN) after N chunks without the end"),
 	NUMBER(stall, FAILS, "send nothing more after N chunks, stay connected"),
 	NUMBER(garbage, FAILS, "chunk N, counted from 0, is not JSON"),
+	NUMBER(exception, FAILS, "Bedrock: an exception (code=) instead of chunk N, from 0"),
 	NUMBER(bigevent, STAYS, "the first chunk's content has so many bytes"),
 	FLAG(nodone, FAILS, "leave out [DONE], or Ollama's done object"),
 	FLAG(dupusage, STAYS, "send the usage chunk twice"),

@@ -134,7 +134,7 @@ static bool read_tool(struct scan *c)
 {
 	static const struct scan_member known[] = {
 		{ "function", on_tool_function }, { "name", on_tool_name },
-		{ "functionDeclarations", on_declarations },
+		{ "functionDeclarations", on_declarations }, { "toolSpec", on_tool_function },
 	};
 	return scan_object(c, known, COUNT(known));
 }
@@ -143,6 +143,18 @@ static bool on_tools(struct scan *c)
 {
 	size_t ignored;
 	return scan_array(c, read_tool, &ignored);
+}
+
+static bool on_tool_config(struct scan *c)
+{
+	static const struct scan_member known[] = { { "tools", on_tools } };
+	return scan_object(c, known, COUNT(known));
+}
+
+static bool on_own_format(struct scan *c)
+{
+	skim_of(c)->wants_json = true;
+	return scan_value(c);
 }
 
 static bool on_prompt(struct scan *c)
@@ -272,6 +284,10 @@ static const struct scan_member top[] = {
 	{ "generationConfig", on_config },
 	{ "requests", on_requests },
 	{ "outputDimensionality", on_dimensions },
+	{ "toolConfig", on_tool_config },
+	{ "outputConfig", on_own_format },
+	{ "texts", on_input },
+	{ "output_dimension", on_dimensions },
 };
 
 bool skim_read(struct skim *ret, struct span body)

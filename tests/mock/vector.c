@@ -20,26 +20,13 @@ void vector_write_text(struct buf *out, size_t input, size_t dimensions)
 	BUF_PUT_LIT(out, "]");
 }
 
-/* Three bytes make four digits. */
 void vector_write_base64(struct buf *out, size_t input, size_t dimensions)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct buf raw = { 0 };
 	for (size_t i = 0; i < dimensions; i++) {
 		float f = (float)value_at(input, i);
 		buf_put(&raw, (const char *)&f, sizeof f);
 	}
-	size_t whole = raw.n;
-	buf_fill(&raw, '\0', 2);
-	BUF_PUT_LIT(out, "\"");
-	for (size_t i = 0; i < whole; i += 3) {
-		const unsigned char *p = (const unsigned char *)raw.p + i;
-		unsigned v = (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2];
-		buf_put(out, (char[]){ digits[v >> 18], digits[v >> 12 & 63],
-				       i + 1 < whole ? digits[v >> 6 & 63] : '=',
-				       i + 2 < whole ? digits[v & 63] : '=' }, 4);
-	}
-	BUF_PUT_LIT(out, "\"");
+	buf_put_base64(out, span_of(&raw));
 	buf_done(&raw);
 }

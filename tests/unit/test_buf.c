@@ -116,6 +116,16 @@ static void test_no_memory(void **state)
 	assert_int_equal(mem_live(), 0);
 }
 
+static void test_escaped(void **state)
+{
+	struct buf b;
+	(void)state;
+	buf_init(&b, 64);
+	buf_put_escaped(&b, STR("aZ09-._~/:%?\xc3\xa4 "));
+	assert_string_equal(buf_z(&b), "aZ09-._~%2F%3A%25%3F%C3%A4%20");
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_a_failure_stays),
 		cmocka_unit_test(test_dropping),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_escaped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

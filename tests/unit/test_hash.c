@@ -163,6 +163,54 @@ static void test_base64(void **state)
 	assert_false(hash_base64(out, 12, STR("user:pass")));
 }
 
+/* RFC 4231, cases 1, 2 and 6: a key longer than a block. */
+static void test_hmac_sha256(void **state)
+{
+	char long_key[131], hex[65];
+	(void)state;
+	memset(long_key, 0xaa, sizeof long_key);
+	const struct {
+		struct str key, text;
+		const char *want;
+	} rows[] = {
+		{ STR("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"), STR("Hi There"),
+		  "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+		{ STR("Jefe"), STR("what do ya want for nothing?"),
+		  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+		{ str_of(long_key, sizeof long_key), STR("Test Using Larger Than Block-Size Key - Hash Key First"),
+		  "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sha256 h = hash_hmac_sha256(rows[i].key, rows[i].text);
+		hash_hex(hex, h.b, sizeof h.b);
+		assert_string_equal(hex, rows[i].want);
+	}
+}
+
+static void test_crc32(void **state)
+{
+	(void)state;
+	assert_int_equal(hash_crc32(0, "", 0), 0);
+	assert_int_equal(hash_crc32(0, "123456789", 9), 0xcbf43926);
+	assert_int_equal(hash_crc32(hash_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
+}
+
+static void test_unbase64(void **state)
+{
+	static const char *const refused[] = { "e30", "e3 0=", "e30=\n", "e30==", "*", "e30=e30=" };
+	char out[16];
+	size_t n;
+	(void)state;
+	assert_true(hash_unbase64(out, sizeof out, STR("AP/+"), &n));
+	assert_int_equal(n, 3);
+	assert_memory_equal(out, "\x00\xff\xfe", 3);
+	assert_true(hash_unbase64(out, sizeof out, STR(""), &n) && n == 0);
+	assert_true(hash_unbase64(out, 2, STR("e30="), &n) && n == 2);
+	assert_false(hash_unbase64(out, 1, STR("e30="), &n));
+	for (size_t i = 0; i < COUNT(refused); i++)
+		assert_false(hash_unbase64(out, sizeof out, str_z(refused[i]), &n));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +222,9 @@ int main(void)
 		cmocka_unit_test(test_random_below),
 		cmocka_unit_test(test_random_texts),
 		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_hmac_sha256),
+		cmocka_unit_test(test_crc32),
+		cmocka_unit_test(test_unbase64),
 	};
 	return hash_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

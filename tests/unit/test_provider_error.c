@@ -107,7 +107,47 @@ static const struct row {
 	  OUTCOME_CONTEXT_LENGTH, "m", "invalid_request_error", "context_length_exceeded" },
 	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"server_error\"}}", OUTCOME_UP_ERROR, "m", "server_error", NULL },
 	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"authentication_error\"}}", OUTCOME_UP_AUTH, "m", "authentication_error", NULL },
+	/* AWS */
+	{ 403, "{\"__type\":\"ExpiredTokenException\",\"message\":\"m\"}", OUTCOME_UP_AUTH, "m", "ExpiredTokenException", NULL },
+	{ 403, "{\"__type\":\"AccessDeniedException\",\"message\":\"m\"}", OUTCOME_UP_PERMISSION, "m", "AccessDeniedException", NULL },
+	{ 400, "{\"message\":\"Input is too long for requested model.\"}", OUTCOME_CONTEXT_LENGTH, "Input is too long for requested model.", NULL, NULL },
+	{ 400, "{\"message\":\"The maximum tokens you requested exceeds the model limit of 4096.\"}", OUTCOME_CONTEXT_LENGTH,
+	  "The maximum tokens you requested exceeds the model limit of 4096.", NULL, NULL },
+	{ 400, "{\"message\":\"Too many input tokens. Max input tokens: 8192\"}", OUTCOME_CONTEXT_LENGTH,
+	  "Too many input tokens. Max input tokens: 8192", NULL, NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"throttlingException\"}}", OUTCOME_UP_RATE_LIMITED, "m", "throttlingException", NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"serviceUnavailableException\"}}", OUTCOME_UP_UNAVAILABLE, "m", "serviceUnavailableException", NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"modelTimeoutException\"}}", OUTCOME_UP_TIMEOUT, "m", "modelTimeoutException", NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"validationException\"}}", OUTCOME_UP_BAD_REQUEST, "m", "validationException", NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"modelStreamErrorException\"}}", OUTCOME_UP_ERROR, "m", "modelStreamErrorException", NULL },
+	{ 0, "{\"error\":{\"message\":\"m\",\"type\":\"internalServerException\"}}", OUTCOME_UP_ERROR, "m", "internalServerException", NULL },
 };
+
+/* A header tells the type where the body does not. */
+static void test_types_from_a_header(void **state)
+{
+	static const struct {
+		int status;
+		const char *body, *header;
+		enum outcome outcome;
+		const char *type;
+	} told[] = {
+		{ 403, "{\"message\":\"m\"}", "InvalidSignatureException:http://internal.amazon.com/coral/", OUTCOME_UP_AUTH, "InvalidSignatureException" },
+		{ 403, "{\"message\":\"m\"}", "UnrecognizedClientException", OUTCOME_UP_AUTH, "UnrecognizedClientException" },
+		{ 403, "{\"message\":\"m\"}", "AccessDeniedException", OUTCOME_UP_PERMISSION, "AccessDeniedException" },
+		{ 403, "{\"__type\":\"AccessDeniedException\"}", "ExpiredTokenException", OUTCOME_UP_PERMISSION, "AccessDeniedException" },
+		{ 429, "{\"message\":\"m\"}", "ThrottlingException", OUTCOME_UP_RATE_LIMITED, "ThrottlingException" },
+		{ 403, "{\"message\":\"m\"}", "", OUTCOME_UP_PERMISSION, NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(told); i++) {
+		struct llm_error e = { 0 };
+		provider_read_error(mem, told[i].status, str_z(told[i].body), STR_NONE, &e);
+		llm_error_typed(mem, &e, str_z(told[i].header));
+		assert_int_equal(e.outcome, told[i].outcome);
+		assert_true(told[i].type ? str_eq_z(e.type, told[i].type) : !e.type.p);
+	}
+}
 
 static bool is_same(struct str got, const char *want)
 {
@@ -198,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_types_from_a_header),
 		cmocka_unit_test(test_the_time_to_wait),
 		cmocka_unit_test(test_a_spent_quota_is_not_retried),
 		cmocka_unit_test(test_a_long_body_is_cut),

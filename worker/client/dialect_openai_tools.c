@@ -63,6 +63,7 @@ static int read_tool(struct oai_reading *r, const struct place *at, const struct
 		return oai_refuse_type(r, at, "an object", j);
 	if (!json_is_given(json_get(j, "type")))
 		return oai_refuse(r, &in, "is missing");
+	t->raw = j;
 	struct str type;
 	int err = oai_read_string(r, &in, json_get(j, "type"), &type);
 	if (err)

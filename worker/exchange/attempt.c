@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "common/route.h"
 #include "worker/exchange/client_headers.h"
+#include "worker/exchange/credential_aws.h"
 #include "worker/exchange/site.h"
 #include "worker/exchange/structured.h"
 #include "worker/exchange/upstream.h"
@@ -62,7 +63,7 @@ struct attempt {
 	struct buf body;			/* a plain answer, or an error's */
 	struct buf out;				/* for the client, not yet handed over */
 	struct arena *scratch;
-	struct str passed_headers;
+	struct str passed_headers, error_type;
 	struct later timer;
 	uint64_t started_ns, content_ns, sent_ns; /* last content seen; last write to the client */
 	uint64_t first_limit_ms, chunk_limit_ms, total_limit_ms, heartbeat_ms;
@@ -286,12 +287,13 @@ static void on_head(void *data, const struct transfer_head *h)
 	struct attempt *at = data;
 	at->status = h->status;
 	at->passed_headers = arena_dup(at->r->mem, h->headers);
+	at->error_type = arena_dup(at->r->mem, h->error_type);
 	at->retry_after_ms = h->retry_after_ms;
 	at->must_not_retry = h->should_retry == 0;
 	if (h->pause_ms)
 		route_pause(&at->r->w->board, at->d, clock_ns() + h->pause_ms * NS_PER_MS);
 	at->is_event_stream = at->r->q.is_stream && h->status / 100 == 2 &&
-			      !(at->call.framing == FRAMING_SSE &&
+			      !(at->call.framing != FRAMING_NDJSON &&
 				str_starts_nocase(h->content_type, STR("application/json")));
 	at->r->upstream_ns = clock_ns() - at->started_ns;
 }
@@ -317,6 +319,7 @@ static void read_error_body(struct attempt *at)
 	struct arena *a = r->mem;
 	provider_read_error(a, at->status, buf_str(&at->body), snap_text(r->snap, at->d->api_key),
 			    &e);
+	llm_error_typed(a, &e, at->error_type);
 	e.message = llm_error_message(a, e.outcome, provider_name(at), e.message);
 	at->error = e;
 }
@@ -643,6 +646,16 @@ static int settle_params(struct attempt *at, struct llm_error *reterr)
 		       : 0;
 }
 
+/* What says who we are, where a key alone does not. */
+static int add_credentials(struct attempt *at, struct llm_error *reterr)
+{
+	struct request *r = at->r;
+	if (at->d->auth != AUTH_SIGV4)
+		return 0;
+	return credential_aws(r->mem, r->snap, at->d, &at->call, clock_wall_ns() / NS_PER_S,
+			      reterr);
+}
+
 static int build_call(struct attempt *at, struct llm_error *reterr)
 {
 	struct request *r = at->r;
@@ -667,6 +680,8 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 	}
 	if (err == 0)
 		err = site_wrap(r->mem, at->provider->family, at->q, t, &at->call, reterr);
+	if (err == 0)
+		err = add_credentials(at, reterr);
 	return err;
 }
 
@@ -732,7 +747,8 @@ static int launch(struct attempt *at)
 		.path = buf_str(&at->call.path),
 		.headers = buf_str(&at->call.headers),
 		.body = buf_str(&at->call.body),
-		.accept_stream = r->q.is_stream,
+		/* Bedrock takes that header for the model's, and has one framing only. */
+		.accept_stream = r->q.is_stream && at->call.framing != FRAMING_EVENTSTREAM,
 		.connect_timeout_ms = snap_settings(r->snap)->connect_timeout_ms,
 	};
 	if (at->provider->family == FAMILY_MOCK) {

@@ -204,7 +204,7 @@ static void failed(struct exchange *x, const struct llm_error *e)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
 
-/* Room for n candidates, until the next choice; NULL: no memory. Large groups share the worker's. */
+/* Room for n candidates, until the next choice; NULL: no memory. Large groups use the worker's. */
 static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 {
 	struct worker *w = x->r->w;

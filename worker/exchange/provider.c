@@ -11,6 +11,7 @@ const struct provider *provider_of(enum provider_family family)
 		[FAMILY_MOCK] = &provider_mock,
 		[FAMILY_ANTHROPIC] = &provider_anthropic,
 		[FAMILY_GEMINI] = &provider_gemini,
+		[FAMILY_BEDROCK] = &provider_bedrock,
 		[FAMILY_COUNT - 1] = NULL,	/* those without a row: the master names none */
 	};
 	MUST((unsigned)family < FAMILY_COUNT);

@@ -29,8 +29,8 @@ int ant_refuse_param(struct ant_writing *w, struct str name)
 	if (w->target->drop_params || w->q->drop_params)
 		return 0;
 	return ant_refuse(w, OUTCOME_UNSUPPORTED_PARAM, name,
-			  "anthropic does not support the parameter %.*s; drop_params drops it",
-			  (int)(name.n < 64 ? name.n : 64), name.p);
+			  "%s does not support the parameter %.*s; drop_params drops it",
+			  w->provider, (int)(name.n < 64 ? name.n : 64), name.p);
 }
 
 static int check_kind(struct ant_writing *w)
@@ -78,7 +78,7 @@ static int write_request(struct arena *a, const struct llm_request *q,
 			 const struct provider_target *t, struct provider_call *ret,
 			 struct llm_error *reterr)
 {
-	struct ant_writing w = { .mem = a, .q = q, .target = t, .err = reterr };
+	struct ant_writing w = { "anthropic", .mem = a, .q = q, .target = t, .err = reterr };
 	w.model = ant_model_of(t->model);
 	w.o = json_out(&ret->body);
 	int err = check_kind(&w);

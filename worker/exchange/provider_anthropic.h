@@ -21,6 +21,8 @@ struct ant_model ant_model_of(struct str name);
 
 /* What a request is made into. */
 struct ant_writing {
+	const char *provider;		/* named in refusals */
+	bool has_own_format;		/* the site has its own member for the answer's format */
 	struct arena *mem;
 	const struct llm_request *q;
 	const struct provider_target *target;
@@ -47,11 +49,53 @@ struct str ant_take_text(struct ant_writing *w, struct buf *b);
 int ant_add(struct ant_writing *w, struct str name, struct str json);
 struct str ant_find(const struct ant_writing *w, struct str name);	/* .p NULL: not there */
 
+/* What is said, in turns of user and assistant that alternate; the system's words apart. */
+struct ant_block {
+	struct ant_block *next;
+	const struct llm_part *part;
+	struct str text;		/* of a text: what of it is written */
+	struct str cache;		/* JSON: the message's own mark, on its last block */
+	bool has_inner;			/* a result: the parts behind it belong to it */
+};
+struct ant_blocks {
+	struct ant_block *first, *last;
+};
+struct ant_turn {
+	struct ant_turn *next;
+	bool is_assistant;
+	struct ant_blocks results, said;	/* in this order */
+};
+struct ant_script {
+	struct ant_writing *w;
+	struct ant_blocks system;
+	struct ant_turn *first, *last;
+	struct ant_block *latest;	/* of the message under way */
+};
+/* What is wrong with a part, as the end of a sentence: "is sound, which nobody takes"; or NULL. */
+typedef const char *ant_complaint_fn(struct ant_writing *w, const struct llm_part *p);
+int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_part);
+int ant_make_script(struct ant_script *s);	/* s->w is given; 0 or -ENOMEM */
+bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p);
+struct str ant_trim_end(struct str s);
+/* "input": {...} of a call. */
+void ant_put_input(struct ant_writing *w, const struct llm_part *p);
+
 int ant_put_messages(struct ant_writing *w);	/* "system" and "messages" */
 int ant_check_tools(struct ant_writing *w);	/* 0, or -EINVAL: the vendor does not know one */
 void ant_put_tools(struct ant_writing *w);	/* "tools" and "tool_choice" */
 bool ant_uses_format_tool(const struct ant_writing *w);
 bool ant_forces_tool(const struct ant_writing *w);
+bool ant_has_offered(const struct ant_writing *w);	/* tools that the model may call */
+bool ant_has_calls(const struct llm_request *q);	/* among what was said */
+/* "auto", "any", "tool", "none"; NULL: nothing needs to be said. *ret_name: of the "tool". */
+const char *ant_choice_of(const struct ant_writing *w, struct str *ret_name);
+/* "name": and the schema of a tool's arguments, an object in any case. */
+void ant_put_schema(struct ant_writing *w, const char *name, struct str schema);
+/* The tools that the history calls, each once, as functions without arguments. */
+void ant_each_remembered(struct ant_writing *w,
+			 void (*put)(struct ant_writing *w, const struct llm_tool *t));
+/* The format tool, of which the answer's JSON is the input. */
+struct llm_tool ant_format_tool(const struct ant_writing *w);
 /* An id that the vendor takes: itself, or one made from it, always the same. .p NULL: no memory. */
 struct str ant_call_id(struct arena *a, struct str id);
 /* Members that the neutral form does not know, from a part or a tool as the client wrote it. */

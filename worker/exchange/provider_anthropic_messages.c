@@ -12,34 +12,12 @@
 
 static const char filler[] = ".";	/* where a turn must be and nobody said anything */
 
-struct block {
-	struct block *next;
-	const struct llm_part *part;
-	struct str text;		/* of a text: what of it is written */
-	struct str cache;		/* JSON: the message's own mark, on its last block */
-	bool has_inner;			/* a result: the parts behind it belong to it */
-};
-struct blocks {
-	struct block *first, *last;
-};
-struct turn {
-	struct turn *next;
-	bool is_assistant;
-	struct blocks results, said;
-};
-struct script {				/* all that is said */
-	struct ant_writing *w;
-	struct blocks system;
-	struct turn *first, *last;
-	struct block *latest;		/* of the message under way */
-};
-
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static struct str trim_end(struct str s)
+struct str ant_trim_end(struct str s)
 {
 	while (s.n && is_space(s.p[s.n - 1]))
 		s.n--;
@@ -108,13 +86,13 @@ static const char *complaint_about(struct ant_writing *w, const struct llm_part 
 	return NULL;
 }
 
-static int check_parts(struct ant_writing *w)
+int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_part)
 {
 	unsigned message = 0;
 	for (const struct llm_message *m = w->q->messages; m; m = m->next, message++) {
 		unsigned part = 0;
 		for (const struct llm_part *p = m->parts; p; p = p->next, part++) {
-			const char *complaint = complaint_about(w, p);
+			const char *complaint = complaint_about_part(w, p);
 			if (complaint)
 				return refuse_part(w, complaint, message, part);
 		}
@@ -124,12 +102,12 @@ static int check_parts(struct ant_writing *w)
 
 /* --- from messages to turns --- */
 
-static bool is_sayable(struct ant_writing *w, const struct llm_part *p)
+bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p)
 {
 	switch (p->kind) {
 	case PART_TEXT:
 	case PART_REFUSAL:
-		return trim_end(p->text).n || is_rich_text(w, p);
+		return ant_trim_end(p->text).n || is_rich_text(w, p);
 	case PART_REASONING:
 		return p->signature.n || p->data.n || json_get(p->raw, "data");
 	default:
@@ -137,9 +115,9 @@ static bool is_sayable(struct ant_writing *w, const struct llm_part *p)
 	}
 }
 
-static int add_block(struct script *s, struct blocks *to, const struct llm_part *p)
+static int add_block(struct ant_script *s, struct ant_blocks *to, const struct llm_part *p)
 {
-	struct block *b = arena_alloc(s->w->mem, sizeof *b);
+	struct ant_block *b = arena_alloc(s->w->mem, sizeof *b);
 	if (!b)
 		return -ENOMEM;
 	b->part = p;
@@ -149,11 +127,11 @@ static int add_block(struct script *s, struct blocks *to, const struct llm_part 
 	return 0;
 }
 
-static int add_turn(struct script *s, bool is_assistant)
+static int add_turn(struct ant_script *s, bool is_assistant)
 {
 	if (s->last && s->last->is_assistant == is_assistant)
 		return 0;
-	struct turn *t = arena_alloc(s->w->mem, sizeof *t);
+	struct ant_turn *t = arena_alloc(s->w->mem, sizeof *t);
 	if (!t)
 		return -ENOMEM;
 	t->is_assistant = is_assistant;
@@ -162,7 +140,7 @@ static int add_turn(struct script *s, bool is_assistant)
 	return 0;
 }
 
-static int say(struct script *s, const struct llm_message *m, const struct llm_part *p)
+static int say(struct ant_script *s, const struct llm_message *m, const struct llm_part *p)
 {
 	bool is_result = p->kind == PART_TOOL_RESULT;
 	int err = add_turn(s, m->role == ROLE_ASSISTANT);
@@ -174,7 +152,7 @@ static int say(struct script *s, const struct llm_message *m, const struct llm_p
 }
 
 /* The mark that a message carries as a whole goes to its last block. */
-static void mark_latest(struct script *s, const struct llm_message *m)
+static void mark_latest(struct ant_script *s, const struct llm_message *m)
 {
 	const struct json *mark = is_our_words(s->w) ? NULL : json_get(m->raw, "cache_control");
 	if (s->latest && json_is(mark, JSON_OBJECT))
@@ -187,7 +165,7 @@ static bool is_system(const struct llm_message *m)
 }
 
 /* What the system says first stands apart; what it says later, the user says. */
-static int add_message(struct script *s, const struct llm_message *m)
+static int add_message(struct ant_script *s, const struct llm_message *m)
 {
 	bool is_apart = is_system(m) && !s->first;
 	bool is_within = false;			/* behind a result that it belongs to */
@@ -196,7 +174,7 @@ static int add_message(struct script *s, const struct llm_message *m)
 		int err = 0;
 		if (m->role == ROLE_TOOL)
 			is_within = p->kind != PART_TOOL_RESULT && s->latest;
-		if (is_within || !is_sayable(s->w, p))
+		if (is_within || !ant_is_sayable(s->w, p))
 			continue;
 		if (!is_apart)
 			err = say(s, m, p);
@@ -209,9 +187,9 @@ static int add_message(struct script *s, const struct llm_message *m)
 	return 0;
 }
 
-static int add_filler(struct script *s, bool is_first)
+static int add_filler(struct ant_script *s, bool is_first)
 {
-	struct turn *t = arena_alloc(s->w->mem, sizeof *t);
+	struct ant_turn *t = arena_alloc(s->w->mem, sizeof *t);
 	struct llm_part *p = arena_alloc(s->w->mem, sizeof *p);
 	if (!t || !p)
 		return -ENOMEM;
@@ -223,18 +201,18 @@ static int add_filler(struct script *s, bool is_first)
 	return add_block(s, &t->said, p);
 }
 
-static void drop_last_block(struct turn *t)
+static void drop_last_block(struct ant_turn *t)
 {
-	struct block **at = &t->said.first;
+	struct ant_block **at = &t->said.first;
 	t->said.last = NULL;
 	for (; (*at)->next; at = &(*at)->next)
 		t->said.last = *at;
 	*at = NULL;
 }
 
-static void drop_last_turn(struct script *s)
+static void drop_last_turn(struct ant_script *s)
 {
-	struct turn **at = &s->first;
+	struct ant_turn **at = &s->first;
 	s->last = NULL;
 	for (; (*at)->next; at = &(*at)->next)
 		s->last = *at;
@@ -242,11 +220,11 @@ static void drop_last_turn(struct script *s)
 }
 
 /* An answer that is begun for the model must not end with white space. */
-static void trim_last_turn(struct script *s)
+static void trim_last_turn(struct ant_script *s)
 {
-	struct turn *t = s->last;
+	struct ant_turn *t = s->last;
 	while (t && t->is_assistant && t->said.last && t->said.last->part->kind == PART_TEXT) {
-		t->said.last->text = trim_end(t->said.last->text);
+		t->said.last->text = ant_trim_end(t->said.last->text);
 		if (t->said.last->text.n)
 			return;
 		drop_last_block(t);
@@ -255,7 +233,7 @@ static void trim_last_turn(struct script *s)
 		drop_last_turn(s);
 }
 
-static int make_script(struct script *s)
+int ant_make_script(struct ant_script *s)
 {
 	static const struct llm_message user = { .role = ROLE_USER };
 	const struct llm_request *q = s->w->q;
@@ -265,7 +243,7 @@ static int make_script(struct script *s)
 		if (!p)
 			return -ENOMEM;
 		p->text = q->inputs[0];
-		err = trim_end(p->text).n ? say(s, &user, p) : 0;
+		err = ant_trim_end(p->text).n ? say(s, &user, p) : 0;
 	}
 	for (const struct llm_message *m = q->messages; m && !err; m = m->next)
 		err = add_message(s, m);
@@ -287,7 +265,7 @@ void ant_put_extras(struct json_out *o, const struct json *raw, const struct str
 			}
 }
 
-static void put_cache(struct json_out *o, const struct block *b)
+static void put_cache(struct json_out *o, const struct ant_block *b)
 {
 	static const struct str names[] = { STR("cache_control") };
 	if (b->cache.p && !json_is_given(json_get(b->part->raw, "cache_control")))
@@ -381,7 +359,7 @@ static int put_source(struct ant_writing *w, const struct llm_part *p, bool is_i
 	return 0;
 }
 
-static int put_medium(struct ant_writing *w, const struct block *b)
+static int put_medium(struct ant_writing *w, const struct ant_block *b)
 {
 	static const struct str names[] = { STR("title"), STR("context"), STR("citations") };
 	const struct llm_part *p = b->part;
@@ -409,7 +387,7 @@ static void put_thought(struct ant_writing *w, const struct llm_part *p)
 }
 
 /* A model can write what is no JSON; the call is kept all the same, for its result follows. */
-static void put_input(struct ant_writing *w, const struct llm_part *p)
+void ant_put_input(struct ant_writing *w, const struct llm_part *p)
 {
 	struct json_error error;
 	const struct json *j = p->text.n && !p->is_custom ? json_parse(w->mem, p->text, 0, &error)
@@ -432,25 +410,25 @@ static int put_call(struct ant_writing *w, const struct llm_part *p)
 	json_put_z(&w->o, "type", "tool_use");
 	json_put_str(&w->o, "id", id);
 	json_put_str(&w->o, "name", p->name.p ? p->name : STR(""));
-	put_input(w, p);
+	ant_put_input(w, p);
 	return 0;
 }
 
-static int put_block(struct ant_writing *w, const struct block *b);
+static int put_block(struct ant_writing *w, const struct ant_block *b);
 
 /* Texts within a result are one already. */
 static int put_inner(struct ant_writing *w, const struct llm_part *p)
 {
 	int err = 0;
 	for (; p && p->kind != PART_TOOL_RESULT && !err; p = p->next) {
-		struct block b = { .part = p, .text = p->text };
-		if (p->kind != PART_TOOL_CALL && p->kind != PART_REASONING && is_sayable(w, p))
+		struct ant_block b = { .part = p, .text = p->text };
+		if (p->kind != PART_TOOL_CALL && p->kind != PART_REASONING && ant_is_sayable(w, p))
 			err = put_block(w, &b);
 	}
 	return err;
 }
 
-static int put_result(struct ant_writing *w, const struct block *b)
+static int put_result(struct ant_writing *w, const struct ant_block *b)
 {
 	const struct llm_part *p = b->part, *inner = b->has_inner ? p->next : NULL;
 	struct json_out *o = &w->o;
@@ -464,7 +442,7 @@ static int put_result(struct ant_writing *w, const struct block *b)
 		json_put_str(o, "content", p->text.p ? p->text : STR(""));
 	} else {
 		json_open_array(o, "content");
-		if (trim_end(p->text).n) {
+		if (ant_trim_end(p->text).n) {
 			json_open(o, NULL);
 			json_put_z(o, "type", "text");
 			json_put_str(o, "text", p->text);
@@ -478,7 +456,7 @@ static int put_result(struct ant_writing *w, const struct block *b)
 	return err;
 }
 
-static int put_members_of(struct ant_writing *w, const struct block *b)
+static int put_members_of(struct ant_writing *w, const struct ant_block *b)
 {
 	switch (b->part->kind) {
 	case PART_IMAGE:
@@ -498,7 +476,7 @@ static int put_members_of(struct ant_writing *w, const struct block *b)
 	}
 }
 
-static int put_block(struct ant_writing *w, const struct block *b)
+static int put_block(struct ant_writing *w, const struct ant_block *b)
 {
 	const struct llm_part *p = b->part;
 	if (p->kind == PART_OTHER || is_rich_text(w, p)) {
@@ -514,15 +492,15 @@ static int put_block(struct ant_writing *w, const struct block *b)
 	return err;
 }
 
-static int put_blocks(struct ant_writing *w, const struct blocks *l)
+static int put_blocks(struct ant_writing *w, const struct ant_blocks *l)
 {
 	int err = 0;
-	for (const struct block *b = l->first; b && !err; b = b->next)
+	for (const struct ant_block *b = l->first; b && !err; b = b->next)
 		err = put_block(w, b);
 	return err;
 }
 
-static int put_turn(struct ant_writing *w, const struct turn *t)
+static int put_turn(struct ant_writing *w, const struct ant_turn *t)
 {
 	json_open(&w->o, NULL);
 	json_put_z(&w->o, "role", t->is_assistant ? "assistant" : "user");
@@ -535,7 +513,7 @@ static int put_turn(struct ant_writing *w, const struct turn *t)
 	return err;
 }
 
-static int put_system(struct script *s)
+static int put_system(struct ant_script *s)
 {
 	struct ant_writing *w = s->w;
 	struct str given = ant_find(w, STR("system"));
@@ -551,16 +529,16 @@ static int put_system(struct script *s)
 
 int ant_put_messages(struct ant_writing *w)
 {
-	struct script s = { .w = w };
-	int err = check_parts(w);
+	struct ant_script s = { .w = w };
+	int err = ant_check_parts(w, complaint_about);
 	if (!err)
-		err = make_script(&s);
+		err = ant_make_script(&s);
 	if (!err)
 		err = put_system(&s);
 	if (err)
 		return err;
 	json_open_array(&w->o, "messages");
-	for (const struct turn *t = s.first; t && !err; t = t->next)
+	for (const struct ant_turn *t = s.first; t && !err; t = t->next)
 		err = put_turn(w, t);
 	json_close_array(&w->o);
 	return err;

@@ -152,7 +152,8 @@ static int settle_output(struct ant_writing *w)
 {
 	const struct llm_request *q = w->q;
 	struct str effort = effort_word(w);
-	bool has_format = q->format == FORMAT_SCHEMA && !ant_uses_format_tool(w);
+	bool has_format = q->format == FORMAT_SCHEMA && !w->has_own_format &&
+			  !ant_uses_format_tool(w);
 	const struct json *schema = has_format ? ant_parse(w, q->format_schema) : NULL;
 	struct buf b;
 	if ((!effort.n && !schema) || q->family == FAMILY_ANTHROPIC)

@@ -35,7 +35,7 @@ static bool is_offered(const struct ant_writing *w, const struct llm_tool *t)
 	return t->kind == TOOL_FUNCTION || (t->kind == TOOL_OTHER && is_vendors(w, t));
 }
 
-static bool has_offered(const struct ant_writing *w)
+bool ant_has_offered(const struct ant_writing *w)
 {
 	const struct llm_tool *t = w->q->tools;
 	while (t && !is_offered(w, t))
@@ -56,7 +56,7 @@ bool ant_forces_tool(const struct ant_writing *w)
 {
 	enum llm_tool_choice c = w->q->tool_choice;
 	return ant_uses_format_tool(w) ||
-	       (has_offered(w) && (c == CHOICE_REQUIRED || c == CHOICE_NAMED));
+	       (ant_has_offered(w) && (c == CHOICE_REQUIRED || c == CHOICE_NAMED));
 }
 
 /* --- schemas --- */
@@ -98,16 +98,16 @@ void ant_put_closed(struct buf *out, const struct json *j)
 }
 
 /* The vendor wants to be told that arguments are an object. */
-static void put_schema(struct ant_writing *w, struct str schema)
+void ant_put_schema(struct ant_writing *w, const char *name, struct str schema)
 {
 	struct json_error error;
 	const struct json *j = schema.n ? json_parse(w->mem, schema, 0, &error) : NULL;
 	if (!json_is(j, JSON_OBJECT) || !j->count) {
-		json_put_raw(&w->o, "input_schema", STR("{\"type\":\"object\",\"properties\":{}}"));
+		json_put_raw(&w->o, name, STR("{\"type\":\"object\",\"properties\":{}}"));
 	} else if (json_get(j, "type")) {
-		json_put_raw(&w->o, "input_schema", j->raw);
+		json_put_raw(&w->o, name, j->raw);
 	} else {
-		json_put_raw(&w->o, "input_schema", STR("{\"type\":\"object\","));
+		json_put_raw(&w->o, name, STR("{\"type\":\"object\","));
 		buf_put(w->o.to, str_skip(j->raw, 1));
 	}
 }
@@ -125,7 +125,7 @@ static void put_function(struct ant_writing *w, const struct llm_tool *t)
 	json_put_str(&w->o, "name", t->name);
 	if (t->description.p)
 		json_put_str(&w->o, "description", t->description);
-	put_schema(w, t->schema);
+	ant_put_schema(w, "input_schema", t->schema);
 	if (t->strict)
 		json_put_bool(&w->o, "strict", true);
 	ant_put_extras(&w->o, t->raw, names, COUNT(names));
@@ -154,15 +154,15 @@ static void put_offered(struct ant_writing *w)
 		json_put_raw(&w->o, NULL, w->search);
 }
 
-static void put_format_tool(struct ant_writing *w)
+struct llm_tool ant_format_tool(const struct ant_writing *w)
 {
 	const struct llm_request *q = w->q;
-	json_open(&w->o, NULL);
-	json_put_z(&w->o, "name", ANTHROPIC_FORMAT_TOOL);
-	json_put_str(&w->o, "description",
-		     q->format_description.n ? q->format_description : STR(FORMAT_DESCRIPTION));
-	put_schema(w, q->format_schema);
-	json_close(&w->o);
+	return (struct llm_tool){
+		.name = STR(ANTHROPIC_FORMAT_TOOL),
+		.description = q->format_description.n ? q->format_description
+						       : STR(FORMAT_DESCRIPTION),
+		.schema = q->format_schema,
+	};
 }
 
 static bool is_among(const struct str *names, size_t n, struct str name)
@@ -174,7 +174,8 @@ static bool is_among(const struct str *names, size_t n, struct str name)
 }
 
 /* Calls in the history want their tools declared; a client that tells of none wants no more. */
-static void put_remembered(struct ant_writing *w)
+void ant_each_remembered(struct ant_writing *w,
+			 void (*put)(struct ant_writing *w, const struct llm_tool *t))
 {
 	struct str names[REMEMBERED_MAX];
 	size_t n = 0;
@@ -183,11 +184,11 @@ static void put_remembered(struct ant_writing *w)
 			if (p->kind != PART_TOOL_CALL || !p->name.n || is_among(names, n, p->name))
 				continue;
 			names[n++] = p->name;
-			put_function(w, &(struct llm_tool){ .name = p->name });
+			put(w, &(struct llm_tool){ .name = p->name });
 		}
 }
 
-static bool has_calls(const struct llm_request *q)
+bool ant_has_calls(const struct llm_request *q)
 {
 	for (const struct llm_message *m = q->messages; m; m = m->next)
 		for (const struct llm_part *p = m->parts; p; p = p->next)
@@ -198,19 +199,22 @@ static bool has_calls(const struct llm_request *q)
 
 /* --- the choice --- */
 
-static const char *choice_of(const struct ant_writing *w)
+const char *ant_choice_of(const struct ant_writing *w, struct str *ret_name)
 {
 	static const char *const words[] = {
 		[CHOICE_UNSET] = NULL, [CHOICE_AUTO] = "auto", [CHOICE_NONE] = "none",
 		[CHOICE_REQUIRED] = "any", [CHOICE_NAMED] = "tool",
 	};
-	enum llm_tool_choice c = w->q->tool_choice;
-	bool may_call = has_offered(w) && c != CHOICE_NONE;
+	const struct llm_request *q = w->q;
+	enum llm_tool_choice c = q->tool_choice;
+	bool may_call = ant_has_offered(w) && c != CHOICE_NONE;
+	*ret_name = ant_has_offered(w) && c == CHOICE_NAMED ? q->tool_choice_name
+							    : STR(ANTHROPIC_FORMAT_TOOL);
 	if (ant_uses_format_tool(w))
 		return may_call && c != CHOICE_NAMED ? "any" : "tool";
-	if (!has_offered(w))
+	if (!ant_has_offered(w))
 		return "none";
-	if (c == CHOICE_UNSET && w->q->has_parallel_tool_calls && !w->q->parallel_tool_calls)
+	if (c == CHOICE_UNSET && q->has_parallel_tool_calls && !q->parallel_tool_calls)
 		return "auto";
 	return words[c];
 }
@@ -218,10 +222,8 @@ static const char *choice_of(const struct ant_writing *w)
 static void put_choice(struct ant_writing *w)
 {
 	const struct llm_request *q = w->q;
-	const char *choice = choice_of(w);
-	struct str name = STR(ANTHROPIC_FORMAT_TOOL);
-	if (has_offered(w) && q->tool_choice == CHOICE_NAMED)
-		name = q->tool_choice_name;
+	struct str name;
+	const char *choice = ant_choice_of(w, &name);
 	if (!choice)
 		return;
 	json_open(&w->o, "tool_choice");
@@ -235,16 +237,18 @@ static void put_choice(struct ant_writing *w)
 
 void ant_put_tools(struct ant_writing *w)
 {
-	bool offers = has_offered(w), has_format = ant_uses_format_tool(w);
-	bool remembers = !offers && has_calls(w->q);
+	bool offers = ant_has_offered(w), has_format = ant_uses_format_tool(w);
+	bool remembers = !offers && ant_has_calls(w->q);
 	if (!offers && !has_format && !remembers)
 		return;
 	json_open_array(&w->o, "tools");
 	put_offered(w);
-	if (has_format)
-		put_format_tool(w);
+	if (has_format) {
+		struct llm_tool t = ant_format_tool(w);
+		put_function(w, &t);
+	}
 	if (remembers)
-		put_remembered(w);
+		ant_each_remembered(w, put_function);
 	json_close_array(&w->o);
 	put_choice(w);
 }

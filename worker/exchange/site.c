@@ -6,6 +6,7 @@
 
 static const struct site *const sites[SITE_COUNT] = {
 	[SITE_OWN] = NULL,
+	[SITE_BEDROCK] = &site_bedrock,
 };
 
 int site_wrap(struct arena *a, enum provider_family family, const struct llm_request *q,

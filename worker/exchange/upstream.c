@@ -67,7 +67,7 @@ struct transfer {
 	struct str key;			/* of the provider: nothing that holds it is passed on */
 	struct pace pace;		/* what its headers say of limits */
 	size_t head_bytes;
-	char content_type[128];
+	char content_type[128], error_type[128];
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
@@ -196,7 +196,7 @@ static bool is_passed_on(struct str name)
 {
 	static const char *const starts[] = {"x-ratelimit-", "ratelimit-",   "anthropic-ratelimit-",
 					     "openai-",	     "x-request-id", "request-id",
-					     "retry-after"};
+					     "retry-after",  "x-amzn-requestid"};
 	for (size_t i = 0; i < COUNT(starts); i++)
 		if (str_starts_nocase(name, str_z(starts[i])))
 			return true;
@@ -261,13 +261,22 @@ static void read_limit(struct transfer *t, struct str name, struct str value)
 		t->pace.reset_ms[kind] = pace_read_reset(value, (uint64_t)time(NULL));
 }
 
+/* As much of a value as there is room for. */
+static struct str copy_value(char *to, size_t room, struct str value)
+{
+	size_t n = value.n < room ? value.n : room;
+	memcpy(to, value.p, n);
+	return str_of(to, n);
+}
+
 static void read_header(struct transfer *t, struct str name, struct str value)
 {
 	uint64_t ms;
 	if (str_eq_nocase(name, STR("content-type"))) {
-		size_t n = value.n < sizeof t->content_type ? value.n : sizeof t->content_type;
-		memcpy(t->content_type, value.p, n);
-		t->head.content_type = str_of(t->content_type, n);
+		t->head.content_type =
+			copy_value(t->content_type, sizeof t->content_type, value);
+	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
+		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
 	} else if (str_eq_nocase(name, STR("content-encoding"))) {
 		t->is_refused = !str_eq_nocase(value, STR("identity"));
 	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
