@@ -131,7 +131,10 @@ static void expect_detected(struct str provider, struct str model)
 {
 	struct str upstream;
 	const struct provider_row *p = providers_detect(STR_NONE, model, STR_NONE, &upstream);
-	if ((p && str_eq(p->prefix, provider)) || is_excepted(provider, model, p))
+	/* "bedrock/invoke" is of bedrock, too. */
+	struct str whole = p ? p->prefix : STR_NONE, vendor = str_cut(&whole, '/');
+	if ((p && (str_eq(p->prefix, provider) || str_eq(vendor, provider))) ||
+	    is_excepted(provider, model, p))
 		return;
 	print_error(STR_FMT " is of " STR_FMT ", not of " STR_FMT "\n", STR_ARG(model),
 		    STR_ARG(provider), STR_ARG(p ? p->prefix : STR("none")));
