@@ -18,13 +18,30 @@ enum link_frame {
 	LINK_DRAIN,	/* u64 milliseconds to finish what runs */
 	LINK_ANSWER,	/* u64 call, u32 status, u8 is_last, str piece */
 	LINK_DIRECTORY, /* another one from now on, after an upgrade in place; fd: it */
+	LINK_KEPT,	/* u64 call, u32 errno (0 = done), u32 bytes of the response, u32 of the
+			 * items; fd: both texts, if there are any (see parcel.h) */
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
 	LINK_ADOPTED,	 /* u64 generation, u8 ok */
 	LINK_CALL,	 /* u64 call, u8 role bits (1 admin, 2 viewer), u64 key id, 32 bytes key
 			  * hash, str changed_by, str method, str path, u8 is_last, str args */
-	LINK_CALL_MORE	 /* u64 call, u8 is_last, str args */
+	LINK_CALL_MORE,	 /* u64 call, u8 is_last, str args */
+	LINK_KEEP	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the
+			  * response, u32 bytes of it, u32 of the items; fd with LINK_KEEP_PUT */
 };
-enum { LINK_PIECE = 60000 };	/* bytes of a long content per frame */
+enum link_keep {		/* what is to be done with a conversation of /v1/responses */
+	LINK_KEEP_PUT,
+	LINK_KEEP_ITEMS,	/* the items are wanted */
+	LINK_KEEP_ALL,		/* the response, too */
+	LINK_KEEP_DELETE,
+	LINK_KEEP_COUNT
+};
+enum {
+	LINK_PIECE = 60000,		/* bytes of a long content per frame */
+	LINK_KEEPS = 64,		/* calls under way, per worker */
+	LINK_KEEP_MAX = 16 << 20,	/* bytes of both texts together */
+	LINK_KEEP_BYTES = 32 << 20,	/* of all that a worker has put and was not told about */
+	LINK_KEEP_ID_MAX = 128
+};
 
 #endif

@@ -85,7 +85,7 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 		if (!text_ok(c, texts[i]))
 			return false;
 	return headers_ok(c, d->headers) && names_ok(c, d->tags) && d->family < FAMILY_COUNT &&
-	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode <= MODE_OTHER &&
+	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode <= MODE_RESPONSES &&
 	       d->board_row < BOARD_DEPLOYMENTS;
 }
 

@@ -63,7 +63,8 @@ enum {
 	DEPLOY_WILDCARD = 2,		/* model holds '*' that the request's name fills */
 	DEPLOY_DEFAULT = 4,		/* model_name: "*": never cooled */
 	DEPLOY_KNOWN_PRICE = 8,
-	DEPLOY_NO_LIMIT = 16		/* max_tokens does not reach the provider */
+	DEPLOY_NO_LIMIT = 16,		/* max_tokens does not reach the provider */
+	DEPLOY_RESPONSES = 32		/* FAMILY_OPENAI: /responses is served there, too */
 };
 
 struct snap_header {			/* one header sent upstream */
@@ -104,7 +105,7 @@ struct snap_deployment {
 	uint32_t mode;			/* enum snap_mode */
 	uint32_t pad;
 };
-enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER };
+enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER, MODE_RESPONSES };
 
 enum route_strategy {
 	STRATEGY_SHUFFLE,		/* simple-shuffle */
@@ -190,7 +191,8 @@ enum {
 	SET_RATE_LIMITS = 4096,	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
 	SET_CHECK_SCHEMA = 8192,	/* enable_json_schema_validation */
 	SET_MODIFY_PARAMS = 16384,
-	SET_CLIENT_HEADERS = 32768	/* forward_client_headers_to_llm_api */
+	SET_CLIENT_HEADERS = 32768,	/* forward_client_headers_to_llm_api */
+	SET_NO_RESPONSES = 65536 /* conversations of /v1/responses are not kept */
 };
 
 struct snap_head {

@@ -315,6 +315,16 @@ bool str_is_utf8(struct str s)
 	return true;
 }
 
+bool str_is_id(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i], low = (char)(c | 0x20);
+		if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '-')
+			return false;
+	}
+	return s.n > 0;
+}
+
 /* Each piece between two stars is taken where it is found first: a later place could never make
  * more of the rest match, so that nothing is ever looked at again. */
 bool str_matches(struct str pattern, struct str s)

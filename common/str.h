@@ -66,6 +66,8 @@ int str_read_size(struct str s, uint64_t *ret_bytes) MUST_USE;
 size_t str_utf8_len(struct str s);
 /* Whether all of s is valid UTF-8 (RFC 3629: no overlong form, no surrogate, <= U+10FFFF). */
 bool str_is_utf8(struct str s);
+/* Letters, digits, '_' and '-' of ASCII, at least one. */
+bool str_is_id(struct str s);
 /* Whether `pattern`, in which each '*' stands for any bytes, matches all of s. Linear time. */
 bool str_matches(struct str pattern, struct str s);
 /* Damerau-Levenshtein distance, at most `cap` + 1 is told. For "did you mean". */

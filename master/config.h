@@ -131,6 +131,7 @@ struct config {
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;
+	uint64_t responses_keep_ms, responses_max_bytes;
 	struct config_model *models;
 	size_t n_models;
 	struct config_alias *aliases;
@@ -160,6 +161,8 @@ struct provider_row {
 /* The embedded table, parsed once. */
 const struct provider_row *providers_all(size_t *ret_n);
 const struct provider_row *providers_find(struct str prefix);
+/* Whether the row's list of endpoints has that word. */
+bool providers_serve(const struct provider_row *row, struct str endpoint);
 /* LiteLLM's way: custom_llm_provider, else "prefix/" of model, else known model names and
  * patterns, else openai when an api_base is given. Returns the row and what goes upstream. */
 const struct provider_row *providers_detect(struct str custom, struct str model,

@@ -139,7 +139,7 @@ static void infer_mode(struct entry *e)
 	struct price_row row;
 	struct str name = e->m.base_model.n > 0 ? e->m.base_model : e->m.model;
 
-	if (yaml_get(e->info, "mode"))
+	if (yaml_get(e->info, "mode") || e->m.mode == MODE_RESPONSES)
 		return;
 	if (prices_find(e->m.provider, name, &row))
 		e->m.mode = row.mode;

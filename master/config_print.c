@@ -130,7 +130,8 @@ static void put_aliases(struct json_out *o, const char *key, const struct config
 
 static void put_mode(struct json_out *o, const char *key, enum snap_mode mode)
 {
-	static const char *const names[] = {"chat", "completion", "embedding", "other"};
+	static const char *const names[] = {"chat", "completion", "embedding", "other",
+					     "responses"};
 
 	json_put_z(o, key, names[mode]);
 }

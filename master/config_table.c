@@ -166,6 +166,11 @@ static const struct directive directives[] = {
 	/* server.router */
 	D("server.router", "retry-budget", CT_MILLI, AT(set.retry_share_milli), "0.2", 0, 100000,
 	  CF_LIVE, "retries there may be for each request, beside ten a second for each worker"),
+	/* server.responses */
+	D("server.responses", "keep", CT_TIME, AT(responses_keep_ms), "30d", 0, 520 * WEEK, CF_LIVE,
+	  "how long a conversation of /v1/responses is kept; 0: not at all"),
+	D("server.responses", "max-bytes", CT_SIZE, AT(responses_max_bytes), "1G", 0, 1024 * GIB,
+	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
 	/* server.cors */
 	D("server.cors", "origins", CT_NAMES, AT(cors_origins), "*", 0, 0, CF_LIVE,
 	  "origins that browsers may call from; \"*\": any; an empty list: none"),

@@ -96,6 +96,10 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 		m->auth = m->row->auth_kind;
 		aws_detect(m);
 	}
+	if (str_starts(m->model, STR("responses/"))) {
+		m->model = str_skip(m->model, STR("responses/").n);
+		m->mode = MODE_RESPONSES;
+	}
 	if (m->mock_response.p || (m->row && m->row->served))
 		return true;
 	if (!m->row) {

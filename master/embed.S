@@ -14,4 +14,5 @@
 	blob blob_params, "etc/params.tsv"
 	blob blob_prices, "etc/prices.tsv"
 	blob blob_sql_1, "sql/0001_init.sql"
+	blob blob_sql_2, "sql/0002_responses.sql"
 	.section .note.GNU-stack,"",%progbits

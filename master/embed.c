@@ -7,6 +7,7 @@ BLOB(providers);
 BLOB(params);
 BLOB(prices);
 BLOB(sql_1);
+BLOB(sql_2);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -30,6 +31,8 @@ struct str embed_migration(unsigned number)
 	switch (number) {
 	case 1:
 		return SLICE(sql_1);
+	case 2:
+		return SLICE(sql_2);
 	default:
 		return STR_NONE;
 	}

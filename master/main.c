@@ -30,6 +30,7 @@
 #include "master/probe.h"
 #include "master/prices.h"
 #include "master/publish.h"
+#include "master/responses.h"
 #include "master/store.h"
 #include "master/supervise.h"
 #include "master/trial.h"
@@ -180,6 +181,16 @@ static int open_money(struct master *m)
 		return fail("shared memory for keys", err, NULL);
 	err = keys_start(m->store, m->dir, &m->board, m->config->master_key, &m->keys);
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
+}
+
+static int open_responses(struct master *m)
+{
+	int err = responses_new(m->store, m->loop, &m->responses);
+	if (err < 0)
+		return fail("conversations", err, NULL);
+	responses_configure(m->responses, m->config->responses_keep_ms,
+			    m->config->responses_max_bytes);
+	return 0;
 }
 
 /* ---- sockets and workers ---- */
@@ -417,6 +428,7 @@ static void close_all(struct master *m)
 	probe_stop(m->probe);
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);
+	responses_stop(m->responses);
 	store_close(m->store);
 }
 
@@ -434,7 +446,8 @@ static int start(struct master *m)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);
-	if ((err = open_state(m)) < 0 || (err = open_board(m)) < 0 || (err = open_money(m)) < 0)
+	if ((err = open_state(m)) < 0 || (err = open_board(m)) < 0 || (err = open_money(m)) < 0 ||
+	    (err = open_responses(m)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

@@ -17,6 +17,7 @@ struct keys;
 struct supervise;
 struct control;
 struct probe;
+struct responses;
 struct notify;
 struct trial;
 
@@ -43,6 +44,7 @@ struct master {
 	struct store *store;
 	struct ledger *ledger;
 	struct keys *keys;
+	struct responses *responses;
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;

@@ -34,8 +34,10 @@ int prices_load(void)
 
 static enum snap_mode read_mode(struct str s)
 {
-	if (str_eq(s, STR("chat")) || str_eq(s, STR("responses")))
+	if (str_eq(s, STR("chat")))
 		return MODE_CHAT;
+	if (str_eq(s, STR("responses")))
+		return MODE_RESPONSES;
 	if (str_eq(s, STR("completion")))
 		return MODE_COMPLETION;
 	if (str_eq(s, STR("embedding")))

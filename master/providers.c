@@ -115,6 +115,16 @@ const struct provider_row *providers_find(struct str prefix)
 	return NULL;
 }
 
+bool providers_serve(const struct provider_row *row, struct str endpoint)
+{
+	struct str list = row->endpoints;
+
+	while (list.n > 0)
+		if (str_eq(str_cut(&list, ','), endpoint))
+			return true;
+	return false;
+}
+
 /* "provider/model": the longest prefix that is a row, so that "azure_ai/agents/x" is not taken
  * for azure_ai. */
 static const struct provider_row *by_prefix(struct str model, struct str *ret_model)

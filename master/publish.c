@@ -15,6 +15,7 @@
 #include "master/keys.h"
 #include "master/notify.h"
 #include "master/probe.h"
+#include "master/responses.h"
 #include "master/supervise.h"
 #include "master/trial.h"
 
@@ -124,6 +125,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	else
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
+	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)
 		supervise_want(m->supervise, master_workers(m));

@@ -113,6 +113,20 @@ static int put_param_rules(struct make *k, const struct config_model *cm, struct
 	return failed ? -ENOMEM : 0;
 }
 
+/* What only Responses serve is asked that way by everybody. Elsewhere a client that speaks them is
+ * served as it likes, where the vendor is known to: behind an address of the operator's own there
+ * may be anybody's copy of chat. */
+static void choose_responses(const struct config_model *cm, struct snap_deployment *d)
+{
+	if (!cm->row || d->family != FAMILY_OPENAI)
+		return;
+	if (cm->mode == MODE_RESPONSES)
+		d->family = FAMILY_RESPONSES;
+	else if (d->site == SITE_OWN && providers_serve(cm->row, STR("responses")) &&
+		 (!cm->row->base.n || str_eq(cm->api_base, cm->row->base)))
+		d->flags |= DEPLOY_RESPONSES;
+}
+
 static int put_deployment(struct make *k, const struct config_model *cm, uint32_t *ret)
 {
 	struct snap_deployment d = {
@@ -134,6 +148,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 	fill_texts(k, cm, &d);
 	if (put_param_rules(k, cm, &d) < 0)
 		return -ENOMEM;
+	choose_responses(cm, &d);
 	if (cm->mock_response.p)
 		d.family = FAMILY_MOCK;
 	if (cm->drop_params)
@@ -248,6 +263,8 @@ static void put_settings(struct make *k)
 		s->flags |= SET_NO_MASTER_KEY;
 	s->tls_certificate = snap_build_text(k->b, k->c->tls_certificate_pem);
 	s->tls_key = snap_build_text(k->b, k->c->tls_key_pem);
+	if (!k->c->responses_keep_ms || !k->c->responses_max_bytes)
+		s->flags |= SET_NO_RESPONSES;
 }
 
 /* ---- names for the ledger

@@ -12,8 +12,9 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/commands.h"
+#include "master/responses.h"
 
-enum { CALL_MAX = 1 << 20, CALLS_MAX = 256, OUT_MAX = 64 << 20 };
+enum { CALL_MAX = 1 << 20, CALLS_MAX = 256, OUT_MAX = 64 << 20, OUT_FDS_MAX = 64 };
 
 /* A management call: first its arguments come together, then the command runs. */
 struct call {
@@ -30,6 +31,7 @@ struct call {
 
 struct out {				/* a frame that did not fit into the socket yet */
 	struct out *next;
+	int fd;				/* goes along; -1: none */
 	size_t n;
 	char bytes[];
 };
@@ -42,8 +44,10 @@ struct worker_link {
 	bool is_closing;
 	struct call *calls;
 	unsigned n_calls;
+	struct responses_line responses;
 	struct out *first, **last;
 	size_t out_bytes;
+	unsigned out_fds;
 	unsigned char in[FRAME_MAX];
 	struct frame_out frame;
 };
@@ -52,40 +56,58 @@ struct worker_link {
 
 static void on_event(uv_poll_t *p, int status, int events);
 
+static void drop_first(struct worker_link *l)
+{
+	struct out *o = l->first;
+	l->first = o->next;
+	if (!l->first)
+		l->last = &l->first;
+	l->out_bytes -= o->n;
+	if (o->fd >= 0) {
+		close(o->fd);
+		l->out_fds--;
+	}
+	mem_free(o);
+}
+
 static void flush(struct worker_link *l)
 {
 	while (l->first) {
-		struct out *o = l->first;
-		int err = fdpass_send(l->fd, str_of(o->bytes, o->n), NULL, 0);
+		const struct out *o = l->first;
+		int err = fdpass_send(l->fd, str_of(o->bytes, o->n), &o->fd, o->fd >= 0);
 		if (err == -EAGAIN)
 			return;
-		l->first = o->next;
-		if (!l->first)
-			l->last = &l->first;
-		l->out_bytes -= o->n;
-		mem_free(o);
+		drop_first(l);
 	}
 	uv_poll_start(&l->poll, UV_READABLE | UV_DISCONNECT, on_event);
 }
 
-/* Frames with descriptors are few and small: they are never queued. */
+/* What a worker needs to begin is few and small: it is never queued. */
 static int send_now(struct worker_link *l, const int *fds, unsigned n)
 {
 	struct str bytes = frame_finish(&l->frame);
 	return bytes.p ? fdpass_send(l->fd, bytes, fds, n) : -EMSGSIZE;
 }
 
-static int send_later(struct worker_link *l)
+/* Borrows fd; -1: none goes along. */
+static int send_later(struct worker_link *l, int fd)
 {
 	struct str bytes = frame_finish(&l->frame);
+	bool has_room = l->out_bytes + bytes.n <= OUT_MAX && (fd < 0 || l->out_fds < OUT_FDS_MAX);
 	int err = bytes.p ? -EAGAIN : -EMSGSIZE;
 	if (bytes.p && !l->first)
-		err = fdpass_send(l->fd, bytes, NULL, 0);
+		err = fdpass_send(l->fd, bytes, &fd, fd >= 0);
 	if (err != -EAGAIN)
 		return err;
-	struct out *o = l->out_bytes + bytes.n <= OUT_MAX ? mem_alloc(sizeof *o + bytes.n) : NULL;
-	if (!o)
+	int copy = fd >= 0 && has_room ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+	struct out *o = has_room && (fd < 0 || copy >= 0) ? mem_alloc(sizeof *o + bytes.n) : NULL;
+	if (!o) {
+		if (copy >= 0)
+			close(copy);
 		return -ENOBUFS;
+	}
+	o->fd = copy;
+	l->out_fds += copy >= 0;
 	o->n = bytes.n;
 	memcpy(o->bytes, bytes.p, bytes.n);
 	*l->last = o;
@@ -131,7 +153,7 @@ void worker_link_drain(struct worker_link *l, uint64_t ms)
 		return;
 	frame_begin(&l->frame, LINK_DRAIN);
 	frame_put_u64(&l->frame, ms);
-	if (send_later(l) < 0)
+	if (send_later(l, -1) < 0)
 		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 }
 
@@ -160,7 +182,7 @@ static void send_answer(struct worker_link *l, uint64_t number, int status, stru
 		frame_put_u32(&l->frame, (uint32_t)status);
 		frame_put_u8(&l->frame, body.n == 0);
 		frame_put_str(&l->frame, piece);
-		if (send_later(l) < 0) {
+		if (send_later(l, -1) < 0) {
 			LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 			return;
 		}
@@ -267,9 +289,43 @@ static int take_more(struct worker_link *l, struct frame_in *f)
 	return 0;
 }
 
+/* ---- conversations ---- */
+
+static void put_kept(struct worker_link *l, const struct responses_answer *a)
+{
+	frame_begin(&l->frame, LINK_KEPT);
+	frame_put_u64(&l->frame, a->call);
+	frame_put_u32(&l->frame, (uint32_t)-a->err);
+	frame_put_u32(&l->frame, a->fd < 0 ? 0 : a->response_bytes);
+	frame_put_u32(&l->frame, a->fd < 0 ? 0 : a->items_bytes);
+}
+
+static void on_kept(void *data, const struct responses_answer *a)
+{
+	struct worker_link *l = data;
+	put_kept(l, a);
+	int err = send_later(l, a->fd);
+	if (err == -ENOBUFS && a->fd >= 0) {	/* without what it asked for, but an answer */
+		put_kept(l, &(struct responses_answer){ .call = a->call, .err = err, .fd = -1 });
+		err = send_later(l, -1);
+	}
+	if (err < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
+static int take_keep(struct worker_link *l, struct frame_in *f, int *fds, unsigned *n_fds)
+{
+	int fd = *n_fds == 1 ? fds[0] : -1;
+	if (*n_fds > 1)
+		return -EPROTO;
+	*n_fds = 0;
+	return responses_take(l->m->responses, &l->responses, f, fd);
+}
+
 /* ---- receiving ---- */
 
-static int take_frame(struct worker_link *l, size_t n)
+/* Descriptors that it takes are not counted any more. */
+static int take_frame(struct worker_link *l, size_t n, int *fds, unsigned *n_fds)
 {
 	struct supervise *s = l->m->supervise;
 	struct frame_in f;
@@ -295,6 +351,8 @@ static int take_frame(struct worker_link *l, size_t n)
 		return take_call(l, &f);
 	case LINK_CALL_MORE:
 		return take_more(l, &f);
+	case LINK_KEEP:
+		return take_keep(l, &f, fds, n_fds);
 	default:
 		return -EPROTO;
 	}
@@ -315,13 +373,14 @@ static void on_event(uv_poll_t *p, int status, int events)
 		long n = fdpass_receive(l->fd, l->in, sizeof l->in, fds, &n_fds);
 		if (n == -EAGAIN)
 			return;
-		for (unsigned i = 0; n > 0 && i < n_fds; i++)
-			close(fds[i]);
 		if (n <= 0) {
 			uv_poll_stop(p);
 			return;
 		}
-		if (take_frame(l, (size_t)n) < 0) {
+		int err = take_frame(l, (size_t)n, fds, &n_fds);
+		for (unsigned i = 0; i < n_fds; i++)
+			close(fds[i]);
+		if (err < 0) {
 			LOG(LOG_ERROR, "link.damaged", F_INT("slot", l->slot));
 			uv_poll_stop(p);
 			shutdown(l->fd, SHUT_RDWR);	/* the worker sees the end and goes */
@@ -341,6 +400,7 @@ int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link 
 	l->slot = slot;
 	l->fd = fd;
 	l->last = &l->first;
+	l->responses = (struct responses_line){ .answer = on_kept, .data = l };
 	int err = uv_poll_init(m->loop, &l->poll, fd);
 	if (err < 0) {
 		close(fd);
@@ -359,7 +419,7 @@ int worker_link_fd(const struct worker_link *l)
 
 bool worker_link_is_quiet(const struct worker_link *l)
 {
-	return !l->calls && !l->first;
+	return !l->calls && !l->responses.calls && !l->first;
 }
 
 static void poll_closed(uv_handle_t *h)
@@ -377,11 +437,9 @@ struct worker_link *worker_link_free(struct worker_link *l)
 	for (struct call *c = l->calls; c; c = c->next)
 		c->link = NULL;		/* their answers will find nobody */
 	l->calls = NULL;
-	while (l->first) {
-		struct out *o = l->first;
-		l->first = o->next;
-		mem_free(o);
-	}
+	responses_cut(&l->responses);
+	while (l->first)
+		drop_first(l);
 	uv_close((uv_handle_t *)&l->poll, poll_closed);
 	return NULL;
 }

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/admin/relay.h"
+#include "worker/keep.h"
 
 enum { BEGIN_TIMEOUT_MS = 10000 };
 
@@ -190,6 +191,10 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 	case LINK_ANSWER:
 		relay_answer(w, &f);
 		break;
+	case LINK_KEPT:
+		keep_answer(w, &f, n_fds == 1 ? fds[0] : -1);
+		n_fds = n_fds == 1 ? 0 : n_fds;
+		break;
 	default:
 		LOG(LOG_WARN, "link.unknown_frame", F_INT("type", f.type));
 	}
@@ -204,6 +209,7 @@ static void master_gone(struct worker *w)
 	uv_poll_stop(&the_link(w)->poll);
 	LOG(LOG_WARN, "master.gone", F_INT("requests", w->n_requests));
 	relay_fail_all(w);
+	keep_fail_all(w);
 	worker_drain(w, snap_settings(w->snap)->drain_ms);
 }
 

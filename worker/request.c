@@ -15,11 +15,15 @@
 #include "common/mem.h"
 #include "worker/admin/relay.h"
 #include "worker/client/intake.h"
+#include "worker/client/recall.h"
 #include "worker/decide/decide.h"
 #include "worker/exchange/exchange.h"
+#include "worker/keep.h"
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+
+enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 
 struct stage {
 	const char *name;
@@ -32,6 +36,7 @@ static const struct stage stages[] = {
 	{ "body", intake_body },		/* all of it, please */
 	{ "own", intake_own },			/* the gateway's own answers end here */
 	{ "parse", intake_parse },		/* what do they say? */
+	{ "resume", recall_stage },	/* what was said before? */
 	{ "route", route_resolve },		/* who can answer? */
 	{ "limits", limits_take },		/* may they ask this, now? */
 	{ "account", account_reserve },		/* can we write down what it costs? */
@@ -247,6 +252,19 @@ static void end_stream_with(struct request *r, const struct buf *event)
 	conn_reply_end(r->conn);
 }
 
+/* In a stream, where the dialect can end what it has begun, it does. */
+static void write_error(struct request *r, const struct dialect *d, const struct llm_error *e,
+			int status, struct str call_id, struct buf *out)
+{
+	if (!r->is_streaming || !d->fail_stream || !r->answer.mem) {
+		d->write_error(out, e, e->outcome, status, call_id, r->is_streaming);
+		return;
+	}
+	out->cap = FAILED_ANSWER_MAX;
+	if (d->fail_stream(&r->answer, e, e->outcome, out) < 0)
+		out->failed = true;
+}
+
 enum step request_fail_with(struct request *r, const struct llm_error *e)
 {
 	const struct dialect *d = dialect_of(r);
@@ -257,8 +275,8 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	r->outcome = e->outcome;
 	if (!r->conn)
 		return STEP_DONE;
-	buf_init(&body, 65536);
-	d->write_error(&body, e, e->outcome, status, call_id, r->is_streaming);
+	buf_init(&body, ERROR_MAX);
+	write_error(r, d, e, status, call_id, &body);
 	if (r->is_streaming) {
 		account_settle(r);
 		end_stream_with(r, &body);
@@ -337,6 +355,7 @@ void request_end(struct request *r)
 	MUST(!r->is_over);
 	r->is_over = true;
 	exchange_cancel(r);
+	keep_forget(r);
 	hold_forget(r);
 	account_settle(r);
 	count_end(r, clock_ns());

@@ -20,6 +20,7 @@
 
 struct exchange;
 struct relay_call;
+struct keep_call;
 
 struct request {
 	struct worker *w;
@@ -37,7 +38,7 @@ struct request {
 	uint8_t client_ip[16];
 	/* endpoint */
 	const struct endpoint *endpoint;
-	struct str path_model;			/* of /engines/{model}/..., else .p NULL */
+	struct str path_model;			/* of /engines/{model}/..., {id}; else .p NULL */
 	/* auth */
 	struct dir_key key;			/* slices copied into the arena */
 	bool is_admin;
@@ -65,6 +66,7 @@ struct request {
 	uint64_t first_token_wall_ns, first_token_ns;
 	bool is_streaming;			/* the head of a streamed answer has gone out */
 	struct llm_tally tally;			/* final, for settle */
+	struct dialect_answer answer;		/* what the client has been shown, if anything */
 	int64_t cost_nano;
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
@@ -74,6 +76,8 @@ struct request {
 	enum outcome outcome;
 	int status;				/* given to the client; 0 = none */
 	struct relay_call *relay;		/* management call under way */
+	struct keep_call *keep;			/* a conversation is fetched or kept */
+	void (*remembered)(struct request *r);	/* when the answer has been kept, or cannot be */
 };
 
 /* From the connection. */

@@ -11,6 +11,7 @@
 #include "common/directory.h"
 #include "common/journal.h"
 #include "common/snapshot.h"
+#include "worker/later.h"
 
 struct request;
 struct connection;
@@ -21,6 +22,7 @@ struct upstream;
 struct flusher;
 struct relay_call;
 struct route_candidate;
+struct keep_call;
 struct arena;
 struct wheel;
 struct link;
@@ -58,6 +60,11 @@ struct worker {
 	unsigned n_spare;
 	struct relay_call *relays;		/* management calls that wait for the master */
 	uint64_t next_relay;
+	struct keep_call *keeps, **last_keep;	/* conversations on their way, oldest first */
+	unsigned n_keeps, n_keeps_sent;
+	size_t keep_bytes, keep_bytes_sent;
+	uint64_t next_keep;
+	struct later keep_again;
 	/* client/ */
 	struct listener *listeners;
 	struct connection *connections;

@@ -116,6 +116,46 @@ static inline int answer_feed(struct answer_run *r, enum stream_framing framing,
 	return err;
 }
 
+/* --- the short way --- */
+
+struct short_run {
+	const struct dialect *dialect;
+	struct dialect_answer answer;
+	struct arena *scratch;
+	struct buf out;
+};
+
+static inline int on_short_event(void *data, const struct sse_event *ev)
+{
+	struct short_run *r = data;
+	int err = 0;
+	if (ev->data.p && !r->answer.is_ended)
+		err = r->dialect->forward_event(&r->answer, r->scratch, ev, &r->out);
+	arena_reset(r->scratch);
+	return r->answer.tally.has_error ? -ECANCELED : err;
+}
+
+/* answer: as the long way begins it. */
+static inline int short_feed(struct short_run *r, const struct dialect *d,
+			     const struct dialect_answer *answer, struct str in)
+{
+	struct sse s;
+	*r = (struct short_run){ .dialect = d, .answer = *answer, .scratch = arena_new(ANSWER_MEMORY) };
+	buf_init(&r->out, ANSWER_MEMORY);
+	sse_init(&s, FRAMING_SSE, ANSWER_CAP);
+	int err = sse_feed(&s, in, on_short_event, r);
+	if (!err)
+		err = sse_end(&s, on_short_event, r);
+	sse_done(&s);
+	return err;
+}
+
+static inline void short_done(struct short_run *r)
+{
+	buf_done(&r->out);
+	arena_free(r->scratch);
+}
+
 /* What the client was given as a stream, read back, makes the same plain answer. */
 static inline void check_sum_of_deltas(struct answer_run *r)
 {
@@ -194,5 +234,25 @@ static inline int emit_unsigned(void *data, const struct llm_event *ev)
 		return 0;
 	return f->emit(f->data, &copy);
 }
+
+static const struct provider *unsigned_from;	/* whose answers unsigned_answers reads */
+
+static inline int read_unsigned_event(struct provider_reader *rd, struct arena *scratch,
+				      const struct sse_event *ev, llm_emit_fn *emit, void *data)
+{
+	struct unsigned_emit f = { emit, data };
+	return unsigned_from->read_event(rd, scratch, ev, emit_unsigned, &f);
+}
+
+static inline int read_unsigned_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit,
+				       void *data)
+{
+	struct unsigned_emit f = { emit, data };
+	return unsigned_from->read_answer(rd, body, emit_unsigned, &f);
+}
+
+static const struct provider unsigned_answers = {
+	.name = "unsigned", .read_event = read_unsigned_event, .read_answer = read_unsigned_answer,
+};
 
 #endif

@@ -12,21 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 /* --- answers --- */
 
-static int read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
-		      llm_emit_fn *emit, void *data)
-{
-	struct unsigned_emit f = { emit, data };
-	return provider_bedrock.read_event(rd, scratch, ev, emit_unsigned, &f);
-}
-
-static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
-{
-	struct unsigned_emit f = { emit, data };
-	return provider_bedrock.read_answer(rd, body, emit_unsigned, &f);
-}
-
-static const struct provider unsigned_bedrock = { .name = "bedrock", .read_event = read_event, .read_answer = read_answer };
-
 /* Lines: a letter for the event's name, and its payload. */
 static void fuzz_framed(const struct llm_request *q, struct str in, size_t step)
 {
@@ -43,7 +28,7 @@ static void fuzz_framed(const struct llm_request *q, struct str in, size_t step)
 			put_event(&b, names[which % COUNT(names)], str_skip(line, 1));
 	}
 	if (!b.failed)
-		fuzz_stream(&unsigned_bedrock, fuzzed_dialects[q->kind], q, FRAMING_EVENTSTREAM, buf_str(&b), step);
+		fuzz_stream(&unsigned_answers, fuzzed_dialects[q->kind], q, FRAMING_EVENTSTREAM, buf_str(&b), step);
 	buf_done(&b);
 }
 
@@ -97,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct llm_request q = { .n = 1, .inputs = &input, .n_inputs = 1 };
 	if (n < 2 || hash_init() != 0)
 		return 0;
+	unsigned_from = &provider_bedrock;
 	struct str in = { (const char *)p + 2, n - 2 };
 	q.kind = (enum llm_kind)((p[0] & 3) % 3);
 	q.format = p[0] & 4 ? FORMAT_JSON : FORMAT_UNSET;
@@ -104,10 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (p[0] & 128)
 		fuzz_request(in, p[0] & 127, p[1]);
 	else if ((p[0] & 64) || q.kind == LLM_EMBED)
-		fuzz_plain(&unsigned_bedrock, fuzzed_dialects[q.kind], &q, in);
+		fuzz_plain(&unsigned_answers, fuzzed_dialects[q.kind], &q, in);
 	else if (p[0] & 32)
 		fuzz_framed(&q, in, p[1] % 61 + 1);
 	else
-		fuzz_stream(&unsigned_bedrock, fuzzed_dialects[q.kind], &q, FRAMING_EVENTSTREAM, in, p[1] % 61 + 1);
+		fuzz_stream(&unsigned_answers, fuzzed_dialects[q.kind], &q, FRAMING_EVENTSTREAM, in, p[1] % 61 + 1);
 	return 0;
 }

@@ -8,23 +8,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-/* --- answers --- */
-
-static int read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
-		      llm_emit_fn *emit, void *data)
-{
-	struct unsigned_emit f = { emit, data };
-	return provider_gemini.read_event(rd, scratch, ev, emit_unsigned, &f);
-}
-
-static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
-{
-	struct unsigned_emit f = { emit, data };
-	return provider_gemini.read_answer(rd, body, emit_unsigned, &f);
-}
-
-static const struct provider unsigned_gemini = { .name = "gemini", .read_event = read_event, .read_answer = read_answer };
-
 /* --- requests --- */
 
 static const struct json *parse(struct arena *a, struct str text)
@@ -103,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct llm_request q = { .n = 1, .inputs = &input, .n_inputs = 1 };
 	if (n < 2 || hash_init() != 0)
 		return 0;
+	unsigned_from = &provider_gemini;
 	struct str in = { (const char *)p + 2, n - 2 };
 	q.kind = (enum llm_kind)((p[0] & 3) % 3);
 	q.encoding_format = p[0] & 8 ? STR("base64") : STR_NONE;
@@ -111,8 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	else if (p[0] & 32)
 		fuzz_schema(in);
 	else if ((p[0] & 64) || q.kind == LLM_EMBED)
-		fuzz_plain(&unsigned_gemini, fuzzed_dialects[q.kind], &q, in);
+		fuzz_plain(&unsigned_answers, fuzzed_dialects[q.kind], &q, in);
 	else
-		fuzz_stream(&unsigned_gemini, fuzzed_dialects[q.kind], &q, FRAMING_SSE, in, p[1] % 13 + 1);
+		fuzz_stream(&unsigned_answers, fuzzed_dialects[q.kind], &q, FRAMING_SSE, in, p[1] % 13 + 1);
 	return 0;
 }

@@ -6,22 +6,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-struct short_run {
-	struct dialect_answer answer;
-	struct arena *scratch;
-	struct buf out;
-};
-
-static int on_short_event(void *data, const struct sse_event *ev)
-{
-	struct short_run *r = data;
-	int err = 0;
-	if (ev->data.p && !r->answer.is_ended)
-		err = dialect_openai_chat.forward_event(&r->answer, r->scratch, ev, &r->out);
-	arena_reset(r->scratch);
-	return r->answer.tally.has_error ? -ECANCELED : err;
-}
-
 static void check_same_counts(const struct llm_tally *a, const struct llm_tally *b)
 {
 	MUST(a->usage.input == b->usage.input && a->usage.output == b->usage.output);
@@ -33,17 +17,10 @@ static void check_same_counts(const struct llm_tally *a, const struct llm_tally 
 static void fuzz_short_way(const struct llm_request *q, struct str in)
 {
 	struct answer_run direct, after;
-	struct sse s;
-	struct short_run r = { 0 };
+	struct short_run r;
 	answer_begin(&direct, &provider_openai, &dialect_openai_chat, q);
 	answer_begin(&after, &provider_openai, &dialect_openai_chat, q);
-	r.answer = direct.stream;
-	r.scratch = arena_new(ANSWER_MEMORY);
-	buf_init(&r.out, ANSWER_MEMORY);
-	sse_init(&s, FRAMING_SSE, ANSWER_CAP);
-	int err = sse_feed(&s, in, on_short_event, &r);
-	if (!err)
-		err = sse_end(&s, on_short_event, &r);
+	int err = short_feed(&r, &dialect_openai_chat, &direct.stream, in);
 	int direct_err = answer_feed(&direct, FRAMING_SSE, in, in.n + 1);
 	if (!err && !direct_err && !direct.failed) {
 		check_same_counts(&r.answer.tally, &direct.said.tally);
@@ -51,9 +28,7 @@ static void fuzz_short_way(const struct llm_request *q, struct str in)
 		if (r.answer.tally.has_usage)
 			check_same_counts(&after.said.tally, &direct.said.tally);
 	}
-	sse_done(&s);
-	buf_done(&r.out);
-	arena_free(r.scratch);
+	short_done(&r);
 	answer_done(&direct);
 	answer_done(&after);
 }

@@ -17,6 +17,7 @@ PARTS = "struct request holds them by value or by type"
 EXCEPTIONS = {
     ("worker/request.c", "worker/admin/relay.h"): MAP,
     ("worker/request.c", "worker/client/intake.h"): MAP,
+    ("worker/request.c", "worker/client/recall.h"): MAP,
     ("worker/request.c", "worker/decide/decide.h"): MAP,
     ("worker/request.c", "worker/exchange/exchange.h"): MAP,
     ("worker/request.c", "worker/settle/access_log.h"): MAP,
@@ -44,6 +45,7 @@ EXCEPTIONS = {
     ("worker/exchange/attempt.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
+    ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/exchange/exchange.c", "worker/decide/route.h"): "each attempt asks the router where to go",
 }

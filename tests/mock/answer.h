@@ -32,6 +32,7 @@ struct answer {
 	size_t quoted;			/* bytes of an echoed text that went out */
 	bool role_told;
 	const char *complaint;		/* about the signature, in AWS's words; NULL: none */
+	uint64_t sequence;		/* events of a stream, where they are counted */
 };
 
 struct endpoint {
@@ -50,6 +51,7 @@ extern const struct endpoint ollama_endpoints[];
 extern const struct endpoint anthropic_endpoints[];
 extern const struct endpoint gemini_endpoints[];
 extern const struct endpoint bedrock_endpoints[];
+extern const struct endpoint responses_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {

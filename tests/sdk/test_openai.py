@@ -58,6 +58,30 @@ def test_json_by_schema(client, provider):
     assert isinstance(json.loads(a.choices[0].message.content), dict)
 
 
+@pytest.mark.parametrize("provider", ALL)
+def test_responses(client, provider):
+    first = client.responses.create(model=f"{provider}-plain", input="Hello")
+    assert first.output_text == "t0 t1 t2" and first.usage.output_tokens == 3
+    with client.responses.stream(model=f"{provider}-plain", input="And?", previous_response_id=first.id) as s:
+        kinds = [e.type for e in s]
+        second = s.get_final_response()
+    assert kinds[0] == "response.created" and kinds[-1] == "response.completed" and second.output_text == "t0 t1 t2"
+    assert client.responses.retrieve(second.id).previous_response_id == first.id
+    assert len(list(client.responses.input_items.list(second.id, limit=1))) == 3
+    assert client.responses.input_tokens.count(model=f"{provider}-plain", input="Hello").input_tokens > 0
+    client.responses.delete(second.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(second.id)
+    with pytest.raises(openai.BadRequestError) as e:
+        client.responses.create(model=f"{provider}-plain", input="x", previous_response_id=second.id)
+    assert e.value.code == "previous_response_not_found"
+    call = client.responses.create(model=f"{provider}-tool", input="x", tools=[
+        {"type": "function", "strict": False, **TOOLS[0]["function"]}])
+    result = {"type": "function_call_output", "call_id": call.output[0].call_id, "output": "sunny"}
+    assert client.responses.create(model=f"{provider}-plain", input=[result],
+                                   previous_response_id=call.id).output_text == "t0 t1 t2"
+
+
 def test_errors(client):
     with pytest.raises(openai.RateLimitError):
         client.chat.completions.create(model="ant-limit", messages=ASK)

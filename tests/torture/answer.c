@@ -120,9 +120,25 @@ static bool is_json(struct str s)
 	return good;
 }
 
+/* Takes the name off an event that has one. */
+static struct str cut_name(struct str *event)
+{
+	struct str name = STR("");
+	if (str_starts(*event, STR("event: ")))
+		name = str_skip(str_cut(event, '\n'), 7);
+	return name;
+}
+
+static bool ends_response(struct str name)
+{
+	return str_eq(name, STR("response.completed")) || str_eq(name, STR("response.incomplete")) ||
+	       str_eq(name, STR("response.failed"));
+}
+
+/* Behind an error there may be a response that says that it has failed. */
 static const char *stream_flaw(struct str s)
 {
-	bool is_over = false;
+	bool is_over = false, may_end = false;
 	while (s.n) {
 		size_t end = str_find(s, STR("\n\n"));
 		if (end == SIZE_MAX)
@@ -133,15 +149,17 @@ static const char *stream_flaw(struct str s)
 			continue;
 		if (is_over)
 			return "an event after the last one";
+		struct str name = cut_name(&event);
 		if (!str_starts(event, STR("data: ")))
 			return "an event without data";
 		event = str_skip(event, 6);
 		is_over = str_eq(event, STR("[DONE]"));
 		if (!is_over && !is_json(event))
 			return "an event that is no JSON";
-		is_over = is_over || str_starts(event, STR("{\"error\":"));
+		is_over = is_over || str_starts(event, STR("{\"error\":")) || ends_response(name);
+		may_end = str_eq(name, STR("error"));
 	}
-	return is_over ? NULL : "a stream that ends without [DONE] or an error";
+	return is_over || may_end ? NULL : "a stream that ends without [DONE] or an error";
 }
 
 const char *answer_flaw(const struct answer *a)

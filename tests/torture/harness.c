@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -18,9 +19,11 @@
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/parcel.h"
 #include "worker/admin/relay.h"
 #include "worker/client/connection.h"
 #include "worker/exchange/upstream.h"
+#include "worker/keep.h"
 #include "worker/later.h"
 #include "worker/request.h"
 #include "worker/settle/flusher.h"
@@ -74,6 +77,41 @@ static void take_call(struct harness *h, struct frame_in *f)
 	answer_call(h, call, STR("true}"), true);
 }
 
+/* One conversation is there, whoever asks; what is put is looked at and forgotten. */
+static void take_keep(struct harness *h, struct frame_in *f, int fd)
+{
+	static const struct str texts[2] = {
+		STR("{\"object\":\"response\",\"output\":[]}"),
+		STR("[{\"role\":\"user\",\"content\":\"before\"}]"),
+	};
+	static struct frame_out out;
+	struct frame_in in;
+	uint64_t call = frame_get_u64(f);
+	uint8_t what = frame_get_u8(f);
+	frame_get_u64(f);
+	bool is_there = str_eq(frame_get_str(f), STR("resp_kept"));
+	uint32_t response = frame_get_u32(f), items = frame_get_u32(f);
+	MUST(frame_end(f) == 0 && what < LINK_KEEP_COUNT && (what == LINK_KEEP_PUT) == (fd >= 0));
+	MUST(fd < 0 || parcel_check(fd, (size_t)response + items) == 0);
+	if (fd >= 0)
+		close(fd);
+	if (h->master == MASTER_DIES) {
+		keep_fail_all(&h->w);
+		return;
+	}
+	bool has_texts = is_there && (what == LINK_KEEP_ITEMS || what == LINK_KEEP_ALL);
+	fd = -1;
+	MUST(!has_texts || parcel_make(texts, COUNT(texts), &fd) == 0);
+	frame_begin(&out, LINK_KEPT);
+	frame_put_u64(&out, call);
+	frame_put_u32(&out, is_there || what == LINK_KEEP_PUT ? 0 : ENOENT);
+	frame_put_u32(&out, has_texts ? (uint32_t)texts[0].n : 0);
+	frame_put_u32(&out, has_texts ? (uint32_t)texts[1].n : 0);
+	struct str bytes = frame_finish(&out);
+	MUST(bytes.p && frame_open(&in, bytes.p, bytes.n) == 0);
+	keep_answer(&h->w, &in, fd);
+}
+
 static void on_call(uv_poll_t *p, int status, int events)
 {
 	static unsigned char bytes[FRAME_MAX];
@@ -84,8 +122,11 @@ static void on_call(uv_poll_t *p, int status, int events)
 	long n;
 	MUST(status == 0 && events);
 	while ((n = fdpass_receive(h->link_fd, bytes, sizeof bytes, fds, &n_fds)) > 0) {
-		MUST(n_fds == 0 && frame_open(&f, bytes, (size_t)n) == 0);
-		take_call(h, &f);
+		MUST(n_fds <= 1 && frame_open(&f, bytes, (size_t)n) == 0);
+		if (f.type == LINK_KEEP)
+			take_keep(h, &f, n_fds ? fds[0] : -1);
+		else
+			take_call(h, &f);
 	}
 }
 
@@ -240,6 +281,9 @@ const char *harness_close(struct harness *h)
 	upstream_close(w->upstream);
 	while (w->n_spare)
 		arena_free(w->spare_arenas[--w->n_spare]);
+	mem_free(w->route_room);
+	w->route_room = NULL;
+	w->n_route_room = 0;
 	for (int i = 0; i < TURNS_TO_CLOSE && (w->client || mem_live() != h->live); i++)
 		harness_spin(h);
 	return w->client ? "the connections' common things are still there"
@@ -260,7 +304,7 @@ void harness_spin(struct harness *h)
 
 bool harness_is_idle(const struct harness *h)
 {
-	return !h->w.requests && h->w.n_connections == 0 && !h->w.relays;
+	return !h->w.requests && h->w.n_connections == 0 && !h->w.relays && !h->w.keeps;
 }
 
 void harness_forget(struct harness *h)

@@ -8,7 +8,9 @@
 #define CHAT(model) CHAT_BY(OF_USER, model, "")
 #define CHAT_WITH(model, more) CHAT_BY(OF_USER, model, "," more)
 #define STREAM(model) CHAT_WITH(model, "'stream':true")
+#define RESPOND(more) "POST /v1/responses", OF_USER, "{'model':'mock','input':'@'" more "}"
 #define GET(path, key) "GET " path, key, NULL
+#define KEPT .master = MASTER_ANSWERS
 #define MOCKED 200, "Good day to you"
 #define SPOKE 200, "From the provider."
 #define BEGUN 200, "From the"
@@ -46,6 +48,29 @@ const struct scenario scenarios[] = {
 	  "{'model':'mock','input':'@','encoding_format':'base64'}", 200, "embedding", STAY },
 	{ "pipelined", CHAT("mock"), MOCKED, .times = 2 },
 	{ "pipelined-stream", STREAM("mock"), DONE, .times = 2 },
+	/* conversations */
+	{ "responses", RESPOND(""), MOCKED, KEPT },
+	{ "responses-strict", RESPOND(""), MOCKED, STRICT, KEPT },
+	{ "responses-stream", RESPOND(",'stream':true"), 200, "response.completed", KEPT },
+	{ "responses-goes-on", RESPOND(",'previous_response_id':'resp_kept'"), MOCKED, KEPT },
+	{ "responses-64k", RESPOND(",'stream':true"), 200, "response.completed", .prompt = 65536, KEPT },
+	{ "responses-unknown", RESPOND(",'previous_response_id':'resp_no'"), 400, "no such response",
+	  KEPT },
+	{ "responses-alone", RESPOND(""), MOCKED, STAY },
+	{ "responses-lost", RESPOND(",'stream':true"), 200, "response.completed",
+	  .master = MASTER_DIES },
+	{ "responses-lost-before", RESPOND(",'previous_response_id':'resp_kept'"), 503, "cannot be reached",
+	  .master = MASTER_DIES },
+	{ "responses-leaves", RESPOND(""), UNHEARD, LEAVES_AT_ONCE, KEPT },
+	{ "responses-get", GET("/v1/responses/resp_kept", OF_USER), 200, "output", KEPT },
+	{ "responses-items", GET("/v1/responses/resp_kept/input_items?limit=1", OF_USER), 200,
+	  "before", KEPT },
+	{ "responses-nowhere", GET("/v1/responses/resp_no", OF_USER), 404, "not found", KEPT },
+	{ "responses-delete", "DELETE /v1/responses/resp_kept", OF_USER, NULL, 200, "deleted", KEPT },
+	{ "responses-cancel", "POST /v1/responses/resp_kept/cancel", OF_USER, "{}", 400,
+	  "synchronous", KEPT },
+	{ "responses-count", "POST /v1/responses/input_tokens", OF_USER,
+	  "{'model':'mock','input':'@','previous_response_id':'resp_kept'}", 200, "input_tokens", KEPT },
 	/* others take over */
 	{ "retry", CHAT("pair"), 200, "The second one", STAY },
 	{ "failover", CHAT("chain"), MOCKED, STAY },
@@ -115,6 +140,8 @@ const struct scenario scenarios[] = {
 	{ "upstream-plain-for-stream", STREAM("plain"), SPOKE, UP },
 	{ "upstream-long-way", CHAT("one-line"), SPOKE, UP },
 	{ "upstream-long-way-stream", STREAM("lines"), 200, "provider.", UP },
+	{ "upstream-responses-break", "POST /v1/responses", OF_USER,
+	  "{'model':'breaks','input':'@','stream':true}", 200, "response.failed", UP, KEPT },
 	{ "upstream-reads-late", STREAM("flood"), DONE, READS_LATE, UP },
 	{ "upstream-leaves", STREAM("stalls"), BEGUN, LEAVES, UP },
 	{ "upstream-leaves-at-once", CHAT("plain"), UNHEARD, LEAVES_AT_ONCE, UP },

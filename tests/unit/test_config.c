@@ -133,6 +133,8 @@ static const struct set_row {
 	{ "server.reserve", "estimation", "typical", "\"typical\"" },
 	{ "server.reserve", "default-max-tokens", "100", "100" },
 	{ "server.router", "retry-budget", "0.1", "0.100" },
+	{ "server.responses", "keep", "2h", "\"7200s\"" },
+	{ "server.responses", "max-bytes", "64M", "\"64M\"" },
 	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
 	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
@@ -464,7 +466,7 @@ static void test_model_fields(void **state)
 	assert_int_equal(m->price.tier_tokens, 200000);
 	assert_int_equal(m->price.cache_read, PRICE_NONE);
 	assert_int_equal(m->price.flags, PRICE_KNOWN);
-	assert_int_equal(m->mode, MODE_CHAT);
+	assert_int_equal(m->mode, MODE_RESPONSES);
 	assert_int_equal(m->max_output_tokens, 7);
 	assert_int_equal(m->cooldown_ms, UINT64_MAX);
 	assert_int_equal(m->num_retries, SNAP_NONE);

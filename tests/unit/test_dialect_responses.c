@@ -688,73 +688,39 @@ static void test_there_is_an_end_to_items(void **state)
 
 /* --- conversations --- */
 
-enum { KEPT_MAX = 8, NOW_S = 1000 };
+enum { KEPT_MAX = 8 };
 
-struct kept {
+struct kept_row {
 	char *id, *items;
-	uint64_t owner, expires_s;
+	uint64_t owner;
 };
-struct waiting {
-	responses_got_fn *got;
-	void *data;
-	int err;
-	const char *items;
-};
-struct in_memory {			/* a store as its contract says */
-	struct kept kept[KEPT_MAX];
-	struct waiting waiting;
-};
+static struct kept_row memory[KEPT_MAX];
 
-static int put_in_memory(void *ctx, const struct responses_entry *e)
+static void put_in_memory(struct str id, uint64_t owner, struct str items)
 {
-	struct in_memory *m = ctx;
 	size_t i = 0;
-	while (m->kept[i].id && (!str_eq_z(e->id, m->kept[i].id) || m->kept[i].owner != e->owner))
+	while (memory[i].id)
 		i++;
 	assert_true(i < KEPT_MAX - 1);
-	mem_free(m->kept[i].id);
-	mem_free(m->kept[i].items);
-	m->kept[i] = (struct kept){ mem_dup(e->id.p, e->id.n), mem_dup(e->items.p, e->items.n), e->owner,
-				    e->expires_s };
-	return 0;
+	memory[i] = (struct kept_row){ mem_dup(id.p, id.n), mem_dup(items.p, items.n), owner };
 }
 
-static int get_from_memory(void *ctx, struct str id, uint64_t owner, uint64_t now_s,
-			   responses_got_fn *got, void *data)
+/* .p NULL: nothing of that owner's. */
+static struct str get_from_memory(struct str id, uint64_t owner)
 {
-	struct in_memory *m = ctx;
-	const struct kept *k = m->kept;
-	while (k->id && !(str_eq_z(id, k->id) && k->owner == owner && k->expires_s > now_s))
+	const struct kept_row *k = memory;
+	while (k->id && !(str_eq_z(id, k->id) && k->owner == owner))
 		k++;
-	m->waiting = (struct waiting){ got, data, k->id ? 0 : -ENOENT, k->items };
-	return 0;
-}
-
-static void cancel_in_memory(void *ctx, void *data)
-{
-	struct in_memory *m = ctx;
-	if (m->waiting.data == data)
-		m->waiting = (struct waiting){ 0 };
-}
-
-static struct in_memory memory;
-static const struct responses_store store = { &memory, put_in_memory, get_from_memory, cancel_in_memory };
-
-static void deliver(struct in_memory *m)
-{
-	struct waiting w = m->waiting;
-	m->waiting = (struct waiting){ 0 };
-	if (w.got)
-		w.got(w.data, w.err, str_z(w.items));
+	return str_z(k->items);
 }
 
 static int forget_all(void **state)
 {
 	for (size_t i = 0; i < KEPT_MAX; i++) {
-		mem_free(memory.kept[i].id);
-		mem_free(memory.kept[i].items);
+		mem_free(memory[i].id);
+		mem_free(memory[i].items);
 	}
-	memory = (struct in_memory){ 0 };
+	memset(memory, 0, sizeof memory);
 	return teardown(state);
 }
 
@@ -762,31 +728,19 @@ struct asker {
 	struct llm_request q;
 	struct dialect_error err;
 	int result;
-	bool has_got;
 };
 
-static void on_got(void *data, int err, struct str items)
-{
-	struct asker *a = data;
-	a->has_got = true;
-	if (err == -ENOENT)
-		a->result = responses_refuse_missing(mem, &a->q, &a->err);
-	else
-		a->result = responses_resume(mem, arena_dup(mem, items), &a->q, &a->err);
-}
-
 /* A request as the gateway would take it: read, and made whole if it needs that. */
-static struct asker ask(uint64_t owner, uint64_t now_s, const char *body)
+static struct asker ask(uint64_t owner, const char *body)
 {
 	struct asker a = { 0 };
 	a.result = read_body(str_z(body), &a.q, &a.err);
 	assert_int_equal(a.result, 0);
 	if (!a.q.conversation_id.p)
 		return a;
-	assert_int_equal(store.get(store.ctx, a.q.conversation_id, owner, now_s, on_got, &a), 0);
-	assert_false(a.has_got);
-	deliver(&memory);
-	assert_true(a.has_got);
+	struct str items = get_from_memory(a.q.conversation_id, owner);
+	a.result = items.p ? responses_resume(mem, arena_dup(mem, items), &a.q, &a.err)
+			   : responses_refuse_missing(mem, &a.q, &a.err);
 	return a;
 }
 
@@ -797,12 +751,11 @@ static void answer(const struct llm_request *q, const char *id, uint64_t owner,
 	struct dialect_answer an = answer_for(q);
 	struct buf items;
 	an.id = str_z(id);
-	buf_init(&items, RESPONSES_ITEMS_MAX);
+	buf_init(&items, 1 << 20);
 	write_all(&an, events, n);
 	assert_int_equal(responses_write_conversation(&an, &items), 0);
-	struct responses_entry e = { responses_id(&an), owner, buf_str(&items), NOW_S + 10 };
-	assert_true(str_eq_z(e.id, id));
-	assert_int_equal(store.put(store.ctx, &e), 0);
+	assert_true(str_eq_z(responses_id(&an), id));
+	put_in_memory(responses_id(&an), owner, buf_str(&items));
 	buf_done(&items);
 }
 
@@ -817,20 +770,20 @@ static void test_a_conversation_goes_on(void **state)
 {
 	(void)state;
 	static const struct llm_event done[] = { SAY(EV_TEXT, "done"), FINISH(FINISH_STOP), END };
-	struct asker first = ask(1, NOW_S, ASK("\"instructions\":\"once\""));
+	struct asker first = ask(1, ASK("\"instructions\":\"once\""));
 	answer(&first.q, "resp_a1", 1, called, COUNT(called));
-	struct asker second = ask(1, NOW_S, "{" M "\"instructions\":\"now\",\"previous_response_id\":\"resp_a1\",\"input\":[" RESULT("c1", "\"r\"") "]}");
+	struct asker second = ask(1, "{" M "\"instructions\":\"now\",\"previous_response_id\":\"resp_a1\",\"input\":[" RESULT("c1", "\"r\"") "]}");
 	assert_int_equal(second.result, 0);
 	expect_in(text_of(&second.q), "  system \n    text text=<now> \n" FIRST CALLED "  tool \n    result text=<r> id=<c1> \n\n");
 	assert_int_equal(second.q.n_messages, 4);
 	assert_int_equal(second.q.prompt_bytes, STR("now" "hi" "hm" "let me" "f{}" "r").n);
 	expect_fixpoint(&second.q);
 	answer(&second.q, "resp_a2", 1, done, COUNT(done));
-	struct asker third = ask(1, NOW_S, "{" M "\"previous_response_id\":\"resp_a2\",\"input\":\"and?\"}");
+	struct asker third = ask(1, "{" M "\"previous_response_id\":\"resp_a2\",\"input\":\"and?\"}");
 	assert_int_equal(third.result, 0);
 	expect_in(text_of(&third.q), "n=1 \n" FIRST CALLED "  tool \n    result text=<r> id=<c1> \n"
 		  "  assistant \n    text text=<done> \n  user \n    text text=<and?> \n\n");
-	struct asker bare = ask(1, NOW_S, "{" M "\"previous_response_id\":\"resp_a2\"}");
+	struct asker bare = ask(1, "{" M "\"previous_response_id\":\"resp_a2\"}");
 	assert_int_equal(bare.result, 0);
 	assert_int_equal(bare.q.n_messages, 4);
 }
@@ -839,20 +792,13 @@ static void test_nobody_else_goes_on_with_it(void **state)
 {
 	(void)state;
 	const char *again = ASK("\"previous_response_id\":\"resp_a1\"");
-	struct asker first = ask(1, NOW_S, "{" M "\"input\":\"hi\"}");
+	struct asker first = ask(1, "{" M "\"input\":\"hi\"}");
 	answer(&first.q, "resp_a1", 1, called, COUNT(called));
-	struct asker other = ask(2, NOW_S, again);
+	struct asker other = ask(2, again);
 	assert_int_equal(other.result, -EINVAL);
 	assert_true(str_eq_z(other.err.param, "previous_response_id"));
 	expect_in(other.err.message, "leads to 'resp_a1', and no such response is kept");
-	assert_int_equal(ask(1, NOW_S + 11, again).result, -EINVAL);
-	assert_int_equal(ask(1, NOW_S, again).result, 0);
-	struct asker gone = { 0 };
-	assert_int_equal(read_body(str_z(again), &gone.q, &gone.err), 0);
-	assert_int_equal(store.get(store.ctx, gone.q.conversation_id, 1, NOW_S, on_got, &gone), 0);
-	store.cancel(store.ctx, &gone);
-	deliver(&memory);
-	assert_false(gone.has_got);
+	assert_int_equal(ask(1, again).result, 0);
 }
 
 /* Clients that keep a list of their own name the items that they were given. */
@@ -862,23 +808,23 @@ static void test_items_by_reference(void **state)
 	static const struct llm_event done[] = { SAY(EV_TEXT, "done"), END };
 #define REF(id) "{\"type\":\"item_reference\",\"id\":\"" id "\"}"
 #define SECOND USER("\"hi\"") "," REF("rs_a10000") "," REF("msg_a10001") "," REF("fc_a10002") "," RESULT("c1", "\"r\"")
-	struct asker first = ask(1, NOW_S, IN(USER("\"hi\"")));
+	struct asker first = ask(1, IN(USER("\"hi\"")));
 	answer(&first.q, "resp_a1", 1, called, COUNT(called));
-	struct asker second = ask(1, NOW_S, IN(SECOND));
+	struct asker second = ask(1, IN(SECOND));
 	assert_int_equal(second.result, 0);
 	assert_true(str_eq_z(second.q.conversation_id, "resp_a1"));
 	expect_in(text_of(&second.q), "n=1 \n" FIRST CALLED "  tool \n    result text=<r> id=<c1> \n\n");
 	assert_int_equal(second.q.n_messages, 3);
 	expect_fixpoint(&second.q);
 	answer(&second.q, "resp_a2", 1, done, COUNT(done));
-	struct asker third = ask(1, NOW_S, IN(SECOND "," REF("msg_a20000") "," USER("\"and?\"")));
+	struct asker third = ask(1, IN(SECOND "," REF("msg_a20000") "," USER("\"and?\"")));
 	assert_int_equal(third.result, 0);
 	assert_true(str_eq_z(third.q.conversation_id, "resp_a2"));
 	expect_in(text_of(&third.q), CALLED "  tool \n    result text=<r> id=<c1> \n  assistant \n    text text=<done> \n  user \n    text text=<and?> \n\n");
-	struct asker lost = ask(1, NOW_S, IN(USER("\"hi\"") "," REF("msg_a10009")));
+	struct asker lost = ask(1, IN(USER("\"hi\"") "," REF("msg_a10009")));
 	assert_int_equal(lost.result, -EINVAL);
 	assert_true(str_eq_z(lost.err.param, "input[1].id"));
-	struct asker unknown = ask(1, NOW_S, IN(USER("\"hi\"") "," REF("msg_b10000")));
+	struct asker unknown = ask(1, IN(USER("\"hi\"") "," REF("msg_b10000")));
 	assert_int_equal(unknown.result, -EINVAL);
 	assert_true(str_eq_z(unknown.err.param, "input"));
 }
@@ -953,6 +899,34 @@ static void test_a_stream_on_the_short_way(void **state)
 	assert_string_equal(buf_z(&items), "[{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"hi\"}]},"
 			    "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hi\"}]}]");
 	buf_done(&out);
+	buf_done(&items);
+}
+
+/* An id that nobody could ask for is replaced wherever the response is told. */
+static void test_an_odd_id_on_the_short_way(void **state)
+{
+	(void)state;
+#define ODD(more) "{\"model\":\"up\",\"id\":\"a b=\",\"previous_response_id\":null," more "}"
+	struct llm_request q = read_good(ASK("\"previous_response_id\":\"resp_a1\""));
+	struct dialect_answer an = answer_for(&q);
+	struct buf out;
+	struct buf response, items;
+	struct str id;
+	buf_init(&out, 1 << 16);
+	buf_init(&response, 1 << 16);
+	buf_init(&items, 1 << 16);
+	assert_int_equal(forward(&an, "data: {\"type\":\"response.created\",\"response\":" ODD("\"output\":[]") "}\n\n", &out), 0);
+	assert_int_equal(forward(&an, "data: {\"type\":\"response.completed\",\"response\":" ODD("\"output\":[]") "}\n\n", &out), 0);
+	assert_int_equal(dialect_responses.write_kept(&an, &id, &response, &items), 0);
+	assert_true(str_is_id(id) && str_starts(id, STR("resp_")));
+	char want[256];
+	snprintf(want, sizeof want, "{\"model\":\"asked\",\"id\":\"" STR_FMT "\",\"previous_response_id\":\"resp_a1\",\"output\":[]}",
+		 STR_ARG(id));
+	assert_string_equal(buf_z(&response), want);
+	expect_in(buf_str(&out), want);
+	assert_int_equal(str_find(buf_str(&out), STR("a b=")), SIZE_MAX);
+	buf_done(&out);
+	buf_done(&response);
 	buf_done(&items);
 }
 
@@ -1076,6 +1050,7 @@ int main(void)
 		TEST(test_what_is_no_conversation),
 		TEST(test_a_request_on_the_short_way),
 		TEST(test_a_stream_on_the_short_way),
+		TEST(test_an_odd_id_on_the_short_way),
 		TEST(test_events_on_the_short_way),
 		TEST(test_plain_answers_on_the_short_way),
 		TEST(test_little_memory),

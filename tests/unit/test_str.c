@@ -291,9 +291,21 @@ static void test_distances(void **state)
 	assert_int_equal(str_distance(str_of(longer, 200), str_of(longer, 199), 4), 5);
 }
 
+static void test_is_id(void **state)
+{
+	(void)state;
+	assert_true(str_is_id(STR("resp_aZ09-_")));
+	static const char *const odd[] = { "", " ", "a b", "a.b", "a/b", "a\x7f", "\xc3\xa4", "@", "[", "`", "{", "a\n" };
+	for (size_t i = 0; i < COUNT(odd); i++)
+		assert_false(str_is_id(str_z(odd[i])));
+	assert_false(str_is_id(STR_NONE));
+	assert_false(str_is_id(str_of("a\0b", 3)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_is_id),
 		cmocka_unit_test(test_comparing),
 		cmocka_unit_test(test_cutting),
 		cmocka_unit_test(test_integers),

@@ -300,6 +300,8 @@ static const struct client_folder {
 	{ "messages", &dialect_anthropic_messages, &provider_anthropic },
 	{ "messages_openai", &dialect_anthropic_messages, &provider_openai },
 	{ "anthropic", NULL, &provider_anthropic },
+	{ "responses_native", &dialect_responses, &provider_responses },
+	{ "responses_chat", NULL, &provider_responses },
 };
 
 static const struct client_folder *client_folder_named(const char *name)

@@ -7,6 +7,7 @@ const struct dialect *const dialects[] = {
 	&dialect_openai_text,
 	&dialect_openai_embed,
 	&dialect_anthropic_messages,
+	&dialect_responses,
 	&dialect_gemini_chat,
 	&dialect_gemini_stream,
 	&dialect_gemini_array,

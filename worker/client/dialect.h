@@ -58,12 +58,21 @@ struct dialect {
 	 * NULL. */
 	void (*write_error)(struct buf *out, const struct llm_error *e, enum outcome o, int status,
 			    struct str call_id, bool in_stream);
+	/* The end of a stream that broke, from the state of the answer that was under way. 0 or
+	 * -ENOMEM. NULL: write_error() says all there is to say. */
+	int (*fail_stream)(struct dialect_answer *an, const struct llm_error *e, enum outcome o,
+			   struct buf *out);
+	/* What the next request may refer to, of an answer that has ended well: its id, the answer
+	 * as it was given, and the conversation. Failure of the bufs is theirs. 0 or -ENOMEM. NULL:
+	 * nothing is kept. */
+	int (*write_kept)(struct dialect_answer *an, struct str *ret_id, struct buf *response,
+			  struct buf *items);
 	const char *stream_type;	/* "text/event-stream" */
 	const char *heartbeat;		/* ": llmgw\n\n", or NULL where none is possible */
 };
 
 extern const struct dialect dialect_openai_chat, dialect_openai_text, dialect_openai_embed;
-extern const struct dialect dialect_anthropic_messages;
+extern const struct dialect dialect_anthropic_messages, dialect_responses;
 extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_gemini_array,
 	dialect_gemini_embed, dialect_gemini_batch;
 extern const struct dialect *const dialects[];	/* ends with NULL */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * dialect_responses.c - POST /v1/responses, for a model of any provider.
- *
- * There is no family of providers that speaks this natively yet, hence no twin; the short way is
- * there for when one comes. */
+ * dialect_responses.c - POST /v1/responses, for a model of any provider. Those that serve this API
+ * themselves are asked the short way. */
 #include "worker/client/dialect_responses.h"
 
 #include <errno.h>
@@ -193,7 +191,7 @@ int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, 
 const struct dialect dialect_responses = {
 	.name = "openai.responses",
 	.kind = LLM_CHAT,
-	.twin = FAMILY_COUNT,
+	.twin = FAMILY_RESPONSES,
 	.read_request = rsp_read_request,
 	.write_event = write_event,
 	.collect = collect,
@@ -202,6 +200,8 @@ const struct dialect dialect_responses = {
 	.forward_event = rsp_forward_event,
 	.forward_answer = rsp_forward_answer,
 	.write_error = write_error,
+	.fail_stream = responses_fail_stream,
+	.write_kept = responses_write_kept,
 	.stream_type = "text/event-stream",
 	.heartbeat = ": llmgw\n\n",
 };

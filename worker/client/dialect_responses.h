@@ -9,8 +9,6 @@
 
 #include "worker/client/dialect_openai.h"
 
-extern const struct dialect dialect_responses;
-
 /* The end of a stream that broke, where the answer's state is still there: an error event and
  * response.failed, both counted. Nothing if the stream has ended. 0 or -ENOMEM. */
 int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, enum outcome o,
@@ -44,13 +42,15 @@ int rsp_read_tool_choice(struct oai_reading *r, const struct json *choice);
 
 /* The response in which an item of this id was made; .p NULL: none of ours, or no memory. */
 struct str rsp_id_of_item(struct arena *a, struct str item_id);
+/* Whether an id has the form of those that are made here: a request's UUID and a number. */
+bool rsp_is_own_item(struct str item_id);
 
 /* --- answers --- */
 
 enum rsp_item_kind { RSP_MESSAGE, RSP_REASONING, RSP_CALL, RSP_CUSTOM_CALL, RSP_ITEM_KINDS };
 enum rsp_part_kind { RSP_TEXT, RSP_REFUSAL, RSP_SUMMARY, RSP_THOUGHT, RSP_PART_KINDS };
 enum rsp_status { RSP_OPEN, RSP_COMPLETED, RSP_INCOMPLETE };
-enum { RSP_ITEMS_MAX = 4096, RSP_TAIL_MAX = 48 };
+enum { RSP_ITEMS_MAX = 4096, RSP_TAIL_MAX = 48, RSP_ID_MAX = 128 };
 
 struct rsp_part {
 	struct rsp_part *next;
@@ -83,8 +83,8 @@ struct rsp_answer {
 	struct buf *out;			/* where events go; NULL: nobody wants them */
 	uint64_t sequence;
 	/* short way */
-	bool is_forwarded;
-	struct str forwarded_id, forwarded_output;	/* JSON array */
+	bool is_forwarded, is_renamed;	/* is_renamed: the provider's id is none to be kept */
+	struct str forwarded_id, forwarded_output, forwarded_response;	/* JSON, to be kept */
 };
 
 /* Made when it is first asked for. NULL: out of memory. */
@@ -122,8 +122,10 @@ void rsp_close_event(struct json_out *o);
 void rsp_put_response_event(const struct dialect_answer *an, struct rsp_answer *s, const char *type,
 			    const char *status, struct str error);
 
-/* The items of the conversation so far, without the answer, into an open array. 0 or -ENOMEM. */
-int rsp_put_conversation(struct arena *a, const struct llm_request *q, struct json_out *o);
+/* The items of the conversation so far, without the answer, into an open array; for a provider
+ * without what it could make nothing of. 0 or -ENOMEM. */
+int rsp_put_conversation(struct arena *a, const struct llm_request *q, bool is_for_provider,
+			 struct json_out *o);
 
 int rsp_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_responses.h"
+#include "worker/responses.h"
 
 enum { EXTRA_MAX = 64 << 20 };
 
@@ -38,7 +39,7 @@ static int write_extra(struct arena *a, const struct llm_request *q, const struc
 		if (json_get(q->root, "previous_response_id"))
 			json_put_null(&o, "previous_response_id");
 		json_open_array(&o, "input");
-		err = rsp_put_conversation(a, q, &o);
+		err = rsp_put_conversation(a, q, true, &o);
 		json_close_array(&o);
 	}
 	json_close(&o);
@@ -48,10 +49,12 @@ static int write_extra(struct arena *a, const struct llm_request *q, const struc
 int rsp_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out)
 {
-	struct openai_edits e = { .model = model, .params = params };
+	struct openai_edits e = { .model = model };
 	struct buf extra;
 	buf_init(&extra, EXTRA_MAX);
-	int err = write_extra(a, q, parse_object(a, extra_body), &extra);
+	int err = responses_read_params(a, params, &e.params);
+	if (!err)
+		err = write_extra(a, q, parse_object(a, extra_body), &extra);
 	e.extra_body = buf_str(&extra);
 	if (!err)
 		err = openai_edit_request(a, q->root, q->body, &e, out);
@@ -76,43 +79,84 @@ static int tally_error(struct dialect_answer *an, const struct json *root)
 	return 0;
 }
 
-static uint64_t read_count(const struct json *usage, const char *path)
-{
-	int64_t n;
-	return json_read_i64(json_get_path(usage, path), &n) == 0 && n > 0 ? (uint64_t)n : 0;
-}
-
 static void tally_usage(struct dialect_answer *an, const struct json *usage)
 {
-	struct usage u = {
-		.input = read_count(usage, "input_tokens"),
-		.output = read_count(usage, "output_tokens"),
-		.cache_read = read_count(usage, "input_tokens_details.cached_tokens"),
-		.cache_write = read_count(usage, "input_tokens_details.cache_write_tokens"),
-		.reasoning = read_count(usage, "output_tokens_details.reasoning_tokens"),
-	};
+	struct usage u;
+	responses_read_usage(usage, &u);
 	llm_tally_usage(&an->tally, &u);
 }
 
-static enum llm_finish finish_of(struct arena *a, const struct json *response)
+/* --- what is the gateway's in an answer --- */
+
+enum { STAMPS_MAX = 3 };
+
+/* The model's name to the one that was asked for, the response before this one, of which the
+ * provider was told nothing, and an id that is none: edits of the response's text, in their order.
+ * How many, or -ENOMEM. */
+static int restamp(const struct dialect_answer *an, const struct rsp_answer *s, struct arena *a,
+		   const struct json *response, struct json_edit ret[STAMPS_MAX])
 {
-	struct str reason = json_get_str(a, json_get(response, "incomplete_details"), "reason");
-	const struct json *output = json_get(response, "output");
-	if (reason.n)
-		return str_eq(reason, STR("content_filter")) ? FINISH_FILTER : FINISH_LENGTH;
-	for (const struct json *j = output ? output->child : NULL; j; j = j->next) {
-		struct str type = json_get_str(a, j, "type");
-		if (str_eq(type, STR("function_call")) || str_eq(type, STR("custom_tool_call")))
-			return FINISH_TOOL_CALLS;
+	const struct json *before = json_get(an->q->root, "previous_response_id");
+	int n = 0;
+	for (const struct json *j = response ? response->child : NULL; j; j = j->next) {
+		struct json_edit e = { (size_t)(j->raw.p - response->raw.p), j->raw.n, STR_NONE };
+		if (j->type == JSON_STRING && str_eq(j->key, STR("model")))
+			e.with = openai_quote(a, an->model);
+		else if (j->type == JSON_NULL && json_is(before, JSON_STRING) &&
+			 str_eq(j->key, STR("previous_response_id")))
+			e.with = before->raw;
+		else if (s->is_renamed && str_eq(j->key, STR("id")))
+			e.with = openai_quote(a, s->id);
+		else
+			continue;
+		if (!e.with.p)
+			return -ENOMEM;
+		if (n < STAMPS_MAX)
+			ret[n++] = e;
 	}
-	return FINISH_STOP;
+	return n;
+}
+
+/* As the client is given it. */
+static int keep_response(struct dialect_answer *an, struct rsp_answer *s, struct arena *scratch,
+			 const struct json *response)
+{
+	struct json_edit edits[STAMPS_MAX];
+	struct buf text;
+	int n = restamp(an, s, scratch, response, edits);
+	if (n < 0)
+		return n;
+	buf_init(&text, EXTRA_MAX);
+	json_splice(&text, response->raw, edits, (size_t)n);
+	if (!text.failed)
+		s->forwarded_response = arena_dup(an->mem, buf_str(&text));
+	buf_done(&text);
+	return s->forwarded_response.p ? 0 : -ENOMEM;
+}
+
+/* The provider's id stays, if one can ask for it; else the response goes by one of ours. */
+static int keep_id(struct dialect_answer *an, struct rsp_answer *s, const struct json *response)
+{
+	const struct json *id = json_get(response, "id");
+	if (s->forwarded_id.p || s->is_renamed || !json_is(id, JSON_STRING))
+		return 0;
+	struct str given = json_str(an->mem, id);
+	if (!given.p)
+		return -ENOMEM;
+	s->is_renamed = !str_is_id(given) || given.n > RSP_ID_MAX;
+	if (s->is_renamed)
+		return 0;
+	s->forwarded_id = arena_dup(an->mem, given);
+	s->id = s->forwarded_id;
+	return s->id.p ? 0 : -ENOMEM;
 }
 
 /* A finished response. What is to be kept outlives the event. */
 static int take_response(struct dialect_answer *an, struct rsp_answer *s, struct arena *scratch,
 			 const struct json *response)
 {
-	struct llm_event finish = { .kind = EV_FINISH, .finish = finish_of(scratch, response) };
+	struct llm_event finish = { .kind = EV_FINISH };
+	finish.finish = responses_finish_of(scratch, response);
 	const struct json *output = json_get(response, "output");
 	if (json_is(output, JSON_ARRAY) && output->count)
 		an->tally.has_content = true;
@@ -122,46 +166,16 @@ static int take_response(struct dialect_answer *an, struct rsp_answer *s, struct
 	if (!an->q->wants_store || !json_is(output, JSON_ARRAY))
 		return 0;
 	s->forwarded_output = arena_dup(an->mem, output->raw);
-	return s->forwarded_output.p ? 0 : -ENOMEM;
+	return s->forwarded_output.p ? keep_response(an, s, scratch, response) : -ENOMEM;
 }
 
 /* --- events --- */
 
-enum event_kind { EVENT_OTHER, EVENT_DELTA, EVENT_CALL, EVENT_ERROR, EVENT_FAILED, EVENT_END };
-
-static const struct event_row {
-	struct str type;
-	enum event_kind kind;
-	enum llm_event_kind content;
-} event_rows[] = {
-	{ STR("response.output_text.delta"), EVENT_DELTA, EV_TEXT },
-	{ STR("response.refusal.delta"), EVENT_DELTA, EV_REFUSAL },
-	{ STR("response.reasoning_text.delta"), EVENT_DELTA, EV_REASONING },
-	{ STR("response.reasoning_summary_text.delta"), EVENT_DELTA, EV_REASONING },
-	{ STR("response.function_call_arguments.delta"), EVENT_DELTA, EV_TOOL_ARGS },
-	{ STR("response.custom_tool_call_input.delta"), EVENT_DELTA, EV_TOOL_ARGS },
-	{ STR("response.mcp_call_arguments.delta"), EVENT_DELTA, EV_TOOL_ARGS },
-	{ STR("response.code_interpreter_call_code.delta"), EVENT_DELTA, EV_TOOL_ARGS },
-	{ STR("response.output_item.added"), EVENT_CALL, EV_TOOL_START },
-	{ STR("response.completed"), EVENT_END, EV_END },
-	{ STR("response.incomplete"), EVENT_END, EV_END },
-	{ STR("response.failed"), EVENT_FAILED, EV_ERROR },
-	{ STR("error"), EVENT_ERROR, EV_ERROR },
-	{ STR(""), EVENT_OTHER, EV_START },		/* any other: goes on as it is */
-};
-
-static const struct event_row *row_of(struct str type)
-{
-	const struct event_row *row = event_rows;
-	while (row->type.n && !str_eq(row->type, type))
-		row++;
-	return row;
-}
-
 static int read_event(struct dialect_answer *an, struct rsp_answer *s, struct arena *scratch,
 		      const struct json *root)
 {
-	const struct event_row *row = row_of(json_get_str(scratch, root, "type"));
+	const struct responses_event *row =
+		responses_event_of(json_get_str(scratch, root, "type"));
 	const struct json *response = json_get(root, "response");
 	int64_t sequence;
 	if (json_read_i64(json_get(root, "sequence_number"), &sequence) == 0 && sequence >= 0)
@@ -169,51 +183,30 @@ static int read_event(struct dialect_answer *an, struct rsp_answer *s, struct ar
 	if (json_is(json_get(root, "error"), JSON_OBJECT))
 		return tally_error(an, root);
 	switch (row->kind) {
-	case EVENT_DELTA:
+	case RSP_EV_DELTA:
 		tally(an, row->content, json_get_str(scratch, root, "delta"));
 		return 0;
-	case EVENT_CALL:
+	case RSP_EV_ITEM:
 		if (json_get(json_get(root, "item"), "call_id"))
 			tally(an, EV_TOOL_START, STR_NONE);
 		return 0;
-	case EVENT_ERROR:
+	case RSP_EV_ERROR:
 		return tally_error(an, root);
-	case EVENT_FAILED:
+	case RSP_EV_FAILED:
 		tally_usage(an, json_get(response, "usage"));
 		return tally_error(an, response ? response : root);
-	case EVENT_END:
+	case RSP_EV_END:
 		return response ? take_response(an, s, scratch, response) : -EBADMSG;
-	case EVENT_OTHER:
+	case RSP_EV_BEGIN:
+	case RSP_EV_PART:
+	case RSP_EV_ITEM_DONE:
+	case RSP_EV_OTHER:
 		return 0;
 	}
 	return 0;
 }
 
 /* --- bytes --- */
-
-static int keep_id(struct dialect_answer *an, struct rsp_answer *s, const struct json *response)
-{
-	const struct json *id = json_get(response, "id");
-	if (s->forwarded_id.p || !json_is(id, JSON_STRING))
-		return 0;
-	s->forwarded_id = json_get_str(an->mem, response, "id");
-	if (s->forwarded_id.p)
-		s->forwarded_id = arena_dup(an->mem, s->forwarded_id);
-	s->id = s->forwarded_id;
-	return s->id.p ? 0 : -ENOMEM;
-}
-
-/* The model's name to the one that was asked for. 1, 0 (there is none) or -ENOMEM. */
-static int restamp(struct dialect_answer *an, struct arena *a, struct str text,
-		   const struct json *response, struct json_edit *ret)
-{
-	const struct json *model = json_get(response, "model");
-	if (!json_is(model, JSON_STRING))
-		return 0;
-	*ret = (struct json_edit){ (size_t)(model->raw.p - text.p), model->raw.n,
-				   openai_quote(a, an->model) };
-	return ret->with.p ? 1 : -ENOMEM;
-}
 
 static bool ends_with_empty_line(struct str raw)
 {
@@ -257,7 +250,7 @@ int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 {
 	struct rsp_answer *s = rsp_answer(an);
 	struct json_error error;
-	struct json_edit edit;
+	struct json_edit edits[STAMPS_MAX];
 	if (!s)
 		return -ENOMEM;
 	s->is_forwarded = true;
@@ -272,15 +265,17 @@ int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 	if (!json_is(root, JSON_OBJECT))
 		return -EBADMSG;
 	const struct json *response = json_get(root, "response");
-	int err = read_event(an, s, scratch, root);
+	int err = keep_id(an, s, response);
 	if (!err)
-		err = keep_id(an, s, response);
+		err = read_event(an, s, scratch, root);
 	if (err || an->tally.has_error)
 		return err;
-	int n = restamp(an, scratch, ev->data, response, &edit);
+	int n = restamp(an, s, scratch, response, edits);
 	if (n < 0)
 		return n;
-	put_event(ev, &edit, (size_t)n, out);
+	for (int i = 0; i < n; i++)
+		edits[i].at += (size_t)(response->raw.p - ev->data.p);
+	put_event(ev, edits, (size_t)n, out);
 	an->is_ended = an->tally.is_done;
 	return 0;
 }
@@ -317,7 +312,7 @@ int rsp_forward_answer(struct dialect_answer *an, struct str body, struct buf *o
 {
 	struct rsp_answer *s = rsp_answer(an);
 	struct json_error error;
-	struct json_edit edit;
+	struct json_edit edits[STAMPS_MAX];
 	if (!s)
 		return -ENOMEM;
 	s->is_forwarded = true;
@@ -331,13 +326,13 @@ int rsp_forward_answer(struct dialect_answer *an, struct str body, struct buf *o
 		return -EBADMSG;
 	for (const struct json *j = output->child; j; j = j->next)
 		tally_item(an, j);
-	int err = take_response(an, s, an->mem, root);
+	int err = keep_id(an, s, root);
 	if (!err)
-		err = keep_id(an, s, root);
-	int n = err ? err : restamp(an, an->mem, body, root, &edit);
+		err = take_response(an, s, an->mem, root);
+	int n = err ? err : restamp(an, s, an->mem, root, edits);
 	if (n < 0)
 		return n;
-	json_splice(out, body, &edit, (size_t)n);
+	json_splice(out, root->raw, edits, (size_t)n);
 	an->is_ended = true;
 	return 0;
 }

@@ -158,10 +158,23 @@ int responses_refuse_missing(struct arena *a, const struct llm_request *q,
 
 /* --- the text that is kept --- */
 
-static void put_all(struct json_out *o, const struct json *items)
+/* A thought that was told here by a model of another provider: it has an id of our making, and
+ * nothing sealed that its reader could open. */
+static bool is_foreign_thought(const struct json *item)
+{
+	const struct json *type = json_get(item, "type"), *id = json_get(item, "id");
+	if (!json_is(type, JSON_STRING) || !str_eq(type->raw, STR("\"reasoning\"")) ||
+	    json_is(json_get(item, "encrypted_content"), JSON_STRING))
+		return false;
+	return json_is(id, JSON_STRING) && id->raw.n > 2 &&
+	       rsp_is_own_item(str_of(id->raw.p + 1, id->raw.n - 2));
+}
+
+static void put_all(struct json_out *o, const struct json *items, bool is_for_provider)
 {
 	for (const struct json *j = items ? items->child : NULL; j; j = j->next)
-		json_put_raw(o, NULL, j->raw);
+		if (!is_for_provider || !is_foreign_thought(j))
+			json_put_raw(o, NULL, j->raw);
 }
 
 static void put_text(struct json_out *o, struct str string_raw)
@@ -178,12 +191,13 @@ static void put_text(struct json_out *o, struct str string_raw)
 	json_close(o);
 }
 
-int rsp_put_conversation(struct arena *a, const struct llm_request *q, struct json_out *o)
+int rsp_put_conversation(struct arena *a, const struct llm_request *q, bool is_for_provider,
+			 struct json_out *o)
 {
 	const struct json *input = json_get(q->root, "input");
 	struct index ix = { 0 };
 	if (json_is_given(json_get(q->root, "previous_response_id")))
-		put_all(o, q->history);
+		put_all(o, q->history, is_for_provider);
 	if (json_is(input, JSON_STRING))
 		put_text(o, input->raw);
 	if (!json_is(input, JSON_ARRAY))
@@ -196,7 +210,7 @@ int rsp_put_conversation(struct arena *a, const struct llm_request *q, struct js
 				return err;
 			item = find_item(&ix, j);
 		}
-		if (item)
+		if (item && !(is_for_provider && is_foreign_thought(item)))
 			json_put_raw(o, NULL, item->raw);
 	}
 	return 0;
@@ -206,7 +220,7 @@ static int put_forwarded(struct arena *a, const struct rsp_answer *s, struct jso
 {
 	struct json_error error;
 	const struct json *output = json_parse(a, s->forwarded_output, 0, &error);
-	put_all(o, output);
+	put_all(o, output, false);
 	return output ? 0 : -ENOMEM;
 }
 
@@ -219,11 +233,26 @@ int responses_write_conversation(struct dialect_answer *an, struct buf *out)
 		return -ENOMEM;
 	json_open_array(&o, NULL);
 	if (an->q->root)
-		err = rsp_put_conversation(an->mem, an->q, &o);
+		err = rsp_put_conversation(an->mem, an->q, false, &o);
 	for (const struct rsp_item *i = s->items; i; i = i->next)
 		rsp_put_item(&o, NULL, i);
 	if (!err && s->forwarded_output.p)
 		err = put_forwarded(an->mem, s, &o);
 	json_close_array(&o);
 	return err;
+}
+
+int responses_write_kept(struct dialect_answer *an, struct str *ret_id, struct buf *response,
+			 struct buf *items)
+{
+	struct rsp_answer *s = rsp_answer(an);
+	struct json_out o = json_out(response);
+	*ret_id = responses_id(an);
+	if (!s || !ret_id->p)
+		return -ENOMEM;
+	if (s->forwarded_response.p)
+		buf_put(response, s->forwarded_response);
+	else
+		rsp_put_response(an, s, &o, NULL, rsp_status_word(s), STR_NONE);
+	return responses_write_conversation(an, items);
 }

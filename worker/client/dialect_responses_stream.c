@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_responses.h"
+#include "worker/client/responses_store.h"
 
 /* --- ids --- */
 
@@ -62,6 +63,30 @@ struct str rsp_id_of_item(struct arena *a, struct str item_id)
 		if (str_eq_z(prefix, rsp_item_rows[i].prefix))
 			return arena_printf(a, "resp_%.*s", (int)(rest.n - 4), rest.p);
 	return STR_NONE;
+}
+
+bool rsp_is_own_item(struct str item_id)
+{
+	enum { UUID = 32, NUMBER = 4, VERSION = 12 };	/* digits, and where it says 7 */
+	struct str rest = item_id;
+	str_cut(&rest, '_');
+	if (!rest.p || rest.n != UUID + NUMBER || rest.p[VERSION] != '7')
+		return false;
+	for (size_t i = 0; i < rest.n; i++) {
+		char c = rest.p[i];
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+	}
+	return true;
+}
+
+/* Behind the numbers that output items of this response can have. */
+struct str responses_item_name(struct arena *a, struct str response_id, size_t at)
+{
+	struct str tail = make_tail(a, response_id);
+	return tail.p ? arena_printf(a, "\"msg_" STR_FMT "%04zx\"", STR_ARG(tail),
+				     RSP_ITEMS_MAX + at)
+		      : STR_NONE;
 }
 
 /* --- events of parts and items --- */

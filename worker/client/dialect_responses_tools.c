@@ -66,7 +66,9 @@ int rsp_read_tools(struct oai_reading *r, const struct place *at, const struct j
 			return err;
 		*end = t;
 		end = &t->next;
-		r->q->prompt_bytes += t->name.n + t->description.n + t->schema.n;
+		r->q->prompt_bytes += t->schema.n;	/* all of a vendor's own tool */
+		if (t->kind != TOOL_OTHER)
+			r->q->prompt_bytes += t->name.n + t->description.n;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "worker/client/count.h"
 #include "worker/client/dialect.h"
 #include "worker/exchange/dry_run.h"
+#include "worker/client/recall.h"
 
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
@@ -16,6 +17,7 @@
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL
 #define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run
 #define OWN(flags, run) (flags), NULL, run
+#define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call
 #define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call
 
@@ -49,6 +51,30 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/models/{model}:generateContent", GEMINI(&dialect_gemini_chat), "Gemini's content" },
 	{ "POST", "/models/{model}:streamGenerateContent", GEMINI_STREAM, "Gemini's content as a stream" },
 	{ "POST", "/models/{model}:countTokens", COUNT_OF(&dialect_gemini_chat, count_gemini), "tokens of a content" },
+	{ "POST", "/v1/responses", RESPONSES, "OpenAI's responses" },
+	{ "GET", "/v1/responses/{id}", OWN(EP_KEY, recall_get), "a response that is kept" },
+	{ "DELETE", "/v1/responses/{id}", OWN(EP_KEY | EP_BODY, recall_delete), "forget it" },
+	{ "GET", "/v1/responses/{id}/input_items", OWN(EP_KEY, recall_input_items), "what went in, page by page" },
+	{ "POST", "/v1/responses/{id}/cancel", OWN(EP_KEY | EP_BODY, recall_cancel), "400: no response runs in the background" },
+	{ "POST", "/v1/responses/input_tokens", COUNT_OF(&dialect_responses, recall_count), "tokens of a response's input" },
+	{ "POST", "/responses", RESPONSES, "OpenAI's responses" },
+	{ "GET", "/responses/{id}", OWN(EP_KEY, recall_get), "a response that is kept" },
+	{ "DELETE", "/responses/{id}", OWN(EP_KEY | EP_BODY, recall_delete), "forget it" },
+	{ "GET", "/responses/{id}/input_items", OWN(EP_KEY, recall_input_items), "what went in, page by page" },
+	{ "POST", "/responses/{id}/cancel", OWN(EP_KEY | EP_BODY, recall_cancel), "400: no response runs in the background" },
+	{ "POST", "/responses/input_tokens", COUNT_OF(&dialect_responses, recall_count), "tokens of a response's input" },
+	{ "POST", "/openai/v1/responses", RESPONSES, "OpenAI's responses" },
+	{ "GET", "/openai/v1/responses/{id}", OWN(EP_KEY, recall_get), "a response that is kept" },
+	{ "DELETE", "/openai/v1/responses/{id}", OWN(EP_KEY | EP_BODY, recall_delete), "forget it" },
+	{ "GET", "/openai/v1/responses/{id}/input_items", OWN(EP_KEY, recall_input_items), "what went in, page by page" },
+	{ "POST", "/openai/v1/responses/{id}/cancel", OWN(EP_KEY | EP_BODY, recall_cancel), "400: no response runs in the background" },
+	{ "POST", "/openai/v1/responses/input_tokens", COUNT_OF(&dialect_responses, recall_count), "tokens of a response's input" },
+	{ "POST", "/openai/responses", RESPONSES, "OpenAI's responses, Azure's path" },
+	{ "GET", "/openai/responses/{id}", OWN(EP_KEY, recall_get), "a response that is kept" },
+	{ "DELETE", "/openai/responses/{id}", OWN(EP_KEY | EP_BODY, recall_delete), "forget it" },
+	{ "GET", "/openai/responses/{id}/input_items", OWN(EP_KEY, recall_input_items), "what went in, page by page" },
+	{ "POST", "/openai/responses/{id}/cancel", OWN(EP_KEY | EP_BODY, recall_cancel), "400: no response runs in the background" },
+	{ "POST", "/openai/responses/input_tokens", COUNT_OF(&dialect_responses, recall_count), "tokens of a response's input" },
 	{ "GET", "/v1/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/v1/models/{model}", OWN(EP_KEY, admin_model), "one model" },
@@ -86,17 +112,20 @@ const struct endpoint endpoints[] = {
 };
 const size_t endpoints_count = COUNT(endpoints);
 
-/* Whether path matches a pattern with one {model}; what it stands for, not empty. */
+/* Whether path matches a pattern with one {model} or {id}; what it stands for, not empty. */
 static bool matches(struct str pattern, struct str path, struct str *ret_model)
 {
 	size_t at = str_find_char(pattern, '{');
 	if (at == SIZE_MAX)
 		return str_eq(pattern, path);
+	bool wants_id = str_starts(str_skip(pattern, at), STR("{id}"));
 	struct str before = str_of(pattern.p, at),
-		   behind = str_skip(pattern, at + STR("{model}").n);
+		   behind = str_skip(pattern, at + str_find_char(str_skip(pattern, at), '}') + 1);
 	if (path.n <= before.n + behind.n || !str_starts(path, before) || !str_ends(path, behind))
 		return false;
 	struct str model = str_of(path.p + before.n, path.n - before.n - behind.n);
+	if (wants_id && !str_is_id(model))
+		return false;
 	if (str_find(model, STR("//")) != SIZE_MAX || str_find(model, STR("..")) != SIZE_MAX ||
 	    str_find_char(model, '%') != SIZE_MAX || str_find_char(model, '\\') != SIZE_MAX)
 		return false;

@@ -19,7 +19,8 @@ enum {
 };
 struct endpoint {
 	const char *method;	/* "GET", "POST"; "*" = any */
-	const char *path; /* exact, or with one {model} segment(s) in the middle or at the end */
+	/* Exact, or with one {model} (some segments) or {id} (one, of plain characters). */
+	const char *path;
 	unsigned flags;
 	const struct dialect *dialect;		/* EP_LLM */
 	enum step (*run)(struct request *r);	/* the gateway's own answers */
@@ -29,7 +30,8 @@ extern const struct endpoint endpoints[];
 extern const size_t endpoints_count;
 
 /* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_other_method when
- * only the method is wrong. *ret_model: what stood for {model}, undecoded ('/' allowed in it). */
+ * only the method is wrong. *ret_model: what stood for {model} ('/' allowed in it) or {id},
+ * undecoded. */
 const struct endpoint *endpoint_find(struct str method, struct str path, struct str *ret_model,
 				     bool *ret_other_method);
 unsigned endpoint_number(const struct endpoint *e);

@@ -20,12 +20,14 @@
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/params.h"
+#include "worker/responses.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
 enum {
 	ERROR_BODY_MAX = 65536,		/* of a provider's error: more is not read */
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
+	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
 	HELD_MAX = 65536,		/* held back before the first content */
 	SCRATCH_MAX = 8 << 20,
 	PATH_MAX_BYTES = 4096,
@@ -132,6 +134,9 @@ static void give_up(struct attempt *at)
 	e.must_not_retry |= at->must_not_retry;
 	enter(at, AT_FAILED);
 	at->r->tally = at->answer.tally;
+	at->r->answer = at->answer;
+	if (!was_shown)
+		at->r->answer.state = NULL;	/* nobody has seen what it began */
 	attempt_free(at);
 	if (was_shown)
 		exchange_broke(x, &e);
@@ -200,7 +205,7 @@ static int pass_on(struct attempt *at)
 		r->first_token_wall_ns = clock_wall_ns();
 		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
 	}
-	if (at->answer.tally.is_done && hold_is_strict(r))
+	if (at->answer.tally.is_done && hold_wants_end(r))
 		return begin_stream(at); /* the end waits for the disk: settle/hold.c gives it */
 	if (at->out.n) {
 		int err = at->answer.tally.is_done ? settle_end(at) : begin_stream(at);
@@ -342,6 +347,7 @@ static void answered(struct attempt *at)
 {
 	struct exchange *x = at->x;
 	at->r->tally = at->answer.tally;
+	at->r->answer = at->answer;
 	enter(at, AT_DONE);
 	attempt_free(at);
 	exchange_answered(x);
@@ -685,6 +691,17 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 	return err;
 }
 
+/* Whether a site of OpenAI's wire format is asked by its Responses: a client speaks them, or the
+ * model knows nothing else. */
+static bool takes_responses(const struct attempt *at)
+{
+	const struct dialect *d = at->r->dialect;
+	if (at->d->family != FAMILY_OPENAI || !(at->d->flags & DEPLOY_RESPONSES))
+		return false;
+	return d->twin == FAMILY_RESPONSES ||
+	       (d->kind == LLM_CHAT && responses_is_needed(at->target.model));
+}
+
 /* False: out of memory. */
 static bool choose_adapter(struct attempt *at)
 {
@@ -706,6 +723,8 @@ static bool choose_adapter(struct attempt *at)
 		.drop_params = at->d->flags & DEPLOY_DROP_PARAMS ||
 			       snap_settings(r->snap)->flags & SET_DROP_PARAMS,
 	};
+	if (takes_responses(at))
+		family = FAMILY_RESPONSES;
 	if (at->target.mock_response.p)
 		family = FAMILY_MOCK;
 	at->provider = provider_of(family);
@@ -728,14 +747,35 @@ static struct attempt *attempt_new(struct exchange *x, struct request *r, uint32
 	at->r = r;
 	at->index = index;
 	at->d = snap_deployment(r->snap, index);
-	at->scratch = r->q.is_stream ? arena_new(SCRATCH_MAX) : NULL;
 	buf_init(&at->body, cap);
 	buf_init(&at->out, cap);
-	sse_init(&at->sse, FRAMING_SSE, EVENT_MAX);
 	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, at->d->board_row);
 	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) + 1),
 			      memory_order_relaxed);
 	return at;
+}
+
+/* The last event of a response has all of it once more, pictures included. */
+static size_t event_max(const struct attempt *at)
+{
+	return at->provider->family == FAMILY_RESPONSES ? RESPONSE_MAX : EVENT_MAX;
+}
+
+static size_t scratch_max(const struct attempt *at)
+{
+	return at->provider->family == FAMILY_RESPONSES ? 4 * (size_t)RESPONSE_MAX : SCRATCH_MAX;
+}
+
+/* What is kept has an id of our own making: a call's id may be its client's. */
+static struct str make_id(const struct request *r)
+{
+	char hex[2 * sizeof r->id + 1];
+	if (r->dialect->write_kept) {
+		hash_hex(hex, r->id, sizeof r->id);
+		return arena_printf(r->mem, "resp_%s", hex);
+	}
+	return arena_printf(r->mem, "%s" STR_FMT, r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
+			    STR_ARG(r->call_id));
 }
 
 static int launch(struct attempt *at)
@@ -767,9 +807,10 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 {
 	struct attempt *at = attempt_new(x, r, deployment);
 	int err = -ENOMEM;
-	if (!at || (r->q.is_stream && !at->scratch))
+	if (!at || !choose_adapter(at))
 		goto out;
-	if (!choose_adapter(at))
+	at->scratch = r->q.is_stream ? arena_new(scratch_max(at)) : NULL;
+	if (r->q.is_stream && !at->scratch)
 		goto out;
 	set_limits(at);
 	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q, .target = &at->target };
@@ -777,9 +818,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		.mem = r->mem,
 		.q = &r->q,
 		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
-		.id = arena_printf(r->mem, "%s" STR_FMT,
-				   r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
-				   STR_ARG(r->call_id)),
+		.id = make_id(r),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
 		.tally = { .text = structured_room(r) },
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
@@ -788,7 +827,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	err = at->provider->family == FAMILY_MOCK
 		      ? at->provider->write_request(r->mem, &r->q, &at->target, &at->call, reterr)
 		      : build_call(at, reterr);
-	at->sse.framing = at->call.framing;
+	sse_init(&at->sse, at->call.framing, event_max(at));
 	if (err == 0 && !at->answer.id.p)
 		err = -ENOMEM;
 	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))

@@ -12,6 +12,7 @@ const struct provider *provider_of(enum provider_family family)
 		[FAMILY_ANTHROPIC] = &provider_anthropic,
 		[FAMILY_GEMINI] = &provider_gemini,
 		[FAMILY_BEDROCK] = &provider_bedrock,
+		[FAMILY_RESPONSES] = &provider_responses,
 		[FAMILY_COUNT - 1] = NULL,	/* those without a row: the master names none */
 	};
 	MUST((unsigned)family < FAMILY_COUNT);

@@ -52,7 +52,8 @@ struct provider {
 			   struct buf *out);
 };
 extern const struct provider provider_openai, provider_ollama_chat, provider_ollama_generate,
-	provider_mock, provider_anthropic, provider_gemini, provider_bedrock;
+	provider_mock, provider_anthropic, provider_gemini, provider_bedrock,
+	provider_responses;
 const struct provider *provider_of(enum provider_family family);	/* NULL: none yet */
 
 /* Any provider's error body to a neutral error: finds message, type, code wherever they stand

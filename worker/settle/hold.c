@@ -5,10 +5,16 @@
 #include "common/fault.h"
 #include "worker/settle/account.h"
 #include "worker/settle/flusher.h"
+#include "worker/settle/remember.h"
 
-bool hold_is_strict(const struct request *r)
+static bool is_strict(const struct request *r)
 {
 	return snap_settings(r->snap)->ledger_strict;
+}
+
+bool hold_wants_end(const struct request *r)
+{
+	return is_strict(r) || remember_wants(r);
 }
 
 static void give(struct request *r)
@@ -30,10 +36,10 @@ static bool is_on_disk(const struct request *r)
 	       r->settled_seq;
 }
 
-void hold_finish(struct request *r)
+static void finish(struct request *r)
 {
 	struct worker *w = r->w;
-	if (!hold_is_strict(r)) {
+	if (!is_strict(r)) {
 		give(r);
 		(void)FAULT("spend.given");
 		request_end(r);
@@ -44,6 +50,12 @@ void hold_finish(struct request *r)
 	r->next_held = w->held;
 	w->held = r;
 	flusher_tell(w->flusher);
+}
+
+void hold_finish(struct request *r)
+{
+	if (!remember_start(r, finish))
+		finish(r);
 }
 
 void hold_forget(struct request *r)
