@@ -804,7 +804,7 @@ static void test_an_error_as_an_answer(void **state)
 #define EV_TEXT_OF(c, t) { .kind = EV_TEXT, .choice = (c), .text = { (t), sizeof(t) - 1 } }
 
 static const struct llm_event said[] = {
-	{ .kind = EV_START, .id = { "up-1", 4 }, .model = { "up", 2 } },
+	{ .kind = EV_START, .id = { "chatcmpl-up-1", 4 }, .model = { "up", 2 } },
 	{ .kind = EV_REASONING, .text = { "why", 3 } },
 	{ .kind = EV_REASONING, .text = { "?", 1 }, .signature = { "sig", 3 } },
 	EV_TEXT_OF(0, "He said \"\xc3\xa4\""),
@@ -822,7 +822,7 @@ static const struct llm_event said[] = {
 	{ .kind = EV_END },
 };
 
-#define HEAD "data: {\"id\":\"up-1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"asked\",\"choices\":["
+#define HEAD "data: {\"id\":\"chatcmpl-up-1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"asked\",\"choices\":["
 #define TAIL "],\"usage\":null}\n\n"
 #define CHUNK(index, delta) \
 	HEAD "{\"index\":" index ",\"delta\":{" delta "},\"finish_reason\":null}" TAIL
@@ -872,7 +872,7 @@ static void test_a_plain_answer(void **state)
 {
 	(void)state;
 	expect_str(collect_all(&chat_request, said, COUNT(said)),
-		"{\"id\":\"up-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"asked\",\"choices\":["
+		"{\"id\":\"chatcmpl-up-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"asked\",\"choices\":["
 		"{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"He said \\\"\xc3\xa4\\\"\\n\",\"reasoning_content\":\"why?\","
 		"\"thinking_blocks\":[{\"type\":\"thinking\",\"thinking\":\"why?\",\"signature\":\"sig\"}],"
 		"\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"

@@ -28,7 +28,8 @@ static int check_part(struct ollama_writing *w, const struct llm_part *p, unsign
 {
 	char at[64];
 	snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
-	if (p->kind == PART_FILE || p->kind == PART_OTHER || p->is_custom)
+	bool is_openai = w->q->family == FAMILY_OPENAI;
+	if (p->kind == PART_FILE || (p->kind == PART_OTHER && is_openai) || p->is_custom)
 		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
 				     "%s is of a type that ollama does not know", at);
 	if ((p->kind == PART_IMAGE || p->kind == PART_AUDIO) && !p->data.p)
@@ -70,9 +71,10 @@ static bool is_medium(const struct llm_part *p)
 	return (p->kind == PART_IMAGE || p->kind == PART_AUDIO) && p->data.p;
 }
 
+/* Up to the next result, as with texts. */
 static void put_images(struct json_out *o, const struct llm_part *parts, bool *is_open)
 {
-	for (const struct llm_part *p = parts; p; p = p->next) {
+	for (const struct llm_part *p = parts; p && p->kind != PART_TOOL_RESULT; p = p->next) {
 		if (!is_medium(p))
 			continue;
 		if (!*is_open)
@@ -136,6 +138,7 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p)
 {
 	struct json_out *o = &w->o;
 	struct str name = p->name.n ? p->name : name_of_call(w->q, p->id);
+	bool is_open = false;
 	json_open(o, NULL);
 	json_put_z(o, "role", "tool");
 	json_put_raw(o, "content", STR("\""));
@@ -146,6 +149,9 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p)
 		json_put_str(o, "tool_name", name);
 	if (p->id.n)
 		json_put_str(o, "tool_call_id", p->id);
+	put_images(o, p->next, &is_open);
+	if (is_open)
+		json_close_array(o);
 	json_close(o);
 }
 
