@@ -804,7 +804,7 @@ static void test_an_error_as_an_answer(void **state)
 #define EV_TEXT_OF(c, t) { .kind = EV_TEXT, .choice = (c), .text = { (t), sizeof(t) - 1 } }
 
 static const struct llm_event said[] = {
-	{ .kind = EV_START, .id = { "chatcmpl-up-1", 4 }, .model = { "up", 2 } },
+	{ .kind = EV_START, .id = { "chatcmpl-up-1", 13 }, .model = { "up", 2 } },
 	{ .kind = EV_REASONING, .text = { "why", 3 } },
 	{ .kind = EV_REASONING, .text = { "?", 1 }, .signature = { "sig", 3 } },
 	EV_TEXT_OF(0, "He said \"\xc3\xa4\""),
