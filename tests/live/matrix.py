@@ -491,12 +491,14 @@ FEATURES = {
     "reasoning": ("?think=3&" + USAGE, {"text": "Think.", "effort": "medium"}),
     "schema": ("?json&" + USAGE, {"text": "JSON.", "schema": SCHEMA}),
     "filter": ("?refuse&" + USAGE, {"text": "Hello"}),
+    "length": ("?length&" + USAGE, {"text": "Hello"}),
 }
 ANSWERS = {     # what each must give: text, reasoning, calls, finish
     "text": ("t0 t1 t2", "", 0, "stop"), "tools": ("", "", 1, "calls"), "parallel": ("", "", 3, "calls"),
     "results": ("t0 t1 t2", "", 0, "stop"), "image": ("t0 t1 t2", "", 0, "stop"),
     "reasoning": ("t0 t1 t2", "r0 r1 r2", 0, "stop"),
     "schema": ('{"answer": "t0 t1 t2", "n": 3}', "", 0, "stop"), "filter": ("t0 t1 t2", "", 0, "filter"),
+    "length": ("t0 t1 t2", "", 0, "length"),
 }
 CITIES = ["Paris", "Rome", "Oslo"]
 # The mock's name for a model of whom the adapter must know something.
@@ -509,4 +511,5 @@ UNSAID = {"gemini": {"additionalProperties"}}
 CANNOT = {
     ("gemini", "gemini", "ids"): "calls need have no ids in this format, and the short way changes no byte",
 }
+IN_STREAM = {"ollama": 500, "ollama_chat": 500}     # which tells a text and nothing more; all others: 429
 ERRORS = {400: 400, 401: 401, 429: 429, 500: 500}       # the provider's status: the client's

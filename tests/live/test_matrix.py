@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from matrix import ANSWERS, CANNOT, CITIES, DIALECTS, ERRORS, FEATURES, MODELS, PROVIDERS, UNSAID, WEATHER
+from matrix import (ANSWERS, CANNOT, CITIES, DIALECTS, ERRORS, FEATURES, IN_STREAM, MODELS, PROVIDERS, UNSAID,
+                    WEATHER)
 
 SETTINGS = "router_settings: {num_retries: 0, disable_cooldowns: true}\n"
 FAILING = {"garbage": "?garbage=1&tokens=4", "fin": "?fin=2&tokens=4", "die": "?die=2&tokens=4&gap=30",
-           "nothing": "?fin=0", **{str(s): f"?status={s}" for s in ERRORS}}
+           "nothing": "?fin=0", "event": "?errat=2&tokens=4", "first": "?errat=0", **{str(s): f"?status={s}" for s in ERRORS}}
 
 
 def model_name(provider, what):
@@ -129,6 +130,18 @@ def test_broken_answer(gateway, dialect, provider, mode, how):
     judge_error(got["error"], dialect, 502)
     name = PROVIDERS[provider][0].split("_")[0].rstrip("/")
     assert name in got["error"]["message"].lower()
+
+
+@pytest.mark.parametrize("dialect,provider,mode,how", [c for c in cells(("event",), ("first",)) if "stream" in c.id])
+def test_error_in_a_stream(gateway, dialect, provider, mode, how):
+    a, got = ask(gateway, dialect, provider, mode, how, {"text": "Hello"})
+    status = IN_STREAM.get(provider, 429)
+    if how == "first":          # nothing has been shown yet: it is an answer like any other
+        assert a.status == status and a.headers["content-type"].startswith("application/json")
+    else:
+        assert a.status == 200 and got["text"] == "t0 t1" and not got["ended"] and got["finish"] is None
+    judge_error(got["error"], dialect, status)
+    assert "mock: it broke" in got["error"]["message"]
 
 
 @pytest.mark.parametrize("dialect,mode", [(d, m) for d in DIALECTS for m in ("plain", "stream")])

@@ -50,6 +50,8 @@ static const char *stop_reason(const struct answer *a)
 {
 	if (a->script.refuse)
 		return "\"refusal\"";
+	if (a->script.length)
+		return "\"max_tokens\"";
 	return a->script.tools > 0 ? "\"tool_use\"" : "\"end_turn\"";
 }
 

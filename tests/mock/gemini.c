@@ -39,7 +39,7 @@ static void close_answer(struct buf *out, const struct answer *a, bool is_last)
 		BUF_PUT_LIT(out, "],\"role\":\"model\"}");
 	if (!a->script.emptychoices && is_last) {
 		BUF_PUT_LIT(out, ",\"finishReason\":\"");
-		buf_put_z(out, a->script.refuse ? "SAFETY" : "STOP");
+		buf_put_z(out, a->script.refuse ? "SAFETY" : a->script.length ? "MAX_TOKENS" : "STOP");
 		BUF_PUT_LIT(out, "\"");
 	}
 	buf_put_z(out, a->script.emptychoices ? "]" : ",\"index\":0}]");

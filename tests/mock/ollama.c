@@ -16,7 +16,7 @@ static void write_start(struct buf *out, const struct answer *a)
 static void write_done(struct buf *out, const struct answer *a)
 {
 	BUF_PUT_LIT(out, ",\"done\":true,\"done_reason\":\"");
-	buf_put_z(out, a->script.refuse ? "content_filter" : "stop");
+	buf_put_z(out, a->script.refuse ? "content_filter" : a->script.length ? "length" : "stop");
 	BUF_PUT_LIT(out, "\",\"total_duration\":3000000,\"load_duration\":1000000");
 	if (!a->script.nousage) {
 		BUF_PUT_LIT(out, ",\"prompt_eval_count\":");

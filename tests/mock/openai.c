@@ -31,6 +31,8 @@ static const char *finish_reason(const struct answer *a)
 {
 	if (a->script.refuse)
 		return "\"content_filter\"";
+	if (a->script.length)
+		return "\"length\"";
 	return a->script.tools > 0 ? "\"tool_calls\"" : "\"stop\"";
 }
 

@@ -43,7 +43,7 @@ static unsigned status_of(const struct script *s)
 {
 	if (s->stranger.p)
 		return 400;
-	if (s->status >= 100 && s->status <= 999)
+	if (s->status >= 100 && s->status <= 999 && s->errat < 0)
 		return (unsigned)s->status;
 	if (s->redirect.p)
 		return 307;

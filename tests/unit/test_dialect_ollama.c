@@ -236,7 +236,7 @@ static const struct llm_event events[] = {
 	{ .kind = EV_REFUSAL, .text = STR(" no") },
 	{ .kind = EV_TEXT, .choice = 1, .text = STR("another choice") },
 	{ .kind = EV_TOOL_START, .tool = 0, .id = STR("c1"), .name = STR("f") },
-	{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR("{\"a\":") },
+	{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR("{\"a\":\r\n") },
 	{ .kind = EV_TOOL_START, .tool = 1, .name = STR("g") },
 	{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR("1}") },
 	{ .kind = EV_TOOL_ARGS, .tool = 1, .text = STR("no JSON") },
@@ -247,7 +247,7 @@ static const struct llm_event events[] = {
 };
 
 #define AT "{\"model\":\"asked\",\"created_at\":\"1970-01-01T00:00:07"
-#define CALLS "\"tool_calls\":[{\"id\":\"c1\",\"function\":{\"index\":0,\"name\":\"f\",\"arguments\":{\"a\":1}}}," \
+#define CALLS "\"tool_calls\":[{\"id\":\"c1\",\"function\":{\"index\":0,\"name\":\"f\",\"arguments\":{\"a\":  1}}}," \
 	      "{\"id\":\"call_9582b8995d76b86700000001\",\"function\":{\"index\":1,\"name\":\"g\",\"arguments\":{\"_raw\":\"no JSON\"}}}]"
 #define FIGURES "\"total_duration\":9,\"load_duration\":0,\"prompt_eval_count\":10,\"prompt_eval_duration\":4,\"eval_count\":5,\"eval_duration\":5}"
 

@@ -74,7 +74,7 @@ static int put_args(const struct dialect_answer *an, struct json_out *o, struct 
 	const struct json *j;
 	int err = gemini_parse(an->mem, text, &j);
 	if (json_is(j, JSON_OBJECT)) {
-		json_put_raw(o, "args", j->raw);
+		json_put_line(o, "args", j->raw);
 		return 0;
 	}
 	json_open(o, "args");

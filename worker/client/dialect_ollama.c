@@ -52,7 +52,7 @@ static void put_arguments(const struct dialect_answer *an, struct json_out *o, s
 	struct json_error error;
 	const struct json *j = text.n ? json_parse(an->mem, text, 0, &error) : NULL;
 	if (json_is(j, JSON_OBJECT)) {
-		json_put_raw(o, "arguments", j->raw);
+		json_put_line(o, "arguments", j->raw);
 		return;
 	}
 	json_open(o, "arguments");
