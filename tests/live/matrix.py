@@ -28,6 +28,10 @@ def neutral():
             "created": None, "error": None, "ended": False}
 
 
+def cannot(dialect, provider, what):
+    return any((d, p, what) in CANNOT for d in (dialect, "*") for p in (provider, "*"))
+
+
 def merge_calls(out, slots):
     for i in sorted(slots):
         out["ids"].append(slots[i]["id"])
@@ -304,6 +308,14 @@ def ollama_ask(q, model, stream):
     return "/api/chat", body
 
 
+def generate_ask(q, model, stream):
+    _, chat = ollama_ask(q, model, stream)
+    body = {k: v for k, v in chat.items() if k != "messages"}
+    body.update(prompt=q["text"], **({"system": q["system"]} if "system" in q else {}),
+                **({"images": [q["image"]]} if "image" in q else {}))
+    return "/api/generate", body
+
+
 def ollama_error(body):
     assert set(body) == {"error"} and isinstance(body["error"], str)
     return {"type": None, "message": body["error"], "param": None}
@@ -313,7 +325,8 @@ def ollama_take(out, body):
     if "error" in body:
         out["error"] = ollama_error(body)
         return
-    m = body["message"]
+    m = body["message"] if "message" in body else {"content": body["response"], "role": "assistant",
+                                                   "thinking": body.get("thinking", "")}
     assert m["role"] == "assistant" and body["created_at"].endswith("Z")
     out["text"] += m["content"]
     out["reasoning"] += m.get("thinking", "")
@@ -471,6 +484,7 @@ DIALECTS = {
     "anthropic": (anthropic_ask, anthropic_read, anthropic_read_stream, anthropic_error, "msg_"),
     "gemini": (gemini_ask, gemini_read, gemini_read_stream, gemini_error, ""),
     "ollama": (ollama_ask, ollama_read, ollama_read_stream, ollama_error, None),
+    "generate": (generate_ask, ollama_read, ollama_read_stream, ollama_error, None),
 }
 # The provider's prefix of a model, what is put behind the mock's base, and how it is heard.
 PROVIDERS = {
@@ -508,7 +522,9 @@ MODELS = {("anthropic", "schema"): "claude-opus-4-5-20251101",
 # What a provider's form has no word for: members of a schema.
 UNSAID = {"gemini": {"additionalProperties"}}
 # What is not as everywhere else, and why: (dialect, provider, what), "*" for any.
+PROMPT = "Ollama's generate takes one prompt and no tools"
 CANNOT = {
+    ("generate", "*", "tools"): PROMPT, ("generate", "*", "parallel"): PROMPT, ("generate", "*", "results"): PROMPT,
     ("gemini", "gemini", "ids"): "calls need have no ids in this format, and the short way changes no byte",
 }
 IN_STREAM = {"ollama": 500, "ollama_chat": 500}     # which tells a text and nothing more; all others: 429

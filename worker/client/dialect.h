@@ -33,7 +33,7 @@ struct dialect_answer {
 struct dialect {
 	const char *name;		/* "openai.chat" */
 	enum llm_kind kind;
-	enum provider_family twin;	/* takes the short way; FAMILY_COUNT: none does */
+	enum provider_family twin;	/* takes the short way; FAMILY_COUNT: none */
 	/* root: the parsed body, an object, no member twice (JSON_ONE_KEY). *ret: zeros, but that
 	 * a model named by the path may stand in it. 0; -EINVAL with *reterr; -ENOMEM. */
 	int (*read_request)(struct arena *a, struct str body, const struct json *root,
@@ -45,8 +45,9 @@ struct dialect {
 	/* Long way, plain. 0, -ENOMEM, -E2BIG. */
 	int (*collect)(struct dialect_answer *an, const struct llm_event *ev);
 	int (*write_answer)(struct dialect_answer *an, struct buf *out);
-	/* Short way; NULL where there is no twin. The body for the provider: model, stream_options and our extras spliced,
-	 * defaults and extra_body of the deployment added where the client gave none. */
+	/* Short way; NULL where there is no twin. The body for the provider: model,
+	 * stream_options and our extras spliced, defaults and extra_body of the deployment added
+	 * where the client gave none. */
 	int (*forward_request)(struct arena *a, const struct llm_request *q, struct str model,
 			       struct str params, struct str extra_body, struct buf *out);
 	/* One event: appends what the client gets (nothing where it is hidden from it). An error

@@ -39,27 +39,6 @@ static int read_predict(struct oai_reading *r, const struct place *at, const str
 	return oai_read_count(r, at, j, to);
 }
 
-static int read_stop(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	struct llm_request *q = r->q;
-	struct place in = { .up = at };
-	int err = 0;
-	(void)to;
-	q->n_stop = 1;
-	if (j->type == JSON_STRING)
-		return oai_read_string(r, at, j, &q->stop[0]);
-	if (j->type != JSON_ARRAY)
-		return oai_refuse_type(r, at, "a string or an array of strings", j);
-	if (j->count > LLM_STOP_MAX)
-		return oai_refuse(r, at, "must not hold more than %d strings", LLM_STOP_MAX);
-	q->n_stop = 0;
-	for (const struct json *one = j->child; one && !err; one = one->next, in.index++) {
-		err = oai_read_string(r, &in, one, &q->stop[q->n_stop]);
-		q->n_stop += !err;
-	}
-	return err;
-}
-
 static const struct oai_param options[] = {
 	{ "temperature", oai_read_number, TO(temperature) },
 	{ "top_p", oai_read_number, TO(top_p) },
@@ -68,7 +47,7 @@ static const struct oai_param options[] = {
 	{ "presence_penalty", oai_read_number, TO(presence_penalty) },
 	{ "frequency_penalty", oai_read_number, TO(frequency_penalty) },
 	{ "num_predict", read_predict, TO(max_tokens) },
-	{ "stop", read_stop, 0 },
+	{ "stop", oai_read_stop, 0 },
 };
 
 static int read_option(struct oai_reading *r, const struct place *up, const struct json *j)
@@ -126,7 +105,8 @@ int olm_read_think(struct oai_reading *r, const struct place *at, const struct j
 			is_known = true;
 		}
 	if (!is_known)
-		return oai_refuse(r, at, "must be true, false, \"low\", \"medium\", \"high\" or \"max\"");
+		return oai_refuse(r, at, "must be true, false, \"low\", \"medium\", \"high\" "
+					 "or \"max\"");
 	return add_other(r, "", j);
 }
 
