@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The tables of the matrix test: what clients speak, what providers hear, and one neutral form.
 
-A question is a dict: `text`, and any of `system`, `image`, `tools`, `schema`, `effort`, `turns`
-(a call of each tool and its result, before `text`). A DIALECT writes it in its client's words and
+A question is a dict: `text`, and any of `system`, `image`, `pdf`, `tools`, `choice` (a tool's name),
+`schema`, `effort`, `sampling`, `turns` (calls of tools and their results, before `text`) and `thought`
+(what the model thought before it called). A DIALECT writes it in its client's words and
 reads answers, whole or as a stream, into a neutral dict; a PROVIDER reads what the mock received
 into the same form. Adding one is a row; what cannot be said of it goes into `cannot`."""
 import base64
@@ -11,6 +12,7 @@ import json
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\xfb\xef\xbe\xff").decode()
 WEATHER = {"name": "get_weather", "description": "the weather", "schema": {
     "type": "object", "properties": {"city": {"type": "string", "description": "where"}}, "required": ["city"]}}
+PDF = base64.b64encode(b"%PDF-1.4\n" + bytes(range(64))).decode()
 CLOCK = {"name": "get_time", "description": "the time", "schema": {
     "type": "object", "properties": {"zone": {"type": "string", "enum": ["utc", "local"]}}}}
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}, "n": {"type": "integer"}},
@@ -49,17 +51,23 @@ def openai_ask(q, model, stream):
     for text, calls, results in q.get("turns", []):
         messages += [{"role": "user", "content": text}, {"role": "assistant", "content": None, "tool_calls": [
             {"id": i, "type": "function", "function": {"name": n, "arguments": json.dumps(a)}} for i, n, a in calls]}]
+        messages[-1].update({"reasoning_content": q["thought"]} if "thought" in q else {})
         messages += [{"role": "tool", "tool_call_id": c[0], "content": r} for c, r in zip(calls, results)]
     parts = [{"type": "text", "text": q["text"]}]
     if "image" in q:
         parts.append({"type": "image_url", "image_url": {"url": data_uri(q["image"])}})
-    messages.append({"role": "user", "content": parts if "image" in q else q["text"]})
-    body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop": ["END"]}
+    if "pdf" in q:
+        parts.append({"type": "file", "file": {"filename": "a.pdf", "file_data": data_uri(q["pdf"], "application/pdf")}})
+    messages.append({"role": "user", "content": parts if len(parts) > 1 else q["text"]})
+    body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop": ["END"],
+            **q.get("sampling", {})}
     if stream:
         body["stream_options"] = {"include_usage": True}
     if "tools" in q:
         body["tools"] = [{"type": "function", "function": {
             "name": t["name"], "description": t["description"], "parameters": t["schema"]}} for t in q["tools"]]
+    if "choice" in q:
+        body["tool_choice"] = {"type": "function", "function": {"name": q["choice"]}}
     if "schema" in q:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": q["schema"]}}
     if "effort" in q:
@@ -131,24 +139,31 @@ BUDGET = {"low": 1024, "medium": 2048, "high": 4096}
 
 def anthropic_ask(q, model, stream):
     messages = []
+    thought = [{"type": "thinking", "thinking": q["thought"], "signature": ""}] if "thought" in q else []
     for text, calls, results in q.get("turns", []):
-        messages += [{"role": "user", "content": text}, {"role": "assistant", "content": [
+        messages += [{"role": "user", "content": text}, {"role": "assistant", "content": thought + [
             {"type": "tool_use", "id": i, "name": n, "input": a} for i, n, a in calls]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": c[0], "content": r}
                                          for c, r in zip(calls, results)]}]
     parts = [{"type": "text", "text": q["text"]}]
     if "image" in q:
         parts.append({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": q["image"]}})
+    if "pdf" in q:
+        parts.append({"type": "document", "title": "a.pdf", "source": {
+            "type": "base64", "media_type": "application/pdf", "data": q["pdf"]}})
     if messages:
         messages[-1]["content"] += parts
     else:
-        messages.append({"role": "user", "content": parts if "image" in q else q["text"]})
-    body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop_sequences": ["END"]}
+        messages.append({"role": "user", "content": parts if len(parts) > 1 else q["text"]})
+    body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop_sequences": ["END"],
+            **q.get("sampling", {})}
     if "system" in q:
         body["system"] = q["system"]
     if "tools" in q:
         body["tools"] = [{"name": t["name"], "description": t["description"], "input_schema": t["schema"]}
                          for t in q["tools"]]
+    if "choice" in q:
+        body["tool_choice"] = {"type": "tool", "name": q["choice"]}
     if "schema" in q:
         body["output_config"] = {"format": {"type": "json_schema", "schema": q["schema"]}}
     if "effort" in q:
@@ -220,20 +235,26 @@ FINISH_GEMINI = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "filter", "RE
 
 def gemini_ask(q, model, stream):
     contents = []
+    thought = [{"text": q["thought"], "thought": True}] if "thought" in q else []
     for text, calls, results in q.get("turns", []):
         contents += [{"role": "user", "parts": [{"text": text}]},
-                     {"role": "model", "parts": [{"functionCall": {"name": n, "args": a}} for _, n, a in calls]},
+                     {"role": "model", "parts": thought + [{"functionCall": {"name": n, "args": a}}
+                                                           for _, n, a in calls]},
                      {"role": "user", "parts": [{"functionResponse": {"name": c[1], "response": {"output": r}}}
                                                 for c, r in zip(calls, results)]}]
     parts = [{"text": q["text"]}]
     if "image" in q:        # Google's own SDKs write the other alphabet of base64
         url_safe = q["image"].replace("+", "-").replace("/", "_")
         parts.append({"inlineData": {"mimeType": "image/png", "data": url_safe}})
+    if "pdf" in q:
+        parts.append({"inlineData": {"mimeType": "application/pdf", "data": q["pdf"]}})
     if contents:
         contents[-1]["parts"] += parts
     else:
         contents.append({"role": "user", "parts": parts})
     config = {"maxOutputTokens": 300, "stopSequences": ["END"]}
+    names = {"temperature": "temperature", "top_p": "topP", "top_k": "topK"}
+    config.update({names[k]: v for k, v in q.get("sampling", {}).items()})
     if "schema" in q:
         config.update(responseMimeType="application/json", responseJsonSchema=q["schema"])
     if "effort" in q:
@@ -245,6 +266,8 @@ def gemini_ask(q, model, stream):
         body["tools"] = [{"functionDeclarations": [{
             "name": t["name"], "description": t["description"], "parametersJsonSchema": t["schema"]}
             for t in q["tools"]]}]
+    if "choice" in q:
+        body["toolConfig"] = {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [q["choice"]]}}
     return f"/v1beta/models/{model}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent"), body
 
 
@@ -293,9 +316,11 @@ def ollama_ask(q, model, stream):
     for text, calls, results in q.get("turns", []):
         messages += [{"role": "user", "content": text}, {"role": "assistant", "content": "", "tool_calls": [
             {"function": {"name": n, "arguments": a}} for _, n, a in calls]}]
+        messages[-1].update({"thinking": q["thought"]} if "thought" in q else {})
         messages += [{"role": "tool", "tool_name": c[1], "content": r} for c, r in zip(calls, results)]
     messages.append({"role": "user", "content": q["text"], **({"images": [q["image"]]} if "image" in q else {})})
-    body = {"model": model, "messages": messages, "options": {"num_predict": 300, "stop": ["END"], "num_ctx": 4096}}
+    body = {"model": model, "messages": messages, "options": {
+        "num_predict": 300, "stop": ["END"], "num_ctx": 4096, **q.get("sampling", {})}}
     if not stream:
         body["stream"] = False
     if "tools" in q:
@@ -356,23 +381,26 @@ def ollama_read_stream(raw):
 
 # ---- what providers hear: the same neutral form of a question
 
-def heard(system, text, images, tools, schema, effort, calls, results, limit, stop):
-    return {"system": system, "text": text, "images": images, "tools": tools, "schema": schema, "effort": effort,
-            "calls": calls, "results": results, "limit": limit, "stop": stop}
+def heard(body, **what):
+    sampling = {k: v for k in ("temperature", "top_p", "top_k") if (v := body.get(k)) is not None}
+    return {"system": "", "pdfs": [], "thoughts": [], "choice": None, "sampling": sampling, **what}
 
 
 def openai_heard(body):
-    system, text, images, calls, results = "", "", [], [], []
+    system, text, images, pdfs, calls, results, thoughts = "", "", [], [], [], [], []
     names = {}
     for m in body["messages"]:
         content = m["content"] if isinstance(m["content"], list) else [{"type": "text", "text": m["content"] or ""}]
         said = "\n".join(p["text"] for p in content if p["type"] == "text")
         images += [p["image_url"]["url"].partition(";base64,")[2] for p in content if p["type"] == "image_url"]
+        pdfs += [p["file"]["file_data"].partition(";base64,")[2] for p in content if p["type"] == "file"]
+        thoughts += [m["reasoning_content"]] if "reasoning_content" in m else []
         if m["role"] == "system":
             system = said
         elif m["role"] == "user":
-            text = said
+            text = said or text
         elif m["role"] == "tool":
+            assert all(p["type"] == "text" for p in content)
             results.append((names[m["tool_call_id"]], said))
         for c in m.get("tool_calls") or []:
             names[c["id"]] = c["function"]["name"]
@@ -380,14 +408,16 @@ def openai_heard(body):
     tools = {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}
     form = body.get("response_format", {}).get("json_schema", {}).get("schema")
     known = {"model", "messages", "stream", "stream_options", "max_tokens", "stop", "tools", "response_format",
-             "reasoning_effort", "max_completion_tokens"}
+             "reasoning_effort", "max_completion_tokens", "temperature", "top_p", "top_k", "tool_choice"}
     assert set(body) <= known, set(body) - known
-    return heard(system, text, images, tools, form, body.get("reasoning_effort"), calls, results,
-                 body.get("max_tokens"), body.get("stop"))
+    return heard(body, system=system, text=text, images=images, pdfs=pdfs, tools=tools, schema=form, calls=calls,
+                 effort=body.get("reasoning_effort"), results=results, limit=body.get("max_tokens"),
+                 stop=body.get("stop"), thoughts=thoughts,
+                 choice=body.get("tool_choice", {}).get("function", {}).get("name"))
 
 
 def anthropic_heard(body):
-    text, images, calls, results, names = "", [], [], [], {}
+    text, images, pdfs, calls, results, names, thoughts = "", [], [], [], [], {}, []
     for m in body["messages"]:
         content = m["content"] if isinstance(m["content"], list) else [{"type": "text", "text": m["content"]}]
         for p in content:
@@ -396,11 +426,18 @@ def anthropic_heard(body):
             elif p["type"] == "image":
                 assert p["source"]["type"] == "base64" and p["source"]["media_type"] == "image/png"
                 images.append(p["source"]["data"])
+            elif p["type"] == "document":
+                assert p["source"]["media_type"] == "application/pdf"
+                pdfs.append(p["source"]["data"])
+            elif p["type"] == "thinking":
+                thoughts.append(p["thinking"])
             elif p["type"] == "tool_use":
                 names[p["id"]] = p["name"]
                 calls.append((p["name"], p["input"]))
             elif p["type"] == "tool_result":
-                results.append((names[p["tool_use_id"]], p["content"]))
+                inner = [{"type": "text", "text": p["content"]}] if isinstance(p["content"], str) else p["content"]
+                images += [b["source"]["data"] for b in inner if b["type"] == "image"]
+                results.append((names[p["tool_use_id"]], "".join(b["text"] for b in inner if b["type"] == "text")))
     system = body.get("system", "")
     if isinstance(system, list):
         system = "\n".join(p["text"] for p in system)
@@ -409,11 +446,13 @@ def anthropic_heard(body):
     if body.get("thinking", {}).get("type") == "adaptive":
         effort = body["output_config"]["effort"]
     known = {"model", "messages", "stream", "max_tokens", "stop_sequences", "tools", "output_config", "thinking",
-             "system"}
+             "system", "temperature", "top_p", "top_k", "tool_choice"}
     assert set(body) <= known, set(body) - known
     tools = {t["name"]: t["input_schema"] for t in body.get("tools", [])}
-    return heard(system, text, images, tools, body.get("output_config", {}).get("format", {}).get("schema"), effort,
-                 calls, results, body["max_tokens"] if not budget else None, body.get("stop_sequences"))
+    form = body.get("output_config", {}).get("format", {}).get("schema")
+    return heard(body, system=system, text=text, images=images, pdfs=pdfs, tools=tools, schema=form, effort=effort,
+                 calls=calls, results=results, limit=body["max_tokens"] if not budget else None, thoughts=thoughts,
+                 stop=body.get("stop_sequences"), choice=body.get("tool_choice", {}).get("name"))
 
 
 def from_gemini_schema(s):
@@ -429,13 +468,15 @@ def from_gemini_schema(s):
 
 
 def gemini_heard(body):
-    text, images, calls, results = "", [], [], []
+    text, images, pdfs, calls, results, thoughts = "", [], [], [], [], []
     for c in body["contents"]:
         for p in c["parts"]:
-            if "text" in p:
+            if p.get("thought"):
+                thoughts.append(p["text"])
+            elif "text" in p:
                 text = p["text"]
             elif "inlineData" in p:
-                images.append(p["inlineData"]["data"].replace("-", "+").replace("_", "/"))
+                (pdfs if p["inlineData"]["mimeType"] == "application/pdf" else images).append(p["inlineData"]["data"].replace("-", "+").replace("_", "/"))
             elif "functionCall" in p:
                 calls.append((p["functionCall"]["name"], p["functionCall"]["args"]))
             elif "functionResponse" in p:
@@ -447,9 +488,13 @@ def gemini_heard(body):
     form = config.get("responseSchema") or config.get("responseJsonSchema")
     budget = config.get("thinkingConfig", {}).get("thinkingBudget")
     system = "\n".join(p["text"] for p in body.get("systemInstruction", {}).get("parts", []))
-    assert set(body) <= {"contents", "systemInstruction", "tools", "generationConfig"}, set(body)
-    return heard(system, text, images, tools, from_gemini_schema(form), {v: k for k, v in BUDGET.items()}.get(budget),
-                 calls, results, config.get("maxOutputTokens"), config.get("stopSequences"))
+    assert set(body) <= {"contents", "systemInstruction", "tools", "generationConfig", "toolConfig"}, set(body)
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    numbers = {"temperature": config.get("temperature"), "top_p": config.get("topP"), "top_k": config.get("topK")}
+    return heard(numbers, system=system, text=text, images=images, pdfs=pdfs, tools=tools, thoughts=thoughts,
+                 schema=from_gemini_schema(form), effort={v: k for k, v in BUDGET.items()}.get(budget), calls=calls,
+                 results=results, limit=config.get("maxOutputTokens"), stop=config.get("stopSequences"),
+                 choice=(calling.get("allowedFunctionNames") or [None])[0])
 
 
 def ollama_heard(body):
@@ -460,9 +505,10 @@ def ollama_heard(body):
     else:
         assert set(body) <= {"model", "messages", "tools", "stream", "options", "format", "think"}, set(body)
         messages, system = body["messages"], ""
-    text, images, calls, results = "", [], [], []
+    text, images, calls, results, thoughts = "", [], [], [], []
     for m in messages:
         images += m.get("images", [])
+        thoughts += [m["thinking"]] if "thinking" in m else []
         if m["role"] == "system":
             system = m["content"]
         elif m["role"] == "user":
@@ -472,8 +518,9 @@ def ollama_heard(body):
         calls += [(c["function"]["name"], c["function"]["arguments"]) for c in m.get("tool_calls", [])]
     tools = {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}
     options = body.get("options", {})
-    return heard(system, text, images, tools, body.get("format"), body.get("think"), calls, results,
-                 options.get("num_predict"), options.get("stop"))
+    return heard(options, system=system, text=text, images=images, tools=tools, schema=body.get("format"),
+                 effort=body.get("think"), calls=calls, results=results, limit=options.get("num_predict"),
+                 stop=options.get("stop"), thoughts=thoughts)
 
 
 # ---- the tables
@@ -504,12 +551,17 @@ FEATURES = {
     "image": ("?" + USAGE, {"text": "What is it?", "image": PNG}),
     "reasoning": ("?think=3&" + USAGE, {"text": "Think.", "effort": "medium"}),
     "schema": ("?json&" + USAGE, {"text": "JSON.", "schema": SCHEMA}),
+    "choice": ("?tools=1&" + USAGE, {"text": "Weather?", "tools": [WEATHER, CLOCK], "choice": "get_weather"}),
+    "document": ("?" + USAGE, {"text": "Read.", "pdf": PDF}),
+    "sampling": ("?" + USAGE, {"text": "Hello", "sampling": {"temperature": 0.5, "top_p": 0.9, "top_k": 7}}),
+    "thoughts": ("?" + USAGE, {"text": "And now?", "tools": [WEATHER, CLOCK], "turns": TURNS, "thought": "hm"}),
     "filter": ("?refuse&" + USAGE, {"text": "Hello"}),
     "length": ("?length&" + USAGE, {"text": "Hello"}),
 }
 ANSWERS = {     # what each must give: text, reasoning, calls, finish
     "text": ("t0 t1 t2", "", 0, "stop"), "tools": ("", "", 1, "calls"), "parallel": ("", "", 3, "calls"),
-    "results": ("t0 t1 t2", "", 0, "stop"), "image": ("t0 t1 t2", "", 0, "stop"),
+    "choice": ("", "", 1, "calls"), "document": ("t0 t1 t2", "", 0, "stop"), "sampling": ("t0 t1 t2", "", 0, "stop"),
+    "thoughts": ("t0 t1 t2", "", 0, "stop"), "results": ("t0 t1 t2", "", 0, "stop"), "image": ("t0 t1 t2", "", 0, "stop"),
     "reasoning": ("t0 t1 t2", "r0 r1 r2", 0, "stop"),
     "schema": ('{"answer": "t0 t1 t2", "n": 3}', "", 0, "stop"), "filter": ("t0 t1 t2", "", 0, "filter"),
     "length": ("t0 t1 t2", "", 0, "length"),
@@ -521,10 +573,17 @@ MODELS = {("anthropic", "schema"): "claude-opus-4-5-20251101",
           ("gemini", "reasoning"): "gemini-2.5-flash"}
 # What a provider's form has no word for: members of a schema.
 UNSAID = {"gemini": {"additionalProperties"}}
+# Providers that refuse a feature, and the place that the refusal names.
+REFUSES = {("ollama_chat", "document"): "content[1]", ("ollama", "document"): "content[1]"}
+# Who cannot be told of a choice is offered that tool alone.
+CHOOSES = {"ollama_chat": False, "ollama": False}
+# Thoughts go back to who knows what to do with them: signed ones to who signed them, and these are not.
+TAKES_THOUGHTS = {"openai", "ollama_chat", "ollama"}
 # What is not as everywhere else, and why: (dialect, provider, what), "*" for any.
 PROMPT = "Ollama's generate takes one prompt and no tools"
 CANNOT = {
-    ("generate", "*", "tools"): PROMPT, ("generate", "*", "parallel"): PROMPT, ("generate", "*", "results"): PROMPT,
+    **{("generate", "*", f): PROMPT for f in ("tools", "parallel", "results", "thoughts", "choice", "document")},
+    ("ollama", "*", "choice"): "Ollama has no word for it", ("ollama", "*", "document"): "Ollama takes no documents",
     ("gemini", "gemini", "ids"): "calls need have no ids in this format, and the short way changes no byte",
 }
 IN_STREAM = {"ollama": 500, "ollama_chat": 500}     # which tells a text and nothing more; all others: 429

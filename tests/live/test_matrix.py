@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from matrix import (ANSWERS, CANNOT, CITIES, DIALECTS, ERRORS, FEATURES, IN_STREAM, MODELS, PROVIDERS, UNSAID,
-                    WEATHER, cannot)
+from matrix import (ANSWERS, CANNOT, CHOOSES, CITIES, DIALECTS, ERRORS, FEATURES, IN_STREAM, MODELS, PNG,
+                    PROVIDERS, REFUSES, TAKES_THOUGHTS, UNSAID, WEATHER, cannot)
 
 SETTINGS = "router_settings: {num_retries: 0, disable_cooldowns: true}\n"
 FAILING = {"garbage": "?garbage=1&tokens=4", "fin": "?fin=2&tokens=4", "die": "?die=2&tokens=4&gap=30",
@@ -62,7 +62,11 @@ def ask(gateway, dialect, provider, mode, what, question):
 @pytest.mark.parametrize("dialect,provider,mode,feature", cells(*[(f,) for f in FEATURES]))
 def test_cell(gateway, mock_process, dialect, provider, mode, feature):
     question = FEATURES[feature][1]
+    mock_process.clear()
     a, got = ask(gateway, dialect, provider, mode, feature, question)
+    if (provider, feature) in REFUSES:
+        assert a.status == 400 and REFUSES[provider, feature] in got["error"]["message"] and not mock_process.log()
+        return
     assert a.status == 200, a
     text, reasoning, calls, finish = ANSWERS[feature]
     assert got["error"] is None and got["ended"]
@@ -83,7 +87,16 @@ def test_cell(gateway, mock_process, dialect, provider, mode, feature):
     assert heard["text"] == question["text"]
     assert heard["system"] == question.get("system", "")
     assert heard["images"] == ([question["image"]] if "image" in question else [])
-    assert heard["tools"] == {t["name"]: t["schema"] for t in question.get("tools", [])}
+    assert heard["pdfs"] == ([question["pdf"]] if "pdf" in question else [])
+    assert heard["sampling"] == question.get("sampling", {})
+    offered = question.get("tools", [])
+    if "choice" in question and not CHOOSES.get(provider, True):
+        offered = [t for t in offered if t["name"] == question["choice"]]
+    else:
+        assert heard["choice"] == question.get("choice")
+    assert heard["tools"] == {t["name"]: t["schema"] for t in offered}
+    takes_thoughts = provider in TAKES_THOUGHTS or dialect == provider
+    assert heard["thoughts"] == ([question["thought"]] if "thought" in question and takes_thoughts else [])
     assert heard["schema"] in (question.get("schema"), without(question.get("schema"), UNSAID.get(provider, ())))
     assert heard["effort"] == question.get("effort")
     assert heard["stop"] == ["END"] and heard["limit"] in (300, None, 8000)
@@ -121,9 +134,11 @@ def test_broken_answer(gateway, dialect, provider, mode, how):
     a, got = ask(gateway, dialect, provider, mode, how, {"text": "Hello"})
     if mode == "plain" or how == "nothing":     # nothing has been shown yet
         assert a.status == 502, a
-    else:
-        assert a.status == 200 and not got["ended"] and got["finish"] is None
-        assert got["text"] == ("t0" if how == "garbage" else "t0 t1")
+    elif a.status == 200:
+        assert not got["ended"] and got["finish"] is None
+        assert got["text"] == ("t0" if how == "garbage" else "t0 t1") or how == "die" and got["text"] == "t0"
+    else:       # a reset takes with it what is still on its way
+        assert a.status == 502 and how == "die"
     judge_error(got["error"], dialect, 502)
     name = PROVIDERS[provider][0].split("_")[0].rstrip("/")
     assert name in got["error"]["message"].lower()
@@ -156,6 +171,20 @@ def test_a_conversation_with_tools_moves_from_provider_to_provider(gateway, mock
             heard = hear(received(mock_process)[1])
             assert heard["results"] == [("get_weather", r) for r in turns[0][2]], (first, second)
             assert [c for c in heard["calls"]] == got["calls"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_image_in_a_result_arrives(gateway, mock_process, provider):
+    """As clients that read files for a model send it: not as text, and for that call."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [
+        {"type": "text", "text": "see"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}]}
+    _, body = DIALECTS["anthropic"][0]({"text": "x", "tools": [WEATHER]}, model_name(provider, "text"), False)
+    body["messages"] += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    assert gateway.post("/v1/messages", body).status == 200
+    heard = PROVIDERS[provider][2](received(mock_process)[1])
+    assert heard["images"] == [PNG] and heard["results"] == [("get_weather", "see")]
 
 
 def test_every_exception_has_a_reason():
