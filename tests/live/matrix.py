@@ -8,6 +8,7 @@ reads answers, whole or as a stream, into a neutral dict; a PROVIDER reads what 
 into the same form. Adding one is a row; what cannot be said of it goes into `cannot`."""
 import base64
 import json
+import re
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\xfb\xef\xbe\xff").decode()
 WEATHER = {"name": "get_weather", "description": "the weather", "schema": {
@@ -403,6 +404,7 @@ def openai_heard(body):
             assert all(p["type"] == "text" for p in content)
             results.append((names[m["tool_call_id"]], said))
         for c in m.get("tool_calls") or []:
+            assert len(c["id"]) <= 40       # OpenAI takes no longer ones
             names[c["id"]] = c["function"]["name"]
             calls.append((c["function"]["name"], json.loads(c["function"]["arguments"])))
     tools = {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}
@@ -432,6 +434,7 @@ def anthropic_heard(body):
             elif p["type"] == "thinking":
                 thoughts.append(p["thinking"])
             elif p["type"] == "tool_use":
+                assert re.fullmatch(r"[a-zA-Z0-9_-]+", p["id"])
                 names[p["id"]] = p["name"]
                 calls.append((p["name"], p["input"]))
             elif p["type"] == "tool_result":

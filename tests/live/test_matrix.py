@@ -7,7 +7,7 @@ import json
 import pytest
 
 from matrix import (ANSWERS, CANNOT, CHOOSES, CITIES, DIALECTS, ERRORS, FEATURES, IN_STREAM, MODELS, PNG,
-                    PROVIDERS, REFUSES, TAKES_THOUGHTS, UNSAID, WEATHER, cannot)
+                    PROVIDERS, REFUSES, SCHEMA, TAKES_THOUGHTS, UNSAID, WEATHER, cannot)
 
 SETTINGS = "router_settings: {num_retries: 0, disable_cooldowns: true}\n"
 FAILING = {"garbage": "?garbage=1&tokens=4", "fin": "?fin=2&tokens=4", "die": "?die=2&tokens=4&gap=30",
@@ -171,6 +171,28 @@ def test_a_conversation_with_tools_moves_from_provider_to_provider(gateway, mock
             heard = hear(received(mock_process)[1])
             assert heard["results"] == [("get_weather", r) for r in turns[0][2]], (first, second)
             assert [c for c in heard["calls"]] == got["calls"]
+
+
+@pytest.mark.parametrize("dialect,mode,has_schema", [(d, m, s) for d in ("openai", "gemini", "ollama", "generate")
+                                                     for m in ("plain", "stream") for s in (True, False)])
+def test_json_of_a_provider_without_it(gateway, mock_process, dialect, mode, has_schema):
+    """The answer's form is a tool that must be called; what it is called with is the answer."""
+    write, read, read_stream, _, _ = DIALECTS[dialect]
+    path, body = write({"text": "JSON."}, model_name("anthropic", "tools"), mode == "stream")
+    if dialect == "openai":
+        form = {"type": "json_schema", "json_schema": {"name": "reply", "schema": SCHEMA}}
+        body["response_format"] = form if has_schema else {"type": "json_object"}
+    elif dialect == "gemini":
+        body["generationConfig"].update(responseMimeType="application/json",
+                                        **({"responseJsonSchema": SCHEMA} if has_schema else {}))
+    else:
+        body["format"] = SCHEMA if has_schema else "json"
+    a = gateway.post(path, body)
+    got = read_stream(a.body) if mode == "stream" else read(a.json)
+    assert json.loads(got["text"]) == {"city": "Paris"} and not got["calls"] and got["finish"] == "stop"
+    heard = received(mock_process)[1]
+    assert len(heard["tools"]) == 1 and heard["tool_choice"]["name"] == heard["tools"][0]["name"]
+    assert heard["tools"][0]["input_schema"] == (SCHEMA if has_schema else {"type": "object", "properties": {}})
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -470,6 +470,13 @@ static const struct forwarded {
 	  " { \"messages\" : [{\"role\":\"user\",\"content\":\"hi\"}] ,\n\t\"model\" :\"up\" } " },
 	{ "{" M U ",\"seed\":9007199254740993,\"temperature\":0.70}", NULL, NULL,
 	  "{\"model\":\"up\"," U ",\"seed\":9007199254740993,\"temperature\":0.70}" },
+	/* ids of calls that Gemini's model made lose the signature behind them, and no other ids change */
+	{ "{" M "\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\" : \"call_1__thought__ab-_\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+	  "{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"call_1__thought__ab-_\"},"
+	  "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"y__thought__z\"}],\"metadata\":{}}", NULL, NULL,
+	  "{\"model\":\"up\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\" : \"call_1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+	  "{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"call_1\"},"
+	  "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"y__thought__z\"}]}" },
 	/* our own go, wherever they stand */
 	{ "{\"metadata\":{}," M U "}", NULL, NULL, "{\"model\":\"up\"," U "}" },
 	{ "{\"metadata\":{},\"tags\":[], " M U "}", NULL, NULL, "{ \"model\":\"up\"," U "}" },

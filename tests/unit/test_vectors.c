@@ -299,6 +299,9 @@ static const struct client_folder {
 	{ "responses", &dialect_responses, &provider_openai },
 	{ "messages", &dialect_anthropic_messages, &provider_anthropic },
 	{ "messages_openai", &dialect_anthropic_messages, &provider_openai },
+	{ "messages_ollama", &dialect_anthropic_messages, &provider_ollama_chat },
+	{ "contents_openai", &dialect_gemini_chat, &provider_openai },
+	{ "ollama_openai", &dialect_ollama_chat, &provider_openai },
 	{ "anthropic", NULL, &provider_anthropic },
 };
 

@@ -161,11 +161,17 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p,
 
 static void put_thinking(struct json_out *o, const struct llm_part *parts)
 {
-	const struct llm_part *p = parts;
-	while (p && p->kind != PART_REASONING)
-		p = p->next;
-	if (p && p->text.n)
-		json_put_str(o, "thinking", p->text);
+	bool is_open = false;
+	for (const struct llm_part *p = parts; p; p = p->next) {
+		if (p->kind != PART_REASONING || !p->text.n)
+			continue;
+		if (!is_open)
+			json_put_raw(o, "thinking", STR("\""));
+		is_open = true;
+		json_escape(o->to, p->text);
+	}
+	if (is_open)
+		buf_put_char(o->to, '"');
 }
 
 static void put_said(struct ollama_writing *w, enum llm_role role, const struct llm_part *parts)

@@ -4,10 +4,15 @@
  * Everything is written from the neutral form; what a client wrote raw is used only where the
  * form says that nobody here understands it, and the client spoke this format. */
 #include <errno.h>
+#include <stdio.h>
 
+#include "common/hash.h"
 #include "common/json_write.h"
 #include "common/snapshot.h"
 #include "worker/exchange/provider_openai.h"
+#include "worker/gemini.h"
+
+enum { ID_MAX = 40 };			/* bytes of a call's id */
 
 static void put_optional(struct json_out *o, const char *key, struct str s)
 {
@@ -137,11 +142,24 @@ static void put_content(struct json_out *o, const struct llm_request *q,
 
 /* --- messages --- */
 
+/* OpenAI refuses longer ones; those of Gemini's calls have a signature behind them. */
+static void put_id(struct json_out *o, const char *key, struct str id)
+{
+	char made[32];
+	if (id.n > ID_MAX)
+		id = gemini_bare_id(id);
+	if (id.n > ID_MAX) {
+		snprintf(made, sizeof made, "call_%016llx", (unsigned long long)hash_stable(id));
+		id = str_z(made);
+	}
+	json_put_str(o, key, id);
+}
+
 static void put_call(struct json_out *o, const struct llm_part *p)
 {
 	const char *type = p->is_custom ? "custom" : "function";
 	json_open(o, NULL);
-	json_put_str(o, "id", p->id);
+	put_id(o, "id", p->id);
 	json_put_z(o, "type", type);
 	json_open(o, type);
 	json_put_str(o, "name", p->name);
@@ -242,7 +260,7 @@ static void put_result(struct json_out *o, const struct llm_request *q, const st
 	struct str text = p->text.p ? p->text : STR("");
 	json_open(o, NULL);
 	json_put_z(o, "role", "tool");
-	json_put_str(o, "tool_call_id", p->id);
+	put_id(o, "tool_call_id", p->id);
 	put_optional(o, "name", p->name);
 	if (!inner || inner->kind == PART_TOOL_RESULT) {
 		json_put_str(o, "content", text);
