@@ -8,6 +8,7 @@ reads answers, whole or as a stream, into a neutral dict; a PROVIDER reads what 
 into the same form. Adding one is a row; what cannot be said of it goes into `cannot`."""
 import base64
 import json
+import pathlib
 import re
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\xfb\xef\xbe\xff").decode()
@@ -58,7 +59,8 @@ def openai_ask(q, model, stream):
     if "image" in q:
         parts.append({"type": "image_url", "image_url": {"url": data_uri(q["image"])}})
     if "pdf" in q:
-        parts.append({"type": "file", "file": {"filename": "a.pdf", "file_data": data_uri(q["pdf"], "application/pdf")}})
+        uri = data_uri(q["pdf"], "application/pdf")
+        parts.append({"type": "file", "file": {"filename": "a.pdf", "file_data": uri}})
     messages.append({"role": "user", "content": parts if len(parts) > 1 else q["text"]})
     body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop": ["END"],
             **q.get("sampling", {})}
@@ -380,6 +382,78 @@ def ollama_read_stream(raw):
     return out
 
 
+# ---- OpenAI responses
+
+def responses_ask(q, model, stream):
+    items = []
+    thought = [{"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": q["thought"]}]}] \
+        if "thought" in q else []
+    for text, calls, results in q.get("turns", []):
+        items += [{"role": "user", "content": text}, *thought]
+        items += [{"type": "function_call", "call_id": i, "name": n, "arguments": json.dumps(a)} for i, n, a in calls]
+        items += [{"type": "function_call_output", "call_id": c[0], "output": r} for c, r in zip(calls, results)]
+    parts = [{"type": "input_text", "text": q["text"]}]
+    if "image" in q:
+        parts.append({"type": "input_image", "image_url": data_uri(q["image"])})
+    if "pdf" in q:
+        parts.append({"type": "input_file", "filename": "a.pdf", "file_data": data_uri(q["pdf"], "application/pdf")})
+    body = {"model": model, "input": [*items, {"role": "user", "content": parts}], "stream": stream, "store": False,
+            "max_output_tokens": 300}
+    if "system" in q:
+        body["instructions"] = q["system"]
+    if "tools" in q:
+        body["tools"] = [{"type": "function", "name": t["name"], "description": t["description"],
+                          "parameters": t["schema"]} for t in q["tools"]]
+    if "choice" in q:
+        body["tool_choice"] = {"type": "function", "name": q["choice"]}
+    if "schema" in q:
+        body["text"] = {"format": {"type": "json_schema", "name": "reply", "schema": q["schema"]}}
+    if "effort" in q:
+        body["reasoning"] = {"effort": q["effort"]}
+    return "/v1/responses", body
+
+
+def responses_read(body):
+    out, slots = neutral(), {}
+    assert body["object"] == "response"
+    for i, item in enumerate(body["output"]):
+        if item["type"] == "message":
+            out["text"] += "".join(p.get("text", "") + p.get("refusal", "") for p in item["content"])
+        elif item["type"] == "reasoning":
+            out["reasoning"] += "".join(p["text"] for p in item.get("content") or item["summary"])
+        else:
+            slots[i] = {"id": item["call_id"], "name": item["name"], "args": item["arguments"]}
+    reason = (body["incomplete_details"] or {}).get("reason")
+    finish = {None: "calls" if slots else "stop", "max_output_tokens": "length", "content_filter": "filter"}[reason]
+    assert body["status"] == ("incomplete" if reason else "completed")
+    out.update(id=body["id"], created=body["created_at"], finish=finish, ended=True,
+               usage=(body["usage"]["input_tokens"], body["usage"]["output_tokens"]))
+    return merge_calls(out, slots)
+
+
+def responses_read_stream(raw):
+    whole, said, error = None, {"text": "", "reasoning": ""}, None
+    for data in sse(raw):
+        e = json.loads(data)
+        if e["type"] in ("response.completed", "response.incomplete"):
+            whole = responses_read(e["response"])
+        elif e["type"] in ("response.output_text.delta", "response.refusal.delta"):
+            said["text"] += e["delta"]
+        elif e["type"].startswith("response.reasoning") and e["type"].endswith(".delta"):
+            said["reasoning"] += e["delta"]
+        elif e["type"] == "error":
+            error = responses_error(e)
+    if whole:
+        assert {k: whole[k] for k in said} == said and error is None
+        return whole
+    return {**neutral(), **said, "error": error}
+
+
+def responses_error(body):
+    e = body.get("error") or body
+    return {"type": e["type"], "message": e["message"], "param": e["param"]}
+
+
 # ---- what providers hear: the same neutral form of a question
 
 def heard(body, **what):
@@ -479,7 +553,8 @@ def gemini_heard(body):
             elif "text" in p:
                 text = p["text"]
             elif "inlineData" in p:
-                (pdfs if p["inlineData"]["mimeType"] == "application/pdf" else images).append(p["inlineData"]["data"].replace("-", "+").replace("_", "/"))
+                data = p["inlineData"]["data"].replace("-", "+").replace("_", "/")
+                (pdfs if p["inlineData"]["mimeType"] == "application/pdf" else images).append(data)
             elif "functionCall" in p:
                 calls.append((p["functionCall"]["name"], p["functionCall"]["args"]))
             elif "functionResponse" in p:
@@ -529,7 +604,10 @@ def ollama_heard(body):
 # ---- the tables
 
 # How a client asks, how it reads an answer, a stream, an error; the beginning of an answer's id.
+IS_WIRED = '"/v1/responses"' in (pathlib.Path(__file__).resolve().parents[2] / "worker/client/endpoint.c").read_text()
 DIALECTS = {
+    **({"responses": (responses_ask, responses_read, responses_read_stream, responses_error, "resp_")}
+       if IS_WIRED else {}),
     "openai": (openai_ask, openai_read, openai_read_stream, openai_error, "chatcmpl-"),
     "anthropic": (anthropic_ask, anthropic_read, anthropic_read_stream, anthropic_error, "msg_"),
     "gemini": (gemini_ask, gemini_read, gemini_read_stream, gemini_error, ""),
@@ -564,7 +642,8 @@ FEATURES = {
 ANSWERS = {     # what each must give: text, reasoning, calls, finish
     "text": ("t0 t1 t2", "", 0, "stop"), "tools": ("", "", 1, "calls"), "parallel": ("", "", 3, "calls"),
     "choice": ("", "", 1, "calls"), "document": ("t0 t1 t2", "", 0, "stop"), "sampling": ("t0 t1 t2", "", 0, "stop"),
-    "thoughts": ("t0 t1 t2", "", 0, "stop"), "results": ("t0 t1 t2", "", 0, "stop"), "image": ("t0 t1 t2", "", 0, "stop"),
+    "thoughts": ("t0 t1 t2", "", 0, "stop"), "results": ("t0 t1 t2", "", 0, "stop"),
+    "image": ("t0 t1 t2", "", 0, "stop"),
     "reasoning": ("t0 t1 t2", "r0 r1 r2", 0, "stop"),
     "schema": ('{"answer": "t0 t1 t2", "n": 3}', "", 0, "stop"), "filter": ("t0 t1 t2", "", 0, "filter"),
     "length": ("t0 t1 t2", "", 0, "length"),
@@ -587,6 +666,8 @@ PROMPT = "Ollama's generate takes one prompt and no tools"
 CANNOT = {
     **{("generate", "*", f): PROMPT for f in ("tools", "parallel", "results", "thoughts", "choice", "document")},
     ("ollama", "*", "choice"): "Ollama has no word for it", ("ollama", "*", "document"): "Ollama takes no documents",
+    ("responses", "*", "stop"): "there are no sequences that stop an answer",
+    ("responses", "*", "sampling"): "it has no top_k",
     ("gemini", "gemini", "ids"): "calls need have no ids in this format, and the short way changes no byte",
 }
 IN_STREAM = {"ollama": 500, "ollama_chat": 500}     # which tells a text and nothing more; all others: 429
