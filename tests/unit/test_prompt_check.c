@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "common/hash.h"
-#include "worker/client/schema_check.h"
 
 static struct arena *mem;
 
@@ -76,17 +75,17 @@ static const struct {
 	{ O, OPENAI_TOOL("{\"name\":\"a b\"}"), "tools[0].function.name", "must be 1 to 64 letters" },
 	{ O, OPENAI_TOOL("{\"name\":\"a.b\"}"), "tools[0].function.name", "must be 1 to 64 letters" },
 	{ O, OPENAI_TOOL("{\"name\":\"" NAME64 "x\"}"), "tools[0].function.name", "must be 1 to 64 letters" },
-	{ O, SCHEMA("{\"type\":\"thing\"}"), "tools[0].function.parameters.type", "must be the name of a JSON type" },
+	{ O, SCHEMA("{\"type\":\"thing\"}"), "tools[0].function.parameters.type", "must be null, boolean, object" },
 	{ O, SCHEMA("{\"type\":\"string\"}"), "tools[0].function.parameters.type", "must be \"object\"" },
 	{ O, SCHEMA("{\"type\":\"object\",\"properties\":[]}"), "tools[0].function.parameters.properties", "must be an object of schemas" },
 	{ O, SCHEMA("{\"type\":\"object\",\"properties\":{\"a\":7}}"), "tools[0].function.parameters.properties.a", "must be a schema" },
-	{ O, SCHEMA("{\"properties\":{\"a\":{\"type\":[\"string\",\"nil\"]}}}"), "tools[0].function.parameters.properties.a.type[1]", "must be the name of a JSON type" },
+	{ O, SCHEMA("{\"properties\":{\"a\":{\"type\":[\"string\",\"nil\"]}}}"), "tools[0].function.parameters.properties.a.type", "must be null, boolean, object" },
 	{ O, SCHEMA("{\"type\":\"object\",\"required\":\"a\"}"), "tools[0].function.parameters.required", "must be an array of strings" },
-	{ O, SCHEMA("{\"type\":\"object\",\"required\":[1]}"), "tools[0].function.parameters.required[0]", "must be a string" },
+	{ O, SCHEMA("{\"type\":\"object\",\"required\":[1]}"), "tools[0].function.parameters.required", "must be an array of strings" },
 	{ O, SCHEMA("{\"$defs\":{\"a\":{\"anyOf\":{}}}}"), "tools[0].function.parameters.$defs.a.anyOf", "must be an array of schemas" },
 	{ O, SCHEMA("{\"properties\":{\"a\":{\"enum\":\"x\"}}}"), "tools[0].function.parameters.properties.a.enum", "must be an array" },
 	{ O, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"items\":3}}}}", "response_format.json_schema.schema.items", "must be a schema" },
-	{ O, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":0}}]}", "functions[0].parameters.type", "must be the name" },
+	{ O, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":0}}]}", "functions[0].parameters.type", "must be null, boolean" },
 	{ A, ANTHROPIC("{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"<png>\"}}"), "messages[0].content[0].source.data", "must be base64" },
 	{ A, ANTHROPIC("{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"x\"}"), "messages[0].content[1].tool_use_id", "not among the messages before" },
 	{ A, ANTHROPIC_TOOL("{\"name\":\"a.b\",\"input_schema\":{\"type\":\"object\"}}"), "tools[0].name", "must be 1 to 128" },
@@ -94,7 +93,7 @@ static const struct {
 	{ G, GEMINI("{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"!\"}}"), "contents[0].parts[0].inlineData.data", "must be base64" },
 	{ G, GEMINI("{\"functionResponse\":{\"name\":\"f\",\"response\":{}}}"), "contents[0].parts[0]", "not among the messages before" },
 	{ G, GEMINI_TOOL("{\"name\":\"f/g\"}"), "tools[0].functionDeclarations[0].name", "must be 1 to 128" },
-	{ G, GEMINI_TOOL("{\"name\":\"f\",\"parametersJsonSchema\":{\"type\":1}}"), "tools[0].functionDeclarations[0].parametersJsonSchema.type", "must be the name" },
+	{ G, GEMINI_TOOL("{\"name\":\"f\",\"parametersJsonSchema\":{\"type\":1}}"), "tools[0].functionDeclarations[0].parametersJsonSchema.type", "must be null, boolean" },
 	{ G, GEMINI_TOOL("{\"name\":\"f\",\"parameters\":{\"type\":\"STRING\"}}"), "tools[0].functionDeclarations[0]", "must be \"object\"" },
 	{ L, OLLAMA("{\"role\":\"user\",\"content\":\"x\",\"images\":[\"AAAA\",\"http://x\"]}"), "messages[0].images[1]", "must be base64" },
 	{ L, OLLAMA("{\"role\":\"tool\",\"tool_name\":\"f\",\"content\":\"x\"}"), "messages[0]", "not among the messages before" },

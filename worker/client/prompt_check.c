@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "common/hash.h"
-#include "worker/client/schema_check.h"
+#include "worker/schema.h"
 
 enum { PLACE_MAX = 512 };
 
@@ -39,7 +39,7 @@ static const struct json *child_that_holds(const struct json *j, const char *p, 
 /* "messages[2].content[0].image_url.url": the innermost value of the body that has the byte. */
 static struct str place_of(const struct checking *c, const char *p)
 {
-	const struct json *j = c->q->root;
+	const struct json *j = p ? c->q->root : NULL;
 	struct buf b;
 	size_t i;
 	buf_init(&b, PLACE_MAX);
@@ -67,8 +67,8 @@ static int refuse(struct checking *c, const char *p, const struct json *owner, c
 	if (!is_in_body(c, p) && owner)
 		p = owner->raw.p;
 	struct str at = place_of(c, p);
-	struct str message = arena_printf(c->mem, STR_FMT " %s", STR_ARG(at), what);
-	if (!at.p || !message.p)
+	struct str message = at.p ? arena_printf(c->mem, STR_FMT " %s", STR_ARG(at), what) : at;
+	if (!message.p)
 		return -ENOMEM;
 	*c->err = (struct dialect_error){ OUTCOME_BAD_REQUEST, message, at };
 	return -EINVAL;
@@ -200,21 +200,42 @@ static bool is_name(const struct llm_request *q, struct str name, size_t max)
 	return name.n > 0 && name.n <= max;
 }
 
-/* A schema that the dialect made of the client's is read again; the client's is complained of. */
+/* Where in the body, and within the schema; one that the dialect made of the client's own stands
+ * for that. */
+static int refuse_schema(struct checking *c, struct str schema, const struct json *owner,
+			 const struct schema_fault *fault)
+{
+	bool is_own = is_in_body(c, schema.p);
+	struct str at = place_of(c, is_own ? schema.p : owner ? owner->raw.p : NULL);
+	if (at.p && is_own && fault->at.n)
+		at = arena_printf(c->mem, STR_FMT "." STR_FMT, STR_ARG(at), STR_ARG(fault->at));
+	if (!at.p)
+		return -ENOMEM;
+	struct str message = arena_printf(c->mem, STR_FMT " " STR_FMT, STR_ARG(at),
+					  STR_ARG(fault->what));
+	if (!message.p)
+		return -ENOMEM;
+	*c->err = (struct dialect_error){ OUTCOME_BAD_REQUEST, message, at };
+	return -EINVAL;
+}
+
 static int check_schema(struct checking *c, struct str schema, const struct json *owner,
 			bool must_be_object)
 {
+	struct schema_fault fault = { .at = STR("type") };
 	struct json_error error;
-	const struct json *at, *j = json_parse(c->mem, schema, 0, &error);
+	const struct json *j = json_parse(c->mem, schema, 0, &error);
 	const struct json *type = json_get(j, "type");
 	if (!j)
 		return -ENOMEM;		/* it has been read before */
-	const char *complaint = schema_complaint(j, &at);
-	if (complaint)
-		return refuse(c, at->raw.p, owner, complaint);
-	if (!must_be_object || !json_is(type, JSON_STRING) || str_eq(type->raw, STR("\"object\"")))
-		return 0;
-	return refuse(c, type->raw.p, owner, "must be \"object\": arguments have names");
+	int err = schema_check(c->mem, j, &fault);
+	if (err == -EINVAL)
+		return refuse_schema(c, schema, owner, &fault);
+	if (err || !must_be_object || !json_is(type, JSON_STRING) ||
+	    str_eq(type->raw, STR("\"object\"")))
+		return err;
+	fault.what = STR("must be \"object\": arguments have names");
+	return refuse_schema(c, schema, owner, &fault);
 }
 
 static int check_tool(struct checking *c, const struct llm_tool *t)
