@@ -99,6 +99,8 @@ static void choose_status(struct conn *c, const char *method)
 	else if (bedrock_has(a->endpoint))
 		take_model(&c->ask.model, path, "/model/", '/');
 	read_script(c, &a->script);
+	if (a->script.json && c->ask.forces_tool && a->script.tools <= 0)
+		a->script.tools = 1;	/* what it is called with is the JSON */
 	a->status = status_of(&a->script);
 	if (bedrock_has(a->endpoint))
 		a->complaint = check_signature(c, method);
