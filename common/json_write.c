@@ -83,6 +83,16 @@ void json_put_raw(struct json_out *o, const char *key, struct str json)
 	buf_put(o->to, json);
 }
 
+void json_put_line(struct json_out *o, const char *key, struct str json)
+{
+	json_put_raw(o, key, STR(""));
+	size_t from = o->to->n;
+	buf_put(o->to, json);
+	for (size_t i = from; i < o->to->n; i++)
+		if (o->to->p[i] == '\n' || o->to->p[i] == '\r')
+			o->to->p[i] = ' ';
+}
+
 void json_put_null(struct json_out *o, const char *key)
 {
 	json_put_raw(o, key, STR("null"));

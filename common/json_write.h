@@ -27,6 +27,9 @@ void json_put_bool(struct json_out *o, const char *key, bool v);
 void json_put_null(struct json_out *o, const char *key);
 void json_put_double(struct json_out *o, const char *key, double v);	/* shortest exact form */
 void json_put_raw(struct json_out *o, const char *key, struct str json);	/* as it is */
+/* As it is, but for breaks of lines between values, which become spaces: for formats in which a
+ * value must stand on one line. */
+void json_put_line(struct json_out *o, const char *key, struct str json);
 void json_put_money(struct json_out *o, const char *key,
 		    int64_t nano); /* dollars, decimal, exact */
 void json_put_time(struct json_out *o, const char *key, uint64_t wall_ns); /* RFC 3339; 0 null */

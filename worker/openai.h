@@ -43,6 +43,8 @@ struct openai_edits {
 	struct str extra_body;		/* JSON object: wins over the body; or .p NULL */
 	const struct params_rules *rules;	/* what is taken, and under what name; or NULL */
 	const struct json *more;	/* the body's own extra_body, already checked; or NULL */
+	const struct json_edit *inner;	/* within the messages, in ascending order */
+	size_t n_inner;
 };
 /* Appends a request's body, edited; what is not named above stays byte for byte, but our own
  * extras, which are taken out. Failure of the buf is the buf's. 0 or -ENOMEM. */

@@ -217,7 +217,10 @@ static bool follow_rules(struct editing *e, const struct json *j)
 static void edit_kept_member(struct editing *e, const struct json *j)
 {
 	const struct json *other = NULL;
-	if (e->how->model.p && str_eq(j->key, STR("model"))) {
+	if (str_eq(j->key, STR("messages"))) {
+		for (size_t i = 0; i < e->how->n_inner; i++)
+			e->edits[e->n++] = e->how->inner[i];
+	} else if (e->how->model.p && str_eq(j->key, STR("model"))) {
 		replace(e, j, e->how->model);
 	} else if (e->how->wants_usage && str_eq(j->key, STR("stream_options"))) {
 		ask_for_usage(e, j);
@@ -311,7 +314,7 @@ int openai_edit_request(struct arena *a, const struct json *root, struct str bod
 	e.room = (size_t)root->count + 1;
 	for (const struct json *j = h.rules ? root->child : NULL; j; j = j->next)
 		params_find_nested(h.rules, body, j, count_nested, &nested);
-	e.room += nested;
+	e.room += nested + h.n_inner;
 	e.edits = arena_array(a, e.room, sizeof *e.edits);
 	if (!e.edits || (how->model.p && !h.model.p))
 		return -ENOMEM;

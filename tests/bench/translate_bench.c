@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "common/json_write.h"
 #include "worker/client/dialect.h"
+#include "worker/client/prompt_check.h"
 #include "worker/exchange/provider.h"
 
 enum { PROMPT_BYTES = 100 * 1024, TURNS = 20, EVENTS = 2000, ROUNDS = 15, CAP = 64 << 20 };
@@ -80,6 +81,8 @@ static const struct from {
 	{ "gemini", &dialect_gemini_stream, "{\"contents\":[",
 	  "{\"role\":\"user\",\"parts\":[{\"text\":\"", "{\"role\":\"model\",\"parts\":[{\"text\":\"",
 	  "\"}]}", "]}" },
+	{ "ollama", &dialect_ollama_chat, "{\"model\":\"m\",\"messages\":[",
+	  "{\"role\":\"user\",\"content\":\"", "{\"role\":\"assistant\",\"content\":\"", "\"}", "]}" },
 };
 
 static const struct to {
@@ -127,6 +130,7 @@ static void ask(const struct from *f, const struct to *t, struct str body, struc
 	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &je);
 	*q = (struct llm_request){ .num_retries = -1, .model = STR("m") };
 	need(root && f->dialect->read_request(mem, body, root, q, &de) == 0, "cannot be read");
+	need(prompt_check(mem, q, &de) == 0, "is not what it should be");
 	buf_init(&call->path, 4096);
 	buf_init(&call->body, CAP);
 	buf_init(&call->headers, 4096);

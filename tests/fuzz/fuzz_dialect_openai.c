@@ -74,8 +74,17 @@ static void check_fixpoint(struct arena *a, const struct dialect *d, const struc
 
 /* --- the short way --- */
 
-static bool is_changed(struct str key, bool has_extra)
+/* Ids of calls lose what Gemini alone wants back. */
+static bool has_signed_ids(const struct json *messages)
 {
+	return str_find(messages->raw, STR("__thought__")) != SIZE_MAX;
+}
+
+static bool is_changed(const struct json *j, bool has_extra)
+{
+	struct str key = j->key;
+	if (str_eq(key, STR("messages")))
+		return has_signed_ids(j);
 	return str_eq(key, STR("model")) || str_eq(key, STR("stream_options")) ||
 	       (has_extra && (str_eq(key, STR("seed")) || str_eq(key, STR("top_p"))));
 }
@@ -89,7 +98,7 @@ static void check_forwarded(const struct llm_request *q, const struct json *was,
 		const struct json *now = find(is, j->key);
 		if (openai_is_ours(j->key))
 			MUST(!now);
-		else if (!is_changed(j->key, has_extra))
+		else if (!is_changed(j, has_extra))
 			MUST(now && str_eq(now->raw, j->raw));
 	}
 	if (q->is_stream)

@@ -14,10 +14,10 @@ def _read(path):
 
 def endpoints():
     """(method, path, flags, dialect, doc), in the table's order."""
-    macros = dict(re.findall(r"^#define (\w+)(?:\([\w, ]+\))? (\(.*)$", code := _read("worker/client/endpoint.c"), re.M))
+    macros = dict(re.findall(r"^#define (\w+)(?:\([^)]*\))? (\(.*)$", code := _read("worker/client/endpoint.c"), re.M))
     row = r'\{\s*"([A-Z*]+)",\s*"(/[^"]*)",\s*(.*?),\s*"([^"]*)"\s*\}'
     for method, path, how, doc in re.findall(row, code, re.S):
-        how += macros.get(how.split("(")[0].strip(), "")
+        how = macros.get(how.strip().partition("(")[0], "") + " " + how
         dialect = re.search(r"&dialect_(\w+)", how)
         yield method, path, set(re.findall(r"EP_(\w+)", how)), dialect and dialect.group(1), doc
 

@@ -47,6 +47,8 @@ EXCEPTIONS = {
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
+    ("worker/admin/ollama.c", "worker/decide/route.h"): "a key sees the models that it may use",
+    ("worker/admin/ollama.c", "worker/client/intake.h"): "bodies are read in one place",
     ("worker/exchange/exchange.c", "worker/decide/route.h"): "each attempt asks the router where to go",
 }
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

@@ -138,6 +138,12 @@ void say_tool_name(struct buf *out, const struct answer *a)
 	buf_put_span(out, a->ask->tool.p ? a->ask->tool : SPAN("get_weather"));
 }
 
+void say_city(struct buf *out, uint64_t call)
+{
+	static const char *const cities[] = { "Paris", "Rome", "Oslo" };
+	buf_put_z(out, cities[call % 3]);
+}
+
 void say_model(struct buf *out, const struct answer *a)
 {
 	buf_put_json(out, (struct span){ a->ask->model.p, a->ask->model.n });

@@ -68,6 +68,7 @@ void say_all(struct buf *out, struct answer *a);
 void say_thought(struct buf *out, uint64_t i);
 void say_all_thoughts(struct buf *out, const struct answer *a);
 void say_tool_name(struct buf *out, const struct answer *a);
+void say_city(struct buf *out, uint64_t call);	/* the argument of a call: each has another */
 void say_model(struct buf *out, const struct answer *a);	/* with its quotes */
 
 /* Gemini's: model and verb stand in the path, and nothing marks a stream's end. */

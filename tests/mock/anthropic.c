@@ -50,6 +50,8 @@ static const char *stop_reason(const struct answer *a)
 {
 	if (a->script.refuse)
 		return "\"refusal\"";
+	if (a->script.length)
+		return "\"max_tokens\"";
 	return a->script.tools > 0 ? "\"tool_use\"" : "\"end_turn\"";
 }
 
@@ -84,7 +86,9 @@ static void write_content(struct buf *out, struct answer *a)
 	for (uint64_t i = 0; a->script.tools > 0 && i < (uint64_t)a->script.tools; i++) {
 		buf_put_z(out, comma);
 		write_call_start(out, a, i);
-		BUF_PUT_LIT(out, "{\"city\":\"Paris\"}}");
+		BUF_PUT_LIT(out, "{\"city\":\"");
+		say_city(out, i);
+		BUF_PUT_LIT(out, "\"}}");
 		comma = ",";
 	}
 	if (a->script.tools > 0)
@@ -204,7 +208,11 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i)
 		return;
 	}
 	open_delta(out, block, "input_json_delta\",\"partial_json\":\"");
-	buf_put_z(out, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"Paris\\\"}");
+	buf_put_z(out, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"");
+	if (i % 3 == 2) {
+		say_city(out, call);
+		BUF_PUT_LIT(out, "\\\"}");
+	}
 	close_delta(out);
 	if (i % 3 == 2)
 		write_stop(out, block);

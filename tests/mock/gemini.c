@@ -39,7 +39,7 @@ static void close_answer(struct buf *out, const struct answer *a, bool is_last)
 		BUF_PUT_LIT(out, "],\"role\":\"model\"}");
 	if (!a->script.emptychoices && is_last) {
 		BUF_PUT_LIT(out, ",\"finishReason\":\"");
-		buf_put_z(out, a->script.refuse ? "SAFETY" : "STOP");
+		buf_put_z(out, a->script.refuse ? "SAFETY" : a->script.length ? "MAX_TOKENS" : "STOP");
 		BUF_PUT_LIT(out, "\"");
 	}
 	buf_put_z(out, a->script.emptychoices ? "]" : ",\"index\":0}]");
@@ -67,7 +67,9 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i)
 {
 	BUF_PUT_LIT(out, "{\"functionCall\":{\"name\":\"");
 	say_tool_name(out, a);
-	BUF_PUT_LIT(out, "\",\"args\":{\"city\":\"Paris\"}}");
+	BUF_PUT_LIT(out, "\",\"args\":{\"city\":\"");
+	say_city(out, i);
+	BUF_PUT_LIT(out, "\"}}");
 	buf_put_z(out, i == 0 ? ",\"thoughtSignature\":\"bW9jaw==\"}" : "}");
 }
 

@@ -16,7 +16,7 @@ static void write_start(struct buf *out, const struct answer *a)
 static void write_done(struct buf *out, const struct answer *a)
 {
 	BUF_PUT_LIT(out, ",\"done\":true,\"done_reason\":\"");
-	buf_put_z(out, a->script.refuse ? "content_filter" : "stop");
+	buf_put_z(out, a->script.refuse ? "content_filter" : a->script.length ? "length" : "stop");
 	BUF_PUT_LIT(out, "\",\"total_duration\":3000000,\"load_duration\":1000000");
 	if (!a->script.nousage) {
 		BUF_PUT_LIT(out, ",\"prompt_eval_count\":");
@@ -28,14 +28,16 @@ static void write_done(struct buf *out, const struct answer *a)
 	BUF_PUT_LIT(out, "}");
 }
 
-static void write_tool_calls(struct buf *out, const struct answer *a, uint64_t n)
+static void write_tool_calls(struct buf *out, const struct answer *a, uint64_t from, uint64_t to)
 {
 	BUF_PUT_LIT(out, ",\"tool_calls\":[");
-	for (uint64_t i = 0; i < n; i++) {
-		buf_put_z(out, i ? "," : "");
+	for (uint64_t i = from; i < to; i++) {
+		buf_put_z(out, i > from ? "," : "");
 		BUF_PUT_LIT(out, "{\"function\":{\"name\":\"");
 		say_tool_name(out, a);
-		BUF_PUT_LIT(out, "\",\"arguments\":{\"city\":\"Paris\"}}}");
+		BUF_PUT_LIT(out, "\",\"arguments\":{\"city\":\"");
+		say_city(out, i);
+		BUF_PUT_LIT(out, "\"}}}");
 	}
 	BUF_PUT_LIT(out, "]");
 }
@@ -62,7 +64,7 @@ static void write_whole(struct buf *out, struct answer *a, bool chat)
 		BUF_PUT_LIT(out, "\"");
 	}
 	if (chat && a->script.tools > 0)
-		write_tool_calls(out, a, (uint64_t)a->script.tools);
+		write_tool_calls(out, a, 0, (uint64_t)a->script.tools);
 	if (chat)
 		BUF_PUT_LIT(out, "}");
 	write_done(out, a);
@@ -81,7 +83,7 @@ static void write_piece(struct buf *out, struct answer *a, bool chat, enum piece
 		BUF_PUT_LIT(out, "\"");
 	}
 	if (piece == PIECE_TOOL)
-		write_tool_calls(out, a, 1);
+		write_tool_calls(out, a, i, i + 1);
 	if (chat)
 		BUF_PUT_LIT(out, "}");
 	if (piece == PIECE_FINISH)

@@ -31,6 +31,8 @@ static const char *finish_reason(const struct answer *a)
 {
 	if (a->script.refuse)
 		return "\"content_filter\"";
+	if (a->script.length)
+		return "\"length\"";
 	return a->script.tools > 0 ? "\"tool_calls\"" : "\"stop\"";
 }
 
@@ -65,7 +67,9 @@ static void write_message(struct buf *out, struct answer *a)
 		for (uint64_t i = 0; i < (uint64_t)a->script.tools; i++) {
 			buf_put_z(out, i ? ",{" : "{");
 			write_tool_id(out, a, i);
-			BUF_PUT_LIT(out, "{\\\"city\\\":\\\"Paris\\\"}\"}}");
+			BUF_PUT_LIT(out, "{\\\"city\\\":\\\"");
+			say_city(out, i);
+			BUF_PUT_LIT(out, "\\\"}\"}}");
 		}
 		BUF_PUT_LIT(out, "]");
 	} else {
@@ -120,7 +124,11 @@ static void write_tool_delta(struct buf *out, const struct answer *a, uint64_t i
 	else if (i % 3 == 1)
 		BUF_PUT_LIT(out, "\"function\":{\"arguments\":\"{\\\"city\\\":");
 	else
-		BUF_PUT_LIT(out, "\"function\":{\"arguments\":\"\\\"Paris\\\"}");
+		BUF_PUT_LIT(out, "\"function\":{\"arguments\":\"\\\"");
+	if (i % 3 == 2) {
+		say_city(out, i / 3);
+		BUF_PUT_LIT(out, "\\\"}");
+	}
 	BUF_PUT_LIT(out, "\"}}]");
 }
 

@@ -43,7 +43,7 @@ static unsigned status_of(const struct script *s)
 {
 	if (s->stranger.p)
 		return 400;
-	if (s->status >= 100 && s->status <= 999)
+	if (s->status >= 100 && s->status <= 999 && s->errat < 0)
 		return (unsigned)s->status;
 	if (s->redirect.p)
 		return 307;
@@ -99,6 +99,8 @@ static void choose_status(struct conn *c, const char *method)
 	else if (bedrock_has(a->endpoint))
 		take_model(&c->ask.model, path, "/model/", '/');
 	read_script(c, &a->script);
+	if (a->script.json && c->ask.forces_tool && a->script.tools <= 0)
+		a->script.tools = 1;	/* what it is called with is the JSON */
 	a->status = status_of(&a->script);
 	if (bedrock_has(a->endpoint))
 		a->complaint = check_signature(c, method);

@@ -137,6 +137,25 @@ static void write_garbage(struct buf *out, const struct endpoint *ep)
 		buf_put_z(out, ep->is_ndjson ? "{not json\n" : "data: {not json\n\n");
 }
 
+/* One more event, which says what went wrong; the mark of a good end never comes. */
+static int64_t end_with_error(struct conn *c)
+{
+	struct play *p = &c->play;
+	struct answer *a = &p->answer;
+	struct buf *body = &c->mock->body;
+	bool has_lines = a->endpoint->is_ndjson;
+	unsigned status = a->status;		/* of the head, which may be still to come */
+	a->status = a->script.status >= 0 ? (unsigned)a->script.status : 429;
+	body->n = 0;
+	if (!has_lines)
+		BUF_PUT_LIT(body, "event: error\ndata: ");
+	a->endpoint->write_error(body, a, SPAN("mock: it broke"));
+	a->status = status;
+	buf_put_z(body, has_lines ? "\n" : "\n\n");
+	send_chunk(c, true);
+	return go_to_end(p, ENDING_GOOD);
+}
+
 static int64_t step_piece(struct conn *c)
 {
 	struct play *p = &c->play;
@@ -147,6 +166,8 @@ static int64_t step_piece(struct conn *c)
 		send_out(c, 0, (struct span){ 0 });
 		return go_to_end(p, ending);
 	}
+	if (a->script.errat == (int64_t)p->chunks)
+		return end_with_error(c);
 	body->n = 0;
 	enum piece piece = p->piece;
 	if (bedrock_has(a->endpoint) && is_content(piece) &&

@@ -77,6 +77,21 @@ static bool on_response_format(struct scan *c)
 	return scan_object(c, known, COUNT(known));
 }
 
+static bool on_choice_type(struct scan *c)
+{
+	struct span s = { 0 };
+	if (!read_text(c, &s))
+		return false;
+	skim_of(c)->forces_tool = span_is(s, "tool");
+	return true;
+}
+
+static bool on_tool_choice(struct scan *c)
+{
+	static const struct scan_member known[] = { { "type", on_choice_type } };
+	return scan_peek(c) == '{' ? scan_object(c, known, COUNT(known)) : scan_value(c);
+}
+
 static bool on_ollama_format(struct scan *c)
 {
 	char first = scan_peek(c);
@@ -276,6 +291,7 @@ static const struct scan_member top[] = {
 	{ "format", on_ollama_format },
 	{ "output_config", on_output_config },
 	{ "tools", on_tools },
+	{ "tool_choice", on_tool_choice },
 	{ "prompt", on_prompt },
 	{ "input", on_input },
 	{ "encoding_format", on_encoding_format },

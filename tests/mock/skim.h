@@ -16,6 +16,7 @@ struct skim {
 	int stream;			/* 1, 0, or -1: not said */
 	bool include_usage;
 	bool wants_json;		/* response_format, or Ollama's format */
+	bool forces_tool;		/* Anthropic's tool_choice names one */
 	bool wants_base64;		/* encoding_format of embeddings */
 	struct span user;		/* last user message or prompt, as escaped in the body */
 	struct span tool;		/* name of the first tool, as escaped */

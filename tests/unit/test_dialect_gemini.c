@@ -551,7 +551,7 @@ static void test_events_become_a_stream(void **state)
 		{ .kind = EV_TOOL_START, .tool = 1, .name = STR("g") },
 		{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR("{\"a\"") },
 		{ .kind = EV_TOOL_ARGS, .tool = 1, .text = STR("{\"cut") },
-		{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR(": 1}") },
+		{ .kind = EV_TOOL_ARGS, .tool = 0, .text = STR(":\n1}") },
 		{ .kind = EV_FINISH, .finish = FINISH_TOOL_CALLS },
 		{ .kind = EV_TEXT, .text = STR("behind the end") },
 		{ .kind = EV_USAGE, .usage = told },

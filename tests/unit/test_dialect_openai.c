@@ -470,6 +470,13 @@ static const struct forwarded {
 	  " { \"messages\" : [{\"role\":\"user\",\"content\":\"hi\"}] ,\n\t\"model\" :\"up\" } " },
 	{ "{" M U ",\"seed\":9007199254740993,\"temperature\":0.70}", NULL, NULL,
 	  "{\"model\":\"up\"," U ",\"seed\":9007199254740993,\"temperature\":0.70}" },
+	/* ids of calls that Gemini's model made lose the signature behind them, and no other ids change */
+	{ "{" M "\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\" : \"call_1__thought__ab-_\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+	  "{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"call_1__thought__ab-_\"},"
+	  "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"y__thought__z\"}],\"metadata\":{}}", NULL, NULL,
+	  "{\"model\":\"up\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\" : \"call_1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+	  "{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"call_1\"},"
+	  "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"y__thought__z\"}]}" },
 	/* our own go, wherever they stand */
 	{ "{\"metadata\":{}," M U "}", NULL, NULL, "{\"model\":\"up\"," U "}" },
 	{ "{\"metadata\":{},\"tags\":[], " M U "}", NULL, NULL, "{ \"model\":\"up\"," U "}" },
@@ -804,7 +811,7 @@ static void test_an_error_as_an_answer(void **state)
 #define EV_TEXT_OF(c, t) { .kind = EV_TEXT, .choice = (c), .text = { (t), sizeof(t) - 1 } }
 
 static const struct llm_event said[] = {
-	{ .kind = EV_START, .id = { "up-1", 4 }, .model = { "up", 2 } },
+	{ .kind = EV_START, .id = { "chatcmpl-up-1", 13 }, .model = { "up", 2 } },
 	{ .kind = EV_REASONING, .text = { "why", 3 } },
 	{ .kind = EV_REASONING, .text = { "?", 1 }, .signature = { "sig", 3 } },
 	EV_TEXT_OF(0, "He said \"\xc3\xa4\""),
@@ -822,7 +829,7 @@ static const struct llm_event said[] = {
 	{ .kind = EV_END },
 };
 
-#define HEAD "data: {\"id\":\"up-1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"asked\",\"choices\":["
+#define HEAD "data: {\"id\":\"chatcmpl-up-1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"asked\",\"choices\":["
 #define TAIL "],\"usage\":null}\n\n"
 #define CHUNK(index, delta) \
 	HEAD "{\"index\":" index ",\"delta\":{" delta "},\"finish_reason\":null}" TAIL
@@ -872,7 +879,7 @@ static void test_a_plain_answer(void **state)
 {
 	(void)state;
 	expect_str(collect_all(&chat_request, said, COUNT(said)),
-		"{\"id\":\"up-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"asked\",\"choices\":["
+		"{\"id\":\"chatcmpl-up-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"asked\",\"choices\":["
 		"{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"He said \\\"\xc3\xa4\\\"\\n\",\"reasoning_content\":\"why?\","
 		"\"thinking_blocks\":[{\"type\":\"thinking\",\"thinking\":\"why?\",\"signature\":\"sig\"}],"
 		"\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"

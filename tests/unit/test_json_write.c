@@ -43,7 +43,7 @@ static void test_nesting(void **state)
 	json_close_array(&o);
 	json_put_null(&o, "n");
 	json_key(&o, STR("a\nb"));
-	json_put_raw(&o, NULL, STR("[1]"));
+	json_put_line(&o, NULL, STR("[1,\r\n\"\\n\"]"));
 	json_key(&o, STR("k"));
 	json_open(&o, NULL);
 	json_key(&o, STR("l"));
@@ -53,7 +53,7 @@ static void test_nesting(void **state)
 	json_close(&o);
 	assert_string_equal(buf_z(&b),
 			    "{\"a\":\"x\\\"y\",\"none\":null,\"list\":[-1,18446744073709551615,{},"
-			    "{\"t\":true,\"f\":false},[]],\"n\":null,\"a\\nb\":[1],"
+			    "{\"t\":true,\"f\":false},[]],\"n\":null,\"a\\nb\":[1,  \"\\n\"],"
 			    "\"k\":{\"l\":\"\"},\"m\":null}");
 }
 

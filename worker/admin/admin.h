@@ -4,14 +4,24 @@
 #ifndef ADMIN_H
 #define ADMIN_H
 
+#include <stdbool.h>
+
 #include "worker/step.h"
 
 struct request;
+struct snap_group;
+
+/* Whether a list of models for the caller has that one. */
+bool admin_shows(const struct request *r, const struct snap_group *g);
 
 enum step admin_alive(struct request *r);
 enum step admin_ready(struct request *r);
 enum step admin_models(struct request *r);
 enum step admin_model(struct request *r);
+enum step admin_ollama_tags(struct request *r);
+enum step admin_ollama_ps(struct request *r);
+enum step admin_ollama_show(struct request *r);
+enum step admin_ollama_version(struct request *r);
 enum step admin_metrics(struct request *r);
 enum step admin_root(struct request *r);
 

@@ -8,7 +8,7 @@
 
 enum { ANSWER_MAX = 16 << 20, CREATED = 1677610602 };
 
-static bool is_shown(const struct request *r, const struct snap_group *g)
+bool admin_shows(const struct request *r, const struct snap_group *g)
 {
 	struct str name = snap_text(r->snap, g->name);
 	if (g->flags & (GROUP_HIDDEN | GROUP_PATTERN))
@@ -45,7 +45,7 @@ enum step admin_models(struct request *r)
 	json_open(&o, NULL);
 	json_open_array(&o, "data");
 	for (uint32_t i = 0; i < h->groups.count; i++)
-		if (is_shown(r, snap_group(r->snap, i)))
+		if (admin_shows(r, snap_group(r->snap, i)))
 			put_model(&o, snap_text(r->snap, snap_group(r->snap, i)->name));
 	for (uint32_t i = 0; patterns && wants_patterns(r) && i < h->patterns.count; i++)
 		put_model(&o, snap_text(r->snap, patterns[i].name));

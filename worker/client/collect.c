@@ -171,6 +171,15 @@ int collect_event(struct dialect_answer *an, const struct llm_event *ev)
 	}
 }
 
+int collect_spoken(struct dialect_answer *an, const struct llm_event *ev)
+{
+	struct llm_event text = *ev;
+	if (ev->kind != EV_REFUSAL)
+		return collect_event(an, ev);
+	text.kind = EV_TEXT;
+	return collect_event(an, &text);
+}
+
 const struct collected *collected(const struct dialect_answer *an)
 {
 	static const struct collected nothing;

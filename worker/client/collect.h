@@ -44,6 +44,8 @@ enum { COLLECT_CHOICES_MAX = 4096, COLLECT_CALLS_MAX = 512 };
 /* Serves as a dialect's collect(): an->state is a struct collected from now on, and the tally is
  * kept. 0, -ENOMEM, -E2BIG. */
 int collect_event(struct dialect_answer *an, const struct llm_event *ev);
+/* The same where a refusal is text, since the format has no word for it. */
+int collect_spoken(struct dialect_answer *an, const struct llm_event *ev);
 /* What has been collected; an empty one when nothing has. */
 const struct collected *collected(const struct dialect_answer *an);
 

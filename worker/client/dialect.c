@@ -13,5 +13,9 @@ const struct dialect *const dialects[] = {
 	&dialect_gemini_array,
 	&dialect_gemini_embed,
 	&dialect_gemini_batch,
+	&dialect_ollama_chat,
+	&dialect_ollama_generate,
+	&dialect_ollama_embed,
+	&dialect_ollama_embeddings,
 	NULL,
 };

@@ -22,6 +22,8 @@ struct dialect_answer {
 	struct str model;		/* to stamp into the answer: as the client asked */
 	struct str id;			/* "chatcmpl-..." when the provider gives none */
 	int64_t created_s;
+	uint64_t total_ns, first_ns;	/* known at EV_END: since the request came, all of it, and
+					 * until something was said */
 	bool show_usage;		/* the client asked for it, or it is a plain answer */
 	void *state;			/* the dialect's own; NULL to begin with */
 	bool is_started, is_ended;	/* is_ended: the closing events have been written */
@@ -31,7 +33,7 @@ struct dialect_answer {
 struct dialect {
 	const char *name;		/* "openai.chat" */
 	enum llm_kind kind;
-	enum provider_family twin;	/* the family that takes the short way */
+	enum provider_family twin;	/* takes the short way; FAMILY_COUNT: none */
 	/* root: the parsed body, an object, no member twice (JSON_ONE_KEY). *ret: zeros, but that
 	 * a model named by the path may stand in it. 0; -EINVAL with *reterr; -ENOMEM. */
 	int (*read_request)(struct arena *a, struct str body, const struct json *root,
@@ -43,8 +45,9 @@ struct dialect {
 	/* Long way, plain. 0, -ENOMEM, -E2BIG. */
 	int (*collect)(struct dialect_answer *an, const struct llm_event *ev);
 	int (*write_answer)(struct dialect_answer *an, struct buf *out);
-	/* Short way. The body for the provider: model, stream_options and our extras spliced,
-	 * defaults and extra_body of the deployment added where the client gave none. */
+	/* Short way; NULL where there is no twin. The body for the provider: model,
+	 * stream_options and our extras spliced, defaults and extra_body of the deployment added
+	 * where the client gave none. */
 	int (*forward_request)(struct arena *a, const struct llm_request *q, struct str model,
 			       struct str params, struct str extra_body, struct buf *out);
 	/* One event: appends what the client gets (nothing where it is hidden from it). An error
@@ -75,6 +78,8 @@ extern const struct dialect dialect_openai_chat, dialect_openai_text, dialect_op
 extern const struct dialect dialect_anthropic_messages, dialect_responses;
 extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_gemini_array,
 	dialect_gemini_embed, dialect_gemini_batch;
+extern const struct dialect dialect_ollama_chat, dialect_ollama_generate, dialect_ollama_embed,
+	dialect_ollama_embeddings;
 extern const struct dialect *const dialects[];	/* ends with NULL */
 
 #endif

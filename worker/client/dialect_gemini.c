@@ -74,7 +74,7 @@ static int put_args(const struct dialect_answer *an, struct json_out *o, struct 
 	const struct json *j;
 	int err = gemini_parse(an->mem, text, &j);
 	if (json_is(j, JSON_OBJECT)) {
-		json_put_raw(o, "args", j->raw);
+		json_put_line(o, "args", j->raw);
 		return 0;
 	}
 	json_open(o, "args");
@@ -365,16 +365,6 @@ static int write_item(struct dialect_answer *an, const struct llm_event *ev, str
 
 /* --- plain answers --- */
 
-/* A refusal is text here. */
-static int collect(struct dialect_answer *an, const struct llm_event *ev)
-{
-	struct llm_event text = *ev;
-	if (ev->kind != EV_REFUSAL)
-		return collect_event(an, ev);
-	text.kind = EV_TEXT;
-	return collect_event(an, &text);
-}
-
 static int put_choice(const struct dialect_answer *an, struct json_out *o,
 		      const struct collected_choice *c)
 {
@@ -514,7 +504,7 @@ const struct dialect dialect_gemini_chat = {
 	.kind = LLM_CHAT,
 	.twin = FAMILY_GEMINI,
 	.read_request = read_plain,
-	.collect = collect,
+	.collect = collect_spoken,
 	.write_answer = write_answer,
 	.forward_request = gem_forward_request,
 	.forward_answer = gem_forward_answer,
@@ -528,7 +518,7 @@ const struct dialect dialect_gemini_stream = {
 	.twin = FAMILY_GEMINI,
 	.read_request = read_stream,
 	.write_event = write_sse,
-	.collect = collect,
+	.collect = collect_spoken,
 	.write_answer = write_answer,
 	.forward_request = gem_forward_request,
 	.forward_event = gem_forward_event,
@@ -544,7 +534,7 @@ const struct dialect dialect_gemini_array = {
 	.twin = FAMILY_GEMINI,
 	.read_request = read_stream,
 	.write_event = write_item,
-	.collect = collect,
+	.collect = collect_spoken,
 	.write_answer = write_answer,
 	.forward_request = gem_forward_request,
 	.forward_event = gem_forward_item,

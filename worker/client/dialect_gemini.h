@@ -10,6 +10,7 @@
 #include "worker/client/collect.h"
 #include "worker/client/dialect.h"
 #include "worker/client/dialect_openai.h"	/* readers of single values, and refusals */
+#include "worker/client/pending.h"
 #include "worker/gemini.h"
 
 /* The dialect that a path's row has, or the one that its query makes of it. Others stay. */
@@ -22,14 +23,9 @@ int gemini_count_tokens(struct arena *a, struct str body, const struct json *roo
 
 /* --- reading requests --- */
 
-struct gem_pending {			/* a call that has no result yet */
-	struct gem_pending *next;
-	struct str name, id;
-};
 struct gem_reading {
 	struct oai_reading r;		/* first: readers get a pointer to it */
-	struct gem_pending *pending;
-	unsigned n_calls;
+	struct pending_calls pending;
 };
 int gem_read_request(struct arena *a, struct str body, const struct json *root, bool is_stream,
 		     struct llm_request *ret, struct dialect_error *reterr);

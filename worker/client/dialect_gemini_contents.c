@@ -7,8 +7,6 @@
 
 #include "worker/client/dialect_gemini.h"
 
-enum { PENDING_MAX = 512 };		/* calls of one turn that are looked through for a result */
-
 struct lists {				/* of a turn: results first, as other dialects have them */
 	struct llm_part *results, **result_end, *parts, **end;
 	bool is_model, is_system;
@@ -84,36 +82,16 @@ static int read_file(struct oai_reading *r, const struct place *up, const struct
 
 static struct str make_id(struct oai_reading *r)
 {
-	return arena_printf(r->mem, "call_%u", whole(r)->n_calls++);
-}
-
-static int note_call(struct oai_reading *r, const struct llm_part *call)
-{
-	struct gem_pending **end = &whole(r)->pending;
-	struct gem_pending *one = arena_alloc(r->mem, sizeof *one);
-	size_t n = 0;
-	if (!one)
-		return -ENOMEM;
-	one->name = call->name;
-	one->id = call->id;
-	while (*end && n++ < PENDING_MAX)
-		end = &(*end)->next;
-	if (!*end)
-		*end = one;
-	return 0;
+	return pending_make_id(r->mem, &whole(r)->pending);
 }
 
 /* The id of the call that a result is for: by its id, else by its name. */
 static struct str answer_call(struct oai_reading *r, struct str name, struct str id)
 {
-	struct gem_pending **at = &whole(r)->pending;
-	while (*at && !(id.n ? str_eq((*at)->id, id) : str_eq((*at)->name, name)))
-		at = &(*at)->next;
-	if (!*at)
-		return id.n ? id : make_id(r);
-	id = (*at)->id;
-	*at = (*at)->next;
-	return id;
+	struct str found = pending_take(&whole(r)->pending, name, id);
+	if (found.p)
+		return found;
+	return id.n ? id : make_id(r);
 }
 
 static int read_object_text(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -150,7 +128,9 @@ static int read_call(struct oai_reading *r, const struct place *up, const struct
 	err = gemini_id_signature(r->mem, id, &p->signature);
 	id = gemini_bare_id(id);
 	p->id = id.n ? id : make_id(r);
-	return err || !p->id.p ? -ENOMEM : note_call(r, p);
+	if (err || !p->id.p)
+		return -ENOMEM;
+	return pending_add(r->mem, &whole(r)->pending, p->name, p->id);
 }
 
 /* --- results --- */
@@ -321,7 +301,7 @@ static int read_content(struct oai_reading *r, const struct place *at, const str
 	int err = gem_optional(r, at, j, "role", read_role, &m->role);
 	l.is_model = m->role == ROLE_ASSISTANT;
 	if (l.is_model)
-		whole(r)->pending = NULL;	/* a result comes in the turn behind its call */
+		whole(r)->pending.first = NULL;	/* a result comes in the turn behind its call */
 	return err ? err : read_parts(r, at, j, &l, m);
 }
 

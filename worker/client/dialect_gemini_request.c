@@ -132,13 +132,19 @@ static int read_thinking(struct oai_reading *r, const struct place *at, const st
 	static const struct str levels[] = { STR("minimal"), STR("low"), STR("medium"),
 					     STR("high") };
 	const struct json *config;
-	struct str *effort = &r->q->reasoning_effort;
+	struct str *effort = &r->q->reasoning_effort, word = STR_NONE, number = STR_NONE;
 	int64_t budget = -1;
+	bool is_shown;
 	int err = oai_read_object(r, at, j, &config);
 	(void)to;
+	if (!err)
+		err = gem_optional(r, at, config, "thinkingLevel", oai_read_string, &word);
+	if (!err)
+		err = gem_optional(r, at, config, "thinkingBudget", oai_read_number, &number);
+	if (!err)
+		err = gem_optional(r, at, config, "includeThoughts", oai_read_flag, &is_shown);
 	if (err)
 		return err;
-	struct str word = json_str(r->mem, gemini_get(config, "thinkingLevel"));
 	for (size_t i = 0; i < COUNT(levels); i++)
 		if (str_eq_nocase(word, levels[i]))
 			*effort = levels[i];

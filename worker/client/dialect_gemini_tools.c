@@ -44,6 +44,8 @@ static int read_function(struct oai_reading *r, const struct place *at, const st
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
 	struct llm_tool *t = add_tool(r, to);
+	if (t)
+		t->raw = j;
 	int err = t ? gem_required(r, at, j, "name", oai_read_string, &t->name) : -ENOMEM;
 	if (!err)
 		err = gem_optional(r, at, j, "description", oai_read_string, &t->description);

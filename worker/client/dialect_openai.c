@@ -10,6 +10,14 @@
 
 enum { HEAD_MAX = 65536 };
 
+/* The provider's id where it is one of this format's, else ours: clients tell by its beginning
+ * what it names. */
+static struct str answer_id(const struct dialect_answer *an, struct str given)
+{
+	bool is_ours = str_starts(given, STR("chatcmpl-")) || str_starts(given, STR("cmpl-"));
+	return is_ours ? given : an->id;
+}
+
 /* --- streams --- */
 
 struct oai_stream *oai_stream(struct dialect_answer *an, const char *object)
@@ -33,7 +41,10 @@ int oai_start(struct dialect_answer *an, struct oai_stream *s, const struct llm_
 	buf_init(&b, HEAD_MAX);
 	struct json_out o = json_out(&b);
 	json_open(&o, NULL);
-	json_put_str(&o, "id", start && start->id.n ? start->id : an->id);
+	if (s->is_forwarded && start && start->id.n)
+		json_put_str(&o, "id", start->id);	/* as in the chunks before */
+	else
+		json_put_str(&o, "id", answer_id(an, start ? start->id : STR_NONE));
 	json_put_z(&o, "object", s->object);
 	json_put_i64(&o, "created", start && start->created_s ? start->created_s : an->created_s);
 	json_put_str(&o, "model", an->model);
@@ -96,7 +107,7 @@ void oai_open_answer(const struct dialect_answer *an, struct json_out *o, const 
 {
 	const struct collected *c = collected(an);
 	json_open(o, NULL);
-	json_put_str(o, "id", c->id.n ? c->id : an->id);
+	json_put_str(o, "id", answer_id(an, c->id));
 	json_put_z(o, "object", object);
 	json_put_i64(o, "created", c->created_s ? c->created_s : an->created_s);
 	json_put_str(o, "model", an->model);

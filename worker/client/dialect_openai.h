@@ -50,6 +50,7 @@ oai_read_fn oai_read_count;		/* to: uint64_t */
 oai_read_fn oai_read_flag;		/* to: bool */
 oai_read_fn oai_read_names;		/* to: const struct json *, an array of strings */
 oai_read_fn oai_read_object;		/* to: const struct json * */
+oai_read_fn oai_read_stop;		/* a string or several: fills q->stop */
 oai_read_fn oai_read_messages, oai_read_tools, oai_read_functions, oai_read_tool_choice;
 oai_read_fn oai_read_function_choice, oai_read_format, oai_read_parallel;
 oai_read_fn oai_read_inputs;		/* prompt or input: fills q->inputs */

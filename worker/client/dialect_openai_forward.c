@@ -6,8 +6,52 @@
 #include <errno.h>
 
 #include "worker/client/dialect_openai.h"
+#include "worker/gemini.h"
 
 #define IS(j, name) str_eq((j)->key, STR(name))
+
+/* The id as the client wrote it, where Gemini's signature stands behind it; else NULL. */
+static const struct json *signed_id(const struct llm_message *m, const struct llm_part *p)
+{
+	const struct json *id = NULL;
+	if (p->kind == PART_TOOL_CALL)
+		id = json_get(p->raw, "id");
+	else if (p->kind == PART_TOOL_RESULT)
+		id = json_get(m->raw, "tool_call_id");
+	return json_is(id, JSON_STRING) && gemini_bare_id(p->id).n < p->id.n ? id : NULL;
+}
+
+static size_t count_signed(const struct llm_request *q)
+{
+	size_t n = 0;
+	for (const struct llm_message *m = q->messages; m; m = m->next)
+		for (const struct llm_part *p = m->parts; p; p = p->next)
+			n += signed_id(m, p) != NULL;
+	return n;
+}
+
+/* Ids of calls that another vendor's model has made, with what it alone wants back: nobody else
+ * knows what to do with that, and OpenAI takes no id so long. 0 or -ENOMEM. */
+static int bare_ids(struct arena *a, const struct llm_request *q, struct openai_edits *e)
+{
+	size_t n = count_signed(q);
+	struct json_edit *edits = n ? arena_array(a, n, sizeof *edits) : NULL;
+	if (n && !edits)
+		return -ENOMEM;
+	e->inner = edits;
+	for (const struct llm_message *m = n ? q->messages : NULL; m; m = m->next)
+		for (const struct llm_part *p = m->parts; p; p = p->next) {
+			const struct json *id = signed_id(m, p);
+			if (!id)
+				continue;
+			struct str bare = openai_quote(a, gemini_bare_id(p->id));
+			if (!bare.p)
+				return -ENOMEM;
+			edits[e->n_inner++] = (struct json_edit){ (size_t)(id->raw.p - q->body.p),
+								  id->raw.n, bare };
+		}
+	return 0;
+}
 
 int oai_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out)
@@ -20,7 +64,8 @@ int oai_forward_request(struct arena *a, const struct llm_request *q, struct str
 		.rules = q->rules,
 		.more = q->extra_body,
 	};
-	return openai_edit_request(a, q->root, q->body, &e, out);
+	int err = bare_ids(a, q, &e);
+	return err ? err : openai_edit_request(a, q->root, q->body, &e, out);
 }
 
 /* --- events --- */

@@ -205,7 +205,7 @@ static int read_completion_max(struct oai_reading *r, const struct place *at, co
 	return oai_read_count(r, at, j, to);
 }
 
-static int read_stop(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_stop(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	struct llm_request *q = r->q;
 	struct place in = { .up = at };
@@ -363,7 +363,7 @@ static const struct oai_param common[] = {
 	{ "seed", read_integer, TO(seed) },
 	{ "presence_penalty", oai_read_number, TO(presence_penalty) },
 	{ "frequency_penalty", oai_read_number, TO(frequency_penalty) },
-	{ "stop", read_stop, 0 },
+	{ "stop", oai_read_stop, 0 },
 	{ "n", read_choices, TO(n) },
 	{ "user", oai_read_string, TO(user) },
 	{ "reasoning_effort", oai_read_string, TO(reasoning_effort) },

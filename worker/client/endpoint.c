@@ -16,6 +16,8 @@
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL
 #define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run
+#define OLLAMA(dialect) (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), dialect, NULL
+#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, run
 #define OWN(flags, run) (flags), NULL, run
 #define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call
@@ -75,6 +77,14 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/openai/responses/{id}/input_items", OWN(EP_KEY, recall_input_items), "what went in, page by page" },
 	{ "POST", "/openai/responses/{id}/cancel", OWN(EP_KEY | EP_BODY, recall_cancel), "400: no response runs in the background" },
 	{ "POST", "/openai/responses/input_tokens", COUNT_OF(&dialect_responses, recall_count), "tokens of a response's input" },
+	{ "POST", "/api/chat", OLLAMA(&dialect_ollama_chat), "Ollama's chat" },
+	{ "POST", "/api/generate", OLLAMA(&dialect_ollama_generate), "Ollama's answer to one prompt" },
+	{ "POST", "/api/embed", OLLAMA(&dialect_ollama_embed), "Ollama's embeddings" },
+	{ "POST", "/api/embeddings", OLLAMA(&dialect_ollama_embeddings), "Ollama's embedding of one text" },
+	{ "GET", "/api/tags", OLLAMA_OWN(0, admin_ollama_tags), "models that the key may use, as Ollama lists them" },
+	{ "GET", "/api/ps", OLLAMA_OWN(0, admin_ollama_ps), "the same as models that are loaded" },
+	{ "POST", "/api/show", OLLAMA_OWN(EP_BODY, admin_ollama_show), "one model, as Ollama tells of it" },
+	{ "GET", "/api/version", OLLAMA_OWN(0, admin_ollama_version), "the version of Ollama whose API this is" },
 	{ "GET", "/v1/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/v1/models/{model}", OWN(EP_KEY, admin_model), "one model" },

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "worker/client/dialect_gemini.h"
+#include "worker/client/prompt_check.h"
 
 static enum step answer_preflight(struct request *r)
 {
@@ -195,6 +196,8 @@ enum step intake_parse(struct request *r)
 			name);
 	r->q.model = r->path_model;	/* where the path names one, the body need not */
 	int err = r->dialect->read_request(r->mem, body, root, &r->q, &de);
+	if (err == 0)
+		err = prompt_check(r->mem, &r->q, &de);
 	if (err == -ENOMEM)
 		return no_memory(r);
 	if (err < 0)

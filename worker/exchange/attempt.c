@@ -233,9 +233,19 @@ static void heartbeat(struct attempt *at, uint64_t now)
 
 /* ---- from the provider -------------------------------------------------------------------- */
 
+static void note_time(struct attempt *at)
+{
+	const struct request *r = at->r;
+	at->answer.total_ns = clock_ns() - r->start_ns;
+	at->answer.first_ns = r->first_token_ns ? r->first_token_ns - r->start_ns
+						: at->answer.total_ns;
+}
+
 static int take_event(void *data, const struct llm_event *ev)
 {
 	struct attempt *at = data;
+	if (ev->kind == EV_END)
+		note_time(at);
 	if (at->is_event_stream)
 		return at->dialect->write_event(&at->answer, ev, &at->out);
 	return at->dialect->collect(&at->answer, ev);
@@ -367,6 +377,7 @@ static void end_stream(struct attempt *at)
 		     "the provider ended the stream before the answer was complete");
 		return;
 	}
+	note_time(at);
 	if (!at->answer.is_ended)
 		err = at->dialect->write_event(&at->answer, &end, &at->out);
 	t->is_done = true;

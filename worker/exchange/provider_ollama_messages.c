@@ -28,7 +28,8 @@ static int check_part(struct ollama_writing *w, const struct llm_part *p, unsign
 {
 	char at[64];
 	snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
-	if (p->kind == PART_FILE || p->kind == PART_OTHER || p->is_custom)
+	bool is_openai = w->q->family == FAMILY_OPENAI;
+	if (p->kind == PART_FILE || (p->kind == PART_OTHER && is_openai) || p->is_custom)
 		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
 				     "%s is of a type that ollama does not know", at);
 	if ((p->kind == PART_IMAGE || p->kind == PART_AUDIO) && !p->data.p)
@@ -70,9 +71,10 @@ static bool is_medium(const struct llm_part *p)
 	return (p->kind == PART_IMAGE || p->kind == PART_AUDIO) && p->data.p;
 }
 
+/* Up to the next result, as with texts. */
 static void put_images(struct json_out *o, const struct llm_part *parts, bool *is_open)
 {
-	for (const struct llm_part *p = parts; p; p = p->next) {
+	for (const struct llm_part *p = parts; p && p->kind != PART_TOOL_RESULT; p = p->next) {
 		if (!is_medium(p))
 			continue;
 		if (!*is_open)
@@ -132,20 +134,26 @@ static struct str name_of_call(const struct llm_request *q, struct str id)
 	return STR_NONE;
 }
 
-static void put_result(struct ollama_writing *w, const struct llm_part *p)
+/* inner: parts that belong to it, up to the next result. */
+static void put_result(struct ollama_writing *w, const struct llm_part *p,
+		       const struct llm_part *inner)
 {
 	struct json_out *o = &w->o;
 	struct str name = p->name.n ? p->name : name_of_call(w->q, p->id);
+	bool is_open = false;
 	json_open(o, NULL);
 	json_put_z(o, "role", "tool");
 	json_put_raw(o, "content", STR("\""));
 	json_escape(o->to, p->text);
-	put_texts(o->to, p->next, true);
+	put_texts(o->to, inner, true);
 	buf_put_char(o->to, '"');
 	if (name.n)
 		json_put_str(o, "tool_name", name);
 	if (p->id.n)
 		json_put_str(o, "tool_call_id", p->id);
+	put_images(o, inner, &is_open);
+	if (is_open)
+		json_close_array(o);
 	json_close(o);
 }
 
@@ -153,14 +161,20 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p)
 
 static void put_thinking(struct json_out *o, const struct llm_part *parts)
 {
-	const struct llm_part *p = parts;
-	while (p && p->kind != PART_REASONING)
-		p = p->next;
-	if (p && p->text.n)
-		json_put_str(o, "thinking", p->text);
+	bool is_open = false;
+	for (const struct llm_part *p = parts; p; p = p->next) {
+		if (p->kind != PART_REASONING || !p->text.n)
+			continue;
+		if (!is_open)
+			json_put_raw(o, "thinking", STR("\""));
+		is_open = true;
+		json_escape(o->to, p->text);
+	}
+	if (is_open)
+		buf_put_char(o->to, '"');
 }
 
-static void put_said(struct ollama_writing *w, const struct llm_message *m)
+static void put_said(struct ollama_writing *w, enum llm_role role, const struct llm_part *parts)
 {
 	static const char *const roles[] = {
 		[ROLE_SYSTEM] = "system", [ROLE_DEVELOPER] = "system", [ROLE_USER] = "user",
@@ -169,26 +183,32 @@ static void put_said(struct ollama_writing *w, const struct llm_message *m)
 	struct json_out *o = &w->o;
 	bool is_open = false;
 	json_open(o, NULL);
-	json_put_z(o, "role", roles[m->role]);
+	json_put_z(o, "role", roles[role]);
 	json_put_raw(o, "content", STR("\""));
-	put_texts(o->to, m->parts, false);
+	put_texts(o->to, parts, false);
 	buf_put_char(o->to, '"');
-	put_thinking(o, m->parts);
-	put_images(o, m->parts, &is_open);
+	put_thinking(o, parts);
+	put_images(o, parts, &is_open);
 	if (is_open)
 		json_close_array(o);
-	put_calls(w, m->parts);
+	put_calls(w, parts);
 	json_close(o);
 }
 
-/* Results become messages of their own; a turn may hold several, and words before them. */
+/* Results become messages of their own; in a user's turn they come first, and what the user says
+ * comes after them. */
 static void put_message(struct ollama_writing *w, const struct llm_message *m)
 {
-	if (!m->parts || m->parts->kind != PART_TOOL_RESULT)
-		put_said(w, m);
-	for (const struct llm_part *p = m->parts; p; p = p->next)
+	const struct llm_part *p = m->parts;
+	for (; m->role == ROLE_USER && p && p->kind == PART_TOOL_RESULT; p = p->next)
+		put_result(w, p, NULL);
+	if (p != m->parts && !p)
+		return;
+	if (!p || p->kind != PART_TOOL_RESULT)
+		put_said(w, m->role, p);
+	for (; p; p = p->next)
 		if (p->kind == PART_TOOL_RESULT)
-			put_result(w, p);
+			put_result(w, p, p->next);
 }
 
 int ollama_put_messages(struct ollama_writing *w)

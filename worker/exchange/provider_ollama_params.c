@@ -256,10 +256,31 @@ static int add_numbers(struct ollama_writing *w)
 
 static int check_tools(struct ollama_writing *w)
 {
-	for (const struct llm_tool *t = w->q->tools; t; t = t->next)
-		if (t->kind != TOOL_FUNCTION)
-			return refuse_param(w, STR("tools"));
-	return 0;
+	bool is_openai = w->q->family == FAMILY_OPENAI;
+	int err = 0;
+	for (const struct llm_tool *t = w->q->tools; t && !err; t = t->next)
+		if (t->kind == TOOL_CUSTOM || (t->kind == TOOL_OTHER && is_openai))
+			err = refuse_param(w, STR("tools"));
+	return err;
+}
+
+/* Members that the neutral form does not know are in their family's words; those of Ollama's own
+ * stand where its client had them. */
+static int sort_others(struct ollama_writing *w)
+{
+	static const struct str option = STR("options.");
+	int err = 0;
+	for (const struct llm_other *o = w->q->other; o && !err; o = o->next) {
+		if (w->q->family == FAMILY_OPENAI)
+			err = sort_member(w, o->name, o->json);
+		else if (w->q->family != FAMILY_OLLAMA_CHAT)
+			continue;
+		else if (str_starts(o->name, option))
+			err = add(w, &w->options, str_skip(o->name, option.n), o->json);
+		else
+			err = add(w, &w->top, o->name, o->json);
+	}
+	return err;
 }
 
 /* The operator's own words for the body: nothing is made of them. */
@@ -288,9 +309,11 @@ int ollama_sort_members(struct ollama_writing *w)
 		err = add_stops(w);
 	if (!err)
 		err = add_own_format(w);
-	if (!err)
+	if (!err && q->family == FAMILY_OPENAI)
 		err = add_think(w, q->reasoning_effort);
-	for (const struct llm_other *o = q->other; o && !err; o = o->next)
-		err = sort_member(w, o->name, o->json);
+	if (!err)
+		err = sort_others(w);
+	if (!err)			/* Ollama's own word says it more exactly */
+		err = add_think(w, q->reasoning_effort);
 	return err ? err : sort_object(w, w->target->params);
 }

@@ -137,7 +137,7 @@ static int emit_end(const struct reading *r, const struct members *m)
 	if (!ev.native.p)
 		return -ENOMEM;
 	ev.finish = llm_finish_of(ev.native);
-	if (ev.finish != FINISH_LENGTH)
+	if (ev.finish != FINISH_LENGTH && ev.finish != FINISH_FILTER)
 		ev.finish = r->state->n_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
 	int err = emit(r, &ev);
 	if (!err)

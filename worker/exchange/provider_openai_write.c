@@ -2,11 +2,17 @@
  * provider_openai_write.c - the neutral request in OpenAI's words.
  *
  * Everything is written from the neutral form; what a client wrote raw is used only where the
- * form says that nobody here understands it. */
+ * form says that nobody here understands it, and the client spoke this format. */
 #include <errno.h>
+#include <stdio.h>
 
+#include "common/hash.h"
 #include "common/json_write.h"
+#include "common/snapshot.h"
 #include "worker/exchange/provider_openai.h"
+#include "worker/gemini.h"
+
+enum { ID_MAX = 40 };			/* bytes of a call's id */
 
 static void put_optional(struct json_out *o, const char *key, struct str s)
 {
@@ -18,6 +24,12 @@ static void put_number(struct json_out *o, const char *key, struct str number)
 {
 	if (number.p)
 		json_put_raw(o, key, number);
+}
+
+/* Whether what is raw in a request is in this format's words. */
+static bool is_our_words(const struct llm_request *q)
+{
+	return q->family == FAMILY_OPENAI;
 }
 
 /* --- parts --- */
@@ -72,8 +84,7 @@ static void put_part(struct json_out *o, const struct llm_part *p)
 		[PART_FILE] = "file", [PART_REFUSAL] = "refusal",
 	};
 	if (p->kind == PART_OTHER) {
-		if (p->raw)
-			json_put_raw(o, NULL, p->raw->raw);
+		json_put_raw(o, NULL, p->raw->raw);
 		return;
 	}
 	json_open(o, NULL);
@@ -89,31 +100,41 @@ static void put_part(struct json_out *o, const struct llm_part *p)
 	json_close(o);
 }
 
-static bool is_content(const struct llm_part *p)
+static bool is_content(const struct llm_request *q, const struct llm_part *p)
 {
+	if (p->kind == PART_OTHER)
+		return p->raw && is_our_words(q);
 	return p->kind != PART_TOOL_CALL && p->kind != PART_TOOL_RESULT &&
 	       p->kind != PART_REASONING;
 }
 
-/* One plain text is written as a string, anything else as parts. */
-static void put_content(struct json_out *o, const struct llm_part *parts)
+static bool has_calls(const struct llm_part *p)
+{
+	while (p && p->kind != PART_TOOL_CALL)
+		p = p->next;
+	return p;
+}
+
+/* One plain text is written as a string, anything else as parts. Only calls go without a word. */
+static void put_content(struct json_out *o, const struct llm_request *q,
+			const struct llm_part *parts)
 {
 	const struct llm_part *only = NULL;
 	unsigned n = 0;
 	for (const struct llm_part *p = parts; p; p = p->next) {
-		if (!is_content(p))
+		if (!is_content(q, p))
 			continue;
 		only = p;
 		n++;
 	}
 	if (n == 0) {
-		json_put_null(o, "content");
+		json_put_str(o, "content", has_calls(parts) ? STR_NONE : STR(""));
 	} else if (n == 1 && only->kind == PART_TEXT) {
 		json_put_str(o, "content", only->text);
 	} else {
 		json_open_array(o, "content");
 		for (const struct llm_part *p = parts; p; p = p->next)
-			if (is_content(p))
+			if (is_content(q, p))
 				put_part(o, p);
 		json_close_array(o);
 	}
@@ -121,11 +142,24 @@ static void put_content(struct json_out *o, const struct llm_part *parts)
 
 /* --- messages --- */
 
+/* OpenAI refuses longer ones; those of Gemini's calls have a signature behind them. */
+static void put_id(struct json_out *o, const char *key, struct str id)
+{
+	char made[32];
+	if (id.n > ID_MAX)
+		id = gemini_bare_id(id);
+	if (id.n > ID_MAX) {
+		snprintf(made, sizeof made, "call_%016llx", (unsigned long long)hash_stable(id));
+		id = str_z(made);
+	}
+	json_put_str(o, key, id);
+}
+
 static void put_call(struct json_out *o, const struct llm_part *p)
 {
 	const char *type = p->is_custom ? "custom" : "function";
 	json_open(o, NULL);
-	json_put_str(o, "id", p->id);
+	put_id(o, "id", p->id);
 	json_put_z(o, "type", type);
 	json_open(o, type);
 	json_put_str(o, "name", p->name);
@@ -149,21 +183,37 @@ static void put_calls(struct json_out *o, const struct llm_part *parts)
 		json_close_array(o);
 }
 
-/* One plain text goes under the name that the clones know; anything else needs LiteLLM's blocks. */
-static void put_reasoning(struct json_out *o, const struct llm_part *parts)
+/* All that was thought, as the clones have it; signatures are their maker's matter. */
+static void put_thoughts(struct json_out *o, const struct llm_part *parts)
 {
-	const struct llm_part *only = NULL;
+	bool is_open = false;
+	for (const struct llm_part *p = parts; p; p = p->next) {
+		if (p->kind != PART_REASONING || !p->text.n)
+			continue;
+		if (!is_open)
+			json_put_raw(o, "reasoning_content", STR("\""));
+		is_open = true;
+		json_escape(o->to, p->text);
+	}
+	if (is_open)
+		buf_put_char(o->to, '"');
+}
+
+/* One plain text goes under the name that the clones know; anything else needs LiteLLM's blocks,
+ * which only a client of this format has from whom they go to. */
+static void put_reasoning(struct json_out *o, const struct llm_request *q,
+			  const struct llm_part *parts)
+{
+	bool is_plain = true;
 	unsigned n = 0;
 	for (const struct llm_part *p = parts; p; p = p->next) {
 		if (p->kind != PART_REASONING)
 			continue;
-		only = p;
+		is_plain = p->text.p && !p->signature.p;
 		n++;
 	}
-	if (n == 0)
-		return;
-	if (n == 1 && only->text.p && !only->signature.p) {
-		json_put_str(o, "reasoning_content", only->text);
+	if (!is_our_words(q) || n == 0 || (n == 1 && is_plain)) {
+		put_thoughts(o, parts);
 		return;
 	}
 	json_open_array(o, "thinking_blocks");
@@ -179,7 +229,8 @@ static void put_reasoning(struct json_out *o, const struct llm_part *parts)
 	json_close_array(o);
 }
 
-static void put_said(struct json_out *o, const struct llm_message *m, const struct llm_part *parts)
+static void put_said(struct json_out *o, const struct llm_request *q, const struct llm_message *m,
+		     const struct llm_part *parts)
 {
 	static const char *const roles[] = {
 		[ROLE_SYSTEM] = "system", [ROLE_DEVELOPER] = "developer", [ROLE_USER] = "user",
@@ -187,71 +238,114 @@ static void put_said(struct json_out *o, const struct llm_message *m, const stru
 	};
 	json_open(o, NULL);
 	json_put_z(o, "role", roles[m->role]);
-	put_content(o, parts);
+	put_content(o, q, parts);
 	if (m->role != ROLE_TOOL)
 		put_optional(o, "name", m->name);
-	put_reasoning(o, parts);
+	put_reasoning(o, q, parts);
 	put_calls(o, parts);
 	json_close(o);
 }
 
-/* The parts behind a result, up to the next one, belong to it. */
-static const struct llm_part *put_result(struct json_out *o, const struct llm_part *p)
+static const struct llm_part *next_result(const struct llm_part *p)
 {
-	const struct llm_part *after = p->next;
-	while (after && after->kind != PART_TOOL_RESULT)
-		after = after->next;
+	while (p && p->kind != PART_TOOL_RESULT)
+		p = p->next;
+	return p;
+}
+
+/* inner: parts that belong to it, up to the next result; NULL: none. */
+static void put_result(struct json_out *o, const struct llm_request *q, const struct llm_part *p,
+		       const struct llm_part *inner)
+{
+	struct str text = p->text.p ? p->text : STR("");
 	json_open(o, NULL);
 	json_put_z(o, "role", "tool");
-	json_put_str(o, "tool_call_id", p->id);
+	put_id(o, "tool_call_id", p->id);
 	put_optional(o, "name", p->name);
-	if (p->next == after) {
-		json_put_str(o, "content", p->text.p ? p->text : STR(""));
-	} else {
-		json_open_array(o, "content");
-		json_open(o, NULL);
-		json_put_z(o, "type", "text");
-		json_put_str(o, "text", p->text.p ? p->text : STR(""));
+	if (!inner || inner->kind == PART_TOOL_RESULT) {
+		json_put_str(o, "content", text);
 		json_close(o);
-		for (p = p->next; p != after; p = p->next)
-			if (is_content(p))
-				put_part(o, p);
-		json_close_array(o);
+		return;
 	}
+	json_open_array(o, "content");
+	put_part(o, &(struct llm_part){ .kind = PART_TEXT, .text = text });
+	for (; inner && inner->kind != PART_TOOL_RESULT; inner = inner->next)
+		if (is_content(q, inner))
+			put_part(o, inner);
+	json_close_array(o);
 	json_close(o);
-	return after;
+}
+
+/* A result is text in this format: what other dialects put into one beside it, the user shows. */
+static void put_shown(struct json_out *o, const struct llm_request *q, const struct llm_part *parts)
+{
+	bool is_open = false;
+	for (const struct llm_part *p = parts; p; p = p->next) {
+		if (!is_content(q, p))
+			continue;
+		if (!is_open) {
+			json_open(o, NULL);
+			json_put_z(o, "role", "user");
+			json_open_array(o, "content");
+		}
+		is_open = true;
+		put_part(o, p);
+	}
+	if (!is_open)
+		return;
+	json_close_array(o);
+	json_close(o);
+}
+
+static void put_results(struct json_out *o, const struct llm_request *q,
+			const struct llm_message *m)
+{
+	bool has_inner = is_our_words(q);
+	for (const struct llm_part *p = next_result(m->parts); p; p = next_result(p->next))
+		put_result(o, q, p, has_inner ? p->next : NULL);
+	if (!has_inner)
+		put_shown(o, q, m->parts);
 }
 
 /* A neutral message may hold several results (other dialects put them into a user's turn). What
  * else such a turn says comes after them. */
-static void put_message(struct json_out *o, const struct llm_message *m)
+static void put_message(struct json_out *o, const struct llm_request *q,
+			const struct llm_message *m)
 {
 	const struct llm_part *p = m->parts;
-	if (m->role == ROLE_TOOL || (m->role == ROLE_USER && p && p->kind == PART_TOOL_RESULT)) {
-		while (p && p->kind == PART_TOOL_RESULT) {
-			const struct llm_part *after = p->next;
-			if (m->role == ROLE_TOOL)
-				after = put_result(o, p);
-			else
-				put_result(o, &(struct llm_part){ .id = p->id, .name = p->name,
-								  .text = p->text });
-			p = after;
-		}
-		if (!p)
-			return;
+	if (m->role == ROLE_TOOL) {
+		put_results(o, q, m);
+		return;
 	}
-	put_said(o, m, p);
+	for (; m->role == ROLE_USER && p && p->kind == PART_TOOL_RESULT; p = p->next)
+		put_result(o, q, p, NULL);
+	if (p || !m->parts)
+		put_said(o, q, m, p);
 }
 
 static void put_messages(struct json_out *o, const struct llm_request *q)
 {
 	json_open_array(o, "messages");
 	for (const struct llm_message *m = q->messages; m; m = m->next)
-		put_message(o, m);
+		put_message(o, q, m);
 	json_close_array(o);
 }
 
 /* --- tools --- */
+
+/* What only another vendor runs is not offered. */
+static bool is_offered(const struct llm_request *q, const struct llm_tool *t)
+{
+	return t->kind != TOOL_OTHER || is_our_words(q);
+}
+
+static bool has_offered(const struct llm_request *q)
+{
+	const struct llm_tool *t = q->tools;
+	while (t && !is_offered(q, t))
+		t = t->next;
+	return t;
+}
 
 static void put_tool(struct json_out *o, const struct llm_tool *t)
 {
@@ -303,10 +397,13 @@ static void put_choice(struct json_out *o, const struct llm_request *q)
 
 static void put_tools(struct json_out *o, const struct llm_request *q)
 {
+	if (!has_offered(q) && (q->tools || !is_our_words(q)))
+		return;			/* no choice among none */
 	if (q->tools) {
 		json_open_array(o, "tools");
 		for (const struct llm_tool *t = q->tools; t; t = t->next)
-			put_tool(o, t);
+			if (is_offered(q, t))
+				put_tool(o, t);
 		json_close_array(o);
 	}
 	put_choice(o, q);
@@ -424,7 +521,8 @@ void openai_write_body(const struct llm_request *q, struct str model, struct buf
 	put_sampling(&o, q, model);
 	put_optional(&o, "user", q->user);
 	put_stream(&o, q);
-	for (const struct llm_other *other = q->other; other; other = other->next) {
+	for (const struct llm_other *other = is_our_words(q) ? q->other : NULL; other;
+	     other = other->next) {
 		json_key(&o, other->name);
 		json_put_raw(&o, NULL, other->json);
 	}
