@@ -20,6 +20,7 @@ static const struct dialect *const fuzzed_dialects[LLM_KINDS] = {
 	[LLM_CHAT] = &dialect_openai_chat,
 	[LLM_TEXT] = &dialect_openai_text,
 	[LLM_EMBED] = &dialect_openai_embed,
+	[LLM_RERANK] = &dialect_rerank,
 };
 
 /* One reading of the input: the events as text, and what the client gets of them. */

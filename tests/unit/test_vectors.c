@@ -8,6 +8,7 @@
  *   NAME.<dialect>.out   what the client gets in that dialect, the long way
  *   NAME.short.out       the same, the short way
  *   NAME.own.out         in a client's folder: what it gets in its own dialect, the long way
+ *   (of reranking NAME begins with the provider's, as in etc/providers.tsv: voyage_plain)
  * A folder of a client dialect (see client_folders) has requests in that dialect's own words.
  * Whatever .out file is there is compared; streams are cut at every byte. A new folder or file is
  * found by itself. With LLMGW_WRITE_VECTORS set the .out files are written instead. */
@@ -222,9 +223,16 @@ static void check_answer(struct vector *v, const struct dialect *d, const char *
 	}
 }
 
+/* "voyage_plain" is as that provider of etc/providers.tsv has it: NAME up to its last '_'. */
+static struct str provider_of_name(const struct vector *v)
+{
+	const char *name = strrchr(v->base, '/') + 1, *end = strrchr(name, '_');
+	return end ? str_of(name, (size_t)(end - name)) : str_z(name);
+}
+
 static void check_upstream(struct vector *v, const struct dialect *d)
 {
-	struct provider_target t = { .model = STR("upstream-model") };
+	struct provider_target t = { .model = STR("upstream-model"), .provider = provider_of_name(v) };
 	struct provider_call call = { .framing = FRAMING_SSE };
 	struct llm_error err = { 0 };
 	struct buf out;
@@ -258,6 +266,8 @@ static const struct dialect *dialect_of_request(const struct vector *v)
 		return v->own;
 	if (json_get(root, "messages"))
 		return &dialect_openai_chat;
+	if (json_get(root, "query"))
+		return &dialect_rerank;
 	return json_get(root, "prompt") ? &dialect_openai_text : &dialect_openai_embed;
 }
 
@@ -300,6 +310,7 @@ static const struct client_folder {
 	{ "messages", &dialect_anthropic_messages, &provider_anthropic },
 	{ "messages_openai", &dialect_anthropic_messages, &provider_openai },
 	{ "anthropic", NULL, &provider_anthropic },
+	{ "rerank", &dialect_rerank, &provider_rerank },
 };
 
 static const struct client_folder *client_folder_named(const char *name)

@@ -12,5 +12,6 @@ const struct dialect *const dialects[] = {
 	&dialect_gemini_array,
 	&dialect_gemini_embed,
 	&dialect_gemini_batch,
+	&dialect_rerank,
 	NULL,
 };

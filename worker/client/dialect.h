@@ -64,6 +64,7 @@ struct dialect {
 
 extern const struct dialect dialect_openai_chat, dialect_openai_text, dialect_openai_embed;
 extern const struct dialect dialect_anthropic_messages;
+extern const struct dialect dialect_rerank;
 extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_gemini_array,
 	dialect_gemini_embed, dialect_gemini_batch;
 extern const struct dialect *const dialects[];	/* ends with NULL */

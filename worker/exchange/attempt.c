@@ -675,6 +675,12 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 		at->provider->write_path(at->q, t, &at->call.path);
 		err = at->dialect->forward_request(r->mem, at->q, t->model, t->params,
 						   t->extra_body, &at->call.body);
+	} else if (r->q.kind == LLM_RERANK && !at->provider->reranks) {
+		*reterr = (struct llm_error){
+			.outcome = OUTCOME_BAD_REQUEST,
+			.message = STR("the provider of this model does no reranking"),
+			.param = STR("model") };
+		err = -EINVAL;
 	} else {
 		err = at->provider->write_request(r->mem, at->q, t, &at->call, reterr);
 	}
@@ -695,6 +701,8 @@ static bool choose_adapter(struct attempt *at)
 				  : STR_NONE;
 	at->target = (struct provider_target){
 		.model = snap_upstream_model(r->snap, r->group, at->d, r->requested_model, r->mem),
+		.provider = snap_text(r->snap, at->d->provider),
+		.paths = snap_text(r->snap, at->d->paths),
 		.params = snap_text(r->snap, at->d->params),
 		.extra_body = snap_text(r->snap, at->d->extra_body),
 		.mock_response = mock.p ? mock : snap_text(r->snap, at->d->mock_response),
@@ -708,7 +716,7 @@ static bool choose_adapter(struct attempt *at)
 	};
 	if (at->target.mock_response.p)
 		family = FAMILY_MOCK;
-	at->provider = provider_of(family);
+	at->provider = provider_for(family, r->q.kind);
 	MUST(at->provider);		/* the master builds no deployment of another family */
 	at->dialect = r->dialect;
 	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
@@ -778,7 +786,9 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		.q = &r->q,
 		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
 		.id = arena_printf(r->mem, "%s" STR_FMT,
-				   r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
+				   r->q.kind == LLM_CHAT     ? "chatcmpl-"
+				   : r->q.kind == LLM_RERANK ? "rerank-"
+							     : "cmpl-",
 				   STR_ARG(r->call_id)),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
 		.tally = { .text = structured_room(r) },
