@@ -196,4 +196,36 @@ static inline int emit_unsigned(void *data, const struct llm_event *ev)
 	return f->emit(f->data, &copy);
 }
 
+/* What may come of any request that a client makes: a JSON object behind a path, or a refusal that
+ * names a place. as_params: the same bytes are the deployment's params and extra_body, too. */
+static inline void fuzz_written(const struct provider *p, const struct dialect *d, struct str body,
+				bool drops, bool as_params)
+{
+	struct arena *a = arena_new(ANSWER_MEMORY);
+	struct provider_target t = { .model = STR("up"), .drop_params = drops };
+	struct dialect_error refusal = { 0 };
+	struct llm_error err = { 0 };
+	struct llm_request q = { 0 };
+	struct provider_call call = { 0 };
+	struct json_error error;
+	const struct json *root = json_parse(a, body, JSON_ONE_KEY, &error);
+	int r = -EBADMSG;
+	if (as_params)
+		t.params = t.extra_body = body;
+	buf_init(&call.path, 256);
+	buf_init(&call.body, ANSWER_MEMORY);
+	if (json_is(root, JSON_OBJECT) && d->read_request(a, body, root, &q, &refusal) == 0)
+		r = p->write_request(a, &q, &t, &call, &err);
+	MUST(r == 0 || r == -EBADMSG || r == -EINVAL || r == -ENOMEM);
+	if (r == -EINVAL)
+		MUST(err.message.n && err.param.n && err.outcome != OUTCOME_OK);
+	if (r == 0) {
+		MUST(json_is(json_parse(a, buf_str(&call.body), JSON_ONE_KEY, &error), JSON_OBJECT));
+		MUST(call.path.n && call.path.p[0] == '/');
+	}
+	buf_done(&call.path);
+	buf_done(&call.body);
+	arena_free(a);
+}
+
 #endif

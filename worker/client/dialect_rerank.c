@@ -62,7 +62,8 @@ static int read_top(struct oai_reading *r, const struct place *at, const struct 
 	return err || *top ? err : oai_refuse(r, at, "must be at least 1");
 }
 
-static int read_return(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_return(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	r->q->has_return_documents = true;
 	return oai_read_flag(r, at, j, to);

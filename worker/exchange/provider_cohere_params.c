@@ -41,7 +41,9 @@ static int make_thinking(struct members *m, struct str json)
 	return members_add(m, STR("thinking"), json);
 }
 
-/* A schema stands beside the type "json_object", and bare. What is Cohere's own goes as it is. */
+#define FORMAT_WITH_SCHEMA "{\"type\":\"json_object\",\"json_schema\":" STR_FMT "}"
+
+/* A schema stands beside the type "json_object", and bare. What is Cohere's own goes on. */
 static int make_format(struct members *m, struct str json)
 {
 	const struct json *format = members_parse(m, json);
@@ -49,9 +51,7 @@ static int make_format(struct members *m, struct str json)
 	if (str_eq(json_get_str(m->mem, format, "type"), STR("json_schema"))) {
 		json = STR("{\"type\":\"json_object\"}");
 		if (json_is(schema, JSON_OBJECT))
-			json = arena_printf(m->mem,
-					    "{\"type\":\"json_object\",\"json_schema\":" STR_FMT "}",
-					    STR_ARG(schema->raw));
+			json = arena_printf(m->mem, FORMAT_WITH_SCHEMA, STR_ARG(schema->raw));
 	}
 	return json.p ? members_add(m, STR("response_format"), json) : -ENOMEM;
 }

@@ -278,7 +278,8 @@ int cohere_read_event(struct provider_reader *rd, struct arena *scratch, const s
 	return read_typed(&r, root, type.p ? type : ev->name);
 }
 
-int cohere_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn, void *data)
+int cohere_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn,
+		       void *data)
 {
 	struct reading r = { rd, NULL, rd->mem, emit_fn, data };
 	struct json_error error;

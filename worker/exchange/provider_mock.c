@@ -148,7 +148,7 @@ static int embed(struct speaker *s)
 
 /* --- ranks --- */
 
-/* As many of the query's first bytes as a document begins with; an earlier one is a little better. */
+/* By how much of the query a document begins with; an earlier one is a little better. */
 static int rank(struct speaker *s)
 {
 	const struct llm_request *q = s->rd->q;

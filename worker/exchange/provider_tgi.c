@@ -47,7 +47,8 @@ static int make_format(struct members *m, struct str json)
 {
 	const struct json *format = members_parse(m, json);
 	const struct json *schema = json_get_path(format, "json_schema.schema");
-	struct str type = json_get_str(m->mem, format, "type"), value = STR("{\"type\":\"object\"}");
+	struct str type = json_get_str(m->mem, format, "type");
+	struct str value = STR("{\"type\":\"object\"}");
 	if (str_eq(type, STR("text")))
 		return 0;
 	if (json_is(schema, JSON_OBJECT))
