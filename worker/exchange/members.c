@@ -47,9 +47,9 @@ struct str members_find(const struct members *m, struct str name)
 	return STR_NONE;
 }
 
-int members_add(struct members *m, struct str name, struct str json)
+/* The first to come stays; null is nothing. */
+static int add(struct members *m, struct llm_other **end, struct str name, struct str json)
 {
-	struct llm_other **end = &m->first;
 	if (!json.p || str_eq(json, STR("null")))
 		return 0;
 	for (; *end; end = &(*end)->next)
@@ -63,12 +63,32 @@ int members_add(struct members *m, struct str name, struct str json)
 	return 0;
 }
 
-void members_put(const struct members *m, struct json_out *o)
+int members_add(struct members *m, struct str name, struct str json)
 {
-	for (const struct llm_other *one = m->first; one; one = one->next) {
+	return add(m, &m->first, name, json);
+}
+
+int members_add_beside(struct members *m, struct str name, struct str json)
+{
+	return add(m, &m->beside, name, json);
+}
+
+static void put(const struct llm_other *one, struct json_out *o)
+{
+	for (; one; one = one->next) {
 		json_key(o, one->name);
 		json_put_raw(o, NULL, one->json);
 	}
+}
+
+void members_put(const struct members *m, struct json_out *o)
+{
+	put(m->first, o);
+}
+
+void members_put_beside(const struct members *m, struct json_out *o)
+{
+	put(m->beside, o);
 }
 
 const struct json *members_parse(struct members *m, struct str json)
@@ -116,6 +136,8 @@ static int take(struct members *m, struct str name, struct str json)
 	switch (row->fate) {
 	case MEMBER_AS:
 		return members_add(m, row->there ? str_z(row->there) : name, json);
+	case MEMBER_BESIDE:
+		return members_add_beside(m, name, json);
 	case MEMBER_MAKE:
 		return row->make(m, json);
 	case MEMBER_DROP:
@@ -142,6 +164,20 @@ int members_add_raw(struct members *m, const struct json *object)
 	for (const struct json *j = json_is(object, JSON_OBJECT) ? object->child : NULL; j && !err;
 	     j = j->next)
 		err = row_of(m, j->key)->fate == MEMBER_FIXED ? 0 : members_add(m, j->key, j->raw);
+	return err;
+}
+
+int members_add_extra(struct members *m, struct str nested)
+{
+	const struct json *extra = members_parse(m, m->target->extra_body);
+	int err = 0;
+	for (const struct json *j = json_is(extra, JSON_OBJECT) ? extra->child : NULL; j && !err;
+	     j = j->next) {
+		if (str_eq(j->key, nested))
+			err = members_add_raw(m, j);
+		else if (row_of(m, j->key)->fate != MEMBER_FIXED)
+			err = members_add_beside(m, j->key, j->raw);
+	}
 	return err;
 }
 
@@ -194,9 +230,9 @@ static int take_format(struct members *m)
 	struct json_out o = json_out(&b);
 	json_open(&o, NULL);
 	json_put_z(&o, "type", q->format == FORMAT_SCHEMA ? "json_schema" : "json_object");
-	if (q->format == FORMAT_SCHEMA) {
+	if (q->format == FORMAT_SCHEMA && q->format_schema.p) {
 		json_open(&o, "json_schema");
-		json_put_raw(&o, "schema", q->format_schema.p ? q->format_schema : STR("{}"));
+		json_put_raw(&o, "schema", q->format_schema);
 		json_close(&o);
 	}
 	json_close(&o);
@@ -217,11 +253,11 @@ static int take_numbers(struct members *m)
 		{ "presence_penalty", q->presence_penalty },
 		{ "frequency_penalty", q->frequency_penalty },
 	};
-	int err = q->max_tokens ? take_count(m, "max_tokens", q->max_tokens) : 0;
+	int err = q->n > 1 ? take_count(m, "n", q->n) : 0;
 	for (size_t i = 0; i < COUNT(numbers) && !err; i++)
 		err = take(m, str_z(numbers[i].name), numbers[i].number);
-	if (!err && q->n > 1)
-		err = take_count(m, "n", q->n);
+	if (!err && q->max_tokens)
+		err = take_count(m, "max_tokens", q->max_tokens);
 	if (!err && q->dimensions)
 		err = take_count(m, "dimensions", q->dimensions);
 	return err;

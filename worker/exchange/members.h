@@ -12,6 +12,7 @@
 
 enum member_fate {
 	MEMBER_AS,			/* goes as `there`; NULL: under its own name */
+	MEMBER_BESIDE,			/* goes into the other list, under its own name */
 	MEMBER_MAKE,			/* make() adds what becomes of it */
 	MEMBER_DROP,			/* has no meaning here, and harms nobody */
 	MEMBER_FIXED,			/* the adapter writes it itself, whoever names it */
@@ -33,6 +34,7 @@ struct members {
 	const struct member_row *rows;
 	size_t n_rows;
 	struct llm_other *first;	/* what has been made, in order */
+	struct llm_other *beside;	/* what stands beside it, where parameters are nested */
 };
 
 /* Everything that q (but for what is said, and tools) and the deployment's params ask for. What no
@@ -40,10 +42,14 @@ struct members {
 int members_sort(struct members *m);
 /* An object whose members are taken as they are, but those that are MEMBER_FIXED. */
 int members_add_raw(struct members *m, const struct json *object);
+/* The deployment's extra_body, where parameters are nested under that name. */
+int members_add_extra(struct members *m, struct str nested);
 int members_add(struct members *m, struct str name, struct str json);
+int members_add_beside(struct members *m, struct str name, struct str json);
 struct str members_find(const struct members *m, struct str name);	/* .p NULL: not there */
 const struct json *members_parse(struct members *m, struct str json);	/* NULL: no JSON */
 void members_put(const struct members *m, struct json_out *o);
+void members_put_beside(const struct members *m, struct json_out *o);
 /* A string's JSON as an array of it; an array as it is. .p NULL: no memory. */
 struct str members_list(struct members *m, struct str json);
 

@@ -29,11 +29,11 @@ static int check_part(struct ollama_writing *w, const struct llm_part *p, unsign
 	char at[64];
 	snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
 	if (p->kind == PART_FILE || p->kind == PART_OTHER || p->is_custom)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
-				     "%s is of a type that ollama does not know", at);
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, at,
+				      "%s is of a type that ollama does not know", at);
 	if ((p->kind == PART_IMAGE || p->kind == PART_AUDIO) && !p->data.p)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
-				     "%s must be a data URI: ollama fetches no links", at);
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, at,
+				      "%s must be a data URI: ollama fetches no links", at);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static void put_images(struct json_out *o, const struct llm_part *parts, bool *i
 static void put_arguments(struct ollama_writing *w, struct str text)
 {
 	struct json_error error;
-	const struct json *j = text.n ? json_parse(w->mem, text, 0, &error) : NULL;
+	const struct json *j = text.n ? json_parse(w->m.mem, text, 0, &error) : NULL;
 	if (json_is(j, JSON_OBJECT)) {
 		json_put_raw(&w->o, "arguments", j->raw);
 		return;

@@ -7,6 +7,7 @@
 
 #include "worker/exchange/members.h"
 #include "worker/exchange/provider_openai.h"
+#include "worker/exchange/reading.h"
 #include "worker/openai.h"
 
 enum { FORMAT_MAX = 4 << 20 };
@@ -87,26 +88,12 @@ static int check_prompt(struct members *m)
 			      "prompt must be one string: tgi takes no list, no tokens");
 }
 
-/* The operator's own words: "parameters" is filled up, all else stands beside it. */
-static int add_extra(struct members *m, struct members *top)
-{
-	const struct json *extra = members_parse(m, m->target->extra_body);
-	int err = members_add_raw(m, json_get(extra, "parameters"));
-	for (const struct json *j = json_is(extra, JSON_OBJECT) ? extra->child : NULL; j && !err;
-	     j = j->next)
-		if (!str_eq(j->key, STR("parameters")) && !str_eq(j->key, STR("inputs")) &&
-		    !str_eq(j->key, STR("stream")))
-			err = members_add(top, j->key, j->raw);
-	return err;
-}
-
 static int write_prompt(struct members *m, struct provider_call *ret)
 {
-	struct members top = { .mem = m->mem };
 	struct json_out o = json_out(&ret->body);
 	int err = check_prompt(m);
 	if (!err)
-		err = add_extra(m, &top);
+		err = members_add_extra(m, STR("parameters"));
 	if (!err)
 		err = members_sort(m);
 	if (err)
@@ -117,7 +104,7 @@ static int write_prompt(struct members *m, struct provider_call *ret)
 	members_put(m, &o);
 	json_put_bool(&o, "details", true);
 	json_close(&o);
-	members_put(&top, &o);
+	members_put_beside(m, &o);
 	json_close(&o);
 	if (m->q->is_stream)
 		provider_put_path(m->target, "stream", "/generate_stream", &ret->path);
@@ -166,61 +153,13 @@ static int write_request(struct arena *a, const struct llm_request *q,
 
 /* --- answers --- */
 
-struct reading {
-	struct provider_reader *rd;
-	struct arena *scratch;
-	llm_emit_fn *emit;
-	void *data;
-};
-
-static int emit(const struct reading *r, const struct llm_event *ev)
-{
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
-}
-
-static int emit_start(const struct reading *r)
-{
-	struct llm_event ev = { .kind = EV_START };
-	if (r->rd->is_started)
-		return 0;
-	r->rd->is_started = true;
-	return emit(r, &ev);
-}
-
-static int emit_error(const struct reading *r, const struct json *root)
-{
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
-}
-
-static int emit_text(const struct reading *r, const struct json *text)
-{
-	struct llm_event ev = { .kind = EV_TEXT, .text = json_str(r->scratch, text) };
-	if (!ev.text.p)
-		return json_is(text, JSON_STRING) ? -ENOMEM : -EBADMSG;
-	return ev.text.n ? emit(r, &ev) : 0;
-}
-
-static uint64_t read_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
-}
-
 /* Few versions count the prompt: then what we think it is stands for it. */
 static int emit_usage(const struct reading *r, const struct json *details)
 {
 	const struct json *prefill = json_get(details, "prefill");
 	struct llm_event ev = { .kind = EV_USAGE };
-	ev.usage.output = read_count(json_get(details, "generated_tokens"));
-	ev.usage.input = read_count(json_get(details, "input_length"));
+	ev.usage.output = reading_count(json_get(details, "generated_tokens"));
+	ev.usage.input = reading_count(json_get(details, "input_length"));
 	if (!ev.usage.input && json_is(prefill, JSON_ARRAY))
 		ev.usage.input = prefill->count;
 	if (!ev.usage.output)
@@ -230,7 +169,7 @@ static int emit_usage(const struct reading *r, const struct json *details)
 		ev.usage.estimated = true;
 	}
 	usage_clamp(&ev.usage);
-	return emit(r, &ev);
+	return reading_emit(r, &ev);
 }
 
 static int emit_end(const struct reading *r, const struct json *details)
@@ -243,11 +182,11 @@ static int emit_end(const struct reading *r, const struct json *details)
 		return -ENOMEM;
 	if (str_eq(ev.native, STR("length")))
 		ev.finish = FINISH_LENGTH;
-	int err = emit(r, &ev);
+	int err = reading_emit(r, &ev);
 	if (!err)
 		err = emit_usage(r, details);
 	ev = (struct llm_event){ .kind = EV_END };
-	return err ? err : emit(r, &ev);
+	return err ? err : reading_emit(r, &ev);
 }
 
 /* The last event repeats the whole text; what has no text to be shown is special. */
@@ -256,12 +195,12 @@ static int read_token(const struct reading *r, const struct json *root)
 	const struct json *token = json_get(root, "token"), *details = json_get(root, "details");
 	int err = 0;
 	if (json_is_given(json_get(root, "error")))
-		return emit_error(r, root);
+		return reading_error(r, root, 0);
 	if (!json_is(token, JSON_OBJECT))
 		return -EBADMSG;
-	err = emit_start(r);
+	err = reading_start(r, STR_NONE, STR_NONE);
 	if (!err && !json_is_true(json_get(token, "special")))
-		err = emit_text(r, json_get(token, "text"));
+		err = reading_text(r, EV_TEXT, json_get(token, "text"));
 	bool is_last = json_is(json_get(root, "generated_text"), JSON_STRING);
 	return !err && is_last ? emit_end(r, details) : err;
 }
@@ -295,13 +234,13 @@ static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn 
 	if (!json_is(root, JSON_OBJECT))
 		return -EBADMSG;
 	if (json_is_given(json_get(root, "error")))
-		return emit_error(&r, root);
+		return reading_error(&r, root, 0);
 	const struct json *text = json_get(root, "generated_text");
 	if (!json_is(text, JSON_STRING))
 		return -EBADMSG;
-	int err = emit_start(&r);
+	int err = reading_start(&r, STR_NONE, STR_NONE);
 	if (!err)
-		err = emit_text(&r, text);
+		err = reading_text(&r, EV_TEXT, text);
 	return err ? err : emit_end(&r, json_get(root, "details"));
 }
 
