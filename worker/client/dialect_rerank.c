@@ -236,7 +236,7 @@ static int write_answer(struct dialect_answer *an, struct buf *out)
 const struct dialect dialect_rerank = {
 	.name = "rerank",
 	.kind = LLM_RERANK,
-	.twin = FAMILY_MOCK,		/* nobody's: always the long way */
+	.twin = FAMILY_COUNT,		/* nobody: always the long way */
 	.read_request = read_request,
 	.collect = collect,
 	.write_answer = write_answer,
