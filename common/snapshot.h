@@ -32,6 +32,7 @@ enum provider_family {
 	FAMILY_BEDROCK,			/* Converse, and InvokeModel for vectors */
 	FAMILY_TGI,			/* Hugging Face's /generate */
 	FAMILY_FIM,			/* Mistral's /fim/completions */
+	FAMILY_REPLICATE,		/* predictions that are waited for */
 	FAMILY_COUNT
 };
 /* Where a family's calls go: another site has other paths, and wants the same body in another

@@ -41,6 +41,7 @@ static const struct word families[] = {
 	{ "cohere", FAMILY_COHERE },
 	{ "tgi", FAMILY_TGI },
 	{ "fim", FAMILY_FIM },
+	{ "replicate", FAMILY_REPLICATE },
 };
 static const struct word sites[] = {
 	{ "azure", SITE_AZURE },

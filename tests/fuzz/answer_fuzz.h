@@ -214,6 +214,7 @@ static inline void fuzz_written(const struct provider *p, const struct dialect *
 		t.params = t.extra_body = body;
 	buf_init(&call.path, 256);
 	buf_init(&call.body, ANSWER_MEMORY);
+	buf_init(&call.headers, 1024);
 	if (json_is(root, JSON_OBJECT) && d->read_request(a, body, root, &q, &refusal) == 0)
 		r = p->write_request(a, &q, &t, &call, &err);
 	MUST(r == 0 || r == -EBADMSG || r == -EINVAL || r == -ENOMEM);
@@ -225,6 +226,7 @@ static inline void fuzz_written(const struct provider *p, const struct dialect *
 	}
 	buf_done(&call.path);
 	buf_done(&call.body);
+	buf_done(&call.headers);
 	arena_free(a);
 }
 

@@ -94,3 +94,32 @@ def test_sarvam_has_its_own_header(gw, mock):
     assert gw.ask("sarvam").status == 200
     entry = mock.get("/mock/log?n=1&h=api-subscription-key,authorization")[-1]
     assert entry["headers"] == {"api-subscription-key": "sk-upstream-canary"}
+
+
+# ---- Replicate
+
+@pytest.fixture
+def rep(start, mock):
+    return start([("mock*", {"model": "replicate/owner/mock*", "api_base": mock.base + "/v1", "api_key": "sk-up",
+                             "input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002})])
+
+
+def test_a_prediction(rep, mock):
+    a = rep.ask("mock?tokens=2", max_tokens=7, stop=["a", "b"])
+    assert a.status == 200 and a.text == "t0 t1" and a.json["usage"]["completion_tokens"] == 2
+    entry = mock.get("/mock/log?n=1&h=prefer")[-1]
+    assert entry["headers"] == {"prefer": "wait"} and entry["path"] == "/v1/models/owner/mock%3Ftokens%3D2/predictions"
+    assert json.loads(entry["body"]) == {"input": {"prompt": "Hello", "max_new_tokens": 7, "stop_sequences": "a,b"}}
+
+
+def test_a_prediction_as_a_stream(rep):
+    s = rep.stream("mock?tokens=2", stream_options={"include_usage": True})
+    events = list(s.events())
+    assert s.status == 200 and events[-1] == "[DONE]"
+    assert json.loads(events[-2])["usage"]["completion_tokens"] == 2
+
+
+@pytest.mark.parametrize("how, status", [("nodone", 408), ("status=429", 429), ("status=500", 500), ("garbage=0", 502)])
+def test_a_prediction_that_fails(rep, how, status):
+    a = rep.ask(f"mock?{how}", num_retries=0)
+    assert a.status == status and a.json["error"]["message"]

@@ -53,6 +53,7 @@ extern const struct endpoint bedrock_endpoints[];
 extern const struct endpoint cohere_endpoints[];
 extern const struct endpoint rerank_endpoints[];
 extern const struct endpoint tgi_endpoints[];
+extern const struct endpoint replicate_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {
@@ -77,6 +78,7 @@ bool answer_ends_at_once(const struct endpoint *ep);
 bool gemini_has(const struct endpoint *ep);
 bool gemini_streams(const struct endpoint *ep);
 bool tgi_has(const struct endpoint *ep);	/* the path says whether it streams */
+bool replicate_has(const struct endpoint *ep);
 
 /* Bedrock's: the model stands in the path, too, and a stream comes in AWS's framing. */
 bool bedrock_has(const struct endpoint *ep);

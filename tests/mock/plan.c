@@ -87,7 +87,7 @@ static const char *check_signature(const struct conn *c, const char *method)
 	return sigv4_complaint(method, span_of(&c->url), span_of(&c->headers), span_of(&c->body));
 }
 
-/* "/MODEL/generate", the model's %XX undone. */
+/* "/MODEL/generate" or "/MODEL/predictions", the model's %XX undone. */
 static void take_part(struct buf *model, struct span path)
 {
 	const char *end = memrchr(path.p, '/', path.n);
@@ -111,7 +111,7 @@ static void choose_status(struct conn *c, const char *method)
 		take_model(&c->ask.model, path, "/models/", ':');
 	else if (bedrock_has(a->endpoint))
 		take_model(&c->ask.model, path, "/model/", '/');
-	else if (tgi_has(a->endpoint))
+	else if (tgi_has(a->endpoint) || replicate_has(a->endpoint))
 		take_part(&c->ask.model, path);
 	read_script(c, &a->script);
 	a->status = status_of(&a->script);

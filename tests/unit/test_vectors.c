@@ -3,7 +3,7 @@
  *
  * tests/vectors/<provider's name>/ holds, for each NAME:
  *   NAME.request.json    what the client asks, in OpenAI's words
- *   NAME.upstream.out    path and body that the provider gets
+ *   NAME.upstream.out    path, headers of that call and body that the provider gets
  *   NAME.in              what it answers: a stream's bytes if a stream was asked for
  *   NAME.<dialect>.out   what the client gets in that dialect, the long way
  *   NAME.short.out       the same, the short way
@@ -239,12 +239,14 @@ static void check_upstream(struct vector *v, const struct dialect *d)
 	read_request(v, d);
 	buf_init(&call.path, 1024);
 	buf_init(&call.body, FILE_MAX);
+	buf_init(&call.headers, 1024);
 	buf_init(&out, FILE_MAX);
 	int r = v->provider->write_request(v->mem, &v->q, &t, &call, &err);
 	v->framing = call.framing;
 	if (r == 0) {
 		buf_put(&out, buf_str(&call.path));
 		buf_put_char(&out, '\n');
+		buf_put(&out, buf_str(&call.headers));
 		buf_put(&out, buf_str(&call.body));
 		buf_put_char(&out, '\n');
 	} else {
@@ -255,6 +257,7 @@ static void check_upstream(struct vector *v, const struct dialect *d)
 		compare(v, ".upstream.out", buf_str(&out), 0);
 	buf_done(&call.path);
 	buf_done(&call.body);
+	buf_done(&call.headers);
 	buf_done(&out);
 }
 

@@ -15,6 +15,7 @@ const struct provider *provider_of(enum provider_family family)
 		[FAMILY_COHERE] = &provider_cohere,
 		[FAMILY_TGI] = &provider_tgi,
 		[FAMILY_FIM] = &provider_fim,
+		[FAMILY_REPLICATE] = &provider_replicate,
 	};
 	MUST((unsigned)family < FAMILY_COUNT);
 	return providers[family];

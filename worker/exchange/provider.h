@@ -56,7 +56,7 @@ struct provider {
 };
 extern const struct provider provider_openai, provider_ollama_chat, provider_ollama_generate,
 	provider_mock, provider_anthropic, provider_gemini, provider_bedrock,
-	provider_cohere, provider_tgi, provider_fim, provider_rerank;
+	provider_cohere, provider_tgi, provider_fim, provider_rerank, provider_replicate;
 const struct provider *provider_of(enum provider_family family);	/* NULL: none yet */
 /* The family's own, or who serves that kind in its place. */
 const struct provider *provider_for(enum provider_family family, enum llm_kind kind);

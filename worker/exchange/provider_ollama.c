@@ -4,13 +4,14 @@
  * A deployment of the generate family answers chats by /api/generate, as LiteLLM has it, but for
  * those with tools, which that path does not know. */
 #include "worker/exchange/provider_ollama.h"
+#include "worker/exchange/prompt.h"
 
 #include <errno.h>
 
 static bool has_system(const struct llm_request *q)
 {
 	const struct llm_message *m = q->messages;
-	while (m && m->role != ROLE_SYSTEM && m->role != ROLE_DEVELOPER)
+	while (m && !prompt_is_system(m))
 		m = m->next;
 	return m;
 }

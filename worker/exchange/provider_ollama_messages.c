@@ -3,6 +3,7 @@
  * images stand beside it as bare base64, arguments of calls are objects. */
 #include <stdio.h>
 
+#include "worker/exchange/prompt.h"
 #include "worker/exchange/provider_ollama.h"
 
 static bool is_call(const struct llm_part *p)
@@ -49,20 +50,6 @@ static int check_parts(struct ollama_writing *w)
 		}
 	}
 	return 0;
-}
-
-/* The texts from p up to the next result, a line each, inside an open string. */
-static bool put_texts(struct buf *out, const struct llm_part *p, bool has_before)
-{
-	for (; p && p->kind != PART_TOOL_RESULT; p = p->next) {
-		if (p->kind != PART_TEXT && p->kind != PART_REFUSAL)
-			continue;
-		if (has_before)
-			BUF_PUT_LIT(out, "\\n");
-		json_escape(out, p->text);
-		has_before = true;
-	}
-	return has_before;
 }
 
 static bool is_medium(const struct llm_part *p)
@@ -140,7 +127,7 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p)
 	json_put_z(o, "role", "tool");
 	json_put_raw(o, "content", STR("\""));
 	json_escape(o->to, p->text);
-	put_texts(o->to, p->next, true);
+	prompt_put_texts(o->to, p->next, true);
 	buf_put_char(o->to, '"');
 	if (name.n)
 		json_put_str(o, "tool_name", name);
@@ -171,7 +158,7 @@ static void put_said(struct ollama_writing *w, const struct llm_message *m)
 	json_open(o, NULL);
 	json_put_z(o, "role", roles[m->role]);
 	json_put_raw(o, "content", STR("\""));
-	put_texts(o->to, m->parts, false);
+	prompt_put_texts(o->to, m->parts, false);
 	buf_put_char(o->to, '"');
 	put_thinking(o, m->parts);
 	put_images(o, m->parts, &is_open);
@@ -205,58 +192,14 @@ int ollama_put_messages(struct ollama_writing *w)
 
 /* --- a whole chat as one prompt --- */
 
-static bool is_system(const struct llm_message *m)
-{
-	return m->role == ROLE_SYSTEM || m->role == ROLE_DEVELOPER;
-}
-
-static unsigned count_turns(const struct llm_request *q)
-{
-	unsigned n = 0;
-	for (const struct llm_message *m = q->messages; m; m = m->next)
-		n += !is_system(m);
-	return n;
-}
-
-static void put_system(struct ollama_writing *w)
-{
-	bool has_before = false;
-	for (const struct llm_message *m = w->q->messages; m; m = m->next) {
-		if (!is_system(m))
-			continue;
-		if (!has_before)
-			json_put_raw(&w->o, "system", STR("\""));
-		else
-			BUF_PUT_LIT(w->o.to, "\\n");
-		has_before = true;
-		put_texts(w->o.to, m->parts, false);
-	}
-	if (has_before)
-		buf_put_char(w->o.to, '"');
-}
-
-/* A single question goes as it is: the model's own template is put around it. */
 int ollama_put_prompt(struct ollama_writing *w)
 {
-	struct buf *out = w->o.to;
-	unsigned turns = count_turns(w->q);
 	bool is_open = false;
 	int err = check_parts(w);
 	if (err)
 		return err;
-	put_system(w);
-	json_put_raw(&w->o, "prompt", STR("\""));
-	for (const struct llm_message *m = w->q->messages; m; m = m->next) {
-		if (is_system(m))
-			continue;
-		if (turns > 1)
-			buf_printf(out, "### %s:\\n",
-				   m->role == ROLE_ASSISTANT ? "Assistant" : "User");
-		put_texts(out, m->parts, false);
-		if (turns > 1)
-			BUF_PUT_LIT(out, "\\n\\n");
-	}
-	buf_put_char(out, '"');
+	prompt_put_system(&w->o, "system", w->q);
+	prompt_put_turns(&w->o, "prompt", w->q);
 	for (const struct llm_message *m = w->q->messages; m; m = m->next)
 		put_images(&w->o, m->parts, &is_open);
 	if (is_open)
