@@ -112,7 +112,7 @@ static void test_encoding(void **state)
 		assert_string_equal(buf_z(&b), rows[i].encoded);
 	}
 	buf_reset(&b);
-	buf_put_encoded(&b, STR("a/../b"));
+	buf_put_escaped(&b, STR("a/../b"));
 	assert_string_equal(buf_z(&b), "a%2F..%2Fb");
 	buf_done(&b);
 }
