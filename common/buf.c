@@ -152,3 +152,17 @@ void buf_put_escaped(struct buf *b, struct str s)
 		buf_put_char(b, digits[c & 15]);
 	}
 }
+
+void buf_put_path(struct buf *b, struct str s)
+{
+	bool is_first = true;
+	while (s.p) {
+		struct str segment = str_cut(&s, '/');
+		if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
+			continue;
+		if (!is_first)
+			buf_put_char(b, '/');
+		is_first = false;
+		buf_put_escaped(b, segment);
+	}
+}

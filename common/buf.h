@@ -29,6 +29,8 @@ void buf_put_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* Percent-encoded (RFC 3986): all but letters, digits and "-._~". */
 void buf_put_escaped(struct buf *b, struct str s);
+/* The same for a path: slashes stay, segments "." and ".." are left out. */
+void buf_put_path(struct buf *b, struct str s);
 void buf_drop(struct buf *b, size_t n);		/* forget the first n bytes */
 const char *buf_z(struct buf *b);		/* NUL-terminated; NULL when failed */
 

@@ -25,7 +25,8 @@ enum journal_kind {
 	JOURNAL_KINDS
 };
 enum journal_call {			/* what was asked for; the same numbers in every release */
-	JOURNAL_CALL_OTHER, JOURNAL_CALL_CHAT, JOURNAL_CALL_TEXT, JOURNAL_CALL_EMBED
+	JOURNAL_CALL_OTHER, JOURNAL_CALL_CHAT, JOURNAL_CALL_TEXT, JOURNAL_CALL_EMBED,
+	JOURNAL_CALL_RERANK
 };
 enum {					/* flags */
 	JF_STREAM = 1,

@@ -19,6 +19,7 @@ static const struct {
 	[AUTH_TOKEN] = { "Authorization: Token ", false },
 	[AUTH_BASIC] = { "Authorization: Basic ", true },	/* RFC 7617 */
 	[AUTH_XI_API_KEY] = { "xi-api-key: ", false },
+	[AUTH_SUBSCRIPTION_KEY] = { "api-subscription-key: ", false },
 };
 
 bool key_header_is_plain(enum provider_auth auth)

@@ -28,6 +28,7 @@ void usage_clamp(struct usage *u)
 	u->cache_read = min_u64(u->cache_read, u->input);
 	u->cache_write = min_u64(u->cache_write, u->input - u->cache_read);
 	u->reasoning = min_u64(u->reasoning, u->output);
+	u->searches = min_u64(u->searches, TOKENS_MAX);
 }
 
 static int64_t rate_or(int64_t rate, int64_t otherwise)
@@ -69,6 +70,7 @@ int64_t price_cost(const struct price *p, const struct usage *usage)
 		       times(u.cache_write, rate_or(p->cache_write, in)) +
 		       times(u.output - u.reasoning, out) +
 		       times(u.reasoning, rate_or(p->reasoning, out)) +
+		       times(u.searches, p->per_query) +
 		       times(1, p->per_request));
 }
 

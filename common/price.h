@@ -26,6 +26,7 @@ struct price {
 	int64_t input_above, output_above; /* above tier_tokens of prompt; NONE: no tier */
 	uint32_t tier_tokens;
 	uint32_t flags;
+	int64_t per_query;				/* per search unit; 0 where there is none */
 };
 
 /* What the provider said it used; see providers' usage objects. Invariants after
@@ -33,6 +34,7 @@ struct price {
 struct usage {
 	uint64_t input, output, cache_read, cache_write, reasoning;
 	bool estimated;		/* counted by us, not told by the provider */
+	uint64_t searches;	/* search units, of reranking */
 };
 
 void usage_clamp(struct usage *u);

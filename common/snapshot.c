@@ -79,13 +79,13 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 	const struct snap_str texts[] = { d->id, d->group, d->provider, d->model, d->base,
 					  d->api_key, d->params, d->extra_body, d->mock_response,
 					  d->region, d->api_version, d->project, d->location,
-					  d->credentials, d->rules };
+					  d->credentials, d->rules, d->paths };
 
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))
 			return false;
 	return headers_ok(c, d->headers) && names_ok(c, d->tags) && d->family < FAMILY_COUNT &&
-	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode <= MODE_RESPONSES &&
+	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode < MODE_COUNT &&
 	       d->board_row < BOARD_DEPLOYMENTS;
 }
 

@@ -31,6 +31,8 @@ enum provider_family {
 	FAMILY_COHERE,			/* Cohere's v2 */
 	FAMILY_BEDROCK,			/* Converse, and InvokeModel for vectors */
 	FAMILY_TGI,			/* Hugging Face's /generate */
+	FAMILY_FIM,			/* Mistral's /fim/completions */
+	FAMILY_REPLICATE,		/* predictions that are waited for */
 	FAMILY_COUNT
 };
 /* Where a family's calls go: another site has other paths, and wants the same body in another
@@ -55,6 +57,7 @@ enum provider_auth {
 	AUTH_GOOGLE,			/* a bearer token got for a service account */
 	AUTH_ENTRA,			/* a bearer token got by client credentials */
 	AUTH_IBM,			/* a bearer token got for an IAM API key */
+	AUTH_SUBSCRIPTION_KEY,		/* api-subscription-key: */
 	AUTH_COUNT
 };
 
@@ -85,6 +88,7 @@ struct snap_deployment {
 	struct snap_str region;
 	struct snap_str api_version;	/* Azure's query, or none */
 	struct snap_str project, location;	/* Vertex AI */
+	struct snap_str paths;		/* "chat=/a text=/b": other paths than the family's */
 	/* SECRET: a JSON object, what AUTH_SIGV4, AUTH_GOOGLE, AUTH_ENTRA and AUTH_IBM need
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
@@ -105,7 +109,15 @@ struct snap_deployment {
 	uint32_t mode;			/* enum snap_mode */
 	uint32_t pad;
 };
-enum snap_mode { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_OTHER, MODE_RESPONSES };
+enum snap_mode {
+	MODE_CHAT,
+	MODE_COMPLETION,
+	MODE_EMBEDDING,
+	MODE_OTHER,
+	MODE_RESPONSES,
+	MODE_RERANK,
+	MODE_COUNT
+};
 
 enum route_strategy {
 	STRATEGY_SHUFFLE,		/* simple-shuffle */

@@ -424,9 +424,12 @@ static void put_info(struct json_out *o, const struct config_model *cm)
 	json_put_bool(o, "db_model", false);
 	json_put_z(o, "mode", cm->mode == MODE_EMBEDDING ? "embedding"
 			      : cm->mode == MODE_COMPLETION ? "completion"
-			      : cm->mode == MODE_RESPONSES  ? "responses" : "chat");
+			      : cm->mode == MODE_RESPONSES  ? "responses"
+			      : cm->mode == MODE_RERANK	    ? "rerank" : "chat");
 	json_put_double(o, "input_cost_per_token", p ? (double)p->input / 1e12 : 0);
 	json_put_double(o, "output_cost_per_token", p ? (double)p->output / 1e12 : 0);
+	if (p && p->per_query)
+		json_put_double(o, "input_cost_per_query", (double)p->per_query / 1e12);
 	json_put_u64(o, "max_input_tokens", cm->max_input_tokens ? cm->max_input_tokens
 					    : known ? row.max_input_tokens : 0);
 	json_put_u64(o, "max_output_tokens", cm->max_output_tokens ? cm->max_output_tokens

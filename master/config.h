@@ -154,7 +154,11 @@ struct provider_row {
 	enum provider_family family;
 	enum provider_site site;
 	enum provider_auth auth_kind;
-	struct str base_suffix;		/* what its base has to end in: "/v1"; mostly empty */
+	/* What its base has to end in, and with a '-' before it, what it must not end in:
+	 * "-/run /v1". Mostly empty. */
+	struct str base_suffix;
+	struct str paths;		/* other paths than the family's: "chat=/a text=/b" */
+	struct str rerank_base;		/* the base of models that rerank, where it is another */
 	bool needs_key;			/* its own base answers nobody without a key */
 	bool served;			/* false: known, and the reason why not is in notes */
 };

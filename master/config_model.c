@@ -145,6 +145,8 @@ static void infer_mode(struct entry *e)
 		e->m.mode = row.mode;
 	else if (str_find(name, STR("embed")) != SIZE_MAX)
 		e->m.mode = MODE_EMBEDDING;
+	else if (str_find(name, STR("rerank")) != SIZE_MAX)
+		e->m.mode = MODE_RERANK;
 }
 
 /* ---- the id ---- */
@@ -314,7 +316,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
 		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
-				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0}},
+				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE}},
 	};
 
 	if (map->kind != YAML_MAP) {

@@ -318,6 +318,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "dollars per token of reasoning"),
 	D("price", "input_cost_per_request", CT_PRICE, IN(price.per_request), NULL, 0, 0, CF_LIVE,
 	  "dollars per request"),
+	D("price", "input_cost_per_query", CT_PRICE, IN(price.per_query), NULL, 0, 0, CF_LIVE,
+	  "dollars per search unit of reranking"),
 };
 
 const struct directive *directives_all(size_t *ret_n)

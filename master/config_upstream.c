@@ -119,36 +119,78 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 	return false;
 }
 
-/* Cuts what ends in '/' and adds what a provider's base has to end in. */
-static struct str tidy_base(struct reader *r, struct str base, struct str suffix)
+static struct str without_slashes(struct str base)
 {
 	while (base.n > 0 && base.p[base.n - 1] == '/')
 		base.n--;
-	if (suffix.n == 0 || str_ends(base, suffix))
-		return keep(r, base);
-	base = arena_printf(r->c->mem, STR_FMT STR_FMT, STR_ARG(base), STR_ARG(suffix));
+	return base;
+}
+
+/* Cuts what ends in '/' or in what a provider's base must not end in, and adds what it has to end
+ * in. */
+static struct str tidy_base(struct reader *r, struct str base, struct str endings)
+{
+	base = without_slashes(base);
+	while (endings.n > 0) {
+		struct str ending = str_cut(&endings, ' ');
+		bool is_cut = ending.p[0] == '-';
+		struct str bare = is_cut ? str_skip(ending, 1) : ending;
+		if (is_cut && str_ends(base, bare))
+			base = without_slashes(str_of(base.p, base.n - bare.n));
+		if (is_cut || str_ends(base, bare))
+			continue;
+		base = arena_printf(r->c->mem, STR_FMT STR_FMT, STR_ARG(base), STR_ARG(bare));
+		r->out_of_memory |= !base.p;
+	}
+	return keep(r, base);
+}
+
+/* Parts in braces that are named like a variable are what it holds: "{CLOUDFLARE_ACCOUNT_ID}". */
+static struct str fill_base(struct reader *r, struct str base)
+{
+	size_t from = str_find_char(base, '{'), to = str_find_char(base, '}');
+	struct str name, value;
+
+	if (from == SIZE_MAX || to == SIZE_MAX || to < from)
+		return base;
+	value = env_first_set(str_of(base.p + from + 1, to - from - 1), &name);
+	if (value.n == 0)
+		return base;
+	base = arena_printf(r->c->mem, STR_FMT STR_FMT STR_FMT, (int)from, base.p, STR_ARG(value),
+			    STR_ARG(str_skip(base, to + 1)));
 	r->out_of_memory |= !base.p;
 	return base;
+}
+
+/* The provider's own base; models that rerank may have another. */
+static struct str base_of_row(struct reader *r, const struct config_model *m)
+{
+	bool is_other = m->mode == MODE_RERANK && m->row->rerank_base.n > 0;
+
+	return fill_base(r, is_other ? m->row->rerank_base : m->row->base);
 }
 
 static bool resolve_base(struct reader *r, struct config_model *m, const struct place *at,
 			 const struct place *base_at)
 {
 	struct str name = STR("api_base"), base = m->api_base;
+	bool is_own = false;
 	const char *problem;
 
 	if (base.n == 0) {
 		base_at = at;
 		base = env_first_set(m->row->base_env, &name);
 	}
-	if (base.n == 0)
-		base = m->row->base;
+	if (base.n == 0 || (m->mode == MODE_RERANK && str_eq(base, m->row->base))) {
+		base = base_of_row(r, m);
+		is_own = true;
+	}
 	if (base.n == 0) {
 		complain(r, COMPLAINT_ERROR, at, "provider '" STR_FMT "' needs an api_base",
 			 STR_ARG(m->provider));
 		return false;
 	}
-	if (base.p == m->row->base.p && str_find_char(base, '{') != SIZE_MAX)
+	if (is_own && str_find_char(base, '{') != SIZE_MAX)
 		return left_out(r, m, at, STR("its provider needs an api_base"));
 	problem = base_problem(base);
 	if (problem) {
@@ -260,16 +302,18 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE ||
 		   p->cache_read != PRICE_NONE || p->cache_write != PRICE_NONE ||
 		   p->reasoning != PRICE_NONE || p->tier_tokens;
-	bool per_request = p->per_request != PRICE_NONE;
+	bool per_call = p->per_request != PRICE_NONE || p->per_query != PRICE_NONE;
 
-	if (!per_request)
+	if (p->per_request == PRICE_NONE)
 		p->per_request = 0;
-	if (!any && !per_request) {
+	if (p->per_query == PRICE_NONE)
+		p->per_query = 0;
+	if (!any && !per_call) {
 		*p = (struct price){0};
 		return;
 	}
 	p->flags = PRICE_KNOWN;
-	if (both && p->input == 0 && p->output == 0 && p->per_request == 0)
+	if (both && p->input == 0 && p->output == 0 && p->per_request == 0 && p->per_query == 0)
 		p->flags |= PRICE_FREE;
 	if (!any) {
 		p->input = 0;

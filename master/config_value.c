@@ -189,7 +189,10 @@ static int read_mode(struct str s, uint64_t *ret)
 
 	if (read_choice(choices, s, &i) < 0)
 		return -EINVAL;
-	*ret = i < MODE_OTHER ? i : str_eq(s, STR("responses")) ? MODE_RESPONSES : MODE_OTHER;
+	*ret = i < MODE_OTHER			 ? i
+	       : str_eq(s, STR("responses")) ? MODE_RESPONSES
+	       : str_eq(s, STR("rerank"))	 ? MODE_RERANK
+						 : MODE_OTHER;
 	return 0;
 }
 

@@ -42,6 +42,8 @@ static enum snap_mode read_mode(struct str s)
 		return MODE_COMPLETION;
 	if (str_eq(s, STR("embedding")))
 		return MODE_EMBEDDING;
+	if (str_eq(s, STR("rerank")))
+		return MODE_RERANK;
 	return MODE_OTHER;
 }
 
@@ -78,6 +80,10 @@ static struct price read_price(const struct str c[COLUMNS])
 
 	if (c[5].n > 0 && c[6].n > 0 && p.input == 0 && p.output == 0 && p.per_request == 0)
 		p.flags |= PRICE_FREE;
+	if (read_mode(c[2]) == MODE_RERANK) {	/* one request may be several queries */
+		p.per_query = p.per_request;
+		p.per_request = 0;
+	}
 	return p;
 }
 

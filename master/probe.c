@@ -151,8 +151,8 @@ static void on_done(uv_work_t *work, int status)
 		round_end(r);
 }
 
-/* The list of models, which costs nothing. Families without one, other sites, and credentials
- * that take more than a header are known by their traffic alone. */
+/* The list of models, or another page that costs nothing. Families without one, other sites, and
+ * credentials that take more than a header are known by their traffic alone. */
 static const struct {
 	const char *path, *header;
 } lists[FAMILY_COUNT] = {
@@ -163,6 +163,8 @@ static const struct {
 	[FAMILY_ANTHROPIC] = { "/v1/models", "anthropic-version: 2023-06-01" },
 	[FAMILY_GEMINI] = { "/v1beta/models", NULL },
 	[FAMILY_COHERE] = { "/v1/models", NULL },
+	[FAMILY_TGI] = { "/health", NULL },
+	[FAMILY_FIM] = { "/models", NULL },
 };
 
 static bool can_probe(const struct config_model *cm)

@@ -7,7 +7,8 @@
 #include "master/embed.h"
 #include "master/prices.h"
 
-enum { ROWS_MAX = 256, COLUMNS = 13 };
+/* The last columns are for few: a line may end before them. */
+enum { ROWS_MAX = 256, COLUMNS_LEAST = 13, COLUMNS = 15 };
 
 static struct provider_row rows[ROWS_MAX];
 static size_t n_rows;
@@ -27,6 +28,7 @@ static const struct word auths[] = {
 	{ "sigv4", AUTH_SIGV4 },
 	{ "gcp-jwt", AUTH_GOOGLE },
 	{ "ibm-iam", AUTH_IBM },
+	{ "api-subscription-key", AUTH_SUBSCRIPTION_KEY },
 };
 static const struct word families[] = {
 	{ "openai", FAMILY_OPENAI },
@@ -36,6 +38,10 @@ static const struct word families[] = {
 	{ "anthropic", FAMILY_ANTHROPIC },
 	{ "gemini", FAMILY_GEMINI },
 	{ "bedrock", FAMILY_BEDROCK },
+	{ "cohere", FAMILY_COHERE },
+	{ "tgi", FAMILY_TGI },
+	{ "fim", FAMILY_FIM },
+	{ "replicate", FAMILY_REPLICATE },
 };
 static const struct word sites[] = {
 	{ "azure", SITE_AZURE },
@@ -69,7 +75,7 @@ static void read_row(struct provider_row *r, struct str line)
 {
 	struct str c[COLUMNS] = { { 0 } };
 
-	for (size_t i = 0; i < COLUMNS; i++) {
+	for (size_t i = 0; i < COLUMNS && (i < COLUMNS_LEAST || line.p); i++) {
 		MUST(line.p != NULL);
 		c[i] = str_cut(&line, '\t');
 	}
@@ -85,6 +91,8 @@ static void read_row(struct provider_row *r, struct str line)
 	r->verified = c[8];
 	r->notes = c[9];
 	r->base_suffix = c[12];
+	r->paths = c[13];
+	r->rerank_base = c[14];
 	r->auth_kind = (enum provider_auth)find_word(auths, COUNT(auths), c[5], AUTH_NONE);
 	r->served = read_family(r, c[10]);
 	r->needs_key = str_eq(c[11], STR("needed"));

@@ -89,6 +89,7 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->region = snap_build_text(k->b, cm->region);
 	d->credentials = snap_build_text(k->b, cm->credentials);
 	d->api_version = snap_build_text(k->b, cm->api_version);
+	d->paths = snap_build_text(k->b, cm->row ? cm->row->paths : STR_NONE);
 	d->headers = put_headers(k, cm);
 	d->tags = put_names(k, &cm->tags);
 }

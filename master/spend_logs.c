@@ -175,6 +175,8 @@ static const char *call_type(int64_t call)
 		return "atext_completion";
 	case JOURNAL_CALL_EMBED:
 		return "aembedding";
+	case JOURNAL_CALL_RERANK:
+		return "arerank";
 	default:
 		return "";
 	}

@@ -40,9 +40,12 @@ enum {
 	WORST_REQUEST = 64,
 	WORST_TOOLS = 1024,
 	WORST_TOOL = 64,
+	WORST_PAIR = 8,		/* what stands around a query and a document */
 	WORST_IMAGE = 48169,
 	WORST_SMALL_IMAGE = 2833,
-	WORST_MEDIUM = 65536	/* what is behind a link or an id cannot be known */
+	WORST_MEDIUM = 65536,	/* what is behind a link or an id cannot be known */
+	TOKENS_PER_CHUNK = 500,	/* of reranking: Cohere's */
+	CHUNKS_PER_SEARCH = 100
 };
 
 enum class { C_PUNCT, C_LOWER, C_UPPER, C_DIGIT, C_SPACE, C_LINE, C_WIDE };
@@ -329,7 +332,8 @@ static uint64_t inputs_milli(const struct llm_request *q)
 	for (unsigned i = 0; i < q->n_inputs; i++)
 		milli += q->inputs_are_tokens ? ids_milli(q->inputs[i])
 					      : estimate_tokens_milli(q->inputs[i]);
-	return milli;
+	/* A reranker reads the query again with each document. */
+	return milli + q->n_inputs * estimate_tokens_milli(q->query);
 }
 
 uint64_t estimate_prompt(const struct llm_request *q)
@@ -354,5 +358,26 @@ uint64_t estimate_prompt_worst(const struct llm_request *q)
 	}
 	for (const struct llm_tool *t = q->tools; t; t = t->next)
 		n += WORST_TOOL;
+	if (q->kind == LLM_RERANK)
+		n += WORST_PAIR * q->n_inputs;
 	return n + (q->tools ? WORST_TOOLS : 0) + (q->kind == LLM_CHAT ? 0 : q->n_inputs);
+}
+
+/* --- search units --- */
+
+uint64_t estimate_searches_worst(const struct llm_request *q)
+{
+	uint64_t chunks = 0;
+	for (unsigned i = 0; i < q->n_inputs; i++)
+		chunks += (q->inputs[i].n + q->query.n) / TOKENS_PER_CHUNK + 1;
+	return (chunks + CHUNKS_PER_SEARCH - 1) / CHUNKS_PER_SEARCH;
+}
+
+uint64_t estimate_searches(const struct llm_request *q)
+{
+	uint64_t query = estimate_tokens_milli(q->query), chunks = 0;
+	for (unsigned i = 0; i < q->n_inputs; i++)
+		chunks += (estimate_tokens_milli(q->inputs[i]) + query) /
+				  (1000 * TOKENS_PER_CHUNK) + 1;
+	return (chunks + CHUNKS_PER_SEARCH - 1) / CHUNKS_PER_SEARCH;
 }

@@ -17,13 +17,14 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 {
 	struct usage seen = *u;
 	usage_clamp(&seen);
-	if (!seen.input && !seen.output)
+	if (!seen.input && !seen.output && !seen.searches)
 		return;		/* all zero is how some say that they do not know */
 	keep_larger(&t->usage.input, seen.input);
 	keep_larger(&t->usage.output, seen.output);
 	keep_larger(&t->usage.cache_read, seen.cache_read);
 	keep_larger(&t->usage.cache_write, seen.cache_write);
 	keep_larger(&t->usage.reasoning, seen.reasoning);
+	keep_larger(&t->usage.searches, seen.searches);
 	usage_clamp(&t->usage);
 	t->usage.estimated = t->has_usage ? t->usage.estimated && seen.estimated : seen.estimated;
 	t->has_usage = true;
@@ -54,6 +55,7 @@ void llm_tally_event(struct llm_tally *t, const struct llm_event *ev)
 		tally_content(t, ev->name);
 		break;
 	case EV_VECTOR:
+	case EV_RANK:
 		t->has_content = true;
 		break;
 	case EV_FINISH:

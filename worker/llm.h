@@ -14,7 +14,7 @@
 
 struct params_rules;
 
-enum llm_kind { LLM_CHAT, LLM_TEXT, LLM_EMBED, LLM_KINDS };
+enum llm_kind { LLM_CHAT, LLM_TEXT, LLM_EMBED, LLM_RERANK, LLM_KINDS };
 enum llm_role { ROLE_SYSTEM, ROLE_DEVELOPER, ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
 
 enum llm_part_kind {
@@ -91,12 +91,18 @@ struct llm_request {
 	uint64_t n;			/* choices; 1 */
 	struct str reasoning_effort, user;
 	struct str prompt_suffix;	/* completions: suffix */
-	/* completions: prompts; embeddings: inputs. Strings, or token arrays as JSON text. */
+	/* completions: prompts; embeddings: inputs; reranking: texts of the documents. Strings, or
+	 * token arrays as JSON text. */
 	struct str *inputs;
 	bool inputs_are_tokens;
 	unsigned n_inputs;
 	struct str encoding_format;	/* "float", "base64", or .p NULL */
 	uint64_t dimensions;		/* 0 = not given */
+	/* reranking */
+	struct str query;
+	const struct json *documents;	/* as the client wrote them: strings, objects */
+	uint64_t top_n;			/* 0 = all */
+	bool has_return_documents, return_documents;
 	struct llm_other *other;
 	/* What the gateway itself takes from the body (LiteLLM's extras), and strips. */
 	const struct json *metadata, *fallbacks, *mock_response;
@@ -131,6 +137,8 @@ enum llm_event_kind {
 	EV_FINISH,		/* choice, finish */
 	EV_USAGE,		/* usage: the largest of each counter counts */
 	EV_VECTOR,		/* embeddings: choice = index, text = JSON array or base64 */
+	EV_RANK,		/* reranking: choice = index of the document, text = its score, a
+				 * number; document */
 	EV_ERROR,		/* error */
 	EV_END			/* once, last: the provider said that it is done */
 };
@@ -155,6 +163,7 @@ struct llm_event {
 	const struct llm_error *error;
 	int64_t created_s;		/* EV_START: 0 = unknown */
 	struct str redacted;		/* EV_REASONING: a hidden thought, instead of text */
+	struct str document;		/* EV_RANK: JSON text of an object; .p NULL: not given */
 };
 /* Return 0 to go on or a negative errno to stop. Slices are good until it returns. */
 typedef int llm_emit_fn(void *data, const struct llm_event *ev);
@@ -183,6 +192,10 @@ uint64_t estimate_tokens_milli(struct str text);
 uint64_t estimate_prompt_worst(const struct llm_request *q);
 /* The likely number. */
 uint64_t estimate_prompt(const struct llm_request *q);
+/* Search units of reranking, as Cohere counts them: a hundred documents of up to 500 tokens, the
+ * query included; longer ones count as several. An upper bound, and what is likely. */
+uint64_t estimate_searches_worst(const struct llm_request *q);
+uint64_t estimate_searches(const struct llm_request *q);
 
 const char *llm_finish_name(enum llm_finish f);	/* OpenAI's words: "stop", "tool_calls" ... */
 /* Any vendor's word for it; an unknown one is FINISH_STOP. A word that means failure ("error",

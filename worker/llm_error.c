@@ -234,7 +234,8 @@ static enum outcome decide(const struct llm_error *e, struct str hint)
 void llm_read_error(struct arena *a, int status, const struct json *root, struct str text,
 		    struct str key, struct llm_error *ret)
 {
-	static const char *const types[] = { "error.type", "type", "__type", NULL };
+	static const char *const types[] = { "error.type", "type", "__type", "error_type",
+					     NULL };
 	static const char *const codes[] = { "error.code", "code", "error_code",
 					     "error.status", NULL };
 	static const char *const params[] = { "error.param", "param", NULL };

@@ -20,6 +20,7 @@ static const struct dialect *const fuzzed_dialects[LLM_KINDS] = {
 	[LLM_CHAT] = &dialect_openai_chat,
 	[LLM_TEXT] = &dialect_openai_text,
 	[LLM_EMBED] = &dialect_openai_embed,
+	[LLM_RERANK] = &dialect_rerank,
 };
 
 /* One reading of the input: the events as text, and what the client gets of them. */
@@ -254,5 +255,39 @@ static inline int read_unsigned_answer(struct provider_reader *rd, struct str bo
 static const struct provider unsigned_answers = {
 	.name = "unsigned", .read_event = read_unsigned_event, .read_answer = read_unsigned_answer,
 };
+
+/* What may come of any request that a client makes: a JSON object behind a path, or a refusal that
+ * names a place. as_params: the same bytes are the deployment's params and extra_body, too. */
+static inline void fuzz_written(const struct provider *p, const struct dialect *d, struct str body,
+				bool drops, bool as_params)
+{
+	struct arena *a = arena_new(ANSWER_MEMORY);
+	struct provider_target t = { .model = STR("up"), .drop_params = drops };
+	struct dialect_error refusal = { 0 };
+	struct llm_error err = { 0 };
+	struct llm_request q = { 0 };
+	struct provider_call call = { 0 };
+	struct json_error error;
+	const struct json *root = json_parse(a, body, JSON_ONE_KEY, &error);
+	int r = -EBADMSG;
+	if (as_params)
+		t.params = t.extra_body = body;
+	buf_init(&call.path, 256);
+	buf_init(&call.body, ANSWER_MEMORY);
+	buf_init(&call.headers, 1024);
+	if (json_is(root, JSON_OBJECT) && d->read_request(a, body, root, &q, &refusal) == 0)
+		r = p->write_request(a, &q, &t, &call, &err);
+	MUST(r == 0 || r == -EBADMSG || r == -EINVAL || r == -ENOMEM);
+	if (r == -EINVAL)
+		MUST(err.message.n && err.param.n && err.outcome != OUTCOME_OK);
+	if (r == 0) {
+		MUST(json_is(json_parse(a, buf_str(&call.body), JSON_ONE_KEY, &error), JSON_OBJECT));
+		MUST(call.path.n && call.path.p[0] == '/');
+	}
+	buf_done(&call.path);
+	buf_done(&call.body);
+	buf_done(&call.headers);
+	arena_free(a);
+}
 
 #endif

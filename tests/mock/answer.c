@@ -30,6 +30,8 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 		openai_endpoints, ollama_endpoints, anthropic_endpoints, gemini_endpoints,
 		bedrock_endpoints,
 		responses_endpoints,
+		cohere_endpoints, rerank_endpoints, tgi_endpoints,
+		replicate_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
@@ -37,10 +39,22 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 	return ep;
 }
 
+static bool is_in(const struct endpoint *list, const struct endpoint *ep)
+{
+	while (list->method && list != ep)
+		list++;
+	return list->method;
+}
+
+bool answer_ends_at_once(const struct endpoint *ep)
+{
+	return ep->is_ndjson || gemini_has(ep) || is_in(cohere_endpoints, ep) || tgi_has(ep);
+}
+
 uint64_t answer_piece_count(const struct answer *a, enum piece piece)
 {
 	const struct script *s = &a->script;
-	bool last_has_all = a->endpoint->is_ndjson || gemini_has(a->endpoint);
+	bool last_has_all = answer_ends_at_once(a->endpoint);
 	switch (piece) {
 	case PIECE_ROLE:
 		return s->role && !last_has_all;

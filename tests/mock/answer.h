@@ -52,6 +52,10 @@ extern const struct endpoint anthropic_endpoints[];
 extern const struct endpoint gemini_endpoints[];
 extern const struct endpoint bedrock_endpoints[];
 extern const struct endpoint responses_endpoints[];
+extern const struct endpoint cohere_endpoints[];
+extern const struct endpoint rerank_endpoints[];
+extern const struct endpoint tgi_endpoints[];
+extern const struct endpoint replicate_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {
@@ -71,9 +75,13 @@ void say_tool_name(struct buf *out, const struct answer *a);
 void say_city(struct buf *out, uint64_t call);	/* the argument of a call: each has another */
 void say_model(struct buf *out, const struct answer *a);	/* with its quotes */
 
+/* A stream whose last piece has the reason and the usage, and nothing behind it. */
+bool answer_ends_at_once(const struct endpoint *ep);
 /* Gemini's: model and verb stand in the path, and nothing marks a stream's end. */
 bool gemini_has(const struct endpoint *ep);
 bool gemini_streams(const struct endpoint *ep);
+bool tgi_has(const struct endpoint *ep);	/* the path says whether it streams */
+bool replicate_has(const struct endpoint *ep);
 
 /* Bedrock's: the model stands in the path, too, and a stream comes in AWS's framing. */
 bool bedrock_has(const struct endpoint *ep);

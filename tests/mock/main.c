@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * main.c - llmgw-mock: a model provider for tests and benchmarks that does what it is told.
  *
- * It speaks the APIs of OpenAI, Ollama, Anthropic, Gemini and Bedrock; what a request's model name
- * has behind a '?' is the script for its answer (script.h). */
+ * It speaks the APIs of OpenAI, Ollama, Anthropic, Gemini, Bedrock, Cohere and TGI, and ranks
+ * documents; what a request's model name has behind a '?' is the script for its answer (script.h). */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

@@ -87,6 +87,19 @@ static const char *check_signature(const struct conn *c, const char *method)
 	return sigv4_complaint(method, span_of(&c->url), span_of(&c->headers), span_of(&c->body));
 }
 
+/* "/MODEL/generate" or "/MODEL/predictions", the model's %XX undone. */
+static void take_part(struct buf *model, struct span path)
+{
+	const char *end = memrchr(path.p, '/', path.n);
+	const char *from = end ? memrchr(path.p, '/', (size_t)(end - path.p)) : NULL;
+	model->n = 0;
+	if (!from)
+		return;
+	size_t n = (size_t)(end - from) - 1;
+	buf_reserve(model, n + 1);
+	model->n = script_decode((struct span){ from + 1, n }, model->p);
+}
+
 static void choose_status(struct conn *c, const char *method)
 {
 	struct answer *a = &c->play.answer;
@@ -98,6 +111,8 @@ static void choose_status(struct conn *c, const char *method)
 		take_model(&c->ask.model, path, "/models/", ':');
 	else if (bedrock_has(a->endpoint))
 		take_model(&c->ask.model, path, "/model/", '/');
+	else if (tgi_has(a->endpoint) || replicate_has(a->endpoint))
+		take_part(&c->ask.model, path);
 	read_script(c, &a->script);
 	if (a->script.json && c->ask.forces_tool && a->script.tools <= 0)
 		a->script.tools = 1;	/* what it is called with is the JSON */
@@ -128,6 +143,8 @@ void plan_answer(struct conn *c, const char *method)
 		is_wanted = gemini_streams(a->endpoint);
 	if (bedrock_has(a->endpoint))
 		is_wanted = bedrock_streams(a->endpoint);
+	if (tgi_has(a->endpoint))
+		is_wanted = true;
 	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";

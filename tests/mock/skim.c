@@ -192,6 +192,17 @@ static bool on_input(struct scan *c)
 	return true;
 }
 
+static bool on_documents(struct scan *c)
+{
+	return scan_array(c, scan_value, &skim_of(c)->inputs);
+}
+
+static bool on_texts(struct scan *c)
+{
+	skim_of(c)->has_texts = true;
+	return on_documents(c);
+}
+
 static bool read_part(struct scan *c)
 {
 	static const struct scan_member known[] = { { "text", on_prompt } };
@@ -294,6 +305,11 @@ static const struct scan_member top[] = {
 	{ "tool_choice", on_tool_choice },
 	{ "prompt", on_prompt },
 	{ "input", on_input },
+	{ "inputs", on_prompt },
+	{ "documents", on_documents },
+	{ "passages", on_documents },
+	{ "texts", on_texts },
+	{ "output_dimension", on_dimensions },
 	{ "encoding_format", on_encoding_format },
 	{ "dimensions", on_dimensions },
 	{ "contents", on_contents },

@@ -21,7 +21,8 @@ struct skim {
 	struct span user;		/* last user message or prompt, as escaped in the body */
 	struct span tool;		/* name of the first tool, as escaped */
 	struct span role;		/* of the turn under way */
-	size_t inputs;			/* of embeddings */
+	size_t inputs;			/* of embeddings; documents to rank */
+	bool has_texts;			/* they are called so */
 	size_t dimensions;		/* 0: not said */
 };
 

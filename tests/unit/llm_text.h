@@ -121,7 +121,7 @@ struct said {
 static inline void say_event_start(struct said *s, const struct llm_event *ev)
 {
 	static const char *const kinds[] = { "start", "text", "reasoning", "refusal", "tool", "args",
-					     "finish", "usage", "vector", "error", "end" };
+					     "finish", "usage", "vector", "rank", "error", "end" };
 	bool goes_on = s->has_last && s->last == ev->kind && s->choice == ev->choice &&
 		       s->tool == ev->tool &&
 		       (ev->kind == EV_TEXT || ev->kind == EV_REASONING || ev->kind == EV_REFUSAL ||

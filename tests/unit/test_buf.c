@@ -93,6 +93,30 @@ static void test_dropping(void **state)
 	buf_done(&b);
 }
 
+static void test_encoding(void **state)
+{
+	static const struct {
+		const char *path, *encoded;
+	} rows[] = {
+		{ "", "" }, { "gpt-4.o_~", "gpt-4.o_~" }, { "a/b c", "a/b%20c" }, { "..", "" },
+		{ "../x/./y/..", "x/y" }, { "...", "..." }, { "a?b#c%\xff", "a%3Fb%23c%25%FF" },
+		{ "/a/", "/a/" }, { "\xc3\xa4", "%C3%A4" },
+	};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		buf_reset(&b);
+		buf_put_path(&b, str_z(rows[i].path));
+		assert_string_equal(buf_z(&b), rows[i].encoded);
+	}
+	buf_reset(&b);
+	buf_put_escaped(&b, STR("a/../b"));
+	assert_string_equal(buf_z(&b), "a%2F..%2Fb");
+	buf_done(&b);
+}
+
 static void test_no_memory(void **state)
 {
 	struct buf b;
@@ -133,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_the_cap_is_kept_exactly),
 		cmocka_unit_test(test_a_failure_stays),
 		cmocka_unit_test(test_dropping),
+		cmocka_unit_test(test_encoding),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_escaped),
 	};

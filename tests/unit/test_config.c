@@ -299,6 +299,7 @@ static const struct set_row {
 	{ "price", "cache_creation_input_token_cost", "0", "0.0" },
 	{ "price", "output_cost_per_reasoning_token", "3e-12", "0.000000000003" },
 	{ "price", "input_cost_per_request", "0.01", "0.01" },
+	{ "price", "input_cost_per_query", "0.002", "0.002" },
 };
 
 /* A name under which `show` prints the row, where that is not its own. */
@@ -530,6 +531,67 @@ static void test_environment(void **state)
 	c = read_text(MODEL "      timeout: os.environ/T_TIMEOUT\n");
 	assert_true(complains(c, "what the environment variable holds is not a duration"));
 	assert_false(complains(c, "secret-value"));
+	config_free(c);
+}
+
+static struct str base_of(const char *model, const char *base, const char *info)
+{
+	static char text[1024], kept[256];
+
+	snprintf(text, sizeof text, KEY "model_list:\n- model_name: m\n  litellm_params: {model: %s, api_key: k%s%s}\n"
+					"  model_info: {%s}\n", model, base[0] ? ", api_base: " : "", base, info);
+	struct config *c = read_text(text);
+	kept[0] = '\0';
+	if (c->n_models)
+		snprintf(kept, sizeof kept, STR_FMT, STR_ARG(c->models[0].api_base));
+	config_free(c);
+	return str_z(kept);
+}
+
+static void test_bases(void **state)
+{
+	static const struct {
+		const char *model, *base, *info, *want;
+	} rows[] = {
+		{ "cohere/command-a", "", "", "https://api.cohere.com" },
+		{ "cohere/command-a", "https://x.example/v2/chat/", "", "https://x.example" },
+		{ "cohere/rerank-v3.5", "https://x.example/v1/rerank", "", "https://x.example" },
+		{ "cloudflare/@cf/x", "https://x.example/ai/run/", "", "https://x.example/ai/v1" },
+		{ "cloudflare/@cf/x", "https://x.example/ai/v1", "", "https://x.example/ai/v1" },
+		{ "cloudflare/@cf/x", "", "", "" },	/* whose account? */
+		{ "huggingface/x", "https://x.example/v1/chat/completions", "", "https://x.example" },
+		{ "deepinfra/x", "", "", "https://api.deepinfra.com/v1/openai" },
+		{ "deepinfra/Qwen3-reranker", "", "", "https://api.deepinfra.com/v1/inference" },
+		{ "deepinfra/x", "https://api.deepinfra.com/v1/openai", "mode: rerank", "https://api.deepinfra.com/v1/inference" },
+		{ "nvidia_nim/ranking/x", "http://nim.example:8000/v1", "mode: rerank", "http://nim.example:8000/v1" },
+		{ "nvidia_nim/x-rerank", "", "mode: rerank", "https://ai.api.nvidia.com/v1" },
+		{ "nvidia_nim/x-rerank", "", "mode: chat", "https://integrate.api.nvidia.com/v1" },
+	};
+
+	(void)state;
+	unsetenv("CLOUDFLARE_ACCOUNT_ID");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct str base = base_of(rows[i].model, rows[i].base, rows[i].info);
+		if (!str_eq_z(base, rows[i].want))
+			fail_msg("%s %s: " STR_FMT, rows[i].model, rows[i].base, STR_ARG(base));
+	}
+	setenv("CLOUDFLARE_ACCOUNT_ID", "acc1", 1);
+	assert_true(str_eq(base_of("cloudflare/@cf/x", "", ""),
+			   STR("https://api.cloudflare.com/client/v4/accounts/acc1/ai/v1")));
+	unsetenv("CLOUDFLARE_ACCOUNT_ID");
+}
+
+static void test_a_price_per_query(void **state)
+{
+	(void)state;
+	struct config *c = read_good(MODEL "      input_cost_per_query: 0.002\n");
+	assert_int_equal(c->models[0].price.per_query, 2000000000);
+	assert_int_equal(c->models[0].price.input, 0);
+	assert_int_equal(c->models[0].price.flags, PRICE_KNOWN);
+	config_free(c);
+	c = read_good(MODEL "      input_cost_per_token: 0\n      output_cost_per_token: 0\n");
+	assert_int_equal(c->models[0].price.per_query, 0);
+	assert_int_equal(c->models[0].price.flags, PRICE_KNOWN | PRICE_FREE);
 	config_free(c);
 }
 
@@ -1165,6 +1227,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_model_fields),
 		cmocka_unit_test(test_router_settings_win_and_stream_timeout_is_handed_down),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_bases),
+		cmocka_unit_test(test_a_price_per_query),
 		cmocka_unit_test(test_provider_defaults_come_from_the_environment),
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_include),

@@ -621,9 +621,9 @@ static void test_usage_that_was_not_asked_for_is_hidden(void **state)
 	(void)state;
 	struct dialect_answer an = answer_for(&chat_request, false);
 	struct str out = forward(&an, stream, 0);
-	expect_str(out, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}],\"usage\":null}\n\n"
-		   "data: {\"id\":\"c\",\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}],\"usage\":null}\n\n"
-		   "data: {\"id\":\"c\",\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n"
+	expect_str(out, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
+		   "data: {\"id\":\"c\",\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n"
+		   "data: {\"id\":\"c\",\"model\":\"asked\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 		   "data: [DONE]\n\n");
 	const struct llm_tally *t = &an.tally;
 	assert_true(t->has_usage && t->has_content && t->is_done && an.is_ended && !t->has_error);

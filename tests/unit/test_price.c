@@ -16,6 +16,7 @@ struct row {
 	const char *input, *output, *cache_read, *cache_write, *reasoning, *per_request;
 	const char *input_above, *output_above;
 	uint32_t tier_tokens;
+	const char *per_query;
 };
 
 static int64_t pico(const char *text, int64_t otherwise)
@@ -38,20 +39,23 @@ static struct price price_of(const struct row *r)
 		.input_above = pico(r->input_above, PRICE_NONE),
 		.output_above = pico(r->output_above, PRICE_NONE),
 		.tier_tokens = r->tier_tokens, .flags = PRICE_KNOWN,
+		.per_query = pico(r->per_query, 0),
 	};
 }
 
 static const struct row gpt_4o = { "2.5e-06", "1e-05", "1.25e-06", NULL, NULL, NULL, NULL, NULL,
-				   0 };
+				   0, NULL };
 static const struct row sonnet = { "3e-06", "1.5e-05", "3e-07", "3.75e-06", NULL, NULL, NULL, NULL,
-				   0 };
+				   0, NULL };
 static const struct row gemini = { "1.25e-06", "5e-06", NULL, NULL, NULL, NULL, "2.5e-06", "1e-05",
-				   128000 };
+				   128000, NULL };
 static const struct row tiered = { "1e-06", "2e-06", "1e-07", NULL, "6e-06", NULL, "3e-06", "4e-06",
-				   1000 };
-static const struct row embedding = { "2e-08", "0.0", NULL, NULL, NULL, NULL, NULL, NULL, 0 };
-static const struct row tiny = { "1.25e-9", "0", NULL, NULL, NULL, NULL, NULL, NULL, 0 };
-static const struct row search = { "1e-06", "1e-06", NULL, NULL, NULL, "0.005", NULL, NULL, 0 };
+				   1000, NULL };
+static const struct row embedding = { "2e-08", "0.0", NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL };
+static const struct row tiny = { "1.25e-9", "0", NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL };
+static const struct row rerank = { .input = "0.0", .output = "0.0", .per_query = "0.002" };
+static const struct row search = { "1e-06", "1e-06", NULL, NULL, NULL, "0.005", NULL, NULL, 0,
+				   NULL };
 
 static void test_known_bills(void **state)
 {
@@ -60,23 +64,26 @@ static void test_known_bills(void **state)
 		struct usage u;
 		int64_t nano;
 	} bills[] = {
-		{ &gpt_4o, { 1000, 500, 0, 0, 0, false }, 7500000 },
-		{ &gpt_4o, { 1000, 500, 200, 0, 0, false }, 7250000 },
-		{ &gpt_4o, { 1000, 500, 200, 0, 400, false }, 7250000 },
-		{ &gpt_4o, { 0, 0, 0, 0, 0, false }, 0 },
-		{ &sonnet, { 10000, 1000, 4000, 2000, 0, false }, 35700000 },
-		{ &gemini, { 128000, 10, 0, 0, 0, false }, 160050000 },
-		{ &gemini, { 128001, 10, 0, 0, 0, false }, 320102500 },
-		{ &gemini, { 128001, 10, 1, 1, 0, false }, 320102500 },
-		{ &tiered, { 1000, 10, 500, 100, 4, false }, 500000 + 50000 + 12000 + 24000 },
-		{ &tiered, { 1001, 10, 500, 100, 4, false }, 1503000 + 50000 + 24000 + 24000 },
-		{ &embedding, { 8191, 0, 0, 0, 0, false }, 163820 },
-		{ &tiny, { 1, 0, 0, 0, 0, false }, 2 },
-		{ &tiny, { 4, 0, 0, 0, 0, false }, 5 },
-		{ &tiny, { 5, 0, 0, 0, 0, false }, 7 },
-		{ &search, { 10, 10, 0, 0, 0, false }, 5020000 },
+		{ &gpt_4o, { 1000, 500, 0, 0, 0, false, 0 }, 7500000 },
+		{ &gpt_4o, { 1000, 500, 200, 0, 0, false, 0 }, 7250000 },
+		{ &gpt_4o, { 1000, 500, 200, 0, 400, false, 0 }, 7250000 },
+		{ &gpt_4o, { 0, 0, 0, 0, 0, false, 0 }, 0 },
+		{ &sonnet, { 10000, 1000, 4000, 2000, 0, false, 0 }, 35700000 },
+		{ &gemini, { 128000, 10, 0, 0, 0, false, 0 }, 160050000 },
+		{ &gemini, { 128001, 10, 0, 0, 0, false, 0 }, 320102500 },
+		{ &gemini, { 128001, 10, 1, 1, 0, false, 0 }, 320102500 },
+		{ &tiered, { 1000, 10, 500, 100, 4, false, 0 }, 500000 + 50000 + 12000 + 24000 },
+		{ &tiered, { 1001, 10, 500, 100, 4, false, 0 }, 1503000 + 50000 + 24000 + 24000 },
+		{ &embedding, { 8191, 0, 0, 0, 0, false, 0 }, 163820 },
+		{ &tiny, { 1, 0, 0, 0, 0, false, 0 }, 2 },
+		{ &tiny, { 4, 0, 0, 0, 0, false, 0 }, 5 },
+		{ &tiny, { 5, 0, 0, 0, 0, false, 0 }, 7 },
+		{ &search, { 10, 10, 0, 0, 0, false, 0 }, 5020000 },
+		{ &rerank, { 90, 0, 0, 0, 0, false, 3 }, 6000000 },
+		{ &rerank, { 0, 0, 0, 0, 0, false, 1 }, 2000000 },
+		{ &gpt_4o, { 0, 0, 0, 0, 0, false, 1 }, 0 },
 		/* more parts than the whole: clamped */
-		{ &gpt_4o, { 100, 10, 200, 0, 50, false }, 125000 + 100000 },
+		{ &gpt_4o, { 100, 10, 200, 0, 50, false, 0 }, 125000 + 100000 },
 	};
 
 	(void)state;
@@ -90,13 +97,13 @@ static void test_known_bills(void **state)
 static void test_unknown_and_damaged(void **state)
 {
 	struct price p = price_of(&gpt_4o);
-	struct usage u = { 1000, 1000, 0, 0, 0, false };
+	struct usage u = { 1000, 1000, 0, 0, 0, false, 0 };
 
 	(void)state;
 	p.flags = 0;
 	assert_int_equal(price_cost(&p, &u), 0);
 	assert_int_equal(price_worst(&p, 1000, 1000), 0);
-	p = (struct price){ -1, INT64_MIN, -7, -1, -1, -1, -1, -1, 1, PRICE_KNOWN };
+	p = (struct price){ -1, INT64_MIN, -7, -1, -1, -1, -1, -1, 1, PRICE_KNOWN, 0 };
 	assert_int_equal(price_cost(&p, &u), 0);
 	assert_int_equal(price_worst(&p, 1000, 1000), 0);
 }
@@ -104,8 +111,8 @@ static void test_unknown_and_damaged(void **state)
 static void test_saturates(void **state)
 {
 	struct price p = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
-			   INT64_MAX, INT64_MAX, 1, PRICE_KNOWN };
-	struct usage u = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, false };
+			   INT64_MAX, INT64_MAX, 1, PRICE_KNOWN, INT64_MAX };
+	struct usage u = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, false, 0 };
 
 	(void)state;
 	assert_int_equal(price_cost(&p, &u), PRICE_NANO_MAX);
@@ -115,7 +122,7 @@ static void test_saturates(void **state)
 	assert_int_equal(u.cache_read, u.input);
 	assert_int_equal(u.cache_write, 0);
 	assert_int_equal(u.reasoning, u.output);
-	p = (struct price){ 1000, 0, -1, -1, -1, 0, -1, -1, 0, PRICE_KNOWN };
+	p = (struct price){ 1000, 0, -1, -1, -1, 0, -1, -1, 0, PRICE_KNOWN, 0 };
 	assert_int_equal(price_cost(&p, &u), 0x7fffffff);
 }
 
@@ -132,7 +139,7 @@ static struct price random_price(void)
 	struct price p = { .input = random_rate(), .output = random_rate(),
 			   .cache_read = random_rate(), .cache_write = random_rate(),
 			   .reasoning = random_rate(), .per_request = random_rate(),
-			   .flags = PRICE_KNOWN };
+			   .flags = PRICE_KNOWN, 0 };
 
 	if (hash_random_below(2)) {
 		p.tier_tokens = (uint32_t)hash_random_below(2000);
@@ -150,7 +157,7 @@ static void test_never_above_worst_and_monotone(void **state)
 		uint64_t in = hash_random_below(3000), out = hash_random_below(3000);
 		struct usage u = { hash_random_below(in + 1), hash_random_below(out + 1),
 				   hash_random_below(2000), hash_random_below(2000),
-				   hash_random_below(2000), false };
+				   hash_random_below(2000), false, 0 };
 		int64_t cost = price_cost(&p, &u), worst = price_worst(&p, in, out);
 
 		assert_in_range(cost, 0, PRICE_NANO_MAX);

@@ -86,6 +86,15 @@ static void test_known_prices(void **state)
 	assert_true(prices_find(STR("openai"), STR("text-embedding-3-small"), &r));
 	assert_int_equal(r.mode, MODE_EMBEDDING);
 	assert_int_equal(r.price.input, 20000);
+	/* A request for a ranking is one or more queries, and none of them is free. */
+	assert_true(prices_find(STR("cohere"), STR("rerank-v3.5"), &r));
+	assert_int_equal(r.mode, MODE_RERANK);
+	assert_int_equal(r.price.per_query, 2000000000);
+	assert_int_equal(r.price.per_request, 0);
+	assert_int_equal(r.price.flags, PRICE_KNOWN);
+	assert_true(prices_find(STR("voyage"), STR("rerank-2"), &r));
+	assert_int_equal(r.price.input, 50000);
+	assert_int_equal(r.price.per_query, 0);
 }
 
 static void test_the_order_of_looking(void **state)

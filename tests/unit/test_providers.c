@@ -11,6 +11,33 @@
 #include "master/config.h"
 #include "master/config_read.h"
 
+/* A row's own base ends as others are made to end. */
+static void check_endings(const struct provider_row *p)
+{
+	struct str endings = p->base_suffix;
+	while (p->base.n && endings.n) {
+		struct str ending = str_cut(&endings, ' ');
+		bool must_not = ending.p[0] == '-';
+		assert_true(ending.n > 1);
+		if (str_ends(p->base, str_skip(ending, must_not)) == must_not)
+			fail_msg(STR_FMT ": base does not end as it must", STR_ARG(p->prefix));
+	}
+}
+
+static void check_paths(const struct provider_row *p)
+{
+	static const char *const names[] = { "chat", "text", "stream", "embed", "rerank" };
+	struct str paths = p->paths;
+	assert_true(!p->rerank_base.n || !base_problem(p->rerank_base));
+	while (paths.n) {
+		struct str path = str_cut(&paths, ' '), name = str_cut(&path, '=');
+		size_t i = 0;
+		while (i < COUNT(names) && !str_eq_z(name, names[i]))
+			i++;
+		assert_true(i < COUNT(names) && path.n > 1 && path.p[0] == '/');
+	}
+}
+
 static void test_every_row_is_sound(void **state)
 {
 	size_t n, served = 0;
@@ -33,8 +60,8 @@ static void test_every_row_is_sound(void **state)
 		if (p->base.n > 0 && str_find_char(p->base, '{') == SIZE_MAX &&
 		    base_problem(p->base) != NULL)
 			fail_msg(STR_FMT ": base %s", STR_ARG(p->prefix), base_problem(p->base));
-		if (p->base.n > 0 && !str_ends(p->base, p->base_suffix))
-			fail_msg(STR_FMT ": base does not end as it must", STR_ARG(p->prefix));
+		check_endings(p);
+		check_paths(p);
 		if (p->needs_key && p->key_env.n == 0)
 			fail_msg(STR_FMT ": needs a key, but from where?", STR_ARG(p->prefix));
 	}

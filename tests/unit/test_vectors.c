@@ -3,11 +3,12 @@
  *
  * tests/vectors/<provider's name>/ holds, for each NAME:
  *   NAME.request.json    what the client asks, in OpenAI's words
- *   NAME.upstream.out    path and body that the provider gets
+ *   NAME.upstream.out    path, headers of that call and body that the provider gets
  *   NAME.in              what it answers: a stream's bytes if a stream was asked for
  *   NAME.<dialect>.out   what the client gets in that dialect, the long way
  *   NAME.short.out       the same, the short way
  *   NAME.own.out         in a client's folder: what it gets in its own dialect, the long way
+ *   (of reranking NAME begins with the provider's, as in etc/providers.tsv: voyage_plain)
  * A folder of a client dialect (see client_folders) has requests in that dialect's own words.
  * Whatever .out file is there is compared; streams are cut at every byte. A new folder or file is
  * found by itself. With LLMGW_WRITE_VECTORS set the .out files are written instead. */
@@ -222,21 +223,30 @@ static void check_answer(struct vector *v, const struct dialect *d, const char *
 	}
 }
 
+/* "voyage_plain" is as that provider of etc/providers.tsv has it: NAME up to its last '_'. */
+static struct str provider_of_name(const struct vector *v)
+{
+	const char *name = strrchr(v->base, '/') + 1, *end = strrchr(name, '_');
+	return end ? str_of(name, (size_t)(end - name)) : str_z(name);
+}
+
 static void check_upstream(struct vector *v, const struct dialect *d)
 {
-	struct provider_target t = { .model = STR("upstream-model") };
+	struct provider_target t = { .model = STR("upstream-model"), .provider = provider_of_name(v) };
 	struct provider_call call = { .framing = FRAMING_SSE };
 	struct llm_error err = { 0 };
 	struct buf out;
 	read_request(v, d);
 	buf_init(&call.path, 1024);
 	buf_init(&call.body, FILE_MAX);
+	buf_init(&call.headers, 1024);
 	buf_init(&out, FILE_MAX);
 	int r = v->provider->write_request(v->mem, &v->q, &t, &call, &err);
 	v->framing = call.framing;
 	if (r == 0) {
 		buf_put(&out, buf_str(&call.path));
 		buf_put_char(&out, '\n');
+		buf_put(&out, buf_str(&call.headers));
 		buf_put(&out, buf_str(&call.body));
 		buf_put_char(&out, '\n');
 	} else {
@@ -247,6 +257,7 @@ static void check_upstream(struct vector *v, const struct dialect *d)
 		compare(v, ".upstream.out", buf_str(&out), 0);
 	buf_done(&call.path);
 	buf_done(&call.body);
+	buf_done(&call.headers);
 	buf_done(&out);
 }
 
@@ -258,6 +269,8 @@ static const struct dialect *dialect_of_request(const struct vector *v)
 		return v->own;
 	if (json_get(root, "messages"))
 		return &dialect_openai_chat;
+	if (json_get(root, "query"))
+		return &dialect_rerank;
 	return json_get(root, "prompt") ? &dialect_openai_text : &dialect_openai_embed;
 }
 
@@ -305,6 +318,7 @@ static const struct client_folder {
 	{ "anthropic", NULL, &provider_anthropic },
 	{ "responses_native", &dialect_responses, &provider_responses },
 	{ "responses_chat", NULL, &provider_responses },
+	{ "rerank", &dialect_rerank, &provider_rerank },
 };
 
 static const struct client_folder *client_folder_named(const char *name)

@@ -17,5 +17,6 @@ const struct dialect *const dialects[] = {
 	&dialect_ollama_generate,
 	&dialect_ollama_embed,
 	&dialect_ollama_embeddings,
+	&dialect_rerank,
 	NULL,
 };

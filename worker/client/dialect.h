@@ -75,7 +75,7 @@ struct dialect {
 };
 
 extern const struct dialect dialect_openai_chat, dialect_openai_text, dialect_openai_embed;
-extern const struct dialect dialect_anthropic_messages, dialect_responses;
+extern const struct dialect dialect_anthropic_messages, dialect_responses, dialect_rerank;
 extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_gemini_array,
 	dialect_gemini_embed, dialect_gemini_batch;
 extern const struct dialect dialect_ollama_chat, dialect_ollama_generate, dialect_ollama_embed,

@@ -145,7 +145,7 @@ static int edit_chunk(struct dialect_answer *an, struct arena *scratch, struct s
 			has_model = true;
 			size_t at = (size_t)(j->raw.p - text.p);
 			edits[n++] = (struct json_edit){ at, j->raw.n, model };
-		} else if (IS(j, "usage") && j->type == JSON_OBJECT && !has_usage) {
+		} else if (IS(j, "usage") && !has_usage) {
 			has_usage = true;
 			edits[n++] = openai_without(text, j, from, j == root->child);
 		}

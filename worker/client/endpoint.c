@@ -12,6 +12,7 @@
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL
+#define RERANK (EP_KEY | EP_LLM | EP_BODY), &dialect_rerank, NULL
 #define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL
@@ -36,6 +37,9 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/embeddings", EMBED, "embeddings" },
 	{ "POST", "/engines/{model}/embeddings", EMBED, "embeddings, model in the path" },
 	{ "POST", "/openai/deployments/{model}/embeddings", EMBED, "embeddings, Azure's path" },
+	{ "POST", "/v1/rerank", RERANK, "documents by how well they answer" },
+	{ "POST", "/v2/rerank", RERANK, "documents by how well they answer" },
+	{ "POST", "/rerank", RERANK, "documents by how well they answer" },
 	{ "POST", "/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/anthropic/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/v1/messages/count_tokens", COUNT_OF(&dialect_anthropic_messages, count_anthropic), "tokens of a message" },

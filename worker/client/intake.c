@@ -141,7 +141,8 @@ static const char *disguised(struct str name)
 		"model",  "messages", "prompt",	     "input",
 		"n",	  "best_of",  "stream",	     "stream_options",
 		"tools",  "user",     "max_tokens",  "max_completion_tokens",
-		"suffix", "metadata", "service_tier"};
+		"suffix", "metadata", "service_tier",
+		"query",  "documents"};
 	char room[32];
 	struct str folded = fold(name, room, sizeof room);
 	for (size_t i = 0; i < COUNT(names); i++)

@@ -692,6 +692,12 @@ static int build_call(struct attempt *at, struct llm_error *reterr)
 		at->provider->write_path(at->q, t, &at->call.path);
 		err = at->dialect->forward_request(r->mem, at->q, t->model, t->params,
 						   t->extra_body, &at->call.body);
+	} else if (r->q.kind == LLM_RERANK && !at->provider->reranks) {
+		*reterr = (struct llm_error){
+			.outcome = OUTCOME_BAD_REQUEST,
+			.message = STR("the provider of this model does no reranking"),
+			.param = STR("model") };
+		err = -EINVAL;
 	} else {
 		err = at->provider->write_request(r->mem, at->q, t, &at->call, reterr);
 	}
@@ -723,6 +729,8 @@ static bool choose_adapter(struct attempt *at)
 				  : STR_NONE;
 	at->target = (struct provider_target){
 		.model = snap_upstream_model(r->snap, r->group, at->d, r->requested_model, r->mem),
+		.provider = snap_text(r->snap, at->d->provider),
+		.paths = snap_text(r->snap, at->d->paths),
 		.params = snap_text(r->snap, at->d->params),
 		.extra_body = snap_text(r->snap, at->d->extra_body),
 		.mock_response = mock.p ? mock : snap_text(r->snap, at->d->mock_response),
@@ -738,7 +746,7 @@ static bool choose_adapter(struct attempt *at)
 		family = FAMILY_RESPONSES;
 	if (at->target.mock_response.p)
 		family = FAMILY_MOCK;
-	at->provider = provider_of(family);
+	at->provider = provider_for(family, r->q.kind);
 	MUST(at->provider);		/* the master builds no deployment of another family */
 	at->dialect = r->dialect;
 	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
@@ -785,7 +793,10 @@ static struct str make_id(const struct request *r)
 		hash_hex(hex, r->id, sizeof r->id);
 		return arena_printf(r->mem, "resp_%s", hex);
 	}
-	return arena_printf(r->mem, "%s" STR_FMT, r->q.kind == LLM_CHAT ? "chatcmpl-" : "cmpl-",
+	return arena_printf(r->mem, "%s" STR_FMT,
+			    r->q.kind == LLM_CHAT     ? "chatcmpl-"
+			    : r->q.kind == LLM_RERANK ? "rerank-"
+						      : "cmpl-",
 			    STR_ARG(r->call_id));
 }
 

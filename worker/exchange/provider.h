@@ -17,6 +17,8 @@ struct provider_call {			/* what goes out, made by write_request() */
 };
 struct provider_target {
 	struct str model;		/* upstream's name, wildcards filled */
+	struct str provider;		/* its name in etc/providers.tsv; may be .p NULL */
+	struct str paths;		/* of the deployment: see provider_put_path() */
 	struct str params, extra_body;	/* JSON objects of the deployment, or .p NULL */
 	struct str mock_response;
 	bool drop_params;
@@ -50,11 +52,20 @@ struct provider {
 	 * site may replace it (site.h). NULL: no dialect is this family's twin. */
 	void (*write_path)(const struct llm_request *q, const struct provider_target *t,
 			   struct buf *out);
+	bool reranks;			/* takes LLM_RERANK; all others need not look for it */
 };
 extern const struct provider provider_openai, provider_ollama_chat, provider_ollama_generate,
 	provider_mock, provider_anthropic, provider_gemini, provider_bedrock,
-	provider_responses;
+	provider_responses, provider_cohere, provider_tgi, provider_fim, provider_rerank,
+	provider_replicate;
 const struct provider *provider_of(enum provider_family family);	/* NULL: none yet */
+/* The family's own, or who serves that kind in its place. */
+const struct provider *provider_for(enum provider_family family, enum llm_kind kind);
+
+/* The path that t->paths ("chat=/a text=/b/{model}/c") has under that name, else `preset`; the
+ * model is put where "{model}" stands. */
+void provider_put_path(const struct provider_target *t, const char *name, const char *preset,
+		       struct buf *out);
 
 /* Any provider's error body to a neutral error: finds message, type, code wherever they stand
  * in a body, refines the outcome (context length, content policy, quota), reads

@@ -146,6 +146,27 @@ static int embed(struct speaker *s)
 	return 0;
 }
 
+/* --- ranks --- */
+
+/* By how much of the query a document begins with; an earlier one is a little better. */
+static int rank(struct speaker *s)
+{
+	const struct llm_request *q = s->rd->q;
+	struct llm_event ev = { .kind = EV_RANK };
+	for (; ev.choice < q->n_inputs; ev.choice++) {
+		struct str text = q->inputs[ev.choice];
+		size_t n = 0;
+		while (n < text.n && n < q->query.n && text.p[n] == q->query.p[n])
+			n++;
+		double score = (double)n / (double)(q->query.n + 1) + 0.001 / (ev.choice + 1);
+		ev.text = arena_printf(s->rd->mem, "%.6f", score);
+		int err = ev.text.p ? emit(s, &ev) : -ENOMEM;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* --- the adapter --- */
 
 static int answer(struct speaker *s, struct str text)
@@ -153,9 +174,12 @@ static int answer(struct speaker *s, struct str text)
 	const struct llm_request *q = s->rd->q;
 	struct llm_event ev = { .kind = EV_START };
 	int err = emit(s, &ev);
+	bool speaks = q->kind == LLM_CHAT || q->kind == LLM_TEXT;
 	if (q->kind == LLM_EMBED && !err)
 		err = embed(s);
-	for (uint64_t i = 0; q->kind != LLM_EMBED && i < q->n && !err; i++) {
+	if (q->kind == LLM_RERANK && !err)
+		err = rank(s);
+	for (uint64_t i = 0; speaks && i < q->n && !err; i++) {
 		s->choice = (unsigned)i;
 		err = speak(s, text);
 	}
@@ -208,4 +232,5 @@ const struct provider provider_mock = {
 	.write_request = write_request,
 	.read_event = read_event,
 	.read_answer = read_answer,
+	.reranks = true,
 };

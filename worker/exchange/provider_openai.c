@@ -14,49 +14,47 @@
 static void write_path(const struct llm_request *q, const struct provider_target *t,
 		       struct buf *out)
 {
-	(void)t;
 	switch (q->kind) {
 	case LLM_TEXT:
-		BUF_PUT_LIT(out, "/completions");
+		provider_put_path(t, "text", "/completions", out);
 		break;
 	case LLM_EMBED:
-		BUF_PUT_LIT(out, "/embeddings");
+		provider_put_path(t, "embed", "/embeddings", out);
 		break;
 	default:
-		BUF_PUT_LIT(out, "/chat/completions");
+		provider_put_path(t, "chat", "/chat/completions", out);
 	}
 }
 
-/* The body in neutral order, then edited as one from a client would be. */
-static int write_edited(struct arena *a, const struct llm_request *q,
-			const struct provider_target *t, struct buf *out)
+int openai_put_edited(struct arena *a, const struct llm_request *q,
+		      const struct provider_target *t, struct buf *plain, struct buf *out)
 {
 	struct openai_edits e = { .params = t->params, .extra_body = t->extra_body,
 				  .rules = q->rules };
 	struct json_error error;
-	struct buf plain;
-	buf_init(&plain, out->cap);
-	openai_write_body(q, t->model, &plain);
-	int err = plain.failed ? -ENOMEM : 0;
-	const struct json *root = err ? NULL : json_parse(a, buf_str(&plain), 0, &error);
+	int err = plain->failed ? -ENOMEM : 0;
+	const struct json *root = err ? NULL : json_parse(a, buf_str(plain), 0, &error);
 	if (!err && !root)
 		err = -ENOMEM;
 	if (!err)
-		err = openai_edit_request(a, root, buf_str(&plain), &e, out);
-	buf_done(&plain);
-	return err;
+		err = openai_edit_request(a, root, buf_str(plain), &e, out);
+	buf_done(plain);
+	return err || !out->failed ? err : -ENOMEM;
 }
 
+/* The body in neutral order, then edited as one from a client would be, where anything is. */
 static int write_request(struct arena *a, const struct llm_request *q,
 			 const struct provider_target *t, struct provider_call *ret,
 			 struct llm_error *reterr)
 {
+	bool is_edited = t->params.n || t->extra_body.n || params_change_words(q->rules);
+	struct buf plain;
 	int err = 0;
 	(void)reterr;
-	if (t->params.n || t->extra_body.n || params_change_words(q->rules))
-		err = write_edited(a, q, t, &ret->body);
-	else
-		openai_write_body(q, t->model, &ret->body);
+	buf_init(&plain, ret->body.cap);
+	openai_write_body(q, t->model, is_edited ? &plain : &ret->body);
+	if (is_edited)
+		err = openai_put_edited(a, q, t, &plain, &ret->body);
 	ret->framing = FRAMING_SSE;
 	write_path(q, t, &ret->path);
 	return err || !(ret->body.failed || ret->path.failed) ? err : -ENOMEM;

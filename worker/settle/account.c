@@ -40,7 +40,7 @@ static uint64_t allowed_tokens(const struct request *r, const struct snap_deploy
 static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
 {
 	uint64_t most = allowed_tokens(r, d);
-	if (r->q.kind == LLM_EMBED)
+	if (r->q.kind == LLM_EMBED || r->q.kind == LLM_RERANK)
 		return 0;
 	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
 }
@@ -50,6 +50,11 @@ static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 	uint64_t in =
 		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
+	if (r->q.kind == LLM_RERANK) {
+		/* Many documents are many inputs of the model, each within its limit. */
+		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
+		return price_cost(&d->price, &u);
+	}
 	if (d->max_input_tokens && in > d->max_input_tokens)
 		in = d->max_input_tokens;	/* more than that a provider refuses */
 	return price_worst(&d->price, in, out);
@@ -96,6 +101,8 @@ int64_t account_cost(struct request *r, struct usage *ret_usage)
 		u.output = guessed_output(r);	/* broken off after an early count */
 		u.estimated = true;
 	}
+	if (r->q.kind == LLM_RERANK && !u.searches && (t->has_usage || u.estimated))
+		u.searches = estimate_searches(&r->q);	/* few providers count them */
 	usage_clamp(&u);
 	*ret_usage = u;
 	return r->deployment ? price_cost(&r->deployment->price, &u) : 0;
@@ -169,7 +176,8 @@ static uint8_t call_of(const struct request *r)
 {
 	static const uint8_t calls[LLM_KINDS] = { [LLM_CHAT] = JOURNAL_CALL_CHAT,
 						  [LLM_TEXT] = JOURNAL_CALL_TEXT,
-						  [LLM_EMBED] = JOURNAL_CALL_EMBED };
+						  [LLM_EMBED] = JOURNAL_CALL_EMBED,
+						  [LLM_RERANK] = JOURNAL_CALL_RERANK };
 	return calls[r->q.kind];
 }
 
