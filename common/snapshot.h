@@ -40,6 +40,7 @@ enum provider_site {
 	SITE_AZURE,			/* /openai/deployments/{model}/... ?api-version= */
 	SITE_VERTEX,			/* /v1/projects/{project}/locations/{location}/... */
 	SITE_BEDROCK,			/* /model/{model}/invoke */
+	SITE_FOUNDRY,			/* Azure AI: as the vendor has it, and ?api-version= */
 	SITE_COUNT
 };
 enum provider_auth {
@@ -55,6 +56,7 @@ enum provider_auth {
 	AUTH_GOOGLE,			/* a bearer token got for a service account */
 	AUTH_ENTRA,			/* a bearer token got by client credentials */
 	AUTH_IBM,			/* a bearer token got for an IAM API key */
+	AUTH_GIGACHAT,			/* a bearer token got for an authorization key */
 	AUTH_COUNT
 };
 
@@ -85,7 +87,7 @@ struct snap_deployment {
 	struct snap_str region;
 	struct snap_str api_version;	/* Azure's query, or none */
 	struct snap_str project, location;	/* Vertex AI */
-	/* SECRET: a JSON object, what AUTH_SIGV4, AUTH_GOOGLE, AUTH_ENTRA and AUTH_IBM need
+	/* SECRET: a JSON object, what AUTH_SIGV4 and those from AUTH_GOOGLE on need
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */

@@ -27,6 +27,7 @@ static const struct word auths[] = {
 	{ "sigv4", AUTH_SIGV4 },
 	{ "gcp-jwt", AUTH_GOOGLE },
 	{ "ibm-iam", AUTH_IBM },
+	{ "gigachat", AUTH_GIGACHAT },
 };
 static const struct word families[] = {
 	{ "openai", FAMILY_OPENAI },
@@ -39,6 +40,7 @@ static const struct word families[] = {
 };
 static const struct word sites[] = {
 	{ "azure", SITE_AZURE },
+	{ "foundry", SITE_FOUNDRY },
 	{ "vertex", SITE_VERTEX },
 	{ "bedrock", SITE_BEDROCK },
 };

@@ -30,6 +30,7 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 		openai_endpoints, ollama_endpoints, anthropic_endpoints, gemini_endpoints,
 		bedrock_endpoints,
 		responses_endpoints,
+		token_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
