@@ -42,6 +42,7 @@ enum provider_site {
 	SITE_AZURE,			/* /openai/deployments/{model}/... ?api-version= */
 	SITE_VERTEX,			/* /v1/projects/{project}/locations/{location}/... */
 	SITE_BEDROCK,			/* /model/{model}/invoke */
+	SITE_FOUNDRY,			/* Azure AI: as the vendor has it, and ?api-version= */
 	SITE_COUNT
 };
 enum provider_auth {
@@ -53,11 +54,12 @@ enum provider_auth {
 	AUTH_TOKEN,			/* Authorization: Token */
 	AUTH_BASIC,			/* Authorization: Basic; the key is "user:password" */
 	AUTH_XI_API_KEY,		/* xi-api-key: */
+	AUTH_SUBSCRIPTION_KEY,		/* api-subscription-key: */
 	AUTH_SIGV4,			/* AWS Signature Version 4, made of `credentials` */
 	AUTH_GOOGLE,			/* a bearer token got for a service account */
 	AUTH_ENTRA,			/* a bearer token got by client credentials */
 	AUTH_IBM,			/* a bearer token got for an IAM API key */
-	AUTH_SUBSCRIPTION_KEY,		/* api-subscription-key: */
+	AUTH_GIGACHAT,			/* a bearer token got for an authorization key */
 	AUTH_COUNT
 };
 
@@ -89,7 +91,7 @@ struct snap_deployment {
 	struct snap_str api_version;	/* Azure's query, or none */
 	struct snap_str project, location;	/* Vertex AI */
 	struct snap_str paths;		/* "chat=/a text=/b": other paths than the family's */
-	/* SECRET: a JSON object, what AUTH_SIGV4, AUTH_GOOGLE, AUTH_ENTRA and AUTH_IBM need
+	/* SECRET: a JSON object, what AUTH_SIGV4 and those from AUTH_GOOGLE on need
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */

@@ -170,7 +170,7 @@ static const char *const sections[] = {"litellm_settings", "router_settings", "g
 static void tell_top_level(struct reader *r, const struct yaml *root)
 {
 	static const char *const others[] = {"include", "environment_variables", "credential_list",
-					     "model_list"};
+					     "model_list", "default_vertex_config"};
 
 	for (const struct yaml *y = root->child; y; y = y->next) {
 		const struct known_key *k = known_find("", y->key);
@@ -201,6 +201,9 @@ static void read_sections(struct reader *r, const struct yaml *root)
 	y = yaml_get(root, "credential_list");
 	if (y)
 		read_credentials(r, y);
+	y = yaml_get(root, "default_vertex_config");
+	if (y)
+		cloud_read_defaults(r, y);
 	y = yaml_get(root, "model_list");
 	if (y)
 		models_read(r, y);

@@ -41,6 +41,11 @@ struct config_pairs {
 	size_t n;
 };
 
+struct config_cloud {			/* what Azure and Vertex AI want to know */
+	struct str azure_ad_token, tenant_id, client_id, client_secret, azure_scope;
+	struct str vertex_project, vertex_location;
+	struct str vertex_credentials;	/* JSON, or the path of a file with it */
+};
 struct config_model {			/* one entry of model_list */
 	struct str file;		/* where it stands, for messages */
 	unsigned line, column;
@@ -54,8 +59,11 @@ struct config_model {			/* one entry of model_list */
 	const struct provider_row *row;	/* of etc/providers.tsv; NULL: unknown provider */
 	struct str api_base, api_key;	/* resolved; api_key may be missing */
 	struct str api_version, region;
+	struct config_cloud cloud;	/* as written; config_cloud.c makes the rest of it */
+	enum provider_family family;
+	enum provider_site site;
 	enum provider_auth auth;	/* the row's, unless the credentials want another */
-	struct str credentials;		/* SECRET: as in snap_deployment; .p NULL: none */
+	struct str credentials;		/* SECRET: as in snap_deployment; .n == 0: none */
 	struct str aws_access_key_id, aws_region, aws_endpoint, aws_profile;
 	struct str aws_secret_access_key, aws_session_token;	/* SECRET */
 	struct str aws_model_region;	/* what the model's name says */

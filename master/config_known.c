@@ -26,7 +26,6 @@ static const struct known_key known[] = {
 	{ "", "assistant_settings", NULL },
 	{ "", "finetune_settings", NULL },
 	{ "", "files_settings", NULL },
-	{ "", "default_vertex_config", NULL },
 
 	{ GENERAL, "database_url", "llmgw keeps keys and spend in its state directory" },
 	{ GENERAL, "database_connection_pool_limit", NULL },
@@ -268,16 +267,8 @@ static const struct known_key known[] = {
 	{ PARAMS, "auto_router_default_model", NULL },
 	{ PARAMS, "auto_router_embedding_model", NULL },
 	{ PARAMS, "complexity_router_config", NULL },
-	{ PARAMS, "azure_ad_token", NULL },
-	{ PARAMS, "tenant_id", NULL },
-	{ PARAMS, "client_id", NULL },
-	{ PARAMS, "client_secret", NULL },
 	{ PARAMS, "azure_username", NULL },
 	{ PARAMS, "azure_password", NULL },
-	{ PARAMS, "azure_scope", NULL },
-	{ PARAMS, "vertex_project", NULL },
-	{ PARAMS, "vertex_location", NULL },
-	{ PARAMS, "vertex_credentials", NULL },
 	{ PARAMS, "aws_session_name", "roles are not assumed; give keys" },
 	{ PARAMS, "aws_role_name", "roles are not assumed; give keys" },
 	{ PARAMS, "aws_web_identity_token", "roles are not assumed; give keys" },
@@ -436,7 +427,8 @@ const char *name_near(const char *section, struct str name)
 {
 	static const char *const top[] = {
 		"model_list", "litellm_settings", "router_settings",	   "general_settings",
-		"server",     "include",	  "environment_variables", "credential_list"};
+		"server",     "include",	  "environment_variables", "credential_list",
+		"default_vertex_config"};
 	const char *best = NULL;
 	unsigned distance = 3;
 	size_t n;

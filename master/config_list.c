@@ -318,6 +318,11 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 		return set_pairs(r, at, d, y);
 	case CT_JSON:
 		return set_json(r, at, d, y);
+	case CT_DOCUMENT:
+		if (y->kind == YAML_MAP)
+			return set_json(r, at, d, y);
+		*(struct str *)at = keep(r, value_text(r, y, d->name));
+		return y->kind == YAML_SCALAR;
 	case CT_LISTEN:
 		return set_listen(r, base, y);
 	case CT_FALLBACKS:

@@ -192,6 +192,7 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 	switch (d->type) {
 	case CT_STR:
 	case CT_TEXT:
+	case CT_DOCUMENT:
 	case CT_CHOICE:
 	case CT_STRATEGY:
 		put_text(o, key, d, *(const struct str *)at);
@@ -300,6 +301,7 @@ static void show_params(struct json_out *o, const struct config_model *m)
 		bool twice = str_eq_z(STR("base_url"), d->name) ||
 			     str_eq_z(STR("headers"), d->name) ||
 			     str_eq_z(STR("request_timeout"), d->name) ||
+			     str_starts(str_z(d->name), STR("vertex_ai_")) ||
 			     str_eq_z(STR("input_cost_per_token_cache_hit"), d->name);
 		bool is_price = str_eq_z(STR("price"), d->section);
 		if (is_price && !(m->price.flags & PRICE_KNOWN))
@@ -425,7 +427,8 @@ static void print_model(struct buf *out, const struct config_model *m)
 
 static bool same_secrets(const struct config_model *a, const struct config_model *b)
 {
-	if (!str_eq(a->api_key, b->api_key) || a->headers.n != b->headers.n)
+	if (!str_eq(a->api_key, b->api_key) || !str_eq(a->credentials, b->credentials) ||
+	    a->headers.n != b->headers.n)
 		return false;
 	for (size_t i = 0; i < a->headers.n; i++)
 		if (!str_eq(a->headers.v[i].value, b->headers.v[i].value))

@@ -57,6 +57,7 @@ struct reader {
 	struct place *directive_places;	/* where each row of the directive table was set */
 	struct place whole;		/* the main file, for what stands nowhere in it */
 	const struct yaml *credentials;	/* credential_list, or NULL */
+	struct config_cloud vertex;	/* default_vertex_config */
 	unsigned n_files;		/* included ones */
 	struct place *model_places;	/* of the rows of c->models */
 	size_t room_models;
@@ -124,7 +125,7 @@ void yaml_append(struct yaml *parent, struct yaml *child);
 enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
-	CT_PAIRS, CT_JSON, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
+	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
 	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
@@ -212,6 +213,16 @@ const char *base_problem(struct str base);
 bool upstream_detect(struct reader *r, struct config_model *m, const struct place *at);
 bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
 		      const struct place *base);
+/* What clouds want, from litellm_params, default_vertex_config and the environment: family, site,
+ * authorization and credentials; a base where the place names it. Before the base is resolved.
+ * False after a complaint: the model is left out. config_cloud.c. */
+bool cloud_resolve(struct reader *r, struct config_model *m, const struct place *at);
+/* When the base is known: what of it is no base, and what follows from its host. */
+void cloud_finish(struct reader *r, struct config_model *m);
+void cloud_read_defaults(struct reader *r, const struct yaml *map);
+/* A complaint that a model is left out, and why. False. */
+bool left_out(struct reader *r, const struct config_model *m, const struct place *at,
+	      struct str why);
 /* The value of the first variable of "A,B" that is set and not empty; "A+B" is passed over. */
 struct str env_first_set(struct str names, struct str *ret_name);
 /* One price key. False: `y->key` is none. */

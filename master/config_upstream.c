@@ -77,8 +77,8 @@ struct str env_first_set(struct str names, struct str *ret_name)
 	return STR_NONE;
 }
 
-static bool left_out(struct reader *r, const struct config_model *m, const struct place *at,
-		     struct str why)
+bool left_out(struct reader *r, const struct config_model *m, const struct place *at,
+	      struct str why)
 {
 	complain(r, W_MODEL_SKIPPED, at, "model '" STR_FMT "' is left out: " STR_FMT,
 		 STR_ARG(shown(m->model_name)), STR_ARG(why));
@@ -95,6 +95,8 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 		m->provider = m->row->prefix;
 		m->auth = m->row->auth_kind;
 		aws_detect(m);
+		m->family = m->row->family;
+		m->site = m->row->site;
 	}
 	if (str_starts(m->model, STR("responses/"))) {
 		m->model = str_skip(m->model, STR("responses/").n);
@@ -162,12 +164,27 @@ static struct str fill_base(struct reader *r, struct str base)
 	return base;
 }
 
+/* A base with its {region} filled where the deployment says one. */
+static struct str in_region(struct reader *r, const struct config_model *m, struct str base)
+{
+	static const struct str mark = STR("{region}");
+	size_t at = str_find(base, mark);
+
+	if (at == SIZE_MAX || !value_is_host(m->region, "-"))
+		return base;
+	struct str end = str_skip(base, at + mark.n);
+	base = arena_printf(r->c->mem, STR_FMT STR_FMT STR_FMT, (int)at, base.p,
+			    STR_ARG(m->region), STR_ARG(end));
+	r->out_of_memory |= !base.p;
+	return base;
+}
+
 /* The provider's own base; models that rerank may have another. */
 static struct str base_of_row(struct reader *r, const struct config_model *m)
 {
 	bool is_other = m->mode == MODE_RERANK && m->row->rerank_base.n > 0;
 
-	return fill_base(r, is_other ? m->row->rerank_base : m->row->base);
+	return fill_base(r, in_region(r, m, is_other ? m->row->rerank_base : m->row->base));
 }
 
 static bool resolve_base(struct reader *r, struct config_model *m, const struct place *at,
@@ -190,7 +207,7 @@ static bool resolve_base(struct reader *r, struct config_model *m, const struct 
 			 STR_ARG(m->provider));
 		return false;
 	}
-	if (is_own && str_find_char(base, '{') != SIZE_MAX)
+	if ((is_own || m->api_base.n == 0) && str_find_char(base, '{') != SIZE_MAX)
 		return left_out(r, m, at, STR("its provider needs an api_base"));
 	problem = base_problem(base);
 	if (problem) {
@@ -209,11 +226,11 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 
 	if (m->mock_response.p)
 		return true;
-	if (m->auth == AUTH_SIGV4 && !aws_resolve(r, m, at))
+	if (!cloud_resolve(r, m, at) || (m->auth == AUTH_SIGV4 && !aws_resolve(r, m, at)) ||
+	    !resolve_base(r, m, at, base_at))
 		return false;
-	if (!resolve_base(r, m, at, base_at))
-		return false;
-	if (m->api_key.n == 0 && m->row->auth_kind != AUTH_SIGV4)
+	cloud_finish(r, m);
+	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	if (value_has_control(m->api_key)) {
 		complain(r, COMPLAINT_ERROR, at,
@@ -222,7 +239,7 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 			 STR_ARG(m->provider));
 		return false;
 	}
-	if (m->api_key.n == 0 && m->row->needs_key && !own_base &&
+	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->needs_key && !own_base &&
 	    m->row->auth_kind != AUTH_SIGV4)
 		complain(r, W_KEY_MISSING, at,
 			 "no key for provider '" STR_FMT

@@ -169,15 +169,15 @@ static const struct {
 
 static bool can_probe(const struct config_model *cm)
 {
-	return !cm->mock_response.p && cm->api_base.n && cm->row && cm->row->site == SITE_OWN &&
-	       lists[cm->row->family].path &&
-	       (cm->row->auth_kind == AUTH_NONE || key_header_is_plain(cm->row->auth_kind));
+	return !cm->mock_response.p && cm->api_base.n && cm->row && cm->site == SITE_OWN &&
+	       lists[cm->family].path &&
+	       (cm->auth == AUTH_NONE || key_header_is_plain(cm->auth));
 }
 
 static bool write_url(const struct config_model *cm, char *url, size_t room)
 {
 	int n = snprintf(url, room, STR_FMT "%s", STR_ARG(cm->api_base),
-			 lists[cm->row->family].path);
+			 lists[cm->family].path);
 	return n > 0 && (size_t)n < room;
 }
 
@@ -216,7 +216,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 	j->timeout_ms =
 		m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
 	j->auth = cm->auth;
-	j->header = lists[cm->row->family].header;
+	j->header = lists[cm->family].header;
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
 	if (!write_url(cm, j->url, sizeof j->url) ||

@@ -29,6 +29,7 @@ static const struct word auths[] = {
 	{ "gcp-jwt", AUTH_GOOGLE },
 	{ "ibm-iam", AUTH_IBM },
 	{ "api-subscription-key", AUTH_SUBSCRIPTION_KEY },
+	{ "gigachat", AUTH_GIGACHAT },
 };
 static const struct word families[] = {
 	{ "openai", FAMILY_OPENAI },
@@ -45,6 +46,7 @@ static const struct word families[] = {
 };
 static const struct word sites[] = {
 	{ "azure", SITE_AZURE },
+	{ "foundry", SITE_FOUNDRY },
 	{ "vertex", SITE_VERTEX },
 	{ "bedrock", SITE_BEDROCK },
 };

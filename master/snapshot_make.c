@@ -65,7 +65,7 @@ static struct snap_part put_headers(struct make *k, const struct config_model *c
 	const struct config_pairs *pairs = &cm->headers;
 	struct snap_header list[64];
 	size_t n = 0;
-	if (cm->row && cm->row->family == FAMILY_ANTHROPIC && cm->row->site == SITE_OWN &&
+	if (cm->row && cm->family == FAMILY_ANTHROPIC && cm->site == SITE_OWN &&
 	    !has_header(pairs, STR("anthropic-version")))
 		list[n++] = (struct snap_header){
 			snap_build_text(k->b, STR("anthropic-version")),
@@ -90,6 +90,8 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->credentials = snap_build_text(k->b, cm->credentials);
 	d->api_version = snap_build_text(k->b, cm->api_version);
 	d->paths = snap_build_text(k->b, cm->row ? cm->row->paths : STR_NONE);
+	d->project = snap_build_text(k->b, cm->cloud.vertex_project);
+	d->location = snap_build_text(k->b, cm->cloud.vertex_location);
 	d->headers = put_headers(k, cm);
 	d->tags = put_names(k, &cm->tags);
 }
@@ -142,8 +144,8 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.order = cm->order,
 		.max_parallel = cm->max_parallel,
 		.mode = cm->mode,
-		.family = cm->row ? cm->row->family : FAMILY_MOCK,
-		.site = cm->row ? cm->row->site : SITE_OWN,
+		.family = cm->row ? cm->family : FAMILY_MOCK,
+		.site = cm->site,
 		.auth = cm->auth,
 	};
 	fill_texts(k, cm, &d);

@@ -94,7 +94,8 @@ int gemini_read_event(struct gemini_reader *rd, struct arena *scratch, struct st
 /* A whole answer, or a stream's answers in an array, with EV_END. *ret_root as above. */
 int gemini_read_answer(struct gemini_reader *rd, struct str body, const struct json **ret_root,
 		       llm_emit_fn *emit, void *emit_data) MUST_USE;
-/* One embedding or several, estimated usage, and the end. */
+/* One embedding or several, or the predictions of Vertex AI; usage, estimated where none is told;
+ * and the end. */
 int gemini_read_vectors(struct gemini_reader *rd, struct str body, llm_emit_fn *emit,
 			void *emit_data) MUST_USE;
 void gemini_read_usage(const struct json *usage, struct usage *ret);

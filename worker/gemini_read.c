@@ -441,7 +441,17 @@ static int emit_vector(const struct reading *r, struct str item, unsigned choice
 	return skim_is_numbers(ev.text) ? emit(r, &ev) : -EBADMSG;
 }
 
-static int emit_vectors(const struct reading *r, struct str list)
+/* What Vertex AI tells with each vector; 0: nothing. */
+static int64_t tokens_of(struct str vector)
+{
+	struct str count = skim_get(skim_get(vector, STR("statistics")), STR("token_count"));
+	double n;
+	return str_read_double(count, &n) == 0 && n > 0 && n < 1e9 ? (int64_t)n : 0;
+}
+
+/* is_prediction: of Vertex AI, where each vector lies one step deeper. */
+static int emit_vectors(const struct reading *r, struct str list, bool is_prediction,
+			int64_t *ret_tokens)
 {
 	struct skim s;
 	struct str key, item;
@@ -449,6 +459,9 @@ static int emit_vectors(const struct reading *r, struct str list)
 	if (!skim_open(&s, list) || s.is_object)
 		return -EBADMSG;
 	while (skim_next(&s, &key, &item)) {
+		if (is_prediction)
+			item = skim_get(item, STR("embeddings"));
+		*ret_tokens += tokens_of(item);
 		int err = emit_vector(r, item, choice++);
 		if (err)
 			return err;
@@ -461,19 +474,23 @@ int gemini_read_vectors(struct gemini_reader *rd, struct str body, llm_emit_fn *
 {
 	struct reading r = { .rd = rd, .scratch = rd->mem, .emit = emit_fn, .data = emit_data };
 	struct llm_event ev = { .kind = EV_USAGE };
-	struct str one = skim_get(body, STR("embedding")), many = skim_get(body, STR("embeddings"));
+	struct str one = skim_get(body, STR("embedding")), many = skim_get(body, STR("embeddings")),
+		   predictions = skim_get(body, STR("predictions"));
+	int64_t tokens = 0;
 	struct json_error error;
 	if (skim_get(body, STR("error")).p) {
 		const struct json *root = json_parse(rd->mem, body, 0, &error);
 		return root ? emit_error(&r, root) : -EBADMSG;
 	}
-	if (!one.p && !many.p)
+	if (!one.p && !many.p && !predictions.p)
 		return -EBADMSG;
 	int err = emit_start(&r, NULL, NULL);
-	if (!err)
-		err = many.p ? emit_vectors(&r, many) : emit_vector(&r, one, 0);
-	ev.usage.input = estimate_prompt(rd->q);	/* none is told */
-	ev.usage.estimated = true;
+	if (!err && one.p)
+		err = emit_vector(&r, one, 0);
+	else if (!err)
+		err = emit_vectors(&r, many.p ? many : predictions, !many.p, &tokens);
+	ev.usage.input = tokens ? (uint64_t)tokens : estimate_prompt(rd->q);
+	ev.usage.estimated = !tokens;
 	usage_clamp(&ev.usage);
 	if (!err)
 		err = emit(&r, &ev);

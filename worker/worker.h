@@ -19,6 +19,7 @@ struct listener;
 struct client;
 struct tls_context;
 struct upstream;
+struct credentials;
 struct flusher;
 struct relay_call;
 struct route_candidate;
@@ -41,6 +42,7 @@ struct worker {
 	struct budget_pool *pool;
 	struct flusher *flusher;
 	struct upstream *upstream;
+	struct credentials *credentials;	/* NULL until the first one is needed */
 	struct route_candidate *route_room;	/* for one choice at a time */
 	uint32_t n_route_room;
 	uint64_t retry_milli, retry_refill_ns;	/* the retry budget: exchange/retry.h */

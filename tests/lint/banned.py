@@ -18,7 +18,7 @@ INCLUDES = {  # header -> where it may be included
     "sqlite3.h": r"master/(store|ledger)\w*\.[ch]",
     "yajl/\\w+.h": r"common/json\w*\.c",
     "libfyaml.h": r"master/config\w*\.[ch]",
-    "openssl/\\w+.h": r"worker/client/tls\.c|common/tls_pair\.c",
+    "openssl/\\w+.h": r"worker/(client/tls|exchange/jwt)\.c|common/tls_pair\.c",
     "llhttp.h": r"worker/client/http_in\.c",
     "libsmartcols.*": r"master/ctl_table\.c",
     "sodium.h": r"common/(hash|mem)\.c|worker/client/dialect_openai_embed\.c",  # there: base64

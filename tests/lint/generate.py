@@ -72,8 +72,9 @@ def provider_facts(row, kinds):
     if row["family"] == "-":
         return f"{name}: not served: {why or first}."
     base = row["default_api_base"].removesuffix("/") or "no base of its own"
+    places = {"{location}": " (by vertex_location)", "{region}": " (api_base or region_name must be given)"}
     if "{" in base:
-        base += " (api_base must be given)"
+        base += next((how for place, how in places.items() if place in base), " (api_base must be given)")
     key = "key " + row["api_key_env"].replace(",", " or ") if row["api_key_env"] else "no key"
     return f"{name}: {', '.join(kinds) or 'chat'}; {base}; {key}."
 

@@ -253,7 +253,7 @@ def test_check_of_a_good_file(tmp_path):
     p = check(f)
     assert p.returncode == 0, p.stderr
     last = p.stderr.splitlines()[-1]
-    assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(7 deployments; 0 errors, \d+ warnings\)", last), last
+    assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(8 deployments; 0 errors, \d+ warnings\)", last), last
     assert not any(c in p.stderr + p.stdout for c in CANARIES)
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
     for word in ("guardrails", "callbacks", "cache", "database_url", "alerting", "max_retries"):

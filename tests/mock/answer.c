@@ -32,6 +32,7 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 		responses_endpoints,
 		cohere_endpoints, rerank_endpoints, tgi_endpoints,
 		replicate_endpoints,
+		token_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)

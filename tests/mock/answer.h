@@ -56,6 +56,7 @@ extern const struct endpoint cohere_endpoints[];
 extern const struct endpoint rerank_endpoints[];
 extern const struct endpoint tgi_endpoints[];
 extern const struct endpoint replicate_endpoints[];
+extern const struct endpoint token_endpoints[];
 
 static inline bool answer_is_error(const struct answer *a)
 {
@@ -92,6 +93,9 @@ const char *bedrock_error_type(const struct answer *a);	/* of the header x-amzn-
 /* Anthropic's answers, which others wrap. */
 void anthropic_write_whole(struct buf *out, struct answer *a);
 void anthropic_write_piece(struct buf *out, struct answer *a, enum piece piece, uint64_t i);
+/* Who gives tokens: fills ask->model, the script. False: the form is none that gets one. */
+bool token_has(const struct endpoint *ep);
+bool token_read(struct skim *ask, struct span url, struct span form);
 
 void openai_write_error(struct buf *out, const struct answer *a, struct span message);
 

@@ -309,6 +309,10 @@ static void write_error(struct buf *out, const struct answer *a, struct span mes
 const struct endpoint anthropic_endpoints[] = {
 	{ "POST", "/v1/messages", SSE, false, 3, anthropic_write_whole, anthropic_write_piece,
 	  write_error },
+	{ "POST", ":rawPredict", SSE, false, 3, anthropic_write_whole, anthropic_write_piece,
+	  write_error },
+	{ "POST", ":streamRawPredict", SSE, false, 3, anthropic_write_whole, anthropic_write_piece,
+	  write_error },
 	{ "POST", "/v1/messages/count_tokens", NULL, false, 0, count_whole, NULL, write_error },
 	{ .method = NULL },
 };

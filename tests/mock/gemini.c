@@ -148,6 +148,19 @@ static void batch_whole(struct buf *out, struct answer *a)
 	BUF_PUT_LIT(out, "]}");
 }
 
+/* Vertex AI's embeddings. */
+static void predict_whole(struct buf *out, struct answer *a)
+{
+	BUF_PUT_LIT(out, "{\"predictions\":[");
+	for (size_t i = 0; i < a->ask->inputs; i++) {
+		buf_put_z(out, i ? "," : "");
+		BUF_PUT_LIT(out, "{\"embeddings\":{\"values\":");
+		vector_write_text(out, i, a->ask->dimensions ? a->ask->dimensions : 8);
+		BUF_PUT_LIT(out, ",\"statistics\":{\"token_count\":3,\"truncated\":false}}}");
+	}
+	BUF_PUT_LIT(out, "]}");
+}
+
 static void count_whole(struct buf *out, struct answer *a)
 {
 	BUF_PUT_LIT(out, "{\"totalTokens\":");
@@ -197,6 +210,7 @@ const struct endpoint gemini_endpoints[] = {
 	{ "POST", ":streamGenerateContent", SSE, false, 1, generate_whole, generate_piece, write_error },
 	{ "POST", ":embedContent", NULL, false, 0, embed_whole, NULL, write_error },
 	{ "POST", ":batchEmbedContents", NULL, false, 0, batch_whole, NULL, write_error },
+	{ "POST", ":predict", NULL, false, 0, predict_whole, NULL, write_error },
 	{ "POST", ":countTokens", NULL, false, 0, count_whole, NULL, write_error },
 	{ .method = NULL },
 };

@@ -107,12 +107,14 @@ static void choose_status(struct conn *c, const char *method)
 	bool known;
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
-	if (gemini_has(a->endpoint))
+	if (a->endpoint && a->endpoint->path[0] == ':')
 		take_model(&c->ask.model, path, "/models/", ':');
 	else if (bedrock_has(a->endpoint))
 		take_model(&c->ask.model, path, "/model/", '/');
 	else if (tgi_has(a->endpoint) || replicate_has(a->endpoint))
 		take_part(&c->ask.model, path);
+	if (token_has(a->endpoint))
+		is_json = token_read(&c->ask, span_of(&c->url), span_of(&c->body));
 	read_script(c, &a->script);
 	if (a->script.json && c->ask.forces_tool && a->script.tools <= 0)
 		a->script.tools = 1;	/* what it is called with is the JSON */

@@ -48,6 +48,7 @@ static const struct word words[] = {
 	NUMBER(prompt, STAYS, "prompt tokens to report (a quarter of the body's bytes)"),
 	NUMBER(out, STAYS, "completion tokens to report (tokens + think)"),
 	NUMBER(cached, STAYS, "how many prompt tokens to report as cached"),
+	NUMBER(expires, STAYS, "life of a token in seconds (3600)"),
 	NUMBER(comment, STAYS, "during ttft an SSE comment every N milliseconds"),
 	FLAG(echo, STAYS, "the content is the last user message, in `tokens` chunks"),
 	{ "hdr=", WORD_HEADER, STAYS, 0, "name:value, one more response header; may be repeated" },

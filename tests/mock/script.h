@@ -18,6 +18,7 @@ struct script {
 	int64_t status, retry, ttft, tokens, gap, die, fin, stall, garbage, errat, bigevent;
 	int64_t slowhead, trickle, tools, think, size, prompt, out, cached, comment, failn;
 	int64_t exception;
+	int64_t expires;
 	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho;
 	bool emptychoices, json, drop, role;
 	struct span redirect, errbody, code;

@@ -315,6 +315,8 @@ static const struct scan_member top[] = {
 	{ "contents", on_contents },
 	{ "generationConfig", on_config },
 	{ "requests", on_requests },
+	{ "instances", on_requests },
+	{ "parameters", read_embedding },
 	{ "outputDimensionality", on_dimensions },
 	{ "toolConfig", on_tool_config },
 	{ "outputConfig", on_own_format },

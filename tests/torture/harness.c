@@ -22,6 +22,7 @@
 #include "common/parcel.h"
 #include "worker/admin/relay.h"
 #include "worker/client/connection.h"
+#include "worker/exchange/credential.h"
 #include "worker/exchange/upstream.h"
 #include "worker/keep.h"
 #include "worker/later.h"
@@ -278,7 +279,11 @@ const char *harness_close(struct harness *h)
 	connections_abort(w);
 	if (w->requests)
 		return "a request without a connection";
+	credentials_free(w);
 	upstream_close(w->upstream);
+	mem_free(w->route_room);
+	w->route_room = NULL;
+	w->n_route_room = 0;
 	while (w->n_spare)
 		arena_free(w->spare_arenas[--w->n_spare]);
 	mem_free(w->route_room);
@@ -309,6 +314,7 @@ bool harness_is_idle(const struct harness *h)
 
 void harness_forget(struct harness *h)
 {
+	credentials_free(&h->w);
 	struct board *b = &h->w.board;
 	for (size_t i = 0; i < SETTING_KEYS; i++) {
 		atomic_store(&b->entities[i].rpm_tat, 0);

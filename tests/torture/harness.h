@@ -59,7 +59,7 @@ bool harness_is_idle(const struct harness *h);
 /* What must hold when nothing is under way: NULL, or what does not. Reads the journal as the
  * master does and gives its records free. */
 const char *harness_check(struct harness *h);
-/* Forgets cooldowns, rates and spend, so that the next run begins as the first did. */
+/* Forgets cooldowns, rates, spend and tokens, so that the next run begins as the first did. */
 void harness_forget(struct harness *h);
 
 #endif

@@ -117,6 +117,18 @@ static const struct act is_packed[] = {
 	SEND(JSON "content-encoding: gzip\r\ncontent-length: 4\r\n\r\nabcd"), END,
 };
 
+/* ---- who gives tokens ---- */
+
+static const struct act token[] = {
+	SEND(JSON CHUNKED), CHUNK("{'access_token':'tok"), PAUSE, CHUNK("en-1','expires_in':3600}"),
+	CHUNK(""), END,
+};
+static const struct act is_401[] = {
+	SEND(HEAD("401 No", "application/json")
+	     "content-length: 26\r\n\r\n{'error':'invalid_client'}"),
+	END,
+};
+
 static const struct script {
 	const char *name;
 	const struct act *acts;
@@ -128,10 +140,12 @@ static const struct script {
 	{ "then-complains", complains }, { "then-500", is_500 }, { "is-500", is_500 },
 	{ "is-429", is_429 }, { "is-garbage", is_garbage }, { "is-no-json", is_no_json },
 	{ "is-packed", is_packed },
+	{ "token", token }, { "is-401", is_401 }, { "by-token", plain },
+	{ "by-token-stream", stream }, { "then-by-token-is-401", is_401 },
 };
 
-#define SHORT_WAY(name) { name, FAMILY_OPENAI }
-#define LONG_WAY(name) { name, FAMILY_OLLAMA_CHAT }
+#define SHORT_WAY(name) { name, FAMILY_OPENAI, NULL }
+#define LONG_WAY(name) { name, FAMILY_OLLAMA_CHAT, NULL }
 
 const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("plain"), SHORT_WAY("text"), SHORT_WAY("vectors"), SHORT_WAY("stream"),
@@ -140,8 +154,10 @@ const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("stalls"), SHORT_WAY("silent"), SHORT_WAY("spoilt"),
 	SHORT_WAY("then-complains"), SHORT_WAY("then-500"), SHORT_WAY("is-500"),
 	SHORT_WAY("is-429"), SHORT_WAY("is-garbage"), SHORT_WAY("is-no-json"),
+	SHORT_WAY("by-token"), SHORT_WAY("by-token-stream"), SHORT_WAY("then-by-token-is-401"),
+	{ "then-by-none", FAMILY_OPENAI, "is-401" }, { "by-silence", FAMILY_OPENAI, "silent" },
 	SHORT_WAY("is-packed"), SHORT_WAY("refused"), SHORT_WAY("then-refused"),
-	{ NULL, FAMILY_OPENAI },
+	{ NULL, FAMILY_OPENAI, NULL },
 };
 
 const struct act *script_named(struct str name)

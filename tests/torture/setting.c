@@ -17,6 +17,7 @@ struct deployment {
 	uint32_t order, retries;
 	const char *fallbacks[2];
 	enum provider_family family;
+	const char *tokens;		/* the script of who gives them; NULL: a key will do */
 };
 
 /* Groups of several stand together. */
@@ -50,11 +51,15 @@ static struct snap_str text(struct building *k, const char *z)
 
 static uint32_t put_deployment(struct building *k, const struct deployment *from)
 {
-	char base[128], id[64];
+	char base[128], id[64], credentials[128] = "";
 	bool is_dead = str_ends(str_z(from->group), STR("refused"));
 	bool has_star = str_find_char(str_z(from->group), '*') != SIZE_MAX;
 	snprintf(id, sizeof id, "%s-%u", from->group, k->row);
 	snprintf(base, sizeof base, "http://127.0.0.1:%u/%s", is_dead ? 1 : k->port, from->group);
+	if (from->tokens)
+		snprintf(credentials, sizeof credentials,
+			 "{\"api_key\":\"k\",\"url\":\"http://127.0.0.1:%u/%s/\"}", k->port,
+			 from->tokens);
 	struct snap_deployment d = {
 		.id_hash = hash_stable(str_z(id)) | 1,
 		.id = text(k, id),
@@ -71,7 +76,8 @@ static uint32_t put_deployment(struct building *k, const struct deployment *from
 		.order = from->order,
 		.max_output_tokens = 1000,
 		.family = from->mock ? FAMILY_MOCK : from->family,
-		.auth = AUTH_BEARER,
+		.auth = from->tokens ? AUTH_IBM : AUTH_BEARER,
+		.credentials = text(k, from->tokens ? credentials : NULL),
 		.board_row = 1 + k->row++,
 		.flags = DEPLOY_KNOWN_PRICE | (has_star ? DEPLOY_WILDCARD : 0),
 	};
@@ -99,7 +105,10 @@ static void put_groups(struct building *k, const struct deployment *list, size_t
 static void put_upstreams(struct building *k, const struct setting_upstream *list)
 {
 	for (; list && list->name; list++) {
-		struct deployment d = { .group = list->name, .family = list->family };
+		struct deployment d = { .group = list->name, .family = list->family,
+					.tokens = list->tokens };
+		if (!d.tokens && str_find(str_z(list->name), STR("by-")) != SIZE_MAX)
+			d.tokens = "token";
 		if (str_starts(str_z(list->name), STR("then-")))
 			d.fallbacks[0] = "mock";
 		put_groups(k, &d, 1);

@@ -22,10 +22,12 @@
 enum { SETTING_KEYS = 7 };	/* key i has the entity i */
 
 /* A deployment that is not a mock: group and path are its name. Where that begins with "then-"
- * the group falls back to "mock"; "refused" is where nobody listens. */
+ * the group falls back to "mock"; "refused" is where nobody listens. With "by-" in it calls need a
+ * token. */
 struct setting_upstream {
 	const char *name;		/* NULL ends a list */
 	enum provider_family family;
+	const char *tokens;		/* the script of who gives them; NULL: by the name */
 };
 
 /* upstreams: NULL, or who answers at that port of the loopback address. Strict: answers wait for

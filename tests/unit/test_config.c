@@ -255,6 +255,17 @@ static const struct set_row {
 	{ "litellm_params", "api_base", "https://h/v1/", "\"https://h/v1\"" },
 	{ "litellm_params", "base_url", "https://h:1/v1", "\"https://h:1/v1\"" },
 	{ "litellm_params", "api_version", "2024-02-01", "\"2024-02-01\"" },
+	{ "litellm_params", "azure_ad_token", "t", "\"********\"" },
+	{ "litellm_params", "tenant_id", "t-1", "\"t-1\"" },
+	{ "litellm_params", "client_id", "c-1", "\"c-1\"" },
+	{ "litellm_params", "client_secret", "s", "\"********\"" },
+	{ "litellm_params", "azure_scope", "x/.default", "\"x/.default\"" },
+	{ "litellm_params", "vertex_project", "p-1", "\"p-1\"" },
+	{ "litellm_params", "vertex_ai_project", "p-2", "\"p-2\"" },
+	{ "litellm_params", "vertex_location", "eu", "\"eu\"" },
+	{ "litellm_params", "vertex_ai_location", "us", "\"us\"" },
+	{ "litellm_params", "vertex_credentials", "/a/b.json", "\"********\"" },
+	{ "litellm_params", "vertex_ai_credentials", "{type: service_account}", "\"********\"" },
 	{ "litellm_params", "region_name", "eu", "\"eu\"" },
 	{ "litellm_params", "aws_access_key_id", "AKIDEXAMPLE", "\"AKIDEXAMPLE\"" },
 	{ "litellm_params", "aws_secret_access_key", "s3cret", "\"********\"" },
@@ -310,6 +321,9 @@ static const char *shown_name(const char *name)
 		{ "headers", "extra_headers" },
 		{ "request_timeout", "timeout" },
 		{ "input_cost_per_token_cache_hit", "cache_read_input_token_cost" },
+		{ "vertex_ai_project", "vertex_project" },
+		{ "vertex_ai_location", "vertex_location" },
+		{ "vertex_ai_credentials", "vertex_credentials" },
 	};
 
 	for (size_t i = 0; i < COUNT(twins); i++)
@@ -613,6 +627,87 @@ static void test_provider_defaults_come_from_the_environment(void **state)
 	c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params: {model: mistral/x,"
 			  " api_base: \"https://m.example\"}\n");
 	assert_true(str_eq(c->models[0].api_base, STR("https://m.example/v1")));
+	config_free(c);
+}
+
+/* What clouds make of a deployment. */
+static const struct cloud_row {
+	const char *params;
+	const char *base, *model, *version;	/* NULL: none, or not looked at */
+	enum provider_family family;
+	enum provider_site site;
+	enum provider_auth auth;
+} cloud_rows[] = {
+	{ "model: vertex_ai/gemini-x, vertex_project: p, vertex_location: global, vertex_credentials: {type: compute_metadata}",
+	  "https://aiplatform.googleapis.com", "gemini-x", NULL, FAMILY_GEMINI, SITE_VERTEX, AUTH_GOOGLE },
+	{ "model: vertex_ai/claude-x, vertex_project: p, vertex_location: eu, vertex_credentials: {type: compute_metadata}",
+	  "https://aiplatform.eu.rep.googleapis.com", "claude-x", NULL, FAMILY_ANTHROPIC, SITE_VERTEX, AUTH_GOOGLE },
+	{ "model: vertex_ai/meta/llama, vertex_project: p, vertex_credentials: {type: compute_metadata}",
+	  "https://us-central1-aiplatform.googleapis.com", "meta/llama", NULL, FAMILY_OPENAI, SITE_VERTEX, AUTH_GOOGLE },
+	{ "model: vertex_ai/77, vertex_project: p, vertex_credentials: {type: compute_metadata}",
+	  NULL, "77", NULL, FAMILY_OPENAI, SITE_VERTEX, AUTH_GOOGLE },
+	{ "model: vertex_ai_beta/gemini-x, vertex_project: p, api_key: k, api_base: \"https://g.example/x/v1/projects/p/locations/l/models/m\"",
+	  "https://g.example/x", "gemini-x", NULL, FAMILY_GEMINI, SITE_VERTEX, AUTH_X_GOOG_API_KEY },
+	{ "model: azure/d, api_key: k, api_base: \"https://r.openai.azure.com/\", api_version: 2024-10-21",
+	  "https://r.openai.azure.com", "d", "2024-10-21", FAMILY_OPENAI, SITE_AZURE, AUTH_API_KEY },
+	{ "model: azure/d, api_key: k, api_base: \"https://r.openai.azure.com/openai/v1\"",
+	  "https://r.openai.azure.com", "d", "v1", FAMILY_OPENAI, SITE_AZURE, AUTH_API_KEY },
+	{ "model: azure/d, tenant_id: t, client_id: c, client_secret: s, api_base: \"https://r.openai.azure.com\"",
+	  "https://r.openai.azure.com", "d", "2025-02-01-preview", FAMILY_OPENAI, SITE_AZURE, AUTH_ENTRA },
+	{ "model: azure/d, azure_ad_token: t, api_base: \"https://r.openai.azure.com\"",
+	  NULL, "d", NULL, FAMILY_OPENAI, SITE_AZURE, AUTH_BEARER },
+	{ "model: azure/d, azure_ad_token: t, api_key: k, api_base: \"https://r.openai.azure.com\"",
+	  NULL, "d", NULL, FAMILY_OPENAI, SITE_AZURE, AUTH_API_KEY },
+	{ "model: azure_ai/m, api_key: k, api_base: \"https://r.services.ai.azure.com\"",
+	  "https://r.services.ai.azure.com/models", "m", "2024-05-01-preview", FAMILY_OPENAI, SITE_FOUNDRY, AUTH_API_KEY },
+	{ "model: azure_ai/m, api_key: k, api_base: \"https://r.services.ai.azure.com/openai/v1\"",
+	  "https://r.services.ai.azure.com/openai/v1", "m", NULL, FAMILY_OPENAI, SITE_OWN, AUTH_API_KEY },
+	{ "model: azure_ai/m, api_key: k, api_base: \"https://n.eastus.models.ai.azure.com\"",
+	  "https://n.eastus.models.ai.azure.com/v1", "m", NULL, FAMILY_OPENAI, SITE_OWN, AUTH_BEARER },
+	{ "model: azure_ai/m, api_key: k, api_base: \"https://r.openai.azure.com/openai/deployments/d\", api_version: v1",
+	  "https://r.openai.azure.com", "d", "v1", FAMILY_OPENAI, SITE_AZURE, AUTH_API_KEY },
+	{ "model: azure_ai/claude-x, api_key: k, api_base: \"https://r.services.ai.azure.com\"",
+	  "https://r.services.ai.azure.com/anthropic", "claude-x", NULL, FAMILY_ANTHROPIC, SITE_OWN, AUTH_X_API_KEY },
+	{ "model: gigachat/m, api_key: azE=", NULL, "m", NULL, FAMILY_OPENAI, SITE_OWN, AUTH_GIGACHAT },
+};
+
+static void test_clouds(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cloud_rows); i++) {
+		const struct cloud_row *row = &cloud_rows[i];
+		struct buf b;
+		buf_init(&b, 10000);
+		buf_printf(&b, KEY "model_list:\n- model_name: m\n  litellm_params: {%s}\n", row->params);
+		struct config *c = read_good(buf_z(&b));
+		if (c->n_models != 1)
+			fail_msg("%s: %s", row->params, buf_z(&c->complaints));
+		const struct config_model *m = &c->models[0];
+		if (row->base)
+			assert_true(str_eq_z(m->api_base, row->base));
+		assert_true(str_eq_z(m->model, row->model));
+		if (row->version)
+			assert_true(str_eq_z(m->api_version, row->version));
+		assert_int_equal(m->family, row->family);
+		assert_int_equal(m->site, row->site);
+		assert_int_equal(m->auth, row->auth);
+		bool has_key = row->auth == AUTH_GOOGLE || row->auth == AUTH_ENTRA || row->auth == AUTH_GIGACHAT;
+		assert_int_equal(m->credentials.n > 0, has_key);
+		config_free(c);
+		buf_done(&b);
+	}
+}
+
+static void test_places_of_providers(void **state)
+{
+	(void)state;
+	struct config *c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params: {model: bedrock_mantle/x,"
+					 " api_key: k, region_name: eu-west-1}\n");
+	assert_true(str_eq_z(c->models[0].api_base, "https://bedrock-mantle.eu-west-1.api.aws/openai/v1"));
+	config_free(c);
+	c = read_good(KEY "model_list:\n- model_name: m\n  litellm_params: {model: bedrock_mantle/x, api_key: k,"
+			  " region_name: \"evil.example/\"}\n");
+	assert_int_equal(c->n_models, 0);
 	config_free(c);
 }
 
@@ -1230,6 +1325,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_bases),
 		cmocka_unit_test(test_a_price_per_query),
 		cmocka_unit_test(test_provider_defaults_come_from_the_environment),
+		cmocka_unit_test(test_clouds),
+		cmocka_unit_test(test_places_of_providers),
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_files_that_cannot_be_read),

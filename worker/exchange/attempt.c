@@ -15,6 +15,7 @@
 #include "common/route.h"
 #include "worker/exchange/client_headers.h"
 #include "worker/exchange/credential_aws.h"
+#include "worker/exchange/credential.h"
 #include "worker/exchange/site.h"
 #include "worker/exchange/structured.h"
 #include "worker/exchange/upstream.h"
@@ -59,6 +60,7 @@ struct attempt {
 	struct params_rules rules;		/* of the deployment, and the request's own */
 	const struct llm_request *q;		/* less what the deployment cannot take */
 	struct transfer *transfer;
+	struct credential_wait credential;	/* AT_IDLE: its headers are not there yet */
 	struct provider_reader reader;
 	struct dialect_answer answer;
 	struct sse sse;
@@ -87,6 +89,7 @@ static void attempt_free(struct attempt *at)
 	_Atomic uint16_t *n = board_inflight_own(&w->board, w->slot, at->d->board_row);
 	if (at->transfer)
 		upstream_cancel(at->transfer);
+	credential_stop(&at->credential);
 	later_stop(&at->timer);
 	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) - 1),
 			      memory_order_relaxed);
@@ -339,6 +342,15 @@ static void read_error_body(struct attempt *at)
 	at->error = e;
 }
 
+static void end_refused(struct attempt *at)
+{
+	struct request *r = at->r;
+	if (at->status == 401 && credential_is_needed(at->d->auth))
+		credential_rejected(r->w, r->snap, at->d);
+	read_error_body(at);
+	give_up(at);
+}
+
 /* An error that came inside a stream or a 200 body. */
 static void take_tally_error(struct attempt *at)
 {
@@ -477,8 +489,7 @@ static enum outcome outcome_of_end(enum transfer_end end)
 static void end_stopped(struct attempt *at)
 {
 	if (at->status / 100 != 2) {
-		read_error_body(at);
-		give_up(at);
+		end_refused(at);
 	} else if (at->answer.tally.has_error) {
 		take_tally_error(at);
 	} else if (at->is_cut) {
@@ -505,8 +516,7 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 	} else if (end != TRANSFER_DONE && !(at->is_event_stream && at->answer.tally.is_done)) {
 		fail(at, outcome_of_end(end), detail);
 	} else if (at->status / 100 != 2) {
-		read_error_body(at);
-		give_up(at);
+		end_refused(at);
 	} else if (at->is_event_stream) {
 		end_stream(at);
 	} else if (at->r->q.is_stream) {
@@ -742,6 +752,8 @@ static bool choose_adapter(struct attempt *at)
 		.drop_params = at->d->flags & DEPLOY_DROP_PARAMS ||
 			       snap_settings(r->snap)->flags & SET_DROP_PARAMS,
 	};
+	if (at->d->flags & DEPLOY_WILDCARD)
+		family = site_family(at->target.site, family, at->target.model);
 	if (takes_responses(at))
 		family = FAMILY_RESPONSES;
 	if (at->target.mock_response.p)
@@ -749,7 +761,8 @@ static bool choose_adapter(struct attempt *at)
 	at->provider = provider_for(family, r->q.kind);
 	MUST(at->provider);		/* the master builds no deployment of another family */
 	at->dialect = r->dialect;
-	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK;
+	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK &&
+		       site_takes_body(at->target.site, family, &r->q);
 	at->is_event_stream = r->q.is_stream;
 	if (json_is(r->q.mock_response, JSON_STRING) && !mock.p)
 		return false;
@@ -803,6 +816,8 @@ static struct str make_id(const struct request *r)
 static int launch(struct attempt *at)
 {
 	struct request *r = at->r;
+	enter(at, AT_WAITING);
+	account_dispatched(r, at->d);
 	struct transfer_spec spec = {
 		.snap = r->snap,
 		.deployment = at->d,
@@ -822,6 +837,51 @@ static int launch(struct attempt *at)
 		return -ENOMEM;
 	arm(at, at->started_ns);
 	return 0;
+}
+
+static void on_credential(void *data, const struct llm_error *e);
+
+/* Launches it as soon as it has all its headers: at once, but where a token has to be fetched. */
+static int authorize(struct attempt *at, struct llm_error *reterr)
+{
+	struct request *r = at->r;
+	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
+		return launch(at);
+	at->credential.on_ready = on_credential;
+	at->credential.data = at;
+	int got = credential_write(r->w, r->snap, at->d, r->mem, &at->call.headers, &at->credential,
+				   reterr);
+	if (got == CREDENTIAL_READY)
+		return launch(at);
+	if (got == CREDENTIAL_WAIT)
+		arm(at, at->started_ns);
+	return got == CREDENTIAL_WAIT ? 0 : got;
+}
+
+static void on_credential(void *data, const struct llm_error *e)
+{
+	struct attempt *at = data;
+	struct llm_error refused = { 0 };
+	int err = e ? -EACCES : authorize(at, &refused);
+	if (err == -EACCES) {
+		e = e ? e : &refused;
+		set_error(at, e->outcome, e->message);
+		give_up(at);
+	} else if (err) {
+		fail(at, OUTCOME_OVERLOADED, "no memory for the request");
+	}
+}
+
+static void on_refused(struct later *l)
+{
+	give_up(l->data);
+}
+
+/* Told from the loop, as a fetch's end would be: another deployment may do. */
+static void refuse_later(struct attempt *at, const struct llm_error *e)
+{
+	set_error(at, e->outcome, e->message);
+	later_start(at->r->w->wheel, &at->timer, 0, on_refused, at);
 }
 
 int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
@@ -854,10 +914,11 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		err = -ENOMEM;
 	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))
 		err = -ENOMEM;
-	if (err == 0) {
-		enter(at, AT_WAITING);
-		account_dispatched(r, at->d);
-		err = launch(at);
+	if (err == 0)
+		err = authorize(at, reterr);
+	if (err == -EACCES) {
+		refuse_later(at, reterr);
+		err = 0;
 	}
 	if (err == 0) {
 		*ret = at;

@@ -189,8 +189,7 @@ static int write_generate(struct gemini_writing *w)
 
 /* --- embeddings --- */
 
-/* Gemini's own word, or the one that LiteLLM's users know. */
-static struct str task_of(const struct gemini_writing *w, const char *name)
+struct str gemini_task_of(const struct gemini_writing *w, const char *name)
 {
 	for (const struct llm_other *o = w->q->other; o; o = o->next)
 		if (gemini_is(o->name, name) && o->json.n && o->json.p[0] == '"')
@@ -212,7 +211,7 @@ static void put_embedding(struct gemini_writing *w, struct str model, struct str
 	json_close_array(o);
 	json_close(o);
 	for (size_t i = 0; i < COUNT(tasks); i++) {
-		struct str task = task_of(w, tasks[i]);
+		struct str task = gemini_task_of(w, tasks[i]);
 		if (task.p)
 			json_put_raw(o, tasks[i], task);
 	}
@@ -228,6 +227,8 @@ static int write_embed(struct gemini_writing *w)
 	if (q->inputs_are_tokens)
 		return gemini_refuse(w, OUTCOME_BAD_REQUEST, "input",
 				     "input must be a string or strings: gemini takes no tokens");
+	if (w->target->site == SITE_VERTEX)
+		return gemini_put_vertex_embed(w);
 	if (!str_starts(model, STR("models/")) && !str_starts(model, STR("tunedModels/")))
 		model = arena_printf(w->mem, "models/" STR_FMT, STR_ARG(model));
 	if (!model.p)

@@ -25,6 +25,13 @@ struct gemini_writing {
 
 int gemini_put_contents(struct gemini_writing *w);	/* "contents": [...] of a chat */
 int gemini_put_tools(struct gemini_writing *w);		/* "tools" and "toolConfig" */
+/* What an embedding is for: in Gemini's own word, or in the one that LiteLLM's users know. JSON
+ * text, or .p NULL. */
+struct str gemini_task_of(const struct gemini_writing *w, const char *name);
+/* The body of embeddings on Vertex AI, and whether it is a single one's (:embedContent) or a list
+ * (:predict). 0, -EINVAL. */
+int gemini_put_vertex_embed(struct gemini_writing *w);
+bool gemini_vertex_embeds_one(struct str model);
 /* Always -EINVAL. */
 int gemini_refuse(struct gemini_writing *w, enum outcome o, const char *param, const char *fmt, ...)
 	PRINTF(4, 5);

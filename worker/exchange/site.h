@@ -16,11 +16,34 @@ struct site {
 		    const struct provider_target *t, struct provider_call *call,
 		    struct llm_error *reterr);
 };
-extern const struct site site_azure, site_vertex, site_bedrock;
+extern const struct site site_azure, site_foundry, site_vertex, site_bedrock;
 
 /* Nothing to do, and 0, for SITE_OWN. */
 int site_wrap(struct arena *a, enum provider_family family, const struct llm_request *q,
 	      const struct provider_target *t, struct provider_call *call,
 	      struct llm_error *reterr) MUST_USE;
+
+/* The family of one model of a wildcard, where a site has several. */
+enum provider_family site_family(enum provider_site site, enum provider_family family,
+				 struct str model);
+/* Whether a body that the client wrote in the family's own format will do here. */
+bool site_takes_body(enum provider_site site, enum provider_family family,
+		     const struct llm_request *q);
+
+/* Changes to the top of a body. */
+struct site_edit {
+	const char *const *without;	/* members taken out; ends with NULL */
+	struct str added;		/* "\"name\":value", behind the others; .n == 0: nothing */
+	struct str unless;		/* nothing is added where it is there; or .p NULL */
+};
+/* 0; -EINVAL: the body is no JSON object; -ENOMEM. */
+int site_edit_body(struct arena *a, struct buf *body, const struct site_edit *e) MUST_USE;
+
+/* Where operations stand on Azure: op "/chat/completions", with the deployment before it or in
+ * the body alone. For calls that go another way than site_wrap(), too. */
+void site_azure_path(const struct provider_target *t, struct str op, bool is_of_deployment,
+		     struct buf *out);
+/* "/v1/projects/{project}/locations/{location}" */
+void site_vertex_path(const struct provider_target *t, struct buf *out);
 
 #endif
