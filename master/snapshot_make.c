@@ -26,9 +26,7 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 	struct price_row row;
 	bool known = cm->base_model.n ? prices_find(cm->provider, cm->base_model, &row)
 				      : prices_find(cm->provider, cm->model, &row);
-	d->price = (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
-				   .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
-				   .output_above = PRICE_NONE };
+	d->price = price_none();
 	if (known) {
 		d->price = row.price;
 		d->max_input_tokens = row.max_input_tokens;
