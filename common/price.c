@@ -101,21 +101,29 @@ bool price_covers(const struct price *p, const struct usage *u)
 	return p->flags & PRICE_FREE || price_cost(p, u) > 0;
 }
 
-int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)
+int64_t price_most(const struct price *p, const struct usage *most)
 {
-	uint64_t n_in = min_u64(input_tokens, TOKENS_MAX);
-	uint64_t n_out = min_u64(output_tokens, TOKENS_MAX);
+	struct usage u = *most;
 	int64_t in = max_i64(max_i64(p->input, p->media_input),
 			     max_i64(p->cache_read, p->cache_write));
 	int64_t out = max_i64(max_i64(p->output, p->media_output), p->reasoning);
 
 	if (!(p->flags & PRICE_KNOWN))
 		return 0;
-	if (is_above_tier(p, n_in)) {
+	usage_clamp(&u);
+	if (is_above_tier(p, u.input)) {
 		in = max_i64(in, p->input_above);
 		out = max_i64(out, p->output_above);
 	}
-	return to_nano(times(n_in, in) + times(n_out, out) + times(1, p->per_request));
+	return to_nano(times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
+		       times(1, p->per_request));
+}
+
+int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)
+{
+	struct usage u = { .input = input_tokens, .output = output_tokens };
+
+	return price_most(p, &u);
 }
 
 struct decimal {

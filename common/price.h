@@ -49,6 +49,8 @@ bool price_covers(const struct price *p, const struct usage *u);
 struct price price_none(void);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
+/* The same of what is sold by other measures, too: most->input, output, images ... */
+int64_t price_most(const struct price *p, const struct usage *most);
 /* "3e-7", "0.000002", "2.5" dollars, as LiteLLM's price map writes them, to pico-dollars,
  * rounded to nearest. 0, -EINVAL (not a number, negative) or -ERANGE. */
 int price_read_pico(struct str s, int64_t *ret) MUST_USE;

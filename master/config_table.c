@@ -186,6 +186,9 @@ static const struct directive directives[] = {
 	  1000, WEEK, CF_LIVE, "time between two such rounds"),
 	D("general_settings", "max_request_size_mb", CT_MEGABYTES, AT(set.body_max), NULL, MIB, GIB,
 	  CF_LIVE, "largest request body, in megabytes"),
+	D("general_settings", "pass_through_endpoints", CT_PASSES, AT(passes), NULL, 0, 0, CF_LIVE,
+	  "paths that lead elsewhere: [{path, target, headers, methods, include_subpath, auth, "
+	  "cost_per_request}]; headers take os.environ/NAME, auth: false wants no key"),
 	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
 	     "end every stream with its usage, asked or not"),
 	FLAG("general_settings", "forward_client_headers_to_llm_api", SET_CLIENT_HEADERS,

@@ -30,11 +30,12 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 		openai_endpoints, ollama_endpoints, anthropic_endpoints, gemini_endpoints,
 		bedrock_endpoints,
 		responses_endpoints,
+		raw_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
 		ep = find_in(all[i], method, path, ret_known);
-	return ep;
+	return ep ? ep : raw_find(method, path);
 }
 
 uint64_t answer_piece_count(const struct answer *a, enum piece piece)

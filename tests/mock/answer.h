@@ -33,6 +33,7 @@ struct answer {
 	bool role_told;
 	const char *complaint;		/* about the signature, in AWS's words; NULL: none */
 	uint64_t sequence;		/* events of a stream, where they are counted */
+	struct span method, path, headers, body;	/* of the request */
 };
 
 struct endpoint {
@@ -44,6 +45,8 @@ struct endpoint {
 	void (*write_whole)(struct buf *out, struct answer *a);
 	void (*write_piece)(struct buf *out, struct answer *a, enum piece piece, uint64_t i);
 	void (*write_error)(struct buf *out, const struct answer *a, struct span message);
+	const char *type;		/* of a whole answer; NULL: JSON */
+	bool takes_all;			/* the body need not be JSON */
 };
 
 extern const struct endpoint openai_endpoints[];	/* ends with a row without a method */
@@ -52,6 +55,10 @@ extern const struct endpoint anthropic_endpoints[];
 extern const struct endpoint gemini_endpoints[];
 extern const struct endpoint bedrock_endpoints[];
 extern const struct endpoint responses_endpoints[];
+extern const struct endpoint raw_endpoints[];
+/* What is echoed, and files: where no path ends like one of those above. NULL: neither. */
+const struct endpoint *raw_find(const char *method, struct span path);
+struct span raw_form_model(struct span body);	/* a form's field `model` */
 
 static inline bool answer_is_error(const struct answer *a)
 {

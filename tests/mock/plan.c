@@ -59,7 +59,7 @@ static void write_alive(struct buf *out, struct answer *a)
 }
 
 static const struct endpoint nowhere = { "", "", NULL, false, 0, write_alive, NULL,
-					 openai_write_error };
+					 openai_write_error, NULL, false };
 
 static struct span path_of(const struct conn *c)
 {
@@ -94,6 +94,11 @@ static void choose_status(struct conn *c, const char *method)
 	bool known;
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
+	if (a->endpoint && a->endpoint->takes_all && !is_json) {
+		struct span model = raw_form_model(span_of(&c->body));
+		c->ask.model.n = 0;
+		buf_put_span(&c->ask.model, model);
+	}
 	if (gemini_has(a->endpoint))
 		take_model(&c->ask.model, path, "/models/", ':');
 	else if (bedrock_has(a->endpoint))
@@ -109,7 +114,7 @@ static void choose_status(struct conn *c, const char *method)
 	if (!a->endpoint) {
 		a->endpoint = &nowhere;
 		a->status = known ? 405 : path.n > 1 ? 404 : 200;
-	} else if (!is_json && a->endpoint->method[0] == 'P') {
+	} else if (!is_json && a->endpoint->method[0] == 'P' && !a->endpoint->takes_all) {
 		a->status = 400;
 	}
 }
@@ -120,6 +125,10 @@ void plan_answer(struct conn *c, const char *method)
 	struct answer *a = &p->answer;
 	const struct script *s = &a->script;
 	a->ask = &c->ask;
+	a->method = (struct span){ method, strlen(method) };
+	a->path = span_of(&c->url);
+	a->headers = span_of(&c->headers);
+	a->body = span_of(&c->body);
 	choose_status(c, method);
 	a->prompt_tokens = s->prompt >= 0 ? (uint64_t)s->prompt : c->body.n / 4;
 	a->out_tokens = (uint64_t)(s->out >= 0 ? s->out : s->tokens + s->think);
@@ -131,6 +140,8 @@ void plan_answer(struct conn *c, const char *method)
 	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
+	if (!p->is_streaming && !answer_is_error(a) && a->endpoint->type)
+		type = a->endpoint->type;
 	p->content_type = (struct span){ type, strlen(type) };
 	if (s->h1close || s->badlen || (p->is_streaming && !c->is_http11))
 		c->keeps_alive = false;

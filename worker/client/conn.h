@@ -25,6 +25,7 @@ enum conn_answer {
 	ANSWER_NONE,
 	ANSWER_CHUNKS,
 	ANSWER_UNTIL_CLOSE,	/* HTTP/1.0 */
+	ANSWER_SIZED,		/* its length has been told */
 	ANSWER_SILENT		/* to HEAD: no body is sent */
 };
 enum conn_after {		/* what follows an answer */
@@ -52,6 +53,7 @@ struct connection {
 	uint8_t address[16];
 	enum conn_state state;
 	enum conn_answer answer;
+	uint64_t left;			/* ANSWER_SIZED: bytes still to come */
 	enum conn_after after;
 	bool close_after;
 	bool is_in_input;		/* input may point into the worker's read buffer */

@@ -61,6 +61,8 @@ struct str conn_body(const struct connection *c);	/* whole, until the answer is 
 void conn_reply(struct connection *c, int status, struct str headers, struct str body);
 /* A streamed answer: head (chunked), pieces, end. Each piece is one chunk and one write. */
 void conn_reply_begin(struct connection *c, int status, struct str headers);
+/* The same where the length is known: it is told, and an answer that ends before is broken off. */
+void conn_reply_begin_sized(struct connection *c, int status, struct str headers, uint64_t length);
 void conn_reply_piece(struct connection *c, struct str bytes);
 void conn_reply_end(struct connection *c);
 /* Breaks off: the client sees a truncated answer, never a clean end. */

@@ -131,20 +131,26 @@ static bool needs_key(const struct request *r)
 	       snap_settings(r->snap)->flags & SET_METRICS_AUTH;
 }
 
+/* No key is asked for: what it costs is booked where the master key's is. */
+static enum step let_in(struct request *r)
+{
+	r->is_admin = true;
+	r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
+	r->key.max_budget_nano = DIR_NO_LIMIT;
+	take_entity(r);
+	return STEP_NEXT;
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
-	if (!needs_key(r))
+	bool needs = needs_key(r);
+	if (!needs && !(r->endpoint->flags & EP_LLM))
 		return STEP_NEXT;
 	if (worker_is_orphan(r->w))
 		return refuse_as_orphan(r);
-	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY) {
-		r->is_admin = true;
-		r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
-		r->key.max_budget_nano = DIR_NO_LIMIT;
-		take_entity(r);
-		return STEP_NEXT;
-	}
+	if (!needs || snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
+		return let_in(r);
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
 		return refuse_form(r, token);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "worker/decide/route.h"
 #include "worker/exchange/attempt.h"
+#include "worker/exchange/pass.h"
 #include "worker/exchange/retry.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
@@ -18,7 +19,8 @@ enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
 
 struct exchange {
 	struct request *r;
-	struct attempt *attempt;
+	struct attempt *attempt;	/* one of these two, or none */
+	struct pass *pass;
 	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
 	unsigned n_tried;
 	unsigned retries;		/* made in this group */
@@ -251,6 +253,13 @@ static void choose(struct exchange *x, struct route_choice *c)
 	route_pick(&q, c);
 }
 
+static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
+{
+	if (x->r->raw)
+		return pass_start(x, x->r, deployment, &x->pass, reterr);
+	return attempt_start(x, x->r, deployment, &x->attempt, reterr);
+}
+
 /* Starts attempts until one is under way (STEP_WAIT), or nothing is left (STEP_DONE). */
 static enum step next_attempt(struct exchange *x)
 {
@@ -278,8 +287,7 @@ static enum step next_attempt(struct exchange *x)
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
 						      "this model is above what is left")};
-		if (account_cover(r, r->deployment) == 0 &&
-		    attempt_start(x, r, c.deployment, &x->attempt, &e) == 0)
+		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0)
 			return STEP_WAIT;
 		failed(x, &e);
 		if (!to_fallback(x))
@@ -334,6 +342,7 @@ static void note(struct exchange *x, const struct llm_error *e)
 void exchange_failed(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
+	x->pass = NULL;
 	failed(x, e);
 	note(x, e);
 	if (retry(x))
@@ -347,6 +356,7 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 void exchange_broke(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
+	x->pass = NULL;
 	failed(x, e);
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
@@ -354,14 +364,26 @@ void exchange_broke(struct exchange *x, const struct llm_error *e)
 	end_with_error(x);
 }
 
-void exchange_answered(struct exchange *x)
+static void finish(struct exchange *x, enum outcome o)
 {
 	x->attempt = NULL;
-	x->r->outcome = OUTCOME_OK;
-	note(x, NULL);
+	x->pass = NULL;
+	x->r->outcome = o;
 	x->r->exchange = NULL;
 	account_settle(x->r);		/* first: the client's next request must find it so */
 	hold_finish(x->r);
+}
+
+void exchange_answered(struct exchange *x)
+{
+	note(x, NULL);
+	finish(x, OUTCOME_OK);
+}
+
+/* What a client asks for under a path of its own choice says nothing about the deployment. */
+void exchange_refused(struct exchange *x, enum outcome o)
+{
+	finish(x, o);
 }
 
 enum step exchange_start(struct request *r)
@@ -387,7 +409,10 @@ void exchange_cancel(struct request *r)
 	later_stop(&x->wait);
 	if (x->attempt)
 		attempt_cancel(x->attempt);
+	if (x->pass)
+		pass_cancel(x->pass);
 	x->attempt = NULL;
+	x->pass = NULL;
 	r->exchange = NULL;
 }
 
@@ -395,4 +420,6 @@ void exchange_drained(struct request *r)
 {
 	if (r->exchange && r->exchange->attempt)
 		attempt_drained(r->exchange->attempt);
+	if (r->exchange && r->exchange->pass)
+		pass_drained(r->exchange->pass);
 }

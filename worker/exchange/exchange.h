@@ -19,6 +19,8 @@ void exchange_drained(struct request *r);
 /* From attempt.c, exactly once per attempt, never from within attempt_start(). */
 struct attempt;
 void exchange_answered(struct exchange *x); /* the client has its whole answer */
+/* The same where the provider refused, and the client has been told in its words. */
+void exchange_refused(struct exchange *x, enum outcome o);
 void exchange_failed(struct exchange *x, const struct llm_error *e);	/* nothing of use came */
 void exchange_broke(struct exchange *x, const struct llm_error *e);	/* after content went out */
 

@@ -68,6 +68,7 @@ struct transfer {
 	struct pace pace;		/* what its headers say of limits */
 	size_t head_bytes;
 	char content_type[128], error_type[128];
+	char disposition[512];
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
@@ -277,6 +278,12 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 			copy_value(t->content_type, sizeof t->content_type, value);
 	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
 		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
+	} else if (str_eq_nocase(name, STR("content-disposition"))) {
+		t->head.disposition =
+			copy_value(t->disposition, sizeof t->disposition, value);
+	} else if (str_eq_nocase(name, STR("content-length"))) {
+		if (str_read_u64(value, &t->head.length) < 0)
+			t->head.length = UINT64_MAX;
 	} else if (str_eq_nocase(name, STR("content-encoding"))) {
 		t->is_refused = !str_eq_nocase(value, STR("identity"));
 	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
@@ -298,7 +305,7 @@ static void head_begin(struct transfer *t)
 {
 	t->pace = (struct pace){ 0 };
 	buf_reset(&t->passed);
-	t->head = (struct transfer_head){ .should_retry = -1 };
+	t->head = (struct transfer_head){ .should_retry = -1, .length = UINT64_MAX };
 	t->is_refused = false;
 }
 

@@ -28,6 +28,8 @@ enum transfer_end {
 struct transfer_head {
 	int status;
 	struct str content_type;
+	struct str disposition;		/* content-disposition; .n 0: none */
+	uint64_t length;		/* content-length; UINT64_MAX: not told */
 	struct str headers;		/* "llm_provider-name: value\r\n" lines, allow-listed */
 	uint64_t retry_after_ms;	/* 0 = not told */
 	int should_retry;		/* x-should-retry: 1 true, 0 false, -1 not told */
