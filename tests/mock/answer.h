@@ -45,8 +45,6 @@ struct endpoint {
 	void (*write_whole)(struct buf *out, struct answer *a);
 	void (*write_piece)(struct buf *out, struct answer *a, enum piece piece, uint64_t i);
 	void (*write_error)(struct buf *out, const struct answer *a, struct span message);
-	const char *type;		/* of a whole answer; NULL: JSON */
-	bool takes_all;			/* the body need not be JSON */
 };
 
 extern const struct endpoint openai_endpoints[];	/* ends with a row without a method */
@@ -58,6 +56,8 @@ extern const struct endpoint responses_endpoints[];
 extern const struct endpoint raw_endpoints[];
 /* What is echoed, and files: where no path ends like one of those above. NULL: neither. */
 const struct endpoint *raw_find(const char *method, struct span path);
+bool raw_has(const struct endpoint *ep);	/* whose bodies need not be JSON */
+const char *raw_type(const struct endpoint *ep);	/* of its whole answers */
 struct span raw_form_model(struct span body);	/* a form's field `model` */
 
 static inline bool answer_is_error(const struct answer *a)

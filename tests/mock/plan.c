@@ -59,7 +59,7 @@ static void write_alive(struct buf *out, struct answer *a)
 }
 
 static const struct endpoint nowhere = { "", "", NULL, false, 0, write_alive, NULL,
-					 openai_write_error, NULL, false };
+					 openai_write_error };
 
 static struct span path_of(const struct conn *c)
 {
@@ -94,7 +94,7 @@ static void choose_status(struct conn *c, const char *method)
 	bool known;
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
-	if (a->endpoint && a->endpoint->takes_all && !is_json) {
+	if (raw_has(a->endpoint) && !is_json) {
 		struct span model = raw_form_model(span_of(&c->body));
 		c->ask.model.n = 0;
 		buf_put_span(&c->ask.model, model);
@@ -114,7 +114,7 @@ static void choose_status(struct conn *c, const char *method)
 	if (!a->endpoint) {
 		a->endpoint = &nowhere;
 		a->status = known ? 405 : path.n > 1 ? 404 : 200;
-	} else if (!is_json && a->endpoint->method[0] == 'P' && !a->endpoint->takes_all) {
+	} else if (!is_json && a->endpoint->method[0] == 'P' && !raw_has(a->endpoint)) {
 		a->status = 400;
 	}
 }
@@ -140,8 +140,8 @@ void plan_answer(struct conn *c, const char *method)
 	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
-	if (!p->is_streaming && !answer_is_error(a) && a->endpoint->type)
-		type = a->endpoint->type;
+	if (!p->is_streaming && !answer_is_error(a) && raw_has(a->endpoint))
+		type = raw_type(a->endpoint);
 	p->content_type = (struct span){ type, strlen(type) };
 	if (s->h1close || s->badlen || (p->is_streaming && !c->is_http11))
 		c->keeps_alive = false;

@@ -234,27 +234,37 @@ static void write_list(struct buf *out, struct answer *a)
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-#define ROW(method, path, type, write)                                                             \
-	{ method, path, NULL, false, 0, write, NULL, openai_write_error, type, true }
+#define ROW(method, path, write) { method, path, NULL, false, 0, write, NULL, openai_write_error }
 
 const struct endpoint raw_endpoints[] = {
-	ROW("POST", "/moderations", NULL, write_moderation),
-	ROW("POST", "/images/generations", NULL, write_images),
-	ROW("POST", "/images/edits", NULL, write_images),
-	ROW("POST", "/images/variations", NULL, write_images),
-	ROW("POST", "/audio/speech", "audio/mpeg", write_speech),
-	ROW("POST", "/audio/transcriptions", NULL, write_transcription),
-	ROW("POST", "/audio/translations", NULL, write_transcription),
-	ROW("POST", "/files", NULL, write_upload),
-	ROW("GET", "/files", NULL, write_list),
+	ROW("POST", "/moderations", write_moderation),
+	ROW("POST", "/images/generations", write_images),
+	ROW("POST", "/images/edits", write_images),
+	ROW("POST", "/images/variations", write_images),
+	ROW("POST", "/audio/speech", write_speech),
+	ROW("POST", "/audio/transcriptions", write_transcription),
+	ROW("POST", "/audio/translations", write_transcription),
+	ROW("POST", "/files", write_upload),
+	ROW("GET", "/files", write_list),
 	{ 0 },
 };
+static const struct endpoint one_file = ROW("GET", "", write_file);
+static const struct endpoint one_content = ROW("GET", "", write_content);
+static const struct endpoint one_deleted = ROW("DELETE", "", write_deleted);
+static const struct endpoint echo = ROW("", "", write_echo);
 
-static const struct endpoint one_file = ROW("GET", "", NULL, write_file);
-static const struct endpoint one_content = ROW("GET", "", "application/octet-stream",
-					       write_content);
-static const struct endpoint one_deleted = ROW("DELETE", "", NULL, write_deleted);
-static const struct endpoint echo = ROW("", "", NULL, write_echo);
+bool raw_has(const struct endpoint *ep)
+{
+	return (ep >= raw_endpoints && ep < raw_endpoints + sizeof raw_endpoints / sizeof *ep) ||
+	       ep == &one_file || ep == &one_content || ep == &one_deleted || ep == &echo;
+}
+
+const char *raw_type(const struct endpoint *ep)
+{
+	if (ep->write_whole == write_speech)
+		return "audio/mpeg";
+	return ep == &one_content ? "application/octet-stream" : "application/json";
+}
 
 const struct endpoint *raw_find(const char *method, struct span path)
 {
