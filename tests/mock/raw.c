@@ -49,12 +49,19 @@ struct span raw_form_model(struct span body)
 	return form_field(body, "name=\"model\"");
 }
 
-static uint64_t number_behind(struct span body, const char *mark, uint64_t preset)
+static uint64_t read_number(struct span s)
 {
-	struct span at = find(body, mark);
-	if (!at.p)
-		return preset;
-	uint64_t v = strtoull(at.p + strlen(mark), NULL, 10);
+	uint64_t v = 0;
+	for (size_t i = 0; i < s.n && i < 9 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	return v;
+}
+
+static uint64_t number_behind(struct span s, const char *mark, uint64_t preset)
+{
+	struct span at = find(s, mark);
+	size_t n = strlen(mark);
+	uint64_t v = at.p ? read_number((struct span){ at.p + n, at.n - n }) : 0;
 	return v ? v : preset;
 }
 
@@ -83,7 +90,7 @@ static void write_moderation(struct buf *out, struct answer *a)
 static void write_images(struct buf *out, struct answer *a)
 {
 	struct span field = form_field(a->body, "name=\"n\"");
-	uint64_t n = field.p ? strtoull(field.p, NULL, 10) : number_behind(a->body, "\"n\":", 1);
+	uint64_t n = field.p ? read_number(field) : number_behind(a->body, "\"n\": ", 1);
 	BUF_PUT_LIT(out, "{\"created\":1700000000,\"data\":[");
 	for (uint64_t i = 0; i < n; i++) {
 		buf_put_z(out, i ? ",{\"b64_json\":\"" : "{\"b64_json\":\"");
@@ -189,8 +196,7 @@ static void write_upload(struct buf *out, struct answer *a)
 
 static struct file *file_of(struct span path)
 {
-	struct span at = find(path, "/files/file-");
-	unsigned long i = at.p ? strtoul(at.p + 12, NULL, 10) : 0;
+	uint64_t i = number_behind(path, "/files/file-", 0);
 	return i >= 1 && i <= FILES_MAX && files[i - 1].is_there ? &files[i - 1] : NULL;
 }
 

@@ -58,9 +58,9 @@ static bool find_deployment(const struct request *r, const struct snap_pass *p, 
 
 static enum step no_provider(struct request *r, struct str names)
 {
+	struct str first = str_cut(&names, ',');
 	return request_fail(r, OUTCOME_BAD_REQUEST, "custom_llm_provider",
-			    "no deployment of provider " STR_FMT " is configured",
-			    STR_ARG(str_cut(&names, ',')));
+			    "no deployment of provider " STR_FMT " is configured", STR_ARG(first));
 }
 
 static enum step to_provider(struct request *r, struct str names)
