@@ -245,7 +245,7 @@ const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
  * must match all of the name, where LiteLLM is content with its beginning. */
 const struct snap_group *snap_resolve(const struct snap *s, struct str name);
-const struct snap_pass *snap_find_provider(const struct snap *s, struct str name);	/* or NULL */
+const struct snap_pass *snap_find_provider(const struct snap *s, struct str name); /* or NULL */
 /* The configured path that `path` is, or (PASS_SUBPATH) stands under; the longest one. *ret_rest:
  * what stands behind it, .n 0 or from its '/' on. NULL: none. */
 const struct snap_pass *snap_find_target(const struct snap *s, struct str path,

@@ -22,7 +22,7 @@ struct raw {
 	enum raw_source source;
 	enum raw_measure measure;
 	const char *path;		/* behind a provider's base; NULL: what the client has */
-	const char *providers;		/* RAW_PREFIX: "cohere,cohere_chat": the first one that is */
+	const char *providers;		/* RAW_PREFIX: "cohere,cohere_chat", the first that is */
 	const char *preset;		/* the model where none is named; NULL: one is required */
 	unsigned call;			/* enum journal_call */
 };
@@ -43,9 +43,9 @@ struct raw_call {
 	struct str model;		/* that the client names; .p NULL: none was seen */
 	struct str second_model;	/* another one, where path and body differ */
 	bool is_read;			/* GET, DELETE: it costs nothing */
-	struct usage known;		/* by the request itself: images, characters, a likely prompt */
-	struct usage most;		/* the same, at most; output .0: as for any answer */
-	bool is_sized;			/* it asks for a size or quality, which has a price of its own */
+	struct usage known;		/* by the request: images, characters, a likely prompt */
+	struct usage most;		/* the same, at most; output 0: as of any answer */
+	bool is_sized;			/* a size or quality is named: each has its own price */
 	const struct snap_pass *pass;	/* where it goes, when no model decides */
 	const struct price *price;	/* instead of the deployment's; NULL: that one */
 	struct snap_group group;	/* of one member, when no model decides */

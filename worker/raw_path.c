@@ -49,7 +49,7 @@ bool raw_path_ok(struct str path)
 	struct str rest = str_skip(path, 1);
 	while (rest.p) {
 		struct str segment = str_cut(&rest, '/');
-		/* Only the last one may be empty: "/files/" is a path, "//files" could be a host. */
+		/* Only the last one may be empty: "//files" could be a host. */
 		if (!segment_ok(segment) || (segment.n == 0 && rest.p))
 			return false;
 	}

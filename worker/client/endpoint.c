@@ -22,8 +22,7 @@
 #define OWN(flags, run) (flags), NULL, run, NULL
 #define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL, NULL
 #define RAW(what) (EP_KEY | EP_LLM | EP_BODY), NULL, NULL, &raw_##what
-#define RAW_ANTHROPIC (EP_KEY | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, &raw_pass_anthropic
-#define RAW_GEMINI (EP_KEY | EP_LLM | EP_BODY), &dialect_gemini_chat, NULL, &raw_pass_gemini
+#define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call, NULL
 #define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call, NULL
 
@@ -161,8 +160,8 @@ const struct endpoint endpoints[] = {
 	/* Last: whatever has a row of its own wins. */
 	{ "*", "/openai{path}", RAW(pass_openai), "passed through as it comes" },
 	{ "*", "/openai_passthrough{path}", RAW(pass_openai), "passed through as it comes" },
-	{ "*", "/anthropic{path}", RAW_ANTHROPIC, "passed through as it comes" },
-	{ "*", "/gemini{path}", RAW_GEMINI, "passed through as it comes" },
+	{ "*", "/anthropic{path}", RAW_IN(&dialect_anthropic_messages, pass_anthropic), "passed through as it comes" },
+	{ "*", "/gemini{path}", RAW_IN(&dialect_gemini_chat, pass_gemini), "passed through as it comes" },
 	{ "*", "/vertex_ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/vertex-ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/bedrock{path}", RAW(pass_bedrock), "passed through as it comes" },

@@ -16,7 +16,7 @@ enum { MULTIPART_PARTS_MAX = 512, MULTIPART_HEAD_MAX = 8192 };
 
 struct multipart {
 	struct str body, boundary;
-	size_t line, at;		/* the last boundary: where it begins, and behind its line */
+	size_t line, at;		/* the last boundary: its line's begin and end */
 	unsigned parts;
 	bool is_over;			/* it was the last of all */
 };

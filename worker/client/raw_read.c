@@ -11,7 +11,7 @@
 
 enum {
 	IMAGES_MAX = 1000,
-	IMAGE_TOKENS_MAX = 16384,	/* of one image, sent or made; the dearest known are below */
+	IMAGE_TOKENS_MAX = 16384,	/* of one image, sent or made: above the dearest known */
 	SLOWEST_SOUND = 1000,		/* bytes a second: speech at 8 kbit/s */
 	LIKELY_SOUND = 16000,		/* MP3 at 128 kbit/s */
 	SOUND_TOKENS_PER_S = 40,
@@ -320,7 +320,8 @@ static enum step finish(struct reading *x)
 	struct raw_call *c = x->c;
 	take_names(x);
 	if (x->wrong)
-		return request_fail(r, OUTCOME_BAD_REQUEST, x->wrong, "%s cannot be read", x->wrong);
+		return request_fail(r, OUTCOME_BAD_REQUEST, x->wrong, "%s cannot be read",
+				    x->wrong);
 	measure(x);
 	r->q.model = c->model;
 	r->q.prompt_bytes = x->text_bytes;

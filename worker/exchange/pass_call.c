@@ -197,8 +197,10 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 	}
 	put_url(r, d, model, &ret->url);
 	put_headers(r, d, &ret->headers);
-	ret->content_type = c->body.n && c->content_type.n && !is_deployments(r, d, STR("content-type"))
-				    ? c->content_type : STR("");
+	if (c->body.n && !is_deployments(r, d, STR("content-type")))
+		ret->content_type = c->content_type;
+	if (!ret->content_type.p)
+		ret->content_type = STR("");	/* none at all */
 	int err = put_body(r, d, model, ret);
 	if (err == 0 && (ret->url.failed || ret->headers.failed || ret->body.failed))
 		err = -ENOMEM;
