@@ -103,7 +103,8 @@ void openai_read_usage(const struct json *usage, struct usage *ret)
 			total = read_count(j);
 		else if (IS(j, "reasoning_tokens") && !reasoning)
 			reasoning = read_count(j);
-		else if (IS(j, "completion_tokens_details") || IS(j, "output_tokens_details"))
+		else if (IS(j, "completion_tokens_details") || IS(j, "output_tokens_details") ||
+			 IS(j, "output_token_details"))
 			reasoning = read_answer_details(j, &u);
 		else if (IS(j, "prompt_tokens_details") || IS(j, "input_tokens_details") ||
 			 IS(j, "input_token_details"))

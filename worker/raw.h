@@ -36,6 +36,7 @@ struct raw_call {
 	struct str body, content_type;
 	const struct json *root;	/* of a JSON object; NULL: it is none */
 	bool is_form;
+	bool is_tunnel;			/* a WebSocket: the model stands in the query */
 	struct json_edit edits[4];	/* what must change: the model, and what is for us alone */
 	unsigned n_edits;
 	int model_edit;			/* the one whose text is the model's name; -1: none */
@@ -54,7 +55,7 @@ struct raw_call {
 
 /* What is relayed: client/raw.c. */
 extern const struct raw raw_moderations, raw_images, raw_image_edits, raw_image_variations,
-	raw_speech, raw_transcriptions, raw_translations, raw_resource, raw_target;
+	raw_speech, raw_transcriptions, raw_translations, raw_realtime, raw_resource, raw_target;
 extern const struct raw raw_pass_openai, raw_pass_anthropic, raw_pass_gemini, raw_pass_vertex,
 	raw_pass_bedrock, raw_pass_cohere, raw_pass_azure, raw_pass_azure_ai, raw_pass_mistral,
 	raw_pass_vllm, raw_pass_assemblyai;
@@ -65,7 +66,7 @@ extern const struct raw raw_pass_openai, raw_pass_anthropic, raw_pass_gemini, ra
 bool raw_path_ok(struct str path);
 /* Appends the query without the members that are for the gateway (keys, custom_llm_provider),
  * and '@' of the path as %40. */
-void raw_put_query(struct buf *out, struct str query);
+void raw_put_query(struct buf *out, struct str query, bool with_model);
 void raw_put_path(struct buf *out, struct str path);
 /* False: a character that cannot stand in a query. */
 bool raw_query_ok(struct str query);

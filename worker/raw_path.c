@@ -86,13 +86,19 @@ static bool is_ours(struct str name)
 	return false;
 }
 
-void raw_put_query(struct buf *out, struct str query)
+/* The model stands in its place in the path or is put in anew. */
+static bool names_model(struct str name)
+{
+	return str_eq(name, STR("model")) || str_eq(name, STR("deployment"));
+}
+
+void raw_put_query(struct buf *out, struct str query, bool with_model)
 {
 	char before = '?';
 	while (query.n) {
 		struct str member = str_cut(&query, '&'), name = member;
 		name = str_cut(&name, '=');
-		if (member.n == 0 || is_ours(name))
+		if (member.n == 0 || is_ours(name) || (!with_model && names_model(name)))
 			continue;
 		buf_put_char(out, before);
 		buf_put(out, member);

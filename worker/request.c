@@ -196,6 +196,11 @@ void request_drained(struct request *r)
 	exchange_drained(r);
 }
 
+size_t request_tunnel(struct request *r, struct str bytes)
+{
+	return exchange_tunnel(r, bytes);
+}
+
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;

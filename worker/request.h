@@ -91,6 +91,9 @@ void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
 void request_drained(struct request *r);
+/* Bytes of a client that has switched protocols: how many are taken. Answers nothing, ends
+ * nobody; conn_tunnel_more() asks for the rest. */
+size_t request_tunnel(struct request *r, struct str bytes);
 
 /* From stages that wait. */
 void request_resume(struct request *r);

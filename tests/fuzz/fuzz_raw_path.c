@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	if (query.p && raw_query_ok(query)) {
 		buf_reset(&url);
-		raw_put_query(&url, query);
+		raw_put_query(&url, query, true);
 		MUST(!url.n || url.p[0] == '?');
 		struct str rest = str_skip(buf_str(&url), 1);
 		MUST(raw_query_ok(rest));

@@ -70,7 +70,7 @@ static void test_joined(void **state)
 		assert_string_equal(buf_z(&out), rows[i].want);
 	}
 	buf_reset(&out);
-	raw_put_query(&out, STR("key=sk-1&a=1&&API_KEY=2&b&custom_llm_provider=x&access_token=3"));
+	raw_put_query(&out, STR("key=sk-1&a=1&&API_KEY=2&b&custom_llm_provider=x&access_token=3"), true);
 	assert_string_equal(buf_z(&out), "?a=1&b");
 	assert_true(str_eq(raw_query_get(STR("a=1&b=2&b=3&c"), STR("b")), STR("2")));
 	assert_true(str_eq(raw_query_get(STR("a=1&c"), STR("c")), STR("")));

@@ -16,6 +16,7 @@ enum conn_state {
 	CONN_ASKED,		/* a request runs; its body, if any, is not wanted (yet) */
 	CONN_BODY,		/* a request runs; its body is being gathered */
 	CONN_RUNNING,		/* a request runs; its body is whole */
+	CONN_TUNNEL,		/* a request runs; the client's bytes are its own */
 	CONN_ANSWERED,		/* the answer is complete; its last bytes may be queued */
 	CONN_LINGERING,		/* the client was told that we are done; its bytes are dropped */
 	CONN_CLOSING,

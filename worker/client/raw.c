@@ -24,6 +24,9 @@ const struct raw raw_transcriptions = { "transcriptions", MODEL(RAW_SOUND,
 const struct raw raw_translations = { "translations", MODEL(RAW_SOUND, "/audio/translations",
 				      NULL, JOURNAL_CALL_TRANSCRIPTION) };
 
+const struct raw raw_realtime = { "realtime", MODEL(RAW_TOKENS, "/realtime", NULL,
+				  JOURNAL_CALL_REALTIME) };
+
 /* Files, batches and the like: what a provider keeps for its account. */
 const struct raw raw_resource = { "resources", RAW_PROVIDER, RAW_TOKENS, NULL, "openai", NULL,
 				  JOURNAL_CALL_RESOURCE };

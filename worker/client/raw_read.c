@@ -314,6 +314,57 @@ static void take_names(struct reading *x)
 	c->model = in_path;
 }
 
+static bool has_word(struct str list, struct str word)
+{
+	while (list.n)
+		if (str_eq_nocase(str_trim(str_cut(&list, ',')), word))
+			return true;
+	return false;
+}
+
+/* 16 bytes in base64 (RFC 6455, 4.1). */
+static bool is_websocket_key(struct str s)
+{
+	static const char others[] = "+/";
+	if (s.n != 24 || !str_ends(s, STR("==")))
+		return false;
+	for (size_t i = 0; i < 22; i++) {
+		char c = s.p[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c && strchr(others, c))))
+			return false;
+	}
+	return true;
+}
+
+static bool is_upgrade(const struct http_request *h)
+{
+	return str_eq(h->method, STR("GET")) && h->version_minor == 1 && !h->has_body &&
+	       has_word(http_header(h, "upgrade"), STR("websocket")) &&
+	       has_word(http_header(h, "connection"), STR("upgrade")) &&
+	       str_eq(http_header(h, "sec-websocket-version"), STR("13")) &&
+	       is_websocket_key(http_header(h, "sec-websocket-key"));
+}
+
+/* "?model=", or Azure's "?deployment=": only what needs no decoding is a name. */
+static enum step read_upgrade(struct reading *x)
+{
+	struct request *r = x->r;
+	struct raw_call *c = x->c;
+	struct str model = raw_query_get(c->query, STR("model"));
+	if (!is_upgrade(r->http))
+		return request_fail(r, OUTCOME_BAD_REQUEST, "upgrade",
+				    "This path wants a WebSocket handshake of version 13");
+	if (!model.p)
+		model = raw_query_get(c->query, STR("deployment"));
+	if (model.n && str_find_char(model, '%') == SIZE_MAX &&
+	    str_find_char(model, '+') == SIZE_MAX)
+		keep_name(x, &c->model, model, "model");
+	c->is_tunnel = true;
+	c->is_read = false;
+	return STEP_NEXT;
+}
+
 static enum step finish(struct reading *x)
 {
 	struct request *r = x->r;
@@ -362,6 +413,8 @@ enum step raw_read(struct request *r)
 	c->body = r->http->has_body ? conn_body(r->conn) : STR("");
 	c->content_type = http_header(r->http, "content-type");
 	r->raw = c;
+	if (c->raw == &raw_realtime)
+		return read_upgrade(&x) == STEP_NEXT ? finish(&x) : STEP_DONE;
 	if (str_starts_nocase(c->content_type, STR("multipart/form-data")))
 		ok = read_form(&x);
 	else

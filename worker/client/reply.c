@@ -148,6 +148,25 @@ void conn_reply_begin_sized(struct connection *c, int status, struct str headers
 	conn_schedule(c);
 }
 
+void conn_reply_switch(struct connection *c, struct str headers)
+{
+	struct str parts[] = { STR("HTTP/1.1 101 Switching Protocols\r\n"), headers, STR("\r\n") };
+	if (c->state == CONN_CLOSING)
+		return;
+	MUST(c->state == CONN_ASKED && c->answer == ANSWER_NONE);
+	c->after = AFTER_CLOSE;
+	c->answer = ANSWER_UNTIL_CLOSE;
+	conn_enter(c, CONN_TUNNEL);
+	send_parts(c, parts, COUNT(parts));
+	conn_schedule(c);		/* bytes may be waiting */
+}
+
+void conn_tunnel_more(struct connection *c)
+{
+	if (c->state == CONN_TUNNEL)
+		conn_schedule(c);
+}
+
 void conn_reply_piece(struct connection *c, struct str bytes)
 {
 	char room[HTTP_CHUNK_HEAD_BYTES];

@@ -21,6 +21,19 @@ static struct str header_named(const struct http_request *h, struct str name)
 	return STR_NONE;
 }
 
+/* A browser's WebSocket can say nothing else: "realtime, openai-insecure-api-key.sk-...". */
+static struct str of_protocol(const struct http_request *h)
+{
+	const struct str mark = STR("openai-insecure-api-key.");
+	struct str list = http_header(h, "sec-websocket-protocol");
+	while (list.n) {
+		struct str one = str_trim(str_cut(&list, ','));
+		if (str_starts(one, mark))
+			return str_skip(one, mark.n);
+	}
+	return STR_NONE;
+}
+
 /* The first present wins (LiteLLM's order). .p NULL: no key; .n 0: a malformed one. */
 static struct str find_token(const struct request *r)
 {
@@ -43,7 +56,7 @@ static struct str find_token(const struct request *r)
 		if (v.p)
 			return v;
 	}
-	return STR_NONE;
+	return of_protocol(h);
 }
 
 static enum step refuse_form(struct request *r, struct str token)

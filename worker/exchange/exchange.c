@@ -11,6 +11,7 @@
 #include "worker/exchange/attempt.h"
 #include "worker/exchange/pass.h"
 #include "worker/exchange/retry.h"
+#include "worker/exchange/tunnel.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -19,8 +20,9 @@ enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
 
 struct exchange {
 	struct request *r;
-	struct attempt *attempt;	/* one of these two, or none */
+	struct attempt *attempt;	/* one of these three, or none */
 	struct pass *pass;
+	struct tunnel *tunnel;
 	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
 	unsigned n_tried;
 	unsigned retries;		/* made in this group */
@@ -255,6 +257,8 @@ static void choose(struct exchange *x, struct route_choice *c)
 
 static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
 {
+	if (x->r->raw && x->r->raw->is_tunnel)
+		return tunnel_start(x, x->r, deployment, &x->tunnel, reterr);
 	if (x->r->raw)
 		return pass_start(x, x->r, deployment, &x->pass, reterr);
 	return attempt_start(x, x->r, deployment, &x->attempt, reterr);
@@ -343,6 +347,7 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
 	x->pass = NULL;
+	x->tunnel = NULL;
 	failed(x, e);
 	note(x, e);
 	if (retry(x))
@@ -357,6 +362,7 @@ void exchange_broke(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
 	x->pass = NULL;
+	x->tunnel = NULL;
 	failed(x, e);
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
@@ -368,6 +374,7 @@ static void finish(struct exchange *x, enum outcome o)
 {
 	x->attempt = NULL;
 	x->pass = NULL;
+	x->tunnel = NULL;
 	x->r->outcome = o;
 	x->r->exchange = NULL;
 	account_settle(x->r);		/* first: the client's next request must find it so */
@@ -411,8 +418,11 @@ void exchange_cancel(struct request *r)
 		attempt_cancel(x->attempt);
 	if (x->pass)
 		pass_cancel(x->pass);
+	if (x->tunnel)
+		tunnel_cancel(x->tunnel);
 	x->attempt = NULL;
 	x->pass = NULL;
+	x->tunnel = NULL;
 	r->exchange = NULL;
 }
 
@@ -422,4 +432,11 @@ void exchange_drained(struct request *r)
 		attempt_drained(r->exchange->attempt);
 	if (r->exchange && r->exchange->pass)
 		pass_drained(r->exchange->pass);
+	if (r->exchange && r->exchange->tunnel)
+		tunnel_drained(r->exchange->tunnel);
+}
+
+size_t exchange_tunnel(struct request *r, struct str bytes)
+{
+	return r->exchange && r->exchange->tunnel ? tunnel_take(r->exchange->tunnel, bytes) : 0;
 }

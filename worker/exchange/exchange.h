@@ -16,6 +16,9 @@ void exchange_cancel(struct request *r);
 /* The client's queue has room again. */
 void exchange_drained(struct request *r);
 
+/* Bytes of a client that has switched protocols: how many are taken. */
+size_t exchange_tunnel(struct request *r, struct str bytes);
+
 /* From attempt.c, exactly once per attempt, never from within attempt_start(). */
 struct attempt;
 void exchange_answered(struct exchange *x); /* the client has its whole answer */

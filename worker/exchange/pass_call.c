@@ -32,7 +32,9 @@ static void put_azure(struct buf *out, struct str base, struct str model, struct
 		buf_put(out, path);
 		return;
 	}
-	if (str_find(base, STR("/deployments/")) == SIZE_MAX) {
+	if (str_eq(path, STR("/realtime"))) {
+		BUF_PUT_LIT(out, "/openai");
+	} else if (str_find(base, STR("/deployments/")) == SIZE_MAX) {
 		BUF_PUT_LIT(out, "/openai/deployments/");
 		raw_put_path(out, model);
 	}
@@ -40,11 +42,17 @@ static void put_azure(struct buf *out, struct str base, struct str model, struct
 }
 
 /* Azure wants its version with each call; a client's own comes first. */
-static void put_query(const struct request *r, const struct snap_deployment *d, struct buf *out)
+static void put_query(const struct request *r, const struct snap_deployment *d, struct str model,
+		      struct buf *out)
 {
 	struct str version = snap_text(r->snap, d->api_version);
 	size_t before = out->n;
-	raw_put_query(out, r->raw->query);
+	raw_put_query(out, r->raw->query, !r->raw->is_tunnel);
+	if (r->raw->is_tunnel) {
+		buf_put_z(out, out->n > before ? "&" : "?");
+		buf_put_z(out, d->site == SITE_AZURE ? "deployment=" : "model=");
+		raw_put_path(out, model);
+	}
 	if (d->site != SITE_AZURE || !version.n ||
 	    raw_query_get(r->raw->query, STR("api-version")).p)
 		return;
@@ -66,7 +74,7 @@ static void put_url(const struct request *r, const struct snap_deployment *d, st
 	} else {
 		raw_put_url(out, base, c->path);
 	}
-	put_query(r, d, out);
+	put_query(r, d, model, out);
 }
 
 /* ---- headers -------------------------------------------------------------------------------- */
