@@ -43,6 +43,7 @@ EXCEPTIONS = {
     ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/exchange.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/pass.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/tunnel.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/pass.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,

@@ -91,6 +91,7 @@ class Provider:
                 threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, EOFError), sock:
             data = b""
             while b"\r\n\r\n" not in data:
