@@ -106,6 +106,10 @@ class Provider:
                 body = b'{"error":{"message":"bad key sk-upstream-canary","type":"invalid_request_error"}}'
                 sock.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 return
+            if model == "refuse-chunked":
+                sock.sendall(b'HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n25\r\n{"error":{"message":"no model of mine"}}')
+                sock.recv(1)
+                return
             if model == "nonsense":
                 sock.sendall(b"HTTP/1.1 101 Fine\r\nX\r\n\r\n")
                 return
@@ -167,7 +171,7 @@ def gw(start, provider):
     def model(name, **more):
         return {"model": f"openai/{name}", "api_base": provider.base, "api_key": "sk-upstream-canary", **more}
     return start([("rt", model("gpt-realtime", **REALTIME)), ("rt*", model("*")), ("no-ws", {"model": "anthropic/x", "api_key": "k"}),
-                  ("refused", model("refuse")), ("nonsense", model("nonsense")), ("silent", model("silent")),
+                  ("refused", model("refuse")), ("chunked", model("refuse-chunked")), ("nonsense", model("nonsense")), ("silent", model("silent")),
                   ("nobody", {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1", "api_key": "k"})],
                  "router_settings: {num_retries: 0}\nserver: {upstream: {first_token_timeout: 1, chunk_timeout: 2}}\n")
 
@@ -262,10 +266,12 @@ def test_what_is_no_handshake(gw, provider):
 def test_a_provider_that_refuses_or_fails(gw, provider):
     status, message = refused(gw, path="/v1/realtime?model=refused")
     assert status == 401 and "canary" not in message
+    status, message = refused(gw, path="/v1/realtime?model=chunked")     # and does not end
+    assert status == 404 and "no model of mine" in message
     assert refused(gw, path="/v1/realtime?model=nonsense")[0] == 502
     assert refused(gw, path="/v1/realtime?model=silent")[0] == 408
     assert refused(gw, path="/v1/realtime?model=nobody")[0] == 500
-    assert all(float(r["spend"]) == 0 and r["status"] == "failure" for r in gw.spend_rows(wait_for=4))
+    assert all(float(r["spend"]) == 0 and r["status"] == "failure" for r in gw.spend_rows(wait_for=5))
 
 
 def test_both_ends_are_cut_together(gw, provider):

@@ -84,6 +84,12 @@ static const struct act dear[] = {
 	PAUSE, CHUNK(SECOND DONE), CHUNK(""), END,
 };
 
+static const struct act switches[] = {
+	SEND("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+	     "sec-websocket-accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"),
+	PAUSE, SEND("\x81\x05hello\x81\x52{'response':{" USAGE "}}"), PAUSE, FIN,
+};
+
 /* ---- what goes wrong ---- */
 
 static const struct act resets[] = { RESET };
@@ -127,7 +133,7 @@ static const struct script {
 	{ "stalls", stalls }, { "silent", silent }, { "spoilt", spoilt },
 	{ "then-complains", complains }, { "then-500", is_500 }, { "is-500", is_500 },
 	{ "is-429", is_429 }, { "is-garbage", is_garbage }, { "is-no-json", is_no_json },
-	{ "is-packed", is_packed },
+	{ "is-packed", is_packed }, { "switches", switches },
 };
 
 #define SHORT_WAY(name) { name, FAMILY_OPENAI }
@@ -141,6 +147,7 @@ const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("then-complains"), SHORT_WAY("then-500"), SHORT_WAY("is-500"),
 	SHORT_WAY("is-429"), SHORT_WAY("is-garbage"), SHORT_WAY("is-no-json"),
 	SHORT_WAY("is-packed"), SHORT_WAY("refused"), SHORT_WAY("then-refused"),
+	SHORT_WAY("switches"),
 	{ NULL, FAMILY_OPENAI },
 };
 

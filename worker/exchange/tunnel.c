@@ -20,6 +20,7 @@
 enum {
 	HEAD_MAX = 16384,
 	REFUSAL_MAX = 65536,
+	COMPLAINT_MS = 1000,		/* how long the rest of a refusal is waited for */
 	TO_PROVIDER_MAX = 65536,	/* bytes of the client that wait; more wait in its socket */
 	READ_BYTES = 16384,
 	ROUNDS_MAX = 16,		/* reads in a row, before others get their turn */
@@ -92,7 +93,7 @@ void tunnel_cancel(struct tunnel *t)
 	tunnel_free(t);
 }
 
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void give_up(struct tunnel *t, const struct llm_error *error)
 {
@@ -118,11 +119,30 @@ static void fail(struct tunnel *t, enum outcome o, const char *text)
 	give_up(t, &e);
 }
 
+/* Of a chunked body: what stands between the braces; one chunk is enough for a complaint. */
+static struct str complaint(const struct tunnel *t)
+{
+	struct str s = buf_str(&t->in);
+	size_t brace = t->answer.is_chunked ? str_find_char(s, '{') : SIZE_MAX;
+	if (brace == SIZE_MAX)
+		return s;
+	s = str_skip(s, brace);
+	while (s.n && s.p[s.n - 1] != '}')
+		s.n--;
+	return s;
+}
+
+static bool is_complaint_whole(const struct tunnel *t)
+{
+	return t->in.n >= t->answer.length || t->in.n >= REFUSAL_MAX || t->in.failed ||
+	       (t->answer.is_chunked && str_ends(buf_str(&t->in), STR("0\r\n\r\n")));
+}
+
 static void refused(struct tunnel *t)
 {
 	struct request *r = t->r;
 	struct llm_error e = { 0 };
-	provider_read_error(r->mem, t->answer.status, buf_str(&t->in),
+	provider_read_error(r->mem, t->answer.status, complaint(t),
 			    snap_text(r->snap, t->d->api_key), &e);
 	e.message = llm_error_message(r->mem, e.outcome, snap_text(r->snap, t->d->provider),
 				      e.message);
@@ -172,7 +192,7 @@ static void on_text(void *data, struct str text)
 	t->is_cut = account_progress(t->r) < 0;
 }
 
-/* ---- the answer's head ------------------------------------------------------------------------ */
+/* ---- the answer's head ----------------------------------------------------------------------- */
 
 /* What the client asked for, without the key that some put there. */
 static void put_protocols(const struct request *r, struct buf *out)
@@ -224,6 +244,8 @@ static bool open_both_ways(struct tunnel *t)
 /* 0; -EAGAIN: not whole yet; -EBADMSG, -ENOMEM. Takes the head off `in`. */
 static int take_head(struct tunnel *t)
 {
+	if (t->in.failed)
+		return -ENOMEM;
 	size_t end = str_find(buf_str(&t->in), STR("\r\n\r\n"));
 	if (end == SIZE_MAX)
 		return t->in.n < HEAD_MAX ? -EAGAIN : -EBADMSG;
@@ -236,7 +258,9 @@ static int take_head(struct tunnel *t)
 	return err;
 }
 
-/* ---- bytes of the provider -------------------------------------------------------------------- */
+static void arm(struct tunnel *t, uint64_t now);
+
+/* ---- bytes of the provider ------------------------------------------------------------------- */
 
 static void hand_on(struct tunnel *t, struct str bytes)
 {
@@ -270,6 +294,8 @@ static bool take_bytes(struct tunnel *t, struct str bytes)
 		}
 		if (!t->answer.is_upgrade) {
 			enter(t, TUN_REFUSED);
+			later_stop(&t->timer);
+			arm(t, clock_ns());
 		} else if (!open_both_ways(t)) {
 			fail(t, OUTCOME_OVERLOADED, "no memory for the answer");
 			return false;
@@ -279,7 +305,7 @@ static bool take_bytes(struct tunnel *t, struct str bytes)
 			return true;
 		}
 	}
-	if (t->in.n < t->answer.length && t->in.n < REFUSAL_MAX && !t->in.failed)
+	if (!is_complaint_whole(t))
 		return true;
 	refused(t);
 	return false;
@@ -342,7 +368,9 @@ static bool write_some(struct tunnel *t)
 static void on_again(struct later *l)
 {
 	struct tunnel *t = l->data;
-	if (read_some(t))
+	if (t->out.failed)
+		fail(t, OUTCOME_OVERLOADED, "no memory for the client's bytes");
+	else if (read_some(t))
 		watch(t);
 }
 
@@ -376,7 +404,7 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 static const struct transfer_handler handler = { .on_end = on_end };
 static const struct tunnel_handler tunnel_handler = { on_open, on_ready };
 
-/* ---- bytes of the client ---------------------------------------------------------------------- */
+/* ---- bytes of the client --------------------------------------------------------------------- */
 
 size_t tunnel_take(struct tunnel *t, struct str bytes)
 {
@@ -387,8 +415,11 @@ size_t tunnel_take(struct tunnel *t, struct str bytes)
 	if (bytes.n > room)
 		bytes.n = room;
 	buf_put(&t->out, bytes);
-	if (t->out.failed)
+	if (t->out.failed) {		/* ended from the loop: here nobody is */
+		if (!later_runs(&t->again))
+			later_start(t->r->w->wheel, &t->again, 0, on_again, t);
 		return 0;
+	}
 	upstream_watch(t->transfer, !t->is_paused, true);
 	return bytes.n;
 }
@@ -402,7 +433,7 @@ void tunnel_drained(struct tunnel *t)
 		later_start(t->r->w->wheel, &t->again, 0, on_again, t);
 }
 
-/* ---- time -------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void on_timer(struct later *l);
 
@@ -414,6 +445,8 @@ static uint64_t due(uint64_t since_ns, uint64_t limit_ms)
 static uint64_t silence_ends(const struct tunnel *t)
 {
 	const struct snap_settings *s = snap_settings(t->r->snap);
+	if (t->state == TUN_REFUSED)
+		return due(t->heard_ns, COMPLAINT_MS);
 	return due(t->heard_ns, t->state == TUN_OPEN ? s->chunk_timeout_ms
 						     : s->first_token_timeout_ms);
 }
@@ -434,13 +467,15 @@ static void on_timer(struct later *l)
 	uint64_t now = clock_ns();
 	if (now >= due(t->started_ns, snap_settings(t->r->snap)->total_timeout_ms))
 		fail(t, OUTCOME_UP_TIMEOUT, "Request timed out: the session took too long");
+	else if (now >= silence_ends(t) && t->state == TUN_REFUSED)
+		refused(t);
 	else if (now >= silence_ends(t))
 		fail(t, OUTCOME_UP_TIMEOUT, "Request timed out: both sides fell silent");
 	else
 		arm(t, now);
 }
 
-/* ---- the beginning ----------------------------------------------------------------------------- */
+/* ---- the beginning --------------------------------------------------------------------------- */
 
 /* "https://host:1/path" into "host:1" and "/path". */
 static struct str cut_authority(struct str *url)

@@ -22,6 +22,7 @@ struct tunnel_answer {
 	bool is_upgrade;		/* 101, and all that belongs to it */
 	struct str accept, protocol;	/* sec-websocket-accept, sec-websocket-protocol */
 	uint64_t length;		/* content-length; UINT64_MAX: not told */
+	bool is_chunked;
 };
 /* head: up to and with the empty line. 0, or -EBADMSG: not what HTTP/1.1 says. */
 int tunnel_read_head(struct str head, struct tunnel_answer *ret) MUST_USE;

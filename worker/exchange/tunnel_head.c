@@ -76,6 +76,8 @@ int tunnel_read_head(struct str head, struct tunnel_answer *ret)
 			ok = a.status != 101;	/* we asked for none */
 		else if (str_eq_nocase(name, STR("content-length")))
 			ok = str_read_u64(value, &a.length) == 0;
+		else if (str_eq_nocase(name, STR("transfer-encoding")))
+			a.is_chunked = true;
 		if (!ok)
 			return -EBADMSG;
 	}
