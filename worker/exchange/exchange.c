@@ -255,6 +255,13 @@ static void choose(struct exchange *x, struct route_choice *c)
 	route_pick(&q, c);
 }
 
+void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by)
+{
+	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, d->board_row);
+	int now = atomic_load_explicit(n, memory_order_relaxed);
+	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
+}
+
 static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
 {
 	if (x->r->raw && x->r->raw->is_tunnel)
@@ -402,7 +409,7 @@ enum step exchange_start(struct request *r)
 	x->r = r;
 	r->exchange = x;
 	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = estimate_prompt(&r->q);
+		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);

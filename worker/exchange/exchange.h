@@ -19,6 +19,9 @@ void exchange_drained(struct request *r);
 /* Bytes of a client that has switched protocols: how many are taken. */
 size_t exchange_tunnel(struct request *r, struct str bytes);
 
+/* An attempt at d begins (1) or is over (-1): others count it against its limit. */
+void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by);
+
 /* From attempt.c, exactly once per attempt, never from within attempt_start(). */
 struct attempt;
 void exchange_answered(struct exchange *x); /* the client has its whole answer */

@@ -56,20 +56,12 @@ static void enter(struct pass *p, enum pass_state next)
 	p->state = next;
 }
 
-static void count_inflight(const struct pass *p, int by)
-{
-	struct worker *w = p->r->w;
-	_Atomic uint16_t *n = board_inflight_own(&w->board, w->slot, p->d->board_row);
-	int now = atomic_load_explicit(n, memory_order_relaxed);
-	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
-}
-
 static void pass_free(struct pass *p)
 {
 	if (p->transfer)
 		upstream_cancel(p->transfer);
 	later_stop(&p->timer);
-	count_inflight(p, -1);
+	exchange_count_inflight(p->r, p->d, -1);
 	pass_call_done(&p->call);
 	sniff_done(&p->sniff);
 	buf_done(&p->refusal);
@@ -398,7 +390,7 @@ static struct pass *pass_new(struct exchange *x, struct request *r, uint32_t dep
 	p->length = UINT64_MAX;
 	buf_init(&p->refusal, REFUSAL_MAX);
 	buf_init(&p->last, snap_settings(r->snap)->request_memory_max);
-	count_inflight(p, 1);
+	exchange_count_inflight(p->r, p->d, 1);
 	return p;
 }
 

@@ -64,21 +64,13 @@ static void enter(struct tunnel *t, enum tunnel_state next)
 	t->state = next;
 }
 
-static void count_inflight(const struct tunnel *t, int by)
-{
-	struct worker *w = t->r->w;
-	_Atomic uint16_t *n = board_inflight_own(&w->board, w->slot, t->d->board_row);
-	int now = atomic_load_explicit(n, memory_order_relaxed);
-	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
-}
-
 static void tunnel_free(struct tunnel *t)
 {
 	if (t->transfer)
 		upstream_cancel(t->transfer);
 	later_stop(&t->timer);
 	later_stop(&t->again);
-	count_inflight(t, -1);
+	exchange_count_inflight(t->r, t->d, -1);
 	mem_wipe(t->out.p, t->out.p ? t->out.n : 0);	/* the provider's key may be in there */
 	buf_done(&t->out);
 	buf_done(&t->in);
@@ -538,7 +530,7 @@ static struct tunnel *tunnel_new(struct exchange *x, struct request *r, uint32_t
 	buf_init(&t->out, 2 * TO_PROVIDER_MAX);
 	buf_init(&t->in, REFUSAL_MAX + HEAD_MAX + READ_BYTES);
 	ws_frames_init(&t->frames);
-	count_inflight(t, 1);
+	exchange_count_inflight(t->r, t->d, 1);
 	return t;
 }
 
