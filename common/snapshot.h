@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 4, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 5, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
