@@ -182,6 +182,16 @@ def test_doubtful_forms_are_refused(raw, mock, body):
     assert mock.log() == []
 
 
+@pytest.mark.parametrize("sent", ["application/json", "text/plain", "application/octet-stream", None])
+def test_json_is_called_json(raw, mock, sent):
+    c = raw.connect()
+    c.request("POST", "/v1/moderations", '{"model":"m","input":"x"}',
+              {"Authorization": f"Bearer {raw.master_key}", **({"Content-Type": sent} if sent else {})})
+    assert c.getresponse().status == 200
+    c.close()
+    assert mock.get("/mock/log?n=1&h=*")[-1]["headers"]["content-type"] == "application/json"
+
+
 def test_wrong_bodies_and_models(raw, mock):
     assert raw.post("/v1/audio/speech", {"input": "x"}).json["error"]["param"] == "model"
     assert raw.post("/v1/audio/speech", b"{", headers={}).status == 400

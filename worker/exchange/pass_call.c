@@ -205,7 +205,9 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 	}
 	put_url(r, d, model, &ret->url);
 	put_headers(r, d, &ret->headers);
-	if (c->body.n && !is_deployments(r, d, STR("content-type")))
+	if (c->raw->source == RAW_MODEL && c->root)
+		ret->content_type = STR("application/json");
+	else if (c->body.n && !is_deployments(r, d, STR("content-type")))
 		ret->content_type = c->content_type;
 	if (!ret->content_type.p)
 		ret->content_type = STR("");	/* none at all */
