@@ -284,8 +284,8 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
 		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
 	} else if (str_eq_nocase(name, STR("content-disposition"))) {
-		t->head.disposition =
-			copy_value(t->disposition, sizeof t->disposition, value);
+		if (value.n <= sizeof t->disposition)	/* half of one is none */
+			t->head.disposition = copy_value(t->disposition, value.n, value);
 	} else if (str_eq_nocase(name, STR("content-length"))) {
 		if (str_read_u64(value, &t->head.length) < 0)
 			t->head.length = UINT64_MAX;
