@@ -211,6 +211,7 @@ static bool from_environment(struct reader *r, const struct provider_row *row,
 		.name = row->prefix,
 		.cost = PRICE_NONE,
 		.model = { .model_name = row->prefix, .provider = row->prefix, .row = row,
+			   .auth = row->auth_kind,
 			   .model = STR(""), .api_base = keep(r, base), .api_key = keep(r, key) },
 	};
 	finish(r, ret);
