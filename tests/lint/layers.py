@@ -45,7 +45,6 @@ EXCEPTIONS = {
     ("worker/exchange/pass.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/tunnel.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt.c", "worker/settle/hold.h"): LAST,
-    ("worker/exchange/pass.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",

@@ -14,7 +14,6 @@
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
-#include "worker/settle/hold.h"
 
 enum { REFUSAL_MAX = 1 << 20, HEAD_LINES_MAX = 32768 };
 
@@ -184,7 +183,7 @@ static bool is_good(const struct pass *p)
 static bool hand_on(struct pass *p, struct str bytes)
 {
 	struct request *r = p->r;
-	if (!hold_is_strict(r)) {
+	if (!snap_settings(r->snap)->ledger_strict) {
 		conn_reply_piece(r->conn, bytes);
 		return true;
 	}
