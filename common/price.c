@@ -29,6 +29,19 @@ void usage_clamp(struct usage *u)
 	u->cache_write = min_u64(u->cache_write, u->input - u->cache_read);
 	u->reasoning = min_u64(u->reasoning, u->output);
 	u->searches = min_u64(u->searches, TOKENS_MAX);
+	u->media_input = min_u64(u->media_input, u->input - u->cache_read - u->cache_write);
+	u->media_output = min_u64(u->media_output, u->output - u->reasoning);
+	u->images = min_u64(u->images, TOKENS_MAX);
+	u->milliseconds = min_u64(u->milliseconds, TOKENS_MAX);
+	u->characters = min_u64(u->characters, TOKENS_MAX);
+}
+
+struct price price_none(void)
+{
+	return (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
+			       .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
+			       .output_above = PRICE_NONE, .media_input = PRICE_NONE,
+			       .media_output = PRICE_NONE };
 }
 
 static int64_t rate_or(int64_t rate, int64_t otherwise)
@@ -53,6 +66,14 @@ static bool is_above_tier(const struct price *p, uint64_t input_tokens)
 	return p->tier_tokens && input_tokens > p->tier_tokens;
 }
 
+/* Rates are per second, and times are milliseconds: rounded up once, in to_nano(). */
+static wide_t other_measures(const struct price *p, const struct usage *u)
+{
+	return times(u->searches, p->per_query) + times(u->images, p->per_image) +
+	       times(u->characters, p->per_character) +
+	       (times(u->milliseconds, p->per_second) + 999) / 1000;
+}
+
 int64_t price_cost(const struct price *p, const struct usage *usage)
 {
 	struct usage u = *usage;
@@ -65,29 +86,46 @@ int64_t price_cost(const struct price *p, const struct usage *usage)
 		in = rate_or(p->input_above, in);
 		out = rate_or(p->output_above, out);
 	}
-	return to_nano(times(u.input - u.cache_read - u.cache_write, in) +
+	return to_nano(times(u.input - u.cache_read - u.cache_write - u.media_input, in) +
 		       times(u.cache_read, rate_or(p->cache_read, in)) +
 		       times(u.cache_write, rate_or(p->cache_write, in)) +
-		       times(u.output - u.reasoning, out) +
+		       times(u.media_input, rate_or(p->media_input, in)) +
+		       times(u.output - u.reasoning - u.media_output, out) +
 		       times(u.reasoning, rate_or(p->reasoning, out)) +
-		       times(u.searches, p->per_query) +
+		       times(u.media_output, rate_or(p->media_output, out)) +
+		       other_measures(p, &u) + times(1, p->per_request));
+}
+
+bool price_covers(const struct price *p, const struct usage *u)
+{
+	if (!(p->flags & PRICE_KNOWN))
+		return false;
+	return p->flags & PRICE_FREE || price_cost(p, u) > 0;
+}
+
+int64_t price_most(const struct price *p, const struct usage *most)
+{
+	struct usage u = *most;
+	int64_t in = max_i64(max_i64(p->input, p->media_input),
+			     max_i64(p->cache_read, p->cache_write));
+	int64_t out = max_i64(max_i64(p->output, p->media_output), p->reasoning);
+
+	if (!(p->flags & PRICE_KNOWN))
+		return 0;
+	usage_clamp(&u);
+	if (is_above_tier(p, u.input)) {
+		in = max_i64(in, p->input_above);
+		out = max_i64(out, p->output_above);
+	}
+	return to_nano(times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
 		       times(1, p->per_request));
 }
 
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)
 {
-	uint64_t n_in = min_u64(input_tokens, TOKENS_MAX);
-	uint64_t n_out = min_u64(output_tokens, TOKENS_MAX);
-	int64_t in = max_i64(p->input, max_i64(p->cache_read, p->cache_write));
-	int64_t out = max_i64(p->output, p->reasoning);
+	struct usage u = { .input = input_tokens, .output = output_tokens };
 
-	if (!(p->flags & PRICE_KNOWN))
-		return 0;
-	if (is_above_tier(p, n_in)) {
-		in = max_i64(in, p->input_above);
-		out = max_i64(out, p->output_above);
-	}
-	return to_nano(times(n_in, in) + times(n_out, out) + times(1, p->per_request));
+	return price_most(p, &u);
 }
 
 struct decimal {

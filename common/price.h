@@ -26,13 +26,18 @@ struct price {
 	int64_t input_above, output_above; /* above tier_tokens of prompt; NONE: no tier */
 	uint32_t tier_tokens;
 	uint32_t flags;
+	int64_t media_input, media_output; /* per token of image or sound; NONE: as of text */
+	int64_t per_image, per_second, per_character;	/* 0 where there is none */
 	int64_t per_query;				/* per search unit; 0 where there is none */
 };
 
 /* What the provider said it used; see providers' usage objects. Invariants after
- * usage_clamp(): cache_read + cache_write <= input, reasoning <= output, all < 2^31. */
+ * usage_clamp(): cache_read + cache_write + media_input <= input,
+ * reasoning + media_output <= output, all < 2^31. */
 struct usage {
 	uint64_t input, output, cache_read, cache_write, reasoning;
+	uint64_t media_input, media_output;	/* of those: tokens of images and sound */
+	uint64_t images, milliseconds, characters;	/* what is sold by other measures */
 	bool estimated;		/* counted by us, not told by the provider */
 	uint64_t searches;	/* search units, of reranking */
 };
@@ -40,8 +45,14 @@ struct usage {
 void usage_clamp(struct usage *u);
 /* Nano-dollars, 0 for an unknown price. */
 int64_t price_cost(const struct price *p, const struct usage *u);
+/* Whether p says what u costs: false where nothing of it has a price, though it is not free. */
+bool price_covers(const struct price *p, const struct usage *u);
+/* A price of nothing: no member counts until it is set. */
+struct price price_none(void);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
+/* The same of what is sold by other measures, too: most->input, output, images ... */
+int64_t price_most(const struct price *p, const struct usage *most);
 /* "3e-7", "0.000002", "2.5" dollars, as LiteLLM's price map writes them, to pico-dollars,
  * rounded to nearest. 0, -EINVAL (not a number, negative) or -ERANGE. */
 int price_read_pico(struct str s, int64_t *ret) MUST_USE;

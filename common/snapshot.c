@@ -138,6 +138,12 @@ static bool group_ok(const struct check *c, uint32_t index)
 		       text_at(c->head, g->name)) < 0;
 }
 
+static bool pass_ok(const struct check *c, const struct snap_pass *p)
+{
+	return text_ok(c, p->name) && p->members.count == 1 && members_ok(c, p->members) &&
+	       p->kind < PASS_KINDS;
+}
+
 static bool settings_ok(const struct check *c)
 {
 	const struct snap_settings *s = &c->head->settings;
@@ -158,6 +164,7 @@ static bool head_ok(const struct check *c)
 	       part_ok(c, h->groups, sizeof(struct snap_group)) &&
 	       part_ok(c, h->patterns, sizeof(struct snap_group)) &&
 	       part_ok(c, h->deployments, sizeof(struct snap_deployment)) &&
+	       part_ok(c, h->passes, sizeof(struct snap_pass)) &&
 	       group_count(h) < SNAP_NONE &&	/* and patterns stand right behind the groups */
 	       h->patterns.at == h->groups.at + h->groups.count * sizeof(struct snap_group);
 }
@@ -166,6 +173,7 @@ int snap_check(const void *p, size_t n)
 {
 	struct check c = { .p = p, .size = n, .head = p };
 	const struct snap_deployment *d;
+	const struct snap_pass *passes;
 
 	if (n < sizeof *c.head || n > UINT32_MAX || (uintptr_t)p % 8 || !head_ok(&c) ||
 	    !settings_ok(&c))
@@ -176,6 +184,10 @@ int snap_check(const void *p, size_t n)
 			return -EBADMSG;
 	for (uint32_t i = 0; i < group_count(c.head); i++)
 		if (!group_ok(&c, i))
+			return -EBADMSG;
+	passes = (const void *)(c.p + c.head->passes.at);
+	for (uint32_t i = 0; i < c.head->passes.count; i++)
+		if (!pass_ok(&c, &passes[i]))
 			return -EBADMSG;
 	return 0;
 }
@@ -443,4 +455,57 @@ struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
 	if (!capture(pattern, asked, &c) || c.n > stars)
 		return asked;
 	return fill_stars(model, &c, a);
+}
+
+/* -- passes -- */
+
+static const struct snap_pass *pass_at(const struct snap *s, uint32_t i)
+{
+	const char *at = (const char *)s->head + s->head->passes.at;
+
+	return (const struct snap_pass *)(const void *)at + i;
+}
+
+const struct snap_pass *snap_find_provider(const struct snap *s, struct str name)
+{
+	for (uint32_t i = 0; i < s->head->passes.count; i++) {
+		const struct snap_pass *p = pass_at(s, i);
+		if (p->kind == PASS_PROVIDER && str_eq(snap_text(s, p->name), name))
+			return p;
+	}
+	return NULL;
+}
+
+static bool leads_to(const struct snap *s, const struct snap_pass *p, struct str path)
+{
+	struct str name = snap_text(s, p->name);
+
+	if (p->kind != PASS_TARGET || !str_starts(path, name))
+		return false;
+	return path.n == name.n || (p->flags & PASS_SUBPATH && path.p[name.n] == '/');
+}
+
+const struct snap_pass *snap_find_target(const struct snap *s, struct str path,
+					 struct str *ret_rest)
+{
+	const struct snap_pass *best = NULL;
+
+	for (uint32_t i = 0; i < s->head->passes.count; i++) {
+		const struct snap_pass *p = pass_at(s, i);
+		if (leads_to(s, p, path) && (!best || p->name.n > best->name.n))
+			best = p;
+	}
+	if (best)
+		*ret_rest = str_skip(path, best->name.n);
+	return best;
+}
+
+bool snap_pass_takes(const struct snap_pass *p, struct str method)
+{
+	static const char *const names[] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+	for (unsigned i = 0; i < COUNT(names); i++)
+		if (str_eq_z(method, names[i]))
+			return !p->methods || p->methods & (1u << i);
+	return false;
 }

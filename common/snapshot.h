@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 4, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 5, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -158,6 +158,19 @@ struct snap_group {			/* a model name that clients may ask for */
 };
 enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
 
+/* Where calls go that name no model: to a provider, or where a configured path leads. */
+struct snap_pass {
+	struct snap_str name;		/* "openai", or "/v1/rerank" */
+	struct snap_part members;	/* one uint32_t: the deployment that has base and key */
+	uint32_t kind;			/* enum snap_pass_kind */
+	uint32_t flags;			/* PASS_* */
+	uint32_t methods;		/* METHOD_*; 0 = all */
+	uint32_t pad;
+};
+enum snap_pass_kind { PASS_PROVIDER, PASS_TARGET, PASS_KINDS };
+enum { PASS_SUBPATH = 1, PASS_OPEN = 2 /* wants no key */ };
+enum { METHOD_GET = 1, METHOD_POST = 2, METHOD_PUT = 4, METHOD_PATCH = 8, METHOD_DELETE = 16 };
+
 struct snap_settings { /* what is not a row: litellm_, router_ and general_settings, server */
 	uint64_t body_max, request_memory_max;		/* bytes */
 	uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
@@ -217,6 +230,7 @@ struct snap_head {
 	struct snap_part groups;	/* sorted by name (str_cmp); patterns apart */
 	struct snap_part patterns;	/* snap_group with '*' in the name, best first */
 	struct snap_part deployments;
+	struct snap_part passes;	/* struct snap_pass */
 	struct snap_part text;		/* bytes; byte 0 is unused so that at == 0 means none */
 };
 
@@ -245,6 +259,12 @@ const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
  * must match all of the name, where LiteLLM is content with its beginning. */
 const struct snap_group *snap_resolve(const struct snap *s, struct str name);
+const struct snap_pass *snap_find_provider(const struct snap *s, struct str name); /* or NULL */
+/* The configured path that `path` is, or (PASS_SUBPATH) stands under; the longest one. *ret_rest:
+ * what stands behind it, .n 0 or from its '/' on. NULL: none. */
+const struct snap_pass *snap_find_target(const struct snap *s, struct str path,
+					 struct str *ret_rest);
+bool snap_pass_takes(const struct snap_pass *p, struct str method);
 /* What a wildcard deployment calls upstream: '*'s of d->model filled from what the '*'s of the
  * pattern matched in `asked`. Lies in the snapshot, in `asked` or in the arena; .p NULL when that
  * is full. */
@@ -264,6 +284,8 @@ uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deploymen
 /* A group or pattern with its members; alias_of is resolved by name in snap_build_seal(). */
 void snap_build_group(struct snap_build *b, const struct snap_group *g, const uint32_t *members,
 		      size_t n, struct str alias_of);
+/* A pass with its one member. */
+void snap_build_pass(struct snap_build *b, const struct snap_pass *p, uint32_t deployment);
 struct snap_settings *snap_build_settings(struct snap_build *b);
 /* Memory failures on the way surface here. An alias of nothing, or in a circle, leads nowhere.
  * 0 and a sealed, CLOEXEC descriptor; -EEXIST: two groups of one name; or -errno. */

@@ -3,8 +3,8 @@
  *
  * Rows collect in pools on the heap; parts and members are counted from the start of their
  * pool. Sealing sorts the groups, resolves aliases, lays the pools out one behind the other
- * (head, groups, patterns, deployments, headers, names, members, text; each 8-aligned), adds
- * each pool's place and lets the reader's own check have the last word. */
+ * (head, groups, patterns, deployments, passes, headers, names, members, text; each 8-aligned),
+ * adds each pool's place and lets the reader's own check have the last word. */
 #include "common/snapshot.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ struct build_group {
 	bool is_pattern;
 };
 struct snap_build {
-	struct vec text, names, headers, members, deployments, groups;
+	struct vec text, names, headers, members, deployments, groups, passes;
 	struct snap_settings settings;
 	int err;			/* the first failure; sealing tells it */
 };
@@ -55,6 +55,7 @@ void snap_build_free(struct snap_build *b)
 	vec_free(&b->members);
 	vec_free(&b->deployments);
 	vec_free(&b->groups);
+	vec_free(&b->passes);
 	mem_free(b);
 }
 
@@ -171,6 +172,16 @@ void snap_build_group(struct snap_build *b, const struct snap_group *g, const ui
 	vec_add(b, &b->groups, &row, sizeof row);
 }
 
+void snap_build_pass(struct snap_build *b, const struct snap_pass *p, uint32_t deployment)
+{
+	const uint32_t members[2] = { deployment };
+	struct snap_pass row = *p;
+
+	row.members = (struct snap_part){ .at = (uint32_t)b->members.n, .count = 1 };
+	vec_add(b, &b->members, members, sizeof members);
+	vec_add(b, &b->passes, &row, sizeof row);
+}
+
 struct snap_settings *snap_build_settings(struct snap_build *b)
 {
 	return &b->settings;
@@ -266,7 +277,7 @@ static uint32_t alias_target(const struct snap_build *b, struct snap_str alias, 
 /* Places of the pools in the segment. */
 struct plan {
 	uint32_t plain;			/* groups that are no patterns */
-	uint64_t groups, patterns, deployments, headers, names, members, text, size;
+	uint64_t groups, patterns, deployments, passes, headers, names, members, text, size;
 };
 
 static uint64_t plan_part(uint64_t *at, uint64_t bytes)
@@ -286,6 +297,7 @@ static int make_plan(const struct snap_build *b, uint32_t plain, struct plan *re
 	p.groups = plan_part(&at, plain * row);
 	p.patterns = plan_part(&at, (built_count(b) - plain) * row);
 	p.deployments = plan_part(&at, b->deployments.n);
+	p.passes = plan_part(&at, b->passes.n);
 	p.headers = plan_part(&at, b->headers.n);
 	p.names = plan_part(&at, b->names.n);
 	p.members = plan_part(&at, b->members.n);
@@ -335,6 +347,17 @@ static void write_deployments(const struct snap_build *b, const struct plan *p, 
 	}
 }
 
+static void write_passes(const struct snap_build *b, const struct plan *p, char *image)
+{
+	struct snap_pass row;
+
+	for (size_t at = 0; at < b->passes.n; at += sizeof row) {
+		memcpy(&row, b->passes.p + at, sizeof row);
+		row.members = moved(row.members, p->members);
+		memcpy(image + p->passes + at, &row, sizeof row);
+	}
+}
+
 static void write_pool(char *image, uint64_t at, const struct vec *v)
 {
 	if (v->n)
@@ -355,6 +378,7 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 	h.patterns = part_of(p->patterns, patterns);
 	h.deployments = part_of(p->deployments,
 				b->deployments.n / sizeof(struct snap_deployment));
+	h.passes = part_of(p->passes, b->passes.n / sizeof(struct snap_pass));
 	h.text = part_of(p->text, b->text.n);
 	memcpy(image, &h, sizeof h);
 }
@@ -410,6 +434,7 @@ int snap_build_seal(struct snap_build *b, uint64_t generation, int *ret_fd)
 		return -ENOMEM;
 	write_groups(b, &p, image);
 	write_deployments(b, &p, image);
+	write_passes(b, &p, image);
 	write_pool(image, p.headers, &b->headers);
 	write_pool(image, p.names, &b->names);
 	write_pool(image, p.members, &b->members);

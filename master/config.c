@@ -348,6 +348,7 @@ static void finish(struct reader *r)
 					     : "body"),
 			 "server.limits.request-memory must not be less than server.limits.body");
 	models_check(r);
+	passes_finish(r);
 	if (r->literal_secret.file && r->literal_secret.file->world_readable)
 		complain(r, W_SECRET_READABLE, &r->literal_secret,
 			 "a secret stands here and everybody may read this file; chmod o-r it, or "

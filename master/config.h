@@ -108,6 +108,16 @@ struct config_alias {
 	bool hidden;
 };
 
+/* Where calls go that name no model: a configured path, or a provider (name: its prefix) that no
+ * model uses. */
+struct config_pass {
+	struct str name;
+	bool is_target, is_open, has_subpath;
+	uint32_t methods;		/* METHOD_*; 0 = all */
+	int64_t cost;			/* pico-dollars a request; PRICE_NONE: not given */
+	struct config_model model;	/* the deployment; no group has it */
+};
+
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -145,6 +155,8 @@ struct config {
 	struct config_alias *aliases;
 	size_t n_aliases;
 	struct config_fallbacks fallbacks, context_fallbacks, policy_fallbacks;
+	struct config_pass *passes;
+	size_t n_passes;
 	struct config_pairs env;	/* environment_variables */
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */

@@ -73,7 +73,6 @@ static const struct known_key known[] = {
 	{ GENERAL, "alerting_args", NULL },
 	{ GENERAL, "alert_type_config", NULL },
 	{ GENERAL, "spend_report_frequency", NULL },
-	{ GENERAL, "pass_through_endpoints", "those paths are not served" },
 	{ GENERAL, "use_client_credentials_pass_through_routes", NULL },
 	{ GENERAL, "allowed_routes", "routes are NOT restricted" },
 	{ GENERAL, "public_routes", "all routes but health checks want a key" },

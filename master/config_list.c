@@ -331,6 +331,8 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 		return route_set_policies(r, base, d, y);
 	case CT_ROUTING_GROUPS:
 		return route_set_groups(r, base, d, y);
+	case CT_PASSES:
+		return passes_set(r, base, y);
 	default:
 		MUST(d->type == CT_ALIASES);
 		return set_aliases(r, base, d, y);

@@ -316,7 +316,8 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
 		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
-				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE}},
+				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
+				0, 0, 0, PRICE_NONE}},
 	};
 
 	if (map->kind != YAML_MAP) {

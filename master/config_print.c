@@ -128,6 +128,43 @@ static void put_aliases(struct json_out *o, const char *key, const struct config
 	json_close(o);
 }
 
+static void put_methods(struct json_out *o, uint32_t methods)
+{
+	static const char *const names[] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+	json_open_array(o, "methods");
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (methods & (1u << i))
+			json_put_z(o, NULL, names[i]);
+	json_close_array(o);
+}
+
+static void put_passes(struct json_out *o, const char *key, const struct config *c)
+{
+	json_open_array(o, key);
+	for (size_t i = 0; i < c->n_passes; i++) {
+		const struct config_pass *p = &c->passes[i];
+		if (!p->is_target)
+			continue;
+		json_open(o, NULL);
+		json_put_str(o, "path", p->name);
+		json_put_str(o, "target", p->model.api_base);
+		json_open(o, "headers");
+		for (size_t k = 0; k < p->model.headers.n; k++) {
+			json_key(o, p->model.headers.v[k].name);
+			json_put_z(o, NULL, "********");
+		}
+		json_close(o);
+		put_methods(o, p->methods);
+		json_put_bool(o, "include_subpath", p->has_subpath);
+		json_put_bool(o, "auth", !p->is_open);
+		if (p->cost != PRICE_NONE)
+			json_put_double(o, "cost_per_request", (double)p->cost / 1e12);
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
 static void put_mode(struct json_out *o, const char *key, enum snap_mode mode)
 {
 	static const char *const names[] = {"chat", "completion", "embedding", "other",
@@ -229,6 +266,9 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		break;
 	case CT_ROUTING_GROUPS:
 		route_put_groups(o, key, base);
+		break;
+	case CT_PASSES:
+		put_passes(o, key, base);
 		break;
 	default:
 		put_number(o, key, d, at);

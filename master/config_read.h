@@ -126,7 +126,7 @@ enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
-	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_COUNT
+	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
 
@@ -197,6 +197,12 @@ void route_finish(struct reader *r);
 
 /* Both files are named: reads them, and looks whether they belong together. */
 void tls_read(struct reader *r);
+
+/* ---- paths and providers that are passed through: config_pass.c ---- */
+
+bool passes_set(struct reader *r, struct config *c, const struct yaml *y);
+/* When all models are read: adds the providers that only the environment has a key for. */
+void passes_finish(struct reader *r);
 
 /* ---- models: config_model.c ---- */
 

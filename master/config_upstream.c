@@ -318,19 +318,22 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
 	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE ||
 		   p->cache_read != PRICE_NONE || p->cache_write != PRICE_NONE ||
-		   p->reasoning != PRICE_NONE || p->tier_tokens;
+		   p->reasoning != PRICE_NONE || p->tier_tokens ||
+		   p->media_input != PRICE_NONE || p->media_output != PRICE_NONE;
 	bool per_call = p->per_request != PRICE_NONE || p->per_query != PRICE_NONE;
+	bool other = p->per_image || p->per_second || p->per_character;
 
 	if (p->per_request == PRICE_NONE)
 		p->per_request = 0;
 	if (p->per_query == PRICE_NONE)
 		p->per_query = 0;
-	if (!any && !per_call) {
+	if (!any && !per_call && !other) {
 		*p = (struct price){0};
 		return;
 	}
 	p->flags = PRICE_KNOWN;
-	if (both && p->input == 0 && p->output == 0 && p->per_request == 0 && p->per_query == 0)
+	if (both && p->input == 0 && p->output == 0 && p->per_request == 0 && p->per_query == 0 &&
+	    !other && p->media_input <= 0 && p->media_output <= 0)
 		p->flags |= PRICE_FREE;
 	if (!any) {
 		p->input = 0;

@@ -37,6 +37,7 @@ static const struct {
 	[CT_ALIASES] = {"map", ""},
 	[CT_GROUP_POLICIES] = {"map", ""},
 	[CT_ROUTING_GROUPS] = {"list", ""},
+	[CT_PASSES] = {"list", ""},
 };
 
 const char *value_type_name(enum conf_type type)

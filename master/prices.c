@@ -10,7 +10,7 @@
 
 #include "master/embed.h"
 
-enum { COLUMNS = 14 };
+enum { COLUMNS = 19 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
@@ -75,10 +75,16 @@ static struct price read_price(const struct str c[COLUMNS])
 		.tier_tokens = read_u32(c[11]),
 		.input_above = read_pico(c[12], PRICE_NONE),
 		.output_above = read_pico(c[13], PRICE_NONE),
+		.per_image = read_pico(c[14], 0),
+		.per_second = read_pico(c[15], 0),
+		.per_character = read_pico(c[16], 0),
+		.media_input = read_pico(c[17], PRICE_NONE),
+		.media_output = read_pico(c[18], PRICE_NONE),
 		.flags = PRICE_KNOWN,
 	};
+	bool other = p.per_image || p.per_second || p.per_character || p.media_output > 0;
 
-	if (c[5].n > 0 && c[6].n > 0 && p.input == 0 && p.output == 0 && p.per_request == 0)
+	if (c[5].n > 0 && c[6].n > 0 && !p.input && !p.output && !p.per_request && !other)
 		p.flags |= PRICE_FREE;
 	if (read_mode(c[2]) == MODE_RERANK) {	/* one request may be several queries */
 		p.per_query = p.per_request;

@@ -26,9 +26,7 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 	struct price_row row;
 	bool known = cm->base_model.n ? prices_find(cm->provider, cm->base_model, &row)
 				      : prices_find(cm->provider, cm->model, &row);
-	d->price = (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
-				   .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
-				   .output_above = PRICE_NONE };
+	d->price = price_none();
 	if (known) {
 		d->price = row.price;
 		d->max_input_tokens = row.max_input_tokens;
@@ -248,6 +246,50 @@ static int put_groups(struct make *k)
 	return 0;
 }
 
+/* ---- calls that name no model
+ * ---------------------------------------------------------------- */
+
+static bool is_first_of_provider(const struct config *c, size_t i)
+{
+	const struct config_model *cm = &c->models[i];
+	if (!cm->row || cm->mock_response.p)
+		return false;
+	for (size_t j = 0; j < i; j++)
+		if (str_eq(c->models[j].provider, cm->provider) && !c->models[j].mock_response.p)
+			return false;
+	return true;
+}
+
+static int put_pass(struct make *k, const struct config_pass *p)
+{
+	struct snap_pass row = {
+		.name = snap_build_text(k->b, p->name),
+		.kind = p->is_target ? PASS_TARGET : PASS_PROVIDER,
+		.flags = (p->has_subpath ? PASS_SUBPATH : 0) | (p->is_open ? PASS_OPEN : 0),
+		.methods = p->methods,
+	};
+	uint32_t deployment;
+	int err = put_deployment(k, &p->model, &deployment);
+	if (err == 0)
+		snap_build_pass(k->b, &row, deployment);
+	return err;
+}
+
+static int put_passes(struct make *k)
+{
+	int err = 0;
+	for (size_t i = 0; i < k->c->n_models; i++) {
+		struct snap_pass row = { .kind = PASS_PROVIDER };
+		if (!is_first_of_provider(k->c, i))
+			continue;
+		row.name = snap_build_text(k->b, k->c->models[i].provider);
+		snap_build_pass(k->b, &row, k->index[i]);
+	}
+	for (size_t i = 0; i < k->c->n_passes && err == 0; i++)
+		err = put_pass(k, &k->c->passes[i]);
+	return err;
+}
+
 /* ---- settings
  * ------------------------------------------------------------------------------------ */
 
@@ -275,13 +317,16 @@ static void put_settings(struct make *k)
 
 static void name_deployments(struct make *k)
 {
-	struct ledger_name *list = mem_array(k->c->n_models + 1, sizeof *list);
+	size_t n = k->c->n_models + k->c->n_passes;
+	struct ledger_name *list = mem_array(n + 1, sizeof *list);
 	if (!list || !k->m->ledger) {
 		mem_free(list);
 		return;
 	}
-	for (size_t i = 0; i < k->c->n_models; i++) {
-		const struct config_model *cm = &k->c->models[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct config_model *cm = i < k->c->n_models
+							? &k->c->models[i]
+							: &k->c->passes[i - k->c->n_models].model;
 		list[i] = (struct ledger_name){ .id_hash = board_deployment_hash(cm->id),
 						.model_id = cm->id,
 						.model_group = cm->model_name,
@@ -289,8 +334,8 @@ static void name_deployments(struct make *k)
 						.model = cm->model,
 						.api_base = cm->api_base };
 	}
-	if (ledger_name_deployments(k->m->ledger, list, k->c->n_models) < 0)
-		LOG(LOG_WARN, "ledger.names_ignored", F_INT("deployments", k->c->n_models));
+	if (ledger_name_deployments(k->m->ledger, list, n) < 0)
+		LOG(LOG_WARN, "ledger.names_ignored", F_INT("deployments", n));
 	mem_free(list);
 }
 
@@ -305,6 +350,8 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 		err = -ENOMEM;
 	for (size_t i = 0; i < c->n_models && err == 0; i++)
 		err = put_deployment(&k, &c->models[i], &k.index[i]);
+	if (err == 0)
+		err = put_passes(&k);
 	if (err == -ENOSPC)
 		snprintf(
 			reterr, 256,

@@ -177,6 +177,21 @@ static const char *call_type(int64_t call)
 		return "aembedding";
 	case JOURNAL_CALL_RERANK:
 		return "arerank";
+	case JOURNAL_CALL_MODERATION:
+		return "amoderation";
+	case JOURNAL_CALL_IMAGE:
+		return "aimage_generation";
+	case JOURNAL_CALL_IMAGE_EDIT:
+		return "aimage_edit";
+	case JOURNAL_CALL_SPEECH:
+		return "aspeech";
+	case JOURNAL_CALL_TRANSCRIPTION:
+		return "atranscription";
+	case JOURNAL_CALL_RESOURCE:
+	case JOURNAL_CALL_PASS:
+		return "pass_through_endpoint";
+	case JOURNAL_CALL_REALTIME:
+		return "_arealtime";
 	default:
 		return "";
 	}

@@ -17,7 +17,7 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 {
 	struct usage seen = *u;
 	usage_clamp(&seen);
-	if (!seen.input && !seen.output && !seen.searches)
+	if (!seen.input && !seen.output && !seen.searches && !seen.milliseconds)
 		return;		/* all zero is how some say that they do not know */
 	keep_larger(&t->usage.input, seen.input);
 	keep_larger(&t->usage.output, seen.output);
@@ -25,6 +25,9 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 	keep_larger(&t->usage.cache_write, seen.cache_write);
 	keep_larger(&t->usage.reasoning, seen.reasoning);
 	keep_larger(&t->usage.searches, seen.searches);
+	keep_larger(&t->usage.media_input, seen.media_input);
+	keep_larger(&t->usage.media_output, seen.media_output);
+	keep_larger(&t->usage.milliseconds, seen.milliseconds);
 	usage_clamp(&t->usage);
 	t->usage.estimated = t->has_usage ? t->usage.estimated && seen.estimated : seen.estimated;
 	t->has_usage = true;

@@ -71,7 +71,23 @@ static void read_prompt_details(const struct json *details, struct usage *u)
 			u->cache_read = (uint64_t)read_count(j);
 		else if (IS(j, "cache_write_tokens") || IS(j, "cache_creation_tokens"))
 			u->cache_write = (uint64_t)read_count(j);
+		else if (IS(j, "audio_tokens") || IS(j, "image_tokens"))
+			u->media_input += (uint64_t)read_count(j);
 	}
+}
+
+/* Returns tokens of reasoning. */
+static int64_t read_answer_details(const struct json *details, struct usage *u)
+{
+	u->media_output = (uint64_t)read_count(json_get(details, "audio_tokens")) +
+			  (uint64_t)read_count(json_get(details, "image_tokens"));
+	return read_count(json_get(details, "reasoning_tokens"));
+}
+
+static uint64_t read_milliseconds(const struct json *j)
+{
+	double v;
+	return json_read_double(j, &v) == 0 && v > 0 && v < 1e6 ? (uint64_t)(v * 1000 + 0.999) : 0;
 }
 
 void openai_read_usage(const struct json *usage, struct usage *ret)
@@ -87,10 +103,14 @@ void openai_read_usage(const struct json *usage, struct usage *ret)
 			total = read_count(j);
 		else if (IS(j, "reasoning_tokens") && !reasoning)
 			reasoning = read_count(j);
-		else if (IS(j, "completion_tokens_details"))
-			reasoning = read_count(json_get(j, "reasoning_tokens"));
-		else if (IS(j, "prompt_tokens_details"))
+		else if (IS(j, "completion_tokens_details") || IS(j, "output_tokens_details") ||
+			 IS(j, "output_token_details"))
+			reasoning = read_answer_details(j, &u);
+		else if (IS(j, "prompt_tokens_details") || IS(j, "input_tokens_details") ||
+			 IS(j, "input_token_details"))
 			read_prompt_details(j, &u);
+		else if (IS(j, "seconds"))
+			u.milliseconds = read_milliseconds(j);
 		else if (IS(j, "prompt_cache_hit_tokens") && !u.cache_read)
 			u.cache_read = (uint64_t)read_count(j);
 	}

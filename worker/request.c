@@ -196,6 +196,11 @@ void request_drained(struct request *r)
 	exchange_drained(r);
 }
 
+size_t request_tunnel(struct request *r, struct str bytes)
+{
+	return exchange_tunnel(r, bytes);
+}
+
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;
@@ -275,6 +280,11 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 	r->outcome = e->outcome;
 	if (!r->conn)
 		return STEP_DONE;
+	if (r->raw && r->is_streaming) {	/* whose form nobody here knows: cut, never ended */
+		account_settle(r);
+		conn_reply_abort(r->conn);
+		return STEP_DONE;
+	}
 	buf_init(&body, ERROR_MAX);
 	write_error(r, d, e, status, call_id, &body);
 	if (r->is_streaming) {

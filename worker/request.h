@@ -15,6 +15,7 @@
 #include "worker/client/endpoint.h"
 #include "worker/decide/wish.h"
 #include "worker/llm.h"
+#include "worker/raw.h"
 #include "worker/step.h"
 #include "worker/worker.h"
 
@@ -39,12 +40,15 @@ struct request {
 	/* endpoint */
 	const struct endpoint *endpoint;
 	struct str path_model;			/* of /engines/{model}/..., {id}; else .p NULL */
+	struct str path_rest;			/* what stood for {path}, else .p NULL */
+	const struct snap_pass *pass;		/* the configured path that it is, or NULL */
 	/* auth */
 	struct dir_key key;			/* slices copied into the arena */
 	bool is_admin;
 	/* read */
 	struct llm_request q;
 	const struct dialect *dialect;
+	struct raw_call *raw;			/* relayed as it is; else NULL, and q says it all */
 	/* limits, account */
 	struct board_entity *entity;		/* of the key; NULL for the master key */
 	uint64_t tokens_taken;			/* from the key's tpm word */
@@ -87,6 +91,9 @@ void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
 void request_drained(struct request *r);
+/* Bytes of a client that has switched protocols: how many are taken. Answers nothing, ends
+ * nobody; conn_tunnel_more() asks for the rest. */
+size_t request_tunnel(struct request *r, struct str bytes);
 
 /* From stages that wait. */
 void request_resume(struct request *r);

@@ -42,6 +42,8 @@ EXCEPTIONS = {
     ("worker/exchange/dry_run.c", "worker/decide/decide.h"): "a dry run is only for who may use the model",
     ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/exchange.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/pass.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/tunnel.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",

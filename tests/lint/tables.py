@@ -51,7 +51,8 @@ for (path, part), (items, has_words) in generate.PARTS.items():
 
 for method, path, *_ in ctables.endpoints():
     pattern = re.sub(r"\\\{(?:model|id)\\\}", r"""[^\\s"'{]+""", re.escape(path))
-    check("endpoint", path, rf"Ic {method} {re.escape(path)}$", "llmgw-api.7", WORD.format(pattern))
+    pattern = pattern.replace(r"\{path\}", r"""(?:/[^\s"'{]*)?""")
+    check("endpoint", path, rf"Ic {re.escape(method)} {re.escape(path)}$", "llmgw-api.7", WORD.format(pattern))
 for found, *_ in ctables.outcomes():
     check("outcome", found, rf"Dv {found}$", "llmgw-api.7", rf"(?<![A-Z_])(?:OUTCOME_)?{found}(?![A-Z_])")
 for found, *_ in ctables.metrics():

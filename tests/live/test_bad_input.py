@@ -120,7 +120,8 @@ def answers(data):
 
 def envelope_of(path):
     """Who asks at a dialect's path gets errors in that dialect, even without a key."""
-    theirs = ("/api/", "ollama"), ("/v1/messages", "anthropic"), (":", "gemini")
+    theirs = ("/api/", "ollama"), ("/v1/messages", "anthropic"), ("/anthropic", "anthropic"), \
+        ("/gemini", "gemini"), (":", "gemini")
     for part, dialect in theirs:
         if part in path:
             return lambda body, status: DIALECTS[dialect][3](json.loads(body))
@@ -589,8 +590,8 @@ def endpoints():
     """(method or *, path, what it matches) of each row of the table."""
     text = (ROOT / "worker/client/endpoint.c").read_text()
     for method, path in re.findall(r'^\t\{ "([A-Z*]+)", "(/[^"]*)",', text, re.M):
-        pattern = re.escape(path).replace(r"\{model\}", ".+").replace(r"\{id\}", "[^/]+").replace(r"\{path\}", ".*")
-        yield method, path.replace("{model}", "m").replace("{id}", "resp_x").replace("{path}", "x"), pattern
+        pattern = re.escape(path).replace(r"\{model\}", ".+").replace(r"\{id\}", "[^/]+").replace(r"\{path\}", "(/.*)?")
+        yield method, path.replace("{model}", "m").replace("{id}", "resp_x").replace("{path}", "/x"), pattern
 
 
 OPEN = {"/", "/livez", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"}
@@ -617,7 +618,8 @@ def test_without_a_good_key_nothing_opens(gw, mock):
                 else:
                     assert r.status == (401 if known else 405), (method, path, r.status)
                     if method != "HEAD":
-                        (envelope_of(path) if (method, path) in good else envelope)(body, r.status)
+                        own = (method, path) in good or any(m == "*" and re.fullmatch(p, path) for m, _, p in rows)
+                        (envelope_of(path) if own else envelope)(body, r.status)
                 if r.will_close:
                     c.close()
     c.close()

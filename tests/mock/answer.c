@@ -33,11 +33,12 @@ const struct endpoint *endpoint_find(const char *method, struct span path, bool 
 		cohere_endpoints, rerank_endpoints, tgi_endpoints,
 		replicate_endpoints,
 		token_endpoints,
+		raw_endpoints,
 	};
 	const struct endpoint *ep = NULL;
 	for (size_t i = 0; i < sizeof all / sizeof *all && !ep; i++)
 		ep = find_in(all[i], method, path, ret_known);
-	return ep;
+	return ep ? ep : raw_find(method, path);
 }
 
 static bool is_in(const struct endpoint *list, const struct endpoint *ep)

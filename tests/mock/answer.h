@@ -33,6 +33,7 @@ struct answer {
 	bool role_told;
 	const char *complaint;		/* about the signature, in AWS's words; NULL: none */
 	uint64_t sequence;		/* events of a stream, where they are counted */
+	struct span method, path, headers, body;	/* of the request */
 };
 
 struct endpoint {
@@ -57,6 +58,12 @@ extern const struct endpoint rerank_endpoints[];
 extern const struct endpoint tgi_endpoints[];
 extern const struct endpoint replicate_endpoints[];
 extern const struct endpoint token_endpoints[];
+extern const struct endpoint raw_endpoints[];
+/* What is echoed, and files: where no path ends like one of those above. NULL: neither. */
+const struct endpoint *raw_find(const char *method, struct span path);
+bool raw_has(const struct endpoint *ep);	/* whose bodies need not be JSON */
+const char *raw_type(const struct endpoint *ep);	/* of its whole answers */
+struct span raw_form_model(struct span body);	/* a form's field `model` */
 
 static inline bool answer_is_error(const struct answer *a)
 {

@@ -107,6 +107,11 @@ static void choose_status(struct conn *c, const char *method)
 	bool known;
 	bool is_json = skim_read(&c->ask, span_of(&c->body));
 	a->endpoint = endpoint_find(method, path, &known);
+	if (raw_has(a->endpoint) && !is_json) {
+		struct span model = raw_form_model(span_of(&c->body));
+		c->ask.model.n = 0;
+		buf_put_span(&c->ask.model, model);
+	}
 	if (a->endpoint && a->endpoint->path[0] == ':')
 		take_model(&c->ask.model, path, "/models/", ':');
 	else if (bedrock_has(a->endpoint))
@@ -126,7 +131,7 @@ static void choose_status(struct conn *c, const char *method)
 	if (!a->endpoint) {
 		a->endpoint = &nowhere;
 		a->status = known ? 405 : path.n > 1 ? 404 : 200;
-	} else if (!is_json && a->endpoint->method[0] == 'P') {
+	} else if (!is_json && a->endpoint->method[0] == 'P' && !raw_has(a->endpoint)) {
 		a->status = 400;
 	}
 }
@@ -137,6 +142,10 @@ void plan_answer(struct conn *c, const char *method)
 	struct answer *a = &p->answer;
 	const struct script *s = &a->script;
 	a->ask = &c->ask;
+	a->method = (struct span){ method, strlen(method) };
+	a->path = span_of(&c->url);
+	a->headers = span_of(&c->headers);
+	a->body = span_of(&c->body);
 	choose_status(c, method);
 	a->prompt_tokens = s->prompt >= 0 ? (uint64_t)s->prompt : c->body.n / 4;
 	a->out_tokens = (uint64_t)(s->out >= 0 ? s->out : s->tokens + s->think);
@@ -150,6 +159,8 @@ void plan_answer(struct conn *c, const char *method)
 	p->is_streaming = a->endpoint->stream_type && !answer_is_error(a) && is_wanted;
 	p->is_chunked = p->is_streaming && c->is_http11;
 	const char *type = p->is_streaming ? a->endpoint->stream_type : "application/json";
+	if (!p->is_streaming && !answer_is_error(a) && raw_has(a->endpoint))
+		type = raw_type(a->endpoint);
 	p->content_type = (struct span){ type, strlen(type) };
 	if (s->h1close || s->badlen || (p->is_streaming && !c->is_http11))
 		c->keeps_alive = false;

@@ -169,7 +169,7 @@ const char *answer_flaw(const struct answer *a)
 		return is_json(a->body) ? NULL : "a body that should be JSON";
 	if (str_starts(type, STR("text/event-stream")) && a->body.n)
 		return stream_flaw(a->body);
-	if (!type.p && a->body.n && !str_eq(a->body, STR("OK")))
+	if (!type.p && a->body.n && a->status != 101 && !str_eq(a->body, STR("OK")))
 		return "a body without a type";
 	return NULL;
 }

@@ -168,7 +168,8 @@ static size_t request_bytes(struct str in)
 
 static const struct act *script_of(struct str request)
 {
-	struct str path = str_skip(request, STR("POST /").n);
+	struct str path = request;
+	str_cut(&path, '/');		/* behind the method */
 	return script_named(str_cut(&path, '/'));
 }
 

@@ -20,6 +20,9 @@
 #define STAY .manner = STAYS
 #define STRICT .is_strict = true
 #define UP .has_upstream = true
+#define SWITCH                                                                                    \
+	"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"               \
+	"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 const struct scenario scenarios[] = {
 	/* mock deployments */
@@ -171,6 +174,41 @@ const struct scenario scenarios[] = {
 	{ "upstream-heartbeat", STREAM("slow"), 200, ": llmgw", UP, .has_time = true },
 	{ "upstream-late", CHAT_WITH("silent", "'timeout':0.02"), 408, "Timeout", UP,
 	  .has_time = true },
+	/* relayed as it is */
+	{ "raw", "POST /v1/audio/speech", OF_USER, "{'model':'plain','input':'@'}", SPOKE, UP },
+	{ "raw-strict", "POST /v1/audio/speech", OF_USER, "{'model':'plain','input':'@'}", SPOKE, UP,
+	  STRICT },
+	{ "raw-pair", "POST /v1/moderations", OF_USER, "{'model':'plain','input':'@'}", SPOKE, UP,
+	  .times = 2 },
+	{ "raw-stream", "POST /v1/images/generations", OF_USER,
+	  "{'model':'stream','prompt':'@','stream':true}", 200, "provider.", UP },
+	{ "raw-form", "POST /v1/audio/transcriptions", OF_USER,
+	  "--b\r\nContent-Disposition: form-data; name='model'\r\n\r\nplain\r\n--b\r\n"
+	  "Content-Disposition: form-data; name='file'; filename='f'\r\n\r\n@\r\n--b--\r\n",
+	  SPOKE, UP, .headers = "content-type: multipart/form-data; boundary=b\r\n" },
+	{ "raw-reads-late", "POST /v1/audio/speech", OF_USER, "{'model':'flood','input':'@'}",
+	  DONE, READS_LATE, UP },
+	{ "raw-leaves", "POST /v1/audio/speech", OF_USER, "{'model':'stalls','input':'@'}",
+	  BEGUN, LEAVES, UP },
+	{ "raw-500", "POST /v1/audio/speech", OF_USER, "{'model':'is-500','input':'@'}", 500,
+	  "it broke", UP },
+	{ "raw-refused", "POST /v1/audio/speech", OF_USER, "{'model':'refused','input':'@'}", 500,
+	  "error", UP },
+	{ "raw-garbage", "POST /v1/audio/speech", OF_USER, "{'model':'is-garbage','input':'@'}", 502,
+	  "error", UP },
+	{ "raw-late", "POST /v1/audio/speech", OF_USER, "{'model':'silent','input':'@'}", 408,
+	  "Timeout", UP, .has_time = true, .headers = "x-litellm-timeout: 0.02\r\n" },
+	{ "passed", "POST /to-plain/x?a=b", OF_USER, "{'anything':'@'}", SPOKE, UP },
+	{ "passed-500", "POST /to-is-500/x", OF_USER, "{'anything':'@'}", 500, "it broke", UP },
+	{ "passed-bad", "POST /to-plain/../x", OF_USER, "{}", 400, "may not be passed", STAY },
+	{ "switched", GET("/v1/realtime?model=switches", OF_USER), 101, "hello", UP,
+	  .headers = SWITCH },
+	{ "switched-leaves", GET("/v1/realtime?model=switches", OF_USER), 101, "hello", LEAVES, UP,
+	  .headers = SWITCH },
+	{ "switch-500", GET("/v1/realtime?model=is-500", OF_USER), 500, "it broke", UP,
+	  .headers = SWITCH },
+	{ "switch-refused", GET("/v1/realtime?model=refused", OF_USER), 500, "error", UP,
+	  .headers = SWITCH },
 	/* A heartbeat may or may not have begun the stream when its time is over. */
 	{ "upstream-late-stream", CHAT_WITH("silent", "'stream':true,'stream_timeout':0.05"),
 	  UNHEARD, UP, .has_time = true },

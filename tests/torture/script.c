@@ -84,6 +84,12 @@ static const struct act dear[] = {
 	PAUSE, CHUNK(SECOND DONE), CHUNK(""), END,
 };
 
+static const struct act switches[] = {
+	SEND("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+	     "sec-websocket-accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"),
+	PAUSE, SEND("\x81\x05hello\x81\x52{'response':{" USAGE "}}"), PAUSE, FIN,
+};
+
 /* ---- what goes wrong ---- */
 
 static const struct act resets[] = { RESET };
@@ -139,7 +145,7 @@ static const struct script {
 	{ "stalls", stalls }, { "silent", silent }, { "spoilt", spoilt },
 	{ "then-complains", complains }, { "then-500", is_500 }, { "is-500", is_500 },
 	{ "is-429", is_429 }, { "is-garbage", is_garbage }, { "is-no-json", is_no_json },
-	{ "is-packed", is_packed },
+	{ "is-packed", is_packed }, { "switches", switches },
 	{ "token", token }, { "is-401", is_401 }, { "by-token", plain },
 	{ "by-token-stream", stream }, { "then-by-token-is-401", is_401 },
 };
@@ -157,6 +163,7 @@ const struct setting_upstream script_upstreams[] = {
 	SHORT_WAY("by-token"), SHORT_WAY("by-token-stream"), SHORT_WAY("then-by-token-is-401"),
 	{ "then-by-none", FAMILY_OPENAI, "is-401" }, { "by-silence", FAMILY_OPENAI, "silent" },
 	SHORT_WAY("is-packed"), SHORT_WAY("refused"), SHORT_WAY("then-refused"),
+	SHORT_WAY("switches"),
 	{ NULL, FAMILY_OPENAI, NULL },
 };
 

@@ -102,6 +102,15 @@ static void put_groups(struct building *k, const struct deployment *list, size_t
 	}
 }
 
+/* Its name is a path that leads to it, too. */
+static void put_pass(struct building *k, const struct deployment *d)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/to-%s", d->group);
+	struct snap_pass p = { .name = text(k, path), .kind = PASS_TARGET, .flags = PASS_SUBPATH };
+	snap_build_pass(k->b, &p, put_deployment(k, d));
+}
+
 static void put_upstreams(struct building *k, const struct setting_upstream *list)
 {
 	for (; list && list->name; list++) {
@@ -112,6 +121,8 @@ static void put_upstreams(struct building *k, const struct setting_upstream *lis
 		if (str_starts(str_z(list->name), STR("then-")))
 			d.fallbacks[0] = "mock";
 		put_groups(k, &d, 1);
+		if (str_eq_z(STR("plain"), list->name) || str_eq_z(STR("is-500"), list->name))
+			put_pass(k, &d);
 	}
 }
 

@@ -34,6 +34,8 @@ static struct {
 	unsigned gone, drained, done;
 	enum outcome failed;		/* OUTCOME_OK: none */
 	struct str headers;		/* of the answers */
+	struct buf tunnel;		/* bytes of a client that has switched protocols */
+	size_t tunnel_room;		/* how many more of them are taken */
 } did;
 
 static inline void answer(struct request *r, int status, struct str body)
@@ -46,7 +48,7 @@ static inline void answer(struct request *r, int status, struct str body)
 }
 
 /* /plain answers at once, /early too though a body may come, /echo answers its body, /count the
- * size of it, /late and /stream wait for the test, /none has no memory. */
+ * size of it, /late, /stream, /sized and /switch wait for the test, /none has no memory. */
 struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
 {
 	struct request *r = mem_alloc(sizeof *r);
@@ -68,6 +70,10 @@ struct request *request_begin(struct worker *w, struct connection *c, const stru
 		conn_read_body(c, 100000);
 	else if (str_eq(h->path, STR("/stream")))
 		conn_reply_begin(c, 200, STR("content-type: text/event-stream\r\n"));
+	else if (str_eq(h->path, STR("/sized")))
+		conn_reply_begin_sized(c, 200, STR("content-type: a/b\r\n"), 10);
+	else if (str_eq(h->path, STR("/switch")))
+		conn_reply_switch(c, STR("upgrade: x\r\n"));
 	return r;
 }
 
@@ -92,6 +98,15 @@ void request_client_gone(struct request *r)
 	did.gone++;
 	did.open = NULL;
 	mem_free(r);
+}
+
+size_t request_tunnel(struct request *r, struct str bytes)
+{
+	(void)r;
+	size_t n = bytes.n < did.tunnel_room ? bytes.n : did.tunnel_room;
+	buf_put(&did.tunnel, str_of(bytes.p, n));
+	did.tunnel_room -= n;
+	return n;
 }
 
 void request_drained(struct request *r)
@@ -139,6 +154,7 @@ static inline int set_up(void **state)
 	rig.live = mem_live();
 	did.headers = STR("x-test: 1\r\n");
 	buf_init(&did.executed, 1 << 16);
+	buf_init(&did.tunnel, 1 << 20);
 	uv_loop_init(&rig.loop);
 	rig.w = (struct worker){ .loop = &rig.loop, .row = &rig.row, .metrics = &rig.metrics };
 	rig.w.snap = make_snap();
@@ -159,6 +175,7 @@ static inline int tear_down(void **state)
 	assert_int_equal(uv_loop_close(&rig.loop), 0);
 	snap_unref(rig.w.snap);
 	buf_done(&did.executed);
+	buf_done(&did.tunnel);
 	clock_set(0, 0);
 	assert_int_equal(mem_live(), rig.live);
 	return 0;

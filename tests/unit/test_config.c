@@ -142,6 +142,14 @@ static const struct set_row {
 	{ "general_settings", "background_health_checks", "true", "true" },
 	{ "general_settings", "health_check_interval", "60", "\"60s\"" },
 	{ "general_settings", "max_request_size_mb", "2", "\"2M\"" },
+	{ "general_settings", "pass_through_endpoints",
+	  "[{path: /a, target: \"https://h/b/\", headers: {X: y}, methods: [get, POST], "
+	  "cost_per_request: 0.25, include_subpath: true}, {path: /o, target: \"http://h\", auth: "
+	  "false}]",
+	  "[{\"path\":\"/a\",\"target\":\"https://h/b\",\"headers\":{\"X\":\"********\"},"
+	  "\"methods\":[\"GET\",\"POST\"],\"include_subpath\":true,\"auth\":true,"
+	  "\"cost_per_request\":0.25},{\"path\":\"/o\",\"target\":\"http://h\",\"headers\":{},"
+	  "\"methods\":[],\"include_subpath\":false,\"auth\":false}]" },
 	{ "general_settings", "always_include_stream_usage", "true", "true" },
 	{ "general_settings", "forward_client_headers_to_llm_api", "true", "true" },
 	{ "general_settings", "include_call_id_in_error_body", "true", "true" },
@@ -311,6 +319,15 @@ static const struct set_row {
 	{ "price", "output_cost_per_reasoning_token", "3e-12", "0.000000000003" },
 	{ "price", "input_cost_per_request", "0.01", "0.01" },
 	{ "price", "input_cost_per_query", "0.002", "0.002" },
+	{ "price", "input_cost_per_image", "0.04", "0.04" },
+	{ "price", "output_cost_per_image", "0.05", "0.05" },
+	{ "price", "input_cost_per_second", "0.0001", "0.0001" },
+	{ "price", "output_cost_per_second", "0.0002", "0.0002" },
+	{ "price", "input_cost_per_character", "0.000015", "0.000015" },
+	{ "price", "input_cost_per_audio_token", "0.5", "0.5" },
+	{ "price", "input_cost_per_image_token", "0.25", "0.25" },
+	{ "price", "output_cost_per_audio_token", "0.125", "0.125" },
+	{ "price", "output_cost_per_image_token", "0.75", "0.75" },
 };
 
 /* A name under which `show` prints the row, where that is not its own. */

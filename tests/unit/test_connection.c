@@ -246,6 +246,69 @@ static void test_stream(void **state)
 	hang_up(&e);
 }
 
+/* A length that is told is kept to the byte: more is cut off, less is an answer broken off. */
+static void test_sized(void **state)
+{
+	(void)state;
+	struct client_end e = dial();
+	say_z(&e, GET("/sized"));
+	conn_reply_piece(did.open->conn, STR("01234"));
+	hear(&e);
+	assert_true(heard(&e, "content-length: 10\r\n") && !heard(&e, "chunked"));
+	assert_true(heard(&e, "\r\n\r\n01234"));
+	forget(&e);
+	conn_reply_piece(did.open->conn, STR("56789and more"));
+	end_stream(conn_reply_end);
+	say_z(&e, GET("/plain"));
+	assert_true(heard(&e, "56789HTTP/1.1 200 OK"));
+	say_z(&e, GET("/sized"));
+	forget(&e);
+	conn_reply_piece(did.open->conn, STR("012345678"));
+	end_stream(conn_reply_end);
+	turns(&e, 4);
+	assert_true(e.has_end && heard(&e, "012345678"));
+	hang_up(&e);
+}
+
+/* Bytes of another protocol: what is not taken waits, and reading stops when it is much. */
+static void test_switch(void **state)
+{
+	static char lot[300 * 1024];
+	struct client_end e = dial();
+	(void)state;
+	did.tunnel_room = 5;
+	say_z(&e, GET("/switch") "hello, world");
+	turns(&e, 4);
+	assert_true(heard(&e, "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"));
+	assert_true(str_eq(buf_str(&did.tunnel), STR("hello")));
+	did.tunnel_room = 1000;
+	conn_tunnel_more(did.open->conn);
+	turns(&e, 4);
+	assert_true(str_eq(buf_str(&did.tunnel), STR("hello, world")));
+	conn_reply_piece(did.open->conn, STR("piece"));
+	turns(&e, 2);
+	assert_true(heard(&e, "\r\n\r\npiece"));
+	did.tunnel_room = 0;
+	ssize_t sent = send(e.fd, lot, sizeof lot, MSG_NOSIGNAL | MSG_DONTWAIT);
+	turns(&e, 8);
+	assert_true(sent > 0 && did.open->conn->pending.n < 256 * 1024);
+	assert_int_equal(did.tunnel.n, 12);
+	did.tunnel_room = sizeof lot;
+	conn_tunnel_more(did.open->conn);
+	turns(&e, 20);
+	assert_int_equal(did.tunnel.n, 12 + (size_t)sent);
+	end_stream(conn_reply_end);
+	turns(&e, 4);
+	assert_true(e.has_end);
+	hang_up(&e);
+	e = dial();
+	say_z(&e, GET("/switch"));
+	hang_up(&e);
+	turn();
+	turn();
+	assert_int_equal(did.gone, 1);
+}
+
 /* Broken off: no last chunk; where there are no chunks, a reset. */
 static void test_stream_abort(void **state)
 {
@@ -471,6 +534,8 @@ int main(void)
 		T(test_client_gone),
 		T(test_client_gone_mid_stream),
 		T(test_stream),
+		T(test_sized),
+		T(test_switch),
 		T(test_stream_abort),
 		T(test_stream_http10),
 		T(test_head),

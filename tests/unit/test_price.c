@@ -64,26 +64,26 @@ static void test_known_bills(void **state)
 		struct usage u;
 		int64_t nano;
 	} bills[] = {
-		{ &gpt_4o, { 1000, 500, 0, 0, 0, false, 0 }, 7500000 },
-		{ &gpt_4o, { 1000, 500, 200, 0, 0, false, 0 }, 7250000 },
-		{ &gpt_4o, { 1000, 500, 200, 0, 400, false, 0 }, 7250000 },
-		{ &gpt_4o, { 0, 0, 0, 0, 0, false, 0 }, 0 },
-		{ &sonnet, { 10000, 1000, 4000, 2000, 0, false, 0 }, 35700000 },
-		{ &gemini, { 128000, 10, 0, 0, 0, false, 0 }, 160050000 },
-		{ &gemini, { 128001, 10, 0, 0, 0, false, 0 }, 320102500 },
-		{ &gemini, { 128001, 10, 1, 1, 0, false, 0 }, 320102500 },
-		{ &tiered, { 1000, 10, 500, 100, 4, false, 0 }, 500000 + 50000 + 12000 + 24000 },
-		{ &tiered, { 1001, 10, 500, 100, 4, false, 0 }, 1503000 + 50000 + 24000 + 24000 },
-		{ &embedding, { 8191, 0, 0, 0, 0, false, 0 }, 163820 },
-		{ &tiny, { 1, 0, 0, 0, 0, false, 0 }, 2 },
-		{ &tiny, { 4, 0, 0, 0, 0, false, 0 }, 5 },
-		{ &tiny, { 5, 0, 0, 0, 0, false, 0 }, 7 },
-		{ &search, { 10, 10, 0, 0, 0, false, 0 }, 5020000 },
-		{ &rerank, { 90, 0, 0, 0, 0, false, 3 }, 6000000 },
-		{ &rerank, { 0, 0, 0, 0, 0, false, 1 }, 2000000 },
-		{ &gpt_4o, { 0, 0, 0, 0, 0, false, 1 }, 0 },
+		{ &gpt_4o, { 1000, 500, 0, 0, 0, .estimated = false }, 7500000 },
+		{ &gpt_4o, { 1000, 500, 200, 0, 0, .estimated = false }, 7250000 },
+		{ &gpt_4o, { 1000, 500, 200, 0, 400, .estimated = false }, 7250000 },
+		{ &gpt_4o, { 0, 0, 0, 0, 0, .estimated = false }, 0 },
+		{ &sonnet, { 10000, 1000, 4000, 2000, 0, .estimated = false }, 35700000 },
+		{ &gemini, { 128000, 10, 0, 0, 0, .estimated = false }, 160050000 },
+		{ &gemini, { 128001, 10, 0, 0, 0, .estimated = false }, 320102500 },
+		{ &gemini, { 128001, 10, 1, 1, 0, .estimated = false }, 320102500 },
+		{ &tiered, { 1000, 10, 500, 100, 4, .estimated = false }, 500000 + 50000 + 12000 + 24000 },
+		{ &tiered, { 1001, 10, 500, 100, 4, .estimated = false }, 1503000 + 50000 + 24000 + 24000 },
+		{ &embedding, { 8191, 0, 0, 0, 0, .estimated = false }, 163820 },
+		{ &tiny, { 1, 0, 0, 0, 0, .estimated = false }, 2 },
+		{ &tiny, { 4, 0, 0, 0, 0, .estimated = false }, 5 },
+		{ &tiny, { 5, 0, 0, 0, 0, .estimated = false }, 7 },
+		{ &search, { 10, 10, 0, 0, 0, .estimated = false }, 5020000 },
+		{ &rerank, { .input = 90, .searches = 3 }, 6000000 },
+		{ &rerank, { .searches = 1 }, 2000000 },
+		{ &gpt_4o, { .searches = 1 }, 0 },
 		/* more parts than the whole: clamped */
-		{ &gpt_4o, { 100, 10, 200, 0, 50, false, 0 }, 125000 + 100000 },
+		{ &gpt_4o, { 100, 10, 200, 0, 50, .estimated = false }, 125000 + 100000 },
 	};
 
 	(void)state;
@@ -94,16 +94,51 @@ static void test_known_bills(void **state)
 	}
 }
 
+/* What is sold by other measures than tokens of text. */
+static void test_other_measures(void **state)
+{
+	struct price p = price_none();
+	struct usage images = { .images = 3 }, sound = { .milliseconds = 1500 },
+		     spoken = { .characters = 1001 },
+		     mixed = { .input = 100, .output = 60, .media_input = 40, .media_output = 50 };
+
+	(void)state;
+	p.flags = PRICE_KNOWN;
+	assert_int_equal(price_cost(&p, &images), 0);
+	assert_false(price_covers(&p, &images));
+	p.per_image = INT64_C(40000000000);
+	p.per_second = INT64_C(100000000);
+	p.per_character = 15000000;
+	assert_int_equal(price_cost(&p, &images), 120000000);
+	assert_int_equal(price_cost(&p, &sound), 150000);
+	assert_int_equal(price_cost(&p, &spoken), 15015000);
+	assert_true(price_covers(&p, &spoken));
+	assert_false(price_covers(&p, &mixed));
+	p.input = 1000000;
+	p.output = 2000000;
+	assert_int_equal(price_cost(&p, &mixed), 100000 + 120000);
+	p.media_input = 3000000;
+	p.media_output = 4000000;
+	assert_int_equal(price_cost(&p, &mixed), 60000 + 120000 + 20000 + 200000);
+	assert_int_equal(price_worst(&p, 10, 10), 30000 + 40000);
+	mixed.media_input = 1000;	/* more than the whole: clamped */
+	assert_int_equal(price_cost(&p, &mixed), 300000 + 20000 + 200000);
+	p.flags = PRICE_KNOWN | PRICE_FREE;
+	assert_true(price_covers(&p, &images));
+	p.flags = 0;
+	assert_false(price_covers(&p, &images));
+}
+
 static void test_unknown_and_damaged(void **state)
 {
 	struct price p = price_of(&gpt_4o);
-	struct usage u = { 1000, 1000, 0, 0, 0, false, 0 };
+	struct usage u = { 1000, 1000, 0, 0, 0, .estimated = false };
 
 	(void)state;
 	p.flags = 0;
 	assert_int_equal(price_cost(&p, &u), 0);
 	assert_int_equal(price_worst(&p, 1000, 1000), 0);
-	p = (struct price){ -1, INT64_MIN, -7, -1, -1, -1, -1, -1, 1, PRICE_KNOWN, 0 };
+	p = (struct price){ -1, INT64_MIN, -7, -1, -1, -1, -1, -1, 1, .flags = PRICE_KNOWN };
 	assert_int_equal(price_cost(&p, &u), 0);
 	assert_int_equal(price_worst(&p, 1000, 1000), 0);
 }
@@ -111,8 +146,8 @@ static void test_unknown_and_damaged(void **state)
 static void test_saturates(void **state)
 {
 	struct price p = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
-			   INT64_MAX, INT64_MAX, 1, PRICE_KNOWN, INT64_MAX };
-	struct usage u = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, false, 0 };
+			   INT64_MAX, INT64_MAX, 1, .flags = PRICE_KNOWN };
+	struct usage u = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, .estimated = false };
 
 	(void)state;
 	assert_int_equal(price_cost(&p, &u), PRICE_NANO_MAX);
@@ -122,7 +157,7 @@ static void test_saturates(void **state)
 	assert_int_equal(u.cache_read, u.input);
 	assert_int_equal(u.cache_write, 0);
 	assert_int_equal(u.reasoning, u.output);
-	p = (struct price){ 1000, 0, -1, -1, -1, 0, -1, -1, 0, PRICE_KNOWN, 0 };
+	p = (struct price){ 1000, 0, -1, -1, -1, 0, -1, -1, 0, .flags = PRICE_KNOWN };
 	assert_int_equal(price_cost(&p, &u), 0x7fffffff);
 }
 
@@ -157,7 +192,7 @@ static void test_never_above_worst_and_monotone(void **state)
 		uint64_t in = hash_random_below(3000), out = hash_random_below(3000);
 		struct usage u = { hash_random_below(in + 1), hash_random_below(out + 1),
 				   hash_random_below(2000), hash_random_below(2000),
-				   hash_random_below(2000), false, 0 };
+				   hash_random_below(2000), .estimated = false };
 		int64_t cost = price_cost(&p, &u), worst = price_worst(&p, in, out);
 
 		assert_in_range(cost, 0, PRICE_NANO_MAX);
@@ -225,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_bills),
+		cmocka_unit_test(test_other_measures),
 		cmocka_unit_test(test_unknown_and_damaged),
 		cmocka_unit_test(test_saturates),
 		cmocka_unit_test(test_never_above_worst_and_monotone),

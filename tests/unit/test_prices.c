@@ -14,7 +14,9 @@ static void check_row(const struct price_row *r)
 {
 	const struct price *p = &r->price;
 	const int64_t parts[] = { p->input,	p->output,	p->cache_read,	 p->cache_write,
-				  p->reasoning, p->input_above, p->output_above, p->per_request };
+				  p->reasoning, p->input_above, p->output_above, p->per_request,
+				  p->per_second, p->per_character, p->media_input,
+				  p->media_output };
 
 	assert_true(r->model.n > 0);
 	assert_true(p->flags & PRICE_KNOWN);
@@ -22,9 +24,11 @@ static void check_row(const struct price_row *r)
 	for (size_t i = 0; i < COUNT(parts); i++)
 		if (parts[i] < PRICE_NONE || parts[i] > INT64_C(100000000000))
 			fail_msg(STR_FMT ": price %zu", STR_ARG(r->model), i);
+	assert_true(p->per_image >= 0 && p->per_image <= INT64_C(10000000000000));
 	if (!p->tier_tokens)
 		assert_true(p->input_above == PRICE_NONE && p->output_above == PRICE_NONE);
-	assert_int_equal((p->flags & PRICE_FREE) != 0 && (p->input || p->output), 0);
+	assert_int_equal(p->flags & PRICE_FREE && (p->input || p->output || p->per_image ||
+						   p->per_second || p->per_character), 0);
 }
 
 static void test_every_row_is_found_again(void **state)
@@ -58,7 +62,7 @@ static void test_every_line_has_all_columns(void **state)
 		size_t columns = 1;
 		for (size_t i = 0; i < line.n; i++)
 			columns += line.p[i] == '\t';
-		assert_int_equal(columns, 14);
+		assert_int_equal(columns, 19);
 	}
 }
 
@@ -78,6 +82,14 @@ static void test_known_prices(void **state)
 	assert_int_equal(r.price.cache_read, 1250000);
 	assert_int_equal(r.price.cache_write, PRICE_NONE);
 	assert_int_equal(r.price.tier_tokens, 0);
+	assert_true(prices_find(STR("openai"), STR("whisper-1"), &r));
+	assert_int_equal(r.price.per_second, 100000000);
+	assert_true(prices_find(STR("openai"), STR("tts-1"), &r));
+	assert_int_equal(r.price.per_character, 15000000);
+	assert_true(prices_find(STR("openai"), STR("dall-e-3"), &r));
+	assert_int_equal(r.price.per_image, INT64_C(40000000000));
+	assert_true(prices_find(STR("openai"), STR("gpt-image-1"), &r));
+	assert_int_equal(r.price.media_output, 40000000);
 	assert_true(prices_find(STR("gemini"), STR("gemini-2.5-pro"), &r));
 	assert_true(str_eq(r.model, STR("gemini/gemini-2.5-pro")));
 	assert_int_equal(r.price.tier_tokens, 200000);

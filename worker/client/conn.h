@@ -16,6 +16,7 @@ enum conn_state {
 	CONN_ASKED,		/* a request runs; its body, if any, is not wanted (yet) */
 	CONN_BODY,		/* a request runs; its body is being gathered */
 	CONN_RUNNING,		/* a request runs; its body is whole */
+	CONN_TUNNEL,		/* a request runs; the client's bytes are its own */
 	CONN_ANSWERED,		/* the answer is complete; its last bytes may be queued */
 	CONN_LINGERING,		/* the client was told that we are done; its bytes are dropped */
 	CONN_CLOSING,
@@ -25,6 +26,7 @@ enum conn_answer {
 	ANSWER_NONE,
 	ANSWER_CHUNKS,
 	ANSWER_UNTIL_CLOSE,	/* HTTP/1.0 */
+	ANSWER_SIZED,		/* its length has been told */
 	ANSWER_SILENT		/* to HEAD: no body is sent */
 };
 enum conn_after {		/* what follows an answer */
@@ -52,6 +54,7 @@ struct connection {
 	uint8_t address[16];
 	enum conn_state state;
 	enum conn_answer answer;
+	uint64_t left;			/* ANSWER_SIZED: bytes still to come */
 	enum conn_after after;
 	bool close_after;
 	bool is_in_input;		/* input may point into the worker's read buffer */

@@ -26,9 +26,10 @@ enum {
 static const unsigned may_go[CONN_STATES] = {
 	[CONN_IDLE] = TO(CONN_HEAD) | TO(CONN_CLOSING),
 	[CONN_HEAD] = TO(CONN_ASKED) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
-	[CONN_ASKED] = TO(CONN_BODY) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_ASKED] = TO(CONN_BODY) | TO(CONN_TUNNEL) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
 	[CONN_BODY] = TO(CONN_RUNNING) | TO(CONN_ASKED) | TO(CONN_ANSWERED) | TO(CONN_CLOSING),
 	[CONN_RUNNING] = TO(CONN_ANSWERED) | TO(CONN_CLOSING),
+	[CONN_TUNNEL] = TO(CONN_ANSWERED) | TO(CONN_CLOSING),
 	[CONN_ANSWERED] = TO(CONN_IDLE) | TO(CONN_LINGERING) | TO(CONN_CLOSING),
 	[CONN_LINGERING] = TO(CONN_CLOSING),
 	[CONN_CLOSING] = 0,
@@ -47,7 +48,8 @@ void conn_enter(struct connection *c, enum conn_state next)
 
 bool conn_is_open(const struct connection *c)
 {
-	return c->state == CONN_ASKED || c->state == CONN_BODY || c->state == CONN_RUNNING;
+	return c->state == CONN_ASKED || c->state == CONN_BODY || c->state == CONN_RUNNING ||
+	       c->state == CONN_TUNNEL;
 }
 
 static struct connection *conn_of(struct wire *x)
@@ -211,6 +213,14 @@ static bool consume_body(struct connection *c)
 	}
 }
 
+/* What is not taken waits here, and then in the kernel. */
+static bool consume_tunnel(struct connection *c)
+{
+	size_t n = c->input.n && c->request ? request_tunnel(c->request, c->input) : 0;
+	c->input = str_skip(c->input, n);
+	return n > 0;
+}
+
 static bool consume_rest(struct connection *c)
 {
 	c->lingered += c->input.n;
@@ -230,6 +240,8 @@ static bool consume(struct connection *c)
 		return consume_head(c);
 	case CONN_BODY:
 		return consume_body(c);
+	case CONN_TUNNEL:
+		return consume_tunnel(c);
 	case CONN_LINGERING:
 		return consume_rest(c);
 	default:

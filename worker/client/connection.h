@@ -61,7 +61,14 @@ struct str conn_body(const struct connection *c);	/* whole, until the answer is 
 void conn_reply(struct connection *c, int status, struct str headers, struct str body);
 /* A streamed answer: head (chunked), pieces, end. Each piece is one chunk and one write. */
 void conn_reply_begin(struct connection *c, int status, struct str headers);
+/* The same where the length is known: it is told, and an answer that ends before is broken off. */
+void conn_reply_begin_sized(struct connection *c, int status, struct str headers, uint64_t length);
 void conn_reply_piece(struct connection *c, struct str bytes);
+/* Another protocol from now on (RFC 9110, 7.8): `headers` say which. What the client sends comes
+ * by request_tunnel(), answers are pieces, and both end with conn_reply_end(). */
+void conn_reply_switch(struct connection *c, struct str headers);
+/* What request_tunnel() did not take can be offered again. */
+void conn_tunnel_more(struct connection *c);
 void conn_reply_end(struct connection *c);
 /* Breaks off: the client sees a truncated answer, never a clean end. */
 void conn_reply_abort(struct connection *c);

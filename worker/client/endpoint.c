@@ -8,21 +8,24 @@
 #include "worker/client/dialect.h"
 #include "worker/exchange/dry_run.h"
 #include "worker/client/recall.h"
+#include "worker/raw.h"
 
-#define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL
-#define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL
-#define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL
-#define RERANK (EP_KEY | EP_LLM | EP_BODY), &dialect_rerank, NULL
-#define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL
-#define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL
-#define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL
-#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run
-#define OLLAMA(dialect) (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), dialect, NULL
-#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, run
-#define OWN(flags, run) (flags), NULL, run
-#define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL
-#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call
-#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call
+#define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL, NULL
+#define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL, NULL
+#define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL, NULL
+#define RERANK (EP_KEY | EP_LLM | EP_BODY), &dialect_rerank, NULL, NULL
+#define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, NULL
+#define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, NULL
+#define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL, NULL
+#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run, NULL
+#define OLLAMA(dialect) (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), dialect, NULL, NULL
+#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, run, NULL
+#define OWN(flags, run) (flags), NULL, run, NULL
+#define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL, NULL
+#define RAW(what) (EP_KEY | EP_LLM | EP_BODY), NULL, NULL, &raw_##what
+#define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
+#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call, NULL
+#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call, NULL
 
 const struct endpoint endpoints[] = {
 	{ "POST", "/v1/chat/completions", CHAT, "chat completions" },
@@ -89,6 +92,45 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/api/ps", OLLAMA_OWN(0, admin_ollama_ps), "the same as models that are loaded" },
 	{ "POST", "/api/show", OLLAMA_OWN(EP_BODY, admin_ollama_show), "one model, as Ollama tells of it" },
 	{ "GET", "/api/version", OLLAMA_OWN(0, admin_ollama_version), "the version of Ollama whose API this is" },
+	{ "POST", "/v1/moderations", RAW(moderations), "moderation" },
+	{ "POST", "/moderations", RAW(moderations), "moderation" },
+	{ "POST", "/v1/images/generations", RAW(images), "images made" },
+	{ "POST", "/images/generations", RAW(images), "images made" },
+	{ "POST", "/openai/deployments/{model}/images/generations", RAW(images), "images made, Azure's path" },
+	{ "POST", "/v1/images/edits", RAW(image_edits), "images changed" },
+	{ "POST", "/images/edits", RAW(image_edits), "images changed" },
+	{ "POST", "/openai/deployments/{model}/images/edits", RAW(image_edits), "images changed, Azure's path" },
+	{ "POST", "/v1/images/variations", RAW(image_variations), "images varied" },
+	{ "POST", "/images/variations", RAW(image_variations), "images varied" },
+	{ "POST", "/v1/audio/speech", RAW(speech), "text spoken" },
+	{ "POST", "/audio/speech", RAW(speech), "text spoken" },
+	{ "POST", "/openai/deployments/{model}/audio/speech", RAW(speech), "text spoken, Azure's path" },
+	{ "POST", "/v1/audio/transcriptions", RAW(transcriptions), "speech written down" },
+	{ "POST", "/audio/transcriptions", RAW(transcriptions), "speech written down" },
+	{ "POST", "/openai/deployments/{model}/audio/transcriptions", RAW(transcriptions), "speech written down, Azure's path" },
+	{ "POST", "/v1/audio/translations", RAW(translations), "speech translated into English" },
+	{ "POST", "/audio/translations", RAW(translations), "speech translated into English" },
+	{ "POST", "/openai/deployments/{model}/audio/translations", RAW(translations), "speech translated into English, Azure's path" },
+	{ "GET", "/v1/realtime", RAW(realtime), "a WebSocket to a realtime model" },
+	{ "GET", "/realtime", RAW(realtime), "a WebSocket to a realtime model" },
+	{ "GET", "/openai/realtime", RAW(realtime), "a WebSocket to a realtime model" },
+	{ "GET", "/openai/v1/realtime", RAW(realtime), "a WebSocket to a realtime model" },
+	{ "*", "/v1/files{path}", RAW(resource), "files at a provider" },
+	{ "*", "/files{path}", RAW(resource), "files at a provider" },
+	{ "*", "/v1/uploads{path}", RAW(resource), "large files, in parts" },
+	{ "*", "/uploads{path}", RAW(resource), "large files, in parts" },
+	{ "*", "/v1/batches{path}", RAW(resource), "batches of requests" },
+	{ "*", "/batches{path}", RAW(resource), "batches of requests" },
+	{ "*", "/v1/fine_tuning/jobs{path}", RAW(resource), "fine-tuning" },
+	{ "*", "/fine_tuning/jobs{path}", RAW(resource), "fine-tuning" },
+	{ "*", "/v1/vector_stores{path}", RAW(resource), "vector stores" },
+	{ "*", "/vector_stores{path}", RAW(resource), "vector stores" },
+	{ "*", "/v1/assistants{path}", RAW(resource), "assistants" },
+	{ "*", "/assistants{path}", RAW(resource), "assistants" },
+	{ "*", "/v1/threads{path}", RAW(resource), "threads and runs of assistants" },
+	{ "*", "/threads{path}", RAW(resource), "threads and runs of assistants" },
+	{ "*", "/v1/containers{path}", RAW(resource), "containers for code" },
+	{ "*", "/containers{path}", RAW(resource), "containers for code" },
 	{ "GET", "/v1/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/models", OWN(EP_KEY, admin_models), "models that the key may use" },
 	{ "GET", "/v1/models/{model}", OWN(EP_KEY, admin_model), "one model" },
@@ -123,42 +165,70 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },
+	/* Last: whatever has a row of its own wins. */
+	{ "*", "/openai{path}", RAW(pass_openai), "passed through as it comes" },
+	{ "*", "/openai_passthrough{path}", RAW(pass_openai), "passed through as it comes" },
+	{ "*", "/anthropic{path}", RAW_IN(&dialect_anthropic_messages, pass_anthropic), "passed through as it comes" },
+	{ "*", "/gemini{path}", RAW_IN(&dialect_gemini_chat, pass_gemini), "passed through as it comes" },
+	{ "*", "/vertex_ai{path}", RAW(pass_vertex), "passed through as it comes" },
+	{ "*", "/vertex-ai{path}", RAW(pass_vertex), "passed through as it comes" },
+	{ "*", "/bedrock{path}", RAW(pass_bedrock), "passed through as it comes" },
+	{ "*", "/cohere{path}", RAW(pass_cohere), "passed through as it comes" },
+	{ "*", "/azure{path}", RAW(pass_azure), "passed through as it comes" },
+	{ "*", "/azure_ai{path}", RAW(pass_azure_ai), "passed through as it comes" },
+	{ "*", "/mistral{path}", RAW(pass_mistral), "passed through as it comes" },
+	{ "*", "/vllm{path}", RAW(pass_vllm), "passed through as it comes" },
+	{ "*", "/assemblyai{path}", RAW(pass_assemblyai), "passed through as it comes" },
 };
 const size_t endpoints_count = COUNT(endpoints);
 
-/* Whether path matches a pattern with one {model} or {id}; what it stands for, not empty. */
-static bool matches(struct str pattern, struct str path, struct str *ret_model)
+const struct endpoint endpoint_target = { "*", "general_settings.pass_through_endpoints",
+					  RAW(target), "a path of the configuration" };
+const struct endpoint endpoint_open_target = {
+	"*", "general_settings.pass_through_endpoints (auth: false)", EP_LLM | EP_BODY, NULL, NULL,
+	&raw_target, "the same, open to all" };
+
+static bool is_plain(struct str model)
 {
-	size_t at = str_find_char(pattern, '{');
-	if (at == SIZE_MAX)
-		return str_eq(pattern, path);
-	bool wants_id = str_starts(str_skip(pattern, at), STR("{id}"));
-	struct str before = str_of(pattern.p, at),
-		   behind = str_skip(pattern, at + str_find_char(str_skip(pattern, at), '}') + 1);
-	if (path.n <= before.n + behind.n || !str_starts(path, before) || !str_ends(path, behind))
-		return false;
-	struct str model = str_of(path.p + before.n, path.n - before.n - behind.n);
-	if (wants_id && !str_is_id(model))
-		return false;
-	if (str_find(model, STR("//")) != SIZE_MAX || str_find(model, STR("..")) != SIZE_MAX ||
-	    str_find_char(model, '%') != SIZE_MAX || str_find_char(model, '\\') != SIZE_MAX)
-		return false;
-	*ret_model = model;
-	return true;
+	return str_find(model, STR("//")) == SIZE_MAX && str_find(model, STR("..")) == SIZE_MAX &&
+	       str_find_char(model, '%') == SIZE_MAX && str_find_char(model, '\\') == SIZE_MAX;
 }
 
-const struct endpoint *endpoint_find(struct str method, struct str path, struct str *ret_model,
-				     bool *ret_other_method)
+/* Whether path matches a pattern with one {model} or {id}, or {path} at its end; what it stands
+ * for. */
+static bool matches(struct str pattern, struct str path, struct endpoint_parts *ret)
+{
+	size_t at = str_find_char(pattern, '{');
+	*ret = (struct endpoint_parts){ 0 };
+	if (at == SIZE_MAX)
+		return str_eq(pattern, path);
+	struct str before = str_of(pattern.p, at), mark = str_skip(pattern, at);
+	if (!str_starts(path, before))
+		return false;
+	if (str_eq(mark, STR("{path}"))) {
+		ret->rest = str_skip(path, at);
+		return ret->rest.n == 0 || ret->rest.p[0] == '/';
+	}
+	struct str behind = str_skip(mark, str_find_char(mark, '}') + 1);
+	if (path.n <= before.n + behind.n || !str_ends(path, behind))
+		return false;
+	ret->model = str_of(path.p + before.n, path.n - before.n - behind.n);
+	return str_starts(mark, STR("{id}")) ? str_is_id(ret->model) : is_plain(ret->model);
+}
+
+const struct endpoint *endpoint_find(struct str method, struct str path,
+				     struct endpoint_parts *ret, bool *ret_other_method)
 {
 	*ret_other_method = false;
 	for (size_t i = 0; i < COUNT(endpoints); i++) {
 		const struct endpoint *e = &endpoints[i];
-		if (!matches(str_z(e->path), path, ret_model))
+		if (!matches(str_z(e->path), path, ret))
 			continue;
-		if (str_eq_z(method, e->method))
+		if (e->method[0] == '*' || str_eq_z(method, e->method))
 			return e;
 		*ret_other_method = true;
 	}
+	*ret = (struct endpoint_parts){ 0 };
 	return NULL;
 }
 

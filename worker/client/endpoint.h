@@ -17,23 +17,31 @@ enum {
 	EP_RELAY = 16,		/* a management command: goes to the master */
 	EP_BODY = 32		/* reads a body */
 };
+struct raw;
 struct endpoint {
 	const char *method;	/* "GET", "POST"; "*" = any */
-	/* Exact, or with one {model} (some segments) or {id} (one, of plain characters). */
+	/* Exact, or with one {model} (some segments) or {id} (one, of plain characters), or with
+	 * {path} at the end: nothing, or '/' and anything. */
 	const char *path;
 	unsigned flags;
 	const struct dialect *dialect;		/* EP_LLM */
 	enum step (*run)(struct request *r);	/* the gateway's own answers */
+	const struct raw *raw;			/* EP_LLM without a dialect: bytes both ways */
 	const char *doc;
 };
 extern const struct endpoint endpoints[];
 extern const size_t endpoints_count;
+/* Paths that the configuration names; with a key, and without one. */
+extern const struct endpoint endpoint_target, endpoint_open_target;
 
+struct endpoint_parts {			/* of a path; .p NULL: the pattern has none */
+	struct str model;		/* what stood for {model} ('/' allowed in it) or {id} */
+	struct str rest;		/* what stood for {path}, undecoded and not looked at */
+};
 /* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_other_method when
- * only the method is wrong. *ret_model: what stood for {model} ('/' allowed in it) or {id},
- * undecoded. */
-const struct endpoint *endpoint_find(struct str method, struct str path, struct str *ret_model,
-				     bool *ret_other_method);
+ * only the method is wrong. */
+const struct endpoint *endpoint_find(struct str method, struct str path,
+				     struct endpoint_parts *ret, bool *ret_other_method);
 unsigned endpoint_number(const struct endpoint *e);
 
 #endif

@@ -32,15 +32,32 @@ static enum step no_memory(struct request *r)
 	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
 }
 
+/* A path that the configuration names: general_settings.pass_through_endpoints. */
+static const struct endpoint *find_target(struct request *r, struct str method,
+					  struct endpoint_parts *ret, bool *ret_other_method)
+{
+	const struct snap_pass *p = snap_find_target(r->snap, r->http->path, &ret->rest);
+	if (!p)
+		return NULL;
+	if (!snap_pass_takes(p, method)) {
+		*ret_other_method = true;
+		return NULL;
+	}
+	r->pass = p;
+	return p->flags & PASS_OPEN ? &endpoint_open_target : &endpoint_target;
+}
+
 enum step intake_endpoint(struct request *r)
 {
 	const struct http_request *h = r->http;
 	bool other_method = false;
-	struct str model = STR_NONE;
+	struct endpoint_parts parts;
 	struct str method = str_eq(h->method, STR("HEAD")) ? STR("GET") : h->method;
 	if (str_eq(h->method, STR("OPTIONS")) && http_header(h, "access-control-request-method").p)
 		return answer_preflight(r);
-	r->endpoint = endpoint_find(method, h->path, &model, &other_method);
+	r->endpoint = endpoint_find(method, h->path, &parts, &other_method);
+	if (!r->endpoint)
+		r->endpoint = find_target(r, method, &parts, &other_method);
 	if (!r->endpoint && other_method)
 		return request_fail(r, OUTCOME_METHOD, NULL,
 				    "Method Not Allowed: " STR_FMT " " STR_FMT, STR_ARG(h->method),
@@ -48,9 +65,11 @@ enum step intake_endpoint(struct request *r)
 	if (!r->endpoint)
 		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT,
 				    STR_ARG(h->path));
-	if (model.p)
-		r->path_model = arena_dup(r->mem, model);
-	if (model.p && !r->path_model.p)
+	if (parts.model.p)
+		r->path_model = arena_dup(r->mem, parts.model);
+	if (parts.rest.p)
+		r->path_rest = arena_dup(r->mem, parts.rest);
+	if ((parts.model.p && !r->path_model.p) || (parts.rest.p && !r->path_rest.p))
 		return no_memory(r);
 	return STEP_NEXT;
 }
@@ -74,8 +93,7 @@ enum step intake_refuse(struct request *r, const struct dialect_error *e)
 	return request_fail_with(r, &full);
 }
 
-/* LiteLLM's request headers that stand for body members. False: out of memory. */
-static bool read_headers(struct request *r)
+bool intake_headers(struct request *r)
 {
 	struct str v = http_header(r->http, "x-litellm-timeout");
 	int64_t n;
@@ -151,7 +169,7 @@ static const char *disguised(struct str name)
 	return NULL;
 }
 
-static const char *find_disguised(const struct json *root)
+const char *intake_disguised(const struct json *root)
 {
 	const char *found = NULL;
 	for (const struct json *j = root->child; j && !found; j = j->next)
@@ -186,10 +204,12 @@ enum step intake_parse(struct request *r)
 	struct dialect_error de = { .outcome = OUTCOME_BAD_REQUEST };
 	struct str body = conn_body(r->conn);
 	const struct json *root;
+	if (r->endpoint->raw)
+		return raw_read(r);
 	r->dialect = gemini_dialect_for(r->endpoint->dialect, r->http->query);
 	if (!intake_json(r, &root))
 		return STEP_DONE;
-	const char *name = find_disguised(root);
+	const char *name = intake_disguised(root);
 	if (name)
 		return request_fail(
 			r, OUTCOME_BAD_REQUEST, name,
@@ -210,5 +230,5 @@ enum step intake_parse(struct request *r)
 	if (!r->requested_model.n)
 		return request_fail(r, OUTCOME_BAD_REQUEST, "model",
 				    "model: a model name is required");
-	return read_headers(r) ? STEP_NEXT : no_memory(r);
+	return intake_headers(r) ? STEP_NEXT : no_memory(r);
 }

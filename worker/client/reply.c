@@ -136,6 +136,37 @@ void conn_reply_begin(struct connection *c, int status, struct str headers)
 	conn_schedule(c);		/* sends it when no piece follows at once */
 }
 
+void conn_reply_begin_sized(struct connection *c, int status, struct str headers, uint64_t length)
+{
+	if (c->state == CONN_CLOSING)
+		return;
+	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
+	c->after = after_answer(c);
+	c->answer = http_in_is_head(c->head) || has_no_body(status) ? ANSWER_SILENT : ANSWER_SIZED;
+	c->left = length;
+	put_head(c, &c->held, status, headers, HTTP_BY_LENGTH, length);
+	conn_schedule(c);
+}
+
+void conn_reply_switch(struct connection *c, struct str headers)
+{
+	struct str parts[] = { STR("HTTP/1.1 101 Switching Protocols\r\n"), headers, STR("\r\n") };
+	if (c->state == CONN_CLOSING)
+		return;
+	MUST(c->state == CONN_ASKED && c->answer == ANSWER_NONE);
+	c->after = AFTER_CLOSE;
+	c->answer = ANSWER_UNTIL_CLOSE;
+	conn_enter(c, CONN_TUNNEL);
+	send_parts(c, parts, COUNT(parts));
+	conn_schedule(c);		/* bytes may be waiting */
+}
+
+void conn_tunnel_more(struct connection *c)
+{
+	if (c->state == CONN_TUNNEL)
+		conn_schedule(c);
+}
+
 void conn_reply_piece(struct connection *c, struct str bytes)
 {
 	char room[HTTP_CHUNK_HEAD_BYTES];
@@ -145,6 +176,10 @@ void conn_reply_piece(struct connection *c, struct str bytes)
 	if (c->answer == ANSWER_SILENT)
 		return;
 	bool has_chunks = c->answer == ANSWER_CHUNKS;
+	if (c->answer == ANSWER_SIZED) {
+		bytes.n = bytes.n < c->left ? bytes.n : (size_t)c->left;
+		c->left -= bytes.n;
+	}
 	struct str parts[] = {
 		buf_str(&c->held),
 		has_chunks ? http_out_chunk_head(room, bytes.n) : STR_NONE,
@@ -160,6 +195,10 @@ void conn_reply_end(struct connection *c)
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer != ANSWER_NONE);
+	if (c->answer == ANSWER_SIZED && c->left) {
+		conn_reply_abort(c);
+		return;
+	}
 	struct str parts[] = {
 		buf_str(&c->held),
 		c->answer == ANSWER_CHUNKS ? STR("0\r\n\r\n") : STR_NONE,

@@ -21,6 +21,19 @@ static struct str header_named(const struct http_request *h, struct str name)
 	return STR_NONE;
 }
 
+/* A browser's WebSocket can say nothing else: "realtime, openai-insecure-api-key.sk-...". */
+static struct str of_protocol(const struct http_request *h)
+{
+	const struct str mark = STR("openai-insecure-api-key.");
+	struct str list = http_header(h, "sec-websocket-protocol");
+	while (list.n) {
+		struct str one = str_trim(str_cut(&list, ','));
+		if (str_starts(one, mark))
+			return str_skip(one, mark.n);
+	}
+	return STR_NONE;
+}
+
 /* The first present wins (LiteLLM's order). .p NULL: no key; .n 0: a malformed one. */
 static struct str find_token(const struct request *r)
 {
@@ -43,7 +56,7 @@ static struct str find_token(const struct request *r)
 		if (v.p)
 			return v;
 	}
-	return STR_NONE;
+	return of_protocol(h);
 }
 
 static enum step refuse_form(struct request *r, struct str token)
@@ -131,20 +144,26 @@ static bool needs_key(const struct request *r)
 	       snap_settings(r->snap)->flags & SET_METRICS_AUTH;
 }
 
+/* No key is asked for: what it costs is booked where the master key's is. */
+static enum step let_in(struct request *r)
+{
+	r->is_admin = true;
+	r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
+	r->key.max_budget_nano = DIR_NO_LIMIT;
+	take_entity(r);
+	return STEP_NEXT;
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
-	if (!needs_key(r))
+	bool needs = needs_key(r);
+	if (!needs && !(r->endpoint->flags & EP_LLM))
 		return STEP_NEXT;
 	if (worker_is_orphan(r->w))
 		return refuse_as_orphan(r);
-	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY) {
-		r->is_admin = true;
-		r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
-		r->key.max_budget_nano = DIR_NO_LIMIT;
-		take_entity(r);
-		return STEP_NEXT;
-	}
+	if (!needs || snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
+		return let_in(r);
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
 		return refuse_form(r, token);

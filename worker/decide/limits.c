@@ -14,7 +14,13 @@ enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
 
 enum step route_resolve(struct request *r)
 {
-	r->group = snap_resolve(r->snap, r->requested_model);
+	if (r->raw) {
+		enum step s = raw_resolve(r);
+		if (s != STEP_NEXT)
+			return s;
+	} else {
+		r->group = snap_resolve(r->snap, r->requested_model);
+	}
 	if (!r->group)
 		return request_fail(r, OUTCOME_UNKNOWN_MODEL, "model",
 				    STR_FMT ": Invalid model name passed in model=" STR_FMT
@@ -84,14 +90,15 @@ static enum step take(struct request *r)
 	uint64_t now = clock_ns(), wait = 0;
 	if (r->is_admin)
 		return STEP_NEXT;
-	if (!route_may_use(r->snap, &r->key, r->requested_model, r->group))
+	if (r->raw ? !raw_may(r)
+		   : !route_may_use(r->snap, &r->key, r->requested_model, r->group))
 		return refuse_model(r);
 	if (!gcra_take(&r->entity->rpm_tat, (struct gcra_limit){.per_minute = r->key.rpm}, now, 1,
 		       &wait))
 		return refuse_rate(r, "requests", r->key.rpm, wait);
 	if (!r->key.tpm)
 		return STEP_NEXT;
-	r->tokens_taken = estimate_prompt(&r->q);
+	r->tokens_taken = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
 	if (!gcra_take(&r->entity->tpm_tat, (struct gcra_limit){ .per_minute = r->key.tpm }, now,
 		       r->tokens_taken, &wait)) {
 		r->tokens_taken = 0;

@@ -9,7 +9,9 @@
 #include "common/mem.h"
 #include "worker/decide/route.h"
 #include "worker/exchange/attempt.h"
+#include "worker/exchange/pass.h"
 #include "worker/exchange/retry.h"
+#include "worker/exchange/tunnel.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -18,7 +20,9 @@ enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
 
 struct exchange {
 	struct request *r;
-	struct attempt *attempt;
+	struct attempt *attempt;	/* one of these three, or none */
+	struct pass *pass;
+	struct tunnel *tunnel;
 	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
 	unsigned n_tried;
 	unsigned retries;		/* made in this group */
@@ -251,6 +255,22 @@ static void choose(struct exchange *x, struct route_choice *c)
 	route_pick(&q, c);
 }
 
+void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by)
+{
+	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, d->board_row);
+	int now = atomic_load_explicit(n, memory_order_relaxed);
+	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
+}
+
+static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
+{
+	if (x->r->raw && x->r->raw->is_tunnel)
+		return tunnel_start(x, x->r, deployment, &x->tunnel, reterr);
+	if (x->r->raw)
+		return pass_start(x, x->r, deployment, &x->pass, reterr);
+	return attempt_start(x, x->r, deployment, &x->attempt, reterr);
+}
+
 /* Starts attempts until one is under way (STEP_WAIT), or nothing is left (STEP_DONE). */
 static enum step next_attempt(struct exchange *x)
 {
@@ -278,8 +298,7 @@ static enum step next_attempt(struct exchange *x)
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
 						      "this model is above what is left")};
-		if (account_cover(r, r->deployment) == 0 &&
-		    attempt_start(x, r, c.deployment, &x->attempt, &e) == 0)
+		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0)
 			return STEP_WAIT;
 		failed(x, &e);
 		if (!to_fallback(x))
@@ -334,6 +353,8 @@ static void note(struct exchange *x, const struct llm_error *e)
 void exchange_failed(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
+	x->pass = NULL;
+	x->tunnel = NULL;
 	failed(x, e);
 	note(x, e);
 	if (retry(x))
@@ -347,6 +368,8 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 void exchange_broke(struct exchange *x, const struct llm_error *e)
 {
 	x->attempt = NULL;
+	x->pass = NULL;
+	x->tunnel = NULL;
 	failed(x, e);
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
@@ -354,14 +377,27 @@ void exchange_broke(struct exchange *x, const struct llm_error *e)
 	end_with_error(x);
 }
 
-void exchange_answered(struct exchange *x)
+static void finish(struct exchange *x, enum outcome o)
 {
 	x->attempt = NULL;
-	x->r->outcome = OUTCOME_OK;
-	note(x, NULL);
+	x->pass = NULL;
+	x->tunnel = NULL;
+	x->r->outcome = o;
 	x->r->exchange = NULL;
 	account_settle(x->r);		/* first: the client's next request must find it so */
 	hold_finish(x->r);
+}
+
+void exchange_answered(struct exchange *x)
+{
+	note(x, NULL);
+	finish(x, OUTCOME_OK);
+}
+
+/* What a client asks for under a path of its own choice says nothing about the deployment. */
+void exchange_refused(struct exchange *x, enum outcome o)
+{
+	finish(x, o);
 }
 
 enum step exchange_start(struct request *r)
@@ -373,7 +409,7 @@ enum step exchange_start(struct request *r)
 	x->r = r;
 	r->exchange = x;
 	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = estimate_prompt(&r->q);
+		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);
@@ -387,7 +423,13 @@ void exchange_cancel(struct request *r)
 	later_stop(&x->wait);
 	if (x->attempt)
 		attempt_cancel(x->attempt);
+	if (x->pass)
+		pass_cancel(x->pass);
+	if (x->tunnel)
+		tunnel_cancel(x->tunnel);
 	x->attempt = NULL;
+	x->pass = NULL;
+	x->tunnel = NULL;
 	r->exchange = NULL;
 }
 
@@ -395,4 +437,13 @@ void exchange_drained(struct request *r)
 {
 	if (r->exchange && r->exchange->attempt)
 		attempt_drained(r->exchange->attempt);
+	if (r->exchange && r->exchange->pass)
+		pass_drained(r->exchange->pass);
+	if (r->exchange && r->exchange->tunnel)
+		tunnel_drained(r->exchange->tunnel);
+}
+
+size_t exchange_tunnel(struct request *r, struct str bytes)
+{
+	return r->exchange && r->exchange->tunnel ? tunnel_take(r->exchange->tunnel, bytes) : 0;
 }

@@ -16,9 +16,17 @@ void exchange_cancel(struct request *r);
 /* The client's queue has room again. */
 void exchange_drained(struct request *r);
 
+/* Bytes of a client that has switched protocols: how many are taken. */
+size_t exchange_tunnel(struct request *r, struct str bytes);
+
+/* An attempt at d begins (1) or is over (-1): others count it against its limit. */
+void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by);
+
 /* From attempt.c, exactly once per attempt, never from within attempt_start(). */
 struct attempt;
 void exchange_answered(struct exchange *x); /* the client has its whole answer */
+/* The same where the provider refused, and the client has been told in its words. */
+void exchange_refused(struct exchange *x, enum outcome o);
 void exchange_failed(struct exchange *x, const struct llm_error *e);	/* nothing of use came */
 void exchange_broke(struct exchange *x, const struct llm_error *e);	/* after content went out */
 

@@ -25,10 +25,12 @@ enum {
 	PASSED_BYTES_MAX = 8192
 };
 
+struct transfer;
 struct socket_watch {
 	uv_poll_t poll;
 	struct upstream *u;
 	curl_socket_t fd;
+	struct transfer *tunnel;	/* whose it is; NULL: curl's */
 };
 
 /* The same for every request to a deployment of a generation: made once, used by many. */
@@ -68,9 +70,13 @@ struct transfer {
 	struct pace pace;		/* what its headers say of limits */
 	size_t head_bytes;
 	char content_type[128], error_type[128];
+	char disposition[512];
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
+	const struct tunnel_handler *tunnel;	/* NULL: an HTTP exchange */
+	bool is_open;			/* a tunnel that curl has connected: it does no more */
+	struct socket_watch *watch;	/* of an open tunnel */
 };
 
 static void collect(struct upstream *u);
@@ -277,6 +283,12 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 			copy_value(t->content_type, sizeof t->content_type, value);
 	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
 		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
+	} else if (str_eq_nocase(name, STR("content-disposition"))) {
+		if (value.n <= sizeof t->disposition)	/* half of one is none */
+			t->head.disposition = copy_value(t->disposition, value.n, value);
+	} else if (str_eq_nocase(name, STR("content-length"))) {
+		if (str_read_u64(value, &t->head.length) < 0)
+			t->head.length = UINT64_MAX;
 	} else if (str_eq_nocase(name, STR("content-encoding"))) {
 		t->is_refused = !str_eq_nocase(value, STR("identity"));
 	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
@@ -298,7 +310,7 @@ static void head_begin(struct transfer *t)
 {
 	t->pace = (struct pace){ 0 };
 	buf_reset(&t->passed);
-	t->head = (struct transfer_head){ .should_retry = -1 };
+	t->head = (struct transfer_head){ .should_retry = -1, .length = UINT64_MAX };
 	t->is_refused = false;
 }
 
@@ -519,7 +531,9 @@ static void transfer_free(struct transfer *t)
 			*p = t->next_kicked;
 			break;
 		}
-	if (t->easy) {
+	if (t->easy && t->tunnel) {
+		curl_easy_cleanup(t->easy);	/* its connection goes with it */
+	} else if (t->easy) {
 		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
@@ -591,10 +605,16 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	t->key = snap_text(s->snap, s->deployment->api_key);
 	buf_init(&t->passed, PASSED_BYTES_MAX);
 	head_begin(t);
-	t->easy = u->n_pool ? u->pool[--u->n_pool] : easy_new();
+	t->tunnel = s->tunnel;
+	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new();
 	if (!t->easy || !take_headers(t, s) || !set_url(t, s)) {
 		transfer_free(t);
 		return NULL;
+	}
+	if (s->tunnel) {
+		curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
+		curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	set_method(t->easy, s);
@@ -611,11 +631,93 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	return t;
 }
 
+/* ---- tunnels ---------------------------------------------------------------------------- */
+
+static void on_tunnel(uv_poll_t *p, int status, int events)
+{
+	struct socket_watch *s = p->data;
+	struct transfer *t = s->tunnel;
+	if (!t)
+		return;
+	/* What is broken is found out by reading. */
+	t->tunnel->on_ready(t->data, status < 0 || events & UV_READABLE, events & UV_WRITABLE);
+}
+
+/* Curl has let go of the socket: from now on it is watched here. */
+static bool watch_tunnel(struct transfer *t)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	struct socket_watch *s = mem_alloc(sizeof *s);
+	curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+	if (!s || fd == CURL_SOCKET_BAD || uv_poll_init_socket(t->u->loop, &s->poll, fd) < 0) {
+		mem_free(s);
+		return false;
+	}
+	*s = (struct socket_watch){ .poll = s->poll, .u = t->u, .fd = fd, .tunnel = t };
+	s->poll.data = s;
+	t->u->open_handles++;
+	t->watch = s;
+	return true;
+}
+
+static void unwatch(struct transfer *t)
+{
+	struct socket_watch *s = t->watch;
+	if (!s)
+		return;
+	s->tunnel = NULL;
+	t->watch = NULL;
+	uv_poll_stop(&s->poll);
+	uv_close((uv_handle_t *)&s->poll, watch_closed);
+}
+
+void upstream_watch(struct transfer *t, bool readable, bool writable)
+{
+	int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+	if (events)
+		uv_poll_start(&t->watch->poll, events, on_tunnel);
+	else
+		uv_poll_stop(&t->watch->poll);
+}
+
+static int tunnel_error(CURLcode code)
+{
+	return code == CURLE_OK ? 0 : code == CURLE_AGAIN ? -EAGAIN : -ECONNRESET;
+}
+
+int upstream_send(struct transfer *t, struct str bytes, size_t *ret_n)
+{
+	*ret_n = 0;
+	return tunnel_error(curl_easy_send(t->easy, bytes.p, bytes.n, ret_n));
+}
+
+int upstream_recv(struct transfer *t, char *to, size_t room, size_t *ret_n)
+{
+	*ret_n = 0;
+	return tunnel_error(curl_easy_recv(t->easy, to, room, ret_n));
+}
+
+bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
+{
+	struct curl_slist *list = make_headers(spec);
+	for (struct curl_slist *l = list; l; l = l->next) {
+		struct str value = str_z(l->data), name = str_cut(&value, ':');
+		if (str_trim(value).n == 0 || str_eq_nocase(name, STR("accept-encoding")))
+			continue;
+		buf_put_z(out, l->data);
+		BUF_PUT_LIT(out, "\r\n");
+	}
+	if (list)
+		free_headers(list);
+	return list && !out->failed;
+}
+
 void upstream_cancel(struct transfer *t)
 {
 	MUST(!t->u->is_inside);
+	unwatch(t);
 	curl_multi_remove_handle(t->u->multi, t->easy);
-	t->u->active--;
+	t->u->active -= !t->is_open;
 	transfer_free(t);
 }
 
@@ -678,6 +780,14 @@ static void finish(struct transfer *t, CURLcode code)
 	long connects = 0;
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
 	t->u->connects += (uint64_t)connects;
+	if (t->tunnel && code == CURLE_OK && watch_tunnel(t)) {
+		t->is_open = true;
+		t->u->active--;
+		t->tunnel->on_open(t->data);
+		return;
+	}
+	if (t->tunnel && code == CURLE_OK)
+		code = CURLE_OUT_OF_MEMORY;
 	if (code == CURLE_OK && !tell_head(t))
 		code = CURLE_WEIRD_SERVER_REPLY;	/* an answer without a body */
 	enum transfer_end end = end_of(t, code);

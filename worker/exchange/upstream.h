@@ -28,6 +28,8 @@ enum transfer_end {
 struct transfer_head {
 	int status;
 	struct str content_type;
+	struct str disposition;		/* content-disposition; .n 0: none */
+	uint64_t length;		/* content-length; UINT64_MAX: not told */
 	struct str headers;		/* "llm_provider-name: value\r\n" lines, allow-listed */
 	uint64_t retry_after_ms;	/* 0 = not told */
 	int should_retry;		/* x-should-retry: 1 true, 0 false, -1 not told */
@@ -43,6 +45,13 @@ struct transfer_handler {
 	/* Once, last; the transfer is gone after it. detail: a phrase without secrets. */
 	void (*on_end)(void *data, enum transfer_end end, const char *detail);
 };
+/* Of a connection alone, for bytes of another protocol; its on_end() tells only that it never
+ * was, and there is no on_head() or on_data(). */
+struct tunnel_handler {
+	void (*on_open)(void *data);	/* it stands */
+	/* What upstream_watch() asked for has come. */
+	void (*on_ready)(void *data, bool readable, bool writable);
+};
 
 struct transfer_spec {
 	const struct snap *snap;
@@ -55,6 +64,7 @@ struct transfer_spec {
 	bool without_key;		/* another host's call: neither key nor headers go along */
 	struct str body;		/* stays the caller's until on_end or cancel */
 	bool accept_stream;		/* Accept: text/event-stream */
+	const struct tunnel_handler *tunnel;	/* a connection alone: nothing is sent */
 	uint64_t connect_timeout_ms;
 };
 
@@ -67,6 +77,13 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 void upstream_resume(struct transfer *t);
 /* Nobody is called any more. May be used from any callback but on_data and on_head. */
 void upstream_cancel(struct transfer *t);
+/* Tunnels that stand. 0 with *ret_n bytes (of upstream_recv(), 0: the other side has closed);
+ * -EAGAIN: not now; -ECONNRESET. */
+int upstream_send(struct transfer *t, struct str bytes, size_t *ret_n) MUST_USE;
+int upstream_recv(struct transfer *t, char *to, size_t room, size_t *ret_n) MUST_USE;
+void upstream_watch(struct transfer *t, bool readable, bool writable);
+/* Appends the header lines that would go out, key and all. False: no memory. */
+bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out) MUST_USE;
 /* Connections made so far (for the metric). */
 uint64_t upstream_connects(const struct upstream *u);
 

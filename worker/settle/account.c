@@ -22,6 +22,11 @@ static const struct snap_settings *set_of(const struct request *r)
 	return snap_settings(r->snap);
 }
 
+static const struct price *price_of(const struct request *r, const struct snap_deployment *d)
+{
+	return r->raw && r->raw->price ? r->raw->price : &d->price;
+}
+
 /* ---- how much ------------------------------------------------------------------------------- */
 
 static uint64_t count_answers(const struct request *r)
@@ -45,8 +50,20 @@ static uint64_t answer_tokens(const struct request *r, const struct snap_deploym
 	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
 }
 
+/* Of a call that is relayed. Its output, where nothing is sold by another measure, is that of
+ * any answer. */
+static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
+{
+	struct usage most = r->raw->most;
+	if (most.output == 0)
+		most.output = answer_tokens(r, d);
+	return price_most(price_of(r, d), &most);
+}
+
 static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 {
+	if (r->raw)
+		return worst_relayed(r, d);
 	uint64_t in =
 		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
@@ -89,10 +106,43 @@ static uint64_t guessed_output(const struct request *r)
 	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
 }
 
+/* What a relayed call used: what the provider told; else tokens by a guess, where they are what
+ * is sold; and what the request itself says. */
+static struct usage relayed_usage(const struct request *r)
+{
+	const struct llm_tally *t = &r->tally;
+	const struct raw_call *c = r->raw;
+	const struct price *p = r->deployment ? price_of(r, r->deployment) : NULL;
+	struct usage u = t->usage;
+	bool by_other = p && (p->per_image || p->per_second || p->per_character);
+	if (!t->has_content && r->outcome != OUTCOME_OK)
+		return u;
+	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
+		u.input = c->known.input;
+		u.output = t->events;	/* of a stream: nearly each is a token */
+		u.estimated = p->input > 0 || p->output > 0;
+	}
+	if (c->known.images > u.images)
+		u.images = c->known.images;
+	u.characters = c->known.characters;
+	if (!u.milliseconds && c->known.milliseconds) {
+		u.milliseconds = c->known.milliseconds;
+		u.estimated |= p && p->per_second;
+	}
+	u.estimated |= c->is_sized && p && p->per_image;
+	return u;
+}
+
 int64_t account_cost(struct request *r, struct usage *ret_usage)
 {
 	const struct llm_tally *t = &r->tally;
 	struct usage u = t->usage;
+	if (r->raw) {
+		u = relayed_usage(r);
+		usage_clamp(&u);
+		*ret_usage = u;
+		return r->deployment ? price_cost(price_of(r, r->deployment), &u) : 0;
+	}
 	if (!t->has_usage && (t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)) {
 		u.input = guessed_input(r);
 		u.output = guessed_output(r);
@@ -113,7 +163,7 @@ int64_t account_cost(struct request *r, struct usage *ret_usage)
 
 static const struct price *price_of_member(const struct request *r, uint32_t i)
 {
-	return &snap_deployment(r->snap, snap_member(r->snap, r->group, i))->price;
+	return price_of(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
 }
 
 static bool is_priced(const struct request *r)
@@ -178,6 +228,8 @@ static uint8_t call_of(const struct request *r)
 						  [LLM_TEXT] = JOURNAL_CALL_TEXT,
 						  [LLM_EMBED] = JOURNAL_CALL_EMBED,
 						  [LLM_RERANK] = JOURNAL_CALL_RERANK };
+	if (r->raw)
+		return (uint8_t)r->raw->raw->call;
 	return calls[r->q.kind];
 }
 
@@ -276,8 +328,10 @@ void account_dispatched(struct request *r, const struct snap_deployment *d)
 {
 	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
 	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
+	if (r->raw)
+		u = r->raw->known;
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
-	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(&d->price, &u),
+	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(price_of(r, d), &u),
 			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
@@ -312,6 +366,19 @@ static void correct_tokens(struct request *r, const struct usage *u)
 	r->tokens_taken = 0;
 }
 
+/* Whether its cost of 0 is ignorance: nothing that was used has a price. */
+static bool is_unpriced(const struct request *r, const struct usage *u)
+{
+	if (!r->deployment)
+		return false;
+	const struct price *p = price_of(r, r->deployment);
+	if (!r->raw || r->outcome != OUTCOME_OK)
+		return !(p->flags & PRICE_KNOWN);
+	return !price_covers(p, u) ||
+	       (!r->tally.has_usage && u->estimated && p->output + p->media_output > 0 &&
+		!r->q.is_stream);
+}
+
 static unsigned flags_of(const struct request *r, const struct usage *u)
 {
 	unsigned f = 0;
@@ -323,7 +390,7 @@ static unsigned flags_of(const struct request *r, const struct usage *u)
 		f |= JF_CUT;
 	if (r->outcome != OUTCOME_OK && !r->tally.has_content)
 		f |= JF_FAILED;
-	if (r->deployment && !(r->deployment->price.flags & PRICE_KNOWN))
+	if (is_unpriced(r, u))
 		f |= JF_UNPRICED;
 	return f;
 }
@@ -341,7 +408,7 @@ static void count_deployment(struct request *r, const struct usage *u)
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
-	if (!(r->deployment->price.flags & PRICE_KNOWN))
+	if (is_unpriced(r, u))
 		METRIC_ADD(r->w->metrics, unpriced, 1);
 }
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * raw_route.c - where a call goes that is relayed as it is: to a model's deployments, to the
+ * provider that it names, or where a configured path leads. */
+#include "worker/decide/decide.h"
+#include "worker/decide/route.h"
+#include "worker/raw.h"
+
+static const struct price free_price = { .cache_read = PRICE_NONE,
+					 .cache_write = PRICE_NONE,
+					 .reasoning = PRICE_NONE,
+					 .input_above = PRICE_NONE,
+					 .output_above = PRICE_NONE,
+					 .flags = PRICE_KNOWN | PRICE_FREE,
+					 .media_input = PRICE_NONE,
+					 .media_output = PRICE_NONE };
+static const struct price unknown_price = { .cache_read = PRICE_NONE };
+
+/* A group of one: what routing, limits and accounts look at. */
+static void go_to(struct request *r, const struct snap_pass *p, struct snap_part member)
+{
+	struct raw_call *c = r->raw;
+	c->pass = p;
+	c->group = (struct snap_group){ .name = p->name, .members = member,
+					.alias_of = SNAP_NONE };
+	r->group = &c->group;
+}
+
+/* The first of "cohere,cohere_chat" that the configuration has. */
+static const struct snap_pass *find_provider(const struct request *r, struct str names)
+{
+	const struct snap_pass *p = NULL;
+	while (!p && names.n)
+		p = snap_find_provider(r->snap, str_cut(&names, ','));
+	return p;
+}
+
+/* The deployment of p's provider that has this model, as the provider calls it: its key and its
+ * price count. A slice of its group's list of members. */
+static bool find_deployment(const struct request *r, const struct snap_pass *p, struct str model,
+			    struct snap_part *ret)
+{
+	const struct snap_head *h = snap_head(r->snap);
+	for (uint32_t i = 0; i < h->groups.count + h->patterns.count; i++) {
+		const struct snap_group *g = snap_group(r->snap, i);
+		for (uint32_t k = 0; k < g->members.count; k++) {
+			const struct snap_deployment *d =
+				snap_deployment(r->snap, snap_member(r->snap, g, k));
+			if (!str_eq(snap_text(r->snap, d->model), model) ||
+			    !str_eq(snap_text(r->snap, d->provider), snap_text(r->snap, p->name)))
+				continue;
+			*ret = (struct snap_part){
+				.at = g->members.at + k * (uint32_t)sizeof(uint32_t), .count = 1 };
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum step no_provider(struct request *r, struct str names)
+{
+	struct str first = str_cut(&names, ',');
+	return request_fail(r, OUTCOME_BAD_REQUEST, "custom_llm_provider",
+			    "no deployment of provider " STR_FMT " is configured", STR_ARG(first));
+}
+
+static enum step to_provider(struct request *r, struct str names)
+{
+	struct raw_call *c = r->raw;
+	const struct snap_pass *p = find_provider(r, names);
+	struct snap_part member;
+	if (!p)
+		return no_provider(r, names);
+	r->requested_model = c->model.p ? c->model : snap_text(r->snap, p->name);
+	if (c->model.p && find_deployment(r, p, c->model, &member)) {
+		go_to(r, p, member);
+		if (c->second_model.p)
+			c->price = &unknown_price;
+	} else {
+		go_to(r, p, p->members);
+		c->price = &unknown_price;
+	}
+	if (c->is_read)
+		c->price = &free_price;
+	return STEP_NEXT;
+}
+
+/* A model that a file or job names may be one of ours, or the provider's own. */
+static enum step to_named(struct request *r)
+{
+	struct raw_call *c = r->raw;
+	const struct snap_group *g = c->model.p ? snap_resolve(r->snap, c->model) : NULL;
+	if (g && !c->provider.p) {
+		r->group = g;
+		r->requested_model = c->model;
+		c->price = c->is_read ? &free_price : NULL;
+		return STEP_NEXT;
+	}
+	return to_provider(r, c->provider.p ? c->provider : str_z(c->raw->providers));
+}
+
+enum step raw_resolve(struct request *r)
+{
+	struct raw_call *c = r->raw;
+	switch (c->raw->source) {
+	case RAW_PROVIDER:
+		return to_named(r);
+	case RAW_PREFIX:
+		return to_provider(r, str_z(c->raw->providers));
+	case RAW_TARGET:
+		r->requested_model = snap_text(r->snap, r->pass->name);
+		go_to(r, r->pass, r->pass->members);
+		return STEP_NEXT;
+	default:
+		break;
+	}
+	r->group = snap_resolve(r->snap, r->requested_model);
+	if (r->group || c->model.p)
+		return STEP_NEXT;	/* the caller tells that there is none */
+	enum step s = to_provider(r, STR("openai"));	/* it has a model of its own for that */
+	r->requested_model = str_z(c->raw->preset);
+	return s;
+}
+
+/* A key with a list of models may use one of these, or all that a provider has where the list
+ * names the provider. A path of the configuration is for every key. */
+bool raw_may(const struct request *r)
+{
+	const struct raw_call *c = r->raw;
+	if (c->raw->source == RAW_TARGET)
+		return true;
+	return route_may_use(r->snap, &r->key, r->requested_model, r->group) &&
+	       (!c->second_model.p ||
+		route_may_use(r->snap, &r->key, c->second_model, r->group));
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ * sniff.c - see sniff.h. */
+#include "worker/exchange/sniff.h"
+
+#include "worker/anthropic.h"
+#include "worker/gemini.h"
+#include "worker/openai.h"
+#include "worker/skim.h"
+
+enum { SCRATCH_MAX = 4 << 20, USAGE_MAX = 65536 };
+
+static uint64_t count_of(const struct json *object, const char *name)
+{
+	int64_t v;
+	return json_read_i64(json_get(object, name), &v) == 0 && v > 0 ? (uint64_t)v : 0;
+}
+
+/* Bedrock's Converse. */
+static void read_converse(const struct json *usage, struct usage *ret)
+{
+	uint64_t read = count_of(usage, "cacheReadInputTokens"),
+		 write = count_of(usage, "cacheWriteInputTokens");
+	*ret = (struct usage){ .input = count_of(usage, "inputTokens") + read + write,
+			       .output = count_of(usage, "outputTokens"),
+			       .cache_read = read, .cache_write = write };
+}
+
+/* {"tokens": {...}, "billed_units": {...}}: what is billed counts. */
+static void read_cohere(const struct json *usage, struct usage *ret)
+{
+	const struct json *units = json_get(usage, "billed_units");
+	if (!units)
+		units = json_get(usage, "tokens");
+	*ret = (struct usage){ .input = count_of(units, "input_tokens"),
+			       .output = count_of(units, "output_tokens") };
+}
+
+static void read_usage(const struct json *usage, struct usage *ret)
+{
+	if (json_get(usage, "inputTokens") || json_get(usage, "outputTokens"))
+		read_converse(usage, ret);
+	else if (json_get(usage, "billed_units") || json_get(usage, "tokens"))
+		read_cohere(usage, ret);
+	else if (json_get(usage, "cache_read_input_tokens") ||
+		 json_get(usage, "cache_creation_input_tokens"))
+		anthropic_read_usage(usage, ret);
+	else
+		openai_read_usage(usage, ret);
+}
+
+typedef void read_fn(const struct json *usage, struct usage *ret);
+
+static void take(struct arena *scratch, struct str text, read_fn *read, struct llm_tally *tally)
+{
+	struct json_error e;
+	struct usage u = { 0 };
+	const struct json *j =
+		text.n && text.n < USAGE_MAX ? json_parse(scratch, text, 0, &e) : NULL;
+	if (!json_is(j, JSON_OBJECT))
+		return;
+	read(j, &u);
+	llm_tally_usage(tally, &u);
+}
+
+/* Seconds as a bare number: verbose transcriptions. */
+static void take_duration(struct str text, struct llm_tally *tally)
+{
+	double v;
+	uint64_t ms;
+	if (str_read_double(text, &v) < 0 || v <= 0 || v >= 1e6)
+		return;
+	ms = (uint64_t)(v * 1000 + 0.999);
+	if (ms > tally->usage.milliseconds)
+		tally->usage.milliseconds = ms;
+}
+
+/* How many images there are. */
+static void take_images(struct str list, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, value;
+	uint64_t n = 0;
+	if (!skim_open(&s, list) || s.is_object)
+		return;
+	while (skim_next(&s, &key, &value))
+		n += skim_get(value, STR("b64_json")).p || skim_get(value, STR("url")).p;
+	if (!s.is_broken && n > tally->usage.images)
+		tally->usage.images = n;
+}
+
+void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, value;
+	if (!skim_open(&s, text) || !s.is_object)
+		return;
+	while (skim_next(&s, &key, &value)) {
+		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
+			take(scratch, value, read_usage, tally);
+		else if (str_eq(key, STR("usageMetadata")))
+			take(scratch, value, gemini_read_usage, tally);
+		else if (str_eq(key, STR("response")) || str_eq(key, STR("message")))
+			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
+		else if (str_eq(key, STR("delta")))	/* of Cohere's last event */
+			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
+		else if (str_eq(key, STR("duration")))
+			take_duration(value, tally);
+		else if (str_eq(key, STR("data")))
+			take_images(value, tally);
+	}
+}
+
+static int on_event(void *data, const struct sse_event *ev)
+{
+	struct sniff *s = data;
+	if (!ev->data.p)
+		return 0;
+	s->tally->events++;
+	sniff_text(s->scratch, ev->data, s->tally);
+	arena_reset(s->scratch);
+	return 0;
+}
+
+static enum sniff_form form_of(struct str type)
+{
+	size_t semicolon = str_find_char(type, ';');
+	type.n = semicolon == SIZE_MAX ? type.n : semicolon;
+	type = str_trim(type);
+	if (str_eq_nocase(type, STR("text/event-stream")))
+		return SNIFF_EVENTS;
+	return str_eq_nocase(type, STR("application/json")) ? SNIFF_JSON : SNIFF_NOTHING;
+}
+
+bool sniff_begin(struct sniff *s, struct str content_type, size_t cap, struct llm_tally *tally)
+{
+	s->form = form_of(content_type);
+	s->tally = tally;
+	buf_init(&s->whole, cap < SNIFF_JSON_MAX ? cap : SNIFF_JSON_MAX);
+	sse_init(&s->sse, FRAMING_SSE, SNIFF_EVENT_MAX);
+	s->scratch = s->form == SNIFF_NOTHING ? NULL : arena_new(SCRATCH_MAX);
+	return s->scratch || s->form == SNIFF_NOTHING;
+}
+
+void sniff_feed(struct sniff *s, struct str bytes)
+{
+	if (s->form == SNIFF_EVENTS && sse_feed(&s->sse, bytes, on_event, s) < 0)
+		s->form = SNIFF_NOTHING;
+	if (s->form != SNIFF_JSON)
+		return;
+	buf_put(&s->whole, bytes);
+	if (s->whole.failed) {		/* too long to look at */
+		buf_done(&s->whole);
+		s->form = SNIFF_NOTHING;
+	}
+}
+
+void sniff_end(struct sniff *s)
+{
+	if (s->form == SNIFF_JSON)
+		sniff_text(s->scratch, buf_str(&s->whole), s->tally);
+	else if (s->form == SNIFF_EVENTS && sse_end(&s->sse, on_event, s) < 0)
+		s->form = SNIFF_NOTHING;
+}
+
+void sniff_done(struct sniff *s)
+{
+	buf_done(&s->whole);
+	sse_done(&s->sse);
+	arena_free(s->scratch);
+	*s = (struct sniff){ 0 };
+}
