@@ -5,79 +5,15 @@
  * tells curl what happened (on_poll, on_timeout). Finished transfers are collected only after
  * curl has returned, so that a callback may start the next one. Easy handles are kept and used
  * again with their fixed options set. */
-#include "worker/exchange/upstream.h"
+#include "worker/exchange/upstream_private.h"
 
-#include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/key_header.h"
 #include "common/mem.h"
-#include "worker/exchange/pace.h"
 
-enum {
-	POOL_MAX = 256,
-	HEADER_SETS = 64,
-	HEAD_BYTES_MAX = 65536,
-	URL_MAX = 4096,
-	PASSED_BYTES_MAX = 8192
-};
-
-struct transfer;
-struct socket_watch {
-	uv_poll_t poll;
-	struct upstream *u;
-	curl_socket_t fd;
-	struct transfer *tunnel;	/* whose it is; NULL: curl's */
-};
-
-/* The same for every request to a deployment of a generation: made once, used by many. */
-struct header_set {
-	uint64_t generation;
-	const struct snap_deployment *deployment;
-	bool accept_stream;
-	unsigned users;
-	struct curl_slist *list;
-};
-
-struct upstream {
-	uv_loop_t *loop;
-	CURLM *multi;
-	uv_timer_t timer, kick;
-	unsigned open_handles;
-	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
-	uint64_t connects;
-	CURL *pool[POOL_MAX];
-	unsigned n_pool;
-	struct transfer *kicked;
-	unsigned active;		/* transfers that curl has */
-	struct header_set sets[HEADER_SETS];
-};
-
-struct transfer {
-	struct upstream *u;
-	CURL *easy;
-	struct header_set *set;		/* NULL: `headers` is its own */
-	struct curl_slist *headers;
-	const struct transfer_handler *h;
-	void *data;
-	struct transfer *next_kicked;
-	struct transfer_head head;
-	struct buf passed;		/* header lines for the client */
-	struct str key;			/* of the provider: nothing that holds it is passed on */
-	struct pace pace;		/* what its headers say of limits */
-	size_t head_bytes;
-	char content_type[128], error_type[128];
-	char disposition[512];
-	bool is_head_told, wants_pause, is_paused, is_refused;
-	bool is_kicked;			/* on_kick() will look at it */
-	bool is_blind;			/* its socket is not watched: no memory */
-	const struct tunnel_handler *tunnel;	/* NULL: an HTTP exchange */
-	bool is_open;			/* a tunnel that curl has connected: it does no more */
-	struct socket_watch *watch;	/* of an open tunnel */
-};
+enum { URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
 
 static void collect(struct upstream *u);
 static void finish(struct transfer *t, CURLcode code);
@@ -195,176 +131,6 @@ static int on_timer(CURLM *multi, long timeout_ms, void *data)
 	return 0;
 }
 
-/* ---- headers of the answer ---------------------------------------------------------- */
-
-/* Everything else that a provider sends stays here: no Set-Cookie, no Server, no echo. */
-static bool is_passed_on(struct str name)
-{
-	static const char *const starts[] = {"x-ratelimit-", "ratelimit-",   "anthropic-ratelimit-",
-					     "openai-",	     "x-request-id", "request-id",
-					     "retry-after",  "x-amzn-requestid"};
-	for (size_t i = 0; i < COUNT(starts); i++)
-		if (str_starts_nocase(name, str_z(starts[i])))
-			return true;
-	return false;
-}
-
-static void pass_on(struct transfer *t, struct str name, struct str value)
-{
-	for (size_t i = 0; i < value.n; i++)
-		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
-			return;
-	if (value.n > 256 || (t->key.n && str_find(value, t->key) != SIZE_MAX))
-		return;
-	if (str_starts_nocase(name, STR("x-ratelimit-"))) {
-		buf_put(&t->passed, name);
-		BUF_PUT_LIT(&t->passed, ": ");
-		buf_put(&t->passed, value);
-		BUF_PUT_LIT(&t->passed, "\r\n");
-	}
-	BUF_PUT_LIT(&t->passed, "llm_provider-");
-	buf_put(&t->passed, name);
-	BUF_PUT_LIT(&t->passed, ": ");
-	buf_put(&t->passed, value);
-	BUF_PUT_LIT(&t->passed, "\r\n");
-}
-
-/* Seconds, or an HTTP date (RFC 9110, 10.2.3); at most a day. */
-static uint64_t read_retry_after(struct str v)
-{
-	uint64_t s;
-	double f;
-	char text[64];
-	if (str_read_u64(v, &s) == 0)
-		return s > 86400 ? 86400000 : s * 1000;
-	if (str_read_double(v, &f) == 0 && f >= 0)
-		return f > 86400 ? 86400000 : (uint64_t)(f * 1000);
-	if (v.n >= sizeof text)
-		return 0;
-	memcpy(text, v.p, v.n);
-	text[v.n] = 0;
-	time_t at = curl_getdate(text, NULL), now = time(NULL);
-	return at > now && at - now <= 86400 ? (uint64_t)(at - now) * 1000 : 0;
-}
-
-/* OpenAI's names of limits, Anthropic's, and those of many others: what remains, and when it is
- * full again, of requests or of tokens. */
-static void read_limit(struct transfer *t, struct str name, struct str value)
-{
-	char lower[64];
-	uint64_t n;
-	if (name.n > sizeof lower)
-		return;
-	for (size_t i = 0; i < name.n; i++)
-		lower[i] = (char)tolower((unsigned char)name.p[i]);
-	name = str_of(lower, name.n);
-	if (str_find(name, STR("ratelimit")) == SIZE_MAX)
-		return;
-	unsigned kind = str_find(name, STR("token")) == SIZE_MAX ? PACE_REQUESTS : PACE_TOKENS;
-	if (str_find(name, STR("remaining")) != SIZE_MAX)
-		t->pace.is_used_up[kind] |= str_read_u64(value, &n) == 0 && n == 0;
-	else if (str_find(name, STR("reset")) != SIZE_MAX)
-		t->pace.reset_ms[kind] = pace_read_reset(value, (uint64_t)time(NULL));
-}
-
-/* As much of a value as there is room for. */
-static struct str copy_value(char *to, size_t room, struct str value)
-{
-	size_t n = value.n < room ? value.n : room;
-	memcpy(to, value.p, n);
-	return str_of(to, n);
-}
-
-static void read_header(struct transfer *t, struct str name, struct str value)
-{
-	uint64_t ms;
-	if (str_eq_nocase(name, STR("content-type"))) {
-		t->head.content_type =
-			copy_value(t->content_type, sizeof t->content_type, value);
-	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
-		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
-	} else if (str_eq_nocase(name, STR("content-disposition"))) {
-		if (value.n <= sizeof t->disposition)	/* half of one is none */
-			t->head.disposition = copy_value(t->disposition, value.n, value);
-	} else if (str_eq_nocase(name, STR("content-length"))) {
-		if (str_read_u64(value, &t->head.length) < 0)
-			t->head.length = UINT64_MAX;
-	} else if (str_eq_nocase(name, STR("content-encoding"))) {
-		t->is_refused = !str_eq_nocase(value, STR("identity"));
-	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
-		if (str_read_u64(value, &ms) == 0 && ms <= 86400000)
-			t->head.retry_after_ms = ms;
-	} else if (str_eq_nocase(name, STR("retry-after"))) {
-		if (!t->head.retry_after_ms)
-			t->head.retry_after_ms = read_retry_after(value);
-	} else if (str_eq_nocase(name, STR("x-should-retry"))) {
-		t->head.should_retry = str_eq_nocase(value, STR("true"));
-	}
-	if (is_passed_on(name)) {
-		pass_on(t, name, value);
-		read_limit(t, name, value);
-	}
-}
-
-static void head_begin(struct transfer *t)
-{
-	t->pace = (struct pace){ 0 };
-	buf_reset(&t->passed);
-	t->head = (struct transfer_head){ .should_retry = -1, .length = UINT64_MAX };
-	t->is_refused = false;
-}
-
-static size_t on_header(char *p, size_t size, size_t n, void *data)
-{
-	struct transfer *t = data;
-	struct str line = str_of(p, size * n);
-	t->head_bytes += line.n;
-	if (t->head_bytes > HEAD_BYTES_MAX)
-		return 0;
-	if (str_starts(line, STR("HTTP/"))) {
-		head_begin(t);			/* also after a 100 Continue */
-		return line.n;
-	}
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
-	struct str value = line, name = str_cut(&value, ':');
-	if (value.p)
-		read_header(t, name, str_trim(value));
-	return size * n;
-}
-
-static bool tell_head(struct transfer *t)
-{
-	long status = 0;
-	if (t->is_head_told)
-		return true;
-	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (t->is_refused || status < 100)
-		return false;
-	t->is_head_told = true;
-	t->head.status = (int)status;
-	t->head.headers = t->passed.failed ? STR_NONE : buf_str(&t->passed);
-	t->head.pause_ms = pace_pause_ms(&t->pace);
-	t->h->on_head(t->data, &t->head);
-	return true;
-}
-
-static size_t on_body(char *p, size_t size, size_t n, void *data)
-{
-	struct transfer *t = data;
-	if (t->wants_pause) {
-		t->is_paused = true;
-		return CURL_WRITEFUNC_PAUSE;
-	}
-	if (!tell_head(t))
-		return 0;
-	int r = t->h->on_data(t->data, str_of(p, size * n));
-	if (r < 0)
-		return 0;
-	t->wants_pause = r == 1;
-	return size * n;
-}
-
 /* ---- transfers ------------------------------------------------------------------------ */
 
 /* OpenSSL's variables; a libcurl that was built with a file of its own does not look at them. */
@@ -406,121 +172,9 @@ static CURL *easy_new(void)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, upstream_on_body);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, upstream_on_header);
 	return e;
-}
-
-static bool add_line(struct curl_slist **list, char *line, size_t n)
-{
-	struct curl_slist *more = curl_slist_append(*list, line);
-	mem_wipe(line, n);
-	if (more)
-		*list = more;
-	return more != NULL;
-}
-
-static bool add_header(struct curl_slist **list, const char *name, struct str value)
-{
-	char line[4096];
-	int n = snprintf(line, sizeof line, "%s: " STR_FMT, name, STR_ARG(value));
-	return n > 0 && (size_t)n < sizeof line && add_line(list, line, (size_t)n);
-}
-
-/* What takes more than a header comes with the call (credential.h). */
-static bool add_key(struct curl_slist **list, enum provider_auth auth, struct str key)
-{
-	char line[4096];
-	int n = key_header_write(line, sizeof line, auth, key);
-	return n <= 0 ? n == 0 : add_line(list, line, (size_t)n);
-}
-
-/* Lines of this call alone: "name: value\r\n". */
-static bool add_lines(struct curl_slist **list, struct str lines)
-{
-	while (lines.n) {
-		char line[8192];
-		struct str one = str_cut(&lines, '\n');
-		while (one.n && one.p[one.n - 1] == '\r')
-			one.n--;
-		if (!one.n)
-			continue;
-		if (one.n >= sizeof line)
-			return false;
-		memcpy(line, one.p, one.n);
-		line[one.n] = 0;
-		if (!add_line(list, line, one.n))
-			return false;
-	}
-	return true;
-}
-
-static void free_headers(struct curl_slist *list)
-{
-	for (struct curl_slist *l = list; l; l = l->next)
-		mem_wipe(l->data, strlen(l->data));	/* the provider's key is in there */
-	curl_slist_free_all(list);
-}
-
-static struct curl_slist *make_headers(const struct transfer_spec *s)
-{
-	struct curl_slist *list = NULL;
-	const struct snap_deployment *d = s->deployment;
-	const struct snap_header *h = snap_headers(s->snap, d);
-	bool ok = add_header(&list, "Content-Type",
-			     s->content_type.p ? s->content_type : STR("application/json")) &&
-		  add_header(&list, "Accept-Encoding", STR("identity"));
-	struct curl_slist *more = ok ? curl_slist_append(list, "Expect:") : NULL;
-	/* Without a value curl leaves it out: it spends some 80 instructions a byte on its head. */
-	more = more ? curl_slist_append(list,
-					s->accept_stream ? "Accept: text/event-stream" : "Accept:")
-		    : NULL;
-	ok = more && (s->without_key || add_key(&list, (enum provider_auth)d->auth,
-						snap_text(s->snap, d->api_key)));
-	for (uint32_t i = 0; ok && !s->without_key && i < d->headers.count; i++)
-		ok = add_header(&list, snap_text(s->snap, h[i].name).p,
-				snap_text(s->snap, h[i].value));
-	ok = ok && add_lines(&list, s->headers);
-	if (!ok) {
-		free_headers(list);
-		return NULL;
-	}
-	return list;
-}
-
-static void drop_set(struct header_set *set)
-{
-	free_headers(set->list);
-	*set = (struct header_set){ 0 };
-}
-
-static bool take_headers(struct transfer *t, const struct transfer_spec *s)
-{
-	uint64_t generation = snap_head(s->snap)->generation;
-	size_t at = ((uintptr_t)s->deployment / sizeof *s->deployment * 2 + s->accept_stream) %
-		    HEADER_SETS;
-	struct header_set *set = &t->u->sets[at];
-	if (s->headers.n || s->content_type.p || s->without_key) {
-		t->headers = make_headers(s);
-		return t->headers != NULL;
-	}
-	bool same = set->list && set->generation == generation &&
-		    set->deployment == s->deployment && set->accept_stream == s->accept_stream;
-	if (!same && set->users) {
-		t->headers = make_headers(s);
-		return t->headers != NULL;
-	}
-	if (!same) {
-		drop_set(set);
-		*set = (struct header_set){generation, s->deployment, s->accept_stream, 0,
-					   make_headers(s)};
-		if (!set->list)
-			return false;
-	}
-	set->users++;
-	t->set = set;
-	t->headers = set->list;
-	return true;
 }
 
 static void transfer_free(struct transfer *t)
@@ -545,7 +199,7 @@ static void transfer_free(struct transfer *t)
 	if (t->set)
 		t->set->users--;
 	else
-		free_headers(t->headers);
+		upstream_free_headers(t->headers);
 	buf_done(&t->passed);
 	mem_free(t);
 }
@@ -604,10 +258,10 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	t->data = data;
 	t->key = snap_text(s->snap, s->deployment->api_key);
 	buf_init(&t->passed, PASSED_BYTES_MAX);
-	head_begin(t);
+	upstream_head_begin(t);
 	t->tunnel = s->tunnel;
 	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new();
-	if (!t->easy || !take_headers(t, s) || !set_url(t, s)) {
+	if (!t->easy || !upstream_take_headers(t, s) || !set_url(t, s)) {
 		transfer_free(t);
 		return NULL;
 	}
@@ -699,7 +353,7 @@ int upstream_recv(struct transfer *t, char *to, size_t room, size_t *ret_n)
 
 bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
 {
-	struct curl_slist *list = make_headers(spec);
+	struct curl_slist *list = upstream_make_headers(spec);
 	for (struct curl_slist *l = list; l; l = l->next) {
 		struct str value = str_z(l->data), name = str_cut(&value, ':');
 		if (str_trim(value).n == 0 || str_eq_nocase(name, STR("accept-encoding")))
@@ -708,7 +362,7 @@ bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
 		BUF_PUT_LIT(out, "\r\n");
 	}
 	if (list)
-		free_headers(list);
+		upstream_free_headers(list);
 	return list && !out->failed;
 }
 
@@ -788,7 +442,7 @@ static void finish(struct transfer *t, CURLcode code)
 	}
 	if (t->tunnel && code == CURLE_OK)
 		code = CURLE_OUT_OF_MEMORY;
-	if (code == CURLE_OK && !tell_head(t))
+	if (code == CURLE_OK && !upstream_tell_head(t))
 		code = CURLE_WEIRD_SERVER_REPLY;	/* an answer without a body */
 	enum transfer_end end = end_of(t, code);
 	curl_multi_remove_handle(t->u->multi, t->easy);
@@ -851,7 +505,7 @@ void upstream_close(struct upstream *u)
 	while (u->n_pool)
 		curl_easy_cleanup(u->pool[--u->n_pool]);
 	for (size_t i = 0; i < HEADER_SETS; i++)
-		drop_set(&u->sets[i]);
+		upstream_drop_set(&u->sets[i]);
 	curl_multi_cleanup(u->multi);	/* closes idle connections: on_socket is called */
 	uv_close((uv_handle_t *)&u->timer, timer_closed);
 	uv_close((uv_handle_t *)&u->kick, timer_closed);

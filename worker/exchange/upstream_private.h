@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * upstream_private.h - between upstream.c, which drives libcurl, upstream_answer.c, which takes
+ * what it reads, and upstream_headers.c, which makes what goes out before a body. */
+#ifndef UPSTREAM_PRIVATE_H
+#define UPSTREAM_PRIVATE_H
+
+#include <curl/curl.h>
+
+#include "worker/exchange/pace.h"
+#include "worker/exchange/upstream.h"
+
+enum { POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536 };
+
+struct socket_watch {
+	uv_poll_t poll;
+	struct upstream *u;
+	curl_socket_t fd;
+	struct transfer *tunnel;	/* whose it is; NULL: curl's */
+};
+
+/* The same for every request to a deployment of a generation: made once, used by many. */
+struct header_set {
+	uint64_t generation;
+	const struct snap_deployment *deployment;
+	bool accept_stream;
+	unsigned users;
+	struct curl_slist *list;
+};
+
+struct upstream {
+	uv_loop_t *loop;
+	CURLM *multi;
+	uv_timer_t timer, kick;
+	unsigned open_handles;
+	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
+	uint64_t connects;
+	CURL *pool[POOL_MAX];
+	unsigned n_pool;
+	struct transfer *kicked;
+	unsigned active;		/* transfers that curl has */
+	struct header_set sets[HEADER_SETS];
+};
+
+struct transfer {
+	struct upstream *u;
+	CURL *easy;
+	struct header_set *set;		/* NULL: `headers` is its own */
+	struct curl_slist *headers;
+	const struct transfer_handler *h;
+	void *data;
+	struct transfer *next_kicked;
+	struct transfer_head head;
+	struct buf passed;		/* header lines for the client */
+	struct str key;			/* of the provider: nothing that holds it is passed on */
+	struct pace pace;		/* what its headers say of limits */
+	size_t head_bytes;
+	char content_type[128], error_type[128];
+	char disposition[512];
+	bool is_head_told, wants_pause, is_paused, is_refused;
+	bool is_kicked;			/* on_kick() will look at it */
+	bool is_blind;			/* its socket is not watched: no memory */
+	const struct tunnel_handler *tunnel;	/* NULL: an HTTP exchange */
+	bool is_open;			/* a tunnel that curl has connected: it does no more */
+	struct socket_watch *watch;	/* of an open tunnel */
+};
+
+/* --- upstream_answer.c --- */
+
+void upstream_head_begin(struct transfer *t);	/* forgets what an earlier head said */
+/* curl's callbacks. */
+size_t upstream_on_header(char *p, size_t size, size_t n, void *transfer);
+size_t upstream_on_body(char *p, size_t size, size_t n, void *transfer);
+/* Tells the head once; false: there is none that we take. */
+bool upstream_tell_head(struct transfer *t);
+
+/* --- upstream_headers.c --- */
+
+/* Its own list, or a set that others use, too. False: no memory, or a line that is too long. */
+bool upstream_take_headers(struct transfer *t, const struct transfer_spec *s) MUST_USE;
+struct curl_slist *upstream_make_headers(const struct transfer_spec *s);
+void upstream_free_headers(struct curl_slist *list);	/* wipes: the provider's key is in there */
+void upstream_drop_set(struct header_set *set);
+
+#endif
