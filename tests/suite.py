@@ -137,6 +137,7 @@ def main():
         pytest("live", "build", "tests/live", "--ignore", "tests/live/test_faults.py")
     if build("faults", "build-faults", "-Dc_args=-DLLMGW_FAULTS", targets=PROGRAMS):
         pytest("killed at each place", "build-faults", "tests/live/test_faults.py")
+    counted("official SDKs", [sys.executable, "tests/sdk/run"], {"LLMGW_BUILD": str(TOP / "build")})
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
     unit_score()
     install()

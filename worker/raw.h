@@ -75,6 +75,8 @@ struct str raw_query_get(struct str query, struct str name);
 /* The model that a path names: "/models/NAME:verb", "/deployments/NAME/...", "/model/NAME/...",
  * "/engines/NAME/...". .p NULL: none. */
 struct str raw_path_model(struct str path);
+/* %XX undone, in the arena; the same where there is none. .p NULL: out of memory. */
+struct str raw_decode(struct arena *a, struct str s);
 /* The base with the path behind it. Where both name a version ("/v1", "/v1beta") the path's
  * counts, so that a client may write it or not. */
 void raw_put_url(struct buf *out, struct str base, struct str path);

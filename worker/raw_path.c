@@ -135,6 +135,21 @@ struct str raw_path_model(struct str path)
 	return STR_NONE;
 }
 
+struct str raw_decode(struct arena *a, struct str s)
+{
+	char *out;
+	size_t n = 0;
+	if (str_find_char(s, '%') == SIZE_MAX)
+		return s;
+	out = arena_alloc(a, s.n);
+	for (size_t i = 0; out && i < s.n; i++) {
+		int byte = s.p[i] == '%' ? escaped_byte(str_skip(s, i)) : -1;
+		out[n++] = byte < 0 ? s.p[i] : (char)byte;
+		i += byte < 0 ? 0 : 2;
+	}
+	return out ? str_of(out, n) : STR_NONE;
+}
+
 /* "v1", "v1beta", "v2": how long it is; 0: it is none. */
 static size_t version_length(struct str s)
 {

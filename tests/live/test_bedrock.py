@@ -44,6 +44,31 @@ def test_chat_is_signed_and_charged(bedrock, mock):
     assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
 
 
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
+
+
+def test_passed_through_signed_and_charged(bedrock, mock):
+    """The mock refuses whatever is not signed as it goes out, query and escapes and all."""
+    gw = bedrock({"claude": f"bedrock/{CLAUDE}", "m": f"bedrock/{NOVA}"})
+    path = "/bedrock/model/" + CLAUDE.replace(":", "%3A")
+    a = gw.post(path + "/converse", CONVERSE)
+    assert a.status == 200 and a.json["output"]["message"]["content"], a
+    row = gw.spend_rows(wait_for=1)[0]
+    assert row["model"] == CLAUDE and row["completion_tokens"] == a.json["usage"]["outputTokens"] and float(row["spend"]) > 0
+    s = gw.post(path + "/converse-stream", CONVERSE)
+    assert s.status == 200 and s.headers["content-type"] == "application/vnd.amazon.eventstream"
+    row = gw.spend_rows(wait_for=2)[0]
+    assert row["completion_tokens"] > 0 and float(row["spend"]) > 0
+    s = gw.post(path + "/invoke-with-response-stream", {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9,
+                                                        "messages": [{"role": "user", "content": "Hi"}]})
+    assert s.status == 200 and gw.spend_rows(wait_for=3)[0]["completion_tokens"] > 0
+    said = last(mock, "authorization")["headers"]["authorization"]
+    assert said.startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") and gw.master_key not in said
+    key = gw.key(models=[NOVA])
+    assert gw.post(path + "/converse", CONVERSE, key=key).status in (401, 403)
+    assert gw.post("/bedrock/model/" + NOVA.replace(":", "%3A") + "/converse", CONVERSE, key=key).status == 200
+
+
 @pytest.mark.parametrize("model", [CLAUDE, NOVA])
 def test_stream(bedrock, mock, model):
     gw = bedrock({"m": f"bedrock/{model}?tokens=5&think=2&prompt=10&out=7"})

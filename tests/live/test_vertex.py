@@ -42,6 +42,18 @@ def test_gemini(start, mock, account, tmp_path):
     account.check_jwt(tmp_path, calls[0]["body"], mock.base + "/token")
 
 
+def test_passed_through_with_a_token(start, mock, account):
+    gw = start([("g", vertex(mock, account, "gemini-2.5-pro"))], workers=1)
+    body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    a = gw.post(f"/vertex_ai{PLACE}/publishers/google/models/gemini-2.5-pro:generateContent", body)
+    assert a.status == 200 and a.json["candidates"][0]["content"]["parts"] == [{"text": "t0 t1 t2"}], a
+    assert last(mock)["headers"]["authorization"].startswith("Bearer mock-token-")
+    assert gw.spend_rows(wait_for=1)[0]["completion_tokens"] > 0
+    for _ in range(3):
+        assert gw.post(f"/vertex_ai{PLACE}/publishers/google/models/gemini-2.5-pro:streamGenerateContent?alt=sse", body).status == 200
+    assert len(token_calls(mock)) == 1
+
+
 def test_embeddings(start, mock, account):
     gw = start([("e", vertex(mock, account, "text-embedding-005")),
                 ("new", vertex(mock, account, "gemini-embedding-2"))])

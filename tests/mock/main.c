@@ -50,7 +50,7 @@ static const char usage[] =
 	"  DELETE /mock/log                forgets them, and what failn has counted\n"
 	"  GET /mock/stats                 counters\n"
 	"\n"
-	"The model name is the script: words behind its '?', with '&' between. %XX is undone in\n"
+	"The model name is the script: words behind its '?' or '~', with '&' between. %XX is undone in\n"
 	"texts. A model without words answers with 3 tokens at once. Of a plain answer, die, fin\n"
 	"and stall cut off all behind N parts of tokens + 1.\n"
 	"\n";

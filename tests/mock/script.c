@@ -168,6 +168,8 @@ void script_read(struct script *ret, struct span model, char *text)
 	for (size_t i = 0; i < COUNT(words); i++)
 		clear_word(ret, &words[i]);
 	const char *p = model.n ? memchr(model.p, '?', model.n) : NULL;
+	if (!p && model.n)
+		p = memchr(model.p, '~', model.n);
 	const char *end = p ? model.p + model.n : NULL;
 	while (p) {
 		const char *from = p + 1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * script.h - the model name is the script: what stands behind its '?' says how to misbehave.
  *
+ * Where a '?' may not stand, as in a path that is passed on, '~' does.
+ *
  * "gpt?ttft=50&tokens=4&die=2" waits 50 ms, then streams four chunks and resets the connection
  * after the second. The words are one table, from which --help is printed. Pure. */
 #ifndef MOCK_SCRIPT_H

@@ -363,28 +363,13 @@ static void test_invoke(void **state)
 
 static int sign(const char *base, const char *credentials, struct buf *headers)
 {
-	struct snap_build *b = snap_build_new();
-	struct snap_deployment d = { .base = snap_build_text(b, str_z(base)), .credentials = snap_build_text(b, str_z(credentials)),
-				     .provider = snap_build_text(b, STR("bedrock")), .auth = AUTH_SIGV4 };
-	struct provider_call call = { 0 };
 	struct llm_error err = { 0 };
-	struct snap *s;
-	int fd;
-	uint32_t index = snap_build_deployment(b, &d);
-	assert_int_equal(snap_build_seal(b, 1, &fd), 0);
-	snap_build_free(b);
-	assert_int_equal(snap_map(fd, &s), 0);
-	buf_init(&call.path, 4096);
-	buf_init(&call.body, OUT_MAX);
-	buf_init(&call.headers, OUT_MAX);
-	BUF_PUT_LIT(&call.path, "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse");
-	BUF_PUT_LIT(&call.body, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hi\"}]}],\"inferenceConfig\":{\"maxTokens\":16}}");
-	int r = credential_aws(mem, s, snap_deployment(s, index), &call, 1767323045, &err);
-	assert_true(r == 0 || (r == -EINVAL && err.message.n && err.outcome == OUTCOME_UP_AUTH && call.headers.n == 0));
-	*headers = call.headers;
-	call.headers = (struct buf){ 0 };
-	wrapped(&call);
-	snap_unref(s);
+	struct aws_call call = { .method = STR("POST"), .content_type = STR("application/json"), .wall_s = 1767323045,
+				 .body = STR("{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hi\"}]}],\"inferenceConfig\":{\"maxTokens\":16}}") };
+	call.url = arena_printf(mem, "%s/model/us.anthropic.claude-sonnet-4-5-20250929-v1%%3A0/converse", base);
+	buf_init(headers, OUT_MAX);
+	int r = credential_aws(mem, str_z(credentials), &call, headers, &err);
+	assert_true(r == 0 || (r == -EINVAL && err.message.n && err.outcome == OUTCOME_UP_AUTH && headers->n == 0));
 	return r;
 }
 

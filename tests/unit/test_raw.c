@@ -94,6 +94,10 @@ static void test_models_of_paths(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_true(str_eq_z(raw_path_model(str_z(rows[i][0])), rows[i][1]));
+	struct arena *a = arena_new(4096);
+	assert_true(str_eq_z(raw_decode(a, STR("a%3A0%7eb")), "a:0~b"));
+	assert_true(str_eq_z(raw_decode(a, STR("50%")), "50%") && str_eq_z(raw_decode(a, STR("%zz%3")), "%zz%3"));
+	arena_free(a);
 }
 
 static void test_endpoints(void **state)

@@ -309,9 +309,11 @@ static void take_names(struct reading *x)
 	}
 	if (!in_path.n)
 		return;
-	if (c->model.p && !str_eq(c->model, in_path))
-		c->second_model = c->model;
-	c->model = in_path;
+	struct str second = c->model;
+	c->model = STR_NONE;
+	keep_name(x, &c->model, raw_decode(r->mem, in_path), "model");
+	if (second.p && !str_eq(c->model, second))
+		c->second_model = second;
 }
 
 static bool has_word(struct str list, struct str word)

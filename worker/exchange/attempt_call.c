@@ -68,8 +68,19 @@ static int add_credentials(struct attempt *at, struct llm_error *reterr)
 	struct request *r = at->r;
 	if (at->d->auth != AUTH_SIGV4)
 		return 0;
-	return credential_aws(r->mem, r->snap, at->d, &at->call, clock_wall_ns() / NS_PER_S,
-			      reterr);
+	struct aws_call call = {
+		.method = STR("POST"),
+		.url = arena_printf(r->mem, STR_FMT STR_FMT,
+				    STR_ARG(snap_text(r->snap, at->d->base)),
+				    STR_ARG(buf_str(&at->call.path))),
+		.body = buf_str(&at->call.body),
+		.content_type = STR("application/json"),
+		.wall_s = clock_wall_ns() / NS_PER_S,
+	};
+	if (!call.url.p)
+		return -ENOMEM;
+	return credential_aws(r->mem, snap_text(r->snap, at->d->credentials), &call,
+			      &at->call.headers, reterr);
 }
 
 int attempt_build_call(struct attempt *at, struct llm_error *reterr)

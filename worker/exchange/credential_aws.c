@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "common/json.h"
 #include "worker/exchange/sigv4.h"
 
 /* "https://host:443/path" to what the header Host: will say, and the path. */
@@ -29,12 +30,11 @@ static int refuse(struct llm_error *reterr)
 	return -EINVAL;
 }
 
-int credential_aws(struct arena *a, const struct snap *s, const struct snap_deployment *d,
-		   struct provider_call *call, uint64_t wall_s, struct llm_error *reterr)
+int credential_aws(struct arena *a, struct str credentials, const struct aws_call *call,
+		   struct buf *headers, struct llm_error *reterr)
 {
-	static const struct sigv4_header json = { STR("content-type"), STR("application/json") };
+	struct sigv4_header type = { STR("content-type"), call->content_type };
 	struct json_error error;
-	struct str credentials = snap_text(s, d->credentials), before;
 	const struct json *root =
 		credentials.n ? json_parse(a, credentials, 0, &error) : NULL;
 	struct sigv4_keys keys = {
@@ -43,21 +43,18 @@ int credential_aws(struct arena *a, const struct snap *s, const struct snap_depl
 		.session_token = json_get_str(a, root, "session_token"),
 		.region = json_get_str(a, root, "region"),
 	};
-	struct str host = host_of(snap_text(s, d->base), &before);
-	struct str query = buf_str(&call->path), path = str_cut(&query, '?');
+	struct str query, host = host_of(call->url, &query), path = str_cut(&query, '?');
 	struct sigv4_call c = {
-		.method = STR("POST"),
+		.method = call->method,
 		.host = host,
-		.path = arena_printf(a, STR_FMT STR_FMT, STR_ARG(before), STR_ARG(path)),
+		.path = path,
 		.query = query,
-		.body = buf_str(&call->body),
-		.headers = &json,
-		.n_headers = 1,
+		.body = call->body,
+		.headers = &type,
+		.n_headers = call->content_type.n > 0,
 		.service = STR("bedrock"),
-		.time_s = wall_s,
+		.time_s = call->wall_s,
 	};
-	if (!c.path.p)
-		return -ENOMEM;
-	int err = sigv4_sign(&c, &keys, &call->headers);
+	int err = sigv4_sign(&c, &keys, headers);
 	return err == -EINVAL ? refuse(reterr) : err;
 }

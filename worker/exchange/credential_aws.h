@@ -3,12 +3,18 @@
 #ifndef CREDENTIAL_AWS_H
 #define CREDENTIAL_AWS_H
 
-#include "worker/exchange/provider.h"
+#include "common/buf.h"
+#include "worker/llm.h"
 
-/* Signs call (path and body are whole) for a deployment of AUTH_SIGV4, whose credentials are
- * {"access_key_id","secret_access_key","session_token"?,"region"}: appends to call->headers.
+struct aws_call {			/* as it will go out */
+	struct str method, url, body;
+	struct str content_type;	/* empty: there is none */
+	uint64_t wall_s;
+};
+/* Signs the call for a deployment of AUTH_SIGV4, whose credentials are {"access_key_id",
+ * "secret_access_key","session_token"?,"region"}: appends lines to headers.
  * 0; -EINVAL with *reterr (the credentials are none); -ENOMEM. */
-int credential_aws(struct arena *a, const struct snap *s, const struct snap_deployment *d,
-		   struct provider_call *call, uint64_t wall_s, struct llm_error *reterr) MUST_USE;
+int credential_aws(struct arena *a, struct str credentials, const struct aws_call *call,
+		   struct buf *headers, struct llm_error *reterr) MUST_USE;
 
 #endif

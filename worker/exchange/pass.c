@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "worker/exchange/credential.h"
 #include "worker/exchange/sniff.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
@@ -35,6 +36,7 @@ struct pass {
 	const struct snap_deployment *d;
 	struct pass_call call;
 	struct transfer *transfer;
+	struct credential_wait credential;
 	struct sniff sniff;
 	struct llm_tally tally;
 	struct buf refusal;		/* the body of an answer that is none */
@@ -59,6 +61,7 @@ static void pass_free(struct pass *p)
 {
 	if (p->transfer)
 		upstream_cancel(p->transfer);
+	credential_stop(&p->credential);
 	later_stop(&p->timer);
 	exchange_count_inflight(p->r, p->d, -1);
 	pass_call_done(&p->call);
@@ -101,14 +104,19 @@ static void give_up(struct pass *p, const struct llm_error *error)
 		exchange_failed(x, &e);
 }
 
-static void fail(struct pass *p, enum outcome o, const char *text)
+static void fail_saying(struct pass *p, enum outcome o, struct str text)
 {
 	struct request *r = p->r;
 	struct llm_error e = { .outcome = o, .status = p->status };
 	struct str key = snap_text(r->snap, p->d->api_key);
 	e.message = llm_error_message(r->mem, o, snap_text(r->snap, p->d->provider),
-				      llm_scrub(r->mem, str_z(text), key));
+				      llm_scrub(r->mem, text, key));
 	give_up(p, &e);
+}
+
+static void fail(struct pass *p, enum outcome o, const char *text)
+{
+	fail_saying(p, o, str_z(text));
 }
 
 static void fail_for_memory(struct pass *p)
@@ -262,6 +270,8 @@ static void refused(struct pass *p)
 {
 	struct request *r = p->r;
 	struct llm_error e = { 0 };
+	if (p->status == 401 && credential_is_needed(p->d->auth))
+		credential_rejected(r->w, r->snap, p->d);
 	if (r->raw->raw->source != RAW_MODEL && p->status >= 200) {
 		refused_in_its_words(p);
 		return;
@@ -417,6 +427,37 @@ static int launch(struct pass *p)
 	return 0;
 }
 
+static void on_credential(void *data, const struct llm_error *e);
+
+/* Launches it as soon as it has all its headers. */
+static int authorize(struct pass *p, struct llm_error *reterr)
+{
+	struct request *r = p->r;
+	if (!credential_is_needed(p->d->auth))
+		return launch(p);
+	p->credential.on_ready = on_credential;
+	p->credential.data = p;
+	int got = credential_write(r->w, r->snap, p->d, r->mem, &p->call.headers, &p->credential,
+				   reterr);
+	if (got == CREDENTIAL_READY)
+		return launch(p);
+	if (got == CREDENTIAL_WAIT)
+		arm(p, p->started_ns);
+	return got == CREDENTIAL_WAIT ? 0 : got;
+}
+
+static void on_credential(void *data, const struct llm_error *e)
+{
+	struct pass *p = data;
+	struct llm_error refused = { 0 };
+	int err = e ? -EACCES : authorize(p, &refused);
+	e = e ? e : &refused;
+	if (err == -EACCES)
+		fail_saying(p, e->outcome, e->message);
+	else if (err)
+		fail_for_memory(p);
+}
+
 int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struct pass **ret,
 	       struct llm_error *reterr)
 {
@@ -426,7 +467,7 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 		set_limits(p);
 		enter(p, PASS_WAITING);
 		account_dispatched(r, p->d);
-		err = launch(p);
+		err = authorize(p, reterr);
 	}
 	if (err == 0) {
 		*ret = p;

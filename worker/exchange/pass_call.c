@@ -3,6 +3,8 @@
  * another model's name in it. Hosts come from the configuration alone. */
 #include <errno.h>
 
+#include "common/clock.h"
+#include "worker/exchange/credential_aws.h"
 #include "worker/exchange/pass.h"
 #include "worker/openai.h"
 
@@ -184,20 +186,45 @@ static int put_body(struct request *r, const struct snap_deployment *d, struct s
 	return openai_edit_request(r->mem, c->root, c->body, &e, &ret->body);
 }
 
+static int sign(struct request *r, const struct snap_deployment *d, struct pass_call *ret,
+		struct llm_error *reterr)
+{
+	struct aws_call call = {
+		.method = str_z(r->raw->method),
+		.url = buf_str(&ret->url),
+		.body = ret->is_changed ? buf_str(&ret->body) : r->raw->body,
+		.content_type = ret->content_type,
+		.wall_s = clock_wall_ns() / NS_PER_S,
+	};
+	return credential_aws(r->mem, snap_text(r->snap, d->credentials), &call, &ret->headers,
+			      reterr);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
+
+/* What this deployment is not there for. */
+static int check(struct request *r, const struct snap_deployment *d, struct llm_error *reterr)
+{
+	const struct raw_call *c = r->raw;
+	struct str provider = snap_text(r->snap, d->provider);
+	if ((c->raw->path || (c->raw->source == RAW_PROVIDER && !c->pass)) && !has_endpoints(d))
+		return refuse(reterr, r->mem, provider, c->raw->name);
+	if ((c->is_tunnel && d->auth >= AUTH_SIGV4) || d->mock_response.at)
+		return refuse(reterr, r->mem, provider, "calls that are passed through");
+	return 0;
+}
 
 int pass_call_write(struct request *r, const struct snap_deployment *d, struct pass_call *ret,
 		    struct llm_error *reterr)
 {
 	struct raw_call *c = r->raw;
-	struct str provider = snap_text(r->snap, d->provider), model = STR_NONE;
+	struct str model = STR_NONE;
+	int err = check(r, d, reterr);
+	if (err)
+		return err;
 	buf_init(&ret->url, URL_MAX);
 	buf_init(&ret->headers, LINES_MAX);
 	buf_init(&ret->body, snap_settings(r->snap)->request_memory_max);
-	if ((c->raw->path || (c->raw->source == RAW_PROVIDER && !c->pass)) && !has_endpoints(d))
-		return refuse(reterr, r->mem, provider, c->raw->name);
-	if (d->auth >= AUTH_SIGV4 || d->mock_response.at)
-		return refuse(reterr, r->mem, provider, "calls that are passed through");
 	if (!c->pass) {
 		model = snap_upstream_model(r->snap, r->group, d, r->requested_model, r->mem);
 		if (!model.p)
@@ -211,9 +238,11 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 		ret->content_type = c->content_type;
 	if (!ret->content_type.p)
 		ret->content_type = STR("");	/* none at all */
-	int err = put_body(r, d, model, ret);
+	err = put_body(r, d, model, ret);
 	if (err == 0 && (ret->url.failed || ret->headers.failed || ret->body.failed))
 		err = -ENOMEM;
+	if (err == 0 && d->auth == AUTH_SIGV4)
+		err = sign(r, d, ret, reterr);
 	return err;
 }
 

@@ -128,7 +128,14 @@ static enum sniff_form form_of(struct str type)
 	type = str_trim(type);
 	if (str_eq_nocase(type, STR("text/event-stream")))
 		return SNIFF_EVENTS;
+	if (str_eq_nocase(type, STR("application/vnd.amazon.eventstream")))
+		return SNIFF_AWS;
 	return str_eq_nocase(type, STR("application/json")) ? SNIFF_JSON : SNIFF_NOTHING;
+}
+
+static bool is_stream(const struct sniff *s)
+{
+	return s->form == SNIFF_EVENTS || s->form == SNIFF_AWS;
 }
 
 bool sniff_begin(struct sniff *s, struct str content_type, size_t cap, struct llm_tally *tally)
@@ -136,14 +143,15 @@ bool sniff_begin(struct sniff *s, struct str content_type, size_t cap, struct ll
 	s->form = form_of(content_type);
 	s->tally = tally;
 	buf_init(&s->whole, cap < SNIFF_JSON_MAX ? cap : SNIFF_JSON_MAX);
-	sse_init(&s->sse, FRAMING_SSE, SNIFF_EVENT_MAX);
+	sse_init(&s->sse, s->form == SNIFF_AWS ? FRAMING_EVENTSTREAM : FRAMING_SSE,
+		 SNIFF_EVENT_MAX);
 	s->scratch = s->form == SNIFF_NOTHING ? NULL : arena_new(SCRATCH_MAX);
 	return s->scratch || s->form == SNIFF_NOTHING;
 }
 
 void sniff_feed(struct sniff *s, struct str bytes)
 {
-	if (s->form == SNIFF_EVENTS && sse_feed(&s->sse, bytes, on_event, s) < 0)
+	if (is_stream(s) && sse_feed(&s->sse, bytes, on_event, s) < 0)
 		s->form = SNIFF_NOTHING;
 	if (s->form != SNIFF_JSON)
 		return;
@@ -158,7 +166,7 @@ void sniff_end(struct sniff *s)
 {
 	if (s->form == SNIFF_JSON)
 		sniff_text(s->scratch, buf_str(&s->whole), s->tally);
-	else if (s->form == SNIFF_EVENTS && sse_end(&s->sse, on_event, s) < 0)
+	else if (is_stream(s) && sse_end(&s->sse, on_event, s) < 0)
 		s->form = SNIFF_NOTHING;
 }
 

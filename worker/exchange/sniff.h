@@ -12,7 +12,7 @@
 
 enum { SNIFF_JSON_MAX = 16 << 20, SNIFF_EVENT_MAX = 1 << 20 };
 
-enum sniff_form { SNIFF_NOTHING, SNIFF_JSON, SNIFF_EVENTS };
+enum sniff_form { SNIFF_NOTHING, SNIFF_JSON, SNIFF_EVENTS, SNIFF_AWS };
 struct sniff {
 	enum sniff_form form;
 	struct buf whole;		/* a JSON answer */
