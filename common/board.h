@@ -112,7 +112,7 @@ struct board_move { /* the redo record: new values, applied again after a kill *
 struct board_series {
 	_Atomic uint64_t pair;			/* what finds it; 0 = free */
 	_Atomic uint64_t deployment;		/* id_hash; 0: none was asked */
-	_Atomic uint64_t key[4];		/* SHA-256 of the key; 0: it had none that is known */
+	_Atomic uint64_t key[4];		/* SHA-256 of the key; 0: none is known */
 	_Atomic uint64_t successes, failures;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
 	uint64_t pad[5];

@@ -216,7 +216,7 @@ static const struct directive directives[] = {
 	FLAG_NOT_YET("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 		     "put the cost into the usage at the end of a stream"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
-	  "prometheus: /metrics has LiteLLM's names, too; others are not called"),
+	  "with prometheus among them /metrics has LiteLLM's names, too; others are not called"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same as callbacks"),
 	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,

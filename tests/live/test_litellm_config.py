@@ -196,7 +196,7 @@ def test_limits_of_retries_come_from_the_later_section(gw, mock):
 
 def test_what_is_not_acted_on_is_told_at_the_start(gw):
     logs = gw.logs()
-    for word in ("guardrails", "success_callback", "database_url", "some_future_setting", "num_retrys"):
+    for word in ("guardrails", "langfuse", "database_url", "some_future_setting", "num_retrys"):
         assert f"'{word}'" in logs, word
     assert not any(c in logs for c in CANARIES)
     shown = gw.ctl("config", "show").stdout + gw.ctl("--json", "config", "show", "--origin").stdout

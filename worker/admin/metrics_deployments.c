@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * metrics_deployments.c - the families of /metrics that have a sample for each deployment: all
  * from the board, where the router keeps it. */
-#include "worker/admin/metrics.h"
+#include "worker/admin/metrics_page.h"
 
 #define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 

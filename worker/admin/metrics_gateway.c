@@ -3,7 +3,7 @@
  * workers, and a sample for each of them. */
 #include <stdio.h>
 
-#include "worker/admin/metrics.h"
+#include "worker/admin/metrics_page.h"
 
 #define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "common/series.h"
-#include "worker/admin/metrics.h"
+#include "worker/admin/metrics_page.h"
 
 #define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
@@ -144,7 +144,6 @@ struct pair {
 struct pairs {
 	struct pair *v;
 	size_t n;
-	const struct board_series *others;	/* found no room, or ask who is no longer there */
 };
 struct pair_family {
 	const char *name, *type, *help;
@@ -239,39 +238,30 @@ static void label_pair(struct scrape *s, struct pair *p, const struct snap_deplo
 	p->all = (struct label_set){ at, b->n - at };
 }
 
-static void fold(struct board_series *into, const struct board_series *row)
+/* Its deployment's index; SNAP_NONE: none was asked. False: it is no longer there. */
+static bool find_place(const struct scrape *s, const uint32_t *of_row,
+		       const struct board_series *row, uint32_t *ret)
 {
-	into->successes += LOAD(row->successes);
-	into->failures += LOAD(row->failures);
-	into->tokens_in += LOAD(row->tokens_in);
-	into->tokens_out += LOAD(row->tokens_out);
-	into->cost_nano += LOAD(row->cost_nano);
+	uint64_t deployment = atomic_load_explicit(&row->deployment, memory_order_acquire);
+	uint32_t at = deployment ? board_find_deployment(s->board, deployment) : UINT32_MAX;
+	*ret = at == UINT32_MAX ? SNAP_NONE : of_row[at];
+	return !deployment || *ret != SNAP_NONE;
 }
 
+/* Of a deployment that is gone nothing is shown: in another series it would look like new spend. */
 static bool find_pairs(struct scrape *s, struct pairs *ret)
 {
-	uint64_t used = LOAD(s->board->head->series_used), n = used < SERIES_MAX ? used : SERIES_MAX;
-	struct board_series *others = arena_alloc(s->r->mem, sizeof *others);
+	uint64_t n = LOAD(s->board->head->series_used);
 	const uint32_t *of_row = index_rows(s);
-	*ret = (struct pairs){ .v = arena_alloc(s->r->mem, (n + 1) * sizeof *ret->v),
-			       .others = others };
-	if (!ret->v || !others || !of_row)
+	uint32_t at;
+	n = n < SERIES_MAX ? n : SERIES_MAX;
+	*ret = (struct pairs){ .v = arena_alloc(s->r->mem, (n + 1) * sizeof *ret->v) };
+	if (!ret->v || !of_row)
 		return false;
-	fold(others, &s->board->series[BOARD_SERIES]);
 	for (uint32_t i = 0; i < BOARD_SERIES && ret->n < n; i++) {
 		const struct board_series *row = &s->board->series[i];
-		uint64_t deployment = atomic_load_explicit(&row->deployment, memory_order_acquire);
-		uint32_t at = SNAP_NONE;
-		if (!LOAD(row->pair))
+		if (!LOAD(row->pair) || !find_place(s, of_row, row, &at))
 			continue;
-		if (deployment) {
-			at = board_find_deployment(s->board, deployment);
-			at = at == UINT32_MAX ? SNAP_NONE : of_row[at];
-		}
-		if (deployment && at == SNAP_NONE) {
-			fold(others, row);
-			continue;
-		}
 		struct pair *p = &ret->v[ret->n++];
 		*p = (struct pair){ .row = row, .key = series_key(row) };
 		label_pair(s, p, at == SNAP_NONE ? NULL : snap_deployment(s->r->snap, at));
@@ -283,15 +273,16 @@ static bool find_pairs(struct scrape *s, struct pairs *ret)
 static void put_pair_family(struct scrape *s, const struct pairs *pairs,
 			    const struct pair_family *f)
 {
+	const struct board_series *others = &s->board->series[BOARD_SERIES];
 	page_family(&s->page, f->name, f->type, f->help);
 	for (size_t i = 0; i < pairs->n; i++)
 		page_sample(&s->page, f->name, label_text(&s->labels, pairs->v[i].all), f->unit,
 			    f->value(pairs->v[i].row));
-	if (pair_all(pairs->others))
+	if (pair_all(others))
 		page_sample(&s->page, f->name,
 			    STR("hashed_api_key=\"other\",model=\"other\",model_id=\"other\","
 				"requested_model=\"other\""),
-			    f->unit, f->value(pairs->others));
+			    f->unit, f->value(others));
 }
 
 /* ---- budgets of the keys that occur in pairs --------------------------------------------------

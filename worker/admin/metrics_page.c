@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * metrics_page.c - families, samples and labels as text; see metrics.h. */
+ * metrics_page.c - families, samples and labels as text; see metrics_page.h. */
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "worker/admin/metrics.h"
+#include "worker/admin/metrics_page.h"
 
 void page_family(struct page *p, const char *name, const char *type, const char *help)
 {

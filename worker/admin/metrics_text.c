@@ -3,7 +3,7 @@
  * and, if wanted, the same under LiteLLM's names. Any worker can answer for all. */
 #include "common/clock.h"
 #include "worker/admin/admin.h"
-#include "worker/admin/metrics.h"
+#include "worker/admin/metrics_page.h"
 
 enum { TEXT_MAX = 64 << 20, LABELS_MAX = 16 << 20 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * metrics.h - what the files that write /metrics share; nobody else includes it.
+ * metrics_page.h - what the files that write /metrics share; nobody else includes it.
  *
  * A page is either Prometheus' text format 0.0.4 or OpenMetrics 1.0; they differ in what a
  * counter's family is called, in the bounds of buckets, and in the last line. Every family is
