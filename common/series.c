@@ -92,3 +92,10 @@ struct sha256 series_key(const struct board_series *row)
 	memcpy(key.b, word, sizeof key.b);
 	return key;
 }
+
+bool series_is_named(const struct board_series *row)
+{
+	uint64_t deployment = atomic_load_explicit(&row->deployment, memory_order_acquire);
+	struct sha256 key = series_key(row);
+	return atomic_load_explicit(&row->pair, memory_order_relaxed) == name_of(&key, deployment);
+}

@@ -23,6 +23,8 @@ struct series_step {
 /* Counts one request; key.b all 0 and deployment 0: there was none. False: in the last row. */
 bool series_count(struct board *b, const struct sha256 *key, uint64_t deployment, uint32_t cap,
 		  const struct series_step *s);
+/* Whether the row's names are written: not yet, when who took it was killed just then. */
+bool series_is_named(const struct board_series *row);
 /* The key that a row is of; all 0: none. */
 struct sha256 series_key(const struct board_series *row);
 

@@ -191,7 +191,7 @@ def test_the_names_of_litellm(start, mock):
     assert one(f, "litellm_deployment_failure_responses_total", **bad) == 1
     assert one(f, "litellm_deployment_cooled_down_total", **bad) == 0
     assert f["litellm_deployment_rpm_limit"].popitem()[1] == 70 and f["litellm_deployment_tpm_limit"].popitem()[1] == 9000
-    assert one(f, "litellm_in_flight_requests") == 0
+    assert one(f, "litellm_in_flight_requests") == 1
     for name in ("litellm_request_total_latency_metric", "litellm_overhead_latency_metric",
                  "litellm_llm_api_time_to_first_token_metric"):
         assert name + "_count" in f
@@ -201,6 +201,13 @@ def test_the_names_of_litellm(start, mock):
 def test_without_the_callback_they_are_not_there(gw):
     gw.ask("m")
     assert "litellm_" not in scrape(gw)
+
+
+def test_a_key_where_one_is_wanted(start):
+    g = start([("m", "plain")], "litellm_settings:\n  require_auth_for_metrics_endpoint: true\n")
+    for path in ("/metrics", "/metrics/"):
+        assert g.get(path, key=False).status == 401
+        assert b"llmgw_requests_total" in g.get(path, key=g.key()).body
 
 
 # ---- caps

@@ -79,7 +79,7 @@ static void test_nobody_is_a_pair_too(void **state)
 	assert_true(series_count(&board, &none, 0, 100, &(struct series_step){ .is_failure = true }));
 	assert_int_equal(board.head->series_used, 1);
 	for (unsigned i = 0; i < BOARD_SERIES; i++)
-		assert_int_equal(board.series[i].failures, board.series[i].pair != 0);
+		assert_int_equal(board.series[i].failures, series_is_named(&board.series[i]));
 }
 
 static void test_the_cap(void **state)
@@ -117,8 +117,10 @@ static void test_a_row_without_names(void **state)
 	for (unsigned i = 0; i < COUNT(row->key); i++)
 		row->key[i] = 0;
 	row->deployment = 0;
+	assert_false(series_is_named(row));
 	assert_true(count(1, 10, 100));
 	assert_ptr_equal(row_of(1, 10), row);
+	assert_true(series_is_named(row));
 	assert_int_equal(row->successes, 2);
 }
 

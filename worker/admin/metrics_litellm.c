@@ -260,7 +260,7 @@ static bool find_pairs(struct scrape *s, struct pairs *ret)
 		return false;
 	for (uint32_t i = 0; i < BOARD_SERIES && ret->n < n; i++) {
 		const struct board_series *row = &s->board->series[i];
-		if (!LOAD(row->pair) || !find_place(s, of_row, row, &at))
+		if (!series_is_named(row) || !find_place(s, of_row, row, &at))
 			continue;
 		struct pair *p = &ret->v[ret->n++];
 		*p = (struct pair){ .row = row, .key = series_key(row) };
@@ -343,10 +343,11 @@ static const struct litellm_histogram {
 static void put_in_flight(struct scrape *s)
 {
 	uint64_t sum = 0;
-	for (uint32_t i = 0; i < s->n_deployments; i++)
-		sum += board_inflight(s->board, snap_deployment(s->r->snap, i)->board_row);
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (board_worker_lives(&s->board->workers[i]))
+			sum += LOAD(s->board->workers[i].requests);
 	page_single(&s->page, "litellm_in_flight_requests", "gauge",
-		    "Requests under way at providers", UNIT_ONE, sum);
+		    "Requests under way, this one included", UNIT_ONE, sum);
 }
 
 void metrics_put_litellm(struct scrape *s)
