@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from gateway import BUILD, until
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPEN = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
 SAMPLE = re.compile(r'([a-z_]\w*)(?:\{((?:[a-z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[\d.]+)')
@@ -22,14 +24,18 @@ LITELLM = "litellm_settings:\n  callbacks: [prometheus]\n"
 
 @pytest.fixture(scope="session")
 def promtool(tmp_path_factory):
-    """Debian's, from the path, or out of its package without installing that."""
-    if found := shutil.which("promtool"):
+    """From the path, or out of Debian's package without installing that; kept in the build's folder."""
+    kept = BUILD / "promtool"
+    if found := shutil.which("promtool") or (kept.exists() and kept):
         return found
     where = tmp_path_factory.mktemp("promtool")
     how = "apt-get download -q prometheus && dpkg -x prometheus_*.deb ."
-    if subprocess.run(how, shell=True, cwd=where, capture_output=True).returncode:
+    try:
+        subprocess.run(how, shell=True, cwd=where, capture_output=True, check=True, timeout=120)
+    except subprocess.SubprocessError:
         pytest.skip("promtool is not there, and the package prometheus is not to be had")
-    return where / "usr/bin/promtool"
+    shutil.copy2(where / "usr/bin/promtool", where / "copy")
+    return shutil.move(where / "copy", kept)
 
 
 def scrape(gw, **headers):
@@ -60,14 +66,6 @@ def read(text):
 def one(found, name, **labels):
     """The sum over the samples that have these labels."""
     return sum(v for have, v in found[name].items() if set(labels.items()) <= have)
-
-
-def until(what, timeout=10):
-    end = time.monotonic() + timeout
-    while not (got := what()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return got
 
 
 # ---- formats

@@ -13,16 +13,9 @@ import time
 
 import pytest
 
+from gateway import until
+
 MANUAL = os.path.join(os.path.dirname(__file__), "../../man/llmgw-api.7")
-
-
-def until(what, timeout=10):
-    """What a condition gives, once it gives something."""
-    end = time.monotonic() + timeout
-    while not (got := what()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return got
 
 
 def metrics(gw):

@@ -3,13 +3,6 @@
  * from the board, where the router keeps it. */
 #include "worker/admin/metrics_page.h"
 
-#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
-
-struct place {				/* one deployment, for one scrape */
-	const struct scrape *s;
-	const struct snap_deployment *d;
-	const struct board_deployment *row;
-};
 struct family {
 	const char *name, *type, *help;
 	enum unit unit;
@@ -59,12 +52,6 @@ static const struct family families[] = {
 	{ "llmgw_deployment_completion_tokens_total", "counter", "Completion tokens received from a deployment", UNIT_ONE, false, value_tokens_out },
 	{ "llmgw_deployment_cost_dollars_total", "counter", "Cost booked for a deployment", UNIT_NANO, false, value_cost },
 };
-
-static struct place place_of(const struct scrape *s, uint32_t index)
-{
-	const struct snap_deployment *d = snap_deployment(s->r->snap, index);
-	return (struct place){ .s = s, .d = d, .row = &s->board->deployments[d->board_row] };
-}
 
 /* Those beyond the cap, as one. */
 static void put_folded(struct scrape *s, const struct family *f)

@@ -5,8 +5,6 @@
 
 #include "worker/admin/metrics_page.h"
 
-#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
-
 /* ---- one for all ------------------------------------------------------------------------------
  */
 

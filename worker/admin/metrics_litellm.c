@@ -7,19 +7,12 @@
 #include "common/series.h"
 #include "worker/admin/metrics_page.h"
 
-#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
-
 /* ---- deployments ------------------------------------------------------------------------------
  */
 
 /* LiteLLM's: the last attempt failed; put aside. */
 enum { STATE_WELL, STATE_PARTIAL_OUTAGE, STATE_OUTAGE };
 
-struct place {
-	const struct scrape *s;
-	const struct snap_deployment *d;
-	const struct board_deployment *row;
-};
 struct place_family {
 	const char *name, *type, *help;
 	bool is_sum;			/* the rest beyond the cap is shown, as a sum */
@@ -77,12 +70,6 @@ static const struct place_family place_families[] = {
 struct place_labels {
 	struct label_set all, bare;	/* bare: without the group */
 };
-
-static struct place place_of(const struct scrape *s, uint32_t i)
-{
-	const struct snap_deployment *d = snap_deployment(s->r->snap, i);
-	return (struct place){ .s = s, .d = d, .row = &s->board->deployments[d->board_row] };
-}
 
 static struct place_labels label_place(struct scrape *s, uint32_t i)
 {

@@ -53,6 +53,20 @@ struct scrape {
 	struct label_set *of_deployment;	/* n_shown */
 };
 
+struct place {				/* one deployment, as a scrape finds it */
+	const struct scrape *s;
+	const struct snap_deployment *d;
+	const struct board_deployment *row;
+};
+static inline struct place place_of(const struct scrape *s, uint32_t index)
+{
+	const struct snap_deployment *d = snap_deployment(s->r->snap, index);
+	return (struct place){ .s = s, .d = d, .row = &s->board->deployments[d->board_row] };
+}
+
+/* The words of board and metrics: each may change at any time, and is read alone. */
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
+
 void metrics_put_gateway(struct scrape *s);	/* counters, histograms, and what is one for all */
 void metrics_put_workers(struct scrape *s);
 void metrics_put_deployments(struct scrape *s);
