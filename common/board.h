@@ -17,7 +17,7 @@
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 2,
+	BOARD_LAYOUT = 3,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, later teams, users, organizations */
@@ -26,7 +26,8 @@ enum {
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
 	BOARD_LEVELS = 6,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
-	BOARD_RESETS = 96		/* budget periods that begin at the same time */
+	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
+	BOARD_SERIES = 8192		/* pairs of key and deployment that are counted: series.h */
 };
 
 enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
@@ -52,7 +53,8 @@ struct board_deployment {
 	_Atomic uint64_t cooldown_until_ns;	/* monotonic; 0 or past = well */
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
-	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words */
+	_Atomic uint64_t successes; /* of the requests; what is neither was the client's fault */
+	uint64_t spare;
 	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
@@ -106,6 +108,17 @@ struct board_move { /* the redo record: new values, applied again after a kill *
 	uint32_t entity, parallel;
 	int64_t settled, reserved;
 };
+/* What one key had of one deployment: see series.h. */
+struct board_series {
+	_Atomic uint64_t pair;			/* what finds it; 0 = free */
+	_Atomic uint64_t deployment;		/* id_hash; 0: none was asked */
+	_Atomic uint64_t key[4];		/* SHA-256 of the key; 0: none is known */
+	_Atomic uint64_t successes, failures;
+	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
+	uint64_t pad[5];
+};
+_Static_assert(sizeof(struct board_series) == 128, "board_series");
+
 struct board_shard {
 	_Alignas(64) pthread_mutex_t mutex;	/* robust, process-shared */
 	_Atomic uint32_t pending;		/* moves[0..pending) may be applied in part */
@@ -141,6 +154,7 @@ struct board_head {
 	/* By the master: another number for each one that did not take over from a living one. A
 	 * worker that began under another is an orphan, whatever it has noticed yet. */
 	_Atomic uint64_t reign;
+	_Atomic uint64_t series_used;		/* rows of `series` that are taken */
 	struct board_reset resets[BOARD_RESETS];
 	_Atomic uint64_t faults[BOARD_FAULTS];	/* 0 but in builds for tests */
 };
@@ -155,6 +169,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
+	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
 	size_t size;
 };
 

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*        field              exported name                            help */
+/* One in dollars is counted in 1e-9 of them.
+ *        field              exported name                            help */
 #define METRIC_COUNTERS(X)                                                                        \
 	X(requests,          "llmgw_requests_total",                  "Requests answered")         \
 	X(requests_2xx,      "llmgw_responses_2xx_total",             "Answers with a 2xx status") \
@@ -18,7 +19,7 @@
 	X(requests_5xx,      "llmgw_responses_5xx_total",             "Answers with a 5xx status") \
 	X(tokens_in,         "llmgw_prompt_tokens_total",             "Prompt tokens sent")        \
 	X(tokens_out,        "llmgw_completion_tokens_total",         "Completion tokens received") \
-	X(cost_nano,         "llmgw_cost_nanodollars_total",          "Cost booked, in 1e-9 dollars") \
+	X(cost_nano,         "llmgw_cost_dollars_total",              "Cost booked") \
 	X(attempts,          "llmgw_upstream_attempts_total",         "Attempts at a provider")    \
 	X(attempt_failures,  "llmgw_upstream_failures_total",         "Attempts that failed")      \
 	X(retries,           "llmgw_retries_total",                   "Attempts after the first in a group") \
@@ -41,11 +42,12 @@
 	X(http_errors,       "llmgw_http_errors_total",               "Malformed HTTP requests refused") \
 	X(bytes_in,          "llmgw_client_received_bytes_total",     "Bytes read from clients")   \
 	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \
+	X(series_overflow,   "llmgw_metrics_series_overflow_total",   "Requests counted under other because server.metrics.series was reached") \
 	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \
-	X(duration,     "llmgw_request_duration_seconds",     "Time from the request's first byte to the answer's last") \
+	X(duration,     "llmgw_request_duration_seconds",     "Time from the first byte of a request to a model to the last of its answer") \
 	X(first_token,  "llmgw_time_to_first_token_seconds",  "Time to the first content of a streamed answer") \
 	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself")
 

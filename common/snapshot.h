@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 5, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 6, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -193,6 +193,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t latency_samples;	/* at most BOARD_SAMPLES */
 	uint32_t default_max_parallel;	/* 0 = no limit */
 	uint32_t affinity;		/* AFFINITY_* */
+	uint32_t metric_series;		/* label sets that a metric may have */
+	uint32_t pad;
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
@@ -219,7 +221,8 @@ enum {
 	SET_CHECK_SCHEMA = 8192,	/* enable_json_schema_validation */
 	SET_MODIFY_PARAMS = 16384,
 	SET_CLIENT_HEADERS = 32768,	/* forward_client_headers_to_llm_api */
-	SET_NO_RESPONSES = 65536 /* conversations of /v1/responses are not kept */
+	SET_NO_RESPONSES = 65536, /* conversations of /v1/responses are not kept */
+	SET_LITELLM_METRICS = 131072 /* /metrics has LiteLLM's names, too */
 };
 
 struct snap_head {

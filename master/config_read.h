@@ -193,6 +193,11 @@ void route_put_groups(struct json_out *o, const char *key, const struct config *
 /* What follows for the workers from strategy, checks and policies. */
 void route_finish(struct reader *r);
 
+/* ---- who is told of requests: config_callbacks.c ---- */
+
+/* What follows for the workers from the names in callbacks. */
+void callbacks_finish(struct reader *r);
+
 /* ---- certificate and key: config_tls.c ---- */
 
 /* Both files are named: reads them, and looks whether they belong together. */

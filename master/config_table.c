@@ -171,6 +171,9 @@ static const struct directive directives[] = {
 	  "how long a conversation of /v1/responses is kept; 0: not at all"),
 	D("server.responses", "max-bytes", CT_SIZE, AT(responses_max_bytes), "1G", 0, 1024 * GIB,
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
+	/* server.metrics */
+	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
+	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
 	/* server.cors */
 	D("server.cors", "origins", CT_NAMES, AT(cors_origins), "*", 0, 0, CF_LIVE,
 	  "origins that browsers may call from; \"*\": any; an empty list: none"),
@@ -212,6 +215,12 @@ static const struct directive directives[] = {
 	     "an answer that does not fit the schema asked for is an error; not of streams"),
 	FLAG_NOT_YET("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 		     "put the cost into the usage at the end of a stream"),
+	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
+	  "with prometheus among them /metrics has LiteLLM's names, too; others are not called"),
+	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
+	  CF_LIVE, "the same as callbacks"),
+	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,
+	  CF_LIVE, "the same as callbacks"),
 	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
 	     "/metrics wants a key"),
 	SWITCH_VERBOSE("litellm_settings"),

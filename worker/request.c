@@ -22,6 +22,7 @@
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/settle/usage.h"
 
 enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 
@@ -352,7 +353,8 @@ static void count_end(struct request *r, uint64_t now_ns)
 		METRIC_ADD(m, requests_4xx, 1);
 	else if (r->status / 100 == 5)
 		METRIC_ADD(m, requests_5xx, 1);
-	METRIC_TIME(m, duration, all);
+	if (r->attempts)
+		METRIC_TIME(m, duration, all);
 	if (!r->is_streaming && r->attempts)
 		METRIC_TIME(m, overhead, all > r->upstream_ns ? all - r->upstream_ns : 0);
 	if (r->is_streaming)
@@ -368,6 +370,7 @@ void request_end(struct request *r)
 	keep_forget(r);
 	hold_forget(r);
 	account_settle(r);
+	usage_count(r);
 	count_end(r, clock_ns());
 	access_log(r);
 	buf_done(&r->final_head);

@@ -30,18 +30,19 @@ def outcomes():
 
 
 def metrics():
-    """(name, type, help), in the order in which /metrics shows them."""
-    code, page = _read("common/metrics.h"), _read("worker/admin/metrics_text.c")
+    """(name, type, help), in the order in which /metrics shows them; LiteLLM's names last."""
+    code = _read("common/metrics.h")
     counters, _, histograms = code.partition("METRIC_HISTOGRAMS(X)")
     for part, kind in ((counters, "counter"), (histograms, "histogram")):
         for found, doc in re.findall(rf'X\(\w+,\s*"(llmgw_\w+)",\s*{_TEXT}\)', part):
             yield found, kind, doc
-    for found, doc, kind in re.findall(rf'put_head\(&?\w+,\s*"(llmgw_\w+)",\s*{_TEXT},\s*"(\w+)"', page):
-        yield found, kind, doc
-    for found, doc in re.findall(rf'put_gauge\(\w+,\s*"(llmgw_\w+)",\s*{_TEXT}', page):
-        yield found, "gauge", doc
-    for found, kind, doc in re.findall(rf'\{{\s*"(llmgw_\w+)",\s*"(counter|gauge)",\s*{_TEXT}', page):
-        yield found, kind, doc
+    for page in ("gateway", "deployments", "litellm"):
+        code = _read(f"worker/admin/metrics_{page}.c")
+        for found, kind, doc in re.findall(
+                rf'\b(?:page_single|page_family)\([&\w>-]+,\s*"(\w+)",\s*"(\w+)",\s*{_TEXT}', code):
+            yield found, kind, doc
+        for found, kind, doc in re.findall(rf'\{{\s*"(\w+)",\s*"(counter|gauge|histogram)",\s*{_TEXT}', code):
+            yield found, kind, doc
 
 
 def events():

@@ -33,9 +33,14 @@ def outcome_items():
         yield f".It Dv {found}", "; ".join(words) + "."
 
 
-def metric_items():
+def metric_items(prefix="llmgw_"):
     for found, kind, doc in ctables.metrics():
-        yield f".It Va {found}", f"{first_up(doc)}; a {kind}."
+        if found.startswith(prefix):
+            yield f".It Va {found}", f"{first_up(doc)}; a {kind}."
+
+
+def litellm_metric_items():
+    return metric_items("litellm_")
 
 
 def event_items():
@@ -83,6 +88,7 @@ PARTS = {  # (page, part) -> items, and whether each must have words of its own
     ("man/llmgw-api.7", "endpoints"): (endpoint_items, False),
     ("man/llmgw-api.7", "outcomes"): (outcome_items, True),
     ("man/llmgw-api.7", "metrics"): (metric_items, False),
+    ("man/llmgw-api.7", "metrics of LiteLLM"): (litellm_metric_items, False),
     ("man/llmgw-events.7", "events"): (event_items, True),
     ("man/llmgw-providers.7", "providers"): (provider_items, False),
 }

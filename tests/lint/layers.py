@@ -23,6 +23,7 @@ EXCEPTIONS = {
     ("worker/request.c", "worker/settle/access_log.h"): MAP,
     ("worker/request.c", "worker/settle/account.h"): MAP,
     ("worker/request.c", "worker/settle/hold.h"): MAP,
+    ("worker/request.c", "worker/settle/usage.h"): MAP,
     ("worker/request.h", "worker/client/connection.h"): PARTS,
     ("worker/request.h", "worker/client/dialect.h"): PARTS,
     ("worker/request.h", "worker/client/endpoint.h"): PARTS,

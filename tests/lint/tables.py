@@ -83,6 +83,12 @@ for part in between("llmgw.yaml.5", "directives").split(".Ss ")[1:]:
         if (part.split("\n")[0], found) not in directives:
             complaints.add("man/llmgw.yaml.5", 1, f"there is no directive {part.split(chr(10))[0]}.{found}")
 
+metrics = {n for found, kind, _ in ctables.metrics()
+           for n in ([found + end for end in ("_bucket", "_sum", "_count")] if kind == "histogram" else [found])}
+for path in [*files("etc", "tests/prometheus", ends=(".json", ".rules.yaml", ".test.yaml"))]:
+    for found in sorted(set(re.findall(r"\b(?:llmgw|litellm)_[a-z]\w*", text(path))) - metrics):
+        complaints.add(name(path), line_of(text(path), text(path).index(found)), f"there is no metric '{found}'")
+
 for header in sorted({h for f in files("worker") for h in re.findall(r'"((?:x-)?litellm-[\w-]+|x-rate\w+-\w[\w-]+)', text(f))
                       if not re.search(rf"\b{h}\b", pages["llmgw-api.7"])}):
     complaints.add("man/llmgw-api.7", 1, f"header '{header}' is not in the manual")

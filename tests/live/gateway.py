@@ -20,6 +20,15 @@ MASTER_KEY = "sk-live-master-0123456789"
 PATIENCE = float(os.environ.get("LLMGW_PATIENCE", "1"))   # sanitizers: 3
 
 
+def until(what, timeout=10):
+    """What a condition gives, once it gives something."""
+    end = time.monotonic() + timeout
+    while not (got := what()):
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+    return got
+
+
 class Mock:
     """llmgw-mock, the scripted provider; its log is the other side of every claim."""
 

@@ -74,7 +74,7 @@ def info(gw, key):
 
 def gauge(gw, name):
     text = gw.get("/metrics", key=False).body.decode()
-    return int(re.search(rf"^{name} (\d+)$", text, re.M).group(1))
+    return float(re.search(rf"^{name} ([\d.]+)$", text, re.M).group(1))
 
 
 def until(condition, seconds=10):
@@ -87,7 +87,7 @@ def until(condition, seconds=10):
 def nothing_reserved(gw, key):
     """U8. No slot is held, and the key's own words are back to 0: a refusal tells what they say."""
     until(lambda: gauge(gw, "llmgw_reservations_open") == 0)
-    assert gauge(gw, "llmgw_reserved_nanodollars") == 0
+    assert gauge(gw, "llmgw_reserved_dollars") == 0
     before = info(gw, key)["max_budget"]
     gw.post("/key/update", {"key": key, "max_budget": 0})
     a = gw.ask("m", key=key)

@@ -196,7 +196,7 @@ def test_limits_of_retries_come_from_the_later_section(gw, mock):
 
 def test_what_is_not_acted_on_is_told_at_the_start(gw):
     logs = gw.logs()
-    for word in ("guardrails", "success_callback", "database_url", "some_future_setting", "num_retrys"):
+    for word in ("guardrails", "langfuse", "database_url", "some_future_setting", "num_retrys"):
         assert f"'{word}'" in logs, word
     assert not any(c in logs for c in CANARIES)
     shown = gw.ctl("config", "show").stdout + gw.ctl("--json", "config", "show", "--origin").stdout
@@ -256,8 +256,10 @@ def test_check_of_a_good_file(tmp_path):
     assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(8 deployments; 0 errors, \d+ warnings\)", last), last
     assert not any(c in p.stderr + p.stdout for c in CANARIES)
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
-    for word in ("guardrails", "callbacks", "cache", "database_url", "alerting", "max_retries"):
+    for word in ("guardrails", "cache", "database_url", "alerting", "max_retries"):
         assert any(f"does not act on '{word}'" in m for m in told), word
+    assert any("the callback 'langfuse' of success_callback is not called" in m for m in told)
+    assert not any("prometheus" in m for m in told)
     assert any("'num_retrys' is not known here; did you mean 'num_retries'?" in m for m in told)
     assert any("'some_future_setting' is not known here" in m for m in told)
     assert any("model 'bison' is left out" in m for m in told) and any("ANTHROPIC_API_KEY is not set" in m for m in told)

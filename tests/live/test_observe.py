@@ -13,16 +13,9 @@ import time
 
 import pytest
 
+from gateway import until
+
 MANUAL = os.path.join(os.path.dirname(__file__), "../../man/llmgw-api.7")
-
-
-def until(what, timeout=10):
-    """What a condition gives, once it gives something."""
-    end = time.monotonic() + timeout
-    while not (got := what()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return got
 
 
 def metrics(gw):
@@ -172,7 +165,7 @@ def test_a_database_that_takes_nothing(gw):
 # ---- metrics
 
 MOVED = """llmgw_requests_total llmgw_responses_2xx_total llmgw_responses_4xx_total llmgw_responses_5xx_total
-    llmgw_prompt_tokens_total llmgw_completion_tokens_total llmgw_cost_nanodollars_total llmgw_upstream_attempts_total
+    llmgw_prompt_tokens_total llmgw_completion_tokens_total llmgw_cost_dollars_total llmgw_upstream_attempts_total
     llmgw_upstream_failures_total llmgw_retries_total llmgw_fallbacks_total llmgw_cooldowns_total llmgw_streams_total
     llmgw_stream_events_total llmgw_streams_client_gone_total llmgw_streams_broken_total llmgw_stream_heartbeats_total
     llmgw_keys_unknown_total llmgw_rate_limited_total llmgw_budget_refused_total llmgw_unpriced_requests_total
@@ -180,9 +173,18 @@ MOVED = """llmgw_requests_total llmgw_responses_2xx_total llmgw_responses_4xx_to
     llmgw_client_sent_bytes_total llmgw_ledger_rows_total llmgw_build_info llmgw_workers_ready
     llmgw_config_generation llmgw_requests_in_flight llmgw_connections_open llmgw_deployment_attempts_total
     llmgw_deployment_failures_total llmgw_deployment_cooling llmgw_request_duration_seconds
-    llmgw_time_to_first_token_seconds llmgw_overhead_seconds""".split()
+    llmgw_time_to_first_token_seconds llmgw_overhead_seconds llmgw_workers_wanted llmgw_start_time_seconds
+    llmgw_keys llmgw_deployments llmgw_worker_connections_open llmgw_worker_age_seconds
+    llmgw_worker_config_generation llmgw_worker_journal_room_records llmgw_deployment_successes_total
+    llmgw_deployment_cooldowns_total llmgw_deployment_token_latency_seconds
+    llmgw_deployment_first_token_latency_seconds llmgw_deployment_prompt_tokens_total
+    llmgw_deployment_completion_tokens_total llmgw_deployment_cost_dollars_total""".split()
 STILL = """llmgw_journal_full_total llmgw_money_down_total llmgw_connections_refused_total llmgw_log_dropped_total
-    llmgw_worker_restarts_total llmgw_reservations_open llmgw_reserved_nanodollars llmgw_spend_unavailable llmgw_deployment_in_flight llmgw_streams_open""".split()
+    llmgw_worker_restarts_total llmgw_reservations_open llmgw_reserved_dollars llmgw_spend_unavailable
+    llmgw_deployment_in_flight llmgw_streams_open llmgw_metrics_series_overflow_total
+    llmgw_metrics_deployments_folded llmgw_metrics_pairs llmgw_ledger_errors_total llmgw_deployment_paused
+    llmgw_deployment_ill llmgw_worker_draining llmgw_worker_streams_open
+    llmgw_config_reload_failures_total""".split()
 
 
 def test_every_counter(start, mock):

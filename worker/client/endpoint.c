@@ -144,6 +144,7 @@ const struct endpoint endpoints[] = {
 	{ "OPTIONS", "/health/readiness", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
 	{ "GET", "/readyz", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
 	{ "GET", "/metrics", OWN(0, admin_metrics), "Prometheus text, all workers summed" },
+	{ "GET", "/metrics/", OWN(0, admin_metrics), "the same, as LiteLLM's scrapers ask for it" },
 	{ "GET", "/", OWN(0, admin_root), "what this is" },
 	{ "GET", "/health", RELAY_ADMIN, "deployments and their state" },
 	{ "POST", "/config/reload", RELAY_ADMIN, "read the configuration again" },

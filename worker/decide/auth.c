@@ -140,7 +140,7 @@ static bool needs_key(const struct request *r)
 {
 	if (r->endpoint->flags & EP_KEY)
 		return true;
-	return str_eq(r->http->path, STR("/metrics")) &&
+	return str_starts(r->http->path, STR("/metrics")) &&
 	       snap_settings(r->snap)->flags & SET_METRICS_AUTH;
 }
 

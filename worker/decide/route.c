@@ -182,6 +182,7 @@ static void note_success(const struct snap_settings *set, struct board_deploymen
 			 const struct route_sample *s, uint64_t now_ns)
 {
 	count(&b->minute, now_ns, false);
+	atomic_fetch_add_explicit(&b->successes, 1, memory_order_relaxed);
 	if (atomic_load_explicit(&b->in_a_row, memory_order_relaxed))
 		atomic_store_explicit(&b->in_a_row, 0, memory_order_relaxed);
 	if (s)
