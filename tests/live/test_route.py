@@ -67,6 +67,22 @@ def test_fallbacks(start, mock):
     assert gw.ask("b", fallbacks=["c"]).status == 200
 
 
+def test_a_list_of_models(start, mock):
+    """The first is asked, the next ones when it fails; a key's own models are all that count."""
+    gw = start([("a", "x?status=500"), ("b", "x?status=500"), ("c", "plain")],
+               "router_settings: {num_retries: 0, fallbacks: [{a: [b]}]}\n")
+    a = gw.ask(["a", "b", "c"])
+    assert a.status == 200 and a.headers["x-litellm-attempted-fallbacks"] == "2" and a.json["model"] == "c"
+    assert gw.stream(["a", "c"]).text() == "t0 t1 t2"
+    assert gw.ask(["a", "c"], fallbacks=["b"]).status == 500       # said outright
+    assert gw.ask(["a"]).status == 500
+    key = gw.key(models=["a", "b"])
+    assert gw.ask(["a", "c"], key=key).status == 500 and gw.ask(["c", "a"], key=key).status in (401, 403)
+    for bad in ([], [1], ["a", None], [["a"]], [""]):
+        r = gw.ask(bad)
+        assert r.status == 400 and r.json["error"]["param"] == "model", (bad, r)
+
+
 def test_default_and_context_fallbacks(start):
     gw = start([("a", "mock?status=500"), ("z", "mock?status=400&errbody=maximum context length"), ("d", "fine"),
                 ("long", "fine?tokens=4")],

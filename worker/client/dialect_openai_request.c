@@ -140,6 +140,23 @@ static int read_array(struct oai_reading *r, const struct place *at, const struc
 	return read_any(r, at, j, to);
 }
 
+/* A name, or a list of them: the first is asked, the others are fallbacks, unless they are given. */
+static int read_model(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	struct str *model = to;
+	if (j->type != JSON_ARRAY)
+		return oai_read_string(r, at, j, to);
+	for (const struct json *name = j->child; name; name = name->next)
+		if (name->type != JSON_STRING)
+			return oai_refuse_type(r, at, "a name or a list of names", name);
+	if (!j->child)
+		return oai_refuse(r, at, "must not be empty");
+	*model = json_str(r->mem, j->child);
+	if (!r->q->fallbacks)
+		r->q->fallbacks = j;
+	return model->p ? 0 : -ENOMEM;
+}
+
 static int read_seconds(struct oai_reading *r, const struct place *at, const struct json *j,
 			void *to)
 {
@@ -352,7 +369,7 @@ int oai_other_array(struct oai_reading *r, const struct place *at, const struct 
 #define TO(member) offsetof(struct llm_request, member)
 
 static const struct oai_param common[] = {
-	{ "model", oai_read_string, TO(model) },
+	{ "model", read_model, TO(model) },
 	{ "stream", oai_read_flag, TO(is_stream) },
 	{ "stream_options", read_stream_options, TO(wants_usage) },
 	{ "max_tokens", read_max_tokens, TO(max_tokens) },
