@@ -103,9 +103,12 @@ static void put_marked(struct buf *out, char mark, const struct config_names *na
 void params_write_rules(const struct config_model *m, struct buf *out)
 {
 	bool is_own_name = !m->base_model.n || str_find_char(m->model, '*') != SIZE_MAX;
+	struct str base = m->base_model;
+	if (base.n > m->provider.n && str_starts(base, m->provider) && base.p[m->provider.n] == '/')
+		base = str_skip(base, m->provider.n + 1);	/* "azure/o3" */
 	put_marked(out, '~', &m->dropped_params);
 	put_marked(out, '+', &m->allowed_params);
-	write_rows(m->provider, is_own_name ? m->model : m->base_model, out);
+	write_rows(m->provider, is_own_name ? m->model : base, out);
 }
 
 bool params_lose_limit(const struct config_model *m)

@@ -310,6 +310,7 @@ static const struct resolved {
 	{ "openai", "gpt-4o", "", "", "reasoning_effort", "\"low\"", PARAMS_REFUSE },
 	{ "openai", "gpt-4o", "", "seed", "seed", "1", PARAMS_DROP },
 	{ "azure", "mine", "gpt-5", "", "stop", "\"x\"", PARAMS_REFUSE },
+	{ "azure", "mine", "azure/gpt-5", "", "stop", "\"x\"", PARAMS_REFUSE },
 	{ "mistral", "mistral-large-latest", "", "", "seed", "1", PARAMS_RENAME },
 	{ "mistral", "mistral-large-latest", "", "", "tool_choice", "\"required\"", PARAMS_REPLACE },
 	{ "mistral", "mistral-large-latest", "", "", "max_completion_tokens", "1", PARAMS_RENAME },
