@@ -6,67 +6,34 @@
 #include "worker/exchange/provider_ollama.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-enum { REFUSAL_MAX = 256 };
-
-int ollama_refuse(struct ollama_writing *w, enum outcome o, const char *param, const char *fmt, ...)
-{
-	char text[REFUSAL_MAX];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	*w->err = (struct llm_error){ .outcome = o };
-	w->err->param = arena_dup(w->mem, str_z(param));
-	w->err->message = arena_dup(w->mem, str_z(text));
-	return -EINVAL;
-}
-
-static void put_members(struct json_out *o, const struct llm_other *m)
-{
-	for (; m; m = m->next) {
-		json_key(o, m->name);
-		json_put_raw(o, NULL, m->json);
-	}
-}
+#include "worker/exchange/prompt.h"
 
 static bool has_system(const struct llm_request *q)
 {
 	const struct llm_message *m = q->messages;
-	while (m && m->role != ROLE_SYSTEM && m->role != ROLE_DEVELOPER)
+	while (m && !prompt_is_system(m))
 		m = m->next;
 	return m;
-}
-
-/* Members that the adapter writes itself are not written twice. */
-static void put_top(struct ollama_writing *w)
-{
-	static const struct str written[] = {
-		STR("model"), STR("messages"), STR("prompt"), STR("input"), STR("images"),
-		STR("tools"), STR("stream"), STR("suffix"), STR("dimensions"), STR("options"),
-	};
-	for (const struct llm_other *m = w->top; m; m = m->next) {
-		bool is_written = str_eq(m->name, STR("system")) && has_system(w->q);
-		for (size_t i = 0; i < COUNT(written); i++)
-			is_written = is_written || str_eq(m->name, written[i]);
-		if (!is_written)
-			put_members(&w->o, &(struct llm_other){ .name = m->name, .json = m->json });
-	}
 }
 
 /* What all three paths share, behind what is said. */
 static void put_rest(struct ollama_writing *w)
 {
-	if (w->q->kind != LLM_EMBED)
-		json_put_bool(&w->o, "stream", w->q->is_stream);
-	if (w->options) {
-		json_open(&w->o, "options");
-		put_members(&w->o, w->options);
-		json_close(&w->o);
+	struct json_out *o = &w->o;
+	if (w->m.q->kind != LLM_EMBED)
+		json_put_bool(o, "stream", w->m.q->is_stream);
+	if (w->m.first) {
+		json_open(o, "options");
+		members_put(&w->m, o);
+		json_close(o);
 	}
-	put_top(w);
+	for (const struct llm_other *m = w->m.beside; m; m = m->next) {
+		if (str_eq(m->name, STR("system")) && has_system(w->m.q))
+			continue;	/* it stands there already */
+		json_key(o, m->name);
+		json_put_raw(o, NULL, m->json);
+	}
 }
 
 static int put_chat(struct ollama_writing *w)
@@ -79,9 +46,9 @@ static int put_chat(struct ollama_writing *w)
 
 static int put_text(struct ollama_writing *w)
 {
-	const struct llm_request *q = w->q;
+	const struct llm_request *q = w->m.q;
 	if (q->n_inputs != 1 || q->inputs_are_tokens)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, "prompt",
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, "prompt",
 				     "prompt must be one string: ollama takes no list, no tokens");
 	json_put_str(&w->o, "prompt", q->inputs[0]);
 	if (q->prompt_suffix.p)
@@ -91,9 +58,9 @@ static int put_text(struct ollama_writing *w)
 
 static int put_inputs(struct ollama_writing *w)
 {
-	const struct llm_request *q = w->q;
+	const struct llm_request *q = w->m.q;
 	if (q->inputs_are_tokens)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, "input",
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, "input",
 				     "input must be a string or strings: ollama takes no tokens");
 	json_open_array(&w->o, "input");
 	for (unsigned i = 0; i < q->n_inputs; i++)
@@ -124,10 +91,10 @@ static int write_request(enum provider_family family, struct arena *a, const str
 			 const struct provider_target *t, struct provider_call *ret,
 			 struct llm_error *reterr)
 {
-	struct ollama_writing w = { .mem = a, .q = q, .target = t, .err = reterr };
+	struct ollama_writing w = { .m = { .mem = a, .q = q, .target = t, .err = reterr } };
 	struct route route = route_of(family, q);
 	w.o = json_out(&ret->body);
-	int err = ollama_sort_members(&w);
+	int err = ollama_sort_members(&w.m);
 	if (err)
 		return err;
 	json_open(&w.o, NULL);

@@ -3,30 +3,21 @@
 #ifndef PROVIDER_OLLAMA_H
 #define PROVIDER_OLLAMA_H
 
-#include "common/json_write.h"
-#include "worker/exchange/provider.h"
+#include "worker/exchange/members.h"
 
 /* What a request is made into. */
 struct ollama_writing {
-	struct arena *mem;
-	const struct llm_request *q;
-	const struct provider_target *target;
-	struct llm_error *err;
+	struct members m; /* first: members of `options`; beside: those at the top of the body */
 	struct json_out o;
-	struct llm_other *options;	/* members of `options`, each name once */
-	struct llm_other *top;		/* members beside model, messages, tools and stream */
 };
 
-/* Fills options and top from the request, then from the deployment; refuses what Ollama cannot
+/* Fills m from the request, then from the deployment; refuses what Ollama cannot
  * do, unless such parameters are to be dropped. 0, -EINVAL, -ENOMEM. */
-int ollama_sort_members(struct ollama_writing *w);
+int ollama_sort_members(struct members *m);
 int ollama_put_messages(struct ollama_writing *w);	/* "messages": [...] */
 int ollama_put_prompt(struct ollama_writing *w);	/* "prompt", "system", "images" of a chat */
 void ollama_put_tools(struct ollama_writing *w);
 bool ollama_has_tools(const struct llm_request *q);
-/* Always -EINVAL. */
-int ollama_refuse(struct ollama_writing *w, enum outcome o, const char *param, const char *fmt, ...)
-	PRINTF(4, 5);
 
 int ollama_read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
 		      llm_emit_fn *emit, void *data);

@@ -3,6 +3,7 @@
  * images stand beside it as bare base64, arguments of calls are objects. */
 #include <stdio.h>
 
+#include "worker/exchange/prompt.h"
 #include "worker/exchange/provider_ollama.h"
 
 static bool is_call(const struct llm_part *p)
@@ -28,12 +29,12 @@ static int check_part(struct ollama_writing *w, const struct llm_part *p, unsign
 {
 	char at[64];
 	snprintf(at, sizeof at, "messages[%u].content[%u]", message, part);
-	bool is_openai = w->q->family == FAMILY_OPENAI;
+	bool is_openai = w->m.q->family == FAMILY_OPENAI;
 	if (p->kind == PART_FILE || (p->kind == PART_OTHER && is_openai) || p->is_custom)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, at,
 				     "%s is of a type that ollama does not know", at);
 	if ((p->kind == PART_IMAGE || p->kind == PART_AUDIO) && !p->data.p)
-		return ollama_refuse(w, OUTCOME_BAD_REQUEST, at,
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, at,
 				     "%s must be a data URI: ollama fetches no links", at);
 	return 0;
 }
@@ -41,7 +42,7 @@ static int check_part(struct ollama_writing *w, const struct llm_part *p, unsign
 static int check_parts(struct ollama_writing *w)
 {
 	unsigned message = 0;
-	for (const struct llm_message *m = w->q->messages; m; m = m->next, message++) {
+	for (const struct llm_message *m = w->m.q->messages; m; m = m->next, message++) {
 		unsigned part = 0;
 		for (const struct llm_part *p = m->parts; p; p = p->next, part++) {
 			int err = check_part(w, p, message, part);
@@ -50,20 +51,6 @@ static int check_parts(struct ollama_writing *w)
 		}
 	}
 	return 0;
-}
-
-/* The texts from p up to the next result, a line each, inside an open string. */
-static bool put_texts(struct buf *out, const struct llm_part *p, bool has_before)
-{
-	for (; p && p->kind != PART_TOOL_RESULT; p = p->next) {
-		if (p->kind != PART_TEXT && p->kind != PART_REFUSAL)
-			continue;
-		if (has_before)
-			BUF_PUT_LIT(out, "\\n");
-		json_escape(out, p->text);
-		has_before = true;
-	}
-	return has_before;
 }
 
 static bool is_medium(const struct llm_part *p)
@@ -90,7 +77,7 @@ static void put_images(struct json_out *o, const struct llm_part *parts, bool *i
 static void put_arguments(struct ollama_writing *w, struct str text)
 {
 	struct json_error error;
-	const struct json *j = text.n ? json_parse(w->mem, text, 0, &error) : NULL;
+	const struct json *j = text.n ? json_parse(w->m.mem, text, 0, &error) : NULL;
 	if (json_is(j, JSON_OBJECT)) {
 		json_put_raw(&w->o, "arguments", j->raw);
 		return;
@@ -139,13 +126,13 @@ static void put_result(struct ollama_writing *w, const struct llm_part *p,
 		       const struct llm_part *inner)
 {
 	struct json_out *o = &w->o;
-	struct str name = p->name.n ? p->name : name_of_call(w->q, p->id);
+	struct str name = p->name.n ? p->name : name_of_call(w->m.q, p->id);
 	bool is_open = false;
 	json_open(o, NULL);
 	json_put_z(o, "role", "tool");
 	json_put_raw(o, "content", STR("\""));
 	json_escape(o->to, p->text);
-	put_texts(o->to, inner, true);
+	prompt_put_texts(o->to, inner, true);
 	buf_put_char(o->to, '"');
 	if (name.n)
 		json_put_str(o, "tool_name", name);
@@ -185,7 +172,7 @@ static void put_said(struct ollama_writing *w, enum llm_role role, const struct 
 	json_open(o, NULL);
 	json_put_z(o, "role", roles[role]);
 	json_put_raw(o, "content", STR("\""));
-	put_texts(o->to, parts, false);
+	prompt_put_texts(o->to, parts, false);
 	buf_put_char(o->to, '"');
 	put_thinking(o, parts);
 	put_images(o, parts, &is_open);
@@ -217,7 +204,7 @@ int ollama_put_messages(struct ollama_writing *w)
 	if (err)
 		return err;
 	json_open_array(&w->o, "messages");
-	for (const struct llm_message *m = w->q->messages; m; m = m->next)
+	for (const struct llm_message *m = w->m.q->messages; m; m = m->next)
 		put_message(w, m);
 	json_close_array(&w->o);
 	return 0;
@@ -225,59 +212,15 @@ int ollama_put_messages(struct ollama_writing *w)
 
 /* --- a whole chat as one prompt --- */
 
-static bool is_system(const struct llm_message *m)
-{
-	return m->role == ROLE_SYSTEM || m->role == ROLE_DEVELOPER;
-}
-
-static unsigned count_turns(const struct llm_request *q)
-{
-	unsigned n = 0;
-	for (const struct llm_message *m = q->messages; m; m = m->next)
-		n += !is_system(m);
-	return n;
-}
-
-static void put_system(struct ollama_writing *w)
-{
-	bool has_before = false;
-	for (const struct llm_message *m = w->q->messages; m; m = m->next) {
-		if (!is_system(m))
-			continue;
-		if (!has_before)
-			json_put_raw(&w->o, "system", STR("\""));
-		else
-			BUF_PUT_LIT(w->o.to, "\\n");
-		has_before = true;
-		put_texts(w->o.to, m->parts, false);
-	}
-	if (has_before)
-		buf_put_char(w->o.to, '"');
-}
-
-/* A single question goes as it is: the model's own template is put around it. */
 int ollama_put_prompt(struct ollama_writing *w)
 {
-	struct buf *out = w->o.to;
-	unsigned turns = count_turns(w->q);
 	bool is_open = false;
 	int err = check_parts(w);
 	if (err)
 		return err;
-	put_system(w);
-	json_put_raw(&w->o, "prompt", STR("\""));
-	for (const struct llm_message *m = w->q->messages; m; m = m->next) {
-		if (is_system(m))
-			continue;
-		if (turns > 1)
-			buf_printf(out, "### %s:\\n",
-				   m->role == ROLE_ASSISTANT ? "Assistant" : "User");
-		put_texts(out, m->parts, false);
-		if (turns > 1)
-			BUF_PUT_LIT(out, "\\n\\n");
-	}
-	buf_put_char(out, '"');
-	for (const struct llm_message *m = w->q->messages; m; m = m->next)
+	prompt_put_system(&w->o, "system", w->m.q);
+	prompt_put_turns(&w->o, "prompt", w->m.q);
+	for (const struct llm_message *m = w->m.q->messages; m; m = m->next)
 		put_images(&w->o, m->parts, &is_open);
 	if (is_open)
 		json_close_array(&w->o);
@@ -299,8 +242,8 @@ void ollama_put_tools(struct ollama_writing *w)
 	static const struct str no_parameters = STR("{\"type\":\"object\",\"properties\":{}}");
 	struct json_out *o = &w->o;
 	bool is_open = false;
-	for (const struct llm_tool *t = w->q->tools; t; t = t->next) {
-		if (!is_offered(w->q, t))
+	for (const struct llm_tool *t = w->m.q->tools; t; t = t->next) {
+		if (!is_offered(w->m.q, t))
 			continue;
 		if (!is_open)
 			json_open_array(o, "tools");

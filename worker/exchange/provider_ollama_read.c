@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "worker/exchange/provider_ollama.h"
+#include "worker/exchange/reading.h"
 #include "worker/skim.h"
 
 #define IS(j, name) str_eq((j)->key, STR(name))
@@ -15,74 +16,32 @@ enum { CALLS_MAX = 512 };
 struct state {
 	unsigned n_calls;
 };
-struct reading {
-	struct provider_reader *rd;
-	struct state *state;
-	struct arena *scratch;
-	llm_emit_fn *emit;
-	void *data;
-};
-struct members {			/* of an answer; NULL: not there */
+struct line {			/* of an answer; NULL: not there */
 	const struct json *message, *response, *thinking, *done, *reason, *error, *status, *model;
 	const struct json *prompt_count, *count;
 };
 
-/* Nothing comes after the end, or after an error. */
-static int emit(const struct reading *r, const struct llm_event *ev)
-{
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
-}
-
-static int emit_text(const struct reading *r, enum llm_event_kind kind, const struct json *j)
-{
-	struct llm_event ev = { .kind = kind };
-	if (!json_is_given(j))
-		return 0;
-	if (j->type != JSON_STRING)
-		return -EBADMSG;
-	ev.text = json_str(r->scratch, j);
-	if (!ev.text.p)
-		return -ENOMEM;
-	return ev.text.n ? emit(r, &ev) : 0;
-}
-
-static int emit_start(const struct reading *r, const struct json *model)
-{
-	struct llm_event ev = { .kind = EV_START, .model = json_str(r->scratch, model) };
-	if (r->rd->is_started)
-		return 0;
-	r->rd->is_started = true;
-	return emit(r, &ev);
-}
-
 static int emit_error(const struct reading *r, const struct json *root, const struct json *status)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
 	int64_t code = 0;
-	if (!e)
-		return -ENOMEM;
 	if (json_read_i64(status, &code) != 0 || code < 400 || code > 599)
 		code = 0;
-	llm_read_error(r->rd->mem, (int)code, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	return reading_error(r, root, (int)code);
 }
 
 /* --- calls: they come whole --- */
 
 static int read_call(const struct reading *r, const struct json *call)
 {
+	struct state *state = r->rd->state;
 	const struct json *function = json_get(call, "function");
 	const struct json *args = json_get(function, "arguments");
-	struct llm_event ev = { .kind = EV_TOOL_START, .tool = r->state->n_calls };
-	if (!json_is(function, JSON_OBJECT) || r->state->n_calls++ >= CALLS_MAX)
+	struct llm_event ev = { .kind = EV_TOOL_START, .tool = state->n_calls };
+	if (!json_is(function, JSON_OBJECT) || state->n_calls++ >= CALLS_MAX)
 		return -EBADMSG;
 	ev.name = json_get_str(r->scratch, function, "name");
 	ev.id = json_get_str(r->scratch, call, "id");
-	int err = emit(r, &ev);
+	int err = reading_emit(r, &ev);
 	ev = (struct llm_event){ .kind = EV_TOOL_ARGS, .tool = ev.tool, .text = STR("{}") };
 	if (json_is(args, JSON_STRING))
 		ev.text = json_str(r->scratch, args);
@@ -90,16 +49,16 @@ static int read_call(const struct reading *r, const struct json *call)
 		ev.text = args->raw;
 	if (!ev.text.p)
 		return -ENOMEM;
-	return err || !ev.text.n ? err : emit(r, &ev);
+	return err || !ev.text.n ? err : reading_emit(r, &ev);
 }
 
 static int read_message(const struct reading *r, const struct json *message)
 {
 	const struct json *calls = json_get(message, "tool_calls");
 	const struct json *call = json_is(calls, JSON_ARRAY) ? calls->child : NULL;
-	int err = emit_text(r, EV_REASONING, json_get(message, "thinking"));
+	int err = reading_text(r, EV_REASONING, json_get(message, "thinking"));
 	if (!err)
-		err = emit_text(r, EV_TEXT, json_get(message, "content"));
+		err = reading_text(r, EV_TEXT, json_get(message, "content"));
 	for (; call && !err; call = call->next)
 		err = read_call(r, call);
 	return err;
@@ -107,18 +66,12 @@ static int read_message(const struct reading *r, const struct json *message)
 
 /* --- the end --- */
 
-static uint64_t read_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
-}
-
 /* A prompt that was cached is not counted: then what we think it is stands for it. */
-static int emit_usage(const struct reading *r, const struct members *m)
+static int emit_usage(const struct reading *r, const struct line *m)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
-	ev.usage.input = read_count(m->prompt_count);
-	ev.usage.output = read_count(m->count);
+	ev.usage.input = reading_count(m->prompt_count);
+	ev.usage.output = reading_count(m->count);
 	if (!ev.usage.input && !ev.usage.output)
 		return 0;
 	if (!ev.usage.input) {
@@ -126,11 +79,12 @@ static int emit_usage(const struct reading *r, const struct members *m)
 		ev.usage.estimated = true;
 	}
 	usage_clamp(&ev.usage);
-	return emit(r, &ev);
+	return reading_emit(r, &ev);
 }
 
-static int emit_end(const struct reading *r, const struct members *m)
+static int emit_end(const struct reading *r, const struct line *m)
 {
+	const struct state *state = r->rd->state;
 	struct llm_event ev = { .kind = EV_FINISH, .native = STR("") };
 	if (json_is(m->reason, JSON_STRING))
 		ev.native = json_str(r->scratch, m->reason);
@@ -138,17 +92,17 @@ static int emit_end(const struct reading *r, const struct members *m)
 		return -ENOMEM;
 	ev.finish = llm_finish_of(ev.native);
 	if (ev.finish != FINISH_LENGTH && ev.finish != FINISH_FILTER)
-		ev.finish = r->state->n_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
-	int err = emit(r, &ev);
+		ev.finish = state->n_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
+	int err = reading_emit(r, &ev);
 	if (!err)
 		err = emit_usage(r, m);
 	ev = (struct llm_event){ .kind = EV_END };
-	return err ? err : emit(r, &ev);
+	return err ? err : reading_emit(r, &ev);
 }
 
 /* --- lines and answers --- */
 
-static void sort_members(const struct json *root, struct members *m)
+static void sort_line(const struct json *root, struct line *m)
 {
 	for (const struct json *j = root->child; j; j = j->next) {
 		if (IS(j, "message"))
@@ -176,23 +130,23 @@ static void sort_members(const struct json *root, struct members *m)
 
 static int read_root(const struct reading *r, const struct json *root, bool is_whole)
 {
-	struct members m = { 0 };
+	struct line m = { 0 };
 	if (!json_is(root, JSON_OBJECT))
 		return -EBADMSG;
 	if (r->rd->is_ended)
 		return 0;
-	sort_members(root, &m);
+	sort_line(root, &m);
 	if (json_is_given(m.error))
 		return emit_error(r, root, m.status);
 	if (is_whole && !json_is(m.message, JSON_OBJECT) && !json_is(m.response, JSON_STRING))
 		return -EBADMSG;
-	int err = emit_start(r, m.model);
+	int err = reading_start(r, STR_NONE, json_str(r->scratch, m.model));
 	if (!err && json_is(m.message, JSON_OBJECT))
 		err = read_message(r, m.message);
 	if (!err)
-		err = emit_text(r, EV_REASONING, m.thinking);
+		err = reading_text(r, EV_REASONING, m.thinking);
 	if (!err)
-		err = emit_text(r, EV_TEXT, m.response);
+		err = reading_text(r, EV_TEXT, m.response);
 	if (!err && (is_whole || json_is_true(m.done)))
 		err = emit_end(r, &m);
 	return err;
@@ -208,11 +162,11 @@ static struct state *state_of(struct provider_reader *rd)
 int ollama_read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
 		      llm_emit_fn *emit_fn, void *data)
 {
-	struct reading r = { rd, state_of(rd), scratch, emit_fn, data };
+	struct reading r = { rd, scratch, emit_fn, data };
 	struct json_error error;
 	if (ev->oversize)
 		return -EBADMSG;
-	if (!r.state)
+	if (!state_of(rd))
 		return -ENOMEM;
 	return read_root(&r, json_parse(scratch, ev->data, 0, &error), false);
 }
@@ -227,7 +181,7 @@ static int emit_vectors(const struct reading *r, struct str list)
 	if (!skim_open(&s, list) || s.is_object)
 		return -EBADMSG;
 	for (; skim_next(&s, &key, &ev.text); ev.choice++) {
-		int err = skim_is_numbers(ev.text) ? emit(r, &ev) : -EBADMSG;
+		int err = skim_is_numbers(ev.text) ? reading_emit(r, &ev) : -EBADMSG;
 		if (err)
 			return err;
 	}
@@ -244,7 +198,7 @@ static int read_vectors(const struct reading *r, struct str body)
 		const struct json *root = json_parse(r->scratch, body, 0, &unused);
 		return root ? emit_error(r, root, NULL) : -EBADMSG;
 	}
-	int err = emit_start(r, NULL);
+	int err = reading_start(r, STR_NONE, STR_NONE);
 	if (!err)
 		err = emit_vectors(r, skim_get(body, STR("embeddings")));
 	if (err)
@@ -254,17 +208,17 @@ static int read_vectors(const struct reading *r, struct str body)
 		ev.usage.estimated = true;
 	}
 	usage_clamp(&ev.usage);
-	err = emit(r, &ev);
+	err = reading_emit(r, &ev);
 	ev = (struct llm_event){ .kind = EV_END };
-	return err ? err : emit(r, &ev);
+	return err ? err : reading_emit(r, &ev);
 }
 
 int ollama_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn,
 		       void *data)
 {
-	struct reading r = { rd, state_of(rd), rd->mem, emit_fn, data };
+	struct reading r = { rd, rd->mem, emit_fn, data };
 	struct json_error error;
-	if (!r.state)
+	if (!state_of(rd))
 		return -ENOMEM;
 	if (rd->q->kind == LLM_EMBED)
 		return read_vectors(&r, body);
