@@ -2,6 +2,7 @@
 """Packages, built once for all tests here, and booted systems that have lived with them."""
 import functools
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -20,7 +21,6 @@ def tools():
 
 
 def build(program, out, **env):
-    import os
     got = run(TREE / "packaging" / program, out, env={**os.environ, **env})
     assert got.returncode == 0, got.stdout[-6000:]
     return {p.name: p for p in out.iterdir()}
@@ -80,14 +80,15 @@ class Lived:
 
 
 def live(tmp, kind, give):
+    machine = Machine(tmp)
     try:
-        machine = Machine(tmp)
+        machine.lay()
         give(machine.given)
-        said = machine.boot(kind)
-        machine.remove()
-        return Lived(said)
+        return Lived(machine.boot(kind))
     except Impossible as e:
         pytest.skip(str(e))
+    finally:
+        machine.remove()
 
 
 def give_debs(debs, given):

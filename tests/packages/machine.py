@@ -82,6 +82,8 @@ class Machine:
 
     def __init__(self, tmp):
         self.root, self.given = tmp / "root", tmp / "given"
+
+    def lay(self):
         self.given.mkdir()
         got = run("cp", "-a", "--reflink=auto", base(), self.root)
         if got.returncode:
