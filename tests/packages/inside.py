@@ -160,13 +160,18 @@ def group_may_operate(kind):
     assert sh(f"setpriv --reuid stranger --regid stranger --init-groups cat {CONFIG} {ENV}", check=False).returncode
 
 
-def upgrades_under_traffic(kind):
+def replaced(upgrade):
+    """Calls upgrade() and waits until all workers are other ones."""
     from load import wait_for
-    pid, began = show("MainPID"), show("ActiveEnterTimestampMonotonic")
     old = {w["pid"] for w in gw.ctl_json("workers")["workers"]}
+    upgrade()
+    wait_for(lambda: not old & {w["pid"] for w in gw.ctl_json("workers")["workers"]}, timeout=40)
+
+
+def upgrades_under_traffic(kind):
+    pid, began = show("MainPID"), show("ActiveEnterTimestampMonotonic")
     with traffic(streams=10):
-        kind.upgrade()
-        wait_for(lambda: not old & {w["pid"] for w in gw.ctl_json("workers")["workers"]}, timeout=40)
+        replaced(kind.upgrade)
     assert (show("MainPID"), show("ActiveEnterTimestampMonotonic")) == (pid, began)
     assert program() == "/usr/sbin/llmgw" and show("NRestarts") == "0"
 
@@ -177,7 +182,7 @@ def runs_on_when_the_upgrade_is_refused(kind):
     assert "runs on" in kind.install("refused").stdout
     assert show("MainPID") == pid and program().endswith("(deleted)") and gw.ask() == 200
     CONFIG.write_text(MODELS)
-    sh("llmgwctl upgrade")
+    replaced(lambda: sh("llmgwctl upgrade"))
 
 
 def restarts_where_it_must(kind):
