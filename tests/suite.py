@@ -106,7 +106,7 @@ def unit_score():
 INSTALLED = ["usr/sbin/llmgw", "usr/bin/llmgwctl", "usr/libexec/llmgw/llmgw-worker", "etc/llmgw/llmgw.yaml",
              "usr/share/man/man8/llmgw.8", "usr/share/man/man1/llmgwctl.1", "usr/share/man/man5/llmgw.yaml.5",
              "usr/share/man/man7/llmgw-internals.7", "usr/lib/sysusers.d/llmgw.conf",
-             "usr/lib/tmpfiles.d/llmgw.conf", "usr/share/bash-completion/completions/llmgwctl"]
+             "usr/lib/tmpfiles.d/llmgw.conf", "usr/libexec/llmgw/postinstall", "usr/share/bash-completion/completions/llmgwctl"]
 
 
 def install():
@@ -142,6 +142,7 @@ def main():
     unit_score()
     install()
     if not quick:
+        pytest("packages", "build", "-n", "0", "--timeout", "900", "tests/packages")
         if build("sanitizers", "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                  "-Doptimization=1"):
             meson_tests("unit and corpora under sanitizers", "build-asan", ["unit", "fuzz", "torture"], SANITIZE)

@@ -62,7 +62,7 @@ complaints = Complaints()
 headers = list(files(*PRODUCT, "tests", ends=(".h",)))
 for source in files(*PRODUCT, "tests"):
     check_purpose(source, text(source), complaints)
-for source in files(*PRODUCT, "tests/lint", "tests/live", "tests/ledger", "sql", ends=OTHERS):
+for source in files(*PRODUCT, "tests/lint", "tests/live", "tests/ledger", "tests/packages", "sql", ends=OTHERS):
     if "SPDX-License-Identifier: MIT" not in "".join(text(source).splitlines(True)[:3]):
         complaints.add(source, 1, "no SPDX line")
 for source in headers:
