@@ -82,13 +82,14 @@ static int take(struct listen_set *from, const struct addrinfo *want)
 	return -1;
 }
 
-static int bind_new(const struct addrinfo *at)
+static int bind_new(const struct addrinfo *at, int shared)
 {
 	int one = 1, zero = 0, err;
 	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
 	if (at->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
 	if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
@@ -96,6 +97,35 @@ static int bind_new(const struct addrinfo *at)
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+/* How many there are of that port. */
+static unsigned let_share(const struct listen_set *s, int port, int shared)
+{
+	unsigned found = 0;
+	struct sockaddr_storage a = { 0 };
+	for (size_t i = 0; s && i < s->n; i++) {
+		socklen_t n = sizeof a;
+		if (s->fd[i] >= 0 && getsockname(s->fd[i], (struct sockaddr *)&a, &n) == 0 &&
+		    port_of(&a) == port &&
+		    setsockopt(s->fd[i], SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared) == 0)
+			found++;
+	}
+	return found;
+}
+
+/* 0.0.0.0:4000 and 127.0.0.1:4000 exclude each other: where our own socket, which goes soon, is
+ * in the way, both may have the port for that time. */
+static int bind_beside(const struct addrinfo *at, const struct listen_set *old, int port)
+{
+	int off = 0, fd = bind_new(at, 0);
+	if (fd != -EADDRINUSE || !let_share(old, port, 1))
+		return fd;
+	fd = bind_new(at, 1);
+	let_share(old, port, 0);
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof off);
+	return fd;
 }
 
 static int open_one(const struct config_listen *l, struct listen_set *old, struct listen_set *spare,
@@ -120,7 +150,7 @@ static int open_one(const struct config_listen *l, struct listen_set *old, struc
 	if (fd < 0)
 		fd = take(spare, at);
 	if (fd < 0)
-		fd = bind_new(at);
+		fd = bind_beside(at, old, l->port);
 	freeaddrinfo(at);
 	if (fd < 0) {
 		snprintf(reterr, 256, "cannot listen on %.180s: %s%s", name, strerror(-fd),

@@ -178,9 +178,9 @@ class Addressed(Gateway):
             c = c[:at] + c[at + 2:]
         return c
 
-    def listen(self, *ports):
+    def listen(self, *ports, host="127.0.0.1"):
         self.write([("m", {"model": "openai/x", "mock_response": "hi"})],
-                   "server:\n  listen: [%s]\n" % ", ".join(f"'127.0.0.1:{p}'" for p in ports))
+                   "server:\n  listen: [%s]\n" % ", ".join(f"'{host}:{p}'" for p in ports))
 
 
 def forget_stored(gw):
@@ -196,12 +196,34 @@ def is_closed(gw, port):
     return not connects(port)
 
 
-def connects(port):
+def connects(port, host="127.0.0.1"):
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        socket.create_connection((host, port), timeout=2).close()
         return True
     except OSError:
         return False
+
+
+def test_all_addresses_to_one_and_back(tmp_path):
+    """The port stays, while its old socket is still in the way of the new one."""
+    gw = Addressed(tmp_path, [])
+    gw.port = free_port()
+    gw.listen(gw.port, host="0.0.0.0")
+    gw.start()
+    try:
+        with Load(gw, rate=150, clients=3) as load:
+            for host, reaches in (("127.0.0.1", False), ("0.0.0.0", True), ("[::]", True), ("127.0.0.1", False)):
+                gw.listen(gw.port, host=host)
+                gw.ctl("reload")
+                wait_for(lambda: connects(gw.port, "127.0.0.2") == reaches or forget_stored(gw), why=host)
+                assert gw.ctl_json("status")["listen"] == [f"{host}:{gw.port}"]
+        assert not load.failures, load.failures[:5]
+        with socket.socket() as thief, pytest.raises(OSError):
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.bind(("127.0.0.1", gw.port))
+            thief.listen()
+    finally:
+        gw.stop()
 
 
 def test_listen_address(tmp_path):

@@ -140,7 +140,7 @@ static int read_array(struct oai_reading *r, const struct place *at, const struc
 	return read_any(r, at, j, to);
 }
 
-/* A name, or a list of them: the first is asked, the others are fallbacks unless those are given. */
+/* A name, or a list: the first is asked, the others are fallbacks unless those are given. */
 static int read_model(struct oai_reading *r, const struct place *at, const struct json *j,
 		      void *to)
 {
