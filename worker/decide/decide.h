@@ -11,7 +11,7 @@ enum step route_resolve(struct request *r);	/* model name to group */
  * that nobody has, the group stays NULL. */
 enum step raw_resolve(struct request *r);
 /* Whether the key may make such a call. */
-bool raw_may(const struct request *r);
+bool raw_may(const struct request *r, const struct dir_key *k);
 enum step limits_take(struct request *r);
 /* Whether there is such a model and the key may use it, for answers that need no more. */
 enum step limits_check_model(struct request *r);
