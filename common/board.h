@@ -20,7 +20,7 @@ enum {
 	BOARD_LAYOUT = 3,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
-	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users, organizations */
+	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users */
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */

@@ -127,8 +127,8 @@ static bool read_row(const struct dir *d, uint64_t granule, struct row *ret)
 	memcpy(ret, d->base + at, sizeof *ret);
 	for (unsigned i = 0; i < TEXTS; i++)
 		texts += ret->n[i];
-	return (ret->kind == ROW_KEY || ret->kind == ROW_TEAM) && ret->size <= ROW_MAX && at + ret->size <= d->size &&
-	       sizeof *ret + texts <= ret->size;
+	return (ret->kind == ROW_KEY || ret->kind == ROW_TEAM) && ret->size <= ROW_MAX &&
+	       at + ret->size <= d->size && sizeof *ret + texts <= ret->size;
 }
 
 /* The index of the word that leads to the row of `hash`. */

@@ -460,13 +460,13 @@ static int load_job(struct store_db *db, void *data)
 {
 	struct keys *k = data;
 	struct arena *a = arena_new(ROW_MEMORY);
-	int err = a ? load_rows(k, ENTITY_TEAM,
-				sql_query(db, "SELECT " TEAM_COLUMNS " FROM teams ORDER BY id"), a) :
-		      -ENOMEM;
+	int err = a ? 0 : -ENOMEM;
 	if (!err)
-		err = load_rows(k, ENTITY_KEY,
-				sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
-					      " FROM keys ORDER BY id"), a);
+		err = load_rows(k, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
+							      " FROM teams ORDER BY id"), a);
+	if (!err)
+		err = load_rows(k, ENTITY_KEY, sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
+							     " FROM keys ORDER BY id"), a);
 	arena_free(a);
 	return err ? err : judge_notes(k, db);
 }

@@ -172,7 +172,8 @@ static int status_of(int why)
 	return why == -E2BIG ? 400 : why == -EAGAIN ? 409 : 500;
 }
 
-void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why, int undone)
+void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
+			  int undone)
 {
 	int status = status_of(why);
 	if (status != 409)
@@ -442,7 +443,8 @@ void keys_delete(struct command_call *c)
 {
 	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
 	if (dc)
-		*dc = (struct delete_call){ .c = c, .keys = c->master->keys, .by = key_caller_name(c),
+		*dc = (struct delete_call){ .c = c, .keys = c->master->keys,
+					    .by = key_caller_name(c),
 					    .v = arena_array(c->mem, DELETE_MAX, sizeof *dc->v) };
 	if (!dc || !dc->v) {
 		command_fail_store(c, -ENOMEM);

@@ -177,8 +177,10 @@ void teams_withdraw(struct keys *k, const struct key_row *row);
 
 /* Who did it, for created_by and updated_by. */
 struct str key_caller_name(struct command_call *c);
-/* Tells why what is in the database could not be shown to the workers. `what` is a noun. */
-void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why, int undone);
+/* Ends the call: what is in the database could not be shown to the workers (why, -errno), and was
+ * taken back there (undone 0) or not. `what` is a noun. */
+void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
+			  int undone);
 
 /* -- teams_row.c -- */
 

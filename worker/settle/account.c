@@ -189,8 +189,9 @@ static bool is_free(const struct request *r)
 static const char *name_owner(const struct request *r, const struct dir_key *k)
 {
 	bool is_team = k == &r->team;
-	struct str s = arena_printf(r->mem, "%s=" STR_FMT " (" STR_FMT ")", is_team ? "Team" : "Key",
-				    STR_ARG(k->alias), STR_ARG(is_team ? k->team_id : k->last4));
+	struct str s = arena_printf(r->mem, "%s=" STR_FMT " (" STR_FMT ")",
+				    is_team ? "Team" : "Key", STR_ARG(k->alias),
+				    STR_ARG(is_team ? k->team_id : k->last4));
 	return s.p ? arena_dup_z(r->mem, s) : "";
 }
 
