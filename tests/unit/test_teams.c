@@ -44,6 +44,21 @@ static void belongs(const char *key, const char *id)
 	assert_int_not_equal(root(k.entity), 0);
 }
 
+/* A request of key and team is under way. */
+static struct budget_pool *hold(const struct dir_key *k, const struct dir_key *t,
+				struct budget_claim *ret)
+{
+	static const uint8_t id[16] = "request";
+	const struct budget_level levels[] = { { k->entity, 0, -1 }, { t->entity, 0, -1 } };
+	struct budget_pool *p = budget_pool_new(&w.m.board, 1);
+	enum budget_verdict verdict;
+	uint32_t level;
+	int64_t left;
+	assert_non_null(p);
+	assert_int_equal(budget_admit(p, levels, 2, 10, id, ret, &verdict, &level, &left), 0);
+	return p;
+}
+
 static int64_t settled(const char *id)
 {
 	int64_t s, reserved;
@@ -169,11 +184,7 @@ static void test_keys_and_their_team(void **st)
 
 static void test_a_key_moves(void **st)
 {
-	static const uint8_t id[16] = "request";
 	struct budget_claim claim;
-	enum budget_verdict verdict;
-	uint32_t level;
-	int64_t left;
 	struct dir_key k, t;
 	(void)st;
 	need(NEW, "{\"team_id\":\"t1\"}");
@@ -182,10 +193,7 @@ static void test_a_key_moves(void **st)
 	need(KEY_UPDATE, "{\"key\":\"sk-k\",\"team_id\":\"t1\"}");
 	belongs("sk-k", "t1");
 	assert_true(published("sk-k", &k) && team("t1", &t));
-	struct budget_pool *p = budget_pool_new(&w.m.board, 1);
-	const struct budget_level levels[] = { { k.entity, 0, -1 }, { t.entity, 0, -1 } };
-	assert_non_null(p);
-	assert_int_equal(budget_admit(p, levels, 2, 10, id, &claim, &verdict, &level, &left), 0);
+	struct budget_pool *p = hold(&k, &t, &claim);
 	refused(KEY_UPDATE, "{\"key\":\"sk-k\",\"team_id\":\"t2\"}", 409, "nothing was changed");
 	belongs("sk-k", "t1");
 	need(KEY_INFO, "{\"key\":\"sk-k\"}");
@@ -243,21 +251,14 @@ static void test_spend_periods_and_restart(void **st)
 /* A master killed between database and board, with requests of the old team under way. */
 static void test_a_move_whose_master_was_killed(void **st)
 {
-	static const uint8_t id[16] = "request";
 	struct budget_claim claim;
-	enum budget_verdict verdict;
-	uint32_t level;
-	int64_t left;
 	struct dir_key k, t, after;
 	(void)st;
 	need(NEW, "{\"team_id\":\"t1\"}");
 	need(NEW, "{\"team_id\":\"t2\"}");
 	need(KEY, "{\"key\":\"sk-k\",\"team_id\":\"t1\"}");
 	assert_true(published("sk-k", &k) && team("t1", &t));
-	struct budget_pool *p = budget_pool_new(&w.m.board, 1);
-	const struct budget_level levels[] = { { k.entity, 0, -1 }, { t.entity, 0, -1 } };
-	assert_non_null(p);
-	assert_int_equal(budget_admit(p, levels, 2, 10, id, &claim, &verdict, &level, &left), 0);
+	struct budget_pool *p = hold(&k, &t, &claim);
 	place_exec(&w.p, "UPDATE keys SET team_id = 't2'");
 	close_world();
 	open_world();
