@@ -112,7 +112,11 @@ def test_never_overspent_while_workers_are_killed(start, mock):
     assert 0 < spend(gw, t) <= budget
     total = spend(gw, t)
     until(lambda: sum(Decimal(str(r["spend"])) for r in gw.spend_rows()) == total)
+    assert {r["team_id"] for r in gw.spend_rows()} == {t}
     gw.check_logs()
+    gw.stop()
+    gw.start()                                          # from the database, what was cut included
+    assert spend(gw, t) == total
 
 
 def test_a_restart_keeps_what_a_team_has_spent(start):
