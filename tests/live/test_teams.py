@@ -42,7 +42,7 @@ def flood(gw, n, keys, model, **extra):
 
 def none_reserved(gw):
     until(lambda: gauge(gw, "llmgw_reservations_open") == 0)
-    assert gauge(gw, "llmgw_reserved_nanodollars") == 0
+    assert gauge(gw, "llmgw_reserved_dollars") == 0
 
 
 # ---- dollars -------------------------------------------------------------------------------------

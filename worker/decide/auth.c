@@ -141,9 +141,10 @@ static enum step refuse_memory(struct request *r)
 static enum step take_team(struct request *r)
 {
 	struct dir_key t;
-	if (!r->key.team_id.n || !dir_find_team(r->w->dir, r->key.team_id, &t) ||
-	    t.entity >= BOARD_ENTITIES)
+	if (!r->key.team_id.n || !dir_find_team(r->w->dir, r->key.team_id, &t))
 		return STEP_NEXT;
+	if (t.entity >= BOARD_ENTITIES)
+		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
 	if (!copy_row(r, &t, &r->team))
 		return refuse_memory(r);
 	if (r->team.flags & KEY_BLOCKED)
