@@ -20,7 +20,7 @@ enum {
 	BOARD_LAYOUT = 3,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
-	BOARD_ENTITIES = 1200000,	/* budget rows: keys, later teams, users, organizations */
+	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users */
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
@@ -80,7 +80,7 @@ struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic int64_t settled, reserved;	/* nano-dollars in the running budget period */
 	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words: no mutex */
 	_Atomic uint32_t parallel;		/* requests in flight; under the mutex */
-	_Atomic uint32_t root; /* by the master: 1 + its hierarchy's root; 0 = itself */
+	_Atomic uint32_t root; /* by the master: 1 + what picks the shard; 0 = its own place does */
 	_Atomic uint64_t last_used_ns;		/* wall */
 	_Atomic uint64_t requests;
 };
@@ -100,7 +100,8 @@ struct board_slot {			/* one admitted request; written by its worker */
 	uint32_t endpoint;
 	uint64_t key_id, start_wall_ns;
 	_Atomic uint64_t deployment;		/* id_hash of the attempt under way */
-	uint8_t pad[24];
+	uint32_t team;				/* its number in the database; 0 = none */
+	uint8_t pad[20];
 };
 _Static_assert(sizeof(struct board_slot) == 128, "board_slot");
 

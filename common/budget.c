@@ -126,6 +126,27 @@ static struct board_shard *shard_of(struct board *b, uint32_t entity)
 	return &b->shards[(root ? root - 1 : entity) % BOARD_SHARDS];
 }
 
+/* The entity may have got another root while this waited: its shard is what it is under lock. */
+static struct board_shard *lock_of(struct board *b, uint32_t entity)
+{
+	for (;;) {
+		struct board_shard *s = shard_of(b, entity);
+
+		lock(b, s);
+		if (shard_of(b, entity) == s)
+			return s;
+		unlock(s);
+	}
+}
+
+/* The same for the master, which alone gives roots. NULL: not to be had. */
+static struct board_shard *lock_of_in_time(struct board *b, uint32_t entity)
+{
+	struct board_shard *s = shard_of(b, entity);
+
+	return lock_in_time(b, s) ? s : NULL;
+}
+
 /* -- admission -- */
 
 struct asked {
@@ -162,6 +183,15 @@ static enum budget_verdict check_level(const struct budget_level *l, const struc
 				  .reserved = add_clamped(reserved, q.reserve),
 				  .parallel = parallel + q.parallel };
 	return BUDGET_OK;
+}
+
+static bool are_of(struct board *b, const struct board_shard *s, const struct budget_level *levels,
+		   uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (shard_of(b, levels[i].entity) != s)
+			return false;
+	return true;
 }
 
 /* Fills the shard's moves; *ret_level is the level that refused. */
@@ -206,6 +236,7 @@ static void fill_slot(struct board_slot *slot, const struct budget_level *levels
 	atomic_store_explicit(&slot->deployment, 0, memory_order_relaxed);
 	slot->endpoint = 0;
 	slot->key_id = slot->start_wall_ns = 0;
+	slot->team = 0;
 }
 
 static void raise_high(struct board_worker *w, uint32_t number)
@@ -235,9 +266,12 @@ int budget_admit(struct budget_pool *p, const struct budget_level *levels, uint3
 		return -ENOBUFS;
 	uint32_t number = p->free[p->n_free - 1];
 	struct board_slot *slot = slot_at(b, p->worker, number);
-	struct board_shard *s = shard_of(b, levels[n - 1].entity);
+	struct board_shard *s = lock_of(b, levels[n - 1].entity);
 
-	lock(b, s);
+	if (!are_of(b, s, levels, n)) {
+		unlock(s);
+		return -ESTALE;
+	}
 	v = check_levels(b, s, levels, n, q, ret_level, ret_left);
 	if (v == BUDGET_OK) {
 		fill_slot(slot, levels, n, request_id);
@@ -268,8 +302,7 @@ int budget_extend(struct budget_pool *p, struct budget_claim *c,
 	MUST(more_nano >= 0 && c->slot && n == c->slot->n_levels);
 	for (uint32_t i = 0; i < n; i++)
 		MUST(levels[i].entity == c->slot->level[i]);
-	s = shard_of(b, levels[n - 1].entity);
-	lock(b, s);
+	s = lock_of(b, levels[n - 1].entity);
 	v = check_levels(b, s, levels, n, q, &level, &left);
 	if (v == BUDGET_OK) {
 		int64_t had = atomic_load_explicit(&c->slot->reserve_nano, memory_order_relaxed);
@@ -299,9 +332,10 @@ static struct held held_by(const struct board_slot *slot)
 	return h;
 }
 
-static struct board_shard *shard_of_held(struct board *b, const struct held *h)
+/* A slot that is damaged has no entity; any shard will do. */
+static uint32_t root_of_held(const struct held *h)
 {
-	return h->n ? shard_of(b, h->level[h->n - 1]) : &b->shards[0];
+	return h->n ? h->level[h->n - 1] : 0;
 }
 
 /* What the entity becomes; a place out of range is left for apply() to skip. */
@@ -347,10 +381,9 @@ void budget_settle(struct budget_pool *p, struct budget_claim *c, int64_t cost_n
 
 	MUST(c->slot && c->worker == p->worker && p->n_free < BOARD_SLOTS);
 	struct held h = held_by(c->slot);
-	struct board_shard *s = shard_of_held(b, &h);
 
 	MUST(h.n);
-	lock(b, s);
+	struct board_shard *s = lock_of(b, root_of_held(&h));
 	bool was_held = settle_locked(b, s, c->slot, &h, cost_nano);
 	unlock(s);
 	MUST(was_held);
@@ -362,9 +395,9 @@ int budget_settle_slot(struct board *b, uint32_t worker, uint32_t number, int64_
 {
 	struct board_slot *slot = slot_at(b, worker, number);
 	struct held h = held_by(slot);
-	struct board_shard *s = shard_of_held(b, &h);
+	struct board_shard *s = lock_of_in_time(b, root_of_held(&h));
 
-	if (!lock_in_time(b, s))
+	if (!s)
 		return -EBUSY;
 	settle_locked(b, s, slot, &h, cost_nano);
 	unlock(s);
@@ -389,9 +422,9 @@ int budget_repair(struct board *b)
 int budget_set_settled(struct board *b, uint32_t entity, int64_t settled_nano)
 {
 	MUST(entity < BOARD_ENTITIES);
-	struct board_shard *s = shard_of(b, entity);
+	struct board_shard *s = lock_of_in_time(b, entity);
 
-	if (!lock_in_time(b, s))
+	if (!s)
 		return -EBUSY;
 	atomic_store_explicit(&b->entities[entity].settled, add_clamped(settled_nano, 0),
 			      memory_order_relaxed);
@@ -403,9 +436,9 @@ int budget_add_settled(struct board *b, uint32_t entity, int64_t nano)
 {
 	MUST(entity < BOARD_ENTITIES);
 	struct board_entity *e = &b->entities[entity];
-	struct board_shard *s = shard_of(b, entity);
+	struct board_shard *s = lock_of_in_time(b, entity);
 
-	if (!lock_in_time(b, s))
+	if (!s)
 		return -EBUSY;
 	int64_t settled = atomic_load_explicit(&e->settled, memory_order_relaxed);
 
@@ -440,9 +473,9 @@ int budget_reset(struct board *b, uint32_t number)
 		atomic_store(&r->period_ns, 0);
 		return 0;
 	}
-	struct board_shard *s = shard_of(b, r->entity);
+	struct board_shard *s = lock_of_in_time(b, r->entity);
 
-	if (!lock_in_time(b, s))
+	if (!s)
 		return -EBUSY;
 	if (atomic_load_explicit(&r->period_ns, memory_order_relaxed))
 		reset_locked(b, s, number);	/* else whoever had the lock has just done it */
@@ -455,14 +488,40 @@ void budget_read(struct board *b, uint32_t entity, int64_t *ret_settled, int64_t
 {
 	MUST(entity < BOARD_ENTITIES);
 	const struct board_entity *e = &b->entities[entity];
-	struct board_shard *s = shard_of(b, entity);
-	bool is_locked = lock_in_time(b, s);
+	struct board_shard *s = lock_of_in_time(b, entity);
 
 	*ret_settled = atomic_load_explicit(&e->settled, memory_order_relaxed);
 	*ret_reserved = atomic_load_explicit(&e->reserved, memory_order_relaxed);
 	*ret_parallel = atomic_load_explicit(&e->parallel, memory_order_relaxed);
-	if (is_locked)
+	if (s)
 		unlock(s);
+}
+
+static bool may_get_root(const struct board_entity *e, uint32_t root)
+{
+	uint32_t had = atomic_load_explicit(&e->root, memory_order_relaxed);
+
+	/* Without a root it was alone in each slot that holds it: those settle in any shard. */
+	if (!had || had == root)
+		return true;
+	return !atomic_load_explicit(&e->parallel, memory_order_relaxed) &&
+	       !atomic_load_explicit(&e->reserved, memory_order_relaxed);
+}
+
+int budget_set_root(struct board *b, uint32_t entity, uint32_t root)
+{
+	MUST(entity < BOARD_ENTITIES);
+	struct board_entity *e = &b->entities[entity];
+	struct board_shard *s = lock_of_in_time(b, entity);
+
+	if (!s)
+		return -EBUSY;
+	bool may = may_get_root(e, root);
+
+	if (may)
+		atomic_store_explicit(&e->root, root, memory_order_relaxed);
+	unlock(s);
+	return may ? 0 : -EAGAIN;
 }
 
 /* -- the pool -- */

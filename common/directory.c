@@ -42,7 +42,7 @@ struct head {
 	_Atomic uint64_t count;
 };
 
-enum row_kind { ROW_KEY = 1 };
+enum row_kind { ROW_KEY = 1, ROW_TEAM };
 enum text { ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, TEXTS };	/* in this order behind the row */
 
 struct row {
@@ -127,8 +127,8 @@ static bool read_row(const struct dir *d, uint64_t granule, struct row *ret)
 	memcpy(ret, d->base + at, sizeof *ret);
 	for (unsigned i = 0; i < TEXTS; i++)
 		texts += ret->n[i];
-	return ret->kind == ROW_KEY && ret->size <= ROW_MAX && at + ret->size <= d->size &&
-	       sizeof *ret + texts <= ret->size;
+	return (ret->kind == ROW_KEY || ret->kind == ROW_TEAM) && ret->size <= ROW_MAX &&
+	       at + ret->size <= d->size && sizeof *ret + texts <= ret->size;
 }
 
 /* The index of the word that leads to the row of `hash`. */
@@ -161,14 +161,15 @@ static struct str next_text(const char **p, uint32_t n)
 	return s;
 }
 
-bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *ret)
+static bool find(const struct dir *d, enum row_kind kind, const struct sha256 *hash,
+		 struct dir_key *ret)
 {
 	struct table t;
 	struct row r;
 	uint64_t index, granule;
 	const char *p;
 
-	if (!load_table(d, &t) || !find_word(d, &t, hash, &index, &granule, &r))
+	if (!load_table(d, &t) || !find_word(d, &t, hash, &index, &granule, &r) || r.kind != kind)
 		return false;
 	*ret = (struct dir_key){ .hash = r.hash, .id = r.id, .flags = r.flags, .entity = r.entity,
 				 .expires_wall_ns = r.expires_wall_ns,
@@ -181,6 +182,29 @@ bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *re
 	ret->last4 = next_text(&p, r.n[LAST4]);
 	ret->models = next_text(&p, r.n[MODELS]);
 	return true;
+}
+
+bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *ret)
+{
+	return find(d, ROW_KEY, hash, ret);
+}
+
+/* No key has this hash: a key's text begins with sk-. An id that is too long is nobody's. */
+static struct sha256 team_hash(struct str team_id)
+{
+	char text[sizeof "team:" - 1 + DIR_ID_MAX] = "team:";
+	size_t n = team_id.n < DIR_ID_MAX ? team_id.n : DIR_ID_MAX;
+
+	if (n)
+		memcpy(text + sizeof "team:" - 1, team_id.p, n);
+	return hash_sha256(str_of(text, sizeof "team:" - 1 + n));
+}
+
+bool dir_find_team(const struct dir *d, struct str team_id, struct dir_key *ret)
+{
+	struct sha256 hash = team_hash(team_id);
+
+	return find(d, ROW_TEAM, &hash, ret) && str_eq(ret->team_id, team_id);
 }
 
 uint64_t dir_count(const struct dir *d)
@@ -476,10 +500,10 @@ static uint64_t row_bytes(const struct dir_key *k)
 	return n;
 }
 
-static void write_row(struct dir *d, uint32_t granule, const struct dir_key *k)
+static void write_row(struct dir *d, enum row_kind kind, uint32_t granule, const struct dir_key *k)
 {
 	char *p = d->base + (uint64_t)granule * GRANULE;
-	struct row r = { .size = (uint32_t)row_bytes(k), .kind = ROW_KEY, .hash = k->hash,
+	struct row r = { .size = (uint32_t)row_bytes(k), .kind = kind, .hash = k->hash,
 			 .id = k->id, .expires_wall_ns = k->expires_wall_ns,
 			 .max_budget_nano = k->max_budget_nano, .rpm = k->rpm, .tpm = k->tpm,
 			 .flags = k->flags, .entity = k->entity, .max_parallel = k->max_parallel };
@@ -522,7 +546,7 @@ static int insert_word(struct dir *d, struct table *t, const struct sha256 *hash
 	return 0;
 }
 
-int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
+static int put(struct dir *d, enum row_kind kind, const struct dir_key *k, uint64_t now_ns)
 {
 	uint64_t bytes = row_bytes(k), index, old;
 	uint32_t granule, now_ms;
@@ -539,7 +563,7 @@ int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
 	err = take_block(d, class, now_ms, &granule);
 	if (err)
 		return err;
-	write_row(d, granule, k);
+	write_row(d, kind, granule, k);
 	(void)FAULT("directory.unlinked");
 	if (find_word(d, &t, &k->hash, &index, &old, &r)) {
 		atomic_store_explicit(&t.words[index], row_word(granule, &k->hash),
@@ -551,6 +575,21 @@ int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
 	if (err)
 		give_block(d, granule, class, now_ms);
 	return err;
+}
+
+int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
+{
+	return put(d, ROW_KEY, k, now_ns);
+}
+
+int dir_put_team(struct dir *d, const struct dir_key *k, uint64_t now_ns)
+{
+	struct dir_key team = *k;
+
+	if (k->team_id.n > DIR_ID_MAX)
+		return -E2BIG;
+	team.hash = team_hash(k->team_id);
+	return put(d, ROW_TEAM, &team, now_ns);
 }
 
 int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns)
@@ -566,6 +605,13 @@ int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns)
 	add_count(d, -1);
 	give_block(d, (uint32_t)granule, class_of(r.size), note_time(d, now_ns));
 	return 0;
+}
+
+int dir_remove_team(struct dir *d, struct str team_id, uint64_t now_ns)
+{
+	struct sha256 hash = team_hash(team_id);
+
+	return dir_remove(d, &hash, now_ns);
 }
 
 /* -- making and mapping -- */

@@ -52,7 +52,8 @@ struct journal_record {
 	int64_t cost_nano, reserve_nano;
 	uint32_t input, output, cache_read, cache_write, reasoning;	/* tokens */
 	uint16_t flags, outcome;	/* JF_*; enum outcome */
-	uint8_t attempts, fallbacks, pad[6];
+	uint8_t attempts, fallbacks, pad[2];
+	uint32_t team;			/* its number in the database; 0 = none */
 	uint8_t client_ip[16];		/* IPv4 as ::ffff:a.b.c.d */
 	char model[64];			/* as asked, cut; NUL-padded */
 	char end_user[56];		/* cut; NUL-padded */

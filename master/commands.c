@@ -8,6 +8,7 @@
 #include "master/keys.h"
 #include "master/models_info.h"
 #include "master/spend.h"
+#include "master/teams.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -70,6 +71,56 @@ static const struct command_arg args_key_list[] = {
 static const struct command_arg args_key_rotate[] = {
 	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
 	{ "new_key", ARG_STRING, 0, "text of the new key; made at random when missing" },
+	{ 0 },
+};
+#define TEAM_FIELDS                                                                               \
+	{ "team_alias", ARG_STRING, 0, "name of the team" },                                      \
+	{ "models", ARG_LIST, 0, "models that its keys may use, '*' patterns allowed; empty: all" }, \
+	{ "max_budget", ARG_MONEY, 0, "dollars that its keys may spend together" },               \
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
+	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	{ "organization_id", ARG_STRING, 0, "organization it belongs to" },                       \
+	{ "blocked", ARG_BOOL, 0, "refuse its keys until it is unblocked" },                      \
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
+	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+#define TEAM_ID { "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the team" }
+static const struct command_arg args_team_create[] = {
+	{ "team_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
+	TEAM_FIELDS,
+	{ "members_with_roles", ARG_JSON, 0, "list of {role, user_id or user_email}" },
+	{ 0 },
+};
+static const struct command_arg args_team_update[] = {
+	TEAM_ID,
+	TEAM_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what it has spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_team_one[] = { TEAM_ID, { 0 } };
+static const struct command_arg args_team_delete[] = {
+	{ "team_ids", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "ids of teams" },
+	{ 0 },
+};
+static const struct command_arg args_team_list[] = {
+	{ "organization_id", ARG_STRING, 0, "only this organization's" },
+	{ "user_id", ARG_STRING, 0, "only those that this user is in" },
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "teams a page, at most 10000" },
+	{ 0 },
+};
+static const struct command_arg args_team_add[] = {
+	TEAM_ID,
+	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "{role, user_id or user_email}, or a list of them" },
+	{ "max_budget_in_team", ARG_MONEY, 0, "kept and shown; does not limit yet" },
+	{ 0 },
+};
+static const struct command_arg args_team_remove[] = {
+	TEAM_ID,
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },
+	{ "user_email", ARG_STRING, 0, "or the e-mail address" },
 	{ 0 },
 };
 static const struct command_arg args_model[] = {
@@ -143,6 +194,12 @@ static const struct command_column columns_keys[] = {
 	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL },
 	{ "EXPIRES", "expires", COL_TIME }, { "HASH", "token", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_teams[] = {
+	{ "TEAM", "team_id", COL_TEXT }, { "ALIAS", "team_alias", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, { "SPEND", "spend", COL_MONEY },
+	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
+	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
 };
 static const struct command_column columns_models[] = {
 	{ "MODEL", "model_name", COL_TEXT }, { "PROVIDER", "provider", COL_TEXT },
@@ -241,6 +298,32 @@ const struct command commands[] = {
 	{ "keys delete", "POST", "/key/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_delete),
 	  args_key_delete, NULL, NULL, "delete keys for good",
 	  "llmgwctl keys delete research --yes" },
+	{ "teams create", "POST", "/team/new", ROLE_ADMIN, 0, RUN(teams_new), args_team_create,
+	  NULL, NULL, "make a team, whose limits hold for its keys together",
+	  "llmgwctl teams create physics --max-budget 500 --budget-duration 1mo" },
+	{ "teams list", "GET", "/team/list", ROLE_VIEW, 0, RUN(teams_list), args_team_list,
+	  columns_teams, NULL, "list teams", "llmgwctl teams list" },
+	{ "teams show", "GET", "/team/info", ROLE_VIEW, 0, RUN(teams_info), args_team_one, NULL,
+	  NULL, "show one team, its keys and members", "llmgwctl teams show physics" },
+	{ "teams update", "POST", "/team/update", ROLE_ADMIN, 0, RUN(teams_update),
+	  args_team_update, NULL, NULL, "change a team; all its keys see it at once",
+	  "llmgwctl teams update physics --rpm-limit 600" },
+	{ "teams block", "POST", "/team/block", ROLE_ADMIN, 0, RUN(teams_block), args_team_one,
+	  NULL, NULL, "refuse all keys of a team until it is unblocked",
+	  "llmgwctl teams block physics" },
+	{ "teams unblock", "POST", "/team/unblock", ROLE_ADMIN, 0, RUN(teams_unblock),
+	  args_team_one, NULL, NULL, "accept the keys of a blocked team again",
+	  "llmgwctl teams unblock physics" },
+	{ "teams delete", "POST", "/team/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(teams_delete),
+	  args_team_delete, NULL, NULL, "delete teams and their keys for good",
+	  "llmgwctl teams delete physics --yes" },
+	{ "teams add", "POST", "/team/member_add", ROLE_ADMIN, 0, RUN(teams_member_add),
+	  args_team_add, NULL, NULL, "take users into a team",
+	  "llmgwctl teams add physics '{\"user_id\": \"ada\", \"role\": \"admin\"}'" },
+	{ "teams remove", "POST", "/team/member_delete", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(teams_member_delete), args_team_remove, NULL, NULL,
+	  "take a user out of a team; the user's keys in it are deleted",
+	  "llmgwctl teams remove physics ada --yes" },
 	{ "models list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models), args_model, columns_models,
 	  "models", "list deployments and their state", "llmgwctl models" },
 	{ "models show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models_show), args_model, NULL, NULL,

@@ -199,20 +199,30 @@ static void put_answer(struct explain *x, const struct route_choice *c)
 
 /* ---- the command ---- */
 
+static bool asks_for(const struct explain *x, const struct dir_key *k)
+{
+	return dir_key_may_use(k, x->model) ||
+	       dir_key_may_use(k, snap_text(x->snap, x->q.group->name));
+}
+
 static bool may_use(struct explain *x)
 {
-	struct dir_key k;
+	struct dir_key k, team;
 	if (!x->key.n)
 		return true;
 	if (!keys_find(x->call->master->keys, x->key, &k)) {
 		command_fail(x->call, 404, "not_found_error", "key", "there is no such key; give its text or its hash");
 		return false;
 	}
-	if (dir_key_may_use(&k, x->model) ||
-	    dir_key_may_use(&k, snap_text(x->snap, x->q.group->name)))
+	if (!asks_for(x, &k)) {
+		command_fail(x->call, 403, "key_model_access_denied", "model",
+			     "the key may not use this model, so nothing would be asked");
+		return false;
+	}
+	if (!dir_find_team(x->call->master->dir, k.team_id, &team) || asks_for(x, &team))
 		return true;
-	command_fail(x->call, 403, "key_model_access_denied", "model",
-		     "the key may not use this model, so nothing would be asked");
+	command_fail(x->call, 403, "team_model_access_denied", "model",
+		     "the key's team may not use this model, so nothing would be asked");
 	return false;
 }
 

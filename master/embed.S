@@ -15,4 +15,5 @@
 	blob blob_prices, "etc/prices.tsv"
 	blob blob_sql_1, "sql/0001_init.sql"
 	blob blob_sql_2, "sql/0002_responses.sql"
+	blob blob_sql_3, "sql/0003_teams.sql"
 	.section .note.GNU-stack,"",%progbits

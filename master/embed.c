@@ -8,6 +8,7 @@ BLOB(params);
 BLOB(prices);
 BLOB(sql_1);
 BLOB(sql_2);
+BLOB(sql_3);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -33,6 +34,8 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_1);
 	case 2:
 		return SLICE(sql_2);
+	case 3:
+		return SLICE(sql_3);
 	default:
 		return STR_NONE;
 	}

@@ -25,8 +25,6 @@ void keys_stop(struct keys *k);
 /* A new master key after a reload. */
 int keys_set_master(struct keys *k, struct str master_key) MUST_USE;
 uint64_t keys_count(const struct keys *k);
-/* Finds a published key by database id; false when gone. For log and spend rows. */
-bool keys_entity_of(const struct keys *k, uint64_t id, uint32_t *ret_entity);
 /* A published key by its text or its hash in hex; slices are good until it is changed. */
 bool keys_find(const struct keys *k, struct str text_or_hash, struct dir_key *ret);
 bool keys_is_master(const struct keys *k, const struct sha256 *hash);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_args.c - LiteLLM's key fields: one table says where each goes and whether it acts.
+ * keys_args.c - LiteLLM's fields of keys and teams: tables say where each goes and whether it acts.
  *
  * What is stored but does not act yet is told to the caller (llmgw_warnings) whenever it is given
  * a value, and so is a member that nobody knows: a limit that does not limit must not be silent. */
@@ -26,7 +26,7 @@ struct field {
 };
 #define COLUMN(name, kind, acts, member) { name, kind, acts, offsetof(struct key_row, member) }
 
-static const struct field fields[] = {
+static const struct field key_fields[] = {
 	COLUMN("key_alias", TEXT, true, alias),
 	COLUMN("user_id", TEXT, true, user_id),
 	COLUMN("team_id", TEXT, true, team_id),
@@ -78,46 +78,100 @@ static const struct field fields[] = {
 	{ "grace_period", IN_EXTRA, false, 0 },
 	{ "new_master_key", IN_EXTRA, false, 0 },
 };
-_Static_assert(COUNT(fields) <= 64, "key_change.given has a bit for each");
+static const struct field team_fields[] = {
+	COLUMN("team_alias", TEXT, true, alias),
+	COLUMN("organization_id", TEXT, true, organization_id),
+	COLUMN("models", NAMES, true, models),
+	COLUMN("model_aliases", OBJECT, false, aliases),
+	COLUMN("metadata", OBJECT, true, metadata),
+	COLUMN("max_budget", MONEY, true, max_budget),
+	COLUMN("soft_budget", MONEY, false, soft_budget),
+	COLUMN("spend", SPEND, true, spend),
+	COLUMN("budget_duration", PERIOD, true, budget_duration),
+	COLUMN("rpm_limit", LIMIT, true, rpm_limit),
+	COLUMN("tpm_limit", LIMIT, true, tpm_limit),
+	COLUMN("max_parallel_requests", LIMIT, true, max_parallel_requests),
+	COLUMN("blocked", BOOL, true, blocked),
+	{ "team_id", NO_COLUMN, true, 0 },
+	{ "members_with_roles", NO_COLUMN, true, 0 },
+	{ "admins", NO_COLUMN, false, 0 },
+	{ "members", NO_COLUMN, false, 0 },
+	{ "tags", IN_METADATA, false, 0 },
+	{ "model_rpm_limit", IN_METADATA, false, 0 },
+	{ "model_tpm_limit", IN_METADATA, false, 0 },
+	{ "rpm_limit_type", IN_METADATA, false, 0 },
+	{ "tpm_limit_type", IN_METADATA, false, 0 },
+	{ "guardrails", IN_METADATA, false, 0 },
+	{ "policies", IN_METADATA, false, 0 },
+	{ "prompts", IN_METADATA, false, 0 },
+	{ "logging", IN_METADATA, false, 0 },
+	{ "secret_manager_settings", IN_METADATA, false, 0 },
+	{ "allowed_passthrough_routes", IN_METADATA, false, 0 },
+	{ "team_member_budget", IN_METADATA, false, 0 },
+	{ "team_member_budget_duration", IN_METADATA, false, 0 },
+	{ "team_member_rpm_limit", IN_METADATA, false, 0 },
+	{ "team_member_tpm_limit", IN_METADATA, false, 0 },
+	{ "team_member_key_duration", IN_METADATA, false, 0 },
+	{ "enforced_batch_output_expires_after", IN_METADATA, false, 0 },
+	{ "enforced_file_expires_after", IN_METADATA, false, 0 },
+	{ "budget_id", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "object_permission", IN_EXTRA, false, 0 },
+	{ "team_member_permissions", IN_EXTRA, false, 0 },
+	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
+	{ "access_group_ids", IN_EXTRA, false, 0 },
+	{ "router_settings", IN_EXTRA, false, 0 },
+};
+_Static_assert(COUNT(key_fields) <= 64 && COUNT(team_fields) <= 64,
+	       "key_change.given has a bit for each");
 
-static const struct field *find_field(struct str name)
+struct field_table {
+	const struct field *v;
+	size_t n;
+};
+static const struct field_table tables[] = {
+	[FIELDS_OF_KEY] = { key_fields, COUNT(key_fields) },
+	[FIELDS_OF_TEAM] = { team_fields, COUNT(team_fields) },
+};
+
+static const struct field *find_field(const struct field_table *t, struct str name)
 {
-	for (size_t i = 0; i < COUNT(fields); i++)
-		if (str_eq_z(name, fields[i].name))
-			return &fields[i];
+	for (size_t i = 0; i < t->n; i++)
+		if (str_eq_z(name, t->v[i].name))
+			return &t->v[i];
 	return NULL;
 }
 
-static uint64_t bit_of(const struct field *f)
+static bool is_set(const struct key_change *ch, size_t i)
 {
-	return UINT64_C(1) << (f - fields);
+	return ch->given >> i & 1;
 }
 
 static bool is_given(const struct key_change *ch, enum kind kind)
 {
-	for (size_t i = 0; i < COUNT(fields); i++)
-		if (fields[i].kind == kind && (ch->given & bit_of(&fields[i])))
+	for (size_t i = 0; ch->fields && i < ch->fields->n; i++)
+		if (ch->fields->v[i].kind == kind && is_set(ch, i))
 			return true;
 	return false;
 }
 
 /* ---- warnings ---- */
 
-static const char *nearest(struct str name)
+static const char *nearest(const struct field_table *t, struct str name)
 {
 	const char *best = NULL;
 	unsigned least = 3;
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		unsigned d = str_distance(name, str_z(fields[i].name), 2);
+	for (size_t i = 0; i < t->n; i++) {
+		unsigned d = str_distance(name, str_z(t->v[i].name), 2);
 		if (d < least) {
 			least = d;
-			best = fields[i].name;
+			best = t->v[i].name;
 		}
 	}
 	return best;
 }
 
-static void warn(struct key_change *ch, struct str text)
+void key_change_warn(struct key_change *ch, struct str text)
 {
 	if (text.p)
 		ch->warnings[ch->n_warnings++] = text;
@@ -125,15 +179,15 @@ static void warn(struct key_change *ch, struct str text)
 
 static void warn_unknown(struct command_call *c, struct key_change *ch, struct str name)
 {
-	const char *near = nearest(name);
+	const char *near = nearest(ch->fields, name);
 	name.n = name.n > 100 ? 100 : name.n;
 	if (near)
-		warn(ch, arena_printf(c->mem,
+		key_change_warn(ch, arena_printf(c->mem,
 				      "'" STR_FMT "' is unknown and was ignored: "
 				      "did you mean '%s'?",
 				      STR_ARG(name), near));
 	else
-		warn(ch, arena_printf(c->mem, "'" STR_FMT "' is unknown and was ignored",
+		key_change_warn(ch, arena_printf(c->mem, "'" STR_FMT "' is unknown and was ignored",
 				      STR_ARG(name)));
 }
 
@@ -160,7 +214,7 @@ static void warn_idle(struct command_call *c, struct key_change *ch, const struc
 		      const struct json *j)
 {
 	if (!f->acts && asks_for_something(j))
-		warn(ch, arena_printf(c->mem, "%s is stored but not acted on yet", f->name));
+		key_change_warn(ch, arena_printf(c->mem, "%s is stored but not acted on yet", f->name));
 }
 
 /* ---- reading: what is refused is answered at once, and then nothing may be touched: the call's
@@ -204,7 +258,7 @@ static int read_limit(struct command_call *c, const struct field *f, int64_t *to
 	if (err == -EINVAL)
 		return err;
 	if (!err && v == 0)
-		return refuse(c, f, "must be at least 1; block the key to let nothing through");
+		return refuse(c, f, "must be at least 1; block it to let nothing through");
 	*to = v > INT32_MAX ? INT32_MAX : (int64_t)v;	/* beyond any rate: as good as it gets */
 	return 0;
 }
@@ -326,16 +380,17 @@ static int read_field(struct command_call *c, const struct field *f, const struc
 	return 0;
 }
 
-int key_change_read(struct command_call *c, struct key_change *ret)
+int key_change_read(struct command_call *c, enum key_fields of, struct key_change *ret)
 {
-	*ret = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
-	ret->warnings = arena_array(c->mem, c->args->count + 1, sizeof *ret->warnings);
+	*ret = (struct key_change){ .fields = &tables[of], .now_ns = clock_wall_ns(),
+				    .args = c->args };
+	ret->warnings = arena_array(c->mem, c->args->count + 2, sizeof *ret->warnings);
 	if (!ret->warnings) {
 		command_fail(c, 413, "invalid_request_error", NULL, "the request is too large");
 		return -EINVAL;
 	}
 	for (const struct json *j = c->args->child; j; j = j->next) {
-		const struct field *f = find_field(j->key);
+		const struct field *f = find_field(ret->fields, j->key);
 		if (!f) {
 			warn_unknown(c, ret, j->key);
 			continue;
@@ -343,7 +398,7 @@ int key_change_read(struct command_call *c, struct key_change *ret)
 		int err = read_field(c, f, j, ret);
 		if (err)
 			return err;
-		ret->given |= bit_of(f);
+		ret->given |= UINT64_C(1) << (f - ret->fields->v);
 		warn_idle(c, ret, f, j);
 	}
 	return 0;
@@ -386,16 +441,16 @@ static void copy_field(const struct field *f, const struct key_row *from, struct
 	}
 }
 
-static bool is_of(const struct json *j, enum kind kind)
+static bool is_of(const struct key_change *ch, const struct json *j, enum kind kind)
 {
-	const struct field *f = find_field(j->key);
+	const struct field *f = find_field(ch->fields, j->key);
 	return f && f->kind == kind;
 }
 
 static bool is_replaced(const struct key_change *ch, const struct json *old, enum kind kind)
 {
 	for (const struct json *j = ch->args->child; j; j = j->next)
-		if (is_of(j, kind) && str_eq(j->key, old->key))
+		if (is_of(ch, j, kind) && str_eq(j->key, old->key))
 			return true;
 	return false;
 }
@@ -411,7 +466,7 @@ static void put_members(struct json_out *o, const struct key_change *ch, const s
 		json_put_raw(o, NULL, j->raw);
 	}
 	for (const struct json *j = ch->args->child; j; j = j->next) {
-		if (!is_of(j, kind) || j->type == JSON_NULL)
+		if (!is_of(ch, j, kind) || j->type == JSON_NULL)
 			continue;
 		json_key(o, j->key);
 		json_put_raw(o, NULL, j->raw);
@@ -443,9 +498,9 @@ static int merge_members(const struct key_change *ch, enum kind kind, struct are
 
 int key_change_apply(const struct key_change *ch, struct arena *a, struct key_row *row)
 {
-	for (size_t i = 0; i < COUNT(fields); i++)
-		if (ch->given & bit_of(&fields[i]))
-			copy_field(&fields[i], &ch->to, row);
+	for (size_t i = 0; ch->fields && i < ch->fields->n; i++)
+		if (is_set(ch, i))
+			copy_field(&ch->fields->v[i], &ch->to, row);
 	row->updated_at = ch->now_ns;
 	int err = merge_members(ch, IN_METADATA, a, &row->metadata);
 	return err ? err : merge_members(ch, IN_EXTRA, a, &row->extra);

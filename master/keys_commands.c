@@ -40,8 +40,7 @@ static struct key_call *call_new(struct command_call *c)
 	return kc;
 }
 
-/* Who did it, for created_by and updated_by. */
-static struct str caller_name(struct command_call *c)
+struct str key_caller_name(struct command_call *c)
 {
 	if (c->changed_by.n)
 		return c->changed_by;
@@ -136,13 +135,10 @@ static void answer_key(struct key_call *kc)
  * is not lost for want of memory. */
 static size_t answer_room(const struct key_call *kc)
 {
-	const struct key_row *r = &kc->row;
-	size_t raw = r->models.n + r->aliases.n + r->metadata.n + r->permissions.n + r->extra.n;
-	size_t texts = kc->given.n + kc->text.n + r->alias.n + r->user_id.n + r->team_id.n +
-		       r->organization_id.n + r->created_by.n + r->updated_by.n;
+	size_t texts = kc->given.n + kc->text.n;
 	for (size_t i = 0; i < kc->change.n_warnings; i++)
 		texts += kc->change.warnings[i].n;
-	return 4096 + raw + 6 * texts;	/* an escaped byte takes six */
+	return key_put_room(&kc->row) + 6 * texts;
 }
 
 /* ---- taking back ---- */
@@ -155,17 +151,44 @@ static int undo_job(struct store_db *db, void *data)
 	return key_row_delete(db, &kc->row, clock_wall_ns(), STR("llmgw"));
 }
 
+static const char *why_unpublished(int why)
+{
+	switch (why) {
+	case -ENOSPC:
+		return "there is no room for more keys and teams (max_keys)";
+	case -E2BIG:
+		return "its texts are larger than 64 KiB";
+	case -EAGAIN:
+		return "it changes its team, and requests are under way: try again when they are over";
+	case -EBUSY:
+		return "a lock of the budgets was not to be had in time";
+	default:
+		return "out of memory";
+	}
+}
+
+static int status_of(int why)
+{
+	return why == -E2BIG ? 400 : why == -EAGAIN ? 409 : 500;
+}
+
+void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
+			  int undone)
+{
+	int status = status_of(why);
+	if (status != 409)
+		LOG(LOG_ERROR, "key.unpublished", F_INT("id", id), F_Z("what", what),
+		    F_Z("why", why_unpublished(why)));
+	command_fail(c, status, status < 500 ? "invalid_request_error" : "internal_server_error",
+		     NULL, "the %s could not be published: %s; %s", what, why_unpublished(why),
+		     undone ? "it is in the database and takes effect at the next start" :
+			      "nothing was changed");
+}
+
 static void on_undone(void *data, int err)
 {
 	struct key_call *kc = data;
-	const char *why = kc->undo_why == -ENOSPC ? "there is no room for more keys (max_keys)" :
-			  kc->undo_why == -E2BIG  ? "its texts are larger than 64 KiB" :
-						    "out of memory";
-	LOG(LOG_ERROR, "key.unpublished", F_INT("id", kc->row.id), F_Z("why", why));
-	command_fail(kc->c, kc->undo_why == -E2BIG ? 400 : 500, "internal_server_error", NULL,
-		     "the key could not be published: %s; %s", why,
-		     err ? "it is in the database and takes effect at the next start" :
-			   "nothing was changed");
+	key_fail_unpublished(kc->c, "key", kc->row.id, kc->undo_why, err);
 }
 
 static void undo(struct key_call *kc, int why)
@@ -174,19 +197,6 @@ static void undo(struct key_call *kc, int why)
 	int err = store_write(kc->keys->store, undo_job, on_undone, kc);
 	if (err)
 		on_undone(kc, err);
-}
-
-/* A word that counted against another limit would go on refusing for up to a minute. */
-static void forget_rates(const struct key_call *kc)
-{
-	uint32_t at;
-	if (kc->is_new || !keys_entity_of(kc->keys, kc->row.id, &at))
-		return;
-	struct board_entity *e = &kc->keys->board->entities[at];
-	if (kc->before.rpm_limit != kc->row.rpm_limit)
-		atomic_store(&e->rpm_tat, 0);
-	if (kc->before.tpm_limit != kc->row.tpm_limit)
-		atomic_store(&e->tpm_tat, 0);
 }
 
 static void on_written(void *data, int err)
@@ -203,9 +213,10 @@ static void on_written(void *data, int err)
 		undo(kc, err);
 		return;
 	}
-	forget_rates(kc);
+	if (!kc->is_new)
+		keys_forget_rates(kc->keys, ENTITY_KEY | kc->row.id, &kc->before, &kc->row);
 	if (!kc->is_new && key_change_sets_spend(&kc->change))
-		keys_move_settled(kc->keys, kc->row.id, kc->row.spend, true);
+		keys_move_settled(kc->keys, ENTITY_KEY | kc->row.id, kc->row.spend, true);
 	answer_key(kc);
 }
 
@@ -232,7 +243,7 @@ static void start_row(struct key_call *kc)
 		.permissions = STR("{}"), .extra = STR("{}"),
 		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE,
 		.spend_since = now_ns, .created_at = now_ns,
-		.created_by = caller_name(kc->c), .updated_by = caller_name(kc->c),
+		.created_by = key_caller_name(kc->c), .updated_by = key_caller_name(kc->c),
 		.hash = hash_sha256(kc->text), .key_name = name_of(kc->c->mem, kc->text),
 	};
 }
@@ -240,7 +251,7 @@ static void start_row(struct key_call *kc)
 void keys_generate(struct command_call *c)
 {
 	struct key_call *kc = call_new(c);
-	if (!kc || key_change_read(c, &kc->change) != 0 || !take_text(kc, "key"))
+	if (!kc || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 || !take_text(kc, "key"))
 		return;
 	kc->is_new = true;
 	start_row(kc);
@@ -263,7 +274,7 @@ static int change_job(struct store_db *db, void *data)
 	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
 	if (err)
 		return err;
-	kc->row.updated_by = caller_name(kc->c);
+	kc->row.updated_by = key_caller_name(kc->c);
 	if (kc->edit)
 		kc->edit(kc, &kc->row);
 	return key_row_update(db, &kc->row);
@@ -281,7 +292,7 @@ static bool take_ref(struct key_call *kc)
 void keys_update(struct command_call *c)
 {
 	struct key_call *kc = call_new(c);
-	if (kc && take_ref(kc) && key_change_read(c, &kc->change) == 0)
+	if (kc && take_ref(kc) && key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
 		start_write(kc, change_job);
 }
 
@@ -327,7 +338,7 @@ static void edit_text(struct key_call *kc, struct key_row *row)
 void keys_rotate(struct command_call *c)
 {
 	struct key_call *kc = call_new(c);
-	if (!kc || !take_ref(kc) || key_change_read(c, &kc->change) != 0 ||
+	if (!kc || !take_ref(kc) || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
 	    !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
@@ -432,7 +443,8 @@ void keys_delete(struct command_call *c)
 {
 	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
 	if (dc)
-		*dc = (struct delete_call){ .c = c, .keys = c->master->keys, .by = caller_name(c),
+		*dc = (struct delete_call){ .c = c, .keys = c->master->keys,
+					    .by = key_caller_name(c),
 					    .v = arena_array(c->mem, DELETE_MAX, sizeof *dc->v) };
 	if (!dc || !dc->v) {
 		command_fail_store(c, -ENOMEM);

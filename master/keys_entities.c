@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_entities.c - which row of the board counts for which key.
+ * keys_entities.c - which row of the board counts for which key or team.
  *
  * A row given back is used again only when no worker can still know it from the directory, and
  * nothing is reserved on it. Row 0 is the master key's. The last row is this file's notebook: it
@@ -13,11 +13,9 @@
 #include "master/keys_private.h"
 
 enum { ROOM_FIRST = 256, NOTEBOOK = BOARD_ENTITIES - 1 };
-#define KIND_KEY (UINT64_C(1) << 56)
-#define KIND_MASK (UINT64_C(0xff) << 56)
 
 struct entity_place {
-	uint64_t key_id;
+	uint64_t id;			/* kind and number, as on the board */
 	uint32_t entity;
 	bool is_used;
 };
@@ -26,17 +24,17 @@ struct entity_freed {
 	uint64_t at_ns;
 };
 
-/* ---- the table: key id -> entity ---- */
+/* ---- the table: id -> entity ---- */
 
-static size_t home_of(const struct entities *e, uint64_t key_id)
+static size_t home_of(const struct entities *e, uint64_t id)
 {
-	return (size_t)((key_id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (e->room - 1);
+	return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (e->room - 1);
 }
 
-static struct entity_place *place_of(const struct entities *e, uint64_t key_id)
+static struct entity_place *place_of(const struct entities *e, uint64_t id)
 {
-	size_t at = home_of(e, key_id);
-	while (e->table[at].is_used && e->table[at].key_id != key_id)
+	size_t at = home_of(e, id);
+	while (e->table[at].is_used && e->table[at].id != id)
 		at = (at + 1) & (e->room - 1);
 	return &e->table[at];
 }
@@ -51,7 +49,7 @@ static int grow_table(struct entities *e)
 		return -ENOMEM;
 	for (size_t i = 0; i < e->room; i++)
 		if (e->table[i].is_used)
-			*place_of(&bigger, e->table[i].key_id) = e->table[i];
+			*place_of(&bigger, e->table[i].id) = e->table[i];
 	mem_free(e->table);
 	e->table = bigger.table;
 	e->room = bigger.room;
@@ -69,7 +67,7 @@ static void take_out(struct entities *e, struct entity_place *p)
 			at = (at + 1) & mask;
 			if (!e->table[at].is_used)
 				return;
-		} while (((at - home_of(e, e->table[at].key_id)) & mask) < ((at - hole) & mask));
+		} while (((at - home_of(e, e->table[at].id)) & mask) < ((at - hole) & mask));
 		e->table[hole] = e->table[at];
 		hole = at;
 	}
@@ -127,24 +125,29 @@ static _Atomic uint64_t *given_out(struct entities *e)
 	return &e->board->entities[NOTEBOOK].requests;
 }
 
-static int put(struct entities *e, uint64_t key_id, uint32_t entity)
+static bool is_key(uint64_t id)
+{
+	return (id & ENTITY_KIND_MASK) == ENTITY_KEY;
+}
+
+static int put(struct entities *e, uint64_t id, uint32_t entity)
 {
 	int err = grow_table(e);
 	if (err)
 		return err;
-	*place_of(e, key_id) = (struct entity_place){
-		.key_id = key_id, .entity = entity, .is_used = true,
-	};
+	*place_of(e, id) = (struct entity_place){ .id = id, .entity = entity, .is_used = true };
 	e->used++;
+	e->n_keys += is_key(id);
 	return 0;
 }
 
 /* One row of a board that is not new. What makes no sense is given back. */
 static int adopt(struct entities *e, uint32_t entity, uint64_t now_ns)
 {
-	uint64_t id = atomic_load(&e->board->entities[entity].id), key_id = id & ~KIND_MASK;
-	if ((id & KIND_MASK) == KIND_KEY && !place_of(e, key_id)->is_used)
-		return put(e, key_id, entity);
+	uint64_t id = atomic_load(&e->board->entities[entity].id);
+	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
+	if ((is_key(id) || is_team) && !place_of(e, id)->is_used)
+		return put(e, id, entity);
 	return keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns });
 }
 
@@ -166,21 +169,21 @@ void entities_done(struct entities *e)
 	*e = (struct entities){ 0 };
 }
 
-static void set_up(struct entities *e, uint32_t entity, uint64_t key_id, int64_t spend)
+static void set_up(struct entities *e, uint32_t entity, uint64_t id, uint32_t root, int64_t spend)
 {
 	struct board_entity *row = &e->board->entities[entity];
 	if (budget_set_settled(e->board, entity, spend) != 0)
 		atomic_store(&row->settled, spend);	/* nobody else knows this row */
 	atomic_store(&row->rpm_tat, 0);
 	atomic_store(&row->tpm_tat, 0);
-	atomic_store(&row->root, 0);
+	atomic_store(&row->root, root);
 	atomic_store(&row->requests, 0);
 	atomic_store(&row->last_used_ns, 0);
 	(void)FAULT("board.placing");
-	atomic_store(&row->id, KIND_KEY | key_id);
+	atomic_store(&row->id, id);
 }
 
-int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns,
+int entities_assign(struct entities *e, uint64_t id, uint32_t root, int64_t spend, uint64_t now_ns,
 		    uint32_t *ret)
 {
 	uint32_t entity;
@@ -189,38 +192,37 @@ int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t
 			return -ENOSPC;
 		entity = e->next;
 	}
-	int err = put(e, key_id, entity);
+	int err = put(e, id, entity);
 	if (err)
 		return err;		/* a freed row is lost until the next start */
 	if (entity == e->next)
 		atomic_store(given_out(e), ++e->next);
-	set_up(e, entity, key_id, spend);
+	set_up(e, entity, id, root, spend);
 	*ret = entity;
 	return 0;
 }
 
-bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret)
+bool entities_find(const struct entities *e, uint64_t id, uint32_t *ret)
 {
-	const struct entity_place *p = place_of(e, key_id);
+	const struct entity_place *p = place_of(e, id);
 	if (p->is_used)
 		*ret = p->entity;
 	return p->is_used;
 }
 
-bool entities_key_of(const struct entities *e, uint32_t entity, uint64_t *ret_key_id)
+uint64_t entities_id_of(const struct entities *e, uint32_t entity)
 {
-	uint64_t id = atomic_load(&e->board->entities[entity].id);
-	*ret_key_id = id & ~KIND_MASK;
-	return (id & KIND_MASK) == KIND_KEY;
+	return atomic_load(&e->board->entities[entity].id);
 }
 
-void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns)
+void entities_release(struct entities *e, uint64_t id, uint64_t now_ns)
 {
-	struct entity_place *p = place_of(e, key_id);
+	struct entity_place *p = place_of(e, id);
 	if (!p->is_used)
 		return;
 	uint32_t entity = p->entity;
 	take_out(e, p);
+	e->n_keys -= is_key(id);
 	if (keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns }) != 0)
 		return;
 	atomic_store(&e->board->entities[entity].id, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_json.c - a key as LiteLLM's API shows it. */
+ * keys_json.c - a key and a team as LiteLLM's API shows them. */
 #include "master/keys_private.h"
 
 struct str key_hash_hex(struct arena *a, const struct sha256 *hash)
@@ -59,7 +59,6 @@ static void put_limits(struct json_out *o, const struct key_row *row, int64_t sp
 	put_limit(o, "tpm_limit", row->tpm_limit);
 	put_limit(o, "max_parallel_requests", row->max_parallel_requests);
 	json_put_bool(o, "blocked", row->blocked);
-	json_put_time(o, "expires", row->expires);
 }
 
 static void put_times(struct json_out *o, const struct key_row *row)
@@ -86,11 +85,37 @@ void key_put(struct json_out *o, const struct key_row *row, int64_t spend, bool 
 {
 	put_names(o, row, with_token);
 	put_limits(o, row, spend);
+	json_put_time(o, "expires", row->expires);
 	json_put_raw(o, "aliases", row->aliases);
 	json_put_raw(o, "metadata", row->metadata);
 	json_put_raw(o, "permissions", row->permissions);
 	put_times(o, row);
 	put_extra(o, row->extra);
+}
+
+void team_put(struct json_out *o, const struct key_row *row, int64_t spend, struct str members)
+{
+	json_put_str(o, "team_id", row->team_id);
+	json_put_str(o, "team_alias", row->alias);
+	json_put_str(o, "organization_id", row->organization_id);
+	json_put_raw(o, "admins", STR("[]"));
+	json_put_raw(o, "members", STR("[]"));
+	json_put_raw(o, "members_with_roles", members.n ? members : STR("[]"));
+	put_limits(o, row, spend);
+	json_put_raw(o, "model_aliases", row->aliases);
+	json_put_raw(o, "metadata", row->metadata);
+	json_put_null(o, "model_id");
+	json_put_null(o, "litellm_model_table");
+	put_times(o, row);
+	put_extra(o, row->extra);
+}
+
+size_t key_put_room(const struct key_row *r)
+{
+	size_t raw = r->models.n + r->aliases.n + r->metadata.n + r->permissions.n + r->extra.n;
+	size_t texts = r->alias.n + r->user_id.n + r->team_id.n + r->organization_id.n +
+		       r->created_by.n + r->updated_by.n;
+	return 4096 + raw + 6 * texts;	/* an escaped byte takes six */
 }
 
 void key_put_warnings(struct json_out *o, const struct str *warnings, size_t n)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * keys_private.h - what keys*.c share: a key's row in memory, and how it is found, changed, shown.
+ * keys_private.h - what keys*.c and teams*.c share: the row of a key or a team in memory, and how
+ * it is found, changed, shown.
  *
  * Functions that take a store_db run on the store's threads; all others on the loop. */
 #ifndef KEYS_PRIVATE_H
@@ -11,7 +12,8 @@
 
 enum { MONEY_NONE = -1 };
 
-struct key_row {			/* slices point into an arena */
+/* Slices point into an arena. A team has no hash, key_name, user_id, permissions or expires. */
+struct key_row {
 	uint64_t id;
 	struct sha256 hash;
 	struct str key_name;		/* sk-...abcd */
@@ -53,6 +55,9 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0"
 /* Reads the row that a query with KEY_COLUMNS stands at. 0 or -ENOMEM. */
 int key_row_read(struct sql *q, struct arena *a, struct key_row *ret) MUST_USE;
+/* Binds ?2 to ?28, in the order of KEY_COLUMNS: all but the id. */
+void key_row_bind(struct sql *q, const struct key_row *row);
+struct str key_row_text(struct sql *q, int column, struct arena *a, bool *failed);
 /* -EEXIST: the alias is taken; -EALREADY: the key is. Sets row->id. */
 int key_row_insert(struct store_db *db, struct key_row *row) MUST_USE;
 int key_row_update(struct store_db *db, const struct key_row *row) MUST_USE;
@@ -62,7 +67,9 @@ int key_row_delete(struct store_db *db, const struct key_row *row, uint64_t now_
 
 /* -- keys_args.c: from arguments to row -- */
 
+enum key_fields { FIELDS_OF_KEY, FIELDS_OF_TEAM };
 struct key_change {
+	const struct field_table *fields;	/* NULL: nothing is changed */
 	uint64_t given;			/* bit per row of the field table */
 	struct key_row to;		/* values of those columns */
 	uint64_t now_ns;
@@ -71,7 +78,9 @@ struct key_change {
 	size_t n_warnings;
 };
 /* Reads all members of c->args. 0; else answered already (-EINVAL). */
-int key_change_read(struct command_call *c, struct key_change *ret) MUST_USE;
+int key_change_read(struct command_call *c, enum key_fields of, struct key_change *ret) MUST_USE;
+/* One warning more, of those that there is room for: one a member and one. .p NULL: none. */
+void key_change_warn(struct key_change *ch, struct str text);
 /* Puts the change into a row. May run on the store's thread. 0 or -ENOMEM. */
 int key_change_apply(const struct key_change *ch, struct arena *a, struct key_row *row) MUST_USE;
 bool key_change_sets_spend(const struct key_change *ch);
@@ -98,13 +107,21 @@ uint64_t period_reset(struct period p, uint64_t now_ns);
 void key_put(struct json_out *o, const struct key_row *row, int64_t spend, bool with_token);
 void key_put_warnings(struct json_out *o, const struct str *warnings, size_t n);
 struct str key_hash_hex(struct arena *a, const struct sha256 *hash);
+/* Bytes that showing it may take. */
+size_t key_put_room(const struct key_row *row);
+/* The members of a team's object, of one that is open; `members` is the list as JSON. */
+void team_put(struct json_out *o, const struct key_row *row, int64_t spend, struct str members);
 
 /* -- keys_entities.c: rows of the board -- */
 
+#define ENTITY_KIND_MASK (UINT64_C(0xff) << 56)
+#define ENTITY_KEY (UINT64_C(1) << 56)		/* | keys.id */
+#define ENTITY_TEAM (UINT64_C(2) << 56)		/* | teams.id */
+
 struct entities {
 	struct board *board;
-	struct entity_place *table;	/* open addressing by key id */
-	size_t room, used;
+	struct entity_place *table;	/* open addressing by kind | id */
+	size_t room, used, n_keys;
 	uint32_t next;			/* entities never given out */
 	struct entity_freed *freed;	/* a ring, oldest first */
 	size_t freed_room, freed_at, n_freed;
@@ -112,18 +129,18 @@ struct entities {
 /* Finds again what stands on a board that is not new. 0 or -ENOMEM. */
 int entities_init(struct entities *e, struct board *b, uint64_t now_ns) MUST_USE;
 void entities_done(struct entities *e);
-/* Gives a key its row, with what it has spent. 0, -ENOMEM, -ENOSPC. */
-int entities_assign(struct entities *e, uint64_t key_id, int64_t spend, uint64_t now_ns,
+/* Gives a key or a team its row, with what it has spent. 0, -ENOMEM, -ENOSPC. */
+int entities_assign(struct entities *e, uint64_t id, uint32_t root, int64_t spend, uint64_t now_ns,
 		    uint32_t *ret) MUST_USE;
-bool entities_find(const struct entities *e, uint64_t key_id, uint32_t *ret);
-bool entities_key_of(const struct entities *e, uint32_t entity, uint64_t *ret_key_id);
+bool entities_find(const struct entities *e, uint64_t id, uint32_t *ret);
+uint64_t entities_id_of(const struct entities *e, uint32_t entity);
 /* The row is used again when no request can know it any more. */
-void entities_release(struct entities *e, uint64_t key_id, uint64_t now_ns);
+void entities_release(struct entities *e, uint64_t id, uint64_t now_ns);
 
 /* -- keys.c -- */
 
 struct late_move {			/* a change of the board whose lock was not to be had */
-	uint64_t key_id;
+	uint64_t id;			/* of the entity */
 	int64_t nano;
 	bool is_absolute;
 };
@@ -134,18 +151,77 @@ struct keys {
 	struct entities entities;
 	struct sha256 master;
 	bool has_master;
-	uint64_t next_reset_ns;		/* wall; 0: no key has a period */
+	uint64_t next_reset_ns;		/* wall; 0: neither key nor team has a period */
 	bool is_resetting, is_applying;	/* in the database; and now on the board */
 	struct late_move *late;
 	size_t n_late, late_room;
 };
 /* Makes the row visible in all workers; a first time gives it its entity. Replaces the row of
- * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG. */
+ * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG; -EAGAIN: it has got another team
+ * and requests are under way; -EBUSY: the board is locked. */
 int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 *old) MUST_USE;
 void keys_withdraw(struct keys *k, const struct key_row *row);
-/* What the key has spent: the board knows it sooner than the database. */
+/* What an entity has spent: the board knows it sooner than the database, which says `spend`. */
+int64_t keys_settled_of(struct keys *k, uint64_t id, int64_t spend);
 int64_t keys_spend_of(struct keys *k, const struct key_row *row);
-void keys_move_settled(struct keys *k, uint64_t key_id, int64_t nano, bool is_absolute);
+void keys_move_settled(struct keys *k, uint64_t id, int64_t nano, bool is_absolute);
+/* A word that counted against another limit would go on refusing for up to a minute. */
+void keys_forget_rates(struct keys *k, uint64_t id, const struct key_row *before,
+		       const struct key_row *row);
 void keys_expect_reset(struct keys *k, uint64_t at_ns);
+/* The same two of a team. */
+int teams_publish(struct keys *k, const struct key_row *row) MUST_USE;
+void teams_withdraw(struct keys *k, const struct key_row *row);
+
+/* -- keys_commands.c -- */
+
+/* Who did it, for created_by and updated_by. */
+struct str key_caller_name(struct command_call *c);
+/* Ends the call: what is in the database could not be shown to the workers (why, -errno), and was
+ * taken back there (undone 0) or not. `what` is a noun. */
+void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
+			  int undone);
+
+/* -- teams_row.c -- */
+
+struct team_row {
+	struct key_row r;
+	struct str members;		/* JSON: members_with_roles */
+	struct str memberships;		/* JSON: team_memberships */
+};
+struct team_member {
+	struct str user_id, user_email, role;
+	int64_t max_budget;		/* MONEY_NONE: none */
+};
+#define TEAM_COLUMNS                                                                              \
+	"id, zeroblob(32), '', alias, NULL, team_id, organization_id, models, aliases, metadata," \
+	" NULL, extra, max_budget, soft_budget, spend, spend_since, budget_duration,"             \
+	" budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked, NULL, created_at," \
+	" created_by, updated_at, updated_by, last_used"
+/* And what only the commands want to know. */
+#define TEAM_COLUMNS_SHOWN                                                                        \
+	TEAM_COLUMNS                                                                              \
+	", (SELECT json_group_array(json_object('user_id', user_id, 'user_email', user_email,"    \
+	" 'role', role)) FROM (SELECT * FROM team_members WHERE team = t.id ORDER BY number)),"   \
+	" (SELECT json_group_array(json_object('user_id', user_id, 'team_id', t.team_id,"         \
+	" 'budget_id', NULL, 'litellm_budget_table', CASE WHEN max_budget IS NULL THEN NULL ELSE" \
+	" json_object('max_budget', max_budget / 1e9) END)) FROM"                                 \
+	" (SELECT * FROM team_members WHERE team = t.id ORDER BY number))"
+/* Reads the row that a query with TEAM_COLUMNS_SHOWN stands at. 0 or -ENOMEM. */
+int team_row_read(struct sql *q, struct arena *a, struct team_row *ret) MUST_USE;
+int team_row_find(struct store_db *db, struct str team_id, struct arena *a,
+		  struct team_row *ret) MUST_USE;
+/* -EEXIST: there is one with this id. Sets row->id. */
+int team_row_insert(struct store_db *db, struct key_row *row) MUST_USE;
+int team_row_update(struct store_db *db, const struct key_row *row) MUST_USE;
+int team_row_delete(struct store_db *db, uint64_t id) MUST_USE;
+/* -EEXIST: that user is in the team. */
+int team_member_insert(struct store_db *db, uint64_t team, const struct team_member *m) MUST_USE;
+/* By id, or by e-mail where there is no id; sets both. -ENOENT: not in the team. */
+int team_member_delete(struct store_db *db, uint64_t team, struct team_member *m,
+		       struct arena *a) MUST_USE;
+/* Deletes the team's keys, or (user_id.n) those of one user in it, and says which they were. */
+int team_keys_delete(struct store_db *db, struct str team_id, struct str user_id, struct arena *a,
+		     uint64_t now_ns, struct str by, struct key_row **ret, size_t *ret_n) MUST_USE;
 
 #endif

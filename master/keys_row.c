@@ -24,14 +24,19 @@ struct reader {
 	bool failed;
 };
 
-static struct str text_at(struct reader *r, int column)
+struct str key_row_text(struct sql *q, int column, struct arena *a, bool *failed)
 {
-	struct str s = sql_get_text(r->q, column);
+	struct str s = sql_get_text(q, column);
 	if (!s.p)
 		return STR_NONE;
-	struct str copy = arena_dup(r->a, s);
-	r->failed |= !copy.p;
+	struct str copy = arena_dup(a, s);
+	*failed |= !copy.p;
 	return copy;
+}
+
+static struct str text_at(struct reader *r, int column)
+{
+	return key_row_text(r->q, column, r->a, &r->failed);
 }
 
 static int64_t int_at(struct reader *r, int column, int64_t if_null)
@@ -143,8 +148,7 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 
 /* ---- writing ---- */
 
-/* Binds ?2 to ?28: all but the id. */
-static void bind_row(struct sql *q, const struct key_row *row)
+void key_row_bind(struct sql *q, const struct key_row *row)
 {
 	sql_blob(q, 2, row->hash.b, sizeof row->hash.b);
 	sql_text(q, 3, row->key_name);
@@ -204,7 +208,7 @@ int key_row_insert(struct store_db *db, struct key_row *row)
 		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
 		"?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
 	sql_null(q, 1);
-	bind_row(q, row);
+	key_row_bind(q, row);
 	err = sql_run(q);
 	if (!err)
 		row->id = (uint64_t)sql_last_id(db);
@@ -224,7 +228,7 @@ int key_row_update(struct store_db *db, const struct key_row *row)
 		" updated_by, last_used) = (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
 		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
-	bind_row(q, row);
+	key_row_bind(q, row);
 	return taken_key(sql_run(q));
 }
 

@@ -145,6 +145,7 @@ static void copy_slot(struct held_slot *h, const struct board_slot *s, uint32_t 
 	h->tokens_out = clamp_count(atomic_load(&s->tokens_out));
 	h->endpoint = s->endpoint & 0xff;
 	h->key_id = s->key_id & INT64_MAX;
+	h->team = s->team;
 	h->start_ns = s->start_wall_ns & INT64_MAX;
 	h->deployment = atomic_load(&s->deployment);
 }

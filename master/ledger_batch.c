@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ledger_batch.c - records to rows, sums and open intents, in the caller's transaction.
  *
- * Sums are made in memory first: a batch touches each row of spend_daily and keys once. */
+ * Sums are made in memory first: a batch touches each row of spend_daily, keys and teams once. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -115,9 +115,20 @@ static bool is_same_day(const struct batch *b, uint32_t i, const struct journal_
 	       d->deployment == r->deployment && memcmp(d->model, r->model, sizeof r->model) == 0;
 }
 
+/* The key or the team that a request counts for; 0: none that has a row. */
+static uint64_t owner_of(const struct journal_record *r, unsigned kind)
+{
+	return kind == SUM_TEAMS ? r->team : r->key_id;
+}
+
 static bool is_same_key(const struct batch *b, uint32_t i, const struct journal_record *r)
 {
-	return b->keys[i].key_id == r->key_id;
+	return b->owners[SUM_KEYS][i].id == r->key_id;
+}
+
+static bool is_same_team(const struct batch *b, uint32_t i, const struct journal_record *r)
+{
+	return b->owners[SUM_TEAMS][i].id == r->team;
 }
 
 /* Where it stands, or the empty place where it would. There is always one: a table has four
@@ -178,6 +189,7 @@ static void bind_row(struct sql *q, const struct journal_record *r)
 	sql_int(q, 20, r->attempts);
 	sql_int(q, 21, r->fallbacks);
 	sql_blob(q, 22, r->client_ip, sizeof r->client_ip);
+	sql_int(q, 23, r->team);
 }
 
 /* 1: inserted; 0: it was there already; or -errno. */
@@ -186,8 +198,9 @@ static int insert_row(struct store_db *db, const struct journal_record *r)
 	struct sql *q = sql_query(db,
 		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
 		" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"
-		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip,"
+		" team) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
 	bind_row(q, r);
 	int err = sql_run(q);
 	return err ? err : sql_changes(db) > 0;
@@ -206,7 +219,8 @@ static int open_intent(struct store_db *db, uint64_t epoch, const struct journal
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO open_intents (request_id, epoch, key_id, deployment, model, end_user,"
-		" start_ns, reserve, endpoint, flags, client_ip) VALUES (?,?,?,?,?,?,?,?,?,?,?) "
+		" start_ns, reserve, endpoint, flags, client_ip, team) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT DO NOTHING");
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)epoch);
@@ -219,6 +233,7 @@ static int open_intent(struct store_db *db, uint64_t epoch, const struct journal
 	sql_int(q, 9, r->endpoint);
 	sql_int(q, 10, r->flags);
 	sql_blob(q, 11, r->client_ip, sizeof r->client_ip);
+	sql_int(q, 12, r->team);
 	return sql_run(q);
 }
 
@@ -240,17 +255,20 @@ static void sum_day(struct batch *b, const struct journal_record *r)
 	d->cost = d->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : d->cost + r->cost_nano;
 }
 
-static void sum_key(struct batch *b, const struct journal_record *r)
+/* The master key has no row and no budget, and not every key has a team. */
+static void sum_owner(struct batch *b, unsigned kind, const struct journal_record *r)
 {
-	if (!r->key_id)
-		return;			/* the master key has no row and no budget */
-	uint16_t *at = place_of(b, b->key_at, mix(r->key_id, 0), r, is_same_key);
+	uint64_t id = owner_of(r, kind);
+	if (!id)
+		return;
+	uint16_t *at = place_of(b, b->owner_at[kind], mix(id, 0), r,
+				kind == SUM_TEAMS ? is_same_team : is_same_key);
 	if (!*at) {
-		b->keys[b->n_keys] = (struct key_sum){ .key_id = r->key_id,
-						       .first_end_ns = r->end_ns };
-		*at = (uint16_t)++b->n_keys;
+		b->owners[kind][b->n_owners[kind]] =
+			(struct owner_sum){ .id = id, .first_end_ns = r->end_ns };
+		*at = (uint16_t)++b->n_owners[kind];
 	}
-	struct key_sum *k = &b->keys[*at - 1];
+	struct owner_sum *k = &b->owners[kind][*at - 1];
 	if (r->end_ns < k->first_end_ns)
 		k->first_end_ns = r->end_ns;
 	if (r->end_ns > k->last_end_ns)
@@ -276,7 +294,8 @@ static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 		b->is_done[i] = true;
 		b->rows++;
 		sum_day(b, r);
-		sum_key(b, r);
+		for (unsigned kind = 0; kind < SUM_KINDS; kind++)
+			sum_owner(b, kind, r);
 	}
 	return 0;
 }
@@ -318,22 +337,29 @@ static int add_day(struct store_db *db, const struct day_sum *d)
 	return sql_run(q);
 }
 
-static int add_spend(struct store_db *db, uint64_t key_id, int64_t cost, uint64_t last_end_ns)
+/* The same statements for both tables: sql_query() knows a text by its address. */
+#define ADD_SPEND(table)                                                                          \
+	"UPDATE " table " SET spend = min(spend + ?2, 1000000000000000000),"                      \
+	" last_used = max(coalesce(last_used, 0), ?3) WHERE id = ?1"
+static const char *const add_spend_sql[SUM_KINDS] = { ADD_SPEND("keys"), ADD_SPEND("teams") };
+static const char *const spend_since_sql[SUM_KINDS] = {
+	"SELECT spend_since FROM keys WHERE id = ?", "SELECT spend_since FROM teams WHERE id = ?",
+};
+
+static int add_spend(struct store_db *db, unsigned kind, const struct owner_sum *k, int64_t cost)
 {
-	struct sql *q = sql_query(db,
-		"UPDATE keys SET spend = min(spend + ?2, 1000000000000000000),"
-		" last_used = max(coalesce(last_used, 0), ?3) WHERE id = ?1");
-	sql_int(q, 1, (int64_t)key_id);
+	struct sql *q = sql_query(db, add_spend_sql[kind]);
+	sql_int(q, 1, (int64_t)k->id);
 	sql_int(q, 2, cost);
-	sql_int(q, 3, (int64_t)last_end_ns);
+	sql_int(q, 3, (int64_t)k->last_end_ns);
 	return sql_run(q);
 }
 
-/* From when on requests count in the key's spend; 1, 0 (the key is gone) or -errno. */
-static int spend_since(struct store_db *db, uint64_t key_id, uint64_t *ret)
+/* From when on requests count in its spend; 1, 0 (it is gone) or -errno. */
+static int spend_since(struct store_db *db, unsigned kind, uint64_t id, uint64_t *ret)
 {
-	struct sql *q = sql_query(db, "SELECT spend_since FROM keys WHERE id = ?");
-	sql_int(q, 1, (int64_t)key_id);
+	struct sql *q = sql_query(db, spend_since_sql[kind]);
+	sql_int(q, 1, (int64_t)id);
 	int r = sql_row(q);
 	if (r > 0)
 		*ret = (uint64_t)sql_get_int(q, 0);
@@ -342,12 +368,12 @@ static int spend_since(struct store_db *db, uint64_t key_id, uint64_t *ret)
 }
 
 /* A budget period began inside the batch: what ended before it is not of this period. */
-static int64_t cost_since(const struct batch *b, uint64_t key_id, uint64_t since)
+static int64_t cost_since(const struct batch *b, unsigned kind, uint64_t id, uint64_t since)
 {
 	int64_t cost = 0;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || r->key_id != key_id ||
+		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || owner_of(r, kind) != id ||
 		    r->end_ns < since)
 			continue;
 		cost = cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : cost + r->cost_nano;
@@ -355,16 +381,16 @@ static int64_t cost_since(const struct batch *b, uint64_t key_id, uint64_t since
 	return cost;
 }
 
-static int add_key(const struct batch *b, struct store_db *db, const struct key_sum *k)
+static int add_owner(const struct batch *b, struct store_db *db, unsigned kind,
+		     const struct owner_sum *k)
 {
 	uint64_t since = 0;
-	int r = spend_since(db, k->key_id, &since);
+	int r = spend_since(db, kind, k->id, &since);
 	if (r <= 0)
 		return r;
 	/* A beginning that is yet to come: the clock was set back. Then all counts. */
 	bool is_whole = since <= k->first_end_ns || since > clock_wall_ns();
-	return add_spend(db, k->key_id, is_whole ? k->cost : cost_since(b, k->key_id, since),
-			 k->last_end_ns);
+	return add_spend(db, kind, k, is_whole ? k->cost : cost_since(b, kind, k->id, since));
 }
 
 static void batch_empty(struct batch *b)
@@ -372,8 +398,9 @@ static void batch_empty(struct batch *b)
 	memset(b->is_done, 0, sizeof b->is_done);
 	memset(b->intent_at, 0, sizeof b->intent_at);
 	memset(b->day_at, 0, sizeof b->day_at);
-	memset(b->key_at, 0, sizeof b->key_at);
-	b->n = b->n_days = b->n_keys = 0;
+	memset(b->owner_at, 0, sizeof b->owner_at);
+	memset(b->n_owners, 0, sizeof b->n_owners);
+	b->n = b->n_days = 0;
 }
 
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
@@ -384,8 +411,9 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
 		err = keep_intents(b, db, epoch);
 	for (uint32_t i = 0; i < b->n_days && !err; i++)
 		err = add_day(db, &b->days[i]);
-	for (uint32_t i = 0; i < b->n_keys && !err; i++)
-		err = add_key(b, db, &b->keys[i]);
+	for (unsigned kind = 0; kind < SUM_KINDS; kind++)
+		for (uint32_t i = 0; i < b->n_owners[kind] && !err; i++)
+			err = add_owner(b, db, kind, &b->owners[kind][i]);
 	batch_empty(b);
 	return err;
 }

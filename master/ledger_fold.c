@@ -193,6 +193,7 @@ static void read_intent(struct booking *k, struct sql *q, struct journal_record 
 	r->endpoint = (uint8_t)sql_get_int(q, 7);
 	r->flags = (uint16_t)(r->flags | (uint16_t)sql_get_int(q, 8));
 	copy_text((char *)r->client_ip, sizeof r->client_ip, ip);
+	r->team = (uint32_t)sql_get_int(q, 11);
 	struct held_slot *h = find_held(k, r->request_id);
 	if (h)
 		use_held(r, h);
@@ -214,7 +215,7 @@ static int take_intents(struct booking *k, struct store_db *db, uint64_t *ret_ep
 {
 	struct sql *q = sql_query(db,
 		"SELECT request_id, key_id, deployment, model, end_user, start_ns, reserve,"
-		" endpoint, flags, client_ip, epoch FROM open_intents");
+		" endpoint, flags, client_ip, epoch, team FROM open_intents");
 	uint64_t now_ns = clock_wall_ns();
 	int r;
 	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX) {
@@ -281,6 +282,7 @@ static int book_slot(struct booking *k, struct store_db *db, struct held_slot *h
 	struct journal_record *rec = new_record(k, now_ns);
 	memcpy(rec->request_id, h->request_id, sizeof rec->request_id);
 	rec->key_id = h->key_id;
+	rec->team = h->team;
 	rec->start_ns = h->start_ns;
 	rec->endpoint = (uint8_t)h->endpoint;
 	use_held(rec, h);

@@ -21,18 +21,19 @@ struct day_sum {			/* one row of spend_daily */
 	const struct journal_record *like;	/* key, model and deployment are its */
 	int64_t requests, failed, input, output, cache_read, cache_write, reasoning, cost;
 };
-struct key_sum {			/* one row of keys */
-	uint64_t key_id, first_end_ns, last_end_ns;
+enum { SUM_KEYS, SUM_TEAMS, SUM_KINDS };
+struct owner_sum {			/* one row of keys or teams */
+	uint64_t id, first_end_ns, last_end_ns;
 	int64_t cost;
 };
 struct batch {
 	struct journal_record r[FOLD_MAX];
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
-	uint32_t n, n_days, n_keys;
+	uint32_t n, n_days, n_owners[SUM_KINDS];
 	uint64_t rows;			/* inserted, over all batches of the job */
 	struct day_sum days[FOLD_MAX];
-	struct key_sum keys[FOLD_MAX];
-	uint16_t intent_at[FOLD_TABLE], day_at[FOLD_TABLE], key_at[FOLD_TABLE];
+	struct owner_sum owners[SUM_KINDS][FOLD_MAX];
+	uint16_t intent_at[FOLD_TABLE], day_at[FOLD_TABLE], owner_at[SUM_KINDS][FOLD_TABLE];
 };
 
 /* Whether a record may be booked. Makes its times run forward and its texts valid UTF-8. */
@@ -56,7 +57,7 @@ struct held_slot {
 	uint32_t number;
 	bool is_dispatched, is_booked;
 	int64_t reserve, running, cost;
-	uint32_t tokens_in, tokens_out, endpoint;
+	uint32_t tokens_in, tokens_out, endpoint, team;
 	uint64_t key_id, start_ns, deployment;
 };
 /* Books the open intents of one journal, or of all but those in `spare`, and what slots held. */

@@ -57,11 +57,11 @@ static bool read_uuid(struct str s, uint8_t ret[16])
 	" l.cost, l.input, l.output, l.cache_read, l.cache_write, l.reasoning, l.endpoint,"       \
 	" l.status, l.outcome, l.flags, l.attempts, l.fallbacks, l.client_ip,"                    \
 	" coalesce(k.token_hash, x.token_hash), coalesce(k.alias, x.alias),"                      \
-	" coalesce(k.user_id, x.user_id), coalesce(k.team_id, x.team_id),"                        \
+	" coalesce(k.user_id, x.user_id), coalesce(t.team_id, k.team_id, x.team_id),"             \
 	" coalesce(k.organization_id, x.organization_id), d.model_id, d.model_group, d.provider," \
 	" d.model, d.api_base FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id"              \
-	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN deployments d"                    \
-	" ON d.id_hash = l.deployment"
+	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN teams t ON t.id = l.team"         \
+	" LEFT JOIN deployments d ON d.id_hash = l.deployment"
 enum column {
 	REQUEST_ID, KEY_ID, MODEL, END_USER, START, FIRST_TOKEN, END, COST, INPUT, OUTPUT,
 	CACHE_READ, CACHE_WRITE, REASONING, ENDPOINT, STATUS, OUTCOME, FLAGS, ATTEMPTS, FALLBACKS,

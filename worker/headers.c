@@ -70,21 +70,31 @@ static uint64_t left_of(_Atomic uint64_t *tat, uint64_t per_minute)
 	return gcra_left(tat, (struct gcra_limit){ .per_minute = per_minute }, clock_ns());
 }
 
+/* x-ratelimit-OWNER-limit-tokens and -remaining-tokens, and their kin. */
+static void put_rate(struct buf *out, const char *owner, const char *what, _Atomic uint64_t *tat,
+		     uint64_t per_minute)
+{
+	if (!per_minute)
+		return;
+	buf_printf(out, "x-ratelimit-%s-limit-%s: %llu\r\n", owner, what,
+		   (unsigned long long)per_minute);
+	buf_printf(out, "x-ratelimit-%s-remaining-%s: %llu\r\n", owner, what,
+		   (unsigned long long)left_of(tat, per_minute));
+}
+
 static void put_key(struct request *r, struct buf *out, bool is_final)
 {
-	if (!r->entity || r->is_admin)
+	if (!r->n_owners)
 		return;
-	if (r->key.tpm) {
+	if (r->key.tpm)
 		put_u64(out, "x-litellm-key-tpm-limit", r->key.tpm);
-		put_u64(out, "x-ratelimit-api_key-limit-tokens", r->key.tpm);
-		put_u64(out, "x-ratelimit-api_key-remaining-tokens",
-			left_of(&r->entity->tpm_tat, r->key.tpm));
-	}
-	if (r->key.rpm) {
+	if (r->key.rpm)
 		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
-		put_u64(out, "x-ratelimit-api_key-limit-requests", r->key.rpm);
-		put_u64(out, "x-ratelimit-api_key-remaining-requests",
-			left_of(&r->entity->rpm_tat, r->key.rpm));
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct request_owner *o = &r->owners[i];
+		const char *owner = o->row == &r->team ? "team" : "api_key";
+		put_rate(out, owner, "tokens", &o->entity->tpm_tat, o->row->tpm);
+		put_rate(out, owner, "requests", &o->entity->rpm_tat, o->row->rpm);
 	}
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);

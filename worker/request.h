@@ -19,6 +19,12 @@
 #include "worker/step.h"
 #include "worker/worker.h"
 
+/* Whose limits a request goes by: its key, then what stands above it. */
+struct request_owner {
+	const struct dir_key *row;
+	struct board_entity *entity;
+};
+
 struct exchange;
 struct relay_call;
 struct keep_call;
@@ -43,7 +49,7 @@ struct request {
 	struct str path_rest;			/* what stood for {path}, else .p NULL */
 	const struct snap_pass *pass;		/* the configured path that it is, or NULL */
 	/* auth */
-	struct dir_key key;			/* slices copied into the arena */
+	struct dir_key key, team;		/* slices copied into the arena; team.id 0: none */
 	bool is_admin;
 	/* read */
 	struct llm_request q;
@@ -51,7 +57,9 @@ struct request {
 	struct raw_call *raw;			/* relayed as it is; else NULL, and q says it all */
 	/* limits, account */
 	struct board_entity *entity;		/* of the key; NULL for the master key */
-	uint64_t tokens_taken;			/* from the key's tpm word */
+	struct request_owner owners[BOARD_LEVELS];	/* by auth; none for an admin */
+	uint32_t n_owners;
+	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];
 	uint32_t n_levels;
@@ -109,6 +117,9 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
+
+/* Whether all its owners may ask for `name`, which g serves or is. In decide/limits.c. */
+bool request_may_use(const struct request *r, struct str name, const struct snap_group *g);
 
 /* The headers that every answer carries (LiteLLM's names). */
 void request_headers(struct request *r, struct buf *out, bool is_final);

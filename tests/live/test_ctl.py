@@ -64,6 +64,15 @@ CALLS = {
     "keys block": (("first",), "yes"),
     "keys unblock": (("first",), "first"),
     "keys delete": (("victim{n}", "--yes"), "victim"),
+    "teams create": (("{n}",), "team_alias"),
+    "teams list": ((), "BUDGET"),
+    "teams show": (("crew",), "crew"),
+    "teams update": (("crew", "--max-budget", "5"), "crew"),
+    "teams block": (("crew",), "yes"),
+    "teams unblock": (("crew",), "crew"),
+    "teams delete": (("doomed{n}", "--yes"), "doomed"),
+    "teams add": (("crew", '{"user_email": "u@example.org"}'), "crew"),
+    "teams remove": (("crew", "gone{n}", "--yes"), "crew"),
     "models list": ((), "UPSTREAM"),
     "models show": (("m",), "plain"),
     "models groups": ((), "PROVIDERS"),
@@ -89,9 +98,14 @@ def test_every_command(gw, words):
     for n, json_too in enumerate((False, True)):
         if words == "keys delete":
             gw.ctl("keys", "create", "--key-alias", f"victim{n}")
+        if words.startswith("teams "):
+            gw.ctl("teams", "create", "crew", check=False)
+            gw.ctl("teams", "create", f"doomed{n}", check=False)
+            gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
-        filled = [a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot) for a in args]
+        filled = [a if a.startswith("{\"") else
+                  a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         for _ in range(100):               # workers may still be coming from the command before
             if p.returncode != 9 and "being replaced already" not in p.stderr and "being upgraded" not in p.stderr:

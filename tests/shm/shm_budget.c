@@ -3,7 +3,8 @@
  *
  * Eight processes admit, extend and settle against shared budgets; one is killed every few
  * milliseconds. The parent reaps: it redoes half steps, settles the slots of the dead and starts
- * another. Meanwhile settled + reserved <= limit at every level; at the end nothing is reserved
+ * another, and moves keys to a shard that is not their team's, and back: only when nothing holds
+ * them. Meanwhile settled + reserved <= limit at every level; at the end nothing is reserved
  * and what is settled is, to the last nano, what workers and reaper settled.
  *
  * usage: shm_budget [seconds [seed]] */
@@ -194,6 +195,17 @@ static void reap(unsigned worker, pid_t pid)
 	}
 }
 
+/* Away from its team, where no request is admitted, or home again. */
+static void move_key(unsigned key, uint64_t *moves, uint64_t *refused)
+{
+	uint32_t home = KEYS + TEAMS + key / 6 + 1;
+	bool is_away = atomic_load(&board.entities[key].root) != home;
+	int err = budget_set_root(&board, key, is_away ? home : home + 7);
+
+	MUST(err == 0 || (err == -EAGAIN && !is_away));
+	++*(err ? refused : moves);
+}
+
 static bool watch(uint32_t e)
 {
 	int64_t settled, reserved, limit = limits[level_of_entity(e)];
@@ -245,6 +257,8 @@ static void set_up(void)
 	}
 }
 
+static uint64_t moves, refused;
+
 static bool run(uint64_t seconds, pid_t pids[WORKERS], uint64_t *ret_kills)
 {
 	uint64_t now, end = clock_ns() + seconds * NS_PER_S;
@@ -257,6 +271,8 @@ static bool run(uint64_t seconds, pid_t pids[WORKERS], uint64_t *ret_kills)
 		if (end - now < seconds * NS_PER_S / 5)
 			atomic_store(&shared->is_end, true);
 		is_right = watch((uint32_t)random_below(ENTITIES));
+		for (unsigned i = 0; i < 4; i++)
+			move_key((unsigned)random_below(KEYS), &moves, &refused);
 		reap(w, pids[w]);
 		pids[w] = start(w);
 		++*ret_kills;
@@ -274,9 +290,9 @@ static void report(uint64_t kills)
 		admitted += shared->books[w].admitted;
 		denied += shared->books[w].denied;
 	}
-	printf("ok shm_budget: %ju kills, %ju repairs, %ju admitted, %ju denied, roots at %jd and "
-	       "%jd of %jd\n", (uintmax_t)kills, (uintmax_t)repairs, (uintmax_t)admitted,
-	       (uintmax_t)denied, (intmax_t)board.entities[KEYS + TEAMS].settled,
+	printf("ok shm_budget: %ju kills, %ju repairs, %ju admitted, %ju denied, %ju moves, %ju moves "
+	       "refused, roots at %jd and %jd of %jd\n", (uintmax_t)kills, (uintmax_t)repairs,
+	       (uintmax_t)admitted, (uintmax_t)denied, (uintmax_t)moves, (uintmax_t)refused, (intmax_t)board.entities[KEYS + TEAMS].settled,
 	       (intmax_t)board.entities[KEYS + TEAMS + 1].settled, (intmax_t)limits[2]);
 }
 

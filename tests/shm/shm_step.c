@@ -3,7 +3,7 @@
  *
  * A child is single-stepped through one operation and killed after n instructions, for every n
  * (or for some, when time is short): an admission, an extension, a settlement, a new period, a
- * record's way into the journal. What is left must be a whole step or none. Random kills, as in
+ * move to another shard, a record's way into the journal. What is left must be a whole step or none. Random kills, as in
  * shm_budget, hit the few instructions that matter too rarely.
  *
  * usage: shm_step [seconds [seed]]; exits 77 where tracing is forbidden. */
@@ -133,6 +133,23 @@ static bool check_reset(void)
 	       EXPECT(reserved == RESERVE && parallel == 1) && clean_up();
 }
 
+static void move(void)
+{
+	if (budget_set_root(&board, levels[0].entity, levels[2].entity + 2))
+		_exit(1);
+}
+
+static bool check_move(void)
+{
+	_Atomic uint32_t *root = &board.entities[levels[0].entity].root;
+	bool is_right = EXPECT(*root == levels[2].entity + 1 || *root == levels[2].entity + 2);
+
+	/* whichever it is: the lock is to be had, and nothing else has moved */
+	is_right = is_right && all_levels(BEFORE, 0, 0);
+	MUST(budget_set_root(&board, levels[0].entity, levels[2].entity + 1) == 0);
+	return clean_up() && is_right;
+}
+
 static bool check_admit(void)
 {
 	bool is_done = slot()->state == SLOT_HELD;
@@ -210,6 +227,7 @@ static const struct operation operations[] = {
 	{ "extend", prepare_held, extend, check_extend },
 	{ "settle", prepare_held, settle, check_settle },
 	{ "reset", prepare_reset, reset, check_reset },
+	{ "move", prepare_nothing, move, check_move },
 	{ "append", prepare_journal, append, check_append },
 };
 
@@ -307,7 +325,9 @@ static void set_up(void)
 	for (size_t i = 0; i < COUNT(operations); i++) {
 		operations[i].prepare();
 		operations[i].run();
-		if (operations[i].run != append)
+		if (operations[i].run == move)
+			MUST(check_move());
+		else if (operations[i].run != append)
 			MUST(clean_up());
 	}
 	journal = journal_free(journal);

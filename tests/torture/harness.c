@@ -316,7 +316,7 @@ void harness_forget(struct harness *h)
 {
 	credentials_free(&h->w);
 	struct board *b = &h->w.board;
-	for (size_t i = 0; i < SETTING_KEYS; i++) {
+	for (size_t i = 0; i < SETTING_ENTITIES; i++) {
 		atomic_store(&b->entities[i].rpm_tat, 0);
 		atomic_store(&b->entities[i].tpm_tat, 0);
 		MUST(budget_set_settled(b, (uint32_t)i, 0) == 0);
@@ -350,9 +350,11 @@ static const char *check_records(const struct journal_record *rec, size_t n, int
 		if (rec[i].cost_nano < 0 ||
 		    (rec[i].cost_nano > rec[i].reserve_nano && !(rec[i].flags & JF_CUT)))
 			return "a settlement above its reserve";
-		if (rec[i].key_id >= SETTING_KEYS)
+		if (rec[i].key_id >= SETTING_KEYS || rec[i].team > SETTING_TEAMS)
 			return "a settlement of nobody";
 		ret_costs[rec[i].key_id] += rec[i].cost_nano;
+		if (rec[i].team)
+			ret_costs[SETTING_KEYS + rec[i].team - 1] += rec[i].cost_nano;
 	}
 	return NULL;
 }
@@ -375,7 +377,7 @@ static const char *check_journal(struct harness *h, int64_t *ret_costs)
 
 static const char *check_money(struct harness *h, const int64_t *costs)
 {
-	for (uint32_t i = 0; i < SETTING_KEYS; i++) {
+	for (uint32_t i = 0; i < SETTING_ENTITIES; i++) {
 		int64_t settled, reserved;
 		uint32_t parallel;
 		budget_read(&h->w.board, i, &settled, &reserved, &parallel);
@@ -409,7 +411,7 @@ static const char *check_counts(const struct harness *h)
 
 const char *harness_check(struct harness *h)
 {
-	int64_t costs[SETTING_KEYS] = { 0 };
+	int64_t costs[SETTING_ENTITIES] = { 0 };
 	if (!harness_is_idle(h))
 		return "something is still under way";
 	const char *wrong = check_journal(h, costs);

@@ -31,7 +31,7 @@ struct harness {
 	char folder[64];
 	uint64_t read;			/* journal records that were looked at */
 	uint64_t live;			/* blocks on the heap before harness_open() */
-	int64_t settled[SETTING_KEYS];	/* on the board, at the last harness_check() */
+	int64_t settled[SETTING_ENTITIES];	/* on the board, at the last harness_check() */
 };
 
 /* upstreams: NULL, or who answers at that port of the loopback address. A failure of what is

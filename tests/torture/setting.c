@@ -163,6 +163,7 @@ static const struct {
 } keys[SETTING_KEYS] = {		/* the entity is the place in this list */
 	{ OF_MASTER, { .flags = KEY_ADMIN | KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT } },
 	{ OF_USER, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1000000 * DOLLAR,
+		     .team_id = { "crew", 4 },
 		     .rpm = 1000000, .tpm = 1000000000, .max_parallel = 100 } },
 	{ OF_BLOCKED, { .flags = KEY_ALL_MODELS | KEY_BLOCKED, .max_budget_nano = DIR_NO_LIMIT } },
 	{ OF_EXPIRED, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT,
@@ -170,7 +171,29 @@ static const struct {
 	{ OF_POOR, { .flags = KEY_ALL_MODELS, .max_budget_nano = 1 } },
 	{ OF_SHORT, { .flags = KEY_ALL_MODELS, .max_budget_nano = DOLLAR / 200 } },
 	{ OF_NARROW, { .models = { "mock", 5 }, .max_budget_nano = DIR_NO_LIMIT, .rpm = 1 } },
+	{ OF_CLOSED, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT,
+		       .team_id = { "closed", 6 } } },
+	{ OF_BROKE, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT,
+		      .team_id = { "broke", 5 } } },
+	{ OF_FEW, { .flags = KEY_ALL_MODELS, .max_budget_nano = DIR_NO_LIMIT, .rpm = 5,
+		    .team_id = { "few", 3 } } },
 };
+
+static const struct dir_key teams[SETTING_TEAMS] = {
+	{ .team_id = { "crew", 4 }, .flags = KEY_ALL_MODELS, .max_budget_nano = 2000000 * DOLLAR,
+	  .rpm = 2000000, .tpm = 2000000000, .max_parallel = 200 },
+	{ .team_id = { "closed", 6 }, .flags = KEY_ALL_MODELS | KEY_BLOCKED,
+	  .max_budget_nano = DIR_NO_LIMIT },
+	{ .team_id = { "broke", 5 }, .flags = KEY_ALL_MODELS, .max_budget_nano = 1 },
+	{ .team_id = { "few", 3 }, .models = { "mock", 5 }, .max_budget_nano = DIR_NO_LIMIT,
+	  .rpm = 1 },
+};
+
+/* What picks the shard of a team and its keys. */
+static uint32_t root_of(struct str team_id)
+{
+	return team_id.n ? 1 + (uint32_t)team_id.p[0] : 0;
+}
 
 void setting_keys(struct dir *d, struct board *b)
 {
@@ -183,6 +206,16 @@ void setting_keys(struct dir *d, struct board *b)
 		k.user_id = STR("a-user");
 		k.last4 = STR("sk-...00aa");
 		atomic_store(&b->entities[i].id, (UINT64_C(1) << 56) | (i + 1));
+		atomic_store(&b->entities[i].root, root_of(k.team_id));
 		MUST(dir_put(d, &k, SETTING_NOW_NS) == 0);
+	}
+	for (size_t i = 0; i < COUNT(teams); i++) {
+		struct dir_key t = teams[i];
+		t.id = i + 1;
+		t.entity = (uint32_t)(SETTING_KEYS + i);
+		t.alias = STR("a-team");
+		atomic_store(&b->entities[t.entity].id, (UINT64_C(2) << 56) | t.id);
+		atomic_store(&b->entities[t.entity].root, root_of(t.team_id));
+		MUST(dir_put_team(d, &t, SETTING_NOW_NS) == 0);
 	}
 }

@@ -140,9 +140,10 @@ static inline uint64_t place_fingerprint(struct place *p)
 		"||input||'|'||output||'|'||cost FROM spend_daily ORDER BY 1";
 	static const char keys[] =
 		"SELECT id||'|'||spend||'|'||coalesce(last_used,0) FROM keys ORDER BY id";
+	static const char teams[] = "SELECT id||'|'||spend FROM teams ORDER BY id";
 	static const char intents[] =
 		"SELECT hex(request_id)||'|'||epoch||'|'||reserve FROM open_intents ORDER BY 1";
-	static const char *const all[] = { logs, daily, keys, intents };
+	static const char *const all[] = { logs, daily, keys, teams, intents };
 	struct place_dump d = { .hash = hash_stable(STR("")) };
 	for (size_t i = 0; i < COUNT(all); i++) {
 		d.sql = all[i];

@@ -50,6 +50,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* They are of one hierarchy from now on. */
+static void join(struct fixture *f, const struct budget_level *l, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(budget_set_root(&f->b, l[i].entity, 1 + l[n - 1].entity), 0);
+}
+
 static int admit(struct fixture *f, const struct budget_level *l, uint32_t n, int64_t nano,
 		 struct budget_claim *ret)
 {
@@ -74,6 +81,7 @@ static void test_reserve_then_settle(void **state)
 	const struct budget_level l[] = { { 5, 0, 1000 }, { 70, 0, 2000 } };
 	struct budget_claim a, b;
 
+	join(f, l, 2);
 	assert_int_equal(admit(f, l, 2, 600, &a), 0);
 	assert_int_equal(f->verdict, BUDGET_OK);
 	assert_int_equal(a.slot->state, SLOT_HELD);
@@ -97,12 +105,45 @@ static void test_reserve_then_settle(void **state)
 	assert_int_equal(budget_pool_left(f->p), BOARD_SLOTS);
 }
 
+/* A key moves: from no team to one at any time, from one to another when nothing is under way. */
+static void test_another_root(void **state)
+{
+	struct fixture *f = *state;
+	const struct budget_level alone[] = { { 5, 0, 1000 } };
+	const struct budget_level first[] = { { 5, 0, 1000 }, { 70, 0, 2000 } };
+	const struct budget_level second[] = { { 5, 0, 1000 }, { 99, 0, 2000 } };
+	struct budget_claim a, b, c;
+
+	assert_int_equal(budget_set_root(&f->b, 70, 71), 0);
+	assert_int_equal(budget_set_root(&f->b, 99, 100), 0);
+	assert_int_equal(admit(f, first, 2, 10, &a), -ESTALE);
+	expect(f, 5, 0, 0, 0);
+	assert_int_equal(admit(f, alone, 1, 10, &a), 0);
+	assert_int_equal(budget_set_root(&f->b, 5, 71), 0);
+	assert_int_equal(admit(f, first, 2, 20, &b), 0);
+	assert_int_equal(admit(f, second, 2, 20, &c), -ESTALE);
+	budget_settle(f->p, &a, 7);
+	expect(f, 5, 7, 20, 1);
+	assert_int_equal(budget_set_root(&f->b, 5, 100), -EAGAIN);
+	assert_int_equal(budget_set_root(&f->b, 5, 71), 0);
+	budget_settle(f->p, &b, 3);
+	expect(f, 70, 3, 0, 0);
+	assert_int_equal(budget_set_root(&f->b, 5, 100), 0);
+	assert_int_equal(admit(f, first, 2, 20, &c), -ESTALE);
+	assert_int_equal(admit(f, second, 2, 20, &c), 0);
+	budget_settle(f->p, &c, 1);
+	expect(f, 5, 11, 0, 0);
+	expect(f, 99, 1, 0, 0);
+	assert_int_equal(budget_pool_left(f->p), BOARD_SLOTS);
+}
+
 static void test_which_level_refuses(void **state)
 {
 	struct fixture *f = *state;
 	const struct budget_level l[] = { { 1, 0, -1 }, { 2, 0, 500 }, { 3, 2, 10000 } };
 	struct budget_claim a, b, c;
 
+	join(f, l, 3);
 	assert_int_equal(admit(f, l, 3, 501, &a), -EDQUOT);
 	assert_int_equal(f->level, 1);
 	assert_int_equal(f->left, 500);
@@ -394,6 +435,7 @@ int main(void)
 #define CASE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(test_reserve_then_settle),
+		CASE(test_another_root),
 		CASE(test_which_level_refuses),
 		CASE(test_requests_that_cost_nothing),
 		CASE(test_the_masters_changes),

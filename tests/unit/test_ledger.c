@@ -443,6 +443,56 @@ static void test_reaping_books_what_was_open(void **st)
 	budget_pool_free(pool);
 }
 
+/* What counts for a team is what its requests say, wherever their ends are found. */
+static void test_a_teams_spend(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	struct journal_record r;
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO teams (id, team_id, spend, spend_since, created_at, updated_at) "
+			  "VALUES (3, 'old', 0, 0, 1, 1), (4, 'new', 0, 0, 1, 1)");
+	start_worker(w, 64);
+	settle(w, 1, 5);			/* of no team */
+	for (uint32_t i = 2; i <= 4; i++) {
+		r = record(JOURNAL_SETTLE, i, 10);
+		r.team = i == 4 ? 4 : 3;	/* the key was moved meanwhile */
+		append(w, r);
+	}
+	r = record(JOURNAL_SETTLE, 5, 10);
+	r.team = 99;				/* deleted */
+	append(w, r);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 45);
+	assert_int_equal(number(w, "SELECT spend FROM teams WHERE id = 3"), 20);
+	assert_int_equal(number(w, "SELECT spend FROM teams WHERE id = 4"), 10);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE team = 3"), 2);
+	/* a period that began in the middle of a batch */
+	place_exec(&w->p, "UPDATE teams SET spend = 0, spend_since = (SELECT max(end_ns) FROM spend_logs)"
+			  " + 2000000 WHERE id = 3");
+	for (uint32_t i = 6; i <= 9; i++) {
+		r = record(JOURNAL_SETTLE, i, 1);
+		r.team = 3;			/* ends i - 5 ms behind the last of those above */
+		append(w, r);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM teams WHERE id = 3"), 3);
+	/* of the dead: an intent with its slot, one without, a slot alone */
+	r = record(JOURNAL_INTENT, 20, 0);
+	r.team = 4;
+	append(w, r);
+	hold(w, pool, 20, 1000, true, 300)->team = 4;
+	r = record(JOURNAL_INTENT, 21, 0);
+	r.team = 4;
+	append(w, r);
+	fold(w);
+	hold(w, pool, 22, 1000, true, 70)->team = 4;
+	reap(w);
+	assert_int_equal(cut_rows, 3);
+	assert_int_equal(number(w, "SELECT spend FROM teams WHERE id = 4"), 10 + 300 + 1000 + 70);
+	budget_pool_free(pool);
+}
+
 static void test_many_open_requests(void **st)
 {
 	struct world *w = *st;
@@ -825,6 +875,7 @@ int main(void)
 		T(test_odd_records_are_put_right),
 		T(test_a_damaged_record_is_given_up_once_another_follows),
 		T(test_reaping_books_what_was_open),
+		T(test_a_teams_spend),
 		T(test_many_open_requests),
 		T(test_reaping_nobody_answers_at_once),
 		T(test_lies_on_the_board_are_clamped),

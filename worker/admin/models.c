@@ -13,7 +13,7 @@ bool admin_shows(const struct request *r, const struct snap_group *g)
 	struct str name = snap_text(r->snap, g->name);
 	if (g->flags & (GROUP_HIDDEN | GROUP_PATTERN))
 		return false;
-	return r->is_admin || route_may_use(r->snap, &r->key, name, g);
+	return request_may_use(r, name, g);
 }
 
 static void put_model(struct json_out *o, struct str name)
@@ -61,7 +61,7 @@ enum step admin_model(struct request *r)
 {
 	const struct snap_group *g = snap_resolve(r->snap, r->path_model);
 	struct buf body;
-	if (!g || (!r->is_admin && !route_may_use(r->snap, &r->key, r->path_model, g)))
+	if (!g || !request_may_use(r, r->path_model, g))
 		return request_fail(r, OUTCOME_NOT_FOUND, "model",
 				    "The model '" STR_FMT "' does not exist",
 				    STR_ARG(r->path_model));

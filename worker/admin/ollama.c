@@ -142,7 +142,7 @@ enum step admin_ollama_show(struct request *r)
 	if (!name.n)
 		return request_fail(r, OUTCOME_BAD_REQUEST, "model", "model must be a name");
 	const struct snap_group *g = snap_resolve(r->snap, name);
-	if (!g || (!r->is_admin && !route_may_use(r->snap, &r->key, name, g)))
+	if (!g || !request_may_use(r, name, g))
 		return request_fail(r, OUTCOME_NOT_FOUND, "model", "model '" STR_FMT "' not found",
 				    STR_ARG(name));
 	buf_init(&body, 65536);

@@ -76,11 +76,11 @@ static enum step refuse_form(struct request *r, struct str token)
 }
 
 /* The row's slices point into the directory and are good only for now. */
-static bool copy_key(struct request *r, const struct dir_key *k)
+static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key *to)
 {
-	struct str *const texts[] = {&r->key.alias, &r->key.user_id, &r->key.team_id, &r->key.last4,
-				     &r->key.models};
-	r->key = *k;
+	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
+				      &to->models };
+	*to = *k;
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
 			*texts[i] = arena_dup(r->mem, *texts[i]);
@@ -116,11 +116,44 @@ static enum step check_key(struct request *r)
 	return STEP_NEXT;
 }
 
-static void take_entity(struct request *r)
+static struct board_entity *use_entity(struct request *r, uint32_t number)
 {
-	r->entity = &r->w->board.entities[r->key.entity];
-	atomic_store_explicit(&r->entity->last_used_ns, r->start_wall_ns, memory_order_relaxed);
-	atomic_fetch_add_explicit(&r->entity->requests, 1, memory_order_relaxed);
+	struct board_entity *e = &r->w->board.entities[number];
+	atomic_store_explicit(&e->last_used_ns, r->start_wall_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->requests, 1, memory_order_relaxed);
+	return e;
+}
+
+static void add_owner(struct request *r, const struct dir_key *row)
+{
+	struct request_owner *o = &r->owners[r->n_owners++];
+	MUST(r->n_owners <= COUNT(r->owners));
+	o->row = row;
+	o->entity = use_entity(r, row->entity);
+}
+
+static enum step refuse_memory(struct request *r)
+{
+	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+}
+
+/* A key may name a team that nobody has made (yet): then it stands alone, as with LiteLLM. */
+static enum step take_team(struct request *r)
+{
+	struct dir_key t;
+	if (!r->key.team_id.n || !dir_find_team(r->w->dir, r->key.team_id, &t))
+		return STEP_NEXT;
+	if (t.entity >= BOARD_ENTITIES)
+		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
+	if (!copy_row(r, &t, &r->team))
+		return refuse_memory(r);
+	if (r->team.flags & KEY_BLOCKED)
+		return request_fail(r, OUTCOME_KEY_BLOCKED, NULL,
+				    "Authentication Error, Team=" STR_FMT
+				    " is blocked. Update via `/team/unblock` if you're admin.",
+				    STR_ARG(r->team.team_id));
+	add_owner(r, &r->team);
+	return STEP_NEXT;
 }
 
 /* Whoever was to be refused from now on, we would not know. */
@@ -150,7 +183,7 @@ static enum step let_in(struct request *r)
 	r->is_admin = true;
 	r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
 	r->key.max_budget_nano = DIR_NO_LIMIT;
-	take_entity(r);
+	r->entity = use_entity(r, r->key.entity);
 	return STEP_NEXT;
 }
 
@@ -177,13 +210,17 @@ enum step auth_check(struct request *r)
 			"`LiteLLM_VerificationTokenTable`",
 			token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
 	}
-	if (!copy_key(r, &k))
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
-				    "the request needs too much memory");
+	if (!copy_row(r, &k, &r->key))
+		return refuse_memory(r);
 	if (k.entity >= BOARD_ENTITIES)
 		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
-	take_entity(r);
+	add_owner(r, &r->key);
+	r->entity = r->owners[0].entity;
 	enum step s = check_key(r);
+	if (r->is_admin)
+		r->n_owners = 0;	/* no limit holds for it */
+	else if (s == STEP_NEXT)
+		s = take_team(r);
 	(void)FAULT("auth.after");
 	return s;
 }

@@ -10,8 +10,8 @@ enum step route_resolve(struct request *r);	/* model name to group */
 /* The same of a call that is relayed: its group, model name and price. Where it names a model
  * that nobody has, the group stays NULL. */
 enum step raw_resolve(struct request *r);
-/* Whether the key may make such a call. */
-bool raw_may(const struct request *r);
+/* Whether that key, or the team above it, may make such a call. */
+bool raw_may(const struct request *r, const struct dir_key *k);
 enum step limits_take(struct request *r);
 /* Whether there is such a model and the key may use it, for answers that need no more. */
 enum step limits_check_model(struct request *r);

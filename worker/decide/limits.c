@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * limits.c - may they ask this, now: model access, requests and tokens a minute. The words
- * stand on the board: exact over all workers. Tokens are taken by estimate and corrected when
- * the provider has counted (settle/account.c). */
+ * limits.c - may they ask this, now: model access, requests and tokens a minute, for the key and
+ * for its team. The words stand on the board: exact over all workers. Tokens are taken by
+ * estimate and corrected when the provider has counted (settle/account.c). */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -35,76 +35,156 @@ enum step route_resolve(struct request *r)
 	return err < 0 ? request_fail_with(r, &e) : STEP_NEXT;
 }
 
-static enum step refuse_model(struct request *r)
+bool request_may_use(const struct request *r, struct str name, const struct snap_group *g)
 {
-	struct buf list;
-	struct str rest = r->key.models;
-	buf_init(&list, 1024);
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (!route_may_use(r->snap, r->owners[i].row, name, g))
+			return false;
+	return true;
+}
+
+/* The owner that may not ask for what the request asks for; NULL: all may. */
+static const struct dir_key *who_may_not(const struct request *r)
+{
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct dir_key *k = r->owners[i].row;
+		if (r->raw ? !raw_may(r, k) :
+			     !route_may_use(r->snap, k, r->requested_model, r->group))
+			return k;
+	}
+	return NULL;
+}
+
+static void put_models(struct buf *list, struct str rest)
+{
 	while (rest.n) {
 		struct str one = str_cut(&rest, '\0');
-		if (list.n)
-			BUF_PUT_LIT(&list, ", ");
-		if (list.n + one.n > MODELS_SHOWN) {
-			BUF_PUT_LIT(&list, "...");
+		if (list->n)
+			BUF_PUT_LIT(list, ", ");
+		if (list->n + one.n > MODELS_SHOWN) {
+			BUF_PUT_LIT(list, "...");
 			break;
 		}
-		buf_printf(&list, "'" STR_FMT "'", STR_ARG(one));
+		buf_printf(list, "'" STR_FMT "'", STR_ARG(one));
 	}
-	enum step s = request_fail(
-		r, OUTCOME_MODEL_DENIED, "model",
-		"key not allowed to access model. This key can only access models=[" STR_FMT
-		"]. Tried to access " STR_FMT,
-		STR_ARG(buf_str(&list)), STR_ARG(r->requested_model));
+}
+
+static enum step check_model(struct request *r)
+{
+	const struct dir_key *k = who_may_not(r);
+	struct buf list;
+	if (!k)
+		return STEP_NEXT;
+	const char *what = k == &r->team ? "team" : "key";
+	buf_init(&list, 1024);
+	put_models(&list, k->models);
+	struct llm_error e = {
+		.outcome = OUTCOME_MODEL_DENIED,
+		.type = k == &r->team ? STR("team_model_access_denied") : STR_NONE,
+		.param = STR("model"),
+		.message = arena_printf(r->mem,
+					"%s not allowed to access model. This %s can only access "
+					"models=[" STR_FMT "]. Tried to access " STR_FMT,
+					what, what, STR_ARG(buf_str(&list)),
+					STR_ARG(r->requested_model)),
+	};
 	buf_done(&list);
-	return s;
+	return request_fail_with(r, &e);
 }
 
 enum step limits_check_model(struct request *r)
 {
 	enum step s = route_resolve(r);
-	if (s != STEP_NEXT || r->is_admin ||
-	    route_may_use(r->snap, &r->key, r->requested_model, r->group))
-		return s;
-	return refuse_model(r);
+	return s == STEP_NEXT ? check_model(r) : s;
 }
 
-static enum step refuse_rate(struct request *r, const char *what, uint64_t limit, uint64_t wait_ns)
+/* ---- rates ---- */
+
+struct rate {
+	const char *what;
+	uint64_t cost, now_ns;
+	bool is_tokens;
+};
+
+static uint64_t limit_of(const struct request_owner *o, const struct rate *q)
+{
+	return q->is_tokens ? o->row->tpm : o->row->rpm;
+}
+
+static _Atomic uint64_t *word_of(const struct request_owner *o, const struct rate *q)
+{
+	return q->is_tokens ? &o->entity->tpm_tat : &o->entity->rpm_tat;
+}
+
+static enum step refuse_rate(struct request *r, const struct request_owner *o, const struct rate *q,
+			     uint64_t wait_ns)
 {
 	char when[25];
+	bool is_team = o->row == &r->team;
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = wait_ns / NS_PER_MS + 1,
 		.message = arena_printf(r->mem,
-					"Rate limit exceeded for api_key: " STR_FMT
+					"Rate limit exceeded for %s: " STR_FMT
 					". Limit type: %s. Current limit: %llu, "
 					"Remaining: 0. Limit resets at: %s",
-					STR_ARG(r->key.last4), what, (unsigned long long)limit,
+					is_team ? "team" : "api_key",
+					STR_ARG(is_team ? o->row->team_id : o->row->last4), q->what,
+					(unsigned long long)limit_of(o, q),
 					clock_rfc3339(when, r->start_wall_ns + wait_ns)),
 	};
 	METRIC_ADD(r->w->metrics, limited, 1);
 	return request_fail_with(r, &e);
 }
 
-static enum step take(struct request *r)
+/* From the first n owners: a refusal costs nobody anything. */
+static void give_back(const struct request *r, uint32_t n, const struct rate *q)
 {
-	uint64_t now = clock_ns(), wait = 0;
-	if (r->is_admin)
-		return STEP_NEXT;
-	if (r->raw ? !raw_may(r)
-		   : !route_may_use(r->snap, &r->key, r->requested_model, r->group))
-		return refuse_model(r);
-	if (!gcra_take(&r->entity->rpm_tat, (struct gcra_limit){.per_minute = r->key.rpm}, now, 1,
-		       &wait))
-		return refuse_rate(r, "requests", r->key.rpm, wait);
-	if (!r->key.tpm)
-		return STEP_NEXT;
-	r->tokens_taken = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
-	if (!gcra_take(&r->entity->tpm_tat, (struct gcra_limit){ .per_minute = r->key.tpm }, now,
-		       r->tokens_taken, &wait)) {
-		r->tokens_taken = 0;
-		return refuse_rate(r, "tokens", r->key.tpm, wait);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct request_owner *o = &r->owners[i];
+		struct gcra_limit limit = { .per_minute = limit_of(o, q) };
+		if (limit.per_minute)
+			gcra_refund(word_of(o, q), limit, q->now_ns, q->cost);
+	}
+}
+
+/* From all owners, or from none. */
+static enum step take_rate(struct request *r, const struct rate *q)
+{
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct request_owner *o = &r->owners[i];
+		struct gcra_limit limit = { .per_minute = limit_of(o, q) };
+		uint64_t wait = 0;
+		if (gcra_take(word_of(o, q), limit, q->now_ns, q->cost, &wait))
+			continue;
+		give_back(r, i, q);
+		return refuse_rate(r, o, q, wait);
 	}
 	return STEP_NEXT;
+}
+
+static bool has_tpm(const struct request *r)
+{
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (r->owners[i].row->tpm)
+			return true;
+	return false;
+}
+
+static enum step take(struct request *r)
+{
+	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
+	struct rate tokens = { .what = "tokens", .is_tokens = true, .now_ns = requests.now_ns };
+	enum step s = check_model(r);
+	if (s == STEP_NEXT)
+		s = take_rate(r, &requests);
+	if (s != STEP_NEXT || !has_tpm(r))
+		return s;
+	tokens.cost = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+	s = take_rate(r, &tokens);
+	if (s == STEP_NEXT)
+		r->tokens_taken = tokens.cost;
+	return s;
 }
 
 enum step limits_take(struct request *r)

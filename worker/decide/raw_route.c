@@ -123,12 +123,11 @@ enum step raw_resolve(struct request *r)
 
 /* A key with a list of models may use one of these, or all that a provider has where the list
  * names the provider. A path of the configuration is for every key. */
-bool raw_may(const struct request *r)
+bool raw_may(const struct request *r, const struct dir_key *k)
 {
 	const struct raw_call *c = r->raw;
 	if (c->raw->source == RAW_TARGET)
 		return true;
-	return route_may_use(r->snap, &r->key, r->requested_model, r->group) &&
-	       (!c->second_model.p ||
-		route_may_use(r->snap, &r->key, c->second_model, r->group));
+	return route_may_use(r->snap, k, r->requested_model, r->group) &&
+	       (!c->second_model.p || route_may_use(r->snap, k, c->second_model, r->group));
 }

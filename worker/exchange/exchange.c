@@ -100,7 +100,7 @@ static bool push_clients(struct exchange *x)
 		struct str name = json_is(j, JSON_OBJECT) ? json_get_str(r->mem, j, "model")
 							  : json_str(r->mem, j);
 		const struct snap_group *g = name.p ? snap_resolve(r->snap, name) : NULL;
-		if (g && (r->is_admin || route_may_use(r->snap, &r->key, name, g)))
+		if (g && request_may_use(r, name, g))
 			push(x, name);
 	}
 	return true;

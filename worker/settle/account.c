@@ -185,32 +185,45 @@ static bool is_free(const struct request *r)
 	return true;
 }
 
-static enum step refuse_budget(struct request *r, enum budget_verdict verdict, int64_t left)
+/* "Team=alias (id)" and its kin, for a message. */
+static const char *name_owner(const struct request *r, const struct dir_key *k)
 {
-	int64_t settled, reserved, max = r->key.max_budget_nano;
+	bool is_team = k == &r->team;
+	struct str s = arena_printf(r->mem, "%s=" STR_FMT " (" STR_FMT ")",
+				    is_team ? "Team" : "Key", STR_ARG(k->alias),
+				    STR_ARG(is_team ? k->team_id : k->last4));
+	return s.p ? arena_dup_z(r->mem, s) : "";
+}
+
+static enum step refuse_parallel(struct request *r, const struct dir_key *k)
+{
+	bool is_team = k == &r->team;
+	struct llm_error e = {
+		.outcome = OUTCOME_RATE_LIMITED,
+		.retry_after_ms = 1000, /* a guess: one of them may end any time */
+		.message = arena_printf(r->mem,
+					"Rate limit exceeded for %s: " STR_FMT
+					". Limit type: max_parallel_requests. Current "
+					"limit: %u, Remaining: 0.",
+					is_team ? "team" : "api_key",
+					STR_ARG(is_team ? k->team_id : k->last4), k->max_parallel),
+	};
+	METRIC_ADD(r->w->metrics, limited, 1);
+	return request_fail_with(r, &e);
+}
+
+static enum step refuse_budget(struct request *r, const struct dir_key *k, int64_t left)
+{
+	int64_t settled, reserved;
 	uint32_t parallel;
-	if (verdict == BUDGET_PARALLEL) {
-		struct llm_error e = {
-			.outcome = OUTCOME_RATE_LIMITED,
-			.retry_after_ms = 1000, /* a guess: one of them may end any time */
-			.message = arena_printf(r->mem,
-						"Rate limit exceeded for api_key: " STR_FMT
-						". Limit type: max_parallel_requests. Current "
-						"limit: %u, Remaining: 0.",
-						STR_ARG(r->key.last4), r->key.max_parallel),
-		};
-		METRIC_ADD(r->w->metrics, limited, 1);
-		return request_fail_with(r, &e);
-	}
 	METRIC_ADD(r->w->metrics, budget_refused, 1);
-	budget_read(&r->w->board, r->key.entity, &settled, &reserved, &parallel);
+	budget_read(&r->w->board, k->entity, &settled, &reserved, &parallel);
 	return request_fail(
 		r, OUTCOME_BUDGET_SPENT, NULL,
-		"Budget has been exceeded! Key=" STR_FMT " (" STR_FMT
-		") Current cost: %.9g, Max budget: %.9g. This request may cost up to %.9g, "
-		"%.9g is set aside for requests under way, %.9g is left.",
-		STR_ARG(r->key.alias), STR_ARG(r->key.last4), (double)settled / 1e9,
-		(double)max / 1e9, (double)r->reserve_nano / 1e9, (double)reserved / 1e9,
+		"Budget has been exceeded! %s Current cost: %.9g, Max budget: %.9g. This request "
+		"may cost up to %.9g, %.9g is set aside for requests under way, %.9g is left.",
+		name_owner(r, k), (double)settled / 1e9, (double)k->max_budget_nano / 1e9,
+		(double)r->reserve_nano / 1e9, (double)reserved / 1e9,
 		(double)(left > 0 ? left : 0) / 1e9);
 }
 
@@ -241,6 +254,7 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 	memcpy(rec->request_id, r->id, sizeof rec->request_id);
 	memcpy(rec->client_ip, r->client_ip, sizeof rec->client_ip);
 	rec->key_id = r->key.id;
+	rec->team = (uint32_t)r->team.id;
 	rec->start_ns = r->start_wall_ns;
 	rec->reserve_nano = r->reserve_nano;
 	size_t n =
@@ -259,14 +273,12 @@ static bool has_room(const struct worker *w)
 	return journal_room(w->journal, committed) >= owed + 2;
 }
 
-enum step account_reserve(struct request *r)
+/* Whether spend can be recorded now. */
+static enum step check_ledger(struct request *r)
 {
 	struct worker *w = r->w;
 	enum money_reason down = (enum money_reason)atomic_load_explicit(&w->board.head->money_down,
 									 memory_order_relaxed);
-	enum budget_verdict verdict;
-	uint32_t level;
-	int64_t left;
 	if (down != MONEY_OK && is_priced(r)) {
 		METRIC_ADD(w->metrics, money_down, 1);
 		return request_fail(r, OUTCOME_MONEY_DOWN, NULL, "spend cannot be recorded: %s",
@@ -280,25 +292,69 @@ enum step account_reserve(struct request *r)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL,
 				    "spend records come faster than the database takes them");
 	}
+	return STEP_NEXT;
+}
+
+/* The key first; what is above it behind it. An admin's key is counted and not limited. */
+static void fill_levels(struct request *r)
+{
+	r->n_levels = 0;
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct dir_key *k = r->owners[i].row;
+		r->levels[r->n_levels++] = (struct budget_level){
+			.entity = k->entity,
+			.max_parallel = k->max_parallel,
+			.max_nano = k->max_budget_nano,
+		};
+	}
+	if (!r->n_levels)
+		r->levels[r->n_levels++] =
+			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
+}
+
+static int admit(struct request *r, enum budget_verdict *ret_verdict, uint32_t *ret_level,
+		 int64_t *ret_left)
+{
+	struct budget_level levels[BOARD_LEVELS];
+	fill_levels(r);
+	memcpy(levels, r->levels, sizeof levels);
+	/* Only now: a fallback may cost something after all. */
+	if (is_free(r))
+		for (uint32_t i = 0; i < r->n_levels; i++)
+			levels[i].max_nano = -1;
+	return budget_admit(r->w->pool, levels, r->n_levels, r->reserve_nano, r->id, &r->claim,
+			    ret_verdict, ret_level, ret_left);
+}
+
+static void fill_slot(const struct request *r, struct board_slot *slot)
+{
+	slot->key_id = r->key.id;
+	slot->team = (uint32_t)r->team.id;
+	slot->start_wall_ns = r->start_wall_ns;
+	slot->endpoint = call_of(r);
+}
+
+enum step account_reserve(struct request *r)
+{
+	enum budget_verdict verdict;
+	uint32_t level;
+	int64_t left;
+	enum step s = check_ledger(r);
+	if (s != STEP_NEXT)
+		return s;
 	r->reserve_nano = worst_of_group(r);
-	r->n_levels = 1;
-	bool is_unlimited = r->is_admin || is_free(r);
-	r->levels[0] =
-		(struct budget_level){.entity = r->key.entity,
-				      .max_parallel = r->key.max_parallel,
-				      .max_nano = is_unlimited ? -1 : r->key.max_budget_nano};
-	int err = budget_admit(w->pool, r->levels, r->n_levels, r->reserve_nano, r->id, &r->claim,
-			       &verdict, &level, &left);
-	if (!r->is_admin)		/* a fallback may cost something after all */
-		r->levels[0].max_nano = r->key.max_budget_nano;
+	int err = admit(r, &verdict, &level, &left);
+	if (err == -EDQUOT && verdict == BUDGET_PARALLEL)
+		return refuse_parallel(r, r->owners[level].row);
 	if (err == -EDQUOT)
-		return refuse_budget(r, verdict, left);
+		return refuse_budget(r, r->owners[level].row, left);
+	if (err == -ESTALE)
+		return request_fail(r, OUTCOME_OVERLOADED, NULL,
+				    "the key is being moved to another team; try again");
 	if (err < 0)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many requests are under way");
 	r->has_claim = true;
-	r->claim.slot->key_id = r->key.id;
-	r->claim.slot->start_wall_ns = r->start_wall_ns;
-	r->claim.slot->endpoint = call_of(r);
+	fill_slot(r, r->claim.slot);
 	r->spend_before_nano = atomic_load_explicit(&r->entity->settled, memory_order_relaxed);
 	struct journal_record rec;
 	fill(r, &rec, JOURNAL_INTENT);
@@ -355,14 +411,15 @@ int account_progress(struct request *r)
 
 static void correct_tokens(struct request *r, const struct usage *u)
 {
-	struct gcra_limit limit = { .per_minute = r->key.tpm };
-	uint64_t real = u->input + u->output;
-	if (!r->key.tpm || r->is_admin)
-		return;
-	if (real > r->tokens_taken)
-		gcra_charge(&r->entity->tpm_tat, limit, clock_ns(), real - r->tokens_taken);
-	else if (real < r->tokens_taken)
-		gcra_refund(&r->entity->tpm_tat, limit, clock_ns(), r->tokens_taken - real);
+	uint64_t real = u->input + u->output, now = clock_ns();
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		struct gcra_limit limit = { .per_minute = r->owners[i].row->tpm };
+		_Atomic uint64_t *tat = &r->owners[i].entity->tpm_tat;
+		if (limit.per_minute && real > r->tokens_taken)
+			gcra_charge(tat, limit, now, real - r->tokens_taken);
+		else if (limit.per_minute && real < r->tokens_taken)
+			gcra_refund(tat, limit, now, r->tokens_taken - real);
+	}
 	r->tokens_taken = 0;
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * teams.h - teams: what stands above keys. Their rows live beside those of the keys (keys.h), and
+ * changes go the same way: database, directory, answer. Commands of the table in commands.c. */
+#ifndef TEAMS_H
+#define TEAMS_H
+
+#include "master/commands.h"
+
+void teams_new(struct command_call *c);
+void teams_update(struct command_call *c);
+void teams_block(struct command_call *c);
+void teams_unblock(struct command_call *c);
+void teams_delete(struct command_call *c);		/* and their keys */
+void teams_member_add(struct command_call *c);
+void teams_member_delete(struct command_call *c);	/* and the user's keys in the team */
+void teams_info(struct command_call *c);
+void teams_list(struct command_call *c);
+
+#endif

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: MIT
+ * teams_commands.c - create, change, delete teams and their members: database first, then
+ * directory, then the answer.
+ *
+ * All keys of a team see a change at once: it is one row that is replaced. A change that the
+ * directory cannot take is taken back in the database before the caller is told. Those that
+ * are deleted with a team, or with a member of it, are the keys that carry its id. */
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "master/keys_private.h"
+#include "master/master.h"
+#include "master/teams.h"
+
+enum { ID_MAX = 1024, MEMBERS_MAX = 1000, DELETE_MAX = 1000, UUID_ROOM = 37 };
+
+struct team_call {			/* lives in the call's arena */
+	struct command_call *c;
+	struct keys *keys;
+	struct str team_id;
+	struct key_change change;
+	struct key_row before;
+	struct team_row row;
+	bool is_new;
+	void (*edit)(struct key_row *row);	/* besides the change */
+	struct team_member *members;		/* to be added, or the one to be deleted */
+	size_t n_members;
+	struct key_row *gone;			/* keys deleted with a member */
+	size_t n_gone;
+	struct str refused;			/* the user that is in the team, or is not */
+	int undo_why;
+};
+
+/* ---- common ---- */
+
+static void fail(struct team_call *tc, int err)
+{
+	struct command_call *c = tc->c;
+	int conflict = c->kind == CALLER_SOCKET ? 409 : 400;	/* LiteLLM's clients know 400 */
+	if (err == -ENOENT && tc->refused.n)
+		command_fail(c, 400, "invalid_request_error", "user_id",
+			     "User=" STR_FMT " is not in team=" STR_FMT, STR_ARG(tc->refused),
+			     STR_ARG(tc->team_id));
+	else if (err == -ENOENT)
+		command_fail(c, 404, "not_found_error", "team_id",
+			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->team_id));
+	else if (err == -EEXIST && tc->refused.n)
+		command_fail(c, conflict, "team_member_already_in_team", "user_id",
+			     "User=" STR_FMT " is already in team=" STR_FMT, STR_ARG(tc->refused),
+			     STR_ARG(tc->team_id));
+	else if (err == -EEXIST)
+		command_fail(c, conflict, "invalid_request_error", "team_id",
+			     "Team id = " STR_FMT " already exists. Please use a different team id.",
+			     STR_ARG(tc->team_id));
+	else
+		command_fail_store(c, err);
+}
+
+static struct team_call *call_new(struct command_call *c)
+{
+	struct team_call *tc = arena_alloc(c->mem, sizeof *tc);
+	if (!tc) {
+		command_fail_store(c, -ENOMEM);
+		return NULL;
+	}
+	tc->c = c;
+	tc->keys = c->master->keys;
+	tc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
+	return tc;
+}
+
+static int64_t spend_of(const struct team_call *tc)
+{
+	return keys_settled_of(tc->keys, ENTITY_TEAM | tc->row.r.id, tc->row.r.spend);
+}
+
+static struct str random_id(struct arena *a)
+{
+	char *p = arena_alloc(a, UUID_ROOM);
+	if (!p)
+		return STR_NONE;
+	hash_uuid(p);
+	return str_z(p);
+}
+
+/* ---- members, as they come: an object or a list of them. false: answered ---- */
+
+static bool refuse_member(struct team_call *tc, const char *arg, const char *what)
+{
+	command_fail(tc->c, 400, "invalid_request_error", arg, "%s", what);
+	return false;
+}
+
+static bool take_member(struct team_call *tc, const char *arg, const struct json *j,
+			int64_t max_budget)
+{
+	struct arena *a = tc->c->mem;
+	struct team_member m = {
+		.user_id = json_get_str(a, j, "user_id"),
+		.user_email = json_get_str(a, j, "user_email"),
+		.role = json_get_str(a, j, "role"),
+		.max_budget = max_budget,
+	};
+	if (!m.user_email.n)
+		m.user_email = STR_NONE;
+	if (!m.role.n)
+		m.role = STR("user");
+	if (!str_eq(m.role, STR("user")) && !str_eq(m.role, STR("admin")))
+		return refuse_member(tc, arg, "a member's role is 'admin' or 'user'");
+	if (!m.user_id.n && !m.user_email.n)
+		return refuse_member(tc, arg, "a member needs user_id or user_email");
+	if (m.user_id.n > ID_MAX || m.user_email.n > ID_MAX)
+		return refuse_member(tc, arg, "a member's names are longer than 1024 bytes");
+	if (!m.user_id.n)
+		m.user_id = random_id(a);
+	if (!m.user_id.p)
+		return command_fail_store(tc->c, -ENOMEM), false;
+	tc->members[tc->n_members++] = m;
+	return true;
+}
+
+static bool take_members(struct team_call *tc, const char *arg, int64_t max_budget)
+{
+	struct json_error e;
+	const struct json *j = json_get(tc->c->args, arg);
+	if (json_is(j, JSON_STRING))		/* a command line's */
+		j = json_parse(tc->c->mem, json_str(tc->c->mem, j), JSON_ONE_KEY, &e);
+	bool is_list = json_is(j, JSON_ARRAY);
+	if (!json_is_given(j))
+		return true;
+	if (!is_list && !json_is(j, JSON_OBJECT))
+		return refuse_member(tc, arg, "members must be an object or a list of them");
+	if (is_list && j->count > MEMBERS_MAX)
+		return refuse_member(tc, arg, "at most 1000 members at once");
+	tc->members = arena_array(tc->c->mem, is_list ? j->count + 1 : 1, sizeof *tc->members);
+	if (!tc->members)
+		return command_fail_store(tc->c, -ENOMEM), false;
+	for (const struct json *m = is_list ? j->child : j; m; m = is_list ? m->next : NULL) {
+		if (!json_is(m, JSON_OBJECT))
+			return refuse_member(tc, arg, "a member must be an object");
+		if (!take_member(tc, arg, m, max_budget))
+			return false;
+	}
+	return true;
+}
+
+/* ---- jobs ---- */
+
+static int insert_members(struct team_call *tc, struct store_db *db)
+{
+	int err = 0;
+	for (size_t i = 0; i < tc->n_members && !err; i++) {
+		err = team_member_insert(db, tc->row.r.id, &tc->members[i]);
+		if (err == -EEXIST)
+			tc->refused = tc->members[i].user_id;
+	}
+	return err;
+}
+
+static int find_again(struct team_call *tc, struct store_db *db)
+{
+	return team_row_find(db, tc->team_id, tc->c->mem, &tc->row);
+}
+
+static int create_job(struct store_db *db, void *data)
+{
+	struct team_call *tc = data;
+	int err = team_row_insert(db, &tc->row.r);
+	if (!err)
+		err = insert_members(tc, db);
+	return err ? err : find_again(tc, db);
+}
+
+static int change_job(struct store_db *db, void *data)
+{
+	struct team_call *tc = data;
+	int err = find_again(tc, db);
+	if (err)
+		return err;
+	tc->before = tc->row.r;
+	err = key_change_apply(&tc->change, tc->c->mem, &tc->row.r);
+	if (err)
+		return err;
+	tc->row.r.updated_by = key_caller_name(tc->c);
+	if (tc->edit)
+		tc->edit(&tc->row.r);
+	return team_row_update(db, &tc->row.r);
+}
+
+static int undo_job(struct store_db *db, void *data)
+{
+	struct team_call *tc = data;
+	return tc->is_new ? team_row_delete(db, tc->row.r.id) : team_row_update(db, &tc->before);
+}
+
+static void on_undone(void *data, int err)
+{
+	struct team_call *tc = data;
+	key_fail_unpublished(tc->c, "team", tc->row.r.id, tc->undo_why, err);
+}
+
+/* ---- the answer ---- */
+
+/* The row itself; an update wraps it as LiteLLM's does. */
+static void answer_team(struct team_call *tc)
+{
+	struct command_call *c = tc->c;
+	struct json_out o = json_out(&c->out);
+	bool is_wrapped = c->command->run == teams_update;
+	json_open(&o, NULL);
+	if (is_wrapped) {
+		json_put_str(&o, "team_id", tc->team_id);
+		json_open(&o, "data");
+	}
+	team_put(&o, &tc->row.r, spend_of(tc), tc->row.members);
+	if (is_wrapped)
+		json_close(&o);
+	key_put_warnings(&o, tc->change.warnings, tc->change.n_warnings);
+	json_close(&o);
+	command_finish(c);
+}
+
+static size_t answer_room(const struct team_call *tc)
+{
+	size_t texts = 0;
+	for (size_t i = 0; i < tc->change.n_warnings; i++)
+		texts += tc->change.warnings[i].n;
+	return key_put_room(&tc->row.r) + tc->row.members.n + 6 * (texts + tc->team_id.n);
+}
+
+static void on_written(void *data, int err)
+{
+	struct team_call *tc = data;
+	if (err) {
+		fail(tc, err);
+		return;
+	}
+	err = buf_reserve(&tc->c->out, answer_room(tc));
+	if (!err)
+		err = teams_publish(tc->keys, &tc->row.r);
+	if (err) {
+		tc->undo_why = err;
+		err = store_write(tc->keys->store, undo_job, on_undone, tc);
+		if (err)
+			on_undone(tc, err);
+		return;
+	}
+	if (!tc->is_new) {
+		keys_forget_rates(tc->keys, ENTITY_TEAM | tc->row.r.id, &tc->before, &tc->row.r);
+		if (key_change_sets_spend(&tc->change))
+			keys_move_settled(tc->keys, ENTITY_TEAM | tc->row.r.id, tc->row.r.spend,
+					  true);
+	}
+	answer_team(tc);
+}
+
+static void start(struct team_call *tc, store_job_fn *job, store_done_fn *done)
+{
+	int err = store_write(tc->keys->store, job, done, tc);
+	if (err)
+		fail(tc, err);
+}
+
+/* ---- create and change ---- */
+
+/* false: answered. */
+static bool take_id(struct team_call *tc)
+{
+	int err = command_str(tc->c, "team_id", &tc->team_id);
+	if (err == -EINVAL)
+		return false;
+	if (tc->team_id.n > ID_MAX) {
+		command_fail(tc->c, 400, "invalid_request_error", "team_id",
+			     "team_id is longer than 1024 bytes");
+		return false;
+	}
+	return true;
+}
+
+static void start_row(struct team_call *tc)
+{
+	uint64_t now_ns = tc->change.now_ns;
+	tc->row.r = (struct key_row){
+		.team_id = tc->team_id, .models = STR("[]"), .aliases = STR("{}"),
+		.metadata = STR("{}"), .extra = STR("{}"), .max_budget = MONEY_NONE,
+		.soft_budget = MONEY_NONE, .spend_since = now_ns, .created_at = now_ns,
+		.created_by = key_caller_name(tc->c), .updated_by = key_caller_name(tc->c),
+	};
+}
+
+void teams_new(struct command_call *c)
+{
+	struct team_call *tc = call_new(c);
+	if (!tc || !take_id(tc) || key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0 ||
+	    !take_members(tc, "members_with_roles", MONEY_NONE))
+		return;
+	if (!tc->team_id.n)
+		tc->team_id = random_id(c->mem);
+	tc->is_new = true;
+	start_row(tc);
+	int err = tc->team_id.p ? key_change_apply(&tc->change, c->mem, &tc->row.r) : -ENOMEM;
+	if (err)
+		fail(tc, err);
+	else
+		start(tc, create_job, on_written);
+}
+
+void teams_update(struct command_call *c)
+{
+	struct team_call *tc = call_new(c);
+	if (tc && take_id(tc) && key_change_read(c, FIELDS_OF_TEAM, &tc->change) == 0)
+		start(tc, change_job, on_written);
+}
+
+static void edit_block(struct key_row *row)
+{
+	row->blocked = true;
+}
+
+static void edit_unblock(struct key_row *row)
+{
+	row->blocked = false;
+}
+
+static void change_blocked(struct command_call *c, void (*edit)(struct key_row *row))
+{
+	struct team_call *tc = call_new(c);
+	if (!tc || !take_id(tc))
+		return;
+	tc->edit = edit;
+	start(tc, change_job, on_written);
+}
+
+void teams_block(struct command_call *c)
+{
+	change_blocked(c, edit_block);
+}
+
+void teams_unblock(struct command_call *c)
+{
+	change_blocked(c, edit_unblock);
+}
+
+/* ---- members ---- */
+
+static int add_job(struct store_db *db, void *data)
+{
+	struct team_call *tc = data;
+	int err = find_again(tc, db);
+	if (!err)
+		err = insert_members(tc, db);
+	return err ? err : find_again(tc, db);
+}
+
+static void put_updated(const struct team_call *tc, struct json_out *o)
+{
+	json_open_array(o, "updated_users");
+	for (size_t i = 0; i < tc->n_members; i++) {
+		json_open(o, NULL);
+		json_put_str(o, "user_id", tc->members[i].user_id);
+		json_put_str(o, "user_email", tc->members[i].user_email);
+		json_close(o);
+	}
+	json_close_array(o);
+	json_put_raw(o, "updated_team_memberships", tc->row.memberships);
+}
+
+static void answer_members(struct team_call *tc, bool is_added)
+{
+	struct json_out o = json_out(&tc->c->out);
+	json_open(&o, NULL);
+	team_put(&o, &tc->row.r, spend_of(tc), tc->row.members);
+	if (is_added)
+		put_updated(tc, &o);
+	key_put_warnings(&o, tc->change.warnings, tc->change.n_warnings);
+	json_close(&o);
+	command_finish(tc->c);
+}
+
+static void on_added(void *data, int err)
+{
+	struct team_call *tc = data;
+	if (err)
+		fail(tc, err);
+	else
+		answer_members(tc, true);
+}
+
+void teams_member_add(struct command_call *c)
+{
+	struct team_call *tc = call_new(c);
+	int64_t max_budget = MONEY_NONE;
+	if (!tc || !take_id(tc) ||
+	    command_money(c, "max_budget_in_team", &max_budget) == -EINVAL ||
+	    !take_members(tc, "member", max_budget))
+		return;
+	if (!tc->n_members) {
+		command_fail(c, 400, "invalid_request_error", "member",
+			     "member must be an object with user_id or user_email");
+		return;
+	}
+	tc->change.warnings = arena_array(c->mem, 1, sizeof *tc->change.warnings);
+	if (tc->change.warnings && max_budget >= 0)
+		key_change_warn(&tc->change,
+				STR("max_budget_in_team is stored but not acted on yet"));
+	start(tc, add_job, on_added);
+}
+
+static int member_delete_job(struct store_db *db, void *data)
+{
+	struct team_call *tc = data;
+	struct team_member *m = tc->members;
+	int err = find_again(tc, db);
+	if (err)
+		return err;
+	tc->refused = m->user_id.n ? m->user_id : m->user_email;
+	err = team_member_delete(db, tc->row.r.id, m, tc->c->mem);
+	if (!err)
+		err = team_keys_delete(db, tc->team_id, m->user_id, tc->c->mem, clock_wall_ns(),
+				       key_caller_name(tc->c), &tc->gone, &tc->n_gone);
+	return err ? err : find_again(tc, db);
+}
+
+static void on_member_deleted(void *data, int err)
+{
+	struct team_call *tc = data;
+	if (err) {
+		fail(tc, err);
+		return;
+	}
+	for (size_t i = 0; i < tc->n_gone; i++)
+		keys_withdraw(tc->keys, &tc->gone[i]);
+	answer_members(tc, false);
+}
+
+void teams_member_delete(struct command_call *c)
+{
+	struct team_call *tc = call_new(c);
+	if (!tc || !take_id(tc))
+		return;
+	struct team_member *m = tc->members = arena_alloc(c->mem, sizeof *m);
+	if (!m) {
+		command_fail_store(c, -ENOMEM);
+		return;
+	}
+	if (command_str(c, "user_id", &m->user_id) == -EINVAL ||
+	    command_str(c, "user_email", &m->user_email) == -EINVAL)
+		return;
+	if (m->user_id.n || m->user_email.n)
+		start(tc, member_delete_job, on_member_deleted);
+	else
+		command_fail(c, 400, "invalid_request_error", "user_id",
+			     "say who: user_id or user_email");
+}
+
+/* ---- delete ---- */
+
+struct delete_call {
+	struct command_call *c;
+	struct keys *keys;
+	struct str missing;
+	size_t n;
+	struct deleted {
+		struct str team_id;
+		struct team_row row;
+		struct key_row *gone;
+		size_t n_gone;
+	} *v;
+};
+
+static int delete_job(struct store_db *db, void *data)
+{
+	struct delete_call *dc = data;
+	struct arena *a = dc->c->mem;
+	for (size_t i = 0; i < dc->n; i++) {
+		struct deleted *d = &dc->v[i];
+		int err = team_row_find(db, d->team_id, a, &d->row);
+		if (err == -ENOENT)
+			dc->missing = d->team_id;
+		if (!err)
+			err = team_keys_delete(db, d->team_id, STR_NONE, a, clock_wall_ns(),
+					       key_caller_name(dc->c), &d->gone, &d->n_gone);
+		if (!err)
+			err = team_row_delete(db, d->row.r.id);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The keys first: one that is still there while its team is gone would be without limits. */
+static void withdraw(struct delete_call *dc, const struct deleted *d)
+{
+	for (size_t i = 0; i < d->n_gone; i++)
+		keys_withdraw(dc->keys, &d->gone[i]);
+	teams_withdraw(dc->keys, &d->row.r);
+}
+
+static void on_deleted(void *data, int err)
+{
+	struct delete_call *dc = data;
+	struct command_call *c = dc->c;
+	if (err == -ENOENT)
+		command_fail(c, 404, "not_found_error", "team_ids",
+			     "Team not found, passed team_id=" STR_FMT "; nothing was deleted",
+			     STR_ARG(dc->missing));
+	else if (err)
+		command_fail_store(c, err);
+	if (err)
+		return;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_open_array(&o, "deleted_teams");
+	for (size_t i = 0; i < dc->n; i++) {
+		withdraw(dc, &dc->v[i]);
+		json_put_str(&o, NULL, dc->v[i].team_id);
+	}
+	json_close_array(&o);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* false: answered. */
+static bool take_ids(struct delete_call *dc)
+{
+	const struct json *j = json_get(dc->c->args, "team_ids");
+	size_t room = 256;
+	for (const struct json *e = json_is(j, JSON_ARRAY) ? j->child : j; json_is_given(e);
+	     e = e == j ? NULL : e->next) {
+		struct str s = json_str(dc->c->mem, e);
+		if (!s.n || dc->n == DELETE_MAX) {
+			command_fail(dc->c, 400, "invalid_request_error", "team_ids",
+				     "team_ids must be a list of 1 to %d ids", DELETE_MAX);
+			return false;
+		}
+		dc->v[dc->n++].team_id = s;
+		room += 8 + 6 * s.n;
+	}
+	if (!dc->n)
+		command_fail(dc->c, 400, "invalid_request_error", "team_ids",
+			     "say which: team_ids");
+	else if (buf_reserve(&dc->c->out, room) != 0)
+		command_fail_store(dc->c, -ENOMEM);
+	else
+		return true;
+	return false;
+}
+
+void teams_delete(struct command_call *c)
+{
+	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
+	if (dc)
+		*dc = (struct delete_call){ .c = c, .keys = c->master->keys,
+					    .v = arena_array(c->mem, DELETE_MAX, sizeof *dc->v) };
+	if (!dc || !dc->v) {
+		command_fail_store(c, -ENOMEM);
+		return;
+	}
+	if (!take_ids(dc))
+		return;
+	int err = store_write(dc->keys->store, delete_job, on_deleted, dc);
+	if (err)
+		command_fail_store(c, err);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ * teams_show.c - showing teams: one with its keys and members, or all of them. */
+#include <errno.h>
+
+#include "master/keys_private.h"
+#include "master/master.h"
+#include "master/teams.h"
+
+enum { SIZE_MAX_OF_PAGE = 10000 };
+
+struct show_call {
+	struct command_call *c;
+	struct keys *keys;
+	struct str team_id, organization_id, user_id;
+	uint64_t page, size;
+	struct team_row *teams;
+	size_t n_teams;
+	struct key_row *rows;		/* the keys of the one team */
+	size_t n_rows;
+};
+
+static struct show_call *call_new(struct command_call *c)
+{
+	struct show_call *sc = arena_alloc(c->mem, sizeof *sc);
+	if (!sc) {
+		command_fail_store(c, -ENOMEM);
+		return NULL;
+	}
+	sc->c = c;
+	sc->keys = c->master->keys;
+	return sc;
+}
+
+static void start(struct show_call *sc, store_job_fn *job, store_done_fn *done)
+{
+	int err = store_read(sc->keys->store, job, done, sc);
+	if (err)
+		command_fail_store(sc->c, err);
+}
+
+static void put_team(const struct show_call *sc, struct json_out *o, const struct team_row *t)
+{
+	int64_t spend = keys_settled_of(sc->keys, ENTITY_TEAM | t->r.id, t->r.spend);
+	team_put(o, &t->r, spend, t->members);
+}
+
+/* ---- one ---- */
+
+static int count_keys(struct store_db *db, struct str team_id, size_t *ret)
+{
+	struct sql *q = sql_query(db, "SELECT count(*) FROM keys WHERE team_id = ?");
+	sql_text(q, 1, team_id);
+	int r = sql_row(q);
+	*ret = r > 0 ? (size_t)sql_get_int(q, 0) : 0;
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+static int read_keys(struct show_call *sc, struct store_db *db)
+{
+	size_t room;
+	int r = count_keys(db, sc->team_id, &room);
+	sc->rows = r ? NULL : arena_array(sc->c->mem, room + 1, sizeof *sc->rows);
+	if (!sc->rows)
+		return r ? r : -ENOMEM;
+	struct sql *q = sql_query(db,
+		"SELECT " KEY_COLUMNS " FROM keys WHERE team_id = ? ORDER BY id DESC");
+	sql_text(q, 1, sc->team_id);
+	while ((r = sql_row(q)) > 0 && sc->n_rows < room) {
+		r = key_row_read(q, sc->c->mem, &sc->rows[sc->n_rows]);
+		if (r)
+			break;
+		sc->n_rows++;
+	}
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+static int info_job(struct store_db *db, void *data)
+{
+	struct show_call *sc = data;
+	int err = team_row_find(db, sc->team_id, sc->c->mem, sc->teams);
+	return err ? err : read_keys(sc, db);
+}
+
+static void on_info(void *data, int err)
+{
+	struct show_call *sc = data;
+	struct command_call *c = sc->c;
+	if (err == -ENOENT)
+		command_fail(c, 404, "not_found_error", "team_id",
+			     "Team not found, passed team_id=" STR_FMT, STR_ARG(sc->team_id));
+	else if (err)
+		command_fail_store(c, err);
+	if (err)
+		return;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_put_str(&o, "team_id", sc->team_id);
+	json_open(&o, "team_info");
+	put_team(sc, &o, sc->teams);
+	json_close(&o);
+	json_open_array(&o, "keys");
+	for (size_t i = 0; i < sc->n_rows; i++) {
+		json_open(&o, NULL);
+		key_put(&o, &sc->rows[i], keys_spend_of(sc->keys, &sc->rows[i]), true);
+		json_close(&o);
+	}
+	json_close_array(&o);
+	json_put_raw(&o, "team_memberships", sc->teams->memberships);
+	json_close(&o);
+	command_finish(c);
+}
+
+void teams_info(struct command_call *c)
+{
+	struct show_call *sc = call_new(c);
+	if (!sc || command_str(c, "team_id", &sc->team_id) != 0)
+		return;			/* required: command_run() has seen that it is there */
+	sc->teams = arena_alloc(c->mem, sizeof *sc->teams);
+	if (sc->teams)
+		start(sc, info_job, on_info);
+	else
+		command_fail_store(c, -ENOMEM);
+}
+
+/* ---- many ---- */
+
+static int list_job(struct store_db *db, void *data)
+{
+	struct show_call *sc = data;
+	struct sql *q = sql_query(db,
+		"SELECT " TEAM_COLUMNS_SHOWN " FROM teams t "
+		"WHERE (?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR EXISTS"
+		" (SELECT 1 FROM team_members WHERE team = t.id AND user_id = ?2)) "
+		"ORDER BY id LIMIT ?3 OFFSET ?4");
+	int r;
+	sql_text(q, 1, sc->organization_id);
+	sql_text(q, 2, sc->user_id);
+	sql_int(q, 3, (int64_t)sc->size);
+	sql_int(q, 4, (int64_t)((sc->page - 1) * sc->size));
+	while ((r = sql_row(q)) > 0 && sc->n_teams < sc->size) {
+		r = team_row_read(q, sc->c->mem, &sc->teams[sc->n_teams]);
+		if (r)
+			break;
+		sc->n_teams++;
+	}
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+static void on_list(void *data, int err)
+{
+	struct show_call *sc = data;
+	struct command_call *c = sc->c;
+	if (err) {
+		command_fail_store(c, err);
+		return;
+	}
+	struct json_out o = json_out(&c->out);
+	json_open_array(&o, NULL);
+	for (size_t i = 0; i < sc->n_teams; i++) {
+		json_open(&o, NULL);
+		put_team(sc, &o, &sc->teams[i]);
+		json_put_raw(&o, "team_memberships", sc->teams[i].memberships);
+		json_close(&o);
+	}
+	json_close_array(&o);
+	command_finish(c);
+}
+
+/* false: answered. */
+static bool take_page(struct show_call *sc)
+{
+	struct command_call *c = sc->c;
+	sc->page = 1;
+	sc->size = SIZE_MAX_OF_PAGE;
+	if (command_u64(c, "page", &sc->page) == -EINVAL ||
+	    command_u64(c, "page_size", &sc->size) == -EINVAL ||
+	    command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
+	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
+		return false;
+	if (sc->page >= 1 && sc->page <= 1000000000 && sc->size >= 1 &&
+	    sc->size <= SIZE_MAX_OF_PAGE)
+		return true;
+	command_fail(c, 400, "invalid_request_error", "page",
+		     "page counts from 1, page_size is 1 to %d", SIZE_MAX_OF_PAGE);
+	return false;
+}
+
+void teams_list(struct command_call *c)
+{
+	struct show_call *sc = call_new(c);
+	if (!sc || !take_page(sc))
+		return;
+	sc->teams = arena_array(c->mem, sc->size, sizeof *sc->teams);
+	if (sc->teams)
+		start(sc, list_job, on_list);
+	else
+		command_fail_store(c, -ENOMEM);
+}
