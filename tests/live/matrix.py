@@ -610,7 +610,7 @@ def bedrock_heard(body):
             assert block["image"]["format"] == "png"
             images.append(block["image"]["source"]["bytes"])
         elif "document" in block:
-            assert block["document"]["format"] == "pdf" and block["document"]["name"] == "a"
+            assert block["document"]["format"] == "pdf" and block["document"]["name"] in ("a", "document")
             pdfs.append(block["document"]["source"]["bytes"])
 
     for m in body["messages"]:
@@ -644,7 +644,7 @@ def bedrock_heard(body):
                         for t in tool_config.get("tools", [])},
                  choice=tool_config.get("toolChoice", {}).get("tool", {}).get("name"),
                  effort={v: k for k, v in BUDGET.items()}.get(budget), stop=config.get("stopSequences"),
-                 limit=config.get("maxTokens"))
+                 limit=config.get("maxTokens") if not budget else None)
 
 
 def wrapped_heard(version):
