@@ -463,7 +463,7 @@ def heard(body, **what):
 
 def openai_heard(body):
     system, text, images, pdfs, calls, results, thoughts = "", "", [], [], [], [], []
-    names = {}
+    names, before = {}, None
     for m in body["messages"]:
         content = m["content"] if isinstance(m["content"], list) else [{"type": "text", "text": m["content"] or ""}]
         said = "\n".join(p["text"] for p in content if p["type"] == "text")
@@ -476,11 +476,13 @@ def openai_heard(body):
             text = said or text
         elif m["role"] == "tool":
             assert all(p["type"] == "text" for p in content)
+            assert before == "tool" or before == "calls"
             results.append((names[m["tool_call_id"]], said))
         for c in m.get("tool_calls") or []:
             assert len(c["id"]) <= 40       # OpenAI takes no longer ones
             names[c["id"]] = c["function"]["name"]
             calls.append((c["function"]["name"], json.loads(c["function"]["arguments"])))
+        before = "calls" if m.get("tool_calls") else m["role"]
     tools = {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}
     form = body.get("response_format", {}).get("json_schema", {}).get("schema")
     known = {"model", "messages", "stream", "stream_options", "max_tokens", "stop", "tools", "response_format",
@@ -656,7 +658,7 @@ def wrapped_heard(version):
 
 
 def cohere_heard(body):
-    text, system, images, calls, results, names, thoughts = "", "", [], [], [], {}, []
+    text, system, images, calls, results, names, thoughts, before = "", "", [], [], [], {}, [], None
     for m in body["messages"]:
         content = m.get("content") or ""
         content = content if isinstance(content, list) else [{"type": "text", "text": content}]
@@ -668,10 +670,12 @@ def cohere_heard(body):
         elif m["role"] == "user":
             text = said or text
         elif m["role"] == "tool":
+            assert before == "tool" or before == "calls"
             results.append((names[m["tool_call_id"]], said))
         for c in m.get("tool_calls", []):
             names[c["id"]] = c["function"]["name"]
             calls.append((c["function"]["name"], json.loads(c["function"]["arguments"])))
+        before = "calls" if m.get("tool_calls") else m["role"]
     assert set(body) <= {"model", "messages", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice",
                          "response_format", "thinking", "temperature", "p", "k"}, set(body)
     numbers = {"temperature": body.get("temperature"), "top_p": body.get("p"), "top_k": body.get("k")}
@@ -807,6 +811,10 @@ MODELS = {("anthropic", "schema"): "claude-opus-4-5-20251101",
           ("gemini", "reasoning"): "gemini-2.5-flash", ("vertex", "*"): "gemini-2.5-flash",
           ("vertex_claude", "*"): "claude-sonnet-4-5@20250929",
           ("bedrock", "*"): CLAUDE_ON_AWS, ("invoke", "*"): CLAUDE_ON_AWS}
+# Who has no word for an answer's form: for these models it is a tool that must be called.
+FORMLESS = {"anthropic": "mock", "invoke": "anthropic.claude-3-haiku-20240307-v1:0", "bedrock": "amazon.nova-lite-v1:0",
+            "vertex_claude": "claude-3-haiku@20240307"}
+MODELS.update({(provider, "formless"): model for provider, model in FORMLESS.items()})
 # What is thought, beside what is asked for, where a provider tells its plan before calls.
 PLANS = {"cohere": "I will look it up."}
 # What a provider's form has no word for: members of a schema.

@@ -7,10 +7,12 @@ import re
 
 import pytest
 
-from matrix import (ANSWERS, CANNOT, CHOOSES, CITIES, DEPLOYMENTS, DIALECTS, ERRORS, FAMILIES, FEATURES, IN_STREAM,
-                    KEY, MODELS, PLANS, PNG, PROVIDERS, REFUSES, SCHEMA, TAKES_THOUGHTS, UNSAID, WEATHER, cannot)
+from matrix import (ANSWERS, CANNOT, CHOOSES, CITIES, CLOCK, DEPLOYMENTS, DIALECTS, ERRORS, FAMILIES, FEATURES,
+                    FORMLESS, IN_STREAM, KEY, MODELS, PLANS, PNG, PROVIDERS, REFUSES, SCHEMA, TAKES_THOUGHTS, TURNS,
+                    UNSAID, WEATHER, cannot, data_uri)
 
 SETTINGS = "router_settings: {num_retries: 0, disable_cooldowns: true}\n"
+OTHERS = {"formless": "?tools=1&prompt=100&out=20"}
 FAILING = {"garbage": "?garbage=1&tokens=4", "fin": "?fin=2&tokens=4", "die": "?die=2&tokens=4&gap=30",
            "nothing": "?fin=0", "event": "?errat=2&tokens=4", "first": "?errat=0",
            **{str(s): f"?status={s}" for s in ERRORS}}
@@ -25,7 +27,7 @@ def gateway(tmp_path_factory, mock_process):
     from gateway import Gateway
     models = []
     for provider, (prefix, base, _) in PROVIDERS.items():
-        scripts = {f: s for f, (s, _) in FEATURES.items()} | FAILING
+        scripts = {f: s for f, (s, _) in FEATURES.items()} | FAILING | OTHERS
         for what, script in scripts.items():
             upstream = prefix + (MODELS.get((provider, what)) or MODELS.get((provider, "*"), "mock")) + script
             more = DEPLOYMENTS.get(provider, lambda mock, base=base: {"api_base": mock + base, "api_key": KEY})
@@ -181,13 +183,19 @@ def test_a_conversation_with_tools_moves_from_provider_to_provider(gateway, mock
             assert [c for c in heard["calls"]] == got["calls"]
 
 
-@pytest.mark.parametrize("dialect,mode,has_schema", [(d, m, s) for d in ("openai", "gemini", "ollama", "generate")
-                                                     for m in ("plain", "stream") for s in (True, False)])
-def test_json_of_a_provider_without_it(gateway, mock_process, dialect, mode, has_schema):
+@pytest.mark.parametrize("dialect,provider,mode,has_schema", [
+    (d, p, m, s) for d in DIALECTS for p in FORMLESS for m in ("plain", "stream") for s in (True, False)
+    if d != "anthropic" or (p == "bedrock" and s)])     # what is in the vendor's own words goes as it is
+def test_json_of_a_provider_without_it(gateway, mock_process, dialect, provider, mode, has_schema):
     """The answer's form is a tool that must be called; what it is called with is the answer."""
     write, read, read_stream, _, _ = DIALECTS[dialect]
-    path, body = write({"text": "JSON."}, model_name("anthropic", "tools"), mode == "stream")
-    if dialect == "openai":
+    path, body = write({"text": "JSON."}, model_name(provider, "formless"), mode == "stream")
+    if dialect == "anthropic":
+        body["output_config"] = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    elif dialect == "responses":
+        form = {"type": "json_schema", "name": "reply", "schema": SCHEMA}
+        body["text"] = {"format": form if has_schema else {"type": "json_object"}}
+    elif dialect == "openai":
         form = {"type": "json_schema", "json_schema": {"name": "reply", "schema": SCHEMA}}
         body["response_format"] = form if has_schema else {"type": "json_object"}
     elif dialect == "gemini":
@@ -198,9 +206,21 @@ def test_json_of_a_provider_without_it(gateway, mock_process, dialect, mode, has
     a = gateway.post(path, body)
     got = read_stream(a.body) if mode == "stream" else read(a.json)
     assert json.loads(got["text"]) == {"city": "Paris"} and not got["calls"] and got["finish"] == "stop"
-    heard = received(mock_process)[1]
-    assert len(heard["tools"]) == 1 and heard["tool_choice"]["name"] == heard["tools"][0]["name"]
-    assert heard["tools"][0]["input_schema"] == (SCHEMA if has_schema else {"type": "object", "properties": {}})
+    heard = PROVIDERS[provider][2](received(mock_process)[1])
+    assert heard["tools"] == {heard["choice"]: SCHEMA if has_schema else {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_image_in_a_result_of_a_response_arrives(gateway, mock_process, provider):
+    """Two results, and all that is shown stands where it tears neither from its call."""
+    write = DIALECTS["responses"][0]
+    _, body = write({"text": "x", "tools": [WEATHER, CLOCK], "turns": TURNS}, model_name(provider, "text"), False)
+    output = next(i for i in body["input"] if i.get("type") == "function_call_output")
+    output["output"] = [{"type": "input_text", "text": "see"},
+                        {"type": "input_image", "image_url": data_uri(PNG)}]
+    assert gateway.post("/v1/responses", body).status == 200
+    heard = PROVIDERS[provider][2](received(mock_process)[1])
+    assert heard["images"] == [PNG] and heard["results"] == [("get_weather", "see"), ("get_time", "noon")]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
