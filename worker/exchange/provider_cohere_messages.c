@@ -199,26 +199,26 @@ static void put_message(struct json_out *o, const struct llm_message *s)
 		put_said(o, s->role, p);
 }
 
+static bool shows_images(const struct llm_message *s, const struct llm_message *end)
+{
+	while (s != end && !has_kind(s->parts, PART_IMAGE))
+		s = s->next;
+	return s != end;
+}
+
 /* A result is text: images in the results of some tools the user shows behind the last of them. */
-static void put_shown(struct json_out *o, const struct llm_message *first,
+static void put_shown(struct json_out *o, const struct llm_message *s,
 		      const struct llm_message *end)
 {
-	bool is_open = false;
-	for (const struct llm_message *s = first; s != end; s = s->next) {
-		for (const struct llm_part *p = s->parts; p; p = p->next) {
-			if (p->kind != PART_IMAGE)
-				continue;
-			if (!is_open) {
-				json_open(o, NULL);
-				json_put_z(o, "role", "user");
-				json_open_array(o, "content");
-			}
-			is_open = true;
-			put_image(o, p);
-		}
-	}
-	if (!is_open)
+	if (!shows_images(s, end))
 		return;
+	json_open(o, NULL);
+	json_put_z(o, "role", "user");
+	json_open_array(o, "content");
+	for (; s != end; s = s->next)
+		for (const struct llm_part *p = s->parts; p; p = p->next)
+			if (p->kind == PART_IMAGE)
+				put_image(o, p);
 	json_close_array(o);
 	json_close(o);
 }
