@@ -79,6 +79,7 @@ struct llm_request {
 	enum llm_tool_choice tool_choice;
 	struct str tool_choice_name;
 	bool has_parallel_tool_calls, parallel_tool_calls;
+	bool has_rich_results;		/* of OpenAI's words: results hold what chat's cannot */
 	enum llm_format format;
 	struct str format_name, format_description;
 	struct str format_schema;	/* JSON text of the schema */

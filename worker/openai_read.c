@@ -302,11 +302,27 @@ static int read_content(const struct reading *r, const struct json *content)
 	return 0;
 }
 
+/* LiteLLM's: each thought with its signature. Their texts stand in reasoning_content, too. */
+static int read_thinking_blocks(const struct reading *r, const struct json *blocks, bool has_text)
+{
+	struct llm_event ev = { .kind = EV_REASONING, .choice = r->choice };
+	int err = 0;
+	for (const struct json *j = blocks->child; j && !err; j = j->next) {
+		const struct json *text = json_get(j, "thinking");
+		if (!has_text && json_is(text, JSON_STRING))
+			err = emit_text(r, EV_REASONING, text);
+		ev.signature = json_get_str(r->scratch, j, "signature");
+		if (!err && ev.signature.n)
+			err = emit(r, &ev);
+	}
+	return err;
+}
+
 /* delta or message. Reasoning goes first: that is its order in a whole message, too. */
 static int read_message(const struct reading *r, const struct json *message)
 {
 	const struct json *content = NULL, *thought = NULL, *refusal = NULL;
-	const struct json *calls = NULL, *call = NULL;
+	const struct json *calls = NULL, *call = NULL, *blocks = NULL;
 	int err = 0;
 	for (const struct json *j = message->child; j; j = j->next) {
 		if (j->type == JSON_NULL)
@@ -315,6 +331,8 @@ static int read_message(const struct reading *r, const struct json *message)
 			content = j;
 		else if (IS(j, "reasoning_content") || (IS(j, "reasoning") && !thought))
 			thought = j;
+		else if (IS(j, "thinking_blocks"))
+			blocks = j;
 		else if (IS(j, "refusal"))
 			refusal = j;
 		else if (IS(j, "tool_calls"))
@@ -324,6 +342,8 @@ static int read_message(const struct reading *r, const struct json *message)
 	}
 	if (json_is(thought, JSON_STRING))
 		err = emit_text(r, EV_REASONING, thought);
+	if (!err && json_is(blocks, JSON_ARRAY))
+		err = read_thinking_blocks(r, blocks, json_is(thought, JSON_STRING));
 	if (!err && content)
 		err = read_content(r, content);
 	if (!err && json_is(refusal, JSON_STRING))

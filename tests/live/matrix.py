@@ -463,7 +463,7 @@ def heard(body, **what):
 
 def openai_heard(body):
     system, text, images, pdfs, calls, results, thoughts = "", "", [], [], [], [], []
-    names = {}
+    names, before = {}, None
     for m in body["messages"]:
         content = m["content"] if isinstance(m["content"], list) else [{"type": "text", "text": m["content"] or ""}]
         said = "\n".join(p["text"] for p in content if p["type"] == "text")
@@ -476,11 +476,13 @@ def openai_heard(body):
             text = said or text
         elif m["role"] == "tool":
             assert all(p["type"] == "text" for p in content)
+            assert before == "tool" or before == "calls"
             results.append((names[m["tool_call_id"]], said))
         for c in m.get("tool_calls") or []:
             assert len(c["id"]) <= 40       # OpenAI takes no longer ones
             names[c["id"]] = c["function"]["name"]
             calls.append((c["function"]["name"], json.loads(c["function"]["arguments"])))
+        before = "calls" if m.get("tool_calls") else m["role"]
     tools = {t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])}
     form = body.get("response_format", {}).get("json_schema", {}).get("schema")
     known = {"model", "messages", "stream", "stream_options", "max_tokens", "stop", "tools", "response_format",
@@ -601,6 +603,126 @@ def ollama_heard(body):
                  stop=options.get("stop"), thoughts=thoughts)
 
 
+def bedrock_heard(body):
+    """Converse: an object's only member says what a block is."""
+    text, images, pdfs, calls, results, names, thoughts = "", [], [], [], [], {}, []
+
+    def medium(block):
+        if "image" in block:
+            assert block["image"]["format"] == "png"
+            images.append(block["image"]["source"]["bytes"])
+        elif "document" in block:
+            assert block["document"]["format"] == "pdf" and block["document"]["name"] in ("a", "document")
+            pdfs.append(block["document"]["source"]["bytes"])
+
+    for m in body["messages"]:
+        for b in m["content"]:
+            medium(b)
+            if "text" in b and m["role"] == "user":
+                text = b["text"]
+            elif "reasoningContent" in b:
+                thoughts.append(b["reasoningContent"]["reasoningText"]["text"])
+            elif "toolUse" in b:
+                call = b["toolUse"]
+                assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call["toolUseId"])
+                names[call["toolUseId"]] = call["name"]
+                calls.append((call["name"], call["input"]))
+            elif "toolResult" in b:
+                inner = b["toolResult"]["content"]
+                for i in inner:
+                    medium(i)
+                said = "".join(i["text"] for i in inner if "text" in i)
+                results.append((names[b["toolResult"]["toolUseId"]], said))
+    assert set(body) <= {"messages", "system", "inferenceConfig", "toolConfig", "outputConfig",
+                         "additionalModelRequestFields"}, set(body)
+    config, fields = body.get("inferenceConfig", {}), body.get("additionalModelRequestFields", {})
+    tool_config = body.get("toolConfig", {})
+    budget = fields.get("thinking", {}).get("budget_tokens")
+    form = body.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {}).get("schema")
+    numbers = {"temperature": config.get("temperature"), "top_p": config.get("topP"), "top_k": fields.get("top_k")}
+    return heard(numbers, system="\n".join(b["text"] for b in body.get("system", [])), text=text, images=images,
+                 pdfs=pdfs, calls=calls, results=results, thoughts=thoughts, schema=form and json.loads(form),
+                 tools={t["toolSpec"]["name"]: t["toolSpec"]["inputSchema"]["json"]
+                        for t in tool_config.get("tools", [])},
+                 choice=tool_config.get("toolChoice", {}).get("tool", {}).get("name"),
+                 effort={v: k for k, v in BUDGET.items()}.get(budget), stop=config.get("stopSequences"),
+                 limit=config.get("maxTokens") if not budget else None)
+
+
+def wrapped_heard(version):
+    """Anthropic's own body at another's place: the path has the model, the body a version."""
+    def hear(body):
+        assert body["anthropic_version"] == version and "model" not in body
+        return anthropic_heard({k: v for k, v in body.items() if k != "anthropic_version"})
+    return hear
+
+
+def cohere_heard(body):
+    text, system, images, calls, results, names, thoughts, before = "", "", [], [], [], {}, [], None
+    for m in body["messages"]:
+        content = m.get("content") or ""
+        content = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        said = "\n".join(p["text"] for p in content if p["type"] == "text")
+        images += [p["image_url"]["url"].partition(";base64,")[2] for p in content if p["type"] == "image_url"]
+        thoughts += [m["tool_plan"]] if "tool_plan" in m else []
+        if m["role"] == "system":
+            system = said
+        elif m["role"] == "user":
+            text = said or text
+        elif m["role"] == "tool":
+            assert before == "tool" or before == "calls"
+            results.append((names[m["tool_call_id"]], said))
+        for c in m.get("tool_calls", []):
+            names[c["id"]] = c["function"]["name"]
+            calls.append((c["function"]["name"], json.loads(c["function"]["arguments"])))
+        before = "calls" if m.get("tool_calls") else m["role"]
+    assert set(body) <= {"model", "messages", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice",
+                         "response_format", "thinking", "temperature", "p", "k"}, set(body)
+    numbers = {"temperature": body.get("temperature"), "top_p": body.get("p"), "top_k": body.get("k")}
+    budget = body.get("thinking", {}).get("token_budget")
+    return heard(numbers, system=system, text=text, images=images, calls=calls, results=results, thoughts=thoughts,
+                 tools={t["function"]["name"]: t["function"]["parameters"] for t in body.get("tools", [])},
+                 schema=body.get("response_format", {}).get("json_schema"), stop=body.get("stop_sequences"),
+                 effort={v: k for k, v in BUDGET.items()}.get(budget), limit=body.get("max_tokens"))
+
+
+def tgi_heard(body):
+    """OpenAI's form, but for that of a schema."""
+    form = body.get("response_format", {"type": "json_object", "value": None})
+    assert set(form) == {"type", "value"} and form["type"] == "json_object"
+    return {**openai_heard({k: v for k, v in body.items() if k != "response_format"}), "schema": form["value"]}
+
+
+def responses_heard(body):
+    text, images, pdfs, calls, results, names, thoughts = "", [], [], [], [], {}, []
+    for item in body["input"]:
+        kind = item.get("type", "message")
+        content = item.get("content") if kind == "message" else item.get("output")
+        content = [{"type": "input_text", "text": content}] if isinstance(content, str) else content or []
+        said = "\n".join(p["text"] for p in content if p["type"] == "input_text")
+        images += [p["image_url"].partition(";base64,")[2] for p in content if p["type"] == "input_image"]
+        pdfs += [p["file_data"].partition(";base64,")[2] for p in content if p["type"] == "input_file"]
+        if kind == "message":
+            assert item["role"] == "user"
+            text = said or text
+        elif kind == "reasoning":
+            thoughts += [p["text"] for p in item.get("content") or item["summary"]]
+        elif kind == "function_call":
+            names[item["call_id"]] = item["name"]
+            calls.append((item["name"], json.loads(item["arguments"])))
+        else:
+            assert kind == "function_call_output"
+            results.append((names[item["call_id"]], said))
+    assert set(body) <= {"model", "input", "instructions", "stream", "store", "tools", "tool_choice", "text",
+                         "reasoning", "include", "max_output_tokens", "temperature", "top_p"}, set(body)
+    assert body["store"] is False
+    return heard(body, system=body.get("instructions", ""), text=text, images=images, pdfs=pdfs, calls=calls,
+                 results=results, thoughts=thoughts, tools={t["name"]: t["parameters"] for t in body.get("tools", [])},
+                 schema=body.get("text", {}).get("format", {}).get("schema"), limit=body.get("max_output_tokens"),
+                 effort=body.get("reasoning", {}).get("effort"), stop=None,
+                 choice=body.get("tool_choice", {}).get("name"))
+
+
 # ---- the tables
 
 # How a client asks, how it reads an answer, a stream, an error; the beginning of an answer's id.
@@ -621,7 +743,40 @@ PROVIDERS = {
     "gemini": ("gemini/", "", gemini_heard),
     "ollama_chat": ("ollama_chat/", "", ollama_heard),
     "ollama": ("ollama/", "", ollama_heard),
+    "bedrock": ("bedrock/", "", bedrock_heard),
+    "invoke": ("bedrock/invoke/", "", wrapped_heard("bedrock-2023-05-31")),
+    "cohere": ("cohere/", "", cohere_heard),
+    "tgi": ("tgi/", "", tgi_heard),
+    "azure": ("azure/", "", openai_heard),
+    "vertex": ("vertex_ai/", "", gemini_heard),
+    "vertex_claude": ("vertex_ai/", "", wrapped_heard("vertex-2023-10-16")),
+    "responses": ("openai/responses/", "/v1", responses_heard),
 }
+KEY = "sk-upstream-canary"
+
+
+def aws(base):
+    return {"aws_bedrock_runtime_endpoint": base, "aws_region_name": "eu-west-1",
+            "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+
+
+def vertex(base):
+    whole = {"type": "authorized_user", "client_id": "app", "client_secret": "user-canary-secret",
+             "refresh_token": "refresh-canary", "token_uri": base + "/token"}
+    return {"vertex_project": "project-one", "vertex_location": "us-central1", "api_base": base,
+            "vertex_credentials": json.dumps(whole)}
+
+
+# What a deployment says beside its model, where that is not an api_base and a key.
+DEPLOYMENTS = {
+    "bedrock": aws, "invoke": aws, "vertex": vertex, "vertex_claude": vertex,
+    "azure": lambda base: {"api_base": base, "api_key": KEY, "api_version": "2024-10-21"},
+    # What its form has no word for would be refused: this is about what it has words for.
+    "responses": lambda base: {"api_base": base + "/v1", "api_key": KEY, "drop_params": True},
+}
+# Whose form it speaks in truth: the same dialect takes the short way.
+FAMILIES = {"invoke": "anthropic", "vertex_claude": "anthropic", "vertex": "gemini", "azure": "openai",
+            "tgi": "openai"}
 # What the mock's model is called, and the question. {} in a name is the provider's own model name.
 USAGE = "prompt=100&out=20"
 FEATURES = {
@@ -650,17 +805,26 @@ ANSWERS = {     # what each must give: text, reasoning, calls, finish
 }
 CITIES = ["Paris", "Rome", "Oslo"]
 # The mock's name for a model of whom the adapter must know something.
+CLAUDE_ON_AWS = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODELS = {("anthropic", "schema"): "claude-opus-4-5-20251101",
           ("anthropic", "reasoning"): "claude-sonnet-4-5-20250929",
-          ("gemini", "reasoning"): "gemini-2.5-flash"}
+          ("gemini", "reasoning"): "gemini-2.5-flash", ("vertex", "*"): "gemini-2.5-flash",
+          ("vertex_claude", "*"): "claude-sonnet-4-5@20250929",
+          ("bedrock", "*"): CLAUDE_ON_AWS, ("invoke", "*"): CLAUDE_ON_AWS}
+# Who has no word for an answer's form: for these models it is a tool that must be called.
+FORMLESS = {"anthropic": "mock", "invoke": "anthropic.claude-3-haiku-20240307-v1:0", "bedrock": "amazon.nova-lite-v1:0",
+            "vertex_claude": "claude-3-haiku@20240307"}
+MODELS.update({(provider, "formless"): model for provider, model in FORMLESS.items()})
+# What is thought, beside what is asked for, where a provider tells its plan before calls.
+PLANS = {"cohere": "I will look it up."}
 # What a provider's form has no word for: members of a schema.
-UNSAID = {"gemini": {"additionalProperties"}}
+UNSAID = {"gemini": {"additionalProperties"}, "vertex": {"additionalProperties"}}
 # Providers that refuse a feature, and the place that the refusal names.
-REFUSES = {("ollama_chat", "document"): "content[1]", ("ollama", "document"): "content[1]"}
+REFUSES = {(p, "document"): "content[1]" for p in ("ollama_chat", "ollama", "cohere")}
 # Who cannot be told of a choice is offered that tool alone.
-CHOOSES = {"ollama_chat": False, "ollama": False}
+CHOOSES = {"ollama_chat": False, "ollama": False, "cohere": False}
 # Thoughts go back to who knows what to do with them: signed ones to who signed them, and these are not.
-TAKES_THOUGHTS = {"openai", "ollama_chat", "ollama"}
+TAKES_THOUGHTS = {"openai", "azure", "tgi", "ollama_chat", "ollama", "cohere"}
 # What is not as everywhere else, and why: (dialect, provider, what), "*" for any.
 PROMPT = "Ollama's generate takes one prompt and no tools"
 CANNOT = {
@@ -668,7 +832,10 @@ CANNOT = {
     ("ollama", "*", "choice"): "Ollama has no word for it", ("ollama", "*", "document"): "Ollama takes no documents",
     ("responses", "*", "stop"): "there are no sequences that stop an answer",
     ("responses", "*", "sampling"): "it has no top_k",
-    ("gemini", "gemini", "ids"): "calls need have no ids in this format, and the short way changes no byte",
+    ("*", "responses", "stop"): "there are no sequences that stop an answer",
+    ("*", "responses", "top_k"): "it has no top_k",
+    **{("gemini", p, "ids"): "calls need have no ids in this format, and the short way changes no byte"
+       for p in ("gemini", "vertex")},
 }
-IN_STREAM = {"ollama": 500, "ollama_chat": 500}     # which tells a text and nothing more; all others: 429
+IN_STREAM = {"ollama": 500, "ollama_chat": 500, "cohere": 500}  # which tell a text alone; all others: 429
 ERRORS = {400: 400, 401: 401, 429: 429, 500: 500}       # the provider's status: the client's

@@ -99,7 +99,7 @@ def test_tools(bedrock, mock, is_stream):
         calls = [(t["id"], t["function"]["name"]) for t in a.json["choices"][0]["message"]["tool_calls"]]
         args = [json.loads(t["function"]["arguments"]) for t in a.json["choices"][0]["message"]["tool_calls"]]
     assert [n for _, n in calls] == ["get_weather"] * 2 and calls[0][0] != calls[1][0]
-    assert args == [{"city": "Paris"}] * 2
+    assert args == [{"city": "Paris"}, {"city": "Rome"}]
     sent = json.loads(last(mock)["body"])["toolConfig"]
     assert sent["toolChoice"] == {"any": {}} and sent["tools"][0]["toolSpec"]["name"] == "get_weather"
     messages = [{"role": "user", "content": "Weather?"},
@@ -233,6 +233,18 @@ def test_anthropics_dialect_by_converse(bedrock, mock):
                                                   {"text": "What?"}]}],
         "inferenceConfig": {"maxTokens": 2000},
         "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
+
+
+def test_a_form_in_anthropics_words_is_converses(bedrock, mock):
+    gw = bedrock({"m": "bedrock/us.anthropic.claude-opus-4-6-v1?json"})
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "additionalProperties": False}
+    form = {"effort": "low", "format": {"type": "json_schema", "schema": schema}}
+    a = gw.post("/v1/messages", {"model": "m", "max_tokens": 2000, "output_config": form, "thinking": {
+        "type": "adaptive"}, "messages": [{"role": "user", "content": "hi"}]})
+    assert a.status == 200 and json.loads(a.json["content"][-1]["text"])["n"] == 3, a
+    sent = json.loads(last(mock)["body"])
+    assert sent["additionalModelRequestFields"] == {"output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}}
+    assert json.loads(sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]) == schema
 
 
 def test_a_region_in_the_name_and_a_model_taken_as_it_is_asked(bedrock, mock):

@@ -52,6 +52,14 @@ def test_gemini_embeddings(three):
         assert b.status == 200 and len(b.json["embeddings"]) == 2
 
 
+def test_a_wrong_method_is_told_in_the_dialect(three):
+    assert three.get("/v1/messages").json["error"]["type"] == "invalid_request_error"
+    assert three.request("PUT", "/v1beta/models/m:generateContent").json["error"]["status"] == "UNIMPLEMENTED"
+    assert three.get("/api/chat").json == {"error": "Method Not Allowed: GET /api/chat"}
+    for path in ("/v1/messages", "/v1beta/models/m:countTokens", "/api/generate", "/v1/chat/completions"):
+        assert three.request("DELETE", path).status == 405
+
+
 def test_counts(three):
     for path in ("/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"):
         a = three.post(path, {"model": "m", "messages": [{"role": "user", "content": "hello there"}]})

@@ -107,7 +107,7 @@ def test_chat_reaches_what_only_responses_serve(native, mock, model):
     message = a.json["choices"][0]["message"]
     if model == "tools":
         assert [c["function"] for c in message["tool_calls"]] == [
-            {"name": "get_weather", "arguments": '{"city":"Paris"}'}] * 2
+            {"name": "get_weather", "arguments": '{"city":"%s"}' % city} for city in ("Paris", "Rome")]
     else:
         assert message["content"] == "t0 t1 t2"
     if model == "think":

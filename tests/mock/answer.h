@@ -31,6 +31,7 @@ struct answer {
 	uint64_t prompt_tokens, out_tokens;
 	size_t quoted;			/* bytes of an echoed text that went out */
 	bool role_told;
+	bool is_amid_stream;		/* what is written as an error is an event */
 	const char *complaint;		/* about the signature, in AWS's words; NULL: none */
 	uint64_t sequence;		/* events of a stream, where they are counted */
 	struct span method, path, headers, body;	/* of the request */
@@ -94,7 +95,7 @@ bool replicate_has(const struct endpoint *ep);
 /* Bedrock's: the model stands in the path, too, and a stream comes in AWS's framing. */
 bool bedrock_has(const struct endpoint *ep);
 bool bedrock_streams(const struct endpoint *ep);
-void bedrock_write_exception(struct buf *out, const struct answer *a);
+void bedrock_write_exception(struct buf *out, const struct answer *a, struct span message);
 const char *bedrock_error_type(const struct answer *a);	/* of the header x-amzn-errortype */
 
 /* Anthropic's answers, which others wrap. */

@@ -29,6 +29,8 @@ static const char *stop_reason(const struct answer *a)
 {
 	if (a->script.refuse)
 		return "guardrail_intervened";
+	if (a->script.length)
+		return "max_tokens";
 	return a->script.tools > 0 ? "tool_use" : "end_turn";
 }
 
@@ -53,7 +55,9 @@ static void write_content(struct buf *out, struct answer *a)
 	for (uint64_t i = 0; a->script.tools > 0 && i < (uint64_t)a->script.tools; i++) {
 		buf_put_z(out, comma);
 		write_call_start(out, a, i);
-		BUF_PUT_LIT(out, ",\"input\":{\"city\":\"Paris\"}}}");
+		BUF_PUT_LIT(out, ",\"input\":{\"city\":\"");
+		say_city(out, i);
+		BUF_PUT_LIT(out, "\"}}}");
 		comma = ",";
 	}
 	if (a->script.tools > 0)
@@ -145,7 +149,11 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i, stru
 		return;
 	}
 	BUF_PUT_LIT(payload, ",\"delta\":{\"toolUse\":{\"input\":\"");
-	buf_put_z(payload, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"Paris\\\"}");
+	buf_put_z(payload, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"");
+	if (i % 3 == 2) {
+		say_city(payload, call);
+		BUF_PUT_LIT(payload, "\\\"}");
+	}
 	BUF_PUT_LIT(payload, "\"}}");
 	write_block_event(out, "contentBlockDelta", block, payload);
 	if (i % 3 == 2)
@@ -269,11 +277,13 @@ static void write_error(struct buf *out, const struct answer *a, struct span mes
 	BUF_PUT_LIT(out, "}");
 }
 
-void bedrock_write_exception(struct buf *out, const struct answer *a)
+void bedrock_write_exception(struct buf *out, const struct answer *a, struct span message)
 {
 	struct span type = a->script.code.p ? a->script.code : SPAN("throttlingException");
-	eventstream_write(out, "exception", ":exception-type", type,
-			  SPAN("{\"message\":\"mock: amid the stream\"}"));
+	struct buf payload = { 0 };
+	write_error(&payload, a, message);
+	eventstream_write(out, "exception", ":exception-type", type, span_of(&payload));
+	buf_done(&payload);
 }
 
 #define STREAM "application/vnd.amazon.eventstream"

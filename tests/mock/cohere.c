@@ -4,6 +4,8 @@
 #include "tests/mock/answer.h"
 #include "tests/mock/vector.h"
 
+#define PLAN "I will look it up."
+
 static void write_number(struct buf *out, const char *before, uint64_t n)
 {
 	buf_put_z(out, before);
@@ -27,7 +29,12 @@ static void write_usage(struct buf *out, const struct answer *a)
 static void write_reason(struct buf *out, const struct answer *a)
 {
 	BUF_PUT_LIT(out, "\"finish_reason\":\"");
-	buf_put_z(out, a->script.refuse ? "ERROR_TOXIC" : a->script.tools > 0 ? "TOOL_CALL" : "COMPLETE");
+	if (a->script.refuse)
+		BUF_PUT_LIT(out, "ERROR_TOXIC");
+	else if (a->script.length)
+		BUF_PUT_LIT(out, "MAX_TOKENS");
+	else
+		buf_put_z(out, a->script.tools > 0 ? "TOOL_CALL" : "COMPLETE");
 	BUF_PUT_LIT(out, "\"");
 }
 
@@ -43,11 +50,13 @@ static void open_call(struct buf *out, const struct answer *a, uint64_t i)
 
 static void write_calls(struct buf *out, const struct answer *a)
 {
-	BUF_PUT_LIT(out, ",\"tool_plan\":\"I will look it up.\",\"tool_calls\":[");
+	BUF_PUT_LIT(out, ",\"tool_plan\":\"" PLAN "\",\"tool_calls\":[");
 	for (uint64_t i = 0; i < (uint64_t)a->script.tools; i++) {
 		buf_put_z(out, i ? "," : "");
 		open_call(out, a, i);
-		BUF_PUT_LIT(out, "{\\\"city\\\":\\\"Paris\\\"}\"}}");
+		BUF_PUT_LIT(out, "{\\\"city\\\":\\\"");
+		say_city(out, i);
+		BUF_PUT_LIT(out, "\\\"}\"}}");
 	}
 	BUF_PUT_LIT(out, "]");
 }
@@ -139,9 +148,18 @@ static void write_text(struct buf *out, struct answer *a, bool is_thought, uint6
 	close_event(out);
 }
 
-/* Three pieces a call: its start, and two halves of its arguments. */
+static void write_plan(struct buf *out)
+{
+	open_event(out, "tool-plan-delta");
+	BUF_PUT_LIT(out, ",\"delta\":{\"message\":{\"tool_plan\":\"" PLAN "\"}}");
+	close_event(out);
+}
+
+/* Three pieces a call: its start, and two halves of its arguments. Before the first is the plan. */
 static void write_call(struct buf *out, const struct answer *a, uint64_t i)
 {
+	if (i == 0)
+		write_plan(out);
 	open_event(out, i % 3 ? "tool-call-delta" : "tool-call-start");
 	write_number(out, ",\"index\":", i / 3);
 	BUF_PUT_LIT(out, ",\"delta\":{\"message\":{\"tool_calls\":");
@@ -149,7 +167,11 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i)
 		open_call(out, a, i / 3);
 	} else {
 		BUF_PUT_LIT(out, "{\"function\":{\"arguments\":\"");
-		buf_put_z(out, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"Paris\\\"}");
+		buf_put_z(out, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"");
+		if (i % 3 == 2) {
+			say_city(out, i / 3);
+			BUF_PUT_LIT(out, "\\\"}");
+		}
 	}
 	BUF_PUT_LIT(out, "\"}}}}");
 	close_event(out);
@@ -194,8 +216,16 @@ static void embed_whole(struct buf *out, struct answer *a)
 	BUF_PUT_LIT(out, "}");
 }
 
+/* A stream that fails has its last event, which says why. */
 static void write_error(struct buf *out, const struct answer *a, struct span message)
 {
+	if (a->is_amid_stream) {
+		BUF_PUT_LIT(out, "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\","
+				 "\"error\":");
+		buf_put_json(out, message);
+		BUF_PUT_LIT(out, "}}");
+		return;
+	}
 	write_number(out, "{\"id\":\"error-", a->seq);
 	BUF_PUT_LIT(out, "\",\"message\":");
 	buf_put_json(out, message);

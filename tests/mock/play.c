@@ -137,21 +137,32 @@ static void write_garbage(struct buf *out, const struct endpoint *ep)
 		buf_put_z(out, ep->is_ndjson ? "{not json\n" : "data: {not json\n\n");
 }
 
+static void write_error_event(struct buf *out, const struct answer *a)
+{
+	static const struct span message = { "mock: it broke", 14 };
+	bool has_lines = a->endpoint->is_ndjson;
+	if (bedrock_has(a->endpoint)) {
+		bedrock_write_exception(out, a, message);
+		return;
+	}
+	if (!has_lines)
+		BUF_PUT_LIT(out, "event: error\ndata: ");
+	a->endpoint->write_error(out, a, message);
+	buf_put_z(out, has_lines ? "\n" : "\n\n");
+}
+
 /* One more event, which says what went wrong; the mark of a good end never comes. */
 static int64_t end_with_error(struct conn *c)
 {
 	struct play *p = &c->play;
 	struct answer *a = &p->answer;
 	struct buf *body = &c->mock->body;
-	bool has_lines = a->endpoint->is_ndjson;
 	unsigned status = a->status;		/* of the head, which may be still to come */
 	a->status = a->script.status >= 0 ? (unsigned)a->script.status : 429;
+	a->is_amid_stream = true;
 	body->n = 0;
-	if (!has_lines)
-		BUF_PUT_LIT(body, "event: error\ndata: ");
-	a->endpoint->write_error(body, a, SPAN("mock: it broke"));
+	write_error_event(body, a);
 	a->status = status;
-	buf_put_z(body, has_lines ? "\n" : "\n\n");
 	send_chunk(c, true);
 	return go_to_end(p, ENDING_GOOD);
 }
@@ -172,7 +183,7 @@ static int64_t step_piece(struct conn *c)
 	enum piece piece = p->piece;
 	if (bedrock_has(a->endpoint) && is_content(piece) &&
 	    a->script.exception == (int64_t)p->chunks) {
-		bedrock_write_exception(body, a);
+		bedrock_write_exception(body, a, SPAN("mock: amid the stream"));
 		send_chunk(c, true);
 		return go_to_end(p, ENDING_GOOD);
 	}

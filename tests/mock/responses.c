@@ -92,7 +92,12 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i, bool
 	BUF_PUT_LIT(out, "\",\"name\":\"");
 	say_tool_name(out, a);
 	BUF_PUT_LIT(out, "\",\"arguments\":\"");
-	buf_put_z(out, is_done ? "{\\\"city\\\":\\\"Paris\\\"}\"}" : "\"}");
+	if (is_done) {
+		BUF_PUT_LIT(out, "{\\\"city\\\":\\\"");
+		say_city(out, i);
+		BUF_PUT_LIT(out, "\\\"}");
+	}
+	BUF_PUT_LIT(out, "\"}");
 }
 
 /* --- the response --- */
@@ -127,15 +132,35 @@ static void write_usage(struct buf *out, const struct answer *a)
 	BUF_PUT_LIT(out, "}");
 }
 
+/* Why it is not complete; NULL: it is. */
+static const char *missing_for(const struct answer *a)
+{
+	if (a->script.refuse)
+		return "content_filter";
+	return a->script.length ? "max_output_tokens" : NULL;
+}
+
+static void write_missing(struct buf *out, const char *reason)
+{
+	if (!reason) {
+		BUF_PUT_LIT(out, "null");
+		return;
+	}
+	BUF_PUT_LIT(out, "{\"reason\":\"");
+	buf_put_z(out, reason);
+	BUF_PUT_LIT(out, "\"}");
+}
+
 static void write_response(struct buf *out, struct answer *a, bool is_done)
 {
-	const char *status = !is_done ? "in_progress" : a->script.refuse ? "incomplete" : "completed";
+	const char *reason = is_done ? missing_for(a) : NULL;
+	const char *status = !is_done ? "in_progress" : reason ? "incomplete" : "completed";
 	BUF_PUT_LIT(out, "{\"id\":\"resp_mock_");
 	buf_put_u64(out, a->seq);
 	BUF_PUT_LIT(out, "\",\"object\":\"response\",\"created_at\":1700000000,\"status\":\"");
 	buf_put_z(out, status);
 	BUF_PUT_LIT(out, "\",\"error\":null,\"incomplete_details\":");
-	buf_put_z(out, is_done && a->script.refuse ? "{\"reason\":\"content_filter\"}" : "null");
+	write_missing(out, reason);
 	BUF_PUT_LIT(out, ",\"previous_response_id\":null,\"model\":");
 	say_model(out, a);
 	BUF_PUT_LIT(out, ",\"output\":[");
@@ -240,7 +265,13 @@ static void tool_piece(struct buf *out, struct answer *a, uint64_t i)
 		return;
 	}
 	open_place(out, a, "response.function_call_arguments.delta", "fc", index);
-	buf_put_z(out, i % 3 == 1 ? ",\"delta\":\"{\\\"city\\\":\"" : ",\"delta\":\"\\\"Paris\\\"}\"");
+	BUF_PUT_LIT(out, ",\"delta\":\"");
+	buf_put_z(out, i % 3 == 1 ? "{\\\"city\\\":" : "\\\"");
+	if (i % 3 == 2) {
+		say_city(out, call);
+		BUF_PUT_LIT(out, "\\\"}");
+	}
+	BUF_PUT_LIT(out, "\"");
 	close_event(out);
 	if (i % 3 == 1)
 		return;
@@ -281,12 +312,26 @@ static void responses_piece(struct buf *out, struct answer *a, enum piece piece,
 	else if (piece == PIECE_FINISH)
 		finish_piece(out, a);
 	else if (piece == PIECE_END)
-		write_response_event(out, a, a->script.refuse ? "response.incomplete"
-							      : "response.completed", true);
+		write_response_event(out, a, missing_for(a) ? "response.incomplete"
+							    : "response.completed", true);
+}
+
+/* Within a stream it has no object of its own, and knows neither status nor type. */
+static void write_error(struct buf *out, const struct answer *a, struct span message)
+{
+	if (!a->is_amid_stream) {
+		openai_write_error(out, a, message);
+		return;
+	}
+	BUF_PUT_LIT(out, "{\"type\":\"error\",\"sequence_number\":");
+	buf_put_u64(out, a->sequence);
+	BUF_PUT_LIT(out, ",\"code\":\"rate_limit_exceeded\",\"message\":");
+	buf_put_json(out, message);
+	BUF_PUT_LIT(out, ",\"param\":null}");
 }
 
 const struct endpoint responses_endpoints[] = {
 	{ "POST", "/responses", "text/event-stream; charset=utf-8", false, 3, responses_whole,
-	  responses_piece, openai_write_error },
+	  responses_piece, write_error },
 	{ .method = NULL },
 };

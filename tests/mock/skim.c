@@ -160,9 +160,24 @@ static bool on_tools(struct scan *c)
 	return scan_array(c, read_tool, &ignored);
 }
 
+/* Bedrock's: an object whose only member says what is chosen. */
+static bool on_named_choice(struct scan *c)
+{
+	skim_of(c)->forces_tool = true;
+	return scan_value(c);
+}
+
+static bool on_own_choice(struct scan *c)
+{
+	static const struct scan_member known[] = { { "tool", on_named_choice } };
+	return scan_object(c, known, COUNT(known));
+}
+
 static bool on_tool_config(struct scan *c)
 {
-	static const struct scan_member known[] = { { "tools", on_tools } };
+	static const struct scan_member known[] = {
+		{ "tools", on_tools }, { "toolChoice", on_own_choice },
+	};
 	return scan_object(c, known, COUNT(known));
 }
 
@@ -301,6 +316,7 @@ static const struct scan_member top[] = {
 	{ "response_format", on_response_format },
 	{ "format", on_ollama_format },
 	{ "output_config", on_output_config },
+	{ "text", on_output_config },
 	{ "tools", on_tools },
 	{ "tool_choice", on_tool_choice },
 	{ "prompt", on_prompt },

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "worker/client/dialect.h"
 #include "worker/client/endpoint.h"
 #include "worker/exchange/sniff.h"
 #include "worker/worker.h"
@@ -118,11 +119,11 @@ static void test_endpoints(void **state)
 		{ "PATCH", "/azure/x", "azure", "/x" },
 	};
 	struct endpoint_parts parts;
-	bool other;
+	const struct endpoint *near;
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct endpoint *e = endpoint_find(str_z(rows[i].method),
-							 str_z(rows[i].path), &parts, &other);
+							 str_z(rows[i].path), &parts, &near);
 		assert_non_null(e);
 		if (!rows[i].raw) {
 			assert_null(e->raw);
@@ -131,10 +132,13 @@ static void test_endpoints(void **state)
 		assert_string_equal(e->raw->name, rows[i].raw);
 		assert_true(!rows[i].rest || str_eq_z(parts.rest, rows[i].rest));
 	}
-	assert_null(endpoint_find(STR("GET"), STR("/openaix"), &parts, &other));
-	assert_null(endpoint_find(STR("GET"), STR("/v1/filesystem"), &parts, &other));
-	assert_null(endpoint_find(STR("GET"), STR("/v1/audio/speech"), &parts, &other));
-	assert_true(other);
+	assert_null(endpoint_find(STR("GET"), STR("/openaix"), &parts, &near));
+	assert_null(endpoint_find(STR("GET"), STR("/v1/filesystem"), &parts, &near));
+	assert_null(endpoint_find(STR("GET"), STR("/v1/audio/speech"), &parts, &near));
+	assert_non_null(near);
+	assert_null(near->dialect);
+	assert_null(endpoint_find(STR("PUT"), STR("/v1/messages"), &parts, &near));
+	assert_ptr_equal(near->dialect, &dialect_anthropic_messages);
 	for (size_t i = 0; i < endpoints_count; i++)
 		assert_true(!endpoints[i].raw || !endpoints[i].run);
 }

@@ -10,7 +10,8 @@
  *   NAME.own.out         in a client's folder: what it gets in its own dialect, the long way
  *   (of reranking NAME begins with the provider's, as in etc/providers.tsv: voyage_plain)
  * A folder of a client dialect (see client_folders) has requests in that dialect's own words.
- * Whatever .out file is there is compared; streams are cut at every byte. A new folder or file is
+ * Whatever .out file is there is compared; streams are cut at every byte. And in every dialect: what
+ * a client gets, taken for what a provider of that format says, gives the same again. A new folder or file is
  * found by itself. With LLMGW_WRITE_VECTORS set the .out files are written instead. */
 #include <dirent.h>
 #include <errno.h>
@@ -133,8 +134,8 @@ static int run_plain(struct run *r)
 	return r->dialect->write_answer(&r->answer, &r->out);
 }
 
-/* An end that is not good is said in the output, so that a vector can expect it. */
-static void run_once(struct run *r, size_t cut)
+/* An end that is not good is said in the output, so that a vector can expect it, and gives false. */
+static bool run_once(struct run *r, size_t cut)
 {
 	int err = r->v->q.is_stream ? run_stream(r, cut) : run_plain(r);
 	const struct llm_error *e = &r->answer.tally.error;
@@ -145,6 +146,7 @@ static void run_once(struct run *r, size_t cut)
 		buf_printf(&r->out, "%s\n", err == -EBADMSG ? "EBADMSG" : strerror(-err));
 	else if (r->v->q.is_stream && !r->answer.is_ended)
 		BUF_PUT_LIT(&r->out, "CUT\n");
+	return !err && !r->answer.tally.has_error && (!r->v->q.is_stream || r->answer.is_ended);
 }
 
 static void begin_run(struct run *r, struct vector *v, const struct dialect *d, bool is_short)
@@ -223,6 +225,49 @@ static void check_answer(struct vector *v, const struct dialect *d, const char *
 	}
 }
 
+/* --- the same again --- */
+
+/* A stream of Anthropic's begins with what we think the prompt was, and of two counts the larger
+ * one counts: its last two events are left out. */
+static struct str comparable(const struct vector *v, const struct dialect *d, const struct run *r)
+{
+	struct str all = buf_str(&r->out);
+	size_t end = str_find(all, STR("event: message_delta"));
+	bool is_cut = d == &dialect_anthropic_messages && v->q.is_stream && end != SIZE_MAX;
+	return is_cut ? str_of(all.p, end) : all;
+}
+
+/* An answer that ends well, in a dialect whose format a provider speaks, too. */
+static void check_again(struct vector *v, const struct dialect *d)
+{
+	const struct provider *twin = d->twin == FAMILY_COUNT ? NULL : provider_of(d->twin);
+	struct vector again = *v;
+	struct run first, second;
+	if (!twin || !twin->read_answer)
+		return;
+	read_request(v, reader_for(v, d));
+	if (v->q.is_stream && (!d->write_event || d == &dialect_gemini_array))
+		return;
+	begin_run(&first, v, d, false);
+	bool is_good = run_once(&first, v->in.n);
+	again.q = v->q;
+	again.provider = twin;
+	again.in = first.out;
+	again.framing = twin == &provider_ollama_chat ? FRAMING_NDJSON : FRAMING_SSE;
+	if (is_good) {
+		begin_run(&second, &again, d, false);
+		run_once(&second, again.in.n);
+		struct str want = comparable(v, d, &first), got = comparable(v, d, &second);
+		if (!str_eq(want, got))
+			print_error("%s, %s, and again:\n" STR_FMT "\n" STR_FMT "\n", v->base, d->name,
+				    STR_ARG(buf_str(&first.out)), STR_ARG(buf_str(&second.out)));
+		assert_true(str_eq(want, got));
+		buf_done(&second.out);
+	}
+	buf_done(&first.out);
+	arena_reset(v->mem);
+}
+
 /* "voyage_plain" is as that provider of etc/providers.tsv has it: NAME up to its last '_'. */
 static struct str provider_of_name(const struct vector *v)
 {
@@ -293,6 +338,9 @@ static void check_vector(struct vector *v)
 		if (v->own)
 			check_answer(v, own, ".own.out", false);
 		check_answer(v, own, ".short.out", true);
+		for (size_t i = 0; dialects[i]; i++)
+			if (dialects[i]->kind == own->kind)
+				check_again(v, dialects[i]);
 	}
 	if (!v->compared)
 		fail_msg("%s: nothing to compare with", v->base);
@@ -313,6 +361,9 @@ static const struct client_folder {
 	{ "messages", &dialect_anthropic_messages, &provider_anthropic },
 	{ "messages_openai", &dialect_anthropic_messages, &provider_openai },
 	{ "messages_ollama", &dialect_anthropic_messages, &provider_ollama_chat },
+	{ "messages_bedrock", &dialect_anthropic_messages, &provider_bedrock },
+	{ "messages_cohere", &dialect_anthropic_messages, &provider_cohere },
+	{ "messages_tgi", &dialect_anthropic_messages, &provider_tgi },
 	{ "contents_openai", &dialect_gemini_chat, &provider_openai },
 	{ "ollama_openai", &dialect_ollama_chat, &provider_openai },
 	{ "anthropic", NULL, &provider_anthropic },

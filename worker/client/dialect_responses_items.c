@@ -304,7 +304,10 @@ static int read_result(struct oai_reading *r, const struct place *at, const stru
 	int err = rsp_required(r, at, item, "call_id", oai_read_string, &result->id);
 	if (!err)
 		err = rsp_required(r, at, item, "output", read_content, &msg->parts);
-	return err ? err : fold_texts(r, msg, result);
+	if (!err)
+		err = fold_texts(r, msg, result);
+	r->q->has_rich_results = r->q->has_rich_results || result->next;
+	return err;
 }
 
 /* The texts of a list of parts, whatever their type, with an empty line between two. to: rope. */

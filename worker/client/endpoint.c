@@ -227,16 +227,17 @@ static bool matches(struct str pattern, struct str path, struct endpoint_parts *
 }
 
 const struct endpoint *endpoint_find(struct str method, struct str path,
-				     struct endpoint_parts *ret, bool *ret_other_method)
+				     struct endpoint_parts *ret, const struct endpoint **ret_near)
 {
-	*ret_other_method = false;
+	*ret_near = NULL;
 	for (size_t i = 0; i < COUNT(endpoints); i++) {
 		const struct endpoint *e = &endpoints[i];
 		if (!matches(str_z(e->path), path, ret))
 			continue;
 		if (e->method[0] == '*' || str_eq_z(method, e->method))
 			return e;
-		*ret_other_method = true;
+		if (!*ret_near)
+			*ret_near = e;
 	}
 	*ret = (struct endpoint_parts){ 0 };
 	return NULL;

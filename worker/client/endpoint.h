@@ -38,10 +38,10 @@ struct endpoint_parts {			/* of a path; .p NULL: the pattern has none */
 	struct str model;		/* what stood for {model} ('/' allowed in it) or {id} */
 	struct str rest;		/* what stood for {path}, undecoded and not looked at */
 };
-/* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_other_method when
- * only the method is wrong. */
+/* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_near is the first row
+ * then of which only the method is another, or NULL. */
 const struct endpoint *endpoint_find(struct str method, struct str path,
-				     struct endpoint_parts *ret, bool *ret_other_method);
+				     struct endpoint_parts *ret, const struct endpoint **ret_near);
 unsigned endpoint_number(const struct endpoint *e);
 
 #endif

@@ -50,18 +50,21 @@ static const struct endpoint *find_target(struct request *r, struct str method,
 enum step intake_endpoint(struct request *r)
 {
 	const struct http_request *h = r->http;
+	const struct endpoint *near;
 	bool other_method = false;
 	struct endpoint_parts parts;
 	struct str method = str_eq(h->method, STR("HEAD")) ? STR("GET") : h->method;
 	if (str_eq(h->method, STR("OPTIONS")) && http_header(h, "access-control-request-method").p)
 		return answer_preflight(r);
-	r->endpoint = endpoint_find(method, h->path, &parts, &other_method);
+	r->endpoint = endpoint_find(method, h->path, &parts, &near);
 	if (!r->endpoint)
 		r->endpoint = find_target(r, method, &parts, &other_method);
-	if (!r->endpoint && other_method)
+	if (!r->endpoint && (near || other_method)) {
+		r->dialect = near ? near->dialect : NULL;	/* of the error */
 		return request_fail(r, OUTCOME_METHOD, NULL,
 				    "Method Not Allowed: " STR_FMT " " STR_FMT, STR_ARG(h->method),
 				    STR_ARG(h->path));
+	}
 	if (!r->endpoint)
 		return request_fail(r, OUTCOME_NOT_FOUND, NULL, "Not Found: " STR_FMT,
 				    STR_ARG(h->path));

@@ -46,7 +46,7 @@ bool ant_has_offered(const struct ant_writing *w)
 bool ant_uses_format_tool(const struct ant_writing *w)
 {
 	const struct llm_request *q = w->q;
-	if (q->family == FAMILY_ANTHROPIC)
+	if (q->family == FAMILY_ANTHROPIC && !w->has_own_format)
 		return false;		/* it travels along in the vendor's own words */
 	return q->format == FORMAT_JSON ||
 	       (q->format == FORMAT_SCHEMA && (!w->model.knows_format || !q->format_schema.p));

@@ -136,6 +136,37 @@ static void forget_foreign(struct bedrock_writing *b)
 	}
 }
 
+/* What Anthropic's own words say of the answer's form is said in Converse's instead. */
+static int forget_format(struct bedrock_writing *b)
+{
+	static const struct str config = STR("output_config");
+	struct ant_writing *w = &b->ant;
+	const struct json *j = ant_parse(w, ant_find(w, config));
+	struct llm_other **at = &w->members;
+	struct buf rest;
+	if (w->q->family != FAMILY_ANTHROPIC || w->q->format != FORMAT_SCHEMA ||
+	    !json_is(j, JSON_OBJECT))
+		return 0;
+	while (!str_eq((*at)->name, config))
+		at = &(*at)->next;
+	if (j->count == 1 && json_get(j, "format")) {
+		*at = (*at)->next;
+		return 0;
+	}
+	buf_init(&rest, j->raw.n + 16);
+	struct json_out o = json_out(&rest);
+	json_open(&o, NULL);
+	for (const struct json *m = j->child; m; m = m->next) {
+		if (str_eq(m->key, STR("format")))
+			continue;
+		json_key(&o, m->key);
+		json_put_raw(&o, NULL, m->raw);
+	}
+	json_close(&o);
+	(*at)->json = ant_take_text(w, &rest);
+	return (*at)->json.p ? 0 : -ENOMEM;
+}
+
 /* The schema goes along as a text. */
 static int add_format(struct bedrock_writing *b)
 {
@@ -143,8 +174,7 @@ static int add_format(struct bedrock_writing *b)
 	const struct llm_request *q = w->q;
 	const struct json *schema = ant_parse(w, q->format_schema);
 	struct buf closed, text;
-	if (q->format != FORMAT_SCHEMA || !schema || ant_uses_format_tool(w) ||
-	    q->family == FAMILY_ANTHROPIC)
+	if (q->format != FORMAT_SCHEMA || !schema || ant_uses_format_tool(w))
 		return 0;
 	buf_init(&closed, 64 * q->format_schema.n + 256);
 	buf_init(&text, 400 * q->format_schema.n + 8192);
@@ -208,7 +238,9 @@ int bedrock_sort_members(struct bedrock_writing *b)
 		return err;
 	w->search = STR_NONE;
 	forget_foreign(b);
-	err = check_given(b);
+	err = forget_format(b);
+	if (!err)
+		err = check_given(b);
 	if (!err)
 		err = b->model.is_claude ? ant_settle_members(w) : settle_others(b);
 	return err ? err : add_format(b);

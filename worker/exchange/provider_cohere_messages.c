@@ -182,6 +182,12 @@ static void put_said(struct json_out *o, enum llm_role role, const struct llm_pa
 	json_close(o);
 }
 
+/* All that stands in such a message belongs to results. */
+static bool is_of_tool(const struct llm_message *s)
+{
+	return s->role == ROLE_TOOL && s->parts && s->parts->kind == PART_TOOL_RESULT;
+}
+
 /* Results become messages of their own; a turn may hold several, and words behind them. */
 static void put_message(struct json_out *o, const struct llm_message *s)
 {
@@ -193,16 +199,56 @@ static void put_message(struct json_out *o, const struct llm_message *s)
 		put_said(o, s->role, p);
 }
 
+static bool shows_images(const struct llm_message *s, const struct llm_message *end)
+{
+	while (s != end && !has_kind(s->parts, PART_IMAGE))
+		s = s->next;
+	return s != end;
+}
+
+/* A result is text: images in the results of some tools the user shows behind the last of them. */
+static void put_shown(struct json_out *o, const struct llm_message *s,
+		      const struct llm_message *end)
+{
+	if (!shows_images(s, end))
+		return;
+	json_open(o, NULL);
+	json_put_z(o, "role", "user");
+	json_open_array(o, "content");
+	for (; s != end; s = s->next)
+		for (const struct llm_part *p = s->parts; p; p = p->next)
+			if (p->kind == PART_IMAGE)
+				put_image(o, p);
+	json_close_array(o);
+	json_close(o);
+}
+
+static const struct llm_message *put_results(struct json_out *o, const struct llm_message *s)
+{
+	const struct llm_message *first = s;
+	for (; s && is_of_tool(s); s = s->next)
+		put_message(o, s);
+	put_shown(o, first, s);
+	return s;
+}
+
 static void put_messages(struct json_out *o, const struct llm_request *q)
 {
+	const struct llm_message *s = q->messages;
 	struct llm_part prompt = { .kind = PART_TEXT };
 	json_open_array(o, "messages");
 	if (q->kind == LLM_TEXT) {
 		prompt.text = q->inputs[0];
 		put_said(o, ROLE_USER, &prompt);
 	}
-	for (const struct llm_message *s = q->messages; s; s = s->next)
+	while (s) {
+		if (is_of_tool(s)) {
+			s = put_results(o, s);
+			continue;
+		}
 		put_message(o, s);
+		s = s->next;
+	}
 	json_close_array(o);
 }
 

@@ -277,19 +277,22 @@ static void put_result(struct json_out *o, const struct llm_request *q, const st
 }
 
 /* A result is text in this format: what other dialects put into one beside it, the user shows. */
-static void put_shown(struct json_out *o, const struct llm_request *q, const struct llm_part *parts)
+static void put_shown(struct json_out *o, const struct llm_request *q,
+		      const struct llm_message *first, const struct llm_message *end)
 {
 	bool is_open = false;
-	for (const struct llm_part *p = parts; p; p = p->next) {
-		if (!is_content(q, p))
-			continue;
-		if (!is_open) {
-			json_open(o, NULL);
-			json_put_z(o, "role", "user");
-			json_open_array(o, "content");
+	for (const struct llm_message *m = first; m != end; m = m->next) {
+		for (const struct llm_part *p = m->parts; p; p = p->next) {
+			if (!is_content(q, p))
+				continue;
+			if (!is_open) {
+				json_open(o, NULL);
+				json_put_z(o, "role", "user");
+				json_open_array(o, "content");
+			}
+			is_open = true;
+			put_part(o, p);
 		}
-		is_open = true;
-		put_part(o, p);
 	}
 	if (!is_open)
 		return;
@@ -297,14 +300,18 @@ static void put_shown(struct json_out *o, const struct llm_request *q, const str
 	json_close(o);
 }
 
-static void put_results(struct json_out *o, const struct llm_request *q,
-			const struct llm_message *m)
+/* Nothing may stand between the results of one turn's calls. */
+static const struct llm_message *put_results(struct json_out *o, const struct llm_request *q,
+					     const struct llm_message *first)
 {
-	bool has_inner = is_our_words(q);
-	for (const struct llm_part *p = next_result(m->parts); p; p = next_result(p->next))
-		put_result(o, q, p, has_inner ? p->next : NULL);
+	bool has_inner = is_our_words(q) && !q->has_rich_results;
+	const struct llm_message *m = first;
+	for (; m && m->role == ROLE_TOOL; m = m->next)
+		for (const struct llm_part *p = next_result(m->parts); p; p = next_result(p->next))
+			put_result(o, q, p, has_inner ? p->next : NULL);
 	if (!has_inner)
-		put_shown(o, q, m->parts);
+		put_shown(o, q, first, m);
+	return m;
 }
 
 /* A neutral message may hold several results (other dialects put them into a user's turn). What
@@ -313,10 +320,6 @@ static void put_message(struct json_out *o, const struct llm_request *q,
 			const struct llm_message *m)
 {
 	const struct llm_part *p = m->parts;
-	if (m->role == ROLE_TOOL) {
-		put_results(o, q, m);
-		return;
-	}
 	for (; m->role == ROLE_USER && p && p->kind == PART_TOOL_RESULT; p = p->next)
 		put_result(o, q, p, NULL);
 	if (p || !m->parts)
@@ -325,9 +328,16 @@ static void put_message(struct json_out *o, const struct llm_request *q,
 
 static void put_messages(struct json_out *o, const struct llm_request *q)
 {
+	const struct llm_message *m = q->messages;
 	json_open_array(o, "messages");
-	for (const struct llm_message *m = q->messages; m; m = m->next)
+	while (m) {
+		if (m->role == ROLE_TOOL) {
+			m = put_results(o, q, m);
+			continue;
+		}
 		put_message(o, q, m);
+		m = m->next;
+	}
 	json_close_array(o);
 }
 

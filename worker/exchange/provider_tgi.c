@@ -8,6 +8,7 @@
 #include "worker/exchange/members.h"
 #include "worker/exchange/provider_openai.h"
 #include "worker/exchange/reading.h"
+#include "worker/exchange/site.h"
 #include "worker/openai.h"
 
 enum { FORMAT_MAX = 4 << 20 };
@@ -116,30 +117,29 @@ static int write_prompt(struct members *m, struct provider_call *ret)
 
 /* --- chats --- */
 
-/* {"type":"json_object","value":SCHEMA} in place of what OpenAI has. */
-static struct str grammar_of(struct arena *a, const struct llm_request *q)
+#define FORMAT "\"response_format\":{\"type\":\"json_object\",\"value\":" STR_FMT "}"
+
+/* A schema's place is another than OpenAI's. */
+static int add_format(struct arena *a, const struct llm_request *q, struct buf *body)
 {
 	bool has_schema = q->format == FORMAT_SCHEMA && q->format_schema.p;
 	struct str schema = has_schema ? q->format_schema : STR("{\"type\":\"object\"}");
-	return arena_printf(a, "{\"type\":\"json_object\",\"value\":" STR_FMT "}", STR_ARG(schema));
+	struct site_edit e = { .added = arena_printf(a, FORMAT, STR_ARG(schema)),
+			       .unless = STR("response_format") };
+	return e.added.p ? site_edit_body(a, body, &e) : -ENOMEM;
 }
 
 static int write_chat(struct arena *a, const struct llm_request *q, const struct provider_target *t,
 		      struct provider_call *ret, struct llm_error *reterr)
 {
-	struct llm_other format = { .next = q->other, .name = STR("response_format") };
+	bool has_format = q->format == FORMAT_JSON || q->format == FORMAT_SCHEMA;
 	struct llm_request own = *q;
 	struct provider_target at = *t;
-	if (q->format == FORMAT_JSON || q->format == FORMAT_SCHEMA) {
-		format.json = grammar_of(a, q);
-		own.other = &format;
-	}
 	own.format = FORMAT_UNSET;
 	if (!at.paths.n)
 		at.paths = STR("chat=/v1/chat/completions embed=/v1/embeddings");
-	if (own.other == &format && !format.json.p)
-		return -ENOMEM;
-	return provider_openai.write_request(a, &own, &at, ret, reterr);
+	int err = provider_openai.write_request(a, &own, &at, ret, reterr);
+	return err || !has_format ? err : add_format(a, q, &ret->body);
 }
 
 static int write_request(struct arena *a, const struct llm_request *q,
