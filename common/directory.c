@@ -228,6 +228,16 @@ bool dir_key_may_use(const struct dir_key *k, struct str model)
 	return false;
 }
 
+bool dir_key_lists(const struct dir_key *k, struct str name)
+{
+	struct str left = k->models;
+
+	while (left.n)
+		if (str_eq(str_cut(&left, '\0'), name))
+			return true;
+	return false;
+}
+
 /* -- the heap -- */
 
 static unsigned class_of(uint64_t bytes)

@@ -66,5 +66,7 @@ bool dir_find_team(const struct dir *d, struct str team_id, struct dir_key *ret)
 uint64_t dir_count(const struct dir *d);	/* rows of all kinds */
 /* Whether the key may use that model: empty list, exact name, pattern with '*'. */
 bool dir_key_may_use(const struct dir_key *k, struct str model);
+/* Whether its list has just this name. */
+bool dir_key_lists(const struct dir_key *k, struct str name);
 
 #endif

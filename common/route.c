@@ -200,6 +200,20 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 	return ROUTE_WELL;
 }
 
+bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
+		   const struct snap_group *g)
+{
+	if (g->alias_of != SNAP_NONE)
+		g = snap_group(s, g->alias_of);
+	if (dir_key_may_use(k, name) ||
+	    (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name))))
+		return true;
+	for (uint32_t i = 0; i < g->access.count; i++)
+		if (dir_key_lists(k, snap_name(s, g->access, i)))
+			return true;
+	return false;
+}
+
 /* Left alone, or tried by one: whoever was set aside counts as well only after a success. */
 static enum route_reason health(const struct look *l, const struct board_deployment *b)
 {

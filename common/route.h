@@ -7,6 +7,7 @@
 #define ROUTE_H
 
 #include "common/board.h"
+#include "common/directory.h"
 #include "common/snapshot.h"
 
 /* What became of a candidate. Those up to ROUTE_LAST_RESORT may be chosen, the first best. */
@@ -73,6 +74,10 @@ struct route_choice {
 	uint64_t wait_ns;		/* nobody: until the first may be well */
 	enum route_strategy strategy;
 };
+/* Whether a key may ask for `name`, which g serves or is: by its own name, by that of the group
+ * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
+bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
+		   const struct snap_group *g);
 /* Whether the choice in a group goes by how long the prompt is. */
 bool route_counts_tokens(const struct snap *s, const struct snap_group *g);
 void route_pick(const struct route_query *q, struct route_choice *ret);

@@ -129,6 +129,7 @@ static bool group_ok(const struct check *c, uint32_t index)
 
 	if (!text_ok(c, g->name) || !members_ok(c, g->members) || !names_ok(c, g->fallbacks) ||
 	    !names_ok(c, g->context_fallbacks) || !names_ok(c, g->policy_fallbacks) ||
+	    !names_ok(c, g->access) ||
 	    !alias_ok(c, g->alias_of) ||
 	    g->strategy > STRATEGY_COUNT)
 		return false;

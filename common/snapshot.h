@@ -11,7 +11,7 @@
 #include "common/str.h"
 
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 6, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 7, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -153,6 +153,7 @@ struct snap_group {			/* a model name that clients may ask for */
 	struct snap_part fallbacks;	/* struct snap_str: groups to go to, in order */
 	struct snap_part context_fallbacks;
 	struct snap_part policy_fallbacks;
+	struct snap_part access;	/* struct snap_str: what a key's list may name instead */
 	uint32_t strategy;		/* 1 + enum route_strategy; 0 = the settings' */
 	uint32_t retry_policy[POLICY_CLASSES];	/* 1 + how many; 0 = the settings' */
 };

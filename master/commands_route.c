@@ -201,8 +201,7 @@ static void put_answer(struct explain *x, const struct route_choice *c)
 
 static bool asks_for(const struct explain *x, const struct dir_key *k)
 {
-	return dir_key_may_use(k, x->model) ||
-	       dir_key_may_use(k, snap_text(x->snap, x->q.group->name));
+	return route_may_use(x->snap, k, x->model, x->q.group);
 }
 
 static bool may_use(struct explain *x)

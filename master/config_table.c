@@ -331,7 +331,7 @@ static const struct directive directives[] = {
 	  "longest prompt"),
 	D("model_info", "max_output_tokens", CT_U32, IN(max_output_tokens), NULL, 0, 0, CF_LIVE,
 	  "longest answer"),
-	D("model_info", "access_groups", CT_NAMES, IN(access_groups), NULL, 0, 0, CF_LIVE | CF_NOT_YET,
+	D("model_info", "access_groups", CT_NAMES, IN(access_groups), NULL, 0, 0, CF_LIVE,
 	  "groups that keys may name instead of the model"),
 	D("model_info", "health_check_model", CT_STR, IN(health_check_model), NULL, 0, 0,
 	  CF_LIVE | CF_NOT_YET,

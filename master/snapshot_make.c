@@ -207,6 +207,23 @@ static void put_rules(struct make *k, struct str name, struct snap_group *g)
 				g->strategy = c->routing_groups[i].strategy + 1;
 }
 
+/* Those of all its deployments. */
+static struct snap_part access_of(struct make *k, struct str name)
+{
+	size_t room = 0, n = 0;
+	for (size_t i = 0; i < k->c->n_models; i++)
+		room += k->c->models[i].access_groups.n;
+	struct str *v = room ? mem_array(room, sizeof *v) : NULL;
+	for (size_t i = 0; v && i < k->c->n_models; i++) {
+		const struct config_model *cm = &k->c->models[i];
+		for (size_t j = 0; j < cm->access_groups.n && str_eq(cm->model_name, name); j++)
+			v[n++] = cm->access_groups.v[j];
+	}
+	struct snap_part part = snap_build_names(k->b, v, n);
+	mem_free(v);
+	return part;
+}
+
 static int put_group(struct make *k, struct str name, uint32_t *members)
 {
 	size_t n = 0;
@@ -220,6 +237,7 @@ static int put_group(struct make *k, struct str name, uint32_t *members)
 		.fallbacks = fallbacks_of(k, &k->c->fallbacks, name),
 		.context_fallbacks = fallbacks_of(k, &k->c->context_fallbacks, name),
 		.policy_fallbacks = fallbacks_of(k, &k->c->policy_fallbacks, name),
+		.access = access_of(k, name),
 	};
 	put_rules(k, name, &g);
 	snap_build_group(k->b, &g, members, n, STR_NONE);

@@ -276,7 +276,6 @@ def test_model_access(start, mock):
     assert len([r for r in mock.log() if r["model"] == "plain"]) >= 1
 
 
-@pytest.mark.xfail(reason="model_info.access_groups is read and nobody looks at it", strict=True)
 def test_access_groups(tmp_path, mock):
     from gateway import Gateway
     raw = ("model_list:\n  - model_name: m\n    litellm_params: {model: openai/plain, api_key: x, api_base: '%s/v1'}\n"
@@ -284,7 +283,11 @@ def test_access_groups(tmp_path, mock):
     g = Gateway(tmp_path, [], raw=raw)
     g.start()
     try:
-        assert g.ask("m", key=g.key(models=["beta"])).status == 200
+        k = g.key(models=["beta"])
+        assert g.ask("m", key=k).status == 200 and [m["id"] for m in g.get("/v1/models", key=k).json["data"]] == ["m"]
+        for other in (["gamma"], ["bet*"], ["beta2"]):
+            assert g.ask("m", key=g.key(models=other)).status in (401, 403), other
+        assert g.ctl("route", "explain", "--model", "m", "--key", k).returncode == 0
     finally:
         g.stop()
 

@@ -15,15 +15,6 @@ enum { SINGLE_THRESHOLD = 1000, SHARE_MIN_REQUESTS = 5 };
 /* A time-out is a sample, too, and a bad one: LiteLLM's 1000 seconds. */
 #define TIMEOUT_SAMPLE_US UINT32_C(1000000000)
 
-bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
-		   const struct snap_group *g)
-{
-	if (g->alias_of != SNAP_NONE)
-		g = snap_group(s, g->alias_of);
-	return dir_key_may_use(k, name) ||
-	       (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name)));
-}
-
 /* ---- samples ---- */
 
 /* Workers may sample at once: one of two may be lost, and the mean is of what stood there. */

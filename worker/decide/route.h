@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * route.h - what a key may ask for, and learning from what happened. The choice itself is in
- * common/route.h; state stands on the board, so all workers decide as one. */
+ * route.h - learning from what happened. The choice itself is in common/route.h; state stands on
+ * the board, so all workers decide as one. */
 #ifndef WORKER_ROUTE_H
 #define WORKER_ROUTE_H
 
-#include "common/directory.h"
 #include "common/route.h"
 #include "worker/llm.h"
-
-/* Whether a key may ask for `name`, which g serves or is: by its own name or, as with LiteLLM,
- * by that of the group it is an alias of. */
-bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
-		   const struct snap_group *g);
 
 /* The class that retry_policy and allowed_fails_policy have for it; POLICY_CLASSES: none. */
 enum policy_class route_policy_class(enum outcome o);
