@@ -17,6 +17,8 @@ from decimal import Decimal
 
 import pytest
 
+from conftest import PRICED
+
 Seen = collections.namedtuple("Seen", "status headers body")
 
 
@@ -398,12 +400,15 @@ def test_cost_from_config_from_the_table_and_unknown(start, mock):
     assert Decimal(str(report["total"]["spend"])) == Decimal(str(info(gw, k)["spend"]))
 
 
-@pytest.mark.xfail(reason="no worker looks at SET_COST_IN_STREAM yet", strict=True)
-def test_cost_of_a_stream_is_in_its_usage_when_asked_for(start):
-    gw = start([("m", "mock?prompt=50&out=10&tokens=3")],
+@pytest.mark.parametrize("family", ["openai", "anthropic", "ollama_chat"])      # the short way, and the long one
+def test_cost_of_a_stream_is_in_its_usage_when_asked_for(start, mock, family):
+    base = mock.base + ("/v1" if family == "openai" else "")
+    gw = start([("m", {"model": f"{family}/mock?prompt=50&out=10&tokens=3", "api_base": base, "api_key": "k", **PRICED})],
                "litellm_settings: {include_cost_in_streaming_usage: true}\n")
     chunks = gw.stream("m", stream_options={"include_usage": True}).chunks()
     assert Decimal(str(chunks[-1]["usage"]["cost"])) == ONE
+    assert "cost" not in gw.ask("m").json["usage"]
+    assert not any(c.get("usage") for c in gw.stream("m").chunks())
 
 
 # ---- streams that outgrow ------------------------------------------------------------------------

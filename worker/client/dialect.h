@@ -25,6 +25,7 @@ struct dialect_answer {
 	uint64_t total_ns, first_ns;	/* known at EV_END: since the request came, all of it, and
 					 * until something was said */
 	bool show_usage;		/* the client asked for it, or it is a plain answer */
+	const struct price *price;	/* usage tells the cost, too; NULL: it does not */
 	void *state;			/* the dialect's own; NULL to begin with */
 	bool is_started, is_ended;	/* is_ended: the closing events have been written */
 	struct llm_tally tally;		/* kept by all functions that see an answer */

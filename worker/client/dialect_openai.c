@@ -152,6 +152,8 @@ void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 		json_put_u64(o, "reasoning_tokens", u.reasoning);
 		json_close(o);
 	}
+	if (an->price)
+		json_put_money(o, "cost", price_cost(an->price, &u));
 	json_close(o);
 }
 

@@ -130,12 +130,28 @@ static bool is_usage_alone(const struct json *root)
 	       json_is(json_get(root, "usage"), JSON_OBJECT);
 }
 
+/* The cost becomes the last member of what the provider says of its usage, unless it names one. */
+static int add_cost(const struct dialect_answer *an, struct arena *scratch, struct str text,
+		    const struct json *usage, struct json_edit *edits)
+{
+	char money[24];
+	if (!an->price || !an->tally.has_usage || !json_is(usage, JSON_OBJECT) ||
+	    json_get(usage, "cost"))
+		return 0;
+	size_t n = json_money(money, price_cost(an->price, &an->tally.usage));
+	struct str with = arena_printf(scratch, "%s\"cost\":%.*s", usage->count ? "," : "", (int)n,
+				       money);
+	size_t end = (size_t)(usage->raw.p + usage->raw.n - text.p) - 1;
+	edits[0] = (struct json_edit){ end, 0, with };
+	return with.p ? 1 : -ENOMEM;
+}
+
 /* Returns the number of edits, at most two, or -ENOMEM. */
 static int edit_chunk(struct dialect_answer *an, struct arena *scratch, struct str text,
 		      const struct json *root, struct json_edit *edits)
 {
 	size_t from = (size_t)(root->raw.p - text.p) + 1;
-	bool has_model = false, has_usage = an->show_usage;
+	bool has_model = false, has_usage = an->show_usage, has_cost = false;
 	int n = 0;
 	for (const struct json *j = root->child; j; j = j->next) {
 		if (IS(j, "model") && j->type == JSON_STRING && !has_model) {
@@ -148,6 +164,12 @@ static int edit_chunk(struct dialect_answer *an, struct arena *scratch, struct s
 		} else if (IS(j, "usage") && !has_usage) {
 			has_usage = true;
 			edits[n++] = openai_without(text, j, from, j == root->child);
+		} else if (IS(j, "usage") && !has_cost) {
+			int more = add_cost(an, scratch, text, j, edits + n);
+			if (more < 0)
+				return more;
+			has_cost = true;
+			n += more;
 		}
 		from = (size_t)(j->raw.p + j->raw.n - text.p);
 	}

@@ -342,6 +342,9 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		.tally = { .text = structured_room(r) },
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
+		.price = r->q.is_stream && snap_settings(r->snap)->flags & SET_COST_IN_STREAM
+				 ? &at->d->price
+				 : NULL,
 	};
 	err = at->provider->family == FAMILY_MOCK
 		      ? at->provider->write_request(r->mem, &r->q, &at->target, &at->call, reterr)
