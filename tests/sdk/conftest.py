@@ -12,6 +12,7 @@ from gateway import Gateway, Mock  # noqa: E402
 PROVIDERS = {"oai": ("openai", "/v1"), "ant": ("anthropic", ""), "gem": ("gemini", ""), "oll": ("ollama_chat", "")}
 SCRIPTS = {"plain": "plain", "tool": "x?tool", "json": "x?json", "limit": "x?status=429&retry=1", "bad": "x?status=400",
            "think": "x?think=2", "long": "x?tokens=40&gap=5"}
+RANKERS = {"cohere": "", "jina_ai": "/v1", "voyage": "/v1", "hosted_vllm": ""}
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"       # of AWS's own examples; the mock knows it
 PRICE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
 
@@ -32,8 +33,8 @@ def gw(mock, tmp_path_factory):
                              "aws_secret_access_key": SECRET, **PRICE}) for s, script in SCRIPTS.items()]
     models += [(f"coh-{s}", {"model": f"cohere_chat/{script}", "api_base": mock.base, "api_key": "co-upstream", **PRICE})
                for s, script in SCRIPTS.items()]
-    models.append(("coh-rank", {"model": "cohere/rerank", "api_base": mock.base, "api_key": "co-upstream",
-                                "input_cost_per_query": 0.002}))
+    models += [(f"rank-{family}", {"model": f"{family}/rerank", "api_base": mock.base + suffix, "api_key": "k"})
+               for family, suffix in RANKERS.items()]
     g = Gateway(tmp_path_factory.mktemp("sdk"), models,
                 "router_settings: {num_retries: 0, disable_cooldowns: true}\nlitellm_settings: {drop_params: true}\n")
     g.start()

@@ -17,8 +17,9 @@ def own(base, key):
     return cohere.ClientV2(api_key=key, base_url=base + "/cohere")
 
 
-def test_rerank(client):
-    a = client.rerank(model="coh-rank", query="Where is Paris?", documents=DOCUMENTS, top_n=2)
+@pytest.mark.parametrize("ranker", ["cohere", "jina_ai", "voyage", "hosted_vllm"])
+def test_rerank(client, ranker):
+    a = client.rerank(model=f"rank-{ranker}", query="Where is Paris?", documents=DOCUMENTS, top_n=2)
     assert len(a.results) == 2 and a.results[0].relevance_score >= a.results[1].relevance_score
     assert {r.index for r in a.results} <= {0, 1, 2}
 

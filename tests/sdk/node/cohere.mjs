@@ -7,8 +7,8 @@ const documents = ["Carson City is in Nevada.", "Paris is in France.", "A pig is
 const client = new CohereClientV2({ token: key, environment: base });
 const own = new CohereClientV2({ token: key, environment: base + "/cohere" });
 
-test("rerank", async () => {
-  const a = await client.rerank({ model: "coh-rank", query: "Where is Paris?", documents, topN: 2 });
+for (const ranker of ["cohere", "jina_ai", "voyage"]) test(`rerank [${ranker}]`, async () => {
+  const a = await client.rerank({ model: "rank-" + ranker, query: "Where is Paris?", documents, topN: 2 });
   assert.equal(a.results.length, 2);
   assert.ok(a.results[0].relevanceScore >= a.results[1].relevanceScore);
 });
