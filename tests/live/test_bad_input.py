@@ -594,7 +594,8 @@ def endpoints():
         yield method, path.replace("{model}", "m").replace("{id}", "resp_x").replace("{path}", "/x"), pattern
 
 
-OPEN = {"/", "/livez", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics"}
+OPEN = {"/", "/livez", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics",
+        "/metrics/"}
 
 
 def test_without_a_good_key_nothing_opens(gw, mock):
