@@ -94,8 +94,8 @@ static void test_heads(void **state)
 		"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", GOOD, GOOD "a: b\r\n",
 		GOOD "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
 		GOOD "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
-		"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\nSec-WebSocket-Accept: "
-		"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+		("HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\nSec-WebSocket-Accept: "
+		 "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
 	};
 	struct tunnel_answer a;
 	(void)state;
