@@ -645,6 +645,13 @@ int json_read_i64(const struct json *j, int64_t *ret)
 	return r == -EINVAL ? read_decimal(j->raw, ret) : r;
 }
 
+uint64_t json_count(const struct json *j)
+{
+	int64_t v;
+
+	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
+}
+
 int json_read_double(const struct json *j, double *ret)
 {
 	if (!json_is_given(j))

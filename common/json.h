@@ -67,6 +67,8 @@ struct str json_get_str(struct arena *a, const struct json *object, const char *
 bool json_is_true(const struct json *j);		/* exactly true */
 /* 0; -ENOENT (missing or null), -EINVAL (not a number of that kind), -ERANGE. */
 int json_read_i64(const struct json *j, int64_t *ret) MUST_USE;	/* 3 and 3.0, not 3.5 */
+/* How many of something: 0 where it is no whole number, or a negative one. NULL will do. */
+uint64_t json_count(const struct json *j);
 int json_read_double(const struct json *j, double *ret) MUST_USE;
 const char *json_type_name(enum json_type type);	/* "a string", "an object" ... */
 

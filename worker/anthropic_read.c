@@ -61,26 +61,20 @@ static int emit_redacted(const struct reading *r, const struct json *j)
 
 /* --- usage --- */
 
-static uint64_t read_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
-}
-
 void anthropic_read_usage(const struct json *usage, struct usage *ret)
 {
 	struct usage u = { 0 };
 	for (const struct json *j = usage->child; j; j = j->next) {
 		if (IS(j, "input_tokens"))
-			u.input = read_count(j);
+			u.input = json_count(j);
 		else if (IS(j, "cache_creation_input_tokens"))
-			u.cache_write = read_count(j);
+			u.cache_write = json_count(j);
 		else if (IS(j, "cache_read_input_tokens"))
-			u.cache_read = read_count(j);
+			u.cache_read = json_count(j);
 		else if (IS(j, "output_tokens"))
-			u.output = read_count(j);
+			u.output = json_count(j);
 		else if (IS(j, "output_tokens_details"))
-			u.reasoning = read_count(json_get(j, "thinking_tokens"));
+			u.reasoning = json_count(json_get(j, "thinking_tokens"));
 	}
 	uint64_t most = INT32_MAX;	/* so that the sum cannot wrap */
 	u.input = (u.input < most ? u.input : most) + (u.cache_read < most ? u.cache_read : most) +

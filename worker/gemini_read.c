@@ -43,39 +43,33 @@ static int emit_piece(const struct reading *r, enum llm_event_kind kind, struct 
 	return text.n ? emit(r, &ev) : 0;
 }
 
-static int64_t read_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? v : 0;
-}
-
 /* --- usage --- */
 
 /* Thoughts stand beside the candidates' tokens, unless the total says that they are among them. */
 void gemini_read_usage(const struct json *usage, struct usage *ret)
 {
 	struct usage u = { 0 };
-	int64_t prompt = 0, tools = 0, said = 0, thought = 0, cached = 0, total = 0;
+	uint64_t prompt = 0, tools = 0, said = 0, thought = 0, cached = 0, total = 0;
 	for (const struct json *j = usage->child; j; j = j->next) {
 		if (IS(j, "promptTokenCount"))
-			prompt = read_count(j);
+			prompt = json_count(j);
 		else if (IS(j, "toolUsePromptTokenCount"))
-			tools = read_count(j);
+			tools = json_count(j);
 		else if (IS(j, "candidatesTokenCount"))
-			said = read_count(j);
+			said = json_count(j);
 		else if (IS(j, "thoughtsTokenCount"))
-			thought = read_count(j);
+			thought = json_count(j);
 		else if (IS(j, "cachedContentTokenCount"))
-			cached = read_count(j);
+			cached = json_count(j);
 		else if (IS(j, "totalTokenCount"))
-			total = read_count(j);
+			total = json_count(j);
 	}
 	bool is_included = thought > 0 && thought <= said && total > 0 &&
-			   (uint64_t)prompt + (uint64_t)said == (uint64_t)total;
-	u.input = (uint64_t)prompt + (uint64_t)tools;
-	u.output = (uint64_t)said + (is_included ? 0 : (uint64_t)thought);
-	u.reasoning = (uint64_t)thought;
-	u.cache_read = (uint64_t)cached;
+			   prompt + said == total;
+	u.input = prompt + tools;
+	u.output = said + (is_included ? 0 : thought);
+	u.reasoning = thought;
+	u.cache_read = cached;
 	usage_clamp(&u);
 	*ret = u;
 }

@@ -54,12 +54,6 @@ static int emit_text(const struct reading *r, enum llm_event_kind kind, const st
 	return ev.text.n ? emit(r, &ev) : 0;
 }
 
-static int64_t read_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? v : 0;
-}
-
 /* --- usage --- */
 
 static void read_prompt_details(const struct json *details, struct usage *u)
@@ -68,20 +62,20 @@ static void read_prompt_details(const struct json *details, struct usage *u)
 		return;
 	for (const struct json *j = details->child; j; j = j->next) {
 		if (IS(j, "cached_tokens"))
-			u->cache_read = (uint64_t)read_count(j);
+			u->cache_read = json_count(j);
 		else if (IS(j, "cache_write_tokens") || IS(j, "cache_creation_tokens"))
-			u->cache_write = (uint64_t)read_count(j);
+			u->cache_write = json_count(j);
 		else if (IS(j, "audio_tokens") || IS(j, "image_tokens"))
-			u->media_input += (uint64_t)read_count(j);
+			u->media_input += json_count(j);
 	}
 }
 
 /* Returns tokens of reasoning. */
-static int64_t read_answer_details(const struct json *details, struct usage *u)
+static uint64_t read_answer_details(const struct json *details, struct usage *u)
 {
-	u->media_output = (uint64_t)read_count(json_get(details, "audio_tokens")) +
-			  (uint64_t)read_count(json_get(details, "image_tokens"));
-	return read_count(json_get(details, "reasoning_tokens"));
+	u->media_output = json_count(json_get(details, "audio_tokens")) +
+			  json_count(json_get(details, "image_tokens"));
+	return json_count(json_get(details, "reasoning_tokens"));
 }
 
 static uint64_t read_milliseconds(const struct json *j)
@@ -93,16 +87,16 @@ static uint64_t read_milliseconds(const struct json *j)
 void openai_read_usage(const struct json *usage, struct usage *ret)
 {
 	struct usage u = { 0 };
-	int64_t input = 0, output = 0, total = 0, reasoning = 0;
+	uint64_t input = 0, output = 0, total = 0, reasoning = 0;
 	for (const struct json *j = usage->child; j; j = j->next) {
 		if (IS(j, "prompt_tokens") || (IS(j, "input_tokens") && !input))
-			input = read_count(j);
+			input = json_count(j);
 		else if (IS(j, "completion_tokens") || (IS(j, "output_tokens") && !output))
-			output = read_count(j);
+			output = json_count(j);
 		else if (IS(j, "total_tokens"))
-			total = read_count(j);
+			total = json_count(j);
 		else if (IS(j, "reasoning_tokens") && !reasoning)
-			reasoning = read_count(j);
+			reasoning = json_count(j);
 		else if (IS(j, "completion_tokens_details") || IS(j, "output_tokens_details") ||
 			 IS(j, "output_token_details"))
 			reasoning = read_answer_details(j, &u);
@@ -112,18 +106,18 @@ void openai_read_usage(const struct json *usage, struct usage *ret)
 		else if (IS(j, "seconds"))
 			u.milliseconds = read_milliseconds(j);
 		else if (IS(j, "prompt_cache_hit_tokens") && !u.cache_read)
-			u.cache_read = (uint64_t)read_count(j);
+			u.cache_read = json_count(j);
 	}
-	u.input = (uint64_t)input;
-	u.output = (uint64_t)output;
-	u.reasoning = (uint64_t)reasoning;
+	u.input = input;
+	u.output = output;
+	u.reasoning = reasoning;
 	usage_clamp(&u);
 	/* Some leave the reasoning out of the output; their total tells. */
-	if (reasoning && total > 0 && (uint64_t)total == u.input + u.output + (uint64_t)reasoning)
-		u.output += (uint64_t)reasoning;
+	if (reasoning && total > 0 && total == u.input + u.output + reasoning)
+		u.output += reasoning;
 	if (!input && !output)
-		u.input = (uint64_t)total;
-	u.reasoning = (uint64_t)reasoning;
+		u.input = total;
+	u.reasoning = reasoning;
 	usage_clamp(&u);
 	*ret = u;
 }
@@ -448,7 +442,7 @@ static int emit_start(const struct reading *r, const struct json *id, const stru
 	r->rd->is_started = true;
 	ev.id = json_str(r->scratch, id);
 	ev.model = json_str(r->scratch, model);
-	ev.created_s = read_count(created);
+	ev.created_s = (int64_t)json_count(created);
 	return emit(r, &ev);
 }
 

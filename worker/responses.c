@@ -38,10 +38,8 @@ const struct responses_event *responses_event_of(struct str type)
 
 static uint64_t read_count(const struct json *usage, const char *path)
 {
-	int64_t n;
-	if (json_read_i64(json_get_path(usage, path), &n) != 0 || n < 0)
-		return 0;
-	return n < INT32_MAX ? (uint64_t)n : INT32_MAX;
+	uint64_t n = json_count(json_get_path(usage, path));
+	return n < INT32_MAX ? n : INT32_MAX;
 }
 
 void responses_read_usage(const struct json *usage, struct usage *ret)

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "worker/exchange/provider_bedrock.h"
+#include "worker/exchange/reading.h"
 
 enum { CALLS_MAX = 512 };
 
@@ -17,30 +18,10 @@ struct state {
 	bool has_format;		/* the format tool was called */
 	unsigned n_calls;
 };
-struct reading {
-	struct provider_reader *rd;
-	struct state *state;
-	struct arena *scratch;
-	llm_emit_fn *emit;
-	void *data;
-};
 
-/* Nothing comes after the end, or after an error. */
-static int emit(const struct reading *r, const struct llm_event *ev)
+static struct state *state(const struct reading *r)
 {
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
-}
-
-static int emit_start(const struct reading *r)
-{
-	struct llm_event ev = { .kind = EV_START };
-	if (r->rd->is_started)
-		return 0;
-	r->rd->is_started = true;
-	return emit(r, &ev);
+	return r->rd->state;
 }
 
 /* A string that may be missing, or empty, and then gives nothing. */
@@ -54,13 +35,6 @@ static int read_text(const struct reading *r, const struct json *j, struct str *
 	return j->type == JSON_STRING ? -ENOMEM : -EBADMSG;
 }
 
-static int emit_text(const struct reading *r, enum llm_event_kind kind, const struct json *j)
-{
-	struct llm_event ev = { .kind = kind };
-	int err = read_text(r, j, &ev.text);
-	return err || !ev.text.n ? err : emit(r, &ev);
-}
-
 /* --- reasoning --- */
 
 static int emit_signature(const struct reading *r, const struct json *signature,
@@ -69,10 +43,10 @@ static int emit_signature(const struct reading *r, const struct json *signature,
 	struct llm_event ev = { .kind = EV_REASONING }, hidden = { .kind = EV_REASONING };
 	int err = read_text(r, signature, &ev.signature);
 	if (!err && ev.signature.n)
-		err = emit(r, &ev);
+		err = reading_emit(r, &ev);
 	if (!err)
 		err = read_text(r, redacted, &hidden.redacted);
-	return err || !hidden.redacted.n ? err : emit(r, &hidden);
+	return err || !hidden.redacted.n ? err : reading_emit(r, &hidden);
 }
 
 /* A whole thought stands one level deeper than its pieces. */
@@ -81,7 +55,7 @@ static int read_thought(const struct reading *r, const struct json *thought)
 	const struct json *text = json_get(thought, "reasoningText");
 	if (!text)
 		text = thought;
-	int err = emit_text(r, EV_REASONING, json_get(text, "text"));
+	int err = reading_text(r, EV_REASONING, json_get(text, "text"));
 	if (err)
 		return err;
 	return emit_signature(r, json_get(text, "signature"), json_get(thought, "redactedContent"));
@@ -91,17 +65,17 @@ static int read_thought(const struct reading *r, const struct json *thought)
 
 static int emit_arguments(const struct reading *r, struct str text)
 {
-	bool is_call = r->state->block == BLOCK_CALL;
+	bool is_call = state(r)->block == BLOCK_CALL;
 	struct llm_event ev = { .kind = is_call ? EV_TOOL_ARGS : EV_TEXT, .text = text };
 	if (is_call)
-		ev.tool = r->state->n_calls - 1;
-	r->state->has_pieces = true;
-	return emit(r, &ev);
+		ev.tool = state(r)->n_calls - 1;
+	state(r)->has_pieces = true;
+	return reading_emit(r, &ev);
 }
 
 static int close_block(const struct reading *r)
 {
-	struct state *s = r->state;
+	struct state *s = state(r);
 	int err = 0;
 	if (s->block != BLOCK_NONE && !s->has_pieces)
 		err = emit_arguments(r, STR("{}"));
@@ -116,7 +90,7 @@ static bool unwraps_format(const struct reading *r)
 
 static int open_call(const struct reading *r, const struct json *call)
 {
-	struct state *s = r->state;
+	struct state *s = state(r);
 	struct llm_event ev = { .kind = EV_TOOL_START, .tool = s->n_calls };
 	int err = close_block(r);	/* should its end have been forgotten */
 	if (!err)
@@ -135,13 +109,13 @@ static int open_call(const struct reading *r, const struct json *call)
 		return -EBADMSG;
 	s->block = BLOCK_CALL;
 	s->n_calls++;
-	return emit(r, &ev);
+	return reading_emit(r, &ev);
 }
 
 static int read_piece(const struct reading *r, const struct json *piece)
 {
 	struct str text = STR_NONE;
-	if (r->state->block == BLOCK_NONE)
+	if (state(r)->block == BLOCK_NONE)
 		return 0;		/* of something that the provider runs itself */
 	int err = read_text(r, piece, &text);
 	return err || !text.n ? err : emit_arguments(r, text);
@@ -179,14 +153,14 @@ static int emit_finish(const struct reading *r, const struct json *reason)
 		err = read_text(r, reason, &ev.native);
 	if (err)
 		return err;
-	ev.finish = finish_of(r->state, ev.native);
-	return emit(r, &ev);
+	ev.finish = finish_of(state(r), ev.native);
+	return reading_emit(r, &ev);
 }
 
 static uint64_t read_count(const struct json *j)
 {
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)(v < INT32_MAX ? v : INT32_MAX) : 0;
+	uint64_t n = json_count(j);
+	return n < INT32_MAX ? n : INT32_MAX;
 }
 
 /* The prompt is what was read from and written to the cache, too. */
@@ -201,23 +175,13 @@ static int emit_usage(const struct reading *r, const struct json *usage)
 			 ev.usage.cache_write;
 	ev.usage.output = read_count(json_get(usage, "outputTokens"));
 	usage_clamp(&ev.usage);
-	return emit(r, &ev);
+	return reading_emit(r, &ev);
 }
 
 static int emit_end(const struct reading *r)
 {
 	struct llm_event ev = { .kind = EV_END };
-	return emit(r, &ev);
-}
-
-static int emit_error(const struct reading *r, const struct json *root)
-{
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	return reading_emit(r, &ev);
 }
 
 /* --- events --- */
@@ -230,7 +194,9 @@ static int read_delta(const struct reading *r, const struct json *delta)
 		return -EBADMSG;
 	if (call)
 		return read_piece(r, json_get(call, "input"));
-	return thought ? read_thought(r, thought) : emit_text(r, EV_TEXT, json_get(delta, "text"));
+	if (thought)
+		return read_thought(r, thought);
+	return reading_text(r, EV_TEXT, json_get(delta, "text"));
 }
 
 static int read_metadata(const struct reading *r, const struct json *root)
@@ -245,8 +211,8 @@ static int read_root(const struct reading *r, struct str name, const struct json
 	if (!json_is(root, JSON_OBJECT))
 		return -EBADMSG;
 	if (json_is(json_get(root, "error"), JSON_OBJECT))
-		return emit_error(r, root);
-	int err = emit_start(r);
+		return reading_error(r, root, 0);
+	int err = reading_start(r, STR_NONE, STR_NONE);
 	if (err)
 		return err;
 	if (str_eq(name, STR("contentBlockDelta")))
@@ -260,20 +226,19 @@ static int read_root(const struct reading *r, struct str name, const struct json
 	return str_eq(name, STR("metadata")) ? read_metadata(r, root) : 0;
 }
 
-static bool begin(struct reading *r)
+static bool begin(struct provider_reader *rd)
 {
-	if (!r->rd->state)
-		r->rd->state = arena_alloc(r->rd->mem, sizeof *r->state);
-	r->state = r->rd->state;
-	return r->state != NULL;
+	if (!rd->state)
+		rd->state = arena_alloc(rd->mem, sizeof(struct state));
+	return rd->state != NULL;
 }
 
 int bedrock_read_event(struct provider_reader *rd, struct arena *scratch,
 		       const struct sse_event *ev, llm_emit_fn *emit_fn, void *data)
 {
-	struct reading r = { .rd = rd, .scratch = scratch, .emit = emit_fn, .data = data };
+	struct reading r = { rd, scratch, emit_fn, data };
 	struct json_error error;
-	if (!begin(&r))
+	if (!begin(rd))
 		return -ENOMEM;
 	if (ev->oversize)
 		return -EBADMSG;	/* it cannot be translated without a look */
@@ -298,7 +263,7 @@ static int read_citations(const struct reading *r, const struct json *list)
 	int err = 0;
 	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j && !err;
 	     j = j->next)
-		err = emit_text(r, EV_TEXT, json_get(j, "text"));
+		err = reading_text(r, EV_TEXT, json_get(j, "text"));
 	return err;
 }
 
@@ -313,23 +278,23 @@ static int read_block(const struct reading *r, const struct json *block)
 		return read_call(r, call);
 	if (thought)
 		return read_thought(r, thought);
-	return cited ? read_citations(r, cited) : emit_text(r, EV_TEXT, json_get(block, "text"));
+	return cited ? read_citations(r, cited) : reading_text(r, EV_TEXT, json_get(block, "text"));
 }
 
 int bedrock_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit_fn,
 			void *data)
 {
-	struct reading r = { .rd = rd, .scratch = rd->mem, .emit = emit_fn, .data = data };
+	struct reading r = { rd, rd->mem, emit_fn, data };
 	struct json_error error;
-	if (!begin(&r))
+	if (!begin(rd))
 		return -ENOMEM;
 	const struct json *root = json_parse(rd->mem, body, 0, &error);
 	const struct json *content = json_get_path(root, "output.message.content");
 	if (json_is(json_get(root, "error"), JSON_OBJECT))
-		return emit_error(&r, root);
+		return reading_error(&r, root, 0);
 	if (!json_is(content, JSON_ARRAY))
 		return -EBADMSG;
-	int err = emit_start(&r);
+	int err = reading_start(&r, STR_NONE, STR_NONE);
 	for (const struct json *j = content->child; j && !err; j = j->next)
 		err = read_block(&r, j);
 	if (!err)

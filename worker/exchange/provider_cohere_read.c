@@ -141,9 +141,9 @@ static int emit_usage(const struct reading *r, const struct json *usage)
 	const struct json *of = json_get(usage, "tokens");
 	if (!json_is(of, JSON_OBJECT))
 		of = json_get(usage, "billed_units");
-	ev.usage.input = reading_count(json_get(of, "input_tokens"));
-	ev.usage.output = reading_count(json_get(of, "output_tokens"));
-	ev.usage.cache_read = reading_count(json_get(usage, "cached_tokens"));
+	ev.usage.input = json_count(json_get(of, "input_tokens"));
+	ev.usage.output = json_count(json_get(of, "output_tokens"));
+	ev.usage.cache_read = json_count(json_get(usage, "cached_tokens"));
 	usage_clamp(&ev.usage);
 	return ev.usage.input || ev.usage.output ? reading_emit(r, &ev) : 0;
 }

@@ -70,8 +70,8 @@ static int read_message(const struct reading *r, const struct json *message)
 static int emit_usage(const struct reading *r, const struct line *m)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
-	ev.usage.input = reading_count(m->prompt_count);
-	ev.usage.output = reading_count(m->count);
+	ev.usage.input = json_count(m->prompt_count);
+	ev.usage.output = json_count(m->count);
 	if (!ev.usage.input && !ev.usage.output)
 		return 0;
 	if (!ev.usage.input) {

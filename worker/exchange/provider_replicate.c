@@ -168,8 +168,8 @@ static int emit_end(const struct reading *r, const struct json *metrics)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
 	int err = 0;
-	ev.usage.input = reading_count(json_get(metrics, "input_token_count"));
-	ev.usage.output = reading_count(json_get(metrics, "output_token_count"));
+	ev.usage.input = json_count(json_get(metrics, "input_token_count"));
+	ev.usage.output = json_count(json_get(metrics, "output_token_count"));
 	usage_clamp(&ev.usage);
 	if (ev.usage.output)
 		err = reading_emit(r, &ev);

@@ -158,8 +158,8 @@ static int emit_usage(const struct reading *r, const struct json *details)
 {
 	const struct json *prefill = json_get(details, "prefill");
 	struct llm_event ev = { .kind = EV_USAGE };
-	ev.usage.output = reading_count(json_get(details, "generated_tokens"));
-	ev.usage.input = reading_count(json_get(details, "input_length"));
+	ev.usage.output = json_count(json_get(details, "generated_tokens"));
+	ev.usage.input = json_count(json_get(details, "input_length"));
 	if (!ev.usage.input && json_is(prefill, JSON_ARRAY))
 		ev.usage.input = prefill->count;
 	if (!ev.usage.output)

@@ -43,9 +43,3 @@ int reading_error(const struct reading *r, const struct json *root, int status)
 	llm_read_error(r->rd->mem, status, root, root->raw, STR_NONE, e);
 	return reading_emit(r, &ev);
 }
-
-uint64_t reading_count(const struct json *j)
-{
-	int64_t v;
-	return json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
-}

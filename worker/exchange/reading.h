@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * reading.h - what all adapters do while they read an answer: events in order, nothing behind the
- * end, texts and counts from JSON. Pure. */
+ * end, texts from JSON. Pure. */
 #ifndef READING_H
 #define READING_H
 
@@ -21,6 +21,5 @@ int reading_start(const struct reading *r, struct str id, struct str model);
 int reading_text(const struct reading *r, enum llm_event_kind kind, const struct json *j);
 /* An error, wherever it stands in the object; status 0: not told. */
 int reading_error(const struct reading *r, const struct json *root, int status);
-uint64_t reading_count(const struct json *j);		/* 0 where there is none */
 
 #endif

@@ -11,8 +11,7 @@ enum { SCRATCH_MAX = 4 << 20, USAGE_MAX = 65536 };
 
 static uint64_t count_of(const struct json *object, const char *name)
 {
-	int64_t v;
-	return json_read_i64(json_get(object, name), &v) == 0 && v > 0 ? (uint64_t)v : 0;
+	return json_count(json_get(object, name));
 }
 
 /* Bedrock's Converse. */
