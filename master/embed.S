@@ -16,4 +16,9 @@
 	blob blob_sql_1, "sql/0001_init.sql"
 	blob blob_sql_2, "sql/0002_responses.sql"
 	blob blob_sql_3, "sql/0003_teams.sql"
+	blob blob_sql_4, "sql/0004_tenants.sql"
+	blob blob_sql_5, "sql/0005_spend.sql"
+	blob blob_sql_6, "sql/0006_models.sql"
+	blob blob_sql_7, "sql/0007_audit.sql"
+	blob blob_sql_8, "sql/0008_idempotency.sql"
 	.section .note.GNU-stack,"",%progbits

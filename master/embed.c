@@ -9,6 +9,11 @@ BLOB(prices);
 BLOB(sql_1);
 BLOB(sql_2);
 BLOB(sql_3);
+BLOB(sql_4);
+BLOB(sql_5);
+BLOB(sql_6);
+BLOB(sql_7);
+BLOB(sql_8);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -36,6 +41,16 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_2);
 	case 3:
 		return SLICE(sql_3);
+	case 4:
+		return SLICE(sql_4);
+	case 5:
+		return SLICE(sql_5);
+	case 6:
+		return SLICE(sql_6);
+	case 7:
+		return SLICE(sql_7);
+	case 8:
+		return SLICE(sql_8);
 	default:
 		return STR_NONE;
 	}

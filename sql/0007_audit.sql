@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0007_audit.sql - 
