@@ -10,6 +10,13 @@
 #include "worker/client/recall.h"
 #include "worker/raw.h"
 
+/* The OpenAPI document is made of the table's words and not of the worker behind them. */
+#ifdef ENDPOINTS_WITHOUT_RUN
+#define RUN(function) NULL
+#else
+#define RUN(function) function
+#endif
+
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL, NULL
@@ -17,15 +24,15 @@
 #define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, NULL
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL, NULL
-#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run, NULL
+#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, RUN(run), NULL
 #define OLLAMA(dialect) (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), dialect, NULL, NULL
-#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, run, NULL
-#define OWN(flags, run) (flags), NULL, run, NULL
+#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, RUN(run), NULL
+#define OWN(flags, run) (flags), NULL, RUN(run), NULL
 #define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL, NULL
 #define RAW(what) (EP_KEY | EP_LLM | EP_BODY), NULL, NULL, &raw_##what
 #define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
-#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call, NULL
-#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call, NULL
+#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
+#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
 
 const struct endpoint endpoints[] = {
 	{ "POST", "/v1/chat/completions", CHAT, "chat completions" },
@@ -145,7 +152,9 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/readyz", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
 	{ "GET", "/metrics", OWN(0, admin_metrics), "Prometheus text, all workers summed" },
 	{ "GET", "/metrics/", OWN(0, admin_metrics), "the same, as LiteLLM's scrapers ask for it" },
-	{ "GET", "/", OWN(0, admin_root), "what this is" },
+	{ "GET", "/", OWN(0, admin_root), "what this is; for a browser the page of /docs" },
+	{ "GET", "/docs", OWN(0, admin_docs), "all paths, on a page" },
+	{ "GET", "/openapi.json", OWN(0, admin_openapi), "all paths, as an OpenAPI document" },
 	{ "GET", "/health", RELAY_ADMIN, "deployments and their state" },
 	{ "POST", "/config/reload", RELAY_ADMIN, "read the configuration again" },
 	{ "POST", "/key/generate", RELAY_ADMIN, "make a key" },
