@@ -10,6 +10,7 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/price.h"
+#include "master/audit.h"
 #include "master/commands.h"
 
 enum {
@@ -85,6 +86,7 @@ void command_finish(struct command_call *c)
 		put_error(c, 500, "internal_server_error", NULL,
 			  "the answer is too large: ask for less at a time");
 	c->answer(c);
+	audit_origin_drop(c->origin);
 	call_free(c);
 }
 
@@ -176,6 +178,35 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 	return c;
 }
 
+static const char *first_positional(const struct command *cmd)
+{
+	for (const struct command_arg *a = cmd->args; a && a->name; a++)
+		if (a->flags & ARG_POSITIONAL)
+			return a->name;
+	return NULL;
+}
+
+/* The path wins over the body: it stands before it, and the first of its name is found. */
+void command_set_id(struct command_call *c, struct str id)
+{
+	const char *name = id.n ? first_positional(c->command) : NULL;
+	if (!name || c->is_refused)
+		return;
+	struct json *object = arena_alloc(c->mem, sizeof *object);
+	struct json *member = arena_alloc(c->mem, sizeof *member);
+	struct str raw = arena_printf(c->mem, "\"" STR_FMT "\"", STR_ARG(id));
+	if (!object || !member || !raw.p) {
+		refuse(c, 413, "the request is too large");
+		return;
+	}
+	*object = *c->args;
+	*member = (struct json){ .raw = raw, .key = str_z(name), .next = object->child,
+				 .type = JSON_STRING };
+	object->child = member;
+	object->count++;
+	c->args = object;
+}
+
 static bool may_run(const struct command_call *c)
 {
 	switch (c->command->role) {
@@ -210,7 +241,7 @@ void command_run(struct command_call *c)
 	else if ((missing = missing_arg(c)))
 		command_fail(c, 400, "invalid_request_error", missing, "%s is missing", missing);
 	else
-		c->command->run(c);
+		audit_run(c);
 }
 
 /* ---- arguments ---- */

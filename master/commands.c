@@ -3,6 +3,7 @@
  * list. In the order of the manual page. */
 #include "master/commands.h"
 
+#include "master/audit.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/keys.h"
@@ -181,6 +182,28 @@ static const struct command_arg args_backup[] = {
 	{ 0 },
 };
 
+static const struct command_arg args_audit[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 1000 (10; by llmgwctl 50)" },
+	{ "changed_by", ARG_STRING, 0, "only by this user or key" },
+	{ "action", ARG_STRING, 0, "created, updated, deleted, blocked, unblocked, rotated or ran" },
+	{ "table_name", ARG_STRING, 0, "only of this table, as LiteLLM calls it" },
+	{ "object_id", ARG_STRING, 0, "only of this key (its hash), team, user ..." },
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD, or time" },
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD, or time" },
+	{ "sort_by", ARG_STRING, 0, "updated_at" },
+	{ "sort_order", ARG_STRING, 0, "desc, the newest first, or asc" },
+	{ 0 },
+};
+static const struct command_arg args_audit_one[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the row" },
+	{ 0 },
+};
+static const struct command_arg args_audit_verify[] = {
+	{ "head", ARG_STRING, ARG_POSITIONAL, "a head noted earlier, which must be in the log" },
+	{ 0 },
+};
+
 static const struct command_column columns_workers[] = {
 	{ "SLOT", "slot", COL_INT }, { "PID", "pid", COL_INT }, { "STATE", "state", COL_TEXT },
 	{ "GEN", "generation", COL_INT }, { "REQUESTS", "requests", COL_INT },
@@ -238,6 +261,12 @@ static const struct command_column columns_explain[] = {
 	{ "IN FLIGHT", "in_flight", COL_INT }, { "COST AT MOST", "cost_at_most", COL_MONEY },
 	{ "ID", "id", COL_TEXT }, { 0 },
 };
+static const struct command_column columns_audit[] = {
+	{ "WHEN", "updated_at", COL_TIME }, { "BY", "changed_by", COL_TEXT },
+	{ "FROM", "address", COL_TEXT }, { "COMMAND", "command", COL_TEXT },
+	{ "ACTION", "action", COL_TEXT }, { "TABLE", "table_name", COL_TEXT },
+	{ "OBJECT", "object_id", COL_TEXT }, { 0 },
+};
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
@@ -266,18 +295,18 @@ static const struct command_column columns_faults[] = {
 const struct command commands[] = {
 	{ "status", NULL, NULL, ROLE_VIEW, 0, RUN(ops_status), args_none, NULL, NULL,
 	  "what runs: version, generation, workers, models, spend ledger", "llmgwctl status" },
-	{ "reload", "POST", "/config/reload", ROLE_ADMIN, 0, RUN(ops_reload), args_none, NULL, NULL,
+	{ "reload", "POST", "/config/reload", ROLE_ADMIN, CMD_ACTS, RUN(ops_reload), args_none, NULL, NULL,
 	  "read the configuration again; answers when every worker has it", "llmgwctl reload" },
 	{ "check", NULL, NULL, ROLE_VIEW, 0, RUN(ops_check), args_file, NULL, NULL,
 	  "check a configuration file without using it", "llmgwctl check /etc/llmgw/llmgw.yaml" },
 	{ "workers list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_workers), args_none, columns_workers,
 	  "workers", "list worker processes", "llmgwctl workers" },
-	{ "workers restart", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_workers_restart), args_worker, NULL,
+	{ "workers restart", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_workers_restart), args_worker, NULL,
 	  NULL, "replace workers one by one, finishing what runs", "llmgwctl workers restart" },
-	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(ops_workers_drain),
+	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS, RUN(ops_workers_drain),
 	  args_worker, NULL, NULL, "let a worker finish and end; another takes its place",
 	  "llmgwctl workers drain 1" },
-	{ "upgrade", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_upgrade), args_none, NULL, NULL,
+	{ "upgrade", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_upgrade), args_none, NULL, NULL,
 	  "replace the running program by the installed one, sockets kept", "llmgwctl upgrade" },
 	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_generate),
 	  args_key_create, NULL, NULL, "make a key; its text is shown once",
@@ -342,11 +371,11 @@ const struct command commands[] = {
 	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
 	  columns_health, "endpoints",
 	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },
-	{ "health probe", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_probe), args_health,
+	{ "health probe", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_health_probe), args_health,
 	  columns_health, "endpoints", "probe deployments now", "llmgwctl health probe gpt-4o" },
-	{ "health clear", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_clear), args_health, NULL, NULL,
+	{ "health clear", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_health_clear), args_health, NULL, NULL,
 	  "end cooldowns now", "llmgwctl health clear gpt-4o" },
-	{ "route explain", "POST", "/route/explain", ROLE_ADMIN, 0, RUN(route_explain),
+	{ "route explain", "POST", "/route/explain", ROLE_ADMIN, CMD_READS, RUN(route_explain),
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
@@ -358,16 +387,24 @@ const struct command commands[] = {
 	{ "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, RUN(spend_logs), args_spend_logs,
 	  columns_spend_logs, NULL, "one row a request, newest first",
 	  "llmgwctl spend logs --limit 20" },
+	{ "audit list", "GET", "/audit", ROLE_VIEW, 0, RUN(audit_list), args_audit, columns_audit,
+	  "audit_logs", "who changed what, newest first", "llmgwctl audit list --action deleted" },
+	{ "audit show", "GET", "/audit/{id}", ROLE_VIEW, 0, RUN(audit_show), args_audit_one, NULL,
+	  NULL, "one row of the audit log, with the values before and after",
+	  "llmgwctl audit show 0b6c6c8e-5f0e-4a86-a1d6-7d9f1f0d2c3b" },
+	{ "audit verify", NULL, NULL, ROLE_VIEW, 0, RUN(audit_verify), args_audit_verify, NULL,
+	  NULL, "walk the audit log's chain of hashes, and say where it breaks",
+	  "llmgwctl audit verify" },
 	{ "logs tail", NULL, NULL, ROLE_VIEW, 0, RUN(ops_logs_tail), args_logs, columns_logs,
 	  "lines", "the master's newest log records", "llmgwctl logs tail --lines 20" },
 	{ "config show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_show), args_config_show, NULL,
 	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
 	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,
 	  "changes", "what a reload would change", "llmgwctl config diff" },
-	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
+	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
 #ifdef LLMGW_FAULTS
-	{ "fault set", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_fault_set), args_fault, columns_faults,
+	{ "fault set", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_fault_set), args_fault, columns_faults,
 	  "faults", "make the program fail at a place in it",
 	  "llmgwctl fault set spend.after_push kill after=3" },
 	{ "fault list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_fault_list), args_none, columns_faults,

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 
+struct audit_origin;
 struct master;
 struct command_call;
 
@@ -37,7 +38,10 @@ enum {
 	CMD_DESTROYS = 1,
 	CMD_NO_CTL = 2,
 	CMD_NO_HTTP = 4,
-	CMD_LOCAL = 8 /* llmgwctl alone does it */
+	CMD_LOCAL = 8, /* llmgwctl alone does it */
+	/* What a command changes in the database goes into the audit log by itself. */
+	CMD_ACTS = 16,	/* it changes what runs, and not the database: noted before it begins */
+	CMD_READS = 32	/* an administrator's, not by GET, and yet it changes nothing */
 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
@@ -72,6 +76,8 @@ struct command_call {
 	uint64_t caller_key;		/* id of the calling key; 0 = master key or socket */
 	struct sha256 *caller_hash;	/* of the calling key, or NULL */
 	uint32_t caller_uid;		/* of the socket's peer */
+	uint8_t address[16];		/* of the client, as IPv6; zeroes: of the socket */
+	struct audit_origin *origin;	/* for whom the audit log notes what is changed; or NULL */
 	struct str changed_by;		/* litellm-changed-by */
 	int status;			/* HTTP status of the answer; 200 to begin with */
 	struct buf out;			/* JSON */
@@ -89,6 +95,8 @@ const struct command *command_by_path(struct str method, struct str path, bool *
  * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
 				 void (*answer)(struct command_call *), void *answer_data) MUST_USE;
+/* What stood for {id} in the path becomes the command's first positional argument; n 0: none. */
+void command_set_id(struct command_call *c, struct str id);
 /* Checks role and required arguments, then runs. The answer may come before this returns. */
 void command_run(struct command_call *c);
 /* The one way to end a call. */

@@ -25,7 +25,8 @@ struct call {
 	bool is_admin, is_viewer;
 	uint64_t key_id;
 	struct sha256 hash;
-	char changed_by[256];
+	uint8_t address[16];
+	char changed_by[256], id[256];
 	struct buf args;
 };
 
@@ -215,6 +216,8 @@ static void run_call(struct call *c)
 	cc->caller_key = c->key_id;
 	cc->caller_hash = &c->hash;
 	cc->changed_by = str_z(c->changed_by);
+	memcpy(cc->address, c->address, sizeof cc->address);
+	command_set_id(cc, str_z(c->id));
 	command_run(cc);
 }
 
@@ -243,9 +246,12 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	uint8_t role = frame_get_u8(f);
 	uint64_t key_id = frame_get_u64(f);
 	struct sha256 hash;
+	uint8_t address[16];
 	bool other_method;
 	frame_get_bytes(f, hash.b, sizeof hash.b);
+	frame_get_bytes(f, address, sizeof address);
 	struct str by = frame_get_str(f), method = frame_get_str(f), path = frame_get_str(f);
+	struct str id = frame_get_str(f);
 	bool is_last = frame_get_u8(f);
 	struct str args = frame_get_str(f);
 	if (frame_end(f) < 0)
@@ -263,8 +269,11 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	c->is_viewer = role & 2;
 	c->key_id = key_id;
 	c->hash = hash;
+	memcpy(c->address, address, sizeof c->address);
 	if (by.n && by.n < sizeof c->changed_by)
 		memcpy(c->changed_by, by.p, by.n);
+	if (id.n && id.n < sizeof c->id)
+		memcpy(c->id, id.p, id.n);
 	buf_put(&c->args, args);
 	if (is_last)
 		run_call(c);

@@ -181,6 +181,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
 	{ "POST", "/utils/transform_request", OWN(EP_KEY | EP_BODY, dry_run), "what a provider would get for a request; nobody is asked" },
 	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },
+	{ "GET", "/audit", RELAY_ADMIN, "who changed what" },
+	{ "GET", "/audit/{id}", RELAY_ADMIN, "one change, with the values before and after" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },
