@@ -27,26 +27,33 @@ enum {
 /* What only grows, counts or keeps: each has its own records. A name ending in '*' is a prefix. */
 static const char *const unwatched[] = { "sqlite_*",	  "audit",	 "spend_*",
 					 "journals",	  "open_intents", "deployments",
-					 "response*",	  "keys_deleted", "idempotency*" };
+					 "response*",	  "keys_deleted", "answer*",
+					 "config_history", "seal" };
 
 /* Columns that the ledger alone writes by themselves: an update of others is looked at. */
 static const char *const counting[] = { "spend", "last_used" };
 
-/* Tables as LiteLLM's audit log calls them, and the column that names a row. */
+/* Rows as LiteLLM's audit log calls their table, and the column that names one; where a table has
+ * rows of several kinds, the column `kind` says which. */
 static const struct {
-	const char *table, *shown, *object;
+	const char *table, *kind, *shown, *object;
 } known[] = {
-	{ "keys", "LiteLLM_VerificationToken", "token_hash" },
-	{ "teams", "LiteLLM_TeamTable", "team_id" },
-	{ "team_members", "LiteLLM_TeamMembership", "user_id" },
-	{ "users", "LiteLLM_UserTable", "user_id" },
-	{ "organizations", "LiteLLM_OrganizationTable", "organization_id" },
-	{ "budgets", "LiteLLM_BudgetTable", "budget_id" },
-	{ "customers", "LiteLLM_EndUserTable", "user_id" },
-	{ "tags", "LiteLLM_TagTable", "tag_name" },
-	{ "models", "LiteLLM_ProxyModelTable", "model_id" },
-	{ "credentials", "LiteLLM_CredentialsTable", "credential_name" },
+	{ "keys", NULL, "LiteLLM_VerificationToken", "token_hash" },
+	{ "teams", NULL, "LiteLLM_TeamTable", "team_id" },
+	{ "team_members", NULL, "LiteLLM_TeamMembership", "user_id" },
+	{ "tenants", "3", "LiteLLM_UserTable", "name" },
+	{ "tenants", "4", "LiteLLM_OrganizationTable", "name" },
+	{ "tenants", "5", "LiteLLM_TeamMembership", "name" },
+	{ "tenants", "6", "LiteLLM_EndUserTable", "name" },
+	{ "tenants", "7", "LiteLLM_TagTable", "name" },
+	{ "tenants", "8", "LiteLLM_BudgetTable", "name" },
+	{ "tenants", "9", "LiteLLM_OrganizationMembership", "name" },
+	{ "objects", "model", "LiteLLM_ProxyModelTable", "name" },
+	{ "objects", "credential", "LiteLLM_CredentialsTable", "name" },
+	{ "objects", "setting", "LiteLLM_Config", "name" },
+	{ "objects", "access_group", "LiteLLM_AccessGroupTable", "name" },
 };
+enum { NO_COLUMN = COLUMNS_MAX };
 
 struct column {
 	char name[NAME_MAX_BYTES];
@@ -54,16 +61,14 @@ struct column {
 };
 struct watched {
 	char name[NAME_MAX_BYTES];
-	const char *shown;
 	unsigned n;
-	unsigned object;		/* the column that names a row */
+	unsigned object, kind;		/* columns: what names a row, what says its kind, or none */
 	struct column columns[COLUMNS_MAX];
 };
 enum operation { INSERTED, UPDATED, DELETED };
 struct change {
 	struct change *next;
-	const struct watched *table;
-	const char *action;
+	const char *table, *action;
 	struct str object, before, after;
 };
 struct audit_capture {
@@ -180,6 +185,16 @@ static struct str object_of(struct audit_capture *a, const struct watched *t, sq
 	return arena_dup(a->mem, str_z(hex));
 }
 
+static const char *shown_table(const struct watched *t, sqlite3_value **row)
+{
+	struct str kind = t->kind == NO_COLUMN ? STR_NONE : text_of(row[t->kind]);
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (str_eq_z(str_z(known[i].table), t->name) &&
+		    (!known[i].kind || str_eq_z(kind, known[i].kind)))
+			return known[i].shown;
+	return t->name;
+}
+
 /* LiteLLM's words. NULL: nothing has changed. */
 static const char *action_of(const struct watched *t, sqlite3_value **old, sqlite3_value **new)
 {
@@ -204,7 +219,7 @@ static void add_change(struct audit_capture *a, const struct watched *t, const c
 		a->err = -ENOMEM;
 		return;
 	}
-	*c = (struct change){ .table = t, .action = action,
+	*c = (struct change){ .table = shown_table(t, old ? old : new), .action = action,
 			      .object = object_of(a, t, old ? old : new) };
 	if (old)
 		c->before = row_json(a, t, old, NULL);
@@ -290,7 +305,7 @@ int store_audit_end(struct store_db *d, int err)
 	for (struct change *c = a->first; c && !err; c = c->next) {
 		struct audit_row row = row_of(a->origin);
 		row.action = str_z(c->action);
-		row.table_name = str_z(c->table->shown);
+		row.table_name = str_z(c->table);
 		row.object_id = c->object;
 		row.before = c->before;
 		row.after = c->after;
@@ -344,21 +359,24 @@ static unsigned column_named(const struct watched *t, const char *name)
 	for (unsigned i = 0; i < t->n; i++)
 		if (str_eq_z(str_z(name), t->columns[i].name))
 			return i;
-	return 0;
+	return NO_COLUMN;
 }
 
-static void name_table(struct watched *t)
+/* What names a row: "gadget_id" of gadgets, else "name", else the first column. */
+static void find_columns(struct watched *t)
 {
 	char word[NAME_MAX_BYTES + 8];
 	size_t n = strlen(t->name);
-	t->shown = t->name;
 	snprintf(word, sizeof word, "%.*s_id", (int)(n ? n - 1 : 0), t->name);
+	t->kind = column_named(t, "kind");
 	t->object = column_named(t, word);
 	for (size_t i = 0; i < COUNT(known); i++)
-		if (str_eq_z(str_z(known[i].table), t->name)) {
-			t->shown = known[i].shown;
+		if (str_eq_z(str_z(known[i].table), t->name))
 			t->object = column_named(t, known[i].object);
-		}
+	if (t->object == NO_COLUMN)
+		t->object = column_named(t, "name");
+	if (t->object == NO_COLUMN)
+		t->object = 0;
 }
 
 static int read_tables(struct store_db *d, struct audit_capture *a)
@@ -371,7 +389,7 @@ static int read_tables(struct store_db *d, struct audit_capture *a)
 	sql_end(q);
 	for (unsigned i = 0; i < a->n_tables && !err && r >= 0; i++) {
 		err = read_columns(d, &a->tables[i]);
-		name_table(&a->tables[i]);
+		find_columns(&a->tables[i]);
 	}
 	return r < 0 ? r : err;
 }
