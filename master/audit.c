@@ -127,7 +127,8 @@ void audit_run(struct command_call *c)
 		c->command->run(c);
 		return;
 	}
-	c->origin = origin_new(c);
+	if (!c->origin)			/* a derived call has its parent's */
+		c->origin = origin_new(c);
 	if (!c->origin) {
 		command_fail_store(c, -ENOMEM);
 		return;

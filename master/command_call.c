@@ -178,6 +178,28 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 	return c;
 }
 
+struct command_call *command_derive(const struct command_call *from, const struct command *cmd,
+				    struct str args_json, void (*answer)(struct command_call *),
+				    void *answer_data)
+{
+	struct command_call *c = command_new(from->master, cmd, args_json, answer, answer_data);
+	if (!c)
+		return NULL;
+	struct command_call own = *c;
+	*c = *from;			/* all that says who is calling */
+	c->command = own.command;
+	c->mem = own.mem;
+	c->args = own.args;
+	c->status = own.status;
+	c->out = own.out;
+	c->answer = own.answer;
+	c->answer_data = own.answer_data;
+	c->is_refused = own.is_refused;
+	c->text = own.text;
+	c->origin = audit_origin_keep(from->origin);
+	return c;
+}
+
 static const char *first_positional(const struct command *cmd)
 {
 	for (const struct command_arg *a = cmd->args; a && a->name; a++)

@@ -7,6 +7,7 @@
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/keys.h"
+#include "master/keys_more.h"
 #include "master/models_info.h"
 #include "master/spend.h"
 #include "master/teams.h"
@@ -67,6 +68,38 @@ static const struct command_arg args_key_list[] = {
 	{ "team_id", ARG_STRING, 0, "only this team's" },
 	{ "key_hash", ARG_STRING, 0, "only this hash" },
 	{ "return_full_object", ARG_BOOL, 0, "whole rows and not only hashes" },
+	{ 0 },
+};
+static const struct command_arg args_key_reset[] = {
+	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
+	{ "reset_to", ARG_MONEY, ARG_REQUIRED, "dollars that it has spent from now on" },
+	{ 0 },
+};
+static const struct command_arg args_key_service[] = {
+	{ "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "team it belongs to" },
+	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },
+	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },
+	{ "max_budget", ARG_MONEY, 0, "dollars it may spend" },
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },
+	{ "duration", ARG_DURATION, 0, "expires after 30s, 24h, 30d; -1: never" },
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },
+	{ 0 },
+};
+static const struct command_arg args_key_bulk[] = {
+	{ "keys", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "list of objects, each what `keys update` takes" },
+	{ 0 },
+};
+static const struct command_arg args_key_several[] = {
+	{ "keys", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "keys, hashes or aliases" },
+	{ 0 },
+};
+static const struct command_arg args_key_aliases[] = {
+	{ "search", ARG_STRING, ARG_POSITIONAL, "only those with this in them" },
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "size", ARG_INT, 0, "aliases a page, at most 100" },
 	{ 0 },
 };
 static const struct command_arg args_key_rotate[] = {
@@ -320,6 +353,26 @@ const struct command commands[] = {
 	{ "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_rotate),
 	  args_key_rotate, NULL, NULL, "give a key a new text; the old one ends at once",
 	  "llmgwctl keys rotate research --yes" },
+	{ "keys regenerate", "POST", "/key/{id}/regenerate", ROLE_ADMIN, CMD_DESTROYS | CMD_NO_CTL,
+	  RUN(keys_rotate), args_key_rotate, NULL, NULL, "the same, with the key in the path",
+	  "curl -X POST localhost:4000/key/research/regenerate" },
+	{ "keys reset", "POST", "/key/{id}/reset_spend", ROLE_ADMIN, 0, RUN(keys_reset_spend),
+	  args_key_reset, NULL, NULL, "set what a key has spent in this period",
+	  "llmgwctl keys reset research --reset-to 0" },
+	{ "keys service", "POST", "/key/service-account/generate", ROLE_ADMIN, 0,
+	  RUN(keys_service_account), args_key_service, NULL, NULL,
+	  "make a key for a team's program: it is no user's", "llmgwctl keys service physics" },
+	{ "keys bulk", "POST", "/key/bulk_update", ROLE_ADMIN, 0, RUN(keys_bulk_update),
+	  args_key_bulk, NULL, NULL, "change many keys, each for itself",
+	  "llmgwctl keys bulk '[{\"key\": \"research\", \"max_budget\": 100}]'" },
+	{ "keys several", "POST", "/v2/key/info", ROLE_ADMIN, CMD_READS, RUN(keys_info_several),
+	  args_key_several, columns_keys, "info", "show several keys; unknown ones are left out",
+	  "llmgwctl keys several research teaching" },
+	{ "keys aliases", "GET", "/key/aliases", ROLE_VIEW, 0, RUN(keys_aliases), args_key_aliases,
+	  NULL, NULL, "list the aliases of keys", "llmgwctl keys aliases" },
+	{ "keys health", "POST", "/key/health", ROLE_ANY_KEY, CMD_NO_CTL, RUN(keys_health),
+	  args_none, NULL, NULL, "whether the calling key works",
+	  "curl -X POST localhost:4000/key/health" },
 	{ "keys block", "POST", "/key/block", ROLE_ADMIN, 0, RUN(keys_block), args_key_one, NULL,
 	  NULL, "refuse a key until it is unblocked", "llmgwctl keys block research" },
 	{ "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, RUN(keys_unblock), args_key_one,

@@ -95,6 +95,10 @@ const struct command *command_by_path(struct str method, struct str path, bool *
  * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
 				 void (*answer)(struct command_call *), void *answer_data) MUST_USE;
+/* One that is made for another: of its caller, with an answer of its own. NULL as above. */
+struct command_call *command_derive(const struct command_call *from, const struct command *cmd,
+				    struct str args_json, void (*answer)(struct command_call *),
+				    void *answer_data) MUST_USE;
 /* What stood for {id} in the path becomes the command's first positional argument; n 0: none. */
 void command_set_id(struct command_call *c, struct str id);
 /* Checks role and required arguments, then runs. The answer may come before this returns. */

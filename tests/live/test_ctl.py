@@ -70,6 +70,11 @@ CALLS = {
     "keys show": (("first",), "first"),
     "keys update": (("first", "--max-budget", "5"), "first"),
     "keys rotate": (("first", "--yes"), "sk-"),
+    "keys reset": (("first", "--reset-to", "0"), "key_hash"),
+    "keys service": (("crew",), "sk-"),
+    "keys bulk": (('[{"key": "first", "rpm_limit": 1000}]',), "total_requested"),
+    "keys several": (("first",), "ALIAS"),
+    "keys aliases": ((), "first"),
     "keys block": (("first",), "yes"),
     "keys unblock": (("first",), "first"),
     "keys delete": (("victim{n}", "--yes"), "victim"),
@@ -110,13 +115,13 @@ def test_every_command(gw, words):
     for n, json_too in enumerate((False, True)):
         if words == "keys delete":
             gw.ctl("keys", "create", "--key-alias", f"victim{n}")
-        if words.startswith("teams "):
+        if words.startswith("teams ") or words == "keys service":
             gw.ctl("teams", "create", "crew", check=False)
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
-        filled = [a if a.startswith("{\"") else
+        filled = [a if '"' in a else
                   a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot,
                            row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"]) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
