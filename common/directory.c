@@ -43,7 +43,8 @@ struct head {
 };
 
 enum row_kind { ROW_KEY = 1, ROW_TEAM };
-enum text { ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, TEXTS };	/* in this order behind the row */
+/* In this order behind the row. */
+enum text { ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, RULES, TEXTS };
 
 struct row {
 	uint32_t size, kind;		/* bytes with texts; enum row_kind */
@@ -54,7 +55,7 @@ struct row {
 	uint32_t flags, entity, max_parallel;
 	uint32_t n[TEXTS];
 };
-_Static_assert(sizeof(struct row) == 112, "row");
+_Static_assert(sizeof(struct row) == 120, "row");
 
 struct freed {
 	uint32_t granule, at_ms;	/* milliseconds wrap after 49 days: it waits again */
@@ -181,6 +182,7 @@ static bool find(const struct dir *d, enum row_kind kind, const struct sha256 *h
 	ret->team_id = next_text(&p, r.n[TEAM_ID]);
 	ret->last4 = next_text(&p, r.n[LAST4]);
 	ret->models = next_text(&p, r.n[MODELS]);
+	ret->rules = next_text(&p, r.n[RULES]);
 	return true;
 }
 
@@ -491,6 +493,8 @@ static struct str key_text(const struct dir_key *k, enum text which)
 		return k->team_id;
 	case LAST4:
 		return k->last4;
+	case RULES:
+		return k->rules;
 	case MODELS:
 	case TEXTS:
 		break;

@@ -19,14 +19,16 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 1, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 2, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
 	KEY_BLOCKED = 2,
 	KEY_VIEWER = 4,			/* proxy_admin_viewer */
-	KEY_ALL_MODELS = 8		/* the model list is empty or says so */
+	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
+	KEY_RULES = 1 << 30		/* there are rules */
 };
+enum { RULE_ROUTE = 'r', RULE_PARAM = 'p' };	/* before a path or a group; a body's member */
 
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. Of
  * a team the id is its number, and hash, expires_wall_ns, user_id and last4 say nothing. */
@@ -42,6 +44,7 @@ struct dir_key {
 	struct str alias, user_id, team_id;
 	struct str last4;		/* "sk-...abcd" */
 	struct str models;		/* names or patterns, each followed by a NUL byte */
+	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
 };
 
 struct dir;				/* a mapping, in the master or in a worker */

@@ -147,6 +147,8 @@ struct config {
 	size_t n_group_policies;
 	struct config_routing *routing_groups;
 	size_t n_routing_groups;
+	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct config_names allowed_ips, enforced_params;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;

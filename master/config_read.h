@@ -198,6 +198,10 @@ void route_finish(struct reader *r);
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 
+/* ---- who may call, and how: config_rules.c ---- */
+
+void rules_finish(struct reader *r);
+
 /* ---- certificate and key: config_tls.c ---- */
 
 /* Both files are named: reads them, and looks whether they belong together. */

@@ -40,17 +40,19 @@ bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 	return k->has_master && hash_sha256_eq(&k->master, hash);
 }
 
-/* `flat` is the model list. */
-static struct dir_key dir_row_of(const struct key_row *row, struct str flat, uint32_t entity)
+/* `flat` is the model list; rules a key has. */
+static struct dir_key dir_row_of(const struct key_row *row, struct str flat, struct str rules,
+				 uint32_t entity, int64_t budget)
 {
 	bool all = key_models_are_all(flat);
 	return (struct dir_key){
 		.hash = row->hash,
 		.id = row->id,
-		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u),
+		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u) |
+			 (rules.n ? KEY_RULES : 0u),
 		.entity = entity,
 		.expires_wall_ns = row->expires,
-		.max_budget_nano = row->max_budget >= 0 ? row->max_budget : DIR_NO_LIMIT,
+		.max_budget_nano = budget,
 		.rpm = (uint64_t)row->rpm_limit,
 		.tpm = (uint64_t)row->tpm_limit,
 		.max_parallel = (uint32_t)row->max_parallel_requests,
@@ -59,6 +61,7 @@ static struct dir_key dir_row_of(const struct key_row *row, struct str flat, uin
 		.team_id = row->team_id,
 		.last4 = row->key_name,
 		.models = flat,
+		.rules = rules,
 	};
 }
 
@@ -83,17 +86,22 @@ static int place(struct keys *k, uint64_t id, const struct key_row *row, uint32_
 
 static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
 {
+	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
 	struct str flat = key_models_flat(a, row->models);
+	struct str rules = is_team ? STR("") : key_rules_flat(a, row);
 	uint32_t entity, had;
 	bool is_new;
-	if (!flat.p)
+	if (!flat.p || !rules.p)
 		return -ENOMEM;
 	int err = place(k, id, row, &entity, &is_new, &had);
 	if (err)
 		return err;
-	struct dir_key d = dir_row_of(row, flat, entity);
-	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
+	uint64_t until_ns;
+	int64_t budget = key_budget_at(a, row, clock_wall_ns(), &until_ns);
+	struct dir_key d = dir_row_of(row, flat, rules, entity, budget);
 	err = is_team ? dir_put_team(k->dir, &d, clock_ns()) : dir_put(k->dir, &d, clock_ns());
+	if (!err && !is_team)
+		err = keys_grace_publish(k, &d, until_ns);
 	if (err && is_new)
 		entities_release(&k->entities, id, clock_ns());
 	/* Nothing of its old team has been admitted meanwhile; one that had none may stay here. */
@@ -122,7 +130,7 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 	if (err)
 		return err;
 	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
-	    dir_remove(k->dir, old, clock_ns()) != 0)
+	    !keys_grace_has(k, old) && dir_remove(k->dir, old, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	return 0;
 }
@@ -136,6 +144,7 @@ void keys_withdraw(struct keys *k, const struct key_row *row)
 {
 	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
+	keys_grace_withdraw(k, row->id);
 	entities_release(&k->entities, ENTITY_KEY | row->id, clock_ns());
 	atomic_fetch_add(&k->board->head->directory_revision, 1);
 }
@@ -412,6 +421,7 @@ static int judge_notes(struct keys *k, struct store_db *db)
 void keys_tick(struct keys *k, uint64_t wall_ns)
 {
 	move_late(k);
+	keys_grace_tick(k, wall_ns);
 	if (k->is_applying)
 		apply_resets(k);
 	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
@@ -460,7 +470,7 @@ static int load_job(struct store_db *db, void *data)
 {
 	struct keys *k = data;
 	struct arena *a = arena_new(ROW_MEMORY);
-	int err = a ? 0 : -ENOMEM;
+	int err = a ? keys_grace_load(k, db) : -ENOMEM;
 	if (!err)
 		err = load_rows(k, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
 							      " FROM teams ORDER BY id"), a);
@@ -528,6 +538,7 @@ void keys_stop(struct keys *k)
 		return;
 	entities_done(&k->entities);
 	mem_free(k->late);
+	mem_free(k->due);
 	mem_wipe(&k->master, sizeof k->master);
 	mem_free(k);
 }

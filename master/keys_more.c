@@ -93,7 +93,7 @@ void keys_service_account(struct command_call *c)
 	bool is_well = take_args(c, &text);
 	buf_done(&text);
 	if (is_well)
-		keys_generate(c);
+		keys_create(c);
 }
 
 /* ---- spending set back ---- */
@@ -176,7 +176,7 @@ void keys_reset_spend(struct command_call *c)
 	json_put_str(&o, "key", r->key);
 	json_put_money(&o, "spend", to);
 	json_close(&o);
-	derive(c, keys_update, &args, on_reset, r);
+	derive(c, keys_change, &args, on_reset, r);
 	buf_done(&args);
 }
 
@@ -279,7 +279,7 @@ void keys_bulk_update(struct command_call *c)
 			     "keys must be a list of 1 to %d objects, each with a key", MANY_MAX);
 		return;
 	}
-	*m = (struct many){ .c = c, .update = command_that(keys_update), .next = list->child,
+	*m = (struct many){ .c = c, .update = command_that(keys_change), .next = list->child,
 			    .n = list->count };
 	buf_init(&m->good, TEXT_ROOM_MAX);
 	buf_init(&m->bad, TEXT_ROOM_MAX);

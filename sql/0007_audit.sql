@@ -29,3 +29,14 @@ END;
 CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN
 	SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
+
+-- Texts of keys that were given new ones, and still work for a while.
+CREATE TABLE key_graces (
+	token_hash BLOB PRIMARY KEY CHECK (length(token_hash) = 32),
+	key_id INTEGER NOT NULL,		-- keys.id
+	revoke_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX key_graces_key ON key_graces (key_id);
+CREATE TRIGGER key_graces_gone AFTER DELETE ON keys BEGIN
+	DELETE FROM key_graces WHERE key_id = old.id;
+END;

@@ -51,6 +51,7 @@ struct request {
 	/* auth */
 	struct dir_key key, team;		/* slices copied into the arena; team.id 0: none */
 	bool is_admin;
+	struct str rules;			/* of the key, as in struct dir_key */
 	/* read */
 	struct llm_request q;
 	const struct dialect *dialect;

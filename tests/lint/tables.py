@@ -11,7 +11,6 @@ from source import ROOT, Complaints, files, line_of, name, text
 NO_MEMORY, NO_COMMIT = "only when memory is out", "only when a commit fails"
 OUR_FAULT = "only after a fault of our own"
 NOT_IN_TESTS = {  # kind and name -> why no test can name it
-    "outcome ROUTE_DENIED": "kept for keys with a list of paths: nothing gives it yet",
     "outcome OVERLOADED": "only with thousands of requests at a time", "outcome INTERNAL": OUR_FAULT,
     "event config.master_key_failed": NO_MEMORY, "event key.budget_stale": NO_MEMORY,
     "event key.unpublished": NO_MEMORY, "event ledger.names_ignored": NO_MEMORY, "event probe.ignored": NO_MEMORY,

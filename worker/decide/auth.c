@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/rules.h"
 
 static struct str after_bearer(struct str v)
 {
@@ -195,6 +196,9 @@ enum step auth_check(struct request *r)
 		return STEP_NEXT;
 	if (worker_is_orphan(r->w))
 		return refuse_as_orphan(r);
+	if (snap_settings(r->snap)->flags & SET_ALLOWED_IPS &&
+	    rules_check_address(r) != STEP_NEXT)
+		return STEP_DONE;
 	if (!needs || snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
 		return let_in(r);
 	struct str token = find_token(r);
@@ -217,6 +221,8 @@ enum step auth_check(struct request *r)
 	add_owner(r, &r->key);
 	r->entity = r->owners[0].entity;
 	enum step s = check_key(r);
+	if (s == STEP_NEXT && k.flags & KEY_RULES)
+		s = rules_check_key(r, &k);
 	if (r->is_admin)
 		r->n_owners = 0;	/* no limit holds for it */
 	else if (s == STEP_NEXT)

@@ -8,6 +8,7 @@
 #include "common/fault.h"
 #include "common/gcra.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/rules.h"
 #include "worker/decide/route.h"
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
@@ -189,6 +190,9 @@ static enum step take(struct request *r)
 
 enum step limits_take(struct request *r)
 {
+	if ((r->rules.n || snap_settings(r->snap)->flags & SET_ENFORCED_PARAMS) &&
+	    rules_check_body(r) != STEP_NEXT)
+		return STEP_DONE;
 	enum step s = take(r);
 	(void)FAULT("limits.after_take");
 	return s;
