@@ -54,7 +54,8 @@
 	X(OVERLOADED,           503, 503, "service_unavailable_error", "overloaded",             false) \
 	X(DRAINING,             503, 503, "service_unavailable_error", "draining",               false) \
 	X(MASTER_AWAY,          503, 503, "service_unavailable_error", "master_away",            false) \
-	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false)
+	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false) \
+	X(KEY_FLOOD,            429, 429, "throttling_error",        "too_many_unknown_keys",    false)
 
 enum outcome {
 #define X(name, ...) OUTCOME_##name,
