@@ -76,10 +76,17 @@ struct request {
 	unsigned attempts, retries, fallbacks;
 	uint64_t upstream_ns;			/* time spent waiting for providers */
 	uint64_t first_token_wall_ns, first_token_ns;
+	uint64_t longest_gap_ns;		/* of silence in a stream once it has begun */
 	bool is_streaming;			/* the head of a streamed answer has gone out */
 	struct llm_tally tally;			/* final, for settle */
 	struct dialect_answer answer;		/* what the client has been shown, if anything */
 	int64_t cost_nano;
+	/* Attempts beside the one that answers, which cost something as well: those booked, and the
+	 * prompt of one that still runs. */
+	struct usage extra;
+	int64_t extra_nano, rival_nano;
+	uint64_t more_prompt;		/* bytes of it beside those of q */
+	bool is_hedged;
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */
