@@ -21,7 +21,10 @@ _Static_assert(sizeof(struct board_head) <= BOARD_PAGE, "the head is one page");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "no hidden locks");
 
 /* The parts of the segment, in order; each starts on a page of its own. */
-enum part { HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES, PARTS };
+enum part {
+	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
+	PARTS
+};
 
 static const size_t part_bytes[PARTS] = {
 	[HEAD] = sizeof(struct board_head),

@@ -25,7 +25,7 @@ enum {
 };
 struct times {
 	_Atomic uint16_t seen[TIMES_KINDS][TIMES_BUCKETS];
-	_Atomic uint32_t added[TIMES_KINDS];	/* since they were last halved, and half of before */
+	_Atomic uint32_t added[TIMES_KINDS];	/* since the last halving, and half of before */
 	uint32_t pad[13];
 };
 _Static_assert(sizeof(struct times) == 640, "times");

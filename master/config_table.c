@@ -31,7 +31,7 @@
 	D(s, "num_retries", CT_U32, AT(set.num_retries), "2", 0, 100, CF_LIVE,                     \
 	  "attempts after the first one fails, on other deployments of the group"),               \
 	D(s, "timeout", CT_LIMIT, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                \
-	  "how long one attempt may take in all; auto: learned, see llmgw(8)"),                                                 \
+	  "how long one attempt may take in all; auto: learned, see llmgw-internals(7)"),                                                 \
 	D(s, "stream_timeout", CT_LIMIT, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,             \
 	  "the same for streams; 0: as timeout"),                                                  \
 	D(s, "fallbacks", CT_FALLBACKS, AT(fallbacks), NULL, 0, 0, CF_LIVE,                        \

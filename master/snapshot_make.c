@@ -12,7 +12,7 @@
 #include "master/prices.h"
 #include "master/publish.h"
 
-enum { TOTAL_TIMEOUT_MS = 6000 * 1000 };	/* of an attempt; what a learned one never exceeds */
+enum { TOTAL_TIMEOUT_MS = 6000 * 1000 };	/* what a learned one never exceeds */
 
 struct make {
 	struct master *m;

@@ -87,7 +87,7 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **st)
 	place_open(p);
 	place_exec(p, "PRAGMA user_version = 99");
 	place_close(p);
-	expect_refused(p, -EPROTONOSUPPORT, "schema 7");
+	expect_refused(p, -EPROTONOSUPPORT, "schema 99");
 }
 
 static void test_another_programs_database_is_refused(void **st)

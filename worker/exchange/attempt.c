@@ -17,7 +17,7 @@ enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
 	SCRATCH_MAX = 8 << 20,
-	/* Limits that are learned: so many times what a thousandth part of 1000 takes longer than. */
+	/* Limits that are learned: so many times what one in a hundred takes longer than. */
 	AUTO_QUANTILE_MILLI = 990,
 	AUTO_FACTOR = 3,
 	AUTO_LEAST_MS = 1000
@@ -432,7 +432,8 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	if (r->q.is_stream && !at->scratch)
 		goto out;
 	set_limits(at);
-	at->reader = (struct provider_reader){ .mem = r->mem, .q = at->asked, .target = &at->target };
+	at->reader = (struct provider_reader){
+		.mem = r->mem, .q = at->asked, .target = &at->target };
 	if (shown)
 		go_on_with(at, shown);
 	else
