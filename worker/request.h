@@ -59,6 +59,7 @@ struct request {
 	struct board_entity *entity;		/* of the key; NULL for the master key */
 	struct request_owner owners[BOARD_LEVELS];	/* by auth; none for an admin */
 	uint32_t n_owners;
+	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];
@@ -124,6 +125,9 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
+
+/* How many tokens its prompt is likely to have; counted once. */
+uint64_t request_prompt_tokens(struct request *r);
 
 /* Whether all its owners may ask for `name`, which g serves or is. In decide/limits.c. */
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g);

@@ -139,7 +139,7 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 			.message = arena_printf(r->mem,
 						"The prompt, about %llu tokens, is longer than any "
 						"deployment of " STR_FMT " takes",
-						(unsigned long long)estimate_prompt(&r->q),
+						(unsigned long long)request_prompt_tokens(r),
 						STR_ARG(r->requested_model)) };
 		break;
 	case ROUTE_COST:
@@ -414,7 +414,7 @@ enum step exchange_start(struct request *r)
 	x->r = r;
 	r->exchange = x;
 	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);

@@ -68,7 +68,7 @@ static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 	if (r->raw)
 		return worst_relayed(r, d);
 	uint64_t in =
-		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
+		set_of(r)->reserve_mode ? request_prompt_tokens(r) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
 	in += r->more_prompt;
 	if (r->q.kind == LLM_RERANK) {
@@ -92,9 +92,9 @@ static int64_t worst_of_group(struct request *r)
 	return most;
 }
 
-static uint64_t guessed_input(const struct request *r)
+static uint64_t guessed_input(struct request *r)
 {
-	uint64_t likely = estimate_prompt(&r->q), worst = estimate_prompt_worst(&r->q);
+	uint64_t likely = request_prompt_tokens(r), worst = estimate_prompt_worst(&r->q);
 	return (likely < worst ? likely : worst) + r->more_prompt / BYTES_PER_TOKEN;
 }
 
@@ -138,7 +138,7 @@ static struct usage relayed_usage(const struct request *r)
 }
 
 /* What one attempt at d used. */
-static struct usage usage_of(const struct request *r, const struct snap_deployment *d,
+static struct usage usage_of(struct request *r, const struct snap_deployment *d,
 			     const struct llm_tally *t)
 {
 	struct usage u = t->usage;
@@ -157,7 +157,7 @@ static struct usage usage_of(const struct request *r, const struct snap_deployme
 }
 
 /* What the attempt used that answers. */
-static struct usage answer_usage(const struct request *r)
+static struct usage answer_usage(struct request *r)
 {
 	const struct llm_tally *t = &r->tally;
 	struct usage u = t->usage;
@@ -437,7 +437,7 @@ void account_book(struct request *r, const struct snap_deployment *d, const stru
 void account_dispatched(struct request *r, const struct snap_deployment *d)
 {
 	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
-	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
+	struct usage u = { .input = request_prompt_tokens(r), .estimated = true };
 	if (r->raw)
 		u = r->raw->known;
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
