@@ -173,7 +173,7 @@ static void begin(struct transfer *t)
 	CURLMcode code = curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	u->is_inside = false;
 	if (code != CURLM_OK)
-		upstream_go_blind(t);		/* no memory: curl may not have asked to watch its socket */
+		upstream_go_blind(t);	/* no memory: curl may not have asked to watch it */
 	if ((unsigned)running < u->active)
 		uv_timer_start(&u->kick, on_kick, 0, 0);
 }
@@ -369,8 +369,11 @@ int upstream_new(uv_loop_t *loop, struct upstream **ret)
 	struct upstream *u = mem_alloc(sizeof *u);
 	if (!u)
 		return -ENOMEM;
-	u->multi = curl_multi_init();
+	u->n_sockets = SOCKETS_MIN;
+	u->sockets = mem_array(u->n_sockets, sizeof *u->sockets);
+	u->multi = u->sockets ? curl_multi_init() : NULL;
 	if (!u->multi) {
+		mem_free(u->sockets);
 		mem_free(u);
 		return -ENOMEM;
 	}

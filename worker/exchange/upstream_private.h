@@ -10,7 +10,7 @@
 #include "worker/exchange/pace.h"
 #include "worker/exchange/upstream.h"
 
-enum { POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536 };
+enum { SOCKETS_MIN = 1024, POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536 };
 
 struct socket_watch {
 	uv_poll_t poll;

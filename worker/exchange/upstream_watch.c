@@ -11,7 +11,7 @@
 #include "common/mem.h"
 #include "worker/exchange/upstream_private.h"
 
-enum { SOCKETS_MIN = 64, SOCKETS_MAX = 1 << 20 };
+enum { SOCKETS_MAX = 1 << 20 };
 
 static void watch_closed(uv_handle_t *h)
 {
@@ -55,7 +55,7 @@ static struct socket_row *row_of(struct upstream *u, curl_socket_t fd)
 
 static struct socket_row *make_row(struct upstream *u, curl_socket_t fd)
 {
-	unsigned n = u->n_sockets ? u->n_sockets : SOCKETS_MIN;
+	unsigned n = u->n_sockets;
 	struct socket_row *rows;
 	if (fd < 0 || fd >= SOCKETS_MAX)
 		return NULL;
@@ -75,7 +75,8 @@ static struct socket_row *make_row(struct upstream *u, curl_socket_t fd)
 }
 
 /* Only of sockets whose end curl tells us may a watch outlive what curl asks for: another's number
- * may be used again without a word. */
+ * may be used again without a word. It tells of none that is still connecting; those it waits to
+ * write to. */
 int upstream_on_made(void *upstream, curl_socket_t fd, curlsocktype purpose)
 {
 	struct socket_row *row = purpose == CURLSOCKTYPE_IPCXN ? make_row(upstream, fd) : NULL;
@@ -107,7 +108,6 @@ int upstream_on_close(void *upstream, curl_socket_t fd)
 
 static struct socket_watch *watch_new(struct upstream *u, curl_socket_t fd)
 {
-	struct socket_row *row = row_of(u, fd);
 	struct socket_watch *s = mem_alloc(sizeof *s);
 	if (!s)
 		return NULL;
@@ -119,8 +119,6 @@ static struct socket_watch *watch_new(struct upstream *u, curl_socket_t fd)
 	s->fd = fd;
 	s->poll.data = s;
 	u->open_handles++;
-	if (row && row->is_connection)
-		row->watch = s;
 	return s;
 }
 
@@ -137,15 +135,14 @@ static void leave_alone(struct upstream *u, struct socket_watch *s)
 {
 	struct socket_row *row = row_of(u, s->fd);
 	curl_multi_assign(u->multi, s->fd, NULL);
-	if (!row || row->watch != s) {
-		watch_free(s);
+	if (s->events == UV_READABLE && row && row->is_connection) {
+		row->watch = s;
+		s->is_idle = true;
 		return;
 	}
-	s->is_idle = true;
-	if (s->events & UV_WRITABLE) {	/* it would be told so all the time */
-		uv_poll_stop(&s->poll);
-		s->events = 0;
-	}
+	if (row && row->watch == s)
+		row->watch = NULL;
+	watch_free(s);
 }
 
 int upstream_on_socket(CURL *easy, curl_socket_t fd, int what, void *upstream, void *assigned)
