@@ -21,7 +21,10 @@ _Static_assert(sizeof(struct board_head) <= BOARD_PAGE, "the head is one page");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "no hidden locks");
 
 /* The parts of the segment, in order; each starts on a page of its own. */
-enum part { HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, PARTS };
+enum part {
+	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
+	PARTS
+};
 
 static const size_t part_bytes[PARTS] = {
 	[HEAD] = sizeof(struct board_head),
@@ -33,6 +36,7 @@ static const size_t part_bytes[PARTS] = {
 	[ENTITIES] = (size_t)BOARD_ENTITIES * sizeof(struct board_entity),
 	[SLOTS] = (size_t)BOARD_WORKERS * BOARD_SLOTS * sizeof(struct board_slot),
 	[SERIES] = (size_t)(BOARD_SERIES + 1) * sizeof(struct board_series),
+	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -56,6 +60,7 @@ static void lay_out(struct board *b, char *p)
 	b->entities = (void *)(p + part_at(ENTITIES));
 	b->slots = (void *)(p + part_at(SLOTS));
 	b->series = (void *)(p + part_at(SERIES));
+	b->times = (void *)(p + part_at(TIMES));
 	b->size = part_at(PARTS);
 }
 

@@ -14,10 +14,11 @@
 
 #include "common/metrics.h"
 #include "common/str.h"
+#include "common/times.h"
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 3,
+	BOARD_LAYOUT = 4,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users */
@@ -170,6 +171,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
+	struct times *times;	/* BOARD_DEPLOYMENTS: how long each takes */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
 	size_t size;
 };

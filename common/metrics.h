@@ -22,6 +22,8 @@
 	X(cost_nano,         "llmgw_cost_dollars_total",              "Cost booked") \
 	X(attempts,          "llmgw_upstream_attempts_total",         "Attempts at a provider")    \
 	X(attempt_failures,  "llmgw_upstream_failures_total",         "Attempts that failed")      \
+	X(hedges,            "llmgw_hedges_total",                    "Second attempts beside one that takes long") \
+	X(hedges_won,        "llmgw_hedges_won_total",                "Of those, that had something first") \
 	X(retries,           "llmgw_retries_total",                   "Attempts after the first in a group") \
 	X(fallbacks,         "llmgw_fallbacks_total",                 "Moves to another group")    \
 	X(cooldowns,         "llmgw_cooldowns_total",                 "Deployments put aside")     \
@@ -29,6 +31,7 @@
 	X(stream_events,     "llmgw_stream_events_total",             "Stream events passed on")   \
 	X(streams_client_gone, "llmgw_streams_client_gone_total",     "Streams that the client left") \
 	X(streams_broken,    "llmgw_streams_broken_total",            "Streams that a provider broke") \
+	X(streams_continued, "llmgw_streams_continued_total",         "Streams that went on with another attempt") \
 	X(heartbeats,        "llmgw_stream_heartbeats_total",         "Heartbeat comments sent")   \
 	X(keys_unknown,      "llmgw_keys_unknown_total",              "Requests with an unknown key") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \

@@ -10,8 +10,9 @@
 #include "common/price.h"
 #include "common/str.h"
 
+#define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 7, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 8, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -99,8 +100,9 @@ struct snap_deployment {
 	struct price price;
 	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
 	uint64_t rpm, tpm;		/* 0 = not given */
-	uint64_t timeout_ms, stream_timeout_ms;		/* 0 = not given */
+	uint64_t timeout_ms, stream_timeout_ms;	/* 0 = not given; may be TIMEOUT_AUTO */
 	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
+	uint64_t hedge_milli;		/* as in the settings; 0 = not given */
 	uint32_t num_retries;		/* SNAP_NONE = not given */
 	uint32_t order;			/* 0 = not given */
 	uint32_t max_parallel;		/* 0 = no limit */
@@ -190,12 +192,13 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint64_t latency_ttl_ms;
 	uint64_t latency_buffer_milli;	/* lowest_latency_buffer x 1000 */
 	uint64_t retry_share_milli;	/* retries per request x 1000 */
+	uint64_t hedge_milli;	/* a second attempt after this quantile x 1000; 0, 1000 = none */
 	uint32_t strategy;		/* enum route_strategy */
 	uint32_t latency_samples;	/* at most BOARD_SAMPLES */
 	uint32_t default_max_parallel;	/* 0 = no limit */
 	uint32_t affinity;		/* AFFINITY_* */
 	uint32_t metric_series;		/* label sets that a metric may have */
-	uint32_t pad;
+	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
@@ -223,7 +226,9 @@ enum {
 	SET_MODIFY_PARAMS = 16384,
 	SET_CLIENT_HEADERS = 32768,	/* forward_client_headers_to_llm_api */
 	SET_NO_RESPONSES = 65536, /* conversations of /v1/responses are not kept */
-	SET_LITELLM_METRICS = 131072 /* /metrics has LiteLLM's names, too */
+	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
+	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
+	SET_AUTO_TIMEOUT = 524288 /* timeout: auto, for deployments that say nothing else */
 };
 
 struct snap_head {

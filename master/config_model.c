@@ -458,6 +458,19 @@ static void check_fallbacks(struct reader *r, const struct config_fallbacks *f, 
 			check_name(r, f->v[i].to.v[k], where);
 }
 
+/* Workers measure only where somebody goes by it. */
+static void learn_times(struct config *c)
+{
+	bool learns = c->set.hedge_milli > 0 || c->set.total_timeout_ms == TIMEOUT_AUTO;
+	for (size_t i = 0; i < c->n_models && !learns; i++) {
+		const struct config_model *m = &c->models[i];
+		learns = m->hedge_milli > 0 || m->timeout_ms == TIMEOUT_AUTO ||
+			 m->stream_timeout_ms == TIMEOUT_AUTO;
+	}
+	if (learns)
+		c->set.flags |= SET_LEARN_TIMES;
+}
+
 void models_check(struct reader *r)
 {
 	struct config *c = r->c;
@@ -466,6 +479,7 @@ void models_check(struct reader *r)
 	for (size_t i = 0; i < c->n_models; i++)
 		if (c->models[i].stream_timeout_ms == 0)
 			c->models[i].stream_timeout_ms = c->stream_timeout_ms;
+	learn_times(c);
 	for (size_t i = 0; i < c->n_aliases; i++)
 		check_name(r, c->aliases[i].group, "model_group_alias");
 	check_fallbacks(r, &c->fallbacks, "fallbacks");

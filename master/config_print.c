@@ -203,6 +203,12 @@ static void put_number(struct json_out *o, const char *key, const struct directi
 	case CT_SIZE:
 		put_size(o, key, *(const uint64_t *)at);
 		break;
+	case CT_LIMIT:
+		if (*(const uint64_t *)at == TIMEOUT_AUTO) {
+			json_put_z(o, key, "auto");
+			break;
+		}
+		/* fallthrough */
 	case CT_TIME:
 		put_time(o, key, *(const uint64_t *)at);
 		break;
@@ -521,7 +527,7 @@ static void bound_text(const struct directive *d, uint64_t v, char *text, size_t
 	struct str s;
 
 	buf_init(&b, 64);
-	if (d->type == CT_TIME)
+	if (d->type == CT_TIME || d->type == CT_LIMIT)
 		put_time(&o, NULL, v);
 	else if (d->type == CT_SIZE)
 		put_size(&o, NULL, v);

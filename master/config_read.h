@@ -123,7 +123,8 @@ void yaml_append(struct yaml *parent, struct yaml *child);
 /* ---- values: config_value.c ---- */
 
 enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
-	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
+	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME,
+	CT_LIMIT, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
 	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_COUNT

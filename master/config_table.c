@@ -30,9 +30,9 @@
 #define ROUTER_KEYS(s)                                                                             \
 	D(s, "num_retries", CT_U32, AT(set.num_retries), "2", 0, 100, CF_LIVE,                     \
 	  "attempts after the first one fails, on other deployments of the group"),               \
-	D(s, "timeout", CT_TIME, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                 \
-	  "how long one attempt may take in all"),                                                 \
-	D(s, "stream_timeout", CT_TIME, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,              \
+	D(s, "timeout", CT_LIMIT, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                \
+	  "how long one attempt may take in all; auto: learned, see llmgw-internals(7)"),                                                 \
+	D(s, "stream_timeout", CT_LIMIT, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,             \
 	  "the same for streams; 0: as timeout"),                                                  \
 	D(s, "fallbacks", CT_FALLBACKS, AT(fallbacks), NULL, 0, 0, CF_LIVE,                        \
 	  "groups to go to when all of a group failed: [{group: [other, ...]}]"),                  \
@@ -51,6 +51,13 @@
 	D(s, "retry_after", CT_TIME, AT(set.retry_after_ms), "0", 0, HOUR, CF_LIVE,                \
 	  "least wait before a retry on the same deployment"),                                     \
 	FLAG(s, "disable_cooldowns", SET_DISABLE_COOLDOWNS, "never leave a deployment alone"),     \
+	D(s, "hedge_after", CT_MILLI, AT(set.hedge_milli), "0", 0, 1000, CF_LIVE,                  \
+	  "ask a second deployment when the first takes longer than this quantile of its own "     \
+	  "times, as 0.95, and give the answer that comes first; 0: never"),                       \
+	CHOICE(s, "stream_recovery", CT_CHOICE_U32, AT(set.continues_streams), "error",            \
+	       "error|continue", CF_LIVE,                                                          \
+	       "what becomes of a stream that its provider breaks off: an error event, or "        \
+	       "another deployment goes on with it"),                                              \
 	D(s, "model_group_alias", CT_ALIASES, AT(aliases), NULL, 0, 0, CF_LIVE,                    \
 	  "other names of groups: {alias: group} or {alias: {model: group, hidden: true}}"),       \
 	FLAG(s, "enable_pre_call_checks", SET_PRECALL,                                             \
@@ -290,12 +297,14 @@ static const struct directive directives[] = {
 	  "deployments with the smallest order are used first"),
 	D("litellm_params", "max_parallel_requests", CT_U32, IN(max_parallel), NULL, 0, 1000000,
 	  CF_LIVE, "requests at the same time; 0: no limit"),
-	D("litellm_params", "timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
-	  "how long one attempt may take in all"),
-	D("litellm_params", "request_timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	D("litellm_params", "timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	  "how long one attempt may take in all; auto: learned"),
+	D("litellm_params", "request_timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
 	  "another name of timeout"),
-	D("litellm_params", "stream_timeout", CT_TIME, IN(stream_timeout_ms), NULL, 0, WEEK,
+	D("litellm_params", "stream_timeout", CT_LIMIT, IN(stream_timeout_ms), NULL, 0, WEEK,
 	  CF_LIVE, "the same for streams"),
+	D("litellm_params", "hedge_after", CT_MILLI, IN(hedge_milli), NULL, 0, 1000, CF_LIVE,
+	  "hedge_after of router_settings for this deployment; 1: never"),
 	D("litellm_params", "num_retries", CT_U32, IN(num_retries), NULL, 0, 100, CF_LIVE,
 	  "attempts after the first one fails here"),
 	D("litellm_params", "cooldown_time", CT_TIME, IN(cooldown_ms), NULL, 0, WEEK, CF_LIVE,

@@ -12,6 +12,8 @@
 #include "master/prices.h"
 #include "master/publish.h"
 
+enum { TOTAL_TIMEOUT_MS = 6000 * 1000 };	/* what a learned one never exceeds */
+
 struct make {
 	struct master *m;
 	const struct config *c;
@@ -137,6 +139,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.tpm = cm->tpm,
 		.timeout_ms = cm->timeout_ms,
 		.stream_timeout_ms = cm->stream_timeout_ms,
+		.hedge_milli = cm->hedge_milli,
 		.cooldown_ms = cm->cooldown_ms,
 		.num_retries = cm->num_retries,
 		.order = cm->order,
@@ -315,6 +318,10 @@ static void put_settings(struct make *k)
 {
 	struct snap_settings *s = snap_build_settings(k->b);
 	*s = k->c->set;
+	if (s->total_timeout_ms == TIMEOUT_AUTO) {
+		s->flags |= SET_AUTO_TIMEOUT;
+		s->total_timeout_ms = TOTAL_TIMEOUT_MS;
+	}
 	s->default_fallbacks = put_names(k, &k->c->default_fallbacks);
 	s->cors_origins = put_names(k, &k->c->cors_origins);
 	s->key_header = snap_build_text(k->b, k->c->key_header);

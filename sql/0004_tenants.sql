@@ -1,2 +1,2 @@
 -- SPDX-License-Identifier: MIT
--- 0004_tenants.sql - 
+-- 0004_tenants.sql - users, organizations, customers, budgets and tags.

@@ -1,2 +1,2 @@
 -- SPDX-License-Identifier: MIT
--- 0005_spend.sql - 
+-- 0005_spend.sql - sums for reports.

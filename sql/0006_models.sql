@@ -1,2 +1,2 @@
 -- SPDX-License-Identifier: MIT
--- 0006_models.sql - 
+-- 0006_models.sql - models and credentials that were added while running.

@@ -1,2 +1,2 @@
 -- SPDX-License-Identifier: MIT
--- 0007_audit.sql - 
+-- 0007_audit.sql - who changed what.

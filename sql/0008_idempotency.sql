@@ -1,2 +1,2 @@
 -- SPDX-License-Identifier: MIT
--- 0008_idempotency.sql - 
+-- 0008_idempotency.sql - answers that a retry is given again.

@@ -121,6 +121,8 @@ static void put_deployment(struct request *r, struct buf *out)
 	}
 	if (r->group)
 		put_str(out, "x-litellm-model-group", snap_text(r->snap, r->group->name));
+	if (r->is_hedged)
+		put_u64(out, "x-llmgw-hedged", 1);
 	if (r->attempts) {
 		put_u64(out, "x-litellm-attempted-retries", r->retries);
 		put_u64(out, "x-litellm-attempted-fallbacks", r->fallbacks);

@@ -174,6 +174,7 @@ struct llm_tally {
 	struct usage usage;		/* largest of each counter seen */
 	bool has_usage;
 	bool has_content;		/* text, reasoning, refusal or tool call was seen */
+	bool has_calls;			/* a tool call was seen */
 	bool is_done;			/* a clean end was seen */
 	bool has_error;
 	struct llm_error error;		/* when has_error; slices in the arena */

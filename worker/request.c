@@ -217,6 +217,13 @@ void request_client_gone(struct request *r)
 	request_end(r);
 }
 
+uint64_t request_prompt_tokens(struct request *r)
+{
+	if (!r->prompt_tokens)
+		r->prompt_tokens = estimate_prompt(&r->q);
+	return r->prompt_tokens;
+}
+
 /* ---- ends -------------------------------------------------------------------------------------
  */
 

@@ -59,6 +59,7 @@ struct request {
 	struct board_entity *entity;		/* of the key; NULL for the master key */
 	struct request_owner owners[BOARD_LEVELS];	/* by auth; none for an admin */
 	uint32_t n_owners;
+	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];
@@ -76,10 +77,17 @@ struct request {
 	unsigned attempts, retries, fallbacks;
 	uint64_t upstream_ns;			/* time spent waiting for providers */
 	uint64_t first_token_wall_ns, first_token_ns;
+	uint64_t longest_gap_ns;		/* of silence in a stream once it has begun */
 	bool is_streaming;			/* the head of a streamed answer has gone out */
 	struct llm_tally tally;			/* final, for settle */
 	struct dialect_answer answer;		/* what the client has been shown, if anything */
 	int64_t cost_nano;
+	/* Attempts beside the one that answers, which cost something as well: those booked, and the
+	 * prompt of one that still runs. */
+	struct usage extra;
+	int64_t extra_nano, rival_nano;
+	uint64_t more_prompt;		/* bytes of it beside those of q */
+	bool is_hedged;
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */
@@ -117,6 +125,9 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
+
+/* How many tokens its prompt is likely to have; counted once. */
+uint64_t request_prompt_tokens(struct request *r);
 
 /* Whether all its owners may ask for `name`, which g serves or is. In decide/limits.c. */
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g);

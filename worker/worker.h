@@ -53,6 +53,7 @@ struct worker {
 	char name[16];				/* "worker.3", for the log */
 	uint64_t drain_until_ns;
 	uv_timer_t beat;
+	uv_prepare_t before_sleep;
 	uv_async_t flushed;			/* the flusher has written */
 	uint64_t id_high, id_low;		/* of the next request's id */
 	struct request *requests;		/* all, newest first */

@@ -31,9 +31,14 @@ static void read_script(struct conn *c, struct script *s)
 	c->ask.script_text.n = 0;
 	buf_reserve(&c->ask.script_text, model.n + 1);
 	script_read(s, model, c->ask.script_text.p);
+	if (s->failn < 0 && s->slowafter < 0)
+		return;
+	uint64_t before = times_asked(c->mock, model);
+	if (s->slowafter >= 0 && before < (uint64_t)s->slowafter)
+		s->ttft = -1;
 	if (s->failn < 0)
 		return;
-	if (times_asked(c->mock, model) >= (uint64_t)s->failn)
+	if (before >= (uint64_t)s->failn)
 		script_forgive(s);
 	else if (!script_fails(s))
 		s->status = 500;

@@ -57,6 +57,7 @@ static const struct word words[] = {
 	TEXT(errbody, FAILS, "this text as the body of an error (500)"),
 	TEXT(code, DETAIL, "error code in the error body"),
 	NUMBER(failn, STAYS, "only the first N requests with this name fail: as said, or with 500"),
+	NUMBER(slowafter, STAYS, "ttft does not hold for the first N requests with this name"),
 	FLAG(keyecho, FAILS, "an error (401) that shows the Authorization header"),
 	FLAG(emptychoices, FAILS, "choices is an empty list"),
 	FLAG(json, STAYS, "the content is a JSON object if the request asks for one"),

@@ -166,6 +166,8 @@ static const struct set_row {
 	{ "router_settings", "allowed_fails", "2", "2" },
 	{ "router_settings", "cooldown_time", "0.5", "\"500ms\"" },
 	{ "router_settings", "retry_after", "1", "\"1s\"" },
+	{ "router_settings", "hedge_after", "0.95", "0.950" },
+	{ "router_settings", "stream_recovery", "continue", "\"continue\"" },
 	{ "router_settings", "disable_cooldowns", "true", "true" },
 	{ "router_settings", "model_group_alias", "{a: b, c: {model: d, hidden: true}}",
 	  "{\"a\":{\"model\":\"b\",\"hidden\":false},\"c\":{\"model\":\"d\",\"hidden\":true}}" },
@@ -214,6 +216,8 @@ static const struct set_row {
 	{ "litellm_settings", "allowed_fails", "2", "2" },
 	{ "litellm_settings", "cooldown_time", "6", "\"6s\"" },
 	{ "litellm_settings", "retry_after", "1", "\"1s\"" },
+	{ "litellm_settings", "hedge_after", "0.9", "0.900" },
+	{ "litellm_settings", "stream_recovery", "continue", "\"continue\"" },
 	{ "litellm_settings", "disable_cooldowns", "true", "true" },
 	{ "litellm_settings", "model_group_alias", "{a: b}",
 	  "{\"a\":{\"model\":\"b\",\"hidden\":false}}" },
@@ -293,7 +297,8 @@ static const struct set_row {
 	{ "litellm_params", "max_parallel_requests", "3", "3" },
 	{ "litellm_params", "timeout", "30", "\"30s\"" },
 	{ "litellm_params", "request_timeout", "31", "\"31s\"" },
-	{ "litellm_params", "stream_timeout", "32", "\"32s\"" },
+	{ "litellm_params", "stream_timeout", "auto", "\"auto\"" },
+	{ "litellm_params", "hedge_after", "0.99", "0.990" },
 	{ "litellm_params", "num_retries", "0", "0" },
 	{ "litellm_params", "cooldown_time", "0", "\"0s\"" },
 	{ "litellm_params", "drop_params", "true", "true" },
@@ -900,7 +905,7 @@ static void test_the_form_of_a_complaint(void **state)
 	size_t n = strlen(folder);
 	assert_memory_equal(text, folder, n);
 	assert_string_equal(text + n,
-			    "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m)\n"
+			    "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m, or auto)\n"
 			    "      timeout: 30sx\n"
 			    "               ^~~~\n");
 	assert_int_equal(c->n_list, 1);

@@ -123,6 +123,7 @@ const struct dialect dialect_anthropic_messages = {
 	.write_answer = ant_write_answer,
 	.forward_request = ant_forward_request,
 	.forward_event = ant_forward_event,
+	.resume = ant_resume,
 	.forward_answer = ant_forward_answer,
 	.write_error = write_error,
 	.stream_type = "text/event-stream",

@@ -52,6 +52,7 @@ struct ant_answer {			/* the state of an answer, whichever way it takes */
 };
 struct ant_answer *ant_answer(struct dialect_answer *an);	/* NULL: out of memory */
 
+int ant_resume(struct dialect_answer *an);
 int ant_write_event(struct dialect_answer *an, const struct llm_event *ev, struct buf *out);
 int ant_collect(struct dialect_answer *an, const struct llm_event *ev);
 int ant_write_answer(struct dialect_answer *an, struct buf *out);

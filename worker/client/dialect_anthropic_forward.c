@@ -194,6 +194,22 @@ static void put_edited(const struct sse_event *ev, const struct json_edit *edit,
 	BUF_PUT_LIT(out, "\n\n");
 }
 
+/* Which block is open, for who may have to go on behind it. */
+static void follow_blocks(struct ant_answer *s, const struct json *root)
+{
+	struct str type = json_is(json_get(root, "type"), JSON_STRING)
+				  ? json_get(root, "type")->raw : STR_NONE;
+	const struct json *kind = json_get_path(root, "content_block.type");
+	if (str_eq(type, STR("\"content_block_stop\""))) {
+		s->n_blocks++;
+		s->open = ANT_NONE;
+	} else if (str_eq(type, STR("\"content_block_start\"")) && kind) {
+		s->open = str_eq(kind->raw, STR("\"text\""))	   ? ANT_TEXT
+			  : str_eq(kind->raw, STR("\"thinking\"")) ? ANT_THINKING
+								    : ANT_CALL;
+	}
+}
+
 static int put_event(struct dialect_answer *an, struct arena *scratch, const struct sse_event *ev,
 		     const struct json *root, struct buf *out)
 {
@@ -231,6 +247,8 @@ int ant_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 	if (!root)			/* "[DONE]" is no word of this dialect */
 		return ant_write_event(an, &(struct llm_event){ .kind = EV_END }, out);
 	an->is_ended = an->tally.is_done;
+	if (an->tally.text)
+		follow_blocks(s, root);
 	return put_event(an, scratch, ev, root, out);
 }
 

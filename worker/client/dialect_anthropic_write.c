@@ -467,6 +467,18 @@ int ant_write_event(struct dialect_answer *an, const struct llm_event *ev, struc
 	return ev->kind == EV_END ? end_stream(&w) : take(&w, ev);
 }
 
+/* A thought that its maker has not signed can only be left as it is; nobody goes on amid a call. */
+int ant_resume(struct dialect_answer *an)
+{
+	struct ant_answer *s = an->state;
+	if (!s || s->open == ANT_CALL || s->waiting)
+		return -EINVAL;
+	an->is_started = true;
+	s->is_forwarded = false;
+	s->is_finished = false;
+	return 0;
+}
+
 /* --- plain answers --- */
 
 int ant_collect(struct dialect_answer *an, const struct llm_event *ev)

@@ -85,6 +85,8 @@ struct oai_stream {
 struct oai_stream *oai_stream(struct dialect_answer *an, const char *object);
 /* The head, from what EV_START tells, or without it (NULL). Made once. 0 or -ENOMEM. */
 int oai_start(struct dialect_answer *an, struct oai_stream *s, const struct llm_event *start);
+/* The resume() of both. */
+int oai_resume(struct dialect_answer *an);
 /* What stands around a choice's own members: delta or text. finish NULL: not yet. */
 void oai_open_chunk(const struct oai_stream *s, struct buf *out, unsigned choice);
 void oai_close_chunk(const struct dialect_answer *an, struct buf *out, const char *finish);

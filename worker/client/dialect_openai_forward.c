@@ -117,7 +117,7 @@ static int on_event(void *data, const struct llm_event *ev)
 {
 	struct dialect_answer *an = data;
 	llm_tally_event(&an->tally, ev);
-	if (ev->kind == EV_START && an->show_usage)
+	if (ev->kind == EV_START && (an->show_usage || an->tally.text))
 		return oai_start(an, an->state, ev);
 	return 0;
 }

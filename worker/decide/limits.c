@@ -180,7 +180,7 @@ static enum step take(struct request *r)
 		s = take_rate(r, &requests);
 	if (s != STEP_NEXT || !has_tpm(r))
 		return s;
-	tokens.cost = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+	tokens.cost = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	s = take_rate(r, &tokens);
 	if (s == STEP_NEXT)
 		r->tokens_taken = tokens.cost;

@@ -7,36 +7,10 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "worker/decide/route.h"
-#include "worker/exchange/attempt.h"
-#include "worker/exchange/pass.h"
+#include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
-#include "worker/exchange/tunnel.h"
-#include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
-
-enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
-
-struct exchange {
-	struct request *r;
-	struct attempt *attempt;	/* one of these three, or none */
-	struct pass *pass;
-	struct tunnel *tunnel;
-	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
-	unsigned n_tried;
-	unsigned retries;		/* made in this group */
-	struct str queue[QUEUE_MAX];	/* groups still to go to; the next one last */
-	unsigned n_queue;
-	const struct snap_group *visited[VISITED_MAX];
-	unsigned n_visited;
-	bool has_error;
-	struct llm_error error;		/* of the last attempt */
-	uint64_t prompt_tokens;		/* the likely number */
-	uint64_t started_ns;		/* of the attempt under way */
-	struct later wait;
-	struct route_candidate few[FEW];	/* room for choosing in most groups */
-};
 
 static void go_on(struct exchange *x);
 
@@ -165,7 +139,7 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 			.message = arena_printf(r->mem,
 						"The prompt, about %llu tokens, is longer than any "
 						"deployment of " STR_FMT " takes",
-						(unsigned long long)estimate_prompt(&r->q),
+						(unsigned long long)request_prompt_tokens(r),
 						STR_ARG(r->requested_model)) };
 		break;
 	case ROUTE_COST:
@@ -225,8 +199,7 @@ static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 	return room;
 }
 
-/* Nobody where there is no memory to choose. */
-static void choose(struct exchange *x, struct route_choice *c)
+void exchange_choose(struct exchange *x, struct route_choice *c)
 {
 	struct request *r = x->r;
 	struct route_query q = {
@@ -278,7 +251,7 @@ static enum step next_attempt(struct exchange *x)
 	struct route_choice c;
 	struct llm_error e = { 0 };
 	for (;;) {
-		choose(x, &c);
+		exchange_choose(x, &c);
 		if (c.deployment != SNAP_NONE &&
 		    !route_take(&r->w->board, snap_deployment(r->snap, c.deployment), &c,
 				clock_ns()))
@@ -298,8 +271,11 @@ static enum step next_attempt(struct exchange *x)
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
 						      "this model is above what is left")};
-		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0)
+		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0) {
+			if (snap_settings(r->snap)->flags & SET_LEARN_TIMES)
+				hedge_arm(x);
 			return STEP_WAIT;
+		}
 		failed(x, &e);
 		if (!to_fallback(x))
 			return give_answer(x);
@@ -325,7 +301,7 @@ static bool retry(struct exchange *x)
 	struct route_choice c;
 	if (!retry_may(&rc))
 		return false;
-	choose(x, &c);
+	exchange_choose(x, &c);
 	if (c.deployment == SNAP_NONE || !retry_take(x->r->w))
 		return false;
 	uint64_t delay = retry_delay_ms(&rc, c.why < ROUTE_TRIED, hash_random_below(UINT64_MAX));
@@ -334,6 +310,18 @@ static bool retry(struct exchange *x)
 	METRIC_ADD(x->r->w->metrics, retries, 1);
 	later_start(x->r->w->wheel, &x->wait, delay, on_wait, x);
 	return true;
+}
+
+static void learn(struct request *r, const struct route_sample *s)
+{
+	struct times *t = &r->w->board.times[r->deployment->board_row];
+	if (!r->q.is_stream) {
+		times_add(t, TIMES_WHOLE, s->duration_ns);
+		return;
+	}
+	if (s->first_token_ns)
+		times_add(t, TIMES_FIRST, s->first_token_ns);
+	times_add(t, TIMES_GAP, r->longest_gap_ns);
 }
 
 static void note(struct exchange *x, const struct llm_error *e)
@@ -348,15 +336,20 @@ static void note(struct exchange *x, const struct llm_error *e)
 	};
 	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now))
 		METRIC_ADD(r->w->metrics, cooldowns, 1);
+	if (snap_settings(r->snap)->flags & SET_LEARN_TIMES && !e && !r->raw)
+		learn(r, &s);
 }
 
-void exchange_failed(struct exchange *x, const struct llm_error *e)
+static void forget_attempt(struct exchange *x)
 {
+	later_stop(&x->hedge);
 	x->attempt = NULL;
 	x->pass = NULL;
 	x->tunnel = NULL;
-	failed(x, e);
-	note(x, e);
+}
+
+static void ask_again(struct exchange *x)
+{
 	if (retry(x))
 		return;
 	if (to_fallback(x))
@@ -365,23 +358,35 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 		end_with_error(x);
 }
 
+void exchange_failed(struct exchange *x, const struct llm_error *e)
+{
+	forget_attempt(x);
+	failed(x, e);
+	note(x, e);
+	ask_again(x);
+}
+
 void exchange_broke(struct exchange *x, const struct llm_error *e)
 {
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	struct buf *text = x->r->tally.text;
+	forget_attempt(x);
 	failed(x, e);
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
 	METRIC_ADD(x->r->w->metrics, streams_broken, 1);
-	end_with_error(x);
+	bool goes_on = recover_begin(x, e);
+	if (text)
+		buf_done(text);
+	if (goes_on)
+		ask_again(x);
+	else
+		end_with_error(x);
 }
 
 static void finish(struct exchange *x, enum outcome o)
 {
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	forget_attempt(x);
+	hedge_stop(x);
 	x->r->outcome = o;
 	x->r->exchange = NULL;
 	account_settle(x->r);		/* first: the client's next request must find it so */
@@ -409,7 +414,7 @@ enum step exchange_start(struct request *r)
 	x->r = r;
 	r->exchange = x;
 	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);
@@ -427,9 +432,8 @@ void exchange_cancel(struct request *r)
 		pass_cancel(x->pass);
 	if (x->tunnel)
 		tunnel_cancel(x->tunnel);
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	forget_attempt(x);
+	hedge_stop(x);
 	r->exchange = NULL;
 }
 

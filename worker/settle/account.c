@@ -15,7 +15,10 @@
 #include "common/route.h"
 #include "worker/settle/flusher.h"
 
-enum { EMPTY_EVENTS = 16 };	/* role, usage, end and the like bring no token */
+enum {
+	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
+	BYTES_PER_TOKEN = 4	/* a guess */
+};
 
 static const struct snap_settings *set_of(const struct request *r)
 {
@@ -65,8 +68,9 @@ static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 	if (r->raw)
 		return worst_relayed(r, d);
 	uint64_t in =
-		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
+		set_of(r)->reserve_mode ? request_prompt_tokens(r) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
+	in += r->more_prompt;
 	if (r->q.kind == LLM_RERANK) {
 		/* Many documents are many inputs of the model, each within its limit. */
 		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
@@ -88,19 +92,19 @@ static int64_t worst_of_group(struct request *r)
 	return most;
 }
 
-static uint64_t guessed_input(const struct request *r)
+static uint64_t guessed_input(struct request *r)
 {
-	uint64_t likely = estimate_prompt(&r->q), worst = estimate_prompt_worst(&r->q);
-	return likely < worst ? likely : worst;
+	uint64_t likely = request_prompt_tokens(r), worst = estimate_prompt_worst(&r->q);
+	return (likely < worst ? likely : worst) + r->more_prompt / BYTES_PER_TOKEN;
 }
 
 /* A guess by the text is often too high, and a stream must not be cut for that: no token is
  * shorter than a byte, and no answer longer than allowed unless it took more events. */
-static uint64_t guessed_output(const struct request *r)
+static uint64_t guessed_output(const struct request *r, const struct snap_deployment *d,
+			       const struct llm_tally *t)
 {
-	const struct llm_tally *t = &r->tally;
 	uint64_t n = (t->estimate_milli + 999) / 1000;
-	uint64_t most = r->deployment ? allowed_tokens(r, r->deployment) : 0;
+	uint64_t most = d ? allowed_tokens(r, d) : 0;
 	if (n > t->content_bytes)
 		n = t->content_bytes;
 	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
@@ -133,29 +137,51 @@ static struct usage relayed_usage(const struct request *r)
 	return u;
 }
 
-int64_t account_cost(struct request *r, struct usage *ret_usage)
+/* What one attempt at d used. */
+static struct usage usage_of(struct request *r, const struct snap_deployment *d,
+			     const struct llm_tally *t)
+{
+	struct usage u = t->usage;
+	if (!t->has_usage) {
+		u.input = guessed_input(r);
+		u.output = guessed_output(r, d, t);
+		u.estimated = true;
+	} else if (!t->is_done && guessed_output(r, d, t) > u.output) {
+		u.output = guessed_output(r, d, t);	/* broken off after an early count */
+		u.estimated = true;
+	}
+	if (r->q.kind == LLM_RERANK && !u.searches)
+		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	usage_clamp(&u);
+	return u;
+}
+
+/* What the attempt used that answers. */
+static struct usage answer_usage(struct request *r)
 {
 	const struct llm_tally *t = &r->tally;
 	struct usage u = t->usage;
-	if (r->raw) {
+	if (r->raw)
 		u = relayed_usage(r);
-		usage_clamp(&u);
-		*ret_usage = u;
-		return r->deployment ? price_cost(price_of(r, r->deployment), &u) : 0;
-	}
-	if (!t->has_usage && (t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)) {
-		u.input = guessed_input(r);
-		u.output = guessed_output(r);
-		u.estimated = true;
-	} else if (t->has_usage && !t->is_done && guessed_output(r) > u.output) {
-		u.output = guessed_output(r);	/* broken off after an early count */
-		u.estimated = true;
-	}
-	if (r->q.kind == LLM_RERANK && !u.searches && (t->has_usage || u.estimated))
-		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
+		return usage_of(r, r->deployment, t);
 	usage_clamp(&u);
-	*ret_usage = u;
-	return r->deployment ? price_cost(&r->deployment->price, &u) : 0;
+	return u;
+}
+
+static int64_t cost_of(const struct request *r, const struct usage *u)
+{
+	return r->deployment ? price_cost(price_of(r, r->deployment), u) : 0;
+}
+
+int64_t account_cost(struct request *r, struct usage *ret_usage)
+{
+	*ret_usage = answer_usage(r);
+	int64_t cost = cost_of(r, ret_usage);
+	if (!r->extra_nano && !r->extra.input)
+		return cost;
+	usage_add(ret_usage, &r->extra);
+	return cost + r->extra_nano;
 }
 
 /* ---- reserve ----------------------------------------------------------------------------------
@@ -377,17 +403,46 @@ static int extend(struct request *r, int64_t to_nano)
 
 int account_cover(struct request *r, const struct snap_deployment *d)
 {
-	return extend(r, worst_case(r, d));
+	return extend(r, r->extra_nano + worst_case(r, d));
+}
+
+int account_cover_both(struct request *r, const struct snap_deployment *d)
+{
+	struct usage u = { .input = guessed_input(r), .estimated = true };
+	int err = extend(r, r->extra_nano + worst_case(r, r->deployment) + worst_case(r, d));
+	if (err == 0)
+		r->rival_nano = cost_of(r, &u);
+	return err;
+}
+
+static void count_usage(const struct request *r, const struct snap_deployment *d,
+			const struct usage *u, int64_t cost_nano)
+{
+	struct board_deployment *b = &r->w->board.deployments[d->board_row];
+	atomic_fetch_add_explicit(&b->tokens_in, u->input, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->tokens_out, u->output, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->cost_nano, (uint64_t)cost_nano, memory_order_relaxed);
+	route_minute_add(&b->minute_tokens, clock_ns(), u->input + u->output);
+}
+
+void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t)
+{
+	struct usage u = usage_of(r, d, t);
+	int64_t cost = price_cost(&d->price, &u);
+	usage_add(&r->extra, &u);
+	r->extra_nano += cost;
+	count_usage(r, d, &u, cost);
 }
 
 void account_dispatched(struct request *r, const struct snap_deployment *d)
 {
 	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
-	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
+	struct usage u = { .input = request_prompt_tokens(r), .estimated = true };
 	if (r->raw)
 		u = r->raw->known;
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
-	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(price_of(r, d), &u),
+	atomic_store_explicit(&r->claim.slot->running_nano,
+			      r->extra_nano + r->rival_nano + price_cost(price_of(r, d), &u),
 			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
@@ -452,16 +507,15 @@ static unsigned flags_of(const struct request *r, const struct usage *u)
 	return f;
 }
 
+/* u: all of it, of which what was booked has been counted. */
 static void count_deployment(struct request *r, const struct usage *u)
 {
-	struct board_deployment *d;
+	struct usage own = *u;
 	if (!r->deployment)
 		return;
-	d = &r->w->board.deployments[r->deployment->board_row];
-	atomic_fetch_add_explicit(&d->tokens_in, u->input, memory_order_relaxed);
-	atomic_fetch_add_explicit(&d->tokens_out, u->output, memory_order_relaxed);
-	atomic_fetch_add_explicit(&d->cost_nano, (uint64_t)r->cost_nano, memory_order_relaxed);
-	route_minute_add(&d->minute_tokens, clock_ns(), u->input + u->output);
+	own.input -= r->extra.input < own.input ? r->extra.input : own.input;
+	own.output -= r->extra.output < own.output ? r->extra.output : own.output;
+	count_usage(r, r->deployment, &own, r->cost_nano - r->extra_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
@@ -478,10 +532,12 @@ void account_settle(struct request *r)
 			correct_tokens(r, &u);	/* refused after the tokens were taken */
 		return;
 	}
-	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage)
+	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage) {
 		r->cost_nano = account_cost(r, &u);
-	else
-		r->cost_nano = 0;
+	} else {
+		u = r->extra;
+		r->cost_nano = r->extra_nano;
+	}
 	fill(r, &rec, JOURNAL_SETTLE);
 	rec.status = (uint16_t)r->status;
 	rec.deployment = r->deployment ? r->deployment->id_hash : 0;
