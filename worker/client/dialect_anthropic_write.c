@@ -296,26 +296,6 @@ static int start_call(struct writing *w, const struct llm_event *ev)
 	return open_block(w, ANT_CALL, &one);
 }
 
-/* Follows brackets and quotes: an object is whole when its last bracket closes. */
-static void follow(struct ant_call *c, struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		char ch = text.p[i];
-		if (c->is_escaped) {
-			c->is_escaped = false;
-		} else if (c->is_in_string) {
-			c->is_escaped = ch == '\\';
-			c->is_in_string = ch != '"';
-		} else if (ch == '"') {
-			c->is_in_string = true;
-		} else if (ch == '{' || ch == '[') {
-			c->depth++;
-		} else if ((ch == '}' || ch == ']') && c->depth > 0) {
-			c->is_whole = c->is_whole || --c->depth == 0;
-		}
-	}
-}
-
 static bool is_for_open_call(const struct ant_answer *s, const struct llm_event *ev)
 {
 	return ev->kind == EV_TOOL_ARGS && s->open == ANT_CALL && s->call.tool == ev->tool;
@@ -325,7 +305,7 @@ static int add_arguments(struct writing *w, const struct llm_event *ev)
 {
 	if (!is_for_open_call(w->s, ev))
 		return 0;		/* of a call that is over, or never was */
-	follow(&w->s->call, ev->text);
+	whole_follow(&w->s->call.args, ev->text);
 	return put_piece(w, "input_json_delta", "partial_json", ev->text);
 }
 
@@ -351,7 +331,7 @@ static int wait(struct writing *w, const struct llm_event *ev)
 
 static bool is_busy(const struct ant_answer *s)
 {
-	return s->open == ANT_CALL && !s->call.is_whole;
+	return s->open == ANT_CALL && !s->call.args.is_whole;
 }
 
 static int say(struct writing *w, const struct llm_event *ev)
@@ -392,7 +372,7 @@ static int say_rest(struct writing *w)
 {
 	int err = 0;
 	while (!err && w->s->waiting) {
-		w->s->call.is_whole = true;	/* it never will be */
+		w->s->call.args.is_whole = true;	/* it never will be */
 		err = say_waiting(w);
 	}
 	return err;

@@ -17,6 +17,8 @@ static int check_kind(struct members *m)
 	if (q->kind == LLM_EMBED && q->inputs_are_tokens)
 		return members_refuse(m, OUTCOME_BAD_REQUEST, param,
 				      "input must be a string or strings: cohere takes no tokens");
+	if (q->kind == LLM_EMBED && q->media_parts)
+		return members_refuse(m, OUTCOME_BAD_REQUEST, param, LLM_EMBEDS_TEXT);
 	return 0;
 }
 
