@@ -65,10 +65,23 @@ static int put_vector(const struct dialect_answer *an, struct json_out *o,
 	return 0;
 }
 
+/* OpenAI's own answers have none; Mistral's clients do not take one without it. */
+static struct str answer_id(const struct dialect_answer *an)
+{
+	struct str id = an->id;
+	if (str_starts(id, STR("cmpl-")))
+		id = str_skip(id, 5);
+	return arena_printf(an->mem, "embd-" STR_FMT, STR_ARG(id));
+}
+
 static int write_answer(struct dialect_answer *an, struct buf *out)
 {
 	struct json_out o = json_out(out);
+	struct str id = answer_id(an);
+	if (!id.p)
+		return -ENOMEM;
 	json_open(&o, NULL);
+	json_put_str(&o, "id", id);
 	json_put_z(&o, "object", "list");
 	json_open_array(&o, "data");
 	for (const struct collected_choice *c = collected(an)->choices; c; c = c->next) {
