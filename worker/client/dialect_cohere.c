@@ -14,7 +14,8 @@
 struct str coh_id(const struct dialect_answer *an, struct str given)
 {
 	struct str id = given.n ? given : an->id;
-	return str_starts(id, STR("chatcmpl-")) ? str_skip(id, 9) : id;
+	size_t ours = str_starts(id, STR("chatcmpl-")) ? 9 : str_starts(id, STR("cmpl-")) ? 5 : 0;
+	return str_skip(id, ours);
 }
 
 static const char *finish_reason(enum llm_finish f, struct str native, bool has_calls)

@@ -174,6 +174,7 @@ static int read_request(struct arena *a, struct str body, const struct json *roo
 	coh_begin(&c, a, body, root, LLM_EMBED, ret, reterr);
 	int err = oai_read_members(&c.r, root, params);
 	ret->is_stream = false;
+	ret->n = 1;			/* of choices nothing is asked here */
 	if (!err && !ret->inputs)
 		return oai_refuse(&c.r, &texts, "is missing");
 	return err;
@@ -240,7 +241,7 @@ static int write_answer(struct dialect_answer *an, struct buf *out)
 	struct json_out o = json_out(out);
 	bool has_texts = json_is(json_get(an->q->root, "texts"), JSON_ARRAY);
 	json_open(&o, NULL);
-	json_put_str(&o, "id", an->id);
+	json_put_str(&o, "id", coh_id(an, STR_NONE));
 	int err = put_embeddings(an, &o);
 	json_open_array(&o, "texts");
 	for (unsigned i = 0; has_texts && i < an->q->n_inputs; i++)
