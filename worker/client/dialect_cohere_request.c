@@ -101,7 +101,8 @@ static int read_thinking(struct oai_reading *r, const struct place *at, const st
 	return 0;
 }
 
-/* There is one answer: who asks for more in another vendor's words would pay for what nobody sees. */
+/* There is one answer: who asks for more in another vendor's words would pay for what nobody
+ * sees. */
 static int read_one(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	uint64_t n = 0;
