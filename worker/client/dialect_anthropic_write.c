@@ -8,6 +8,7 @@
 
 #include "common/hash.h"
 #include "worker/client/dialect_anthropic.h"
+#include "worker/client/named_event.h"
 
 struct ant_block {
 	struct ant_block *next;
@@ -108,23 +109,6 @@ static void put_usage(const struct dialect_answer *an, struct json_out *o)
 
 /* --- events of a stream --- */
 
-static struct json_out begin_event(struct buf *out, const char *type)
-{
-	struct json_out o = json_out(out);
-	BUF_PUT_LIT(out, "event: ");
-	buf_put_z(out, type);
-	BUF_PUT_LIT(out, "\ndata: ");
-	json_open(&o, NULL);
-	json_put_z(&o, "type", type);
-	return o;
-}
-
-static void end_event(struct json_out *o)
-{
-	json_close(o);
-	BUF_PUT_LIT(o->to, "\n\n");
-}
-
 /* What a message says before it says anything. */
 static int put_head(const struct dialect_answer *an, const struct ant_answer *s, struct json_out *o)
 {
@@ -145,7 +129,7 @@ static int start_stream(struct writing *w)
 	if (!w->out || w->an->is_started)
 		return 0;
 	w->an->is_started = true;
-	struct json_out o = begin_event(w->out, "message_start");
+	struct json_out o = named_event_open(w->out, "message_start");
 	json_open(&o, "message");
 	int err = put_head(w->an, w->s, &o);
 	if (err)
@@ -155,15 +139,15 @@ static int start_stream(struct writing *w)
 	json_put_null(&o, "stop_sequence");
 	put_usage(w->an, &o);
 	json_close(&o);
-	end_event(&o);
-	o = begin_event(w->out, "ping");
-	end_event(&o);
+	named_event_close(&o);
+	o = named_event_open(w->out, "ping");
+	named_event_close(&o);
 	return 0;
 }
 
 static void put_block_start(struct writing *w, enum ant_kind kind, const struct llm_event *ev)
 {
-	struct json_out o = begin_event(w->out, "content_block_start");
+	struct json_out o = named_event_open(w->out, "content_block_start");
 	json_put_u64(&o, "index", w->s->n_blocks);
 	json_open(&o, "content_block");
 	if (kind == ANT_TEXT) {
@@ -183,7 +167,7 @@ static void put_block_start(struct writing *w, enum ant_kind kind, const struct 
 		json_put_raw(&o, "input", STR("{}"));
 	}
 	json_close(&o);
-	end_event(&o);
+	named_event_close(&o);
 }
 
 /* --- blocks --- */
@@ -193,9 +177,9 @@ static void close_block(struct writing *w)
 	if (w->s->open == ANT_NONE)
 		return;
 	if (w->out) {
-		struct json_out o = begin_event(w->out, "content_block_stop");
+		struct json_out o = named_event_open(w->out, "content_block_stop");
 		json_put_u64(&o, "index", w->s->n_blocks);
-		end_event(&o);
+		named_event_close(&o);
 	}
 	w->s->n_blocks++;
 	w->s->open = ANT_NONE;
@@ -238,13 +222,13 @@ static int put_piece(struct writing *w, const char *type, const char *key, struc
 		return 0;
 	if (!w->out)
 		return rope_add(w->an->mem, &w->s->last_block->text, text);
-	struct json_out o = begin_event(w->out, "content_block_delta");
+	struct json_out o = named_event_open(w->out, "content_block_delta");
 	json_put_u64(&o, "index", w->s->n_blocks);
 	json_open(&o, "delta");
 	json_put_z(&o, "type", type);
 	json_put_str(&o, key, text);
 	json_close(&o);
-	end_event(&o);
+	named_event_close(&o);
 	return 0;
 }
 
@@ -425,16 +409,16 @@ static int end_stream(struct writing *w)
 		if (err)
 			return err;
 		close_block(w);
-		o = begin_event(w->out, "message_delta");
+		o = named_event_open(w->out, "message_delta");
 		json_open(&o, "delta");
 		json_put_str(&o, "stop_reason", stop_reason(w->s));
 		json_put_null(&o, "stop_sequence");
 		json_close(&o);
 		put_usage(w->an, &o);
-		end_event(&o);
+		named_event_close(&o);
 	}
-	o = begin_event(w->out, "message_stop");
-	end_event(&o);
+	o = named_event_open(w->out, "message_stop");
+	named_event_close(&o);
 	return 0;
 }
 

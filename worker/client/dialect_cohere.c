@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#include "worker/client/named_event.h"
+
 /* --- what all answers have --- */
 
 struct str coh_id(const struct dialect_answer *an, struct str given)
@@ -84,27 +86,10 @@ struct coh_stream *coh_stream(struct dialect_answer *an)
 	return s;
 }
 
-static struct json_out begin_event(struct buf *out, const char *type)
-{
-	struct json_out o = json_out(out);
-	BUF_PUT_LIT(out, "event: ");
-	buf_put_z(out, type);
-	BUF_PUT_LIT(out, "\ndata: ");
-	json_open(&o, NULL);
-	json_put_z(&o, "type", type);
-	return o;
-}
-
-static void end_event(struct json_out *o)
-{
-	json_close(o);
-	BUF_PUT_LIT(o->to, "\n\n");
-}
-
 /* Up to the message of an event that belongs to a block or a call. */
 static struct json_out begin_delta(struct buf *out, const char *type, unsigned index)
 {
-	struct json_out o = begin_event(out, type);
+	struct json_out o = named_event_open(out, type);
 	json_put_u64(&o, "index", index);
 	json_open(&o, "delta");
 	json_open(&o, "message");
@@ -115,14 +100,14 @@ static void end_delta(struct json_out *o)
 {
 	json_close(o);
 	json_close(o);
-	end_event(o);
+	named_event_close(o);
 }
 
 static void put_index(struct buf *out, const char *type, unsigned index)
 {
-	struct json_out o = begin_event(out, type);
+	struct json_out o = named_event_open(out, type);
 	json_put_u64(&o, "index", index);
-	end_event(&o);
+	named_event_close(&o);
 }
 
 /* Late, so that a provider's id can come before. */
@@ -131,7 +116,7 @@ static void start_stream(struct dialect_answer *an, const struct coh_stream *s, 
 	if (an->is_started)
 		return;
 	an->is_started = true;
-	struct json_out o = begin_event(out, "message-start");
+	struct json_out o = named_event_open(out, "message-start");
 	json_put_str(&o, "id", coh_id(an, s->id));
 	json_open(&o, "delta");
 	json_open(&o, "message");
@@ -262,12 +247,12 @@ static int end_stream(struct dialect_answer *an, struct coh_stream *s, struct bu
 	an->is_ended = true;
 	close_content(s, out);
 	close_call(s, out);
-	struct json_out o = begin_event(out, "message-end");
+	struct json_out o = named_event_open(out, "message-end");
 	json_put_str(&o, "id", coh_id(an, s->id));
 	json_open(&o, "delta");
 	coh_put_end(an, &o, s->finish, s->native, s->n_calls > 0);
 	json_close(&o);
-	end_event(&o);
+	named_event_close(&o);
 	return 0;
 }
 
@@ -382,12 +367,12 @@ void coh_write_error(struct buf *out, const struct llm_error *e, enum outcome o,
 	(void)status;
 	MUST((unsigned)o < OUTCOME_COUNT);
 	if (in_stream) {
-		j = begin_event(out, "message-end");
+		j = named_event_open(out, "message-end");
 		json_open(&j, "delta");
 		json_put_z(&j, "finish_reason", "ERROR");
 		json_put_str(&j, "error", message);
 		json_close(&j);
-		end_event(&j);
+		named_event_close(&j);
 		return;
 	}
 	j = json_out(out);

@@ -209,21 +209,5 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 
 int coh_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
-	struct place in = { .up = at };
-	struct llm_message **end = to;
-	if (j->type != JSON_ARRAY)
-		return oai_refuse_type(r, at, "an array", j);
-	for (const struct json *one = j->child; one; one = one->next, in.index++) {
-		struct llm_message *m = arena_alloc(r->mem, sizeof *m);
-		if (!m)
-			return -ENOMEM;
-		m->raw = one;
-		*end = m;
-		end = &m->next;
-		r->q->n_messages++;
-		int err = read_message(r, &in, one, m);
-		if (err)
-			return err;
-	}
-	return j->count ? 0 : oai_refuse(r, at, "must not be empty");
+	return oai_read_each_message(r, at, j, read_message, to);
 }

@@ -125,6 +125,14 @@ static int read_documents(struct oai_reading *r, const struct place *at, const s
 	return 0;
 }
 
+static int read_citations(struct oai_reading *r, const struct place *at, const struct json *j,
+			  void *to)
+{
+	struct str mode;
+	int err = oai_other_object(r, at, j, to);
+	return err ? err : read_member(r, at, j, "mode", oai_read_string, &mode);
+}
+
 #define TO(member) offsetof(struct llm_request, member)
 
 static const struct oai_param params[] = {
@@ -139,7 +147,7 @@ static const struct oai_param params[] = {
 	{ "p", oai_read_number, TO(top_p) },
 	{ "k", oai_read_number, TO(top_k) },
 	{ "n", read_one, 0 },
-	{ "citation_options", oai_other_object, 0 },
+	{ "citation_options", read_citations, 0 },
 	{ "safety_mode", oai_other_string, 0 },
 	{ "logprobs", oai_other_flag, 0 },
 	{ NULL, NULL, 0 },

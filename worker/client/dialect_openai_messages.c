@@ -489,10 +489,10 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 			  "must be one of system, developer, user, assistant, tool and function");
 }
 
-int oai_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_each_message(struct oai_reading *r, const struct place *at, const struct json *j,
+			  oai_message_fn *read, struct llm_message **end)
 {
 	struct place in = { .up = at };
-	struct llm_message **end = to;
 	if (j->type != JSON_ARRAY)
 		return oai_refuse_type(r, at, "an array", j);
 	for (const struct json *one = j->child; one; one = one->next, in.index++) {
@@ -503,9 +503,14 @@ int oai_read_messages(struct oai_reading *r, const struct place *at, const struc
 		*end = msg;
 		end = &msg->next;
 		r->q->n_messages++;
-		int err = read_message(r, &in, one, msg);
+		int err = read(r, &in, one, msg);
 		if (err)
 			return err;
 	}
 	return j->count ? 0 : oai_refuse(r, at, "must not be empty");
+}
+
+int oai_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	return oai_read_each_message(r, at, j, read_message, to);
 }
