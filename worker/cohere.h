@@ -14,9 +14,11 @@ struct cohere_reader {			/* the state of reading one answer; begin with zeros */
 };
 /* What one stream event's data says, as neutral events; name: the event's, where the data does not
  * tell its type. An error gives EV_ERROR, and nothing else; the "[DONE]" of some versions gives
- * nothing. scratch: for decoded text. 0, -EBADMSG, -ENOMEM, or what emit returned. */
+ * nothing. scratch: for decoded text. *ret_root: the parsed event, or NULL. 0, -EBADMSG, -ENOMEM,
+ * or what emit returned. */
 int cohere_read_event(struct cohere_reader *rd, struct arena *scratch, struct str data,
-		      struct str name, llm_emit_fn *emit, void *emit_data) MUST_USE;
+		      struct str name, const struct json **ret_root, llm_emit_fn *emit,
+		      void *emit_data) MUST_USE;
 /* A whole chat, with EV_END. */
 int cohere_read_answer(struct cohere_reader *rd, struct str body, llm_emit_fn *emit,
 		       void *emit_data) MUST_USE;

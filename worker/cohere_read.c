@@ -246,14 +246,16 @@ static int read_typed(const struct reading *r, const struct json *root, struct s
 }
 
 int cohere_read_event(struct cohere_reader *rd, struct arena *scratch, struct str data,
-		      struct str name, llm_emit_fn *emit_fn, void *emit_data)
+		      struct str name, const struct json **ret_root, llm_emit_fn *emit_fn,
+		      void *emit_data)
 {
 	struct reading r = { rd, scratch, emit_fn, emit_data };
 	struct json_error error;
+	*ret_root = NULL;
 	data = str_trim(data);
 	if (rd->is_ended || !data.n || str_eq(data, STR("[DONE]")))
 		return 0;
-	const struct json *root = json_parse(scratch, data, 0, &error);
+	const struct json *root = *ret_root = json_parse(scratch, data, 0, &error);
 	if (!json_is(root, JSON_OBJECT))
 		return -EBADMSG;
 	struct str type = json_get_str(scratch, root, "type");

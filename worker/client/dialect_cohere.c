@@ -303,6 +303,17 @@ int coh_write_event(struct dialect_answer *an, const struct llm_event *ev, struc
 	return s->finish == FINISH_NONE ? take(an, s, ev, out) : 0;
 }
 
+/* Nobody goes on amid a call. */
+static int resume(struct dialect_answer *an)
+{
+	struct coh_stream *s = an->state;
+	if (!s || s->has_call || s->waiting)
+		return -EINVAL;
+	an->is_started = true;
+	s->finish = FINISH_NONE;
+	return 0;
+}
+
 /* --- plain answers --- */
 
 static int put_calls(const struct dialect_answer *an, struct json_out *o,
@@ -393,6 +404,7 @@ const struct dialect dialect_cohere_chat = {
 	.write_answer = write_answer,
 	.forward_request = coh_forward_chat,
 	.forward_event = coh_forward_event,
+	.resume = resume,
 	.forward_answer = coh_forward_answer,
 	.write_error = coh_write_error,
 	.stream_type = "text/event-stream",

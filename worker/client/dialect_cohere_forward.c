@@ -42,10 +42,34 @@ int coh_forward_embed(struct arena *a, const struct llm_request *q, struct str m
 
 /* --- answers --- */
 
+/* Whose answer it is and which block is open, for who may have to go on behind it. */
+static int follow(struct dialect_answer *an, struct arena *scratch, const struct json *root,
+		  struct str name)
+{
+	struct coh_stream *s = an->state;
+	const struct json *kind = json_get_path(root, "delta.message.content.type");
+	struct str type = json_get_str(scratch, root, "type");
+	struct str id = json_get_str(scratch, root, "id");
+	type = type.p ? type : name;
+	if (id.n && !s->id.p)
+		s->id = arena_dup(an->mem, id);
+	if (id.n && !s->id.p)
+		return -ENOMEM;
+	if (str_eq(type, STR("content-end"))) {
+		s->n_blocks++;
+		s->open = COH_NONE;
+	} else if (str_eq(type, STR("content-start"))) {
+		bool is_thought = kind && str_eq(kind->raw, STR("\"thinking\""));
+		s->open = is_thought ? COH_THINKING : COH_TEXT;
+	}
+	return 0;
+}
+
 int coh_forward_event(struct dialect_answer *an, struct arena *scratch, const struct sse_event *ev,
 		      struct buf *out)
 {
 	struct coh_stream *s = coh_stream(an);
+	const struct json *root;
 	if (!s)
 		return -ENOMEM;
 	an->is_started = true;
@@ -56,12 +80,13 @@ int coh_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 	}
 	if (an->is_ended || forward_is_blank(ev->data))
 		return 0;
-	int err = cohere_read_event(&s->reader, scratch, ev->data, ev->name, forward_tally, an);
+	int err = cohere_read_event(&s->reader, scratch, ev->data, ev->name, &root,
+				    forward_tally, an);
 	if (err || an->tally.has_error)
 		return err;
 	an->is_ended = an->tally.is_done;
 	forward_raw(ev->raw, out);
-	return 0;
+	return an->tally.text ? follow(an, scratch, root, ev->name) : 0;
 }
 
 /* The vectors themselves are not looked at: there may be millions of numbers. */

@@ -106,10 +106,12 @@ static int read_event(struct provider_reader *rd, struct arena *scratch, const s
 		      llm_emit_fn *emit, void *data)
 {
 	struct cohere_reader *own = reader_of(rd);
+	const struct json *root;
 	if (!own)
 		return -ENOMEM;
-	return ev->oversize ? -EBADMSG
-			    : cohere_read_event(own, scratch, ev->data, ev->name, emit, data);
+	if (ev->oversize)
+		return -EBADMSG;
+	return cohere_read_event(own, scratch, ev->data, ev->name, &root, emit, data);
 }
 
 static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
