@@ -121,7 +121,7 @@ def answers(data):
 def envelope_of(path):
     """Who asks at a dialect's path gets errors in that dialect, even without a key."""
     theirs = ("/api/", "ollama"), ("/v1/messages", "anthropic"), ("/anthropic", "anthropic"), \
-        ("/gemini", "gemini"), (":", "gemini")
+        ("/gemini", "gemini"), (":", "gemini"), ("/v2/chat", "cohere"), ("/v2/embed", "cohere"), ("/cohere", "cohere")
     for part, dialect in theirs:
         if part in path:
             return lambda body, status: DIALECTS[dialect][3](json.loads(body))

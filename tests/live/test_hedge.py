@@ -156,7 +156,7 @@ def test_a_second_break_ends_in_an_error_event(start, mock):
     assert row["status"] == "failure" and row["completion_tokens"] >= 1 and float(row["spend"]) > 0
 
 
-FAMILIES = ["openai", "anthropic", "gemini"]
+FAMILIES = ["openai", "anthropic", "gemini", "cohere"]
 
 
 def of(mock, family, script, order):
@@ -197,6 +197,14 @@ def test_every_dialect_goes_on_with_every_family(start, mock, first, second):
     assert events[-1]["type"] == "response.completed", plain
     assert events[-1]["response"]["output"][-1]["content"][0]["text"] == "t0 t1 t2t0 t1"
     assert [e["sequence_number"] for e in events] == list(range(len(events)))
+
+    chat = raw(gw.post("/v2/chat", {"model": "g", **ask}))
+    events = [json.loads(line[6:]) for line in chat.splitlines() if line.startswith("data: ")]
+    kinds = [e["type"] for e in events]
+    assert [k for k in kinds if k != "content-delta"] in (
+        ["message-start", *["content-start", "content-end"] * n, "message-end"] for n in (1, 2)), chat
+    text = "".join(e["delta"]["message"]["content"]["text"] for e in events if e["type"] == "content-delta")
+    assert text == "t0 t1 t2t0 t1" and events[0]["id"] == events[-1]["id"], chat
 
     lines = raw(gw.post("/api/chat", {"model": "g", "messages": [{"role": "user", "content": "hi"}]})).splitlines()
     objects = [json.loads(line) for line in lines]

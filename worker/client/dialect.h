@@ -89,6 +89,7 @@ extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_
 	dialect_gemini_embed, dialect_gemini_batch;
 extern const struct dialect dialect_ollama_chat, dialect_ollama_generate, dialect_ollama_embed,
 	dialect_ollama_embeddings;
+extern const struct dialect dialect_cohere_chat, dialect_cohere_embed;
 extern const struct dialect *const dialects[];	/* ends with NULL */
 
 #endif

@@ -14,6 +14,8 @@
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL, NULL
 #define RERANK (EP_KEY | EP_LLM | EP_BODY), &dialect_rerank, NULL, NULL
+#define COHERE (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_cohere_chat, NULL, NULL
+#define COHERE_EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_cohere_embed, NULL, NULL
 #define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, NULL
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL, NULL
@@ -43,6 +45,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/v1/rerank", RERANK, "documents by how well they answer" },
 	{ "POST", "/v2/rerank", RERANK, "documents by how well they answer" },
 	{ "POST", "/rerank", RERANK, "documents by how well they answer" },
+	{ "POST", "/v2/chat", COHERE, "Cohere's chat" },
+	{ "POST", "/v2/embed", COHERE_EMBED, "Cohere's embeddings" },
 	{ "POST", "/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/anthropic/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/v1/messages/count_tokens", COUNT_OF(&dialect_anthropic_messages, count_anthropic), "tokens of a message" },
@@ -183,7 +187,7 @@ const struct endpoint endpoints[] = {
 	{ "*", "/vertex_ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/vertex-ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/bedrock{path}", RAW(pass_bedrock), "passed through as it comes" },
-	{ "*", "/cohere{path}", RAW(pass_cohere), "passed through as it comes" },
+	{ "*", "/cohere{path}", RAW_IN(&dialect_cohere_chat, pass_cohere), "passed through as it comes" },
 	{ "*", "/azure{path}", RAW(pass_azure), "passed through as it comes" },
 	{ "*", "/azure_ai{path}", RAW(pass_azure_ai), "passed through as it comes" },
 	{ "*", "/mistral{path}", RAW(pass_mistral), "passed through as it comes" },
