@@ -557,6 +557,16 @@ static bool is_stored(const struct config_stored *s, const struct directive *d)
 	return false;
 }
 
+/* As it is set: 32 and not 32M where megabytes are meant. */
+static void put_field(struct json_out *o, const char *key, const struct directive *d,
+		      const struct config *c)
+{
+	if (d->type == CT_MEGABYTES)
+		json_put_u64(o, key, *(const uint64_t *)(const void *)((const char *)c + d->at) >> 20);
+	else
+		put_value(o, key, d, c);
+}
+
 void config_list_section(const struct config *c, const char *section,
 			 const struct config_stored *stored, struct json_out *o)
 {
@@ -570,7 +580,7 @@ void config_list_section(const struct config *c, const char *section,
 		json_put_z(o, "field_name", all[i].name);
 		json_put_z(o, "field_type", type_for_python(&all[i]));
 		json_put_z(o, "field_description", all[i].doc);
-		put_value(o, "field_value", &all[i], c);
+		put_field(o, "field_value", &all[i], c);
 		json_put_bool(o, "stored_in_db", c->store_models && is_stored(stored, &all[i]));
 		json_put_z(o, "field_default_value", all[i].preset);
 		json_close(o);
@@ -583,7 +593,7 @@ bool config_put_value(const struct config *c, const char *section, struct str na
 	const struct directive *d = directive_find(section, name);
 
 	if (d)
-		put_value(o, key, d, c);
+		put_field(o, key, d, c);
 	return d;
 }
 
