@@ -212,6 +212,18 @@ uint64_t dir_count(const struct dir *d)
 	return atomic_load_explicit(&d->head->count, memory_order_relaxed);
 }
 
+bool dir_name_is_all(struct str name)
+{
+	return str_eq(name, STR("*")) || str_eq(name, STR("all-proxy-models")) ||
+	       str_eq(name, STR("all-team-models"));
+}
+
+static bool name_fits(struct str name, struct str model)
+{
+	return str_eq(name, model) ||
+	       (str_find_char(name, '*') != SIZE_MAX && str_matches(name, model));
+}
+
 bool dir_key_may_use(const struct dir_key *k, struct str model)
 {
 	struct str left = k->models;
@@ -221,10 +233,22 @@ bool dir_key_may_use(const struct dir_key *k, struct str model)
 	while (left.n) {
 		struct str name = str_cut(&left, '\0');
 
-		if (str_eq(name, model) ||
-		    (str_find_char(name, '*') != SIZE_MAX && str_matches(name, model)))
+		if (name_fits(name, model))
+			return true;
+		if (dir_key_has_exclusions(k) && (dir_name_is_all(name) ||
+						  (name.n && name.p[0] == '!' && !left.n)))
 			return true;
 	}
+	return false;
+}
+
+bool dir_key_excludes(const struct dir_key *k, struct str model)
+{
+	struct str left = k->models;
+
+	while (left.n && left.p[0] == '!')
+		if (name_fits(str_skip(str_cut(&left, '\0'), 1), model))
+			return true;
 	return false;
 }
 

@@ -41,7 +41,9 @@ struct dir_key {
 	uint32_t max_parallel;		/* 0 = none */
 	struct str alias, user_id, team_id;
 	struct str last4;		/* "sk-...abcd" */
-	struct str models;		/* names or patterns, each followed by a NUL byte */
+	/* Names or patterns, each followed by a NUL byte. Those that begin with '!' are what the
+	 * key may not use, whatever the others say; they stand first. */
+	struct str models;
 };
 
 struct dir;				/* a mapping, in the master or in a worker */
@@ -64,8 +66,17 @@ int dir_put_team(struct dir *d, const struct dir_key *k, uint64_t now_ns) MUST_U
 int dir_remove_team(struct dir *d, struct str team_id, uint64_t now_ns) MUST_USE;
 bool dir_find_team(const struct dir *d, struct str team_id, struct dir_key *ret);
 uint64_t dir_count(const struct dir *d);	/* rows of all kinds */
-/* Whether the key may use that model: empty list, exact name, pattern with '*'. */
+/* Whether the key may use that model: empty list, exact name, pattern with '*'. Exclusions alone
+ * leave everything else; whether one of them names the model is not looked at here. */
 bool dir_key_may_use(const struct dir_key *k, struct str model);
+/* Whether an exclusion names it. */
+bool dir_key_excludes(const struct dir_key *k, struct str model);
+static inline bool dir_key_has_exclusions(const struct dir_key *k)
+{
+	return !(k->flags & KEY_ALL_MODELS) && k->models.n && k->models.p[0] == '!';
+}
+/* "*", and LiteLLM's words for it. */
+bool dir_name_is_all(struct str name);
 /* Whether its list has just this name. */
 bool dir_key_lists(const struct dir_key *k, struct str name);
 

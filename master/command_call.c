@@ -27,12 +27,29 @@ const struct command *command_by_words(struct str words)
 	return NULL;
 }
 
+struct str command_path_name(const struct command *cmd, struct str path)
+{
+	struct str pattern = str_z(cmd->path), behind = pattern, before = str_cut(&behind, '{');
+	if (before.n == pattern.n)
+		return STR_NONE;
+	str_cut(&behind, '}');
+	if (!str_starts(path, before) || !str_ends(path, behind) ||
+	    path.n <= before.n + behind.n)
+		return STR_NONE;
+	return str_of(path.p + before.n, path.n - before.n - behind.n);
+}
+
+static bool fits(const struct command *c, struct str path, bool with_mark)
+{
+	return with_mark ? command_path_name(c, path).n > 0 : str_eq_z(path, c->path);
+}
+
 const struct command *command_by_path(struct str method, struct str path, bool *ret_other_method)
 {
 	*ret_other_method = false;
-	for (size_t i = 0; i < commands_count; i++) {
-		const struct command *c = &commands[i];
-		if (!c->path || (c->flags & CMD_NO_HTTP) || !str_eq_z(path, c->path))
+	for (size_t n = 0; n < 2 * commands_count; n++) {
+		const struct command *c = &commands[n % commands_count];
+		if (!c->path || (c->flags & CMD_NO_HTTP) || !fits(c, path, n >= commands_count))
 			continue;
 		if (str_eq_z(method, c->method)) {
 			*ret_other_method = false;

@@ -3,10 +3,15 @@
  * list. In the order of the manual page. */
 #include "master/commands.h"
 
+#include "master/access_groups.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/keys.h"
+#include "master/credentials.h"
+#include "master/history.h"
 #include "master/models_info.h"
+#include "master/models_store.h"
+#include "master/settings.h"
 #include "master/spend.h"
 #include "master/teams.h"
 
@@ -131,6 +136,102 @@ static const struct command_arg args_group[] = {
 	{ "model_group", ARG_STRING, ARG_POSITIONAL, "only this model name" },
 	{ 0 },
 };
+static const struct command_arg args_model_page[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "size", ARG_INT, 0, "models a page (50), at most 1000" },
+	{ "model", ARG_STRING, 0, "only this model name" },
+	{ "search", ARG_STRING, 0, "only where this stands in a name" },
+	{ "modelId", ARG_STRING, 0, "only this deployment" },
+	{ 0 },
+};
+static const struct command_arg args_model_new[] = {
+	{ "model_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name that clients ask for" },
+	{ "litellm_params", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "as in model_list: {\"model\": \"openai/gpt-4o\", \"api_key\": ...}" },
+	{ "model_info", ARG_JSON, 0, "as in model_list; an id is made where it has none" },
+	{ 0 },
+};
+static const struct command_arg args_model_update[] = {
+	{ "id", ARG_STRING, ARG_POSITIONAL, "id of the model; in the path, or model_info.id" },
+	{ "model_name", ARG_STRING, 0, "another name" },
+	{ "litellm_params", ARG_JSON, 0, "members that take the place of those it has" },
+	{ "model_info", ARG_JSON, 0, "the same of model_info" },
+	{ 0 },
+};
+static const struct command_arg args_model_id[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the model" },
+	{ 0 },
+};
+#define CREDENTIAL_FIELDS                                                                          \
+	{ "credential_values", ARG_JSON, ARG_POSITIONAL, "as in litellm_params: {\"api_key\": ...}" }, \
+	{ "credential_info", ARG_JSON, 0, "a JSON object, kept and shown as it is" }
+static const struct command_arg args_credential_new[] = {
+	{ "credential_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
+	  "what litellm_credential_name says" },
+	CREDENTIAL_FIELDS,
+	{ "model_id", ARG_STRING, 0, "take the values of this model" },
+	{ 0 },
+};
+static const struct command_arg args_credential_update[] = {
+	{ "credential_name", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	CREDENTIAL_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_credential[] = {
+	{ "credential_name", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	{ 0 },
+};
+static const struct command_arg args_credential_model[] = {
+	{ "model_id", ARG_STRING, ARG_POSITIONAL, "id of a model; by HTTP in the path" },
+	{ 0 },
+};
+static const struct command_arg args_access_group_new[] = {
+	{ "access_group", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP, but for new, in the path" },
+	{ "model_names", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "model names that it stands for" },
+	{ 0 },
+};
+static const struct command_arg args_access_group[] = {
+	{ "access_group", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	{ 0 },
+};
+#define FALLBACK_TYPE                                                                              \
+	{ "fallback_type", ARG_STRING, 0, "general (the default), context_window or content_policy" }
+static const struct command_arg args_fallback_set[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "whose fallbacks" },
+	{ "fallback_models", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "models to go to, in order" },
+	FALLBACK_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_fallback[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "whose fallbacks; by HTTP in the path" },
+	FALLBACK_TYPE,
+	{ 0 },
+};
+#define CONFIG_TYPE                                                                                \
+	{ "config_type", ARG_STRING, 0,                                                           \
+	  "general_settings (the default), router_settings or litellm_settings" }
+static const struct command_arg args_config_type[] = { CONFIG_TYPE, { 0 } };
+static const struct command_arg args_config_field[] = {
+	{ "field_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the setting" },
+	CONFIG_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_config_set[] = {
+	{ "field_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the setting" },
+	{ "field_value", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL, "its value as JSON" },
+	CONFIG_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_config_update[] = {
+	{ "general_settings", ARG_JSON, 0, "settings of that section" },
+	{ "router_settings", ARG_JSON, 0, "settings of that section" },
+	{ "litellm_settings", ARG_JSON, 0, "settings of that section" },
+	{ 0 },
+};
+static const struct command_arg args_version[] = {
+	{ "version", ARG_INT, ARG_REQUIRED | ARG_POSITIONAL, "number in `config history`" },
+	{ 0 },
+};
 static const struct command_arg args_model_needed[] = {
 	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a model name, or provider/model" },
 	{ 0 },
@@ -238,6 +339,29 @@ static const struct command_column columns_explain[] = {
 	{ "IN FLIGHT", "in_flight", COL_INT }, { "COST AT MOST", "cost_at_most", COL_MONEY },
 	{ "ID", "id", COL_TEXT }, { 0 },
 };
+static const struct command_column columns_access_groups[] = {
+	{ "ACCESS GROUP", "access_group", COL_TEXT }, { "MODELS", "model_names", COL_LIST },
+	{ "DEPLOYMENTS", "deployment_count", COL_INT }, { 0 },
+};
+static const struct command_column columns_settings[] = {
+	{ "SETTING", "field_name", COL_TEXT }, { "VALUE", "field_value", COL_TEXT },
+	{ "IN DATABASE", "stored_in_db", COL_BOOL }, { "DEFAULT", "field_default_value", COL_TEXT },
+	{ 0 },
+};
+static const struct command_column columns_credentials[] = {
+	{ "CREDENTIAL", "credential_name", COL_TEXT }, { "IN DATABASE", "stored_in_db", COL_BOOL },
+	{ 0 },
+};
+static const struct command_column columns_secrets[] = {
+	{ "KIND", "kind", COL_TEXT }, { "NAME", "name", COL_TEXT }, { "LABEL", "label", COL_TEXT },
+	{ "READABLE", "readable", COL_BOOL }, { "UPDATED", "updated_at", COL_TIME },
+	{ "BY", "updated_by", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_history[] = {
+	{ "VERSION", "version", COL_INT }, { "AT", "at", COL_TIME }, { "WHO", "who", COL_TEXT },
+	{ "WHAT", "what", COL_TEXT }, { "GENERATION", "generation", COL_INT },
+	{ "CAN ROLL BACK", "can_roll_back", COL_BOOL }, { 0 },
+};
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
@@ -328,17 +452,80 @@ const struct command commands[] = {
 	  "models", "list deployments and their state", "llmgwctl models" },
 	{ "models show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models_show), args_model, NULL, NULL,
 	  "all about the deployments of one model", "llmgwctl models show gpt-4o" },
-	{ "models info", "GET", "/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	{ "models info", "GET", "/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_info),
 	  args_model, NULL, NULL, "deployments as LiteLLM tells them",
 	  "curl localhost:4000/model/info" },
-	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_info),
 	  args_model, NULL, NULL, "the same", "curl localhost:4000/v1/model/info" },
+	{ "models info v2", "GET", "/v2/model/info", ROLE_VIEW, CMD_NO_CTL, RUN(models_info_paged),
+	  args_model_page, NULL, NULL, "the same, page by page",
+	  "curl localhost:4000/v2/model/info?page=2" },
+	{ "models hub", "GET", "/public/model_hub", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_hub),
+	  args_none, NULL, NULL, "models that are shown to everybody",
+	  "curl localhost:4000/public/model_hub" },
+	{ "models add", "POST", "/model/new", ROLE_ADMIN, 0, RUN(models_new), args_model_new, NULL,
+	  NULL, "add a model; it is stored, and served when this answers",
+	  "llmgwctl models add gpt-4o '{\"model\": \"openai/gpt-4o\", \"litellm_credential_name\": "
+	  "\"openai\"}'" },
+	{ "models update", "POST", "/model/update", ROLE_ADMIN, 0, RUN(models_update),
+	  args_model_update, NULL, NULL, "change a model that was added",
+	  "llmgwctl models update 6f1c --litellm-params '{\"rpm\": 100}'" },
+	{ "models patch", "PATCH", "/model/{name}/update", ROLE_ADMIN, CMD_NO_CTL,
+	  RUN(models_update), args_model_update, NULL, NULL, "the same, by the id in the path",
+	  "curl -X PATCH localhost:4000/model/6f1c/update -d '{\"model_name\": \"gpt-4o\"}'" },
+	{ "models delete", "POST", "/model/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(models_delete),
+	  args_model_id, NULL, NULL, "delete a model that was added",
+	  "llmgwctl models delete 6f1c --yes" },
 	{ "models groups", "GET", "/model_group/info", ROLE_ANY_KEY, 0, RUN(models_groups),
 	  args_group, columns_groups, "data", "model names: limits, prices, providers",
 	  "llmgwctl models groups" },
 	{ "models params", "GET", "/utils/supported_openai_params", ROLE_ANY_KEY, 0,
 	  RUN(models_params), args_model_needed, NULL, NULL, "which of OpenAI's parameters a model takes",
 	  "llmgwctl models params groq/llama-3.3-70b-versatile" },
+	{ "access-groups add", "POST", "/access_group/new", ROLE_ADMIN, 0, RUN(access_groups_new),
+	  args_access_group_new, NULL, NULL, "make a name that stands for several models in a key's list",
+	  "llmgwctl access-groups add beta gpt-4o claude-opus" },
+	{ "access-groups list", "GET", "/access_group/list", ROLE_VIEW, 0, RUN(access_groups_list),
+	  args_none, columns_access_groups, "access_groups", "list those names",
+	  "llmgwctl access-groups" },
+	{ "access-groups show", "GET", "/access_group/{name}/info", ROLE_VIEW, 0,
+	  RUN(access_groups_info), args_access_group, NULL, NULL, "show one of them",
+	  "llmgwctl access-groups show beta" },
+	{ "access-groups update", "PUT", "/access_group/{name}/update", ROLE_ADMIN, 0,
+	  RUN(access_groups_update), args_access_group_new, NULL, NULL, "give it other models",
+	  "llmgwctl access-groups update beta gpt-4o" },
+	{ "access-groups delete", "DELETE", "/access_group/{name}/delete", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(access_groups_delete), args_access_group, NULL, NULL, "delete it; its models stay",
+	  "llmgwctl access-groups delete beta --yes" },
+	{ "fallbacks set", "POST", "/fallback", ROLE_ADMIN, 0, RUN(fallbacks_set),
+	  args_fallback_set, NULL, NULL, "set the models to go to when one fails",
+	  "llmgwctl fallbacks set gpt-4o claude-opus" },
+	{ "fallbacks show", "GET", "/fallback/{name}", ROLE_VIEW, 0, RUN(fallbacks_show),
+	  args_fallback, NULL, NULL, "show them", "llmgwctl fallbacks show gpt-4o" },
+	{ "fallbacks delete", "DELETE", "/fallback/{name}", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(fallbacks_delete), args_fallback, NULL, NULL, "delete them",
+	  "llmgwctl fallbacks delete gpt-4o --yes" },
+	{ "credentials add", "POST", "/credentials", ROLE_ADMIN, 0, RUN(credentials_new),
+	  args_credential_new, NULL, NULL, "add a credential, which models name",
+	  "llmgwctl credentials add openai '{\"api_key\": \"os.environ/OPENAI_KEY\"}'" },
+	{ "credentials list", "GET", "/credentials", ROLE_VIEW, 0, RUN(credentials_list), args_none,
+	  columns_credentials, "credentials", "list credentials, their values masked",
+	  "llmgwctl credentials" },
+	{ "credentials show", "GET", "/credentials/by_name/{name}", ROLE_VIEW, 0,
+	  RUN(credentials_by_name), args_credential, NULL, NULL, "show one credential",
+	  "llmgwctl credentials show openai" },
+	{ "credentials model", "GET", "/credentials/by_model/{name}", ROLE_VIEW, 0,
+	  RUN(credentials_by_model), args_credential_model, NULL, NULL,
+	  "what a model authenticates with, masked", "llmgwctl credentials model 6f1c" },
+	{ "credentials update", "PATCH", "/credentials/{name}", ROLE_ADMIN, 0,
+	  RUN(credentials_update), args_credential_update, NULL, NULL, "change a credential",
+	  "llmgwctl credentials update openai '{\"api_base\": \"https://eu.api.openai.com/v1\"}'" },
+	{ "credentials delete", "DELETE", "/credentials/{name}", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(credentials_delete), args_credential, NULL, NULL, "delete a credential that no model names",
+	  "llmgwctl credentials delete openai --yes" },
+	{ "secrets list", NULL, NULL, ROLE_VIEW, 0, RUN(secrets_status), args_none, columns_secrets,
+	  "secrets", "what is sealed in the database, and whether the key at hand opens it",
+	  "llmgwctl secrets" },
 	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
 	  columns_health, "endpoints",
 	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },
@@ -364,6 +551,39 @@ const struct command commands[] = {
 	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
 	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,
 	  "changes", "what a reload would change", "llmgwctl config diff" },
+	{ "config yaml", "GET", "/config/yaml", ROLE_VIEW, CMD_NO_CTL, RUN(ops_config_show),
+	  args_config_show, NULL, NULL, "the same as config show", "curl localhost:4000/config/yaml" },
+	{ "config list", "GET", "/config/list", ROLE_VIEW, 0, RUN(settings_list), args_config_type,
+	  columns_settings, NULL, "settings of a section, with type and default",
+	  "llmgwctl config list --config-type router_settings" },
+	{ "config get", "GET", "/config/field/info", ROLE_VIEW, 0, RUN(settings_field),
+	  args_config_field, NULL, NULL, "one setting",
+	  "llmgwctl config get num_retries --config-type router_settings" },
+	{ "config set", "POST", "/config/field/update", ROLE_ADMIN, 0, RUN(settings_field_update),
+	  args_config_set, NULL, NULL, "set it in the database, over what the file says",
+	  "llmgwctl config set num_retries 3 --config-type router_settings" },
+	{ "config unset", "POST", "/config/field/delete", ROLE_ADMIN, 0, RUN(settings_field_delete),
+	  args_config_field, NULL, NULL, "delete it there: the file's counts again",
+	  "llmgwctl config unset num_retries --config-type router_settings" },
+	{ "config update", "POST", "/config/update", ROLE_ADMIN, CMD_NO_CTL, RUN(settings_update),
+	  args_config_update, NULL, NULL, "set several",
+	  "curl localhost:4000/config/update -d '{\"router_settings\": {\"num_retries\": 3}}'" },
+	{ "config callbacks", "GET", "/get/config/callbacks", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(settings_callbacks), args_none, NULL, NULL, "callbacks and settings of the router",
+	  "curl localhost:4000/get/config/callbacks" },
+	{ "router settings", "GET", "/router/settings", ROLE_VIEW, CMD_NO_CTL, RUN(settings_router),
+	  args_none, NULL, NULL, "settings of the router", "curl localhost:4000/router/settings" },
+	{ "router fields", "GET", "/router/fields", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(settings_router_fields), args_none, NULL, NULL, "the same without values",
+	  "curl localhost:4000/router/fields" },
+	{ "config history", NULL, NULL, ROLE_VIEW, 0, RUN(history_list), args_none, columns_history,
+	  "versions", "configurations that were in force, newest first", "llmgwctl config history" },
+	{ "config version", NULL, NULL, ROLE_VIEW, 0, RUN(history_show), args_version, NULL, NULL,
+	  "one of them, and what it changed", "llmgwctl config version 7" },
+	{ "config rollback", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(history_rollback),
+	  args_version, NULL, NULL,
+	  "put an older configuration into force, with the objects that the database had then",
+	  "llmgwctl config rollback 7 --yes" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
 #ifdef LLMGW_FAULTS

@@ -73,6 +73,7 @@ struct command_call {
 	struct sha256 *caller_hash;	/* of the calling key, or NULL */
 	uint32_t caller_uid;		/* of the socket's peer */
 	struct str changed_by;		/* litellm-changed-by */
+	struct str path_name;		/* what stood for {name} or {id} in the path, decoded */
 	int status;			/* HTTP status of the answer; 200 to begin with */
 	struct buf out;			/* JSON */
 	/* Set by who started the call; command_finish() calls it exactly once, then frees. */
@@ -82,9 +83,13 @@ struct command_call {
 	struct str text;		/* the arguments' bytes, wiped at the end */
 };
 
-/* By words ("keys create") or by method and path (exact, without query). NULL: none. */
+/* By words ("keys create") or by method and path (without query). A path of the table may have one
+ * {name} or {id}: some bytes, slashes among them. A row without such a mark goes before one with
+ * it. NULL: none. */
 const struct command *command_by_words(struct str words);
 const struct command *command_by_path(struct str method, struct str path, bool *ret_other_method);
+/* What stands for the mark in a path that fits the command's; .p NULL: it has none. Not decoded. */
+struct str command_path_name(const struct command *cmd, struct str path);
 /* A call with an empty answer. Copies args_json into its arena and parses it ("" = {}).
  * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,

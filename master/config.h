@@ -46,9 +46,11 @@ struct config_cloud {			/* what Azure and Vertex AI want to know */
 	struct str vertex_project, vertex_location;
 	struct str vertex_credentials;	/* JSON, or the path of a file with it */
 };
-struct config_model {			/* one entry of model_list */
+struct config_model {			/* one entry of model_list, or an object of the database */
 	struct str file;		/* where it stands, for messages */
 	unsigned line, column;
+	bool is_stored;			/* given by API */
+	bool is_dropped;		/* while reading only */
 	struct str model_name;
 	struct str id;			/* model_info.id; else a SHA-256 over name and params */
 	struct str id_of_twin;		/* while reading only */
@@ -82,6 +84,7 @@ struct config_model {			/* one entry of model_list */
 	struct str health_check_model, base_model;
 	struct price price;		/* PRICE_KNOWN set when config gives one */
 	struct str info;		/* model_info as a JSON object; .p NULL: none */
+	struct str given;		/* litellm_params as JSON, without secrets */
 };
 
 struct config_fallback {		/* {group: [names]}; also "*" */
@@ -118,6 +121,43 @@ struct config_pass {
 	struct config_model model;	/* the deployment; no group has it */
 };
 
+/* ---- what the database adds (stored.h), and files from elsewhere ---- */
+
+enum object_kind {
+	OBJECT_MODEL,
+	OBJECT_CREDENTIAL,
+	OBJECT_SETTING,
+	OBJECT_ACCESS_GROUP,
+	OBJECT_KINDS
+};
+struct config_object {			/* read only; what slices point into is its own block */
+	enum object_kind kind;
+	bool is_new;			/* what is wrong with it refuses a change */
+	struct str name;		/* a model's id; a credential's name; "section.key" */
+	struct str label;		/* a model's model_name */
+	/* JSON: litellm_params, credential_values, the value. .p NULL: no key opens it. SECRET. */
+	struct str secret;
+	struct str info;		/* JSON: model_info, credential_info, {"model_names": []} */
+	struct str sealed;		/* the bytes that no key opens */
+	uint64_t created_at, updated_at;
+	struct str created_by, updated_by;
+	size_t block;
+};
+struct config_text {
+	struct str path, text;
+};
+struct config_stored {
+	const struct config_object *const *v;
+	size_t n;
+	const struct config_text *files;	/* read in place of the disk's; NULL: none */
+	size_t n_files;
+};
+struct config_credential {		/* of credential_list or the database */
+	struct str name;
+	struct str values, info;	/* JSON; values without secrets */
+	bool is_stored;
+};
+
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -150,6 +190,8 @@ struct config {
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;
+	bool store_models;		/* objects of the database count */
+	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
 	struct config_model *models;
 	size_t n_models;
@@ -159,10 +201,16 @@ struct config {
 	struct config_pass *passes;
 	size_t n_passes;
 	struct config_pairs env;	/* environment_variables */
+	struct config_credential *credentials;
+	size_t n_credentials;
+	struct config_text files[CONFIG_INCLUDE_MAX + 1];	/* as they were read. SECRET */
+	size_t n_files;
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */
 	unsigned n_errors, n_warnings;	/* all, also those beyond what is shown */
 	unsigned n_skipped;		/* models left out, each with a warning */
+	unsigned n_unfit;		/* complaints about objects of the database: warnings */
+	struct str unfit;		/* the first about one that is new; .n == 0: none */
 	struct config_complaint *list;
 	size_t n_list;
 	struct buf complaints;		/* FILE:LINE:COL: error: text, source line, caret */
@@ -203,6 +251,7 @@ struct config_overrides {
 	bool has_port, insecure_dev;
 	bool quiet_warnings;
 	bool colour;			/* complaints with colours */
+	const struct config_stored *stored;	/* NULL: none */
 };
 int config_read(const char *path, const struct config_overrides *over,
 		struct config **ret) MUST_USE;
@@ -212,6 +261,14 @@ void config_free(struct config *c);
 void config_show(const struct config *c, bool with_origin, struct buf *out);
 /* Differences between two configurations as JSON rows {key, before, after, takes_effect}. */
 void config_diff(const struct config *a, const struct config *b, struct buf *out);
+/* A section's directives as LiteLLM lists them: rows {field_name, field_type, field_description,
+ * field_value, field_default_value}; values of what `stored` has say so. */
+struct json_out;
+void config_list_section(const struct config *c, const char *section,
+			 const struct config_stored *stored, struct json_out *o);
+/* One directive's value. False: the section has none of that name. */
+bool config_put_value(const struct config *c, const char *section, struct str name,
+		      struct json_out *o, const char *key);
 /* The directive table as mdoc, for llmgw.yaml(5); as JSON. */
 void config_print_mdoc(struct buf *out);
 void config_print_table_json(struct buf *out);

@@ -24,6 +24,8 @@ struct config_file {
 	const struct config_file *from;	/* who included it */
 	unsigned from_line;
 	bool world_readable;
+	const struct config_object *object;	/* no file: of the database */
+	struct str field;		/* of it: "litellm_params.rpm"; .n == 0: the whole */
 };
 struct place {
 	const struct config_file *file;	/* NULL: no place in a file */
@@ -44,6 +46,7 @@ enum complaint_code {
 	W_PRICE_INCOMPLETE,
 	W_NO_MODELS,
 	W_UNKNOWN_MODEL,
+	W_STORED,
 	W_COUNT
 };
 
@@ -57,6 +60,7 @@ struct reader {
 	struct place *directive_places;	/* where each row of the directive table was set */
 	struct place whole;		/* the main file, for what stands nowhere in it */
 	const struct yaml *credentials;	/* credential_list, or NULL */
+	bool has_stored;		/* what the database has counts */
 	struct config_cloud vertex;	/* default_vertex_config */
 	unsigned n_files;		/* included ones */
 	struct place *model_places;	/* of the rows of c->models */
@@ -77,6 +81,8 @@ struct known_key;
 void complain_known(struct reader *r, const struct known_key *k, const struct yaml *y);
 /* The last lines: how many more there were, where something was cut. */
 void complain_end(struct reader *r);
+/* Whether a key of that name holds a secret. */
+bool names_a_secret(struct str word);
 /* A value as it may stand in a message: cut to 60 bytes. */
 struct str shown(struct str s);
 
@@ -118,6 +124,7 @@ const struct yaml *yaml_get(const struct yaml *map, const char *key);
 struct yaml *yaml_find(const struct yaml *map, struct str key);
 const char *yaml_kind_name(const struct yaml *y);	/* "a list" ... */
 struct yaml *yaml_copy(struct reader *r, const struct yaml *y);	/* shares its children */
+void yaml_replace(struct yaml *map, struct yaml *old, struct yaml *with);
 void yaml_append(struct yaml *parent, struct yaml *child);
 
 /* ---- values: config_value.c ---- */
@@ -161,8 +168,10 @@ bool value_is_host(struct str s, const char *others);
 const char *value_type_wrong(enum conf_type type);	/* "is not a duration (want 30s, 5m)" */
 /* What a type is called, for manual and complaints: "duration", "size" ... */
 const char *value_type_name(enum conf_type type);
-/* A node as JSON. Numbers keep their text. */
+/* A node as JSON. Numbers keep their text. r NULL: of a scalar, without complaints. */
 void value_json(struct reader *r, struct json_out *o, const char *key, const struct yaml *y);
+/* JSON with masks where a member's name says that its value is secret. */
+void json_put_masked(struct json_out *o, const char *key, struct str text);
 bool value_is_true(struct str s);
 bool value_is_false(struct str s);
 
@@ -212,6 +221,7 @@ void passes_finish(struct reader *r);
 
 /* ---- models: config_model.c ---- */
 
+/* The entries of model_list (NULL: there is none), then those of the database. */
 void models_read(struct reader *r, const struct yaml *list);
 /* Checks that need all of the configuration: ids, and names that fallbacks and aliases use. */
 void models_check(struct reader *r);
@@ -240,6 +250,21 @@ struct str env_first_set(struct str names, struct str *ret_name);
 /* One price key. False: `y->key` is none. */
 bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y);
 void model_price_finish(struct reader *r, struct config_model *m, const struct place *at);
+
+/* ---- what the database adds: config_stored.c ---- */
+
+/* Whether it counts: store_model_in_db, in the file or the environment. */
+bool stored_counts(const struct yaml *root);
+/* Settings take the place of the file's. */
+void stored_merge_settings(struct reader *r, struct yaml *root);
+/* credential_list with those of the database before it, and c->credentials. */
+void stored_read_credentials(struct reader *r, const struct yaml *list);
+/* The i-th object as an entry of model_list; NULL: it is no model, or cannot be one. */
+const struct yaml *stored_entry(struct reader *r, size_t i);
+/* Adds access groups to the models that they name. */
+void stored_add_groups(struct reader *r);
+/* A map as JSON without what may be secret. */
+struct str without_secrets(struct reader *r, const struct yaml *map);
 
 /* ---- AWS: config_aws.c ---- */
 

@@ -205,6 +205,9 @@ static const struct directive directives[] = {
 	     "pass a client's x- headers and extra_headers on, but for what carries keys"),
 	FLAG("general_settings", "include_call_id_in_error_body", SET_CALL_ID_IN_ERRORS,
 	     "put the call's id into error bodies"),
+	D("general_settings", "store_model_in_db", CT_BOOL, AT(store_models), "false", 0, 0,
+	  CF_LIVE, "models, credentials and settings may be given by API, and count beside the "
+	  "files; STORE_MODEL_IN_DB in the environment does the same"),
 
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),
@@ -222,6 +225,8 @@ static const struct directive directives[] = {
 	     "an answer that does not fit the schema asked for is an error; not of streams"),
 	FLAG("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 	     "put the cost into the usage at the end of a stream"),
+	D("litellm_settings", "public_model_groups", CT_NAMES, AT(public_groups), NULL, 0, 0,
+	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "with prometheus among them /metrics has LiteLLM's names, too; others are not called"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,

@@ -527,13 +527,17 @@ struct str key_models_flat(struct arena *a, struct str json)
 	char *p = arena_alloc(a, json.n + 1), *end = p;
 	if (!json_is(list, JSON_ARRAY) || !p)
 		return STR_NONE;
-	for (const struct json *j = list->child; j; j = j->next) {
-		struct str name = json_str(a, j);
-		if (!name.n || memchr(name.p, 0, name.n))
-			return STR_NONE;
-		memcpy(end, name.p, name.n);
-		end += name.n + 1;	/* the arena gives zeroes */
-	}
+	/* Exclusions first: who reads the list need not read on behind a name that fits. */
+	for (int others = 0; others < 2; others++)
+		for (const struct json *j = list->child; j; j = j->next) {
+			struct str name = json_str(a, j);
+			if (!name.n || memchr(name.p, 0, name.n) || str_eq(name, STR("!")))
+				return STR_NONE;
+			if ((name.p[0] != '!') != others)
+				continue;
+			memcpy(end, name.p, name.n);
+			end += name.n + 1;	/* the arena gives zeroes */
+		}
 	return str_of(p, (size_t)(end - p));
 }
 
@@ -541,11 +545,10 @@ bool key_models_are_all(struct str flat)
 {
 	if (!flat.n)
 		return true;
-	while (flat.n) {
-		struct str name = str_cut(&flat, '\0');
-		if (str_eq(name, STR("*")) || str_eq(name, STR("all-proxy-models")) ||
-		    str_eq(name, STR("all-team-models")))
+	if (flat.p[0] == '!')
+		return false;
+	while (flat.n)
+		if (dir_name_is_all(str_cut(&flat, '\0')))
 			return true;
-	}
 	return false;
 }

@@ -85,8 +85,8 @@ void key_change_warn(struct key_change *ch, struct str text);
 int key_change_apply(const struct key_change *ch, struct arena *a, struct key_row *row) MUST_USE;
 bool key_change_sets_spend(const struct key_change *ch);
 bool key_change_sets_period(const struct key_change *ch);
-/* The members of a JSON list of strings, each with a NUL behind. .p NULL: not such a list, a
- * member that is empty or holds a NUL, or the arena is full. */
+/* The members of a JSON list of strings, each with a NUL behind, those with a '!' first. .p NULL:
+ * not such a list, a member that is empty or holds a NUL, or the arena is full. */
 struct str key_models_flat(struct arena *a, struct str json);
 bool key_models_are_all(struct str flat);
 

@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/control.h"
+#include "master/history.h"
 #include "master/keys.h"
 #include "master/ledger.h"
 #include "master/legacy.h"
@@ -32,6 +33,7 @@
 #include "master/publish.h"
 #include "master/responses.h"
 #include "master/store.h"
+#include "master/stored.h"
 #include "master/supervise.h"
 #include "master/trial.h"
 #include "master/upgrade.h"
@@ -138,6 +140,46 @@ static int open_state(struct master *m)
 		return fail(path, -errno, NULL);
 	m->journal_dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return m->journal_dirfd < 0 ? fail(path, -errno, NULL) : 0;
+}
+
+/* The file alone was read before there was a database: with what that adds it is another one. */
+static void read_again(struct master *m)
+{
+	struct config *c = NULL;
+	int err = config_read(m->opt.config_path, &m->opt.over, &c);
+	if (c && err == 0 && !c->n_errors) {
+		if (c->n_unfit)
+			print_complaints(c);
+		config_free(m->config);
+		m->config = c;
+		return;
+	}
+	if (c)
+		print_complaints(c);
+	fprintf(stderr, "llmgw: what was given by API is left out: the configuration is not valid "
+			"with it\n");
+	LOG(LOG_ERROR, "config.stored_ignored", F_INT("objects", stored_view(m->stored)->n));
+	config_free(c);
+}
+
+static int open_stored(struct master *m)
+{
+	int err = stored_open(m->store, stored_secret(m->config->master_key), stored_previous(),
+			      &m->stored);
+	if (err < 0)
+		return fail("reading what was given by API", err, NULL);
+	size_t unreadable = stored_unreadable(m->stored);
+	m->opt.over.stored = stored_view(m->stored);
+	if (unreadable) {
+		fprintf(stderr,
+			"llmgw: %zu objects of the database are sealed with another key and left "
+			"out: is LLMGW_SALT_KEY right? After a change of it, give the old one as "
+			"LLMGW_SALT_KEY_PREVIOUS\n", unreadable);
+		LOG(LOG_ERROR, "secrets.unreadable", F_INT("objects", unreadable));
+	}
+	if (m->config->store_models && stored_view(m->stored)->n)
+		read_again(m);
+	return 0;
 }
 
 static int open_board(struct master *m)
@@ -305,6 +347,7 @@ static void tell_ready(struct master *m)
 	    F_INT("workers", supervise_ready(m->supervise)),
 	    F_INT("deployments", m->config->n_models), F_INT("keys", keys_count(m->keys)),
 	    F_INT("ms", (clock_wall_ns() - the.image_wall_ns) / NS_PER_MS));
+	history_begin(m);
 }
 
 void master_workers_changed(struct master *m)
@@ -358,7 +401,7 @@ static void on_signal(uv_signal_t *s, int number)
 	struct master *m = s->data;
 	switch (number) {
 	case SIGHUP:
-		publish_reload(m, NULL, NULL);
+		publish_reload(m, STR("signal"), NULL, NULL);
 		break;
 	case SIGUSR2:
 		upgrade_start(m, on_upgrade_checked, NULL);
@@ -430,6 +473,7 @@ static void close_all(struct master *m)
 	keys_stop(m->keys);
 	responses_stop(m->responses);
 	store_close(m->store);
+	m->stored = stored_free(m->stored);
 }
 
 /* ---- beginning ---- */
@@ -446,8 +490,8 @@ static int start(struct master *m)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);
-	if ((err = open_state(m)) < 0 || (err = open_board(m)) < 0 || (err = open_money(m)) < 0 ||
-	    (err = open_responses(m)) < 0)
+	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
+	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

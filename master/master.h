@@ -20,6 +20,7 @@ struct probe;
 struct responses;
 struct notify;
 struct trial;
+struct stored;
 
 struct master_options {			/* from the command line and the environment */
 	const char *config_path;
@@ -44,6 +45,7 @@ struct master {
 	struct store *store;
 	struct ledger *ledger;
 	struct keys *keys;
+	struct stored *stored;		/* what the configuration has beside its files */
 	struct responses *responses;
 	struct supervise *supervise;
 	struct control *control;

@@ -26,6 +26,8 @@ struct call {
 	uint64_t key_id;
 	struct sha256 hash;
 	char changed_by[256];
+	char path_name[513];
+	size_t path_name_n;
 	struct buf args;
 };
 
@@ -215,6 +217,7 @@ static void run_call(struct call *c)
 	cc->caller_key = c->key_id;
 	cc->caller_hash = &c->hash;
 	cc->changed_by = str_z(c->changed_by);
+	cc->path_name = str_of(c->path_name, c->path_name_n);
 	command_run(cc);
 }
 
@@ -235,6 +238,20 @@ static struct call *call_new(struct worker_link *l, uint64_t number)
 static void refuse_call(struct worker_link *l, uint64_t number, int status, const char *text)
 {
 	send_answer(l, number, status, str_z(text));
+}
+
+/* The name in a path, percent-decoded; one that is too long is no name at all. */
+static void decode_name(struct str s, struct call *c)
+{
+	uint8_t byte;
+	for (size_t i = 0; i < s.n && c->path_name_n < sizeof c->path_name; i++) {
+		bool is_coded = s.p[i] == '%' && i + 2 < s.n &&
+				hash_unhex(&byte, 1, str_of(s.p + i + 1, 2)) == 0;
+		c->path_name[c->path_name_n++] = is_coded ? (char)byte : s.p[i];
+		i += is_coded ? 2 : 0;
+	}
+	if (c->path_name_n == sizeof c->path_name)
+		c->path_name_n = 0;
 }
 
 static int take_call(struct worker_link *l, struct frame_in *f)
@@ -263,6 +280,7 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	c->is_viewer = role & 2;
 	c->key_id = key_id;
 	c->hash = hash;
+	decode_name(command_path_name(cmd, path), c);
 	if (by.n && by.n < sizeof c->changed_by)
 		memcpy(c->changed_by, by.p, by.n);
 	buf_put(&c->args, args);

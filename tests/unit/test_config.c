@@ -261,6 +261,8 @@ static const struct set_row {
 	{ "litellm_settings", "include_cost_in_streaming_usage", "true", "true" },
 	{ "litellm_settings", "require_auth_for_metrics_endpoint", "true", "true" },
 	{ "litellm_settings", "callbacks", "[prometheus, x]", "[\"prometheus\",\"x\"]" },
+	{ "litellm_settings", "public_model_groups", "[a, b]", "[\"a\",\"b\"]" },
+	{ "general_settings", "store_model_in_db", "true", "true" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
 	{ "litellm_settings", "set_verbose", "True", "true" },

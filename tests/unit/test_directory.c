@@ -167,6 +167,19 @@ static void test_models(void **state)
 	assert_true(dir_key_may_use(&k, STR("any")));
 	k.models = STR("last-without-nul");
 	assert_true(dir_key_may_use(&k, STR("last-without-nul")));
+	assert_false(dir_key_has_exclusions(&k));
+	k.models = str_of("!gpt-4*\0!x\0", 11);
+	assert_true(dir_key_has_exclusions(&k));
+	assert_true(dir_key_excludes(&k, STR("gpt-4-turbo")) && dir_key_excludes(&k, STR("x")));
+	assert_false(dir_key_excludes(&k, STR("gpt-3.5")) || dir_key_excludes(&k, STR("!x")));
+	assert_true(dir_key_may_use(&k, STR("gpt-3.5")));	/* nothing but exclusions: all others */
+	k.models = str_of("!gpt-4-turbo\0gpt-4*\0", 20);
+	assert_true(dir_key_excludes(&k, STR("gpt-4-turbo")));
+	assert_true(dir_key_may_use(&k, STR("gpt-4o")) && !dir_key_may_use(&k, STR("claude")));
+	k.models = str_of("!a\0all-team-models\0", 19);
+	assert_true(dir_key_may_use(&k, STR("b")) && dir_key_excludes(&k, STR("a")));
+	k.flags = KEY_ALL_MODELS;
+	assert_false(dir_key_has_exclusions(&k));
 }
 
 /* Random changes against a plain array; a second mapping always agrees. */

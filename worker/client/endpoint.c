@@ -171,6 +171,35 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/team/member_delete", RELAY_ADMIN, "take a user out of it" },
 	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "GET", "/v2/model/info", RELAY_ADMIN, "the same, page by page" },
+	{ "POST", "/model/new", RELAY_ADMIN, "add a model to the database" },
+	{ "POST", "/model/update", RELAY_ADMIN, "change a model of the database" },
+	{ "PATCH", "/model/{name}/update", RELAY_ADMIN, "the same, by the id in the path" },
+	{ "POST", "/model/delete", RELAY_ADMIN, "delete a model of the database" },
+	{ "POST", "/credentials", RELAY_ADMIN, "add a credential, which models name" },
+	{ "GET", "/credentials", RELAY_ADMIN, "credentials, their values masked" },
+	{ "GET", "/credentials/by_name/{name}", RELAY_ADMIN, "one credential" },
+	{ "GET", "/credentials/by_model/{name}", RELAY_ADMIN, "what a model authenticates with, masked" },
+	{ "PATCH", "/credentials/{name}", RELAY_ADMIN, "change a credential" },
+	{ "DELETE", "/credentials/{name}", RELAY_ADMIN, "delete a credential" },
+	{ "POST", "/access_group/new", RELAY_ADMIN, "make a name that stands for several models" },
+	{ "GET", "/access_group/list", RELAY_ADMIN, "those names, and the models of each" },
+	{ "GET", "/access_group/{name}/info", RELAY_ADMIN, "one of them" },
+	{ "PUT", "/access_group/{name}/update", RELAY_ADMIN, "other models for it" },
+	{ "DELETE", "/access_group/{name}/delete", RELAY_ADMIN, "delete it" },
+	{ "POST", "/fallback", RELAY_ADMIN, "set the fallbacks of a model" },
+	{ "GET", "/fallback/{name}", RELAY_ADMIN, "the fallbacks of a model" },
+	{ "DELETE", "/fallback/{name}", RELAY_ADMIN, "delete them" },
+	{ "GET", "/config/list", RELAY_ADMIN, "settings of a section, with type and default" },
+	{ "GET", "/config/field/info", RELAY_ADMIN, "one setting" },
+	{ "POST", "/config/field/update", RELAY_ADMIN, "set it in the database" },
+	{ "POST", "/config/field/delete", RELAY_ADMIN, "delete it there: the file's counts again" },
+	{ "POST", "/config/update", RELAY_ADMIN, "set several" },
+	{ "GET", "/config/yaml", RELAY_ADMIN, "the configuration in force, secrets masked" },
+	{ "GET", "/get/config/callbacks", RELAY_ADMIN, "callbacks and settings of the router" },
+	{ "GET", "/router/settings", RELAY_ADMIN, "settings of the router" },
+	{ "GET", "/router/fields", RELAY_ADMIN, "the same without values" },
+	{ "GET", "/public/model_hub", RELAY_KEY, "models of public_model_groups" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
 	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
@@ -208,8 +237,13 @@ static bool is_plain(struct str model)
 	       str_find_char(model, '%') == SIZE_MAX && str_find_char(model, '\\') == SIZE_MAX;
 }
 
-/* Whether path matches a pattern with one {model} or {id}, or {path} at its end; what it stands
- * for. */
+static bool is_name(struct str s)
+{
+	return str_find(s, STR("..")) == SIZE_MAX && str_find_char(s, '\\') == SIZE_MAX;
+}
+
+/* Whether path matches a pattern with one {model}, {id} or {name}, or {path} at its end; what it
+ * stands for. */
 static bool matches(struct str pattern, struct str path, struct endpoint_parts *ret)
 {
 	size_t at = str_find_char(pattern, '{');
@@ -227,6 +261,8 @@ static bool matches(struct str pattern, struct str path, struct endpoint_parts *
 	if (path.n <= before.n + behind.n || !str_ends(path, behind))
 		return false;
 	ret->model = str_of(path.p + before.n, path.n - before.n - behind.n);
+	if (str_starts(mark, STR("{name}")))
+		return is_name(ret->model);
 	return str_starts(mark, STR("{id}")) ? str_is_id(ret->model) : is_plain(ret->model);
 }
 
