@@ -39,7 +39,7 @@ static void test_fresh_database_is_private_and_durable(void **st)
 				       "IN "
 				       "('keys','spend_logs','spend_daily','journals','open_intents')"), 5);
 	assert_int_equal(place_number(p, "PRAGMA synchronous"), 2);
-	assert_int_equal(place_number(p, "PRAGMA user_version"), 3);
+	assert_int_equal(place_number(p, "PRAGMA user_version"), 8);
 	assert_int_equal(place_number(p, "PRAGMA mmap_size"), 0);
 	assert_int_equal(place_number(p, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"),
 			 1);
@@ -85,9 +85,9 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **st)
 {
 	struct place *p = *st;
 	place_open(p);
-	place_exec(p, "PRAGMA user_version = 7");
+	place_exec(p, "PRAGMA user_version = 900");
 	place_close(p);
-	expect_refused(p, -EPROTONOSUPPORT, "schema 7");
+	expect_refused(p, -EPROTONOSUPPORT, "schema 900");
 }
 
 static void test_another_programs_database_is_refused(void **st)
