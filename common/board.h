@@ -21,11 +21,11 @@ enum {
 	BOARD_LAYOUT = 4,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
-	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users */
+	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
-	BOARD_LEVELS = 6,		/* entities that one request may move together */
+	BOARD_LEVELS = 10,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
 	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
 	BOARD_SERIES = 8192		/* pairs of key and deployment that are counted: series.h */
@@ -92,7 +92,7 @@ enum slot_state { SLOT_FREE, SLOT_HELD };
 struct board_slot {			/* one admitted request; written by its worker */
 	_Atomic uint32_t state;
 	uint32_t n_levels;
-	uint32_t level[BOARD_LEVELS];		/* entities, the root last: it decides the shard */
+	uint32_t level[BOARD_LEVELS];		/* entities, the key first */
 	uint8_t request_id[16];
 	_Atomic int64_t reserve_nano;		/* what Admit and Extend have set aside */
 	_Atomic int64_t running_nano;		/* what has been made so far */
@@ -102,7 +102,7 @@ struct board_slot {			/* one admitted request; written by its worker */
 	uint64_t key_id, start_wall_ns;
 	_Atomic uint64_t deployment;		/* id_hash of the attempt under way */
 	uint32_t team;				/* its number in the database; 0 = none */
-	uint8_t pad[20];
+	_Atomic uint32_t step;	/* the last step over several shards that took place */
 };
 _Static_assert(sizeof(struct board_slot) == 128, "board_slot");
 
@@ -127,11 +127,12 @@ struct board_shard {
 	uint32_t slot_state;			/* what *slot becomes when the moves are done */
 	uint64_t slot;				/* worker * BOARD_SLOTS + number */
 	int64_t slot_reserve;
+	uint32_t ticket;		/* 0, or: the moves count once this is the slot's step */
+	uint32_t reset;			/* 1 + the board_reset that is done then; 0 = none */
 	struct board_move moves[BOARD_LEVELS];
 	_Atomic uint64_t repairs;		/* times a dead owner's step was redone */
-	uint64_t reset;			/* 1 + the board_reset that is done then; 0 = none */
 };
-_Static_assert(sizeof(struct board_shard) == 256, "board_shard");
+_Static_assert(sizeof(struct board_shard) == 320, "board_shard");
 
 /* By the master: a budget period that begins in the database first, and then here. */
 struct board_reset {

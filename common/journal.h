@@ -22,6 +22,7 @@ enum { JOURNAL_LAYOUT = 1, JOURNAL_HEAD = 4096, JOURNAL_COUNT_DEFAULT = 16384 };
 enum journal_kind {
 	JOURNAL_INTENT = 1,		/* admitted: reserve_nano is set aside */
 	JOURNAL_SETTLE = 2,		/* over: everything below is final */
+	JOURNAL_LEVELS = 3, /* who pays, too, for the record behind it: journal_levels */
 	JOURNAL_KINDS
 };
 enum journal_call {			/* what was asked for; the same numbers in every release */
@@ -59,6 +60,20 @@ struct journal_record {
 	char end_user[56];		/* cut; NUL-padded */
 };
 _Static_assert(sizeof(struct journal_record) == 256, "journal_record");
+
+/* The same bytes of a record of JOURNAL_LEVELS: owners other than key and team, of which there
+ * are seldom any. It stands right before the INTENT and the SETTLE of its request. */
+enum { JOURNAL_LEVELS_MAX = 16 };
+struct journal_levels {
+	_Atomic uint64_t seq;
+	uint32_t crc;
+	uint8_t kind, n;
+	uint16_t pad;
+	uint8_t request_id[16];
+	uint64_t level[JOURNAL_LEVELS_MAX];	/* board_entity.id */
+	uint8_t pad2[96];
+};
+_Static_assert(sizeof(struct journal_levels) == sizeof(struct journal_record), "journal_levels");
 
 struct journal;				/* an open file, in either process */
 

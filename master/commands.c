@@ -14,6 +14,7 @@
 #include "master/settings.h"
 #include "master/spend.h"
 #include "master/teams.h"
+#include "master/tenants.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -115,17 +116,168 @@ static const struct command_arg args_team_list[] = {
 	{ "page_size", ARG_INT, 0, "teams a page, at most 10000" },
 	{ 0 },
 };
+#define MEMBER_LIMITS                                                                             \
+	{ "max_budget_in_team", ARG_MONEY, 0, "dollars of the team's that each may spend" },      \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute of each in the team" },                     \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute of each in the team" }
 static const struct command_arg args_team_add[] = {
 	TEAM_ID,
 	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "{role, user_id or user_email}, or a list of them" },
-	{ "max_budget_in_team", ARG_MONEY, 0, "kept and shown; does not limit yet" },
+	MEMBER_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_team_member[] = {
+	TEAM_ID,
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },
+	{ "user_email", ARG_STRING, 0, "or the e-mail address" },
+	{ "role", ARG_STRING, 0, "admin or user" },
+	MEMBER_LIMITS,
 	{ 0 },
 };
 static const struct command_arg args_team_remove[] = {
 	TEAM_ID,
 	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },
 	{ "user_email", ARG_STRING, 0, "or the e-mail address" },
+	{ 0 },
+};
+#define TENANT_LIMITS                                                                             \
+	{ "max_budget", ARG_MONEY, 0, "dollars to be spent" },                                    \
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
+	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+#define TENANT_MORE                                                                               \
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
+	{ "blocked", ARG_BOOL, 0, "refuse requests until it is unblocked" }
+#define BUDGET_REF { "budget_id", ARG_STRING, 0, "budget whose limits hold where none is given" }
+#define USER_FIELDS                                                                               \
+	TENANT_LIMITS, TENANT_MORE,                                                               \
+	{ "user_alias", ARG_STRING, 0, "name of the user" },                                      \
+	{ "user_email", ARG_STRING, 0, "e-mail address" },                                        \
+	{ "user_role", ARG_STRING, 0, "proxy_admin, proxy_admin_viewer, internal_user, internal_user_viewer" }, \
+	{ "models", ARG_LIST, 0, "models that the user's keys without a team may use" }
+static const struct command_arg args_user_create[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
+	USER_FIELDS,
+	{ "auto_create_key", ARG_BOOL, 0, "make a key of the user, too (true)" },
+	{ "key_alias", ARG_STRING, 0, "name of that key" },
+	{ "teams", ARG_LIST, 0, "ids of teams to be a member of" },
+	{ 0 },
+};
+static const struct command_arg args_user_update[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user; user_email may say it, too" },
+	USER_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_user_one[] = {
+	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the user" },
+	{ 0 },
+};
+static const struct command_arg args_user_delete[] = {
+	{ "user_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of users" },
+	{ 0 },
+};
+static const struct command_arg args_user_list[] = {
+	{ "role", ARG_STRING, 0, "only of this role" },
+	{ "user_email", ARG_STRING, 0, "only whose address has this in it" },
+	{ "team", ARG_STRING, 0, "only members of this team" },
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "users a page, at most 10000" },
+	{ 0 },
+};
+#define ORGANIZATION_FIELDS                                                                       \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	{ "models", ARG_LIST, 0, "models that its teams and keys may use; empty: all" }
+static const struct command_arg args_org_create[] = {
+	{ "organization_alias", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the organization" },
+	{ "organization_id", ARG_STRING, 0, "its id; made at random when missing" },
+	ORGANIZATION_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_org_update[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ "organization_alias", ARG_STRING, 0, "name of the organization" },
+	ORGANIZATION_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_org_one[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ 0 },
+};
+static const struct command_arg args_org_delete[] = {
+	{ "organization_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of organizations" },
+	{ 0 },
+};
+static const struct command_arg args_page[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 10000" },
+	{ 0 },
+};
+#define CUSTOMER_FIELDS                                                                           \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	{ "alias", ARG_STRING, 0, "name of the customer" }
+static const struct command_arg args_customer_create[] = {
+	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	CUSTOMER_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_customer_update[] = {
+	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	CUSTOMER_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_customer_one[] = {
+	{ "end_user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	{ 0 },
+};
+static const struct command_arg args_customer_many[] = {
+	{ "user_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of customers" },
+	{ 0 },
+};
+static const struct command_arg args_budget_create[] = {
+	{ "budget_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
+	TENANT_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_budget_update[] = {
+	{ "budget_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
+	TENANT_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_budget_some[] = {
+	{ "budgets", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of budgets" },
+	{ 0 },
+};
+static const struct command_arg args_budget_delete[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
+	{ 0 },
+};
+#define TAG_FIELDS                                                                                \
+	TENANT_LIMITS, BUDGET_REF,                                                                \
+	{ "description", ARG_STRING, 0, "what it is for" },                                       \
+	{ "blocked", ARG_BOOL, 0, "refuse requests that name it" }
+static const struct command_arg args_tag_create[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag, as requests name it" },
+	TAG_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_tag_update[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag, as requests name it" },
+	TAG_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_tag_some[] = {
+	{ "names", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "tags" },
+	{ 0 },
+};
+static const struct command_arg args_tag_one[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag" },
 	{ 0 },
 };
 static const struct command_arg args_model[] = {
@@ -302,6 +454,30 @@ static const struct command_column columns_teams[] = {
 	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
 };
+#define COLUMNS_LIMITS                                                                            \
+	{ "SPEND", "spend", COL_MONEY }, { "BUDGET", "max_budget", COL_MONEY },                   \
+	{ "RPM", "rpm_limit", COL_INT }, { "TPM", "tpm_limit", COL_INT }
+static const struct command_column columns_users[] = {
+	{ "USER", "user_id", COL_TEXT }, { "ALIAS", "user_alias", COL_TEXT },
+	{ "EMAIL", "user_email", COL_TEXT }, { "ROLE", "user_role", COL_TEXT }, COLUMNS_LIMITS,
+	{ "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
+static const struct command_column columns_orgs[] = {
+	{ "ORGANIZATION", "organization_id", COL_TEXT }, { "ALIAS", "organization_alias", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, COLUMNS_LIMITS, { 0 },
+};
+static const struct command_column columns_customers[] = {
+	{ "CUSTOMER", "user_id", COL_TEXT }, { "ALIAS", "alias", COL_TEXT }, COLUMNS_LIMITS,
+	{ "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
+static const struct command_column columns_budgets[] = {
+	{ "BUDGET", "budget_id", COL_TEXT }, { "DOLLARS", "max_budget", COL_MONEY },
+	{ "EACH", "budget_duration", COL_TEXT }, { "RPM", "rpm_limit", COL_INT },
+	{ "TPM", "tpm_limit", COL_INT }, { "PARALLEL", "max_parallel_requests", COL_INT }, { 0 },
+};
+static const struct command_column columns_tags[] = {
+	{ "TAG", "name", COL_TEXT }, { "DESCRIPTION", "description", COL_TEXT }, COLUMNS_LIMITS, { 0 },
+};
 static const struct command_column columns_models[] = {
 	{ "MODEL", "model_name", COL_TEXT }, { "PROVIDER", "provider", COL_TEXT },
 	{ "UPSTREAM", "upstream_model", COL_TEXT }, { "BASE", "api_base", COL_TEXT },
@@ -444,10 +620,115 @@ const struct command commands[] = {
 	{ "teams add", "POST", "/team/member_add", ROLE_ADMIN, 0, RUN(teams_member_add),
 	  args_team_add, NULL, NULL, "take users into a team",
 	  "llmgwctl teams add physics '{\"user_id\": \"ada\", \"role\": \"admin\"}'" },
+	{ "teams member", "POST", "/team/member_update", ROLE_ADMIN, 0, RUN(teams_member_update),
+	  args_team_member, NULL, NULL, "change a member's role, or limits in the team",
+	  "llmgwctl teams member physics ada --max-budget-in-team 5" },
 	{ "teams remove", "POST", "/team/member_delete", ROLE_ADMIN, CMD_DESTROYS,
 	  RUN(teams_member_delete), args_team_remove, NULL, NULL,
 	  "take a user out of a team; the user's keys in it are deleted",
 	  "llmgwctl teams remove physics ada --yes" },
+	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
+	  NULL, NULL, "make a user, whose limits hold for all its keys",
+	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },
+	{ "users list", "GET", "/user/list", ROLE_VIEW, 0, RUN(tenants_list), args_user_list,
+	  columns_users, "users", "list users",
+	  "llmgwctl users list" },
+	{ "users show", "GET", "/user/info", ROLE_VIEW, 0, RUN(tenants_info), args_user_one,
+	  NULL, NULL, "show one user, its keys and teams",
+	  "llmgwctl users show ada" },
+	{ "users update", "POST", "/user/update", ROLE_ADMIN, 0, RUN(tenants_update), args_user_update,
+	  NULL, NULL, "change a user; all its keys see it at once",
+	  "llmgwctl users update ada --rpm-limit 60" },
+	{ "users delete", "POST", "/user/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_user_delete,
+	  NULL, NULL, "delete users and their keys for good",
+	  "llmgwctl users delete ada --yes" },
+	{ "orgs create", "POST", "/organization/new", ROLE_ADMIN, 0, RUN(tenants_new), args_org_create,
+	  NULL, NULL, "make an organization, which stands above teams",
+	  "llmgwctl orgs create Science --max-budget 5000 --budget-duration 1mo" },
+	{ "orgs list", "GET", "/organization/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_orgs, NULL, "list organizations",
+	  "llmgwctl orgs list" },
+	{ "orgs show", "GET", "/organization/info", ROLE_VIEW, 0, RUN(tenants_info), args_org_one,
+	  NULL, NULL, "show one organization, its teams and members",
+	  "llmgwctl orgs show science" },
+	{ "orgs update", "PATCH", "/organization/update", ROLE_ADMIN, 0, RUN(tenants_update), args_org_update,
+	  NULL, NULL, "change an organization",
+	  "llmgwctl orgs update science --max-budget 6000" },
+	{ "orgs delete", "DELETE", "/organization/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_org_delete,
+	  NULL, NULL, "delete organizations that have neither teams nor keys",
+	  "llmgwctl orgs delete science --yes" },
+	{ "customers create", "POST", "/customer/new", ROLE_ADMIN, 0, RUN(tenants_new), args_customer_create,
+	  NULL, NULL, "make a customer, whom requests name as their user",
+	  "llmgwctl customers create shop-17 --max-budget 3 --budget-duration 1mo" },
+	{ "customers list", "GET", "/customer/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_customers, NULL, "list customers",
+	  "llmgwctl customers list" },
+	{ "customers show", "GET", "/customer/info", ROLE_VIEW, 0, RUN(tenants_info), args_customer_one,
+	  NULL, NULL, "show one customer",
+	  "llmgwctl customers show shop-17" },
+	{ "customers update", "POST", "/customer/update", ROLE_ADMIN, 0, RUN(tenants_update), args_customer_update,
+	  NULL, NULL, "change a customer",
+	  "llmgwctl customers update shop-17 --rpm-limit 6" },
+	{ "customers block", "POST", "/customer/block", ROLE_ADMIN, 0, RUN(tenants_block), args_customer_many,
+	  NULL, NULL, "refuse requests for customers, known or not",
+	  "llmgwctl customers block shop-17" },
+	{ "customers unblock", "POST", "/customer/unblock", ROLE_ADMIN, 0, RUN(tenants_unblock), args_customer_many,
+	  NULL, NULL, "accept requests for them again",
+	  "llmgwctl customers unblock shop-17" },
+	{ "customers delete", "POST", "/customer/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_customer_many,
+	  NULL, NULL, "delete customers and their limits for good",
+	  "llmgwctl customers delete shop-17 --yes" },
+	{ "customers create end_user", "POST", "/end_user/new", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_new), args_customer_create,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/new" },
+	{ "customers list end_user", "GET", "/end_user/list", ROLE_VIEW, CMD_NO_CTL, RUN(tenants_list), args_page,
+	  columns_customers, NULL, "the same",
+	  "curl localhost:4000/end_user/list" },
+	{ "customers show end_user", "GET", "/end_user/info", ROLE_VIEW, CMD_NO_CTL, RUN(tenants_info), args_customer_one,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/info" },
+	{ "customers update end_user", "POST", "/end_user/update", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_update), args_customer_update,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/update" },
+	{ "customers block end_user", "POST", "/end_user/block", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_block), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/block" },
+	{ "customers unblock end_user", "POST", "/end_user/unblock", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_unblock), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/unblock" },
+	{ "customers delete end_user", "POST", "/end_user/delete", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_delete), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/delete" },
+	{ "budgets create", "POST", "/budget/new", ROLE_ADMIN, 0, RUN(tenants_new), args_budget_create,
+	  NULL, NULL, "make a budget, which keys, teams and others may share by its id",
+	  "llmgwctl budgets create free --max-budget 1 --budget-duration 1d" },
+	{ "budgets list", "GET", "/budget/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_budgets, NULL, "list budgets",
+	  "llmgwctl budgets list" },
+	{ "budgets show", "POST", "/budget/info", ROLE_VIEW, 0, RUN(tenants_info), args_budget_some,
+	  NULL, NULL, "show budgets",
+	  "llmgwctl budgets show free" },
+	{ "budgets update", "POST", "/budget/update", ROLE_ADMIN, 0, RUN(tenants_update), args_budget_update,
+	  NULL, NULL, "change a budget for all who have it, at once",
+	  "llmgwctl budgets update free --max-budget 2" },
+	{ "budgets delete", "POST", "/budget/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_budget_delete,
+	  NULL, NULL, "delete a budget; whoever had it has no limit of it any more",
+	  "llmgwctl budgets delete free --yes" },
+	{ "tags create", "POST", "/tag/new", ROLE_ADMIN, 0, RUN(tenants_new), args_tag_create,
+	  NULL, NULL, "give a tag of requests limits",
+	  "llmgwctl tags create batch --max-budget 100" },
+	{ "tags list", "GET", "/tag/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_tags, NULL, "list tags that have limits",
+	  "llmgwctl tags list" },
+	{ "tags show", "POST", "/tag/info", ROLE_VIEW, 0, RUN(tenants_info), args_tag_some,
+	  NULL, NULL, "show tags",
+	  "llmgwctl tags show batch" },
+	{ "tags update", "POST", "/tag/update", ROLE_ADMIN, 0, RUN(tenants_update), args_tag_update,
+	  NULL, NULL, "change a tag's limits",
+	  "llmgwctl tags update batch --max-budget 200" },
+	{ "tags delete", "POST", "/tag/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_tag_one,
+	  NULL, NULL, "delete a tag's limits for good",
+	  "llmgwctl tags delete batch --yes" },
 	{ "models list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models), args_model, columns_models,
 	  "models", "list deployments and their state", "llmgwctl models" },
 	{ "models show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models_show), args_model, NULL, NULL,

@@ -218,7 +218,7 @@ static bool may_use(struct explain *x)
 			     "the key may not use this model, so nothing would be asked");
 		return false;
 	}
-	if (!dir_find_team(x->call->master->dir, k.team_id, &team) || asks_for(x, &team))
+	if (!dir_find_named(x->call->master->dir, DIR_TEAM, k.team_id, &team) || asks_for(x, &team))
 		return true;
 	command_fail(x->call, 403, "team_model_access_denied", "model",
 		     "the key's team may not use this model, so nothing would be asked");

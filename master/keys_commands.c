@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/tenants.h"
 
 enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
 
@@ -67,6 +68,11 @@ static void fail(struct key_call *kc, int err)
 	case -EALREADY:
 		command_fail(c, conflict, "invalid_request_error", "key",
 			     "a key with this text exists already");
+		break;
+	case -ENODATA:
+		command_fail(c, 400, "invalid_request_error", "budget_id",
+			     "There is no budget with budget_id=" STR_FMT,
+			     STR_ARG(kc->change.to.budget_id));
 		break;
 	default:
 		command_fail_store(c, err);
@@ -158,8 +164,6 @@ static const char *why_unpublished(int why)
 		return "there is no room for more keys and teams (max_keys)";
 	case -E2BIG:
 		return "its texts are larger than 64 KiB";
-	case -EAGAIN:
-		return "it changes its team, and requests are under way: try again when they are over";
 	case -EBUSY:
 		return "a lock of the budgets was not to be had in time";
 	default:
@@ -169,16 +173,15 @@ static const char *why_unpublished(int why)
 
 static int status_of(int why)
 {
-	return why == -E2BIG ? 400 : why == -EAGAIN ? 409 : 500;
+	return why == -E2BIG ? 400 : 500;
 }
 
 void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
 			  int undone)
 {
 	int status = status_of(why);
-	if (status != 409)
-		LOG(LOG_ERROR, "key.unpublished", F_INT("id", id), F_Z("what", what),
-		    F_Z("why", why_unpublished(why)));
+	LOG(LOG_ERROR, "key.unpublished", F_INT("id", id), F_Z("what", what),
+	    F_Z("why", why_unpublished(why)));
 	command_fail(c, status, status < 500 ? "invalid_request_error" : "internal_server_error",
 		     NULL, "the %s could not be published: %s; %s", what, why_unpublished(why),
 		     undone ? "it is in the database and takes effect at the next start" :
@@ -232,7 +235,8 @@ static void start_write(struct key_call *kc, store_job_fn *job)
 static int create_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
-	return key_row_insert(db, &kc->row);
+	int err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
+	return err ? err : key_row_insert(db, &kc->row);
 }
 
 static void start_row(struct key_call *kc)
@@ -272,6 +276,8 @@ static int change_job(struct store_db *db, void *data)
 		return err;
 	kc->row = kc->before;
 	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
+	if (!err && kc->change.to.budget_id.n)
+		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
 	if (err)
 		return err;
 	kc->row.updated_by = key_caller_name(kc->c);

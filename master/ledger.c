@@ -134,7 +134,20 @@ static uint32_t clamp_count(uint32_t v)
 	return v > INT32_MAX ? INT32_MAX : v;
 }
 
-static void copy_slot(struct held_slot *h, const struct board_slot *s, uint32_t number)
+/* The key and the team have numbers of their own in the slot. */
+static void copy_levels(struct held_slot *h, const struct board *b, const struct board_slot *s)
+{
+	uint32_t n = s->n_levels;
+	for (uint32_t i = 0; i < n && i < BOARD_LEVELS; i++) {
+		uint32_t entity = s->level[i];
+		uint64_t id = entity < BOARD_ENTITIES ? atomic_load(&b->entities[entity].id) : 0;
+		if (id >> 56 > OWNER_TEAM)
+			h->level[h->n_levels++] = id;
+	}
+}
+
+static void copy_slot(struct held_slot *h, const struct board *b, const struct board_slot *s,
+		      uint32_t number)
 {
 	memcpy(h->request_id, s->request_id, sizeof h->request_id);
 	h->number = number;
@@ -148,6 +161,7 @@ static void copy_slot(struct held_slot *h, const struct board_slot *s, uint32_t 
 	h->team = s->team;
 	h->start_ns = s->start_wall_ns & INT64_MAX;
 	h->deployment = atomic_load(&s->deployment);
+	copy_levels(h, b, s);
 }
 
 /* 0, -ENOMEM, or -EBUSY: a lock on the board is not to be had now. */
@@ -167,7 +181,7 @@ static int copy_held(struct account *a)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < high; i++)
 		if (atomic_load(&slots[i].state) == SLOT_HELD)
-			copy_slot(&a->held[n++], &slots[i], i);
+			copy_slot(&a->held[n++], b, &slots[i], i);
 	qsort(a->held, n, sizeof *a->held, held_cmp);
 	a->booking.held = a->held;
 	a->booking.n_held = n;

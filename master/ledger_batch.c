@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ledger_batch.c - records to rows, sums and open intents, in the caller's transaction.
  *
- * Sums are made in memory first: a batch touches each row of spend_daily, keys and teams once. */
+ * Sums are made in memory first: a batch touches each row of spend_daily and of who pays once. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -60,6 +60,8 @@ static struct str text_of(const char *p, size_t room)
 
 bool record_check(struct journal_record *r, uint64_t now_ns)
 {
+	if (r->kind == JOURNAL_LEVELS)
+		return true;		/* looked at with the record behind it */
 	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE)
 		return false;
 	if (!is_amount(r->cost_nano) || !is_amount(r->reserve_nano) || r->key_id > INT64_MAX)
@@ -113,22 +115,6 @@ static bool is_same_day(const struct batch *b, uint32_t i, const struct journal_
 	const struct journal_record *d = b->days[i].like;
 	return b->days[i].day == day_of(r) && d->key_id == r->key_id &&
 	       d->deployment == r->deployment && memcmp(d->model, r->model, sizeof r->model) == 0;
-}
-
-/* The key or the team that a request counts for; 0: none that has a row. */
-static uint64_t owner_of(const struct journal_record *r, unsigned kind)
-{
-	return kind == SUM_TEAMS ? r->team : r->key_id;
-}
-
-static bool is_same_key(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	return b->owners[SUM_KEYS][i].id == r->key_id;
-}
-
-static bool is_same_team(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	return b->owners[SUM_TEAMS][i].id == r->team;
 }
 
 /* Where it stands, or the empty place where it would. There is always one: a table has four
@@ -215,12 +201,13 @@ static int close_intent(struct store_db *db, uint64_t epoch, const struct journa
 	return sql_run(q);
 }
 
-static int open_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
+static int open_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r,
+		       struct str levels)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO open_intents (request_id, epoch, key_id, deployment, model, end_user,"
-		" start_ns, reserve, endpoint, flags, client_ip, team) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+		" start_ns, reserve, endpoint, flags, client_ip, team, levels) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT DO NOTHING");
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)epoch);
@@ -234,6 +221,10 @@ static int open_intent(struct store_db *db, uint64_t epoch, const struct journal
 	sql_int(q, 10, r->flags);
 	sql_blob(q, 11, r->client_ip, sizeof r->client_ip);
 	sql_int(q, 12, r->team);
+	if (levels.n)
+		sql_blob(q, 13, levels.p, levels.n);
+	else
+		sql_null(q, 13);
 	return sql_run(q);
 }
 
@@ -255,27 +246,6 @@ static void sum_day(struct batch *b, const struct journal_record *r)
 	d->cost = d->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : d->cost + r->cost_nano;
 }
 
-/* The master key has no row and no budget, and not every key has a team. */
-static void sum_owner(struct batch *b, unsigned kind, const struct journal_record *r)
-{
-	uint64_t id = owner_of(r, kind);
-	if (!id)
-		return;
-	uint16_t *at = place_of(b, b->owner_at[kind], mix(id, 0), r,
-				kind == SUM_TEAMS ? is_same_team : is_same_key);
-	if (!*at) {
-		b->owners[kind][b->n_owners[kind]] =
-			(struct owner_sum){ .id = id, .first_end_ns = r->end_ns };
-		*at = (uint16_t)++b->n_owners[kind];
-	}
-	struct owner_sum *k = &b->owners[kind][*at - 1];
-	if (r->end_ns < k->first_end_ns)
-		k->first_end_ns = r->end_ns;
-	if (r->end_ns > k->last_end_ns)
-		k->last_end_ns = r->end_ns;
-	k->cost = k->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : k->cost + r->cost_nano;
-}
-
 static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -294,8 +264,7 @@ static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 		b->is_done[i] = true;
 		b->rows++;
 		sum_day(b, r);
-		for (unsigned kind = 0; kind < SUM_KINDS; kind++)
-			sum_owner(b, kind, r);
+		sum_owners(b, i);
 	}
 	return 0;
 }
@@ -305,7 +274,7 @@ static int keep_intents(struct batch *b, struct store_db *db, uint64_t epoch)
 	int err = 0;
 	for (uint32_t i = 0; i < b->n && !err; i++)
 		if (b->r[i].kind == JOURNAL_INTENT && !b->is_done[i])
-			err = open_intent(db, epoch, &b->r[i]);
+			err = open_intent(db, epoch, &b->r[i], record_levels(b, i));
 	return err;
 }
 
@@ -337,70 +306,13 @@ static int add_day(struct store_db *db, const struct day_sum *d)
 	return sql_run(q);
 }
 
-/* The same statements for both tables: sql_query() knows a text by its address. */
-#define ADD_SPEND(table)                                                                          \
-	"UPDATE " table " SET spend = min(spend + ?2, 1000000000000000000),"                      \
-	" last_used = max(coalesce(last_used, 0), ?3) WHERE id = ?1"
-static const char *const add_spend_sql[SUM_KINDS] = { ADD_SPEND("keys"), ADD_SPEND("teams") };
-static const char *const spend_since_sql[SUM_KINDS] = {
-	"SELECT spend_since FROM keys WHERE id = ?", "SELECT spend_since FROM teams WHERE id = ?",
-};
-
-static int add_spend(struct store_db *db, unsigned kind, const struct owner_sum *k, int64_t cost)
-{
-	struct sql *q = sql_query(db, add_spend_sql[kind]);
-	sql_int(q, 1, (int64_t)k->id);
-	sql_int(q, 2, cost);
-	sql_int(q, 3, (int64_t)k->last_end_ns);
-	return sql_run(q);
-}
-
-/* From when on requests count in its spend; 1, 0 (it is gone) or -errno. */
-static int spend_since(struct store_db *db, unsigned kind, uint64_t id, uint64_t *ret)
-{
-	struct sql *q = sql_query(db, spend_since_sql[kind]);
-	sql_int(q, 1, (int64_t)id);
-	int r = sql_row(q);
-	if (r > 0)
-		*ret = (uint64_t)sql_get_int(q, 0);
-	sql_end(q);
-	return r;
-}
-
-/* A budget period began inside the batch: what ended before it is not of this period. */
-static int64_t cost_since(const struct batch *b, unsigned kind, uint64_t id, uint64_t since)
-{
-	int64_t cost = 0;
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || owner_of(r, kind) != id ||
-		    r->end_ns < since)
-			continue;
-		cost = cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : cost + r->cost_nano;
-	}
-	return cost;
-}
-
-static int add_owner(const struct batch *b, struct store_db *db, unsigned kind,
-		     const struct owner_sum *k)
-{
-	uint64_t since = 0;
-	int r = spend_since(db, kind, k->id, &since);
-	if (r <= 0)
-		return r;
-	/* A beginning that is yet to come: the clock was set back. Then all counts. */
-	bool is_whole = since <= k->first_end_ns || since > clock_wall_ns();
-	return add_spend(db, kind, k, is_whole ? k->cost : cost_since(b, kind, k->id, since));
-}
-
 static void batch_empty(struct batch *b)
 {
 	memset(b->is_done, 0, sizeof b->is_done);
 	memset(b->intent_at, 0, sizeof b->intent_at);
 	memset(b->day_at, 0, sizeof b->day_at);
 	memset(b->owner_at, 0, sizeof b->owner_at);
-	memset(b->n_owners, 0, sizeof b->n_owners);
-	b->n = b->n_days = 0;
+	b->n = b->n_days = b->n_owners = 0;
 }
 
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
@@ -411,9 +323,8 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
 		err = keep_intents(b, db, epoch);
 	for (uint32_t i = 0; i < b->n_days && !err; i++)
 		err = add_day(db, &b->days[i]);
-	for (unsigned kind = 0; kind < SUM_KINDS; kind++)
-		for (uint32_t i = 0; i < b->n_owners[kind] && !err; i++)
-			err = add_owner(b, db, kind, &b->owners[kind][i]);
+	if (!err)
+		err = add_owners(b, db);
 	batch_empty(b);
 	return err;
 }

@@ -101,6 +101,19 @@ static int collect(struct fold *f)
 	return 0;
 }
 
+/* Who pays is told right before the record: the two are booked together. */
+static void keep_together(struct fold *f)
+{
+	struct batch *b = f->batch;
+	const struct journal_record *last = b->n ? &b->r[b->n - 1] : NULL;
+	if (!last || last->kind != JOURNAL_LEVELS || last->seq != f->upto)
+		return;
+	if (f->is_dead && !f->has_more)
+		return;			/* nothing comes behind it any more */
+	b->n--;
+	f->upto--;
+}
+
 int fold_job(struct store_db *db, void *data)
 {
 	struct fold *f = data;
@@ -111,6 +124,8 @@ int fold_job(struct store_db *db, void *data)
 	from = f->upto;
 	if (!err)
 		err = collect(f);
+	if (!err)
+		keep_together(f);
 	if (!err && f->batch->n)
 		err = batch_book(f->batch, db, epoch);
 	f->rows = f->batch->rows;
@@ -145,10 +160,10 @@ static int64_t cost_of_held(const struct held_slot *h)
 	return h->running < h->reserve ? h->running : h->reserve;
 }
 
-/* Makes room in the batch. */
+/* Makes room in the batch, for a record and its levels. */
 static int book_when_full(struct booking *k, struct store_db *db)
 {
-	return k->batch->n < FOLD_MAX ? 0 : batch_book(k->batch, db, k->epoch);
+	return k->batch->n < FOLD_MAX - 1 ? 0 : batch_book(k->batch, db, k->epoch);
 }
 
 static struct journal_record *new_record(struct booking *k, uint64_t now_ns)
@@ -215,13 +230,16 @@ static int take_intents(struct booking *k, struct store_db *db, uint64_t *ret_ep
 {
 	struct sql *q = sql_query(db,
 		"SELECT request_id, key_id, deployment, model, end_user, start_ns, reserve,"
-		" endpoint, flags, client_ip, epoch, team FROM open_intents");
+		" endpoint, flags, client_ip, epoch, team, levels FROM open_intents");
 	uint64_t now_ns = clock_wall_ns();
 	int r;
-	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX) {
+	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX - 1) {
 		uint64_t epoch = (uint64_t)sql_get_int(q, 10);
 		if (is_spared(k, epoch) || (k->batch->n && epoch != *ret_epoch))
 			continue;
+		struct str id = sql_get_blob(q, 0), levels = sql_get_blob(q, 12);
+		if (id.n == sizeof k->batch->r[0].request_id)
+			batch_add_levels(k->batch, (const uint8_t *)id.p, levels);
 		struct journal_record *rec = new_record(k, now_ns);
 		*ret_epoch = epoch;
 		read_intent(k, q, rec);
@@ -279,6 +297,8 @@ static int book_slot(struct booking *k, struct store_db *db, struct held_slot *h
 	int err = book_when_full(k, db);
 	if (err)
 		return err;
+	batch_add_levels(k->batch, h->request_id,
+			 str_of((const char *)h->level, h->n_levels * sizeof *h->level));
 	struct journal_record *rec = new_record(k, now_ns);
 	memcpy(rec->request_id, h->request_id, sizeof rec->request_id);
 	rec->key_id = h->key_id;

@@ -92,7 +92,7 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
-		const char *owner = o->row == &r->team ? "team" : "api_key";
+		const char *owner = owner_words[o->row->kind].rate;
 		put_rate(out, owner, "tokens", &o->entity->tpm_tat, o->row->tpm);
 		put_rate(out, owner, "requests", &o->entity->rpm_tat, o->row->rpm);
 	}

@@ -19,11 +19,20 @@
 #include "worker/step.h"
 #include "worker/worker.h"
 
-/* Whose limits a request goes by: its key, then what stands above it. */
+/* Whose limits a request goes by: its key, its team, then all others: see decide/owners.h. */
 struct request_owner {
 	const struct dir_key *row;
 	struct board_entity *entity;
 };
+
+/* How a kind is called in messages. */
+struct owner_words {
+	const char *noun;		/* "Team=x is blocked" */
+	const char *rate;		/* "Rate limit exceeded for team", x-ratelimit-team-... */
+	const char *denied;		/* the error's type; NULL: the outcome's own */
+	const char *unblock;		/* path */
+};
+extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
 
 struct exchange;
 struct relay_call;
@@ -57,9 +66,10 @@ struct request {
 	struct raw_call *raw;			/* relayed as it is; else NULL, and q says it all */
 	/* limits, account */
 	struct board_entity *entity;		/* of the key; NULL for the master key */
-	struct request_owner owners[BOARD_LEVELS];	/* by auth; none for an admin */
+	struct request_owner owners[BOARD_LEVELS];	/* by auth and limits; no key of an admin */
 	uint32_t n_owners;
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
+	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];

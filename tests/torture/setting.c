@@ -211,11 +211,13 @@ void setting_keys(struct dir *d, struct board *b)
 	}
 	for (size_t i = 0; i < COUNT(teams); i++) {
 		struct dir_key t = teams[i];
+		t.kind = DIR_TEAM;
+		t.last4 = t.team_id;
 		t.id = i + 1;
 		t.entity = (uint32_t)(SETTING_KEYS + i);
 		t.alias = STR("a-team");
 		atomic_store(&b->entities[t.entity].id, (UINT64_C(2) << 56) | t.id);
 		atomic_store(&b->entities[t.entity].root, root_of(t.team_id));
-		MUST(dir_put_team(d, &t, SETTING_NOW_NS) == 0);
+		MUST(dir_put_named(d, t.team_id, &t, SETTING_NOW_NS) == 0);
 	}
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * limits.c - may they ask this, now: model access, requests and tokens a minute, for the key and
- * for its team. The words stand on the board: exact over all workers. Tokens are taken by
- * estimate and corrected when the provider has counted (settle/account.c). */
+ * for all its other owners. The words stand on the board: exact over all workers. Tokens are taken
+ * by estimate and corrected when the provider has counted (settle/account.c). */
 #include <errno.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/gcra.h"
-#include "worker/decide/decide.h"
+#include "worker/decide/owners.h"
 #include "worker/decide/route.h"
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
@@ -75,12 +75,15 @@ static enum step check_model(struct request *r)
 	struct buf list;
 	if (!k)
 		return STEP_NEXT;
-	const char *what = k == &r->team ? "team" : "key";
+	static const char *const nouns[DIR_KINDS] = { [DIR_KEY] = "key", [DIR_TEAM] = "team",
+						      [DIR_USER] = "user",
+						      [DIR_ORGANIZATION] = "org" };
+	const char *what = nouns[k->kind] ? nouns[k->kind] : "key";
 	buf_init(&list, 1024);
 	put_models(&list, k->models);
 	struct llm_error e = {
 		.outcome = OUTCOME_MODEL_DENIED,
-		.type = k == &r->team ? STR("team_model_access_denied") : STR_NONE,
+		.type = owner_words[k->kind].denied ? str_z(owner_words[k->kind].denied) : STR_NONE,
 		.param = STR("model"),
 		.message = arena_printf(r->mem,
 					"%s not allowed to access model. This %s can only access "
@@ -120,7 +123,6 @@ static enum step refuse_rate(struct request *r, const struct request_owner *o, c
 			     uint64_t wait_ns)
 {
 	char when[25];
-	bool is_team = o->row == &r->team;
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = wait_ns / NS_PER_MS + 1,
@@ -128,8 +130,8 @@ static enum step refuse_rate(struct request *r, const struct request_owner *o, c
 					"Rate limit exceeded for %s: " STR_FMT
 					". Limit type: %s. Current limit: %llu, "
 					"Remaining: 0. Limit resets at: %s",
-					is_team ? "team" : "api_key",
-					STR_ARG(is_team ? o->row->team_id : o->row->last4), q->what,
+					owner_words[o->row->kind].rate, STR_ARG(o->row->last4),
+					q->what,
 					(unsigned long long)limit_of(o, q),
 					clock_rfc3339(when, r->start_wall_ns + wait_ns)),
 	};
@@ -175,7 +177,9 @@ static enum step take(struct request *r)
 {
 	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
 	struct rate tokens = { .what = "tokens", .is_tokens = true, .now_ns = requests.now_ns };
-	enum step s = check_model(r);
+	enum step s = owners_beside(r);
+	if (s == STEP_NEXT)
+		s = check_model(r);
 	if (s == STEP_NEXT)
 		s = take_rate(r, &requests);
 	if (s != STEP_NEXT || !has_tpm(r))

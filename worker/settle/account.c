@@ -214,16 +214,14 @@ static bool is_free(const struct request *r)
 /* "Team=alias (id)" and its kin, for a message. */
 static const char *name_owner(const struct request *r, const struct dir_key *k)
 {
-	bool is_team = k == &r->team;
 	struct str s = arena_printf(r->mem, "%s=" STR_FMT " (" STR_FMT ")",
-				    is_team ? "Team" : "Key", STR_ARG(k->alias),
-				    STR_ARG(is_team ? k->team_id : k->last4));
+				    owner_words[k->kind].noun, STR_ARG(k->alias),
+				    STR_ARG(k->last4));
 	return s.p ? arena_dup_z(r->mem, s) : "";
 }
 
 static enum step refuse_parallel(struct request *r, const struct dir_key *k)
 {
-	bool is_team = k == &r->team;
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = 1000, /* a guess: one of them may end any time */
@@ -231,8 +229,8 @@ static enum step refuse_parallel(struct request *r, const struct dir_key *k)
 					"Rate limit exceeded for %s: " STR_FMT
 					". Limit type: max_parallel_requests. Current "
 					"limit: %u, Remaining: 0.",
-					is_team ? "team" : "api_key",
-					STR_ARG(is_team ? k->team_id : k->last4), k->max_parallel),
+					owner_words[k->kind].rate, STR_ARG(k->last4),
+					k->max_parallel),
 	};
 	METRIC_ADD(r->w->metrics, limited, 1);
 	return request_fail_with(r, &e);
@@ -286,17 +284,18 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 	size_t n =
 		r->requested_model.n < sizeof rec->model ? r->requested_model.n : sizeof rec->model;
 	memcpy(rec->model, r->requested_model.p, n);
-	n = r->q.user.n < sizeof rec->end_user ? r->q.user.n : sizeof rec->end_user;
+	struct str user = r->end_user.n ? r->end_user : r->q.user;
+	n = user.n < sizeof rec->end_user ? user.n : sizeof rec->end_user;
 	if (n)
-		memcpy(rec->end_user, r->q.user.p, n);
+		memcpy(rec->end_user, user.p, n);
 }
 
-/* Every admitted request still owes its SETTLE: room for those is kept back. */
+/* Every admitted request still owes its SETTLE, perhaps with its levels: room is kept back. */
 static bool has_room(const struct worker *w)
 {
 	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
 	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
-	return journal_room(w->journal, committed) >= owed + 2;
+	return journal_room(w->journal, committed) >= 2 * owed + 4;
 }
 
 /* Whether spend can be recorded now. */
@@ -321,10 +320,14 @@ static enum step check_ledger(struct request *r)
 	return STEP_NEXT;
 }
 
-/* The key first; what is above it behind it. An admin's key is counted and not limited. */
+/* The key first, the team behind it, then all others. An admin's key is counted and not limited:
+ * it has no owner of its own. */
 static void fill_levels(struct request *r)
 {
 	r->n_levels = 0;
+	if (r->is_admin)
+		r->levels[r->n_levels++] =
+			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct dir_key *k = r->owners[i].row;
 		r->levels[r->n_levels++] = (struct budget_level){
@@ -333,9 +336,35 @@ static void fill_levels(struct request *r)
 			.max_nano = k->max_budget_nano,
 		};
 	}
-	if (!r->n_levels)
-		r->levels[r->n_levels++] =
-			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
+}
+
+/* The owner that a level is of. */
+static const struct dir_key *owner_at(const struct request *r, uint32_t level)
+{
+	uint32_t first = r->is_admin ? 1 : 0;
+	return level >= first ? r->owners[level - first].row : &r->key;
+}
+
+/* Those that a journal's record has no place for. */
+static uint32_t count_own(const struct request *r)
+{
+	return r->team.id && !r->is_admin ? 2 : 1;
+}
+
+/* Right before the record that they belong to: whoever finds that finds these, too. */
+static void append_levels(struct request *r)
+{
+	union {
+		struct journal_levels l;
+		struct journal_record r;
+	} rec = { .l = { .kind = JOURNAL_LEVELS } };
+	uint32_t n_own = count_own(r);
+	if (r->n_levels <= n_own)
+		return;
+	memcpy(rec.l.request_id, r->id, sizeof rec.l.request_id);
+	for (uint32_t i = n_own; i < r->n_levels; i++)
+		rec.l.level[rec.l.n++] = dir_entity_id(owner_at(r, i));
+	append(r, &rec.r);
 }
 
 static int admit(struct request *r, enum budget_verdict *ret_verdict, uint32_t *ret_level,
@@ -371,18 +400,16 @@ enum step account_reserve(struct request *r)
 	r->reserve_nano = worst_of_group(r);
 	int err = admit(r, &verdict, &level, &left);
 	if (err == -EDQUOT && verdict == BUDGET_PARALLEL)
-		return refuse_parallel(r, r->owners[level].row);
+		return refuse_parallel(r, owner_at(r, level));
 	if (err == -EDQUOT)
-		return refuse_budget(r, r->owners[level].row, left);
-	if (err == -ESTALE)
-		return request_fail(r, OUTCOME_OVERLOADED, NULL,
-				    "the key is being moved to another team; try again");
+		return refuse_budget(r, owner_at(r, level), left);
 	if (err < 0)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many requests are under way");
 	r->has_claim = true;
 	fill_slot(r, r->claim.slot);
 	r->spend_before_nano = atomic_load_explicit(&r->entity->settled, memory_order_relaxed);
 	struct journal_record rec;
+	append_levels(r);
 	fill(r, &rec, JOURNAL_INTENT);
 	append(r, &rec);
 	r->has_intent = true;
@@ -555,6 +582,7 @@ void account_settle(struct request *r)
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
 	r->tally.usage = u;		/* what the access log tells */
 	(void)FAULT("spend.before_push");
+	append_levels(r);
 	r->settled_seq = append(r, &rec);
 	(void)FAULT("spend.after_push");
 	r->has_intent = false;
