@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "worker/admin/relay.h"
 #include "worker/keep.h"
+#include "worker/known.h"
 
 enum { BEGIN_TIMEOUT_MS = 10000 };
 
@@ -194,6 +195,9 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 	case LINK_KEPT:
 		keep_answer(w, &f, n_fds == 1 ? fds[0] : -1);
 		n_fds = n_fds == 1 ? 0 : n_fds;
+		break;
+	case LINK_RELEASED:
+		known_released(w, &f);
 		break;
 	default:
 		LOG(LOG_WARN, "link.unknown_frame", F_INT("type", f.type));

@@ -28,6 +28,7 @@ struct request_owner {
 struct exchange;
 struct relay_call;
 struct keep_call;
+struct known;
 
 struct request {
 	struct worker *w;
@@ -97,6 +98,7 @@ struct request {
 	int status;				/* given to the client; 0 = none */
 	struct relay_call *relay;		/* management call under way */
 	struct keep_call *keep;			/* a conversation is fetched or kept */
+	struct known *known;			/* it may be answered without asking; else NULL */
 	void (*remembered)(struct request *r);	/* when the answer has been kept, or cannot be */
 };
 

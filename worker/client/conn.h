@@ -41,6 +41,7 @@ struct connection {
 	struct connection *next, *prev;	/* all of the worker */
 	struct connection *next_turn;
 	struct request *request;	/* NULL: nobody to tell */
+	struct conn_copy *copy;		/* of the answer; NULL: nobody wants one */
 	struct http_in *head;		/* NULL while idle */
 	struct str input;		/* not consumed: of the read under way, or of pending */
 	struct buf pending;		/* for later: a body not asked for, a next request */

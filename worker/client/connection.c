@@ -88,6 +88,7 @@ static void lose(struct connection *c, bool reset)
 {
 	struct request *r = c->request;
 	c->request = NULL;
+	c->copy = NULL;
 	if (r)
 		request_client_gone(r);
 	conn_close(c, reset);

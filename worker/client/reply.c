@@ -83,6 +83,7 @@ static enum conn_after after_answer(struct connection *c)
 static void complete(struct connection *c)
 {
 	c->request = NULL;
+	c->copy = NULL;
 	if (c->close_after && c->after == AFTER_KEEP)
 		c->after = AFTER_CLOSE;
 	conn_enter(c, CONN_ANSWERED);
@@ -101,12 +102,28 @@ static void send_whole(struct connection *c, int status, struct str headers, str
 	complete(c);
 }
 
+void conn_copy_to(struct connection *c, struct conn_copy *copy)
+{
+	c->copy = copy;
+}
+
+static void copy_head(struct conn_copy *copy, int status, struct str headers)
+{
+	copy->status = status;
+	buf_put(&copy->head, headers);
+}
+
 void conn_reply(struct connection *c, int status, struct str headers, struct str body)
 {
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
 	c->after = after_answer(c);
+	if (c->copy) {
+		copy_head(c->copy, status, headers);
+		buf_put(&c->copy->body, body);
+		c->copy->is_whole = true;
+	}
 	send_whole(c, status, headers, body);
 }
 
@@ -132,6 +149,8 @@ void conn_reply_begin(struct connection *c, int status, struct str headers)
 	c->answer = has_chunks ? ANSWER_CHUNKS : ANSWER_UNTIL_CLOSE;
 	if (http_in_is_head(c->head) || has_no_body(status))
 		c->answer = ANSWER_SILENT;
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	put_head(c, &c->held, status, headers, has_chunks ? HTTP_BY_CHUNKS : HTTP_BY_CLOSE, 0);
 	conn_schedule(c);		/* sends it when no piece follows at once */
 }
@@ -144,6 +163,8 @@ void conn_reply_begin_sized(struct connection *c, int status, struct str headers
 	c->after = after_answer(c);
 	c->answer = http_in_is_head(c->head) || has_no_body(status) ? ANSWER_SILENT : ANSWER_SIZED;
 	c->left = length;
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	put_head(c, &c->held, status, headers, HTTP_BY_LENGTH, length);
 	conn_schedule(c);
 }
@@ -180,6 +201,8 @@ void conn_reply_piece(struct connection *c, struct str bytes)
 		bytes.n = bytes.n < c->left ? bytes.n : (size_t)c->left;
 		c->left -= bytes.n;
 	}
+	if (c->copy)
+		buf_put(&c->copy->body, bytes);
 	struct str parts[] = {
 		buf_str(&c->held),
 		has_chunks ? http_out_chunk_head(room, bytes.n) : STR_NONE,
@@ -199,6 +222,8 @@ void conn_reply_end(struct connection *c)
 		conn_reply_abort(c);
 		return;
 	}
+	if (c->copy)
+		c->copy->is_whole = true;
 	struct str parts[] = {
 		buf_str(&c->held),
 		c->answer == ANSWER_CHUNKS ? STR("0\r\n\r\n") : STR_NONE,
