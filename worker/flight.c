@@ -107,6 +107,17 @@ void flight_free(struct flight *f)
 	mem_free(f);
 }
 
+void known_stop(struct worker *w)
+{
+	for (unsigned i = 0; w->known && i < BUCKETS; i++)
+		while (w->known->buckets[i]) {
+			w->known->buckets[i]->has_claim = false;	/* the master sees us go */
+			flight_free(w->known->buckets[i]);
+		}
+	mem_free(w->known);
+	w->known = NULL;
+}
+
 /* ---- who waits ------------------------------------------------------------------------------ */
 
 void flight_wait(struct flight *f, struct request *r)

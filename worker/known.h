@@ -27,5 +27,7 @@ void known_forget(struct request *r);
 
 /* The link's: LINK_RELEASED has come. */
 void known_released(struct worker *w, struct frame_in *f);
+/* The loop ends, and no request is left. */
+void known_stop(struct worker *w);
 
 #endif

@@ -531,6 +531,8 @@ void account_replayed(struct request *r)
 	if (!has_room(r->w))
 		return;			/* it costs nothing: nothing is lost but its row */
 	r->reserve_nano = 0;
+	fill(r, &rec, JOURNAL_INTENT);
+	append(r, &rec);
 	fill(r, &rec, JOURNAL_SETTLE);
 	rec.status = (uint16_t)r->status;
 	rec.end_ns = clock_wall_ns();
