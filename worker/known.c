@@ -127,6 +127,14 @@ bool known_keep(struct request *r, known_done_fn *done)
 	return true;
 }
 
+bool known_goes_on(const struct request *r)
+{
+	const struct flight *f = r->known ? r->known->flight : NULL;
+	if (!f || f->leader != r || f->state != FLIGHT_LED)
+		return false;
+	return !f->is_local || f->waiting;
+}
+
 /* ---- ends ----------------------------------------------------------------------------------- */
 
 /* A refusal of the provider's comes the same way again. */

@@ -22,6 +22,8 @@ static inline bool known_wants(const struct request *r)
 {
 	return r->known != NULL;
 }
+/* Whether its answer is wanted without its client: by others who wait for it, or by a retry. */
+bool known_goes_on(const struct request *r);
 /* The request ends. */
 void known_forget(struct request *r);
 

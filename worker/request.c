@@ -204,6 +204,11 @@ size_t request_tunnel(struct request *r, struct str bytes)
 	return exchange_tunnel(r, bytes);
 }
 
+bool request_goes_on(const struct request *r)
+{
+	return known_goes_on(r);
+}
+
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;

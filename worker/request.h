@@ -108,6 +108,8 @@ struct request *request_begin(struct worker *w, struct connection *c,
 void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
+/* The client is gone. True: all the same the request needs its slices and an end. */
+bool request_goes_on(const struct request *r);
 void request_drained(struct request *r);
 /* Bytes of a client that has switched protocols: how many are taken. Answers nothing, ends
  * nobody; conn_tunnel_more() asks for the rest. */

@@ -184,7 +184,7 @@ def test_when_the_first_fails_the_next_one_asks(start, mock):
     assert len(asked(mock)) == 2 and sum(map(is_replay, answers)) == 4
 
 
-def test_when_the_first_leaves_the_next_one_asks(start, mock):
+def test_it_goes_on_for_others_when_the_first_leaves(start, mock):
     g = start([("slow", "mock?ttft=1000")], workers=2)
     first = begin(g, chat("slow"), head())
     until(lambda: asked(mock))
@@ -193,8 +193,44 @@ def test_when_the_first_leaves_the_next_one_asks(start, mock):
         until(lambda: sum(running(g).values()) == 5)
         first.close()
         answers = [f.result() for f in others]
-    assert all(a.status == 200 and same(a, answers[0]) for a in answers), answers
-    assert sum(map(is_replay, answers)) == 3
+    assert all(a.status == 200 and same(a, answers[0]) and is_replay(a) for a in answers), answers
+    assert len(asked(mock)) == 1
+
+
+@pytest.mark.parametrize("stream, heard", [(False, 0), (True, 0), (True, 100)])
+def test_it_goes_on_for_a_retry_when_the_client_leaves(start, mock, stream, heard):
+    g = start([("slow", "mock?ttft=200&tokens=30&gap=20")], workers=2)
+    key, body = g.key(), chat("slow", stream=stream)
+    first = begin(g, body, {**head(), "Authorization": f"Bearer {key}"})
+    until(lambda: asked(mock))
+    if heard:
+        assert len(first.getresponse().read(heard)) == heard
+    first.sock and first.sock.close()
+    first.close()
+    again = g.post(CHAT, body, headers=head(), key=key)
+    assert again.status == 200 and is_replay(again), again
+    assert b"t29" in again.body and (not stream or again.body.endswith(b"data: [DONE]\n\n"))
+    assert [e["end"] for e in asked(mock)] == ["done"]
+    rows = g.spend_rows(wait_for=2)
+    assert sum(r["spend"] > 0 for r in rows) == 1 and sum(r["cache_hit"] == "True" for r in rows) == 1
+    assert mock.stats()["open"] >= 0 and not running(g)
+
+
+def test_nobody_waits_for_a_flight_whose_first_left(start, mock):
+    """Without a key it is as ever: it goes on for those who wait, and for nobody else."""
+    g = start([("slow", "mock?ttft=1000")], "router_settings: {single_flight: true}\n", workers=1)
+    first = begin(g, chat("slow"), {})
+    until(lambda: asked(mock))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other = pool.submit(g.post, CHAT, chat("slow"))
+        until(lambda: sum(running(g).values()) == 2)
+        first.close()
+        assert other.result().status == 200 and [e["end"] for e in asked(mock)] == ["done"]
+    mock.clear()
+    alone = begin(g, chat("slow"), {})
+    until(lambda: asked(mock))
+    alone.close()
+    until(lambda: [e["end"] for e in asked(mock)] == ["client_gone"])
 
 
 # ---- kills and restarts

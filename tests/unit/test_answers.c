@@ -303,7 +303,7 @@ static void test_nonsense_is_refused(void **st)
 {
 	(void)st;
 	char id[LINK_KEEP_ID_MAX + 1];
-	strcpy(id, id_of(5, 1));
+	memcpy(id, id_of(5, 1), sizeof id);
 	assert_int_equal(take(0, LINK_KEEP_CLAIM, "", 0, 0, -1), -EPROTO);
 	assert_int_equal(take(0, LINK_KEEP_CLAIM, id + 1, 0, 0, -1), -EPROTO);
 	assert_int_equal(take(0, LINK_KEEP_CLAIM, id, 1, 0, -1), -EPROTO);

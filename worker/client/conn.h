@@ -62,6 +62,8 @@ struct connection {
 	bool is_scheduled;		/* a turn is due */
 	bool is_broken;			/* a write failed; the turn will tell */
 	bool has_end;			/* the client sends no more */
+	bool is_alone;			/* the client is gone, its request goes on */
+	bool is_closed;			/* so is the socket: what is left is the request's */
 	bool was_high;			/* request_drained() is owed */
 };
 

@@ -83,8 +83,9 @@ struct conn_copy {
 	int status;
 	bool is_whole;
 };
-/* Copies what is answered from now on, until the answer is complete or the client is gone.
- * NULL: no longer. */
+/* Copies what is answered from now on, until the answer is complete. NULL: no longer. Where the
+ * client leaves and request_goes_on(), all of this can be called as before; the copy alone hears
+ * of it. */
 void conn_copy_to(struct connection *c, struct conn_copy *copy);
 /* Cuts the string between request and connection: late callbacks find nobody. A request that
  * has not been answered to its end is broken off. */

@@ -113,17 +113,21 @@ static void copy_head(struct conn_copy *copy, int status, struct str headers)
 	buf_put(&copy->head, headers);
 }
 
+static void copy_whole(struct conn_copy *copy, int status, struct str headers, struct str body)
+{
+	copy_head(copy, status, headers);
+	buf_put(&copy->body, body);
+	copy->is_whole = true;
+}
+
 void conn_reply(struct connection *c, int status, struct str headers, struct str body)
 {
+	if (c->copy)
+		copy_whole(c->copy, status, headers, body);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
 	c->after = after_answer(c);
-	if (c->copy) {
-		copy_head(c->copy, status, headers);
-		buf_put(&c->copy->body, body);
-		c->copy->is_whole = true;
-	}
 	send_whole(c, status, headers, body);
 }
 
@@ -141,6 +145,8 @@ void conn_reply_error(struct connection *c, int status, const char *message)
 
 void conn_reply_begin(struct connection *c, int status, struct str headers)
 {
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
@@ -149,22 +155,20 @@ void conn_reply_begin(struct connection *c, int status, struct str headers)
 	c->answer = has_chunks ? ANSWER_CHUNKS : ANSWER_UNTIL_CLOSE;
 	if (http_in_is_head(c->head) || has_no_body(status))
 		c->answer = ANSWER_SILENT;
-	if (c->copy)
-		copy_head(c->copy, status, headers);
 	put_head(c, &c->held, status, headers, has_chunks ? HTTP_BY_CHUNKS : HTTP_BY_CLOSE, 0);
 	conn_schedule(c);		/* sends it when no piece follows at once */
 }
 
 void conn_reply_begin_sized(struct connection *c, int status, struct str headers, uint64_t length)
 {
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
 	c->after = after_answer(c);
 	c->answer = http_in_is_head(c->head) || has_no_body(status) ? ANSWER_SILENT : ANSWER_SIZED;
 	c->left = length;
-	if (c->copy)
-		copy_head(c->copy, status, headers);
 	put_head(c, &c->held, status, headers, HTTP_BY_LENGTH, length);
 	conn_schedule(c);
 }
@@ -191,6 +195,8 @@ void conn_tunnel_more(struct connection *c)
 void conn_reply_piece(struct connection *c, struct str bytes)
 {
 	char room[HTTP_CHUNK_HEAD_BYTES];
+	if (c->copy)
+		buf_put(&c->copy->body, bytes);
 	if (c->state == CONN_CLOSING || bytes.n == 0)
 		return;
 	MUST(conn_is_open(c) && c->answer != ANSWER_NONE);
@@ -201,8 +207,6 @@ void conn_reply_piece(struct connection *c, struct str bytes)
 		bytes.n = bytes.n < c->left ? bytes.n : (size_t)c->left;
 		c->left -= bytes.n;
 	}
-	if (c->copy)
-		buf_put(&c->copy->body, bytes);
 	struct str parts[] = {
 		buf_str(&c->held),
 		has_chunks ? http_out_chunk_head(room, bytes.n) : STR_NONE,
@@ -215,6 +219,8 @@ void conn_reply_piece(struct connection *c, struct str bytes)
 
 void conn_reply_end(struct connection *c)
 {
+	if (c->copy)
+		c->copy->is_whole = true;
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer != ANSWER_NONE);
@@ -222,8 +228,6 @@ void conn_reply_end(struct connection *c)
 		conn_reply_abort(c);
 		return;
 	}
-	if (c->copy)
-		c->copy->is_whole = true;
 	struct str parts[] = {
 		buf_str(&c->held),
 		c->answer == ANSWER_CHUNKS ? STR("0\r\n\r\n") : STR_NONE,
@@ -251,10 +255,4 @@ size_t conn_queued(const struct connection *c)
 void conn_close_after(struct connection *c)
 {
 	c->close_after = true;
-}
-
-void conn_forget_request(struct connection *c)
-{
-	c->request = NULL;
-	conn_reply_abort(c);
 }
