@@ -42,6 +42,7 @@ static const struct stage stages[] = {
 	{ "route", route_resolve },		/* who can answer? */
 	{ "limits", limits_take },		/* may they ask this, now? */
 	{ "known", known_stage },		/* has it been answered before? */
+	{ "tokens", limits_take_tokens },	/* have they tokens left? */
 	{ "account", account_reserve },		/* can we write down what it costs? */
 	{ "exchange", exchange_start },		/* ask, translate, stream back */
 };

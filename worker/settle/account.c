@@ -526,8 +526,6 @@ static void count_deployment(struct request *r, const struct usage *u)
 void account_replayed(struct request *r)
 {
 	struct journal_record rec;
-	struct usage none = { 0 };
-	correct_tokens(r, &none);
 	if (!has_room(r->w))
 		return;			/* it costs nothing: nothing is lost but its row */
 	r->reserve_nano = 0;
