@@ -269,7 +269,7 @@ static int claim(struct answers_call *c, struct answers_line *line)
 	return err;
 }
 
-/* After an upgrade in place nobody has a claim, and answers come all the same. */
+/* Where the claim was lost in an upgrade in place the answer is as good. */
 static int keep(struct answers_call *c, struct answers_line *line)
 {
 	struct claim *claim = find_own(c->a, &c->name, line);

@@ -107,6 +107,17 @@ void flight_free(struct flight *f)
 	mem_free(f);
 }
 
+/* What it answers is heard by nobody: the answers are being made all the same. */
+void known_claim_again(struct worker *w)
+{
+	char id[LINK_KEEP_ID_MAX + 1];
+	for (unsigned i = 0; w->known && i < BUCKETS; i++)
+		for (struct flight *f = w->known->buckets[i]; f; f = f->next)
+			if (f->has_claim)
+				(void)(keep_post(w, LINK_KEEP_CLAIM, f->owner, flight_id(f, id),
+						 NULL) == 0);
+}
+
 void known_stop(struct worker *w)
 {
 	for (unsigned i = 0; w->known && i < BUCKETS; i++)

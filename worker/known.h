@@ -29,6 +29,8 @@ void known_forget(struct request *r);
 
 /* The link's: LINK_RELEASED has come. */
 void known_released(struct worker *w, struct frame_in *f);
+/* Another master has taken over, which does not know who makes what: it is told. */
+void known_claim_again(struct worker *w);
 /* The loop ends, and no request is left. */
 void known_stop(struct worker *w);
 

@@ -167,6 +167,7 @@ static void take_directory(struct worker *w, struct frame_in *f, int *fds, unsig
 	}
 	dir_free(w->dir);
 	w->dir = d;
+	known_claim_again(w);
 }
 
 static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsigned n_fds)

@@ -384,7 +384,8 @@ void request_end(struct request *r)
 	exchange_cancel(r);
 	keep_forget(r);
 	hold_forget(r);
-	known_forget(r);
+	if (r->known)
+		known_forget(r);
 	account_settle(r);
 	usage_count(r);
 	count_end(r, clock_ns());

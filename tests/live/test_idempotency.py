@@ -276,6 +276,18 @@ def test_it_outlives_the_gateway(start, mock):
     assert same(again, plain) and is_replay(again) and len(asked(mock)) == 2
 
 
+def test_an_upgrade_knows_who_is_asked(start, mock):
+    g = start([("slow", "mock?ttft=3000"), ("m", "plain")], workers=2)
+    first = begin(g, chat("slow"), head())
+    until(lambda: asked(mock))
+    g.ctl("upgrade")
+    g.wait_log("upgrade.exec")
+    answers = many(g, 4, CHAT, chat("slow"), head())
+    one = first.getresponse().read()
+    assert all(a.status == 200 and is_replay(a) and a.body == one for a in answers), answers
+    assert len(asked(mock)) == 1
+
+
 # ---- limits
 
 def test_too_long_to_be_kept(start, mock):
