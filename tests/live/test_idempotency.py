@@ -281,7 +281,7 @@ def test_an_upgrade_knows_who_is_asked(start, mock):
     first = begin(g, chat("slow"), head())
     until(lambda: asked(mock))
     g.ctl("upgrade")
-    g.wait_log("upgrade.exec")
+    g.wait_log("master.ready", generation=2)
     answers = many(g, 4, CHAT, chat("slow"), head())
     one = first.getresponse().read()
     assert all(a.status == 200 and is_replay(a) and a.body == one for a in answers), answers
