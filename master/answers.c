@@ -281,26 +281,22 @@ static int keep(struct answers_call *c, struct answers_line *line)
 	return err;
 }
 
+/* The id is name and print. */
 static int read_call(struct answers_call *c, struct frame_in *f)
 {
-	c->answer.call = frame_get_u64(f);
-	uint8_t what = frame_get_u8(f);
-	c->owner = frame_get_u64(f);
-	struct str id = frame_get_str(f);
-	c->answer.response_bytes = frame_get_u32(f);
-	c->answer.items_bytes = frame_get_u32(f);
-	if (frame_end(f) < 0 || what < LINK_KEEP_CONVERSATIONS || what >= LINK_KEEP_COUNT ||
-	    c->owner > INT64_MAX)
-		return -EPROTO;
 	const size_t hex = 2 * sizeof c->name.b;
-	if (id.n != 2 * hex || hash_unhex(c->name.b, sizeof c->name.b, str_of(id.p, hex)) < 0 ||
-	    hash_unhex(c->print.b, sizeof c->print.b, str_skip(id, hex)) < 0)
+	struct keep_fields k = { 0 };
+	if (keep_read(f, c->fd, LINK_KEEP_ANSWER, &k) < 0 || k.what < LINK_KEEP_CONVERSATIONS)
 		return -EPROTO;
-	uint64_t size = (uint64_t)c->answer.response_bytes + c->answer.items_bytes;
-	c->what = (enum link_keep)what;
-	if (c->what != LINK_KEEP_ANSWER)
-		return c->fd < 0 && !size ? 0 : -EPROTO;
-	return size <= LINK_KEEP_MAX ? parcel_check(c->fd, (size_t)size) : -EPROTO;
+	if (k.id.n != 2 * hex || hash_unhex(c->name.b, sizeof c->name.b, str_of(k.id.p, hex)) < 0 ||
+	    hash_unhex(c->print.b, sizeof c->print.b, str_skip(k.id, hex)) < 0)
+		return -EPROTO;
+	c->what = k.what;
+	c->owner = k.owner;
+	c->answer.call = k.call;
+	c->answer.response_bytes = k.response_bytes;
+	c->answer.items_bytes = k.items_bytes;
+	return 0;
 }
 
 static void release(struct answers_call *c, const struct answers_line *line)

@@ -177,25 +177,39 @@ static void on_done(void *data, int err)
 	call_free(c);
 }
 
+int keep_read(struct frame_in *f, int fd, enum link_keep put, struct keep_fields *ret)
+{
+	ret->call = frame_get_u64(f);
+	uint8_t what = frame_get_u8(f);
+	ret->owner = frame_get_u64(f);
+	ret->id = frame_get_str(f);
+	ret->response_bytes = frame_get_u32(f);
+	ret->items_bytes = frame_get_u32(f);
+	ret->what = (enum link_keep)what;
+	if (frame_end(f) < 0 || what >= LINK_KEEP_COUNT || ret->owner > INT64_MAX)
+		return -EPROTO;
+	if (!str_is_id(ret->id) || ret->id.n > LINK_KEEP_ID_MAX)
+		return -EPROTO;
+	uint64_t size = (uint64_t)ret->response_bytes + ret->items_bytes;
+	if (ret->what != put)
+		return fd < 0 && !size ? 0 : -EPROTO;
+	return size <= LINK_KEEP_MAX ? parcel_check(fd, (size_t)size) : -EPROTO;
+}
+
 static int read_call(struct responses_call *c, struct frame_in *f)
 {
-	c->answer.call = frame_get_u64(f);
-	uint8_t what = frame_get_u8(f);
-	c->owner = frame_get_u64(f);
-	struct str id = frame_get_str(f);
-	c->answer.response_bytes = frame_get_u32(f);
-	c->answer.items_bytes = frame_get_u32(f);
-	if (frame_end(f) < 0 || what >= LINK_KEEP_CONVERSATIONS || c->owner > INT64_MAX)
+	struct keep_fields k = { 0 };
+	int err = keep_read(f, c->fd, LINK_KEEP_PUT, &k);
+	c->answer.call = k.call;
+	if (err || k.what >= LINK_KEEP_CONVERSATIONS)
 		return -EPROTO;
-	if (!str_is_id(id) || id.n > LINK_KEEP_ID_MAX)
-		return -EPROTO;
-	uint64_t size = (uint64_t)c->answer.response_bytes + c->answer.items_bytes;
-	c->what = (enum link_keep)what;
-	memcpy(c->id_bytes, id.p, id.n);
-	c->id = str_of(c->id_bytes, id.n);
-	if (c->what != LINK_KEEP_PUT)
-		return c->fd < 0 && !size ? 0 : -EPROTO;
-	return size <= LINK_KEEP_MAX ? parcel_check(c->fd, (size_t)size) : -EPROTO;
+	c->what = k.what;
+	c->owner = k.owner;
+	c->answer.response_bytes = k.response_bytes;
+	c->answer.items_bytes = k.items_bytes;
+	memcpy(c->id_bytes, k.id.p, k.id.n);
+	c->id = str_of(c->id_bytes, k.id.n);
+	return 0;
 }
 
 static int start(struct responses *r, struct responses_call *c)

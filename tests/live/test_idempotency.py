@@ -6,7 +6,9 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
+import threading
 
 import pytest
 
@@ -258,6 +260,49 @@ def test_a_killed_worker_lets_go(start, mock):
     first.close()
     again = g.post(CHAT, chat("slow"), headers=head())
     assert is_replay(again) and same(a, again)
+
+
+def test_retries_while_workers_are_killed(start, mock):
+    """Clients that try again until they have an answer: whatever is killed, all that used one key
+    have one answer, and no provider was asked more often than somebody was killed."""
+    g = start([("slow", "mock?ttft=150&tokens=5&gap=10")], workers=3)
+    over = threading.Event()
+    got = {}
+
+    def client(n):
+        rounds = 0
+        while not over.is_set() or rounds % 3:
+            name, stream = f"{n % 4}-{rounds // 3}", bool(n & 1)
+            body = chat("slow", f"{n % 4 // 2} {name} {stream}", stream=stream)
+            try:
+                a = g.post(CHAT, body, headers=head(f"{name}-{stream}"))
+            except (OSError, http.client.HTTPException):
+                continue
+            if a.status == 200 and (not stream or a.body.endswith(b"data: [DONE]\n\n")):
+                got.setdefault((name, stream), set()).add(a.body)
+                rounds += 1
+            else:
+                assert a.status in (200, 500, 503), a
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, n) for n in range(8)]
+        kills = 0
+        for _ in range(6):
+            until(lambda: running(g))
+            os.kill(random.choice(list(running(g)) or g.children()), signal.SIGKILL)
+            kills += 1
+            until(lambda: len(g.ctl_json("workers")["workers"]) == 3, 20)
+            seen = len(got)
+            until(lambda: len(got) > seen + 1, 20)
+        over.set()
+        for c in clients:
+            c.result(60)
+    calls = len(asked(mock))
+    assert len(got) > 10 and len(got) <= calls, (len(got), calls)
+    # What a kill cuts is at most what each client had under way.
+    assert calls <= len(got) + kills * 8, (len(got), calls)
+    assert all(len(bodies) <= 1 + kills for bodies in got.values())
+    assert sum(len(bodies) > 1 for bodies in got.values()) == 0, got
 
 
 def test_it_outlives_the_gateway(start, mock):
