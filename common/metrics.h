@@ -46,7 +46,8 @@
 	X(bytes_in,          "llmgw_client_received_bytes_total",     "Bytes read from clients")   \
 	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \
 	X(series_overflow,   "llmgw_metrics_series_overflow_total",   "Requests counted under other because server.metrics.series was reached") \
-	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped")
+	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped") \
+	X(replays,           "llmgw_replays_total",                   "Requests given the answer of an identical one")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \

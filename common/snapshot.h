@@ -181,6 +181,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint64_t stream_heartbeat_ms;			/* 0 = off */
 	uint64_t drain_ms;
 	uint64_t cooldown_ms, retry_after_ms;
+	uint64_t answer_max;		/* bytes of an answer that a retry is given again */
 	uint64_t default_max_tokens;	/* reserve for an answer when nothing else says */
 	uint32_t num_retries, max_fallbacks, allowed_fails;
 	uint32_t connections_max;	/* per worker */
@@ -199,6 +200,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t affinity;		/* AFFINITY_* */
 	uint32_t metric_series;		/* label sets that a metric may have */
 	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
+	uint32_t is_idempotent, pad2;		/* 1: a retry with its Idempotency-Key is known again */
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
@@ -228,7 +230,8 @@ enum {
 	SET_NO_RESPONSES = 65536, /* conversations of /v1/responses are not kept */
 	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
 	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
-	SET_AUTO_TIMEOUT = 524288 /* timeout: auto, for deployments that say nothing else */
+	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
+	SET_SINGLE_FLIGHT = 1 << 28 /* what is the same and comes meanwhile is asked once */
 };
 
 struct snap_head {

@@ -193,6 +193,7 @@ struct config {
 	bool store_models;		/* objects of the database count */
 	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
+	uint64_t answers_keep_ms, answers_max_bytes;
 	struct config_model *models;
 	size_t n_models;
 	struct config_alias *aliases;

@@ -178,6 +178,13 @@ static const struct directive directives[] = {
 	  "how long a conversation of /v1/responses is kept; 0: not at all"),
 	D("server.responses", "max-bytes", CT_SIZE, AT(responses_max_bytes), "1G", 0, 1024 * GIB,
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
+	/* server.idempotency */
+	D("server.idempotency", "keep", CT_TIME, AT(answers_keep_ms), "24h", 0, 520 * WEEK, CF_LIVE,
+	  "how long a retry with the same Idempotency-Key is given the same answer; 0: it is a new request"),
+	D("server.idempotency", "max-answer", CT_SIZE, AT(set.answer_max), "4M", 1024, 15 << 20,
+	  CF_LIVE, "the longest answer that is kept for a retry; one to a longer answer gets 409"),
+	D("server.idempotency", "max-bytes", CT_SIZE, AT(answers_max_bytes), "256M", 0, 1024 * GIB,
+	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
 	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
@@ -211,6 +218,8 @@ static const struct directive directives[] = {
 
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),
+	FLAG("router_settings", "single_flight", SET_SINGLE_FLIGHT,
+	     "ask once for requests of one key that are the same and come while the first runs"),
 	SWITCH_VERBOSE("router_settings"),
 
 	/* litellm_settings */

@@ -21,6 +21,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/answers.h"
 #include "master/control.h"
 #include "master/history.h"
 #include "master/keys.h"
@@ -223,6 +224,15 @@ static int open_money(struct master *m)
 		return fail("shared memory for keys", err, NULL);
 	err = keys_start(m->store, m->dir, &m->board, m->config->master_key, &m->keys);
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
+}
+
+static int open_answers(struct master *m)
+{
+	int err = answers_new(m->store, m->loop, &m->answers);
+	if (err < 0)
+		return fail("answers for retries", err, NULL);
+	answers_configure(m->answers, m->config->answers_keep_ms, m->config->answers_max_bytes);
+	return 0;
 }
 
 static int open_responses(struct master *m)
@@ -472,6 +482,8 @@ static void close_all(struct master *m)
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);
 	responses_stop(m->responses);
+	answers_stop(m->answers);
+	m->answers = NULL;
 	store_close(m->store);
 	m->stored = stored_free(m->stored);
 }
@@ -491,7 +503,8 @@ static int start(struct master *m)
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);
 	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
-	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0)
+	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0 ||
+	    (err = open_answers(m)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

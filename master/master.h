@@ -18,6 +18,7 @@ struct supervise;
 struct control;
 struct probe;
 struct responses;
+struct answers;
 struct notify;
 struct trial;
 struct stored;
@@ -47,6 +48,7 @@ struct master {
 	struct keys *keys;
 	struct stored *stored;		/* what the configuration has beside its files */
 	struct responses *responses;
+	struct answers *answers;
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;

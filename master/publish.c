@@ -15,6 +15,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/answers.h"
 #include "master/history.h"
 #include "master/keys.h"
 #include "master/notify.h"
@@ -232,6 +233,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
+	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
 	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)
 		supervise_want(m->supervise, master_workers(m));

@@ -335,6 +335,7 @@ static void put_settings(struct make *k)
 	s->tls_key = snap_build_text(k->b, k->c->tls_key_pem);
 	if (!k->c->responses_keep_ms || !k->c->responses_max_bytes)
 		s->flags |= SET_NO_RESPONSES;
+	s->is_idempotent = k->c->answers_keep_ms && k->c->answers_max_bytes;
 }
 
 /* ---- names for the ledger

@@ -11,6 +11,7 @@
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/answers.h"
 #include "master/commands.h"
 #include "master/responses.h"
 
@@ -47,6 +48,7 @@ struct worker_link {
 	struct call *calls;
 	unsigned n_calls;
 	struct responses_line responses;
+	struct answers_line answers;
 	struct out *first, **last;
 	size_t out_bytes;
 	unsigned out_fds;
@@ -307,7 +309,7 @@ static int take_more(struct worker_link *l, struct frame_in *f)
 	return 0;
 }
 
-/* ---- conversations ---- */
+/* ---- what is kept ---- */
 
 static void put_kept(struct worker_link *l, const struct responses_answer *a)
 {
@@ -331,12 +333,26 @@ static void on_kept(void *data, const struct responses_answer *a)
 		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 }
 
+/* A worker that misses it asks again by itself. */
+static void on_released(void *data, const struct sha256 *name)
+{
+	struct worker_link *l = data;
+	frame_begin(&l->frame, LINK_RELEASED);
+	frame_put_bytes(&l->frame, name->b, sizeof name->b);
+	if (send_later(l, -1) < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
 static int take_keep(struct worker_link *l, struct frame_in *f, int *fds, unsigned *n_fds)
 {
+	struct frame_in peek = *f;
 	int fd = *n_fds == 1 ? fds[0] : -1;
 	if (*n_fds > 1)
 		return -EPROTO;
 	*n_fds = 0;
+	frame_get_u64(&peek);
+	if (frame_get_u8(&peek) >= LINK_KEEP_CONVERSATIONS)
+		return answers_take(l->m->answers, &l->answers, f, fd);
 	return responses_take(l->m->responses, &l->responses, f, fd);
 }
 
@@ -419,6 +435,8 @@ int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link 
 	l->fd = fd;
 	l->last = &l->first;
 	l->responses = (struct responses_line){ .answer = on_kept, .data = l };
+	l->answers = (struct answers_line){ .answer = on_kept, .released = on_released, .data = l,
+					    .slot = slot };
 	int err = uv_poll_init(m->loop, &l->poll, fd);
 	if (err < 0) {
 		close(fd);
@@ -437,7 +455,7 @@ int worker_link_fd(const struct worker_link *l)
 
 bool worker_link_is_quiet(const struct worker_link *l)
 {
-	return !l->calls && !l->responses.calls && !l->first;
+	return !l->calls && !l->responses.calls && !l->answers.n && !l->first;
 }
 
 static void poll_closed(uv_handle_t *h)
@@ -456,6 +474,7 @@ struct worker_link *worker_link_free(struct worker_link *l)
 		c->link = NULL;		/* their answers will find nobody */
 	l->calls = NULL;
 	responses_cut(&l->responses);
+	answers_cut(l->m->answers, &l->answers);
 	while (l->first)
 		drop_first(l);
 	uv_close((uv_handle_t *)&l->poll, poll_closed);

@@ -46,7 +46,7 @@ static void check_drain(struct worker *w, uint64_t now)
 {
 	if (!w->is_draining)
 		return;
-	if (connections_open(w) == 0) {
+	if (connections_open(w) == 0 && w->n_requests == 0) {
 		uv_stop(w->loop);
 		return;
 	}

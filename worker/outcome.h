@@ -54,7 +54,9 @@
 	X(OVERLOADED,           503, 503, "service_unavailable_error", "overloaded",             false) \
 	X(DRAINING,             503, 503, "service_unavailable_error", "draining",               false) \
 	X(MASTER_AWAY,          503, 503, "service_unavailable_error", "master_away",            false) \
-	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false)
+	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false) \
+	X(KEY_REUSED,           422, 422, "invalid_request_error",   "idempotency_key_reused",   false) \
+	X(KEY_IN_USE,           409, 409, "invalid_request_error",   "idempotency_key_in_use",   false)
 
 enum outcome {
 #define X(name, ...) OUTCOME_##name,

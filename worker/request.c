@@ -19,6 +19,7 @@
 #include "worker/decide/decide.h"
 #include "worker/exchange/exchange.h"
 #include "worker/keep.h"
+#include "worker/known.h"
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -40,6 +41,8 @@ static const struct stage stages[] = {
 	{ "resume", recall_stage },	/* what was said before? */
 	{ "route", route_resolve },		/* who can answer? */
 	{ "limits", limits_take },		/* may they ask this, now? */
+	{ "known", known_stage },		/* has it been answered before? */
+	{ "tokens", limits_take_tokens },	/* have they tokens left? */
 	{ "account", account_reserve },		/* can we write down what it costs? */
 	{ "exchange", exchange_start },		/* ask, translate, stream back */
 };
@@ -202,6 +205,11 @@ size_t request_tunnel(struct request *r, struct str bytes)
 	return exchange_tunnel(r, bytes);
 }
 
+bool request_goes_on(const struct request *r)
+{
+	return known_goes_on(r);
+}
+
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;
@@ -247,7 +255,7 @@ static void add_error_headers(struct request *r, const struct llm_error *e, stru
 		buf_printf(out, "retry-after: %llu\r\n",
 			   (unsigned long long)((e->retry_after_ms + 999) / 1000));
 	/* We have tried, or it cannot help: a client need not do it again. */
-	if (r->retries || r->fallbacks || e->outcome == OUTCOME_BUDGET_SPENT)
+	if (r->retries || r->fallbacks || e->must_not_retry || e->outcome == OUTCOME_BUDGET_SPENT)
 		BUF_PUT_LIT(out, "x-should-retry: false\r\n");
 	if (e->outcome == OUTCOME_NO_KEY || e->outcome == OUTCOME_KEY_UNKNOWN)
 		BUF_PUT_LIT(out, "www-authenticate: Bearer\r\n");
@@ -376,6 +384,8 @@ void request_end(struct request *r)
 	exchange_cancel(r);
 	keep_forget(r);
 	hold_forget(r);
+	if (r->known)
+		known_forget(r);
 	account_settle(r);
 	usage_count(r);
 	count_end(r, clock_ns());

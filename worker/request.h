@@ -37,6 +37,7 @@ extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
 struct exchange;
 struct relay_call;
 struct keep_call;
+struct known;
 
 struct request {
 	struct worker *w;
@@ -107,6 +108,7 @@ struct request {
 	int status;				/* given to the client; 0 = none */
 	struct relay_call *relay;		/* management call under way */
 	struct keep_call *keep;			/* a conversation is fetched or kept */
+	struct known *known;			/* it may be answered without asking; else NULL */
 	void (*remembered)(struct request *r);	/* when the answer has been kept, or cannot be */
 };
 
@@ -116,6 +118,8 @@ struct request *request_begin(struct worker *w, struct connection *c,
 void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
+/* The client is gone. True: all the same the request needs its slices and an end. */
+bool request_goes_on(const struct request *r);
 void request_drained(struct request *r);
 /* Bytes of a client that has switched protocols: how many are taken. Answers nothing, ends
  * nobody; conn_tunnel_more() asks for the rest. */

@@ -24,6 +24,7 @@ struct flusher;
 struct relay_call;
 struct route_candidate;
 struct keep_call;
+struct known_table;
 struct arena;
 struct wheel;
 struct link;
@@ -68,6 +69,7 @@ struct worker {
 	size_t keep_bytes, keep_bytes_sent;
 	uint64_t next_keep;
 	struct later keep_again;
+	struct known_table *known;		/* answers in the making; NULL until the first */
 	/* client/ */
 	struct listener *listeners;
 	struct connection *connections;

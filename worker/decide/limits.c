@@ -173,27 +173,26 @@ static bool has_tpm(const struct request *r)
 	return false;
 }
 
-static enum step take(struct request *r)
+enum step limits_take(struct request *r)
 {
 	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
-	struct rate tokens = { .what = "tokens", .is_tokens = true, .now_ns = requests.now_ns };
 	enum step s = owners_beside(r);
 	if (s == STEP_NEXT)
 		s = check_model(r);
-	if (s == STEP_NEXT)
-		s = take_rate(r, &requests);
-	if (s != STEP_NEXT || !has_tpm(r))
-		return s;
-	tokens.cost = r->raw ? r->raw->known.input : request_prompt_tokens(r);
-	s = take_rate(r, &tokens);
-	if (s == STEP_NEXT)
-		r->tokens_taken = tokens.cost;
-	return s;
+	return s == STEP_NEXT ? take_rate(r, &requests) : s;
 }
 
-enum step limits_take(struct request *r)
+enum step limits_take_tokens(struct request *r)
 {
-	enum step s = take(r);
+	struct rate tokens = { .what = "tokens", .is_tokens = true };
+	if (has_tpm(r)) {
+		tokens.now_ns = clock_ns();
+		tokens.cost = r->raw ? r->raw->known.input : request_prompt_tokens(r);
+		enum step s = take_rate(r, &tokens);
+		if (s != STEP_NEXT)
+			return s;
+		r->tokens_taken = tokens.cost;
+	}
 	(void)FAULT("limits.after_take");
-	return s;
+	return STEP_NEXT;
 }

@@ -550,6 +550,23 @@ static void count_deployment(struct request *r, const struct usage *u)
 		METRIC_ADD(r->w->metrics, unpriced, 1);
 }
 
+void account_replayed(struct request *r)
+{
+	struct journal_record rec;
+	if (!has_room(r->w))
+		return;			/* it costs nothing: nothing is lost but its row */
+	r->reserve_nano = 0;
+	fill(r, &rec, JOURNAL_INTENT);
+	append(r, &rec);
+	fill(r, &rec, JOURNAL_SETTLE);
+	rec.status = (uint16_t)r->status;
+	rec.end_ns = clock_wall_ns();
+	rec.outcome = (uint16_t)r->outcome;
+	rec.flags = JF_CACHE_HIT | (r->q.is_stream ? JF_STREAM : 0) |
+		    (r->outcome == OUTCOME_OK ? 0 : JF_FAILED);
+	r->settled_seq = append(r, &rec);
+}
+
 void account_settle(struct request *r)
 {
 	struct journal_record rec;

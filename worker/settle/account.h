@@ -20,6 +20,8 @@ int account_progress(struct request *r) MUST_USE;
 /* The cost of what the tally says, estimating where the provider told nothing, and of what has
  * been booked. */
 int64_t account_cost(struct request *r, struct usage *ret_usage);
+/* It is answered with what another request has paid for: a row without a cost, no tokens. */
+void account_replayed(struct request *r);
 /* At the end of a request that passed account_reserve(), before the client can see that end; what
  * comes later changes nothing. */
 void account_settle(struct request *r);
