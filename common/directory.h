@@ -25,7 +25,9 @@ enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
 	KEY_BLOCKED = 2,
 	KEY_VIEWER = 4,			/* proxy_admin_viewer */
-	KEY_ALL_MODELS = 8		/* the model list is empty or says so */
+	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
+	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
+	KEY_PRIORITY_MAX = 32767
 };
 
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. Of

@@ -40,14 +40,28 @@ bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 	return k->has_master && hash_sha256_eq(&k->master, hash);
 }
 
+/* What the metadata says of priority: the best that requests of the key or team may have. */
+static uint32_t priority_of(const struct key_row *row, struct arena *a)
+{
+	struct json_error e;
+	const struct json *j = row->metadata.n ? json_parse(a, row->metadata, 0, &e) : NULL;
+	uint64_t n = 0;
+	j = json_is(j, JSON_OBJECT) ? json_get(j, "priority") : NULL;
+	if (!json_is(j, JSON_NUMBER) || str_read_u64(j->raw, &n) < 0)
+		return 0;
+	return n > KEY_PRIORITY_MAX ? KEY_PRIORITY_MAX : (uint32_t)n;
+}
+
 /* `flat` is the model list. */
-static struct dir_key dir_row_of(const struct key_row *row, struct str flat, uint32_t entity)
+static struct dir_key dir_row_of(const struct key_row *row, struct str flat, uint32_t entity,
+				 struct arena *a)
 {
 	bool all = key_models_are_all(flat);
 	return (struct dir_key){
 		.hash = row->hash,
 		.id = row->id,
-		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u),
+		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u) |
+			 priority_of(row, a) << KEY_PRIORITY_SHIFT,
 		.entity = entity,
 		.expires_wall_ns = row->expires,
 		.max_budget_nano = row->max_budget >= 0 ? row->max_budget : DIR_NO_LIMIT,
@@ -91,7 +105,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	int err = place(k, id, row, &entity, &is_new, &had);
 	if (err)
 		return err;
-	struct dir_key d = dir_row_of(row, flat, entity);
+	struct dir_key d = dir_row_of(row, flat, entity, a);
 	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
 	err = is_team ? dir_put_team(k->dir, &d, clock_ns()) : dir_put(k->dir, &d, clock_ns());
 	if (err && is_new)
