@@ -58,7 +58,7 @@ struct board_deployment {
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t successes; /* of the requests; what is neither was the client's fault */
-	_Atomic uint32_t limit_milli;	/* learned: requests at a time x 1000; 0 = none (limiter.h) */
+	_Atomic uint32_t limit_milli; /* learned: requests at a time x 1000; 0 = none */
 	uint32_t spare;
 	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;

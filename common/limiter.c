@@ -176,7 +176,7 @@ bool limiter_refused(const struct board *b, uint32_t row, uint64_t began_ns, uin
 	uint64_t served = atomic_load_explicit(&d->successes, memory_order_relaxed);
 	if (began_ns <= cut)
 		return true;
-	if (served == atomic_load_explicit(&d->successes_at_cut, memory_order_relaxed))
+	if (cut && served == atomic_load_explicit(&d->successes_at_cut, memory_order_relaxed))
 		return false;
 	struct limiter l = read_words(d, LIMITER_WHOLE);
 	if (!limiter_refuse(&l, in_flight(b, row)) ||

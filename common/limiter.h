@@ -31,8 +31,8 @@ bool limiter_refuse(struct limiter *l, uint32_t inflight);
 enum limiter_kind { LIMITER_WHOLE, LIMITER_STREAM, LIMITER_KINDS };
 void limiter_answered(const struct board *b, uint32_t row, enum limiter_kind kind, uint32_t us);
 /* A refusal cuts only where the deployment has answered since the last cut (else it serves
- * nobody, and fewer at a time would not help), and where it was asked after that cut. True: it
- * has been taken into account, now or by that cut. */
+ * nobody, and fewer at a time would not help), and where it was asked after that cut; the first
+ * one of all always does. True: it has been taken into account, now or by that cut. */
 bool limiter_refused(const struct board *b, uint32_t row, uint64_t began_ns, uint64_t now_ns);
 
 /* How many at a time; 0: no limit is known. */
