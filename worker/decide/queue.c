@@ -23,8 +23,8 @@ enum {
 	GAPS_KNOWN = 4, GAPS_SPAN = 16,
 	RETRY_AFTER_MAX_S = 60
 };
-#define YIELD_NS (20 * NS_PER_MS)
-#define BLIND_NS (200 * NS_PER_MS)
+#define YIELD_NS (25 * NS_PER_MS)
+#define BLIND_NS (100 * NS_PER_MS)
 #define TELL_NS (60 * NS_PER_S)
 
 struct waiter {
