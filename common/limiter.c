@@ -4,9 +4,12 @@
 
 #include <math.h>
 
+#include "common/clock.h"
+
 #define TOLERANCE 1.5			/* latency may be so much above that of long */
 #define CUT 0.8
 #define LEAST_GRADIENT 0.5
+#define SETTLES_NS NS_PER_S		/* a cut shows by then, or it does not help */
 
 enum {
 	FIRST_SAMPLES = 16,		/* the least of them is what latency is taken for */
@@ -177,7 +180,7 @@ bool limiter_refused(const struct board *b, uint32_t row, uint64_t began_ns, uin
 	if (began_ns <= cut)
 		return true;
 	if (cut && served == atomic_load_explicit(&d->successes_at_cut, memory_order_relaxed))
-		return false;
+		return now_ns - cut < SETTLES_NS;
 	struct limiter l = read_words(d, LIMITER_WHOLE);
 	if (!limiter_refuse(&l, in_flight(b, row)) ||
 	    !atomic_compare_exchange_strong_explicit(&d->cut_ns, &cut, now_ns,

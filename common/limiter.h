@@ -32,7 +32,8 @@ enum limiter_kind { LIMITER_WHOLE, LIMITER_STREAM, LIMITER_KINDS };
 void limiter_answered(const struct board *b, uint32_t row, enum limiter_kind kind, uint32_t us);
 /* A refusal cuts only where the deployment has answered since the last cut (else it serves
  * nobody, and fewer at a time would not help), and where it was asked after that cut; the first
- * one of all always does. True: it has been taken into account, now or by that cut. */
+ * one of all always does. True: it has been taken into account, by this cut or by one that has
+ * yet to show. */
 bool limiter_refused(const struct board *b, uint32_t row, uint64_t began_ns, uint64_t now_ns);
 
 /* How many at a time; 0: no limit is known. */
