@@ -283,7 +283,7 @@ static bool enter(struct request *r, struct queue *q, queue_fn *fn, void *data)
 	else
 		METRIC_ADD(r->w->metrics, queued, 1);
 	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	count_waiting(r->w, 1);
 	later_start(r->w->wheel, &x->patience, patience / NS_PER_MS + 1, on_impatient, x);
 	publish(r->w, q);
