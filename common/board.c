@@ -23,7 +23,7 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	PARTS
+	QUEUES, PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -37,6 +37,7 @@ static const size_t part_bytes[PARTS] = {
 	[SLOTS] = (size_t)BOARD_WORKERS * BOARD_SLOTS * sizeof(struct board_slot),
 	[SERIES] = (size_t)(BOARD_SERIES + 1) * sizeof(struct board_series),
 	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
+	[QUEUES] = BOARD_QUEUES * sizeof(struct board_queue),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -61,6 +62,7 @@ static void lay_out(struct board *b, char *p)
 	b->slots = (void *)(p + part_at(SLOTS));
 	b->series = (void *)(p + part_at(SERIES));
 	b->times = (void *)(p + part_at(TIMES));
+	b->queues = (void *)(p + part_at(QUEUES));
 	b->size = part_at(PARTS);
 }
 

@@ -18,7 +18,7 @@
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 4,
+	BOARD_LAYOUT = 5,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
@@ -28,7 +28,9 @@ enum {
 	BOARD_LEVELS = 10,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
 	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
-	BOARD_SERIES = 8192		/* pairs of key and deployment that are counted: series.h */
+	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
+	BOARD_QUEUES = 16,		/* places for the order of those that wait: fair.h */
+	BOARD_QUEUE_KEYS = 256
 };
 
 enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
@@ -45,7 +47,8 @@ struct board_worker {			/* written by the worker, unless said otherwise */
 	_Atomic uint32_t requests, connections, streams;	/* now */
 	_Atomic uint32_t slots_high;		/* slots ever used: none at or above this is */
 	_Atomic uint64_t loop_lag_ns;		/* longest turn in the last second */
-	uint8_t pad[40];
+	_Atomic uint32_t waiting;		/* requests that wait for room at a provider */
+	uint8_t pad[36];
 };
 _Static_assert(sizeof(struct board_worker) == 128, "board_worker");
 
@@ -55,7 +58,8 @@ struct board_deployment {
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t successes; /* of the requests; what is neither was the client's fault */
-	uint64_t spare;
+	_Atomic uint32_t limit_milli; /* learned: requests at a time x 1000; 0 = none */
+	uint32_t spare;
 	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
@@ -73,8 +77,23 @@ struct board_deployment {
 	_Atomic uint32_t samples_us[BOARD_SAMPLES];	/* of an answer, per token */
 	_Atomic uint32_t ttft_us[BOARD_SAMPLES];	/* to a stream's first token */
 	_Atomic uint64_t paused_until_ns;	/* the provider said that nothing remains */
+	/* How limit_milli is learned: limiter.h. */
+	_Atomic uint64_t cut_ns, successes_at_cut;	/* monotonic: the last cut */
+	_Atomic uint32_t ceiling_milli;
+	_Atomic uint32_t long_us[2], short_us[2], limiter_samples[2];
+	uint32_t pad2[5];
 };
-_Static_assert(sizeof(struct board_deployment) == 256, "board_deployment");
+_Static_assert(sizeof(struct board_deployment) == 320, "board_deployment");
+
+/* The order of those that wait for room in one group, or in several that share the place: of
+ * each worker the turn of its next one, and of each key what it has had (fair.h). */
+struct board_queue {
+	_Atomic uint64_t now;			/* the turn that was served last */
+	uint64_t pad[7];
+	_Atomic uint64_t head[BOARD_WORKERS];	/* 0: nobody waits there */
+	_Atomic uint64_t next[BOARD_QUEUE_KEYS];	/* the first turn that a key may have */
+};
+_Static_assert(sizeof(struct board_queue) == 2624, "board_queue");
 
 struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic uint64_t id;			/* by the master: kind << 56 | row id; 0 = free */
@@ -174,6 +193,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
 	struct times *times;	/* BOARD_DEPLOYMENTS: how long each takes */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
+	struct board_queue *queues;		/* BOARD_QUEUES */
 	size_t size;
 };
 

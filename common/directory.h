@@ -26,7 +26,9 @@ enum {
 	KEY_BLOCKED = 2,
 	KEY_VIEWER = 4,			/* proxy_admin_viewer */
 	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
-	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32	/* a user's: internal_user, ..._viewer */
+	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32,	/* a user's: internal_user, ..._viewer */
+	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
+	KEY_PRIORITY_MAX = 32767
 };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */

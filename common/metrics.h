@@ -35,6 +35,8 @@
 	X(heartbeats,        "llmgw_stream_heartbeats_total",         "Heartbeat comments sent")   \
 	X(keys_unknown,      "llmgw_keys_unknown_total",              "Requests with an unknown key") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \
+	X(queued,            "llmgw_queued_total",                    "Requests that waited for room at a provider") \
+	X(queue_refused,     "llmgw_queue_refused_total",             "Requests refused because they would wait, or had waited, too long") \
 	X(budget_refused,    "llmgw_budget_refused_total",            "Requests over a budget")    \
 	X(journal_full,      "llmgw_journal_full_total",              "Requests refused because the journal was full") \
 	X(money_down,        "llmgw_money_down_total",                "Requests refused because spend could not be recorded") \
@@ -53,7 +55,8 @@
 #define METRIC_HISTOGRAMS(X)                                                                       \
 	X(duration,     "llmgw_request_duration_seconds",     "Time from the first byte of a request to a model to the last of its answer") \
 	X(first_token,  "llmgw_time_to_first_token_seconds",  "Time to the first content of a streamed answer") \
-	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself")
+	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself") \
+	X(queue_wait,   "llmgw_queue_wait_seconds",           "Time a request waited for room at a provider before it was let go")
 
 enum { METRIC_BUCKETS = 20 };
 struct metric_histogram {

@@ -4,6 +4,7 @@
 #include "common/route.h"
 
 #include "common/clock.h"
+#include "common/limiter.h"
 #include "common/route_private.h"
 
 enum { MINUTE_SHIFT = 40 };
@@ -172,9 +173,19 @@ static enum route_reason never(const struct look *l, const struct snap_deploymen
 	return costs_too_much(q, d) ? ROUTE_COST : ROUTE_WELL;
 }
 
-static uint32_t most_parallel(const struct route_query *q, const struct snap_deployment *d)
+enum adaptive route_adaptive(const struct snap *s, const struct snap_deployment *d)
 {
-	return d->max_parallel ? d->max_parallel : snap_settings(q->snap)->default_max_parallel;
+	return (enum adaptive)(d->adaptive ? d->adaptive - 1 : snap_settings(s)->adaptive);
+}
+
+uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment *d,
+			     const struct board_deployment *b)
+{
+	uint32_t most = d->max_parallel ? d->max_parallel : snap_settings(s)->default_max_parallel;
+	uint32_t learned = limiter_most(b);
+	if (!learned || route_adaptive(s, d) == ADAPTIVE_OFF)
+		return most;
+	return most && most < learned ? most : learned;
 }
 
 static uint64_t word(const _Atomic uint64_t *at)
@@ -186,7 +197,7 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 				     const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns;
-	uint32_t most = most_parallel(l->q, d);
+	uint32_t most = route_most_parallel(l->q->snap, d, b);
 	if (word(&b->paused_until_ns) > now)
 		return ROUTE_PAUSED;
 	if (most && look_inflight(l, d->board_row) >= most)
@@ -290,12 +301,13 @@ static void find_best(struct look *l, uint32_t n)
 }
 
 /* Nobody can be asked: what is told is what most lack, but for those who are merely busy. */
-static enum route_reason why_nobody(const struct route_query *q, uint32_t n)
+static enum route_reason why_nobody(const struct route_query *q, uint32_t n, bool *ret_full)
 {
 	uint32_t counts[ROUTE_REASON_COUNT] = { 0 };
 	enum route_reason most = ROUTE_COOLING;
 	for (uint32_t i = 0; i < n; i++)
 		counts[q->room[i].reason]++;
+	*ret_full = counts[ROUTE_FULL] > 0;
 	for (unsigned r = 0; r < ROUTE_REASON_COUNT; r++)
 		if (counts[r] > counts[most])
 			most = (enum route_reason)r;
@@ -329,7 +341,7 @@ void route_pick(const struct route_query *q, struct route_choice *ret)
 	}
 	find_best(&l, n);
 	if (n == 0 || l.best > ROUTE_LAST_RESORT) {
-		ret->why = why_nobody(q, n);
+		ret->why = why_nobody(q, n, &ret->is_full);
 		ret->wait_ns = wait_for(ret->why, cooling, q->now_ns);
 		return;
 	}

@@ -71,6 +71,7 @@ struct route_choice {
 	uint32_t others_well;		/* untried deployments that are well, beside this one */
 	uint32_t n_candidates;		/* rows of room that are filled */
 	enum route_reason why;		/* of the one chosen; of nobody: what most of them lack */
+	bool is_full;			/* nobody, but some are only FULL: waiting helps */
 	uint64_t wait_ns;		/* nobody: until the first may be well */
 	enum route_strategy strategy;
 };
@@ -78,6 +79,10 @@ struct route_choice {
  * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g);
+/* How many requests it may have at a time, as configured and as learned; 0: no limit. */
+uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment *d,
+			     const struct board_deployment *b);
+enum adaptive route_adaptive(const struct snap *s, const struct snap_deployment *d);
 /* Whether the choice in a group goes by how long the prompt is. */
 bool route_counts_tokens(const struct snap *s, const struct snap_group *g);
 void route_pick(const struct route_query *q, struct route_choice *ret);

@@ -115,6 +115,14 @@ static void put_ms(struct json_out *o, const char *name, uint64_t ns)
 		json_put_null(o, name);
 }
 
+static void put_limit(struct json_out *o, uint32_t most)
+{
+	if (most)
+		json_put_u64(o, "at_a_time", most);
+	else
+		json_put_null(o, "at_a_time");
+}
+
 static void put_candidate(struct explain *x, struct json_out *o, const struct route_candidate *cand)
 {
 	const struct snap_deployment *d = snap_deployment(x->snap, cand->index);
@@ -130,6 +138,7 @@ static void put_candidate(struct explain *x, struct json_out *o, const struct ro
 	json_put_u64(o, "score", cand->score);
 	json_put_u64(o, "order", d->order);
 	json_put_u64(o, "in_flight", board_inflight(x->q.board, d->board_row));
+	put_limit(o, route_most_parallel(x->snap, d, b));
 	put_ms(o, "latency_per_token_ms", atomic_load(&b->latency_ns));
 	put_ms(o, "first_token_ms", atomic_load(&b->ttft_ns));
 	json_put_u64(o, "requests_this_minute",

@@ -77,7 +77,7 @@ struct config_model {			/* one entry of model_list, or an object of the database
 	struct config_names access_groups, tags;
 	struct config_names dropped_params, allowed_params;
 	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms, hedge_milli;
-	uint32_t num_retries, order, max_parallel;	/* as in snap_deployment */
+	uint32_t num_retries, order, max_parallel, adaptive;	/* as in snap_deployment */
 	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */
 	enum snap_mode mode;		/* given, or by the price table, or by its name */
 	bool drop_params, health_check_off;

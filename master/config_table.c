@@ -71,6 +71,10 @@
 	  "while it is well; enforce_model_rate_limits: rpm and tpm are hard"),                    \
 	D(s, "default_max_parallel_requests", CT_U32, AT(set.default_max_parallel), "0", 0,        \
 	  1000000, CF_LIVE, "requests at the same time for deployments that say nothing"),         \
+	CHOICE(s, "adaptive_concurrency", CT_CHOICE_U32, AT(set.adaptive), "auto",                 \
+	       "auto|true|false", CF_LIVE,                                                         \
+	       "learn how many requests at a time a deployment takes: auto: from its refusals; "   \
+	       "true: from its latency, too"),                                                     \
 	D(s, "model_group_retry_policy", CT_GROUP_POLICIES, AT(group_policies), NULL, 0, 0,        \
 	  CF_LIVE, "retry_policy for single groups: {group: {RateLimitErrorRetries: 3}}"),         \
 	D(s, "routing_groups", CT_ROUTING_GROUPS, AT(routing_groups), NULL, 0, 0, CF_LIVE,         \
@@ -173,6 +177,10 @@ static const struct directive directives[] = {
 	/* server.router */
 	D("server.router", "retry-budget", CT_MILLI, AT(set.retry_share_milli), "0.2", 0, 100000,
 	  CF_LIVE, "retries there may be for each request, beside ten a second for each worker"),
+	D("server.router", "queue-wait", CT_TIME, AT(set.queue_wait_ms), "10s", 0, HOUR, CF_LIVE,
+	  "how long a request waits when all its deployments have as many as they take; 0: not"),
+	D("server.router", "queue-length", CT_U32, AT(set.queue_length), "1000", 1, 100000,
+	  CF_LIVE, "requests that may wait so in one worker"),
 	/* server.responses */
 	D("server.responses", "keep", CT_TIME, AT(responses_keep_ms), "30d", 0, 520 * WEEK, CF_LIVE,
 	  "how long a conversation of /v1/responses is kept; 0: not at all"),
@@ -311,6 +319,9 @@ static const struct directive directives[] = {
 	  "deployments with the smallest order are used first"),
 	D("litellm_params", "max_parallel_requests", CT_U32, IN(max_parallel), NULL, 0, 1000000,
 	  CF_LIVE, "requests at the same time; 0: no limit"),
+	CHOICE("litellm_params", "adaptive_concurrency", CT_CHOICE_U32, IN(adaptive), NULL,
+	       "default|auto|true|false", CF_LIVE,
+	       "the same as in router_settings, for this deployment"),
 	D("litellm_params", "timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
 	  "how long one attempt may take in all; auto: learned"),
 	D("litellm_params", "request_timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,

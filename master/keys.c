@@ -37,6 +37,18 @@ bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 	return k->has_master && hash_sha256_eq(&k->master, hash);
 }
 
+/* What the metadata says of priority: the best that requests of the key or team may have. */
+static uint32_t priority_of(const struct key_row *row, struct arena *a)
+{
+	struct json_error e;
+	const struct json *j = row->metadata.n ? json_parse(a, row->metadata, 0, &e) : NULL;
+	uint64_t n = 0;
+	j = json_is(j, JSON_OBJECT) ? json_get(j, "priority") : NULL;
+	if (!json_is(j, JSON_NUMBER) || str_read_u64(j->raw, &n) < 0)
+		return 0;
+	return n > KEY_PRIORITY_MAX ? KEY_PRIORITY_MAX : (uint32_t)n;
+}
+
 /* What a user's role says of the keys; a list of models is of no effect on some kinds. */
 static uint32_t flags_of(enum dir_kind kind, const struct key_row *row, struct str flat)
 {
@@ -59,13 +71,14 @@ static uint32_t flags_of(enum dir_kind kind, const struct key_row *row, struct s
 
 /* `flat` is the model list. */
 static struct dir_key dir_row_of(enum dir_kind kind, const struct key_row *row, struct str flat,
-				 uint32_t entity)
+				 uint32_t entity, struct arena *a)
 {
 	return (struct dir_key){
 		.kind = kind,
 		.hash = row->hash,
 		.id = row->id,
-		.flags = flags_of(kind, row, flat),
+		.flags = flags_of(kind, row, flat) |
+			 (kind <= DIR_TEAM ? priority_of(row, a) << KEY_PRIORITY_SHIFT : 0),
 		.entity = entity,
 		.expires_wall_ns = row->expires,
 		.max_budget_nano = row->max_budget >= 0 ? row->max_budget : DIR_NO_LIMIT,
@@ -124,7 +137,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	int err = place(k, id, row, &entity, &is_new);
 	if (err)
 		return err;
-	struct dir_key d = dir_row_of(kind, row, flat, entity);
+	struct dir_key d = dir_row_of(kind, row, flat, entity, a);
 	err = kind == DIR_KEY ? dir_put(k->dir, &d, clock_ns()) :
 				dir_put_named(k->dir, name, &d, clock_ns());
 	if (err && is_new)

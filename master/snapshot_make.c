@@ -144,6 +144,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.num_retries = cm->num_retries,
 		.order = cm->order,
 		.max_parallel = cm->max_parallel,
+		.adaptive = cm->adaptive,
 		.mode = cm->mode,
 		.family = cm->row ? cm->family : FAMILY_MOCK,
 		.site = cm->site,

@@ -132,7 +132,7 @@ static void put_deployment(struct request *r, struct buf *out)
 
 void request_headers(struct request *r, struct buf *out, bool is_final)
 {
-	uint64_t spent = clock_ns() - r->start_ns;
+	uint64_t spent = clock_ns() - r->start_ns, waited = r->upstream_ns + r->queued_ns;
 	put_cors(r, out);
 	put_str(out, "x-litellm-call-id", r->call_id);
 	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));
@@ -146,5 +146,5 @@ void request_headers(struct request *r, struct buf *out, bool is_final)
 										     : 0);
 	put_ms(out, "x-litellm-response-duration-ms", spent);
 	put_ms(out, "x-litellm-overhead-duration-ms",
-	       spent > r->upstream_ns ? spent - r->upstream_ns : 0);
+	       spent > waited ? spent - waited : 0);
 }

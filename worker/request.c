@@ -17,6 +17,7 @@
 #include "worker/client/intake.h"
 #include "worker/client/recall.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/queue.h"
 #include "worker/exchange/exchange.h"
 #include "worker/keep.h"
 #include "worker/known.h"
@@ -43,6 +44,7 @@ static const struct stage stages[] = {
 	{ "limits", limits_take },		/* may they ask this, now? */
 	{ "known", known_stage },		/* has it been answered before? */
 	{ "tokens", limits_take_tokens },	/* have they tokens left? */
+	{ "queue", queue_stage },		/* is there room, or who is before them? */
 	{ "account", account_reserve },		/* can we write down what it costs? */
 	{ "exchange", exchange_start },		/* ask, translate, stream back */
 };
@@ -249,11 +251,21 @@ static const struct dialect *dialect_of(const struct request *r)
 	return r->endpoint && r->endpoint->dialect ? r->endpoint->dialect : &dialect_openai_chat;
 }
 
+/* What the gateway lacks just now it may have in a second. */
+static uint64_t retry_after_s(const struct llm_error *e)
+{
+	enum outcome o = e->outcome;
+	if (e->retry_after_ms)
+		return (e->retry_after_ms + 999) / 1000;
+	return o == OUTCOME_OVERLOADED || o == OUTCOME_DRAINING || o == OUTCOME_MONEY_DOWN ||
+	       o == OUTCOME_MASTER_AWAY || o == OUTCOME_NO_DEPLOYMENT;
+}
+
 static void add_error_headers(struct request *r, const struct llm_error *e, struct buf *out)
 {
-	if (e->retry_after_ms)
-		buf_printf(out, "retry-after: %llu\r\n",
-			   (unsigned long long)((e->retry_after_ms + 999) / 1000));
+	uint64_t seconds = retry_after_s(e);
+	if (seconds)
+		buf_printf(out, "retry-after: %llu\r\n", (unsigned long long)seconds);
 	/* We have tried, or it cannot help: a client need not do it again. */
 	if (r->retries || r->fallbacks || e->must_not_retry || e->outcome == OUTCOME_BUDGET_SPENT)
 		BUF_PUT_LIT(out, "x-should-retry: false\r\n");
@@ -360,7 +372,7 @@ enum step request_reply_buf(struct request *r, int status, const char *type, con
 static void count_end(struct request *r, uint64_t now_ns)
 {
 	struct metric_row *m = r->w->metrics;
-	uint64_t all = now_ns - r->start_ns;
+	uint64_t all = now_ns - r->start_ns, waited = r->upstream_ns + r->queued_ns;
 	METRIC_ADD(m, requests, 1);
 	if (r->status / 100 == 2)
 		METRIC_ADD(m, requests_2xx, 1);
@@ -371,7 +383,7 @@ static void count_end(struct request *r, uint64_t now_ns)
 	if (r->attempts)
 		METRIC_TIME(m, duration, all);
 	if (!r->is_streaming && r->attempts)
-		METRIC_TIME(m, overhead, all > r->upstream_ns ? all - r->upstream_ns : 0);
+		METRIC_TIME(m, overhead, all > waited ? all - waited : 0);
 	if (r->is_streaming)
 		atomic_fetch_sub_explicit(&r->w->row->streams, 1, memory_order_relaxed);
 }
@@ -382,6 +394,7 @@ void request_end(struct request *r)
 	MUST(!r->is_over);
 	r->is_over = true;
 	exchange_cancel(r);
+	queue_forget(r);
 	keep_forget(r);
 	hold_forget(r);
 	if (r->known)

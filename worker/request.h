@@ -38,6 +38,7 @@ struct exchange;
 struct relay_call;
 struct keep_call;
 struct known;
+struct waiter;
 
 struct request {
 	struct worker *w;
@@ -81,6 +82,8 @@ struct request {
 	const struct snap_group *group;		/* the one under way */
 	struct str requested_model;
 	struct wish wish;			/* what it asks of the router */
+	struct waiter *waiter;			/* once it has waited for room: decide/queue.c */
+	uint64_t queued_ns;			/* how long, in all */
 	/* exchange */
 	struct exchange *exchange;
 	const struct snap_deployment *deployment;	/* the one that answers or answered */

@@ -25,6 +25,7 @@ struct relay_call;
 struct route_candidate;
 struct keep_call;
 struct known_table;
+struct queues;
 struct arena;
 struct wheel;
 struct link;
@@ -47,6 +48,8 @@ struct worker {
 	struct route_candidate *route_room;	/* for one choice at a time */
 	uint32_t n_route_room;
 	uint64_t retry_milli, retry_refill_ns;	/* the retry budget: exchange/retry.h */
+	struct queues *queues;			/* NULL until the first one waits: decide/queue.h */
+	unsigned n_queued;			/* requests that wait in them */
 	struct wheel *wheel;
 	uint64_t reign;				/* of the master who started us; board.h */
 	int link_fd;

@@ -13,12 +13,14 @@ MAP = "request.c is the map: it calls every stage"
 BOOT = "main.c starts and ends everything"
 MONEY = "an attempt is covered, followed and charged while it runs"
 LAST = "the last bytes of an answer may have to wait for the disk"
+ROOM = "who finds everybody full waits for room, and an attempt that ends makes some"
 PARTS = "struct request holds them by value or by type"
 EXCEPTIONS = {
     ("worker/request.c", "worker/admin/relay.h"): MAP,
     ("worker/request.c", "worker/client/intake.h"): MAP,
     ("worker/request.c", "worker/client/recall.h"): MAP,
     ("worker/request.c", "worker/decide/decide.h"): MAP,
+    ("worker/request.c", "worker/decide/queue.h"): MAP,
     ("worker/request.c", "worker/exchange/exchange.h"): MAP,
     ("worker/request.c", "worker/settle/access_log.h"): MAP,
     ("worker/request.c", "worker/settle/account.h"): MAP,
@@ -58,6 +60,8 @@ EXCEPTIONS = {
     ("worker/exchange/hedge.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/recover.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/exchange_private.h", "worker/decide/route.h"): "each attempt asks the router where to go",
+    ("worker/exchange/exchange.c", "worker/decide/queue.h"): ROOM,
+    ("worker/exchange/attempt.c", "worker/decide/queue.h"): ROOM,
 }
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 

@@ -23,6 +23,8 @@ static const struct word words[] = {
 	NUMBER(status, FAILS, "answer with this HTTP status; from 400 on with an error body"),
 	NUMBER(retry, DETAIL, "retry-after: N"),
 	NUMBER(ttft, STAYS, "milliseconds before the head and the first chunk"),
+	NUMBER(cap, STAYS, "only N requests with this name at a time, each for ttft; others wait"),
+	FLAG(shed, STAYS, "with cap: others get 429 instead"),
 	NUMBER(tokens, STAYS, "content chunks to send (3)"),
 	NUMBER(gap, STAYS, "milliseconds between chunks"),
 	NUMBER(die, FAILS, "reset (RST) after N chunks; 0: after the head"),

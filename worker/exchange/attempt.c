@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "worker/exchange/structured.h"
+#include "worker/decide/queue.h"
 #include "worker/settle/account.h"
 
 enum {
@@ -48,6 +49,7 @@ void attempt_free(struct attempt *at)
 	later_stop(&at->timer);
 	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) - 1),
 			      memory_order_relaxed);
+	queue_room(w);
 	buf_done(&at->call.path);
 	buf_done(&at->call.body);
 	buf_done(&at->call.headers);

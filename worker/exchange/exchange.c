@@ -7,12 +7,14 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "worker/decide/queue.h"
 #include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
 static void go_on(struct exchange *x);
+static void on_room(void *data);
 
 /* ---- what is tried next ------------------------------------------------------------------- */
 
@@ -233,6 +235,8 @@ void exchange_count_inflight(struct request *r, const struct snap_deployment *d,
 	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, d->board_row);
 	int now = atomic_load_explicit(n, memory_order_relaxed);
 	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
+	if (by < 0)
+		queue_room(r->w);
 }
 
 static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
@@ -261,6 +265,8 @@ static enum step next_attempt(struct exchange *x)
 			no_deployment(x, &c);
 			if (to_fallback(x))
 				continue;
+			if (c.is_full && queue_join(r, on_room, x, &x->error))
+				return STEP_WAIT;
 			return give_answer(x);
 		}
 		r->deployment = snap_deployment(r->snap, c.deployment);
@@ -289,6 +295,11 @@ static void go_on(struct exchange *x)
 		request_end(x->r);
 }
 
+static void on_room(void *data)
+{
+	go_on(data);
+}
+
 static void end_with_error(struct exchange *x)
 {
 	give_answer(x);
@@ -302,7 +313,7 @@ static bool retry(struct exchange *x)
 	if (!retry_may(&rc))
 		return false;
 	exchange_choose(x, &c);
-	if (c.deployment == SNAP_NONE || !retry_take(x->r->w))
+	if ((c.deployment == SNAP_NONE && !c.is_full) || !retry_take(x->r->w))
 		return false;
 	uint64_t delay = retry_delay_ms(&rc, c.why < ROUTE_TRIED, hash_random_below(UINT64_MAX));
 	x->retries++;
