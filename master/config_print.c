@@ -567,8 +567,9 @@ static bool is_stored(const struct config_stored *s, const struct directive *d)
 static void put_field(struct json_out *o, const char *key, const struct directive *d,
 		      const struct config *c)
 {
+	const void *at = (const char *)c + d->at;
 	if (d->type == CT_MEGABYTES)
-		json_put_u64(o, key, *(const uint64_t *)(const void *)((const char *)c + d->at) >> 20);
+		json_put_u64(o, key, *(const uint64_t *)at >> 20);
 	else
 		put_value(o, key, d, c);
 }
