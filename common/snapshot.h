@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 8, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 9, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -200,7 +200,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t affinity;		/* AFFINITY_* */
 	uint32_t metric_series;		/* label sets that a metric may have */
 	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
-	uint32_t is_idempotent, pad2;		/* 1: a retry with its Idempotency-Key is known again */
+	uint32_t is_idempotent;		/* 1: a retry with its Idempotency-Key is known again */
+	uint32_t pad2;
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
