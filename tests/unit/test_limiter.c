@@ -194,7 +194,7 @@ static void fresh(uint16_t inflight)
 static void test_a_burst_of_refusals_cuts_once(void **state)
 {
 	(void)state;
-	struct board_deployment *d = &board.deployments[7];
+	struct board_deployment *d;
 	fresh(79);
 	d = &board.deployments[7];
 	assert_true(limiter_refused(&board, 7, 10, 20));
@@ -214,7 +214,7 @@ static void test_a_burst_of_refusals_cuts_once(void **state)
 static void test_streams_and_answers_are_learned_apart(void **state)
 {
 	(void)state;
-	struct board_deployment *d = &board.deployments[7];
+	struct board_deployment *d;
 	fresh(0);
 	d = &board.deployments[7];
 	for (int i = 0; i < 100; i++) {

@@ -181,6 +181,11 @@ static void count_waiting(struct worker *w, int by)
 	atomic_store_explicit(&w->row->waiting, w->n_queued, memory_order_relaxed);
 }
 
+static struct waiter *waiter_at(struct fair_entry *e)
+{
+	return (struct waiter *)((char *)e - offsetof(struct waiter, entry));
+}
+
 static bool is_waiting(const struct waiter *x)
 {
 	return x && x->entry.flow;
@@ -249,7 +254,7 @@ static bool admit(struct request *r, struct queue *q, uint32_t priority, uint64_
 	worst = fair_worst(&q->fair, r->key.id, priority);
 	if (!worst)
 		return false;
-	turn_away((struct waiter *)((char *)worst - offsetof(struct waiter, entry)));
+	turn_away(waiter_at(worst));
 	return true;
 }
 
@@ -424,9 +429,9 @@ static bool serve(struct queues *qs, struct queue *q)
 	fair_round(&q->fair);
 	while (started < STARTS_AT_ONCE && passed < PASSED_OVER_MAX) {
 		struct fair_entry *e = fair_next(&q->fair);
-		struct waiter *x = (struct waiter *)((char *)e - offsetof(struct waiter, entry));
 		if (!e)
 			break;
+		struct waiter *x = waiter_at(e);
 		if (!has_room(qs, x, now)) {
 			if (is_like_all(x))
 				break;
