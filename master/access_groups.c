@@ -195,16 +195,11 @@ static int make_delete(struct object_call *oc)
 
 static void begin(struct command_call *c, int (*make)(struct object_call *oc), const char *what)
 {
-	if (!objects_are_on(c))
+	struct group_call *g = object_begin(c, sizeof *g);
+	if (!g)
 		return;
-	struct group_call *g = arena_alloc(c->mem, sizeof *g);
-	if (!g) {
-		command_fail_store(c, -ENOMEM);
-		return;
-	}
-	g->oc = (struct object_call){ .c = c, .make = make, .answer = put_changed };
-	if (make == make_delete)
-		g->oc.answer = put_deleted;
+	g->oc.make = make;
+	g->oc.answer = make == make_delete ? put_deleted : put_changed;
 	if (object_name(c, "access_group", &g->oc.name) < 0 ||
 	    (make != make_delete &&
 	     object_json(c, "model_names", JSON_ARRAY, &g->names) == -EINVAL))

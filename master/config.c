@@ -412,6 +412,25 @@ int config_read(const char *path, const struct config_overrides *over, struct co
 	return err;
 }
 
+const struct config_model *config_find_model(const struct config *c, struct str id)
+{
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_eq(c->models[i].id, id))
+			return &c->models[i];
+	return NULL;
+}
+
+bool config_serves(const struct config *c, struct str name)
+{
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_matches(c->models[i].model_name, name))
+			return true;
+	for (size_t i = 0; i < c->n_aliases; i++)
+		if (str_eq(c->aliases[i].alias, name))
+			return true;
+	return false;
+}
+
 void config_free(struct config *c)
 {
 	if (!c)

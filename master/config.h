@@ -257,6 +257,10 @@ struct config_overrides {
 int config_read(const char *path, const struct config_overrides *over,
 		struct config **ret) MUST_USE;
 void config_free(struct config *c);
+/* The deployment with this id, or NULL. */
+const struct config_model *config_find_model(const struct config *c, struct str id);
+/* Whether a model_name, a pattern among them or an alias serves that name. */
+bool config_serves(const struct config *c, struct str name);
 /* Effective configuration: every directive with value and origin; secrets as "********".
  * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);

@@ -487,24 +487,13 @@ static void drop_twins(struct reader *r)
 	c->n_models = n;
 }
 
-static bool is_served(const struct config *c, struct str name)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_matches(c->models[i].model_name, name))
-			return true;
-	for (size_t i = 0; i < c->n_aliases; i++)
-		if (str_eq(c->aliases[i].alias, name))
-			return true;
-	return false;
-}
-
 static void check_name(struct reader *r, struct str name, const char *where)
 {
 	const struct place *at = given_place(r, "router_settings", where);
 
 	if (at == &r->whole)
 		at = given_place(r, "litellm_settings", where);
-	if (!is_served(r->c, name))
+	if (!config_serves(r->c, name))
 		complain(r, W_UNKNOWN_MODEL, at,
 			 "%s names '" STR_FMT "', which no entry of model_list serves", where,
 			 STR_ARG(shown(name)));

@@ -456,14 +456,6 @@ static void diff_settings(struct json_out *o, const struct config *a, const stru
 	buf_done(&key);
 }
 
-static const struct config_model *find_model(const struct config *c, const struct config_model *m)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_eq(c->models[i].id, m->id))
-			return &c->models[i];
-	return NULL;
-}
-
 static void print_model(struct buf *out, const struct config_model *m)
 {
 	struct json_out o = json_out(out);
@@ -494,7 +486,7 @@ static void diff_models(struct json_out *o, const struct config *a, const struct
 	for (size_t i = 0; i < a->n_models + b->n_models; i++) {
 		bool old = i < a->n_models;
 		const struct config_model *m = old ? &a->models[i] : &b->models[i - a->n_models];
-		const struct config_model *x = find_model(old ? b : a, m);
+		const struct config_model *x = config_find_model(old ? b : a, m->id);
 		if (!old && x)
 			continue;
 		print_model(&before, old ? m : NULL);

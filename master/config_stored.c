@@ -47,6 +47,19 @@ static void take_text(struct growing *g, struct yaml *y, const struct json *j)
 		yaml_resolve_one(g->r, y);
 }
 
+static struct yaml *grow(struct growing *g, const struct json *j);
+
+static void grow_child(struct growing *g, struct yaml *y, const struct json *j)
+{
+	struct yaml *child = grow(g, j);
+
+	if (!child)
+		return;
+	child->key = arena_dup(g->r->scratch, j->key.p ? j->key : STR(""));
+	g->r->out_of_memory |= !child->key.p;
+	yaml_append(y, child);
+}
+
 static struct yaml *grow(struct growing *g, const struct json *j)
 {
 	struct yaml *y = arena_alloc(g->r->scratch, sizeof *y);
@@ -74,13 +87,8 @@ static struct yaml *grow(struct growing *g, const struct json *j)
 	case JSON_ARRAY:
 	case JSON_OBJECT:
 		y->kind = j->type == JSON_ARRAY ? YAML_LIST : YAML_MAP;
-		for (const struct json *c = j->child; c && !g->r->out_of_memory; c = c->next) {
-			struct yaml *child = grow(g, c);
-			if (!child)
-				return NULL;
-			child->key = arena_dup(g->r->scratch, c->key.p ? c->key : STR(""));
-			yaml_append(y, child);
-		}
+		for (const struct json *c = j->child; c && !g->r->out_of_memory; c = c->next)
+			grow_child(g, y, c);
 	}
 	return y;
 }
@@ -113,11 +121,7 @@ static struct yaml *grow_members(struct growing *g, const struct json *j, const 
 	*y = (struct yaml){.kind = YAML_MAP, .size = 1, .place = {.file = whole}};
 	for (const struct json *c = j->child; c && !g->r->out_of_memory; c = c->next) {
 		g->file = file_at(g->r, whole, what, c->key);
-		struct yaml *child = grow(g, c);
-		if (!child)
-			return NULL;
-		child->key = arena_dup(g->r->scratch, c->key.p ? c->key : STR(""));
-		yaml_append(y, child);
+		grow_child(g, y, c);
 	}
 	return y;
 }

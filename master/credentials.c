@@ -24,14 +24,6 @@ static const struct config_credential *find(const struct config *c, struct str n
 	return NULL;
 }
 
-static const struct config_model *find_model(const struct config *c, struct str id)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_eq(c->models[i].id, id))
-			return &c->models[i];
-	return NULL;
-}
-
 /* ---- answers ---- */
 
 static void put_credential(struct json_out *o, const struct config_credential *k)
@@ -105,7 +97,7 @@ void credentials_by_model(struct command_call *c)
 	struct str id;
 	if (object_name(c, "model_id", &id) < 0)
 		return;
-	const struct config_model *m = find_model(c->master->config, id);
+	const struct config_model *m = config_find_model(c->master->config, id);
 	if (!m) {
 		command_fail(c, 404, "not_found_error", "model_id", "Model not found");
 		return;
@@ -170,7 +162,7 @@ static int make_new(struct object_call *oc)
 		return object_refuse(oc, 409, "credential_name",
 				     "there is a credential '" STR_FMT "' already",
 				     STR_ARG(oc->name));
-	if (cc->model_id.n && !(m = find_model(oc->c->master->config, cc->model_id)))
+	if (cc->model_id.n && !(m = config_find_model(oc->c->master->config, cc->model_id)))
 		return object_refuse(oc, 404, "model_id", "Model not found");
 	struct str values = m ? values_of_model(oc, m) : object_merge(mem, STR("{}"), cc->values);
 	struct str info = object_merge(mem, STR("{}"), cc->info);
@@ -213,15 +205,8 @@ static int make_delete(struct object_call *oc)
 
 static struct credential_call *begin(struct command_call *c)
 {
-	if (!objects_are_on(c))
-		return NULL;
-	struct credential_call *cc = arena_alloc(c->mem, sizeof *cc);
-	if (!cc) {
-		command_fail_store(c, -ENOMEM);
-		return NULL;
-	}
-	cc->oc.c = c;
-	if (object_name(c, "credential_name", &cc->oc.name) < 0 ||
+	struct credential_call *cc = object_begin(c, sizeof *cc);
+	if (!cc || object_name(c, "credential_name", &cc->oc.name) < 0 ||
 	    object_json(c, "credential_values", JSON_OBJECT, &cc->values) == -EINVAL ||
 	    object_json(c, "credential_info", JSON_OBJECT, &cc->info) == -EINVAL ||
 	    command_str(c, "model_id", &cc->model_id) == -EINVAL)
@@ -256,7 +241,7 @@ void credentials_update(struct command_call *c)
 
 void credentials_delete(struct command_call *c)
 {
-	struct object_call *oc = objects_are_on(c) ? object_call_new(c) : NULL;
+	struct object_call *oc = object_begin(c, sizeof *oc);
 	if (!oc || object_name(c, "credential_name", &oc->name) < 0)
 		return;
 	oc->make = make_delete;

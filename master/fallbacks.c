@@ -48,17 +48,6 @@ static const struct config_fallback *find(const struct config_fallbacks *all, st
 	return NULL;
 }
 
-static bool is_served(const struct config *c, struct str name)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_matches(c->models[i].model_name, name))
-			return true;
-	for (size_t i = 0; i < c->n_aliases; i++)
-		if (str_eq(c->aliases[i].alias, name))
-			return true;
-	return false;
-}
-
 /* ---- answers ---- */
 
 static void put_fallback(struct json_out *o, const struct config_fallback *f, struct str model,
@@ -125,12 +114,12 @@ static struct str list_text(struct fallback_call *f, const struct config_fallbac
 static int check_targets(struct fallback_call *f)
 {
 	const struct config *k = f->oc.c->master->config;
-	if (!is_served(k, f->oc.name))
+	if (!config_serves(k, f->oc.name))
 		return object_refuse(&f->oc, 404, "model", "Model '" STR_FMT "' not found",
 				     STR_ARG(f->oc.name));
 	for (const struct json *j = f->to->child; j; j = j->next) {
 		struct str name = json_str(f->oc.c->mem, j);
-		if (!name.p || !is_served(k, name) || str_eq(name, f->oc.name))
+		if (!name.p || !config_serves(k, name) || str_eq(name, f->oc.name))
 			return object_refuse(&f->oc, 400, "fallback_models",
 					     "Invalid fallback model: " STR_FMT,
 					     STR_ARG(name.p ? name : STR("not a name")));
@@ -172,14 +161,11 @@ static int read_type(struct command_call *c, struct str *ret)
 
 static struct fallback_call *begin(struct command_call *c)
 {
-	if (!objects_are_on(c))
+	struct fallback_call *f = object_begin(c, sizeof *f);
+	if (!f)
 		return NULL;
-	struct fallback_call *f = arena_alloc(c->mem, sizeof *f);
-	if (!f) {
-		command_fail_store(c, -ENOMEM);
-		return NULL;
-	}
-	f->oc = (struct object_call){ .c = c, .make = make, .answer = put_changed };
+	f->oc.make = make;
+	f->oc.answer = put_changed;
 	return object_name(c, "model", &f->oc.name) < 0 || read_type(c, &f->type) < 0 ? NULL : f;
 }
 

@@ -16,19 +16,11 @@ struct model_call {
 
 /* ---- the answer ---- */
 
-static const struct config_model *find_model(const struct config *c, struct str id)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_eq(c->models[i].id, id))
-			return &c->models[i];
-	return NULL;
-}
-
 /* LiteLLM's row of its table; what is secret is left out, where LiteLLM tells it encrypted. */
 static void put_row(struct object_call *oc)
 {
 	const struct config_object *o = object_now(oc, OBJECT_MODEL, oc->name);
-	const struct config_model *m = find_model(oc->c->master->config, oc->name);
+	const struct config_model *m = config_find_model(oc->c->master->config, oc->name);
 	struct json_out out = json_out(&oc->c->out);
 	json_open(&out, NULL);
 	json_put_str(&out, "model_id", oc->name);
@@ -88,7 +80,7 @@ static int make_new(struct object_call *oc)
 
 static int refuse_unknown(struct object_call *oc)
 {
-	bool in_file = find_model(oc->c->master->config, oc->name);
+	bool in_file = config_find_model(oc->c->master->config, oc->name);
 	return object_refuse(oc, 400, "id",
 			     in_file ? "the model '" STR_FMT "' stands in the configuration file: "
 				       "it is changed there"
@@ -124,15 +116,8 @@ static int make_delete(struct object_call *oc)
 
 static struct model_call *begin(struct command_call *c)
 {
-	if (!objects_are_on(c))
-		return NULL;
-	struct model_call *mc = arena_alloc(c->mem, sizeof *mc);
-	if (!mc) {
-		command_fail_store(c, -ENOMEM);
-		return NULL;
-	}
-	mc->oc.c = c;
-	if (object_json(c, "litellm_params", JSON_OBJECT, &mc->params) == -EINVAL ||
+	struct model_call *mc = object_begin(c, sizeof *mc);
+	if (!mc || object_json(c, "litellm_params", JSON_OBJECT, &mc->params) == -EINVAL ||
 	    object_json(c, "model_info", JSON_OBJECT, &mc->info) == -EINVAL ||
 	    command_str(c, "model_name", &mc->oc.label) == -EINVAL)
 		return NULL;
@@ -195,7 +180,7 @@ void models_update(struct command_call *c)
 
 void models_delete(struct command_call *c)
 {
-	struct object_call *oc = objects_are_on(c) ? object_call_new(c) : NULL;
+	struct object_call *oc = object_begin(c, sizeof *oc);
 	if (!oc || object_name(c, "id", &oc->name) < 0)
 		return;
 	oc->make = make_delete;

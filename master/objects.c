@@ -10,24 +10,19 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 
-struct object_call *object_call_new(struct command_call *c)
+void *object_begin(struct command_call *c, size_t size)
 {
-	struct object_call *oc = arena_alloc(c->mem, sizeof *oc);
-	if (!oc)
+	struct object_call *oc = NULL;
+	MUST(size >= sizeof *oc);
+	if (!c->master->config->store_models)
+		command_fail(c, 400, "invalid_request_error", NULL,
+			     "nothing is stored: set general_settings.store_model_in_db to true, "
+			     "or STORE_MODEL_IN_DB='True' in the environment");
+	else if (!(oc = arena_alloc(c->mem, size)))
 		command_fail_store(c, -ENOMEM);
 	else
 		oc->c = c;
 	return oc;
-}
-
-bool objects_are_on(struct command_call *c)
-{
-	if (c->master->config->store_models)
-		return true;
-	command_fail(c, 400, "invalid_request_error", NULL,
-		     "nothing is stored: set general_settings.store_model_in_db to true, or "
-		     "STORE_MODEL_IN_DB='True' in the environment");
-	return false;
 }
 
 int object_refuse(struct object_call *oc, int status, const char *param, const char *fmt, ...)

@@ -24,10 +24,9 @@ struct object_call {
 	unsigned n;			/* for the command's own use */
 };
 
-/* NULL: answered already. */
-struct object_call *object_call_new(struct command_call *c);
-/* Whether the configuration takes objects; else answered. */
-bool objects_are_on(struct command_call *c);
+/* A struct of that size that begins with an object_call. NULL: answered already, that nothing is
+ * stored or that there is no memory. */
+void *object_begin(struct command_call *c, size_t size);
 /* Stands in line. `what` and the call's name make the history's line. */
 void object_start(struct object_call *oc, const char *what);
 /* -EINVAL, with the answer that the call gets. */

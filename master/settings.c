@@ -230,18 +230,6 @@ static void put_updated(struct object_call *oc)
 	json_close(&o);
 }
 
-static struct setting_call *begin(struct command_call *c)
-{
-	if (!objects_are_on(c))
-		return NULL;
-	struct setting_call *s = arena_alloc(c->mem, sizeof *s);
-	if (!s)
-		command_fail_store(c, -ENOMEM);
-	else
-		s->oc.c = c;
-	return s;
-}
-
 static int read_field(struct setting_call *s)
 {
 	struct command_call *c = s->oc.c;
@@ -256,7 +244,7 @@ static int read_field(struct setting_call *s)
 
 void settings_field_update(struct command_call *c)
 {
-	struct setting_call *s = begin(c);
+	struct setting_call *s = object_begin(c, sizeof *s);
 	if (!s || read_field(s) < 0)
 		return;
 	s->value = json_get(c->args, "field_value");
@@ -266,7 +254,7 @@ void settings_field_update(struct command_call *c)
 
 void settings_field_delete(struct command_call *c)
 {
-	struct setting_call *s = begin(c);
+	struct setting_call *s = object_begin(c, sizeof *s);
 	if (!s || read_field(s) < 0)
 		return;
 	s->oc.make = make_deletion;
@@ -275,7 +263,7 @@ void settings_field_delete(struct command_call *c)
 
 void settings_update(struct command_call *c)
 {
-	struct setting_call *s = begin(c);
+	struct setting_call *s = object_begin(c, sizeof *s);
 	if (!s)
 		return;
 	if (json_is_given(json_get(c->args, "environment_variables"))) {
