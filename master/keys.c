@@ -7,6 +7,7 @@
 #include "master/keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
@@ -101,13 +102,20 @@ static uint32_t root_of(struct str team_id)
 	return team_id.n ? 1 + (uint32_t)(hash_stable(team_id) % UINT32_MAX) : 0;
 }
 
-/* What it is found by in the directory; of a key, the hash. .p NULL: no memory. */
-static struct str dir_name_of(enum dir_kind kind, const struct key_row *row, struct arena *a)
+/* What it is found by in the directory; of a key, the hash. No name is longer than its room:
+ * one of a member that were would be too long for the directory. */
+struct dir_name {
+	char of_member[DIR_ID_MAX + 2];
+};
+
+static struct str dir_name_of(enum dir_kind kind, const struct key_row *row, struct dir_name *room)
 {
-	if (kind == DIR_MEMBER)
-		return arena_printf(a, "%llu/" STR_FMT, (unsigned long long)row->owner,
-				    STR_ARG(row->key_name));
-	return kind == DIR_TEAM ? row->team_id : row->key_name;
+	if (kind != DIR_MEMBER)
+		return kind == DIR_TEAM ? row->team_id : row->key_name;
+	int n = snprintf(room->of_member, sizeof room->of_member, "%llu/" STR_FMT,
+			 (unsigned long long)row->owner, STR_ARG(row->key_name));
+	size_t most = sizeof room->of_member - 1;
+	return str_of(room->of_member, (size_t)n < most ? (size_t)n : most);
 }
 
 /* Finds or gives the entity. A budget has none. */
@@ -129,10 +137,11 @@ static int place(struct keys *k, uint64_t id, const struct key_row *row, uint32_
 static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
 {
 	enum dir_kind kind = entity_kind(id);
-	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, a);
+	struct dir_name room;
+	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
 	uint32_t entity;
 	bool is_new;
-	if (!flat.p || !name.p)
+	if (!flat.p)
 		return -ENOMEM;
 	int err = place(k, id, row, &entity, &is_new);
 	if (err)
@@ -202,11 +211,9 @@ void teams_withdraw(struct keys *k, const struct key_row *row)
 
 void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *row)
 {
-	struct arena *a = arena_new(ROW_MEMORY);
-	struct str name = a ? dir_name_of(kind, row, a) : STR_NONE;
-	if (!name.p || dir_remove_named(k->dir, kind, name, clock_ns()) != 0)
+	struct dir_name room;
+	if (dir_remove_named(k->dir, kind, dir_name_of(kind, row, &room), clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
-	arena_free(a);
 	release(k, ENTITY_OF(kind) | row->id);
 }
 

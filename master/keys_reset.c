@@ -39,7 +39,7 @@ static int find_due_job(struct store_db *db, void *data)
 		" WHERE budget_reset_at <= ?1 "
 		"UNION ALL SELECT id | ?4, budget_duration, budget_reset_at FROM teams"
 		" WHERE budget_reset_at <= ?1 "
-		"UNION ALL SELECT id | kind << 56, budget_duration, budget_reset_at FROM tenants"
+		"UNION ALL SELECT id | (kind << 56), budget_duration, budget_reset_at FROM tenants"
 		" WHERE budget_reset_at <= ?1 ORDER BY 3 LIMIT ?2");
 	int r;
 	sql_int(q, 1, (int64_t)rs->now_ns);

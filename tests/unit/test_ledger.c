@@ -493,6 +493,94 @@ static void test_a_teams_spend(void **st)
 	budget_pool_free(pool);
 }
 
+#define TENANT(kind, id) (UINT64_C(kind) << 56 | (id))
+
+/* The record that says who pays, besides key and team, for the one behind it. */
+static void levels(struct world *w, uint32_t number, uint64_t a, uint64_t b)
+{
+	struct journal_levels l = { .kind = JOURNAL_LEVELS, .n = 2, .level = { a, b } };
+	struct journal_record r = record(JOURNAL_INTENT, number, 0);
+	memcpy(l.request_id, r.request_id, sizeof l.request_id);
+	memcpy((void *)&r, &l, sizeof r);
+	append(w, r);
+}
+
+static int64_t spend_of(struct world *w, unsigned id)
+{
+	char sql[64];
+	snprintf(sql, sizeof sql, "SELECT spend FROM tenants WHERE id = %u", id);
+	return number(w, sql);
+}
+
+/* All who pay are found: in one fold, over two folds, and of the dead, with and without a slot. */
+static void test_others_pay_too(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO tenants (id, kind, name, created_at, updated_at) VALUES "
+			  "(1, 3, 'user', 1, 1), (2, 4, 'org', 1, 1), (3, 7, 'tag', 1, 1)");
+	start_worker(w, 64);
+	levels(w, 1, TENANT(3, 1), TENANT(4, 2));
+	settle(w, 1, 10);
+	settle(w, 2, 100);			/* key alone */
+	levels(w, 3, TENANT(3, 1), TENANT(7, 3));
+	settle(w, 4, 1000);			/* not those that stand right before it */
+	levels(w, 5, TENANT(3, 99), TENANT(1, KEY));	/* deleted; not a tenant's id */
+	settle(w, 5, 7);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 1117);
+	assert_int_equal(spend_of(w, 1), 10);
+	assert_int_equal(spend_of(w, 2), 10);
+	assert_int_equal(spend_of(w, 3), 0);
+	/* the fold comes between the two records: it waits for the second */
+	uint64_t before = committed(w);
+	levels(w, 6, TENANT(3, 1), TENANT(7, 3));
+	for (unsigned i = 0; i < 50; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(committed(w), before);
+	settle(w, 6, 5);
+	fold(w);
+	assert_int_equal(spend_of(w, 1), 15);
+	assert_int_equal(spend_of(w, 3), 5);
+	/* of the dead: an intent in the database, one whose slot tells its cost, a slot alone */
+	levels(w, 20, TENANT(3, 1), TENANT(4, 2));
+	intent(w, 20);
+	levels(w, 21, TENANT(3, 1), TENANT(4, 2));
+	intent(w, 21);
+	fold(w);
+	hold(w, pool, 21, 1000, true, 300);
+	atomic_store(&w->board.entities[5].id, TENANT(7, 3));	/* what hold() reserves at */
+	hold(w, pool, 22, 1000, true, 70);
+	levels(w, 23, TENANT(3, 1), TENANT(4, 2));	/* killed before the record itself */
+	reap(w);
+	assert_int_equal(cut_rows, 3);
+	assert_int_equal(spend_of(w, 1), 15 + 1000 + 300);
+	assert_int_equal(spend_of(w, 2), 10 + 1000 + 300);
+	assert_int_equal(spend_of(w, 3), 5 + 70);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	budget_pool_free(pool);
+}
+
+/* A full batch never ends between the two. */
+static void test_many_levels(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO tenants (id, kind, name, created_at, updated_at) VALUES "
+			  "(1, 3, 'user', 1, 1), (2, 4, 'org', 1, 1)");
+	start_worker(w, 16384);
+	settle(w, 1, 1);
+	for (uint32_t i = 2; i <= 6000; i++) {
+		levels(w, i, TENANT(3, 1), TENANT(4, 2));
+		settle(w, i, 1);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 6000);
+	assert_int_equal(spend_of(w, 1), 5999);
+	assert_int_equal(spend_of(w, 2), 5999);
+}
+
 static void test_many_open_requests(void **st)
 {
 	struct world *w = *st;
@@ -876,6 +964,8 @@ int main(void)
 		T(test_a_damaged_record_is_given_up_once_another_follows),
 		T(test_reaping_books_what_was_open),
 		T(test_a_teams_spend),
+		T(test_others_pay_too),
+		T(test_many_levels),
 		T(test_many_open_requests),
 		T(test_reaping_nobody_answers_at_once),
 		T(test_lies_on_the_board_are_clamped),
