@@ -4,49 +4,10 @@
  * model and our own members change. Bytes taken for a provider's stream go on as they came, or end
  * with an error. The first byte chooses. */
 #include "tests/fuzz/answer_fuzz.h"
+#include "tests/fuzz/request_fuzz.h"
 #include "worker/client/prompt_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void check_refusal(const struct dialect_error *err)
-{
-	MUST(err->outcome == OUTCOME_BAD_REQUEST);
-	MUST(err->message.n > 0 && err->param.n > 0 && str_is_utf8(err->message));
-}
-
-static int write_to(struct arena *a, const struct llm_request *q, struct str *ret)
-{
-	struct provider_target t = { .model = q->model, .drop_params = true };
-	struct provider_call call = { 0 };
-	struct llm_error err = { 0 };
-	buf_init(&call.path, 256);
-	buf_init(&call.body, ANSWER_MEMORY);
-	int r = provider_cohere.write_request(a, q, &t, &call, &err);
-	*ret = r == 0 ? arena_dup(a, buf_str(&call.body)) : STR_NONE;
-	buf_done(&call.path);
-	buf_done(&call.body);
-	MUST(r != -EINVAL || (err.message.n && err.param.n));
-	return r == 0 && !ret->p ? -ENOMEM : r;
-}
-
-static void check_fixpoint(struct arena *a, const struct dialect *d, const struct llm_request *q)
-{
-	struct dialect_error err = { 0 };
-	struct llm_request again = { 0 };
-	struct json_error error;
-	struct str first, second;
-	if (write_to(a, q, &first))
-		return;
-	const struct json *root = json_parse(a, first, JSON_ONE_KEY, &error);
-	if (!root)
-		return;			/* deeper than the parser goes, or no memory */
-	int r = d->read_request(a, first, root, &again, &err);
-	if (r == -ENOMEM)
-		return;
-	MUST(r == 0);
-	r = write_to(a, &again, &second);
-	MUST(r == -ENOMEM || (r == 0 && str_eq(first, second)));
-}
 
 /* The same question, to another model. */
 static void check_short_way(struct arena *a, const struct dialect *d, const struct llm_request *q)
@@ -83,7 +44,7 @@ static void fuzz_request(const struct dialect *d, struct str body)
 		MUST(q.prompt_bytes <= 2 * body.n && q.family == FAMILY_COHERE && q.n == 1);
 		MUST(estimate_prompt(&q) <= estimate_prompt_worst(&q));
 		check_short_way(a, d, &q);
-		check_fixpoint(a, d, &q);
+		check_written_twice(a, &provider_cohere, d, &q);
 		r = prompt_check(a, &q, &err);
 		MUST(r == 0 || r == -EINVAL || r == -ENOMEM);
 		if (r == -EINVAL)
