@@ -168,6 +168,7 @@ const struct scenario scenarios[] = {
 	{ "upstream-aborted", STREAM("stalls"), BEGUN, IS_ABORTED, UP },
 	{ "upstream-cut", CHAT_BY(OF_SHORT, "dear", ",'stream':true"), BROKEN, UP },
 	{ "upstream-breaks", STREAM("breaks"), BROKEN, UP },
+	{ "upstream-goes-on", STREAM("then-breaks"), DONE, UP },
 	{ "upstream-stops", STREAM("stops"), BROKEN, UP },
 	{ "upstream-spoilt", STREAM("spoilt"), BROKEN, UP },
 	{ "upstream-resets", CHAT("then-resets"), MOCKED, UP },

@@ -146,7 +146,7 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.total_timeout_ms = 600000, .stream_heartbeat_ms = 20, .cooldown_ms = 5000,
 		.default_max_tokens = 1000, .max_fallbacks = 5, .connections_max = 64,
 		.access_log = 1, .log_level = LOG_DEBUG, .ledger_strict = is_strict,
-		.is_idempotent = 1, .answer_max = 65536,
+		.continues_streams = 1, .is_idempotent = 1, .answer_max = 65536,
 		.flags = SET_CALL_ID_IN_ERRORS, .version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};

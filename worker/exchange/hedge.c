@@ -132,16 +132,20 @@ void exchange_lost(struct exchange *x)
 void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_error *e)
 {
 	struct request *r = x->r;
-	uint32_t index = at == x->attempt ? r->deployment_index : x->rival_index;
+	bool is_rival = at == x->rival;
+	uint32_t index = is_rival ? x->rival_index : r->deployment_index;
+	uint64_t now = clock_ns();
+	struct route_sample s = {
+		.duration_ns = now - (is_rival ? x->rival_started_ns : x->started_ns) };
 	if (x->n_tried < TRIED_MAX)
 		x->tried[x->n_tried++] = index;
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
-	if (route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e, NULL,
-		       clock_ns()))
+	if (route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e, &s,
+		       now))
 		METRIC_ADD(r->w->metrics, cooldowns, 1);
-	if (at == x->attempt)
+	if (!is_rival)
 		promote(x);
 	end_race(x);
 }
