@@ -308,7 +308,8 @@ void keys_update(struct command_call *c)
 {
 	static const char *const own[] = { "key", "key_alias", NULL };
 	struct key_call *kc = call_new(c);
-	if (kc && role_takes_only(c, own) && take_ref(kc) && key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
+	if (kc && role_takes_only(c, own) && take_ref(kc) &&
+	    key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
 		start_write(kc, change_job);
 }
 

@@ -137,14 +137,16 @@ static void cap_limits(const struct dir_key *k, struct key_row *row)
 {
 	if (k->budget_id.n)
 		row->budget_id = k->budget_id;
-	if (k->budget_id.n || k->max_budget_nano >= 0) {	/* a short period is a lot of money */
+	/* A short period is a lot of money. */
+	if (k->budget_id.n || k->max_budget_nano >= 0) {
 		row->budget_duration = STR_NONE;
 		row->budget_reset_at = 0;
 	}
 	row->max_budget = least(k, row->max_budget, MONEY_NONE, k->max_budget_nano);
 	row->rpm_limit = least(k, row->rpm_limit, 0, (int64_t)k->rpm);
 	row->tpm_limit = least(k, row->tpm_limit, 0, (int64_t)k->tpm);
-	row->max_parallel_requests = least(k, row->max_parallel_requests, 0, k->max_parallel);
+	row->max_parallel_requests =
+		least(k, row->max_parallel_requests, 0, k->max_parallel);
 }
 
 /* Each name of the new list must stand in that of the key that makes it. */
