@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/price.h"
 #include "master/commands.h"
+#include "master/roles.h"
 
 enum {
 	ARGS_MAX = 1 << 20,		/* bytes of arguments; more is 413 */
@@ -193,19 +194,6 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 	return c;
 }
 
-static bool may_run(const struct command_call *c)
-{
-	switch (c->command->role) {
-	case ROLE_ANY_KEY:
-		return true;
-	case ROLE_VIEW:
-		return c->is_admin || c->is_viewer;
-	case ROLE_ADMIN:
-		break;
-	}
-	return c->is_admin;
-}
-
 static const char *missing_arg(const struct command_call *c)
 {
 	for (const struct command_arg *a = c->command->args; a && a->name; a++)
@@ -217,7 +205,7 @@ static const char *missing_arg(const struct command_call *c)
 void command_run(struct command_call *c)
 {
 	const char *missing;
-	if (!may_run(c))
+	if (!roles_admit(c))
 		command_fail(c, 401, "auth_error", NULL,
 			     "Authentication Error, Only proxy admin can be used to generate, "
 			     "delete, update info for new keys/users/teams. Route=%s",

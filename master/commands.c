@@ -173,7 +173,7 @@ static const struct command_arg args_user_update[] = {
 	{ 0 },
 };
 static const struct command_arg args_user_one[] = {
-	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the user" },
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user; by HTTP: the caller's own when missing" },
 	{ 0 },
 };
 static const struct command_arg args_user_delete[] = {

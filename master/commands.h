@@ -14,6 +14,7 @@
 
 struct master;
 struct command_call;
+struct dir_key;
 
 enum command_role { ROLE_ANY_KEY, ROLE_VIEW, ROLE_ADMIN };
 
@@ -72,6 +73,8 @@ struct command_call {
 	uint64_t caller_key;		/* id of the calling key; 0 = master key or socket */
 	struct sha256 *caller_hash;	/* of the calling key, or NULL */
 	uint32_t caller_uid;		/* of the socket's peer */
+	struct str own_user;		/* .n: only what is this user's may be reached: roles.h */
+	const struct dir_key *own_key;	/* then: the calling key */
 	struct str changed_by;		/* litellm-changed-by */
 	struct str path_name;		/* what stood for {name} or {id} in the path, decoded */
 	int status;			/* HTTP status of the answer; 200 to begin with */

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/roles.h"
 #include "master/tenants.h"
 
 enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
@@ -68,6 +69,9 @@ static void fail(struct key_call *kc, int err)
 	case -EALREADY:
 		command_fail(c, conflict, "invalid_request_error", "key",
 			     "a key with this text exists already");
+		break;
+	case -EACCES:
+		role_fail(c);
 		break;
 	case -ENODATA:
 		command_fail(c, 400, "invalid_request_error", "budget_id",
@@ -235,7 +239,9 @@ static void start_write(struct key_call *kc, store_job_fn *job)
 static int create_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
-	int err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
+	int err = role_check_team(kc->c, db, kc->row.team_id, false);
+	if (!err)
+		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
 	return err ? err : key_row_insert(db, &kc->row);
 }
 
@@ -260,6 +266,7 @@ void keys_generate(struct command_call *c)
 	kc->is_new = true;
 	start_row(kc);
 	int err = key_change_apply(&kc->change, c->mem, &kc->row);
+	role_cap_key(c, &kc->row);
 	if (err || !kc->row.key_name.p)
 		fail(kc, -ENOMEM);
 	else
@@ -272,6 +279,8 @@ static int change_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
 	int err = key_row_find(db, &kc->ref, kc->c->mem, &kc->before);
+	if (!err && !role_owns(kc->c, &kc->before))
+		err = -ENOENT;
 	if (err)
 		return err;
 	kc->row = kc->before;
@@ -297,8 +306,10 @@ static bool take_ref(struct key_call *kc)
 
 void keys_update(struct command_call *c)
 {
+	static const char *const own[] = { "key", "key_alias", NULL };
 	struct key_call *kc = call_new(c);
-	if (kc && take_ref(kc) && key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
+	if (kc && role_takes_only(c, own) && take_ref(kc) &&
+	    key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
 		start_write(kc, change_job);
 }
 
@@ -343,8 +354,10 @@ static void edit_text(struct key_call *kc, struct key_row *row)
 
 void keys_rotate(struct command_call *c)
 {
+	static const char *const own[] = { "key", "new_key", NULL };
 	struct key_call *kc = call_new(c);
-	if (!kc || !take_ref(kc) || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
+	if (!kc || !role_takes_only(c, own) || !take_ref(kc) ||
+	    key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
 	    !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
@@ -372,6 +385,8 @@ static int delete_job(struct store_db *db, void *data)
 	for (size_t i = 0; i < dc->n; i++) {
 		struct deleted *d = &dc->v[i];
 		int err = key_row_find(db, &d->ref, dc->c->mem, &d->row);
+		if (!err && !role_owns(dc->c, &d->row))
+			err = -ENOENT;
 		if (!err)
 			err = key_row_delete(db, &d->row, now_ns, dc->by);
 		if (err) {

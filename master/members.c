@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "master/master.h"
+#include "master/roles.h"
 #include "master/teams.h"
 
 bool member_limits_given(const struct member_limits *l)
@@ -121,7 +122,9 @@ static int update_job(struct store_db *db, void *data)
 {
 	struct update_call *uc = data;
 	struct team_row team;
-	int err = team_row_find(db, uc->team_id, uc->c->mem, &team);
+	int err = role_check_team(uc->c, db, uc->team_id, true);
+	if (!err)
+		err = team_row_find(db, uc->team_id, uc->c->mem, &team);
 	if (!err)
 		err = find_member(uc, db, team.r.id);
 	if (err)
@@ -170,6 +173,8 @@ static void on_updated(void *data, int err)
 	if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(uc->team_id));
+	else if (err == -EACCES)
+		role_fail(c);
 	else if (err == -ENODATA)
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "User=" STR_FMT " is not in team=" STR_FMT,

@@ -12,6 +12,7 @@
 #include "master/keys_private.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/roles.h"
 #include "master/teams.h"
 #include "master/tenants.h"
 
@@ -50,6 +51,8 @@ static void fail(struct team_call *tc, int err)
 	else if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->team_id));
+	else if (err == -EACCES)
+		role_fail(c);
 	else if (err == -ENODATA)
 		command_fail(c, 400, "invalid_request_error", "budget_id",
 			     "There is no budget with budget_id=" STR_FMT,
@@ -375,7 +378,9 @@ void teams_unblock(struct command_call *c)
 static int add_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	int err = find_again(tc, db);
+	int err = role_check_team(tc->c, db, tc->team_id, true);
+	if (!err)
+		err = find_again(tc, db);
 	if (!err)
 		err = insert_members(tc, db);
 	if (!err)
@@ -443,7 +448,9 @@ static int member_delete_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
 	struct team_member *m = tc->members;
-	int err = find_again(tc, db);
+	int err = role_check_team(tc->c, db, tc->team_id, true);
+	if (!err)
+		err = find_again(tc, db);
 	if (err)
 		return err;
 	tc->refused = m->user_id.n ? m->user_id : m->user_email;

@@ -16,14 +16,22 @@ static const struct tenant_kind kinds[] = {
 	  FIELDS_OF_BUDGET, true, false },
 };
 
+static bool is_of(const struct command *cmd, const struct tenant_kind *k)
+{
+	for (size_t i = 0; i < COUNT(k->paths) && k->paths[i]; i++)
+		if (str_starts(str_z(cmd->path), str_z(k->paths[i])))
+			return true;
+	return false;
+}
+
 const struct tenant_kind *tenant_kind_of(const struct command *cmd)
 {
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		for (size_t p = 0; p < COUNT(kinds[i].paths) && kinds[i].paths[p]; p++)
-			if (str_starts(str_z(cmd->path), str_z(kinds[i].paths[p])))
-				return &kinds[i];
-	MUST(!"a command of the table that is of no kind");
-	return NULL;
+	const struct tenant_kind *found = NULL;
+	for (size_t i = 0; i < COUNT(kinds) && !found; i++)
+		if (is_of(cmd, &kinds[i]))
+			found = &kinds[i];
+	MUST(found);
+	return found;
 }
 
 int64_t tenant_spend(struct keys *keys, enum dir_kind kind, const struct key_row *row)

@@ -202,11 +202,31 @@ static void on_info(void *data, int err)
 	command_finish(c);
 }
 
+/* A user sees itself alone; others are unknown to it. */
+static bool take_own(struct show_call *sc, const struct json *named)
+{
+	struct command_call *c = sc->c;
+	struct str name = json_is_given(named) ? json_str(c->mem, named) : c->own_user;
+	sc->names = arena_alloc(c->mem, sizeof *sc->names);
+	sc->v = arena_alloc(c->mem, sizeof *sc->v);
+	if (!sc->names || !sc->v)
+		return command_fail_store(c, -ENOMEM), false;
+	sc->names[sc->n_names++] = name;
+	if (str_eq(name, c->own_user))
+		return true;
+	command_fail(c, 404, "not_found_error", sc->kind->shown,
+		     "There is no %s with %s=" STR_FMT, sc->kind->noun, sc->kind->shown,
+		     STR_ARG(name));
+	return false;
+}
+
 /* One name, or a list. false: answered. */
 static bool take_names(struct show_call *sc)
 {
 	struct command_call *c = sc->c;
 	const struct json *j = json_get(c->args, sc->kind->shown);
+	if (c->own_user.n)
+		return take_own(sc, j);
 	bool is_list = json_is(j, JSON_ARRAY);
 	size_t room = is_list ? j->count : 1;
 	if (json_is_given(j) && room <= NAMES_MAX) {

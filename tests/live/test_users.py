@@ -197,3 +197,26 @@ def test_a_block_counts_before_it_is_answered(start):
             assert a.status == 401 and f"User={u} is blocked" in a.json["error"]["message"]
         assert gw.post("/user/update", {"user_id": u, "blocked": False}).status == 200
         assert {gw.ask("m", key=k).status for k in keys} == {200}
+
+
+def test_a_period_begins_anew(start):
+    """Of a user, a tag and a customer, as of keys; and the master has time for others meanwhile."""
+    gw = start([("m", "mock?prompt=50&out=10")], workers=2)
+    limit = {"max_budget": float(ONE + RESERVE / 2), "budget_duration": "2s"}
+    u = user(gw, **limit)
+    gw.post("/tag/new", {"name": "batch", **limit})
+    gw.post("/customer/new", {"user_id": "shop", **limit})
+    k = gw.key(user_id=u)
+    for kind, key, more in (("User", k, {}), ("Tag", gw.key(), {"metadata": {"tags": ["batch"]}}),
+                            ("EndUser", gw.key(), {"user": "shop"})):
+        seen = []
+
+        def ask():
+            seen.append(gw.ask("m", key=key, max_tokens=10, **more).status)
+            return seen[-1]
+
+        until(lambda: ask() == 429)
+        until(lambda: ask() == 200)                     # the next period
+        assert set(seen) == {200, 429}, kind
+    assert gw.get("/user/list").status == 200
+    none_reserved(gw)
