@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""Reports: what they say is what the ledger's single rows sum up to, whatever is asked and however."""
+import collections
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from decimal import Decimal
+
+import pytest
+
+from gateway import until
+
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+DAYS = f"start_date={TODAY}&end_date={TODAY}"
+PATHS = ["/spend/logs/v2", "/spend/logs/ui", "/spend/users", "/spend/tags", "/spend/keys", "/team/daily/activity",
+         "/organization/daily/activity", "/customer/daily/activity", "/end_user/daily/activity", "/tag/daily/activity",
+         "/global/spend", "/global/spend/logs", "/global/spend/keys", "/global/spend/models", "/global/spend/teams",
+         "/global/spend/tags", "/global/spend/all_tag_names", "/global/spend/provider", "/global/spend/report",
+         "/global/activity", "/global/activity/model"]
+
+
+def raw(gw):
+    """The ledger's single rows, with their keys' names."""
+    with contextlib.closing(sqlite3.connect(f"file:{gw.tmp}/state/llmgw.db?mode=ro", uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        return [dict(r) for r in db.execute(
+            "SELECT l.*, k.alias, k.user_id FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id")]
+
+
+def money(nano):
+    return Decimal(int(nano)) / 10**9
+
+
+def dollars(v):
+    return Decimal(str(v))
+
+
+@pytest.fixture
+def spent(start):
+    """40 requests of three keys: two users, a team of an organization, tags, end users, failures."""
+    gw = start([("m", "mock?prompt=50&out=10"), ("n", "mock?prompt=7&out=3"), ("bad", "mock?status=500")],
+               settings="router_settings: {num_retries: 0}\n", workers=2)
+    gw.post("/team/new", {"team_id": "physics", "team_alias": "Physics", "organization_id": "uni"})
+    keys = [gw.key(key_alias="a", user_id="ann", team_id="physics"), gw.key(key_alias="b", user_id="bob"),
+            gw.key(key_alias="c")]
+    for i in range(40):
+        extra = {"user": f"eu{i % 5}"} if i % 2 else {}
+        if i % 4 == 0:
+            extra["metadata"] = {"tags": ["prod", f"job:{i % 3}"]}
+        headers = {"x-litellm-tags": "from-header, prod"} if i % 8 == 1 else None
+        a = gw.ask("bad" if i % 10 == 9 else "mn"[i % 2], key=keys[i % 3], headers=headers, **extra)
+        assert a.status == (500 if i % 10 == 9 else 200), a
+    assert len(gw.spend_rows(40)) == 40
+    gw.keys = keys
+    return gw
+
+
+def sums(rows, key):
+    out = collections.defaultdict(lambda: [0, 0])
+    for r in rows:
+        out[key(r)][0] += 1
+        out[key(r)][1] += r["cost"]
+    return {k: (n, money(c)) for k, (n, c) in out.items()}
+
+
+def test_sums_are_those_of_the_rows(spent):
+    gw, rows = spent, raw(spent)
+    total = sum(r["cost"] for r in rows)
+    assert total > 0
+    assert dollars(gw.get("/global/spend").json["spend"]) == money(total)
+    assert [dollars(d["spend"]) for d in gw.get("/global/spend/logs").json] == [money(total)]
+    by = {"model": lambda r: r["model"], "key": lambda r: r["alias"], "user": lambda r: r["user_id"] or "(none)",
+          "team": lambda r: "Physics" if r["team"] else "(none)",
+          "organization": lambda r: "uni" if r["team"] else "(none)", "day": lambda r: TODAY}
+    for name, key in by.items():
+        report = gw.ctl_json("spend", "report", "--group-by", name)
+        assert {r["name"]: (r["requests"], dollars(r["spend"])) for r in report["rows"]} == sums(rows, key), name
+        assert dollars(report["total"]["spend"]) == money(total)
+        assert report["total"]["failed_requests"] == 4
+    customers = gw.ctl_json("spend", "report", "--group-by", "customer")["rows"]
+    assert {r["name"]: (r["requests"], dollars(r["spend"])) for r in customers} == \
+        sums([r for r in rows if r["end_user"]], lambda r: r["end_user"])
+    hours = gw.ctl_json("spend", "report", "--group-by", "hour")
+    assert sum(r["requests"] for r in hours["rows"]) == 40
+    assert {m["model"]: dollars(m["total_spend"]) for m in gw.get("/global/spend/models").json} == \
+        {k: v[1] for k, v in sums(rows, lambda r: r["model"]).items()}
+    assert {k["key_alias"]: dollars(k["total_spend"]) for k in gw.get("/global/spend/keys").json} == \
+        {k: v[1] for k, v in sums(rows, lambda r: r["alias"]).items()}
+    assert {u["user_id"]: dollars(u["spend"]) for u in gw.get("/spend/users").json} == \
+        {k: v[1] for k, v in sums(rows, lambda r: r["user_id"]).items() if k}
+    ends = gw.post("/global/spend/end_users", {"startTime": TODAY, "endTime": TODAY}).json
+    assert {e["end_user"]: (e["total_count"], dollars(e["total_spend"])) for e in ends} == \
+        sums([r for r in rows if r["end_user"]], lambda r: r["end_user"])
+    assert sum(dollars(p["spend"]) for p in gw.get("/global/spend/provider").json) == money(total)
+
+
+def test_tags_reach_rows_and_sums(spent):
+    gw = spent
+    tags = collections.Counter()
+    for row in gw.spend_rows(40):
+        tags.update(set(row["request_tags"]))
+    assert tags["prod"] == 15 and tags["from-header"] == 5 and tags["job:0"] > 0
+    assert {t["individual_request_tag"]: t["log_count"] for t in gw.get("/spend/tags").json} == tags
+    per_tag = gw.get("/global/spend/tags?tags=prod,from-header").json["spend_per_tag"]
+    assert {t["name"]: t["log_count"] for t in per_tag} == {"prod": 15, "from-header": 5}
+    assert gw.get("/global/spend/all_tag_names").json["tag_names"] == sorted(tags)
+    page = gw.get(f"/tag/daily/activity?{DAYS}&tags=prod").json
+    assert page["metadata"]["total_api_requests"] == 15
+    assert page["results"][0]["breakdown"]["entities"]["prod"]["metrics"]["api_requests"] == 15
+    assert len(gw.get("/spend/logs/v2?tag=from-header").json["data"]) == 5
+
+
+def test_daily_activity(spent):
+    gw, rows = spent, raw(spent)
+    page = gw.get(f"/user/daily/activity?{DAYS}&page_size=1000").json
+    assert set(page) == {"results", "metadata"} and len(page["results"]) == 1
+    day = page["results"][0]
+    assert set(day) == {"date", "metrics", "breakdown"} and day["date"] == TODAY
+    assert set(day["breakdown"]) == {"mcp_servers", "models", "model_groups", "providers", "endpoints", "api_keys",
+                                     "entities"}
+    m = day["metrics"]
+    assert dollars(m["spend"]) == money(sum(r["cost"] for r in rows))
+    assert m["prompt_tokens"] == sum(r["input"] for r in rows)
+    assert m["completion_tokens"] == sum(r["output"] for r in rows)
+    assert (m["api_requests"], m["failed_requests"], m["successful_requests"]) == (40, 4, 36)
+    for part in ("model_groups", "entities", "endpoints", "providers"):
+        for entry in day["breakdown"][part].values():
+            inner = entry["api_key_breakdown"].values()
+            assert sum(k["metrics"]["api_requests"] for k in inner) == entry["metrics"]["api_requests"], part
+    assert {k["metadata"]["key_alias"]: k["metrics"]["api_requests"] for k in day["breakdown"]["api_keys"].values()} \
+        == {k: v[0] for k, v in sums(rows, lambda r: r["alias"]).items()}
+    team = gw.get(f"/team/daily/activity?{DAYS}&team_ids=physics").json
+    assert team["results"][0]["breakdown"]["entities"]["physics"]["metadata"] == {"team_alias": "Physics"}
+    assert team["metadata"]["total_api_requests"] == 14
+    for path in ("/organization/daily/activity", "/customer/daily/activity", "/end_user/daily/activity"):
+        assert gw.get(f"{path}?{DAYS}").json["metadata"]["total_api_requests"] == (14 if "org" in path else 20)
+    own = gw.get(f"/user/daily/activity?{DAYS}&user_id=bob", key=gw.keys[0]).json
+    assert own["metadata"]["total_api_requests"] == 14     # its own user's, whatever it asks for
+    assert gw.get(f"/user/daily/activity/aggregated?{DAYS}").json["metadata"]["total_api_requests"] == 40
+    assert gw.get("/user/daily/activity").status == 400
+
+
+def test_report_of_teams_and_keys(spent):
+    gw = spent
+    report = gw.get(f"/global/spend/report?{DAYS}").json
+    teams = {t["team_name"]: t for t in report[0]["teams"]}
+    assert set(teams) == {"Physics", "Unassigned Team"}
+    assert sum(dollars(d["spend"]) for d in teams["Physics"]["metadata"]) == dollars(teams["Physics"]["total_spend"])
+    by_key = gw.get(f"/global/spend/report?{DAYS}&group_by=api_key").json
+    assert len(by_key) == 3
+    for k in by_key:
+        assert sum(dollars(d["total_cost"]) for d in k["model_details"]) == dollars(k["total_cost"])
+    customers = gw.get(f"/global/spend/report?{DAYS}&group_by=customer").json[0]["customers"]
+    assert {c["customer"] for c in customers} == {f"eu{i}" for i in range(5)}
+    activity = gw.get("/global/activity").json
+    assert activity["sum_api_requests"] == 40
+    assert sum(m["sum_total_tokens"] for m in gw.get("/global/activity/model").json) == activity["sum_total_tokens"]
+
+
+def test_rows_in_pages(spent):
+    gw = spent
+    seen = []
+    for page in (1, 2, 3):
+        a = gw.get(f"/spend/logs/v2?page_size=15&page={page}").json
+        assert (a["total"], a["total_pages"], a["page"]) == (40, 3, page)
+        seen += [r["request_id"] for r in a["data"]]
+    assert len(set(seen)) == 40
+    assert gw.get("/spend/logs/ui?team_id=physics").json["total"] == 14
+    assert gw.get("/spend/logs/v2?status_filter=failure").json["total"] == 4
+    assert gw.get("/spend/logs/v2?user_id=ann&model=m").json["total"] == \
+        len([r for r in raw(gw) if r["user_id"] == "ann" and r["model"] == "m"])
+
+
+def test_reports_are_for_administrators(spent):
+    for path in PATHS:
+        assert spent.get(path, key=spent.keys[0]).status == 401, path
+        assert spent.get(path, key=False).status == 401, path
+        assert spent.get(f"{path}?{DAYS}").status == 200, path
+
+
+def test_sums_survive_kills(start):
+    """Workers and then everybody killed: sums and rows still say the same."""
+    gw = start([("m", "mock?prompt=50&out=10&ttft=20")], workers=2)
+    key = gw.key(key_alias="k", user_id="ann")
+    for round_ in range(3):
+        for i in range(10):
+            gw.ask("m", key=key, user=f"eu{i}", metadata={"tags": ["t", f"r{round_}"]})
+        os.kill(next(p for p in gw.children()), signal.SIGKILL)
+        until(lambda: gw.ask("m", key=key).status == 200)
+    rows = until(lambda: [r for r in raw(gw)] if len(raw(gw)) >= 30 else None)
+    until(lambda: gw.ctl_json("spend", "report")["total"]["requests"] == len(raw(gw)))
+    rows = raw(gw)
+    assert dollars(gw.ctl_json("spend", "report")["total"]["spend"]) == money(sum(r["cost"] for r in rows))
+    tagged = len([r for r in rows if r["tags"]])
+    assert {t["individual_request_tag"]: t["log_count"] for t in gw.get("/spend/tags").json}["t"] == tagged
