@@ -428,6 +428,14 @@ static const struct command_arg args_spend_pages[] = {
 	{ "sort_order", ARG_STRING, 0, "asc or desc (desc)" },
 	{ 0 },
 };
+static const struct command_arg args_spend_export[] = {
+	{ "format", ARG_STRING, 0, "csv or jsonl: single requests; focus: charges a day (csv)" },
+	{ "start", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "end", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "out", ARG_STRING, 0, "file to write; standard output when missing; by HTTP nothing" },
+	{ "cursor", ARG_STRING, 0, "by HTTP: `next` of the page before" },
+	{ 0 },
+};
 static const struct command_arg args_spend_keys[] = {
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
 	{ 0 },
@@ -963,6 +971,9 @@ const struct command commands[] = {
 	{ "spend logs ui", "GET", "/spend/logs/ui", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
 	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
 	  "curl localhost:4000/spend/logs/ui" },
+	{ "spend export", "GET", "/spend/export", ROLE_VIEW, CMD_PAGES, RUN(spend_export),
+	  args_spend_export, NULL, NULL, "all requests, or FOCUS charges, as text",
+	  "llmgwctl spend export --format focus --start 2026-11-01 --out november.csv" },
 	{ "spend user-activity", "GET", "/user/daily/activity", ROLE_ANY_KEY, 0,
 	  RUN(spend_activity_user), args_activity_user, columns_activity, "results",
 	  "days of users, with models, providers, keys",

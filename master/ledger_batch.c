@@ -246,9 +246,10 @@ static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
 static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
 {
 	const struct journal_record *r = &b->r[at];
-	struct str tags[ROLLUP_TAGS_MAX];
-	size_t n_tags = tags_before(b, at, tags);
-	int n = insert_row(db, r, write_tags(b, tags, n_tags));
+	struct rollup_tags tags;
+	tags.n = tags_before(b, at, tags.v);
+	tags.json = write_tags(b, tags.v, tags.n);
+	int n = insert_row(db, r, tags.json);
 	if (n >= 0 && !is_paired(b, r)) {
 		int err = close_intent(db, epoch, r);
 		n = err ? err : n;
@@ -258,7 +259,7 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uin
 	b->is_done[at] = true;
 	b->rows++;
 	sum_owners(b, at);
-	int err = rollup_add(&b->rollup, db, r, tags, n_tags);
+	int err = rollup_add(&b->rollup, db, r, &tags);
 	return err ? err : 1;
 }
 

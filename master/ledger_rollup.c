@@ -133,6 +133,10 @@ static const struct {
 		"INSERT INTO spend_daily (day, key_id, team, user, organization, model,"
 		" deployment, endpoint, " SUM_COLUMNS
 		") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" OR_ADD },
+	[IN_TAGGED] = { 9,
+		"INSERT INTO spend_tagged (day, key_id, team, user, organization, model,"
+		" deployment, endpoint, tags, " SUM_COLUMNS
+		") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" OR_ADD },
 	[IN_LABELS] = { 7,
 		"INSERT INTO spend_labels (kind, label, day, key_id, model, deployment, endpoint, "
 		SUM_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" OR_ADD },
@@ -245,17 +249,17 @@ static int add_label(struct rollup *ru, struct store_db *db, const struct journa
 }
 
 static int add_tags(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-		    const struct str *tags, size_t n_tags, int64_t model)
+		    const struct rollup_tags *tags, int64_t model)
 {
 	int err = 0;
-	for (size_t i = 0; i < n_tags && !err; i++) {
+	for (size_t i = 0; i < tags->n && !err; i++) {
 		int64_t label;
 		bool is_again = false;
 		for (size_t j = 0; j < i; j++)
-			is_again |= str_eq(tags[i], tags[j]);
+			is_again |= str_eq(tags->v[i], tags->v[j]);
 		if (is_again)
 			continue;	/* said twice, it is one tag */
-		err = name_id(ru, db, tags[i], &label);
+		err = name_id(ru, db, tags->v[i], &label);
 		if (!err)
 			err = add_label(ru, db, r, ROLLUP_TAG, label, model);
 	}
@@ -268,7 +272,7 @@ static struct str text_of(const char *p, size_t room)
 }
 
 int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-	       const struct str *tags, size_t n_tags)
+	       const struct rollup_tags *tags)
 {
 	struct rollup_owner o;
 	int64_t model = 0, end_user = 0;
@@ -284,6 +288,12 @@ int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_reco
 	};
 	if (!err)
 		err = add(ru, db, daily, r);
+	if (!err && tags->json.n) {
+		daily.table = IN_TAGGED;	/* a name that is not kept in memory: it would move */
+		err = add_name(db, tags->json, &daily.at[8]);
+		if (!err)
+			err = add(ru, db, daily, r);
+	}
 	const int64_t ids[ROLLUP_KINDS] = {
 		[ROLLUP_KEY] = (int64_t)r->key_id, [ROLLUP_TEAM] = r->team,
 		[ROLLUP_USER] = o.user, [ROLLUP_ORGANIZATION] = o.organization,
@@ -295,7 +305,7 @@ int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_reco
 			err = add_total(ru, db, r, (enum rollup_kind)kind, ids[kind]);
 	if (!err && end_user)
 		err = add_label(ru, db, r, ROLLUP_END_USER, end_user, model);
-	return err ? err : add_tags(ru, db, r, tags, n_tags, model);
+	return err ? err : add_tags(ru, db, r, tags, model);
 }
 
 /* ---- tags ---- */

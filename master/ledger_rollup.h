@@ -22,9 +22,9 @@ enum {
 	ROLLUP_NAMES = 4096, ROLLUP_NAME_TABLE = 16384,
 	ROLLUP_OWNERS = 4096, ROLLUP_OWNER_TABLE = 16384,
 	ROLLUP_TAGS_MAX = 32,		/* of a request */
-	ROLLUP_PLACES = 8
+	ROLLUP_PLACES = 9
 };
-enum rollup_table { IN_DAILY, IN_LABELS, IN_TOTALS, ROLLUP_TABLES };
+enum rollup_table { IN_DAILY, IN_TAGGED, IN_LABELS, IN_TOTALS, ROLLUP_TABLES };
 
 struct rollup_sum {			/* one row of one of the tables */
 	uint64_t table;
@@ -48,10 +48,15 @@ struct rollup {
 	uint16_t owner_at[ROLLUP_OWNER_TABLE];
 };
 
+struct rollup_tags {			/* a request's */
+	struct str v[ROLLUP_TAGS_MAX];
+	size_t n;
+	struct str json;		/* all of them as a list; .p NULL: none */
+};
 /* Adds one settled request. The record must stay where it is until rollup_reset(), and so must
- * the tags' text. 0 or -errno. */
+ * the text of tags->v. 0 or -errno. */
 int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-	       const struct str *tags, size_t n_tags) MUST_USE;
+	       const struct rollup_tags *tags) MUST_USE;
 int rollup_flush(struct rollup *ru, struct store_db *db) MUST_USE;
 /* Forgets all: what a transaction that failed has put into names is not there any more. */
 void rollup_reset(struct rollup *ru);

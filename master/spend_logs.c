@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * spend_logs.c - single requests, newest first, under LiteLLM's column names. */
-#include <arpa/inet.h>
+ * spend_logs.c - single requests, newest first, filtered, in pages. */
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/clock.h"
-#include "common/journal.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
 enum {
 	LIMIT = 100, LIMIT_MAX = 10000,
 	PAGE = 50, PAGE_MAX = 100,	/* rows of a page */
-	TOTAL_MAX = 100000,		/* counted at most: more is told as one more */
-	UUID_ROOM = 37
+	TOTAL_MAX = 100000		/* counted at most: more is told as one more */
 };
 
 struct logs_call {
@@ -25,169 +21,6 @@ struct logs_call {
 	const char *sort;		/* of pages: what stands behind ORDER BY */
 	struct spend_where where;
 };
-
-/* ---- request ids ---- */
-
-static void write_uuid(char out[UUID_ROOM], struct str id)
-{
-	char hex[33];
-	size_t to = 0;
-	hash_hex(hex, id.p, 16);
-	for (size_t from = 0; from < 32; from++) {
-		if (from == 8 || from == 12 || from == 16 || from == 20)
-			out[to++] = '-';
-		out[to++] = hex[from];
-	}
-	out[to] = '\0';
-}
-
-static bool read_uuid(struct str s, uint8_t ret[16])
-{
-	char hex[32];
-	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '-')
-			continue;
-		if (n == sizeof hex)
-			return false;
-		hex[n++] = s.p[i];
-	}
-	return hash_unhex(ret, 16, str_of(hex, n)) == 0;
-}
-
-/* ---- one row ---- */
-
-#define ROW                                                                                       \
-	"l.request_id, l.key_id, l.model, l.end_user, l.start_ns, l.first_token_ns, l.end_ns,"    \
-	" l.cost, l.input, l.output, l.cache_read, l.cache_write, l.reasoning, l.endpoint,"       \
-	" l.status, l.outcome, l.flags, l.attempts, l.fallbacks, l.client_ip, l.tags, l.reserve,"                    \
-	" coalesce(k.token_hash, x.token_hash), coalesce(k.alias, x.alias),"                      \
-	" coalesce(k.user_id, x.user_id), coalesce(t.team_id, k.team_id, x.team_id),"             \
-	" coalesce(k.organization_id, x.organization_id), d.model_id, d.model_group, d.provider," \
-	" d.model, d.api_base FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id"              \
-	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN teams t ON t.id = l.team"         \
-	" LEFT JOIN deployments d ON d.id_hash = l.deployment"
-enum column {
-	REQUEST_ID, KEY_ID, MODEL, END_USER, START, FIRST_TOKEN, END, COST, INPUT, OUTPUT,
-	CACHE_READ, CACHE_WRITE, REASONING, ENDPOINT, STATUS, OUTCOME, FLAGS, ATTEMPTS, FALLBACKS,
-	CLIENT_IP, TAGS, RESERVE,
-	TOKEN_HASH, ALIAS, USER_ID, TEAM_ID, ORGANIZATION_ID, MODEL_ID, MODEL_GROUP, PROVIDER,
-	UPSTREAM_MODEL, API_BASE
-};
-
-static void put_ip(struct json_out *o, const char *key, struct str ip)
-{
-	static const char v4[12] = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
-	char text[INET6_ADDRSTRLEN] = "";
-	if (ip.n == 16 && memcmp(ip.p, v4, sizeof v4) == 0)
-		inet_ntop(AF_INET, ip.p + 12, text, sizeof text);
-	else if (ip.n == 16)
-		inet_ntop(AF_INET6, ip.p, text, sizeof text);
-	json_put_z(o, key, strcmp(text, "::") != 0 ? text : "");
-}
-
-static void put_key(struct json_out *o, const char *key, struct sql *q)
-{
-	char hex[SPEND_KEY_ROOM];
-	spend_key_name(hex, q, TOKEN_HASH, sql_get_int(q, KEY_ID));
-	json_put_z(o, key, hex);
-}
-
-static bool is_failure(struct sql *q)
-{
-	return rollup_is_failure(sql_get_int(q, FLAGS), sql_get_int(q, STATUS));
-}
-
-static struct str text_or_empty(struct sql *q, int column)
-{
-	struct str s = sql_get_text(q, column);
-	return s.p ? s : STR("");
-}
-
-static void put_names(struct json_out *o, struct sql *q)
-{
-	struct str upstream = sql_get_text(q, UPSTREAM_MODEL);
-	put_key(o, "api_key", q);
-	json_put_str(o, "key_alias", sql_get_text(q, ALIAS));
-	json_put_str(o, "model", upstream.n ? upstream : sql_get_text(q, MODEL));
-	json_put_str(o, "model_group", sql_get_text(q, MODEL));
-	json_put_str(o, "model_id", text_or_empty(q, MODEL_ID));
-	json_put_str(o, "custom_llm_provider", text_or_empty(q, PROVIDER));
-	json_put_str(o, "api_base", text_or_empty(q, API_BASE));
-	json_put_str(o, "user", text_or_empty(q, USER_ID));
-	json_put_str(o, "team_id", sql_get_text(q, TEAM_ID));
-	json_put_str(o, "organization_id", sql_get_text(q, ORGANIZATION_ID));
-	json_put_str(o, "end_user", text_or_empty(q, END_USER));
-	put_ip(o, "requester_ip_address", sql_get_blob(q, CLIENT_IP));
-}
-
-static void put_times(struct json_out *o, struct sql *q)
-{
-	int64_t start = sql_get_int(q, START), end = sql_get_int(q, END);
-	int64_t first = sql_get_int(q, FIRST_TOKEN);
-	json_put_time(o, "startTime", (uint64_t)start);
-	json_put_time(o, "endTime", (uint64_t)end);
-	json_put_time(o, "completionStartTime", (uint64_t)(first ? first : end));
-	json_put_i64(o, "request_duration_ms", (end - start) / (int64_t)NS_PER_MS);
-}
-
-static void put_usage(struct json_out *o, struct sql *q)
-{
-	json_open(o, "usage_object");
-	json_put_i64(o, "prompt_tokens", sql_get_int(q, INPUT));
-	json_put_i64(o, "completion_tokens", sql_get_int(q, OUTPUT));
-	json_put_i64(o, "total_tokens", sql_get_int(q, INPUT) + sql_get_int(q, OUTPUT));
-	json_put_i64(o, "cache_read_input_tokens", sql_get_int(q, CACHE_READ));
-	json_put_i64(o, "cache_creation_input_tokens", sql_get_int(q, CACHE_WRITE));
-	json_put_i64(o, "reasoning_tokens", sql_get_int(q, REASONING));
-	json_close(o);
-}
-
-static void put_metadata(struct json_out *o, struct sql *q)
-{
-	int64_t flags = sql_get_int(q, FLAGS), attempts = sql_get_int(q, ATTEMPTS);
-	json_open(o, "metadata");
-	put_key(o, "user_api_key", q);
-	json_put_str(o, "user_api_key_alias", sql_get_text(q, ALIAS));
-	json_put_str(o, "user_api_key_user_id", sql_get_text(q, USER_ID));
-	json_put_str(o, "user_api_key_team_id", sql_get_text(q, TEAM_ID));
-	json_put_str(o, "user_api_key_org_id", sql_get_text(q, ORGANIZATION_ID));
-	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
-	put_usage(o, q);
-	json_put_i64(o, "attempted_retries", attempts > 1 ? attempts - 1 : 0);
-	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
-	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
-	json_put_i64(o, "outcome", sql_get_int(q, OUTCOME));
-	json_put_bool(o, "stream", flags & JF_STREAM);
-	json_put_bool(o, "estimated", flags & JF_ESTIMATED);
-	json_put_bool(o, "cut", flags & JF_CUT);
-	json_put_bool(o, "unpriced", flags & JF_UNPRICED);
-	json_close(o);
-}
-
-static void put_row(struct json_out *o, struct sql *q)
-{
-	char uuid[UUID_ROOM];
-	struct str tags = sql_get_text(q, TAGS);
-	write_uuid(uuid, sql_get_blob(q, REQUEST_ID));
-	json_open(o, NULL);
-	json_put_z(o, "request_id", uuid);
-	json_put_z(o, "call_type", spend_call_type(sql_get_int(q, ENDPOINT)));
-	put_names(o, q);
-	put_times(o, q);
-	json_put_money(o, "spend", sql_get_int(q, COST));
-	json_put_i64(o, "prompt_tokens", sql_get_int(q, INPUT));
-	json_put_i64(o, "completion_tokens", sql_get_int(q, OUTPUT));
-	json_put_i64(o, "total_tokens", sql_get_int(q, INPUT) + sql_get_int(q, OUTPUT));
-	json_put_z(o, "cache_hit", sql_get_int(q, FLAGS) & JF_CACHE_HIT ? "True" : "False");
-	json_put_z(o, "cache_key", "");
-	json_put_raw(o, "request_tags", tags.n ? tags : STR("[]"));
-	json_put_raw(o, "messages", STR("{}"));
-	json_put_raw(o, "response", STR("{}"));
-	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
-	put_metadata(o, q);
-	json_close(o);
-}
 
 /* ---- the query ---- */
 
@@ -212,7 +45,7 @@ static int put_rows(struct json_out *o, struct sql *q, const char *name)
 	int r;
 	json_open_array(o, name);
 	while ((r = sql_row(q)) > 0)
-		put_row(o, q);
+		spend_row_put(o, q);
 	json_close_array(o);
 	return r;
 }
@@ -239,7 +72,7 @@ static bool take_request(struct logs_call *lc, const char *name, uint8_t ret[16]
 	*ret_given = !err;
 	if (err)
 		return err == -ENOENT;
-	if (!read_uuid(s, ret))
+	if (!spend_read_uuid(s, ret))
 		memset(ret, 0, 16);	/* another gateway's id, perhaps: there is no such row */
 	return true;
 }
@@ -314,7 +147,7 @@ static bool take_filters(struct logs_call *lc)
 	if (err == -EINVAL || !spend_take_range(c, &lc->range) ||
 	    !take_request(lc, "request_id", lc->request_id, &has_request))
 		return false;
-	spend_where_init(&lc->where, "SELECT " ROW " WHERE 1");
+	spend_where_init(&lc->where, "SELECT " SPEND_LOG_ROW " WHERE 1");
 	spend_where_int(&lc->where, "l.start_ns >=", (int64_t)lc->range.from_ns);
 	spend_where_int(&lc->where, "l.start_ns <", (int64_t)lc->range.to_ns);
 	if (!err && key.n)

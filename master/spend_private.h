@@ -73,6 +73,39 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 const char *spend_call_type(int64_t call);
 const char *spend_call_path(int64_t call);
 
+/* -- spend_row.c: a single request under LiteLLM's column names -- */
+
+#define SPEND_LOG_ROW                                                                             \
+	"l.id, l.request_id, l.key_id, l.model, l.end_user, l.start_ns, l.first_token_ns, l.end_ns," \
+	" l.cost, l.input, l.output, l.cache_read, l.cache_write, l.reasoning, l.endpoint,"       \
+	" l.status, l.outcome, l.flags, l.attempts, l.fallbacks, l.client_ip, l.tags,"            \
+	" coalesce(k.token_hash, x.token_hash), coalesce(k.alias, x.alias),"                      \
+	" coalesce(k.user_id, x.user_id), coalesce(t.team_id, k.team_id, x.team_id),"             \
+	" coalesce(k.organization_id, x.organization_id, t.organization_id), d.model_id, d.model_group, d.provider," \
+	" d.model, d.api_base FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id"              \
+	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN teams t ON t.id = l.team"         \
+	" LEFT JOIN deployments d ON d.id_hash = l.deployment"
+bool spend_read_uuid(struct str s, uint8_t ret[16]);
+/* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
+void spend_row_put(struct json_out *o, struct sql *q);
+void spend_row_put_csv(struct buf *to, struct sql *q);
+int64_t spend_row_start_ns(struct sql *q);
+int64_t spend_row_id(struct sql *q);
+extern const char spend_row_csv_head[];
+/* One value of a line of CSV (RFC 4180), a comma before it unless it is the first. */
+void spend_put_csv(struct buf *to, struct str s, bool is_first);
+
+/* -- spend_focus.c: lines of FOCUS -- */
+
+/* Rows of spend_daily in the order of their primary key, from the one behind `behind` on (NULL:
+ * from the first). */
+struct sql *spend_focus_query(struct store_db *db, const int64_t *behind, int64_t first_day,
+			      int64_t last_day, int rows);
+void spend_focus_put_head(struct buf *to);
+/* The lines of the row that q stands at; ret_key is its primary key. 0 or -errno. */
+int spend_focus_put(struct buf *to, struct store_db *db, struct sql *q,
+		    int64_t ret_key[8]) MUST_USE;
+
 /* -- spend_where.c: conditions that are made up on the spot, every value bound -- */
 
 struct spend_where {			/* in a call's arena: there is nothing to free */

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- 0005_spend.sql - sums for reports by day and by hour, kept in the transaction that inserts rows.
 --
--- Three tables, so that no report ever reads single requests: spend_daily knows all that a
+-- Four tables, so that no report ever reads single requests: spend_daily knows all that a
 -- request has one of, spend_labels what it may have many of or that is without bound (tags, end
 -- users), and spend_totals one thing at a time, so that a sum over years reads few rows.
+-- spend_tagged is there for exports.
 
 -- What names' numbers mean, of models, users, organizations, end users, tags. 0 is none.
 CREATE TABLE spend_names (
@@ -75,6 +76,30 @@ CREATE TABLE spend_totals (
 	reasoning INTEGER NOT NULL,
 	cost INTEGER NOT NULL,
 	PRIMARY KEY (span, kind, at, id)
+) STRICT, WITHOUT ROWID;
+
+-- Of spend_daily's rows the part that had tags, by the whole list of them: for exports alone,
+-- which must not count a request twice because it has two tags.
+CREATE TABLE spend_tagged (
+	day INTEGER NOT NULL,
+	key_id INTEGER NOT NULL,
+	team INTEGER NOT NULL,
+	user INTEGER NOT NULL,
+	organization INTEGER NOT NULL,
+	model INTEGER NOT NULL,
+	deployment INTEGER NOT NULL,
+	endpoint INTEGER NOT NULL,
+	tags INTEGER NOT NULL,			-- spend_names.id, of the list as JSON
+	requests INTEGER NOT NULL,
+	failed INTEGER NOT NULL,
+	unpriced INTEGER NOT NULL,
+	input INTEGER NOT NULL,
+	output INTEGER NOT NULL,
+	cache_read INTEGER NOT NULL,
+	cache_write INTEGER NOT NULL,
+	reasoning INTEGER NOT NULL,
+	cost INTEGER NOT NULL,
+	PRIMARY KEY (day, key_id, team, user, organization, model, deployment, endpoint, tags)
 ) STRICT, WITHOUT ROWID;
 
 -- What was spent before there were these tables.

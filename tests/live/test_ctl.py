@@ -103,6 +103,7 @@ CALLS = {
     "spend keys": ((), "SPEND"),
     "spend users": ((), ""),
     "spend tags": ((), ""),
+    "spend export": (("--format", "jsonl", "--out", "{tmp}/export{n}"), "rows"),
     "spend user-activity": (("2026-01-01", "2100-01-01"), "DAY"),
     "spend team-activity": (("2026-01-01", "2100-01-01"), ""),
     "spend org-activity": (("2026-01-01", "2100-01-01"), ""),

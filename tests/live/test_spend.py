@@ -2,6 +2,9 @@
 """Reports: what they say is what the ledger's single rows sum up to, whatever is asked and however."""
 import collections
 import contextlib
+import csv
+import io
+import json
 import os
 import signal
 import sqlite3
@@ -18,7 +21,7 @@ PATHS = ["/spend/logs/v2", "/spend/logs/ui", "/spend/users", "/spend/tags", "/sp
          "/organization/daily/activity", "/customer/daily/activity", "/end_user/daily/activity", "/tag/daily/activity",
          "/global/spend", "/global/spend/logs", "/global/spend/keys", "/global/spend/models", "/global/spend/teams",
          "/global/spend/tags", "/global/spend/all_tag_names", "/global/spend/provider", "/global/spend/report",
-         "/global/activity", "/global/activity/model"]
+         "/global/activity", "/global/activity/model", "/spend/export"]
 
 
 def raw(gw):
@@ -171,6 +174,81 @@ def test_rows_in_pages(spent):
     assert gw.get("/spend/logs/v2?status_filter=failure").json["total"] == 4
     assert gw.get("/spend/logs/v2?user_id=ann&model=m").json["total"] == \
         len([r for r in raw(gw) if r["user_id"] == "ann" and r["model"] == "m"])
+
+
+def exported(gw, *args):
+    return gw.ctl("spend", "export", "--start", TODAY, "--end", TODAY, *args).stdout
+
+
+def test_export_of_single_requests(spent, tmp_path):
+    gw, rows = spent, raw(spent)
+    lines = list(csv.DictReader(io.StringIO(exported(gw, "--format", "csv"))))
+    assert len(lines) == 40 and [r["startTime"] for r in lines] == sorted(r["startTime"] for r in lines)
+    assert sum(Decimal(r["spend"]) for r in lines) == money(sum(r["cost"] for r in rows))
+    objects = [json.loads(line) for line in exported(gw, "--format", "jsonl").splitlines()]
+    same = {o["request_id"]: o for o in gw.spend_rows(40)}
+    assert {o["request_id"]: o for o in objects} == same
+    for r in lines:
+        o = same[r["request_id"]]
+        assert (json.loads(r["request_tags"] or "[]"), r["end_user"], r["key_alias"], r["status"], r["model"]) == \
+            (o["request_tags"], o["end_user"], o["key_alias"], o["status"], o["model"])
+    out = tmp_path / "rows.csv"
+    assert "40 rows" in exported(gw, "--out", str(out)) and out.read_text() == exported(gw)
+    assert not list(tmp_path.glob("*.part"))
+    assert gw.ctl("spend", "export", "--start", "2001-01-01", "--end", "2001-01-02", "--format", "jsonl").stdout == ""
+    assert gw.ctl("spend", "export", "--format", "pdf", check=False).returncode == 1
+    assert gw.ctl("spend", "export", "--out", "/nonexistent/x", check=False).returncode == 1
+    a = gw.get(f"/spend/export?start={TODAY}&format=jsonl").json
+    assert a["rows"] == 40 and a["next"] is None and len(a["text"].splitlines()) == 40
+    assert gw.get("/spend/export?cursor=x").status == 400
+
+
+MANDATORY = """BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodStart BillingPeriodEnd
+    ChargeCategory ChargeClass ChargeDescription ChargePeriodStart ChargePeriodEnd ContractedCost EffectiveCost
+    InvoiceIssuerName ListCost PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName
+    ServiceProviderName HostProviderName Tags SubAccountId ConsumedQuantity ConsumedUnit""".split()
+
+
+def test_export_of_focus(spent):
+    gw, rows = spent, raw(spent)
+    text = exported(gw, "--format", "focus")
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert set(MANDATORY) <= set(lines[0])
+    assert all(c[0].isupper() or c.startswith("x_") for c in lines[0])
+    assert sum(Decimal(r["BilledCost"]) for r in lines) == money(sum(r["cost"] for r in rows))
+    assert sum(int(r["x_RequestCount"]) for r in lines) == 40        # no request twice, whatever tags it has
+    assert sum(int(r["ConsumedQuantity"]) for r in lines) == sum(r["input"] + r["output"] for r in rows)
+    tagged = [r for r in lines if r["Tags"]]
+    assert sum(int(r["x_RequestCount"]) for r in tagged) == 15
+    assert sum(int(r["x_RequestCount"]) for r in tagged if json.loads(r["Tags"]).get("job") == "0") > 0
+    assert all(json.loads(r["Tags"])["prod"] is True for r in tagged)
+    for r in lines:
+        assert r["ChargePeriodStart"] == f"{TODAY}T00:00:00Z" and r["ChargeCategory"] == "Usage"
+        assert r["BillingPeriodStart"] == f"{TODAY[:7]}-01T00:00:00Z" and r["BillingCurrency"] == "USD"
+        assert (r["SubAccountId"], r["SubAccountName"], r["SubAccountType"]) in \
+            (("physics", "Physics", "Team"), ("", "", ""))
+        assert r["ProviderName"] == r["ServiceProviderName"] != ""
+
+
+def test_long_exports_come_in_pages(start):
+    gw = start([("m", "mock")])
+    gw.ask("m")
+    gw.spend_rows(1)
+    gw.stop()
+    with contextlib.closing(sqlite3.connect(f"{gw.tmp}/state/llmgw.db")) as db:
+        columns = [r[1] for r in db.execute("PRAGMA table_info(spend_logs)") if r[1] not in ("id", "request_id")]
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4499) INSERT INTO"
+                   f" spend_logs (request_id, {','.join(columns)}) SELECT randomblob(16), {','.join(columns)}"
+                   " FROM n, spend_logs")
+        day = db.execute("SELECT day FROM spend_daily").fetchone()[0]
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) INSERT INTO"
+                   " spend_daily SELECT ?, i + 100, 0, 0, 0, 0, 0, 1, 1, 0, 0, 5, 5, 0, 0, 0, 1000 FROM n", (day,))
+        db.commit()
+    gw.start()
+    lines = list(csv.DictReader(io.StringIO(gw.ctl("spend", "export").stdout)))
+    assert len(lines) == len({r["request_id"] for r in lines}) == 4500
+    focus = list(csv.DictReader(io.StringIO(gw.ctl("spend", "export", "--format", "focus").stdout)))
+    assert len(focus) == 2501 and sum(int(r["x_RequestCount"]) for r in focus) == 2501
 
 
 def test_reports_are_for_administrators(spent):

@@ -243,6 +243,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/logs/v2", RELAY_ADMIN, "the same in pages" },
 	{ "GET", "/spend/logs/ui", RELAY_ADMIN, "the same in pages" },
+	{ "GET", "/spend/export", RELAY_ADMIN, "requests or FOCUS charges as text, in pages" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/spend/users", RELAY_ADMIN, "users by what they spent" },
 	{ "GET", "/spend/tags", RELAY_ADMIN, "tags by what was spent under them" },
