@@ -289,7 +289,7 @@ int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_reco
 	if (!err)
 		err = add(ru, db, daily, r);
 	if (!err && tags->json.n) {
-		daily.table = IN_TAGGED;	/* a name that is not kept in memory: it would move */
+		daily.table = IN_TAGGED;	/* its name is not kept in memory: it would move */
 		err = add_name(db, tags->json, &daily.at[8]);
 		if (!err)
 			err = add(ru, db, daily, r);

@@ -273,3 +273,42 @@ def test_sums_survive_kills(start):
     assert dollars(gw.ctl_json("spend", "report")["total"]["spend"]) == money(sum(r["cost"] for r in rows))
     tagged = len([r for r in rows if r["tags"]])
     assert {t["individual_request_tag"]: t["log_count"] for t in gw.get("/spend/tags").json}["t"] == tagged
+
+
+def test_retention(start):
+    """Old single requests go, in small jobs, while the ledger goes on; sums and new rows stay."""
+    gw = start([("m", "mock?prompt=50&out=10")], settings="general_settings:\n"
+               "  maximum_spend_logs_retention_period: 1d\n  maximum_spend_logs_retention_interval: 1m\n")
+    key = gw.key(key_alias="k")
+    gw.ask("m", key=key)
+    gw.spend_rows(1)
+    gw.stop()
+    with contextlib.closing(sqlite3.connect(f"{gw.tmp}/state/llmgw.db")) as db:
+        columns = [r[1] for r in db.execute("PRAGMA table_info(spend_logs)")
+                   if r[1] not in ("id", "request_id", "start_ns")]
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO"
+                   f" spend_logs (request_id, start_ns, {','.join(columns)}) SELECT randomblob(16),"
+                   f" start_ns - 172800000000000, {','.join(columns)} FROM n, spend_logs")
+        db.commit()
+    gw.start()
+    total = gw.ctl_json("spend", "report")["total"]
+    for _ in range(5):
+        assert gw.ask("m", key=key).status == 200
+    assert gw.wait_log("spend.pruned")["rows"] == 2000
+    rows = until(lambda: len(raw(gw)) == 6 and raw(gw))
+    assert all(r["start_ns"] > (time.time() - 3600) * 1e9 for r in rows)
+    after = until(lambda: (r := gw.ctl_json("spend", "report")["total"])["requests"] == 6 and r)
+    assert dollars(after["spend"]) == 6 * dollars(total["spend"])
+
+
+def test_discounts_and_margins(start):
+    """What workers reserve and book is the price with both; tokens and sums do not change."""
+    def cost(settings):
+        gw = start([("m", "mock?prompt=1000&out=1000")], settings=settings)
+        assert gw.ask("m").status == 200
+        return dollars(gw.spend_rows(1)[0]["spend"])
+    plain = cost("")
+    assert plain > 0
+    assert cost("litellm_settings: {cost_discount_config: {openai: 0.2}}\n") == plain * Decimal("0.8")
+    assert cost("litellm_settings: {cost_margin_config: {global: {percentage: 0.5, fixed_amount: 0.25}}}\n") == \
+        plain * Decimal("1.5") + Decimal("0.25")
