@@ -436,6 +436,19 @@ static const struct command_arg args_spend_export[] = {
 	{ "cursor", ARG_STRING, 0, "by HTTP: `next` of the page before" },
 	{ 0 },
 };
+static const struct command_arg args_estimate[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a model name, or provider/model" },
+	{ "input_tokens", ARG_INT, 0, "tokens of the prompt" },
+	{ "output_tokens", ARG_INT, 0, "tokens of the answer" },
+	{ "num_requests_per_day", ARG_INT, 0, "requests a day" },
+	{ "num_requests_per_month", ARG_INT, 0, "requests a month" },
+	{ 0 },
+};
+static const struct command_arg args_calculate[] = {
+	{ "completion_response", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL, "an answer with its usage" },
+	{ "model", ARG_STRING, 0, "model name; that of the answer when missing" },
+	{ 0 },
+};
 static const struct command_arg args_spend_keys[] = {
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
 	{ 0 },
@@ -974,6 +987,12 @@ const struct command commands[] = {
 	{ "spend export", "GET", "/spend/export", ROLE_VIEW, CMD_PAGES, RUN(spend_export),
 	  args_spend_export, NULL, NULL, "all requests, or FOCUS charges, as text",
 	  "llmgwctl spend export --format focus --start 2026-11-01 --out november.csv" },
+	{ "spend estimate", "POST", "/cost/estimate", ROLE_ANY_KEY, 0, RUN(spend_estimate),
+	  args_estimate, NULL, NULL, "what requests of so many tokens would cost",
+	  "llmgwctl spend estimate gpt-4o --input-tokens 1000 --output-tokens 500" },
+	{ "spend calculate", "POST", "/spend/calculate", ROLE_ANY_KEY, 0, RUN(spend_calculate),
+	  args_calculate, NULL, NULL, "what an answer costs, by its usage",
+	  "llmgwctl spend calculate '{\"model\": \"gpt-4o\", \"usage\": {\"prompt_tokens\": 9}}'" },
 	{ "spend user-days", "GET", "/user/daily/activity", ROLE_ANY_KEY, 0,
 	  RUN(spend_activity_user), args_activity_user, columns_activity, "results",
 	  "days of users, with models, providers, keys",

@@ -269,6 +269,8 @@ int config_read(const char *path, const struct config_overrides *over,
 void config_free(struct config *c);
 /* Discount and margin of a provider, put into a price. Whether there were any. */
 bool config_apply_rates(const struct config *c, struct str provider, struct price *p);
+/* The discount alone. */
+bool config_apply_discount(const struct config *c, struct str provider, struct price *p);
 /* Effective configuration: every directive with value and origin; secrets as "********".
  * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);

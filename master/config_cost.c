@@ -111,11 +111,8 @@ static int64_t scaled(int64_t v, int64_t a, int64_t b)
 	return w > INT64_MAX ? INT64_MAX : (int64_t)w;
 }
 
-bool config_apply_rates(const struct config *c, struct str provider, struct price *p)
+static bool apply(const struct config_rate *own, const struct config_rate *margin, struct price *p)
 {
-	const struct config_rate *own = find_rate(c, provider);
-	const struct config_rate *margin = own && own->has_margin ? own :
-					   find_rate(c, STR("global"));
 	int64_t left = MILLION - (own ? own->discount : 0);
 	int64_t with = MILLION + (margin ? margin->margin : 0), fixed = margin ? margin->fixed : 0;
 	int64_t *const all[] = { &p->input, &p->output, &p->cache_read, &p->cache_write,
@@ -130,4 +127,15 @@ bool config_apply_rates(const struct config *c, struct str provider, struct pric
 	if (fixed)
 		p->flags &= ~(uint32_t)PRICE_FREE;
 	return true;
+}
+
+bool config_apply_rates(const struct config *c, struct str provider, struct price *p)
+{
+	const struct config_rate *own = find_rate(c, provider);
+	return apply(own, own && own->has_margin ? own : find_rate(c, STR("global")), p);
+}
+
+bool config_apply_discount(const struct config *c, struct str provider, struct price *p)
+{
+	return apply(find_rate(c, provider), NULL, p);
 }

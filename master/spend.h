@@ -13,6 +13,9 @@ void spend_logs(struct command_call *c);	/* GET /spend/logs: single requests, or
 void spend_logs_pages(struct command_call *c);	/* GET /spend/logs/v2 */
 void spend_export(struct command_call *c);	/* a page of CSV, JSON lines or FOCUS */
 
+void spend_estimate(struct command_call *c);	/* POST /cost/estimate */
+void spend_calculate(struct command_call *c);	/* POST /spend/calculate */
+
 /* LiteLLM's days with breakdowns: GET /user/daily/activity ... */
 void spend_activity_user(struct command_call *c);
 void spend_activity_team(struct command_call *c);

@@ -103,6 +103,8 @@ CALLS = {
     "spend keys": ((), "SPEND"),
     "spend users": ((), ""),
     "spend tags": ((), ""),
+    "spend estimate": (("gpt-4o", "--input-tokens", "1000"), "cost_per_request"),
+    "spend calculate": (("{\"model\": \"gpt-4o\", \"usage\": {}}",), "cost"),
     "spend export": (("--format", "jsonl", "--out", "{tmp}/export{n}"), "rows"),
     "spend user-days": (("2026-01-01", "2100-01-01"), "DAY"),
     "spend team-days": (("2026-01-01", "2100-01-01"), ""),

@@ -312,3 +312,25 @@ def test_discounts_and_margins(start):
     assert cost("litellm_settings: {cost_discount_config: {openai: 0.2}}\n") == plain * Decimal("0.8")
     assert cost("litellm_settings: {cost_margin_config: {global: {percentage: 0.5, fixed_amount: 0.25}}}\n") == \
         plain * Decimal("1.5") + Decimal("0.25")
+
+
+def test_estimates(start):
+    gw = start([("m", {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1", "api_key": "k",
+                       "input_cost_per_token": 2e-6, "output_cost_per_token": 4e-6})],
+               settings="litellm_settings: {cost_discount_config: {openai: 0.5}, cost_margin_config: {global: 1.0}}\n")
+    key = gw.key()
+    a = gw.post("/cost/estimate", {"model": "m", "input_tokens": 1000, "output_tokens": 500,
+                                   "num_requests_per_day": 10}, key=key).json
+    assert {k: a[k] for k in a if k.endswith("_per_request")} == {
+        "cost_per_request": 0.004, "input_cost_per_request": 0.001, "output_cost_per_request": 0.001,
+        "margin_cost_per_request": 0.002}
+    assert (a["daily_cost"], a["daily_margin_cost"], a["monthly_cost"], a["num_requests_per_month"]) == \
+        (0.04, 0.02, None, None)
+    assert (a["input_cost_per_token"], a["output_cost_per_token"], a["provider"]) == (2e-6, 4e-6, "openai")
+    usage = {"prompt_tokens": 1000, "completion_tokens": 500}
+    assert gw.post("/spend/calculate", {"completion_response": {"model": "m", "usage": usage}}, key=key).json == \
+        {"cost": 0.004}
+    assert gw.post("/spend/calculate", {"model": "gpt-4o", "completion_response": {"usage": usage}}).json["cost"] > 0
+    assert gw.post("/spend/calculate", {"model": "m", "messages": []}).status == 400
+    assert gw.post("/cost/estimate", {"model": "nobody/knows"}).status == 404
+    assert gw.post("/cost/estimate", {"model": "m", "input_tokens": 10**12}).status == 400

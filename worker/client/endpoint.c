@@ -243,6 +243,8 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/logs/v2", RELAY_ADMIN, "the same in pages" },
 	{ "GET", "/spend/logs/ui", RELAY_ADMIN, "the same in pages" },
+	{ "POST", "/spend/calculate", RELAY_KEY, "what an answer costs, by its usage" },
+	{ "POST", "/cost/estimate", RELAY_KEY, "what requests of so many tokens would cost" },
 	{ "GET", "/spend/export", RELAY_ADMIN, "requests or FOCUS charges as text, in pages" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
 	{ "GET", "/spend/users", RELAY_ADMIN, "users by what they spent" },
