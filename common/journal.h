@@ -13,6 +13,7 @@
 #define JOURNAL_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "common/str.h"
 
@@ -23,6 +24,7 @@ enum journal_kind {
 	JOURNAL_INTENT = 1,		/* admitted: reserve_nano is set aside */
 	JOURNAL_SETTLE = 2,		/* over: everything below is final */
 	JOURNAL_LEVELS = 3, /* who pays, too, for the record behind it: journal_levels */
+	JOURNAL_TAGS = 4,		/* of the SETTLE behind it: see journal_tags() */
 	JOURNAL_KINDS
 };
 enum journal_call {			/* what was asked for; the same numbers in every release */
@@ -74,6 +76,20 @@ struct journal_levels {
 	uint8_t pad2[96];
 };
 _Static_assert(sizeof(struct journal_levels) == sizeof(struct journal_record), "journal_levels");
+
+/* A request's tags stand in records of their own, so that a request without any pays nothing for
+ * them: up to JOURNAL_TAG_RECORDS, each with its request's id and, behind that, whole tags with a
+ * NUL behind each. What does not fit is left out. */
+enum { JOURNAL_TAGS_AT = 32, JOURNAL_TAGS_ROOM = 224, JOURNAL_TAG_RECORDS = 4 };
+_Static_assert(offsetof(struct journal_record, key_id) == JOURNAL_TAGS_AT &&
+	       JOURNAL_TAGS_AT + JOURNAL_TAGS_ROOM == sizeof(struct journal_record), "tags");
+static inline struct str journal_tags(const struct journal_record *r)
+{
+	return str_of((const char *)r + JOURNAL_TAGS_AT, JOURNAL_TAGS_ROOM);
+}
+/* Packs tags into records that are zero but for kind and id. Returns how many it took. */
+unsigned journal_put_tags(struct journal_record to[JOURNAL_TAG_RECORDS], const uint8_t id[16],
+			  const struct str *tags, size_t n_tags);
 
 struct journal;				/* an open file, in either process */
 

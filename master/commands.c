@@ -393,23 +393,125 @@ static const struct command_arg args_health[] = {
 	{ "model_id", ARG_STRING, 0, "only this deployment" },
 	{ 0 },
 };
+#define SPEND_DAYS                                                                                \
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },                             \
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" }
+#define SPEND_ROWS                                                                                \
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },                                 \
+	{ "key_alias", ARG_STRING, 0, "only of the key with this alias" },                        \
+	{ "user_id", ARG_STRING, 0, "only of this user" },                                        \
+	{ "team_id", ARG_STRING, 0, "only of this team" },                                        \
+	{ "end_user", ARG_STRING, 0, "only of this end user" },                                   \
+	{ "tag", ARG_STRING, 0, "only with this tag" },                                           \
+	{ "model", ARG_STRING, 0, "only of this model, as asked or as sent" },                    \
+	{ "model_id", ARG_STRING, 0, "only of this deployment" },                                 \
+	{ "model_group", ARG_STRING, 0, "only of this model, as asked" },                         \
+	{ "custom_llm_provider", ARG_STRING, 0, "only of this provider" },                        \
+	{ "request_id", ARG_STRING, 0, "only this request" },                                     \
+	{ "status_filter", ARG_STRING, 0, "only success or only failure" },                       \
+	{ "min_spend", ARG_MONEY, 0, "only what cost as much or more" },                          \
+	{ "max_spend", ARG_MONEY, 0, "only what cost as much or less" },                          \
+	SPEND_DAYS
 static const struct command_arg args_spend_logs[] = {
-	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
-	{ "user_id", ARG_STRING, 0, "only of this user" },
-	{ "request_id", ARG_STRING, 0, "only this request" },
-	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
-	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	SPEND_ROWS,
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
 	{ "before", ARG_STRING, 0, "only rows older than this request: the next page" },
 	{ "summarize", ARG_BOOL, 0, "sums by day instead of rows" },
 	{ 0 },
 };
-static const struct command_arg args_spend_report[] = {
-	{ "group_by", ARG_STRING, 0, "day, key, model, user, team or provider (day)" },
-	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
-	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+static const struct command_arg args_spend_pages[] = {
+	SPEND_ROWS,
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 100 (50)" },
+	{ "sort_by", ARG_STRING, 0,
+	  "startTime, endTime, spend, total_tokens, request_duration_ms or model (startTime)" },
+	{ "sort_order", ARG_STRING, 0, "asc or desc (desc)" },
 	{ 0 },
 };
+static const struct command_arg args_spend_export[] = {
+	{ "format", ARG_STRING, 0, "csv or jsonl: single requests; focus: charges a day (csv)" },
+	{ "start", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "end", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "out", ARG_STRING, 0, "file to write; standard output when missing; by HTTP nothing" },
+	{ "cursor", ARG_STRING, 0, "by HTTP: `next` of the page before" },
+	{ 0 },
+};
+static const struct command_arg args_estimate[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a model name, or provider/model" },
+	{ "input_tokens", ARG_INT, 0, "tokens of the prompt" },
+	{ "output_tokens", ARG_INT, 0, "tokens of the answer" },
+	{ "num_requests_per_day", ARG_INT, 0, "requests a day" },
+	{ "num_requests_per_month", ARG_INT, 0, "requests a month" },
+	{ 0 },
+};
+static const struct command_arg args_calculate[] = {
+	{ "completion_response", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL, "an answer with its usage" },
+	{ "model", ARG_STRING, 0, "model name; that of the answer when missing" },
+	{ 0 },
+};
+static const struct command_arg args_spend_keys[] = {
+	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_report[] = {
+	{ "group_by", ARG_STRING, 0,
+	  "day, hour, model, key, user, team, organization, customer, tag, provider, deployment or "
+	  "endpoint (day)" },
+	SPEND_DAYS,
+	{ 0 },
+};
+static const struct command_arg args_spend_list[] = {
+	SPEND_DAYS,
+	{ "limit", ARG_INT, 0, "rows at most (1000)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_days[] = {
+	SPEND_DAYS,
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ 0 },
+};
+static const struct command_arg args_spend_tags[] = {
+	SPEND_DAYS,
+	{ "tags", ARG_STRING, 0, "only these, comma separated" },
+	{ "limit", ARG_INT, 0, "rows at most (1000)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_end_users[] = {
+	{ "startTime", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "endTime", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_details[] = {
+	{ "group_by", ARG_STRING, 0, "team, customer or api_key (team)" },
+	SPEND_DAYS,
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ "internal_user_id", ARG_STRING, 0, "only of this user's keys" },
+	{ "team_id", ARG_STRING, 0, "only of this team" },
+	{ "customer_id", ARG_STRING, 0, "only of this end user" },
+	{ 0 },
+};
+#define SPEND_ACTIVITY(list, one, what)                                                           \
+	{ "start_date", ARG_STRING, ARG_POSITIONAL, "from this day, YYYY-MM-DD; needed" },        \
+	{ "end_date", ARG_STRING, ARG_POSITIONAL, "to this day, YYYY-MM-DD; needed" },            \
+	{ list, ARG_STRING, 0, "only these " what ", comma separated" },                          \
+	{ one, ARG_STRING, 0, "only this one" },                                                  \
+	{ "model", ARG_STRING, 0, "only of this model, as asked or as sent" },                    \
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },                                 \
+	{ "page", ARG_INT, 0, "page, from 1" },                                                   \
+	{ "page_size", ARG_INT, 0, "sums a page, at most 1000 (50)" },                            \
+	{ 0 }
+static const struct command_arg args_activity_user[] = {
+	SPEND_ACTIVITY("user_ids", "user_id", "users") };
+static const struct command_arg args_activity_team[] = {
+	SPEND_ACTIVITY("team_ids", "team_id", "teams") };
+static const struct command_arg args_activity_organization[] = {
+	SPEND_ACTIVITY("organization_ids", "organization_id", "organizations") };
+static const struct command_arg args_activity_customer[] = {
+	SPEND_ACTIVITY("end_user_ids", "end_user_id", "end users") };
+static const struct command_arg args_activity_tag[] = {
+	SPEND_ACTIVITY("tags", "tag", "tags") };
 static const struct command_arg args_logs[] = {
 	{ "lines", ARG_INT, 0, "how many of the newest (50)" },
 	{ 0 },
@@ -506,6 +608,52 @@ static const struct command_column columns_spend[] = {
 	{ "WHAT", "name", COL_TEXT }, { "REQUESTS", "requests", COL_INT },
 	{ "IN", "prompt_tokens", COL_INT }, { "OUT", "completion_tokens", COL_INT },
 	{ "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_activity[] = {
+	{ "DAY", "date", COL_TEXT }, { "REQUESTS", "metrics.api_requests", COL_INT },
+	{ "FAILED", "metrics.failed_requests", COL_INT },
+	{ "IN", "metrics.prompt_tokens", COL_INT },
+	{ "OUT", "metrics.completion_tokens", COL_INT }, { "COST", "metrics.spend", COL_MONEY },
+	{ 0 },
+};
+static const struct command_column columns_spend_users[] = {
+	{ "USER", "user_id", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_spend_tags[] = {
+	{ "TAG", "individual_request_tag", COL_TEXT }, { "REQUESTS", "log_count", COL_INT },
+	{ "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_days[] = {
+	{ "DAY", "date", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_keys[] = {
+	{ "KEY", "key_alias", COL_TEXT }, { "NAME", "key_name", COL_TEXT },
+	{ "COST", "total_spend", COL_MONEY }, { "HASH", "api_key", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_global_models[] = {
+	{ "MODEL", "model", COL_TEXT }, { "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_teams[] = {
+	{ "TEAM", "team_id", COL_TEXT }, { "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_tags[] = {
+	{ "TAG", "name", COL_TEXT }, { "REQUESTS", "log_count", COL_INT },
+	{ "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_providers[] = {
+	{ "PROVIDER", "provider", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_end_users[] = {
+	{ "END USER", "end_user", COL_TEXT }, { "REQUESTS", "total_count", COL_INT },
+	{ "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_activity[] = {
+	{ "DAY", "date", COL_TEXT }, { "REQUESTS", "api_requests", COL_INT },
+	{ "TOKENS", "total_tokens", COL_INT }, { 0 },
+};
+static const struct command_column columns_model_activity[] = {
+	{ "MODEL", "model", COL_TEXT }, { "REQUESTS", "sum_api_requests", COL_INT },
+	{ "TOKENS", "sum_total_tokens", COL_INT }, { 0 },
 };
 static const struct command_column columns_logs[] = { { "RECORD", "line", COL_TEXT }, { 0 } };
 static const struct command_column columns_explain[] = {
@@ -818,14 +966,92 @@ const struct command commands[] = {
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
-	{ "spend report", "GET", "/global/spend/report", ROLE_VIEW, 0, RUN(spend_report),
-	  args_spend_report, columns_spend, "rows", "what was spent, by day, key or model",
+	{ "spend report", NULL, NULL, ROLE_VIEW, 0, RUN(spend_report), args_spend_report,
+	  columns_spend, "rows", "what was spent, by anything",
 	  "llmgwctl spend report --group-by model" },
-	{ "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, RUN(spend_keys), args_spend_logs,
+	{ "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, RUN(spend_keys), args_spend_keys,
 	  columns_keys, NULL, "keys by what they spent", "llmgwctl spend keys" },
+	{ "spend users", "GET", "/spend/users", ROLE_VIEW, 0, RUN(spend_users), args_spend_list,
+	  columns_spend_users, NULL, "users by what their keys spent", "llmgwctl spend users" },
+	{ "spend tags", "GET", "/spend/tags", ROLE_VIEW, 0, RUN(spend_tags), args_spend_list,
+	  columns_spend_tags, NULL, "tags by what was spent under them", "llmgwctl spend tags" },
 	{ "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, RUN(spend_logs), args_spend_logs,
 	  columns_spend_logs, NULL, "one row a request, newest first",
 	  "llmgwctl spend logs --limit 20" },
+	{ "spend logs v2", "GET", "/spend/logs/v2", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
+	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
+	  "curl localhost:4000/spend/logs/v2" },
+	{ "spend logs ui", "GET", "/spend/logs/ui", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
+	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
+	  "curl localhost:4000/spend/logs/ui" },
+	{ "spend export", "GET", "/spend/export", ROLE_VIEW, CMD_PAGES, RUN(spend_export),
+	  args_spend_export, NULL, NULL, "all requests, or FOCUS charges, as text",
+	  "llmgwctl spend export --format focus --start 2026-11-01 --out november.csv" },
+	{ "spend estimate", "POST", "/cost/estimate", ROLE_ANY_KEY, 0, RUN(spend_estimate),
+	  args_estimate, NULL, NULL, "what requests of so many tokens would cost",
+	  "llmgwctl spend estimate gpt-4o --input-tokens 1000 --output-tokens 500" },
+	{ "spend calculate", "POST", "/spend/calculate", ROLE_ANY_KEY, 0, RUN(spend_calculate),
+	  args_calculate, NULL, NULL, "what an answer costs, by its usage",
+	  "llmgwctl spend calculate '{\"model\": \"gpt-4o\", \"usage\": {\"prompt_tokens\": 9}}'" },
+	{ "spend user-days", "GET", "/user/daily/activity", ROLE_ANY_KEY, 0,
+	  RUN(spend_activity_user), args_activity_user, columns_activity, "results",
+	  "days of users, with models, providers, keys",
+	  "llmgwctl spend user-days 2026-11-01 2026-11-30" },
+	{ "spend activity aggregated", "GET", "/user/daily/activity/aggregated", ROLE_ANY_KEY,
+	  CMD_NO_CTL, RUN(spend_activity_user), args_activity_user, columns_activity, "results",
+	  "days of users on one page", "curl localhost:4000/user/daily/activity/aggregated" },
+	{ "spend team-days", "GET", "/team/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_team), args_activity_team, columns_activity, "results",
+	  "days of teams", "llmgwctl spend team-days 2026-11-01 2026-11-30 --team-id physics" },
+	{ "spend org-days", "GET", "/organization/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_organization), args_activity_organization, columns_activity,
+	  "results", "days of organizations",
+	  "llmgwctl spend org-days 2026-11-01 2026-11-30" },
+	{ "spend customer-days", "GET", "/customer/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_customer), args_activity_customer, columns_activity, "results",
+	  "days of end users", "llmgwctl spend customer-days 2026-11-01 2026-11-30" },
+	{ "spend activity end_user", "GET", "/end_user/daily/activity", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_activity_customer), args_activity_customer, columns_activity, "results",
+	  "days of customers, by the other name", "curl localhost:4000/end_user/daily/activity" },
+	{ "spend tag-days", "GET", "/tag/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_tag), args_activity_tag, columns_activity, "results", "days of tags",
+	  "llmgwctl spend tag-days 2026-11-01 2026-11-30 --tags prod" },
+	{ "spend total", "GET", "/global/spend", ROLE_VIEW, 0, RUN(spend_global),
+	  args_spend_list, NULL, NULL, "what was spent in 30 days, or between two",
+	  "llmgwctl spend total" },
+	{ "spend by-day", "GET", "/global/spend/logs", ROLE_VIEW, 0, RUN(spend_global_logs),
+	  args_spend_days, columns_global_days, NULL, "what was spent, day by day",
+	  "llmgwctl spend by-day" },
+	{ "spend by-key", "GET", "/global/spend/keys", ROLE_VIEW, 0, RUN(spend_global_keys),
+	  args_spend_list, columns_global_keys, NULL, "by key", "llmgwctl spend by-key" },
+	{ "spend by-model", "GET", "/global/spend/models", ROLE_VIEW, 0,
+	  RUN(spend_global_models), args_spend_list, columns_global_models, NULL, "by model",
+	  "llmgwctl spend by-model" },
+	{ "spend by-team", "GET", "/global/spend/teams", ROLE_VIEW, 0,
+	  RUN(spend_global_teams), args_spend_list, columns_global_teams, "total_spend_per_team",
+	  "by team", "llmgwctl spend by-team" },
+	{ "spend by-tag", "GET", "/global/spend/tags", ROLE_VIEW, 0, RUN(spend_global_tags),
+	  args_spend_tags, columns_global_tags, "spend_per_tag", "by tag",
+	  "llmgwctl spend by-tag --tags prod,test" },
+	{ "spend global tag_names", "GET", "/global/spend/all_tag_names", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_global_tag_names), args_spend_list, NULL, NULL, "names of all tags",
+	  "curl localhost:4000/global/spend/all_tag_names" },
+	{ "spend by-provider", "GET", "/global/spend/provider", ROLE_VIEW, 0,
+	  RUN(spend_global_provider), args_spend_list, columns_global_providers, NULL,
+	  "by provider", "llmgwctl spend by-provider" },
+	{ "spend by-customer", "POST", "/global/spend/end_users", ROLE_VIEW, 0,
+	  RUN(spend_global_end_users), args_spend_end_users, columns_end_users, NULL,
+	  "by end user", "llmgwctl spend by-customer" },
+	{ "spend global report", "GET", "/global/spend/report", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_global_report), args_spend_details, NULL, NULL,
+	  "what teams, customers or keys spent with which model",
+	  "curl localhost:4000/global/spend/report?group_by=team" },
+	{ "spend activity", "GET", "/global/activity", ROLE_VIEW, 0,
+	  RUN(spend_global_activity), args_spend_list, columns_global_activity, "daily_data",
+	  "requests and tokens by day", "llmgwctl spend activity" },
+	{ "spend model-days", "GET", "/global/activity/model", ROLE_VIEW, 0,
+	  RUN(spend_global_activity_models), args_spend_list, columns_model_activity, NULL,
+	  "requests and tokens by model and day", "llmgwctl spend model-days" },
 	{ "logs tail", NULL, NULL, ROLE_VIEW, 0, RUN(ops_logs_tail), args_logs, columns_logs,
 	  "lines", "the master's newest log records", "llmgwctl logs tail --lines 20" },
 	{ "config show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_show), args_config_show, NULL,

@@ -38,7 +38,8 @@ enum {
 	CMD_DESTROYS = 1,
 	CMD_NO_CTL = 2,
 	CMD_NO_HTTP = 4,
-	CMD_LOCAL = 8 /* llmgwctl alone does it */
+	CMD_LOCAL = 8, /* llmgwctl alone does it */
+	CMD_PAGES = 16 /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */

@@ -158,6 +158,12 @@ struct config_credential {		/* of credential_list or the database */
 	bool is_stored;
 };
 
+struct config_rate {			/* of a provider, or "global" */
+	struct str provider;
+	int64_t discount, margin;	/* in parts of a million */
+	int64_t fixed;			/* pico-dollars a request */
+	bool has_margin;
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -194,6 +200,10 @@ struct config {
 	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
 	uint64_t answers_keep_ms, answers_max_bytes;
+	uint64_t spend_keep_ms, spend_prune_ms;	/* 0: single requests are kept for ever */
+	struct str cost_discounts, cost_margins;	/* JSON, as written; both together: */
+	struct config_rate *rates;
+	size_t n_rates;
 	struct config_model *models;
 	size_t n_models;
 	struct config_alias *aliases;
@@ -261,6 +271,10 @@ void config_free(struct config *c);
 const struct config_model *config_find_model(const struct config *c, struct str id);
 /* Whether a model_name, a pattern among them or an alias serves that name. */
 bool config_serves(const struct config *c, struct str name);
+/* Discount and margin of a provider, put into a price. Whether there were any. */
+bool config_apply_rates(const struct config *c, struct str provider, struct price *p);
+/* The discount alone. */
+bool config_apply_discount(const struct config *c, struct str provider, struct price *p);
 /* Effective configuration: every directive with value and origin; secrets as "********".
  * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);

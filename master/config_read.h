@@ -208,6 +208,10 @@ void route_finish(struct reader *r);
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 
+/* ---- discounts and margins: config_cost.c ---- */
+
+void costs_finish(struct reader *r);
+
 /* ---- certificate and key: config_tls.c ---- */
 
 /* Both files are named: reads them, and looks whether they belong together. */

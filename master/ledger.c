@@ -296,6 +296,7 @@ static void on_tick(uv_timer_t *t)
 static void on_timer_closed(uv_handle_t *h)
 {
 	struct ledger *l = h->data;
+	buf_done(&l->batch->tags);
 	mem_free(l->batch);
 	mem_free(l);
 }

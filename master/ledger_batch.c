@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * ledger_batch.c - records to rows, sums and open intents, in the caller's transaction.
  *
- * Sums are made in memory first: a batch touches each row of spend_daily and of who pays once. */
+ * Sums are made in memory first: a batch touches each row of who pays once; reports' sums are
+ * ledger_rollup.c's. */
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/json_write.h"
 #include "master/ledger_fold.h"
 
-#define DAY_NS (86400 * NS_PER_S)
+enum { TAGS_JSON_MAX = 16384 };
 
 /* ---- checking: every record is a stranger's ---- */
 
@@ -60,7 +62,7 @@ static struct str text_of(const char *p, size_t room)
 
 bool record_check(struct journal_record *r, uint64_t now_ns)
 {
-	if (r->kind == JOURNAL_LEVELS)
+	if (r->kind == JOURNAL_LEVELS || r->kind == JOURNAL_TAGS)
 		return true;		/* looked at with the record behind it */
 	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE)
 		return false;
@@ -94,27 +96,9 @@ static uint64_t hash_of_id(const struct journal_record *r)
 	return mix(v[0], v[1]);
 }
 
-static int64_t day_of(const struct journal_record *r)
-{
-	return (int64_t)(r->start_ns / DAY_NS);
-}
-
-static uint64_t hash_of_day(const struct journal_record *r)
-{
-	uint64_t h = mix(r->key_id, r->deployment);
-	return mix(h, hash_stable(text_of(r->model, sizeof r->model)) + (uint64_t)day_of(r));
-}
-
 static bool is_same_id(const struct batch *b, uint32_t i, const struct journal_record *r)
 {
 	return memcmp(b->r[i].request_id, r->request_id, sizeof r->request_id) == 0;
-}
-
-static bool is_same_day(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	const struct journal_record *d = b->days[i].like;
-	return b->days[i].day == day_of(r) && d->key_id == r->key_id &&
-	       d->deployment == r->deployment && memcmp(d->model, r->model, sizeof r->model) == 0;
 }
 
 /* Where it stands, or the empty place where it would. There is always one: a table has four
@@ -151,7 +135,7 @@ static bool is_paired(struct batch *b, const struct journal_record *r)
 	return *place_of(b, b->intent_at, hash_of_id(r), r, is_same_id) != 0;
 }
 
-static void bind_row(struct sql *q, const struct journal_record *r)
+static void bind_row(struct sql *q, const struct journal_record *r, struct str tags)
 {
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)r->key_id);
@@ -176,18 +160,19 @@ static void bind_row(struct sql *q, const struct journal_record *r)
 	sql_int(q, 21, r->fallbacks);
 	sql_blob(q, 22, r->client_ip, sizeof r->client_ip);
 	sql_int(q, 23, r->team);
+	sql_text(q, 24, tags);
 }
 
 /* 1: inserted; 0: it was there already; or -errno. */
-static int insert_row(struct store_db *db, const struct journal_record *r)
+static int insert_row(struct store_db *db, const struct journal_record *r, struct str tags)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
 		" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"
 		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip,"
-		" team) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
-	bind_row(q, r);
+		" team, tags) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+	bind_row(q, r, tags);
 	int err = sql_run(q);
 	return err ? err : sql_changes(db) > 0;
 }
@@ -228,43 +213,62 @@ static int open_intent(struct store_db *db, uint64_t epoch, const struct journal
 	return sql_run(q);
 }
 
-static void sum_day(struct batch *b, const struct journal_record *r)
+static bool is_before(const struct batch *b, uint32_t at, uint32_t of, enum journal_kind kind)
 {
-	uint16_t *at = place_of(b, b->day_at, hash_of_day(r), r, is_same_day);
-	if (!*at) {
-		b->days[b->n_days] = (struct day_sum){ .day = day_of(r), .like = r };
-		*at = (uint16_t)++b->n_days;
+	return at > 0 && b->r[at - 1].kind == kind && is_same_id(b, at - 1, &b->r[of]);
+}
+
+/* The tags of the SETTLE at `at`: they stand before it, with its levels in between. */
+static size_t tags_before(const struct batch *b, uint32_t at, struct str ret[ROLLUP_TAGS_MAX])
+{
+	uint32_t end = is_before(b, at, at, JOURNAL_LEVELS) ? at - 1 : at, from = end;
+	while (end - from < JOURNAL_TAG_RECORDS && is_before(b, from, at, JOURNAL_TAGS))
+		from--;
+	return from < end ? rollup_read_tags(&b->r[from], end - from, ret) : 0;
+}
+
+/* A JSON list; .p NULL: there are none, or no memory for them. */
+static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
+{
+	if (!n)
+		return STR_NONE;
+	struct json_out o = json_out(&b->tags);
+	b->tags.cap = TAGS_JSON_MAX;
+	buf_reset(&b->tags);
+	json_open_array(&o, NULL);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(&o, NULL, tags[i]);
+	json_close_array(&o);
+	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
+}
+
+/* 1: inserted, and in all sums; 0: it was there already; or -errno. */
+static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
+{
+	const struct journal_record *r = &b->r[at];
+	struct rollup_tags tags;
+	tags.n = tags_before(b, at, tags.v);
+	tags.json = write_tags(b, tags.v, tags.n);
+	int n = insert_row(db, r, tags.json);
+	if (n >= 0 && !is_paired(b, r)) {
+		int err = close_intent(db, epoch, r);
+		n = err ? err : n;
 	}
-	struct day_sum *d = &b->days[*at - 1];
-	d->requests++;
-	d->failed += r->flags & JF_FAILED ? 1 : 0;
-	d->input += r->input;
-	d->output += r->output;
-	d->cache_read += r->cache_read;
-	d->cache_write += r->cache_write;
-	d->reasoning += r->reasoning;
-	d->cost = d->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : d->cost + r->cost_nano;
+	if (n <= 0)
+		return n;
+	b->is_done[at] = true;
+	b->rows++;
+	sum_owners(b, at);
+	int err = rollup_add(&b->rollup, db, r, &tags);
+	return err ? err : 1;
 }
 
 static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
-		struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE)
-			continue;
-		int n = insert_row(db, r);
-		if (n >= 0 && !is_paired(b, r)) {
-			int err = close_intent(db, epoch, r);
-			n = err ? err : n;
-		}
+		int n = b->r[i].kind == JOURNAL_SETTLE ? book_settle(b, db, epoch, i) : 0;
 		if (n < 0)
 			return n;
-		if (n == 0)
-			continue;
-		b->is_done[i] = true;
-		b->rows++;
-		sum_day(b, r);
-		sum_owners(b, i);
 	}
 	return 0;
 }
@@ -278,41 +282,13 @@ static int keep_intents(struct batch *b, struct store_db *db, uint64_t epoch)
 	return err;
 }
 
-/* Sums stay below INT64_MAX: both sides are at most PRICE_NANO_MAX, and so is the result. */
-static int add_day(struct store_db *db, const struct day_sum *d)
-{
-	struct sql *q = sql_query(db,
-		"INSERT INTO spend_daily (day, key_id, model, deployment, requests, failed, input,"
-		" output, cache_read, cache_write, reasoning, cost) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
-		"ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,"
-		" failed = failed + excluded.failed, input = input + excluded.input,"
-		" output = output + excluded.output, cache_read = cache_read + excluded.cache_read,"
-		" cache_write = cache_write + excluded.cache_write,"
-		" reasoning = reasoning + excluded.reasoning,"
-		" cost = min(cost + excluded.cost, 1000000000000000000)");
-	sql_int(q, 1, d->day);
-	sql_int(q, 2, (int64_t)d->like->key_id);
-	sql_text(q, 3, text_of(d->like->model, sizeof d->like->model));
-	sql_int(q, 4, (int64_t)d->like->deployment);
-	sql_int(q, 5, d->requests);
-	sql_int(q, 6, d->failed);
-	sql_int(q, 7, d->input);
-	sql_int(q, 8, d->output);
-	sql_int(q, 9, d->cache_read);
-	sql_int(q, 10, d->cache_write);
-	sql_int(q, 11, d->reasoning);
-	sql_int(q, 12, d->cost);
-	return sql_run(q);
-}
-
 static void batch_empty(struct batch *b)
 {
 	memset(b->is_done, 0, sizeof b->is_done);
 	memset(b->intent_at, 0, sizeof b->intent_at);
-	memset(b->day_at, 0, sizeof b->day_at);
 	memset(b->owner_at, 0, sizeof b->owner_at);
-	b->n = b->n_days = b->n_owners = 0;
+	rollup_reset(&b->rollup);
+	b->n = b->n_owners = 0;
 }
 
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
@@ -321,8 +297,8 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
 	int err = book_settles(b, db, epoch);
 	if (!err)
 		err = keep_intents(b, db, epoch);
-	for (uint32_t i = 0; i < b->n_days && !err; i++)
-		err = add_day(db, &b->days[i]);
+	if (!err)
+		err = rollup_flush(&b->rollup, db);
 	if (!err)
 		err = add_owners(b, db);
 	batch_empty(b);

@@ -101,17 +101,22 @@ static int collect(struct fold *f)
 	return 0;
 }
 
-/* Who pays is told right before the record: the two are booked together. */
-static void keep_together(struct fold *f)
+/* Who pays and what tags there are is told right before the record: all are booked together. What
+ * stands at the end waits for the record behind it; never more than a request has, or a worker that
+ * writes nothing else would stop us. */
+static void keep_together(struct fold *f, uint64_t from)
 {
 	struct batch *b = f->batch;
-	const struct journal_record *last = b->n ? &b->r[b->n - 1] : NULL;
-	if (!last || last->kind != JOURNAL_LEVELS || last->seq != f->upto)
-		return;
 	if (f->is_dead && !f->has_more)
 		return;			/* nothing comes behind it any more */
-	b->n--;
-	f->upto--;
+	for (unsigned i = 0; i < JOURNAL_TAG_RECORDS + 1 && b->n && f->upto > from; i++) {
+		const struct journal_record *last = &b->r[b->n - 1];
+		if ((last->kind != JOURNAL_LEVELS && last->kind != JOURNAL_TAGS) ||
+		    last->seq != f->upto)
+			return;
+		b->n--;
+		f->upto--;
+	}
 }
 
 int fold_job(struct store_db *db, void *data)
@@ -125,7 +130,7 @@ int fold_job(struct store_db *db, void *data)
 	if (!err)
 		err = collect(f);
 	if (!err)
-		keep_together(f);
+		keep_together(f, from);
 	if (!err && f->batch->n)
 		err = batch_book(f->batch, db, epoch);
 	f->rows = f->batch->rows;

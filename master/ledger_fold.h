@@ -9,6 +9,7 @@
 #include "common/board.h"
 #include "common/journal.h"
 #include "common/price.h"
+#include "master/ledger_rollup.h"
 #include "master/store_sql.h"
 
 enum {
@@ -19,11 +20,6 @@ enum {
 	FLAGS_OF_CUT = JF_CUT | JF_ESTIMATED
 };
 
-struct day_sum {			/* one row of spend_daily */
-	int64_t day;
-	const struct journal_record *like;	/* key, model and deployment are its */
-	int64_t requests, failed, input, output, cache_read, cache_write, reasoning, cost;
-};
 struct owner_sum {			/* one row of keys, teams or tenants */
 	uint64_t id, first_end_ns, last_end_ns;	/* id: board_entity.id */
 	int64_t cost;
@@ -31,11 +27,12 @@ struct owner_sum {			/* one row of keys, teams or tenants */
 struct batch {
 	struct journal_record r[FOLD_MAX];
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
-	uint32_t n, n_days, n_owners;
+	uint32_t n, n_owners;
 	uint64_t rows;			/* inserted, over all batches of the job */
-	struct day_sum days[FOLD_MAX];
 	struct owner_sum owners[OWNERS_MAX];
-	uint16_t intent_at[FOLD_TABLE], day_at[FOLD_TABLE], owner_at[OWNER_TABLE];
+	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
+	struct rollup rollup;
+	struct buf tags;		/* of the row that is inserted, as JSON */
 };
 _Static_assert(OWNERS_MAX < UINT16_MAX && OWNERS_MAX <= OWNER_TABLE / 2, "batch.owner_at");
 

@@ -33,6 +33,7 @@
 #include "master/prices.h"
 #include "master/publish.h"
 #include "master/responses.h"
+#include "master/spend_prune.h"
 #include "master/store.h"
 #include "master/stored.h"
 #include "master/supervise.h"
@@ -242,6 +243,15 @@ static int open_responses(struct master *m)
 		return fail("conversations", err, NULL);
 	responses_configure(m->responses, m->config->responses_keep_ms,
 			    m->config->responses_max_bytes);
+	return 0;
+}
+
+static int open_prune(struct master *m)
+{
+	int err = spend_prune_new(m->store, m->loop, &m->prune);
+	if (err < 0)
+		return fail("retention", err, NULL);
+	spend_prune_configure(m->prune, m->config->spend_keep_ms, m->config->spend_prune_ms);
 	return 0;
 }
 
@@ -484,6 +494,7 @@ static void close_all(struct master *m)
 	responses_stop(m->responses);
 	answers_stop(m->answers);
 	m->answers = NULL;
+	spend_prune_stop(m->prune);
 	store_close(m->store);
 	m->stored = stored_free(m->stored);
 }
@@ -504,7 +515,7 @@ static int start(struct master *m)
 		return fail("price table", err, NULL);
 	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
 	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0 ||
-	    (err = open_answers(m)) < 0)
+	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

@@ -19,6 +19,7 @@ struct control;
 struct probe;
 struct responses;
 struct answers;
+struct spend_prune;
 struct notify;
 struct trial;
 struct stored;
@@ -49,6 +50,7 @@ struct master {
 	struct stored *stored;		/* what the configuration has beside its files */
 	struct responses *responses;
 	struct answers *answers;
+	struct spend_prune *prune;
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;

@@ -21,6 +21,7 @@
 #include "master/notify.h"
 #include "master/probe.h"
 #include "master/responses.h"
+#include "master/spend_prune.h"
 #include "master/supervise.h"
 #include "master/trial.h"
 
@@ -234,6 +235,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	probe_configure(m->probe);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
+	spend_prune_configure(m->prune, c->spend_keep_ms, c->spend_prune_ms);
 	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)
 		supervise_want(m->supervise, master_workers(m));

@@ -23,7 +23,8 @@ struct make {
 
 /* ---- prices --------------------------------------------------------------------------------- */
 
-static void find_price(const struct config_model *cm, struct snap_deployment *d)
+static void find_price(const struct config *c, const struct config_model *cm,
+		       struct snap_deployment *d)
 {
 	struct price_row row;
 	bool known = cm->base_model.n ? prices_find(cm->provider, cm->base_model, &row)
@@ -36,6 +37,7 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 	}
 	if (cm->price.flags & PRICE_KNOWN)
 		d->price = cm->price;
+	config_apply_rates(c, cm->provider, &d->price);
 	if (cm->max_input_tokens)
 		d->max_input_tokens = cm->max_input_tokens;
 	if (cm->max_output_tokens)
@@ -162,7 +164,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		d.flags |= DEPLOY_WILDCARD;
 	if (str_eq(cm->model_name, STR("*")))
 		d.flags |= DEPLOY_DEFAULT;
-	find_price(cm, &d);
+	find_price(k->c, cm, &d);
 	int err = board_place_deployment(&k->m->board, d.id_hash, &d.board_row);
 	if (err < 0)
 		return err;

@@ -156,6 +156,8 @@ static const struct set_row {
 	  "\"methods\":[\"GET\",\"POST\"],\"include_subpath\":true,\"auth\":true,"
 	  "\"cost_per_request\":0.25},{\"path\":\"/o\",\"target\":\"http://h\",\"headers\":{},"
 	  "\"methods\":[],\"include_subpath\":false,\"auth\":false}]" },
+	{ "general_settings", "maximum_spend_logs_retention_period", "30d", "\"2592000s\"" },
+	{ "general_settings", "maximum_spend_logs_retention_interval", "2h", "\"7200s\"" },
 	{ "general_settings", "always_include_stream_usage", "true", "true" },
 	{ "general_settings", "forward_client_headers_to_llm_api", "true", "true" },
 	{ "general_settings", "include_call_id_in_error_body", "true", "true" },
@@ -268,6 +270,9 @@ static const struct set_row {
 	{ "litellm_settings", "enable_json_schema_validation", "true", "true" },
 	{ "litellm_settings", "include_cost_in_streaming_usage", "true", "true" },
 	{ "litellm_settings", "require_auth_for_metrics_endpoint", "true", "true" },
+	{ "litellm_settings", "cost_discount_config", "{openai: 0.05}", "{\"openai\":0.05}" },
+	{ "litellm_settings", "cost_margin_config", "{global: {fixed_amount: 0.001}}",
+	  "{\"global\":{\"fixed_amount\":0.001}}" },
 	{ "litellm_settings", "callbacks", "[prometheus, x]", "[\"prometheus\",\"x\"]" },
 	{ "litellm_settings", "public_model_groups", "[a, b]", "[\"a\",\"b\"]" },
 	{ "general_settings", "store_model_in_db", "true", "true" },
@@ -1290,6 +1295,74 @@ static void test_show_with_origin(void **state)
 	buf_done(&out);
 }
 
+/* ---- discounts and margins ---- */
+
+static struct price rated(const char *settings, const char *provider, bool *ret_rated)
+{
+	char text[1024];
+	struct config *c;
+	struct price p = price_none();
+	p.input = 3000000;
+	p.output = 15000001;
+	p.per_request = 100;
+	p.flags = PRICE_KNOWN;
+	snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", settings);
+	write_file("t.yaml", text);
+	assert_int_equal(config_read(in_folder("t.yaml"), NULL, &c), 0);
+	*ret_rated = config_apply_rates(c, str_z(provider), &p);
+	assert_int_equal(p.cache_read, PRICE_NONE);
+	config_free(c);
+	return p;
+}
+
+static void test_discounts_and_margins(void **state)
+{
+	bool is_rated;
+	(void)state;
+	struct price p = rated("cost_discount_config: {openai: 0.05}", "openai", &is_rated);
+	assert_true(is_rated);
+	assert_int_equal(p.input, 2850000);
+	assert_int_equal(p.output, 14250001);
+	assert_int_equal(p.per_request, 95);
+	p = rated("cost_discount_config: {openai: 0.05}", "groq", &is_rated);
+	assert_false(is_rated);
+	assert_int_equal(p.input, 3000000);
+	p = rated("cost_margin_config: {global: 0.1, groq: {percentage: \"0.5\", fixed_amount: 0.001}},"
+		  " cost_discount_config: {groq: 0.5}", "groq", &is_rated);
+	assert_int_equal(p.input, 2250000);
+	assert_int_equal(p.per_request, 75 + 1000000000);
+	p = rated("cost_margin_config: {global: 0.1, groq: 0.5}, cost_discount_config: {openai: 0.5}",
+		  "openai", &is_rated);
+	assert_int_equal(p.input, 1650000);
+	p = rated("cost_margin_config: {global: {fixed_amount: 0.002}}", "anything", &is_rated);
+	assert_int_equal(p.input, 3000000);
+	assert_int_equal(p.per_request, 100 + 2000000000);
+	/* What has no price gets none. */
+	struct price unknown = price_none();
+	struct config c = { .n_rates = 0 };
+	assert_false(config_apply_rates(&c, STR("openai"), &unknown));
+}
+
+static void test_bad_discounts(void **state)
+{
+	static const char *const bad[] = {
+		"cost_discount_config: {openai: 1.5}", "cost_discount_config: {openai: -0.1}",
+		"cost_discount_config: {openai: [1]}", "cost_margin_config: {openai: {}}",
+		"cost_margin_config: {openai: {percentage: x}}", "cost_margin_config: {a: {fixed_amount: -1}}",
+	};
+	char text[1024];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct config *c = NULL;
+		snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", bad[i]);
+		write_file("t.yaml", text);
+		int err = config_read(in_folder("t.yaml"), NULL, &c);
+		if (err || c->n_errors != 1)
+			fail_msg("%s is taken", bad[i]);
+		config_free(c);
+	}
+}
+
 /* Each allocation fails once; nothing leaks and nothing falls over. */
 static void test_no_memory(void **state)
 {
@@ -1383,6 +1456,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_show_with_origin),
+		cmocka_unit_test(test_discounts_and_margins),
+		cmocka_unit_test(test_bad_discounts),
 		cmocka_unit_test(test_no_memory),
 	};
 

@@ -550,6 +550,20 @@ static void count_deployment(struct request *r, const struct usage *u)
 		METRIC_ADD(r->w->metrics, unpriced, 1);
 }
 
+/* Never in the place of what somebody is owed, levels and a SETTLE each: rather none. */
+static void append_tags(struct request *r)
+{
+	struct journal_record tags[JOURNAL_TAG_RECORDS];
+	const struct worker *w = r->w;
+	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
+	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
+	unsigned n = journal_put_tags(tags, r->id, r->wish.tags, r->wish.n_tags);
+	if (journal_room(w->journal, committed) < 2 * owed + n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		append(r, &tags[i]);
+}
+
 void account_replayed(struct request *r)
 {
 	struct journal_record rec;
@@ -599,6 +613,8 @@ void account_settle(struct request *r)
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
 	r->tally.usage = u;		/* what the access log tells */
 	(void)FAULT("spend.before_push");
+	if (r->wish.n_tags)
+		append_tags(r);
 	append_levels(r);
 	r->settled_seq = append(r, &rec);
 	(void)FAULT("spend.after_push");
