@@ -533,7 +533,7 @@ void models_check(struct reader *r)
 			c->models[i].stream_timeout_ms = c->stream_timeout_ms;
 	learn_times(c);
 	for (size_t i = 0; i < c->n_models; i++)
-		if (c->models[i].silent_model.n && !is_served(c, c->models[i].silent_model))
+		if (c->models[i].silent_model.n && !config_serves(c, c->models[i].silent_model))
 			complain(r, W_UNKNOWN_MODEL, &r->model_places[i],
 				 "silent_model names '" STR_FMT
 				 "', which no entry of model_list serves",
