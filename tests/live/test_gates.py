@@ -47,7 +47,7 @@ def test_a_provider_that_spent_its_budget_is_not_chosen(start, mock):
     assert served(mock)["b"] == 5 and served(mock)["a"] == n
     assert candidates(gw)["a"]["verdict"] == "budget"
     a = gw.ask("o")                             # the other group of the same provider
-    assert a.status == 429 and int(a.headers["retry-after"]) <= 86400
+    assert a.status == 503 and int(a.headers["retry-after"]) <= 86400
     assert "crossed budget: Exceeded budget for provider openai" in a.json["error"]["message"]
     assert 'litellm_provider_remaining_budget_metric{api_provider="openai"} 0' in gw.get("/metrics").body.decode()
 
@@ -102,7 +102,7 @@ def test_budget_of_a_deployment(start, mock):
 def test_a_budget_begins_anew(start, mock):
     gw = start([("g", to(mock, "openai/a", max_budget=0.000001, budget_duration="3s"))], "router_settings: {num_retries: 0}\n")
     assert gw.ask("g").status == 200
-    assert until(lambda: gw.ask("g").status == 429)
+    assert until(lambda: gw.ask("g").status == 503)
     until(lambda: gw.ask("g").status == 200)
 
 
@@ -120,12 +120,12 @@ def test_a_plans_window_rolls(start, mock):
     assert candidates(gw)["a"]["verdict"] == "plan"
     until(lambda: gw.ask("g").status == 200 and served(mock)["a"] > 3)
     assert time.monotonic() - began > 3.5       # the oldest has left the window
-    assert [gw.ask("t").status for _ in range(3)] == [200, 200, 429]
-    assert [gw.ask("d").status for _ in range(2)] == [200, 429]
-    assert [gw.ask("m").status for _ in range(3)] == [200, 200, 429]
+    assert [gw.ask("t").status for _ in range(3)] == [200, 200, 503]
+    assert [gw.ask("d").status for _ in range(2)] == [200, 503]
+    assert [gw.ask("m").status for _ in range(3)] == [200, 200, 503]
     gw.kill()                                   # a new board, and the plan is where it was
     gw.start()
-    assert gw.ask("t").status == 429
+    assert gw.ask("t").status == 503
 
 
 def test_access_windows(start, mock):
@@ -142,5 +142,5 @@ def test_access_windows(start, mock):
         assert gw.ask("g").status == 200
     assert served(mock) == {"open": 4}
     a = gw.ask("n")
-    assert a.status == 429 and 0 < int(a.headers["retry-after"]) <= 7200 and "other hours" in a.json["error"]["message"]
+    assert a.status == 503 and 0 < int(a.headers["retry-after"]) <= 7200 and "other hours" in a.json["error"]["message"]
     assert candidates(gw)["closed"]["verdict"] == "hours" and gate(gw, "closed")["wait_s"] > 3000
