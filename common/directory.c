@@ -44,7 +44,7 @@ struct head {
 };
 
 enum text {				/* in this order behind the row */
-	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, TEXTS
+	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, TEXTS
 };
 
 struct row {
@@ -56,7 +56,7 @@ struct row {
 	uint32_t flags, entity, max_parallel;
 	uint32_t n[TEXTS];
 };
-_Static_assert(sizeof(struct row) == 120, "row");
+_Static_assert(sizeof(struct row) == 128, "row");
 
 struct freed {
 	uint32_t granule, at_ms;	/* milliseconds wrap after 49 days: it waits again */
@@ -186,6 +186,7 @@ static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *h
 	ret->models = next_text(&p, r.n[MODELS]);
 	ret->organization_id = next_text(&p, r.n[ORGANIZATION_ID]);
 	ret->budget_id = next_text(&p, r.n[BUDGET_ID]);
+	ret->router = next_text(&p, r.n[ROUTER]);
 	return true;
 }
 
@@ -540,6 +541,8 @@ static struct str key_text(const struct dir_key *k, enum text which)
 		return k->organization_id;
 	case BUDGET_ID:
 		return k->budget_id;
+	case ROUTER:
+		return k->router;
 	case MODELS:
 	case TEXTS:
 		break;

@@ -19,7 +19,7 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 2, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 3, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
@@ -55,6 +55,7 @@ struct dir_key {
 	/* Names or patterns, each followed by a NUL byte. Those that begin with '!' are what the
 	 * key may not use, whatever the others say; they stand first. */
 	struct str models;
+	struct str router;		/* router_settings, a JSON object; or .n 0 */
 };
 
 struct dir;				/* a mapping, in the master or in a worker */

@@ -40,7 +40,8 @@ enum {					/* flags */
 	JF_CUT = 4,			/* client or provider broke off; billed for what was made */
 	JF_FAILED = 8,			/* no answer: cost 0 unless something was made */
 	JF_UNPRICED = 16,		/* the model has no price: cost 0 is ignorance */
-	JF_CACHE_HIT = 32
+	JF_CACHE_HIT = 32,
+	JF_SILENT = 64			/* a copy whose answer nobody sees: silent_model */
 };
 
 struct journal_record {

@@ -40,6 +40,10 @@
 	X(budget_refused,    "llmgw_budget_refused_total",            "Requests over a budget")    \
 	X(journal_full,      "llmgw_journal_full_total",              "Requests refused because the journal was full") \
 	X(money_down,        "llmgw_money_down_total",                "Requests refused because spend could not be recorded") \
+	X(silent,            "llmgw_silent_copies_total",             "Copies of requests sent to silent models") \
+	X(silent_equal,      "llmgw_silent_equal_total",              "Copies whose answer was the client's to the byte") \
+	X(silent_failed,     "llmgw_silent_failed_total",             "Copies that had no whole answer") \
+	X(silent_skipped,    "llmgw_silent_skipped_total",            "Requests not copied, for too many copies were under way") \
 	X(unpriced,          "llmgw_unpriced_requests_total",         "Requests to models without a price") \
 	X(connections,       "llmgw_connections_total",               "Client connections accepted") \
 	X(connections_refused, "llmgw_connections_refused_total",     "Client connections closed at once: limit reached") \

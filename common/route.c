@@ -65,11 +65,15 @@ static enum route_strategy strategy_of(const struct snap *s, const struct snap_g
 	return (enum route_strategy)(g->strategy ? g->strategy - 1 : snap_settings(s)->strategy);
 }
 
-bool route_counts_tokens(const struct snap *s, const struct snap_group *g)
+static bool counts_tokens(const struct snap *s, enum route_strategy by)
 {
-	enum route_strategy by = strategy_of(s, g);
 	return by == STRATEGY_USAGE || by == STRATEGY_LATENCY || by == STRATEGY_COST ||
 	       snap_settings(s)->flags & (SET_PRECALL | SET_RATE_LIMITS);
+}
+
+bool route_counts_tokens(const struct snap *s, const struct snap_group *g)
+{
+	return counts_tokens(s, strategy_of(s, g));
 }
 
 static bool has_tag(const struct snap *s, const struct snap_deployment *d, struct str tag)
@@ -108,9 +112,12 @@ static enum tag_rule tag_rule_of(const struct route_query *q)
 
 static void look_around(struct look *l, const struct route_query *q)
 {
-	*l = (struct look){ .q = q, .strategy = strategy_of(q->snap, q->group),
+	enum route_strategy by = q->strategy ? (enum route_strategy)(q->strategy - 1)
+					      : strategy_of(q->snap, q->group);
+	*l = (struct look){ .q = q, .strategy = by,
 			    .tags = tag_rule_of(q),
-			    .counts_limits = route_counts_tokens(q->snap, q->group) };
+			    .counts_limits = counts_tokens(q->snap, by),
+			    .gates = { q->snap, q->board, q->wall_ns, 0, false, GATE_OPEN, 0 } };
 	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
 		if (board_worker_lives(&q->board->workers[w]))
 			l->live[l->n_live++] = w;
@@ -243,19 +250,33 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
 static enum route_reason health(const struct look *l, const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns, until = word(&b->cooldown_until_ns);
-	bool on_trial = word(&b->trial_until_ns) > now;
+	bool on_trial = until && word(&b->trial_until_ns) > now;
 	if (until > now) {
 		bool may_try = !on_trial && now - word(&b->failed_ns) >= FORCED_NS &&
 			       atomic_load_explicit(&b->last_status, memory_order_relaxed) != 429;
 		return may_try ? ROUTE_TRIAL : ROUTE_COOLING;
 	}
-	if (until && on_trial)
+	if (on_trial)
 		return ROUTE_RECOVERING;
 	return atomic_load_explicit(&b->probe_status, memory_order_relaxed) == 2 ? ROUTE_ILL
 										   : ROUTE_WELL;
 }
 
-static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *wait_ns)
+static enum route_reason at_gates(struct look *l, const struct snap_deployment *d,
+				  uint64_t *wait_ns)
+{
+	static const enum route_reason reasons_of[] = { [GATE_OPEN] = ROUTE_WELL,
+							[GATE_SPENT] = ROUTE_BUDGET,
+							[GATE_USED_UP] = ROUTE_PLAN,
+							[GATE_CLOSED] = ROUTE_HOURS };
+	uint64_t wait = 0;
+	enum gate_verdict v = gate_check(&l->gates, d, &wait);
+	if (v != GATE_OPEN && wait && wait < *wait_ns)
+		*wait_ns = wait;
+	return reasons_of[v];
+}
+
+static enum route_reason judge(struct look *l, uint32_t index, uint64_t *wait_ns)
 {
 	const struct route_query *q = l->q;
 	const struct snap_deployment *d = snap_deployment(q->snap, index);
@@ -270,6 +291,8 @@ static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *w
 	}
 	if (h == ROUTE_COOLING)
 		return h;
+	if (d->flags & DEPLOY_GATED && (r = at_gates(l, d, wait_ns)) != ROUTE_WELL)
+		return r;
 	r = over_limits(l, d, b);
 	if (r == ROUTE_PAUSED && word(&b->paused_until_ns) - q->now_ns < *wait_ns)
 		*wait_ns = word(&b->paused_until_ns) - q->now_ns;

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 9, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 10, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -70,7 +70,26 @@ enum {
 	DEPLOY_DEFAULT = 4,		/* model_name: "*": never cooled */
 	DEPLOY_KNOWN_PRICE = 8,
 	DEPLOY_NO_LIMIT = 16,		/* max_tokens does not reach the provider */
-	DEPLOY_RESPONSES = 32		/* FAMILY_OPENAI: /responses is served there, too */
+	DEPLOY_RESPONSES = 32,		/* FAMILY_OPENAI: /responses is served there, too */
+	DEPLOY_GATED = 64,		/* it has gates */
+	DEPLOY_SILENT = 128		/* it has `silent` */
+};
+
+/* What a deployment may use in a while, or when it may be used at all: common/gate.h. */
+enum snap_gate_kind {
+	GATE_BUDGET,			/* of a period: money that is booked, or about to be */
+	GATE_REQUESTS, GATE_TOKENS, GATE_COST,	/* of a plan: in any window of its length */
+	GATE_HOURS,			/* open or closed by the hour */
+	GATE_KINDS
+};
+#define GATE_SPAN_MIN_NS UINT64_C(1000000000)
+struct snap_gate {
+	struct snap_str name;		/* what it is called: "provider openai" */
+	uint32_t kind;			/* enum snap_gate_kind */
+	uint32_t row;			/* in the board's gates */
+	uint64_t limit;			/* requests, tokens or nano-dollars */
+	uint64_t span_ns;		/* of a plan; else 0 */
+	uint64_t factor_milli;		/* of a plan: one use counts as so many, x 1000 */
 };
 
 struct snap_header {			/* one header sent upstream */
@@ -92,11 +111,13 @@ struct snap_deployment {
 	struct snap_str api_version;	/* Azure's query, or none */
 	struct snap_str project, location;	/* Vertex AI */
 	struct snap_str paths;		/* "chat=/a text=/b": other paths than the family's */
+	struct snap_str silent;		/* the group that gets a copy of what comes here, or none */
 	/* SECRET: a JSON object, what AUTH_SIGV4 and those from AUTH_GOOGLE on need
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
 	struct snap_part tags;		/* struct snap_str */
+	struct snap_part gates;		/* struct snap_gate; DEPLOY_GATED: there are some */
 	struct price price;
 	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
 	uint64_t rpm, tpm;		/* 0 = not given */
@@ -164,6 +185,14 @@ struct snap_group {			/* a model name that clients may ask for */
 	struct snap_part access;	/* struct snap_str: what a key's list may name instead */
 	uint32_t strategy;		/* 1 + enum route_strategy; 0 = the settings' */
 	uint32_t retry_policy[POLICY_CLASSES];	/* 1 + how many; 0 = the settings' */
+	uint32_t sticky;		/* enum snap_sticky */
+	struct snap_str sticky_header;	/* STICKY_HEADER: its name */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct snap_group) % 8 == 0, "patterns stand right behind the groups");
+/* What keeps a request at the same deployment of its group, by weights, while that is well. */
+enum snap_sticky {
+	STICKY_NOT, STICKY_USER, STICKY_KEY, STICKY_SESSION, STICKY_HEADER, STICKY_KINDS
 };
 enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
 
@@ -240,7 +269,8 @@ enum {
 	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
 	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
 	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
-	SET_SINGLE_FLIGHT = 1 << 28 /* what is the same and comes meanwhile is asked once */
+	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
+	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
 };
 
 struct snap_head {
@@ -275,6 +305,7 @@ uint32_t snap_group_index(const struct snap *s, const struct snap_group *g);
 uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i);
 struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
+const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
 /* The group of exactly that name (aliases not followed), or NULL. Binary search. */
 const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
@@ -301,6 +332,7 @@ void snap_build_free(struct snap_build *b);
 struct snap_str snap_build_text(struct snap_build *b, struct str s);	/* .p NULL gives none */
 struct snap_part snap_build_names(struct snap_build *b, const struct str *names, size_t n);
 struct snap_part snap_build_headers(struct snap_build *b, const struct snap_header *h, size_t n);
+struct snap_part snap_build_gates(struct snap_build *b, const struct snap_gate *g, size_t n);
 uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deployment *d);
 /* A group or pattern with its members; alias_of is resolved by name in snap_build_seal(). */
 void snap_build_group(struct snap_build *b, const struct snap_group *g, const uint32_t *members,

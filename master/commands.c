@@ -522,6 +522,7 @@ static const struct command_arg args_config_show[] = {
 };
 static const struct command_arg args_explain[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
+	{ "call_id", ARG_STRING, 0, "instead: why the request of that call id went where it went" },
 	{ "key", ARG_STRING, 0, "whether this key, its text or its hash, may use it" },
 	{ "body", ARG_JSON, 0, "a request's body, to go by its length, stream, max_tokens" },
 	{ "tokens", ARG_INT, 0, "length of the prompt" },

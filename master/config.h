@@ -25,7 +25,9 @@ struct config_policy {			/* of one group */
 };
 struct config_routing {			/* groups with a strategy of their own */
 	struct config_names models;
-	uint32_t strategy;
+	uint32_t strategy;		/* SNAP_NONE: not given */
+	uint32_t sticky;		/* enum snap_sticky */
+	struct str sticky_header;
 };
 struct config_listen {
 	struct str host;		/* "0.0.0.0", "::", "127.0.0.1" */
@@ -38,6 +40,22 @@ struct config_pair {
 };
 struct config_pairs {
 	struct config_pair *v;
+	size_t n;
+};
+
+struct config_gate {			/* a provider's budget, or a plan's window */
+	struct str name;		/* the provider; the plan, or .n 0 */
+	uint32_t kind;			/* enum snap_gate_kind */
+	uint64_t limit, factor_milli;	/* as in snap_gate */
+	struct str period;		/* of a budget: "30d" */
+	uint64_t span_ms;		/* of a plan */
+};
+struct config_gates {
+	struct config_gate *v;
+	size_t n;
+};
+struct config_hours {
+	struct zone_window *v;		/* master/zone.h */
 	size_t n;
 };
 
@@ -76,6 +94,11 @@ struct config_model {			/* one entry of model_list, or an object of the database
 	struct config_pairs headers;	/* extra_headers, headers, OpenAI-Organization */
 	struct config_names access_groups, tags;
 	struct config_names dropped_params, allowed_params;
+	int64_t max_budget;		/* pico-dollars; PRICE_NONE: not given */
+	struct str budget_duration;
+	struct config_gates plans;
+	struct str silent_model;
+	struct config_hours hours;
 	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms, hedge_milli;
 	uint32_t num_retries, order, max_parallel, adaptive;	/* as in snap_deployment */
 	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */
@@ -193,6 +216,8 @@ struct config {
 	size_t n_group_policies;
 	struct config_routing *routing_groups;
 	size_t n_routing_groups;
+	struct config_gates provider_budgets;
+	bool keep_explanations;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;

@@ -333,6 +333,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.at = map->place,
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
+		      .max_budget = PRICE_NONE,
 		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
 				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
 				0, 0, 0, PRICE_NONE}},
@@ -359,6 +360,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at))
 		return;
 	model_price_finish(r, &e.m, &e.at);
+	gates_check(r, &e.m, &e.at);
 	if (e.m.organizations.n > 0)
 		append_organizations(&e);
 	else
@@ -530,6 +532,12 @@ void models_check(struct reader *r)
 		if (c->models[i].stream_timeout_ms == 0)
 			c->models[i].stream_timeout_ms = c->stream_timeout_ms;
 	learn_times(c);
+	for (size_t i = 0; i < c->n_models; i++)
+		if (c->models[i].silent_model.n && !config_serves(c, c->models[i].silent_model))
+			complain(r, W_UNKNOWN_MODEL, &r->model_places[i],
+				 "silent_model names '" STR_FMT
+				 "', which no entry of model_list serves",
+				 STR_ARG(shown(c->models[i].silent_model)));
 	for (size_t i = 0; i < c->n_aliases; i++)
 		check_name(r, c->aliases[i].group, "model_group_alias");
 	check_fallbacks(r, &c->fallbacks, "fallbacks");

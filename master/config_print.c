@@ -276,6 +276,15 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 	case CT_PASSES:
 		put_passes(o, key, base);
 		break;
+	case CT_BUDGETS:
+		gates_put_budgets(o, key, at);
+		break;
+	case CT_PLANS:
+		gates_put_plans(o, key, at);
+		break;
+	case CT_HOURS:
+		gates_put_hours(o, key, at);
+		break;
 	default:
 		put_number(o, key, d, at);
 		break;

@@ -134,7 +134,7 @@ enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_LIMIT, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
-	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_COUNT
+	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_BUDGETS, CT_PLANS, CT_HOURS, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
 
@@ -202,6 +202,20 @@ void route_put_policies(struct json_out *o, const char *key, const struct config
 void route_put_groups(struct json_out *o, const char *key, const struct config *c);
 /* What follows for the workers from strategy, checks and policies. */
 void route_finish(struct reader *r);
+
+/* ---- budgets, plans and hours of deployments: config_gates.c ---- */
+
+bool gates_set_budgets(struct reader *r, struct config_gates *at, const struct directive *d,
+		       const struct yaml *y);
+bool gates_set_plans(struct reader *r, struct config_gates *at, const struct directive *d,
+		     const struct yaml *y);
+bool gates_set_hours(struct reader *r, struct config_hours *at, const struct directive *d,
+		     const struct yaml *y);
+void gates_put_budgets(struct json_out *o, const char *key, const struct config_gates *g);
+void gates_put_plans(struct json_out *o, const char *key, const struct config_gates *g);
+void gates_put_hours(struct json_out *o, const char *key, const struct config_hours *h);
+/* Budgets of deployments want an amount and a period. */
+void gates_check(struct reader *r, const struct config_model *m, const struct place *at);
 
 /* ---- who is told of requests: config_callbacks.c ---- */
 

@@ -78,7 +78,9 @@
 	D(s, "model_group_retry_policy", CT_GROUP_POLICIES, AT(group_policies), NULL, 0, 0,        \
 	  CF_LIVE, "retry_policy for single groups: {group: {RateLimitErrorRetries: 3}}"),         \
 	D(s, "routing_groups", CT_ROUTING_GROUPS, AT(routing_groups), NULL, 0, 0, CF_LIVE,         \
-	  "strategies for single models: [{models: [name], routing_strategy: least-busy}]"),       \
+	  "for single models: [{models: [name], routing_strategy: least-busy, sticky_by: user}]; " \
+	  "sticky_by: by weights, and then the same deployment while it is well for the same "     \
+	  "user, key, session or \"header x-name\""),                                              \
 	POLICY_KEYS(s ".retry_policy", "Retries", retry_policy, "retries after such an error"),    \
 	POLICY_KEYS(s ".allowed_fails_policy", "AllowedFails", allowed_fails_policy,               \
 		    "such failures within a cooldown period before a deployment cools down"),      \
@@ -89,6 +91,9 @@
 	  "how much slower than the fastest is as good as it, as a share of its latency"),         \
 	D(s ".routing_strategy_args", "max_latency_list_size", CT_U32, AT(set.latency_samples),    \
 	  "8", 1, 1000, CF_LIVE, "latencies that the mean is of; 8 at most"),                      \
+	D(s, "provider_budget_config", CT_BUDGETS, AT(provider_budgets), NULL, 0, 0, CF_LIVE,      \
+	  "what may be spent at a provider in a period, then it is not chosen: "                   \
+	  "{openai: {budget_limit: 100, time_period: 1d}}"),                                       \
 	D(s, "routing_strategy", CT_STRATEGY, AT(routing_strategy), "simple-shuffle", 0, 0,        \
 	  CF_LIVE, "how a deployment is chosen in its group")
 
@@ -234,6 +239,9 @@ static const struct directive directives[] = {
 	FLAG("router_settings", "single_flight", SET_SINGLE_FLIGHT,
 	     "ask once for requests of one key that are the same and come while the first runs"),
 	SWITCH_VERBOSE("router_settings"),
+	D("router_settings", "keep_explanations", CT_BOOL, AT(keep_explanations), "true", 0, 0, CF_LIVE,
+	  "keep for each worker's last 512 requests that had a choice, or failed, why they went where "
+	  "they went: llmgwctl route explain --call-id"),
 
 	/* litellm_settings */
 	ROUTER_KEYS("litellm_settings"),
@@ -348,6 +356,18 @@ static const struct directive directives[] = {
 	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE,
 	  "with enable_tag_filtering: requests with one of these tags come here; \"default\": those "
 	  "that find nobody else"),
+	D("litellm_params", "max_budget", CT_PRICE, IN(max_budget), NULL, 0, 0, CF_LIVE,
+	  "dollars that may be spent here in a budget_duration; then others are chosen"),
+	D("litellm_params", "budget_duration", CT_STR, IN(budget_duration), NULL, 0, 0, CF_LIVE,
+	  "period of max_budget: 30s, 12h, 1d from midnight, 7d from Monday, 30d and 1mo from the first, "
+	  "all UTC"),
+	D("litellm_params", "plan_windows", CT_PLANS, IN(plans), NULL, 0, 0, CF_LIVE,
+	  "what the provider's plan gives in any window of a length, so that we stop before it refuses: "
+	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; multiplier: one use counts as "
+	  "so many; plan: a name that deployments share, without one those with the same key do"),
+	D("litellm_params", "silent_model", CT_STR, IN(silent_model), NULL, 0, 0, CF_LIVE,
+	  "a group that gets a copy of each request that comes here; its answer is thrown away, and "
+	  "compared with what the client got: event silent.compared"),
 	D("litellm_params", "additional_drop_params", CT_NAMES, IN(dropped_params), NULL, 0, 0, CF_LIVE,
 	  "parameters never sent here; also nested ones: \"tools[*].function.strict\""),
 	D("litellm_params", "allowed_openai_params", CT_NAMES, IN(allowed_params), NULL, 0, 0, CF_LIVE,
@@ -376,6 +396,9 @@ static const struct directive directives[] = {
 	  "longest answer"),
 	D("model_info", "access_groups", CT_NAMES, IN(access_groups), NULL, 0, 0, CF_LIVE,
 	  "groups that keys may name instead of the model"),
+	D("model_info", "access_windows", CT_HOURS, IN(hours), NULL, 0, 0, CF_LIVE,
+	  "hours at which the deployment is used: [{days: mon-fri, from: \"08:00\", to: \"18:00\", "
+	  "time_zone: Europe/Zurich}]; without days all, without time_zone UTC"),
 	D("model_info", "health_check_model", CT_STR, IN(health_check_model), NULL, 0, 0,
 	  CF_LIVE | CF_NOT_YET,
 	  "model that a health check asks for; for names with '*'"),

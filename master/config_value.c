@@ -39,6 +39,9 @@ static const struct {
 	[CT_GROUP_POLICIES] = {"map", ""},
 	[CT_ROUTING_GROUPS] = {"list", ""},
 	[CT_PASSES] = {"list", ""},
+	[CT_BUDGETS] = {"map", ""},
+	[CT_PLANS] = {"list", ""},
+	[CT_HOURS] = {"list", ""},
 };
 
 const char *value_type_name(enum conf_type type)
@@ -398,9 +401,6 @@ bool value_set(struct reader *r, void *base, const struct directive *d, const st
 	err = set_scalar(r, d, base, y->text);
 	if (err)
 		tell_wrong(r, d, y, err);
-	else if (d->type == CT_STRATEGY && str_eq(y->text, STR("provider-budget-routing")))
-		complain(r, W_NOT_ACTED_ON, &y->place,
-			 "llmgw does not act on providers' budgets yet; simple-shuffle is used");
 	return !err;
 }
 

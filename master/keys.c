@@ -17,7 +17,7 @@
 #include "master/keys_private.h"
 #include "master/tenants.h"
 
-enum { ROW_MEMORY = 2 << 20 };
+enum { ROW_MEMORY = 2 << 20, ROUTER_MAX = 16384 };
 #define MASTER_ENTITY_ID (ENTITY_KEY | 0)
 
 /* ---- directory and board ---- */
@@ -68,6 +68,20 @@ static uint32_t flags_of(enum dir_kind kind, const struct key_row *row, struct s
 		if (str_eq(row->role, roles[i].role))
 			flags |= roles[i].flag;
 	return flags;
+}
+
+/* router_settings, which stand with what is kept and shown as it came. Most rows have none, and
+ * are not parsed. */
+static struct str router_of(const struct key_row *row, struct arena *a)
+{
+	const struct json *all, *own;
+	struct json_error e;
+	if (str_find(row->extra, STR("\"router_settings\"")) == SIZE_MAX)
+		return STR_NONE;
+	all = json_parse(a, row->extra, 0, &e);
+	own = json_is(all, JSON_OBJECT) ? json_get(all, "router_settings") : NULL;
+	return json_is(own, JSON_OBJECT) && own->child && own->raw.n <= ROUTER_MAX ? own->raw
+										   : STR_NONE;
 }
 
 /* `flat` is the model list. */
@@ -147,6 +161,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	if (err)
 		return err;
 	struct dir_key d = dir_row_of(kind, row, flat, entity, a);
+	d.router = router_of(row, a);
 	err = kind == DIR_KEY ? dir_put(k->dir, &d, clock_ns()) :
 				dir_put_named(k->dir, name, &d, clock_ns());
 	if (err && is_new)
@@ -359,6 +374,7 @@ static int put_master(struct keys *k)
 		.user_id = STR("default_user_id"),
 		.last4 = STR("sk-...master"),
 	};
+	atomic_store(&k->entities.board->head->operator_entity, 1 + (uint64_t)entity);
 	return dir_put(k->dir, &d, clock_ns());
 }
 

@@ -57,7 +57,7 @@ static const struct field key_fields[] = {
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
-	{ "router_settings", IN_EXTRA, false, 0 },
+	{ "router_settings", IN_EXTRA, true, 0 },
 	{ "auto_rotate", IN_EXTRA, false, 0 },
 	{ "rotation_interval", IN_EXTRA, false, 0 },
 	{ "send_invite_email", IN_EXTRA, false, 0 },
@@ -106,7 +106,7 @@ static const struct field team_fields[] = {
 	{ "team_member_permissions", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
-	{ "router_settings", IN_EXTRA, false, 0 },
+	{ "router_settings", IN_EXTRA, true, 0 },
 };
 _Static_assert(COUNT(key_fields) <= 64 && COUNT(team_fields) <= 64,
 	       "key_change.given has a bit for each");

@@ -107,6 +107,9 @@ uint64_t period_after(struct period p, uint64_t now_ns);	/* now and that much */
 /* The next beginning of a budget period: 1d at midnight, 7d and 1w on Monday, 30d and months on
  * the first, all UTC; others that much from now. */
 uint64_t period_reset(struct period p, uint64_t now_ns);
+/* When a period that everybody shares began: as period_reset() has it, and others in steps from
+ * 1970 on. */
+uint64_t period_begin(struct period p, uint64_t now_ns);
 
 /* -- keys_json.c -- */
 

@@ -76,6 +76,36 @@ static bool has_work(const struct account *a)
 	return !a->is_known || journal_read(a->journal, a->committed + 1, &r) != -ENOENT;
 }
 
+static void tell_costs(struct account *a, unsigned slot, size_t n)
+{
+	const struct ledger *l = a->ledger;
+	if (!l->watch || !a->costs)
+		return;
+	l->watch->booked(l->watch_data, slot, a->costs, n < FOLD_MAX ? n : FOLD_MAX);
+	if (n > FOLD_MAX)
+		l->watch->lost(l->watch_data);
+}
+
+/* Nothing that the worker has written or runs is left to book. */
+static void tell_settled(struct account *a)
+{
+	const struct ledger *l = a->ledger;
+	const struct board_worker *w = &l->board->workers[a->slot];
+	if (l->watch && a->state == ACCOUNT_LIVE && !atomic_load(&w->requests) &&
+	    atomic_load(&w->journal_last) == a->committed)
+		l->watch->settled(l->watch_data, a->slot);
+}
+
+/* Room for what a job books; none where nobody is told. */
+static struct ledger_cost *room_for_costs(struct account *a)
+{
+	if (a->ledger->watch && !a->costs)
+		a->costs = mem_array(FOLD_MAX, sizeof *a->costs);
+	if (a->ledger->watch && !a->costs)
+		a->ledger->watch->lost(a->ledger->watch_data);
+	return a->ledger->watch ? a->costs : NULL;
+}
+
 static void on_folded(void *data, int err)
 {
 	struct account *a = data;
@@ -94,6 +124,9 @@ static void on_folded(void *data, int err)
 	a->is_drained = a->fold.is_dead && !a->fold.has_more;
 	atomic_store_explicit(&l->board->workers[a->slot].journal_committed, a->committed,
 			      memory_order_release);
+	tell_costs(a, a->slot, a->fold.n_costs);
+	if (!a->fold.has_more)
+		tell_settled(a);
 	if (a->fold.has_more || a->state != ACCOUNT_LIVE)
 		step(a);
 }
@@ -112,7 +145,8 @@ static int fold_account(struct store_db *db, void *data)
 static void start_fold(struct account *a)
 {
 	a->fold = (struct fold){ .journal = a->journal, .batch = a->ledger->batch,
-				 .is_dead = a->state != ACCOUNT_LIVE };
+				 .is_dead = a->state != ACCOUNT_LIVE,
+				 .costs = room_for_costs(a) };
 	start_job(a, fold_account, on_folded, a);
 }
 
@@ -198,6 +232,7 @@ static void on_booked(void *data, int err)
 	}
 	on_well(a->ledger);
 	atomic_fetch_add(&a->ledger->board->head->ledger_rows, a->booking.rows);
+	tell_costs(a, BOARD_WORKERS, a->booking.n_costs);
 	a->state = ACCOUNT_SETTLING;
 	step(a);
 }
@@ -206,6 +241,7 @@ static void start_booking(struct account *a)
 {
 	a->booking.batch = a->ledger->batch;
 	a->booking.epoch = journal_epoch(a->journal);
+	a->booking.costs = room_for_costs(a);
 	if (!a->held && copy_held(a) != 0)
 		return;			/* the timer comes again */
 	start_job(a, book_account, on_booked, a);
@@ -233,6 +269,7 @@ static void account_free(struct account *a)
 	}
 	journal_free(a->journal);
 	mem_free(a->held);
+	mem_free(a->costs);
 	mem_free(a);
 }
 
@@ -246,6 +283,8 @@ static void close_account(struct account *a)
 	LOG(LOG_INFO, "ledger.reaped", F_INT("slot", a->slot), F_INT("cut", rows),
 	    F_INT("slots", a->booking.n_held));
 	atomic_store(&l->board->workers[a->slot].journal_committed, 0);
+	if (l->watch)
+		l->watch->settled(l->watch_data, a->slot);
 	ledger_unlink(a->journal, a->dirfd);
 	ledger_forget(l, epoch);
 	account_free(a);
@@ -363,4 +402,10 @@ void ledger_reap(struct ledger *l, unsigned slot, int journal_dirfd,
 	a->done = done;
 	a->done_data = data;
 	step(a);
+}
+
+void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data)
+{
+	l->watch = w;
+	l->watch_data = data;
 }

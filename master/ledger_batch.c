@@ -242,6 +242,16 @@ static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
 	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
 }
 
+static void note_cost(struct batch *b, const struct journal_record *r)
+{
+	if (!b->costs || !r->deployment || !r->cost_nano)
+		return;
+	if (b->n_costs < FOLD_MAX)
+		b->costs[b->n_costs] = (struct ledger_cost){ r->deployment, r->start_ns,
+							     r->cost_nano };
+	b->n_costs++;
+}
+
 /* 1: inserted, and in all sums; 0: it was there already; or -errno. */
 static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
 {
@@ -258,6 +268,7 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uin
 		return n;
 	b->is_done[at] = true;
 	b->rows++;
+	note_cost(b, r);
 	sum_owners(b, at);
 	int err = rollup_add(&b->rollup, db, r, &tags);
 	return err ? err : 1;

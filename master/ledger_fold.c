@@ -124,6 +124,8 @@ int fold_job(struct store_db *db, void *data)
 	struct fold *f = data;
 	uint64_t epoch = journal_epoch(f->journal), from;
 	f->bad = f->batch->rows = f->batch->n = 0;
+	f->batch->costs = f->costs;
+	f->batch->n_costs = 0;
 	f->has_more = false;
 	int err = read_watermark(db, epoch, &f->upto);
 	from = f->upto;
@@ -134,6 +136,7 @@ int fold_job(struct store_db *db, void *data)
 	if (!err && f->batch->n)
 		err = batch_book(f->batch, db, epoch);
 	f->rows = f->batch->rows;
+	f->n_costs = f->batch->n_costs;
 	if (err || f->upto == from)
 		return err;
 	err = write_watermark(db, f);
@@ -321,6 +324,8 @@ int booking_job(struct store_db *db, void *data)
 	struct booking *k = data;
 	uint64_t now_ns = clock_wall_ns();
 	k->batch->rows = k->batch->n = 0;
+	k->batch->costs = k->costs;
+	k->batch->n_costs = 0;
 	for (size_t i = 0; i < k->n_held; i++)
 		k->held[i].is_booked = false;
 	int err = book_intents(k, db);
@@ -329,6 +334,7 @@ int booking_job(struct store_db *db, void *data)
 			err = book_slot(k, db, &k->held[i], now_ns);
 	if (!err)
 		err = batch_book(k->batch, db, k->epoch);
+	k->n_costs = k->batch->n_costs;
 	k->rows = k->batch->rows;
 	return err ? err : FAULT("spend.before_commit");
 }

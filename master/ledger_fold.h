@@ -9,6 +9,7 @@
 #include "common/board.h"
 #include "common/journal.h"
 #include "common/price.h"
+#include "master/ledger.h"
 #include "master/ledger_rollup.h"
 #include "master/store_sql.h"
 
@@ -29,6 +30,9 @@ struct batch {
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
 	uint32_t n, n_owners;
 	uint64_t rows;			/* inserted, over all batches of the job */
+	/* What they cost, up to FOLD_MAX of them in all of the job; NULL: nobody asks. */
+	struct ledger_cost *costs;
+	size_t n_costs;
 	struct owner_sum owners[OWNERS_MAX];
 	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
 	struct rollup rollup;
@@ -60,6 +64,8 @@ struct fold {
 	const struct journal *journal;
 	struct batch *batch;
 	bool is_dead;			/* nobody writes to it any more: look behind gaps too */
+	struct ledger_cost *costs;	/* room for FOLD_MAX, or NULL */
+	size_t n_costs;			/* result; more than FOLD_MAX: some are not there */
 	uint64_t upto, rows, bad;	/* results */
 	bool has_more;
 };
@@ -84,6 +90,8 @@ struct booking {
 	size_t n_spare;
 	struct held_slot *held;		/* sorted by request_id */
 	size_t n_held;
+	struct ledger_cost *costs;	/* as in a fold */
+	size_t n_costs;
 	uint64_t rows;			/* result */
 };
 int booking_job(struct store_db *db, void *data) MUST_USE;

@@ -23,6 +23,7 @@
 #include "common/mem.h"
 #include "master/answers.h"
 #include "master/control.h"
+#include "master/gates.h"
 #include "master/history.h"
 #include "master/keys.h"
 #include "master/ledger.h"
@@ -220,6 +221,9 @@ static int open_money(struct master *m)
 		return fail("booking what earlier workers left", err, "is the disk full?");
 	if (booked)
 		LOG(LOG_WARN, "ledger.recovered", F_INT("rows", booked));
+	err = gates_new(m->store, &m->board, m->ledger, &m->gates);
+	if (err < 0)
+		return fail("budgets of deployments", err, NULL);
 	err = dir_create(m->config->max_keys, &m->dir, &m->dir_fd);
 	if (err < 0)
 		return fail("shared memory for keys", err, NULL);
@@ -334,6 +338,7 @@ static int open_service(struct master *m)
 		fprintf(stderr, "llmgw: %s\n", why);
 		return err;
 	}
+	gates_configure(m->gates, m->config, clock_wall_ns());
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
@@ -436,6 +441,7 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	gates_tick(m->gates, clock_wall_ns());
 	trial_tick(m->trial);
 	if (m->stopping)
 		notify_extend(m->notify, 5000000);

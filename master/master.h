@@ -14,6 +14,7 @@
 struct store;
 struct ledger;
 struct keys;
+struct gates;
 struct supervise;
 struct control;
 struct probe;
@@ -46,6 +47,7 @@ struct master {
 	int journal_dirfd;
 	struct store *store;
 	struct ledger *ledger;
+	struct gates *gates;
 	struct keys *keys;
 	struct stored *stored;		/* what the configuration has beside its files */
 	struct responses *responses;

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/answers.h"
+#include "master/gates.h"
 #include "master/history.h"
 #include "master/keys.h"
 #include "master/notify.h"
@@ -225,6 +226,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	note_changes(r, old, c);
 	close(m->snapshot_fd);
 	m->config = c;
+	gates_configure(m->gates, c, clock_wall_ns());
 	m->snapshot_fd = fd;
 	m->generation = generation;
 	atomic_store(&m->board.head->generation, generation);

@@ -138,6 +138,7 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_put_bool(o, "estimated", flags & JF_ESTIMATED);
 	json_put_bool(o, "cut", flags & JF_CUT);
 	json_put_bool(o, "unpriced", flags & JF_UNPRICED);
+	json_put_bool(o, "is_silent_experiment", flags & JF_SILENT);
 	json_close(o);
 }
 

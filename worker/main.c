@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "worker/client/tls.h"
 #include "worker/exchange/exchange.h"
+#include "worker/exchange/silent.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/link.h"
@@ -46,7 +47,8 @@ static void check_drain(struct worker *w, uint64_t now)
 {
 	if (!w->is_draining)
 		return;
-	if (connections_open(w) == 0 && w->n_requests == 0) {
+	if (connections_open(w) == 0 && w->n_requests == w->n_copies) {
+		silent_cancel_all(w);
 		uv_stop(w->loop);
 		return;
 	}

@@ -19,6 +19,7 @@
 #include "worker/decide/decide.h"
 #include "worker/decide/queue.h"
 #include "worker/exchange/exchange.h"
+#include "worker/exchange/silent.h"
 #include "worker/keep.h"
 #include "worker/known.h"
 #include "worker/settle/access_log.h"
@@ -31,22 +32,23 @@ enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 struct stage {
 	const char *name;
 	enum step (*run)(struct request *r);
+	bool is_clients;			/* not of a copy for a silent model */
 };
 
 static const struct stage stages[] = {
-	{ "endpoint", intake_endpoint },	/* what is asked for? */
-	{ "auth", auth_check },			/* who is asking? */
-	{ "body", intake_body },		/* all of it, please */
-	{ "own", intake_own },			/* the gateway's own answers end here */
-	{ "parse", intake_parse },		/* what do they say? */
-	{ "resume", recall_stage },	/* what was said before? */
-	{ "route", route_resolve },		/* who can answer? */
-	{ "limits", limits_take },		/* may they ask this, now? */
-	{ "known", known_stage },		/* has it been answered before? */
-	{ "tokens", limits_take_tokens },	/* have they tokens left? */
-	{ "queue", queue_stage },		/* is there room, or who is before them? */
-	{ "account", account_reserve },		/* can we write down what it costs? */
-	{ "exchange", exchange_start },		/* ask, translate, stream back */
+	{ "endpoint", intake_endpoint, false },	/* what is asked for? */
+	{ "auth", auth_check, false },			/* who is asking? */
+	{ "body", intake_body, false },		/* all of it, please */
+	{ "own", intake_own, false },			/* the gateway's own answers end here */
+	{ "parse", intake_parse, false },		/* what do they say? */
+	{ "resume", recall_stage, false },	/* what was said before? */
+	{ "route", route_resolve, false },		/* who can answer? */
+	{ "limits", limits_take, true },		/* may they ask this, now? */
+	{ "known", known_stage, true },		/* has it been answered before? */
+	{ "tokens", limits_take_tokens, true },	/* have they tokens left? */
+	{ "queue", queue_stage, true },		/* is there room, or who is before them? */
+	{ "account", account_reserve, false },		/* can we write down what it costs? */
+	{ "exchange", exchange_start, false },		/* ask, translate, stream back */
 };
 
 /* The one place where a request moves on. */
@@ -56,6 +58,10 @@ void request_resume(struct request *r)
 	r->is_waiting = false;
 	r->is_resuming = true;
 	while (r->stage < COUNT(stages)) {
+		if (r->is_copy && stages[r->stage].is_clients) {
+			r->stage++;
+			continue;
+		}
 		switch (stages[r->stage].run(r)) {
 		case STEP_NEXT:
 			r->stage++;
@@ -157,6 +163,42 @@ static void unlink_request(struct worker *w, struct request *r)
 	atomic_store_explicit(&w->row->requests, w->n_requests, memory_order_relaxed);
 }
 
+static void begin(struct worker *w, struct request *r, struct arena *a, struct snap *s)
+{
+	r->w = w;
+	r->mem = a;
+	r->snap = snap_ref(s);
+	r->start_ns = clock_ns();
+	r->start_wall_ns = clock_wall_ns();
+	r->outcome = OUTCOME_INTERNAL;
+	r->q.num_retries = -1;
+	make_id(w, r->start_wall_ns, r->id);
+	link_request(w, r);
+}
+
+struct request *request_new_copy(const struct request *like)
+{
+	struct worker *w = like->w;
+	struct arena *a = take_arena(w);
+	struct request *r = a ? arena_alloc(a, sizeof *r) : NULL;
+	if (!r) {
+		arena_free(a);
+		return NULL;
+	}
+	begin(w, r, a, like->snap);
+	r->call_id = arena_dup(a, like->call_id);
+	r->is_copy = true;
+	return r;
+}
+
+void request_run_copy(struct request *r)
+{
+	for (unsigned i = 0; i < COUNT(stages); i++)
+		if (stages[i].run == route_resolve)
+			r->stage = i;
+	request_resume(r);
+}
+
 struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
 {
 	struct arena *a = take_arena(w);
@@ -165,18 +207,10 @@ struct request *request_begin(struct worker *w, struct connection *c, const stru
 		arena_free(a);
 		return NULL;
 	}
-	r->w = w;
 	r->conn = c;
-	r->mem = a;
 	r->http = h;
-	r->snap = snap_ref(worker_snap(w));
-	r->start_ns = clock_ns();
-	r->start_wall_ns = clock_wall_ns();
-	r->outcome = OUTCOME_INTERNAL;
-	r->q.num_retries = -1;
+	begin(w, r, a, worker_snap(w));
 	memcpy(r->client_ip, conn_address(c), sizeof r->client_ip);
-	make_id(w, r->start_wall_ns, r->id);
-	link_request(w, r);
 	r->call_id = make_call_id(r);
 	request_resume(r);
 	return w->requests == r ? r : NULL;	/* it may have ended, and then r is no more */
@@ -400,9 +434,13 @@ void request_end(struct request *r)
 	if (r->known)
 		known_forget(r);
 	account_settle(r);
-	usage_count(r);
-	count_end(r, clock_ns());
-	access_log(r);
+	if (r->silent)
+		silent_end(r);
+	if (!r->is_copy) {
+		usage_count(r);
+		count_end(r, clock_ns());
+		access_log(r);
+	}
 	buf_done(&r->final_head);
 	buf_done(&r->final_body);
 	if (r->conn)

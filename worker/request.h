@@ -35,6 +35,8 @@ struct owner_words {
 extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
 
 struct exchange;
+struct silent;
+struct own_router;
 struct relay_call;
 struct keep_call;
 struct known;
@@ -84,11 +86,14 @@ struct request {
 	struct wish wish;			/* what it asks of the router */
 	struct waiter *waiter;			/* once it has waited for room: decide/queue.c */
 	uint64_t queued_ns;			/* how long, in all */
+	const struct own_router *own;	/* what its key or team says of it; NULL: nothing */
 	/* exchange */
 	struct exchange *exchange;
 	const struct snap_deployment *deployment;	/* the one that answers or answered */
 	uint32_t deployment_index;
 	unsigned attempts, retries, fallbacks;
+	struct silent *silent;			/* it has a copy, or is one: silent.h */
+	bool is_copy;				/* nobody waits for its answer; conn is NULL */
 	uint64_t upstream_ns;			/* time spent waiting for providers */
 	uint64_t first_token_wall_ns, first_token_ns;
 	uint64_t longest_gap_ns;		/* of silence in a stream once it has begun */
@@ -118,6 +123,11 @@ struct request {
 /* From the connection. */
 struct request *request_begin(struct worker *w, struct connection *c,
 			      const struct http_request *h); /* NULL: answered or out of memory */
+/* A request of nobody's, in the generation of `like` and with its call id, which nothing is known
+ * of but what the caller writes into it; request_run_copy() sends it to the stage `route`. NULL:
+ * no memory. */
+struct request *request_new_copy(const struct request *like);
+void request_run_copy(struct request *r);
 void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);

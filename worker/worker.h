@@ -62,6 +62,7 @@ struct worker {
 	uint64_t id_high, id_low;		/* of the next request's id */
 	struct request *requests;		/* all, newest first */
 	unsigned n_requests;
+	unsigned n_copies;			/* of them, for silent models */
 	struct request *held;			/* answers that wait for the disk */
 	struct arena *spare_arenas[SPARE_ARENAS]; /* reset, ready for the next request */
 	unsigned n_spare;

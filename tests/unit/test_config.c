@@ -189,6 +189,9 @@ static const struct set_row {
 	{ "router_settings", "model_group_retry_policy",
 	  "{g: {RateLimitErrorRetries: 3, TimeoutErrorRetries: 0}}",
 	  "{\"g\":{\"TimeoutErrorRetries\":0,\"RateLimitErrorRetries\":3}}" },
+	{ "router_settings", "provider_budget_config", "{openai: {budget_limit: 2.5, time_period: 1d}}",
+	  "{\"openai\":{\"budget_limit\":2.5,\"time_period\":\"1d\"}}" },
+	{ "router_settings", "keep_explanations", "false", "false" },
 	{ "router_settings", "routing_groups", "[{group_name: x, models: [a], routing_strategy: least-busy}]",
 	  "[{\"models\":[\"a\"],\"routing_strategy\":\"least-busy\"}]" },
 	{ "router_settings.retry_policy", "BadRequestErrorRetries", "2", "2" },
@@ -240,8 +243,10 @@ static const struct set_row {
 	{ "litellm_settings", "model_group_retry_policy",
 	  "{g: {RateLimitErrorRetries: 3, TimeoutErrorRetries: 0}}",
 	  "{\"g\":{\"TimeoutErrorRetries\":0,\"RateLimitErrorRetries\":3}}" },
-	{ "litellm_settings", "routing_groups", "[{group_name: x, models: [a], routing_strategy: least-busy}]",
-	  "[{\"models\":[\"a\"],\"routing_strategy\":\"least-busy\"}]" },
+	{ "litellm_settings", "provider_budget_config", "{openai: {budget_limit: 2.5, time_period: 1d}}",
+	  "{\"openai\":{\"budget_limit\":2.5,\"time_period\":\"1d\"}}" },
+	{ "litellm_settings", "routing_groups", "[{models: [a], sticky_by: header x-tenant}]",
+	  "[{\"models\":[\"a\"],\"sticky_by\":\"header\",\"header\":\"x-tenant\"}]" },
 	{ "litellm_settings.retry_policy", "BadRequestErrorRetries", "2", "2" },
 	{ "litellm_settings.retry_policy", "AuthenticationErrorRetries", "2", "2" },
 	{ "litellm_settings.retry_policy", "TimeoutErrorRetries", "2", "2" },
@@ -321,6 +326,11 @@ static const struct set_row {
 	{ "litellm_params", "additional_drop_params", "[user, \"tools[*].function.strict\"]",
 	  "[\"user\",\"tools[*].function.strict\"]" },
 	{ "litellm_params", "allowed_openai_params", "[seed]", "[\"seed\"]" },
+	{ "litellm_params", "max_budget", "1.5", "1.5" },
+	{ "litellm_params", "budget_duration", "30d", "\"30d\"" },
+	{ "litellm_params", "plan_windows", "[{duration: 5h, requests: 600, multiplier: 1.5, plan: p}]",
+	  "[{\"duration\":18000,\"requests\":600,\"multiplier\":1.5,\"plan\":\"p\"}]" },
+	{ "litellm_params", "silent_model", "m", "\"m\"" },
 	{ "litellm_params", "tags", "[a, b]", "[\"a\",\"b\"]" },
 	{ "litellm_params", "mock_response", "\"a\\nb\"", "\"a\\nb\"" },
 	{ "litellm_params", "extra_headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
@@ -334,6 +344,7 @@ static const struct set_row {
 	{ "model_info", "max_input_tokens", "20", NULL },
 	{ "model_info", "max_output_tokens", "30", NULL },
 	{ "model_info", "access_groups", "[a]", NULL },
+	{ "model_info", "access_windows", "[{days: mon-fri, from: \"08:00\", to: \"18:00\"}]", NULL },
 	{ "model_info", "health_check_model", "ollama/h", NULL },
 	{ "model_info", "disable_background_health_check", "true", NULL },
 	{ "price", "input_cost_per_token", "1.5e-06", "0.0000015" },
@@ -1270,6 +1281,47 @@ static void test_diff(void **state)
 	config_free(b);
 }
 
+/* Budgets, plans and hours: what is wrong is told, and where. */
+static void test_bad_gates(void **state)
+{
+	static const struct {
+		const char *where, *yaml, *what;
+	} rows[] = {
+		{ "router", "[a]", "wants a map of providers" },
+		{ "router", "{openai: {budget_limit: 1}}", "wants budget_limit and time_period" },
+		{ "router", "{openai: {budget_limit: much, time_period: 1d}}", "not an amount" },
+		{ "router", "{openai: {budget_limit: 1, time_period: 1y}}", "not a period" },
+		{ "router", "{openai: {budget_limit: 1, time_period: 1d, x: 1}}", "'x' is not known" },
+		{ "params", "plan_windows: {a: b}", "wants a list of windows" },
+		{ "params", "plan_windows: [{requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 1ms, requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 5h}]", "wants one of requests" },
+		{ "params", "plan_windows: [{duration: 5h, requests: 1, cost: 2}]", "wants one of" },
+		{ "params", "plan_windows: [{duration: 5h, requests: few}]", "not a whole number" },
+		{ "params", "plan_windows: [{duration: 5h, cost: 1, multiplier: 0}]", "multiplier" },
+		{ "params", "max_budget: 5", "wants both" },
+		{ "params", "budget_duration: 5d", "wants both" },
+		{ "params", "max_budget: 5\n      budget_duration: 5y", "not a period" },
+		{ "info", "[{days: moon}]", "names no day" },
+		{ "info", "[{days: []}]", "names no day" },
+		{ "info", "[{from: 8}]", "not a time of the day" },
+		{ "info", "[{to: \"24:01\"}]", "not a time of the day" },
+		{ "info", "[{time_zone: Mars/Olympus}]", "no time zone" },
+		{ "info", "[5]", "wants {days, from, to, time_zone}" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[600];
+		const char *form = rows[i].where[0] == 'r'
+					   ? MODEL "router_settings:\n  provider_budget_config: %s\n"
+				   : rows[i].where[0] == 'p'
+					   ? MODEL "      %s\n"
+					   : MODEL "    model_info: {access_windows: %s}\n";
+		snprintf(text, sizeof text, form, rows[i].yaml);
+		assert_complains(text, rows[i].what);
+	}
+}
+
 static void test_show_with_origin(void **state)
 {
 	struct config *c = read_good(KEY "server:\n  workers: 2\n");
@@ -1455,6 +1507,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_samples),
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
 		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_bad_gates),
 		cmocka_unit_test(test_show_with_origin),
 		cmocka_unit_test(test_discounts_and_margins),
 		cmocka_unit_test(test_bad_discounts),

@@ -151,7 +151,8 @@ static void test_named_rows(void **state)
 	/* one name, many kinds */
 	for (int kind = DIR_TEAM; kind < DIR_KINDS; kind++) {
 		k = (struct dir_key){ .kind = (enum dir_kind)kind, .id = 100u + (unsigned)kind,
-				      .organization_id = STR("org"), .budget_id = STR("b") };
+				      .organization_id = STR("org"), .budget_id = STR("b"),
+				      .router = STR("{\"num_retries\":1}") };
 		assert_int_equal(dir_put_named(d, STR("same"), &k, 3), 0);
 	}
 	for (int kind = DIR_TEAM; kind < DIR_KINDS; kind++) {
@@ -159,6 +160,7 @@ static void test_named_rows(void **state)
 		assert_true(dir_has(r, which) && dir_find_named(r, which, STR("same"), &got));
 		assert_true(got.kind == which && got.id == 100u + (unsigned)kind);
 		assert_true(str_eq(got.organization_id, STR("org")) && str_eq(got.budget_id, STR("b")));
+		assert_true(str_eq(got.router, k.router));
 		assert_true(dir_entity_id(&got) == (((uint64_t)kind + 1) << 56 | got.id));
 		assert_int_equal(dir_remove_named(d, which, STR("same"), 3), 0);
 		assert_false(dir_find_named(r, which, STR("same"), &got));

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/gcra.h"
+#include "worker/decide/own_router.h"
 #include "worker/decide/owners.h"
 #include "worker/decide/route.h"
 
@@ -25,14 +26,22 @@ enum step route_resolve(struct request *r)
 		return request_fail(r, OUTCOME_UNKNOWN_MODEL, "model",
 				    STR_FMT ": Invalid model name passed in model=" STR_FMT
 				    ". Call `/v1/models` to view available models for your key.",
-				    STR_ARG(r->http->path), STR_ARG(r->requested_model));
+				    STR_ARG(r->http ? r->http->path : STR("")),
+				    STR_ARG(r->requested_model));
 	struct llm_error e = { 0 };
 	int err = wish_read(r->mem, snap_settings(r->snap), r->http, &r->q, r->key.id, &r->wish,
 			    &e);
 	if (err == -ENOMEM)
 		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
 				    "the request needs too much memory");
-	return err < 0 ? request_fail_with(r, &e) : STEP_NEXT;
+	if (err < 0)
+		return request_fail_with(r, &e);
+	if (r->key.router.n + r->team.router.n && !own_router_read(r))
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "the request needs too much memory");
+	if (r->group->sticky)
+		r->wish.sticky = wish_sticky(r->mem, r->snap, r->group, r->http, &r->q, r->key.id);
+	return STEP_NEXT;
 }
 
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g)

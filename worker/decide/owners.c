@@ -24,7 +24,8 @@ static enum step refuse_memory(struct request *r)
 static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key *to)
 {
 	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
-				      &to->models, &to->organization_id, &to->budget_id };
+				      &to->models, &to->organization_id, &to->budget_id,
+				      &to->router };
 	*to = *k;
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)

@@ -363,6 +363,7 @@ static bool has_room(struct queues *qs, const struct waiter *x, uint64_t now)
 		.board = &r->w->board,
 		.group = r->group,
 		.now_ns = now,
+		.wall_ns = r->start_wall_ns + (now - r->start_ns),
 		.prompt_tokens = x->prompt_tokens,
 		.tags = r->wish.tags,
 		.n_tags = r->wish.n_tags,

@@ -7,7 +7,9 @@
  * is tried by one request before it gets all of them. */
 #include "worker/decide/route.h"
 
+#include "common/arena.h"
 #include "common/clock.h"
+#include "common/gate.h"
 #include "common/limiter.h"
 
 enum { MINUTE_SHIFT = 40, FAIL_SHIFT = 20, COUNT_MASK = 0xfffff };
@@ -263,4 +265,34 @@ bool route_note(const struct snap *s, struct board *b, const struct snap_group *
 	extend_to(&row->cooldown_until_ns, now_ns + ms * NS_PER_MS);
 	atomic_fetch_add_explicit(&row->cooldowns, 1, memory_order_relaxed);
 	return true;
+}
+
+/* ---- what is told ---- */
+
+/* The first budget of a deployment that is spent; NULL: none. */
+static const struct snap_gate *spent_gate(const struct snap *s, const struct board *b,
+					  const struct snap_deployment *d)
+{
+	const struct snap_gate *g = snap_gates(s, d);
+	for (uint32_t i = 0; i < d->gates.count; i++)
+		if (g[i].kind == GATE_BUDGET && gate_used(b, &g[i], 0) >= g[i].limit)
+			return &g[i];
+	return NULL;
+}
+
+struct str route_budget_text(struct arena *a, const struct snap *s, const struct board *b,
+			     const struct snap_group *g)
+{
+	for (uint32_t i = 0; i < g->members.count; i++) {
+		const struct snap_deployment *d = snap_deployment(s, snap_member(s, g, i));
+		const struct snap_gate *spent = spent_gate(s, b, d);
+		if (spent)
+			return arena_printf(a,
+					    "No deployments available - crossed budget: Exceeded "
+					    "budget for " STR_FMT ": %.9g >= %.9g",
+					    STR_ARG(snap_text(s, spent->name)),
+					    (double)gate_used(b, spent, 0) / 1e9,
+					    (double)spent->limit / 1e9);
+	}
+	return STR("No deployments available - crossed budget");
 }

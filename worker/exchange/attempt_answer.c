@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/route.h"
+#include "worker/exchange/silent.h"
 #include "worker/exchange/structured.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -257,6 +258,8 @@ static void answered(struct attempt *at)
 	struct exchange *x = at->x;
 	at->r->tally = at->answer.tally;
 	at->r->answer = at->answer;
+	if (at->r->silent)
+		silent_take_text(at->r, at->answer.tally.text);
 	attempt_enter(at, AT_DONE);
 	attempt_free(at);
 	exchange_answered(x);

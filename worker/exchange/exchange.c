@@ -7,9 +7,11 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "worker/decide/own_router.h"
 #include "worker/decide/queue.h"
 #include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
+#include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
@@ -24,6 +26,8 @@ static struct retry_case case_of(const struct exchange *x)
 				    .group = x->r->group,
 				    .deployment = x->r->deployment,
 				    .q = &x->r->q,
+				    .own = x->r->own,
+				    .group_name = snap_text(x->r->snap, x->r->group->name),
 				    .error = &x->error,
 				    .made = x->retries,
 				    .n_tried = x->n_tried };
@@ -64,11 +68,10 @@ static void push_names(struct exchange *x, struct snap_part names)
 		push(x, snap_name(x->r->snap, names, i));
 }
 
-/* The client's own list replaces the configured ones; names its key may not use are skipped. */
-static bool push_clients(struct exchange *x)
+/* A list that replaces the configured ones; names that the key may not use are skipped. */
+static bool push_list(struct exchange *x, const struct json *list)
 {
 	struct request *r = x->r;
-	const struct json *list = r->q.fallbacks;
 	if (!json_is(list, JSON_ARRAY))
 		return false;
 	for (uint32_t i = list->count; i-- > 0;) {
@@ -82,12 +85,20 @@ static bool push_clients(struct exchange *x)
 	return true;
 }
 
+static bool push_own(struct exchange *x)
+{
+	const struct request *r = x->r;
+	return push_list(x, own_router_fallbacks(r->own, snap_text(r->snap, r->group->name),
+						 x->error.outcome));
+}
+
 static void push_fallbacks(struct exchange *x)
 {
 	struct request *r = x->r;
 	const struct snap_group *g = r->group;
 	struct snap_part names = g->fallbacks;
-	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_clients(x)))
+	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_list(x, r->q.fallbacks)) ||
+	    (r->own && push_own(x)))
 		return;
 	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && g->context_fallbacks.count)
 		names = g->context_fallbacks;
@@ -154,6 +165,9 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 						"lower max_tokens",
 						STR_ARG(r->requested_model)) };
 		break;
+	case ROUTE_BUDGET:
+		e.message = route_budget_text(r->mem, r->snap, &r->w->board, r->group);
+		break;
 	case ROUTE_COOLING:
 		e.outcome = OUTCOME_ALL_COOLING;
 		e.message = arena_printf(
@@ -174,12 +188,33 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 	x->has_error = true;
 }
 
+/* ---- explanations: of what was a choice, and of what failed ---- */
+
+static bool is_explained(const struct exchange *x)
+{
+	return !(snap_settings(x->r->snap)->flags & SET_NO_EXPLANATIONS);
+}
+
+static void explain_attempt(struct exchange *x, const struct llm_error *e)
+{
+	struct request *r = x->r;
+	if ((!x->decision.row && !e) || !is_explained(x) || !r->deployment)
+		return;
+	if (!x->decision.row)
+		decision_begin(&x->decision, &r->w->board, r->w->slot, r->call_id,
+			       r->start_wall_ns);
+	decision_attempt(&x->decision, r->deployment->board_row,
+			 outcome_rows[e ? e->outcome : OUTCOME_OK].name, e ? e->status : 0,
+			 clock_ns() - x->started_ns);
+}
+
 static void failed(struct exchange *x, const struct llm_error *e)
 {
 	struct request *r = x->r;
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	explain_attempt(x, e);
 	if (x->n_tried < TRIED_MAX)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
@@ -211,23 +246,29 @@ void exchange_choose(struct exchange *x, struct route_choice *c)
 		.tried = x->tried,
 		.n_tried = x->n_tried,
 		.now_ns = clock_ns(),
+		.wall_ns = r->start_wall_ns,
 		.random = hash_random_below(UINT64_MAX),
 		.prompt_tokens = x->prompt_tokens,
 		.is_stream = r->q.is_stream,
 		.tags = r->wish.tags,
 		.n_tags = r->wish.n_tags,
 		.affinity = r->wish.affinity,
+		.sticky = r->group->sticky ? r->wish.sticky : 0,
+		.strategy = r->own ? r->own->strategy : 0,
 		.has_max_cost = r->wish.has_max_cost,
 		.max_cost_nano = r->wish.max_cost_nano,
 		.worst_in = r->wish.has_max_cost ? estimate_prompt_worst(&r->q) : 0,
 		.worst_out = r->q.max_tokens,
 	};
+	q.wall_ns += q.now_ns - r->start_ns;
 	*c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_FULL };
 	q.n_room = r->group->members.count;
 	q.room = make_room(x, q.n_room);
 	if (!q.room)
 		return;
 	route_pick(&q, c);
+	if ((q.n_room > 1 || x->has_error) && is_explained(x))
+		decision_choice(&x->decision, &r->w->board, r->w->slot, r->call_id, &q, c);
 }
 
 void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by)
@@ -274,6 +315,8 @@ static enum step next_attempt(struct exchange *x)
 		r->attempts++;
 		x->started_ns = clock_ns();
 		METRIC_ADD(r->w->metrics, attempts, 1);
+		if (r->deployment->flags & DEPLOY_SILENT && r->attempts == 1)
+			silent_start(r);
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
 						      "this model is above what is left")};
@@ -407,6 +450,8 @@ static void finish(struct exchange *x, enum outcome o)
 void exchange_answered(struct exchange *x)
 {
 	note(x, NULL);
+	if (x->decision.row)
+		explain_attempt(x, NULL);
 	finish(x, OUTCOME_OK);
 }
 
@@ -424,7 +469,7 @@ enum step exchange_start(struct request *r)
 				    "the request needs too much memory");
 	x->r = r;
 	r->exchange = x;
-	if (route_counts_tokens(r->snap, r->group))
+	if (r->own || route_counts_tokens(r->snap, r->group))
 		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);

@@ -4,6 +4,7 @@
 #ifndef EXCHANGE_PRIVATE_H
 #define EXCHANGE_PRIVATE_H
 
+#include "common/decision.h"
 #include "worker/decide/route.h"
 #include "worker/exchange/attempt.h"
 #include "worker/exchange/pass.h"
@@ -29,6 +30,7 @@ struct exchange {
 	uint64_t prompt_tokens;		/* the likely number */
 	uint64_t started_ns;		/* of the attempt under way */
 	struct later wait;
+	struct decision decision;	/* why it goes where it goes, for who asks */
 	/* hedge.c */
 	struct attempt *rival;		/* races with `attempt` until one of them has something */
 	struct attempt *lost;		/* is over, but its transfer cannot be cancelled yet */

@@ -86,7 +86,8 @@ static const struct llm_request *ask_for_rest(struct arena *a, const struct llm_
 
 struct buf *exchange_text_room(const struct request *r)
 {
-	if (!snap_settings(r->snap)->continues_streams || !r->dialect->resume)
+	bool may_continue = snap_settings(r->snap)->continues_streams && r->dialect->resume;
+	if (!may_continue && !r->silent)
 		return NULL;
 	struct buf *b = arena_alloc(r->mem, sizeof *b);
 	if (b)
@@ -100,7 +101,7 @@ static bool may_go_on(const struct exchange *x, const struct llm_error *e)
 	const struct llm_tally *t = &r->tally;
 	if (!snap_settings(r->snap)->continues_streams || x->recoveries == RECOVERIES_MAX)
 		return false;
-	if (!r->conn || r->raw || r->q.n > 1)
+	if (!r->conn || r->raw || r->q.n > 1 || !r->dialect->resume)
 		return false;
 	if (e->status / 100 == 4 || !outcome_rows[e->outcome].may_retry)
 		return false;

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/gate.h"
 #include "common/gcra.h"
 #include "common/route.h"
 #include "worker/settle/flusher.h"
@@ -450,6 +451,9 @@ static void count_usage(const struct request *r, const struct snap_deployment *d
 	atomic_fetch_add_explicit(&b->tokens_out, u->output, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->cost_nano, (uint64_t)cost_nano, memory_order_relaxed);
 	route_minute_add(&b->minute_tokens, clock_ns(), u->input + u->output);
+	if (d->flags & DEPLOY_GATED)
+		gate_answered(&r->w->board, r->snap, d, u->input + u->output, cost_nano,
+			      clock_wall_ns());
 }
 
 void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t)
@@ -473,6 +477,8 @@ void account_dispatched(struct request *r, const struct snap_deployment *d)
 			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
+	if (d->flags & DEPLOY_GATED)
+		gate_asked(&r->w->board, r->snap, d, clock_wall_ns());
 }
 
 int account_progress(struct request *r)
@@ -531,6 +537,8 @@ static unsigned flags_of(const struct request *r, const struct usage *u)
 		f |= JF_FAILED;
 	if (is_unpriced(r, u))
 		f |= JF_UNPRICED;
+	if (r->is_copy)
+		f |= JF_SILENT;
 	return f;
 }
 
@@ -543,6 +551,9 @@ static void count_deployment(struct request *r, const struct usage *u)
 	own.input -= r->extra.input < own.input ? r->extra.input : own.input;
 	own.output -= r->extra.output < own.output ? r->extra.output : own.output;
 	count_usage(r, r->deployment, &own, r->cost_nano - r->extra_nano);
+	/* The ledger has all of it under the one that answered, so budgets do. */
+	if (r->deployment->flags & DEPLOY_GATED)
+		gate_spent(&r->w->board, r->snap, r->deployment, r->w->slot, r->cost_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
