@@ -21,7 +21,10 @@ _Static_assert(sizeof(struct board_head) <= BOARD_PAGE, "the head is one page");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "no hidden locks");
 
 /* The parts of the segment, in order; each starts on a page of its own. */
-enum part { HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, PARTS };
+enum part {
+	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
+	QUEUES, GATES, DECISIONS, PARTS
+};
 
 static const size_t part_bytes[PARTS] = {
 	[HEAD] = sizeof(struct board_head),
@@ -33,6 +36,10 @@ static const size_t part_bytes[PARTS] = {
 	[ENTITIES] = (size_t)BOARD_ENTITIES * sizeof(struct board_entity),
 	[SLOTS] = (size_t)BOARD_WORKERS * BOARD_SLOTS * sizeof(struct board_slot),
 	[SERIES] = (size_t)(BOARD_SERIES + 1) * sizeof(struct board_series),
+	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
+	[QUEUES] = BOARD_QUEUES * sizeof(struct board_queue),
+	[GATES] = BOARD_GATES * sizeof(struct board_gate),
+	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -56,6 +63,10 @@ static void lay_out(struct board *b, char *p)
 	b->entities = (void *)(p + part_at(ENTITIES));
 	b->slots = (void *)(p + part_at(SLOTS));
 	b->series = (void *)(p + part_at(SERIES));
+	b->times = (void *)(p + part_at(TIMES));
+	b->queues = (void *)(p + part_at(QUEUES));
+	b->gates = (void *)(p + part_at(GATES));
+	b->decisions = (void *)(p + part_at(DECISIONS));
 	b->size = part_at(PARTS);
 }
 
@@ -229,4 +240,18 @@ int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row)
 	atomic_store(&b->deployments[at].id_hash, id_hash);
 	*ret_row = at;
 	return 0;
+}
+
+int board_place_gate(struct board *b, uint64_t id_hash, uint32_t *ret_row)
+{
+	uint32_t at = (uint32_t)(id_hash % BOARD_GATES);
+	for (uint32_t i = 0; i < BOARD_GATES; i++, at = (at + 1) % BOARD_GATES) {
+		uint64_t have = atomic_load(&b->gates[at].id_hash);
+		if (have && have != id_hash)
+			continue;
+		atomic_store(&b->gates[at].id_hash, id_hash);
+		*ret_row = at;
+		return 0;
+	}
+	return -ENOSPC;
 }

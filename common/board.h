@@ -14,20 +14,27 @@
 
 #include "common/metrics.h"
 #include "common/str.h"
+#include "common/times.h"
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 3,
+	BOARD_LAYOUT = 6,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
-	BOARD_ENTITIES = 1200000,	/* budget rows: keys and teams, later users */
+	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
-	BOARD_LEVELS = 6,		/* entities that one request may move together */
+	BOARD_LEVELS = 10,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
 	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
-	BOARD_SERIES = 8192		/* pairs of key and deployment that are counted: series.h */
+	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
+	BOARD_QUEUES = 16,		/* places for the order of those that wait: fair.h */
+	BOARD_QUEUE_KEYS = 256,
+	BOARD_GATES = 8192,		/* budgets, plans and hours of deployments: gate.h */
+	GATE_WORDS = 64,
+	BOARD_DECISIONS = 512,		/* the last ones of each worker that can be explained */
+	DECISION_CANDIDATES = 16, DECISION_ATTEMPTS = 8
 };
 
 enum worker_state { WORKER_EMPTY, WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_GONE };
@@ -44,7 +51,10 @@ struct board_worker {			/* written by the worker, unless said otherwise */
 	_Atomic uint32_t requests, connections, streams;	/* now */
 	_Atomic uint32_t slots_high;		/* slots ever used: none at or above this is */
 	_Atomic uint64_t loop_lag_ns;		/* longest turn in the last second */
-	uint8_t pad[40];
+	_Atomic uint32_t waiting;		/* requests that wait for room at a provider */
+	uint32_t pad32;
+	_Atomic uint64_t decisions;		/* ever begun: decision.h */
+	uint8_t pad[24];
 };
 _Static_assert(sizeof(struct board_worker) == 128, "board_worker");
 
@@ -54,7 +64,8 @@ struct board_deployment {
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t successes; /* of the requests; what is neither was the client's fault */
-	uint64_t spare;
+	_Atomic uint32_t limit_milli; /* learned: requests at a time x 1000; 0 = none */
+	uint32_t spare;
 	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
@@ -72,8 +83,58 @@ struct board_deployment {
 	_Atomic uint32_t samples_us[BOARD_SAMPLES];	/* of an answer, per token */
 	_Atomic uint32_t ttft_us[BOARD_SAMPLES];	/* to a stream's first token */
 	_Atomic uint64_t paused_until_ns;	/* the provider said that nothing remains */
+	/* How limit_milli is learned: limiter.h. */
+	_Atomic uint64_t cut_ns, successes_at_cut;	/* monotonic: the last cut */
+	_Atomic uint32_t ceiling_milli;
+	_Atomic uint32_t long_us[2], short_us[2], limiter_samples[2];
+	uint32_t pad2[5];
 };
-_Static_assert(sizeof(struct board_deployment) == 256, "board_deployment");
+_Static_assert(sizeof(struct board_deployment) == 320, "board_deployment");
+
+/* The order of those that wait for room in one group, or in several that share the place: of
+ * each worker the turn of its next one, and of each key what it has had (fair.h). */
+struct board_queue {
+	_Atomic uint64_t now;			/* the turn that was served last */
+	uint64_t pad[7];
+	_Atomic uint64_t head[BOARD_WORKERS];	/* 0: nobody waits there */
+	_Atomic uint64_t next[BOARD_QUEUE_KEYS];	/* the first turn that a key may have */
+};
+_Static_assert(sizeof(struct board_queue) == 2624, "board_queue");
+
+/* Why a request went where it went; written by its worker alone, see decision.h. */
+struct board_decision {
+	_Atomic uint64_t id;		/* which one it is, never used again; 0: it changes */
+	uint64_t call_hash, started_wall_ns;	/* hash_stable() of the whole call id */
+	uint64_t generation;			/* of its snapshot */
+	char call_id[64], group[64]; /* their beginnings, with a NUL where they are short */
+	uint32_t strategy, verdict;		/* enum route_strategy, route_reason */
+	uint32_t n_candidates;		/* of the group; the first few stand here */
+	_Atomic uint32_t n_attempts;		/* the same */
+	struct {
+		uint32_t row, reason;		/* of the deployment; enum route_reason */
+		uint64_t score;
+	} candidates[DECISION_CANDIDATES];
+	struct {
+		uint32_t row, status;		/* status: the provider's, or 0 */
+		uint32_t ms;
+		char outcome[20];		/* "UP_TIMEOUT"; cut where it is longer */
+	} attempts[DECISION_ATTEMPTS];
+};
+_Static_assert(sizeof(struct board_decision) == 688, "board_decision");
+
+/* A budget of deployments, a plan's window, or hours: see gate.h. */
+struct board_gate {
+	_Atomic uint64_t id_hash;		/* by the master; 0 = free row */
+	_Atomic uint64_t from_ns, until_ns;	/* by the master; wall: the running budget period */
+	_Atomic int64_t booked;			/* by the master: in the database, of that period */
+	_Atomic uint64_t hours;	/* by the master; wall: the next change | 1 when open until then */
+	uint64_t pad[3];
+	/* A budget: what each worker has settled and the database has not, in nano-dollars; the
+	 * worker adds, the master subtracts. A plan: a ring, bucket number << 40 | used in it. */
+	_Atomic uint64_t words[GATE_WORDS];
+};
+_Static_assert(sizeof(struct board_gate) == 576, "board_gate");
+_Static_assert((int)GATE_WORDS == (int)BOARD_WORKERS, "a word for each worker");
 
 struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic uint64_t id;			/* by the master: kind << 56 | row id; 0 = free */
@@ -91,7 +152,7 @@ enum slot_state { SLOT_FREE, SLOT_HELD };
 struct board_slot {			/* one admitted request; written by its worker */
 	_Atomic uint32_t state;
 	uint32_t n_levels;
-	uint32_t level[BOARD_LEVELS];		/* entities, the root last: it decides the shard */
+	uint32_t level[BOARD_LEVELS];		/* entities, the key first */
 	uint8_t request_id[16];
 	_Atomic int64_t reserve_nano;		/* what Admit and Extend have set aside */
 	_Atomic int64_t running_nano;		/* what has been made so far */
@@ -101,7 +162,7 @@ struct board_slot {			/* one admitted request; written by its worker */
 	uint64_t key_id, start_wall_ns;
 	_Atomic uint64_t deployment;		/* id_hash of the attempt under way */
 	uint32_t team;				/* its number in the database; 0 = none */
-	uint8_t pad[20];
+	_Atomic uint32_t step;	/* the last step over several shards that took place */
 };
 _Static_assert(sizeof(struct board_slot) == 128, "board_slot");
 
@@ -126,11 +187,12 @@ struct board_shard {
 	uint32_t slot_state;			/* what *slot becomes when the moves are done */
 	uint64_t slot;				/* worker * BOARD_SLOTS + number */
 	int64_t slot_reserve;
+	uint32_t ticket;		/* 0, or: the moves count once this is the slot's step */
+	uint32_t reset;			/* 1 + the board_reset that is done then; 0 = none */
 	struct board_move moves[BOARD_LEVELS];
 	_Atomic uint64_t repairs;		/* times a dead owner's step was redone */
-	uint64_t reset;			/* 1 + the board_reset that is done then; 0 = none */
 };
-_Static_assert(sizeof(struct board_shard) == 256, "board_shard");
+_Static_assert(sizeof(struct board_shard) == 320, "board_shard");
 
 /* By the master: a budget period that begins in the database first, and then here. */
 struct board_reset {
@@ -156,6 +218,8 @@ struct board_head {
 	 * worker that began under another is an orphan, whatever it has noticed yet. */
 	_Atomic uint64_t reign;
 	_Atomic uint64_t series_used;		/* rows of `series` that are taken */
+	/* By the master: who pays for what no key asked for; 1 + its entity, 0 = nobody yet. */
+	_Atomic uint64_t operator_entity;
 	struct board_reset resets[BOARD_RESETS];
 	_Atomic uint64_t faults[BOARD_FAULTS];	/* 0 but in builds for tests */
 };
@@ -170,7 +234,11 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
+	struct times *times;	/* BOARD_DEPLOYMENTS: how long each takes */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
+	struct board_queue *queues;		/* BOARD_QUEUES */
+	struct board_gate *gates;		/* BOARD_GATES */
+	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
 	size_t size;
 };
 
@@ -184,6 +252,8 @@ void board_unmap(struct board *b);
 uint32_t board_find_deployment(const struct board *b, uint64_t id_hash);
 /* Its row, or a free one taken for it. 0, or -ENOSPC. The master's. */
 int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
+/* A gate's row, or a free one taken for it, as above. 0, or -ENOSPC. The master's. */
+int board_place_gate(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
 /* What a deployment is called on the board and in journals: never 0. */
 uint64_t board_deployment_hash(struct str id);
 /* Whether a worker's rows tell of something: else an untouched page may stay untouched. */

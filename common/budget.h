@@ -3,14 +3,18 @@
  *
  * Invariant: settled + reserved <= limit at every level at every moment, whoever is killed when,
  * as long as a request settles at most what it reserved. Each step writes its new values as a
- * redo record, applies them, clears the record, under the shard's robust mutex; who finds the
- * mutex of a dead owner applies the record again, which is idempotent.
+ * redo record, applies them, clears the record, under robust mutexes; who finds the mutex of a
+ * dead owner applies the record again, which is idempotent.
  *
- * All members of a hierarchy have the same board_entity.root, which picks the shard; they are
- * listed from the key up. The master sets it before the entity is used, and later by
- * budget_set_root() alone: who has waited for a lock looks again whether it is still the right
- * one. Workers wait for a lock as long as it takes; the master at most BUDGET_LOCK_NS, for its
- * holder may have been stopped. */
+ * Levels may lie in several shards: a key and its team in one (board_entity.root says so), a user,
+ * an organization, a tag or a customer wherever each has its place. Their mutexes are taken in
+ * the order of the shards. Each shard has the record of its own entities; they count from one
+ * single store on, that of their ticket into the slot. So a shard of the dead is repaired by
+ * whoever comes first, alone, and all come to the same end.
+ *
+ * Who has waited for a lock looks again whether it is still the right one: the master may move an
+ * entity to another shard at any time. Workers wait for a lock as long as it takes; the master at
+ * most BUDGET_LOCK_NS, for its holder may have been stopped. */
 #ifndef BUDGET_H
 #define BUDGET_H
 
@@ -41,8 +45,7 @@ uint32_t budget_pool_left(const struct budget_pool *p);
 /* Sets `reserve_nano` aside at all levels (1..BOARD_LEVELS, each entity once) or at none.
  * BUDGET_SPENT also when settled has reached the limit and reserve_nano is 0.
  * On refusal *ret_level says which level refused, *ret_left what it had left.
- * 0 and a claim; -EDQUOT refused (*ret_verdict); -ENOBUFS: no slot free; -ESTALE: these are not
- * (any more) of one hierarchy. */
+ * 0 and a claim; -EDQUOT refused (*ret_verdict); -ENOBUFS: no slot free. */
 int budget_admit(struct budget_pool *p, const struct budget_level *levels, uint32_t n,
 		 int64_t reserve_nano, const uint8_t request_id[16], struct budget_claim *ret,
 		 enum budget_verdict *ret_verdict, uint32_t *ret_level, int64_t *ret_left) MUST_USE;
@@ -67,9 +70,8 @@ int budget_add_settled(struct board *b, uint32_t entity, int64_t nano);
 /* Master: a period begins: takes off what board_head.resets[number] says and frees that row, both
  * in one step. Once it is free this does nothing. 0 or -EBUSY. */
 int budget_reset(struct board *b, uint32_t number) MUST_USE;
-/* Master: the entity belongs to another hierarchy from now on. One that had a root before must be
- * idle: requests that hold it with its old companions would be of two shards. 0, -EAGAIN (it is
- * not idle), -EBUSY. */
+/* Master: the entity lies in the shard that `root` picks from now on (0: its own place does), also
+ * while requests hold it. 0 or -EBUSY. */
 int budget_set_root(struct board *b, uint32_t entity, uint32_t root) MUST_USE;
 /* Reading of one entity, consistent unless the lock was not to be had in time. */
 void budget_read(struct board *b, uint32_t entity, int64_t *ret_settled, int64_t *ret_reserved,

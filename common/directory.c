@@ -39,15 +39,16 @@ struct head {
 	uint32_t layout, pad;
 	uint64_t size;
 	_Atomic uint64_t table;		/* granule << 32 | log2 of its words */
-	_Atomic uint64_t count;
+	_Atomic uint64_t kinds;		/* bit per kind: there are rows of it */
+	_Atomic uint64_t count, counts[DIR_KINDS];
 };
 
-enum row_kind { ROW_KEY = 1, ROW_TEAM };
-/* In this order behind the row. */
-enum text { ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, RULES, TEXTS };
+enum text {				/* in this order behind the row */
+	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, RULES, TEXTS
+};
 
 struct row {
-	uint32_t size, kind;		/* bytes with texts; enum row_kind */
+	uint32_t size, kind;		/* bytes with texts; enum dir_kind */
 	struct sha256 hash;
 	uint64_t id, expires_wall_ns;
 	int64_t max_budget_nano;
@@ -55,7 +56,7 @@ struct row {
 	uint32_t flags, entity, max_parallel;
 	uint32_t n[TEXTS];
 };
-_Static_assert(sizeof(struct row) == 120, "row");
+_Static_assert(sizeof(struct row) == 128, "row");
 
 struct freed {
 	uint32_t granule, at_ms;	/* milliseconds wrap after 49 days: it waits again */
@@ -128,7 +129,7 @@ static bool read_row(const struct dir *d, uint64_t granule, struct row *ret)
 	memcpy(ret, d->base + at, sizeof *ret);
 	for (unsigned i = 0; i < TEXTS; i++)
 		texts += ret->n[i];
-	return (ret->kind == ROW_KEY || ret->kind == ROW_TEAM) && ret->size <= ROW_MAX &&
+	return ret->kind < DIR_KINDS && ret->size <= ROW_MAX &&
 	       at + ret->size <= d->size && sizeof *ret + texts <= ret->size;
 }
 
@@ -162,7 +163,7 @@ static struct str next_text(const char **p, uint32_t n)
 	return s;
 }
 
-static bool find(const struct dir *d, enum row_kind kind, const struct sha256 *hash,
+static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *hash,
 		 struct dir_key *ret)
 {
 	struct table t;
@@ -172,7 +173,8 @@ static bool find(const struct dir *d, enum row_kind kind, const struct sha256 *h
 
 	if (!load_table(d, &t) || !find_word(d, &t, hash, &index, &granule, &r) || r.kind != kind)
 		return false;
-	*ret = (struct dir_key){ .hash = r.hash, .id = r.id, .flags = r.flags, .entity = r.entity,
+	*ret = (struct dir_key){ .kind = kind, .hash = r.hash, .id = r.id, .flags = r.flags,
+				 .entity = r.entity,
 				 .expires_wall_ns = r.expires_wall_ns,
 				 .max_budget_nano = r.max_budget_nano, .rpm = r.rpm, .tpm = r.tpm,
 				 .max_parallel = r.max_parallel };
@@ -182,36 +184,67 @@ static bool find(const struct dir *d, enum row_kind kind, const struct sha256 *h
 	ret->team_id = next_text(&p, r.n[TEAM_ID]);
 	ret->last4 = next_text(&p, r.n[LAST4]);
 	ret->models = next_text(&p, r.n[MODELS]);
+	ret->organization_id = next_text(&p, r.n[ORGANIZATION_ID]);
+	ret->budget_id = next_text(&p, r.n[BUDGET_ID]);
+	ret->router = next_text(&p, r.n[ROUTER]);
 	ret->rules = next_text(&p, r.n[RULES]);
 	return true;
 }
 
 bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *ret)
 {
-	return find(d, ROW_KEY, hash, ret);
+	return find(d, DIR_KEY, hash, ret);
 }
 
-/* No key has this hash: a key's text begins with sk-. An id that is too long is nobody's. */
-static struct sha256 team_hash(struct str team_id)
+/* No key has this hash: a key's text begins with sk-. A name that is too long is nobody's. */
+static struct sha256 named_hash(enum dir_kind kind, struct str name)
 {
-	char text[sizeof "team:" - 1 + DIR_ID_MAX] = "team:";
-	size_t n = team_id.n < DIR_ID_MAX ? team_id.n : DIR_ID_MAX;
+	static const char prefix[DIR_KINDS][8] = {
+		[DIR_TEAM] = "team:", [DIR_USER] = "user:", [DIR_ORGANIZATION] = "org:",
+		[DIR_MEMBER] = "member:", [DIR_CUSTOMER] = "end:", [DIR_TAG] = "tag:",
+		[DIR_BUDGET] = "budget:",
+	};
+	char text[sizeof *prefix + DIR_ID_MAX];
+	size_t n = strnlen(prefix[kind], sizeof *prefix), more = name.n;
 
-	if (n)
-		memcpy(text + sizeof "team:" - 1, team_id.p, n);
-	return hash_sha256(str_of(text, sizeof "team:" - 1 + n));
+	if (more > DIR_ID_MAX)
+		more = DIR_ID_MAX;
+	memcpy(text, prefix[kind], n);
+	if (more)
+		memcpy(text + n, name.p, more);
+	return hash_sha256(str_of(text, n + more));
 }
 
-bool dir_find_team(const struct dir *d, struct str team_id, struct dir_key *ret)
+bool dir_find_named(const struct dir *d, enum dir_kind kind, struct str name, struct dir_key *ret)
 {
-	struct sha256 hash = team_hash(team_id);
+	MUST(kind > DIR_KEY && kind < DIR_KINDS);
+	if (name.n > DIR_ID_MAX)
+		return false;
+	struct sha256 hash = named_hash(kind, name);
 
-	return find(d, ROW_TEAM, &hash, ret) && str_eq(ret->team_id, team_id);
+	return find(d, kind, &hash, ret);
+}
+
+bool dir_has(const struct dir *d, enum dir_kind kind)
+{
+	return atomic_load_explicit(&d->head->kinds, memory_order_acquire) >> kind & 1;
 }
 
 uint64_t dir_count(const struct dir *d)
 {
 	return atomic_load_explicit(&d->head->count, memory_order_relaxed);
+}
+
+bool dir_name_is_all(struct str name)
+{
+	return str_eq(name, STR("*")) || str_eq(name, STR("all-proxy-models")) ||
+	       str_eq(name, STR("all-team-models"));
+}
+
+static bool name_fits(struct str name, struct str model)
+{
+	return str_eq(name, model) ||
+	       (str_find_char(name, '*') != SIZE_MAX && str_matches(name, model));
 }
 
 bool dir_key_may_use(const struct dir_key *k, struct str model)
@@ -223,10 +256,22 @@ bool dir_key_may_use(const struct dir_key *k, struct str model)
 	while (left.n) {
 		struct str name = str_cut(&left, '\0');
 
-		if (str_eq(name, model) ||
-		    (str_find_char(name, '*') != SIZE_MAX && str_matches(name, model)))
+		if (name_fits(name, model))
+			return true;
+		if (dir_key_has_exclusions(k) && (dir_name_is_all(name) ||
+						  (name.n && name.p[0] == '!' && !left.n)))
 			return true;
 	}
+	return false;
+}
+
+bool dir_key_excludes(const struct dir_key *k, struct str model)
+{
+	struct str left = k->models;
+
+	while (left.n && left.p[0] == '!')
+		if (name_fits(str_skip(str_cut(&left, '\0'), 1), model))
+			return true;
 	return false;
 }
 
@@ -493,6 +538,12 @@ static struct str key_text(const struct dir_key *k, enum text which)
 		return k->team_id;
 	case LAST4:
 		return k->last4;
+	case ORGANIZATION_ID:
+		return k->organization_id;
+	case BUDGET_ID:
+		return k->budget_id;
+	case ROUTER:
+		return k->router;
 	case RULES:
 		return k->rules;
 	case MODELS:
@@ -514,10 +565,10 @@ static uint64_t row_bytes(const struct dir_key *k)
 	return n;
 }
 
-static void write_row(struct dir *d, enum row_kind kind, uint32_t granule, const struct dir_key *k)
+static void write_row(struct dir *d, uint32_t granule, const struct dir_key *k)
 {
 	char *p = d->base + (uint64_t)granule * GRANULE;
-	struct row r = { .size = (uint32_t)row_bytes(k), .kind = kind, .hash = k->hash,
+	struct row r = { .size = (uint32_t)row_bytes(k), .kind = k->kind, .hash = k->hash,
 			 .id = k->id, .expires_wall_ns = k->expires_wall_ns,
 			 .max_budget_nano = k->max_budget_nano, .rpm = k->rpm, .tpm = k->tpm,
 			 .flags = k->flags, .entity = k->entity, .max_parallel = k->max_parallel };
@@ -533,9 +584,14 @@ static void write_row(struct dir *d, enum row_kind kind, uint32_t granule, const
 	memcpy(p, &r, sizeof r);
 }
 
-static void add_count(struct dir *d, int64_t n)
+static void add_count(struct dir *d, uint32_t kind, int64_t n)
 {
+	_Atomic uint64_t *of_kind = &d->head->counts[kind], *kinds = &d->head->kinds;
+	uint64_t bit = UINT64_C(1) << kind;
+
 	atomic_store_explicit(&d->head->count, dir_count(d) + (uint64_t)n, memory_order_relaxed);
+	atomic_store_explicit(of_kind, *of_kind + (uint64_t)n, memory_order_relaxed);
+	atomic_store_explicit(kinds, *of_kind ? *kinds | bit : *kinds & ~bit, memory_order_release);
 }
 
 /* Puts a word for a hash that is not there, in a larger table if need be. */
@@ -556,11 +612,10 @@ static int insert_word(struct dir *d, struct table *t, const struct sha256 *hash
 		if (!table_insert(t, hash, word, &d->w->used))
 			return -ENOSPC;
 	}
-	add_count(d, 1);
 	return 0;
 }
 
-static int put(struct dir *d, enum row_kind kind, const struct dir_key *k, uint64_t now_ns)
+static int put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
 {
 	uint64_t bytes = row_bytes(k), index, old;
 	uint32_t granule, now_ms;
@@ -577,7 +632,7 @@ static int put(struct dir *d, enum row_kind kind, const struct dir_key *k, uint6
 	err = take_block(d, class, now_ms, &granule);
 	if (err)
 		return err;
-	write_row(d, kind, granule, k);
+	write_row(d, granule, k);
 	(void)FAULT("directory.unlinked");
 	if (find_word(d, &t, &k->hash, &index, &old, &r)) {
 		atomic_store_explicit(&t.words[index], row_word(granule, &k->hash),
@@ -588,22 +643,26 @@ static int put(struct dir *d, enum row_kind kind, const struct dir_key *k, uint6
 	err = insert_word(d, &t, &k->hash, row_word(granule, &k->hash), now_ms);
 	if (err)
 		give_block(d, granule, class, now_ms);
+	else
+		add_count(d, k->kind, 1);
 	return err;
 }
 
 int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns)
 {
-	return put(d, ROW_KEY, k, now_ns);
+	MUST(k->kind == DIR_KEY);
+	return put(d, k, now_ns);
 }
 
-int dir_put_team(struct dir *d, const struct dir_key *k, uint64_t now_ns)
+int dir_put_named(struct dir *d, struct str name, const struct dir_key *k, uint64_t now_ns)
 {
-	struct dir_key team = *k;
+	struct dir_key named = *k;
 
-	if (k->team_id.n > DIR_ID_MAX)
+	MUST(k->kind > DIR_KEY && k->kind < DIR_KINDS);
+	if (name.n > DIR_ID_MAX)
 		return -E2BIG;
-	team.hash = team_hash(k->team_id);
-	return put(d, ROW_TEAM, &team, now_ns);
+	named.hash = named_hash(k->kind, name);
+	return put(d, &named, now_ns);
 }
 
 int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns)
@@ -616,14 +675,14 @@ int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns)
 	if (!find_word(d, &t, hash, &index, &granule, &r))
 		return -ENOENT;
 	table_remove(&t, index, &d->w->used);
-	add_count(d, -1);
+	add_count(d, r.kind, -1);
 	give_block(d, (uint32_t)granule, class_of(r.size), note_time(d, now_ns));
 	return 0;
 }
 
-int dir_remove_team(struct dir *d, struct str team_id, uint64_t now_ns)
+int dir_remove_named(struct dir *d, enum dir_kind kind, struct str name, uint64_t now_ns)
 {
-	struct sha256 hash = team_hash(team_id);
+	struct sha256 hash = named_hash(kind, name);
 
 	return dir_remove(d, &hash, now_ns);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * directory.h - who may do what: virtual keys and teams (later users) in one segment.
+ * directory.h - who may do what: virtual keys, teams, users and their kin in one segment.
  *
  * Written by the master only, row by row; a row is immutable once published and is replaced,
  * never edited. Readers find a row by the SHA-256 of the key through an open hash table whose
- * slots are single words, and copy what they need before they return to their loop. A team's row
- * is found by its id, which is all that the rows of its keys know: a change of a team is one
- * write, and all its keys see it. A row that
+ * slots are single words, and copy what they need before they return to their loop. All but keys
+ * are found by their names, which is all that the rows of keys know of them: a change of a team is
+ * one write, and all its keys see it. A row that
  * was replaced is reused only DIR_QUARANTINE_NS later: a worker stopped for longer than that is
  * dead by the watchdog (10 s). The segment is a sparse memfd that never moves; it is sealed so
  * that only the mapping of the master who made it can write. */
@@ -19,20 +19,31 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 2, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 4, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
 	KEY_BLOCKED = 2,
 	KEY_VIEWER = 4,			/* proxy_admin_viewer */
 	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
-	KEY_RULES = 1 << 30		/* there are rules */
+	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32,	/* a user's: internal_user, ..._viewer */
+	KEY_RULES = 64,			/* there are rules */
+	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
+	KEY_PRIORITY_MAX = 32767
 };
 enum { RULE_ROUTE = 'r', RULE_PARAM = 'p' };	/* before a path or a group; a body's member */
 
-/* What the master publishes and a reader gets: in the reader, slices point into the segment. Of
- * a team the id is its number, and hash, expires_wall_ns, user_id and last4 say nothing. */
+/* What a row is of; the numbers are those of the database's kinds, less one. */
+enum dir_kind {
+	DIR_KEY, DIR_TEAM, DIR_USER, DIR_ORGANIZATION, DIR_MEMBER, DIR_CUSTOMER, DIR_TAG,
+	DIR_BUDGET, DIR_KINDS
+};
+
+/* What the master publishes and a reader gets: in the reader, slices point into the segment. Only
+ * a key has hash, expires_wall_ns and user_id. A member's name is "<number of its team>/<user_id>";
+ * a budget has no entity, it lends its limits to those whose budget_id names it. */
 struct dir_key {
+	enum dir_kind kind;
 	struct sha256 hash;
 	uint64_t id; /* row id in the database, never used again; 0 = master key */
 	uint32_t flags;			/* KEY_* */
@@ -41,9 +52,12 @@ struct dir_key {
 	int64_t max_budget_nano;	/* DIR_NO_LIMIT = none */
 	uint64_t rpm, tpm;		/* 0 = none */
 	uint32_t max_parallel;		/* 0 = none */
-	struct str alias, user_id, team_id;
-	struct str last4;		/* "sk-...abcd" */
-	struct str models;		/* names or patterns, each followed by a NUL byte */
+	struct str alias, user_id, team_id, organization_id, budget_id;
+	struct str last4;		/* what may be shown: "sk-...abcd"; the others' name */
+	/* Names or patterns, each followed by a NUL byte. Those that begin with '!' are what the
+	 * key may not use, whatever the others say; they stand first. */
+	struct str models;
+	struct str router;		/* router_settings, a JSON object; or .n 0 */
 	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
 };
 
@@ -62,13 +76,31 @@ int dir_put(struct dir *d, const struct dir_key *k, uint64_t now_ns) MUST_USE;
 int dir_remove(struct dir *d, const struct sha256 *hash, uint64_t now_ns) MUST_USE;
 /* false: no such key. Wait-free, bounded, checks every offset: safe against a torn read. */
 bool dir_find(const struct dir *d, const struct sha256 *hash, struct dir_key *ret);
-/* The same three of a team, known by k->team_id. */
-int dir_put_team(struct dir *d, const struct dir_key *k, uint64_t now_ns) MUST_USE;
-int dir_remove_team(struct dir *d, struct str team_id, uint64_t now_ns) MUST_USE;
-bool dir_find_team(const struct dir *d, struct str team_id, struct dir_key *ret);
+/* The same three of what has a name of at most DIR_ID_MAX bytes, k->kind says which. */
+int dir_put_named(struct dir *d, struct str name, const struct dir_key *k,
+		  uint64_t now_ns) MUST_USE;
+int dir_remove_named(struct dir *d, enum dir_kind kind, struct str name,
+		     uint64_t now_ns) MUST_USE;
+bool dir_find_named(const struct dir *d, enum dir_kind kind, struct str name, struct dir_key *ret);
 uint64_t dir_count(const struct dir *d);	/* rows of all kinds */
-/* Whether the key may use that model: empty list, exact name, pattern with '*'. */
+/* Whether there is any of that kind: who asks first need not look for one. */
+bool dir_has(const struct dir *d, enum dir_kind kind);
+/* What it is called on the board and in journals: kind and number. */
+static inline uint64_t dir_entity_id(const struct dir_key *k)
+{
+	return (uint64_t)(k->kind + 1) << 56 | k->id;
+}
+/* Whether the key may use that model: empty list, exact name, pattern with '*'. Exclusions alone
+ * leave everything else; whether one of them names the model is not looked at here. */
 bool dir_key_may_use(const struct dir_key *k, struct str model);
+/* Whether an exclusion names it. */
+bool dir_key_excludes(const struct dir_key *k, struct str model);
+static inline bool dir_key_has_exclusions(const struct dir_key *k)
+{
+	return !(k->flags & KEY_ALL_MODELS) && k->models.n && k->models.p[0] == '!';
+}
+/* "*", and LiteLLM's words for it. */
+bool dir_name_is_all(struct str name);
 /* Whether its list has just this name. */
 bool dir_key_lists(const struct dir_key *k, struct str name);
 

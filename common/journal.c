@@ -287,3 +287,27 @@ int journal_read(const struct journal *j, uint64_t seq, struct journal_record *r
 	}
 	return -EBADMSG;
 }
+
+/* ---- tags ---- */
+
+unsigned journal_put_tags(struct journal_record to[JOURNAL_TAG_RECORDS], const uint8_t id[16],
+			  const struct str *tags, size_t n_tags)
+{
+	size_t used = JOURNAL_TAGS_ROOM;
+	unsigned n = 0;
+	for (size_t i = 0; i < n_tags; i++) {
+		if (!tags[i].n || tags[i].n >= JOURNAL_TAGS_ROOM)
+			continue;
+		if (used + tags[i].n + 1 > JOURNAL_TAGS_ROOM) {
+			if (n == JOURNAL_TAG_RECORDS)
+				break;
+			memset((void *)&to[n], 0, sizeof to[n]);
+			to[n].kind = JOURNAL_TAGS;
+			memcpy(to[n++].request_id, id, sizeof to->request_id);
+			used = 0;
+		}
+		memcpy((char *)&to[n - 1] + JOURNAL_TAGS_AT + used, tags[i].p, tags[i].n);
+		used += tags[i].n + 1;
+	}
+	return n;
+}

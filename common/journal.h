@@ -13,6 +13,7 @@
 #define JOURNAL_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "common/str.h"
 
@@ -22,6 +23,8 @@ enum { JOURNAL_LAYOUT = 1, JOURNAL_HEAD = 4096, JOURNAL_COUNT_DEFAULT = 16384 };
 enum journal_kind {
 	JOURNAL_INTENT = 1,		/* admitted: reserve_nano is set aside */
 	JOURNAL_SETTLE = 2,		/* over: everything below is final */
+	JOURNAL_LEVELS = 3, /* who pays, too, for the record behind it: journal_levels */
+	JOURNAL_TAGS = 4,		/* of the SETTLE behind it: see journal_tags() */
 	JOURNAL_KINDS
 };
 enum journal_call {			/* what was asked for; the same numbers in every release */
@@ -37,7 +40,8 @@ enum {					/* flags */
 	JF_CUT = 4,			/* client or provider broke off; billed for what was made */
 	JF_FAILED = 8,			/* no answer: cost 0 unless something was made */
 	JF_UNPRICED = 16,		/* the model has no price: cost 0 is ignorance */
-	JF_CACHE_HIT = 32
+	JF_CACHE_HIT = 32,
+	JF_SILENT = 64			/* a copy whose answer nobody sees: silent_model */
 };
 
 struct journal_record {
@@ -59,6 +63,34 @@ struct journal_record {
 	char end_user[56];		/* cut; NUL-padded */
 };
 _Static_assert(sizeof(struct journal_record) == 256, "journal_record");
+
+/* The same bytes of a record of JOURNAL_LEVELS: owners other than key and team, of which there
+ * are seldom any. It stands right before the INTENT and the SETTLE of its request. */
+enum { JOURNAL_LEVELS_MAX = 16 };
+struct journal_levels {
+	_Atomic uint64_t seq;
+	uint32_t crc;
+	uint8_t kind, n;
+	uint16_t pad;
+	uint8_t request_id[16];
+	uint64_t level[JOURNAL_LEVELS_MAX];	/* board_entity.id */
+	uint8_t pad2[96];
+};
+_Static_assert(sizeof(struct journal_levels) == sizeof(struct journal_record), "journal_levels");
+
+/* A request's tags stand in records of their own, so that a request without any pays nothing for
+ * them: up to JOURNAL_TAG_RECORDS, each with its request's id and, behind that, whole tags with a
+ * NUL behind each. What does not fit is left out. */
+enum { JOURNAL_TAGS_AT = 32, JOURNAL_TAGS_ROOM = 224, JOURNAL_TAG_RECORDS = 4 };
+_Static_assert(offsetof(struct journal_record, key_id) == JOURNAL_TAGS_AT &&
+	       JOURNAL_TAGS_AT + JOURNAL_TAGS_ROOM == sizeof(struct journal_record), "tags");
+static inline struct str journal_tags(const struct journal_record *r)
+{
+	return str_of((const char *)r + JOURNAL_TAGS_AT, JOURNAL_TAGS_ROOM);
+}
+/* Packs tags into records that are zero but for kind and id. Returns how many it took. */
+unsigned journal_put_tags(struct journal_record to[JOURNAL_TAG_RECORDS], const uint8_t id[16],
+			  const struct str *tags, size_t n_tags);
 
 struct journal;				/* an open file, in either process */
 

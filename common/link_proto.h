@@ -20,21 +20,31 @@ enum link_frame {
 	LINK_DIRECTORY, /* another one from now on, after an upgrade in place; fd: it */
 	LINK_KEPT,	/* u64 call, u32 errno (0 = done), u32 bytes of the response, u32 of the
 			 * items; fd: both texts, if there are any (see parcel.h) */
+	LINK_RELEASED,	/* 32 bytes: the name of a claim that has ended; whoever waits for its
+			 * answer claims it again */
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
 	LINK_ADOPTED,	 /* u64 generation, u8 ok */
 	LINK_CALL,	 /* u64 call, u8 role bits (1 admin, 2 viewer), u64 key id, 32 bytes key
-			  * hash, 16 bytes address, str changed_by, str method, str path, str what
-			  * stands for {id} in it, u8 is_last, str args */
+			  * hash, 16 bytes address, str changed_by, str method, str path,
+			  * u8 is_last, str args */
 	LINK_CALL_MORE,	 /* u64 call, u8 is_last, str args */
 	LINK_KEEP	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the
-			  * response, u32 bytes of it, u32 of the items; fd with LINK_KEEP_PUT */
+			  * response, u32 bytes of it, u32 of the items; fd with LINK_KEEP_PUT
+			  * and LINK_KEEP_ANSWER */
 };
-enum link_keep {		/* what is to be done with a conversation of /v1/responses */
+enum link_keep {
+	/* what is to be done with a conversation of /v1/responses */
 	LINK_KEEP_PUT,
 	LINK_KEEP_ITEMS,	/* the items are wanted */
 	LINK_KEEP_ALL,		/* the response, too */
 	LINK_KEEP_DELETE,
+	LINK_KEEP_CONVERSATIONS,	/* those before it are about them */
+	/* And with the answer to an Idempotency-Key. The id is 64 hex digits, the claim's name, and
+	 * 64 more, the print of the request; response and items are the answer's head and body. */
+	LINK_KEEP_CLAIM = LINK_KEEP_CONVERSATIONS, /* the answer, or else the right to make it */
+	LINK_KEEP_ANSWER,	/* it is made; two empty texts: it was too long to be kept */
+	LINK_KEEP_RELEASE,	/* it will not be made. Nothing is said in return */
 	LINK_KEEP_COUNT
 };
 enum {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 enum {
 	RECORD_MAX = 8192,
 	VALUE_MAX = 1024,
-	TAIL_ROOM = 16		/* for the mark of a cut record, brackets and the line's end */
+	TAIL_ROOM = 16,		/* for the mark of a cut record, brackets and the line's end */
+	GATHER_MAX = 32768
 };
 
 enum log_level log_threshold = LOG_INFO;
@@ -29,7 +31,16 @@ static struct {
 	const char *who;
 	_Atomic uint64_t dropped;
 	atomic_bool torn;	/* the last record went out in part: its line is not ended */
-} logger = { .fd = -1, .who = "" };
+	size_t whole;		/* bytes that a write takes whole or not at all */
+} logger = { .fd = -1, .who = "", .whole = GATHER_MAX };
+
+/* Records that wait for log_flush(): of one thread. */
+static struct {
+	char bytes[GATHER_MAX];
+	size_t n;
+	unsigned records;
+} gathered;
+static _Thread_local bool gathers;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 static const char *const format_names[] = { "text", "logfmt", "json" };
@@ -230,8 +241,10 @@ void log_start(int fd, enum log_format format, enum log_level threshold, const c
 	logger.who = who ? who : "";
 	logger.prefix_priority = prefix_priority;
 	log_threshold = threshold;
+	logger.whole = GATHER_MAX;
 	if (fstat(fd, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
 		return;
+	logger.whole = PIPE_BUF;
 	int flags = fcntl(fd, F_GETFL);
 	if (flags >= 0)
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
@@ -243,7 +256,7 @@ void log_settings(enum log_format *ret_format, bool *ret_prefix)
 	*ret_prefix = logger.prefix_priority;
 }
 
-static void write_record(const char *p, size_t n)
+static void write_records(const char *p, size_t n, unsigned records)
 {
 	ssize_t r;
 	do {
@@ -255,7 +268,35 @@ static void write_record(const char *p, size_t n)
 	}
 	if (r > 0)
 		atomic_store_explicit(&logger.torn, true, memory_order_relaxed);
-	atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&logger.dropped, records, memory_order_relaxed);
+}
+
+void log_gather(void)
+{
+	gathers = true;
+}
+
+void log_flush(void)
+{
+	if (!gathered.n)
+		return;
+	write_records(gathered.bytes, gathered.n, gathered.records);
+	gathered.n = gathered.records = 0;
+}
+
+/* False: it is to go out at once, behind what was gathered. */
+static bool gather(enum log_level lv, const char *p, size_t n)
+{
+	if (gathered.n && gathered.n + n > logger.whole)
+		log_flush();
+	if (lv < LOG_INFO || n > logger.whole) {
+		log_flush();
+		return false;
+	}
+	memcpy(gathered.bytes + gathered.n, p, n);
+	gathered.n += n;
+	gathered.records++;
+	return true;
 }
 
 static char **recent;		/* LOG_RECENT newest records; NULL: not kept */
@@ -299,7 +340,8 @@ void log_emit(enum log_level lv, const char *event, const struct log_field *f, s
 	size_t len = log_render(record + at, RECORD_MAX - at, logger.format, lv, event, f, n,
 				clock_wall_ns());
 	keep(record + at, len);
-	write_record(record, at + len);
+	if (!gathers || !gather(lv, record, at + len))
+		write_records(record, at + len, 1);
 	errno = saved;
 }
 

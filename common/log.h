@@ -2,8 +2,9 @@
  * log.h - event names and typed fields; text, logfmt or JSON is the writer's business.
  *
  * There are no format strings, so there is nothing to inject into and nothing to redact. One
- * record is one write(2) of at most 8 KiB; a log that is full, slow or closed never holds the
- * caller: what does not go out at once is dropped and counted. Code in common/ never logs. */
+ * record is at most 8 KiB, and goes out by one write(2) that no other one interrupts; a log that is
+ * full, slow or closed never holds the caller: what does not go out at once is dropped and counted.
+ * Code in common/ never logs. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -30,6 +31,10 @@ extern enum log_level log_threshold;	/* the one global: read by the macro */
 void log_start(int fd, enum log_format format, enum log_level threshold, const char *who,
 	       bool prefix_priority);
 void log_emit(enum log_level lv, const char *event, const struct log_field *f, size_t n);
+/* From now on what this thread logs at LOG_INFO and above waits for log_flush(), or for company
+ * that fills a write: a loop that calls it before it sleeps saves a write a record. */
+void log_gather(void);
+void log_flush(void);
 /* One record as text, without the write: for tests and for `logs tail`. Returns bytes. */
 size_t log_render(char *out, size_t room, enum log_format format, enum log_level lv,
 		  const char *event, const struct log_field *f, size_t n, uint64_t wall_ns);

@@ -20,6 +20,9 @@ const uint64_t metric_bounds_ns[METRIC_H_COUNT][METRIC_BUCKETS - 1] = {
 	[METRIC_H_overhead] = { US(10), US(20), US(50), US(100), US(150), US(200), US(300), US(500),
 				US(750), MS(1), MS(2), MS(3), MS(5), MS(10), MS(20), MS(50),
 				MS(100), MS(500), MS(1000) },
+	[METRIC_H_queue_wait] = { MS(1), MS(2), MS(5), MS(10), MS(25), MS(50), MS(100), MS(250),
+				  MS(500), MS(1000), MS(2000), MS(3000), MS(4000), MS(5000),
+				  MS(7500), MS(10000), MS(15000), MS(30000), MS(60000) },
 };
 
 /* Plain load and store: a row has one writer. */

@@ -22,6 +22,8 @@
 	X(cost_nano,         "llmgw_cost_dollars_total",              "Cost booked") \
 	X(attempts,          "llmgw_upstream_attempts_total",         "Attempts at a provider")    \
 	X(attempt_failures,  "llmgw_upstream_failures_total",         "Attempts that failed")      \
+	X(hedges,            "llmgw_hedges_total",                    "Second attempts beside one that takes long") \
+	X(hedges_won,        "llmgw_hedges_won_total",                "Of those, that had something first") \
 	X(retries,           "llmgw_retries_total",                   "Attempts after the first in a group") \
 	X(fallbacks,         "llmgw_fallbacks_total",                 "Moves to another group")    \
 	X(cooldowns,         "llmgw_cooldowns_total",                 "Deployments put aside")     \
@@ -29,12 +31,19 @@
 	X(stream_events,     "llmgw_stream_events_total",             "Stream events passed on")   \
 	X(streams_client_gone, "llmgw_streams_client_gone_total",     "Streams that the client left") \
 	X(streams_broken,    "llmgw_streams_broken_total",            "Streams that a provider broke") \
+	X(streams_continued, "llmgw_streams_continued_total",         "Streams that went on with another attempt") \
 	X(heartbeats,        "llmgw_stream_heartbeats_total",         "Heartbeat comments sent")   \
 	X(keys_unknown,      "llmgw_keys_unknown_total",              "Requests with an unknown key") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \
+	X(queued,            "llmgw_queued_total",                    "Requests that waited for room at a provider") \
+	X(queue_refused,     "llmgw_queue_refused_total",             "Requests refused because they would wait, or had waited, too long") \
 	X(budget_refused,    "llmgw_budget_refused_total",            "Requests over a budget")    \
 	X(journal_full,      "llmgw_journal_full_total",              "Requests refused because the journal was full") \
 	X(money_down,        "llmgw_money_down_total",                "Requests refused because spend could not be recorded") \
+	X(silent,            "llmgw_silent_copies_total",             "Copies of requests sent to silent models") \
+	X(silent_equal,      "llmgw_silent_equal_total",              "Copies whose answer was the client's to the byte") \
+	X(silent_failed,     "llmgw_silent_failed_total",             "Copies that had no whole answer") \
+	X(silent_skipped,    "llmgw_silent_skipped_total",            "Requests not copied, for too many copies were under way") \
 	X(unpriced,          "llmgw_unpriced_requests_total",         "Requests to models without a price") \
 	X(connections,       "llmgw_connections_total",               "Client connections accepted") \
 	X(connections_refused, "llmgw_connections_refused_total",     "Client connections closed at once: limit reached") \
@@ -43,13 +52,15 @@
 	X(bytes_in,          "llmgw_client_received_bytes_total",     "Bytes read from clients")   \
 	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \
 	X(series_overflow,   "llmgw_metrics_series_overflow_total",   "Requests counted under other because server.metrics.series was reached") \
-	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped")
+	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped") \
+	X(replays,           "llmgw_replays_total",                   "Requests given the answer of an identical one")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \
 	X(duration,     "llmgw_request_duration_seconds",     "Time from the first byte of a request to a model to the last of its answer") \
 	X(first_token,  "llmgw_time_to_first_token_seconds",  "Time to the first content of a streamed answer") \
-	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself")
+	X(overhead,     "llmgw_overhead_seconds",             "Time a request spent in the gateway itself") \
+	X(queue_wait,   "llmgw_queue_wait_seconds",           "Time a request waited for room at a provider before it was let go")
 
 enum { METRIC_BUCKETS = 20 };
 struct metric_histogram {

@@ -36,6 +36,23 @@ void usage_clamp(struct usage *u)
 	u->characters = min_u64(u->characters, TOKENS_MAX);
 }
 
+void usage_add(struct usage *sum, const struct usage *more)
+{
+	sum->input += more->input;
+	sum->output += more->output;
+	sum->cache_read += more->cache_read;
+	sum->cache_write += more->cache_write;
+	sum->reasoning += more->reasoning;
+	sum->media_input += more->media_input;
+	sum->media_output += more->media_output;
+	sum->images += more->images;
+	sum->milliseconds += more->milliseconds;
+	sum->characters += more->characters;
+	sum->searches += more->searches;
+	sum->estimated |= more->estimated;
+	usage_clamp(sum);
+}
+
 struct price price_none(void)
 {
 	return (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,

@@ -43,6 +43,8 @@ struct usage {
 };
 
 void usage_clamp(struct usage *u);
+/* Clamped. What is estimated in part is estimated. */
+void usage_add(struct usage *sum, const struct usage *more);
 /* Nano-dollars, 0 for an unknown price. */
 int64_t price_cost(const struct price *p, const struct usage *u);
 /* Whether p says what u costs: false where nothing of it has a price, though it is not free. */

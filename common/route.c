@@ -4,6 +4,7 @@
 #include "common/route.h"
 
 #include "common/clock.h"
+#include "common/limiter.h"
 #include "common/route_private.h"
 
 enum { MINUTE_SHIFT = 40 };
@@ -64,11 +65,15 @@ static enum route_strategy strategy_of(const struct snap *s, const struct snap_g
 	return (enum route_strategy)(g->strategy ? g->strategy - 1 : snap_settings(s)->strategy);
 }
 
-bool route_counts_tokens(const struct snap *s, const struct snap_group *g)
+static bool counts_tokens(const struct snap *s, enum route_strategy by)
 {
-	enum route_strategy by = strategy_of(s, g);
 	return by == STRATEGY_USAGE || by == STRATEGY_LATENCY || by == STRATEGY_COST ||
 	       snap_settings(s)->flags & (SET_PRECALL | SET_RATE_LIMITS);
+}
+
+bool route_counts_tokens(const struct snap *s, const struct snap_group *g)
+{
+	return counts_tokens(s, strategy_of(s, g));
 }
 
 static bool has_tag(const struct snap *s, const struct snap_deployment *d, struct str tag)
@@ -107,9 +112,12 @@ static enum tag_rule tag_rule_of(const struct route_query *q)
 
 static void look_around(struct look *l, const struct route_query *q)
 {
-	*l = (struct look){ .q = q, .strategy = strategy_of(q->snap, q->group),
+	enum route_strategy by = q->strategy ? (enum route_strategy)(q->strategy - 1)
+					      : strategy_of(q->snap, q->group);
+	*l = (struct look){ .q = q, .strategy = by,
 			    .tags = tag_rule_of(q),
-			    .counts_limits = route_counts_tokens(q->snap, q->group) };
+			    .counts_limits = counts_tokens(q->snap, by),
+			    .gates = { q->snap, q->board, q->wall_ns, 0, false, GATE_OPEN, 0 } };
 	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
 		if (board_worker_lives(&q->board->workers[w]))
 			l->live[l->n_live++] = w;
@@ -172,9 +180,19 @@ static enum route_reason never(const struct look *l, const struct snap_deploymen
 	return costs_too_much(q, d) ? ROUTE_COST : ROUTE_WELL;
 }
 
-static uint32_t most_parallel(const struct route_query *q, const struct snap_deployment *d)
+enum adaptive route_adaptive(const struct snap *s, const struct snap_deployment *d)
 {
-	return d->max_parallel ? d->max_parallel : snap_settings(q->snap)->default_max_parallel;
+	return (enum adaptive)(d->adaptive ? d->adaptive - 1 : snap_settings(s)->adaptive);
+}
+
+uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment *d,
+			     const struct board_deployment *b)
+{
+	uint32_t most = d->max_parallel ? d->max_parallel : snap_settings(s)->default_max_parallel;
+	uint32_t learned = limiter_most(b);
+	if (!learned || route_adaptive(s, d) == ADAPTIVE_OFF)
+		return most;
+	return most && most < learned ? most : learned;
 }
 
 static uint64_t word(const _Atomic uint64_t *at)
@@ -186,7 +204,7 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 				     const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns;
-	uint32_t most = most_parallel(l->q, d);
+	uint32_t most = route_most_parallel(l->q->snap, d, b);
 	if (word(&b->paused_until_ns) > now)
 		return ROUTE_PAUSED;
 	if (most && look_inflight(l, d->board_row) >= most)
@@ -200,11 +218,25 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 	return ROUTE_WELL;
 }
 
+/* By the name asked for, the group's own, or a name that stands for several of them. */
+static bool is_excluded(const struct snap *s, const struct dir_key *k, struct str name,
+			const struct snap_group *g)
+{
+	if (dir_key_excludes(k, name) || dir_key_excludes(k, snap_text(s, g->name)))
+		return true;
+	for (uint32_t i = 0; i < g->access.count; i++)
+		if (dir_key_excludes(k, snap_name(s, g->access, i)))
+			return true;
+	return false;
+}
+
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g)
 {
 	if (g->alias_of != SNAP_NONE)
 		g = snap_group(s, g->alias_of);
+	if (dir_key_has_exclusions(k) && is_excluded(s, k, name, g))
+		return false;
 	if (dir_key_may_use(k, name) ||
 	    (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name))))
 		return true;
@@ -218,19 +250,33 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
 static enum route_reason health(const struct look *l, const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns, until = word(&b->cooldown_until_ns);
-	bool on_trial = word(&b->trial_until_ns) > now;
+	bool on_trial = until && word(&b->trial_until_ns) > now;
 	if (until > now) {
 		bool may_try = !on_trial && now - word(&b->failed_ns) >= FORCED_NS &&
 			       atomic_load_explicit(&b->last_status, memory_order_relaxed) != 429;
 		return may_try ? ROUTE_TRIAL : ROUTE_COOLING;
 	}
-	if (until && on_trial)
+	if (on_trial)
 		return ROUTE_RECOVERING;
 	return atomic_load_explicit(&b->probe_status, memory_order_relaxed) == 2 ? ROUTE_ILL
 										   : ROUTE_WELL;
 }
 
-static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *wait_ns)
+static enum route_reason at_gates(struct look *l, const struct snap_deployment *d,
+				  uint64_t *wait_ns)
+{
+	static const enum route_reason reasons_of[] = { [GATE_OPEN] = ROUTE_WELL,
+							[GATE_SPENT] = ROUTE_BUDGET,
+							[GATE_USED_UP] = ROUTE_PLAN,
+							[GATE_CLOSED] = ROUTE_HOURS };
+	uint64_t wait = 0;
+	enum gate_verdict v = gate_check(&l->gates, d, &wait);
+	if (v != GATE_OPEN && wait && wait < *wait_ns)
+		*wait_ns = wait;
+	return reasons_of[v];
+}
+
+static enum route_reason judge(struct look *l, uint32_t index, uint64_t *wait_ns)
 {
 	const struct route_query *q = l->q;
 	const struct snap_deployment *d = snap_deployment(q->snap, index);
@@ -245,6 +291,8 @@ static enum route_reason judge(const struct look *l, uint32_t index, uint64_t *w
 	}
 	if (h == ROUTE_COOLING)
 		return h;
+	if (d->flags & DEPLOY_GATED && (r = at_gates(l, d, wait_ns)) != ROUTE_WELL)
+		return r;
 	r = over_limits(l, d, b);
 	if (r == ROUTE_PAUSED && word(&b->paused_until_ns) - q->now_ns < *wait_ns)
 		*wait_ns = word(&b->paused_until_ns) - q->now_ns;
@@ -276,12 +324,13 @@ static void find_best(struct look *l, uint32_t n)
 }
 
 /* Nobody can be asked: what is told is what most lack, but for those who are merely busy. */
-static enum route_reason why_nobody(const struct route_query *q, uint32_t n)
+static enum route_reason why_nobody(const struct route_query *q, uint32_t n, bool *ret_full)
 {
 	uint32_t counts[ROUTE_REASON_COUNT] = { 0 };
 	enum route_reason most = ROUTE_COOLING;
 	for (uint32_t i = 0; i < n; i++)
 		counts[q->room[i].reason]++;
+	*ret_full = counts[ROUTE_FULL] > 0;
 	for (unsigned r = 0; r < ROUTE_REASON_COUNT; r++)
 		if (counts[r] > counts[most])
 			most = (enum route_reason)r;
@@ -315,7 +364,7 @@ void route_pick(const struct route_query *q, struct route_choice *ret)
 	}
 	find_best(&l, n);
 	if (n == 0 || l.best > ROUTE_LAST_RESORT) {
-		ret->why = why_nobody(q, n);
+		ret->why = why_nobody(q, n, &ret->is_full);
 		ret->wait_ns = wait_for(ret->why, cooling, q->now_ns);
 		return;
 	}

@@ -22,6 +22,9 @@
 	X(FULL, "full", "has as many requests as it takes at a time")             \
 	X(RPM, "rpm", "has had its requests of this minute")                      \
 	X(TPM, "tpm", "has had its tokens of this minute")                        \
+	X(BUDGET, "budget", "has spent the budget of its provider, or its own")    \
+	X(PLAN, "plan", "has had what its plan gives in so long")                  \
+	X(HOURS, "hours", "is used at other hours")                               \
 	X(ORDER, "order", "others have a smaller order")                          \
 	X(CONTEXT, "context", "the prompt is longer than it takes")               \
 	X(TAGS, "tags", "its tags are not those of the request")                  \
@@ -38,6 +41,8 @@ enum { ROUTE_LAST_RESORT = ROUTE_TRIAL };
 const char *route_reason_word(enum route_reason r);	/* "cooling" */
 const char *route_reason_text(enum route_reason r);	/* "failed and is left alone" */
 const char *route_strategy_name(enum route_strategy s);	/* "least-busy" */
+/* Its number, by any of LiteLLM's names; false: there is none of that name. */
+bool route_find_strategy(struct str name, uint32_t *ret);
 
 struct route_candidate {
 	uint32_t index;			/* of the deployment */
@@ -50,7 +55,7 @@ struct route_query {
 	const struct snap_group *group;
 	const uint32_t *tried;		/* deployments that failed in this request */
 	unsigned n_tried;
-	uint64_t now_ns;
+	uint64_t now_ns, wall_ns;	/* wall_ns: what gates go by */
 	uint64_t random;		/* decides the draws */
 	uint64_t prompt_tokens;		/* the likely number */
 	bool is_stream;
@@ -58,6 +63,8 @@ struct route_query {
 	unsigned n_tags;
 	struct str region;		/* .p NULL: any */
 	uint64_t affinity;		/* back to the same one while it is well; 0: none */
+	uint64_t sticky;		/* the same, however busy it is; 0: none */
+	uint32_t strategy;		/* 1 + the one wanted; 0: the group's */
 	/* The most that the request may cost, and how much it could be. */
 	bool has_max_cost;
 	int64_t max_cost_nano;
@@ -71,6 +78,7 @@ struct route_choice {
 	uint32_t others_well;		/* untried deployments that are well, beside this one */
 	uint32_t n_candidates;		/* rows of room that are filled */
 	enum route_reason why;		/* of the one chosen; of nobody: what most of them lack */
+	bool is_full;			/* nobody, but some are only FULL: waiting helps */
 	uint64_t wait_ns;		/* nobody: until the first may be well */
 	enum route_strategy strategy;
 };
@@ -78,6 +86,13 @@ struct route_choice {
  * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g);
+/* How many requests it may have at a time, as configured and as learned; 0: no limit. */
+uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment *d,
+			     const struct board_deployment *b);
+enum adaptive route_adaptive(const struct snap *s, const struct snap_deployment *d);
+/* A query's `sticky`: of the user, key, session or header's value that the group goes by. */
+uint64_t route_sticky(const struct snap_group *g, struct str what);
+const char *route_sticky_name(enum snap_sticky s);	/* "user" */
 /* Whether the choice in a group goes by how long the prompt is. */
 bool route_counts_tokens(const struct snap *s, const struct snap_group *g);
 void route_pick(const struct route_query *q, struct route_choice *ret);

@@ -3,6 +3,7 @@
 #ifndef ROUTE_PRIVATE_H
 #define ROUTE_PRIVATE_H
 
+#include "common/gate.h"
 #include "common/route.h"
 
 enum tag_rule { TAG_ALL, TAG_MATCH, TAG_DEFAULT, TAG_NOBODY };
@@ -14,6 +15,7 @@ struct look {				/* what is the same for all candidates of a query */
 	bool counts_limits;		/* rpm and tpm of deployments are hard */
 	uint8_t live[BOARD_WORKERS];	/* workers whose counts of requests in flight are true */
 	unsigned n_live;
+	struct gate_look gates;
 	uint32_t best, order;		/* candidates with this reason and order may be chosen */
 };
 /* Requests in flight at a row of the board, over all workers. */

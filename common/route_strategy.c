@@ -5,6 +5,7 @@
  * draws by weight. Affinity goes before all of them, bounded by load. */
 #include <math.h>
 
+#include "common/hash.h"
 #include "common/route_private.h"
 
 static const char *const names[STRATEGY_COUNT] = {
@@ -18,6 +19,30 @@ static const char *const names[STRATEGY_COUNT] = {
 const char *route_strategy_name(enum route_strategy s)
 {
 	return (unsigned)s < STRATEGY_COUNT ? names[s] : "unknown";
+}
+
+bool route_find_strategy(struct str name, uint32_t *ret)
+{
+	static const struct {
+		const char *name;
+		enum route_strategy strategy;
+	} others[] = {
+		{ "usage-based-routing-v2", STRATEGY_USAGE },
+		{ "provider-budget-routing", STRATEGY_SHUFFLE },
+	};
+	for (uint32_t i = 0; i < STRATEGY_COUNT; i++) {
+		if (str_eq_z(name, names[i])) {
+			*ret = i;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < COUNT(others); i++) {
+		if (str_eq_z(name, others[i].name)) {
+			*ret = others[i].strategy;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* A bijection (splitmix64's), for one draw a candidate out of the query's one. */
@@ -174,38 +199,65 @@ static uint32_t draw_by_score(const struct look *l, uint32_t n)
 
 /* Weighted rendezvous hashing: the same affinity has the same order of preference in every
  * worker, without a table, and only what was on a lost deployment moves. A deployment that has
- * more than its share in flight is passed over, so that the bonus stays bounded. */
-static uint32_t choose_by_affinity(const struct look *l, uint32_t n, uint32_t kept)
+ * more than `most` in flight is passed over. */
+static uint32_t choose_by_hash(const struct look *l, uint32_t n, uint64_t hash, uint64_t most)
 {
-	uint64_t total, sum = 0;
+	uint64_t total;
 	enum weighing by = weigh_all(l, n, &total);
 	uint32_t best = UINT32_MAX;
-	double best_score = 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (is_kept(l, i))
-			sum += look_inflight(l, deployment(l, i)->board_row);
-	uint64_t most = sum * 5 / ((uint64_t)kept * 4) + 2;
+	double least = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct snap_deployment *d = deployment(l, i);
-		if (!is_kept(l, i) || (kept > 1 && look_inflight(l, d->board_row) > most))
+		if (!is_kept(l, i) ||
+		    (most != UINT64_MAX && look_inflight(l, d->board_row) > most))
 			continue;
-		uint64_t h = mix(l->q->affinity ^ mix(d->id_hash));
+		uint64_t h = mix(hash ^ mix(d->id_hash));
 		double u = ((double)(h >> 11) + 0.5) / 9007199254740992.0;
-		double score = (double)weight_of(d, by) / -log(u);
-		if (best == UINT32_MAX || score > best_score) {
+		double weight = (double)weight_of(d, by);
+		/* -log(u) is above 1 - u: most need not be worked out. */
+		if (best != UINT32_MAX && 1 - u >= least * weight)
+			continue;
+		double score = -log(u) / weight;
+		if (best == UINT32_MAX || score < least) {
 			best = i;
-			best_score = score;
+			least = score;
 		}
 	}
 	return best;
+}
+
+/* With more than its share in flight a deployment is passed over, so that the bonus stays
+ * bounded. */
+static uint64_t most_in_flight(const struct look *l, uint32_t n, uint32_t kept)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_kept(l, i))
+			sum += look_inflight(l, deployment(l, i)->board_row);
+	return kept > 1 ? sum * 5 / ((uint64_t)kept * 4) + 2 : UINT64_MAX;
+}
+
+static const char *const stickies[STICKY_KINDS] = { "", "user", "key", "session", "header" };
+
+const char *route_sticky_name(enum snap_sticky s)
+{
+	return (unsigned)s < STICKY_KINDS ? stickies[s] : "";
+}
+
+uint64_t route_sticky(const struct snap_group *g, struct str what)
+{
+	return hash_stable_more(hash_stable(str_z(route_sticky_name((enum snap_sticky)g->sticky))),
+				what) | 1;
 }
 
 uint32_t strategy_choose(const struct look *l, uint32_t n, uint32_t kept)
 {
 	uint32_t i;
 	MUST(kept > 0);
+	if (l->q->sticky)
+		return choose_by_hash(l, n, l->q->sticky, UINT64_MAX);
 	if (l->q->affinity) {
-		i = choose_by_affinity(l, n, kept);
+		i = choose_by_hash(l, n, l->q->affinity, most_in_flight(l, n, kept));
 		if (i != UINT32_MAX)
 			return i;
 	}

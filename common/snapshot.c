@@ -74,19 +74,33 @@ static bool headers_ok(const struct check *c, struct snap_part part)
 	return true;
 }
 
+static bool gates_ok(const struct check *c, const struct snap_deployment *d)
+{
+	const struct snap_gate *g = (const void *)(c->p + d->gates.at);
+
+	if (!part_ok(c, d->gates, sizeof *g) || !d->gates.count != !(d->flags & DEPLOY_GATED))
+		return false;
+	for (uint32_t i = 0; i < d->gates.count; i++)
+		if (!text_ok(c, g[i].name) || g[i].kind >= GATE_KINDS || g[i].row >= BOARD_GATES ||
+		    (g[i].kind > GATE_BUDGET && g[i].kind < GATE_HOURS &&
+		     g[i].span_ns < GATE_SPAN_MIN_NS))
+			return false;
+	return true;
+}
+
 static bool deployment_ok(const struct check *c, const struct snap_deployment *d)
 {
 	const struct snap_str texts[] = { d->id, d->group, d->provider, d->model, d->base,
 					  d->api_key, d->params, d->extra_body, d->mock_response,
 					  d->region, d->api_version, d->project, d->location,
-					  d->credentials, d->rules, d->paths };
+					  d->credentials, d->rules, d->paths, d->silent };
 
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))
 			return false;
-	return headers_ok(c, d->headers) && names_ok(c, d->tags) && d->family < FAMILY_COUNT &&
-	       d->auth < AUTH_COUNT && d->site < SITE_COUNT && d->mode < MODE_COUNT &&
-	       d->board_row < BOARD_DEPLOYMENTS;
+	return headers_ok(c, d->headers) && names_ok(c, d->tags) && gates_ok(c, d) &&
+	       d->family < FAMILY_COUNT && d->auth < AUTH_COUNT && d->site < SITE_COUNT &&
+	       d->mode < MODE_COUNT && d->board_row < BOARD_DEPLOYMENTS;
 }
 
 static bool members_ok(const struct check *c, struct snap_part part)
@@ -131,7 +145,8 @@ static bool group_ok(const struct check *c, uint32_t index)
 	    !names_ok(c, g->context_fallbacks) || !names_ok(c, g->policy_fallbacks) ||
 	    !names_ok(c, g->access) ||
 	    !alias_ok(c, g->alias_of) ||
-	    g->strategy > STRATEGY_COUNT)
+	    g->strategy > STRATEGY_COUNT || g->sticky >= STICKY_KINDS ||
+	    !text_ok(c, g->sticky_header))
 		return false;
 	/* Sorted without twins; the one before has been checked. */
 	return index == 0 || index >= c->head->groups.count ||
@@ -309,6 +324,11 @@ struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i)
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d)
 {
 	return (const void *)((const char *)s->head + d->headers.at);
+}
+
+const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d)
+{
+	return (const void *)((const char *)s->head + d->gates.at);
 }
 
 static const struct snap_group *find_exact(const struct snap *s, struct str name)

@@ -10,8 +10,9 @@
 #include "common/price.h"
 #include "common/str.h"
 
+#define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 8, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 11, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -69,7 +70,26 @@ enum {
 	DEPLOY_DEFAULT = 4,		/* model_name: "*": never cooled */
 	DEPLOY_KNOWN_PRICE = 8,
 	DEPLOY_NO_LIMIT = 16,		/* max_tokens does not reach the provider */
-	DEPLOY_RESPONSES = 32		/* FAMILY_OPENAI: /responses is served there, too */
+	DEPLOY_RESPONSES = 32,		/* FAMILY_OPENAI: /responses is served there, too */
+	DEPLOY_GATED = 64,		/* it has gates */
+	DEPLOY_SILENT = 128		/* it has `silent` */
+};
+
+/* What a deployment may use in a while, or when it may be used at all: common/gate.h. */
+enum snap_gate_kind {
+	GATE_BUDGET,			/* of a period: money that is booked, or about to be */
+	GATE_REQUESTS, GATE_TOKENS, GATE_COST,	/* of a plan: in any window of its length */
+	GATE_HOURS,			/* open or closed by the hour */
+	GATE_KINDS
+};
+#define GATE_SPAN_MIN_NS UINT64_C(1000000000)
+struct snap_gate {
+	struct snap_str name;		/* what it is called: "provider openai" */
+	uint32_t kind;			/* enum snap_gate_kind */
+	uint32_t row;			/* in the board's gates */
+	uint64_t limit;			/* requests, tokens or nano-dollars */
+	uint64_t span_ns;		/* of a plan; else 0 */
+	uint64_t factor_milli;		/* of a plan: one use counts as so many, x 1000 */
 };
 
 struct snap_header {			/* one header sent upstream */
@@ -91,16 +111,19 @@ struct snap_deployment {
 	struct snap_str api_version;	/* Azure's query, or none */
 	struct snap_str project, location;	/* Vertex AI */
 	struct snap_str paths;		/* "chat=/a text=/b": other paths than the family's */
+	struct snap_str silent;		/* the group that gets a copy of what comes here, or none */
 	/* SECRET: a JSON object, what AUTH_SIGV4 and those from AUTH_GOOGLE on need
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
 	struct snap_part tags;		/* struct snap_str */
+	struct snap_part gates;		/* struct snap_gate; DEPLOY_GATED: there are some */
 	struct price price;
 	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
 	uint64_t rpm, tpm;		/* 0 = not given */
-	uint64_t timeout_ms, stream_timeout_ms;		/* 0 = not given */
+	uint64_t timeout_ms, stream_timeout_ms;	/* 0 = not given; may be TIMEOUT_AUTO */
 	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
+	uint64_t hedge_milli;		/* as in the settings; 0 = not given */
 	uint32_t num_retries;		/* SNAP_NONE = not given */
 	uint32_t order;			/* 0 = not given */
 	uint32_t max_parallel;		/* 0 = no limit */
@@ -109,7 +132,13 @@ struct snap_deployment {
 	uint32_t board_row;		/* row in the board's deployments */
 	uint32_t flags;			/* DEPLOY_* */
 	uint32_t mode;			/* enum snap_mode */
-	uint32_t pad;
+	uint32_t adaptive;		/* 1 + enum adaptive; 0 = the settings' */
+};
+/* Whether a limit of requests at a time is learned (common/limiter.h). */
+enum adaptive {
+	ADAPTIVE_AUTO,			/* by refusals alone */
+	ADAPTIVE_ON,			/* by latency, too */
+	ADAPTIVE_OFF
 };
 enum snap_mode {
 	MODE_CHAT,
@@ -156,6 +185,14 @@ struct snap_group {			/* a model name that clients may ask for */
 	struct snap_part access;	/* struct snap_str: what a key's list may name instead */
 	uint32_t strategy;		/* 1 + enum route_strategy; 0 = the settings' */
 	uint32_t retry_policy[POLICY_CLASSES];	/* 1 + how many; 0 = the settings' */
+	uint32_t sticky;		/* enum snap_sticky */
+	struct snap_str sticky_header;	/* STICKY_HEADER: its name */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct snap_group) % 8 == 0, "patterns stand right behind the groups");
+/* What keeps a request at the same deployment of its group, by weights, while that is well. */
+enum snap_sticky {
+	STICKY_NOT, STICKY_USER, STICKY_KEY, STICKY_SESSION, STICKY_HEADER, STICKY_KINDS
 };
 enum { GROUP_HIDDEN = 1, GROUP_PATTERN = 2 };
 
@@ -179,6 +216,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint64_t stream_heartbeat_ms;			/* 0 = off */
 	uint64_t drain_ms;
 	uint64_t cooldown_ms, retry_after_ms;
+	uint64_t answer_max;		/* bytes of an answer that a retry is given again */
 	uint64_t default_max_tokens;	/* reserve for an answer when nothing else says */
 	uint32_t num_retries, max_fallbacks, allowed_fails;
 	uint32_t connections_max;	/* per worker */
@@ -190,12 +228,17 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint64_t latency_ttl_ms;
 	uint64_t latency_buffer_milli;	/* lowest_latency_buffer x 1000 */
 	uint64_t retry_share_milli;	/* retries per request x 1000 */
+	uint64_t hedge_milli;	/* a second attempt after this quantile x 1000; 0, 1000 = none */
 	uint32_t strategy;		/* enum route_strategy */
 	uint32_t latency_samples;	/* at most BOARD_SAMPLES */
 	uint32_t default_max_parallel;	/* 0 = no limit */
 	uint32_t affinity;		/* AFFINITY_* */
 	uint32_t metric_series;		/* label sets that a metric may have */
-	uint32_t pad;
+	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
+	uint32_t is_idempotent, pad2;	/* 1: a retry with its Idempotency-Key is known again */
+	uint64_t queue_wait_ms;		/* for room at a provider; 0 = nobody waits */
+	uint32_t queue_length;		/* requests that wait in one worker */
+	uint32_t adaptive;		/* enum adaptive */
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
@@ -226,7 +269,11 @@ enum {
 	SET_MODIFY_PARAMS = 16384,
 	SET_CLIENT_HEADERS = 32768,	/* forward_client_headers_to_llm_api */
 	SET_NO_RESPONSES = 65536, /* conversations of /v1/responses are not kept */
-	SET_LITELLM_METRICS = 131072 /* /metrics has LiteLLM's names, too */
+	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
+	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
+	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
+	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
+	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
 };
 
 struct snap_head {
@@ -261,6 +308,7 @@ uint32_t snap_group_index(const struct snap *s, const struct snap_group *g);
 uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i);
 struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
+const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
 /* The group of exactly that name (aliases not followed), or NULL. Binary search. */
 const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
@@ -287,6 +335,7 @@ void snap_build_free(struct snap_build *b);
 struct snap_str snap_build_text(struct snap_build *b, struct str s);	/* .p NULL gives none */
 struct snap_part snap_build_names(struct snap_build *b, const struct str *names, size_t n);
 struct snap_part snap_build_headers(struct snap_build *b, const struct snap_header *h, size_t n);
+struct snap_part snap_build_gates(struct snap_build *b, const struct snap_gate *g, size_t n);
 uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deployment *d);
 /* A group or pattern with its members; alias_of is resolved by name in snap_build_seal(). */
 void snap_build_group(struct snap_build *b, const struct snap_group *g, const uint32_t *members,

@@ -3,7 +3,8 @@
  *
  * Rows collect in pools on the heap; parts and members are counted from the start of their
  * pool. Sealing sorts the groups, resolves aliases, lays the pools out one behind the other
- * (head, groups, patterns, deployments, passes, headers, names, members, text; each 8-aligned),
+ * (head, groups, patterns, deployments, passes, headers, gates, names, members, text; each
+ * 8-aligned),
  * adds each pool's place and lets the reader's own check have the last word. */
 #include "common/snapshot.h"
 
@@ -29,7 +30,7 @@ struct build_group {
 	bool is_pattern;
 };
 struct snap_build {
-	struct vec text, names, headers, members, deployments, groups, passes;
+	struct vec text, names, headers, gates, members, deployments, groups, passes;
 	struct snap_settings settings;
 	int err;			/* the first failure; sealing tells it */
 };
@@ -52,6 +53,7 @@ void snap_build_free(struct snap_build *b)
 	vec_free(&b->text);
 	vec_free(&b->names);
 	vec_free(&b->headers);
+	vec_free(&b->gates);
 	vec_free(&b->members);
 	vec_free(&b->deployments);
 	vec_free(&b->groups);
@@ -128,6 +130,14 @@ struct snap_part snap_build_headers(struct snap_build *b, const struct snap_head
 	struct snap_part part = { .at = (uint32_t)b->headers.n, .count = (uint32_t)n };
 
 	vec_add(b, &b->headers, h, n * sizeof *h);
+	return part;
+}
+
+struct snap_part snap_build_gates(struct snap_build *b, const struct snap_gate *g, size_t n)
+{
+	struct snap_part part = { .at = (uint32_t)b->gates.n, .count = (uint32_t)n };
+
+	vec_add(b, &b->gates, g, n * sizeof *g);
 	return part;
 }
 
@@ -277,7 +287,7 @@ static uint32_t alias_target(const struct snap_build *b, struct snap_str alias, 
 /* Places of the pools in the segment. */
 struct plan {
 	uint32_t plain;			/* groups that are no patterns */
-	uint64_t groups, patterns, deployments, passes, headers, names, members, text, size;
+	uint64_t groups, patterns, deployments, passes, headers, gates, names, members, text, size;
 };
 
 static uint64_t plan_part(uint64_t *at, uint64_t bytes)
@@ -299,6 +309,7 @@ static int make_plan(const struct snap_build *b, uint32_t plain, struct plan *re
 	p.deployments = plan_part(&at, b->deployments.n);
 	p.passes = plan_part(&at, b->passes.n);
 	p.headers = plan_part(&at, b->headers.n);
+	p.gates = plan_part(&at, b->gates.n);
 	p.names = plan_part(&at, b->names.n);
 	p.members = plan_part(&at, b->members.n);
 	p.text = plan_part(&at, b->text.n);
@@ -343,6 +354,7 @@ static void write_deployments(const struct snap_build *b, const struct plan *p, 
 	for (size_t at = 0; at < b->deployments.n; at += sizeof row) {
 		memcpy(&row, b->deployments.p + at, sizeof row);
 		row.headers = moved(row.headers, p->headers);
+		row.gates = moved(row.gates, p->gates);
 		row.tags = moved(row.tags, p->names);
 		memcpy(image + p->deployments + at, &row, sizeof row);
 	}
@@ -439,6 +451,7 @@ int snap_build_seal(struct snap_build *b, uint64_t generation, int *ret_fd)
 	write_deployments(b, &p, image);
 	write_passes(b, &p, image);
 	write_pool(image, p.headers, &b->headers);
+	write_pool(image, p.gates, &b->gates);
 	write_pool(image, p.names, &b->names);
 	write_pool(image, p.members, &b->members);
 	write_pool(image, p.text, &b->text);

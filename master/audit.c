@@ -350,6 +350,6 @@ static void on_shown(void *data, int err)
 void audit_show(struct command_call *c)
 {
 	struct list_call *l = list_new(c);
-	if (l && command_str(c, "id", &l->id) == 0)
+	if (l && command_named(c, "id", &l->id) == 0)
 		start(l, show_job, on_shown);
 }

@@ -12,6 +12,7 @@
 #include "common/price.h"
 #include "master/audit.h"
 #include "master/commands.h"
+#include "master/roles.h"
 
 enum {
 	ARGS_MAX = 1 << 20,		/* bytes of arguments; more is 413 */
@@ -28,12 +29,29 @@ const struct command *command_by_words(struct str words)
 	return NULL;
 }
 
+struct str command_path_name(const struct command *cmd, struct str path)
+{
+	struct str pattern = str_z(cmd->path), behind = pattern, before = str_cut(&behind, '{');
+	if (before.n == pattern.n)
+		return STR_NONE;
+	str_cut(&behind, '}');
+	if (!str_starts(path, before) || !str_ends(path, behind) ||
+	    path.n <= before.n + behind.n)
+		return STR_NONE;
+	return str_of(path.p + before.n, path.n - before.n - behind.n);
+}
+
+static bool fits(const struct command *c, struct str path, bool with_mark)
+{
+	return with_mark ? command_path_name(c, path).n > 0 : str_eq_z(path, c->path);
+}
+
 const struct command *command_by_path(struct str method, struct str path, bool *ret_other_method)
 {
 	*ret_other_method = false;
-	for (size_t i = 0; i < commands_count; i++) {
-		const struct command *c = &commands[i];
-		if (!c->path || (c->flags & CMD_NO_HTTP) || !str_eq_z(path, c->path))
+	for (size_t n = 0; n < 2 * commands_count; n++) {
+		const struct command *c = &commands[n % commands_count];
+		if (!c->path || (c->flags & CMD_NO_HTTP) || !fits(c, path, n >= commands_count))
 			continue;
 		if (str_eq_z(method, c->method)) {
 			*ret_other_method = false;
@@ -196,56 +214,18 @@ struct command_call *command_derive(const struct command_call *from, const struc
 	c->answer_data = own.answer_data;
 	c->is_refused = own.is_refused;
 	c->text = own.text;
+	c->path_name = own.path_name;
+	c->own_user = own.own_user;	/* command_run() finds it */
+	c->own_key = own.own_key;
 	c->origin = audit_origin_keep(from->origin);
 	return c;
-}
-
-static const char *first_positional(const struct command *cmd)
-{
-	for (const struct command_arg *a = cmd->args; a && a->name; a++)
-		if (a->flags & ARG_POSITIONAL)
-			return a->name;
-	return NULL;
-}
-
-/* The path wins over the body: it stands before it, and the first of its name is found. */
-void command_set_id(struct command_call *c, struct str id)
-{
-	const char *name = id.n ? first_positional(c->command) : NULL;
-	if (!name || c->is_refused)
-		return;
-	struct json *object = arena_alloc(c->mem, sizeof *object);
-	struct json *member = arena_alloc(c->mem, sizeof *member);
-	struct str raw = arena_printf(c->mem, "\"" STR_FMT "\"", STR_ARG(id));
-	if (!object || !member || !raw.p) {
-		refuse(c, 413, "the request is too large");
-		return;
-	}
-	*object = *c->args;
-	*member = (struct json){ .raw = raw, .key = str_z(name), .next = object->child,
-				 .type = JSON_STRING };
-	object->child = member;
-	object->count++;
-	c->args = object;
-}
-
-static bool may_run(const struct command_call *c)
-{
-	switch (c->command->role) {
-	case ROLE_ANY_KEY:
-		return true;
-	case ROLE_VIEW:
-		return c->is_admin || c->is_viewer;
-	case ROLE_ADMIN:
-		break;
-	}
-	return c->is_admin;
 }
 
 static const char *missing_arg(const struct command_call *c)
 {
 	for (const struct command_arg *a = c->command->args; a && a->name; a++)
-		if ((a->flags & ARG_REQUIRED) && !json_is_given(json_get(c->args, a->name)))
+		if ((a->flags & ARG_REQUIRED) && !json_is_given(json_get(c->args, a->name)) &&
+		    !(c->path_name.n && a->flags & ARG_POSITIONAL))
 			return a->name;
 	return NULL;
 }
@@ -253,7 +233,7 @@ static const char *missing_arg(const struct command_call *c)
 void command_run(struct command_call *c)
 {
 	const char *missing;
-	if (!may_run(c))
+	if (!roles_admit(c))
 		command_fail(c, 401, "auth_error", NULL,
 			     "Authentication Error, Only proxy admin can be used to generate, "
 			     "delete, update info for new keys/users/teams. Route=%s",
@@ -294,6 +274,18 @@ int command_str(struct command_call *c, const char *name, struct str *ret)
 	if (!s.p)
 		return wrong(c, name, "a string", j);
 	*ret = s;
+	return 0;
+}
+
+int command_named(struct command_call *c, const char *name, struct str *ret)
+{
+	if (!c->path_name.n)
+		return command_str(c, name, ret);
+	if (!str_is_utf8(c->path_name)) {
+		command_fail(c, 400, "invalid_request_error", name, "%s is not UTF-8", name);
+		return -EINVAL;
+	}
+	*ret = c->path_name;
 	return 0;
 }
 

@@ -3,14 +3,20 @@
  * list. In the order of the manual page. */
 #include "master/commands.h"
 
-#include "master/audit.h"
+#include "master/access_groups.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/keys.h"
+#include "master/credentials.h"
+#include "master/history.h"
+#include "master/audit.h"
 #include "master/keys_more.h"
 #include "master/models_info.h"
+#include "master/models_store.h"
+#include "master/settings.h"
 #include "master/spend.h"
 #include "master/teams.h"
+#include "master/tenants.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -145,11 +151,23 @@ static const struct command_arg args_team_list[] = {
 	{ "page_size", ARG_INT, 0, "teams a page, at most 10000" },
 	{ 0 },
 };
+#define MEMBER_LIMITS                                                                             \
+	{ "max_budget_in_team", ARG_MONEY, 0, "dollars of the team's that each may spend" },      \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute of each in the team" },                     \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute of each in the team" }
 static const struct command_arg args_team_add[] = {
 	TEAM_ID,
 	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "{role, user_id or user_email}, or a list of them" },
-	{ "max_budget_in_team", ARG_MONEY, 0, "kept and shown; does not limit yet" },
+	MEMBER_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_team_member[] = {
+	TEAM_ID,
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },
+	{ "user_email", ARG_STRING, 0, "or the e-mail address" },
+	{ "role", ARG_STRING, 0, "admin or user" },
+	MEMBER_LIMITS,
 	{ 0 },
 };
 static const struct command_arg args_team_remove[] = {
@@ -158,12 +176,247 @@ static const struct command_arg args_team_remove[] = {
 	{ "user_email", ARG_STRING, 0, "or the e-mail address" },
 	{ 0 },
 };
+#define TENANT_LIMITS                                                                             \
+	{ "max_budget", ARG_MONEY, 0, "dollars to be spent" },                                    \
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
+	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+#define TENANT_MORE                                                                               \
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
+	{ "blocked", ARG_BOOL, 0, "refuse requests until it is unblocked" }
+#define BUDGET_REF { "budget_id", ARG_STRING, 0, "budget whose limits hold where none is given" }
+#define USER_FIELDS                                                                               \
+	TENANT_LIMITS, TENANT_MORE,                                                               \
+	{ "user_alias", ARG_STRING, 0, "name of the user" },                                      \
+	{ "user_email", ARG_STRING, 0, "e-mail address" },                                        \
+	{ "user_role", ARG_STRING, 0, "proxy_admin, proxy_admin_viewer, internal_user, internal_user_viewer" }, \
+	{ "models", ARG_LIST, 0, "models that the user's keys without a team may use" }
+static const struct command_arg args_user_create[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
+	USER_FIELDS,
+	{ "auto_create_key", ARG_BOOL, 0, "make a key of the user, too (true)" },
+	{ "key_alias", ARG_STRING, 0, "name of that key" },
+	{ "teams", ARG_LIST, 0, "ids of teams to be a member of" },
+	{ 0 },
+};
+static const struct command_arg args_user_update[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user; user_email may say it, too" },
+	USER_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_user_one[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user; by HTTP: the caller's own when missing" },
+	{ 0 },
+};
+static const struct command_arg args_user_delete[] = {
+	{ "user_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of users" },
+	{ 0 },
+};
+static const struct command_arg args_user_list[] = {
+	{ "role", ARG_STRING, 0, "only of this role" },
+	{ "user_email", ARG_STRING, 0, "only whose address has this in it" },
+	{ "team", ARG_STRING, 0, "only members of this team" },
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "users a page, at most 10000" },
+	{ 0 },
+};
+#define ORGANIZATION_FIELDS                                                                       \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	{ "models", ARG_LIST, 0, "models that its teams and keys may use; empty: all" }
+static const struct command_arg args_org_create[] = {
+	{ "organization_alias", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the organization" },
+	{ "organization_id", ARG_STRING, 0, "its id; made at random when missing" },
+	ORGANIZATION_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_org_update[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ "organization_alias", ARG_STRING, 0, "name of the organization" },
+	ORGANIZATION_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_org_one[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ 0 },
+};
+static const struct command_arg args_org_delete[] = {
+	{ "organization_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of organizations" },
+	{ 0 },
+};
+static const struct command_arg args_page[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 10000" },
+	{ 0 },
+};
+#define CUSTOMER_FIELDS                                                                           \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	{ "alias", ARG_STRING, 0, "name of the customer" }
+static const struct command_arg args_customer_create[] = {
+	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	CUSTOMER_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_customer_update[] = {
+	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	CUSTOMER_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_customer_one[] = {
+	{ "end_user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
+	{ 0 },
+};
+static const struct command_arg args_customer_many[] = {
+	{ "user_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of customers" },
+	{ 0 },
+};
+static const struct command_arg args_budget_create[] = {
+	{ "budget_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
+	TENANT_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_budget_update[] = {
+	{ "budget_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
+	TENANT_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_budget_some[] = {
+	{ "budgets", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of budgets" },
+	{ 0 },
+};
+static const struct command_arg args_budget_delete[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
+	{ 0 },
+};
+#define TAG_FIELDS                                                                                \
+	TENANT_LIMITS, BUDGET_REF,                                                                \
+	{ "description", ARG_STRING, 0, "what it is for" },                                       \
+	{ "blocked", ARG_BOOL, 0, "refuse requests that name it" }
+static const struct command_arg args_tag_create[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag, as requests name it" },
+	TAG_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_tag_update[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag, as requests name it" },
+	TAG_FIELDS,
+	{ "spend", ARG_MONEY, 0, "set what has been spent in this period" },
+	{ 0 },
+};
+static const struct command_arg args_tag_some[] = {
+	{ "names", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "tags" },
+	{ 0 },
+};
+static const struct command_arg args_tag_one[] = {
+	{ "name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the tag" },
+	{ 0 },
+};
 static const struct command_arg args_model[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "only this model name" },
 	{ 0 },
 };
 static const struct command_arg args_group[] = {
 	{ "model_group", ARG_STRING, ARG_POSITIONAL, "only this model name" },
+	{ 0 },
+};
+static const struct command_arg args_model_page[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "size", ARG_INT, 0, "models a page (50), at most 1000" },
+	{ "model", ARG_STRING, 0, "only this model name" },
+	{ "search", ARG_STRING, 0, "only where this stands in a name" },
+	{ "modelId", ARG_STRING, 0, "only this deployment" },
+	{ 0 },
+};
+static const struct command_arg args_model_new[] = {
+	{ "model_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name that clients ask for" },
+	{ "litellm_params", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "as in model_list: {\"model\": \"openai/gpt-4o\", \"api_key\": ...}" },
+	{ "model_info", ARG_JSON, 0, "as in model_list; an id is made where it has none" },
+	{ 0 },
+};
+static const struct command_arg args_model_update[] = {
+	{ "id", ARG_STRING, ARG_POSITIONAL, "id of the model; in the path, or model_info.id" },
+	{ "model_name", ARG_STRING, 0, "another name" },
+	{ "litellm_params", ARG_JSON, 0, "members that take the place of those it has" },
+	{ "model_info", ARG_JSON, 0, "the same of model_info" },
+	{ 0 },
+};
+static const struct command_arg args_model_id[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the model" },
+	{ 0 },
+};
+#define CREDENTIAL_FIELDS                                                                          \
+	{ "credential_values", ARG_JSON, ARG_POSITIONAL, "as in litellm_params: {\"api_key\": ...}" }, \
+	{ "credential_info", ARG_JSON, 0, "a JSON object, kept and shown as it is" }
+static const struct command_arg args_credential_new[] = {
+	{ "credential_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
+	  "what litellm_credential_name says" },
+	CREDENTIAL_FIELDS,
+	{ "model_id", ARG_STRING, 0, "take the values of this model" },
+	{ 0 },
+};
+static const struct command_arg args_credential_update[] = {
+	{ "credential_name", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	CREDENTIAL_FIELDS,
+	{ 0 },
+};
+static const struct command_arg args_credential[] = {
+	{ "credential_name", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	{ 0 },
+};
+static const struct command_arg args_credential_model[] = {
+	{ "model_id", ARG_STRING, ARG_POSITIONAL, "id of a model; by HTTP in the path" },
+	{ 0 },
+};
+static const struct command_arg args_access_group_new[] = {
+	{ "access_group", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP, but for new, in the path" },
+	{ "model_names", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "model names that it stands for" },
+	{ 0 },
+};
+static const struct command_arg args_access_group[] = {
+	{ "access_group", ARG_STRING, ARG_POSITIONAL, "its name; by HTTP in the path" },
+	{ 0 },
+};
+#define FALLBACK_TYPE                                                                              \
+	{ "fallback_type", ARG_STRING, 0, "general (the default), context_window or content_policy" }
+static const struct command_arg args_fallback_set[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "whose fallbacks" },
+	{ "fallback_models", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "models to go to, in order" },
+	FALLBACK_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_fallback[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "whose fallbacks; by HTTP in the path" },
+	FALLBACK_TYPE,
+	{ 0 },
+};
+#define CONFIG_TYPE                                                                                \
+	{ "config_type", ARG_STRING, 0,                                                           \
+	  "general_settings (the default), router_settings or litellm_settings" }
+static const struct command_arg args_config_type[] = { CONFIG_TYPE, { 0 } };
+static const struct command_arg args_config_field[] = {
+	{ "field_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the setting" },
+	CONFIG_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_config_set[] = {
+	{ "field_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the setting" },
+	{ "field_value", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL, "its value as JSON" },
+	CONFIG_TYPE,
+	{ 0 },
+};
+static const struct command_arg args_config_update[] = {
+	{ "general_settings", ARG_JSON, 0, "settings of that section" },
+	{ "router_settings", ARG_JSON, 0, "settings of that section" },
+	{ "litellm_settings", ARG_JSON, 0, "settings of that section" },
+	{ 0 },
+};
+static const struct command_arg args_version[] = {
+	{ "version", ARG_INT, ARG_REQUIRED | ARG_POSITIONAL, "number in `config history`" },
 	{ 0 },
 };
 static const struct command_arg args_model_needed[] = {
@@ -175,23 +428,125 @@ static const struct command_arg args_health[] = {
 	{ "model_id", ARG_STRING, 0, "only this deployment" },
 	{ 0 },
 };
+#define SPEND_DAYS                                                                                \
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },                             \
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" }
+#define SPEND_ROWS                                                                                \
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },                                 \
+	{ "key_alias", ARG_STRING, 0, "only of the key with this alias" },                        \
+	{ "user_id", ARG_STRING, 0, "only of this user" },                                        \
+	{ "team_id", ARG_STRING, 0, "only of this team" },                                        \
+	{ "end_user", ARG_STRING, 0, "only of this end user" },                                   \
+	{ "tag", ARG_STRING, 0, "only with this tag" },                                           \
+	{ "model", ARG_STRING, 0, "only of this model, as asked or as sent" },                    \
+	{ "model_id", ARG_STRING, 0, "only of this deployment" },                                 \
+	{ "model_group", ARG_STRING, 0, "only of this model, as asked" },                         \
+	{ "custom_llm_provider", ARG_STRING, 0, "only of this provider" },                        \
+	{ "request_id", ARG_STRING, 0, "only this request" },                                     \
+	{ "status_filter", ARG_STRING, 0, "only success or only failure" },                       \
+	{ "min_spend", ARG_MONEY, 0, "only what cost as much or more" },                          \
+	{ "max_spend", ARG_MONEY, 0, "only what cost as much or less" },                          \
+	SPEND_DAYS
 static const struct command_arg args_spend_logs[] = {
-	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
-	{ "user_id", ARG_STRING, 0, "only of this user" },
-	{ "request_id", ARG_STRING, 0, "only this request" },
-	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
-	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	SPEND_ROWS,
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
 	{ "before", ARG_STRING, 0, "only rows older than this request: the next page" },
 	{ "summarize", ARG_BOOL, 0, "sums by day instead of rows" },
 	{ 0 },
 };
-static const struct command_arg args_spend_report[] = {
-	{ "group_by", ARG_STRING, 0, "day, key, model, user, team or provider (day)" },
-	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
-	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+static const struct command_arg args_spend_pages[] = {
+	SPEND_ROWS,
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 100 (50)" },
+	{ "sort_by", ARG_STRING, 0,
+	  "startTime, endTime, spend, total_tokens, request_duration_ms or model (startTime)" },
+	{ "sort_order", ARG_STRING, 0, "asc or desc (desc)" },
 	{ 0 },
 };
+static const struct command_arg args_spend_export[] = {
+	{ "format", ARG_STRING, 0, "csv or jsonl: single requests; focus: charges a day (csv)" },
+	{ "start", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "end", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "out", ARG_STRING, 0, "file to write; standard output when missing; by HTTP nothing" },
+	{ "cursor", ARG_STRING, 0, "by HTTP: `next` of the page before" },
+	{ 0 },
+};
+static const struct command_arg args_estimate[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a model name, or provider/model" },
+	{ "input_tokens", ARG_INT, 0, "tokens of the prompt" },
+	{ "output_tokens", ARG_INT, 0, "tokens of the answer" },
+	{ "num_requests_per_day", ARG_INT, 0, "requests a day" },
+	{ "num_requests_per_month", ARG_INT, 0, "requests a month" },
+	{ 0 },
+};
+static const struct command_arg args_calculate[] = {
+	{ "completion_response", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL, "an answer with its usage" },
+	{ "model", ARG_STRING, 0, "model name; that of the answer when missing" },
+	{ 0 },
+};
+static const struct command_arg args_spend_keys[] = {
+	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_report[] = {
+	{ "group_by", ARG_STRING, 0,
+	  "day, hour, model, key, user, team, organization, customer, tag, provider, deployment or "
+	  "endpoint (day)" },
+	SPEND_DAYS,
+	{ 0 },
+};
+static const struct command_arg args_spend_list[] = {
+	SPEND_DAYS,
+	{ "limit", ARG_INT, 0, "rows at most (1000)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_days[] = {
+	SPEND_DAYS,
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ 0 },
+};
+static const struct command_arg args_spend_tags[] = {
+	SPEND_DAYS,
+	{ "tags", ARG_STRING, 0, "only these, comma separated" },
+	{ "limit", ARG_INT, 0, "rows at most (1000)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_end_users[] = {
+	{ "startTime", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
+	{ "endTime", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ "limit", ARG_INT, 0, "rows at most (100)" },
+	{ 0 },
+};
+static const struct command_arg args_spend_details[] = {
+	{ "group_by", ARG_STRING, 0, "team, customer or api_key (team)" },
+	SPEND_DAYS,
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },
+	{ "internal_user_id", ARG_STRING, 0, "only of this user's keys" },
+	{ "team_id", ARG_STRING, 0, "only of this team" },
+	{ "customer_id", ARG_STRING, 0, "only of this end user" },
+	{ 0 },
+};
+#define SPEND_ACTIVITY(list, one, what)                                                           \
+	{ "start_date", ARG_STRING, ARG_POSITIONAL, "from this day, YYYY-MM-DD; needed" },        \
+	{ "end_date", ARG_STRING, ARG_POSITIONAL, "to this day, YYYY-MM-DD; needed" },            \
+	{ list, ARG_STRING, 0, "only these " what ", comma separated" },                          \
+	{ one, ARG_STRING, 0, "only this one" },                                                  \
+	{ "model", ARG_STRING, 0, "only of this model, as asked or as sent" },                    \
+	{ "api_key", ARG_STRING, 0, "only of this key or hash" },                                 \
+	{ "page", ARG_INT, 0, "page, from 1" },                                                   \
+	{ "page_size", ARG_INT, 0, "sums a page, at most 1000 (50)" },                            \
+	{ 0 }
+static const struct command_arg args_activity_user[] = {
+	SPEND_ACTIVITY("user_ids", "user_id", "users") };
+static const struct command_arg args_activity_team[] = {
+	SPEND_ACTIVITY("team_ids", "team_id", "teams") };
+static const struct command_arg args_activity_organization[] = {
+	SPEND_ACTIVITY("organization_ids", "organization_id", "organizations") };
+static const struct command_arg args_activity_customer[] = {
+	SPEND_ACTIVITY("end_user_ids", "end_user_id", "end users") };
+static const struct command_arg args_activity_tag[] = {
+	SPEND_ACTIVITY("tags", "tag", "tags") };
 static const struct command_arg args_logs[] = {
 	{ "lines", ARG_INT, 0, "how many of the newest (50)" },
 	{ 0 },
@@ -202,6 +557,7 @@ static const struct command_arg args_config_show[] = {
 };
 static const struct command_arg args_explain[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
+	{ "call_id", ARG_STRING, 0, "instead: why the request of that call id went where it went" },
 	{ "key", ARG_STRING, 0, "whether this key, its text or its hash, may use it" },
 	{ "body", ARG_JSON, 0, "a request's body, to go by its length, stream, max_tokens" },
 	{ "tokens", ARG_INT, 0, "length of the prompt" },
@@ -258,6 +614,30 @@ static const struct command_column columns_teams[] = {
 	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
 };
+#define COLUMNS_LIMITS                                                                            \
+	{ "SPEND", "spend", COL_MONEY }, { "BUDGET", "max_budget", COL_MONEY },                   \
+	{ "RPM", "rpm_limit", COL_INT }, { "TPM", "tpm_limit", COL_INT }
+static const struct command_column columns_users[] = {
+	{ "USER", "user_id", COL_TEXT }, { "ALIAS", "user_alias", COL_TEXT },
+	{ "EMAIL", "user_email", COL_TEXT }, { "ROLE", "user_role", COL_TEXT }, COLUMNS_LIMITS,
+	{ "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
+static const struct command_column columns_orgs[] = {
+	{ "ORGANIZATION", "organization_id", COL_TEXT }, { "ALIAS", "organization_alias", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, COLUMNS_LIMITS, { 0 },
+};
+static const struct command_column columns_customers[] = {
+	{ "CUSTOMER", "user_id", COL_TEXT }, { "ALIAS", "alias", COL_TEXT }, COLUMNS_LIMITS,
+	{ "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
+static const struct command_column columns_budgets[] = {
+	{ "BUDGET", "budget_id", COL_TEXT }, { "DOLLARS", "max_budget", COL_MONEY },
+	{ "EACH", "budget_duration", COL_TEXT }, { "RPM", "rpm_limit", COL_INT },
+	{ "TPM", "tpm_limit", COL_INT }, { "PARALLEL", "max_parallel_requests", COL_INT }, { 0 },
+};
+static const struct command_column columns_tags[] = {
+	{ "TAG", "name", COL_TEXT }, { "DESCRIPTION", "description", COL_TEXT }, COLUMNS_LIMITS, { 0 },
+};
 static const struct command_column columns_models[] = {
 	{ "MODEL", "model_name", COL_TEXT }, { "PROVIDER", "provider", COL_TEXT },
 	{ "UPSTREAM", "upstream_model", COL_TEXT }, { "BASE", "api_base", COL_TEXT },
@@ -287,6 +667,52 @@ static const struct command_column columns_spend[] = {
 	{ "IN", "prompt_tokens", COL_INT }, { "OUT", "completion_tokens", COL_INT },
 	{ "COST", "spend", COL_MONEY }, { 0 },
 };
+static const struct command_column columns_activity[] = {
+	{ "DAY", "date", COL_TEXT }, { "REQUESTS", "metrics.api_requests", COL_INT },
+	{ "FAILED", "metrics.failed_requests", COL_INT },
+	{ "IN", "metrics.prompt_tokens", COL_INT },
+	{ "OUT", "metrics.completion_tokens", COL_INT }, { "COST", "metrics.spend", COL_MONEY },
+	{ 0 },
+};
+static const struct command_column columns_spend_users[] = {
+	{ "USER", "user_id", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_spend_tags[] = {
+	{ "TAG", "individual_request_tag", COL_TEXT }, { "REQUESTS", "log_count", COL_INT },
+	{ "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_days[] = {
+	{ "DAY", "date", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_keys[] = {
+	{ "KEY", "key_alias", COL_TEXT }, { "NAME", "key_name", COL_TEXT },
+	{ "COST", "total_spend", COL_MONEY }, { "HASH", "api_key", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_global_models[] = {
+	{ "MODEL", "model", COL_TEXT }, { "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_teams[] = {
+	{ "TEAM", "team_id", COL_TEXT }, { "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_tags[] = {
+	{ "TAG", "name", COL_TEXT }, { "REQUESTS", "log_count", COL_INT },
+	{ "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_providers[] = {
+	{ "PROVIDER", "provider", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_end_users[] = {
+	{ "END USER", "end_user", COL_TEXT }, { "REQUESTS", "total_count", COL_INT },
+	{ "COST", "total_spend", COL_MONEY }, { 0 },
+};
+static const struct command_column columns_global_activity[] = {
+	{ "DAY", "date", COL_TEXT }, { "REQUESTS", "api_requests", COL_INT },
+	{ "TOKENS", "total_tokens", COL_INT }, { 0 },
+};
+static const struct command_column columns_model_activity[] = {
+	{ "MODEL", "model", COL_TEXT }, { "REQUESTS", "sum_api_requests", COL_INT },
+	{ "TOKENS", "sum_total_tokens", COL_INT }, { 0 },
+};
 static const struct command_column columns_logs[] = { { "RECORD", "line", COL_TEXT }, { 0 } };
 static const struct command_column columns_explain[] = {
 	{ "CHOSEN", "chosen", COL_BOOL }, { "PROVIDER", "provider", COL_TEXT },
@@ -300,6 +726,29 @@ static const struct command_column columns_audit[] = {
 	{ "FROM", "address", COL_TEXT }, { "COMMAND", "command", COL_TEXT },
 	{ "ACTION", "action", COL_TEXT }, { "TABLE", "table_name", COL_TEXT },
 	{ "OBJECT", "object_id", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_access_groups[] = {
+	{ "ACCESS GROUP", "access_group", COL_TEXT }, { "MODELS", "model_names", COL_LIST },
+	{ "DEPLOYMENTS", "deployment_count", COL_INT }, { 0 },
+};
+static const struct command_column columns_settings[] = {
+	{ "SETTING", "field_name", COL_TEXT }, { "VALUE", "field_value", COL_TEXT },
+	{ "IN DATABASE", "stored_in_db", COL_BOOL }, { "DEFAULT", "field_default_value", COL_TEXT },
+	{ 0 },
+};
+static const struct command_column columns_credentials[] = {
+	{ "CREDENTIAL", "credential_name", COL_TEXT }, { "IN DATABASE", "stored_in_db", COL_BOOL },
+	{ 0 },
+};
+static const struct command_column columns_secrets[] = {
+	{ "KIND", "kind", COL_TEXT }, { "NAME", "name", COL_TEXT }, { "LABEL", "label", COL_TEXT },
+	{ "READABLE", "readable", COL_BOOL }, { "UPDATED", "updated_at", COL_TIME },
+	{ "BY", "updated_by", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_history[] = {
+	{ "VERSION", "version", COL_INT }, { "AT", "at", COL_TIME }, { "WHO", "who", COL_TEXT },
+	{ "WHAT", "what", COL_TEXT }, { "GENERATION", "generation", COL_INT },
+	{ "CAN ROLL BACK", "can_roll_back", COL_BOOL }, { 0 },
 };
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
@@ -403,25 +852,193 @@ const struct command commands[] = {
 	{ "teams add", "POST", "/team/member_add", ROLE_ADMIN, 0, RUN(teams_member_add),
 	  args_team_add, NULL, NULL, "take users into a team",
 	  "llmgwctl teams add physics '{\"user_id\": \"ada\", \"role\": \"admin\"}'" },
+	{ "teams member", "POST", "/team/member_update", ROLE_ADMIN, 0, RUN(teams_member_update),
+	  args_team_member, NULL, NULL, "change a member's role, or limits in the team",
+	  "llmgwctl teams member physics ada --max-budget-in-team 5" },
 	{ "teams remove", "POST", "/team/member_delete", ROLE_ADMIN, CMD_DESTROYS,
 	  RUN(teams_member_delete), args_team_remove, NULL, NULL,
 	  "take a user out of a team; the user's keys in it are deleted",
 	  "llmgwctl teams remove physics ada --yes" },
+	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
+	  NULL, NULL, "make a user, whose limits hold for all its keys",
+	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },
+	{ "users list", "GET", "/user/list", ROLE_VIEW, 0, RUN(tenants_list), args_user_list,
+	  columns_users, "users", "list users",
+	  "llmgwctl users list" },
+	{ "users show", "GET", "/user/info", ROLE_VIEW, 0, RUN(tenants_info), args_user_one,
+	  NULL, NULL, "show one user, its keys and teams",
+	  "llmgwctl users show ada" },
+	{ "users update", "POST", "/user/update", ROLE_ADMIN, 0, RUN(tenants_update), args_user_update,
+	  NULL, NULL, "change a user; all its keys see it at once",
+	  "llmgwctl users update ada --rpm-limit 60" },
+	{ "users delete", "POST", "/user/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_user_delete,
+	  NULL, NULL, "delete users and their keys for good",
+	  "llmgwctl users delete ada --yes" },
+	{ "orgs create", "POST", "/organization/new", ROLE_ADMIN, 0, RUN(tenants_new), args_org_create,
+	  NULL, NULL, "make an organization, which stands above teams",
+	  "llmgwctl orgs create Science --max-budget 5000 --budget-duration 1mo" },
+	{ "orgs list", "GET", "/organization/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_orgs, NULL, "list organizations",
+	  "llmgwctl orgs list" },
+	{ "orgs show", "GET", "/organization/info", ROLE_VIEW, 0, RUN(tenants_info), args_org_one,
+	  NULL, NULL, "show one organization, its teams and members",
+	  "llmgwctl orgs show science" },
+	{ "orgs update", "PATCH", "/organization/update", ROLE_ADMIN, 0, RUN(tenants_update), args_org_update,
+	  NULL, NULL, "change an organization",
+	  "llmgwctl orgs update science --max-budget 6000" },
+	{ "orgs delete", "DELETE", "/organization/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_org_delete,
+	  NULL, NULL, "delete organizations that have neither teams nor keys",
+	  "llmgwctl orgs delete science --yes" },
+	{ "customers create", "POST", "/customer/new", ROLE_ADMIN, 0, RUN(tenants_new), args_customer_create,
+	  NULL, NULL, "make a customer, whom requests name as their user",
+	  "llmgwctl customers create shop-17 --max-budget 3 --budget-duration 1mo" },
+	{ "customers list", "GET", "/customer/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_customers, NULL, "list customers",
+	  "llmgwctl customers list" },
+	{ "customers show", "GET", "/customer/info", ROLE_VIEW, 0, RUN(tenants_info), args_customer_one,
+	  NULL, NULL, "show one customer",
+	  "llmgwctl customers show shop-17" },
+	{ "customers update", "POST", "/customer/update", ROLE_ADMIN, 0, RUN(tenants_update), args_customer_update,
+	  NULL, NULL, "change a customer",
+	  "llmgwctl customers update shop-17 --rpm-limit 6" },
+	{ "customers block", "POST", "/customer/block", ROLE_ADMIN, 0, RUN(tenants_block), args_customer_many,
+	  NULL, NULL, "refuse requests for customers, known or not",
+	  "llmgwctl customers block shop-17" },
+	{ "customers unblock", "POST", "/customer/unblock", ROLE_ADMIN, 0, RUN(tenants_unblock), args_customer_many,
+	  NULL, NULL, "accept requests for them again",
+	  "llmgwctl customers unblock shop-17" },
+	{ "customers delete", "POST", "/customer/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_customer_many,
+	  NULL, NULL, "delete customers and their limits for good",
+	  "llmgwctl customers delete shop-17 --yes" },
+	{ "customers create end_user", "POST", "/end_user/new", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_new), args_customer_create,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/new" },
+	{ "customers list end_user", "GET", "/end_user/list", ROLE_VIEW, CMD_NO_CTL, RUN(tenants_list), args_page,
+	  columns_customers, NULL, "the same",
+	  "curl localhost:4000/end_user/list" },
+	{ "customers show end_user", "GET", "/end_user/info", ROLE_VIEW, CMD_NO_CTL, RUN(tenants_info), args_customer_one,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/info" },
+	{ "customers update end_user", "POST", "/end_user/update", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_update), args_customer_update,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/update" },
+	{ "customers block end_user", "POST", "/end_user/block", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_block), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/block" },
+	{ "customers unblock end_user", "POST", "/end_user/unblock", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_unblock), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/unblock" },
+	{ "customers delete end_user", "POST", "/end_user/delete", ROLE_ADMIN, CMD_NO_CTL, RUN(tenants_delete), args_customer_many,
+	  NULL, NULL, "the same",
+	  "curl localhost:4000/end_user/delete" },
+	{ "budgets create", "POST", "/budget/new", ROLE_ADMIN, 0, RUN(tenants_new), args_budget_create,
+	  NULL, NULL, "make a budget, which keys, teams and others may share by its id",
+	  "llmgwctl budgets create free --max-budget 1 --budget-duration 1d" },
+	{ "budgets list", "GET", "/budget/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_budgets, NULL, "list budgets",
+	  "llmgwctl budgets list" },
+	{ "budgets show", "POST", "/budget/info", ROLE_VIEW, 0, RUN(tenants_info), args_budget_some,
+	  NULL, NULL, "show budgets",
+	  "llmgwctl budgets show free" },
+	{ "budgets update", "POST", "/budget/update", ROLE_ADMIN, 0, RUN(tenants_update), args_budget_update,
+	  NULL, NULL, "change a budget for all who have it, at once",
+	  "llmgwctl budgets update free --max-budget 2" },
+	{ "budgets delete", "POST", "/budget/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_budget_delete,
+	  NULL, NULL, "delete a budget; whoever had it has no limit of it any more",
+	  "llmgwctl budgets delete free --yes" },
+	{ "tags create", "POST", "/tag/new", ROLE_ADMIN, 0, RUN(tenants_new), args_tag_create,
+	  NULL, NULL, "give a tag of requests limits",
+	  "llmgwctl tags create batch --max-budget 100" },
+	{ "tags list", "GET", "/tag/list", ROLE_VIEW, 0, RUN(tenants_list), args_page,
+	  columns_tags, NULL, "list tags that have limits",
+	  "llmgwctl tags list" },
+	{ "tags show", "POST", "/tag/info", ROLE_VIEW, 0, RUN(tenants_info), args_tag_some,
+	  NULL, NULL, "show tags",
+	  "llmgwctl tags show batch" },
+	{ "tags update", "POST", "/tag/update", ROLE_ADMIN, 0, RUN(tenants_update), args_tag_update,
+	  NULL, NULL, "change a tag's limits",
+	  "llmgwctl tags update batch --max-budget 200" },
+	{ "tags delete", "POST", "/tag/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_tag_one,
+	  NULL, NULL, "delete a tag's limits for good",
+	  "llmgwctl tags delete batch --yes" },
 	{ "models list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models), args_model, columns_models,
 	  "models", "list deployments and their state", "llmgwctl models" },
 	{ "models show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_models_show), args_model, NULL, NULL,
 	  "all about the deployments of one model", "llmgwctl models show gpt-4o" },
-	{ "models info", "GET", "/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	{ "models info", "GET", "/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_info),
 	  args_model, NULL, NULL, "deployments as LiteLLM tells them",
 	  "curl localhost:4000/model/info" },
-	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(ops_model_info),
+	{ "models info v1", "GET", "/v1/model/info", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_info),
 	  args_model, NULL, NULL, "the same", "curl localhost:4000/v1/model/info" },
+	{ "models info v2", "GET", "/v2/model/info", ROLE_VIEW, CMD_NO_CTL, RUN(models_info_paged),
+	  args_model_page, NULL, NULL, "the same, page by page",
+	  "curl localhost:4000/v2/model/info?page=2" },
+	{ "models hub", "GET", "/public/model_hub", ROLE_ANY_KEY, CMD_NO_CTL, RUN(models_hub),
+	  args_none, NULL, NULL, "models that are shown to everybody",
+	  "curl localhost:4000/public/model_hub" },
+	{ "models add", "POST", "/model/new", ROLE_ADMIN, 0, RUN(models_new), args_model_new, NULL,
+	  NULL, "add a model; it is stored, and served when this answers",
+	  "llmgwctl models add gpt-4o '{\"model\": \"openai/gpt-4o\", \"litellm_credential_name\": "
+	  "\"openai\"}'" },
+	{ "models update", "POST", "/model/update", ROLE_ADMIN, 0, RUN(models_update),
+	  args_model_update, NULL, NULL, "change a model that was added",
+	  "llmgwctl models update 6f1c --litellm-params '{\"rpm\": 100}'" },
+	{ "models patch", "PATCH", "/model/{name}/update", ROLE_ADMIN, CMD_NO_CTL,
+	  RUN(models_update), args_model_update, NULL, NULL, "the same, by the id in the path",
+	  "curl -X PATCH localhost:4000/model/6f1c/update -d '{\"model_name\": \"gpt-4o\"}'" },
+	{ "models delete", "POST", "/model/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(models_delete),
+	  args_model_id, NULL, NULL, "delete a model that was added",
+	  "llmgwctl models delete 6f1c --yes" },
 	{ "models groups", "GET", "/model_group/info", ROLE_ANY_KEY, 0, RUN(models_groups),
 	  args_group, columns_groups, "data", "model names: limits, prices, providers",
 	  "llmgwctl models groups" },
 	{ "models params", "GET", "/utils/supported_openai_params", ROLE_ANY_KEY, 0,
 	  RUN(models_params), args_model_needed, NULL, NULL, "which of OpenAI's parameters a model takes",
 	  "llmgwctl models params groq/llama-3.3-70b-versatile" },
+	{ "access-groups add", "POST", "/access_group/new", ROLE_ADMIN, 0, RUN(access_groups_new),
+	  args_access_group_new, NULL, NULL, "make a name that stands for several models in a key's list",
+	  "llmgwctl access-groups add beta gpt-4o claude-opus" },
+	{ "access-groups list", "GET", "/access_group/list", ROLE_VIEW, 0, RUN(access_groups_list),
+	  args_none, columns_access_groups, "access_groups", "list those names",
+	  "llmgwctl access-groups" },
+	{ "access-groups show", "GET", "/access_group/{name}/info", ROLE_VIEW, 0,
+	  RUN(access_groups_info), args_access_group, NULL, NULL, "show one of them",
+	  "llmgwctl access-groups show beta" },
+	{ "access-groups update", "PUT", "/access_group/{name}/update", ROLE_ADMIN, 0,
+	  RUN(access_groups_update), args_access_group_new, NULL, NULL, "give it other models",
+	  "llmgwctl access-groups update beta gpt-4o" },
+	{ "access-groups delete", "DELETE", "/access_group/{name}/delete", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(access_groups_delete), args_access_group, NULL, NULL, "delete it; its models stay",
+	  "llmgwctl access-groups delete beta --yes" },
+	{ "fallbacks set", "POST", "/fallback", ROLE_ADMIN, 0, RUN(fallbacks_set),
+	  args_fallback_set, NULL, NULL, "set the models to go to when one fails",
+	  "llmgwctl fallbacks set gpt-4o claude-opus" },
+	{ "fallbacks show", "GET", "/fallback/{name}", ROLE_VIEW, 0, RUN(fallbacks_show),
+	  args_fallback, NULL, NULL, "show them", "llmgwctl fallbacks show gpt-4o" },
+	{ "fallbacks delete", "DELETE", "/fallback/{name}", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(fallbacks_delete), args_fallback, NULL, NULL, "delete them",
+	  "llmgwctl fallbacks delete gpt-4o --yes" },
+	{ "credentials add", "POST", "/credentials", ROLE_ADMIN, 0, RUN(credentials_new),
+	  args_credential_new, NULL, NULL, "add a credential, which models name",
+	  "llmgwctl credentials add openai '{\"api_key\": \"os.environ/OPENAI_KEY\"}'" },
+	{ "credentials list", "GET", "/credentials", ROLE_VIEW, 0, RUN(credentials_list), args_none,
+	  columns_credentials, "credentials", "list credentials, their values masked",
+	  "llmgwctl credentials" },
+	{ "credentials show", "GET", "/credentials/by_name/{name}", ROLE_VIEW, 0,
+	  RUN(credentials_by_name), args_credential, NULL, NULL, "show one credential",
+	  "llmgwctl credentials show openai" },
+	{ "credentials model", "GET", "/credentials/by_model/{name}", ROLE_VIEW, 0,
+	  RUN(credentials_by_model), args_credential_model, NULL, NULL,
+	  "what a model authenticates with, masked", "llmgwctl credentials model 6f1c" },
+	{ "credentials update", "PATCH", "/credentials/{name}", ROLE_ADMIN, 0,
+	  RUN(credentials_update), args_credential_update, NULL, NULL, "change a credential",
+	  "llmgwctl credentials update openai '{\"api_base\": \"https://eu.api.openai.com/v1\"}'" },
+	{ "credentials delete", "DELETE", "/credentials/{name}", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(credentials_delete), args_credential, NULL, NULL, "delete a credential that no model names",
+	  "llmgwctl credentials delete openai --yes" },
+	{ "secrets list", NULL, NULL, ROLE_VIEW, 0, RUN(secrets_status), args_none, columns_secrets,
+	  "secrets", "what is sealed in the database, and whether the key at hand opens it",
+	  "llmgwctl secrets" },
 	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
 	  columns_health, "endpoints",
 	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },
@@ -433,14 +1050,92 @@ const struct command commands[] = {
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
-	{ "spend report", "GET", "/global/spend/report", ROLE_VIEW, 0, RUN(spend_report),
-	  args_spend_report, columns_spend, "rows", "what was spent, by day, key or model",
+	{ "spend report", NULL, NULL, ROLE_VIEW, 0, RUN(spend_report), args_spend_report,
+	  columns_spend, "rows", "what was spent, by anything",
 	  "llmgwctl spend report --group-by model" },
-	{ "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, RUN(spend_keys), args_spend_logs,
+	{ "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, RUN(spend_keys), args_spend_keys,
 	  columns_keys, NULL, "keys by what they spent", "llmgwctl spend keys" },
+	{ "spend users", "GET", "/spend/users", ROLE_VIEW, 0, RUN(spend_users), args_spend_list,
+	  columns_spend_users, NULL, "users by what their keys spent", "llmgwctl spend users" },
+	{ "spend tags", "GET", "/spend/tags", ROLE_VIEW, 0, RUN(spend_tags), args_spend_list,
+	  columns_spend_tags, NULL, "tags by what was spent under them", "llmgwctl spend tags" },
 	{ "spend logs", "GET", "/spend/logs", ROLE_VIEW, 0, RUN(spend_logs), args_spend_logs,
 	  columns_spend_logs, NULL, "one row a request, newest first",
 	  "llmgwctl spend logs --limit 20" },
+	{ "spend logs v2", "GET", "/spend/logs/v2", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
+	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
+	  "curl localhost:4000/spend/logs/v2" },
+	{ "spend logs ui", "GET", "/spend/logs/ui", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
+	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
+	  "curl localhost:4000/spend/logs/ui" },
+	{ "spend export", "GET", "/spend/export", ROLE_VIEW, CMD_PAGES, RUN(spend_export),
+	  args_spend_export, NULL, NULL, "all requests, or FOCUS charges, as text",
+	  "llmgwctl spend export --format focus --start 2026-11-01 --out november.csv" },
+	{ "spend estimate", "POST", "/cost/estimate", ROLE_ANY_KEY, 0, RUN(spend_estimate),
+	  args_estimate, NULL, NULL, "what requests of so many tokens would cost",
+	  "llmgwctl spend estimate gpt-4o --input-tokens 1000 --output-tokens 500" },
+	{ "spend calculate", "POST", "/spend/calculate", ROLE_ANY_KEY, 0, RUN(spend_calculate),
+	  args_calculate, NULL, NULL, "what an answer costs, by its usage",
+	  "llmgwctl spend calculate '{\"model\": \"gpt-4o\", \"usage\": {\"prompt_tokens\": 9}}'" },
+	{ "spend user-days", "GET", "/user/daily/activity", ROLE_ANY_KEY, 0,
+	  RUN(spend_activity_user), args_activity_user, columns_activity, "results",
+	  "days of users, with models, providers, keys",
+	  "llmgwctl spend user-days 2026-11-01 2026-11-30" },
+	{ "spend activity aggregated", "GET", "/user/daily/activity/aggregated", ROLE_ANY_KEY,
+	  CMD_NO_CTL, RUN(spend_activity_user), args_activity_user, columns_activity, "results",
+	  "days of users on one page", "curl localhost:4000/user/daily/activity/aggregated" },
+	{ "spend team-days", "GET", "/team/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_team), args_activity_team, columns_activity, "results",
+	  "days of teams", "llmgwctl spend team-days 2026-11-01 2026-11-30 --team-id physics" },
+	{ "spend org-days", "GET", "/organization/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_organization), args_activity_organization, columns_activity,
+	  "results", "days of organizations",
+	  "llmgwctl spend org-days 2026-11-01 2026-11-30" },
+	{ "spend customer-days", "GET", "/customer/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_customer), args_activity_customer, columns_activity, "results",
+	  "days of end users", "llmgwctl spend customer-days 2026-11-01 2026-11-30" },
+	{ "spend activity end_user", "GET", "/end_user/daily/activity", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_activity_customer), args_activity_customer, columns_activity, "results",
+	  "days of customers, by the other name", "curl localhost:4000/end_user/daily/activity" },
+	{ "spend tag-days", "GET", "/tag/daily/activity", ROLE_VIEW, 0,
+	  RUN(spend_activity_tag), args_activity_tag, columns_activity, "results", "days of tags",
+	  "llmgwctl spend tag-days 2026-11-01 2026-11-30 --tags prod" },
+	{ "spend total", "GET", "/global/spend", ROLE_VIEW, 0, RUN(spend_global),
+	  args_spend_list, NULL, NULL, "what was spent in 30 days, or between two",
+	  "llmgwctl spend total" },
+	{ "spend by-day", "GET", "/global/spend/logs", ROLE_VIEW, 0, RUN(spend_global_logs),
+	  args_spend_days, columns_global_days, NULL, "what was spent, day by day",
+	  "llmgwctl spend by-day" },
+	{ "spend by-key", "GET", "/global/spend/keys", ROLE_VIEW, 0, RUN(spend_global_keys),
+	  args_spend_list, columns_global_keys, NULL, "by key", "llmgwctl spend by-key" },
+	{ "spend by-model", "GET", "/global/spend/models", ROLE_VIEW, 0,
+	  RUN(spend_global_models), args_spend_list, columns_global_models, NULL, "by model",
+	  "llmgwctl spend by-model" },
+	{ "spend by-team", "GET", "/global/spend/teams", ROLE_VIEW, 0,
+	  RUN(spend_global_teams), args_spend_list, columns_global_teams, "total_spend_per_team",
+	  "by team", "llmgwctl spend by-team" },
+	{ "spend by-tag", "GET", "/global/spend/tags", ROLE_VIEW, 0, RUN(spend_global_tags),
+	  args_spend_tags, columns_global_tags, "spend_per_tag", "by tag",
+	  "llmgwctl spend by-tag --tags prod,test" },
+	{ "spend global tag_names", "GET", "/global/spend/all_tag_names", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_global_tag_names), args_spend_list, NULL, NULL, "names of all tags",
+	  "curl localhost:4000/global/spend/all_tag_names" },
+	{ "spend by-provider", "GET", "/global/spend/provider", ROLE_VIEW, 0,
+	  RUN(spend_global_provider), args_spend_list, columns_global_providers, NULL,
+	  "by provider", "llmgwctl spend by-provider" },
+	{ "spend by-customer", "POST", "/global/spend/end_users", ROLE_VIEW, 0,
+	  RUN(spend_global_end_users), args_spend_end_users, columns_end_users, NULL,
+	  "by end user", "llmgwctl spend by-customer" },
+	{ "spend global report", "GET", "/global/spend/report", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(spend_global_report), args_spend_details, NULL, NULL,
+	  "what teams, customers or keys spent with which model",
+	  "curl localhost:4000/global/spend/report?group_by=team" },
+	{ "spend activity", "GET", "/global/activity", ROLE_VIEW, 0,
+	  RUN(spend_global_activity), args_spend_list, columns_global_activity, "daily_data",
+	  "requests and tokens by day", "llmgwctl spend activity" },
+	{ "spend model-days", "GET", "/global/activity/model", ROLE_VIEW, 0,
+	  RUN(spend_global_activity_models), args_spend_list, columns_model_activity, NULL,
+	  "requests and tokens by model and day", "llmgwctl spend model-days" },
 	{ "audit list", "GET", "/audit", ROLE_VIEW, 0, RUN(audit_list), args_audit, columns_audit,
 	  "audit_logs", "who changed what, newest first", "llmgwctl audit list --action deleted" },
 	{ "audit show", "GET", "/audit/{id}", ROLE_VIEW, 0, RUN(audit_show), args_audit_one, NULL,
@@ -455,6 +1150,39 @@ const struct command commands[] = {
 	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
 	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,
 	  "changes", "what a reload would change", "llmgwctl config diff" },
+	{ "config yaml", "GET", "/config/yaml", ROLE_VIEW, CMD_NO_CTL, RUN(ops_config_show),
+	  args_config_show, NULL, NULL, "the same as config show", "curl localhost:4000/config/yaml" },
+	{ "config list", "GET", "/config/list", ROLE_VIEW, 0, RUN(settings_list), args_config_type,
+	  columns_settings, NULL, "settings of a section, with type and default",
+	  "llmgwctl config list --config-type router_settings" },
+	{ "config get", "GET", "/config/field/info", ROLE_VIEW, 0, RUN(settings_field),
+	  args_config_field, NULL, NULL, "one setting",
+	  "llmgwctl config get num_retries --config-type router_settings" },
+	{ "config set", "POST", "/config/field/update", ROLE_ADMIN, 0, RUN(settings_field_update),
+	  args_config_set, NULL, NULL, "set it in the database, over what the file says",
+	  "llmgwctl config set num_retries 3 --config-type router_settings" },
+	{ "config unset", "POST", "/config/field/delete", ROLE_ADMIN, 0, RUN(settings_field_delete),
+	  args_config_field, NULL, NULL, "delete it there: the file's counts again",
+	  "llmgwctl config unset num_retries --config-type router_settings" },
+	{ "config update", "POST", "/config/update", ROLE_ADMIN, CMD_NO_CTL, RUN(settings_update),
+	  args_config_update, NULL, NULL, "set several",
+	  "curl localhost:4000/config/update -d '{\"router_settings\": {\"num_retries\": 3}}'" },
+	{ "config callbacks", "GET", "/get/config/callbacks", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(settings_callbacks), args_none, NULL, NULL, "callbacks and settings of the router",
+	  "curl localhost:4000/get/config/callbacks" },
+	{ "router settings", "GET", "/router/settings", ROLE_VIEW, CMD_NO_CTL, RUN(settings_router),
+	  args_none, NULL, NULL, "settings of the router", "curl localhost:4000/router/settings" },
+	{ "router fields", "GET", "/router/fields", ROLE_VIEW, CMD_NO_CTL,
+	  RUN(settings_router_fields), args_none, NULL, NULL, "the same without values",
+	  "curl localhost:4000/router/fields" },
+	{ "config history", NULL, NULL, ROLE_VIEW, 0, RUN(history_list), args_none, columns_history,
+	  "versions", "configurations that were in force, newest first", "llmgwctl config history" },
+	{ "config version", NULL, NULL, ROLE_VIEW, 0, RUN(history_show), args_version, NULL, NULL,
+	  "one of them, and what it changed", "llmgwctl config version 7" },
+	{ "config rollback", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(history_rollback),
+	  args_version, NULL, NULL,
+	  "put an older configuration into force, with the objects that the database had then",
+	  "llmgwctl config rollback 7 --yes" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
 #ifdef LLMGW_FAULTS

@@ -15,6 +15,7 @@
 struct audit_origin;
 struct master;
 struct command_call;
+struct dir_key;
 
 enum command_role { ROLE_ANY_KEY, ROLE_VIEW, ROLE_ADMIN };
 
@@ -39,9 +40,10 @@ enum {
 	CMD_NO_CTL = 2,
 	CMD_NO_HTTP = 4,
 	CMD_LOCAL = 8, /* llmgwctl alone does it */
+	CMD_PAGES = 16, /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
+	CMD_READS = 32,	/* an administrator's, not by GET, and yet it changes nothing */
 	/* What a command changes in the database goes into the audit log by itself. */
-	CMD_ACTS = 16,	/* it changes what runs, and not the database: noted before it begins */
-	CMD_READS = 32	/* an administrator's, not by GET, and yet it changes nothing */
+	CMD_ACTS = 64	/* it changes what runs, and not the database: noted before it begins */
 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
@@ -78,7 +80,10 @@ struct command_call {
 	uint32_t caller_uid;		/* of the socket's peer */
 	uint8_t address[16];		/* of the client, as IPv6; zeroes: of the socket */
 	struct audit_origin *origin;	/* for whom the audit log notes what is changed; or NULL */
+	struct str own_user;		/* .n: only what is this user's may be reached: roles.h */
+	const struct dir_key *own_key;	/* then: the calling key */
 	struct str changed_by;		/* litellm-changed-by */
+	struct str path_name;		/* what stood for {name} or {id} in the path, decoded */
 	int status;			/* HTTP status of the answer; 200 to begin with */
 	struct buf out;			/* JSON */
 	/* Set by who started the call; command_finish() calls it exactly once, then frees. */
@@ -88,9 +93,13 @@ struct command_call {
 	struct str text;		/* the arguments' bytes, wiped at the end */
 };
 
-/* By words ("keys create") or by method and path (exact, without query). NULL: none. */
+/* By words ("keys create") or by method and path (without query). A path of the table may have one
+ * {name} or {id}: some bytes, slashes among them. A row without such a mark goes before one with
+ * it. NULL: none. */
 const struct command *command_by_words(struct str words);
 const struct command *command_by_path(struct str method, struct str path, bool *ret_other_method);
+/* What stands for the mark in a path that fits the command's; .p NULL: it has none. Not decoded. */
+struct str command_path_name(const struct command *cmd, struct str path);
 /* A call with an empty answer. Copies args_json into its arena and parses it ("" = {}).
  * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
@@ -99,8 +108,6 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 struct command_call *command_derive(const struct command_call *from, const struct command *cmd,
 				    struct str args_json, void (*answer)(struct command_call *),
 				    void *answer_data) MUST_USE;
-/* What stood for {id} in the path becomes the command's first positional argument; n 0: none. */
-void command_set_id(struct command_call *c, struct str id);
 /* Checks role and required arguments, then runs. The answer may come before this returns. */
 void command_run(struct command_call *c);
 /* The one way to end a call. */
@@ -113,6 +120,8 @@ void command_fail_store(struct command_call *c, int err);
 /* Arguments. A missing or null one leaves *ret alone and returns -ENOENT; a wrong type or
  * value has been answered with 400 naming it and returns -EINVAL: the caller just returns. */
 int command_str(struct command_call *c, const char *name, struct str *ret) MUST_USE;
+/* The same of the positional argument that a path may have in its place. */
+int command_named(struct command_call *c, const char *name, struct str *ret) MUST_USE;
 int command_u64(struct command_call *c, const char *name, uint64_t *ret) MUST_USE;
 int command_money(struct command_call *c, const char *name, int64_t *ret_nano) MUST_USE;
 int command_bool(struct command_call *c, const char *name, bool *ret) MUST_USE;

@@ -12,10 +12,8 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "master/config.h"
-#include "master/keys.h"
+#include "master/keys_private.h"
 #include "master/master.h"
-#include "master/params.h"
-#include "master/prices.h"
 #include "master/probe.h"
 #include "master/publish.h"
 #include "master/store.h"
@@ -155,7 +153,7 @@ static void on_reloaded(void *data, int err, struct str complaints)
 
 void ops_reload(struct command_call *c)
 {
-	publish_reload(c->master, on_reloaded, c);
+	publish_reload(c->master, key_caller_name(c), on_reloaded, c);
 }
 
 static int read_candidate(struct command_call *c, struct config **ret)
@@ -402,60 +400,6 @@ void ops_models(struct command_call *c)
 void ops_models_show(struct command_call *c)
 {
 	list_models(c, true);
-}
-
-/* LiteLLM's /model/info: secrets left out, prices and limits told. */
-static void put_info(struct json_out *o, const struct config_model *cm)
-{
-	struct price_row row;
-	bool known = prices_find(cm->provider, cm->base_model.n ? cm->base_model : cm->model, &row);
-	const struct price *p = cm->price.flags & PRICE_KNOWN ? &cm->price
-				: known			      ? &row.price
-							      : NULL;
-	json_open(o, NULL);
-	json_put_str(o, "model_name", cm->model_name);
-	json_open(o, "litellm_params");
-	json_put_str(o, "model", cm->litellm_model);
-	json_put_str(o, "api_base", cm->api_base);
-	json_put_str(o, "custom_llm_provider", cm->provider);
-	json_close(o);
-	json_open(o, "model_info");
-	json_put_str(o, "id", cm->id);
-	json_put_bool(o, "db_model", false);
-	json_put_z(o, "mode", cm->mode == MODE_EMBEDDING ? "embedding"
-			      : cm->mode == MODE_COMPLETION ? "completion"
-			      : cm->mode == MODE_RESPONSES  ? "responses"
-			      : cm->mode == MODE_RERANK	    ? "rerank" : "chat");
-	json_put_double(o, "input_cost_per_token", p ? (double)p->input / 1e12 : 0);
-	json_put_double(o, "output_cost_per_token", p ? (double)p->output / 1e12 : 0);
-	if (p && p->per_query)
-		json_put_double(o, "input_cost_per_query", (double)p->per_query / 1e12);
-	json_put_u64(o, "max_input_tokens", cm->max_input_tokens ? cm->max_input_tokens
-					    : known ? row.max_input_tokens : 0);
-	json_put_u64(o, "max_output_tokens", cm->max_output_tokens ? cm->max_output_tokens
-					     : known ? row.max_output_tokens : 0);
-	json_put_str(o, "litellm_provider", cm->provider);
-	params_put_supported(o, "supported_openai_params", cm->provider,
-			     cm->base_model.n ? cm->base_model : cm->model, cm->mode);
-	json_close(o);
-	json_close(o);
-}
-
-void ops_model_info(struct command_call *c)
-{
-	struct master *m = c->master;
-	struct str id = STR_NONE;
-	if (command_str(c, "litellm_model_id", &id) == -EINVAL)
-		return;
-	struct json_out o = json_out(&c->out);
-	json_open(&o, NULL);
-	json_open_array(&o, "data");
-	for (size_t i = 0; i < m->config->n_models; i++)
-		if (!id.n || str_eq(m->config->models[i].id, id))
-			put_info(&o, &m->config->models[i]);
-	json_close_array(&o);
-	json_close(&o);
-	command_finish(c);
 }
 
 /* ---- health

@@ -24,6 +24,5 @@ void ops_backup(struct command_call *c);
 /* In builds for tests: common/fault.h. */
 void ops_fault_set(struct command_call *c);
 void ops_fault_list(struct command_call *c);
-void ops_model_info(struct command_call *c);	/* GET /model/info, /v1/model/info */
 
 #endif

@@ -155,15 +155,6 @@ static void read_section(struct reader *r, const char *section, const struct yam
 	}
 }
 
-static void read_credentials(struct reader *r, const struct yaml *list)
-{
-	if (list->kind == YAML_LIST)
-		r->credentials = list;
-	else if (list->kind != YAML_NULL)
-		complain(r, COMPLAINT_ERROR, &list->place, "credential_list wants a list, not %s",
-			 yaml_kind_name(list));
-}
-
 static const char *const sections[] = {"litellm_settings", "router_settings", "general_settings",
 				       "server"};
 
@@ -186,27 +177,25 @@ static void tell_top_level(struct reader *r, const struct yaml *root)
 	}
 }
 
-static void read_sections(struct reader *r, const struct yaml *root)
+static void read_sections(struct reader *r, struct yaml *root)
 {
 	const struct yaml *y;
 
 	read_environment(r, root);
 	yaml_resolve_env(r);
 	tell_top_level(r, root);
+	r->has_stored = r->c->store_models = stored_counts(root);
+	stored_merge_settings(r, root);
 	for (size_t i = 0; i < COUNT(sections); i++) {
 		y = yaml_get(root, sections[i]);
 		if (y)
 			read_section(r, sections[i], y);
 	}
-	y = yaml_get(root, "credential_list");
-	if (y)
-		read_credentials(r, y);
+	stored_read_credentials(r, yaml_get(root, "credential_list"));
 	y = yaml_get(root, "default_vertex_config");
 	if (y)
 		cloud_read_defaults(r, y);
-	y = yaml_get(root, "model_list");
-	if (y)
-		models_read(r, y);
+	models_read(r, yaml_get(root, "model_list"));
 }
 
 /* ---- what follows from all of it ---- */
@@ -342,6 +331,7 @@ static void finish(struct reader *r)
 	route_finish(r);
 	callbacks_finish(r);
 	rules_finish(r);
+	costs_finish(r);
 	if (c->set.request_memory_max < c->set.body_max)
 		complain(r, COMPLAINT_ERROR,
 			 given_place(r, "server.limits",
@@ -424,11 +414,32 @@ int config_read(const char *path, const struct config_overrides *over, struct co
 	return err;
 }
 
+const struct config_model *config_find_model(const struct config *c, struct str id)
+{
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_eq(c->models[i].id, id))
+			return &c->models[i];
+	return NULL;
+}
+
+bool config_serves(const struct config *c, struct str name)
+{
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_matches(c->models[i].model_name, name))
+			return true;
+	for (size_t i = 0; i < c->n_aliases; i++)
+		if (str_eq(c->aliases[i].alias, name))
+			return true;
+	return false;
+}
+
 void config_free(struct config *c)
 {
 	if (!c)
 		return;
 	mem_wipe((void *)(uintptr_t)c->tls_key_pem.p, c->tls_key_pem.n);
+	for (size_t i = 0; i < c->n_files; i++)
+		mem_wipe((void *)(uintptr_t)c->files[i].text.p, c->files[i].text.n);
 	arena_free(c->mem);
 	buf_done(&c->complaints);
 	mem_free(c);

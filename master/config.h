@@ -25,7 +25,9 @@ struct config_policy {			/* of one group */
 };
 struct config_routing {			/* groups with a strategy of their own */
 	struct config_names models;
-	uint32_t strategy;
+	uint32_t strategy;		/* SNAP_NONE: not given */
+	uint32_t sticky;		/* enum snap_sticky */
+	struct str sticky_header;
 };
 struct config_listen {
 	struct str host;		/* "0.0.0.0", "::", "127.0.0.1" */
@@ -41,14 +43,32 @@ struct config_pairs {
 	size_t n;
 };
 
+struct config_gate {			/* a provider's budget, or a plan's window */
+	struct str name;		/* the provider; the plan, or .n 0 */
+	uint32_t kind;			/* enum snap_gate_kind */
+	uint64_t limit, factor_milli;	/* as in snap_gate */
+	struct str period;		/* of a budget: "30d" */
+	uint64_t span_ms;		/* of a plan */
+};
+struct config_gates {
+	struct config_gate *v;
+	size_t n;
+};
+struct config_hours {
+	struct zone_window *v;		/* master/zone.h */
+	size_t n;
+};
+
 struct config_cloud {			/* what Azure and Vertex AI want to know */
 	struct str azure_ad_token, tenant_id, client_id, client_secret, azure_scope;
 	struct str vertex_project, vertex_location;
 	struct str vertex_credentials;	/* JSON, or the path of a file with it */
 };
-struct config_model {			/* one entry of model_list */
+struct config_model {			/* one entry of model_list, or an object of the database */
 	struct str file;		/* where it stands, for messages */
 	unsigned line, column;
+	bool is_stored;			/* given by API */
+	bool is_dropped;		/* while reading only */
 	struct str model_name;
 	struct str id;			/* model_info.id; else a SHA-256 over name and params */
 	struct str id_of_twin;		/* while reading only */
@@ -74,14 +94,20 @@ struct config_model {			/* one entry of model_list */
 	struct config_pairs headers;	/* extra_headers, headers, OpenAI-Organization */
 	struct config_names access_groups, tags;
 	struct config_names dropped_params, allowed_params;
-	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms;
-	uint32_t num_retries, order, max_parallel;	/* as in snap_deployment */
+	int64_t max_budget;		/* pico-dollars; PRICE_NONE: not given */
+	struct str budget_duration;
+	struct config_gates plans;
+	struct str silent_model;
+	struct config_hours hours;
+	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms, hedge_milli;
+	uint32_t num_retries, order, max_parallel, adaptive;	/* as in snap_deployment */
 	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */
 	enum snap_mode mode;		/* given, or by the price table, or by its name */
 	bool drop_params, health_check_off;
 	struct str health_check_model, base_model;
 	struct price price;		/* PRICE_KNOWN set when config gives one */
 	struct str info;		/* model_info as a JSON object; .p NULL: none */
+	struct str given;		/* litellm_params as JSON, without secrets */
 };
 
 struct config_fallback {		/* {group: [names]}; also "*" */
@@ -118,6 +144,49 @@ struct config_pass {
 	struct config_model model;	/* the deployment; no group has it */
 };
 
+/* ---- what the database adds (stored.h), and files from elsewhere ---- */
+
+enum object_kind {
+	OBJECT_MODEL,
+	OBJECT_CREDENTIAL,
+	OBJECT_SETTING,
+	OBJECT_ACCESS_GROUP,
+	OBJECT_KINDS
+};
+struct config_object {			/* read only; what slices point into is its own block */
+	enum object_kind kind;
+	bool is_new;			/* what is wrong with it refuses a change */
+	struct str name;		/* a model's id; a credential's name; "section.key" */
+	struct str label;		/* a model's model_name */
+	/* JSON: litellm_params, credential_values, the value. .p NULL: no key opens it. SECRET. */
+	struct str secret;
+	struct str info;		/* JSON: model_info, credential_info, {"model_names": []} */
+	struct str sealed;		/* the bytes that no key opens */
+	uint64_t created_at, updated_at;
+	struct str created_by, updated_by;
+	size_t block;
+};
+struct config_text {
+	struct str path, text;
+};
+struct config_stored {
+	const struct config_object *const *v;
+	size_t n;
+	const struct config_text *files;	/* read in place of the disk's; NULL: none */
+	size_t n_files;
+};
+struct config_credential {		/* of credential_list or the database */
+	struct str name;
+	struct str values, info;	/* JSON; values without secrets */
+	bool is_stored;
+};
+
+struct config_rate {			/* of a provider, or "global" */
+	struct str provider;
+	int64_t discount, margin;	/* in parts of a million */
+	int64_t fixed;			/* pico-dollars a request */
+	bool has_margin;
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -149,10 +218,19 @@ struct config {
 	size_t n_routing_groups;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params;
+	struct config_gates provider_budgets;
+	bool keep_explanations;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
 	uint64_t max_keys;
+	bool store_models;		/* objects of the database count */
+	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
+	uint64_t answers_keep_ms, answers_max_bytes;
+	uint64_t spend_keep_ms, spend_prune_ms;	/* 0: single requests are kept for ever */
+	struct str cost_discounts, cost_margins;	/* JSON, as written; both together: */
+	struct config_rate *rates;
+	size_t n_rates;
 	struct config_model *models;
 	size_t n_models;
 	struct config_alias *aliases;
@@ -161,10 +239,16 @@ struct config {
 	struct config_pass *passes;
 	size_t n_passes;
 	struct config_pairs env;	/* environment_variables */
+	struct config_credential *credentials;
+	size_t n_credentials;
+	struct config_text files[CONFIG_INCLUDE_MAX + 1];	/* as they were read. SECRET */
+	size_t n_files;
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */
 	unsigned n_errors, n_warnings;	/* all, also those beyond what is shown */
 	unsigned n_skipped;		/* models left out, each with a warning */
+	unsigned n_unfit;		/* complaints about objects of the database: warnings */
+	struct str unfit;		/* the first about one that is new; .n == 0: none */
 	struct config_complaint *list;
 	size_t n_list;
 	struct buf complaints;		/* FILE:LINE:COL: error: text, source line, caret */
@@ -205,15 +289,32 @@ struct config_overrides {
 	bool has_port, insecure_dev;
 	bool quiet_warnings;
 	bool colour;			/* complaints with colours */
+	const struct config_stored *stored;	/* NULL: none */
 };
 int config_read(const char *path, const struct config_overrides *over,
 		struct config **ret) MUST_USE;
 void config_free(struct config *c);
+/* The deployment with this id, or NULL. */
+const struct config_model *config_find_model(const struct config *c, struct str id);
+/* Whether a model_name, a pattern among them or an alias serves that name. */
+bool config_serves(const struct config *c, struct str name);
+/* Discount and margin of a provider, put into a price. Whether there were any. */
+bool config_apply_rates(const struct config *c, struct str provider, struct price *p);
+/* The discount alone. */
+bool config_apply_discount(const struct config *c, struct str provider, struct price *p);
 /* Effective configuration: every directive with value and origin; secrets as "********".
  * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);
 /* Differences between two configurations as JSON rows {key, before, after, takes_effect}. */
 void config_diff(const struct config *a, const struct config *b, struct buf *out);
+/* A section's directives as LiteLLM lists them: rows {field_name, field_type, field_description,
+ * field_value, field_default_value}; values of what `stored` has say so. */
+struct json_out;
+void config_list_section(const struct config *c, const char *section,
+			 const struct config_stored *stored, struct json_out *o);
+/* One directive's value. False: the section has none of that name. */
+bool config_put_value(const struct config *c, const char *section, struct str name,
+		      struct json_out *o, const char *key);
 /* The directive table as mdoc, for llmgw.yaml(5); as JSON. */
 void config_print_mdoc(struct buf *out);
 void config_print_table_json(struct buf *out);

@@ -23,7 +23,7 @@ static const char *const codes[W_COUNT] = {
 	[W_KEY_MISSING] = "W005 provider-key-missing",	[W_FORWARDED] = "W006 sent-to-provider",
 	[W_SECRET_READABLE] = "W007 secret-readable",	[W_YAML_WORD] = "W008 yaml-word",
 	[W_PRICE_INCOMPLETE] = "W009 price-incomplete", [W_NO_MODELS] = "W010 no-models",
-	[W_UNKNOWN_MODEL] = "W011 unknown-model",
+	[W_UNKNOWN_MODEL] = "W011 unknown-model",	[W_STORED] = "W012 stored-object",
 };
 
 struct str shown(struct str s)
@@ -77,7 +77,7 @@ static bool holds(struct str word, const char *const *parts, size_t n)
 	return false;
 }
 
-static bool names_a_secret(struct str word)
+bool names_a_secret(struct str word)
 {
 	static const char *const secret[] = {"key",    "token",	     "secret",
 					     "passw",  "credential", "auth",
@@ -257,6 +257,31 @@ static void add_to_list(struct reader *r, enum complaint_code code, const struct
 	one->end_column = one->column + (at->span > 1 ? at->span - 1 : 0);
 }
 
+/* An object of the database that is not right is left out, and the rest is served; one that is
+ * about to get there is refused for the first thing that is wrong with it. */
+static enum complaint_code judge_object(struct reader *r, enum complaint_code code,
+					const struct place *at, struct str message)
+{
+	const struct config_object *o = at && at->file ? at->file->object : NULL;
+	bool is_wrong = !code || code == W_MODEL_SKIPPED;
+
+	if (!o || !is_wrong)
+		return code;
+	r->c->n_unfit++;
+	if (o->is_new && !r->c->unfit.n)
+		r->c->unfit = keep(r, message);
+	return code ? code : W_STORED;
+}
+
+/* In an object there are no lines to point at. */
+static int put_field(char *text, size_t room, const struct place *at)
+{
+	struct str field = at && at->file ? shown(at->file->field) : STR_NONE;
+
+	text[0] = '\0';
+	return field.n ? snprintf(text, room, STR_FMT ": ", STR_ARG(field)) : 0;
+}
+
 void complain(struct reader *r, enum complaint_code code, const struct place *at, const char *fmt,
 	      ...)
 {
@@ -264,15 +289,17 @@ void complain(struct reader *r, enum complaint_code code, const struct place *at
 	va_list ap;
 	int n;
 
-	if (code ? r->c->n_warnings++ >= WARNINGS_SHOWN : r->c->n_errors++ >= ERRORS_SHOWN)
-		return;
+	n = put_field(text, sizeof text, at);
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof text, fmt, ap);
+	n += vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap);
 	va_end(ap);
 	MUST(n >= 0);
 	struct str message = {text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1};
 	while (!str_is_utf8(message) && message.n > 0)
 		message.n--;
+	code = judge_object(r, code, at, message);
+	if (code ? r->c->n_warnings++ >= WARNINGS_SHOWN : r->c->n_errors++ >= ERRORS_SHOWN)
+		return;
 	add_to_list(r, code, at, message);
 	if (!code || !r->over->quiet_warnings)
 		put_text(r, code, at, message);

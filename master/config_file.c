@@ -52,8 +52,23 @@ static void check_mode(struct reader *r, struct config_file *f, const struct sta
 		complain(r, COMPLAINT_ERROR, &at, "everybody may write this file; chmod o-w it");
 }
 
+/* Where the files are given, those are they: what changed on the disk waits for a reload. */
+static bool is_given(struct reader *r, struct config_file *f)
+{
+	const struct config_stored *s = r->over->stored;
+
+	for (size_t i = 0; s && i < s->n_files; i++)
+		if (str_eq(s->files[i].path, f->path)) {
+			f->text = s->files[i].text;
+			return true;
+		}
+	return false;
+}
+
 int config_file_load(struct reader *r, struct config_file *f)
 {
+	if (is_given(r, f))
+		return 0;
 	const char *path = arena_dup_z(r->scratch, f->path);
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1, err;
 	struct stat st;
@@ -156,18 +171,6 @@ static void append_copies(struct reader *r, struct yaml *list, const struct yaml
 	}
 }
 
-static void replace_child(struct yaml *map, struct yaml *old, struct yaml *with)
-{
-	struct yaml **at = &map->child;
-
-	while (*at != old)
-		at = &(*at)->next;
-	with->next = old->next;
-	*at = with;
-	if (map->last == old)
-		map->last = with;
-}
-
 /* LiteLLM's rule: lists are appended to a list of that name, anything else takes its place. */
 static void take_over(struct reader *r, struct yaml *main, const struct yaml *included)
 {
@@ -187,7 +190,7 @@ static void take_over(struct reader *r, struct yaml *main, const struct yaml *in
 			append_copies(r, copy, y->child);
 		}
 		if (own)
-			replace_child(main, own, copy);
+			yaml_replace(main, own, copy);
 		else
 			yaml_append(main, copy);
 	}
@@ -213,9 +216,22 @@ static void follow_includes(struct reader *r, struct yaml *root, const struct co
 	}
 }
 
+static void remember(struct reader *r, const struct config_file *f)
+{
+	struct config *c = r->c;
+
+	for (size_t i = 0; i < c->n_files; i++)
+		if (str_eq(c->files[i].path, f->path))
+			return;
+	if (c->n_files < COUNT(c->files))
+		c->files[c->n_files++] = (struct config_text){keep(r, f->path), keep(r, f->text)};
+}
+
 static struct yaml *read_file(struct reader *r, struct config_file *f, unsigned depth)
 {
 	struct yaml *root = yaml_read(r, f);
+
+	remember(r, f);
 
 	if (!root)
 		return NULL;

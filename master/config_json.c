@@ -6,9 +6,10 @@
  * missing digit beside the point, hexadecimal) is changed. */
 #include <stdio.h>
 
+#include "common/json.h"
 #include "master/config_read.h"
 
-enum { JSON_LEVELS = 48, NUMBER_MAX = 128 };
+enum { JSON_LEVELS = 48, NUMBER_MAX = 128, MASK_MEMORY = 32 << 20 };
 
 static size_t digits(struct str s, size_t from)
 {
@@ -98,7 +99,7 @@ static void put_plain(struct reader *r, struct json_out *o, const char *key, con
 		json_put_bool(o, key, false);
 		return;
 	}
-	if (value_is_true(y->text) || value_is_false(y->text))
+	if (r && (value_is_true(y->text) || value_is_false(y->text)))
 		complain(r, W_YAML_WORD, &y->place,
 			 "'" STR_FMT "' is text in YAML 1.2; write true or false for a switch",
 			 STR_ARG(y->text));
@@ -148,4 +149,45 @@ void value_json(struct reader *r, struct json_out *o, const char *key, const str
 		put_children(r, o, y);
 		json_close_array(o);
 	}
+}
+
+static void put_masked(struct json_out *o, const struct json *j, bool hide)
+{
+	bool is_object = j->type == JSON_OBJECT;
+
+	if (!j->child || o->level >= JSON_LEVELS) {
+		if (j->child || (hide && j->type == JSON_STRING))
+			json_put_z(o, NULL, "********");
+		else
+			json_put_raw(o, NULL, j->raw);
+		return;
+	}
+	if (is_object)
+		json_open(o, NULL);
+	else
+		json_open_array(o, NULL);
+	for (const struct json *c = j->child; c; c = c->next) {
+		if (is_object)
+			json_key(o, c->key);
+		put_masked(o, c, hide || (is_object && names_a_secret(c->key)));
+	}
+	if (is_object)
+		json_close(o);
+	else
+		json_close_array(o);
+}
+
+void json_put_masked(struct json_out *o, const char *key, struct str text)
+{
+	struct arena *a = arena_new(MASK_MEMORY);
+	struct json_error e;
+	const struct json *j = a ? json_parse(a, text, 0, &e) : NULL;
+
+	if (key)
+		json_key(o, str_z(key));
+	if (j)
+		put_masked(o, j, false);
+	else
+		json_put_null(o, NULL);
+	arena_free(a);
 }

@@ -333,6 +333,12 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 		return route_set_groups(r, base, d, y);
 	case CT_PASSES:
 		return passes_set(r, base, y);
+	case CT_BUDGETS:
+		return gates_set_budgets(r, at, d, y);
+	case CT_PLANS:
+		return gates_set_plans(r, at, d, y);
+	case CT_HOURS:
+		return gates_set_hours(r, at, d, y);
 	default:
 		MUST(d->type == CT_ALIASES);
 		return set_aliases(r, base, d, y);

@@ -16,6 +16,7 @@ struct entry {
 	struct place at;
 	const struct yaml *params, *info;
 	const struct yaml *credentials; /* credential_values of its litellm_credential_name */
+	bool has_no_credential;		/* it names one, and there is none */
 	struct place base_at;
 	struct buf defaults; /* JSON object under construction */
 	struct json_out out;
@@ -50,7 +51,7 @@ static void forward_key(struct entry *e, const struct yaml *y)
 static void note_secret(struct reader *r, const struct directive *d, const struct yaml *y)
 {
 	if ((d->flags & CF_SECRET) && y->kind == YAML_SCALAR && !y->from_env && y->text.n > 0 &&
-	    !r->literal_secret.file)
+	    !y->place.file->object && !r->literal_secret.file)
 		r->literal_secret = y->place;
 }
 
@@ -103,6 +104,7 @@ static void read_params(struct entry *e)
 			if (!yaml_find(e->params, y->key))
 				take_param(e, y);
 	json_close(&e->out);
+	e->m.given = without_secrets(e->r, e->params);
 	if (e->n_defaults)
 		e->m.params = keep(e->r, buf_str(&e->defaults));
 	e->r->out_of_memory |= e->defaults.failed;
@@ -249,9 +251,23 @@ static const struct yaml *find_credentials(struct entry *e)
 		if (own && own->kind == YAML_SCALAR && str_eq(own->text, name->text))
 			return yaml_get(c, "credential_values");
 	}
+	e->has_no_credential = true;
+	return NULL;
+}
+
+/* One that was given by API may be deleted, or sealed with a key that is lost: this model is left
+ * out then, and the others are served. */
+static bool tell_no_credential(struct entry *e)
+{
+	const struct yaml *name = yaml_get(e->params, "litellm_credential_name");
+	struct str why = arena_printf(e->r->scratch, "no credential is named '" STR_FMT "'",
+				      STR_ARG(shown(name->text)));
+
+	if (e->r->has_stored)
+		return left_out(e->r, &e->m, &e->at, why);
 	complain(e->r, COMPLAINT_ERROR, &name->place,
 		 "no entry of credential_list is named '" STR_FMT "'", STR_ARG(shown(name->text)));
-	return NULL;
+	return true;
 }
 
 /* What has to be known before the rest is worth reading: is there a provider to serve it? */
@@ -260,6 +276,8 @@ static bool find_provider(struct entry *e)
 	const struct yaml *model = yaml_get(e->params, "model");
 
 	e->credentials = find_credentials(e);
+	if (e->has_no_credential && !tell_no_credential(e))
+		return false;
 	one_text(e, e->credentials, "api_base", &e->m.api_base);
 	one_text(e, e->params, "base_url", &e->m.api_base);
 	one_text(e, e->params, "api_base", &e->m.api_base);
@@ -315,6 +333,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.at = map->place,
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
+		      .max_budget = PRICE_NONE,
 		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
 				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
 				0, 0, 0, PRICE_NONE}},
@@ -327,6 +346,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	}
 	e.m.file = keep(r, map->place.file->path);
 	e.m.line = map->place.line;
+	e.m.is_stored = map->place.file->object;
 	e.m.column = place_column(&map->place);
 	if (!set_name(&e, map) || !find_parts(&e, map) || !find_provider(&e))
 		return;
@@ -340,6 +360,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at))
 		return;
 	model_price_finish(r, &e.m, &e.at);
+	gates_check(r, &e.m, &e.at);
 	if (e.m.organizations.n > 0)
 		append_organizations(&e);
 	else
@@ -357,21 +378,44 @@ static size_t count_deployments(const struct yaml *list)
 	return n;
 }
 
+/* Those of the database as nodes, in a list. */
+static const struct yaml *stored_models(struct reader *r)
+{
+	struct yaml *list = arena_alloc(r->scratch, sizeof *list);
+	size_t n = r->has_stored && r->over->stored ? r->over->stored->n : 0;
+
+	r->out_of_memory |= !list;
+	for (size_t i = 0; i < n && list && !r->out_of_memory; i++) {
+		const struct yaml *y = stored_entry(r, i);
+		if (y)
+			yaml_append(list, (struct yaml *)(uintptr_t)y);
+	}
+	return list;
+}
+
+static void read_entries(struct reader *r, const struct yaml *list)
+{
+	for (const struct yaml *y = list ? list->child : NULL; y && !r->out_of_memory; y = y->next)
+		read_entry(r, y);
+}
+
 void models_read(struct reader *r, const struct yaml *list)
 {
-	if (list->kind == YAML_NULL)
-		return;
-	if (list->kind != YAML_LIST) {
+	const struct yaml *stored = stored_models(r);
+
+	if (list && list->kind != YAML_NULL && list->kind != YAML_LIST)
 		complain(r, COMPLAINT_ERROR, &list->place, "model_list wants a list, not %s",
 			 yaml_kind_name(list));
+	if (list && list->kind != YAML_LIST)
+		list = NULL;
+	if (!stored)
 		return;
-	}
-	r->room_models = count_deployments(list);
+	r->room_models = (list ? count_deployments(list) : 0) + count_deployments(stored);
 	r->c->models = keep_array(r, r->room_models, sizeof *r->c->models);
 	r->model_places = arena_array(r->scratch, r->room_models, sizeof *r->model_places);
 	r->out_of_memory |= !r->model_places;
-	for (const struct yaml *y = list->child; y && !r->out_of_memory; y = y->next)
-		read_entry(r, y);
+	read_entries(r, list);
+	read_entries(r, stored);
 }
 
 /* ---- checks over all ---- */
@@ -395,6 +439,7 @@ static void check_twins(struct reader *r, struct config_model *m, const struct c
 		complain(r, COMPLAINT_ERROR, &r->model_places[m - r->c->models],
 			 "the id '" STR_FMT "' is used by the entry in line %u too",
 			 STR_ARG(shown(m->id)), before->line);
+		m->is_dropped = m->is_stored;
 		return;
 	}
 	snprintf(suffix, sizeof suffix, "#%u", nth);
@@ -428,15 +473,20 @@ static void check_ids(struct reader *r)
 			c->models[i].id = c->models[i].id_of_twin;
 }
 
-static bool is_served(const struct config *c, struct str name)
+/* One of the database gives way to one of the file. */
+static void drop_twins(struct reader *r)
 {
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_matches(c->models[i].model_name, name))
-			return true;
-	for (size_t i = 0; i < c->n_aliases; i++)
-		if (str_eq(c->aliases[i].alias, name))
-			return true;
-	return false;
+	struct config *c = r->c;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_models; i++) {
+		if (c->models[i].is_dropped)
+			continue;
+		r->model_places[n] = r->model_places[i];
+		c->models[n++] = c->models[i];
+	}
+	r->c->n_skipped += (unsigned)(c->n_models - n);
+	c->n_models = n;
 }
 
 static void check_name(struct reader *r, struct str name, const char *where)
@@ -445,7 +495,7 @@ static void check_name(struct reader *r, struct str name, const char *where)
 
 	if (at == &r->whole)
 		at = given_place(r, "litellm_settings", where);
-	if (!is_served(r->c, name))
+	if (!config_serves(r->c, name))
 		complain(r, W_UNKNOWN_MODEL, at,
 			 "%s names '" STR_FMT "', which no entry of model_list serves", where,
 			 STR_ARG(shown(name)));
@@ -458,14 +508,36 @@ static void check_fallbacks(struct reader *r, const struct config_fallbacks *f, 
 			check_name(r, f->v[i].to.v[k], where);
 }
 
+/* Workers measure only where somebody goes by it. */
+static void learn_times(struct config *c)
+{
+	bool learns = c->set.hedge_milli > 0 || c->set.total_timeout_ms == TIMEOUT_AUTO;
+	for (size_t i = 0; i < c->n_models && !learns; i++) {
+		const struct config_model *m = &c->models[i];
+		learns = m->hedge_milli > 0 || m->timeout_ms == TIMEOUT_AUTO ||
+			 m->stream_timeout_ms == TIMEOUT_AUTO;
+	}
+	if (learns)
+		c->set.flags |= SET_LEARN_TIMES;
+}
+
 void models_check(struct reader *r)
 {
 	struct config *c = r->c;
 
 	check_ids(r);
+	drop_twins(r);
+	stored_add_groups(r);
 	for (size_t i = 0; i < c->n_models; i++)
 		if (c->models[i].stream_timeout_ms == 0)
 			c->models[i].stream_timeout_ms = c->stream_timeout_ms;
+	learn_times(c);
+	for (size_t i = 0; i < c->n_models; i++)
+		if (c->models[i].silent_model.n && !config_serves(c, c->models[i].silent_model))
+			complain(r, W_UNKNOWN_MODEL, &r->model_places[i],
+				 "silent_model names '" STR_FMT
+				 "', which no entry of model_list serves",
+				 STR_ARG(shown(c->models[i].silent_model)));
 	for (size_t i = 0; i < c->n_aliases; i++)
 		check_name(r, c->aliases[i].group, "model_group_alias");
 	check_fallbacks(r, &c->fallbacks, "fallbacks");

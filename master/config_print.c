@@ -203,6 +203,12 @@ static void put_number(struct json_out *o, const char *key, const struct directi
 	case CT_SIZE:
 		put_size(o, key, *(const uint64_t *)at);
 		break;
+	case CT_LIMIT:
+		if (*(const uint64_t *)at == TIMEOUT_AUTO) {
+			json_put_z(o, key, "auto");
+			break;
+		}
+		/* fallthrough */
 	case CT_TIME:
 		put_time(o, key, *(const uint64_t *)at);
 		break;
@@ -248,7 +254,7 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		break;
 	case CT_JSON:
 		if (((const struct str *)at)->n)
-			json_put_raw(o, key, *(const struct str *)at);
+			json_put_masked(o, key, *(const struct str *)at);
 		else
 			json_put_null(o, key);
 		break;
@@ -269,6 +275,15 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		break;
 	case CT_PASSES:
 		put_passes(o, key, base);
+		break;
+	case CT_BUDGETS:
+		gates_put_budgets(o, key, at);
+		break;
+	case CT_PLANS:
+		gates_put_plans(o, key, at);
+		break;
+	case CT_HOURS:
+		gates_put_hours(o, key, at);
 		break;
 	default:
 		put_number(o, key, d, at);
@@ -296,7 +311,8 @@ static void show_directive(struct json_out *o, const struct config *c, const str
 	json_open(o, d->name);
 	put_value(o, "value", d, c);
 	if (origin->file.n > 0)
-		snprintf(text, sizeof text, STR_FMT ":%u", STR_ARG(origin->file), origin->line);
+		snprintf(text, sizeof text, origin->line ? STR_FMT ":%u" : STR_FMT,
+			 STR_ARG(origin->file), origin->line);
 	json_put_z(o, "origin", origin->file.n > 0 ? text : "default");
 	json_close(o);
 }
@@ -350,7 +366,7 @@ static void show_params(struct json_out *o, const struct config_model *m)
 			put_value(o, d->name, d, m);
 	}
 	if (m->params.n)
-		json_put_raw(o, "defaults", m->params);
+		json_put_masked(o, "defaults", m->params);
 	json_close(o);
 }
 
@@ -367,7 +383,8 @@ static void show_model(struct json_out *o, const struct config_model *m, bool wi
 	if (m->info.n)
 		json_put_raw(o, "model_info", m->info);
 	if (with_origin) {
-		snprintf(text, sizeof text, STR_FMT ":%u", STR_ARG(m->file), m->line);
+		snprintf(text, sizeof text, m->line ? STR_FMT ":%u" : STR_FMT, STR_ARG(m->file),
+			 m->line);
 		json_put_z(o, "origin", text);
 	}
 	json_close(o);
@@ -448,14 +465,6 @@ static void diff_settings(struct json_out *o, const struct config *a, const stru
 	buf_done(&key);
 }
 
-static const struct config_model *find_model(const struct config *c, const struct config_model *m)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_eq(c->models[i].id, m->id))
-			return &c->models[i];
-	return NULL;
-}
-
 static void print_model(struct buf *out, const struct config_model *m)
 {
 	struct json_out o = json_out(out);
@@ -486,7 +495,7 @@ static void diff_models(struct json_out *o, const struct config *a, const struct
 	for (size_t i = 0; i < a->n_models + b->n_models; i++) {
 		bool old = i < a->n_models;
 		const struct config_model *m = old ? &a->models[i] : &b->models[i - a->n_models];
-		const struct config_model *x = find_model(old ? b : a, m);
+		const struct config_model *x = config_find_model(old ? b : a, m->id);
 		if (!old && x)
 			continue;
 		print_model(&before, old ? m : NULL);
@@ -512,6 +521,90 @@ void config_diff(const struct config *a, const struct config *b, struct buf *out
 	json_close_array(&o);
 }
 
+/* ---- LiteLLM's lists of settings ---- */
+
+static const char *type_for_python(const struct directive *d)
+{
+	switch (d->type) {
+	case CT_BOOL:
+	case CT_FLAG:
+		return "Boolean";
+	case CT_U32:
+	case CT_U64:
+		return "Integer";
+	case CT_NAMES:
+	case CT_FALLBACKS:
+	case CT_PASSES:
+	case CT_ROUTING_GROUPS:
+		return "List";
+	case CT_PAIRS:
+	case CT_JSON:
+	case CT_ALIASES:
+	case CT_GROUP_POLICIES:
+		return "Dictionary";
+	case CT_MILLI:
+	case CT_TIME:
+	case CT_PRICE:
+		return "Float";
+	default:
+		return "String";
+	}
+}
+
+static bool is_stored(const struct config_stored *s, const struct directive *d)
+{
+	struct str section = str_z(d->section), name;
+
+	for (size_t i = 0; s && i < s->n; i++) {
+		name = s->v[i]->name;
+		if (s->v[i]->kind == OBJECT_SETTING && str_eq(str_cut(&name, '.'), section) &&
+		    same_name(name, d->name))
+			return true;
+	}
+	return false;
+}
+
+/* As it is set: 32 and not 32M where megabytes are meant. */
+static void put_field(struct json_out *o, const char *key, const struct directive *d,
+		      const struct config *c)
+{
+	const void *at = (const char *)c + d->at;
+	if (d->type == CT_MEGABYTES)
+		json_put_u64(o, key, *(const uint64_t *)at >> 20);
+	else
+		put_value(o, key, d, c);
+}
+
+void config_list_section(const struct config *c, const char *section,
+			 const struct config_stored *stored, struct json_out *o)
+{
+	size_t n;
+	const struct directive *all = directives_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(all[i].section, section) != 0)
+			continue;
+		json_open(o, NULL);
+		json_put_z(o, "field_name", all[i].name);
+		json_put_z(o, "field_type", type_for_python(&all[i]));
+		json_put_z(o, "field_description", all[i].doc);
+		put_field(o, "field_value", &all[i], c);
+		json_put_bool(o, "stored_in_db", c->store_models && is_stored(stored, &all[i]));
+		json_put_z(o, "field_default_value", all[i].preset);
+		json_close(o);
+	}
+}
+
+bool config_put_value(const struct config *c, const char *section, struct str name,
+		      struct json_out *o, const char *key)
+{
+	const struct directive *d = directive_find(section, name);
+
+	if (d)
+		put_field(o, key, d, c);
+	return d;
+}
+
 /* ---- the table ---- */
 
 static void bound_text(const struct directive *d, uint64_t v, char *text, size_t room)
@@ -521,7 +614,7 @@ static void bound_text(const struct directive *d, uint64_t v, char *text, size_t
 	struct str s;
 
 	buf_init(&b, 64);
-	if (d->type == CT_TIME)
+	if (d->type == CT_TIME || d->type == CT_LIMIT)
 		put_time(&o, NULL, v);
 	else if (d->type == CT_SIZE)
 		put_size(&o, NULL, v);

@@ -24,6 +24,8 @@ struct config_file {
 	const struct config_file *from;	/* who included it */
 	unsigned from_line;
 	bool world_readable;
+	const struct config_object *object;	/* no file: of the database */
+	struct str field;		/* of it: "litellm_params.rpm"; .n == 0: the whole */
 };
 struct place {
 	const struct config_file *file;	/* NULL: no place in a file */
@@ -44,6 +46,7 @@ enum complaint_code {
 	W_PRICE_INCOMPLETE,
 	W_NO_MODELS,
 	W_UNKNOWN_MODEL,
+	W_STORED,
 	W_COUNT
 };
 
@@ -57,6 +60,7 @@ struct reader {
 	struct place *directive_places;	/* where each row of the directive table was set */
 	struct place whole;		/* the main file, for what stands nowhere in it */
 	const struct yaml *credentials;	/* credential_list, or NULL */
+	bool has_stored;		/* what the database has counts */
 	struct config_cloud vertex;	/* default_vertex_config */
 	unsigned n_files;		/* included ones */
 	struct place *model_places;	/* of the rows of c->models */
@@ -77,6 +81,8 @@ struct known_key;
 void complain_known(struct reader *r, const struct known_key *k, const struct yaml *y);
 /* The last lines: how many more there were, where something was cut. */
 void complain_end(struct reader *r);
+/* Whether a key of that name holds a secret. */
+bool names_a_secret(struct str word);
 /* A value as it may stand in a message: cut to 60 bytes. */
 struct str shown(struct str s);
 
@@ -118,15 +124,17 @@ const struct yaml *yaml_get(const struct yaml *map, const char *key);
 struct yaml *yaml_find(const struct yaml *map, struct str key);
 const char *yaml_kind_name(const struct yaml *y);	/* "a list" ... */
 struct yaml *yaml_copy(struct reader *r, const struct yaml *y);	/* shares its children */
+void yaml_replace(struct yaml *map, struct yaml *old, struct yaml *with);
 void yaml_append(struct yaml *parent, struct yaml *child);
 
 /* ---- values: config_value.c ---- */
 
 enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
-	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME, CT_PRICE,
+	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME,
+	CT_LIMIT, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
 	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
-	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_COUNT
+	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_BUDGETS, CT_PLANS, CT_HOURS, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
 
@@ -160,8 +168,10 @@ bool value_is_host(struct str s, const char *others);
 const char *value_type_wrong(enum conf_type type);	/* "is not a duration (want 30s, 5m)" */
 /* What a type is called, for manual and complaints: "duration", "size" ... */
 const char *value_type_name(enum conf_type type);
-/* A node as JSON. Numbers keep their text. */
+/* A node as JSON. Numbers keep their text. r NULL: of a scalar, without complaints. */
 void value_json(struct reader *r, struct json_out *o, const char *key, const struct yaml *y);
+/* JSON with masks where a member's name says that its value is secret. */
+void json_put_masked(struct json_out *o, const char *key, struct str text);
 bool value_is_true(struct str s);
 bool value_is_false(struct str s);
 
@@ -193,6 +203,20 @@ void route_put_groups(struct json_out *o, const char *key, const struct config *
 /* What follows for the workers from strategy, checks and policies. */
 void route_finish(struct reader *r);
 
+/* ---- budgets, plans and hours of deployments: config_gates.c ---- */
+
+bool gates_set_budgets(struct reader *r, struct config_gates *at, const struct directive *d,
+		       const struct yaml *y);
+bool gates_set_plans(struct reader *r, struct config_gates *at, const struct directive *d,
+		     const struct yaml *y);
+bool gates_set_hours(struct reader *r, struct config_hours *at, const struct directive *d,
+		     const struct yaml *y);
+void gates_put_budgets(struct json_out *o, const char *key, const struct config_gates *g);
+void gates_put_plans(struct json_out *o, const char *key, const struct config_gates *g);
+void gates_put_hours(struct json_out *o, const char *key, const struct config_hours *h);
+/* Budgets of deployments want an amount and a period. */
+void gates_check(struct reader *r, const struct config_model *m, const struct place *at);
+
 /* ---- who is told of requests: config_callbacks.c ---- */
 
 /* What follows for the workers from the names in callbacks. */
@@ -201,6 +225,10 @@ void callbacks_finish(struct reader *r);
 /* ---- who may call, and how: config_rules.c ---- */
 
 void rules_finish(struct reader *r);
+
+/* ---- discounts and margins: config_cost.c ---- */
+
+void costs_finish(struct reader *r);
 
 /* ---- certificate and key: config_tls.c ---- */
 
@@ -215,6 +243,7 @@ void passes_finish(struct reader *r);
 
 /* ---- models: config_model.c ---- */
 
+/* The entries of model_list (NULL: there is none), then those of the database. */
 void models_read(struct reader *r, const struct yaml *list);
 /* Checks that need all of the configuration: ids, and names that fallbacks and aliases use. */
 void models_check(struct reader *r);
@@ -243,6 +272,21 @@ struct str env_first_set(struct str names, struct str *ret_name);
 /* One price key. False: `y->key` is none. */
 bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y);
 void model_price_finish(struct reader *r, struct config_model *m, const struct place *at);
+
+/* ---- what the database adds: config_stored.c ---- */
+
+/* Whether it counts: store_model_in_db, in the file or the environment. */
+bool stored_counts(const struct yaml *root);
+/* Settings take the place of the file's. */
+void stored_merge_settings(struct reader *r, struct yaml *root);
+/* credential_list with those of the database before it, and c->credentials. */
+void stored_read_credentials(struct reader *r, const struct yaml *list);
+/* The i-th object as an entry of model_list; NULL: it is no model, or cannot be one. */
+const struct yaml *stored_entry(struct reader *r, size_t i);
+/* Adds access groups to the models that they name. */
+void stored_add_groups(struct reader *r);
+/* A map as JSON without what may be secret. */
+struct str without_secrets(struct reader *r, const struct yaml *map);
 
 /* ---- AWS: config_aws.c ---- */
 

@@ -6,27 +6,7 @@
 
 bool route_read_strategy(struct str s, uint32_t *ret)
 {
-	static const struct {
-		const char *name;
-		uint32_t strategy;
-	} others[] = {
-		{ "usage-based-routing-v2", STRATEGY_USAGE },
-		{ "provider-budget-routing", STRATEGY_SHUFFLE },
-	};
-
-	for (uint32_t i = 0; i < STRATEGY_COUNT; i++) {
-		if (str_eq_z(s, route_strategy_name((enum route_strategy)i))) {
-			*ret = i;
-			return true;
-		}
-	}
-	for (size_t i = 0; i < COUNT(others); i++) {
-		if (str_eq_z(s, others[i].name)) {
-			*ret = others[i].strategy;
-			return true;
-		}
-	}
-	return false;
+	return route_find_strategy(s, ret);
 }
 
 static bool set_policy(struct reader *r, struct config_policy *p, const struct yaml *map)
@@ -74,26 +54,50 @@ bool route_set_policies(struct reader *r, struct config *c, const struct directi
 	return v != NULL;
 }
 
+/* "user", or "header x-name". */
+static bool read_sticky(struct reader *r, struct config_routing *g, const struct yaml *y)
+{
+	struct str rest = y->kind == YAML_SCALAR ? y->text : STR("?"), word = str_cut(&rest, ' ');
+
+	for (uint32_t i = STICKY_NOT + 1; i < STICKY_KINDS; i++)
+		if (str_eq_z(word, route_sticky_name((enum snap_sticky)i)))
+			g->sticky = i;
+	rest = str_trim(rest);
+	if (g->sticky && (g->sticky == STICKY_HEADER) == (rest.n > 0) && !value_has_control(rest)) {
+		g->sticky_header = keep(r, rest);
+		return true;
+	}
+	complain(r, COMPLAINT_ERROR, &y->place,
+		 "'" STR_FMT "' keeps nobody (want user, key, session, or \"header x-name\")",
+		 STR_ARG(shown(y->text)));
+	return false;
+}
+
 static bool set_group(struct reader *r, struct config_routing *g, const struct yaml *map)
 {
 	const struct directive models = { .name = "models", .type = CT_NAMES,
 					  .at = offsetof(struct config_routing, models) };
 	const struct yaml *list = yaml_get(map, "models");
 	const struct yaml *how = yaml_get(map, "routing_strategy");
+	const struct yaml *by = yaml_get(map, "sticky_by");
 
-	if (!list || !how || how->kind != YAML_SCALAR || list->kind == YAML_NULL) {
+	if (!list || list->kind == YAML_NULL || (!how && !by) ||
+	    (how && how->kind != YAML_SCALAR)) {
 		complain(r, COMPLAINT_ERROR, &map->place,
-			 "a routing group wants models and a routing_strategy");
+			 "a routing group wants models, and a routing_strategy or sticky_by");
 		return false;
 	}
-	if (!route_read_strategy(how->text, &g->strategy)) {
+	*g = (struct config_routing){ .strategy = SNAP_NONE };
+	if (by && !read_sticky(r, g, by))
+		return false;
+	if (how && !route_read_strategy(how->text, &g->strategy)) {
 		complain(r, COMPLAINT_ERROR, &how->place, "'" STR_FMT "' %s",
 			 STR_ARG(shown(how->text)), value_type_wrong(CT_STRATEGY));
 		return false;
 	}
 	if (yaml_get(map, "routing_strategy_args") || yaml_get(map, "model_priorities"))
 		complain(r, W_NOT_ACTED_ON, &map->place,
-			 "of a routing group only models and routing_strategy count");
+			 "of a routing group only models, routing_strategy and sticky_by count");
 	return value_set(r, g, &models, list);
 }
 
@@ -153,8 +157,14 @@ void route_put_groups(struct json_out *o, const char *key, const struct config *
 		for (size_t k = 0; k < g->models.n; k++)
 			json_put_str(o, NULL, g->models.v[k]);
 		json_close_array(o);
-		json_put_z(o, "routing_strategy",
-			   route_strategy_name((enum route_strategy)g->strategy));
+		if (g->strategy != SNAP_NONE)
+			json_put_z(o, "routing_strategy",
+				   route_strategy_name((enum route_strategy)g->strategy));
+		if (g->sticky)
+			json_put_z(o, "sticky_by",
+				   route_sticky_name((enum snap_sticky)g->sticky));
+		if (g->sticky_header.n)
+			json_put_str(o, "header", g->sticky_header);
 		json_close(o);
 	}
 	json_close_array(o);
@@ -170,6 +180,8 @@ static void take_check(struct reader *r, struct str name)
 		{ "deployment_affinity", AFFINITY_KEY, 0 },
 		{ "session_affinity", AFFINITY_SESSION, 0 },
 		{ "enforce_model_rate_limits", 0, SET_RATE_LIMITS },
+		/* Budgets count wherever they are configured. */
+		{ "router_budget_limiting", 0, 0 },
 		/* A conversation is kept by the gateway: any deployment can go on with it. */
 		{ "responses_api_deployment_check", 0, 0 },
 	};

@@ -30,9 +30,9 @@
 #define ROUTER_KEYS(s)                                                                             \
 	D(s, "num_retries", CT_U32, AT(set.num_retries), "2", 0, 100, CF_LIVE,                     \
 	  "attempts after the first one fails, on other deployments of the group"),               \
-	D(s, "timeout", CT_TIME, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                 \
-	  "how long one attempt may take in all"),                                                 \
-	D(s, "stream_timeout", CT_TIME, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,              \
+	D(s, "timeout", CT_LIMIT, AT(set.total_timeout_ms), NULL, 0, WEEK, CF_LIVE,                \
+	  "how long one attempt may take in all; auto: learned, see llmgw-internals(7)"),                                                 \
+	D(s, "stream_timeout", CT_LIMIT, AT(stream_timeout_ms), "0", 0, WEEK, CF_LIVE,             \
 	  "the same for streams; 0: as timeout"),                                                  \
 	D(s, "fallbacks", CT_FALLBACKS, AT(fallbacks), NULL, 0, 0, CF_LIVE,                        \
 	  "groups to go to when all of a group failed: [{group: [other, ...]}]"),                  \
@@ -51,6 +51,13 @@
 	D(s, "retry_after", CT_TIME, AT(set.retry_after_ms), "0", 0, HOUR, CF_LIVE,                \
 	  "least wait before a retry on the same deployment"),                                     \
 	FLAG(s, "disable_cooldowns", SET_DISABLE_COOLDOWNS, "never leave a deployment alone"),     \
+	D(s, "hedge_after", CT_MILLI, AT(set.hedge_milli), "0", 0, 1000, CF_LIVE,                  \
+	  "ask a second deployment when the first takes longer than this quantile of its own "     \
+	  "times, as 0.95, and give the answer that comes first; 0: never"),                       \
+	CHOICE(s, "stream_recovery", CT_CHOICE_U32, AT(set.continues_streams), "error",            \
+	       "error|continue", CF_LIVE,                                                          \
+	       "what becomes of a stream that its provider breaks off: an error event, or "        \
+	       "another deployment goes on with it"),                                              \
 	D(s, "model_group_alias", CT_ALIASES, AT(aliases), NULL, 0, 0, CF_LIVE,                    \
 	  "other names of groups: {alias: group} or {alias: {model: group, hidden: true}}"),       \
 	FLAG(s, "enable_pre_call_checks", SET_PRECALL,                                             \
@@ -64,10 +71,16 @@
 	  "while it is well; enforce_model_rate_limits: rpm and tpm are hard"),                    \
 	D(s, "default_max_parallel_requests", CT_U32, AT(set.default_max_parallel), "0", 0,        \
 	  1000000, CF_LIVE, "requests at the same time for deployments that say nothing"),         \
+	CHOICE(s, "adaptive_concurrency", CT_CHOICE_U32, AT(set.adaptive), "auto",                 \
+	       "auto|true|false", CF_LIVE,                                                         \
+	       "learn how many requests at a time a deployment takes: auto: from its refusals; "   \
+	       "true: from its latency, too"),                                                     \
 	D(s, "model_group_retry_policy", CT_GROUP_POLICIES, AT(group_policies), NULL, 0, 0,        \
 	  CF_LIVE, "retry_policy for single groups: {group: {RateLimitErrorRetries: 3}}"),         \
 	D(s, "routing_groups", CT_ROUTING_GROUPS, AT(routing_groups), NULL, 0, 0, CF_LIVE,         \
-	  "strategies for single models: [{models: [name], routing_strategy: least-busy}]"),       \
+	  "for single models: [{models: [name], routing_strategy: least-busy, sticky_by: user}]; " \
+	  "sticky_by: by weights, and then the same deployment while it is well for the same "     \
+	  "user, key, session or \"header x-name\""),                                              \
 	POLICY_KEYS(s ".retry_policy", "Retries", retry_policy, "retries after such an error"),    \
 	POLICY_KEYS(s ".allowed_fails_policy", "AllowedFails", allowed_fails_policy,               \
 		    "such failures within a cooldown period before a deployment cools down"),      \
@@ -78,6 +91,9 @@
 	  "how much slower than the fastest is as good as it, as a share of its latency"),         \
 	D(s ".routing_strategy_args", "max_latency_list_size", CT_U32, AT(set.latency_samples),    \
 	  "8", 1, 1000, CF_LIVE, "latencies that the mean is of; 8 at most"),                      \
+	D(s, "provider_budget_config", CT_BUDGETS, AT(provider_budgets), NULL, 0, 0, CF_LIVE,      \
+	  "what may be spent at a provider in a period, then it is not chosen: "                   \
+	  "{openai: {budget_limit: 100, time_period: 1d}}"),                                       \
 	D(s, "routing_strategy", CT_STRATEGY, AT(routing_strategy), "simple-shuffle", 0, 0,        \
 	  CF_LIVE, "how a deployment is chosen in its group")
 
@@ -166,10 +182,21 @@ static const struct directive directives[] = {
 	/* server.router */
 	D("server.router", "retry-budget", CT_MILLI, AT(set.retry_share_milli), "0.2", 0, 100000,
 	  CF_LIVE, "retries there may be for each request, beside ten a second for each worker"),
+	D("server.router", "queue-wait", CT_TIME, AT(set.queue_wait_ms), "10s", 0, HOUR, CF_LIVE,
+	  "how long a request waits when all its deployments have as many as they take; 0: not"),
+	D("server.router", "queue-length", CT_U32, AT(set.queue_length), "1000", 1, 100000,
+	  CF_LIVE, "requests that may wait so in one worker"),
 	/* server.responses */
 	D("server.responses", "keep", CT_TIME, AT(responses_keep_ms), "30d", 0, 520 * WEEK, CF_LIVE,
 	  "how long a conversation of /v1/responses is kept; 0: not at all"),
 	D("server.responses", "max-bytes", CT_SIZE, AT(responses_max_bytes), "1G", 0, 1024 * GIB,
+	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
+	/* server.idempotency */
+	D("server.idempotency", "keep", CT_TIME, AT(answers_keep_ms), "24h", 0, 520 * WEEK, CF_LIVE,
+	  "how long a retry with the same Idempotency-Key is given the same answer; 0: it is a new request"),
+	D("server.idempotency", "max-answer", CT_SIZE, AT(set.answer_max), "4M", 1024, 15 << 20,
+	  CF_LIVE, "the longest answer that is kept for a retry; one to a longer answer gets 409"),
+	D("server.idempotency", "max-bytes", CT_SIZE, AT(answers_max_bytes), "256M", 0, 1024 * GIB,
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
@@ -197,16 +224,29 @@ static const struct directive directives[] = {
 	D("general_settings", "pass_through_endpoints", CT_PASSES, AT(passes), NULL, 0, 0, CF_LIVE,
 	  "paths that lead elsewhere: [{path, target, headers, methods, include_subpath, auth, "
 	  "cost_per_request}]; headers take os.environ/NAME, auth: false wants no key"),
+	D("general_settings", "maximum_spend_logs_retention_period", CT_TIME, AT(spend_keep_ms), "0",
+	  0, 2600 * WEEK, CF_LIVE,
+	  "how long single requests are kept for /spend/logs and exports; 0: for ever; sums stay"),
+	D("general_settings", "maximum_spend_logs_retention_interval", CT_TIME, AT(spend_prune_ms),
+	  "1d", 60000, 52 * WEEK, CF_LIVE, "time between two rounds of deleting those that are older"),
 	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
 	     "end every stream with its usage, asked or not"),
 	FLAG("general_settings", "forward_client_headers_to_llm_api", SET_CLIENT_HEADERS,
 	     "pass a client's x- headers and extra_headers on, but for what carries keys"),
 	FLAG("general_settings", "include_call_id_in_error_body", SET_CALL_ID_IN_ERRORS,
 	     "put the call's id into error bodies"),
+	D("general_settings", "store_model_in_db", CT_BOOL, AT(store_models), "false", 0, 0,
+	  CF_LIVE, "models, credentials and settings may be given by API, and count beside the "
+	  "files; STORE_MODEL_IN_DB in the environment does the same"),
 
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),
+	FLAG("router_settings", "single_flight", SET_SINGLE_FLIGHT,
+	     "ask once for requests of one key that are the same and come while the first runs"),
 	SWITCH_VERBOSE("router_settings"),
+	D("router_settings", "keep_explanations", CT_BOOL, AT(keep_explanations), "true", 0, 0, CF_LIVE,
+	  "keep for each worker's last 512 requests that had a choice, or failed, why they went where "
+	  "they went: llmgwctl route explain --call-id"),
 
 	/* litellm_settings */
 	ROUTER_KEYS("litellm_settings"),
@@ -220,12 +260,18 @@ static const struct directive directives[] = {
 	     "an answer that does not fit the schema asked for is an error; not of streams"),
 	FLAG("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 	     "put the cost into the usage at the end of a stream"),
+	D("litellm_settings", "public_model_groups", CT_NAMES, AT(public_groups), NULL, 0, 0,
+	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "with prometheus among them /metrics has LiteLLM's names, too; others are not called"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same as callbacks"),
 	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same as callbacks"),
+	D("litellm_settings", "cost_discount_config", CT_JSON, AT(cost_discounts), NULL, 0, 0,
+	  CF_LIVE, "what a provider takes off its prices: {provider: 0.05}"),
+	D("litellm_settings", "cost_margin_config", CT_JSON, AT(cost_margins), NULL, 0, 0, CF_LIVE,
+	  "what is put on top: {provider or global: 0.1, or {percentage: 0.1, fixed_amount: 0.001}}"),
 	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
 	     "/metrics wants a key"),
 	D("litellm_settings", "default_key_generate_params", CT_JSON, AT(key_defaults), NULL, 0, 0,
@@ -300,12 +346,17 @@ static const struct directive directives[] = {
 	  "deployments with the smallest order are used first"),
 	D("litellm_params", "max_parallel_requests", CT_U32, IN(max_parallel), NULL, 0, 1000000,
 	  CF_LIVE, "requests at the same time; 0: no limit"),
-	D("litellm_params", "timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
-	  "how long one attempt may take in all"),
-	D("litellm_params", "request_timeout", CT_TIME, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	CHOICE("litellm_params", "adaptive_concurrency", CT_CHOICE_U32, IN(adaptive), NULL,
+	       "default|auto|true|false", CF_LIVE,
+	       "the same as in router_settings, for this deployment"),
+	D("litellm_params", "timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
+	  "how long one attempt may take in all; auto: learned"),
+	D("litellm_params", "request_timeout", CT_LIMIT, IN(timeout_ms), NULL, 0, WEEK, CF_LIVE,
 	  "another name of timeout"),
-	D("litellm_params", "stream_timeout", CT_TIME, IN(stream_timeout_ms), NULL, 0, WEEK,
+	D("litellm_params", "stream_timeout", CT_LIMIT, IN(stream_timeout_ms), NULL, 0, WEEK,
 	  CF_LIVE, "the same for streams"),
+	D("litellm_params", "hedge_after", CT_MILLI, IN(hedge_milli), NULL, 0, 1000, CF_LIVE,
+	  "hedge_after of router_settings for this deployment; 1: never"),
 	D("litellm_params", "num_retries", CT_U32, IN(num_retries), NULL, 0, 100, CF_LIVE,
 	  "attempts after the first one fails here"),
 	D("litellm_params", "cooldown_time", CT_TIME, IN(cooldown_ms), NULL, 0, WEEK, CF_LIVE,
@@ -315,6 +366,18 @@ static const struct directive directives[] = {
 	D("litellm_params", "tags", CT_NAMES, IN(tags), NULL, 0, 0, CF_LIVE,
 	  "with enable_tag_filtering: requests with one of these tags come here; \"default\": those "
 	  "that find nobody else"),
+	D("litellm_params", "max_budget", CT_PRICE, IN(max_budget), NULL, 0, 0, CF_LIVE,
+	  "dollars that may be spent here in a budget_duration; then others are chosen"),
+	D("litellm_params", "budget_duration", CT_STR, IN(budget_duration), NULL, 0, 0, CF_LIVE,
+	  "period of max_budget: 30s, 12h, 1d from midnight, 7d from Monday, 30d and 1mo from the first, "
+	  "all UTC"),
+	D("litellm_params", "plan_windows", CT_PLANS, IN(plans), NULL, 0, 0, CF_LIVE,
+	  "what the provider's plan gives in any window of a length, so that we stop before it refuses: "
+	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; multiplier: one use counts as "
+	  "so many; plan: a name that deployments share, without one those with the same key do"),
+	D("litellm_params", "silent_model", CT_STR, IN(silent_model), NULL, 0, 0, CF_LIVE,
+	  "a group that gets a copy of each request that comes here; its answer is thrown away, and "
+	  "compared with what the client got: event silent.compared"),
 	D("litellm_params", "additional_drop_params", CT_NAMES, IN(dropped_params), NULL, 0, 0, CF_LIVE,
 	  "parameters never sent here; also nested ones: \"tools[*].function.strict\""),
 	D("litellm_params", "allowed_openai_params", CT_NAMES, IN(allowed_params), NULL, 0, 0, CF_LIVE,
@@ -343,6 +406,9 @@ static const struct directive directives[] = {
 	  "longest answer"),
 	D("model_info", "access_groups", CT_NAMES, IN(access_groups), NULL, 0, 0, CF_LIVE,
 	  "groups that keys may name instead of the model"),
+	D("model_info", "access_windows", CT_HOURS, IN(hours), NULL, 0, 0, CF_LIVE,
+	  "hours at which the deployment is used: [{days: mon-fri, from: \"08:00\", to: \"18:00\", "
+	  "time_zone: Europe/Zurich}]; without days all, without time_zone UTC"),
 	D("model_info", "health_check_model", CT_STR, IN(health_check_model), NULL, 0, 0,
 	  CF_LIVE | CF_NOT_YET,
 	  "model that a health check asks for; for names with '*'"),

@@ -20,6 +20,7 @@ static const struct {
 	[CT_SIZE] = {"size", "is not a size (want 512k, 32M)"},
 	[CT_MEGABYTES] = {"number", "is not a number of megabytes (want 32)"},
 	[CT_TIME] = {"duration", "is not a duration (want 30s, 5m)"},
+	[CT_LIMIT] = {"duration or auto", "is not a duration (want 30s, 5m, or auto)"},
 	[CT_PRICE] = {"price", "is not a price in dollars (want 0.000002, 2e-6)"},
 	[CT_WORKERS] = {"number", "is not a number of workers (want auto, 4)"},
 	[CT_STR] = {"text", "holds a control character"},
@@ -38,6 +39,9 @@ static const struct {
 	[CT_GROUP_POLICIES] = {"map", ""},
 	[CT_ROUTING_GROUPS] = {"list", ""},
 	[CT_PASSES] = {"list", ""},
+	[CT_BUDGETS] = {"map", ""},
+	[CT_PLANS] = {"list", ""},
+	[CT_HOURS] = {"list", ""},
 };
 
 const char *value_type_name(enum conf_type type)
@@ -214,6 +218,12 @@ static int read_number(const struct directive *d, struct str s, uint64_t *ret)
 		return read_scaled(s, 1024 * 1024, ret);
 	case CT_SIZE:
 		return str_read_size(s, ret);
+	case CT_LIMIT:
+		if (str_eq(s, STR("auto"))) {
+			*ret = TIMEOUT_AUTO;
+			return 0;
+		}
+		return str_read_duration_ms(s, ret);
 	case CT_TIME:
 		return str_read_duration_ms(s, ret);
 	case CT_WORKERS:
@@ -228,12 +238,14 @@ static int read_number(const struct directive *d, struct str s, uint64_t *ret)
 
 static bool is_number_type(enum conf_type t)
 {
-	return t <= CT_TIME || t == CT_WORKERS || t == CT_CHOICE_U32 || t == CT_MODE;
+	return t <= CT_LIMIT || t == CT_WORKERS || t == CT_CHOICE_U32 || t == CT_MODE;
 }
 
 static int check_bounds(const struct directive *d, uint64_t v)
 {
 	if (d->type == CT_WORKERS && v == 0)
+		return 0;
+	if (d->type == CT_LIMIT && v == TIMEOUT_AUTO)
 		return 0;
 	if (d->type != CT_FLAG && v < d->min)
 		return -ERANGE;
@@ -307,7 +319,7 @@ static void put_bound(char *out, size_t room, const struct directive *d, uint64_
 	static const char units[][2] = {"", "k", "M", "G"};
 	unsigned u = 0;
 
-	if (d->type == CT_TIME) {
+	if (d->type == CT_TIME || d->type == CT_LIMIT) {
 		snprintf(out, room, v % 1000 ? "%llums" : "%llus",
 			 (unsigned long long)(v % 1000 ? v : v / 1000));
 		return;
@@ -389,9 +401,6 @@ bool value_set(struct reader *r, void *base, const struct directive *d, const st
 	err = set_scalar(r, d, base, y->text);
 	if (err)
 		tell_wrong(r, d, y, err);
-	else if (d->type == CT_STRATEGY && str_eq(y->text, STR("provider-budget-routing")))
-		complain(r, W_NOT_ACTED_ON, &y->place,
-			 "llmgw does not act on providers' budgets yet; simple-shuffle is used");
 	return !err;
 }
 

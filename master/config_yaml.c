@@ -76,6 +76,18 @@ void yaml_append(struct yaml *parent, struct yaml *child)
 	parent->size += child->size;
 }
 
+void yaml_replace(struct yaml *map, struct yaml *old, struct yaml *with)
+{
+	struct yaml **at = &map->child;
+
+	while (*at != old)
+		at = &(*at)->next;
+	with->next = old->next;
+	*at = with;
+	if (map->last == old)
+		map->last = with;
+}
+
 static void track_env(struct reader *r, struct yaml *y)
 {
 	if (y->kind != YAML_SCALAR || y->from_env || !str_starts(y->text, STR("os.environ/")))

@@ -173,6 +173,21 @@ void ctl_progress_start(struct ctl_progress *p, const char *what, bool is_on);
 void ctl_progress_tick(struct ctl_progress *p);
 void ctl_progress_end(struct ctl_progress *p);
 
+/* ---- ctl_export.c: commands with CMD_PAGES ---- */
+typedef enum ctl_exit ctl_call_fn(void *data, struct arena *a, const struct ctl_request *q,
+				  struct ctl_progress *p, int *ret_status, struct buf *answer,
+				  struct ctl_error *reterr);
+struct ctl_pages {
+	struct arena *mem;		/* for messages; a page has memory of its own */
+	const struct ctl_request *q;
+	ctl_call_fn *call;		/* asks the gateway once */
+	void *data;
+	bool shows_progress;
+};
+/* Writes all pages to the argument `out`, a file, or to standard output. */
+enum ctl_exit ctl_export(const struct ctl_pages *of, uint64_t *ret_rows, const char **ret_path,
+			 struct ctl_error *reterr) MUST_USE;
+
 enum { CTL_ANSWER_MAX = 64 << 20, CTL_TICK_MS = 100 };
 
 /* One call over the control socket. CTL_DONE with *ret_status and the answer in out; else

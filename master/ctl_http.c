@@ -62,6 +62,18 @@ static void put_query_value(struct buf *to, struct arena *a, const struct json *
 	}
 }
 
+/* A mark in it stands for what was named first. */
+static void put_path(struct buf *to, const struct ctl_request *q)
+{
+	struct str behind = str_z(q->command->path), before = str_cut(&behind, '{');
+	buf_put(to, before);
+	if (!behind.p)
+		return;
+	put_encoded(to, q->named);
+	str_cut(&behind, '}');
+	buf_put(to, behind);
+}
+
 static void put_url(struct buf *to, struct arena *a, const struct ctl_request *q)
 {
 	struct json_error e;
@@ -70,7 +82,7 @@ static void put_url(struct buf *to, struct arena *a, const struct ctl_request *q
 	while (base.n && base.p[base.n - 1] == '/')
 		base.n--;
 	buf_put(to, base);
-	buf_put_z(to, q->command->path);
+	put_path(to, q);
 	if (strcmp(q->command->method, "GET") != 0 || !args)
 		return;
 	char between = '?';

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * keys.c - the twins of the database's keys and teams: rows of the directory, rows of the board.
+ * keys.c - the twins of the database's keys, teams and tenants: rows of the directory, rows of the
+ * board.
  *
- * A key and its team lie in one shard of the budgets, which the team's id picks, whether or not
- * there is such a team: so one that is made later has its keys at once.
- *
- * Budget periods: the board's totals at the end of a period are read first and noted on the board
- * itself, then the database begins the new period (spend 0, older requests no longer count), then
- * the board gives up just what it had then, and the note; what was spent meanwhile stays. A master
- * killed in between leaves the note, and the database says whether it was in time. */
+ * A key and its team lie in one shard of the budgets, which the team's id picks, so that most
+ * requests need one lock; all others lie where their places on the board put them. */
 #include "master/keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
@@ -18,8 +15,9 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
+#include "master/tenants.h"
 
-enum { ROW_MEMORY = 2 << 20 };
+enum { ROW_MEMORY = 2 << 20, ROUTER_MAX = 16384 };
 #define MASTER_ENTITY_ID (ENTITY_KEY | 0)
 
 /* ---- directory and board ---- */
@@ -40,26 +38,74 @@ bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 	return k->has_master && hash_sha256_eq(&k->master, hash);
 }
 
-/* `flat` is the model list; rules a key has. */
-static struct dir_key dir_row_of(const struct key_row *row, struct str flat, struct str rules,
-				 uint32_t entity, int64_t budget)
+/* What the metadata says of priority: the best that requests of the key or team may have. */
+static uint32_t priority_of(const struct key_row *row, struct arena *a)
 {
-	bool all = key_models_are_all(flat);
+	struct json_error e;
+	const struct json *j = row->metadata.n ? json_parse(a, row->metadata, 0, &e) : NULL;
+	uint64_t n = 0;
+	j = json_is(j, JSON_OBJECT) ? json_get(j, "priority") : NULL;
+	if (!json_is(j, JSON_NUMBER) || str_read_u64(j->raw, &n) < 0)
+		return 0;
+	return n > KEY_PRIORITY_MAX ? KEY_PRIORITY_MAX : (uint32_t)n;
+}
+
+/* What a user's role says of the keys; a list of models is of no effect on some kinds. */
+static uint32_t flags_of(enum dir_kind kind, const struct key_row *row, struct str flat)
+{
+	static const struct {
+		struct str role;
+		uint32_t flag;
+	} roles[] = {
+		{ { "proxy_admin", 11 }, KEY_ADMIN },
+		{ { "proxy_admin_viewer", 18 }, KEY_VIEWER },
+		{ { "internal_user", 13 }, KEY_INTERNAL },
+		{ { "internal_user_viewer", 20 }, KEY_INTERNAL_VIEWER },
+	};
+	bool is_open = kind >= DIR_MEMBER || key_models_are_all(flat);
+	uint32_t flags = (row->blocked ? KEY_BLOCKED : 0u) | (is_open ? KEY_ALL_MODELS : 0u);
+	for (size_t i = 0; i < COUNT(roles) && kind == DIR_USER; i++)
+		if (str_eq(row->role, roles[i].role))
+			flags |= roles[i].flag;
+	return flags;
+}
+
+/* router_settings, which stand with what is kept and shown as it came. Most rows have none, and
+ * are not parsed. */
+static struct str router_of(const struct key_row *row, struct arena *a)
+{
+	const struct json *all, *own;
+	struct json_error e;
+	if (str_find(row->extra, STR("\"router_settings\"")) == SIZE_MAX)
+		return STR_NONE;
+	all = json_parse(a, row->extra, 0, &e);
+	own = json_is(all, JSON_OBJECT) ? json_get(all, "router_settings") : NULL;
+	return json_is(own, JSON_OBJECT) && own->child && own->raw.n <= ROUTER_MAX ? own->raw
+										   : STR_NONE;
+}
+
+/* `flat` is the model list; rules a key has. */
+static struct dir_key dir_row_of(enum dir_kind kind, const struct key_row *row, struct str flat,
+				 struct str rules, uint32_t entity, struct arena *a)
+{
 	return (struct dir_key){
+		.kind = kind,
 		.hash = row->hash,
 		.id = row->id,
-		.flags = (row->blocked ? KEY_BLOCKED : 0u) | (all ? KEY_ALL_MODELS : 0u) |
-			 (rules.n ? KEY_RULES : 0u),
+		.flags = flags_of(kind, row, flat) | (rules.n ? KEY_RULES : 0u) |
+			 (kind <= DIR_TEAM ? priority_of(row, a) << KEY_PRIORITY_SHIFT : 0),
 		.entity = entity,
 		.expires_wall_ns = row->expires,
-		.max_budget_nano = budget,
+		.max_budget_nano = row->max_budget >= 0 ? row->max_budget : DIR_NO_LIMIT,
 		.rpm = (uint64_t)row->rpm_limit,
 		.tpm = (uint64_t)row->tpm_limit,
 		.max_parallel = (uint32_t)row->max_parallel_requests,
 		.alias = row->alias,
 		.user_id = row->user_id,
 		.team_id = row->team_id,
-		.last4 = row->key_name,
+		.organization_id = row->organization_id,
+		.budget_id = row->budget_id,
+		.last4 = kind == DIR_TEAM ? row->team_id : row->key_name,
 		.models = flat,
 		.rules = rules,
 	};
@@ -71,42 +117,62 @@ static uint32_t root_of(struct str team_id)
 	return team_id.n ? 1 + (uint32_t)(hash_stable(team_id) % UINT32_MAX) : 0;
 }
 
-/* Finds or gives the entity. *ret_had is the root that it had; -EAGAIN as keys_publish(). */
+/* What it is found by in the directory; of a key, the hash. No name is longer than its room:
+ * one of a member that were would be too long for the directory. */
+struct dir_name {
+	char of_member[DIR_ID_MAX + 2];
+};
+
+static struct str dir_name_of(enum dir_kind kind, const struct key_row *row, struct dir_name *room)
+{
+	if (kind != DIR_MEMBER)
+		return kind == DIR_TEAM ? row->team_id : row->key_name;
+	int n = snprintf(room->of_member, sizeof room->of_member, "%llu/" STR_FMT,
+			 (unsigned long long)row->owner, STR_ARG(row->key_name));
+	size_t most = sizeof room->of_member - 1;
+	return str_of(room->of_member, (size_t)n < most ? (size_t)n : most);
+}
+
+/* Finds or gives the entity. A budget has none. */
 static int place(struct keys *k, uint64_t id, const struct key_row *row, uint32_t *ret,
-		 bool *ret_is_new, uint32_t *ret_had)
+		 bool *ret_is_new)
 {
 	uint32_t root = root_of(row->team_id);
+	*ret = 0;
+	*ret_is_new = false;
+	if (entity_kind(id) == DIR_BUDGET)
+		return 0;
 	*ret_is_new = !entities_find(&k->entities, id, ret);
-	*ret_had = root;
 	if (*ret_is_new)
 		return entities_assign(&k->entities, id, root, row->spend, clock_ns(), ret);
-	*ret_had = atomic_load(&k->board->entities[*ret].root);
-	return *ret_had == root ? 0 : budget_set_root(k->board, *ret, root);
+	return atomic_load(&k->board->entities[*ret].root) == root ? 0 :
+		budget_set_root(k->board, *ret, root);
 }
 
 static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
 {
-	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
-	struct str flat = key_models_flat(a, row->models);
-	struct str rules = is_team ? STR("") : key_rules_flat(a, row);
-	uint32_t entity, had;
+	enum dir_kind kind = entity_kind(id);
+	struct dir_name room;
+	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
+	struct str rules = kind == DIR_KEY ? key_rules_flat(a, row) : STR("");
+	uint64_t until_ns = 0;
+	uint32_t entity;
 	bool is_new;
 	if (!flat.p || !rules.p)
 		return -ENOMEM;
-	int err = place(k, id, row, &entity, &is_new, &had);
+	int err = place(k, id, row, &entity, &is_new);
 	if (err)
 		return err;
-	uint64_t until_ns;
-	int64_t budget = key_budget_at(a, row, clock_wall_ns(), &until_ns);
-	struct dir_key d = dir_row_of(row, flat, rules, entity, budget);
-	err = is_team ? dir_put_team(k->dir, &d, clock_ns()) : dir_put(k->dir, &d, clock_ns());
-	if (!err && !is_team)
+	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
+	d.router = router_of(row, a);
+	if (kind == DIR_KEY)
+		d.max_budget_nano = key_budget_at(a, row, clock_wall_ns(), &until_ns);
+	err = kind == DIR_KEY ? dir_put(k->dir, &d, clock_ns()) :
+				dir_put_named(k->dir, name, &d, clock_ns());
+	if (!err && kind == DIR_KEY)
 		err = keys_grace_publish(k, &d, until_ns);
 	if (err && is_new)
 		entities_release(&k->entities, id, clock_ns());
-	/* Nothing of its old team has been admitted meanwhile; one that had none may stay here. */
-	else if (err && had && budget_set_root(k->board, entity, had) != 0)
-		LOG(LOG_ERROR, "key.budget_stale", F_INT("id", row->id));
 	return err;
 }
 
@@ -127,8 +193,13 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 	if (keys_is_master(k, &row->hash))
 		return 0;		/* the operator's word is above the table's */
 	int err = publish(k, ENTITY_KEY | row->id, row);
-	if (err)
+	if (err) {
+		/* A text that was to be new must not work when its old ones could not follow. */
+		if ((!old || !hash_sha256_eq(old, &row->hash)) &&
+		    dir_remove(k->dir, &row->hash, clock_ns()) == 0)
+			atomic_fetch_add(&k->board->head->directory_revision, 1);
 		return err;
+	}
 	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
 	    !keys_grace_has(k, old) && dir_remove(k->dir, old, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
@@ -140,21 +211,38 @@ int teams_publish(struct keys *k, const struct key_row *row)
 	return publish(k, ENTITY_TEAM | row->id, row);
 }
 
+int tenants_publish(struct keys *k, enum dir_kind kind, const struct key_row *row)
+{
+	return publish(k, ENTITY_OF(kind) | row->id, row);
+}
+
+static void release(struct keys *k, uint64_t id)
+{
+	entities_release(&k->entities, id, clock_ns());
+	atomic_fetch_add(&k->board->head->directory_revision, 1);
+}
+
 void keys_withdraw(struct keys *k, const struct key_row *row)
 {
 	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	keys_grace_withdraw(k, row->id);
-	entities_release(&k->entities, ENTITY_KEY | row->id, clock_ns());
-	atomic_fetch_add(&k->board->head->directory_revision, 1);
+	release(k, ENTITY_KEY | row->id);
 }
 
 void teams_withdraw(struct keys *k, const struct key_row *row)
 {
-	if (dir_remove_team(k->dir, row->team_id, clock_ns()) != 0)
+	if (dir_remove_named(k->dir, DIR_TEAM, row->team_id, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_STR("team_id", row->team_id));
-	entities_release(&k->entities, ENTITY_TEAM | row->id, clock_ns());
-	atomic_fetch_add(&k->board->head->directory_revision, 1);
+	release(k, ENTITY_TEAM | row->id);
+}
+
+void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *row)
+{
+	struct dir_name room;
+	if (dir_remove_named(k->dir, kind, dir_name_of(kind, row, &room), clock_ns()) != 0)
+		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
+	release(k, ENTITY_OF(kind) | row->id);
 }
 
 int64_t keys_settled_of(struct keys *k, uint64_t id, int64_t spend)
@@ -219,7 +307,7 @@ void keys_move_settled(struct keys *k, uint64_t id, int64_t nano, bool is_absolu
 		keep_late(k, &m);
 }
 
-static void move_late(struct keys *k)
+void keys_move_late(struct keys *k)
 {
 	size_t done = 0;
 	while (done < k->n_late && move_settled(k, &k->late[done]) == 0)
@@ -227,212 +315,6 @@ static void move_late(struct keys *k)
 	k->n_late -= done;
 	if (done && k->n_late)
 		memmove(k->late, k->late + done, k->n_late * sizeof *k->late);
-}
-
-/* ---- budget periods ---- */
-
-struct reset {				/* its number is that of its note on the board */
-	uint64_t id, next_ns;
-	bool is_done;
-};
-struct resets {
-	struct keys *keys;
-	uint64_t now_ns, next_ns;	/* next_ns: the earliest that remains */
-	size_t n;
-	struct reset v[BOARD_RESETS];
-};
-
-void keys_expect_reset(struct keys *k, uint64_t at_ns)
-{
-	if (at_ns && (!k->next_reset_ns || at_ns < k->next_reset_ns))
-		k->next_reset_ns = at_ns;
-}
-
-static int find_due_job(struct store_db *db, void *data)
-{
-	struct resets *rs = data;
-	struct sql *q = sql_query(db,
-		"SELECT id | ?3, budget_duration, budget_reset_at FROM keys"
-		" WHERE budget_reset_at <= ?1 "
-		"UNION ALL SELECT id | ?4, budget_duration, budget_reset_at FROM teams"
-		" WHERE budget_reset_at <= ?1 ORDER BY 3 LIMIT ?2");
-	int r;
-	sql_int(q, 1, (int64_t)rs->now_ns);
-	sql_int(q, 2, BOARD_RESETS);
-	sql_int(q, 3, (int64_t)ENTITY_KEY);
-	sql_int(q, 4, (int64_t)ENTITY_TEAM);
-	while ((r = sql_row(q)) > 0 && rs->n < BOARD_RESETS) {
-		struct period p;
-		bool is_well = period_read(sql_get_text(q, 1), &p) == 0;
-		rs->v[rs->n++] = (struct reset){
-			.id = (uint64_t)sql_get_int(q, 0),
-			.next_ns = is_well ? period_reset(p, rs->now_ns) : 0,
-		};
-	}
-	sql_end(q);
-	return r < 0 ? r : 0;
-}
-
-static int read_next_reset(struct store_db *db, uint64_t *ret_ns)
-{
-	struct sql *q = sql_query(db,
-		"SELECT min(at) FROM (SELECT min(budget_reset_at) AS at FROM keys"
-		" WHERE budget_reset_at IS NOT NULL "
-		"UNION ALL SELECT min(budget_reset_at) FROM teams"
-		" WHERE budget_reset_at IS NOT NULL)");
-	int r = sql_row(q);
-	*ret_ns = r > 0 ? (uint64_t)sql_get_int(q, 0) : 0;
-	sql_end(q);
-	return r < 0 ? r : 0;
-}
-
-static bool is_team(uint64_t id)
-{
-	return (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
-}
-
-static int64_t number_of(uint64_t id)
-{
-	return (int64_t)(id & ~ENTITY_KIND_MASK);
-}
-
-#define RESET(table)                                                                              \
-	"UPDATE " table " SET spend = 0, spend_since = ?2, budget_reset_at = ?3 "                 \
-	"WHERE id = ?1 AND budget_reset_at <= ?2"
-
-static int reset_job(struct store_db *db, void *data)
-{
-	struct resets *rs = data;
-	int err = 0;
-	for (size_t i = 0; i < rs->n && !err; i++) {
-		struct sql *q = is_team(rs->v[i].id) ? sql_query(db, RESET("teams")) :
-						       sql_query(db, RESET("keys"));
-		sql_int(q, 1, number_of(rs->v[i].id));
-		sql_int(q, 2, (int64_t)rs->now_ns);
-		sql_int_or_null(q, 3, (int64_t)rs->v[i].next_ns, rs->v[i].next_ns);
-		err = sql_run(q);
-		rs->v[i].is_done = sql_changes(db) > 0;
-	}
-	return err ? err : read_next_reset(db, &rs->next_ns);
-}
-
-/* Those that are noted are in the database. Some lock may not be to be had: the next tick does
- * the rest. Returns how many were done. */
-static size_t apply_resets(struct keys *k)
-{
-	size_t n = 0;
-	k->is_applying = false;
-	for (uint32_t i = 0; i < BOARD_RESETS; i++) {
-		if (!atomic_load(&k->board->head->resets[i].period_ns))
-			continue;
-		(void)FAULT("spend.reset");
-		if (budget_reset(k->board, i) == 0)
-			n++;
-		else
-			k->is_applying = true;
-	}
-	return n;
-}
-
-static void forget_note(struct keys *k, size_t number)
-{
-	atomic_store(&k->board->head->resets[number].period_ns, 0);
-}
-
-static void on_reset(void *data, int err)
-{
-	struct resets *rs = data;
-	struct keys *k = rs->keys;
-	for (size_t i = 0; i < rs->n; i++)
-		if (err || !rs->v[i].is_done)
-			forget_note(k, i);
-	size_t n = apply_resets(k);
-	if (err)
-		LOG(LOG_WARN, "budget.reset_failed", F_Z("error", strerror(-err)));
-	else
-		LOG(LOG_INFO, "budget.reset", F_INT("keys", n));
-	if (!err)
-		k->next_reset_ns = rs->next_ns;
-	k->is_resetting = false;
-	mem_free(rs);
-	if (!err)
-		keys_tick(k, clock_wall_ns());	/* more may be due than one round takes */
-}
-
-static void note_reset(struct keys *k, size_t number, const struct reset *r, uint64_t now_ns)
-{
-	struct board_reset *note = &k->board->head->resets[number];
-	int64_t reserved;
-	uint32_t parallel;
-	if (!entities_find(&k->entities, r->id, &note->entity))
-		return;
-	budget_read(k->board, note->entity, &note->taken, &reserved, &parallel);
-	atomic_store_explicit(&note->period_ns, now_ns, memory_order_release);
-}
-
-static void on_found_due(void *data, int err)
-{
-	struct resets *rs = data;
-	struct keys *k = rs->keys;
-	rs->now_ns = clock_wall_ns();
-	for (size_t i = 0; i < rs->n && !err; i++)
-		note_reset(k, i, &rs->v[i], rs->now_ns);
-	if (!err)
-		err = store_write(k->store, reset_job, on_reset, rs);
-	if (err) {			/* the next tick tries again */
-		for (size_t i = 0; i < rs->n; i++)
-			forget_note(k, i);
-		k->is_resetting = false;
-		mem_free(rs);
-	}
-}
-
-/* 1: that period began in the database; 0: it did not; or -errno. */
-static int has_begun(struct keys *k, struct store_db *db, const struct board_reset *note)
-{
-	uint64_t period = atomic_load(&note->period_ns);
-	if (note->entity >= BOARD_ENTITIES)
-		return 0;
-	uint64_t id = entities_id_of(&k->entities, note->entity);
-	struct sql *q = is_team(id) ?
-		sql_query(db, "SELECT 1 FROM teams WHERE id = ? AND spend_since = ?") :
-		sql_query(db, "SELECT 1 FROM keys WHERE id = ? AND spend_since = ?");
-	sql_int(q, 1, number_of(id));
-	sql_int(q, 2, (int64_t)period);
-	int r = sql_row(q);
-	sql_end(q);
-	return r;
-}
-
-/* Notes of a master that was killed: the database decides. On the writer's thread, at start. */
-static int judge_notes(struct keys *k, struct store_db *db)
-{
-	for (uint32_t i = 0; i < BOARD_RESETS; i++) {
-		const struct board_reset *note = &k->board->head->resets[i];
-		int r = atomic_load(&note->period_ns) ? has_begun(k, db, note) : 0;
-		if (r < 0)
-			return r;
-		if (r == 0)
-			forget_note(k, i);
-	}
-	return 0;
-}
-
-void keys_tick(struct keys *k, uint64_t wall_ns)
-{
-	move_late(k);
-	keys_grace_tick(k, wall_ns);
-	if (k->is_applying)
-		apply_resets(k);
-	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
-		return;
-	struct resets *rs = mem_alloc(sizeof *rs);
-	if (!rs)
-		return;
-	*rs = (struct resets){ .keys = k, .now_ns = wall_ns };
-	k->is_resetting = store_read(k->store, find_due_job, on_found_due, rs) == 0;
-	if (!k->is_resetting)
-		mem_free(rs);
 }
 
 /* ---- start ---- */
@@ -444,10 +326,15 @@ static int load_row(struct keys *k, uint64_t kind, struct sql *q, struct arena *
 	int err = key_row_read(q, a, &row);
 	if (err || (kind == ENTITY_KEY && keys_is_master(k, &row.hash)))
 		return err;
-	err = put_row(k, kind | row.id, &row, a);
-	if (err == -EAGAIN || err == -EBUSY) {
-		/* Its move to another team got no further than the database, and what it had on
-		 * the board is held by requests: another row, which begins with what is booked. */
+	if (kind == 0) {
+		kind = (uint64_t)sql_get_int(q, TENANT_KIND) << 56;
+		err = tenant_row_more(q, a, &row);
+	}
+	if (!err)
+		err = put_row(k, kind | row.id, &row, a);
+	if (err == -EBUSY) {
+		/* Its move to another team got no further than the database, and its old shard
+		 * is not to be had: another row, which begins with what is booked. */
 		entities_release(&k->entities, kind | row.id, clock_ns());
 		err = put_row(k, kind | row.id, &row, a);
 	}
@@ -456,6 +343,7 @@ static int load_row(struct keys *k, uint64_t kind, struct sql *q, struct arena *
 	return err;
 }
 
+/* kind 0: the row says it. */
 static int load_rows(struct keys *k, uint64_t kind, struct sql *q, struct arena *a)
 {
 	int r, err = 0;
@@ -477,8 +365,11 @@ static int load_job(struct store_db *db, void *data)
 	if (!err)
 		err = load_rows(k, ENTITY_KEY, sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
 							     " FROM keys ORDER BY id"), a);
+	if (!err)
+		err = load_rows(k, 0, sql_query(db, "SELECT " TENANT_COLUMNS " FROM tenants"
+						    " WHERE kind <= 8 ORDER BY id"), a);
 	arena_free(a);
-	return err ? err : judge_notes(k, db);
+	return err ? err : keys_judge_resets(k, db);
 }
 
 /* The master key's row; its entity has no limits, it only counts. */
@@ -496,6 +387,7 @@ static int put_master(struct keys *k)
 		.user_id = STR("default_user_id"),
 		.last4 = STR("sk-...master"),
 	};
+	atomic_store(&k->entities.board->head->operator_entity, 1 + (uint64_t)entity);
 	return dir_put(k->dir, &d, clock_ns());
 }
 
@@ -510,7 +402,7 @@ static int start(struct keys *k, struct str master_key)
 		err = keys_set_master(k, master_key);
 	if (!err)
 		err = store_write_wait(k->store, load_job, k);
-	size_t mended = err ? 0 : apply_resets(k);
+	size_t mended = err ? 0 : keys_apply_resets(k);
 	if (mended || k->is_applying)
 		LOG(LOG_WARN, "budget.reset_mended", F_INT("keys", mended));
 	return err;

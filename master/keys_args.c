@@ -8,23 +8,9 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/price.h"
-#include "master/keys_private.h"
+#include "master/keys_fields.h"
 
 enum { TEXT_MAX = 1024, MODELS_MAX = 48 * 1024, JSON_TEXT_MAX = 256 * 1024 };
-
-enum kind {
-	TEXT, MONEY, LIMIT, BOOL, OBJECT, NAMES,	/* columns, by their type in key_row */
-	LIFETIME, PERIOD, SPEND,			/* columns with a meaning of their own */
-	IN_METADATA, IN_EXTRA,				/* members of those two */
-	NO_COLUMN					/* the command's own argument */
-};
-struct field {
-	const char *name;
-	enum kind kind;
-	bool acts;
-	size_t at;			/* offset in key_row */
-};
-#define COLUMN(name, kind, acts, member) { name, kind, acts, offsetof(struct key_row, member) }
 
 static const struct field key_fields[] = {
 	COLUMN("key_alias", TEXT, true, alias),
@@ -61,7 +47,7 @@ static const struct field key_fields[] = {
 	{ "secret_manager_settings", IN_METADATA, false, 0 },
 	{ "allowed_passthrough_routes", IN_METADATA, false, 0 },
 	{ "config", IN_EXTRA, false, 0 },
-	{ "budget_id", IN_EXTRA, false, 0 },
+	COLUMN("budget_id", TEXT, true, budget_id),
 	{ "project_id", IN_EXTRA, false, 0 },
 	{ "agent_id", IN_EXTRA, false, 0 },
 	{ "model_max_budget", IN_EXTRA, false, 0 },
@@ -71,7 +57,7 @@ static const struct field key_fields[] = {
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
-	{ "router_settings", IN_EXTRA, false, 0 },
+	{ "router_settings", IN_EXTRA, true, 0 },
 	{ "auto_rotate", IN_EXTRA, false, 0 },
 	{ "rotation_interval", IN_EXTRA, false, 0 },
 	{ "send_invite_email", IN_EXTRA, false, 0 },
@@ -114,24 +100,27 @@ static const struct field team_fields[] = {
 	{ "team_member_key_duration", IN_METADATA, false, 0 },
 	{ "enforced_batch_output_expires_after", IN_METADATA, false, 0 },
 	{ "enforced_file_expires_after", IN_METADATA, false, 0 },
-	{ "budget_id", IN_EXTRA, false, 0 },
+	COLUMN("budget_id", TEXT, true, budget_id),
 	{ "model_max_budget", IN_EXTRA, false, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "team_member_permissions", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
-	{ "router_settings", IN_EXTRA, false, 0 },
+	{ "router_settings", IN_EXTRA, true, 0 },
 };
 _Static_assert(COUNT(key_fields) <= 64 && COUNT(team_fields) <= 64,
 	       "key_change.given has a bit for each");
 
-struct field_table {
-	const struct field *v;
-	size_t n;
-};
-static const struct field_table tables[] = {
-	[FIELDS_OF_KEY] = { key_fields, COUNT(key_fields) },
-	[FIELDS_OF_TEAM] = { team_fields, COUNT(team_fields) },
+static const struct field_table table_of_keys = { key_fields, COUNT(key_fields) };
+static const struct field_table table_of_teams = { team_fields, COUNT(team_fields) };
+static const struct field_table *const tables[] = {
+	[FIELDS_OF_KEY] = &table_of_keys,
+	[FIELDS_OF_TEAM] = &table_of_teams,
+	[FIELDS_OF_USER] = &user_fields,
+	[FIELDS_OF_ORGANIZATION] = &organization_fields,
+	[FIELDS_OF_CUSTOMER] = &customer_fields,
+	[FIELDS_OF_TAG] = &tag_fields,
+	[FIELDS_OF_BUDGET] = &budget_fields,
 };
 
 static const struct field *find_field(const struct field_table *t, struct str name)
@@ -147,7 +136,7 @@ static bool is_set(const struct key_change *ch, size_t i)
 	return ch->given >> i & 1;
 }
 
-static bool is_given(const struct key_change *ch, enum kind kind)
+static bool is_given(const struct key_change *ch, enum field_kind kind)
 {
 	for (size_t i = 0; ch->fields && i < ch->fields->n; i++)
 		if (ch->fields->v[i].kind == kind && is_set(ch, i))
@@ -382,7 +371,7 @@ static int read_field(struct command_call *c, const struct field *f, const struc
 
 int key_change_read(struct command_call *c, enum key_fields of, struct key_change *ret)
 {
-	*ret = (struct key_change){ .fields = &tables[of], .now_ns = clock_wall_ns(),
+	*ret = (struct key_change){ .fields = tables[of], .now_ns = clock_wall_ns(),
 				    .args = c->args };
 	ret->warnings = arena_array(c->mem, c->args->count + 2, sizeof *ret->warnings);
 	if (!ret->warnings) {
@@ -441,13 +430,13 @@ static void copy_field(const struct field *f, const struct key_row *from, struct
 	}
 }
 
-static bool is_of(const struct key_change *ch, const struct json *j, enum kind kind)
+static bool is_of(const struct key_change *ch, const struct json *j, enum field_kind kind)
 {
 	const struct field *f = find_field(ch->fields, j->key);
 	return f && f->kind == kind;
 }
 
-static bool is_replaced(const struct key_change *ch, const struct json *old, enum kind kind)
+static bool is_replaced(const struct key_change *ch, const struct json *old, enum field_kind kind)
 {
 	for (const struct json *j = ch->args->child; j; j = j->next)
 		if (is_of(ch, j, kind) && str_eq(j->key, old->key))
@@ -456,7 +445,7 @@ static bool is_replaced(const struct key_change *ch, const struct json *old, enu
 }
 
 static void put_members(struct json_out *o, const struct key_change *ch, const struct json *old,
-			enum kind kind)
+			enum field_kind kind)
 {
 	json_open(o, NULL);
 	for (const struct json *j = old->child; j; j = j->next) {
@@ -475,7 +464,7 @@ static void put_members(struct json_out *o, const struct key_change *ch, const s
 }
 
 /* Puts the arguments of that kind into an object, in the place of what has their names. */
-static int merge_members(const struct key_change *ch, enum kind kind, struct arena *a,
+static int merge_members(const struct key_change *ch, enum field_kind kind, struct arena *a,
 			 struct str *object)
 {
 	struct json_error e;
@@ -527,13 +516,17 @@ struct str key_models_flat(struct arena *a, struct str json)
 	char *p = arena_alloc(a, json.n + 1), *end = p;
 	if (!json_is(list, JSON_ARRAY) || !p)
 		return STR_NONE;
-	for (const struct json *j = list->child; j; j = j->next) {
-		struct str name = json_str(a, j);
-		if (!name.n || memchr(name.p, 0, name.n))
-			return STR_NONE;
-		memcpy(end, name.p, name.n);
-		end += name.n + 1;	/* the arena gives zeroes */
-	}
+	/* Exclusions first: who reads the list need not read on behind a name that fits. */
+	for (int others = 0; others < 2; others++)
+		for (const struct json *j = list->child; j; j = j->next) {
+			struct str name = json_str(a, j);
+			if (!name.n || memchr(name.p, 0, name.n) || str_eq(name, STR("!")))
+				return STR_NONE;
+			if ((name.p[0] != '!') != others)
+				continue;
+			memcpy(end, name.p, name.n);
+			end += name.n + 1;	/* the arena gives zeroes */
+		}
 	return str_of(p, (size_t)(end - p));
 }
 
@@ -541,11 +534,10 @@ bool key_models_are_all(struct str flat)
 {
 	if (!flat.n)
 		return true;
-	while (flat.n) {
-		struct str name = str_cut(&flat, '\0');
-		if (str_eq(name, STR("*")) || str_eq(name, STR("all-proxy-models")) ||
-		    str_eq(name, STR("all-team-models")))
+	if (flat.p[0] == '!')
+		return false;
+	while (flat.n)
+		if (dir_name_is_all(str_cut(&flat, '\0')))
 			return true;
-	}
 	return false;
 }

@@ -10,6 +10,8 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/roles.h"
+#include "master/tenants.h"
 
 enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
 
@@ -68,6 +70,14 @@ static void fail(struct key_call *kc, int err)
 	case -EALREADY:
 		command_fail(c, conflict, "invalid_request_error", "key",
 			     "a key with this text exists already");
+		break;
+	case -EACCES:
+		role_fail(c);
+		break;
+	case -ENODATA:
+		command_fail(c, 400, "invalid_request_error", "budget_id",
+			     "There is no budget with budget_id=" STR_FMT,
+			     STR_ARG(kc->change.to.budget_id));
 		break;
 	default:
 		command_fail_store(c, err);
@@ -163,8 +173,6 @@ static const char *why_unpublished(int why)
 		return "there is no room for more keys and teams (max_keys)";
 	case -E2BIG:
 		return "its texts are larger than 64 KiB";
-	case -EAGAIN:
-		return "it changes its team, and requests are under way: try again when they are over";
 	case -EBUSY:
 		return "a lock of the budgets was not to be had in time";
 	default:
@@ -174,16 +182,15 @@ static const char *why_unpublished(int why)
 
 static int status_of(int why)
 {
-	return why == -E2BIG ? 400 : why == -EAGAIN ? 409 : 500;
+	return why == -E2BIG ? 400 : 500;
 }
 
 void key_fail_unpublished(struct command_call *c, const char *what, uint64_t id, int why,
 			  int undone)
 {
 	int status = status_of(why);
-	if (status != 409)
-		LOG(LOG_ERROR, "key.unpublished", F_INT("id", id), F_Z("what", what),
-		    F_Z("why", why_unpublished(why)));
+	LOG(LOG_ERROR, "key.unpublished", F_INT("id", id), F_Z("what", what),
+	    F_Z("why", why_unpublished(why)));
 	command_fail(c, status, status < 500 ? "invalid_request_error" : "internal_server_error",
 		     NULL, "the %s could not be published: %s; %s", what, why_unpublished(why),
 		     undone ? "it is in the database and takes effect at the next start" :
@@ -241,7 +248,10 @@ static void start_write(struct key_call *kc, store_job_fn *job)
 static int create_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
-	return key_row_insert(db, &kc->row);
+	int err = role_check_team(kc->c, db, kc->row.team_id, false);
+	if (!err)
+		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
+	return err ? err : key_row_insert(db, &kc->row);
 }
 
 static void start_row(struct key_call *kc)
@@ -265,6 +275,7 @@ void keys_generate(struct command_call *c)
 	kc->is_new = true;
 	start_row(kc);
 	int err = key_change_apply(&kc->change, c->mem, &kc->row);
+	role_cap_key(c, &kc->row);
 	if (err || !kc->row.key_name.p)
 		fail(kc, -ENOMEM);
 	else
@@ -277,10 +288,14 @@ static int change_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
 	int err = key_row_find(db, &kc->ref, kc->c->mem, &kc->before);
+	if (!err && !role_owns(kc->c, &kc->before))
+		err = -ENOENT;
 	if (err)
 		return err;
 	kc->row = kc->before;
 	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
+	if (!err && kc->change.to.budget_id.n)
+		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
 	if (err)
 		return err;
 	kc->row.updated_by = key_caller_name(kc->c);
@@ -294,7 +309,7 @@ static int change_job(struct store_db *db, void *data)
 /* Reads which key is meant. false: answered. */
 static bool take_ref(struct key_call *kc)
 {
-	if (command_str(kc->c, "key", &kc->given) != 0)
+	if (command_named(kc->c, "key", &kc->given) != 0)
 		return false;		/* required: command_run() has seen that it is there */
 	kc->ref = key_ref_of(kc->given);
 	return true;
@@ -302,8 +317,10 @@ static bool take_ref(struct key_call *kc)
 
 void keys_update(struct command_call *c)
 {
+	static const char *const own[] = { "key", "key_alias", NULL };
 	struct key_call *kc = call_new(c);
-	if (kc && take_ref(kc) && key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
+	if (kc && role_takes_only(c, own) && take_ref(kc) &&
+	    key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
 		start_write(kc, change_job);
 }
 
@@ -367,8 +384,10 @@ static bool take_grace(struct key_call *kc)
 
 void keys_rotate(struct command_call *c)
 {
+	static const char *const own[] = { "key", "new_key", "grace_period", NULL };
 	struct key_call *kc = call_new(c);
-	if (!kc || !take_ref(kc) || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
+	if (!kc || !role_takes_only(c, own) || !take_ref(kc) ||
+	    key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
 	    !take_grace(kc) || !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
@@ -396,6 +415,8 @@ static int delete_job(struct store_db *db, void *data)
 	for (size_t i = 0; i < dc->n; i++) {
 		struct deleted *d = &dc->v[i];
 		int err = key_row_find(db, &d->ref, dc->c->mem, &d->row);
+		if (!err && !role_owns(dc->c, &d->row))
+			err = -ENOENT;
 		if (!err)
 			err = key_row_delete(db, &d->row, now_ns, dc->by);
 		if (err) {

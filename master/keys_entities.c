@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_entities.c - which row of the board counts for which key or team.
+ * keys_entities.c - which row of the board counts for which key, team or tenant.
  *
  * A row given back is used again only when no worker can still know it from the directory, and
  * nothing is reserved on it. Row 0 is the master key's. The last row is this file's notebook: it
@@ -145,8 +145,8 @@ static int put(struct entities *e, uint64_t id, uint32_t entity)
 static int adopt(struct entities *e, uint32_t entity, uint64_t now_ns)
 {
 	uint64_t id = atomic_load(&e->board->entities[entity].id);
-	bool is_team = (id & ENTITY_KIND_MASK) == ENTITY_TEAM;
-	if ((is_key(id) || is_team) && !place_of(e, id)->is_used)
+	bool is_known = id >= ENTITY_KEY && id < ENTITY_OF(DIR_BUDGET);
+	if (is_known && !place_of(e, id)->is_used)
 		return put(e, id, entity);
 	return keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns });
 }

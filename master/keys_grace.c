@@ -148,7 +148,7 @@ static void on_end(void *data, int err)
 	struct ending *e = data;
 	struct keys *k = e->keys;
 	if (!err && e->is_there)
-		err = keys_publish(k, &e->row, NULL);
+		err = keys_publish(k, &e->row, &e->row.hash);
 	if (err && !e->due.is_text)
 		try_later(k, &e->due);
 	k->is_ending = false;

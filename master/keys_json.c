@@ -59,6 +59,7 @@ static void put_limits(struct json_out *o, const struct key_row *row, int64_t sp
 	put_limit(o, "tpm_limit", row->tpm_limit);
 	put_limit(o, "max_parallel_requests", row->max_parallel_requests);
 	json_put_bool(o, "blocked", row->blocked);
+	json_put_str(o, "budget_id", row->budget_id);
 }
 
 static void put_times(struct json_out *o, const struct key_row *row)
@@ -114,7 +115,7 @@ size_t key_put_room(const struct key_row *r)
 {
 	size_t raw = r->models.n + r->aliases.n + r->metadata.n + r->permissions.n + r->extra.n;
 	size_t texts = r->alias.n + r->user_id.n + r->team_id.n + r->organization_id.n +
-		       r->created_by.n + r->updated_by.n;
+		       r->created_by.n + r->updated_by.n + r->budget_id.n;
 	return 4096 + raw + 6 * texts;	/* an escaped byte takes six */
 }
 

@@ -165,7 +165,7 @@ void keys_reset_spend(struct command_call *c)
 		return;
 	}
 	r->c = c;
-	if (command_str(c, "key", &r->key) != 0 || command_money(c, "reset_to", &to) != 0)
+	if (command_named(c, "key", &r->key) != 0 || command_money(c, "reset_to", &to) != 0)
 		return;			/* both are required */
 	r->has_before = keys_find(keys, r->key, &k);
 	if (r->has_before)

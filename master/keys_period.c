@@ -121,3 +121,22 @@ uint64_t period_reset(struct period p, uint64_t now_ns)
 		return first_of_month(now_ns, 1);
 	return period_after(p, now_ns);
 }
+
+uint64_t period_begin(struct period p, uint64_t now_ns)
+{
+	struct tm t = date_of(now_ns);
+	if (p.unit == MONTHS) {
+		uint64_t month = (uint64_t)(t.tm_year - 70) * 12 + (uint64_t)t.tm_mon;
+		t.tm_mon -= (int)(month % p.n);
+		t.tm_mday = 1;
+	} else if (p.unit == DAYS && p.n == 30) {
+		t.tm_mday = 1;
+	} else if ((p.unit == DAYS && p.n == 7) || (p.unit == WEEKS && p.n == 1)) {
+		t.tm_mday -= (t.tm_wday + 6) % 7;
+	} else {
+		uint64_t span = seconds_of(p) * NS_PER_S;
+		return now_ns - now_ns % span;
+	}
+	t.tm_hour = t.tm_min = t.tm_sec = 0;
+	return ns_of(t);
+}

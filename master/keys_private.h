@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * keys_private.h - what keys*.c and teams*.c share: the row of a key or a team in memory, and how
- * it is found, changed, shown.
+ * keys_private.h - what keys*.c, teams*.c and tenants*.c share: the row of a key, a team or a
+ * tenant in memory, and how it is found, changed, shown.
  *
  * Functions that take a store_db run on the store's threads; all others on the loop. */
 #ifndef KEYS_PRIVATE_H
@@ -12,11 +12,13 @@
 
 enum { MONEY_NONE = -1 };
 
-/* Slices point into an arena. A team has no hash, key_name, user_id, permissions or expires. */
+/* Slices point into an arena. Only a key has hash, user_id, permissions and expires; only a tenant
+ * has owner, role and email, and key_name is its name. */
 struct key_row {
-	uint64_t id;
+	uint64_t id, owner;
 	struct sha256 hash;
 	struct str key_name;		/* sk-...abcd */
+	struct str budget_id, role, email;
 	struct str alias, user_id, team_id, organization_id;	/* .p NULL: none */
 	struct str models, aliases, metadata, permissions, extra;	/* JSON */
 	int64_t max_budget, soft_budget;	/* MONEY_NONE: none */
@@ -47,18 +49,19 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, aliases,"    \
 	" metadata, permissions, extra, max_budget, soft_budget, spend, spend_since,"             \
 	" budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked," \
-	" expires, created_at, created_by, updated_at, updated_by, last_used"
+	" expires, created_at, created_by, updated_at, updated_by, last_used, budget_id"
 /* The same places, without what only the commands want to know. */
 #define KEY_COLUMNS_PUBLISHED                                                                     \
-	"id, token_hash, key_name, alias, user_id, team_id, NULL, models, NULL,"                  \
+	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL,"       \
 	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
-	" THEN metadata END, NULL,"                                                               \
-	" CASE WHEN instr(extra, '\"allowed_routes\"') THEN extra END,"                           \
+	" OR instr(metadata, '\"priority\"') THEN metadata END, NULL,"                            \
+	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
+	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
-	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0"
+	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
 /* Reads the row that a query with KEY_COLUMNS stands at. 0 or -ENOMEM. */
 int key_row_read(struct sql *q, struct arena *a, struct key_row *ret) MUST_USE;
-/* Binds ?2 to ?28, in the order of KEY_COLUMNS: all but the id. */
+/* Binds ?2 to ?29, in the order of KEY_COLUMNS: all but the id. */
 void key_row_bind(struct sql *q, const struct key_row *row);
 struct str key_row_text(struct sql *q, int column, struct arena *a, bool *failed);
 /* -EEXIST: the alias is taken; -EALREADY: the key is. Sets row->id. */
@@ -70,7 +73,10 @@ int key_row_delete(struct store_db *db, const struct key_row *row, uint64_t now_
 
 /* -- keys_args.c: from arguments to row -- */
 
-enum key_fields { FIELDS_OF_KEY, FIELDS_OF_TEAM };
+enum key_fields {
+	FIELDS_OF_KEY, FIELDS_OF_TEAM, FIELDS_OF_USER, FIELDS_OF_ORGANIZATION, FIELDS_OF_CUSTOMER,
+	FIELDS_OF_TAG, FIELDS_OF_BUDGET
+};
 struct key_change {
 	const struct field_table *fields;	/* NULL: nothing is changed */
 	uint64_t given;			/* bit per row of the field table */
@@ -88,8 +94,8 @@ void key_change_warn(struct key_change *ch, struct str text);
 int key_change_apply(const struct key_change *ch, struct arena *a, struct key_row *row) MUST_USE;
 bool key_change_sets_spend(const struct key_change *ch);
 bool key_change_sets_period(const struct key_change *ch);
-/* The members of a JSON list of strings, each with a NUL behind. .p NULL: not such a list, a
- * member that is empty or holds a NUL, or the arena is full. */
+/* The members of a JSON list of strings, each with a NUL behind, those with a '!' first. .p NULL:
+ * not such a list, a member that is empty or holds a NUL, or the arena is full. */
 struct str key_models_flat(struct arena *a, struct str json);
 bool key_models_are_all(struct str flat);
 
@@ -119,6 +125,9 @@ uint64_t period_after(struct period p, uint64_t now_ns);	/* now and that much */
 /* The next beginning of a budget period: 1d at midnight, 7d and 1w on Monday, 30d and months on
  * the first, all UTC; others that much from now. */
 uint64_t period_reset(struct period p, uint64_t now_ns);
+/* When a period that everybody shares began: as period_reset() has it, and others in steps from
+ * 1970 on. */
+uint64_t period_begin(struct period p, uint64_t now_ns);
 
 /* -- keys_json.c -- */
 
@@ -135,6 +144,13 @@ void team_put(struct json_out *o, const struct key_row *row, int64_t spend, stru
 #define ENTITY_KIND_MASK (UINT64_C(0xff) << 56)
 #define ENTITY_KEY (UINT64_C(1) << 56)		/* | keys.id */
 #define ENTITY_TEAM (UINT64_C(2) << 56)		/* | teams.id */
+#define ENTITY_OF(dir_kind) ((uint64_t)((dir_kind) + 1) << 56)	/* | tenants.id */
+
+/* DIR_BUDGET and above: no entity. */
+static inline enum dir_kind entity_kind(uint64_t id)
+{
+	return (enum dir_kind)((id >> 56) - 1);
+}
 
 struct entities {
 	struct board *board;
@@ -183,8 +199,7 @@ struct keys {
 	size_t n_late, late_room;
 };
 /* Makes the row visible in all workers; a first time gives it its entity. Replaces the row of
- * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG; -EAGAIN: it has got another team
- * and requests are under way; -EBUSY: the board is locked. */
+ * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG; -EBUSY: the board is locked. */
 int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 *old) MUST_USE;
 void keys_withdraw(struct keys *k, const struct key_row *row);
 /* What an entity has spent: the board knows it sooner than the database, which says `spend`. */
@@ -194,10 +209,24 @@ void keys_move_settled(struct keys *k, uint64_t id, int64_t nano, bool is_absolu
 /* A word that counted against another limit would go on refusing for up to a minute. */
 void keys_forget_rates(struct keys *k, uint64_t id, const struct key_row *before,
 		       const struct key_row *row);
+/* Does what had to wait for a lock, as far as it goes. */
+void keys_move_late(struct keys *k);
+
+/* -- keys_reset.c: budget periods -- */
+
 void keys_expect_reset(struct keys *k, uint64_t at_ns);
-/* The same two of a team. */
+/* Brings onto the board what has begun in the database; returns how many periods it was. */
+size_t keys_apply_resets(struct keys *k);
+/* At start, on the writer's thread: notes of a master that was killed; the database decides. */
+int keys_judge_resets(struct keys *k, struct store_db *db) MUST_USE;
+
+/* -- keys.c, for teams and tenants -- */
+
+/* The same two of a team, and of a tenant of that kind. */
 int teams_publish(struct keys *k, const struct key_row *row) MUST_USE;
 void teams_withdraw(struct keys *k, const struct key_row *row);
+int tenants_publish(struct keys *k, enum dir_kind kind, const struct key_row *row) MUST_USE;
+void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *row);
 
 /* -- keys_grace.c -- */
 
@@ -242,16 +271,19 @@ struct team_member {
 	"id, zeroblob(32), '', alias, NULL, team_id, organization_id, models, aliases, metadata," \
 	" NULL, extra, max_budget, soft_budget, spend, spend_since, budget_duration,"             \
 	" budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked, NULL, created_at," \
-	" created_by, updated_at, updated_by, last_used"
+	" created_by, updated_at, updated_by, last_used, budget_id"
 /* And what only the commands want to know. */
 #define TEAM_COLUMNS_SHOWN                                                                        \
 	TEAM_COLUMNS                                                                              \
 	", (SELECT json_group_array(json_object('user_id', user_id, 'user_email', user_email,"    \
 	" 'role', role)) FROM (SELECT * FROM team_members WHERE team = t.id ORDER BY number)),"   \
-	" (SELECT json_group_array(json_object('user_id', user_id, 'team_id', t.team_id,"         \
-	" 'budget_id', NULL, 'litellm_budget_table', CASE WHEN max_budget IS NULL THEN NULL ELSE" \
-	" json_object('max_budget', max_budget / 1e9) END)) FROM"                                 \
-	" (SELECT * FROM team_members WHERE team = t.id ORDER BY number))"
+	" (SELECT json_group_array(json_object('user_id', m.user_id, 'team_id', t.team_id,"       \
+	" 'budget_id', x.budget_id, 'spend', coalesce(x.spend, 0) / 1e9,"                         \
+	" 'litellm_budget_table', CASE WHEN x.id IS NULL THEN NULL ELSE json_object("             \
+	"'max_budget', x.max_budget / 1e9, 'rpm_limit', x.rpm_limit, 'tpm_limit', x.tpm_limit,"   \
+	" 'budget_duration', x.budget_duration) END)) FROM"                                       \
+	" (SELECT * FROM team_members WHERE team = t.id ORDER BY number) m LEFT JOIN tenants x"   \
+	" ON x.kind = 5 AND x.owner = m.team AND x.name = m.user_id)"
 /* Reads the row that a query with TEAM_COLUMNS_SHOWN stands at. 0 or -ENOMEM. */
 int team_row_read(struct sql *q, struct arena *a, struct team_row *ret) MUST_USE;
 int team_row_find(struct store_db *db, struct str team_id, struct arena *a,
@@ -265,7 +297,8 @@ int team_member_insert(struct store_db *db, uint64_t team, const struct team_mem
 /* By id, or by e-mail where there is no id; sets both. -ENOENT: not in the team. */
 int team_member_delete(struct store_db *db, uint64_t team, struct team_member *m,
 		       struct arena *a) MUST_USE;
-/* Deletes the team's keys, or (user_id.n) those of one user in it, and says which they were. */
+/* Deletes the team's keys, or (user_id.n) those of one user in it, or (no team_id) all of that
+ * user's, and says which they were. */
 int team_keys_delete(struct store_db *db, struct str team_id, struct str user_id, struct arena *a,
 		     uint64_t now_ns, struct str by, struct key_row **ret, size_t *ret_n) MUST_USE;
 

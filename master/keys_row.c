@@ -64,6 +64,7 @@ static void read_texts(struct reader *r, struct key_row *to)
 	to->budget_duration = text_at(r, 16);
 	to->created_by = text_at(r, 24);
 	to->updated_by = text_at(r, 26);
+	to->budget_id = text_at(r, 28);
 }
 
 int key_row_read(struct sql *q, struct arena *a, struct key_row *ret)
@@ -177,6 +178,7 @@ void key_row_bind(struct sql *q, const struct key_row *row)
 	sql_int(q, 26, (int64_t)row->updated_at);
 	sql_text(q, 27, row->updated_by);
 	sql_int_or_null(q, 28, (int64_t)row->last_used, row->last_used);
+	sql_text(q, 29, row->budget_id);
 }
 
 /* Whether another key has that alias: asked first, so that the answer can say which is taken. */
@@ -206,7 +208,7 @@ int key_row_insert(struct store_db *db, struct key_row *row)
 	struct sql *q = sql_query(db,
 		"INSERT INTO keys (" KEY_COLUMNS ") VALUES "
 		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-		"?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
+		"?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29)");
 	sql_null(q, 1);
 	key_row_bind(q, row);
 	err = sql_run(q);
@@ -225,8 +227,8 @@ int key_row_update(struct store_db *db, const struct key_row *row)
 		" models, aliases, metadata, permissions, extra, max_budget, soft_budget, spend,"
 		" spend_since, budget_duration, budget_reset_at, rpm_limit, tpm_limit,"
 		" max_parallel_requests, blocked, expires, created_at, created_by, updated_at,"
-		" updated_by, last_used) = (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
-		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28) WHERE id = ?1");
+		" updated_by, last_used, budget_id) = (?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"
+		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
 	key_row_bind(q, row);
 	return taken_key(sql_run(q));

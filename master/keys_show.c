@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/roles.h"
 
 enum { PAGE_SIZE = 10, PAGE_SIZE_MAX = 100, SQL_ROOM = 2048 };
 
@@ -21,7 +22,8 @@ struct info_call {
 static int info_job(struct store_db *db, void *data)
 {
 	struct info_call *ic = data;
-	return key_row_find(db, &ic->ref, ic->c->mem, &ic->row);
+	int err = key_row_find(db, &ic->ref, ic->c->mem, &ic->row);
+	return err ? err : role_owns(ic->c, &ic->row) ? 0 : -ENOENT;
 }
 
 static void on_info(void *data, int err)
@@ -49,7 +51,7 @@ static void on_info(void *data, int err)
 
 static bool may_see_all(const struct command_call *c)
 {
-	return c->is_admin || c->is_viewer;
+	return c->is_admin || c->is_viewer || c->own_user.n;	/* the job looks whose it is */
 }
 
 /* Which key is meant, and whether the caller may see it. A stranger's key and one that is not
@@ -229,6 +231,9 @@ static bool take_filters(struct list_call *lc)
 		if (!err)
 			lc->filters[lc->n_filters++] = f;
 	}
+	if (lc->c->own_user.n)
+		lc->filters[lc->n_filters++] =
+			(struct filter){ .column = "user_id", .value = lc->c->own_user };
 	int err = command_str(lc->c, "key_hash", &hash);
 	if (!err) {
 		struct key_ref ref = key_ref_of(hash);

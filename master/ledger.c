@@ -76,6 +76,36 @@ static bool has_work(const struct account *a)
 	return !a->is_known || journal_read(a->journal, a->committed + 1, &r) != -ENOENT;
 }
 
+static void tell_costs(struct account *a, unsigned slot, size_t n)
+{
+	const struct ledger *l = a->ledger;
+	if (!l->watch || !a->costs)
+		return;
+	l->watch->booked(l->watch_data, slot, a->costs, n < FOLD_MAX ? n : FOLD_MAX);
+	if (n > FOLD_MAX)
+		l->watch->lost(l->watch_data);
+}
+
+/* Nothing that the worker has written or runs is left to book. */
+static void tell_settled(struct account *a)
+{
+	const struct ledger *l = a->ledger;
+	const struct board_worker *w = &l->board->workers[a->slot];
+	if (l->watch && a->state == ACCOUNT_LIVE && !atomic_load(&w->requests) &&
+	    atomic_load(&w->journal_last) == a->committed)
+		l->watch->settled(l->watch_data, a->slot);
+}
+
+/* Room for what a job books; none where nobody is told. */
+static struct ledger_cost *room_for_costs(struct account *a)
+{
+	if (a->ledger->watch && !a->costs)
+		a->costs = mem_array(FOLD_MAX, sizeof *a->costs);
+	if (a->ledger->watch && !a->costs)
+		a->ledger->watch->lost(a->ledger->watch_data);
+	return a->ledger->watch ? a->costs : NULL;
+}
+
 static void on_folded(void *data, int err)
 {
 	struct account *a = data;
@@ -94,6 +124,9 @@ static void on_folded(void *data, int err)
 	a->is_drained = a->fold.is_dead && !a->fold.has_more;
 	atomic_store_explicit(&l->board->workers[a->slot].journal_committed, a->committed,
 			      memory_order_release);
+	tell_costs(a, a->slot, a->fold.n_costs);
+	if (!a->fold.has_more)
+		tell_settled(a);
 	if (a->fold.has_more || a->state != ACCOUNT_LIVE)
 		step(a);
 }
@@ -112,7 +145,8 @@ static int fold_account(struct store_db *db, void *data)
 static void start_fold(struct account *a)
 {
 	a->fold = (struct fold){ .journal = a->journal, .batch = a->ledger->batch,
-				 .is_dead = a->state != ACCOUNT_LIVE };
+				 .is_dead = a->state != ACCOUNT_LIVE,
+				 .costs = room_for_costs(a) };
 	start_job(a, fold_account, on_folded, a);
 }
 
@@ -134,7 +168,20 @@ static uint32_t clamp_count(uint32_t v)
 	return v > INT32_MAX ? INT32_MAX : v;
 }
 
-static void copy_slot(struct held_slot *h, const struct board_slot *s, uint32_t number)
+/* The key and the team have numbers of their own in the slot. */
+static void copy_levels(struct held_slot *h, const struct board *b, const struct board_slot *s)
+{
+	uint32_t n = s->n_levels;
+	for (uint32_t i = 0; i < n && i < BOARD_LEVELS; i++) {
+		uint32_t entity = s->level[i];
+		uint64_t id = entity < BOARD_ENTITIES ? atomic_load(&b->entities[entity].id) : 0;
+		if (id >> 56 > OWNER_TEAM)
+			h->level[h->n_levels++] = id;
+	}
+}
+
+static void copy_slot(struct held_slot *h, const struct board *b, const struct board_slot *s,
+		      uint32_t number)
 {
 	memcpy(h->request_id, s->request_id, sizeof h->request_id);
 	h->number = number;
@@ -148,6 +195,7 @@ static void copy_slot(struct held_slot *h, const struct board_slot *s, uint32_t 
 	h->team = s->team;
 	h->start_ns = s->start_wall_ns & INT64_MAX;
 	h->deployment = atomic_load(&s->deployment);
+	copy_levels(h, b, s);
 }
 
 /* 0, -ENOMEM, or -EBUSY: a lock on the board is not to be had now. */
@@ -167,7 +215,7 @@ static int copy_held(struct account *a)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < high; i++)
 		if (atomic_load(&slots[i].state) == SLOT_HELD)
-			copy_slot(&a->held[n++], &slots[i], i);
+			copy_slot(&a->held[n++], b, &slots[i], i);
 	qsort(a->held, n, sizeof *a->held, held_cmp);
 	a->booking.held = a->held;
 	a->booking.n_held = n;
@@ -184,6 +232,7 @@ static void on_booked(void *data, int err)
 	}
 	on_well(a->ledger);
 	atomic_fetch_add(&a->ledger->board->head->ledger_rows, a->booking.rows);
+	tell_costs(a, BOARD_WORKERS, a->booking.n_costs);
 	a->state = ACCOUNT_SETTLING;
 	step(a);
 }
@@ -192,6 +241,7 @@ static void start_booking(struct account *a)
 {
 	a->booking.batch = a->ledger->batch;
 	a->booking.epoch = journal_epoch(a->journal);
+	a->booking.costs = room_for_costs(a);
 	if (!a->held && copy_held(a) != 0)
 		return;			/* the timer comes again */
 	start_job(a, book_account, on_booked, a);
@@ -219,6 +269,7 @@ static void account_free(struct account *a)
 	}
 	journal_free(a->journal);
 	mem_free(a->held);
+	mem_free(a->costs);
 	mem_free(a);
 }
 
@@ -232,6 +283,8 @@ static void close_account(struct account *a)
 	LOG(LOG_INFO, "ledger.reaped", F_INT("slot", a->slot), F_INT("cut", rows),
 	    F_INT("slots", a->booking.n_held));
 	atomic_store(&l->board->workers[a->slot].journal_committed, 0);
+	if (l->watch)
+		l->watch->settled(l->watch_data, a->slot);
 	ledger_unlink(a->journal, a->dirfd);
 	ledger_forget(l, epoch);
 	account_free(a);
@@ -282,6 +335,7 @@ static void on_tick(uv_timer_t *t)
 static void on_timer_closed(uv_handle_t *h)
 {
 	struct ledger *l = h->data;
+	buf_done(&l->batch->tags);
 	mem_free(l->batch);
 	mem_free(l);
 }
@@ -348,4 +402,10 @@ void ledger_reap(struct ledger *l, unsigned slot, int journal_dirfd,
 	a->done = done;
 	a->done_data = data;
 	step(a);
+}
+
+void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data)
+{
+	l->watch = w;
+	l->watch_data = data;
 }

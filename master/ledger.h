@@ -34,6 +34,20 @@ void ledger_attach(struct ledger *l, unsigned slot, struct journal *j);
 void ledger_reap(struct ledger *l, unsigned slot, int journal_dirfd,
 		 void (*done)(void *data, uint64_t cut_rows), void *data);
 
+/* Who is told of costs as they are booked, on the loop: requests to deployments, of the worker in
+ * that slot; a slot of BOARD_WORKERS: of a dead one's slots. settled: nothing of that worker is
+ * left to book. lost: more was booked than could be told. NULL: nobody. */
+struct ledger_cost {
+	uint64_t deployment, start_ns;
+	int64_t cost;
+};
+struct ledger_watch {
+	void (*booked)(void *data, unsigned slot, const struct ledger_cost *v, size_t n);
+	void (*settled)(void *data, unsigned slot);
+	void (*lost)(void *data);
+};
+void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data);
+
 /* What deployments' numbers mean, for reports; told at each new configuration. Copies. */
 struct ledger_name {
 	uint64_t id_hash;

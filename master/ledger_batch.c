@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * ledger_batch.c - records to rows, sums and open intents, in the caller's transaction.
  *
- * Sums are made in memory first: a batch touches each row of spend_daily, keys and teams once. */
+ * Sums are made in memory first: a batch touches each row of who pays once; reports' sums are
+ * ledger_rollup.c's. */
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/json_write.h"
 #include "master/ledger_fold.h"
 
-#define DAY_NS (86400 * NS_PER_S)
+enum { TAGS_JSON_MAX = 16384 };
 
 /* ---- checking: every record is a stranger's ---- */
 
@@ -60,6 +62,8 @@ static struct str text_of(const char *p, size_t room)
 
 bool record_check(struct journal_record *r, uint64_t now_ns)
 {
+	if (r->kind == JOURNAL_LEVELS || r->kind == JOURNAL_TAGS)
+		return true;		/* looked at with the record behind it */
 	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE)
 		return false;
 	if (!is_amount(r->cost_nano) || !is_amount(r->reserve_nano) || r->key_id > INT64_MAX)
@@ -92,43 +96,9 @@ static uint64_t hash_of_id(const struct journal_record *r)
 	return mix(v[0], v[1]);
 }
 
-static int64_t day_of(const struct journal_record *r)
-{
-	return (int64_t)(r->start_ns / DAY_NS);
-}
-
-static uint64_t hash_of_day(const struct journal_record *r)
-{
-	uint64_t h = mix(r->key_id, r->deployment);
-	return mix(h, hash_stable(text_of(r->model, sizeof r->model)) + (uint64_t)day_of(r));
-}
-
 static bool is_same_id(const struct batch *b, uint32_t i, const struct journal_record *r)
 {
 	return memcmp(b->r[i].request_id, r->request_id, sizeof r->request_id) == 0;
-}
-
-static bool is_same_day(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	const struct journal_record *d = b->days[i].like;
-	return b->days[i].day == day_of(r) && d->key_id == r->key_id &&
-	       d->deployment == r->deployment && memcmp(d->model, r->model, sizeof r->model) == 0;
-}
-
-/* The key or the team that a request counts for; 0: none that has a row. */
-static uint64_t owner_of(const struct journal_record *r, unsigned kind)
-{
-	return kind == SUM_TEAMS ? r->team : r->key_id;
-}
-
-static bool is_same_key(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	return b->owners[SUM_KEYS][i].id == r->key_id;
-}
-
-static bool is_same_team(const struct batch *b, uint32_t i, const struct journal_record *r)
-{
-	return b->owners[SUM_TEAMS][i].id == r->team;
 }
 
 /* Where it stands, or the empty place where it would. There is always one: a table has four
@@ -165,7 +135,7 @@ static bool is_paired(struct batch *b, const struct journal_record *r)
 	return *place_of(b, b->intent_at, hash_of_id(r), r, is_same_id) != 0;
 }
 
-static void bind_row(struct sql *q, const struct journal_record *r)
+static void bind_row(struct sql *q, const struct journal_record *r, struct str tags)
 {
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)r->key_id);
@@ -190,18 +160,19 @@ static void bind_row(struct sql *q, const struct journal_record *r)
 	sql_int(q, 21, r->fallbacks);
 	sql_blob(q, 22, r->client_ip, sizeof r->client_ip);
 	sql_int(q, 23, r->team);
+	sql_text(q, 24, tags);
 }
 
 /* 1: inserted; 0: it was there already; or -errno. */
-static int insert_row(struct store_db *db, const struct journal_record *r)
+static int insert_row(struct store_db *db, const struct journal_record *r, struct str tags)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
 		" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"
 		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip,"
-		" team) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
-	bind_row(q, r);
+		" team, tags) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+	bind_row(q, r, tags);
 	int err = sql_run(q);
 	return err ? err : sql_changes(db) > 0;
 }
@@ -215,12 +186,13 @@ static int close_intent(struct store_db *db, uint64_t epoch, const struct journa
 	return sql_run(q);
 }
 
-static int open_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
+static int open_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r,
+		       struct str levels)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO open_intents (request_id, epoch, key_id, deployment, model, end_user,"
-		" start_ns, reserve, endpoint, flags, client_ip, team) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+		" start_ns, reserve, endpoint, flags, client_ip, team, levels) "
+		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		"ON CONFLICT DO NOTHING");
 	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)epoch);
@@ -234,68 +206,80 @@ static int open_intent(struct store_db *db, uint64_t epoch, const struct journal
 	sql_int(q, 10, r->flags);
 	sql_blob(q, 11, r->client_ip, sizeof r->client_ip);
 	sql_int(q, 12, r->team);
+	if (levels.n)
+		sql_blob(q, 13, levels.p, levels.n);
+	else
+		sql_null(q, 13);
 	return sql_run(q);
 }
 
-static void sum_day(struct batch *b, const struct journal_record *r)
+static bool is_before(const struct batch *b, uint32_t at, uint32_t of, enum journal_kind kind)
 {
-	uint16_t *at = place_of(b, b->day_at, hash_of_day(r), r, is_same_day);
-	if (!*at) {
-		b->days[b->n_days] = (struct day_sum){ .day = day_of(r), .like = r };
-		*at = (uint16_t)++b->n_days;
-	}
-	struct day_sum *d = &b->days[*at - 1];
-	d->requests++;
-	d->failed += r->flags & JF_FAILED ? 1 : 0;
-	d->input += r->input;
-	d->output += r->output;
-	d->cache_read += r->cache_read;
-	d->cache_write += r->cache_write;
-	d->reasoning += r->reasoning;
-	d->cost = d->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : d->cost + r->cost_nano;
+	return at > 0 && b->r[at - 1].kind == kind && is_same_id(b, at - 1, &b->r[of]);
 }
 
-/* The master key has no row and no budget, and not every key has a team. */
-static void sum_owner(struct batch *b, unsigned kind, const struct journal_record *r)
+/* The tags of the SETTLE at `at`: they stand before it, with its levels in between. */
+static size_t tags_before(const struct batch *b, uint32_t at, struct str ret[ROLLUP_TAGS_MAX])
 {
-	uint64_t id = owner_of(r, kind);
-	if (!id)
+	uint32_t end = is_before(b, at, at, JOURNAL_LEVELS) ? at - 1 : at, from = end;
+	while (end - from < JOURNAL_TAG_RECORDS && is_before(b, from, at, JOURNAL_TAGS))
+		from--;
+	return from < end ? rollup_read_tags(&b->r[from], end - from, ret) : 0;
+}
+
+/* A JSON list; .p NULL: there are none, or no memory for them. */
+static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
+{
+	if (!n)
+		return STR_NONE;
+	struct json_out o = json_out(&b->tags);
+	b->tags.cap = TAGS_JSON_MAX;
+	buf_reset(&b->tags);
+	json_open_array(&o, NULL);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(&o, NULL, tags[i]);
+	json_close_array(&o);
+	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
+}
+
+static void note_cost(struct batch *b, const struct journal_record *r)
+{
+	if (!b->costs || !r->deployment || !r->cost_nano)
 		return;
-	uint16_t *at = place_of(b, b->owner_at[kind], mix(id, 0), r,
-				kind == SUM_TEAMS ? is_same_team : is_same_key);
-	if (!*at) {
-		b->owners[kind][b->n_owners[kind]] =
-			(struct owner_sum){ .id = id, .first_end_ns = r->end_ns };
-		*at = (uint16_t)++b->n_owners[kind];
+	if (b->n_costs < FOLD_MAX)
+		b->costs[b->n_costs] = (struct ledger_cost){ r->deployment, r->start_ns,
+							     r->cost_nano };
+	b->n_costs++;
+}
+
+/* 1: inserted, and in all sums; 0: it was there already; or -errno. */
+static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
+{
+	const struct journal_record *r = &b->r[at];
+	struct rollup_tags tags;
+	tags.n = tags_before(b, at, tags.v);
+	tags.json = write_tags(b, tags.v, tags.n);
+	int n = insert_row(db, r, tags.json);
+	if (n >= 0 && !is_paired(b, r)) {
+		int err = close_intent(db, epoch, r);
+		n = err ? err : n;
 	}
-	struct owner_sum *k = &b->owners[kind][*at - 1];
-	if (r->end_ns < k->first_end_ns)
-		k->first_end_ns = r->end_ns;
-	if (r->end_ns > k->last_end_ns)
-		k->last_end_ns = r->end_ns;
-	k->cost = k->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : k->cost + r->cost_nano;
+	if (n <= 0)
+		return n;
+	b->is_done[at] = true;
+	b->rows++;
+	note_cost(b, r);
+	sum_owners(b, at);
+	int err = rollup_add(&b->rollup, db, r, &tags);
+	return err ? err : 1;
 }
 
 static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
-		struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE)
-			continue;
-		int n = insert_row(db, r);
-		if (n >= 0 && !is_paired(b, r)) {
-			int err = close_intent(db, epoch, r);
-			n = err ? err : n;
-		}
+		int n = b->r[i].kind == JOURNAL_SETTLE ? book_settle(b, db, epoch, i) : 0;
 		if (n < 0)
 			return n;
-		if (n == 0)
-			continue;
-		b->is_done[i] = true;
-		b->rows++;
-		sum_day(b, r);
-		for (unsigned kind = 0; kind < SUM_KINDS; kind++)
-			sum_owner(b, kind, r);
 	}
 	return 0;
 }
@@ -305,102 +289,17 @@ static int keep_intents(struct batch *b, struct store_db *db, uint64_t epoch)
 	int err = 0;
 	for (uint32_t i = 0; i < b->n && !err; i++)
 		if (b->r[i].kind == JOURNAL_INTENT && !b->is_done[i])
-			err = open_intent(db, epoch, &b->r[i]);
+			err = open_intent(db, epoch, &b->r[i], record_levels(b, i));
 	return err;
-}
-
-/* Sums stay below INT64_MAX: both sides are at most PRICE_NANO_MAX, and so is the result. */
-static int add_day(struct store_db *db, const struct day_sum *d)
-{
-	struct sql *q = sql_query(db,
-		"INSERT INTO spend_daily (day, key_id, model, deployment, requests, failed, input,"
-		" output, cache_read, cache_write, reasoning, cost) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
-		"ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,"
-		" failed = failed + excluded.failed, input = input + excluded.input,"
-		" output = output + excluded.output, cache_read = cache_read + excluded.cache_read,"
-		" cache_write = cache_write + excluded.cache_write,"
-		" reasoning = reasoning + excluded.reasoning,"
-		" cost = min(cost + excluded.cost, 1000000000000000000)");
-	sql_int(q, 1, d->day);
-	sql_int(q, 2, (int64_t)d->like->key_id);
-	sql_text(q, 3, text_of(d->like->model, sizeof d->like->model));
-	sql_int(q, 4, (int64_t)d->like->deployment);
-	sql_int(q, 5, d->requests);
-	sql_int(q, 6, d->failed);
-	sql_int(q, 7, d->input);
-	sql_int(q, 8, d->output);
-	sql_int(q, 9, d->cache_read);
-	sql_int(q, 10, d->cache_write);
-	sql_int(q, 11, d->reasoning);
-	sql_int(q, 12, d->cost);
-	return sql_run(q);
-}
-
-/* The same statements for both tables: sql_query() knows a text by its address. */
-#define ADD_SPEND(table)                                                                          \
-	"UPDATE " table " SET spend = min(spend + ?2, 1000000000000000000),"                      \
-	" last_used = max(coalesce(last_used, 0), ?3) WHERE id = ?1"
-static const char *const add_spend_sql[SUM_KINDS] = { ADD_SPEND("keys"), ADD_SPEND("teams") };
-static const char *const spend_since_sql[SUM_KINDS] = {
-	"SELECT spend_since FROM keys WHERE id = ?", "SELECT spend_since FROM teams WHERE id = ?",
-};
-
-static int add_spend(struct store_db *db, unsigned kind, const struct owner_sum *k, int64_t cost)
-{
-	struct sql *q = sql_query(db, add_spend_sql[kind]);
-	sql_int(q, 1, (int64_t)k->id);
-	sql_int(q, 2, cost);
-	sql_int(q, 3, (int64_t)k->last_end_ns);
-	return sql_run(q);
-}
-
-/* From when on requests count in its spend; 1, 0 (it is gone) or -errno. */
-static int spend_since(struct store_db *db, unsigned kind, uint64_t id, uint64_t *ret)
-{
-	struct sql *q = sql_query(db, spend_since_sql[kind]);
-	sql_int(q, 1, (int64_t)id);
-	int r = sql_row(q);
-	if (r > 0)
-		*ret = (uint64_t)sql_get_int(q, 0);
-	sql_end(q);
-	return r;
-}
-
-/* A budget period began inside the batch: what ended before it is not of this period. */
-static int64_t cost_since(const struct batch *b, unsigned kind, uint64_t id, uint64_t since)
-{
-	int64_t cost = 0;
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct journal_record *r = &b->r[i];
-		if (r->kind != JOURNAL_SETTLE || !b->is_done[i] || owner_of(r, kind) != id ||
-		    r->end_ns < since)
-			continue;
-		cost = cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : cost + r->cost_nano;
-	}
-	return cost;
-}
-
-static int add_owner(const struct batch *b, struct store_db *db, unsigned kind,
-		     const struct owner_sum *k)
-{
-	uint64_t since = 0;
-	int r = spend_since(db, kind, k->id, &since);
-	if (r <= 0)
-		return r;
-	/* A beginning that is yet to come: the clock was set back. Then all counts. */
-	bool is_whole = since <= k->first_end_ns || since > clock_wall_ns();
-	return add_spend(db, kind, k, is_whole ? k->cost : cost_since(b, kind, k->id, since));
 }
 
 static void batch_empty(struct batch *b)
 {
 	memset(b->is_done, 0, sizeof b->is_done);
 	memset(b->intent_at, 0, sizeof b->intent_at);
-	memset(b->day_at, 0, sizeof b->day_at);
 	memset(b->owner_at, 0, sizeof b->owner_at);
-	memset(b->n_owners, 0, sizeof b->n_owners);
-	b->n = b->n_days = 0;
+	rollup_reset(&b->rollup);
+	b->n = b->n_owners = 0;
 }
 
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
@@ -409,11 +308,10 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
 	int err = book_settles(b, db, epoch);
 	if (!err)
 		err = keep_intents(b, db, epoch);
-	for (uint32_t i = 0; i < b->n_days && !err; i++)
-		err = add_day(db, &b->days[i]);
-	for (unsigned kind = 0; kind < SUM_KINDS; kind++)
-		for (uint32_t i = 0; i < b->n_owners[kind] && !err; i++)
-			err = add_owner(b, db, kind, &b->owners[kind][i]);
+	if (!err)
+		err = rollup_flush(&b->rollup, db);
+	if (!err)
+		err = add_owners(b, db);
 	batch_empty(b);
 	return err;
 }

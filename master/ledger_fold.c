@@ -101,19 +101,42 @@ static int collect(struct fold *f)
 	return 0;
 }
 
+/* Who pays and what tags there are is told right before the record: all are booked together. What
+ * stands at the end waits for the record behind it; never more than a request has, or a worker that
+ * writes nothing else would stop us. */
+static void keep_together(struct fold *f, uint64_t from)
+{
+	struct batch *b = f->batch;
+	if (f->is_dead && !f->has_more)
+		return;			/* nothing comes behind it any more */
+	for (unsigned i = 0; i < JOURNAL_TAG_RECORDS + 1 && b->n && f->upto > from; i++) {
+		const struct journal_record *last = &b->r[b->n - 1];
+		if ((last->kind != JOURNAL_LEVELS && last->kind != JOURNAL_TAGS) ||
+		    last->seq != f->upto)
+			return;
+		b->n--;
+		f->upto--;
+	}
+}
+
 int fold_job(struct store_db *db, void *data)
 {
 	struct fold *f = data;
 	uint64_t epoch = journal_epoch(f->journal), from;
 	f->bad = f->batch->rows = f->batch->n = 0;
+	f->batch->costs = f->costs;
+	f->batch->n_costs = 0;
 	f->has_more = false;
 	int err = read_watermark(db, epoch, &f->upto);
 	from = f->upto;
 	if (!err)
 		err = collect(f);
+	if (!err)
+		keep_together(f, from);
 	if (!err && f->batch->n)
 		err = batch_book(f->batch, db, epoch);
 	f->rows = f->batch->rows;
+	f->n_costs = f->batch->n_costs;
 	if (err || f->upto == from)
 		return err;
 	err = write_watermark(db, f);
@@ -145,10 +168,10 @@ static int64_t cost_of_held(const struct held_slot *h)
 	return h->running < h->reserve ? h->running : h->reserve;
 }
 
-/* Makes room in the batch. */
+/* Makes room in the batch, for a record and its levels. */
 static int book_when_full(struct booking *k, struct store_db *db)
 {
-	return k->batch->n < FOLD_MAX ? 0 : batch_book(k->batch, db, k->epoch);
+	return k->batch->n < FOLD_MAX - 1 ? 0 : batch_book(k->batch, db, k->epoch);
 }
 
 static struct journal_record *new_record(struct booking *k, uint64_t now_ns)
@@ -215,13 +238,16 @@ static int take_intents(struct booking *k, struct store_db *db, uint64_t *ret_ep
 {
 	struct sql *q = sql_query(db,
 		"SELECT request_id, key_id, deployment, model, end_user, start_ns, reserve,"
-		" endpoint, flags, client_ip, epoch, team FROM open_intents");
+		" endpoint, flags, client_ip, epoch, team, levels FROM open_intents");
 	uint64_t now_ns = clock_wall_ns();
 	int r;
-	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX) {
+	while ((r = sql_row(q)) > 0 && k->batch->n < FOLD_MAX - 1) {
 		uint64_t epoch = (uint64_t)sql_get_int(q, 10);
 		if (is_spared(k, epoch) || (k->batch->n && epoch != *ret_epoch))
 			continue;
+		struct str id = sql_get_blob(q, 0), levels = sql_get_blob(q, 12);
+		if (id.n == sizeof k->batch->r[0].request_id)
+			batch_add_levels(k->batch, (const uint8_t *)id.p, levels);
 		struct journal_record *rec = new_record(k, now_ns);
 		*ret_epoch = epoch;
 		read_intent(k, q, rec);
@@ -279,6 +305,8 @@ static int book_slot(struct booking *k, struct store_db *db, struct held_slot *h
 	int err = book_when_full(k, db);
 	if (err)
 		return err;
+	batch_add_levels(k->batch, h->request_id,
+			 str_of((const char *)h->level, h->n_levels * sizeof *h->level));
 	struct journal_record *rec = new_record(k, now_ns);
 	memcpy(rec->request_id, h->request_id, sizeof rec->request_id);
 	rec->key_id = h->key_id;
@@ -296,6 +324,8 @@ int booking_job(struct store_db *db, void *data)
 	struct booking *k = data;
 	uint64_t now_ns = clock_wall_ns();
 	k->batch->rows = k->batch->n = 0;
+	k->batch->costs = k->costs;
+	k->batch->n_costs = 0;
 	for (size_t i = 0; i < k->n_held; i++)
 		k->held[i].is_booked = false;
 	int err = book_intents(k, db);
@@ -304,6 +334,7 @@ int booking_job(struct store_db *db, void *data)
 			err = book_slot(k, db, &k->held[i], now_ns);
 	if (!err)
 		err = batch_book(k->batch, db, k->epoch);
+	k->n_costs = k->batch->n_costs;
 	k->rows = k->batch->rows;
 	return err ? err : FAULT("spend.before_commit");
 }

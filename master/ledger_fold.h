@@ -6,46 +6,66 @@
 #ifndef LEDGER_FOLD_H
 #define LEDGER_FOLD_H
 
+#include "common/board.h"
 #include "common/journal.h"
 #include "common/price.h"
+#include "master/ledger.h"
+#include "master/ledger_rollup.h"
 #include "master/store_sql.h"
 
 enum {
 	FOLD_MAX = 4096,		/* records a batch, hence a job */
 	FOLD_TABLE = 16384,	/* places of its hash tables */
+	OWNERS_MAX = FOLD_MAX / 2 * (2 + BOARD_LEVELS),	/* who may pay for a batch */
+	OWNER_TABLE = 65536,
 	FLAGS_OF_CUT = JF_CUT | JF_ESTIMATED
 };
 
-struct day_sum {			/* one row of spend_daily */
-	int64_t day;
-	const struct journal_record *like;	/* key, model and deployment are its */
-	int64_t requests, failed, input, output, cache_read, cache_write, reasoning, cost;
-};
-enum { SUM_KEYS, SUM_TEAMS, SUM_KINDS };
-struct owner_sum {			/* one row of keys or teams */
-	uint64_t id, first_end_ns, last_end_ns;
+struct owner_sum {			/* one row of keys, teams or tenants */
+	uint64_t id, first_end_ns, last_end_ns;	/* id: board_entity.id */
 	int64_t cost;
 };
 struct batch {
 	struct journal_record r[FOLD_MAX];
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
-	uint32_t n, n_days, n_owners[SUM_KINDS];
+	uint32_t n, n_owners;
 	uint64_t rows;			/* inserted, over all batches of the job */
-	struct day_sum days[FOLD_MAX];
-	struct owner_sum owners[SUM_KINDS][FOLD_MAX];
-	uint16_t intent_at[FOLD_TABLE], day_at[FOLD_TABLE], owner_at[SUM_KINDS][FOLD_TABLE];
+	/* What they cost, up to FOLD_MAX of them in all of the job; NULL: nobody asks. */
+	struct ledger_cost *costs;
+	size_t n_costs;
+	struct owner_sum owners[OWNERS_MAX];
+	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
+	struct rollup rollup;
+	struct buf tags;		/* of the row that is inserted, as JSON */
 };
+_Static_assert(OWNERS_MAX < UINT16_MAX && OWNERS_MAX <= OWNER_TABLE / 2, "batch.owner_at");
 
 /* Whether a record may be booked. Makes its times run forward and its texts valid UTF-8. */
 bool record_check(struct journal_record *r, uint64_t now_ns);
 /* Books what is in the batch and empties it. */
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
 
+/* -- ledger_owners.c: who pays -- */
+
+/* The first byte of an owner's id. From OWNER_TEAM + 1 on they are rows of tenants. */
+enum { OWNER_KEY = 1, OWNER_TEAM = 2, OWNER_KINDS = 8 };
+
+/* Of a record of the batch: a place for each in `ret`; returns how many. */
+unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2]);
+/* The owners that stand in a record of their own, right before record `i`. */
+struct str record_levels(const struct batch *b, uint32_t i);
+/* Such a record of what record_levels() gave, or of a slot: the next of the batch. */
+void batch_add_levels(struct batch *b, const uint8_t request_id[16], struct str levels);
+void sum_owners(struct batch *b, uint32_t i);
+int add_owners(const struct batch *b, struct store_db *db) MUST_USE;
+
 /* One journal into the database, a batch at a time. */
 struct fold {
 	const struct journal *journal;
 	struct batch *batch;
 	bool is_dead;			/* nobody writes to it any more: look behind gaps too */
+	struct ledger_cost *costs;	/* room for FOLD_MAX, or NULL */
+	size_t n_costs;			/* result; more than FOLD_MAX: some are not there */
 	uint64_t upto, rows, bad;	/* results */
 	bool has_more;
 };
@@ -59,6 +79,8 @@ struct held_slot {
 	int64_t reserve, running, cost;
 	uint32_t tokens_in, tokens_out, endpoint, team;
 	uint64_t key_id, start_ns, deployment;
+	uint32_t n_levels;
+	uint64_t level[BOARD_LEVELS];	/* owners other than key and team */
 };
 /* Books the open intents of one journal, or of all but those in `spare`, and what slots held. */
 struct booking {
@@ -68,6 +90,8 @@ struct booking {
 	size_t n_spare;
 	struct held_slot *held;		/* sorted by request_id */
 	size_t n_held;
+	struct ledger_cost *costs;	/* as in a fold */
+	size_t n_costs;
 	uint64_t rows;			/* result */
 };
 int booking_job(struct store_db *db, void *data) MUST_USE;

@@ -22,6 +22,7 @@ struct account {			/* one worker start: a journal and a slot of the board */
 	bool is_known, is_busy;		/* busy: a job is under way */
 	bool is_drained;
 	struct fold fold;		/* the job's */
+	struct ledger_cost *costs;	/* room of the job's; NULL: nobody is told */
 	/* reaping */
 	int dirfd;
 	struct booking booking;
@@ -37,6 +38,8 @@ struct ledger {
 	struct account *accounts;
 	struct batch *batch;		/* the writer thread's */
 	uint64_t retry_ms, retry_at_ns;	/* 0: all is well */
+	const struct ledger_watch *watch;	/* or NULL */
+	void *watch_data;
 };
 
 /* What a committed fold brought, onto the board. */

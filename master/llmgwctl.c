@@ -309,6 +309,38 @@ static enum ctl_exit show(struct session *s, int status, struct str text)
 	return exit;
 }
 
+static bool shows_progress(const struct session *s)
+{
+	return isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet;
+}
+
+static enum ctl_exit ask(void *data, struct arena *a, const struct ctl_request *q,
+			 struct ctl_progress *p, int *ret_status, struct buf *answer,
+			 struct ctl_error *reterr)
+{
+	const struct session *s = data;
+	if (q->opt.url)
+		return ctl_http_call(a, s->key, q, p, ret_status, answer, reterr);
+	return ctl_socket_call(a, s->socket, q, p, ret_status, answer, reterr);
+}
+
+/* What goes to a file is told, in a line. */
+static enum ctl_exit export(struct session *s)
+{
+	const struct ctl_pages pages = { .mem = s->mem, .q = &s->q, .call = ask, .data = s,
+					 .shows_progress = shows_progress(s) };
+	const char *path;
+	uint64_t rows;
+	enum ctl_exit r = ctl_export(&pages, &rows, &path, &s->error);
+	if (r != CTL_DONE)
+		return tell(s, &s->error);
+	if (path && s->q.opt.json)
+		printf("{\"rows\":%llu}\n", (unsigned long long)rows);
+	else if (path && !s->q.opt.quiet)
+		printf("%llu rows in %s\n", (unsigned long long)rows, path);
+	return CTL_DONE;
+}
+
 static enum ctl_exit call(struct session *s)
 {
 	struct ctl_progress progress;
@@ -316,13 +348,8 @@ static enum ctl_exit call(struct session *s)
 	int status = 0;
 	enum ctl_exit r;
 	buf_init(&answer, CTL_ANSWER_MAX);
-	ctl_progress_start(&progress, waiting_for(s->q.command),
-			   isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet);
-	if (s->q.opt.url)
-		r = ctl_http_call(s->mem, s->key, &s->q, &progress, &status, &answer, &s->error);
-	else
-		r = ctl_socket_call(s->mem, s->socket, &s->q, &progress, &status, &answer,
-				    &s->error);
+	ctl_progress_start(&progress, waiting_for(s->q.command), shows_progress(s));
+	r = ask(s, s->mem, &s->q, &progress, &status, &answer, &s->error);
 	if (r == CTL_DONE)
 		r = show(s, status, buf_str(&answer));
 	else
@@ -343,7 +370,9 @@ static enum ctl_exit run(struct session *s)
 	enum ctl_exit r = confirm(s);
 	if (r == CTL_DONE && s->q.opt.url)
 		r = find_key(s);
-	return r == CTL_DONE ? call(s) : r;
+	if (r != CTL_DONE)
+		return r;
+	return s->q.command->flags & CMD_PAGES ? export(s) : call(s);
 }
 
 static enum ctl_exit act(struct session *s, int argc, char *const *argv)

@@ -21,7 +21,10 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/answers.h"
 #include "master/control.h"
+#include "master/gates.h"
+#include "master/history.h"
 #include "master/keys.h"
 #include "master/ledger.h"
 #include "master/legacy.h"
@@ -31,7 +34,9 @@
 #include "master/prices.h"
 #include "master/publish.h"
 #include "master/responses.h"
+#include "master/spend_prune.h"
 #include "master/store.h"
+#include "master/stored.h"
 #include "master/supervise.h"
 #include "master/trial.h"
 #include "master/upgrade.h"
@@ -140,6 +145,46 @@ static int open_state(struct master *m)
 	return m->journal_dirfd < 0 ? fail(path, -errno, NULL) : 0;
 }
 
+/* The file alone was read before there was a database: with what that adds it is another one. */
+static void read_again(struct master *m)
+{
+	struct config *c = NULL;
+	int err = config_read(m->opt.config_path, &m->opt.over, &c);
+	if (c && err == 0 && !c->n_errors) {
+		if (c->n_unfit)
+			print_complaints(c);
+		config_free(m->config);
+		m->config = c;
+		return;
+	}
+	if (c)
+		print_complaints(c);
+	fprintf(stderr, "llmgw: what was given by API is left out: the configuration is not valid "
+			"with it\n");
+	LOG(LOG_ERROR, "config.stored_ignored", F_INT("objects", stored_view(m->stored)->n));
+	config_free(c);
+}
+
+static int open_stored(struct master *m)
+{
+	int err = stored_open(m->store, stored_secret(m->config->master_key), stored_previous(),
+			      &m->stored);
+	if (err < 0)
+		return fail("reading what was given by API", err, NULL);
+	size_t unreadable = stored_unreadable(m->stored);
+	m->opt.over.stored = stored_view(m->stored);
+	if (unreadable) {
+		fprintf(stderr,
+			"llmgw: %zu objects of the database are sealed with another key and left "
+			"out: is LLMGW_SALT_KEY right? After a change of it, give the old one as "
+			"LLMGW_SALT_KEY_PREVIOUS\n", unreadable);
+		LOG(LOG_ERROR, "secrets.unreadable", F_INT("objects", unreadable));
+	}
+	if (m->config->store_models && stored_view(m->stored)->n)
+		read_again(m);
+	return 0;
+}
+
 static int open_board(struct master *m)
 {
 	int err = legacy_find(&the.legacy, m->journal_dirfd, &the.was_killed);
@@ -176,11 +221,23 @@ static int open_money(struct master *m)
 		return fail("booking what earlier workers left", err, "is the disk full?");
 	if (booked)
 		LOG(LOG_WARN, "ledger.recovered", F_INT("rows", booked));
+	err = gates_new(m->store, &m->board, m->ledger, &m->gates);
+	if (err < 0)
+		return fail("budgets of deployments", err, NULL);
 	err = dir_create(m->config->max_keys, &m->dir, &m->dir_fd);
 	if (err < 0)
 		return fail("shared memory for keys", err, NULL);
 	err = keys_start(m->store, m->dir, &m->board, m->config->master_key, &m->keys);
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
+}
+
+static int open_answers(struct master *m)
+{
+	int err = answers_new(m->store, m->loop, &m->answers);
+	if (err < 0)
+		return fail("answers for retries", err, NULL);
+	answers_configure(m->answers, m->config->answers_keep_ms, m->config->answers_max_bytes);
+	return 0;
 }
 
 static int open_responses(struct master *m)
@@ -190,6 +247,15 @@ static int open_responses(struct master *m)
 		return fail("conversations", err, NULL);
 	responses_configure(m->responses, m->config->responses_keep_ms,
 			    m->config->responses_max_bytes);
+	return 0;
+}
+
+static int open_prune(struct master *m)
+{
+	int err = spend_prune_new(m->store, m->loop, &m->prune);
+	if (err < 0)
+		return fail("retention", err, NULL);
+	spend_prune_configure(m->prune, m->config->spend_keep_ms, m->config->spend_prune_ms);
 	return 0;
 }
 
@@ -272,6 +338,7 @@ static int open_service(struct master *m)
 		fprintf(stderr, "llmgw: %s\n", why);
 		return err;
 	}
+	gates_configure(m->gates, m->config, clock_wall_ns());
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
@@ -305,6 +372,7 @@ static void tell_ready(struct master *m)
 	    F_INT("workers", supervise_ready(m->supervise)),
 	    F_INT("deployments", m->config->n_models), F_INT("keys", keys_count(m->keys)),
 	    F_INT("ms", (clock_wall_ns() - the.image_wall_ns) / NS_PER_MS));
+	history_begin(m);
 }
 
 void master_workers_changed(struct master *m)
@@ -358,7 +426,7 @@ static void on_signal(uv_signal_t *s, int number)
 	struct master *m = s->data;
 	switch (number) {
 	case SIGHUP:
-		publish_reload(m, NULL, NULL);
+		publish_reload(m, STR("signal"), NULL, NULL);
 		break;
 	case SIGUSR2:
 		upgrade_start(m, on_upgrade_checked, NULL);
@@ -373,6 +441,7 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	gates_tick(m->gates, clock_wall_ns());
 	trial_tick(m->trial);
 	if (m->stopping)
 		notify_extend(m->notify, 5000000);
@@ -429,7 +498,11 @@ static void close_all(struct master *m)
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);
 	responses_stop(m->responses);
+	answers_stop(m->answers);
+	m->answers = NULL;
+	spend_prune_stop(m->prune);
 	store_close(m->store);
+	m->stored = stored_free(m->stored);
 }
 
 /* ---- beginning ---- */
@@ -446,8 +519,9 @@ static int start(struct master *m)
 		return -ENOMEM;
 	if ((err = prices_load()) < 0)
 		return fail("price table", err, NULL);
-	if ((err = open_state(m)) < 0 || (err = open_board(m)) < 0 || (err = open_money(m)) < 0 ||
-	    (err = open_responses(m)) < 0)
+	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
+	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0 ||
+	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

@@ -14,12 +14,16 @@
 struct store;
 struct ledger;
 struct keys;
+struct gates;
 struct supervise;
 struct control;
 struct probe;
 struct responses;
+struct answers;
+struct spend_prune;
 struct notify;
 struct trial;
+struct stored;
 
 struct master_options {			/* from the command line and the environment */
 	const char *config_path;
@@ -43,8 +47,12 @@ struct master {
 	int journal_dirfd;
 	struct store *store;
 	struct ledger *ledger;
+	struct gates *gates;
 	struct keys *keys;
+	struct stored *stored;		/* what the configuration has beside its files */
 	struct responses *responses;
+	struct answers *answers;
+	struct spend_prune *prune;
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;

@@ -9,6 +9,7 @@
 #include "master/master.h"
 #include "master/params.h"
 #include "master/prices.h"
+#include "master/stored.h"
 
 static const char *mode_name(enum snap_mode mode)
 {
@@ -17,10 +18,215 @@ static const char *mode_name(enum snap_mode mode)
 		return "embedding";
 	case MODE_COMPLETION:
 		return "completion";
+	case MODE_RESPONSES:
+		return "responses";
+	case MODE_RERANK:
+		return "rerank";
 	default:
 		return "chat";
 	}
 }
+
+/* ---- deployments --------------------------------------------------------------------------- */
+
+/* What model_info says wins over what is known of the model: each name is written once. */
+struct telling {
+	struct json_out *o;
+	const struct json *info;
+};
+
+static bool is_own(const struct telling *t, const char *key)
+{
+	return json_is_given(json_get(t->info, key));
+}
+
+static void tell_price(const struct telling *t, const char *key, int64_t pico)
+{
+	if (!is_own(t, key))
+		json_put_double(t->o, key, pico > 0 ? (double)pico / 1e12 : 0);
+}
+
+static void tell_count(const struct telling *t, const char *key, uint64_t own, uint64_t known)
+{
+	if (!is_own(t, key))
+		json_put_u64(t->o, key, own ? own : known);
+}
+
+static void tell_text(const struct telling *t, const char *key, struct str s)
+{
+	if (!is_own(t, key))
+		json_put_str(t->o, key, s);
+}
+
+static void tell_own(const struct telling *t)
+{
+	for (const struct json *j = t->info ? t->info->child : NULL; j; j = j->next) {
+		if (str_eq(j->key, STR("id")) || str_eq(j->key, STR("db_model")) ||
+		    str_eq(j->key, STR("access_groups")) || j->type == JSON_NULL)
+			continue;
+		json_key(t->o, j->key);
+		json_put_raw(t->o, NULL, j->raw);
+	}
+}
+
+static void tell_groups(const struct telling *t, const struct config_model *cm)
+{
+	json_open_array(t->o, "access_groups");
+	for (size_t i = 0; i < cm->access_groups.n; i++)
+		json_put_str(t->o, NULL, cm->access_groups.v[i]);
+	json_close_array(t->o);
+}
+
+static void tell_known(const struct telling *t, const struct config_model *cm)
+{
+	struct price_row row = { 0 };
+	struct str name = cm->base_model.n ? cm->base_model : cm->model;
+	bool known = prices_find(cm->provider, name, &row);
+	const struct price *p = cm->price.flags & PRICE_KNOWN ? &cm->price
+				: known			      ? &row.price
+							      : NULL;
+	tell_text(t, "mode", str_z(mode_name(cm->mode)));
+	tell_price(t, "input_cost_per_token", p ? p->input : 0);
+	tell_price(t, "output_cost_per_token", p ? p->output : 0);
+	if (p && p->per_query > 0)
+		tell_price(t, "input_cost_per_query", p->per_query);
+	tell_count(t, "max_input_tokens", cm->max_input_tokens, row.max_input_tokens);
+	tell_count(t, "max_output_tokens", cm->max_output_tokens, row.max_output_tokens);
+	tell_text(t, "litellm_provider", cm->provider);
+	tell_text(t, "key", name);
+	if (!is_own(t, "supported_openai_params"))
+		params_put_supported(t->o, "supported_openai_params", cm->provider, name, cm->mode);
+}
+
+static void put_deployment_params(struct json_out *o, struct arena *mem,
+				  const struct config_model *cm)
+{
+	struct json_error e;
+	const struct json *given = cm->given.n ? json_parse(mem, cm->given, 0, &e) : NULL;
+	json_open(o, "litellm_params");
+	for (const struct json *j = given ? given->child : NULL; j; j = j->next) {
+		json_key(o, j->key);
+		json_put_raw(o, NULL, j->raw);
+	}
+	if (!json_get(given, "api_base"))
+		json_put_str(o, "api_base", cm->api_base);
+	if (!json_get(given, "custom_llm_provider"))
+		json_put_str(o, "custom_llm_provider", cm->provider);
+	json_close(o);
+}
+
+static void put_info(struct command_call *c, struct json_out *o, const struct config_model *cm)
+{
+	struct json_error e;
+	struct arena *mem = arena_new(8 << 20);
+	const struct config_object *made = cm->is_stored && c->master->stored
+		? stored_find(c->master->stored, OBJECT_MODEL, cm->id) : NULL;
+	if (!mem) {
+		c->out.failed = true;
+		return;
+	}
+	struct telling t = { o, cm->info.n ? json_parse(mem, cm->info, 0, &e) : NULL };
+	json_open(o, NULL);
+	json_put_str(o, "model_name", cm->model_name);
+	put_deployment_params(o, mem, cm);
+	json_open(o, "model_info");
+	json_put_str(o, "id", cm->id);
+	json_put_bool(o, "db_model", cm->is_stored);
+	tell_own(&t);
+	tell_groups(&t, cm);
+	tell_known(&t, cm);
+	if (made) {
+		json_put_time(o, "created_at", made->created_at);
+		json_put_str(o, "created_by", made->created_by);
+		json_put_time(o, "updated_at", made->updated_at);
+		json_put_str(o, "updated_by", made->updated_by);
+	}
+	json_close(o);
+	json_close(o);
+	arena_free(mem);
+}
+
+void models_info(struct command_call *c)
+{
+	const struct config *k = c->master->config;
+	struct str id = STR_NONE;
+	size_t n = 0;
+	if (command_str(c, "litellm_model_id", &id) == -EINVAL)
+		return;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_open_array(&o, "data");
+	for (size_t i = 0; i < k->n_models; i++) {
+		if (id.n && !str_eq(k->models[i].id, id))
+			continue;
+		put_info(c, &o, &k->models[i]);
+		n++;
+	}
+	json_close_array(&o);
+	json_close(&o);
+	if (id.n && !n)
+		command_fail(c, 400, "invalid_request_error", "litellm_model_id",
+			     "Model id = " STR_FMT " not found on litellm proxy", STR_ARG(id));
+	else
+		command_finish(c);
+}
+
+struct page {
+	uint64_t page, size;
+	struct str model, search, id;
+};
+
+static bool is_wanted(const struct page *p, const struct config_model *cm)
+{
+	return (!p->model.n || str_eq(cm->model_name, p->model)) &&
+	       (!p->id.n || str_eq(cm->id, p->id)) &&
+	       (!p->search.n || str_find(cm->model_name, p->search) != SIZE_MAX ||
+		str_find(cm->litellm_model, p->search) != SIZE_MAX);
+}
+
+static int read_page(struct command_call *c, struct page *p)
+{
+	*p = (struct page){ .page = 1, .size = 50 };
+	if (command_u64(c, "page", &p->page) == -EINVAL ||
+	    command_u64(c, "size", &p->size) == -EINVAL ||
+	    command_str(c, "model", &p->model) == -EINVAL ||
+	    command_str(c, "search", &p->search) == -EINVAL ||
+	    command_str(c, "modelId", &p->id) == -EINVAL)
+		return -EINVAL;
+	if (p->page >= 1 && p->page <= UINT32_MAX && p->size >= 1 && p->size <= 1000)
+		return 0;
+	command_fail(c, 400, "invalid_request_error", "page",
+		     "page begins at 1, and size is 1 to 1000");
+	return -EINVAL;
+}
+
+void models_info_paged(struct command_call *c)
+{
+	const struct config *k = c->master->config;
+	struct page p;
+	uint64_t n = 0;
+	if (read_page(c, &p) < 0)
+		return;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_open_array(&o, "data");
+	for (size_t i = 0; i < k->n_models; i++) {
+		if (!is_wanted(&p, &k->models[i]))
+			continue;
+		if (n / p.size == p.page - 1)
+			put_info(c, &o, &k->models[i]);
+		n++;
+	}
+	json_close_array(&o);
+	json_put_u64(&o, "total_count", n);
+	json_put_u64(&o, "current_page", p.page);
+	json_put_u64(&o, "total_pages", (n + p.size - 1) / p.size);
+	json_put_u64(&o, "size", p.size);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* ---- groups -------------------------------------------------------------------------------- */
 
 struct group {
 	const struct config_model *first;
@@ -129,6 +335,26 @@ void models_groups(struct command_call *c)
 			     "no model_name is '" STR_FMT "'", STR_ARG(group));
 		return;
 	}
+	command_finish(c);
+}
+
+static bool is_public(const struct config *c, struct str name)
+{
+	for (size_t i = 0; i < c->public_groups.n; i++)
+		if (str_eq(c->public_groups.v[i], name))
+			return true;
+	return false;
+}
+
+void models_hub(struct command_call *c)
+{
+	const struct config *k = c->master->config;
+	struct json_out o = json_out(&c->out);
+	json_open_array(&o, NULL);
+	for (size_t i = 0; i < k->n_models; i++)
+		if (is_first(k, i) && is_public(k, k->models[i].model_name))
+			put_group(&o, k, i);
+	json_close_array(&o);
 	command_finish(c);
 }
 

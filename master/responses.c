@@ -10,24 +10,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/parcel.h"
+#include "master/shelf.h"
 #include "master/store_sql.h"
 
-enum {
-	EVICT_MAX = 256,		/* rows that one put may push out */
-	PRUNE_MAX = 32,			/* rows deleted in one job: nobody waits long behind it */
-	PRUNE_EVERY_MS = 30000,
-	PRUNE_AGAIN_MS = 200		/* when one job was not enough */
-};
-
 struct responses {
-	struct store *store;
-	uv_timer_t timer;
-	uint64_t keep_ns, max_bytes;
-	struct {			/* the job's while it runs */
-		uint64_t max_bytes;
-		unsigned deleted;
-	} prune;
-	bool is_stopped;
+	struct shelf shelf;
 };
 
 struct responses_call {
@@ -43,34 +30,6 @@ struct responses_call {
 };
 
 /* ---- jobs, on the store's threads ----------------------------------------------------------- */
-
-static int read_total(struct store_db *db, uint64_t *ret)
-{
-	struct sql *q = sql_query(db, "SELECT bytes FROM responses_total");
-	int r = sql_row(q);
-	if (r > 0)
-		*ret = (uint64_t)sql_get_int(q, 0);
-	sql_end(q);
-	return r > 0 ? 0 : r < 0 ? r : -EIO;
-}
-
-/* The oldest go until no more than `most` bytes are left, or n rows are gone. */
-static int evict(struct store_db *db, uint64_t most, unsigned n, uint64_t *ret_total,
-		 unsigned *ret_deleted)
-{
-	int err = read_total(db, ret_total);
-	*ret_deleted = 0;
-	while (!err && *ret_total > most && *ret_deleted < n) {
-		err = sql_run(sql_query(db, "DELETE FROM responses WHERE number = "
-					    "(SELECT min(number) FROM responses)"));
-		if (!err && !sql_changes(db))
-			return 0;
-		++*ret_deleted;
-		if (!err)
-			err = read_total(db, ret_total);
-	}
-	return err;
-}
 
 static int delete_own(struct store_db *db, const struct responses_call *c, int64_t *ret_rows)
 {
@@ -116,18 +75,17 @@ static int put_texts(struct store_db *db, struct responses_call *c)
 	return err;
 }
 
+static const struct shelf_sql shelf_sql;
+
 /* What was pushed out stays out even when there is no room all the same. */
 static int put_job(struct store_db *db, void *data)
 {
 	struct responses_call *c = data;
-	uint64_t size = (uint64_t)c->answer.response_bytes + c->answer.items_bytes, total;
-	unsigned deleted;
-	if (size > c->max_bytes)
-		return -EFBIG;
-	int err = evict(db, c->max_bytes - size, EVICT_MAX, &total, &deleted);
-	if (!err && total > c->max_bytes - size)
-		c->refused = -ENOBUFS;
-	return err || c->refused ? err : put_texts(db, c);
+	uint64_t size = (uint64_t)c->answer.response_bytes + c->answer.items_bytes;
+	int err = shelf_make_room(db, &shelf_sql, c->max_bytes, size);
+	if (err == -ENOBUFS)
+		c->refused = err;
+	return c->refused ? 0 : err ? err : put_texts(db, c);
 }
 
 static int delete_job(struct store_db *db, void *data)
@@ -157,21 +115,6 @@ static int get_job(struct store_db *db, void *data)
 	int err = parcel_make(texts, COUNT(texts), &c->fd);
 	sql_end(q);
 	return err;
-}
-
-static int prune_job(struct store_db *db, void *data)
-{
-	struct responses *r = data;
-	struct sql *q = sql_query(db, "DELETE FROM responses WHERE number IN (SELECT number "
-				      "FROM responses WHERE expires <= ? ORDER BY expires LIMIT ?)");
-	uint64_t total;
-	sql_int(q, 1, (int64_t)clock_wall_ns());
-	sql_int(q, 2, PRUNE_MAX);
-	int err = sql_run(q);
-	r->prune.deleted = err ? 0 : (unsigned)sql_changes(db);
-	if (err || r->prune.deleted == PRUNE_MAX)
-		return err;
-	return evict(db, r->prune.max_bytes, PRUNE_MAX, &total, &r->prune.deleted);
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -234,41 +177,55 @@ static void on_done(void *data, int err)
 	call_free(c);
 }
 
+int keep_read(struct frame_in *f, int fd, enum link_keep put, struct keep_fields *ret)
+{
+	ret->call = frame_get_u64(f);
+	uint8_t what = frame_get_u8(f);
+	ret->owner = frame_get_u64(f);
+	ret->id = frame_get_str(f);
+	ret->response_bytes = frame_get_u32(f);
+	ret->items_bytes = frame_get_u32(f);
+	ret->what = (enum link_keep)what;
+	if (frame_end(f) < 0 || what >= LINK_KEEP_COUNT || ret->owner > INT64_MAX)
+		return -EPROTO;
+	if (!str_is_id(ret->id) || ret->id.n > LINK_KEEP_ID_MAX)
+		return -EPROTO;
+	uint64_t size = (uint64_t)ret->response_bytes + ret->items_bytes;
+	if (ret->what != put)
+		return fd < 0 && !size ? 0 : -EPROTO;
+	return size <= LINK_KEEP_MAX ? parcel_check(fd, (size_t)size) : -EPROTO;
+}
+
 static int read_call(struct responses_call *c, struct frame_in *f)
 {
-	c->answer.call = frame_get_u64(f);
-	uint8_t what = frame_get_u8(f);
-	c->owner = frame_get_u64(f);
-	struct str id = frame_get_str(f);
-	c->answer.response_bytes = frame_get_u32(f);
-	c->answer.items_bytes = frame_get_u32(f);
-	if (frame_end(f) < 0 || what >= LINK_KEEP_COUNT || c->owner > INT64_MAX)
+	struct keep_fields k = { 0 };
+	int err = keep_read(f, c->fd, LINK_KEEP_PUT, &k);
+	c->answer.call = k.call;
+	if (err || k.what >= LINK_KEEP_CONVERSATIONS)
 		return -EPROTO;
-	if (!str_is_id(id) || id.n > LINK_KEEP_ID_MAX)
-		return -EPROTO;
-	uint64_t size = (uint64_t)c->answer.response_bytes + c->answer.items_bytes;
-	c->what = (enum link_keep)what;
-	memcpy(c->id_bytes, id.p, id.n);
-	c->id = str_of(c->id_bytes, id.n);
-	if (c->what != LINK_KEEP_PUT)
-		return c->fd < 0 && !size ? 0 : -EPROTO;
-	return size <= LINK_KEEP_MAX ? parcel_check(c->fd, (size_t)size) : -EPROTO;
+	c->what = k.what;
+	c->owner = k.owner;
+	c->answer.response_bytes = k.response_bytes;
+	c->answer.items_bytes = k.items_bytes;
+	memcpy(c->id_bytes, k.id.p, k.id.n);
+	c->id = str_of(c->id_bytes, k.id.n);
+	return 0;
 }
 
 static int start(struct responses *r, struct responses_call *c)
 {
 	c->now_ns = clock_wall_ns();
-	c->expires_ns = c->now_ns + r->keep_ns;
-	c->max_bytes = r->keep_ns ? r->max_bytes : 0;
-	if (r->is_stopped)
+	c->expires_ns = c->now_ns + r->shelf.keep_ns;
+	c->max_bytes = r->shelf.keep_ns ? r->shelf.max_bytes : 0;
+	if (r->shelf.is_stopped)
 		return -ECANCELED;
 	switch (c->what) {
 	case LINK_KEEP_PUT:
-		return store_write(r->store, put_job, on_done, c);
+		return store_write(r->shelf.store, put_job, on_done, c);
 	case LINK_KEEP_DELETE:
-		return store_write(r->store, delete_job, on_done, c);
+		return store_write(r->shelf.store, delete_job, on_done, c);
 	default:
-		return store_read(r->store, get_job, on_done, c);
+		return store_read(r->shelf.store, get_job, on_done, c);
 	}
 }
 
@@ -304,61 +261,38 @@ void responses_cut(struct responses_line *line)
 	*line = (struct responses_line){ 0 };
 }
 
-/* ---- pruning -------------------------------------------------------------------------------- */
+/* ---- the shelf ------------------------------------------------------------------------------ */
 
-static void on_timer(uv_timer_t *t);
-
-static void on_pruned(void *data, int err)
+static void tell_failed(int err)
 {
-	struct responses *r = data;
-	if (err)
-		LOG(LOG_WARN, "responses.prune_failed", F_INT("errno", -err));
-	if (!r->is_stopped)
-		uv_timer_start(&r->timer, on_timer,
-			       !err && r->prune.deleted >= PRUNE_MAX ? PRUNE_AGAIN_MS
-								     : PRUNE_EVERY_MS, 0);
+	LOG(LOG_WARN, "responses.prune_failed", F_INT("errno", -err));
 }
 
-static void on_timer(uv_timer_t *t)
-{
-	struct responses *r = t->data;
-	r->prune.max_bytes = r->max_bytes;
-	int err = store_write(r->store, prune_job, on_pruned, r);
-	if (err)
-		on_pruned(r, err);
-}
-
-static void on_closed(uv_handle_t *h)
-{
-	mem_free(h->data);
-}
+static const struct shelf_sql shelf_sql = {
+	"SELECT bytes FROM responses_total",
+	"DELETE FROM responses WHERE number = (SELECT min(number) FROM responses)",
+	"DELETE FROM responses WHERE number IN (SELECT number FROM responses WHERE expires <= ? "
+	"ORDER BY expires LIMIT ?)",
+	tell_failed,
+};
 
 int responses_new(struct store *s, uv_loop_t *loop, struct responses **ret)
 {
 	struct responses *r = mem_alloc(sizeof *r);
 	if (!r)
 		return -ENOMEM;
-	r->store = s;
-	uv_timer_init(loop, &r->timer);
-	r->timer.data = r;
-	uv_unref((uv_handle_t *)&r->timer);
-	uv_timer_start(&r->timer, on_timer, PRUNE_AGAIN_MS, 0);
+	shelf_start(&r->shelf, &shelf_sql, s, loop, r);
 	*ret = r;
 	return 0;
 }
 
 void responses_configure(struct responses *r, uint64_t keep_ms, uint64_t max_bytes)
 {
-	r->keep_ns = keep_ms * NS_PER_MS;
-	r->max_bytes = max_bytes;
+	shelf_configure(&r->shelf, keep_ms, max_bytes);
 }
 
 void responses_stop(struct responses *r)
 {
-	if (!r)
-		return;
-	r->is_stopped = true;
-	uv_timer_stop(&r->timer);
-	/* on_pruned may still come, out of store_close(); the loop frees after that. */
-	uv_close((uv_handle_t *)&r->timer, on_closed);
+	if (r)
+		shelf_stop(&r->shelf);
 }

@@ -8,6 +8,7 @@
 #define RESPONSES_H
 
 #include "common/frame.h"
+#include "common/link_proto.h"
 #include "master/store.h"
 
 struct responses;
@@ -23,6 +24,17 @@ struct responses_answer {
 	int fd;				/* a parcel of both; -1: none. Borrowed */
 };
 typedef void responses_answer_fn(void *data, const struct responses_answer *a);
+
+/* The fields of a LINK_KEEP. */
+struct keep_fields {
+	uint64_t call, owner;
+	enum link_keep what;
+	struct str id;			/* of plain characters; good while the frame is */
+	uint32_t response_bytes, items_bytes;
+};
+/* fd: what came along, -1: none; it must be a parcel of both texts where `what` is `put`, and
+ * nothing else. 0 or -EPROTO. */
+int keep_read(struct frame_in *f, int fd, enum link_keep put, struct keep_fields *ret) MUST_USE;
 
 struct responses_line {			/* the calls of one worker; zeros, but for answer */
 	responses_answer_fn *answer;	/* NULL: the worker is gone */

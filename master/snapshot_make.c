@@ -7,10 +7,13 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/gates.h"
 #include "master/ledger.h"
 #include "master/params.h"
 #include "master/prices.h"
 #include "master/publish.h"
+
+enum { TOTAL_TIMEOUT_MS = 6000 * 1000 };	/* what a learned one never exceeds */
 
 struct make {
 	struct master *m;
@@ -21,7 +24,8 @@ struct make {
 
 /* ---- prices --------------------------------------------------------------------------------- */
 
-static void find_price(const struct config_model *cm, struct snap_deployment *d)
+static void find_price(const struct config *c, const struct config_model *cm,
+		       struct snap_deployment *d)
 {
 	struct price_row row;
 	bool known = cm->base_model.n ? prices_find(cm->provider, cm->base_model, &row)
@@ -34,6 +38,7 @@ static void find_price(const struct config_model *cm, struct snap_deployment *d)
 	}
 	if (cm->price.flags & PRICE_KNOWN)
 		d->price = cm->price;
+	config_apply_rates(c, cm->provider, &d->price);
 	if (cm->max_input_tokens)
 		d->max_input_tokens = cm->max_input_tokens;
 	if (cm->max_output_tokens)
@@ -87,6 +92,9 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->region = snap_build_text(k->b, cm->region);
 	d->credentials = snap_build_text(k->b, cm->credentials);
 	d->api_version = snap_build_text(k->b, cm->api_version);
+	d->silent = snap_build_text(k->b, cm->silent_model);
+	if (cm->silent_model.n)
+		d->flags |= DEPLOY_SILENT;
 	d->paths = snap_build_text(k->b, cm->row ? cm->row->paths : STR_NONE);
 	d->project = snap_build_text(k->b, cm->cloud.vertex_project);
 	d->location = snap_build_text(k->b, cm->cloud.vertex_location);
@@ -137,10 +145,12 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.tpm = cm->tpm,
 		.timeout_ms = cm->timeout_ms,
 		.stream_timeout_ms = cm->stream_timeout_ms,
+		.hedge_milli = cm->hedge_milli,
 		.cooldown_ms = cm->cooldown_ms,
 		.num_retries = cm->num_retries,
 		.order = cm->order,
 		.max_parallel = cm->max_parallel,
+		.adaptive = cm->adaptive,
 		.mode = cm->mode,
 		.family = cm->row ? cm->family : FAMILY_MOCK,
 		.site = cm->site,
@@ -158,8 +168,10 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		d.flags |= DEPLOY_WILDCARD;
 	if (str_eq(cm->model_name, STR("*")))
 		d.flags |= DEPLOY_DEFAULT;
-	find_price(cm, &d);
-	int err = board_place_deployment(&k->m->board, d.id_hash, &d.board_row);
+	find_price(k->c, cm, &d);
+	int err = gates_build(&k->m->board, k->c, cm, k->b, &d);
+	if (err == 0)
+		err = board_place_deployment(&k->m->board, d.id_hash, &d.board_row);
 	if (err < 0)
 		return err;
 	*ret = snap_build_deployment(k->b, &d);
@@ -193,6 +205,16 @@ static bool is_first_of_group(const struct config *c, size_t i)
 	return true;
 }
 
+static void put_routing(struct make *k, const struct config_routing *r, struct snap_group *g)
+{
+	if (r->strategy != SNAP_NONE)
+		g->strategy = r->strategy + 1;
+	if (!r->sticky)
+		return;
+	g->sticky = r->sticky;
+	g->sticky_header = snap_build_text(k->b, r->sticky_header);
+}
+
 /* What a group has of its own; a pattern's rules are those written for its name. */
 static void put_rules(struct make *k, struct str name, struct snap_group *g)
 {
@@ -204,7 +226,7 @@ static void put_rules(struct make *k, struct str name, struct snap_group *g)
 	for (size_t i = 0; i < c->n_routing_groups; i++)
 		for (size_t m = 0; m < c->routing_groups[i].models.n; m++)
 			if (str_eq(c->routing_groups[i].models.v[m], name))
-				g->strategy = c->routing_groups[i].strategy + 1;
+				put_routing(k, &c->routing_groups[i], g);
 }
 
 /* Those of all its deployments. */
@@ -315,6 +337,10 @@ static void put_settings(struct make *k)
 {
 	struct snap_settings *s = snap_build_settings(k->b);
 	*s = k->c->set;
+	if (s->total_timeout_ms == TIMEOUT_AUTO) {
+		s->flags |= SET_AUTO_TIMEOUT;
+		s->total_timeout_ms = TOTAL_TIMEOUT_MS;
+	}
 	s->default_fallbacks = put_names(k, &k->c->default_fallbacks);
 	s->cors_origins = put_names(k, &k->c->cors_origins);
 	s->allowed_ips = put_names(k, &k->c->allowed_ips);
@@ -328,10 +354,13 @@ static void put_settings(struct make *k)
 		s->log_level = LOG_WARN;
 	if (!k->c->master_key.p && k->c->insecure_dev)
 		s->flags |= SET_NO_MASTER_KEY;
+	if (!k->c->keep_explanations)
+		s->flags |= SET_NO_EXPLANATIONS;
 	s->tls_certificate = snap_build_text(k->b, k->c->tls_certificate_pem);
 	s->tls_key = snap_build_text(k->b, k->c->tls_key_pem);
 	if (!k->c->responses_keep_ms || !k->c->responses_max_bytes)
 		s->flags |= SET_NO_RESPONSES;
+	s->is_idempotent = k->c->answers_keep_ms && k->c->answers_max_bytes;
 }
 
 /* ---- names for the ledger
@@ -377,8 +406,9 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 	if (err == -ENOSPC)
 		snprintf(
 			reterr, 256,
-			"more than %d deployments were ever configured: restart to forget old ones",
-			BOARD_DEPLOYMENTS);
+			"more than %d deployments, or %d budgets, plans and hours of them, were ever "
+			"configured: restart to forget old ones",
+			BOARD_DEPLOYMENTS, BOARD_GATES);
 	if (err == 0)
 		err = put_groups(&k);
 	if (err == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * spend.c - sums over spend_daily: by day, key, model; never over single requests. */
+ * spend.c - what reports have in common: days, sums, the frame; and `spend report`. Sums are
+ * those that the ledger keeps (ledger_rollup.h): no report reads single requests. */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -53,17 +54,29 @@ static bool take_day(struct command_call *c, const char *name, int64_t *ret)
 	return false;
 }
 
-bool spend_take_range(struct command_call *c, struct spend_range *ret)
+bool spend_take_days(struct command_call *c, const char *start, const char *end,
+		     struct spend_range *ret)
 {
-	ret->first_day = 0;
-	ret->last_day = 200000;		/* in the year 2517 */
-	if (!take_day(c, "start_date", &ret->first_day) || !take_day(c, "end_date", &ret->last_day))
+	if (!take_day(c, start, &ret->first_day) || !take_day(c, end, &ret->last_day))
 		return false;
 	ret->from_ns = (uint64_t)ret->first_day * DAY_S * NS_PER_S;
 	ret->to_ns = (uint64_t)(ret->last_day + 1) * DAY_S * NS_PER_S;
 	if (ret->to_ns > INT64_MAX)
 		ret->to_ns = INT64_MAX;
 	return true;
+}
+
+bool spend_take_range(struct command_call *c, struct spend_range *ret)
+{
+	ret->first_day = 0;
+	ret->last_day = 200000;		/* in the year 2517 */
+	return spend_take_days(c, "start_date", "end_date", ret);
+}
+
+void spend_last_days(struct spend_range *ret)
+{
+	ret->last_day = (int64_t)(clock_wall_ns() / NS_PER_S / DAY_S);
+	ret->first_day = ret->last_day - 29;
 }
 
 void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day)
@@ -90,7 +103,7 @@ void spend_start(struct command_call *c, store_job_fn *job, void *data)
 		command_fail_store(c, err);
 }
 
-static struct spend_call *call_new(struct command_call *c)
+struct spend_call *spend_call_new(struct command_call *c)
 {
 	struct spend_call *sc = arena_alloc(c->mem, sizeof *sc);
 	if (!sc) {
@@ -103,17 +116,7 @@ static struct spend_call *call_new(struct command_call *c)
 
 /* ---- sums ---- */
 
-/* Money in two halves: no sum of what a row may hold overflows. */
-#define COST " sum(s.cost >> 30), sum(s.cost & 1073741823)"
-#define SUMS                                                                                      \
-	" sum(s.requests), sum(s.failed), sum(s.input), sum(s.output), sum(s.cache_read),"        \
-	" sum(s.cache_write), sum(s.reasoning)," COST
-
-struct sums {
-	int64_t requests, failed, input, output, cache_read, cache_write, reasoning, cost;
-};
-
-static int64_t read_cost(struct sql *q, int at)
+int64_t spend_read_cost(struct sql *q, int at)
 {
 	int64_t high = sql_get_int(q, at), low = sql_get_int(q, at + 1), cost;
 	if (__builtin_mul_overflow(high, INT64_C(1) << 30, &cost) ||
@@ -122,16 +125,17 @@ static int64_t read_cost(struct sql *q, int at)
 	return cost;
 }
 
-static void read_sums(struct sql *q, int at, struct sums *s)
+void spend_read_sums(struct sql *q, int at, struct spend_sums *s)
 {
 	s->requests = sql_get_int(q, at);
 	s->failed = sql_get_int(q, at + 1);
-	s->input = sql_get_int(q, at + 2);
-	s->output = sql_get_int(q, at + 3);
-	s->cache_read = sql_get_int(q, at + 4);
-	s->cache_write = sql_get_int(q, at + 5);
-	s->reasoning = sql_get_int(q, at + 6);
-	s->cost = read_cost(q, at + 7);
+	s->unpriced = sql_get_int(q, at + 2);
+	s->input = sql_get_int(q, at + 3);
+	s->output = sql_get_int(q, at + 4);
+	s->cache_read = sql_get_int(q, at + 5);
+	s->cache_write = sql_get_int(q, at + 6);
+	s->reasoning = sql_get_int(q, at + 7);
+	s->cost = spend_read_cost(q, at + 8);
 }
 
 static void add(int64_t *to, int64_t v)
@@ -140,10 +144,11 @@ static void add(int64_t *to, int64_t v)
 		*to = INT64_MAX;
 }
 
-static void add_sums(struct sums *to, const struct sums *s)
+void spend_add_sums(struct spend_sums *to, const struct spend_sums *s)
 {
 	add(&to->requests, s->requests);
 	add(&to->failed, s->failed);
+	add(&to->unpriced, s->unpriced);
 	add(&to->input, s->input);
 	add(&to->output, s->output);
 	add(&to->cache_read, s->cache_read);
@@ -152,16 +157,58 @@ static void add_sums(struct sums *to, const struct sums *s)
 	add(&to->cost, s->cost);
 }
 
-static void put_sums(struct json_out *o, const struct sums *s)
+static void put_sums(struct json_out *o, const struct spend_sums *s)
 {
 	json_put_i64(o, "requests", s->requests);
 	json_put_i64(o, "failed_requests", s->failed);
+	json_put_i64(o, "unpriced_requests", s->unpriced);
 	json_put_i64(o, "prompt_tokens", s->input);
 	json_put_i64(o, "completion_tokens", s->output);
 	json_put_i64(o, "cache_read_input_tokens", s->cache_read);
 	json_put_i64(o, "cache_creation_input_tokens", s->cache_write);
 	json_put_i64(o, "reasoning_tokens", s->reasoning);
 	json_put_money(o, "spend", s->cost);
+}
+
+/* ---- names ---- */
+
+void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t key_id)
+{
+	struct sha256 h;
+	out[0] = '\0';
+	if (sql_get_sha256(q, hash, &h))
+		hash_hex(out, h.b, sizeof h.b);
+	else if (key_id == 0)
+		snprintf(out, SPEND_KEY_ROOM, "litellm_proxy_master_key");
+}
+
+static const struct {
+	const char *type, *path;
+} calls[] = {
+	[JOURNAL_CALL_CHAT] = { "acompletion", "/chat/completions" },
+	[JOURNAL_CALL_TEXT] = { "atext_completion", "/completions" },
+	[JOURNAL_CALL_EMBED] = { "aembedding", "/embeddings" },
+	[JOURNAL_CALL_RERANK] = { "arerank", "/rerank" },
+	[JOURNAL_CALL_MODERATION] = { "amoderation", "/moderations" },
+	[JOURNAL_CALL_IMAGE] = { "aimage_generation", "/images/generations" },
+	[JOURNAL_CALL_IMAGE_EDIT] = { "aimage_edit", "/images/edits" },
+	[JOURNAL_CALL_SPEECH] = { "aspeech", "/audio/speech" },
+	[JOURNAL_CALL_TRANSCRIPTION] = { "atranscription", "/audio/transcriptions" },
+	[JOURNAL_CALL_RESOURCE] = { "pass_through_endpoint", "resources" },
+	[JOURNAL_CALL_PASS] = { "pass_through_endpoint", "pass-through" },
+	[JOURNAL_CALL_REALTIME] = { "_arealtime", "/realtime" },
+};
+
+const char *spend_call_type(int64_t call)
+{
+	const char *z = call >= 0 && call < (int64_t)COUNT(calls) ? calls[call].type : NULL;
+	return z ? z : "";
+}
+
+const char *spend_call_path(int64_t call)
+{
+	const char *z = call >= 0 && call < (int64_t)COUNT(calls) ? calls[call].path : NULL;
+	return z ? z : "other";
 }
 
 /* ---- spend report ---- */
@@ -172,53 +219,72 @@ struct report_call {
 	const struct grouping *by;
 };
 
-#define OF_KEY                                                                                    \
-	" LEFT JOIN keys k ON k.id = s.key_id LEFT JOIN keys_deleted x ON x.id = s.key_id "
-#define IN_RANGE " WHERE s.day BETWEEN ?1 AND ?2 "
-#define MOST_FIRST " ORDER BY total(s.cost) DESC, 1 LIMIT 1000"
+#define MOST_FIRST " ORDER BY total(s.high) DESC, total(s.low) DESC, 1 LIMIT 1000"
+#define BY_NAME                                                                                   \
+	"SELECT n.name, NULL," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS                             \
+	" LEFT JOIN spend_names n ON n.id = s.id GROUP BY s.id" MOST_FIRST
 
 /* Each query: name, hash of the key or NULL, the sums. */
 static const struct grouping {
 	const char *name, *also;	/* LiteLLM's word */
+	enum rollup_kind kind;
 	const char *sql;
 } groupings[] = {
-	{ "day", "date",
-	  "SELECT date(s.day * 86400, 'unixepoch'), NULL," SUMS " FROM spend_daily s" IN_RANGE
-	  "GROUP BY s.day ORDER BY s.day DESC LIMIT 1000" },
-	{ "model", NULL,
-	  "SELECT s.model, NULL," SUMS " FROM spend_daily s" IN_RANGE
-	  "GROUP BY s.model" MOST_FIRST },
-	{ "key", "api_key",
+	{ "day", "date", ROLLUP_ALL,
+	  "SELECT date(s.at * 86400, 'unixepoch'), NULL," SPEND_ROW " FROM spend_totals s"
+	  " WHERE s.span = 0 AND s.kind = ?3 AND s.at BETWEEN ?1 AND ?2"
+	  " ORDER BY s.at DESC LIMIT 1000" },
+	{ "hour", NULL, ROLLUP_ALL,
+	  "SELECT strftime('%Y-%m-%dT%H:00Z', s.at * 3600, 'unixepoch'), NULL," SPEND_ROW
+	  " FROM spend_totals s WHERE s.span = 1 AND s.kind = ?3"
+	  " AND s.at BETWEEN ?1 * 24 AND ?2 * 24 + 23 ORDER BY s.at DESC LIMIT 1000" },
+	{ "model", "model_group", ROLLUP_MODEL, BY_NAME },
+	{ "key", "api_key", ROLLUP_KEY,
 	  "SELECT coalesce(k.alias, x.alias, k.key_name, x.key_name), coalesce(k.token_hash,"
-	  " x.token_hash)," SUMS " FROM spend_daily s" OF_KEY IN_RANGE
-	  "GROUP BY s.key_id" MOST_FIRST },
-	{ "user", "customer",
-	  "SELECT coalesce(k.user_id, x.user_id), NULL," SUMS " FROM spend_daily s" OF_KEY IN_RANGE
-	  "GROUP BY 1" MOST_FIRST },
-	{ "team", NULL,
-	  "SELECT coalesce(k.team_id, x.team_id), NULL," SUMS " FROM spend_daily s" OF_KEY IN_RANGE
-	  "GROUP BY 1" MOST_FIRST },
-	{ "provider", NULL,
-	  "SELECT d.provider, NULL," SUMS " FROM spend_daily s LEFT JOIN deployments d"
-	  " ON d.id_hash = s.deployment" IN_RANGE "GROUP BY 1" MOST_FIRST },
+	  " x.token_hash)," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS SPEND_OF_KEY("s.id")
+	  " GROUP BY s.id" MOST_FIRST },
+	{ "user", "internal_user", ROLLUP_USER, BY_NAME },
+	{ "team", NULL, ROLLUP_TEAM,
+	  "SELECT coalesce(t.alias, t.team_id), NULL," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS
+	  " LEFT JOIN teams t ON t.id = s.id GROUP BY s.id" MOST_FIRST },
+	{ "organization", NULL, ROLLUP_ORGANIZATION, BY_NAME },
+	{ "customer", "end_user", ROLLUP_END_USER, BY_NAME },
+	{ "tag", NULL, ROLLUP_TAG, BY_NAME },
+	{ "provider", NULL, ROLLUP_DEPLOYMENT,
+	  "SELECT d.provider, NULL," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS
+	  " LEFT JOIN deployments d ON d.id_hash = s.id GROUP BY d.provider" MOST_FIRST },
+	{ "deployment", "model_id", ROLLUP_DEPLOYMENT,
+	  "SELECT d.model_id, NULL," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS
+	  " LEFT JOIN deployments d ON d.id_hash = s.id GROUP BY s.id" MOST_FIRST },
+	{ "endpoint", NULL, ROLLUP_ENDPOINT,
+	  "SELECT CAST(s.id AS TEXT), NULL," SPEND_TOTALS_SUMS " FROM" SPEND_TOTALS
+	  " GROUP BY s.id" MOST_FIRST },
 };
 
-static void put_group(struct json_out *o, const struct report_call *rc, struct sql *q,
-		      struct sums *total)
+/* What is nobody's has a name, too. */
+static struct str name_of(const struct report_call *rc, struct sql *q)
 {
 	struct str name = sql_get_text(q, 0);
-	struct sha256 hash;
-	struct sums s;
-	char hex[sizeof hash.b * 2 + 1];
-	read_sums(q, 2, &s);
-	add_sums(total, &s);
+	int64_t call = 0;
+	if (rc->by->kind == ROLLUP_ENDPOINT && str_read_i64(name, &call) == 0)
+		name = str_z(spend_call_path(call));
+	if (name.p)
+		return name;
+	return rc->by->kind == ROLLUP_KEY ? STR("master key") : STR("(none)");
+}
+
+static void put_group(struct json_out *o, const struct report_call *rc, struct sql *q,
+		      struct spend_sums *total)
+{
+	char hex[SPEND_KEY_ROOM];
+	struct spend_sums s;
+	spend_read_sums(q, 2, &s);
+	spend_add_sums(total, &s);
+	spend_key_name(hex, q, 1, -1);
 	json_open(o, NULL);
-	bool is_key = str_eq(str_z(rc->by->name), STR("key"));
-	json_put_str(o, "name", name.p ? name : is_key ? STR("master key") : STR("(none)"));
-	if (sql_get_sha256(q, 1, &hash)) {
-		hash_hex(hex, hash.b, sizeof hash.b);
+	json_put_str(o, "name", name_of(rc, q));
+	if (hex[0])
 		json_put_z(o, "api_key", hex);
-	}
 	put_sums(o, &s);
 	json_close(o);
 }
@@ -228,10 +294,11 @@ static int report_job(struct store_db *db, void *data)
 	struct report_call *rc = data;
 	struct json_out o = json_out(&rc->c->out);
 	struct sql *q = sql_query(db, rc->by->sql);
-	struct sums total = { 0 };
+	struct spend_sums total = { 0 };
 	int r;
 	sql_int(q, 1, rc->range.first_day);
 	sql_int(q, 2, rc->range.last_day);
+	sql_int(q, 3, rc->by->kind);
 	json_open(&o, NULL);
 	json_put_z(&o, "group_by", rc->by->name);
 	json_open_array(&o, "rows");
@@ -269,7 +336,8 @@ void spend_report(struct command_call *c)
 	rc->by = find_grouping(by);
 	if (!rc->by)
 		command_fail(c, 400, "invalid_request_error", "group_by",
-			     "group_by must be day, model, key, user, team or provider");
+			     "group_by must be day, hour, model, key, user, team, organization, "
+			     "customer, tag, provider, deployment or endpoint");
 	else
 		spend_start(c, report_job, rc);
 }
@@ -282,14 +350,20 @@ void spend_keys(struct command_call *c)
 /* ---- /spend/logs?summarize=true: LiteLLM's list of days ---- */
 
 /* {"name": dollars, ...} of one day. */
-static int put_map(struct json_out *o, const char *name, struct sql *q, int64_t day)
+static int put_map(struct json_out *o, const char *name, struct store_db *db, int64_t day,
+		   enum rollup_kind kind)
 {
+	struct sql *q = sql_query(db,
+		"SELECT coalesce(n.name, ''), s.cost >> 30, s.cost & 1073741823 FROM spend_totals s"
+		" LEFT JOIN spend_names n ON n.id = s.id WHERE s.span = 0 AND s.kind = ? AND"
+		" s.at = ? ORDER BY 1");
 	int r;
-	sql_int(q, 1, day);
+	sql_int(q, 1, kind);
+	sql_int(q, 2, day);
 	json_open(o, name);
 	while ((r = sql_row(q)) > 0) {
 		json_key(o, sql_get_text(q, 0));
-		json_put_money(o, NULL, read_cost(q, 1));
+		json_put_money(o, NULL, spend_read_cost(q, 1));
 	}
 	sql_end(q);
 	json_close(o);
@@ -303,13 +377,9 @@ static int put_day(struct json_out *o, struct store_db *db, int64_t day, int64_t
 	json_open(o, NULL);
 	json_put_z(o, "startTime", text);
 	json_put_money(o, "spend", cost);
-	int err = put_map(o, "users", sql_query(db,
-		"SELECT coalesce(k.user_id, x.user_id, '')," COST " FROM spend_daily s" OF_KEY
-		"WHERE s.day = ? GROUP BY 1"), day);
+	int err = put_map(o, "users", db, day, ROLLUP_USER);
 	if (!err)
-		err = put_map(o, "models", sql_query(db,
-			"SELECT s.model," COST " FROM spend_daily s "
-			"WHERE s.day = ? GROUP BY s.model"), day);
+		err = put_map(o, "models", db, day, ROLLUP_MODEL);
 	json_close(o);
 	return err;
 }
@@ -318,14 +388,15 @@ static int summary_job(struct store_db *db, void *data)
 {
 	struct spend_call *sc = data;
 	struct json_out o = json_out(&sc->c->out);
-	struct sql *q = sql_query(db, "SELECT s.day," COST " FROM spend_daily s" IN_RANGE
-				      "GROUP BY s.day ORDER BY s.day LIMIT 1000");
+	struct sql *q = sql_query(db,
+		"SELECT s.at, s.cost >> 30, s.cost & 1073741823 FROM spend_totals s WHERE s.span = 0"
+		" AND s.kind = 0 AND s.at BETWEEN ?1 AND ?2 ORDER BY s.at LIMIT 1000");
 	int r, err = 0;
 	sql_int(q, 1, sc->range.first_day);
 	sql_int(q, 2, sc->range.last_day);
 	json_open_array(&o, NULL);
 	while (!err && (r = sql_row(q)) != 0)
-		err = r < 0 ? r : put_day(&o, db, sql_get_int(q, 0), read_cost(q, 1));
+		err = r < 0 ? r : put_day(&o, db, sql_get_int(q, 0), spend_read_cost(q, 1));
 	sql_end(q);
 	json_close_array(&o);
 	return err;
@@ -333,7 +404,7 @@ static int summary_job(struct store_db *db, void *data)
 
 void spend_summary(struct command_call *c)
 {
-	struct spend_call *sc = call_new(c);
+	struct spend_call *sc = spend_call_new(c);
 	if (sc)
 		spend_start(c, summary_job, sc);
 }

@@ -1,12 +1,42 @@
 /* SPDX-License-Identifier: MIT
- * spend.h - reports over what the ledger wrote; read-only, on the reader thread. */
+ * spend.h - reports over what the ledger wrote; read-only, on the reader thread.
+ *
+ * Commands, all of them: the table in commands.c points here. */
 #ifndef SPEND_H
 #define SPEND_H
 
 #include "master/commands.h"
 
-void spend_logs(struct command_call *c);	/* GET /spend/logs; `spend logs` */
 void spend_keys(struct command_call *c);	/* GET /spend/keys */
-void spend_report(struct command_call *c);	/* by key, model, day; `spend report` */
+void spend_report(struct command_call *c);	/* sums by anything; `spend report` */
+void spend_logs(struct command_call *c);	/* GET /spend/logs: single requests, or days */
+void spend_logs_pages(struct command_call *c);	/* GET /spend/logs/v2 */
+void spend_export(struct command_call *c);	/* a page of CSV, JSON lines or FOCUS */
+
+void spend_estimate(struct command_call *c);	/* POST /cost/estimate */
+void spend_calculate(struct command_call *c);	/* POST /spend/calculate */
+
+/* LiteLLM's days with breakdowns: GET /user/daily/activity ... */
+void spend_activity_user(struct command_call *c);
+void spend_activity_team(struct command_call *c);
+void spend_activity_organization(struct command_call *c);
+void spend_activity_customer(struct command_call *c);
+void spend_activity_tag(struct command_call *c);
+
+/* LiteLLM's sums: GET /global/..., /spend/users, /spend/tags */
+void spend_users(struct command_call *c);
+void spend_tags(struct command_call *c);
+void spend_global(struct command_call *c);
+void spend_global_logs(struct command_call *c);
+void spend_global_keys(struct command_call *c);
+void spend_global_models(struct command_call *c);
+void spend_global_teams(struct command_call *c);
+void spend_global_tags(struct command_call *c);
+void spend_global_tag_names(struct command_call *c);
+void spend_global_provider(struct command_call *c);
+void spend_global_end_users(struct command_call *c);
+void spend_global_report(struct command_call *c);
+void spend_global_activity(struct command_call *c);
+void spend_global_activity_models(struct command_call *c);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "common/str.h"
 
-enum { SQL_CACHED = 128 };		/* a power of two, twice the number of statements */
+enum { SQL_CACHED = 512 };		/* a power of two, twice the number of statements */
 
 struct sql {
 	struct store_db *owner;

@@ -13,6 +13,7 @@ void teams_unblock(struct command_call *c);
 void teams_delete(struct command_call *c);		/* and their keys */
 void teams_member_add(struct command_call *c);
 void teams_member_delete(struct command_call *c);	/* and the user's keys in the team */
+void teams_member_update(struct command_call *c);	/* in members.c */
 void teams_info(struct command_call *c);
 void teams_list(struct command_call *c);
 

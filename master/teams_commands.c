@@ -11,9 +11,12 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/members.h"
+#include "master/roles.h"
 #include "master/teams.h"
+#include "master/tenants.h"
 
-enum { ID_MAX = 1024, MEMBERS_MAX = 1000, DELETE_MAX = 1000, UUID_ROOM = 37 };
+enum { ID_MAX = 1024, MEMBERS_MAX = 1000, UUID_ROOM = 37 };
 
 struct team_call {			/* lives in the call's arena */
 	struct command_call *c;
@@ -28,6 +31,9 @@ struct team_call {			/* lives in the call's arena */
 	size_t n_members;
 	struct key_row *gone;			/* keys deleted with a member */
 	size_t n_gone;
+	struct member_limits limits;		/* of each that is added */
+	struct key_row *limited;		/* members' rows, made or deleted */
+	size_t n_limited;
 	struct str refused;			/* the user that is in the team, or is not */
 	int undo_why;
 };
@@ -45,6 +51,12 @@ static void fail(struct team_call *tc, int err)
 	else if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->team_id));
+	else if (err == -EACCES)
+		role_fail(c);
+	else if (err == -ENODATA)
+		command_fail(c, 400, "invalid_request_error", "budget_id",
+			     "There is no budget with budget_id=" STR_FMT,
+			     STR_ARG(tc->change.to.budget_id));
 	else if (err == -EEXIST && tc->refused.n)
 		command_fail(c, conflict, "team_member_already_in_team", "user_id",
 			     "User=" STR_FMT " is already in team=" STR_FMT, STR_ARG(tc->refused),
@@ -158,6 +170,21 @@ static int insert_members(struct team_call *tc, struct store_db *db)
 	return err;
 }
 
+static int limit_members(struct team_call *tc, struct store_db *db)
+{
+	int err = 0;
+	if (!member_limits_given(&tc->limits))
+		return 0;
+	tc->limited = arena_array(tc->c->mem, tc->n_members, sizeof *tc->limited);
+	if (!tc->limited)
+		return -ENOMEM;
+	for (size_t i = 0; i < tc->n_members && !err; i++)
+		err = member_limit(db, tc->c, tc->row.r.id, tc->members[i].user_id, &tc->limits,
+				   &tc->limited[i]);
+	tc->n_limited = err ? 0 : tc->n_members;
+	return err;
+}
+
 static int find_again(struct team_call *tc, struct store_db *db)
 {
 	return team_row_find(db, tc->team_id, tc->c->mem, &tc->row);
@@ -166,7 +193,9 @@ static int find_again(struct team_call *tc, struct store_db *db)
 static int create_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	int err = team_row_insert(db, &tc->row.r);
+	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
+	if (!err)
+		err = team_row_insert(db, &tc->row.r);
 	if (!err)
 		err = insert_members(tc, db);
 	return err ? err : find_again(tc, db);
@@ -180,6 +209,8 @@ static int change_job(struct store_db *db, void *data)
 		return err;
 	tc->before = tc->row.r;
 	err = key_change_apply(&tc->change, tc->c->mem, &tc->row.r);
+	if (!err && tc->change.to.budget_id.n)
+		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
 	if (err)
 		return err;
 	tc->row.r.updated_by = key_caller_name(tc->c);
@@ -347,9 +378,13 @@ void teams_unblock(struct command_call *c)
 static int add_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	int err = find_again(tc, db);
+	int err = role_check_team(tc->c, db, tc->team_id, true);
+	if (!err)
+		err = find_again(tc, db);
 	if (!err)
 		err = insert_members(tc, db);
+	if (!err)
+		err = limit_members(tc, db);
 	return err ? err : find_again(tc, db);
 }
 
@@ -381,29 +416,31 @@ static void answer_members(struct team_call *tc, bool is_added)
 static void on_added(void *data, int err)
 {
 	struct team_call *tc = data;
-	if (err)
+	if (err) {
 		fail(tc, err);
-	else
-		answer_members(tc, true);
+		return;
+	}
+	for (size_t i = 0; i < tc->n_limited; i++) {
+		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
+		if (err) {
+			key_fail_unpublished(tc->c, "member", tc->limited[i].id, err, err);
+			return;
+		}
+	}
+	answer_members(tc, true);
 }
 
 void teams_member_add(struct command_call *c)
 {
 	struct team_call *tc = call_new(c);
-	int64_t max_budget = MONEY_NONE;
-	if (!tc || !take_id(tc) ||
-	    command_money(c, "max_budget_in_team", &max_budget) == -EINVAL ||
-	    !take_members(tc, "member", max_budget))
+	if (!tc || !take_id(tc) || !member_limits_read(c, &tc->limits) ||
+	    !take_members(tc, "member", tc->limits.max_budget))
 		return;
 	if (!tc->n_members) {
 		command_fail(c, 400, "invalid_request_error", "member",
 			     "member must be an object with user_id or user_email");
 		return;
 	}
-	tc->change.warnings = arena_array(c->mem, 1, sizeof *tc->change.warnings);
-	if (tc->change.warnings && max_budget >= 0)
-		key_change_warn(&tc->change,
-				STR("max_budget_in_team is stored but not acted on yet"));
 	start(tc, add_job, on_added);
 }
 
@@ -411,7 +448,9 @@ static int member_delete_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
 	struct team_member *m = tc->members;
-	int err = find_again(tc, db);
+	int err = role_check_team(tc->c, db, tc->team_id, true);
+	if (!err)
+		err = find_again(tc, db);
 	if (err)
 		return err;
 	tc->refused = m->user_id.n ? m->user_id : m->user_email;
@@ -419,6 +458,9 @@ static int member_delete_job(struct store_db *db, void *data)
 	if (!err)
 		err = team_keys_delete(db, tc->team_id, m->user_id, tc->c->mem, clock_wall_ns(),
 				       key_caller_name(tc->c), &tc->gone, &tc->n_gone);
+	if (!err)
+		err = member_limits_delete(db, tc->c->mem, tc->row.r.id, m->user_id, &tc->limited,
+					   &tc->n_limited);
 	return err ? err : find_again(tc, db);
 }
 
@@ -431,6 +473,8 @@ static void on_member_deleted(void *data, int err)
 	}
 	for (size_t i = 0; i < tc->n_gone; i++)
 		keys_withdraw(tc->keys, &tc->gone[i]);
+	for (size_t i = 0; i < tc->n_limited; i++)
+		tenants_withdraw(tc->keys, DIR_MEMBER, &tc->limited[i]);
 	answer_members(tc, false);
 }
 
@@ -452,114 +496,4 @@ void teams_member_delete(struct command_call *c)
 	else
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "say who: user_id or user_email");
-}
-
-/* ---- delete ---- */
-
-struct delete_call {
-	struct command_call *c;
-	struct keys *keys;
-	struct str missing;
-	size_t n;
-	struct deleted {
-		struct str team_id;
-		struct team_row row;
-		struct key_row *gone;
-		size_t n_gone;
-	} *v;
-};
-
-static int delete_job(struct store_db *db, void *data)
-{
-	struct delete_call *dc = data;
-	struct arena *a = dc->c->mem;
-	for (size_t i = 0; i < dc->n; i++) {
-		struct deleted *d = &dc->v[i];
-		int err = team_row_find(db, d->team_id, a, &d->row);
-		if (err == -ENOENT)
-			dc->missing = d->team_id;
-		if (!err)
-			err = team_keys_delete(db, d->team_id, STR_NONE, a, clock_wall_ns(),
-					       key_caller_name(dc->c), &d->gone, &d->n_gone);
-		if (!err)
-			err = team_row_delete(db, d->row.r.id);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* The keys first: one that is still there while its team is gone would be without limits. */
-static void withdraw(struct delete_call *dc, const struct deleted *d)
-{
-	for (size_t i = 0; i < d->n_gone; i++)
-		keys_withdraw(dc->keys, &d->gone[i]);
-	teams_withdraw(dc->keys, &d->row.r);
-}
-
-static void on_deleted(void *data, int err)
-{
-	struct delete_call *dc = data;
-	struct command_call *c = dc->c;
-	if (err == -ENOENT)
-		command_fail(c, 404, "not_found_error", "team_ids",
-			     "Team not found, passed team_id=" STR_FMT "; nothing was deleted",
-			     STR_ARG(dc->missing));
-	else if (err)
-		command_fail_store(c, err);
-	if (err)
-		return;
-	struct json_out o = json_out(&c->out);
-	json_open(&o, NULL);
-	json_open_array(&o, "deleted_teams");
-	for (size_t i = 0; i < dc->n; i++) {
-		withdraw(dc, &dc->v[i]);
-		json_put_str(&o, NULL, dc->v[i].team_id);
-	}
-	json_close_array(&o);
-	json_close(&o);
-	command_finish(c);
-}
-
-/* false: answered. */
-static bool take_ids(struct delete_call *dc)
-{
-	const struct json *j = json_get(dc->c->args, "team_ids");
-	size_t room = 256;
-	for (const struct json *e = json_is(j, JSON_ARRAY) ? j->child : j; json_is_given(e);
-	     e = e == j ? NULL : e->next) {
-		struct str s = json_str(dc->c->mem, e);
-		if (!s.n || dc->n == DELETE_MAX) {
-			command_fail(dc->c, 400, "invalid_request_error", "team_ids",
-				     "team_ids must be a list of 1 to %d ids", DELETE_MAX);
-			return false;
-		}
-		dc->v[dc->n++].team_id = s;
-		room += 8 + 6 * s.n;
-	}
-	if (!dc->n)
-		command_fail(dc->c, 400, "invalid_request_error", "team_ids",
-			     "say which: team_ids");
-	else if (buf_reserve(&dc->c->out, room) != 0)
-		command_fail_store(dc->c, -ENOMEM);
-	else
-		return true;
-	return false;
-}
-
-void teams_delete(struct command_call *c)
-{
-	struct delete_call *dc = arena_alloc(c->mem, sizeof *dc);
-	if (dc)
-		*dc = (struct delete_call){ .c = c, .keys = c->master->keys,
-					    .v = arena_array(c->mem, DELETE_MAX, sizeof *dc->v) };
-	if (!dc || !dc->v) {
-		command_fail_store(c, -ENOMEM);
-		return;
-	}
-	if (!take_ids(dc))
-		return;
-	int err = store_write(dc->keys->store, delete_job, on_deleted, dc);
-	if (err)
-		command_fail_store(c, err);
 }

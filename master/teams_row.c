@@ -6,7 +6,7 @@
 
 #include "master/keys_private.h"
 
-enum { MEMBERS = 28, MEMBERSHIPS = 29 };	/* columns of TEAM_COLUMNS_SHOWN */
+enum { MEMBERS = 29, MEMBERSHIPS = 30 };	/* columns of TEAM_COLUMNS_SHOWN */
 
 int team_row_read(struct sql *q, struct arena *a, struct team_row *ret)
 {
@@ -43,8 +43,9 @@ int team_row_insert(struct store_db *db, struct key_row *row)
 		"INSERT INTO teams (id, alias, team_id, organization_id, models, aliases, metadata,"
 		" extra, max_budget, soft_budget, spend, spend_since, budget_duration,"
 		" budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked,"
-		" created_at, created_by, updated_at, updated_by, last_used) VALUES (?1,?4,?6,?7,"
-		"?8,?9,?10,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?24,?25,?26,?27,?28)");
+		" created_at, created_by, updated_at, updated_by, last_used, budget_id) VALUES "
+		"(?1,?4,?6,?7,?8,?9,?10,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?24,?25,?26,"
+		"?27,?28,?29)");
 	sql_null(q, 1);
 	key_row_bind(q, row);
 	int err = sql_run(q);
@@ -59,8 +60,8 @@ int team_row_update(struct store_db *db, const struct key_row *row)
 		"UPDATE teams SET (alias, organization_id, models, aliases, metadata, extra,"
 		" max_budget, soft_budget, spend, spend_since, budget_duration, budget_reset_at,"
 		" rpm_limit, tpm_limit, max_parallel_requests, blocked, created_at, created_by,"
-		" updated_at, updated_by, last_used) = (?4,?7,?8,?9,?10,?12,?13,?14,?15,?16,?17,"
-		"?18,?19,?20,?21,?22,?24,?25,?26,?27,?28) WHERE id = ?1");
+		" updated_at, updated_by, last_used, budget_id) = (?4,?7,?8,?9,?10,?12,?13,?14,?15,?16,?17,"
+		"?18,?19,?20,?21,?22,?24,?25,?26,?27,?28,?29) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
 	key_row_bind(q, row);
 	return sql_run(q);
@@ -113,18 +114,20 @@ int team_member_delete(struct store_db *db, uint64_t team, struct team_member *m
 
 /* ---- keys that go with a team or a member ---- */
 
-/* ?1 is the team; ?2 a user, or NULL for all. */
+/* ?1 is the team; ?2 a user, or NULL for all. Without a team, those of the user anywhere. */
 #define OF_TEAM " WHERE team_id = ?1 AND (?2 IS NULL OR user_id = ?2)"
+#define OF_USER " WHERE ?1 IS NULL AND user_id = ?2"
 
 static void bind_whose(struct sql *q, struct str team_id, struct str user_id)
 {
-	sql_text(q, 1, team_id);
+	sql_text(q, 1, team_id.n ? team_id : STR_NONE);
 	sql_text(q, 2, user_id.n ? user_id : STR_NONE);
 }
 
 static int count_keys(struct store_db *db, struct str team_id, struct str user_id, size_t *ret)
 {
-	struct sql *q = sql_query(db, "SELECT count(*) FROM keys" OF_TEAM);
+	struct sql *q = team_id.n ? sql_query(db, "SELECT count(*) FROM keys" OF_TEAM) :
+				    sql_query(db, "SELECT count(*) FROM keys" OF_USER);
 	bind_whose(q, team_id, user_id);
 	int r = sql_row(q);
 	*ret = r > 0 ? (size_t)sql_get_int(q, 0) : 0;
@@ -140,7 +143,8 @@ int team_keys_delete(struct store_db *db, struct str team_id, struct str user_id
 	struct key_row *v = r ? NULL : arena_array(a, room + 1, sizeof *v);
 	if (!v)
 		return r ? r : -ENOMEM;
-	struct sql *q = sql_query(db, "SELECT id, token_hash FROM keys" OF_TEAM);
+	struct sql *q = team_id.n ? sql_query(db, "SELECT id, token_hash FROM keys" OF_TEAM) :
+				    sql_query(db, "SELECT id, token_hash FROM keys" OF_USER);
 	bind_whose(q, team_id, user_id);
 	while ((r = sql_row(q)) > 0 && n < room) {
 		v[n].id = (uint64_t)sql_get_int(q, 0);

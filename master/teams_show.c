@@ -4,6 +4,7 @@
 
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/roles.h"
 #include "master/teams.h"
 
 enum { SIZE_MAX_OF_PAGE = 10000 };
@@ -17,6 +18,7 @@ struct show_call {
 	size_t n_teams;
 	struct key_row *rows;		/* the keys of the one team */
 	size_t n_rows;
+	bool sees_all;			/* the keys of others, too */
 };
 
 static struct show_call *call_new(struct command_call *c)
@@ -70,7 +72,8 @@ static int read_keys(struct show_call *sc, struct store_db *db)
 		r = key_row_read(q, sc->c->mem, &sc->rows[sc->n_rows]);
 		if (r)
 			break;
-		sc->n_rows++;
+		if (sc->sees_all || role_owns(sc->c, &sc->rows[sc->n_rows]))
+			sc->n_rows++;
 	}
 	sql_end(q);
 	return r < 0 ? r : 0;
@@ -79,7 +82,11 @@ static int read_keys(struct show_call *sc, struct store_db *db)
 static int info_job(struct store_db *db, void *data)
 {
 	struct show_call *sc = data;
-	int err = team_row_find(db, sc->team_id, sc->c->mem, sc->teams);
+	int err = role_check_team(sc->c, db, sc->team_id, false);
+	if (err)
+		return err == -EACCES ? -ENOENT : err;
+	sc->sees_all = role_check_team(sc->c, db, sc->team_id, true) == 0;
+	err = team_row_find(db, sc->team_id, sc->c->mem, sc->teams);
 	return err ? err : read_keys(sc, db);
 }
 
@@ -180,6 +187,8 @@ static bool take_page(struct show_call *sc)
 	    command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
 	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
 		return false;
+	if (c->own_user.n)
+		sc->user_id = c->own_user;
 	if (sc->page >= 1 && sc->page <= 1000000000 && sc->size >= 1 &&
 	    sc->size <= SIZE_MAX_OF_PAGE)
 		return true;

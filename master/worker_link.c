@@ -11,6 +11,7 @@
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/answers.h"
 #include "master/commands.h"
 #include "master/responses.h"
 
@@ -26,7 +27,9 @@ struct call {
 	uint64_t key_id;
 	struct sha256 hash;
 	uint8_t address[16];
-	char changed_by[256], id[256];
+	char changed_by[256];
+	char path_name[513];
+	size_t path_name_n;
 	struct buf args;
 };
 
@@ -46,6 +49,7 @@ struct worker_link {
 	struct call *calls;
 	unsigned n_calls;
 	struct responses_line responses;
+	struct answers_line answers;
 	struct out *first, **last;
 	size_t out_bytes;
 	unsigned out_fds;
@@ -217,7 +221,7 @@ static void run_call(struct call *c)
 	cc->caller_hash = &c->hash;
 	cc->changed_by = str_z(c->changed_by);
 	memcpy(cc->address, c->address, sizeof cc->address);
-	command_set_id(cc, str_z(c->id));
+	cc->path_name = str_of(c->path_name, c->path_name_n);
 	command_run(cc);
 }
 
@@ -240,6 +244,20 @@ static void refuse_call(struct worker_link *l, uint64_t number, int status, cons
 	send_answer(l, number, status, str_z(text));
 }
 
+/* The name in a path, percent-decoded; one that is too long is no name at all. */
+static void decode_name(struct str s, struct call *c)
+{
+	uint8_t byte;
+	for (size_t i = 0; i < s.n && c->path_name_n < sizeof c->path_name; i++) {
+		bool is_coded = s.p[i] == '%' && i + 2 < s.n &&
+				hash_unhex(&byte, 1, str_of(s.p + i + 1, 2)) == 0;
+		c->path_name[c->path_name_n++] = is_coded ? (char)byte : s.p[i];
+		i += is_coded ? 2 : 0;
+	}
+	if (c->path_name_n == sizeof c->path_name)
+		c->path_name_n = 0;
+}
+
 static int take_call(struct worker_link *l, struct frame_in *f)
 {
 	uint64_t number = frame_get_u64(f);
@@ -251,7 +269,6 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	frame_get_bytes(f, hash.b, sizeof hash.b);
 	frame_get_bytes(f, address, sizeof address);
 	struct str by = frame_get_str(f), method = frame_get_str(f), path = frame_get_str(f);
-	struct str id = frame_get_str(f);
 	bool is_last = frame_get_u8(f);
 	struct str args = frame_get_str(f);
 	if (frame_end(f) < 0)
@@ -270,10 +287,9 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	c->key_id = key_id;
 	c->hash = hash;
 	memcpy(c->address, address, sizeof c->address);
+	decode_name(command_path_name(cmd, path), c);
 	if (by.n && by.n < sizeof c->changed_by)
 		memcpy(c->changed_by, by.p, by.n);
-	if (id.n && id.n < sizeof c->id)
-		memcpy(c->id, id.p, id.n);
 	buf_put(&c->args, args);
 	if (is_last)
 		run_call(c);
@@ -298,7 +314,7 @@ static int take_more(struct worker_link *l, struct frame_in *f)
 	return 0;
 }
 
-/* ---- conversations ---- */
+/* ---- what is kept ---- */
 
 static void put_kept(struct worker_link *l, const struct responses_answer *a)
 {
@@ -322,12 +338,26 @@ static void on_kept(void *data, const struct responses_answer *a)
 		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
 }
 
+/* A worker that misses it asks again by itself. */
+static void on_released(void *data, const struct sha256 *name)
+{
+	struct worker_link *l = data;
+	frame_begin(&l->frame, LINK_RELEASED);
+	frame_put_bytes(&l->frame, name->b, sizeof name->b);
+	if (send_later(l, -1) < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
 static int take_keep(struct worker_link *l, struct frame_in *f, int *fds, unsigned *n_fds)
 {
+	struct frame_in peek = *f;
 	int fd = *n_fds == 1 ? fds[0] : -1;
 	if (*n_fds > 1)
 		return -EPROTO;
 	*n_fds = 0;
+	frame_get_u64(&peek);
+	if (frame_get_u8(&peek) >= LINK_KEEP_CONVERSATIONS)
+		return answers_take(l->m->answers, &l->answers, f, fd);
 	return responses_take(l->m->responses, &l->responses, f, fd);
 }
 
@@ -410,6 +440,8 @@ int worker_link_new(struct master *m, unsigned slot, int fd, struct worker_link 
 	l->fd = fd;
 	l->last = &l->first;
 	l->responses = (struct responses_line){ .answer = on_kept, .data = l };
+	l->answers = (struct answers_line){ .answer = on_kept, .released = on_released, .data = l,
+					    .slot = slot };
 	int err = uv_poll_init(m->loop, &l->poll, fd);
 	if (err < 0) {
 		close(fd);
@@ -428,7 +460,7 @@ int worker_link_fd(const struct worker_link *l)
 
 bool worker_link_is_quiet(const struct worker_link *l)
 {
-	return !l->calls && !l->responses.calls && !l->first;
+	return !l->calls && !l->responses.calls && !l->answers.n && !l->first;
 }
 
 static void poll_closed(uv_handle_t *h)
@@ -447,6 +479,7 @@ struct worker_link *worker_link_free(struct worker_link *l)
 		c->link = NULL;		/* their answers will find nobody */
 	l->calls = NULL;
 	responses_cut(&l->responses);
+	answers_cut(l->m->answers, &l->answers);
 	while (l->first)
 		drop_first(l);
 	uv_close((uv_handle_t *)&l->poll, poll_closed);

@@ -92,7 +92,7 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
-		const char *owner = o->row == &r->team ? "team" : "api_key";
+		const char *owner = owner_words[o->row->kind].rate;
 		put_rate(out, owner, "tokens", &o->entity->tpm_tat, o->row->tpm);
 		put_rate(out, owner, "requests", &o->entity->rpm_tat, o->row->rpm);
 	}
@@ -121,6 +121,8 @@ static void put_deployment(struct request *r, struct buf *out)
 	}
 	if (r->group)
 		put_str(out, "x-litellm-model-group", snap_text(r->snap, r->group->name));
+	if (r->is_hedged)
+		put_u64(out, "x-llmgw-hedged", 1);
 	if (r->attempts) {
 		put_u64(out, "x-litellm-attempted-retries", r->retries);
 		put_u64(out, "x-litellm-attempted-fallbacks", r->fallbacks);
@@ -130,7 +132,7 @@ static void put_deployment(struct request *r, struct buf *out)
 
 void request_headers(struct request *r, struct buf *out, bool is_final)
 {
-	uint64_t spent = clock_ns() - r->start_ns;
+	uint64_t spent = clock_ns() - r->start_ns, waited = r->upstream_ns + r->queued_ns;
 	put_cors(r, out);
 	put_str(out, "x-litellm-call-id", r->call_id);
 	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));
@@ -144,5 +146,5 @@ void request_headers(struct request *r, struct buf *out, bool is_final)
 										     : 0);
 	put_ms(out, "x-litellm-response-duration-ms", spent);
 	put_ms(out, "x-litellm-overhead-duration-ms",
-	       spent > r->upstream_ns ? spent - r->upstream_ns : 0);
+	       spent > waited ? spent - waited : 0);
 }

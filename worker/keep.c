@@ -122,7 +122,8 @@ static void on_again(struct later *l)
 /* What cannot be sent because the master is gone fails when the link says so. */
 static void flush(struct worker *w)
 {
-	for (struct keep_call *c = w->keeps; c && w->n_keeps_sent < LINK_KEEPS; c = c->next) {
+	for (struct keep_call *c = w->keeps, *next; c && w->n_keeps_sent < LINK_KEEPS; c = next) {
+		next = c->next;
 		if (c->is_sent)
 			continue;
 		if (w->keep_bytes_sent + bytes_of(c) > LINK_KEEP_BYTES)
@@ -130,6 +131,10 @@ static void flush(struct worker *w)
 		if (send_call(c) < 0) {
 			later_start(w->wheel, &w->keep_again, AGAIN_MS, on_again, w);
 			return;
+		}
+		if (c->what == LINK_KEEP_RELEASE) {	/* nothing is said in return */
+			call_free(w, c);
+			continue;
 		}
 		c->is_sent = true;
 		w->n_keeps_sent++;
@@ -141,57 +146,73 @@ static void flush(struct worker *w)
 	later_stop(&w->keep_again);
 }
 
-static struct keep_call *call_new(struct request *r, enum link_keep what, struct str id,
-				  keep_done_fn *done)
+/* Takes like->fd when it succeeds. */
+static struct keep_call *call_new(const struct keep_call *like, struct str id)
 {
-	struct worker *w = r->w;
+	struct worker *w = like->w;
 	struct keep_call *c = mem_alloc(sizeof *c);
 	if (!c)
 		return NULL;
-	*c = (struct keep_call){ .w = w, .r = r, .done = done, .what = what, .fd = -1,
-				 .number = ++w->next_keep, .owner = r->key.id, .id_bytes = id.n };
+	*c = *like;
+	c->number = ++w->next_keep;
+	c->id_bytes = id.n;
 	memcpy(c->id, id.p, id.n);
 	if (!w->keeps)
 		w->last_keep = &w->keeps;
 	*w->last_keep = c;
 	w->last_keep = &c->next;
 	w->n_keeps++;
-	r->keep = c;
+	w->keep_bytes += bytes_of(c);
+	if (c->r)
+		c->r->keep = c;
 	later_start(w->wheel, &c->limit, LIMIT_MS, on_limit, c);
 	return c;
 }
 
-int keep_call(struct request *r, enum link_keep what, struct str id, const struct kept *put,
-	      keep_done_fn *done)
+static int start(struct keep_call *like, struct str id, const struct kept *put)
 {
-	struct worker *w = r->w;
+	struct worker *w = like->w;
 	struct str texts[2] = { put ? put->response : STR_NONE, put ? put->items : STR_NONE };
 	size_t bytes = texts[0].n + texts[1].n;
-	int fd = -1;
-	MUST(!r->keep);
+	/* Who lets go makes room for others. */
+	unsigned most = like->what == LINK_KEEP_RELEASE ? 8 * CALLS_MAX : CALLS_MAX;
 	if (w->is_master_gone)
 		return -EPIPE;
 	if (!str_is_id(id) || id.n > LINK_KEEP_ID_MAX)
 		return put ? -EINVAL : -ENOENT;	/* nothing is kept under such a name */
 	if (bytes > LINK_KEEP_MAX)
 		return -EFBIG;
-	if (w->n_keeps >= CALLS_MAX || w->keep_bytes + bytes > BYTES_MAX)
+	if (w->n_keeps >= most || w->keep_bytes + bytes > BYTES_MAX)
 		return -EAGAIN;
-	int err = put ? parcel_make(texts, COUNT(texts), &fd) : 0;
+	like->fd = -1;
+	int err = put ? parcel_make(texts, COUNT(texts), &like->fd) : 0;
 	if (err)
 		return err;
-	struct keep_call *c = call_new(r, what, id, done);
-	if (!c) {
-		if (fd >= 0)
-			close(fd);
+	like->response_bytes = (uint32_t)texts[0].n;
+	like->items_bytes = (uint32_t)texts[1].n;
+	if (!call_new(like, id)) {
+		if (like->fd >= 0)
+			close(like->fd);
 		return -ENOMEM;
 	}
-	c->fd = fd;
-	c->response_bytes = (uint32_t)texts[0].n;
-	c->items_bytes = (uint32_t)texts[1].n;
-	w->keep_bytes += bytes;
 	flush(w);
 	return 0;
+}
+
+int keep_call(struct request *r, enum link_keep what, struct str id, const struct kept *put,
+	      keep_done_fn *done)
+{
+	struct keep_call like = { .w = r->w, .r = r, .done = done, .what = what,
+				  .owner = r->key.id };
+	MUST(!r->keep);
+	return start(&like, id, put);
+}
+
+int keep_post(struct worker *w, enum link_keep what, uint64_t owner, struct str id,
+	      const struct kept *put)
+{
+	struct keep_call like = { .w = w, .what = what, .owner = owner };
+	return start(&like, id, put);
 }
 
 void keep_forget(struct request *r)

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "worker/admin/relay.h"
 #include "worker/keep.h"
+#include "worker/known.h"
 
 enum { BEGIN_TIMEOUT_MS = 10000 };
 
@@ -166,6 +167,7 @@ static void take_directory(struct worker *w, struct frame_in *f, int *fds, unsig
 	}
 	dir_free(w->dir);
 	w->dir = d;
+	known_claim_again(w);
 }
 
 static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsigned n_fds)
@@ -194,6 +196,9 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 	case LINK_KEPT:
 		keep_answer(w, &f, n_fds == 1 ? fds[0] : -1);
 		n_fds = n_fds == 1 ? 0 : n_fds;
+		break;
+	case LINK_RELEASED:
+		known_released(w, &f);
 		break;
 	default:
 		LOG(LOG_WARN, "link.unknown_frame", F_INT("type", f.type));

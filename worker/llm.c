@@ -54,7 +54,7 @@ void llm_tally_event(struct llm_tally *t, const struct llm_event *ev)
 		tally_content(t, ev->text);
 		break;
 	case EV_TOOL_START:
-		t->has_content = true;
+		t->has_content = t->has_calls = true;
 		tally_content(t, ev->name);
 		break;
 	case EV_VECTOR:

@@ -62,6 +62,9 @@ struct llm_tool {
 enum llm_tool_choice { CHOICE_UNSET, CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED };
 enum llm_format { FORMAT_UNSET, FORMAT_TEXT, FORMAT_JSON, FORMAT_SCHEMA };
 
+/* Why an adapter refuses embeddings of media. */
+#define LLM_EMBEDS_TEXT "input must be text: this provider is asked for no embeddings of images"
+
 struct llm_other {		/* a member that the neutral form does not know */
 	struct llm_other *next;
 	struct str name, json;
@@ -174,6 +177,7 @@ struct llm_tally {
 	struct usage usage;		/* largest of each counter seen */
 	bool has_usage;
 	bool has_content;		/* text, reasoning, refusal or tool call was seen */
+	bool has_calls;			/* a tool call was seen */
 	bool is_done;			/* a clean end was seen */
 	bool has_error;
 	struct llm_error error;		/* when has_error; slices in the arena */

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "worker/client/tls.h"
 #include "worker/exchange/exchange.h"
+#include "worker/exchange/silent.h"
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/link.h"
@@ -46,7 +47,8 @@ static void check_drain(struct worker *w, uint64_t now)
 {
 	if (!w->is_draining)
 		return;
-	if (connections_open(w) == 0) {
+	if (connections_open(w) == 0 && w->n_requests == w->n_copies) {
+		silent_cancel_all(w);
 		uv_stop(w->loop);
 		return;
 	}
@@ -98,6 +100,12 @@ void worker_drain(struct worker *w, uint64_t limit_ms)
 	listener_stop_all(w);
 	connections_drain(w);
 	uv_timer_start(&w->beat, on_beat, 0, BEAT_MS / 10);
+}
+
+static void on_prepare(uv_prepare_t *p)
+{
+	(void)p;
+	log_flush();
 }
 
 static void make_tls(struct worker *w, struct snap *s)
@@ -178,6 +186,9 @@ static int start(struct worker *w, struct link_start *begin)
 	uv_timer_start(&w->beat, on_beat, 0, BEAT_MS);
 	if ((err = listen_all(w, begin)) < 0)
 		return err;
+	uv_prepare_init(w->loop, &w->before_sleep);
+	uv_prepare_start(&w->before_sleep, on_prepare);
+	uv_unref((uv_handle_t *)&w->before_sleep);
 	return link_run(w);
 }
 
@@ -203,8 +214,10 @@ int main(int argc, char **argv)
 	}
 	LOG(LOG_INFO, "worker.ready", F_INT("pid", getpid()),
 	    F_INT("generation", snap_head(w.snap)->generation));
+	log_gather();
 	uv_run(w.loop, UV_RUN_DEFAULT);
 	flusher_stop(w.flusher);
 	LOG(LOG_INFO, "worker.end", F_INT("requests", w.n_requests));
+	log_flush();
 	return 0;
 }

@@ -2,8 +2,9 @@
  * outcome.h - how a request can end. One row decides the status line, the error's type and code
  * in every dialect, the metric label and whether another attempt makes sense.
  *
- * Statuses and types are LiteLLM's of late 2026; `old` is the status of its v1.81, given when
- * server.old_statuses is set. */
+ * Statuses and types are LiteLLM's of late 2026, but that 429 is for the caller's own limits and
+ * those of a provider that says so: where nobody can be asked it is 503. `old` is the status of
+ * its v1.81, given when server.old-statuses is set. */
 #ifndef OUTCOME_H
 #define OUTCOME_H
 
@@ -46,15 +47,18 @@
 	X(UP_MALFORMED,         502, 502, "bad_gateway_error",       "",                         true)  \
 	X(UP_BROKEN,            502, 502, "bad_gateway_error",       "",                         true)  \
 	X(UP_UNAVAILABLE,       503, 503, "service_unavailable_error", "",                       true)  \
-	X(NO_DEPLOYMENT,        429, 429, "throttling_error",        "",                         false) \
+	X(NO_DEPLOYMENT,        503, 429, "service_unavailable_error", "no_deployment",          false) \
+	X(QUEUE_FULL,           503, 429, "service_unavailable_error", "queue_full",             false) \
 	X(TAGS_DENIED,          401, 401, "auth_error",              "",                         false) \
 	X(COST_LIMIT,           400, 400, "invalid_request_error",   "max_cost_exceeded",        false) \
-	X(ALL_COOLING,          429, 429, "all_deployments_in_cooldown", "",                     false) \
+	X(ALL_COOLING,          503, 429, "all_deployments_in_cooldown", "",                     false) \
 	X(MONEY_DOWN,           503, 503, "service_unavailable_error", "spend_unavailable",      false) \
 	X(OVERLOADED,           503, 503, "service_unavailable_error", "overloaded",             false) \
 	X(DRAINING,             503, 503, "service_unavailable_error", "draining",               false) \
 	X(MASTER_AWAY,          503, 503, "service_unavailable_error", "master_away",            false) \
 	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false) \
+	X(KEY_REUSED,           422, 422, "invalid_request_error",   "idempotency_key_reused",   false) \
+	X(KEY_IN_USE,           409, 409, "invalid_request_error",   "idempotency_key_in_use",   false) \
 	X(KEY_FLOOD,            429, 429, "throttling_error",        "too_many_unknown_keys",    false)
 
 enum outcome {

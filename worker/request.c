@@ -17,8 +17,11 @@
 #include "worker/client/intake.h"
 #include "worker/client/recall.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/queue.h"
 #include "worker/exchange/exchange.h"
+#include "worker/exchange/silent.h"
 #include "worker/keep.h"
+#include "worker/known.h"
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -29,19 +32,23 @@ enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 struct stage {
 	const char *name;
 	enum step (*run)(struct request *r);
+	bool is_clients;			/* not of a copy for a silent model */
 };
 
 static const struct stage stages[] = {
-	{ "endpoint", intake_endpoint },	/* what is asked for? */
-	{ "auth", auth_check },			/* who is asking? */
-	{ "body", intake_body },		/* all of it, please */
-	{ "own", intake_own },			/* the gateway's own answers end here */
-	{ "parse", intake_parse },		/* what do they say? */
-	{ "resume", recall_stage },	/* what was said before? */
-	{ "route", route_resolve },		/* who can answer? */
-	{ "limits", limits_take },		/* may they ask this, now? */
-	{ "account", account_reserve },		/* can we write down what it costs? */
-	{ "exchange", exchange_start },		/* ask, translate, stream back */
+	{ "endpoint", intake_endpoint, false },	/* what is asked for? */
+	{ "auth", auth_check, false },			/* who is asking? */
+	{ "body", intake_body, false },		/* all of it, please */
+	{ "own", intake_own, false },			/* the gateway's own answers end here */
+	{ "parse", intake_parse, false },		/* what do they say? */
+	{ "resume", recall_stage, false },	/* what was said before? */
+	{ "route", route_resolve, false },		/* who can answer? */
+	{ "limits", limits_take, true },		/* may they ask this, now? */
+	{ "known", known_stage, true },		/* has it been answered before? */
+	{ "tokens", limits_take_tokens, true },	/* have they tokens left? */
+	{ "queue", queue_stage, true },		/* is there room, or who is before them? */
+	{ "account", account_reserve, false },		/* can we write down what it costs? */
+	{ "exchange", exchange_start, false },		/* ask, translate, stream back */
 };
 
 /* The one place where a request moves on. */
@@ -51,6 +58,10 @@ void request_resume(struct request *r)
 	r->is_waiting = false;
 	r->is_resuming = true;
 	while (r->stage < COUNT(stages)) {
+		if (r->is_copy && stages[r->stage].is_clients) {
+			r->stage++;
+			continue;
+		}
 		switch (stages[r->stage].run(r)) {
 		case STEP_NEXT:
 			r->stage++;
@@ -152,6 +163,42 @@ static void unlink_request(struct worker *w, struct request *r)
 	atomic_store_explicit(&w->row->requests, w->n_requests, memory_order_relaxed);
 }
 
+static void begin(struct worker *w, struct request *r, struct arena *a, struct snap *s)
+{
+	r->w = w;
+	r->mem = a;
+	r->snap = snap_ref(s);
+	r->start_ns = clock_ns();
+	r->start_wall_ns = clock_wall_ns();
+	r->outcome = OUTCOME_INTERNAL;
+	r->q.num_retries = -1;
+	make_id(w, r->start_wall_ns, r->id);
+	link_request(w, r);
+}
+
+struct request *request_new_copy(const struct request *like)
+{
+	struct worker *w = like->w;
+	struct arena *a = take_arena(w);
+	struct request *r = a ? arena_alloc(a, sizeof *r) : NULL;
+	if (!r) {
+		arena_free(a);
+		return NULL;
+	}
+	begin(w, r, a, like->snap);
+	r->call_id = arena_dup(a, like->call_id);
+	r->is_copy = true;
+	return r;
+}
+
+void request_run_copy(struct request *r)
+{
+	for (unsigned i = 0; i < COUNT(stages); i++)
+		if (stages[i].run == route_resolve)
+			r->stage = i;
+	request_resume(r);
+}
+
 struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
 {
 	struct arena *a = take_arena(w);
@@ -160,18 +207,10 @@ struct request *request_begin(struct worker *w, struct connection *c, const stru
 		arena_free(a);
 		return NULL;
 	}
-	r->w = w;
 	r->conn = c;
-	r->mem = a;
 	r->http = h;
-	r->snap = snap_ref(worker_snap(w));
-	r->start_ns = clock_ns();
-	r->start_wall_ns = clock_wall_ns();
-	r->outcome = OUTCOME_INTERNAL;
-	r->q.num_retries = -1;
+	begin(w, r, a, worker_snap(w));
 	memcpy(r->client_ip, conn_address(c), sizeof r->client_ip);
-	make_id(w, r->start_wall_ns, r->id);
-	link_request(w, r);
 	r->call_id = make_call_id(r);
 	request_resume(r);
 	return w->requests == r ? r : NULL;	/* it may have ended, and then r is no more */
@@ -202,6 +241,11 @@ size_t request_tunnel(struct request *r, struct str bytes)
 	return exchange_tunnel(r, bytes);
 }
 
+bool request_goes_on(const struct request *r)
+{
+	return known_goes_on(r);
+}
+
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;
@@ -215,6 +259,13 @@ void request_client_gone(struct request *r)
 	exchange_cancel(r);
 	relay_cancel(r);
 	request_end(r);
+}
+
+uint64_t request_prompt_tokens(struct request *r)
+{
+	if (!r->prompt_tokens)
+		r->prompt_tokens = estimate_prompt(&r->q);
+	return r->prompt_tokens;
 }
 
 /* ---- ends -------------------------------------------------------------------------------------
@@ -234,13 +285,23 @@ static const struct dialect *dialect_of(const struct request *r)
 	return r->endpoint && r->endpoint->dialect ? r->endpoint->dialect : &dialect_openai_chat;
 }
 
+/* What the gateway lacks just now it may have in a second. */
+static uint64_t retry_after_s(const struct llm_error *e)
+{
+	enum outcome o = e->outcome;
+	if (e->retry_after_ms)
+		return (e->retry_after_ms + 999) / 1000;
+	return o == OUTCOME_OVERLOADED || o == OUTCOME_DRAINING || o == OUTCOME_MONEY_DOWN ||
+	       o == OUTCOME_MASTER_AWAY || o == OUTCOME_NO_DEPLOYMENT;
+}
+
 static void add_error_headers(struct request *r, const struct llm_error *e, struct buf *out)
 {
-	if (e->retry_after_ms)
-		buf_printf(out, "retry-after: %llu\r\n",
-			   (unsigned long long)((e->retry_after_ms + 999) / 1000));
+	uint64_t seconds = retry_after_s(e);
+	if (seconds)
+		buf_printf(out, "retry-after: %llu\r\n", (unsigned long long)seconds);
 	/* We have tried, or it cannot help: a client need not do it again. */
-	if (r->retries || r->fallbacks || e->outcome == OUTCOME_BUDGET_SPENT)
+	if (r->retries || r->fallbacks || e->must_not_retry || e->outcome == OUTCOME_BUDGET_SPENT)
 		BUF_PUT_LIT(out, "x-should-retry: false\r\n");
 	if (e->outcome == OUTCOME_NO_KEY || e->outcome == OUTCOME_KEY_UNKNOWN)
 		BUF_PUT_LIT(out, "www-authenticate: Bearer\r\n");
@@ -352,7 +413,7 @@ enum step request_reply_buf(struct request *r, int status, const char *type, con
 static void count_end(struct request *r, uint64_t now_ns)
 {
 	struct metric_row *m = r->w->metrics;
-	uint64_t all = now_ns - r->start_ns;
+	uint64_t all = now_ns - r->start_ns, waited = r->upstream_ns + r->queued_ns;
 	METRIC_ADD(m, requests, 1);
 	if (r->status / 100 == 2)
 		METRIC_ADD(m, requests_2xx, 1);
@@ -363,7 +424,7 @@ static void count_end(struct request *r, uint64_t now_ns)
 	if (r->attempts)
 		METRIC_TIME(m, duration, all);
 	if (!r->is_streaming && r->attempts)
-		METRIC_TIME(m, overhead, all > r->upstream_ns ? all - r->upstream_ns : 0);
+		METRIC_TIME(m, overhead, all > waited ? all - waited : 0);
 	if (r->is_streaming)
 		atomic_fetch_sub_explicit(&r->w->row->streams, 1, memory_order_relaxed);
 }
@@ -374,12 +435,19 @@ void request_end(struct request *r)
 	MUST(!r->is_over);
 	r->is_over = true;
 	exchange_cancel(r);
+	queue_forget(r);
 	keep_forget(r);
 	hold_forget(r);
+	if (r->known)
+		known_forget(r);
 	account_settle(r);
-	usage_count(r);
-	count_end(r, clock_ns());
-	access_log(r);
+	if (r->silent)
+		silent_end(r);
+	if (!r->is_copy) {
+		usage_count(r);
+		count_end(r, clock_ns());
+		access_log(r);
+	}
 	buf_done(&r->final_head);
 	buf_done(&r->final_body);
 	if (r->conn)

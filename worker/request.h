@@ -19,15 +19,28 @@
 #include "worker/step.h"
 #include "worker/worker.h"
 
-/* Whose limits a request goes by: its key, then what stands above it. */
+/* Whose limits a request goes by: its key, its team, then all others: see decide/owners.h. */
 struct request_owner {
 	const struct dir_key *row;
 	struct board_entity *entity;
 };
 
+/* How a kind is called in messages. */
+struct owner_words {
+	const char *noun;		/* "Team=x is blocked" */
+	const char *rate;		/* "Rate limit exceeded for team", x-ratelimit-team-... */
+	const char *denied;		/* the error's type; NULL: the outcome's own */
+	const char *unblock;		/* path */
+};
+extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
+
 struct exchange;
+struct silent;
+struct own_router;
 struct relay_call;
 struct keep_call;
+struct known;
+struct waiter;
 
 struct request {
 	struct worker *w;
@@ -58,8 +71,10 @@ struct request {
 	struct raw_call *raw;			/* relayed as it is; else NULL, and q says it all */
 	/* limits, account */
 	struct board_entity *entity;		/* of the key; NULL for the master key */
-	struct request_owner owners[BOARD_LEVELS];	/* by auth; none for an admin */
+	struct request_owner owners[BOARD_LEVELS];	/* by auth and limits; no key of an admin */
 	uint32_t n_owners;
+	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
+	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];
@@ -70,17 +85,29 @@ struct request {
 	const struct snap_group *group;		/* the one under way */
 	struct str requested_model;
 	struct wish wish;			/* what it asks of the router */
+	struct waiter *waiter;			/* once it has waited for room: decide/queue.c */
+	uint64_t queued_ns;			/* how long, in all */
+	const struct own_router *own;	/* what its key or team says of it; NULL: nothing */
 	/* exchange */
 	struct exchange *exchange;
 	const struct snap_deployment *deployment;	/* the one that answers or answered */
 	uint32_t deployment_index;
 	unsigned attempts, retries, fallbacks;
+	struct silent *silent;			/* it has a copy, or is one: silent.h */
+	bool is_copy;				/* nobody waits for its answer; conn is NULL */
 	uint64_t upstream_ns;			/* time spent waiting for providers */
 	uint64_t first_token_wall_ns, first_token_ns;
+	uint64_t longest_gap_ns;		/* of silence in a stream once it has begun */
 	bool is_streaming;			/* the head of a streamed answer has gone out */
 	struct llm_tally tally;			/* final, for settle */
 	struct dialect_answer answer;		/* what the client has been shown, if anything */
 	int64_t cost_nano;
+	/* Attempts beside the one that answers, which cost something as well: those booked, and the
+	 * prompt of one that still runs. */
+	struct usage extra;
+	int64_t extra_nano, rival_nano;
+	uint64_t more_prompt;		/* bytes of it beside those of q */
+	bool is_hedged;
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */
@@ -90,15 +117,23 @@ struct request {
 	int status;				/* given to the client; 0 = none */
 	struct relay_call *relay;		/* management call under way */
 	struct keep_call *keep;			/* a conversation is fetched or kept */
+	struct known *known;			/* it may be answered without asking; else NULL */
 	void (*remembered)(struct request *r);	/* when the answer has been kept, or cannot be */
 };
 
 /* From the connection. */
 struct request *request_begin(struct worker *w, struct connection *c,
 			      const struct http_request *h); /* NULL: answered or out of memory */
+/* A request of nobody's, in the generation of `like` and with its call id, which nothing is known
+ * of but what the caller writes into it; request_run_copy() sends it to the stage `route`. NULL:
+ * no memory. */
+struct request *request_new_copy(const struct request *like);
+void request_run_copy(struct request *r);
 void request_body_done(struct request *r);
 void request_body_failed(struct request *r, enum outcome o);	/* too large, too slow */
 void request_client_gone(struct request *r);
+/* The client is gone. True: all the same the request needs its slices and an end. */
+bool request_goes_on(const struct request *r);
 void request_drained(struct request *r);
 /* Bytes of a client that has switched protocols: how many are taken. Answers nothing, ends
  * nobody; conn_tunnel_more() asks for the rest. */
@@ -121,6 +156,9 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
+
+/* How many tokens its prompt is likely to have; counted once. */
+uint64_t request_prompt_tokens(struct request *r);
 
 /* Whether all its owners may ask for `name`, which g serves or is. In decide/limits.c. */
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g);

@@ -25,6 +25,8 @@ struct flusher;
 struct relay_call;
 struct route_candidate;
 struct keep_call;
+struct known_table;
+struct queues;
 struct arena;
 struct wheel;
 struct link;
@@ -47,6 +49,8 @@ struct worker {
 	struct route_candidate *route_room;	/* for one choice at a time */
 	uint32_t n_route_room;
 	uint64_t retry_milli, retry_refill_ns;	/* the retry budget: exchange/retry.h */
+	struct queues *queues;			/* NULL until the first one waits: decide/queue.h */
+	unsigned n_queued;			/* requests that wait in them */
 	struct wheel *wheel;
 	uint64_t reign;				/* of the master who started us; board.h */
 	int link_fd;
@@ -54,10 +58,12 @@ struct worker {
 	char name[16];				/* "worker.3", for the log */
 	uint64_t drain_until_ns;
 	uv_timer_t beat;
+	uv_prepare_t before_sleep;
 	uv_async_t flushed;			/* the flusher has written */
 	uint64_t id_high, id_low;		/* of the next request's id */
 	struct request *requests;		/* all, newest first */
 	unsigned n_requests;
+	unsigned n_copies;			/* of them, for silent models */
 	struct request *held;			/* answers that wait for the disk */
 	struct arena *spare_arenas[SPARE_ARENAS]; /* reset, ready for the next request */
 	unsigned n_spare;
@@ -68,6 +74,7 @@ struct worker {
 	size_t keep_bytes, keep_bytes_sent;
 	uint64_t next_keep;
 	struct later keep_again;
+	struct known_table *known;		/* answers in the making; NULL until the first */
 	/* client/ */
 	struct listener *listeners;
 	struct connection *connections;

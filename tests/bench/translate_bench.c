@@ -83,6 +83,8 @@ static const struct from {
 	  "\"}]}", "]}" },
 	{ "ollama", &dialect_ollama_chat, "{\"model\":\"m\",\"messages\":[",
 	  "{\"role\":\"user\",\"content\":\"", "{\"role\":\"assistant\",\"content\":\"", "\"}", "]}" },
+	{ "cohere", &dialect_cohere_chat, "{\"model\":\"m\",\"stream\":true,\"messages\":[",
+	  "{\"role\":\"user\",\"content\":\"", "{\"role\":\"assistant\",\"content\":\"", "\"}", "]}" },
 };
 
 static const struct to {
@@ -115,6 +117,12 @@ static const struct to {
 	  "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\" word\"},\"done\":false}\n",
 	  "{\"model\":\"m\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,"
 	  "\"done_reason\":\"stop\",\"prompt_eval_count\":9,\"eval_count\":9}\n" },
+	{ "cohere", &provider_cohere,
+	  "event: message-start\ndata: {\"type\":\"message-start\",\"id\":\"c\"}\n\n",
+	  "event: content-delta\ndata: {\"type\":\"content-delta\",\"index\":0,\"delta\":{\"message\":{"
+	  "\"content\":{\"text\":\" word\"}}}}\n\n",
+	  "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\","
+	  "\"usage\":{\"tokens\":{\"input_tokens\":9,\"output_tokens\":9}}}}\n\n" },
 };
 
 /* ---- there ---- */

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "common/hash.h"
+#include "tests/fuzz/request_fuzz.h"
 #include "tests/unit/anthropic_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -24,12 +25,6 @@ static const struct json *find(const struct json *object, struct str key)
 	while (j && !str_eq(j->key, key))
 		j = j->next;
 	return j;
-}
-
-static void check_refusal(const struct dialect_error *err)
-{
-	MUST(err->outcome == OUTCOME_BAD_REQUEST);
-	MUST(err->message.n > 0 && err->param.n > 0 && str_is_utf8(err->message));
 }
 
 static void check_counts(const struct llm_request *q, struct str body)

@@ -5,63 +5,21 @@
 #include <errno.h>
 
 #include "common/hash.h"
+#include "tests/fuzz/request_fuzz.h"
 #include "tests/unit/llm_text.h"
 #include "worker/client/prompt_check.h"
-#include "worker/exchange/provider.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-enum { MEMORY = 32 << 20 };
 
 static const struct dialect *const fuzzed[] = {
 	&dialect_ollama_chat, &dialect_ollama_generate, &dialect_ollama_embed, &dialect_ollama_embeddings,
 };
-
-static void check_refusal(const struct dialect_error *err)
-{
-	MUST(err->outcome == OUTCOME_BAD_REQUEST);
-	MUST(err->message.n > 0 && err->param.n > 0 && str_is_utf8(err->message));
-}
-
-static int write_to(struct arena *a, const struct llm_request *q, struct str *ret)
-{
-	struct provider_target t = { .model = q->model, .drop_params = true };
-	struct provider_call call = { 0 };
-	struct llm_error err = { 0 };
-	buf_init(&call.path, 256);
-	buf_init(&call.body, MEMORY);
-	int r = provider_ollama_chat.write_request(a, q, &t, &call, &err);
-	*ret = r == 0 ? arena_dup(a, buf_str(&call.body)) : STR_NONE;
-	buf_done(&call.path);
-	buf_done(&call.body);
-	MUST(r != -EINVAL || (err.message.n && err.param.n));
-	return r == 0 && !ret->p ? -ENOMEM : r;
-}
 
 /* The path decides the dialect that reads it again. */
 static const struct dialect *reader_for(const struct llm_request *q)
 {
 	return q->kind == LLM_CHAT ? &dialect_ollama_chat : q->kind == LLM_TEXT ? &dialect_ollama_generate
 									       : &dialect_ollama_embed;
-}
-
-static void check_fixpoint(struct arena *a, const struct llm_request *q)
-{
-	struct dialect_error err = { 0 };
-	struct llm_request again = { 0 };
-	struct json_error error;
-	struct str first, second;
-	if (write_to(a, q, &first))
-		return;
-	const struct json *root = json_parse(a, first, JSON_ONE_KEY, &error);
-	if (!root)
-		return;			/* deeper than the parser goes, or no memory */
-	int r = reader_for(q)->read_request(a, first, root, &again, &err);
-	if (r == -ENOMEM)
-		return;
-	MUST(r == 0);
-	r = write_to(a, &again, &second);
-	MUST(r == -ENOMEM || (r == 0 && str_eq(first, second)));
 }
 
 static void check_prompt(struct arena *a, struct llm_request *q)
@@ -83,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct json_error error;
 	if (n < 1 || n > 65536 || hash_init() != 0)
 		return 0;
-	struct arena *a = arena_new(MEMORY);
+	struct arena *a = arena_new(REQUEST_MEMORY);
 	struct str body = { (const char *)p + 1, n - 1 };
 	const struct json *root = json_parse(a, body, JSON_ONE_KEY, &error);
 	if (json_is(root, JSON_OBJECT)) {
@@ -93,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		if (r == 0) {
 			MUST(q.prompt_bytes <= 2 * body.n && q.family == FAMILY_OLLAMA_CHAT);
 			MUST(estimate_prompt(&q) <= estimate_prompt_worst(&q));
-			check_fixpoint(a, &q);
+			check_written_twice(a, &provider_ollama_chat, reader_for(&q), &q);
 			check_prompt(a, &q);
 		}
 	}

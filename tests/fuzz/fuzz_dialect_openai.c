@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/hash.h"
+#include "tests/fuzz/request_fuzz.h"
 #include "tests/unit/llm_text.h"
 #include "worker/client/dialect.h"
 #include "worker/exchange/provider.h"
@@ -26,12 +27,6 @@ static const struct json *find(const struct json *object, struct str key)
 	while (j && !str_eq(j->key, key))
 		j = j->next;
 	return j;
-}
-
-static void check_refusal(const struct dialect_error *err)
-{
-	MUST(err->outcome == OUTCOME_BAD_REQUEST);
-	MUST(err->message.n > 0 && err->param.n > 0 && str_is_utf8(err->message));
 }
 
 static void check_counts(const struct llm_request *q, struct str body)

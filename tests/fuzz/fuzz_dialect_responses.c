@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "common/hash.h"
+#include "tests/fuzz/request_fuzz.h"
 #include "tests/unit/llm_text.h"
 #include "tests/unit/responses_stream.h"
 #include "worker/client/dialect_responses.h"
@@ -54,12 +55,6 @@ static int read_again(struct arena *a, const struct dialect *d, struct str body,
 }
 
 /* --- requests --- */
-
-static void check_refusal(const struct dialect_error *err)
-{
-	MUST(err->outcome == OUTCOME_BAD_REQUEST);
-	MUST(err->message.n > 0 && err->param.n > 0 && str_is_utf8(err->message));
-}
 
 static void check_counts(const struct llm_request *q, size_t bytes)
 {

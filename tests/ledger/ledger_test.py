@@ -30,6 +30,12 @@ INPUT_NANO, OUTPUT_NANO = 1000, 2000    # of a token: $1 and $2 a million
 CUT, FAILED = 4, 8                      # JF_CUT, JF_FAILED
 WORKERS, CLIENTS, STEP_S = 3, 24, 0.2
 BUDGET_NANO = 4_000_000                 # of the key that shall run out
+ORGANIZATION_NANO = 9_000_000           # of two teams together, which shall run out, too
+
+
+def is_tagged(tag):
+    """Of a client's second, fourth ... request the tag "even" pays, too."""
+    return int(tag.rpartition("-")[2]) % 2 == 0
 
 
 class Key:
@@ -68,6 +74,8 @@ class Client(threading.Thread):
         body = {"model": f"mock?tokens={out}&gap={gap}&ttft={r.choice((0, 5, 40))}&prompt={prompt}&out={out}",
                 "messages": [{"role": "user", "content": f"{tag}: what is the meaning of it all?"}],
                 "user": tag, "max_tokens": out, "stream": stream}
+        if is_tagged(tag):
+            body["metadata"] = {"tags": ["even"]}
         connection = http.client.HTTPConnection("127.0.0.1", self.test.gw.port, timeout=60)
         try:
             connection.connect()
@@ -117,10 +125,25 @@ class Test:
         budget = fields.get("max_budget")
         return Key(name, a.json["key"], None, budget and round(budget * 1e9))
 
+    def make_tenants(self):
+        """An organization of two teams, a user with a key in each, who has a budget in one of them."""
+        def post(path, **body):
+            a = self.gw.post(path, body)
+            assert a.status == 200, a
+
+        post("/organization/new", organization_alias="Org", organization_id="org", max_budget=ORGANIZATION_NANO / 1e9)
+        post("/user/new", user_id="user", auto_create_key=False, max_parallel_requests=100)
+        post("/tag/new", name="even", max_budget=1000.0)
+        for team in ("left", "right"):
+            post("/team/new", team_id=team, organization_id="org", max_budget=1000.0)
+        post("/team/member_add", team_id="left", member={"user_id": "user", "role": "user"}, max_budget_in_team=1000.0)
+        self.keys += [self.make_key(team, team_id=team, user_id="user") for team in ("left", "right")]
+
     def begin(self):
         self.gw.start()
         self.keys = [self.make_key("wide", max_budget=1000.0), self.make_key("short", max_budget=BUDGET_NANO / 1e9),
                      self.make_key("narrow", max_parallel_requests=4)]
+        self.make_tenants()
         self.settle()
         self.fds = descriptors(self.gw.process.pid)
         self.clients = [Client(self, i) for i in range(CLIENTS)]
@@ -246,7 +269,9 @@ class Test:
             self.clients[0].sent.add(s.tag)
         narrow.shown_nano = round(next(k["spend"] for k in self.gw.ctl_json("keys", "list")["keys"]
                                        if k["key_alias"] == "narrow") * 1e9)
-        assert sum(m["in_flight"] for m in self.gw.ctl_json("models")["models"]) == 0
+        # A client has its last event before the provider's connection has told of its end.
+        wait_for(lambda: not sum(m["in_flight"] for m in self.gw.ctl_json("models")["models"]), timeout=10,
+                 why="attempts stay counted")
         wait_for(lambda: len(descriptors(self.gw.process.pid)) <= len(self.fds), timeout=10,
                  why=f"descriptors grew: {self.fds} -> {descriptors(self.gw.process.pid)}")
 
@@ -258,6 +283,8 @@ class Test:
             daily = {r[0]: dict(zip(("requests", "input", "output", "cost"), r[1:])) for r in db.execute(
                 "SELECT key_id, sum(requests), sum(input), sum(output), sum(cost) FROM spend_daily GROUP BY key_id")}
             open_intents = db.execute("SELECT count(*) FROM open_intents").fetchone()[0]
+            self.tenants = {r["name"] + ("/member" if r["kind"] == 5 else ""): r["spend"]
+                            for r in db.execute("SELECT * FROM tenants")}
             watermarks = db.execute("SELECT count(*) FROM journals").fetchone()[0]
             check = db.execute("PRAGMA integrity_check").fetchone()[0]
         assert check == "ok" and open_intents == 0 and watermarks == 0, (check, open_intents, watermarks)
@@ -318,6 +345,15 @@ class Test:
                 wrong.append(f"key {key.name}: {spent} of {key.budget_nano} spent")
             self.say(f"  key {key.name:7} {len(mine):6} rows {spent / 1e9:.9f} $"
                      + (f" of {key.budget_nano / 1e9:.9f}" if key.budget_nano else ""))
+        ids = {name: keys[name]["id"] for name in ("left", "right")}
+        both = sum(r["cost"] for r in rows if r["key_id"] in ids.values())
+        want = {"org": both, "user": both, "user/member": sum(r["cost"] for r in rows if r["key_id"] == ids["left"]),
+                "even": sum(r["cost"] for r in rows if not r["end_user"].startswith("after") and is_tagged(r["end_user"]))}
+        if self.tenants != want:
+            wrong.append(f"tenants: rows say {want}, the database {self.tenants}")
+        if both > ORGANIZATION_NANO:
+            wrong.append(f"organization: {both} of {ORGANIZATION_NANO} spent")
+        self.say(f"  organization {both / 1e9:.9f} $ of {ORGANIZATION_NANO / 1e9:.9f}")
         # 5. Nobody and nothing is left.
         left = [p for p in self.pids if is_alive(p)]
         if left:

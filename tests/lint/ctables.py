@@ -65,7 +65,7 @@ def events():
 
 def commands():
     """(words, "POST /path" or None, flags); without those of builds for tests."""
-    row = r'\{\s*"([a-z][a-z0-9 ]*)",\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_\w+,\s*([^,]+),'
+    row = r'\{\s*"([a-z][a-z0-9 -]*)",\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_\w+,\s*([^,]+),'
     code = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", _read("master/commands.c"), flags=re.M | re.S)
     for words, method, path, flags in re.findall(row, code):
         yield words, None if path == "NULL" else f"{method} {path}".replace('"', ""), flags

@@ -14,25 +14,32 @@ BOOT = "main.c starts and ends everything"
 MONEY = "an attempt is covered, followed and charged while it runs"
 LAST = "the last bytes of an answer may have to wait for the disk"
 TABLES = "a program of the build, which makes a document of the tables"
+ROOM = "who finds everybody full waits for room, and an attempt that ends makes some"
 PARTS = "struct request holds them by value or by type"
 EXCEPTIONS = {
     ("worker/request.c", "worker/admin/relay.h"): MAP,
     ("worker/request.c", "worker/client/intake.h"): MAP,
     ("worker/request.c", "worker/client/recall.h"): MAP,
     ("worker/request.c", "worker/decide/decide.h"): MAP,
+    ("worker/request.c", "worker/decide/queue.h"): MAP,
     ("worker/request.c", "worker/exchange/exchange.h"): MAP,
+    ("worker/request.c", "worker/exchange/silent.h"): MAP,
     ("worker/request.c", "worker/settle/access_log.h"): MAP,
     ("worker/request.c", "worker/settle/account.h"): MAP,
     ("worker/request.c", "worker/settle/hold.h"): MAP,
     ("worker/request.c", "worker/settle/usage.h"): MAP,
+    ("worker/flight.c", "worker/settle/account.h"): "an answer that is given again is written down",
     ("worker/request.h", "worker/client/connection.h"): PARTS,
     ("worker/request.h", "worker/client/dialect.h"): PARTS,
     ("worker/request.h", "worker/client/endpoint.h"): PARTS,
     ("worker/request.h", "worker/decide/wish.h"): PARTS,
     ("worker/decide/wish.c", "worker/client/http.h"): "wishes come in headers, too",
+    ("worker/exchange/retry.c", "worker/decide/own_router.h"): "policies may be a key's own",
+    ("worker/exchange/exchange.c", "worker/decide/own_router.h"): "fallbacks may be a key's own",
     ("worker/exchange/retry.c", "worker/decide/route.h"): "policies go by the router's classes of errors",
     ("worker/main.c", "worker/client/tls.h"): BOOT,
     ("worker/main.c", "worker/exchange/exchange.h"): BOOT,
+    ("worker/main.c", "worker/exchange/silent.h"): BOOT,
     ("worker/main.c", "worker/exchange/upstream.h"): BOOT,
     ("worker/main.c", "worker/settle/flusher.h"): BOOT,
     ("worker/main.c", "worker/settle/hold.h"): "what the flusher tells goes to who waits for it",
@@ -53,12 +60,17 @@ EXCEPTIONS = {
     ("worker/exchange/attempt_answer.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt_answer.c", "worker/settle/hold.h"): LAST,
     ("worker/exchange/exchange.c", "worker/settle/hold.h"): LAST,
+    ("worker/exchange/pass.c", "worker/settle/hold.h"): LAST,
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/client/intake.h"): "bodies are read in one place",
-    ("worker/exchange/exchange.c", "worker/decide/route.h"): "each attempt asks the router where to go",
+    ("worker/exchange/hedge.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/recover.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/exchange_private.h", "worker/decide/route.h"): "each attempt asks the router where to go",
+    ("worker/exchange/exchange.c", "worker/decide/queue.h"): ROOM,
+    ("worker/exchange/attempt.c", "worker/decide/queue.h"): ROOM,
 }
 _INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 

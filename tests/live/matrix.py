@@ -382,6 +382,98 @@ def ollama_read_stream(raw):
     return out
 
 
+# ---- Cohere
+
+FINISH_COHERE = {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "calls",
+                 "ERROR_TOXIC": "filter"}
+
+
+def cohere_ask(q, model, stream):
+    messages = [{"role": "system", "content": q["system"]}] if "system" in q else []
+    for text, calls, results in q.get("turns", []):
+        messages += [{"role": "user", "content": text}, {"role": "assistant", "tool_calls": [
+            {"id": i, "type": "function", "function": {"name": n, "arguments": json.dumps(a)}} for i, n, a in calls]}]
+        messages[-1].update({"tool_plan": q["thought"]} if "thought" in q else {})
+        messages += [{"role": "tool", "tool_call_id": c[0], "content": r} for c, r in zip(calls, results)]
+    parts = [{"type": "text", "text": q["text"]}]
+    if "image" in q:
+        parts.append({"type": "image_url", "image_url": {"url": data_uri(q["image"])}})
+    messages.append({"role": "user", "content": parts if len(parts) > 1 else q["text"]})
+    names = {"temperature": "temperature", "top_p": "p", "top_k": "k"}
+    body = {"model": model, "messages": messages, "stream": stream, "max_tokens": 300, "stop_sequences": ["END"],
+            **{names[k]: v for k, v in q.get("sampling", {}).items()}}
+    if "tools" in q:
+        body["tools"] = [{"type": "function", "function": {
+            "name": t["name"], "description": t["description"], "parameters": t["schema"]}} for t in q["tools"]]
+    if "schema" in q:
+        body["response_format"] = {"type": "json_object", "json_schema": q["schema"]}
+    if "effort" in q:
+        body["thinking"] = {"type": "enabled", "token_budget": BUDGET[q["effort"]]}
+    return "/v2/chat", body
+
+
+def cohere_error(body):
+    assert set(body) <= {"id", "message"}
+    return {"type": None, "message": body["message"], "param": None}
+
+
+def cohere_end(out, end):
+    u = end["usage"]["tokens"]
+    assert set(u) == {"input_tokens", "output_tokens"} == set(end["usage"]["billed_units"])
+    out.update(finish=FINISH_COHERE[end["finish_reason"]], usage=(u["input_tokens"], u["output_tokens"]), ended=True)
+
+
+def cohere_read(body):
+    out, m = neutral(), body["message"]
+    assert m["role"] == "assistant"
+    for block in m.get("content", []):
+        out["text" if block["type"] == "text" else "reasoning"] += block[block["type"]]
+    out["reasoning"] += m.get("tool_plan", "")
+    out["id"] = body["id"]
+    cohere_end(out, body)
+    return merge_calls(out, {i: {"id": c["id"], "name": c["function"]["name"], "args": c["function"]["arguments"]}
+                             for i, c in enumerate(m.get("tool_calls", []))})
+
+
+def cohere_read_stream(raw):
+    """What begins also ends, one behind the other; each event's name is its type."""
+    out, slots, block, call = neutral(), {}, None, None
+    for event in raw.decode().strip().split("\n\n"):
+        name, data = event.split("\n")
+        e = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {e['type']}"
+        m = e.get("delta", {}).get("message", {})
+        if e["type"] == "message-start":
+            out["id"] = e["id"]
+        elif e["type"] == "content-start":
+            assert block is None
+            block, kind = e["index"], m["content"]["type"]
+            assert m["content"][kind] == ""
+        elif e["type"] == "content-delta":
+            assert e["index"] == block
+            out["text" if kind == "text" else "reasoning"] += m["content"][kind]
+        elif e["type"] == "content-end":
+            assert e["index"] == block
+            block = None
+        elif e["type"] == "tool-plan-delta":
+            out["reasoning"] += m["tool_plan"]
+        elif e["type"] == "tool-call-start":
+            assert call is None and e["index"] == len(slots)
+            call, c = e["index"], m["tool_calls"]
+            slots[call] = {"id": c["id"], "name": c["function"]["name"], "args": c["function"]["arguments"]}
+        elif e["type"] == "tool-call-delta":
+            assert e["index"] == call
+            slots[call]["args"] += m["tool_calls"]["function"]["arguments"]
+        elif e["type"] == "tool-call-end":
+            call = None
+        elif e["delta"]["finish_reason"] == "ERROR":
+            out["error"] = {"type": None, "message": e["delta"]["error"], "param": None}
+        else:
+            assert e["type"] == "message-end" and out["id"]
+            cohere_end(out, e["delta"])
+    return merge_calls(out, slots) if out["ended"] else out
+
+
 # ---- OpenAI responses
 
 def responses_ask(q, model, stream):
@@ -735,6 +827,7 @@ DIALECTS = {
     "gemini": (gemini_ask, gemini_read, gemini_read_stream, gemini_error, ""),
     "ollama": (ollama_ask, ollama_read, ollama_read_stream, ollama_error, None),
     "generate": (generate_ask, ollama_read, ollama_read_stream, ollama_error, None),
+    "cohere": (cohere_ask, cohere_read, cohere_read_stream, cohere_error, ""),
 }
 # The provider's prefix of a model, what is put behind the mock's base, and how it is heard.
 PROVIDERS = {
@@ -830,6 +923,7 @@ PROMPT = "Ollama's generate takes one prompt and no tools"
 CANNOT = {
     **{("generate", "*", f): PROMPT for f in ("tools", "parallel", "results", "thoughts", "choice", "document")},
     ("ollama", "*", "choice"): "Ollama has no word for it", ("ollama", "*", "document"): "Ollama takes no documents",
+    ("cohere", "*", "choice"): "Cohere cannot name a tool", ("cohere", "*", "document"): "its documents are text",
     ("responses", "*", "stop"): "there are no sequences that stop an answer",
     ("responses", "*", "sampling"): "it has no top_k",
     ("*", "responses", "stop"): "there are no sequences that stop an answer",

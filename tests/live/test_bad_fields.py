@@ -51,6 +51,9 @@ MORE = {"responses": {"temperature": 0.5, "top_p": 1, "user": "u", "parallel_too
         "anthropic": {"temperature": 0.5, "top_p": 1, "top_k": 3, "metadata": {"user_id": "u"},
                       "tool_choice": {"type": "auto"}, "service_tier": "auto"},
         "gemini": {"toolConfig": {"functionCallingConfig": {"mode": "AUTO"}}},
+        "cohere": {"temperature": 0.5, "p": 1, "k": 3, "seed": 3, "n": 1, "presence_penalty": 0, "frequency_penalty": 0,
+                   "tool_choice": "REQUIRED", "strict_tools": True, "safety_mode": "OFF", "logprobs": False,
+                   "citation_options": {"mode": "OFF"}, "documents": ["d"]},
         "ollama": {"truncate": True}, "generate": {"truncate": True, "raw": False, "template": "t", "suffix": ""}}
 
 
@@ -114,10 +117,10 @@ def test_what_no_provider_would_take(gw, mock, dialect, how):
     if how == "no call":
         body = without_calls(body)
         place = {"responses": "call_id", "openai": "tool_call_id", "anthropic": "tool_use_id", "gemini": "parts[0]",
-                 "ollama": "messages[1]"}[dialect]
+                 "ollama": "messages[1]", "cohere": "tool_call_id"}[dialect]
     if how == "not base64":
         place = {"responses": "image_url", "openai": "image_url.url", "anthropic": "source.data",
-                 "gemini": "inlineData.data",
+                 "gemini": "inlineData.data", "cohere": "image_url.url",
                  "ollama": "images[0]", "generate": "images[0]"}[dialect]
     a = gw.post(path, body)
     assert a.status == 400, a

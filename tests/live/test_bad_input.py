@@ -121,7 +121,7 @@ def answers(data):
 def envelope_of(path):
     """Who asks at a dialect's path gets errors in that dialect, even without a key."""
     theirs = ("/api/", "ollama"), ("/v1/messages", "anthropic"), ("/anthropic", "anthropic"), \
-        ("/gemini", "gemini"), (":", "gemini")
+        ("/gemini", "gemini"), (":", "gemini"), ("/v2/chat", "cohere"), ("/v2/embed", "cohere"), ("/cohere", "cohere")
     for part, dialect in theirs:
         if part in path:
             return lambda body, status: DIALECTS[dialect][3](json.loads(body))
@@ -590,8 +590,10 @@ def endpoints():
     """(method or *, path, what it matches) of each row of the table."""
     text = (ROOT / "worker/client/endpoint.c").read_text()
     for method, path in re.findall(r'^\t\{ "([A-Z*]+)", "(/[^"]*)",', text, re.M):
-        pattern = re.escape(path).replace(r"\{model\}", ".+").replace(r"\{id\}", "[^/]+").replace(r"\{path\}", "(/.*)?")
-        yield method, path.replace("{model}", "m").replace("{id}", "resp_x").replace("{path}", "/x"), pattern
+        pattern = re.escape(path).replace(r"\{model\}", ".+").replace(r"\{path\}", "(/.*)?")
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", pattern)
+        path = path.replace("{model}", "m").replace("{path}", "/x")
+        yield method, re.sub(r"\{\w+\}", "resp_x", path), pattern
 
 
 OPEN = {"/", "/livez", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics",

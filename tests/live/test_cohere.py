@@ -101,3 +101,65 @@ def test_a_broken_stream_has_no_good_end(co, how):
 def test_a_stream_without_its_end_is_no_answer(co):
     events = list(co.stream("mock?tokens=2&nodone").events())
     assert "[DONE]" not in events and "error" in json.loads(events[-1])
+
+
+# ---- its clients
+
+ASK = {"messages": [{"role": "user", "content": "Hello"}]}
+NUMBERS = {"embedding_types": ["int8"], "input_type": "image"}
+
+
+@pytest.fixture
+def both(start, mock):
+    key = {"api_key": "sk-upstream-canary"}
+    return start([("co", {"model": "cohere/plain", "api_base": mock.base, **key, "safety_mode": "OFF", "top_p": 0.1}),
+                  ("oa", {"model": "openai/plain", "api_base": mock.base + "/v1", **key,
+                          "input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002})])
+
+
+def test_the_short_way_changes_the_model_alone(both, mock):
+    body = '{ "model":"co",\n "messages":[{"role":"user","content":"\\u0048i"}], "k":3 , "documents":["d"], "metadata":{}}'
+    a = both.post("/v2/chat", body)
+    assert a.status == 200 and a.json["message"]["content"] == [{"type": "text", "text": "t0 t1 t2"}]
+    assert mock.log()[-1]["body"] == ('{ "model":"plain",\n "messages":[{"role":"user","content":"\\u0048i"}], "k":3 , '
+                                      '"documents":["d"],"safety_mode":"OFF"}')
+    row = both.spend_rows(wait_for=1)[0]
+    assert row["completion_tokens"] == a.json["usage"]["tokens"]["output_tokens"] == 3
+
+
+def test_images_are_for_cohere_alone(both, mock):
+    images = {"images": ["data:image/png;base64,AAAA"], **NUMBERS}
+    assert both.post("/v2/embed", {"model": "co", **images}).status == 200
+    assert json.loads(mock.log()[-1]["body"]) == {"model": "plain", **images}
+    mock.clear()
+    a = both.post("/v2/embed", {"model": "oa", **images})
+    assert a.status == 400 and set(a.json) == {"message"} and "images" in a.json["message"] and not mock.log()
+
+
+def test_embeddings_cost_what_they_cost(both, mock):
+    a = both.post("/v2/embed", {"model": "oa", "texts": ["a", "b"], **NUMBERS, "output_dimension": 8})
+    assert a.status == 200 and [len(v) for v in a.json["embeddings"]["int8"]] == [8, 8] and a.json["texts"] == ["a", "b"]
+    assert json.loads(mock.log()[-1]["body"]) == {"model": "plain", "input": ["a", "b"], "dimensions": 8}
+    tokens = a.json["meta"]["billed_units"]["input_tokens"]
+    assert tokens > 0 and float(a.headers["x-litellm-response-cost"]) == pytest.approx(tokens * 1e-6)
+
+
+def test_what_looks_like_texts_is_refused(both, mock):
+    a = both.post("/v2/embed", {"model": "co", "texts": ["a"], "Texts": ["a"] * 50})
+    assert a.status == 400 and "lower case" in a.json["message"] and not mock.log()
+
+
+@pytest.mark.parametrize("model", ["co", "oa"])
+def test_streams_end_with_the_usage(both, mock, model):
+    s = both.post("/v2/chat", {"model": model, "stream": True, **ASK})
+    events = [json.loads(line[6:]) for line in s.body.decode().splitlines() if line.startswith("data: ")]
+    assert events[0]["type"] == "message-start" and events[-1]["type"] == "message-end"
+    assert events[-1]["delta"]["usage"]["tokens"]["output_tokens"] == 3
+
+
+def test_errors_without_a_key_or_a_path(both):
+    a = both.post("/v2/chat", {"model": "co", **ASK}, key="sk-nobody-1234567")
+    assert a.status == 401 and set(a.json) == {"message"}
+    assert set(both.get("/v2/chat").json) == {"message"}
+    a = both.post("/cohere/v2/chat", {"model": "plain", **ASK}, key="sk-nobody-1234567")
+    assert a.status == 401 and set(a.json) == {"message"}

@@ -23,7 +23,7 @@ def rows():
     """(words, the rest of the row) of every command that llmgwctl has, from THE table."""
     text = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", (ROOT / "master/commands.c").read_text(), flags=re.M | re.S)
     table = text[text.index("const struct command commands[]"):]
-    found = re.findall(r'\t\{ "([a-z0-9 ]+)",(.*?)\},', table, re.S)
+    found = re.findall(r'\t\{ "([a-z0-9 -]+)",(.*?)\},', table, re.S)
     return [(words, rest) for words, rest in found if "CMD_NO_CTL" not in rest]
 
 
@@ -39,7 +39,7 @@ def changing():
 def make(tmp, mock, **kw):
     return Gateway(tmp, [("m", {"model": "openai/plain", "api_key": "sk-upstream", "api_base": mock.base + "/v1",
                                 "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})],
-                   "router_settings: {num_retries: 0}\n", **kw)
+                   "router_settings: {num_retries: 0}\ngeneral_settings:\n  store_model_in_db: true\n", **kw)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,24 @@ CALLS = {
     "models show": (("m",), "plain"),
     "models groups": ((), "PROVIDERS"),
     "models params": (("m",), "temperature"),
+    "models add": (("added{n}", '{"model": "openai/plain", "mock_response": "x"}'), "model_id"),
+    "models update": (("spare", "--litellm-params", '{"rpm": 5}'), "spare"),
+    "models delete": (("doomed", "--yes"), "deleted"),
+    "access-groups add": (("group{n}", "m"), "models_updated"),
+    "access-groups list": ((), "DEPLOYMENTS"),
+    "access-groups show": (("group",), "m"),
+    "access-groups update": (("group", "spare"), "spare"),
+    "access-groups delete": (("group", "--yes"), "deleted"),
+    "fallbacks set": (("m", "spare"), "general"),
+    "fallbacks show": (("m",), "spare"),
+    "fallbacks delete": (("m", "--yes"), "deleted"),
+    "credentials add": (("cred{n}", '{"api_key": "x"}'), "created"),
+    "credentials list": ((), "IN DATABASE"),
+    "credentials show": (("cred",), "********"),
+    "credentials model": (("spare",), "spare-credential"),
+    "credentials update": (("cred", '{"api_key": "y"}'), "updated"),
+    "credentials delete": (("cred", "--yes"), "deleted"),
+    "secrets list": ((), "READABLE"),
     "health list": ((), "MODEL"),
     "health probe": (("m",), "MODEL"),
     "health clear": ((), "cleared"),
@@ -100,11 +118,49 @@ CALLS = {
     "audit verify": ((), "head"),
     "spend report": (("--group-by", "model"), "COST"),
     "spend keys": ((), "SPEND"),
+    "spend users": ((), ""),
+    "spend tags": ((), ""),
+    "spend estimate": (("gpt-4o", "--input-tokens", "1000"), "cost_per_request"),
+    "spend calculate": (("{\"model\": \"gpt-4o\", \"usage\": {}}",), "cost"),
+    "spend export": (("--format", "jsonl", "--out", "{tmp}/export{n}"), "rows"),
+    "spend user-days": (("2026-01-01", "2100-01-01"), "DAY"),
+    "spend team-days": (("2026-01-01", "2100-01-01"), ""),
+    "spend org-days": (("2026-01-01", "2100-01-01"), ""),
+    "spend customer-days": (("2026-01-01", "2100-01-01"), ""),
+    "spend tag-days": (("2026-01-01", "2100-01-01"), ""),
+    "spend total": ((), "spend"),
+    "spend by-day": ((), "COST"),
+    "spend by-key": ((), "COST"),
+    "spend by-model": ((), "MODEL"),
+    "spend by-team": ((), "TEAM"),
+    "spend by-tag": ((), ""),
+    "spend by-provider": ((), "PROVIDER"),
+    "spend by-customer": ((), ""),
+    "spend activity": ((), "TOKENS"),
+    "spend model-days": ((), "MODEL"),
     "spend logs": (("--limit", "5"), "REQUEST"),
     "logs tail": (("--lines", "5"), "RECORD"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),
+    "config list": ((), "IN DATABASE"),
+    "config get": (("max_request_size_mb",), "max_request_size_mb"),
+    "config set": (("max_request_size_mb", "30"), "30"),
+    "config unset": (("max_request_size_mb",), "updated"),
+    "config history": ((), "VERSION"),
+    "config version": (("1",), "start"),
+    "config rollback": (("1", "--yes"), "rolled back"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
+}
+
+
+MODEL = '{"model": "openai/plain", "mock_response": "x"}'
+SPARE = ["models", "add", "spare", MODEL, "--model-info", '{"id": "spare"}']
+OBJECTS = {  # what has to be there before, each time
+    "models": [SPARE, ["models", "add", "doomed", MODEL, "--model-info", '{"id": "doomed"}']],
+    "access-groups": [SPARE, ["access-groups", "add", "group", "m"]],
+    "fallbacks": [SPARE, ["fallbacks", "set", "m", "spare"]],
+    "credentials": [SPARE, ["credentials", "add", "cred", '{"api_key": "x"}']],
+    "config": [["config", "set", "max_request_size_mb", "20"]],
 }
 
 
@@ -119,6 +175,8 @@ def test_every_command(gw, words):
             gw.ctl("teams", "create", "crew", check=False)
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
+        for line in OBJECTS.get(words.split()[0], []):
+            gw.ctl(*line, check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
         filled = [a if '"' in a else

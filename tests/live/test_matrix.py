@@ -123,6 +123,7 @@ ERROR_TYPES = {
     "gemini": {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
                502: "INTERNAL"},
     "ollama": dict.fromkeys((400, 401, 429, 500, 502)), "generate": dict.fromkeys((400, 401, 429, 500, 502)),
+    "cohere": dict.fromkeys((400, 401, 429, 500, 502)),
 }
 
 
@@ -201,6 +202,8 @@ def test_json_of_a_provider_without_it(gateway, mock_process, dialect, provider,
     elif dialect == "gemini":
         body["generationConfig"].update(responseMimeType="application/json",
                                         **({"responseJsonSchema": SCHEMA} if has_schema else {}))
+    elif dialect == "cohere":
+        body["response_format"] = {"type": "json_object", **({"json_schema": SCHEMA} if has_schema else {})}
     else:
         body["format"] = SCHEMA if has_schema else "json"
     a = gateway.post(path, body)

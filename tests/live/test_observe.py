@@ -119,7 +119,7 @@ def test_a_client_that_leaves(gw):
 def test_all_deployments_cooling(start):
     g = start([("m", "mock?status=429")] * 2, "router_settings:\n  num_retries: 0\n  cooldown_time: 60\n")
     a = until(lambda: (a := g.ask("m")).json["error"]["type"] == "all_deployments_in_cooldown" and a)
-    assert (a.status, ended(g, a)) == (429, "ALL_COOLING")
+    assert (a.status, ended(g, a)) == (503, "ALL_COOLING")
 
 
 def test_a_drain_that_takes_too_long(start):

@@ -104,20 +104,20 @@ def test_cooldown_is_seen_by_all_workers_and_ends(start, mock):
     assert gw.ctl("health", "clear").returncode == 0
 
 
-def test_all_cooling_is_429_with_retry_after(start):
+def test_all_cooling_is_503_with_retry_after(start):
     gw = start([("g", "mock?status=429"), ("g", "mock?status=429&tokens=2")],
                "router_settings: {num_retries: 0, cooldown_time: 30}\n")
     gw.ask("g")
     gw.ask("g")
     a = gw.ask("g")
-    assert a.status == 429 and int(a.headers["retry-after"]) >= 1
+    assert a.status == 503 and int(a.headers["retry-after"]) >= 1
     assert "No deployments available" in a.json["error"]["message"]
 
 
 def test_auth_failure_cools_even_a_single_deployment(start, mock):
     gw = start([("g", "mock?status=401")], "router_settings: {num_retries: 0, cooldown_time: 30}\n")
     assert gw.ask("g").status == 401
-    assert gw.ask("g").status == 429
+    assert gw.ask("g").status == 503
     assert len(mock.log()) == 1
 
 

@@ -70,6 +70,100 @@ def test_strategy_of_a_routing_group(start, mock):
     assert served(mock) == {"cheap": 5}
 
 
+def test_arms_of_a_test(start, mock):
+    """By weights, and then the same arm for the same user; another while that is ill."""
+    arms = [("g", to(mock, "a", weight=3)), ("g", to(mock, "b", weight=1))]
+    gw = start(arms + [("h", to(mock, f"h{i}")) for i in range(6)] + [("s", to(mock, f"s{i}")) for i in range(6)],
+               "router_settings: {num_retries: 0, routing_groups: [{models: [g], sticky_by: user},"
+               " {models: [h], sticky_by: header x-tenant, routing_strategy: least-busy}, {models: [s], sticky_by: session}]}\n")
+    of = {}
+    for n in range(60):
+        assert gw.ask("g", user=f"u{n}").status == 200
+        of[n] = mock.log()[-1]["model"]
+    assert 30 <= sum(v == "a" for v in of.values()) <= 57
+    for n in range(0, 60, 3):
+        assert gw.ask("g", user=f"u{n}").status == 200 and mock.log()[-1]["model"] == of[n]
+        e = gw.ctl_json("route", "explain", "--model", "g", "--body", json.dumps({"user": f"u{n}"}))
+        chosen = {c["id"]: c["upstream_model"] for c in e["candidates"]}[e["chosen"]]
+        assert chosen == of[n] and e["sticky_by"] == "user"
+    for model, headers in (("h", "x-tenant"), ("s", "x-litellm-session-id")):
+        for n in range(5):
+            mock.clear()
+            for _ in range(5):
+                assert gw.ask(model, headers={headers: f"t{n}"}).status == 200
+            assert len(served(mock)) == 1
+        mock.clear()
+        for _ in range(30):
+            gw.ask(model)
+        assert len(served(mock)) > 1           # who does not say is nobody's
+
+
+def test_router_settings_of_keys_and_teams(start, mock):
+    """Request over key over team over configuration."""
+    gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP)), ("bad", to(mock, "x?status=500")),
+                ("limit", to(mock, "y?status=429")), ("a", to(mock, "plain-a")), ("b", to(mock, "plain-b")),
+                ("slow", to(mock, "z?ttft=3000"))],
+               "router_settings: {num_retries: 0, disable_cooldowns: true, fallbacks: [{bad: [a]}]}\n", workers=2)
+    team = gw.post("/team/new", {"team_alias": "t", "router_settings": {
+        "num_retries": 1, "routing_strategy": "cost-based-routing", "fallbacks": [{"bad": ["b"]}]}}).json["team_id"]
+    of_team = gw.key(team_id=team)
+    own = gw.key(team_id=team, router_settings={
+        "num_retries": 2, "timeout": 0.5, "fallbacks": [{"limit": ["a"]}, {"*": ["b"]}],
+        "model_group_retry_policy": {"limit": {"RateLimitErrorRetries": 0}}})
+    plain = gw.key()
+
+    def asked(model, key, **more):
+        mock.clear()
+        a = gw.ask(model, key=key, timeout=30, **more)
+        return a.status, [e["model"] for e in mock.log()]
+
+    x, y = "x?status=500", "y?status=429"
+    assert asked("bad", plain) == (200, [x, "plain-a"])
+    assert asked("bad", of_team) == (200, [x, x, "plain-b"])
+    assert asked("bad", own) == (200, [x, x, x, "plain-b"])
+    assert asked("bad", own, num_retries=0) == (200, [x, "plain-b"])        # the request itself goes first
+    assert asked("bad", own, num_retries=0, fallbacks=["a"]) == (200, [x, "plain-a"])
+    assert asked("limit", own) == (200, [y, "plain-a"])
+    assert asked("limit", of_team)[1] == [y, y]
+    for key in (of_team, own):
+        assert {asked("g", key)[1][0] for _ in range(6)} == {"cheap"}
+        e = gw.ctl_json("route", "explain", "g", "--key", key)
+        assert e["routing_strategy"] == "cost-based-routing" and e["team_router_settings"]["num_retries"] == 1
+    assert gw.ctl_json("route", "explain", "g", "--key", plain)["routing_strategy"] == "simple-shuffle"
+    began = time.monotonic()
+    assert gw.ask("slow", key=own, num_retries=0, disable_fallbacks=True).status in (408, 504)
+    assert time.monotonic() - began < 2
+    # A key's list leads nowhere that the key may not go, and what has no sense is passed over.
+    shut = gw.key(models=["bad"], router_settings={"fallbacks": [{"bad": ["b"]}], "num_retries": "x", "timeout": -1})
+    assert asked("bad", shut) == (500, [x])
+    assert gw.post("/key/update", {"key": shut, "router_settings": {}}).status == 200
+    assert asked("bad", shut) == (200, [x, "plain-a"])
+
+
+def test_why_by_call_id(start, mock):
+    """What a request met is told afterwards: candidates, attempts; not of those without a choice."""
+    gw = start([("g", to(mock, "bad?status=500", weight=1000000)), ("g", to(mock, "good", weight=0.001)), ("one", to(mock, "one")),
+                ("dead", to(mock, "x?status=500&tokens=2"))],
+               "router_settings: {num_retries: 1, fallbacks: [{dead: [g]}]}\n", workers=2)
+    a = gw.ask("g")
+    assert a.status == 200
+    e = gw.ctl_json("route", "explain", "--call-id", a.headers["x-litellm-call-id"])
+    assert e["model_group"] == "g" and e["routing_strategy"] == "simple-shuffle" and e["candidates_in_all"] == 2
+    assert [(t["upstream_model"], t["outcome"], t["status"]) for t in e["attempts"]] \
+        == [("bad?status=500", "UP_ERROR", 500), ("good", "OK", 0)]
+    assert {c["upstream_model"]: (c["verdict"], c["chosen"]) for c in e["candidates"]} \
+        == {"bad?status=500": ("well", False), "good": ("well", True)}
+    a = gw.ask("dead", headers={"x-litellm-call-id": "my-own-id"})
+    by_http = gw.post("/route/explain", {"call_id": "my-own-id"}).json
+    assert a.status == 200 and len(by_http["attempts"]) >= 2 and by_http["attempts"][-1]["outcome"] == "OK"
+    plain = gw.ask("one").headers["x-litellm-call-id"]
+    assert gw.post("/route/explain", {"call_id": plain}).status == 404
+    gw.write([("g", to(mock, "a")), ("g", to(mock, "b"))], "router_settings: {keep_explanations: false}\n")
+    assert gw.ctl("reload").returncode == 0
+    a = gw.ask("g")
+    assert gw.post("/route/explain", {"call_id": a.headers["x-litellm-call-id"]}).status == 404
+
+
 def test_tags(start, mock):
     gw = start([("g", to(mock, "free", tags=["free"])), ("g", to(mock, "paid", tags=["paid"])),
                 ("g", to(mock, "rest", tags=["default"])), ("h", to(mock, "other", tags=["x"]))],
@@ -112,18 +206,19 @@ def test_limits_of_deployments(start, mock):
         time.sleep(1)
         mock.clear()
         answers = [gw.ask("g").status for _ in range(5)]
-    assert answers.count(200) == 3 and answers[-1] == 429
+    assert answers.count(200) == 3 and answers[-1] == 503
     last = gw.ask("g")                          # NO_DEPLOYMENT
     assert "No deployments available" in last.json["error"]["message"] and int(last.headers["retry-after"]) <= 60
 
 
 def test_max_parallel_by_default(start, mock):
     gw = start([("g", to(mock, "a?ttft=500"))],
-               "router_settings: {default_max_parallel_requests: 1, num_retries: 0}\n")
+               "router_settings: {default_max_parallel_requests: 1, num_retries: 0}\n"
+               "server: {router: {queue-wait: 0}}\n")
     t = threading.Thread(target=gw.ask, args=("g",))
     t.start()
     time.sleep(0.15)
-    assert gw.ask("g").status == 429
+    assert gw.ask("g").status == 503
     t.join()
 
 
@@ -169,7 +264,7 @@ def test_allowed_fails_policy(start, mock):
     gw = start([("g", to(mock, "mock?status=500")), ("g", to(mock, "mock?status=500&tokens=2"))],
                "router_settings: {num_retries: 0, cooldown_time: 60, allowed_fails_policy: {InternalServerErrorAllowedFails: 6}}\n")
     statuses = [gw.ask("g").status for _ in range(20)]
-    assert statuses.index(429) == 14            # twice 6, and the one more that cools
+    assert statuses.index(503) == 14            # twice 6, and the one more that cools
 
 
 def test_a_dead_deployment_costs_few_first_attempts(start, mock):
@@ -202,7 +297,7 @@ def test_all_cooling_recovers_before_its_time(start, mock):
     while time.monotonic() < end and 200 not in seen:
         seen.add(gw.ask("g").status)
         time.sleep(0.05)
-    assert 200 in seen and 429 in seen          # left alone, then tried, and well again
+    assert 200 in seen and 503 in seen          # left alone, then tried, and well again
     assert all(gw.ask("g").status == 200 for _ in range(5))
 
 
@@ -267,4 +362,4 @@ def test_pauses_before_a_provider_refuses(start, mock):
     assert served(mock)[used_up] == 1
     assert gw.ask("h").status == 200
     a = gw.ask("h")
-    assert a.status == 429 and 25 <= int(a.headers["retry-after"]) <= 30 and "nothing remains" in a.json["error"]["message"]
+    assert a.status == 503 and 25 <= int(a.headers["retry-after"]) <= 30 and "nothing remains" in a.json["error"]["message"]

@@ -116,6 +116,21 @@ static void write_start(struct buf *out, struct answer *a)
 	close_event(out);
 }
 
+static void write_end(struct buf *out, const char *type, uint64_t index)
+{
+	open_event(out, type);
+	write_number(out, ",\"index\":", index);
+	close_event(out);
+}
+
+/* a->sequence counts the block under way; 0: none is. */
+static void close_content(struct buf *out, struct answer *a)
+{
+	if (a->sequence)
+		write_end(out, "content-end", a->sequence - 1);
+	a->sequence = 0;
+}
+
 static void open_content(struct buf *out, const char *event, uint64_t index)
 {
 	open_event(out, event);
@@ -128,6 +143,8 @@ static void write_text(struct buf *out, struct answer *a, bool is_thought, uint6
 	uint64_t index = !is_thought && a->script.think > 0;
 	const char *kind = is_thought ? "thinking" : "text";
 	if (i == 0) {
+		close_content(out, a);
+		a->sequence = index + 1;
 		open_content(out, "content-start", index);
 		BUF_PUT_LIT(out, "\"type\":\"");
 		buf_put_z(out, kind);
@@ -156,10 +173,13 @@ static void write_plan(struct buf *out)
 }
 
 /* Three pieces a call: its start, and two halves of its arguments. Before the first is the plan. */
-static void write_call(struct buf *out, const struct answer *a, uint64_t i)
+static void write_call(struct buf *out, struct answer *a, uint64_t i)
 {
 	if (i == 0)
 		write_plan(out);
+	close_content(out, a);
+	if (i > 0 && i % 3 == 0)
+		write_end(out, "tool-call-end", i / 3 - 1);
 	open_event(out, i % 3 ? "tool-call-delta" : "tool-call-start");
 	write_number(out, ",\"index\":", i / 3);
 	BUF_PUT_LIT(out, ",\"delta\":{\"message\":{\"tool_calls\":");
@@ -177,8 +197,11 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i)
 	close_event(out);
 }
 
-static void write_finish(struct buf *out, const struct answer *a)
+static void write_finish(struct buf *out, struct answer *a)
 {
+	close_content(out, a);
+	if (a->script.tools > 0)
+		write_end(out, "tool-call-end", (uint64_t)a->script.tools - 1);
 	open_event(out, "message-end");
 	BUF_PUT_LIT(out, ",\"delta\":{");
 	write_reason(out, a);

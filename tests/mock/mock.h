@@ -17,6 +17,8 @@ enum {
 	BODY_MAX = 64 << 20,
 	HEAD_MAX = 64 * 1024,
 	FAILN_SLOTS = 4096,		/* models with failn= that are told apart */
+	CAP_MODELS = 16,		/* the same with cap= */
+	CAP_MAX = 64,
 };
 
 struct stats {
@@ -39,6 +41,10 @@ struct mock {
 		uint64_t model;		/* hash of the name; 0: free */
 		uint64_t count;
 	} failn[FAILN_SLOTS];
+	struct capacity {		/* of a model with cap= */
+		uint64_t model;		/* hash of the name; 0: free */
+		uint64_t free_at[CAP_MAX];	/* loop time when each of its places is free */
+	} capacity[CAP_MODELS];
 	char input[INPUT_ROOM];
 };
 
@@ -57,6 +63,7 @@ struct play {
 	uint64_t piece_i;
 	uint64_t chunks;		/* content chunks sent */
 	uint64_t first_at;		/* loop time of the first chunk, where comments fill ttft */
+	uint64_t queued_ms;		/* until it has a place, where there is cap */
 	bool is_streaming, is_chunked;
 	bool is_head_due;
 	size_t head_sent;		/* bytes of the head that went out already */

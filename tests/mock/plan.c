@@ -25,15 +25,54 @@ static uint64_t times_asked(struct mock *m, struct span model)
 	return UINT64_MAX;
 }
 
+static struct capacity *capacity_of(struct mock *m, struct span model)
+{
+	uint64_t hash = hash_of(model);
+	for (size_t i = 0; i < CAP_MODELS; i++) {
+		struct capacity *k = &m->capacity[(hash + i) % CAP_MODELS];
+		if (k->model == 0)
+			k->model = hash;
+		if (k->model == hash)
+			return k;
+	}
+	return NULL;
+}
+
+/* Takes the place that is free first, for ttft; a request that sheds and finds none is refused.
+ * A client that leaves frees nothing, as with many a server. */
+static void take_place(struct conn *c, struct script *s)
+{
+	struct capacity *k = s->cap > 0 ? capacity_of(c->mock, span_of(&c->ask.model)) : NULL;
+	uint64_t now = uv_now(&c->mock->loop), *first;
+	if (!k)
+		return;
+	first = &k->free_at[0];
+	for (int64_t i = 1; i < s->cap && i < CAP_MAX; i++)
+		if (k->free_at[i] < *first)
+			first = &k->free_at[i];
+	if (*first > now && s->shed) {
+		s->status = 429;
+		s->ttft = -1;
+		return;
+	}
+	c->play.queued_ms = *first > now ? *first - now : 0;
+	*first = now + c->play.queued_ms + (uint64_t)(s->ttft > 0 ? s->ttft : 0);
+}
+
 static void read_script(struct conn *c, struct script *s)
 {
 	struct span model = span_of(&c->ask.model);
 	c->ask.script_text.n = 0;
 	buf_reserve(&c->ask.script_text, model.n + 1);
 	script_read(s, model, c->ask.script_text.p);
+	if (s->failn < 0 && s->slowafter < 0)
+		return;
+	uint64_t before = times_asked(c->mock, model);
+	if (s->slowafter >= 0 && before < (uint64_t)s->slowafter)
+		s->ttft = -1;
 	if (s->failn < 0)
 		return;
-	if (times_asked(c->mock, model) >= (uint64_t)s->failn)
+	if (before >= (uint64_t)s->failn)
 		script_forgive(s);
 	else if (!script_fails(s))
 		s->status = 500;
@@ -121,6 +160,7 @@ static void choose_status(struct conn *c, const char *method)
 	if (token_has(a->endpoint))
 		is_json = token_read(&c->ask, span_of(&c->url), span_of(&c->body));
 	read_script(c, &a->script);
+	take_place(c, &a->script);
 	if (a->script.json && c->ask.forces_tool && a->script.tools <= 0)
 		a->script.tools = 1;	/* what it is called with is the JSON */
 	a->status = status_of(&a->script);

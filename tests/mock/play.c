@@ -280,6 +280,8 @@ static int64_t step_start(struct conn *c)
 	p->next = step_head;
 	if (s->ttft <= 0)
 		return PLAY_NOW;
+	if (p->queued_ms)
+		return s->ttft + (int64_t)p->queued_ms;
 	if (p->is_streaming && s->comment > 0 && !p->answer.endpoint->is_ndjson) {
 		p->first_at = uv_now(&c->mock->loop) + (uint64_t)s->ttft;
 		p->is_head_due = true;

@@ -18,10 +18,11 @@ enum { SCRIPT_HDR_MAX = 8 };
 struct script {
 	/* Numbers: -1 means that the word was not said. */
 	int64_t status, retry, ttft, tokens, gap, die, fin, stall, garbage, errat, bigevent;
-	int64_t slowhead, trickle, tools, think, size, prompt, out, cached, comment, failn;
+	int64_t slowhead, trickle, tools, think, size, prompt, out, cached, comment, failn, slowafter;
 	int64_t exception;
+	int64_t cap;
 	int64_t expires;
-	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho;
+	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho, shed;
 	bool emptychoices, json, drop, role;
 	struct span redirect, errbody, code;
 	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value", each */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The anthropic package."""
+import json
+
 import anthropic
 import pytest
 
@@ -53,14 +55,27 @@ def test_thinking(client, provider):
     assert any(b.type == "thinking" and b.thinking for b in a.content) and a.content[-1].type == "text"
 
 
+@pytest.mark.parametrize("provider", ALL)
+def test_json_by_schema(client, provider):
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
+              "additionalProperties": False}
+    a = client.messages.create(model=f"{provider}-json", max_tokens=100, messages=ASK,
+                               output_config={"format": {"type": "json_schema", "schema": schema}})
+    assert isinstance(json.loads(a.content[0].text), dict)
+
+
 def test_count(client):
     assert client.messages.count_tokens(model="oai-plain", messages=ASK).input_tokens > 0
 
 
-def test_errors(client):
+@pytest.mark.parametrize("provider", ALL)
+def test_errors(client, provider):
     with pytest.raises(anthropic.RateLimitError):
-        client.messages.create(model="oai-limit", max_tokens=10, messages=ASK)
+        client.messages.create(model=f"{provider}-limit", max_tokens=10, messages=ASK)
     with pytest.raises(anthropic.BadRequestError):
-        client.messages.create(model="gem-bad", max_tokens=10, messages=ASK)
+        client.messages.create(model=f"{provider}-bad", max_tokens=10, messages=ASK)
+
+
+def test_errors_of_the_gateway(client):
     with pytest.raises(anthropic.AuthenticationError):
         client.with_options(api_key="sk-wrong").messages.create(model="ant-plain", max_tokens=10, messages=ASK)

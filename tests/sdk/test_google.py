@@ -61,10 +61,14 @@ def test_count(client):
     assert client.models.count_tokens(model="oai-plain", contents="Hello there").total_tokens > 0
 
 
-def test_errors(client):
+@pytest.mark.parametrize("provider", ALL)
+def test_errors(client, provider):
     with pytest.raises(errors.ClientError) as e:
-        client.models.generate_content(model="ant-limit", contents="x")
+        client.models.generate_content(model=f"{provider}-limit", contents="x")
     assert e.value.code == 429
+
+
+def test_errors_of_the_gateway(client):
     with pytest.raises(errors.ClientError) as e:
         client.models.generate_content(model="nobody", contents="x")
     assert e.value.code == 400

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """LangChain's ChatOpenAI and ChatAnthropic."""
+import anthropic
+import openai
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -26,6 +28,23 @@ def test_chat(kind, provider, base, key):
     assert calls[0]["name"] == "get_weather"
 
 
-def test_embeddings(base, key):
-    e = OpenAIEmbeddings(base_url=base + "/v1", api_key=key, model="gem-plain", check_embedding_ctx_length=False)
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["oai", "ant", "gem", "oll"])
+def test_json_by_schema(kind, provider, base, key):
+    schema = {"title": "reply", "description": "a reply", "type": "object", "properties": {"answer": {"type": "string"}},
+              "required": ["answer"], "additionalProperties": False}
+    chat = make(kind, base, key, f"{provider}-json").with_structured_output(schema, method="json_schema")
+    assert isinstance(chat.invoke("Hello"), dict)
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["oai", "ant", "gem", "oll"])
+def test_errors(kind, provider, base, key):
+    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
+        make(kind, base, key, f"{provider}-limit").invoke("Hello")
+
+
+@pytest.mark.parametrize("provider", ["oai", "gem", "oll"])
+def test_embeddings(base, key, provider):
+    e = OpenAIEmbeddings(base_url=base + "/v1", api_key=key, model=f"{provider}-plain", check_embedding_ctx_length=False)
     assert len(e.embed_documents(["a", "b"])) == 2

@@ -34,7 +34,22 @@ def test_tools(client, provider):
     assert isinstance(call.function.arguments, dict) or isinstance(json.loads(call.function.arguments), dict)
 
 
-def test_errors(client):      # its embeddings want an id, which OpenAI's format has not
+@pytest.mark.parametrize("provider", ALL)
+def test_json_by_schema(client, provider):
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}}
+    a = client.chat.complete(model=f"{provider}-json", messages=ASK, response_format={
+        "type": "json_schema", "json_schema": {"name": "x", "schema_definition": schema}})
+    assert isinstance(json.loads(a.choices[0].message.content), dict)
+
+
+@pytest.mark.parametrize("provider", ["gem", "oll", "coh"])     # OpenAI's own has no id, and this SDK wants one
+def test_embeddings(client, provider):
+    e = client.embeddings.create(model=f"{provider}-plain", inputs=["a", "b"])
+    assert len(e.data) == 2 and len(e.data[0].embedding) > 1 and e.id.startswith("embd-")
+
+
+@pytest.mark.parametrize("provider", ALL)
+def test_errors(client, provider):
     with pytest.raises(Exception) as e:
-        client.chat.complete(model="oll-limit", messages=ASK)
+        client.chat.complete(model=f"{provider}-limit", messages=ASK)
     assert getattr(e.value, "status_code", None) == 429

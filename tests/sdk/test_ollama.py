@@ -39,9 +39,17 @@ def test_json_by_schema(client, provider):
 
 def test_the_rest(client):
     assert client.generate(model="oll-plain", prompt="Hello").response == "t0 t1 t2"
-    assert len(client.embed(model="gem-plain", input=["a", "b"]).embeddings) == 2
     assert "ant-plain" in [m.model for m in client.list().models]
     assert client.show("oai-plain") is not None
+
+
+@pytest.mark.parametrize("provider", ["oai", "gem", "oll"])
+def test_embeddings(client, provider):
+    assert len(client.embed(model=f"{provider}-plain", input=["a", "b"]).embeddings) == 2
+
+
+@pytest.mark.parametrize("provider", ALL)
+def test_errors(client, provider):
     with pytest.raises(ollama.ResponseError) as e:
-        client.chat(model="ant-limit", messages=ASK)
+        client.chat(model=f"{provider}-limit", messages=ASK)
     assert e.value.status_code == 429

@@ -82,11 +82,15 @@ def test_responses(client, provider):
                                    previous_response_id=call.id).output_text == "t0 t1 t2"
 
 
-def test_errors(client):
+@pytest.mark.parametrize("provider", ALL)
+def test_errors(client, provider):
     with pytest.raises(openai.RateLimitError):
-        client.chat.completions.create(model="ant-limit", messages=ASK)
+        client.chat.completions.create(model=f"{provider}-limit", messages=ASK)
     with pytest.raises(openai.BadRequestError):
-        client.chat.completions.create(model="gem-bad", messages=ASK)
+        client.chat.completions.create(model=f"{provider}-bad", messages=ASK)
+
+
+def test_errors_of_the_gateway(client):
     with pytest.raises(openai.BadRequestError) as e:
         client.chat.completions.create(model="nobody", messages=ASK)
     assert e.value.param == "model"

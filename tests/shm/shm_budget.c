@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * shm_budget.c - workers that are killed at any instruction never overspend nor leak a budget.
  *
- * Eight processes admit, extend and settle against shared budgets; one is killed every few
+ * Eight processes admit, extend and settle against shared budgets of five levels, in up to four
+ * shards, for users, organizations and tags cut across the teams; one is killed every few
  * milliseconds. The parent reaps: it redoes half steps, settles the slots of the dead and starts
- * another, and moves keys to a shard that is not their team's, and back: only when nothing holds
- * them. Meanwhile settled + reserved <= limit at every level; at the end nothing is reserved
+ * another, and moves keys and users to other shards, also while requests hold them. Meanwhile settled + reserved <= limit at every level; at the end nothing is reserved
  * and what is settled is, to the last nano, what workers and reaper settled.
  *
  * usage: shm_budget [seconds [seed]] */
@@ -21,14 +21,19 @@
 #include "common/clock.h"
 #include "common/hash.h"
 
-enum { WORKERS = 8, KEYS = 12, TEAMS = 4, ROOTS = 2, ENTITIES = KEYS + TEAMS + ROOTS, HOLD = 6 };
+enum {
+	WORKERS = 8, HOLD = 6, LEVELS = 5,
+	KEYS = 12, TEAMS = 4, USERS = 5, ORGS = 2, TAGS = 3,
+	FIRST_TEAM = KEYS, FIRST_USER = FIRST_TEAM + TEAMS, FIRST_ORG = FIRST_USER + USERS,
+	FIRST_TAG = FIRST_ORG + ORGS, ENTITIES = FIRST_TAG + TAGS
+};
 
 /* A step of a worker's own books, made whole in the same way as the budgets: what it will be is
  * written before the settlement; the slot's state tells the reaper whether it took place. */
 struct book {
 	_Atomic int64_t settled[ENTITIES];
-	int64_t next[3];
-	uint32_t entity[3];
+	int64_t next[LEVELS];
+	uint32_t entity[LEVELS];
 	_Atomic uint32_t slot;		/* 1 + the slot being settled; 0 = none */
 	_Atomic uint64_t admitted, denied;
 };
@@ -56,37 +61,38 @@ static uint64_t random_below(uint64_t n)
 	return (z ^ (z >> 31)) % n;
 }
 
-static const int64_t limits[3] = { 400000, 800000, 1000000 };
+static const int64_t limits[LEVELS] = { 400000, 800000, 900000, 1000000, 1100000 };
 
-/* Key, team, root: three keys a team, two teams a root. */
-static void levels_of(unsigned key, struct budget_level ret[3])
+/* Three keys a team; of the same user, organization and tag are keys of several teams. */
+static void levels_of(unsigned key, struct budget_level ret[LEVELS])
 {
-	unsigned team = KEYS + key / 3, root = KEYS + TEAMS + key / 6;
-
 	ret[0] = (struct budget_level){ key, 5, limits[0] };
-	ret[1] = (struct budget_level){ team, 0, limits[1] };
-	ret[2] = (struct budget_level){ root, 0, limits[2] };
+	ret[1] = (struct budget_level){ FIRST_TEAM + key / 3, 0, limits[1] };
+	ret[2] = (struct budget_level){ FIRST_USER + key % USERS, 0, limits[2] };
+	ret[3] = (struct budget_level){ FIRST_ORG + key % ORGS, 0, limits[3] };
+	ret[4] = (struct budget_level){ FIRST_TAG + key * 7 % TAGS, 0, limits[4] };
 }
 
 static unsigned level_of_entity(unsigned entity)
 {
-	return entity < KEYS ? 0 : entity < KEYS + TEAMS ? 1 : 2;
+	return entity < FIRST_TEAM ? 0 : entity < FIRST_USER ? 1 : entity < FIRST_ORG ? 2 :
+	       entity < FIRST_TAG ? 3 : 4;
 }
 
 /* -- a worker -- */
 
 static void settle(struct budget_pool *p, struct book *k, struct claimed *c, int64_t cost)
 {
-	struct budget_level l[3];
+	struct budget_level l[LEVELS];
 
 	levels_of(c->key, l);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < LEVELS; i++) {
 		k->entity[i] = l[i].entity;
 		k->next[i] = atomic_load(&k->settled[l[i].entity]) + cost;
 	}
 	atomic_store(&k->slot, c->claim.number + 1);
 	budget_settle(p, &c->claim, cost);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < LEVELS; i++)
 		atomic_store(&k->settled[k->entity[i]], k->next[i]);
 	atomic_store(&k->slot, 0);
 }
@@ -95,14 +101,14 @@ static void try_admit(struct budget_pool *p, struct book *k, struct claimed *c)
 {
 	static const uint8_t id[16];
 	enum budget_verdict verdict;
-	struct budget_level l[3];
+	struct budget_level l[LEVELS];
 	uint32_t level;
 	int64_t left;
 
 	c->key = (unsigned)random_below(KEYS);
 	c->reserve = (int64_t)random_below(150000);
 	levels_of(c->key, l);
-	if (!budget_admit(p, l, 3, c->reserve, id, &c->claim, &verdict, &level, &left))
+	if (!budget_admit(p, l, LEVELS, c->reserve, id, &c->claim, &verdict, &level, &left))
 		atomic_fetch_add(&k->admitted, 1);
 	else
 		atomic_fetch_add(&k->denied, 1);
@@ -110,12 +116,12 @@ static void try_admit(struct budget_pool *p, struct book *k, struct claimed *c)
 
 static void go_on(struct budget_pool *p, struct book *k, struct claimed *c)
 {
-	struct budget_level l[3];
+	struct budget_level l[LEVELS];
 	int64_t more = (int64_t)random_below(50000);
 
 	levels_of(c->key, l);
 	if (random_below(3) == 0) {
-		if (!budget_extend(p, &c->claim, l, 3, more))
+		if (!budget_extend(p, &c->claim, l, LEVELS, more))
 			c->reserve += more;
 		return;
 	}
@@ -146,6 +152,8 @@ static _Noreturn void work(unsigned worker)
 
 /* -- the master -- */
 
+static uint64_t moves;
+
 static pid_t start(unsigned worker)
 {
 	uint64_t seed = random_below(UINT64_MAX);
@@ -165,7 +173,7 @@ static void finish_book(unsigned worker)
 	const struct board_slot *s = &board.slots[worker * BOARD_SLOTS + slot - 1];
 
 	if (slot && atomic_load(&s->state) == SLOT_FREE)
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < LEVELS; i++)
 			atomic_store(&k->settled[k->entity[i]], k->next[i]);
 	atomic_store(&k->slot, 0);
 }
@@ -185,25 +193,26 @@ static void reap(unsigned worker, pid_t pid)
 
 		if (atomic_load(&slots[i].state) != SLOT_HELD)
 			continue;
-		MUST(slots[i].n_levels == 3);
+		MUST(slots[i].n_levels == LEVELS);
 		if (cost > atomic_load(&slots[i].reserve_nano))
 			cost = atomic_load(&slots[i].reserve_nano);
-		for (int l = 0; l < 3; l++)
+		for (int l = 0; l < LEVELS; l++)
 			reaped.settled[slots[i].level[l]] += cost;
 		MUST(budget_settle_slot(&board, worker, i, cost) == 0);
 		MUST(atomic_load(&slots[i].state) == SLOT_FREE);
 	}
 }
 
-/* Away from its team, where no request is admitted, or home again. */
-static void move_key(unsigned key, uint64_t *moves, uint64_t *refused)
+/* A key away from its team, or home again; a user anywhere. */
+static void move(void)
 {
-	uint32_t home = KEYS + TEAMS + key / 6 + 1;
+	unsigned key = (unsigned)random_below(KEYS), user = FIRST_USER + (unsigned)random_below(USERS);
+	uint32_t home = FIRST_TEAM + key / 3 + 1;
 	bool is_away = atomic_load(&board.entities[key].root) != home;
-	int err = budget_set_root(&board, key, is_away ? home : home + 7);
 
-	MUST(err == 0 || (err == -EAGAIN && !is_away));
-	++*(err ? refused : moves);
+	MUST(budget_set_root(&board, key, is_away ? home : home + 7) == 0);
+	MUST(budget_set_root(&board, user, (uint32_t)random_below(BOARD_SHARDS)) == 0);
+	moves += 2;
 }
 
 static bool watch(uint32_t e)
@@ -249,15 +258,13 @@ static void set_up(void)
 	MUST(shared != MAP_FAILED);
 	MUST(hash_init() == 0 && board_create(&board, &fd) == 0);
 	for (unsigned key = 0; key < KEYS; key++) {
-		struct budget_level l[3];
+		struct budget_level l[LEVELS];
 
 		levels_of(key, l);
-		for (int i = 0; i < 3; i++)
-			atomic_store(&board.entities[l[i].entity].root, l[2].entity + 1);
+		for (int i = 0; i < 2; i++)
+			atomic_store(&board.entities[l[i].entity].root, l[1].entity + 1);
 	}
 }
-
-static uint64_t moves, refused;
 
 static bool run(uint64_t seconds, pid_t pids[WORKERS], uint64_t *ret_kills)
 {
@@ -272,7 +279,7 @@ static bool run(uint64_t seconds, pid_t pids[WORKERS], uint64_t *ret_kills)
 			atomic_store(&shared->is_end, true);
 		is_right = watch((uint32_t)random_below(ENTITIES));
 		for (unsigned i = 0; i < 4; i++)
-			move_key((unsigned)random_below(KEYS), &moves, &refused);
+			move();
 		reap(w, pids[w]);
 		pids[w] = start(w);
 		++*ret_kills;
@@ -290,10 +297,11 @@ static void report(uint64_t kills)
 		admitted += shared->books[w].admitted;
 		denied += shared->books[w].denied;
 	}
-	printf("ok shm_budget: %ju kills, %ju repairs, %ju admitted, %ju denied, %ju moves, %ju moves "
-	       "refused, roots at %jd and %jd of %jd\n", (uintmax_t)kills, (uintmax_t)repairs,
-	       (uintmax_t)admitted, (uintmax_t)denied, (uintmax_t)moves, (uintmax_t)refused, (intmax_t)board.entities[KEYS + TEAMS].settled,
-	       (intmax_t)board.entities[KEYS + TEAMS + 1].settled, (intmax_t)limits[2]);
+	printf("ok shm_budget: %ju kills, %ju repairs, %ju admitted, %ju denied, %ju moves, "
+	       "organizations at %jd and %jd of %jd\n", (uintmax_t)kills, (uintmax_t)repairs,
+	       (uintmax_t)admitted, (uintmax_t)denied, (uintmax_t)moves,
+	       (intmax_t)board.entities[FIRST_ORG].settled,
+	       (intmax_t)board.entities[FIRST_ORG + 1].settled, (intmax_t)limits[3]);
 }
 
 int main(int argc, char **argv)

@@ -2,9 +2,10 @@
  * shm_step.c - killed after the first instruction, after the second, after the third ...
  *
  * A child is single-stepped through one operation and killed after n instructions, for every n
- * (or for some, when time is short): an admission, an extension, a settlement, a new period, a
- * move to another shard, a record's way into the journal. What is left must be a whole step or none. Random kills, as in
- * shm_budget, hit the few instructions that matter too rarely.
+ * (or for some, when time is short): an admission, an extension, a settlement, each in one shard
+ * and over three; a new period, a move to another shard, a record's way into the journal. What is
+ * left must be a whole step or none, whichever of the shards is repaired first. Random kills, as
+ * in shm_budget, hit the few instructions that matter too rarely.
  *
  * usage: shm_step [seconds [seed]]; exits 77 where tracing is forbidden. */
 #include <errno.h>
@@ -24,7 +25,16 @@
 enum { WORKER = 3, BEFORE = 10, RESERVE = 100, MORE = 30, COST = 70, TAKEN = 6, RING = 8 };
 #define EPOCH UINT64_C(0x1122334455667788)
 
-static const struct budget_level levels[3] = { { 1, 4, 1000 }, { 65, 0, 2000 }, { 130, 0, -1 } };
+/* The first two of each shape have a root in common, as a key and its team have. */
+struct shape {
+	uint32_t n, root;
+	struct budget_level v[5];
+};
+static const struct shape narrow = { 3, 131, { { 1, 4, 1000 }, { 65, 0, 2000 }, { 130, 0, -1 } } };
+static const struct shape wide = { 5, 300, { { 2, 4, 1000 }, { 66, 0, 2000 }, { 200, 0, -1 },
+					     { 137, 9, 5000 }, { 72, 0, 3000 } } };
+static const struct shape *shape = &narrow;
+static bool from_behind;		/* which shard is repaired first */
 static const uint8_t request_id[16] = "fifteen letters";
 
 static struct board board;
@@ -47,7 +57,7 @@ static void admit(void)
 	enum budget_verdict verdict;
 	uint32_t level;
 	int64_t left;
-	int err = budget_admit(pool, levels, 3, RESERVE, request_id, &claim, &verdict, &level,
+	int err = budget_admit(pool, shape->v, shape->n, RESERVE, request_id, &claim, &verdict, &level,
 			       &left);
 
 	if (err)
@@ -56,7 +66,7 @@ static void admit(void)
 
 static void extend(void)
 {
-	if (budget_extend(pool, &claim, levels, 3, MORE))
+	if (budget_extend(pool, &claim, shape->v, shape->n, MORE))
 		_exit(1);
 }
 
@@ -67,11 +77,11 @@ static void settle(void)
 
 static bool all_levels(int64_t want_settled, int64_t want_reserved, uint32_t want_parallel)
 {
-	for (int i = 0; i < 3; i++) {
+	for (uint32_t i = 0; i < shape->n; i++) {
 		int64_t settled, reserved;
 		uint32_t parallel;
 
-		budget_read(&board, levels[i].entity, &settled, &reserved, &parallel);
+		budget_read(&board, shape->v[i].entity, &settled, &reserved, &parallel);
 		if (!EXPECT(settled == want_settled) || !EXPECT(reserved == want_reserved) ||
 		    !EXPECT(parallel == want_parallel))
 			return false;
@@ -82,7 +92,8 @@ static bool all_levels(int64_t want_settled, int64_t want_reserved, uint32_t wan
 static bool is_held(int64_t reserve)
 {
 	return EXPECT(slot()->state == SLOT_HELD) && EXPECT(slot()->reserve_nano == reserve) &&
-	       EXPECT(slot()->n_levels == 3) && EXPECT(slot()->level[2] == levels[2].entity) &&
+	       EXPECT(slot()->n_levels == shape->n) &&
+	       EXPECT(slot()->level[2] == shape->v[2].entity) &&
 	       EXPECT(memcmp(slot()->request_id, request_id, 16) == 0) &&
 	       EXPECT(board.workers[WORKER].slots_high == 1) && all_levels(BEFORE, reserve, 1);
 }
@@ -91,8 +102,8 @@ static void prepare_nothing(void)
 {
 	pool = budget_pool_new(&board, WORKER);
 	MUST(pool && budget_pool_left(pool) == BOARD_SLOTS);
-	for (int i = 0; i < 3; i++)
-		MUST(budget_set_settled(&board, levels[i].entity, BEFORE) == 0);
+	for (uint32_t i = 0; i < shape->n; i++)
+		MUST(budget_set_settled(&board, shape->v[i].entity, BEFORE) == 0);
 }
 
 static void prepare_held(void)
@@ -113,7 +124,7 @@ static void prepare_reset(void)
 {
 	prepare_held();
 	board.head->resets[7] = (struct board_reset){ .period_ns = 1, .taken = TAKEN,
-						      .entity = levels[0].entity };
+						      .entity = shape->v[0].entity };
 }
 
 static void reset(void)
@@ -128,25 +139,25 @@ static bool check_reset(void)
 	int64_t settled, reserved;
 	uint32_t parallel;
 
-	budget_read(&board, levels[0].entity, &settled, &reserved, &parallel);
+	budget_read(&board, shape->v[0].entity, &settled, &reserved, &parallel);
 	return EXPECT(settled == (is_done ? BEFORE - TAKEN : BEFORE)) &&
 	       EXPECT(reserved == RESERVE && parallel == 1) && clean_up();
 }
 
 static void move(void)
 {
-	if (budget_set_root(&board, levels[0].entity, levels[2].entity + 2))
+	if (budget_set_root(&board, shape->v[0].entity, shape->root + 1))
 		_exit(1);
 }
 
 static bool check_move(void)
 {
-	_Atomic uint32_t *root = &board.entities[levels[0].entity].root;
-	bool is_right = EXPECT(*root == levels[2].entity + 1 || *root == levels[2].entity + 2);
+	_Atomic uint32_t *root = &board.entities[shape->v[0].entity].root;
+	bool is_right = EXPECT(*root == shape->root || *root == shape->root + 1);
 
 	/* whichever it is: the lock is to be had, and nothing else has moved */
-	is_right = is_right && all_levels(BEFORE, 0, 0);
-	MUST(budget_set_root(&board, levels[0].entity, levels[2].entity + 1) == 0);
+	is_right = is_right && is_held(RESERVE);
+	MUST(budget_set_root(&board, shape->v[0].entity, shape->root) == 0);
 	return clean_up() && is_right;
 }
 
@@ -218,17 +229,21 @@ static bool check_append(void)
 
 struct operation {
 	const char *name;
+	const struct shape *shape;
 	void (*prepare)(void);
 	void (*run)(void);
 	bool (*check)(void);
 };
 static const struct operation operations[] = {
-	{ "admit", prepare_nothing, admit, check_admit },
-	{ "extend", prepare_held, extend, check_extend },
-	{ "settle", prepare_held, settle, check_settle },
-	{ "reset", prepare_reset, reset, check_reset },
-	{ "move", prepare_nothing, move, check_move },
-	{ "append", prepare_journal, append, check_append },
+	{ "admit", &narrow, prepare_nothing, admit, check_admit },
+	{ "extend", &narrow, prepare_held, extend, check_extend },
+	{ "settle", &narrow, prepare_held, settle, check_settle },
+	{ "wide admit", &wide, prepare_nothing, admit, check_admit },
+	{ "wide extend", &wide, prepare_held, extend, check_extend },
+	{ "wide settle", &wide, prepare_held, settle, check_settle },
+	{ "reset", &narrow, prepare_reset, reset, check_reset },
+	{ "move", &wide, prepare_held, move, check_move },
+	{ "append", &narrow, prepare_journal, append, check_append },
 };
 
 /* A traced child that stands right before the operation. */
@@ -272,10 +287,25 @@ static uint64_t step_and_kill(pid_t pid, uint64_t n)
 	return done;
 }
 
+/* Reading takes the lock of one shard alone. */
+static void repair_from_behind(void)
+{
+	for (uint32_t i = shape->n; i-- > 0;) {
+		int64_t settled, reserved;
+		uint32_t parallel;
+
+		budget_read(&board, shape->v[i].entity, &settled, &reserved, &parallel);
+	}
+}
+
 static bool round_of(const struct operation *op, uint64_t n, uint64_t *ret_done)
 {
+	shape = op->shape;
 	op->prepare();
 	*ret_done = step_and_kill(start(op), n);
+	from_behind = !from_behind;
+	if (from_behind)
+		repair_from_behind();
 	MUST(budget_repair(&board) == 0);
 	if (op->check())
 		return true;
@@ -314,7 +344,9 @@ static void set_up(void)
 
 	MUST(hash_init() == 0 && board_create(&board, &fd) == 0);
 	for (int i = 0; i < 3; i++)
-		atomic_store(&board.entities[levels[i].entity].root, levels[2].entity + 1);
+		atomic_store(&board.entities[narrow.v[i].entity].root, narrow.root);
+	for (int i = 0; i < 2; i++)
+		atomic_store(&board.entities[wide.v[i].entity].root, wide.root);
 	MUST(mkdtemp(name));
 	dirfd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	MUST(dirfd >= 0 && journal_create(dirfd, 1, EPOCH, RING, &journal_fd) == 0);
@@ -323,6 +355,7 @@ static void set_up(void)
 	close(dirfd);
 	/* once in this process, so that no child resolves symbols while it is stepped */
 	for (size_t i = 0; i < COUNT(operations); i++) {
+		shape = operations[i].shape;
 		operations[i].prepare();
 		operations[i].run();
 		if (operations[i].run == move)
@@ -336,7 +369,7 @@ static void set_up(void)
 int main(int argc, char **argv)
 {
 	uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 5, seed;
-	char text[256] = "ok shm_step, instructions:";
+	char text[512] = "ok shm_step, instructions:";
 
 	set_up();
 	seed = (argc > 2 ? strtoull(argv[2], NULL, 10) : hash_random_u64()) % 1000000;

@@ -25,6 +25,7 @@
 #include "worker/exchange/credential.h"
 #include "worker/exchange/upstream.h"
 #include "worker/keep.h"
+#include "worker/known.h"
 #include "worker/later.h"
 #include "worker/request.h"
 #include "worker/settle/flusher.h"
@@ -61,7 +62,9 @@ static void take_call(struct harness *h, struct frame_in *f)
 	if (f->type == LINK_CALL) {
 		frame_get_u8(f);
 		frame_get_u64(f);
+		uint8_t address[16];
 		frame_get_bytes(f, hash.b, sizeof hash.b);
+		frame_get_bytes(f, address, sizeof address);
 		for (int i = 0; i < 3; i++)
 			frame_get_str(f);
 	}
@@ -78,6 +81,50 @@ static void take_call(struct harness *h, struct frame_in *f)
 	answer_call(h, call, STR("true}"), true);
 }
 
+static void say_kept(struct harness *h, uint64_t call, int err, const struct str *texts)
+{
+	static struct frame_out out;
+	struct frame_in in;
+	int fd = -1;
+	MUST(!texts || parcel_make(texts, 2, &fd) == 0);
+	frame_begin(&out, LINK_KEPT);
+	frame_put_u64(&out, call);
+	frame_put_u32(&out, (uint32_t)err);
+	frame_put_u32(&out, texts ? (uint32_t)texts[0].n : 0);
+	frame_put_u32(&out, texts ? (uint32_t)texts[1].n : 0);
+	struct str bytes = frame_finish(&out);
+	MUST(bytes.p && frame_open(&in, bytes.p, bytes.n) == 0);
+	keep_answer(&h->w, &in, fd);
+}
+
+/* Every claim is granted, or its answer known, or another's until the second time. */
+static void take_claim(struct harness *h, uint64_t call, enum link_keep what, struct str id)
+{
+	static const struct str known[2] = {
+		STR("200\r\ncontent-type: application/json\r\n"), STR("{\"known\":1}"),
+	};
+	static struct frame_out out;
+	struct sha256 name;
+	struct frame_in in;
+	MUST(id.n == 4 * sizeof name.b && hash_unhex(name.b, sizeof name.b, str_of(id.p, 64)) == 0);
+	if (what == LINK_KEEP_RELEASE)
+		return;
+	if (what == LINK_KEEP_ANSWER) {
+		say_kept(h, call, 0, NULL);
+	} else if (h->master == MASTER_KNOWS) {
+		say_kept(h, call, 0, known);
+	} else if (h->master != MASTER_WAITS || ++h->claims % 2 == 0) {
+		say_kept(h, call, ENOENT, NULL);
+	} else {
+		say_kept(h, call, EINPROGRESS, NULL);
+		frame_begin(&out, LINK_RELEASED);
+		frame_put_bytes(&out, name.b, sizeof name.b);
+		struct str bytes = frame_finish(&out);
+		MUST(bytes.p && frame_open(&in, bytes.p, bytes.n) == 0);
+		known_released(&h->w, &in);
+	}
+}
+
 /* One conversation is there, whoever asks; what is put is looked at and forgotten. */
 static void take_keep(struct harness *h, struct frame_in *f, int fd)
 {
@@ -85,14 +132,14 @@ static void take_keep(struct harness *h, struct frame_in *f, int fd)
 		STR("{\"object\":\"response\",\"output\":[]}"),
 		STR("[{\"role\":\"user\",\"content\":\"before\"}]"),
 	};
-	static struct frame_out out;
-	struct frame_in in;
 	uint64_t call = frame_get_u64(f);
-	uint8_t what = frame_get_u8(f);
+	enum link_keep what = (enum link_keep)frame_get_u8(f);
 	frame_get_u64(f);
-	bool is_there = str_eq(frame_get_str(f), STR("resp_kept"));
+	struct str id = frame_get_str(f);
+	bool is_there = str_eq(id, STR("resp_kept"));
 	uint32_t response = frame_get_u32(f), items = frame_get_u32(f);
-	MUST(frame_end(f) == 0 && what < LINK_KEEP_COUNT && (what == LINK_KEEP_PUT) == (fd >= 0));
+	bool is_put = what == LINK_KEEP_PUT || what == LINK_KEEP_ANSWER;
+	MUST(frame_end(f) == 0 && what < LINK_KEEP_COUNT && is_put == (fd >= 0));
 	MUST(fd < 0 || parcel_check(fd, (size_t)response + items) == 0);
 	if (fd >= 0)
 		close(fd);
@@ -100,17 +147,12 @@ static void take_keep(struct harness *h, struct frame_in *f, int fd)
 		keep_fail_all(&h->w);
 		return;
 	}
+	if (what >= LINK_KEEP_CONVERSATIONS) {
+		take_claim(h, call, what, id);
+		return;
+	}
 	bool has_texts = is_there && (what == LINK_KEEP_ITEMS || what == LINK_KEEP_ALL);
-	fd = -1;
-	MUST(!has_texts || parcel_make(texts, COUNT(texts), &fd) == 0);
-	frame_begin(&out, LINK_KEPT);
-	frame_put_u64(&out, call);
-	frame_put_u32(&out, is_there || what == LINK_KEEP_PUT ? 0 : ENOENT);
-	frame_put_u32(&out, has_texts ? (uint32_t)texts[0].n : 0);
-	frame_put_u32(&out, has_texts ? (uint32_t)texts[1].n : 0);
-	struct str bytes = frame_finish(&out);
-	MUST(bytes.p && frame_open(&in, bytes.p, bytes.n) == 0);
-	keep_answer(&h->w, &in, fd);
+	say_kept(h, call, is_there || what == LINK_KEEP_PUT ? 0 : ENOENT, has_texts ? texts : NULL);
 }
 
 static void on_call(uv_poll_t *p, int status, int events)
@@ -280,6 +322,7 @@ const char *harness_close(struct harness *h)
 	if (w->requests)
 		return "a request without a connection";
 	credentials_free(w);
+	known_stop(w);
 	upstream_close(w->upstream);
 	mem_free(w->route_room);
 	w->route_room = NULL;

@@ -12,6 +12,8 @@
 
 enum harness_master {			/* what becomes of management calls */
 	MASTER_ANSWERS,
+	MASTER_KNOWS,			/* the answer to every Idempotency-Key */
+	MASTER_WAITS,			/* somebody else makes it, and fails */
 	MASTER_DIES,			/* instead of answering */
 	MASTER_GONE			/* nobody is let in */
 };
@@ -24,6 +26,7 @@ struct harness {
 	struct journal *reader;		/* and of the journal */
 	struct snap *loose, *strict;	/* the generations; strict: answers wait for the disk */
 	enum harness_master master;
+	unsigned claims;
 	int link_fd;			/* its end of the link */
 	uv_poll_t link;
 	uint16_t port;			/* where the worker listens */

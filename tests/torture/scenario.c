@@ -11,6 +11,7 @@
 #define RESPOND(more) "POST /v1/responses", OF_USER, "{'model':'mock','input':'@'" more "}"
 #define GET(path, key) "GET " path, key, NULL
 #define KEPT .master = MASTER_ANSWERS
+#define KEYED .headers = "idempotency-key: one\r\n"
 #define MOCKED 200, "Good day to you"
 #define SPOKE 200, "From the provider."
 #define BEGUN 200, "From the"
@@ -74,6 +75,19 @@ const struct scenario scenarios[] = {
 	  "synchronous", KEPT },
 	{ "responses-count", "POST /v1/responses/input_tokens", OF_USER,
 	  "{'model':'mock','input':'@','previous_response_id':'resp_kept'}", 200, "input_tokens", KEPT },
+	/* retries that cost once */
+	{ "key", CHAT("mock"), MOCKED, KEPT, KEYED },
+	{ "key-strict", CHAT("mock"), MOCKED, KEPT, KEYED, STRICT },
+	{ "key-stream", STREAM("mock"), DONE, KEPT, KEYED },
+	{ "key-responses", RESPOND(",'stream':true"), 200, "response.completed", KEPT, KEYED },
+	{ "key-refused", CHAT("long"), MOCKED, KEPT, KEYED },
+	{ "key-lost", CHAT("lost"), 503, "ServiceUnavailableError", KEPT, KEYED },
+	{ "key-poor", CHAT_BY(OF_POOR, "mock", ""), 429, "exceeded", KEPT, KEYED },
+	{ "key-known", CHAT("mock"), 200, "known", KEYED, .master = MASTER_KNOWS },
+	{ "key-waits", CHAT("mock"), MOCKED, KEYED, .master = MASTER_WAITS },
+	{ "key-alone", CHAT("mock"), 503, "cannot be reached", KEYED, .master = MASTER_DIES },
+	{ "key-leaves", CHAT("mock"), UNHEARD, LEAVES_AT_ONCE, KEPT, KEYED },
+	{ "key-bad", CHAT("mock"), 400, "printable", KEPT, .headers = "idempotency-key: \"\r\n" },
 	/* others take over */
 	{ "retry", CHAT("pair"), 200, "The second one", STAY },
 	{ "failover", CHAT("chain"), MOCKED, STAY },
@@ -154,6 +168,7 @@ const struct scenario scenarios[] = {
 	{ "upstream-aborted", STREAM("stalls"), BEGUN, IS_ABORTED, UP },
 	{ "upstream-cut", CHAT_BY(OF_SHORT, "dear", ",'stream':true"), BROKEN, UP },
 	{ "upstream-breaks", STREAM("breaks"), BROKEN, UP },
+	{ "upstream-goes-on", STREAM("then-breaks"), DONE, UP },
 	{ "upstream-stops", STREAM("stops"), BROKEN, UP },
 	{ "upstream-spoilt", STREAM("spoilt"), BROKEN, UP },
 	{ "upstream-resets", CHAT("then-resets"), MOCKED, UP },

@@ -146,6 +146,7 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.total_timeout_ms = 600000, .stream_heartbeat_ms = 20, .cooldown_ms = 5000,
 		.default_max_tokens = 1000, .max_fallbacks = 5, .connections_max = 64,
 		.access_log = 1, .log_level = LOG_DEBUG, .ledger_strict = is_strict,
+		.continues_streams = 1, .is_idempotent = 1, .answer_max = 65536,
 		.flags = SET_CALL_ID_IN_ERRORS, .version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};
@@ -211,11 +212,13 @@ void setting_keys(struct dir *d, struct board *b)
 	}
 	for (size_t i = 0; i < COUNT(teams); i++) {
 		struct dir_key t = teams[i];
+		t.kind = DIR_TEAM;
+		t.last4 = t.team_id;
 		t.id = i + 1;
 		t.entity = (uint32_t)(SETTING_KEYS + i);
 		t.alias = STR("a-team");
 		atomic_store(&b->entities[t.entity].id, (UINT64_C(2) << 56) | t.id);
 		atomic_store(&b->entities[t.entity].root, root_of(t.team_id));
-		MUST(dir_put_team(d, &t, SETTING_NOW_NS) == 0);
+		MUST(dir_put_named(d, t.team_id, &t, SETTING_NOW_NS) == 0);
 	}
 }

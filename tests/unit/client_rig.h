@@ -36,6 +36,7 @@ static struct {
 	struct str headers;		/* of the answers */
 	struct buf tunnel;		/* bytes of a client that has switched protocols */
 	size_t tunnel_room;		/* how many more of them are taken */
+	bool goes_on;			/* requests do not need their clients */
 } did;
 
 static inline void answer(struct request *r, int status, struct str body)
@@ -91,6 +92,12 @@ void request_body_failed(struct request *r, enum outcome o)
 {
 	did.failed = o;
 	answer(r, outcome_rows[o].status, STR("failed"));
+}
+
+bool request_goes_on(const struct request *r)
+{
+	(void)r;
+	return did.goes_on;
 }
 
 void request_client_gone(struct request *r)

@@ -138,12 +138,15 @@ static inline uint64_t place_fingerprint(struct place *p)
 		"SELECT "
 		"day||'|'||key_id||'|'||model||'|'||deployment||'|'||requests||'|'||failed||'|'"
 		"||input||'|'||output||'|'||cost FROM spend_daily ORDER BY 1";
+	static const char totals[] =
+		"SELECT span||'|'||kind||'|'||at||'|'||id||'|'||requests||'|'||cost FROM spend_totals "
+		"ORDER BY 1";
 	static const char keys[] =
 		"SELECT id||'|'||spend||'|'||coalesce(last_used,0) FROM keys ORDER BY id";
 	static const char teams[] = "SELECT id||'|'||spend FROM teams ORDER BY id";
 	static const char intents[] =
 		"SELECT hex(request_id)||'|'||epoch||'|'||reserve FROM open_intents ORDER BY 1";
-	static const char *const all[] = { logs, daily, keys, teams, intents };
+	static const char *const all[] = { logs, daily, totals, keys, teams, intents };
 	struct place_dump d = { .hash = hash_stable(STR("")) };
 	for (size_t i = 0; i < COUNT(all); i++) {
 		d.sql = all[i];

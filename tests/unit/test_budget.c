@@ -105,36 +105,108 @@ static void test_reserve_then_settle(void **state)
 	assert_int_equal(budget_pool_left(f->p), BOARD_SLOTS);
 }
 
-/* A key moves: from no team to one at any time, from one to another when nothing is under way. */
+/* An entity moves to another shard at any time: who holds it settles there. */
 static void test_another_root(void **state)
 {
 	struct fixture *f = *state;
-	const struct budget_level alone[] = { { 5, 0, 1000 } };
 	const struct budget_level first[] = { { 5, 0, 1000 }, { 70, 0, 2000 } };
 	const struct budget_level second[] = { { 5, 0, 1000 }, { 99, 0, 2000 } };
-	struct budget_claim a, b, c;
+	struct budget_claim a, b;
 
 	assert_int_equal(budget_set_root(&f->b, 70, 71), 0);
 	assert_int_equal(budget_set_root(&f->b, 99, 100), 0);
-	assert_int_equal(admit(f, first, 2, 10, &a), -ESTALE);
-	expect(f, 5, 0, 0, 0);
-	assert_int_equal(admit(f, alone, 1, 10, &a), 0);
+	assert_int_equal(admit(f, first, 2, 10, &a), 0);
 	assert_int_equal(budget_set_root(&f->b, 5, 71), 0);
 	assert_int_equal(admit(f, first, 2, 20, &b), 0);
-	assert_int_equal(admit(f, second, 2, 20, &c), -ESTALE);
+	expect(f, 5, 0, 30, 2);
 	budget_settle(f->p, &a, 7);
 	expect(f, 5, 7, 20, 1);
-	assert_int_equal(budget_set_root(&f->b, 5, 100), -EAGAIN);
-	assert_int_equal(budget_set_root(&f->b, 5, 71), 0);
-	budget_settle(f->p, &b, 3);
-	expect(f, 70, 3, 0, 0);
+	expect(f, 70, 7, 20, 1);
+	assert_int_equal(admit(f, second, 2, 20, &a), 0);
 	assert_int_equal(budget_set_root(&f->b, 5, 100), 0);
-	assert_int_equal(admit(f, first, 2, 20, &c), -ESTALE);
-	assert_int_equal(admit(f, second, 2, 20, &c), 0);
-	budget_settle(f->p, &c, 1);
+	assert_int_equal(budget_extend(f->p, &b, first, 2, 5), 0);
+	expect(f, 70, 7, 25, 1);
+	budget_settle(f->p, &b, 3);
+	budget_settle(f->p, &a, 1);
 	expect(f, 5, 11, 0, 0);
+	expect(f, 70, 10, 0, 0);
 	expect(f, 99, 1, 0, 0);
 	assert_int_equal(budget_pool_left(f->p), BOARD_SLOTS);
+}
+
+/* Ten levels in ten shards: all move or none. */
+static void test_levels_in_many_shards(void **state)
+{
+	struct fixture *f = *state;
+	struct budget_level l[BOARD_LEVELS], reversed[BOARD_LEVELS];
+	struct budget_claim a, b;
+
+	for (uint32_t i = 0; i < BOARD_LEVELS; i++) {
+		l[i] = (struct budget_level){ 100 - 7 * i, 0, 1000 + i };
+		reversed[BOARD_LEVELS - 1 - i] = l[i];
+	}
+	l[4].max_nano = 500;
+	assert_int_equal(admit(f, l, BOARD_LEVELS, 300, &a), 0);
+	assert_int_equal(admit(f, l, BOARD_LEVELS, 201, &b), -EDQUOT);
+	assert_int_equal(f->level, 4);
+	assert_int_equal(f->left, 200);
+	assert_int_equal(admit(f, reversed, BOARD_LEVELS, 701, &b), -EDQUOT);
+	assert_int_equal(f->level, BOARD_LEVELS - 1);
+	assert_int_equal(admit(f, reversed, BOARD_LEVELS, 700, &b), 0);
+	assert_int_equal(budget_extend(f->p, &a, l, BOARD_LEVELS, 1), -EDQUOT);
+	for (uint32_t i = 0; i < BOARD_LEVELS; i++)
+		expect(f, l[i].entity, 0, 1000, 2);
+	budget_settle(f->p, &b, 1);
+	assert_int_equal(budget_extend(f->p, &a, l, BOARD_LEVELS, 9), 0);
+	assert_int_equal(a.slot->reserve_nano, 309);
+	for (uint32_t i = 0; i < BOARD_LEVELS; i++)
+		expect(f, l[i].entity, 1, 309, 1);
+	budget_settle(f->p, &a, 2);
+	for (uint32_t i = 0; i < BOARD_LEVELS; i++)
+		expect(f, l[i].entity, 3, 0, 0);
+}
+
+/* Dies with both shards locked and a proposal in each, before or behind the store that counts;
+ * the shards are repaired one by one, the last first, or the other way round. */
+static void test_a_proposal_counts_everywhere_or_nowhere(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned round = 0; round < 4; round++) {
+		bool has_happened = round & 1, from_behind = round & 2;
+		struct board_slot *slot = &f->b.slots[3 * BOARD_SLOTS];
+		pid_t pid = fork();
+		int status;
+
+		if (!pid) {
+			for (unsigned i = 0; i < 2; i++) {
+				struct board_shard *s = &f->b.shards[i];
+
+				if (pthread_mutex_lock(&s->mutex))
+					_exit(1);
+				s->moves[0] = (struct board_move){ .entity = 64 + i, .parallel = 1,
+								   .reserved = 100 };
+				s->slot = 3 * BOARD_SLOTS;
+				s->slot_state = SLOT_HELD;
+				s->slot_reserve = 100;
+				s->ticket = slot->step + 1;
+				s->pending = 1;
+			}
+			slot->n_levels = 2;
+			slot->level[0] = 64;
+			slot->level[1] = 65;
+			f->b.workers[3].slots_high = 1;
+			slot->step += has_happened;
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		expect(f, 64 + from_behind, 0, has_happened ? 100 : 0, has_happened);
+		expect(f, 64 + !from_behind, 0, has_happened ? 100 : 0, has_happened);
+		assert_int_equal(slot->state, has_happened ? SLOT_HELD : SLOT_FREE);
+		assert_int_equal(budget_settle_slot(&f->b, 3, 0, 0), 0);
+		expect(f, 64, 0, 0, 0);
+		expect(f, 65, 0, 0, 0);
+	}
 }
 
 static void test_which_level_refuses(void **state)
@@ -436,6 +508,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_reserve_then_settle),
 		CASE(test_another_root),
+		CASE(test_levels_in_many_shards),
+		CASE(test_a_proposal_counts_everywhere_or_nowhere),
 		CASE(test_which_level_refuses),
 		CASE(test_requests_that_cost_nothing),
 		CASE(test_the_masters_changes),

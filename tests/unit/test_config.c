@@ -133,8 +133,13 @@ static const struct set_row {
 	{ "server.reserve", "estimation", "typical", "\"typical\"" },
 	{ "server.reserve", "default-max-tokens", "100", "100" },
 	{ "server.router", "retry-budget", "0.1", "0.100" },
+	{ "server.router", "queue-wait", "3", "\"3s\"" },
+	{ "server.router", "queue-length", "20", "20" },
 	{ "server.responses", "keep", "2h", "\"7200s\"" },
 	{ "server.responses", "max-bytes", "64M", "\"64M\"" },
+	{ "server.idempotency", "keep", "2h", "\"7200s\"" },
+	{ "server.idempotency", "max-answer", "2M", "\"2M\"" },
+	{ "server.idempotency", "max-bytes", "64M", "\"64M\"" },
 	{ "server.metrics", "series", "50", "50" },
 	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
 	  "[\"https://a\",\"https://b\"]" },
@@ -157,6 +162,8 @@ static const struct set_row {
 	  "\"methods\":[\"GET\",\"POST\"],\"include_subpath\":true,\"auth\":true,"
 	  "\"cost_per_request\":0.25},{\"path\":\"/o\",\"target\":\"http://h\",\"headers\":{},"
 	  "\"methods\":[],\"include_subpath\":false,\"auth\":false}]" },
+	{ "general_settings", "maximum_spend_logs_retention_period", "30d", "\"2592000s\"" },
+	{ "general_settings", "maximum_spend_logs_retention_interval", "2h", "\"7200s\"" },
 	{ "general_settings", "always_include_stream_usage", "true", "true" },
 	{ "general_settings", "forward_client_headers_to_llm_api", "true", "true" },
 	{ "general_settings", "include_call_id_in_error_body", "true", "true" },
@@ -172,18 +179,25 @@ static const struct set_row {
 	{ "router_settings", "allowed_fails", "2", "2" },
 	{ "router_settings", "cooldown_time", "0.5", "\"500ms\"" },
 	{ "router_settings", "retry_after", "1", "\"1s\"" },
+	{ "router_settings", "hedge_after", "0.95", "0.950" },
+	{ "router_settings", "stream_recovery", "continue", "\"continue\"" },
 	{ "router_settings", "disable_cooldowns", "true", "true" },
 	{ "router_settings", "model_group_alias", "{a: b, c: {model: d, hidden: true}}",
 	  "{\"a\":{\"model\":\"b\",\"hidden\":false},\"c\":{\"model\":\"d\",\"hidden\":true}}" },
 	{ "router_settings", "enable_pre_call_checks", "true", "true" },
 	{ "router_settings", "enable_tag_filtering", "true", "true" },
+	{ "router_settings", "single_flight", "true", "true" },
 	{ "router_settings", "tag_filtering_match_any", "false", "false" },
 	{ "router_settings", "optional_pre_call_checks", "[prompt_caching, session_affinity]",
 	  "[\"prompt_caching\",\"session_affinity\"]" },
 	{ "router_settings", "default_max_parallel_requests", "9", "9" },
+	{ "router_settings", "adaptive_concurrency", "true", "\"true\"" },
 	{ "router_settings", "model_group_retry_policy",
 	  "{g: {RateLimitErrorRetries: 3, TimeoutErrorRetries: 0}}",
 	  "{\"g\":{\"TimeoutErrorRetries\":0,\"RateLimitErrorRetries\":3}}" },
+	{ "router_settings", "provider_budget_config", "{openai: {budget_limit: 2.5, time_period: 1d}}",
+	  "{\"openai\":{\"budget_limit\":2.5,\"time_period\":\"1d\"}}" },
+	{ "router_settings", "keep_explanations", "false", "false" },
 	{ "router_settings", "routing_groups", "[{group_name: x, models: [a], routing_strategy: least-busy}]",
 	  "[{\"models\":[\"a\"],\"routing_strategy\":\"least-busy\"}]" },
 	{ "router_settings.retry_policy", "BadRequestErrorRetries", "2", "2" },
@@ -220,6 +234,8 @@ static const struct set_row {
 	{ "litellm_settings", "allowed_fails", "2", "2" },
 	{ "litellm_settings", "cooldown_time", "6", "\"6s\"" },
 	{ "litellm_settings", "retry_after", "1", "\"1s\"" },
+	{ "litellm_settings", "hedge_after", "0.9", "0.900" },
+	{ "litellm_settings", "stream_recovery", "continue", "\"continue\"" },
 	{ "litellm_settings", "disable_cooldowns", "true", "true" },
 	{ "litellm_settings", "model_group_alias", "{a: b}",
 	  "{\"a\":{\"model\":\"b\",\"hidden\":false}}" },
@@ -229,11 +245,14 @@ static const struct set_row {
 	{ "litellm_settings", "optional_pre_call_checks", "[prompt_caching, session_affinity]",
 	  "[\"prompt_caching\",\"session_affinity\"]" },
 	{ "litellm_settings", "default_max_parallel_requests", "9", "9" },
+	{ "litellm_settings", "adaptive_concurrency", "true", "\"true\"" },
 	{ "litellm_settings", "model_group_retry_policy",
 	  "{g: {RateLimitErrorRetries: 3, TimeoutErrorRetries: 0}}",
 	  "{\"g\":{\"TimeoutErrorRetries\":0,\"RateLimitErrorRetries\":3}}" },
-	{ "litellm_settings", "routing_groups", "[{group_name: x, models: [a], routing_strategy: least-busy}]",
-	  "[{\"models\":[\"a\"],\"routing_strategy\":\"least-busy\"}]" },
+	{ "litellm_settings", "provider_budget_config", "{openai: {budget_limit: 2.5, time_period: 1d}}",
+	  "{\"openai\":{\"budget_limit\":2.5,\"time_period\":\"1d\"}}" },
+	{ "litellm_settings", "routing_groups", "[{models: [a], sticky_by: header x-tenant}]",
+	  "[{\"models\":[\"a\"],\"sticky_by\":\"header\",\"header\":\"x-tenant\"}]" },
 	{ "litellm_settings.retry_policy", "BadRequestErrorRetries", "2", "2" },
 	{ "litellm_settings.retry_policy", "AuthenticationErrorRetries", "2", "2" },
 	{ "litellm_settings.retry_policy", "TimeoutErrorRetries", "2", "2" },
@@ -262,7 +281,12 @@ static const struct set_row {
 	{ "litellm_settings", "enable_json_schema_validation", "true", "true" },
 	{ "litellm_settings", "include_cost_in_streaming_usage", "true", "true" },
 	{ "litellm_settings", "require_auth_for_metrics_endpoint", "true", "true" },
+	{ "litellm_settings", "cost_discount_config", "{openai: 0.05}", "{\"openai\":0.05}" },
+	{ "litellm_settings", "cost_margin_config", "{global: {fixed_amount: 0.001}}",
+	  "{\"global\":{\"fixed_amount\":0.001}}" },
 	{ "litellm_settings", "callbacks", "[prometheus, x]", "[\"prometheus\",\"x\"]" },
+	{ "litellm_settings", "public_model_groups", "[a, b]", "[\"a\",\"b\"]" },
+	{ "general_settings", "store_model_in_db", "true", "true" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
 	{ "litellm_settings", "set_verbose", "True", "true" },
@@ -297,15 +321,22 @@ static const struct set_row {
 	{ "litellm_params", "tpm", "\"100000\"", "100000" },
 	{ "litellm_params", "order", "2", "2" },
 	{ "litellm_params", "max_parallel_requests", "3", "3" },
+	{ "litellm_params", "adaptive_concurrency", "false", "\"false\"" },
 	{ "litellm_params", "timeout", "30", "\"30s\"" },
 	{ "litellm_params", "request_timeout", "31", "\"31s\"" },
-	{ "litellm_params", "stream_timeout", "32", "\"32s\"" },
+	{ "litellm_params", "stream_timeout", "auto", "\"auto\"" },
+	{ "litellm_params", "hedge_after", "0.99", "0.990" },
 	{ "litellm_params", "num_retries", "0", "0" },
 	{ "litellm_params", "cooldown_time", "0", "\"0s\"" },
 	{ "litellm_params", "drop_params", "true", "true" },
 	{ "litellm_params", "additional_drop_params", "[user, \"tools[*].function.strict\"]",
 	  "[\"user\",\"tools[*].function.strict\"]" },
 	{ "litellm_params", "allowed_openai_params", "[seed]", "[\"seed\"]" },
+	{ "litellm_params", "max_budget", "1.5", "1.5" },
+	{ "litellm_params", "budget_duration", "30d", "\"30d\"" },
+	{ "litellm_params", "plan_windows", "[{duration: 5h, requests: 600, multiplier: 1.5, plan: p}]",
+	  "[{\"duration\":18000,\"requests\":600,\"multiplier\":1.5,\"plan\":\"p\"}]" },
+	{ "litellm_params", "silent_model", "m", "\"m\"" },
 	{ "litellm_params", "tags", "[a, b]", "[\"a\",\"b\"]" },
 	{ "litellm_params", "mock_response", "\"a\\nb\"", "\"a\\nb\"" },
 	{ "litellm_params", "extra_headers", "{X-A: b}", "{\"X-A\":\"********\"}" },
@@ -319,6 +350,7 @@ static const struct set_row {
 	{ "model_info", "max_input_tokens", "20", NULL },
 	{ "model_info", "max_output_tokens", "30", NULL },
 	{ "model_info", "access_groups", "[a]", NULL },
+	{ "model_info", "access_windows", "[{days: mon-fri, from: \"08:00\", to: \"18:00\"}]", NULL },
 	{ "model_info", "health_check_model", "ollama/h", NULL },
 	{ "model_info", "disable_background_health_check", "true", NULL },
 	{ "price", "input_cost_per_token", "1.5e-06", "0.0000015" },
@@ -906,7 +938,7 @@ static void test_the_form_of_a_complaint(void **state)
 	size_t n = strlen(folder);
 	assert_memory_equal(text, folder, n);
 	assert_string_equal(text + n,
-			    "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m)\n"
+			    "/t.yaml:6:16: error: '30sx' is not a duration (want 30s, 5m, or auto)\n"
 			    "      timeout: 30sx\n"
 			    "               ^~~~\n");
 	assert_int_equal(c->n_list, 1);
@@ -1255,6 +1287,47 @@ static void test_diff(void **state)
 	config_free(b);
 }
 
+/* Budgets, plans and hours: what is wrong is told, and where. */
+static void test_bad_gates(void **state)
+{
+	static const struct {
+		const char *where, *yaml, *what;
+	} rows[] = {
+		{ "router", "[a]", "wants a map of providers" },
+		{ "router", "{openai: {budget_limit: 1}}", "wants budget_limit and time_period" },
+		{ "router", "{openai: {budget_limit: much, time_period: 1d}}", "not an amount" },
+		{ "router", "{openai: {budget_limit: 1, time_period: 1y}}", "not a period" },
+		{ "router", "{openai: {budget_limit: 1, time_period: 1d, x: 1}}", "'x' is not known" },
+		{ "params", "plan_windows: {a: b}", "wants a list of windows" },
+		{ "params", "plan_windows: [{requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 1ms, requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 5h}]", "wants one of requests" },
+		{ "params", "plan_windows: [{duration: 5h, requests: 1, cost: 2}]", "wants one of" },
+		{ "params", "plan_windows: [{duration: 5h, requests: few}]", "not a whole number" },
+		{ "params", "plan_windows: [{duration: 5h, cost: 1, multiplier: 0}]", "multiplier" },
+		{ "params", "max_budget: 5", "wants both" },
+		{ "params", "budget_duration: 5d", "wants both" },
+		{ "params", "max_budget: 5\n      budget_duration: 5y", "not a period" },
+		{ "info", "[{days: moon}]", "names no day" },
+		{ "info", "[{days: []}]", "names no day" },
+		{ "info", "[{from: 8}]", "not a time of the day" },
+		{ "info", "[{to: \"24:01\"}]", "not a time of the day" },
+		{ "info", "[{time_zone: Mars/Olympus}]", "no time zone" },
+		{ "info", "[5]", "wants {days, from, to, time_zone}" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[600];
+		const char *form = rows[i].where[0] == 'r'
+					   ? MODEL "router_settings:\n  provider_budget_config: %s\n"
+				   : rows[i].where[0] == 'p'
+					   ? MODEL "      %s\n"
+					   : MODEL "    model_info: {access_windows: %s}\n";
+		snprintf(text, sizeof text, form, rows[i].yaml);
+		assert_complains(text, rows[i].what);
+	}
+}
+
 static void test_show_with_origin(void **state)
 {
 	struct config *c = read_good(KEY "server:\n  workers: 2\n");
@@ -1278,6 +1351,74 @@ static void test_show_with_origin(void **state)
 	config_print_table_json(&out);
 	assert_non_null(json_parse(arena, buf_str(&out), JSON_ONE_KEY, &e));
 	buf_done(&out);
+}
+
+/* ---- discounts and margins ---- */
+
+static struct price rated(const char *settings, const char *provider, bool *ret_rated)
+{
+	char text[1024];
+	struct config *c;
+	struct price p = price_none();
+	p.input = 3000000;
+	p.output = 15000001;
+	p.per_request = 100;
+	p.flags = PRICE_KNOWN;
+	snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", settings);
+	write_file("t.yaml", text);
+	assert_int_equal(config_read(in_folder("t.yaml"), NULL, &c), 0);
+	*ret_rated = config_apply_rates(c, str_z(provider), &p);
+	assert_int_equal(p.cache_read, PRICE_NONE);
+	config_free(c);
+	return p;
+}
+
+static void test_discounts_and_margins(void **state)
+{
+	bool is_rated;
+	(void)state;
+	struct price p = rated("cost_discount_config: {openai: 0.05}", "openai", &is_rated);
+	assert_true(is_rated);
+	assert_int_equal(p.input, 2850000);
+	assert_int_equal(p.output, 14250001);
+	assert_int_equal(p.per_request, 95);
+	p = rated("cost_discount_config: {openai: 0.05}", "groq", &is_rated);
+	assert_false(is_rated);
+	assert_int_equal(p.input, 3000000);
+	p = rated("cost_margin_config: {global: 0.1, groq: {percentage: \"0.5\", fixed_amount: 0.001}},"
+		  " cost_discount_config: {groq: 0.5}", "groq", &is_rated);
+	assert_int_equal(p.input, 2250000);
+	assert_int_equal(p.per_request, 75 + 1000000000);
+	p = rated("cost_margin_config: {global: 0.1, groq: 0.5}, cost_discount_config: {openai: 0.5}",
+		  "openai", &is_rated);
+	assert_int_equal(p.input, 1650000);
+	p = rated("cost_margin_config: {global: {fixed_amount: 0.002}}", "anything", &is_rated);
+	assert_int_equal(p.input, 3000000);
+	assert_int_equal(p.per_request, 100 + 2000000000);
+	/* What has no price gets none. */
+	struct price unknown = price_none();
+	struct config c = { .n_rates = 0 };
+	assert_false(config_apply_rates(&c, STR("openai"), &unknown));
+}
+
+static void test_bad_discounts(void **state)
+{
+	static const char *const bad[] = {
+		"cost_discount_config: {openai: 1.5}", "cost_discount_config: {openai: -0.1}",
+		"cost_discount_config: {openai: [1]}", "cost_margin_config: {openai: {}}",
+		"cost_margin_config: {openai: {percentage: x}}", "cost_margin_config: {a: {fixed_amount: -1}}",
+	};
+	char text[1024];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct config *c = NULL;
+		snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", bad[i]);
+		write_file("t.yaml", text);
+		int err = config_read(in_folder("t.yaml"), NULL, &c);
+		if (err || c->n_errors != 1)
+			fail_msg("%s is taken", bad[i]);
+		config_free(c);
+	}
 }
 
 /* Each allocation fails once; nothing leaks and nothing falls over. */
@@ -1372,7 +1513,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_samples),
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
 		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_bad_gates),
 		cmocka_unit_test(test_show_with_origin),
+		cmocka_unit_test(test_discounts_and_margins),
+		cmocka_unit_test(test_bad_discounts),
 		cmocka_unit_test(test_no_memory),
 	};
 

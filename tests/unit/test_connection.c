@@ -224,6 +224,74 @@ static void test_client_gone_mid_stream(void **state)
 	buf_done(&e.got);
 }
 
+/* A copy has what the client gets, and what it would have got. */
+static void test_copy(void **state)
+{
+	(void)state;
+	static const char *const paths[] = { GET("/stream"), GET("/sized"), GET("/late") };
+	for (size_t i = 0; i < 2 * COUNT(paths); i++) {
+		struct conn_copy copy = { 0 };
+		struct client_end e = dial();
+		buf_init(&copy.head, 1000);
+		buf_init(&copy.body, 1000);
+		did.goes_on = true;
+		say_z(&e, paths[i % COUNT(paths)]);
+		struct connection *c = did.open->conn;
+		conn_copy_to(c, &copy);
+		bool leaves = i >= COUNT(paths);
+		if (leaves) {
+			close(e.fd);
+			turn();
+			turn();
+			assert_int_equal(connections_open(&rig.w), 0);
+			assert_int_equal(did.gone, 0);
+			assert_true(str_eq(did.open->http->method, STR("GET")));
+		}
+		if (i % COUNT(paths) == 2) {
+			conn_reply(c, 201, STR("a: b\r\n"), STR("0123456789"));
+			assert_int_equal(copy.status, 201);
+			assert_true(str_eq(buf_str(&copy.head), STR("a: b\r\n")));
+		} else {
+			conn_reply_piece(c, STR("01234"));
+			conn_reply_piece(c, STR("56789"));
+			assert_false(copy.is_whole);
+			conn_reply_end(c);
+		}
+		assert_true(copy.is_whole);
+		assert_true(str_eq(buf_str(&copy.body), STR("0123456789")));
+		conn_forget_request(c);
+		mem_free(did.open);
+		did.open = NULL;
+		did.goes_on = false;
+		buf_done(&copy.head);
+		buf_done(&copy.body);
+		if (!leaves)
+			hang_up(&e);
+		buf_done(&e.got);
+	}
+}
+
+static void test_copy_is_cut(void **state)
+{
+	(void)state;
+	struct conn_copy copy = { 0 };
+	struct client_end e = dial();
+	buf_init(&copy.head, 1000);
+	buf_init(&copy.body, 8);
+	say_z(&e, GET("/stream"));
+	conn_copy_to(did.open->conn, &copy);
+	conn_reply_piece(did.open->conn, STR("01234"));
+	assert_false(copy.body.failed);
+	conn_reply_piece(did.open->conn, STR("56789"));
+	assert_true(copy.body.failed);
+	close(e.fd);
+	turn();
+	assert_int_equal(did.gone, 1);	/* nobody said that it goes on */
+	assert_false(copy.is_whole);
+	buf_done(&copy.body);
+	buf_done(&e.got);
+}
+
 /* ---- streams ---- */
 
 static void test_stream(void **state)
@@ -533,6 +601,8 @@ int main(void)
 		T(test_refusals),
 		T(test_client_gone),
 		T(test_client_gone_mid_stream),
+		T(test_copy),
+		T(test_copy_is_cut),
 		T(test_stream),
 		T(test_sized),
 		T(test_switch),

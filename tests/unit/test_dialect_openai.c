@@ -974,11 +974,11 @@ static void test_embeddings_on_the_long_way(void **state)
 	};
 	struct llm_request q = embed_request;
 	expect_str(collect_all(&q, events, COUNT(events)),
-		"{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.5,0]},"
+		"{\"id\":\"embd-call-1\",\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.5,0]},"
 		"{\"object\":\"embedding\",\"index\":1,\"embedding\":[1, -2.5]}],\"model\":\"asked\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}");
 	q.encoding_format = STR("base64");
 	expect_str(collect_all(&q, events, COUNT(events)),
-		"{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":\"AAAAPwAAAAA=\"},"
+		"{\"id\":\"embd-call-1\",\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":\"AAAAPwAAAAA=\"},"
 		"{\"object\":\"embedding\",\"index\":1,\"embedding\":\"AACAPwAAIMA=\"}],\"model\":\"asked\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}");
 }
 

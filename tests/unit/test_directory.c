@@ -110,42 +110,62 @@ static void test_all_of_a_row(void **state)
 	close(fd);
 }
 
-static void test_teams(void **state)
+static void test_named_rows(void **state)
 {
 	int fd = -1;
 	struct dir *d = make(10, &fd), *r = NULL;
 	char alias[16];
 	struct dir_key k = key_of(7, alias), got;
 	char long_id[DIR_ID_MAX + 2];
-	struct sha256 as_key = hash_sha256(STR("team:t"));
+	struct sha256 as_key = hash_sha256(STR("team:t")), hash = k.hash;
 
 	(void)state;
 	memset(long_id, 'x', sizeof long_id);
 	assert_int_equal(dir_map(dup(fd), &r), 0);
 	k.team_id = STR("t");
 	assert_int_equal(dir_put(d, &k, 1), 0);
-	assert_false(dir_find_team(r, STR("t"), &got));
+	assert_true(dir_has(r, DIR_KEY) && !dir_has(r, DIR_TEAM));
+	k.kind = DIR_TEAM;
+	assert_false(dir_find_named(r, DIR_TEAM, STR("t"), &got));
 	k.id = 9;
-	assert_int_equal(dir_put_team(d, &k, 1), 0);
-	assert_true(dir_find_team(r, STR("t"), &got));
+	assert_int_equal(dir_put_named(d, k.team_id, &k, 1), 0);
+	assert_true(dir_find_named(r, DIR_TEAM, STR("t"), &got));
 	assert_true(got.id == 9 && str_eq(got.team_id, STR("t")) && got.rpm == 60);
-	assert_true(dir_find(r, &k.hash, &got) && got.id == 7);
+	assert_true(dir_find(r, &hash, &got) && got.id == 7);
 	assert_false(dir_find(r, &as_key, &got));	/* whoever knows the id has no key by that */
-	assert_false(dir_find_team(r, STR("T"), &got) || dir_find_team(r, STR(""), &got));
+	assert_false(dir_find_named(r, DIR_TEAM, STR("T"), &got) || dir_find_named(r, DIR_TEAM, STR(""), &got));
 	k.rpm = 61;
-	assert_int_equal(dir_put_team(d, &k, 2), 0);
-	assert_true(dir_find_team(r, STR("t"), &got) && got.rpm == 61);
+	assert_int_equal(dir_put_named(d, k.team_id, &k, 2), 0);
+	assert_true(dir_find_named(r, DIR_TEAM, STR("t"), &got) && got.rpm == 61);
 	assert_int_equal(dir_count(r), 2);
 	k.team_id = str_of(long_id, DIR_ID_MAX + 1);
-	assert_int_equal(dir_put_team(d, &k, 2), -E2BIG);
+	assert_int_equal(dir_put_named(d, k.team_id, &k, 2), -E2BIG);
 	k.team_id.n = DIR_ID_MAX;
-	assert_int_equal(dir_put_team(d, &k, 2), 0);
-	assert_true(dir_find_team(r, k.team_id, &got));
-	assert_false(dir_find_team(r, str_of(long_id, DIR_ID_MAX + 1), &got));
-	assert_int_equal(dir_remove_team(d, STR("t"), 3), 0);
-	assert_int_equal(dir_remove_team(d, STR("t"), 3), -ENOENT);
-	assert_false(dir_find_team(r, STR("t"), &got));
-	assert_true(dir_find(r, &k.hash, &got));
+	assert_int_equal(dir_put_named(d, k.team_id, &k, 2), 0);
+	assert_true(dir_find_named(r, DIR_TEAM, k.team_id, &got));
+	assert_false(dir_find_named(r, DIR_TEAM, str_of(long_id, DIR_ID_MAX + 1), &got));
+	assert_int_equal(dir_remove_named(d, DIR_TEAM, STR("t"), 3), 0);
+	assert_int_equal(dir_remove_named(d, DIR_TEAM, STR("t"), 3), -ENOENT);
+	assert_false(dir_find_named(r, DIR_TEAM, STR("t"), &got));
+	assert_true(dir_find(r, &hash, &got));
+	/* one name, many kinds */
+	for (int kind = DIR_TEAM; kind < DIR_KINDS; kind++) {
+		k = (struct dir_key){ .kind = (enum dir_kind)kind, .id = 100u + (unsigned)kind,
+				      .organization_id = STR("org"), .budget_id = STR("b"),
+				      .router = STR("{\"num_retries\":1}") };
+		assert_int_equal(dir_put_named(d, STR("same"), &k, 3), 0);
+	}
+	for (int kind = DIR_TEAM; kind < DIR_KINDS; kind++) {
+		enum dir_kind which = (enum dir_kind)kind;
+		assert_true(dir_has(r, which) && dir_find_named(r, which, STR("same"), &got));
+		assert_true(got.kind == which && got.id == 100u + (unsigned)kind);
+		assert_true(str_eq(got.organization_id, STR("org")) && str_eq(got.budget_id, STR("b")));
+		assert_true(str_eq(got.router, k.router));
+		assert_true(dir_entity_id(&got) == (((uint64_t)kind + 1) << 56 | got.id));
+		assert_int_equal(dir_remove_named(d, which, STR("same"), 3), 0);
+		assert_false(dir_find_named(r, which, STR("same"), &got));
+		assert_true(dir_has(r, which) == (which == DIR_TEAM));
+	}
 	dir_free(r);
 	dir_free(d);
 	close(fd);
@@ -167,6 +187,19 @@ static void test_models(void **state)
 	assert_true(dir_key_may_use(&k, STR("any")));
 	k.models = STR("last-without-nul");
 	assert_true(dir_key_may_use(&k, STR("last-without-nul")));
+	assert_false(dir_key_has_exclusions(&k));
+	k.models = str_of("!gpt-4*\0!x\0", 11);
+	assert_true(dir_key_has_exclusions(&k));
+	assert_true(dir_key_excludes(&k, STR("gpt-4-turbo")) && dir_key_excludes(&k, STR("x")));
+	assert_false(dir_key_excludes(&k, STR("gpt-3.5")) || dir_key_excludes(&k, STR("!x")));
+	assert_true(dir_key_may_use(&k, STR("gpt-3.5")));	/* nothing but exclusions: all others */
+	k.models = str_of("!gpt-4-turbo\0gpt-4*\0", 20);
+	assert_true(dir_key_excludes(&k, STR("gpt-4-turbo")));
+	assert_true(dir_key_may_use(&k, STR("gpt-4o")) && !dir_key_may_use(&k, STR("claude")));
+	k.models = str_of("!a\0all-team-models\0", 19);
+	assert_true(dir_key_may_use(&k, STR("b")) && dir_key_excludes(&k, STR("a")));
+	k.flags = KEY_ALL_MODELS;
+	assert_false(dir_key_has_exclusions(&k));
 }
 
 /* Random changes against a plain array; a second mapping always agrees. */
@@ -472,7 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_a_row),
-		cmocka_unit_test(test_teams),
+		cmocka_unit_test(test_named_rows),
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_against_a_model),
 		cmocka_unit_test(test_bytes_per_key),

@@ -440,6 +440,20 @@ static void test_periods(void **st)
 	}
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(period_read(str_z(bad[i]), &p), i == 10 ? 0 : -EINVAL);
+	/* a period that all share begins at its own time */
+	static const struct {
+		const char *period, *begin;
+	} begins[] = {
+		{ "5h", "2026-02-04T03:00:00.000Z" }, { "1d", "2026-02-04T00:00:00.000Z" },
+		{ "7d", "2026-02-02T00:00:00.000Z" }, { "30d", "2026-02-01T00:00:00.000Z" },
+		{ "1mo", "2026-02-01T00:00:00.000Z" }, { "3mo", "2026-01-01T00:00:00.000Z" },
+	};
+	for (size_t i = 0; i < COUNT(begins); i++) {
+		assert_int_equal(period_read(str_z(begins[i].period), &p), 0);
+		assert_string_equal(clock_rfc3339(text, period_begin(p, now)), begins[i].begin);
+		assert_string_equal(clock_rfc3339(text, period_begin(p, period_begin(p, now))),
+				    begins[i].begin);
+	}
 	/* the 31st has no like in February */
 	assert_int_equal(period_read(STR("1mo"), &p), 0);
 	assert_string_equal(clock_rfc3339(text, period_after(p, UINT64_C(1769817600) * NS_PER_S)),

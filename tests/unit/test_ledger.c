@@ -167,12 +167,130 @@ static int64_t number(struct world *w, const char *sql)
 	return place_number(&w->p, sql);
 }
 
+static void tags(struct world *w, uint32_t number, const char *const *texts, size_t n)
+{
+	struct journal_record r[JOURNAL_TAG_RECORDS], like = record(JOURNAL_SETTLE, number, 0);
+	struct str list[40];
+	for (size_t i = 0; i < n; i++)
+		list[i] = str_z(texts[i]);
+	unsigned pieces = journal_put_tags(r, like.request_id, list, n);
+	for (unsigned i = 0; i < pieces; i++)
+		append(w, r[i]);
+}
+
 /* ---- the usual ---- */
 
 static void add_key(struct world *w)
 {
 	place_exec(&w->p, "INSERT INTO keys (id, token_hash, key_name, created_at, updated_at) "
 			  "VALUES (7, zeroblob(32), 'sk-...test', 1, 1)");
+}
+
+static const char *const two_tags[] = { "red", "blue" };
+
+static void test_tags_of_requests(void **st)
+{
+	static char long_tag[JOURNAL_TAGS_ROOM + 1], half_tag[JOURNAL_TAGS_ROOM / 2 + 10];
+	struct world *w = *st;
+	memset(long_tag, 'x', sizeof long_tag - 1);
+	memset(half_tag, 'y', sizeof half_tag - 1);
+	const char *const many[] = { long_tag, half_tag, "a", half_tag, half_tag, half_tag, half_tag,
+				     "b" };
+	add_key(w);
+	start_worker(w, 64);
+	intent(w, 1);
+	tags(w, 1, two_tags, 2);
+	settle(w, 1, 5);
+	tags(w, 2, many, COUNT(many));	/* one too long, two without room, the rest in four */
+	settle(w, 2, 7);
+	tags(w, 3, two_tags, 2);	/* another's: its SETTLE does not stand behind it */
+	settle(w, 4, 9);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 3);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE tags = '[\"red\",\"blue\"]'"), 1);
+	assert_int_equal(number(w, "SELECT json_array_length(tags) FROM spend_logs WHERE cost = 7"), 5);
+	assert_int_equal(number(w, "SELECT tags IS NULL FROM spend_logs WHERE cost = 9"), 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_labels WHERE kind = 6"), 4);
+	assert_int_equal(number(w, "SELECT cost FROM spend_totals JOIN spend_names n USING (id) WHERE"
+				   " kind = 6 AND span = 1 AND name = 'red'"), 5);
+	assert_int_equal(number(w, "SELECT requests FROM spend_totals WHERE kind = 0 AND span = 0"), 3);
+}
+
+/* Folded while a worker is between the two: neither loses the other. */
+static void test_tags_wait_for_their_settle(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 64);
+	intent(w, 1);
+	tags(w, 1, two_tags, 2);
+	turn_until_committed(w, 1);
+	for (int i = 0; i < 20; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(committed(w), 1);
+	settle(w, 1, 5);
+	fold(w);
+	assert_int_equal(number(w, "SELECT json_array_length(tags) FROM spend_logs"), 2);
+	/* And across the end of a batch. */
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+}
+
+static void test_tags_across_batches(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 16384);
+	for (uint32_t i = 1; i <= 5000; i++) {
+		tags(w, i, two_tags, 2);
+		settle(w, i, 1);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE json_array_length(tags) = 2"),
+			 5000);
+	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_labels WHERE kind = 6"), 10000);
+	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_totals WHERE span = 1 AND kind = 6"),
+			 10000);
+}
+
+/* A worker that writes nothing but tags, or rubbish in them, stops nothing. */
+static void test_rubbish_in_tags(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 16384);
+	for (uint32_t i = 1; i <= 6000; i++) {
+		struct journal_record r = record(JOURNAL_TAGS, i, 0);
+		memset((char *)&r + JOURNAL_TAGS_AT, i % 2 ? 0xff : 'a', JOURNAL_TAGS_ROOM);
+		append(w, r);
+	}
+	struct journal_record r = record(JOURNAL_TAGS, 1, 0);
+	memset((char *)&r + JOURNAL_TAGS_AT, 0xfe, JOURNAL_TAGS_ROOM);
+	append(w, r);
+	settle(w, 1, 5);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE tags IS NULL"), 1);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_labels"), 0);
+}
+
+/* More sums than a batch has room for: they are written in between. */
+static void test_more_sums_than_fit(void **st)
+{
+	struct world *w = *st;
+	enum { N = 4000 };
+	start_worker(w, 16384);
+	for (uint32_t i = 1; i <= N; i++) {
+		struct journal_record r = record(JOURNAL_SETTLE, i, 3);
+		r.key_id = i;
+		snprintf(r.end_user, sizeof r.end_user, "user-%u", i);
+		append(w, r);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_daily"), N);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_daily"), 3 * N);
+	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_totals WHERE span = 0 AND kind = 0"), N);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_totals WHERE span = 1 AND kind = 5"), N);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_labels WHERE kind = 5"), 3 * N);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_names WHERE name LIKE 'user-%'"), N);
 }
 
 static void test_rows_and_sums(void **st)
@@ -491,6 +609,94 @@ static void test_a_teams_spend(void **st)
 	assert_int_equal(cut_rows, 3);
 	assert_int_equal(number(w, "SELECT spend FROM teams WHERE id = 4"), 10 + 300 + 1000 + 70);
 	budget_pool_free(pool);
+}
+
+#define TENANT(kind, id) (UINT64_C(kind) << 56 | (id))
+
+/* The record that says who pays, besides key and team, for the one behind it. */
+static void levels(struct world *w, uint32_t number, uint64_t a, uint64_t b)
+{
+	struct journal_levels l = { .kind = JOURNAL_LEVELS, .n = 2, .level = { a, b } };
+	struct journal_record r = record(JOURNAL_INTENT, number, 0);
+	memcpy(l.request_id, r.request_id, sizeof l.request_id);
+	memcpy((void *)&r, &l, sizeof r);
+	append(w, r);
+}
+
+static int64_t spend_of(struct world *w, unsigned id)
+{
+	char sql[64];
+	snprintf(sql, sizeof sql, "SELECT spend FROM tenants WHERE id = %u", id);
+	return number(w, sql);
+}
+
+/* All who pay are found: in one fold, over two folds, and of the dead, with and without a slot. */
+static void test_others_pay_too(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO tenants (id, kind, name, created_at, updated_at) VALUES "
+			  "(1, 3, 'user', 1, 1), (2, 4, 'org', 1, 1), (3, 7, 'tag', 1, 1)");
+	start_worker(w, 64);
+	levels(w, 1, TENANT(3, 1), TENANT(4, 2));
+	settle(w, 1, 10);
+	settle(w, 2, 100);			/* key alone */
+	levels(w, 3, TENANT(3, 1), TENANT(7, 3));
+	settle(w, 4, 1000);			/* not those that stand right before it */
+	levels(w, 5, TENANT(3, 99), TENANT(1, KEY));	/* deleted; not a tenant's id */
+	settle(w, 5, 7);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 1117);
+	assert_int_equal(spend_of(w, 1), 10);
+	assert_int_equal(spend_of(w, 2), 10);
+	assert_int_equal(spend_of(w, 3), 0);
+	/* the fold comes between the two records: it waits for the second */
+	uint64_t before = committed(w);
+	levels(w, 6, TENANT(3, 1), TENANT(7, 3));
+	for (unsigned i = 0; i < 50; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(committed(w), before);
+	settle(w, 6, 5);
+	fold(w);
+	assert_int_equal(spend_of(w, 1), 15);
+	assert_int_equal(spend_of(w, 3), 5);
+	/* of the dead: an intent in the database, one whose slot tells its cost, a slot alone */
+	levels(w, 20, TENANT(3, 1), TENANT(4, 2));
+	intent(w, 20);
+	levels(w, 21, TENANT(3, 1), TENANT(4, 2));
+	intent(w, 21);
+	fold(w);
+	hold(w, pool, 21, 1000, true, 300);
+	atomic_store(&w->board.entities[5].id, TENANT(7, 3));	/* what hold() reserves at */
+	hold(w, pool, 22, 1000, true, 70);
+	levels(w, 23, TENANT(3, 1), TENANT(4, 2));	/* killed before the record itself */
+	reap(w);
+	assert_int_equal(cut_rows, 3);
+	assert_int_equal(spend_of(w, 1), 15 + 1000 + 300);
+	assert_int_equal(spend_of(w, 2), 10 + 1000 + 300);
+	assert_int_equal(spend_of(w, 3), 5 + 70);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	budget_pool_free(pool);
+}
+
+/* A full batch never ends between the two. */
+static void test_many_levels(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO tenants (id, kind, name, created_at, updated_at) VALUES "
+			  "(1, 3, 'user', 1, 1), (2, 4, 'org', 1, 1)");
+	start_worker(w, 16384);
+	settle(w, 1, 1);
+	for (uint32_t i = 2; i <= 6000; i++) {
+		levels(w, i, TENANT(3, 1), TENANT(4, 2));
+		settle(w, i, 1);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 6000);
+	assert_int_equal(spend_of(w, 1), 5999);
+	assert_int_equal(spend_of(w, 2), 5999);
 }
 
 static void test_many_open_requests(void **st)
@@ -866,6 +1072,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_rows_and_sums),
+		T(test_tags_of_requests),
+		T(test_tags_wait_for_their_settle),
+		T(test_tags_across_batches),
+		T(test_rubbish_in_tags),
+		T(test_more_sums_than_fit),
 		T(test_a_long_request_is_kept_aside),
 		T(test_the_ring_goes_round),
 		T(test_stop_folds_the_rest),
@@ -876,6 +1087,8 @@ int main(void)
 		T(test_a_damaged_record_is_given_up_once_another_follows),
 		T(test_reaping_books_what_was_open),
 		T(test_a_teams_spend),
+		T(test_others_pay_too),
+		T(test_many_levels),
 		T(test_many_open_requests),
 		T(test_reaping_nobody_answers_at_once),
 		T(test_lies_on_the_board_are_clamped),

@@ -211,6 +211,47 @@ static void test_a_file_stays_blocking(void **state)
 	fclose(f);
 }
 
+/* Gathered records keep their order, go out whole, and are counted each when they cannot. Last: the
+ * thread gathers from then on. */
+static void test_gathered_records_share_a_write(void **state)
+{
+	int fds[2];
+	char *at = out;
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	log_start(fds[1], LOG_LOGFMT, LOG_INFO, "worker.1", false);
+	log_gather();
+	uint64_t before = log_dropped();
+	LOG(LOG_INFO, "one", F_INT("i", 1));
+	LOG(LOG_INFO, "two", F_INT("i", 2));
+	assert_int_equal(read_all(fds[0]), 0);
+	log_flush();
+	assert_true(read_all(fds[0]) > 0);
+	at = strstr(out, "event=one i=1\n");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "event=two i=2\n"));
+	LOG(LOG_INFO, "three", F_INT("i", 3));
+	LOG(LOG_ERROR, "four", F_INT("i", 4));	/* waits for nobody, and nobody is behind it */
+	assert_true(read_all(fds[0]) > 0);
+	at = strstr(out, "event=three i=3\n");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "event=four i=4\n"));
+	for (int i = 0; i < 100; i++)
+		LOG(LOG_INFO, "many", F_INT("i", i));
+	size_t n = (size_t)read_all(fds[0]);
+	assert_in_range(n, 3900, 4096);
+	assert_int_equal(out[n - 1], '\n');	/* a pipe takes whole what fits into PIPE_BUF */
+	log_flush();
+	read_all(fds[0]);
+	assert_int_equal(log_dropped(), before);
+	close(fds[0]);
+	LOG(LOG_INFO, "five", F_INT("i", 5));
+	LOG(LOG_INFO, "six", F_INT("i", 6));
+	log_flush();
+	assert_int_equal(log_dropped(), before + 2);
+	close(fds[1]);
+}
+
 static void test_names(void **state)
 {
 	enum log_level lv = LOG_DEBUG;
@@ -236,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_a_torn_record_ends_its_line),
 		cmocka_unit_test(test_a_file_stays_blocking),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_gathered_records_share_a_write),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	log_start(-1, LOG_TEXT, LOG_INFO, "worker.1", false);

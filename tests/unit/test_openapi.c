@@ -124,7 +124,8 @@ static void test_every_command_is_there_with_all_it_takes(void **st)
 		assert_true(str_eq_z(json_get_str(mem, op, "x-llmgw-command"), c->words));
 		for (const struct command_arg *a = c->args; a && a->name; a++)
 			if (!has_parameter(op, a->name) && !has_member(op, a->name) &&
-			    !(has_parameter(op, "id") && (a->flags & ARG_POSITIONAL)))
+			    !((has_parameter(op, "id") || has_parameter(op, "name")) &&
+			      (a->flags & ARG_POSITIONAL)))
 				fail_msg("%s %s lacks %s", c->method, c->path, a->name);
 	}
 }
@@ -186,7 +187,10 @@ static void test_the_page_has_every_path_and_nothing_from_elsewhere(void **st)
 		assert_true(str_find(page, str_z(endpoints[i].path)) != SIZE_MAX);
 	assert_true(str_find(page, STR("<script")) == SIZE_MAX);
 	assert_true(str_find(page, STR("src=")) == SIZE_MAX);
-	assert_true(str_find(page, STR("//")) == SIZE_MAX);
+	assert_true(str_find(page, STR("href=\"http")) == SIZE_MAX);
+	assert_true(str_find(page, STR("href=\"//")) == SIZE_MAX);
+	assert_true(str_find(page, STR("url(")) == SIZE_MAX);
+	assert_true(str_find(page, STR("@import")) == SIZE_MAX);
 }
 
 int main(void)

@@ -39,7 +39,7 @@ static void test_fresh_database_is_private_and_durable(void **st)
 				       "IN "
 				       "('keys','spend_logs','spend_daily','journals','open_intents')"), 5);
 	assert_int_equal(place_number(p, "PRAGMA synchronous"), 2);
-	assert_int_equal(place_number(p, "PRAGMA user_version"), 3);
+	assert_int_equal(place_number(p, "PRAGMA user_version"), 8);
 	assert_int_equal(place_number(p, "PRAGMA mmap_size"), 0);
 	assert_int_equal(place_number(p, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"),
 			 1);
@@ -85,9 +85,9 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **st)
 {
 	struct place *p = *st;
 	place_open(p);
-	place_exec(p, "PRAGMA user_version = 7");
+	place_exec(p, "PRAGMA user_version = 900");
 	place_close(p);
-	expect_refused(p, -EPROTONOSUPPORT, "schema 7");
+	expect_refused(p, -EPROTONOSUPPORT, "schema 900");
 }
 
 static void test_another_programs_database_is_refused(void **st)
@@ -248,8 +248,7 @@ static void test_full_disk_and_its_end(void **st)
 {
 	struct place *p = *st;
 	struct call big =
-		{ .sql = "INSERT INTO spend_daily SELECT value, 1, hex(zeroblob(3000)), 1,1,1,1,1,"
-				   "1,1,1,1 FROM "
+		{ .sql = "INSERT INTO spend_names (name) SELECT value || hex(zeroblob(3000)) FROM "
 				   "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]')" };
 	struct call small = { .sql = "INSERT INTO journals VALUES (1, 1, 1)" };
 	place_open(p);
@@ -258,7 +257,7 @@ static void test_full_disk_and_its_end(void **st)
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	assert_int_equal(big.err, -ENOSPC);
 	assert_int_equal(store_health(p->store), -ENOSPC);
-	assert_int_equal(place_number(p, "SELECT count(*) FROM spend_daily"), 0);
+	assert_int_equal(place_number(p, "SELECT count(*) FROM spend_names"), 0);
 	place_number(p, "PRAGMA max_page_count = 1000000");
 	assert_int_equal(store_write(p->store, call_job, call_done, &small), 0);
 	uv_run(&p->loop, UV_RUN_DEFAULT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * metrics_deployments.c - the families of /metrics that have a sample for each deployment: all
  * from the board, where the router keeps it. */
+#include "common/route.h"
 #include "worker/admin/metrics_page.h"
 
 struct family {
@@ -28,6 +29,7 @@ VALUE(value_cooldowns, LOAD(p->row->cooldowns))
 VALUE(value_in_flight, board_inflight(p->s->board, p->d->board_row))
 VALUE(value_cooling, LOAD(p->row->cooldown_until_ns) > p->s->now_ns)
 VALUE(value_paused, LOAD(p->row->paused_until_ns) > p->s->now_ns)
+VALUE(value_at_a_time, or_none(route_most_parallel(p->s->r->snap, p->d, p->row)))
 VALUE(value_in_a_row, LOAD(p->row->in_a_row))
 VALUE(value_ill, LOAD(p->row->probe_status) == 2)
 VALUE(value_latency, or_none(LOAD(p->row->latency_ns)))
@@ -42,6 +44,7 @@ static const struct family families[] = {
 	{ "llmgw_deployment_failures_total", "counter", "Failed attempts at a deployment", UNIT_ONE, false, value_failures },
 	{ "llmgw_deployment_cooldowns_total", "counter", "Times that a deployment was put aside", UNIT_ONE, false, value_cooldowns },
 	{ "llmgw_deployment_in_flight", "gauge", "Attempts under way at a deployment", UNIT_ONE, false, value_in_flight },
+	{ "llmgw_deployment_concurrency_limit", "gauge", "Attempts that a deployment takes at a time, as configured and as learned", UNIT_ONE, true, value_at_a_time },
 	{ "llmgw_deployment_cooling", "gauge", "1 while a deployment is put aside", UNIT_ONE, false, value_cooling },
 	{ "llmgw_deployment_paused", "gauge", "1 while its provider says that nothing remains of a limit", UNIT_ONE, false, value_paused },
 	{ "llmgw_deployment_ill", "gauge", "1 when its last health check failed", UNIT_ONE, false, value_ill },

@@ -42,6 +42,7 @@ static uint64_t ahead(uint64_t last, uint64_t behind)
 SUM(own_requests, LOAD(w->requests))
 SUM(own_streams, LOAD(w->streams))
 SUM(own_connections, LOAD(w->connections))
+SUM(own_waiting, LOAD(w->waiting))
 SUM(own_queue, ahead(LOAD(w->journal_last), LOAD(w->journal_committed)))
 HEAD(own_ready, LOAD(h->ready_workers))
 HEAD(own_wanted, LOAD(h->workers_wanted))
@@ -73,6 +74,7 @@ static uint64_t own_folded(const struct scrape *s)
 
 static const struct own_family own_families[] = {
 	{ "llmgw_requests_in_flight", "gauge", "Requests under way", UNIT_ONE, own_requests },
+	{ "llmgw_requests_waiting", "gauge", "Requests that wait for room at a provider", UNIT_ONE, own_waiting },
 	{ "llmgw_streams_open", "gauge", "Streamed answers under way", UNIT_ONE, own_streams },
 	{ "llmgw_connections_open", "gauge", "Client connections", UNIT_ONE, own_connections },
 	{ "llmgw_workers_ready", "gauge", "Workers that serve", UNIT_ONE, own_ready },

@@ -4,6 +4,7 @@
  * pairs that common/series.h counts. Labels that would be empty are left out. */
 #include <stdlib.h>
 
+#include "common/gate.h"
 #include "common/series.h"
 #include "worker/admin/metrics_page.h"
 
@@ -311,6 +312,51 @@ static void put_key_family(struct scrape *s, const struct pairs *pairs, const st
 	}
 }
 
+/* ---- budgets of providers ---------------------------------------------------------------------
+ */
+
+/* The gate that is the budget of a deployment's provider; NULL: there is none. */
+static const struct snap_gate *provider_gate(const struct snap *snap,
+					     const struct snap_deployment *d)
+{
+	const struct snap_gate *g = snap_gates(snap, d);
+	for (uint32_t i = 0; i < d->gates.count; i++)
+		if (g[i].kind == GATE_BUDGET &&
+		    str_starts(snap_text(snap, g[i].name), STR("provider ")))
+			return &g[i];
+	return NULL;
+}
+
+/* Once for each provider: that of the first of its deployments. */
+static bool is_first_of_provider(const struct snap *snap, uint32_t index)
+{
+	struct str provider = snap_text(snap, snap_deployment(snap, index)->provider);
+	for (uint32_t i = 0; i < index; i++)
+		if (snap_deployment(snap, i)->gates.count &&
+		    str_eq(snap_text(snap, snap_deployment(snap, i)->provider), provider))
+			return false;
+	return true;
+}
+
+static void put_provider_budgets(struct scrape *s)
+{
+	static const char name[] = "litellm_provider_remaining_budget_metric";
+	const struct snap *snap = s->r->snap;
+	page_family(&s->page, name, "gauge", "Dollars left of a provider's budget");
+	for (uint32_t i = 0; i < s->n_deployments; i++) {
+		const struct snap_deployment *d = snap_deployment(snap, i);
+		const struct snap_gate *g = d->gates.count ? provider_gate(snap, d) : NULL;
+		if (!g || !is_first_of_provider(snap, i))
+			continue;
+		uint64_t used = gate_used(s->board, g, 0);
+		size_t at = s->labels.n;
+		label_put(&s->labels, at, "api_provider", snap_text(snap, d->provider));
+		page_sample(&s->page, name,
+			    label_text(&s->labels, (struct label_set){ at, s->labels.n - at }),
+			    UNIT_NANO, used < g->limit ? g->limit - used : 0);
+	}
+}
+
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -353,5 +399,6 @@ void metrics_put_litellm(struct scrape *s)
 		page_histogram(&s->page, litellm_histograms[f].name, litellm_histograms[f].help,
 			       (const void *)((const char *)s->sum + litellm_histograms[f].at),
 			       metric_bounds_ns[litellm_histograms[f].id]);
+	put_provider_budgets(s);
 	put_in_flight(s);
 }

@@ -110,8 +110,7 @@ static int write_call(struct relay_call *call, const struct request *r, struct s
 	struct str by = http_header(r->http, "litellm-changed-by");
 	frame_put_str(f, str_of(by.p, by.n < 256 ? by.n : 256));
 	frame_put_str(f, str_eq(r->http->method, STR("HEAD")) ? STR("GET") : r->http->method);
-	frame_put_str(f, str_z(r->endpoint->path));
-	frame_put_str(f, r->path_model);	/* or {id} */
+	frame_put_str(f, r->http->path);
 	frame_put_u8(f, args.n == 0);
 	frame_put_str(f, piece);
 	put_frame(call, f);

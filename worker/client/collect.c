@@ -83,10 +83,9 @@ static int find_choice(struct arena *a, struct collected *c, unsigned index,
 	return 0;
 }
 
-static int find_call(struct arena *a, struct collected_choice *c, unsigned tool,
+static int find_call(struct arena *a, struct collected_call **at, unsigned tool,
 		     struct collected_call **ret)
 {
-	struct collected_call **at = &c->calls;
 	if (tool >= COLLECT_CALLS_MAX)
 		return -E2BIG;
 	while (*at && (*at)->tool < tool)
@@ -103,10 +102,10 @@ static int find_call(struct arena *a, struct collected_choice *c, unsigned tool,
 	return 0;
 }
 
-static int add_call(struct arena *a, struct collected_choice *c, const struct llm_event *ev)
+int collect_call(struct arena *a, struct collected_call **list, const struct llm_event *ev)
 {
 	struct collected_call *k;
-	int err = find_call(a, c, ev->tool, &k);
+	int err = find_call(a, list, ev->tool, &k);
 	if (err)
 		return err;
 	if (ev->kind == EV_TOOL_ARGS)
@@ -131,7 +130,7 @@ static int add_to_choice(struct arena *a, struct collected *all, const struct ll
 		return rope_add(a, &c->refusal, ev->text);
 	case EV_TOOL_START:
 	case EV_TOOL_ARGS:
-		return add_call(a, c, ev);
+		return collect_call(a, &c->calls, ev);
 	case EV_FINISH:
 		c->finish = ev->finish;
 		return keep(a, &c->native, ev->native);

@@ -41,6 +41,10 @@ struct collected {
 
 enum { COLLECT_CHOICES_MAX = 4096, COLLECT_CALLS_MAX = 512 };
 
+/* A call's beginning, or a piece of its arguments, among those of a list; begin with NULL. 0,
+ * -ENOMEM, -E2BIG. */
+int collect_call(struct arena *a, struct collected_call **list,
+		 const struct llm_event *ev) MUST_USE;
 /* Serves as a dialect's collect(): an->state is a struct collected from now on, and the tally is
  * kept. 0, -ENOMEM, -E2BIG. */
 int collect_event(struct dialect_answer *an, const struct llm_event *ev);

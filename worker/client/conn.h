@@ -41,6 +41,7 @@ struct connection {
 	struct connection *next, *prev;	/* all of the worker */
 	struct connection *next_turn;
 	struct request *request;	/* NULL: nobody to tell */
+	struct conn_copy *copy;		/* of the answer; NULL: nobody wants one */
 	struct http_in *head;		/* NULL while idle */
 	struct str input;		/* not consumed: of the read under way, or of pending */
 	struct buf pending;		/* for later: a body not asked for, a next request */
@@ -61,6 +62,8 @@ struct connection {
 	bool is_scheduled;		/* a turn is due */
 	bool is_broken;			/* a write failed; the turn will tell */
 	bool has_end;			/* the client sends no more */
+	bool is_alone;			/* the client is gone, its request goes on */
+	bool is_closed;			/* so is the socket: what is left is the request's */
 	bool was_high;			/* request_drained() is owed */
 };
 

@@ -66,8 +66,10 @@ static const struct snap_settings *settings_of(const struct connection *c)
 
 static void release_request(struct connection *c)
 {
-	if (c->head)
+	if (c->head && c->w->client)
 		client_give_head(c->w->client, c->head);
+	else
+		http_in_free(c->head);
 	c->head = NULL;
 	buf_done(&c->body);
 	buf_done(&c->held);
@@ -87,20 +89,48 @@ static void conn_close(struct connection *c, bool reset)
 static void lose(struct connection *c, bool reset)
 {
 	struct request *r = c->request;
+	if (c->is_alone)
+		return;
+	if (r && c->copy && request_goes_on(r)) {
+		c->is_alone = true;
+		conn_close(c, reset);
+		if (c->was_high)
+			request_drained(r);	/* nobody is too slow for it now */
+		return;
+	}
 	c->request = NULL;
+	c->copy = NULL;
 	if (r)
 		request_client_gone(r);
 	conn_close(c, reset);
+}
+
+/* What is left when the socket is closed: its request may still need what it was asked with. */
+static void conn_free(struct connection *c)
+{
+	if (c->request)
+		return;
+	release_request(c);
+	mem_free(c);
+}
+
+void conn_forget_request(struct connection *c)
+{
+	c->request = NULL;
+	c->copy = NULL;
+	conn_reply_abort(c);
+	if (c->is_closed)
+		conn_free(c);
 }
 
 static void on_closed(struct wire *x)
 {
 	struct connection *c = conn_of(x);
 	struct worker *w = c->w;
-	MUST(c->state == CONN_CLOSING && !c->request);
+	MUST(c->state == CONN_CLOSING && (!c->request || c->is_alone));
 	if (c->is_scheduled)
 		conn_unschedule(c);
-	release_request(c);
+	c->is_closed = true;
 	buf_done(&c->pending);
 	if (c->next)
 		c->next->prev = c->prev;
@@ -108,7 +138,7 @@ static void on_closed(struct wire *x)
 	if (--w->n_connections == 0)
 		client_rest(w->client);
 	atomic_store_explicit(&w->row->connections, w->n_connections, memory_order_relaxed);
-	mem_free(c);
+	conn_free(c);
 	client_leave(w);
 }
 

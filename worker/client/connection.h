@@ -77,6 +77,16 @@ void conn_reply_abort(struct connection *c);
 size_t conn_queued(const struct connection *c);
 /* No keep-alive after the answer under way. */
 void conn_close_after(struct connection *c);
+/* An answer as the client gets it. What does not fit into a buffer has made it fail. */
+struct conn_copy {
+	struct buf head, body;		/* header lines as given; pieces one behind the other */
+	int status;
+	bool is_whole;
+};
+/* Copies what is answered from now on, until the answer is complete. NULL: no longer. Where the
+ * client leaves and request_goes_on(), all of this can be called as before; the copy alone hears
+ * of it. */
+void conn_copy_to(struct connection *c, struct conn_copy *copy);
 /* Cuts the string between request and connection: late callbacks find nobody. A request that
  * has not been answered to its end is broken off. */
 void conn_forget_request(struct connection *c);

@@ -17,6 +17,8 @@ const struct dialect *const dialects[] = {
 	&dialect_ollama_generate,
 	&dialect_ollama_embed,
 	&dialect_ollama_embeddings,
+	&dialect_cohere_chat,
+	&dialect_cohere_embed,
 	&dialect_rerank,
 	NULL,
 };

@@ -26,9 +26,13 @@ struct dialect_answer {
 					 * until something was said */
 	bool show_usage;		/* the client asked for it, or it is a plain answer */
 	const struct price *price;	/* usage tells the cost, too; NULL: it does not */
+	struct usage before;		/* of attempts that broke off, and what they cost */
+	int64_t before_nano;
 	void *state;			/* the dialect's own; NULL to begin with */
 	bool is_started, is_ended;	/* is_ended: the closing events have been written */
-	struct llm_tally tally;		/* kept by all functions that see an answer */
+	/* Kept by all functions that see an answer. Where a stream has tally.text, it may have to
+	 * be resumed. */
+	struct llm_tally tally;
 };
 
 struct dialect {
@@ -66,6 +70,10 @@ struct dialect {
 	 * -ENOMEM. NULL: write_error() says all there is to say. */
 	int (*fail_stream)(struct dialect_answer *an, const struct llm_error *e, enum outcome o,
 			   struct buf *out);
+	/* Of a stream that broke off: from now on write_event() goes on with it, another model's
+	 * EV_START and text behind what has been written or forwarded. 0, -ENOMEM, -EINVAL (not
+	 * from here). NULL: never. */
+	int (*resume)(struct dialect_answer *an);
 	/* What the next request may refer to, of an answer that has ended well: its id, the answer
 	 * as it was given, and the conversation. Failure of the bufs is theirs. 0 or -ENOMEM. NULL:
 	 * nothing is kept. */
@@ -81,6 +89,7 @@ extern const struct dialect dialect_gemini_chat, dialect_gemini_stream, dialect_
 	dialect_gemini_embed, dialect_gemini_batch;
 extern const struct dialect dialect_ollama_chat, dialect_ollama_generate, dialect_ollama_embed,
 	dialect_ollama_embeddings;
+extern const struct dialect dialect_cohere_chat, dialect_cohere_embed;
 extern const struct dialect *const dialects[];	/* ends with NULL */
 
 #endif

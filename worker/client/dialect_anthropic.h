@@ -8,6 +8,7 @@
 #include "worker/client/collect.h"
 #include "worker/client/dialect.h"
 #include "worker/client/dialect_openai.h"	/* readers of single values, and refusals */
+#include "worker/client/whole.h"
 
 /* POST /v1/messages/count_tokens: the body is that of a message, but for max_tokens, which may be
  * missing. Reads it and appends the answer. 0; -EINVAL with *reterr; -ENOMEM. */
@@ -34,9 +35,9 @@ enum ant_kind { ANT_NONE, ANT_TEXT, ANT_THINKING, ANT_REDACTED, ANT_CALL };
 
 struct ant_block;			/* of a plain answer */
 struct ant_waiting;			/* an event that must wait for a call to be whole */
-struct ant_call {			/* how far the JSON of the arguments has come */
-	unsigned tool, depth;
-	bool is_in_string, is_escaped, is_whole;
+struct ant_call {
+	unsigned tool;
+	struct whole args;
 };
 struct ant_answer {			/* the state of an answer, whichever way it takes */
 	bool is_plain, is_forwarded, is_finished, has_calls, has_refusal;
@@ -52,6 +53,7 @@ struct ant_answer {			/* the state of an answer, whichever way it takes */
 };
 struct ant_answer *ant_answer(struct dialect_answer *an);	/* NULL: out of memory */
 
+int ant_resume(struct dialect_answer *an);
 int ant_write_event(struct dialect_answer *an, const struct llm_event *ev, struct buf *out);
 int ant_collect(struct dialect_answer *an, const struct llm_event *ev);
 int ant_write_answer(struct dialect_answer *an, struct buf *out);

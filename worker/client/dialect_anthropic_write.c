@@ -8,6 +8,7 @@
 
 #include "common/hash.h"
 #include "worker/client/dialect_anthropic.h"
+#include "worker/client/named_event.h"
 
 struct ant_block {
 	struct ant_block *next;
@@ -108,23 +109,6 @@ static void put_usage(const struct dialect_answer *an, struct json_out *o)
 
 /* --- events of a stream --- */
 
-static struct json_out begin_event(struct buf *out, const char *type)
-{
-	struct json_out o = json_out(out);
-	BUF_PUT_LIT(out, "event: ");
-	buf_put_z(out, type);
-	BUF_PUT_LIT(out, "\ndata: ");
-	json_open(&o, NULL);
-	json_put_z(&o, "type", type);
-	return o;
-}
-
-static void end_event(struct json_out *o)
-{
-	json_close(o);
-	BUF_PUT_LIT(o->to, "\n\n");
-}
-
 /* What a message says before it says anything. */
 static int put_head(const struct dialect_answer *an, const struct ant_answer *s, struct json_out *o)
 {
@@ -145,7 +129,7 @@ static int start_stream(struct writing *w)
 	if (!w->out || w->an->is_started)
 		return 0;
 	w->an->is_started = true;
-	struct json_out o = begin_event(w->out, "message_start");
+	struct json_out o = named_event_open(w->out, "message_start");
 	json_open(&o, "message");
 	int err = put_head(w->an, w->s, &o);
 	if (err)
@@ -155,15 +139,15 @@ static int start_stream(struct writing *w)
 	json_put_null(&o, "stop_sequence");
 	put_usage(w->an, &o);
 	json_close(&o);
-	end_event(&o);
-	o = begin_event(w->out, "ping");
-	end_event(&o);
+	named_event_close(&o);
+	o = named_event_open(w->out, "ping");
+	named_event_close(&o);
 	return 0;
 }
 
 static void put_block_start(struct writing *w, enum ant_kind kind, const struct llm_event *ev)
 {
-	struct json_out o = begin_event(w->out, "content_block_start");
+	struct json_out o = named_event_open(w->out, "content_block_start");
 	json_put_u64(&o, "index", w->s->n_blocks);
 	json_open(&o, "content_block");
 	if (kind == ANT_TEXT) {
@@ -183,7 +167,7 @@ static void put_block_start(struct writing *w, enum ant_kind kind, const struct 
 		json_put_raw(&o, "input", STR("{}"));
 	}
 	json_close(&o);
-	end_event(&o);
+	named_event_close(&o);
 }
 
 /* --- blocks --- */
@@ -193,9 +177,9 @@ static void close_block(struct writing *w)
 	if (w->s->open == ANT_NONE)
 		return;
 	if (w->out) {
-		struct json_out o = begin_event(w->out, "content_block_stop");
+		struct json_out o = named_event_open(w->out, "content_block_stop");
 		json_put_u64(&o, "index", w->s->n_blocks);
-		end_event(&o);
+		named_event_close(&o);
 	}
 	w->s->n_blocks++;
 	w->s->open = ANT_NONE;
@@ -238,13 +222,13 @@ static int put_piece(struct writing *w, const char *type, const char *key, struc
 		return 0;
 	if (!w->out)
 		return rope_add(w->an->mem, &w->s->last_block->text, text);
-	struct json_out o = begin_event(w->out, "content_block_delta");
+	struct json_out o = named_event_open(w->out, "content_block_delta");
 	json_put_u64(&o, "index", w->s->n_blocks);
 	json_open(&o, "delta");
 	json_put_z(&o, "type", type);
 	json_put_str(&o, key, text);
 	json_close(&o);
-	end_event(&o);
+	named_event_close(&o);
 	return 0;
 }
 
@@ -296,26 +280,6 @@ static int start_call(struct writing *w, const struct llm_event *ev)
 	return open_block(w, ANT_CALL, &one);
 }
 
-/* Follows brackets and quotes: an object is whole when its last bracket closes. */
-static void follow(struct ant_call *c, struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		char ch = text.p[i];
-		if (c->is_escaped) {
-			c->is_escaped = false;
-		} else if (c->is_in_string) {
-			c->is_escaped = ch == '\\';
-			c->is_in_string = ch != '"';
-		} else if (ch == '"') {
-			c->is_in_string = true;
-		} else if (ch == '{' || ch == '[') {
-			c->depth++;
-		} else if ((ch == '}' || ch == ']') && c->depth > 0) {
-			c->is_whole = c->is_whole || --c->depth == 0;
-		}
-	}
-}
-
 static bool is_for_open_call(const struct ant_answer *s, const struct llm_event *ev)
 {
 	return ev->kind == EV_TOOL_ARGS && s->open == ANT_CALL && s->call.tool == ev->tool;
@@ -325,7 +289,7 @@ static int add_arguments(struct writing *w, const struct llm_event *ev)
 {
 	if (!is_for_open_call(w->s, ev))
 		return 0;		/* of a call that is over, or never was */
-	follow(&w->s->call, ev->text);
+	whole_follow(&w->s->call.args, ev->text);
 	return put_piece(w, "input_json_delta", "partial_json", ev->text);
 }
 
@@ -351,7 +315,7 @@ static int wait(struct writing *w, const struct llm_event *ev)
 
 static bool is_busy(const struct ant_answer *s)
 {
-	return s->open == ANT_CALL && !s->call.is_whole;
+	return s->open == ANT_CALL && !s->call.args.is_whole;
 }
 
 static int say(struct writing *w, const struct llm_event *ev)
@@ -392,7 +356,7 @@ static int say_rest(struct writing *w)
 {
 	int err = 0;
 	while (!err && w->s->waiting) {
-		w->s->call.is_whole = true;	/* it never will be */
+		w->s->call.args.is_whole = true;	/* it never will be */
 		err = say_waiting(w);
 	}
 	return err;
@@ -445,16 +409,16 @@ static int end_stream(struct writing *w)
 		if (err)
 			return err;
 		close_block(w);
-		o = begin_event(w->out, "message_delta");
+		o = named_event_open(w->out, "message_delta");
 		json_open(&o, "delta");
 		json_put_str(&o, "stop_reason", stop_reason(w->s));
 		json_put_null(&o, "stop_sequence");
 		json_close(&o);
 		put_usage(w->an, &o);
-		end_event(&o);
+		named_event_close(&o);
 	}
-	o = begin_event(w->out, "message_stop");
-	end_event(&o);
+	o = named_event_open(w->out, "message_stop");
+	named_event_close(&o);
 	return 0;
 }
 
@@ -465,6 +429,18 @@ int ant_write_event(struct dialect_answer *an, const struct llm_event *ev, struc
 		return -ENOMEM;
 	llm_tally_event(&an->tally, ev);
 	return ev->kind == EV_END ? end_stream(&w) : take(&w, ev);
+}
+
+/* A thought that its maker has not signed can only be left as it is; nobody goes on amid a call. */
+int ant_resume(struct dialect_answer *an)
+{
+	struct ant_answer *s = an->state;
+	if (!s || s->open == ANT_CALL || s->waiting)
+		return -EINVAL;
+	an->is_started = true;
+	s->is_forwarded = false;
+	s->is_finished = false;
+	return 0;
 }
 
 /* --- plain answers --- */

@@ -118,19 +118,9 @@ static int put_call(const struct dialect_answer *an, struct json_out *o, unsigne
 
 /* --- what stands beside the candidates --- */
 
-static struct usage usage_of(const struct dialect_answer *an)
-{
-	if (an->tally.has_usage)
-		return an->tally.usage;
-	return (struct usage){
-		.input = estimate_prompt(an->q),
-		.output = (an->tally.estimate_milli + 999) / 1000,
-	};
-}
-
 static void put_usage(const struct dialect_answer *an, struct json_out *o)
 {
-	struct usage u = usage_of(an);
+	struct usage u = oai_usage(an);
 	json_open(o, "usageMetadata");
 	json_put_u64(o, "promptTokenCount", u.input);
 	json_put_u64(o, "candidatesTokenCount", u.output - u.reasoning);
@@ -363,6 +353,15 @@ static int write_item(struct dialect_answer *an, const struct llm_event *ev, str
 	return write_event(an, ev, out, true);
 }
 
+static int resume(struct dialect_answer *an)
+{
+	struct gem_stream *s = an->state;
+	if (!s || s->is_oversize)
+		return -EINVAL;
+	s->is_forwarded = false;
+	return 0;
+}
+
 /* --- plain answers --- */
 
 static int put_choice(const struct dialect_answer *an, struct json_out *o,
@@ -522,6 +521,7 @@ const struct dialect dialect_gemini_stream = {
 	.write_answer = write_answer,
 	.forward_request = gem_forward_request,
 	.forward_event = gem_forward_event,
+	.resume = resume,
 	.forward_answer = gem_forward_answer,
 	.write_error = gem_write_error,
 	.stream_type = "text/event-stream",
@@ -538,6 +538,7 @@ const struct dialect dialect_gemini_array = {
 	.write_answer = write_answer,
 	.forward_request = gem_forward_request,
 	.forward_event = gem_forward_item,
+	.resume = resume,
 	.forward_answer = gem_forward_answer,
 	.write_error = write_last_item,
 	.stream_type = "application/json",

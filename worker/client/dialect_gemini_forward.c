@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_gemini.h"
+#include "worker/client/forward.h"
 #include "worker/skim.h"
 
 #define IS(j, name) str_eq((j)->key, STR(name))
@@ -245,27 +246,6 @@ int gem_forward_batch(struct arena *a, const struct llm_request *q, struct str m
 
 /* --- events --- */
 
-static bool is_blank(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\n')
-			return false;
-	return true;
-}
-
-static bool ends_with_empty_line(struct str raw)
-{
-	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) ||
-	       str_ends(raw, STR("\r\r"));
-}
-
-static int on_event(void *data, const struct llm_event *ev)
-{
-	struct dialect_answer *an = data;
-	llm_tally_event(&an->tally, ev);
-	return 0;
-}
-
 /* The model's name as the client knows it. 0 or 1 edit, or -ENOMEM. */
 static int restamp(struct dialect_answer *an, struct arena *a, struct str text,
 		   const struct json *root, struct json_edit *ret)
@@ -292,7 +272,7 @@ static void put_event(const struct sse_event *ev, const struct json_edit *edits,
 		buf_put(out, str_of(raw.p, before));
 		json_splice(out, ev->data, edits, n);
 		buf_put(out, str_skip(raw, before + ev->data.n));
-		if (!ends_with_empty_line(raw))
+		if (!forward_is_closed(raw))
 			BUF_PUT_LIT(out, "\r\n\r\n");
 		return;
 	}
@@ -314,7 +294,7 @@ static void put_oversize(struct gem_stream *s, struct str raw, struct buf *out)
 		gem_open_item(s, out);
 		raw = str_skip(raw, brace == SIZE_MAX ? raw.n : brace);
 	}
-	s->is_oversize = !ends_with_empty_line(raw);
+	s->is_oversize = !forward_is_closed(raw);
 	buf_put(out, raw);
 }
 
@@ -333,9 +313,9 @@ static int forward(struct dialect_answer *an, struct arena *scratch, const struc
 		return 0;
 	}
 	s->is_oversize = false;
-	if (is_blank(ev->data))
+	if (forward_is_blank(ev->data))
 		return 0;
-	int err = gemini_read_event(&s->reader, scratch, ev->data, &root, on_event, an);
+	int err = gemini_read_event(&s->reader, scratch, ev->data, &root, forward_tally, an);
 	if (err || an->tally.has_error)
 		return err;
 	int n = restamp(an, scratch, ev->data, root, &change);
@@ -371,7 +351,7 @@ static int forward_vectors(struct dialect_answer *an, struct gemini_reader *rd, 
 	struct usage usage = { .input = estimate_prompt(an->q), .estimated = true };
 	struct str one = skim_get(body, STR("embedding")), many = skim_get(body, STR("embeddings"));
 	if (skim_get(body, STR("error")).p)
-		return gemini_read_vectors(rd, body, on_event, an);
+		return gemini_read_vectors(rd, body, forward_tally, an);
 	if (!one.p && !many.p)
 		return -EBADMSG;
 	llm_tally_usage(&an->tally, &usage);
@@ -388,7 +368,7 @@ int gem_forward_answer(struct dialect_answer *an, struct str body, struct buf *o
 	struct json_edit change;
 	if (an->q->kind == LLM_EMBED)
 		return forward_vectors(an, &rd, body, out);
-	int err = gemini_read_answer(&rd, body, &root, on_event, an);
+	int err = gemini_read_answer(&rd, body, &root, forward_tally, an);
 	if (err || an->tally.has_error)
 		return err;
 	int n = restamp(an, an->mem, body, root, &change);

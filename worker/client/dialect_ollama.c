@@ -165,6 +165,11 @@ static int write_generate_event(struct dialect_answer *an, const struct llm_even
 	return write_event(an, ev, out, false);
 }
 
+static int resume(struct dialect_answer *an)
+{
+	return an->state ? 0 : -EINVAL;
+}
+
 /* --- plain answers --- */
 
 static int write_answer(struct dialect_answer *an, bool is_chat, struct buf *out)
@@ -212,6 +217,7 @@ const struct dialect dialect_ollama_chat = {
 	.twin = FAMILY_COUNT,
 	.read_request = olm_read_chat,
 	.write_event = write_chat_event,
+	.resume = resume,
 	.collect = collect_spoken,
 	.write_answer = write_chat,
 	.write_error = olm_write_error,
@@ -224,6 +230,7 @@ const struct dialect dialect_ollama_generate = {
 	.twin = FAMILY_COUNT,
 	.read_request = olm_read_generate,
 	.write_event = write_generate_event,
+	.resume = resume,
 	.collect = collect_spoken,
 	.write_answer = write_generate,
 	.write_error = olm_write_error,

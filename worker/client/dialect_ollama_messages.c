@@ -230,7 +230,6 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 	struct parts l = { .end = &l.first };
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	m->raw = j;
 	int err = read_role(r, at, j, &m->role);
 	if (!err)
 		err = m->role == ROLE_TOOL ? read_result(r, at, j, &l) : read_said(r, at, j, &l);
@@ -246,18 +245,5 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 
 int olm_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
-	struct place in = { .up = at };
-	struct llm_message **end = to;
-	if (j->type != JSON_ARRAY)
-		return oai_refuse_type(r, at, "an array", j);
-	for (const struct json *one = j->child; one; one = one->next, in.index++) {
-		struct llm_message *m = arena_alloc(r->mem, sizeof *m);
-		int err = m ? read_message(r, &in, one, m) : -ENOMEM;
-		if (err)
-			return err;
-		*end = m;
-		end = &m->next;
-		r->q->n_messages++;
-	}
-	return j->count ? 0 : oai_refuse(r, at, "must not be empty");
+	return oai_read_each_message(r, at, j, read_message, to);
 }

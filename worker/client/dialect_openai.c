@@ -123,7 +123,8 @@ void oai_put_rope(struct json_out *o, const char *key, const struct rope *text)
 	buf_put_char(o->to, '"');
 }
 
-struct usage oai_usage(const struct dialect_answer *an)
+/* Of the attempt that writes. */
+static struct usage own_usage(const struct dialect_answer *an)
 {
 	if (an->tally.has_usage)
 		return an->tally.usage;
@@ -134,9 +135,26 @@ struct usage oai_usage(const struct dialect_answer *an)
 	};
 }
 
+struct usage oai_usage(const struct dialect_answer *an)
+{
+	struct usage u = own_usage(an);
+	usage_add(&u, &an->before);
+	return u;
+}
+
+int oai_resume(struct dialect_answer *an)
+{
+	struct oai_stream *s = an->state;
+	if (!s)
+		return -EINVAL;
+	s->is_forwarded = false;
+	oai_note(&s->begun, 0);
+	return oai_start(an, s, NULL);
+}
+
 void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 {
-	struct usage u = oai_usage(an);
+	struct usage own = own_usage(an), u = oai_usage(an);
 	json_open(o, "usage");
 	json_put_u64(o, "prompt_tokens", u.input);
 	if (an->q->kind != LLM_EMBED)
@@ -153,7 +171,7 @@ void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 		json_close(o);
 	}
 	if (an->price)
-		json_put_money(o, "cost", price_cost(an->price, &u));
+		json_put_money(o, "cost", an->before_nano + price_cost(an->price, &own));
 	json_close(o);
 }
 

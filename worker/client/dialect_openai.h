@@ -54,6 +54,20 @@ oai_read_fn oai_read_stop;		/* a string or several: fills q->stop */
 oai_read_fn oai_read_messages, oai_read_tools, oai_read_functions, oai_read_tool_choice;
 oai_read_fn oai_read_function_choice, oai_read_format, oai_read_parallel;
 oai_read_fn oai_read_inputs;		/* prompt or input: fills q->inputs */
+/* All messages of a list, which holds at least one, put behind *end: raw is set, read() does the
+ * rest. 0, -EINVAL, -ENOMEM. */
+typedef int oai_message_fn(struct oai_reading *r, const struct place *at, const struct json *j,
+			   struct llm_message *ret);
+int oai_read_each_message(struct oai_reading *r, const struct place *at, const struct json *j,
+			  oai_message_fn *read, struct llm_message **end);
+/* Of messages, for formats that have the same: an image part; the calls of a message, put behind
+ * *end; the text parts of a tool's message made one result, a line each, and what else there is
+ * behind it. 0, -EINVAL, -ENOMEM. */
+int oai_read_image(struct oai_reading *r, const struct place *at, const struct json *part,
+		   struct llm_part *p);
+int oai_read_calls(struct oai_reading *r, const struct place *up, const struct json *j,
+		   struct llm_part ***end);
+int oai_join_result(struct oai_reading *r, struct llm_message *msg, struct llm_part *result);
 /* Checked, and kept among the others. */
 oai_read_fn oai_other_flag, oai_other_string, oai_other_number, oai_other_object, oai_other_array;
 
@@ -85,6 +99,8 @@ struct oai_stream {
 struct oai_stream *oai_stream(struct dialect_answer *an, const char *object);
 /* The head, from what EV_START tells, or without it (NULL). Made once. 0 or -ENOMEM. */
 int oai_start(struct dialect_answer *an, struct oai_stream *s, const struct llm_event *start);
+/* The resume() of both. */
+int oai_resume(struct dialect_answer *an);
 /* What stands around a choice's own members: delta or text. finish NULL: not yet. */
 void oai_open_chunk(const struct oai_stream *s, struct buf *out, unsigned choice);
 void oai_close_chunk(const struct dialect_answer *an, struct buf *out, const char *finish);

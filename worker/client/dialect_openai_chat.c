@@ -304,6 +304,7 @@ const struct dialect dialect_openai_chat = {
 	.forward_event = oai_forward_event,
 	.forward_answer = oai_forward_answer,
 	.write_error = oai_write_error,
+	.resume = oai_resume,
 	.stream_type = "text/event-stream",
 	.heartbeat = ": llmgw\n\n",
 };

@@ -4,12 +4,9 @@
  * Clients like to ask for base64 (the vector as little-endian float32), which few providers
  * know; the long way makes it from the numbers. */
 #include <errno.h>
-#include <sodium.h>
 
 #include "worker/client/dialect_openai.h"
-#include "worker/skim.h"
-
-enum { DIMENSIONS_MAX = 65536, NUMBER_MAX = 64 };
+#include "worker/client/vector.h"
 
 static int read_encoding(struct oai_reading *r, const struct place *at, const struct json *j,
 			 void *to)
@@ -43,51 +40,6 @@ static int read_request(struct arena *a, struct str body, const struct json *roo
 	return err;
 }
 
-/* --- base64 --- */
-
-static void put_float(unsigned char *out, double v)
-{
-	float f = (float)v;
-	uint32_t bits;
-	memcpy(&bits, &f, sizeof bits);
-	for (unsigned i = 0; i < 4; i++)
-		out[i] = (unsigned char)(bits >> (8 * i));
-}
-
-static size_t count_numbers(struct str list)
-{
-	size_t n = 1;
-	for (size_t i = 0; i < list.n; i++)
-		n += list.p[i] == ',';
-	return n;
-}
-
-/* A JSON array of numbers to base64. 0, -EINVAL, -ENOMEM. */
-static int encode(struct arena *a, struct str list, struct str *ret)
-{
-	struct skim s;
-	struct str key, number;
-	size_t room = count_numbers(list), n = 0;
-	if (room > DIMENSIONS_MAX || !skim_open(&s, list))
-		return -EINVAL;
-	unsigned char *bytes = arena_array(a, room, 4);
-	size_t text_room = sodium_base64_ENCODED_LEN(room * 4, sodium_base64_VARIANT_ORIGINAL);
-	char *text = arena_alloc(a, text_room);
-	if (!bytes || !text)
-		return -ENOMEM;
-	while (n < room && skim_next(&s, &key, &number)) {
-		double v;
-		if (number.n > NUMBER_MAX || str_read_double(number, &v) != 0)
-			return -EINVAL;
-		put_float(bytes + 4 * n++, v);
-	}
-	if (s.is_broken)
-		return -EINVAL;
-	sodium_bin2base64(text, text_room, bytes, n * 4, sodium_base64_VARIANT_ORIGINAL);
-	*ret = str_z(text);
-	return 0;
-}
-
 /* --- answers --- */
 
 static int put_vector(const struct dialect_answer *an, struct json_out *o,
@@ -97,7 +49,7 @@ static int put_vector(const struct dialect_answer *an, struct json_out *o,
 	struct str vector = c->vector;
 	int err = 0;
 	if (is_list && str_eq(an->q->encoding_format, STR("base64"))) {
-		err = encode(an->mem, c->vector, &vector);
+		err = vector_base64(an->mem, c->vector, &vector);
 		is_list = false;
 	}
 	if (err)
@@ -113,10 +65,23 @@ static int put_vector(const struct dialect_answer *an, struct json_out *o,
 	return 0;
 }
 
+/* OpenAI's own answers have none; Mistral's clients do not take one without it. */
+static struct str answer_id(const struct dialect_answer *an)
+{
+	struct str id = an->id;
+	if (str_starts(id, STR("cmpl-")))
+		id = str_skip(id, 5);
+	return arena_printf(an->mem, "embd-" STR_FMT, STR_ARG(id));
+}
+
 static int write_answer(struct dialect_answer *an, struct buf *out)
 {
 	struct json_out o = json_out(out);
+	struct str id = answer_id(an);
+	if (!id.p)
+		return -ENOMEM;
 	json_open(&o, NULL);
+	json_put_str(&o, "id", id);
 	json_put_z(&o, "object", "list");
 	json_open_array(&o, "data");
 	for (const struct collected_choice *c = collected(an)->choices; c; c = c->next) {

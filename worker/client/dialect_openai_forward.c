@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_openai.h"
+#include "worker/client/forward.h"
 #include "worker/gemini.h"
 
 #define IS(j, name) str_eq((j)->key, STR(name))
@@ -70,20 +71,6 @@ int oai_forward_request(struct arena *a, const struct llm_request *q, struct str
 
 /* --- events --- */
 
-static bool is_blank(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != ' ' && s.p[i] != '\t' && s.p[i] != '\n')
-			return false;
-	return true;
-}
-
-static bool ends_with_empty_line(struct str raw)
-{
-	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) ||
-	       str_ends(raw, STR("\r\r"));
-}
-
 /* The event's bytes with edits made to its data. Data of several lines, which JSON allows to
  * stand on one, is written on one. */
 static void put_edited(const struct sse_event *ev, const struct json_edit *edits, size_t n,
@@ -100,7 +87,7 @@ static void put_edited(const struct sse_event *ev, const struct json_edit *edits
 			json_splice(out, ev->data, edits, n);
 			buf_put(out, str_skip(raw, before + ev->data.n));
 		}
-		if (!ends_with_empty_line(raw))
+		if (!forward_is_closed(raw))
 			BUF_PUT_LIT(out, "\n\n");
 		return;
 	}
@@ -117,7 +104,7 @@ static int on_event(void *data, const struct llm_event *ev)
 {
 	struct dialect_answer *an = data;
 	llm_tally_event(&an->tally, ev);
-	if (ev->kind == EV_START && an->show_usage)
+	if (ev->kind == EV_START && (an->show_usage || an->tally.text))
 		return oai_start(an, an->state, ev);
 	return 0;
 }
@@ -204,7 +191,7 @@ int oai_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 		buf_put(out, ev->raw);
 		return 0;
 	}
-	if (is_blank(ev->data))
+	if (forward_is_blank(ev->data))
 		return 0;
 	int err = openai_read_event(&s->reader, scratch, ev->data, &root, on_event, an);
 	if (err || an->tally.has_error)

@@ -108,8 +108,8 @@ static int read_refusal_part(struct oai_reading *r, const struct place *at, cons
 }
 
 /* LiteLLM takes a bare string for the object, too. */
-static int read_image_part(struct oai_reading *r, const struct place *at, const struct json *part,
-			   struct llm_part *p)
+int oai_read_image(struct oai_reading *r, const struct place *at, const struct json *part,
+		   struct llm_part *p)
 {
 	struct place in = { .up = at, .name = "image_url" };
 	const struct json *image = json_get(part, "image_url");
@@ -185,7 +185,7 @@ static const struct part_row {
 	part_fn *read;
 } part_rows[] = {
 	{ STR("text"), PART_TEXT, read_text_part },
-	{ STR("image_url"), PART_IMAGE, read_image_part },
+	{ STR("image_url"), PART_IMAGE, oai_read_image },
 	{ STR("input_audio"), PART_AUDIO, read_audio_part },
 	{ STR("file"), PART_FILE, read_file_part },
 	{ STR("refusal"), PART_REFUSAL, read_refusal_part },
@@ -259,17 +259,19 @@ static int read_call(struct oai_reading *r, const struct place *at, const struct
 	return err ? err : read_call_body(r, &in, body, p->is_custom ? "input" : "arguments", p);
 }
 
-static int read_calls(struct oai_reading *r, const struct place *up, const struct json *j,
-		      struct list *l)
+int oai_read_calls(struct oai_reading *r, const struct place *up, const struct json *j,
+		   struct llm_part ***end)
 {
 	struct place at = { .up = up, .name = "tool_calls" }, in = { .up = &at };
+	struct list l = { *end };
 	if (j->type != JSON_ARRAY)
 		return oai_refuse_type(r, &at, "an array", j);
 	for (const struct json *call = j->child; call; call = call->next, in.index++) {
-		int err = read_call(r, &in, call, l);
+		int err = read_call(r, &in, call, &l);
 		if (err)
 			return err;
 	}
+	*end = l.end;
 	return 0;
 }
 
@@ -352,14 +354,13 @@ static int read_assistant(struct oai_reading *r, const struct place *up, const s
 	if (!err && m->refusal)
 		err = add_text(r, &l, PART_REFUSAL, &at, m->refusal);
 	if (!err && m->tool_calls)
-		err = read_calls(r, up, m->tool_calls, &l);
+		err = oai_read_calls(r, up, m->tool_calls, &l.end);
 	if (!err && m->function_call)
 		err = read_old_call(r, up, m->function_call, &l);
 	return err;
 }
 
-/* All text parts become one result, a line each; what else there is stands behind it. */
-static int join_result(struct oai_reading *r, struct llm_message *msg, struct llm_part *result)
+int oai_join_result(struct oai_reading *r, struct llm_message *msg, struct llm_part *result)
 {
 	struct llm_part **at = &msg->parts;
 	size_t n = 0;
@@ -401,7 +402,7 @@ static int read_result(struct oai_reading *r, const struct place *up, const stru
 	if (!err && m->content)
 		err = read_content(r, &at, m->content, &l);
 	result->name = msg->name;
-	return err ? err : join_result(r, msg, result);
+	return err ? err : oai_join_result(r, msg, result);
 }
 
 /* The old role "function". */
@@ -419,7 +420,7 @@ static int read_old_result(struct oai_reading *r, const struct place *up, const 
 	result->name = msg->name;
 	result->id = r->last_call_id.p ? r->last_call_id : STR("call_old_0");
 	int err = m->content ? read_content(r, &at, m->content, &l) : 0;
-	return err ? err : join_result(r, msg, result);
+	return err ? err : oai_join_result(r, msg, result);
 }
 
 static const struct {
@@ -488,10 +489,10 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 			  "must be one of system, developer, user, assistant, tool and function");
 }
 
-int oai_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_each_message(struct oai_reading *r, const struct place *at, const struct json *j,
+			  oai_message_fn *read, struct llm_message **end)
 {
 	struct place in = { .up = at };
-	struct llm_message **end = to;
 	if (j->type != JSON_ARRAY)
 		return oai_refuse_type(r, at, "an array", j);
 	for (const struct json *one = j->child; one; one = one->next, in.index++) {
@@ -502,9 +503,14 @@ int oai_read_messages(struct oai_reading *r, const struct place *at, const struc
 		*end = msg;
 		end = &msg->next;
 		r->q->n_messages++;
-		int err = read_message(r, &in, one, msg);
+		int err = read(r, &in, one, msg);
 		if (err)
 			return err;
 	}
 	return j->count ? 0 : oai_refuse(r, at, "must not be empty");
+}
+
+int oai_read_messages(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	return oai_read_each_message(r, at, j, read_message, to);
 }

@@ -43,6 +43,13 @@ static int write_event(struct dialect_answer *an, const struct llm_event *ev, st
 	return s->is_forwarded ? 0 : end_stream(an, s);
 }
 
+/* Of a forwarded one nobody has kept which items are open. */
+static int resume(struct dialect_answer *an)
+{
+	const struct rsp_answer *s = an->state;
+	return s && !s->is_forwarded ? 0 : -EINVAL;
+}
+
 /* --- plain answers --- */
 
 static int collect(struct dialect_answer *an, const struct llm_event *ev)
@@ -198,6 +205,7 @@ const struct dialect dialect_responses = {
 	.write_answer = write_answer,
 	.forward_request = rsp_forward_request,
 	.forward_event = rsp_forward_event,
+	.resume = resume,
 	.forward_answer = rsp_forward_answer,
 	.write_error = write_error,
 	.fail_stream = responses_fail_stream,

@@ -21,6 +21,8 @@
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL, NULL
 #define RERANK (EP_KEY | EP_LLM | EP_BODY), &dialect_rerank, NULL, NULL
+#define COHERE (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_cohere_chat, NULL, NULL
+#define COHERE_EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_cohere_embed, NULL, NULL
 #define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, NULL
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL, NULL
@@ -50,6 +52,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/v1/rerank", RERANK, "documents by how well they answer" },
 	{ "POST", "/v2/rerank", RERANK, "documents by how well they answer" },
 	{ "POST", "/rerank", RERANK, "documents by how well they answer" },
+	{ "POST", "/v2/chat", COHERE, "Cohere's chat" },
+	{ "POST", "/v2/embed", COHERE_EMBED, "Cohere's embeddings" },
 	{ "POST", "/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/anthropic/v1/messages", MESSAGES, "Anthropic's messages" },
 	{ "POST", "/v1/messages/count_tokens", COUNT_OF(&dialect_anthropic_messages, count_anthropic), "tokens of a message" },
@@ -180,9 +184,73 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/team/unblock", RELAY_ADMIN, "accept them again" },
 	{ "POST", "/team/delete", RELAY_ADMIN, "delete teams and their keys" },
 	{ "POST", "/team/member_add", RELAY_ADMIN, "take users into a team" },
+	{ "POST", "/team/member_update", RELAY_ADMIN, "change a member's role or limits" },
 	{ "POST", "/team/member_delete", RELAY_ADMIN, "take a user out of it" },
+	{ "POST", "/user/new", RELAY_ADMIN, "make a user, and a key of it" },
+	{ "GET", "/user/list", RELAY_ADMIN, "list users" },
+	{ "GET", "/user/info", RELAY_ADMIN, "one user, its keys and teams" },
+	{ "POST", "/user/update", RELAY_ADMIN, "change a user" },
+	{ "POST", "/user/delete", RELAY_ADMIN, "delete users and their keys" },
+	{ "POST", "/organization/new", RELAY_ADMIN, "make an organization" },
+	{ "GET", "/organization/list", RELAY_ADMIN, "list organizations" },
+	{ "GET", "/organization/info", RELAY_ADMIN, "one organization, its teams and members" },
+	{ "PATCH", "/organization/update", RELAY_ADMIN, "change an organization" },
+	{ "DELETE", "/organization/delete", RELAY_ADMIN, "delete organizations" },
+	{ "POST", "/customer/new", RELAY_ADMIN, "make a customer" },
+	{ "GET", "/customer/list", RELAY_ADMIN, "list customers" },
+	{ "GET", "/customer/info", RELAY_ADMIN, "one customer" },
+	{ "POST", "/customer/update", RELAY_ADMIN, "change a customer" },
+	{ "POST", "/customer/block", RELAY_ADMIN, "refuse customers' requests" },
+	{ "POST", "/customer/unblock", RELAY_ADMIN, "accept them again" },
+	{ "POST", "/customer/delete", RELAY_ADMIN, "delete customers" },
+	{ "POST", "/end_user/new", RELAY_ADMIN, "make a customer" },
+	{ "GET", "/end_user/list", RELAY_ADMIN, "list customers" },
+	{ "GET", "/end_user/info", RELAY_ADMIN, "one customer" },
+	{ "POST", "/end_user/update", RELAY_ADMIN, "change a customer" },
+	{ "POST", "/end_user/block", RELAY_ADMIN, "refuse customers' requests" },
+	{ "POST", "/end_user/unblock", RELAY_ADMIN, "accept them again" },
+	{ "POST", "/end_user/delete", RELAY_ADMIN, "delete customers" },
+	{ "POST", "/budget/new", RELAY_ADMIN, "make a budget" },
+	{ "GET", "/budget/list", RELAY_ADMIN, "list budgets" },
+	{ "POST", "/budget/info", RELAY_ADMIN, "some budgets" },
+	{ "POST", "/budget/update", RELAY_ADMIN, "change a budget for all who have it" },
+	{ "POST", "/budget/delete", RELAY_ADMIN, "delete a budget" },
+	{ "POST", "/tag/new", RELAY_ADMIN, "give a tag limits" },
+	{ "GET", "/tag/list", RELAY_ADMIN, "list tags that have limits" },
+	{ "POST", "/tag/info", RELAY_ADMIN, "some tags" },
+	{ "POST", "/tag/update", RELAY_ADMIN, "change a tag's limits" },
+	{ "POST", "/tag/delete", RELAY_ADMIN, "delete a tag's limits" },
 	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
 	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "GET", "/v2/model/info", RELAY_ADMIN, "the same, page by page" },
+	{ "POST", "/model/new", RELAY_ADMIN, "add a model to the database" },
+	{ "POST", "/model/update", RELAY_ADMIN, "change a model of the database" },
+	{ "PATCH", "/model/{name}/update", RELAY_ADMIN, "the same, by the id in the path" },
+	{ "POST", "/model/delete", RELAY_ADMIN, "delete a model of the database" },
+	{ "POST", "/credentials", RELAY_ADMIN, "add a credential, which models name" },
+	{ "GET", "/credentials", RELAY_ADMIN, "credentials, their values masked" },
+	{ "GET", "/credentials/by_name/{name}", RELAY_ADMIN, "one credential" },
+	{ "GET", "/credentials/by_model/{name}", RELAY_ADMIN, "what a model authenticates with, masked" },
+	{ "PATCH", "/credentials/{name}", RELAY_ADMIN, "change a credential" },
+	{ "DELETE", "/credentials/{name}", RELAY_ADMIN, "delete a credential" },
+	{ "POST", "/access_group/new", RELAY_ADMIN, "make a name that stands for several models" },
+	{ "GET", "/access_group/list", RELAY_ADMIN, "those names, and the models of each" },
+	{ "GET", "/access_group/{name}/info", RELAY_ADMIN, "one of them" },
+	{ "PUT", "/access_group/{name}/update", RELAY_ADMIN, "other models for it" },
+	{ "DELETE", "/access_group/{name}/delete", RELAY_ADMIN, "delete it" },
+	{ "POST", "/fallback", RELAY_ADMIN, "set the fallbacks of a model" },
+	{ "GET", "/fallback/{name}", RELAY_ADMIN, "the fallbacks of a model" },
+	{ "DELETE", "/fallback/{name}", RELAY_ADMIN, "delete them" },
+	{ "GET", "/config/list", RELAY_ADMIN, "settings of a section, with type and default" },
+	{ "GET", "/config/field/info", RELAY_ADMIN, "one setting" },
+	{ "POST", "/config/field/update", RELAY_ADMIN, "set it in the database" },
+	{ "POST", "/config/field/delete", RELAY_ADMIN, "delete it there: the file's counts again" },
+	{ "POST", "/config/update", RELAY_ADMIN, "set several" },
+	{ "GET", "/config/yaml", RELAY_ADMIN, "the configuration in force, secrets masked" },
+	{ "GET", "/get/config/callbacks", RELAY_ADMIN, "callbacks and settings of the router" },
+	{ "GET", "/router/settings", RELAY_ADMIN, "settings of the router" },
+	{ "GET", "/router/fields", RELAY_ADMIN, "the same without values" },
+	{ "GET", "/public/model_hub", RELAY_KEY, "models of public_model_groups" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
 	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
@@ -191,8 +259,33 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/audit", RELAY_ADMIN, "who changed what" },
 	{ "GET", "/audit/{id}", RELAY_ADMIN, "one change, with the values before and after" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
+	{ "GET", "/spend/logs/v2", RELAY_ADMIN, "the same in pages" },
+	{ "GET", "/spend/logs/ui", RELAY_ADMIN, "the same in pages" },
+	{ "POST", "/spend/calculate", RELAY_KEY, "what an answer costs, by its usage" },
+	{ "POST", "/cost/estimate", RELAY_KEY, "what requests of so many tokens would cost" },
+	{ "GET", "/spend/export", RELAY_ADMIN, "requests or FOCUS charges as text, in pages" },
 	{ "GET", "/spend/keys", RELAY_ADMIN, "keys by what they spent" },
-	{ "GET", "/global/spend/report", RELAY_ADMIN, "what was spent, by day, key or model" },
+	{ "GET", "/spend/users", RELAY_ADMIN, "users by what they spent" },
+	{ "GET", "/spend/tags", RELAY_ADMIN, "tags by what was spent under them" },
+	{ "GET", "/user/daily/activity", RELAY_KEY, "days of users, with models, providers, keys" },
+	{ "GET", "/user/daily/activity/aggregated", RELAY_KEY, "the same on one page" },
+	{ "GET", "/team/daily/activity", RELAY_ADMIN, "days of teams" },
+	{ "GET", "/organization/daily/activity", RELAY_ADMIN, "days of organizations" },
+	{ "GET", "/customer/daily/activity", RELAY_ADMIN, "days of end users" },
+	{ "GET", "/end_user/daily/activity", RELAY_ADMIN, "days of end users" },
+	{ "GET", "/tag/daily/activity", RELAY_ADMIN, "days of tags" },
+	{ "GET", "/global/spend", RELAY_ADMIN, "what was spent" },
+	{ "GET", "/global/spend/logs", RELAY_ADMIN, "what was spent, by day" },
+	{ "GET", "/global/spend/keys", RELAY_ADMIN, "what was spent, by key" },
+	{ "GET", "/global/spend/models", RELAY_ADMIN, "what was spent, by model" },
+	{ "GET", "/global/spend/teams", RELAY_ADMIN, "what was spent, by team and day" },
+	{ "GET", "/global/spend/tags", RELAY_ADMIN, "what was spent, by tag" },
+	{ "GET", "/global/spend/all_tag_names", RELAY_ADMIN, "all tags of requests" },
+	{ "GET", "/global/spend/provider", RELAY_ADMIN, "what was spent, by provider" },
+	{ "POST", "/global/spend/end_users", RELAY_ADMIN, "what was spent, by end user" },
+	{ "GET", "/global/spend/report", RELAY_ADMIN, "what teams, customers or keys spent" },
+	{ "GET", "/global/activity", RELAY_ADMIN, "requests and tokens by day" },
+	{ "GET", "/global/activity/model", RELAY_ADMIN, "requests and tokens by model and day" },
 	/* Last: whatever has a row of its own wins. */
 	{ "*", "/openai{path}", RAW(pass_openai), "passed through as it comes" },
 	{ "*", "/openai_passthrough{path}", RAW(pass_openai), "passed through as it comes" },
@@ -201,7 +294,7 @@ const struct endpoint endpoints[] = {
 	{ "*", "/vertex_ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/vertex-ai{path}", RAW(pass_vertex), "passed through as it comes" },
 	{ "*", "/bedrock{path}", RAW(pass_bedrock), "passed through as it comes" },
-	{ "*", "/cohere{path}", RAW(pass_cohere), "passed through as it comes" },
+	{ "*", "/cohere{path}", RAW_IN(&dialect_cohere_chat, pass_cohere), "passed through as it comes" },
 	{ "*", "/azure{path}", RAW(pass_azure), "passed through as it comes" },
 	{ "*", "/azure_ai{path}", RAW(pass_azure_ai), "passed through as it comes" },
 	{ "*", "/mistral{path}", RAW(pass_mistral), "passed through as it comes" },
@@ -222,8 +315,13 @@ static bool is_plain(struct str model)
 	       str_find_char(model, '%') == SIZE_MAX && str_find_char(model, '\\') == SIZE_MAX;
 }
 
-/* Whether path matches a pattern with one {model} or {id}, or {path} at its end; what it stands
- * for. */
+static bool is_name(struct str s)
+{
+	return str_find(s, STR("..")) == SIZE_MAX && str_find_char(s, '\\') == SIZE_MAX;
+}
+
+/* Whether path matches a pattern with one {model}, {id} or {name}, or {path} at its end; what it
+ * stands for. */
 static bool matches(struct str pattern, struct str path, struct endpoint_parts *ret)
 {
 	size_t at = str_find_char(pattern, '{');
@@ -241,6 +339,8 @@ static bool matches(struct str pattern, struct str path, struct endpoint_parts *
 	if (path.n <= before.n + behind.n || !str_ends(path, behind))
 		return false;
 	ret->model = str_of(path.p + before.n, path.n - before.n - behind.n);
+	if (str_starts(mark, STR("{name}")))
+		return is_name(ret->model);
 	return str_starts(mark, STR("{id}")) ? str_is_id(ret->model) : is_plain(ret->model);
 }
 

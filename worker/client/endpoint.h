@@ -20,8 +20,9 @@ enum {
 struct raw;
 struct endpoint {
 	const char *method;	/* "GET", "POST"; "*" = any */
-	/* Exact, or with one {model} (some segments) or {id} (one, of plain characters), or with
-	 * {path} at the end: nothing, or '/' and anything. */
+	/* Exact, or with one {model} (some segments), {id} (one, of plain characters) or {name}
+	 * (anything, percent-encoded or not, but dot segments), or with {path} at the end: nothing,
+	 * or '/' and anything. */
 	const char *path;
 	unsigned flags;
 	const struct dialect *dialect;		/* EP_LLM */
@@ -35,7 +36,7 @@ extern const size_t endpoints_count;
 extern const struct endpoint endpoint_target, endpoint_open_target;
 
 struct endpoint_parts {			/* of a path; .p NULL: the pattern has none */
-	struct str model;		/* what stood for {model} ('/' allowed in it) or {id} */
+	struct str model;		/* what stood for {model} ('/' allowed), {id} or {name} */
 	struct str rest;		/* what stood for {path}, undecoded and not looked at */
 };
 /* Exact match on raw bytes, no decoding, no dot segments. NULL: none; *ret_near is the first row

@@ -19,6 +19,7 @@ struct http_request {			/* slices stay good until the answer is complete */
 	uint8_t version_minor;		/* 0 or 1 */
 	bool keep_alive;
 	bool has_body;			/* Content-Length above 0, or chunked */
+	struct str idempotency_key;	/* that header, noticed on the way; .p NULL: none */
 	uint64_t content_length;	/* UINT64_MAX: chunked, not known */
 };
 /* The first of that (lower-case) name, or STR_NONE. */

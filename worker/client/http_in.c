@@ -196,6 +196,9 @@ static void point_into_text(struct http_in *h)
 		const struct span *s = h->spans[i];
 		f->name = str_of(h->text.p + s[0].at, s[0].n);
 		f->value = str_trim(str_of(h->text.p + s[1].at, s[1].n));
+		if (str_eq(f->name, STR("idempotency-key")))
+			h->request.idempotency_key = str_of(f->value.p ? f->value.p : "",
+							    f->value.n);
 	}
 }
 
@@ -559,7 +562,7 @@ void http_in_reset(struct http_in *h)
 	h->target = (struct span){ 0, 0 };
 	h->lines = (struct lines){ 0 };
 	h->piece = STR_NONE;
-	q->method = q->target = q->path = q->query = STR_NONE;
+	q->method = q->target = q->path = q->query = q->idempotency_key = STR_NONE;
 	q->n_headers = 0;
 	q->version_minor = 0;
 	q->keep_alive = q->has_body = false;

@@ -154,6 +154,14 @@ static struct str fold(struct str name, char *room, size_t max)
 	return str_of(room, n);
 }
 
+static bool has_other_case(struct str name)
+{
+	bool found = false;
+	for (size_t i = 0; i < name.n; i++)
+		found |= (name.p[i] >= 'A' && name.p[i] <= 'Z') || (unsigned char)name.p[i] >= 0x80;
+	return found;
+}
+
 /* What says what is asked for and paid: "Model" would travel along unread, and a provider could
  * take it for "model". The name it looks like, or NULL. */
 static const char *disguised(struct str name)
@@ -163,8 +171,10 @@ static const char *disguised(struct str name)
 		"n",	  "best_of",  "stream",	     "stream_options",
 		"tools",  "user",     "max_tokens",  "max_completion_tokens",
 		"suffix", "metadata", "service_tier",
-		"query",  "documents"};
+		"query",  "documents", "texts", "inputs"};
 	char room[32];
+	if (!has_other_case(name))
+		return NULL;
 	struct str folded = fold(name, room, sizeof room);
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (str_eq_z(folded, names[i]) && !str_eq_z(name, names[i]))

@@ -83,6 +83,7 @@ static enum conn_after after_answer(struct connection *c)
 static void complete(struct connection *c)
 {
 	c->request = NULL;
+	c->copy = NULL;
 	if (c->close_after && c->after == AFTER_KEEP)
 		c->after = AFTER_CLOSE;
 	conn_enter(c, CONN_ANSWERED);
@@ -101,8 +102,28 @@ static void send_whole(struct connection *c, int status, struct str headers, str
 	complete(c);
 }
 
+void conn_copy_to(struct connection *c, struct conn_copy *copy)
+{
+	c->copy = copy;
+}
+
+static void copy_head(struct conn_copy *copy, int status, struct str headers)
+{
+	copy->status = status;
+	buf_put(&copy->head, headers);
+}
+
+static void copy_whole(struct conn_copy *copy, int status, struct str headers, struct str body)
+{
+	copy_head(copy, status, headers);
+	buf_put(&copy->body, body);
+	copy->is_whole = true;
+}
+
 void conn_reply(struct connection *c, int status, struct str headers, struct str body)
 {
+	if (c->copy)
+		copy_whole(c->copy, status, headers, body);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
@@ -124,6 +145,8 @@ void conn_reply_error(struct connection *c, int status, const char *message)
 
 void conn_reply_begin(struct connection *c, int status, struct str headers)
 {
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
@@ -138,6 +161,8 @@ void conn_reply_begin(struct connection *c, int status, struct str headers)
 
 void conn_reply_begin_sized(struct connection *c, int status, struct str headers, uint64_t length)
 {
+	if (c->copy)
+		copy_head(c->copy, status, headers);
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer == ANSWER_NONE);
@@ -170,6 +195,8 @@ void conn_tunnel_more(struct connection *c)
 void conn_reply_piece(struct connection *c, struct str bytes)
 {
 	char room[HTTP_CHUNK_HEAD_BYTES];
+	if (c->copy)
+		buf_put(&c->copy->body, bytes);
 	if (c->state == CONN_CLOSING || bytes.n == 0)
 		return;
 	MUST(conn_is_open(c) && c->answer != ANSWER_NONE);
@@ -192,6 +219,8 @@ void conn_reply_piece(struct connection *c, struct str bytes)
 
 void conn_reply_end(struct connection *c)
 {
+	if (c->copy)
+		c->copy->is_whole = true;
 	if (c->state == CONN_CLOSING)
 		return;
 	MUST(conn_is_open(c) && c->answer != ANSWER_NONE);
@@ -226,10 +255,4 @@ size_t conn_queued(const struct connection *c)
 void conn_close_after(struct connection *c)
 {
 	c->close_after = true;
-}
-
-void conn_forget_request(struct connection *c)
-{
-	c->request = NULL;
-	conn_reply_abort(c);
 }

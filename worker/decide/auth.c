@@ -8,6 +8,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "worker/decide/decide.h"
+#include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 
 static struct str after_bearer(struct str v)
@@ -78,21 +79,6 @@ static enum step refuse_form(struct request *r, struct str token)
 		"start with 'sk-'.");
 }
 
-/* The row's slices point into the directory and are good only for now. */
-static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key *to)
-{
-	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
-				      &to->models };
-	*to = *k;
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		if (texts[i]->n)
-			*texts[i] = arena_dup(r->mem, *texts[i]);
-		if (texts[i]->n && !texts[i]->p)
-			return false;
-	}
-	return true;
-}
-
 static enum step check_key(struct request *r)
 {
 	char when[25], now_text[25];
@@ -109,54 +95,37 @@ static enum step check_key(struct request *r)
 			"time %s",
 			clock_rfc3339(when, r->key.expires_wall_ns), clock_rfc3339(now_text, now));
 	r->is_admin = r->key.flags & KEY_ADMIN;
-	if (r->endpoint->flags & EP_ADMIN && !r->is_admin &&
-	    !(r->key.flags & KEY_VIEWER && str_eq(r->http->method, STR("GET"))))
-		return request_fail(
-			r, OUTCOME_ADMIN_ONLY, NULL,
-			"Authentication Error, Only proxy admin can be used to generate, delete, "
-			"update info for new keys/users/teams. Route=" STR_FMT,
-			STR_ARG(r->http->path));
 	return STEP_NEXT;
 }
 
-static struct board_entity *use_entity(struct request *r, uint32_t number)
+/* The key's user, if there is a row of it. */
+static const struct dir_key *user_of(const struct request *r)
 {
-	struct board_entity *e = &r->w->board.entities[number];
-	atomic_store_explicit(&e->last_used_ns, r->start_wall_ns, memory_order_relaxed);
-	atomic_fetch_add_explicit(&e->requests, 1, memory_order_relaxed);
-	return e;
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (r->owners[i].row->kind == DIR_USER)
+			return r->owners[i].row;
+	return NULL;
 }
 
-static void add_owner(struct request *r, const struct dir_key *row)
+/* What a key that is no administrator's may do by its user's role, the master decides. */
+static enum step check_role(struct request *r)
 {
-	struct request_owner *o = &r->owners[r->n_owners++];
-	MUST(r->n_owners <= COUNT(r->owners));
-	o->row = row;
-	o->entity = use_entity(r, row->entity);
-}
-
-static enum step refuse_memory(struct request *r)
-{
-	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
-}
-
-/* A key may name a team that nobody has made (yet): then it stands alone, as with LiteLLM. */
-static enum step take_team(struct request *r)
-{
-	struct dir_key t;
-	if (!r->key.team_id.n || !dir_find_team(r->w->dir, r->key.team_id, &t))
+	const struct dir_key *user;
+	if (!(r->endpoint->flags & (EP_ADMIN | EP_RELAY)) || r->is_admin)
 		return STEP_NEXT;
-	if (t.entity >= BOARD_ENTITIES)
-		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
-	if (!copy_row(r, &t, &r->team))
-		return refuse_memory(r);
-	if (r->team.flags & KEY_BLOCKED)
-		return request_fail(r, OUTCOME_KEY_BLOCKED, NULL,
-				    "Authentication Error, Team=" STR_FMT
-				    " is blocked. Update via `/team/unblock` if you're admin.",
-				    STR_ARG(r->team.team_id));
-	add_owner(r, &r->team);
-	return STEP_NEXT;
+	user = user_of(r);
+	r->is_admin = user && user->flags & KEY_ADMIN;
+	if (r->is_admin || !(r->endpoint->flags & EP_ADMIN))
+		return STEP_NEXT;
+	if (r->key.flags & KEY_VIEWER && str_eq(r->http->method, STR("GET")))
+		return STEP_NEXT;
+	if (user && r->endpoint->flags & EP_RELAY)
+		return STEP_NEXT;
+	return request_fail(
+		r, OUTCOME_ADMIN_ONLY, NULL,
+		"Authentication Error, Only proxy admin can be used to generate, delete, "
+		"update info for new keys/users/teams. Route=" STR_FMT,
+		STR_ARG(r->http->path));
 }
 
 /* Whoever was to be refused from now on, we would not know. */
@@ -186,7 +155,7 @@ static enum step let_in(struct request *r)
 	r->is_admin = true;
 	r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
 	r->key.max_budget_nano = DIR_NO_LIMIT;
-	r->entity = use_entity(r, r->key.entity);
+	r->entity = owner_use(r, r->key.entity);
 	return STEP_NEXT;
 }
 
@@ -247,19 +216,17 @@ enum step auth_check(struct request *r)
 	struct sha256 hash = hash_sha256(token);
 	if (!dir_find(r->w->dir, &hash, &k))
 		return refuse_unknown(r, token);
-	if (!copy_row(r, &k, &r->key))
-		return refuse_memory(r);
-	if (k.entity >= BOARD_ENTITIES)
-		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
-	add_owner(r, &r->key);
-	r->entity = r->owners[0].entity;
-	enum step s = check_key(r);
+	enum step s = owner_of_key(r, &k);
+	if (s == STEP_NEXT)
+		s = check_key(r);
 	if (s == STEP_NEXT && k.flags & KEY_RULES)
 		s = rules_check_key(r, &k);
 	if (r->is_admin)
 		r->n_owners = 0;	/* no limit holds for it */
 	else if (s == STEP_NEXT)
-		s = take_team(r);
+		s = owners_above(r);
+	if (s == STEP_NEXT)
+		s = check_role(r);
 	(void)FAULT("auth.after");
 	return s;
 }

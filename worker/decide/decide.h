@@ -12,7 +12,10 @@ enum step route_resolve(struct request *r);	/* model name to group */
 enum step raw_resolve(struct request *r);
 /* Whether that key, or the team above it, may make such a call. */
 bool raw_may(const struct request *r, const struct dir_key *k);
+/* The model, and a request of what they may make in a minute; then tokens, where a provider will
+ * be asked. */
 enum step limits_take(struct request *r);
+enum step limits_take_tokens(struct request *r);
 /* Whether there is such a model and the key may use it, for answers that need no more. */
 enum step limits_check_model(struct request *r);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * limits.c - may they ask this, now: model access, requests and tokens a minute, for the key and
- * for its team. The words stand on the board: exact over all workers. Tokens are taken by
- * estimate and corrected when the provider has counted (settle/account.c). */
+ * for all its other owners. The words stand on the board: exact over all workers. Tokens are taken
+ * by estimate and corrected when the provider has counted (settle/account.c). */
 #include <errno.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/gcra.h"
-#include "worker/decide/decide.h"
+#include "worker/decide/own_router.h"
+#include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 #include "worker/decide/route.h"
 
@@ -26,14 +27,22 @@ enum step route_resolve(struct request *r)
 		return request_fail(r, OUTCOME_UNKNOWN_MODEL, "model",
 				    STR_FMT ": Invalid model name passed in model=" STR_FMT
 				    ". Call `/v1/models` to view available models for your key.",
-				    STR_ARG(r->http->path), STR_ARG(r->requested_model));
+				    STR_ARG(r->http ? r->http->path : STR("")),
+				    STR_ARG(r->requested_model));
 	struct llm_error e = { 0 };
 	int err = wish_read(r->mem, snap_settings(r->snap), r->http, &r->q, r->key.id, &r->wish,
 			    &e);
 	if (err == -ENOMEM)
 		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
 				    "the request needs too much memory");
-	return err < 0 ? request_fail_with(r, &e) : STEP_NEXT;
+	if (err < 0)
+		return request_fail_with(r, &e);
+	if (r->key.router.n + r->team.router.n && !own_router_read(r))
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "the request needs too much memory");
+	if (r->group->sticky)
+		r->wish.sticky = wish_sticky(r->mem, r->snap, r->group, r->http, &r->q, r->key.id);
+	return STEP_NEXT;
 }
 
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g)
@@ -76,12 +85,15 @@ static enum step check_model(struct request *r)
 	struct buf list;
 	if (!k)
 		return STEP_NEXT;
-	const char *what = k == &r->team ? "team" : "key";
+	static const char *const nouns[DIR_KINDS] = { [DIR_KEY] = "key", [DIR_TEAM] = "team",
+						      [DIR_USER] = "user",
+						      [DIR_ORGANIZATION] = "org" };
+	const char *what = nouns[k->kind] ? nouns[k->kind] : "key";
 	buf_init(&list, 1024);
 	put_models(&list, k->models);
 	struct llm_error e = {
 		.outcome = OUTCOME_MODEL_DENIED,
-		.type = k == &r->team ? STR("team_model_access_denied") : STR_NONE,
+		.type = owner_words[k->kind].denied ? str_z(owner_words[k->kind].denied) : STR_NONE,
 		.param = STR("model"),
 		.message = arena_printf(r->mem,
 					"%s not allowed to access model. This %s can only access "
@@ -121,7 +133,6 @@ static enum step refuse_rate(struct request *r, const struct request_owner *o, c
 			     uint64_t wait_ns)
 {
 	char when[25];
-	bool is_team = o->row == &r->team;
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = wait_ns / NS_PER_MS + 1,
@@ -129,8 +140,8 @@ static enum step refuse_rate(struct request *r, const struct request_owner *o, c
 					"Rate limit exceeded for %s: " STR_FMT
 					". Limit type: %s. Current limit: %llu, "
 					"Remaining: 0. Limit resets at: %s",
-					is_team ? "team" : "api_key",
-					STR_ARG(is_team ? o->row->team_id : o->row->last4), q->what,
+					owner_words[o->row->kind].rate, STR_ARG(o->row->last4),
+					q->what,
 					(unsigned long long)limit_of(o, q),
 					clock_rfc3339(when, r->start_wall_ns + wait_ns)),
 	};
@@ -172,28 +183,29 @@ static bool has_tpm(const struct request *r)
 	return false;
 }
 
-static enum step take(struct request *r)
-{
-	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
-	struct rate tokens = { .what = "tokens", .is_tokens = true, .now_ns = requests.now_ns };
-	enum step s = check_model(r);
-	if (s == STEP_NEXT)
-		s = take_rate(r, &requests);
-	if (s != STEP_NEXT || !has_tpm(r))
-		return s;
-	tokens.cost = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
-	s = take_rate(r, &tokens);
-	if (s == STEP_NEXT)
-		r->tokens_taken = tokens.cost;
-	return s;
-}
-
 enum step limits_take(struct request *r)
 {
+	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
 	if ((r->rules.n || snap_settings(r->snap)->flags & SET_ENFORCED_PARAMS) &&
 	    rules_check_body(r) != STEP_NEXT)
 		return STEP_DONE;
-	enum step s = take(r);
+	enum step s = owners_beside(r);
+	if (s == STEP_NEXT)
+		s = check_model(r);
+	return s == STEP_NEXT ? take_rate(r, &requests) : s;
+}
+
+enum step limits_take_tokens(struct request *r)
+{
+	struct rate tokens = { .what = "tokens", .is_tokens = true };
+	if (has_tpm(r)) {
+		tokens.now_ns = clock_ns();
+		tokens.cost = r->raw ? r->raw->known.input : request_prompt_tokens(r);
+		enum step s = take_rate(r, &tokens);
+		if (s != STEP_NEXT)
+			return s;
+		r->tokens_taken = tokens.cost;
+	}
 	(void)FAULT("limits.after_take");
-	return s;
+	return STEP_NEXT;
 }

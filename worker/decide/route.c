@@ -7,7 +7,10 @@
  * is tried by one request before it gets all of them. */
 #include "worker/decide/route.h"
 
+#include "common/arena.h"
 #include "common/clock.h"
+#include "common/gate.h"
+#include "common/limiter.h"
 
 enum { MINUTE_SHIFT = 40, FAIL_SHIFT = 20, COUNT_MASK = 0xfffff };
 enum { SINGLE_THRESHOLD = 1000, SHARE_MIN_REQUESTS = 5 };
@@ -188,6 +191,46 @@ static void note_success(const struct snap_settings *set, struct board_deploymen
 	atomic_store_explicit(&b->trial_until_ns, 0, memory_order_relaxed);
 }
 
+/* ---- requests at a time ---- */
+
+enum { FIRST_TOKEN_WORTH = 20 };	/* in tokens: what comes before it takes as long */
+
+/* A whole answer's latency is that of as many tokens as its first is worth. A stream's is to its
+ * first token: a client may read slowly. Where nothing was counted, nothing is known. */
+static uint32_t latency_us(const struct route_sample *s, enum limiter_kind kind)
+{
+	if (kind == LIMITER_STREAM)
+		return as_us(s->first_token_ns);
+	return s->tokens ? as_us(s->duration_ns / (s->tokens + FIRST_TOKEN_WORTH) *
+				 FIRST_TOKEN_WORTH) : 0;
+}
+
+static void limit_by_answer(const struct snap *s, struct board *b,
+			    const struct snap_deployment *d, const struct route_sample *sampled)
+{
+	enum adaptive how = route_adaptive(s, d);
+	enum limiter_kind kind = sampled && sampled->first_token_ns ? LIMITER_STREAM
+								     : LIMITER_WHOLE;
+	bool has_limit = limiter_most(&b->deployments[d->board_row]);
+	uint32_t us = how == ADAPTIVE_ON && sampled ? latency_us(sampled, kind) : 0;
+	if (how != ADAPTIVE_OFF && (us || has_limit))
+		limiter_answered(b, d->board_row, kind, us);
+}
+
+/* True: it had too many at a time, has fewer now, and need not be left alone. */
+static bool limit_by_failure(const struct snap *s, struct board *b,
+			     const struct snap_deployment *d, enum outcome o,
+			     const struct route_sample *sampled, uint64_t now_ns)
+{
+	enum adaptive how = route_adaptive(s, d);
+	if (how == ADAPTIVE_OFF || !sampled ||
+	    (o != OUTCOME_UP_RATE_LIMITED && o != OUTCOME_UP_UNAVAILABLE &&
+	     o != OUTCOME_UP_TIMEOUT))
+		return false;
+	return limiter_refused(b, d->board_row, now_ns - sampled->duration_ns, now_ns) &&
+	       how == ADAPTIVE_ON;
+}
+
 bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
 		const struct snap_deployment *d, const struct llm_error *e,
 		const struct route_sample *sampled, uint64_t now_ns)
@@ -197,6 +240,7 @@ bool route_note(const struct snap *s, struct board *b, const struct snap_group *
 	atomic_fetch_add_explicit(&row->requests, 1, memory_order_relaxed);
 	if (!e) {
 		note_success(set, row, sampled, now_ns);
+		limit_by_answer(s, b, d, sampled);
 		return false;
 	}
 	if (!kinds[e->outcome].counts)
@@ -212,11 +256,43 @@ bool route_note(const struct snap *s, struct board *b, const struct snap_group *
 	if (e->outcome == OUTCOME_UP_TIMEOUT)
 		take_timeout(row, now_ns);
 	uint64_t ms = cooldown_ms(set, d, e);
-	if (set->flags & SET_DISABLE_COOLDOWNS || d->flags & DEPLOY_DEFAULT || ms == 0)
+	bool is_limited = limit_by_failure(s, b, d, e->outcome, sampled, now_ns);
+	if (set->flags & SET_DISABLE_COOLDOWNS || d->flags & DEPLOY_DEFAULT || ms == 0 ||
+	    is_limited)
 		return false;
 	if (!was_on_trial && !should_cool(set, row, g, e, m, in_a_row, now_ns))
 		return false;
 	extend_to(&row->cooldown_until_ns, now_ns + ms * NS_PER_MS);
 	atomic_fetch_add_explicit(&row->cooldowns, 1, memory_order_relaxed);
 	return true;
+}
+
+/* ---- what is told ---- */
+
+/* The first budget of a deployment that is spent; NULL: none. */
+static const struct snap_gate *spent_gate(const struct snap *s, const struct board *b,
+					  const struct snap_deployment *d)
+{
+	const struct snap_gate *g = snap_gates(s, d);
+	for (uint32_t i = 0; i < d->gates.count; i++)
+		if (g[i].kind == GATE_BUDGET && gate_used(b, &g[i], 0) >= g[i].limit)
+			return &g[i];
+	return NULL;
+}
+
+struct str route_budget_text(struct arena *a, const struct snap *s, const struct board *b,
+			     const struct snap_group *g)
+{
+	for (uint32_t i = 0; i < g->members.count; i++) {
+		const struct snap_deployment *d = snap_deployment(s, snap_member(s, g, i));
+		const struct snap_gate *spent = spent_gate(s, b, d);
+		if (spent)
+			return arena_printf(a,
+					    "No deployments available - crossed budget: Exceeded "
+					    "budget for " STR_FMT ": %.9g >= %.9g",
+					    STR_ARG(snap_text(s, spent->name)),
+					    (double)gate_used(b, spent, 0) / 1e9,
+					    (double)spent->limit / 1e9);
+	}
+	return STR("No deployments available - crossed budget");
 }

@@ -7,6 +7,8 @@
 #include "common/route.h"
 #include "worker/llm.h"
 
+struct arena;
+
 /* The class that retry_policy and allowed_fails_policy have for it; POLICY_CLASSES: none. */
 enum policy_class route_policy_class(enum outcome o);
 
@@ -19,5 +21,9 @@ struct route_sample {			/* what an answer took; 0: not known */
 bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
 		const struct snap_deployment *d, const struct llm_error *e,
 		const struct route_sample *sample, uint64_t now_ns);
+
+/* Nobody can be asked, for budgets are spent: LiteLLM's words for it. */
+struct str route_budget_text(struct arena *a, const struct snap *s, const struct board *b,
+			     const struct snap_group *g);
 
 #endif

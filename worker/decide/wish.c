@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/hash.h"
+#include "common/route.h"
 #include "worker/client/http.h"
 
 enum { PREFIX_BYTES = 4096, PREFIX_TOKENS_MIN = 1024 };
@@ -123,6 +124,33 @@ static uint64_t read_affinity(struct arena *a, uint32_t kinds, const struct http
 		return hash_stable_more(h, q->user) | 1;
 	}
 	return 0;
+}
+
+static struct str sticky_text(struct arena *a, const struct snap *s, const struct snap_group *g,
+			      const struct http_request *http, const struct llm_request *q,
+			      const uint64_t *key_id)
+{
+	struct str header = snap_text(s, g->sticky_header);
+	switch (g->sticky) {
+	case STICKY_USER:
+		return q->user;
+	case STICKY_KEY:
+		return str_of((const char *)key_id, sizeof *key_id);
+	case STICKY_SESSION:
+		return session_of(a, http, q);
+	default:
+		for (unsigned i = 0; http && i < http->n_headers; i++)
+			if (str_eq_nocase(http->headers[i].name, header))
+				return http->headers[i].value;
+		return STR_NONE;
+	}
+}
+
+uint64_t wish_sticky(struct arena *a, const struct snap *s, const struct snap_group *g,
+		     const struct http_request *http, const struct llm_request *q, uint64_t key_id)
+{
+	struct str what = sticky_text(a, s, g, http, q, &key_id);
+	return what.n ? route_sticky(g, what) : 0;
 }
 
 int wish_read(struct arena *a, const struct snap_settings *set, const struct http_request *http,

@@ -15,8 +15,14 @@ struct wish {
 	bool has_max_cost;
 	int64_t max_cost_nano;
 	uint64_t affinity;		/* 0: none */
+	uint64_t sticky;		/* of the group asked for; 0: none */
 };
 struct http_request;
+struct snap;
+/* Where a group keeps a user, a key, a session or a header's value at one deployment: of the
+ * request. 0: it does not say. */
+uint64_t wish_sticky(struct arena *a, const struct snap *s, const struct snap_group *g,
+		     const struct http_request *http, const struct llm_request *q, uint64_t key_id);
 /* http may be NULL. 0; -EINVAL with *reterr (a wish that cannot be read); -ENOMEM. */
 int wish_read(struct arena *a, const struct snap_settings *set, const struct http_request *http,
 	      const struct llm_request *q, uint64_t key_id, struct wish *ret,

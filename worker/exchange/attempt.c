@@ -11,12 +11,17 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "worker/exchange/structured.h"
+#include "worker/decide/queue.h"
 #include "worker/settle/account.h"
 
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
-	SCRATCH_MAX = 8 << 20
+	SCRATCH_MAX = 8 << 20,
+	/* Limits that are learned: so many times what one in a hundred takes longer than. */
+	AUTO_QUANTILE_MILLI = 990,
+	AUTO_FACTOR = 3,
+	AUTO_LEAST_MS = 1000
 };
 
 #define TO(s) (1u << (s))
@@ -44,6 +49,7 @@ void attempt_free(struct attempt *at)
 	later_stop(&at->timer);
 	atomic_store_explicit(n, (uint16_t)(atomic_load_explicit(n, memory_order_relaxed) - 1),
 			      memory_order_relaxed);
+	queue_room(w);
 	buf_done(&at->call.path);
 	buf_done(&at->call.body);
 	buf_done(&at->call.headers);
@@ -54,6 +60,36 @@ void attempt_free(struct attempt *at)
 	sse_done(&at->sse);
 	arena_free(at->scratch);
 	mem_free(at);
+}
+
+void attempt_drop(struct attempt *at)
+{
+	attempt_free(at);
+}
+
+void attempt_race(struct attempt *at, bool races)
+{
+	at->is_racing = races;
+}
+
+bool attempt_is_shown(const struct attempt *at)
+{
+	return at->state == AT_STREAMING;
+}
+
+static void on_lost(struct later *l)
+{
+	struct attempt *at = l->data;
+	exchange_lost(at->x);
+}
+
+const struct llm_tally *attempt_lose(struct attempt *at)
+{
+	at->is_lost = true;
+	at->is_racing = false;
+	later_stop(&at->timer);
+	later_start(at->r->w->wheel, &at->timer, 0, on_lost, at);
+	return &at->answer.tally;
 }
 
 void attempt_cancel(struct attempt *at)
@@ -88,10 +124,18 @@ void attempt_give_up(struct attempt *at)
 		e.retry_after_ms = at->retry_after_ms;
 	e.must_not_retry |= at->must_not_retry;
 	attempt_enter(at, AT_FAILED);
+	if (at->is_racing) {
+		exchange_fell_out(x, at, &e);
+		attempt_free(at);
+		return;
+	}
 	at->r->tally = at->answer.tally;
-	at->r->answer = at->answer;
-	if (!was_shown)
+	if (was_shown || !at->is_continuing)
+		at->r->answer = at->answer;
+	if (!was_shown && !at->is_continuing)
 		at->r->answer.state = NULL;	/* nobody has seen what it began */
+	if (was_shown)
+		at->answer.tally.text = NULL;	/* exchange_broke() has it */
 	attempt_free(at);
 	if (was_shown)
 		exchange_broke(x, &e);
@@ -164,22 +208,41 @@ static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
 	return a ? a : b ? b : c;
 }
 
+/* Longer than nearly all were, by far, and never longer than without learning. */
+static uint64_t learned_ms(const struct attempt *at, enum times_kind kind, uint64_t most_ms)
+{
+	const struct times *t = &at->r->w->board.times[at->d->board_row];
+	uint64_t ns = times_quantile(t, kind, AUTO_QUANTILE_MILLI);
+	uint64_t ms = ns * AUTO_FACTOR / NS_PER_MS;
+	if (!ns)
+		return most_ms;
+	ms = ms < AUTO_LEAST_MS ? AUTO_LEAST_MS : ms;
+	return most_ms && most_ms < ms ? most_ms : ms;
+}
+
 static void set_limits(struct attempt *at)
 {
 	const struct snap_settings *s = snap_settings(at->r->snap);
 	const struct llm_request *q = &at->r->q;
 	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
-		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
+		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000), limit;
 	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
 	at->heartbeat_ms = at->is_event_stream ? s->stream_heartbeat_ms : 0;
-	if (q->is_stream) {
-		at->first_limit_ms = first_given(
-			first_given(asked_stream, at->d->stream_timeout_ms, 0),
-			first_given(asked, at->d->timeout_ms, 0), s->first_token_timeout_ms);
-		at->chunk_limit_ms = s->chunk_timeout_ms;
-		at->total_limit_ms = s->total_timeout_ms;
-	} else {
-		at->total_limit_ms = first_given(asked, at->d->timeout_ms, s->total_timeout_ms);
+	at->total_limit_ms = s->total_timeout_ms;
+	limit = first_given(asked, at->d->timeout_ms,
+			    s->flags & SET_AUTO_TIMEOUT ? TIMEOUT_AUTO : 0);
+	if (!q->is_stream) {
+		at->total_limit_ms = limit == TIMEOUT_AUTO
+					     ? learned_ms(at, TIMES_WHOLE, s->total_timeout_ms)
+					     : first_given(limit, s->total_timeout_ms, 0);
+		return;
+	}
+	limit = first_given(first_given(asked_stream, at->d->stream_timeout_ms, 0), limit, 0);
+	at->first_limit_ms = first_given(limit, s->first_token_timeout_ms, 0);
+	at->chunk_limit_ms = s->chunk_timeout_ms;
+	if (limit == TIMEOUT_AUTO) {
+		at->first_limit_ms = learned_ms(at, TIMES_FIRST, s->first_token_timeout_ms);
+		at->chunk_limit_ms = learned_ms(at, TIMES_GAP, s->chunk_timeout_ms);
 	}
 }
 
@@ -215,6 +278,7 @@ struct attempt *attempt_new(struct exchange *x, struct request *r, uint32_t inde
 	at->x = x;
 	at->r = r;
 	at->index = index;
+	at->asked = &r->q;
 	at->d = snap_deployment(r->snap, index);
 	buf_init(&at->body, cap);
 	buf_init(&at->out, cap);
@@ -321,33 +385,64 @@ static void refuse_later(struct attempt *at, const struct llm_error *e)
 	later_start(at->r->w->wheel, &at->timer, 0, on_refused, at);
 }
 
-int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
-		  struct llm_error *reterr)
+static const struct price *told_price(const struct attempt *at)
 {
-	struct attempt *at = attempt_new(x, r, deployment);
-	int err = -ENOMEM;
-	if (!at || !attempt_choose_adapter(at))
-		goto out;
-	at->scratch = r->q.is_stream ? arena_new(scratch_max(at)) : NULL;
-	if (r->q.is_stream && !at->scratch)
-		goto out;
-	set_limits(at);
-	at->reader = (struct provider_reader){ .mem = r->mem, .q = &r->q, .target = &at->target };
+	const struct request *r = at->r;
+	return r->q.is_stream && snap_settings(r->snap)->flags & SET_COST_IN_STREAM ? &at->d->price
+										   : NULL;
+}
+
+static void begin_answer(struct attempt *at)
+{
+	struct request *r = at->r;
 	at->answer = (struct dialect_answer){
 		.mem = r->mem,
 		.q = &r->q,
 		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : r->requested_model,
 		.id = make_id(r),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
-		.tally = { .text = structured_room(r) },
+		.tally = { .text = r->q.is_stream ? exchange_text_room(r) : structured_room(r) },
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
-		.price = r->q.is_stream && snap_settings(r->snap)->flags & SET_COST_IN_STREAM
-				 ? &at->d->price
-				 : NULL,
+		.price = told_price(at),
 	};
+}
+
+/* The client's stream, where another attempt has left it. */
+static void go_on_with(struct attempt *at, const struct dialect_answer *shown)
+{
+	at->answer = *shown;
+	at->answer.tally.text = exchange_text_room(at->r);
+	at->answer.price = told_price(at);
+	if (at->dialect->heartbeat)
+		BUF_PUT_LIT(&at->out, ": llmgw: continued by another attempt\n\n");
+}
+
+int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
+		  struct llm_error *reterr)
+{
+	struct attempt *at = attempt_new(x, r, deployment);
+	const struct dialect_answer *shown = NULL;
+	int err = -ENOMEM;
+	if (!at)
+		goto out;
+	exchange_continues(x, &at->asked, &shown);
+	at->is_continuing = shown != NULL;
+	if (!attempt_choose_adapter(at))
+		goto out;
+	at->scratch = r->q.is_stream ? arena_new(scratch_max(at)) : NULL;
+	if (r->q.is_stream && !at->scratch)
+		goto out;
+	set_limits(at);
+	at->reader = (struct provider_reader){
+		.mem = r->mem, .q = at->asked, .target = &at->target };
+	if (shown)
+		go_on_with(at, shown);
+	else
+		begin_answer(at);
 	err = at->provider->family == FAMILY_MOCK
-		      ? at->provider->write_request(r->mem, &r->q, &at->target, &at->call, reterr)
+		      ? at->provider->write_request(r->mem, at->asked, &at->target, &at->call,
+						    reterr)
 		      : attempt_build_call(at, reterr);
 	sse_init(&at->sse, at->call.framing, event_max(at));
 	if (err == 0 && !at->answer.id.p)

@@ -16,8 +16,17 @@ struct attempt_description {
 };
 int attempt_describe(struct request *r, uint32_t deployment, struct attempt_description *ret,
 		     struct llm_error *reterr) MUST_USE;
-/* Ends it without telling anybody; frees. */
+/* Ends it without telling anybody; frees. What it has made stands in r->tally. */
 void attempt_cancel(struct attempt *at);
+/* The same, and the request hears nothing of it. */
+void attempt_drop(struct attempt *at);
+/* Whether another one runs beside it: then it waits for exchange_claim(), and what it fails with
+ * goes to exchange_fell_out(). */
+void attempt_race(struct attempt *at, bool races);
+bool attempt_is_shown(const struct attempt *at);	/* the client has something of it */
+/* It has lost: it takes nothing any more, and exchange_lost() is called from the loop. What it
+ * has used; good until then. */
+const struct llm_tally *attempt_lose(struct attempt *at);
 void attempt_drained(struct attempt *at);
 
 #endif

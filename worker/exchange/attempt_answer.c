@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/route.h"
+#include "worker/exchange/silent.h"
 #include "worker/exchange/structured.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
@@ -58,6 +59,16 @@ static int settle_end(struct attempt *at)
 	return 0;
 }
 
+static void note_first(struct attempt *at)
+{
+	struct request *r = at->r;
+	if (at->is_continuing)
+		return;
+	r->first_token_ns = clock_ns();
+	r->first_token_wall_ns = clock_wall_ns();
+	METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
+}
+
 /* Hands over what is ready. 1 = the client is slow: pause; or -ENOMEM. */
 static int pass_on(struct attempt *at)
 {
@@ -67,10 +78,9 @@ static int pass_on(struct attempt *at)
 		if (!t->has_content && !t->is_done && t->finish == FINISH_NONE &&
 		    at->out.n < HELD_MAX)
 			return 0;
+		exchange_claim(at->x, at);
 		attempt_enter(at, AT_STREAMING);
-		r->first_token_ns = clock_ns();
-		r->first_token_wall_ns = clock_wall_ns();
-		METRIC_TIME(r->w->metrics, first_token, r->first_token_ns - r->start_ns);
+		note_first(at);
 	}
 	if (at->answer.tally.is_done && hold_wants_end(r))
 		return begin_stream(at); /* the end waits for the disk: settle/hold.c gives it */
@@ -142,15 +152,24 @@ static int on_stream_event(void *data, const struct sse_event *ev)
 	return err;
 }
 
+static void note_content(struct attempt *at)
+{
+	uint64_t now = clock_ns(), gap = now - at->content_ns;
+	if (at->state == AT_STREAMING && gap > at->r->longest_gap_ns)
+		at->r->longest_gap_ns = gap;
+	at->content_ns = now;
+}
+
 static int on_stream_bytes(struct attempt *at, struct str bytes)
 {
 	uint64_t before = at->answer.tally.content_bytes;
 	bool was_done = at->answer.tally.is_done;
 	int err = sse_feed(&at->sse, bytes, on_stream_event, at);
 	if (at->answer.tally.content_bytes != before || (at->answer.tally.is_done && !was_done))
-		at->content_ns = clock_ns();
-	at->r->tally = at->answer.tally;
-	if (err == 0 && account_progress(at->r) < 0) {
+		note_content(at);
+	if (!at->is_racing)
+		at->r->tally = at->answer.tally;
+	if (err == 0 && !at->is_racing && account_progress(at->r) < 0) {
 		at->is_cut = true;
 		err = -EDQUOT;
 	}
@@ -168,6 +187,8 @@ static int on_stream_bytes(struct attempt *at, struct str bytes)
 static void on_head(void *data, const struct transfer_head *h)
 {
 	struct attempt *at = data;
+	if (at->is_lost)
+		return;
 	at->status = h->status;
 	at->passed_headers = arena_dup(at->r->mem, h->headers);
 	at->error_type = arena_dup(at->r->mem, h->error_type);
@@ -184,6 +205,8 @@ static void on_head(void *data, const struct transfer_head *h)
 static int on_data(void *data, struct str bytes)
 {
 	struct attempt *at = data;
+	if (at->is_lost)
+		return -ECANCELED;
 	if (at->is_event_stream)
 		return on_stream_bytes(at, bytes);
 	if (at->status / 100 != 2) {
@@ -235,6 +258,8 @@ static void answered(struct attempt *at)
 	struct exchange *x = at->x;
 	at->r->tally = at->answer.tally;
 	at->r->answer = at->answer;
+	if (at->r->silent)
+		silent_take_text(at->r, at->answer.tally.text);
 	attempt_enter(at, AT_DONE);
 	attempt_free(at);
 	exchange_answered(x);
@@ -303,6 +328,7 @@ void attempt_end_plain(struct attempt *at)
 		attempt_give_up(at);
 		return;
 	}
+	exchange_claim(at->x, at);
 	r->tally = at->answer.tally;
 	r->upstream_ns = clock_ns() - at->started_ns;
 	r->cost_nano = account_cost(r, &(struct usage){ 0 });
@@ -375,6 +401,8 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 {
 	struct attempt *at = data;
 	at->transfer = NULL;
+	if (at->is_lost)
+		return;			/* its timer frees it */
 	later_stop(&at->timer);
 	at->r->upstream_ns = clock_ns() - at->started_ns;
 	if (end == TRANSFER_STOPPED) {

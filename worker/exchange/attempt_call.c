@@ -42,7 +42,7 @@ static int settle_params(struct attempt *at, struct llm_error *reterr)
 		.allowed = r->q.allowed_params,
 		.drops = at->target.drop_params || r->q.drop_params,
 	};
-	at->q = &r->q;
+	at->q = at->asked;
 	if (snap_settings(r->snap)->flags & SET_MODIFY_PARAMS && at->d->max_output_tokens)
 		at->rules.longest = arena_printf(r->mem, "%u", at->d->max_output_tokens);
 	if (!params_has_rules(&at->rules))
@@ -50,7 +50,7 @@ static int settle_params(struct attempt *at, struct llm_error *reterr)
 	q = arena_alloc(r->mem, sizeof *q);
 	if (!q)
 		return -ENOMEM;
-	*q = r->q;
+	*q = *at->asked;
 	q->rules = &at->rules;
 	at->q = q;
 	if (!at->is_short)
@@ -161,7 +161,7 @@ bool attempt_choose_adapter(struct attempt *at)
 	at->provider = provider_for(family, r->q.kind);
 	MUST(at->provider);		/* the master builds no deployment of another family */
 	at->dialect = r->dialect;
-	at->is_short = family == at->dialect->twin && family != FAMILY_MOCK &&
+	at->is_short = !at->is_continuing && family == at->dialect->twin && family != FAMILY_MOCK &&
 		       site_takes_body(at->target.site, family, &r->q);
 	at->is_event_stream = r->q.is_stream;
 	if (json_is(r->q.mock_response, JSON_STRING) && !mock.p)

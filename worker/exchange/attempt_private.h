@@ -20,10 +20,12 @@ struct attempt {
 	uint32_t index;
 	const struct provider *provider;
 	const struct dialect *dialect;
-	bool is_short, is_event_stream, is_cut, is_expired;
+	bool is_short, is_event_stream, is_cut;
+	bool is_racing, is_lost, is_continuing;
 	struct provider_call call;
 	struct provider_target target;
 	struct params_rules rules;		/* of the deployment, and the request's own */
+	const struct llm_request *asked;	/* the request's, or what is left of it */
 	const struct llm_request *q;		/* less what the deployment cannot take */
 	struct transfer *transfer;
 	struct credential_wait credential;	/* AT_IDLE: its headers are not there yet */

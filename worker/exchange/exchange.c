@@ -7,38 +7,16 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "worker/decide/route.h"
-#include "worker/exchange/attempt.h"
-#include "worker/exchange/pass.h"
+#include "worker/decide/own_router.h"
+#include "worker/decide/queue.h"
+#include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
-#include "worker/exchange/tunnel.h"
-#include "worker/later.h"
+#include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 
-enum { TRIED_MAX = 128, QUEUE_MAX = 32, VISITED_MAX = 32, FEW = 8 };
-
-struct exchange {
-	struct request *r;
-	struct attempt *attempt;	/* one of these three, or none */
-	struct pass *pass;
-	struct tunnel *tunnel;
-	uint32_t tried[TRIED_MAX];	/* deployments of this group that failed */
-	unsigned n_tried;
-	unsigned retries;		/* made in this group */
-	struct str queue[QUEUE_MAX];	/* groups still to go to; the next one last */
-	unsigned n_queue;
-	const struct snap_group *visited[VISITED_MAX];
-	unsigned n_visited;
-	bool has_error;
-	struct llm_error error;		/* of the last attempt */
-	uint64_t prompt_tokens;		/* the likely number */
-	uint64_t started_ns;		/* of the attempt under way */
-	struct later wait;
-	struct route_candidate few[FEW];	/* room for choosing in most groups */
-};
-
 static void go_on(struct exchange *x);
+static void on_room(void *data);
 
 /* ---- what is tried next ------------------------------------------------------------------- */
 
@@ -48,6 +26,8 @@ static struct retry_case case_of(const struct exchange *x)
 				    .group = x->r->group,
 				    .deployment = x->r->deployment,
 				    .q = &x->r->q,
+				    .own = x->r->own,
+				    .group_name = snap_text(x->r->snap, x->r->group->name),
 				    .error = &x->error,
 				    .made = x->retries,
 				    .n_tried = x->n_tried };
@@ -88,11 +68,10 @@ static void push_names(struct exchange *x, struct snap_part names)
 		push(x, snap_name(x->r->snap, names, i));
 }
 
-/* The client's own list replaces the configured ones; names its key may not use are skipped. */
-static bool push_clients(struct exchange *x)
+/* A list that replaces the configured ones; names that the key may not use are skipped. */
+static bool push_list(struct exchange *x, const struct json *list)
 {
 	struct request *r = x->r;
-	const struct json *list = r->q.fallbacks;
 	if (!json_is(list, JSON_ARRAY))
 		return false;
 	for (uint32_t i = list->count; i-- > 0;) {
@@ -106,12 +85,20 @@ static bool push_clients(struct exchange *x)
 	return true;
 }
 
+static bool push_own(struct exchange *x)
+{
+	const struct request *r = x->r;
+	return push_list(x, own_router_fallbacks(r->own, snap_text(r->snap, r->group->name),
+						 x->error.outcome));
+}
+
 static void push_fallbacks(struct exchange *x)
 {
 	struct request *r = x->r;
 	const struct snap_group *g = r->group;
 	struct snap_part names = g->fallbacks;
-	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_clients(x)))
+	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_list(x, r->q.fallbacks)) ||
+	    (r->own && push_own(x)))
 		return;
 	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && g->context_fallbacks.count)
 		names = g->context_fallbacks;
@@ -165,7 +152,7 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 			.message = arena_printf(r->mem,
 						"The prompt, about %llu tokens, is longer than any "
 						"deployment of " STR_FMT " takes",
-						(unsigned long long)estimate_prompt(&r->q),
+						(unsigned long long)request_prompt_tokens(r),
 						STR_ARG(r->requested_model)) };
 		break;
 	case ROUTE_COST:
@@ -177,6 +164,9 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 						" is sure to answer for so little; allow more, or "
 						"lower max_tokens",
 						STR_ARG(r->requested_model)) };
+		break;
+	case ROUTE_BUDGET:
+		e.message = route_budget_text(r->mem, r->snap, &r->w->board, r->group);
 		break;
 	case ROUTE_COOLING:
 		e.outcome = OUTCOME_ALL_COOLING;
@@ -198,12 +188,33 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 	x->has_error = true;
 }
 
+/* ---- explanations: of what was a choice, and of what failed ---- */
+
+static bool is_explained(const struct exchange *x)
+{
+	return !(snap_settings(x->r->snap)->flags & SET_NO_EXPLANATIONS);
+}
+
+static void explain_attempt(struct exchange *x, const struct llm_error *e)
+{
+	struct request *r = x->r;
+	if ((!x->decision.row && !e) || !is_explained(x) || !r->deployment)
+		return;
+	if (!x->decision.row)
+		decision_begin(&x->decision, &r->w->board, r->w->slot, r->call_id,
+			       r->start_wall_ns);
+	decision_attempt(&x->decision, r->deployment->board_row,
+			 outcome_rows[e ? e->outcome : OUTCOME_OK].name, e ? e->status : 0,
+			 clock_ns() - x->started_ns);
+}
+
 static void failed(struct exchange *x, const struct llm_error *e)
 {
 	struct request *r = x->r;
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	explain_attempt(x, e);
 	if (x->n_tried < TRIED_MAX)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
@@ -225,8 +236,7 @@ static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 	return room;
 }
 
-/* Nobody where there is no memory to choose. */
-static void choose(struct exchange *x, struct route_choice *c)
+void exchange_choose(struct exchange *x, struct route_choice *c)
 {
 	struct request *r = x->r;
 	struct route_query q = {
@@ -236,23 +246,29 @@ static void choose(struct exchange *x, struct route_choice *c)
 		.tried = x->tried,
 		.n_tried = x->n_tried,
 		.now_ns = clock_ns(),
+		.wall_ns = r->start_wall_ns,
 		.random = hash_random_below(UINT64_MAX),
 		.prompt_tokens = x->prompt_tokens,
 		.is_stream = r->q.is_stream,
 		.tags = r->wish.tags,
 		.n_tags = r->wish.n_tags,
 		.affinity = r->wish.affinity,
+		.sticky = r->group->sticky ? r->wish.sticky : 0,
+		.strategy = r->own ? r->own->strategy : 0,
 		.has_max_cost = r->wish.has_max_cost,
 		.max_cost_nano = r->wish.max_cost_nano,
 		.worst_in = r->wish.has_max_cost ? estimate_prompt_worst(&r->q) : 0,
 		.worst_out = r->q.max_tokens,
 	};
+	q.wall_ns += q.now_ns - r->start_ns;
 	*c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_FULL };
 	q.n_room = r->group->members.count;
 	q.room = make_room(x, q.n_room);
 	if (!q.room)
 		return;
 	route_pick(&q, c);
+	if ((q.n_room > 1 || x->has_error) && is_explained(x))
+		decision_choice(&x->decision, &r->w->board, r->w->slot, r->call_id, &q, c);
 }
 
 void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by)
@@ -260,6 +276,8 @@ void exchange_count_inflight(struct request *r, const struct snap_deployment *d,
 	_Atomic uint16_t *n = board_inflight_own(&r->w->board, r->w->slot, d->board_row);
 	int now = atomic_load_explicit(n, memory_order_relaxed);
 	atomic_store_explicit(n, (uint16_t)(now + by), memory_order_relaxed);
+	if (by < 0)
+		queue_room(r->w);
 }
 
 static int start(struct exchange *x, uint32_t deployment, struct llm_error *reterr)
@@ -278,7 +296,7 @@ static enum step next_attempt(struct exchange *x)
 	struct route_choice c;
 	struct llm_error e = { 0 };
 	for (;;) {
-		choose(x, &c);
+		exchange_choose(x, &c);
 		if (c.deployment != SNAP_NONE &&
 		    !route_take(&r->w->board, snap_deployment(r->snap, c.deployment), &c,
 				clock_ns()))
@@ -288,6 +306,8 @@ static enum step next_attempt(struct exchange *x)
 			no_deployment(x, &c);
 			if (to_fallback(x))
 				continue;
+			if (c.is_full && queue_join(r, on_room, x, &x->error))
+				return STEP_WAIT;
 			return give_answer(x);
 		}
 		r->deployment = snap_deployment(r->snap, c.deployment);
@@ -295,11 +315,16 @@ static enum step next_attempt(struct exchange *x)
 		r->attempts++;
 		x->started_ns = clock_ns();
 		METRIC_ADD(r->w->metrics, attempts, 1);
+		if (r->deployment->flags & DEPLOY_SILENT && r->attempts == 1)
+			silent_start(r);
 		e = (struct llm_error){.outcome = OUTCOME_BUDGET_SPENT,
 				       .message = STR("Budget has been exceeded: the reserve for "
 						      "this model is above what is left")};
-		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0)
+		if (account_cover(r, r->deployment) == 0 && start(x, c.deployment, &e) == 0) {
+			if (snap_settings(r->snap)->flags & SET_LEARN_TIMES)
+				hedge_arm(x);
 			return STEP_WAIT;
+		}
 		failed(x, &e);
 		if (!to_fallback(x))
 			return give_answer(x);
@@ -311,6 +336,11 @@ static void go_on(struct exchange *x)
 {
 	if (next_attempt(x) == STEP_DONE)
 		request_end(x->r);
+}
+
+static void on_room(void *data)
+{
+	go_on(data);
 }
 
 static void end_with_error(struct exchange *x)
@@ -325,8 +355,8 @@ static bool retry(struct exchange *x)
 	struct route_choice c;
 	if (!retry_may(&rc))
 		return false;
-	choose(x, &c);
-	if (c.deployment == SNAP_NONE || !retry_take(x->r->w))
+	exchange_choose(x, &c);
+	if ((c.deployment == SNAP_NONE && !c.is_full) || !retry_take(x->r->w))
 		return false;
 	uint64_t delay = retry_delay_ms(&rc, c.why < ROUTE_TRIED, hash_random_below(UINT64_MAX));
 	x->retries++;
@@ -334,6 +364,18 @@ static bool retry(struct exchange *x)
 	METRIC_ADD(x->r->w->metrics, retries, 1);
 	later_start(x->r->w->wheel, &x->wait, delay, on_wait, x);
 	return true;
+}
+
+static void learn(struct request *r, const struct route_sample *s)
+{
+	struct times *t = &r->w->board.times[r->deployment->board_row];
+	if (!r->q.is_stream) {
+		times_add(t, TIMES_WHOLE, s->duration_ns);
+		return;
+	}
+	if (s->first_token_ns)
+		times_add(t, TIMES_FIRST, s->first_token_ns);
+	times_add(t, TIMES_GAP, r->longest_gap_ns);
 }
 
 static void note(struct exchange *x, const struct llm_error *e)
@@ -348,15 +390,20 @@ static void note(struct exchange *x, const struct llm_error *e)
 	};
 	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now))
 		METRIC_ADD(r->w->metrics, cooldowns, 1);
+	if (snap_settings(r->snap)->flags & SET_LEARN_TIMES && !e && !r->raw)
+		learn(r, &s);
 }
 
-void exchange_failed(struct exchange *x, const struct llm_error *e)
+static void forget_attempt(struct exchange *x)
 {
+	later_stop(&x->hedge);
 	x->attempt = NULL;
 	x->pass = NULL;
 	x->tunnel = NULL;
-	failed(x, e);
-	note(x, e);
+}
+
+static void ask_again(struct exchange *x)
+{
 	if (retry(x))
 		return;
 	if (to_fallback(x))
@@ -365,23 +412,35 @@ void exchange_failed(struct exchange *x, const struct llm_error *e)
 		end_with_error(x);
 }
 
+void exchange_failed(struct exchange *x, const struct llm_error *e)
+{
+	forget_attempt(x);
+	failed(x, e);
+	note(x, e);
+	ask_again(x);
+}
+
 void exchange_broke(struct exchange *x, const struct llm_error *e)
 {
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	struct buf *text = x->r->tally.text;
+	forget_attempt(x);
 	failed(x, e);
 	if (e->outcome != OUTCOME_BUDGET_SPENT)
 		note(x, e);
 	METRIC_ADD(x->r->w->metrics, streams_broken, 1);
-	end_with_error(x);
+	bool goes_on = recover_begin(x, e);
+	if (text)
+		buf_done(text);
+	if (goes_on)
+		ask_again(x);
+	else
+		end_with_error(x);
 }
 
 static void finish(struct exchange *x, enum outcome o)
 {
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	forget_attempt(x);
+	hedge_stop(x);
 	x->r->outcome = o;
 	x->r->exchange = NULL;
 	account_settle(x->r);		/* first: the client's next request must find it so */
@@ -391,6 +450,8 @@ static void finish(struct exchange *x, enum outcome o)
 void exchange_answered(struct exchange *x)
 {
 	note(x, NULL);
+	if (x->decision.row)
+		explain_attempt(x, NULL);
 	finish(x, OUTCOME_OK);
 }
 
@@ -408,8 +469,8 @@ enum step exchange_start(struct request *r)
 				    "the request needs too much memory");
 	x->r = r;
 	r->exchange = x;
-	if (route_counts_tokens(r->snap, r->group))
-		x->prompt_tokens = r->raw ? r->raw->known.input : estimate_prompt(&r->q);
+	if (r->own || route_counts_tokens(r->snap, r->group))
+		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
 	enter_group(x, r->group);
 	return next_attempt(x);
@@ -427,9 +488,8 @@ void exchange_cancel(struct request *r)
 		pass_cancel(x->pass);
 	if (x->tunnel)
 		tunnel_cancel(x->tunnel);
-	x->attempt = NULL;
-	x->pass = NULL;
-	x->tunnel = NULL;
+	forget_attempt(x);
+	hedge_stop(x);
 	r->exchange = NULL;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * exchange.h - asking: which attempt comes next, until an answer or the last error.
  *
- * An exchange belongs to a request and runs attempts one after the other. Before the first
- * content has gone to the client a failed attempt is followed by a retry in the same group,
- * then by the group's fallbacks; after it there is only an error event. */
+ * An exchange belongs to a request and runs attempts one after the other; a second one may race
+ * with one that takes long (hedge.c). Before the first content has gone to the client a failed
+ * attempt is followed by a retry in the same group, then by the group's fallbacks; after it there
+ * is an error event, unless the stream may go on with another attempt (recover.c). */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 
@@ -22,8 +23,21 @@ size_t exchange_tunnel(struct request *r, struct str bytes);
 /* An attempt at d begins (1) or is over (-1): others count it against its limit. */
 void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by);
 
-/* From attempt.c, exactly once per attempt, never from within attempt_start(). */
+/* From attempt.c, never from within attempt_start(). */
 struct attempt;
+/* Before the first of its answer goes to the client: of two that race it is the one. */
+void exchange_claim(struct exchange *x, struct attempt *at);
+/* One of two that race has failed; who calls frees it. */
+void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_error *e);
+/* What attempt_lose() has said of can be dropped now. */
+void exchange_lost(struct exchange *x);
+/* Where what a stream says is kept, for who may have to go on with it. NULL: it is not. */
+struct buf *exchange_text_room(const struct request *r);
+/* What goes on with the client's stream; *ret_question is left alone, and
+ * *ret_shown NULL, where none has begun. */
+void exchange_continues(const struct exchange *x, const struct llm_request **ret_question,
+			const struct dialect_answer **ret_shown);
+/* Exactly one of these per attempt but those that lost or fell out. */
 void exchange_answered(struct exchange *x); /* the client has its whole answer */
 /* The same where the provider refused, and the client has been told in its words. */
 void exchange_refused(struct exchange *x, enum outcome o);

@@ -15,6 +15,7 @@
 #include "worker/exchange/upstream.h"
 #include "worker/later.h"
 #include "worker/settle/account.h"
+#include "worker/settle/hold.h"
 
 enum { REFUSAL_MAX = 1 << 20, HEAD_LINES_MAX = 32768 };
 
@@ -187,11 +188,11 @@ static bool is_good(const struct pass *p)
 	return p->status / 100 == 2;
 }
 
-/* In strict durability the last bytes are kept back until the next ones are here. */
+/* Where its end may have to wait, the last bytes are kept back until the next ones are here. */
 static bool hand_on(struct pass *p, struct str bytes)
 {
 	struct request *r = p->r;
-	if (!snap_settings(r->snap)->ledger_strict) {
+	if (!hold_wants_end(r)) {
 		conn_reply_piece(r->conn, bytes);
 		return true;
 	}

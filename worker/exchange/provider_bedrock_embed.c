@@ -70,6 +70,8 @@ int bedrock_write_embed(struct ant_writing *w, struct provider_call *ret)
 	if (w->q->inputs_are_tokens)
 		return ant_refuse(w, OUTCOME_BAD_REQUEST, STR("input"),
 				  "input must be a string or strings: bedrock takes no tokens");
+	if (w->q->media_parts)
+		return ant_refuse(w, OUTCOME_BAD_REQUEST, STR("input"), LLM_EMBEDS_TEXT);
 	if (!is_titan && !is_cohere)
 		return ant_refuse(w, OUTCOME_BAD_REQUEST, STR("model"),
 				  "of bedrock's models those of amazon.titan-embed and cohere.embed "

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "worker/cohere.h"
 #include "worker/exchange/provider_rerank.h"
 
 static int check_kind(struct members *m)
@@ -16,6 +17,8 @@ static int check_kind(struct members *m)
 	if (q->kind == LLM_EMBED && q->inputs_are_tokens)
 		return members_refuse(m, OUTCOME_BAD_REQUEST, param,
 				      "input must be a string or strings: cohere takes no tokens");
+	if (q->kind == LLM_EMBED && q->media_parts)
+		return members_refuse(m, OUTCOME_BAD_REQUEST, param, LLM_EMBEDS_TEXT);
 	return 0;
 }
 
@@ -53,6 +56,13 @@ static int sort(struct members *m)
 	return err ? err : add_defaults(m);
 }
 
+static void write_path(const struct llm_request *q, const struct provider_target *t,
+		       struct buf *out)
+{
+	(void)t;
+	buf_put_z(out, q->kind == LLM_EMBED ? "/v2/embed" : "/v2/chat");
+}
+
 static int write_request(struct arena *a, const struct llm_request *q,
 			 const struct provider_target *t, struct provider_call *ret,
 			 struct llm_error *reterr)
@@ -75,24 +85,53 @@ static int write_request(struct arena *a, const struct llm_request *q,
 		json_put_bool(&o, "stream", q->is_stream);
 	json_close(&o);
 	ret->framing = FRAMING_SSE;
-	buf_put_z(&ret->path, q->kind == LLM_EMBED ? "/v2/embed" : "/v2/chat");
+	write_path(q, t, &ret->path);
 	return ret->body.failed || ret->path.failed ? -ENOMEM : 0;
+}
+
+/* --- answers --- */
+
+/* NULL: out of memory. */
+static struct cohere_reader *reader_of(struct provider_reader *rd)
+{
+	struct cohere_reader *own = rd->state;
+	if (!own)
+		own = rd->state = arena_alloc(rd->mem, sizeof *own);
+	if (own)
+		own->mem = rd->mem;
+	return own;
+}
+
+static int read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
+		      llm_emit_fn *emit, void *data)
+{
+	struct cohere_reader *own = reader_of(rd);
+	const struct json *root;
+	if (!own)
+		return -ENOMEM;
+	if (ev->oversize)
+		return -EBADMSG;
+	return cohere_read_event(own, scratch, ev->data, ev->name, &root, emit, data);
 }
 
 static int read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data)
 {
+	struct cohere_reader *own = reader_of(rd);
+	if (!own)
+		return -ENOMEM;
 	if (rd->q->kind == LLM_RERANK)
 		return rerank_read(rd, body, emit, data);
 	if (rd->q->kind == LLM_EMBED)
-		return cohere_read_vectors(rd, body, emit, data);
-	return cohere_read_answer(rd, body, emit, data);
+		return cohere_read_vectors(own, body, emit, data);
+	return cohere_read_answer(own, body, emit, data);
 }
 
 const struct provider provider_cohere = {
 	.name = "cohere",
 	.family = FAMILY_COHERE,
 	.write_request = write_request,
-	.read_event = cohere_read_event,
+	.read_event = read_event,
 	.read_answer = read_answer,
+	.write_path = write_path,
 	.reranks = true,
 };

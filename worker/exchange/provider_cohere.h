@@ -14,9 +14,4 @@ int cohere_check_chat(struct members *m);
 /* "messages", "tools" and "tool_choice" of a chat, or a prompt as one. */
 void cohere_put_chat(const struct members *m, struct json_out *o);
 
-int cohere_read_event(struct provider_reader *rd, struct arena *scratch, const struct sse_event *ev,
-		      llm_emit_fn *emit, void *data);
-int cohere_read_answer(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data);
-int cohere_read_vectors(struct provider_reader *rd, struct str body, llm_emit_fn *emit, void *data);
-
 #endif

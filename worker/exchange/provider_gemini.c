@@ -227,6 +227,8 @@ static int write_embed(struct gemini_writing *w)
 	if (q->inputs_are_tokens)
 		return gemini_refuse(w, OUTCOME_BAD_REQUEST, "input",
 				     "input must be a string or strings: gemini takes no tokens");
+	if (q->media_parts)
+		return gemini_refuse(w, OUTCOME_BAD_REQUEST, "input", LLM_EMBEDS_TEXT);
 	if (w->target->site == SITE_VERTEX)
 		return gemini_put_vertex_embed(w);
 	if (!str_starts(model, STR("models/")) && !str_starts(model, STR("tunedModels/")))

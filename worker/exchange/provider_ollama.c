@@ -62,6 +62,8 @@ static int put_inputs(struct ollama_writing *w)
 	if (q->inputs_are_tokens)
 		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, "input",
 				     "input must be a string or strings: ollama takes no tokens");
+	if (q->media_parts)
+		return members_refuse(&w->m, OUTCOME_BAD_REQUEST, "input", LLM_EMBEDS_TEXT);
 	json_open_array(&w->o, "input");
 	for (unsigned i = 0; i < q->n_inputs; i++)
 		json_put_str(&w->o, NULL, q->inputs[i]);

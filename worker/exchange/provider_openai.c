@@ -50,7 +50,12 @@ static int write_request(struct arena *a, const struct llm_request *q,
 	bool is_edited = t->params.n || t->extra_body.n || params_change_words(q->rules);
 	struct buf plain;
 	int err = 0;
-	(void)reterr;
+	if (q->kind == LLM_EMBED && q->media_parts) {
+		*reterr = (struct llm_error){ .outcome = OUTCOME_BAD_REQUEST,
+					      .message = STR(LLM_EMBEDS_TEXT),
+					      .param = STR("input") };
+		return -EINVAL;
+	}
 	buf_init(&plain, ret->body.cap);
 	openai_write_body(q, t->model, is_edited ? &plain : &ret->body);
 	if (is_edited)

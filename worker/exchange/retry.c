@@ -3,6 +3,7 @@
 #include "worker/exchange/retry.h"
 
 #include "common/clock.h"
+#include "worker/decide/own_router.h"
 #include "worker/decide/route.h"
 
 enum {
@@ -27,7 +28,9 @@ static bool policy_says(const uint32_t policy[POLICY_CLASSES], enum outcome o, u
 unsigned retry_allowed(const struct retry_case *c, bool *ret_by_policy)
 {
 	unsigned n = c->set->num_retries;
-	*ret_by_policy = policy_says(c->group->retry_policy, c->error->outcome, &n) ||
+	*ret_by_policy = (c->own && own_router_retries(c->own, c->group_name, c->error->outcome,
+						       &n)) ||
+			 policy_says(c->group->retry_policy, c->error->outcome, &n) ||
 			 policy_says(c->set->retry_policy, c->error->outcome, &n);
 	if (!*ret_by_policy && c->q->num_retries >= 0)
 		n = c->q->num_retries > RETRIES_MAX ? RETRIES_MAX : (unsigned)c->q->num_retries;

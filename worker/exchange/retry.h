@@ -8,11 +8,14 @@
 #include "worker/llm.h"
 #include "worker/worker.h"
 
+struct own_router;
 struct retry_case {
 	const struct snap_settings *set;
 	const struct snap_group *group;
 	const struct snap_deployment *deployment;	/* that failed; may be NULL */
 	const struct llm_request *q;
+	const struct own_router *own;	/* or NULL */
+	struct str group_name;
 	const struct llm_error *error;
 	unsigned made;			/* retries so far in this group */
 	unsigned n_tried;

@@ -9,11 +9,16 @@
 
 #include "worker/schema.h"
 
+static bool wants_check(const struct request *r)
+{
+	return snap_settings(r->snap)->flags & SET_CHECK_SCHEMA && !r->q.is_stream &&
+	       r->q.format == FORMAT_SCHEMA && r->q.format_schema.p;
+}
+
 struct buf *structured_room(const struct request *r)
 {
 	const struct snap_settings *s = snap_settings(r->snap);
-	if (!(s->flags & SET_CHECK_SCHEMA) || r->q.is_stream || r->q.format != FORMAT_SCHEMA ||
-	    !r->q.format_schema.p)
+	if (!r->silent && !wants_check(r))
 		return NULL;
 	struct buf *b = arena_alloc(r->mem, sizeof *b);
 	if (b)
@@ -35,7 +40,7 @@ struct str structured_misfit(const struct request *r, const struct buf *text)
 {
 	struct schema_fault f = { .at = STR("") };
 	struct json_error e;
-	if (!text || (!text->n && !text->failed))
+	if (!text || (!text->n && !text->failed) || !wants_check(r))
 		return STR_NONE;
 	const struct json *schema = json_parse(r->mem, r->q.format_schema, 0, &e);
 	if (!schema)

@@ -154,19 +154,6 @@ static void over(struct tunnel *t)
 
 /* ---- what it costs --------------------------------------------------------------------------- */
 
-static void add(struct usage *to, const struct usage *u)
-{
-	to->input += u->input;
-	to->output += u->output;
-	to->cache_read += u->cache_read;
-	to->cache_write += u->cache_write;
-	to->reasoning += u->reasoning;
-	to->media_input += u->media_input;
-	to->media_output += u->media_output;
-	to->milliseconds += u->milliseconds;
-	usage_clamp(to);
-}
-
 static void on_text(void *data, struct str text)
 {
 	struct tunnel *t = data;
@@ -178,7 +165,7 @@ static void on_text(void *data, struct str text)
 	arena_reset(t->scratch);
 	if (!one.has_usage)
 		return;
-	add(&t->tally.usage, &one.usage);
+	usage_add(&t->tally.usage, &one.usage);
 	t->tally.has_usage = true;
 	t->r->tally = t->tally;
 	t->is_cut = account_progress(t->r) < 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * upstream.c - libcurl on libuv; see upstream.h.
  *
- * curl tells which sockets to watch (on_socket) and when to be called again (on_timer); libuv
- * tells curl what happened (on_poll, on_timeout). Finished transfers are collected only after
+ * curl tells which sockets to watch (upstream_watch.c) and when to be called again (on_timer);
+ * libuv tells curl what happened. Finished transfers are collected only after
  * curl has returned, so that a callback may start the next one. Easy handles are kept and used
  * again with their fixed options set. */
 #include "worker/exchange/upstream_private.h"
@@ -21,52 +21,13 @@ static void on_kick(uv_timer_t *timer);
 
 /* ---- what curl calls ---------------------------------------------------------------- */
 
-static void watch_closed(uv_handle_t *h)
-{
-	struct socket_watch *s = h->data;
-	struct upstream *u = s->u;
-	mem_free(s);
-	if (--u->open_handles == 0 && u->is_closing)
-		mem_free(u);
-}
-
-static void act(struct upstream *u, curl_socket_t fd, int flags)
+void upstream_act(struct upstream *u, curl_socket_t fd, int flags)
 {
 	int running;
 	u->is_inside = true;
 	curl_multi_socket_action(u->multi, fd, flags, &running);
 	u->is_inside = false;
 	collect(u);
-}
-
-static void on_poll(uv_poll_t *p, int status, int events)
-{
-	struct socket_watch *s = p->data;
-	int flags = 0;
-	if (status < 0)
-		flags = CURL_CSELECT_ERR;
-	if (events & UV_READABLE)
-		flags |= CURL_CSELECT_IN;
-	if (events & UV_WRITABLE)
-		flags |= CURL_CSELECT_OUT;
-	act(s->u, s->fd, flags);
-}
-
-static struct socket_watch *watch_new(struct upstream *u, curl_socket_t fd)
-{
-	struct socket_watch *s = mem_alloc(sizeof *s);
-	if (!s)
-		return NULL;
-	if (uv_poll_init_socket(u->loop, &s->poll, fd) < 0) {
-		mem_free(s);
-		return NULL;
-	}
-	s->u = u;
-	s->fd = fd;
-	s->poll.data = s;
-	u->open_handles++;
-	curl_multi_assign(u->multi, fd, s);
-	return s;
 }
 
 /* on_kick() goes on with it, or ends it: from the loop. */
@@ -81,43 +42,22 @@ static void kick(struct transfer *t)
 }
 
 /* -1 from on_socket() would end all transfers of this worker, now and later: only this one ends. */
-static void go_blind(struct transfer *t)
+void upstream_go_blind(struct transfer *t)
 {
 	t->is_blind = true;
 	kick(t);
 }
 
-static struct transfer *transfer_of(CURL *easy)
+struct transfer *upstream_transfer_of(CURL *easy)
 {
 	struct transfer *t = NULL;
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
 	return t;
 }
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *assigned)
-{
-	struct upstream *u = data;
-	struct socket_watch *s = assigned;
-	if (what == CURL_POLL_REMOVE) {
-		if (s) {
-			uv_poll_stop(&s->poll);
-			uv_close((uv_handle_t *)&s->poll, watch_closed);
-			curl_multi_assign(u->multi, fd, NULL);
-		}
-		return 0;
-	}
-	if (!s)
-		s = watch_new(u, fd);
-	int events =
-		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	if ((!s || uv_poll_start(&s->poll, events, on_poll) < 0) && transfer_of(easy))
-		go_blind(transfer_of(easy));
-	return 0;
-}
-
 static void on_timeout(uv_timer_t *t)
 {
-	act(t->data, CURL_SOCKET_TIMEOUT, 0);
+	upstream_act(t->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *data)
@@ -150,7 +90,7 @@ static bool set_texts(CURL *e)
 	       set_authorities(e);
 }
 
-static CURL *easy_new(void)
+static CURL *easy_new(struct upstream *u)
 {
 	CURL *e = curl_easy_init();
 	if (!e)
@@ -172,6 +112,10 @@ static CURL *easy_new(void)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
+	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, upstream_on_made);
+	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, u);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, upstream_on_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, u);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, upstream_on_body);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, upstream_on_header);
 	return e;
@@ -229,7 +173,7 @@ static void begin(struct transfer *t)
 	CURLMcode code = curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	u->is_inside = false;
 	if (code != CURLM_OK)
-		go_blind(t);		/* no memory: curl may not have asked to watch its socket */
+		upstream_go_blind(t);	/* no memory: curl may not have asked to watch it */
 	if ((unsigned)running < u->active)
 		uv_timer_start(&u->kick, on_kick, 0, 0);
 }
@@ -260,7 +204,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	buf_init(&t->passed, PASSED_BYTES_MAX);
 	upstream_head_begin(t);
 	t->tunnel = s->tunnel;
-	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new();
+	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new(u);
 	if (!t->easy || !upstream_take_headers(t, s) || !set_url(t, s)) {
 		transfer_free(t);
 		return NULL;
@@ -286,53 +230,6 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 }
 
 /* ---- tunnels ---------------------------------------------------------------------------- */
-
-static void on_tunnel(uv_poll_t *p, int status, int events)
-{
-	struct socket_watch *s = p->data;
-	struct transfer *t = s->tunnel;
-	if (!t)
-		return;
-	/* What is broken is found out by reading. */
-	t->tunnel->on_ready(t->data, status < 0 || events & UV_READABLE, events & UV_WRITABLE);
-}
-
-/* Curl has let go of the socket: from now on it is watched here. */
-static bool watch_tunnel(struct transfer *t)
-{
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	struct socket_watch *s = mem_alloc(sizeof *s);
-	curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
-	if (!s || fd == CURL_SOCKET_BAD || uv_poll_init_socket(t->u->loop, &s->poll, fd) < 0) {
-		mem_free(s);
-		return false;
-	}
-	*s = (struct socket_watch){ .poll = s->poll, .u = t->u, .fd = fd, .tunnel = t };
-	s->poll.data = s;
-	t->u->open_handles++;
-	t->watch = s;
-	return true;
-}
-
-static void unwatch(struct transfer *t)
-{
-	struct socket_watch *s = t->watch;
-	if (!s)
-		return;
-	s->tunnel = NULL;
-	t->watch = NULL;
-	uv_poll_stop(&s->poll);
-	uv_close((uv_handle_t *)&s->poll, watch_closed);
-}
-
-void upstream_watch(struct transfer *t, bool readable, bool writable)
-{
-	int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-	if (events)
-		uv_poll_start(&t->watch->poll, events, on_tunnel);
-	else
-		uv_poll_stop(&t->watch->poll);
-}
 
 static int tunnel_error(CURLcode code)
 {
@@ -369,7 +266,7 @@ bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
 void upstream_cancel(struct transfer *t)
 {
 	MUST(!t->u->is_inside);
-	unwatch(t);
+	upstream_unwatch(t);
 	curl_multi_remove_handle(t->u->multi, t->easy);
 	t->u->active -= !t->is_open;
 	transfer_free(t);
@@ -434,7 +331,7 @@ static void finish(struct transfer *t, CURLcode code)
 	long connects = 0;
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
 	t->u->connects += (uint64_t)connects;
-	if (t->tunnel && code == CURLE_OK && watch_tunnel(t)) {
+	if (t->tunnel && code == CURLE_OK && upstream_watch_tunnel(t)) {
 		t->is_open = true;
 		t->u->active--;
 		t->tunnel->on_open(t->data);
@@ -461,7 +358,7 @@ static void collect(struct upstream *u)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		CURLcode code = m->data.result;		/* *m goes with the handle */
-		finish(transfer_of(m->easy_handle), code);
+		finish(upstream_transfer_of(m->easy_handle), code);
 	}
 }
 
@@ -472,8 +369,11 @@ int upstream_new(uv_loop_t *loop, struct upstream **ret)
 	struct upstream *u = mem_alloc(sizeof *u);
 	if (!u)
 		return -ENOMEM;
-	u->multi = curl_multi_init();
+	u->n_sockets = SOCKETS_MIN;
+	u->sockets = mem_array(u->n_sockets, sizeof *u->sockets);
+	u->multi = u->sockets ? curl_multi_init() : NULL;
 	if (!u->multi) {
+		mem_free(u->sockets);
 		mem_free(u);
 		return -ENOMEM;
 	}
@@ -482,7 +382,7 @@ int upstream_new(uv_loop_t *loop, struct upstream **ret)
 	uv_timer_init(loop, &u->timer);
 	uv_timer_init(loop, &u->kick);
 	u->timer.data = u->kick.data = u;
-	curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, upstream_on_socket);
 	curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
 	curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(u->multi, CURLMOPT_TIMERDATA, u);
@@ -506,7 +406,10 @@ void upstream_close(struct upstream *u)
 		curl_easy_cleanup(u->pool[--u->n_pool]);
 	for (size_t i = 0; i < HEADER_SETS; i++)
 		upstream_drop_set(&u->sets[i]);
-	curl_multi_cleanup(u->multi);	/* closes idle connections: on_socket is called */
+	curl_multi_cleanup(u->multi);	/* closes idle connections, and their watches with them */
+	mem_free(u->sockets);
+	u->sockets = NULL;
+	u->n_sockets = 0;
 	uv_close((uv_handle_t *)&u->timer, timer_closed);
 	uv_close((uv_handle_t *)&u->kick, timer_closed);
 }

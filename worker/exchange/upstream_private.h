@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * upstream_private.h - between upstream.c, which drives libcurl, upstream_answer.c, which takes
- * what it reads, and upstream_headers.c, which makes what goes out before a body. */
+ * upstream_private.h - between upstream.c, which drives libcurl, upstream_watch.c, which watches
+ * its sockets, upstream_answer.c, which takes what it reads, and upstream_headers.c, which makes
+ * what goes out before a body. */
 #ifndef UPSTREAM_PRIVATE_H
 #define UPSTREAM_PRIVATE_H
 
@@ -9,13 +10,20 @@
 #include "worker/exchange/pace.h"
 #include "worker/exchange/upstream.h"
 
-enum { POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536 };
+enum { SOCKETS_MIN = 1024, POOL_MAX = 256, HEADER_SETS = 64, HEAD_BYTES_MAX = 65536 };
 
 struct socket_watch {
 	uv_poll_t poll;
 	struct upstream *u;
 	curl_socket_t fd;
+	int events;			/* that it waits for: UV_* */
+	bool is_idle;			/* curl does not ask for it now */
 	struct transfer *tunnel;	/* whose it is; NULL: curl's */
+};
+/* What is known of a descriptor. */
+struct socket_row {
+	struct socket_watch *watch;	/* of a connection, while it lasts */
+	bool is_connection;		/* upstream_on_close() will tell of its end */
 };
 
 /* The same for every request to a deployment of a generation: made once, used by many. */
@@ -38,6 +46,8 @@ struct upstream {
 	unsigned n_pool;
 	struct transfer *kicked;
 	unsigned active;		/* transfers that curl has */
+	struct socket_row *sockets;	/* by descriptor */
+	unsigned n_sockets;
 	struct header_set sets[HEADER_SETS];
 };
 
@@ -63,6 +73,24 @@ struct transfer {
 	bool is_open;			/* a tunnel that curl has connected: it does no more */
 	struct socket_watch *watch;	/* of an open tunnel */
 };
+
+/* --- upstream.c --- */
+
+/* Something happened on a socket, or its time has come; collects what has ended. */
+void upstream_act(struct upstream *u, curl_socket_t fd, int flags);
+struct transfer *upstream_transfer_of(CURL *easy);	/* NULL: none has it */
+/* There is no memory to watch its socket: it ends, from the loop. */
+void upstream_go_blind(struct transfer *t);
+
+/* --- upstream_watch.c --- */
+
+/* curl's callbacks: what to watch; a connection's socket has been made; close it. */
+int upstream_on_socket(CURL *easy, curl_socket_t fd, int what, void *upstream, void *assigned);
+int upstream_on_made(void *upstream, curl_socket_t fd, curlsocktype purpose);
+int upstream_on_close(void *upstream, curl_socket_t fd);
+/* Curl has let go of the tunnel's socket: from now on it is watched for its handler. */
+bool upstream_watch_tunnel(struct transfer *t);
+void upstream_unwatch(struct transfer *t);
 
 /* --- upstream_answer.c --- */
 

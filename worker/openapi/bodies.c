@@ -136,6 +136,33 @@ static const struct field ollama_embeddings[] = {
 	{ "prompt", FIELD_STRING, true, "the text" },
 	{ 0 },
 };
+static const struct field cohere_chat[] = {
+	MODEL,
+	{ "messages", FIELD_LIST, true, "the conversation: {role, content}" },
+	{ "stream", FIELD_FLAG, false, "answer piece by piece" },
+	{ "max_tokens", FIELD_INTEGER, false, "length of the answer at most" },
+	{ "temperature", FIELD_NUMBER, false, "how much it varies" },
+	{ "p", FIELD_NUMBER, false, "choose among the likeliest that make up so much" },
+	{ "k", FIELD_INTEGER, false, "choose among so many" },
+	{ "stop_sequences", FIELD_LIST, false, "texts at which it ends" },
+	{ "seed", FIELD_INTEGER, false, "for answers that repeat" },
+	{ "tools", FIELD_LIST, false, "functions that it may call" },
+	{ "tool_choice", FIELD_STRING, false, "REQUIRED or NONE" },
+	{ "documents", FIELD_LIST, false, "texts that it may lean on" },
+	{ "response_format", FIELD_OBJECT, false, "JSON, or JSON of a schema" },
+	{ "thinking", FIELD_OBJECT, false, "{type, token_budget}" },
+	{ 0 },
+};
+static const struct field cohere_embed[] = {
+	MODEL,
+	{ "texts", FIELD_LIST, false, "texts" },
+	{ "images", FIELD_LIST, false, "or images, as data URIs" },
+	{ "inputs", FIELD_LIST, false, "or both: {content}" },
+	{ "input_type", FIELD_STRING, false, "what the vectors are for" },
+	{ "embedding_types", FIELD_LIST, false, "float, base64 ..." },
+	{ "output_dimension", FIELD_INTEGER, false, "length of a vector" },
+	{ 0 },
+};
 static const struct field moderations[] = {
 	{ "model", FIELD_STRING, false, "a model's name" },
 	{ "input", FIELD_ANY, true, "a text, or a list of them" },
@@ -195,6 +222,9 @@ const struct body bodies[] = {
 	{ "ollama.embed", JSON_TYPE, ollama_embed, "{\"model\":\"all-minilm\",\"input\":\"Hello\"}" },
 	{ "ollama.embeddings", JSON_TYPE, ollama_embeddings,
 	  "{\"model\":\"all-minilm\",\"prompt\":\"Hello\"}" },
+	{ "cohere.chat", JSON_TYPE, cohere_chat, "{\"model\":\"command-a\"," HELLO "}" },
+	{ "cohere.embed", JSON_TYPE, cohere_embed,
+	  "{\"model\":\"embed-v4.0\",\"input_type\":\"search_query\",\"texts\":[\"Hello\"]}" },
 	{ "moderations", JSON_TYPE, moderations, NULL },
 	{ "images", JSON_TYPE, images, NULL },
 	{ "image edits", FORM_TYPE, image_edits, NULL },

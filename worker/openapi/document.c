@@ -49,7 +49,7 @@ bool openapi_has_model(const struct endpoint *e)
 
 bool openapi_has_id(const struct endpoint *e)
 {
-	return has_mark(e, STR("{id}"));
+	return has_mark(e, STR("{id}")) || has_mark(e, STR("{name}"));
 }
 
 static bool has_rest(const struct endpoint *e)
@@ -133,9 +133,18 @@ static bool is_any_needed(const struct command_arg *args)
 	return false;
 }
 
-static bool is_in_path(const struct endpoint *e, const struct command_arg *a)
+/* The first argument without a flag is what stands in the path. */
+static const struct command_arg *first_positional(const struct command_arg *args)
 {
-	return openapi_has_id(e) && (a->flags & ARG_POSITIONAL);
+	while (args && args->name && !(args->flags & ARG_POSITIONAL))
+		args++;
+	return args && args->name ? args : NULL;
+}
+
+static bool is_in_path(const struct endpoint *e, const struct command_arg *args,
+		       const struct command_arg *a)
+{
+	return openapi_has_id(e) && a == first_positional(args);
 }
 
 static void put_command_body(struct json_out *o, const struct endpoint *e,
@@ -144,14 +153,14 @@ static void put_command_body(struct json_out *o, const struct endpoint *e,
 	json_put_z(o, "type", "object");
 	json_open(o, "properties");
 	for (const struct command_arg *a = args; a && a->name; a++)
-		if (!is_in_path(e, a))
+		if (!is_in_path(e, args, a))
 			put_arg_schema(o, a->name, a, a->doc);
 	json_close(o);
 	if (!is_any_needed(args))
 		return;
 	json_open_array(o, "required");
 	for (const struct command_arg *a = args; a->name; a++)
-		if ((a->flags & ARG_REQUIRED) && !is_in_path(e, a))
+		if ((a->flags & ARG_REQUIRED) && !is_in_path(e, args, a))
 			json_put_z(o, NULL, a->name);
 	json_close_array(o);
 }
@@ -249,10 +258,8 @@ static void put_path_parameter(struct json_out *o, const char *name, const char 
 
 static const char *doc_of_id(const struct command *c)
 {
-	for (const struct command_arg *a = c ? c->args : NULL; a && a->name; a++)
-		if (a->flags & ARG_POSITIONAL)
-			return a->doc;
-	return "its id";
+	const struct command_arg *a = c ? first_positional(c->args) : NULL;
+	return a ? a->doc : "its id";
 }
 
 static void put_parameters(struct json_out *o, const struct endpoint *e, bool with_rest,
@@ -263,11 +270,11 @@ static void put_parameters(struct json_out *o, const struct endpoint *e, bool wi
 	if (openapi_has_model(e))
 		put_path_parameter(o, "model", "a model's name");
 	if (openapi_has_id(e))
-		put_path_parameter(o, "id", doc_of_id(c));
+		put_path_parameter(o, has_mark(e, STR("{id}")) ? "id" : "name", doc_of_id(c));
 	if (with_rest)
 		put_path_parameter(o, "path", "what the provider's path goes on with");
 	for (const struct command_arg *a = c && in_query ? c->args : NULL; a && a->name; a++) {
-		if (is_in_path(e, a))
+		if (is_in_path(e, c->args, a))
 			continue;
 		put_parameter(o, a->name, "query", a->flags & ARG_REQUIRED, a->doc);
 		put_arg_schema(o, "schema", a, NULL);

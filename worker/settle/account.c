@@ -11,11 +11,15 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/gate.h"
 #include "common/gcra.h"
 #include "common/route.h"
 #include "worker/settle/flusher.h"
 
-enum { EMPTY_EVENTS = 16 };	/* role, usage, end and the like bring no token */
+enum {
+	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
+	BYTES_PER_TOKEN = 4	/* a guess */
+};
 
 static const struct snap_settings *set_of(const struct request *r)
 {
@@ -65,8 +69,9 @@ static int64_t worst_case(struct request *r, const struct snap_deployment *d)
 	if (r->raw)
 		return worst_relayed(r, d);
 	uint64_t in =
-		set_of(r)->reserve_mode ? estimate_prompt(&r->q) : estimate_prompt_worst(&r->q);
+		set_of(r)->reserve_mode ? request_prompt_tokens(r) : estimate_prompt_worst(&r->q);
 	uint64_t out = answer_tokens(r, d);
+	in += r->more_prompt;
 	if (r->q.kind == LLM_RERANK) {
 		/* Many documents are many inputs of the model, each within its limit. */
 		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
@@ -88,19 +93,19 @@ static int64_t worst_of_group(struct request *r)
 	return most;
 }
 
-static uint64_t guessed_input(const struct request *r)
+static uint64_t guessed_input(struct request *r)
 {
-	uint64_t likely = estimate_prompt(&r->q), worst = estimate_prompt_worst(&r->q);
-	return likely < worst ? likely : worst;
+	uint64_t likely = request_prompt_tokens(r), worst = estimate_prompt_worst(&r->q);
+	return (likely < worst ? likely : worst) + r->more_prompt / BYTES_PER_TOKEN;
 }
 
 /* A guess by the text is often too high, and a stream must not be cut for that: no token is
  * shorter than a byte, and no answer longer than allowed unless it took more events. */
-static uint64_t guessed_output(const struct request *r)
+static uint64_t guessed_output(const struct request *r, const struct snap_deployment *d,
+			       const struct llm_tally *t)
 {
-	const struct llm_tally *t = &r->tally;
 	uint64_t n = (t->estimate_milli + 999) / 1000;
-	uint64_t most = r->deployment ? allowed_tokens(r, r->deployment) : 0;
+	uint64_t most = d ? allowed_tokens(r, d) : 0;
 	if (n > t->content_bytes)
 		n = t->content_bytes;
 	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
@@ -133,29 +138,51 @@ static struct usage relayed_usage(const struct request *r)
 	return u;
 }
 
-int64_t account_cost(struct request *r, struct usage *ret_usage)
+/* What one attempt at d used. */
+static struct usage usage_of(struct request *r, const struct snap_deployment *d,
+			     const struct llm_tally *t)
+{
+	struct usage u = t->usage;
+	if (!t->has_usage) {
+		u.input = guessed_input(r);
+		u.output = guessed_output(r, d, t);
+		u.estimated = true;
+	} else if (!t->is_done && guessed_output(r, d, t) > u.output) {
+		u.output = guessed_output(r, d, t);	/* broken off after an early count */
+		u.estimated = true;
+	}
+	if (r->q.kind == LLM_RERANK && !u.searches)
+		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	usage_clamp(&u);
+	return u;
+}
+
+/* What the attempt used that answers. */
+static struct usage answer_usage(struct request *r)
 {
 	const struct llm_tally *t = &r->tally;
 	struct usage u = t->usage;
-	if (r->raw) {
+	if (r->raw)
 		u = relayed_usage(r);
-		usage_clamp(&u);
-		*ret_usage = u;
-		return r->deployment ? price_cost(price_of(r, r->deployment), &u) : 0;
-	}
-	if (!t->has_usage && (t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)) {
-		u.input = guessed_input(r);
-		u.output = guessed_output(r);
-		u.estimated = true;
-	} else if (t->has_usage && !t->is_done && guessed_output(r) > u.output) {
-		u.output = guessed_output(r);	/* broken off after an early count */
-		u.estimated = true;
-	}
-	if (r->q.kind == LLM_RERANK && !u.searches && (t->has_usage || u.estimated))
-		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
+		return usage_of(r, r->deployment, t);
 	usage_clamp(&u);
-	*ret_usage = u;
-	return r->deployment ? price_cost(&r->deployment->price, &u) : 0;
+	return u;
+}
+
+static int64_t cost_of(const struct request *r, const struct usage *u)
+{
+	return r->deployment ? price_cost(price_of(r, r->deployment), u) : 0;
+}
+
+int64_t account_cost(struct request *r, struct usage *ret_usage)
+{
+	*ret_usage = answer_usage(r);
+	int64_t cost = cost_of(r, ret_usage);
+	if (!r->extra_nano && !r->extra.input)
+		return cost;
+	usage_add(ret_usage, &r->extra);
+	return cost + r->extra_nano;
 }
 
 /* ---- reserve ----------------------------------------------------------------------------------
@@ -188,16 +215,14 @@ static bool is_free(const struct request *r)
 /* "Team=alias (id)" and its kin, for a message. */
 static const char *name_owner(const struct request *r, const struct dir_key *k)
 {
-	bool is_team = k == &r->team;
 	struct str s = arena_printf(r->mem, "%s=" STR_FMT " (" STR_FMT ")",
-				    is_team ? "Team" : "Key", STR_ARG(k->alias),
-				    STR_ARG(is_team ? k->team_id : k->last4));
+				    owner_words[k->kind].noun, STR_ARG(k->alias),
+				    STR_ARG(k->last4));
 	return s.p ? arena_dup_z(r->mem, s) : "";
 }
 
 static enum step refuse_parallel(struct request *r, const struct dir_key *k)
 {
-	bool is_team = k == &r->team;
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = 1000, /* a guess: one of them may end any time */
@@ -205,8 +230,8 @@ static enum step refuse_parallel(struct request *r, const struct dir_key *k)
 					"Rate limit exceeded for %s: " STR_FMT
 					". Limit type: max_parallel_requests. Current "
 					"limit: %u, Remaining: 0.",
-					is_team ? "team" : "api_key",
-					STR_ARG(is_team ? k->team_id : k->last4), k->max_parallel),
+					owner_words[k->kind].rate, STR_ARG(k->last4),
+					k->max_parallel),
 	};
 	METRIC_ADD(r->w->metrics, limited, 1);
 	return request_fail_with(r, &e);
@@ -260,17 +285,18 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 	size_t n =
 		r->requested_model.n < sizeof rec->model ? r->requested_model.n : sizeof rec->model;
 	memcpy(rec->model, r->requested_model.p, n);
-	n = r->q.user.n < sizeof rec->end_user ? r->q.user.n : sizeof rec->end_user;
+	struct str user = r->end_user.n ? r->end_user : r->q.user;
+	n = user.n < sizeof rec->end_user ? user.n : sizeof rec->end_user;
 	if (n)
-		memcpy(rec->end_user, r->q.user.p, n);
+		memcpy(rec->end_user, user.p, n);
 }
 
-/* Every admitted request still owes its SETTLE: room for those is kept back. */
+/* Every admitted request still owes its SETTLE, perhaps with its levels: room is kept back. */
 static bool has_room(const struct worker *w)
 {
 	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
 	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
-	return journal_room(w->journal, committed) >= owed + 2;
+	return journal_room(w->journal, committed) >= 2 * owed + 4;
 }
 
 /* Whether spend can be recorded now. */
@@ -295,10 +321,14 @@ static enum step check_ledger(struct request *r)
 	return STEP_NEXT;
 }
 
-/* The key first; what is above it behind it. An admin's key is counted and not limited. */
+/* The key first, the team behind it, then all others. An admin's key is counted and not limited:
+ * it has no owner of its own. */
 static void fill_levels(struct request *r)
 {
 	r->n_levels = 0;
+	if (r->is_admin)
+		r->levels[r->n_levels++] =
+			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct dir_key *k = r->owners[i].row;
 		r->levels[r->n_levels++] = (struct budget_level){
@@ -307,9 +337,35 @@ static void fill_levels(struct request *r)
 			.max_nano = k->max_budget_nano,
 		};
 	}
-	if (!r->n_levels)
-		r->levels[r->n_levels++] =
-			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
+}
+
+/* The owner that a level is of. */
+static const struct dir_key *owner_at(const struct request *r, uint32_t level)
+{
+	uint32_t first = r->is_admin ? 1 : 0;
+	return level >= first ? r->owners[level - first].row : &r->key;
+}
+
+/* Those that a journal's record has no place for. */
+static uint32_t count_own(const struct request *r)
+{
+	return r->team.id && !r->is_admin ? 2 : 1;
+}
+
+/* Right before the record that they belong to: whoever finds that finds these, too. */
+static void append_levels(struct request *r)
+{
+	union {
+		struct journal_levels l;
+		struct journal_record r;
+	} rec = { .l = { .kind = JOURNAL_LEVELS } };
+	uint32_t n_own = count_own(r);
+	if (r->n_levels <= n_own)
+		return;
+	memcpy(rec.l.request_id, r->id, sizeof rec.l.request_id);
+	for (uint32_t i = n_own; i < r->n_levels; i++)
+		rec.l.level[rec.l.n++] = dir_entity_id(owner_at(r, i));
+	append(r, &rec.r);
 }
 
 static int admit(struct request *r, enum budget_verdict *ret_verdict, uint32_t *ret_level,
@@ -345,18 +401,16 @@ enum step account_reserve(struct request *r)
 	r->reserve_nano = worst_of_group(r);
 	int err = admit(r, &verdict, &level, &left);
 	if (err == -EDQUOT && verdict == BUDGET_PARALLEL)
-		return refuse_parallel(r, r->owners[level].row);
+		return refuse_parallel(r, owner_at(r, level));
 	if (err == -EDQUOT)
-		return refuse_budget(r, r->owners[level].row, left);
-	if (err == -ESTALE)
-		return request_fail(r, OUTCOME_OVERLOADED, NULL,
-				    "the key is being moved to another team; try again");
+		return refuse_budget(r, owner_at(r, level), left);
 	if (err < 0)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many requests are under way");
 	r->has_claim = true;
 	fill_slot(r, r->claim.slot);
 	r->spend_before_nano = atomic_load_explicit(&r->entity->settled, memory_order_relaxed);
 	struct journal_record rec;
+	append_levels(r);
 	fill(r, &rec, JOURNAL_INTENT);
 	append(r, &rec);
 	r->has_intent = true;
@@ -377,20 +431,54 @@ static int extend(struct request *r, int64_t to_nano)
 
 int account_cover(struct request *r, const struct snap_deployment *d)
 {
-	return extend(r, worst_case(r, d));
+	return extend(r, r->extra_nano + worst_case(r, d));
+}
+
+int account_cover_both(struct request *r, const struct snap_deployment *d)
+{
+	struct usage u = { .input = guessed_input(r), .estimated = true };
+	int err = extend(r, r->extra_nano + worst_case(r, r->deployment) + worst_case(r, d));
+	if (err == 0)
+		r->rival_nano = cost_of(r, &u);
+	return err;
+}
+
+static void count_usage(const struct request *r, const struct snap_deployment *d,
+			const struct usage *u, int64_t cost_nano)
+{
+	struct board_deployment *b = &r->w->board.deployments[d->board_row];
+	atomic_fetch_add_explicit(&b->tokens_in, u->input, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->tokens_out, u->output, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->cost_nano, (uint64_t)cost_nano, memory_order_relaxed);
+	route_minute_add(&b->minute_tokens, clock_ns(), u->input + u->output);
+	if (d->flags & DEPLOY_GATED)
+		gate_answered(&r->w->board, r->snap, d, u->input + u->output, cost_nano,
+			      clock_wall_ns());
+}
+
+void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t)
+{
+	struct usage u = usage_of(r, d, t);
+	int64_t cost = price_cost(&d->price, &u);
+	usage_add(&r->extra, &u);
+	r->extra_nano += cost;
+	count_usage(r, d, &u, cost);
 }
 
 void account_dispatched(struct request *r, const struct snap_deployment *d)
 {
 	/* From now on the prompt is paid for, also when this worker is killed before an answer. */
-	struct usage u = { .input = estimate_prompt(&r->q), .estimated = true };
+	struct usage u = { .input = request_prompt_tokens(r), .estimated = true };
 	if (r->raw)
 		u = r->raw->known;
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
-	atomic_store_explicit(&r->claim.slot->running_nano, price_cost(price_of(r, d), &u),
+	atomic_store_explicit(&r->claim.slot->running_nano,
+			      r->extra_nano + r->rival_nano + price_cost(price_of(r, d), &u),
 			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
+	if (d->flags & DEPLOY_GATED)
+		gate_asked(&r->w->board, r->snap, d, clock_wall_ns());
 }
 
 int account_progress(struct request *r)
@@ -449,24 +537,59 @@ static unsigned flags_of(const struct request *r, const struct usage *u)
 		f |= JF_FAILED;
 	if (is_unpriced(r, u))
 		f |= JF_UNPRICED;
+	if (r->is_copy)
+		f |= JF_SILENT;
 	return f;
 }
 
+/* u: all of it, of which what was booked has been counted. */
 static void count_deployment(struct request *r, const struct usage *u)
 {
-	struct board_deployment *d;
+	struct usage own = *u;
 	if (!r->deployment)
 		return;
-	d = &r->w->board.deployments[r->deployment->board_row];
-	atomic_fetch_add_explicit(&d->tokens_in, u->input, memory_order_relaxed);
-	atomic_fetch_add_explicit(&d->tokens_out, u->output, memory_order_relaxed);
-	atomic_fetch_add_explicit(&d->cost_nano, (uint64_t)r->cost_nano, memory_order_relaxed);
-	route_minute_add(&d->minute_tokens, clock_ns(), u->input + u->output);
+	own.input -= r->extra.input < own.input ? r->extra.input : own.input;
+	own.output -= r->extra.output < own.output ? r->extra.output : own.output;
+	count_usage(r, r->deployment, &own, r->cost_nano - r->extra_nano);
+	/* The ledger has all of it under the one that answered, so budgets do. */
+	if (r->deployment->flags & DEPLOY_GATED)
+		gate_spent(&r->w->board, r->snap, r->deployment, r->w->slot, r->cost_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
 	if (is_unpriced(r, u))
 		METRIC_ADD(r->w->metrics, unpriced, 1);
+}
+
+/* Never in the place of what somebody is owed, levels and a SETTLE each: rather none. */
+static void append_tags(struct request *r)
+{
+	struct journal_record tags[JOURNAL_TAG_RECORDS];
+	const struct worker *w = r->w;
+	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
+	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
+	unsigned n = journal_put_tags(tags, r->id, r->wish.tags, r->wish.n_tags);
+	if (journal_room(w->journal, committed) < 2 * owed + n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		append(r, &tags[i]);
+}
+
+void account_replayed(struct request *r)
+{
+	struct journal_record rec;
+	if (!has_room(r->w))
+		return;			/* it costs nothing: nothing is lost but its row */
+	r->reserve_nano = 0;
+	fill(r, &rec, JOURNAL_INTENT);
+	append(r, &rec);
+	fill(r, &rec, JOURNAL_SETTLE);
+	rec.status = (uint16_t)r->status;
+	rec.end_ns = clock_wall_ns();
+	rec.outcome = (uint16_t)r->outcome;
+	rec.flags = JF_CACHE_HIT | (r->q.is_stream ? JF_STREAM : 0) |
+		    (r->outcome == OUTCOME_OK ? 0 : JF_FAILED);
+	r->settled_seq = append(r, &rec);
 }
 
 void account_settle(struct request *r)
@@ -478,10 +601,12 @@ void account_settle(struct request *r)
 			correct_tokens(r, &u);	/* refused after the tokens were taken */
 		return;
 	}
-	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage)
+	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage) {
 		r->cost_nano = account_cost(r, &u);
-	else
-		r->cost_nano = 0;
+	} else {
+		u = r->extra;
+		r->cost_nano = r->extra_nano;
+	}
 	fill(r, &rec, JOURNAL_SETTLE);
 	rec.status = (uint16_t)r->status;
 	rec.deployment = r->deployment ? r->deployment->id_hash : 0;
@@ -499,6 +624,9 @@ void account_settle(struct request *r)
 	rec.fallbacks = (uint8_t)(r->fallbacks > 255 ? 255 : r->fallbacks);
 	r->tally.usage = u;		/* what the access log tells */
 	(void)FAULT("spend.before_push");
+	if (r->wish.n_tags)
+		append_tags(r);
+	append_levels(r);
 	r->settled_seq = append(r, &rec);
 	(void)FAULT("spend.after_push");
 	r->has_intent = false;

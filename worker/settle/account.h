@@ -8,13 +8,20 @@
 enum step account_reserve(struct request *r);
 /* Before an attempt at d: the reservation covers its worst case. 0 or -EDQUOT. */
 int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
+/* The same before an attempt beside the one under way: it covers both. 0 or -EDQUOT. */
+int account_cover_both(struct request *r, const struct snap_deployment *d) MUST_USE;
+/* An attempt at d that does not give the end of the answer has cost what its tally says. */
+void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t);
 /* Bytes go to a provider. */
 void account_dispatched(struct request *r, const struct snap_deployment *d);
 /* What has been made so far; extends the reservation when the answer outgrows it.
  * 0, or -EDQUOT: the answer must be cut. Nothing once it is settled. */
 int account_progress(struct request *r) MUST_USE;
-/* The cost of what the tally says, estimating where the provider told nothing. */
+/* The cost of what the tally says, estimating where the provider told nothing, and of what has
+ * been booked. */
 int64_t account_cost(struct request *r, struct usage *ret_usage);
+/* It is answered with what another request has paid for: a row without a cost, no tokens. */
+void account_replayed(struct request *r);
 /* At the end of a request that passed account_reserve(), before the client can see that end; what
  * comes later changes nothing. */
 void account_settle(struct request *r);

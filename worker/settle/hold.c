@@ -3,6 +3,7 @@
 #include "worker/settle/hold.h"
 
 #include "common/fault.h"
+#include "worker/known.h"
 #include "worker/settle/account.h"
 #include "worker/settle/flusher.h"
 #include "worker/settle/remember.h"
@@ -14,7 +15,7 @@ static bool is_strict(const struct request *r)
 
 bool hold_wants_end(const struct request *r)
 {
-	return is_strict(r) || remember_wants(r);
+	return is_strict(r) || remember_wants(r) || known_wants(r);
 }
 
 static void give(struct request *r)
@@ -52,10 +53,16 @@ static void finish(struct request *r)
 	flusher_tell(w->flusher);
 }
 
+static void keep(struct request *r)
+{
+	if (!known_keep(r, finish))
+		finish(r);
+}
+
 void hold_finish(struct request *r)
 {
-	if (!remember_start(r, finish))
-		finish(r);
+	if (!remember_start(r, keep))
+		keep(r);
 }
 
 void hold_forget(struct request *r)

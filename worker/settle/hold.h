@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * hold.h - the end of an answer, and its wait for what must be on disk before.
  *
- * What the next request may refer to is kept first (remember.h).
+ * What the next request may refer to is kept first (remember.h), and what a retry is to be given
+ * (worker/known.h).
  * With ledger.durability: strict the last bytes of an answer (all of a plain one, the closing
  * events of a stream) wait until the record of its cost has been flushed: what a client has seen
  * acknowledged is never lost, not even by a power cut. */

@@ -21,8 +21,15 @@ each("tools", async (p) => {
   const s = await client.messages.stream({ model: p + "-tool", ...ask, tools }).finalMessage();
   assert.ok(s.content.some((b) => b.type === "tool_use" && typeof b.input === "object"));
 });
-test("errors and counts", async () => {
-  await assert.rejects(client.messages.create({ model: "oai-limit", ...ask }), Anthropic.RateLimitError);
+each("json by a schema", async (p) => {
+  const a = await client.messages.create({ model: p + "-json", ...ask,
+    output_config: { format: { type: "json_schema", schema: { ...schema, additionalProperties: false } } } });
+  assert.equal(typeof JSON.parse(a.content[0].text), "object");
+});
+each("errors", async (p) => {
+  await assert.rejects(client.messages.create({ model: p + "-limit", ...ask }), Anthropic.RateLimitError);
+});
+test("counts", async () => {
   const { max_tokens: _, ...count } = ask;
   assert.ok((await client.messages.countTokens({ model: "oll-plain", ...count })).input_tokens > 0);
 });

@@ -25,6 +25,6 @@ each("json by a schema", async (p) => {
 each("embeddings", async (p) => {
   const e = await ai.models.embedContent({ model: p + "-plain", contents: ["a", "b"] });
   assert.equal(e.embeddings.length, 2);
-}, ["oai", "gem"]);
-test("errors", () => assert.rejects(ai.models.generateContent({ model: "ant-limit", contents: "x" }),
+}, ["oai", "gem", "oll"]);
+each("errors", (p) => assert.rejects(ai.models.generateContent({ model: p + "-limit", contents: "x" }),
   (e) => e.status === 429));

@@ -18,6 +18,15 @@ each("tools", async (p) => {
   const a = await client.chat.complete({ model: p + "-tool", messages, tools });
   assert.equal(a.choices[0].message.toolCalls[0].function.name, "get_weather");
 });
-test("errors", async () => {
-  await assert.rejects(client.chat.complete({ model: "gem-limit", messages }), (e) => e.statusCode === 429);
+each("json by a schema", async (p) => {
+  const a = await client.chat.complete({ model: p + "-json", messages,
+    responseFormat: { type: "json_schema", jsonSchema: { name: "x", schemaDefinition: schema } } });
+  assert.equal(typeof JSON.parse(a.choices[0].message.content), "object");
+});
+each("embeddings", async (p) => {        // an answer of OpenAI's own has no id, and this SDK wants one
+  const e = await client.embeddings.create({ model: p + "-plain", inputs: ["a", "b"] });
+  assert.ok(e.data.length === 2 && e.data[1].embedding.length > 1);
+}, ["gem", "oll", "coh"]);
+each("errors", async (p) => {
+  await assert.rejects(client.chat.complete({ model: p + "-limit", messages }), (e) => e.statusCode === 429);
 });

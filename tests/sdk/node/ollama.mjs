@@ -16,8 +16,16 @@ each("tools", async (p) => {
   const a = await client.chat({ model: p + "-tool", messages, tools });
   assert.equal(a.message.tool_calls[0].function.name, "get_weather");
 });
-test("embeddings, models, errors", async () => {
-  assert.equal((await client.embed({ model: "gem-plain", input: ["a", "b"] })).embeddings.length, 2);
+each("json by a schema", async (p) => {
+  const a = await client.chat({ model: p + "-json", messages, format: schema });
+  assert.equal(typeof JSON.parse(a.message.content), "object");
+});
+each("embeddings", async (p) => {
+  assert.equal((await client.embed({ model: p + "-plain", input: ["a", "b"] })).embeddings.length, 2);
+}, ["oai", "gem", "oll"]);
+each("errors", async (p) => {
+  await assert.rejects(client.chat({ model: p + "-limit", messages }), (e) => e.status_code === 429);
+});
+test("models", async () => {
   assert.ok((await client.list()).models.some((m) => m.model === "ant-plain"));
-  await assert.rejects(client.chat({ model: "oai-limit", messages }), (e) => e.status_code === 429);
 });

@@ -30,7 +30,9 @@ each("embeddings", async (p) => {
   const e = await client.embeddings.create({ model: p + "-plain", input: ["a", "b"] });
   assert.ok(e.data.length === 2 && e.data[1].embedding.length > 1);
 }, ["oai", "gem", "oll"]);
-test("errors", async () => {
-  await assert.rejects(client.chat.completions.create({ model: "gem-limit", messages }), OpenAI.RateLimitError);
+each("errors", async (p) => {
+  await assert.rejects(client.chat.completions.create({ model: p + "-limit", messages }), OpenAI.RateLimitError);
+});
+test("errors of the gateway", async () => {
   await assert.rejects(client.chat.completions.create({ model: "nobody", messages }), OpenAI.BadRequestError);
 });

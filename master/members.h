@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * members.h - limits of single members of a team: what a user may spend of the team's money.
+ *
+ * A member without any has no row among the tenants, and no request pays for it. */
+#ifndef MEMBERS_H
+#define MEMBERS_H
+
+#include "master/tenants.h"
+
+struct member_limits {			/* what is to be changed */
+	bool sets_budget, sets_rpm, sets_tpm;
+	int64_t max_budget;		/* MONEY_NONE: none */
+	int64_t rpm, tpm;		/* 0: none */
+};
+/* Reads max_budget_in_team, rpm_limit and tpm_limit. false: answered. */
+bool member_limits_read(struct command_call *c, struct member_limits *ret) MUST_USE;
+bool member_limits_given(const struct member_limits *l);
+/* On the store's thread: makes the member's row, or changes it. *ret is what is to be published. */
+int member_limit(struct store_db *db, struct command_call *c, uint64_t team, struct str user_id,
+		 const struct member_limits *l, struct key_row *ret) MUST_USE;
+/* Deletes the rows of a team (no user_id) or of one member; they are to be withdrawn. */
+int member_limits_delete(struct store_db *db, struct arena *a, uint64_t team, struct str user_id,
+			 struct key_row **ret, size_t *ret_n) MUST_USE;
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * roles.c - see roles.h. What is not in the table is for administrators, or for any key, as the
+ * command itself says. */
+#include "master/roles.h"
+
+#include <errno.h>
+
+#include "master/master.h"
+
+static const struct {
+	const char *words;
+	bool may[ROLES];
+} own[] = {
+	{ "keys create", { [ROLE_INTERNAL] = true } },
+	{ "keys update", { [ROLE_INTERNAL] = true } },
+	{ "keys rotate", { [ROLE_INTERNAL] = true } },
+	{ "keys regenerate", { [ROLE_INTERNAL] = true } },
+	{ "keys delete", { [ROLE_INTERNAL] = true } },
+	{ "keys list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "keys show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "users show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams add", { [ROLE_INTERNAL] = true } },	/* these as an admin of the team */
+	{ "teams member", { [ROLE_INTERNAL] = true } },
+	{ "teams remove", { [ROLE_INTERNAL] = true } },
+};
+
+bool role_reaches_own(enum user_role role, const char *words)
+{
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (str_eq_z(str_z(words), own[i].words))
+			return own[i].may[role];
+	return false;
+}
+
+static bool may_by_itself(const struct command_call *c)
+{
+	switch (c->command->role) {
+	case ROLE_ANY_KEY:
+		return true;
+	case ROLE_VIEW:
+		return c->is_admin || c->is_viewer;
+	case ROLE_ADMIN:
+		break;
+	}
+	return c->is_admin;
+}
+
+/* The user that the calling key names. false: there is no row of it, or it is blocked. */
+static bool find_user(const struct command_call *c, struct dir_key *ret_key,
+		      struct dir_key *ret_user)
+{
+	const struct dir *d = c->master->dir;
+	return dir_find(d, c->caller_hash, ret_key) && ret_key->user_id.n &&
+	       dir_find_named(d, DIR_USER, ret_key->user_id, ret_user) &&
+	       !(ret_user->flags & KEY_BLOCKED);
+}
+
+/* A key that is held to rules may look, and not make one that is held to none. */
+static enum user_role role_of(const struct dir_key *key, const struct dir_key *user)
+{
+	if (user->flags & KEY_INTERNAL)
+		return key->flags & KEY_RULES ? ROLE_INTERNAL_VIEWER : ROLE_INTERNAL;
+	return user->flags & KEY_INTERNAL_VIEWER ? ROLE_INTERNAL_VIEWER : ROLE_OF_NOBODY;
+}
+
+/* The directory's slices are good only for now. */
+static bool remember(struct command_call *c, const struct dir_key *key)
+{
+	struct dir_key *copy = arena_alloc(c->mem, sizeof *copy);
+	if (!copy)
+		return false;
+	*copy = *key;
+	copy->models = arena_dup(c->mem, key->models);
+	copy->organization_id = arena_dup(c->mem, key->organization_id);
+	copy->budget_id = arena_dup(c->mem, key->budget_id);
+	copy->team_id = arena_dup(c->mem, key->team_id);
+	c->own_user = arena_dup(c->mem, key->user_id);
+	c->own_key = copy;
+	return c->own_user.n > 0 && (copy->models.p || !key->models.n) &&
+	       (copy->organization_id.p || !key->organization_id.n) &&
+	       (copy->team_id.p || !key->team_id.n) &&
+	       (copy->budget_id.p || !key->budget_id.n);
+}
+
+bool roles_admit(struct command_call *c)
+{
+	struct dir_key key, user;
+	if (c->kind != CALLER_HTTP || c->is_admin || c->is_viewer || !c->caller_hash ||
+	    !find_user(c, &key, &user))
+		return may_by_itself(c);
+	c->is_viewer = user.flags & KEY_VIEWER;
+	if (c->is_viewer || !role_reaches_own(role_of(&key, &user), c->command->words))
+		return may_by_itself(c);
+	return remember(c, &key);
+}
+
+/* ---- for commands ---- */
+
+bool role_owns(const struct command_call *c, const struct key_row *key)
+{
+	return !c->own_user.n || str_eq(key->user_id, c->own_user);
+}
+
+static bool is_among(struct str name, const char *const names[])
+{
+	for (; *names; names++)
+		if (str_eq_z(name, *names))
+			return true;
+	return false;
+}
+
+bool role_takes_only(struct command_call *c, const char *const names[])
+{
+	if (!c->own_user.n)
+		return true;
+	for (const struct json *j = c->args->child; j; j = j->next) {
+		struct str name = j->key;
+		if (is_among(name, names))
+			continue;
+		name.n = name.n > 100 ? 100 : name.n;
+		command_fail(c, 403, "auth_error", NULL,
+			     "Only a proxy admin may set '" STR_FMT "' here", STR_ARG(name));
+		return false;
+	}
+	return true;
+}
+
+/* A limit of its own would be above that of the budget that both have. */
+static int64_t least(const struct dir_key *k, int64_t wanted, int64_t none, int64_t most)
+{
+	if (most == none)
+		return k->budget_id.n ? none : wanted;
+	return wanted == none || wanted > most ? most : wanted;
+}
+
+static void cap_limits(const struct dir_key *k, struct key_row *row)
+{
+	if (k->budget_id.n)
+		row->budget_id = k->budget_id;
+	/* A short period is a lot of money. */
+	if (k->budget_id.n || k->max_budget_nano >= 0) {
+		row->budget_duration = STR_NONE;
+		row->budget_reset_at = 0;
+	}
+	row->max_budget = least(k, row->max_budget, MONEY_NONE, k->max_budget_nano);
+	row->rpm_limit = least(k, row->rpm_limit, 0, (int64_t)k->rpm);
+	row->tpm_limit = least(k, row->tpm_limit, 0, (int64_t)k->tpm);
+	row->max_parallel_requests =
+		least(k, row->max_parallel_requests, 0, k->max_parallel);
+}
+
+/* Each name of the new list must stand in that of the key that makes it. */
+static bool lists_all(const struct dir_key *k, struct str flat)
+{
+	if (key_models_are_all(flat))
+		return false;
+	while (flat.n)
+		if (!dir_key_lists(k, str_cut(&flat, '\0')))
+			return false;
+	return true;
+}
+
+static struct str list_of(struct arena *a, struct str flat)
+{
+	struct buf text;
+	buf_init(&text, 64 * 1024);
+	struct json_out o = json_out(&text);
+	json_open_array(&o, NULL);
+	while (flat.n)
+		json_put_str(&o, NULL, str_cut(&flat, '\0'));
+	json_close_array(&o);
+	struct str s = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
+	buf_done(&text);
+	return s;
+}
+
+void role_cap_key(const struct command_call *c, struct key_row *row)
+{
+	const struct dir_key *k = c->own_key;
+	if (!c->own_user.n)
+		return;
+	row->user_id = c->own_user;
+	row->spend = 0;
+	if (k->organization_id.n)
+		row->organization_id = k->organization_id;
+	if (k->team_id.n && !row->team_id.n)
+		row->team_id = k->team_id;
+	cap_limits(k, row);
+	if (k->expires_wall_ns && (!row->expires || row->expires > k->expires_wall_ns))
+		row->expires = k->expires_wall_ns;
+	struct str flat = key_models_flat(c->mem, row->models);
+	if (!(k->flags & KEY_ALL_MODELS) && (dir_key_has_exclusions(k) || !lists_all(k, flat)))
+		row->models = list_of(c->mem, k->models);
+}
+
+int role_check_team(const struct command_call *c, struct store_db *db, struct str team_id,
+		    bool as_admin)
+{
+	if (!c->own_user.n || (!team_id.n && !as_admin))
+		return 0;
+	struct sql *q = sql_query(db,
+		"SELECT 1 FROM team_members m JOIN teams t ON t.id = m.team WHERE t.team_id = ?1"
+		" AND m.user_id = ?2 AND (m.role = 'admin' OR NOT ?3)");
+	sql_text(q, 1, team_id);
+	sql_text(q, 2, c->own_user);
+	sql_int(q, 3, as_admin);
+	int r = sql_row(q);
+	sql_end(q);
+	return r > 0 ? 0 : r < 0 ? r : -EACCES;
+}
+
+void role_fail(struct command_call *c)
+{
+	command_fail(c, 403, "auth_error", "team_id",
+		     "User=" STR_FMT " is not in the team, or not its admin", STR_ARG(c->own_user));
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ * tenants_commands.c - create, change, block tenants: database first, then directory, then the
+ * answer. A change that the directory cannot take is taken back in the database before the caller
+ * is told. A new user gets a key, as with LiteLLM, unless nobody wants one. */
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "master/master.h"
+#include "master/tenants.h"
+
+enum { ID_MAX = 1000, UUID_ROOM = 37, KEY_ROOM = 32, RANDOM_BYTES = 16, TEAMS_MAX = 1000 };
+
+struct tenant_call {			/* lives in the call's arena */
+	struct command_call *c;
+	struct keys *keys;
+	const struct tenant_kind *kind;
+	struct str id, email;
+	struct key_change change;
+	struct key_row before, row;
+	bool is_new;
+	struct str text;		/* of a new user's key; .p NULL: it gets none */
+	struct key_row key;
+	struct str *teams, missing;	/* that a new user is to be in; the one there is not */
+	size_t n_teams;
+	int undo_why;
+};
+
+/* ---- common ---- */
+
+static void fail(struct tenant_call *tc, int err)
+{
+	struct command_call *c = tc->c;
+	const struct tenant_kind *k = tc->kind;
+	int conflict = c->kind == CALLER_SOCKET ? 409 : 400;	/* LiteLLM's clients know 400 */
+	if (err == -ENOENT)
+		command_fail(c, 404, "not_found_error", k->id, "There is no %s with %s=" STR_FMT,
+			     k->noun, k->id, STR_ARG(tc->id.n ? tc->id : tc->email));
+	else if (err == -EEXIST)
+		command_fail(c, conflict, "invalid_request_error", k->id,
+			     "There is a %s with %s=" STR_FMT " already, or its key's alias is taken",
+			     k->noun, k->id, STR_ARG(tc->id));
+	else if (err == -ENODATA && tc->missing.n)
+		command_fail(c, 404, "not_found_error", "teams",
+			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->missing));
+	else if (err == -ENODATA)
+		command_fail(c, 400, "invalid_request_error", "budget_id",
+			     "There is no budget with budget_id=" STR_FMT,
+			     STR_ARG(tc->change.to.budget_id));
+	else
+		command_fail_store(c, err);
+}
+
+static struct tenant_call *call_new(struct command_call *c)
+{
+	struct tenant_call *tc = arena_alloc(c->mem, sizeof *tc);
+	if (!tc) {
+		command_fail_store(c, -ENOMEM);
+		return NULL;
+	}
+	tc->c = c;
+	tc->keys = c->master->keys;
+	tc->kind = tenant_kind_of(c->command);
+	tc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
+	return tc;
+}
+
+/* false: answered. */
+static bool take_id(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	if (command_str(c, tc->kind->id, &tc->id) == -EINVAL)
+		return false;
+	if (tc->id.n > ID_MAX) {
+		command_fail(c, 400, "invalid_request_error", tc->kind->id,
+			     "%s is longer than %d bytes", tc->kind->id, ID_MAX);
+		return false;
+	}
+	return true;
+}
+
+static bool is_role(struct str s)
+{
+	static const char *const roles[] = { "proxy_admin", "proxy_admin_viewer", "internal_user",
+					     "internal_user_viewer" };
+	for (size_t i = 0; i < COUNT(roles); i++)
+		if (str_eq_z(s, roles[i]))
+			return true;
+	return false;
+}
+
+/* false: answered. */
+static bool take_change(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	if (key_change_read(c, tc->kind->fields, &tc->change) != 0)
+		return false;
+	if (!tc->change.to.role.n || is_role(tc->change.to.role))
+		return true;
+	command_fail(c, 400, "invalid_request_error", "user_role",
+		     "user_role must be proxy_admin, proxy_admin_viewer, internal_user or "
+		     "internal_user_viewer");
+	return false;
+}
+
+/* ---- a new user's key and teams ---- */
+
+static bool take_key(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	bool wanted = true;
+	if (command_bool(c, "auto_create_key", &wanted) == -EINVAL ||
+	    command_str(c, "key_alias", &tc->key.alias) == -EINVAL)
+		return false;
+	if (!wanted)
+		return true;
+	char *p = arena_alloc(c->mem, KEY_ROOM);
+	if (!p)
+		return command_fail_store(c, -ENOMEM), false;
+	memcpy(p, "sk-", 3);
+	hash_random_urlsafe(p + 3, RANDOM_BYTES);
+	tc->text = str_z(p);
+	return true;
+}
+
+static bool take_teams(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	const struct json *j = json_get(c->args, "teams");
+	if (!json_is(j, JSON_ARRAY) || !j->count)
+		return true;
+	if (j->count <= TEAMS_MAX)
+		tc->teams = arena_array(c->mem, j->count, sizeof *tc->teams);
+	for (const struct json *e = j->child; e && tc->teams; e = e->next) {
+		struct str id = json_is(e, JSON_OBJECT) ? json_get_str(c->mem, e, "team_id") :
+							  json_str(c->mem, e);
+		if (!id.n)
+			break;
+		tc->teams[tc->n_teams++] = id;
+	}
+	if (tc->n_teams == j->count)
+		return true;
+	command_fail(c, 400, "invalid_request_error", "teams",
+		     "teams must be a list of at most %d ids, or of objects with team_id", TEAMS_MAX);
+	return false;
+}
+
+static void start_key(struct tenant_call *tc)
+{
+	const struct key_row *u = &tc->row;
+	struct str alias = tc->key.alias, last = str_skip(tc->text, tc->text.n - 4);
+	tc->key = (struct key_row){
+		.hash = hash_sha256(tc->text), .alias = alias, .user_id = tc->id,
+		.key_name = arena_printf(tc->c->mem, "sk-..." STR_FMT, STR_ARG(last)),
+		.models = u->models, .aliases = STR("{}"), .metadata = STR("{}"),
+		.permissions = STR("{}"), .extra = STR("{}"), .max_budget = MONEY_NONE,
+		.soft_budget = MONEY_NONE, .spend_since = u->created_at,
+		.created_at = u->created_at, .updated_at = u->created_at,
+		.created_by = u->created_by, .updated_by = u->created_by,
+	};
+}
+
+static int join_teams(struct tenant_call *tc, struct store_db *db)
+{
+	int err = 0;
+	for (size_t i = 0; i < tc->n_teams && !err; i++) {
+		struct team_member m = { .user_id = tc->id, .user_email = tc->row.email,
+					 .role = STR("user"), .max_budget = MONEY_NONE };
+		struct team_row team;
+		err = team_row_find(db, tc->teams[i], tc->c->mem, &team);
+		if (!err)
+			err = team_member_insert(db, team.r.id, &m);
+		if (err == -ENOENT)
+			tc->missing = tc->teams[i];
+		if (err == -EEXIST)
+			err = 0;	/* it is in the team already */
+	}
+	return err == -ENOENT ? -ENODATA : err;
+}
+
+/* ---- jobs ---- */
+
+static int create_job(struct store_db *db, void *data)
+{
+	struct tenant_call *tc = data;
+	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
+	if (!err)
+		err = tenant_row_insert(db, tenant_number(tc->kind->dir), &tc->row);
+	if (!err && tc->text.p)
+		err = key_row_insert(db, &tc->key);
+	return err ? err : join_teams(tc, db);
+}
+
+static int find(struct tenant_call *tc, struct store_db *db)
+{
+	if (!tc->id.n && tc->email.n)
+		return tenant_row_by_email(db, tc->email, tc->c->mem, &tc->row);
+	return tenant_row_find(db, tenant_number(tc->kind->dir), 0, tc->id, tc->c->mem, &tc->row);
+}
+
+#define SET_PERIOD(table)                                                                         \
+	"UPDATE " table " SET budget_duration = ?2, budget_reset_at = ?3 WHERE budget_id = ?1"
+
+/* Whoever has its limits from this budget begins with its period now. */
+static int set_periods(struct tenant_call *tc, struct store_db *db)
+{
+	static const char *const texts[] = { SET_PERIOD("keys"), SET_PERIOD("teams"),
+					     SET_PERIOD("tenants") };
+	int err = 0;
+	for (size_t i = 0; i < COUNT(texts) && !err; i++) {
+		struct sql *q = sql_query(db, texts[i]);
+		sql_text(q, 1, tc->row.key_name);
+		sql_text(q, 2, tc->row.budget_duration);
+		sql_int_or_null(q, 3, (int64_t)tc->row.budget_reset_at, tc->row.budget_reset_at);
+		err = sql_run(q);
+	}
+	return err;
+}
+
+static int change_job(struct store_db *db, void *data)
+{
+	struct tenant_call *tc = data;
+	int err = find(tc, db);
+	if (err)
+		return err;
+	tc->before = tc->row;
+	tc->id = tc->row.key_name;
+	err = key_change_apply(&tc->change, tc->c->mem, &tc->row);
+	if (!err && tc->change.to.budget_id.n)
+		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
+	if (err)
+		return err;
+	tc->row.updated_by = key_caller_name(tc->c);
+	err = tenant_row_update(db, &tc->row);
+	if (!err && tc->kind->dir == DIR_BUDGET && key_change_sets_period(&tc->change))
+		err = set_periods(tc, db);
+	return err;
+}
+
+static int undo_job(struct store_db *db, void *data)
+{
+	struct tenant_call *tc = data;
+	if (!tc->is_new)
+		return tenant_row_update(db, &tc->before);
+	int err = tenant_row_delete(db, tc->row.id);
+	if (!err && tc->text.p)
+		err = key_row_delete(db, &tc->key, clock_wall_ns(), STR("llmgw"));
+	return err;
+}
+
+static void on_undone(void *data, int err)
+{
+	struct tenant_call *tc = data;
+	key_fail_unpublished(tc->c, tc->kind->noun, tc->row.id, tc->undo_why, err);
+}
+
+static void undo(struct tenant_call *tc, int why)
+{
+	tc->undo_why = why;
+	int err = store_write(tc->keys->store, undo_job, on_undone, tc);
+	if (err)
+		on_undone(tc, err);
+}
+
+/* ---- the answer ---- */
+
+static void put_row(const struct tenant_call *tc, struct json_out *o)
+{
+	tenant_put(o, tc->kind, &tc->row, tenant_spend(tc->keys, tc->kind->dir, &tc->row));
+}
+
+static void put_teams(const struct tenant_call *tc, struct json_out *o)
+{
+	json_open_array(o, "teams");
+	for (size_t i = 0; i < tc->n_teams; i++)
+		json_put_str(o, NULL, tc->teams[i]);
+	json_close_array(o);
+}
+
+static void put_tag(const struct tenant_call *tc, struct json_out *o)
+{
+	const char *done = tc->is_new ? "created" : "updated";
+	json_put_str(o, "message", arena_printf(tc->c->mem, "Tag " STR_FMT " %s successfully",
+						STR_ARG(tc->id), done));
+	json_open(o, "tag");
+	put_row(tc, o);
+	json_close(o);
+}
+
+static void put_user(const struct tenant_call *tc, struct json_out *o)
+{
+	if (!tc->is_new) {
+		json_put_str(o, "user_id", tc->id);
+		json_open(o, "data");
+		put_row(tc, o);
+		json_close(o);
+		return;
+	}
+	put_row(tc, o);
+	put_teams(tc, o);
+	json_put_str(o, "key", tc->text);
+	json_put_str(o, "key_name", tc->text.p ? tc->key.key_name : STR_NONE);
+	json_put_str(o, "token", tc->text.p ? key_hash_hex(tc->c->mem, &tc->key.hash) : STR_NONE);
+}
+
+static void answer(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	if (tc->kind->dir == DIR_TAG)
+		put_tag(tc, &o);
+	else if (tc->kind->dir == DIR_USER)
+		put_user(tc, &o);
+	else
+		put_row(tc, &o);
+	key_put_warnings(&o, tc->change.warnings, tc->change.n_warnings);
+	json_close(&o);
+	if (tc->text.p)
+		mem_wipe((char *)(uintptr_t)tc->text.p, tc->text.n);
+	command_finish(c);
+}
+
+static size_t answer_room(const struct tenant_call *tc)
+{
+	size_t texts = tc->id.n + tc->row.email.n + tc->row.key_name.n + tc->row.budget_id.n;
+	for (size_t i = 0; i < tc->change.n_warnings; i++)
+		texts += tc->change.warnings[i].n;
+	for (size_t i = 0; i < tc->n_teams; i++)
+		texts += tc->teams[i].n + 4;
+	return 2 * key_put_room(&tc->row) + 6 * texts;
+}
+
+static int publish(struct tenant_call *tc)
+{
+	int err = tenants_publish(tc->keys, tc->kind->dir, &tc->row);
+	if (err || !tc->text.p)
+		return err;
+	err = keys_publish(tc->keys, &tc->key, NULL);
+	if (err)
+		tenants_withdraw(tc->keys, tc->kind->dir, &tc->row);
+	return err;
+}
+
+static void on_written(void *data, int err)
+{
+	struct tenant_call *tc = data;
+	if (err) {
+		fail(tc, err);
+		return;
+	}
+	err = buf_reserve(&tc->c->out, answer_room(tc));
+	if (!err)
+		err = publish(tc);
+	if (err) {
+		undo(tc, err);
+		return;
+	}
+	uint64_t id = ENTITY_OF(tc->kind->dir) | tc->row.id;
+	if (!tc->is_new)
+		keys_forget_rates(tc->keys, id, &tc->before, &tc->row);
+	if (!tc->is_new && key_change_sets_spend(&tc->change))
+		keys_move_settled(tc->keys, id, tc->row.spend, true);
+	answer(tc);
+}
+
+static void start(struct tenant_call *tc, store_job_fn *job)
+{
+	int err = store_write(tc->keys->store, job, on_written, tc);
+	if (err)
+		fail(tc, err);
+}
+
+/* ---- create and change ---- */
+
+static bool make_id(struct tenant_call *tc)
+{
+	if (tc->id.n)
+		return true;
+	if (!tc->kind->makes_id) {
+		command_fail(tc->c, 400, "invalid_request_error", tc->kind->id, "%s is missing",
+			     tc->kind->id);
+		return false;
+	}
+	char *p = arena_alloc(tc->c->mem, UUID_ROOM);
+	if (!p)
+		return command_fail_store(tc->c, -ENOMEM), false;
+	hash_uuid(p);
+	tc->id = str_z(p);
+	return true;
+}
+
+static void start_row(struct tenant_call *tc)
+{
+	uint64_t now_ns = tc->change.now_ns;
+	tc->row = (struct key_row){
+		.key_name = tc->id, .models = STR("[]"), .aliases = STR("{}"),
+		.metadata = STR("{}"), .permissions = STR("{}"), .extra = STR("{}"),
+		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE, .spend_since = now_ns,
+		.created_at = now_ns, .created_by = key_caller_name(tc->c),
+		.updated_by = key_caller_name(tc->c),
+	};
+}
+
+void tenants_new(struct command_call *c)
+{
+	struct tenant_call *tc = call_new(c);
+	if (!tc || !take_id(tc) || !take_change(tc) || !make_id(tc))
+		return;
+	bool is_user = tc->kind->dir == DIR_USER;
+	if (is_user && (!take_key(tc) || !take_teams(tc)))
+		return;
+	tc->is_new = true;
+	start_row(tc);
+	int err = key_change_apply(&tc->change, c->mem, &tc->row);
+	if (is_user && !tc->row.role.n)
+		tc->row.role = STR("internal_user");
+	if (!err && tc->text.p)
+		start_key(tc);
+	if (err || (tc->text.p && !tc->key.key_name.p))
+		fail(tc, -ENOMEM);
+	else
+		start(tc, create_job);
+}
+
+void tenants_update(struct command_call *c)
+{
+	struct tenant_call *tc = call_new(c);
+	if (!tc || !take_id(tc) || !take_change(tc))
+		return;
+	if (tc->kind->dir == DIR_USER)
+		tc->email = tc->change.to.email;
+	if (tc->id.n || tc->email.n)
+		start(tc, change_job);
+	else
+		command_fail(c, 400, "invalid_request_error", tc->kind->id, "%s is missing",
+			     tc->kind->id);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT
+ * tenants_show.c - showing tenants: some by name, or a page of them; a user with its keys and
+ * teams, an organization with its teams and members. */
+#include <errno.h>
+
+#include "master/master.h"
+#include "master/tenants.h"
+
+enum { SIZE_DEFAULT = 25, SIZE_ALL = 10000, NAMES_MAX = 1000 };
+
+struct shown {
+	struct key_row r;
+	struct str teams, members;	/* JSON; .p NULL: not shown */
+};
+struct show_call {
+	struct command_call *c;
+	struct keys *keys;
+	const struct tenant_kind *kind;
+	struct str *names;		/* of an info command */
+	size_t n_names;
+	struct str role, email, team;	/* filters of a list of users */
+	uint64_t page, size, total;
+	struct shown *v;
+	size_t n;
+	struct key_row *keys_of;	/* of the one user */
+	size_t n_keys;
+};
+
+static struct show_call *call_new(struct command_call *c)
+{
+	struct show_call *sc = arena_alloc(c->mem, sizeof *sc);
+	if (!sc) {
+		command_fail_store(c, -ENOMEM);
+		return NULL;
+	}
+	sc->c = c;
+	sc->keys = c->master->keys;
+	sc->kind = tenant_kind_of(c->command);
+	return sc;
+}
+
+static void start(struct show_call *sc, store_job_fn *job, store_done_fn *done)
+{
+	int err = store_read(sc->keys->store, job, done, sc);
+	if (err)
+		command_fail_store(sc->c, err);
+}
+
+/* ---- what belongs to one ---- */
+
+static int read_text(struct show_call *sc, struct sql *q, struct str name, uint64_t number,
+		     struct str *ret)
+{
+	bool failed = false;
+	sql_text(q, 1, name);
+	sql_int(q, 2, (int64_t)number);
+	int r = sql_row(q);
+	if (r > 0)
+		*ret = key_row_text(q, 0, sc->c->mem, &failed);
+	sql_end(q);
+	return failed ? -ENOMEM : r < 0 ? r : 0;
+}
+
+static int read_around(struct show_call *sc, struct store_db *db, struct shown *s)
+{
+	struct str name = s->r.key_name;
+	if (sc->kind->dir == DIR_USER)
+		return read_text(sc, sql_query(db,
+			"SELECT json_group_array(json_object('team_id', t.team_id, 'team_alias',"
+			" t.alias, 'role', m.role)) FROM team_members m JOIN teams t ON t.id = m.team "
+			"WHERE m.user_id = ?1 AND ?2"), name, 1, &s->teams);
+	if (sc->kind->dir != DIR_ORGANIZATION)
+		return 0;
+	int err = read_text(sc, sql_query(db,
+		"SELECT json_group_array(json_object('team_id', team_id, 'team_alias', alias,"
+		" 'models', json(models))) FROM teams WHERE organization_id = ?1 AND ?2"),
+		name, 1, &s->teams);
+	if (!err)
+		err = read_text(sc, sql_query(db,
+			"SELECT json_group_array(json_object('user_id', name, 'organization_id', ?1,"
+			" 'user_role', role, 'spend', 0.0, 'budget_id', budget_id)) FROM tenants "
+			"WHERE kind = 9 AND owner = ?2"), name, s->r.id, &s->members);
+	return err;
+}
+
+static void put_shown(const struct show_call *sc, struct json_out *o, const struct shown *s)
+{
+	tenant_put(o, sc->kind, &s->r, tenant_spend(sc->keys, sc->kind->dir, &s->r));
+	if (s->teams.p)
+		json_put_raw(o, "teams", s->teams);
+	if (s->members.p)
+		json_put_raw(o, "members", s->members);
+}
+
+static void put_all(const struct show_call *sc, struct json_out *o, const char *name)
+{
+	json_open_array(o, name);
+	for (size_t i = 0; i < sc->n; i++) {
+		json_open(o, NULL);
+		put_shown(sc, o, &sc->v[i]);
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
+/* ---- by name ---- */
+
+static int read_keys(struct show_call *sc, struct store_db *db, struct str user_id)
+{
+	struct sql *q = sql_query(db, "SELECT count(*) FROM keys WHERE user_id = ?");
+	sql_text(q, 1, user_id);
+	int r = sql_row(q);
+	size_t room = r > 0 ? (size_t)sql_get_int(q, 0) : 0;
+	sql_end(q);
+	sc->keys_of = r < 0 ? NULL : arena_array(sc->c->mem, room + 1, sizeof *sc->keys_of);
+	if (!sc->keys_of)
+		return r < 0 ? r : -ENOMEM;
+	q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys WHERE user_id = ? ORDER BY id DESC");
+	sql_text(q, 1, user_id);
+	while ((r = sql_row(q)) > 0 && sc->n_keys < room) {
+		r = key_row_read(q, sc->c->mem, &sc->keys_of[sc->n_keys]);
+		if (r)
+			break;
+		sc->n_keys++;
+	}
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
+/* A tag or a budget of a list that there is not is left out, as LiteLLM does. */
+static int info_job(struct store_db *db, void *data)
+{
+	struct show_call *sc = data;
+	bool is_list = sc->kind->dir >= DIR_TAG;
+	for (size_t i = 0; i < sc->n_names; i++) {
+		struct shown *s = &sc->v[sc->n];
+		int err = tenant_row_find(db, tenant_number(sc->kind->dir), 0, sc->names[i],
+					  sc->c->mem, &s->r);
+		if (err == -ENOENT && is_list)
+			continue;
+		if (!err)
+			err = read_around(sc, db, s);
+		if (err)
+			return err;
+		sc->n++;
+	}
+	return sc->kind->dir == DIR_USER ? read_keys(sc, db, sc->names[0]) : 0;
+}
+
+static void put_user(const struct show_call *sc, struct json_out *o)
+{
+	json_put_str(o, "user_id", sc->names[0]);
+	json_open(o, "user_info");
+	put_shown(sc, o, &sc->v[0]);
+	json_close(o);
+	json_open_array(o, "keys");
+	for (size_t i = 0; i < sc->n_keys; i++) {
+		json_open(o, NULL);
+		key_put(o, &sc->keys_of[i], keys_spend_of(sc->keys, &sc->keys_of[i]), true);
+		json_close(o);
+	}
+	json_close_array(o);
+	json_put_raw(o, "teams", sc->v[0].teams.p ? sc->v[0].teams : STR("[]"));
+}
+
+static void put_tags(const struct show_call *sc, struct json_out *o)
+{
+	for (size_t i = 0; i < sc->n; i++) {
+		json_key(o, sc->v[i].r.key_name);
+		json_open(o, NULL);
+		put_shown(sc, o, &sc->v[i]);
+		json_close(o);
+	}
+}
+
+static void on_info(void *data, int err)
+{
+	struct show_call *sc = data;
+	struct command_call *c = sc->c;
+	struct json_out o = json_out(&c->out);
+	if (err == -ENOENT)
+		command_fail(c, 404, "not_found_error", sc->kind->shown,
+			     "There is no %s with %s=" STR_FMT, sc->kind->noun, sc->kind->shown,
+			     STR_ARG(sc->names[0]));
+	else if (err)
+		command_fail_store(c, err);
+	if (err)
+		return;
+	if (sc->kind->dir == DIR_BUDGET) {
+		put_all(sc, &o, NULL);
+		command_finish(c);
+		return;
+	}
+	json_open(&o, NULL);
+	if (sc->kind->dir == DIR_USER)
+		put_user(sc, &o);
+	else if (sc->kind->dir == DIR_TAG)
+		put_tags(sc, &o);
+	else
+		put_shown(sc, &o, &sc->v[0]);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* A user sees itself alone; others are unknown to it. */
+static bool take_own(struct show_call *sc, const struct json *named)
+{
+	struct command_call *c = sc->c;
+	struct str name = json_is_given(named) ? json_str(c->mem, named) : c->own_user;
+	sc->names = arena_alloc(c->mem, sizeof *sc->names);
+	sc->v = arena_alloc(c->mem, sizeof *sc->v);
+	if (!sc->names || !sc->v)
+		return command_fail_store(c, -ENOMEM), false;
+	sc->names[sc->n_names++] = name;
+	if (str_eq(name, c->own_user))
+		return true;
+	command_fail(c, 404, "not_found_error", sc->kind->shown,
+		     "There is no %s with %s=" STR_FMT, sc->kind->noun, sc->kind->shown,
+		     STR_ARG(name));
+	return false;
+}
+
+/* One name, or a list. false: answered. */
+static bool take_names(struct show_call *sc)
+{
+	struct command_call *c = sc->c;
+	const struct json *j = json_get(c->args, sc->kind->shown);
+	if (c->own_user.n)
+		return take_own(sc, j);
+	bool is_list = json_is(j, JSON_ARRAY);
+	size_t room = is_list ? j->count : 1;
+	if (json_is_given(j) && room <= NAMES_MAX) {
+		sc->names = arena_array(c->mem, room + 1, sizeof *sc->names);
+		sc->v = arena_array(c->mem, room + 1, sizeof *sc->v);
+		if (!sc->names || !sc->v)
+			return command_fail_store(c, -ENOMEM), false;
+		for (const struct json *e = is_list ? j->child : j; e;
+		     e = is_list ? e->next : NULL) {
+			struct str s = json_str(c->mem, e);
+			if (s.n)
+				sc->names[sc->n_names++] = s;
+		}
+	}
+	if (sc->n_names)
+		return true;
+	command_fail(c, 400, "invalid_request_error", sc->kind->shown,
+		     "%s must be a name, or a list of at most %d", sc->kind->shown, NAMES_MAX);
+	return false;
+}
+
+void tenants_info(struct command_call *c)
+{
+	struct show_call *sc = call_new(c);
+	if (sc && take_names(sc))
+		start(sc, info_job, on_info);
+}
+
+/* ---- pages ---- */
+
+#define FILTERED                                                                                  \
+	" FROM tenants t WHERE kind = ?1 AND (?2 IS NULL OR role = ?2)"                           \
+	" AND (?3 IS NULL OR instr(email, ?3)) AND (?4 IS NULL OR EXISTS (SELECT 1 FROM"          \
+	" team_members m JOIN teams x ON x.id = m.team WHERE m.user_id = t.name"                  \
+	" AND x.team_id = ?4))"
+
+static struct sql *filtered(const struct show_call *sc, struct store_db *db, const char *text)
+{
+	struct sql *q = sql_query(db, text);
+	sql_int(q, 1, tenant_number(sc->kind->dir));
+	sql_text(q, 2, sc->role);
+	sql_text(q, 3, sc->email);
+	sql_text(q, 4, sc->team);
+	return q;
+}
+
+static int list_job(struct store_db *db, void *data)
+{
+	struct show_call *sc = data;
+	struct sql *q = filtered(sc, db, "SELECT count(*)" FILTERED);
+	int r = sql_row(q);
+	if (r > 0)
+		sc->total = (uint64_t)sql_get_int(q, 0);
+	sql_end(q);
+	if (r < 0)
+		return r;
+	q = filtered(sc, db, "SELECT " TENANT_COLUMNS FILTERED " ORDER BY id DESC LIMIT ?5 OFFSET ?6");
+	sql_int(q, 5, (int64_t)sc->size);
+	sql_int(q, 6, (int64_t)((sc->page - 1) * sc->size));
+	while ((r = sql_row(q)) > 0 && sc->n < sc->size) {
+		r = tenant_row_read(q, sc->c->mem, &sc->v[sc->n].r);
+		if (r)
+			break;
+		sc->n++;
+	}
+	sql_end(q);
+	for (size_t i = 0; i < sc->n && r >= 0; i++)
+		r = read_around(sc, db, &sc->v[i]);
+	return r < 0 ? r : 0;
+}
+
+static void on_list(void *data, int err)
+{
+	struct show_call *sc = data;
+	struct command_call *c = sc->c;
+	struct json_out o = json_out(&c->out);
+	if (err) {
+		command_fail_store(c, err);
+		return;
+	}
+	if (sc->kind->dir != DIR_USER) {
+		put_all(sc, &o, NULL);
+		command_finish(c);
+		return;
+	}
+	json_open(&o, NULL);
+	put_all(sc, &o, "users");
+	json_put_u64(&o, "total", sc->total);
+	json_put_u64(&o, "page", sc->page);
+	json_put_u64(&o, "page_size", sc->size);
+	json_put_u64(&o, "total_pages", (sc->total + sc->size - 1) / sc->size);
+	json_close(&o);
+	command_finish(c);
+}
+
+/* false: answered. Only users come in pages, if nobody asks for them. */
+static bool take_page(struct show_call *sc)
+{
+	struct command_call *c = sc->c;
+	bool is_paged = sc->kind->dir == DIR_USER && c->kind == CALLER_HTTP;
+	sc->page = 1;
+	sc->size = is_paged ? SIZE_DEFAULT : SIZE_ALL;
+	if (command_u64(c, "page", &sc->page) == -EINVAL ||
+	    command_u64(c, "page_size", &sc->size) == -EINVAL ||
+	    command_str(c, "role", &sc->role) == -EINVAL ||
+	    command_str(c, "user_email", &sc->email) == -EINVAL ||
+	    command_str(c, "team", &sc->team) == -EINVAL)
+		return false;
+	if (sc->page >= 1 && sc->page <= 1000000000 && sc->size >= 1 && sc->size <= SIZE_ALL)
+		return true;
+	command_fail(c, 400, "invalid_request_error", "page",
+		     "page counts from 1, page_size is 1 to %d", SIZE_ALL);
+	return false;
+}
+
+void tenants_list(struct command_call *c)
+{
+	struct show_call *sc = call_new(c);
+	if (!sc || !take_page(sc))
+		return;
+	sc->v = arena_array(c->mem, sc->size, sizeof *sc->v);
+	if (sc->v)
+		start(sc, list_job, on_list);
+	else
+		command_fail_store(c, -ENOMEM);
+}

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""Attempts beside and behind one another: hedging, streams that go on elsewhere, learned time limits."""
+import collections
+import json
+import time
+
+import pytest
+
+from test_router import to
+
+HEDGE = "router_settings: {hedge_after: 0.9, num_retries: 0}\n"
+CONTINUE = "router_settings: {stream_recovery: continue, num_retries: 1, disable_cooldowns: true}\n"
+WARM = 24                                   # times that are enough to tell a quantile of
+
+
+def raw(answer):
+    return answer.body.decode()
+
+
+def served(mock):
+    return collections.Counter(e["model"] for e in mock.log())
+
+
+def warm(gw, **how):
+    for _ in range(WARM):
+        assert gw.ask("g", **how).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_second_attempt_when_the_first_is_slow(start, mock, stream):
+    slow = f"slow?slowafter={WARM}&ttft=3000"
+    gw = start([("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2))], HEDGE, workers=1)
+    warm(gw, stream=stream)
+    assert served(mock) == {slow: WARM}
+    before, began = mock.stats()["aborted"], time.monotonic()
+    a = gw.ask("g", stream=stream)
+    assert a.status == 200 and time.monotonic() - began < 2
+    assert a.headers["x-llmgw-hedged"] == "1" and b"t2" in a.body
+    assert served(mock) == {slow: WARM + 1, "quick": 1}
+    end = time.monotonic() + 5
+    while mock.stats()["aborted"] == before:            # who lost is cancelled
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    row = gw.spend_rows(wait_for=WARM + 1)[0]
+    single = gw.spend_rows()[1]
+    assert row["prompt_tokens"] > single["prompt_tokens"]       # the loser's prompt is booked, too
+    assert float(row["spend"]) > float(single["spend"])
+    page = raw(gw.get("/metrics"))
+    assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 1" in page
+
+
+def test_the_first_may_still_win(start, mock):
+    late = f"late?slowafter={WARM}&ttft=120"
+    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, "dead?ttft=3000", order=2))], HEDGE, workers=1)
+    warm(gw)
+    a = gw.ask("g")
+    assert a.status == 200 and served(mock) == {late: WARM + 1, "dead?ttft=3000": 1}
+    page = raw(gw.get("/metrics"))
+    assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 0" in page
+    assert gw.ask("g").status == 200                    # and nothing of the race is left over
+
+
+@pytest.mark.parametrize("second", ["bad?status=500", "bad?drop"])
+def test_a_second_that_fails_leaves_the_first(start, mock, second):
+    late = f"late?slowafter={WARM}&ttft=200"
+    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2))], HEDGE, workers=1)
+    warm(gw)
+    assert gw.ask("g").status == 200
+    assert served(mock)[late] == WARM + 1
+
+
+def test_a_first_that_fails_leaves_the_second(start, mock):
+    def models(first):
+        return [("g", to(mock, first, order=1, model_info={"id": "one"})),
+                ("g", to(mock, "other?ttft=400", order=2, model_info={"id": "two"}))]
+    gw = start(models("fine"), HEDGE, workers=1)
+    warm(gw)
+    gw.write(models("late?ttft=150&status=500"), HEDGE)     # of the same name: what it took is known
+    gw.ctl("reload")
+    assert gw.ask("g").status == 200
+    assert served(mock) == {"fine": WARM, "late?ttft=150&status=500": 1, "other?ttft=400": 1}
+
+
+def test_a_deployment_may_want_none(start, mock):
+    late = f"late?slowafter={WARM}&ttft=150"
+    gw = start([("g", to(mock, late, order=1, hedge_after=1)), ("g", to(mock, "other", order=2))], HEDGE, workers=1)
+    warm(gw)
+    assert gw.ask("g").status == 200 and served(mock) == {late: WARM + 1}
+
+
+def test_never_without_the_setting_and_never_beyond_the_retry_budget(start, mock):
+    slow = f"slow?slowafter={WARM}&ttft=200"
+    gw = start([("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2))],
+               "router_settings: {num_retries: 0}\n", workers=1)
+    warm(gw)
+    assert gw.ask("g").status == 200 and served(mock) == {slow: WARM + 1}
+
+
+# ---- streams that go on
+
+def words(events):
+    return "".join(json.loads(e)["choices"][0]["delta"].get("content") or ""
+                   for e in events if e != "[DONE]" and json.loads(e)["choices"])
+
+
+def going_on(start, mock, how, second=None, settings=CONTINUE):
+    second = second or to(mock, "rest?tokens=2", order=2)
+    return start([("g", to(mock, f"first?tokens=9&gap=5&{how}", order=1)), ("g", second)], settings, workers=1)
+
+
+@pytest.mark.parametrize("how", ["die=3", "fin=3", "garbage=3"])
+def test_a_broken_stream_goes_on_elsewhere(start, mock, how):
+    gw = going_on(start, mock, how)
+    s = gw.stream("g", stream_options={"include_usage": True})
+    events = list(s.events())
+    assert events[-1] == "[DONE]" and words(events).endswith("t0 t1"), events
+    said = words(events)[:-len("t0 t1")]                # a reset may take what was under way with it
+    assert said == "t0 t1 t2" or (how == "die=3" and said and "t0 t1 t2".startswith(said))
+    ids = {json.loads(e)["id"] for e in events if e != "[DONE]"}
+    assert len(ids) == 1                                # one answer, to the client
+    roles = [e for e in events if e != "[DONE]" and '"role"' in e]
+    assert len(roles) <= 1
+    sent = json.loads(mock.log()[-1]["body"])["messages"]
+    assert [m["role"] for m in sent] == ["user", "assistant", "user"]
+    assert said in json.dumps(sent[1]["content"]) and "cut off" in json.dumps(sent[2]["content"])
+    usage = [json.loads(e)["usage"] for e in events[:-1] if json.loads(e).get("usage")][-1]
+    row = gw.spend_rows(wait_for=1)[0]
+    assert row["status"] == "success" and row["completion_tokens"] == usage["completion_tokens"] >= 3
+    assert row["prompt_tokens"] == usage["prompt_tokens"]
+    assert "llmgw_streams_continued_total 1" in raw(gw.get("/metrics"))
+
+
+def test_the_seam_is_marked(start, mock):
+    gw = going_on(start, mock, "die=2")
+    s = gw.stream("g")
+    assert b": llmgw: continued by another attempt" in s.response.read()
+
+
+def test_no_going_on_without_the_setting_amid_calls_or_after_a_refusal_of_the_caller(start, mock):
+    gw = going_on(start, mock, "die=3", settings="router_settings: {num_retries: 1}\n")
+    events = list(gw.stream("g").events())
+    assert events[-1] != "[DONE]" and "error" in json.loads(events[-1])
+    gw.stop()
+    gw = going_on(start, mock, "tools=2&die=2")
+    events = list(gw.stream("g").events())
+    assert events[-1] != "[DONE]" and "error" in json.loads(events[-1])
+
+
+def test_a_second_break_ends_in_an_error_event(start, mock):
+    gw = start([("g", to(mock, "first?tokens=9&gap=5&die=2", order=1)), ("g", to(mock, "next?status=500", order=2))],
+               CONTINUE, workers=1)
+    events = list(gw.stream("g").events())
+    assert "t0 t1".startswith(words(events[:-1]))
+    assert "error" in json.loads(events[-1])
+    row = gw.spend_rows(wait_for=1)[0]
+    assert row["status"] == "failure" and row["completion_tokens"] >= 1 and float(row["spend"]) > 0
+
+
+FAMILIES = ["openai", "anthropic", "gemini", "cohere"]
+
+
+def of(mock, family, script, order):
+    base = mock.base + "/v1" if family == "openai" else mock.base
+    return {"model": f"{family}/{script}", "api_base": base, "api_key": "sk-upstream-canary", "order": order}
+
+
+@pytest.mark.parametrize("first", FAMILIES)
+@pytest.mark.parametrize("second", FAMILIES)
+def test_every_dialect_goes_on_with_every_family(start, mock, first, second):
+    gw = start([("g", of(mock, first, "first?tokens=9&gap=5&fin=3", 1)), ("g", of(mock, second, "rest?tokens=2", 2))],
+               CONTINUE, workers=1)
+    ask = {"max_tokens": 50, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+
+    chat = raw(gw.post("/v1/chat/completions", {"model": "g", **ask}))
+    lines = [line[6:] for line in chat.splitlines() if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]" and words(lines) == "t0 t1 t2t0 t1", chat
+
+    message = raw(gw.post("/v1/messages", {"model": "g", **ask}))
+    events = [json.loads(line[6:]) for line in message.splitlines() if line.startswith("data: ")]
+    kinds = [e["type"] for e in events]
+    assert kinds.count("message_start") == kinds.count("message_stop") == kinds.count("message_delta") == 1
+    text = "".join(e["delta"]["text"] for e in events if e["type"] == "content_block_delta")
+    assert text == "t0 t1 t2t0 t1", message
+    starts = [e["index"] for e in events if e["type"] == "content_block_start"]
+    stops = [e["index"] for e in events if e["type"] == "content_block_stop"]
+    assert starts == stops == list(range(len(starts)))
+
+    answer = raw(gw.post("/v1beta/models/g:streamGenerateContent?alt=sse",
+                         {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}))
+    parts = [json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")]
+    said = "".join(p.get("text", "") for e in parts for c in e.get("candidates", [])
+                   for p in c["content"].get("parts", []))
+    assert said == "t0 t1 t2t0 t1", answer
+
+    plain = raw(gw.post("/v1/responses", {"model": "g", "input": "hi", "stream": True, "store": False}))
+    events = [json.loads(line[6:]) for line in plain.splitlines() if line.startswith("data: ")]
+    assert events[-1]["type"] == "response.completed", plain
+    assert events[-1]["response"]["output"][-1]["content"][0]["text"] == "t0 t1 t2t0 t1"
+    assert [e["sequence_number"] for e in events] == list(range(len(events)))
+
+    chat = raw(gw.post("/v2/chat", {"model": "g", **ask}))
+    events = [json.loads(line[6:]) for line in chat.splitlines() if line.startswith("data: ")]
+    kinds = [e["type"] for e in events]
+    assert [k for k in kinds if k != "content-delta"] in (
+        ["message-start", *["content-start", "content-end"] * n, "message-end"] for n in (1, 2)), chat
+    text = "".join(e["delta"]["message"]["content"]["text"] for e in events if e["type"] == "content-delta")
+    assert text == "t0 t1 t2t0 t1" and events[0]["id"] == events[-1]["id"], chat
+
+    lines = raw(gw.post("/api/chat", {"model": "g", "messages": [{"role": "user", "content": "hi"}]})).splitlines()
+    objects = [json.loads(line) for line in lines]
+    assert objects[-1]["done"] is True
+    assert "".join(o["message"]["content"] for o in objects) == "t0 t1 t2t0 t1"
+
+
+# ---- limits that are learned
+
+@pytest.mark.parametrize("setting", ["router_settings: {timeout: auto, num_retries: 0}\n", None])
+def test_a_learned_limit_ends_what_takes_far_too_long(start, mock, setting):
+    script = f"m?slowafter={WARM}&ttft=20000"
+    more = {} if setting else {"timeout": "auto"}
+    gw = start([("g", to(mock, script, **more))], setting or "router_settings: {num_retries: 0}\n", workers=1)
+    warm(gw)
+    began = time.monotonic()
+    a = gw.ask("g")
+    assert a.status == 408 and time.monotonic() - began < 10, a
+    shown = gw.ctl_json("config", "show")
+    assert "auto" in json.dumps(shown)
+
+
+def test_a_learned_limit_for_streams(start, mock):
+    script = f"m?slowafter={WARM}&ttft=20000"
+    gw = start([("g", to(mock, script, stream_timeout="auto"))], "router_settings: {num_retries: 0}\n", workers=1)
+    warm(gw, stream=True)
+    began = time.monotonic()
+    a = gw.ask("g", stream=True)
+    assert a.status == 408 and time.monotonic() - began < 10, a

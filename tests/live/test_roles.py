@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What a key may do that is no administrator's: its user's role says."""
+import pytest
+
+from test_teams import team
+
+
+def user(gw, name, role="internal_user", **fields):
+    a = gw.post("/user/new", {"user_id": name, "user_role": role, **fields})
+    assert a.status == 200, a
+    return a.json["key"]
+
+
+def test_an_internal_user_manages_its_own_keys(gw):
+    ada, bob = user(gw, "ada"), user(gw, "bob")
+    a = gw.post("/key/generate", {"key_alias": "mine", "user_id": "bob", "spend": 3}, key=ada)
+    assert a.status == 200 and a.json["user_id"] == "ada" and a.json["spend"] == 0
+    mine = a.json["key"]
+    assert gw.ask("m", key=mine).status == 200
+    assert len(gw.get("/key/list", key=ada).json["keys"]) == 2
+    assert gw.get("/key/list?user_id=bob", key=ada).json["keys"] == []
+    assert gw.get(f"/key/info?key={mine}", key=ada).json["info"]["key_alias"] == "mine"
+    assert gw.get(f"/key/info?key={bob}", key=ada).status == 404        # a stranger's is unknown
+    assert gw.post("/key/update", {"key": mine, "key_alias": "m2"}, key=ada).json["key_alias"] == "m2"
+    for field in ({"max_budget": 9}, {"blocked": False}, {"organization_id": None}, {"spend": 0}, {"models": []}):
+        a = gw.post("/key/update", {"key": mine, **field}, key=ada)
+        assert a.status == 403 and "Only a proxy admin may set" in a.json["error"]["message"], a
+    for path, body in (("/key/update", {"key": bob, "key_alias": "x"}), ("/key/regenerate", {"key": bob}),
+                       ("/key/delete", {"keys": [bob]})):
+        assert gw.post(path, body, key=ada).status == 404
+    new = gw.post("/key/regenerate", {"key": mine}, key=ada).json["key"]
+    assert gw.ask("m", key=mine).status == 401 and gw.ask("m", key=new).status == 200
+    assert gw.post("/key/delete", {"keys": [new]}, key=ada).status == 200
+    assert gw.ask("m", key=bob).status == 200
+    assert gw.get("/user/info", key=ada).json["user_id"] == "ada"
+    assert gw.get("/user/info?user_id=bob", key=ada).status == 404
+    for path in ("/key/block", "/key/unblock", "/user/new", "/user/update", "/user/delete", "/team/new", "/budget/new"):
+        a = gw.post(path, {"key": ada, "user_id": "x"}, key=ada)
+        assert a.status == 401 and "Only proxy admin" in a.json["error"]["message"], (path, a)
+    assert gw.get("/user/list", key=ada).status == gw.get("/customer/list", key=ada).status == 401
+
+
+def test_no_key_makes_one_that_may_more(gw):
+    user(gw, "ada", auto_create_key=False)
+    org = gw.post("/organization/new", {"organization_alias": "o"}).json["organization_id"]
+    k = gw.key(user_id="ada", max_budget=2, rpm_limit=5, models=["m"], duration="1h", organization_id=org)
+    for asked in ({}, {"max_budget": 100, "budget_duration": "1s", "rpm_limit": 100, "models": [], "duration": "9d"},
+                  {"models": ["m", "n"]}, {"models": ["*"]}):
+        row = gw.post("/key/generate", asked, key=k).json
+        assert (row["max_budget"], row["rpm_limit"], row["models"], row["organization_id"]) == (2, 5, ["m"], org), asked
+        assert row["budget_duration"] is None and row["expires"] <= gw.get(f"/key/info?key={k}").json["info"]["expires"]
+    row = gw.post("/key/generate", {"max_budget": 1, "rpm_limit": 2, "models": ["m"]}, key=k).json
+    assert (row["max_budget"], row["rpm_limit"]) == (1, 2)
+    gw.post("/budget/new", {"budget_id": "b", "max_budget": 3})
+    k = gw.key(user_id="ada", budget_id="b")
+    row = gw.post("/key/generate", {"max_budget": 100, "rpm_limit": 7}, key=k).json
+    assert row["budget_id"] == "b" and row["max_budget"] is None
+
+
+def test_teams(gw):
+    ada, bob = user(gw, "ada"), user(gw, "bob")
+    for name in ("phys", "math"):
+        team(gw, team_id=name, members_with_roles=[{"role": "admin", "user_id": "ada" if name == "phys" else "eve"}])
+    assert [t["team_id"] for t in gw.get("/team/list", key=ada).json] == ["phys"]
+    assert gw.get("/team/info?team_id=math", key=ada).status == 404
+    a = gw.post("/team/member_add", {"team_id": "phys", "member": {"user_id": "bob", "role": "user"}}, key=ada)
+    assert a.status == 200, a
+    assert gw.post("/team/member_update", {"team_id": "phys", "user_id": "bob", "rpm_limit": 9}, key=ada).status == 200
+    for caller, where in ((ada, "math"), (bob, "phys"), (bob, "no")):
+        for path, more in (("/team/member_add", {"member": {"user_id": "x", "role": "user"}}),
+                           ("/team/member_update", {"user_id": "bob", "role": "admin"}),
+                           ("/team/member_delete", {"user_id": "ada"})):
+            assert gw.post(path, {"team_id": where, **more}, key=caller).status == 403, (path, where)
+    k = gw.post("/key/generate", {"team_id": "phys"}, key=bob).json["key"]
+    assert gw.post("/key/generate", {"team_id": "math"}, key=bob).status == 403
+    # a key of a team makes keys of a team
+    assert gw.post("/key/generate", {}, key=k).json["team_id"] == "phys"
+    gw.key(team_id="phys", user_id="carl")
+    assert len(gw.get("/team/info?team_id=phys", key=ada).json["keys"]) == 3
+    assert {x["user_id"] for x in gw.get("/team/info?team_id=phys", key=bob).json["keys"]} == {"bob"}
+    assert gw.post("/team/member_delete", {"team_id": "phys", "user_id": "bob"}, key=ada).status == 200
+    assert gw.ask("m", key=k).status == 401
+
+
+@pytest.mark.parametrize("role, reads, writes", [
+    ("proxy_admin", True, True), ("proxy_admin_viewer", True, False), ("internal_user_viewer", False, False)])
+def test_other_roles(gw, role, reads, writes):
+    k = user(gw, "u", role)
+    assert (gw.get("/user/list", key=k).status == 200) is reads
+    assert (gw.post("/team/new", {"team_id": "t"}, key=k).status == 200) is writes
+    assert (gw.post("/key/generate", {}, key=k).status == 200) is writes
+    assert gw.get("/user/info?user_id=u", key=k).status == 200
+    assert gw.get(f"/key/info?key={k}", key=k).status == 200
+    if role == "proxy_admin":           # the role is for management: its own limits hold
+        assert gw.post("/user/update", {"user_id": "u", "max_budget": 0}, key=k).status == 200
+    assert gw.post("/user/update", {"user_id": "u", "user_role": "internal_user"}).status == 200
+    assert gw.get("/user/list", key=k).status == 401

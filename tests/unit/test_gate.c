@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ * test_gate.c - budgets, windows of plans against an exact count, hours. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/gate.h"
+#include "common/hash.h"
+
+#define NOW (UINT64_C(1700000000) * NS_PER_S)
+
+static struct board board;
+
+static int make_board(void **state)
+{
+	int fd;
+	(void)state;
+	assert_int_equal(board_create(&board, &fd), 0);
+	close(fd);
+	return 0;
+}
+
+static int drop_board(void **state)
+{
+	(void)state;
+	board_unmap(&board);
+	return 0;
+}
+
+static uint64_t no_wait;
+
+static enum gate_verdict judge(const struct snap_gate *g, uint64_t wall_ns)
+{
+	return gate_judge(&board, g, wall_ns, &no_wait);
+}
+
+static void test_rows_are_found_again(void **state)
+{
+	uint32_t a, b, again;
+	(void)state;
+	assert_int_equal(board_place_gate(&board, 7, &a), 0);
+	assert_int_equal(board_place_gate(&board, 7 + BOARD_GATES, &b), 0);
+	assert_int_not_equal(a, b);
+	assert_int_equal(board_place_gate(&board, 7 + BOARD_GATES, &again), 0);
+	assert_int_equal(again, b);
+	for (uint64_t i = 0; i < BOARD_GATES - 2; i++)
+		assert_int_equal(board_place_gate(&board, 100000 + i, &a), 0);
+	assert_int_equal(board_place_gate(&board, 5, &a), -ENOSPC);
+}
+
+static void test_a_budget_is_what_is_booked_and_what_is_not(void **state)
+{
+	struct snap_gate g = { .kind = GATE_BUDGET, .row = 3, .limit = 100 };
+	struct board_gate *row = &board.gates[3];
+	uint64_t wait = 0;
+	(void)state;
+	assert_int_equal(judge(&g, NOW), GATE_OPEN);
+	atomic_store(&row->booked, 60);
+	atomic_store(&row->words[2], 30);
+	atomic_store(&row->words[63], 9);
+	atomic_store(&row->until_ns, NOW + 5);
+	assert_int_equal(judge(&g, NOW), GATE_OPEN);
+	atomic_fetch_add(&row->words[0], 1);
+	assert_int_equal(gate_judge(&board, &g, NOW, &wait), GATE_SPENT);
+	assert_int_equal(wait, 5);
+	/* Booked before its worker counted it: no more than what is there. */
+	atomic_fetch_add(&row->booked, 40);
+	atomic_fetch_sub(&row->words[5], 40);
+	assert_int_equal(gate_used(&board, &g, NOW), 100);
+	atomic_store(&row->booked, -500);
+	assert_int_equal(gate_used(&board, &g, NOW), 0);
+}
+
+/* Against every single use: never open where the window is full, and closed only where it is, or
+ * was a sixtieth of it ago. */
+static void test_a_window_rolls(void **state)
+{
+	enum { USES = 4000, LIMIT = 50 };
+	static uint64_t at[USES];
+	struct snap_gate g = { .kind = GATE_REQUESTS, .row = 9, .limit = LIMIT,
+			       .span_ns = 600 * NS_PER_S, .factor_milli = 1000 };
+	uint64_t now = NOW;
+	unsigned n = 0, refused = 0;
+	(void)state;
+	while (n < USES) {
+		unsigned strict = 0, loose = 0;
+		uint64_t wait = 0;
+		now += hash_random_below(20 * NS_PER_S);
+		for (unsigned i = 0; i < n; i++) {
+			strict += at[i] > now - g.span_ns;
+			loose += at[i] > now - g.span_ns - g.span_ns / 60;
+		}
+		if (gate_judge(&board, &g, now, &wait) == GATE_OPEN) {
+			assert_true(strict < LIMIT);
+			gate_plan_add(&board.gates[9], &g, now, 1);
+			at[n++] = now;
+		} else {
+			assert_true(loose >= LIMIT && wait > 0 && wait <= g.span_ns + g.span_ns / 60);
+			assert_int_equal(judge(&g, now + wait), GATE_OPEN);
+			refused++;
+		}
+	}
+	assert_true(refused > USES / 10);
+}
+
+static void test_units_and_factors(void **state)
+{
+	struct snap_gate g = { .kind = GATE_REQUESTS, .row = 1, .limit = 3, .span_ns = NS_PER_S,
+			       .factor_milli = 500 };
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		gate_plan_add(&board.gates[1], &g, NOW, 1);
+	assert_int_equal(judge(&g, NOW), GATE_OPEN);	/* two and a half */
+	gate_plan_add(&board.gates[1], &g, NOW, 1);
+	assert_int_equal(judge(&g, NOW), GATE_USED_UP);
+	assert_int_equal(gate_used(&board, &g, NOW), 3);
+	g = (struct snap_gate){ .kind = GATE_COST, .row = 2, .limit = 5000000000, .span_ns = NS_PER_S,
+				.factor_milli = 2000 };
+	gate_plan_add(&board.gates[2], &g, NOW, 2000000000);
+	assert_int_equal(gate_used(&board, &g, NOW), 4000000000);
+	assert_int_equal(judge(&g, NOW), GATE_OPEN);
+	gate_plan_add(&board.gates[2], &g, NOW, INT64_MAX);	/* stays in its bounds */
+	assert_int_equal(judge(&g, NOW), GATE_USED_UP);
+	assert_int_equal(judge(&g, NOW + 2 * NS_PER_S), GATE_OPEN);
+}
+
+static void test_hours_turn_by_themselves(void **state)
+{
+	struct snap_gate g = { .kind = GATE_HOURS, .row = 4 };
+	_Atomic uint64_t *hours = &board.gates[4].hours;
+	uint64_t change = (NOW + 10 * NS_PER_S) & ~UINT64_C(1), wait = 0;
+	(void)state;
+	assert_int_equal(judge(&g, NOW), GATE_CLOSED);		/* not worked out yet, or never */
+	atomic_store(hours, 1);
+	assert_int_equal(judge(&g, NOW), GATE_OPEN);		/* always */
+	atomic_store(hours, change | 1);
+	assert_int_equal(judge(&g, change - 1), GATE_OPEN);
+	assert_int_equal(judge(&g, change), GATE_CLOSED);
+	atomic_store(hours, change);
+	assert_int_equal(gate_judge(&board, &g, change - 7, &wait), GATE_CLOSED);
+	assert_int_equal(wait, 7);
+	assert_int_equal(judge(&g, change), GATE_OPEN);
+}
+
+static void test_all_gates_of_a_deployment(void **state)
+{
+	struct snap_build *b = snap_build_new();
+	struct snap_gate gates[3] = {
+		{ .kind = GATE_BUDGET, .row = 1, .limit = 10 },
+		{ .kind = GATE_TOKENS, .row = 2, .limit = 10, .span_ns = NS_PER_S,
+		  .factor_milli = 1000 },
+		{ .kind = GATE_REQUESTS, .row = 3, .limit = 2, .span_ns = NS_PER_S,
+		  .factor_milli = 1000 },
+	};
+	struct snap_deployment row = { .flags = DEPLOY_GATED };
+	struct snap *s;
+	uint64_t wait;
+	int fd;
+	(void)state;
+	row.gates = snap_build_gates(b, gates, 3);
+	snap_build_deployment(b, &row);
+	assert_int_equal(snap_build_seal(b, 1, &fd), 0);
+	snap_build_free(b);
+	assert_int_equal(snap_map(fd, &s), 0);
+	const struct snap_deployment *d = snap_deployment(s, 0);
+#define CHECK() gate_check(&(struct gate_look){ .snap = s, .board = &board, .wall_ns = NOW }, d, &wait)
+	assert_int_equal(CHECK(), GATE_OPEN);
+	gate_asked(&board, s, d, NOW);
+	gate_answered(&board, s, d, 4, 3, NOW);
+	gate_spent(&board, s, d, 5, 3);
+	assert_int_equal(atomic_load(&board.gates[1].words[5]), 3);
+	assert_int_equal(CHECK(), GATE_OPEN);
+	gate_asked(&board, s, d, NOW);
+	assert_int_equal(CHECK(), GATE_USED_UP);
+	gate_spent(&board, s, d, 6, 7);
+	assert_int_equal(CHECK(), GATE_SPENT);		/* the first one tells */
+	snap_unref(s);
+}
+
+/* A gate without its flag, of no kind or nowhere on the board is no snapshot. */
+static void test_bad_gates_are_not_mapped(void **state)
+{
+	static const struct {
+		struct snap_gate g;
+		uint32_t flags;
+		bool is_good;
+	} rows[] = {
+		{ { .kind = GATE_BUDGET }, DEPLOY_GATED, true },
+		{ { .kind = GATE_BUDGET }, 0, false },
+		{ { .kind = GATE_KINDS }, DEPLOY_GATED, false },
+		{ { .kind = GATE_BUDGET, .row = BOARD_GATES }, DEPLOY_GATED, false },
+		{ { .kind = GATE_TOKENS, .span_ns = 59 }, DEPLOY_GATED, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct snap_build *b = snap_build_new();
+		struct snap_deployment row = { .flags = rows[i].flags };
+		int fd = -1;
+		row.gates = snap_build_gates(b, &rows[i].g, 1);
+		snap_build_deployment(b, &row);
+		assert_int_equal(snap_build_seal(b, 1, &fd), rows[i].is_good ? 0 : -EBADMSG);
+		if (fd >= 0)
+			close(fd);
+		snap_build_free(b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, make_board, drop_board)
+		T(test_rows_are_found_again),
+		T(test_a_budget_is_what_is_booked_and_what_is_not),
+		T(test_a_window_rolls),
+		T(test_units_and_factors),
+		T(test_hours_turn_by_themselves),
+		T(test_all_gates_of_a_deployment),
+		T(test_bad_gates_are_not_mapped),
+	};
+	if (hash_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

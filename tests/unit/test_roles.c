@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * test_roles.c - who reaches its own by which command of the real table: all that is not written
+ * here is for administrators. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "master/master.h"
+#include "master/roles.h"
+#include "master/worker_link.h"
+
+/* Of main.c, which no command of this test needs. */
+unsigned master_workers(const struct master *m)
+{
+	(void)m;
+	return 0;
+}
+
+void master_workers_changed(struct master *m)
+{
+	(void)m;
+}
+/* In the order of the commands: i an internal user, v one that only looks. */
+static const char golden[] =
+	"keys create i-\n"
+	"keys list iv\n"
+	"keys show iv\n"
+	"keys update i-\n"
+	"keys rotate i-\n"
+	"keys regenerate i-\n"
+	"keys delete i-\n"
+	"teams list iv\n"
+	"teams show iv\n"
+	"teams add i-\n"
+	"teams member i-\n"
+	"teams remove i-\n"
+	"users show iv\n";
+
+static void test_the_table(void **state)
+{
+	struct buf found;
+	(void)state;
+	buf_init(&found, 8192);
+	for (size_t i = 0; i < commands_count; i++) {
+		const char *words = commands[i].words;
+		bool may = role_reaches_own(ROLE_INTERNAL, words);
+		bool may_look = role_reaches_own(ROLE_INTERNAL_VIEWER, words);
+		assert_false(role_reaches_own(ROLE_OF_NOBODY, words));
+		if (may || may_look)
+			buf_printf(&found, "%s %s%s\n", words, may ? "i" : "-", may_look ? "v" : "-");
+		if (may_look)
+			assert_string_equal(commands[i].method, "GET");
+	}
+	assert_string_equal(buf_z(&found), golden);
+	buf_done(&found);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_the_table) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

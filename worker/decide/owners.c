@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * owners.c - see owners.h. Rows are found by name, in the directory; where there is no row of a
+ * kind at all, nothing is looked for. */
+#include "worker/decide/owners.h"
+
+const struct owner_words owner_words[DIR_KINDS] = {
+	[DIR_KEY] = { "Key", "api_key", NULL, "/key/unblock" },
+	[DIR_TEAM] = { "Team", "team", "team_model_access_denied", "/team/unblock" },
+	[DIR_USER] = { "User", "user", "user_model_access_denied", "/user/update" },
+	[DIR_ORGANIZATION] = { "Organization", "organization", "org_model_access_denied",
+			       "/organization/update" },
+	[DIR_MEMBER] = { "TeamMember", "team_member", NULL, "/team/member_update" },
+	[DIR_CUSTOMER] = { "EndUser", "end_user", NULL, "/customer/unblock" },
+	[DIR_TAG] = { "Tag", "tag", NULL, "/tag/update" },
+	[DIR_BUDGET] = { "Budget", "budget", NULL, "/budget/update" },
+};
+
+static enum step refuse_memory(struct request *r)
+{
+	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+}
+
+/* The row's slices point into the directory and are good only for now. */
+static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key *to)
+{
+	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
+				      &to->models, &to->organization_id, &to->budget_id,
+				      &to->router };
+	*to = *k;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		if (texts[i]->n)
+			*texts[i] = arena_dup(r->mem, *texts[i]);
+		if (texts[i]->n && !texts[i]->p)
+			return false;
+	}
+	return true;
+}
+
+/* A budget of its own is above one that it has from a budget's row. */
+static void lend(const struct dir *d, struct dir_key *row)
+{
+	struct dir_key b;
+	if (!row->budget_id.n || !dir_has(d, DIR_BUDGET) ||
+	    !dir_find_named(d, DIR_BUDGET, row->budget_id, &b))
+		return;
+	if (row->max_budget_nano < 0)
+		row->max_budget_nano = b.max_budget_nano;
+	if (!row->rpm)
+		row->rpm = b.rpm;
+	if (!row->tpm)
+		row->tpm = b.tpm;
+	if (!row->max_parallel)
+		row->max_parallel = b.max_parallel;
+}
+
+struct board_entity *owner_use(struct request *r, uint32_t number)
+{
+	struct board_entity *e = &r->w->board.entities[number];
+	atomic_store_explicit(&e->last_used_ns, r->start_wall_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->requests, 1, memory_order_relaxed);
+	return e;
+}
+
+static enum step add_owner(struct request *r, struct dir_key *row)
+{
+	if (row->entity >= BOARD_ENTITIES)
+		return request_fail(r, OUTCOME_INTERNAL, NULL, "Internal server error");
+	if (row->flags & KEY_BLOCKED && row->kind != DIR_KEY)
+		return request_fail(r, OUTCOME_KEY_BLOCKED, NULL,
+				    "Authentication Error, %s=" STR_FMT
+				    " is blocked. Update via `%s` if you're admin.",
+				    owner_words[row->kind].noun, STR_ARG(row->last4),
+				    owner_words[row->kind].unblock);
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (r->owners[i].row->entity == row->entity)
+			return STEP_NEXT;	/* a tag named twice counts once */
+	if (r->n_owners + r->is_admin == BOARD_LEVELS)	/* an admin's key is a level, too */
+		return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
+				    "too many of the request's tags have limits");
+	lend(r->w->dir, row);
+	r->owners[r->n_owners++] =
+		(struct request_owner){ .row = row, .entity = owner_use(r, row->entity) };
+	return STEP_NEXT;
+}
+
+enum step owner_of_key(struct request *r, const struct dir_key *row)
+{
+	if (!copy_row(r, row, &r->key))
+		return refuse_memory(r);
+	enum step s = add_owner(r, &r->key);
+	if (s == STEP_NEXT)
+		r->entity = r->owners[0].entity;
+	return s;
+}
+
+/* A key may name a team that nobody has made (yet): then it stands alone, as with LiteLLM. */
+static enum step take_team(struct request *r)
+{
+	struct dir_key t;
+	if (!r->key.team_id.n || !dir_find_named(r->w->dir, DIR_TEAM, r->key.team_id, &t))
+		return STEP_NEXT;
+	return copy_row(r, &t, &r->team) ? add_owner(r, &r->team) : refuse_memory(r);
+}
+
+/* Finds it and copies it into the arena; *ret NULL: there is none. */
+static enum step find_row(struct request *r, enum dir_kind kind, struct str name,
+			  struct dir_key **ret)
+{
+	struct dir_key k;
+	*ret = NULL;
+	if (!name.n || !dir_has(r->w->dir, kind) || !dir_find_named(r->w->dir, kind, name, &k))
+		return STEP_NEXT;
+	*ret = arena_alloc(r->mem, sizeof **ret);
+	if (*ret && copy_row(r, &k, *ret))
+		return STEP_NEXT;
+	return refuse_memory(r);
+}
+
+static enum step take(struct request *r, enum dir_kind kind, struct str name)
+{
+	struct dir_key *row;
+	enum step s = find_row(r, kind, name, &row);
+	return s == STEP_NEXT && row ? add_owner(r, row) : s;
+}
+
+/* A team's money is not the user's own: what a key of a team spends counts for the user, whose
+ * budget and models hold for the keys that have no team. Rates hold for all. */
+static enum step take_user(struct request *r)
+{
+	struct dir_key *row;
+	enum step s = find_row(r, DIR_USER, r->key.user_id, &row);
+	if (s != STEP_NEXT || !row)
+		return s;
+	s = add_owner(r, row);
+	if (r->key.team_id.n) {
+		row->max_budget_nano = DIR_NO_LIMIT;
+		row->flags |= KEY_ALL_MODELS;
+	}
+	return s;
+}
+
+static enum step take_member(struct request *r)
+{
+	if (!r->team.id || !r->key.user_id.n || !dir_has(r->w->dir, DIR_MEMBER))
+		return STEP_NEXT;
+	struct str name = arena_printf(r->mem, "%llu/" STR_FMT, (unsigned long long)r->team.id,
+				       STR_ARG(r->key.user_id));
+	return name.p ? take(r, DIR_MEMBER, name) : refuse_memory(r);
+}
+
+enum step owners_above(struct request *r)
+{
+	enum step s = take_team(r);
+	if (s == STEP_NEXT && r->key.user_id.n)
+		s = take_user(r);
+	if (s == STEP_NEXT)
+		s = take_member(r);
+	if (s == STEP_NEXT && (r->key.organization_id.n || r->team.organization_id.n))
+		s = take(r, DIR_ORGANIZATION, r->key.organization_id.n ? r->key.organization_id :
+									 r->team.organization_id);
+	return s;
+}
+
+/* ---- whom the request names ---- */
+
+static struct str end_user_of(struct request *r)
+{
+	struct str id = http_header(r->http, "x-litellm-customer-id");
+	if (!id.n)
+		id = http_header(r->http, "x-litellm-end-user-id");
+	if (id.n)
+		return id;
+	if (r->q.user.n || !r->q.metadata)
+		return r->q.user;
+	return json_get_str(r->mem, r->q.metadata, "user_id");
+}
+
+static enum step take_customer(struct request *r)
+{
+	struct str id = end_user_of(r);
+	if (!id.n)
+		return STEP_NEXT;
+	r->end_user = arena_dup(r->mem, id);
+	return r->end_user.p ? take(r, DIR_CUSTOMER, id) : refuse_memory(r);
+}
+
+static enum step take_tags(struct request *r)
+{
+	enum step s = STEP_NEXT;
+	for (unsigned i = 0; i < r->wish.n_tags && s == STEP_NEXT; i++)
+		s = take(r, DIR_TAG, r->wish.tags[i]);
+	return s;
+}
+
+enum step owners_beside(struct request *r)
+{
+	enum step s = STEP_NEXT;
+	if (dir_has(r->w->dir, DIR_CUSTOMER) && r->http)
+		s = take_customer(r);
+	if (s == STEP_NEXT && r->wish.n_tags && dir_has(r->w->dir, DIR_TAG))
+		s = take_tags(r);
+	return s;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * owners.h - whose limits a request goes by: its key and its team, the user, the organization and
+ * the member of the team that they name, the customer and the tags that the request itself names.
+ *
+ * All of them are checked, in limits.c, and all of them pay, in settle/account.c. A name that
+ * nobody has made a row for limits nothing: LiteLLM takes it too. */
+#ifndef OWNERS_H
+#define OWNERS_H
+
+#include "worker/decide/decide.h"
+
+/* Counts its use. */
+struct board_entity *owner_use(struct request *r, uint32_t entity);
+/* The key itself, whose row stands in the directory: copied. */
+enum step owner_of_key(struct request *r, const struct dir_key *row);
+/* What stands above it: refused when any of it is blocked. */
+enum step owners_above(struct request *r);
+/* Whom the request names, once it has been read; also an administrator's. */
+enum step owners_beside(struct request *r);
+
+#endif
