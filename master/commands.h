@@ -43,7 +43,7 @@ enum {
 	CMD_PAGES = 16, /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
 	CMD_READS = 32,	/* an administrator's, not by GET, and yet it changes nothing */
 	/* What a command changes in the database goes into the audit log by itself. */
-	CMD_ACTS = 64	/* it changes what runs, and not the database: noted before it begins */
+	CMD_ACTS = 64	/* it changes what runs, beside the database: noted before it begins */
 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */

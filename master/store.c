@@ -203,6 +203,11 @@ static void *reader_main(void *data)
 	return NULL;
 }
 
+struct audit_origin *store_origin(const struct store *s)
+{
+	return s->origin;
+}
+
 struct audit_origin *store_set_origin(struct store *s, struct audit_origin *o)
 {
 	struct audit_origin *before = s->origin;

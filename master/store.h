@@ -41,6 +41,7 @@ int store_write_wait(struct store *s, store_job_fn *job, void *data) MUST_USE;
  * from their done, and so on; NULL: nobody. Returns who it was before. */
 struct audit_origin;
 struct audit_origin *store_set_origin(struct store *s, struct audit_origin *o);
+struct audit_origin *store_origin(const struct store *s);
 
 /* Waits until nothing is queued or running, delivering on the way: done callbacks run in here. */
 void store_drain(struct store *s);

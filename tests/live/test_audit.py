@@ -13,7 +13,8 @@ from gateway import Gateway, Mock
 def gw(tmp_path_factory):
     mock = Mock()
     g = Gateway(tmp_path_factory.mktemp("audit"),
-                [("m", {"model": "openai/mock", "api_base": mock.base, "api_key": "x"})], workers=2).start()
+                [("m", {"model": "openai/mock", "api_base": mock.base, "api_key": "x"})],
+                "general_settings:\n  store_model_in_db: true\n", workers=2).start()
     yield g
     g.stop()
     mock.close()
@@ -88,3 +89,16 @@ def test_what_is_altered_in_the_file_is_found(gw):
     gw.start()
     p = gw.ctl("--json", "audit", "verify", check=False)
     assert p.returncode == 6 and "broken" in p.stdout + p.stderr, p
+
+
+def test_what_stands_in_line_is_its_commands(gw):
+    """Changes of the configuration are written when their turn comes, and are who asked for them's."""
+    a = gw.post("/model/new", {"model_name": "lined", "litellm_params": {"model": "openai/x", "api_key": "canary-8"}},
+                headers={"litellm-changed-by": "ada"})
+    assert a.status == 200, a
+    row = rows(gw, table_name="LiteLLM_ProxyModelTable")[0]
+    assert (row["changed_by"], row["command"], row["action"]) == ("ada", "models add", "created")
+    assert gw.post("/model/delete", {"id": a.json["model_id"]}).status == 200
+    row = rows(gw, table_name="LiteLLM_ProxyModelTable")[0]
+    assert (row["command"], row["action"]) == ("models delete", "deleted")
+    assert "canary" not in gw.get("/audit?page_size=100").body.decode()

@@ -87,6 +87,34 @@ CALLS = {
     "teams delete": (("doomed{n}", "--yes"), "doomed"),
     "teams add": (("crew", '{"user_email": "u@example.org"}'), "crew"),
     "teams remove": (("crew", "gone{n}", "--yes"), "crew"),
+    "teams member": (("crew", "gone{n}", "--max-budget-in-team", "5"), "crew"),
+    "users create": (("{n}",), "user_id"),
+    "users list": ((), "ada"),
+    "users show": (("ada",), "ada"),
+    "users update": (("ada", "--rpm-limit", "60"), "ada"),
+    "users delete": (("ada", "--yes"), ""),
+    "orgs create": (("{n}",), "organization_id"),
+    "orgs list": ((), "science"),
+    "orgs show": (("science",), "science"),
+    "orgs update": (("science", "--max-budget", "6"), "science"),
+    "orgs delete": (("science", "--yes"), ""),
+    "customers create": (("{n}",), "user_id"),
+    "customers list": ((), "shop"),
+    "customers show": (("shop",), "shop"),
+    "customers update": (("shop", "--rpm-limit", "6"), "shop"),
+    "customers block": (("shop",), "shop"),
+    "customers unblock": (("shop",), "blocked_users"),
+    "customers delete": (("shop", "--yes"), ""),
+    "budgets create": (("{n}",), "budget_id"),
+    "budgets list": ((), "free"),
+    "budgets show": (("free",), "free"),
+    "budgets update": (("free", "--max-budget", "2"), "free"),
+    "budgets delete": (("free", "--yes"), ""),
+    "tags create": (("{n}",), ""),
+    "tags list": ((), "batch"),
+    "tags show": (("batch",), "batch"),
+    "tags update": (("batch", "--max-budget", "2"), ""),
+    "tags delete": (("batch", "--yes"), ""),
     "models list": ((), "UPSTREAM"),
     "models show": (("m",), "plain"),
     "models groups": ((), "PROVIDERS"),
@@ -156,6 +184,11 @@ CALLS = {
 MODEL = '{"model": "openai/plain", "mock_response": "x"}'
 SPARE = ["models", "add", "spare", MODEL, "--model-info", '{"id": "spare"}']
 OBJECTS = {  # what has to be there before, each time
+    "users": [["users", "create", "ada"]],
+    "orgs": [["orgs", "create", "Science", "--organization-id", "science"]],
+    "customers": [["customers", "create", "shop", "--max-budget", "3"], ["customers", "block", "shop"]],
+    "budgets": [["budgets", "create", "free", "--max-budget", "1"]],
+    "tags": [["tags", "create", "batch", "--max-budget", "1"]],
     "models": [SPARE, ["models", "add", "doomed", MODEL, "--model-info", '{"id": "doomed"}']],
     "access-groups": [SPARE, ["access-groups", "add", "group", "m"]],
     "fallbacks": [SPARE, ["fallbacks", "set", "m", "spare"]],
@@ -190,7 +223,7 @@ def test_every_command(gw, words):
             p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         assert p.returncode == 0, (words, p.returncode, p.stdout, p.stderr)
         if json_too:
-            assert isinstance(json.loads(p.stdout), (dict, list)), p.stdout
+            assert isinstance(json.loads(p.stdout), (dict, list, int)), p.stdout
         else:
             assert shown in p.stdout + p.stderr, p.stdout
             assert "\x1b" not in p.stdout

@@ -74,3 +74,23 @@ def test_bad_periods_are_refused(gw):
     for bad in ("soon", "-1", "5", "1y", 5):
         assert gw.post("/key/regenerate", {"key": key, "grace_period": bad}).status == 400, bad
     assert gw.ask("m", key=key).status == 200
+
+
+def test_a_rotation_that_finds_no_room_is_taken_back(tmp_path):
+    """Each rotation writes the key's rows anew, until the smallest directory is full of them."""
+    mock = Mock()
+    g = Gateway(tmp_path, [("m", {"model": "openai/mock", "api_base": mock.base, "api_key": "x"})],
+                "server: {max-keys: 1000}\n").start()
+    texts = [g.key(models=["m"] + [f"{n:0200}" for n in range(230)])]
+    for n in range(300):
+        new = f"sk-rotated-{n:04}-text"
+        a = g.post("/key/regenerate", {"key": texts[-1], "new_key": new, "grace_period": "1h"})
+        if a.status != 200:
+            break
+        texts.append(new)
+    assert a.status == 500 and "there is no room" in a.json["error"]["message"] and len(texts) > 3, a
+    assert g.ask("m", key=new).status == 401
+    assert [g.ask("m", key=k).status for k in texts] == [200] * len(texts)
+    assert g.post("/key/generate", {"key": new}).status in (200, 500)
+    g.stop()
+    mock.close()
