@@ -236,6 +236,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t metric_series;		/* label sets that a metric may have */
 	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
 	uint32_t is_idempotent, pad2;	/* 1: a retry with its Idempotency-Key is known again */
+	uint64_t keep_warm_ms;		/* how often connections are exercised; 0 = never */
 	uint64_t queue_wait_ms;		/* for room at a provider; 0 = nobody waits */
 	uint32_t queue_length;		/* requests that wait in one worker */
 	uint32_t adaptive;		/* enum adaptive */

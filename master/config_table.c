@@ -167,6 +167,9 @@ static const struct directive directives[] = {
 	  CF_LIVE, "how long a stream may be silent between two chunks; 0: no limit"),
 	D("server.upstream", "total-timeout", CT_TIME, AT(set.total_timeout_ms), "6000s", 0, WEEK,
 	  CF_LIVE, "how long one attempt may take in all; 0: no limit"),
+	D("server.upstream", "keep-warm", CT_TIME, AT(set.keep_warm_ms), "0", 0, HOUR, CF_LIVE,
+	  "how often HEAD / is asked of providers whose models, or fallbacks to them, are in use, so "
+	  "that connections stay open; below 60s to be of use; 0: never"),
 	D("server.upstream", "health-check-timeout", CT_TIME, AT(health_check_timeout_ms), "60s",
 	  100, HOUR, CF_LIVE, "how long a health check may take"),
 	/* server.ledger */

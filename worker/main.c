@@ -19,6 +19,7 @@
 #include "worker/exchange/exchange.h"
 #include "worker/exchange/silent.h"
 #include "worker/exchange/upstream.h"
+#include "worker/exchange/warm.h"
 #include "worker/later.h"
 #include "worker/link.h"
 #include "worker/request.h"
@@ -81,6 +82,7 @@ static void on_beat(uv_timer_t *t)
 	atomic_store_explicit(&w->metrics->upstream_connects, upstream_connects(w->upstream),
 			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);
+	warm_tick(w, now);
 	check_drain(w, now);
 }
 

@@ -27,6 +27,7 @@ struct route_candidate;
 struct keep_call;
 struct known_table;
 struct queues;
+struct warm;
 struct arena;
 struct wheel;
 struct link;
@@ -58,6 +59,7 @@ struct worker {
 	char name[16];				/* "worker.3", for the log */
 	uint64_t drain_until_ns;
 	uv_timer_t beat;
+	struct warm *warm;			/* connections kept open; NULL until the first */
 	uv_prepare_t before_sleep;
 	uv_async_t flushed;			/* the flusher has written */
 	uint64_t id_high, id_low;		/* of the next request's id */

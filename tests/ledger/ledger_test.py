@@ -270,8 +270,10 @@ class Test:
         narrow.shown_nano = round(next(k["spend"] for k in self.gw.ctl_json("keys", "list")["keys"]
                                        if k["key_alias"] == "narrow") * 1e9)
         # A client has its last event before the provider's connection has told of its end.
-        wait_for(lambda: not sum(m["in_flight"] for m in self.gw.ctl_json("models")["models"]), timeout=10,
-                 why="attempts stay counted")
+        try:
+            wait_for(lambda: not sum(m["in_flight"] for m in self.gw.ctl_json("models")["models"]), timeout=10)
+        except AssertionError:
+            raise AssertionError("attempts stay counted", self.gw.ctl_json("models"), self.gw.ctl_json("workers"))
         wait_for(lambda: len(descriptors(self.gw.process.pid)) <= len(self.fds), timeout=10,
                  why=f"descriptors grew: {self.fds} -> {descriptors(self.gw.process.pid)}")
 

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     ("worker/main.c", "worker/exchange/exchange.h"): BOOT,
     ("worker/main.c", "worker/exchange/silent.h"): BOOT,
     ("worker/main.c", "worker/exchange/upstream.h"): BOOT,
+    ("worker/main.c", "worker/exchange/warm.h"): BOOT,
     ("worker/main.c", "worker/settle/flusher.h"): BOOT,
     ("worker/main.c", "worker/settle/hold.h"): "what the flusher tells goes to who waits for it",
     ("worker/link.c", "worker/admin/relay.h"): "answers of management calls come over the link",

@@ -590,7 +590,8 @@ def endpoints():
     """(method or *, path, what it matches) of each row of the table."""
     text = (ROOT / "worker/client/endpoint.c").read_text()
     for method, path in re.findall(r'^\t\{ "([A-Z*]+)", "(/[^"]*)",', text, re.M):
-        pattern = re.escape(path).replace(r"\{model\}", ".+").replace(r"\{name\}", ".+").replace(r"\{path\}", "(/.*)?")
+        pattern = re.escape(path).replace(r"\{path\}", "(/.*)?")
+        pattern = re.sub(r"\\\{(model|name)\\\}", ".+", pattern)
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", pattern)
         path = path.replace("{model}", "m").replace("{path}", "/x")
         yield method, re.sub(r"\{\w+\}", "resp_x", path), pattern

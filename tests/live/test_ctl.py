@@ -87,34 +87,34 @@ CALLS = {
     "teams delete": (("doomed{n}", "--yes"), "doomed"),
     "teams add": (("crew", '{"user_email": "u@example.org"}'), "crew"),
     "teams remove": (("crew", "gone{n}", "--yes"), "crew"),
-    "teams member": (("crew", "gone{n}", "--max-budget-in-team", "5"), "crew"),
+    "teams member": (("crew", "gone{n}", "--max-budget-in-team", "5"), "gone{n}"),
     "users create": (("{n}",), "user_id"),
-    "users list": ((), "ada"),
-    "users show": (("ada",), "ada"),
-    "users update": (("ada", "--rpm-limit", "60"), "ada"),
-    "users delete": (("ada", "--yes"), ""),
+    "users list": ((), "USER"),
+    "users show": (("ann",), "ann"),
+    "users update": (("ann", "--max-budget", "5"), "ann"),
+    "users delete": (("doomed{n}", "--yes"), ""),
     "orgs create": (("{n}",), "organization_id"),
-    "orgs list": ((), "science"),
-    "orgs show": (("science",), "science"),
-    "orgs update": (("science", "--max-budget", "6"), "science"),
-    "orgs delete": (("science", "--yes"), ""),
+    "orgs list": ((), "ORG"),
+    "orgs show": (("acme",), "acme"),
+    "orgs update": (("acme", "--max-budget", "5"), "acme"),
+    "orgs delete": (("doomed{n}", "--yes"), ""),
     "customers create": (("{n}",), "user_id"),
-    "customers list": ((), "shop"),
-    "customers show": (("shop",), "shop"),
-    "customers update": (("shop", "--rpm-limit", "6"), "shop"),
-    "customers block": (("shop",), "shop"),
-    "customers unblock": (("shop",), "blocked_users"),
-    "customers delete": (("shop", "--yes"), ""),
-    "budgets create": (("{n}",), "budget_id"),
-    "budgets list": ((), "free"),
-    "budgets show": (("free",), "free"),
-    "budgets update": (("free", "--max-budget", "2"), "free"),
-    "budgets delete": (("free", "--yes"), ""),
-    "tags create": (("{n}",), ""),
-    "tags list": ((), "batch"),
-    "tags show": (("batch",), "batch"),
-    "tags update": (("batch", "--max-budget", "2"), ""),
-    "tags delete": (("batch", "--yes"), ""),
+    "customers list": ((), "CUSTOMER"),
+    "customers show": (("eu",), "eu"),
+    "customers update": (("eu", "--max-budget", "5"), "eu"),
+    "customers block": (("eu",), "eu"),
+    "customers unblock": (("eu",), ""),
+    "customers delete": (("doomed{n}", "--yes"), ""),
+    "budgets create": (("{n}", "--max-budget", "5"), "budget_id"),
+    "budgets list": ((), "BUDGET"),
+    "budgets show": (("small",), "small"),
+    "budgets update": (("small", "--max-budget", "6"), "small"),
+    "budgets delete": (("doomed{n}", "--yes"), ""),
+    "tags create": (("{n}",), "name"),
+    "tags list": ((), "TAG"),
+    "tags show": (("red",), "red"),
+    "tags update": (("red", "--max-budget", "5"), ""),
+    "tags delete": (("doomed{n}", "--yes"), ""),
     "models list": ((), "UPSTREAM"),
     "models show": (("m",), "plain"),
     "models groups": ((), "PROVIDERS"),
@@ -184,16 +184,18 @@ CALLS = {
 MODEL = '{"model": "openai/plain", "mock_response": "x"}'
 SPARE = ["models", "add", "spare", MODEL, "--model-info", '{"id": "spare"}']
 OBJECTS = {  # what has to be there before, each time
-    "users": [["users", "create", "ada"]],
-    "orgs": [["orgs", "create", "Science", "--organization-id", "science"]],
-    "customers": [["customers", "create", "shop", "--max-budget", "3"], ["customers", "block", "shop"]],
-    "budgets": [["budgets", "create", "free", "--max-budget", "1"]],
-    "tags": [["tags", "create", "batch", "--max-budget", "1"]],
     "models": [SPARE, ["models", "add", "doomed", MODEL, "--model-info", '{"id": "doomed"}']],
     "access-groups": [SPARE, ["access-groups", "add", "group", "m"]],
     "fallbacks": [SPARE, ["fallbacks", "set", "m", "spare"]],
     "credentials": [SPARE, ["credentials", "add", "cred", '{"api_key": "x"}']],
     "config": [["config", "set", "max_request_size_mb", "20"]],
+    "users": [["users", "create", "ann"], ["users", "create", "doomed{n}"]],
+    "orgs": [["orgs", "create", "acme", "--organization-id", "acme"],
+             ["orgs", "create", "doomed{n}", "--organization-id", "doomed{n}"]],
+    "customers": [["customers", "create", "eu"], ["customers", "create", "doomed{n}"]],
+    "budgets": [["budgets", "create", "small", "--max-budget", "1"],
+                ["budgets", "create", "doomed{n}", "--max-budget", "1"]],
+    "tags": [["tags", "create", "red"], ["tags", "create", "doomed{n}"]],
 }
 
 
@@ -209,7 +211,7 @@ def test_every_command(gw, words):
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
         for line in OBJECTS.get(words.split()[0], []):
-            gw.ctl(*line, check=False)
+            gw.ctl(*(a.replace("{n}", str(n)) for a in line), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
         filled = [a if '"' in a else
@@ -223,9 +225,9 @@ def test_every_command(gw, words):
             p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         assert p.returncode == 0, (words, p.returncode, p.stdout, p.stderr)
         if json_too:
-            assert isinstance(json.loads(p.stdout), (dict, list, int)), p.stdout
+            assert isinstance(json.loads(p.stdout), (dict, list, int)), p.stdout    # LiteLLM tells how many users went
         else:
-            assert shown in p.stdout + p.stderr, p.stdout
+            assert shown.replace("{n}", str(n)) in p.stdout + p.stderr, p.stdout
             assert "\x1b" not in p.stdout
         if words == "upgrade":
             until(lambda: len(gw.records("master.ready")) > ready)

@@ -234,3 +234,28 @@ def test_a_learned_limit_for_streams(start, mock):
     began = time.monotonic()
     a = gw.ask("g", stream=True)
     assert a.status == 408 and time.monotonic() - began < 10, a
+
+
+# ---- connections that are open before they are needed
+
+def test_connections_are_kept_warm_without_a_key(start, mock):
+    gw = start([("g", to(mock, "first", order=1)),
+                ("g", {**to(mock, "second", order=2), "api_base": mock.base + "/v1/spare"}),
+                ("h", {**to(mock, "other"), "api_base": mock.base + "/v1/unused"}),
+                ("b", {**to(mock, "back"), "api_base": mock.base + "/v1/back"})],
+               "router_settings: {fallbacks: [{g: [b]}]}\nserver: {upstream: {keep-warm: 1s}}\n", workers=1)
+    time.sleep(1.5)
+    assert mock.log() == []                             # nobody has asked for anything
+    assert gw.ask("g").status == 200
+    end = time.monotonic() + 10
+    while True:
+        heads = {e["path"] for e in mock.log() if e["method"] == "HEAD"}
+        if heads >= {"/v1/", "/v1/spare/", "/v1/back/"}:
+            break
+        assert time.monotonic() < end, heads
+        time.sleep(0.05)
+    assert "/v1/unused/" not in heads
+    assert all("authorization" not in e["headers"] for e in mock.log() if e["method"] == "HEAD")
+    assert sum(e["method"] == "POST" for e in mock.log()) == 1
+    rows = gw.spend_rows(wait_for=1)
+    assert len(rows) == 1                               # and nothing is paid for it

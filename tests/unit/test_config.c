@@ -127,6 +127,7 @@ static const struct set_row {
 	{ "server.upstream", "connect-timeout", "3", "\"3s\"" },
 	{ "server.upstream", "first-token-timeout", "4", "\"4s\"" },
 	{ "server.upstream", "chunk-timeout", "5", "\"5s\"" },
+	{ "server.upstream", "keep-warm", "45", "\"45s\"" },
 	{ "server.upstream", "total-timeout", "6", "\"6s\"" },
 	{ "server.upstream", "health-check-timeout", "7", "\"7s\"" },
 	{ "server.ledger", "durability", "strict", "\"strict\"" },

@@ -134,6 +134,8 @@ static void transfer_free(struct transfer *t)
 	} else if (t->easy) {
 		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+		if (t->is_head)
+			curl_easy_setopt(t->easy, CURLOPT_NOBODY, 0L);
 		curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
 		if (u->n_pool < POOL_MAX)
 			u->pool[u->n_pool++] = t->easy;
@@ -179,8 +181,15 @@ static void begin(struct transfer *t)
 }
 
 /* Handles are kept and used again: a method stays until another is set. */
-static void set_method(CURL *e, const struct transfer_spec *s)
+static void set_method(struct transfer *t, const struct transfer_spec *s)
 {
+	CURL *e = t->easy;
+	t->is_head = s->method && strcmp(s->method, "HEAD") == 0;
+	if (t->is_head) {
+		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
+		return;
+	}
 	if (s->method && !s->body.n) {
 		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
 	} else {
@@ -215,7 +224,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 		curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-	set_method(t->easy, s);
+	set_method(t, s);
 	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);

@@ -58,7 +58,7 @@ struct transfer_spec {
 	const struct snap_deployment *deployment;	/* base, key, headers */
 	struct str path;		/* behind the base */
 	struct str base;		/* another than the deployment's; .p NULL: that one */
-	const char *method;		/* "GET", "DELETE" ...; NULL: POST. A literal */
+	const char *method;		/* "GET", "HEAD" ...; NULL: POST. A literal */
 	struct str content_type;	/* of the body; .p NULL: JSON */
 	struct str headers;		/* "name: value\r\n" lines of this call alone */
 	bool without_key;		/* another host's call: neither key nor headers go along */

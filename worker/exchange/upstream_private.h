@@ -66,6 +66,7 @@ struct transfer {
 	size_t head_bytes;
 	char content_type[128], error_type[128];
 	char disposition[512];
+	bool is_head;			/* the method: there will be no body */
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
