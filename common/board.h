@@ -18,7 +18,7 @@
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 6,
+	BOARD_LAYOUT = 7,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
@@ -59,30 +59,31 @@ struct board_worker {			/* written by the worker, unless said otherwise */
 _Static_assert(sizeof(struct board_worker) == 128, "board_worker");
 
 struct board_deployment {
+	/* What a choice among many looks at stands in one line of the cache. */
 	_Atomic uint64_t id_hash;		/* by the master; 0 = free row */
 	_Atomic uint64_t cooldown_until_ns;	/* monotonic; 0 or past = well */
+	_Atomic uint64_t paused_until_ns;	/* the provider said that nothing remains */
+	_Atomic uint64_t trial_until_ns;	/* one request tries whether it is well again */
+	_Atomic uint64_t failed_ns;		/* monotonic: the last failure that counts */
+	_Atomic uint32_t limit_milli; /* learned: requests at a time x 1000; 0 = none */
+	_Atomic uint32_t probe_status;		/* by the master: 0 unknown, 1 well, 2 ill */
+	_Atomic uint32_t last_status;		/* HTTP status of the last failure */
+	uint32_t spare;
 	_Atomic uint64_t minute; /* minute number << 40 | failures << 20 | successes */
 	_Atomic uint64_t fails;			/* legacy allowed_fails: expiry ms << 16 | count */
 	_Atomic uint64_t successes; /* of the requests; what is neither was the client's fault */
-	_Atomic uint32_t limit_milli; /* learned: requests at a time x 1000; 0 = none */
-	uint32_t spare;
 	_Atomic uint64_t latency_ns, ttft_ns;	/* means of the samples; 0 = unknown */
 	_Atomic uint64_t requests, failures, cooldowns;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
 	_Atomic uint64_t probed_ns;		/* by the master: last probe, monotonic */
-	_Atomic uint32_t probe_status;		/* by the master: 0 unknown, 1 well, 2 ill */
-	_Atomic uint32_t last_status;		/* HTTP status of the last failure */
 	/* What the strategies go by: minute number << 40 | how many in it. */
 	_Atomic uint64_t minute_requests, minute_tokens;
-	_Atomic uint64_t failed_ns;		/* monotonic: the last failure that counts */
-	_Atomic uint64_t trial_until_ns;	/* one request tries whether it is well again */
 	_Atomic uint64_t sampled_ns;		/* monotonic: the newest sample */
 	_Atomic uint32_t in_a_row;		/* failures since the last success */
 	_Atomic uint32_t n_samples, n_ttft_samples;	/* ever taken */
 	uint32_t pad;
 	_Atomic uint32_t samples_us[BOARD_SAMPLES];	/* of an answer, per token */
 	_Atomic uint32_t ttft_us[BOARD_SAMPLES];	/* to a stream's first token */
-	_Atomic uint64_t paused_until_ns;	/* the provider said that nothing remains */
 	/* How limit_milli is learned: limiter.h. */
 	_Atomic uint64_t cut_ns, successes_at_cut;	/* monotonic: the last cut */
 	_Atomic uint32_t ceiling_milli;

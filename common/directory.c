@@ -44,7 +44,7 @@ struct head {
 };
 
 enum text {				/* in this order behind the row */
-	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, TEXTS
+	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, RULES, TEXTS
 };
 
 struct row {
@@ -187,6 +187,7 @@ static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *h
 	ret->organization_id = next_text(&p, r.n[ORGANIZATION_ID]);
 	ret->budget_id = next_text(&p, r.n[BUDGET_ID]);
 	ret->router = next_text(&p, r.n[ROUTER]);
+	ret->rules = next_text(&p, r.n[RULES]);
 	return true;
 }
 
@@ -543,6 +544,8 @@ static struct str key_text(const struct dir_key *k, enum text which)
 		return k->budget_id;
 	case ROUTER:
 		return k->router;
+	case RULES:
+		return k->rules;
 	case MODELS:
 	case TEXTS:
 		break;

@@ -19,7 +19,7 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 3, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 4, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
@@ -27,9 +27,11 @@ enum {
 	KEY_VIEWER = 4,			/* proxy_admin_viewer */
 	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
 	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32,	/* a user's: internal_user, ..._viewer */
+	KEY_RULES = 64,			/* there are rules */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };
+enum { RULE_ROUTE = 'r', RULE_PARAM = 'p' };	/* before a path or a group; a body's member */
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {
@@ -56,6 +58,7 @@ struct dir_key {
 	 * key may not use, whatever the others say; they stand first. */
 	struct str models;
 	struct str router;		/* router_settings, a JSON object; or .n 0 */
+	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
 };
 
 struct dir;				/* a mapping, in the master or in a worker */

@@ -165,6 +165,7 @@ static bool settings_ok(const struct check *c)
 	const struct snap_settings *s = &c->head->settings;
 
 	return names_ok(c, s->default_fallbacks) && names_ok(c, s->cors_origins) &&
+	       names_ok(c, s->allowed_ips) && names_ok(c, s->enforced_params) &&
 	       text_ok(c, s->key_header) && text_ok(c, s->version) &&
 	       text_ok(c, s->tls_certificate) && text_ok(c, s->tls_key) &&
 	       s->log_level <= LOG_DEBUG && s->access_log <= 1 && s->reserve_mode <= 1 &&

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 10, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 11, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -244,11 +244,14 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
+	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
 };
 enum {
+	SET_ALLOWED_IPS = 1 << 30,	/* allowed_ips: others may not use keys */
+	SET_ENFORCED_PARAMS = 1 << 29,
 	SET_DISABLE_COOLDOWNS = 1,
 	SET_ALWAYS_STREAM_USAGE = 2,
 	SET_METRICS_AUTH = 4, /* /metrics wants a key */

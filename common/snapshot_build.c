@@ -387,6 +387,8 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 
 	h.settings.default_fallbacks = moved(h.settings.default_fallbacks, p->names);
 	h.settings.cors_origins = moved(h.settings.cors_origins, p->names);
+	h.settings.allowed_ips = moved(h.settings.allowed_ips, p->names);
+	h.settings.enforced_params = moved(h.settings.enforced_params, p->names);
 	h.groups = part_of(p->groups, p->plain);
 	h.patterns = part_of(p->patterns, patterns);
 	h.deployments = part_of(p->deployments,

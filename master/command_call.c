@@ -10,6 +10,7 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/price.h"
+#include "master/audit.h"
 #include "master/commands.h"
 #include "master/roles.h"
 
@@ -103,6 +104,7 @@ void command_finish(struct command_call *c)
 		put_error(c, 500, "internal_server_error", NULL,
 			  "the answer is too large: ask for less at a time");
 	c->answer(c);
+	audit_origin_drop(c->origin);
 	call_free(c);
 }
 
@@ -194,10 +196,36 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 	return c;
 }
 
+struct command_call *command_derive(const struct command_call *from, const struct command *cmd,
+				    struct str args_json, void (*answer)(struct command_call *),
+				    void *answer_data)
+{
+	struct command_call *c = command_new(from->master, cmd, args_json, answer, answer_data);
+	if (!c)
+		return NULL;
+	struct command_call own = *c;
+	*c = *from;			/* all that says who is calling */
+	c->command = own.command;
+	c->mem = own.mem;
+	c->args = own.args;
+	c->status = own.status;
+	c->out = own.out;
+	c->answer = own.answer;
+	c->answer_data = own.answer_data;
+	c->is_refused = own.is_refused;
+	c->text = own.text;
+	c->path_name = own.path_name;
+	c->own_user = own.own_user;	/* command_run() finds it */
+	c->own_key = own.own_key;
+	c->origin = audit_origin_keep(from->origin);
+	return c;
+}
+
 static const char *missing_arg(const struct command_call *c)
 {
 	for (const struct command_arg *a = c->command->args; a && a->name; a++)
-		if ((a->flags & ARG_REQUIRED) && !json_is_given(json_get(c->args, a->name)))
+		if ((a->flags & ARG_REQUIRED) && !json_is_given(json_get(c->args, a->name)) &&
+		    !(c->path_name.n && a->flags & ARG_POSITIONAL))
 			return a->name;
 	return NULL;
 }
@@ -215,7 +243,7 @@ void command_run(struct command_call *c)
 	else if ((missing = missing_arg(c)))
 		command_fail(c, 400, "invalid_request_error", missing, "%s is missing", missing);
 	else
-		c->command->run(c);
+		audit_run(c);
 }
 
 /* ---- arguments ---- */
@@ -246,6 +274,18 @@ int command_str(struct command_call *c, const char *name, struct str *ret)
 	if (!s.p)
 		return wrong(c, name, "a string", j);
 	*ret = s;
+	return 0;
+}
+
+int command_named(struct command_call *c, const char *name, struct str *ret)
+{
+	if (!c->path_name.n)
+		return command_str(c, name, ret);
+	if (!str_is_utf8(c->path_name)) {
+		command_fail(c, 400, "invalid_request_error", name, "%s is not UTF-8", name);
+		return -EINVAL;
+	}
+	*ret = c->path_name;
 	return 0;
 }
 

@@ -9,6 +9,8 @@
 #include "master/keys.h"
 #include "master/credentials.h"
 #include "master/history.h"
+#include "master/audit.h"
+#include "master/keys_more.h"
 #include "master/models_info.h"
 #include "master/models_store.h"
 #include "master/settings.h"
@@ -74,9 +76,42 @@ static const struct command_arg args_key_list[] = {
 	{ "return_full_object", ARG_BOOL, 0, "whole rows and not only hashes" },
 	{ 0 },
 };
+static const struct command_arg args_key_reset[] = {
+	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
+	{ "reset_to", ARG_MONEY, ARG_REQUIRED, "dollars that it has spent from now on" },
+	{ 0 },
+};
+static const struct command_arg args_key_service[] = {
+	{ "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "team it belongs to" },
+	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },
+	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },
+	{ "max_budget", ARG_MONEY, 0, "dollars it may spend" },
+	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },
+	{ "rpm_limit", ARG_INT, 0, "requests a minute" },
+	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },
+	{ "duration", ARG_DURATION, 0, "expires after 30s, 24h, 30d; -1: never" },
+	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },
+	{ 0 },
+};
+static const struct command_arg args_key_bulk[] = {
+	{ "keys", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "list of objects, each what `keys update` takes" },
+	{ 0 },
+};
+static const struct command_arg args_key_several[] = {
+	{ "keys", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "keys, hashes or aliases" },
+	{ 0 },
+};
+static const struct command_arg args_key_aliases[] = {
+	{ "search", ARG_STRING, ARG_POSITIONAL, "only those with this in them" },
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "size", ARG_INT, 0, "aliases a page, at most 100" },
+	{ 0 },
+};
 static const struct command_arg args_key_rotate[] = {
 	{ "key", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the key, its hash or its alias" },
 	{ "new_key", ARG_STRING, 0, "text of the new key; made at random when missing" },
+	{ "grace_period", ARG_STRING, 0, "the old text works on for 24h, 7d; without it ends at once" },
 	{ 0 },
 };
 #define TEAM_FIELDS                                                                               \
@@ -537,6 +572,28 @@ static const struct command_arg args_backup[] = {
 	{ 0 },
 };
 
+static const struct command_arg args_audit[] = {
+	{ "page", ARG_INT, 0, "page, from 1" },
+	{ "page_size", ARG_INT, 0, "rows a page, at most 1000 (10; by llmgwctl 50)" },
+	{ "changed_by", ARG_STRING, 0, "only by this user or key" },
+	{ "action", ARG_STRING, 0, "created, updated, deleted, blocked, unblocked, rotated or ran" },
+	{ "table_name", ARG_STRING, 0, "only of this table, as LiteLLM calls it" },
+	{ "object_id", ARG_STRING, 0, "only of this key (its hash), team, user ..." },
+	{ "start_date", ARG_STRING, 0, "from this day, YYYY-MM-DD, or time" },
+	{ "end_date", ARG_STRING, 0, "to this day, YYYY-MM-DD, or time" },
+	{ "sort_by", ARG_STRING, 0, "updated_at" },
+	{ "sort_order", ARG_STRING, 0, "desc, the newest first, or asc" },
+	{ 0 },
+};
+static const struct command_arg args_audit_one[] = {
+	{ "id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the row" },
+	{ 0 },
+};
+static const struct command_arg args_audit_verify[] = {
+	{ "head", ARG_STRING, ARG_POSITIONAL, "a head noted earlier, which must be in the log" },
+	{ 0 },
+};
+
 static const struct command_column columns_workers[] = {
 	{ "SLOT", "slot", COL_INT }, { "PID", "pid", COL_INT }, { "STATE", "state", COL_TEXT },
 	{ "GEN", "generation", COL_INT }, { "REQUESTS", "requests", COL_INT },
@@ -664,6 +721,12 @@ static const struct command_column columns_explain[] = {
 	{ "IN FLIGHT", "in_flight", COL_INT }, { "COST AT MOST", "cost_at_most", COL_MONEY },
 	{ "ID", "id", COL_TEXT }, { 0 },
 };
+static const struct command_column columns_audit[] = {
+	{ "WHEN", "updated_at", COL_TIME }, { "BY", "changed_by", COL_TEXT },
+	{ "FROM", "address", COL_TEXT }, { "COMMAND", "command", COL_TEXT },
+	{ "ACTION", "action", COL_TEXT }, { "TABLE", "table_name", COL_TEXT },
+	{ "OBJECT", "object_id", COL_TEXT }, { 0 },
+};
 static const struct command_column columns_access_groups[] = {
 	{ "ACCESS GROUP", "access_group", COL_TEXT }, { "MODELS", "model_names", COL_LIST },
 	{ "DEPLOYMENTS", "deployment_count", COL_INT }, { 0 },
@@ -715,31 +778,51 @@ static const struct command_column columns_faults[] = {
 const struct command commands[] = {
 	{ "status", NULL, NULL, ROLE_VIEW, 0, RUN(ops_status), args_none, NULL, NULL,
 	  "what runs: version, generation, workers, models, spend ledger", "llmgwctl status" },
-	{ "reload", "POST", "/config/reload", ROLE_ADMIN, 0, RUN(ops_reload), args_none, NULL, NULL,
+	{ "reload", "POST", "/config/reload", ROLE_ADMIN, CMD_ACTS, RUN(ops_reload), args_none, NULL, NULL,
 	  "read the configuration again; answers when every worker has it", "llmgwctl reload" },
 	{ "check", NULL, NULL, ROLE_VIEW, 0, RUN(ops_check), args_file, NULL, NULL,
 	  "check a configuration file without using it", "llmgwctl check /etc/llmgw/llmgw.yaml" },
 	{ "workers list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_workers), args_none, columns_workers,
 	  "workers", "list worker processes", "llmgwctl workers" },
-	{ "workers restart", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_workers_restart), args_worker, NULL,
+	{ "workers restart", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_workers_restart), args_worker, NULL,
 	  NULL, "replace workers one by one, finishing what runs", "llmgwctl workers restart" },
-	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(ops_workers_drain),
+	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS, RUN(ops_workers_drain),
 	  args_worker, NULL, NULL, "let a worker finish and end; another takes its place",
 	  "llmgwctl workers drain 1" },
-	{ "upgrade", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_upgrade), args_none, NULL, NULL,
+	{ "upgrade", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_upgrade), args_none, NULL, NULL,
 	  "replace the running program by the installed one, sockets kept", "llmgwctl upgrade" },
-	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_generate),
+	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_create),
 	  args_key_create, NULL, NULL, "make a key; its text is shown once",
 	  "llmgwctl keys create --key-alias research --max-budget 50 --models gpt-4o" },
 	{ "keys list", "GET", "/key/list", ROLE_VIEW, 0, RUN(keys_list), args_key_list,
 	  columns_keys, "keys", "list keys", "llmgwctl keys list" },
 	{ "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, RUN(keys_info), args_key_info, NULL,
 	  NULL, "show one key", "llmgwctl keys show research" },
-	{ "keys update", "POST", "/key/update", ROLE_ADMIN, 0, RUN(keys_update), args_key_update,
+	{ "keys update", "POST", "/key/update", ROLE_ADMIN, 0, RUN(keys_change), args_key_update,
 	  NULL, NULL, "change a key", "llmgwctl keys update research --max-budget 100" },
-	{ "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_rotate),
-	  args_key_rotate, NULL, NULL, "give a key a new text; the old one ends at once",
+	{ "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_regenerate),
+	  args_key_rotate, NULL, NULL, "give a key a new text; the old one ends, at once or after a while",
 	  "llmgwctl keys rotate research --yes" },
+	{ "keys regenerate", "POST", "/key/{id}/regenerate", ROLE_ADMIN, CMD_DESTROYS | CMD_NO_CTL,
+	  RUN(keys_regenerate), args_key_rotate, NULL, NULL, "the same, with the key in the path",
+	  "curl -X POST localhost:4000/key/research/regenerate" },
+	{ "keys reset", "POST", "/key/{id}/reset_spend", ROLE_ADMIN, 0, RUN(keys_reset_spend),
+	  args_key_reset, NULL, NULL, "set what a key has spent in this period",
+	  "llmgwctl keys reset research --reset-to 0" },
+	{ "keys service", "POST", "/key/service-account/generate", ROLE_ADMIN, 0,
+	  RUN(keys_service_account), args_key_service, NULL, NULL,
+	  "make a key for a team's program: it is no user's", "llmgwctl keys service physics" },
+	{ "keys bulk", "POST", "/key/bulk_update", ROLE_ADMIN, 0, RUN(keys_bulk_update),
+	  args_key_bulk, NULL, NULL, "change many keys, each for itself",
+	  "llmgwctl keys bulk '[{\"key\": \"research\", \"max_budget\": 100}]'" },
+	{ "keys several", "POST", "/v2/key/info", ROLE_ADMIN, CMD_READS, RUN(keys_info_several),
+	  args_key_several, columns_keys, "info", "show several keys; unknown ones are left out",
+	  "llmgwctl keys several research teaching" },
+	{ "keys aliases", "GET", "/key/aliases", ROLE_VIEW, 0, RUN(keys_aliases), args_key_aliases,
+	  NULL, NULL, "list the aliases of keys", "llmgwctl keys aliases" },
+	{ "keys health", "POST", "/key/health", ROLE_ANY_KEY, CMD_NO_CTL, RUN(keys_health),
+	  args_none, NULL, NULL, "whether the calling key works",
+	  "curl -X POST localhost:4000/key/health" },
 	{ "keys block", "POST", "/key/block", ROLE_ADMIN, 0, RUN(keys_block), args_key_one, NULL,
 	  NULL, "refuse a key until it is unblocked", "llmgwctl keys block research" },
 	{ "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, RUN(keys_unblock), args_key_one,
@@ -959,11 +1042,11 @@ const struct command commands[] = {
 	{ "health list", "GET", "/health", ROLE_VIEW, 0, RUN(ops_health), args_health,
 	  columns_health, "endpoints",
 	  "which deployments answer, by their last probe and their traffic", "llmgwctl health" },
-	{ "health probe", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_probe), args_health,
+	{ "health probe", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_health_probe), args_health,
 	  columns_health, "endpoints", "probe deployments now", "llmgwctl health probe gpt-4o" },
-	{ "health clear", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_health_clear), args_health, NULL, NULL,
+	{ "health clear", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_health_clear), args_health, NULL, NULL,
 	  "end cooldowns now", "llmgwctl health clear gpt-4o" },
-	{ "route explain", "POST", "/route/explain", ROLE_ADMIN, 0, RUN(route_explain),
+	{ "route explain", "POST", "/route/explain", ROLE_ADMIN, CMD_READS, RUN(route_explain),
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
@@ -1053,6 +1136,14 @@ const struct command commands[] = {
 	{ "spend model-days", "GET", "/global/activity/model", ROLE_VIEW, 0,
 	  RUN(spend_global_activity_models), args_spend_list, columns_model_activity, NULL,
 	  "requests and tokens by model and day", "llmgwctl spend model-days" },
+	{ "audit list", "GET", "/audit", ROLE_VIEW, 0, RUN(audit_list), args_audit, columns_audit,
+	  "audit_logs", "who changed what, newest first", "llmgwctl audit list --action deleted" },
+	{ "audit show", "GET", "/audit/{id}", ROLE_VIEW, 0, RUN(audit_show), args_audit_one, NULL,
+	  NULL, "one row of the audit log, with the values before and after",
+	  "llmgwctl audit show 0b6c6c8e-5f0e-4a86-a1d6-7d9f1f0d2c3b" },
+	{ "audit verify", NULL, NULL, ROLE_VIEW, 0, RUN(audit_verify), args_audit_verify, NULL,
+	  NULL, "walk the audit log's chain of hashes, and say where it breaks",
+	  "llmgwctl audit verify" },
 	{ "logs tail", NULL, NULL, ROLE_VIEW, 0, RUN(ops_logs_tail), args_logs, columns_logs,
 	  "lines", "the master's newest log records", "llmgwctl logs tail --lines 20" },
 	{ "config show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_show), args_config_show, NULL,
@@ -1088,14 +1179,14 @@ const struct command commands[] = {
 	  "versions", "configurations that were in force, newest first", "llmgwctl config history" },
 	{ "config version", NULL, NULL, ROLE_VIEW, 0, RUN(history_show), args_version, NULL, NULL,
 	  "one of them, and what it changed", "llmgwctl config version 7" },
-	{ "config rollback", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS, RUN(history_rollback),
-	  args_version, NULL, NULL,
+	{ "config rollback", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(history_rollback), args_version, NULL, NULL,
 	  "put an older configuration into force, with the objects that the database had then",
 	  "llmgwctl config rollback 7 --yes" },
-	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
+	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
 #ifdef LLMGW_FAULTS
-	{ "fault set", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_fault_set), args_fault, columns_faults,
+	{ "fault set", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_fault_set), args_fault, columns_faults,
 	  "faults", "make the program fail at a place in it",
 	  "llmgwctl fault set spend.after_push kill after=3" },
 	{ "fault list", NULL, NULL, ROLE_VIEW, 0, RUN(ops_fault_list), args_none, columns_faults,

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 
+struct audit_origin;
 struct master;
 struct command_call;
 struct dir_key;
@@ -39,7 +40,10 @@ enum {
 	CMD_NO_CTL = 2,
 	CMD_NO_HTTP = 4,
 	CMD_LOCAL = 8, /* llmgwctl alone does it */
-	CMD_PAGES = 16 /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
+	CMD_PAGES = 16, /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
+	CMD_READS = 32,	/* an administrator's, not by GET, and yet it changes nothing */
+	/* What a command changes in the database goes into the audit log by itself. */
+	CMD_ACTS = 64	/* it changes what runs, beside the database: noted before it begins */
 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
@@ -74,6 +78,8 @@ struct command_call {
 	uint64_t caller_key;		/* id of the calling key; 0 = master key or socket */
 	struct sha256 *caller_hash;	/* of the calling key, or NULL */
 	uint32_t caller_uid;		/* of the socket's peer */
+	uint8_t address[16];		/* of the client, as IPv6; zeroes: of the socket */
+	struct audit_origin *origin;	/* for whom the audit log notes what is changed; or NULL */
 	struct str own_user;		/* .n: only what is this user's may be reached: roles.h */
 	const struct dir_key *own_key;	/* then: the calling key */
 	struct str changed_by;		/* litellm-changed-by */
@@ -98,6 +104,10 @@ struct str command_path_name(const struct command *cmd, struct str path);
  * NULL when out of memory; a bad JSON gives a call that command_run() answers with 400. */
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
 				 void (*answer)(struct command_call *), void *answer_data) MUST_USE;
+/* One that is made for another: of its caller, with an answer of its own. NULL as above. */
+struct command_call *command_derive(const struct command_call *from, const struct command *cmd,
+				    struct str args_json, void (*answer)(struct command_call *),
+				    void *answer_data) MUST_USE;
 /* Checks role and required arguments, then runs. The answer may come before this returns. */
 void command_run(struct command_call *c);
 /* The one way to end a call. */
@@ -110,6 +120,8 @@ void command_fail_store(struct command_call *c, int err);
 /* Arguments. A missing or null one leaves *ret alone and returns -ENOENT; a wrong type or
  * value has been answered with 400 naming it and returns -EINVAL: the caller just returns. */
 int command_str(struct command_call *c, const char *name, struct str *ret) MUST_USE;
+/* The same of the positional argument that a path may have in its place. */
+int command_named(struct command_call *c, const char *name, struct str *ret) MUST_USE;
 int command_u64(struct command_call *c, const char *name, uint64_t *ret) MUST_USE;
 int command_money(struct command_call *c, const char *name, int64_t *ret_nano) MUST_USE;
 int command_bool(struct command_call *c, const char *name, bool *ret) MUST_USE;

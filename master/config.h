@@ -216,6 +216,8 @@ struct config {
 	size_t n_group_policies;
 	struct config_routing *routing_groups;
 	size_t n_routing_groups;
+	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct config_names allowed_ips, enforced_params;
 	struct config_gates provider_budgets;
 	bool keep_explanations;
 	bool background_health_checks;

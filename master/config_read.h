@@ -222,6 +222,10 @@ void gates_check(struct reader *r, const struct config_model *m, const struct pl
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 
+/* ---- who may call, and how: config_rules.c ---- */
+
+void rules_finish(struct reader *r);
+
 /* ---- discounts and margins: config_cost.c ---- */
 
 void costs_finish(struct reader *r);

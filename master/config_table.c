@@ -213,6 +213,11 @@ static const struct directive directives[] = {
 	  "the administrator's key; begins with sk-"),
 	D("general_settings", "litellm_key_header_name", CT_STR, AT(key_header), NULL, 0, 0,
 	  CF_LIVE, "one more header that a key may come in"),
+	D("general_settings", "allowed_ips", CT_NAMES, AT(allowed_ips), NULL, 0, 0, CF_LIVE,
+	  "addresses and networks (10.0.0.0/8) that may use keys; without it: all"),
+	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
+	  "members that each request to a model must have, with dots for those within: "
+	  "metadata.project"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
 	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
 	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",
@@ -272,6 +277,11 @@ static const struct directive directives[] = {
 	  "what is put on top: {provider or global: 0.1, or {percentage: 0.1, fixed_amount: 0.001}}"),
 	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
 	     "/metrics wants a key"),
+	D("litellm_settings", "default_key_generate_params", CT_JSON, AT(key_defaults), NULL, 0, 0,
+	  CF_LIVE, "what new keys get where nothing is said: {max_budget: 10, models: [name]}"),
+	D("litellm_settings", "upperbound_key_generate_params", CT_JSON, AT(key_bounds), NULL, 0, 0,
+	  CF_LIVE, "the most that a key may be given: max_budget, budget_duration, duration, tpm_limit, "
+	  "rpm_limit, max_parallel_requests; where nothing is said, it is given that"),
 	SWITCH_VERBOSE("litellm_settings"),
 	D("litellm_settings", "json_logs", CT_BOOL, AT(json_logs), "false", 0, 0, CF_RESTART,
 	  "log as JSON, unless server.log.format says otherwise"),

@@ -84,15 +84,15 @@ static struct str router_of(const struct key_row *row, struct arena *a)
 										   : STR_NONE;
 }
 
-/* `flat` is the model list. */
+/* `flat` is the model list; rules a key has. */
 static struct dir_key dir_row_of(enum dir_kind kind, const struct key_row *row, struct str flat,
-				 uint32_t entity, struct arena *a)
+				 struct str rules, uint32_t entity, struct arena *a)
 {
 	return (struct dir_key){
 		.kind = kind,
 		.hash = row->hash,
 		.id = row->id,
-		.flags = flags_of(kind, row, flat) |
+		.flags = flags_of(kind, row, flat) | (rules.n ? KEY_RULES : 0u) |
 			 (kind <= DIR_TEAM ? priority_of(row, a) << KEY_PRIORITY_SHIFT : 0),
 		.entity = entity,
 		.expires_wall_ns = row->expires,
@@ -107,6 +107,7 @@ static struct dir_key dir_row_of(enum dir_kind kind, const struct key_row *row, 
 		.budget_id = row->budget_id,
 		.last4 = kind == DIR_TEAM ? row->team_id : row->key_name,
 		.models = flat,
+		.rules = rules,
 	};
 }
 
@@ -153,17 +154,23 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	enum dir_kind kind = entity_kind(id);
 	struct dir_name room;
 	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
+	struct str rules = kind == DIR_KEY ? key_rules_flat(a, row) : STR("");
+	uint64_t until_ns = 0;
 	uint32_t entity;
 	bool is_new;
-	if (!flat.p)
+	if (!flat.p || !rules.p)
 		return -ENOMEM;
 	int err = place(k, id, row, &entity, &is_new);
 	if (err)
 		return err;
-	struct dir_key d = dir_row_of(kind, row, flat, entity, a);
+	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
 	d.router = router_of(row, a);
+	if (kind == DIR_KEY)
+		d.max_budget_nano = key_budget_at(a, row, clock_wall_ns(), &until_ns);
 	err = kind == DIR_KEY ? dir_put(k->dir, &d, clock_ns()) :
 				dir_put_named(k->dir, name, &d, clock_ns());
+	if (!err && kind == DIR_KEY)
+		err = keys_grace_publish(k, &d, until_ns);
 	if (err && is_new)
 		entities_release(&k->entities, id, clock_ns());
 	return err;
@@ -186,10 +193,15 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 	if (keys_is_master(k, &row->hash))
 		return 0;		/* the operator's word is above the table's */
 	int err = publish(k, ENTITY_KEY | row->id, row);
-	if (err)
+	if (err) {
+		/* A text that was to be new must not work when its old ones could not follow. */
+		if ((!old || !hash_sha256_eq(old, &row->hash)) &&
+		    dir_remove(k->dir, &row->hash, clock_ns()) == 0)
+			atomic_fetch_add(&k->board->head->directory_revision, 1);
 		return err;
+	}
 	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
-	    dir_remove(k->dir, old, clock_ns()) != 0)
+	    !keys_grace_has(k, old) && dir_remove(k->dir, old, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	return 0;
 }
@@ -214,6 +226,7 @@ void keys_withdraw(struct keys *k, const struct key_row *row)
 {
 	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
+	keys_grace_withdraw(k, row->id);
 	release(k, ENTITY_KEY | row->id);
 }
 
@@ -345,7 +358,7 @@ static int load_job(struct store_db *db, void *data)
 {
 	struct keys *k = data;
 	struct arena *a = arena_new(ROW_MEMORY);
-	int err = a ? 0 : -ENOMEM;
+	int err = a ? keys_grace_load(k, db) : -ENOMEM;
 	if (!err)
 		err = load_rows(k, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
 							      " FROM teams ORDER BY id"), a);
@@ -417,6 +430,7 @@ void keys_stop(struct keys *k)
 		return;
 	entities_done(&k->entities);
 	mem_free(k->late);
+	mem_free(k->due);
 	mem_wipe(&k->master, sizeof k->master);
 	mem_free(k);
 }

@@ -25,6 +25,7 @@ struct key_call {			/* lives in the call's arena */
 	bool is_new;
 	struct str text;		/* of a new key: shown once */
 	void (*edit)(struct key_call *kc, struct key_row *row);	/* besides the change */
+	uint64_t old_until_ns;		/* the text that is replaced works until then; 0: no more */
 	int undo_why;
 };
 
@@ -94,6 +95,8 @@ static bool check_text(struct key_call *kc, const char *arg, struct str text)
 		why = "is longer than 1024 bytes";
 	else if (keys_is_master(kc->keys, &hash))
 		why = "is the master key";
+	else if (keys_grace_has(kc->keys, &hash))
+		why = "is one that a key still has from before";
 	for (size_t i = 0; i < text.n && !why; i++)
 		if (text.p[i] <= ' ' || text.p[i] > '~')
 			why = "must be of visible ASCII characters";
@@ -156,6 +159,8 @@ static size_t answer_room(const struct key_call *kc)
 static int undo_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
+	if (kc->old_until_ns && key_grace_delete(db, &kc->before.hash) != 0)
+		return -EIO;
 	if (!kc->is_new)
 		return key_row_update(db, &kc->before);
 	return key_row_delete(db, &kc->row, clock_wall_ns(), STR("llmgw"));
@@ -201,6 +206,8 @@ static void on_undone(void *data, int err)
 static void undo(struct key_call *kc, int why)
 {
 	kc->undo_why = why;
+	if (kc->old_until_ns)
+		keys_grace_drop(kc->keys, &kc->before.hash);
 	int err = store_write(kc->keys->store, undo_job, on_undone, kc);
 	if (err)
 		on_undone(kc, err);
@@ -214,6 +221,8 @@ static void on_written(void *data, int err)
 		return;
 	}
 	err = buf_reserve(&kc->c->out, answer_room(kc));
+	if (!err && kc->old_until_ns)
+		err = keys_grace_add(kc->keys, kc->row.id, &kc->before.hash, kc->old_until_ns);
 	if (!err)
 		err = keys_publish(kc->keys, &kc->row, kc->is_new ? NULL : &kc->before.hash);
 	if (err) {
@@ -292,13 +301,15 @@ static int change_job(struct store_db *db, void *data)
 	kc->row.updated_by = key_caller_name(kc->c);
 	if (kc->edit)
 		kc->edit(kc, &kc->row);
-	return key_row_update(db, &kc->row);
+	if (kc->old_until_ns)
+		err = key_grace_insert(db, &kc->before.hash, kc->row.id, kc->old_until_ns);
+	return err ? err : key_row_update(db, &kc->row);
 }
 
 /* Reads which key is meant. false: answered. */
 static bool take_ref(struct key_call *kc)
 {
-	if (command_str(kc->c, "key", &kc->given) != 0)
+	if (command_named(kc->c, "key", &kc->given) != 0)
 		return false;		/* required: command_run() has seen that it is there */
 	kc->ref = key_ref_of(kc->given);
 	return true;
@@ -352,13 +363,32 @@ static void edit_text(struct key_call *kc, struct key_row *row)
 	row->key_name = name_of(kc->c->mem, kc->text);
 }
 
+/* "24h"; nothing, "" or "0s": the old text ends at once. False: answered. */
+static bool take_grace(struct key_call *kc)
+{
+	struct str s;
+	struct period p;
+	int err = command_str(kc->c, "grace_period", &s);
+	if (err)
+		return err == -ENOENT;
+	if (!s.n || str_eq(s, STR("0")) || str_eq(s, STR("0s")))
+		return true;
+	if (period_read(s, &p) != 0) {
+		command_fail(kc->c, 400, "invalid_request_error", "grace_period",
+			     "grace_period must be a number with s, m, h, d, w or mo behind it");
+		return false;
+	}
+	kc->old_until_ns = period_after(p, clock_wall_ns());
+	return true;
+}
+
 void keys_rotate(struct command_call *c)
 {
-	static const char *const own[] = { "key", "new_key", NULL };
+	static const char *const own[] = { "key", "new_key", "grace_period", NULL };
 	struct key_call *kc = call_new(c);
 	if (!kc || !role_takes_only(c, own) || !take_ref(kc) ||
 	    key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
-	    !take_text(kc, "new_key"))
+	    !take_grace(kc) || !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
 	start_write(kc, change_job);

@@ -52,8 +52,11 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" expires, created_at, created_by, updated_at, updated_by, last_used, budget_id"
 /* The same places, without what only the commands want to know. */
 #define KEY_COLUMNS_PUBLISHED                                                                     \
-	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL, NULL," \
-	" NULL, NULL,"                                                                            \
+	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL,"       \
+	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
+	" OR instr(metadata, '\"priority\"') THEN metadata END, NULL,"                            \
+	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
+	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
 /* Reads the row that a query with KEY_COLUMNS stands at. 0 or -ENOMEM. */
@@ -95,6 +98,21 @@ bool key_change_sets_period(const struct key_change *ch);
  * not such a list, a member that is empty or holds a NUL, or the arena is full. */
 struct str key_models_flat(struct arena *a, struct str json);
 bool key_models_are_all(struct str flat);
+
+/* -- keys_rules.c -- */
+
+/* The rules of a key, as struct dir_key has them. .p NULL: no memory. */
+struct str key_rules_flat(struct arena *a, const struct key_row *row);
+struct temp_budget {
+	int64_t nano;			/* more than max_budget; 0: nothing */
+	uint64_t until_ns;
+};
+struct temp_budget key_temp_budget(struct arena *a, const struct key_row *row);
+/* What holds then (DIR_NO_LIMIT: no budget), and until when (0: until it is changed). */
+int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_ns,
+		      uint64_t *ret_until_ns);
+/* "2026-01-31" or "2026-01-31T12:00:00Z", in UTC. 0 or -EINVAL. */
+int key_time_read(struct str s, uint64_t *ret_ns) MUST_USE;
 
 /* -- keys_period.c -- */
 
@@ -160,6 +178,11 @@ struct late_move {			/* a change of the board whose lock was not to be had */
 	int64_t nano;
 	bool is_absolute;
 };
+struct key_due {			/* of a key, what ends by itself */
+	uint64_t id, at_ns;
+	struct sha256 hash;
+	bool is_text;			/* an old text, of that hash; else a larger budget */
+};
 struct keys {
 	struct store *store;
 	struct dir *dir;
@@ -169,6 +192,9 @@ struct keys {
 	bool has_master;
 	uint64_t next_reset_ns;		/* wall; 0: neither key nor team has a period */
 	bool is_resetting, is_applying;	/* in the database; and now on the board */
+	struct key_due *due;		/* keys_grace.c */
+	size_t n_due, due_room;
+	bool is_ending;			/* one of them, in the database */
 	struct late_move *late;
 	size_t n_late, late_room;
 };
@@ -201,6 +227,25 @@ int teams_publish(struct keys *k, const struct key_row *row) MUST_USE;
 void teams_withdraw(struct keys *k, const struct key_row *row);
 int tenants_publish(struct keys *k, enum dir_kind kind, const struct key_row *row) MUST_USE;
 void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *row);
+
+/* -- keys_grace.c -- */
+
+/* A text that was replaced works on until then. 0 or -ENOSPC: there are too many of them. */
+int keys_grace_add(struct keys *k, uint64_t id, const struct sha256 *hash,
+		   uint64_t until_ns) MUST_USE;
+bool keys_grace_has(const struct keys *k, const struct sha256 *hash);
+void keys_grace_drop(struct keys *k, const struct sha256 *hash);
+/* With a key's row: its old texts follow it; its budget is another after that time (0: is not).
+ * 0, -ENOSPC or another of dir_put(). */
+int keys_grace_publish(struct keys *k, const struct dir_key *row,
+		       uint64_t budget_until_ns) MUST_USE;
+void keys_grace_withdraw(struct keys *k, uint64_t id);
+void keys_grace_tick(struct keys *k, uint64_t wall_ns);
+/* In a job. */
+int key_grace_insert(struct store_db *db, const struct sha256 *hash, uint64_t id,
+		     uint64_t until_ns) MUST_USE;
+int key_grace_delete(struct store_db *db, const struct sha256 *hash) MUST_USE;
+int keys_grace_load(struct keys *k, struct store_db *db) MUST_USE;
 
 /* -- keys_commands.c -- */
 

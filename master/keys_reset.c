@@ -211,6 +211,7 @@ int keys_judge_resets(struct keys *k, struct store_db *db)
 void keys_tick(struct keys *k, uint64_t wall_ns)
 {
 	keys_move_late(k);
+	keys_grace_tick(k, wall_ns);
 	if (k->is_applying)
 		keys_apply_resets(k);
 	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)

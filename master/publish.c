@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/answers.h"
+#include "master/audit.h"
 #include "master/gates.h"
 #include "master/history.h"
 #include "master/keys.h"
@@ -30,6 +31,7 @@ enum { LINE_MAX_CHANGES = 256, DIFF_MODELS_MAX = 1000, WHO_MAX = 128, WHAT_MAX =
 
 struct reload {
 	struct reload *next;
+	struct audit_origin *origin;	/* of the command, which may stand in line; or NULL */
 	struct master *m;
 	publish_done_fn *done;
 	void *data;
@@ -126,8 +128,19 @@ static void finish(struct reload *r, int err)
 		r->done(r->data, err, buf_str(&r->text));
 	buf_done(&r->text);
 	buf_done(&r->changes);
+	audit_origin_drop(r->origin);
 	mem_free(r);
 	begin_next(m);
+}
+
+/* Its turn comes later: what it writes is the command's all the same. */
+static int write_for(struct reload *r, store_job_fn *job, store_done_fn *done, void *data)
+{
+	struct store *s = r->m->store;
+	struct audit_origin *before = store_set_origin(s, r->origin);
+	int err = store_write(s, job, done, data);
+	store_set_origin(s, before);
+	return err;
 }
 
 /* ---- taken back ---- */
@@ -166,7 +179,7 @@ static void undo(struct reload *r)
 	}
 	int err = stored_apply(s, ch->ops, ch->n_ops);
 	if (err == 0)
-		err = store_write(r->m->store, undo_job, on_undone, ch);
+		err = write_for(r, undo_job, on_undone, ch);
 	if (err < 0)
 		on_undone(ch, err);
 }
@@ -369,7 +382,7 @@ static int change(struct reload *r)
 	if (err == 0)
 		err = stored_prepare(m->stored, r->change.ops, r->change.n_ops);
 	if (err == 0)
-		err = store_write(m->store, change_job, on_written, r);
+		err = write_for(r, change_job, on_written, r);
 	return err;
 }
 
@@ -384,6 +397,7 @@ static struct reload *reload_new(struct master *m, struct str who, struct str wh
 	r->m = m;
 	r->done = done;
 	r->data = data;
+	r->origin = audit_origin_keep(store_origin(m->store));
 	snprintf(r->who, sizeof r->who, STR_FMT, STR_ARG(who));
 	snprintf(r->what, sizeof r->what, STR_FMT, STR_ARG(what));
 	buf_init(&r->text, 1 << 20);

@@ -14,6 +14,7 @@ static const struct {
 	{ "keys create", { [ROLE_INTERNAL] = true } },
 	{ "keys update", { [ROLE_INTERNAL] = true } },
 	{ "keys rotate", { [ROLE_INTERNAL] = true } },
+	{ "keys regenerate", { [ROLE_INTERNAL] = true } },
 	{ "keys delete", { [ROLE_INTERNAL] = true } },
 	{ "keys list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "keys show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
@@ -56,10 +57,11 @@ static bool find_user(const struct command_call *c, struct dir_key *ret_key,
 	       !(ret_user->flags & KEY_BLOCKED);
 }
 
-static enum user_role role_of(const struct dir_key *user)
+/* A key that is held to rules may look, and not make one that is held to none. */
+static enum user_role role_of(const struct dir_key *key, const struct dir_key *user)
 {
 	if (user->flags & KEY_INTERNAL)
-		return ROLE_INTERNAL;
+		return key->flags & KEY_RULES ? ROLE_INTERNAL_VIEWER : ROLE_INTERNAL;
 	return user->flags & KEY_INTERNAL_VIEWER ? ROLE_INTERNAL_VIEWER : ROLE_OF_NOBODY;
 }
 
@@ -89,7 +91,7 @@ bool roles_admit(struct command_call *c)
 	    !find_user(c, &key, &user))
 		return may_by_itself(c);
 	c->is_viewer = user.flags & KEY_VIEWER;
-	if (c->is_viewer || !role_reaches_own(role_of(&user), c->command->words))
+	if (c->is_viewer || !role_reaches_own(role_of(&key, &user), c->command->words))
 		return may_by_itself(c);
 	return remember(c, &key);
 }

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "master/audit.h"
 #include "master/store_db.h"
 #include "master/store_sql.h"
 
@@ -24,6 +25,7 @@ struct task {
 	store_job_fn *job;
 	store_done_fn *done;
 	void *data;
+	struct audit_origin *origin;	/* who it is done for; or NULL */
 	int err;
 	bool is_waited, is_over;	/* store_write_wait(): the caller's, not the heap's */
 };
@@ -48,6 +50,7 @@ struct store {
 	struct queue done;
 	bool is_stopping;
 	uint64_t pending;		/* on the loop: jobs whose done has not run */
+	struct audit_origin *origin;	/* on the loop: of what is given now */
 	_Atomic int health;
 };
 struct backup {
@@ -125,7 +128,8 @@ static int run_job(struct store_db *d, struct task *t)
 	int err = sql_run(sql_query(d, "SAVEPOINT job"));
 	if (err)
 		return err;
-	t->err = t->job(d, t->data);
+	store_audit_begin(d, t->origin);
+	t->err = store_audit_end(d, t->job(d, t->data));
 	if (sqlite3_get_autocommit(d->db))
 		return t->err ? t->err : -EIO;	/* SQLite itself has given the transaction up */
 	if (t->err)
@@ -199,6 +203,18 @@ static void *reader_main(void *data)
 	return NULL;
 }
 
+struct audit_origin *store_origin(const struct store *s)
+{
+	return s->origin;
+}
+
+struct audit_origin *store_set_origin(struct store *s, struct audit_origin *o)
+{
+	struct audit_origin *before = s->origin;
+	s->origin = o;
+	return before;
+}
+
 static void deliver(struct store *s)
 {
 	pthread_mutex_lock(&s->mutex);
@@ -208,8 +224,11 @@ static void deliver(struct store *s)
 		struct task *t = q.first;
 		q.first = t->next;
 		s->pending--;
+		struct audit_origin *before = store_set_origin(s, t->origin);
 		if (t->done)
 			t->done(t->data, t->err);
+		store_set_origin(s, before);
+		audit_origin_drop(t->origin);
 		mem_free(t);
 	}
 	if (s->pending == 0)
@@ -336,9 +355,11 @@ static int give_new(struct lane *l, store_job_fn *job, store_done_fn *done, void
 	struct task *t = mem_alloc(sizeof *t);
 	if (!t)
 		return -ENOMEM;
-	*t = (struct task){ .job = job, .done = done, .data = data };
+	*t = (struct task){ .job = job, .done = done, .data = data,
+			    .origin = audit_origin_keep(l->store->origin) };
 	int err = give(l, t);
 	if (err) {
+		audit_origin_drop(t->origin);
 		mem_free(t);
 		return err;
 	}

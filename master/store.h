@@ -37,6 +37,12 @@ int store_read(struct store *s, store_job_fn *job, store_done_fn *done, void *da
 /* For use before the loop runs and in tests: runs the job on the writer and waits. */
 int store_write_wait(struct store *s, store_job_fn *job, void *data) MUST_USE;
 
+/* Who the jobs that are given from now on are done for (see audit.h), and those that are given
+ * from their done, and so on; NULL: nobody. Returns who it was before. */
+struct audit_origin;
+struct audit_origin *store_set_origin(struct store *s, struct audit_origin *o);
+struct audit_origin *store_origin(const struct store *s);
+
 /* Waits until nothing is queued or running, delivering on the way: done callbacks run in here. */
 void store_drain(struct store *s);
 

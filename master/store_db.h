@@ -21,7 +21,16 @@ struct store_db {
 	bool is_timed_out;
 	struct sql cache[SQL_CACHED];
 	struct sql once;		/* sql_dynamic(), and what the cache has no room for */
+	struct audit_capture *audit;	/* the writer's */
 };
+
+/* -- store_audit.c: what jobs change, for the audit log. When the schema is as it stays. */
+int store_audit_start(struct store_db *w) MUST_USE;
+void store_audit_stop(struct store_db *w);
+/* Around a job; origin NULL: nothing is noted. err is the job's; what it becomes is returned. */
+struct audit_origin;
+void store_audit_begin(struct store_db *w, const struct audit_origin *origin);
+int store_audit_end(struct store_db *w, int err) MUST_USE;
 
 /* The writing connection: locks, checks after an unclean end, migrates. */
 int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256]) MUST_USE;

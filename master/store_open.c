@@ -210,6 +210,9 @@ int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256])
 		err = quick_check(w, path, reterr);
 	if (!err)
 		err = store_migrate(w, reterr);
+	if (!err && (err = store_audit_start(w)) != 0)
+		store_say(reterr, "%s cannot be watched for the audit log: %s", path,
+			  sqlite3_errmsg(w->db));
 	if (err)
 		store_db_close(w);
 	return err;
@@ -229,6 +232,7 @@ void store_db_close(struct store_db *d)
 		sqlite3_finalize(d->cache[i].stmt);
 	sqlite3_finalize(d->once.stmt);
 	sqlite3_close(d->db);
+	store_audit_stop(d);
 	*d = (struct store_db){ 0 };
 }
 

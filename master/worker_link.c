@@ -26,6 +26,7 @@ struct call {
 	bool is_admin, is_viewer;
 	uint64_t key_id;
 	struct sha256 hash;
+	uint8_t address[16];
 	char changed_by[256];
 	char path_name[513];
 	size_t path_name_n;
@@ -219,6 +220,7 @@ static void run_call(struct call *c)
 	cc->caller_key = c->key_id;
 	cc->caller_hash = &c->hash;
 	cc->changed_by = str_z(c->changed_by);
+	memcpy(cc->address, c->address, sizeof cc->address);
 	cc->path_name = str_of(c->path_name, c->path_name_n);
 	command_run(cc);
 }
@@ -262,8 +264,10 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	uint8_t role = frame_get_u8(f);
 	uint64_t key_id = frame_get_u64(f);
 	struct sha256 hash;
+	uint8_t address[16];
 	bool other_method;
 	frame_get_bytes(f, hash.b, sizeof hash.b);
+	frame_get_bytes(f, address, sizeof address);
 	struct str by = frame_get_str(f), method = frame_get_str(f), path = frame_get_str(f);
 	bool is_last = frame_get_u8(f);
 	struct str args = frame_get_str(f);
@@ -282,6 +286,7 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	c->is_viewer = role & 2;
 	c->key_id = key_id;
 	c->hash = hash;
+	memcpy(c->address, address, sizeof c->address);
 	decode_name(command_path_name(cmd, path), c);
 	if (by.n && by.n < sizeof c->changed_by)
 		memcpy(c->changed_by, by.p, by.n);

@@ -58,7 +58,8 @@
 	X(MASTER_AWAY,          503, 503, "service_unavailable_error", "master_away",            false) \
 	X(INTERNAL,             500, 500, "internal_server_error",   "",                         false) \
 	X(KEY_REUSED,           422, 422, "invalid_request_error",   "idempotency_key_reused",   false) \
-	X(KEY_IN_USE,           409, 409, "invalid_request_error",   "idempotency_key_in_use",   false)
+	X(KEY_IN_USE,           409, 409, "invalid_request_error",   "idempotency_key_in_use",   false) \
+	X(KEY_FLOOD,            429, 429, "throttling_error",        "too_many_unknown_keys",    false)
 
 enum outcome {
 #define X(name, ...) OUTCOME_##name,

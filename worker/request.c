@@ -382,12 +382,19 @@ enum step request_fail(struct request *r, enum outcome o, const char *param, con
 
 enum step request_reply(struct request *r, int status, const char *type, struct str body)
 {
+	return request_reply_headed(r, status, type, STR(""), body);
+}
+
+enum step request_reply_headed(struct request *r, int status, const char *type, struct str more,
+			       struct str body)
+{
 	struct buf headers;
 	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_BAD_REQUEST;
 	if (!r->conn)
 		return STEP_DONE;
 	buf_init(&headers, 32768);
 	buf_printf(&headers, "content-type: %s\r\n", type);
+	buf_put(&headers, more);
 	request_headers(r, &headers, true);
 	r->status = headers.failed ? 0 : status;
 	if (r->status)

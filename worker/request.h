@@ -64,6 +64,7 @@ struct request {
 	/* auth */
 	struct dir_key key, team;		/* slices copied into the arena; team.id 0: none */
 	bool is_admin;
+	struct str rules;			/* of the key, as in struct dir_key */
 	/* read */
 	struct llm_request q;
 	const struct dialect *dialect;
@@ -147,6 +148,9 @@ enum step request_fail(struct request *r, enum outcome o, const char *param, con
 enum step request_fail_with(struct request *r, const struct llm_error *e);
 /* Ends with a whole answer that the gateway itself makes (admin, models, health). */
 enum step request_reply(struct request *r, int status, const char *type, struct str body);
+/* With more headers, each with its end of line. */
+enum step request_reply_headed(struct request *r, int status, const char *type, struct str more,
+			       struct str body);
 /* The same of a body that may have failed: then an error is given instead. */
 enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);

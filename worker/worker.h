@@ -12,6 +12,7 @@
 #include "common/journal.h"
 #include "common/snapshot.h"
 #include "worker/later.h"
+#include "worker/penalty.h"
 
 struct request;
 struct connection;
@@ -82,6 +83,7 @@ struct worker {
 	unsigned n_connections;
 	struct tls_context *tls;
 	struct client *client;			/* what connections share; client.c */
+	struct penalty penalties[PENALTY_SLOTS];	/* who sends unknown keys */
 	bool is_draining, is_master_gone;
 };
 

@@ -13,6 +13,7 @@ MAP = "request.c is the map: it calls every stage"
 BOOT = "main.c starts and ends everything"
 MONEY = "an attempt is covered, followed and charged while it runs"
 LAST = "the last bytes of an answer may have to wait for the disk"
+TABLES = "a program of the build, which makes a document of the tables"
 ROOM = "who finds everybody full waits for room, and an attempt that ends makes some"
 PARTS = "struct request holds them by value or by type"
 EXCEPTIONS = {
@@ -47,6 +48,10 @@ EXCEPTIONS = {
     ("worker/client/endpoint.c", "worker/admin/admin.h"): "the endpoint table names the gateway's own answers",
     ("worker/client/endpoint.c", "worker/admin/relay.h"): "the endpoint table names the relay",
     ("worker/client/endpoint.c", "worker/exchange/dry_run.h"): "the endpoint table names the dry run",
+    ("worker/openapi/openapi.h", "worker/client/endpoint.h"): TABLES,
+    ("worker/openapi/openapi.h", "master/commands.h"): TABLES,
+    ("worker/openapi/bodies.c", "worker/client/dialect.h"): TABLES,
+    ("worker/openapi/document.c", "worker/client/dialect.h"): TABLES,
     ("worker/exchange/dry_run.c", "worker/client/intake.h"): "a dry run reads a request as a real one is read",
     ("worker/exchange/dry_run.c", "worker/decide/decide.h"): "a dry run is only for who may use the model",
     ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,

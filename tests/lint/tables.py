@@ -11,7 +11,6 @@ from source import ROOT, Complaints, files, line_of, name, text
 NO_MEMORY, NO_COMMIT = "only when memory is out", "only when a commit fails"
 OUR_FAULT = "only after a fault of our own"
 NOT_IN_TESTS = {  # kind and name -> why no test can name it
-    "outcome ROUTE_DENIED": "kept for keys with a list of paths: nothing gives it yet",
     "outcome OVERLOADED": "only with thousands of requests at a time", "outcome INTERNAL": OUR_FAULT,
     "event config.undo_failed": NO_COMMIT, "event config.history_failed": NO_COMMIT,
     "event config.master_key_failed": NO_MEMORY, "event key.budget_stale": NO_MEMORY,
@@ -21,6 +20,7 @@ NOT_IN_TESTS = {  # kind and name -> why no test can name it
     "event link.unknown_frame": "only between two releases", "event upgrade.exec_failed": "only when exec fails",
     "event link.send_failed": "only while a process ends", "event worker.orphan_unknown": "only in containers",
     "event control.dropped": "test_control.c does it, without log", "event control.refused": "its mode keeps others out",
+    "event audit.unwritten": NO_COMMIT,
     "event ledger.names_unwritten": NO_COMMIT, "event budget.reset_failed": NO_COMMIT,
     "event ledger.file_stays": "only when a file cannot be deleted", "event responses.prune_failed": NO_COMMIT,
     "event answers.prune_failed": NO_COMMIT, "event answer.claim_stays": NO_MEMORY,

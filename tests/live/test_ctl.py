@@ -19,12 +19,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CTL = BUILD / "llmgwctl"
 
 
-def commands():
-    """Words of every command that llmgwctl has, from THE table."""
+def rows():
+    """(words, the rest of the row) of every command that llmgwctl has, from THE table."""
     text = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", (ROOT / "master/commands.c").read_text(), flags=re.M | re.S)
     table = text[text.index("const struct command commands[]"):]
-    rows = re.findall(r'\t\{ "([a-z0-9 -]+)",(.*?)\},', table, re.S)
-    return [words for words, rest in rows if "CMD_NO_CTL" not in rest]
+    found = re.findall(r'\t\{ "([a-z0-9 -]+)",(.*?)\},', table, re.S)
+    return [(words, rest) for words, rest in found if "CMD_NO_CTL" not in rest]
+
+
+def commands():
+    return [words for words, _ in rows()]
+
+
+def changing():
+    """Those that change something: by their role, if their row does not say that they read."""
+    return {words for words, rest in rows() if "ROLE_ADMIN" in rest and "CMD_READS" not in rest}
 
 
 def make(tmp, mock, **kw):
@@ -61,6 +70,11 @@ CALLS = {
     "keys show": (("first",), "first"),
     "keys update": (("first", "--max-budget", "5"), "first"),
     "keys rotate": (("first", "--yes"), "sk-"),
+    "keys reset": (("first", "--reset-to", "0"), "key_hash"),
+    "keys service": (("crew",), "sk-"),
+    "keys bulk": (('[{"key": "first", "rpm_limit": 1000}]',), "total_requested"),
+    "keys several": (("first",), "ALIAS"),
+    "keys aliases": ((), "first"),
     "keys block": (("first",), "yes"),
     "keys unblock": (("first",), "first"),
     "keys delete": (("victim{n}", "--yes"), "victim"),
@@ -127,6 +141,9 @@ CALLS = {
     "health probe": (("m",), "MODEL"),
     "health clear": ((), "cleared"),
     "route explain": (("m",), "VERDICT"),
+    "audit list": ((), "TABLE"),
+    "audit show": (("{row}",), "changed_by"),
+    "audit verify": ((), "head"),
     "spend report": (("--group-by", "model"), "COST"),
     "spend keys": ((), "SPEND"),
     "spend users": ((), ""),
@@ -189,7 +206,7 @@ def test_every_command(gw, words):
     for n, json_too in enumerate((False, True)):
         if words == "keys delete":
             gw.ctl("keys", "create", "--key-alias", f"victim{n}")
-        if words.startswith("teams "):
+        if words.startswith("teams ") or words == "keys service":
             gw.ctl("teams", "create", "crew", check=False)
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
@@ -197,8 +214,9 @@ def test_every_command(gw, words):
             gw.ctl(*(a.replace("{n}", str(n)) for a in line), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
-        filled = [a if a.startswith("{\"") else
-                  a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot) for a in args]
+        filled = [a if '"' in a else
+                  a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot,
+                           row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"]) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         for _ in range(100):               # workers may still be coming from the command before
             if p.returncode != 9 and "being replaced already" not in p.stderr and "being upgraded" not in p.stderr:
@@ -214,6 +232,8 @@ def test_every_command(gw, words):
         if words == "upgrade":
             until(lambda: len(gw.records("master.ready")) > ready)
             until_serving(gw)
+    noted = {row["command"] for row in gw.ctl_json("audit", "list")["audit_logs"]}
+    assert (words in noted) == (words in changing()), "the audit log has what changes something, and nothing else"
     assert gw.ask("m").status == 200
 
 

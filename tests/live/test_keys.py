@@ -11,9 +11,12 @@ import re
 import secrets
 import sqlite3
 import threading
+import time
 
 import pytest
 
+# What an unknown key is answered; the second after many of them within a second.
+REFUSED = (401, 429)
 HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -327,7 +330,7 @@ def test_changes_count_on_every_worker_before_the_call_answers(start):
     with pool(gw) as connections:
         def every(status, key=k, model="m"):
             got = {o.ask(key, model)[0] for o in connections}
-            assert got == {status}, (got, status)
+            assert got == {status} or (status == 401 and got <= set(REFUSED)), (got, status)
 
         every(200)
         assert gw.post("/key/block", {"key": k}).json["blocked"] is True
@@ -346,13 +349,14 @@ def test_changes_count_on_every_worker_before_the_call_answers(start):
         every(200, new["key"])
         assert gw.post("/key/delete", {"keys": [new["key"]]}).json == {"deleted_keys": [new["key"]]}
         every(401, new["key"])
+        time.sleep(1.1)                              # not as one of a flood of unknown keys
         for o in connections[:5]:
             assert o.ask(new["key"])[1]["error"]["type"] == "token_not_found_in_db"
         for i in range(10):                          # made and used at once, on each worker
             fresh = gw.key()
             assert connections[i].ask(fresh)[0] == 200
             gw.post("/key/delete", {"keys": [fresh]})
-            assert connections[-i].ask(fresh)[0] == 401
+            assert connections[-i].ask(fresh)[0] in REFUSED
 
 
 def test_changes_by_many_at_once(start):
@@ -365,10 +369,10 @@ def test_changes_by_many_at_once(start):
                 k = gw.key(key_alias=f"a{i}")
                 assert gw.ask("m", key=k).status == 200
                 new = gw.post("/key/regenerate", {"key": f"a{i}"}).json["key"]
-                assert gw.ask("m", key=k).status == 401
+                assert gw.ask("m", key=k).status in REFUSED
                 assert gw.ask("m", key=new).status == 200
                 assert gw.post("/key/delete", {"key_aliases": [f"a{i}"]}).status == 200
-                assert gw.ask("m", key=new).status == 401
+                assert gw.ask("m", key=new).status in REFUSED
         except Exception as e:          # noqa: BLE001 - shown below
             failures.append(repr(e))
 
@@ -521,7 +525,7 @@ def test_many_random_tokens(one):
         c.request("GET", "/v1/models", headers={"Authorization": b"Bearer sk-" + token})
         r = c.getresponse()
         body = json.loads(r.read())
-        assert r.status == 401 and body["error"]["code"] == "401", (token, body)
+        assert (r.status, body["error"]["code"]) in ((401, "401"), (429, "too_many_unknown_keys")), (token, body)
     c.close()
 
 

@@ -234,7 +234,7 @@ def test_budget_is_never_overspent(start, mock):
     kept = []
     for _ in range(60):
         s = socket.create_connection(("127.0.0.1", gw.port), 30)
-        s.sendall(request_bytes(gw, "sk-nobody-012345678", "m", keep=True))
+        s.sendall(request_bytes(gw, "nobody", "m", keep=True))
         assert read_whole(s).status == 401
         kept.append(s)
     seen = flood(gw, 300, k, "m", kept=kept, max_tokens=10)

@@ -95,3 +95,14 @@ def test_other_roles(gw, role, reads, writes):
         assert gw.post("/user/update", {"user_id": "u", "max_budget": 0}, key=k).status == 200
     assert gw.post("/user/update", {"user_id": "u", "user_role": "internal_user"}).status == 200
     assert gw.get("/user/list", key=k).status == 401
+
+
+def test_a_key_with_rules_looks_and_makes_none_without(gw):
+    user(gw, "eve")
+    key = gw.key(user_id="eve", allowed_routes=["/key", "/v1/models"])
+    other = gw.key(user_id="eve")
+    assert gw.get("/key/list", key=key).status == 200
+    for path, body in (("/key/generate", {}), ("/key/regenerate", {"key": other}), ("/key/update", {"key": key}),
+                       (f"/key/{other}/regenerate", {}), ("/key/delete", {"keys": [other]})):
+        assert gw.post(path, body, key=key).status == 401, path
+    assert gw.post(f"/key/{other}/regenerate", {"grace_period": "1h"}, key=other).status == 200

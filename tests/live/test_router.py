@@ -138,6 +138,9 @@ def test_router_settings_of_keys_and_teams(start, mock):
     assert asked("bad", shut) == (500, [x])
     assert gw.post("/key/update", {"key": shut, "router_settings": {}}).status == 200
     assert asked("bad", shut) == (200, [x, "plain-a"])
+    gw.stop()
+    gw.start()
+    assert asked("bad", own) == (200, [x, x, x, "plain-b"]), "what is a key's own is there after a start, too"
 
 
 def test_why_by_call_id(start, mock):

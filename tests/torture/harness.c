@@ -62,7 +62,9 @@ static void take_call(struct harness *h, struct frame_in *f)
 	if (f->type == LINK_CALL) {
 		frame_get_u8(f);
 		frame_get_u64(f);
+		uint8_t address[16];
 		frame_get_bytes(f, hash.b, sizeof hash.b);
+		frame_get_bytes(f, address, sizeof address);
 		for (int i = 0; i < 3; i++)
 			frame_get_str(f);
 	}

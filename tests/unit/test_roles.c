@@ -29,6 +29,7 @@ static const char golden[] =
 	"keys show iv\n"
 	"keys update i-\n"
 	"keys rotate i-\n"
+	"keys regenerate i-\n"
 	"keys delete i-\n"
 	"teams list iv\n"
 	"teams show iv\n"

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "common/str.h"
 #include "worker/step.h"
 
 struct request;
@@ -24,5 +25,9 @@ enum step admin_ollama_show(struct request *r);
 enum step admin_ollama_version(struct request *r);
 enum step admin_metrics(struct request *r);
 enum step admin_root(struct request *r);
+enum step admin_openapi(struct request *r);
+enum step admin_docs(struct request *r);
+struct str admin_openapi_text(void);
+struct str admin_docs_text(void);
 
 #endif

@@ -9,13 +9,6 @@ enum step admin_alive(struct request *r)
 	return request_reply(r, 200, "application/json", STR("\"I'm alive!\""));
 }
 
-enum step admin_root(struct request *r)
-{
-	return request_reply(r, 200, "application/json",
-			     STR("{\"name\":\"llmgw\",\"version\":\"" LLMGW_VERSION
-				 "\",\"docs\":\"llmgw-api(7)\"}"));
-}
-
 enum step admin_ready(struct request *r)
 {
 	struct worker *w = r->w;

@@ -106,6 +106,7 @@ static int write_call(struct relay_call *call, const struct request *r, struct s
 	frame_put_u8(f, (uint8_t)((r->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
 	frame_put_u64(f, r->key.id);
 	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
+	frame_put_bytes(f, r->client_ip, sizeof r->client_ip);
 	struct str by = http_header(r->http, "litellm-changed-by");
 	frame_put_str(f, str_of(by.p, by.n < 256 ? by.n : 256));
 	frame_put_str(f, str_eq(r->http->method, STR("HEAD")) ? STR("GET") : r->http->method);

@@ -10,6 +10,13 @@
 #include "worker/client/recall.h"
 #include "worker/raw.h"
 
+/* The OpenAPI document is made of the table's words and not of the worker behind them. */
+#ifdef ENDPOINTS_WITHOUT_RUN
+#define RUN(function) NULL
+#else
+#define RUN(function) function
+#endif
+
 #define CHAT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_chat, NULL, NULL
 #define TEXT (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_openai_text, NULL, NULL
 #define EMBED (EP_KEY | EP_LLM | EP_BODY), &dialect_openai_embed, NULL, NULL
@@ -19,15 +26,15 @@
 #define MESSAGES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_anthropic_messages, NULL, NULL
 #define GEMINI(dialect) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, NULL
 #define GEMINI_STREAM (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_gemini_array, NULL, NULL
-#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, run, NULL
+#define COUNT_OF(dialect, run) (EP_KEY | EP_BODY), dialect, RUN(run), NULL
 #define OLLAMA(dialect) (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), dialect, NULL, NULL
-#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, run, NULL
-#define OWN(flags, run) (flags), NULL, run, NULL
+#define OLLAMA_OWN(flags, run) (EP_KEY | (flags)), &dialect_ollama_chat, RUN(run), NULL
+#define OWN(flags, run) (flags), NULL, RUN(run), NULL
 #define RESPONSES (EP_KEY | EP_STREAM | EP_LLM | EP_BODY), &dialect_responses, NULL, NULL
 #define RAW(what) (EP_KEY | EP_LLM | EP_BODY), NULL, NULL, &raw_##what
 #define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
-#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, relay_call, NULL
-#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, relay_call, NULL
+#define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
+#define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
 
 const struct endpoint endpoints[] = {
 	{ "POST", "/v1/chat/completions", CHAT, "chat completions" },
@@ -149,7 +156,9 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/readyz", OWN(0, admin_ready), "200 while traffic is welcome, else 503" },
 	{ "GET", "/metrics", OWN(0, admin_metrics), "Prometheus text, all workers summed" },
 	{ "GET", "/metrics/", OWN(0, admin_metrics), "the same, as LiteLLM's scrapers ask for it" },
-	{ "GET", "/", OWN(0, admin_root), "what this is" },
+	{ "GET", "/", OWN(0, admin_root), "what this is; for a browser the page of /docs" },
+	{ "GET", "/docs", OWN(0, admin_docs), "all paths, on a page" },
+	{ "GET", "/openapi.json", OWN(0, admin_openapi), "all paths, as an OpenAPI document" },
 	{ "GET", "/health", RELAY_ADMIN, "deployments and their state" },
 	{ "POST", "/config/reload", RELAY_ADMIN, "read the configuration again" },
 	{ "POST", "/key/generate", RELAY_ADMIN, "make a key" },
@@ -157,6 +166,13 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/key/info", RELAY_KEY, "one key; the caller's own without ?key=" },
 	{ "POST", "/key/update", RELAY_ADMIN, "change a key" },
 	{ "POST", "/key/regenerate", RELAY_ADMIN, "give a key a new text" },
+	{ "POST", "/key/{id}/regenerate", RELAY_ADMIN, "the same, the key in the path" },
+	{ "POST", "/key/{id}/reset_spend", RELAY_ADMIN, "set what a key has spent" },
+	{ "POST", "/key/service-account/generate", RELAY_ADMIN, "make a key that is a team's and no user's" },
+	{ "POST", "/key/bulk_update", RELAY_ADMIN, "change many keys" },
+	{ "POST", "/v2/key/info", RELAY_ADMIN, "several keys" },
+	{ "GET", "/key/aliases", RELAY_ADMIN, "names of keys" },
+	{ "POST", "/key/health", RELAY_KEY, "whether the calling key works" },
 	{ "POST", "/key/block", RELAY_ADMIN, "refuse a key" },
 	{ "POST", "/key/unblock", RELAY_ADMIN, "accept it again" },
 	{ "POST", "/key/delete", RELAY_ADMIN, "delete keys" },
@@ -240,6 +256,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
 	{ "POST", "/utils/transform_request", OWN(EP_KEY | EP_BODY, dry_run), "what a provider would get for a request; nobody is asked" },
 	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },
+	{ "GET", "/audit", RELAY_ADMIN, "who changed what" },
+	{ "GET", "/audit/{id}", RELAY_ADMIN, "one change, with the values before and after" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },
 	{ "GET", "/spend/logs/v2", RELAY_ADMIN, "the same in pages" },
 	{ "GET", "/spend/logs/ui", RELAY_ADMIN, "the same in pages" },

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * auth.c - who is asking. A key is looked up by its SHA-256 in the directory: unknown and wrong
  * keys take the same path, and nothing leaves this process. */
+#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/log.h"
 #include "worker/decide/decide.h"
 #include "worker/decide/owners.h"
+#include "worker/decide/rules.h"
 
 static struct str after_bearer(struct str v)
 {
@@ -156,6 +159,44 @@ static enum step let_in(struct request *r)
 	return STEP_NEXT;
 }
 
+/* Said to each address once in a second; the requests themselves are not logged. */
+static void tell_flood(const struct request *r)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	inet_ntop(AF_INET6, r->client_ip, text, sizeof text);
+	LOG(LOG_WARN, "auth.flood", F_Z("address", text));
+}
+
+/* Whoever guesses gets nothing to work with, and a new connection for each guess. A key that
+ * there is is never refused for what others send from its address. */
+static enum step refuse_flood(struct request *r, uint32_t n)
+{
+	struct llm_error e = {
+		.outcome = OUTCOME_KEY_FLOOD,
+		.retry_after_ms = 1000,
+		.message = STR("too many requests with unknown keys come from your address"),
+	};
+	if (n == PENALTY_FREE + 1)
+		tell_flood(r);
+	if (r->conn)
+		conn_close_after(r->conn);
+	return request_fail_with(r, &e);
+}
+
+static enum step refuse_unknown(struct request *r, struct str token)
+{
+	uint32_t n = penalty_count(r->w->penalties, r->client_ip, r->start_ns);
+	METRIC_ADD(r->w->metrics, keys_unknown, 1);
+	if (n > PENALTY_FREE)
+		return refuse_flood(r, n);
+	return request_fail(
+		r, OUTCOME_KEY_UNKNOWN, "key",
+		"Authentication Error, Invalid proxy server token passed. Received API "
+		"Key = sk-...%s. Unable to find token in cache or "
+		"`LiteLLM_VerificationTokenTable`",
+		token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
@@ -164,24 +205,22 @@ enum step auth_check(struct request *r)
 		return STEP_NEXT;
 	if (worker_is_orphan(r->w))
 		return refuse_as_orphan(r);
+	if (snap_settings(r->snap)->flags & SET_ALLOWED_IPS &&
+	    rules_check_address(r) != STEP_NEXT)
+		return STEP_DONE;
 	if (!needs || snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
 		return let_in(r);
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
 		return refuse_form(r, token);
 	struct sha256 hash = hash_sha256(token);
-	if (!dir_find(r->w->dir, &hash, &k)) {
-		METRIC_ADD(r->w->metrics, keys_unknown, 1);
-		return request_fail(
-			r, OUTCOME_KEY_UNKNOWN, "key",
-			"Authentication Error, Invalid proxy server token passed. Received API "
-			"Key = sk-...%s. Unable to find token in cache or "
-			"`LiteLLM_VerificationTokenTable`",
-			token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
-	}
+	if (!dir_find(r->w->dir, &hash, &k))
+		return refuse_unknown(r, token);
 	enum step s = owner_of_key(r, &k);
 	if (s == STEP_NEXT)
 		s = check_key(r);
+	if (s == STEP_NEXT && k.flags & KEY_RULES)
+		s = rules_check_key(r, &k);
 	if (r->is_admin)
 		r->n_owners = 0;	/* no limit holds for it */
 	else if (s == STEP_NEXT)

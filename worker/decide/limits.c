@@ -9,6 +9,7 @@
 #include "common/gcra.h"
 #include "worker/decide/own_router.h"
 #include "worker/decide/owners.h"
+#include "worker/decide/rules.h"
 #include "worker/decide/route.h"
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
@@ -185,6 +186,9 @@ static bool has_tpm(const struct request *r)
 enum step limits_take(struct request *r)
 {
 	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
+	if ((r->rules.n || snap_settings(r->snap)->flags & SET_ENFORCED_PARAMS) &&
+	    rules_check_body(r) != STEP_NEXT)
+		return STEP_DONE;
 	enum step s = owners_beside(r);
 	if (s == STEP_NEXT)
 		s = check_model(r);

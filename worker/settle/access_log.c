@@ -8,7 +8,8 @@
 
 void access_log(const struct request *r)
 {
-	if (!snap_settings(r->snap)->access_log || !r->endpoint)
+	if (!snap_settings(r->snap)->access_log || !r->endpoint ||
+	    r->outcome == OUTCOME_KEY_FLOOD)
 		return;
 	LOG(LOG_INFO, "request.done", F_STR("call_id", r->call_id), F_Z("path", r->endpoint->path),
 	    F_STR("model", r->requested_model),

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ * keys_rules.c - what of a key's metadata and other fields acts: the paths that it may call, the
+ * members that its requests must have, and a budget that is larger for a while. */
+#include <errno.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/directory.h"
+#include "common/price.h"
+#include "master/keys_private.h"
+
+/* ---- paths and members ---- */
+
+/* A list that cannot be read lets nothing through: one empty rule, which fits no path. */
+static void put_rules(struct arena *a, char kind, const struct json *list, char **at)
+{
+	if (!json_is_given(list) || (list->type == JSON_ARRAY && !list->count))
+		return;
+	for (const struct json *j = list->type == JSON_ARRAY ? list->child : list; j; j = j->next) {
+		struct str s = json_str(a, j);
+		if (s.n && memchr(s.p, 0, s.n))
+			s = STR_NONE;
+		*(*at)++ = kind;
+		if (s.n)
+			memcpy(*at, s.p, s.n);
+		*at += s.n + 1;		/* the arena gives zeroes */
+		if (list->type != JSON_ARRAY)
+			break;
+	}
+}
+
+struct str key_rules_flat(struct arena *a, const struct key_row *row)
+{
+	struct json_error e;
+	bool has_routes = str_find(row->extra, STR("\"allowed_routes\"")) != SIZE_MAX;
+	bool has_params = str_find(row->metadata, STR("\"enforced_params\"")) != SIZE_MAX;
+	if (!has_routes && !has_params)
+		return STR("");
+	/* An element takes at least three bytes there, and two more than its text here. */
+	char *p = arena_alloc(a, row->extra.n + row->metadata.n + 2), *at = p;
+	const struct json *extra = has_routes ? json_parse(a, row->extra, 0, &e) : NULL;
+	const struct json *metadata = has_params ? json_parse(a, row->metadata, 0, &e) : NULL;
+	if (!p || (has_routes && !extra) || (has_params && !metadata))
+		return STR_NONE;
+	put_rules(a, RULE_ROUTE, json_get(extra, "allowed_routes"), &at);
+	put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
+	return str_of(p, (size_t)(at - p));
+}
+
+/* ---- a budget that is larger for a while ---- */
+
+static bool read_digits(struct str *s, size_t n, int *ret)
+{
+	uint64_t v;
+	if (s->n < n || str_read_u64(str_of(s->p, n), &v) != 0)
+		return false;
+	*ret = (int)v;
+	*s = str_skip(*s, n);
+	return true;
+}
+
+static bool read_char(struct str *s, char c)
+{
+	if (!s->n || s->p[0] != c)
+		return false;
+	*s = str_skip(*s, 1);
+	return true;
+}
+
+/* What stands behind the seconds: a fraction, and UTC in one of its forms. */
+static bool is_end_of_time(struct str s)
+{
+	if (read_char(&s, '.'))
+		while (s.n && s.p[0] >= '0' && s.p[0] <= '9')
+			s = str_skip(s, 1);
+	return !s.n || str_eq(s, STR("Z")) || str_eq(s, STR("+00:00"));
+}
+
+int key_time_read(struct str s, uint64_t *ret_ns)
+{
+	struct tm t = { 0 };
+	if (!read_digits(&s, 4, &t.tm_year) || !read_char(&s, '-') ||
+	    !read_digits(&s, 2, &t.tm_mon) || !read_char(&s, '-') ||
+	    !read_digits(&s, 2, &t.tm_mday))
+		return -EINVAL;
+	if (s.n && ((!read_char(&s, 'T') && !read_char(&s, ' ')) ||
+		    !read_digits(&s, 2, &t.tm_hour) || !read_char(&s, ':') ||
+		    !read_digits(&s, 2, &t.tm_min) || !read_char(&s, ':') ||
+		    !read_digits(&s, 2, &t.tm_sec) || !is_end_of_time(s)))
+		return -EINVAL;
+	if (t.tm_year < 1970 || t.tm_year > 2500 || t.tm_mon < 1 || t.tm_mon > 12 ||
+	    t.tm_mday < 1 || t.tm_mday > 31 || t.tm_hour > 23 || t.tm_min > 59 || t.tm_sec > 60)
+		return -EINVAL;
+	t.tm_year -= 1900;
+	t.tm_mon--;
+	*ret_ns = (uint64_t)timegm(&t) * NS_PER_S;
+	return 0;
+}
+
+struct temp_budget key_temp_budget(struct arena *a, const struct key_row *row)
+{
+	struct json_error e;
+	struct temp_budget none = { 0 }, t = { 0 };
+	if (str_find(row->metadata, STR("\"temp_budget_")) == SIZE_MAX)
+		return none;
+	const struct json *m = json_parse(a, row->metadata, 0, &e);
+	const struct json *more = json_get(m, "temp_budget_increase");
+	struct str until = json_get_str(a, m, "temp_budget_expiry");
+	if (!json_is(more, JSON_NUMBER) || price_read_nano(more->raw, &t.nano) != 0 ||
+	    t.nano <= 0 || key_time_read(until, &t.until_ns) != 0)
+		return none;
+	return t;
+}
+
+int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_ns,
+		      uint64_t *ret_until_ns)
+{
+	*ret_until_ns = 0;
+	if (row->max_budget < 0)
+		return DIR_NO_LIMIT;
+	struct temp_budget t = key_temp_budget(a, row);
+	if (now_ns >= t.until_ns || row->max_budget > INT64_MAX - t.nano)
+		return row->max_budget;
+	*ret_until_ns = t.until_ns;
+	return row->max_budget + t.nano;
+}

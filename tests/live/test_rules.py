@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""What keys and configuration hold a caller to: paths, addresses, members of the body, the most
+that a key may be given, and a budget that is larger for a while."""
+import time
+
+import pytest
+
+from gateway import Gateway, Mock, until
+
+SETTINGS = """general_settings:
+  enforced_params: [%s]
+  allowed_ips: [%s]
+litellm_settings:
+  default_key_generate_params: {max_budget: 7, models: [m], metadata: {room: 1}}
+  upperbound_key_generate_params: {max_budget: 100, duration: 30d, rpm_limit: 60, tpm_limit: null, nonsense: 5}
+"""
+
+
+@pytest.fixture(scope="module")
+def mock():
+    m = Mock()
+    yield m
+    m.close()
+
+
+def make(tmp, mock, settings="", **kw):
+    return Gateway(tmp, [("m", {"model": "openai/mock?tokens=2", "api_base": mock.base, "api_key": "x",
+                                "input_cost_per_token": 0.001, "output_cost_per_token": 0.001})],
+                   settings, **kw)
+
+
+@pytest.fixture(scope="module")
+def gw(tmp_path_factory, mock):
+    g = make(tmp_path_factory.mktemp("rules"), mock).start()
+    yield g
+    g.stop()
+
+
+# ---- paths ----
+
+@pytest.mark.parametrize("routes, good, bad", [
+    (["/v1/chat/completions"], ["/v1/chat/completions"], ["/chat/completions", "/v1/models", "/key/info"]),
+    (["llm_api_routes"], ["/v1/chat/completions", "/v1/models"], ["/key/info", "/model/info"]),
+    (["info_routes"], ["/v1/models", "/key/info", "/model/info"], ["/v1/chat/completions"]),
+    (["management_routes"], ["/key/info", "/model/info"], ["/v1/chat/completions", "/v1/models"]),
+    (["/v1/*", "/key"], ["/v1/models", "/v1/chat/completions", "/key/info"], ["/models", "/chat/completions"]),
+    (["anthropic_routes"], ["/v1/messages"], ["/v1/chat/completions", "/v1/models"]),
+    (["/v1/chat/completions/"], [], ["/v1/chat/completions", "/v1/models"]),
+])
+def test_a_key_goes_where_its_routes_lead(gw, routes, good, bad):
+    key = gw.key(allowed_routes=routes)
+    for path in good + bad:
+        if path in ("/v1/chat/completions", "/chat/completions", "/v1/messages"):
+            a = gw.post(path, {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}, key=key)
+        else:
+            a = gw.get(path, key=key)
+        assert a.status == (200 if path in good else 403), (routes, path, a)
+        if path in bad and path != "/v1/messages":
+            assert a.json["error"]["message"].startswith("Virtual key is not allowed to call this route."), a
+            assert a.json["error"]["type"] == "auth_error"
+
+
+def test_routes_outlive_a_restart_and_change_at_once(gw):
+    key = gw.key(key_type="read_only")
+    assert gw.get("/key/info", key=key).json["info"]["allowed_routes"] == ["info_routes"]
+    assert gw.ask("m", key=key).status == 403
+    gw.wait_log("request.done", outcome="ROUTE_DENIED")
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=key).status == 403
+    assert gw.post("/key/update", {"key": key, "allowed_routes": []}).status == 200
+    assert gw.ask("m", key=key).status == 200
+
+
+@pytest.mark.parametrize("fields", [
+    {"allowed_routes": "x"}, {"allowed_routes": [1]}, {"allowed_routes": [""]}, {"allowed_routes": {"a": 1}},
+    {"enforced_params": "user"}, {"enforced_params": [None]}, {"key_type": "any"}, {"temp_budget_increase": 5},
+    {"temp_budget_expiry": "2100-01-01"}, {"temp_budget_increase": 5, "temp_budget_expiry": "soon"},
+    {"temp_budget_increase": -5, "temp_budget_expiry": "1d"}, {"temp_budget_increase": "x", "temp_budget_expiry": "1d"}])
+def test_what_is_no_rule_is_refused(gw, fields):
+    a = gw.post("/key/generate", fields)
+    assert a.status == 400 and a.json["error"]["param"] in fields or "missing" in a.json["error"]["message"], a
+
+
+# ---- members of the body ----
+
+def test_a_keys_requests_have_what_they_must(gw):
+    key = gw.key(enforced_params=["user", "metadata.project"])
+    a = gw.ask("m", key=key)
+    assert a.status == 400 and a.json["error"]["param"] == "user" and "required param" in a.json["error"]["message"]
+    assert gw.ask("m", key=key, user="ada").json["error"]["param"] == "metadata.project"
+    assert gw.ask("m", key=key, user="ada", metadata={"project": None}).status == 400
+    assert gw.ask("m", key=key, user="ada", metadata={"project": "x"}).status == 200
+    assert gw.get("/v1/models", key=key).status == 200
+
+
+# ---- budgets that are larger for a while ----
+
+def test_a_budget_is_larger_for_a_while(gw):
+    key = gw.key(max_budget=0.000001)
+    assert gw.ask("m", key=key, max_tokens=5).status == 429
+    a = gw.post("/key/update", {"key": key, "temp_budget_increase": 500, "temp_budget_expiry": "2s"})
+    assert a.status == 200 and a.json["max_budget"] == 0.000001, a
+    assert a.json["metadata"]["temp_budget_expiry"].endswith("Z")
+    assert "llmgw_warnings" not in a.json
+    assert gw.ask("m", key=key, max_tokens=5).status == 200
+    a = until(lambda: (a := gw.ask("m", key=key, max_tokens=5)).status == 429 and a)
+    assert "Max budget: 1e-06" in a.json["error"]["message"], a
+    gw.post("/key/update", {"key": key, "temp_budget_increase": 5000, "temp_budget_expiry": "2100-01-01"})
+    assert gw.ask("m", key=key, max_tokens=5).status == 200
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=key, max_tokens=5).status == 200
+
+
+# ---- configuration ----
+
+def test_new_keys_are_what_the_configuration_says(tmp_path, mock):
+    g = make(tmp_path, mock, SETTINGS % ("", "127.0.0.0/8"), workers=1).start()
+    try:
+        made = g.post("/key/generate", {}).json
+        assert made["max_budget"] == 7 and made["models"] == ["m"] and made["metadata"] == {"room": 1}
+        assert made["rpm_limit"] == 60 and made["tpm_limit"] is None and made["expires"]
+        made = g.post("/key/generate", {"max_budget": 50, "models": [], "duration": "2d", "rpm_limit": None}).json
+        assert made["max_budget"] == 50 and made["models"] == ["m"] and made["rpm_limit"] == 60
+        for fields in ({"max_budget": 101}, {"duration": "31d"}, {"duration": "-1"}, {"rpm_limit": 61}):
+            a = g.post("/key/generate", fields)
+            assert a.status == 400 and "over max limit" in a.json["error"]["message"], (fields, a)
+            a = g.post("/key/update", {"key": made["key"], **fields})
+            assert a.status == 400 and "over max limit" in a.json["error"]["message"], (fields, a)
+        assert g.post("/key/update", {"key": made["key"], "max_budget": None}).status == 400
+        assert g.post("/key/regenerate", {"key": made["key"], "max_budget": 101}).status == 400
+        a = g.post("/key/bulk_update", {"keys": [{"key": made["key"], "max_budget": 101}]}).json
+        assert len(a["failed_updates"]) == 1
+        assert g.post("/key/update", {"key": made["key"], "max_budget": 100}).status == 200
+        g.post("/team/new", {"team_id": "t"})
+        assert g.post("/key/service-account/generate", {"team_id": "t", "max_budget": 101}).status == 400
+    finally:
+        g.stop()
+
+
+def test_addresses_are_let_in_or_not(tmp_path, mock):
+    g = make(tmp_path, mock, SETTINGS % ("", "10.0.0.0/8, 2001:db8::1"), workers=1).start()
+    try:
+        a = g.ask("m")
+        assert a.status == 403 and a.json["error"]["message"].startswith("Access forbidden")
+        assert g.get("/key/list").status == 403
+        assert g.get("/health/liveliness", key=False).status == 200
+        assert g.ctl("keys", "list").returncode == 0
+        g.write([("m", {"model": "openai/mock", "api_base": mock.base, "api_key": "x"})],
+                SETTINGS % ("", "10.0.0.0/8, 127.0.0.1"))
+        g.ctl("reload")
+        until(lambda: g.ask("m").status == 200)
+        g.write([], SETTINGS % ("", "10.0.0.1/8"))
+        p = g.ctl("reload", check=False)
+        assert p.returncode == 8 and "no address and no network" in p.stderr + p.stdout, p
+        assert g.ask("m").status == 200
+    finally:
+        g.stop()
+
+
+def test_all_requests_have_what_they_must(tmp_path, mock):
+    g = make(tmp_path, mock, SETTINGS % ("user", "127.0.0.1"), workers=1).start()
+    try:
+        assert g.ask("m").json["error"]["param"] == "user"
+        assert g.ask("m", user="ada").status == 200
+        assert g.post("/v1/messages", {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+                      ).status == 400
+    finally:
+        g.stop()

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * rules.h - what else a caller is held to: paths, addresses, members of the body. */
+#ifndef RULES_H
+#define RULES_H
+
+#include "worker/request.h"
+
+/* Of a key with KEY_RULES: whether it may call this path. Keeps the rest of them for later. */
+enum step rules_check_key(struct request *r, const struct dir_key *k);
+/* With SET_ALLOWED_IPS: whether this client may use keys at all. */
+enum step rules_check_address(struct request *r);
+/* With SET_ENFORCED_PARAMS, or r->rules: whether the body has what it must. */
+enum step rules_check_body(struct request *r);
+
+#endif
