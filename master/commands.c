@@ -1121,7 +1121,7 @@ const struct command commands[] = {
 	  "take keys, teams, users, budgets, models and what they spent from a LiteLLM database",
 	  "llmgwctl import litellm --dump litellm.sql --dry-run" },
 	{ "import rows", NULL, NULL, ROLE_ADMIN, CMD_NO_HTTP, RUN(import_rows), args_import_rows,
-	  columns_import_rows, "rows", "the same of rows that were read elsewhere",
+	  columns_import_rows, "rows", "take rows that were read elsewhere",
 	  "llmgwctl import rows budget '[{\"budget_id\": \"free\", \"max_budget\": 1}]'" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, 0, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },

@@ -38,6 +38,7 @@ def gw(tmp_path_factory, mock_process):
     g = make(tmp_path_factory.mktemp("ctl"), mock_process)
     g.start()
     assert g.ask("m", key=g.key(key_alias="first")).status == 200
+    (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
     yield g
     g.stop()
 
@@ -56,6 +57,8 @@ CALLS = {
     "workers restart": ((), "rolled"),
     "workers drain": (("{slot}", "--yes"), "rolled"),
     "upgrade": ((), "upgrading"),
+    "import litellm": (("--dump", "{tmp}/import.sql"), "EXIST ALREADY"),
+    "import rows": (("budget", '[{{"budget_id": "b-{n}", "max_budget": 1}}]'), "created"),
     "keys create": (("--key-alias", "{n}"), "sk-"),
     "keys list": ((), "ALIAS"),
     "keys show": (("first",), "first"),

@@ -13,7 +13,7 @@ TEXT = "sk-carried-over-0123"
 HASH = hashlib.sha256(TEXT.encode()).hexdigest()
 BLOCKED = hashlib.sha256(b"sk-blocked-one").hexdigest()
 EXPIRED = hashlib.sha256(b"sk-expired-one").hexdigest()
-# {"model": ..., "api_key": ...} as LiteLLM seals with the salt key "salt of old": see test_litellm.c
+# openai/plain and sk-provider, sealed as LiteLLM does with the salt key "salt of old"
 DUMP = f"""--
 -- PostgreSQL database dump
 --
@@ -29,6 +29,10 @@ COPY public."LiteLLM_CredentialsTable" (credential_id, credential_name, credenti
 
 COPY public."LiteLLM_EndUserTable" (user_id, alias, spend, allowed_model_region, default_model, budget_id, blocked) FROM stdin;
 cust\\ttab	\\N	0.25	\\N	\\N	free	f
+\\.
+
+COPY public."LiteLLM_ProxyModelTable" (model_id, model_name, litellm_params, model_info) FROM stdin;
+model-1	imported	{{"model": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXcts-9klWvslutpw8R66Wf5bSfPqNOBFXIMOFPg==", "api_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXgcpcqc_ySkGBCgFsl1F3BIrJNOSePkhOKMee", "rpm": 900}}	{{"id": "x", "mode": "chat"}}
 \\.
 
 COPY public."LiteLLM_SpendLogs" (request_id, spend) FROM stdin;
@@ -90,7 +94,9 @@ def test_keys_and_all_above_them_are_taken_once(gw, dump):
     assert "credential_values.api_key cannot be decrypted" in refused[1]["why"]
     assert {k: v["created"] for k, v in kinds.items()} == {
         "budget": 1, "organization": 0, "user": 1, "team": 1, "member": 2, "key": 3, "customer": 1, "tag": 0,
-        "credential": 0, "model": 0}
+        "credential": 0, "model": 1}
+    model = next(m for m in gw.ctl_json("models")["models"] if m["model_name"] == "imported")
+    assert (model["id"], model["upstream_model"], model["provider"]) == ("model-1", "plain", "openai")
 
     assert gw.ask("m", key=TEXT).status == 200
     assert gw.ask("m", key="sk-blocked-one").status in (401, 403)
