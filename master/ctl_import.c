@@ -62,7 +62,8 @@ static void note_refusal(struct import *im, struct str name, struct str why)
 
 static void take_results(struct import *im, const struct json *rows)
 {
-	for (const struct json *j = json_is(rows, JSON_ARRAY) ? rows->child : NULL; j; j = j->next) {
+	const struct json *j = json_is(rows, JSON_ARRAY) ? rows->child : NULL;
+	for (; j; j = j->next) {
 		struct str result = json_get_str(im->page_mem, j, "result");
 		if (str_eq_z(result, "created"))
 			im->counts->created++;
@@ -171,7 +172,8 @@ static enum ctl_exit add_members(struct import *im, struct str row, struct str t
 	return r;
 }
 
-static enum ctl_exit take_row(struct import *im, const struct pg_block *b, const struct str *values)
+static enum ctl_exit take_row(struct import *im, const struct pg_block *b,
+			      const struct str *values)
 {
 	struct str why, name = litellm_value(b, values, im->table->name);
 	buf_reset(&im->row);
@@ -198,9 +200,9 @@ static enum ctl_exit take_block(struct import *im, struct pg_block *b)
 	int got;
 	while (r == CTL_DONE && (got = pg_row_next(b, im->row_mem, values, &why)) != 0) {
 		if (got < 0)
-			return fail(im, CTL_FAILED, arena_printf(im->mem, "line %zu of the dump: %s",
-								 b->line - 1,
-								 why ? why : "out of memory"),
+			return fail(im, CTL_FAILED,
+				    arena_printf(im->mem, "line %zu of the dump: %s", b->line - 1,
+						 why ? why : "out of memory"),
 				    STR("what came before it may have been imported; the same call "
 					"goes on"));
 		r = take_row(im, b, values);
@@ -219,8 +221,9 @@ static enum ctl_exit take_table(struct import *im, struct str text)
 		if (str_eq_z(b.table, im->table->table))
 			r = take_block(im, &b);
 	if (got < 0)
-		return fail(im, CTL_FAILED, arena_printf(im->mem, "line %zu of the dump: %s", d.line,
-							 d.what), STR(""));
+		return fail(im, CTL_FAILED,
+			    arena_printf(im->mem, "line %zu of the dump: %s", d.line, d.what),
+			    STR(""));
 	return r == CTL_DONE ? send_page(im) : r;
 }
 
@@ -256,8 +259,8 @@ static enum ctl_exit take_all(struct import *im, struct str text, struct buf *ou
 	enum ctl_exit r = CTL_DONE;
 	const char *why = pg_dump_refuse(text);
 	if (why)
-		return fail(im, CTL_USAGE, arena_printf(im->mem, "the dump cannot be read: %s", why),
-			    STR(""));
+		return fail(im, CTL_USAGE,
+			    arena_printf(im->mem, "the dump cannot be read: %s", why), STR(""));
 	for (size_t i = 0; counts && i < litellm_tables_count && r == CTL_DONE; i++) {
 		im->table = &litellm_tables[i];
 		im->counts = &counts[i];

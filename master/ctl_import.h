@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ctl_import.h - `llmgwctl import litellm`: the rows of LiteLLM's tables as calls of `import rows`. */
+ * ctl_import.h - `llmgwctl import litellm`: LiteLLM's rows as calls of `import rows`. */
 #ifndef CTL_IMPORT_H
 #define CTL_IMPORT_H
 
@@ -21,7 +21,7 @@ struct litellm_column {
 };
 struct litellm_table {
 	const char *table, *kind;
-	const char *name;		/* column that names a row; before a list of members: the team's */
+	const char *name;		/* column that names a row */
 	const struct litellm_column *columns;	/* ends with column NULL */
 	const char *constant;		/* a member that each row gets, as JSON text; or NULL */
 };

@@ -147,7 +147,8 @@ static void put_info(struct json_out *o, const struct litellm_column *col, const
 		     struct str id)
 {
 	json_open(o, col->arg);
-	for (const struct json *j = json_is(info, JSON_OBJECT) ? info->child : NULL; j; j = j->next) {
+	const struct json *j = json_is(info, JSON_OBJECT) ? info->child : NULL;
+	for (; j; j = j->next) {
 		if (str_eq_z(j->key, "id"))
 			continue;
 		json_key(o, j->key);
@@ -179,7 +180,8 @@ static int put_value(struct json_out *o, struct arena *a, const struct litellm_c
 	const struct json *j = NULL;
 	double number;
 	uint64_t ns;
-	if (col->type == LITELLM_JSON || col->type == LITELLM_SECRETS || col->type == LITELLM_INFO) {
+	if (col->type == LITELLM_JSON || col->type == LITELLM_SECRETS ||
+	    col->type == LITELLM_INFO) {
 		j = json_parse(a, v, JSON_ONE_KEY, &e);
 		if (!j)
 			return refuse(a, reterr, col->column, "is no JSON");

@@ -13,7 +13,7 @@
 #include "master/master.h"
 
 static const struct target {
-	const char *kind, *create, *update;	/* words of commands; update NULL: left as it is */
+	const char *kind, *create, *update;	/* commands; update NULL: it is left */
 	const char *id;				/* the argument that names it */
 	const char *taken;			/* which argument create complains of when it exists */
 } targets[] = {
