@@ -23,7 +23,7 @@ struct litellm_table {
 	const char *table, *kind;
 	const char *name;		/* column that names a row */
 	const struct litellm_column *columns;	/* ends with column NULL */
-	const char *constant;		/* a member that each row gets, as JSON text; or NULL */
+	const char *constant;		/* a member that is false in each row; or NULL */
 };
 extern const struct litellm_table litellm_tables[];	/* in the order of import */
 extern const size_t litellm_tables_count;

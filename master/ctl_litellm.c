@@ -133,7 +133,7 @@ static int put_secrets(struct json_out *o, struct arena *a, const struct litellm
 		if (!plain.p) {
 			*reterr = arena_printf(a, "%s." STR_FMT " cannot be decrypted: %s",
 					       col->column, STR_ARG(j->key), key->is_given ?
-					       "LITELLM_SALT_KEY is not the one it was sealed with" :
+					       "LITELLM_SALT_KEY is not the one that sealed it" :
 					       "set LITELLM_SALT_KEY");
 			return -EINVAL;
 		}

@@ -15,7 +15,7 @@
 static const struct target {
 	const char *kind, *create, *update;	/* commands; update NULL: it is left */
 	const char *id;				/* the argument that names it */
-	const char *taken;			/* which argument create complains of when it exists */
+	const char *taken;			/* what create complains of when it exists */
 } targets[] = {
 	{ "budget", "budgets create", "budgets update", "budget_id", "budget_id" },
 	{ "organization", "orgs create", "orgs update", "organization_id", "organization_id" },
