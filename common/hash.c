@@ -247,3 +247,16 @@ bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n)
 	*ret_n = n;
 	return true;
 }
+
+bool hash_open_secretbox(void *out, size_t max, const struct sha256 *key, struct str sealed,
+			 size_t *ret_n)
+{
+	_Static_assert(sizeof(struct sha256) == crypto_secretbox_KEYBYTES, "key");
+	const size_t head = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
+	if (sealed.n < head || max < sealed.n - head)
+		return false;
+	const unsigned char *p = (const unsigned char *)sealed.p;
+	*ret_n = sealed.n - head;
+	return crypto_secretbox_open_easy(out, p + crypto_secretbox_NONCEBYTES,
+					  sealed.n - crypto_secretbox_NONCEBYTES, p, key->b) == 0;
+}

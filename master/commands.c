@@ -11,6 +11,7 @@
 #include "master/history.h"
 #include "master/audit.h"
 #include "master/keys_more.h"
+#include "master/import_rows.h"
 #include "master/models_info.h"
 #include "master/models_store.h"
 #include "master/settings.h"
@@ -567,6 +568,20 @@ static const struct command_arg args_explain[] = {
 	{ "tags", ARG_LIST, 0, "tags of the request" },
 	{ 0 },
 };
+static const struct command_arg args_import[] = {
+	{ "dump", ARG_STRING, ARG_REQUIRED, "a dump of its database, as pg_dump --format=plain makes it" },
+	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
+	{ "dry_run", ARG_BOOL, 0, "only say what would come" },
+	{ 0 },
+};
+static const struct command_arg args_import_rows[] = {
+	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
+	  "budget, organization, user, team, member, key, customer, tag, credential or model" },
+	{ "rows", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "list of what the kind's create command takes; of keys the hash instead of the text" },
+	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
+	{ 0 },
+};
 static const struct command_arg args_backup[] = {
 	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "where the copy goes; must not exist" },
 	{ 0 },
@@ -753,6 +768,15 @@ static const struct command_column columns_history[] = {
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_import[] = {
+	{ "KIND", "kind", COL_TEXT }, { "FOUND", "found", COL_INT },
+	{ "CREATED", "created", COL_INT }, { "REPLACED", "replaced", COL_INT },
+	{ "EXIST ALREADY", "exists", COL_INT }, { "REFUSED", "refused", COL_INT }, { 0 },
+};
+static const struct command_column columns_import_rows[] = {
+	{ "NAME", "name", COL_TEXT }, { "RESULT", "result", COL_TEXT }, { "WHY", "why", COL_TEXT },
+	{ 0 },
 };
 
 #ifdef LLMGW_FAULTS
@@ -1183,6 +1207,15 @@ const struct command commands[] = {
 	  RUN(history_rollback), args_version, NULL, NULL,
 	  "put an older configuration into force, with the objects that the database had then",
 	  "llmgwctl config rollback 7 --yes" },
+	{ "import litellm", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_import,
+	  columns_import, "kinds",
+	  "take keys, teams, users, budgets, models and what they spent from a LiteLLM database",
+	  "llmgwctl import litellm --dump litellm.sql --dry-run" },
+	/* What it changes, the commands do that it calls: they are noted. */
+	{ "import rows", NULL, NULL, ROLE_ADMIN, CMD_NO_HTTP | CMD_READS, RUN(import_rows),
+	  args_import_rows,
+	  columns_import_rows, "rows", "take rows that were read elsewhere",
+	  "llmgwctl import rows budget '[{\"budget_id\": \"free\", \"max_budget\": 1}]'" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
 #ifdef LLMGW_FAULTS

@@ -89,6 +89,7 @@ struct command_call {
 	/* Set by who started the call; command_finish() calls it exactly once, then frees. */
 	void (*answer)(struct command_call *c);
 	void *answer_data;
+	bool is_import; /* a row of another gateway's: keys by their hashes, times as they are */
 	bool is_refused; /* arguments that could not be read; command_run() says so */
 	struct str text;		/* the arguments' bytes, wiped at the end */
 };

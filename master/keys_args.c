@@ -369,6 +369,25 @@ static int read_field(struct command_call *c, const struct field *f, const struc
 	return 0;
 }
 
+/* Times that another gateway has reckoned already take the place of what is made of durations. */
+static int read_imported(struct command_call *c, struct str name, struct key_change *ch)
+{
+	const struct field *lifetime = find_field(ch->fields, STR("duration"));
+	uint64_t ns = 0;
+	if (str_eq_z(name, "expires") && lifetime && lifetime->kind == LIFETIME) {
+		if (command_u64(c, "expires", &ns) == -EINVAL)
+			return -EINVAL;
+		ch->to.expires = ns;
+		ch->given |= UINT64_C(1) << (lifetime - ch->fields->v);
+	} else if (str_eq_z(name, "budget_reset_at")) {
+		if (command_u64(c, "budget_reset_at", &ns) == -EINVAL)
+			return -EINVAL;
+		if (ns && ch->to.budget_duration.n)
+			ch->to.budget_reset_at = ns;
+	}
+	return 0;
+}
+
 int key_change_read(struct command_call *c, enum key_fields of, struct key_change *ret)
 {
 	*ret = (struct key_change){ .fields = tables[of], .now_ns = clock_wall_ns(),
@@ -380,6 +399,11 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 	}
 	for (const struct json *j = c->args->child; j; j = j->next) {
 		const struct field *f = find_field(ret->fields, j->key);
+		if (!f && c->is_import) {
+			if (read_imported(c, j->key, ret) != 0)
+				return -EINVAL;
+			continue;
+		}
 		if (!f) {
 			warn_unknown(c, ret, j->key);
 			continue;

@@ -23,7 +23,9 @@ struct key_call {			/* lives in the call's arena */
 	struct key_change change;
 	struct key_row before, row;
 	bool is_new;
-	struct str text;		/* of a new key: shown once */
+	struct str text;		/* of a new key: shown once; of an imported one the hash */
+	struct str name;
+	struct sha256 hash;
 	void (*edit)(struct key_call *kc, struct key_row *row);	/* besides the change */
 	uint64_t old_until_ns;		/* the text that is replaced works until then; 0: no more */
 	int undo_why;
@@ -102,6 +104,23 @@ static bool check_text(struct key_call *kc, const char *arg, struct str text)
 			why = "must be of visible ASCII characters";
 	if (why)
 		command_fail(kc->c, 400, "invalid_request_error", arg, "%s %s", arg, why);
+	return !why;
+}
+
+/* Of an imported key only the hash is known, and how its text ends. false: answered. */
+static bool take_hash(struct key_call *kc)
+{
+	struct command_call *c = kc->c;
+	if (command_str(c, "key", &kc->text) == -EINVAL ||
+	    command_str(c, "key_name", &kc->name) == -EINVAL)
+		return false;
+	const char *why = NULL;
+	if (hash_unhex(kc->hash.b, sizeof kc->hash.b, kc->text) != 0)
+		why = "must be a SHA-256 in hexadecimal digits";
+	else if (keys_is_master(kc->keys, &kc->hash))
+		why = "is the master key's";
+	if (why)
+		command_fail(c, 400, "invalid_request_error", "key", "key %s", why);
 	return !why;
 }
 
@@ -263,15 +282,19 @@ static void start_row(struct key_call *kc)
 		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE,
 		.spend_since = now_ns, .created_at = now_ns,
 		.created_by = key_caller_name(kc->c), .updated_by = key_caller_name(kc->c),
-		.hash = hash_sha256(kc->text), .key_name = name_of(kc->c->mem, kc->text),
+		.hash = kc->hash,
+		.key_name = kc->name.n ? kc->name : name_of(kc->c->mem, kc->text),
 	};
 }
 
 void keys_generate(struct command_call *c)
 {
 	struct key_call *kc = call_new(c);
-	if (!kc || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 || !take_text(kc, "key"))
+	if (!kc || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
+	    !(c->is_import ? take_hash(kc) : take_text(kc, "key")))
 		return;
+	if (!c->is_import)
+		kc->hash = hash_sha256(kc->text);
 	kc->is_new = true;
 	start_row(kc);
 	int err = key_change_apply(&kc->change, c->mem, &kc->row);

@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_import.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -360,9 +361,46 @@ static enum ctl_exit call(struct session *s)
 	return r;
 }
 
+static enum ctl_exit import(struct session *s)
+{
+	struct buf answer;
+	struct json_error why;
+	if (s->q.opt.url)
+		return tell_failure(s, CTL_USAGE, STR("import litellm goes by the control socket"),
+				    STR("run it on the gateway's host; --socket names the socket"));
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit r = ctl_import(s->mem, s->socket, &s->q,
+				     isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet, &answer,
+				     &s->error);
+	if (r != CTL_DONE) {
+		buf_done(&answer);
+		return tell(s, &s->error);
+	}
+	r = show(s, 200, buf_str(&answer));
+	const struct json *j = json_get(json_parse(s->mem, buf_str(&answer), 0, &why), "refused");
+	for (j = j ? j->child : NULL; j; j = j->next) {
+		struct buf line;
+		buf_init(&line, TEXT_MAX);
+		ctl_put_safe(&line, json_get_str(s->mem, j, "kind"));
+		BUF_PUT_LIT(&line, " '");
+		ctl_put_safe(&line, json_get_str(s->mem, j, "name"));
+		BUF_PUT_LIT(&line, "' is not imported: ");
+		ctl_put_safe(&line, json_get_str(s->mem, j, "why"));
+		if (buf_z(&line) && !s->q.opt.json)
+			warn(s, buf_z(&line));
+		buf_done(&line);
+		if (r == CTL_DONE)
+			r = CTL_FAILED;
+	}
+	buf_done(&answer);
+	return r;
+}
+
 static enum ctl_exit run(struct session *s)
 {
 	choose_way(s);
+	if (str_eq_z(str_z(s->q.command->words), "import litellm"))
+		return import(s);
 	if (s->q.command->flags & CMD_LOCAL)
 		return tell_failure(s, CTL_FAILED,
 				    arena_printf(s->mem, "%s is not in this llmgwctl",

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * import_rows.h - rows of another gateway's database, a page at a time, as llmgwctl reads them. */
+#ifndef IMPORT_ROWS_H
+#define IMPORT_ROWS_H
+
+#include "master/commands.h"
+
+/* Command of the table in commands.c. */
+void import_rows(struct command_call *c);
+
+#endif

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""What a LiteLLM database holds, taken from a dump made by hand: clients keep their keys, rows that
+cannot be taken are named, and a second time changes nothing."""
+import hashlib
+import json
+import os
+
+import pytest
+
+from test_ctl import make, run
+
+TEXT = "sk-carried-over-0123"
+HASH = hashlib.sha256(TEXT.encode()).hexdigest()
+BLOCKED = hashlib.sha256(b"sk-blocked-one").hexdigest()
+EXPIRED = hashlib.sha256(b"sk-expired-one").hexdigest()
+# openai/plain and sk-provider, sealed as LiteLLM does with the salt key "salt of old"
+DUMP = f"""--
+-- PostgreSQL database dump
+--
+SET client_encoding = 'UTF8';
+
+COPY public."LiteLLM_BudgetTable" (budget_id, max_budget, soft_budget, max_parallel_requests, tpm_limit, rpm_limit, model_max_budget, budget_duration, budget_reset_at) FROM stdin;
+free	12.5	\\N	\\N	\\N	100	\\N	30d	2099-01-01 00:00:00
+\\.
+
+COPY public."LiteLLM_CredentialsTable" (credential_id, credential_name, credential_values, credential_info) FROM stdin;
+1	broken	{{"api_key": "bm90IHNlYWxlZA=="}}	{{}}
+\\.
+
+COPY public."LiteLLM_EndUserTable" (user_id, alias, spend, allowed_model_region, default_model, budget_id, blocked) FROM stdin;
+cust\\ttab	\\N	0.25	\\N	\\N	free	f
+\\.
+
+COPY public."LiteLLM_ProxyModelTable" (model_id, model_name, litellm_params, model_info) FROM stdin;
+model-1	imported	{{"model": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXcts-9klWvslutpw8R66Wf5bSfPqNOBFXIMOFPg==", "api_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXgcpcqc_ySkGBCgFsl1F3BIrJNOSePkhOKMee", "rpm": 900}}	{{"id": "x", "mode": "chat"}}
+\\.
+
+COPY public."LiteLLM_SpendLogs" (request_id, spend) FROM stdin;
+whatever	1
+\\.
+
+COPY public."LiteLLM_TeamTable" (team_id, team_alias, members_with_roles, metadata, max_budget, spend, models, blocked) FROM stdin;
+team-1	"Quoted" \\\\ team	[{{"role": "admin", "user_id": "u-1"}}, {{"role": "user", "user_id": "u-2"}}]	{{"a": "b\\\\nc"}}	100	1.5e-05	{{m,"with, comma"}}	f
+\\.
+
+COPY public."LiteLLM_UserTable" (user_id, user_alias, user_email, user_role, models, spend, max_budget) FROM stdin;
+u-1	Ünï	u1@example.com	internal_user	{{}}	3.5	50
+\\.
+
+COPY public."LiteLLM_VerificationToken" (token, key_name, key_alias, spend, expires, models, aliases, config, user_id, team_id, permissions, max_parallel_requests, metadata, blocked, tpm_limit, rpm_limit, max_budget, budget_duration, budget_reset_at) FROM stdin;
+{HASH}	sk-...0123	carried	0.75	2099-12-31 23:59:59.5	{{m}}	{{}}	{{}}	u-1	team-1	{{}}	\\N	{{"tags": ["x"]}}	\\N	1000	77	9.25	1mo	2099-02-01 00:00:00
+{BLOCKED}	sk-...-one	\\N	0	\\N	{{}}	{{}}	{{}}	\\N	\\N	{{}}	\\N	{{}}	t	\\N	\\N	\\N	\\N	\\N
+{EXPIRED}	sk-...-one	\\N	0	2020-01-01 00:00:00	{{}}	{{}}	{{}}	\\N	\\N	{{}}	\\N	{{}}	f	\\N	\\N	\\N	\\N	\\N
+nohash	sk-...	\\N	0	\\N	{{}}	{{}}	{{}}	\\N	\\N	{{}}	\\N	{{}}	f	\\N	\\N	\\N	\\N	\\N
+\\.
+
+--
+-- PostgreSQL database dump complete
+--
+"""
+
+
+@pytest.fixture
+def gw(tmp_path, mock_process):
+    g = make(tmp_path, mock_process, env={**os.environ, "LLMGW_SALT_KEY": "a salt of the gateway"})
+    g.start()
+    yield g
+    g.stop()
+
+
+@pytest.fixture
+def dump(tmp_path):
+    path = tmp_path / "litellm.sql"
+    path.write_text(DUMP)
+    return path
+
+
+def bring(gw, dump, *args):
+    r = run("--socket", gw.tmp / "run" / "control.sock", "--json", "import", "litellm", "--dump", dump, *args,
+            env={"LITELLM_SALT_KEY": "salt of old"})
+    assert r.stdout, r
+    answer = json.loads(r.stdout)
+    return r.returncode, {k["kind"]: k for k in answer["kinds"]}, answer["refused"]
+
+
+def test_keys_and_all_above_them_are_taken_once(gw, dump):
+    _, kinds, _ = bring(gw, dump, "--dry-run")
+    assert kinds["key"]["found"] == 4 and kinds["key"]["created"] == 0
+    assert gw.ask("m", key=TEXT).status == 401
+
+    code, kinds, refused = bring(gw, dump)
+    assert code == 1
+    assert [(r["kind"], r["name"]) for r in refused] == [("key", "nohash"), ("credential", "broken")]
+    assert "credential_values.api_key cannot be decrypted" in refused[1]["why"]
+    assert {k: v["created"] for k, v in kinds.items()} == {
+        "budget": 1, "organization": 0, "user": 1, "team": 1, "member": 2, "key": 3, "customer": 1, "tag": 0,
+        "credential": 0, "model": 1}
+    model = next(m for m in gw.ctl_json("models")["models"] if m["model_name"] == "imported")
+    assert (model["id"], model["upstream_model"], model["provider"]) == ("model-1", "plain", "openai")
+
+    assert gw.ask("m", key=TEXT).status == 200
+    assert gw.ask("m", key="sk-blocked-one").status in (401, 403)
+    assert gw.ask("m", key="sk-expired-one").status in (400, 401)
+    key = gw.ctl_json("keys", "show", HASH)["info"]
+    assert (key["key_alias"], key["user_id"], key["team_id"], key["rpm_limit"]) == ("carried", "u-1", "team-1", 77)
+    assert key["max_budget"] == 9.25 and key["spend"] >= 0.75
+    assert key["expires"].startswith("2099-12-31T23:59:59.5") and key["budget_reset_at"].startswith("2099-02-01")
+    team = gw.ctl_json("teams", "show", "team-1")["team_info"]
+    assert team["team_alias"] == '"Quoted" \\ team' and team["models"] == ["m", "with, comma"]
+    assert team["metadata"]["a"] == "b\nc"
+    assert [m["user_id"] for m in team["members_with_roles"]] == ["u-1", "u-2"]
+
+    code, kinds, _ = bring(gw, dump)
+    assert not any(k["created"] or k["replaced"] for k in kinds.values())
+    assert kinds["key"]["exists"] == 3 and kinds["member"]["exists"] == 2
+
+    gw.ctl_json("keys", "update", HASH, "--rpm-limit", "5")
+    _, kinds, _ = bring(gw, dump, "--overwrite")
+    assert kinds["key"]["replaced"] == 3
+    assert gw.ctl_json("keys", "show", HASH)["info"]["rpm_limit"] == 77
+
+
+@pytest.mark.parametrize("text,says", [
+    ("PGDMP\x01\x0e", "--format=plain"),
+    ("INSERT INTO x VALUES (1);\n", "COPY"),
+    (DUMP[:DUMP.index("\\.")], "cut off"),
+    (DUMP.replace("\tf\n\\.", "\tf\textra\n\\.", 1), "not as many values"),
+])
+def test_what_is_no_such_dump_is_told(gw, tmp_path, text, says):
+    path = tmp_path / "other"
+    path.write_text(text)
+    r = run("--socket", gw.tmp / "run" / "control.sock", "import", "litellm", "--dump", path)
+    assert r.returncode != 0 and says in r.stderr, r
