@@ -57,8 +57,7 @@
 	X(records_dropped,   "llmgw_records_dropped_total",           "Finished requests that callbacks were not told of: the ring was full") \
 	X(export_sent,       "llmgw_export_sent_total",               "Records that callbacks have taken") \
 	X(export_dropped,    "llmgw_export_dropped_total",            "Records that callbacks refused, or that found no room while one was down") \
-	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once") \
-	X(alerts,            "llmgw_alerts_total",                    "Alerts sent")
+	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \

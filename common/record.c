@@ -78,7 +78,7 @@ bool record_take(struct record_ring *ring, struct record *ret)
 	uint64_t ready = atomic_load_explicit(&ring->head, memory_order_acquire) - tail;
 	if (ready == 0)
 		return false;
-	if (ready > RECORDS) {		/* no worker of ours wrote that: begin where it says it is */
+	if (ready > RECORDS) {		/* no worker of ours wrote that: go where it is */
 		atomic_store_explicit(&ring->tail, tail + ready, memory_order_release);
 		return false;
 	}

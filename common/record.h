@@ -43,7 +43,7 @@ struct record {
 	uint32_t input, output, cache_read, cache_write, reasoning;
 	uint16_t status;			/* given to the client; 0 = it left before */
 	uint8_t call;				/* enum journal_call */
-	uint8_t n_attempts;			/* of those below; what went before the last is cut */
+	uint8_t n_attempts;			/* of those below: the first ones, and the last */
 	uint32_t attempts_made, flags;		/* RF_* */
 	uint16_t text_n[RT_COUNT];
 	uint16_t text_used;

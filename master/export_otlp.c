@@ -144,7 +144,7 @@ static struct str provider(struct str ours)
 	return ours;
 }
 
-/* ---- spans ------------------------------------------------------------------------------------ */
+/* ---- spans ---------------------------------------------------------------------------------- */
 
 static void open_span(struct json_out *o, const struct record *r, const uint8_t span[8],
 		      const uint8_t *parent, int kind, struct str name)

@@ -267,7 +267,7 @@ int export_output_new(uv_loop_t *loop, const struct export_row *row, const char 
 	return 0;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static bool wait_for_job(struct export_output *o, uint64_t until_ns)
 {

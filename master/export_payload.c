@@ -237,7 +237,7 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	json_close(&o);
 }
 
-/* ---- Datadog: a line of its logs, whose message is the payload as text ------------------------ */
+/* ---- Datadog: a line of its logs, whose message is the payload as text ---------------------- */
 
 void export_put_datadog(const struct export_target *t, const struct export_view *v, struct buf *to)
 {

@@ -45,7 +45,7 @@ def metric(gw, name):
 
 def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
     to = {"api_base": mock.base + "/v1", "api_key": "sk-x"}
-    gw = start([("m", {"model": "openai/status?code=500", "order": 1, **to}),
+    gw = start([("m", {"model": "openai/mock?status=500", "order": 1, **to}),
                 ("m", {"model": "openai/plain", "order": 2, "input_cost_per_token": 1e-6,
                        "output_cost_per_token": 2e-6, **to})],
                told("otel", more="  forward_traceparent_to_llm_provider: true\n"), env=env_of(sink))
@@ -70,7 +70,7 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
     assert [s["at"]["server.port"] for s in tries] == [mock.port] * 2
     assert root["resource"]["service.name"] == "gateway-of-the-test" and root["resource"]["region"] == "north"
     assert sink.headers("/v1/traces")["x-auth"] == SECRET + " two"
-    upstream = [e["headers"]["traceparent"] for e in mock.log()]
+    upstream = [e["traceparent"] for e in mock.log()]
     assert sorted(upstream) == sorted(f"00-{s['traceId']}-{s['spanId']}-01" for s in tries)
     decoded = official(sink.sent("/v1/traces")[0])
     if decoded is not None:
@@ -80,7 +80,7 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
 
 
 def test_the_webhook_gets_standard_payloads(start, sink):
-    gw = start([("m", "plain"), ("bad", "status?code=400")], told("generic_api"), env=env_of(sink))
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("generic_api"), env=env_of(sink))
     key = gw.key(key_alias="the-alias", user_id="u1")
     assert gw.ask("m", key=key, content="canary-of-a-prompt", metadata={"tags": ["red", "blue"]}).status == 200
     assert gw.ask("bad", key=key).status == 400
@@ -125,7 +125,7 @@ def test_langfuse_and_datadog_get_their_own_forms(start, sink):
 
 
 def test_success_and_failure_have_lists_of_their_own(start, sink):
-    models = [("m", "plain"), ("bad", "status?code=400")]
+    models = [("m", "plain"), ("bad", "mock?status=400")]
     ok = start(models, told("generic_api", which="success_callback"), env=env_of(sink))
     assert ok.ask("bad").status == 400 and ok.ask("m").status == 200
     assert [r["status"] for r in sink.payloads(1)] == ["success"]
@@ -229,6 +229,13 @@ def _answers(gw):
         return gw.ask("m").status == 200
     except OSError:
         return False
+
+
+def test_nobody_hears_of_a_ring_or_a_disk_that_is_whole(start, sink):
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
+    assert gw.ask("m").status == 200 and sink.payloads(1)
+    assert metric(gw, "llmgw_records_dropped_total") == 0
+    assert not gw.records("export.ignored") and not gw.records("export.no_disk")
 
 
 def test_a_callback_without_its_environment_is_complained_of(start):
