@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 #include "common/metrics.h"
+#include "common/record.h"
 #include "common/str.h"
 #include "common/times.h"
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 7,
+	BOARD_LAYOUT = 8,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
@@ -240,6 +241,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_queue *queues;		/* BOARD_QUEUES */
 	struct board_gate *gates;		/* BOARD_GATES */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
+	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
 	size_t size;
 };
 

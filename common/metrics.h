@@ -53,7 +53,11 @@
 	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \
 	X(series_overflow,   "llmgw_metrics_series_overflow_total",   "Requests counted under other because server.metrics.series was reached") \
 	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped") \
-	X(replays,           "llmgw_replays_total",                   "Requests given the answer of an identical one")
+	X(replays,           "llmgw_replays_total",                   "Requests given the answer of an identical one") \
+	X(records_dropped,   "llmgw_records_dropped_total",           "Finished requests that callbacks were not told of: the ring was full") \
+	X(export_sent,       "llmgw_export_sent_total",               "Records that callbacks have taken") \
+	X(export_dropped,    "llmgw_export_dropped_total",            "Records that callbacks refused, or that found no room while one was down") \
+	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \

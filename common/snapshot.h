@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 11, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 12, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -242,6 +242,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t adaptive;		/* enum adaptive */
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
+	uint64_t trace_share;		/* of 2^63: traces sampled without a parent that says so */
+	uint32_t trace_flags, pad3;	/* TRACE_* */
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
@@ -273,9 +275,12 @@ enum {
 	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
 	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
 	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
+	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
 	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
 	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
 };
+
+enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
 
 struct snap_head {
 	uint64_t magic;

@@ -212,6 +212,7 @@ struct config {
 	uint32_t retry_policy[POLICY_CLASSES], allowed_fails_policy[POLICY_CLASSES];
 	struct config_names pre_call_checks;
 	struct config_names callbacks, success_callbacks, failure_callbacks;
+	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
 	struct config_policy *group_policies;
 	size_t n_group_policies;
 	struct config_routing *routing_groups;

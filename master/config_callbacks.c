@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: MIT
- * config_callbacks.c - LiteLLM's lists of whom to tell of each request. One of them is acted on:
- * prometheus, which means that /metrics has LiteLLM's names beside our own. */
-#include "master/config_read.h"
+ * config_callbacks.c - LiteLLM's lists of whom to tell of each request. Those that export_rows.h
+ * has are told; prometheus means that /metrics has LiteLLM's names beside our own. */
+#include <stdlib.h>
 
-static void take_all(struct reader *r, const char *directive, const struct config_names *names)
+#include "common/mem.h"
+#include "master/config_read.h"
+#include "master/export_rows.h"
+
+enum { SUCCESS = 1, FAILURE = 2 };
+
+static int find_row(struct str name)
+{
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		if (str_eq_z(name, export_rows[i].name))
+			return (int)i;
+	return -1;
+}
+
+static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
+{
+	struct export_target t = { 0 };
+	const char *missing = export_rows[row].read(&t);
+	mem_wipe(&t, sizeof t);
+	if (missing) {
+		complain(r, W_ENV_MISSING, given_place(r, "litellm_settings", directive),
+			 "the callback %s is not called: the environment lacks %s",
+			 export_rows[row].name, missing);
+		return;
+	}
+	r->c->export_success |= when & SUCCESS ? 1u << row : 0;
+	r->c->export_failure |= when & FAILURE ? 1u << row : 0;
+}
+
+static void take_all(struct reader *r, const char *directive, const struct config_names *names,
+		     unsigned when)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		if (str_eq(names->v[i], STR("prometheus")))
+		int row = find_row(names->v[i]);
+		if (row >= 0)
+			take_row(r, directive, (unsigned)row, when);
+		else if (str_eq(names->v[i], STR("prometheus")))
 			r->c->set.flags |= SET_LITELLM_METRICS;
 		else
 			complain(r, W_NOT_ACTED_ON, given_place(r, "litellm_settings", directive),
@@ -15,10 +48,29 @@ static void take_all(struct reader *r, const char *directive, const struct confi
 	}
 }
 
+static void take_sampler(struct reader *r)
+{
+	struct snap_settings *set = &r->c->set;
+	uint32_t flags = 0;
+	if (!((r->c->export_success | r->c->export_failure) >> EXPORT_OTEL & 1))
+		return;
+	if (!export_read_sampler(getenv("OTEL_TRACES_SAMPLER"), getenv("OTEL_TRACES_SAMPLER_ARG"),
+				 &flags, &set->trace_share)) {
+		complain(r, W_ENV_MISSING, given_place(r, "litellm_settings", "callbacks"),
+			 "OTEL_TRACES_SAMPLER or its argument is none that is known: "
+			 "parentbased_always_on is used");
+		export_read_sampler(NULL, NULL, &flags, &set->trace_share);
+	}
+	set->trace_flags |= flags;
+}
+
 void callbacks_finish(struct reader *r)
 {
-	const struct config *c = r->c;
-	take_all(r, "callbacks", &c->callbacks);
-	take_all(r, "success_callback", &c->success_callbacks);
-	take_all(r, "failure_callback", &c->failure_callbacks);
+	struct config *c = r->c;
+	take_all(r, "callbacks", &c->callbacks, SUCCESS | FAILURE);
+	take_all(r, "success_callback", &c->success_callbacks, SUCCESS);
+	take_all(r, "failure_callback", &c->failure_callbacks, FAILURE);
+	take_sampler(r);
+	if (c->export_success | c->export_failure)
+		c->set.flags |= SET_RECORDS;
 }

@@ -166,7 +166,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "credential_list", "write it at the top level" },
 	{ LITELLM, "global_prompt_directory", NULL },
 	{ LITELLM, "responses", NULL },
-	{ LITELLM, "forward_traceparent_to_llm_provider", NULL },
 	{ LITELLM, "return_response_headers", NULL },
 	{ LITELLM, "timezone", NULL },
 	{ LITELLM, "check_provider_endpoint", NULL },

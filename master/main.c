@@ -23,6 +23,7 @@
 #include "common/mem.h"
 #include "master/answers.h"
 #include "master/control.h"
+#include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
 #include "master/keys.h"
@@ -42,7 +43,8 @@
 #include "master/upgrade.h"
 #include "master/worker_link.h"
 
-enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000, ORPHANS_MS = 4000 };
+enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000, ORPHANS_MS = 4000,
+       EXPORT_END_MS = 2000, EXPORT_UPGRADE_MS = 200 };
 
 static struct {
 	struct master m;
@@ -350,6 +352,9 @@ static int open_service(struct master *m)
 		return err;
 	supervise_want(m->supervise, master_workers(m));
 	probe_configure(m->probe);
+	if ((err = export_new(m, &m->export)) < 0)
+		return fail("callbacks", err, NULL);
+	export_configure(m->export);
 	return 0;
 }
 
@@ -495,6 +500,7 @@ static void close_all(struct master *m)
 {
 	control_stop(m->control, !m->wants_upgrade);
 	probe_stop(m->probe);
+	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);
 	responses_stop(m->responses);

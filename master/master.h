@@ -18,6 +18,7 @@ struct gates;
 struct supervise;
 struct control;
 struct probe;
+struct export;
 struct responses;
 struct answers;
 struct spend_prune;
@@ -56,6 +57,7 @@ struct master {
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;
+	struct export *export;		/* who is told of finished requests */
 	struct notify *notify;
 	struct trial *trial;		/* of the newest configuration */
 	uint64_t started_wall_ns;

@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "master/answers.h"
 #include "master/audit.h"
+#include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
 #include "master/keys.h"
@@ -248,6 +249,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	else
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
+	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
 	spend_prune_configure(m->prune, c->spend_keep_ms, c->spend_prune_ms);

@@ -182,35 +182,6 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 		snprintf(out, SPEND_KEY_ROOM, "litellm_proxy_master_key");
 }
 
-static const struct {
-	const char *type, *path;
-} calls[] = {
-	[JOURNAL_CALL_CHAT] = { "acompletion", "/chat/completions" },
-	[JOURNAL_CALL_TEXT] = { "atext_completion", "/completions" },
-	[JOURNAL_CALL_EMBED] = { "aembedding", "/embeddings" },
-	[JOURNAL_CALL_RERANK] = { "arerank", "/rerank" },
-	[JOURNAL_CALL_MODERATION] = { "amoderation", "/moderations" },
-	[JOURNAL_CALL_IMAGE] = { "aimage_generation", "/images/generations" },
-	[JOURNAL_CALL_IMAGE_EDIT] = { "aimage_edit", "/images/edits" },
-	[JOURNAL_CALL_SPEECH] = { "aspeech", "/audio/speech" },
-	[JOURNAL_CALL_TRANSCRIPTION] = { "atranscription", "/audio/transcriptions" },
-	[JOURNAL_CALL_RESOURCE] = { "pass_through_endpoint", "resources" },
-	[JOURNAL_CALL_PASS] = { "pass_through_endpoint", "pass-through" },
-	[JOURNAL_CALL_REALTIME] = { "_arealtime", "/realtime" },
-};
-
-const char *spend_call_type(int64_t call)
-{
-	const char *z = call >= 0 && call < (int64_t)COUNT(calls) ? calls[call].type : NULL;
-	return z ? z : "";
-}
-
-const char *spend_call_path(int64_t call)
-{
-	const char *z = call >= 0 && call < (int64_t)COUNT(calls) ? calls[call].path : NULL;
-	return z ? z : "other";
-}
-
 /* ---- spend report ---- */
 
 struct report_call {

@@ -7,6 +7,7 @@
 #include "master/keys.h"
 #include "master/ledger_rollup.h"
 #include "master/spend.h"
+#include "master/spend_call.h"
 #include "master/store_sql.h"
 
 enum { SPEND_TEXT_ROOM = 25, SPEND_VALUES = 128, SPEND_SQL_ROOM = 16384, SPEND_UUID_ROOM = 37 };
@@ -69,9 +70,6 @@ void spend_add_sums(struct spend_sums *to, const struct spend_sums *s);
  * `hash` holds keys.token_hash or NULL. */
 enum { SPEND_KEY_ROOM = 65 };
 void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t key_id);
-/* LiteLLM's words for what was asked for, enum journal_call. */
-const char *spend_call_type(int64_t call);
-const char *spend_call_path(int64_t call);
 
 /* -- spend_row.c: a single request under LiteLLM's column names -- */
 

@@ -24,6 +24,7 @@
 #include "worker/known.h"
 #include "worker/settle/access_log.h"
 #include "worker/settle/account.h"
+#include "worker/settle/export.h"
 #include "worker/settle/hold.h"
 #include "worker/settle/usage.h"
 
@@ -444,8 +445,11 @@ void request_end(struct request *r)
 	if (r->silent)
 		silent_end(r);
 	if (!r->is_copy) {
+		uint64_t now = clock_ns();
 		usage_count(r);
-		count_end(r, clock_ns());
+		count_end(r, now);
+		if (snap_settings(r->snap)->flags & SET_RECORDS)
+			export_record(r, now);
 		access_log(r);
 	}
 	buf_done(&r->final_head);

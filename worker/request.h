@@ -39,6 +39,7 @@ struct silent;
 struct own_router;
 struct relay_call;
 struct keep_call;
+struct trace;
 struct known;
 struct waiter;
 
@@ -90,6 +91,7 @@ struct request {
 	const struct own_router *own;	/* what its key or team says of it; NULL: nothing */
 	/* exchange */
 	struct exchange *exchange;
+	struct trace *trace;	/* NULL: nobody is told of it afterwards, or no attempt yet */
 	const struct snap_deployment *deployment;	/* the one that answers or answered */
 	uint32_t deployment_index;
 	unsigned attempts, retries, fallbacks;

@@ -191,6 +191,7 @@ static void put_entry(struct buf *out, const struct log_entry *e, struct span wa
 	put_text(out, "model", model);
 	buf_put_z(out, e->stream ? ",\"stream\":true" : ",\"stream\":false");
 	put_text(out, "authorization", header_find(headers, "authorization"));
+	put_text(out, "traceparent", header_find(headers, "traceparent"));
 	put_text(out, "x-request-id", header_find(headers, "x-request-id"));
 	put_headers(out, headers, wanted);
 	put_number(out, "body_bytes", e->body_bytes);

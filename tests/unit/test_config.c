@@ -236,6 +236,7 @@ static const struct set_row {
 	{ "litellm_settings", "cooldown_time", "6", "\"6s\"" },
 	{ "litellm_settings", "retry_after", "1", "\"1s\"" },
 	{ "litellm_settings", "hedge_after", "0.9", "0.900" },
+	{ "litellm_settings", "forward_traceparent_to_llm_provider", "true", "true" },
 	{ "litellm_settings", "stream_recovery", "continue", "\"continue\"" },
 	{ "litellm_settings", "disable_cooldowns", "true", "true" },
 	{ "litellm_settings", "model_group_alias", "{a: b}",

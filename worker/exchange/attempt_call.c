@@ -10,6 +10,7 @@
 #include "worker/exchange/credential_aws.h"
 #include "worker/exchange/site.h"
 #include "worker/responses.h"
+#include "worker/trace.h"
 
 enum {
 	PATH_MAX_BYTES = 4096,
@@ -94,6 +95,8 @@ int attempt_build_call(struct attempt *at, struct llm_error *reterr)
 	if (err)
 		return err;
 	pass_beta(at);
+	if (r->trace)
+		trace_put_header(r, at->d, &at->call.headers);
 	err = client_headers_put(r, at->d, &at->call.headers, reterr);
 	if (err)
 		return err;

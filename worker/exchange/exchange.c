@@ -14,6 +14,7 @@
 #include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/trace.h"
 
 static void go_on(struct exchange *x);
 static void on_room(void *data);
@@ -215,6 +216,8 @@ static void failed(struct exchange *x, const struct llm_error *e)
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
 	explain_attempt(x, e);
+	if (r->trace)
+		trace_attempt_end(r, r->deployment, e, 0);
 	if (x->n_tried < TRIED_MAX)
 		x->tried[x->n_tried++] = r->deployment_index;
 }
@@ -314,6 +317,8 @@ static enum step next_attempt(struct exchange *x)
 		r->deployment_index = c.deployment;
 		r->attempts++;
 		x->started_ns = clock_ns();
+		if (r->trace)
+			trace_attempt(r, r->deployment);
 		METRIC_ADD(r->w->metrics, attempts, 1);
 		if (r->deployment->flags & DEPLOY_SILENT && r->attempts == 1)
 			silent_start(r);
@@ -443,6 +448,8 @@ static void finish(struct exchange *x, enum outcome o)
 	hedge_stop(x);
 	x->r->outcome = o;
 	x->r->exchange = NULL;
+	if (x->r->trace)
+		trace_attempt_end(x->r, x->r->deployment, NULL, 0);
 	account_settle(x->r);		/* first: the client's next request must find it so */
 	hold_finish(x->r);
 }
@@ -472,6 +479,8 @@ enum step exchange_start(struct request *r)
 	if (r->own || route_counts_tokens(r->snap, r->group))
 		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
+	if (snap_settings(r->snap)->flags & SET_RECORDS)
+		trace_begin(r);
 	enter_group(x, r->group);
 	return next_attempt(x);
 }

@@ -9,6 +9,7 @@
 #include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
 #include "worker/settle/account.h"
+#include "worker/trace.h"
 
 static struct times *times_of(const struct request *r, const struct snap_deployment *d)
 {
@@ -31,9 +32,13 @@ static void start_rival(struct exchange *x, uint32_t index)
 	struct request *r = x->r;
 	const struct snap_deployment *d = snap_deployment(r->snap, index);
 	struct llm_error e = { 0 };
+	if (r->trace)
+		trace_attempt(r, d);
 	if (account_cover_both(r, d) < 0 || attempt_start(x, r, index, &x->rival, &e) < 0) {
 		r->rival_nano = 0;
 		x->rival = NULL;
+		if (r->trace)
+			trace_attempt_end(r, d, &e, 0);
 		return;
 	}
 	x->rival_index = index;
@@ -119,6 +124,8 @@ void exchange_claim(struct exchange *x, struct attempt *at)
 	/* It would have taken longer than that: without it the slow ones would be forgotten. */
 	times_add(times_of(r, other), r->q.is_stream ? TIMES_FIRST : TIMES_WHOLE,
 		  clock_ns() - since_ns);
+	if (r->trace)
+		trace_attempt_end(r, other, NULL, RA_LOST);
 	account_book(r, other, attempt_lose(x->lost));
 	end_race(x);
 }
@@ -142,6 +149,8 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	if (r->trace)
+		trace_attempt_end(r, snap_deployment(r->snap, index), e, 0);
 	if (route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e, &s,
 		       now))
 		METRIC_ADD(r->w->metrics, cooldowns, 1);

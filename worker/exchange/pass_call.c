@@ -7,6 +7,7 @@
 #include "worker/exchange/credential_aws.h"
 #include "worker/exchange/pass.h"
 #include "worker/openai.h"
+#include "worker/trace.h"
 
 enum { URL_MAX = 4000, LINES_MAX = 16384 };
 
@@ -128,6 +129,8 @@ static bool is_deployments(const struct request *r, const struct snap_deployment
 static void put_headers(const struct request *r, const struct snap_deployment *d, struct buf *out)
 {
 	struct str own = snap_text(r->snap, snap_settings(r->snap)->key_header);
+	if (r->trace)
+		trace_put_header(r, d, out);
 	for (unsigned i = 0; r->http && i < r->http->n_headers; i++) {
 		struct str name = r->http->headers[i].name, value = r->http->headers[i].value;
 		bool ok = goes_along(name);

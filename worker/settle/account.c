@@ -260,7 +260,7 @@ static uint64_t append(struct request *r, struct journal_record *rec)
 	return seq;
 }
 
-static uint8_t call_of(const struct request *r)
+uint8_t account_call(const struct request *r)
 {
 	static const uint8_t calls[LLM_KINDS] = { [LLM_CHAT] = JOURNAL_CALL_CHAT,
 						  [LLM_TEXT] = JOURNAL_CALL_TEXT,
@@ -275,7 +275,7 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 {
 	*rec = (struct journal_record){ 0 };
 	rec->kind = (uint8_t)kind;
-	rec->endpoint = call_of(r);
+	rec->endpoint = account_call(r);
 	memcpy(rec->request_id, r->id, sizeof rec->request_id);
 	memcpy(rec->client_ip, r->client_ip, sizeof rec->client_ip);
 	rec->key_id = r->key.id;
@@ -387,7 +387,7 @@ static void fill_slot(const struct request *r, struct board_slot *slot)
 	slot->key_id = r->key.id;
 	slot->team = (uint32_t)r->team.id;
 	slot->start_wall_ns = r->start_wall_ns;
-	slot->endpoint = call_of(r);
+	slot->endpoint = account_call(r);
 }
 
 enum step account_reserve(struct request *r)

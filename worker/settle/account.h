@@ -22,6 +22,8 @@ int account_progress(struct request *r) MUST_USE;
 int64_t account_cost(struct request *r, struct usage *ret_usage);
 /* It is answered with what another request has paid for: a row without a cost, no tokens. */
 void account_replayed(struct request *r);
+/* What was asked for: enum journal_call. */
+uint8_t account_call(const struct request *r);
 /* At the end of a request that passed account_reserve(), before the client can see that end; what
  * comes later changes nothing. */
 void account_settle(struct request *r);

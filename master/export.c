@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * export.c - see export.h. */
+#include "master/export.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/export_output.h"
+
+enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
+
+struct named {				/* a deployment, by its name on the board */
+	uint64_t hash;
+	const struct config_model *model;
+};
+
+struct export {
+	struct master *m;
+	uv_timer_t timer;
+	bool is_on;
+	unsigned next_slot;		/* whose ring is read first */
+	char dir[4200];
+	struct export_output *outputs[EXPORT_KINDS];	/* NULL: never configured */
+	uint32_t success, failure;	/* bits: who is told of what */
+	const struct config *config;	/* the one that `names` points into */
+	struct named *names;
+	size_t n_names;
+	struct record record;		/* the one under way */
+};
+
+/* ---- deployments ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+static void add_name(struct export *e, const struct config_model *m)
+{
+	e->names[e->n_names++] = (struct named){ board_deployment_hash(m->id), m };
+}
+
+/* Without memory attempts go without names. */
+static void learn_names(struct export *e)
+{
+	const struct config *c = e->m->config;
+	mem_free(e->names);
+	e->n_names = 0;
+	e->config = c;
+	e->names = mem_array(c->n_models + c->n_passes + 1, sizeof *e->names);
+	if (!e->names)
+		return;
+	for (size_t i = 0; i < c->n_models; i++)
+		add_name(e, &c->models[i]);
+	for (size_t i = 0; i < c->n_passes; i++)
+		add_name(e, &c->passes[i].model);
+	qsort(e->names, e->n_names, sizeof *e->names, compare);
+}
+
+static const struct config_model *find_name(const struct export *e, uint64_t hash)
+{
+	const struct named want = { .hash = hash };
+	const struct named *n =
+		e->n_names ? bsearch(&want, e->names, e->n_names, sizeof want, compare) : NULL;
+	return n ? n->model : NULL;
+}
+
+/* ---- records ---- */
+
+static void tell(struct export *e, const struct record *r)
+{
+	uint32_t who = r->flags & RF_FAILED ? e->failure : e->success;
+	struct export_view v = { .r = r };
+	for (unsigned i = 0; i < r->n_attempts; i++)
+		v.model[i] = find_name(e, r->attempts[i].deployment);
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		if (e->outputs[i] && who >> i & 1 &&
+		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
+			export_output_put(e->outputs[i], &v);
+}
+
+/* From all rings in turn, so that a busy worker keeps nobody from being heard. A slot that never
+ * had a worker has a ring that nobody has touched: it is left so. */
+static void drain(struct export *e, unsigned most)
+{
+	struct board *b = &e->m->board;
+	if (e->config != e->m->config)
+		learn_names(e);
+	for (unsigned i = 0; i < BOARD_WORKERS && most; i++) {
+		unsigned slot = (e->next_slot + i) % BOARD_WORKERS;
+		if (!atomic_load_explicit(&b->workers[slot].started_ns, memory_order_relaxed))
+			continue;
+		for (; most && record_take(&b->records[slot], &e->record); most--)
+			tell(e, &e->record);
+	}
+	e->next_slot = (e->next_slot + 1) % BOARD_WORKERS;
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	struct export *e = t->data;
+	uint64_t now = clock_ns();
+	drain(e, TAKE_MAX);
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		if (e->outputs[i])
+			export_output_tick(e->outputs[i], now);
+}
+
+/* ---- life ---- */
+
+/* Makes what it needs when it is named for the first time. */
+static void configure(struct export *e, unsigned i, bool is_wanted)
+{
+	struct export_target t = { 0 };
+	const char *missing = is_wanted ? export_rows[i].read(&t) : NULL;
+	if (is_wanted && !missing && !e->outputs[i]) {
+		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
+			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));
+		if (export_output_new(e->m->loop, &export_rows[i], e->dir,
+				      &e->m->board.metrics[BOARD_WORKERS], &e->outputs[i]) < 0)
+			LOG(LOG_ERROR, "export.ignored", F_Z("callback", export_rows[i].name));
+	}
+	if (e->outputs[i])
+		export_output_configure(e->outputs[i], is_wanted && !missing ? &t : NULL);
+	mem_wipe(&t, sizeof t);
+}
+
+void export_configure(struct export *e)
+{
+	const struct config *c = e->m->config;
+	bool was_on = e->is_on;
+	e->success = c->export_success;
+	e->failure = c->export_failure;
+	e->is_on = e->success | e->failure;
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		configure(e, i, (e->success | e->failure) >> i & 1);
+	learn_names(e);
+	if (e->is_on && !was_on)
+		uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+int export_new(struct master *m, struct export **ret)
+{
+	struct export *e = mem_alloc(sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	e->m = m;
+	snprintf(e->dir, sizeof e->dir, "%s/export", m->opt.state_dir);
+	uv_timer_init(m->loop, &e->timer);
+	e->timer.data = e;
+	*ret = e;
+	return 0;
+}
+
+void export_stop(struct export *e, uint64_t patience_ms)
+{
+	if (!e)
+		return;
+	uint64_t until = clock_ns() + patience_ms * NS_PER_MS;
+	uv_timer_stop(&e->timer);
+	if (e->is_on)
+		drain(e, BOARD_WORKERS * RECORDS);
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		e->outputs[i] = export_output_stop(e->outputs[i], until);
+	mem_free(e->names);
+	e->names = NULL;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT
+ * export_output.c - see export_output.h.
+ *
+ * A job is one batch on a thread of the pool: sent from memory, sent from the disk, or put there.
+ * Until it is over the thread owns `body`, `spill`, `easy` and the copy of the target; the loop
+ * touches none of them. */
+#include "master/export_output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "master/export_spill.h"
+#include "master/post.h"
+
+enum {
+	FULL_BYTES = 1 << 20,		/* a batch of so many goes at once */
+	SEND_MS = 10000,
+	BACK_OFF_MS = 1000, BACK_OFF_MAX_MS = 60000,
+	END_MS = 1500			/* what a transfer that gives up may take to end */
+};
+
+enum job { JOB_NONE, JOB_SEND, JOB_RESEND, JOB_KEEP };
+enum job_end { END_SENT, END_KEPT, END_LOST, END_WAITS /* where it was: on the disk */ };
+
+struct export_output {
+	const struct export_row *row;
+	uv_loop_t *loop;
+	struct metric_row *metrics;
+	bool is_on;
+	struct export_target target;
+	struct buf pending;
+	uint32_t n_pending;
+	uint64_t oldest_ns;
+	uint64_t retry_ns, back_off_ms;	/* not before; 0: it is well */
+	bool is_refusing;
+	/* the job */
+	enum job job;
+	uv_work_t work;
+	struct export_target to;
+	struct buf body;
+	uint32_t n_body;
+	struct spill spill;
+	void *easy;
+	uint64_t limit_ms;
+	_Atomic bool gives_up, is_over;
+	enum job_end end;
+	struct post_result result;
+	bool was_tried;
+};
+
+/* ---- on the thread ------------------------------------------------------------------------- */
+
+static void keep(struct export_output *o)
+{
+	int err = spill_put(&o->spill, buf_str(&o->body), o->n_body);
+	o->end = err < 0 ? END_LOST : END_KEPT;
+}
+
+static bool send_body(struct export_output *o)
+{
+	o->was_tried = true;
+	return post_json(&o->easy, o->to.url, o->to.headers, buf_str(&o->body), o->limit_ms,
+			 &o->gives_up, &o->result);
+}
+
+static void resend(struct export_output *o)
+{
+	o->n_body = o->spill.n ? o->spill.file[0].records : 0;
+	if (spill_get(&o->spill, &o->body) < 0) {
+		spill_drop(&o->spill);		/* nobody can read it */
+		o->end = END_LOST;
+		return;
+	}
+	bool taken = send_body(o);
+	o->end = taken ? END_SENT : post_may_retry(&o->result) ? END_WAITS : END_LOST;
+	if (o->end != END_WAITS)
+		spill_drop(&o->spill);
+}
+
+static void run_job(struct export_output *o)
+{
+	switch (o->job) {
+	case JOB_SEND:
+		if (send_body(o))
+			o->end = END_SENT;
+		else if (post_may_retry(&o->result))
+			keep(o);
+		else
+			o->end = END_LOST;
+		break;
+	case JOB_RESEND:
+		resend(o);
+		break;
+	case JOB_KEEP:
+		keep(o);
+		break;
+	case JOB_NONE:
+		break;
+	}
+	atomic_store(&o->is_over, true);
+}
+
+static void on_work(uv_work_t *w)
+{
+	run_job(w->data);
+}
+
+/* ---- on the loop ----------------------------------------------------------------------------- */
+
+static void note_failure(struct export_output *o)
+{
+	uint64_t ms = o->back_off_ms ? o->back_off_ms * 2 : BACK_OFF_MS;
+	METRIC_ADD(o->metrics, export_failures, 1);
+	if (!o->back_off_ms)
+		LOG(LOG_WARN, "export.failing", F_Z("callback", o->row->name),
+		    F_Z("why", o->result.why));
+	o->back_off_ms = ms < BACK_OFF_MAX_MS ? ms : BACK_OFF_MAX_MS;
+	ms = o->back_off_ms / 2 + hash_random_below(o->back_off_ms / 2 + 1);
+	if (o->result.retry_after_ms > ms)
+		ms = o->result.retry_after_ms;
+	o->retry_ns = clock_ns() + ms * NS_PER_MS;
+}
+
+static void note_success(struct export_output *o)
+{
+	if (o->back_off_ms || o->is_refusing)
+		LOG(LOG_INFO, "export.recovered", F_Z("callback", o->row->name),
+		    F_INT("waiting", o->spill.n));
+	o->back_off_ms = o->retry_ns = 0;
+	o->is_refusing = false;
+}
+
+static void note_refusal(struct export_output *o)
+{
+	METRIC_ADD(o->metrics, export_failures, 1);
+	if (!o->is_refusing)
+		LOG(LOG_WARN, "export.refused", F_Z("callback", o->row->name),
+		    F_Z("why", o->result.why), F_INT("records", o->n_body));
+	o->is_refusing = true;
+}
+
+/* What the thread found, once it is over. */
+static void end_job(struct export_output *o)
+{
+	if (o->was_tried && !o->result.why[0])
+		note_success(o);
+	else if (o->was_tried && post_may_retry(&o->result))
+		note_failure(o);
+	else if (o->was_tried)
+		note_refusal(o);
+	if (o->end == END_SENT)
+		METRIC_ADD(o->metrics, export_sent, o->n_body);
+	else if (o->end == END_LOST)
+		METRIC_ADD(o->metrics, export_dropped, o->n_body);
+	buf_done(&o->body);
+	mem_wipe(&o->to, sizeof o->to);
+	o->job = JOB_NONE;
+}
+
+static void on_worked(uv_work_t *w, int status)
+{
+	struct export_output *o = w->data;
+	w->data = NULL;
+	if (status == 0)
+		end_job(o);
+}
+
+/* Makes the job: the pending batch, or one of the disk. */
+static void prepare(struct export_output *o, enum job job, uint64_t limit_ms)
+{
+	o->job = job;
+	o->to = o->target;
+	o->limit_ms = limit_ms;
+	o->was_tried = false;
+	o->result = (struct post_result){ 0 };
+	atomic_store(&o->is_over, false);
+	buf_init(&o->body, SPILL_BATCH + 1);
+	if (job == JOB_RESEND)
+		return;
+	buf_put_z(&o->pending, o->row->end);
+	o->body = o->pending;
+	o->n_body = o->n_pending;
+	buf_init(&o->pending, SPILL_BATCH);
+	o->n_pending = 0;
+}
+
+static void start(struct export_output *o, enum job job)
+{
+	prepare(o, job, SEND_MS);
+	o->work.data = o;
+	int err = uv_queue_work(o->loop, &o->work, on_work, on_worked);
+	if (err == 0)
+		return;
+	o->work.data = NULL;
+	o->end = job == JOB_RESEND ? END_WAITS : END_LOST;
+	end_job(o);
+}
+
+void export_output_tick(struct export_output *o, uint64_t now)
+{
+	if (o->job != JOB_NONE || (!o->is_on && !o->n_pending))
+		return;
+	bool full = o->n_pending >= o->row->records || o->pending.n >= FULL_BYTES;
+	bool due = full || (o->n_pending && now >= o->oldest_ns + o->target.wait_ms * NS_PER_MS);
+	bool may_send = o->is_on && now >= o->retry_ns;
+	if (due && may_send)
+		start(o, JOB_SEND);
+	else if (full || (due && !o->is_on))
+		start(o, JOB_KEEP);
+	else if (may_send && o->spill.n)
+		start(o, JOB_RESEND);
+}
+
+/* As much again may come while a batch is under way. */
+void export_output_put(struct export_output *o, const struct export_view *v)
+{
+	size_t before = o->pending.n;
+	if (!o->is_on)
+		return;
+	if (o->n_pending >= o->row->records * 4 || o->pending.n >= 3 * FULL_BYTES) {
+		METRIC_ADD(o->metrics, export_dropped, 1);
+		return;
+	}
+	if (!o->n_pending) {
+		o->oldest_ns = clock_ns();
+		o->row->begin(&o->target, &o->pending);
+	} else {
+		BUF_PUT_LIT(&o->pending, ",");
+	}
+	o->row->put(&o->target, v, &o->pending);
+	if (o->pending.failed) {		/* no memory: without it */
+		o->pending.failed = false;
+		o->pending.n = before;
+		METRIC_ADD(o->metrics, export_dropped, 1);
+		return;
+	}
+	o->n_pending++;
+}
+
+void export_output_configure(struct export_output *o, const struct export_target *t)
+{
+	o->is_on = t != NULL;
+	mem_wipe(&o->target, sizeof o->target);
+	if (!t)
+		return;
+	o->target = *t;
+	o->retry_ns = 0;		/* it may be where it was not */
+}
+
+int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *dir,
+		      struct metric_row *m, struct export_output **ret)
+{
+	struct export_output *o = mem_alloc(sizeof *o);
+	if (!o)
+		return -ENOMEM;
+	o->loop = loop;
+	o->row = row;
+	o->metrics = m;
+	buf_init(&o->pending, SPILL_BATCH);
+	spill_open(&o->spill, dir, row->name);
+	*ret = o;
+	return 0;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static bool wait_for_job(struct export_output *o, uint64_t until_ns)
+{
+	const struct timespec pause = { .tv_nsec = 5 * (long)NS_PER_MS };
+	while (!atomic_load(&o->is_over) && clock_ns() < until_ns)
+		nanosleep(&pause, NULL);
+	return atomic_load(&o->is_over);
+}
+
+/* The job under way is over, or will never be. */
+static bool finish_job(struct export_output *o, uint64_t until_ns)
+{
+	if (o->job == JOB_NONE)
+		return true;
+	if (uv_cancel((uv_req_t *)&o->work) == 0) {	/* it has not begun */
+		if (o->job == JOB_SEND)
+			o->job = JOB_KEEP;
+		if (o->job == JOB_KEEP)
+			run_job(o);
+		else
+			o->end = END_WAITS;
+	} else if (!wait_for_job(o, until_ns)) {
+		atomic_store(&o->gives_up, true);
+		if (!wait_for_job(o, clock_ns() + END_MS * NS_PER_MS))
+			return false;
+	}
+	end_job(o);
+	return true;
+}
+
+struct export_output *export_output_stop(struct export_output *o, uint64_t until_ns)
+{
+	if (!o || !finish_job(o, until_ns))
+		return o;
+	uint64_t now = clock_ns();
+	if (o->n_pending) {
+		bool may_send = o->is_on && now >= o->retry_ns && now + NS_PER_MS < until_ns;
+		prepare(o, may_send ? JOB_SEND : JOB_KEEP,
+			may_send ? (until_ns - now) / NS_PER_MS : 0);
+		run_job(o);
+		end_job(o);
+	}
+	post_done(o->easy);
+	mem_wipe(&o->target, sizeof o->target);
+	buf_done(&o->pending);
+	if (o->work.data)
+		return o;		/* the loop still has the work */
+	mem_free(o);
+	return NULL;
+}

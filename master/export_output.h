@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * export_output.h - one callback: the batch that grows, the one that is under way, and what waits
+ * on the disk. */
+#ifndef EXPORT_OUTPUT_H
+#define EXPORT_OUTPUT_H
+
+#include <uv.h>
+
+#include "common/metrics.h"
+#include "master/export_rows.h"
+
+struct export_output;
+/* dir: the folder for what waits, which stays the caller's; m counts. */
+int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *dir,
+		      struct metric_row *m, struct export_output **ret) MUST_USE;
+/* Where it is from now on; NULL: nobody is told any more, and what waits goes on waiting. */
+void export_output_configure(struct export_output *o, const struct export_target *t);
+void export_output_put(struct export_output *o, const struct export_view *v);
+void export_output_tick(struct export_output *o, uint64_t now_ns);
+/* The last of it: what can be sent until then is, the rest goes to the disk. Frees and returns
+ * NULL; or returns it, when the loop still has its work. NULL is fine. */
+struct export_output *export_output_stop(struct export_output *o, uint64_t until_ns);
+
+#endif

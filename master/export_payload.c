@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse and Datadog
+ * want of it. Prompts and answers are not in a record, so they are null here. */
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "master/export_rows.h"
+#include "master/spend_call.h"
+
+static bool has_failed(const struct record *r)
+{
+	return r->flags & RF_FAILED;
+}
+
+static void put_text(struct json_out *o, const char *key, const struct record *r,
+		     enum record_text which)
+{
+	struct str s = record_text(r, which);
+	json_put_str(o, key, s.n ? s : STR_NONE);
+}
+
+static void put_hex(struct json_out *o, const char *key, const void *p, size_t n)
+{
+	char text[65];
+	hash_hex(text, p, n);
+	json_put_z(o, key, text);
+}
+
+static void put_seconds(struct json_out *o, const char *key, uint64_t wall_ns)
+{
+	if (wall_ns)
+		json_put_double(o, key, (double)(wall_ns / 1000) / 1e6);
+	else
+		json_put_null(o, key);
+}
+
+static void put_address(struct json_out *o, const char *key, const struct record *r)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	char text[INET6_ADDRSTRLEN] = "";
+	bool is_four = memcmp(r->client_ip, mapped, sizeof mapped) == 0;
+	inet_ntop(is_four ? AF_INET : AF_INET6, r->client_ip + (is_four ? 12 : 0), text,
+		  sizeof text);
+	json_put_z(o, key, text);
+}
+
+static void put_key_hash(struct json_out *o, const char *key, const struct record *r)
+{
+	if (r->flags & RF_HAS_KEY)
+		put_hex(o, key, r->key_hash, sizeof r->key_hash);
+	else
+		json_put_null(o, key);
+}
+
+static void put_tags(struct json_out *o, const char *key, const struct record *r)
+{
+	json_open_array(o, key);
+	struct str tag;
+	for (size_t i = 0; (tag = record_tag(r, i)).p; i++)
+		json_put_str(o, NULL, tag);
+	json_close_array(o);
+}
+
+static void put_metadata(struct json_out *o, const struct record *r)
+{
+	json_open(o, "metadata");
+	put_key_hash(o, "user_api_key_hash", r);
+	put_text(o, "user_api_key_alias", r, RT_ALIAS);
+	put_text(o, "user_api_key_user_id", r, RT_USER);
+	put_text(o, "user_api_key_team_id", r, RT_TEAM);
+	put_text(o, "user_api_key_org_id", r, RT_ORGANIZATION);
+	put_text(o, "user_api_key_end_user_id", r, RT_END_USER);
+	put_text(o, "user_api_key_request_route", r, RT_ROUTE);
+	put_address(o, "requester_ip_address", r);
+	put_text(o, "user_agent", r, RT_USER_AGENT);
+	json_close(o);
+}
+
+static void put_attempts(struct json_out *o, const struct export_view *v)
+{
+	json_open_array(o, "attempts");
+	for (unsigned i = 0; i < v->r->n_attempts; i++) {
+		const struct record_attempt *a = &v->r->attempts[i];
+		const struct config_model *m = v->model[i];
+		json_open(o, NULL);
+		json_put_str(o, "model_id", m ? m->id : STR_NONE);
+		json_put_str(o, "custom_llm_provider", m ? m->provider : STR_NONE);
+		put_seconds(o, "startTime", a->start_ns);
+		put_seconds(o, "endTime", a->end_ns);
+		json_put_z(o, "status", a->flags & RA_FAILED ? "failure"
+					: a->flags & RA_LOST ? "lost" : "success");
+		if (a->status)
+			json_put_u64(o, "error_code", a->status);
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
+static void put_error(struct json_out *o, const struct record *r)
+{
+	char code[8];
+	if (!has_failed(r)) {
+		json_put_null(o, "error_str");
+		json_put_null(o, "error_information");
+		return;
+	}
+	snprintf(code, sizeof code, "%u", r->status);
+	put_text(o, "error_str", r, RT_ERROR);
+	json_open(o, "error_information");
+	json_put_z(o, "error_code", code);
+	put_text(o, "error_class", r, RT_ERROR);
+	put_text(o, "llm_provider", r, RT_PROVIDER);
+	put_text(o, "outcome", r, RT_OUTCOME);
+	json_close(o);
+}
+
+static void put_usage(struct json_out *o, const struct record *r)
+{
+	json_put_money(o, "response_cost", r->cost_nano);
+	json_put_u64(o, "prompt_tokens", r->input);
+	json_put_u64(o, "completion_tokens", r->output);
+	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
+	json_open(o, "usage_object");
+	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
+	json_put_u64(o, "cache_creation_input_tokens", r->cache_write);
+	json_put_u64(o, "reasoning_tokens", r->reasoning);
+	json_put_bool(o, "is_estimated", r->flags & RF_ESTIMATED);
+	json_close(o);
+}
+
+static void put_times(struct json_out *o, const struct record *r)
+{
+	put_seconds(o, "startTime", r->start_ns);
+	put_seconds(o, "endTime", r->end_ns);
+	put_seconds(o, "completionStartTime", r->first_token_ns ? r->first_token_ns : r->end_ns);
+	json_put_double(o, "response_time", (double)((r->end_ns - r->start_ns) / 1000) / 1e6);
+}
+
+void export_put_payload(struct json_out *o, const char *key, const struct export_view *v)
+{
+	const struct record *r = v->r;
+	json_open(o, key);
+	put_text(o, "id", r, RT_CALL_ID);
+	put_hex(o, "trace_id", r->trace, sizeof r->trace);
+	json_put_z(o, "call_type", spend_call_type(r->call));
+	json_put_bool(o, "stream", r->flags & RF_STREAM);
+	json_put_z(o, "status", has_failed(r) ? "failure" : "success");
+	put_text(o, "custom_llm_provider", r, RT_PROVIDER);
+	put_usage(o, r);
+	put_times(o, r);
+	put_text(o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
+	put_text(o, "model_id", r, RT_DEPLOYMENT);
+	put_text(o, "model_group", r, record_text(r, RT_GROUP).n ? RT_GROUP : RT_MODEL);
+	put_text(o, "api_base", r, RT_BASE);
+	put_metadata(o, r);
+	json_put_bool(o, "cache_hit", false);
+	put_tags(o, "request_tags", r);
+	put_text(o, "end_user", r, RT_END_USER);
+	put_address(o, "requester_ip_address", r);
+	json_put_null(o, "messages");
+	json_put_null(o, "response");
+	put_error(o, r);
+	put_attempts(o, v);
+	json_close(o);
+}
+
+/* ---- Langfuse: one trace and one generation a request --------------------------------------- */
+
+static void open_event(struct json_out *o, const struct record *r, const char *type, char mark)
+{
+	char id[35];
+	hash_hex(id, r->request_id, sizeof r->request_id);
+	snprintf(id + 32, 3, "-%c", mark);
+	json_open(o, NULL);
+	json_put_z(o, "id", id);
+	json_put_z(o, "type", type);
+	json_put_time(o, "timestamp", r->end_ns);
+	json_open(o, "body");
+}
+
+static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
+			       const struct record *r)
+{
+	open_event(o, r, "trace-create", 't');
+	put_hex(o, "id", r->trace, sizeof r->trace);
+	json_put_time(o, "timestamp", r->start_ns);
+	json_put_z(o, "name", spend_call_type(r->call));
+	put_text(o, "userId", r, record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER);
+	if (t->environment[0])
+		json_put_z(o, "environment", t->environment);
+	put_tags(o, "tags", r);
+	put_metadata(o, r);
+	json_close(o);
+	json_close(o);
+}
+
+static void put_langfuse_numbers(struct json_out *o, const struct record *r)
+{
+	json_open(o, "usageDetails");
+	json_put_u64(o, "input", r->input);
+	json_put_u64(o, "output", r->output);
+	json_put_u64(o, "total", (uint64_t)r->input + r->output);
+	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
+	json_close(o);
+	json_open(o, "costDetails");
+	json_put_money(o, "total", r->cost_nano);
+	json_close(o);
+}
+
+void export_put_langfuse(const struct export_target *t, const struct export_view *v,
+			 struct buf *to)
+{
+	const struct record *r = v->r;
+	struct json_out o = json_out(to);
+	put_langfuse_trace(&o, t, r);
+	open_event(&o, r, "generation-create", 'g');
+	put_text(&o, "id", r, RT_CALL_ID);
+	put_hex(&o, "traceId", r->trace, sizeof r->trace);
+	json_put_z(&o, "name", spend_call_type(r->call));
+	json_put_time(&o, "startTime", r->start_ns);
+	json_put_time(&o, "endTime", r->end_ns);
+	json_put_time(&o, "completionStartTime", r->first_token_ns);
+	put_text(&o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
+	put_langfuse_numbers(&o, r);
+	json_put_z(&o, "level", has_failed(r) ? "ERROR" : "DEFAULT");
+	if (has_failed(r))
+		put_text(&o, "statusMessage", r, RT_OUTCOME);
+	json_open(&o, "metadata");
+	put_text(&o, "model_group", r, RT_GROUP);
+	put_text(&o, "model_id", r, RT_DEPLOYMENT);
+	put_text(&o, "custom_llm_provider", r, RT_PROVIDER);
+	put_attempts(&o, v);
+	json_close(&o);
+	json_close(&o);
+	json_close(&o);
+}
+
+/* ---- Datadog: a line of its logs, whose message is the payload as text ---------------------- */
+
+void export_put_datadog(const struct export_target *t, const struct export_view *v, struct buf *to)
+{
+	enum { PAYLOAD_MAX = 65536 };
+	struct json_out o = json_out(to), inner;
+	struct buf payload, tags;
+	buf_init(&payload, PAYLOAD_MAX);
+	buf_init(&tags, 1024);
+	inner = json_out(&payload);
+	export_put_payload(&inner, NULL, v);
+	buf_printf(&tags, "env:%s,service:%s,version:" LLMGW_VERSION, t->environment, t->service);
+	json_open(&o, NULL);
+	json_put_z(&o, "ddsource", t->source);
+	json_put_str(&o, "ddtags", buf_str(&tags));
+	json_put_z(&o, "hostname", t->host);
+	json_put_str(&o, "message", payload.failed ? STR_NONE : buf_str(&payload));
+	json_put_z(&o, "service", t->service);
+	json_put_z(&o, "status", has_failed(v->r) ? "error" : "info");
+	json_close(&o);
+	buf_done(&payload);
+	buf_done(&tags);
+}

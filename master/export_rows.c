@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ * export_rows.c - see export_rows.h. Variables are those that LiteLLM and OpenTelemetry read. */
+#include "master/export_rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/hash.h"
+#include "common/mem.h"
+
+enum { BATCH_WAIT_MS = 5000 };
+
+static const char *env(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+	return v && *v ? v : otherwise;
+}
+
+/* The first of both that is set. */
+static const char *env2(const char *name, const char *other)
+{
+	return env(name, env(other, NULL));
+}
+
+static bool set_url(struct export_target *t, const char *base, const char *path)
+{
+	size_t n = strlen(base);
+	while (*path && n && base[n - 1] == '/')
+		n--;
+	return snprintf(t->url, sizeof t->url, "%.*s%s", (int)n, base, path) <
+	       (int)sizeof t->url;
+}
+
+static bool add_line(struct export_target *t, struct str name, struct str value)
+{
+	size_t at = strlen(t->headers), room = sizeof t->headers - at;
+	int n = snprintf(t->headers + at, room, "%s" STR_FMT ": " STR_FMT, at ? "\n" : "",
+			 STR_ARG(name), STR_ARG(value));
+	if (n >= 0 && (size_t)n < room)
+		return true;
+	t->headers[at] = '\0';
+	return false;
+}
+
+/* Whether a name and a value may stand in a header: nothing that would end its line. */
+static bool is_header(struct str name, struct str value)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == ':')
+			return false;
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < ' ')
+			return false;
+	return name.n > 0;
+}
+
+/* "name=value,other=value", values percent-encoded (W3C Baggage); what is malformed is left out. */
+static void add_headers(struct export_target *t, const char *list)
+{
+	struct str rest = str_z(list);
+	char text[2048];
+	while (rest.n) {
+		struct str value = str_trim(str_cut(&rest, ',')), name = str_cut(&value, '=');
+		size_t n = 0;
+		value = str_trim(value);
+		for (size_t i = 0; i < value.n && n < sizeof text; i++, n++) {
+			uint8_t byte = (uint8_t)value.p[i];
+			if (byte == '%' && i + 2 < value.n &&
+			    hash_unhex(&byte, 1, str_of(value.p + i + 1, 2)) == 0)
+				i += 2;
+			text[n] = (char)byte;
+		}
+		if (is_header(str_trim(name), str_of(text, n)))
+			add_line(t, str_trim(name), str_of(text, n));
+	}
+	mem_wipe(text, sizeof text);
+}
+
+static void read_wait(struct export_target *t, const char *name, uint64_t scale)
+{
+	double v;
+	t->wait_ms = BATCH_WAIT_MS;
+	if (str_read_double(str_z(env(name, "")), &v) == 0 && v > 0 && v < 1e6)
+		t->wait_ms = (uint64_t)(v * (double)scale);
+}
+
+static void read_host(struct export_target *t)
+{
+	if (gethostname(t->host, sizeof t->host - 1) < 0)
+		t->host[0] = '\0';
+}
+
+static const char *read_otel(struct export_target *t)
+{
+	const char *whole = env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
+	const char *base = env2("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT");
+	const char *off = env("OTEL_SDK_DISABLED", "");
+	if (str_eq_nocase(str_z(off), STR("true")))
+		return "OTEL_SDK_DISABLED (it is true)";
+	if (!base)
+		base = "http://localhost:4318";
+	bool has_path = !whole && str_ends(str_z(base), STR("/v1/traces"));
+	if (!set_url(t, whole ? whole : base, whole || has_path ? "" : "/v1/traces"))
+		return "OTEL_EXPORTER_OTLP_ENDPOINT (it is too long)";
+	add_headers(t, env("OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+			   env2("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS")));
+	snprintf(t->service, sizeof t->service, "%s", env("OTEL_SERVICE_NAME", "llmgw"));
+	snprintf(t->environment, sizeof t->environment, "%s", env("OTEL_ENVIRONMENT_NAME", ""));
+	snprintf(t->attributes, sizeof t->attributes, "%s", env("OTEL_RESOURCE_ATTRIBUTES", ""));
+	read_host(t);
+	read_wait(t, "OTEL_BSP_SCHEDULE_DELAY", 1);
+	return NULL;
+}
+
+static const char *read_generic(struct export_target *t)
+{
+	const char *url = env("GENERIC_LOGGER_ENDPOINT", NULL);
+	if (!url || !set_url(t, url, ""))
+		return "GENERIC_LOGGER_ENDPOINT";
+	add_headers(t, env("GENERIC_LOGGER_HEADERS", NULL));
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return NULL;
+}
+
+static const char *read_langfuse(struct export_target *t)
+{
+	const char *public = env("LANGFUSE_PUBLIC_KEY", NULL);
+	const char *secret = env2("LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
+	const char *host = env2("LANGFUSE_HOST", "LANGFUSE_BASE_URL");
+	char pair[512], value[800] = "Basic ";
+	if (!public || !secret)
+		return public ? "LANGFUSE_SECRET_KEY" : "LANGFUSE_PUBLIC_KEY";
+	int n = snprintf(pair, sizeof pair, "%s:%s", public, secret);
+	bool ok = n > 0 && n < (int)sizeof pair &&
+		  hash_base64(value + 6, sizeof value - 6, str_of(pair, (size_t)n)) &&
+		  set_url(t, host ? host : "https://cloud.langfuse.com",
+			  "/api/public/ingestion") &&
+		  add_line(t, STR("Authorization"), str_z(value));
+	mem_wipe(pair, sizeof pair);
+	mem_wipe(value, sizeof value);
+	snprintf(t->environment, sizeof t->environment, "%s",
+		 env("LANGFUSE_TRACING_ENVIRONMENT", ""));
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
+}
+
+static const char *read_datadog(struct export_target *t)
+{
+	const char *key = env("DD_API_KEY", NULL), *site = env("DD_SITE", NULL);
+	const char *base = env2("DD_BASE_URL", "DATADOG_BASE_URL");
+	char host[256];
+	if (!key || (!site && !base))
+		return key ? "DD_SITE" : "DD_API_KEY";
+	snprintf(host, sizeof host, "https://http-intake.logs.%s", site ? site : "");
+	if (!is_header(STR("DD-API-KEY"), str_z(key)) ||
+	    !add_line(t, STR("DD-API-KEY"), str_z(key)) ||
+	    !set_url(t, base ? base : host, "/api/v2/logs"))
+		return "DD_API_KEY (it is no key)";
+	snprintf(t->service, sizeof t->service, "%s", env("DD_SERVICE", "llmgw"));
+	snprintf(t->source, sizeof t->source, "%s", env("DD_SOURCE", "llmgw"));
+	snprintf(t->environment, sizeof t->environment, "%s", env("DD_ENV", "unknown"));
+	read_host(t);
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return NULL;
+}
+
+static void begin_array(const struct export_target *t, struct buf *to)
+{
+	(void)t;
+	BUF_PUT_LIT(to, "[");
+}
+
+static void begin_langfuse(const struct export_target *t, struct buf *to)
+{
+	(void)t;
+	BUF_PUT_LIT(to, "{\"batch\":[");
+}
+
+static void put_generic(const struct export_target *t, const struct export_view *v,
+			struct buf *to)
+{
+	struct json_out o = json_out(to);
+	(void)t;
+	export_put_payload(&o, NULL, v);
+}
+
+const struct export_row export_rows[EXPORT_KINDS] = {
+	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, "]}]}]}", 512,
+			  true, "OpenTelemetry traces by OTLP/HTTP in JSON" },
+	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, "]", 512,
+			     false, "a JSON array of standard logging payloads" },
+	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse,
+			      "]}", 256, false, "traces and generations for Langfuse" },
+	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, "]", 512,
+			     false, "logs for Datadog" },
+};
+
+bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,
+			 uint64_t *ret_share)
+{
+	const uint64_t all = UINT64_C(1) << 63;
+	struct str s = str_z(sampler && *sampler ? sampler : "parentbased_always_on");
+	double share = 1;
+	uint32_t flags = TRACE_ON;
+	if (str_starts(s, STR("parentbased_"))) {
+		flags |= TRACE_BY_PARENT;
+		s = str_skip(s, 12);
+	}
+	if (str_eq(s, STR("always_off")))
+		share = 0;
+	else if (str_eq(s, STR("traceidratio"))) {
+		if (argument && *argument &&
+		    (str_read_double(str_z(argument), &share) < 0 || share < 0 || share > 1))
+			return false;
+	} else if (!str_eq(s, STR("always_on"))) {
+		return false;
+	}
+	*ret_flags = flags;
+	*ret_share = share >= 1 ? all : (uint64_t)(share * (double)all);
+	return true;
+}

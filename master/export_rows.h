@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * export_rows.h - the table of callbacks: what each is called, where its environment says that it
+ * is, and how a batch for it is written. Writers are pure. */
+#ifndef EXPORT_ROWS_H
+#define EXPORT_ROWS_H
+
+#include "common/json_write.h"
+#include "common/record.h"
+#include "master/config.h"
+
+enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_KINDS };
+
+struct export_target {
+	char url[1024];
+	char headers[4096];		/* SECRET: lines, a '\n' between them */
+	char service[128], environment[128], source[128], host[128];
+	char attributes[2048];		/* OTEL_RESOURCE_ATTRIBUTES */
+	uint64_t wait_ms;		/* how old a batch may become */
+};
+
+/* A record, and what the configuration says of the deployments that were tried. */
+struct export_view {
+	const struct record *r;
+	const struct config_model *model[RECORD_ATTEMPTS];	/* NULL: no longer known */
+};
+
+struct export_row {
+	const char *name;		/* in callbacks */
+	/* Fills *ret from the environment; or what is missing there. */
+	const char *(*read)(struct export_target *ret);
+	void (*begin)(const struct export_target *t, struct buf *to);
+	void (*put)(const struct export_target *t, const struct export_view *v, struct buf *to);
+	const char *end;
+	unsigned records;		/* of one batch */
+	bool sampled_only;
+	const char *doc;
+};
+extern const struct export_row export_rows[EXPORT_KINDS];
+
+/* LiteLLM's standard logging payload. */
+void export_put_payload(struct json_out *o, const char *key, const struct export_view *v);
+void export_begin_otlp(const struct export_target *t, struct buf *to);
+void export_put_otlp(const struct export_target *t, const struct export_view *v, struct buf *to);
+void export_put_langfuse(const struct export_target *t, const struct export_view *v,
+			 struct buf *to);
+void export_put_datadog(const struct export_target *t, const struct export_view *v,
+			struct buf *to);
+/* How traces are sampled, by OTEL_TRACES_SAMPLER and its argument. False: it names none. */
+bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,
+			 uint64_t *ret_share);
+
+#endif

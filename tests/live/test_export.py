@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""Who is told of finished requests: traces, webhook, Langfuse, Datadog; with receivers that are
+down, slow or refuse, and with processes that are killed."""
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+from gateway import MASTER_KEY, until
+from sink import Sink, official
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+SECRET = "canary-of-a-header"
+
+
+@pytest.fixture
+def sink():
+    s = Sink()
+    yield s
+    s.close()
+
+
+def env_of(sink, **more):
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.base, "OTEL_EXPORTER_OTLP_HEADERS": f"x-auth={SECRET}%20two",
+            "OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_SERVICE_NAME": "gateway-of-the-test",
+            "OTEL_RESOURCE_ATTRIBUTES": "region=north,service.name=not-this",
+            "GENERIC_LOGGER_ENDPOINT": sink.base + "/hook", "GENERIC_LOGGER_HEADERS": f"x-auth={SECRET}",
+            "LANGFUSE_HOST": sink.base, "LANGFUSE_PUBLIC_KEY": "pk-1", "LANGFUSE_SECRET_KEY": SECRET,
+            "DD_API_KEY": SECRET, "DD_BASE_URL": sink.base, "DD_SERVICE": "svc",
+            "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1", **more}
+
+
+def told(*names, which="callbacks", more=""):
+    return f"litellm_settings:\n  {which}: {json.dumps(names)}\n{more}"
+
+
+def metric(gw, name):
+    page = gw.get("/metrics", key=False).body.decode()
+    return sum(float(l.split()[-1]) for l in page.splitlines() if l.startswith(name + " "))
+
+
+def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
+    to = {"api_base": mock.base + "/v1", "api_key": "sk-x"}
+    gw = start([("m", {"model": "openai/mock?status=500", "order": 1, **to}),
+                ("m", {"model": "openai/plain", "order": 2, "input_cost_per_token": 1e-6,
+                       "output_cost_per_token": 2e-6, **to})],
+               told("otel", more="  forward_traceparent_to_llm_provider: true\n"), env=env_of(sink))
+    a = gw.ask("m", user="anna", headers={"traceparent": PARENT, "user-agent": "tester/1"})
+    assert a.status == 200
+    spans = sink.spans(3)
+    root = next(s for s in spans if s["kind"] == 2)
+    tries = sorted((s for s in spans if s["kind"] == 3), key=lambda s: s["at"]["llmgw.attempt"])
+    assert {s["traceId"] for s in spans} == {PARENT.split("-")[1]} and len(spans) == 3
+    assert root["parentSpanId"] == PARENT.split("-")[2]
+    assert all(s["parentSpanId"] == root["spanId"] for s in tries)
+    assert root["name"] == "chat m" and root["status"]["code"] == 1
+    at = root["at"]
+    assert at["gen_ai.operation.name"] == "chat" and at["gen_ai.provider.name"] == "openai"
+    assert at["gen_ai.usage.input_tokens"] == a.json["usage"]["prompt_tokens"]
+    assert at["gen_ai.usage.output_tokens"] == a.json["usage"]["completion_tokens"]
+    assert abs(at["llmgw.cost.usd"] - float(a.headers["x-litellm-response-cost"])) < 1e-9
+    assert at["llmgw.end_user"] == "anna" and at["user_agent.original"] == "tester/1"
+    assert at["llmgw.attempts"] == 2 and at["http.response.status_code"] == 200
+    assert [s["status"]["code"] for s in tries] == [2, 1]
+    assert tries[0]["at"]["http.response.status_code"] == 500 and "error.type" not in tries[1]["at"]
+    assert [s["at"]["server.port"] for s in tries] == [mock.port] * 2
+    assert root["resource"]["service.name"] == "gateway-of-the-test" and root["resource"]["region"] == "north"
+    assert sink.headers("/v1/traces")["x-auth"] == SECRET + " two"
+    upstream = [e["traceparent"] for e in mock.log()]
+    assert sorted(upstream) == sorted(f"00-{s['traceId']}-{s['spanId']}-01" for s in tries)
+    decoded = official(sink.sent("/v1/traces")[0])
+    if decoded is not None:
+        inner = decoded.resource_spans[0].scope_spans[0].spans
+        assert {s.span_id.hex() for s in inner} == {s["spanId"] for s in spans}
+        assert SECRET not in gw.logs()
+
+
+def test_the_webhook_gets_standard_payloads(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("generic_api"), env=env_of(sink))
+    key = gw.key(key_alias="the-alias", user_id="u1")
+    assert gw.ask("m", key=key, content="canary-of-a-prompt", metadata={"tags": ["red", "blue"]}).status == 200
+    assert gw.ask("bad", key=key).status == 400
+    assert gw.ask("m", key="sk-nobody").status == 401
+    chunks = gw.stream("m", key=key).chunks()
+    assert chunks
+    rows = {(r["status"], r["model_group"], r["stream"]): r for r in sink.payloads(4)}
+    good, bad = rows["success", "m", False], rows["failure", "bad", False]
+    assert good["call_type"] == "acompletion" and good["custom_llm_provider"] == "openai"
+    assert good["total_tokens"] == good["prompt_tokens"] + good["completion_tokens"] > 0
+    assert good["response_cost"] > 0 and good["startTime"] < good["endTime"]
+    assert good["metadata"]["user_api_key_hash"] == hashlib.sha256(key.encode()).hexdigest()
+    assert good["metadata"]["user_api_key_alias"] == "the-alias"
+    assert good["metadata"]["user_api_key_user_id"] == "u1" and good["requester_ip_address"] == "127.0.0.1"
+    assert good["request_tags"] == ["red", "blue"] and good["messages"] is None and good["error_str"] is None
+    assert bad["error_information"]["error_code"] == "400" and bad["response_cost"] == 0
+    assert [t["status"] for t in bad["attempts"]] == ["failure"]
+    stream = rows["success", "m", True]
+    assert stream["startTime"] < stream["completionStartTime"] <= stream["endTime"]
+    stranger = next(r for s, r in rows.items() if r["metadata"]["user_api_key_hash"] is None)
+    assert stranger["status"] == "failure" and stranger["attempts"] == []
+    everything = json.dumps(sink.sent("/hook")) + gw.logs()
+    assert "canary-of-a-prompt" not in everything and key not in everything and MASTER_KEY not in everything
+    assert "Content-Type" in sink.headers("/hook") and sink.headers("/hook")["x-auth"] == SECRET
+
+
+def test_langfuse_and_datadog_get_their_own_forms(start, sink):
+    gw = start([("m", "plain")], told("langfuse", "datadog"), env=env_of(sink))
+    a = gw.ask("m", user="anna")
+    line = sink.payloads(1, "/api/v2/logs")[0]
+    assert line["service"] == "svc" and line["status"] == "info" and "env:" in line["ddtags"]
+    assert json.loads(line["message"])["id"] == a.headers["x-litellm-call-id"]
+    assert sink.headers("/api/v2/logs")["Dd-Api-Key".upper()] == SECRET
+    batch = until(lambda: sink.sent("/api/public/ingestion"))[0]["batch"]
+    trace, generation = batch
+    assert (trace["type"], generation["type"]) == ("trace-create", "generation-create")
+    assert generation["body"]["traceId"] == trace["body"]["id"] and trace["body"]["userId"] == "anna"
+    assert generation["body"]["usageDetails"]["input"] == a.json["usage"]["prompt_tokens"]
+    assert generation["body"]["level"] == "DEFAULT" and trace["id"] != generation["id"]
+    assert sink.headers("/api/public/ingestion")["Authorization"].startswith("Basic ")
+    assert SECRET not in gw.logs()
+
+
+def test_success_and_failure_have_lists_of_their_own(start, sink):
+    models = [("m", "plain"), ("bad", "mock?status=400")]
+    ok = start(models, told("generic_api", which="success_callback"), env=env_of(sink))
+    assert ok.ask("bad").status == 400 and ok.ask("m").status == 200
+    assert [r["status"] for r in sink.payloads(1)] == ["success"]
+    ok.write([], raw=ok.config.read_text().replace("success_callback", "failure_callback"))
+    ok.ctl("reload")
+    assert ok.ask("m").status == 200 and ok.ask("bad").status == 400
+    rows = sink.payloads(2)
+    time.sleep(0.5)
+    assert [r["status"] for r in sink.payloads(2)] == ["success", "failure"], rows
+
+
+def test_sampling_goes_by_the_parent_and_by_the_ratio(start, sink):
+    gw = start([("m", "plain")], told("otel", "generic_api"),
+               env=env_of(sink, OTEL_TRACES_SAMPLER="parentbased_always_off"))
+    no = PARENT[:-2] + "00"
+    for head in ({}, {"traceparent": no}, {"traceparent": PARENT}, {"traceparent": PARENT.upper()}):
+        assert gw.ask("m", headers=head).status == 200
+    rows = sink.payloads(4)                  # the webhook hears of all
+    spans = sink.spans(2)
+    assert {s["traceId"] for s in spans} == {PARENT.split("-")[1]} and len(spans) == 2
+    assert len({r["trace_id"] for r in rows}) == 3
+
+
+def test_a_receiver_that_is_down_gets_it_later(start, sink, tmp_path):
+    port = sink.port
+    sink.close()
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
+    ids = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(5)}
+    gw.wait_log("export.failing", callback="generic_api")
+    folder = gw.tmp / "state" / "export"
+    until(lambda: list(folder.glob("generic_api.*")))
+    assert all(f.stat().st_mode & 0o77 == 0 for f in folder.iterdir())
+    gw.stop()                                # what was in memory is kept, too
+    assert list(folder.glob("generic_api.*"))
+    back = Sink(port)
+    try:
+        gw.start()
+        rows = back.payloads(5, timeout=30)
+        assert {r["id"] for r in rows} == ids and len(rows) == 5
+        until(lambda: not list(folder.glob("generic_api.*")))
+        assert metric(gw, "llmgw_export_sent_total") >= 5
+    finally:
+        back.close()
+
+
+def test_a_receiver_that_comes_back_gets_it_without_a_restart(start, sink):
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
+    sink.status = 503
+    assert gw.ask("m").status == 200
+    gw.wait_log("export.failing")
+    sink.status = 200
+    assert len(sink.payloads(1)) == 1
+    gw.wait_log("export.recovered")
+    assert metric(gw, "llmgw_export_failures_total") >= 1
+
+
+def test_what_is_refused_is_not_sent_again(start, sink):
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
+    sink.status = 400
+    assert gw.ask("m").status == 200
+    gw.wait_log("export.refused", callback="generic_api")
+    sink.status = 200
+    assert gw.ask("m").status == 200
+    assert len(sink.payloads(1)) == 1 and sink.tries == 2
+    assert metric(gw, "llmgw_export_dropped_total") == 1
+
+
+def test_a_slow_receiver_slows_nobody(start, sink):
+    gw = start([("m", "plain")], told("otel", "generic_api"), env=env_of(sink))
+    sink.delay = 3
+    took = []
+    for _ in range(40):
+        began = time.monotonic()
+        assert gw.ask("m").status == 200
+        took.append(time.monotonic() - began)
+    assert sorted(took)[-2] < 1, took
+    began = time.monotonic()
+    assert gw.ctl("status").returncode == 0 and time.monotonic() - began < 1.5
+    sink.delay = 0
+    assert len(sink.payloads(40, timeout=30)) == 40
+
+
+def test_killed_processes_lose_little(start, sink):
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink), workers=1)
+    assert gw.ask("m").status == 200
+    sink.payloads(1)
+    victim = gw.children()[0]
+    os.kill(victim, signal.SIGKILL)
+    gw.wait_log("worker.exit") if gw.records("worker.exit") else until(
+        lambda: gw.children() and gw.children()[0] != victim)
+    until(lambda: _answers(gw))
+    n = len(sink.payloads(2))
+    gw.kill()
+    gw.start()
+    assert gw.ask("m").status == 200
+    sink.payloads(n + 1)
+
+
+def _answers(gw):
+    try:
+        return gw.ask("m").status == 200
+    except OSError:
+        return False
+
+
+def test_nobody_hears_of_a_ring_or_a_disk_that_is_whole(start, sink):
+    gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
+    assert gw.ask("m").status == 200 and sink.payloads(1)
+    assert metric(gw, "llmgw_records_dropped_total") == 0
+    assert not gw.records("export.ignored") and not gw.records("export.no_disk")
+
+
+def test_a_callback_without_its_environment_is_complained_of(start):
+    gw = start([("m", "plain")], told("langfuse"), env={})
+    assert "LANGFUSE_PUBLIC_KEY" in gw.logs()
+    assert gw.ask("m").status == 200
+    assert not pathlib.Path(gw.tmp / "state" / "export").exists()
