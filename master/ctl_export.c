@@ -97,7 +97,8 @@ static enum ctl_exit take_page(struct export *x, struct arena *a, const struct j
 	}
 	if (text.n && fwrite(text.p, 1, text.n, x->out) != text.n)
 		return fail(x, "write", errno);
-	memcpy(x->cursor, next.p, next.n);
+	if (next.n)
+		memcpy(x->cursor, next.p, next.n);
 	x->cursor[next.n] = '\0';
 	x->rows += rows;
 	*ret_more = next.n > 0;

@@ -73,7 +73,7 @@ litellm_settings:
   num_retries: 1
   request_timeout: 60
   callbacks: ["prometheus"]
-  success_callback: ["langfuse"]
+  success_callback: ["lunary"]
   cache: true
   cache_params: {type: redis, host: os.environ/REDIS_HOST}
   fallbacks: [{bad: [gpt-4o]}]
@@ -196,7 +196,7 @@ def test_limits_of_retries_come_from_the_later_section(gw, mock):
 
 def test_what_is_not_acted_on_is_told_at_the_start(gw):
     logs = gw.logs()
-    for word in ("guardrails", "langfuse", "database_url", "some_future_setting", "num_retrys"):
+    for word in ("guardrails", "lunary", "database_url", "some_future_setting", "num_retrys"):
         assert f"'{word}'" in logs, word
     assert not any(c in logs for c in CANARIES)
     shown = gw.ctl("config", "show").stdout + gw.ctl("--json", "config", "show", "--origin").stdout
@@ -258,7 +258,7 @@ def test_check_of_a_good_file(tmp_path):
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
     for word in ("guardrails", "cache", "database_url", "alerting", "max_retries"):
         assert any(f"does not act on '{word}'" in m for m in told), word
-    assert any("the callback 'langfuse' of success_callback is not called" in m for m in told)
+    assert any("the callback 'lunary' of success_callback is not called" in m for m in told)
     assert not any("prometheus" in m for m in told)
     assert any("'num_retrys' is not known here; did you mean 'num_retries'?" in m for m in told)
     assert any("'some_future_setting' is not known here" in m for m in told)

