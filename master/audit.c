@@ -294,14 +294,7 @@ static bool take_filters(struct list_call *l)
 	for (size_t i = 0; i < COUNT(filters); i++)
 		if (command_str(c, filters[i], &l->values[i]) == -EINVAL)
 			return false;
-	if (command_u64(c, "page", &l->page) == -EINVAL ||
-	    command_u64(c, "page_size", &l->size) == -EINVAL)
-		return false;
-	if (l->page >= 1 && l->page <= 1000000000 && l->size >= 1 && l->size <= PAGE_SIZE_MAX)
-		return true;
-	command_fail(c, 400, "invalid_request_error", "page",
-		     "page counts from 1, page_size is 1 to %d", PAGE_SIZE_MAX);
-	return false;
+	return command_page(c, "page_size", PAGE_SIZE_MAX, &l->page, &l->size);
 }
 
 static void start(struct list_call *l, store_job_fn *job, store_done_fn *done)

@@ -304,6 +304,20 @@ int command_u64(struct command_call *c, const char *name, uint64_t *ret)
 	return 0;
 }
 
+bool command_page(struct command_call *c, const char *size_name, uint64_t most, uint64_t *page,
+		  uint64_t *size)
+{
+	enum { PAGES_MAX = 1000000000 };
+	if (command_u64(c, "page", page) == -EINVAL || command_u64(c, size_name, size) == -EINVAL)
+		return false;
+	bool is_good_size = *size >= 1 && *size <= most;
+	if (is_good_size && *page >= 1 && *page <= PAGES_MAX)
+		return true;
+	command_fail(c, 400, "invalid_request_error", is_good_size ? "page" : size_name,
+		     "page counts from 1, %s is 1 to %llu", size_name, (unsigned long long)most);
+	return false;
+}
+
 int command_money(struct command_call *c, const char *name, int64_t *ret_nano)
 {
 	const struct json *j = json_get(c->args, name);

@@ -124,6 +124,10 @@ int command_str(struct command_call *c, const char *name, struct str *ret) MUST_
 /* The same of the positional argument that a path may have in its place. */
 int command_named(struct command_call *c, const char *name, struct str *ret) MUST_USE;
 int command_u64(struct command_call *c, const char *name, uint64_t *ret) MUST_USE;
+/* `page`, which counts from 1, and the size of one under its own name; what stands in both before
+ * are the defaults. False: one of them is wrong, and that has been answered. */
+bool command_page(struct command_call *c, const char *size_name, uint64_t most, uint64_t *page,
+		  uint64_t *size) MUST_USE;
 int command_money(struct command_call *c, const char *name, int64_t *ret_nano) MUST_USE;
 int command_bool(struct command_call *c, const char *name, bool *ret) MUST_USE;
 int command_duration(struct command_call *c, const char *name, uint64_t *ret_ms) MUST_USE;

@@ -22,48 +22,49 @@ static const struct {
 
 enum { SPAN_SERVER = 2, SPAN_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
 
+static void open_attribute(struct json_out *o, const char *name)
+{
+	json_open(o, NULL);
+	json_put_z(o, "key", name);
+	json_open(o, "value");
+}
+
+static void close_attribute(struct json_out *o)
+{
+	json_close(o);
+	json_close(o);
+}
+
 static void put_text(struct json_out *o, const char *name, struct str s)
 {
 	if (!s.n)
 		return;
-	json_open(o, NULL);
-	json_put_z(o, "key", name);
-	json_open(o, "value");
+	open_attribute(o, name);
 	json_put_str(o, "stringValue", s);
-	json_close(o);
-	json_close(o);
+	close_attribute(o);
 }
 
 static void put_number(struct json_out *o, const char *name, uint64_t v)
 {
 	char text[21];
 	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-	json_open(o, NULL);
-	json_put_z(o, "key", name);
-	json_open(o, "value");
+	open_attribute(o, name);
 	json_put_z(o, "intValue", text);
-	json_close(o);
-	json_close(o);
+	close_attribute(o);
 }
 
 static void put_double(struct json_out *o, const char *name, double v)
 {
-	json_open(o, NULL);
-	json_put_z(o, "key", name);
-	json_open(o, "value");
+	open_attribute(o, name);
 	json_put_double(o, "doubleValue", v);
-	json_close(o);
-	json_close(o);
+	close_attribute(o);
 }
 
 static void put_bool(struct json_out *o, const char *name, bool v)
 {
-	json_open(o, NULL);
-	json_put_z(o, "key", name);
-	json_open(o, "value");
+	open_attribute(o, name);
 	json_put_bool(o, "boolValue", v);
-	json_close(o);
-	json_close(o);
+	close_attribute(o);
 }
 
 static void put_hex(struct json_out *o, const char *key, const uint8_t *p, size_t n)

@@ -18,7 +18,7 @@ static void put_hash(struct json_out *o, const char *key, const struct sha256 *h
 	json_put_z(o, key, hex);
 }
 
-static void put_money(struct json_out *o, const char *key, int64_t nano)
+void key_put_money(struct json_out *o, const char *key, int64_t nano)
 {
 	if (nano < 0)
 		json_put_null(o, key);
@@ -26,7 +26,7 @@ static void put_money(struct json_out *o, const char *key, int64_t nano)
 		json_put_money(o, key, nano);
 }
 
-static void put_limit(struct json_out *o, const char *key, int64_t v)
+void key_put_limit(struct json_out *o, const char *key, int64_t v)
 {
 	if (v)
 		json_put_i64(o, key, v);
@@ -51,13 +51,13 @@ static void put_limits(struct json_out *o, const struct key_row *row, int64_t sp
 {
 	json_put_raw(o, "models", row->models);
 	json_put_money(o, "spend", spend);
-	put_money(o, "max_budget", row->max_budget);
-	put_money(o, "soft_budget", row->soft_budget);
+	key_put_money(o, "max_budget", row->max_budget);
+	key_put_money(o, "soft_budget", row->soft_budget);
 	json_put_str(o, "budget_duration", row->budget_duration);
 	json_put_time(o, "budget_reset_at", row->budget_reset_at);
-	put_limit(o, "rpm_limit", row->rpm_limit);
-	put_limit(o, "tpm_limit", row->tpm_limit);
-	put_limit(o, "max_parallel_requests", row->max_parallel_requests);
+	key_put_limit(o, "rpm_limit", row->rpm_limit);
+	key_put_limit(o, "tpm_limit", row->tpm_limit);
+	key_put_limit(o, "max_parallel_requests", row->max_parallel_requests);
 	json_put_bool(o, "blocked", row->blocked);
 	json_put_str(o, "budget_id", row->budget_id);
 }

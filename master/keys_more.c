@@ -445,15 +445,9 @@ void keys_aliases(struct command_call *c)
 		return;
 	}
 	*n = (struct names){ .c = c, .page = 1, .size = PAGE_SIZE, .v = v };
-	if (command_u64(c, "page", &n->page) == -EINVAL ||
-	    command_u64(c, "size", &n->size) == -EINVAL ||
-	    command_str(c, "search", &n->search) == -EINVAL)
+	if (command_str(c, "search", &n->search) == -EINVAL ||
+	    !command_page(c, "size", PAGE_SIZE_MAX, &n->page, &n->size))
 		return;
-	if (n->page < 1 || n->page > 1000000000 || n->size < 1 || n->size > PAGE_SIZE_MAX) {
-		command_fail(c, 400, "invalid_request_error", "page",
-			     "page counts from 1, size is 1 to %d", PAGE_SIZE_MAX);
-		return;
-	}
 	int err = store_read(c->master->store, names_job, on_names, n);
 	if (err)
 		command_fail_store(c, err);

@@ -131,6 +131,9 @@ uint64_t period_begin(struct period p, uint64_t now_ns);
 
 /* -- keys_json.c -- */
 
+/* Null where there is none: below 0, or 0. */
+void key_put_money(struct json_out *o, const char *key, int64_t nano);
+void key_put_limit(struct json_out *o, const char *key, int64_t v);
 void key_put(struct json_out *o, const struct key_row *row, int64_t spend, bool with_token);
 void key_put_warnings(struct json_out *o, const struct str *warnings, size_t n);
 struct str key_hash_hex(struct arena *a, const struct sha256 *hash);

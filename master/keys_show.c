@@ -250,15 +250,9 @@ static bool take_page(struct list_call *lc)
 	/* a person at a terminal wants rows, and a screenful of them */
 	lc->size = c->kind == CALLER_SOCKET ? PAGE_SIZE_MAX : PAGE_SIZE;
 	lc->is_full = c->kind == CALLER_SOCKET;
-	if (command_u64(c, "page", &lc->page) == -EINVAL ||
-	    command_u64(c, "size", &lc->size) == -EINVAL ||
-	    command_bool(c, "return_full_object", &lc->is_full) == -EINVAL)
+	if (command_bool(c, "return_full_object", &lc->is_full) == -EINVAL)
 		return false;
-	if (lc->page >= 1 && lc->page <= 1000000000 && lc->size >= 1 && lc->size <= PAGE_SIZE_MAX)
-		return true;
-	command_fail(c, 400, "invalid_request_error", lc->size >= 1 && lc->size <= PAGE_SIZE_MAX ?
-		     "page" : "size", "page counts from 1, size is 1 to %d", PAGE_SIZE_MAX);
-	return false;
+	return command_page(c, "size", PAGE_SIZE_MAX, &lc->page, &lc->size);
 }
 
 static struct list_call *list_new(struct command_call *c)

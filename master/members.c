@@ -140,14 +140,6 @@ static int update_job(struct store_db *db, void *data)
 	return member_limit(db, uc->c, team.r.id, uc->user_id, &uc->limits, &uc->row);
 }
 
-static void put_limit(struct json_out *o, const char *name, int64_t v)
-{
-	if (v > 0)
-		json_put_i64(o, name, v);
-	else
-		json_put_null(o, name);
-}
-
 static void answer(struct update_call *uc)
 {
 	struct json_out o = json_out(&uc->c->out);
@@ -160,8 +152,8 @@ static void answer(struct update_call *uc)
 		json_put_money(&o, "max_budget_in_team", uc->row.max_budget);
 	else
 		json_put_null(&o, "max_budget_in_team");
-	put_limit(&o, "tpm_limit", uc->row.tpm_limit);
-	put_limit(&o, "rpm_limit", uc->row.rpm_limit);
+	key_put_limit(&o, "tpm_limit", uc->row.tpm_limit);
+	key_put_limit(&o, "rpm_limit", uc->row.rpm_limit);
 	json_close(&o);
 	command_finish(uc->c);
 }

@@ -216,21 +216,3 @@ struct str object_merge(struct arena *a, struct str old, const struct json *by)
 	buf_done(&text);
 	return s;
 }
-
-struct str object_without(struct arena *a, const struct json *j, const char *key)
-{
-	struct buf text;
-	buf_init(&text, 2 * STORED_TEXT_MAX);
-	struct json_out o = json_out(&text);
-	json_open(&o, NULL);
-	for (const struct json *n = j ? j->child : NULL; n; n = n->next) {
-		if (n->type == JSON_NULL || str_eq_z(n->key, key))
-			continue;
-		json_key(&o, n->key);
-		json_put_raw(&o, NULL, n->raw);
-	}
-	json_close(&o);
-	struct str s = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
-	buf_done(&text);
-	return s;
-}

@@ -47,7 +47,5 @@ int object_json(struct command_call *c, const char *arg, enum json_type type,
 		const struct json **ret);
 /* The members of `old`, and over them those of `by` that are not null. .p NULL: no memory. */
 struct str object_merge(struct arena *a, struct str old, const struct json *by);
-/* Without some member. */
-struct str object_without(struct arena *a, const struct json *j, const char *key);
 
 #endif

@@ -338,15 +338,7 @@ static bool take_page(struct activity_call *ac)
 	ac->size = ac->is_all ? ALL_ROWS_MAX : PAGE_ROWS;
 	if (ac->is_all)
 		return true;
-	if (command_u64(c, "page", &ac->page) == -EINVAL ||
-	    command_u64(c, "page_size", &ac->size) == -EINVAL)
-		return false;
-	if (ac->page >= 1 && ac->page <= 1000000000 && ac->size >= 1 && ac->size <= PAGE_ROWS_MAX)
-		return true;
-	command_fail(c, 400, "invalid_request_error", ac->size >= 1 && ac->size <= PAGE_ROWS_MAX ?
-		     "page" : "page_size", "page counts from 1, page_size is 1 to %d",
-		     PAGE_ROWS_MAX);
-	return false;
+	return command_page(c, "page_size", PAGE_ROWS_MAX, &ac->page, &ac->size);
 }
 
 static bool take_days(struct activity_call *ac)

@@ -182,19 +182,12 @@ static bool take_page(struct show_call *sc)
 	struct command_call *c = sc->c;
 	sc->page = 1;
 	sc->size = SIZE_MAX_OF_PAGE;
-	if (command_u64(c, "page", &sc->page) == -EINVAL ||
-	    command_u64(c, "page_size", &sc->size) == -EINVAL ||
-	    command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
+	if (command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
 	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
 		return false;
 	if (c->own_user.n)
 		sc->user_id = c->own_user;
-	if (sc->page >= 1 && sc->page <= 1000000000 && sc->size >= 1 &&
-	    sc->size <= SIZE_MAX_OF_PAGE)
-		return true;
-	command_fail(c, 400, "invalid_request_error", "page",
-		     "page counts from 1, page_size is 1 to %d", SIZE_MAX_OF_PAGE);
-	return false;
+	return command_page(c, "page_size", SIZE_MAX_OF_PAGE, &sc->page, &sc->size);
 }
 
 void teams_list(struct command_call *c)

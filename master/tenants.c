@@ -39,29 +39,13 @@ int64_t tenant_spend(struct keys *keys, enum dir_kind kind, const struct key_row
 	return keys_settled_of(keys, ENTITY_OF(kind) | row->id, row->spend);
 }
 
-static void put_money(struct json_out *o, const char *key, int64_t nano)
-{
-	if (nano < 0)
-		json_put_null(o, key);
-	else
-		json_put_money(o, key, nano);
-}
-
-static void put_limit(struct json_out *o, const char *key, int64_t v)
-{
-	if (v)
-		json_put_i64(o, key, v);
-	else
-		json_put_null(o, key);
-}
-
 static void put_limits(struct json_out *o, const struct key_row *row)
 {
-	put_money(o, "max_budget", row->max_budget);
-	put_money(o, "soft_budget", row->soft_budget);
-	put_limit(o, "max_parallel_requests", row->max_parallel_requests);
-	put_limit(o, "tpm_limit", row->tpm_limit);
-	put_limit(o, "rpm_limit", row->rpm_limit);
+	key_put_money(o, "max_budget", row->max_budget);
+	key_put_money(o, "soft_budget", row->soft_budget);
+	key_put_limit(o, "max_parallel_requests", row->max_parallel_requests);
+	key_put_limit(o, "tpm_limit", row->tpm_limit);
+	key_put_limit(o, "rpm_limit", row->rpm_limit);
 	json_put_str(o, "budget_duration", row->budget_duration);
 	json_put_time(o, "budget_reset_at", row->budget_reset_at);
 }

@@ -329,17 +329,11 @@ static bool take_page(struct show_call *sc)
 	bool is_paged = sc->kind->dir == DIR_USER && c->kind == CALLER_HTTP;
 	sc->page = 1;
 	sc->size = is_paged ? SIZE_DEFAULT : SIZE_ALL;
-	if (command_u64(c, "page", &sc->page) == -EINVAL ||
-	    command_u64(c, "page_size", &sc->size) == -EINVAL ||
-	    command_str(c, "role", &sc->role) == -EINVAL ||
+	if (command_str(c, "role", &sc->role) == -EINVAL ||
 	    command_str(c, "user_email", &sc->email) == -EINVAL ||
 	    command_str(c, "team", &sc->team) == -EINVAL)
 		return false;
-	if (sc->page >= 1 && sc->page <= 1000000000 && sc->size >= 1 && sc->size <= SIZE_ALL)
-		return true;
-	command_fail(c, 400, "invalid_request_error", "page",
-		     "page counts from 1, page_size is 1 to %d", SIZE_ALL);
-	return false;
+	return command_page(c, "page_size", SIZE_ALL, &sc->page, &sc->size);
 }
 
 void tenants_list(struct command_call *c)

@@ -4,6 +4,8 @@
 #include "tests/unit/route_plan.h"
 #include "worker/decide/route.h"
 
+#include <sys/wait.h>
+
 static void set_tokens(unsigned i, uint64_t n)
 {
 	atomic_store(&board.deployments[i].minute_tokens, 0);
@@ -434,6 +436,58 @@ static void test_a_dead_one_is_left_after_allowed_fails(void **state)
 	expect_shares(0, 100, 0, 0);
 }
 
+/* Another process chooses all the time; how long after the cooldown does it choose otherwise? */
+static uint64_t seen_after_ns(void)
+{
+	uint64_t at = 0;
+	int line[2], status = 1;
+	plan(2);
+	rows[0].order = 1;
+	rows[1].order = 2;
+	seal();
+	assert_int_equal(pick().deployment, 0);
+	assert_int_equal(pipe(line), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		uint64_t give_up = clock_ns() + 5 * NS_PER_S;
+		char ready = 1;
+		if (write(line[1], &ready, 1) != 1)
+			_exit(1);
+		do {
+			struct route_query q = query();
+			struct route_choice c;
+			route_pick(&q, &c);
+			at = clock_ns();
+			if (c.deployment == 1)
+				_exit(write(line[1], &at, sizeof at) != sizeof at);
+		} while (at < give_up);
+		_exit(1);
+	}
+	assert_true(child > 0);
+	char ready;
+	assert_int_equal(read(line[0], &ready, 1), 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_false(failure(0, OUTCOME_UP_ERROR, 500, NOW));
+	uint64_t began = clock_ns();
+	assert_true(failure(0, OUTCOME_UP_ERROR, 500, NOW));
+	assert_int_equal(read(line[0], &at, sizeof at), sizeof at);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(line[0]);
+	close(line[1]);
+	return at > began ? at - began : 0;
+}
+
+/* Of several, for the machine may be busy with others. */
+static void test_another_process_sees_a_cooldown_within_a_millisecond(void **state)
+{
+	unsigned in_time = 0;
+	(void)state;
+	for (unsigned round = 0; round < 12; round++)
+		in_time += seen_after_ns() <= NS_PER_MS;
+	assert_true(in_time >= 3);
+}
+
 static void test_what_counts(void **state)
 {
 	static const struct {
@@ -593,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_affinity_is_kept_and_bounded),
 		cmocka_unit_test(test_random_plans),
 		cmocka_unit_test(test_a_dead_one_is_left_after_allowed_fails),
+		cmocka_unit_test(test_another_process_sees_a_cooldown_within_a_millisecond),
 		cmocka_unit_test(test_what_counts),
 		cmocka_unit_test(test_a_trial_before_the_return),
 		cmocka_unit_test(test_never_all_of_them),

@@ -360,8 +360,3 @@ const struct endpoint *endpoint_find(struct str method, struct str path,
 	*ret = (struct endpoint_parts){ 0 };
 	return NULL;
 }
-
-unsigned endpoint_number(const struct endpoint *e)
-{
-	return (unsigned)(e - endpoints);
-}

@@ -43,6 +43,5 @@ struct endpoint_parts {			/* of a path; .p NULL: the pattern has none */
  * then of which only the method is another, or NULL. */
 const struct endpoint *endpoint_find(struct str method, struct str path,
 				     struct endpoint_parts *ret, const struct endpoint **ret_near);
-unsigned endpoint_number(const struct endpoint *e);
 
 #endif

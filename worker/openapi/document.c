@@ -42,11 +42,6 @@ static bool has_mark(const struct endpoint *e, struct str mark)
 	return str_find(str_z(e->path), mark) != SIZE_MAX;
 }
 
-bool openapi_has_model(const struct endpoint *e)
-{
-	return has_mark(e, STR("{model}"));
-}
-
 bool openapi_has_id(const struct endpoint *e)
 {
 	return has_mark(e, STR("{id}")) || has_mark(e, STR("{name}"));
@@ -267,7 +262,7 @@ static void put_parameters(struct json_out *o, const struct endpoint *e, bool wi
 {
 	const struct command *c = openapi_command(e);
 	json_open_array(o, "parameters");
-	if (openapi_has_model(e))
+	if (has_mark(e, STR("{model}")))
 		put_path_parameter(o, "model", "a model's name");
 	if (openapi_has_id(e))
 		put_path_parameter(o, has_mark(e, STR("{id}")) ? "id" : "name", doc_of_id(c));
