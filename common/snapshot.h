@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 12, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 13, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -96,7 +96,18 @@ struct snap_header {			/* one header sent upstream */
 	struct snap_str name, value;
 };
 struct snap_deployment {
+	/* What a choice among many looks at comes first: a line of the cache. */
 	uint64_t id_hash; /* hash_stable(id): its name on the board and in the journal */
+	struct snap_part tags;		/* struct snap_str */
+	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
+	uint64_t rpm, tpm;		/* 0 = not given */
+	uint32_t order;			/* 0 = not given */
+	uint32_t max_parallel;		/* 0 = no limit */
+	uint32_t board_row;		/* row in the board's deployments */
+	uint32_t flags;			/* DEPLOY_* */
+	uint32_t adaptive;		/* 1 + enum adaptive; 0 = the settings' */
+	uint32_t max_input_tokens, max_output_tokens;	/* 0 = unknown */
+	uint32_t num_retries;		/* SNAP_NONE = not given */
 	struct snap_str id;		/* model_info.id, or a SHA-256 in hex */
 	struct snap_str group;		/* model_name */
 	struct snap_str provider;	/* "openai", "groq", "ollama" ... */
@@ -116,23 +127,13 @@ struct snap_deployment {
 	 * (worker/exchange/credential.h); read by exchange/credential.c alone. */
 	struct snap_str credentials;
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
-	struct snap_part tags;		/* struct snap_str */
 	struct snap_part gates;		/* struct snap_gate; DEPLOY_GATED: there are some */
 	struct price price;
-	uint64_t weight_milli;		/* weight x 1000; 0 = not given */
-	uint64_t rpm, tpm;		/* 0 = not given */
 	uint64_t timeout_ms, stream_timeout_ms;	/* 0 = not given; may be TIMEOUT_AUTO */
 	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
 	uint64_t hedge_milli;		/* as in the settings; 0 = not given */
-	uint32_t num_retries;		/* SNAP_NONE = not given */
-	uint32_t order;			/* 0 = not given */
-	uint32_t max_parallel;		/* 0 = no limit */
-	uint32_t max_input_tokens, max_output_tokens;	/* 0 = unknown */
 	uint32_t family, auth, site;	/* enum provider_family, provider_auth, provider_site */
-	uint32_t board_row;		/* row in the board's deployments */
-	uint32_t flags;			/* DEPLOY_* */
 	uint32_t mode;			/* enum snap_mode */
-	uint32_t adaptive;		/* 1 + enum adaptive; 0 = the settings' */
 };
 /* Whether a limit of requests at a time is learned (common/limiter.h). */
 enum adaptive {
