@@ -21,4 +21,8 @@
 	blob blob_sql_6, "sql/0006_models.sql"
 	blob blob_sql_7, "sql/0007_audit.sql"
 	blob blob_sql_8, "sql/0008_idempotency.sql"
+	blob blob_sql_9, "sql/0009_model_limits.sql"
+	blob blob_sql_10, "sql/0010_members.sql"
+	blob blob_sql_11, "sql/0011_prices.sql"
+	blob blob_sql_12, "sql/0012_texts.sql"
 	.section .note.GNU-stack,"",%progbits

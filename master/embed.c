@@ -14,6 +14,10 @@ BLOB(sql_5);
 BLOB(sql_6);
 BLOB(sql_7);
 BLOB(sql_8);
+BLOB(sql_9);
+BLOB(sql_10);
+BLOB(sql_11);
+BLOB(sql_12);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -51,6 +55,14 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_7);
 	case 8:
 		return SLICE(sql_8);
+	case 9:
+		return SLICE(sql_9);
+	case 10:
+		return SLICE(sql_10);
+	case 11:
+		return SLICE(sql_11);
+	case 12:
+		return SLICE(sql_12);
 	default:
 		return STR_NONE;
 	}

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0009_model_limits.sql - limits and budgets of keys and teams for one model.

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0010_members.sql - members of organizations, what a team's members may do, default budgets.

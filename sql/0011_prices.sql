@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0011_prices.sql - prices that were imported, and models without a price.

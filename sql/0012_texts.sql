@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0012_texts.sql - prompts and answers, where the configuration asks to keep them.
