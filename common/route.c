@@ -112,24 +112,22 @@ static enum tag_rule tag_rule_of(const struct route_query *q)
 
 static void look_around(struct look *l, const struct route_query *q)
 {
-	enum route_strategy by = q->strategy ? (enum route_strategy)(q->strategy - 1)
-					      : strategy_of(q->snap, q->group);
-	*l = (struct look){ .q = q, .strategy = by,
-			    .tags = tag_rule_of(q),
-			    .counts_limits = counts_tokens(q->snap, by),
+	const struct snap_settings *set = snap_settings(q->snap);
+	*l = (struct look){ .q = q, .tags = tag_rule_of(q), .best = ROUTE_REASON_COUNT,
+			    .default_parallel = set->default_max_parallel,
+			    .adaptive = (enum adaptive)set->adaptive,
+			    .latency_ttl_ns = set->latency_ttl_ms * NS_PER_MS,
 			    .gates = { q->snap, q->board, q->wall_ns, 0, false, GATE_OPEN, 0 } };
+	l->strategy = q->strategy ? (enum route_strategy)(q->strategy - 1)
+				  : strategy_of(q->snap, q->group);
+	l->counts_limits = counts_tokens(q->snap, l->strategy);
+	l->is_picky = l->tags != TAG_ALL || q->region.n || q->has_max_cost ||
+		      set->flags & SET_PRECALL;
+	l->members = snap_members(q->snap, q->group);
+	l->deployments = snap_deployments(q->snap, &l->n_deployments);
 	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
 		if (board_worker_lives(&q->board->workers[w]))
 			l->live[l->n_live++] = w;
-}
-
-uint32_t look_inflight(const struct look *l, uint32_t row)
-{
-	uint32_t sum = 0;
-	for (unsigned i = 0; i < l->n_live; i++)
-		sum += atomic_load_explicit(board_inflight_own(l->q->board, l->live[i], row),
-					    memory_order_relaxed);
-	return sum;
 }
 
 /* ---- one candidate ---- */
@@ -195,6 +193,14 @@ uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment 
 	return most && most < learned ? most : learned;
 }
 
+/* The same, with what a look knows already. */
+static uint32_t most_parallel(const struct look *l, const struct snap_deployment *d,
+			      const struct board_deployment *b)
+{
+	uint32_t most = d->max_parallel ? d->max_parallel : l->default_parallel;
+	return limiter_most(b) ? route_most_parallel(l->q->snap, d, b) : most;
+}
+
 static uint64_t word(const _Atomic uint64_t *at)
 {
 	return atomic_load_explicit(at, memory_order_relaxed);
@@ -204,7 +210,7 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 				     const struct board_deployment *b)
 {
 	uint64_t now = l->q->now_ns;
-	uint32_t most = route_most_parallel(l->q->snap, d, b);
+	uint32_t most = most_parallel(l, d, b);
 	if (word(&b->paused_until_ns) > now)
 		return ROUTE_PAUSED;
 	if (most && look_inflight(l, d->board_row) >= most)
@@ -276,12 +282,11 @@ static enum route_reason at_gates(struct look *l, const struct snap_deployment *
 	return reasons_of[v];
 }
 
-static enum route_reason judge(struct look *l, uint32_t index, uint64_t *wait_ns)
+static enum route_reason judge(struct look *l, uint32_t index, const struct snap_deployment *d,
+			       const struct board_deployment *b, uint64_t *wait_ns)
 {
 	const struct route_query *q = l->q;
-	const struct snap_deployment *d = snap_deployment(q->snap, index);
-	const struct board_deployment *b = &q->board->deployments[d->board_row];
-	enum route_reason r = never(l, d), h;
+	enum route_reason r = l->is_picky ? never(l, d) : ROUTE_WELL, h;
 	if (r != ROUTE_WELL)
 		return r;
 	h = health(l, b);
@@ -303,23 +308,52 @@ static enum route_reason judge(struct look *l, uint32_t index, uint64_t *wait_ns
 
 /* ---- the choice ---- */
 
-static uint32_t order_of(const struct route_query *q, const struct route_candidate *c)
+/* The best reason that there is, and the smallest order in it: whoever betters what was found so
+ * far begins anew, whoever equals it is weighed with the others. */
+static void consider(struct look *l, uint32_t i, const struct snap_deployment *d,
+		     const struct board_deployment *b)
 {
-	return snap_deployment(q->snap, c->index)->order;
+	uint32_t reason = l->q->room[i].reason;
+	if (reason > ROUTE_LAST_RESORT || reason > l->best)
+		return;
+	if (reason == l->best && d->order != l->order)
+		l->is_mixed = true;
+	if (reason < l->best || d->order < l->order) {
+		l->best = reason;
+		l->order = d->order;
+		l->kept = 0;
+	}
+	if (d->order == l->order)
+		strategy_weigh(l, i, d, b);
 }
 
-/* The best reason that there is, and the smallest order in it. */
-static void find_best(struct look *l, uint32_t n)
+/* How far ahead rows are fetched that the loop will look at: they lie apart. */
+enum { AHEAD = 8 };
+
+static void judge_all(struct look *l, uint32_t n, uint64_t *wait_ns)
 {
 	const struct route_query *q = l->q;
-	l->best = ROUTE_REASON_COUNT;
 	for (uint32_t i = 0; i < n; i++) {
-		struct route_candidate *c = &q->room[i];
-		uint32_t order = order_of(q, c);
-		if (c->reason < l->best || (c->reason == l->best && order < l->order)) {
-			l->best = c->reason;
-			l->order = order;
-		}
+		const struct snap_deployment *d = look_deployment(l, l->members[i]);
+		const struct board_deployment *b = &q->board->deployments[d->board_row];
+		if (i + 2 * AHEAD < n)
+			__builtin_prefetch(look_deployment(l, l->members[i + 2 * AHEAD]));
+		if (i + AHEAD < n)
+			__builtin_prefetch(&q->board->deployments[look_deployment(
+				l, l->members[i + AHEAD])->board_row]);
+		q->room[i] = (struct route_candidate){ .index = l->members[i] };
+		q->room[i].reason = judge(l, l->members[i], d, b, wait_ns);
+		consider(l, i, d, b);
+	}
+}
+
+/* Who has the right reason but not the smallest order. */
+static void drop_other_orders(const struct look *l, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct route_candidate *c = &l->q->room[i];
+		if (c->reason == l->best && look_deployment(l, c->index)->order != l->order)
+			*c = (struct route_candidate){ .index = c->index, .reason = ROUTE_ORDER };
 	}
 }
 
@@ -351,34 +385,23 @@ static uint64_t wait_for(enum route_reason why, uint64_t cooling_ns, uint64_t no
 void route_pick(const struct route_query *q, struct route_choice *ret)
 {
 	struct look l;
-	uint32_t n = q->group->members.count, kept = 0;
+	uint32_t n = q->group->members.count;
 	uint64_t cooling = UINT64_MAX;
 	MUST(n <= q->n_room);
 	look_around(&l, q);
 	*ret = (struct route_choice){ .deployment = SNAP_NONE, .strategy = l.strategy,
 				      .n_candidates = n };
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t index = snap_member(q->snap, q->group, i);
-		q->room[i] = (struct route_candidate){ .index = index };
-		q->room[i].reason = judge(&l, index, &cooling);
-	}
-	find_best(&l, n);
-	if (n == 0 || l.best > ROUTE_LAST_RESORT) {
+	judge_all(&l, n, &cooling);
+	if (l.kept == 0) {
 		ret->why = why_nobody(q, n, &ret->is_full);
 		ret->wait_ns = wait_for(ret->why, cooling, q->now_ns);
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		if (q->room[i].reason != l.best)
-			continue;
-		if (order_of(q, &q->room[i]) == l.order)
-			kept++;
-		else
-			q->room[i].reason = ROUTE_ORDER;
-	}
+	if (l.is_mixed)
+		drop_other_orders(&l, n);
 	ret->why = (enum route_reason)l.best;
-	ret->deployment = q->room[strategy_choose(&l, n, kept)].index;
-	ret->others_well = l.best < ROUTE_TRIED ? kept - 1 : 0;
+	ret->deployment = q->room[strategy_choose(&l, n)].index;
+	ret->others_well = l.best < ROUTE_TRIED ? l.kept - 1 : 0;
 }
 
 void route_pause(struct board *b, const struct snap_deployment *d, uint64_t until_ns)

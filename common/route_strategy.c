@@ -55,12 +55,7 @@ static uint64_t mix(uint64_t x)
 
 static const struct snap_deployment *deployment(const struct look *l, uint32_t i)
 {
-	return snap_deployment(l->q->snap, l->q->room[i].index);
-}
-
-static const struct board_deployment *row(const struct look *l, uint32_t i)
-{
-	return &l->q->board->deployments[deployment(l, i)->board_row];
+	return look_deployment(l, l->q->room[i].index);
 }
 
 static bool is_kept(const struct look *l, uint32_t i)
@@ -69,9 +64,6 @@ static bool is_kept(const struct look *l, uint32_t i)
 }
 
 /* ---- weights ---- */
-
-/* The field that weighs is the first one that the first candidate has; missing counts 0. */
-enum weighing { BY_NOTHING, BY_WEIGHT, BY_RPM, BY_TPM };
 
 static enum weighing weighing_of(const struct snap_deployment *d)
 {
@@ -93,32 +85,23 @@ static uint64_t weight_of(const struct snap_deployment *d, enum weighing by)
 }
 
 /* All weights 0: as if none were given. */
-static enum weighing weigh_all(const struct look *l, uint32_t n, uint64_t *ret_total)
+static enum weighing weigh_all(const struct look *l, uint32_t n)
 {
-	enum weighing by = BY_NOTHING;
-	uint64_t total = 0, count = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!is_kept(l, i))
-			continue;
-		if (count++ == 0)
-			by = weighing_of(deployment(l, i));
-		total += weight_of(deployment(l, i), by);
-	}
-	*ret_total = total ? total : count;
-	return total ? by : BY_NOTHING;
+	uint64_t total = 0;
+	for (uint32_t i = 0; i < n && !total; i++)
+		if (is_kept(l, i))
+			total += weight_of(deployment(l, i), l->by);
+	return total ? l->by : BY_NOTHING;
 }
 
 static uint32_t draw_by_weight(const struct look *l, uint32_t n)
 {
-	uint64_t total, draw;
-	enum weighing by = weigh_all(l, n, &total);
+	uint64_t draw = l->q->random % (l->total ? l->total : l->kept);
 	uint32_t last = 0;
-	draw = l->q->random % total;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!is_kept(l, i))
 			continue;
-		uint64_t w = weight_of(deployment(l, i), by);
-		l->q->room[i].score = w;
+		uint64_t w = l->total ? l->q->room[i].score : 1;
 		last = i;
 		if (draw < w)
 			return i;
@@ -144,7 +127,7 @@ static uint64_t cost_of(const struct snap_deployment *d)
 static uint64_t latency_of(const struct look *l, const struct board_deployment *b)
 {
 	const struct route_query *q = l->q;
-	uint64_t ttl = snap_settings(q->snap)->latency_ttl_ms * 1000000;
+	uint64_t ttl = l->latency_ttl_ns;
 	uint64_t at = atomic_load_explicit(&b->sampled_ns, memory_order_relaxed), ttft;
 	if (!at || (ttl && q->now_ns > at && q->now_ns - at > ttl))
 		return 0;
@@ -152,47 +135,57 @@ static uint64_t latency_of(const struct look *l, const struct board_deployment *
 	return ttft ? ttft : atomic_load_explicit(&b->latency_ns, memory_order_relaxed);
 }
 
-static uint64_t score_of(const struct look *l, uint32_t i)
+static uint64_t score_of(const struct look *l, const struct snap_deployment *d,
+			 const struct board_deployment *b)
 {
 	switch (l->strategy) {
+	case STRATEGY_SHUFFLE:
+		return weight_of(d, l->by);
 	case STRATEGY_BUSY:
-		return look_inflight(l, deployment(l, i)->board_row);
+		return look_inflight(l, d->board_row);
 	case STRATEGY_USAGE:
-		return route_minute_count(&row(l, i)->minute_tokens, l->q->now_ns);
+		return route_minute_count(&b->minute_tokens, l->q->now_ns);
 	case STRATEGY_LATENCY:
-		return latency_of(l, row(l, i));
+		return latency_of(l, b);
 	default:
-		return cost_of(deployment(l, i));
+		return cost_of(d);
+	}
+}
+
+void strategy_weigh(struct look *l, uint32_t i, const struct snap_deployment *d,
+		    const struct board_deployment *b)
+{
+	if (l->kept++ == 0) {
+		l->by = weighing_of(d);
+		l->total = 0;
+		l->least = UINT64_MAX;
+		l->first = i;
+	}
+	uint64_t score = l->q->room[i].score = score_of(l, d, b);
+	l->total += score;
+	if (score < l->least) {
+		l->least = score;
+		l->first = i;
 	}
 }
 
 /* One of those within the buffer above the smallest score; the first, where ties stay in order. */
 static uint32_t draw_by_score(const struct look *l, uint32_t n)
 {
-	uint64_t least = UINT64_MAX, limit;
-	uint32_t count = 0, first = 0;
-	uint64_t buffer = snap_settings(l->q->snap)->latency_buffer_milli;
-	for (uint32_t i = n; i-- > 0;) {
-		if (!is_kept(l, i))
-			continue;
-		l->q->room[i].score = score_of(l, i);
-		if (l->q->room[i].score <= least) {
-			least = l->q->room[i].score;
-			first = i;
-		}
-	}
+	uint64_t limit = l->least;
+	uint32_t count = 0;
 	if (l->strategy == STRATEGY_COST)
-		return first;
-	limit = least;
+		return l->first;
 	if (l->strategy == STRATEGY_LATENCY)
-		limit += (uint64_t)((double)least * (double)buffer / 1000);
+		limit += (uint64_t)((double)limit *
+				    (double)snap_settings(l->q->snap)->latency_buffer_milli / 1000);
 	for (uint32_t i = 0; i < n; i++)
 		count += is_kept(l, i) && l->q->room[i].score <= limit;
 	uint64_t draw = count ? l->q->random % count : 0;
 	for (uint32_t i = 0; i < n; i++)
 		if (is_kept(l, i) && l->q->room[i].score <= limit && draw-- == 0)
 			return i;
-	return first;
+	return l->first;
 }
 
 /* ---- affinity ---- */
@@ -202,8 +195,7 @@ static uint32_t draw_by_score(const struct look *l, uint32_t n)
  * more than `most` in flight is passed over. */
 static uint32_t choose_by_hash(const struct look *l, uint32_t n, uint64_t hash, uint64_t most)
 {
-	uint64_t total;
-	enum weighing by = weigh_all(l, n, &total);
+	enum weighing by = weigh_all(l, n);
 	uint32_t best = UINT32_MAX;
 	double least = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -228,13 +220,13 @@ static uint32_t choose_by_hash(const struct look *l, uint32_t n, uint64_t hash, 
 
 /* With more than its share in flight a deployment is passed over, so that the bonus stays
  * bounded. */
-static uint64_t most_in_flight(const struct look *l, uint32_t n, uint32_t kept)
+static uint64_t most_in_flight(const struct look *l, uint32_t n)
 {
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < n; i++)
 		if (is_kept(l, i))
 			sum += look_inflight(l, deployment(l, i)->board_row);
-	return kept > 1 ? sum * 5 / ((uint64_t)kept * 4) + 2 : UINT64_MAX;
+	return l->kept > 1 ? sum * 5 / ((uint64_t)l->kept * 4) + 2 : UINT64_MAX;
 }
 
 static const char *const stickies[STICKY_KINDS] = { "", "user", "key", "session", "header" };
@@ -250,14 +242,14 @@ uint64_t route_sticky(const struct snap_group *g, struct str what)
 				what) | 1;
 }
 
-uint32_t strategy_choose(const struct look *l, uint32_t n, uint32_t kept)
+uint32_t strategy_choose(const struct look *l, uint32_t n)
 {
 	uint32_t i;
-	MUST(kept > 0);
+	MUST(l->kept > 0);
 	if (l->q->sticky)
 		return choose_by_hash(l, n, l->q->sticky, UINT64_MAX);
 	if (l->q->affinity) {
-		i = choose_by_hash(l, n, l->q->affinity, most_in_flight(l, n, kept));
+		i = choose_by_hash(l, n, l->q->affinity, most_in_flight(l, n));
 		if (i != UINT32_MAX)
 			return i;
 	}

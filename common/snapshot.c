@@ -296,6 +296,17 @@ const struct snap_deployment *snap_deployment(const struct snap *s, uint32_t ind
 	return row_at(s, s->head->deployments, index, sizeof(struct snap_deployment));
 }
 
+const struct snap_deployment *snap_deployments(const struct snap *s, uint32_t *ret_n)
+{
+	*ret_n = s->head->deployments.count;
+	return (const void *)((const char *)s->head + s->head->deployments.at);
+}
+
+const uint32_t *snap_members(const struct snap *s, const struct snap_group *g)
+{
+	return (const void *)((const char *)s->head + g->members.at);
+}
+
 const struct snap_group *snap_group(const struct snap *s, uint32_t index)
 {
 	MUST(index < group_count(s->head));

@@ -313,6 +313,9 @@ const struct snap_deployment *snap_deployment(const struct snap *s, uint32_t ind
 const struct snap_group *snap_group(const struct snap *s, uint32_t index);
 uint32_t snap_group_index(const struct snap *s, const struct snap_group *g);
 uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i);
+/* All of them at once, for who goes through many: rows in order of their indices. */
+const struct snap_deployment *snap_deployments(const struct snap *s, uint32_t *ret_n);
+const uint32_t *snap_members(const struct snap *s, const struct snap_group *g);
 struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
