@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 13, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 14, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -129,6 +129,7 @@ struct snap_deployment {
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
 	struct snap_part gates;		/* struct snap_gate; DEPLOY_GATED: there are some */
 	struct price price;
+	uint64_t credential;	/* the same for all that use one key at one address; 0 = no key */
 	uint64_t timeout_ms, stream_timeout_ms;	/* 0 = not given; may be TIMEOUT_AUTO */
 	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
 	uint64_t hedge_milli;		/* as in the settings; 0 = not given */

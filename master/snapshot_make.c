@@ -122,6 +122,19 @@ static int put_param_rules(struct make *k, const struct config_model *cm, struct
 	return failed ? -ENOMEM : 0;
 }
 
+/* A name for the key at one address. Elsewhere it is another account's: many servers of one's own
+ * are given the same word in place of a key. */
+static uint64_t credential_of(const struct config_model *cm)
+{
+	const struct str parts[] = { cm->provider, cm->api_base, cm->api_key, cm->credentials };
+	uint64_t h = hash_stable(STR(""));
+	if (!cm->api_key.n && !cm->credentials.n)
+		return 0;
+	for (size_t i = 0; i < COUNT(parts); i++)
+		h = hash_stable_more(hash_stable_more(h, parts[i]), STR("\n"));
+	return h | 1;
+}
+
 /* What only Responses serve is asked that way by everybody. Elsewhere a client that speaks them is
  * served as it likes, where the vendor is known to: behind an address of the operator's own there
  * may be anybody's copy of chat. */
@@ -155,6 +168,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 		.family = cm->row ? cm->family : FAMILY_MOCK,
 		.site = cm->site,
 		.auth = cm->auth,
+		.credential = credential_of(cm),
 	};
 	fill_texts(k, cm, &d);
 	if (put_param_rules(k, cm, &d) < 0)

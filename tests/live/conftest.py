@@ -30,7 +30,7 @@ def start(tmp_path, mock):
         full = []
         for name, what in models:
             if isinstance(what, str):
-                what = {"model": f"openai/{what}", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary",
+                what = {"model": f"openai/{what}", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary" + "-refused" * ("status=401" in what),
                         **PRICED}
             full.append((name, what))
         where = tmp_path / f"gw{len(running)}"

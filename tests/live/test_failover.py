@@ -54,7 +54,20 @@ def test_a_dead_deployment_costs_few_a_first_attempt(start, mock, dead):
 
 
 def test_a_cooldown_is_seen_by_all_workers_at_once(start, mock):
-    gw = start([("m", to(mock.base, "mock?status=401", order=1)), ("m", to(mock.base, "b", order=2))],
+    gw = start([("m", to(mock.base, "mock?status=401", order=1, api_key="sk-refused")),
+                ("m", to(mock.base, "b", order=2))],
                "router_settings: {cooldown_time: 60}\n", workers=4)
     assert all(gw.ask("m").status == 200 for _ in range(60))
     assert sum(e["model"] == "mock?status=401" for e in mock.log()) == 1
+
+
+def test_a_refused_key_is_left_with_all_deployments_that_use_it(start, mock):
+    gw = start([("m", to(mock.base, "mock?status=401", order=1)), ("m", to(mock.base, "twin", order=2)),
+                ("m", to(mock.base, "b", order=3, api_key="sk-other")), ("n", to(mock.base, "twin"))],
+               "router_settings: {cooldown_time: 60, num_retries: 1}\n", workers=2)
+    assert all(gw.ask("m").status == 200 for _ in range(20))
+    assert [e["model"] for e in mock.log()] == ["mock?status=401"] + ["b"] * 20
+    for model, n in ("m", 3), ("n", 1):                     # n, too, though nobody asked for it
+        why = {c["upstream_model"]: c for c in gw.ctl_json("route", "explain", model)["candidates"]}
+        assert len(why) == n and why["twin"]["verdict"] in ("cooling", "trial") and why["twin"]["cooldown_s"] > 0
+    assert why["twin"]["verdict"] == "cooling" or gw.ask("n").status == 200    # and an answer is better than none

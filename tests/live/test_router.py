@@ -317,7 +317,7 @@ def test_the_retry_budget_ends_retries(start, mock):
 
 
 def test_route_explain(start, mock):
-    gw = start([("g", to(mock, "a", order=1)), ("g", to(mock, "b", order=2)), ("g", to(mock, "mock?status=401")),
+    gw = start([("g", to(mock, "a", order=1)), ("g", to(mock, "b", order=2)), ("g", to(mock, "mock?status=401", api_key="sk-refused")),
                 ("z", to(mock, "z"))],
                "router_settings: {num_retries: 1, cooldown_time: 600, fallbacks: [{g: [z]}]}\n")
     while not any(e["model"] == "mock?status=401" for e in mock.log()):

@@ -233,8 +233,8 @@ static void test_usage(void **state)
 static void answer(unsigned i, uint64_t ms, uint64_t tokens, uint64_t ttft_ms)
 {
 	struct route_sample s = { ms * NS_PER_MS, ttft_ms * NS_PER_MS, tokens };
-	assert_false(route_note(snap, &board, snap_find_group(snap, STR("g")),
-				snap_deployment(snap, i), NULL, &s, NOW));
+	assert_int_equal(route_note(snap, &board, snap_find_group(snap, STR("g")),
+				    snap_deployment(snap, i), NULL, &s, NOW), 0);
 }
 
 static void test_latency(void **state)
@@ -414,7 +414,7 @@ static void test_random_plans(void **state)
 
 /* ---- learning ---- */
 
-static bool failure(unsigned i, enum outcome o, int status, uint64_t at)
+static uint32_t failure(unsigned i, enum outcome o, int status, uint64_t at)
 {
 	struct llm_error e = { .outcome = o, .status = status };
 	return route_note(snap, &board, snap_find_group(snap, STR("g")), snap_deployment(snap, i),
@@ -429,11 +429,33 @@ static void test_a_dead_one_is_left_after_allowed_fails(void **state)
 	answer(0, 10, 1, 0);
 	for (unsigned k = 0; k < 10; k++)
 		answer(0, 10, 1, 0);		/* far from half of the requests fail */
-	assert_false(failure(0, OUTCOME_UP_ERROR, 500, NOW));
-	assert_false(failure(0, OUTCOME_UP_CONNECT, 0, NOW));
-	assert_true(failure(0, OUTCOME_UP_ERROR, 500, NOW));
+	assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 0);
+	assert_int_equal(failure(0, OUTCOME_UP_CONNECT, 0, NOW), 0);
+	assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 1);
 	assert_true(atomic_load(&board.deployments[0].cooldown_until_ns) == NOW + 5 * NS_PER_S);
 	expect_shares(0, 100, 0, 0);
+}
+
+static void test_a_refused_key_is_left_with_all_who_use_it(void **state)
+{
+	(void)state;
+	plan(5);
+	rows[0].credential = rows[2].credential = rows[4].credential = 7;
+	rows[1].credential = 9;
+	rows[4].flags = DEPLOY_DEFAULT;				/* never cools */
+	seal();
+	struct llm_error e = { .outcome = OUTCOME_UP_AUTH, .status = 401 };
+	assert_int_equal(route_note(snap, &board, snap_find_group(snap, STR("g")),
+				    snap_deployment(snap, 0), &e, NULL, NOW), 2);
+	assert_true(atomic_load(&board.deployments[2].cooldown_until_ns) == NOW + 5 * NS_PER_S);
+	assert_int_equal(atomic_load(&board.deployments[2].last_status), 401);
+	assert_int_equal(atomic_load(&board.deployments[2].failures), 0);
+	for (unsigned i = 1; i < 5; i += 2)			/* another key, and none */
+		assert_int_equal(atomic_load(&board.deployments[i].cooldown_until_ns), 0);
+	assert_int_equal(atomic_load(&board.deployments[4].cooldown_until_ns), 0);
+	/* Another failure is of the deployment alone; so is a refusal where there is no key. */
+	assert_int_equal(failure(1, OUTCOME_UP_NOT_FOUND, 404, NOW), 1);
+	assert_int_equal(failure(3, OUTCOME_UP_AUTH, 401, NOW), 1);
 }
 
 /* Another process chooses all the time; how long after the cooldown does it choose otherwise? */
@@ -467,9 +489,9 @@ static uint64_t seen_after_ns(void)
 	char ready;
 	assert_int_equal(read(line[0], &ready, 1), 1);
 	for (unsigned i = 0; i < 2; i++)
-		assert_false(failure(0, OUTCOME_UP_ERROR, 500, NOW));
+		assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 0);
 	uint64_t began = clock_ns();
-	assert_true(failure(0, OUTCOME_UP_ERROR, 500, NOW));
+	assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 1);
 	assert_int_equal(read(line[0], &at, sizeof at), sizeof at);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -534,7 +556,7 @@ static void test_a_trial_before_the_return(void **state)
 	assert_true(route_take(&board, snap_deployment(snap, 0), &c, NOW));
 	assert_int_equal(pick().deployment, 1);		/* one tries, the others wait */
 	assert_int_equal(room[0].reason, ROUTE_RECOVERING);
-	assert_true(failure(0, OUTCOME_UP_ERROR, 500, NOW));	/* at once */
+	assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 1);	/* at once */
 	assert_int_equal(pick().deployment, 1);
 	assert_int_equal(room[0].reason, ROUTE_COOLING);
 	atomic_store(&board.deployments[0].cooldown_until_ns, NOW - 1);
@@ -579,10 +601,10 @@ static void test_policies_of_failures(void **state)
 	settings.allowed_fails_policy[POLICY_RATE_LIMIT] = 1 + 3;
 	seal();
 	for (unsigned k = 0; k < 3; k++)
-		assert_false(failure(0, OUTCOME_UP_RATE_LIMITED, 429, NOW));
-	assert_true(failure(0, OUTCOME_UP_RATE_LIMITED, 429, NOW));
-	assert_false(failure(1, OUTCOME_UP_ERROR, 500, NOW));
-	assert_true(failure(1, OUTCOME_UP_ERROR, 500, NOW));
+		assert_int_equal(failure(0, OUTCOME_UP_RATE_LIMITED, 429, NOW), 0);
+	assert_int_equal(failure(0, OUTCOME_UP_RATE_LIMITED, 429, NOW), 1);
+	assert_int_equal(failure(1, OUTCOME_UP_ERROR, 500, NOW), 0);
+	assert_int_equal(failure(1, OUTCOME_UP_ERROR, 500, NOW), 1);
 	assert_int_equal(route_policy_class(OUTCOME_UP_TIMEOUT), POLICY_TIMEOUT);
 	assert_int_equal(route_policy_class(OUTCOME_OVERLOADED), POLICY_CLASSES);
 }
@@ -647,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_affinity_is_kept_and_bounded),
 		cmocka_unit_test(test_random_plans),
 		cmocka_unit_test(test_a_dead_one_is_left_after_allowed_fails),
+		cmocka_unit_test(test_a_refused_key_is_left_with_all_who_use_it),
 		cmocka_unit_test(test_another_process_sees_a_cooldown_within_a_millisecond),
 		cmocka_unit_test(test_what_counts),
 		cmocka_unit_test(test_a_trial_before_the_return),

@@ -231,7 +231,42 @@ static bool limit_by_failure(const struct snap *s, struct board *b,
 	       how == ADAPTIVE_ON;
 }
 
-bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
+static bool never_cools(const struct snap_settings *set, const struct snap_deployment *d,
+			uint64_t ms)
+{
+	return set->flags & SET_DISABLE_COOLDOWNS || d->flags & DEPLOY_DEFAULT || ms == 0;
+}
+
+static void cool(struct board_deployment *row, uint64_t ms, uint64_t now_ns)
+{
+	extend_to(&row->cooldown_until_ns, now_ns + ms * NS_PER_MS);
+	atomic_fetch_add_explicit(&row->cooldowns, 1, memory_order_relaxed);
+}
+
+/* A key that is refused is refused everywhere: the others that use it need not find out each by a
+ * request of their own. The same provider with another key stays. */
+static uint32_t retire_credential(const struct snap *s, struct board *b,
+				  const struct snap_deployment *d, const struct llm_error *e,
+				  uint64_t now_ns)
+{
+	uint32_t n, count = 0;
+	const struct snap_deployment *all = snap_deployments(s, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct board_deployment *row = &b->deployments[all[i].board_row];
+		uint64_t ms = cooldown_ms(snap_settings(s), &all[i], e);
+		if (all[i].credential != d->credential || all[i].board_row == d->board_row ||
+		    never_cools(snap_settings(s), &all[i], ms))
+			continue;
+		atomic_store_explicit(&row->last_status, (uint32_t)e->status,
+				      memory_order_relaxed);
+		atomic_store_explicit(&row->failed_ns, now_ns, memory_order_relaxed);
+		cool(row, ms, now_ns);
+		count++;
+	}
+	return count;
+}
+
+uint32_t route_note(const struct snap *s, struct board *b, const struct snap_group *g,
 		const struct snap_deployment *d, const struct llm_error *e,
 		const struct route_sample *sampled, uint64_t now_ns)
 {
@@ -241,10 +276,10 @@ bool route_note(const struct snap *s, struct board *b, const struct snap_group *
 	if (!e) {
 		note_success(set, row, sampled, now_ns);
 		limit_by_answer(s, b, d, sampled);
-		return false;
+		return 0;
 	}
 	if (!kinds[e->outcome].counts)
-		return false;
+		return 0;
 	struct minute m = count(&row->minute, now_ns, true);
 	uint32_t in_a_row = atomic_fetch_add_explicit(&row->in_a_row, 1, memory_order_relaxed) + 1;
 	bool was_on_trial = atomic_load_explicit(&row->cooldown_until_ns, memory_order_relaxed) &&
@@ -257,14 +292,14 @@ bool route_note(const struct snap *s, struct board *b, const struct snap_group *
 		take_timeout(row, now_ns);
 	uint64_t ms = cooldown_ms(set, d, e);
 	bool is_limited = limit_by_failure(s, b, d, e->outcome, sampled, now_ns);
-	if (set->flags & SET_DISABLE_COOLDOWNS || d->flags & DEPLOY_DEFAULT || ms == 0 ||
-	    is_limited)
-		return false;
+	if (never_cools(set, d, ms) || is_limited)
+		return 0;
 	if (!was_on_trial && !should_cool(set, row, g, e, m, in_a_row, now_ns))
-		return false;
-	extend_to(&row->cooldown_until_ns, now_ns + ms * NS_PER_MS);
-	atomic_fetch_add_explicit(&row->cooldowns, 1, memory_order_relaxed);
-	return true;
+		return 0;
+	cool(row, ms, now_ns);
+	if (e->outcome == OUTCOME_UP_AUTH && d->credential)
+		return 1 + retire_credential(s, b, d, e, now_ns);
+	return 1;
 }
 
 /* ---- what is told ---- */

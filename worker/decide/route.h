@@ -16,9 +16,10 @@ struct route_sample {			/* what an answer took; 0: not known */
 	uint64_t duration_ns, first_token_ns;
 	uint64_t tokens;		/* of the answer */
 };
-/* An attempt ended: well (e NULL, with its sample), or with an error. True when the deployment
- * is left alone from now on. Cooldowns by LiteLLM's rules, and after allowed_fails in a row. */
-bool route_note(const struct snap *s, struct board *b, const struct snap_group *g,
+/* An attempt ended: well (e NULL, with its sample), or with an error. Returns how many deployments
+ * are left alone from now on: this one, by LiteLLM's rules and after allowed_fails in a row; and,
+ * where its provider refused the key (401), all others that use the same key there. */
+uint32_t route_note(const struct snap *s, struct board *b, const struct snap_group *g,
 		const struct snap_deployment *d, const struct llm_error *e,
 		const struct route_sample *sample, uint64_t now_ns);
 

@@ -393,8 +393,8 @@ static void note(struct exchange *x, const struct llm_error *e)
 					  ? r->first_token_ns - x->started_ns : 0,
 		.tokens = r->tally.usage.output,
 	};
-	if (route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now))
-		METRIC_ADD(r->w->metrics, cooldowns, 1);
+	METRIC_ADD(r->w->metrics, cooldowns,
+		   route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now));
 	if (snap_settings(r->snap)->flags & SET_LEARN_TIMES && !e && !r->raw)
 		learn(r, &s);
 }

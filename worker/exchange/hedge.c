@@ -151,9 +151,9 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
 	if (r->trace)
 		trace_attempt_end(r, snap_deployment(r->snap, index), e, 0);
-	if (route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e, &s,
-		       now))
-		METRIC_ADD(r->w->metrics, cooldowns, 1);
+	METRIC_ADD(r->w->metrics, cooldowns,
+		   route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e,
+			      &s, now));
 	if (!is_rival)
 		promote(x);
 	end_race(x);
