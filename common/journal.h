@@ -25,6 +25,7 @@ enum journal_kind {
 	JOURNAL_SETTLE = 2,		/* over: everything below is final */
 	JOURNAL_LEVELS = 3, /* who pays, too, for the record behind it: journal_levels */
 	JOURNAL_TAGS = 4,		/* of the SETTLE behind it: see journal_tags() */
+	JOURNAL_ATTEMPT = 5, /* of the SETTLE behind it, too: another attempt, and what it cost */
 	JOURNAL_KINDS
 };
 enum journal_call {			/* what was asked for; the same numbers in every release */
@@ -41,8 +42,12 @@ enum {					/* flags */
 	JF_FAILED = 8,			/* no answer: cost 0 unless something was made */
 	JF_UNPRICED = 16,		/* the model has no price: cost 0 is ignorance */
 	JF_CACHE_HIT = 32,
-	JF_SILENT = 64			/* a copy whose answer nobody sees: silent_model */
+	JF_SILENT = 64,			/* a copy whose answer nobody sees: silent_model */
+	JF_ATTEMPT = 128		/* not the attempt that gave the end of the answer */
 };
+/* How many attempts of a request may have a record each: in `attempts` is its number, from 1. What
+ * they cost is not in the SETTLE. Further ones are in there, with the last. */
+enum { JOURNAL_ATTEMPTS_MAX = 8 };
 
 struct journal_record {
 	_Atomic uint64_t seq;		/* stored last; 0 = empty */

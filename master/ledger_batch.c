@@ -64,7 +64,7 @@ bool record_check(struct journal_record *r, uint64_t now_ns)
 {
 	if (r->kind == JOURNAL_LEVELS || r->kind == JOURNAL_TAGS)
 		return true;		/* looked at with the record behind it */
-	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE)
+	if (r->kind != JOURNAL_INTENT && r->kind != JOURNAL_SETTLE && r->kind != JOURNAL_ATTEMPT)
 		return false;
 	if (!is_amount(r->cost_nano) || !is_amount(r->reserve_nano) || r->key_id > INT64_MAX)
 		return false;
@@ -137,7 +137,6 @@ static bool is_paired(struct batch *b, const struct journal_record *r)
 
 static void bind_row(struct sql *q, const struct journal_record *r, struct str tags)
 {
-	sql_blob(q, 1, r->request_id, sizeof r->request_id);
 	sql_int(q, 2, (int64_t)r->key_id);
 	sql_int(q, 3, (int64_t)r->deployment);
 	sql_text(q, 4, text_of(r->model, sizeof r->model));
@@ -163,6 +162,14 @@ static void bind_row(struct sql *q, const struct journal_record *r, struct str t
 	sql_text(q, 24, tags);
 }
 
+/* Its request's id; an attempt's number stands behind that. */
+static struct str row_id(const struct journal_record *r, char room[sizeof r->request_id + 1])
+{
+	memcpy(room, r->request_id, sizeof r->request_id);
+	room[sizeof r->request_id] = (char)r->attempts;
+	return str_of(room, sizeof r->request_id + (r->kind == JOURNAL_ATTEMPT ? 1 : 0));
+}
+
 /* 1: inserted; 0: it was there already; or -errno. */
 static int insert_row(struct store_db *db, const struct journal_record *r, struct str tags)
 {
@@ -172,6 +179,9 @@ static int insert_row(struct store_db *db, const struct journal_record *r, struc
 		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip,"
 		" team, tags) "
 		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+	char room[sizeof r->request_id + 1];
+	struct str id = row_id(r, room);
+	sql_blob(q, 1, id.p, id.n);
 	bind_row(q, r, tags);
 	int err = sql_run(q);
 	return err ? err : sql_changes(db) > 0;
@@ -218,13 +228,25 @@ static bool is_before(const struct batch *b, uint32_t at, uint32_t of, enum jour
 	return at > 0 && b->r[at - 1].kind == kind && is_same_id(b, at - 1, &b->r[of]);
 }
 
-/* The tags of the SETTLE at `at`: they stand before it, with its levels in between. */
-static size_t tags_before(const struct batch *b, uint32_t at, struct str ret[ROLLUP_TAGS_MAX])
+/* What stands right before a SETTLE, in this order: its tags, its attempts, its levels. */
+struct kin {
+	uint32_t tags, attempts, end;	/* where they begin, and where the levels are */
+};
+static uint32_t first_of(const struct batch *b, uint32_t at, uint32_t end, enum journal_kind kind,
+			 uint32_t most)
 {
-	uint32_t end = is_before(b, at, at, JOURNAL_LEVELS) ? at - 1 : at, from = end;
-	while (end - from < JOURNAL_TAG_RECORDS && is_before(b, from, at, JOURNAL_TAGS))
+	uint32_t from = end;
+	while (end - from < most && is_before(b, from, at, kind))
 		from--;
-	return from < end ? rollup_read_tags(&b->r[from], end - from, ret) : 0;
+	return from;
+}
+
+static struct kin kin_of(const struct batch *b, uint32_t at)
+{
+	struct kin k = { .end = is_before(b, at, at, JOURNAL_LEVELS) ? at - 1 : at };
+	k.attempts = first_of(b, at, k.end, JOURNAL_ATTEMPT, JOURNAL_ATTEMPTS_MAX);
+	k.tags = first_of(b, at, k.attempts, JOURNAL_TAGS, JOURNAL_TAG_RECORDS);
+	return k;
 }
 
 /* A JSON list; .p NULL: there are none, or no memory for them. */
@@ -252,12 +274,39 @@ static void note_cost(struct batch *b, const struct journal_record *r)
 	b->n_costs++;
 }
 
+/* A row, with the tags of its request, that was not there yet: into the sums by deployment. */
+static int book_row(struct batch *b, struct store_db *db, const struct journal_record *r,
+		    const struct rollup_tags *tags)
+{
+	b->rows++;
+	note_cost(b, r);
+	return rollup_add(&b->rollup, db, r, tags);
+}
+
+/* Its other attempts, each with a row of its own. Who pays for the SETTLE pays for them. */
+static int book_attempts(struct batch *b, struct store_db *db, const struct kin *k, uint32_t at,
+			 const struct rollup_tags *tags)
+{
+	struct journal_record *settle = &b->r[at];
+	for (uint32_t i = k->attempts; i < k->end; i++) {
+		int n = insert_row(db, &b->r[i], tags->json);
+		int err = n > 0 ? book_row(b, db, &b->r[i], tags) : n;
+		if (err)
+			return err;
+		if (n > 0)
+			settle->cost_nano = owner_add_cost(settle->cost_nano, b->r[i].cost_nano);
+	}
+	return 0;
+}
+
 /* 1: inserted, and in all sums; 0: it was there already; or -errno. */
 static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
 {
 	const struct journal_record *r = &b->r[at];
-	struct rollup_tags tags;
-	tags.n = tags_before(b, at, tags.v);
+	struct kin k = kin_of(b, at);
+	struct rollup_tags tags = { 0 };
+	if (k.tags < k.attempts)
+		tags.n = rollup_read_tags(&b->r[k.tags], k.attempts - k.tags, tags.v);
 	tags.json = write_tags(b, tags.v, tags.n);
 	int n = insert_row(db, r, tags.json);
 	if (n >= 0 && !is_paired(b, r)) {
@@ -267,10 +316,11 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uin
 	if (n <= 0)
 		return n;
 	b->is_done[at] = true;
-	b->rows++;
-	note_cost(b, r);
-	sum_owners(b, at);
-	int err = rollup_add(&b->rollup, db, r, &tags);
+	int err = book_row(b, db, r, &tags);
+	if (!err)
+		err = book_attempts(b, db, &k, at, &tags);
+	if (!err)
+		sum_owners(b, at);
 	return err ? err : 1;
 }
 

@@ -101,17 +101,19 @@ static int collect(struct fold *f)
 	return 0;
 }
 
-/* Who pays and what tags there are is told right before the record: all are booked together. What
- * stands at the end waits for the record behind it; never more than a request has, or a worker that
- * writes nothing else would stop us. */
+/* Who pays, what tags there are and which attempts is told right before the record: all are booked
+ * together. What stands at the end waits for the record behind it; never more than a request has,
+ * or a worker that writes nothing else would stop us. */
+enum { KIN_MAX = JOURNAL_TAG_RECORDS + JOURNAL_ATTEMPTS_MAX + 1 };
+
 static void keep_together(struct fold *f, uint64_t from)
 {
 	struct batch *b = f->batch;
 	if (f->is_dead && !f->has_more)
 		return;			/* nothing comes behind it any more */
-	for (unsigned i = 0; i < JOURNAL_TAG_RECORDS + 1 && b->n && f->upto > from; i++) {
+	for (unsigned i = 0; i < KIN_MAX && b->n && f->upto > from; i++) {
 		const struct journal_record *last = &b->r[b->n - 1];
-		if ((last->kind != JOURNAL_LEVELS && last->kind != JOURNAL_TAGS) ||
+		if (last->kind == JOURNAL_INTENT || last->kind == JOURNAL_SETTLE ||
 		    last->seq != f->upto)
 			return;
 		b->n--;
@@ -284,11 +286,19 @@ static int book_intents(struct booking *k, struct store_db *db)
 /* 1: the request is booked already (killed between its record and freeing the slot); 0; -errno. */
 static int find_booked(struct store_db *db, struct held_slot *h)
 {
-	struct sql *q = sql_query(db, "SELECT cost FROM spend_logs WHERE request_id = ?");
+	struct sql *q = sql_query(db,
+		"SELECT count(*), sum(cost) FROM spend_logs"
+		" WHERE request_id BETWEEN ?1 AND ?2");
+	char last[sizeof h->request_id + 1];
+	memcpy(last, h->request_id, sizeof h->request_id);
+	last[sizeof h->request_id] = (char)0xff;
 	sql_blob(q, 1, h->request_id, sizeof h->request_id);
+	sql_blob(q, 2, last, sizeof last);
 	int r = sql_row(q);
-	if (r > 0)
-		h->cost = sql_get_int(q, 0);
+	if (r > 0) {
+		r = sql_get_int(q, 0) > 0;
+		h->cost = sql_get_int(q, 1);
+	}
 	sql_end(q);
 	return r;
 }

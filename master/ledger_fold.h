@@ -56,6 +56,7 @@ unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEV
 struct str record_levels(const struct batch *b, uint32_t i);
 /* Such a record of what record_levels() gave, or of a slot: the next of the batch. */
 void batch_add_levels(struct batch *b, const uint8_t request_id[16], struct str levels);
+int64_t owner_add_cost(int64_t sum, int64_t cost);	/* PRICE_NANO_MAX at most */
 void sum_owners(struct batch *b, uint32_t i);
 int add_owners(const struct batch *b, struct store_db *db) MUST_USE;
 

@@ -63,7 +63,7 @@ static uint16_t *place_of(struct batch *b, uint64_t id)
 	}
 }
 
-static int64_t add_cost(int64_t sum, int64_t cost)
+int64_t owner_add_cost(int64_t sum, int64_t cost)
 {
 	return sum > PRICE_NANO_MAX - cost ? PRICE_NANO_MAX : sum + cost;
 }
@@ -81,7 +81,7 @@ static void sum_owner(struct batch *b, uint64_t id, const struct journal_record 
 		o->first_end_ns = r->end_ns;
 	if (r->end_ns > o->last_end_ns)
 		o->last_end_ns = r->end_ns;
-	o->cost = add_cost(o->cost, r->cost_nano);
+	o->cost = owner_add_cost(o->cost, r->cost_nano);
 }
 
 void sum_owners(struct batch *b, uint32_t i)
@@ -152,7 +152,7 @@ static int64_t cost_since(const struct batch *b, uint64_t id, uint64_t since)
 		const struct journal_record *r = &b->r[i];
 		if (r->kind == JOURNAL_SETTLE && b->is_done[i] && r->end_ns >= since &&
 		    is_of(b, i, id))
-			cost = add_cost(cost, r->cost_nano);
+			cost = owner_add_cost(cost, r->cost_nano);
 	}
 	return cost;
 }

@@ -212,9 +212,11 @@ static int add(struct rollup *ru, struct store_db *db, struct rollup_sum like,
 		*at = (uint16_t)++ru->n_sums;
 	}
 	struct rollup_sum *s = &ru->sums[*at - 1];
-	s->requests++;
-	s->failed += rollup_is_failure(r->flags, r->status);
-	s->unpriced += r->flags & JF_UNPRICED ? 1 : 0;
+	if (!(r->flags & JF_ATTEMPT)) {		/* else its request is counted with its last one */
+		s->requests++;
+		s->failed += rollup_is_failure(r->flags, r->status);
+		s->unpriced += r->flags & JF_UNPRICED ? 1 : 0;
+	}
 	s->input += r->input;
 	s->output += r->output;
 	s->cache_read += r->cache_read;

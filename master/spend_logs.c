@@ -16,7 +16,10 @@ struct logs_call {
 	struct command_call *c;
 	struct spend_range range;
 	bool has_before;
-	uint8_t request_id[16], before[16];
+	struct row_id {
+		uint8_t b[SPEND_ID_MAX];
+		size_t n;
+	} request_id, before;
 	uint64_t limit, page;
 	const char *sort;		/* of pages: what stands behind ORDER BY */
 	struct spend_where where;
@@ -29,7 +32,7 @@ static int only_before(struct store_db *db, struct logs_call *lc)
 {
 	struct sql *q = sql_query(db, "SELECT start_ns, id FROM spend_logs WHERE request_id = ?");
 	char older[96];
-	sql_blob(q, 1, lc->before, sizeof lc->before);
+	sql_blob(q, 1, lc->before.b, lc->before.n);
 	int r = sql_row(q);
 	int64_t start_ns = r > 0 ? sql_get_int(q, 0) : -1, id = r > 0 ? sql_get_int(q, 1) : 0;
 	sql_end(q);
@@ -65,15 +68,15 @@ static int logs_job(struct store_db *db, void *data)
 
 /* ---- arguments; false: answered ---- */
 
-static bool take_request(struct logs_call *lc, const char *name, uint8_t ret[16], bool *ret_given)
+static bool take_request(struct logs_call *lc, const char *name, struct row_id *ret,
+			 bool *ret_given)
 {
 	struct str s;
 	int err = command_str(lc->c, name, &s);
 	*ret_given = !err;
 	if (err)
 		return err == -ENOENT;
-	if (!spend_read_uuid(s, ret))
-		memset(ret, 0, 16);	/* another gateway's id, perhaps: there is no such row */
+	ret->n = spend_read_id(s, ret->b);	/* 0: another gateway's id, perhaps; no row has it */
 	return true;
 }
 
@@ -138,6 +141,17 @@ static bool take_money(struct logs_call *lc, const char *name, const char *condi
 	return err != -EINVAL;
 }
 
+/* A request's id is of all its attempts. */
+static void only_request(struct logs_call *lc)
+{
+	struct row_id *id = &lc->request_id;
+	spend_where_blob(&lc->where, "l.request_id >=", str_of((const char *)id->b, id->n));
+	if (id->n == SPEND_ID_MAX - 1)
+		id->b[id->n] = 0xff;
+	spend_where_blob(&lc->where, "l.request_id <=",
+			 str_of((const char *)id->b, id->n ? (size_t)SPEND_ID_MAX : 0));
+}
+
 static bool take_filters(struct logs_call *lc)
 {
 	struct command_call *c = lc->c;
@@ -145,7 +159,7 @@ static bool take_filters(struct logs_call *lc)
 	bool has_request = false;
 	int err = command_str(c, "api_key", &key);
 	if (err == -EINVAL || !spend_take_range(c, &lc->range) ||
-	    !take_request(lc, "request_id", lc->request_id, &has_request))
+	    !take_request(lc, "request_id", &lc->request_id, &has_request))
 		return false;
 	spend_where_init(&lc->where, "SELECT " SPEND_LOG_ROW " WHERE 1");
 	spend_where_int(&lc->where, "l.start_ns >=", (int64_t)lc->range.from_ns);
@@ -153,8 +167,7 @@ static bool take_filters(struct logs_call *lc)
 	if (!err && key.n)
 		spend_where_key(&lc->where, c, "l.key_id", key);
 	if (has_request)
-		spend_where_blob(&lc->where, "l.request_id =",
-				 str_of((const char *)lc->request_id, sizeof lc->request_id));
+		only_request(lc);
 	return take_texts(lc) && take_status(lc) &&
 	       take_money(lc, "min_spend", "l.cost >=") &&
 	       take_money(lc, "max_spend", "l.cost <=") && spend_where_is_whole(&lc->where, c);
@@ -196,7 +209,7 @@ void spend_logs(struct command_call *c)
 		return;
 	lc->limit = LIMIT;
 	if (take_number(lc, "limit", LIMIT_MAX, &lc->limit) &&
-	    take_request(lc, "before", lc->before, &lc->has_before))
+	    take_request(lc, "before", &lc->before, &lc->has_before))
 		spend_start(c, logs_job, lc);
 }
 

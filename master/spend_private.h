@@ -10,7 +10,7 @@
 #include "master/spend_call.h"
 #include "master/store_sql.h"
 
-enum { SPEND_TEXT_ROOM = 25, SPEND_VALUES = 128, SPEND_SQL_ROOM = 16384, SPEND_UUID_ROOM = 37 };
+enum { SPEND_TEXT_ROOM = 25, SPEND_VALUES = 128, SPEND_SQL_ROOM = 16384, SPEND_UUID_ROOM = 41 };
 
 /* -- spend.c -- */
 
@@ -83,7 +83,10 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 	" d.model, d.api_base FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id"              \
 	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN teams t ON t.id = l.team"         \
 	" LEFT JOIN deployments d ON d.id_hash = l.deployment"
-bool spend_read_uuid(struct str s, uint8_t ret[16]);
+/* A row's id as it is shown: its request's as a UUID, and "/3" behind it where it is that of another
+ * attempt. Returns how many bytes it has; 0: it is none. */
+enum { SPEND_ID_MAX = 17 };
+size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX]);
 /* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
 void spend_row_put(struct json_out *o, struct sql *q);
 void spend_row_put_csv(struct buf *to, struct sql *q);

@@ -18,20 +18,31 @@ static void write_uuid(char out[SPEND_UUID_ROOM], struct str id)
 		out[to++] = hex[from];
 	}
 	out[to] = '\0';
+	if (id.n > 16)
+		snprintf(out + to, SPEND_UUID_ROOM - to, "/%u", (unsigned char)id.p[16]);
 }
 
-bool spend_read_uuid(struct str s, uint8_t ret[16])
+size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX])
 {
+	struct str uuid = str_cut(&s, '/');
 	char hex[32];
 	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '-')
+	uint64_t number = 0;
+	for (size_t i = 0; i < uuid.n; i++) {
+		if (uuid.p[i] == '-')
 			continue;
 		if (n == sizeof hex)
-			return false;
-		hex[n++] = s.p[i];
+			return 0;
+		hex[n++] = uuid.p[i];
 	}
-	return hash_unhex(ret, 16, str_of(hex, n)) == 0;
+	if (hash_unhex(ret, 16, str_of(hex, n)) < 0)
+		return 0;
+	if (!s.n)
+		return 16;
+	if (str_read_u64(s, &number) < 0 || number > 255)
+		return 0;
+	ret[16] = (uint8_t)number;
+	return 17;
 }
 
 /* ---- as JSON ---- */
@@ -130,7 +141,7 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_open(o, "cost_breakdown");
 	json_put_money(o, "total_cost", sql_get_int(q, COST));
 	json_close(o);
-	json_put_i64(o, "attempted_retries", attempts > 1 ? attempts - 1 : 0);
+	json_put_i64(o, "attempted_retries", attempts > 1 && !(flags & JF_ATTEMPT) ? attempts - 1 : 0);
 	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
 	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
 	json_put_i64(o, "outcome", sql_get_int(q, OUTCOME));
@@ -139,6 +150,7 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_put_bool(o, "cut", flags & JF_CUT);
 	json_put_bool(o, "unpriced", flags & JF_UNPRICED);
 	json_put_bool(o, "is_silent_experiment", flags & JF_SILENT);
+	json_put_bool(o, "is_further_attempt", flags & JF_ATTEMPT);
 	json_close(o);
 }
 
@@ -256,7 +268,7 @@ void spend_row_put_csv(struct buf *to, struct sql *q)
 	for (int at = INPUT; at <= REASONING; at++)
 		put_number(to, sql_get_int(q, at));
 	put_csv_flags(to, q);
-	put_number(to, attempts > 1 ? attempts - 1 : 0);
+	put_number(to, attempts > 1 && !(sql_get_int(q, FLAGS) & JF_ATTEMPT) ? attempts - 1 : 0);
 	write_ip(ip, sql_get_blob(q, CLIENT_IP));
 	put_z(to, ip);
 	spend_put_csv(to, sql_get_text(q, TAGS), false);

@@ -108,6 +108,7 @@ struct request {
 	 * prompt of one that still runs. */
 	struct usage extra;
 	int64_t extra_nano, rival_nano;
+	struct booked_attempt *booked;		/* each of those that were: settle/account.h */
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;
 	/* the end */

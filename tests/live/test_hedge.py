@@ -21,6 +21,20 @@ def served(mock):
     return collections.Counter(e["model"] for e in mock.log())
 
 
+def rows_of(gw, call_id, attempts):
+    """Of one request: the ledger's row of the attempt that gave its end, and those of the others."""
+    every = gw.spend_rows(wait_for=attempts)
+    rows = gw.ctl_json("spend", "logs", "--request-id", call_id)
+    own = [r for r in rows if r["request_id"] == call_id]
+    others = [r for r in rows if r["request_id"] != call_id]
+    assert len(own) == 1 and len(others) == attempts - 1, every
+    assert {r["request_id"] for r in others} == {f"{call_id}/{i + 1}" for i in range(len(others))}
+    assert all(r["metadata"]["is_further_attempt"] == (r not in own) for r in rows)
+    for r in others:                                    # by its own name, too
+        assert gw.ctl_json("spend", "logs", "--request-id", r["request_id"]) == [r]
+    return own[0], others
+
+
 def warm(gw, **how):
     for _ in range(WARM):
         assert gw.ask("g", **how).status == 200
@@ -41,10 +55,16 @@ def test_a_second_attempt_when_the_first_is_slow(start, mock, stream):
     while mock.stats()["aborted"] == before:            # who lost is cancelled
         assert time.monotonic() < end
         time.sleep(0.01)
-    row = gw.spend_rows(wait_for=WARM + 1)[0]
-    single = gw.spend_rows()[1]
-    assert row["prompt_tokens"] > single["prompt_tokens"]       # the loser's prompt is booked, too
-    assert float(row["spend"]) > float(single["spend"])
+    gw.spend_rows(wait_for=WARM + 2)
+    row, (lost,) = rows_of(gw, a.headers["x-litellm-call-id"], 2)
+    assert row["model"].endswith("quick") and lost["model"].endswith(slow)
+    assert lost["prompt_tokens"] > 0 and float(lost["spend"]) > 0 and lost["metadata"]["cut"]
+    assert row["prompt_tokens"] > 0 and row["completion_tokens"] > lost["completion_tokens"] and not row["metadata"]["cut"]
+    total = float(row["spend"]) + float(lost["spend"])
+    if not stream:                                      # the client is told what both of them cost
+        assert float(a.headers["x-litellm-response-cost"]) == pytest.approx(total)
+    days = gw.ctl_json("spend", "report", "--group-by", "model")["rows"]
+    assert sum(d["requests"] for d in days) == WARM + 1, days
     page = raw(gw.get("/metrics"))
     assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 1" in page
 
@@ -124,10 +144,12 @@ def test_a_broken_stream_goes_on_elsewhere(start, mock, how):
     assert [m["role"] for m in sent] == ["user", "assistant", "user"]
     assert said in json.dumps(sent[1]["content"]) and "cut off" in json.dumps(sent[2]["content"])
     usage = [json.loads(e)["usage"] for e in events[:-1] if json.loads(e).get("usage")][-1]
-    row = gw.spend_rows(wait_for=1)[0]
-    assert row["status"] == "success" and row["completion_tokens"] == usage["completion_tokens"]
-    assert row["completion_tokens"] >= (3 if how == "die=3" else 5)     # what both of them said
-    assert row["prompt_tokens"] == usage["prompt_tokens"]
+    row, (broken,) = rows_of(gw, s.headers["x-litellm-call-id"], 2)
+    assert row["status"] == "success" and row["model"].endswith("rest?tokens=2") and not row["metadata"]["cut"]
+    assert "first" in broken["model"] and broken["metadata"]["cut"] and float(broken["spend"]) > 0
+    both = {n: row[n] + broken[n] for n in ("prompt_tokens", "completion_tokens")}
+    assert both == {n: usage[n] for n in both}          # the client is told what both of them used
+    assert row["completion_tokens"] == 2 and broken["completion_tokens"] >= (1 if how == "die=3" else 3)
     assert "llmgw_streams_continued_total 1" in raw(gw.get("/metrics"))
 
 
@@ -150,11 +172,13 @@ def test_no_going_on_without_the_setting_amid_calls_or_after_a_refusal_of_the_ca
 def test_a_second_break_ends_in_an_error_event(start, mock):
     gw = start([("g", to(mock, "first?tokens=9&gap=5&die=2", order=1)), ("g", to(mock, "next?status=500", order=2))],
                CONTINUE, workers=1)
-    events = list(gw.stream("g").events())
+    s = gw.stream("g")
+    events = list(s.events())
     assert "t0 t1".startswith(words(events[:-1]))
     assert "error" in json.loads(events[-1])
-    row = gw.spend_rows(wait_for=1)[0]
-    assert row["status"] == "failure" and row["completion_tokens"] >= 1 and float(row["spend"]) > 0
+    row, (broken,) = rows_of(gw, s.headers["x-litellm-call-id"], 2)
+    assert row["status"] == "failure" and float(row["spend"]) == 0
+    assert broken["completion_tokens"] >= 1 and float(broken["spend"]) > 0
 
 
 FAMILIES = ["openai", "anthropic", "gemini", "cohere"]

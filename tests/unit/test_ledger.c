@@ -390,6 +390,91 @@ static void test_a_clock_set_back_loses_no_spend(void **st)
 	assert_int_equal(number(w, "SELECT spend FROM keys"), 5);
 }
 
+/* ---- several attempts ---- */
+
+static void attempt(struct world *w, uint32_t number, unsigned ordinal, int64_t cost)
+{
+	struct journal_record r = record(JOURNAL_ATTEMPT, number, 0);
+	r.attempts = (uint8_t)ordinal;
+	r.flags = JF_ATTEMPT | JF_CUT | JF_UNPRICED;
+	r.deployment = 40 + ordinal;
+	r.cost_nano = cost;
+	r.reserve_nano = 0;
+	append(w, r);
+}
+
+/* Each has a row, with its own deployment's money; it is one request, and its owner's one sum. */
+static void test_each_attempt_has_a_row(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 64);
+	intent(w, 1);
+	tags(w, 1, two_tags, 2);
+	attempt(w, 1, 1, 3);
+	attempt(w, 1, 2, 4);
+	settle(w, 1, 5);
+	settle(w, 1, 5);		/* told twice: once, and so are they */
+	attempt(w, 2, 1, 100);		/* another's: its SETTLE does not stand behind it */
+	settle(w, 3, 6);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 4);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs WHERE json_array_length(tags) = 2"), 3);
+	assert_int_equal(number(w, "SELECT cost FROM spend_logs WHERE deployment = 42 AND"
+				   " length(request_id) = 17 AND substr(request_id, 17) = x'02'"), 4);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 18);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 18);
+	assert_int_equal(number(w, "SELECT requests FROM spend_totals WHERE kind = 0 AND span = 0"), 2);
+	assert_int_equal(number(w, "SELECT cost FROM spend_totals WHERE kind = 0 AND span = 0"), 18);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_daily"), 18);
+	assert_int_equal(number(w, "SELECT requests + failed + unpriced FROM spend_daily"
+				   " WHERE deployment = 41 AND cost = 3 AND input = 10"), 0);
+	assert_int_equal(number(w, "SELECT cost FROM spend_totals JOIN spend_names n USING (id) WHERE"
+				   " kind = 6 AND span = 1 AND name = 'red'"), 12);
+}
+
+/* A budget's period that begins inside the batch counts all of a request or nothing. */
+static void test_attempts_across_a_budgets_period(void **st)
+{
+	struct world *w = *st;
+	char sql[128];
+	add_key(w);
+	start_worker(w, 64);
+	attempt(w, 1, 1, 3);
+	settle(w, 1, 5);
+	attempt(w, 9, 1, 4);
+	settle(w, 9, 6);
+	snprintf(sql, sizeof sql, "UPDATE keys SET spend_since = %llu",
+		 (unsigned long long)(START_NS + 10 * NS_PER_MS));
+	place_exec(&w->p, sql);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 10);
+}
+
+/* Folded while a worker is between them and their SETTLE; and full batches. */
+static void test_attempts_wait_for_their_settle(void **st)
+{
+	struct world *w = *st;
+	add_key(w);
+	start_worker(w, 16384);
+	intent(w, 1);
+	for (unsigned i = 1; i <= JOURNAL_ATTEMPTS_MAX; i++)
+		attempt(w, 1, i, 1);
+	turn_until_committed(w, 1);
+	for (int i = 0; i < 20; i++)
+		uv_run(&w->p.loop, UV_RUN_ONCE);
+	assert_int_equal(committed(w), 1);
+	settle(w, 1, 2);
+	for (uint32_t i = 2; i <= 3000; i++) {
+		attempt(w, i, 1, 1);
+		attempt(w, i, 2, 1);
+		settle(w, i, 1);
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 9 + 3 * 2999);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 10 + 3 * 2999);
+}
+
 /* ---- strangers ---- */
 
 static void test_bad_records_are_dropped_and_counted(void **st)
@@ -558,6 +643,30 @@ static void test_reaping_books_what_was_open(void **st)
 	assert_int_equal(committed(w), 0);
 	assert_int_equal(files_in(w->dirfd, ".j"), 0);
 	assert_int_equal(number(w, "SELECT count(*) FROM journals"), 0);
+	budget_pool_free(pool);
+}
+
+/* Killed amid its last records: what is not settled is one row; what is, is what all of it cost. */
+static void test_reaping_amid_attempts(void **st)
+{
+	struct world *w = *st;
+	struct budget_pool *pool = budget_pool_new(&w->board, SLOT);
+	int64_t settled, reserved;
+	uint32_t parallel;
+	add_key(w);
+	start_worker(w, 64);
+	intent(w, 1), hold(w, pool, 1, 1000, true, 300);
+	attempt(w, 1, 1, 100);
+	settle(w, 1, 150);				/* the slot is still held */
+	intent(w, 2), hold(w, pool, 2, 1000, true, 70);
+	attempt(w, 2, 1, 40);				/* the SETTLE never comes */
+	reap(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 3);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), 250 + 70);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 250 + 70);
+	budget_read(&w->board, 5, &settled, &reserved, &parallel);
+	assert_int_equal(settled, 250 + 70);
+	assert_int_equal(reserved, 0);
 	budget_pool_free(pool);
 }
 
@@ -1082,10 +1191,14 @@ int main(void)
 		T(test_stop_folds_the_rest),
 		T(test_requests_of_the_last_period_do_not_count),
 		T(test_a_clock_set_back_loses_no_spend),
+		T(test_each_attempt_has_a_row),
+		T(test_attempts_across_a_budgets_period),
+		T(test_attempts_wait_for_their_settle),
 		T(test_bad_records_are_dropped_and_counted),
 		T(test_odd_records_are_put_right),
 		T(test_a_damaged_record_is_given_up_once_another_follows),
 		T(test_reaping_books_what_was_open),
+		T(test_reaping_amid_attempts),
 		T(test_a_teams_spend),
 		T(test_others_pay_too),
 		T(test_many_levels),

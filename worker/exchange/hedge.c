@@ -126,7 +126,7 @@ void exchange_claim(struct exchange *x, struct attempt *at)
 		  clock_ns() - since_ns);
 	if (r->trace)
 		trace_attempt_end(r, other, NULL, RA_LOST);
-	account_book(r, other, attempt_lose(x->lost));
+	account_book(r, other, attempt_lose(x->lost), since_ns, OUTCOME_OK);
 	end_race(x);
 }
 

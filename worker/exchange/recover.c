@@ -135,7 +135,7 @@ bool recover_begin(struct exchange *x, const struct llm_error *e)
 	x->said = said;
 	x->question = q;
 	x->recoveries++;
-	account_book(r, r->deployment, &r->tally);
+	account_book(r, r->deployment, &r->tally, x->started_ns, e->outcome);
 	r->more_prompt = said.n + sizeof go_on_text;
 	r->tally = (struct llm_tally){ 0 };
 	x->shown.tally = (struct llm_tally){ 0 };

@@ -456,13 +456,29 @@ static void count_usage(const struct request *r, const struct snap_deployment *d
 			      clock_wall_ns());
 }
 
-void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t)
+/* Without memory it is part of the one that answers. */
+static void keep_booked(struct request *r, const struct booked_attempt *like)
+{
+	struct booked_attempt *b = arena_alloc(r->mem, sizeof *b);
+	if (!b)
+		return;
+	*b = *like;
+	b->before = r->booked;
+	r->booked = b;
+}
+
+void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t,
+		  uint64_t since_ns, enum outcome o)
 {
 	struct usage u = usage_of(r, d, t);
 	int64_t cost = price_cost(&d->price, &u);
+	uint64_t now = clock_wall_ns();
 	usage_add(&r->extra, &u);
 	r->extra_nano += cost;
 	count_usage(r, d, &u, cost);
+	keep_booked(r, &(struct booked_attempt){ .deployment = d, .usage = u, .cost_nano = cost,
+						 .start_ns = now - (clock_ns() - since_ns),
+						 .end_ns = now, .outcome = o });
 }
 
 void account_dispatched(struct request *r, const struct snap_deployment *d)
@@ -542,18 +558,27 @@ static unsigned flags_of(const struct request *r, const struct usage *u)
 	return f;
 }
 
-/* u: all of it, of which what was booked has been counted. */
-static void count_deployment(struct request *r, const struct usage *u)
+static uint64_t without(uint64_t all, uint64_t part)
+{
+	return part < all ? all - part : 0;
+}
+
+static void spend_at(struct request *r, const struct snap_deployment *d, int64_t cost_nano)
+{
+	if (d->flags & DEPLOY_GATED)
+		gate_spent(&r->w->board, r->snap, d, r->w->slot, cost_nano);
+}
+
+/* u: all of it, of which what was booked has been counted. own_nano: what the SETTLE says. */
+static void count_deployment(struct request *r, const struct usage *u, int64_t own_nano)
 {
 	struct usage own = *u;
 	if (!r->deployment)
 		return;
-	own.input -= r->extra.input < own.input ? r->extra.input : own.input;
-	own.output -= r->extra.output < own.output ? r->extra.output : own.output;
+	own.input = without(own.input, r->extra.input);
+	own.output = without(own.output, r->extra.output);
 	count_usage(r, r->deployment, &own, r->cost_nano - r->extra_nano);
-	/* The ledger has all of it under the one that answered, so budgets do. */
-	if (r->deployment->flags & DEPLOY_GATED)
-		gate_spent(&r->w->board, r->snap, r->deployment, r->w->slot, r->cost_nano);
+	spend_at(r, r->deployment, own_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
@@ -573,6 +598,65 @@ static void append_tags(struct request *r)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		append(r, &tags[i]);
+}
+
+/* The number of attempts that get a record each, as far as there is room beside what is owed. */
+static unsigned count_booked(const struct request *r)
+{
+	const struct worker *w = r->w;
+	unsigned n = 0;
+	for (const struct booked_attempt *b = r->booked; b && n < JOURNAL_ATTEMPTS_MAX;
+	     b = b->before)
+		n++;
+	if (!n)
+		return 0;
+	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
+	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
+	return journal_room(w->journal, committed) < 2 * owed + n ? 0 : n;
+}
+
+static void fill_usage(struct journal_record *rec, const struct usage *u, int64_t cost_nano)
+{
+	rec->cost_nano = cost_nano;
+	rec->input = (uint32_t)u->input;
+	rec->output = (uint32_t)u->output;
+	rec->cache_read = (uint32_t)u->cache_read;
+	rec->cache_write = (uint32_t)u->cache_write;
+	rec->reasoning = (uint32_t)u->reasoning;
+}
+
+static void append_attempt(struct request *r, const struct booked_attempt *b, unsigned number)
+{
+	struct journal_record rec;
+	fill(r, &rec, JOURNAL_ATTEMPT);
+	fill_usage(&rec, &b->usage, b->cost_nano);
+	rec.reserve_nano = 0;
+	rec.deployment = b->deployment->id_hash;
+	rec.start_ns = b->start_ns;
+	rec.end_ns = b->end_ns;
+	rec.status = (uint16_t)r->status;
+	rec.outcome = (uint16_t)b->outcome;
+	rec.attempts = (uint8_t)number;
+	rec.flags = JF_ATTEMPT | JF_CUT | (r->q.is_stream ? JF_STREAM : 0) |
+		    (b->usage.estimated ? JF_ESTIMATED : 0) |
+		    (b->deployment->price.flags & PRICE_KNOWN ? 0 : JF_UNPRICED);
+	append(r, &rec);
+	spend_at(r, b->deployment, b->cost_nano);
+}
+
+/* The rows of the others. What stands in them is taken off the usage and the cost of the last. */
+static void append_attempts(struct request *r, struct usage *u, int64_t *cost_nano)
+{
+	unsigned n = count_booked(r);
+	for (const struct booked_attempt *b = r->booked; n; b = b->before, n--) {
+		append_attempt(r, b, n);
+		u->input = without(u->input, b->usage.input);
+		u->output = without(u->output, b->usage.output);
+		u->cache_read = without(u->cache_read, b->usage.cache_read);
+		u->cache_write = without(u->cache_write, b->usage.cache_write);
+		u->reasoning = without(u->reasoning, b->usage.reasoning);
+		*cost_nano -= b->cost_nano;
+	}
 }
 
 void account_replayed(struct request *r)
@@ -612,12 +696,6 @@ void account_settle(struct request *r)
 	rec.deployment = r->deployment ? r->deployment->id_hash : 0;
 	rec.first_token_ns = r->first_token_wall_ns;
 	rec.end_ns = clock_wall_ns();
-	rec.cost_nano = r->cost_nano;
-	rec.input = (uint32_t)u.input;
-	rec.output = (uint32_t)u.output;
-	rec.cache_read = (uint32_t)u.cache_read;
-	rec.cache_write = (uint32_t)u.cache_write;
-	rec.reasoning = (uint32_t)u.reasoning;
 	rec.flags = (uint16_t)flags_of(r, &u);
 	rec.outcome = (uint16_t)r->outcome;
 	rec.attempts = (uint8_t)(r->attempts > 255 ? 255 : r->attempts);
@@ -626,6 +704,11 @@ void account_settle(struct request *r)
 	(void)FAULT("spend.before_push");
 	if (r->wish.n_tags)
 		append_tags(r);
+	struct usage own = u;
+	int64_t own_nano = r->cost_nano;
+	if (r->booked)
+		append_attempts(r, &own, &own_nano);
+	fill_usage(&rec, &own, own_nano);
 	append_levels(r);
 	r->settled_seq = append(r, &rec);
 	(void)FAULT("spend.after_push");
@@ -633,5 +716,5 @@ void account_settle(struct request *r)
 	budget_settle(r->w->pool, &r->claim, r->cost_nano);
 	r->has_claim = false;
 	correct_tokens(r, &u);
-	count_deployment(r, &u);
+	count_deployment(r, &u, own_nano);
 }

@@ -10,8 +10,18 @@ enum step account_reserve(struct request *r);
 int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
 /* The same before an attempt beside the one under way: it covers both. 0 or -EDQUOT. */
 int account_cover_both(struct request *r, const struct snap_deployment *d) MUST_USE;
-/* An attempt at d that does not give the end of the answer has cost what its tally says. */
-void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t);
+/* An attempt that does not give the end of the answer, and is over. */
+struct booked_attempt {
+	struct booked_attempt *before;		/* of the same request; its memory is the request's */
+	const struct snap_deployment *deployment;
+	struct usage usage;
+	int64_t cost_nano;
+	uint64_t start_ns, end_ns;		/* wall clock */
+	enum outcome outcome;			/* OK: another one was faster */
+};
+/* Such an attempt at d, begun at since_ns (monotonic), has cost what its tally says. */
+void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t,
+		  uint64_t since_ns, enum outcome o);
 /* Bytes go to a provider. */
 void account_dispatched(struct request *r, const struct snap_deployment *d);
 /* What has been made so far; extends the reservation when the answer outgrows it.
