@@ -14,183 +14,15 @@
 #include "common/gate.h"
 #include "common/gcra.h"
 #include "common/route.h"
+#include "worker/settle/account_private.h"
 #include "worker/settle/flusher.h"
-
-enum {
-	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
-	BYTES_PER_TOKEN = 4	/* a guess */
-};
-
-static const struct snap_settings *set_of(const struct request *r)
-{
-	return snap_settings(r->snap);
-}
-
-static const struct price *price_of(const struct request *r, const struct snap_deployment *d)
-{
-	return r->raw && r->raw->price ? r->raw->price : &d->price;
-}
-
-/* ---- how much ------------------------------------------------------------------------------- */
-
-static uint64_t count_answers(const struct request *r)
-{
-	uint64_t n = r->q.n ? r->q.n : 1;
-	return r->q.kind == LLM_TEXT && r->q.n_inputs > 1 ? n * r->q.n_inputs : n;
-}
-
-/* The longest answers that request or model allow; 0: neither says. */
-static uint64_t allowed_tokens(const struct request *r, const struct snap_deployment *d)
-{
-	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
-	return (is_told ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
-}
-
-static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
-{
-	uint64_t most = allowed_tokens(r, d);
-	if (r->q.kind == LLM_EMBED || r->q.kind == LLM_RERANK)
-		return 0;
-	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
-}
-
-/* Of a call that is relayed. Its output, where nothing is sold by another measure, is that of
- * any answer. */
-static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
-{
-	struct usage most = r->raw->most;
-	if (most.output == 0)
-		most.output = answer_tokens(r, d);
-	return price_most(price_of(r, d), &most);
-}
-
-static int64_t worst_case(struct request *r, const struct snap_deployment *d)
-{
-	if (r->raw)
-		return worst_relayed(r, d);
-	uint64_t in =
-		set_of(r)->reserve_mode ? request_prompt_tokens(r) : estimate_prompt_worst(&r->q);
-	uint64_t out = answer_tokens(r, d);
-	in += r->more_prompt;
-	if (r->q.kind == LLM_RERANK) {
-		/* Many documents are many inputs of the model, each within its limit. */
-		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
-		return price_cost(&d->price, &u);
-	}
-	if (d->max_input_tokens && in > d->max_input_tokens)
-		in = d->max_input_tokens;	/* more than that a provider refuses */
-	return price_worst(&d->price, in, out);
-}
-
-static int64_t worst_of_group(struct request *r)
-{
-	int64_t most = 0;
-	for (uint32_t i = 0; i < r->group->members.count; i++) {
-		int64_t one =
-			worst_case(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
-		most = one > most ? one : most;
-	}
-	return most;
-}
-
-static uint64_t guessed_input(struct request *r)
-{
-	uint64_t likely = request_prompt_tokens(r), worst = estimate_prompt_worst(&r->q);
-	return (likely < worst ? likely : worst) + r->more_prompt / BYTES_PER_TOKEN;
-}
-
-/* A guess by the text is often too high, and a stream must not be cut for that: no token is
- * shorter than a byte, and no answer longer than allowed unless it took more events. */
-static uint64_t guessed_output(const struct request *r, const struct snap_deployment *d,
-			       const struct llm_tally *t)
-{
-	uint64_t n = (t->estimate_milli + 999) / 1000;
-	uint64_t most = d ? allowed_tokens(r, d) : 0;
-	if (n > t->content_bytes)
-		n = t->content_bytes;
-	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
-}
-
-/* What a relayed call used: what the provider told; else tokens by a guess, where they are what
- * is sold; and what the request itself says. */
-static struct usage relayed_usage(const struct request *r)
-{
-	const struct llm_tally *t = &r->tally;
-	const struct raw_call *c = r->raw;
-	const struct price *p = r->deployment ? price_of(r, r->deployment) : NULL;
-	struct usage u = t->usage;
-	bool by_other = p && (p->per_image || p->per_second || p->per_character);
-	if (!t->has_content && r->outcome != OUTCOME_OK)
-		return u;
-	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
-		u.input = c->known.input;
-		u.output = t->events;	/* of a stream: nearly each is a token */
-		u.estimated = p->input > 0 || p->output > 0;
-	}
-	if (c->known.images > u.images)
-		u.images = c->known.images;
-	u.characters = c->known.characters;
-	if (!u.milliseconds && c->known.milliseconds) {
-		u.milliseconds = c->known.milliseconds;
-		u.estimated |= p && p->per_second;
-	}
-	u.estimated |= c->is_sized && p && p->per_image;
-	return u;
-}
-
-/* What one attempt at d used. */
-static struct usage usage_of(struct request *r, const struct snap_deployment *d,
-			     const struct llm_tally *t)
-{
-	struct usage u = t->usage;
-	if (!t->has_usage) {
-		u.input = guessed_input(r);
-		u.output = guessed_output(r, d, t);
-		u.estimated = true;
-	} else if (!t->is_done && guessed_output(r, d, t) > u.output) {
-		u.output = guessed_output(r, d, t);	/* broken off after an early count */
-		u.estimated = true;
-	}
-	if (r->q.kind == LLM_RERANK && !u.searches)
-		u.searches = estimate_searches(&r->q);	/* few providers count them */
-	usage_clamp(&u);
-	return u;
-}
-
-/* What the attempt used that answers. */
-static struct usage answer_usage(struct request *r)
-{
-	const struct llm_tally *t = &r->tally;
-	struct usage u = t->usage;
-	if (r->raw)
-		u = relayed_usage(r);
-	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
-		return usage_of(r, r->deployment, t);
-	usage_clamp(&u);
-	return u;
-}
-
-static int64_t cost_of(const struct request *r, const struct usage *u)
-{
-	return r->deployment ? price_cost(price_of(r, r->deployment), u) : 0;
-}
-
-int64_t account_cost(struct request *r, struct usage *ret_usage)
-{
-	*ret_usage = answer_usage(r);
-	int64_t cost = cost_of(r, ret_usage);
-	if (!r->extra_nano && !r->extra.input)
-		return cost;
-	usage_add(ret_usage, &r->extra);
-	return cost + r->extra_nano;
-}
 
 /* ---- reserve ----------------------------------------------------------------------------------
  */
 
 static const struct price *price_of_member(const struct request *r, uint32_t i)
 {
-	return price_of(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
+	return account_price(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
 }
 
 static bool is_priced(const struct request *r)
@@ -398,7 +230,7 @@ enum step account_reserve(struct request *r)
 	enum step s = check_ledger(r);
 	if (s != STEP_NEXT)
 		return s;
-	r->reserve_nano = worst_of_group(r);
+	r->reserve_nano = account_worst_of_group(r);
 	int err = admit(r, &verdict, &level, &left);
 	if (err == -EDQUOT && verdict == BUDGET_PARALLEL)
 		return refuse_parallel(r, owner_at(r, level));
@@ -431,15 +263,15 @@ static int extend(struct request *r, int64_t to_nano)
 
 int account_cover(struct request *r, const struct snap_deployment *d)
 {
-	return extend(r, r->extra_nano + worst_case(r, d));
+	return extend(r, r->extra_nano + account_worst(r, d));
 }
 
 int account_cover_both(struct request *r, const struct snap_deployment *d)
 {
-	struct usage u = { .input = guessed_input(r), .estimated = true };
-	int err = extend(r, r->extra_nano + worst_case(r, r->deployment) + worst_case(r, d));
+	struct usage u = { .input = account_guess_input(r), .estimated = true };
+	int err = extend(r, r->extra_nano + account_worst(r, r->deployment) + account_worst(r, d));
 	if (err == 0)
-		r->rival_nano = cost_of(r, &u);
+		r->rival_nano = account_cost_of(r, &u);
 	return err;
 }
 
@@ -470,7 +302,7 @@ static void keep_booked(struct request *r, const struct booked_attempt *like)
 void account_book(struct request *r, const struct snap_deployment *d, const struct llm_tally *t,
 		  uint64_t since_ns, enum outcome o)
 {
-	struct usage u = usage_of(r, d, t);
+	struct usage u = account_usage_of(r, d, t);
 	int64_t cost = price_cost(&d->price, &u);
 	uint64_t now = clock_wall_ns();
 	usage_add(&r->extra, &u);
@@ -489,7 +321,7 @@ void account_dispatched(struct request *r, const struct snap_deployment *d)
 		u = r->raw->known;
 	atomic_store_explicit(&r->claim.slot->tokens_in, (uint32_t)u.input, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->running_nano,
-			      r->extra_nano + r->rival_nano + price_cost(price_of(r, d), &u),
+			      r->extra_nano + r->rival_nano + price_cost(account_price(r, d), &u),
 			      memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->deployment, d->id_hash, memory_order_relaxed);
 	atomic_store_explicit(&r->claim.slot->dispatched, 1, memory_order_release);
@@ -532,7 +364,7 @@ static bool is_unpriced(const struct request *r, const struct usage *u)
 {
 	if (!r->deployment)
 		return false;
-	const struct price *p = price_of(r, r->deployment);
+	const struct price *p = account_price(r, r->deployment);
 	if (!r->raw || r->outcome != OUTCOME_OK)
 		return !(p->flags & PRICE_KNOWN);
 	return !price_covers(p, u) ||

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * worth.c - what a request may cost at most, and what its attempts have used: from what was asked,
+ * what a provider told, and by estimates where it told nothing. See account_private.h. */
+#include "common/price.h"
+#include "worker/settle/account.h"
+#include "worker/settle/account_private.h"
+
+enum {
+	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
+	BYTES_PER_TOKEN = 4	/* a guess */
+};
+
+static const struct snap_settings *set_of(const struct request *r)
+{
+	return snap_settings(r->snap);
+}
+
+const struct price *account_price(const struct request *r, const struct snap_deployment *d)
+{
+	return r->raw && r->raw->price ? r->raw->price : &d->price;
+}
+
+static uint64_t count_answers(const struct request *r)
+{
+	uint64_t n = r->q.n ? r->q.n : 1;
+	return r->q.kind == LLM_TEXT && r->q.n_inputs > 1 ? n * r->q.n_inputs : n;
+}
+
+/* The longest answers that request or model allow; 0: neither says. */
+static uint64_t allowed_tokens(const struct request *r, const struct snap_deployment *d)
+{
+	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
+	return (is_told ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
+}
+
+static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
+{
+	uint64_t most = allowed_tokens(r, d);
+	if (r->q.kind == LLM_EMBED || r->q.kind == LLM_RERANK)
+		return 0;
+	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
+}
+
+/* Of a call that is relayed. Its output, where nothing is sold by another measure, is that of
+ * any answer. */
+static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
+{
+	struct usage most = r->raw->most;
+	if (most.output == 0)
+		most.output = answer_tokens(r, d);
+	return price_most(account_price(r, d), &most);
+}
+
+int64_t account_worst(struct request *r, const struct snap_deployment *d)
+{
+	if (r->raw)
+		return worst_relayed(r, d);
+	uint64_t in =
+		set_of(r)->reserve_mode ? request_prompt_tokens(r) : estimate_prompt_worst(&r->q);
+	uint64_t out = answer_tokens(r, d);
+	in += r->more_prompt;
+	if (r->q.kind == LLM_RERANK) {
+		/* Many documents are many inputs of the model, each within its limit. */
+		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
+		return price_cost(&d->price, &u);
+	}
+	if (d->max_input_tokens && in > d->max_input_tokens)
+		in = d->max_input_tokens;	/* more than that a provider refuses */
+	return price_worst(&d->price, in, out);
+}
+
+int64_t account_worst_of_group(struct request *r)
+{
+	int64_t most = 0;
+	for (uint32_t i = 0; i < r->group->members.count; i++) {
+		int64_t one =
+			account_worst(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
+		most = one > most ? one : most;
+	}
+	return most;
+}
+
+uint64_t account_guess_input(struct request *r)
+{
+	uint64_t likely = request_prompt_tokens(r), worst = estimate_prompt_worst(&r->q);
+	return (likely < worst ? likely : worst) + r->more_prompt / BYTES_PER_TOKEN;
+}
+
+/* A guess by the text is often too high, and a stream must not be cut for that: no token is
+ * shorter than a byte, and no answer longer than allowed unless it took more events. */
+static uint64_t guessed_output(const struct request *r, const struct snap_deployment *d,
+			       const struct llm_tally *t)
+{
+	uint64_t n = (t->estimate_milli + 999) / 1000;
+	uint64_t most = d ? allowed_tokens(r, d) : 0;
+	if (n > t->content_bytes)
+		n = t->content_bytes;
+	return most && n > most && t->events <= most + EMPTY_EVENTS ? most : n;
+}
+
+/* What a relayed call used: what the provider told; else tokens by a guess, where they are what
+ * is sold; and what the request itself says. */
+static struct usage relayed_usage(const struct request *r)
+{
+	const struct llm_tally *t = &r->tally;
+	const struct raw_call *c = r->raw;
+	const struct price *p = r->deployment ? account_price(r, r->deployment) : NULL;
+	struct usage u = t->usage;
+	bool by_other = p && (p->per_image || p->per_second || p->per_character);
+	if (!t->has_content && r->outcome != OUTCOME_OK)
+		return u;
+	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
+		u.input = c->known.input;
+		u.output = t->events;	/* of a stream: nearly each is a token */
+		u.estimated = p->input > 0 || p->output > 0;
+	}
+	if (c->known.images > u.images)
+		u.images = c->known.images;
+	u.characters = c->known.characters;
+	if (!u.milliseconds && c->known.milliseconds) {
+		u.milliseconds = c->known.milliseconds;
+		u.estimated |= p && p->per_second;
+	}
+	u.estimated |= c->is_sized && p && p->per_image;
+	return u;
+}
+
+/* What one attempt at d used. */
+struct usage account_usage_of(struct request *r, const struct snap_deployment *d,
+			     const struct llm_tally *t)
+{
+	struct usage u = t->usage;
+	if (!t->has_usage) {
+		u.input = account_guess_input(r);
+		u.output = guessed_output(r, d, t);
+		u.estimated = true;
+	} else if (!t->is_done && guessed_output(r, d, t) > u.output) {
+		u.output = guessed_output(r, d, t);	/* broken off after an early count */
+		u.estimated = true;
+	}
+	if (r->q.kind == LLM_RERANK && !u.searches)
+		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	usage_clamp(&u);
+	return u;
+}
+
+/* What the attempt used that answers. */
+static struct usage answer_usage(struct request *r)
+{
+	const struct llm_tally *t = &r->tally;
+	struct usage u = t->usage;
+	if (r->raw)
+		u = relayed_usage(r);
+	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
+		return account_usage_of(r, r->deployment, t);
+	usage_clamp(&u);
+	return u;
+}
+
+int64_t account_cost_of(const struct request *r, const struct usage *u)
+{
+	return r->deployment ? price_cost(account_price(r, r->deployment), u) : 0;
+}
+
+int64_t account_cost(struct request *r, struct usage *ret_usage)
+{
+	*ret_usage = answer_usage(r);
+	int64_t cost = account_cost_of(r, ret_usage);
+	if (!r->extra_nano && !r->extra.input)
+		return cost;
+	usage_add(ret_usage, &r->extra);
+	return cost + r->extra_nano;
+}
