@@ -76,7 +76,8 @@ static bool take_request(struct logs_call *lc, const char *name, struct row_id *
 	*ret_given = !err;
 	if (err)
 		return err == -ENOENT;
-	ret->n = spend_read_id(s, ret->b);	/* 0: another gateway's id, perhaps; no row has it */
+	/* 0: another gateway's id, perhaps; no row has it */
+	ret->n = spend_read_id(s, ret->b);
 	return true;
 }
 

@@ -12,7 +12,7 @@ int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
 int account_cover_both(struct request *r, const struct snap_deployment *d) MUST_USE;
 /* An attempt that does not give the end of the answer, and is over. */
 struct booked_attempt {
-	struct booked_attempt *before;		/* of the same request; its memory is the request's */
+	struct booked_attempt *before;	/* of the same request, whose memory it is in */
 	const struct snap_deployment *deployment;
 	struct usage usage;
 	int64_t cost_nano;

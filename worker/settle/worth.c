@@ -73,8 +73,8 @@ int64_t account_worst_of_group(struct request *r)
 {
 	int64_t most = 0;
 	for (uint32_t i = 0; i < r->group->members.count; i++) {
-		int64_t one =
-			account_worst(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
+		uint32_t index = snap_member(r->snap, r->group, i);
+		int64_t one = account_worst(r, snap_deployment(r->snap, index));
 		most = one > most ? one : most;
 	}
 	return most;
