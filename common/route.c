@@ -118,6 +118,9 @@ static void look_around(struct look *l, const struct route_query *q)
 			    .tags = tag_rule_of(q),
 			    .counts_limits = counts_tokens(q->snap, by),
 			    .gates = { q->snap, q->board, q->wall_ns, 0, false, GATE_OPEN, 0 } };
+	if (q->n_tags && snap_settings(q->snap)->tag_budgets.count)
+		l->is_tag_spent = gate_spent_tag(q->board, q->snap, q->tags, q->n_tags, q->wall_ns,
+						 &l->tag_wait_ns) != NULL;
 	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
 		if (board_worker_lives(&q->board->workers[w]))
 			l->live[l->n_live++] = w;
@@ -284,6 +287,11 @@ static enum route_reason judge(struct look *l, uint32_t index, uint64_t *wait_ns
 	enum route_reason r = never(l, d), h;
 	if (r != ROUTE_WELL)
 		return r;
+	if (l->is_tag_spent) {
+		if (l->tag_wait_ns && l->tag_wait_ns < *wait_ns)
+			*wait_ns = l->tag_wait_ns;
+		return ROUTE_TAG_BUDGET;
+	}
 	h = health(l, b);
 	if (h == ROUTE_COOLING || h == ROUTE_TRIAL) {
 		uint64_t wait = word(&b->cooldown_until_ns) - q->now_ns;

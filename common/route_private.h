@@ -16,6 +16,8 @@ struct look {				/* what is the same for all candidates of a query */
 	uint8_t live[BOARD_WORKERS];	/* workers whose counts of requests in flight are true */
 	unsigned n_live;
 	struct gate_look gates;
+	bool is_tag_spent;		/* a tag of the request has spent its budget */
+	uint64_t tag_wait_ns;
 	uint32_t best, order;		/* candidates with this reason and order may be chosen */
 };
 /* Requests in flight at a row of the board, over all workers. */

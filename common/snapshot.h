@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 13, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 14, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -248,6 +248,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
+	struct snap_part tag_budgets;	/* struct snap_gate, each GATE_BUDGET; its name is the tag */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
@@ -316,6 +317,7 @@ uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t 
 struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
+const struct snap_gate *snap_tag_budgets(const struct snap *s);
 /* The group of exactly that name (aliases not followed), or NULL. Binary search. */
 const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern

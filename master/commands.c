@@ -6,6 +6,7 @@
 #include "master/access_groups.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
+#include "master/provider_budgets.h"
 #include "master/keys.h"
 #include "master/credentials.h"
 #include "master/history.h"
@@ -1074,6 +1075,9 @@ const struct command commands[] = {
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
+	{ "provider budgets", "GET", "/provider/budgets", ROLE_VIEW, 0, RUN(provider_budgets),
+	  args_none, NULL, NULL, "what providers and tags may spend, and have spent",
+	  "llmgwctl provider budgets" },
 	{ "spend report", NULL, NULL, ROLE_VIEW, 0, RUN(spend_report), args_spend_report,
 	  columns_spend, "rows", "what was spent, by anything",
 	  "llmgwctl spend report --group-by model" },

@@ -70,14 +70,14 @@ static bool read_budget(struct reader *r, struct config_gate *g, const struct ya
 	static const char *const known[] = { "budget_limit", "max_budget", "time_period",
 					     "budget_duration" };
 	const struct yaml *limit, *period;
-	if (!wants(r, e, YAML_MAP, "a provider's budget", "{budget_limit, time_period}"))
+	if (!wants(r, e, YAML_MAP, "a budget", "{budget_limit, time_period}"))
 		return false;
 	check_keys(r, e, known, COUNT(known));
 	limit = either(e, "budget_limit", "max_budget");
 	period = either(e, "time_period", "budget_duration");
 	if (!limit || !period) {
 		complain(r, COMPLAINT_ERROR, &e->place,
-			 "a provider's budget wants budget_limit and time_period");
+			 "a budget wants budget_limit and time_period");
 		return false;
 	}
 	if (period->kind != YAML_SCALAR || !is_period(period->text))
@@ -91,7 +91,7 @@ bool gates_set_budgets(struct reader *r, struct config_gates *at, const struct d
 		       const struct yaml *y)
 {
 	struct config_gates list = { 0 };
-	if (!wants(r, y, YAML_MAP, d->name, "a map of providers"))
+	if (!wants(r, y, YAML_MAP, d->name, "a map of budgets"))
 		return false;
 	list.v = keep_array(r, y->count, sizeof *list.v);
 	for (const struct yaml *e = y->child; list.v && e; e = e->next)

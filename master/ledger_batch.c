@@ -242,14 +242,36 @@ static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
 	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
 }
 
-static void note_cost(struct batch *b, const struct journal_record *r)
+uint64_t ledger_tag_hash(struct str tag)
+{
+	return hash_stable_more(hash_stable(STR("tag")), tag) | 1;
+}
+
+static void note_one(struct batch *b, uint64_t what, const struct journal_record *r)
+{
+	if (b->n_costs < COSTS_MAX)
+		b->costs[b->n_costs] = (struct ledger_cost){ what, r->start_ns, r->cost_nano };
+	b->n_costs++;
+}
+
+/* A tag that is there twice pays once. */
+static bool is_first(const struct rollup_tags *t, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(t->v[k], t->v[i]))
+			return false;
+	return true;
+}
+
+static void note_cost(struct batch *b, const struct journal_record *r,
+		      const struct rollup_tags *tags)
 {
 	if (!b->costs || !r->deployment || !r->cost_nano)
 		return;
-	if (b->n_costs < FOLD_MAX)
-		b->costs[b->n_costs] = (struct ledger_cost){ r->deployment, r->start_ns,
-							     r->cost_nano };
-	b->n_costs++;
+	note_one(b, r->deployment, r);
+	for (size_t i = 0; i < tags->n && b->tells_tags; i++)
+		if (is_first(tags, i))
+			note_one(b, ledger_tag_hash(tags->v[i]), r);
 }
 
 /* 1: inserted, and in all sums; 0: it was there already; or -errno. */
@@ -268,7 +290,7 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uin
 		return n;
 	b->is_done[at] = true;
 	b->rows++;
-	note_cost(b, r);
+	note_cost(b, r, &tags);
 	sum_owners(b, at);
 	int err = rollup_add(&b->rollup, db, r, &tags);
 	return err ? err : 1;

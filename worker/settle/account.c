@@ -554,6 +554,9 @@ static void count_deployment(struct request *r, const struct usage *u)
 	/* The ledger has all of it under the one that answered, so budgets do. */
 	if (r->deployment->flags & DEPLOY_GATED)
 		gate_spent(&r->w->board, r->snap, r->deployment, r->w->slot, r->cost_nano);
+	if (r->wish.n_tags && set_of(r)->tag_budgets.count)
+		gate_tags_spent(&r->w->board, r->snap, r->wish.tags, r->wish.n_tags, r->w->slot,
+				r->cost_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
