@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * gate.h - what a deployment may use in a while: budgets of providers, deployments and tags, windows
- * of plans; and the hours at which it may be used.
+ * gate.h - what a deployment may use in a while: budgets of providers, deployments and tags,
+ * windows of plans; and the hours at which it may be used.
  *
  * Which gates a deployment has stands in the snapshot, how things are at them on the board. A
  * budget's spend is what the master has booked of the running period and what workers have

@@ -248,7 +248,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
-	struct snap_part tag_budgets;	/* struct snap_gate, each GATE_BUDGET; its name is the tag */
+	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */

@@ -3,12 +3,17 @@
  * hours. Each is a list or a map of small maps. */
 #include <stdio.h>
 
+#include "common/journal.h"
 #include "master/config_read.h"
 #include "master/keys_private.h"
 #include "master/zone.h"
 
-enum { GATES_MAX = 8 };			/* plans' windows of one deployment */
+enum {
+	GATES_MAX = 8,			/* plans' windows of one deployment */
+	BUDGET_NAME_MAX = 224
+};
 #define SPAN_MAX_MS (UINT64_C(400) * 24 * 3600 * 1000)
+_Static_assert((int)BUDGET_NAME_MAX <= (int)JOURNAL_TAGS_ROOM, "a tag with a budget is booked");
 
 static const char *const day_names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
 enum { ALL_DAYS = 0x7f };
@@ -73,6 +78,11 @@ static bool read_budget(struct reader *r, struct config_gate *g, const struct ya
 	if (!wants(r, e, YAML_MAP, "a budget", "{budget_limit, time_period}"))
 		return false;
 	check_keys(r, e, known, COUNT(known));
+	if (e->key.n >= BUDGET_NAME_MAX) {	/* a longer tag has no place in a journal */
+		complain(r, COMPLAINT_ERROR, &e->place,
+			 "a budget's name is longer than %d bytes", BUDGET_NAME_MAX - 1);
+		return false;
+	}
 	limit = either(e, "budget_limit", "max_budget");
 	period = either(e, "time_period", "budget_duration");
 	if (!limit || !period) {

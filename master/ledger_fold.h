@@ -15,7 +15,7 @@
 
 enum {
 	FOLD_MAX = 4096,		/* records a batch, hence a job */
-	COSTS_MAX = 4 * FOLD_MAX,	/* a request has one, and one for each tag that is asked for */
+	COSTS_MAX = 4 * FOLD_MAX,	/* a request has one, and one for each of its tags */
 	FOLD_TABLE = 16384,	/* places of its hash tables */
 	OWNERS_MAX = FOLD_MAX / 2 * (2 + BOARD_LEVELS),	/* who may pay for a batch */
 	OWNER_TABLE = 65536,

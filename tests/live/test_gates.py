@@ -170,7 +170,7 @@ def test_a_tag_that_spent_its_budget_gets_no_deployment(start, mock):
     assert "crossed budget: Exceeded budget for tag product:chat" in a.json["error"]["message"]
     assert gw.ask("g").status == 200 and tagged(gw, "x").status == 200      # others pay for themselves
     assert gw.ask("g", headers={"x-litellm-tags": "product:chat"}).status == 429
-    why = gw.ctl_json("route", "explain", "--model", "g", "--tags", '["product:chat"]')["candidates"]
+    why = gw.post("/route/explain", {"model": "g", "tags": ["product:chat"]}).json["candidates"]
     assert {c["verdict"] for c in why} == {"tag-budget"}
     told = budgets(gw)["tags"]["product:chat"]
     assert told["budget_limit"] == 0.02 and told["time_period"] == "1d"
