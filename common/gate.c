@@ -213,3 +213,39 @@ void gate_spent(struct board *b, const struct snap *s, const struct snap_deploym
 			atomic_fetch_add_explicit(&b->gates[g[i].row].words[worker],
 						  (uint64_t)cost_nano, memory_order_relaxed);
 }
+
+/* ---- budgets of tags ---- */
+
+/* Whether it is the budget of one of them. */
+static bool is_of_tags(const struct snap *s, const struct snap_gate *g, const struct str *tags,
+		       unsigned n_tags)
+{
+	struct str name = snap_text(s, g->name);
+	for (unsigned i = 0; i < n_tags; i++)
+		if (str_eq(tags[i], name))
+			return true;
+	return false;
+}
+
+const struct snap_gate *gate_spent_tag(const struct board *b, const struct snap *s,
+				       const struct str *tags, unsigned n_tags, uint64_t wall_ns,
+				       uint64_t *ret_wait_ns)
+{
+	const struct snap_gate *g = snap_tag_budgets(s);
+	for (uint32_t i = 0; i < snap_settings(s)->tag_budgets.count; i++)
+		if (is_of_tags(s, &g[i], tags, n_tags) &&
+		    gate_judge(b, &g[i], wall_ns, ret_wait_ns) != GATE_OPEN)
+			return &g[i];
+	return NULL;
+}
+
+void gate_tags_spent(struct board *b, const struct snap *s, const struct str *tags,
+		     unsigned n_tags, uint32_t worker, int64_t cost_nano)
+{
+	const struct snap_gate *g = snap_tag_budgets(s);
+	MUST(worker < BOARD_WORKERS);
+	for (uint32_t i = 0; i < snap_settings(s)->tag_budgets.count; i++)
+		if (is_of_tags(s, &g[i], tags, n_tags))
+			atomic_fetch_add_explicit(&b->gates[g[i].row].words[worker],
+						  (uint64_t)cost_nano, memory_order_relaxed);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * gate.h - what a deployment may use in a while: budgets of providers and deployments, windows of
- * plans; and the hours at which it may be used.
+ * gate.h - what a deployment may use in a while: budgets of providers, deployments and tags,
+ * windows of plans; and the hours at which it may be used.
  *
  * Which gates a deployment has stands in the snapshot, how things are at them on the board. A
  * budget's spend is what the master has booked of the running period and what workers have
@@ -41,6 +41,15 @@ void gate_answered(struct board *b, const struct snap *s, const struct snap_depl
 		   uint64_t tokens, int64_t cost_nano, uint64_t wall_ns);
 void gate_spent(struct board *b, const struct snap *s, const struct snap_deployment *d,
 		uint32_t worker, int64_t cost_nano);
+
+/* Budgets of tags, which no deployment has but a request: the first of those with one of these
+ * tags that is spent, or NULL; *ret_wait_ns as above. */
+const struct snap_gate *gate_spent_tag(const struct board *b, const struct snap *s,
+				       const struct str *tags, unsigned n_tags, uint64_t wall_ns,
+				       uint64_t *ret_wait_ns);
+/* What a request with these tags has cost. */
+void gate_tags_spent(struct board *b, const struct snap *s, const struct str *tags,
+		     unsigned n_tags, uint32_t worker, int64_t cost_nano);
 
 /* Uses of a plan on the board: so many, at that time. */
 void gate_plan_add(struct board_gate *row, const struct snap_gate *g, uint64_t wall_ns,

@@ -125,6 +125,9 @@ static void look_around(struct look *l, const struct route_query *q)
 		      set->flags & SET_PRECALL;
 	l->members = snap_members(q->snap, q->group);
 	l->deployments = snap_deployments(q->snap, &l->n_deployments);
+	if (q->n_tags && set->tag_budgets.count)
+		l->is_tag_spent = gate_spent_tag(q->board, q->snap, q->tags, q->n_tags, q->wall_ns,
+						 &l->tag_wait_ns) != NULL;
 	for (uint8_t w = 0; w < BOARD_WORKERS; w++)
 		if (board_worker_lives(&q->board->workers[w]))
 			l->live[l->n_live++] = w;
@@ -289,6 +292,11 @@ static enum route_reason judge(struct look *l, uint32_t index, const struct snap
 	enum route_reason r = l->is_picky ? never(l, d) : ROUTE_WELL, h;
 	if (r != ROUTE_WELL)
 		return r;
+	if (l->is_tag_spent) {
+		if (l->tag_wait_ns && l->tag_wait_ns < *wait_ns)
+			*wait_ns = l->tag_wait_ns;
+		return ROUTE_TAG_BUDGET;
+	}
 	h = health(l, b);
 	if (h == ROUTE_COOLING || h == ROUTE_TRIAL) {
 		uint64_t wait = word(&b->cooldown_until_ns) - q->now_ns;

@@ -23,6 +23,7 @@
 	X(RPM, "rpm", "has had its requests of this minute")                      \
 	X(TPM, "tpm", "has had its tokens of this minute")                        \
 	X(BUDGET, "budget", "has spent the budget of its provider, or its own")    \
+	X(TAG_BUDGET, "tag-budget", "may not be asked: a tag of the request has spent its budget") \
 	X(PLAN, "plan", "has had what its plan gives in so long")                  \
 	X(HOURS, "hours", "is used at other hours")                               \
 	X(ORDER, "order", "others have a smaller order")                          \

@@ -23,6 +23,8 @@ struct look {				/* what is the same for all candidates of a query */
 	uint8_t live[BOARD_WORKERS];	/* workers whose counts of requests in flight are true */
 	unsigned n_live;
 	struct gate_look gates;
+	bool is_tag_spent;		/* a tag of the request has spent its budget */
+	uint64_t tag_wait_ns;
 	/* The rows that a choice goes through: members of the group, and all deployments. */
 	const uint32_t *members;
 	const struct snap_deployment *deployments;

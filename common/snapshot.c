@@ -74,16 +74,29 @@ static bool headers_ok(const struct check *c, struct snap_part part)
 	return true;
 }
 
-static bool gates_ok(const struct check *c, const struct snap_deployment *d)
+static bool gates_ok(const struct check *c, struct snap_part part)
 {
-	const struct snap_gate *g = (const void *)(c->p + d->gates.at);
+	const struct snap_gate *g = (const void *)(c->p + part.at);
 
-	if (!part_ok(c, d->gates, sizeof *g) || !d->gates.count != !(d->flags & DEPLOY_GATED))
+	if (!part_ok(c, part, sizeof *g))
 		return false;
-	for (uint32_t i = 0; i < d->gates.count; i++)
+	for (uint32_t i = 0; i < part.count; i++)
 		if (!text_ok(c, g[i].name) || g[i].kind >= GATE_KINDS || g[i].row >= BOARD_GATES ||
 		    (g[i].kind > GATE_BUDGET && g[i].kind < GATE_HOURS &&
 		     g[i].span_ns < GATE_SPAN_MIN_NS))
+			return false;
+	return true;
+}
+
+/* What is spent of a tag is money alone. */
+static bool tag_budgets_ok(const struct check *c, struct snap_part part)
+{
+	const struct snap_gate *g = (const void *)(c->p + part.at);
+
+	if (!gates_ok(c, part))
+		return false;
+	for (uint32_t i = 0; i < part.count; i++)
+		if (g[i].kind != GATE_BUDGET)
 			return false;
 	return true;
 }
@@ -98,7 +111,8 @@ static bool deployment_ok(const struct check *c, const struct snap_deployment *d
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		if (!text_ok(c, texts[i]))
 			return false;
-	return headers_ok(c, d->headers) && names_ok(c, d->tags) && gates_ok(c, d) &&
+	return headers_ok(c, d->headers) && names_ok(c, d->tags) && gates_ok(c, d->gates) &&
+	       !d->gates.count == !(d->flags & DEPLOY_GATED) &&
 	       d->family < FAMILY_COUNT && d->auth < AUTH_COUNT && d->site < SITE_COUNT &&
 	       d->mode < MODE_COUNT && d->board_row < BOARD_DEPLOYMENTS;
 }
@@ -166,6 +180,7 @@ static bool settings_ok(const struct check *c)
 
 	return names_ok(c, s->default_fallbacks) && names_ok(c, s->cors_origins) &&
 	       names_ok(c, s->allowed_ips) && names_ok(c, s->enforced_params) &&
+	       tag_budgets_ok(c, s->tag_budgets) &&
 	       text_ok(c, s->key_header) && text_ok(c, s->version) &&
 	       text_ok(c, s->tls_certificate) && text_ok(c, s->tls_key) &&
 	       s->log_level <= LOG_DEBUG && s->access_log <= 1 && s->reserve_mode <= 1 &&
@@ -340,6 +355,11 @@ const struct snap_header *snap_headers(const struct snap *s, const struct snap_d
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d)
 {
 	return (const void *)((const char *)s->head + d->gates.at);
+}
+
+const struct snap_gate *snap_tag_budgets(const struct snap *s)
+{
+	return (const void *)((const char *)s->head + s->head->settings.tag_budgets.at);
 }
 
 static const struct snap_group *find_exact(const struct snap *s, struct str name)

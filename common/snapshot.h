@@ -249,6 +249,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
+	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
@@ -320,6 +321,7 @@ const uint32_t *snap_members(const struct snap *s, const struct snap_group *g);
 struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
+const struct snap_gate *snap_tag_budgets(const struct snap *s);
 /* The group of exactly that name (aliases not followed), or NULL. Binary search. */
 const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern

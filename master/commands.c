@@ -6,6 +6,7 @@
 #include "master/access_groups.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
+#include "master/provider_budgets.h"
 #include "master/keys.h"
 #include "master/credentials.h"
 #include "master/history.h"
@@ -692,6 +693,11 @@ static const struct command_column columns_activity[] = {
 static const struct command_column columns_spend_users[] = {
 	{ "USER", "user_id", COL_TEXT }, { "COST", "spend", COL_MONEY }, { 0 },
 };
+static const struct command_column columns_provider_budgets[] = {
+	{ "OF", "of", COL_TEXT }, { "NAME", "name", COL_TEXT }, { "LIMIT", "budget_limit", COL_MONEY },
+	{ "PERIOD", "time_period", COL_TEXT }, { "SPEND", "spend", COL_MONEY },
+	{ "RESET", "budget_reset_at", COL_TIME }, { 0 },
+};
 static const struct command_column columns_spend_tags[] = {
 	{ "TAG", "individual_request_tag", COL_TEXT }, { "REQUESTS", "log_count", COL_INT },
 	{ "COST", "total_spend", COL_MONEY }, { 0 },
@@ -1074,6 +1080,10 @@ const struct command commands[] = {
 	  args_explain, columns_explain, "candidates",
 	  "where a request would go now: each candidate, and why or why not",
 	  "llmgwctl route explain gpt-4o --tokens 2000" },
+	{ "provider budgets", "GET", "/provider/budgets", ROLE_VIEW, 0, RUN(provider_budgets),
+	  args_none, columns_provider_budgets, "budgets",
+	  "what providers and tags may spend, and have spent",
+	  "llmgwctl provider budgets" },
 	{ "spend report", NULL, NULL, ROLE_VIEW, 0, RUN(spend_report), args_spend_report,
 	  columns_spend, "rows", "what was spent, by anything",
 	  "llmgwctl spend report --group-by model" },

@@ -219,7 +219,7 @@ struct config {
 	size_t n_routing_groups;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params;
-	struct config_gates provider_budgets;
+	struct config_gates provider_budgets, tag_budgets;
 	bool keep_explanations;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;

@@ -3,12 +3,17 @@
  * hours. Each is a list or a map of small maps. */
 #include <stdio.h>
 
+#include "common/journal.h"
 #include "master/config_read.h"
 #include "master/keys_private.h"
 #include "master/zone.h"
 
-enum { GATES_MAX = 8 };			/* plans' windows of one deployment */
+enum {
+	GATES_MAX = 8,			/* plans' windows of one deployment */
+	BUDGET_NAME_MAX = 224
+};
 #define SPAN_MAX_MS (UINT64_C(400) * 24 * 3600 * 1000)
+_Static_assert((int)BUDGET_NAME_MAX <= (int)JOURNAL_TAGS_ROOM, "a tag with a budget is booked");
 
 static const char *const day_names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
 enum { ALL_DAYS = 0x7f };
@@ -70,14 +75,19 @@ static bool read_budget(struct reader *r, struct config_gate *g, const struct ya
 	static const char *const known[] = { "budget_limit", "max_budget", "time_period",
 					     "budget_duration" };
 	const struct yaml *limit, *period;
-	if (!wants(r, e, YAML_MAP, "a provider's budget", "{budget_limit, time_period}"))
+	if (!wants(r, e, YAML_MAP, "a budget", "{budget_limit, time_period}"))
 		return false;
 	check_keys(r, e, known, COUNT(known));
+	if (e->key.n >= BUDGET_NAME_MAX) {	/* a longer tag has no place in a journal */
+		complain(r, COMPLAINT_ERROR, &e->place,
+			 "a budget's name is longer than %d bytes", BUDGET_NAME_MAX - 1);
+		return false;
+	}
 	limit = either(e, "budget_limit", "max_budget");
 	period = either(e, "time_period", "budget_duration");
 	if (!limit || !period) {
 		complain(r, COMPLAINT_ERROR, &e->place,
-			 "a provider's budget wants budget_limit and time_period");
+			 "a budget wants budget_limit and time_period");
 		return false;
 	}
 	if (period->kind != YAML_SCALAR || !is_period(period->text))
@@ -91,7 +101,7 @@ bool gates_set_budgets(struct reader *r, struct config_gates *at, const struct d
 		       const struct yaml *y)
 {
 	struct config_gates list = { 0 };
-	if (!wants(r, y, YAML_MAP, d->name, "a map of providers"))
+	if (!wants(r, y, YAML_MAP, d->name, "a map of budgets"))
 		return false;
 	list.v = keep_array(r, y->count, sizeof *list.v);
 	for (const struct yaml *e = y->child; list.v && e; e = e->next)

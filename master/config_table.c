@@ -94,6 +94,9 @@
 	D(s, "provider_budget_config", CT_BUDGETS, AT(provider_budgets), NULL, 0, 0, CF_LIVE,      \
 	  "what may be spent at a provider in a period, then it is not chosen: "                   \
 	  "{openai: {budget_limit: 100, time_period: 1d}}"),                                       \
+	D(s, "tag_budget_config", CT_BUDGETS, AT(tag_budgets), NULL, 0, 0, CF_LIVE,                \
+	  "what requests with a tag may spend in a period, then no deployment is chosen for them: " \
+	  "{product:chat: {max_budget: 100, budget_duration: 1d}}"),                               \
 	D(s, "routing_strategy", CT_STRATEGY, AT(routing_strategy), "simple-shuffle", 0, 0,        \
 	  CF_LIVE, "how a deployment is chosen in its group")
 

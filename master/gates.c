@@ -16,6 +16,7 @@
 #include "master/gates_private.h"
 #include "master/keys_private.h"
 #include "master/ledger.h"
+#include "master/ledger_rollup.h"
 #include "master/store_sql.h"
 
 struct budget_gate {
@@ -27,9 +28,10 @@ struct budget_gate {
 	uint64_t known_ns;
 	bool wants_count;
 };
-struct member {				/* a deployment of a budget */
-	uint64_t deployment;
+struct member {				/* whose costs a budget pays: a deployment, or a tag */
+	uint64_t what;			/* as in struct ledger_cost */
 	uint32_t budget;		/* its index */
+	struct str tag;			/* the configuration's; .p NULL: it is a deployment */
 };
 struct hours_gate {
 	uint32_t row;
@@ -42,7 +44,7 @@ struct plan_gate {
 };
 struct table {
 	struct budget_gate *budgets;
-	struct member *members;		/* sorted by deployment */
+	struct member *members;		/* sorted by what it is */
 	struct hours_gate *hours;
 	struct plan_gate *plans;
 	size_t n_budgets, n_members, n_hours, n_plans;
@@ -67,10 +69,10 @@ static void free_table(struct table *t)
 	*t = (struct table){ 0 };
 }
 
-static int by_deployment(const void *a, const void *b)
+static int by_what(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
-	return (x->deployment > y->deployment) - (x->deployment < y->deployment);
+	return (x->what > y->what) - (x->what < y->what);
 }
 
 static struct board_gate *row_of(const struct gates *g, uint32_t row)
@@ -99,15 +101,9 @@ static struct budget_gate *find_budget(const struct table *t, uint64_t hash)
 	return NULL;
 }
 
-static void add_member(struct table *t, const struct config_model *cm, const struct budget_gate *k)
-{
-	t->members[t->n_members++] = (struct member){ board_deployment_hash(cm->id),
-						      (uint32_t)(k - t->budgets) };
-}
-
 /* One that was there before goes on as it was. */
-static void add_budget(struct gates *g, struct table *t, const struct config_model *cm,
-		       uint64_t hash, struct str period, uint64_t wall_ns)
+static void add_budget(struct gates *g, struct table *t, struct member m, uint64_t hash,
+		       struct str period, uint64_t wall_ns)
 {
 	struct budget_gate *k = find_budget(t, hash);
 	const struct budget_gate *old = find_budget(&g->t, hash);
@@ -128,7 +124,8 @@ static void add_budget(struct gates *g, struct table *t, const struct config_mod
 		if (!k->from_ns)
 			start_period(g, k, wall_ns);
 	}
-	add_member(t, cm, k);
+	m.budget = (uint32_t)(k - t->budgets);
+	t->members[t->n_members++] = m;
 }
 
 static void add_hours(struct gates *g, struct table *t, const struct config_hours *h)
@@ -152,13 +149,23 @@ static void add_model(struct gates *g, struct table *t, const struct config *c,
 		      const struct config_model *cm, uint64_t wall_ns)
 {
 	const struct config_gate *p = gates_budget_of(c, cm);
+	struct member m = { .what = board_deployment_hash(cm->id) };
 	if (p)
-		add_budget(g, t, cm, gates_hash_provider(p->name), p->period, wall_ns);
+		add_budget(g, t, m, gates_hash_provider(p->name), p->period, wall_ns);
 	if (gates_has_own(cm))
-		add_budget(g, t, cm, gates_hash_own(cm), cm->budget_duration, wall_ns);
+		add_budget(g, t, m, gates_hash_own(cm), cm->budget_duration, wall_ns);
 	if (cm->hours.n)
 		add_hours(g, t, &cm->hours);
 	add_plans(g, t, cm);
+}
+
+static void add_tags(struct gates *g, struct table *t, const struct config *c, uint64_t wall_ns)
+{
+	for (size_t i = 0; i < c->tag_budgets.n; i++) {
+		const struct config_gate *p = &c->tag_budgets.v[i];
+		struct member m = { .what = ledger_tag_hash(p->name), .tag = p->name };
+		add_budget(g, t, m, m.what, p->period, wall_ns);
+	}
 }
 
 static const struct config_model *model_at(const struct config *c, size_t i)
@@ -168,7 +175,7 @@ static const struct config_model *model_at(const struct config *c, size_t i)
 
 static int fill_table(struct gates *g, struct table *t, const struct config *c, uint64_t wall_ns)
 {
-	size_t n = c->n_models + c->n_passes, budgets = 0, hours = 0, plans = 0;
+	size_t n = c->n_models + c->n_passes, budgets = c->tag_budgets.n, hours = 0, plans = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct config_model *cm = model_at(c, i);
 		budgets += (size_t)(gates_budget_of(c, cm) != NULL) + (size_t)gates_has_own(cm);
@@ -185,7 +192,8 @@ static int fill_table(struct gates *g, struct table *t, const struct config *c, 
 	}
 	for (size_t i = 0; i < n; i++)
 		add_model(g, t, c, model_at(c, i), wall_ns);
-	qsort(t->members, t->n_members, sizeof *t->members, by_deployment);
+	add_tags(g, t, c, wall_ns);
+	qsort(t->members, t->n_members, sizeof *t->members, by_what);
 	return 0;
 }
 
@@ -201,6 +209,7 @@ static void turn_hours(struct gates *g, struct hours_gate *k, uint64_t wall_ns)
 
 struct count_one {
 	uint64_t deployment, from_ns;
+	struct str tag;			/* in `texts`; .p NULL: of the deployment */
 	uint32_t row;
 	int64_t sum;
 };
@@ -209,7 +218,7 @@ struct count {
 	uint64_t number, now_ns;
 	struct count_one *v;
 	size_t n;
-	bool with_plans;
+	char *texts;			/* the configuration may be another before it is done */
 };
 
 static int add_sum(struct sql *q, int64_t *sum)
@@ -223,6 +232,34 @@ static int add_sum(struct sql *q, int64_t *sum)
 	return r < 0 ? r : 0;
 }
 
+static struct sql *query_rows(struct store_db *db, const struct count_one *k)
+{
+	struct sql *q = sql_query(db, k->tag.p ?
+		"SELECT sum(cost) FROM spend_logs WHERE start_ns >= ? AND start_ns < ?"
+		" AND tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)" :
+		"SELECT sum(cost) FROM spend_logs WHERE start_ns >= ? AND start_ns < ?"
+		" AND deployment = ?");
+	if (k->tag.p)
+		sql_text(q, 3, k->tag);
+	else
+		sql_int(q, 3, (int64_t)k->deployment);
+	return q;
+}
+
+static struct sql *query_days(struct store_db *db, const struct count_one *k)
+{
+	struct sql *q = sql_query(db, k->tag.p ?
+		"SELECT sum(cost) FROM spend_labels WHERE day >= ? AND kind = 6 AND label ="
+		" (SELECT id FROM spend_names WHERE name = ?)" :
+		"SELECT sum(cost) FROM spend_daily WHERE day >= ? AND deployment = ?");
+	if (k->tag.p)
+		sql_text(q, 2, k->tag);
+	else
+		sql_int(q, 2, (int64_t)k->deployment);
+	return q;
+}
+_Static_assert(ROLLUP_TAG == 6, "as in the text above");
+
 /* The rest of the first day from the rows, whole days from their sums. */
 static int read_sum(struct store_db *db, struct count_one *k)
 {
@@ -231,18 +268,14 @@ static int read_sum(struct store_db *db, struct count_one *k)
 	int err = 0;
 	k->sum = 0;
 	if (midnight != k->from_ns) {
-		struct sql *q = sql_query(db, "SELECT sum(cost) FROM spend_logs WHERE start_ns >= ?"
-					      " AND start_ns < ? AND deployment = ?");
+		struct sql *q = query_rows(db, k);
 		sql_int(q, 1, (int64_t)k->from_ns);
 		sql_int(q, 2, (int64_t)midnight);
-		sql_int(q, 3, (int64_t)k->deployment);
 		err = add_sum(q, &k->sum);
 	}
 	if (!err) {
-		struct sql *q = sql_query(db, "SELECT sum(cost) FROM spend_daily WHERE day >= ?"
-					      " AND deployment = ?");
+		struct sql *q = query_days(db, k);
 		sql_int(q, 1, (int64_t)(midnight / day_ns));
-		sql_int(q, 2, (int64_t)k->deployment);
 		err = add_sum(q, &k->sum);
 	}
 	return err;
@@ -272,6 +305,7 @@ static void take_counts(struct gates *g, const struct count *c)
 static void free_count(struct count *c)
 {
 	mem_free(c->v);
+	mem_free(c->texts);
 	mem_free(c);
 }
 
@@ -290,6 +324,25 @@ static void on_counted(void *data, int err)
 	free_count(c);
 }
 
+/* The tags' names go along. */
+static size_t bytes_of_tags(const struct gates *g)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < g->t.n_members; i++)
+		n += g->t.members[i].tag.n;
+	return n;
+}
+
+static struct str copy_tag(char **at, struct str tag)
+{
+	struct str s = str_of(*at, tag.n);
+	if (!tag.p)
+		return STR_NONE;
+	memcpy(*at, tag.p, tag.n);
+	*at += tag.n;
+	return s;
+}
+
 /* Of the budgets that want one. NULL: none does, or there is no memory now. */
 static struct count *new_count(struct gates *g, uint64_t wall_ns)
 {
@@ -297,13 +350,16 @@ static struct count *new_count(struct gates *g, uint64_t wall_ns)
 	if (!c)
 		return NULL;
 	*c = (struct count){ .g = g, .number = g->number, .now_ns = wall_ns,
-			     .v = mem_array(g->t.n_members + 1, sizeof *c->v) };
-	for (size_t i = 0; c->v && i < g->t.n_members; i++) {
+			     .v = mem_array(g->t.n_members + 1, sizeof *c->v),
+			     .texts = mem_alloc(bytes_of_tags(g) + 1) };
+	char *at = c->texts;
+	for (size_t i = 0; c->v && at && i < g->t.n_members; i++) {
 		const struct member *m = &g->t.members[i];
 		const struct budget_gate *k = &g->t.budgets[m->budget];
 		if (k->wants_count)
-			c->v[c->n++] = (struct count_one){ .deployment = m->deployment,
-							   .from_ns = k->from_ns, .row = k->row };
+			c->v[c->n++] = (struct count_one){ .deployment = m->what,
+							   .from_ns = k->from_ns, .row = k->row,
+							   .tag = copy_tag(&at, m->tag) };
 	}
 	if (c->n)
 		return c;
@@ -396,12 +452,12 @@ static void restore_plans(struct gates *g, uint64_t wall_ns)
 
 /* ---- what the ledger books ---- */
 
-static const struct member *first_member(const struct table *t, uint64_t deployment)
+static const struct member *first_member(const struct table *t, uint64_t what)
 {
 	size_t low = 0, high = t->n_members;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (t->members[mid].deployment < deployment)
+		if (t->members[mid].what < what)
 			low = mid + 1;
 		else
 			high = mid;
@@ -412,8 +468,8 @@ static const struct member *first_member(const struct table *t, uint64_t deploym
 static void book(struct gates *g, unsigned slot, const struct ledger_cost *c)
 {
 	const struct table *t = &g->t;
-	for (const struct member *m = first_member(t, c->deployment);
-	     m < t->members + t->n_members && m->deployment == c->deployment; m++) {
+	for (const struct member *m = first_member(t, c->what);
+	     m < t->members + t->n_members && m->what == c->what; m++) {
 		const struct budget_gate *k = &t->budgets[m->budget];
 		struct board_gate *row = row_of(g, k->row);
 		if (c->start_ns >= k->from_ns)
@@ -447,6 +503,18 @@ static void on_lost(void *data)
 		g->t.budgets[i].wants_count = true;
 }
 
+/* ---- what is told ---- */
+
+struct gates_state gates_budget_state(const struct gates *g, bool is_tag, struct str name)
+{
+	const struct budget_gate *k =
+		find_budget(&g->t, is_tag ? ledger_tag_hash(name) : gates_hash_provider(name));
+	struct snap_gate gate = { .kind = GATE_BUDGET, .row = k ? k->row : 0 };
+	if (!k)
+		return (struct gates_state){ 0 };
+	return (struct gates_state){ (int64_t)gate_used(g->board, &gate, 0), k->until_ns };
+}
+
 /* ---- life ---- */
 
 int gates_new(struct store *s, struct board *b, struct ledger *l, struct gates **ret)
@@ -461,7 +529,8 @@ int gates_new(struct store *s, struct board *b, struct ledger *l, struct gates *
 
 void gates_configure(struct gates *g, const struct config *c, uint64_t wall_ns)
 {
-	static const struct ledger_watch watch = { on_booked, on_settled, on_lost };
+	static const struct ledger_watch watch = { on_booked, on_settled, on_lost, false };
+	static const struct ledger_watch tag_watch = { on_booked, on_settled, on_lost, true };
 	struct table t;
 	bool is_first = g->number == 0, was_counting = g->is_counting;
 	if (fill_table(g, &t, c, wall_ns) < 0) {
@@ -474,7 +543,7 @@ void gates_configure(struct gates *g, const struct config *c, uint64_t wall_ns)
 	g->number++;
 	for (size_t i = 0; i < t.n_budgets; i++)	/* what is under way is void */
 		t.budgets[i].wants_count |= was_counting;
-	ledger_watch(g->ledger, t.n_budgets ? &watch : NULL, g);
+	ledger_watch(g->ledger, c->tag_budgets.n ? &tag_watch : t.n_budgets ? &watch : NULL, g);
 	for (size_t i = 0; i < t.n_hours; i++)
 		turn_hours(g, &t.hours[i], wall_ns);
 	if (!is_first) {

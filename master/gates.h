@@ -19,6 +19,16 @@ struct ledger;
 int gates_build(struct board *b, const struct config *c, const struct config_model *cm,
 		struct snap_build *to, struct snap_deployment *d) MUST_USE;
 
+/* The budgets of tags, each with a row on the board. 0, -ENOSPC, -ENOMEM. */
+int gates_build_tags(struct board *b, const struct config *c, struct snap_build *to) MUST_USE;
+
+/* How a budget of the configuration stands: of a tag, else of a provider. */
+struct gates_state {
+	int64_t spent;
+	uint64_t until_ns;		/* 0: nobody can spend it */
+};
+struct gates_state gates_budget_state(const struct gates *g, bool is_tag, struct str name);
+
 /* Hears from the ledger what is booked. Board, store and ledger stay the caller's. */
 int gates_new(struct store *s, struct board *b, struct ledger *l, struct gates **ret) MUST_USE;
 /* c, which lives until the next call, is about to be in force: its gates are on the board. The

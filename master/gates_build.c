@@ -5,8 +5,10 @@
 #include <stdio.h>
 
 #include "common/hash.h"
+#include "common/mem.h"
 #include "master/gates.h"
 #include "master/gates_private.h"
+#include "master/ledger.h"
 
 enum { GATES_MAX = 16 };
 
@@ -126,4 +128,21 @@ int gates_build(struct board *b, const struct config *c, const struct config_mod
 	d->gates = snap_build_gates(to, l.v, l.n);
 	d->flags |= DEPLOY_GATED;
 	return 0;
+}
+
+int gates_build_tags(struct board *b, const struct config *c, struct snap_build *to)
+{
+	size_t n = c->tag_budgets.n;
+	struct snap_gate *v = n ? mem_array(n, sizeof *v) : NULL;
+	int err = n && !v ? -ENOMEM : 0;
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct config_gate *k = &c->tag_budgets.v[i];
+		v[i] = (struct snap_gate){ .name = snap_build_text(to, k->name),
+					   .kind = GATE_BUDGET, .limit = k->limit };
+		err = board_place_gate(b, ledger_tag_hash(k->name), &v[i].row);
+	}
+	if (!err)
+		snap_build_settings(to)->tag_budgets = snap_build_gates(to, v, n);
+	mem_free(v);
+	return err;
 }

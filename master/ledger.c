@@ -81,8 +81,8 @@ static void tell_costs(struct account *a, unsigned slot, size_t n)
 	const struct ledger *l = a->ledger;
 	if (!l->watch || !a->costs)
 		return;
-	l->watch->booked(l->watch_data, slot, a->costs, n < FOLD_MAX ? n : FOLD_MAX);
-	if (n > FOLD_MAX)
+	l->watch->booked(l->watch_data, slot, a->costs, n < COSTS_MAX ? n : COSTS_MAX);
+	if (n > COSTS_MAX)
 		l->watch->lost(l->watch_data);
 }
 
@@ -100,7 +100,7 @@ static void tell_settled(struct account *a)
 static struct ledger_cost *room_for_costs(struct account *a)
 {
 	if (a->ledger->watch && !a->costs)
-		a->costs = mem_array(FOLD_MAX, sizeof *a->costs);
+		a->costs = mem_array(COSTS_MAX, sizeof *a->costs);
 	if (a->ledger->watch && !a->costs)
 		a->ledger->watch->lost(a->ledger->watch_data);
 	return a->ledger->watch ? a->costs : NULL;
@@ -146,7 +146,8 @@ static void start_fold(struct account *a)
 {
 	a->fold = (struct fold){ .journal = a->journal, .batch = a->ledger->batch,
 				 .is_dead = a->state != ACCOUNT_LIVE,
-				 .costs = room_for_costs(a) };
+				 .costs = room_for_costs(a),
+				 .tells_tags = a->ledger->watch && a->ledger->watch->with_tags };
 	start_job(a, fold_account, on_folded, a);
 }
 

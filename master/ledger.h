@@ -38,13 +38,15 @@ void ledger_reap(struct ledger *l, unsigned slot, int journal_dirfd,
  * that slot; a slot of BOARD_WORKERS: of a dead one's slots. settled: nothing of that worker is
  * left to book. lost: more was booked than could be told. NULL: nobody. */
 struct ledger_cost {
-	uint64_t deployment, start_ns;
+	uint64_t what, start_ns;	/* a deployment's hash; or ledger_tag_hash() */
 	int64_t cost;
 };
+uint64_t ledger_tag_hash(struct str tag);
 struct ledger_watch {
 	void (*booked)(void *data, unsigned slot, const struct ledger_cost *v, size_t n);
 	void (*settled)(void *data, unsigned slot);
 	void (*lost)(void *data);
+	bool with_tags;			/* also told: each tag of a request, with its cost */
 };
 void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data);
 

@@ -264,14 +264,36 @@ static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
 	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
 }
 
-static void note_cost(struct batch *b, const struct journal_record *r)
+uint64_t ledger_tag_hash(struct str tag)
+{
+	return hash_stable_more(hash_stable(STR("tag")), tag) | 1;
+}
+
+static void note_one(struct batch *b, uint64_t what, const struct journal_record *r)
+{
+	if (b->n_costs < COSTS_MAX)
+		b->costs[b->n_costs] = (struct ledger_cost){ what, r->start_ns, r->cost_nano };
+	b->n_costs++;
+}
+
+/* A tag that is there twice pays once. */
+static bool is_first(const struct rollup_tags *t, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(t->v[k], t->v[i]))
+			return false;
+	return true;
+}
+
+static void note_cost(struct batch *b, const struct journal_record *r,
+		      const struct rollup_tags *tags)
 {
 	if (!b->costs || !r->deployment || !r->cost_nano)
 		return;
-	if (b->n_costs < FOLD_MAX)
-		b->costs[b->n_costs] = (struct ledger_cost){ r->deployment, r->start_ns,
-							     r->cost_nano };
-	b->n_costs++;
+	note_one(b, r->deployment, r);
+	for (size_t i = 0; i < tags->n && b->tells_tags; i++)
+		if (is_first(tags, i))
+			note_one(b, ledger_tag_hash(tags->v[i]), r);
 }
 
 /* A row, with the tags of its request, that was not there yet: into the sums by deployment. */
@@ -279,7 +301,7 @@ static int book_row(struct batch *b, struct store_db *db, const struct journal_r
 		    const struct rollup_tags *tags)
 {
 	b->rows++;
-	note_cost(b, r);
+	note_cost(b, r, tags);
 	return rollup_add(&b->rollup, db, r, tags);
 }
 

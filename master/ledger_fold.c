@@ -127,6 +127,7 @@ int fold_job(struct store_db *db, void *data)
 	uint64_t epoch = journal_epoch(f->journal), from;
 	f->bad = f->batch->rows = f->batch->n = 0;
 	f->batch->costs = f->costs;
+	f->batch->tells_tags = f->tells_tags;
 	f->batch->n_costs = 0;
 	f->has_more = false;
 	int err = read_watermark(db, epoch, &f->upto);
@@ -335,6 +336,7 @@ int booking_job(struct store_db *db, void *data)
 	uint64_t now_ns = clock_wall_ns();
 	k->batch->rows = k->batch->n = 0;
 	k->batch->costs = k->costs;
+	k->batch->tells_tags = false;	/* what a slot held had none that we know */
 	k->batch->n_costs = 0;
 	for (size_t i = 0; i < k->n_held; i++)
 		k->held[i].is_booked = false;

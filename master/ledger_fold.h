@@ -15,6 +15,7 @@
 
 enum {
 	FOLD_MAX = 4096,		/* records a batch, hence a job */
+	COSTS_MAX = 4 * FOLD_MAX,	/* a request has one, and one for each of its tags */
 	FOLD_TABLE = 16384,	/* places of its hash tables */
 	OWNERS_MAX = FOLD_MAX / 2 * (2 + BOARD_LEVELS),	/* who may pay for a batch */
 	OWNER_TABLE = 65536,
@@ -30,8 +31,9 @@ struct batch {
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
 	uint32_t n, n_owners;
 	uint64_t rows;			/* inserted, over all batches of the job */
-	/* What they cost, up to FOLD_MAX of them in all of the job; NULL: nobody asks. */
+	/* What they cost, up to COSTS_MAX of them in all of the job; NULL: nobody asks. */
 	struct ledger_cost *costs;
+	bool tells_tags;		/* of tags, too */
 	size_t n_costs;
 	struct owner_sum owners[OWNERS_MAX];
 	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
@@ -65,8 +67,9 @@ struct fold {
 	const struct journal *journal;
 	struct batch *batch;
 	bool is_dead;			/* nobody writes to it any more: look behind gaps too */
-	struct ledger_cost *costs;	/* room for FOLD_MAX, or NULL */
-	size_t n_costs;			/* result; more than FOLD_MAX: some are not there */
+	struct ledger_cost *costs;	/* room for COSTS_MAX, or NULL */
+	size_t n_costs;			/* result; more than COSTS_MAX: some are not there */
+	bool tells_tags;
 	uint64_t upto, rows, bad;	/* results */
 	bool has_more;
 };

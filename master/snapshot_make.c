@@ -425,8 +425,10 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 			BOARD_DEPLOYMENTS, BOARD_GATES);
 	if (err == 0)
 		err = put_groups(&k);
-	if (err == 0)
+	if (err == 0) {
 		put_settings(&k);
+		err = gates_build_tags(&m->board, c, k.b);
+	}
 	if (err == 0)
 		err = snap_build_seal(k.b, generation, ret_fd);
 	if (err == 0)

@@ -145,6 +145,7 @@ CALLS = {
     "health probe": (("m",), "MODEL"),
     "health clear": ((), "cleared"),
     "route explain": (("m",), "VERDICT"),
+    "provider budgets": ((), "PERIOD"),
     "audit list": ((), "TABLE"),
     "audit show": (("{row}",), "changed_by"),
     "audit verify": ((), "head"),

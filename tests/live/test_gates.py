@@ -144,3 +144,89 @@ def test_access_windows(start, mock):
     a = gw.ask("n")
     assert a.status == 503 and 0 < int(a.headers["retry-after"]) <= 7200 and "other hours" in a.json["error"]["message"]
     assert candidates(gw)["closed"]["verdict"] == "hours" and gate(gw, "closed")["wait_s"] > 3000
+
+
+
+
+def tagged(gw, *tags, model="g", **more):
+    return gw.ask(model, metadata={"tags": list(tags)}, **more)
+
+
+def budgets(gw):
+    return gw.get("/provider/budgets").json
+
+
+def test_a_tag_that_spent_its_budget_gets_no_deployment(start, mock):
+    gw = start([("g", to(mock, "openai/a")), ("g", to(mock, "groq/b")), ("f", to(mock, "openai/c"))],
+               'router_settings: {num_retries: 0, fallbacks: [{g: [f]}],\n'
+               '  tag_budget_config: {"product:chat": {max_budget: 0.02, budget_duration: 1d}}}\n', workers=2)
+    n = 0
+    while (a := tagged(gw, "x", "product:chat", "product:chat")).status == 200:
+        n += 1
+        cost = float(a.headers["x-litellm-response-cost"])
+        assert n < 50
+    assert (n - 1) * cost < 0.02 <= n * cost and sum(served(mock).values()) == n
+    assert a.status == 429 and a.json["error"]["type"] == "budget_exceeded" and 0 < int(a.headers["retry-after"]) <= 86400
+    assert "crossed budget: Exceeded budget for tag product:chat" in a.json["error"]["message"]
+    assert gw.ask("g").status == 200 and tagged(gw, "x").status == 200      # others pay for themselves
+    assert gw.ask("g", headers={"x-litellm-tags": "product:chat"}).status == 429
+    why = gw.post("/route/explain", {"model": "g", "tags": ["product:chat"]}).json["candidates"]
+    assert {c["verdict"] for c in why} == {"tag-budget"}
+    told = budgets(gw)["tags"]["product:chat"]
+    assert told["budget_limit"] == 0.02 and told["time_period"] == "1d"
+    assert abs(told["spend"] - n * cost) < 1e-9 and told["budget_reset_at"] > time.strftime("%Y-%m-%dT%H", time.gmtime())
+    gw.kill()                                   # a new board: what the database says of the tag
+    gw.start()
+    until(lambda: abs(budgets(gw)["tags"]["product:chat"]["spend"] - n * cost) < 1e-9)
+    assert tagged(gw, "product:chat").status == 429
+
+
+def test_a_tags_spend_is_exact_over_workers(start, mock):
+    gw = start([("g", to(mock, "openai/a?ttft=3"))],
+               "litellm_settings: {num_retries: 0, tag_budget_config: {t: {budget_limit: 1000, time_period: 30d}}}\n", workers=2)
+    costs = []
+
+    def some():
+        for _ in range(12):
+            costs.append(float(tagged(gw, "t").headers["x-litellm-response-cost"]))
+            gw.ask("g")
+
+    threads = [threading.Thread(target=some) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    until(lambda: abs(budgets(gw)["tags"]["t"]["spend"] - sum(costs)) < 1e-9)
+    time.sleep(0.5)                             # and nothing is booked twice afterwards
+    assert abs(budgets(gw)["tags"]["t"]["spend"] - sum(costs)) < 1e-9
+
+
+def test_a_tags_period_and_limit_change_with_a_reload(start, mock):
+    gw = start([("g", to(mock, "openai/a"))],
+               "router_settings: {num_retries: 0, tag_budget_config: {t: {budget_limit: 0.000001, time_period: 3s}}}\n")
+    assert tagged(gw, "t").status == 200
+    assert until(lambda: tagged(gw, "t").status == 429)
+    until(lambda: tagged(gw, "t").status == 200)            # it has begun anew
+    text = gw.config.read_text()
+    gw.config.write_text(text.replace("0.000001", "1000").replace("3s", "1h"))
+    gw.ctl("reload")
+    assert [tagged(gw, "t").status for _ in range(4)] == [200] * 4
+    gw.config.write_text(text.replace("tag_budget_config: {t: {budget_limit: 0.000001, time_period: 3s}}", "timeout: 60"))
+    gw.ctl("reload")
+    assert tagged(gw, "t").status == 200 and budgets(gw)["tags"] == {}
+
+
+def test_provider_budgets(start, mock):
+    gw = start([("g", to(mock, "openai/a"))],
+               "router_settings: {num_retries: 0, provider_budget_config: {openai: {budget_limit: 2.5, time_period: 1d},"
+               " azure: {budget_limit: 1, time_period: 1h}}}\n")
+    cost = float(gw.ask("g").headers["x-litellm-response-cost"])
+    until(lambda: abs(budgets(gw)["providers"]["openai"]["spend"] - cost) < 1e-9)
+    b = budgets(gw)
+    assert set(b["providers"]) == {"openai", "azure"} and b["tags"] == {}
+    assert set(b["providers"]["openai"]) == {"budget_limit", "time_period", "spend", "budget_reset_at"}
+    assert b["providers"]["openai"]["budget_limit"] == 2.5 and b["providers"]["openai"]["time_period"] == "1d"
+    assert b["providers"]["azure"] == {"budget_limit": 1.0, "time_period": "1h", "spend": 0.0, "budget_reset_at": None}
+    rows = gw.ctl_json("provider", "budgets").pop("budgets")
+    assert rows[0] == {"of": "provider", "name": "openai", **b["providers"]["openai"]} and len(rows) == 2
+    assert gw.get("/provider/budgets", key=gw.key()).status == 401

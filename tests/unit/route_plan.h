@@ -31,6 +31,8 @@ static struct snap_group group;
 static const char *tags_of[MOST];
 static struct snap_gate gates_of[MOST][3];
 static unsigned n_gates_of[MOST];
+static struct snap_gate tag_gates[4];	/* of the tags "t0", "t1" ... */
+static unsigned n_tag_gates;
 static unsigned n_rows;
 static uint64_t seed;
 
@@ -57,6 +59,7 @@ static inline void plan(unsigned n)
 	settings = (struct snap_settings){ .cooldown_ms = 5000, .allowed_fails = 3,
 					   .latency_samples = 4 };
 	group = (struct snap_group){ .alias_of = SNAP_NONE };
+	n_tag_gates = 0;
 	for (unsigned i = 0; i < n; i++) {
 		rows[i] = (struct snap_deployment){ .cooldown_ms = UINT64_MAX,
 						    .num_retries = SNAP_NONE,
@@ -92,7 +95,13 @@ static inline void seal(void)
 	struct snap_group g = group;
 	g.name = snap_build_text(b, STR("g"));
 	snap_build_group(b, &g, members, n_rows, STR_NONE);
+	for (unsigned i = 0; i < n_tag_gates; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "t%u", i);
+		tag_gates[i].name = snap_build_text(b, str_z(name));
+	}
 	*snap_build_settings(b) = settings;
+	snap_build_settings(b)->tag_budgets = snap_build_gates(b, tag_gates, n_tag_gates);
 	assert_int_equal(snap_build_seal(b, 1, &fd), 0);
 	snap_build_free(b);
 	assert_int_equal(snap_map(fd, &snap), 0);

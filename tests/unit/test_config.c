@@ -247,6 +247,10 @@ static const struct set_row {
 	{ "litellm_settings", "optional_pre_call_checks", "[prompt_caching, session_affinity]",
 	  "[\"prompt_caching\",\"session_affinity\"]" },
 	{ "litellm_settings", "default_max_parallel_requests", "9", "9" },
+	{ "router_settings", "tag_budget_config", "{\"product:chat\": {max_budget: 3, budget_duration: 30d}}",
+	  "{\"product:chat\":{\"budget_limit\":3,\"time_period\":\"30d\"}}" },
+	{ "litellm_settings", "tag_budget_config", "{x: {budget_limit: 0.5, time_period: 1h}}",
+	  "{\"x\":{\"budget_limit\":0.5,\"time_period\":\"1h\"}}" },
 	{ "litellm_settings", "adaptive_concurrency", "true", "\"true\"" },
 	{ "litellm_settings", "model_group_retry_policy",
 	  "{g: {RateLimitErrorRetries: 3, TimeoutErrorRetries: 0}}",
@@ -1289,14 +1293,17 @@ static void test_diff(void **state)
 	config_free(b);
 }
 
+#define Z16 "zzzzzzzzzzzzzzzz"
+#define LONG_NAME Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16 Z16
 /* Budgets, plans and hours: what is wrong is told, and where. */
 static void test_bad_gates(void **state)
 {
 	static const struct {
 		const char *where, *yaml, *what;
 	} rows[] = {
-		{ "router", "[a]", "wants a map of providers" },
+		{ "router", "[a]", "wants a map of budgets" },
 		{ "router", "{openai: {budget_limit: 1}}", "wants budget_limit and time_period" },
+		{ "router", "{" LONG_NAME ": {budget_limit: 1, time_period: 1d}}", "longer than" },
 		{ "router", "{openai: {budget_limit: much, time_period: 1d}}", "not an amount" },
 		{ "router", "{openai: {budget_limit: 1, time_period: 1y}}", "not a period" },
 		{ "router", "{openai: {budget_limit: 1, time_period: 1d, x: 1}}", "'x' is not known" },

@@ -183,6 +183,53 @@ static void test_all_gates_of_a_deployment(void **state)
 	snap_unref(s);
 }
 
+/* A request pays for each of its tags that has a budget, once, and the first that is spent tells. */
+static void test_budgets_of_tags(void **state)
+{
+	static const struct str tags[] = { { "a", 1 }, { "free", 4 }, { "a", 1 }, { "b", 1 } };
+	struct snap_build *b = snap_build_new();
+	struct snap_gate gates[2] = { { .kind = GATE_BUDGET, .row = 11, .limit = 10 },
+				      { .kind = GATE_BUDGET, .row = 12, .limit = 5 } };
+	struct snap *s;
+	uint64_t wait = 0;
+	int fd;
+	(void)state;
+	gates[0].name = snap_build_text(b, STR("a"));
+	gates[1].name = snap_build_text(b, STR("b"));
+	snap_build_settings(b)->tag_budgets = snap_build_gates(b, gates, 2);
+	assert_int_equal(snap_build_seal(b, 1, &fd), 0);
+	snap_build_free(b);
+	assert_int_equal(snap_map(fd, &s), 0);
+	assert_null(gate_spent_tag(&board, s, tags, 4, NOW, &wait));
+	gate_tags_spent(&board, s, tags, 3, 7, 9);
+	assert_int_equal(atomic_load(&board.gates[11].words[7]), 9);
+	assert_int_equal(atomic_load(&board.gates[12].words[7]), 0);
+	assert_null(gate_spent_tag(&board, s, tags, 4, NOW, &wait));
+	gate_tags_spent(&board, s, tags, 4, 8, 5);
+	atomic_store(&board.gates[11].until_ns, NOW + 3);
+	assert_ptr_equal(gate_spent_tag(&board, s, tags, 4, NOW, &wait), snap_tag_budgets(s));
+	assert_int_equal(wait, 3);
+	assert_ptr_equal(gate_spent_tag(&board, s, &tags[3], 1, NOW, &wait), snap_tag_budgets(s) + 1);
+	assert_null(gate_spent_tag(&board, s, &tags[1], 1, NOW, &wait));
+	assert_null(gate_spent_tag(&board, s, tags, 0, NOW, &wait));
+	snap_unref(s);
+}
+
+/* What is no budget is none of a tag. */
+static void test_bad_budgets_of_tags_are_not_mapped(void **state)
+{
+	static const struct snap_gate bad[] = { { .kind = GATE_HOURS },
+						{ .kind = GATE_BUDGET, .row = BOARD_GATES } };
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct snap_build *b = snap_build_new();
+		int fd = -1;
+		snap_build_settings(b)->tag_budgets = snap_build_gates(b, &bad[i], 1);
+		assert_int_equal(snap_build_seal(b, 1, &fd), -EBADMSG);
+		snap_build_free(b);
+	}
+}
+
 /* A gate without its flag, of no kind or nowhere on the board is no snapshot. */
 static void test_bad_gates_are_not_mapped(void **state)
 {
@@ -222,6 +269,8 @@ int main(void)
 		T(test_hours_turn_by_themselves),
 		T(test_all_gates_of_a_deployment),
 		T(test_bad_gates_are_not_mapped),
+		T(test_budgets_of_tags),
+		T(test_bad_budgets_of_tags_are_not_mapped),
 	};
 	if (hash_init() < 0)
 		return 1;

@@ -252,6 +252,62 @@ static void test_tags_across_batches(void **st)
 			 10000);
 }
 
+struct told {
+	int64_t red, blue, deployment;
+	size_t n;
+};
+
+static void on_told(void *data, unsigned slot, const struct ledger_cost *v, size_t n)
+{
+	struct told *t = data;
+	assert_int_equal(slot, SLOT);
+	t->n += n;
+	for (size_t i = 0; i < n; i++) {
+		t->red += v[i].what == ledger_tag_hash(STR("red")) ? v[i].cost : 0;
+		t->blue += v[i].what == ledger_tag_hash(STR("blue")) ? v[i].cost : 0;
+		t->deployment += v[i].what == UINT64_C(0xfedcba9876543210) ? v[i].cost : 0;
+	}
+}
+
+static void on_told_settled(void *data, unsigned slot)
+{
+	(void)data;
+	(void)slot;
+}
+
+static void on_told_lost(void *data)
+{
+	(void)data;
+	fail_msg("costs were lost");
+}
+
+/* To whom asks for them: each tag of a request once, beside its deployment. */
+static void test_costs_of_tags_are_told(void **st)
+{
+	static const struct ledger_watch watch = { on_told, on_told_settled, on_told_lost, true };
+	static const struct ledger_watch no_tags = { on_told, on_told_settled, on_told_lost, false };
+	static const char *const thrice[] = { "red", "red", "blue", "red" };
+	struct world *w = *st;
+	struct told t = { 0 };
+	add_key(w);
+	start_worker(w, 64);
+	ledger_watch(w->ledger, &watch, &t);
+	tags(w, 1, thrice, 4);
+	settle(w, 1, 5);
+	settle(w, 2, 7);
+	fold(w);
+	assert_int_equal(t.red, 5);
+	assert_int_equal(t.blue, 5);
+	assert_int_equal(t.deployment, 12);
+	assert_int_equal(t.n, 4);
+	ledger_watch(w->ledger, &no_tags, &t);
+	tags(w, 3, two_tags, 2);
+	settle(w, 3, 1);
+	fold(w);
+	assert_int_equal(t.n, 5);
+	ledger_watch(w->ledger, NULL, NULL);
+}
+
 /* A worker that writes nothing but tags, or rubbish in them, stops nothing. */
 static void test_rubbish_in_tags(void **st)
 {
@@ -1184,6 +1240,7 @@ int main(void)
 		T(test_tags_of_requests),
 		T(test_tags_wait_for_their_settle),
 		T(test_tags_across_batches),
+		T(test_costs_of_tags_are_told),
 		T(test_rubbish_in_tags),
 		T(test_more_sums_than_fit),
 		T(test_a_long_request_is_kept_aside),

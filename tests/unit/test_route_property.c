@@ -39,9 +39,24 @@ static void gates_at_random(unsigned i)
 	}
 }
 
+/* Budgets of tags, each spent or not. */
+static void tag_budgets_at_random(void)
+{
+	n_tag_gates = below(3) ? 0 : 1 + below(4);
+	for (unsigned i = 0; i < n_tag_gates; i++) {
+		struct board_gate *row = &board.gates[4000 + i];
+		tag_gates[i] = (struct snap_gate){ .kind = GATE_BUDGET, .row = 4000 + i,
+						   .limit = 100 };
+		atomic_store(&row->booked, (int64_t)(draw() % 130));
+		atomic_store(&row->words[below(3)], draw() % 30);
+		atomic_store(&row->until_ns, below(2) ? WALL + 7 * NS_PER_S : 0);
+	}
+}
+
 static void plan_at_random(unsigned most)
 {
 	plan(1 + below(most));
+	tag_budgets_at_random();
 	settings.strategy = below(STRATEGY_COUNT);
 	settings.flags = below(2) ? SET_PRECALL : 0;
 	settings.default_max_parallel = below(3) ? 0 : 2;
@@ -87,6 +102,16 @@ static bool gates_are_open(unsigned i)
 	return true;
 }
 
+static bool tags_may_spend(const struct route_query *q)
+{
+	for (unsigned k = 0; k < q->n_tags; k++)
+		for (unsigned i = 0; i < n_tag_gates; i++)
+			if (str_eq(q->tags[k], snap_text(snap, snap_tag_budgets(snap)[i].name)) &&
+			    gate_used(&board, &tag_gates[i], WALL) >= tag_gates[i].limit)
+				return false;
+	return true;
+}
+
 static bool is_within_limits(unsigned i, const struct route_query *q)
 {
 	const struct board_deployment *b = &board.deployments[i];
@@ -94,6 +119,8 @@ static bool is_within_limits(unsigned i, const struct route_query *q)
 	bool counts = route_counts_tokens(snap, q->group);
 	if (settings.flags & SET_PRECALL && rows[i].max_input_tokens &&
 	    q->prompt_tokens > rows[i].max_input_tokens)
+		return false;
+	if (!tags_may_spend(q))
 		return false;
 	if (atomic_load(&b->paused_until_ns) > NOW || !gates_are_open(i))
 		return false;
@@ -127,7 +154,8 @@ static bool is_live(unsigned i, const struct route_query *q)
 
 static void test_the_choice_against_the_oracle(void **state)
 {
-	unsigned chosen_ones = 0, nobody = 0;
+	static const struct str names[] = { { "t0", 2 }, { "t1", 2 }, { "t2", 2 }, { "other", 5 } };
+	unsigned chosen_ones = 0, nobody = 0, tags_spent = 0;
 	(void)state;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		uint32_t tried[3];
@@ -137,6 +165,8 @@ static void test_the_choice_against_the_oracle(void **state)
 		q.prompt_tokens = draw() % 700;
 		q.affinity = below(3) ? 0 : draw() | 1;
 		q.sticky = below(3) ? 0 : draw() | 1;
+		q.tags = &names[below(3)];
+		q.n_tags = below(3);
 		q.n_tried = below(4);
 		for (unsigned i = 0; i < q.n_tried; i++)
 			tried[i] = below(n_rows);
@@ -153,6 +183,10 @@ static void test_the_choice_against_the_oracle(void **state)
 		if (c.deployment == SNAP_NONE) {
 			nobody++;
 			assert_false(any_possible);
+			if (!tags_may_spend(&q)) {
+				tags_spent++;
+				assert_true(c.why == ROUTE_TAG_BUDGET || c.why == ROUTE_CONTEXT);
+			}
 			assert_true(c.wait_ns > 0);
 			continue;
 		}
@@ -165,6 +199,7 @@ static void test_the_choice_against_the_oracle(void **state)
 			assert_true(!cools(c.deployment) || c.why == ROUTE_TRIAL);
 	}
 	assert_true(chosen_ones > ROUNDS / 4 && nobody > ROUNDS / 50);
+	assert_true(tags_spent > ROUNDS / 100);
 }
 
 /* ---- shares ---- */

@@ -251,6 +251,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/router/settings", RELAY_ADMIN, "settings of the router" },
 	{ "GET", "/router/fields", RELAY_ADMIN, "the same without values" },
 	{ "GET", "/public/model_hub", RELAY_KEY, "models of public_model_groups" },
+	{ "GET", "/provider/budgets", RELAY_ADMIN, "what providers and tags have spent of their budgets" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
 	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },

@@ -315,6 +315,16 @@ static const struct snap_gate *spent_gate(const struct snap *s, const struct boa
 	return NULL;
 }
 
+static struct str spent_text(struct arena *a, const struct snap *s, const struct board *b,
+			     const char *whose, const struct snap_gate *g)
+{
+	return arena_printf(a,
+			    "No deployments available - crossed budget: Exceeded budget for %s"
+			    STR_FMT ": %.9g >= %.9g",
+			    whose, STR_ARG(snap_text(s, g->name)),
+			    (double)gate_used(b, g, 0) / 1e9, (double)g->limit / 1e9);
+}
+
 struct str route_budget_text(struct arena *a, const struct snap *s, const struct board *b,
 			     const struct snap_group *g)
 {
@@ -322,12 +332,16 @@ struct str route_budget_text(struct arena *a, const struct snap *s, const struct
 		const struct snap_deployment *d = snap_deployment(s, snap_member(s, g, i));
 		const struct snap_gate *spent = spent_gate(s, b, d);
 		if (spent)
-			return arena_printf(a,
-					    "No deployments available - crossed budget: Exceeded "
-					    "budget for " STR_FMT ": %.9g >= %.9g",
-					    STR_ARG(snap_text(s, spent->name)),
-					    (double)gate_used(b, spent, 0) / 1e9,
-					    (double)spent->limit / 1e9);
+			return spent_text(a, s, b, "", spent);
 	}
 	return STR("No deployments available - crossed budget");
+}
+
+struct str route_tag_budget_text(struct arena *a, const struct snap *s, const struct board *b,
+				 const struct str *tags, unsigned n_tags)
+{
+	uint64_t wait_ns;
+	const struct snap_gate *g = gate_spent_tag(b, s, tags, n_tags, 0, &wait_ns);
+	return g ? spent_text(a, s, b, "tag ", g) :
+		   STR("No deployments available - crossed budget");
 }

@@ -26,5 +26,8 @@ uint32_t route_note(const struct snap *s, struct board *b, const struct snap_gro
 /* Nobody can be asked, for budgets are spent: LiteLLM's words for it. */
 struct str route_budget_text(struct arena *a, const struct snap *s, const struct board *b,
 			     const struct snap_group *g);
+/* The same where it is the budget of a tag of the request. */
+struct str route_tag_budget_text(struct arena *a, const struct snap *s, const struct board *b,
+				 const struct str *tags, unsigned n_tags);
 
 #endif

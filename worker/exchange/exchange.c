@@ -169,6 +169,11 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 	case ROUTE_BUDGET:
 		e.message = route_budget_text(r->mem, r->snap, &r->w->board, r->group);
 		break;
+	case ROUTE_TAG_BUDGET:
+		e.outcome = OUTCOME_BUDGET_SPENT;
+		e.message = route_tag_budget_text(r->mem, r->snap, &r->w->board, r->wish.tags,
+						  r->wish.n_tags);
+		break;
 	case ROUTE_COOLING:
 		e.outcome = OUTCOME_ALL_COOLING;
 		e.message = arena_printf(

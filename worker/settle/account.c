@@ -411,6 +411,9 @@ static void count_deployment(struct request *r, const struct usage *u, int64_t o
 	own.output = without(own.output, r->extra.output);
 	count_usage(r, r->deployment, &own, r->cost_nano - r->extra_nano);
 	spend_at(r, r->deployment, own_nano);
+	if (r->wish.n_tags && snap_settings(r->snap)->tag_budgets.count)
+		gate_tags_spent(&r->w->board, r->snap, r->wish.tags, r->wish.n_tags, r->w->slot,
+				r->cost_nano);
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
