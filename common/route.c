@@ -167,13 +167,67 @@ static bool costs_too_much(const struct route_query *q, const struct snap_deploy
 	return price_worst(&d->price, q->worst_in, out) > q->max_cost_nano;
 }
 
+/* ---- regions ---- */
+
+static bool has_word(struct str s, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_find(s, str_z(words[i])) != SIZE_MAX)
+			return true;
+	return false;
+}
+
+/* "eu-west-1", "europe-west4", "westeurope", "swedencentral". */
+static bool is_in_europe(struct str lower)
+{
+	static const char *const words[] = { "europe", "sweden", "france", "germany", "switzerland",
+					     "norway", "italy", "spain", "poland", "austria",
+					     "belgium", "denmark", "finland", "ireland", "uk" };
+	return str_starts(lower, STR("eu-")) || str_eq(lower, STR("eu")) ||
+	       has_word(lower, words, COUNT(words));
+}
+
+/* "us-east-1", "us-central1", "eastus2"; and not "australiaeast". */
+static bool is_in_us(struct str lower)
+{
+	size_t n = lower.n;
+	while (n && lower.p[n - 1] >= '0' && lower.p[n - 1] <= '9')
+		n--;
+	return str_starts(lower, STR("us-")) || str_ends(str_of(lower.p, n), STR("us"));
+}
+
+bool route_is_in_region(struct str region, struct str wanted)
+{
+	char room[64];
+	if (!region.n || region.n > sizeof room)
+		return false;
+	for (size_t i = 0; i < region.n; i++)
+		room[i] = (char)(region.p[i] | (region.p[i] >= 'A' && region.p[i] <= 'Z' ? 0x20 : 0));
+	struct str lower = str_of(room, region.n);
+	if (str_eq_nocase(wanted, STR("eu")))
+		return is_in_europe(lower);
+	if (str_eq_nocase(wanted, STR("us")))
+		return is_in_us(lower);
+	return region.n >= wanted.n && str_eq_nocase(str_of(region.p, wanted.n), wanted) &&
+	       (region.n == wanted.n || region.p[wanted.n] == '-');
+}
+
+/* Of Vertex AI, the location. */
+static struct str region_of(const struct snap *s, const struct snap_deployment *d)
+{
+	struct str region = snap_text(s, d->region);
+	return region.n ? region : snap_text(s, d->location);
+}
+
+/* ---- what rules one out ---- */
+
 /* What no waiting would change. */
 static enum route_reason never(const struct look *l, const struct snap_deployment *d)
 {
 	const struct route_query *q = l->q;
 	if (l->tags != TAG_ALL && !has_right_tags(l, d))
 		return ROUTE_TAGS;
-	if (q->region.n && !str_eq_nocase(snap_text(q->snap, d->region), q->region))
+	if (q->region.n && !route_is_in_region(region_of(q->snap, d), q->region))
 		return ROUTE_REGION;
 	if (snap_settings(q->snap)->flags & SET_PRECALL && d->max_input_tokens &&
 	    q->prompt_tokens > d->max_input_tokens)

@@ -62,7 +62,7 @@ struct route_query {
 	bool is_stream;
 	const struct str *tags;
 	unsigned n_tags;
-	struct str region;		/* .p NULL: any */
+	struct str region;		/* .n 0: any */
 	uint64_t affinity;		/* back to the same one while it is well; 0: none */
 	uint64_t sticky;		/* the same, however busy it is; 0: none */
 	uint32_t strategy;		/* 1 + the one wanted; 0: the group's */
@@ -87,6 +87,10 @@ struct route_choice {
  * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g);
+/* Whether a provider's region is the one that is wanted: that itself, one within it ("eu-west" of
+ * "eu-west-1"), or for LiteLLM's "eu" and "us" one that lies there by the names of AWS, Azure or
+ * Google. One that is not known is in none. */
+bool route_is_in_region(struct str region, struct str wanted);
 /* How many requests it may have at a time, as configured and as learned; 0: no limit. */
 uint32_t route_most_parallel(const struct snap *s, const struct snap_deployment *d,
 			     const struct board_deployment *b);

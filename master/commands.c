@@ -567,6 +567,7 @@ static const struct command_arg args_explain[] = {
 	{ "max_cost", ARG_MONEY, 0, "dollars that it may cost" },
 	{ "stream", ARG_BOOL, 0, "a stream is asked for" },
 	{ "tags", ARG_LIST, 0, "tags of the request" },
+	{ "region", ARG_STRING, 0, "where deployments must be: eu, us, or as providers call it" },
 	{ 0 },
 };
 static const struct command_arg args_import[] = {

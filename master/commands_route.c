@@ -81,7 +81,8 @@ static bool read_args(struct explain *x)
 	int64_t most = 0;
 	int err;
 	if (command_str(c, "model", &x->model) == -EINVAL ||
-	    command_str(c, "key", &x->key) == -EINVAL)
+	    command_str(c, "key", &x->key) == -EINVAL ||
+	    command_str(c, "region", &x->q.region) == -EINVAL)
 		return false;
 	read_body(x);
 	if (command_u64(c, "tokens", &x->q.prompt_tokens) == -EINVAL ||

@@ -154,7 +154,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	enum dir_kind kind = entity_kind(id);
 	struct dir_name room;
 	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
-	struct str rules = kind == DIR_KEY ? key_rules_flat(a, row) : STR("");
+	struct str rules = key_rules_flat(a, kind, row);
 	uint64_t until_ns = 0;
 	uint32_t entity;
 	bool is_new;

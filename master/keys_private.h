@@ -101,8 +101,8 @@ bool key_models_are_all(struct str flat);
 
 /* -- keys_rules.c -- */
 
-/* The rules of a key, as struct dir_key has them. .p NULL: no memory. */
-struct str key_rules_flat(struct arena *a, const struct key_row *row);
+/* The rules of a row, as struct dir_key has them. .p NULL: no memory. */
+struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_row *row);
 struct temp_budget {
 	int64_t nano;			/* more than max_budget; 0: nothing */
 	uint64_t until_ns;

@@ -29,11 +29,22 @@ static void put_rules(struct arena *a, char kind, const struct json *list, char 
 	}
 }
 
-struct str key_rules_flat(struct arena *a, const struct key_row *row)
+/* A customer's as LiteLLM has it, of others in their metadata. */
+static const char region_name[] = "allowed_model_region";
+
+static bool names(struct str object, const char *member)
+{
+	return str_find(object, str_z(member)) != SIZE_MAX;
+}
+
+struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_row *row)
 {
 	struct json_error e;
-	bool has_routes = str_find(row->extra, STR("\"allowed_routes\"")) != SIZE_MAX;
-	bool has_params = str_find(row->metadata, STR("\"enforced_params\"")) != SIZE_MAX;
+	bool is_key = kind == DIR_KEY;
+	bool has_routes = (is_key && names(row->extra, "\"allowed_routes\"")) ||
+			  (kind == DIR_CUSTOMER && names(row->extra, region_name));
+	bool has_params = (is_key && names(row->metadata, "\"enforced_params\"")) ||
+			  names(row->metadata, region_name);
 	if (!has_routes && !has_params)
 		return STR("");
 	/* An element takes at least three bytes there, and two more than its text here. */
@@ -42,8 +53,12 @@ struct str key_rules_flat(struct arena *a, const struct key_row *row)
 	const struct json *metadata = has_params ? json_parse(a, row->metadata, 0, &e) : NULL;
 	if (!p || (has_routes && !extra) || (has_params && !metadata))
 		return STR_NONE;
-	put_rules(a, RULE_ROUTE, json_get(extra, "allowed_routes"), &at);
-	put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
+	if (is_key) {
+		put_rules(a, RULE_ROUTE, json_get(extra, "allowed_routes"), &at);
+		put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
+	}
+	put_rules(a, RULE_REGION, json_get(kind == DIR_CUSTOMER ? extra : metadata, region_name),
+		  &at);
 	return str_of(p, (size_t)(at - p));
 }
 

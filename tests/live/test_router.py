@@ -167,6 +167,30 @@ def test_why_by_call_id(start, mock):
     assert gw.post("/route/explain", {"call_id": a.headers["x-litellm-call-id"]}).status == 404
 
 
+def test_regions(start, mock):
+    gw = start([("g", to(mock, "a", region_name="us-east-1")), ("g", to(mock, "b", region_name="eu-west-1")),
+                ("g", to(mock, "c")), ("us", to(mock, "d", region_name="eastus2"))],
+               "router_settings: {num_retries: 0}\n", workers=2)
+    made = gw.post("/customer/new", {"user_id": "berlin", "allowed_model_region": "eu"})
+    assert made.status == 200 and made.json["allowed_model_region"] == "eu"
+    here = gw.key(metadata={"allowed_model_region": "us"})
+    for _ in range(12):
+        assert gw.ask("g", user="berlin").headers["x-litellm-model-region"] == "eu-west-1"
+        assert gw.ask("g", key=here).headers["x-litellm-model-region"] == "us-east-1"
+    seen = {gw.ask("g").headers.get("x-litellm-model-region") for _ in range(60)}
+    assert seen == {"us-east-1", "eu-west-1", None}             # who is not held to a region
+    a = gw.ask("us", user="berlin")
+    assert a.status == 403 and "region" in a.json["error"]["message"], a
+    assert gw.ask("g", key=here, user="berlin").status == 403   # both: there is none that is in both
+    why = {c["upstream_model"]: c["verdict"] for c in gw.ctl_json("route", "explain", "g", "--region", "us")["candidates"]}
+    assert why == {"a": "well", "b": "region", "c": "region"}
+    assert gw.post("/customer/update", {"user_id": "berlin", "allowed_model_region": "us"}).status == 200
+    assert gw.ask("us", user="berlin").status == 200
+    team = gw.post("/team/new", {"metadata": {"allowed_model_region": "eu-west"}}).json["team_id"]
+    key = gw.key(team_id=team)
+    assert {gw.ask("g", key=key).headers["x-litellm-model-region"] for _ in range(12)} == {"eu-west-1"}
+
+
 def test_tags(start, mock):
     gw = start([("g", to(mock, "free", tags=["free"])), ("g", to(mock, "paid", tags=["paid"])),
                 ("g", to(mock, "rest", tags=["default"])), ("h", to(mock, "other", tags=["x"]))],

@@ -157,6 +157,28 @@ static void test_context_region_and_cost(void **state)
 	assert_int_equal(room[1].reason, ROUTE_REGION);
 }
 
+static void test_regions(void **state)
+{
+	static const struct {
+		const char *region, *wanted;
+		bool is_in;
+	} rows_of[] = {
+		{ "eu-west-1", "eu", true },	     { "europe-west4", "eu", true },
+		{ "West" "Europe", "eu", true },     { "swedencentral", "EU", true },
+		{ "uksouth", "eu", true },	     { "us-east-1", "eu", false },
+		{ "eastus2", "us", true },	     { "us-central1", "us", true },
+		{ "australiaeast", "us", false },    { "austriaeast", "us", false },
+		{ "austriaeast", "eu", true },	     { "", "us", false },
+		{ "eu-west-1", "eu-west-1", true },  { "eu-west-1", "eu-west", true },
+		{ "eu-west-1", "eu-west-12", false }, { "eu-west-12", "eu-west-1", false },
+		{ "eu", "eu", true },		     { "us", "us", true },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows_of); i++)
+		assert_int_equal(route_is_in_region(str_z(rows_of[i].region),
+						    str_z(rows_of[i].wanted)), rows_of[i].is_in);
+}
+
 static void test_tags(void **state)
 {
 	static const struct {
@@ -659,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_tried_ones_come_last),
 		cmocka_unit_test(test_limits_are_hard_where_they_are_asked_for),
 		cmocka_unit_test(test_context_region_and_cost),
+		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_least_busy),
 		cmocka_unit_test(test_usage),

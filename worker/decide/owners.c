@@ -26,7 +26,7 @@ static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key 
 	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
 				      &to->models, &to->organization_id, &to->budget_id,
 				      &to->router };
-	*to = *k;
+	*to = *k;			/* the rules stay where they are: they are read at once */
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
 			*texts[i] = arena_dup(r->mem, *texts[i]);
@@ -61,6 +61,25 @@ struct board_entity *owner_use(struct request *r, uint32_t number)
 	return e;
 }
 
+/* Where a request may be answered. Several must agree, or be one within the other: else nobody may. */
+static bool take_region(struct request *r, struct str rules)
+{
+	struct str *have = &r->wish.region;
+	while (rules.n) {
+		struct str rule = str_cut(&rules, '\0');
+		if (!rule.n || rule.p[0] != RULE_REGION)
+			continue;
+		struct str region = str_skip(rule, 1);
+		if (have->n && route_is_in_region(*have, region))
+			continue;
+		*have = have->n && !route_is_in_region(region, *have) ?
+				STR("none") : arena_dup(r->mem, region);
+		if (!have->p)
+			return false;
+	}
+	return true;
+}
+
 static enum step add_owner(struct request *r, struct dir_key *row)
 {
 	if (row->entity >= BOARD_ENTITIES)
@@ -78,6 +97,8 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 		return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
 				    "too many of the request's tags have limits");
 	lend(r->w->dir, row);
+	if (row->flags & KEY_RULES && !take_region(r, row->rules))
+		return refuse_memory(r);
 	r->owners[r->n_owners++] =
 		(struct request_owner){ .row = row, .entity = owner_use(r, row->entity) };
 	return STEP_NEXT;

@@ -358,17 +358,7 @@ static bool has_room(struct queues *qs, const struct waiter *x, uint64_t now)
 {
 	const struct request *r = x->r;
 	struct route_choice c;
-	struct route_query q = {
-		.snap = r->snap,
-		.board = &r->w->board,
-		.group = r->group,
-		.now_ns = now,
-		.wall_ns = r->start_wall_ns + (now - r->start_ns),
-		.prompt_tokens = x->prompt_tokens,
-		.tags = r->wish.tags,
-		.n_tags = r->wish.n_tags,
-		.n_room = r->group->members.count,
-	};
+	struct route_query q = wish_query(r, x->prompt_tokens, now);
 	if (!make_room(qs, q.n_room))
 		return false;
 	q.room = qs->room;
@@ -379,7 +369,8 @@ static bool has_room(struct queues *qs, const struct waiter *x, uint64_t now)
 /* Whether the same deployments serve all that wait. */
 static bool is_like_all(const struct waiter *x)
 {
-	return !x->r->wish.n_tags && !x->prompt_tokens;
+	const struct wish *w = &x->r->wish;
+	return !w->n_tags && !w->region.n && !w->has_max_cost && !x->prompt_tokens;
 }
 
 static bool has_earlier_elsewhere(const struct worker *w, const struct queue *q, uint64_t turn)

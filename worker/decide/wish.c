@@ -7,6 +7,8 @@
 #include "common/hash.h"
 #include "common/route.h"
 #include "worker/client/http.h"
+#include "worker/decide/own_router.h"
+#include "worker/request.h"
 
 enum { PREFIX_BYTES = 4096, PREFIX_TOKENS_MIN = 1024 };
 
@@ -157,9 +159,34 @@ int wish_read(struct arena *a, const struct snap_settings *set, const struct htt
 	      const struct llm_request *q, uint64_t key_id, struct wish *ret,
 	      struct llm_error *reterr)
 {
-	*ret = (struct wish){ 0 };
+	*ret = (struct wish){ .region = ret->region };	/* which stands already */
 	if (!read_tags(a, http, q, ret))
 		return -ENOMEM;
 	ret->affinity = read_affinity(a, set->affinity, http, q, key_id);
 	return read_max_cost(http, q, ret, reterr);
+}
+
+struct route_query wish_query(const struct request *r, uint64_t prompt_tokens, uint64_t now_ns)
+{
+	const struct wish *w = &r->wish;
+	return (struct route_query){
+		.snap = r->snap,
+		.board = &r->w->board,
+		.group = r->group,
+		.now_ns = now_ns,
+		.wall_ns = r->start_wall_ns + (now_ns - r->start_ns),
+		.prompt_tokens = prompt_tokens,
+		.is_stream = r->q.is_stream,
+		.tags = w->tags,
+		.n_tags = w->n_tags,
+		.region = w->region,
+		.affinity = w->affinity,
+		.sticky = r->group->sticky ? w->sticky : 0,
+		.strategy = r->own ? r->own->strategy : 0,
+		.has_max_cost = w->has_max_cost,
+		.max_cost_nano = w->max_cost_nano,
+		.worst_in = w->has_max_cost ? estimate_prompt_worst(&r->q) : 0,
+		.worst_out = r->q.max_tokens,
+		.n_room = r->group->members.count,
+	};
 }

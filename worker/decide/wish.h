@@ -4,7 +4,7 @@
 #ifndef WISH_H
 #define WISH_H
 
-#include "common/snapshot.h"
+#include "common/route.h"
 #include "worker/llm.h"
 
 enum { WISH_TAGS_MAX = 32 };
@@ -16,8 +16,10 @@ struct wish {
 	int64_t max_cost_nano;
 	uint64_t affinity;		/* 0: none */
 	uint64_t sticky;		/* of the group asked for; 0: none */
+	struct str region;		/* that its owners may ask in; .n 0: any */
 };
 struct http_request;
+struct request;
 struct snap;
 /* Where a group keeps a user, a key, a session or a header's value at one deployment: of the
  * request. 0: it does not say. */
@@ -27,5 +29,8 @@ uint64_t wish_sticky(struct arena *a, const struct snap *s, const struct snap_gr
 int wish_read(struct arena *a, const struct snap_settings *set, const struct http_request *http,
 	      const struct llm_request *q, uint64_t key_id, struct wish *ret,
 	      struct llm_error *reterr) MUST_USE;
+
+/* What the router is asked for it: all but where it may not go again, and the room to answer. */
+struct route_query wish_query(const struct request *r, uint64_t prompt_tokens, uint64_t now_ns);
 
 #endif

@@ -147,6 +147,15 @@ static void no_deployment(struct exchange *x, const struct route_choice *c)
 			.outcome = OUTCOME_TAGS_DENIED,
 			.message = STR("Not allowed to access model due to tags configuration") };
 		break;
+	case ROUTE_REGION:
+		e = (struct llm_error){
+			.outcome = OUTCOME_MODEL_DENIED,
+			.message = arena_printf(r->mem,
+						"No deployment of " STR_FMT " is in the region "
+						"that this may be asked in: " STR_FMT,
+						STR_ARG(r->requested_model),
+						STR_ARG(r->wish.region)) };
+		break;
 	case ROUTE_CONTEXT:
 		e = (struct llm_error){
 			.outcome = OUTCOME_CONTEXT_LENGTH,
@@ -247,30 +256,11 @@ static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 void exchange_choose(struct exchange *x, struct route_choice *c)
 {
 	struct request *r = x->r;
-	struct route_query q = {
-		.snap = r->snap,
-		.board = &r->w->board,
-		.group = r->group,
-		.tried = x->tried,
-		.n_tried = x->n_tried,
-		.now_ns = clock_ns(),
-		.wall_ns = r->start_wall_ns,
-		.random = hash_random_below(UINT64_MAX),
-		.prompt_tokens = x->prompt_tokens,
-		.is_stream = r->q.is_stream,
-		.tags = r->wish.tags,
-		.n_tags = r->wish.n_tags,
-		.affinity = r->wish.affinity,
-		.sticky = r->group->sticky ? r->wish.sticky : 0,
-		.strategy = r->own ? r->own->strategy : 0,
-		.has_max_cost = r->wish.has_max_cost,
-		.max_cost_nano = r->wish.max_cost_nano,
-		.worst_in = r->wish.has_max_cost ? estimate_prompt_worst(&r->q) : 0,
-		.worst_out = r->q.max_tokens,
-	};
-	q.wall_ns += q.now_ns - r->start_ns;
+	struct route_query q = wish_query(r, x->prompt_tokens, clock_ns());
+	q.tried = x->tried;
+	q.n_tried = x->n_tried;
+	q.random = hash_random_below(UINT64_MAX);
 	*c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_FULL };
-	q.n_room = r->group->members.count;
 	q.room = make_room(x, q.n_room);
 	if (!q.room)
 		return;
