@@ -201,8 +201,10 @@ bool route_is_in_region(struct str region, struct str wanted)
 	char room[64];
 	if (!region.n || region.n > sizeof room)
 		return false;
-	for (size_t i = 0; i < region.n; i++)
-		room[i] = (char)(region.p[i] | (region.p[i] >= 'A' && region.p[i] <= 'Z' ? 0x20 : 0));
+	for (size_t i = 0; i < region.n; i++) {
+		char c = region.p[i];
+		room[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+	}
 	struct str lower = str_of(room, region.n);
 	if (str_eq_nocase(wanted, STR("eu")))
 		return is_in_europe(lower);

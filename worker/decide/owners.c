@@ -61,7 +61,7 @@ struct board_entity *owner_use(struct request *r, uint32_t number)
 	return e;
 }
 
-/* Where a request may be answered. Several must agree, or be one within the other: else nobody may. */
+/* Where a request may be answered. Several must agree, or lie in one another: else nobody may. */
 static bool take_region(struct request *r, struct str rules)
 {
 	struct str *have = &r->wish.region;
