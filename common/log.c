@@ -299,8 +299,8 @@ static bool gather(enum log_level lv, const char *p, size_t n)
 	return true;
 }
 
-static char **recent;		/* LOG_RECENT newest records; NULL: not kept */
-static unsigned recent_next;
+static struct log_kept *recent;	/* LOG_RECENT newest records; NULL: not kept */
+static uint64_t recent_count;	/* ever */
 
 void log_keep_recent(void)
 {
@@ -308,20 +308,21 @@ void log_keep_recent(void)
 		recent = mem_array(LOG_RECENT, sizeof *recent);
 }
 
-static void keep(const char *p, size_t n)
+static void keep(enum log_level lv, const char *event, const char *p, size_t n)
 {
 	if (!recent)
 		return;
-	mem_free(recent[recent_next]);
-	recent[recent_next] = mem_dup(p, n && p[n - 1] == '\n' ? n - 1 : n);
-	recent_next = (recent_next + 1) % LOG_RECENT;
+	struct log_kept *k = &recent[recent_count++ % LOG_RECENT];
+	mem_free((char *)k->line.p);
+	char *line = mem_dup(p, n && p[n - 1] == '\n' ? n - 1 : n);
+	*k = (struct log_kept){ recent_count, lv, event, str_z(line) };
 }
 
-struct str log_recent(unsigned i)
+struct log_kept log_recent(unsigned i)
 {
-	if (!recent || i >= LOG_RECENT)
-		return STR_NONE;
-	return str_z(recent[(recent_next + LOG_RECENT - 1 - i) % LOG_RECENT]);
+	if (!recent || i >= LOG_RECENT || i >= recent_count)
+		return (struct log_kept){ 0 };
+	return recent[(recent_count - 1 - i) % LOG_RECENT];
 }
 
 void log_emit(enum log_level lv, const char *event, const struct log_field *f, size_t n)
@@ -339,7 +340,7 @@ void log_emit(enum log_level lv, const char *event, const struct log_field *f, s
 	}
 	size_t len = log_render(record + at, RECORD_MAX - at, logger.format, lv, event, f, n,
 				clock_wall_ns());
-	keep(record + at, len);
+	keep(lv, event, record + at, len);
 	if (!gathers || !gather(lv, record, at + len))
 		write_records(record, at + len, 1);
 	errno = saved;
@@ -356,6 +357,11 @@ static int find_name(const char *const *names, size_t n, struct str s)
 		if (str_eq_z(s, names[i]))
 			return (int)i;
 	return -EINVAL;
+}
+
+const char *log_level_name(enum log_level lv)
+{
+	return level_names[lv];
 }
 
 int log_read_level(struct str s, enum log_level *ret)

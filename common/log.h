@@ -40,12 +40,19 @@ size_t log_render(char *out, size_t room, enum log_format format, enum log_level
 		  const char *event, const struct log_field *f, size_t n, uint64_t wall_ns);
 /* How log_start() was called, for processes that are started alike. */
 void log_settings(enum log_format *ret_format, bool *ret_prefix);
-enum { LOG_RECENT = 200 };
-/* The i-th newest record (0 = the newest), as text without its line end; .p NULL: none. Kept
- * only after log_keep_recent(); on the thread that logs. */
+enum { LOG_RECENT = 500 };
+struct log_kept {
+	uint64_t number;	/* from 1, in order */
+	enum log_level level;
+	const char *event;
+	struct str line;	/* without its end; .p NULL: there is none */
+};
+/* The i-th newest record, 0 the newest. Kept only after log_keep_recent(); on the thread that
+ * logs. */
 void log_keep_recent(void);
-struct str log_recent(unsigned i);
+struct log_kept log_recent(unsigned i);
 uint64_t log_dropped(void);
+const char *log_level_name(enum log_level lv);	/* "warn" */
 int log_read_level(struct str s, enum log_level *ret) MUST_USE;
 int log_read_format(struct str s, enum log_format *ret) MUST_USE;
 

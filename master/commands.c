@@ -549,8 +549,20 @@ static const struct command_arg args_activity_customer[] = {
 	SPEND_ACTIVITY("end_user_ids", "end_user_id", "end users") };
 static const struct command_arg args_activity_tag[] = {
 	SPEND_ACTIVITY("tags", "tag", "tags") };
+static const struct command_arg args_top[] = {
+	{ "by", ARG_STRING, 0, "a row for each model, provider or deployment (model)" },
+	{ "sort", ARG_STRING, 0, "first those with the most: requests, in-flight, failures, tokens, "
+				 "cost or name (requests)" },
+	{ "interval", ARG_DURATION, 0, "how long between two looks (1s)" },
+	{ "once", ARG_BOOL, 0, "show one table and end" },
+	{ 0 },
+};
 static const struct command_arg args_logs[] = {
 	{ "lines", ARG_INT, 0, "how many of the newest (50)" },
+	{ "level", ARG_STRING, 0, "only these and worse: error, warn, info, debug" },
+	{ "event", ARG_STRING, 0, "only events of this name; * stands for anything" },
+	{ "grep", ARG_STRING, 0, "only records that have this text in them" },
+	{ "follow", ARG_BOOL, 0, "go on with new ones as they come, until interrupted" },
 	{ 0 },
 };
 static const struct command_arg args_config_show[] = {
@@ -734,6 +746,12 @@ static const struct command_column columns_global_activity[] = {
 static const struct command_column columns_model_activity[] = {
 	{ "MODEL", "model", COL_TEXT }, { "REQUESTS", "sum_api_requests", COL_INT },
 	{ "TOKENS", "sum_total_tokens", COL_INT }, { 0 },
+};
+static const struct command_column columns_top[] = {
+	{ "NAME", "name", COL_TEXT }, { "IN FLIGHT", "in_flight", COL_INT },
+	{ "REQ/S", "requests_s", COL_INT }, { "FAILED %", "failed_percent", COL_INT },
+	{ "TOKENS/S", "tokens_s", COL_INT }, { "FIRST TOKEN", "first_token", COL_INT },
+	{ "$/HOUR", "cost_hour", COL_MONEY }, { "STATE", "state", COL_TEXT }, { 0 },
 };
 static const struct command_column columns_logs[] = { { "RECORD", "line", COL_TEXT }, { 0 } };
 static const struct command_column columns_explain[] = {
@@ -1179,8 +1197,12 @@ const struct command commands[] = {
 	{ "audit verify", NULL, NULL, ROLE_VIEW, 0, RUN(audit_verify), args_audit_verify, NULL,
 	  NULL, "walk the audit log's chain of hashes, and say where it breaks",
 	  "llmgwctl audit verify" },
-	{ "logs tail", NULL, NULL, ROLE_VIEW, 0, RUN(ops_logs_tail), args_logs, columns_logs,
-	  "lines", "the master's newest log records", "llmgwctl logs tail --lines 20" },
+	{ "top", NULL, NULL, ROLE_VIEW, CMD_LIVE, RUN(watch_top), args_top, columns_top, "rows",
+	  "a live view of what is asked for; q ends it, p pauses, s sorts otherwise",
+	  "llmgwctl top --by provider" },
+	{ "logs tail", NULL, NULL, ROLE_VIEW, CMD_LIVE, RUN(watch_logs), args_logs, columns_logs,
+	  "lines", "the master's newest log records",
+	  "llmgwctl logs tail --follow --level warn" },
 	{ "config show", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_show), args_config_show, NULL,
 	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
 	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,

@@ -43,6 +43,7 @@ enum {
 	CMD_PAGES = 16, /* llmgwctl asks for one page of text after the other: `next` is `cursor` */
 	CMD_READS = 32,	/* an administrator's, not by GET, and yet it changes nothing */
 	/* What a command changes in the database goes into the audit log by itself. */
+	CMD_LIVE = 128,	/* llmgwctl can go on asking, and show what is new: ctl_live.c */
 	CMD_ACTS = 64	/* it changes what runs, beside the database: noted before it begins */
 };
 

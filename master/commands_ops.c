@@ -504,27 +504,6 @@ void ops_health_clear(struct command_call *c)
 /* ---- logs and backup
  * ------------------------------------------------------------------------------------- */
 
-void ops_logs_tail(struct command_call *c)
-{
-	uint64_t lines = 50;
-	if (command_u64(c, "lines", &lines) == -EINVAL)
-		return;
-	struct json_out o = json_out(&c->out);
-	json_open(&o, NULL);
-	json_open_array(&o, "lines");
-	for (uint64_t i = lines < LOG_RECENT ? lines : LOG_RECENT; i-- > 0;) {
-		struct str line = log_recent((unsigned)i);
-		if (!line.p)
-			continue;
-		json_open(&o, NULL);
-		json_put_str(&o, "line", line);
-		json_close(&o);
-	}
-	json_close_array(&o);
-	json_close(&o);
-	command_finish(c);
-}
-
 static void on_backup(void *data, int err)
 {
 	struct command_call *c = data;

@@ -108,6 +108,7 @@ struct ctl_look {		/* how things are shown */
 	bool is_tty;		/* relative and local times */
 	bool colors, headers, quiet;
 	unsigned width;		/* of the terminal; 0: no limit */
+	unsigned height;	/* the same, in lines, for a view of all of it */
 	uint64_t now_ns;	/* wall clock */
 };
 /* The first character of s, which is not empty: its bytes (1 when it is no valid UTF-8, with code
@@ -187,6 +188,19 @@ struct ctl_pages {
 /* Writes all pages to the argument `out`, a file, or to standard output. */
 enum ctl_exit ctl_export(const struct ctl_pages *of, uint64_t *ret_rows, const char **ret_path,
 			 struct ctl_error *reterr) MUST_USE;
+
+/* ---- ctl_top.c, ctl_live.c: commands with CMD_LIVE ---- */
+/* Rates between two answers of `top`, sorted by one of CTL_TOP_SORTS columns, as an answer: `all`
+ * and `rows`. before may be of another time of the gateway. 0, -E2BIG, -ENOMEM. */
+enum { CTL_TOP_SORTS = 6 };
+int ctl_top_rates(struct buf *to, struct arena *a, const struct json *before,
+		  const struct json *now, unsigned sort) MUST_USE;
+const char *ctl_top_sort(unsigned i);
+int ctl_top_find_sort(struct str name, unsigned *ret) MUST_USE;	/* 0 or -EINVAL */
+/* Whether a call goes on until it is interrupted. */
+bool ctl_is_live(struct arena *a, const struct ctl_request *q);
+enum ctl_exit ctl_live(const struct ctl_pages *of, const struct ctl_look *how,
+		       struct ctl_error *reterr) MUST_USE;
 
 enum { CTL_ANSWER_MAX = 64 << 20, CTL_TICK_MS = 100 };
 

@@ -72,6 +72,12 @@ static unsigned terminal_width(void)
 	return WIDTH_USUAL;
 }
 
+static unsigned terminal_height(void)
+{
+	struct winsize size;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
 static void look_around(struct session *s)
 {
 	bool is_tty = isatty(STDOUT_FILENO) == 1;
@@ -81,6 +87,7 @@ static void look_around(struct session *s)
 		.headers = !s->q.opt.no_headers,
 		.quiet = s->q.opt.quiet,
 		.width = is_tty ? terminal_width() : 0,
+		.height = terminal_height(),
 		.now_ns = clock_wall_ns(),
 	};
 	s->colors_on_stderr = wants_colors(s->q.opt.color, STDERR_FILENO);
@@ -342,6 +349,13 @@ static enum ctl_exit export(struct session *s)
 	return CTL_DONE;
 }
 
+static enum ctl_exit live(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s };
+	enum ctl_exit r = ctl_live(&of, &s->look, &s->error);
+	return r == CTL_DONE ? r : tell(s, &s->error);
+}
+
 static enum ctl_exit call(struct session *s)
 {
 	struct ctl_progress progress;
@@ -410,6 +424,8 @@ static enum ctl_exit run(struct session *s)
 		r = find_key(s);
 	if (r != CTL_DONE)
 		return r;
+	if (ctl_is_live(s->mem, &s->q))
+		return live(s);
 	return s->q.command->flags & CMD_PAGES ? export(s) : call(s);
 }
 

@@ -173,6 +173,7 @@ CALLS = {
     "spend model-days": ((), "MODEL"),
     "spend logs": (("--limit", "5"), "REQUEST"),
     "logs tail": (("--lines", "5"), "RECORD"),
+    "top": (("--interval", "100ms", "--once"), "REQ/S"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),
     "config list": ((), "IN DATABASE"),

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Commands that go on: `llmgwctl top` on a terminal and off it, and `logs tail --follow`."""
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from gateway import BUILD, PATIENCE
+
+
+def command(gw, *args):
+    return [BUILD / "llmgwctl", "--socket", gw.tmp / "run" / "control.sock", *args]
+
+
+class Terminal:
+    """llmgwctl on a terminal of 12 lines and 100 columns."""
+
+    def __init__(self, gw, *args):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 100, 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.process = subprocess.Popen(command(gw, *args), stdin=slave, stdout=slave, stderr=slave,
+                                        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"})
+        self.seen = ""
+
+    def until(self, text, seconds=10):
+        end = time.monotonic() + seconds * PATIENCE
+        while text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 65536).decode()
+        seen, self.seen = self.seen, ""
+        return seen
+
+    def press(self, key):
+        os.write(self.master, key.encode())
+
+    def end(self):
+        status = self.process.wait(10 * PATIENCE)
+        assert termios.tcgetattr(self.slave) == self.before     # the terminal is as it was
+        os.close(self.slave)
+        os.close(self.master)
+        return status
+
+
+def test_top_on_a_terminal(start):
+    gw = start([("m", "plain"), ("slow", "mock?ttft=1500"), ("bad", "mock?status=500")],
+               "router_settings: {num_retries: 0}\n", workers=2)
+    t = Terminal(gw, "top", "--interval", "200ms")
+    first = t.until("REQ/S")
+    assert "\x1b[?1049h" in first and "workers" in first        # on the other screen
+    for _ in range(5):
+        assert gw.ask("m").status == 200
+    assert gw.ask("bad").status == 500
+    seen = t.until("well")
+    end = time.monotonic() + 10 * PATIENCE
+    while " 0.0 " not in seen or "100" not in seen:             # what failed is shown, then it is quiet again
+        gw.ask("bad")
+        assert time.monotonic() < end, seen
+        seen += t.until("\x1b[J")
+    t.press("s")
+    t.until("\x1b[J")
+    t.press("q")
+    t.until("\x1b[?1049l")
+    assert t.end() == 0
+    # and an interrupt gives the terminal back, too
+    t = Terminal(gw, "top", "--by", "provider")
+    t.until("openai")
+    t.process.send_signal(signal.SIGINT)
+    t.until("\x1b[?1049l")
+    assert t.end() == 0
+
+
+def test_top_once(start):
+    gw = start([("m", "plain"), ("slow", "mock?tokens=60&gap=50")], workers=1)
+    waits = subprocess.Popen(command(gw, "--json", "top", "--interval", "600ms", "--sort", "requests"),
+                             stdout=subprocess.PIPE)
+    time.sleep(0.2)
+    s = gw.stream("slow")
+    for _ in range(6):
+        gw.ask("m")
+    told = json.loads(waits.communicate()[0])
+    rows = {r["name"]: r for r in told["rows"]}
+    assert [r["name"] for r in told["rows"]] == ["m", "slow"]
+    assert 0 < float(rows["m"]["requests_s"]) <= 10 and rows["slow"]["in_flight"] == 1
+    assert rows["m"]["failed_percent"] == "0.0" and float(told["all"]["tokens_s"]) > 0
+    assert told["all"]["in_flight"] == 1 and told["all"]["workers"] == 1
+    s.leave()
+    text = gw.ctl("top", "--interval", "100ms").stdout          # no terminal: one table, and no control bytes
+    assert "REQ/S" in text and "\x1b" not in text
+    assert {r["name"] for r in gw.ctl_json("top", "--by", "deployment", "--interval", "100ms")["rows"]} == \
+        {m["id"] for m in gw.ctl_json("models")["models"]}
+    for wrong in (["--by", "colour"], ["--sort", "beauty"], ["--interval", "1ms"]):
+        p = gw.ctl("top", *wrong, check=False)
+        assert p.returncode != 0 and p.stderr, wrong
+    gw.stop()
+    assert gw.ctl("top", check=False).returncode == 3           # not running
+
+
+def test_logs_are_filtered_and_followed(start):
+    gw = start([("m", "plain")], workers=1)
+    every = gw.ctl_json("logs", "tail", "--lines", "500")["lines"]
+    assert {"master.ready"} <= {r["event"] for r in every}
+    assert [r["number"] for r in every] == sorted(r["number"] for r in every)
+    only = gw.ctl_json("logs", "tail", "--event", "master.*")["lines"]
+    assert only and all(r["event"].startswith("master.") for r in only)
+    assert gw.ctl_json("logs", "tail", "--level", "error")["lines"] == []
+    assert gw.ctl_json("logs", "tail", "--grep", "no such text")["lines"] == []
+    assert gw.ctl("logs", "tail", "--level", "loud", check=False).returncode != 0
+    follows = subprocess.Popen(command(gw, "logs", "tail", "--follow", "--event", "config.*", "--lines", "1"),
+                               stdout=subprocess.PIPE, text=True)
+    newest = [r for r in every if r["event"].startswith("config.")][-1:]
+    for r in newest:
+        assert follows.stdout.readline().rstrip("\n") == r["line"]
+    gw.ctl("reload")
+    line = follows.stdout.readline()                            # what is new, once
+    assert "config." in line and line.rstrip("\n") not in [r["line"] for r in newest]
+    follows.send_signal(signal.SIGTERM)
+    assert follows.wait(10 * PATIENCE) == 0
