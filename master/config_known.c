@@ -55,7 +55,6 @@ static const struct known_key known[] = {
 	{ GENERAL, "max_parallel_requests", "set it on keys" },
 	{ GENERAL, "global_max_parallel_requests", NULL },
 	{ GENERAL, "disable_retry_on_max_parallel_request_limit_error", NULL },
-	{ GENERAL, "token_rate_limit_type", NULL },
 	{ GENERAL, "max_response_size_mb", NULL },
 	{ GENERAL, "health_check_details", NULL },
 	{ GENERAL, "health_check_concurrency", NULL },

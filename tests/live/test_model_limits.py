@@ -187,3 +187,25 @@ def test_killed_in_between_nothing_is_lost(start, mock):
     gw.start()
     until(lambda: abs(info(gw, k)["model_spend"]["m"] - sum(r["spend"] for r in gw.spend_rows())) < 1e-9
           and len(gw.spend_rows()) == 8)
+
+
+def test_which_tokens_count(start, mock):
+    config = "general_settings:\n  token_rate_limit_type: {}\nrouter_settings: {{num_retries: 0}}\n"
+
+    for which, n in (("total", 60), ("input", 50), ("output", 10)):
+        gw = start([("m", to(mock))], config.format(which))
+        k = gw.key(model_tpm_limit={"m": 10000}, tpm_limit=1000)
+        assert gw.ask("m", key=k).status == 200
+        until(lambda: len(gw.spend_rows()) == 1)
+        h = gw.ask("m", key=k, headers={"x-litellm-num-retries": "0"}).headers
+        for owner, limit in (("api_key", 1000), ("model_per_key", 10000)):
+            got = limit - int(h[f"x-ratelimit-{owner}-remaining-tokens"])
+            # 60, 50 or 10 of the first, less what came back meanwhile; of the second as many, or its estimate.
+            assert n - limit // 60 - 2 <= got <= 2 * n + 20, (which, owner, got)
+        gw.stop()
+    for which, limit, want in (("output", 25, [200, 200, 200, 429]), ("input", 115, [200, 200, 200, 429]),
+                               ("total", 115, [200, 200, 429, 429])):
+        gw = start([("m", to(mock))], config.format(which))
+        k = gw.key(model_tpm_limit={"m": limit})
+        assert [gw.ask("m", key=k).status for _ in range(4)] == want, which
+        gw.stop()
