@@ -46,9 +46,11 @@ struct head {
 enum text {				/* in this order behind the row */
 	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, RULES, TEXTS
 };
+enum { LIMITS_UNIT = 8 };		/* model limits stand behind them, counted in these */
 
 struct row {
-	uint32_t size, kind;		/* bytes with texts; enum dir_kind */
+	uint32_t size;			/* bytes, with texts */
+	uint16_t kind, limits;		/* enum dir_kind; units of model limits */
 	struct sha256 hash;
 	uint64_t id, expires_wall_ns;
 	int64_t max_budget_nano;
@@ -122,11 +124,12 @@ static uint32_t hash_tag(const struct sha256 *hash)
 /* Copies the row at `granule` and checks it: nothing outside of it is read, whatever it says. */
 static bool read_row(const struct dir *d, uint64_t granule, struct row *ret)
 {
-	uint64_t at = granule * GRANULE, texts = 0;
+	uint64_t at = granule * GRANULE, texts;
 
 	if (at < HEAD_BYTES || at + sizeof *ret > d->size)
 		return false;
 	memcpy(ret, d->base + at, sizeof *ret);
+	texts = (uint64_t)ret->limits * LIMITS_UNIT;
 	for (unsigned i = 0; i < TEXTS; i++)
 		texts += ret->n[i];
 	return ret->kind < DIR_KINDS && ret->size <= ROW_MAX &&
@@ -188,6 +191,7 @@ static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *h
 	ret->budget_id = next_text(&p, r.n[BUDGET_ID]);
 	ret->router = next_text(&p, r.n[ROUTER]);
 	ret->rules = next_text(&p, r.n[RULES]);
+	ret->model_limits = next_text(&p, (uint32_t)r.limits * LIMITS_UNIT);
 	return true;
 }
 
@@ -562,18 +566,22 @@ static uint64_t row_bytes(const struct dir_key *k)
 
 		n += s.n < ROW_MAX ? s.n : ROW_MAX;
 	}
-	return n;
+	MUST(k->model_limits.n % LIMITS_UNIT == 0);
+	return n + (k->model_limits.n < ROW_MAX ? k->model_limits.n : ROW_MAX);
 }
 
 static void write_row(struct dir *d, uint32_t granule, const struct dir_key *k)
 {
 	char *p = d->base + (uint64_t)granule * GRANULE;
-	struct row r = { .size = (uint32_t)row_bytes(k), .kind = k->kind, .hash = k->hash,
+	struct row r = { .size = (uint32_t)row_bytes(k), .kind = (uint16_t)k->kind,
+			 .limits = (uint16_t)(k->model_limits.n / LIMITS_UNIT), .hash = k->hash,
 			 .id = k->id, .expires_wall_ns = k->expires_wall_ns,
 			 .max_budget_nano = k->max_budget_nano, .rpm = k->rpm, .tpm = k->tpm,
 			 .flags = k->flags, .entity = k->entity, .max_parallel = k->max_parallel };
 
-	for (unsigned i = 0, at = sizeof r; i < TEXTS; i++) {
+	unsigned at = sizeof r;
+
+	for (unsigned i = 0; i < TEXTS; i++) {
 		struct str s = key_text(k, (enum text)i);
 
 		r.n[i] = (uint32_t)s.n;
@@ -581,6 +589,8 @@ static void write_row(struct dir *d, uint32_t granule, const struct dir_key *k)
 			memcpy(p + at, s.p, s.n);
 		at += (unsigned)s.n;
 	}
+	if (k->model_limits.n)
+		memcpy(p + at, k->model_limits.p, k->model_limits.n);
 	memcpy(p, &r, sizeof r);
 }
 
@@ -658,7 +668,7 @@ int dir_put_named(struct dir *d, struct str name, const struct dir_key *k, uint6
 {
 	struct dir_key named = *k;
 
-	MUST(k->kind > DIR_KEY && k->kind < DIR_KINDS);
+	MUST(k->kind > DIR_KEY && k->kind <= DIR_BUDGET);
 	if (name.n > DIR_ID_MAX)
 		return -E2BIG;
 	named.hash = named_hash(k->kind, name);

@@ -19,7 +19,7 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 4, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 5, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
@@ -28,6 +28,7 @@ enum {
 	KEY_ALL_MODELS = 8,		/* the model list is empty or says so */
 	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32,	/* a user's: internal_user, ..._viewer */
 	KEY_RULES = 64,			/* there are rules */
+	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };
@@ -37,7 +38,9 @@ enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g' };
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {
 	DIR_KEY, DIR_TEAM, DIR_USER, DIR_ORGANIZATION, DIR_MEMBER, DIR_CUSTOMER, DIR_TAG,
-	DIR_BUDGET, DIR_KINDS
+	DIR_BUDGET,			/* the next number is of what no request goes by */
+	/* Limits of one model, which stand in their owner's row and have entities of their own. */
+	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL, DIR_KINDS
 };
 
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. Only
@@ -60,6 +63,7 @@ struct dir_key {
 	struct str models;
 	struct str router;		/* router_settings, a JSON object; or .n 0 */
 	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
+	struct str model_limits;	/* common/model_limit.h reads it; of whole eight bytes */
 };
 
 struct dir;				/* a mapping, in the master or in a worker */

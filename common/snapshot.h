@@ -237,7 +237,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t affinity;		/* AFFINITY_* */
 	uint32_t metric_series;		/* label sets that a metric may have */
 	uint32_t continues_streams;	/* 1: what breaks off goes on with another deployment */
-	uint32_t is_idempotent, pad2;	/* 1: a retry with its Idempotency-Key is known again */
+	uint32_t is_idempotent;		/* 1: a retry with its Idempotency-Key is known again */
+	uint32_t token_rate;		/* enum token_rate */
 	uint64_t keep_warm_ms;		/* how often connections are exercised; 0 = never */
 	uint64_t queue_wait_ms;		/* for room at a provider; 0 = nobody waits */
 	uint32_t queue_length;		/* requests that wait in one worker */
@@ -283,6 +284,8 @@ enum {
 	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
 };
 
+/* Which tokens count in limits of tokens a minute. */
+enum token_rate { TOKENS_TOTAL, TOKENS_INPUT, TOKENS_OUTPUT };
 enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
 
 struct snap_head {

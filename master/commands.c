@@ -29,11 +29,18 @@ static const struct command_arg args_worker[] = {
 	{ "slot", ARG_INT, ARG_POSITIONAL, "worker's slot number; all when missing" },
 	{ 0 },
 };
+/* Limits for single models, of keys, teams and organizations. */
+#define MODEL_FIELDS                                                                              \
+	{ "model_rpm_limit", ARG_JSON, 0, "requests a minute of single models: {model: n}" },     \
+	{ "model_tpm_limit", ARG_JSON, 0, "tokens a minute of single models: {model: n}" },       \
+	{ "model_max_budget", ARG_JSON, 0,                                                        \
+	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
 #define KEY_FIELDS                                                                                \
 	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },                                \
 	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },         \
 	{ "max_budget", ARG_MONEY, 0, "dollars it may spend" },                                   \
 	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	MODEL_FIELDS,                                                                             \
 	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
 	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
 	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
@@ -121,6 +128,7 @@ static const struct command_arg args_key_rotate[] = {
 	{ "models", ARG_LIST, 0, "models that its keys may use, '*' patterns allowed; empty: all" }, \
 	{ "max_budget", ARG_MONEY, 0, "dollars that its keys may spend together" },               \
 	{ "budget_duration", ARG_DURATION, 0, "the budget starts anew each 30s, 24h, 7d, 1mo" },  \
+	MODEL_FIELDS,                                                                             \
 	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
 	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
 	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
@@ -226,7 +234,7 @@ static const struct command_arg args_user_list[] = {
 	{ 0 },
 };
 #define ORGANIZATION_FIELDS                                                                       \
-	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF, MODEL_FIELDS,                                     \
 	{ "models", ARG_LIST, 0, "models that its teams and keys may use; empty: all" }
 static const struct command_arg args_org_create[] = {
 	{ "organization_alias", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "name of the organization" },

@@ -241,6 +241,9 @@ static const struct directive directives[] = {
 	     "pass a client's x- headers and extra_headers on, but for what carries keys"),
 	FLAG("general_settings", "include_call_id_in_error_body", SET_CALL_ID_IN_ERRORS,
 	     "put the call's id into error bodies"),
+	CHOICE("general_settings", "token_rate_limit_type", CT_CHOICE_U32, AT(set.token_rate),
+	       "total", "total|input|output", CF_LIVE,
+	       "which tokens count in limits of tokens a minute, of keys and all others who pay"),
 	D("general_settings", "store_model_in_db", CT_BOOL, AT(store_models), "false", 0, 0,
 	  CF_LIVE, "models, credentials and settings may be given by API, and count beside the "
 	  "files; STORE_MODEL_IN_DB in the environment does the same"),

@@ -14,6 +14,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/model_limit.h"
 #include "master/keys_private.h"
 #include "master/tenants.h"
 
@@ -134,19 +135,120 @@ static struct str dir_name_of(enum dir_kind kind, const struct key_row *row, str
 }
 
 /* Finds or gives the entity. A budget has none. */
-static int place(struct keys *k, uint64_t id, const struct key_row *row, uint32_t *ret,
+static int place(struct keys *k, uint64_t id, struct str team_id, int64_t spend, uint32_t *ret,
 		 bool *ret_is_new)
 {
-	uint32_t root = root_of(row->team_id);
+	uint32_t root = root_of(team_id);
 	*ret = 0;
 	*ret_is_new = false;
 	if (entity_kind(id) == DIR_BUDGET)
 		return 0;
 	*ret_is_new = !entities_find(&k->entities, id, ret);
 	if (*ret_is_new)
-		return entities_assign(&k->entities, id, root, row->spend, clock_ns(), ret);
+		return entities_assign(&k->entities, id, root, spend, clock_ns(), ret);
 	return atomic_load(&k->board->entities[*ret].root) == root ? 0 :
 		budget_set_root(k->board, *ret, root);
+}
+
+/* ---- limits for single models, each with an entity in its owner's shard ---- */
+
+struct owner_models {
+	struct key_model *v;
+	size_t n;
+	struct buf text;		/* as it stands in the owner's row */
+};
+
+static int place_models(struct keys *k, const struct key_row *row, struct owner_models *m)
+{
+	int err = 0;
+	for (size_t i = 0; i < m->n && !err; i++) {
+		struct key_model *one = &m->v[i];
+		struct model_limit l = { .id = one->id & ~ENTITY_KIND_MASK, .model = one->model,
+					 .max_budget_nano = one->max_budget, .rpm = one->rpm,
+					 .tpm = one->tpm };
+		err = place(k, one->id, row->team_id, one->spend, &l.entity, &one->is_new);
+		model_limit_put(&m->text, &l);
+	}
+	return err ? err : m->text.failed ? -E2BIG : 0;
+}
+
+static void take_back_models(struct keys *k, const struct owner_models *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].is_new)
+			entities_release(&k->entities, m->v[i].id, clock_ns());
+}
+
+/* Of a row that is about to be replaced: nobody finds those again that are in it alone. A word
+ * that counted against another limit is forgotten. */
+static void leave_models(struct keys *k, const struct dir_key *old, struct str now)
+{
+	struct str rest = old->model_limits;
+	struct model_limit was, is;
+	while (model_limit_next(&rest, &was)) {
+		struct board_entity *e = &k->board->entities[was.entity];
+		if (!model_limit_find(now, was.model, &is)) {
+			entities_release(&k->entities,
+					 ENTITY_OF(key_model_kind(old->kind)) | was.id, clock_ns());
+			continue;
+		}
+		if (was.rpm != is.rpm)
+			atomic_store(&e->rpm_tat, 0);
+		if (was.tpm != is.tpm)
+			atomic_store(&e->tpm_tat, 0);
+	}
+}
+
+static void expect_resets(struct keys *k, const struct owner_models *m)
+{
+	struct period p;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].duration.n && period_read(m->v[i].duration, &p) == 0)
+			keys_expect_reset(k, period_reset(p, clock_wall_ns()));
+}
+
+/* At start: with what the database says of them; none of what was kept by older versions is there
+ * yet. */
+static int load_models(struct keys *k, struct store_db *db, enum dir_kind kind,
+		       const struct key_row *row, struct arena *a)
+{
+	struct owner_models m = { 0 };
+	int err = key_model_has(kind, row) ? key_models_of(a, kind, row, &m.v, &m.n) : 0;
+	if (err || !m.n)
+		return err;
+	buf_init(&m.text, ROW_MEMORY);
+	err = key_models_store(db, kind, row);
+	if (!err)
+		err = key_models_spend(db, m.v, m.n);
+	if (!err)
+		err = place_models(k, row, &m);
+	for (size_t i = 0; i < m.n && !err; i++)
+		keys_expect_reset(k, m.v[i].reset_at);
+	buf_done(&m.text);
+	return err;
+}
+
+/* ---- rows ---- */
+
+static bool find_row(const struct keys *k, const struct dir_key *d, struct str name,
+		     struct dir_key *ret)
+{
+	return d->kind == DIR_KEY ? dir_find(k->dir, &d->hash, ret) :
+				    dir_find_named(k->dir, d->kind, name, ret);
+}
+
+static int put_in_directory(struct keys *k, const struct dir_key *d, struct str name,
+			    uint64_t until_ns)
+{
+	struct dir_key old;
+	bool had = find_row(k, d, name, &old) && old.flags & KEY_MODEL_LIMITS;
+	int err = d->kind == DIR_KEY ? dir_put(k->dir, d, clock_ns()) :
+				       dir_put_named(k->dir, name, d, clock_ns());
+	if (!err && d->kind == DIR_KEY)
+		err = keys_grace_publish(k, d, until_ns);
+	if (!err && had)		/* the old row stays readable for a while */
+		leave_models(k, &old, d->model_limits);
+	return err;
 }
 
 static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
@@ -156,23 +258,31 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
 	struct str rules = key_rules_flat(a, kind, row);
 	uint64_t until_ns = 0;
+	struct owner_models models = { 0 };
 	uint32_t entity;
 	bool is_new;
-	if (!flat.p || !rules.p)
+	if (!flat.p || !rules.p || key_models_of(a, kind, row, &models.v, &models.n) != 0)
 		return -ENOMEM;
-	int err = place(k, id, row, &entity, &is_new);
+	int err = place(k, id, row->team_id, row->spend, &entity, &is_new);
 	if (err)
 		return err;
 	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
 	d.router = router_of(row, a);
 	if (kind == DIR_KEY)
 		d.max_budget_nano = key_budget_at(a, row, clock_wall_ns(), &until_ns);
-	err = kind == DIR_KEY ? dir_put(k->dir, &d, clock_ns()) :
-				dir_put_named(k->dir, name, &d, clock_ns());
-	if (!err && kind == DIR_KEY)
-		err = keys_grace_publish(k, &d, until_ns);
+	buf_init(&models.text, ROW_MEMORY);
+	err = place_models(k, row, &models);
+	d.model_limits = buf_str(&models.text);
+	d.flags |= models.n ? KEY_MODEL_LIMITS : 0u;
+	if (!err)
+		err = put_in_directory(k, &d, name, until_ns);
 	if (err && is_new)
 		entities_release(&k->entities, id, clock_ns());
+	if (err)
+		take_back_models(k, &models);
+	else
+		expect_resets(k, &models);
+	buf_done(&models.text);
 	return err;
 }
 
@@ -200,6 +310,10 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 			atomic_fetch_add(&k->board->head->directory_revision, 1);
 		return err;
 	}
+	struct dir_key before, now;
+	if (old && !hash_sha256_eq(old, &row->hash) && dir_find(k->dir, old, &before) &&
+	    before.flags & KEY_MODEL_LIMITS && dir_find(k->dir, &row->hash, &now))
+		leave_models(k, &before, now.model_limits);
 	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
 	    !keys_grace_has(k, old) && dir_remove(k->dir, old, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
@@ -224,6 +338,9 @@ static void release(struct keys *k, uint64_t id)
 
 void keys_withdraw(struct keys *k, const struct key_row *row)
 {
+	struct dir_key d;
+	if (dir_find(k->dir, &row->hash, &d))
+		leave_models(k, &d, STR(""));
 	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	keys_grace_withdraw(k, row->id);
@@ -232,6 +349,9 @@ void keys_withdraw(struct keys *k, const struct key_row *row)
 
 void teams_withdraw(struct keys *k, const struct key_row *row)
 {
+	struct dir_key d;
+	if (dir_find_named(k->dir, DIR_TEAM, row->team_id, &d))
+		leave_models(k, &d, STR(""));
 	if (dir_remove_named(k->dir, DIR_TEAM, row->team_id, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_STR("team_id", row->team_id));
 	release(k, ENTITY_TEAM | row->id);
@@ -240,6 +360,9 @@ void teams_withdraw(struct keys *k, const struct key_row *row)
 void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *row)
 {
 	struct dir_name room;
+	struct dir_key d;
+	if (dir_find_named(k->dir, kind, dir_name_of(kind, row, &room), &d))
+		leave_models(k, &d, STR(""));
 	if (dir_remove_named(k->dir, kind, dir_name_of(kind, row, &room), clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	release(k, ENTITY_OF(kind) | row->id);
@@ -319,7 +442,8 @@ void keys_move_late(struct keys *k)
 
 /* ---- start ---- */
 
-static int load_row(struct keys *k, uint64_t kind, struct sql *q, struct arena *a)
+static int load_row(struct keys *k, struct store_db *db, uint64_t kind, struct sql *q,
+		    struct arena *a)
 {
 	struct key_row row;
 	arena_reset(a);
@@ -330,6 +454,8 @@ static int load_row(struct keys *k, uint64_t kind, struct sql *q, struct arena *
 		kind = (uint64_t)sql_get_int(q, TENANT_KIND) << 56;
 		err = tenant_row_more(q, a, &row);
 	}
+	if (!err)
+		err = load_models(k, db, entity_kind(kind), &row, a);
 	if (!err)
 		err = put_row(k, kind | row.id, &row, a);
 	if (err == -EBUSY) {
@@ -344,11 +470,12 @@ static int load_row(struct keys *k, uint64_t kind, struct sql *q, struct arena *
 }
 
 /* kind 0: the row says it. */
-static int load_rows(struct keys *k, uint64_t kind, struct sql *q, struct arena *a)
+static int load_rows(struct keys *k, struct store_db *db, uint64_t kind, struct sql *q,
+		     struct arena *a)
 {
 	int r, err = 0;
 	while (!err && (r = sql_row(q)) != 0)
-		err = r < 0 ? r : load_row(k, kind, q, a);
+		err = r < 0 ? r : load_row(k, db, kind, q, a);
 	sql_end(q);
 	return err;
 }
@@ -360,13 +487,13 @@ static int load_job(struct store_db *db, void *data)
 	struct arena *a = arena_new(ROW_MEMORY);
 	int err = a ? keys_grace_load(k, db) : -ENOMEM;
 	if (!err)
-		err = load_rows(k, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
+		err = load_rows(k, db, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
 							      " FROM teams ORDER BY id"), a);
 	if (!err)
-		err = load_rows(k, ENTITY_KEY, sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
+		err = load_rows(k, db, ENTITY_KEY, sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
 							     " FROM keys ORDER BY id"), a);
 	if (!err)
-		err = load_rows(k, 0, sql_query(db, "SELECT " TENANT_COLUMNS " FROM tenants"
+		err = load_rows(k, db, 0, sql_query(db, "SELECT " TENANT_COLUMNS " FROM tenants"
 						    " WHERE kind <= 8 ORDER BY id"), a);
 	arena_free(a);
 	return err ? err : keys_judge_resets(k, db);

@@ -32,8 +32,8 @@ static const struct field key_fields[] = {
 	COLUMN("duration", LIFETIME, true, expires),
 	{ "key", NO_COLUMN, true, 0 },
 	{ "new_key", NO_COLUMN, true, 0 },
-	{ "model_rpm_limit", IN_METADATA, false, 0 },
-	{ "model_tpm_limit", IN_METADATA, false, 0 },
+	{ "model_rpm_limit", IN_METADATA, true, 0 },
+	{ "model_tpm_limit", IN_METADATA, true, 0 },
 	{ "rpm_limit_type", IN_METADATA, false, 0 },
 	{ "tpm_limit_type", IN_METADATA, false, 0 },
 	{ "enforced_params", IN_METADATA, true, 0 },
@@ -50,7 +50,7 @@ static const struct field key_fields[] = {
 	COLUMN("budget_id", TEXT, true, budget_id),
 	{ "project_id", IN_EXTRA, false, 0 },
 	{ "agent_id", IN_EXTRA, false, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "allowed_cache_controls", IN_EXTRA, false, 0 },
 	{ "allowed_routes", IN_EXTRA, true, 0 },
 	{ "key_type", IN_EXTRA, true, 0 },
@@ -83,8 +83,8 @@ static const struct field team_fields[] = {
 	{ "admins", NO_COLUMN, false, 0 },
 	{ "members", NO_COLUMN, false, 0 },
 	{ "tags", IN_METADATA, false, 0 },
-	{ "model_rpm_limit", IN_METADATA, false, 0 },
-	{ "model_tpm_limit", IN_METADATA, false, 0 },
+	{ "model_rpm_limit", IN_METADATA, true, 0 },
+	{ "model_tpm_limit", IN_METADATA, true, 0 },
 	{ "rpm_limit_type", IN_METADATA, false, 0 },
 	{ "tpm_limit_type", IN_METADATA, false, 0 },
 	{ "guardrails", IN_METADATA, false, 0 },
@@ -101,7 +101,7 @@ static const struct field team_fields[] = {
 	{ "enforced_batch_output_expires_after", IN_METADATA, false, 0 },
 	{ "enforced_file_expires_after", IN_METADATA, false, 0 },
 	COLUMN("budget_id", TEXT, true, budget_id),
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "team_member_permissions", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
@@ -409,6 +409,9 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 			continue;
 		}
 		int err = read_field(c, f, j, ret);
+		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM ||
+			     of == FIELDS_OF_ORGANIZATION))
+			err = key_model_check(c, j);
 		if (err)
 			return err;
 		ret->given |= UINT64_C(1) << (f - ret->fields->v);

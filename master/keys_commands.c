@@ -293,6 +293,8 @@ void keys_generate(struct command_call *c)
 	if (!kc || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
 	    !(c->is_import ? take_hash(kc) : take_text(kc, "key")))
 		return;
+	if (!role_may_make_keys(c))
+		return;
 	if (!c->is_import)
 		kc->hash = hash_sha256(kc->text);
 	kc->is_new = true;

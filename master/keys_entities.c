@@ -145,7 +145,8 @@ static int put(struct entities *e, uint64_t id, uint32_t entity)
 static int adopt(struct entities *e, uint32_t entity, uint64_t now_ns)
 {
 	uint64_t id = atomic_load(&e->board->entities[entity].id);
-	bool is_known = id >= ENTITY_KEY && id < ENTITY_OF(DIR_BUDGET);
+	bool is_known = id >= ENTITY_KEY && id < ENTITY_OF(DIR_KINDS) &&
+			entity_kind(id) != DIR_BUDGET;
 	if (is_known && !place_of(e, id)->is_used)
 		return put(e, id, entity);
 	return keep_freed(e, (struct entity_freed){ .entity = entity, .at_ns = now_ns });

@@ -54,8 +54,9 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 #define KEY_COLUMNS_PUBLISHED                                                                     \
 	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL,"       \
 	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
-	" OR instr(metadata, '\"priority\"') THEN metadata END, NULL,"                            \
+	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_') THEN metadata END, NULL," \
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
+	" OR instr(extra, '\"model_max_budget\"')"                                               \
 	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
@@ -114,6 +115,33 @@ int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_n
 /* "2026-01-31" or "2026-01-31T12:00:00Z", in UTC. 0 or -EINVAL. */
 int key_time_read(struct str s, uint64_t *ret_ns) MUST_USE;
 
+/* -- keys_models.c: limits for single models, of keys, teams and organizations -- */
+
+struct key_model {
+	struct str model;
+	uint64_t id;			/* of its entity */
+	int64_t max_budget;		/* MONEY_NONE: none */
+	struct str duration;		/* .p NULL: the budget is for ever */
+	uint64_t rpm, tpm;		/* 0: none */
+	int64_t spend;			/* key_models_spend() has read these two */
+	uint64_t reset_at;
+	bool is_new;			/* its entity, in this publication */
+};
+enum dir_kind key_model_kind(enum dir_kind owner);
+/* Whether its row may name any: who finds none here need not look further. */
+bool key_model_has(enum dir_kind kind, const struct key_row *row);
+/* Those of the row, which has its id; nothing but an arena's memory is in them. 0 or -ENOMEM. */
+int key_models_of(struct arena *a, enum dir_kind kind, const struct key_row *row,
+		  struct key_model **ret, size_t *ret_n) MUST_USE;
+/* An argument that may name some: 0, or answered (-EINVAL). */
+int key_model_check(struct command_call *c, const struct json *arg) MUST_USE;
+/* In the job that writes an owner's row: rows of budgets come and go with it. */
+int key_models_store(struct store_db *db, enum dir_kind kind, const struct key_row *row) MUST_USE;
+int key_models_spend(struct store_db *db, struct key_model *v, size_t n) MUST_USE;
+/* "model_spend", where there are any. */
+void key_models_put_spend(struct json_out *o, struct keys *k, enum dir_kind kind,
+			  const struct key_row *row);
+
 /* -- keys_period.c -- */
 
 struct period {
@@ -149,7 +177,7 @@ void team_put(struct json_out *o, const struct key_row *row, int64_t spend, stru
 #define ENTITY_TEAM (UINT64_C(2) << 56)		/* | teams.id */
 #define ENTITY_OF(dir_kind) ((uint64_t)((dir_kind) + 1) << 56)	/* | tenants.id */
 
-/* DIR_BUDGET and above: no entity. */
+/* DIR_BUDGET: no entity. */
 static inline enum dir_kind entity_kind(uint64_t id)
 {
 	return (enum dir_kind)((id >> 56) - 1);

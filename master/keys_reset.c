@@ -40,7 +40,9 @@ static int find_due_job(struct store_db *db, void *data)
 		"UNION ALL SELECT id | ?4, budget_duration, budget_reset_at FROM teams"
 		" WHERE budget_reset_at <= ?1 "
 		"UNION ALL SELECT id | (kind << 56), budget_duration, budget_reset_at FROM tenants"
-		" WHERE budget_reset_at <= ?1 ORDER BY 3 LIMIT ?2");
+		" WHERE budget_reset_at <= ?1 "
+		"UNION ALL SELECT id | (kind << 56), budget_duration, budget_reset_at"
+		" FROM model_limits WHERE budget_reset_at <= ?1 ORDER BY 3 LIMIT ?2");
 	int r;
 	sql_int(q, 1, (int64_t)rs->now_ns);
 	sql_int(q, 2, BOARD_RESETS);
@@ -66,6 +68,8 @@ static int read_next_reset(struct store_db *db, uint64_t *ret_ns)
 		"UNION ALL SELECT min(budget_reset_at) FROM teams"
 		" WHERE budget_reset_at IS NOT NULL "
 		"UNION ALL SELECT min(budget_reset_at) FROM tenants"
+		" WHERE budget_reset_at IS NOT NULL "
+		"UNION ALL SELECT min(budget_reset_at) FROM model_limits"
 		" WHERE budget_reset_at IS NOT NULL)");
 	int r = sql_row(q);
 	*ret_ns = r > 0 ? (uint64_t)sql_get_int(q, 0) : 0;
@@ -83,16 +87,18 @@ static int64_t number_of(uint64_t id)
 	"WHERE id = ?1 AND budget_reset_at <= ?2"
 #define HAS_BEGUN(table) "SELECT 1 FROM " table " WHERE id = ? AND spend_since = ?"
 
-/* The same text for all three tables: sql_query() knows it by its address. */
-static struct sql *of_table(struct store_db *db, const char *const texts[3], uint64_t id)
+/* The same text for all tables: sql_query() knows it by its address. */
+static struct sql *of_table(struct store_db *db, const char *const texts[4], uint64_t id)
 {
 	enum dir_kind kind = entity_kind(id);
-	return sql_query(db, texts[kind == DIR_KEY ? 0 : kind == DIR_TEAM ? 1 : 2]);
+	unsigned table = kind == DIR_KEY ? 0 : kind == DIR_TEAM ? 1 : kind < DIR_KEY_MODEL ? 2 : 3;
+	return sql_query(db, texts[table]);
 }
 
 static int reset_job(struct store_db *db, void *data)
 {
-	static const char *const texts[] = { RESET("keys"), RESET("teams"), RESET("tenants") };
+	static const char *const texts[] = { RESET("keys"), RESET("teams"), RESET("tenants"),
+					     RESET("model_limits") };
 	struct resets *rs = data;
 	int err = 0;
 	for (size_t i = 0; i < rs->n && !err; i++) {
@@ -181,7 +187,7 @@ static void on_found_due(void *data, int err)
 static int has_begun(struct keys *k, struct store_db *db, const struct board_reset *note)
 {
 	static const char *const texts[] = { HAS_BEGUN("keys"), HAS_BEGUN("teams"),
-					     HAS_BEGUN("tenants") };
+					     HAS_BEGUN("tenants"), HAS_BEGUN("model_limits") };
 	uint64_t period = atomic_load(&note->period_ns);
 	if (note->entity >= BOARD_ENTITIES)
 		return 0;

@@ -212,9 +212,10 @@ int key_row_insert(struct store_db *db, struct key_row *row)
 	sql_null(q, 1);
 	key_row_bind(q, row);
 	err = sql_run(q);
-	if (!err)
-		row->id = (uint64_t)sql_last_id(db);
-	return taken_key(err);
+	if (err)
+		return taken_key(err);
+	row->id = (uint64_t)sql_last_id(db);
+	return key_model_has(DIR_KEY, row) ? key_models_store(db, DIR_KEY, row) : 0;
 }
 
 int key_row_update(struct store_db *db, const struct key_row *row)
@@ -231,7 +232,8 @@ int key_row_update(struct store_db *db, const struct key_row *row)
 		"?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
 	key_row_bind(q, row);
-	return taken_key(sql_run(q));
+	err = sql_run(q);
+	return err ? taken_key(err) : key_models_store(db, DIR_KEY, row);
 }
 
 int key_row_delete(struct store_db *db, const struct key_row *row, uint64_t now_ns, struct str by)

@@ -44,6 +44,7 @@ static void on_info(void *data, int err)
 	json_open(&o, "info");
 	/* llmgwctl has no other place to learn the hash from */
 	key_put(&o, &ic->row, keys_spend_of(ic->keys, &ic->row), c->kind == CALLER_SOCKET);
+	key_models_put_spend(&o, ic->keys, DIR_KEY, &ic->row);
 	json_close(&o);
 	json_close(&o);
 	command_finish(c);

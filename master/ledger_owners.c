@@ -101,7 +101,7 @@ void sum_owners(struct batch *b, uint32_t i)
 static unsigned table_of(const struct owner_sum *o)
 {
 	uint64_t kind = o->id >> 56;
-	return kind == OWNER_KEY ? 0 : kind == OWNER_TEAM ? 1 : 2;
+	return kind == OWNER_KEY ? 0 : kind == OWNER_TEAM ? 1 : kind < OWNER_MODEL ? 2 : 3;
 }
 
 static int64_t number_of(const struct owner_sum *o)
@@ -112,7 +112,7 @@ static int64_t number_of(const struct owner_sum *o)
 static int add_spend(struct store_db *db, const struct owner_sum *o, int64_t cost)
 {
 	static const char *const texts[] = { ADD_SPEND("keys"), ADD_SPEND("teams"),
-					     ADD_SPEND("tenants") };
+					     ADD_SPEND("tenants"), ADD_SPEND("model_limits") };
 	struct sql *q = sql_query(db, texts[table_of(o)]);
 	sql_int(q, 1, number_of(o));
 	sql_int(q, 2, cost);
@@ -124,7 +124,8 @@ static int add_spend(struct store_db *db, const struct owner_sum *o, int64_t cos
 static int spend_since(struct store_db *db, const struct owner_sum *o, uint64_t *ret)
 {
 	static const char *const texts[] = { SPEND_SINCE("keys"), SPEND_SINCE("teams"),
-					     SPEND_SINCE("tenants") };
+					     SPEND_SINCE("tenants"),
+					     SPEND_SINCE("model_limits") };
 	struct sql *q = sql_query(db, texts[table_of(o)]);
 	sql_int(q, 1, number_of(o));
 	int r = sql_row(q);

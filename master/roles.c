@@ -176,6 +176,15 @@ static struct str list_of(struct arena *a, struct str flat)
 	return s;
 }
 
+bool role_may_make_keys(struct command_call *c)
+{
+	if (!c->own_user.n || !(c->own_key->flags & KEY_MODEL_LIMITS))
+		return true;
+	command_fail(c, 403, "auth_error", NULL,
+		     "A key with limits for single models makes no other keys; ask a proxy admin");
+	return false;
+}
+
 void role_cap_key(const struct command_call *c, struct key_row *row)
 {
 	const struct dir_key *k = c->own_key;

@@ -25,6 +25,9 @@ bool roles_admit(struct command_call *c);
 bool role_owns(const struct command_call *c, const struct key_row *key);
 /* Whether only the named members are given; the last name is NULL. false: answered. */
 bool role_takes_only(struct command_call *c, const char *const names[]) MUST_USE;
+/* Whether the caller's key is one that may: what it is held to for single models, another key of
+ * its user would not be. false: answered. */
+bool role_may_make_keys(struct command_call *c) MUST_USE;
 /* Makes a new key the caller's: none has more than the one that made it. */
 void role_cap_key(const struct command_call *c, struct key_row *row);
 /* On the store's threads: 0, or -EACCES: the user is not in the team (team_id .n 0: in none), or

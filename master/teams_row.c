@@ -49,9 +49,10 @@ int team_row_insert(struct store_db *db, struct key_row *row)
 	sql_null(q, 1);
 	key_row_bind(q, row);
 	int err = sql_run(q);
-	if (!err)
-		row->id = (uint64_t)sql_last_id(db);
-	return err;
+	if (err)
+		return err;
+	row->id = (uint64_t)sql_last_id(db);
+	return key_model_has(DIR_TEAM, row) ? key_models_store(db, DIR_TEAM, row) : 0;
 }
 
 int team_row_update(struct store_db *db, const struct key_row *row)
@@ -64,7 +65,8 @@ int team_row_update(struct store_db *db, const struct key_row *row)
 		"?18,?19,?20,?21,?22,?24,?25,?26,?27,?28,?29) WHERE id = ?1");
 	sql_int(q, 1, (int64_t)row->id);
 	key_row_bind(q, row);
-	return sql_run(q);
+	int err = sql_run(q);
+	return err ? err : key_models_store(db, DIR_TEAM, row);
 }
 
 int team_row_delete(struct store_db *db, uint64_t id)

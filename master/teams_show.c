@@ -44,6 +44,7 @@ static void put_team(const struct show_call *sc, struct json_out *o, const struc
 {
 	int64_t spend = keys_settled_of(sc->keys, ENTITY_TEAM | t->r.id, t->r.spend);
 	team_put(o, &t->r, spend, t->members);
+	key_models_put_spend(o, sc->keys, DIR_TEAM, &t->r);
 }
 
 /* ---- one ---- */

@@ -180,12 +180,20 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 
 /* ---- jobs ---- */
 
+static int store_models(struct store_db *db, const struct tenant_call *tc,
+			const struct key_row *row)
+{
+	return tc->kind->dir == DIR_ORGANIZATION ? key_models_store(db, DIR_ORGANIZATION, row) : 0;
+}
+
 static int create_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
 	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
 	if (!err)
 		err = tenant_row_insert(db, tenant_number(tc->kind->dir), &tc->row);
+	if (!err)
+		err = store_models(db, tc, &tc->row);
 	if (!err && tc->text.p)
 		err = key_row_insert(db, &tc->key);
 	return err ? err : join_teams(tc, db);
@@ -232,6 +240,8 @@ static int change_job(struct store_db *db, void *data)
 		return err;
 	tc->row.updated_by = key_caller_name(tc->c);
 	err = tenant_row_update(db, &tc->row);
+	if (!err)
+		err = store_models(db, tc, &tc->row);
 	if (!err && tc->kind->dir == DIR_BUDGET && key_change_sets_period(&tc->change))
 		err = set_periods(tc, db);
 	return err;
@@ -240,8 +250,10 @@ static int change_job(struct store_db *db, void *data)
 static int undo_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
-	if (!tc->is_new)
-		return tenant_row_update(db, &tc->before);
+	if (!tc->is_new) {
+		int back = tenant_row_update(db, &tc->before);
+		return back ? back : store_models(db, tc, &tc->before);
+	}
 	int err = tenant_row_delete(db, tc->row.id);
 	if (!err && tc->text.p)
 		err = key_row_delete(db, &tc->key, clock_wall_ns(), STR("llmgw"));

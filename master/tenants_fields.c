@@ -49,10 +49,10 @@ static const struct field of_organization[] = {
 	COLUMN("spend", SPEND, true, spend),
 	COLUMN("blocked", BOOL, true, blocked),
 	{ "organization_id", NO_COLUMN, true, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
-	{ "model_rpm_limit", IN_METADATA, false, 0 },
-	{ "model_tpm_limit", IN_METADATA, false, 0 },
+	{ "model_rpm_limit", IN_METADATA, true, 0 },
+	{ "model_tpm_limit", IN_METADATA, true, 0 },
 	{ "tags", IN_METADATA, false, 0 },
 };
 static const struct field of_customer[] = {

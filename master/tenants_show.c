@@ -86,6 +86,7 @@ static int read_around(struct show_call *sc, struct store_db *db, struct shown *
 static void put_shown(const struct show_call *sc, struct json_out *o, const struct shown *s)
 {
 	tenant_put(o, sc->kind, &s->r, tenant_spend(sc->keys, sc->kind->dir, &s->r));
+	key_models_put_spend(o, sc->keys, sc->kind->dir, &s->r);
 	if (s->teams.p)
 		json_put_raw(o, "teams", s->teams);
 	if (s->members.p)

@@ -74,6 +74,7 @@ struct request {
 	struct board_entity *entity;		/* of the key; NULL for the master key */
 	struct request_owner owners[BOARD_LEVELS];	/* by auth and limits; no key of an admin */
 	uint32_t n_owners;
+	bool has_model_limits;			/* one of them, of single models */
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */

@@ -40,7 +40,8 @@ def changing():
 def make(tmp, mock, **kw):
     return Gateway(tmp, [("m", {"model": "openai/plain", "api_key": "sk-upstream", "api_base": mock.base + "/v1",
                                 "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})],
-                   "router_settings: {num_retries: 0}\ngeneral_settings:\n  store_model_in_db: true\n", **kw)
+                   "router_settings: {num_retries: 0, provider_budget_config: {openai: {budget_limit: 1000000, time_period: 1d}}}\n"
+                   "general_settings:\n  store_model_in_db: true\n", **kw)
 
 
 @pytest.fixture(scope="module")

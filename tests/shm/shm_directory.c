@@ -62,7 +62,8 @@ static void fill_row(uint32_t key, uint32_t change, char text[400], struct dir_k
 				 .expires_wall_ns = v / 3, .max_budget_nano = (int64_t)(v >> 1),
 				 .alias = str_of(text, v % 40), .user_id = str_of(text + 1, v % 30),
 				 .team_id = str_of(text + 2, v % 20), .last4 = str_of(text + 3, 10),
-				 .models = str_of(text + 4, v % 390) };
+				 .models = str_of(text + 4, v % 390),
+				 .model_limits = str_of(text + 8, v % 48 * 8) };
 }
 
 static bool is_row(const struct dir_key *k, uint32_t key, uint32_t change)
@@ -76,7 +77,8 @@ static bool is_row(const struct dir_key *k, uint32_t key, uint32_t change)
 	       k->expires_wall_ns == want.expires_wall_ns &&
 	       k->max_budget_nano == want.max_budget_nano && str_eq(k->alias, want.alias) &&
 	       str_eq(k->user_id, want.user_id) && str_eq(k->team_id, want.team_id) &&
-	       str_eq(k->last4, want.last4) && str_eq(k->models, want.models);
+	       str_eq(k->last4, want.last4) && str_eq(k->models, want.models) &&
+	       str_eq(k->model_limits, want.model_limits);
 }
 
 /* -- a reader -- */

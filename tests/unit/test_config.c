@@ -292,6 +292,7 @@ static const struct set_row {
 	  "{\"global\":{\"fixed_amount\":0.001}}" },
 	{ "litellm_settings", "callbacks", "[prometheus, x]", "[\"prometheus\",\"x\"]" },
 	{ "litellm_settings", "public_model_groups", "[a, b]", "[\"a\",\"b\"]" },
+	{ "general_settings", "token_rate_limit_type", "output", "\"output\"" },
 	{ "general_settings", "store_model_in_db", "true", "true" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },

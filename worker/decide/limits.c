@@ -195,12 +195,20 @@ enum step limits_take(struct request *r)
 	return s == STEP_NEXT ? take_rate(r, &requests) : s;
 }
 
+/* Where output alone counts, the least that an answer has. */
+static uint64_t likely_tokens(struct request *r)
+{
+	if (snap_settings(r->snap)->token_rate == TOKENS_OUTPUT)
+		return 1;
+	return r->raw ? r->raw->known.input : request_prompt_tokens(r);
+}
+
 enum step limits_take_tokens(struct request *r)
 {
 	struct rate tokens = { .what = "tokens", .is_tokens = true };
 	if (has_tpm(r)) {
 		tokens.now_ns = clock_ns();
-		tokens.cost = r->raw ? r->raw->known.input : request_prompt_tokens(r);
+		tokens.cost = likely_tokens(r);
 		enum step s = take_rate(r, &tokens);
 		if (s != STEP_NEXT)
 			return s;

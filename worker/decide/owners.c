@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * owners.c - see owners.h. Rows are found by name, in the directory; where there is no row of a
  * kind at all, nothing is looked for. */
+#include "common/model_limit.h"
 #include "worker/decide/owners.h"
 
 const struct owner_words owner_words[DIR_KINDS] = {
@@ -13,6 +14,10 @@ const struct owner_words owner_words[DIR_KINDS] = {
 	[DIR_CUSTOMER] = { "EndUser", "end_user", NULL, "/customer/unblock" },
 	[DIR_TAG] = { "Tag", "tag", NULL, "/tag/update" },
 	[DIR_BUDGET] = { "Budget", "budget", NULL, "/budget/update" },
+	[DIR_KEY_MODEL] = { "Key", "model_per_key", NULL, "/key/update" },
+	[DIR_TEAM_MODEL] = { "Team", "model_per_team", NULL, "/team/update" },
+	[DIR_ORGANIZATION_MODEL] = { "Organization", "model_per_organization", NULL,
+				     "/organization/update" },
 };
 
 static enum step refuse_memory(struct request *r)
@@ -25,7 +30,7 @@ static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key 
 {
 	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
 				      &to->models, &to->organization_id, &to->budget_id,
-				      &to->router };
+				      &to->router, &to->model_limits };
 	*to = *k;			/* the rules stay where they are: they are read at once */
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
@@ -99,6 +104,7 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 	lend(r->w->dir, row);
 	if (row->flags & KEY_RULES && !take_region(r, row->rules))
 		return refuse_memory(r);
+	r->has_model_limits |= (row->flags & KEY_MODEL_LIMITS) != 0;
 	r->owners[r->n_owners++] =
 		(struct request_owner){ .row = row, .entity = owner_use(r, row->entity) };
 	return STEP_NEXT;
@@ -213,6 +219,57 @@ static enum step take_tags(struct request *r)
 	return s;
 }
 
+/* ---- limits of the model alone ---- */
+
+/* By the name that was asked for, that of the group which serves it, or either without its
+ * provider. */
+static bool find_limit(const struct request *r, struct str limits, struct model_limit *ret)
+{
+	const struct snap_group *g = r->group;
+	if (model_limit_find_bare(limits, r->requested_model, ret))
+		return true;
+	if (g && g->alias_of != SNAP_NONE)
+		g = snap_group(r->snap, g->alias_of);
+	return g && !(g->flags & GROUP_PATTERN) &&
+	       model_limit_find_bare(limits, snap_text(r->snap, g->name), ret);
+}
+
+static enum dir_kind kind_of_limit(enum dir_kind owner)
+{
+	return owner == DIR_KEY ? DIR_KEY_MODEL :
+	       owner == DIR_TEAM ? DIR_TEAM_MODEL : DIR_ORGANIZATION_MODEL;
+}
+
+/* One owner more, which has nothing but these limits. */
+static enum step take_limit(struct request *r, const struct dir_key *owner,
+			    const struct model_limit *l)
+{
+	struct dir_key *row = arena_alloc(r->mem, sizeof *row);
+	if (!row)
+		return refuse_memory(r);
+	*row = (struct dir_key){ .kind = kind_of_limit(owner->kind), .id = l->id,
+				 .flags = KEY_ALL_MODELS, .entity = l->entity,
+				 .max_budget_nano = l->max_budget_nano, .rpm = l->rpm,
+				 .tpm = l->tpm, .alias = owner->alias,
+				 .last4 = arena_printf(r->mem, STR_FMT ":" STR_FMT,
+						       STR_ARG(owner->last4),
+						       STR_ARG(l->model)) };
+	return row->last4.p ? add_owner(r, row) : refuse_memory(r);
+}
+
+static enum step take_model_limits(struct request *r)
+{
+	uint32_t n = r->n_owners;
+	enum step s = STEP_NEXT;
+	for (uint32_t i = 0; i < n && s == STEP_NEXT; i++) {
+		const struct dir_key *owner = r->owners[i].row;
+		struct model_limit l;
+		if (owner->flags & KEY_MODEL_LIMITS && find_limit(r, owner->model_limits, &l))
+			s = take_limit(r, owner, &l);
+	}
+	return s;
+}
+
 enum step owners_beside(struct request *r)
 {
 	enum step s = STEP_NEXT;
@@ -220,5 +277,7 @@ enum step owners_beside(struct request *r)
 		s = take_customer(r);
 	if (s == STEP_NEXT && r->wish.n_tags && dir_has(r->w->dir, DIR_TAG))
 		s = take_tags(r);
+	if (s == STEP_NEXT && r->has_model_limits)
+		s = take_model_limits(r);
 	return s;
 }

@@ -345,9 +345,16 @@ int account_progress(struct request *r)
 /* ---- settle ------------------------------------------------------------------------------------
  */
 
+/* Those that count in limits of tokens a minute. */
+static uint64_t counted_tokens(const struct request *r, const struct usage *u)
+{
+	uint32_t which = set_of(r)->token_rate;
+	return (which == TOKENS_OUTPUT ? 0 : u->input) + (which == TOKENS_INPUT ? 0 : u->output);
+}
+
 static void correct_tokens(struct request *r, const struct usage *u)
 {
-	uint64_t real = u->input + u->output, now = clock_ns();
+	uint64_t real = counted_tokens(r, u), now = clock_ns();
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		struct gcra_limit limit = { .per_minute = r->owners[i].row->tpm };
 		_Atomic uint64_t *tat = &r->owners[i].entity->tpm_tat;
