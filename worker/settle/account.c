@@ -348,7 +348,7 @@ int account_progress(struct request *r)
 /* Those that count in limits of tokens a minute. */
 static uint64_t counted_tokens(const struct request *r, const struct usage *u)
 {
-	uint32_t which = set_of(r)->token_rate;
+	uint32_t which = snap_settings(r->snap)->token_rate;
 	return (which == TOKENS_OUTPUT ? 0 : u->input) + (which == TOKENS_INPUT ? 0 : u->output);
 }
 
