@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/sandbox.h"
 #include "master/config_read.h"
 
 enum {
@@ -252,6 +253,16 @@ static void apply_overrides(struct reader *r)
 		c->insecure_dev = true;
 }
 
+static void finish_sandbox(struct reader *r)
+{
+	bool lacks_landlock = sandbox_landlock_abi() == 0;
+
+	if (r->c->sandbox == SANDBOX_ENFORCE && (lacks_landlock || !sandbox_has_filters()))
+		complain(r, COMPLAINT_ERROR, given_place(r, "server", "sandbox"),
+			 "server.sandbox: this kernel has no %s; use auto",
+			 lacks_landlock ? "Landlock" : "seccomp");
+}
+
 static void finish_tls(struct reader *r)
 {
 	struct config *c = r->c;
@@ -326,6 +337,7 @@ static void finish(struct reader *r)
 
 	apply_overrides(r);
 	finish_log(r);
+	finish_sandbox(r);
 	finish_tls(r);
 	finish_master_key(r);
 	route_finish(r);

@@ -200,6 +200,7 @@ struct config {
 	bool access_log;
 	bool verbose, json_logs;	/* LiteLLM's; log_level and log_format already heed them */
 	bool insecure_dev;
+	uint32_t sandbox;		/* enum sandbox_mode */
 	struct snap_settings set;	/* all that workers need, in their form */
 	uint64_t stream_timeout_ms;	/* 0 = not given; already handed down to the models */
 	struct config_names cors_origins, default_fallbacks;

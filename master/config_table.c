@@ -134,6 +134,9 @@ static const struct directive directives[] = {
 	     "answer with LiteLLM 1.81's status codes: budget 400, model 401, expired key 400"),
 	D("server", "insecure-dev", CT_BOOL, AT(insecure_dev), "false", 0, 0, CF_RESTART,
 	  "start without a master key: whoever can connect is administrator"),
+	CHOICE("server", "sandbox", CT_CHOICE_U32, AT(sandbox), "auto", "auto|enforce|log|off", CF_LIVE,
+	       "what workers give up, see llmgw(8): auto: what the kernel can take from them; enforce: all of it, or do "
+	       "not start; log: the kernel logs what it would refuse"),
 	/* server.tls */
 	D("server.tls", "certificate", CT_STR, AT(tls_certificate), NULL, 0, 0, CF_RESTART,
 	  "PEM file with the certificate chain; with it listeners speak TLS"),

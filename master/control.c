@@ -20,6 +20,7 @@
 #include "master/commands.h"
 #include "master/control_socket.h"
 #include "master/master.h"
+#include "master/supervise.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -410,11 +411,20 @@ static void turn_away(struct control *c, int fd, int status, const char *type, s
 	close(fd);
 }
 
+/* It has our uid, and no business here: what it may ask for goes over its line. */
+static bool is_a_worker(const struct control *c, const struct control_peer *peer)
+{
+	const struct supervise *s = c->master->supervise;
+	return s && peer->pid > 0 && supervise_has_pid(s, peer->pid);
+}
+
 static void welcome(struct control *c, int fd)
 {
-	uint32_t uid;
-	if (!control_peer_may(fd, &c->admins, &uid)) {
-		LOG(LOG_WARN, "control.refused", F_INT("uid", uid));
+	struct control_peer peer;
+	bool may = control_peer_may(fd, &c->admins, &peer), is_worker = is_a_worker(c, &peer);
+	if (!may || is_worker) {
+		LOG(LOG_WARN, "control.refused", F_INT("uid", peer.uid), F_INT("pid", peer.pid),
+		    F_INT("worker", is_worker));
 		turn_away(c, fd, 403, "permission_error",
 			  STR("only root, the gateway's own user and members of group "
 			      CONTROL_GROUP " may use the control socket"));
@@ -422,7 +432,7 @@ static void welcome(struct control *c, int fd)
 		turn_away(c, fd, 429, "rate_limit_exceeded",
 			  STR("too many connections to the control socket"));
 	} else {
-		add_client(c, fd, uid);
+		add_client(c, fd, peer.uid);
 	}
 }
 

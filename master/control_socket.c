@@ -91,14 +91,14 @@ static bool is_in_group(int fd, gid_t gid)
 	return found;
 }
 
-bool control_peer_may(int fd, const struct control_admins *admins, uint32_t *ret_uid)
+bool control_peer_may(int fd, const struct control_admins *admins, struct control_peer *ret)
 {
 	struct ucred peer;
 	socklen_t n = sizeof peer;
-	*ret_uid = UINT32_MAX;
+	*ret = (struct control_peer){ .uid = UINT32_MAX };
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0 || n != sizeof peer)
 		return false;
-	*ret_uid = peer.uid;
+	*ret = (struct control_peer){ peer.uid, peer.pid };
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	return admins->is_known && (peer.gid == admins->gid || is_in_group(fd, admins->gid));

@@ -19,7 +19,11 @@ struct control_admins control_admins(void);
  * somebody listens, -EEXIST where the path is something else, -ENAMETOOLONG or another -errno. */
 int control_listen(const char *path, const struct control_admins *admins, int *ret_fd) MUST_USE;
 
-/* Whether the peer is root, of our own uid, or in the group. *ret_uid is set in any case. */
-bool control_peer_may(int fd, const struct control_admins *admins, uint32_t *ret_uid);
+struct control_peer {
+	uint32_t uid;
+	int32_t pid;			/* of who connected; 0: not known */
+};
+/* Whether the peer is root, of our own uid, or in the group. *ret is set in any case. */
+bool control_peer_may(int fd, const struct control_admins *admins, struct control_peer *ret);
 
 #endif

@@ -36,6 +36,14 @@ unsigned supervise_alive(const struct supervise *s)
 	return n;
 }
 
+bool supervise_has_pid(const struct supervise *s, pid_t pid)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (place_is_alive(&s->place[i]) && s->place[i].pid == pid)
+			return true;
+	return false;
+}
+
 const struct listen_set *supervise_listening(const struct supervise *s)
 {
 	return &s->listen;
@@ -182,6 +190,7 @@ static void on_tick(uv_timer_t *t)
 	}
 	watch_service(s, now);
 	supervise_check_published(s);
+	supervise_check_confined(s, now);
 	supervise_check_gone(s);
 	if (!s->is_rolling && !s->is_stopping && now >= s->roll_again_ns && roll_next_old(s))
 		roll_begin(s, NULL, NULL);
@@ -211,6 +220,7 @@ int supervise_new(struct master *m, const struct listen_set *listen, struct supe
 	s->m = m;
 	s->listen = *listen;
 	s->last_tick_ns = s->served_ns = clock_ns();
+	supervise_check_confined(s, s->served_ns);
 	s->successor = -1;
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		s->place[i].s = s;

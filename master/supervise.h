@@ -26,6 +26,7 @@ void supervise_relisten(struct supervise *s, const struct listen_set *listen);
 const struct listen_set *supervise_listening(const struct supervise *s);
 unsigned supervise_ready(const struct supervise *s);
 unsigned supervise_alive(const struct supervise *s);
+bool supervise_has_pid(const struct supervise *s, pid_t pid);	/* of a worker that is alive */
 bool supervise_is_fresh(const struct supervise *s);	/* every heartbeat is: feeds the watchdog */
 
 /* Tells every worker of m->snapshot_fd; done once all have it or have gone, or after 10 s

@@ -17,6 +17,7 @@
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/sandbox.h"
 #include "master/ledger.h"
 #include "master/supervise_private.h"
 #include "master/trial.h"
@@ -92,13 +93,13 @@ static void process_closed(uv_handle_t *h)
 }
 
 /* Only what a worker needs: no secret travels by environment. */
-static char **make_environment(void)
+static char **make_environment(enum sandbox_mode sandbox)
 {
 	static const char *const names[] = { "PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE",
 					     "SSL_CERT_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
 					     "LSAN_OPTIONS", "LD_LIBRARY_PATH" };
 	static char text[COUNT(names)][512];
-	static char *list[COUNT(names) + 1];
+	static char *list[COUNT(names) + 2], mode[64];
 	unsigned n = 0;
 	for (size_t i = 0; i < COUNT(names); i++) {
 		const char *v = getenv(names[i]);
@@ -108,6 +109,8 @@ static char **make_environment(void)
 			n++;
 		}
 	}
+	snprintf(mode, sizeof mode, SANDBOX_VARIABLE "=%s", sandbox_mode_name(sandbox));
+	list[n++] = mode;
 	list[n] = NULL;
 	return list;
 }
@@ -129,7 +132,7 @@ static int spawn(struct place *p, int link_fd)
 		.exit_cb = on_worker_exit,
 		.file = s->m->opt.worker_path,
 		.args = argv,
-		.env = make_environment(),
+		.env = make_environment((enum sandbox_mode)s->m->config->sandbox),
 		.stdio = io,
 		.stdio_count = (int)(FD_LISTEN_0 + s->listen.n),
 	};
@@ -295,6 +298,7 @@ void place_start(struct supervise *s, unsigned slot, int replaces)
 	p->is_leaving = p->is_old = p->is_adopted = p->is_blind = false;
 	p->lacks_snapshot = p->lacks_directory = false;
 	p->listen_revision = s->listen_revision;
+	p->confined = s->confined;
 	p->aborted_ns = 0;
 	p->started_ns = clock_ns();
 	p->told = s->m->generation;

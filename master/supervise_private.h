@@ -34,7 +34,7 @@ struct place {
 	uint64_t told;			/* the newest generation that it was sent */
 	uint64_t started_ns, start_at_ns, aborted_ns, drain_until_ns;
 	uint64_t ended_ns;		/* in PLACE_BOOKING: since when */
-	uint64_t restarts, crash_first_ns, listen_revision;
+	uint64_t restarts, crash_first_ns, listen_revision, confined;
 	unsigned crashes, backoff_ms;
 	bool is_leaving, is_adopted;
 	bool is_blind;			/* adopted, and its heart beats on another board */
@@ -49,6 +49,8 @@ struct supervise {
 	struct master *m;
 	struct listen_set listen;
 	uint64_t listen_revision;	/* a worker with another one lacks the sockets above */
+	uint64_t confined;		/* to what workers are; who has another is rolled */
+	uint64_t confine_ns;		/* when that is looked at next */
 	uv_timer_t tick;
 	uint64_t last_tick_ns, judge_from_ns;
 	struct stand_in *stand_in;
@@ -82,6 +84,8 @@ void place_booked(void *data, uint64_t cut_rows);	/* by the ledger; data: the pl
 /* -- supervise_roll.c -- */
 
 int supervise_free_slot(const struct supervise *s);	/* -1: none */
+/* Files that workers may read were replaced, or server.sandbox changed: a roll is due. */
+void supervise_check_confined(struct supervise *s, uint64_t now);
 struct place *roll_next_old(struct supervise *s);	/* NULL: all are as they should be */
 void roll_begin(struct supervise *s, supervise_done_fn *done, void *data);
 void roll_step(struct supervise *s);			/* the successor is READY */

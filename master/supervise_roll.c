@@ -5,11 +5,14 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/log.h"
+#include "common/sandbox.h"
 #include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
-enum { PUBLISH_LIMIT_MS = 10000, ROLL_AGAIN_MS = 5000 };
+enum { PUBLISH_LIMIT_MS = 10000, ROLL_AGAIN_MS = 5000, CONFINE_MS = 1000,
+       CONFINE_AGAIN_MS = 60000 };
 
 /* ---- rolling ---- */
 
@@ -26,7 +29,8 @@ struct place *roll_next_old(struct supervise *s)
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];
 		if (place_is_alive(p) && !p->is_leaving &&
-		    (p->is_old || p->listen_revision != s->listen_revision))
+		    (p->is_old || p->listen_revision != s->listen_revision ||
+		     p->confined != s->confined))
 			return p;
 	}
 	return NULL;
@@ -92,6 +96,26 @@ void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 	s->listen_revision++;
 	if (!s->is_rolling && !s->is_stopping)	/* else the roll under way comes to them */
 		roll_begin(s, NULL, NULL);
+}
+
+/* A worker cannot be given what it gave up: it gets a successor. Files that change all the time
+ * make a roll a minute at most. */
+void supervise_check_confined(struct supervise *s, uint64_t now)
+{
+	if (now < s->confine_ns)
+		return;
+	s->confine_ns = now + CONFINE_MS * NS_PER_MS;
+	uint32_t mode = s->m->config->sandbox;
+	bool has_files = mode == SANDBOX_AUTO || mode == SANDBOX_ENFORCE;
+	uint64_t confined = mode + (has_files ? sandbox_stamp() : 0);
+	if (confined == s->confined)
+		return;
+	if (s->confined) {
+		LOG(LOG_INFO, "sandbox.renew",
+		    F_Z("mode", sandbox_mode_name((enum sandbox_mode)mode)));
+		s->confine_ns = now + CONFINE_AGAIN_MS * NS_PER_MS;
+	}
+	s->confined = confined;
 }
 
 /* ---- publishing ---- */

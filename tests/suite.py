@@ -106,7 +106,7 @@ def unit_score():
 INSTALLED = ["usr/sbin/llmgw", "usr/bin/llmgwctl", "usr/libexec/llmgw/llmgw-worker", "etc/llmgw/llmgw.yaml",
              "usr/share/man/man8/llmgw.8", "usr/share/man/man1/llmgwctl.1", "usr/share/man/man5/llmgw.yaml.5",
              "usr/share/man/man7/llmgw-internals.7", "usr/lib/sysusers.d/llmgw.conf",
-             "usr/lib/tmpfiles.d/llmgw.conf", "usr/libexec/llmgw/postinstall", "usr/share/bash-completion/completions/llmgwctl"]
+             "usr/lib/tmpfiles.d/llmgw.conf", "etc/apparmor.d/usr.sbin.llmgw", "usr/libexec/llmgw/postinstall", "usr/share/bash-completion/completions/llmgwctl"]
 
 
 def install():

@@ -7,14 +7,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/link_proto.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "worker/client/tls.h"
 #include "worker/exchange/exchange.h"
 #include "worker/exchange/silent.h"
@@ -67,6 +68,17 @@ static void check_drain(struct worker *w, uint64_t now)
 	uv_stop(w->loop);
 }
 
+/* Nothing of ours makes such a call: a library has changed, or somebody else is at work here. */
+static void tell_refused(void)
+{
+	const char *name = NULL;
+	int call = 0;
+	unsigned n = sandbox_refused(&call, &name);
+	if (n)
+		LOG(LOG_WARN, "sandbox.refused", F_Z("call", name), F_INT("number", call),
+		    F_INT("times", n));
+}
+
 static void on_beat(uv_timer_t *t)
 {
 	struct worker *w = t->data;
@@ -82,6 +94,7 @@ static void on_beat(uv_timer_t *t)
 	atomic_store_explicit(&w->metrics->upstream_connects, upstream_connects(w->upstream),
 			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);
+	tell_refused();
 	warm_tick(w, now);
 	check_drain(w, now);
 }
@@ -169,6 +182,13 @@ static int start(struct worker *w, struct link_start *begin)
 	w->loop = uv_default_loop();
 	if ((err = link_begin(w, begin)) < 0)
 		return err;
+	/* Before the second thread: what is given up is given up for this one and its children. */
+	err = sandbox_enter(sandbox_mode_of(getenv(SANDBOX_VARIABLE)), &w->sandbox);
+	if (err < 0) {
+		LOG(LOG_ERROR, "sandbox.missing", F_INT("landlock", w->sandbox.landlock),
+		    F_Z("why", strerror(-err)));
+		return err;
+	}
 	w->id_high = hash_random_u64();
 	w->id_low = hash_random_u64();
 	w->pool = budget_pool_new(&w->board, w->slot);
@@ -205,7 +225,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);	/* a terminal's ^C is the master's business */
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	setenv("UV_USE_IO_URING", "0", 1);	/* a ring would go past the filter of calls */
 	if (hash_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return 1;
 	int err = start(&w, &begin);
@@ -215,10 +235,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	LOG(LOG_INFO, "worker.ready", F_INT("pid", getpid()),
-	    F_INT("generation", snap_head(w.snap)->generation));
+	    F_INT("generation", snap_head(w.snap)->generation),
+	    F_INT("landlock", w.sandbox.landlock), F_INT("seccomp", w.sandbox.has_filter));
 	log_gather();
 	uv_run(w.loop, UV_RUN_DEFAULT);
 	flusher_stop(w.flusher);
+	tell_refused();
 	LOG(LOG_INFO, "worker.end", F_INT("requests", w.n_requests));
 	log_flush();
 	return 0;

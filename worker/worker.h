@@ -10,6 +10,7 @@
 #include "common/budget.h"
 #include "common/directory.h"
 #include "common/journal.h"
+#include "common/sandbox.h"
 #include "common/snapshot.h"
 #include "worker/later.h"
 #include "worker/penalty.h"
@@ -54,6 +55,7 @@ struct worker {
 	unsigned n_queued;			/* requests that wait in them */
 	struct wheel *wheel;
 	uint64_t reign;				/* of the master who started us; board.h */
+	struct sandbox sandbox;			/* what was given up */
 	int link_fd;
 	struct link *link;
 	char name[16];				/* "worker.3", for the log */

@@ -19,6 +19,7 @@ INCLUDES = {  # header -> where it may be included
     "yajl/\\w+.h": r"common/json\w*\.c",
     "libfyaml.h": r"master/config\w*\.[ch]",
     "openssl/\\w+.h": r"worker/(client/tls|exchange/jwt)\.c|common/tls_pair\.c",
+    "seccomp.h": r"common/sandbox_calls\.c",
     "llhttp.h": r"worker/client/http_in\.c",
     "libsmartcols.*": r"master/ctl_table\.c",
     "sodium.h": r"common/(hash|mem)\.c|master/seal\.c|worker/client/vector\.c",  # there: base64

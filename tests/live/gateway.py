@@ -209,7 +209,7 @@ class Gateway:
 
     def check_logs(self):
         text = self.logs()
-        for bad in ("MUST failed", "AddressSanitizer", "runtime error:", "LeakSanitizer"):
+        for bad in ("MUST failed", "sandbox.refused", "AddressSanitizer", "runtime error:", "LeakSanitizer"):
             assert bad not in text, text[-6000:]
 
     def kill(self):

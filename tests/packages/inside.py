@@ -2,12 +2,14 @@
 """The life of a package on a booted system, from installing to purging: test_packages.py runs this
 inside of it and reads a line of each step. Load and streams are those of the live tests."""
 import contextlib
+import ctypes
 import grp
 import http.client
 import json
 import os
 import pathlib
 import pwd
+import re
 import stat
 import subprocess
 import sys
@@ -128,6 +130,17 @@ def rpm_installs(kind):
     sh("systemctl start llmgw")
 
 
+def landlock():
+    """What the kernel lets a process have that is in no service's sandbox."""
+    return max(ctypes.CDLL(None).syscall(444, None, 0, 1), 0)
+
+
+def workers_confine_themselves(kind):
+    """The unit's filter of system calls lets them."""
+    ready = re.findall(r'"event":"worker.ready".*"landlock":(\d+),"seccomp":(\d)', sh("journalctl -u llmgw --no-pager -o cat").stdout)
+    assert ready and set(ready) == {(str(landlock()), "1")}, (ready, landlock())
+
+
 def files_belong(kind):
     assert mode(ETC) == "750 root:llmgw" and mode(CONFIG) == "640 root:llmgw" and mode(ENV) == "640 root:llmgw"
     assert mode(STATE) == "700 llmgw:llmgw" and mode(STATE / "llmgw.db") == "600 llmgw:llmgw"
@@ -218,10 +231,10 @@ def purge_takes_all(kind):
 
 
 STORIES = {
-    "deb": (Deb, (deb_installs_and_starts, files_belong, reloads, refuses_a_bad_configuration, group_may_operate,
+    "deb": (Deb, (deb_installs_and_starts, workers_confine_themselves, files_belong, reloads, refuses_a_bad_configuration, group_may_operate,
                   upgrades_under_traffic, runs_on_when_the_upgrade_is_refused, restarts_where_it_must,
                   removal_stops_it, comes_back_as_it_was, purge_takes_all)),
-    "rpm": (Rpm, (rpm_installs, files_belong, reloads, group_may_operate, upgrades_under_traffic,
+    "rpm": (Rpm, (rpm_installs, workers_confine_themselves, files_belong, reloads, group_may_operate, upgrades_under_traffic,
                   removal_stops_it)),
 }
 

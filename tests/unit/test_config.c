@@ -112,6 +112,7 @@ static const struct set_row {
 	{ "server", "max-keys", "5000", "5000" },
 	{ "server", "old-statuses", "yes", "true" },
 	{ "server", "insecure-dev", "True", "true" },
+	{ "server", "sandbox", "log", "\"log\"" },
 	{ "server.tls", "certificate", "\"\"", "\"\"" },
 	{ "server.tls", "key", "\"\"", "\"\"" },
 	{ "server.log", "level", "debug", "\"debug\"" },

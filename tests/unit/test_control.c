@@ -26,6 +26,8 @@
 #include "master/control.h"
 #include "master/control_socket.h"
 #include "master/master.h"
+#include "master/supervise_private.h"
+#include "master/worker_link.h"
 
 enum { TURNS_MAX = 2000, LATER_MAX = 32 };
 
@@ -87,6 +89,18 @@ const struct command commands[] = {
 const size_t commands_count = COUNT(commands);
 
 /* ---- both ends ---- */
+
+/* Of main.c, which no test of this file needs. */
+unsigned master_workers(const struct master *m)
+{
+	(void)m;
+	return 1;
+}
+
+void master_workers_changed(struct master *m)
+{
+	(void)m;
+}
 
 static struct {
 	uv_loop_t loop;
@@ -504,27 +518,31 @@ static void test_its_mode_and_who_may(void **state)
 	(void)state;
 	struct stat st;
 	struct control_admins nobody = { 0 };
-	uint32_t uid = 77;
+	struct control_peer peer = { 77, 77 };
 	int pair[2];
 	assert_int_equal(stat(at.path, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
 	assert_int_equal(st.st_mode & 0777, control_admins().is_known ? 0660 : 0600);
 	assert_int_equal(fdpass_pair(pair), 0);
-	assert_true(control_peer_may(pair[0], &nobody, &uid));
-	assert_int_equal(uid, getuid());
+	assert_true(control_peer_may(pair[0], &nobody, &peer));
+	assert_int_equal(peer.uid, getuid());
+	assert_int_equal(peer.pid, getpid());
 	close(pair[0]);
 	close(pair[1]);
-	assert_false(control_peer_may(-1, &nobody, &uid));
+	assert_false(control_peer_may(-1, &nobody, &peer));
 }
 
-/* In a process of its own: becomes nobody, and expects to be told why it may not. */
-_Noreturn static void be_a_stranger(void)
+/* In a process of its own: becomes nobody, or a worker once its pid is known, and expects to be
+ * told that it may not. */
+_Noreturn static void be_turned_away(bool is_worker)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct frame_in f;
 	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	memcpy(addr.sun_path, at.path, strlen(at.path) + 1);
-	if (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)
+	if (is_worker)
+		poll(NULL, 0, 100);
+	else if (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)
 		_exit(2);
 	if (connect(s, (struct sockaddr *)&addr, sizeof addr) != 0)
 		_exit(3);
@@ -536,22 +554,41 @@ _Noreturn static void be_a_stranger(void)
 	_exit(recv(s, packet, sizeof packet, 0) == 0 ? 0 : 6);
 }
 
-static void test_strangers_are_turned_away(void **state)
+static void expect_turned_away(struct place *worker)
 {
-	(void)state;
 	int status = -1;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(chmod(at.dir, 0755), 0);
-	assert_int_equal(chmod(at.path, 0666), 0);
 	pid_t child = fork();
 	if (child == 0)
-		be_a_stranger();
+		be_turned_away(worker != NULL);
+	if (worker) {
+		worker->pid = child;
+		worker->state = PLACE_READY;
+	}
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		turn(1);
 		poll(NULL, 0, 1);
 	}
 	assert_int_equal(status, 0);
+}
+
+static void test_strangers_are_turned_away(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(at.dir, 0755), 0);
+	assert_int_equal(chmod(at.path, 0666), 0);
+	expect_turned_away(NULL);
+}
+
+/* One that was taken over has our own uid, and is no administrator for that. */
+static void test_workers_are_turned_away(void **state)
+{
+	static struct supervise workers;
+	(void)state;
+	at.master.supervise = &workers;
+	expect_turned_away(&workers.place[3]);
+	at.master.supervise = NULL;
 }
 
 static void test_live_stale_and_foreign_files(void **state)
@@ -641,6 +678,7 @@ int main(void)
 		TEST(test_who_reads_slowly_gets_everything),
 		TEST(test_its_mode_and_who_may),
 		TEST(test_strangers_are_turned_away),
+		TEST(test_workers_are_turned_away),
 		TEST(test_live_stale_and_foreign_files),
 		TEST(test_adopted_over_an_upgrade),
 		TEST(test_any_allocation_may_fail),
