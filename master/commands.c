@@ -577,6 +577,11 @@ static const struct command_arg args_config_show[] = {
 	{ "origin", ARG_BOOL, 0, "say where each value comes from" },
 	{ 0 },
 };
+static const struct command_arg args_config_explain[] = {
+	{ "directive", ARG_STRING, ARG_POSITIONAL | ARG_REQUIRED,
+	  "its name, with or without its section; a section; a pattern with *" },
+	{ 0 },
+};
 static const struct command_arg args_explain[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
 	{ "call_id", ARG_STRING, 0, "instead: why the request of that call id went where it went" },
@@ -754,6 +759,11 @@ static const struct command_column columns_global_activity[] = {
 static const struct command_column columns_model_activity[] = {
 	{ "MODEL", "model", COL_TEXT }, { "REQUESTS", "sum_api_requests", COL_INT },
 	{ "TOKENS", "sum_total_tokens", COL_INT }, { 0 },
+};
+static const struct command_column columns_config_explain[] = {
+	{ "DIRECTIVE", "directive", COL_TEXT }, { "TYPE", "type", COL_TEXT },
+	{ "DEFAULT", "default", COL_TEXT }, { "VALUE", "value", COL_TEXT },
+	{ "AT", "takes_effect", COL_TEXT }, { "WHAT", "doc", COL_TEXT }, { 0 },
 };
 static const struct command_column columns_top[] = {
 	{ "NAME", "name", COL_TEXT }, { "IN FLIGHT", "in_flight", COL_INT },
@@ -1215,6 +1225,9 @@ const struct command commands[] = {
 	  NULL, "the configuration in force, secrets masked", "llmgwctl config show --origin" },
 	{ "config diff", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_diff), args_file, columns_diff,
 	  "changes", "what a reload would change", "llmgwctl config diff" },
+	{ "config explain", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_explain),
+	  args_config_explain, columns_config_explain, "directives",
+	  "what a directive means, may be, and is now", "llmgwctl config explain cooldown_time" },
 	{ "config yaml", "GET", "/config/yaml", ROLE_VIEW, CMD_NO_CTL, RUN(ops_config_show),
 	  args_config_show, NULL, NULL, "the same as config show", "curl localhost:4000/config/yaml" },
 	{ "config list", "GET", "/config/list", ROLE_VIEW, 0, RUN(settings_list), args_config_type,

@@ -198,6 +198,26 @@ void ops_config_show(struct command_call *c)
 	command_finish(c);
 }
 
+void ops_config_explain(struct command_call *c)
+{
+	struct str asked = STR_NONE;
+	struct json_out o = json_out(&c->out);
+	if (command_str(c, "directive", &asked) < 0)
+		return;
+	json_open(&o, NULL);
+	size_t n = config_explain(c->master->config, asked, &o);
+	json_close(&o);
+	if (n) {
+		command_finish(c);
+		return;
+	}
+	struct str near = config_nearest(asked);
+	buf_reset(&c->out);
+	command_fail(c, 404, "not_found_error", "directive",
+		     "there is no directive '" STR_FMT "'%s" STR_FMT "%s", STR_ARG(asked),
+		     near.n ? "; is it '" : "", STR_ARG(near), near.n ? "'?" : "");
+}
+
 void ops_config_diff(struct command_call *c)
 {
 	struct config *k = NULL;

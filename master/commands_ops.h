@@ -19,6 +19,7 @@ void ops_health_probe(struct command_call *c);
 void ops_health_clear(struct command_call *c);	/* ends cooldowns */
 void ops_config_show(struct command_call *c);
 void ops_config_diff(struct command_call *c);
+void ops_config_explain(struct command_call *c);
 /* -- commands_watch.c -- */
 void watch_top(struct command_call *c);
 void watch_logs(struct command_call *c);

@@ -317,6 +317,10 @@ void config_list_section(const struct config *c, const char *section,
 /* One directive's value. False: the section has none of that name. */
 bool config_put_value(const struct config *c, const char *section, struct str name,
 		      struct json_out *o, const char *key);
+/* Rows of all directives that are meant by a name, a section or a pattern, with their values, as
+ * `directives`. Returns how many. */
+size_t config_explain(const struct config *c, struct str asked, struct json_out *o);
+struct str config_nearest(struct str asked);	/* a directive's name that is much alike; or none */
 /* The directive table as mdoc, for llmgw.yaml(5); as JSON. */
 void config_print_mdoc(struct buf *out);
 void config_print_table_json(struct buf *out);

@@ -605,9 +605,7 @@ bool config_put_value(const struct config *c, const char *section, struct str na
 	return d;
 }
 
-/* ---- the table ---- */
-
-static void bound_text(const struct directive *d, uint64_t v, char *text, size_t room)
+void config_bound_text(const struct directive *d, uint64_t v, char *text, size_t room)
 {
 	struct buf b;
 	struct json_out o = json_out(&b);
@@ -628,110 +626,4 @@ static void bound_text(const struct directive *d, uint64_t v, char *text, size_t
 		s = str_of(s.p + 1, s.n - 2);
 	snprintf(text, room, STR_FMT, STR_ARG(s));
 	buf_done(&b);
-}
-
-/* Text for mdoc: a backslash and a leading dot or quote would be read as markup. */
-static void mdoc_text(struct buf *out, const char *z)
-{
-	if (*z == '.' || *z == '\'')
-		buf_put_z(out, "\\&");
-	for (; *z; z++) {
-		if (*z == '\\')
-			buf_put_z(out, "\\e");
-		else if (*z == '"')
-			buf_put_z(out, "\\(dq");
-		else
-			buf_put_char(out, *z);
-	}
-}
-
-/* The row's doc as a sentence of its own. */
-static void mdoc_sentence(struct buf *out, const char *doc)
-{
-	if (*doc >= 'a' && *doc <= 'z')
-		buf_put_char(out, (char)(*doc++ - 'a' + 'A'));
-	mdoc_text(out, doc);
-	buf_put_z(out, ".\n");
-}
-
-static void mdoc_choices(struct buf *out, const char *choices)
-{
-	struct str rest = str_z(choices);
-	bool first = true;
-
-	while (rest.p) {
-		struct str one = str_cut(&rest, '|');
-		if (!first)
-			buf_put_z(out, rest.p ? ", " : " or ");
-		buf_printf(out, "\\fB" STR_FMT "\\fR", STR_ARG(one));
-		first = false;
-	}
-}
-
-static void mdoc_row(struct buf *out, const struct directive *d)
-{
-	char low[40], high[40];
-
-	buf_printf(out, ".It Ic %s : Ar %s\n", d->name, value_type_name(d->type));
-	mdoc_sentence(out, d->doc);
-	if (d->choices) {
-		buf_put_z(out, "One of ");
-		mdoc_choices(out, d->choices);
-		buf_put_z(out, ".\n");
-	}
-	if (d->preset) {
-		buf_put_z(out, "Default:\n.Ql ");
-		mdoc_text(out, d->preset);
-		buf_put_z(out, " .\n");
-	}
-	if (d->max) {
-		bound_text(d, d->min, low, sizeof low);
-		bound_text(d, d->max, high, sizeof high);
-		buf_printf(out, "From %s to %s.\n", low, high);
-	}
-	if (d->flags & CF_RESTART)
-		buf_put_z(out, "Takes effect at the next start.\n");
-	if (d->flags & CF_SECRET)
-		buf_put_z(out, "A secret: never shown or logged.\n");
-}
-
-void config_print_mdoc(struct buf *out)
-{
-	size_t n;
-	const struct directive *all = directives_all(&n);
-	const char *section = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!section || !str_eq_z(str_z(section), all[i].section)) {
-			if (section)
-				buf_put_z(out, ".El\n");
-			section = all[i].section;
-			buf_printf(out, ".Ss %s\n.Bl -tag -width Ds\n", section);
-		}
-		mdoc_row(out, &all[i]);
-	}
-	buf_put_z(out, ".El\n");
-}
-
-void config_print_table_json(struct buf *out)
-{
-	struct json_out o = json_out(out);
-	size_t n;
-	const struct directive *all = directives_all(&n);
-
-	json_open_array(&o, NULL);
-	for (size_t i = 0; i < n; i++) {
-		const struct directive *d = &all[i];
-		json_open(&o, NULL);
-		json_put_z(&o, "section", d->section);
-		json_put_z(&o, "name", d->name);
-		json_put_z(&o, "type", value_type_name(d->type));
-		json_put_z(&o, "default", d->preset);
-		json_put_z(&o, "choices", d->choices);
-		json_put_z(&o, "takes_effect", d->flags & CF_RESTART ? "restart" : "reload");
-		json_put_bool(&o, "secret", (d->flags & CF_SECRET) != 0);
-		json_put_z(&o, "doc", d->doc);
-		json_close(&o);
-	}
-	json_close_array(&o);
 }

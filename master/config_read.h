@@ -178,6 +178,8 @@ bool value_is_false(struct str s);
 /* ---- tables: config_table.c, config_known.c ---- */
 
 const struct directive *directives_all(size_t *ret_n);
+/* A bound as one would write it: "10m", "64k". */
+void config_bound_text(const struct directive *d, uint64_t v, char *text, size_t room);
 const struct directive *directive_find(const char *section, struct str name);
 struct known_key {
 	const char *section, *name, *note;	/* note may be NULL */

@@ -174,6 +174,7 @@ CALLS = {
     "spend model-days": ((), "MODEL"),
     "spend logs": (("--limit", "5"), "REQUEST"),
     "logs tail": (("--lines", "5"), "RECORD"),
+    "config explain": (("cooldown_time",), "router_settings.cooldown_time"),
     "top": (("--interval", "100ms", "--once"), "REQ/S"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),

@@ -124,3 +124,18 @@ def test_logs_are_filtered_and_followed(start):
     assert "config." in line and line.rstrip("\n") not in [r["line"] for r in newest]
     follows.send_signal(signal.SIGTERM)
     assert follows.wait(10 * PATIENCE) == 0
+
+
+def test_directives_are_explained(start):
+    gw = start([("m", "plain")], "router_settings: {cooldown_time: 7}\n", workers=1)
+    rows = {r["directive"]: r for r in gw.ctl_json("config", "explain", "cooldown-time")["directives"]}
+    assert rows["router_settings.cooldown_time"]["value"] == 7 or rows["router_settings.cooldown_time"]["value"] == "7s"
+    assert rows["router_settings.cooldown_time"]["default"] == "5" and "alone" in rows["router_settings.cooldown_time"]["doc"]
+    assert "value" not in rows["litellm_params.cooldown_time"]      # it has one for each model
+    every = gw.ctl_json("config", "explain", "*")["directives"]
+    assert len(every) > 200 and all(r["doc"] for r in every)
+    shown = json.dumps(every)
+    assert gw.master_key not in shown                               # a secret's value is never shown
+    assert all(r["directive"].startswith("server.tls.") for r in gw.ctl_json("config", "explain", "server.tls")["directives"])
+    p = gw.ctl("config", "explain", "cooldwn_time", check=False)
+    assert p.returncode != 0 and "is it 'cooldown_time'?" in p.stderr
