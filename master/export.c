@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/alerts.h"
 #include "master/export_output.h"
 
 enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
@@ -83,6 +84,8 @@ static void tell(struct export *e, const struct record *r)
 		if (e->outputs[i] && who >> i & 1 &&
 		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
 			export_output_put(e->outputs[i], &v);
+	if (alerts_want_records(e->m->alerts))
+		alerts_record(e->m->alerts, &v);
 }
 
 /* From all rings in turn, so that a busy worker keeps nobody from being heard. A slot that never
@@ -137,7 +140,7 @@ void export_configure(struct export *e)
 	bool was_on = e->is_on;
 	e->success = c->export_success;
 	e->failure = c->export_failure;
-	e->is_on = e->success | e->failure;
+	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		configure(e, i, (e->success | e->failure) >> i & 1);
 	learn_names(e);

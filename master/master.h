@@ -19,6 +19,7 @@ struct supervise;
 struct control;
 struct probe;
 struct export;
+struct alerts;
 struct responses;
 struct answers;
 struct spend_prune;
@@ -58,6 +59,7 @@ struct master {
 	struct control *control;
 	struct probe *probe;
 	struct export *export;		/* who is told of finished requests */
+	struct alerts *alerts;		/* who is told when something goes wrong */
 	struct notify *notify;
 	struct trial *trial;		/* of the newest configuration */
 	uint64_t started_wall_ns;

@@ -15,6 +15,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/alerts.h"
 #include "master/answers.h"
 #include "master/audit.h"
 #include "master/export.h"
@@ -249,6 +250,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	else
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
+	alerts_configure(m->alerts);
 	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
