@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "master/alerts.h"
 #include "master/export_output.h"
+#include "master/otlp_metrics.h"
 
 enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
 
@@ -84,6 +85,8 @@ static void tell(struct export *e, const struct record *r)
 		if (e->outputs[i] && who >> i & 1 &&
 		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
 			export_output_put(e->outputs[i], &v);
+	if (otlp_metrics_want_records(e->m->otlp))
+		otlp_metrics_record(e->m->otlp, r);
 	if (alerts_want_records(e->m->alerts))
 		alerts_record(e->m->alerts, &v);
 }
@@ -140,7 +143,8 @@ void export_configure(struct export *e)
 	bool was_on = e->is_on;
 	e->success = c->export_success;
 	e->failure = c->export_failure;
-	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts);
+	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts) ||
+		   otlp_metrics_want_records(e->m->otlp);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		configure(e, i, (e->success | e->failure) >> i & 1);
 	learn_names(e);

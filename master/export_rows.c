@@ -9,7 +9,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 
-enum { BATCH_WAIT_MS = 5000 };
+enum { BATCH_WAIT_MS = 5000, METRICS_WAIT_MS = 60000 };
 
 static const char *env(const char *name, const char *otherwise)
 {
@@ -23,13 +23,17 @@ static const char *env2(const char *name, const char *other)
 	return env(name, env(other, NULL));
 }
 
+static bool set_url_str(struct export_target *t, struct str base, const char *path)
+{
+	while (*path && str_ends(base, STR("/")))
+		base.n--;
+	return snprintf(t->url, sizeof t->url, STR_FMT "%s", STR_ARG(base), path) <
+	       (int)sizeof t->url;
+}
+
 static bool set_url(struct export_target *t, const char *base, const char *path)
 {
-	size_t n = strlen(base);
-	while (*path && n && base[n - 1] == '/')
-		n--;
-	return snprintf(t->url, sizeof t->url, "%.*s%s", (int)n, base, path) <
-	       (int)sizeof t->url;
+	return set_url_str(t, str_z(base), path);
 }
 
 static bool add_line(struct export_target *t, struct str name, struct str value)
@@ -91,26 +95,39 @@ static void read_host(struct export_target *t)
 		t->host[0] = '\0';
 }
 
-static const char *read_otel(struct export_target *t)
+const char *export_read_otlp(struct export_target *t, bool metrics)
 {
-	const char *whole = env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
+	const char *whole = env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+					: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
+	const char *path = metrics ? "/v1/metrics" : "/v1/traces";
 	const char *base = env2("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT");
 	const char *off = env("OTEL_SDK_DISABLED", "");
 	if (str_eq_nocase(str_z(off), STR("true")))
 		return "OTEL_SDK_DISABLED (it is true)";
 	if (!base)
 		base = "http://localhost:4318";
-	bool has_path = !whole && str_ends(str_z(base), STR("/v1/traces"));
-	if (!set_url(t, whole ? whole : base, whole || has_path ? "" : "/v1/traces"))
+	struct str start = str_z(base);
+	if (!whole && str_ends(start, STR("/v1/traces")))	/* a base that is too much */
+		start.n -= strlen("/v1/traces");
+	bool fits = whole ? set_url(t, whole, "") : set_url_str(t, start, path);
+	if (!fits)
 		return "OTEL_EXPORTER_OTLP_ENDPOINT (it is too long)";
-	add_headers(t, env("OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+	add_headers(t, env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
+				   : "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 			   env2("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS")));
 	snprintf(t->service, sizeof t->service, "%s", env("OTEL_SERVICE_NAME", "llmgw"));
 	snprintf(t->environment, sizeof t->environment, "%s", env("OTEL_ENVIRONMENT_NAME", ""));
 	snprintf(t->attributes, sizeof t->attributes, "%s", env("OTEL_RESOURCE_ATTRIBUTES", ""));
 	read_host(t);
-	read_wait(t, "OTEL_BSP_SCHEDULE_DELAY", 1);
+	read_wait(t, metrics ? "OTEL_METRIC_EXPORT_INTERVAL" : "OTEL_BSP_SCHEDULE_DELAY", 1);
+	if (metrics && !env("OTEL_METRIC_EXPORT_INTERVAL", NULL))
+		t->wait_ms = METRICS_WAIT_MS;
 	return NULL;
+}
+
+static const char *read_otel(struct export_target *t)
+{
+	return export_read_otlp(t, false);
 }
 
 static const char *read_generic(struct export_target *t)

@@ -37,6 +37,8 @@ struct export_row {
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 
+/* Where OpenTelemetry's traces or metrics go, from the environment; or what is missing there. */
+const char *export_read_otlp(struct export_target *ret, bool metrics);
 /* LiteLLM's standard logging payload. */
 void export_put_payload(struct json_out *o, const char *key, const struct export_view *v);
 void export_begin_otlp(const struct export_target *t, struct buf *to);

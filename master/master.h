@@ -20,6 +20,7 @@ struct control;
 struct probe;
 struct export;
 struct alerts;
+struct otlp_metrics;
 struct responses;
 struct answers;
 struct spend_prune;
@@ -59,6 +60,7 @@ struct master {
 	struct control *control;
 	struct probe *probe;
 	struct export *export;		/* who is told of finished requests */
+	struct otlp_metrics *otlp;
 	struct alerts *alerts;		/* who is told when something goes wrong */
 	struct notify *notify;
 	struct trial *trial;		/* of the newest configuration */

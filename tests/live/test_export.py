@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gateway import MASTER_KEY, until
-from sink import Sink, official
+from sink import Sink, metrics_of, official
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "canary-of-a-header"
@@ -243,3 +243,47 @@ def test_a_callback_without_its_environment_is_complained_of(start):
     assert "LANGFUSE_PUBLIC_KEY" in gw.logs()
     assert gw.ask("m").status == 200
     assert not pathlib.Path(gw.tmp / "state" / "export").exists()
+
+
+def test_metrics_go_to_opentelemetry(start, sink):
+    env = {k: v for k, v in env_of(sink).items() if k.startswith("OTEL")}
+    gw = start([("m", "plain"), ("bad", "mock?status=500")],
+               "router_settings:\n  num_retries: 0\nserver: {metrics: {otlp: true}}\n",
+               env={**env, "OTEL_METRIC_EXPORT_INTERVAL": "200"})
+    answers = [gw.ask("m").json["usage"] for _ in range(3)]
+    assert gw.ask("bad").status == 500
+
+    def counted():
+        got = metrics_of(sink.sent("/v1/metrics")[-1]) if sink.sent("/v1/metrics") else {}
+        points = got.get("gen_ai.client.operation.duration", {"points": []})["points"]
+        return sum(int(p["count"]) for _, p in points) >= 4 and got
+
+    got = until(counted)
+    assert got["llmgw.requests"]["points"][0][1]["asInt"] == "4" and got["llmgw.requests"]["kind"] == "sum"
+    assert got["llmgw.cost"]["points"][0][1]["asDouble"] > 0
+    usage = {(a["gen_ai.request.model"], a["gen_ai.token.type"]): p for a, p in got["gen_ai.client.token.usage"]["points"]}
+    assert usage["m", "input"]["sum"] == sum(u["prompt_tokens"] for u in answers)
+    assert usage["m", "output"]["sum"] == sum(u["completion_tokens"] for u in answers)
+    spans = {a["gen_ai.request.model"]: a for a, _ in got["gen_ai.client.operation.duration"]["points"]}
+    assert spans["bad"]["error.type"] == "internal_server_error" and "error.type" not in spans["m"]
+    assert sink.headers("/v1/metrics")["x-auth"] == SECRET + " two"
+    decoded = official(sink.sent("/v1/metrics")[-1])
+    if decoded is not None:
+        assert len(decoded.resource_metrics[0].scope_metrics[0].metrics) == len(got)
+    sink.status = 503
+    gw.wait_log("otlp.failing")
+    sink.status = 200
+    gw.wait_log("otlp.recovered")
+    before = len(sink.sent("/v1/metrics"))
+    gw.ask("m")
+    gw.stop()                                 # the last ones are sent at the end
+    last = metrics_of(sink.sent("/v1/metrics")[-1])
+    assert len(sink.sent("/v1/metrics")) > before and last["llmgw.requests"]["points"][0][1]["asInt"] == "5"
+
+
+def test_no_metrics_without_being_asked(start, sink):
+    gw = start([("m", "plain")], told("otel"), env={**env_of(sink), "OTEL_METRIC_EXPORT_INTERVAL": "100"})
+    gw.ask("m")
+    sink.spans(2)
+    time.sleep(0.5)
+    assert not sink.sent("/v1/metrics")

@@ -143,6 +143,7 @@ static const struct set_row {
 	{ "server.idempotency", "max-answer", "2M", "\"2M\"" },
 	{ "server.idempotency", "max-bytes", "64M", "\"64M\"" },
 	{ "server.metrics", "series", "50", "50" },
+	{ "server.metrics", "otlp", "true", "true" },
 	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
 	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },

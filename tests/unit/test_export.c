@@ -22,6 +22,7 @@
 #include "common/journal.h"
 #include "common/mem.h"
 #include "master/export_spill.h"
+#include "master/otlp_metrics.h"
 #include "worker/outcome.h"
 
 static struct arena *arena;
@@ -265,6 +266,113 @@ static void test_any_record(void **state)
 	}
 }
 
+/* ---- metrics ---- */
+
+static const struct json *metric_named(const struct json *root, const char *name)
+{
+	const struct json *resource = json_at(json_get(root, "resourceMetrics"), 0);
+	const struct json *list =
+		json_get(json_at(json_get(resource, "scopeMetrics"), 0), "metrics");
+	assert_text(attribute(json_get(resource, "resource"), "service.name"), "stringValue", "svc");
+	for (size_t i = 0; list && i < list->count; i++)
+		if (str_eq_z(json_get_str(arena, json_at(list, i), "name"), name))
+			return json_at(list, i);
+	fail_msg("no metric %s", name);
+	return NULL;
+}
+
+static uint64_t sum_of_buckets(const struct json *point)
+{
+	const struct json *list = json_get(point, "bucketCounts");
+	uint64_t sum = 0, v;
+	for (size_t i = 0; i < list->count; i++) {
+		assert_int_equal(str_read_u64(json_str(arena, json_at(list, i)), &v), 0);
+		sum += v;
+	}
+	assert_int_equal(json_get(point, "explicitBounds")->count + 1, list->count);
+	return sum;
+}
+
+static const struct json *written_metrics(const struct otlp_picture *p)
+{
+	struct json_error why;
+	buf_reset(&out);
+	otlp_metrics_write(p, &target, &out);
+	const struct json *j = json_parse(arena, buf_str(&out), JSON_ONE_KEY, &why);
+	if (!j)
+		fail_msg("%s at %zu", why.what, why.at);
+	return j;
+}
+
+static void test_metrics(void **state)
+{
+	struct otlp_picture *p = mem_alloc(sizeof *p);
+	struct record good, bad;
+	(void)state;
+	fill(&good, false);
+	fill(&bad, true);
+	p->start_ns = 1;
+	p->board_start_ns = 2;
+	p->now_ns = 3;
+	p->board.requests = 7;
+	p->board.cost_nano = 1250000000;
+	metric_observe(&p->board.duration, METRIC_H_duration, 1500 * NS_PER_MS);
+	for (unsigned i = 0; i < 3; i++)
+		otlp_series_count(otlp_series_of(p, &good), &good);
+	otlp_series_count(otlp_series_of(p, &bad), &bad);
+	assert_int_equal(p->n, 2);
+	const struct json *root = written_metrics(p);
+	const struct json *m = metric_named(root, "llmgw.requests");
+	assert_text(json_at(json_get_path(m, "sum.dataPoints"), 0), "asInt", "7");
+	assert_raw(m, "sum.aggregationTemporality", "2");
+	assert_raw(m, "sum.isMonotonic", "true");
+	m = metric_named(root, "llmgw.cost");
+	assert_raw(json_at(json_get_path(m, "sum.dataPoints"), 0), "asDouble", "1.25");
+	m = json_at(json_get_path(metric_named(root, "llmgw.request_duration"),
+				  "histogram.dataPoints"), 0);
+	assert_int_equal(sum_of_buckets(m), 1);
+	assert_raw(m, "sum", "1.5");
+	m = json_get_path(metric_named(root, "gen_ai.client.operation.duration"),
+			  "histogram.dataPoints");
+	assert_int_equal(m->count, 2);
+	assert_text(json_at(m, 0), "count", "3");
+	assert_int_equal(sum_of_buckets(json_at(m, 0)), 3);
+	assert_text(json_at(m, 0), "startTimeUnixNano", "1");
+	assert_text(attribute(json_at(m, 0), "gen_ai.request.model"), "stringValue", "gpt");
+	assert_null(attribute(json_at(m, 0), "error.type"));
+	assert_text(attribute(json_at(m, 1), "error.type"), "stringValue", "internal_server_error");
+	m = json_get_path(metric_named(root, "gen_ai.client.token.usage"), "histogram.dataPoints");
+	assert_int_equal(m->count, 4);
+	assert_raw(json_at(m, 0), "sum", "30");
+	assert_text(attribute(json_at(m, 0), "gen_ai.token.type"), "stringValue", "input");
+	assert_raw(json_at(m, 1), "sum", "15");
+	assert_text(attribute(json_at(m, 1), "gen_ai.token.type"), "stringValue", "output");
+	mem_free(p);
+}
+
+/* More kinds of request than there are rows: the rest is one, and says so. */
+static void test_metrics_overflow(void **state)
+{
+	struct otlp_picture *p = mem_alloc(sizeof *p);
+	char name[24];
+	(void)state;
+	for (unsigned i = 0; i < OTLP_SERIES + 10; i++) {
+		struct record r = { .end_ns = 1 };
+		snprintf(name, sizeof name, "model-%u", i);
+		record_put(&r, RT_GROUP, str_z(name));
+		otlp_series_count(otlp_series_of(p, &r), &r);
+	}
+	assert_int_equal(p->n, OTLP_SERIES);
+	const struct json *m = json_get_path(
+		metric_named(written_metrics(p), "gen_ai.client.operation.duration"),
+		"histogram.dataPoints");
+	assert_int_equal(m->count, OTLP_SERIES + 1);
+	const struct json *last = json_at(m, OTLP_SERIES);
+	assert_text(last, "count", "10");
+	assert_raw(attribute(last, "otel.metric.overflow"), "boolValue", "true");
+	mem_free(p);
+}
+
 /* ---- what waits on the disk ---- */
 
 static void put_file(const char *name, const char *text)
@@ -395,7 +503,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
-		TEST(test_any_record), TEST(test_spill_in_order_and_over_a_restart),
+		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
+		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
