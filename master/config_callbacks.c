@@ -20,7 +20,7 @@ static int find_row(struct str name)
 static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
 {
 	struct export_target t = { 0 };
-	const char *missing = export_rows[row].read(&t);
+	const char *missing = export_rows[row].read(r->c, &t);
 	mem_wipe(&t, sizeof t);
 	if (missing) {
 		complain(r, W_ENV_MISSING, given_place(r, "litellm_settings", directive),

@@ -183,7 +183,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "log_raw_request_response", NULL },
 	{ LITELLM, "standard_logging_payload_excluded_fields", NULL },
 	{ LITELLM, "langfuse_default_tags", NULL },
-	{ LITELLM, "s3_callback_params", NULL },
 	{ LITELLM, "aws_sqs_callback_params", NULL },
 	{ LITELLM, "datadog_params", NULL },
 	{ LITELLM, "generic_logger_headers", NULL },

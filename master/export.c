@@ -124,7 +124,7 @@ static void on_tick(uv_timer_t *t)
 static void configure(struct export *e, unsigned i, bool is_wanted)
 {
 	struct export_target t = { 0 };
-	const char *missing = is_wanted ? export_rows[i].read(&t) : NULL;
+	const char *missing = is_wanted ? export_rows[i].read(e->m->config, &t) : NULL;
 	if (is_wanted && !missing && !e->outputs[i]) {
 		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
 			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));

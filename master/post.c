@@ -33,12 +33,13 @@ static struct curl_slist *add(struct curl_slist *list, const char *line)
 	return more ? more : list;
 }
 
-static struct curl_slist *make_headers(const char *headers)
+static struct curl_slist *make_headers(const struct post *p)
 {
-	struct curl_slist *list = add(NULL, "Content-Type: application/json");
-	struct str rest = str_z(headers);
+	struct curl_slist *list = add(NULL, "Expect:");
+	struct str rest = str_z(p->headers);
 	char line[LINE_MAX_BYTES];
-	list = add(list, "Expect:");
+	snprintf(line, sizeof line, "Content-Type: %s", p->type ? p->type : "application/json");
+	list = add(list, line);
 	while (rest.n) {
 		struct str one = str_cut(&rest, '\n');
 		if (!one.n || one.n >= sizeof line)
@@ -94,19 +95,20 @@ static bool have_handle(void **easy, struct post_result *ret)
 	return *easy != NULL;
 }
 
-bool post_json(void **easy, const char *url, const char *headers, struct str body,
-	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret)
+bool post_send(void **easy, const struct post *p, struct post_result *ret)
 {
 	if (!have_handle(easy, ret))
 		return false;
 	CURL *e = *easy;
-	struct curl_slist *list = make_headers(headers);
+	struct curl_slist *list = make_headers(p);
 	curl_off_t seconds = 0;
-	set_way(e, url, "http,https", timeout_ms, gives_up);
+	set_way(e, p->url, "http,https", p->timeout_ms, p->gives_up);
+	if (p->method)
+		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, p->method);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body.p);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.p);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.n);
 	if (perform(e, ret)) {
 		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
 		curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds);
@@ -117,6 +119,14 @@ bool post_json(void **easy, const char *url, const char *headers, struct str bod
 	curl_slist_free_all(list);
 	ret->retry_after_ms = seconds > 0 && seconds < 3600 ? (uint64_t)seconds * 1000 : 0;
 	return !ret->why[0];
+}
+
+bool post_json(void **easy, const char *url, const char *headers, struct str body,
+	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret)
+{
+	const struct post p = { .url = url, .headers = headers, .body = body,
+				.timeout_ms = timeout_ms, .gives_up = gives_up };
+	return post_send(easy, &p, ret);
 }
 
 static size_t give_text(char *to, size_t size, size_t n, void *data)

@@ -17,6 +17,16 @@ struct post_result {
  * yet); once *gives_up is true it ends within a second. */
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
 	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret);
+/* The same with all that can be said of it. */
+struct post {
+	const char *method;		/* NULL: POST */
+	const char *url, *headers;
+	const char *type;		/* NULL: application/json */
+	struct str body;
+	uint64_t timeout_ms;
+	const _Atomic bool *gives_up;
+};
+bool post_send(void **easy, const struct post *p, struct post_result *ret);
 void post_done(void *easy);
 /* One mail by SMTP, the same way: the server is smtp://host:port, or smtps:// where encryption
  * comes before the first word. to: addresses with commas between; text: head and body, lines

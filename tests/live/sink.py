@@ -25,19 +25,25 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(sink.delay)
                 status = sink.status
+                text = body.decode()
+                is_lines = self.headers["Content-Type"] == "application/x-ndjson"
+                read = [json.loads(line) for line in text.splitlines()] if is_lines else json.loads(text)
                 with sink.lock:
                     sink.tries += 1
                     if status < 300:
-                        sink.bodies.append((self.path, dict(self.headers.items()), json.loads(body)))
+                        sink.bodies.append((self.path, dict(self.headers.items()), read))
+                        sink.raw[self.path] = (self.command, dict(self.headers.items()), body)
                 self.send_response(status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")
 
+            do_PUT = do_POST
+
             def log_message(self, *a):
                 pass
 
-        self.lock, self.bodies, self.tries = threading.Lock(), [], 0
+        self.lock, self.bodies, self.tries, self.raw = threading.Lock(), [], 0, {}
         self.status, self.delay = 200, 0
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True

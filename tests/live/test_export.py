@@ -2,9 +2,11 @@
 """Who is told of finished requests: traces, webhook, Langfuse, Datadog; with receivers that are
 down, slow or refuse, and with processes that are killed."""
 import hashlib
+import hmac
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -287,3 +289,59 @@ def test_no_metrics_without_being_asked(start, sink):
     sink.spans(2)
     time.sleep(0.5)
     assert not sink.sent("/v1/metrics")
+
+
+def signature_of(method, path, headers, body, secret, region):
+    """AWS's signature, version 4, worked out here from what came in."""
+    said = headers["Authorization"]
+    scope = said.split("Credential=")[1].split(",")[0].split("/", 1)[1]
+    signed = said.split("SignedHeaders=")[1].split(",")[0]
+    low = {k.lower(): v for k, v in headers.items()}
+    assert low["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
+    assert {"host", "x-amz-content-sha256", "x-amz-date"} <= set(signed.split(";"))
+    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed,
+                      low["x-amz-content-sha256"]])
+    text = "\n".join(["AWS4-HMAC-SHA256", low["x-amz-date"], scope, hashlib.sha256(form.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), "sha256").digest()
+    assert scope.split("/")[1:] == [region, "s3", "aws4_request"]
+    return hmac.new(key, text.encode(), "sha256").hexdigest(), said.split("Signature=")[1]
+
+
+def test_objects_in_s3(start, sink):
+    params = {"s3_bucket_name": "bucket", "s3_region_name": "eu-west-1", "s3_path": "logs/llm",
+              "s3_endpoint_url": sink.base, "s3_aws_access_key_id": "AKIDEXAMPLE",
+              "s3_aws_secret_access_key": "os.environ/S3_SECRET"}
+    sink.status = 503
+    gw = start([("m", "plain")], told("s3_v2", more=f"  s3_callback_params: {json.dumps(params)}\n"),
+               env={"S3_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    ids = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)]
+    gw.wait_log("export.failing", callback="s3_v2")
+    sink.status = 200
+
+    def rows():
+        with sink.lock:
+            return [r for path, _, lines in sink.bodies for r in lines]
+
+    until(lambda: len(rows()) >= 3, 30)
+    assert {r["id"] for r in rows()} == set(ids)
+    for path, (method, headers, body) in sink.raw.items():
+        assert re.fullmatch(r"/bucket/logs/llm/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
+        ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
+        assert ours == theirs
+    assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
+    waiting = list((gw.tmp / "state" / "export").glob("*"))
+    assert not any(SECRET in f.read_text() for f in waiting)
+
+
+def test_runs_for_langsmith(start, sink):
+    gw = start([("m", "plain")], told("langsmith"),
+               env={"LANGSMITH_API_KEY": SECRET, "LANGSMITH_BASE_URL": sink.base, "LANGSMITH_PROJECT": "p",
+                    "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    usage = gw.ask("m").json["usage"]
+    run = until(lambda: [r for b in sink.sent("/runs/batch") for r in b["post"]])[0]
+    assert run["session_name"] == "p" and run["run_type"] == "llm" and run["error"] is None
+    assert run["outputs"]["usage_metadata"]["total_tokens"] == usage["total_tokens"]
+    assert run["dotted_order"].endswith("Z" + run["id"]) and run["trace_id"] == run["id"]
+    assert sink.headers("/runs/batch")["x-api-key"] == SECRET and SECRET not in gw.logs()

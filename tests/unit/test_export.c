@@ -35,6 +35,9 @@ static int set_up(void **state)
 	arena = arena_new(16 << 20);
 	buf_init(&out, 4 << 20);
 	snprintf(folder, sizeof folder, "/tmp/test_export_XXXXXX");
+	unsetenv("AWS_REGION");
+	unsetenv("AWS_DEFAULT_REGION");
+	unsetenv("AWS_ACCESS_KEY_ID");
 	return arena && hash_init() == 0 && mkdtemp(folder) ? 0 : -1;
 }
 
@@ -104,7 +107,7 @@ static void fill(struct record *r, bool failed)
 }
 
 static const struct export_target target = { .service = "svc", .environment = "prod",
-					     .source = "src", .host = "host",
+					     .source = "src", .host = "host", .project = "project",
 					     .attributes = "region=north, =x,team=ops" };
 
 /* A batch of two requests, one that went well and one that failed, as one JSON. */
@@ -119,7 +122,7 @@ static const struct json *batch(enum export_kind kind)
 	buf_reset(&out);
 	row->begin(&target, &out);
 	row->put(&target, &v, &out);
-	BUF_PUT_LIT(&out, ",");
+	buf_put_z(&out, row->between);
 	v.r = &bad;
 	row->put(&target, &v, &out);
 	buf_put_z(&out, row->end);
@@ -241,6 +244,94 @@ static void test_datadog(void **state)
 	assert_text(json_at(j, 0), "hostname", "host");
 	struct str inner = json_get_str(arena, json_at(j, 1), "message");
 	check_payload(json_parse(arena, inner, JSON_ONE_KEY, &why), true);
+}
+
+static void test_langsmith(void **state)
+{
+	const struct json *list = json_get(batch(EXPORT_LANGSMITH), "post");
+	const struct json *good = json_at(list, 0), *bad = json_at(list, 1);
+	(void)state;
+	assert_int_equal(list->count, 2);
+	assert_text(good, "id", "00000000-0000-0000-0000-000000000000");
+	assert_text(good, "dotted_order",
+		    "20251130T080000000000Z00000000-0000-0000-0000-000000000000");
+	assert_text(good, "run_type", "llm");
+	assert_text(good, "session_name", "project");
+	assert_text(good, "start_time", "2025-11-30T08:00:00.000Z");
+	assert_raw(good, "outputs.usage_metadata.total_tokens", "15");
+	assert_raw(good, "error", "null");
+	assert_text(bad, "error", "UP_ERROR");
+	check_payload(json_get_path(good, "extra.payload"), false);
+}
+
+/* A payload on each line, and the address of the object: signed, the same for the same batch. */
+static void test_s3(void **state)
+{
+	struct export_target t = { .url = "https://b.s3.eu-west-1.amazonaws.com/logs/",
+				   .aws_key = "AKIDEXAMPLE", .aws_secret = "s3cret",
+				   .aws_token = "t0ken", .aws_region = "eu-west-1" };
+	struct export_address *a = mem_alloc(sizeof *a), *b = mem_alloc(sizeof *b);
+	uint64_t wall = UINT64_C(1764489600) * NS_PER_S;
+	struct json_error why;
+	struct record r;
+	struct export_view v = { .r = &r, .model = { &model, NULL } };
+	const struct export_row *row = &export_rows[EXPORT_S3];
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fill(&r, i == 1);
+		if (i)
+			buf_put_z(&out, row->between);
+		row->put(&t, &v, &out);
+	}
+	buf_put_z(&out, row->end);
+	struct str body = buf_str(&out), rest = body;
+	for (unsigned i = 0; i < 2; i++)
+		check_payload(json_parse(arena, str_cut(&rest, '\n'), JSON_ONE_KEY, &why), i == 1);
+	assert_int_equal(rest.n, 0);
+	assert_true(row->address(&t, body, wall, a));
+	assert_true(row->address(&t, body, wall + 60 * NS_PER_S, b));
+	assert_string_equal(a->url, b->url);
+	assert_true(str_starts(str_z(a->url), STR("https://b.s3.eu-west-1.amazonaws.com/logs/2025-11-30/")));
+	assert_true(str_ends(str_z(a->url), STR(".jsonl")));
+	assert_true(strstr(a->headers, "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"
+				       "20251130/eu-west-1/s3/aws4_request") != NULL);
+	assert_true(strstr(a->headers, "X-Amz-Security-Token: t0ken") != NULL);
+	assert_true(strstr(a->headers, "X-Amz-Content-Sha256: ") != NULL);
+	assert_null(strchr(a->headers, '\r'));
+	assert_null(strstr(a->headers, "s3cret"));
+	assert_true(strcmp(a->headers, b->headers) != 0);
+	mem_free(a);
+	mem_free(b);
+}
+
+static void assert_s3(const char *params, const char *url, const char *missing)
+{
+	struct config c = { .s3_params = str_z(params) };
+	struct export_target t = { 0 };
+	const char *why = export_rows[EXPORT_S3].read(&c, &t);
+	if (!why != !missing || (missing && !strstr(why, missing)))
+		fail_msg("%s: %s", params, why ? why : "is well");
+	if (url)
+		assert_string_equal(t.url, url);
+}
+
+#define KEYS "\"s3_aws_access_key_id\": \"A\", \"s3_aws_secret_access_key\": \"s/+=\""
+#define BUCKET(b) "{\"s3_bucket_name\": \"" b "\", \"s3_region_name\": \"eu\", " KEYS
+
+static void test_where_s3_is(void **state)
+{
+	(void)state;
+	assert_s3(BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL);
+	assert_s3(BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}", "https://s3.eu.amazonaws.com/b.c/x/y/",
+		  NULL);
+	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}", "http://h:9000/b/", NULL);
+	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url");
+	assert_s3(BUCKET("b/../c") "}", NULL, "s3_bucket_name");
+	assert_s3(BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path");
+	assert_s3(BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path");
+	assert_s3("{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name");
+	assert_s3("{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS");
+	assert_s3("", NULL, "s3_bucket_name");
 }
 
 /* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
@@ -503,6 +594,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
