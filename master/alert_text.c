@@ -95,36 +95,37 @@ static void put_text(const struct alert_message *m, const struct alert_sender_na
 		buf_printf(to, "\n\nProxy URL: %s%s%s", mark, who->url, mark);
 }
 
+static void put_chat(struct json_out *o, const char *key, const struct alert_message *m,
+		     const struct alert_sender_name *who, bool is_slack)
+{
+	struct buf text;
+	buf_init(&text, 8 * ALERT_TEXT);
+	put_text(m, who, "`", is_slack, &text);
+	json_put_str(o, key, buf_str(&text));
+	o->to->failed |= text.failed;
+	buf_done(&text);
+}
+
 static void write_slack(const struct alert_message *m, const struct alert_sender_name *who,
 			struct buf *to)
 {
 	struct json_out o = json_out(to);
-	struct buf text;
-	buf_init(&text, 8 * ALERT_TEXT);
-	put_text(m, who, "`", true, &text);
 	json_open(&o, NULL);
-	json_put_str(&o, "text", buf_str(&text));
+	put_chat(&o, "text", m, who, true);
 	json_close(&o);
-	to->failed |= text.failed;
-	buf_done(&text);
 }
 
 static void write_discord(const struct alert_message *m, const struct alert_sender_name *who,
 			  struct buf *to)
 {
 	struct json_out o = json_out(to);
-	struct buf text;
-	buf_init(&text, 8 * ALERT_TEXT);
-	put_text(m, who, "`", false, &text);
 	json_open(&o, NULL);
-	json_put_str(&o, "content", buf_str(&text));
+	put_chat(&o, "content", m, who, false);
 	json_open(&o, "allowed_mentions");	/* none: "@everyone" in a name is a word */
 	json_open_array(&o, "parse");
 	json_close_array(&o);
 	json_close(&o);
 	json_close(&o);
-	to->failed |= text.failed;
-	buf_done(&text);
 }
 
 static void put_card_line(struct json_out *o, const char *title, const char *text)

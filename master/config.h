@@ -241,6 +241,7 @@ struct config {
 	struct config_names pre_call_checks;
 	struct config_names callbacks, success_callbacks, failure_callbacks;
 	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
+	bool may_skip_callbacks;	/* clients may, by a header */
 	struct str s3_params;		/* JSON. SECRET: of the callback s3 */
 	bool otlp_metrics;		/* metrics go to OpenTelemetry, too */
 	struct config_alerts alerts;

@@ -188,7 +188,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "generic_logger_headers", NULL },
 	{ LITELLM, "disable_add_user_agent_to_request_tags", NULL },
 	{ LITELLM, "extra_spend_tag_headers", NULL },
-	{ LITELLM, "allow_dynamic_callback_disabling", NULL },
 	{ LITELLM, "disable_end_user_cost_tracking", NULL },
 	{ LITELLM, "disable_end_user_cost_tracking_prometheus_only", NULL },
 	{ LITELLM, "prometheus_initialize_budget_metrics", NULL },

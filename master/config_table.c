@@ -321,6 +321,9 @@ static const struct directive directives[] = {
 	  CF_LIVE, "the same, of requests that went well"),
 	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of those that failed"),
+	D("litellm_settings", "allow_dynamic_callback_disabling", CT_BOOL, AT(may_skip_callbacks),
+	  "true", 0, 0, CF_LIVE,
+	  "the header x-litellm-disable-callbacks names callbacks that are not told of its request"),
 	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "

@@ -75,9 +75,22 @@ static const struct config_model *find_name(const struct export *e, uint64_t has
 
 /* ---- records ---- */
 
+/* Bits of those that the client does not want told. */
+static uint32_t skipped(const struct export *e, const struct record *r)
+{
+	struct str rest = record_text(r, RT_SKIP);
+	uint32_t bits = 0;
+	while (rest.n && e->m->config->may_skip_callbacks) {
+		struct str name = str_trim(str_cut(&rest, ','));
+		for (unsigned i = 0; i < EXPORT_KINDS; i++)
+			bits |= str_eq_nocase(name, str_z(export_rows[i].name)) ? 1u << i : 0;
+	}
+	return bits;
+}
+
 static void tell(struct export *e, const struct record *r)
 {
-	uint32_t who = r->flags & RF_FAILED ? e->failure : e->success;
+	uint32_t who = (r->flags & RF_FAILED ? e->failure : e->success) & ~skipped(e, r);
 	struct export_view v = { .r = r };
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);

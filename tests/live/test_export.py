@@ -345,3 +345,21 @@ def test_runs_for_langsmith(start, sink):
     assert run["outputs"]["usage_metadata"]["total_tokens"] == usage["total_tokens"]
     assert run["dotted_order"].endswith("Z" + run["id"]) and run["trace_id"] == run["id"]
     assert sink.headers("/runs/batch")["x-api-key"] == SECRET and SECRET not in gw.logs()
+
+
+@pytest.mark.parametrize("allowed", (True, False))
+def test_a_client_may_leave_callbacks_out(start, sink, allowed):
+    gw = start([("m", "plain")], told("generic_api", "langfuse",
+                                      more="" if allowed else "  allow_dynamic_callback_disabling: false\n"),
+               env=env_of(sink))
+    kept = gw.ask("m").headers["x-litellm-call-id"]
+    left = gw.ask("m", headers={"x-litellm-disable-callbacks": "otel, LANGFUSE , none"}).headers["x-litellm-call-id"]
+    assert {p["id"] for p in sink.payloads(2)} == {kept, left}
+    last = gw.ask("m").headers["x-litellm-call-id"]
+
+    def generations():
+        return [e["body"]["id"] for b in sink.sent("/api/public/ingestion") for e in b["batch"]
+                if e["type"] == "generation-create"]
+
+    until(lambda: last in generations())
+    assert (left in generations()) == (not allowed) and kept in generations()

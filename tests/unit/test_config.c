@@ -314,6 +314,7 @@ static const struct set_row {
 	{ "general_settings.alerting_args", "major_outage_alert_threshold", "9", "9" },
 	{ "general_settings.alerting_args", "max_outage_alert_list_size", "5", "5" },
 	{ "general_settings.alerting_args", "log_to_console", "true", "true" },
+	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
