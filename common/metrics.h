@@ -57,7 +57,9 @@
 	X(records_dropped,   "llmgw_records_dropped_total",           "Finished requests that callbacks were not told of: the ring was full") \
 	X(export_sent,       "llmgw_export_sent_total",               "Records that callbacks have taken") \
 	X(export_dropped,    "llmgw_export_dropped_total",            "Records that callbacks refused, or that found no room while one was down") \
-	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once")
+	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once") \
+	X(alerts_sent,       "llmgw_alerts_sent_total",               "Alerts that a receiver has taken") \
+	X(alerts_dropped,    "llmgw_alerts_dropped_total",            "Alerts that found no room, or that a receiver did not take in five tries")
 
 /*        field         exported name                     scale to seconds, help */
 #define METRIC_HISTOGRAMS(X)                                                                       \

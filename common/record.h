@@ -13,13 +13,14 @@
 
 #include "common/str.h"
 
-enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1516, RECORDS = 1024 };
+enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1514, RECORDS = 1024 };
 
 enum record_text {
 	RT_CALL_ID, RT_MODEL /* as asked for */, RT_GROUP, RT_DEPLOYMENT, RT_PROVIDER,
 	RT_UPSTREAM /* what the provider calls the model */, RT_BASE, RT_ROUTE, RT_ALIAS, RT_USER,
 	RT_TEAM, RT_ORGANIZATION, RT_END_USER, RT_USER_AGENT, RT_OUTCOME,
 	RT_ERROR /* the error's type; .n 0: none */,
+	RT_SKIP,			/* callbacks that are not told of it: names, commas */
 	RT_TAGS,			/* each followed by a NUL */
 	RT_COUNT
 };

@@ -10,8 +10,10 @@
 #include "common/json_write.h"
 #include "common/mem.h"
 #include "common/price.h"
+#include "master/alerts.h"
 #include "master/audit.h"
 #include "master/commands.h"
+#include "master/master.h"
 #include "master/roles.h"
 
 enum {
@@ -103,6 +105,8 @@ void command_finish(struct command_call *c)
 	if (c->out.failed)
 		put_error(c, 500, "internal_server_error", NULL,
 			  "the answer is too large: ask for less at a time");
+	if (c->master && c->master->alerts)
+		alerts_command(c->master->alerts, c);
 	c->answer(c);
 	audit_origin_drop(c->origin);
 	call_free(c);

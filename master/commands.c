@@ -4,6 +4,7 @@
 #include "master/commands.h"
 
 #include "master/access_groups.h"
+#include "master/alerts.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/provider_budgets.h"
@@ -51,6 +52,16 @@ static const struct command_arg args_worker[] = {
 	{ "blocked", ARG_BOOL, 0, "refuse it until it is unblocked" },                            \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
 	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+static const struct command_arg args_alerts_test[] = {
+	{ "receiver", ARG_STRING, ARG_POSITIONAL,
+	  "slack, discord, teams, webhook or email; all when missing" },
+	{ 0 },
+};
+static const struct command_arg args_services[] = {
+	{ "service", ARG_STRING, ARG_REQUIRED,
+	  "slack, slack_budget_alerts, discord, teams, webhook or email" },
+	{ 0 },
+};
 static const struct command_arg args_key_create[] = {
 	KEY_FIELDS,
 	{ "key", ARG_STRING, 0, "text of the key, beginning with sk-; made at random when missing" },
@@ -779,6 +790,13 @@ static const struct command_column columns_explain[] = {
 	{ "IN FLIGHT", "in_flight", COL_INT }, { "COST AT MOST", "cost_at_most", COL_MONEY },
 	{ "ID", "id", COL_TEXT }, { 0 },
 };
+static const struct command_column columns_alerts[] = {
+	{ "TYPE", "type", COL_TEXT },
+	{ "HOST", "host", COL_TEXT },
+	{ "RESULT", "result", COL_TEXT },
+	{ "STATUS", "status", COL_INT },
+	{ 0 },
+};
 static const struct command_column columns_audit[] = {
 	{ "WHEN", "updated_at", COL_TIME }, { "BY", "changed_by", COL_TEXT },
 	{ "FROM", "address", COL_TEXT }, { "COMMAND", "command", COL_TEXT },
@@ -1215,6 +1233,13 @@ const struct command commands[] = {
 	{ "audit verify", NULL, NULL, ROLE_VIEW, 0, RUN(audit_verify), args_audit_verify, NULL,
 	  NULL, "walk the audit log's chain of hashes, and say where it breaks",
 	  "llmgwctl audit verify" },
+	{ "alerts test", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(alerts_test), args_alerts_test,
+	  columns_alerts, "receivers", "send a test message to receivers of alerts, and say what came back",
+	  "llmgwctl alerts test slack" },
+	{ "alerts services", "GET", "/health/services", ROLE_ADMIN, CMD_NO_CTL,
+	  RUN(alerts_services), args_services, NULL, NULL,
+	  "the same for one kind of receiver, as LiteLLM does it",
+	  "curl localhost:4000/health/services?service=slack" },
 	{ "top", NULL, NULL, ROLE_VIEW, CMD_LIVE, RUN(watch_top), args_top, columns_top, "rows",
 	  "a live view of what is asked for; q ends it, p pauses, s sorts otherwise",
 	  "llmgwctl top --by provider" },

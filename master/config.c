@@ -342,6 +342,7 @@ static void finish(struct reader *r)
 	finish_master_key(r);
 	route_finish(r);
 	callbacks_finish(r);
+	alerts_finish(r);
 	rules_finish(r);
 	costs_finish(r);
 	if (c->set.request_memory_max < c->set.body_max)

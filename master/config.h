@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/price.h"
 #include "common/snapshot.h"
+#include "master/alert_kinds.h"
 
 enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32 };
 
@@ -187,6 +188,32 @@ struct config_rate {			/* of a provider, or "global" */
 	int64_t fixed;			/* pico-dollars a request */
 	bool has_margin;
 };
+struct config_mail {			/* who takes mail for us: SMTP_*; host .n 0: nobody */
+	struct str host, user, from;
+	struct str password;		/* SECRET */
+	uint32_t port;
+	bool has_tls;			/* no word before the connection is encrypted */
+};
+struct config_alert_target {
+	enum alert_format format;
+	struct str url;			/* SECRET; of a mail: .n 0 */
+};
+struct config_alerts {
+	struct config_names channels, types, emails;
+	struct str urls;		/* JSON. SECRET: {kind: url or list} */
+	struct str type_config;		/* JSON: {kind: {digest_interval: 60}} */
+	uint64_t threshold_ms, daily_ms, spend_report_ms, check_ms;
+	uint64_t budget_quiet_ms, outage_ms, region_outage_ms;
+	uint32_t minor, major, list_max;
+	bool logs;			/* log_to_console */
+	/* what follows: config_alerts.c */
+	struct config_alert_target *targets;
+	size_t n_targets;
+	struct config_mail mail;
+	uint32_t kinds;			/* bits by enum alert_kind: somebody is told */
+	uint32_t to[ALERT_KINDS];	/* bits by number of a target */
+	uint64_t quiet_ms[ALERT_KINDS];
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -214,6 +241,10 @@ struct config {
 	struct config_names pre_call_checks;
 	struct config_names callbacks, success_callbacks, failure_callbacks;
 	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
+	bool may_skip_callbacks;	/* clients may, by a header */
+	struct str s3_params;		/* JSON. SECRET: of the callback s3 */
+	bool otlp_metrics;		/* metrics go to OpenTelemetry, too */
+	struct config_alerts alerts;
 	struct config_policy *group_policies;
 	size_t n_group_policies;
 	struct config_routing *routing_groups;

@@ -20,7 +20,7 @@ static int find_row(struct str name)
 static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
 {
 	struct export_target t = { 0 };
-	const char *missing = export_rows[row].read(&t);
+	const char *missing = export_rows[row].read(r->c, &t);
 	mem_wipe(&t, sizeof t);
 	if (missing) {
 		complain(r, W_ENV_MISSING, given_place(r, "litellm_settings", directive),
@@ -64,6 +64,25 @@ static void take_sampler(struct reader *r)
 	set->trace_flags |= flags;
 }
 
+/* Asked for here, by OpenTelemetry's variable, or by LiteLLM's. */
+static void take_metrics(struct reader *r)
+{
+	const char *how = getenv("OTEL_METRICS_EXPORTER");
+	const char *too = getenv("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS");
+	struct config *c = r->c;
+	bool has_otel = (c->export_success | c->export_failure) >> EXPORT_OTEL & 1;
+	struct export_target t = { 0 };
+	c->otlp_metrics |= how && strcmp(how, "otlp") == 0;
+	c->otlp_metrics |= has_otel && too && value_is_true(str_z(too));
+	const char *missing = c->otlp_metrics ? export_read_otlp(&t, true) : NULL;
+	mem_wipe(&t, sizeof t);
+	if (!missing)
+		return;
+	c->otlp_metrics = false;
+	complain(r, W_ENV_MISSING, given_place(r, "server.metrics", "otlp"),
+		 "metrics are not sent by OTLP: the environment lacks %s", missing);
+}
+
 void callbacks_finish(struct reader *r)
 {
 	struct config *c = r->c;
@@ -71,6 +90,7 @@ void callbacks_finish(struct reader *r)
 	take_all(r, "success_callback", &c->success_callbacks, SUCCESS);
 	take_all(r, "failure_callback", &c->failure_callbacks, FAILURE);
 	take_sampler(r);
-	if (c->export_success | c->export_failure)
+	take_metrics(r);
+	if (c->export_success | c->export_failure || c->otlp_metrics)
 		c->set.flags |= SET_RECORDS;
 }

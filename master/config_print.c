@@ -253,7 +253,9 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		put_pairs(o, key, at);
 		break;
 	case CT_JSON:
-		if (((const struct str *)at)->n)
+		if (d->flags & CF_SECRET)
+			put_text(o, key, d, *(const struct str *)at);
+		else if (((const struct str *)at)->n)
 			json_put_masked(o, key, *(const struct str *)at);
 		else
 			json_put_null(o, key);
@@ -432,7 +434,7 @@ static void write_row(struct json_out *o, struct str key, struct str before, str
 static bool differs(const struct directive *d, const struct config *a, const struct config *b,
 		    struct str before, struct str after)
 {
-	if (d->type == CT_STR && (d->flags & CF_SECRET))
+	if ((d->type == CT_STR || d->type == CT_JSON) && (d->flags & CF_SECRET))
 		return !str_eq(*(const struct str *)((const char *)a + d->at),
 			       *(const struct str *)((const char *)b + d->at));
 	return !str_eq(before, after);

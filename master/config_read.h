@@ -224,6 +224,10 @@ void gates_check(struct reader *r, const struct config_model *m, const struct pl
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 
+/* ---- who is told when something goes wrong: config_alerts.c ---- */
+
+void alerts_finish(struct reader *r);
+
 /* ---- who may call, and how: config_rules.c ---- */
 
 void rules_finish(struct reader *r);

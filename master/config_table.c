@@ -210,6 +210,9 @@ static const struct directive directives[] = {
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
 	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
+	D("server.metrics", "otlp", CT_BOOL, AT(otlp_metrics), "false", 0, 0, CF_LIVE,
+	  "send metrics by OTLP, too, as OTEL_METRICS_EXPORTER=otlp does; where, and how often, the "
+	  "environment says: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_METRIC_EXPORT_INTERVAL"),
 	/* server.cors */
 	D("server.cors", "origins", CT_NAMES, AT(cors_origins), "*", 0, 0, CF_LIVE,
 	  "origins that browsers may call from; \"*\": any; an empty list: none"),
@@ -224,6 +227,22 @@ static const struct directive directives[] = {
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
 	  "members that each request to a model must have, with dots for those within: "
 	  "metadata.project"),
+	D("general_settings", "alerting", CT_NAMES, AT(alerts.channels), NULL, 0, 0, CF_LIVE,
+	  "who is told when something goes wrong: slack, discord, teams, webhook, email; where they "
+	  "are, the environment says"),
+	D("general_settings", "alerting_threshold", CT_TIME, AT(alerts.threshold_ms), "300", 1,
+	  WEEK, CF_LIVE, "how long a request may take before it is told of"),
+	D("general_settings", "alert_types", CT_NAMES, AT(alerts.types), NULL, 0, 0, CF_LIVE,
+	  "what is told; without it all but the changes of keys, teams and users"),
+	D("general_settings", "alert_to_webhook_url", CT_JSON, AT(alerts.urls), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET,
+	  "where a kind of alert goes instead of SLACK_WEBHOOK_URL: {kind: url or list}"),
+	D("general_settings", "alert_type_config", CT_JSON, AT(alerts.type_config), NULL, 0, 0,
+	  CF_LIVE, "for how many seconds the same is not told again: {kind: {digest_interval: 60}}"),
+	D("general_settings", "alert_emails", CT_NAMES, AT(alerts.emails), NULL, 0, 0, CF_LIVE,
+	  "who gets the mails of email; of a budget its owner does, too"),
+	D("general_settings", "spend_report_frequency", CT_TIME, AT(alerts.spend_report_ms), "7d",
+	  HOUR, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
 	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
 	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",
@@ -251,6 +270,26 @@ static const struct directive directives[] = {
 	  CF_LIVE, "models, credentials and settings may be given by API, and count beside the "
 	  "files; STORE_MODEL_IN_DB in the environment does the same"),
 
+	D("general_settings.alerting_args", "daily_report_frequency", CT_TIME, AT(alerts.daily_ms),
+	  "43200", 1000, WEEK, CF_LIVE, "time between two reports of deployments"),
+	D("general_settings.alerting_args", "report_check_interval", CT_TIME, AT(alerts.check_ms),
+	  "300", 1000, HOUR, CF_LIVE, "how often it is looked whether a report is due"),
+	D("general_settings.alerting_args", "budget_alert_ttl", CT_TIME,
+	  AT(alerts.budget_quiet_ms), "86400", 1, 52 * WEEK, CF_LIVE,
+	  "how long the same is not said again of a budget"),
+	D("general_settings.alerting_args", "outage_alert_ttl", CT_TIME, AT(alerts.outage_ms), "60",
+	  1000, WEEK, CF_LIVE, "how long failures of a deployment are counted together"),
+	D("general_settings.alerting_args", "region_outage_alert_ttl", CT_TIME,
+	  AT(alerts.region_outage_ms), "60", 1000, WEEK, CF_LIVE, "the same of a provider's region"),
+	D("general_settings.alerting_args", "minor_outage_alert_threshold", CT_U32,
+	  AT(alerts.minor), "5", 1, 1000000, CF_LIVE, "failures in that time that are an outage"),
+	D("general_settings.alerting_args", "major_outage_alert_threshold", CT_U32,
+	  AT(alerts.major), "10", 1, 1000000, CF_LIVE, "failures that are a major one"),
+	D("general_settings.alerting_args", "max_outage_alert_list_size", CT_U32,
+	  AT(alerts.list_max), "10", 1, 16, CF_LIVE, "most deployments named in one message"),
+	D("general_settings.alerting_args", "log_to_console", CT_BOOL, AT(alerts.logs), "false", 0,
+	  0, CF_LIVE, "log each alert, too"),
+
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),
 	FLAG("router_settings", "single_flight", SET_SINGLE_FLIGHT,
@@ -275,12 +314,21 @@ static const struct directive directives[] = {
 	D("litellm_settings", "public_model_groups", CT_NAMES, AT(public_groups), NULL, 0, 0,
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
-	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog; with "
+	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog, "
+	  "langsmith, s3; with "
 	  "prometheus /metrics has LiteLLM's names, too"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of requests that went well"),
 	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of those that failed"),
+	D("litellm_settings", "allow_dynamic_callback_disabling", CT_BOOL, AT(may_skip_callbacks),
+	  "true", 0, 0, CF_LIVE,
+	  "the header x-litellm-disable-callbacks names callbacks that are not told of its request"),
+	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET,
+	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "
+	  "s3_endpoint_url, s3_aws_access_key_id, s3_aws_secret_access_key, s3_aws_session_token}; "
+	  "without keys those of the environment"),
 	D("litellm_settings", "forward_traceparent_to_llm_provider", CT_FLAG, AT(set.trace_flags),
 	  "false", TRACE_FORWARD, 0, CF_LIVE,
 	  "with otel: providers get a traceparent header, too, which names their attempt's span"),

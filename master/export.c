@@ -10,7 +10,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/alerts.h"
 #include "master/export_output.h"
+#include "master/otlp_metrics.h"
 
 enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
 
@@ -73,9 +75,22 @@ static const struct config_model *find_name(const struct export *e, uint64_t has
 
 /* ---- records ---- */
 
+/* Bits of those that the client does not want told. */
+static uint32_t skipped(const struct export *e, const struct record *r)
+{
+	struct str rest = record_text(r, RT_SKIP);
+	uint32_t bits = 0;
+	while (rest.n && e->m->config->may_skip_callbacks) {
+		struct str name = str_trim(str_cut(&rest, ','));
+		for (unsigned i = 0; i < EXPORT_KINDS; i++)
+			bits |= str_eq_nocase(name, str_z(export_rows[i].name)) ? 1u << i : 0;
+	}
+	return bits;
+}
+
 static void tell(struct export *e, const struct record *r)
 {
-	uint32_t who = r->flags & RF_FAILED ? e->failure : e->success;
+	uint32_t who = (r->flags & RF_FAILED ? e->failure : e->success) & ~skipped(e, r);
 	struct export_view v = { .r = r };
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);
@@ -83,6 +98,10 @@ static void tell(struct export *e, const struct record *r)
 		if (e->outputs[i] && who >> i & 1 &&
 		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
 			export_output_put(e->outputs[i], &v);
+	if (otlp_metrics_want_records(e->m->otlp))
+		otlp_metrics_record(e->m->otlp, r);
+	if (alerts_want_records(e->m->alerts))
+		alerts_record(e->m->alerts, &v);
 }
 
 /* From all rings in turn, so that a busy worker keeps nobody from being heard. A slot that never
@@ -118,7 +137,7 @@ static void on_tick(uv_timer_t *t)
 static void configure(struct export *e, unsigned i, bool is_wanted)
 {
 	struct export_target t = { 0 };
-	const char *missing = is_wanted ? export_rows[i].read(&t) : NULL;
+	const char *missing = is_wanted ? export_rows[i].read(e->m->config, &t) : NULL;
 	if (is_wanted && !missing && !e->outputs[i]) {
 		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
 			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));
@@ -137,7 +156,8 @@ void export_configure(struct export *e)
 	bool was_on = e->is_on;
 	e->success = c->export_success;
 	e->failure = c->export_failure;
-	e->is_on = e->success | e->failure;
+	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts) ||
+		   otlp_metrics_want_records(e->m->otlp);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		configure(e, i, (e->success | e->failure) >> i & 1);
 	learn_names(e);

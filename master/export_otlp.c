@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * export_otlp.c - a request as OpenTelemetry spans, in the JSON of OTLP/HTTP: a SERVER span for
- * it, and a CLIENT span below for each attempt at a provider.
- *
- * Ids are hexadecimal there, enums are numbers, and 64-bit integers are strings. Attributes are
- * those of the semantic conventions for generative AI; what these have no name for is below
- * "llmgw.". */
+ * it, and a CLIENT span below for each attempt at a provider. */
 #include <stdio.h>
 
 #include "common/hash.h"
 #include "common/journal.h"
 #include "master/export_rows.h"
+#include "master/otlp.h"
 #include "worker/outcome.h"
 
 static const struct {
@@ -21,51 +18,6 @@ static const struct {
 };
 
 enum { SPAN_SERVER = 2, SPAN_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
-
-static void open_attribute(struct json_out *o, const char *name)
-{
-	json_open(o, NULL);
-	json_put_z(o, "key", name);
-	json_open(o, "value");
-}
-
-static void close_attribute(struct json_out *o)
-{
-	json_close(o);
-	json_close(o);
-}
-
-static void put_text(struct json_out *o, const char *name, struct str s)
-{
-	if (!s.n)
-		return;
-	open_attribute(o, name);
-	json_put_str(o, "stringValue", s);
-	close_attribute(o);
-}
-
-static void put_number(struct json_out *o, const char *name, uint64_t v)
-{
-	char text[21];
-	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-	open_attribute(o, name);
-	json_put_z(o, "intValue", text);
-	close_attribute(o);
-}
-
-static void put_double(struct json_out *o, const char *name, double v)
-{
-	open_attribute(o, name);
-	json_put_double(o, "doubleValue", v);
-	close_attribute(o);
-}
-
-static void put_bool(struct json_out *o, const char *name, bool v)
-{
-	open_attribute(o, name);
-	json_put_bool(o, "boolValue", v);
-	close_attribute(o);
-}
 
 static void put_hex(struct json_out *o, const char *key, const uint8_t *p, size_t n)
 {
@@ -83,66 +35,9 @@ static void put_time(struct json_out *o, const char *key, uint64_t ns)
 
 void export_begin_otlp(const struct export_target *t, struct buf *to)
 {
-	struct json_out o = json_out(to);
-	struct str rest = str_z(t->attributes);
-	char name[128];
-	BUF_PUT_LIT(to, "{\"resourceSpans\":[{\"resource\":{\"attributes\":");
-	json_open_array(&o, NULL);
-	put_text(&o, "service.name", str_z(t->service));
-	put_text(&o, "service.version", STR(LLMGW_VERSION));
-	put_text(&o, "host.name", str_z(t->host));
-	put_text(&o, "deployment.environment.name", str_z(t->environment));
-	while (rest.n) {
-		struct str value = str_trim(str_cut(&rest, ',')), key = str_cut(&value, '=');
-		if (!key.n || key.n >= sizeof name || str_eq(key, STR("service.name")))
-			continue;
-		snprintf(name, sizeof name, STR_FMT, STR_ARG(key));
-		put_text(&o, name, value);
-	}
-	json_close_array(&o);
-	BUF_PUT_LIT(to, "},\"scopeSpans\":[{\"scope\":{\"name\":\"llmgw\",\"version\":\""
-			LLMGW_VERSION "\"},\"spans\":[");
-}
-
-/* ---- names of the conventions --------------------------------------------------------------- */
-
-static const char *operation(uint8_t call)
-{
-	switch (call) {
-	case JOURNAL_CALL_CHAT:
-		return "chat";
-	case JOURNAL_CALL_TEXT:
-		return "text_completion";
-	case JOURNAL_CALL_EMBED:
-		return "embeddings";
-	case JOURNAL_CALL_RERANK:
-		return "rerank";
-	case JOURNAL_CALL_IMAGE:
-	case JOURNAL_CALL_IMAGE_EDIT:
-		return "generate_content";
-	default:
-		return "other";
-	}
-}
-
-static struct str provider(struct str ours)
-{
-	static const struct {
-		struct str ours, theirs;
-	} names[] = {
-		{ STR("bedrock"), STR("aws.bedrock") },
-		{ STR("azure"), STR("azure.ai.openai") },
-		{ STR("azure_ai"), STR("azure.ai.inference") },
-		{ STR("gemini"), STR("gcp.gemini") },
-		{ STR("vertex_ai"), STR("gcp.vertex_ai") },
-		{ STR("mistral"), STR("mistral_ai") },
-		{ STR("xai"), STR("x_ai") },
-		{ STR("watsonx"), STR("ibm.watsonx.ai") },
-	};
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq(ours, names[i].ours))
-			return names[i].theirs;
-	return ours;
+	BUF_PUT_LIT(to, "{\"resourceSpans\":[{\"resource\":");
+	otlp_put_resource(to, t);
+	BUF_PUT_LIT(to, ",\"scopeSpans\":[{\"scope\":" OTLP_SCOPE ",\"spans\":[");
 }
 
 /* ---- spans ---------------------------------------------------------------------------------- */
@@ -170,15 +65,15 @@ static void put_usage(struct json_out *o, const struct record *r)
 {
 	if (!(r->flags & RF_SETTLED))
 		return;
-	put_number(o, "gen_ai.usage.input_tokens", r->input);
-	put_number(o, "gen_ai.usage.output_tokens", r->output);
+	otlp_put_number(o, "gen_ai.usage.input_tokens", r->input);
+	otlp_put_number(o, "gen_ai.usage.output_tokens", r->output);
 	if (r->cache_read)
-		put_number(o, "gen_ai.usage.cache_read.input_tokens", r->cache_read);
+		otlp_put_number(o, "gen_ai.usage.cache_read.input_tokens", r->cache_read);
 	if (r->cache_write)
-		put_number(o, "gen_ai.usage.cache_creation.input_tokens", r->cache_write);
+		otlp_put_number(o, "gen_ai.usage.cache_creation.input_tokens", r->cache_write);
 	if (r->reasoning)
-		put_number(o, "gen_ai.usage.reasoning.output_tokens", r->reasoning);
-	put_double(o, "llmgw.cost.usd", (double)r->cost_nano / 1e9);
+		otlp_put_number(o, "gen_ai.usage.reasoning.output_tokens", r->reasoning);
+	otlp_put_double(o, "llmgw.cost.usd", (double)r->cost_nano / 1e9);
 }
 
 static void put_owner(struct json_out *o, const struct record *r)
@@ -186,13 +81,13 @@ static void put_owner(struct json_out *o, const struct record *r)
 	char hash[65];
 	if (r->flags & RF_HAS_KEY) {
 		hash_hex(hash, r->key_hash, sizeof r->key_hash);
-		put_text(o, "llmgw.key.hash", str_z(hash));
+		otlp_put_text(o, "llmgw.key.hash", str_z(hash));
 	}
-	put_text(o, "llmgw.key.alias", record_text(r, RT_ALIAS));
-	put_text(o, "llmgw.user", record_text(r, RT_USER));
-	put_text(o, "llmgw.team", record_text(r, RT_TEAM));
-	put_text(o, "llmgw.organization", record_text(r, RT_ORGANIZATION));
-	put_text(o, "llmgw.end_user", record_text(r, RT_END_USER));
+	otlp_put_text(o, "llmgw.key.alias", record_text(r, RT_ALIAS));
+	otlp_put_text(o, "llmgw.user", record_text(r, RT_USER));
+	otlp_put_text(o, "llmgw.team", record_text(r, RT_TEAM));
+	otlp_put_text(o, "llmgw.organization", record_text(r, RT_ORGANIZATION));
+	otlp_put_text(o, "llmgw.end_user", record_text(r, RT_END_USER));
 	struct str tag;
 	if (!record_tag(r, 0).p)
 		return;
@@ -215,34 +110,34 @@ static void put_owner(struct json_out *o, const struct record *r)
 static void put_request_attributes(struct json_out *o, const struct record *r)
 {
 	json_open_array(o, "attributes");
-	put_text(o, "gen_ai.operation.name", str_z(operation(r->call)));
-	put_text(o, "gen_ai.provider.name", provider(record_text(r, RT_PROVIDER)));
-	put_text(o, "gen_ai.request.model", record_text(r, RT_MODEL));
-	put_text(o, "gen_ai.response.model", record_text(r, RT_UPSTREAM));
-	put_bool(o, "gen_ai.request.stream", r->flags & RF_STREAM);
+	otlp_put_text(o, "gen_ai.operation.name", str_z(otlp_operation(r->call)));
+	otlp_put_text(o, "gen_ai.provider.name", otlp_provider(record_text(r, RT_PROVIDER)));
+	otlp_put_text(o, "gen_ai.request.model", record_text(r, RT_MODEL));
+	otlp_put_text(o, "gen_ai.response.model", record_text(r, RT_UPSTREAM));
+	otlp_put_bool(o, "gen_ai.request.stream", r->flags & RF_STREAM);
 	if (r->first_token_ns > r->start_ns)
-		put_double(o, "gen_ai.response.time_to_first_chunk",
+		otlp_put_double(o, "gen_ai.response.time_to_first_chunk",
 			   (double)(r->first_token_ns - r->start_ns) / 1e9);
 	put_usage(o, r);
-	put_text(o, "http.request.method", STR("POST"));
-	put_text(o, "http.route", record_text(r, RT_ROUTE));
+	otlp_put_text(o, "http.request.method", STR("POST"));
+	otlp_put_text(o, "http.route", record_text(r, RT_ROUTE));
 	if (r->status)
-		put_number(o, "http.response.status_code", r->status);
-	put_text(o, "user_agent.original", record_text(r, RT_USER_AGENT));
-	put_text(o, "llmgw.call_id", record_text(r, RT_CALL_ID));
-	put_text(o, "llmgw.route", record_text(r, RT_GROUP));
-	put_text(o, "llmgw.deployment", record_text(r, RT_DEPLOYMENT));
-	put_text(o, "llmgw.outcome", record_text(r, RT_OUTCOME));
-	put_number(o, "llmgw.attempts", r->attempts_made);
+		otlp_put_number(o, "http.response.status_code", r->status);
+	otlp_put_text(o, "user_agent.original", record_text(r, RT_USER_AGENT));
+	otlp_put_text(o, "llmgw.call_id", record_text(r, RT_CALL_ID));
+	otlp_put_text(o, "llmgw.route", record_text(r, RT_GROUP));
+	otlp_put_text(o, "llmgw.deployment", record_text(r, RT_DEPLOYMENT));
+	otlp_put_text(o, "llmgw.outcome", record_text(r, RT_OUTCOME));
+	otlp_put_number(o, "llmgw.attempts", r->attempts_made);
 	if (r->flags & RF_FAILED)
-		put_text(o, "error.type", record_text(r, RT_ERROR));
+		otlp_put_text(o, "error.type", record_text(r, RT_ERROR));
 	put_owner(o, r);
 	json_close_array(o);
 }
 
 static struct str span_name(char *out, size_t room, const struct record *r, struct str model)
 {
-	int n = snprintf(out, room, "%s" "%s" STR_FMT, operation(r->call), model.n ? " " : "",
+	int n = snprintf(out, room, "%s" "%s" STR_FMT, otlp_operation(r->call), model.n ? " " : "",
 			 STR_ARG(model));
 	return str_of(out, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);
 }
@@ -278,23 +173,23 @@ static void put_attempt(struct json_out *o, const struct export_view *v, unsigne
 	put_time(o, "startTimeUnixNano", a->start_ns);
 	put_time(o, "endTimeUnixNano", a->end_ns);
 	json_open_array(o, "attributes");
-	put_text(o, "gen_ai.operation.name", str_z(operation(r->call)));
-	put_text(o, "gen_ai.provider.name", provider(vendor));
-	put_text(o, "gen_ai.request.model", model);
+	otlp_put_text(o, "gen_ai.operation.name", str_z(otlp_operation(r->call)));
+	otlp_put_text(o, "gen_ai.provider.name", otlp_provider(vendor));
+	otlp_put_text(o, "gen_ai.request.model", model);
 	struct str host = server_of(base, &port);
-	put_text(o, "server.address", host);
+	otlp_put_text(o, "server.address", host);
 	if (host.n && port)
-		put_number(o, "server.port", port);
-	put_text(o, "llmgw.deployment", m ? m->id : STR_NONE);
-	put_number(o, "llmgw.attempt", i + 1u);
+		otlp_put_number(o, "server.port", port);
+	otlp_put_text(o, "llmgw.deployment", m ? m->id : STR_NONE);
+	otlp_put_number(o, "llmgw.attempt", i + 1u);
 	if (a->flags & RA_LOST)
-		put_bool(o, "llmgw.hedge.lost", true);
+		otlp_put_bool(o, "llmgw.hedge.lost", true);
 	if (failed) {
 		unsigned at = a->outcome < COUNT(outcomes) ? a->outcome : OUTCOME_INTERNAL;
-		put_text(o, "error.type", str_z(outcomes[at].type));
-		put_text(o, "llmgw.outcome", str_z(outcomes[at].name));
+		otlp_put_text(o, "error.type", str_z(outcomes[at].type));
+		otlp_put_text(o, "llmgw.outcome", str_z(outcomes[at].name));
 		if (a->status)
-			put_number(o, "http.response.status_code", a->status);
+			otlp_put_number(o, "http.response.status_code", a->status);
 	}
 	json_close_array(o);
 	put_status(o, failed);

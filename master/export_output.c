@@ -7,6 +7,7 @@
 #include "master/export_output.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -63,9 +64,26 @@ static void keep(struct export_output *o)
 
 static bool send_body(struct export_output *o)
 {
+	struct post p = { o->row->method, o->to.url, o->to.headers, o->row->type,
+			  buf_str(&o->body), o->limit_ms, &o->gives_up };
+	struct export_address *at = NULL;
+	bool taken = false;
 	o->was_tried = true;
-	return post_json(&o->easy, o->to.url, o->to.headers, buf_str(&o->body), o->limit_ms,
-			 &o->gives_up, &o->result);
+	if (o->row->address) {
+		at = mem_alloc(sizeof *at);
+		if (!at || !o->row->address(&o->to, p.body, clock_wall_ns(), at)) {
+			snprintf(o->result.why, sizeof o->result.why, "out of memory");
+			mem_free(at);
+			return false;
+		}
+		p.url = at->url;
+		p.headers = at->headers;
+	}
+	taken = post_send(&o->easy, &p, &o->result);
+	if (at)
+		mem_wipe(at, sizeof *at);
+	mem_free(at);
+	return taken;
 }
 
 static void resend(struct export_output *o)
@@ -230,7 +248,7 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 		o->oldest_ns = clock_ns();
 		o->row->begin(&o->target, &o->pending);
 	} else {
-		BUF_PUT_LIT(&o->pending, ",");
+		buf_put_z(&o->pending, o->row->between);
 	}
 	o->row->put(&o->target, v, &o->pending);
 	if (o->pending.failed) {		/* no memory: without it */

@@ -237,6 +237,67 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	json_close(&o);
 }
 
+/* ---- LangSmith: a run a request ------------------------------------------------------------- */
+
+/* The request's id as a UUID: LangSmith wants one, with its dashes. */
+static void write_uuid(char out[37], const uint8_t id[16])
+{
+	static const size_t parts[] = { 4, 2, 2, 2, 6 };
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		hash_hex(out, id, parts[i]);
+		out += 2 * parts[i];
+		id += parts[i];
+		*out++ = i + 1 < COUNT(parts) ? '-' : '\0';
+	}
+}
+
+/* "20260203T040506789000Z" and the run's id: how LangSmith orders the runs of a trace. */
+static void put_order(struct json_out *o, uint64_t wall_ns, const char *id)
+{
+	char t[25], text[80];
+	clock_rfc3339(t, wall_ns);
+	snprintf(text, sizeof text, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3s000Z%s", t, t + 5, t + 8, t + 11,
+		 t + 14, t + 17, t + 20, id);
+	json_put_z(o, "dotted_order", text);
+}
+
+void export_put_langsmith(const struct export_target *t, const struct export_view *v,
+			  struct buf *to)
+{
+	const struct record *r = v->r;
+	struct json_out o = json_out(to);
+	char id[37];
+	write_uuid(id, r->request_id);
+	json_open(&o, NULL);
+	json_put_z(&o, "id", id);
+	json_put_z(&o, "trace_id", id);
+	put_order(&o, r->start_ns, id);
+	json_put_z(&o, "name", t->service);
+	json_put_z(&o, "run_type", "llm");
+	json_put_z(&o, "session_name", t->project);
+	json_put_time(&o, "start_time", r->start_ns);
+	json_put_time(&o, "end_time", r->end_ns);
+	json_open(&o, "inputs");
+	json_close(&o);
+	json_open(&o, "outputs");
+	json_open(&o, "usage_metadata");
+	json_put_u64(&o, "input_tokens", r->input);
+	json_put_u64(&o, "output_tokens", r->output);
+	json_put_u64(&o, "total_tokens", (uint64_t)r->input + r->output);
+	json_close(&o);
+	json_close(&o);
+	put_text(&o, "error", r, has_failed(r) ? RT_OUTCOME : RT_ERROR);
+	put_tags(&o, "tags", r);
+	json_open(&o, "extra");
+	json_open(&o, "metadata");
+	put_text(&o, "ls_model_name", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
+	put_text(&o, "ls_provider", r, RT_PROVIDER);
+	json_close(&o);
+	export_put_payload(&o, "payload", v);
+	json_close(&o);
+	json_close(&o);
+}
+
 /* ---- Datadog: a line of its logs, whose message is the payload as text ---------------------- */
 
 void export_put_datadog(const struct export_target *t, const struct export_view *v, struct buf *to)

@@ -9,7 +9,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 
-enum { BATCH_WAIT_MS = 5000 };
+enum { BATCH_WAIT_MS = 5000, METRICS_WAIT_MS = 60000 };
 
 static const char *env(const char *name, const char *otherwise)
 {
@@ -23,13 +23,17 @@ static const char *env2(const char *name, const char *other)
 	return env(name, env(other, NULL));
 }
 
+static bool set_url_str(struct export_target *t, struct str base, const char *path)
+{
+	while (*path && str_ends(base, STR("/")))
+		base.n--;
+	return snprintf(t->url, sizeof t->url, STR_FMT "%s", STR_ARG(base), path) <
+	       (int)sizeof t->url;
+}
+
 static bool set_url(struct export_target *t, const char *base, const char *path)
 {
-	size_t n = strlen(base);
-	while (*path && n && base[n - 1] == '/')
-		n--;
-	return snprintf(t->url, sizeof t->url, "%.*s%s", (int)n, base, path) <
-	       (int)sizeof t->url;
+	return set_url_str(t, str_z(base), path);
 }
 
 static bool add_line(struct export_target *t, struct str name, struct str value)
@@ -91,30 +95,45 @@ static void read_host(struct export_target *t)
 		t->host[0] = '\0';
 }
 
-static const char *read_otel(struct export_target *t)
+const char *export_read_otlp(struct export_target *t, bool metrics)
 {
-	const char *whole = env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
+	const char *whole = env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+					: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
+	const char *path = metrics ? "/v1/metrics" : "/v1/traces";
 	const char *base = env2("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT");
 	const char *off = env("OTEL_SDK_DISABLED", "");
 	if (str_eq_nocase(str_z(off), STR("true")))
 		return "OTEL_SDK_DISABLED (it is true)";
 	if (!base)
 		base = "http://localhost:4318";
-	bool has_path = !whole && str_ends(str_z(base), STR("/v1/traces"));
-	if (!set_url(t, whole ? whole : base, whole || has_path ? "" : "/v1/traces"))
+	struct str start = str_z(base);
+	if (!whole && str_ends(start, STR("/v1/traces")))	/* a base that is too much */
+		start.n -= strlen("/v1/traces");
+	bool fits = whole ? set_url(t, whole, "") : set_url_str(t, start, path);
+	if (!fits)
 		return "OTEL_EXPORTER_OTLP_ENDPOINT (it is too long)";
-	add_headers(t, env("OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+	add_headers(t, env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
+				   : "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 			   env2("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS")));
 	snprintf(t->service, sizeof t->service, "%s", env("OTEL_SERVICE_NAME", "llmgw"));
 	snprintf(t->environment, sizeof t->environment, "%s", env("OTEL_ENVIRONMENT_NAME", ""));
 	snprintf(t->attributes, sizeof t->attributes, "%s", env("OTEL_RESOURCE_ATTRIBUTES", ""));
 	read_host(t);
-	read_wait(t, "OTEL_BSP_SCHEDULE_DELAY", 1);
+	read_wait(t, metrics ? "OTEL_METRIC_EXPORT_INTERVAL" : "OTEL_BSP_SCHEDULE_DELAY", 1);
+	if (metrics && !env("OTEL_METRIC_EXPORT_INTERVAL", NULL))
+		t->wait_ms = METRICS_WAIT_MS;
 	return NULL;
 }
 
-static const char *read_generic(struct export_target *t)
+static const char *read_otel(const struct config *c, struct export_target *t)
 {
+	(void)c;
+	return export_read_otlp(t, false);
+}
+
+static const char *read_generic(const struct config *c, struct export_target *t)
+{
+	(void)c;
 	const char *url = env("GENERIC_LOGGER_ENDPOINT", NULL);
 	if (!url || !set_url(t, url, ""))
 		return "GENERIC_LOGGER_ENDPOINT";
@@ -123,8 +142,9 @@ static const char *read_generic(struct export_target *t)
 	return NULL;
 }
 
-static const char *read_langfuse(struct export_target *t)
+static const char *read_langfuse(const struct config *c, struct export_target *t)
 {
+	(void)c;
 	const char *public = env("LANGFUSE_PUBLIC_KEY", NULL);
 	const char *secret = env2("LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
 	const char *host = env2("LANGFUSE_HOST", "LANGFUSE_BASE_URL");
@@ -145,8 +165,9 @@ static const char *read_langfuse(struct export_target *t)
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
 }
 
-static const char *read_datadog(struct export_target *t)
+static const char *read_datadog(const struct config *c, struct export_target *t)
 {
+	(void)c;
 	const char *key = env("DD_API_KEY", NULL), *site = env("DD_SITE", NULL);
 	const char *base = env2("DD_BASE_URL", "DATADOG_BASE_URL");
 	char host[256];
@@ -185,15 +206,65 @@ static void put_generic(const struct export_target *t, const struct export_view 
 	export_put_payload(&o, NULL, v);
 }
 
+static const char *read_langsmith(const struct config *c, struct export_target *t)
+{
+	const char *key = env("LANGSMITH_API_KEY", NULL);
+	(void)c;
+	if (!key)
+		return "LANGSMITH_API_KEY";
+	if (!is_header(STR("x-api-key"), str_z(key)) ||
+	    !add_line(t, STR("x-api-key"), str_z(key)) ||
+	    !set_url(t, env("LANGSMITH_BASE_URL", "https://api.smith.langchain.com"),
+		     "/runs/batch"))
+		return "LANGSMITH_BASE_URL (or the key is none)";
+	snprintf(t->project, sizeof t->project, "%s",
+		 env("LANGSMITH_PROJECT", "litellm-completion"));
+	snprintf(t->service, sizeof t->service, "%s", env("LANGSMITH_DEFAULT_RUN_NAME", "LLMRun"));
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return NULL;
+}
+
+static const char *read_s3(const struct config *c, struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return export_read_s3(c, t);
+}
+
+static void begin_nothing(const struct export_target *t, struct buf *to)
+{
+	(void)t;
+	(void)to;
+}
+
+static void begin_langsmith(const struct export_target *t, struct buf *to)
+{
+	(void)t;
+	BUF_PUT_LIT(to, "{\"post\":[");
+}
+
+/* One object a batch, a payload on each line of it. */
+#define S3_ROW(name)                                                                              \
+	{                                                                                         \
+		name, read_s3, begin_nothing, put_generic, "\n", "\n", 512, false,                \
+			"standard logging payloads as objects in S3, or who takes the same",     \
+			"PUT", "application/x-ndjson", export_address_s3                          \
+	}
+
 const struct export_row export_rows[EXPORT_KINDS] = {
-	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, "]}]}]}", 512,
-			  true, "OpenTelemetry traces by OTLP/HTTP in JSON" },
-	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, "]", 512,
-			     false, "a JSON array of standard logging payloads" },
-	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse,
-			      "]}", 256, false, "traces and generations for Langfuse" },
-	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, "]", 512,
-			     false, "logs for Datadog" },
+	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, ",", "]}]}]}",
+			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NULL, NULL,
+			  NULL },
+	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, ",", "]", 512,
+			     false, "a JSON array of standard logging payloads", NULL, NULL, NULL },
+	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse, ",",
+			      "]}", 256, false, "traces and generations for Langfuse", NULL, NULL,
+			      NULL },
+	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, ",", "]",
+			     512, false, "logs for Datadog", NULL, NULL, NULL },
+	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
+			       ",", "]}", 256, false, "runs for LangSmith", NULL, NULL, NULL },
+	[EXPORT_S3] = S3_ROW("s3"),
+	[EXPORT_S3_V2] = S3_ROW("s3_v2"),
 };
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -8,14 +8,22 @@
 #include "common/record.h"
 #include "master/config.h"
 
-enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_KINDS };
+enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
+		   EXPORT_S3, EXPORT_S3_V2, EXPORT_KINDS };
 
 struct export_target {
 	char url[1024];
 	char headers[4096];		/* SECRET: lines, a '\n' between them */
 	char service[128], environment[128], source[128], host[128];
 	char attributes[2048];		/* OTEL_RESOURCE_ATTRIBUTES */
+	char project[128];
+	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
 	uint64_t wait_ms;		/* how old a batch may become */
+};
+/* Where one batch goes, for who wants an address or a signature of its own for each. */
+struct export_address {
+	char url[1400];
+	char headers[8192];		/* SECRET */
 };
 
 /* A record, and what the configuration says of the deployments that were tried. */
@@ -26,23 +34,35 @@ struct export_view {
 
 struct export_row {
 	const char *name;		/* in callbacks */
-	/* Fills *ret from the environment; or what is missing there. */
-	const char *(*read)(struct export_target *ret);
+	/* Fills *ret from the environment and the settings; or what is missing there. */
+	const char *(*read)(const struct config *c, struct export_target *ret);
 	void (*begin)(const struct export_target *t, struct buf *to);
 	void (*put)(const struct export_target *t, const struct export_view *v, struct buf *to);
-	const char *end;
+	const char *between, *end;	/* of the records of a batch */
 	unsigned records;		/* of one batch */
 	bool sampled_only;
 	const char *doc;
+	const char *method, *type;	/* NULL: a POST of application/json */
+	/* NULL: the target's own url and headers. False: no memory. */
+	bool (*address)(const struct export_target *t, struct str body, uint64_t wall_ns,
+			struct export_address *ret);
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 
+/* Where OpenTelemetry's traces or metrics go, from the environment; or what is missing there. */
+const char *export_read_otlp(struct export_target *ret, bool metrics);
 /* LiteLLM's standard logging payload. */
 void export_put_payload(struct json_out *o, const char *key, const struct export_view *v);
 void export_begin_otlp(const struct export_target *t, struct buf *to);
 void export_put_otlp(const struct export_target *t, const struct export_view *v, struct buf *to);
 void export_put_langfuse(const struct export_target *t, const struct export_view *v,
 			 struct buf *to);
+void export_put_langsmith(const struct export_target *t, const struct export_view *v,
+			  struct buf *to);
+/* -- export_s3.c -- */
+const char *export_read_s3(const struct config *c, struct export_target *ret);
+bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
+		       struct export_address *ret);
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
 /* How traces are sampled, by OTEL_TRACES_SAMPLER and its argument. False: it names none. */

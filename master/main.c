@@ -21,6 +21,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/alerts.h"
 #include "master/answers.h"
 #include "master/control.h"
 #include "master/export.h"
@@ -31,6 +32,7 @@
 #include "master/legacy.h"
 #include "master/notify.h"
 #include "master/options.h"
+#include "master/otlp_metrics.h"
 #include "master/probe.h"
 #include "master/prices.h"
 #include "master/publish.h"
@@ -354,6 +356,12 @@ static int open_service(struct master *m)
 	probe_configure(m->probe);
 	if ((err = export_new(m, &m->export)) < 0)
 		return fail("callbacks", err, NULL);
+	if ((err = otlp_metrics_new(m, &m->otlp)) < 0)
+		return fail("metrics", err, NULL);
+	otlp_metrics_configure(m->otlp);
+	if ((err = alerts_new(m, &m->alerts)) < 0)
+		return fail("alerts", err, NULL);
+	alerts_configure(m->alerts);
 	export_configure(m->export);
 	return 0;
 }
@@ -500,7 +508,9 @@ static void close_all(struct master *m)
 {
 	control_stop(m->control, !m->wants_upgrade);
 	probe_stop(m->probe);
+	alerts_stop(m->alerts, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
+	otlp_metrics_stop(m->otlp, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);
 	responses_stop(m->responses);

@@ -19,6 +19,8 @@ struct supervise;
 struct control;
 struct probe;
 struct export;
+struct alerts;
+struct otlp_metrics;
 struct responses;
 struct answers;
 struct spend_prune;
@@ -58,6 +60,8 @@ struct master {
 	struct control *control;
 	struct probe *probe;
 	struct export *export;		/* who is told of finished requests */
+	struct otlp_metrics *otlp;
+	struct alerts *alerts;		/* who is told when something goes wrong */
 	struct notify *notify;
 	struct trial *trial;		/* of the newest configuration */
 	uint64_t started_wall_ns;

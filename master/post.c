@@ -33,12 +33,13 @@ static struct curl_slist *add(struct curl_slist *list, const char *line)
 	return more ? more : list;
 }
 
-static struct curl_slist *make_headers(const char *headers)
+static struct curl_slist *make_headers(const struct post *p)
 {
-	struct curl_slist *list = add(NULL, "Content-Type: application/json");
-	struct str rest = str_z(headers);
+	struct curl_slist *list = add(NULL, "Expect:");
+	struct str rest = str_z(p->headers);
 	char line[LINE_MAX_BYTES];
-	list = add(list, "Expect:");
+	snprintf(line, sizeof line, "Content-Type: %s", p->type ? p->type : "application/json");
+	list = add(list, line);
 	while (rest.n) {
 		struct str one = str_cut(&rest, '\n');
 		if (!one.n || one.n >= sizeof line)
@@ -51,8 +52,9 @@ static struct curl_slist *make_headers(const char *headers)
 	return list;
 }
 
-static void set_options(CURL *e, const char *url, struct curl_slist *headers, struct str body,
-			uint64_t timeout_ms, const _Atomic bool *gives_up)
+/* What both have in common. */
+static void set_way(CURL *e, const char *url, const char *protocols, uint64_t timeout_ms,
+		    const _Atomic bool *gives_up)
 {
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 	curl_easy_reset(e);		/* connections stay */
@@ -61,10 +63,7 @@ static void set_options(CURL *e, const char *url, struct curl_slist *headers, st
 	if (folder && *folder)
 		curl_easy_setopt(e, CURLOPT_CAPATH, folder);
 	curl_easy_setopt(e, CURLOPT_URL, url);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body.p);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, protocols);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -72,36 +71,112 @@ static void set_options(CURL *e, const char *url, struct curl_slist *headers, st
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(e, CURLOPT_MAXFILESIZE, 4L << 20);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(e, CURLOPT_XFERINFODATA, (void *)(uintptr_t)gives_up);
 }
 
+/* Runs it. False: there was no answer, and *ret says why. */
+static bool perform(CURL *e, struct post_result *ret)
+{
+	CURLcode code = curl_easy_perform(e);
+	if (code == CURLE_OK)
+		return true;
+	curl_easy_reset(e);
+	snprintf(ret->why, sizeof ret->why, "%s", curl_easy_strerror(code));
+	return false;
+}
+
+static bool have_handle(void **easy, struct post_result *ret)
+{
+	*ret = (struct post_result){ 0 };
+	if (!*easy && !(*easy = curl_easy_init()))
+		snprintf(ret->why, sizeof ret->why, "out of memory");
+	return *easy != NULL;
+}
+
+bool post_send(void **easy, const struct post *p, struct post_result *ret)
+{
+	if (!have_handle(easy, ret))
+		return false;
+	CURL *e = *easy;
+	struct curl_slist *list = make_headers(p);
+	curl_off_t seconds = 0;
+	set_way(e, p->url, "http,https", p->timeout_ms, p->gives_up);
+	if (p->method)
+		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, p->method);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.p);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.n);
+	if (perform(e, ret)) {
+		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
+		curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds);
+		curl_easy_reset(e);
+		if (ret->status / 100 != 2)
+			snprintf(ret->why, sizeof ret->why, "HTTP %ld", ret->status);
+	}
+	curl_slist_free_all(list);
+	ret->retry_after_ms = seconds > 0 && seconds < 3600 ? (uint64_t)seconds * 1000 : 0;
+	return !ret->why[0];
+}
+
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
 	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret)
 {
-	*ret = (struct post_result){ 0 };
-	if (!*easy && !(*easy = curl_easy_init())) {
-		snprintf(ret->why, sizeof ret->why, "out of memory");
+	const struct post p = { .url = url, .headers = headers, .body = body,
+				.timeout_ms = timeout_ms, .gives_up = gives_up };
+	return post_send(easy, &p, ret);
+}
+
+static size_t give_text(char *to, size_t size, size_t n, void *data)
+{
+	struct str *left = data;
+	size_t room = size * n, some = left->n < room ? left->n : room;
+	memcpy(to, left->p, some);
+	*left = str_skip(*left, some);
+	return some;
+}
+
+static struct curl_slist *make_recipients(const char *to)
+{
+	struct curl_slist *list = NULL;
+	struct str rest = str_z(to);
+	char one[256];
+	while (rest.n) {
+		struct str address = str_trim(str_cut(&rest, ','));
+		if (address.n && address.n < sizeof one) {
+			snprintf(one, sizeof one, STR_FMT, STR_ARG(address));
+			list = add(list, one);
+		}
+	}
+	return list;
+}
+
+bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint64_t timeout_ms,
+	       const _Atomic bool *gives_up, struct post_result *ret)
+{
+	if (!have_handle(easy, ret))
 		return false;
-	}
 	CURL *e = *easy;
-	struct curl_slist *list = make_headers(headers);
-	curl_off_t seconds = 0;
-	set_options(e, url, list, body, timeout_ms, gives_up);
-	CURLcode code = curl_easy_perform(e);
-	if (code == CURLE_OK) {
-		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
-		curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds);
+	struct curl_slist *to = make_recipients(mail->to);
+	set_way(e, mail->url, "smtp,smtps", timeout_ms, gives_up);
+	curl_easy_setopt(e, CURLOPT_USE_SSL, (long)(mail->has_tls ? CURLUSESSL_ALL
+								  : CURLUSESSL_TRY));
+	if (mail->user[0]) {
+		curl_easy_setopt(e, CURLOPT_USERNAME, mail->user);
+		curl_easy_setopt(e, CURLOPT_PASSWORD, mail->password);
 	}
-	curl_easy_reset(e);
-	curl_slist_free_all(list);
-	ret->retry_after_ms = seconds > 0 && seconds < 3600 ? (uint64_t)seconds * 1000 : 0;
-	if (code != CURLE_OK)
-		snprintf(ret->why, sizeof ret->why, "%s", curl_easy_strerror(code));
-	else if (ret->status / 100 != 2)
-		snprintf(ret->why, sizeof ret->why, "HTTP %ld", ret->status);
+	curl_easy_setopt(e, CURLOPT_MAIL_FROM, mail->from);
+	curl_easy_setopt(e, CURLOPT_MAIL_RCPT, to);
+	curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(e, CURLOPT_READFUNCTION, give_text);
+	curl_easy_setopt(e, CURLOPT_READDATA, &text);
+	if (perform(e, ret)) {
+		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
+		curl_easy_reset(e);
+	}
+	curl_slist_free_all(to);
 	return !ret->why[0];
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * post.h - one POST of JSON to somebody who is told of things, by libcurl; for threads of libuv's
- * pool, never on the loop. Headers are secrets and reach no log. */
+ * post.h - one POST of JSON, or one mail, to somebody who is told of things, by libcurl; for
+ * threads of libuv's pool, never on the loop. Headers are secrets and reach no log. */
 #ifndef POST_H
 #define POST_H
 
@@ -17,7 +17,26 @@ struct post_result {
  * yet); once *gives_up is true it ends within a second. */
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
 	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret);
+/* The same with all that can be said of it. */
+struct post {
+	const char *method;		/* NULL: POST */
+	const char *url, *headers;
+	const char *type;		/* NULL: application/json */
+	struct str body;
+	uint64_t timeout_ms;
+	const _Atomic bool *gives_up;
+};
+bool post_send(void **easy, const struct post *p, struct post_result *ret);
 void post_done(void *easy);
+/* One mail by SMTP, the same way: the server is smtp://host:port, or smtps:// where encryption
+ * comes before the first word. to: addresses with commas between; text: head and body, lines
+ * ending in CR LF. user "": the server wants none. */
+struct post_mail {
+	const char *url, *user, *password, *from, *to;
+	bool has_tls;			/* nothing is said in the clear but STARTTLS */
+};
+bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint64_t timeout_ms,
+	       const _Atomic bool *gives_up, struct post_result *ret);
 /* Whether another try may help: no answer, or one that says so. */
 bool post_may_retry(const struct post_result *p);
 

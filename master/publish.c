@@ -15,6 +15,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/alerts.h"
 #include "master/answers.h"
 #include "master/audit.h"
 #include "master/export.h"
@@ -22,6 +23,7 @@
 #include "master/history.h"
 #include "master/keys.h"
 #include "master/notify.h"
+#include "master/otlp_metrics.h"
 #include "master/probe.h"
 #include "master/responses.h"
 #include "master/spend_prune.h"
@@ -249,6 +251,8 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	else
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
+	otlp_metrics_configure(m->otlp);
+	alerts_configure(m->alerts);
 	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);

@@ -6,17 +6,27 @@
 #include "common/hash.h"
 #include "worker/request.h"
 
-/* Small letters only (W3C Trace Context, 2.2.2), and not all zero. */
-static bool read_hex(void *out, size_t n, struct str s)
+/* Small letters only (W3C Trace Context, 2.2.2). */
+static bool is_hex(struct str s)
 {
-	bool any = false;
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
 			return false;
-		any |= c != '0';
-	}
-	return any && hash_unhex(out, n, s) == 0;
+	return true;
+}
+
+/* Not all of it may be zero. */
+static bool read_id(void *out, size_t n, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != '0')
+			return is_hex(s) && hash_unhex(out, n, s) == 0;
+	return false;
+}
+
+static bool read_byte(uint8_t *out, struct str s)
+{
+	return is_hex(s) && hash_unhex(out, 1, s) == 0;
 }
 
 bool trace_read_parent(struct str s, uint8_t id[16], uint8_t span[8], bool *ret_sampled)
@@ -24,12 +34,12 @@ bool trace_read_parent(struct str s, uint8_t id[16], uint8_t span[8], bool *ret_
 	uint8_t version, flags, tid[16], sid[8];
 	if (s.n < 55 || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
 		return false;
-	if (hash_unhex(&version, 1, str_of(s.p, 2)) < 0 || version == 0xff ||
+	if (!read_byte(&version, str_of(s.p, 2)) || version == 0xff ||
 	    (version == 0 && s.n != 55) || (s.n > 55 && s.p[55] != '-'))
 		return false;
-	if (!read_hex(tid, sizeof tid, str_of(s.p + 3, 32)) ||
-	    !read_hex(sid, sizeof sid, str_of(s.p + 36, 16)) ||
-	    hash_unhex(&flags, 1, str_of(s.p + 53, 2)) < 0)
+	if (!read_id(tid, sizeof tid, str_of(s.p + 3, 32)) ||
+	    !read_id(sid, sizeof sid, str_of(s.p + 36, 16)) ||
+	    !read_byte(&flags, str_of(s.p + 53, 2)))
 		return false;
 	memcpy(id, tid, sizeof tid);
 	memcpy(span, sid, sizeof sid);

@@ -19,6 +19,7 @@ NOT_IN_TESTS = {  # kind and name -> why no test can name it
     "event directory.refused": OUR_FAULT, "event worker.orphan_killed": "only when two boards are in use",
     "event link.unknown_frame": "only between two releases", "event upgrade.exec_failed": "only when exec fails",
     "event link.send_failed": "only while a process ends", "event worker.orphan_unknown": "only in containers",
+    "event alert.dropped": "only when a hundred messages wait",
     "event control.dropped": "test_control.c does it, without log", "event control.refused": "its mode keeps others out",
     "event audit.unwritten": NO_COMMIT,
     "event ledger.names_unwritten": NO_COMMIT, "event budget.reset_failed": NO_COMMIT,

@@ -25,19 +25,25 @@ class Sink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(sink.delay)
                 status = sink.status
+                text = body.decode()
+                is_lines = self.headers["Content-Type"] == "application/x-ndjson"
+                read = [json.loads(line) for line in text.splitlines()] if is_lines else json.loads(text)
                 with sink.lock:
                     sink.tries += 1
                     if status < 300:
-                        sink.bodies.append((self.path, dict(self.headers.items()), json.loads(body)))
+                        sink.bodies.append((self.path, dict(self.headers.items()), read))
+                        sink.raw[self.path] = (self.command, dict(self.headers.items()), body)
                 self.send_response(status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")
 
+            do_PUT = do_POST
+
             def log_message(self, *a):
                 pass
 
-        self.lock, self.bodies, self.tries = threading.Lock(), [], 0
+        self.lock, self.bodies, self.tries, self.raw = threading.Lock(), [], 0, {}
         self.status, self.delay = 200, 0
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
@@ -89,6 +95,25 @@ def spans_of(body):
     return found
 
 
+def metrics_of(body):
+    """{name: {"kind", "points": [(attributes, point)]}}, held to what OTLP says of each."""
+    found = {}
+    for resource in body["resourceMetrics"]:
+        for scope in resource["scopeMetrics"]:
+            for m in scope["metrics"]:
+                kind = "sum" if "sum" in m else "histogram"
+                assert m["name"] not in found and m[kind]["aggregationTemporality"] == 2
+                points = []
+                for p in m[kind]["dataPoints"]:
+                    assert int(p["startTimeUnixNano"]) <= int(p["timeUnixNano"])
+                    if kind == "histogram":
+                        assert sum(map(int, p["bucketCounts"])) == int(p["count"])
+                        assert len(p["bucketCounts"]) == len(p["explicitBounds"]) + 1
+                    points.append(({a["key"]: value_of(a["value"]) for a in p.get("attributes", [])}, p))
+                found[m["name"]] = {"kind": kind, "points": points, "unit": m["unit"]}
+    return found
+
+
 def official(body):
     """The body read by OpenTelemetry's own library; None: it is not to be had."""
     where = BUILD / "otlp-python"
@@ -101,11 +126,14 @@ def official(body):
     sys.path.insert(0, str(pathlib.Path(where)))
     try:
         from google.protobuf import json_format
+        from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     except ImportError:
         return None
     finally:
         sys.path.pop(0)
+    if "resourceMetrics" in body:
+        return json_format.ParseDict(body, ExportMetricsServiceRequest())
     text = json.loads(json.dumps(body))     # OTLP writes ids in hex, protobuf's JSON in base64
     for resource in text["resourceSpans"]:
         for scope in resource["scopeSpans"]:

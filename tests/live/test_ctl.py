@@ -41,7 +41,9 @@ def make(tmp, mock, **kw):
     return Gateway(tmp, [("m", {"model": "openai/plain", "api_key": "sk-upstream", "api_base": mock.base + "/v1",
                                 "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})],
                    "router_settings: {num_retries: 0, provider_budget_config: {openai: {budget_limit: 1000000, time_period: 1d}}}\n"
-                   "general_settings:\n  store_model_in_db: true\n", **kw)
+                   "general_settings:\n  store_model_in_db: true\n"
+                   "  alerting: [webhook]\n  alert_types: [spend_reports]\n",
+                   env={"WEBHOOK_URL": mock.base + "/none"}, **kw)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +188,7 @@ CALLS = {
     "config version": (("1",), "start"),
     "config rollback": (("1", "--yes"), "rolled back"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
+    "alerts test": (("webhook",), "webhook"),
 }
 
 

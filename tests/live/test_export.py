@@ -2,16 +2,18 @@
 """Who is told of finished requests: traces, webhook, Langfuse, Datadog; with receivers that are
 down, slow or refuse, and with processes that are killed."""
 import hashlib
+import hmac
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
 import pytest
 
 from gateway import MASTER_KEY, until
-from sink import Sink, official
+from sink import Sink, metrics_of, official
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "canary-of-a-header"
@@ -243,3 +245,121 @@ def test_a_callback_without_its_environment_is_complained_of(start):
     assert "LANGFUSE_PUBLIC_KEY" in gw.logs()
     assert gw.ask("m").status == 200
     assert not pathlib.Path(gw.tmp / "state" / "export").exists()
+
+
+def test_metrics_go_to_opentelemetry(start, sink):
+    env = {k: v for k, v in env_of(sink).items() if k.startswith("OTEL")}
+    gw = start([("m", "plain"), ("bad", "mock?status=500")],
+               "router_settings:\n  num_retries: 0\nserver: {metrics: {otlp: true}}\n",
+               env={**env, "OTEL_METRIC_EXPORT_INTERVAL": "200"})
+    answers = [gw.ask("m").json["usage"] for _ in range(3)]
+    assert gw.ask("bad").status == 500
+
+    def counted():
+        got = metrics_of(sink.sent("/v1/metrics")[-1]) if sink.sent("/v1/metrics") else {}
+        points = got.get("gen_ai.client.operation.duration", {"points": []})["points"]
+        return sum(int(p["count"]) for _, p in points) >= 4 and got
+
+    got = until(counted)
+    assert got["llmgw.requests"]["points"][0][1]["asInt"] == "4" and got["llmgw.requests"]["kind"] == "sum"
+    assert got["llmgw.cost"]["points"][0][1]["asDouble"] > 0
+    usage = {(a["gen_ai.request.model"], a["gen_ai.token.type"]): p for a, p in got["gen_ai.client.token.usage"]["points"]}
+    assert usage["m", "input"]["sum"] == sum(u["prompt_tokens"] for u in answers)
+    assert usage["m", "output"]["sum"] == sum(u["completion_tokens"] for u in answers)
+    spans = {a["gen_ai.request.model"]: a for a, _ in got["gen_ai.client.operation.duration"]["points"]}
+    assert spans["bad"]["error.type"] == "internal_server_error" and "error.type" not in spans["m"]
+    assert sink.headers("/v1/metrics")["x-auth"] == SECRET + " two"
+    decoded = official(sink.sent("/v1/metrics")[-1])
+    if decoded is not None:
+        assert len(decoded.resource_metrics[0].scope_metrics[0].metrics) == len(got)
+    sink.status = 503
+    gw.wait_log("otlp.failing")
+    sink.status = 200
+    gw.wait_log("otlp.recovered")
+    before = len(sink.sent("/v1/metrics"))
+    gw.ask("m")
+    gw.stop()                                 # the last ones are sent at the end
+    last = metrics_of(sink.sent("/v1/metrics")[-1])
+    assert len(sink.sent("/v1/metrics")) > before and last["llmgw.requests"]["points"][0][1]["asInt"] == "5"
+
+
+def test_no_metrics_without_being_asked(start, sink):
+    gw = start([("m", "plain")], told("otel"), env={**env_of(sink), "OTEL_METRIC_EXPORT_INTERVAL": "100"})
+    gw.ask("m")
+    sink.spans(2)
+    time.sleep(0.5)
+    assert not sink.sent("/v1/metrics")
+
+
+def signature_of(method, path, headers, body, secret, region):
+    """AWS's signature, version 4, worked out here from what came in."""
+    said = headers["Authorization"]
+    scope = said.split("Credential=")[1].split(",")[0].split("/", 1)[1]
+    signed = said.split("SignedHeaders=")[1].split(",")[0]
+    low = {k.lower(): v for k, v in headers.items()}
+    assert low["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
+    assert {"host", "x-amz-content-sha256", "x-amz-date"} <= set(signed.split(";"))
+    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed,
+                      low["x-amz-content-sha256"]])
+    text = "\n".join(["AWS4-HMAC-SHA256", low["x-amz-date"], scope, hashlib.sha256(form.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), "sha256").digest()
+    assert scope.split("/")[1:] == [region, "s3", "aws4_request"]
+    return hmac.new(key, text.encode(), "sha256").hexdigest(), said.split("Signature=")[1]
+
+
+def test_objects_in_s3(start, sink):
+    params = {"s3_bucket_name": "bucket", "s3_region_name": "eu-west-1", "s3_path": "logs/llm",
+              "s3_endpoint_url": sink.base, "s3_aws_access_key_id": "AKIDEXAMPLE",
+              "s3_aws_secret_access_key": "os.environ/S3_SECRET"}
+    sink.status = 503
+    gw = start([("m", "plain")], told("s3_v2", more=f"  s3_callback_params: {json.dumps(params)}\n"),
+               env={"S3_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    ids = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)]
+    gw.wait_log("export.failing", callback="s3_v2")
+    sink.status = 200
+
+    def rows():
+        with sink.lock:
+            return [r for path, _, lines in sink.bodies for r in lines]
+
+    until(lambda: len(rows()) >= 3, 30)
+    assert {r["id"] for r in rows()} == set(ids)
+    for path, (method, headers, body) in sink.raw.items():
+        assert re.fullmatch(r"/bucket/logs/llm/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
+        ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
+        assert ours == theirs
+    assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
+    waiting = list((gw.tmp / "state" / "export").glob("*"))
+    assert not any(SECRET in f.read_text() for f in waiting)
+
+
+def test_runs_for_langsmith(start, sink):
+    gw = start([("m", "plain")], told("langsmith"),
+               env={"LANGSMITH_API_KEY": SECRET, "LANGSMITH_BASE_URL": sink.base, "LANGSMITH_PROJECT": "p",
+                    "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    usage = gw.ask("m").json["usage"]
+    run = until(lambda: [r for b in sink.sent("/runs/batch") for r in b["post"]])[0]
+    assert run["session_name"] == "p" and run["run_type"] == "llm" and run["error"] is None
+    assert run["outputs"]["usage_metadata"]["total_tokens"] == usage["total_tokens"]
+    assert run["dotted_order"].endswith("Z" + run["id"]) and run["trace_id"] == run["id"]
+    assert sink.headers("/runs/batch")["x-api-key"] == SECRET and SECRET not in gw.logs()
+
+
+@pytest.mark.parametrize("allowed", (True, False))
+def test_a_client_may_leave_callbacks_out(start, sink, allowed):
+    gw = start([("m", "plain")], told("generic_api", "langfuse",
+                                      more="" if allowed else "  allow_dynamic_callback_disabling: false\n"),
+               env=env_of(sink))
+    kept = gw.ask("m").headers["x-litellm-call-id"]
+    left = gw.ask("m", headers={"x-litellm-disable-callbacks": "otel, LANGFUSE , none"}).headers["x-litellm-call-id"]
+    assert {p["id"] for p in sink.payloads(2)} == {kept, left}
+    last = gw.ask("m").headers["x-litellm-call-id"]
+
+    def generations():
+        return [e["body"]["id"] for b in sink.sent("/api/public/ingestion") for e in b["batch"]
+                if e["type"] == "generation-create"]
+
+    until(lambda: last in generations())
+    assert (left in generations()) == (not allowed) and kept in generations()

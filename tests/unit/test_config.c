@@ -143,6 +143,7 @@ static const struct set_row {
 	{ "server.idempotency", "max-answer", "2M", "\"2M\"" },
 	{ "server.idempotency", "max-bytes", "64M", "\"64M\"" },
 	{ "server.metrics", "series", "50", "50" },
+	{ "server.metrics", "otlp", "true", "true" },
 	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
 	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
@@ -295,6 +296,26 @@ static const struct set_row {
 	{ "litellm_settings", "public_model_groups", "[a, b]", "[\"a\",\"b\"]" },
 	{ "general_settings", "token_rate_limit_type", "output", "\"output\"" },
 	{ "general_settings", "store_model_in_db", "true", "true" },
+	{ "general_settings", "alerting", "[slack, webhook]", "[\"slack\",\"webhook\"]" },
+	{ "general_settings", "alerting_threshold", "2m", "\"120s\"" },
+	{ "general_settings", "alert_types", "[outage_alerts]", "[\"outage_alerts\"]" },
+	{ "general_settings", "alert_to_webhook_url", "{outage_alerts: \"https://h/x\"}",
+	  "\"********\"" },
+	{ "general_settings", "alert_type_config", "{outage_alerts: {digest_interval: 5}}",
+	  "{\"outage_alerts\":{\"digest_interval\":5}}" },
+	{ "general_settings", "alert_emails", "[ops@example.org]", "[\"ops@example.org\"]" },
+	{ "general_settings", "spend_report_frequency", "1d", "\"86400s\"" },
+	{ "general_settings.alerting_args", "daily_report_frequency", "60", "\"60s\"" },
+	{ "general_settings.alerting_args", "report_check_interval", "10", "\"10s\"" },
+	{ "general_settings.alerting_args", "budget_alert_ttl", "3600", "\"3600s\"" },
+	{ "general_settings.alerting_args", "outage_alert_ttl", "30", "\"30s\"" },
+	{ "general_settings.alerting_args", "region_outage_alert_ttl", "30", "\"30s\"" },
+	{ "general_settings.alerting_args", "minor_outage_alert_threshold", "3", "3" },
+	{ "general_settings.alerting_args", "major_outage_alert_threshold", "9", "9" },
+	{ "general_settings.alerting_args", "max_outage_alert_list_size", "5", "5" },
+	{ "general_settings.alerting_args", "log_to_console", "true", "true" },
+	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
+	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
 	{ "litellm_settings", "set_verbose", "True", "true" },
@@ -415,11 +436,14 @@ static void put_setting(struct buf *b, const struct set_row *row)
 {
 	struct str below = str_z(row->section), section = str_cut(&below, '.');
 
-	if (strcmp(row->name, "master_key") != 0 && strcmp(row->section, "general_settings") != 0)
+	if (strcmp(row->name, "master_key") != 0 && !str_eq(section, STR("general_settings")))
 		buf_put_z(b, KEY);
 	if (strcmp(row->section, "general_settings") == 0 && strcmp(row->name, "master_key") != 0)
 		buf_printf(b, "general_settings: {master_key: sk-test, %s: %s}\n", row->name,
 			   row->yaml);
+	else if (below.n > 0 && str_eq(section, STR("general_settings")))
+		buf_printf(b, "general_settings: {master_key: sk-test, " STR_FMT ": {%s: %s}}\n",
+			   STR_ARG(below), row->name, row->yaml);
 	else if (below.n > 0)
 		buf_printf(b, STR_FMT ": {" STR_FMT ": {%s: %s}}\n", STR_ARG(section),
 			   STR_ARG(below), row->name, row->yaml);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * test_sigv4.c - the cases of AWS's published test suite, and a call as Bedrock gets it. */
-#include "worker/exchange/sigv4.h"
+#include "common/sigv4.h"
 
 #include <errno.h>
 #include <setjmp.h>

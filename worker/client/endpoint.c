@@ -160,6 +160,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/docs", OWN(0, admin_docs), "all paths, on a page" },
 	{ "GET", "/openapi.json", OWN(0, admin_openapi), "all paths, as an OpenAPI document" },
 	{ "GET", "/health", RELAY_ADMIN, "deployments and their state" },
+	{ "GET", "/health/services", RELAY_ADMIN, "a test message to a receiver of alerts" },
 	{ "POST", "/config/reload", RELAY_ADMIN, "read the configuration again" },
 	{ "POST", "/key/generate", RELAY_ADMIN, "make a key" },
 	{ "GET", "/key/list", RELAY_ADMIN, "list keys" },

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "common/json.h"
-#include "worker/exchange/sigv4.h"
+#include "common/sigv4.h"
 
 /* "https://host:443/path" to what the header Host: will say, and the path. */
 static struct str host_of(struct str base, struct str *ret_path)

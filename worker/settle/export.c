@@ -81,6 +81,8 @@ static void put_texts(struct record *to, const struct request *r)
 	record_put(to, RT_USER_AGENT, r->http ? http_header(r->http, "user-agent") : STR_NONE);
 	record_put(to, RT_OUTCOME, str_z(outcome_rows[r->outcome].name));
 	record_put(to, RT_ERROR, str_z(outcome_rows[r->outcome].type));
+	record_put(to, RT_SKIP, r->http ? http_header(r->http, "x-litellm-disable-callbacks")
+					: STR_NONE);
 	record_put_tags(to, r->wish.tags, r->wish.n_tags);
 }
 

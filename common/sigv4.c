@@ -4,7 +4,7 @@
  * Both sides write the call down in one canonical form: method, path, query, headers, the body's
  * hash. The signature is an HMAC over that form's hash, under a key that is derived from the secret
  * for one day, region and service. The path is encoded once more than it was sent. */
-#include "worker/exchange/sigv4.h"
+#include "common/sigv4.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""Alerts: what is told, to whom, in which form, and how often; with receivers that are down, and
+with a mail server."""
+import json
+import time
+
+import pytest
+
+from gateway import until
+from mail_sink import MailSink, make_certificate
+from sink import Sink
+
+CANARY = "T0PSECRETPATH"
+
+
+@pytest.fixture
+def sink():
+    s = Sink()
+    yield s
+    s.close()
+
+
+def alerting(*channels, kinds=None, more=""):
+    types = f"  alert_types: {json.dumps(kinds)}\n" if kinds else ""
+    return f"router_settings:\n  num_retries: 0\ngeneral_settings:\n  alerting: {json.dumps(channels)}\n{types}{more}"
+
+
+def env_of(sink):
+    return {"SLACK_WEBHOOK_URL": f"{sink.base}/slack/{CANARY}", "WEBHOOK_URL": f"{sink.base}/hook",
+            "DISCORD_WEBHOOK_URL": f"{sink.base}/discord", "TEAMS_WEBHOOK_URL": f"{sink.base}/teams",
+            "PROXY_BASE_URL": "https://gateway.example"}
+
+
+def events(sink, n=1, path="/hook", timeout=15):
+    return until(lambda: len(got := sink.sent(path)) >= n and got, timeout)
+
+
+def metric(gw, name):
+    page = gw.get("/metrics", key=False).body.decode()
+    return sum(float(l.split()[-1]) for l in page.splitlines() if l.startswith(name + " "))
+
+
+def failing(mock, script="mock?status=500"):
+    return {"model": f"openai/{script}", "api_base": mock.base + "/v1", "api_key": "sk-x"}
+
+
+def test_a_failure_is_told_to_each_receiver_in_its_own_form(start, mock, sink):
+    gw = start([("m", failing(mock))],
+               alerting("slack", "discord", "teams", "webhook", kinds=["llm_exceptions"]), env=env_of(sink))
+    key = gw.key(key_alias="alice <!channel>")
+    assert gw.ask("m", key=key).status == 500
+    slack = events(sink, path=f"/slack/{CANARY}")[0]
+    assert set(slack) == {"text"}
+    text = slack["text"]
+    assert "Level: `High`" in text and "UP_ERROR" in text and "Model group: m" in text
+    assert "alice &lt;!channel&gt;" in text and "`https://gateway.example`" in text
+    discord = events(sink, path="/discord")[0]
+    assert "UP_ERROR" in discord["content"] and discord["allowed_mentions"] == {"parse": []}
+    card = events(sink, path="/teams")[0]["attachments"][0]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    assert "UP_ERROR" in card["content"]["body"][0]["text"]
+    hook = events(sink)[0]
+    assert hook["event"] == "llm_exceptions" and hook["event_group"] == "proxy" and hook["level"] == "High"
+    assert hook["key_alias"] == "alice <!channel>" and len(hook["token"]) == 64
+    everything = json.dumps([b for _, _, b in sink.bodies]) + gw.logs()
+    assert key not in everything and CANARY not in json.dumps([b for _, _, b in sink.bodies])
+    assert CANARY not in gw.logs() and CANARY not in gw.ctl("config", "show").stdout
+    until(lambda: metric(gw, "llmgw_alerts_sent_total") == 4)
+
+
+def test_the_same_failure_is_told_once_in_its_quiet_time(start, mock, sink):
+    gw = start([("m", failing(mock)), ("other", failing(mock, "mock?status=503"))],
+               alerting("webhook", kinds=["llm_exceptions"],
+                        more="  alert_type_config: {llm_exceptions: {digest_interval: 5}}\n"), env=env_of(sink))
+    for _ in range(5):
+        gw.ask("m")
+    gw.ask("other")
+    assert len(events(sink, 2)) == 2
+    time.sleep(5.2)
+    gw.ask("m")
+    last = events(sink, 3)[2]["event_message"]
+    assert "and 4 more" in last and len(sink.sent("/hook")) == 3
+
+
+def test_slow_and_hanging_requests(start, sink):
+    gw = start([("slow", "mock?ttft=1500")],
+               alerting("webhook", kinds=["llm_too_slow", "llm_requests_hanging"],
+                        more="  alerting_threshold: 0.3\n"), env=env_of(sink))
+    assert gw.ask("slow").status == 200
+    got = {e["event"]: e for e in events(sink, 2)}
+    assert "1 requests have been running" in got["llm_requests_hanging"]["event_message"]
+    assert "the threshold is 0.30 s" in got["llm_too_slow"]["event_message"]
+
+
+def test_outages_of_a_deployment_and_of_a_region(start, mock, sink):
+    region = {"region_name": "north"}
+    gw = start([("a", {**failing(mock), **region}), ("b", {**failing(mock, "mock?status=503"), **region})],
+               alerting("webhook", kinds=["outage_alerts", "region_outage_alerts"],
+                        more="  alerting_args: {minor_outage_alert_threshold: 2, major_outage_alert_threshold: 4}\n"), env=env_of(sink))
+    for _ in range(4):
+        gw.ask("a")
+        gw.ask("b")
+    said = lambda: [e["event_message"] for e in sink.sent("/hook")]
+    until(lambda: any(m.startswith("Minor service outage: 2 failures") for m in said()))
+    until(lambda: any("region outage" in m and "Region: north" in m for m in said()))
+
+
+def test_a_deployment_that_cools_down(start, mock, sink):
+    gw = start([("a", failing(mock)), ("a", failing(mock, "mock?status=503"))],
+               alerting("webhook", kinds=["cooldown_deployment"]), env=env_of(sink))
+    for _ in range(20):
+        gw.ask("a")
+    e = events(sink)[0]
+    assert e["event"] == "cooldown_deployment" and "Model group: a" in e["event_message"]
+
+
+def test_budgets_that_are_crossed_nearly_crossed_or_soft(start, sink):
+    gw = start([("m", "plain")], alerting("webhook", kinds=["budget_alerts"]), env=env_of(sink))
+    soft = gw.key(key_alias="soft", soft_budget=0.000001, user_id="u1")
+    near = gw.key(key_alias="near", max_budget=1)
+    assert gw.ask("m", key=soft).status == 200
+    assert gw.post("/key/update", {"key": near, "spend": 0.96}).status == 200
+    spent = gw.key(key_alias="spent", max_budget=0.000001)
+    assert gw.ask("m", key=spent).status == 429
+    gw.spend_rows(wait_for=1)
+    got = {e["key_alias"]: e for e in events(sink, 3, timeout=30)}
+    assert got["soft"]["event"] == "soft_budget_crossed" and got["soft"]["soft_budget"] == 0.000001
+    assert got["soft"]["event_group"] == "key" and got["soft"]["user_id"] == "u1" and got["soft"]["spend"] > 0
+    assert got["near"]["event"] == "threshold_crossed" and got["near"]["max_budget"] == 1
+    assert "5 % or less" in got["near"]["event_message"]
+    assert got["spent"]["event"] == "budget_crossed" and got["spent"]["max_budget"] == 0.000001
+    assert soft not in json.dumps(list(got.values()))
+
+
+def test_a_budget_that_will_be_spent_too_early(start, sink):
+    gw = start([("m", "plain")], alerting("webhook", kinds=["budget_alerts"]), env=env_of(sink))
+    key = gw.key(key_alias="k", max_budget=1, budget_duration="60s")
+    assert gw.post("/key/update", {"key": key, "spend": 0.8}).status == 200
+    time.sleep(7)                       # a tenth of the period has to be over
+    assert gw.ask("m", key=key).status == 200
+    e = events(sink, timeout=30)[0]
+    assert e["event"] == "projected_limit_exceeded" and e["key_alias"] == "k", e
+    assert e["projected_spend"] > e["max_budget"] > e["spend"] and e["projected_exceeded_date"][:2] == "20"
+
+
+def test_changes_of_keys_teams_users_and_models_are_told_where_asked_for(start, sink):
+    kinds = ["new_virtual_key_created", "virtual_key_updated", "virtual_key_deleted", "new_team_created",
+             "team_updated", "team_deleted", "new_internal_user_created", "internal_user_updated",
+             "internal_user_deleted"]
+    gw = start([("m", "plain")], alerting("webhook", kinds=kinds), env=env_of(sink))
+    key = gw.key(key_alias="k1")
+    steps = [("/key/update", {"key": key, "rpm_limit": 5}), ("/key/delete", {"keys": [key]}),
+             ("/team/new", {"team_id": "t1"}), ("/team/update", {"team_id": "t1", "rpm_limit": 5}),
+             ("/team/delete", {"team_ids": ["t1"]}), ("/user/new", {"user_id": "u1", "auto_create_key": False}),
+             ("/user/update", {"user_id": "u1", "rpm_limit": 5}), ("/user/delete", {"user_ids": ["u1"]})]
+    for path, body in steps:
+        assert gw.post(path, body).status == 200, path
+    assert gw.post("/key/update", {"key": "sk-none-of-ours", "rpm_limit": 5}).status >= 400
+    got = events(sink, 9)
+    assert [e["alert_type"] for e in got] == kinds
+    assert got[0]["event"] == "key_created" and got[0]["key_alias"] == "k1" and len(got[0]["token"]) == 64
+    assert key not in json.dumps(got)
+
+
+def test_a_mail_by_starttls_with_a_login(start, mock, tmp_path):
+    cert, key = make_certificate(tmp_path)
+    mail = MailSink((cert, key), ("robot", "canary-of-mail"))
+    env = {"SMTP_HOST": "localhost", "SMTP_PORT": str(mail.port), "SMTP_USERNAME": "robot",
+           "SMTP_PASSWORD": "canary-of-mail", "SMTP_SENDER_EMAIL": "gw@example.org", "SSL_CERT_FILE": str(cert)}
+    gw = start([("m", failing(mock))],
+               alerting("email", kinds=["llm_exceptions"], more="  alert_emails: [ops@example.org, two@example.org]\n"),
+               env=env)
+    try:
+        gw.ask("m")
+        to, m = mail.wait(1)[0]
+        assert to == ["ops@example.org", "two@example.org"] and mail.tls_mails == 1
+        assert mail.logins == [("robot", "canary-of-mail", True)]
+        assert m["From"] == "gw@example.org" and m["Subject"] == "[llmgw] High: llm_exceptions"
+        text = m.get_payload(decode=True).decode()
+        assert "UP_ERROR" in text and "Level: High" in text
+        assert "canary-of-mail" not in gw.logs()
+    finally:
+        mail.close()
+
+
+def test_no_mail_goes_where_encryption_is_wanted_and_not_had(start, mock):
+    mail = MailSink()
+    env = {"SMTP_HOST": "localhost", "SMTP_PORT": str(mail.port), "SMTP_SENDER_EMAIL": "gw@example.org"}
+    settings = alerting("email", kinds=["llm_exceptions"], more="  alert_emails: [ops@example.org]\n")
+    gw = start([("m", failing(mock))], settings, env=env)
+    clear = start([("m", failing(mock))], settings, env={**env, "SMTP_TLS": "False"})
+    try:
+        gw.ask("m")
+        gw.wait_log("alert.failing", to="email")
+        clear.ask("m")
+        assert mail.wait(1)[0][0] == ["ops@example.org"] and mail.tls_mails == 0
+    finally:
+        mail.close()
+
+
+def test_a_receiver_that_is_down_gets_it_later(start, mock, sink):
+    sink.status = 503
+    gw = start([("m", failing(mock))], alerting("webhook", kinds=["llm_exceptions"]), env=env_of(sink))
+    gw.ask("m")
+    gw.wait_log("alert.failing", to="webhook")
+    sink.status = 200
+    assert events(sink)[0]["event"] == "llm_exceptions"
+    gw.wait_log("alert.recovered", to="webhook")
+    assert metric(gw, "llmgw_alerts_sent_total") == 1
+
+
+def test_what_a_receiver_refuses_is_counted_and_can_be_logged(start, mock, sink):
+    sink.status = 404
+    gw = start([("m", failing(mock))], alerting("webhook", kinds=["llm_exceptions"],
+                                                more="  alerting_args: {log_to_console: true}\n"), env=env_of(sink))
+    gw.ask("m")
+    until(lambda: metric(gw, "llmgw_alerts_dropped_total") == 1)
+    assert sink.tries == 1
+    assert "UP_ERROR" in gw.wait_log("alert.told", type="llm_exceptions")["message"]
+
+
+def test_a_kind_with_an_address_of_its_own(start, mock, sink):
+    more = (f"  alert_to_webhook_url: {{llm_exceptions: [os.environ/OWN_URL, {sink.base}/two/{CANARY}]}}\n")
+    gw = start([("m", failing(mock))], alerting("slack", more=more),
+               env={**env_of(sink), "OWN_URL": f"{sink.base}/one/{CANARY}"})
+    gw.ask("m")
+    assert len(events(sink, path=f"/one/{CANARY}")) == 1 and len(events(sink, path=f"/two/{CANARY}")) == 1
+    assert not [b for b in sink.sent(f"/slack/{CANARY}") if "llm_exceptions" in b["text"]]
+    assert CANARY not in gw.ctl("config", "show").stdout and CANARY not in gw.logs()
+
+
+def test_reports_come_by_the_clock(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=500")],
+               alerting("webhook", kinds=["daily_reports"],
+                        more="  alerting_args: {daily_report_frequency: 2, report_check_interval: 1}\n"),
+               env=env_of(sink))
+    gw.ask("m")
+    gw.ask("bad")
+    said = lambda: "\n".join(e["event_message"] for e in sink.sent("/hook"))
+    until(lambda: "bad (openai" in said() and "m (openai" in said(), 20)
+
+
+def test_a_test_message_says_what_came_back(start, sink):
+    gw = start([("m", "plain")], alerting("slack", "webhook"), env=env_of(sink))
+    rows = gw.ctl_json("alerts", "test")["receivers"]
+    assert [(r["type"], r["result"], r["status"]) for r in rows] == [("slack", "taken", 200), ("webhook", "taken", 200)]
+    assert rows[0]["host"] == f"127.0.0.1:{sink.port}" and CANARY not in json.dumps(rows)
+    assert "test of alerting" in sink.sent("/hook")[0]["event_message"]
+    sink.status = 403
+    rows = gw.ctl_json("alerts", "test", "slack")["receivers"]
+    assert rows == [{"type": "slack", "host": f"127.0.0.1:{sink.port}", "result": "HTTP 403", "status": 403}]
+    assert gw.get("/health/services?service=slack").status == 500
+    sink.status = 200
+    a = gw.get("/health/services?service=webhook")
+    assert a.status == 200 and a.json["status"] == "success"
+    assert gw.get("/health/services?service=email").status == 422
+    assert gw.get("/health/services?service=pigeon").status == 400
+    assert gw.get("/health/services?service=slack", key=gw.key()).status in (401, 403)
+
+
+def test_a_reload_changes_who_is_told(start, mock, sink):
+    gw = start([("m", failing(mock))], "", env=env_of(sink))
+    gw.ask("m")
+    text = gw.config.read_text()
+    gw.config.write_text(text.replace("general_settings:\n",
+                                      "general_settings:\n  alerting: [webhook]\n  alert_types: [llm_exceptions]\n"))
+    gw.ctl("reload")
+    gw.ask("m")
+    assert len(events(sink)) == 1
+    gw.config.write_text(text)
+    gw.ctl("reload")
+    gw.ask("m")
+    time.sleep(0.5)
+    assert len(sink.sent("/hook")) == 1

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: MIT
+ * test_export.c - what each callback is sent of a request, and the files in which batches wait:
+ * after a kill, with others' files beside them, and when there is no room. */
+#include "master/export_rows.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "common/json.h"
+#include "common/journal.h"
+#include "common/mem.h"
+#include "master/export_spill.h"
+#include "master/otlp_metrics.h"
+#include "worker/outcome.h"
+
+static struct arena *arena;
+static struct buf out;
+static char folder[32];
+
+static int set_up(void **state)
+{
+	(void)state;
+	arena = arena_new(16 << 20);
+	buf_init(&out, 4 << 20);
+	snprintf(folder, sizeof folder, "/tmp/test_export_XXXXXX");
+	unsetenv("AWS_REGION");
+	unsetenv("AWS_DEFAULT_REGION");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	return arena && hash_init() == 0 && mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	char path[512];
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+	(void)state;
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+		unlink(path);
+	}
+	if (d)
+		closedir(d);
+	rmdir(folder);
+	buf_done(&out);
+	arena_free(arena);
+	return 0;
+}
+
+/* ---- a request ---- */
+
+static const struct config_model model = {
+	.model_name = { "gpt", 3 }, .id = { "d-1", 3 }, .provider = { "azure", 5 },
+	.model = { "gpt-4o", 6 }, .api_base = { "https://a.example:8443/v1", 25 },
+};
+
+static void fill(struct record *r, bool failed)
+{
+	static const struct str tags[] = { STR("red"), STR("quo\"te") };
+	static const struct {
+		enum record_text which;
+		const char *text;
+	} texts[] = {
+		{ RT_CALL_ID, "call-1" }, { RT_MODEL, "gpt\n\"quoted\"" }, { RT_GROUP, "gpt" },
+		{ RT_DEPLOYMENT, "d-1" }, { RT_PROVIDER, "azure" }, { RT_UPSTREAM, "gpt-4o" },
+		{ RT_BASE, "https://a.example:8443/v1" }, { RT_ROUTE, "/v1/chat/completions" },
+		{ RT_ALIAS, "alice" }, { RT_USER, "u1" }, { RT_TEAM, "t1" }, { RT_ORGANIZATION, "o1" },
+		{ RT_END_USER, "c1" }, { RT_USER_AGENT, "agent/1" },
+	};
+	*r = (struct record){ .start_ns = UINT64_C(1764489600) * NS_PER_S, .cost_nano = 1250000000,
+			      .input = 10, .output = 5, .cache_read = 3, .status = 200,
+			      .call = JOURNAL_CALL_CHAT, .n_attempts = 2, .attempts_made = 2,
+			      .flags = RF_SETTLED | RF_HAS_KEY | RF_SAMPLED | RF_STREAM };
+	memset(r->trace, 0xab, sizeof r->trace);
+	memset(r->span, 0xcd, sizeof r->span);
+	memset(r->key_hash, 0xef, sizeof r->key_hash);
+	r->client_ip[10] = r->client_ip[11] = 0xff;
+	memcpy(r->client_ip + 12, "\x7f\x00\x00\x01", 4);
+	r->first_token_ns = r->start_ns + 250 * NS_PER_MS;
+	r->end_ns = r->start_ns + 1500 * NS_PER_MS;
+	r->attempts[0] = (struct record_attempt){ .deployment = 1, .start_ns = r->start_ns,
+						  .end_ns = r->first_token_ns, .status = 500,
+						  .outcome = OUTCOME_UP_ERROR, .flags = RA_FAILED };
+	r->attempts[1] = (struct record_attempt){ .deployment = 2, .start_ns = r->first_token_ns,
+						  .end_ns = r->end_ns };
+	for (size_t i = 0; i < COUNT(texts); i++)
+		record_put(r, texts[i].which, str_z(texts[i].text));
+	record_put(r, RT_OUTCOME, failed ? STR("UP_ERROR") : STR("OK"));
+	record_put(r, RT_ERROR, failed ? STR("internal_server_error") : STR(""));
+	record_put_tags(r, tags, COUNT(tags));
+	if (!failed)
+		return;
+	r->flags |= RF_FAILED;
+	r->status = 500;
+}
+
+static const struct export_target target = { .service = "svc", .environment = "prod",
+					     .source = "src", .host = "host", .project = "project",
+					     .attributes = "region=north, =x,team=ops" };
+
+/* A batch of two requests, one that went well and one that failed, as one JSON. */
+static const struct json *batch(enum export_kind kind)
+{
+	const struct export_row *row = &export_rows[kind];
+	struct record good, bad;
+	struct export_view v = { .r = &good, .model = { &model, NULL } };
+	struct json_error why;
+	fill(&good, false);
+	fill(&bad, true);
+	buf_reset(&out);
+	row->begin(&target, &out);
+	row->put(&target, &v, &out);
+	buf_put_z(&out, row->between);
+	v.r = &bad;
+	row->put(&target, &v, &out);
+	buf_put_z(&out, row->end);
+	assert_false(out.failed);
+	const struct json *j = json_parse(arena, buf_str(&out), JSON_ONE_KEY, &why);
+	if (!j)
+		fail_msg("%s: %s at %zu in %.*s", row->name, why.what, why.at,
+			 STR_ARG(buf_str(&out)));
+	return j;
+}
+
+static void assert_text(const struct json *j, const char *path, const char *want)
+{
+	struct str s = json_str(arena, json_get_path(j, path));
+	if (!str_eq_z(s, want))
+		fail_msg("%s: wanted %s, got " STR_FMT, path, want, STR_ARG(s));
+}
+
+static void assert_raw(const struct json *j, const char *path, const char *want)
+{
+	const struct json *at = json_get_path(j, path);
+	if (!at || !str_eq_z(at->raw, want))
+		fail_msg("%s: wanted %s, got " STR_FMT, path, want, STR_ARG(at ? at->raw : STR("-")));
+}
+
+static void check_payload(const struct json *j, bool failed)
+{
+	assert_text(j, "id", "call-1");
+	assert_text(j, "trace_id", "abababababababababababababababab");
+	assert_text(j, "call_type", "acompletion");
+	assert_text(j, "status", failed ? "failure" : "success");
+	assert_text(j, "model", "gpt-4o");
+	assert_text(j, "model_group", "gpt");
+	assert_text(j, "custom_llm_provider", "azure");
+	assert_raw(j, "response_cost", "1.25");
+	assert_raw(j, "total_tokens", "15");
+	assert_raw(j, "startTime", "1764489600");
+	assert_raw(j, "response_time", "1.5");
+	assert_raw(j, "usage_object.cache_read_input_tokens", "3");
+	assert_text(j, "metadata.user_api_key_alias", "alice");
+	assert_text(j, "metadata.user_api_key_team_id", "t1");
+	assert_text(j, "requester_ip_address", "127.0.0.1");
+	assert_int_equal(json_get(j, "request_tags")->count, 2);
+	assert_raw(j, "messages", "null");
+	assert_int_equal(json_get(j, "attempts")->count, 2);
+	assert_text(json_at(json_get(j, "attempts"), 0), "model_id", "d-1");
+	if (failed)
+		assert_text(j, "error_information.error_code", "500");
+	else
+		assert_raw(j, "error_information", "null");
+}
+
+static void test_generic(void **state)
+{
+	const struct json *j = batch(EXPORT_GENERIC);
+	(void)state;
+	assert_int_equal(j->count, 2);
+	check_payload(json_at(j, 0), false);
+	check_payload(json_at(j, 1), true);
+}
+
+static const struct json *attribute(const struct json *span, const char *name)
+{
+	const struct json *list = json_get(span, "attributes");
+	for (size_t i = 0; list && i < list->count; i++)
+		if (str_eq_z(json_get_str(arena, json_at(list, i), "key"), name))
+			return json_get(json_at(list, i), "value");
+	return NULL;
+}
+
+static void test_otlp(void **state)
+{
+	const struct json *resource = json_at(json_get(batch(EXPORT_OTEL), "resourceSpans"), 0);
+	const struct json *spans =
+		json_get(json_at(json_get(resource, "scopeSpans"), 0), "spans");
+	const struct json *root = json_at(spans, 0), *tried = json_at(spans, 1);
+	(void)state;
+	assert_int_equal(spans->count, 6);
+	assert_text(attribute(json_get(resource, "resource"), "service.name"), "stringValue", "svc");
+	assert_text(attribute(json_get(resource, "resource"), "region"), "stringValue", "north");
+	assert_raw(root, "kind", "2");
+	assert_raw(root, "status.code", "1");
+	assert_raw(json_at(spans, 3), "status.code", "2");
+	assert_text(root, "startTimeUnixNano", "1764489600000000000");
+	assert_text(root, "endTimeUnixNano", "1764489601500000000");
+	assert_text(attribute(root, "gen_ai.provider.name"), "stringValue", "azure.ai.openai");
+	assert_text(attribute(root, "gen_ai.usage.input_tokens"), "intValue", "10");
+	assert_text(tried, "parentSpanId", "cdcdcdcdcdcdcdcd");
+	assert_text(attribute(tried, "server.address"), "stringValue", "a.example");
+	assert_text(attribute(tried, "server.port"), "intValue", "8443");
+	assert_text(attribute(tried, "llmgw.outcome"), "stringValue", "UP_ERROR");
+}
+
+static void test_langfuse(void **state)
+{
+	const struct json *list = json_get(batch(EXPORT_LANGFUSE), "batch");
+	(void)state;
+	assert_int_equal(list->count, 4);
+	assert_text(json_at(list, 0), "type", "trace-create");
+	assert_text(json_at(list, 0), "body.userId", "c1");
+	assert_text(json_at(list, 0), "body.environment", "prod");
+	assert_text(json_at(list, 1), "type", "generation-create");
+	assert_text(json_at(list, 1), "body.traceId", "abababababababababababababababab");
+	assert_raw(json_at(list, 1), "body.usageDetails.total", "15");
+	assert_raw(json_at(list, 1), "body.costDetails.total", "1.25");
+	assert_text(json_at(list, 1), "body.level", "DEFAULT");
+	assert_text(json_at(list, 3), "body.level", "ERROR");
+}
+
+static void test_datadog(void **state)
+{
+	const struct json *j = batch(EXPORT_DATADOG);
+	struct json_error why;
+	(void)state;
+	assert_int_equal(j->count, 2);
+	assert_text(json_at(j, 0), "status", "info");
+	assert_text(json_at(j, 1), "status", "error");
+	assert_text(json_at(j, 0), "ddsource", "src");
+	assert_text(json_at(j, 0), "hostname", "host");
+	struct str inner = json_get_str(arena, json_at(j, 1), "message");
+	check_payload(json_parse(arena, inner, JSON_ONE_KEY, &why), true);
+}
+
+static void test_langsmith(void **state)
+{
+	const struct json *list = json_get(batch(EXPORT_LANGSMITH), "post");
+	const struct json *good = json_at(list, 0), *bad = json_at(list, 1);
+	(void)state;
+	assert_int_equal(list->count, 2);
+	assert_text(good, "id", "00000000-0000-0000-0000-000000000000");
+	assert_text(good, "dotted_order",
+		    "20251130T080000000000Z00000000-0000-0000-0000-000000000000");
+	assert_text(good, "run_type", "llm");
+	assert_text(good, "session_name", "project");
+	assert_text(good, "start_time", "2025-11-30T08:00:00.000Z");
+	assert_raw(good, "outputs.usage_metadata.total_tokens", "15");
+	assert_raw(good, "error", "null");
+	assert_text(bad, "error", "UP_ERROR");
+	check_payload(json_get_path(good, "extra.payload"), false);
+}
+
+/* A payload on each line, and the address of the object: signed, the same for the same batch. */
+static void test_s3(void **state)
+{
+	struct export_target t = { .url = "https://b.s3.eu-west-1.amazonaws.com/logs/",
+				   .aws_key = "AKIDEXAMPLE", .aws_secret = "s3cret",
+				   .aws_token = "t0ken", .aws_region = "eu-west-1" };
+	struct export_address *a = mem_alloc(sizeof *a), *b = mem_alloc(sizeof *b);
+	uint64_t wall = UINT64_C(1764489600) * NS_PER_S;
+	struct json_error why;
+	struct record r;
+	struct export_view v = { .r = &r, .model = { &model, NULL } };
+	const struct export_row *row = &export_rows[EXPORT_S3];
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fill(&r, i == 1);
+		if (i)
+			buf_put_z(&out, row->between);
+		row->put(&t, &v, &out);
+	}
+	buf_put_z(&out, row->end);
+	struct str body = buf_str(&out), rest = body;
+	for (unsigned i = 0; i < 2; i++)
+		check_payload(json_parse(arena, str_cut(&rest, '\n'), JSON_ONE_KEY, &why), i == 1);
+	assert_int_equal(rest.n, 0);
+	assert_true(row->address(&t, body, wall, a));
+	assert_true(row->address(&t, body, wall + 60 * NS_PER_S, b));
+	assert_string_equal(a->url, b->url);
+	assert_true(str_starts(str_z(a->url), STR("https://b.s3.eu-west-1.amazonaws.com/logs/2025-11-30/")));
+	assert_true(str_ends(str_z(a->url), STR(".jsonl")));
+	assert_true(strstr(a->headers, "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"
+				       "20251130/eu-west-1/s3/aws4_request") != NULL);
+	assert_true(strstr(a->headers, "X-Amz-Security-Token: t0ken") != NULL);
+	assert_true(strstr(a->headers, "X-Amz-Content-Sha256: ") != NULL);
+	assert_null(strchr(a->headers, '\r'));
+	assert_null(strstr(a->headers, "s3cret"));
+	assert_true(strcmp(a->headers, b->headers) != 0);
+	mem_free(a);
+	mem_free(b);
+}
+
+static void assert_s3(const char *params, const char *url, const char *missing)
+{
+	struct config c = { .s3_params = str_z(params) };
+	struct export_target t = { 0 };
+	const char *why = export_rows[EXPORT_S3].read(&c, &t);
+	if (!why != !missing || (missing && !strstr(why, missing)))
+		fail_msg("%s: %s", params, why ? why : "is well");
+	if (url)
+		assert_string_equal(t.url, url);
+}
+
+#define KEYS "\"s3_aws_access_key_id\": \"A\", \"s3_aws_secret_access_key\": \"s/+=\""
+#define BUCKET(b) "{\"s3_bucket_name\": \"" b "\", \"s3_region_name\": \"eu\", " KEYS
+
+static void test_where_s3_is(void **state)
+{
+	(void)state;
+	assert_s3(BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL);
+	assert_s3(BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}", "https://s3.eu.amazonaws.com/b.c/x/y/",
+		  NULL);
+	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}", "http://h:9000/b/", NULL);
+	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url");
+	assert_s3(BUCKET("b/../c") "}", NULL, "s3_bucket_name");
+	assert_s3(BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path");
+	assert_s3(BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path");
+	assert_s3("{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name");
+	assert_s3("{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS");
+	assert_s3("", NULL, "s3_bucket_name");
+}
+
+/* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
+static void test_any_record(void **state)
+{
+	struct record r = { 0 };
+	struct export_view v = { .r = &r };
+	struct json_error why;
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < EXPORT_KINDS; i++) {
+			buf_reset(&out);
+			export_rows[i].begin(&target, &out);
+			export_rows[i].put(&target, &v, &out);
+			buf_put_z(&out, export_rows[i].end);
+			if (!json_parse(arena, buf_str(&out), JSON_ONE_KEY, &why))
+				fail_msg("%s: %s in %.*s", export_rows[i].name, why.what,
+					 STR_ARG(buf_str(&out)));
+		}
+		r = (struct record){ .start_ns = UINT64_MAX, .end_ns = 1, .cost_nano = INT64_MIN,
+				     .call = 255, .flags = UINT32_MAX, .n_attempts = 1,
+				     .attempts = { { .outcome = 65535, .flags = 3 } } };
+	}
+}
+
+/* ---- metrics ---- */
+
+static const struct json *metric_named(const struct json *root, const char *name)
+{
+	const struct json *resource = json_at(json_get(root, "resourceMetrics"), 0);
+	const struct json *list =
+		json_get(json_at(json_get(resource, "scopeMetrics"), 0), "metrics");
+	assert_text(attribute(json_get(resource, "resource"), "service.name"), "stringValue", "svc");
+	for (size_t i = 0; list && i < list->count; i++)
+		if (str_eq_z(json_get_str(arena, json_at(list, i), "name"), name))
+			return json_at(list, i);
+	fail_msg("no metric %s", name);
+	return NULL;
+}
+
+static uint64_t sum_of_buckets(const struct json *point)
+{
+	const struct json *list = json_get(point, "bucketCounts");
+	uint64_t sum = 0, v;
+	for (size_t i = 0; i < list->count; i++) {
+		assert_int_equal(str_read_u64(json_str(arena, json_at(list, i)), &v), 0);
+		sum += v;
+	}
+	assert_int_equal(json_get(point, "explicitBounds")->count + 1, list->count);
+	return sum;
+}
+
+static const struct json *written_metrics(const struct otlp_picture *p)
+{
+	struct json_error why;
+	buf_reset(&out);
+	otlp_metrics_write(p, &target, &out);
+	const struct json *j = json_parse(arena, buf_str(&out), JSON_ONE_KEY, &why);
+	if (!j)
+		fail_msg("%s at %zu", why.what, why.at);
+	return j;
+}
+
+static void test_metrics(void **state)
+{
+	struct otlp_picture *p = mem_alloc(sizeof *p);
+	struct record good, bad;
+	(void)state;
+	fill(&good, false);
+	fill(&bad, true);
+	p->start_ns = 1;
+	p->board_start_ns = 2;
+	p->now_ns = 3;
+	p->board.requests = 7;
+	p->board.cost_nano = 1250000000;
+	metric_observe(&p->board.duration, METRIC_H_duration, 1500 * NS_PER_MS);
+	for (unsigned i = 0; i < 3; i++)
+		otlp_series_count(otlp_series_of(p, &good), &good);
+	otlp_series_count(otlp_series_of(p, &bad), &bad);
+	assert_int_equal(p->n, 2);
+	const struct json *root = written_metrics(p);
+	const struct json *m = metric_named(root, "llmgw.requests");
+	assert_text(json_at(json_get_path(m, "sum.dataPoints"), 0), "asInt", "7");
+	assert_raw(m, "sum.aggregationTemporality", "2");
+	assert_raw(m, "sum.isMonotonic", "true");
+	m = metric_named(root, "llmgw.cost");
+	assert_raw(json_at(json_get_path(m, "sum.dataPoints"), 0), "asDouble", "1.25");
+	m = json_at(json_get_path(metric_named(root, "llmgw.request_duration"),
+				  "histogram.dataPoints"), 0);
+	assert_int_equal(sum_of_buckets(m), 1);
+	assert_raw(m, "sum", "1.5");
+	m = json_get_path(metric_named(root, "gen_ai.client.operation.duration"),
+			  "histogram.dataPoints");
+	assert_int_equal(m->count, 2);
+	assert_text(json_at(m, 0), "count", "3");
+	assert_int_equal(sum_of_buckets(json_at(m, 0)), 3);
+	assert_text(json_at(m, 0), "startTimeUnixNano", "1");
+	assert_text(attribute(json_at(m, 0), "gen_ai.request.model"), "stringValue", "gpt");
+	assert_null(attribute(json_at(m, 0), "error.type"));
+	assert_text(attribute(json_at(m, 1), "error.type"), "stringValue", "internal_server_error");
+	m = json_get_path(metric_named(root, "gen_ai.client.token.usage"), "histogram.dataPoints");
+	assert_int_equal(m->count, 4);
+	assert_raw(json_at(m, 0), "sum", "30");
+	assert_text(attribute(json_at(m, 0), "gen_ai.token.type"), "stringValue", "input");
+	assert_raw(json_at(m, 1), "sum", "15");
+	assert_text(attribute(json_at(m, 1), "gen_ai.token.type"), "stringValue", "output");
+	mem_free(p);
+}
+
+/* More kinds of request than there are rows: the rest is one, and says so. */
+static void test_metrics_overflow(void **state)
+{
+	struct otlp_picture *p = mem_alloc(sizeof *p);
+	char name[24];
+	(void)state;
+	for (unsigned i = 0; i < OTLP_SERIES + 10; i++) {
+		struct record r = { .end_ns = 1 };
+		snprintf(name, sizeof name, "model-%u", i);
+		record_put(&r, RT_GROUP, str_z(name));
+		otlp_series_count(otlp_series_of(p, &r), &r);
+	}
+	assert_int_equal(p->n, OTLP_SERIES);
+	const struct json *m = json_get_path(
+		metric_named(written_metrics(p), "gen_ai.client.operation.duration"),
+		"histogram.dataPoints");
+	assert_int_equal(m->count, OTLP_SERIES + 1);
+	const struct json *last = json_at(m, OTLP_SERIES);
+	assert_text(last, "count", "10");
+	assert_raw(attribute(last, "otel.metric.overflow"), "boolValue", "true");
+	mem_free(p);
+}
+
+/* ---- what waits on the disk ---- */
+
+static void put_file(const char *name, const char *text)
+{
+	char path[512];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static unsigned count_files(void)
+{
+	unsigned n = 0;
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+	while (d && (e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void take(struct spill *s, const char *want)
+{
+	buf_reset(&out);
+	assert_int_equal(spill_get(s, &out), 0);
+	assert_true(str_eq_z(buf_str(&out), want));
+	spill_drop(s);
+}
+
+static void test_spill_in_order_and_over_a_restart(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	char text[16];
+	(void)state;
+	spill_open(s, folder, "otel");
+	assert_int_equal(spill_get(s, &out), -ENOENT);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(text, sizeof text, "batch %u", i);
+		assert_int_equal(spill_put(s, str_z(text), i), 0);
+	}
+	take(s, "batch 0");
+	spill_open(s, folder, "otel");
+	assert_int_equal(s->n, 19);
+	assert_int_equal(s->file[0].records, 1);
+	assert_int_equal(spill_put(s, STR("newest"), 1), 0);
+	for (unsigned i = 1; i < 20; i++) {
+		snprintf(text, sizeof text, "batch %u", i);
+		take(s, text);
+	}
+	take(s, "newest");
+	assert_int_equal(s->bytes, 0);
+	assert_int_equal(count_files(), 0);
+	mem_free(s);
+}
+
+/* Half of a file under its temporary name is never one of them; what others left is not touched;
+ * a file that became shorter is told, and can be dropped. */
+static void test_spill_torn(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	(void)state;
+	put_file(".otel", "half of a ba");
+	put_file("otel.0000000000000003.2", "third");
+	put_file("otel.nonsense", "x");
+	put_file("otelx.0000000000000001.2", "another's");
+	put_file("langfuse.0000000000000001.9", "another's");
+	spill_open(s, folder, "otel");
+	assert_int_equal(s->n, 1);
+	assert_int_equal(s->next, 4);
+	put_file("otel.0000000000000003.2", "th");
+	assert_int_equal(spill_get(s, &out), -EIO);
+	spill_drop(s);
+	assert_int_equal(spill_put(s, STR("next"), 1), 0);
+	take(s, "next");
+	assert_int_equal(count_files(), 3);
+	mem_free(s);
+}
+
+static void test_spill_is_bounded(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	char *big = mem_alloc(SPILL_BATCH + 1);
+	unsigned n = 0;
+	(void)state;
+	memset(big, 'x', SPILL_BATCH + 1);
+	spill_open(s, folder, "otel");
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH + 1), 1), -ENOSPC);
+	while (spill_put(s, str_of(big, SPILL_BATCH), 1) == 0)
+		n++;
+	assert_int_equal(n, SPILL_BYTES / SPILL_BATCH);
+	assert_int_equal(count_files(), n);
+	spill_drop(s);
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH), 1), 0);
+	while (s->n)
+		spill_drop(s);
+	for (n = 0; spill_put(s, STR("x"), 1) == 0; n++)
+		;
+	assert_int_equal(n, SPILL_FILES);
+	mem_free(big);
+	mem_free(s);
+}
+
+/* The disk itself says no: nothing is left behind, and the next one counts again. */
+static void test_spill_without_room(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	char full[64];
+	(void)state;
+	spill_open(s, folder, "otel");
+	snprintf(full, sizeof full, "%s/.otel", folder);
+	assert_int_equal(symlink("/dev/full", full), 0);
+	assert_true(spill_put(s, STR("x"), 1) < 0);	/* O_NOFOLLOW */
+	assert_int_equal(s->n, 0);
+	unlink(full);
+	s->dir = "/nonexistent";
+	assert_int_equal(spill_put(s, STR("x"), 1), -ENOENT);
+	s->dir = folder;
+	assert_int_equal(spill_put(s, STR("x"), 1), 0);
+	assert_int_equal(s->n, 1);
+	mem_free(s);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
+		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
+		TEST(test_spill_in_order_and_over_a_restart),
+		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
