@@ -94,3 +94,20 @@ int tls_pair_check(struct str certificate, struct str key, bool *ret_is_key, cha
 	SSL_CTX_free(ssl);
 	return err;
 }
+
+int tls_pair_end(struct str certificate, int64_t *ret_end)
+{
+	BIO *pem = BIO_new_mem_buf(certificate.p, (int)certificate.n);
+	X509 *x = pem ? PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL) : NULL;
+	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+	int days = 0, seconds = 0;
+	bool is_good = x && epoch &&
+		       ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(x)) == 1;
+	if (is_good)
+		*ret_end = (int64_t)days * 86400 + seconds;
+	ASN1_TIME_free(epoch);
+	X509_free(x);
+	BIO_free(pem);
+	ERR_clear_error();
+	return is_good ? 0 : -EINVAL;
+}

@@ -17,6 +17,8 @@ int tls_pair_use(struct ssl_ctx_st *ssl, struct bio_st *certificate, struct bio_
 /* Only looks whether a server could use them. 0, -EINVAL, -ENOMEM. */
 int tls_pair_check(struct str certificate, struct str key, bool *ret_is_key,
 		   char reterr[256]) MUST_USE;
+/* When the first certificate of a PEM text ends, in seconds since 1970. 0, or -EINVAL. */
+int tls_pair_end(struct str certificate, int64_t *ret_end) MUST_USE;
 /* The sentence: what, and OpenSSL's reason for it. Returns -EINVAL. */
 int tls_pair_fail(char reterr[256], const char *what);
 

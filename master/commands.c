@@ -612,6 +612,13 @@ static const struct command_arg args_import[] = {
 	{ "dry_run", ARG_BOOL, 0, "only say what would come" },
 	{ 0 },
 };
+static const struct command_arg args_doctor[] = {
+	{ "online", ARG_BOOL, 0, "connect to each provider, and check its certificate" },
+	{ "config", ARG_STRING, 0, "the configuration (/etc/llmgw/llmgw.yaml)" },
+	{ "state_dir", ARG_STRING, 0, "the state directory (/var/lib/llmgw, or as llmgw finds it)" },
+	{ "runtime_dir", ARG_STRING, 0, "the folder of the control socket" },
+	{ 0 },
+};
 static const struct command_arg args_import_rows[] = {
 	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
 	  "budget, organization, user, team, member, key, customer, tag, credential or model" },
@@ -829,6 +836,10 @@ static const struct command_column columns_history[] = {
 static const struct command_column columns_diff[] = {
 	{ "KEY", "key", COL_TEXT }, { "RUNNING", "before", COL_TEXT }, { "FILE", "after", COL_TEXT },
 	{ "TAKES EFFECT", "takes_effect", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_doctor[] = {
+	{ "RESULT", "result", COL_TEXT }, { "CHECK", "check", COL_TEXT },
+	{ "WHAT", "text", COL_TEXT }, { "TO DO", "hint", COL_TEXT }, { 0 },
 };
 static const struct command_column columns_import[] = {
 	{ "KIND", "kind", COL_TEXT }, { "FOUND", "found", COL_INT },
@@ -1286,6 +1297,10 @@ const struct command commands[] = {
 	  RUN(history_rollback), args_version, NULL, NULL,
 	  "put an older configuration into force, with the objects that the database had then",
 	  "llmgwctl config rollback 7 --yes" },
+	{ "doctor", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_doctor,
+	  columns_doctor, "checks",
+	  "look at this machine and the configuration, and say what is to be mended",
+	  "llmgwctl doctor --online" },
 	{ "import litellm", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_import,
 	  columns_import, "kinds",
 	  "take keys, teams, users, budgets, models and what they spent from a LiteLLM database",

@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
 
 #ifndef LLMGW_VERSION
@@ -375,6 +376,18 @@ static enum ctl_exit call(struct session *s)
 	return r;
 }
 
+/* Warnings and failures are the answer, and the exit status says so. */
+static enum ctl_exit doctor(struct session *s)
+{
+	struct buf answer;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit found = ctl_doctor(s->mem, &s->q, &answer, &s->error);
+	enum ctl_exit shown = found == CTL_USAGE ? tell(s, &s->error)
+						 : show(s, 200, buf_str(&answer));
+	buf_done(&answer);
+	return shown == CTL_DONE ? found : shown;
+}
+
 static enum ctl_exit import(struct session *s)
 {
 	struct buf answer;
@@ -415,6 +428,8 @@ static enum ctl_exit run(struct session *s)
 	choose_way(s);
 	if (str_eq_z(str_z(s->q.command->words), "import litellm"))
 		return import(s);
+	if (str_eq_z(str_z(s->q.command->words), "doctor"))
+		return doctor(s);
 	if (s->q.command->flags & CMD_LOCAL)
 		return tell_failure(s, CTL_FAILED,
 				    arena_printf(s->mem, "%s is not in this llmgwctl",

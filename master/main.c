@@ -24,6 +24,7 @@
 #include "master/alerts.h"
 #include "master/answers.h"
 #include "master/control.h"
+#include "master/doctor.h"
 #include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
@@ -564,6 +565,8 @@ int main(int argc, char **argv)
 		return 1;
 	if (verdict == OPTIONS_CHECK)
 		return check_only(&the.opt);
+	if (verdict == OPTIONS_DOCTOR)
+		return doctor_run(&the.opt);
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* keys are in here: no core, no ptrace */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { O_HOST = 256, O_PORT, O_WORKERS, O_STATE, O_RUNTIME, O_CHECK, O_LOG_FORMAT, O_DEV, O_STRICT,
-       O_WORKER_PATH, O_IGNORED };
+       O_WORKER_PATH, O_DOCTOR, O_ONLINE, O_IGNORED };
 
 static const struct option longs[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -25,6 +25,8 @@ static const struct option longs[] = {
 	{ "runtime_dir", required_argument, NULL, O_RUNTIME },
 	{ "check", no_argument, NULL, O_CHECK },
 	{ "strict", no_argument, NULL, O_STRICT },
+	{ "doctor", no_argument, NULL, O_DOCTOR },
+	{ "online", no_argument, NULL, O_ONLINE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "log-format", required_argument, NULL, O_LOG_FORMAT },
 	{ "log_format", required_argument, NULL, O_LOG_FORMAT },
@@ -53,6 +55,8 @@ static void print_help(void)
 	      "                         $XDG_RUNTIME_DIR/llmgw, else the state directory)\n"
 	      "      --check, -t        check the configuration and exit: 0 good, 1 not\n"
 	      "      --strict           with --check: warnings fail too\n"
+	      "      --doctor           look at machine and configuration: llmgwctl doctor\n"
+	      "      --online           with --doctor: connect to providers\n"
 	      "  -q, --quiet            say less\n"
 	      "      --log-format F     text, logfmt or json (text on a terminal, else json)\n"
 	      "      --insecure-dev     run without a master key: everybody is admin\n"
@@ -185,6 +189,12 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 		case 't':
 		case O_CHECK:
 			verdict = OPTIONS_CHECK;
+			break;
+		case O_DOCTOR:
+			verdict = OPTIONS_DOCTOR;
+			break;
+		case O_ONLINE:
+			o->online = true;
 			break;
 		case O_STRICT:
 			o->strict = true;

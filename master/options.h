@@ -5,12 +5,14 @@
 
 #include "master/master.h"
 
-enum options_verdict { OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE };
+enum options_verdict {
+	OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_DOCTOR, OPTIONS_EXIT_OK, OPTIONS_EXIT_USAGE
+};
 
 struct options {
 	struct master_options m;
 	const char *log_format;		/* NULL: text on a terminal, else JSON */
-	bool quiet, strict;
+	bool quiet, strict, online;
 	bool colour;
 	char state_dir[4096], runtime_dir[4096], worker_path[4096], config_path[4096];
 };

@@ -52,4 +52,14 @@ uint64_t store_queue_depth(struct store *s);
 /* Consistent copy to a new file while running (SQLite's backup API); a job of its own. */
 int store_backup(struct store *s, const char *to, store_done_fn *done, void *data) MUST_USE;
 
+/* The database of a directory, read as it is, whether or not a gateway has it open. */
+struct store_condition {
+	unsigned schema, schema_known;	/* the file's; the newest of this program */
+	uint64_t backup_ns, first_ns;	/* when copied last, when changed first; or 0 */
+	bool is_timed_out;		/* too large to be read to its end here */
+};
+/* 0, or a negative errno with a sentence in reterr. */
+int store_look(const char *dir, struct store_condition *ret, char reterr[256]) MUST_USE;
+const char *store_library_version(void);
+
 #endif

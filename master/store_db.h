@@ -41,6 +41,7 @@ void store_db_close(struct store_db *d);
 int store_lock(const char *dir, char reterr[256]) MUST_USE;
 /* Applies sql/ migrations that are missing. 0, -EPROTONOSUPPORT (a newer schema), -errno. */
 int store_migrate(struct store_db *w, char reterr[256]) MUST_USE;
+unsigned store_schema_known(void);	/* the newest of them */
 /* Copies what the connection sees to a new file, 0600, synced. 0, -EEXIST or another -errno. */
 int store_copy(struct store_db *from, const char *to) MUST_USE;
 void store_say(char reterr[256], const char *fmt, ...) PRINTF(2, 3);

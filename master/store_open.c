@@ -262,12 +262,18 @@ static int apply(struct store_db *w, unsigned number, struct str text)
 	return err;
 }
 
-int store_migrate(struct store_db *w, char reterr[256])
+unsigned store_schema_known(void)
 {
-	int64_t have = 0;
 	unsigned newest = 0;
 	while (embed_migration(newest + 1).p)
 		newest++;
+	return newest;
+}
+
+int store_migrate(struct store_db *w, char reterr[256])
+{
+	int64_t have = 0;
+	unsigned newest = store_schema_known();
 	int err = schema_version(w, &have);
 	if (!err && have > (int64_t)newest) {
 		store_say(reterr,

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_files.c - checks of the configuration: is it good, may it be read, and by whom not? */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/tls_pair.h"
+#include "master/config.h"
+#include "master/doctor.h"
+
+enum { PATH_ROOM = 4096, MESSAGE_MAX = 200, DAYS_SOON = 14, SECONDS_A_DAY = 86400 };
+
+void doctor_config_valid(const struct doctor *d, struct doctor_finding *f)
+{
+	const struct config *c = d->config;
+	const struct config_complaint *first = NULL;
+	for (size_t i = 0; c && i < c->n_list && !(first && first->is_error); i++)
+		if (!first || c->list[i].is_error)
+			first = &c->list[i];
+	if (!c || (d->config_err < 0 && !first))
+		doctor_say(f, DOCTOR_FAIL, "llmgw --check", "%s: %s", d->opt->config_path,
+			   strerror(-d->config_err));
+	else if (!first && c->n_errors + c->n_warnings == 0)
+		doctor_say(f, DOCTOR_OK, NULL, "%s: %zu deployments", d->opt->config_path,
+			   c->n_models);
+	else
+		doctor_say(f, c->n_errors || d->config_err < 0 ? DOCTOR_FAIL : DOCTOR_WARN,
+			   "llmgw --check",
+			   "%u errors, %u warnings; the first, in line %u: %.*s", c->n_errors,
+			   c->n_warnings, first ? first->line : 0,
+			   first && first->message.n > MESSAGE_MAX ? MESSAGE_MAX
+			   : first ? (int)first->message.n : 0, first ? first->message.p : "");
+}
+
+/* Each folder on the way has to be passed, and the file read. */
+static bool can_reach(const char *path, uid_t uid, gid_t gid, char part[PATH_ROOM])
+{
+	struct stat st;
+	size_t n = strnlen(path, PATH_ROOM - 1);
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && i < n)
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		if (stat(part, &st) != 0 || !doctor_may(&st, uid, gid, i < n ? X_OK : R_OK))
+			return false;
+	}
+	return true;
+}
+
+static const char *z_of(struct str s, char room[PATH_ROOM])
+{
+	snprintf(room, PATH_ROOM, STR_FMT, STR_ARG(s));
+	return room;
+}
+
+void doctor_config_readable(const struct doctor *d, struct doctor_finding *f)
+{
+	char path[PATH_ROOM], at[PATH_ROOM];
+	size_t n = d->config ? d->config->n_files : 0;
+	if (!can_reach(d->opt->config_path, d->uid, d->gid, at)) {
+		doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640, or systemd-tmpfiles --create "
+			   "llmgw.conf", "%s cannot be read by %s", at, d->user);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!can_reach(z_of(d->config->files[i].path, path), d->uid, d->gid, at)) {
+			doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640",
+				   "%s cannot be read by %s", at, d->user);
+			return;
+		}
+	doctor_say(f, DOCTOR_OK, NULL, "by %s", d->user);
+}
+
+/* ---- secrets ---- */
+
+static bool holds(struct str text, struct str secret)
+{
+	return secret.n >= 8 && memmem(text.p, text.n, secret.p, secret.n);
+}
+
+/* Whether one of the secrets that were read stands there as it is. */
+static bool has_secret(const struct config *c, struct str text)
+{
+	if (holds(text, c->master_key))
+		return true;
+	for (size_t i = 0; i < c->n_models; i++) {
+		const struct config_model *m = &c->models[i];
+		if (holds(text, m->api_key) || holds(text, m->aws_secret_access_key) ||
+		    holds(text, m->cloud.client_secret))
+			return true;
+	}
+	return false;
+}
+
+static bool is_for_all(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && st.st_mode & 0004;
+}
+
+void doctor_config_private(const struct doctor *d, struct doctor_finding *f)
+{
+	const struct config *c = d->config;
+	char path[PATH_ROOM];
+	for (size_t i = 0; c && i < c->n_files; i++)
+		if (has_secret(c, c->files[i].text) && is_for_all(z_of(c->files[i].path, path))) {
+			doctor_say(f, DOCTOR_FAIL, "chmod o-r, and new keys: others may have read "
+				   "these", "%s holds keys, and everybody can read it", path);
+			return;
+		}
+	if (d->has_unit && is_for_all("/etc/llmgw/llmgw.env")) {
+		doctor_say(f, DOCTOR_FAIL, "chmod 640 /etc/llmgw/llmgw.env, and new keys",
+			   "everybody can read /etc/llmgw/llmgw.env");
+		return;
+	}
+	if (c && c->tls_key.n && is_for_all(z_of(c->tls_key, path))) {
+		doctor_say(f, DOCTOR_FAIL, "chmod o-r, and a new certificate",
+			   "%s is a private key, and everybody can read it", path);
+		return;
+	}
+	doctor_say(f, c && c->n_files ? DOCTOR_OK : DOCTOR_SKIP, NULL,
+		   c && c->n_files ? "no key is there for everybody to read" : "nothing was read");
+}
+
+void doctor_tls_certificate(const struct doctor *d, struct doctor_finding *f)
+{
+	const struct config *c = d->config;
+	int64_t end, left;
+	if (!c || !c->tls_certificate_pem.n) {
+		doctor_say(f, DOCTOR_SKIP, NULL, "clients are served without TLS, or behind another");
+		return;
+	}
+	if (tls_pair_end(c->tls_certificate_pem, &end) < 0) {
+		doctor_say(f, DOCTOR_FAIL, "llmgw --check", "its end cannot be read");
+		return;
+	}
+	left = end - (int64_t)(d->now_ns / NS_PER_S);
+	if (left <= 0)
+		doctor_say(f, DOCTOR_FAIL, "a new one, then llmgwctl reload", "it ended %lld days ago",
+			   (long long)(-left / SECONDS_A_DAY));
+	else if (left < DAYS_SOON * SECONDS_A_DAY)
+		doctor_say(f, DOCTOR_WARN, "a new one, then llmgwctl reload", "it ends in %lld days",
+			   (long long)(left / SECONDS_A_DAY));
+	else
+		doctor_say(f, DOCTOR_OK, NULL, "for %lld days", (long long)(left / SECONDS_A_DAY));
+}
