@@ -96,7 +96,7 @@ static inline void seal(void)
 	g.name = snap_build_text(b, STR("g"));
 	snap_build_group(b, &g, members, n_rows, STR_NONE);
 	for (unsigned i = 0; i < n_tag_gates; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof name, "t%u", i);
 		tag_gates[i].name = snap_build_text(b, str_z(name));
 	}
