@@ -164,6 +164,24 @@ static const struct command_arg args_team_add[] = {
 	MEMBER_LIMITS,
 	{ 0 },
 };
+static const struct command_arg args_team_bulk[] = {
+	TEAM_ID,
+	{ "members", ARG_JSON, ARG_POSITIONAL, "list of {role, user_id or user_email}" },
+	{ "all_users", ARG_BOOL, 0, "instead: all users that there are" },
+	MEMBER_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_team_models[] = {
+	TEAM_ID,
+	{ "models", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "names of models" },
+	{ 0 },
+};
+static const struct command_arg args_team_permit[] = {
+	TEAM_ID,
+	{ "team_member_permissions", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED,
+	  "paths that members may call for their keys, such as /key/generate; '' for none" },
+	{ 0 },
+};
 static const struct command_arg args_team_member[] = {
 	TEAM_ID,
 	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },
@@ -890,6 +908,23 @@ const struct command commands[] = {
 	  RUN(teams_member_delete), args_team_remove, NULL, NULL,
 	  "take a user out of a team; the user's keys in it are deleted",
 	  "llmgwctl teams remove physics ada --yes" },
+	{ "teams bulk", "POST", "/team/bulk_member_add", ROLE_ADMIN, 0, RUN(teams_bulk_member_add),
+	  args_team_bulk, NULL, NULL, "take many users into a team, each for itself",
+	  "llmgwctl teams bulk physics '[{\"user_id\": \"ada\"}, {\"user_id\": \"bob\"}]'" },
+	{ "teams allow", "POST", "/team/model/add", ROLE_ADMIN, 0, RUN(teams_model_add),
+	  args_team_models, NULL, NULL, "put names into a team's list of models",
+	  "llmgwctl teams allow physics gpt-4o" },
+	{ "teams disallow", "POST", "/team/model/delete", ROLE_ADMIN, 0, RUN(teams_model_delete),
+	  args_team_models, NULL, NULL, "take names out of a team's list of models",
+	  "llmgwctl teams disallow physics gpt-4o" },
+	{ "teams permissions", "GET", "/team/permissions_list", ROLE_VIEW, 0,
+	  RUN(teams_permissions_list), args_team_one, NULL, NULL,
+	  "by which commands a team's members change their keys in it",
+	  "llmgwctl teams permissions physics" },
+	{ "teams permit", "POST", "/team/permissions_update", ROLE_ADMIN, 0,
+	  RUN(teams_permissions_update), args_team_permit, NULL, NULL,
+	  "say by which commands a team's members change their keys in it",
+	  "llmgwctl teams permit physics /key/generate /key/update" },
 	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
 	  NULL, NULL, "make a user, whose limits hold for all its keys",
 	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },

@@ -75,7 +75,7 @@ int key_row_delete(struct store_db *db, const struct key_row *row, uint64_t now_
 
 enum key_fields {
 	FIELDS_OF_KEY, FIELDS_OF_TEAM, FIELDS_OF_USER, FIELDS_OF_ORGANIZATION, FIELDS_OF_CUSTOMER,
-	FIELDS_OF_TAG, FIELDS_OF_BUDGET
+	FIELDS_OF_TAG, FIELDS_OF_BUDGET, FIELDS_OF_PERMISSIONS
 };
 struct key_change {
 	const struct field_table *fields;	/* NULL: nothing is changed */

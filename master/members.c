@@ -165,8 +165,8 @@ static void on_updated(void *data, int err)
 	if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(uc->team_id));
-	else if (err == -EACCES)
-		role_fail(c);
+	else if (role_failed(c, err))
+		return;
 	else if (err == -ENODATA)
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "User=" STR_FMT " is not in team=" STR_FMT,

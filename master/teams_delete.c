@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/roles.h"
 #include "master/teams.h"
 
 enum { DELETE_MAX = 1000 };
@@ -26,9 +27,12 @@ static int delete_job(struct store_db *db, void *data)
 {
 	struct delete_call *dc = data;
 	struct arena *a = dc->c->mem;
-	for (size_t i = 0; i < dc->n; i++) {
+	int err = role_check_command(dc->c, db);
+	for (size_t i = 0; i < dc->n && !err; i++) {
 		struct deleted *d = &dc->v[i];
-		int err = team_row_find(db, d->team_id, a, &d->row);
+		err = role_check_team_org(dc->c, db, d->team_id);
+		if (!err)
+			err = team_row_find(db, d->team_id, a, &d->row);
 		if (err == -ENOENT)
 			dc->missing = d->team_id;
 		if (!err)
@@ -39,10 +43,8 @@ static int delete_job(struct store_db *db, void *data)
 						   &d->n_limited);
 		if (!err)
 			err = team_row_delete(db, d->row.r.id);
-		if (err)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 /* The keys first: one that is still there while its team is gone would be without limits. */
@@ -63,7 +65,7 @@ static void on_deleted(void *data, int err)
 		command_fail(c, 404, "not_found_error", "team_ids",
 			     "Team not found, passed team_id=" STR_FMT "; nothing was deleted",
 			     STR_ARG(dc->missing));
-	else if (err)
+	else if (err && !role_failed(c, err))
 		command_fail_store(c, err);
 	if (err)
 		return;
