@@ -263,6 +263,26 @@ static const struct command_arg args_org_one[] = {
 	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
 	{ 0 },
 };
+#define ORG_MEMBER_BUDGET                                                                         \
+	{ "max_budget_in_organization", ARG_MONEY, 0, "kept and shown; it does not limit yet" }
+static const struct command_arg args_org_add[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "{role, user_id or user_email}, or a list of them" },
+	ORG_MEMBER_BUDGET,
+	{ 0 },
+};
+#define ORG_MEMBER                                                                                \
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" }, \
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },                               \
+	{ "user_email", ARG_STRING, 0, "or the e-mail address" }
+static const struct command_arg args_org_member[] = {
+	ORG_MEMBER,
+	{ "role", ARG_STRING, 0, "org_admin, internal_user or internal_user_viewer" },
+	ORG_MEMBER_BUDGET,
+	{ 0 },
+};
+static const struct command_arg args_org_remove[] = { ORG_MEMBER, { 0 } };
 static const struct command_arg args_org_delete[] = {
 	{ "organization_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of organizations" },
 	{ 0 },
@@ -955,6 +975,16 @@ const struct command commands[] = {
 	{ "orgs delete", "DELETE", "/organization/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_org_delete,
 	  NULL, NULL, "delete organizations that have neither teams nor keys",
 	  "llmgwctl orgs delete science --yes" },
+	{ "orgs add", "POST", "/organization/member_add", ROLE_ADMIN, 0, RUN(orgs_member_add),
+	  args_org_add, NULL, NULL, "take users into an organization",
+	  "llmgwctl orgs add science '{\"user_id\": \"ada\", \"role\": \"org_admin\"}'" },
+	{ "orgs member", "PATCH", "/organization/member_update", ROLE_ADMIN, 0,
+	  RUN(orgs_member_update), args_org_member, NULL, NULL, "change a member's role there",
+	  "llmgwctl orgs member science ada --role internal_user" },
+	{ "orgs remove", "DELETE", "/organization/member_delete", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(orgs_member_delete), args_org_remove, NULL, NULL,
+	  "take a user out of an organization; keys and teams stay",
+	  "llmgwctl orgs remove science ada --yes" },
 	{ "customers create", "POST", "/customer/new", ROLE_ADMIN, 0, RUN(tenants_new), args_customer_create,
 	  NULL, NULL, "make a customer, whom requests name as their user",
 	  "llmgwctl customers create shop-17 --max-budget 3 --budget-duration 1mo" },

@@ -9,6 +9,36 @@
 #include "master/roles.h"
 #include "master/teams.h"
 
+enum { MEMBERS_MAX = 1000 };
+
+static bool refuse_members(struct command_call *c, const char *name, const char *what)
+{
+	command_fail(c, 400, "invalid_request_error", name, "%s", what);
+	return false;
+}
+
+bool members_read(struct command_call *c, const char *name, const struct json **ret, size_t *ret_n)
+{
+	struct json_error e;
+	const struct json *j = json_get(c->args, name);
+	*ret_n = 0;
+	if (json_is(j, JSON_STRING))		/* a command line's */
+		j = json_parse(c->mem, json_str(c->mem, j), JSON_ONE_KEY, &e);
+	bool is_list = json_is(j, JSON_ARRAY);
+	if (!json_is_given(json_get(c->args, name)))
+		return true;
+	if (!is_list && !json_is(j, JSON_OBJECT))
+		return refuse_members(c, name, "members must be an object or a list of them");
+	if (is_list && j->count > MEMBERS_MAX)
+		return refuse_members(c, name, "at most 1000 members at once");
+	for (const struct json *m = is_list ? j->child : NULL; m; m = m->next)
+		if (!json_is(m, JSON_OBJECT))
+			return refuse_members(c, name, "a member must be an object");
+	*ret = is_list ? j->child : j;
+	*ret_n = is_list ? j->count : 1;
+	return true;
+}
+
 bool member_limits_given(const struct member_limits *l)
 {
 	return l->sets_budget || l->sets_rpm || l->sets_tpm;

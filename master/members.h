@@ -7,6 +7,11 @@
 
 #include "master/tenants.h"
 
+/* Members as they come: an object, or a list of at most 1000, in the argument of that name; each
+ * is an object. *ret_n 0: none is given. false: answered. */
+bool members_read(struct command_call *c, const char *name, const struct json **ret,
+		  size_t *ret_n) MUST_USE;
+
 struct member_limits {			/* what is to be changed */
 	bool sets_budget, sets_rpm, sets_tpm;
 	int64_t max_budget;		/* MONEY_NONE: none */

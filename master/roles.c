@@ -37,6 +37,11 @@ static const struct {
 	ORGANIZATIONS("teams delete"),
 	ORGANIZATIONS("teams allow"),
 	ORGANIZATIONS("teams disallow"),
+	ORGANIZATIONS("orgs list"),
+	ORGANIZATIONS("orgs show"),
+	ORGANIZATIONS("orgs add"),
+	ORGANIZATIONS("orgs member"),
+	ORGANIZATIONS("orgs remove"),
 };
 
 bool role_reaches_own(enum user_role role, const char *words)

@@ -81,7 +81,7 @@ static struct str random_id(struct arena *a)
 	return str_z(p);
 }
 
-/* ---- members, as they come: an object or a list of them. false: answered ---- */
+/* ---- members. false: answered ---- */
 
 static bool refuse_member(struct team_call *tc, const char *arg, const char *what)
 {
@@ -119,26 +119,16 @@ static bool take_member(struct team_call *tc, const char *arg, const struct json
 
 bool team_call_take_members(struct team_call *tc, const char *arg, int64_t max_budget)
 {
-	struct json_error e;
-	const struct json *j = json_get(tc->c->args, arg);
-	if (json_is(j, JSON_STRING))		/* a command line's */
-		j = json_parse(tc->c->mem, json_str(tc->c->mem, j), JSON_ONE_KEY, &e);
-	bool is_list = json_is(j, JSON_ARRAY);
-	if (!json_is_given(j))
-		return true;
-	if (!is_list && !json_is(j, JSON_OBJECT))
-		return refuse_member(tc, arg, "members must be an object or a list of them");
-	if (is_list && j->count > TEAM_MEMBERS_MAX)
-		return refuse_member(tc, arg, "at most 1000 members at once");
-	tc->members = arena_array(tc->c->mem, is_list ? j->count + 1 : 1, sizeof *tc->members);
-	if (!tc->members)
+	const struct json *j = NULL;
+	size_t n;
+	if (!members_read(tc->c, arg, &j, &n))
+		return false;
+	tc->members = n ? arena_array(tc->c->mem, n, sizeof *tc->members) : NULL;
+	if (n && !tc->members)
 		return command_fail_store(tc->c, -ENOMEM), false;
-	for (const struct json *m = is_list ? j->child : j; m; m = is_list ? m->next : NULL) {
-		if (!json_is(m, JSON_OBJECT))
-			return refuse_member(tc, arg, "a member must be an object");
-		if (!take_member(tc, arg, m, max_budget))
+	for (size_t i = 0; i < n; i++, j = j->next)
+		if (!take_member(tc, arg, j, max_budget))
 			return false;
-	}
 	return true;
 }
 
@@ -182,12 +172,26 @@ static int check_organization(struct team_call *tc, struct store_db *db)
 	return err == -ENOENT ? -EXDEV : err;
 }
 
+/* Keys may name a team before there is one: with its id an organization's admin would get them. */
+static int check_unnamed(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->c->own_user.n)
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE team_id = ? LIMIT 1");
+	sql_text(q, 1, tc->team_id);
+	int r = sql_row(q);
+	sql_end(q);
+	return r > 0 ? -EEXIST : r;
+}
+
 static int create_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
 	int err = role_check_command(tc->c, db);
 	if (!err)
 		err = check_organization(tc, db);
+	if (!err)
+		err = check_unnamed(tc, db);
 	if (!err)
 		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
 	if (!err)

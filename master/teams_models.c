@@ -38,51 +38,37 @@ static size_t put_others(struct arena *a, struct json_out *o, const struct json 
 	return n;
 }
 
-static int take_list(struct team_call *tc, struct buf *text, struct key_row *row)
+static int edit(struct team_call *tc, struct key_row *row, bool adds)
 {
-	struct str kept = text->failed ? STR_NONE : arena_dup(tc->c->mem, buf_str(text));
-	buf_done(text);
-	if (!kept.p)
+	struct arena *a = tc->c->mem;
+	struct json_error e;
+	struct buf text;
+	const struct json *old = json_parse(a, row->models, 0, &e);
+	const struct json *named = json_parse(a, tc->edited, 0, &e);
+	if (!json_is(old, JSON_ARRAY) || !json_is(named, JSON_ARRAY))
 		return -ENOMEM;
-	row->models = kept;
-	return 0;
+	buf_init(&text, LIST_ROOM_MAX);
+	struct json_out o = json_out(&text);
+	json_open_array(&o, NULL);
+	size_t left = put_others(a, &o, old, adds ? NULL : named);
+	if (adds && !left++)
+		json_put_z(&o, NULL, "all-proxy-models");
+	if (adds)
+		put_others(a, &o, named, old);
+	json_close_array(&o);
+	row->models = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
+	buf_done(&text);
+	return !row->models.p ? -ENOMEM : left ? 0 : -ECHILD;
 }
 
 static int edit_add(struct team_call *tc, struct key_row *row)
 {
-	struct arena *a = tc->c->mem;
-	struct json_error e;
-	struct buf text;
-	const struct json *old = json_parse(a, row->models, 0, &e);
-	const struct json *new = json_parse(a, tc->edited, 0, &e);
-	if (!json_is(old, JSON_ARRAY) || !json_is(new, JSON_ARRAY))
-		return -ENOMEM;
-	buf_init(&text, LIST_ROOM_MAX);
-	struct json_out o = json_out(&text);
-	json_open_array(&o, NULL);
-	if (!put_others(a, &o, old, NULL))
-		json_put_z(&o, NULL, "all-proxy-models");
-	put_others(a, &o, new, old);
-	json_close_array(&o);
-	return take_list(tc, &text, row);
+	return edit(tc, row, true);
 }
 
 static int edit_delete(struct team_call *tc, struct key_row *row)
 {
-	struct arena *a = tc->c->mem;
-	struct json_error e;
-	struct buf text;
-	const struct json *old = json_parse(a, row->models, 0, &e);
-	const struct json *gone = json_parse(a, tc->edited, 0, &e);
-	if (!json_is(old, JSON_ARRAY) || !json_is(gone, JSON_ARRAY))
-		return -ENOMEM;
-	buf_init(&text, LIST_ROOM_MAX);
-	struct json_out o = json_out(&text);
-	json_open_array(&o, NULL);
-	size_t left = put_others(a, &o, old, gone);
-	json_close_array(&o);
-	int err = take_list(tc, &text, row);
-	return err ? err : left ? 0 : -ECHILD;
+	return edit(tc, row, false);
 }
 
 static void change(struct command_call *c, int (*edit)(struct team_call *tc, struct key_row *row))

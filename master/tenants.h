@@ -73,5 +73,8 @@ void tenants_unblock(struct command_call *c);
 void tenants_delete(struct command_call *c);
 void tenants_info(struct command_call *c);
 void tenants_list(struct command_call *c);
+void orgs_member_add(struct command_call *c);		/* in org_members.c */
+void orgs_member_update(struct command_call *c);
+void orgs_member_delete(struct command_call *c);
 
 #endif

@@ -49,7 +49,12 @@ static const char golden[] =
 	"teams disallow --o\n"
 	"teams permissions iv-\n"
 	"teams permit i--\n"
-	"users show iv-\n";
+	"users show iv-\n"
+	"orgs list --o\n"
+	"orgs show --o\n"
+	"orgs add --o\n"
+	"orgs member --o\n"
+	"orgs remove --o\n";
 
 static void test_the_table(void **state)
 {
