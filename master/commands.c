@@ -19,6 +19,7 @@
 #include "master/spend.h"
 #include "master/teams.h"
 #include "master/tenants.h"
+#include "master/users_more.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -243,6 +244,12 @@ static const struct command_arg args_user_list[] = {
 	{ "page_size", ARG_INT, 0, "users a page, at most 10000" },
 	{ 0 },
 };
+static const struct command_arg args_user_bulk[] = {
+	{ "users", ARG_JSON, ARG_POSITIONAL, "list of objects, each what `users update` takes" },
+	{ "all_users", ARG_BOOL, 0, "instead: all users that there are" },
+	{ "user_updates", ARG_JSON, 0, "what all users get" },
+	{ 0 },
+};
 #define ORGANIZATION_FIELDS                                                                       \
 	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
 	{ "models", ARG_LIST, 0, "models that its teams and keys may use; empty: all" }
@@ -326,6 +333,10 @@ static const struct command_arg args_budget_update[] = {
 };
 static const struct command_arg args_budget_some[] = {
 	{ "budgets", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of budgets" },
+	{ 0 },
+};
+static const struct command_arg args_budget_one[] = {
+	{ "budget_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
 	{ 0 },
 };
 static const struct command_arg args_budget_delete[] = {
@@ -690,6 +701,10 @@ static const struct command_column columns_budgets[] = {
 	{ "EACH", "budget_duration", COL_TEXT }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "PARALLEL", "max_parallel_requests", COL_INT }, { 0 },
 };
+static const struct command_column columns_budget[] = {
+	{ "SETTING", "field_name", COL_TEXT }, { "VALUE", "field_value", COL_TEXT },
+	{ "WHAT", "field_description", COL_TEXT }, { 0 },
+};
 static const struct command_column columns_tags[] = {
 	{ "TAG", "name", COL_TEXT }, { "DESCRIPTION", "description", COL_TEXT }, COLUMNS_LIMITS, { 0 },
 };
@@ -960,6 +975,11 @@ const struct command commands[] = {
 	{ "users delete", "POST", "/user/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_user_delete,
 	  NULL, NULL, "delete users and their keys for good",
 	  "llmgwctl users delete ada --yes" },
+	{ "users bulk", "POST", "/user/bulk_update", ROLE_ADMIN, 0, RUN(users_bulk_update),
+	  args_user_bulk, NULL, NULL, "change many users, each for itself, or all alike",
+	  "llmgwctl users bulk '[{\"user_id\": \"ada\", \"max_budget\": 50}]'" },
+	{ "users roles", "GET", "/user/available_roles", ROLE_ANY_KEY, 0, RUN(users_roles), args_none,
+	  NULL, NULL, "roles that a user may have", "llmgwctl users roles" },
 	{ "orgs create", "POST", "/organization/new", ROLE_ADMIN, 0, RUN(tenants_new), args_org_create,
 	  NULL, NULL, "make an organization, which stands above teams",
 	  "llmgwctl orgs create Science --max-budget 5000 --budget-duration 1mo" },
@@ -1039,6 +1059,9 @@ const struct command commands[] = {
 	{ "budgets update", "POST", "/budget/update", ROLE_ADMIN, 0, RUN(tenants_update), args_budget_update,
 	  NULL, NULL, "change a budget for all who have it, at once",
 	  "llmgwctl budgets update free --max-budget 2" },
+	{ "budgets settings", "GET", "/budget/settings", ROLE_VIEW, 0, RUN(budgets_settings),
+	  args_budget_one, columns_budget, NULL, "settings of a budget, with type and value",
+	  "llmgwctl budgets settings free" },
 	{ "budgets delete", "POST", "/budget/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_budget_delete,
 	  NULL, NULL, "delete a budget; whoever had it has no limit of it any more",
 	  "llmgwctl budgets delete free --yes" },
@@ -1203,6 +1226,10 @@ const struct command commands[] = {
 	{ "spend total", "GET", "/global/spend", ROLE_VIEW, 0, RUN(spend_global),
 	  args_spend_list, NULL, NULL, "what was spent in 30 days, or between two",
 	  "llmgwctl spend total" },
+	{ "spend reset", "POST", "/global/spend/reset", ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(spend_reset), args_none, NULL, NULL,
+	  "set what all keys and teams have spent to nothing; requests stay in the books",
+	  "llmgwctl spend reset --yes" },
 	{ "spend by-day", "GET", "/global/spend/logs", ROLE_VIEW, 0, RUN(spend_global_logs),
 	  args_spend_days, columns_global_days, NULL, "what was spent, day by day",
 	  "llmgwctl spend by-day" },

@@ -170,6 +170,8 @@ void entities_done(struct entities *e);
 int entities_assign(struct entities *e, uint64_t id, uint32_t root, int64_t spend, uint64_t now_ns,
 		    uint32_t *ret) MUST_USE;
 bool entities_find(const struct entities *e, uint64_t id, uint32_t *ret);
+/* One after the other, from *at 0 on, while none comes or goes. false: that was the last. */
+bool entities_next(const struct entities *e, size_t *at, uint64_t *ret_id, uint32_t *ret);
 uint64_t entities_id_of(const struct entities *e, uint32_t entity);
 /* The row is used again when no request can know it any more. */
 void entities_release(struct entities *e, uint64_t id, uint64_t now_ns);

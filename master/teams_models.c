@@ -71,7 +71,7 @@ static int edit_delete(struct team_call *tc, struct key_row *row)
 	return edit(tc, row, false);
 }
 
-static void change(struct command_call *c, int (*edit)(struct team_call *tc, struct key_row *row))
+static void change(struct command_call *c, int (*how)(struct team_call *tc, struct key_row *row))
 {
 	const struct json *models = json_get(c->args, "models");
 	struct team_call *tc = team_call_new(c);
@@ -79,7 +79,7 @@ static void change(struct command_call *c, int (*edit)(struct team_call *tc, str
 		return;
 	struct str flat = json_is(models, JSON_ARRAY) && models->count ?
 		key_models_flat(c->mem, models->raw) : STR_NONE;
-	tc->edit = edit;
+	tc->edit = how;
 	tc->edited = flat.n ? models->raw : STR_NONE;
 	if (flat.n)
 		team_call_change(tc);

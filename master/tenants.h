@@ -23,6 +23,11 @@ struct tenant_kind {
 	bool makes_id;			/* one without an id gets one at random */
 	bool has_table;			/* its limits are shown as litellm_budget_table, too */
 };
+struct tenant_role {			/* that a user may have */
+	const char *name, *label, *doc;
+};
+extern const struct tenant_role tenant_roles[];	/* ends with name NULL */
+
 /* Of a command for any of them: never NULL. */
 const struct tenant_kind *tenant_kind_of(const struct command *cmd);
 /* As LiteLLM shows it, into an object that is open. */

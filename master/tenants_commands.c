@@ -81,10 +81,8 @@ static bool take_id(struct tenant_call *tc)
 
 static bool is_role(struct str s)
 {
-	static const char *const roles[] = { "proxy_admin", "proxy_admin_viewer", "internal_user",
-					     "internal_user_viewer" };
-	for (size_t i = 0; i < COUNT(roles); i++)
-		if (str_eq_z(s, roles[i]))
+	for (const struct tenant_role *r = tenant_roles; r->name; r++)
+		if (str_eq_z(s, r->name))
 			return true;
 	return false;
 }
