@@ -130,15 +130,22 @@ static const struct command_arg args_key_rotate[] = {
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
 	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
 #define TEAM_ID { "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the team" }
+#define MEMBER_DEFAULTS                                                                           \
+	{ "team_member_budget", ARG_MONEY, 0, "dollars that each member may spend who has no budget of its own" }, \
+	{ "team_member_budget_duration", ARG_DURATION, 0, "it starts anew each 30s, 24h, 7d, 1mo" }, \
+	{ "team_member_rpm_limit", ARG_INT, 0, "requests a minute of such a member" },            \
+	{ "team_member_tpm_limit", ARG_INT, 0, "tokens a minute of such a member" }
 static const struct command_arg args_team_create[] = {
 	{ "team_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
 	TEAM_FIELDS,
 	{ "members_with_roles", ARG_JSON, 0, "list of {role, user_id or user_email}" },
+	MEMBER_DEFAULTS,
 	{ 0 },
 };
 static const struct command_arg args_team_update[] = {
 	TEAM_ID,
 	TEAM_FIELDS,
+	MEMBER_DEFAULTS,
 	{ "spend", ARG_MONEY, 0, "set what it has spent in this period" },
 	{ 0 },
 };

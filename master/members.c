@@ -41,7 +41,7 @@ bool members_read(struct command_call *c, const char *name, const struct json **
 
 bool member_limits_given(const struct member_limits *l)
 {
-	return l->sets_budget || l->sets_rpm || l->sets_tpm;
+	return l->sets_budget || l->sets_rpm || l->sets_tpm || l->budget_id.n;
 }
 
 /* null takes a limit away. */
@@ -77,6 +77,19 @@ static struct key_row new_row(struct command_call *c, uint64_t team, struct str 
 	};
 }
 
+/* A budget that is gone limits nobody. */
+static int adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct str budget_id,
+		 struct key_row *row)
+{
+	if (!budget_id.n || row->budget_id.n)
+		return 0;
+	row->budget_id = budget_id;
+	int err = budget_adopt(db, a, now_ns, row);
+	if (err == -ENODATA)
+		row->budget_id = STR_NONE;
+	return err == -ENODATA ? 0 : err;
+}
+
 int member_limit(struct store_db *db, struct command_call *c, uint64_t team, struct str user_id,
 		 const struct member_limits *l, struct key_row *ret)
 {
@@ -94,6 +107,9 @@ int member_limit(struct store_db *db, struct command_call *c, uint64_t team, str
 		ret->rpm_limit = l->rpm;
 	if (l->sets_tpm)
 		ret->tpm_limit = l->tpm;
+	err = adopt(db, c->mem, now_ns, l->budget_id, ret);
+	if (err)
+		return err;
 	ret->updated_at = now_ns;
 	ret->updated_by = key_caller_name(c);
 	return is_new ? tenant_row_insert(db, kind, ret) : tenant_row_update(db, ret);

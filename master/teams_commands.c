@@ -148,6 +148,7 @@ static int insert_members(struct team_call *tc, struct store_db *db)
 int team_call_limit_members(struct team_call *tc, struct store_db *db)
 {
 	int err = 0;
+	tc->limits.budget_id = member_defaults_id(tc->c->mem, &tc->row.r);
 	if (!member_limits_given(&tc->limits) || !tc->n_members)
 		return 0;
 	tc->limited = arena_array(tc->c->mem, tc->n_members, sizeof *tc->limited);
@@ -184,6 +185,21 @@ static int check_unnamed(struct team_call *tc, struct store_db *db)
 	return r > 0 ? -EEXIST : r;
 }
 
+static int set_defaults(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->defaults.are_given)
+		return 0;
+	return member_defaults_set(db, tc->c, tc->change.now_ns, &tc->defaults, &tc->row.r,
+				   &tc->budget);
+}
+
+static int give_defaults(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->defaults.are_given)
+		return 0;
+	return member_defaults_give(db, tc->c, &tc->row.r, &tc->limited, &tc->n_limited);
+}
+
 static int create_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
@@ -195,9 +211,13 @@ static int create_job(struct store_db *db, void *data)
 	if (!err)
 		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
 	if (!err)
+		err = set_defaults(tc, db);
+	if (!err)
 		err = team_row_insert(db, &tc->row.r);
 	if (!err)
 		err = insert_members(tc, db);
+	if (!err)
+		err = give_defaults(tc, db);
 	return err ? err : team_call_find(tc, db);
 }
 
@@ -222,13 +242,23 @@ static int change_job(struct store_db *db, void *data)
 	tc->row.r.updated_by = key_caller_name(tc->c);
 	if (!err && tc->edit)
 		err = tc->edit(tc, &tc->row.r);
-	return err ? err : team_row_update(db, &tc->row.r);
+	if (!err)
+		err = set_defaults(tc, db);
+	if (!err)
+		err = team_row_update(db, &tc->row.r);
+	return err ? err : give_defaults(tc, db);
 }
 
 static int undo_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	return tc->is_new ? team_row_delete(db, tc->row.r.id) : team_row_update(db, &tc->before);
+	if (!tc->is_new)
+		return team_row_update(db, &tc->before);
+	int err = member_limits_delete(db, tc->c->mem, tc->row.r.id, STR_NONE, &tc->limited,
+				       &tc->n_limited);
+	if (!err && tc->budget.id)
+		err = tenant_row_delete(db, tc->budget.id);
+	return err ? err : team_row_delete(db, tc->row.r.id);
 }
 
 static void on_undone(void *data, int err)
@@ -266,6 +296,15 @@ static size_t answer_room(const struct team_call *tc)
 	return key_put_room(&tc->row.r) + tc->row.members.n + 6 * (texts + tc->team_id.n);
 }
 
+/* What members have first: a team without is one that limits them less. */
+static int publish(struct team_call *tc)
+{
+	int err = tc->budget.id ? tenants_publish(tc->keys, DIR_BUDGET, &tc->budget) : 0;
+	for (size_t i = 0; i < tc->n_limited && !err; i++)
+		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
+	return err ? err : teams_publish(tc->keys, &tc->row.r);
+}
+
 static void on_written(void *data, int err)
 {
 	struct team_call *tc = data;
@@ -275,7 +314,11 @@ static void on_written(void *data, int err)
 	}
 	err = buf_reserve(&tc->c->out, answer_room(tc));
 	if (!err)
-		err = teams_publish(tc->keys, &tc->row.r);
+		err = publish(tc);
+	if (err && tc->budget.id && !tc->is_new) {
+		key_fail_unpublished(tc->c, "team", tc->row.r.id, err, err);
+		return;
+	}
 	if (err) {
 		tc->undo_why = err;
 		err = store_write(tc->keys->store, undo_job, on_undone, tc);
@@ -329,6 +372,7 @@ void teams_new(struct command_call *c)
 {
 	struct team_call *tc = team_call_new(c);
 	if (!tc || !team_call_take_id(tc) || !team_permissions_are_valid(c) ||
+	    !member_defaults_read(c, &tc->defaults) ||
 	    key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0 ||
 	    !team_call_take_members(tc, "members_with_roles", MONEY_NONE))
 		return;
@@ -348,6 +392,7 @@ void teams_update(struct command_call *c)
 {
 	struct team_call *tc = team_call_new(c);
 	if (!tc || !team_call_take_id(tc) || !team_permissions_are_valid(c) ||
+	    !member_defaults_read(c, &tc->defaults) ||
 	    key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0)
 		return;
 	team_permissions_warn(tc);

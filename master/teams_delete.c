@@ -18,7 +18,7 @@ struct delete_call {
 	struct deleted {
 		struct str team_id;
 		struct team_row row;
-		struct key_row *gone, *limited;
+		struct key_row *gone, *limited, budget;
 		size_t n_gone, n_limited;
 	} *v;
 };
@@ -42,6 +42,8 @@ static int delete_job(struct store_db *db, void *data)
 			err = member_limits_delete(db, a, d->row.r.id, STR_NONE, &d->limited,
 						   &d->n_limited);
 		if (!err)
+			err = member_defaults_delete(db, a, &d->row.r, &d->budget);
+		if (!err)
 			err = team_row_delete(db, d->row.r.id);
 	}
 	return err;
@@ -54,6 +56,8 @@ static void withdraw(struct delete_call *dc, const struct deleted *d)
 		keys_withdraw(dc->keys, &d->gone[i]);
 	for (size_t i = 0; i < d->n_limited; i++)
 		tenants_withdraw(dc->keys, DIR_MEMBER, &d->limited[i]);
+	if (d->budget.id)
+		tenants_withdraw(dc->keys, DIR_BUDGET, &d->budget);
 	teams_withdraw(dc->keys, &d->row.r);
 }
 

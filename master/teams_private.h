@@ -31,6 +31,8 @@ struct team_call {			/* lives in the call's arena */
 	struct key_row *gone;			/* keys deleted with a member */
 	size_t n_gone;
 	struct member_limits limits;		/* of each that is added */
+	struct member_defaults defaults;	/* of all */
+	struct key_row budget;			/* what they are; .id 0: not changed */
 	struct key_row *limited;		/* members' rows, made or deleted */
 	size_t n_limited;
 	struct str refused;			/* the user that is in the team, or is not */

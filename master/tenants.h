@@ -69,6 +69,9 @@ int tenant_rows_of(struct store_db *db, int64_t kind, uint64_t owner, struct str
 int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns,
 		 struct key_row *row) MUST_USE;
 
+/* Whoever has its limits from this budget begins with its period now. */
+int budget_set_periods(struct store_db *db, const struct key_row *budget) MUST_USE;
+
 /* -- commands -- */
 
 void tenants_new(struct command_call *c);

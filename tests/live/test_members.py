@@ -150,3 +150,56 @@ def test_permissions_are_shown_and_set(gw):
             assert a.status == (200 if bad is None and path == "/team/update" else 400), (path, bad, a)
     assert gw.post("/team/new", {"team_id": "u", "team_member_permissions": ["x"]}).status == 400
     assert len(gw.get("/team/permissions_list?team_id=t").json["team_member_permissions"]) > 1   # null: unset
+
+
+# ---- what all members have -----------------------------------------------------------------------
+
+def membership(gw, t, name):
+    row = next(m for m in gw.get(f"/team/info?team_id={t}").json["team_memberships"] if m["user_id"] == name)
+    return row["litellm_budget_table"]
+
+
+def test_limits_for_all_members(start):
+    gw = start([("m", "mock?prompt=50&out=10")], workers=2)
+    t = team(gw, team_id="t", team_member_budget=0, team_member_rpm_limit=1000, team_member_budget_duration="1d",
+             members_with_roles=[{"role": "user", "user_id": "first"}])
+    gw.post("/user/new", {"user_id": "joined", "teams": [t], "auto_create_key": False})
+    add(gw, t, "added")
+    gw.post("/team/bulk_member_add", {"team_id": t, "members": [{"user_id": "bulk"}]})
+    gw.post("/team/member_add", {"team_id": t, "member": {"user_id": "rich"}, "max_budget_in_team": 1})
+    names = ("first", "joined", "added", "bulk")
+    keys = {n: gw.key(team_id=t, user_id=n) for n in (*names, "rich", "stranger")}
+
+    def asked(*who):
+        return {gw.ask("m", key=keys[n], max_tokens=10).status for n in who}
+    assert asked(*names) == {429} and asked("rich", "stranger") == {200}
+    a = gw.ask("m", key=keys["first"], max_tokens=10)
+    assert "TeamMember=" in a.json["error"]["message"], a
+    for n in names:
+        assert membership(gw, t, n) == {"max_budget": 0, "rpm_limit": 1000, "tpm_limit": None, "budget_duration": "1d"}, n
+    assert membership(gw, t, "rich")["max_budget"] == 1
+    a = gw.post("/team/update", {"team_id": t, "team_member_budget": 1, "metadata": {"else": 1}})     # for all at once
+    assert a.status == 200 and asked(*names) == {200}
+    assert gw.ask("m", key=keys["bulk"]).headers["x-ratelimit-team_member-limit-requests"] == "1000"
+    gw.post("/team/update", {"team_id": t, "team_member_rpm_limit": 1, "team_member_budget": None})
+    assert gw.ask("m", key=keys["bulk"]).headers["x-ratelimit-team_member-limit-requests"] == "1"
+    assert membership(gw, t, "bulk")["max_budget"] is None
+    gw.post("/team/update", {"team_id": t, "team_member_rpm_limit": None, "team_member_budget": 0})
+    gw.stop()
+    gw.start()
+    assert asked(*names) == {429} and asked("rich", "stranger") == {200}
+    # a team that has members before it limits them
+    u = team(gw, team_id="u", members_with_roles=[{"role": "user", "user_id": "first"}])
+    k = gw.key(team_id=u, user_id="first")
+    assert gw.ask("m", key=k).status == 200
+    assert gw.post("/team/update", {"team_id": u, "team_member_budget": 0}).status == 200
+    assert gw.ask("m", key=k).status == 429
+    n = len(gw.get("/budget/list").json)
+    assert gw.post("/team/member_delete", {"team_id": u, "user_id": "first"}).status == 200
+    assert gw.post("/team/delete", {"team_ids": [u]}).status == 200
+    assert len(gw.get("/budget/list").json) == n - 1
+    for bad in ({"team_member_budget": -1}, {"team_member_rpm_limit": 0}, {"team_member_tpm_limit": "x"},
+                {"team_member_budget_duration": "soon"}, {"team_member_budget": {}}):
+        for path in ("/team/new", "/team/update"):
+            assert gw.post(path, {"team_id": t, **bad}).status == 400, (path, bad)
+    assert asked(*names) == {429}
