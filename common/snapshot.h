@@ -250,6 +250,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
+	struct snap_part trusted_proxies;	/* struct snap_str */
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
@@ -257,7 +258,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 };
 enum {
 	SET_ALLOWED_IPS = 1 << 30,	/* allowed_ips: others may not use keys */
-	SET_ENFORCED_PARAMS = 1 << 29,
+	SET_ENFORCED_PARAMS = 1 << 26,
+	SET_FORWARDED = 1 << 25, /* X-Forwarded-For of trusted proxies says who calls */
 	SET_DISABLE_COOLDOWNS = 1,
 	SET_ALWAYS_STREAM_USAGE = 2,
 	SET_METRICS_AUTH = 4, /* /metrics wants a key */

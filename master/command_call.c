@@ -238,10 +238,7 @@ void command_run(struct command_call *c)
 {
 	const char *missing;
 	if (!roles_admit(c))
-		command_fail(c, 401, "auth_error", NULL,
-			     "Authentication Error, Only proxy admin can be used to generate, "
-			     "delete, update info for new keys/users/teams. Route=%s",
-			     c->command->path ? c->command->path : c->command->words);
+		role_refuse(c);
 	else if (c->is_refused)
 		command_finish(c);
 	else if ((missing = missing_arg(c)))

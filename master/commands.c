@@ -20,6 +20,7 @@
 #include "master/spend.h"
 #include "master/teams.h"
 #include "master/tenants.h"
+#include "master/users_more.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -148,15 +149,22 @@ static const struct command_arg args_key_rotate[] = {
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
 	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
 #define TEAM_ID { "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the team" }
+#define MEMBER_DEFAULTS                                                                           \
+	{ "team_member_budget", ARG_MONEY, 0, "dollars that each member may spend who has no budget of its own" }, \
+	{ "team_member_budget_duration", ARG_DURATION, 0, "it starts anew each 30s, 24h, 7d, 1mo" }, \
+	{ "team_member_rpm_limit", ARG_INT, 0, "requests a minute of such a member" },            \
+	{ "team_member_tpm_limit", ARG_INT, 0, "tokens a minute of such a member" }
 static const struct command_arg args_team_create[] = {
 	{ "team_id", ARG_STRING, ARG_POSITIONAL, "its id; made at random when missing" },
 	TEAM_FIELDS,
 	{ "members_with_roles", ARG_JSON, 0, "list of {role, user_id or user_email}" },
+	MEMBER_DEFAULTS,
 	{ 0 },
 };
 static const struct command_arg args_team_update[] = {
 	TEAM_ID,
 	TEAM_FIELDS,
+	MEMBER_DEFAULTS,
 	{ "spend", ARG_MONEY, 0, "set what it has spent in this period" },
 	{ 0 },
 };
@@ -181,6 +189,24 @@ static const struct command_arg args_team_add[] = {
 	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "{role, user_id or user_email}, or a list of them" },
 	MEMBER_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_team_bulk[] = {
+	TEAM_ID,
+	{ "members", ARG_JSON, ARG_POSITIONAL, "list of {role, user_id or user_email}" },
+	{ "all_users", ARG_BOOL, 0, "instead: all users that there are" },
+	MEMBER_LIMITS,
+	{ 0 },
+};
+static const struct command_arg args_team_models[] = {
+	TEAM_ID,
+	{ "models", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "names of models" },
+	{ 0 },
+};
+static const struct command_arg args_team_permit[] = {
+	TEAM_ID,
+	{ "team_member_permissions", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED,
+	  "paths that members may call for their keys, such as /key/generate; '' for none" },
 	{ 0 },
 };
 static const struct command_arg args_team_member[] = {
@@ -244,6 +270,12 @@ static const struct command_arg args_user_list[] = {
 	{ "page_size", ARG_INT, 0, "users a page, at most 10000" },
 	{ 0 },
 };
+static const struct command_arg args_user_bulk[] = {
+	{ "users", ARG_JSON, ARG_POSITIONAL, "list of objects, each what `users update` takes" },
+	{ "all_users", ARG_BOOL, 0, "instead: all users that there are" },
+	{ "user_updates", ARG_JSON, 0, "what all users get" },
+	{ 0 },
+};
 #define ORGANIZATION_FIELDS                                                                       \
 	TENANT_LIMITS, TENANT_MORE, BUDGET_REF, MODEL_FIELDS,                                     \
 	{ "models", ARG_LIST, 0, "models that its teams and keys may use; empty: all" }
@@ -264,6 +296,26 @@ static const struct command_arg args_org_one[] = {
 	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
 	{ 0 },
 };
+#define ORG_MEMBER_BUDGET                                                                         \
+	{ "max_budget_in_organization", ARG_MONEY, 0, "kept and shown; it does not limit yet" }
+static const struct command_arg args_org_add[] = {
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
+	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
+	  "{role, user_id or user_email}, or a list of them" },
+	ORG_MEMBER_BUDGET,
+	{ 0 },
+};
+#define ORG_MEMBER                                                                                \
+	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" }, \
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "the user's id" },                               \
+	{ "user_email", ARG_STRING, 0, "or the e-mail address" }
+static const struct command_arg args_org_member[] = {
+	ORG_MEMBER,
+	{ "role", ARG_STRING, 0, "org_admin, internal_user or internal_user_viewer" },
+	ORG_MEMBER_BUDGET,
+	{ 0 },
+};
+static const struct command_arg args_org_remove[] = { ORG_MEMBER, { 0 } };
 static const struct command_arg args_org_delete[] = {
 	{ "organization_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of organizations" },
 	{ 0 },
@@ -307,6 +359,10 @@ static const struct command_arg args_budget_update[] = {
 };
 static const struct command_arg args_budget_some[] = {
 	{ "budgets", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of budgets" },
+	{ 0 },
+};
+static const struct command_arg args_budget_one[] = {
+	{ "budget_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the budget" },
 	{ 0 },
 };
 static const struct command_arg args_budget_delete[] = {
@@ -695,6 +751,10 @@ static const struct command_column columns_budgets[] = {
 	{ "EACH", "budget_duration", COL_TEXT }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "PARALLEL", "max_parallel_requests", COL_INT }, { 0 },
 };
+static const struct command_column columns_budget[] = {
+	{ "SETTING", "field_name", COL_TEXT }, { "VALUE", "field_value", COL_TEXT },
+	{ "WHAT", "field_description", COL_TEXT }, { 0 },
+};
 static const struct command_column columns_tags[] = {
 	{ "TAG", "name", COL_TEXT }, { "DESCRIPTION", "description", COL_TEXT }, COLUMNS_LIMITS, { 0 },
 };
@@ -955,6 +1015,23 @@ const struct command commands[] = {
 	  RUN(teams_member_delete), args_team_remove, NULL, NULL,
 	  "take a user out of a team; the user's keys in it are deleted",
 	  "llmgwctl teams remove physics ada --yes" },
+	{ "teams bulk", "POST", "/team/bulk_member_add", ROLE_ADMIN, 0, RUN(teams_bulk_member_add),
+	  args_team_bulk, NULL, NULL, "take many users into a team, each for itself",
+	  "llmgwctl teams bulk physics '[{\"user_id\": \"ada\"}, {\"user_id\": \"bob\"}]'" },
+	{ "teams allow", "POST", "/team/model/add", ROLE_ADMIN, 0, RUN(teams_model_add),
+	  args_team_models, NULL, NULL, "put names into a team's list of models",
+	  "llmgwctl teams allow physics gpt-4o" },
+	{ "teams disallow", "POST", "/team/model/delete", ROLE_ADMIN, 0, RUN(teams_model_delete),
+	  args_team_models, NULL, NULL, "take names out of a team's list of models",
+	  "llmgwctl teams disallow physics gpt-4o" },
+	{ "teams permissions", "GET", "/team/permissions_list", ROLE_VIEW, 0,
+	  RUN(teams_permissions_list), args_team_one, NULL, NULL,
+	  "by which commands a team's members change their keys in it",
+	  "llmgwctl teams permissions physics" },
+	{ "teams permit", "POST", "/team/permissions_update", ROLE_ADMIN, 0,
+	  RUN(teams_permissions_update), args_team_permit, NULL, NULL,
+	  "say by which commands a team's members change their keys in it",
+	  "llmgwctl teams permit physics /key/generate /key/update" },
 	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
 	  NULL, NULL, "make a user, whose limits hold for all its keys",
 	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },
@@ -970,6 +1047,11 @@ const struct command commands[] = {
 	{ "users delete", "POST", "/user/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_user_delete,
 	  NULL, NULL, "delete users and their keys for good",
 	  "llmgwctl users delete ada --yes" },
+	{ "users bulk", "POST", "/user/bulk_update", ROLE_ADMIN, 0, RUN(users_bulk_update),
+	  args_user_bulk, NULL, NULL, "change many users, each for itself, or all alike",
+	  "llmgwctl users bulk '[{\"user_id\": \"ada\", \"max_budget\": 50}]'" },
+	{ "users roles", "GET", "/user/available_roles", ROLE_ANY_KEY, 0, RUN(users_roles), args_none,
+	  NULL, NULL, "roles that a user may have", "llmgwctl users roles" },
 	{ "orgs create", "POST", "/organization/new", ROLE_ADMIN, 0, RUN(tenants_new), args_org_create,
 	  NULL, NULL, "make an organization, which stands above teams",
 	  "llmgwctl orgs create Science --max-budget 5000 --budget-duration 1mo" },
@@ -985,6 +1067,16 @@ const struct command commands[] = {
 	{ "orgs delete", "DELETE", "/organization/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_org_delete,
 	  NULL, NULL, "delete organizations that have neither teams nor keys",
 	  "llmgwctl orgs delete science --yes" },
+	{ "orgs add", "POST", "/organization/member_add", ROLE_ADMIN, 0, RUN(orgs_member_add),
+	  args_org_add, NULL, NULL, "take users into an organization",
+	  "llmgwctl orgs add science '{\"user_id\": \"ada\", \"role\": \"org_admin\"}'" },
+	{ "orgs member", "PATCH", "/organization/member_update", ROLE_ADMIN, 0,
+	  RUN(orgs_member_update), args_org_member, NULL, NULL, "change a member's role there",
+	  "llmgwctl orgs member science ada --role internal_user" },
+	{ "orgs remove", "DELETE", "/organization/member_delete", ROLE_ADMIN, CMD_DESTROYS,
+	  RUN(orgs_member_delete), args_org_remove, NULL, NULL,
+	  "take a user out of an organization; keys and teams stay",
+	  "llmgwctl orgs remove science ada --yes" },
 	{ "customers create", "POST", "/customer/new", ROLE_ADMIN, 0, RUN(tenants_new), args_customer_create,
 	  NULL, NULL, "make a customer, whom requests name as their user",
 	  "llmgwctl customers create shop-17 --max-budget 3 --budget-duration 1mo" },
@@ -1039,6 +1131,9 @@ const struct command commands[] = {
 	{ "budgets update", "POST", "/budget/update", ROLE_ADMIN, 0, RUN(tenants_update), args_budget_update,
 	  NULL, NULL, "change a budget for all who have it, at once",
 	  "llmgwctl budgets update free --max-budget 2" },
+	{ "budgets settings", "GET", "/budget/settings", ROLE_VIEW, 0, RUN(budgets_settings),
+	  args_budget_one, columns_budget, NULL, "settings of a budget, with type and value",
+	  "llmgwctl budgets settings free" },
 	{ "budgets delete", "POST", "/budget/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_budget_delete,
 	  NULL, NULL, "delete a budget; whoever had it has no limit of it any more",
 	  "llmgwctl budgets delete free --yes" },
@@ -1203,6 +1298,10 @@ const struct command commands[] = {
 	{ "spend total", "GET", "/global/spend", ROLE_VIEW, 0, RUN(spend_global),
 	  args_spend_list, NULL, NULL, "what was spent in 30 days, or between two",
 	  "llmgwctl spend total" },
+	{ "spend reset", "POST", "/global/spend/reset", ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(spend_reset), args_none, NULL, NULL,
+	  "set what all keys and teams have spent to nothing; requests stay in the books",
+	  "llmgwctl spend reset --yes" },
 	{ "spend by-day", "GET", "/global/spend/logs", ROLE_VIEW, 0, RUN(spend_global_logs),
 	  args_spend_days, columns_global_days, NULL, "what was spent, day by day",
 	  "llmgwctl spend by-day" },

@@ -250,7 +250,7 @@ struct config {
 	struct config_routing *routing_groups;
 	size_t n_routing_groups;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
-	struct config_names allowed_ips, enforced_params;
+	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
 	bool keep_explanations;
 	bool background_health_checks;

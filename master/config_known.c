@@ -66,7 +66,6 @@ static const struct known_key known[] = {
 	{ GENERAL, "allowed_routes", "routes are NOT restricted" },
 	{ GENERAL, "public_routes", "all routes but health checks want a key" },
 	{ GENERAL, "admin_only_routes", "routes are NOT restricted" },
-	{ GENERAL, "use_x_forwarded_for", NULL },
 	{ GENERAL, "user_header_name", NULL },
 	{ GENERAL, "user_header_mappings", NULL },
 	{ GENERAL, "forward_llm_provider_auth_headers", NULL },

@@ -232,6 +232,10 @@ void alerts_finish(struct reader *r);
 
 void rules_finish(struct reader *r);
 
+/* ---- what keys may be given: config_bounds.c ---- */
+
+void bounds_finish(struct reader *r);
+
 /* ---- discounts and margins: config_cost.c ---- */
 
 void costs_finish(struct reader *r);

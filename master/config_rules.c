@@ -4,13 +4,23 @@
 #include "common/cidr.h"
 #include "master/config_read.h"
 
-void rules_finish(struct reader *r)
+static void check_networks(struct reader *r, const struct config_names *list, const char *section,
+			   const char *name)
 {
 	struct cidr net;
-	for (size_t i = 0; i < r->c->allowed_ips.n; i++)
-		if (cidr_read(r->c->allowed_ips.v[i], &net) != 0)
-			complain(r, COMPLAINT_ERROR,
-				 given_place(r, "general_settings", "allowed_ips"),
+	for (size_t i = 0; i < list->n; i++)
+		if (cidr_read(list->v[i], &net) != 0)
+			complain(r, COMPLAINT_ERROR, given_place(r, section, name),
 				 "'" STR_FMT "' is no address and no network such as 10.0.0.0/8",
-				 STR_ARG(shown(r->c->allowed_ips.v[i])));
+				 STR_ARG(shown(list->v[i])));
+}
+
+void rules_finish(struct reader *r)
+{
+	check_networks(r, &r->c->allowed_ips, "general_settings", "allowed_ips");
+	check_networks(r, &r->c->trusted_proxies, "server", "trusted-proxies");
+	if (r->c->set.flags & SET_FORWARDED && !r->c->trusted_proxies.n)
+		complain(r, W_NOT_ACTED_ON,
+			 given_place(r, "general_settings", "use_x_forwarded_for"),
+			 "X-Forwarded-For is NOT believed: server.trusted-proxies names nobody");
 }

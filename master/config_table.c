@@ -132,6 +132,9 @@ static const struct directive directives[] = {
 	  "virtual keys that there is room for"),
 	FLAG("server", "old-statuses", SET_OLD_STATUSES,
 	     "answer with LiteLLM 1.81's status codes: budget 400, model 401, expired key 400"),
+	D("server", "trusted-proxies", CT_NAMES, AT(trusted_proxies), NULL, 0, 0, CF_LIVE,
+	  "addresses and networks of reverse proxies, whose X-Forwarded-For is believed with "
+	  "general_settings.use_x_forwarded_for"),
 	D("server", "insecure-dev", CT_BOOL, AT(insecure_dev), "false", 0, 0, CF_RESTART,
 	  "start without a master key: whoever can connect is administrator"),
 	CHOICE("server", "sandbox", CT_CHOICE_U32, AT(sandbox), "auto", "auto|enforce|log|off", CF_LIVE,
@@ -224,6 +227,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "one more header that a key may come in"),
 	D("general_settings", "allowed_ips", CT_NAMES, AT(allowed_ips), NULL, 0, 0, CF_LIVE,
 	  "addresses and networks (10.0.0.0/8) that may use keys; without it: all"),
+	FLAG("general_settings", "use_x_forwarded_for", SET_FORWARDED,
+	     "who calls is said by X-Forwarded-For, in requests of server.trusted-proxies alone"),
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
 	  "members that each request to a model must have, with dots for those within: "
 	  "metadata.project"),

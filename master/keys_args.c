@@ -93,29 +93,37 @@ static const struct field team_fields[] = {
 	{ "logging", IN_METADATA, false, 0 },
 	{ "secret_manager_settings", IN_METADATA, false, 0 },
 	{ "allowed_passthrough_routes", IN_METADATA, false, 0 },
-	{ "team_member_budget", IN_METADATA, false, 0 },
-	{ "team_member_budget_duration", IN_METADATA, false, 0 },
-	{ "team_member_rpm_limit", IN_METADATA, false, 0 },
-	{ "team_member_tpm_limit", IN_METADATA, false, 0 },
+	{ "team_member_budget", IN_METADATA, true, 0 },
+	{ "team_member_budget_duration", IN_METADATA, true, 0 },
+	{ "team_member_rpm_limit", IN_METADATA, true, 0 },
+	{ "team_member_tpm_limit", IN_METADATA, true, 0 },
 	{ "team_member_key_duration", IN_METADATA, false, 0 },
 	{ "enforced_batch_output_expires_after", IN_METADATA, false, 0 },
 	{ "enforced_file_expires_after", IN_METADATA, false, 0 },
 	COLUMN("budget_id", TEXT, true, budget_id),
 	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
-	{ "team_member_permissions", IN_EXTRA, false, 0 },
+	{ "team_member_permissions", IN_EXTRA, true, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
 	{ "router_settings", IN_EXTRA, true, 0 },
+};
+/* What an admin of a team may change of it. */
+static const struct field permission_fields[] = {
+	{ "team_id", NO_COLUMN, true, 0 },
+	{ "team_member_permissions", IN_EXTRA, true, 0 },
 };
 _Static_assert(COUNT(key_fields) <= 64 && COUNT(team_fields) <= 64,
 	       "key_change.given has a bit for each");
 
 static const struct field_table table_of_keys = { key_fields, COUNT(key_fields) };
 static const struct field_table table_of_teams = { team_fields, COUNT(team_fields) };
+static const struct field_table table_of_permissions = { permission_fields,
+							 COUNT(permission_fields) };
 static const struct field_table *const tables[] = {
 	[FIELDS_OF_KEY] = &table_of_keys,
 	[FIELDS_OF_TEAM] = &table_of_teams,
+	[FIELDS_OF_PERMISSIONS] = &table_of_permissions,
 	[FIELDS_OF_USER] = &user_fields,
 	[FIELDS_OF_ORGANIZATION] = &organization_fields,
 	[FIELDS_OF_CUSTOMER] = &customer_fields,

@@ -27,6 +27,9 @@ struct key_call {			/* lives in the call's arena */
 	struct str name;
 	struct sha256 hash;
 	void (*edit)(struct key_call *kc, struct key_row *row);	/* besides the change */
+	const char *const *own;		/* what may be given about a key of one's own */
+	bool is_organizations;		/* it is reached as one of the caller's organization */
+	bool wants_text;		/* it gets another, which acts for its user */
 	uint64_t old_until_ns;		/* the text that is replaced works until then; 0: no more */
 	int undo_why;
 };
@@ -73,8 +76,8 @@ static void fail(struct key_call *kc, int err)
 		command_fail(c, conflict, "invalid_request_error", "key",
 			     "a key with this text exists already");
 		break;
-	case -EACCES:
-		role_fail(c);
+	case -EDOM:
+		role_fail_argument(c, role_forbidden(c, kc->own, kc->is_organizations));
 		break;
 	case -ENODATA:
 		command_fail(c, 400, "invalid_request_error", "budget_id",
@@ -82,7 +85,8 @@ static void fail(struct key_call *kc, int err)
 			     STR_ARG(kc->change.to.budget_id));
 		break;
 	default:
-		command_fail_store(c, err);
+		if (!role_failed(c, err))
+			command_fail_store(c, err);
 	}
 }
 
@@ -267,7 +271,7 @@ static void start_write(struct key_call *kc, store_job_fn *job)
 static int create_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
-	int err = role_check_team(kc->c, db, kc->row.team_id, false);
+	int err = role_check_new_key(kc->c, db, &kc->row);
 	if (!err)
 		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
 	return err ? err : key_row_insert(db, &kc->row);
@@ -300,7 +304,6 @@ void keys_generate(struct command_call *c)
 	kc->is_new = true;
 	start_row(kc);
 	int err = key_change_apply(&kc->change, c->mem, &kc->row);
-	role_cap_key(c, &kc->row);
 	if (err || !kc->row.key_name.p)
 		fail(kc, -ENOMEM);
 	else
@@ -309,12 +312,27 @@ void keys_generate(struct command_call *c)
 
 /* ---- change ---- */
 
+/* Whether the caller may change that key as it says. */
+static int check_change(struct key_call *kc, struct store_db *db)
+{
+	int err = role_check_key(kc->c, db, &kc->before, &kc->is_organizations);
+	/* With the text of somebody else's key one could be that user. */
+	if (!err && kc->is_organizations && kc->wants_text && kc->before.user_id.n &&
+	    !role_owns(kc->c, &kc->before))
+		err = -EACCES;
+	if (!err && role_forbidden(kc->c, kc->own, kc->is_organizations))
+		err = -EDOM;
+	return err;
+}
+
 static int change_job(struct store_db *db, void *data)
 {
 	struct key_call *kc = data;
-	int err = key_row_find(db, &kc->ref, kc->c->mem, &kc->before);
-	if (!err && !role_owns(kc->c, &kc->before))
-		err = -ENOENT;
+	int err = role_check_command(kc->c, db);
+	if (!err)
+		err = key_row_find(db, &kc->ref, kc->c->mem, &kc->before);
+	if (!err)
+		err = check_change(kc, db);
 	if (err)
 		return err;
 	kc->row = kc->before;
@@ -344,9 +362,10 @@ void keys_update(struct command_call *c)
 {
 	static const char *const own[] = { "key", "key_alias", NULL };
 	struct key_call *kc = call_new(c);
-	if (kc && role_takes_only(c, own) && take_ref(kc) &&
-	    key_change_read(c, FIELDS_OF_KEY, &kc->change) == 0)
-		start_write(kc, change_job);
+	if (!kc || !take_ref(kc) || key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0)
+		return;
+	kc->own = own;
+	start_write(kc, change_job);
 }
 
 static void edit_block(struct key_call *kc, struct key_row *row)
@@ -364,11 +383,13 @@ static void edit_unblock(struct key_call *kc, struct key_row *row)
 static void change_blocked(struct command_call *c,
 			   void (*edit)(struct key_call *kc, struct key_row *row))
 {
+	static const char *const own[] = { "key", NULL };
 	struct key_call *kc = call_new(c);
 	if (!kc || !take_ref(kc))
 		return;
 	kc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
 	kc->edit = edit;
+	kc->own = own;
 	start_write(kc, change_job);
 }
 
@@ -411,11 +432,13 @@ void keys_rotate(struct command_call *c)
 {
 	static const char *const own[] = { "key", "new_key", "grace_period", NULL };
 	struct key_call *kc = call_new(c);
-	if (!kc || !role_takes_only(c, own) || !take_ref(kc) ||
+	if (!kc || !take_ref(kc) ||
 	    key_change_read(c, FIELDS_OF_KEY, &kc->change) != 0 ||
 	    !take_grace(kc) || !take_text(kc, "new_key"))
 		return;
 	kc->edit = edit_text;
+	kc->own = own;
+	kc->wants_text = true;
 	start_write(kc, change_job);
 }
 
@@ -439,9 +462,10 @@ static int delete_job(struct store_db *db, void *data)
 	uint64_t now_ns = clock_wall_ns();
 	for (size_t i = 0; i < dc->n; i++) {
 		struct deleted *d = &dc->v[i];
+		bool is_organizations;
 		int err = key_row_find(db, &d->ref, dc->c->mem, &d->row);
-		if (!err && !role_owns(dc->c, &d->row))
-			err = -ENOENT;
+		if (!err)
+			err = role_check_key(dc->c, db, &d->row, &is_organizations);
 		if (!err)
 			err = key_row_delete(db, &d->row, now_ns, dc->by);
 		if (err) {
@@ -464,10 +488,10 @@ static void on_deleted(void *data, int err)
 			     "No key found: " STR_FMT "; nothing was deleted", STR_ARG(name));
 		return;
 	}
-	if (err) {
+	if (err && !role_failed(c, err))
 		command_fail_store(c, err);
+	if (err)
 		return;
-	}
 	struct json_out o = json_out(&c->out);
 	json_open(&o, NULL);
 	json_open_array(&o, "deleted_keys");

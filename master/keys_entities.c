@@ -211,6 +211,17 @@ bool entities_find(const struct entities *e, uint64_t id, uint32_t *ret)
 	return p->is_used;
 }
 
+bool entities_next(const struct entities *e, size_t *at, uint64_t *ret_id, uint32_t *ret)
+{
+	while (*at < e->room && !e->table[*at].is_used)
+		++*at;
+	if (*at == e->room)
+		return false;
+	*ret_id = e->table[*at].id;
+	*ret = e->table[(*at)++].entity;
+	return true;
+}
+
 uint64_t entities_id_of(const struct entities *e, uint32_t entity)
 {
 	return atomic_load(&e->board->entities[entity].id);

@@ -2,18 +2,19 @@
  * keys_more.c - more of LiteLLM's calls about keys, made of those that there are: many at once,
  * service accounts, spending set back, names.
  *
- * A call that is made of others derives them: they have its caller, go the whole way from role to
- * audit log, and answer to it. */
+ * A call that is made of another derives it: it has its caller, goes the whole way from role to
+ * audit log, and answers to it. */
 #include "master/keys_more.h"
 
 #include <errno.h>
 
 #include "common/mem.h"
 #include "master/keys_private.h"
+#include "master/many.h"
 #include "master/master.h"
 #include "master/store_sql.h"
 
-enum { MANY_MAX = 500, PAGE_SIZE = 50, PAGE_SIZE_MAX = 100, TEXT_ROOM_MAX = 32 << 20 };
+enum { KEYS_MAX = 500, PAGE_SIZE = 50, PAGE_SIZE_MAX = 100, TEXT_ROOM_MAX = 32 << 20 };
 
 /* ---- arguments made anew ---- */
 
@@ -105,16 +106,6 @@ struct reset {				/* lives in the call's arena */
 	int64_t before;
 };
 
-static void put_member(struct json_out *o, const char *to, const struct json *object,
-		       const char *from)
-{
-	const struct json *j = json_get(object, from);
-	if (j)
-		json_put_raw(o, to, j->raw);
-	else
-		json_put_null(o, to);
-}
-
 static void on_reset(struct command_call *part)
 {
 	struct reset *r = part->answer_data;
@@ -129,14 +120,14 @@ static void on_reset(struct command_call *part)
 	}
 	struct json_out o = json_out(&c->out);
 	json_open(&o, NULL);
-	put_member(&o, "key_hash", key, "token");
-	put_member(&o, "spend", key, "spend");
+	many_put_member(&o, "key_hash", key, "token");
+	many_put_member(&o, "spend", key, "spend");
 	if (r->has_before)
 		json_put_money(&o, "previous_spend", r->before);
 	else
 		json_put_null(&o, "previous_spend");
-	put_member(&o, "max_budget", key, "max_budget");
-	put_member(&o, "budget_reset_at", key, "budget_reset_at");
+	many_put_member(&o, "max_budget", key, "max_budget");
+	many_put_member(&o, "budget_reset_at", key, "budget_reset_at");
 	json_close(&o);
 	command_finish(c);
 }
@@ -182,112 +173,43 @@ void keys_reset_spend(struct command_call *c)
 
 /* ---- many at once ---- */
 
-struct many {				/* lives in the call's arena */
-	struct command_call *c;
-	const struct command *update;
-	const struct json *next, *now;
-	size_t n;
-	struct buf good, bad;
-	struct json_out to_good, to_bad;
-	bool is_starting, is_answered;
-};
-
-static void put_result(struct many *m, const struct command_call *part)
+static void put_results(struct json_out *o, const char *name, const struct many_result *v, size_t n,
+			bool are_good)
 {
-	struct json_error e;
-	bool is_good = part->status == 200;
-	struct json_out *o = is_good ? &m->to_good : &m->to_bad;
-	const struct json *answer = json_parse(m->c->mem, buf_str(&part->out), 0, &e);
-	json_open(o, NULL);
-	put_member(o, "key", m->now, "key");
-	if (is_good && answer)
-		json_put_raw(o, "key_info", answer->raw);
-	else
-		put_member(o, "failed_reason", json_get(answer, "error"), "message");
-	json_close(o);
-}
-
-static void finish_many(struct many *m)
-{
-	struct command_call *c = m->c;
-	struct json_out o = json_out(&c->out);
-	json_close_array(&m->to_good);
-	json_close_array(&m->to_bad);
-	json_open(&o, NULL);
-	json_put_u64(&o, "total_requested", m->n);
-	json_put_raw(&o, "successful_updates", buf_str(&m->good));
-	json_put_raw(&o, "failed_updates", buf_str(&m->bad));
-	json_close(&o);
-	c->out.failed |= m->good.failed || m->bad.failed;
-	buf_done(&m->good);
-	buf_done(&m->bad);
-	command_finish(c);
-}
-
-static void go_on(struct many *m);
-
-static void on_one(struct command_call *part)
-{
-	struct many *m = part->answer_data;
-	put_result(m, part);
-	m->is_answered = true;
-	if (!m->is_starting)
-		go_on(m);
-}
-
-/* One after the other: the answer of one may come at once or later. */
-static void go_on(struct many *m)
-{
-	while (m->next) {
-		m->now = m->next;
-		m->next = m->next->next;
-		struct command_call *part = command_derive(m->c, m->update, m->now->raw, on_one, m);
-		if (!part) {
-			m->good.failed = true;
-			break;
-		}
-		m->is_starting = true;
-		m->is_answered = false;
-		command_run(part);
-		m->is_starting = false;
-		if (!m->is_answered)
-			return;
+	json_open_array(o, name);
+	for (size_t i = 0; i < n; i++) {
+		if ((v[i].status == 200) != are_good)
+			continue;
+		json_open(o, NULL);
+		many_put_member(o, "key", v[i].args, "key");
+		if (are_good)
+			json_put_raw(o, "key_info", v[i].answer->raw);
+		else
+			many_put_reason(o, "failed_reason", &v[i]);
+		json_close(o);
 	}
-	finish_many(m);
+	json_close_array(o);
 }
 
-static bool are_objects(const struct json *list)
+static void answer_many(struct command_call *c, const struct many_result *v, size_t n)
 {
-	if (!json_is(list, JSON_ARRAY) || !list->count || list->count > MANY_MAX)
-		return false;
-	for (const struct json *j = list->child; j; j = j->next)
-		if (j->type != JSON_OBJECT)
-			return false;
-	return true;
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_put_u64(&o, "total_requested", n);
+	put_results(&o, "successful_updates", v, n, true);
+	put_results(&o, "failed_updates", v, n, false);
+	json_close(&o);
+	command_finish(c);
 }
 
 void keys_bulk_update(struct command_call *c)
 {
 	const struct json *list = json_get(c->args, "keys");
-	struct many *m = arena_alloc(c->mem, sizeof *m);
-	if (!m) {
-		command_fail_store(c, -ENOMEM);
-		return;
-	}
-	if (!are_objects(list)) {
+	if (many_are_objects(list) && list->count <= KEYS_MAX)
+		many_run(c, command_that(keys_change), list, answer_many);
+	else
 		command_fail(c, 400, "invalid_request_error", "keys",
-			     "keys must be a list of 1 to %d objects, each with a key", MANY_MAX);
-		return;
-	}
-	*m = (struct many){ .c = c, .update = command_that(keys_change), .next = list->child,
-			    .n = list->count };
-	buf_init(&m->good, TEXT_ROOM_MAX);
-	buf_init(&m->bad, TEXT_ROOM_MAX);
-	m->to_good = json_out(&m->good);
-	m->to_bad = json_out(&m->bad);
-	json_open_array(&m->to_good, NULL);
-	json_open_array(&m->to_bad, NULL);
-	go_on(m);
+			     "keys must be a list of 1 to %d objects, each with a key", KEYS_MAX);
 }
 
 /* ---- several keys shown ---- */
@@ -343,7 +265,7 @@ static void on_several(void *data, int err)
 
 static bool take_named(struct several *s, const struct json *list)
 {
-	if (!json_is(list, JSON_ARRAY) || list->count > MANY_MAX)
+	if (!json_is(list, JSON_ARRAY) || list->count > KEYS_MAX)
 		return false;
 	for (const struct json *j = list->child; j; j = j->next) {
 		s->named[s->n] = json_str(s->c->mem, j);
@@ -359,9 +281,9 @@ void keys_info_several(struct command_call *c)
 	if (s)
 		*s = (struct several){
 			.c = c,
-			.named = arena_array(c->mem, MANY_MAX, sizeof *s->named),
-			.rows = arena_array(c->mem, MANY_MAX, sizeof *s->rows),
-			.is_there = arena_array(c->mem, MANY_MAX, sizeof *s->is_there),
+			.named = arena_array(c->mem, KEYS_MAX, sizeof *s->named),
+			.rows = arena_array(c->mem, KEYS_MAX, sizeof *s->rows),
+			.is_there = arena_array(c->mem, KEYS_MAX, sizeof *s->is_there),
 		};
 	if (!s || !s->named || !s->rows || !s->is_there) {
 		command_fail_store(c, -ENOMEM);
@@ -369,7 +291,7 @@ void keys_info_several(struct command_call *c)
 	}
 	if (!take_named(s, json_get(c->args, "keys"))) {
 		command_fail(c, 400, "invalid_request_error", "keys",
-			     "keys must be a list of at most %d keys, hashes or aliases", MANY_MAX);
+			     "keys must be a list of at most %d keys, hashes or aliases", KEYS_MAX);
 		return;
 	}
 	int err = store_read(c->master->store, several_job, on_several, s);

@@ -76,7 +76,7 @@ int key_row_delete(struct store_db *db, const struct key_row *row, uint64_t now_
 
 enum key_fields {
 	FIELDS_OF_KEY, FIELDS_OF_TEAM, FIELDS_OF_USER, FIELDS_OF_ORGANIZATION, FIELDS_OF_CUSTOMER,
-	FIELDS_OF_TAG, FIELDS_OF_BUDGET
+	FIELDS_OF_TAG, FIELDS_OF_BUDGET, FIELDS_OF_PERMISSIONS
 };
 struct key_change {
 	const struct field_table *fields;	/* NULL: nothing is changed */
@@ -198,6 +198,8 @@ void entities_done(struct entities *e);
 int entities_assign(struct entities *e, uint64_t id, uint32_t root, int64_t spend, uint64_t now_ns,
 		    uint32_t *ret) MUST_USE;
 bool entities_find(const struct entities *e, uint64_t id, uint32_t *ret);
+/* One after the other, from *at 0 on, while none comes or goes. false: that was the last. */
+bool entities_next(const struct entities *e, size_t *at, uint64_t *ret_id, uint32_t *ret);
 uint64_t entities_id_of(const struct entities *e, uint32_t entity);
 /* The row is used again when no request can know it any more. */
 void entities_release(struct entities *e, uint64_t id, uint64_t now_ns);
@@ -311,10 +313,12 @@ struct team_member {
 	" (SELECT json_group_array(json_object('user_id', m.user_id, 'team_id', t.team_id,"       \
 	" 'budget_id', x.budget_id, 'spend', coalesce(x.spend, 0) / 1e9,"                         \
 	" 'litellm_budget_table', CASE WHEN x.id IS NULL THEN NULL ELSE json_object("             \
-	"'max_budget', x.max_budget / 1e9, 'rpm_limit', x.rpm_limit, 'tpm_limit', x.tpm_limit,"   \
-	" 'budget_duration', x.budget_duration) END)) FROM"                                       \
+	"'max_budget', coalesce(x.max_budget, b.max_budget) / 1e9,"                               \
+	" 'rpm_limit', coalesce(x.rpm_limit, b.rpm_limit), 'tpm_limit',"                          \
+	" coalesce(x.tpm_limit, b.tpm_limit), 'budget_duration', x.budget_duration) END)) FROM"   \
 	" (SELECT * FROM team_members WHERE team = t.id ORDER BY number) m LEFT JOIN tenants x"   \
-	" ON x.kind = 5 AND x.owner = m.team AND x.name = m.user_id)"
+	" ON x.kind = 5 AND x.owner = m.team AND x.name = m.user_id LEFT JOIN tenants b"          \
+	" ON b.kind = 8 AND b.owner = 0 AND b.name = x.budget_id)"
 /* Reads the row that a query with TEAM_COLUMNS_SHOWN stands at. 0 or -ENOMEM. */
 int team_row_read(struct sql *q, struct arena *a, struct team_row *ret) MUST_USE;
 int team_row_find(struct store_db *db, struct str team_id, struct arena *a,

@@ -23,7 +23,8 @@ static int info_job(struct store_db *db, void *data)
 {
 	struct info_call *ic = data;
 	int err = key_row_find(db, &ic->ref, ic->c->mem, &ic->row);
-	return err ? err : role_owns(ic->c, &ic->row) ? 0 : -ENOENT;
+	bool is_organizations;
+	return err ? err : role_check_key(ic->c, db, &ic->row, &is_organizations);
 }
 
 static void on_info(void *data, int err)
@@ -122,6 +123,14 @@ static const struct filter filterable[] = {
 	{ .arg = "organization_id", .column = "organization_id" },
 };
 
+/* The caller's own keys, and those of organizations that it administers. */
+#define REACHED                                                                                   \
+	" AND id IN (SELECT id FROM keys WHERE user_id = ?1 UNION ALL"                            \
+	" SELECT k.id FROM keys k WHERE k.organization_id IN (" ROLE_ADMINISTERED("?1") ")"       \
+	" UNION ALL SELECT k.id FROM teams t JOIN keys k ON k.team_id = t.team_id"                \
+	" WHERE k.organization_id IS NULL"                                                        \
+	" AND t.organization_id IN (" ROLE_ADMINISTERED("?1") "))"
+
 /* "SELECT <what> FROM keys WHERE ... <tail>": the columns are our own words, values are bound. */
 static struct sql *prepare(struct list_call *lc, struct store_db *db, const char *what,
 			   const char *tail)
@@ -130,6 +139,8 @@ static struct sql *prepare(struct list_call *lc, struct store_db *db, const char
 	int at = 0;
 	buf_init(&text, SQL_ROOM);
 	buf_printf(&text, "SELECT %s FROM keys WHERE 1", what);
+	if (lc->c->own_user.n)
+		buf_put_z(&text, REACHED);
 	for (size_t i = 0; i < lc->n_filters; i++)
 		buf_printf(&text, " AND %s = ?", lc->filters[i].column);
 	if (lc->has_hash)
@@ -138,6 +149,8 @@ static struct sql *prepare(struct list_call *lc, struct store_db *db, const char
 	const char *z = buf_z(&text);
 	struct sql *q = sql_dynamic(db, z ? z : "");
 	buf_done(&text);
+	if (lc->c->own_user.n)
+		sql_text(q, ++at, lc->c->own_user);
 	for (size_t i = 0; i < lc->n_filters; i++)
 		sql_text(q, ++at, lc->filters[i].value);
 	if (lc->has_hash)
@@ -232,9 +245,6 @@ static bool take_filters(struct list_call *lc)
 		if (!err)
 			lc->filters[lc->n_filters++] = f;
 	}
-	if (lc->c->own_user.n)
-		lc->filters[lc->n_filters++] =
-			(struct filter){ .column = "user_id", .value = lc->c->own_user };
 	int err = command_str(lc->c, "key_hash", &hash);
 	if (!err) {
 		struct key_ref ref = key_ref_of(hash);

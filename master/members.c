@@ -9,9 +9,39 @@
 #include "master/roles.h"
 #include "master/teams.h"
 
+enum { MEMBERS_MAX = 1000 };
+
+static bool refuse_members(struct command_call *c, const char *name, const char *what)
+{
+	command_fail(c, 400, "invalid_request_error", name, "%s", what);
+	return false;
+}
+
+bool members_read(struct command_call *c, const char *name, const struct json **ret, size_t *ret_n)
+{
+	struct json_error e;
+	const struct json *j = json_get(c->args, name);
+	*ret_n = 0;
+	if (json_is(j, JSON_STRING))		/* a command line's */
+		j = json_parse(c->mem, json_str(c->mem, j), JSON_ONE_KEY, &e);
+	bool is_list = json_is(j, JSON_ARRAY);
+	if (!json_is_given(json_get(c->args, name)))
+		return true;
+	if (!is_list && !json_is(j, JSON_OBJECT))
+		return refuse_members(c, name, "members must be an object or a list of them");
+	if (is_list && j->count > MEMBERS_MAX)
+		return refuse_members(c, name, "at most 1000 members at once");
+	for (const struct json *m = is_list ? j->child : NULL; m; m = m->next)
+		if (!json_is(m, JSON_OBJECT))
+			return refuse_members(c, name, "a member must be an object");
+	*ret = is_list ? j->child : j;
+	*ret_n = is_list ? j->count : 1;
+	return true;
+}
+
 bool member_limits_given(const struct member_limits *l)
 {
-	return l->sets_budget || l->sets_rpm || l->sets_tpm;
+	return l->sets_budget || l->sets_rpm || l->sets_tpm || l->budget_id.n;
 }
 
 /* null takes a limit away. */
@@ -47,6 +77,19 @@ static struct key_row new_row(struct command_call *c, uint64_t team, struct str 
 	};
 }
 
+/* A budget that is gone limits nobody. */
+static int adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct str budget_id,
+		 struct key_row *row)
+{
+	if (!budget_id.n || row->budget_id.n)
+		return 0;
+	row->budget_id = budget_id;
+	int err = budget_adopt(db, a, now_ns, row);
+	if (err == -ENODATA)
+		row->budget_id = STR_NONE;
+	return err == -ENODATA ? 0 : err;
+}
+
 int member_limit(struct store_db *db, struct command_call *c, uint64_t team, struct str user_id,
 		 const struct member_limits *l, struct key_row *ret)
 {
@@ -64,6 +107,9 @@ int member_limit(struct store_db *db, struct command_call *c, uint64_t team, str
 		ret->rpm_limit = l->rpm;
 	if (l->sets_tpm)
 		ret->tpm_limit = l->tpm;
+	err = adopt(db, c->mem, now_ns, l->budget_id, ret);
+	if (err)
+		return err;
 	ret->updated_at = now_ns;
 	ret->updated_by = key_caller_name(c);
 	return is_new ? tenant_row_insert(db, kind, ret) : tenant_row_update(db, ret);
@@ -165,8 +211,8 @@ static void on_updated(void *data, int err)
 	if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(uc->team_id));
-	else if (err == -EACCES)
-		role_fail(c);
+	else if (role_failed(c, err))
+		return;
 	else if (err == -ENODATA)
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "User=" STR_FMT " is not in team=" STR_FMT,

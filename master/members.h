@@ -7,10 +7,16 @@
 
 #include "master/tenants.h"
 
+/* Members as they come: an object, or a list of at most 1000, in the argument of that name; each
+ * is an object. *ret_n 0: none is given. false: answered. */
+bool members_read(struct command_call *c, const char *name, const struct json **ret,
+		  size_t *ret_n) MUST_USE;
+
 struct member_limits {			/* what is to be changed */
 	bool sets_budget, sets_rpm, sets_tpm;
 	int64_t max_budget;		/* MONEY_NONE: none */
 	int64_t rpm, tpm;		/* 0: none */
+	struct str budget_id;		/* of one that names none yet: see member_defaults_id() */
 };
 /* Reads max_budget_in_team, rpm_limit and tpm_limit. false: answered. */
 bool member_limits_read(struct command_call *c, struct member_limits *ret) MUST_USE;
@@ -21,5 +27,33 @@ int member_limit(struct store_db *db, struct command_call *c, uint64_t team, str
 /* Deletes the rows of a team (no user_id) or of one member; they are to be withdrawn. */
 int member_limits_delete(struct store_db *db, struct arena *a, uint64_t team, struct str user_id,
 			 struct key_row **ret, size_t *ret_n) MUST_USE;
+
+/* -- member_defaults.c: what members without limits of their own are held to -- */
+
+struct member_default {
+	bool is_given;
+	int64_t value;
+};
+struct member_defaults {		/* as a team's command gives them */
+	bool are_given, sets_period;
+	struct member_default budget, rpm, tpm;
+	struct str duration;
+	struct period period;
+};
+/* Reads team_member_budget and its like. false: answered. */
+bool member_defaults_read(struct command_call *c, struct member_defaults *ret) MUST_USE;
+/* The budget that members of a team have; .n 0: none. */
+struct str member_defaults_id(struct arena *a, const struct key_row *team);
+/* On the store's thread: makes that budget, or changes it. *ret is to be published; the team's
+ * row, which is not written here, gets its id. */
+int member_defaults_set(struct store_db *db, struct command_call *c, uint64_t now_ns,
+			const struct member_defaults *d, struct key_row *team,
+			struct key_row *ret) MUST_USE;
+/* Gives it to all members that name none; their rows are to be published. */
+int member_defaults_give(struct store_db *db, struct command_call *c, const struct key_row *team,
+			 struct key_row **ret, size_t *ret_n) MUST_USE;
+/* With its team; to be withdrawn, if ret->id is not 0. */
+int member_defaults_delete(struct store_db *db, struct arena *a, const struct key_row *team,
+			   struct key_row *ret) MUST_USE;
 
 #endif

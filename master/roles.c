@@ -7,6 +7,7 @@
 
 #include "master/master.h"
 
+#define ORGANIZATIONS(words) { words, { [ROLE_ORGANIZATION_ADMIN] = true } }
 static const struct {
 	const char *words;
 	bool may[ROLES];
@@ -22,8 +23,25 @@ static const struct {
 	{ "teams list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams add", { [ROLE_INTERNAL] = true } },	/* these as an admin of the team */
+	{ "teams bulk", { [ROLE_INTERNAL] = true } },
 	{ "teams member", { [ROLE_INTERNAL] = true } },
 	{ "teams remove", { [ROLE_INTERNAL] = true } },
+	{ "teams permit", { [ROLE_INTERNAL] = true } },
+	{ "teams permissions", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	ORGANIZATIONS("keys block"),
+	ORGANIZATIONS("keys unblock"),
+	ORGANIZATIONS("teams create"),
+	ORGANIZATIONS("teams update"),
+	ORGANIZATIONS("teams block"),
+	ORGANIZATIONS("teams unblock"),
+	ORGANIZATIONS("teams delete"),
+	ORGANIZATIONS("teams allow"),
+	ORGANIZATIONS("teams disallow"),
+	ORGANIZATIONS("orgs list"),
+	ORGANIZATIONS("orgs show"),
+	ORGANIZATIONS("orgs add"),
+	ORGANIZATIONS("orgs member"),
+	ORGANIZATIONS("orgs remove"),
 };
 
 bool role_reaches_own(enum user_role role, const char *words)
@@ -91,9 +109,11 @@ bool roles_admit(struct command_call *c)
 	    !find_user(c, &key, &user))
 		return may_by_itself(c);
 	c->is_viewer = user.flags & KEY_VIEWER;
-	if (c->is_viewer || !role_reaches_own(role_of(&key, &user), c->command->words))
-		return may_by_itself(c);
-	return remember(c, &key);
+	enum user_role role = role_of(&key, &user);
+	bool reaches = role_reaches_own(role, c->command->words) ||
+		       (role == ROLE_INTERNAL &&
+			role_reaches_own(ROLE_ORGANIZATION_ADMIN, c->command->words));
+	return c->is_viewer || !reaches ? may_by_itself(c) : remember(c, &key);
 }
 
 /* ---- for commands ---- */
@@ -111,20 +131,25 @@ static bool is_among(struct str name, const char *const names[])
 	return false;
 }
 
-bool role_takes_only(struct command_call *c, const char *const names[])
+const struct json *role_forbidden(const struct command_call *c, const char *const names[],
+				  bool is_organizations)
 {
+	static const char *const fixed[] = { "user_id", "team_id", "organization_id", "key_type",
+					     "allowed_routes", "permissions", NULL };
 	if (!c->own_user.n)
-		return true;
-	for (const struct json *j = c->args->child; j; j = j->next) {
-		struct str name = j->key;
-		if (is_among(name, names))
-			continue;
-		name.n = name.n > 100 ? 100 : name.n;
-		command_fail(c, 403, "auth_error", NULL,
-			     "Only a proxy admin may set '" STR_FMT "' here", STR_ARG(name));
-		return false;
-	}
-	return true;
+		return NULL;
+	for (const struct json *j = c->args->child; j; j = j->next)
+		if (is_organizations ? is_among(j->key, fixed) : !is_among(j->key, names))
+			return j;
+	return NULL;
+}
+
+void role_fail_argument(struct command_call *c, const struct json *argument)
+{
+	struct str name = argument ? argument->key : STR("");
+	name.n = name.n > 100 ? 100 : name.n;
+	command_fail(c, 403, "auth_error", NULL,
+		     "Only a proxy admin may set '" STR_FMT "' here", STR_ARG(name));
 }
 
 /* A limit of its own would be above that of the budget that both have. */
@@ -204,24 +229,31 @@ void role_cap_key(const struct command_call *c, struct key_row *row)
 		row->models = list_of(c->mem, k->models);
 }
 
-int role_check_team(const struct command_call *c, struct store_db *db, struct str team_id,
-		    bool as_admin)
+void role_refuse(struct command_call *c)
 {
-	if (!c->own_user.n || (!team_id.n && !as_admin))
-		return 0;
-	struct sql *q = sql_query(db,
-		"SELECT 1 FROM team_members m JOIN teams t ON t.id = m.team WHERE t.team_id = ?1"
-		" AND m.user_id = ?2 AND (m.role = 'admin' OR NOT ?3)");
-	sql_text(q, 1, team_id);
-	sql_text(q, 2, c->own_user);
-	sql_int(q, 3, as_admin);
-	int r = sql_row(q);
-	sql_end(q);
-	return r > 0 ? 0 : r < 0 ? r : -EACCES;
+	command_fail(c, 401, "auth_error", NULL,
+		     "Authentication Error, Only proxy admin can be used to generate, "
+		     "delete, update info for new keys/users/teams. Route=%s",
+		     c->command->path ? c->command->path : c->command->words);
 }
 
-void role_fail(struct command_call *c)
+bool role_failed(struct command_call *c, int err)
 {
-	command_fail(c, 403, "auth_error", "team_id",
-		     "User=" STR_FMT " is not in the team, or not its admin", STR_ARG(c->own_user));
+	switch (err) {
+	case -EPERM:
+		role_refuse(c);
+		return true;
+	case -EACCES:
+		command_fail(c, 403, "auth_error", "team_id",
+			     "User=" STR_FMT " is not in the team, or not its admin",
+			     STR_ARG(c->own_user));
+		return true;
+	case -EKEYREJECTED:
+		command_fail(c, 401, "team_member_permission_error", c->command->path,
+			     "Team member does not have permissions for endpoint: %s",
+			     c->command->path ? c->command->path : c->command->words);
+		return true;
+	default:
+		return false;
+	}
 }

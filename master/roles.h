@@ -11,7 +11,11 @@
 #include "master/commands.h"
 #include "master/keys_private.h"
 
-enum user_role { ROLE_OF_NOBODY, ROLE_INTERNAL, ROLE_INTERNAL_VIEWER, ROLES };
+/* An admin of an organization is an internal user whom a row of the database makes one: the job
+ * of the command sees it, in its own transaction. */
+enum user_role {
+	ROLE_OF_NOBODY, ROLE_INTERNAL, ROLE_INTERNAL_VIEWER, ROLE_ORGANIZATION_ADMIN, ROLES
+};
 
 /* Whether that role reaches its own by this command. */
 bool role_reaches_own(enum user_role role, const char *words);
@@ -19,22 +23,54 @@ bool role_reaches_own(enum user_role role, const char *words);
  * false: the command is not for them. */
 bool roles_admit(struct command_call *c);
 
-/* -- for commands; each is true when own_user is not set -- */
+/* Ends the call: it is for administrators. */
+void role_refuse(struct command_call *c);
+
+/* -- for commands; each is true, or 0, when own_user is not set -- */
 
 /* Whether a row is the caller's. */
 bool role_owns(const struct command_call *c, const struct key_row *key);
-/* Whether only the named members are given; the last name is NULL. false: answered. */
-bool role_takes_only(struct command_call *c, const char *const names[]) MUST_USE;
 /* Whether the caller's key is one that may: what it is held to for single models, another key of
  * its user would not be. false: answered. */
 bool role_may_make_keys(struct command_call *c) MUST_USE;
+/* The first argument that such a caller may not give: of its own key all but the named ones (the
+ * last is NULL), of its organization's what would make the key another's, or let it do more. NULL:
+ * it may give them. */
+const struct json *role_forbidden(const struct command_call *c, const char *const names[],
+				  bool is_organizations);
 /* Makes a new key the caller's: none has more than the one that made it. */
 void role_cap_key(const struct command_call *c, struct key_row *row);
-/* On the store's threads: 0, or -EACCES: the user is not in the team (team_id .n 0: in none), or
- * not as its admin. */
+void role_fail_argument(struct command_call *c, const struct json *argument);
+
+/* -- roles_check.c, on the store's threads. 0; -EPERM: for administrators; -EACCES: not (as an
+ * admin) in the team; -EKEYREJECTED: the team does not permit it to its members; -ENOENT: a
+ * stranger's, and as if it were not there -- */
+
+/* The organizations that the user in that parameter ("?1") administers. */
+#define ROLE_ADMINISTERED(parameter)                                                              \
+	"SELECT o.name FROM tenants m JOIN tenants o ON o.id = m.owner"                           \
+	" WHERE m.kind = 9 AND m.name = " parameter " AND m.role = 'org_admin'"
+/* Who is no admin of any organization does not get to a command that is for those. */
+int role_check_command(const struct command_call *c, struct store_db *db) MUST_USE;
+int role_check_org(const struct command_call *c, struct store_db *db, struct str organization_id)
+	MUST_USE;
+/* Whether the caller administers the team's organization. */
+int role_check_team_org(const struct command_call *c, struct store_db *db, struct str team_id)
+	MUST_USE;
+/* Whether it is in the team (team_id .n 0: in none), and as its admin, or administers its
+ * organization. */
 int role_check_team(const struct command_call *c, struct store_db *db, struct str team_id,
 		    bool as_admin) MUST_USE;
-/* Ends the call for -EACCES. */
-void role_fail(struct command_call *c);
+int role_check_team_admin(const struct command_call *c, struct store_db *db, struct str team_id)
+	MUST_USE;
+/* The same of a key: the caller's own, or one of an organization that it administers. */
+int role_check_key(const struct command_call *c, struct store_db *db, const struct key_row *key,
+		   bool *ret_is_organizations) MUST_USE;
+/* Whether the caller may make that key, and makes it what it may be: the caller's, with no more
+ * than the key that makes it; or of an organization that it administers. */
+int role_check_new_key(const struct command_call *c, struct store_db *db, struct key_row *row)
+	MUST_USE;
+/* Ends the call for the errors above, but -ENOENT. false: it is none of them. */
+bool role_failed(struct command_call *c, int err);
 
 #endif

@@ -360,6 +360,7 @@ static void put_settings(struct make *k)
 	s->allowed_ips = put_names(k, &k->c->allowed_ips);
 	s->enforced_params = put_names(k, &k->c->enforced_params);
 	s->flags |= s->allowed_ips.count ? SET_ALLOWED_IPS : 0u;
+	s->trusted_proxies = put_names(k, &k->c->trusted_proxies);
 	s->flags |= s->enforced_params.count ? SET_ENFORCED_PARAMS : 0u;
 	s->key_header = snap_build_text(k->b, k->c->key_header);
 	s->version = snap_build_text(k->b, STR(LLMGW_VERSION));

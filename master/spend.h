@@ -37,6 +37,7 @@ void spend_global_provider(struct command_call *c);
 void spend_global_end_users(struct command_call *c);
 void spend_global_report(struct command_call *c);
 void spend_global_activity(struct command_call *c);
+void spend_reset(struct command_call *c);	/* in spend_reset.c */
 void spend_global_activity_models(struct command_call *c);
 
 #endif

@@ -14,6 +14,11 @@ void teams_delete(struct command_call *c);		/* and their keys */
 void teams_member_add(struct command_call *c);
 void teams_member_delete(struct command_call *c);	/* and the user's keys in the team */
 void teams_member_update(struct command_call *c);	/* in members.c */
+void teams_bulk_member_add(struct command_call *c);	/* in teams_bulk.c */
+void teams_model_add(struct command_call *c);		/* in teams_models.c */
+void teams_model_delete(struct command_call *c);
+void teams_permissions_list(struct command_call *c);	/* in teams_permissions.c */
+void teams_permissions_update(struct command_call *c);
 void teams_info(struct command_call *c);
 void teams_list(struct command_call *c);
 

@@ -9,38 +9,15 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "master/keys_private.h"
 #include "master/master.h"
-#include "master/members.h"
 #include "master/roles.h"
-#include "master/teams.h"
-#include "master/tenants.h"
+#include "master/teams_private.h"
 
-enum { ID_MAX = 1024, MEMBERS_MAX = 1000, UUID_ROOM = 37 };
-
-struct team_call {			/* lives in the call's arena */
-	struct command_call *c;
-	struct keys *keys;
-	struct str team_id;
-	struct key_change change;
-	struct key_row before;
-	struct team_row row;
-	bool is_new;
-	void (*edit)(struct key_row *row);	/* besides the change */
-	struct team_member *members;		/* to be added, or the one to be deleted */
-	size_t n_members;
-	struct key_row *gone;			/* keys deleted with a member */
-	size_t n_gone;
-	struct member_limits limits;		/* of each that is added */
-	struct key_row *limited;		/* members' rows, made or deleted */
-	size_t n_limited;
-	struct str refused;			/* the user that is in the team, or is not */
-	int undo_why;
-};
+enum { ID_MAX = 1024, UUID_ROOM = 37 };
 
 /* ---- common ---- */
 
-static void fail(struct team_call *tc, int err)
+void team_call_fail(struct team_call *tc, int err)
 {
 	struct command_call *c = tc->c;
 	int conflict = c->kind == CALLER_SOCKET ? 409 : 400;	/* LiteLLM's clients know 400 */
@@ -51,8 +28,16 @@ static void fail(struct team_call *tc, int err)
 	else if (err == -ENOENT)
 		command_fail(c, 404, "not_found_error", "team_id",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->team_id));
-	else if (err == -EACCES)
-		role_fail(c);
+	else if (err == -EXDEV)
+		command_fail(c, 404, "not_found_error", "organization_id",
+			     "There is no organization with organization_id=" STR_FMT,
+			     STR_ARG(tc->row.r.organization_id));
+	else if (err == -ECHILD)
+		command_fail(c, 400, "invalid_request_error", "models",
+			     "no model would be left, and a team without any in its list may use "
+			     "all: block it instead");
+	else if (role_failed(c, err))
+		return;
 	else if (err == -ENODATA)
 		command_fail(c, 400, "invalid_request_error", "budget_id",
 			     "There is no budget with budget_id=" STR_FMT,
@@ -69,7 +54,7 @@ static void fail(struct team_call *tc, int err)
 		command_fail_store(c, err);
 }
 
-static struct team_call *call_new(struct command_call *c)
+struct team_call *team_call_new(struct command_call *c)
 {
 	struct team_call *tc = arena_alloc(c->mem, sizeof *tc);
 	if (!tc) {
@@ -82,7 +67,7 @@ static struct team_call *call_new(struct command_call *c)
 	return tc;
 }
 
-static int64_t spend_of(const struct team_call *tc)
+int64_t team_call_spend(const struct team_call *tc)
 {
 	return keys_settled_of(tc->keys, ENTITY_TEAM | tc->row.r.id, tc->row.r.spend);
 }
@@ -96,7 +81,7 @@ static struct str random_id(struct arena *a)
 	return str_z(p);
 }
 
-/* ---- members, as they come: an object or a list of them. false: answered ---- */
+/* ---- members. false: answered ---- */
 
 static bool refuse_member(struct team_call *tc, const char *arg, const char *what)
 {
@@ -132,28 +117,18 @@ static bool take_member(struct team_call *tc, const char *arg, const struct json
 	return true;
 }
 
-static bool take_members(struct team_call *tc, const char *arg, int64_t max_budget)
+bool team_call_take_members(struct team_call *tc, const char *arg, int64_t max_budget)
 {
-	struct json_error e;
-	const struct json *j = json_get(tc->c->args, arg);
-	if (json_is(j, JSON_STRING))		/* a command line's */
-		j = json_parse(tc->c->mem, json_str(tc->c->mem, j), JSON_ONE_KEY, &e);
-	bool is_list = json_is(j, JSON_ARRAY);
-	if (!json_is_given(j))
-		return true;
-	if (!is_list && !json_is(j, JSON_OBJECT))
-		return refuse_member(tc, arg, "members must be an object or a list of them");
-	if (is_list && j->count > MEMBERS_MAX)
-		return refuse_member(tc, arg, "at most 1000 members at once");
-	tc->members = arena_array(tc->c->mem, is_list ? j->count + 1 : 1, sizeof *tc->members);
-	if (!tc->members)
+	const struct json *j = NULL;
+	size_t n;
+	if (!members_read(tc->c, arg, &j, &n))
+		return false;
+	tc->members = n ? arena_array(tc->c->mem, n, sizeof *tc->members) : NULL;
+	if (n && !tc->members)
 		return command_fail_store(tc->c, -ENOMEM), false;
-	for (const struct json *m = is_list ? j->child : j; m; m = is_list ? m->next : NULL) {
-		if (!json_is(m, JSON_OBJECT))
-			return refuse_member(tc, arg, "a member must be an object");
-		if (!take_member(tc, arg, m, max_budget))
+	for (size_t i = 0; i < n; i++, j = j->next)
+		if (!take_member(tc, arg, j, max_budget))
 			return false;
-	}
 	return true;
 }
 
@@ -170,10 +145,11 @@ static int insert_members(struct team_call *tc, struct store_db *db)
 	return err;
 }
 
-static int limit_members(struct team_call *tc, struct store_db *db)
+int team_call_limit_members(struct team_call *tc, struct store_db *db)
 {
 	int err = 0;
-	if (!member_limits_given(&tc->limits))
+	tc->limits.budget_id = member_defaults_id(tc->c->mem, &tc->row.r);
+	if (!member_limits_given(&tc->limits) || !tc->n_members)
 		return 0;
 	tc->limited = arena_array(tc->c->mem, tc->n_members, sizeof *tc->limited);
 	if (!tc->limited)
@@ -185,26 +161,74 @@ static int limit_members(struct team_call *tc, struct store_db *db)
 	return err;
 }
 
-static int find_again(struct team_call *tc, struct store_db *db)
+int team_call_find(struct team_call *tc, struct store_db *db)
 {
 	return team_row_find(db, tc->team_id, tc->c->mem, &tc->row);
+}
+
+/* A team stays in what its caller administers. */
+static int check_organization(struct team_call *tc, struct store_db *db)
+{
+	int err = role_check_org(tc->c, db, tc->row.r.organization_id);
+	return err == -ENOENT ? -EXDEV : err;
+}
+
+/* Keys may name a team before there is one: with its id an organization's admin would get them. */
+static int check_unnamed(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->c->own_user.n)
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE team_id = ? LIMIT 1");
+	sql_text(q, 1, tc->team_id);
+	int r = sql_row(q);
+	sql_end(q);
+	return r > 0 ? -EEXIST : r;
+}
+
+static int set_defaults(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->defaults.are_given)
+		return 0;
+	return member_defaults_set(db, tc->c, tc->change.now_ns, &tc->defaults, &tc->row.r,
+				   &tc->budget);
+}
+
+static int give_defaults(struct team_call *tc, struct store_db *db)
+{
+	if (!tc->defaults.are_given)
+		return 0;
+	return member_defaults_give(db, tc->c, &tc->row.r, &tc->limited, &tc->n_limited);
 }
 
 static int create_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
+	int err = role_check_command(tc->c, db);
+	if (!err)
+		err = check_organization(tc, db);
+	if (!err)
+		err = check_unnamed(tc, db);
+	if (!err)
+		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
+	if (!err)
+		err = set_defaults(tc, db);
 	if (!err)
 		err = team_row_insert(db, &tc->row.r);
 	if (!err)
 		err = insert_members(tc, db);
-	return err ? err : find_again(tc, db);
+	if (!err)
+		err = give_defaults(tc, db);
+	return err ? err : team_call_find(tc, db);
 }
 
 static int change_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	int err = find_again(tc, db);
+	int err = role_check_command(tc->c, db);
+	if (!err)
+		err = (tc->check ? tc->check : role_check_team_org)(tc->c, db, tc->team_id);
+	if (!err)
+		err = team_call_find(tc, db);
 	if (err)
 		return err;
 	tc->before = tc->row.r;
@@ -213,16 +237,28 @@ static int change_job(struct store_db *db, void *data)
 		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
 	if (err)
 		return err;
+	if (!str_eq(tc->before.organization_id, tc->row.r.organization_id))
+		err = check_organization(tc, db);
 	tc->row.r.updated_by = key_caller_name(tc->c);
-	if (tc->edit)
-		tc->edit(&tc->row.r);
-	return team_row_update(db, &tc->row.r);
+	if (!err && tc->edit)
+		err = tc->edit(tc, &tc->row.r);
+	if (!err)
+		err = set_defaults(tc, db);
+	if (!err)
+		err = team_row_update(db, &tc->row.r);
+	return err ? err : give_defaults(tc, db);
 }
 
 static int undo_job(struct store_db *db, void *data)
 {
 	struct team_call *tc = data;
-	return tc->is_new ? team_row_delete(db, tc->row.r.id) : team_row_update(db, &tc->before);
+	if (!tc->is_new)
+		return team_row_update(db, &tc->before);
+	int err = member_limits_delete(db, tc->c->mem, tc->row.r.id, STR_NONE, &tc->limited,
+				       &tc->n_limited);
+	if (!err && tc->budget.id)
+		err = tenant_row_delete(db, tc->budget.id);
+	return err ? err : team_row_delete(db, tc->row.r.id);
 }
 
 static void on_undone(void *data, int err)
@@ -244,7 +280,7 @@ static void answer_team(struct team_call *tc)
 		json_put_str(&o, "team_id", tc->team_id);
 		json_open(&o, "data");
 	}
-	team_put(&o, &tc->row.r, spend_of(tc), tc->row.members);
+	team_put(&o, &tc->row.r, team_call_spend(tc), tc->row.members);
 	if (is_wrapped)
 		json_close(&o);
 	key_put_warnings(&o, tc->change.warnings, tc->change.n_warnings);
@@ -260,16 +296,29 @@ static size_t answer_room(const struct team_call *tc)
 	return key_put_room(&tc->row.r) + tc->row.members.n + 6 * (texts + tc->team_id.n);
 }
 
+/* What members have first: a team without is one that limits them less. */
+static int publish(struct team_call *tc)
+{
+	int err = tc->budget.id ? tenants_publish(tc->keys, DIR_BUDGET, &tc->budget) : 0;
+	for (size_t i = 0; i < tc->n_limited && !err; i++)
+		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
+	return err ? err : teams_publish(tc->keys, &tc->row.r);
+}
+
 static void on_written(void *data, int err)
 {
 	struct team_call *tc = data;
 	if (err) {
-		fail(tc, err);
+		team_call_fail(tc, err);
 		return;
 	}
 	err = buf_reserve(&tc->c->out, answer_room(tc));
 	if (!err)
-		err = teams_publish(tc->keys, &tc->row.r);
+		err = publish(tc);
+	if (err && tc->budget.id && !tc->is_new) {
+		key_fail_unpublished(tc->c, "team", tc->row.r.id, err, err);
+		return;
+	}
 	if (err) {
 		tc->undo_why = err;
 		err = store_write(tc->keys->store, undo_job, on_undone, tc);
@@ -286,17 +335,16 @@ static void on_written(void *data, int err)
 	answer_team(tc);
 }
 
-static void start(struct team_call *tc, store_job_fn *job, store_done_fn *done)
+void team_call_start(struct team_call *tc, store_job_fn *job, store_done_fn *done)
 {
 	int err = store_write(tc->keys->store, job, done, tc);
 	if (err)
-		fail(tc, err);
+		team_call_fail(tc, err);
 }
 
 /* ---- create and change ---- */
 
-/* false: answered. */
-static bool take_id(struct team_call *tc)
+bool team_call_take_id(struct team_call *tc)
 {
 	int err = command_str(tc->c, "team_id", &tc->team_id);
 	if (err == -EINVAL)
@@ -322,45 +370,62 @@ static void start_row(struct team_call *tc)
 
 void teams_new(struct command_call *c)
 {
-	struct team_call *tc = call_new(c);
-	if (!tc || !take_id(tc) || key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0 ||
-	    !take_members(tc, "members_with_roles", MONEY_NONE))
+	struct team_call *tc = team_call_new(c);
+	if (!tc || !team_call_take_id(tc) || !team_permissions_are_valid(c) ||
+	    !member_defaults_read(c, &tc->defaults) ||
+	    key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0 ||
+	    !team_call_take_members(tc, "members_with_roles", MONEY_NONE))
 		return;
 	if (!tc->team_id.n)
 		tc->team_id = random_id(c->mem);
+	team_permissions_warn(tc);
 	tc->is_new = true;
 	start_row(tc);
 	int err = tc->team_id.p ? key_change_apply(&tc->change, c->mem, &tc->row.r) : -ENOMEM;
 	if (err)
-		fail(tc, err);
+		team_call_fail(tc, err);
 	else
-		start(tc, create_job, on_written);
+		team_call_start(tc, create_job, on_written);
 }
 
 void teams_update(struct command_call *c)
 {
-	struct team_call *tc = call_new(c);
-	if (tc && take_id(tc) && key_change_read(c, FIELDS_OF_TEAM, &tc->change) == 0)
-		start(tc, change_job, on_written);
+	struct team_call *tc = team_call_new(c);
+	if (!tc || !team_call_take_id(tc) || !team_permissions_are_valid(c) ||
+	    !member_defaults_read(c, &tc->defaults) ||
+	    key_change_read(c, FIELDS_OF_TEAM, &tc->change) != 0)
+		return;
+	team_permissions_warn(tc);
+	team_call_change(tc);
 }
 
-static void edit_block(struct key_row *row)
+void team_call_change(struct team_call *tc)
 {
+	team_call_start(tc, change_job, on_written);
+}
+
+static int edit_block(struct team_call *tc, struct key_row *row)
+{
+	(void)tc;
 	row->blocked = true;
+	return 0;
 }
 
-static void edit_unblock(struct key_row *row)
+static int edit_unblock(struct team_call *tc, struct key_row *row)
 {
+	(void)tc;
 	row->blocked = false;
+	return 0;
 }
 
-static void change_blocked(struct command_call *c, void (*edit)(struct key_row *row))
+static void change_blocked(struct command_call *c,
+			   int (*edit)(struct team_call *tc, struct key_row *row))
 {
-	struct team_call *tc = call_new(c);
-	if (!tc || !take_id(tc))
+	struct team_call *tc = team_call_new(c);
+	if (!tc || !team_call_take_id(tc))
 		return;
 	tc->edit = edit;
-	start(tc, change_job, on_written);
+	team_call_change(tc);
 }
 
 void teams_block(struct command_call *c)
@@ -380,12 +445,12 @@ static int add_job(struct store_db *db, void *data)
 	struct team_call *tc = data;
 	int err = role_check_team(tc->c, db, tc->team_id, true);
 	if (!err)
-		err = find_again(tc, db);
+		err = team_call_find(tc, db);
 	if (!err)
 		err = insert_members(tc, db);
 	if (!err)
-		err = limit_members(tc, db);
-	return err ? err : find_again(tc, db);
+		err = team_call_limit_members(tc, db);
+	return err ? err : team_call_find(tc, db);
 }
 
 static void put_updated(const struct team_call *tc, struct json_out *o)
@@ -405,7 +470,7 @@ static void answer_members(struct team_call *tc, bool is_added)
 {
 	struct json_out o = json_out(&tc->c->out);
 	json_open(&o, NULL);
-	team_put(&o, &tc->row.r, spend_of(tc), tc->row.members);
+	team_put(&o, &tc->row.r, team_call_spend(tc), tc->row.members);
 	if (is_added)
 		put_updated(tc, &o);
 	key_put_warnings(&o, tc->change.warnings, tc->change.n_warnings);
@@ -413,35 +478,41 @@ static void answer_members(struct team_call *tc, bool is_added)
 	command_finish(tc->c);
 }
 
-static void on_added(void *data, int err)
+bool team_call_publish_members(struct team_call *tc, int err)
 {
-	struct team_call *tc = data;
 	if (err) {
-		fail(tc, err);
-		return;
+		team_call_fail(tc, err);
+		return false;
 	}
 	for (size_t i = 0; i < tc->n_limited; i++) {
 		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
 		if (err) {
 			key_fail_unpublished(tc->c, "member", tc->limited[i].id, err, err);
-			return;
+			return false;
 		}
 	}
-	answer_members(tc, true);
+	return true;
+}
+
+static void on_added(void *data, int err)
+{
+	struct team_call *tc = data;
+	if (team_call_publish_members(tc, err))
+		answer_members(tc, true);
 }
 
 void teams_member_add(struct command_call *c)
 {
-	struct team_call *tc = call_new(c);
-	if (!tc || !take_id(tc) || !member_limits_read(c, &tc->limits) ||
-	    !take_members(tc, "member", tc->limits.max_budget))
+	struct team_call *tc = team_call_new(c);
+	if (!tc || !team_call_take_id(tc) || !member_limits_read(c, &tc->limits) ||
+	    !team_call_take_members(tc, "member", tc->limits.max_budget))
 		return;
 	if (!tc->n_members) {
 		command_fail(c, 400, "invalid_request_error", "member",
 			     "member must be an object with user_id or user_email");
 		return;
 	}
-	start(tc, add_job, on_added);
+	team_call_start(tc, add_job, on_added);
 }
 
 static int member_delete_job(struct store_db *db, void *data)
@@ -450,7 +521,7 @@ static int member_delete_job(struct store_db *db, void *data)
 	struct team_member *m = tc->members;
 	int err = role_check_team(tc->c, db, tc->team_id, true);
 	if (!err)
-		err = find_again(tc, db);
+		err = team_call_find(tc, db);
 	if (err)
 		return err;
 	tc->refused = m->user_id.n ? m->user_id : m->user_email;
@@ -461,14 +532,14 @@ static int member_delete_job(struct store_db *db, void *data)
 	if (!err)
 		err = member_limits_delete(db, tc->c->mem, tc->row.r.id, m->user_id, &tc->limited,
 					   &tc->n_limited);
-	return err ? err : find_again(tc, db);
+	return err ? err : team_call_find(tc, db);
 }
 
 static void on_member_deleted(void *data, int err)
 {
 	struct team_call *tc = data;
 	if (err) {
-		fail(tc, err);
+		team_call_fail(tc, err);
 		return;
 	}
 	for (size_t i = 0; i < tc->n_gone; i++)
@@ -480,8 +551,8 @@ static void on_member_deleted(void *data, int err)
 
 void teams_member_delete(struct command_call *c)
 {
-	struct team_call *tc = call_new(c);
-	if (!tc || !take_id(tc))
+	struct team_call *tc = team_call_new(c);
+	if (!tc || !team_call_take_id(tc))
 		return;
 	struct team_member *m = tc->members = arena_alloc(c->mem, sizeof *m);
 	if (!m) {
@@ -492,7 +563,7 @@ void teams_member_delete(struct command_call *c)
 	    command_str(c, "user_email", &m->user_email) == -EINVAL)
 		return;
 	if (m->user_id.n || m->user_email.n)
-		start(tc, member_delete_job, on_member_deleted);
+		team_call_start(tc, member_delete_job, on_member_deleted);
 	else
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "say who: user_id or user_email");

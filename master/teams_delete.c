@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/roles.h"
 #include "master/teams.h"
 
 enum { DELETE_MAX = 1000 };
@@ -17,7 +18,7 @@ struct delete_call {
 	struct deleted {
 		struct str team_id;
 		struct team_row row;
-		struct key_row *gone, *limited;
+		struct key_row *gone, *limited, budget;
 		size_t n_gone, n_limited;
 	} *v;
 };
@@ -26,9 +27,12 @@ static int delete_job(struct store_db *db, void *data)
 {
 	struct delete_call *dc = data;
 	struct arena *a = dc->c->mem;
-	for (size_t i = 0; i < dc->n; i++) {
+	int err = role_check_command(dc->c, db);
+	for (size_t i = 0; i < dc->n && !err; i++) {
 		struct deleted *d = &dc->v[i];
-		int err = team_row_find(db, d->team_id, a, &d->row);
+		err = role_check_team_org(dc->c, db, d->team_id);
+		if (!err)
+			err = team_row_find(db, d->team_id, a, &d->row);
 		if (err == -ENOENT)
 			dc->missing = d->team_id;
 		if (!err)
@@ -38,11 +42,11 @@ static int delete_job(struct store_db *db, void *data)
 			err = member_limits_delete(db, a, d->row.r.id, STR_NONE, &d->limited,
 						   &d->n_limited);
 		if (!err)
+			err = member_defaults_delete(db, a, &d->row.r, &d->budget);
+		if (!err)
 			err = team_row_delete(db, d->row.r.id);
-		if (err)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 /* The keys first: one that is still there while its team is gone would be without limits. */
@@ -52,6 +56,8 @@ static void withdraw(struct delete_call *dc, const struct deleted *d)
 		keys_withdraw(dc->keys, &d->gone[i]);
 	for (size_t i = 0; i < d->n_limited; i++)
 		tenants_withdraw(dc->keys, DIR_MEMBER, &d->limited[i]);
+	if (d->budget.id)
+		tenants_withdraw(dc->keys, DIR_BUDGET, &d->budget);
 	teams_withdraw(dc->keys, &d->row.r);
 }
 
@@ -63,7 +69,7 @@ static void on_deleted(void *data, int err)
 		command_fail(c, 404, "not_found_error", "team_ids",
 			     "Team not found, passed team_id=" STR_FMT "; nothing was deleted",
 			     STR_ARG(dc->missing));
-	else if (err)
+	else if (err && !role_failed(c, err))
 		command_fail_store(c, err);
 	if (err)
 		return;

@@ -140,13 +140,15 @@ static int list_job(struct store_db *db, void *data)
 	struct sql *q = sql_query(db,
 		"SELECT " TEAM_COLUMNS_SHOWN " FROM teams t "
 		"WHERE (?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR EXISTS"
-		" (SELECT 1 FROM team_members WHERE team = t.id AND user_id = ?2)) "
+		" (SELECT 1 FROM team_members WHERE team = t.id AND user_id = ?2)"
+		" OR (?5 AND organization_id IN (" ROLE_ADMINISTERED("?2") "))) "
 		"ORDER BY id LIMIT ?3 OFFSET ?4");
 	int r;
 	sql_text(q, 1, sc->organization_id);
 	sql_text(q, 2, sc->user_id);
 	sql_int(q, 3, (int64_t)sc->size);
 	sql_int(q, 4, (int64_t)((sc->page - 1) * sc->size));
+	sql_int(q, 5, sc->c->own_user.n > 0);
 	while ((r = sql_row(q)) > 0 && sc->n_teams < sc->size) {
 		r = team_row_read(q, sc->c->mem, &sc->teams[sc->n_teams]);
 		if (r)

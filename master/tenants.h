@@ -23,6 +23,11 @@ struct tenant_kind {
 	bool makes_id;			/* one without an id gets one at random */
 	bool has_table;			/* its limits are shown as litellm_budget_table, too */
 };
+struct tenant_role {			/* that a user may have */
+	const char *name, *label, *doc;
+};
+extern const struct tenant_role tenant_roles[];	/* ends with name NULL */
+
 /* Of a command for any of them: never NULL. */
 const struct tenant_kind *tenant_kind_of(const struct command *cmd);
 /* As LiteLLM shows it, into an object that is open. */
@@ -64,6 +69,9 @@ int tenant_rows_of(struct store_db *db, int64_t kind, uint64_t owner, struct str
 int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns,
 		 struct key_row *row) MUST_USE;
 
+/* Whoever has its limits from this budget begins with its period now. */
+int budget_set_periods(struct store_db *db, const struct key_row *budget) MUST_USE;
+
 /* -- commands -- */
 
 void tenants_new(struct command_call *c);
@@ -73,5 +81,8 @@ void tenants_unblock(struct command_call *c);
 void tenants_delete(struct command_call *c);
 void tenants_info(struct command_call *c);
 void tenants_list(struct command_call *c);
+void orgs_member_add(struct command_call *c);		/* in org_members.c */
+void orgs_member_update(struct command_call *c);
+void orgs_member_delete(struct command_call *c);
 
 #endif

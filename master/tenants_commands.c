@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "master/master.h"
+#include "master/members.h"
 #include "master/tenants.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37, KEY_ROOM = 32, RANDOM_BYTES = 16, TEAMS_MAX = 1000 };
@@ -23,6 +24,8 @@ struct tenant_call {			/* lives in the call's arena */
 	struct key_row key;
 	struct str *teams, missing;	/* that a new user is to be in; the one there is not */
 	size_t n_teams;
+	struct key_row *limited;	/* what limits it in some of them */
+	size_t n_limited;
 	int undo_why;
 };
 
@@ -81,10 +84,8 @@ static bool take_id(struct tenant_call *tc)
 
 static bool is_role(struct str s)
 {
-	static const char *const roles[] = { "proxy_admin", "proxy_admin_viewer", "internal_user",
-					     "internal_user_viewer" };
-	for (size_t i = 0; i < COUNT(roles); i++)
-		if (str_eq_z(s, roles[i]))
+	for (const struct tenant_role *r = tenant_roles; r->name; r++)
+		if (str_eq_z(s, r->name))
 			return true;
 	return false;
 }
@@ -160,9 +161,21 @@ static void start_key(struct tenant_call *tc)
 	};
 }
 
+static int limit(struct tenant_call *tc, struct store_db *db, const struct key_row *team)
+{
+	struct member_limits limits = { .budget_id = member_defaults_id(tc->c->mem, team),
+					.max_budget = MONEY_NONE };
+	if (!limits.budget_id.n)
+		return 0;
+	return member_limit(db, tc->c, team->id, tc->id, &limits, &tc->limited[tc->n_limited++]);
+}
+
 static int join_teams(struct tenant_call *tc, struct store_db *db)
 {
 	int err = 0;
+	tc->limited = arena_array(tc->c->mem, tc->n_teams + 1, sizeof *tc->limited);
+	if (!tc->limited)
+		return -ENOMEM;
 	for (size_t i = 0; i < tc->n_teams && !err; i++) {
 		struct team_member m = { .user_id = tc->id, .user_email = tc->row.email,
 					 .role = STR("user"), .max_budget = MONEY_NONE };
@@ -170,6 +183,8 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 		err = team_row_find(db, tc->teams[i], tc->c->mem, &team);
 		if (!err)
 			err = team_member_insert(db, team.r.id, &m);
+		if (!err)
+			err = limit(tc, db, &team.r);
 		if (err == -ENOENT)
 			tc->missing = tc->teams[i];
 		if (err == -EEXIST)
@@ -206,25 +221,6 @@ static int find(struct tenant_call *tc, struct store_db *db)
 	return tenant_row_find(db, tenant_number(tc->kind->dir), 0, tc->id, tc->c->mem, &tc->row);
 }
 
-#define SET_PERIOD(table)                                                                         \
-	"UPDATE " table " SET budget_duration = ?2, budget_reset_at = ?3 WHERE budget_id = ?1"
-
-/* Whoever has its limits from this budget begins with its period now. */
-static int set_periods(struct tenant_call *tc, struct store_db *db)
-{
-	static const char *const texts[] = { SET_PERIOD("keys"), SET_PERIOD("teams"),
-					     SET_PERIOD("tenants") };
-	int err = 0;
-	for (size_t i = 0; i < COUNT(texts) && !err; i++) {
-		struct sql *q = sql_query(db, texts[i]);
-		sql_text(q, 1, tc->row.key_name);
-		sql_text(q, 2, tc->row.budget_duration);
-		sql_int_or_null(q, 3, (int64_t)tc->row.budget_reset_at, tc->row.budget_reset_at);
-		err = sql_run(q);
-	}
-	return err;
-}
-
 static int change_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
@@ -243,7 +239,7 @@ static int change_job(struct store_db *db, void *data)
 	if (!err)
 		err = store_models(db, tc, &tc->row);
 	if (!err && tc->kind->dir == DIR_BUDGET && key_change_sets_period(&tc->change))
-		err = set_periods(tc, db);
+		err = budget_set_periods(db, &tc->row);
 	return err;
 }
 
@@ -346,6 +342,8 @@ static size_t answer_room(const struct tenant_call *tc)
 static int publish(struct tenant_call *tc)
 {
 	int err = tenants_publish(tc->keys, tc->kind->dir, &tc->row);
+	for (size_t i = 0; i < tc->n_limited && !err; i++)
+		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
 	if (err || !tc->text.p)
 		return err;
 	err = keys_publish(tc->keys, &tc->key, NULL);

@@ -151,3 +151,21 @@ int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct k
 	}
 	return 0;
 }
+
+#define SET_PERIOD(table)                                                                         \
+	"UPDATE " table " SET budget_duration = ?2, budget_reset_at = ?3 WHERE budget_id = ?1"
+
+int budget_set_periods(struct store_db *db, const struct key_row *budget)
+{
+	static const char *const texts[] = { SET_PERIOD("keys"), SET_PERIOD("teams"),
+					     SET_PERIOD("tenants") };
+	int err = 0;
+	for (size_t i = 0; i < COUNT(texts) && !err; i++) {
+		struct sql *q = sql_query(db, texts[i]);
+		sql_text(q, 1, budget->key_name);
+		sql_text(q, 2, budget->budget_duration);
+		sql_int_or_null(q, 3, (int64_t)budget->budget_reset_at, budget->budget_reset_at);
+		err = sql_run(q);
+	}
+	return err;
+}

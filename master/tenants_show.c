@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "master/master.h"
+#include "master/roles.h"
 #include "master/tenants.h"
 
 enum { SIZE_DEFAULT = 25, SIZE_ALL = 10000, NAMES_MAX = 1000 };
@@ -77,9 +78,11 @@ static int read_around(struct show_call *sc, struct store_db *db, struct shown *
 		name, 1, &s->teams);
 	if (!err)
 		err = read_text(sc, sql_query(db,
-			"SELECT json_group_array(json_object('user_id', name, 'organization_id', ?1,"
-			" 'user_role', role, 'spend', 0.0, 'budget_id', budget_id)) FROM tenants "
-			"WHERE kind = 9 AND owner = ?2"), name, s->r.id, &s->members);
+			"SELECT json_group_array(json_object('user_id', name, 'user_email', email,"
+			" 'organization_id', ?1, 'user_role', role, 'spend', 0.0, 'budget_id',"
+			" budget_id, 'max_budget_in_organization', max_budget / 1e9)) FROM"
+			" (SELECT * FROM tenants WHERE kind = 9 AND owner = ?2 ORDER BY id)"),
+			name, s->r.id, &s->members);
 	return err;
 }
 
@@ -133,19 +136,24 @@ static int info_job(struct store_db *db, void *data)
 {
 	struct show_call *sc = data;
 	bool is_list = sc->kind->dir >= DIR_TAG;
-	for (size_t i = 0; i < sc->n_names; i++) {
+	int err = role_check_command(sc->c, db);
+	for (size_t i = 0; i < sc->n_names && !err; i++) {
 		struct shown *s = &sc->v[sc->n];
-		int err = tenant_row_find(db, tenant_number(sc->kind->dir), 0, sc->names[i],
+		if (sc->kind->dir == DIR_ORGANIZATION)
+			err = role_check_org(sc->c, db, sc->names[i]);
+		if (err)
+			break;
+		err = tenant_row_find(db, tenant_number(sc->kind->dir), 0, sc->names[i],
 					  sc->c->mem, &s->r);
-		if (err == -ENOENT && is_list)
+		if (err == -ENOENT && is_list) {
+			err = 0;
 			continue;
+		}
 		if (!err)
 			err = read_around(sc, db, s);
-		if (err)
-			return err;
 		sc->n++;
 	}
-	return sc->kind->dir == DIR_USER ? read_keys(sc, db, sc->names[0]) : 0;
+	return err ? err : sc->kind->dir == DIR_USER ? read_keys(sc, db, sc->names[0]) : 0;
 }
 
 static void put_user(const struct show_call *sc, struct json_out *o)
@@ -183,7 +191,7 @@ static void on_info(void *data, int err)
 		command_fail(c, 404, "not_found_error", sc->kind->shown,
 			     "There is no %s with %s=" STR_FMT, sc->kind->noun, sc->kind->shown,
 			     STR_ARG(sc->names[0]));
-	else if (err)
+	else if (err && !role_failed(c, err))
 		command_fail_store(c, err);
 	if (err)
 		return;
@@ -226,7 +234,7 @@ static bool take_names(struct show_call *sc)
 {
 	struct command_call *c = sc->c;
 	const struct json *j = json_get(c->args, sc->kind->shown);
-	if (c->own_user.n)
+	if (c->own_user.n && sc->kind->dir == DIR_USER)
 		return take_own(sc, j);
 	bool is_list = json_is(j, JSON_ARRAY);
 	size_t room = is_list ? j->count : 1;
@@ -262,7 +270,7 @@ void tenants_info(struct command_call *c)
 	" FROM tenants t WHERE kind = ?1 AND (?2 IS NULL OR role = ?2)"                           \
 	" AND (?3 IS NULL OR instr(email, ?3)) AND (?4 IS NULL OR EXISTS (SELECT 1 FROM"          \
 	" team_members m JOIN teams x ON x.id = m.team WHERE m.user_id = t.name"                  \
-	" AND x.team_id = ?4))"
+	" AND x.team_id = ?4)) AND (?5 IS NULL OR name IN (" ROLE_ADMINISTERED("?5") "))"
 
 static struct sql *filtered(const struct show_call *sc, struct store_db *db, const char *text)
 {
@@ -271,22 +279,26 @@ static struct sql *filtered(const struct show_call *sc, struct store_db *db, con
 	sql_text(q, 2, sc->role);
 	sql_text(q, 3, sc->email);
 	sql_text(q, 4, sc->team);
+	sql_text(q, 5, sc->c->own_user);
 	return q;
 }
 
 static int list_job(struct store_db *db, void *data)
 {
 	struct show_call *sc = data;
+	int r = role_check_command(sc->c, db);
+	if (r)
+		return r;
 	struct sql *q = filtered(sc, db, "SELECT count(*)" FILTERED);
-	int r = sql_row(q);
+	r = sql_row(q);
 	if (r > 0)
 		sc->total = (uint64_t)sql_get_int(q, 0);
 	sql_end(q);
 	if (r < 0)
 		return r;
-	q = filtered(sc, db, "SELECT " TENANT_COLUMNS FILTERED " ORDER BY id DESC LIMIT ?5 OFFSET ?6");
-	sql_int(q, 5, (int64_t)sc->size);
-	sql_int(q, 6, (int64_t)((sc->page - 1) * sc->size));
+	q = filtered(sc, db, "SELECT " TENANT_COLUMNS FILTERED " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
+	sql_int(q, 6, (int64_t)sc->size);
+	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));
 	while ((r = sql_row(q)) > 0 && sc->n < sc->size) {
 		r = tenant_row_read(q, sc->c->mem, &sc->v[sc->n].r);
 		if (r)
@@ -304,10 +316,10 @@ static void on_list(void *data, int err)
 	struct show_call *sc = data;
 	struct command_call *c = sc->c;
 	struct json_out o = json_out(&c->out);
-	if (err) {
+	if (err && !role_failed(c, err))
 		command_fail_store(c, err);
+	if (err)
 		return;
-	}
 	if (sc->kind->dir != DIR_USER) {
 		put_all(sc, &o, NULL);
 		command_finish(c);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What keys and configuration hold a caller to: paths, addresses, members of the body, the most
 that a key may be given, and a budget that is larger for a while."""
+import json
 import time
 
 import pytest
@@ -157,6 +158,35 @@ def test_addresses_are_let_in_or_not(tmp_path, mock):
         assert g.ask("m").status == 200
     finally:
         g.stop()
+
+
+def test_addresses_behind_a_proxy(tmp_path, mock):
+    rules = SETTINGS % ("", "203.0.113.0/24, 2001:db8::1") + "server: {trusted-proxies: [%s]}\n"
+    rules = rules.replace("general_settings:", "general_settings:\n  use_x_forwarded_for: %s")
+
+    def asked(*lines):
+        return gw.ask("m", headers=dict(zip(("x-forwarded-for", "X-Forwarded-For"), lines))).status
+
+    gw = make(tmp_path, mock, rules % ("true", "127.0.0.1, 10.0.0.0/8"), workers=1).start()
+    try:
+        for lines in (["203.0.113.5"], ["203.0.113.5, 10.1.1.1"], ["6.6.6.6,203.0.113.5 , 10.0.0.9"], ["[2001:db8::1]:99"],
+                      ["203.0.113.5:4711,10.0.0.1:80"], ["2001:db8::1"], ["203.0.113.5", "10.0.0.3"]):
+            assert asked(*lines) == 200, lines
+        # what stands before the first that is no proxy anybody may have written
+        for lines in ([], ["6.6.6.6"], ["203.0.113.5, 6.6.6.6"], ["203.0.113.5, 6.6.6.6, 10.0.0.1"], ["203.0.113.5, x"],
+                      ["203.0.113.5/24"], ["203.0.113.5", "6.6.6.6"], ["203.0.113.5,"], ["[203.0.113.5"],
+                      ["10.0.0.1, 10.0.0.2"], ["203.0.113.5" + ",10.0.0.1" * 100]):
+            assert asked(*lines) == 403, lines
+        # the audit log and penalties go by it, too
+        assert gw.post("/user/new", {"user_id": "x"}, headers={"x-forwarded-for": "203.0.113.77"}).status == 200
+        rows = json.loads(gw.ctl("--json", "audit", "list").stdout)["audit_logs"]
+        assert any(r["address"] == "203.0.113.77" for r in rows)
+        for switch, proxies in (("false", "127.0.0.1"), ("true", "10.0.0.0/8"), ("true", "")):
+            gw.write([("m", {"model": "openai/mock", "api_base": mock.base, "api_key": "x"})], rules % (switch, proxies))
+            gw.ctl("reload")
+            until(lambda: asked("203.0.113.5") == 403)
+    finally:
+        gw.stop()
 
 
 def test_all_requests_have_what_they_must(tmp_path, mock):

@@ -276,7 +276,7 @@ def test_the_answers_are_litellms(gw):
                   "max_parallel_requests", "budget_reset_at", "model_id", "created_at", "updated_at"):
         assert field in row, field
     assert row["members_with_roles"] == [{"user_id": "ada", "user_email": None, "role": "admin"}]
-    assert row["llmgw_warnings"] == ["team_member_budget is stored but not acted on yet"]
+    assert "llmgw_warnings" not in row and row["team_member_budget_id"]
     assert row["metadata"] == {"a": 1, "team_member_budget": 3}
     assert gw.post("/team/new", {"team_id": "t"}).status == 400
     a = gw.post("/team/member_add", {"team_id": "t", "member": {"role": "user", "user_email": "bob@example.org"}})

@@ -148,6 +148,8 @@ static const struct set_row {
 	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
 	{ "general_settings", "allowed_ips", "[10.0.0.0/8, '::1']", "[\"10.0.0.0/8\",\"::1\"]" },
+	{ "general_settings", "use_x_forwarded_for", "true", "true" },
+	{ "server", "trusted-proxies", "[10.0.0.0/8, 127.0.0.1]", "[\"10.0.0.0/8\",\"127.0.0.1\"]" },
 	{ "general_settings", "enforced_params", "[user, metadata.x]", "[\"user\",\"metadata.x\"]" },
 	{ "litellm_settings", "default_key_generate_params", "{max_budget: 1.50}",
 	  "{\"max_budget\":1.50}" },
@@ -833,6 +835,45 @@ static void test_master_key(void **state)
 }
 
 /* ---- files ---- */
+
+static void test_bounds_of_keys(void **state)
+{
+	static const char *const bad[] = {
+		"max_budget: \"5\"", "max_budget: much", "max_budget: -1", "tpm_limit: 0",
+		"rpm_limit: 1.5", "max_parallel_requests: [1]", "duration: 30", "duration: soon",
+		"budget_duration: true", "budget_duration: \"-1\"",
+	};
+	char text[256], what[128];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct str name = str_z(bad[i]);
+		name = str_cut(&name, ':');
+		snprintf(what, sizeof what, "upperbound_key_generate_params: " STR_FMT " must be ",
+			 STR_ARG(name));
+		snprintf(text, sizeof text,
+			 KEY "litellm_settings:\n  upperbound_key_generate_params: {%s}\n", bad[i]);
+		assert_complains(text, what);
+		snprintf(text, sizeof text,
+			 KEY "litellm_settings:\n  default_key_generate_params: {%s}\n", bad[i]);
+		assert_complains(text, what + strlen("upperbound_key_generate_params: "));
+	}
+	struct config *c = read_good(KEY "litellm_settings:\n  upperbound_key_generate_params: "
+				   "{max_budget: 1.5, duration: 30d, rpm_limit: null, odd: 1}\n");
+	assert_true(complains(c, "upperbound_key_generate_params: 'odd' bounds nothing"));
+	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
+static void test_trusted_proxies(void **state)
+{
+	(void)state;
+	assert_complains(KEY "server: {trusted-proxies: [10.0.0.1/8]}\n",
+			 "'10.0.0.1/8' is no address and no network");
+	assert_complains(KEY "server: {trusted-proxies: [proxy]}\n", "is no address");
+	struct config *c = read_good("general_settings: {master_key: sk-test, use_x_forwarded_for: true}\n");
+	assert_true(complains(c, "server.trusted-proxies names nobody"));
+	config_free(c);
+}
 
 static void test_include(void **state)
 {
@@ -1531,6 +1572,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_clouds),
 		cmocka_unit_test(test_places_of_providers),
 		cmocka_unit_test(test_master_key),
+		cmocka_unit_test(test_bounds_of_keys),
+		cmocka_unit_test(test_trusted_proxies),
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_large_files),

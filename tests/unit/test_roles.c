@@ -22,21 +22,39 @@ void master_workers_changed(struct master *m)
 {
 	(void)m;
 }
-/* In the order of the commands: i an internal user, v one that only looks. */
+/* In the order of the commands: i an internal user, v one that only looks, o an admin of an
+ * organization besides. */
 static const char golden[] =
-	"keys create i-\n"
-	"keys list iv\n"
-	"keys show iv\n"
-	"keys update i-\n"
-	"keys rotate i-\n"
-	"keys regenerate i-\n"
-	"keys delete i-\n"
-	"teams list iv\n"
-	"teams show iv\n"
-	"teams add i-\n"
-	"teams member i-\n"
-	"teams remove i-\n"
-	"users show iv\n";
+	"keys create i--\n"
+	"keys list iv-\n"
+	"keys show iv-\n"
+	"keys update i--\n"
+	"keys rotate i--\n"
+	"keys regenerate i--\n"
+	"keys block --o\n"
+	"keys unblock --o\n"
+	"keys delete i--\n"
+	"teams create --o\n"
+	"teams list iv-\n"
+	"teams show iv-\n"
+	"teams update --o\n"
+	"teams block --o\n"
+	"teams unblock --o\n"
+	"teams delete --o\n"
+	"teams add i--\n"
+	"teams member i--\n"
+	"teams remove i--\n"
+	"teams bulk i--\n"
+	"teams allow --o\n"
+	"teams disallow --o\n"
+	"teams permissions iv-\n"
+	"teams permit i--\n"
+	"users show iv-\n"
+	"orgs list --o\n"
+	"orgs show --o\n"
+	"orgs add --o\n"
+	"orgs member --o\n"
+	"orgs remove --o\n";
 
 static void test_the_table(void **state)
 {
@@ -47,9 +65,11 @@ static void test_the_table(void **state)
 		const char *words = commands[i].words;
 		bool may = role_reaches_own(ROLE_INTERNAL, words);
 		bool may_look = role_reaches_own(ROLE_INTERNAL_VIEWER, words);
+		bool for_organizations = role_reaches_own(ROLE_ORGANIZATION_ADMIN, words);
 		assert_false(role_reaches_own(ROLE_OF_NOBODY, words));
-		if (may || may_look)
-			buf_printf(&found, "%s %s%s\n", words, may ? "i" : "-", may_look ? "v" : "-");
+		if (may || may_look || for_organizations)
+			buf_printf(&found, "%s %s%s%s\n", words, may ? "i" : "-",
+				   may_look ? "v" : "-", for_organizations ? "o" : "-");
 		if (may_look)
 			assert_string_equal(commands[i].method, "GET");
 	}

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "worker/client/dialect_gemini.h"
+#include "worker/client/forwarded.h"
 #include "worker/client/prompt_check.h"
 
 static enum step answer_preflight(struct request *r)
@@ -53,6 +54,8 @@ enum step intake_endpoint(struct request *r)
 	const struct endpoint *near;
 	bool other_method = false;
 	struct endpoint_parts parts;
+	if (snap_settings(r->snap)->flags & SET_FORWARDED)
+		forwarded_address(r->snap, h, r->client_ip);
 	struct str method = str_eq(h->method, STR("HEAD")) ? STR("GET") : h->method;
 	if (str_eq(h->method, STR("OPTIONS")) && http_header(h, "access-control-request-method").p)
 		return answer_preflight(r);
