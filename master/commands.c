@@ -614,6 +614,13 @@ static const struct command_arg args_backup[] = {
 	{ 0 },
 };
 
+static const struct command_arg args_restore[] = {
+	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a copy that `backup` has made" },
+	{ "state_dir", ARG_STRING, 0, "of the gateway; else where llmgw has it by itself" },
+	{ "dry_run", ARG_BOOL, 0, "only check the file" },
+	{ 0 },
+};
+
 static const struct command_arg args_audit[] = {
 	{ "page", ARG_INT, 0, "page, from 1" },
 	{ "page_size", ARG_INT, 0, "rows a page, at most 1000 (10; by llmgwctl 50)" },
@@ -1272,6 +1279,9 @@ const struct command commands[] = {
 	  "llmgwctl import rows budget '[{\"budget_id\": \"free\", \"max_budget\": 1}]'" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
+	{ "restore", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP | CMD_DESTROYS, NULL,
+	  args_restore, NULL, NULL, "put a copy into the database's place, while the gateway is stopped",
+	  "llmgwctl restore /var/backups/llmgw.db --dry-run" },
 #ifdef LLMGW_FAULTS
 	{ "fault set", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_fault_set), args_fault, columns_faults,
 	  "faults", "make the program fail at a place in it",

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "master/ctl.h"
 #include "master/ctl_import.h"
+#include "master/ctl_restore.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -410,9 +411,34 @@ static enum ctl_exit import(struct session *s)
 	return r;
 }
 
+/* What the backup does not know comes back to life: who restores must think of it. */
+static enum ctl_exit restore(struct session *s)
+{
+	struct buf answer;
+	struct json_error why;
+	const struct json *args = json_parse(s->mem, s->q.args, 0, &why);
+	bool is_dry = json_is_true(json_get(args, "dry_run"));
+	enum ctl_exit r = is_dry ? CTL_DONE : confirm(s);
+	if (r != CTL_DONE)
+		return r;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	r = ctl_restore(s->mem, &s->q, shows_progress(s), &answer, &s->error);
+	if (r == CTL_DONE)
+		r = show(s, 200, buf_str(&answer));
+	else
+		tell(s, &s->error);
+	buf_done(&answer);
+	if (r == CTL_DONE && !is_dry)
+		warn(s, "keys that were deleted or blocked since that backup work again, and what "
+			"was spent since is not in it");
+	return r;
+}
+
 static enum ctl_exit run(struct session *s)
 {
 	choose_way(s);
+	if (str_eq_z(str_z(s->q.command->words), "restore"))
+		return restore(s);
 	if (str_eq_z(str_z(s->q.command->words), "import litellm"))
 		return import(s);
 	if (s->q.command->flags & CMD_LOCAL)

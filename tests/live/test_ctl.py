@@ -49,6 +49,8 @@ def gw(tmp_path_factory, mock_process):
     g = make(tmp_path_factory.mktemp("ctl"), mock_process)
     g.start()
     assert g.ask("m", key=g.key(key_alias="first")).status == 200
+    g.ctl("backup", str(g.tmp / "spare.db"))
+    (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
     yield g
     g.stop()
@@ -186,6 +188,7 @@ CALLS = {
     "config version": (("1",), "start"),
     "config rollback": (("1", "--yes"), "rolled back"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
+    "restore": (("{tmp}/spare.db", "--state-dir", "{tmp}/elsewhere", "--yes"), "restored"),
 }
 
 
