@@ -596,7 +596,9 @@ static const struct command_arg args_explain[] = {
 	{ 0 },
 };
 static const struct command_arg args_import[] = {
-	{ "dump", ARG_STRING, ARG_REQUIRED, "a dump of its database, as pg_dump --format=plain makes it" },
+	{ "dump", ARG_STRING, 0, "a dump of its database, as pg_dump --format=plain makes it" },
+	{ "database_url", ARG_STRING, 0,
+	  "or the database itself, postgresql://...; else DATABASE_URL; - reads a line" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
 	{ "dry_run", ARG_BOOL, 0, "only say what would come" },
 	{ 0 },

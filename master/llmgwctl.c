@@ -376,10 +376,36 @@ static enum ctl_exit call(struct session *s)
 	return r;
 }
 
+/* postgresql://user:secret@host */
+static bool has_password(struct str url)
+{
+	size_t at = str_find(url, STR("://"));
+	struct str who = at == SIZE_MAX ? STR_NONE : str_skip(url, at + 3);
+	size_t end = str_find_char(who, '@');
+	return end != SIZE_MAX && str_find_char(str_of(who.p, end), ':') != SIZE_MAX;
+}
+
+/* What was given is in s->q by now; the process list shall not show it any longer. */
+static void hide_url(int argc, char *const *argv)
+{
+	for (int i = 0; i < argc; i++) {
+		struct str value = str_z(argv[i]), name = str_cut(&value, '=');
+		if (!str_eq_z(name, "--database-url") && !str_eq_z(name, "--database_url"))
+			continue;
+		char *at = value.p ? argv[i] + name.n + 1 : i + 1 < argc ? argv[i + 1] : NULL;
+		if (at && has_password(str_z(at)))
+			memset(at, 'x', strlen(at));
+	}
+}
+
 static enum ctl_exit import(struct session *s)
 {
 	struct buf answer;
 	struct json_error why;
+	const struct json *args = json_parse(s->mem, s->q.args, 0, &why);
+	if (has_password(json_get_str(s->mem, args, "database_url")))
+		warn(s, "a password on the command line can be seen by others for a moment; "
+			"DATABASE_URL, --database-url -, PGPASSWORD and ~/.pgpass cannot");
 	if (s->q.opt.url)
 		return tell_failure(s, CTL_USAGE, STR("import litellm goes by the control socket"),
 				    STR("run it on the gateway's host; --socket names the socket"));
@@ -465,6 +491,7 @@ static enum ctl_exit act(struct session *s, int argc, char *const *argv)
 			s->q.opt.json |= strcmp(argv[i], "--json") == 0;
 		return tell(s, &s->error);
 	}
+	hide_url(argc, argv);
 	look_around(s);
 	switch (s->q.action) {
 	case CTL_HELP:
