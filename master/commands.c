@@ -600,12 +600,13 @@ static const struct command_arg args_import[] = {
 	{ "database_url", ARG_STRING, 0,
 	  "or the database itself, postgresql://...; else DATABASE_URL; - reads a line" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
+	{ "spend_logs", ARG_BOOL, 0, "its single requests, too, for reports; nobody pays for them again" },
 	{ "dry_run", ARG_BOOL, 0, "only say what would come" },
 	{ 0 },
 };
 static const struct command_arg args_import_rows[] = {
 	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
-	  "budget, organization, user, team, member, key, customer, tag, credential or model" },
+	  "budget, organization, user, team, member, key, customer, tag, credential, model or spend" },
 	{ "rows", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "list of what the kind's create command takes; of keys the hash instead of the text" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },

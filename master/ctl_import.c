@@ -17,6 +17,7 @@
 enum {
 	PAGE_BYTES = FRAME_MAX - 1024,
 	PAGE_ROWS = 100,
+	PAGE_SPEND = 1000,		/* rows of one job of the store */
 	SAY_ROWS = 256,
 	URL_MAX = 4096,
 	ROW_MEMORY = 128 << 20,
@@ -36,7 +37,7 @@ struct import {
 	char what[96];			/* what it says */
 	struct ctl_pg *pg;		/* the database; NULL: a dump */
 	int64_t total;			/* rows of the table; -1: not known */
-	bool is_dry, overwrite;
+	bool is_dry, overwrite, spend_logs;
 	const struct litellm_table *table;
 	struct counts *counts;		/* of the table */
 	struct buf page, row, refusals;
@@ -61,6 +62,17 @@ static void note_refusal(struct import *im, struct str name, struct str why)
 	json_put_str(&o, "name", name);
 	json_put_str(&o, "why", why);
 	json_close(&o);
+}
+
+static bool is_spend(const struct litellm_table *t)
+{
+	return strcmp(t->kind, "spend") == 0;
+}
+
+/* There may be millions of them: who wants them says so. */
+static bool is_wanted(const struct import *im, const struct litellm_table *t)
+{
+	return im->spend_logs || !is_spend(t);
 }
 
 /* "importing: key 1200 of 5000 (24 %)" */
@@ -149,6 +161,7 @@ static enum ctl_exit send_page(struct import *im)
 
 static enum ctl_exit add_row(struct import *im, struct str row, struct str name)
 {
+	size_t most = is_spend(im->table) ? PAGE_SPEND : PAGE_ROWS;
 	enum ctl_exit r = CTL_DONE;
 	im->counts->found++;
 	if (row.n > PAGE_BYTES - 2) {
@@ -160,7 +173,7 @@ static enum ctl_exit add_row(struct import *im, struct str row, struct str name)
 			say(im);
 		return r;
 	}
-	if (im->page_rows == PAGE_ROWS || im->page.n + row.n + 1 > PAGE_BYTES)
+	if (im->page_rows == most || im->page.n + row.n + 1 > PAGE_BYTES)
 		r = send_page(im);
 	if (im->page_rows)
 		buf_put_char(&im->page, ',');
@@ -276,6 +289,8 @@ static void put_answer(struct import *im, const struct counts *counts, struct bu
 	json_put_bool(&o, "dry_run", im->is_dry);
 	json_open_array(&o, "kinds");
 	for (size_t i = 0; i < litellm_tables_count; i++) {
+		if (!is_wanted(im, &litellm_tables[i]))
+			continue;
 		json_open(&o, NULL);
 		json_put_z(&o, "kind", litellm_tables[i].kind);
 		json_put_u64(&o, "found", counts[i].found);
@@ -303,6 +318,8 @@ static enum ctl_exit take_all(struct import *im, struct str text, struct buf *ou
 		return fail(im, CTL_USAGE,
 			    arena_printf(im->mem, "the dump cannot be read: %s", why), STR(""));
 	for (size_t i = 0; counts && i < litellm_tables_count && r == CTL_DONE; i++) {
+		if (!is_wanted(im, &litellm_tables[i]))
+			continue;
 		im->table = &litellm_tables[i];
 		im->counts = &counts[i];
 		im->total = -1;
@@ -391,6 +408,7 @@ enum ctl_exit ctl_import(struct arena *mem, const char *socket, const struct ctl
 	im.page_mem = arena_new(ROW_MEMORY);
 	im.is_dry = json_is_true(json_get(args, "dry_run"));
 	im.overwrite = json_is_true(json_get(args, "overwrite"));
+	im.spend_logs = json_is_true(json_get(args, "spend_logs"));
 	buf_init(&im.page, PAGE_BYTES + 1);
 	buf_init(&im.row, PG_VALUE_MAX);
 	buf_init(&im.refusals, 4 << 20);

@@ -26,7 +26,11 @@ CREATE TABLE "LiteLLM_EndUserTable" (user_id text PRIMARY KEY, alias text, spend
  allowed_model_region text, default_model text, budget_id text, blocked boolean);
 CREATE TABLE "LiteLLM_ProxyModelTable" (model_id text PRIMARY KEY, model_name text, litellm_params jsonb,
  model_info jsonb);
-CREATE TABLE "LiteLLM_SpendLogs" (request_id text PRIMARY KEY, spend double precision);
+CREATE TABLE "LiteLLM_SpendLogs" (request_id text PRIMARY KEY, call_type text, api_key text, spend double precision,
+ total_tokens integer, prompt_tokens integer, completion_tokens integer, "startTime" timestamp(3), "endTime" timestamp(3),
+ "completionStartTime" timestamp(3), model text, model_id text, model_group text, custom_llm_provider text,
+ api_base text, "user" text, metadata jsonb, cache_hit text, request_tags jsonb, team_id text, organization_id text,
+ end_user text, requester_ip_address text, messages jsonb, response jsonb, status text);
 CREATE TABLE "LiteLLM_TeamTable" (team_id text PRIMARY KEY, team_alias text, members_with_roles jsonb,
  metadata jsonb, max_budget double precision, spend double precision, models text[], blocked boolean);
 CREATE TABLE "LiteLLM_UserTable" (user_id text PRIMARY KEY, user_alias text, user_email text, user_role text,
@@ -175,3 +179,18 @@ def test_many_rows_take_no_memory(gw, pg):
     p.returncode = os.waitstatus_to_exitcode(status)
     assert p.returncode == 0 and {k["kind"]: k["found"] for k in json.loads(out)["kinds"]}["customer"] == 200000
     assert used.ru_maxrss < 64 * 1024, "kilobytes; the rows are 200 megabytes"
+
+
+def test_single_requests_by_the_thousand(gw, pg):
+    pg.sql("CREATE SCHEMA spending; SET search_path = spending;" + TABLES + """INSERT INTO "LiteLLM_SpendLogs"
+        (request_id, call_type, api_key, spend, prompt_tokens, completion_tokens, "startTime", "endTime", model,
+         model_group, custom_llm_provider, request_tags, messages, response, status)
+        SELECT 'chatcmpl-' || n, 'acompletion', encode(sha256(('key' || n % 50)::bytea), 'hex'), 0.001, 100, 20,
+         timestamp '2024-05-01' + n * interval '1 second', timestamp '2024-05-01' + n * interval '1 second', 'gpt-x', 'x',
+         'openai', '["red"]', '{}', '{}', 'success' FROM generate_series(1, 5000) n""", "litellm")
+    for created in (5000, 0):
+        p = bring(gw, "--spend-logs", url=pg.url(more="?schema=spending"))
+        told = kinds(p)["spend"]
+        assert p.returncode == 0 and told == {"found": 5000, "created": created, "exists": 5000 - created, "refused": 0}
+        sums = gw.get("/user/daily/activity?start_date=2024-05-01&end_date=2024-05-02").json["metadata"]
+        assert (sums["total_spend"], sums["total_api_requests"], sums["total_tokens"]) == (5, 5000, 600000)
