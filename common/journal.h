@@ -43,7 +43,8 @@ enum {					/* flags */
 	JF_UNPRICED = 16,		/* the model has no price: cost 0 is ignorance */
 	JF_CACHE_HIT = 32,
 	JF_SILENT = 64,			/* a copy whose answer nobody sees: silent_model */
-	JF_ATTEMPT = 128		/* not the attempt that gave the end of the answer */
+	JF_ATTEMPT = 128,		/* not the attempt that gave the end of the answer */
+	JF_IMPORTED = 8192		/* another gateway's; in the database alone */
 };
 /* How many attempts of a request may have a record each: in `attempts` is its number, from 1. What
  * they cost is not in the SETTLE. Further ones are in there, with the last. */

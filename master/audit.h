@@ -55,6 +55,18 @@ int audit_row_append(struct store_db *db, struct audit_row *row) MUST_USE;
 struct sql;
 int audit_row_read(struct sql *q, struct arena *a, struct audit_row *ret) MUST_USE;
 
+/* -- audit_walk.c -- */
+
+struct audit_walk {
+	struct sha256 head;		/* of the last row that is well */
+	int64_t rows;			/* so many are */
+	const char *broken;		/* why the next one is not; NULL: it is */
+	bool has_wanted, is_wanted_seen;
+	struct sha256 wanted;		/* a head that somebody has noted */
+};
+/* Walks the next rows, `most` at most. How many were there (fewer: the log ends), or -errno. */
+int audit_walk_rows(struct store_db *db, struct audit_walk *w, int most) MUST_USE;
+
 /* JSON with what looks like a secret masked: by the name that it has, or by its look. Appends
  * null where it is no JSON. Failure is the buf's. */
 void audit_mask_json(struct arena *a, struct str json, struct buf *out);

@@ -9,68 +9,28 @@
 #include "master/audit.h"
 #include "master/master.h"
 #include "master/store.h"
-#include "master/store_sql.h"
 
-enum { STEP_ROWS = 1000, STEP_MEMORY = 256 << 20 };
+enum { STEP_ROWS = 1000 };
 
-struct walk {				/* lives in the call's arena */
+struct verify {				/* lives in the call's arena */
 	struct command_call *c;
-	struct sha256 head;		/* of the last row that is well */
-	int64_t rows;			/* so many are */
-	const char *broken;		/* why the next one is not; NULL: it is */
+	struct audit_walk walk;
 	bool is_at_end;
-	bool has_wanted, is_wanted_seen;
-	struct sha256 wanted;		/* a head that somebody has noted */
 };
-
-static int walk_row(struct walk *w, struct sql *q, struct arena *a)
-{
-	struct audit_row row;
-	struct sha256 must;
-	arena_reset(a);
-	int err = audit_row_read(q, a, &row);
-	if (err)
-		return err;
-	if (row.number != w->rows + 1) {
-		w->broken = "rows are missing before it";
-		return 0;
-	}
-	err = audit_row_hash(&row, &w->head, &must);
-	if (err)
-		return err;
-	if (!hash_sha256_eq(&must, &row.hash)) {
-		w->broken = "its hash is not that of what stands in it behind the row before";
-		return 0;
-	}
-	w->head = must;
-	w->rows++;
-	w->is_wanted_seen |= w->has_wanted && hash_sha256_eq(&must, &w->wanted);
-	return 0;
-}
 
 static int walk_job(struct store_db *db, void *data)
 {
-	struct walk *w = data;
-	struct arena *a = arena_new(STEP_MEMORY);
-	struct sql *q = sql_query(db, "SELECT " AUDIT_COLUMNS
-				      " FROM audit WHERE number > ? ORDER BY number LIMIT ?");
-	int r = a ? 0 : -ENOMEM, n = 0;
-	sql_int(q, 1, w->rows);
-	sql_int(q, 2, STEP_ROWS);
-	while (!r && !w->broken && (r = sql_row(q)) > 0) {
-		n++;
-		r = walk_row(w, q, a);
-	}
-	sql_end(q);
-	arena_free(a);
-	w->is_at_end = n < STEP_ROWS;
-	return r;
+	struct verify *v = data;
+	int n = audit_walk_rows(db, &v->walk, STEP_ROWS);
+	v->is_at_end = n < STEP_ROWS;
+	return n < 0 ? n : 0;
 }
 
-static void answer(struct walk *w)
+static void answer(struct verify *v)
 {
+	struct audit_walk *w = &v->walk;
 	char hex[2 * sizeof w->head.b + 1];
-	struct command_call *c = w->c;
+	struct command_call *c = v->c;
 	struct json_out o = json_out(&c->out);
 	if (!w->broken && w->has_wanted && !w->is_wanted_seen)
 		w->broken = "the head that was given is not in it";
@@ -90,33 +50,34 @@ static void answer(struct walk *w)
 
 static void on_walked(void *data, int err);
 
-static void step(struct walk *w)
+static void step(struct verify *v)
 {
-	int err = store_read(w->c->master->store, walk_job, on_walked, w);
+	int err = store_read(v->c->master->store, walk_job, on_walked, v);
 	if (err)
-		command_fail_store(w->c, err);
+		command_fail_store(v->c, err);
 }
 
 static void on_walked(void *data, int err)
 {
-	struct walk *w = data;
+	struct verify *v = data;
 	if (err)
-		command_fail_store(w->c, err);
-	else if (w->broken || w->is_at_end)
-		answer(w);
+		command_fail_store(v->c, err);
+	else if (v->walk.broken || v->is_at_end)
+		answer(v);
 	else
-		step(w);
+		step(v);
 }
 
 void audit_verify(struct command_call *c)
 {
 	struct str head = STR_NONE;
-	struct walk *w = arena_alloc(c->mem, sizeof *w);
-	if (!w) {
+	struct verify *v = arena_alloc(c->mem, sizeof *v);
+	if (!v) {
 		command_fail_store(c, -ENOMEM);
 		return;
 	}
-	w->c = c;
+	struct audit_walk *w = &v->walk;
+	v->c = c;
 	int err = command_str(c, "head", &head);
 	if (err == -EINVAL)
 		return;
@@ -125,5 +86,5 @@ void audit_verify(struct command_call *c)
 		command_fail(c, 400, "invalid_request_error", "head", "head must be 64 hex digits");
 		return;
 	}
-	step(w);
+	step(v);
 }

@@ -663,8 +663,11 @@ static const struct command_arg args_explain[] = {
 	{ 0 },
 };
 static const struct command_arg args_import[] = {
-	{ "dump", ARG_STRING, ARG_REQUIRED, "a dump of its database, as pg_dump --format=plain makes it" },
+	{ "dump", ARG_STRING, 0, "a dump of its database, as pg_dump --format=plain makes it" },
+	{ "database_url", ARG_STRING, 0,
+	  "or the database itself, postgresql://...; else DATABASE_URL; - reads a line" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
+	{ "spend_logs", ARG_BOOL, 0, "its single requests, too, for reports; nobody pays for them again" },
 	{ "dry_run", ARG_BOOL, 0, "only say what would come" },
 	{ 0 },
 };
@@ -677,7 +680,7 @@ static const struct command_arg args_doctor[] = {
 };
 static const struct command_arg args_import_rows[] = {
 	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
-	  "budget, organization, user, team, member, key, customer, tag, credential or model" },
+	  "budget, organization, user, team, member, key, customer, tag, credential, model or spend" },
 	{ "rows", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "list of what the kind's create command takes; of keys the hash instead of the text" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },
@@ -685,6 +688,13 @@ static const struct command_arg args_import_rows[] = {
 };
 static const struct command_arg args_backup[] = {
 	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "where the copy goes; must not exist" },
+	{ 0 },
+};
+
+static const struct command_arg args_restore[] = {
+	{ "file", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "a copy that `backup` has made" },
+	{ "state_dir", ARG_STRING, 0, "of the gateway; else where llmgw has it by itself" },
+	{ "dry_run", ARG_BOOL, 0, "only check the file" },
 	{ 0 },
 };
 
@@ -1411,6 +1421,9 @@ const struct command commands[] = {
 	  "llmgwctl import rows budget '[{\"budget_id\": \"free\", \"max_budget\": 1}]'" },
 	{ "backup", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_backup), args_backup, NULL, NULL,
 	  "copy the database while running", "llmgwctl backup /var/backups/llmgw.db" },
+	{ "restore", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP | CMD_DESTROYS, NULL,
+	  args_restore, NULL, NULL, "put a copy into the database's place, while the gateway is stopped",
+	  "llmgwctl restore /var/backups/llmgw.db --dry-run" },
 #ifdef LLMGW_FAULTS
 	{ "fault set", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_fault_set), args_fault, columns_faults,
 	  "faults", "make the program fail at a place in it",

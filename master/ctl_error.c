@@ -107,7 +107,8 @@ struct str ctl_question(struct arena *a, const struct ctl_request *q)
 	struct str one = noun;
 	struct buf text;
 	buf_init(&text, QUESTION_MAX);
-	if (!verb.n)
+	bool is_bare = !verb.n;		/* "Restore 'file'?" */
+	if (is_bare)
 		verb = noun;
 	if (one.n > 1 && one.p[one.n - 1] == 's')
 		one.n--;
@@ -115,7 +116,8 @@ struct str ctl_question(struct arena *a, const struct ctl_request *q)
 	buf_put_char(&text, (char)(small ? verb.p[0] - 32 : verb.p[0]));
 	buf_put(&text, str_skip(verb, 1));
 	if (q->n_named == 1) {
-		buf_printf(&text, " " STR_FMT " '", STR_ARG(one));
+		buf_printf(&text, " " STR_FMT "%s'", STR_ARG(is_bare ? STR("") : one),
+			   is_bare ? "" : " ");
 		ctl_put_safe(&text, q->named);
 		BUF_PUT_LIT(&text, "'?");
 	} else if (q->n_named > 1) {

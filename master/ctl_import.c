@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ctl_import.c - `llmgwctl import litellm`: a dump from beginning to end, in the order in which
- * rows refer to each other, sent in pages that fit a frame. */
+ * ctl_import.c - `llmgwctl import litellm`: a dump or a database, table by table, in the order in
+ * which rows refer to each other, sent in pages that fit a frame. */
 #include "master/ctl_import.h"
 
 #include <errno.h>
@@ -17,6 +17,9 @@
 enum {
 	PAGE_BYTES = FRAME_MAX - 1024,
 	PAGE_ROWS = 100,
+	PAGE_SPEND = 1000,		/* rows of one job of the store */
+	SAY_ROWS = 256,
+	URL_MAX = 4096,
 	ROW_MEMORY = 128 << 20,
 	REFUSALS_SHOWN = 1000
 };
@@ -31,7 +34,10 @@ struct import {
 	struct ctl_error *reterr;
 	struct litellm_key key;
 	struct ctl_progress progress;
-	bool is_dry, overwrite;
+	char what[96];			/* what it says */
+	struct ctl_pg *pg;		/* the database; NULL: a dump */
+	int64_t total;			/* rows of the table; -1: not known */
+	bool is_dry, overwrite, spend_logs;
 	const struct litellm_table *table;
 	struct counts *counts;		/* of the table */
 	struct buf page, row, refusals;
@@ -56,6 +62,30 @@ static void note_refusal(struct import *im, struct str name, struct str why)
 	json_put_str(&o, "name", name);
 	json_put_str(&o, "why", why);
 	json_close(&o);
+}
+
+static bool is_spend(const struct litellm_table *t)
+{
+	return strcmp(t->kind, "spend") == 0;
+}
+
+/* There may be millions of them: who wants them says so. */
+static bool is_wanted(const struct import *im, const struct litellm_table *t)
+{
+	return im->spend_logs || !is_spend(t);
+}
+
+/* "importing: key 1200 of 5000 (24 %)" */
+static void say(struct import *im)
+{
+	uint64_t n = im->counts->found;
+	int len = snprintf(im->what, sizeof im->what, "importing: %s %llu", im->table->kind,
+			   (unsigned long long)n);
+	if (im->total > 0 && n <= (uint64_t)im->total && len > 0 && len < (int)sizeof im->what)
+		snprintf(im->what + len, sizeof im->what - (size_t)len, " of %lld (%llu %%),",
+			 (long long)im->total, (unsigned long long)(n * 100 / (uint64_t)im->total));
+	im->progress.what = im->what;
+	ctl_progress_tick(&im->progress);
 }
 
 /* ---- pages ---- */
@@ -85,9 +115,7 @@ static enum ctl_exit ask(struct import *im, struct str args)
 	int status = 0;
 	q.command = ctl_find(STR("import rows"));
 	q.args = args;
-	im->progress.what = arena_printf(im->page_mem, "importing: %s %llu", im->table->kind,
-					 (unsigned long long)im->counts->found).p;
-	ctl_progress_tick(&im->progress);
+	say(im);
 	buf_init(&answer, CTL_ANSWER_MAX);
 	enum ctl_exit r = ctl_socket_call(im->page_mem, im->socket, &q, &im->progress, &status,
 					  &answer, im->reterr);
@@ -133,15 +161,19 @@ static enum ctl_exit send_page(struct import *im)
 
 static enum ctl_exit add_row(struct import *im, struct str row, struct str name)
 {
+	size_t most = is_spend(im->table) ? PAGE_SPEND : PAGE_ROWS;
 	enum ctl_exit r = CTL_DONE;
 	im->counts->found++;
 	if (row.n > PAGE_BYTES - 2) {
 		note_refusal(im, name, STR("it is larger than 63 KiB"));
 		return r;
 	}
-	if (im->is_dry)
+	if (im->is_dry) {
+		if (im->counts->found % SAY_ROWS == 0)
+			say(im);
 		return r;
-	if (im->page_rows == PAGE_ROWS || im->page.n + row.n + 1 > PAGE_BYTES)
+	}
+	if (im->page_rows == most || im->page.n + row.n + 1 > PAGE_BYTES)
 		r = send_page(im);
 	if (im->page_rows)
 		buf_put_char(&im->page, ',');
@@ -227,6 +259,27 @@ static enum ctl_exit take_table(struct import *im, struct str text)
 	return r == CTL_DONE ? send_page(im) : r;
 }
 
+/* ---- a database ---- */
+
+static enum ctl_exit on_row(void *data, struct pg_block *b)
+{
+	return take_block(data, b);
+}
+
+static enum ctl_exit ask_table(struct import *im)
+{
+	const char *names[PG_COLUMNS_MAX] = { im->table->name };
+	size_t n = 1;
+	for (const struct litellm_column *c = im->table->columns; c->column; c++)
+		if (strcmp(c->column, im->table->name) != 0 && n < COUNT(names))
+			names[n++] = c->column;
+	enum ctl_exit r = ctl_pg_count(im->pg, im->table->table, &im->total);
+	if (r != CTL_DONE || im->total < 0)	/* LiteLLM's older databases have fewer tables */
+		return r;
+	r = ctl_pg_read(im->pg, im->table->table, names, n, on_row, im);
+	return r == CTL_DONE ? send_page(im) : r;
+}
+
 /* ---- the answer ---- */
 
 static void put_answer(struct import *im, const struct counts *counts, struct buf *out)
@@ -236,6 +289,8 @@ static void put_answer(struct import *im, const struct counts *counts, struct bu
 	json_put_bool(&o, "dry_run", im->is_dry);
 	json_open_array(&o, "kinds");
 	for (size_t i = 0; i < litellm_tables_count; i++) {
+		if (!is_wanted(im, &litellm_tables[i]))
+			continue;
 		json_open(&o, NULL);
 		json_put_z(&o, "kind", litellm_tables[i].kind);
 		json_put_u64(&o, "found", counts[i].found);
@@ -253,21 +308,45 @@ static void put_answer(struct import *im, const struct counts *counts, struct bu
 	json_close(&o);
 }
 
+/* text: the dump; without one the database is asked. */
 static enum ctl_exit take_all(struct import *im, struct str text, struct buf *out)
 {
 	struct counts *counts = arena_array(im->mem, litellm_tables_count, sizeof *counts);
 	enum ctl_exit r = CTL_DONE;
-	const char *why = pg_dump_refuse(text);
+	const char *why = im->pg ? NULL : pg_dump_refuse(text);
 	if (why)
 		return fail(im, CTL_USAGE,
 			    arena_printf(im->mem, "the dump cannot be read: %s", why), STR(""));
 	for (size_t i = 0; counts && i < litellm_tables_count && r == CTL_DONE; i++) {
+		if (!is_wanted(im, &litellm_tables[i]))
+			continue;
 		im->table = &litellm_tables[i];
 		im->counts = &counts[i];
-		r = take_table(im, text);
+		im->total = -1;
+		r = im->pg ? ask_table(im) : take_table(im, text);
 	}
 	if (counts && r == CTL_DONE)
 		put_answer(im, counts, out);
+	return r;
+}
+
+static enum ctl_exit take_database(struct import *im, const char *url, struct buf *out)
+{
+	const struct ctl_pg_where at = {
+		.mem = im->mem, .url = url, .timeout_ms = im->q->opt.timeout_ms,
+		.progress = &im->progress, .reterr = im->reterr,
+	};
+	enum ctl_exit r = ctl_pg_open(&at, &im->pg);
+	if (r == CTL_DONE)
+		r = ctl_pg_count(im->pg, "LiteLLM_VerificationToken", &im->total);
+	if (r == CTL_DONE && im->total < 0)
+		r = fail(im, CTL_FAILED, STR("there is no table LiteLLM_VerificationToken: this is "
+					     "not LiteLLM's database, or another schema of it"),
+			 STR("the URL names the database, and ?schema=NAME another schema than "
+			     "public"));
+	if (r == CTL_DONE)
+		r = take_all(im, STR_NONE, out);
+	ctl_pg_close(im->pg);
 	return r;
 }
 
@@ -289,6 +368,23 @@ static enum ctl_exit take_file(struct import *im, const char *path, struct buf *
 	return r;
 }
 
+/* Of the option, of a line of standard input, or of the variable that LiteLLM has it in. */
+static enum ctl_exit find_url(struct import *im, struct str given, const char **ret)
+{
+	char line[URL_MAX];
+	const char *url = given.n ? arena_dup_z(im->mem, given) : getenv("DATABASE_URL");
+	if (url && strcmp(url, "-") == 0) {
+		url = fgets(line, sizeof line, stdin) ?
+			arena_dup_z(im->mem, str_trim(str_of(line, strcspn(line, "\r\n")))) : NULL;
+		mem_wipe(line, sizeof line);
+	}
+	*ret = url;
+	return url && *url ? CTL_DONE
+			   : fail(im, CTL_USAGE, STR("import litellm: say from where"),
+				  STR("--dump FILE, --database-url URL, or the variable "
+				      "DATABASE_URL"));
+}
+
 static void read_key(struct import *im)
 {
 	const char *salt = getenv("LITELLM_SALT_KEY");
@@ -306,12 +402,13 @@ enum ctl_exit ctl_import(struct arena *mem, const char *socket, const struct ctl
 	struct json_error e;
 	const struct json *args = json_parse(mem, q->args, 0, &e);
 	struct str dump = json_get_str(mem, args, "dump");
-	const char *path = dump.n ? arena_dup_z(mem, dump) : NULL;
+	const char *path = dump.n ? arena_dup_z(mem, dump) : NULL, *url = NULL;
 	enum ctl_exit r = CTL_FAILED;
 	im.row_mem = arena_new(ROW_MEMORY);
 	im.page_mem = arena_new(ROW_MEMORY);
 	im.is_dry = json_is_true(json_get(args, "dry_run"));
 	im.overwrite = json_is_true(json_get(args, "overwrite"));
+	im.spend_logs = json_is_true(json_get(args, "spend_logs"));
 	buf_init(&im.page, PAGE_BYTES + 1);
 	buf_init(&im.row, PG_VALUE_MAX);
 	buf_init(&im.refusals, 4 << 20);
@@ -319,10 +416,10 @@ enum ctl_exit ctl_import(struct arena *mem, const char *socket, const struct ctl
 	ctl_progress_start(&im.progress, "importing", is_tty);
 	if (!im.row_mem || !im.page_mem)
 		fail(&im, r, STR("out of memory"), STR(""));
-	else if (!path)
-		r = fail(&im, CTL_USAGE, STR("import litellm: say from where"), STR("--dump FILE"));
-	else
+	else if (path)
 		r = take_file(&im, path, out);
+	else if ((r = find_url(&im, json_get_str(mem, args, "database_url"), &url)) == CTL_DONE)
+		r = take_database(&im, url, out);
 	ctl_progress_end(&im.progress);
 	mem_wipe(&im.key, sizeof im.key);
 	buf_done(&im.page);

@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/pgdump.h"
 #include "master/ctl.h"
+#include "master/ctl_pg.h"
 
 /* -- ctl_litellm.c: pure -- */
 

@@ -71,6 +71,20 @@ static const struct litellm_column of_model[] = {
 	SAME("model_info", LITELLM_INFO), { 0 },
 };
 
+static const struct litellm_column of_spend[] = {
+	SAME("request_id", LITELLM_TEXT), SAME("call_type", LITELLM_TEXT),
+	SAME("api_key", LITELLM_TEXT), SAME("spend", LITELLM_NUMBER),
+	SAME("prompt_tokens", LITELLM_NUMBER), SAME("completion_tokens", LITELLM_NUMBER),
+	SAME("startTime", LITELLM_TIME), SAME("endTime", LITELLM_TIME),
+	SAME("completionStartTime", LITELLM_TIME), SAME("model", LITELLM_TEXT),
+	SAME("model_id", LITELLM_TEXT), SAME("model_group", LITELLM_TEXT),
+	SAME("custom_llm_provider", LITELLM_TEXT), SAME("api_base", LITELLM_TEXT),
+	SAME("user", LITELLM_TEXT), SAME("cache_hit", LITELLM_TEXT),
+	SAME("request_tags", LITELLM_JSON), SAME("team_id", LITELLM_TEXT),
+	SAME("organization_id", LITELLM_TEXT), SAME("end_user", LITELLM_TEXT),
+	SAME("requester_ip_address", LITELLM_TEXT), SAME("status", LITELLM_TEXT), { 0 },
+};
+
 const struct litellm_table litellm_tables[] = {
 	{ "LiteLLM_BudgetTable", "budget", "budget_id", of_budget, NULL },
 	{ "LiteLLM_OrganizationTable", "organization", "organization_id", of_organization, NULL },
@@ -82,6 +96,7 @@ const struct litellm_table litellm_tables[] = {
 	{ "LiteLLM_TagTable", "tag", "tag_name", of_tag, NULL },
 	{ "LiteLLM_CredentialsTable", "credential", "credential_name", of_credential, NULL },
 	{ "LiteLLM_ProxyModelTable", "model", "model_id", of_model, NULL },
+	{ "LiteLLM_SpendLogs", "spend", "request_id", of_spend, NULL },
 };
 const size_t litellm_tables_count = COUNT(litellm_tables);
 

@@ -24,5 +24,5 @@
 	blob blob_sql_9, "sql/0009_model_limits.sql"
 	blob blob_sql_10, "sql/0010_members.sql"
 	blob blob_sql_11, "sql/0011_prices.sql"
-	blob blob_sql_12, "sql/0012_texts.sql"
+	blob blob_sql_12, "sql/0012_imports.sql"
 	.section .note.GNU-stack,"",%progbits

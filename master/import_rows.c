@@ -152,9 +152,9 @@ static const struct target *target_of(struct str kind)
 	return NULL;
 }
 
-static bool take_rows(struct import_call *ic)
+/* The list of rows; NULL: answered. */
+static const struct json *read_rows(struct command_call *c)
 {
-	struct command_call *c = ic->c;
 	const struct json *list = json_get(c->args, "rows");
 	struct json_error e;
 	if (json_is(list, JSON_STRING))		/* as a command line has it */
@@ -165,8 +165,17 @@ static bool take_rows(struct import_call *ic)
 	if (!good) {
 		command_fail(c, 400, "invalid_request_error", "rows",
 			     "rows must be a list of at most %d objects", ROWS_MAX);
-		return false;
+		return NULL;
 	}
+	return list;
+}
+
+static bool take_rows(struct import_call *ic)
+{
+	struct command_call *c = ic->c;
+	const struct json *list = read_rows(c);
+	if (!list)
+		return false;
 	ic->v = arena_array(c->mem, list->count + 1, sizeof *ic->v);
 	if (!ic->v) {
 		command_fail_store(c, -ENOMEM);
@@ -189,6 +198,12 @@ void import_rows(struct command_call *c)
 	if (command_str(c, "kind", &kind) == -EINVAL ||
 	    command_bool(c, "overwrite", &ic->overwrite) == -EINVAL)
 		return;
+	if (str_eq_z(kind, "spend")) {
+		const struct json *list = read_rows(c);
+		if (list)
+			import_spend(c, list);
+		return;
+	}
 	ic->target = target_of(kind);
 	if (!ic->target) {
 		command_fail(c, 400, "invalid_request_error", "kind", "there is no such kind");

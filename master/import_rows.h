@@ -8,4 +8,9 @@
 /* Command of the table in commands.c. */
 void import_rows(struct command_call *c);
 
+/* -- import_spend.c: requests, which no command makes -- */
+
+/* rows: a list of objects. Answers the call. */
+void import_spend(struct command_call *c, const struct json *rows);
+
 #endif

@@ -170,8 +170,7 @@ static struct str row_id(const struct journal_record *r, char room[sizeof r->req
 	return str_of(room, sizeof r->request_id + (r->kind == JOURNAL_ATTEMPT ? 1 : 0));
 }
 
-/* 1: inserted; 0: it was there already; or -errno. */
-static int insert_row(struct store_db *db, const struct journal_record *r, struct str tags)
+int ledger_insert(struct store_db *db, const struct journal_record *r, struct str tags)
 {
 	struct sql *q = sql_query(db,
 		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
@@ -311,7 +310,7 @@ static int book_attempts(struct batch *b, struct store_db *db, const struct kin 
 {
 	struct journal_record *settle = &b->r[at];
 	for (uint32_t i = k->attempts; i < k->end; i++) {
-		int n = insert_row(db, &b->r[i], tags->json);
+		int n = ledger_insert(db, &b->r[i], tags->json);
 		int err = n > 0 ? book_row(b, db, &b->r[i], tags) : n;
 		if (err)
 			return err;
@@ -330,7 +329,7 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uin
 	if (k.tags < k.attempts)
 		tags.n = rollup_read_tags(&b->r[k.tags], k.attempts - k.tags, tags.v);
 	tags.json = write_tags(b, tags.v, tags.n);
-	int n = insert_row(db, r, tags.json);
+	int n = ledger_insert(db, r, tags.json);
 	if (n >= 0 && !is_paired(b, r)) {
 		int err = close_intent(db, epoch, r);
 		n = err ? err : n;

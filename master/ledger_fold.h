@@ -44,6 +44,8 @@ _Static_assert(OWNERS_MAX < UINT16_MAX && OWNERS_MAX <= OWNER_TABLE / 2, "batch.
 
 /* Whether a record may be booked. Makes its times run forward and its texts valid UTF-8. */
 bool record_check(struct journal_record *r, uint64_t now_ns);
+/* A request's own row and no sum: 1: inserted; 0: it was there already; or -errno. */
+int ledger_insert(struct store_db *db, const struct journal_record *r, struct str tags) MUST_USE;
 /* Books what is in the batch and empties it. */
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
 

@@ -18,6 +18,7 @@
 #include "common/link_proto.h"
 #include "common/log.h"
 #include "master/ledger.h"
+#include "master/state.h"
 
 enum { NAME_ROOM = 64, FOUND_MAX = 4 * BOARD_WORKERS, KILL_MS = 2000 };
 
@@ -44,19 +45,6 @@ static bool read_name(const char *name, struct found *ret)
 	return strcmp(name, same) == 0 && ret->slot < BOARD_WORKERS;
 }
 
-/* 0: nobody; -1: somebody, but not of our PID namespace. */
-static int writer_of(int dirfd, const char *name)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC), pid = 0;
-	if (fd < 0)
-		return 0;
-	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-		pid = lock.l_pid > 0 ? lock.l_pid : -1;
-	close(fd);
-	return pid;
-}
-
 /* Those of living writers first. How many, or -errno. */
 static int list_files(int dirfd, struct found *out)
 {
@@ -69,7 +57,7 @@ static int list_files(int dirfd, struct found *out)
 		struct found f = { 0 };
 		if (!read_name(e->d_name, &f))
 			continue;
-		f.pid = writer_of(dirfd, e->d_name);
+		f.pid = state_writer(dirfd, e->d_name);
 		out[n++] = f;
 		for (int i = n - 1; f.pid && i > 0 && !out[i - 1].pid; i--) {
 			out[i] = out[i - 1];
@@ -143,7 +131,7 @@ static int take_orphan(struct upgrade_state *s, struct found *f, int dirfd)
 	char name[NAME_ROOM];
 	int pidfd = f->pid > 0 ? open_pid(f->pid) : -1, fd, err;
 	file_name(name, f->slot, f->epoch);
-	if (writer_of(dirfd, name) != f->pid || (pidfd < 0 && errno == ESRCH)) {
+	if (state_writer(dirfd, name) != f->pid || (pidfd < 0 && errno == ESRCH)) {
 		f->pid = 0;			/* it ended just now */
 		if (pidfd >= 0)
 			close(pidfd);

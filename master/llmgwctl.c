@@ -17,6 +17,7 @@
 #include "master/ctl.h"
 #include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
+#include "master/ctl_restore.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -388,10 +389,36 @@ static enum ctl_exit doctor(struct session *s)
 	return shown == CTL_DONE ? found : shown;
 }
 
+/* postgresql://user:secret@host */
+static bool has_password(struct str url)
+{
+	size_t at = str_find(url, STR("://"));
+	struct str who = at == SIZE_MAX ? STR_NONE : str_skip(url, at + 3);
+	size_t end = str_find_char(who, '@');
+	return end != SIZE_MAX && str_find_char(str_of(who.p, end), ':') != SIZE_MAX;
+}
+
+/* What was given is in s->q by now; the process list shall not show it any longer. */
+static void hide_url(int argc, char *const *argv)
+{
+	for (int i = 0; i < argc; i++) {
+		struct str value = str_z(argv[i]), name = str_cut(&value, '=');
+		if (!str_eq_z(name, "--database-url") && !str_eq_z(name, "--database_url"))
+			continue;
+		char *at = value.p ? argv[i] + name.n + 1 : i + 1 < argc ? argv[i + 1] : NULL;
+		if (at && has_password(str_z(at)))
+			memset(at, 'x', strlen(at));
+	}
+}
+
 static enum ctl_exit import(struct session *s)
 {
 	struct buf answer;
 	struct json_error why;
+	const struct json *args = json_parse(s->mem, s->q.args, 0, &why);
+	if (has_password(json_get_str(s->mem, args, "database_url")))
+		warn(s, "a password on the command line can be seen by others for a moment; "
+			"DATABASE_URL, --database-url -, PGPASSWORD and ~/.pgpass cannot");
 	if (s->q.opt.url)
 		return tell_failure(s, CTL_USAGE, STR("import litellm goes by the control socket"),
 				    STR("run it on the gateway's host; --socket names the socket"));
@@ -423,9 +450,34 @@ static enum ctl_exit import(struct session *s)
 	return r;
 }
 
+/* What the backup does not know comes back to life: who restores must think of it. */
+static enum ctl_exit restore(struct session *s)
+{
+	struct buf answer;
+	struct json_error why;
+	const struct json *args = json_parse(s->mem, s->q.args, 0, &why);
+	bool is_dry = json_is_true(json_get(args, "dry_run"));
+	enum ctl_exit r = is_dry ? CTL_DONE : confirm(s);
+	if (r != CTL_DONE)
+		return r;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	r = ctl_restore(s->mem, &s->q, shows_progress(s), &answer, &s->error);
+	if (r == CTL_DONE)
+		r = show(s, 200, buf_str(&answer));
+	else
+		tell(s, &s->error);
+	buf_done(&answer);
+	if (r == CTL_DONE && !is_dry)
+		warn(s, "keys that were deleted or blocked since that backup work again, and what "
+			"was spent since is not in it");
+	return r;
+}
+
 static enum ctl_exit run(struct session *s)
 {
 	choose_way(s);
+	if (str_eq_z(str_z(s->q.command->words), "restore"))
+		return restore(s);
 	if (str_eq_z(str_z(s->q.command->words), "import litellm"))
 		return import(s);
 	if (str_eq_z(str_z(s->q.command->words), "doctor"))
@@ -454,6 +506,7 @@ static enum ctl_exit act(struct session *s, int argc, char *const *argv)
 			s->q.opt.json |= strcmp(argv[i], "--json") == 0;
 		return tell(s, &s->error);
 	}
+	hide_url(argc, argv);
 	look_around(s);
 	switch (s->q.action) {
 	case CTL_HELP:

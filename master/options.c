@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "master/state.h"
+
 enum { O_HOST = 256, O_PORT, O_WORKERS, O_STATE, O_RUNTIME, O_CHECK, O_LOG_FORMAT, O_DEV, O_STRICT,
        O_WORKER_PATH, O_DOCTOR, O_ONLINE, O_IGNORED };
 
@@ -78,25 +80,12 @@ static bool is_usable(const char *dir)
 	return access(dir, W_OK) == 0;
 }
 
-static void first_dir(char *out, const char *given, const char *env, const char *system)
-{
-	const char *home = getenv("HOME"), *v = getenv(env);
-	if (given)
-		snprintf(out, 4096, "%s", given);
-	else if (v && v[0])
-		snprintf(out, 4096, "%.*s", (int)strcspn(v, ":"), v);
-	else if (is_usable(system))
-		snprintf(out, 4096, "%s", system);
-	else
-		snprintf(out, 4096, "%s/.local/state/llmgw", home ? home : "/tmp");
-}
-
 static void find_dirs(struct options *o, const char *state, const char *runtime)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
-	first_dir(o->state_dir, state, "STATE_DIRECTORY", "/var/lib/llmgw");
+	state_find(o->state_dir, state, "STATE_DIRECTORY", "/var/lib/llmgw");
 	if (runtime || getenv("RUNTIME_DIRECTORY") || is_usable("/run/llmgw"))
-		first_dir(o->runtime_dir, runtime, "RUNTIME_DIRECTORY", "/run/llmgw");
+		state_find(o->runtime_dir, runtime, "RUNTIME_DIRECTORY", "/run/llmgw");
 	else if (xdg && xdg[0])
 		snprintf(o->runtime_dir, sizeof o->runtime_dir, "%s/llmgw", xdg);
 	else

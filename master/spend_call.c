@@ -33,3 +33,13 @@ const char *spend_call_path(int64_t call)
 	const char *z = call >= 0 && call < (int64_t)COUNT(calls) ? calls[call].path : NULL;
 	return z ? z : "other";
 }
+
+uint8_t spend_call_read(struct str type)
+{
+	for (size_t i = 0; i < COUNT(calls) && type.n; i++) {
+		struct str name = str_z(calls[i].type ? calls[i].type : "");
+		if (str_eq(name, type) || (name.n && str_eq(str_skip(name, 1), type)))
+			return (uint8_t)i;
+	}
+	return JOURNAL_CALL_OTHER;
+}

@@ -3,9 +3,11 @@
 #ifndef SPEND_CALL_H
 #define SPEND_CALL_H
 
-#include <stdint.h>
+#include "common/str.h"
 
 const char *spend_call_type(int64_t call);	/* "acompletion"; "" for others */
 const char *spend_call_path(int64_t call);	/* "/chat/completions"; "other" */
+/* The other way round, of either name: "completion" is an "acompletion". 0: another. */
+uint8_t spend_call_read(struct str type);
 
 #endif

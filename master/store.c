@@ -7,14 +7,17 @@
 #include "master/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "master/audit.h"
+#include "master/state.h"
 #include "master/store_db.h"
 #include "master/store_sql.h"
 
@@ -274,7 +277,7 @@ static int start_threads(struct store *s, char reterr[256])
 			stop_lane(&s->writer);
 	}
 	if (err)
-		store_say(reterr, "cannot start a thread: %s", strerror(-err));
+		state_say(reterr, "cannot start a thread: %s", strerror(-err));
 	return err;
 }
 
@@ -301,13 +304,31 @@ static void close_files(struct store *s)
 		close(s->lock_fd);
 }
 
+/* A restore that was decided and not finished: its maker was killed, or the power failed. */
+static int finish_restore(const char *dir, char reterr[256])
+{
+	char kept[STATE_NAME] = "";
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 ? -errno : state_finish(fd, kept);
+	if (err > 0)
+		LOG(LOG_WARN, "store.restored", F_Z("kept_as", kept));
+	if (err < 0)
+		state_say(reterr, "cannot finish the restore that %s/restore.ready tells of: %s",
+			  dir, strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err < 0 ? err : 0;
+}
+
 int store_open(const char *dir, uv_loop_t *loop, struct store **ret, char reterr[256])
 {
 	struct store *s = store_new(loop);
 	if (!s)
-		return store_say(reterr, "out of memory"), -ENOMEM;
-	int err = s->lock_fd = store_lock(dir, reterr);
+		return state_say(reterr, "out of memory"), -ENOMEM;
+	int err = s->lock_fd = state_lock(dir, reterr);
 	if (err >= 0)
+		err = finish_restore(dir, reterr);
+	if (!err)
 		err = store_db_open_writer(&s->writer.db, dir, reterr);
 	if (!err)
 		err = store_db_open_reader(&s->reader.db, dir, reterr);

@@ -24,7 +24,8 @@ typedef int store_job_fn(struct store_db *db, void *data);
 typedef void store_done_fn(void *data, int err);
 
 /* Opens state_dir/llmgw.db (0600), takes state_dir/llmgw.lock (one master a directory: -EBUSY),
- * checks, migrates, starts the threads. reterr gets a sentence on failure, with what to do. */
+ * finishes a restore, checks, migrates, starts the threads. reterr gets a sentence on failure,
+ * with what to do. */
 int store_open(const char *state_dir, uv_loop_t *loop, struct store **ret,
 	       char reterr[256]) MUST_USE;
 /* Runs what is queued with its done callbacks, joins the threads, closes; from then on

@@ -7,7 +7,10 @@
 
 #include "common/str.h"
 
-enum { SQL_CACHED = 512 };		/* a power of two, twice the number of statements */
+enum {
+	STORE_APPLICATION_ID = 0x6c6c6d67,	/* "llmg": tells our files from others */
+	SQL_CACHED = 512		/* a power of two, twice the number of statements */
+};
 
 struct sql {
 	struct store_db *owner;
@@ -32,18 +35,15 @@ struct audit_origin;
 void store_audit_begin(struct store_db *w, const struct audit_origin *origin);
 int store_audit_end(struct store_db *w, int err) MUST_USE;
 
-/* The writing connection: locks, checks after an unclean end, migrates. */
+/* The writing connection: checks after an unclean end, migrates. */
 int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256]) MUST_USE;
 /* The reading one, of the same file, when the writer is open. */
 int store_db_open_reader(struct store_db *r, const char *dir, char reterr[256]) MUST_USE;
 void store_db_close(struct store_db *d);
-/* One master a directory. A descriptor to keep open, or -EBUSY or another -errno. */
-int store_lock(const char *dir, char reterr[256]) MUST_USE;
 /* Applies sql/ migrations that are missing. 0, -EPROTONOSUPPORT (a newer schema), -errno. */
 int store_migrate(struct store_db *w, char reterr[256]) MUST_USE;
 unsigned store_schema_known(void);	/* the newest of them */
 /* Copies what the connection sees to a new file, 0600, synced. 0, -EEXIST or another -errno. */
 int store_copy(struct store_db *from, const char *to) MUST_USE;
-void store_say(char reterr[256], const char *fmt, ...) PRINTF(2, 3);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "master/state.h"
 #include "master/store.h"
 #include "master/store_db.h"
 #include "master/store_sql.h"
@@ -38,7 +39,7 @@ static int open_as_it_is(struct store_db *d, const char *dir, char reterr[256])
 				 SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)
 		return sqlite3_busy_timeout(d->db, LOOK_MS) == SQLITE_OK ? 0 : -EIO;
-	store_say(reterr, "%s/llmgw.db cannot be opened: %.80s", dir,
+	state_say(reterr, "%s/llmgw.db cannot be opened: %.80s", dir,
 		  d->db ? sqlite3_errmsg(d->db) : "no memory");
 	return -EIO;
 }
@@ -69,7 +70,7 @@ static int check(struct store_db *d, char reterr[256])
 	int r = sql_row(q);
 	bool is_well = r > 0 ? str_eq(sql_get_text(q, 0), STR("ok")) : d->is_timed_out;
 	if (!is_well)
-		store_say(reterr, "it is damaged: %.120s",
+		state_say(reterr, "it is damaged: %.120s",
 			  r > 0 ? sql_get_text(q, 0).p : sqlite3_errmsg(d->db));
 	sql_end(q);
 	sqlite3_progress_handler(d->db, 0, NULL, NULL);
@@ -86,7 +87,7 @@ int store_look(const char *dir, struct store_condition *ret, char reterr[256])
 	if (!err)
 		err = check(d, reterr);
 	if (!err && (err = ask(d, "SELECT user_version FROM pragma_user_version", &schema)) < 0)
-		store_say(reterr, "it cannot be read: %.120s", sqlite3_errmsg(d->db));
+		state_say(reterr, "it cannot be read: %.120s", sqlite3_errmsg(d->db));
 	/* An older schema has no such table, which is no fault of its own. */
 	if (!err && ask(d, "SELECT max(at) FROM audit WHERE command = 'backup'", &backup) == 0)
 		(void)ask(d, "SELECT min(at) FROM audit", &first);

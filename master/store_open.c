@@ -1,99 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * store_open.c - getting at the database: the lock, the connections, the check, the migrations.
+ * store_open.c - getting at the database: the connections, the check, the migrations.
  *
  * The file is checked (quick_check) only when the last end was not a clean one: SQLite deletes
  * the -wal file when the last connection closes, so one that is there tells. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "master/embed.h"
+#include "master/state.h"
 #include "master/store_db.h"
 #include "master/store_sql.h"
 
 enum {
-	APPLICATION_ID = 0x6c6c6d67,	/* "llmg": tells our files from others */
 	BUSY_MS = 2000,
-	LOCK_MS = 3000,
 	CHECK_MS = 2000			/* of quick_check: a huge file is not read to its end */
 };
-
-void store_say(char reterr[256], const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(reterr, 256, fmt, ap);
-	va_end(ap);
-}
 
 static bool path_in(char out[4096], const char *dir, const char *name)
 {
 	int n = snprintf(out, 4096, "%s/%s", dir, name);
 	return n > 0 && n < 4096;
-}
-
-static long lock_owner(int fd)
-{
-	char text[24] = { 0 };
-	uint64_t pid = 0;
-	ssize_t n = pread(fd, text, sizeof text - 1, 0);
-	struct str s = str_of(text, n > 0 ? (size_t)n : 0);
-	return str_read_u64(str_cut(&s, '\n'), &pid) == 0 ? (long)pid : 0;
-}
-
-static void lock_sign(int fd)
-{
-	char text[24];
-	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
-		return;			/* only the message of the next one suffers */
-}
-
-/* A master that is killed while it starts a worker leaves a child that has the lock until it has
- * become that worker: a moment, when its owner does not live any more. */
-static int take_lock(int fd)
-{
-	const struct timespec pause = { .tv_nsec = 10 * (long)NS_PER_MS };
-	uint64_t until = clock_ns() + LOCK_MS * NS_PER_MS;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		long owner = lock_owner(fd);
-		if (!owner || kill((pid_t)owner, 0) == 0 || errno != ESRCH || clock_ns() > until)
-			return -EBUSY;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
-int store_lock(const char *dir, char reterr[256])
-{
-	char path[4096];
-	if (!path_in(path, dir, "llmgw.lock"))
-		return store_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		int err = -errno;
-		store_say(reterr, "cannot open %s: %s; does the directory exist and belong to us?",
-			  path, strerror(-err));
-		return err;
-	}
-	int err = take_lock(fd);
-	if (err < 0) {
-		store_say(reterr, "%s is held by process %ld: stop that llmgw, or choose another "
-			  "state directory", path, lock_owner(fd));
-		close(fd);
-		return err;
-	}
-	lock_sign(fd);
-	return fd;
 }
 
 /* Nothing here changes the file. */
@@ -144,7 +74,7 @@ static int connect_db(struct store_db *d, const char *path, bool is_writer, char
 	if (!err)
 		err = set_up(d, is_writer);
 	if (err) {
-		store_say(reterr, "cannot open %s: %s; restore a backup, or move it away", path,
+		state_say(reterr, "cannot open %s: %s; restore a backup, or move it away", path,
 			  d->db ? sqlite3_errmsg(d->db) : strerror(-err));
 		store_db_close(d);
 	}
@@ -168,7 +98,7 @@ static int quick_check(struct store_db *d, const char *path, char reterr[256])
 	int r = sql_row(q);
 	bool is_well = r > 0 ? str_eq(sql_get_text(q, 0), STR("ok")) : d->is_timed_out;
 	if (!is_well)
-		store_say(reterr, "%s is damaged (%.80s): restore a backup, or try `sqlite3 "
+		state_say(reterr, "%s is damaged (%.80s): restore a backup, or try `sqlite3 "
 			  "llmgw.db .recover`; nothing was changed", path,
 			  r > 0 ? sql_get_text(q, 0).p : sqlite3_errmsg(d->db));
 	sql_end(q);
@@ -185,13 +115,13 @@ static int check_owner(struct store_db *d, const char *path, char reterr[256])
 	int64_t id = r > 0 ? sql_get_int(q, 0) : 0, tables = r > 0 ? sql_get_int(q, 1) : 0;
 	sql_end(q);
 	if (r < 0) {
-		store_say(reterr, "%s cannot be read (%s): restore a backup, or move it away", path,
+		state_say(reterr, "%s cannot be read (%s): restore a backup, or move it away", path,
 			  sqlite3_errmsg(d->db));
 		return r;
 	}
-	if (id == APPLICATION_ID || (id == 0 && tables == 0))
+	if (id == STORE_APPLICATION_ID || (id == 0 && tables == 0))
 		return 0;
-	store_say(reterr, "%s is a database of another program: move it away", path);
+	state_say(reterr, "%s is a database of another program: move it away", path);
 	return -EINVAL;
 }
 
@@ -200,7 +130,7 @@ int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256])
 	char path[4096], wal[4096];
 	struct stat st;
 	if (!path_in(path, dir, "llmgw.db") || !path_in(wal, dir, "llmgw.db-wal"))
-		return store_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
+		return state_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
 	bool was_killed = stat(wal, &st) == 0 && st.st_size > 0;
 	int err = connect_db(w, path, true, reterr);
 	if (err)
@@ -211,7 +141,7 @@ int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256])
 	if (!err)
 		err = store_migrate(w, reterr);
 	if (!err && (err = store_audit_start(w)) != 0)
-		store_say(reterr, "%s cannot be watched for the audit log: %s", path,
+		state_say(reterr, "%s cannot be watched for the audit log: %s", path,
 			  sqlite3_errmsg(w->db));
 	if (err)
 		store_db_close(w);
@@ -222,7 +152,7 @@ int store_db_open_reader(struct store_db *r, const char *dir, char reterr[256])
 {
 	char path[4096];
 	if (!path_in(path, dir, "llmgw.db"))
-		return store_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
+		return state_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
 	return connect_db(r, path, false, reterr);
 }
 
@@ -251,7 +181,7 @@ static int apply(struct store_db *w, unsigned number, struct str text)
 	char done[160];
 	/* embedded texts end with a NUL; pragmas are part of the transaction */
 	snprintf(done, sizeof done, "PRAGMA application_id=%d; PRAGMA user_version=%u",
-		 APPLICATION_ID, number);
+		 STORE_APPLICATION_ID, number);
 	int err = sql_exec(w, "BEGIN IMMEDIATE");
 	if (!err)
 		err = sql_exec(w, text.p);
@@ -276,7 +206,7 @@ int store_migrate(struct store_db *w, char reterr[256])
 	unsigned newest = store_schema_known();
 	int err = schema_version(w, &have);
 	if (!err && have > (int64_t)newest) {
-		store_say(reterr,
+		state_say(reterr,
 			  "the database has schema %lld, this llmgw knows up to %u: install the "
 			  "newer llmgw again, or restore a backup of its time",
 			  (long long)have, newest);
@@ -287,7 +217,7 @@ int store_migrate(struct store_db *w, char reterr[256])
 	for (unsigned n = (unsigned)have + 1; !err && n <= newest; n++)
 		err = apply(w, n, embed_migration(n));
 	if (err) {
-		store_say(reterr, "cannot bring the database to schema %u: %.160s", newest,
+		state_say(reterr, "cannot bring the database to schema %u: %.160s", newest,
 			  sqlite3_errmsg(w->db));
 		if (!sqlite3_get_autocommit(w->db) && sql_exec(w, "ROLLBACK"))
 			return -EIO;

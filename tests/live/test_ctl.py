@@ -51,6 +51,8 @@ def gw(tmp_path_factory, mock_process):
     g = make(tmp_path_factory.mktemp("ctl"), mock_process)
     g.start()
     assert g.ask("m", key=g.key(key_alias="first")).status == 200
+    g.ctl("backup", str(g.tmp / "spare.db"))
+    (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
     yield g
     g.stop()
@@ -202,6 +204,7 @@ CALLS = {
     "config rollback": (("1", "--yes"), "rolled back"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
     "alerts test": (("webhook",), "webhook"),
+    "restore": (("{tmp}/spare.db", "--state-dir", "{tmp}/elsewhere", "--yes"), "restored"),
 }
 
 

@@ -131,3 +131,92 @@ def test_what_is_no_such_dump_is_told(gw, tmp_path, text, says):
     path.write_text(text)
     r = run("--socket", gw.tmp / "run" / "control.sock", "import", "litellm", "--dump", path)
     assert r.returncode != 0 and says in r.stderr, r
+
+
+def spend_row(request, key, spend, start, **more):
+    row = {"request_id": request, "call_type": "acompletion", "api_key": key, "spend": spend, "prompt_tokens": 10,
+           "completion_tokens": 5, "startTime": start, "endTime": start, "completionStartTime": "\\N", "model": "gpt-x",
+           "model_id": "", "model_group": "x", "custom_llm_provider": "openai", "api_base": "https://api.example",
+           "user": "", "metadata": "{}", "cache_hit": "False", "request_tags": "[]", "team_id": "\\N",
+           "organization_id": "\\N", "end_user": "", "requester_ip_address": "", "status": "success",
+           "messages": "{}", "response": "{}"}
+    return {**row, **more}
+
+
+GONE = hashlib.sha256(b"sk-long-gone").hexdigest()
+SPENT = [
+    spend_row("chatcmpl-1", HASH, "0.25", "2024-05-01 10:00:00", team_id="team-1", request_tags='["red", "blue"]'),
+    spend_row("8f14e45f-ceea-467f-9a1c-000000000001", HASH, "1.5e-05", "2024-05-01 11:00:00", end_user="cust",
+              requester_ip_address="10.1.2.3", call_type="embedding"),
+    spend_row("chatcmpl-2", GONE, "2", "2024-05-02 10:00:00", user="u-1", status="failure"),
+    spend_row("chatcmpl-3", "litellm_proxy_master_key", "0.5", "2024-05-02 12:00:00", cache_hit="True"),
+    spend_row("chatcmpl-4", HASH, "-1", "2024-05-02 12:00:00"),
+]
+
+
+def with_spending():
+    columns = SPENT[0].keys()
+    block = 'COPY public."LiteLLM_SpendLogs" (%s) FROM stdin;\n' % ", ".join(f'"{c}"' for c in columns)
+    block += "".join("\t".join(str(r[c]) for c in columns) + "\n" for r in SPENT) + "\\.\n"
+    start = DUMP.index('COPY public."LiteLLM_SpendLogs"')
+    return DUMP[:start] + block + DUMP[DUMP.index("\\.\n", start) + 3:]
+
+
+def spent(gw):
+    told = gw.get("/user/daily/activity?start_date=2024-05-01&end_date=2024-05-03").json["metadata"]
+    return {k: told[k] for k in ("total_spend", "total_api_requests", "total_failed_requests", "total_tokens")}
+
+
+def test_single_requests_come_once_and_nobody_pays_again(gw, tmp_path):
+    path = tmp_path / "spending.sql"
+    path.write_text(with_spending())
+    _, kinds, _ = bring(gw, path)
+    assert "spend" not in kinds and gw.spend_rows() == []
+    before = gw.ctl_json("keys", "show", HASH)["info"]["spend"]
+    _, kinds, refused = bring(gw, path, "--spend-logs", "--dry-run")
+    assert kinds["spend"]["found"] == 5 and gw.spend_rows() == []
+    _, kinds, refused = bring(gw, path, "--spend-logs")
+    assert {k: kinds["spend"][k] for k in ("found", "created", "exists", "refused")} == {
+        "found": 5, "created": 4, "exists": 0, "refused": 1}
+    assert [r["why"] for r in refused if r["kind"] == "spend"] == ["spend is no amount of dollars"]
+    assert gw.ctl_json("keys", "show", HASH)["info"]["spend"] == before
+
+    rows = {r["startTime"][:16]: r for r in gw.spend_rows()}
+    one = rows["2024-05-01T10:00"]
+    assert (one["api_key"], one["spend"], one["team_id"], one["call_type"]) == (HASH, 0.25, "team-1", "acompletion")
+    assert sorted(one["request_tags"]) == ["blue", "red"] and one["model_group"] == "x" and one["model"] == "gpt-x"
+    two = rows["2024-05-01T11:00"]
+    assert two["request_id"] == "8f14e45f-ceea-467f-9a1c-000000000001" and two["requester_ip_address"] == "10.1.2.3"
+    assert (two["end_user"], two["spend"], two["call_type"]) == ("cust", 1.5e-05, "aembedding")
+    assert rows["2024-05-02T10:00"]["api_key"] == GONE and rows["2024-05-02T10:00"]["user"] == "u-1"
+    assert rows["2024-05-02T12:00"]["api_key"] not in (HASH, GONE)
+    sums = spent(gw)
+    assert sums == {"total_spend": 2.750015, "total_api_requests": 4, "total_failed_requests": 1, "total_tokens": 60}
+
+    _, kinds, _ = bring(gw, path, "--spend-logs", "--overwrite")
+    assert kinds["spend"]["created"] == 0 and kinds["spend"]["exists"] == 4
+    assert spent(gw) == sums
+    audit = gw.ctl_json("audit", "list", "--table-name", "LiteLLM_SpendLogs")["audit_logs"]
+    assert [a["updated_values"]["rows"] for a in audit] == [4]
+    made = gw.key(key_alias="made-after")         # whose number is nobody else's
+    assert gw.ask("m", key=made).status == 200
+    assert [r["key_alias"] for r in gw.spend_rows(wait_for=5)].count("made-after") == 1
+
+
+def test_rows_that_retention_has_deleted_do_not_come_again(tmp_path, mock_process):
+    g = make(tmp_path, mock_process, env={**os.environ, "LLMGW_SALT_KEY": "a salt of the gateway"})
+    g.start()
+    (tmp_path / "spending.sql").write_text(with_spending())
+    _, kinds, _ = bring(g, tmp_path / "spending.sql", "--spend-logs")
+    assert kinds["spend"]["created"] == 4
+    sums = spent(g)
+    g.stop()
+    g.config.write_text(g.config.read_text().replace("general_settings:\n", "general_settings:\n"
+        "  maximum_spend_logs_retention_period: 1d\n"))
+    g.start()
+    g.wait_log("spend.pruned", rows=4)
+    assert sums["total_api_requests"] == 4 and g.spend_rows() == []
+    _, kinds, _ = bring(g, tmp_path / "spending.sql", "--spend-logs")
+    assert kinds["spend"]["created"] == 0 and kinds["spend"]["exists"] == 4
+    assert spent(g) == sums
+    g.stop()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_ctl_litellm.c - LiteLLM's rows: COPY's escapes and arrays, times, and texts that it sealed. */
+ * test_ctl_litellm.c - LiteLLM's rows: COPY's escapes and arrays, times, texts that it
+ * sealed; the URL of its database. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,6 +99,42 @@ static void sealed_texts_open_with_their_key_alone(void **state)
 	assert_null(litellm_decrypt(mem, &key, STR("")).p);
 }
 
+static void prismas_parameters_are_taken_out_of_a_url(void **state)
+{
+	static const struct {
+		const char *url, *libpqs, *schema;
+	} cases[] = {
+		{ "postgresql://u:p@h:5432/db", "postgresql://u:p@h:5432/db", "public" },
+		{ "postgres://h/db?schema=x", "postgres://h/db", "x" },
+		{ "postgres://h/db?schema=", "postgres://h/db", "public" },
+		{ "postgres://h/db?connection_limit=1&sslmode=require&schema=a&application_name=b",
+		  "postgres://h/db?sslmode=require&application_name=b", "a" },
+		{ "postgres://h/db?&&pgbouncer=true", "postgres://h/db", "public" },
+		{ "mysql://h/db", NULL, "public" },
+		{ "host=h password=p", NULL, "public" },
+		{ "", NULL, "public" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct str schema, url = ctl_pg_url(mem, str_z(cases[i].url), &schema);
+		if (cases[i].libpqs)
+			assert_text(url, cases[i].libpqs);
+		else
+			assert_null(url.p);
+		assert_text(schema, cases[i].schema);
+	}
+}
+
+static void a_secret_is_hidden_wherever_it_stands(void **state)
+{
+	(void)state;
+	assert_text(ctl_pg_hide(mem, STR("ab secret, secretsecret"), STR("secret")),
+		    "ab ***, ******");
+	assert_text(ctl_pg_hide(mem, STR("aaaa"), STR("a")), "************");
+	assert_text(ctl_pg_hide(mem, STR("text"), STR("")), "text");
+	assert_text(ctl_pg_hide(mem, STR(""), STR("x")), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +143,10 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(times_are_utc, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sealed_texts_open_with_their_key_alone, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(prismas_parameters_are_taken_out_of_a_url, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_secret_is_hidden_wherever_it_stands, set_up,
 						tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,2 +1,0 @@
--- SPDX-License-Identifier: MIT
--- 0012_texts.sql - prompts and answers, where the configuration asks to keep them.
