@@ -343,6 +343,7 @@ static void finish(struct reader *r)
 	route_finish(r);
 	callbacks_finish(r);
 	rules_finish(r);
+	jwt_finish(r);
 	costs_finish(r);
 	if (c->set.request_memory_max < c->set.body_max)
 		complain(r, COMPLAINT_ERROR,
