@@ -47,6 +47,8 @@ static struct str host_of(struct str url, bool *ret_is_plain)
 	if (str_starts(rest, STR("[")))
 		return str_cut(&rest, ']');
 	rest = str_cut(&rest, '/');
+	if (str_find_char(rest, '@') != SIZE_MAX)
+		return STR_NONE;	/* a password would reach the log */
 	return str_cut(&rest, ':');
 }
 

@@ -17,7 +17,6 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-#define JWT_AUTH "general_settings.litellm_jwtauth"
 #define D(section, name, type, at, preset, min, max, flags, doc) \
 	{ section, name, type, at, preset, min, max, NULL, flags, doc }
 #define CHOICE(section, name, type, at, preset, choices, flags, doc) \
@@ -114,6 +113,83 @@
 	POLICY(s, "BadGatewayError" what, field, POLICY_BAD_GATEWAY, doc)
 #define POLICY(s, name, field, class, doc)                                                         \
 	D(s, name, CT_U32, AT(field) + (class) * sizeof(uint32_t), NULL, 0, 1000000, CF_LIVE, doc)
+
+/* Who comes with a token, as LiteLLM has it. */
+#define JWT_KEYS(s)                                                                             \
+	D(s ".litellm_jwtauth", "admin_jwt_scope", CT_STR, AT(jwt.admin_scope),                 \
+	  "litellm_proxy_admin", 0, 0, CF_LIVE,                                                 \
+	  "who has this in scope is administrator"),                                            \
+	D(s ".litellm_jwtauth", "admin_allowed_routes", CT_NAMES, AT(jwt.admin_routes),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "where such an administrator may call; management_routes, "                           \
+	  "spend_tracking_routes, global_spend_tracking_routes and info_routes"),               \
+	D(s ".litellm_jwtauth", "team_id_jwt_field", CT_STR, AT(jwt.team_claim), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the team's id, with dots for one within objects"),                    \
+	D(s ".litellm_jwtauth", "team_ids_jwt_field", CT_STR, AT(jwt.teams_claim), NULL,        \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with a list of them: the first team counts that may use the model"),       \
+	D(s ".litellm_jwtauth", "team_id_default", CT_STR, AT(jwt.team_default), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the team where the token names none"),                                               \
+	D(s ".litellm_jwtauth", "team_allowed_routes", CT_NAMES, AT(jwt.team_routes),           \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "where a token of a team may call; openai_routes, info_routes and mcp_routes"),       \
+	D(s ".litellm_jwtauth", "team_id_upsert", CT_BOOL, AT(jwt.upserts_teams), "false",      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a team that there is not is made"),                                                  \
+	D(s ".litellm_jwtauth", "org_id_jwt_field", CT_STR, AT(jwt.org_claim), NULL, 0, 0,      \
+	  CF_LIVE,                                                                              \
+	  "the claim with the organization's id"),                                              \
+	D(s ".litellm_jwtauth", "user_id_jwt_field", CT_STR, AT(jwt.user_claim), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the user's id"),                                                      \
+	D(s ".litellm_jwtauth", "user_email_jwt_field", CT_STR, AT(jwt.email_claim), NULL,      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with the user's address"),                                                 \
+	D(s ".litellm_jwtauth", "user_allowed_email_domain", CT_STR, AT(jwt.email_domain),      \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "users that are made must have an address there"),                                    \
+	D(s ".litellm_jwtauth", "user_id_upsert", CT_BOOL, AT(jwt.upserts_users), "false",      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a user that there is not is made"),                                                  \
+	D(s ".litellm_jwtauth", "user_roles_jwt_field", CT_STR, AT(jwt.user_roles_claim),       \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the user's roles"),                                                   \
+	D(s ".litellm_jwtauth", "user_allowed_roles", CT_NAMES, AT(jwt.user_roles), NULL,       \
+	  0, 0, CF_LIVE,                                                                        \
+	  "of which the token must have one"),                                                  \
+	D(s ".litellm_jwtauth", "end_user_id_jwt_field", CT_STR, AT(jwt.end_user_claim),        \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the customer's id"),                                                  \
+	D(s ".litellm_jwtauth", "roles_jwt_field", CT_STR, AT(jwt.roles_claim), NULL, 0,        \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the roles that role_mappings are about"),                             \
+	D(s ".litellm_jwtauth", "role_mappings", CT_JSON_LIST, AT(jwt.role_mappings),           \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "what a role is here: [{role: name, internal_role: proxy_admin, team or "             \
+	  "internal_user}]"),                                                                   \
+	D(s ".litellm_jwtauth", "object_id_jwt_field", CT_STR, AT(jwt.object_claim), NULL,      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with the id of the team or the user, as the role says"),                   \
+	D(s ".litellm_jwtauth", "enforce_rbac", CT_BOOL, AT(jwt.enforces_roles), "false",       \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a token must have a role that is mapped, or one of user_allowed_roles"),             \
+	D(s ".litellm_jwtauth", "scope_mappings", CT_JSON_LIST, AT(jwt.scope_mappings),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "what a scope is good for: [{scope: name, models: [name], routes: [path]}]"),         \
+	D(s ".litellm_jwtauth", "enforce_scope_based_access", CT_BOOL,                          \
+	  AT(jwt.enforces_scopes), "false", 0, 0, CF_LIVE,                                      \
+	  "a token may use the models of its scopes and no others"),                            \
+	D(s ".litellm_jwtauth", "enforce_team_based_model_access", CT_BOOL,                     \
+	  AT(jwt.enforces_team), "false", 0, 0, CF_LIVE,                                        \
+	  "a token must name a team"),                                                          \
+	D(s ".litellm_jwtauth", "public_key_ttl", CT_TIME, AT(jwt.ttl_ms), "600", 1000,         \
+	  WEEK, CF_LIVE,                                                                        \
+	  "how long public keys are used before they are fetched again"),                       \
+	D(s ".litellm_jwtauth", "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0,          \
+	  CF_LIVE,                                                                              \
+	  "Python code, which is not run: with enable_jwt_auth an error")
 
 #define SWITCH_VERBOSE(s)                                                                          \
 	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \
@@ -266,55 +342,7 @@ static const struct directive directives[] = {
 	  "files; STORE_MODEL_IN_DB in the environment does the same"),
 
 	/* general_settings.litellm_jwtauth */
-	D(JWT_AUTH, "admin_jwt_scope", CT_STR, AT(jwt.admin_scope), "litellm_proxy_admin", 0, 0,
-	  CF_LIVE, "who has this in scope is administrator"),
-	D(JWT_AUTH, "admin_allowed_routes", CT_NAMES, AT(jwt.admin_routes), NULL, 0, 0, CF_LIVE,
-	  "where such an administrator may call; management_routes, spend_tracking_routes, "
-	  "global_spend_tracking_routes and info_routes"),
-	D(JWT_AUTH, "team_id_jwt_field", CT_STR, AT(jwt.team_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the team's id, with dots for one within objects"),
-	D(JWT_AUTH, "team_ids_jwt_field", CT_STR, AT(jwt.teams_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with a list of them: the first team counts that may use the model"),
-	D(JWT_AUTH, "team_id_default", CT_STR, AT(jwt.team_default), NULL, 0, 0, CF_LIVE,
-	  "the team where the token names none"),
-	D(JWT_AUTH, "team_allowed_routes", CT_NAMES, AT(jwt.team_routes), NULL, 0, 0, CF_LIVE,
-	  "where a token of a team may call; openai_routes, info_routes and mcp_routes"),
-	D(JWT_AUTH, "team_id_upsert", CT_BOOL, AT(jwt.upserts_teams), "false", 0, 0, CF_LIVE,
-	  "a team that there is not is made"),
-	D(JWT_AUTH, "org_id_jwt_field", CT_STR, AT(jwt.org_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the organization's id"),
-	D(JWT_AUTH, "user_id_jwt_field", CT_STR, AT(jwt.user_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the user's id"),
-	D(JWT_AUTH, "user_email_jwt_field", CT_STR, AT(jwt.email_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the user's address"),
-	D(JWT_AUTH, "user_allowed_email_domain", CT_STR, AT(jwt.email_domain), NULL, 0, 0, CF_LIVE,
-	  "users that are made must have an address there"),
-	D(JWT_AUTH, "user_id_upsert", CT_BOOL, AT(jwt.upserts_users), "false", 0, 0, CF_LIVE,
-	  "a user that there is not is made"),
-	D(JWT_AUTH, "user_roles_jwt_field", CT_STR, AT(jwt.user_roles_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the user's roles"),
-	D(JWT_AUTH, "user_allowed_roles", CT_NAMES, AT(jwt.user_roles), NULL, 0, 0, CF_LIVE,
-	  "of which the token must have one"),
-	D(JWT_AUTH, "end_user_id_jwt_field", CT_STR, AT(jwt.end_user_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the customer's id"),
-	D(JWT_AUTH, "roles_jwt_field", CT_STR, AT(jwt.roles_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the roles that role_mappings are about"),
-	D(JWT_AUTH, "role_mappings", CT_JSON_LIST, AT(jwt.role_mappings), NULL, 0, 0, CF_LIVE,
-	  "what a role is here: [{role: name, internal_role: proxy_admin, team or internal_user}]"),
-	D(JWT_AUTH, "object_id_jwt_field", CT_STR, AT(jwt.object_claim), NULL, 0, 0, CF_LIVE,
-	  "the claim with the id of the team or the user, as the role says"),
-	D(JWT_AUTH, "enforce_rbac", CT_BOOL, AT(jwt.enforces_roles), "false", 0, 0, CF_LIVE,
-	  "a token must have a role that is mapped, or one of user_allowed_roles"),
-	D(JWT_AUTH, "scope_mappings", CT_JSON_LIST, AT(jwt.scope_mappings), NULL, 0, 0, CF_LIVE,
-	  "what a scope is good for: [{scope: name, models: [name], routes: [path]}]"),
-	D(JWT_AUTH, "enforce_scope_based_access", CT_BOOL, AT(jwt.enforces_scopes), "false", 0, 0,
-	  CF_LIVE, "a token may use the models of its scopes and no others"),
-	D(JWT_AUTH, "enforce_team_based_model_access", CT_BOOL, AT(jwt.enforces_team), "false", 0, 0,
-	  CF_LIVE, "a token must name a team"),
-	D(JWT_AUTH, "public_key_ttl", CT_TIME, AT(jwt.ttl_ms), "600", 1000, WEEK, CF_LIVE,
-	  "how long public keys are used before they are fetched again"),
-	D(JWT_AUTH, "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0, CF_LIVE,
-	  "Python code, which is not run: with enable_jwt_auth an error"),
+	JWT_KEYS("general_settings"),
 
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),

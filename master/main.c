@@ -26,6 +26,7 @@
 #include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
+#include "master/jwks.h"
 #include "master/keys.h"
 #include "master/ledger.h"
 #include "master/legacy.h"
@@ -344,7 +345,7 @@ static int open_service(struct master *m)
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
-	    (err = probe_new(m, &m->probe)) < 0)
+	    (err = probe_new(m, &m->probe)) < 0 || (err = jwks_new(m, &m->jwks)) < 0)
 		return fail("starting", err, NULL);
 	for (uint32_t i = 0; i < the.legacy.n_workers; i++)
 		supervise_adopt(m->supervise, &the.legacy.workers[i]);
@@ -352,6 +353,7 @@ static int open_service(struct master *m)
 		return err;
 	supervise_want(m->supervise, master_workers(m));
 	probe_configure(m->probe);
+	jwks_configure(m->jwks);
 	if ((err = export_new(m, &m->export)) < 0)
 		return fail("callbacks", err, NULL);
 	export_configure(m->export);
@@ -500,6 +502,7 @@ static void close_all(struct master *m)
 {
 	control_stop(m->control, !m->wants_upgrade);
 	probe_stop(m->probe);
+	jwks_stop(m->jwks);
 	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);
 	keys_stop(m->keys);

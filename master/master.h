@@ -18,6 +18,7 @@ struct gates;
 struct supervise;
 struct control;
 struct probe;
+struct jwks;
 struct export;
 struct responses;
 struct answers;
@@ -57,6 +58,7 @@ struct master {
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;
+	struct jwks *jwks;		/* public keys of who signs tokens */
 	struct export *export;		/* who is told of finished requests */
 	struct notify *notify;
 	struct trial *trial;		/* of the newest configuration */

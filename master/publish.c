@@ -22,6 +22,7 @@
 #include "master/history.h"
 #include "master/keys.h"
 #include "master/notify.h"
+#include "master/jwks.h"
 #include "master/probe.h"
 #include "master/responses.h"
 #include "master/spend_prune.h"
@@ -249,6 +250,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	else
 		trial_begin(m->trial, old);
 	probe_configure(m->probe);
+	jwks_configure(m->jwks);
 	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * bearer_owner.c - see bearer.h: whose request is it, by what its token says? Whoever is named
+ * there and is not here is refused: a limit that nobody has made would limit nothing. */
+#include "worker/decide/bearer_private.h"
+#include "worker/decide/owners.h"
+#include "worker/decide/rules.h"
+#include "worker/decide/route.h"
+
+static struct str setting(const struct request *r, enum snap_jwt which)
+{
+	return snap_name(r->snap, snap_settings(r->snap)->jwt, which);
+}
+
+static enum step refuse_route(struct request *r, const char *who)
+{
+	return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+			    "%s not allowed to access this route. Route=" STR_FMT, who,
+			    STR_ARG(r->http->path));
+}
+
+/* ---- rows ---- */
+
+static bool find_row(const struct request *r, enum dir_kind kind, struct str name,
+		     struct dir_key *ret)
+{
+	return name.n && dir_has(r->w->dir, kind) &&
+	       dir_find_named(r->w->dir, kind, name, ret);
+}
+
+static const struct dir_key *owner_of_kind(const struct request *r, enum dir_kind kind)
+{
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (r->owners[i].row->kind == kind)
+			return r->owners[i].row;
+	return NULL;
+}
+
+/* The first team that there is; .p NULL: none of them. */
+static struct str first_team(const struct request *r, struct str teams)
+{
+	struct dir_key t;
+	while (teams.n) {
+		struct str name = str_cut(&teams, '\0');
+		if (find_row(r, DIR_TEAM, name, &t))
+			return name;
+	}
+	return STR_NONE;
+}
+
+/* ---- what stands in the place of a key ---- */
+
+/* Nobody's row: it is known by the digest of who it is, and limits but the models of scopes. */
+static void make_key(struct request *r, const struct who *who)
+{
+	r->key = (struct dir_key){
+		.kind = DIR_KEY,
+		.hash = hash_sha256(who->subject),
+		.flags = KEY_ALL_MODELS,
+		.max_budget_nano = DIR_NO_LIMIT,
+		.user_id = who->user,
+		.organization_id = who->organization,
+		.last4 = STR("token"),
+	};
+	r->key.id = UINT64_C(0x7f) << 56 | hash_stable(who->subject) >> 8;
+	r->key.alias = who->user;
+	if (who->end_user.n)
+		r->end_user = who->end_user;
+	if (!who->has_scopes)
+		return;
+	r->key.flags &= ~(uint32_t)KEY_ALL_MODELS;
+	r->key.models = who->models.n ? who->models : STR("\0");	/* a name that nobody has */
+}
+
+static enum step find_owners(struct request *r, struct str team)
+{
+	r->team = (struct dir_key){ 0 };
+	r->n_owners = 0;
+	r->key.team_id = team;
+	enum step s = owners_above(r);
+	if (s != STEP_NEXT)
+		return s;
+	const struct dir_key *user = owner_of_kind(r, DIR_USER);
+	if (!user && !r->team.id)
+		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+				    "Authentication Error, the token names neither a team nor a user "
+				    "that there is here");
+	/* Spend rows tell by it whose it was: SPEND_TOKEN_USER in the master. */
+	r->key.id = dir_entity_id(user ? user : &r->team);
+	r->entity = r->owners[0].entity;
+	if (!r->key.alias.n)
+		r->key.alias = r->key.team_id;
+	return STEP_NEXT;
+}
+
+/* ---- admission ---- */
+
+static enum step admit_admin(struct request *r)
+{
+	if (!rules_let_through(r, setting(r, JWT_ADMIN_ROUTES)))
+		return refuse_route(r, "Admin");
+	r->is_admin = true;
+	r->key.flags = KEY_ADMIN | KEY_ALL_MODELS;
+	r->entity = owner_use(r, r->key.entity);
+	return STEP_NEXT;
+}
+
+enum step bearer_admit(struct request *r, const struct who *who)
+{
+	struct dir_key row;
+	struct str team;
+	r->token = who;
+	make_key(r, who);
+	if (who->is_admin)
+		return admit_admin(r);
+	if (who->has_scopes && who->routes.n && !rules_let_through(r, who->routes))
+		return refuse_route(r, "Token");
+	if (who->user.n && !find_row(r, DIR_USER, who->user, &row))
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+				    "Authentication Error, User doesn't exist in db. Create user via "
+				    "`/user/new` call.");
+	team = first_team(r, who->teams);
+	if (who->teams.n && !team.n)
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+				    "Authentication Error, Team doesn't exist in db. Create team via "
+				    "`/team/new` call.");
+	if (!team.n && snap_settings(r->snap)->jwt_flags & JWT_ENFORCE_TEAM)
+		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+				    "Authentication Error, No team found in token.");
+	if (team.n && !rules_let_through(r, setting(r, JWT_TEAM_ROUTES)))
+		return refuse_route(r, "Team");
+	return find_owners(r, team);
+}
+
+/* ---- several teams ---- */
+
+static bool may_use(const struct request *r, const struct dir_key *team)
+{
+	if (team->flags & KEY_BLOCKED)
+		return false;
+	return r->raw ? raw_may(r, team)
+		      : route_may_use(r->snap, team, r->requested_model, r->group);
+}
+
+enum step bearer_choose_team(struct request *r)
+{
+	struct str teams = r->token->teams;
+	struct dir_key t;
+	if (r->is_admin || str_find_char(teams, '\0') + 1 >= teams.n)
+		return STEP_NEXT;	/* there is no choice */
+	while (teams.n) {
+		struct str name = str_cut(&teams, '\0');
+		if (!find_row(r, DIR_TEAM, name, &t) || !may_use(r, &t))
+			continue;
+		return str_eq(name, r->key.team_id) ? STEP_NEXT : find_owners(r, name);
+	}
+	return STEP_NEXT;		/* none may: the first one is told so */
+}
