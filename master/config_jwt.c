@@ -136,12 +136,6 @@ static void check_who(struct reader *r)
 		complain(r, W_JWT_OPEN, given_place(r, "general_settings", "enable_jwt_auth"),
 			 "no audience is asked for: tokens for any other service of the issuer are "
 			 "taken; set server.jwt.audience or JWT_AUDIENCE");
-	if (j->upserts_teams)
-		complain(r, W_NOT_ACTED_ON, given_place(r, JWT_AUTH, "team_id_upsert"),
-			 "teams are not made by tokens yet: one that there is not is refused");
-	if (j->upserts_users)
-		complain(r, W_NOT_ACTED_ON, given_place(r, JWT_AUTH, "user_id_upsert"),
-			 "users are not made by tokens yet: one that there is not is refused");
 	check_mappings(r, "role_mappings", j->role_mappings, true);
 	check_mappings(r, "scope_mappings", j->scope_mappings, false);
 }

@@ -149,7 +149,8 @@
 	  "the claim with the user's address"),                                                 \
 	D(s ".litellm_jwtauth", "user_allowed_email_domain", CT_STR, AT(jwt.email_domain),      \
 	  NULL, 0, 0, CF_LIVE,                                                                  \
-	  "users that are made must have an address there"),                                    \
+	  "whoever has an address there is made a user, and nobody else, whatever "                \
+	  "user_id_upsert says"),                                                                \
 	D(s ".litellm_jwtauth", "user_id_upsert", CT_BOOL, AT(jwt.upserts_users), "false",      \
 	  0, 0, CF_LIVE,                                                                        \
 	  "a user that there is not is made"),                                                  \

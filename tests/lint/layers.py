@@ -68,6 +68,7 @@ EXCEPTIONS = {
     ("worker/exchange/pass.c", "worker/settle/hold.h"): LAST,
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
+    ("worker/decide/bearer_owner.c", "worker/admin/relay.h"): "the master makes users and teams that tokens name",
     ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/client/intake.h"): "bodies are read in one place",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tokens of an identity provider in place of keys: who is let in, whose limits hold, who pays, and
 what becomes of it when keys change or the provider is away."""
+import concurrent.futures
 import re
 import time
 from decimal import Decimal
@@ -294,6 +295,31 @@ def test_roles(start, idp):
     assert gw.ask("m", key=idp.key.sign({**claims, "realm": {"roles": ["svc"]}})).status == 200
     refused(gw.ask("m", key=idp.key.sign({**claims, "realm": {"roles": ["x"]}})), 403, "roles")
     assert gw.spend_rows(wait_for=1)[0]["team_id"] == "red"
+
+
+def test_users_and_teams_that_are_made(start, idp):
+    gw = begin(start, idp, "    user_id_upsert: true\n    team_id_upsert: true\n"
+                           "    user_email_jwt_field: email\n", workers=2)
+    token = idp.key.sign(idp.claims(sub="eve", team="new", email="eve@a.example"))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        seen = [a.status for a in pool.map(lambda _: gw.ask("m", key=token), range(8))]
+    assert seen == [200] * 8
+    user = gw.get("/user/info?user_id=eve").json
+    assert user["user_info"]["user_email"] == "eve@a.example" and user["keys"] == []
+    assert gw.get("/team/info?team_id=new").json["team_info"]["team_id"] == "new"
+    rows = gw.spend_rows(wait_for=8)
+    assert {(r["user"], r["team_id"]) for r in rows} == {("eve", "new")}
+    by = [r for r in gw.ctl_json("audit", "list")["audit_logs"] if r["object_id"] == "eve"]
+    assert by and by[0]["changed_by"] == "enable_jwt_auth", by
+
+
+def test_only_users_of_a_domain_are_made(start, idp):
+    gw = begin(start, idp, "    user_id_upsert: true\n    user_email_jwt_field: email\n"
+                           "    user_allowed_email_domain: a.example\n")
+    for email in ("eve@b.example", "eve@x.a.example", "a.example", ""):
+        refused(gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email=email))), 401, "User doesn't exist")
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email="eve@A.example"))).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve"))).status == 200
 
 
 # ---- administrators ------------------------------------------------------------------------------

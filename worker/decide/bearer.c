@@ -78,7 +78,7 @@ static void go_on(struct bearers *b)
 			s = auth_check_role(r);
 		if (s == STEP_NEXT)
 			request_resume(r);
-		else
+		else if (s == STEP_DONE)
 			request_end(r);
 	}
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * bearer_owner.c - see bearer.h: whose request is it, by what its token says? Whoever is named
  * there and is not here is refused: a limit that nobody has made would limit nothing. */
+#include "common/json_write.h"
+#include "worker/admin/relay.h"
 #include "worker/decide/bearer_private.h"
 #include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 #include "worker/decide/route.h"
+
+enum { ARGS_MAX = 4096 };
 
 static struct str setting(const struct request *r, enum snap_jwt which)
 {
@@ -92,6 +96,84 @@ static enum step find_owners(struct request *r, struct str team)
 	return STEP_NEXT;
 }
 
+/* ---- rows that are made ---- */
+
+static enum step admit(struct request *r, bool may_make);
+
+/* Where a domain is configured, whoever has an address there. */
+static bool may_make_user(const struct request *r)
+{
+	struct str domain = setting(r, JWT_EMAIL_DOMAIN), email = r->token->email;
+	size_t at = str_find_char(email, '@');
+	if (!domain.n)
+		return snap_settings(r->snap)->jwt_flags & JWT_USER_UPSERT;
+	return at != SIZE_MAX && str_eq_nocase(str_skip(email, at + 1), domain);
+}
+
+static bool may_make_team(const struct request *r)
+{
+	return snap_settings(r->snap)->jwt_flags & JWT_TEAM_UPSERT;
+}
+
+static void go_on(struct request *r, bool may_make)
+{
+	enum step s = admit(r, may_make);
+	if (s == STEP_NEXT)
+		s = auth_check_role(r);
+	if (s == STEP_NEXT)
+		request_resume(r);
+	else if (s == STEP_DONE)
+		request_end(r);
+}
+
+/* Whatever the answer was: somebody else may have made it meanwhile. */
+static void on_user_made(struct request *r)
+{
+	struct dir_key row;
+	go_on(r, find_row(r, DIR_USER, r->token->user, &row));
+}
+
+static void on_team_made(struct request *r)
+{
+	go_on(r, false);
+}
+
+static enum step make(struct request *r, const char *path, struct buf *args, relay_done_fn *done)
+{
+	enum step s = args->failed ? request_fail(r, OUTCOME_OVERLOADED, NULL,
+						  "no memory to check the token")
+				   : relay_post(r, str_z(path), buf_str(args),
+						STR("enable_jwt_auth"), done);
+	buf_done(args);
+	return s;
+}
+
+static enum step make_user(struct request *r)
+{
+	struct buf args;
+	buf_init(&args, ARGS_MAX);
+	struct json_out o = json_out(&args);
+	json_open(&o, NULL);
+	json_put_str(&o, "user_id", r->token->user);
+	if (r->token->email.n)
+		json_put_str(&o, "user_email", r->token->email);
+	json_put_bool(&o, "auto_create_key", false);
+	json_close(&o);
+	return make(r, "/user/new", &args, on_user_made);
+}
+
+static enum step make_team(struct request *r)
+{
+	struct str teams = r->token->teams;
+	struct buf args;
+	buf_init(&args, ARGS_MAX);
+	struct json_out o = json_out(&args);
+	json_open(&o, NULL);
+	json_put_str(&o, "team_id", str_cut(&teams, '\0'));
+	json_close(&o);
+	return make(r, "/team/new", &args, on_team_made);
+}
+
 /* ---- admission ---- */
 
 static enum step admit_admin(struct request *r)
@@ -104,31 +186,48 @@ static enum step admit_admin(struct request *r)
 	return STEP_NEXT;
 }
 
+static enum step refuse_missing(struct request *r, const char *noun, const char *path)
+{
+	return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+			    "Authentication Error, %s doesn't exist in db. Create it by `%s`.", noun,
+			    path);
+}
+
+/* What does not depend on rows. */
+static enum step check_routes(struct request *r, const struct who *who)
+{
+	if (who->has_scopes && who->routes.n && !rules_let_through(r, who->routes))
+		return refuse_route(r, "Token");
+	if (!who->teams.n && snap_settings(r->snap)->jwt_flags & JWT_ENFORCE_TEAM)
+		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+				    "Authentication Error, No team found in token.");
+	if (who->teams.n && !rules_let_through(r, setting(r, JWT_TEAM_ROUTES)))
+		return refuse_route(r, "Team");
+	return STEP_NEXT;
+}
+
+static enum step admit(struct request *r, bool may_make)
+{
+	const struct who *who = r->token;
+	struct dir_key row;
+	if (who->user.n && !find_row(r, DIR_USER, who->user, &row))
+		return may_make && may_make_user(r) ? make_user(r)
+						    : refuse_missing(r, "User", "/user/new");
+	struct str team = first_team(r, who->teams);
+	if (who->teams.n && !team.n)
+		return may_make && may_make_team(r) ? make_team(r)
+						    : refuse_missing(r, "Team", "/team/new");
+	return find_owners(r, team);
+}
+
 enum step bearer_admit(struct request *r, const struct who *who)
 {
-	struct dir_key row;
-	struct str team;
 	r->token = who;
 	make_key(r, who);
 	if (who->is_admin)
 		return admit_admin(r);
-	if (who->has_scopes && who->routes.n && !rules_let_through(r, who->routes))
-		return refuse_route(r, "Token");
-	if (who->user.n && !find_row(r, DIR_USER, who->user, &row))
-		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
-				    "Authentication Error, User doesn't exist in db. Create user via "
-				    "`/user/new` call.");
-	team = first_team(r, who->teams);
-	if (who->teams.n && !team.n)
-		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
-				    "Authentication Error, Team doesn't exist in db. Create team via "
-				    "`/team/new` call.");
-	if (!team.n && snap_settings(r->snap)->jwt_flags & JWT_ENFORCE_TEAM)
-		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
-				    "Authentication Error, No team found in token.");
-	if (team.n && !rules_let_through(r, setting(r, JWT_TEAM_ROUTES)))
-		return refuse_route(r, "Team");
-	return find_owners(r, team);
+	enum step s = check_routes(r, who);
+	return s == STEP_NEXT ? admit(r, true) : s;
 }
 
 /* ---- several teams ---- */
