@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/parcel.h"
+#include "master/pool.h"
 #include "master/supervise.h"
 #include "master/worker_link.h"
 
@@ -281,7 +282,7 @@ static void begin(struct jwks *j)
 		memcpy(f->of[i].url, j->sources[i].url, URL_ROOM);
 		buf_init(&f->of[i].document, DOCUMENT_MAX);
 	}
-	if (uv_queue_work(j->m->loop, &f->work, run, on_done) < 0) {
+	if (pool_work(j->m->loop, &f->work, run, on_done) < 0) {
 		fetch_free(f);
 		plan(j, false);
 		return;

@@ -2,7 +2,9 @@
 """Tokens of an identity provider in place of keys: who is let in, whose limits hold, who pays, and
 what becomes of it when keys change or the provider is away."""
 import concurrent.futures
+import pathlib
 import re
+import signal
 import time
 from decimal import Decimal
 
@@ -201,6 +203,17 @@ def test_keys_survive_an_upgrade_and_a_killed_worker(start, idp):
     gw.ctl("upgrade")
     for _ in range(6):
         assert gw.ask("m", key=token).status == 200
+
+
+def test_threads_that_fetch_leave_signals_to_the_loop(start, idp):
+    """One that got a SIGTERM while the process replaces itself would lose it."""
+    gw = begin(start, idp)
+    until(lambda: idp.calls)
+    threads = list(pathlib.Path(f"/proc/{gw.process.pid}/task").glob("*/status"))
+    blocked = {p.parent.name: int(re.search(r"SigBlk:\s*(\w+)", p.read_text()).group(1), 16) for p in threads}
+    main = blocked.pop(str(gw.process.pid))
+    assert not main >> (signal.SIGTERM - 1) & 1
+    assert len(blocked) >= 4 and all(b >> (signal.SIGTERM - 1) & 1 for b in blocked.values()), blocked
 
 
 # ---- whose request it is -------------------------------------------------------------------------
