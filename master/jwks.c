@@ -2,10 +2,8 @@
  * jwks.c - see jwks.h. */
 #include "master/jwks.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -14,6 +12,7 @@
 #include "common/mem.h"
 #include "common/parcel.h"
 #include "master/pool.h"
+#include "master/post.h"
 #include "master/supervise.h"
 #include "master/worker_link.h"
 
@@ -38,6 +37,7 @@ struct fetch {				/* one round over all addresses, on a thread of the pool */
 	struct {
 		char url[URL_ROOM], why[120];
 		struct buf document;
+		bool is_good;
 	} of[URLS];
 };
 
@@ -56,74 +56,14 @@ struct jwks {
 	_Atomic bool is_stopping;
 };
 
-/* ---- one address ---- */
-
-static size_t on_bytes(char *p, size_t size, size_t n, void *data)
-{
-	struct buf *b = data;
-	buf_put(b, str_of(p, size * n));
-	return b->failed ? 0 : size * n;
-}
-
-static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	const _Atomic bool *gives_up = data;
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return atomic_load(gives_up);
-}
-
-static void set_options(CURL *e, const char *url, struct buf *to, const _Atomic bool *gives_up)
-{
-	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
-	if (file && *file)
-		curl_easy_setopt(e, CURLOPT_CAINFO, file);
-	if (folder && *folder)
-		curl_easy_setopt(e, CURLOPT_CAPATH, folder);
-	curl_easy_setopt(e, CURLOPT_URL, url);
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
-	curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "identity");
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, to);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
-	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(e, CURLOPT_XFERINFODATA, (void *)(uintptr_t)gives_up);
-}
-
-static void fetch_one(struct fetch *f, unsigned i)
-{
-	CURL *e = curl_easy_init();
-	char *why = f->of[i].why;
-	size_t room = sizeof f->of[i].why;
-	long status = 0;
-	if (!e) {
-		snprintf(why, room, "out of memory");
-		return;
-	}
-	set_options(e, f->of[i].url, &f->of[i].document, f->gives_up);
-	CURLcode code = curl_easy_perform(e);
-	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_cleanup(e);
-	if (f->of[i].document.failed)
-		snprintf(why, room, "more than %d bytes", DOCUMENT_MAX);
-	else if (code != CURLE_OK)
-		snprintf(why, room, "%s", curl_easy_strerror(code));
-	else if (status != 200 || !f->of[i].document.n)
-		snprintf(why, room, "HTTP %ld, %zu bytes", status, f->of[i].document.n);
-}
+/* ---- on the pool ---- */
 
 static void run(uv_work_t *work)
 {
 	struct fetch *f = work->data;
 	for (unsigned i = 0; i < f->n; i++)
-		fetch_one(f, i);
+		f->of[i].is_good = post_get(f->of[i].url, &f->of[i].document, FETCH_MS,
+					    f->gives_up, f->of[i].why);
 }
 
 /* ---- what workers are told ---- */
@@ -231,7 +171,7 @@ static void take(struct jwks *j, struct fetch *f)
 	bool has_news = false, was_well = true;
 	for (unsigned i = 0; i < f->n; i++) {
 		METRIC_ADD(metrics, jwks_fetches, 1);
-		if (!f->of[i].why[0]) {
+		if (f->of[i].is_good) {
 			has_news |= take_one(&j->sources[i], &f->of[i].document);
 			continue;
 		}

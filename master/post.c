@@ -51,8 +51,8 @@ static struct curl_slist *make_headers(const char *headers)
 	return list;
 }
 
-static void set_options(CURL *e, const char *url, struct curl_slist *headers, struct str body,
-			uint64_t timeout_ms, const _Atomic bool *gives_up)
+static void set_options(CURL *e, const char *url, uint64_t timeout_ms,
+			const _Atomic bool *gives_up)
 {
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 	curl_easy_reset(e);		/* connections stay */
@@ -61,9 +61,6 @@ static void set_options(CURL *e, const char *url, struct curl_slist *headers, st
 	if (folder && *folder)
 		curl_easy_setopt(e, CURLOPT_CAPATH, folder);
 	curl_easy_setopt(e, CURLOPT_URL, url);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body.p);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -71,11 +68,18 @@ static void set_options(CURL *e, const char *url, struct curl_slist *headers, st
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(e, CURLOPT_MAXFILESIZE, 4L << 20);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(e, CURLOPT_XFERINFODATA, (void *)(uintptr_t)gives_up);
+}
+
+static void set_body(CURL *e, struct curl_slist *headers, struct str body)
+{
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body.p);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
 }
 
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
@@ -89,7 +93,8 @@ bool post_json(void **easy, const char *url, const char *headers, struct str bod
 	CURL *e = *easy;
 	struct curl_slist *list = make_headers(headers);
 	curl_off_t seconds = 0;
-	set_options(e, url, list, body, timeout_ms, gives_up);
+	set_options(e, url, timeout_ms, gives_up);
+	set_body(e, list, body);
 	CURLcode code = curl_easy_perform(e);
 	if (code == CURLE_OK) {
 		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
@@ -103,6 +108,39 @@ bool post_json(void **easy, const char *url, const char *headers, struct str bod
 	else if (ret->status / 100 != 2)
 		snprintf(ret->why, sizeof ret->why, "HTTP %ld", ret->status);
 	return !ret->why[0];
+}
+
+static size_t on_bytes(char *p, size_t size, size_t n, void *data)
+{
+	struct buf *b = data;
+	buf_put(b, str_of(p, size * n));
+	return b->failed ? 0 : size * n;
+}
+
+bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomic bool *gives_up,
+	      char why[120])
+{
+	CURL *e = curl_easy_init();
+	long status = 0;
+	if (!e) {
+		snprintf(why, 120, "out of memory");
+		return false;
+	}
+	set_options(e, url, timeout_ms, gives_up);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, to);
+	CURLcode code = curl_easy_perform(e);
+	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_cleanup(e);
+	if (to->failed)
+		snprintf(why, 120, "more than %zu bytes", to->cap);
+	else if (code != CURLE_OK)
+		snprintf(why, 120, "%s", curl_easy_strerror(code));
+	else if (status != 200 || !to->n)
+		snprintf(why, 120, "HTTP %ld, %zu bytes", status, to->n);
+	else
+		return true;
+	return false;
 }
 
 void post_done(void *easy)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * post.h - one POST of JSON to somebody who is told of things, by libcurl; for threads of libuv's
- * pool, never on the loop. Headers are secrets and reach no log. */
+ * post.h - one POST of JSON to somebody who is told of things, or one GET, by libcurl; for threads
+ * of libuv's pool, never on the loop. Headers are secrets and reach no log. */
 #ifndef POST_H
 #define POST_H
 
 #include <stdatomic.h>
 
-#include "common/str.h"
+#include "common/buf.h"
 
 struct post_result {
 	long status;			/* 0: there was no answer */
@@ -18,6 +18,10 @@ struct post_result {
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
 	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret);
 void post_done(void *easy);
+/* One GET. Only a whole answer with status 200 that fits into `to` is well; else `why` says what
+ * it was. */
+bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomic bool *gives_up,
+	      char why[120]);
 /* Whether another try may help: no answer, or one that says so. */
 bool post_may_retry(const struct post_result *p);
 

@@ -62,6 +62,16 @@ static struct bearers *bearers_of(struct worker *w)
 
 static enum step check(struct request *r, struct str token, bool may_wait);
 
+void bearer_go_on(struct request *r, enum step s)
+{
+	if (s == STEP_NEXT)
+		s = auth_check_role(r);
+	if (s == STEP_NEXT)
+		request_resume(r);
+	else if (s == STEP_DONE)
+		request_end(r);
+}
+
 /* Those that wait now, once more; who still lacks a key is refused. */
 static void go_on(struct bearers *b)
 {
@@ -73,13 +83,7 @@ static void go_on(struct bearers *b)
 		b->waiting = x->next;
 		b->n_waiting--;
 		r->token_wait = NULL;
-		enum step s = check(r, x->token, false);
-		if (s == STEP_NEXT)
-			s = auth_check_role(r);
-		if (s == STEP_NEXT)
-			request_resume(r);
-		else if (s == STEP_DONE)
-			request_end(r);
+		bearer_go_on(r, check(r, x->token, false));
 	}
 }
 

@@ -115,27 +115,16 @@ static bool may_make_team(const struct request *r)
 	return snap_settings(r->snap)->jwt_flags & JWT_TEAM_UPSERT;
 }
 
-static void go_on(struct request *r, bool may_make)
-{
-	enum step s = admit(r, may_make);
-	if (s == STEP_NEXT)
-		s = auth_check_role(r);
-	if (s == STEP_NEXT)
-		request_resume(r);
-	else if (s == STEP_DONE)
-		request_end(r);
-}
-
 /* Whatever the answer was: somebody else may have made it meanwhile. */
 static void on_user_made(struct request *r)
 {
 	struct dir_key row;
-	go_on(r, find_row(r, DIR_USER, r->token->user, &row));
+	bearer_go_on(r, admit(r, find_row(r, DIR_USER, r->token->user, &row)));
 }
 
 static void on_team_made(struct request *r)
 {
-	go_on(r, false);
+	bearer_go_on(r, admit(r, false));
 }
 
 static enum step make(struct request *r, const char *path, struct buf *args, relay_done_fn *done)

@@ -6,7 +6,9 @@
 #include "worker/decide/bearer.h"
 #include "worker/decide/claims.h"
 
-/* `who` is of the request's arena. NEXT, or DONE: it was refused. */
+/* Of one that waited: what is left of the stage, then it moves on or ends; WAIT: it waits again. */
+void bearer_go_on(struct request *r, enum step s);
+/* `who` is of the request's arena. NEXT; DONE: it was refused; or WAIT. */
 enum step bearer_admit(struct request *r, const struct who *who);
 
 #endif
