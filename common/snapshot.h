@@ -259,7 +259,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 };
 enum {
 	SET_ALLOWED_IPS = 1 << 30,	/* allowed_ips: others may not use keys */
-	SET_ENFORCED_PARAMS = 1 << 29,
+	SET_ENFORCED_PARAMS = 1 << 26,
 	SET_DISABLE_COOLDOWNS = 1,
 	SET_ALWAYS_STREAM_USAGE = 2,
 	SET_METRICS_AUTH = 4, /* /metrics wants a key */

@@ -232,7 +232,6 @@ struct config {
 	struct config_names allowed_ips, enforced_params;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_jwt jwt;
-	struct config_gates provider_budgets;
 	bool keep_explanations;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;
