@@ -2,6 +2,7 @@
 """Tokens of an identity provider in place of keys: who is let in, whose limits hold, who pays, and
 what becomes of it when keys change or the provider is away."""
 import concurrent.futures
+import os
 import pathlib
 import re
 import signal
@@ -236,6 +237,26 @@ def test_team_models_limits_and_spend(start, idp):
     until(lambda: Decimal(str(gw.get("/user/info?user_id=ann").json["user_info"]["spend"])) == spent * len(rows))
     assert len(gw.get("/spend/logs?user_id=ann").json) == len(rows)
     assert gw.get("/spend/logs?user_id=bob").json == []
+
+
+def test_who_pays_in_reports_and_after_a_kill(start, idp):
+    gw = begin(start, idp, models=[("m", "mock?prompt=50&out=10"), ("slow", "mock?tokens=200&gap=100")])
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(team="red"))
+    assert gw.ask("m", key=token).status == 200
+    s = gw.stream("slow", key=token)
+    next(s.events())
+    pids = [w["pid"] for w in gw.ctl_json("workers", "list")["workers"]]
+    os.kill(pids[0], signal.SIGKILL)
+    rows = gw.spend_rows(wait_for=2)
+    assert {(r["user"], r["team_id"], r["api_key"]) for r in rows} == {("ann", "red", "")}
+    spent = sum(Decimal(str(r["spend"])) for r in rows)
+    assert all(Decimal(str(r["spend"])) > 0 for r in rows)
+    until(lambda: Decimal(str(gw.get("/user/info?user_id=ann").json["user_info"]["spend"])) == spent)
+    until(lambda: Decimal(str(gw.get("/team/info?team_id=red").json["team_info"]["spend"])) == spent)
+    for by, name in (("user", "ann"), ("team", "red")):
+        [row] = gw.ctl_json("spend", "report", "--group-by", by)["rows"]
+        assert row["name"] == name and row["requests"] == 2 and Decimal(str(row["spend"])) == spent, row
 
 
 def test_a_teams_budget_holds(start, idp):
