@@ -237,15 +237,25 @@ bool hash_base64(char *out, size_t max, struct str s)
 	return true;
 }
 
-bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n)
+static bool unbase64(void *out, size_t max, struct str text, size_t *ret_n, int variant)
 {
 	size_t n;
 	const char *end;
-	if (sodium_base642bin(out, max, text.p, text.n, NULL, &n, &end,
-			      sodium_base64_VARIANT_ORIGINAL) != 0 || end != text.p + text.n)
+	if (sodium_base642bin(out, max, text.p, text.n, NULL, &n, &end, variant) != 0 ||
+	    end != text.p + text.n)
 		return false;
 	*ret_n = n;
 	return true;
+}
+
+bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n)
+{
+	return unbase64(out, max, text, ret_n, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool hash_unbase64url(void *out, size_t max, struct str text, size_t *ret_n)
+{
+	return unbase64(out, max, text, ret_n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 bool hash_open_secretbox(void *out, size_t max, const struct sha256 *key, struct str sealed,

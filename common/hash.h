@@ -39,6 +39,8 @@ void hash_random_urlsafe(char *out, size_t n);
 bool hash_base64(char *out, size_t max, struct str s) MUST_USE;
 /* Back: out takes text.n / 4 * 3 bytes. Padded, without blanks. False: that is no base64. */
 bool hash_unbase64(void *out, size_t max, struct str text, size_t *ret_n) MUST_USE;
+/* The URL-safe alphabet without padding (RFC 4648, 5), strictly; out takes text.n / 4 * 3 + 2. */
+bool hash_unbase64url(void *out, size_t max, struct str text, size_t *ret_n) MUST_USE;
 /* NaCl's secretbox (XSalsa20-Poly1305): sealed is a nonce of 24 bytes, a tag of 16 and the text,
  * which goes to out (sealed.n bytes suffice). False: another key, or damaged. */
 bool hash_open_secretbox(void *out, size_t max, const struct sha256 *key, struct str sealed,

@@ -22,6 +22,8 @@ enum link_frame {
 			 * items; fd: both texts, if there are any (see parcel.h) */
 	LINK_RELEASED,	/* 32 bytes: the name of a claim that has ended; whoever waits for its
 			 * answer claims it again */
+	LINK_KEYS,	/* u64 version of the public keys of who signs tokens (0: none is newer than
+			 * the last), u32 how many texts, u32 bytes of each; fd: they (parcel.h) */
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
 	LINK_ADOPTED,	 /* u64 generation, u8 ok */
@@ -29,9 +31,10 @@ enum link_frame {
 			  * hash, 16 bytes address, str changed_by, str method, str path,
 			  * u8 is_last, str args */
 	LINK_CALL_MORE,	 /* u64 call, u8 is_last, str args */
-	LINK_KEEP	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the
+	LINK_KEEP,	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the
 			  * response, u32 bytes of it, u32 of the items; fd with LINK_KEEP_PUT
 			  * and LINK_KEEP_ANSWER */
+	LINK_KEYS_WANTED /* u64 version that lacks one. It gets LINK_KEYS in return */
 };
 enum link_keep {
 	/* what is to be done with a conversation of /v1/responses */
@@ -48,6 +51,7 @@ enum link_keep {
 	LINK_KEEP_COUNT
 };
 enum {
+	LINK_KEYS_MAX = 8, LINK_KEYS_BYTES = 256 << 10,	/* texts of public keys; bytes of each */
 	LINK_PIECE = 60000,		/* bytes of a long content per frame */
 	LINK_KEEPS = 64,		/* calls under way, per worker */
 	LINK_KEEP_MAX = 16 << 20,	/* bytes of both texts together */

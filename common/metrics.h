@@ -34,6 +34,11 @@
 	X(streams_continued, "llmgw_streams_continued_total",         "Streams that went on with another attempt") \
 	X(heartbeats,        "llmgw_stream_heartbeats_total",         "Heartbeat comments sent")   \
 	X(keys_unknown,      "llmgw_keys_unknown_total",              "Requests with an unknown key") \
+	X(jwt_verified,      "llmgw_jwt_verified_total",              "Tokens whose signature was checked and good") \
+	X(jwt_cached,        "llmgw_jwt_cached_total",                "Requests with a token that had been checked before") \
+	X(jwt_refused,       "llmgw_jwt_refused_total",               "Requests with a token that was not good") \
+	X(jwks_fetches,      "llmgw_jwks_fetches_total",              "Times that public keys of an issuer were fetched") \
+	X(jwks_failures,     "llmgw_jwks_failures_total",             "Of those, that brought none") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \
 	X(queued,            "llmgw_queued_total",                    "Requests that waited for room at a provider") \
 	X(queue_refused,     "llmgw_queue_refused_total",             "Requests refused because they would wait, or had waited, too long") \

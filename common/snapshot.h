@@ -252,6 +252,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
 	struct snap_part trusted_proxies;	/* struct snap_str */
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
+	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */
+	uint32_t jwt_flags, jwt_leeway_s;	/* JWT_* */
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
@@ -281,6 +283,7 @@ enum {
 	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
 	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
 	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
+	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
 	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
 	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
 	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
@@ -288,6 +291,27 @@ enum {
 
 /* Which tokens count in limits of tokens a minute. */
 enum token_rate { TOKENS_TOTAL, TOKENS_INPUT, TOKENS_OUTPUT };
+/* What is asked of a token, and which claims say what (worker/decide/claims.h). Lists are names
+ * with a NUL behind each. */
+enum snap_jwt {
+	JWT_AUDIENCES, JWT_ISSUERS,		/* one of them; none: any */
+	JWT_ADMIN_SCOPE, JWT_ADMIN_ROUTES, JWT_TEAM_ROUTES,
+	JWT_TEAM_CLAIM, JWT_TEAMS_CLAIM, JWT_TEAM_DEFAULT,
+	JWT_USER_CLAIM, JWT_EMAIL_CLAIM, JWT_EMAIL_DOMAIN,
+	JWT_USER_ROLES_CLAIM, JWT_USER_ROLES,
+	JWT_ORG_CLAIM, JWT_END_USER_CLAIM,
+	JWT_ROLES_CLAIM, JWT_ROLE_MAPPINGS,	/* JSON: [{role, internal_role}] */
+	JWT_OBJECT_CLAIM,			/* the team's or the user's id, as the role says */
+	JWT_SCOPE_MAPPINGS,			/* JSON: [{scope, models, routes}] */
+	JWT_TEXTS
+};
+enum {
+	JWT_ENFORCE_ROLES = 1,			/* enforce_rbac */
+	JWT_ENFORCE_SCOPES = 2,			/* enforce_scope_based_access */
+	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
+	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16
+};
+
 enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
 
 struct snap_head {

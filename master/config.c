@@ -345,6 +345,7 @@ static void finish(struct reader *r)
 	alerts_finish(r);
 	rules_finish(r);
 	bounds_finish(r);
+	jwt_finish(r);
 	costs_finish(r);
 	if (c->set.request_memory_max < c->set.body_max)
 		complain(r, COMPLAINT_ERROR,

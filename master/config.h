@@ -182,6 +182,16 @@ struct config_credential {		/* of credential_list or the database */
 	bool is_stored;
 };
 
+struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
+	bool is_on, enforces_roles, enforces_scopes, enforces_team, upserts_users, upserts_teams;
+	struct config_names urls, audiences, issuers;
+	uint64_t ttl_ms, refresh_wait_ms, leeway_ms;
+	struct str admin_scope, team_claim, teams_claim, team_default, user_claim, email_claim,
+		email_domain, user_roles_claim, org_claim, end_user_claim, roles_claim,
+		object_claim, custom;
+	struct config_names admin_routes, team_routes, user_roles;
+	struct str role_mappings, scope_mappings;	/* JSON arrays; .p NULL: none */
+};
 struct config_rate {			/* of a provider, or "global" */
 	struct str provider;
 	int64_t discount, margin;	/* in parts of a million */
@@ -252,6 +262,7 @@ struct config {
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
+	struct config_jwt jwt;
 	bool keep_explanations;
 	bool background_health_checks;
 	uint64_t health_check_interval_ms, health_check_timeout_ms;

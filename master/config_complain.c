@@ -24,6 +24,7 @@ static const char *const codes[W_COUNT] = {
 	[W_SECRET_READABLE] = "W007 secret-readable",	[W_YAML_WORD] = "W008 yaml-word",
 	[W_PRICE_INCOMPLETE] = "W009 price-incomplete", [W_NO_MODELS] = "W010 no-models",
 	[W_UNKNOWN_MODEL] = "W011 unknown-model",	[W_STORED] = "W012 stored-object",
+	[W_JWT_OPEN] = "W013 tokens-too-open",
 };
 
 struct str shown(struct str s)

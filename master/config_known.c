@@ -6,6 +6,7 @@
 #include "master/config_read.h"
 
 #define GENERAL "general_settings"
+#define JWT_AUTH "general_settings.litellm_jwtauth"
 #define ROUTER "router_settings"
 #define LITELLM "litellm_settings"
 #define PARAMS "litellm_params"
@@ -77,8 +78,15 @@ static const struct known_key known[] = {
 	{ GENERAL, "custom_key_generate", "Python code is not run" },
 	{ GENERAL, "custom_sso", "Python code is not run" },
 	{ GENERAL, "custom_ui_sso_sign_in_handler", "Python code is not run" },
-	{ GENERAL, "enable_jwt_auth", "JSON web tokens are refused" },
-	{ GENERAL, "litellm_jwtauth", "JSON web tokens are refused" },
+	{ JWT_AUTH, "team_alias_jwt_field", "teams are found by their ids" },
+	{ JWT_AUTH, "org_alias_jwt_field", "organizations are found by their ids" },
+	{ JWT_AUTH, "public_allowed_routes", NULL },
+	{ JWT_AUTH, "jwt_litellm_role_map", "roles of users are those in the database" },
+	{ JWT_AUTH, "sync_user_role_and_teams", "roles of users are those in the database" },
+	{ JWT_AUTH, "upsert_sso_user_to_team", "members of teams are those in the database" },
+	{ JWT_AUTH, "oidc_userinfo_endpoint", "claims are read from the token alone" },
+	{ JWT_AUTH, "oidc_userinfo_enabled", "claims are read from the token alone" },
+	{ JWT_AUTH, "oidc_userinfo_cache_ttl", "claims are read from the token alone" },
 	{ GENERAL, "enforce_rbac", NULL },
 	{ GENERAL, "role_permissions", NULL },
 	{ GENERAL, "enable_oauth2_auth", NULL },

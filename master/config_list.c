@@ -90,9 +90,10 @@ static bool set_json(struct reader *r, struct str *at, const struct directive *d
 	struct buf b;
 	struct json_out o;
 
-	if (y->kind != YAML_MAP) {
-		complain(r, COMPLAINT_ERROR, &y->place, "%s wants a map, not %s", d->name,
-			 yaml_kind_name(y));
+	bool is_list = d->type == CT_JSON_LIST;
+	if (y->kind != (is_list ? YAML_LIST : YAML_MAP)) {
+		complain(r, COMPLAINT_ERROR, &y->place, "%s wants a %s, not %s", d->name,
+			 is_list ? "list" : "map", yaml_kind_name(y));
 		return false;
 	}
 	buf_init(&b, CONFIG_FILE_MAX);
@@ -317,6 +318,7 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 	case CT_PAIRS:
 		return set_pairs(r, at, d, y);
 	case CT_JSON:
+	case CT_JSON_LIST:
 		return set_json(r, at, d, y);
 	case CT_DOCUMENT:
 		if (y->kind == YAML_MAP)

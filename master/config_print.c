@@ -253,6 +253,7 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		put_pairs(o, key, at);
 		break;
 	case CT_JSON:
+	case CT_JSON_LIST:
 		if (d->flags & CF_SECRET)
 			put_text(o, key, d, *(const struct str *)at);
 		else if (((const struct str *)at)->n)
@@ -535,6 +536,7 @@ static const char *type_for_python(const struct directive *d)
 	case CT_U64:
 		return "Integer";
 	case CT_NAMES:
+	case CT_JSON_LIST:
 	case CT_FALLBACKS:
 	case CT_PASSES:
 	case CT_ROUTING_GROUPS:

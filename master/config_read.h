@@ -47,6 +47,7 @@ enum complaint_code {
 	W_NO_MODELS,
 	W_UNKNOWN_MODEL,
 	W_STORED,
+	W_JWT_OPEN,
 	W_COUNT
 };
 
@@ -133,7 +134,7 @@ enum conf_type {			/* numbers, texts, and from CT_NAMES on lists and maps */
 	CT_BOOL, CT_FLAG, CT_U32, CT_U64, CT_MILLI, CT_SIZE, CT_MEGABYTES, CT_TIME,
 	CT_LIMIT, CT_PRICE,
 	CT_WORKERS, CT_STR, CT_TEXT, CT_CHOICE, CT_CHOICE_U32, CT_STRATEGY, CT_MODE, CT_NAMES,
-	CT_PAIRS, CT_JSON, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
+	CT_PAIRS, CT_JSON, CT_JSON_LIST, CT_DOCUMENT, CT_LISTEN, CT_FALLBACKS, CT_ALIASES,
 	CT_GROUP_POLICIES, CT_ROUTING_GROUPS, CT_PASSES, CT_BUDGETS, CT_PLANS, CT_HOURS, CT_COUNT
 };
 enum { CF_LIVE = 1, CF_RESTART = 2, CF_SECRET = 4, CF_NOT_YET = 8 /* read, not acted on */ };
@@ -235,6 +236,10 @@ void rules_finish(struct reader *r);
 /* ---- what keys may be given: config_bounds.c ---- */
 
 void bounds_finish(struct reader *r);
+/* ---- tokens: config_jwt.c ---- */
+
+/* What the environment adds, and whether it all can be held to. */
+void jwt_finish(struct reader *r);
 
 /* ---- discounts and margins: config_cost.c ---- */
 

@@ -114,6 +114,84 @@
 #define POLICY(s, name, field, class, doc)                                                         \
 	D(s, name, CT_U32, AT(field) + (class) * sizeof(uint32_t), NULL, 0, 1000000, CF_LIVE, doc)
 
+/* Who comes with a token, as LiteLLM has it. */
+#define JWT_KEYS(s)                                                                             \
+	D(s ".litellm_jwtauth", "admin_jwt_scope", CT_STR, AT(jwt.admin_scope),                 \
+	  "litellm_proxy_admin", 0, 0, CF_LIVE,                                                 \
+	  "who has this in scope is administrator"),                                            \
+	D(s ".litellm_jwtauth", "admin_allowed_routes", CT_NAMES, AT(jwt.admin_routes),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "where such an administrator may call; management_routes, "                           \
+	  "spend_tracking_routes, global_spend_tracking_routes and info_routes"),               \
+	D(s ".litellm_jwtauth", "team_id_jwt_field", CT_STR, AT(jwt.team_claim), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the team's id, with dots for one within objects"),                    \
+	D(s ".litellm_jwtauth", "team_ids_jwt_field", CT_STR, AT(jwt.teams_claim), NULL,        \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with a list of them: the first team counts that may use the model"),       \
+	D(s ".litellm_jwtauth", "team_id_default", CT_STR, AT(jwt.team_default), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the team where the token names none"),                                               \
+	D(s ".litellm_jwtauth", "team_allowed_routes", CT_NAMES, AT(jwt.team_routes),           \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "where a token of a team may call; openai_routes, info_routes and mcp_routes"),       \
+	D(s ".litellm_jwtauth", "team_id_upsert", CT_BOOL, AT(jwt.upserts_teams), "false",      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a team that there is not is made"),                                                  \
+	D(s ".litellm_jwtauth", "org_id_jwt_field", CT_STR, AT(jwt.org_claim), NULL, 0, 0,      \
+	  CF_LIVE,                                                                              \
+	  "the claim with the organization's id"),                                              \
+	D(s ".litellm_jwtauth", "user_id_jwt_field", CT_STR, AT(jwt.user_claim), NULL, 0,       \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the user's id"),                                                      \
+	D(s ".litellm_jwtauth", "user_email_jwt_field", CT_STR, AT(jwt.email_claim), NULL,      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with the user's address"),                                                 \
+	D(s ".litellm_jwtauth", "user_allowed_email_domain", CT_STR, AT(jwt.email_domain),      \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "whoever has an address there is made a user, and nobody else, whatever "                \
+	  "user_id_upsert says"),                                                                \
+	D(s ".litellm_jwtauth", "user_id_upsert", CT_BOOL, AT(jwt.upserts_users), "false",      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a user that there is not is made"),                                                  \
+	D(s ".litellm_jwtauth", "user_roles_jwt_field", CT_STR, AT(jwt.user_roles_claim),       \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the user's roles"),                                                   \
+	D(s ".litellm_jwtauth", "user_allowed_roles", CT_NAMES, AT(jwt.user_roles), NULL,       \
+	  0, 0, CF_LIVE,                                                                        \
+	  "of which the token must have one"),                                                  \
+	D(s ".litellm_jwtauth", "end_user_id_jwt_field", CT_STR, AT(jwt.end_user_claim),        \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the customer's id"),                                                  \
+	D(s ".litellm_jwtauth", "roles_jwt_field", CT_STR, AT(jwt.roles_claim), NULL, 0,        \
+	  0, CF_LIVE,                                                                           \
+	  "the claim with the roles that role_mappings are about"),                             \
+	D(s ".litellm_jwtauth", "role_mappings", CT_JSON_LIST, AT(jwt.role_mappings),           \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "what a role is here: [{role: name, internal_role: proxy_admin, team or "             \
+	  "internal_user}]"),                                                                   \
+	D(s ".litellm_jwtauth", "object_id_jwt_field", CT_STR, AT(jwt.object_claim), NULL,      \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the claim with the id of the team or the user, as the role says"),                   \
+	D(s ".litellm_jwtauth", "enforce_rbac", CT_BOOL, AT(jwt.enforces_roles), "false",       \
+	  0, 0, CF_LIVE,                                                                        \
+	  "a token must have a role that is mapped, or one of user_allowed_roles"),             \
+	D(s ".litellm_jwtauth", "scope_mappings", CT_JSON_LIST, AT(jwt.scope_mappings),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "what a scope is good for: [{scope: name, models: [name], routes: [path]}]"),         \
+	D(s ".litellm_jwtauth", "enforce_scope_based_access", CT_BOOL,                          \
+	  AT(jwt.enforces_scopes), "false", 0, 0, CF_LIVE,                                      \
+	  "a token may use the models of its scopes and no others"),                            \
+	D(s ".litellm_jwtauth", "enforce_team_based_model_access", CT_BOOL,                     \
+	  AT(jwt.enforces_team), "false", 0, 0, CF_LIVE,                                        \
+	  "a token must name a team"),                                                          \
+	D(s ".litellm_jwtauth", "public_key_ttl", CT_TIME, AT(jwt.ttl_ms), "600", 1000,         \
+	  WEEK, CF_LIVE,                                                                        \
+	  "how long public keys are used before they are fetched again"),                       \
+	D(s ".litellm_jwtauth", "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0,          \
+	  CF_LIVE,                                                                              \
+	  "Python code, which is not run: with enable_jwt_auth an error")
+
 #define SWITCH_VERBOSE(s)                                                                          \
 	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \
 	  "log at level debug, unless server.log.level says otherwise")
@@ -210,6 +288,17 @@ static const struct directive directives[] = {
 	  CF_LIVE, "the longest answer that is kept for a retry; one to a longer answer gets 409"),
 	D("server.idempotency", "max-bytes", CT_SIZE, AT(answers_max_bytes), "256M", 0, 1024 * GIB,
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
+	/* server.jwt */
+	D("server.jwt", "keys-url", CT_NAMES, AT(jwt.urls), NULL, 0, 0, CF_LIVE,
+	  "where the public keys of who signs tokens are (JWKS); JWT_PUBLIC_KEY_URL"),
+	D("server.jwt", "audience", CT_NAMES, AT(jwt.audiences), NULL, 0, 0, CF_LIVE,
+	  "what a token's aud must name, one of these; JWT_AUDIENCE"),
+	D("server.jwt", "issuer", CT_NAMES, AT(jwt.issuers), NULL, 0, 0, CF_LIVE,
+	  "what its iss must be, one of these; JWT_ISSUER"),
+	D("server.jwt", "leeway", CT_TIME, AT(jwt.leeway_ms), "10s", 0, 300000, CF_LIVE,
+	  "how far the issuer's clock may be from ours"),
+	D("server.jwt", "refresh-wait", CT_TIME, AT(jwt.refresh_wait_ms), "10s", 100, HOUR, CF_LIVE,
+	  "least time between two fetches because of a key id that is not known"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
 	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
@@ -248,6 +337,8 @@ static const struct directive directives[] = {
 	  "who gets the mails of email; of a budget its owner does, too"),
 	D("general_settings", "spend_report_frequency", CT_TIME, AT(alerts.spend_report_ms), "7d",
 	  HOUR, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
+	D("general_settings", "enable_jwt_auth", CT_BOOL, AT(jwt.is_on), "false", 0, 0, CF_LIVE,
+	  "take JSON web tokens beside keys"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
 	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
 	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",
@@ -294,6 +385,8 @@ static const struct directive directives[] = {
 	  AT(alerts.list_max), "10", 1, 16, CF_LIVE, "most deployments named in one message"),
 	D("general_settings.alerting_args", "log_to_console", CT_BOOL, AT(alerts.logs), "false", 0,
 	  0, CF_LIVE, "log each alert, too"),
+	/* general_settings.litellm_jwtauth */
+	JWT_KEYS("general_settings"),
 
 	/* router_settings */
 	ROUTER_KEYS("router_settings"),

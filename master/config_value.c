@@ -32,6 +32,7 @@ static const struct {
 	[CT_NAMES] = {"list", ""},
 	[CT_PAIRS] = {"map", ""},
 	[CT_JSON] = {"map", ""},
+	[CT_JSON_LIST] = {"list", ""},
 	[CT_DOCUMENT] = {"text or map", ""},
 	[CT_LISTEN] = {"addresses", "is not an address (want host:port)"},
 	[CT_FALLBACKS] = {"list", ""},

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/export_spill.h"
+#include "master/pool.h"
 #include "master/post.h"
 
 enum {
@@ -211,7 +212,7 @@ static void start(struct export_output *o, enum job job)
 {
 	prepare(o, job, SEND_MS);
 	o->work.data = o;
-	int err = uv_queue_work(o->loop, &o->work, on_work, on_worked);
+	int err = pool_work(o->loop, &o->work, on_work, on_worked);
 	if (err == 0)
 		return;
 	o->work.data = NULL;

@@ -74,6 +74,9 @@ static int read_owner(struct store_db *db, struct rollup_owner *o)
 		"SELECT user_id, coalesce(organization_id, (SELECT organization_id FROM teams"
 		" WHERE id = ?2)) FROM (SELECT user_id, organization_id FROM keys WHERE id = ?1"
 		" UNION ALL SELECT user_id, organization_id FROM keys_deleted WHERE id = ?1"
+		/* With a token and no key: 3 << 56 and its user's row. */
+		" UNION ALL SELECT name, NULL FROM tenants WHERE kind = 3 AND"
+		" id = ?1 - 216172782113783808"
 		" UNION ALL SELECT NULL, NULL) LIMIT 1");
 	sql_int(q, 1, (int64_t)o->key_id);
 	sql_int(q, 2, (int64_t)o->team);

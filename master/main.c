@@ -28,6 +28,7 @@
 #include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
+#include "master/jwks.h"
 #include "master/keys.h"
 #include "master/ledger.h"
 #include "master/legacy.h"
@@ -347,7 +348,7 @@ static int open_service(struct master *m)
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
-	    (err = probe_new(m, &m->probe)) < 0)
+	    (err = probe_new(m, &m->probe)) < 0 || (err = jwks_new(m, &m->jwks)) < 0)
 		return fail("starting", err, NULL);
 	for (uint32_t i = 0; i < the.legacy.n_workers; i++)
 		supervise_adopt(m->supervise, &the.legacy.workers[i]);
@@ -355,6 +356,7 @@ static int open_service(struct master *m)
 		return err;
 	supervise_want(m->supervise, master_workers(m));
 	probe_configure(m->probe);
+	jwks_configure(m->jwks);
 	if ((err = export_new(m, &m->export)) < 0)
 		return fail("callbacks", err, NULL);
 	if ((err = otlp_metrics_new(m, &m->otlp)) < 0)
@@ -510,6 +512,7 @@ static void close_all(struct master *m)
 	control_stop(m->control, !m->wants_upgrade);
 	probe_stop(m->probe);
 	alerts_stop(m->alerts, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
+	jwks_stop(m->jwks);
 	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	otlp_metrics_stop(m->otlp, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);

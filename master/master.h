@@ -18,6 +18,7 @@ struct gates;
 struct supervise;
 struct control;
 struct probe;
+struct jwks;
 struct export;
 struct alerts;
 struct otlp_metrics;
@@ -59,6 +60,7 @@ struct master {
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;
+	struct jwks *jwks;		/* public keys of who signs tokens */
 	struct export *export;		/* who is told of finished requests */
 	struct otlp_metrics *otlp;
 	struct alerts *alerts;		/* who is told when something goes wrong */

@@ -180,6 +180,40 @@ bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint6
 	return !ret->why[0];
 }
 
+static size_t on_bytes(char *p, size_t size, size_t n, void *data)
+{
+	struct buf *b = data;
+	buf_put(b, str_of(p, size * n));
+	return b->failed ? 0 : size * n;
+}
+
+bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomic bool *gives_up,
+	      char why[120])
+{
+	CURL *e = curl_easy_init();
+	long status = 0;
+	if (!e) {
+		snprintf(why, 120, "out of memory");
+		return false;
+	}
+	set_way(e, url, "http,https", timeout_ms, gives_up);
+	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, to);
+	CURLcode code = curl_easy_perform(e);
+	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_cleanup(e);
+	if (to->failed)
+		snprintf(why, 120, "more than %zu bytes", to->cap);
+	else if (code != CURLE_OK)
+		snprintf(why, 120, "%s", curl_easy_strerror(code));
+	else if (status != 200 || !to->n)
+		snprintf(why, 120, "HTTP %ld, %zu bytes", status, to->n);
+	else
+		return true;
+	return false;
+}
+
 void post_done(void *easy)
 {
 	curl_easy_cleanup(easy);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * post.h - one POST of JSON, or one mail, to somebody who is told of things, by libcurl; for
- * threads of libuv's pool, never on the loop. Headers are secrets and reach no log. */
+ * post.h - one POST of JSON, or one mail, to somebody who is told of things, or one GET, by
+ * libcurl; for threads of libuv's pool, never on the loop. Headers are secrets and reach no log. */
 #ifndef POST_H
 #define POST_H
 
 #include <stdatomic.h>
 
-#include "common/str.h"
+#include "common/buf.h"
 
 struct post_result {
 	long status;			/* 0: there was no answer */
@@ -28,6 +28,10 @@ struct post {
 };
 bool post_send(void **easy, const struct post *p, struct post_result *ret);
 void post_done(void *easy);
+/* One GET. Only a whole answer with status 200 that fits into `to` is well; else `why` says what
+ * it was. */
+bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomic bool *gives_up,
+	      char why[120]);
 /* One mail by SMTP, the same way: the server is smtp://host:port, or smtps:// where encryption
  * comes before the first word. to: addresses with commas between; text: head and body, lines
  * ending in CR LF. user "": the server wants none. */

@@ -12,6 +12,7 @@
 #include "common/key_header.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/pool.h"
 
 enum { ERROR_MAX = 120, IN_FLIGHT_MAX = 64 };
 
@@ -220,7 +221,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
 	if (!write_url(cm, j->url, sizeof j->url) ||
-	    uv_queue_work(m->loop, &j->work, run, on_done) < 0) {
+	    pool_work(m->loop, &j->work, run, on_done) < 0) {
 		mem_free(j);
 		return -EINVAL;
 	}

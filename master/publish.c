@@ -24,6 +24,7 @@
 #include "master/keys.h"
 #include "master/notify.h"
 #include "master/otlp_metrics.h"
+#include "master/jwks.h"
 #include "master/probe.h"
 #include "master/responses.h"
 #include "master/spend_prune.h"
@@ -253,6 +254,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	probe_configure(m->probe);
 	otlp_metrics_configure(m->otlp);
 	alerts_configure(m->alerts);
+	jwks_configure(m->jwks);
 	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);

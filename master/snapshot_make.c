@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/config_jwt.h"
 #include "master/gates.h"
 #include "master/ledger.h"
 #include "master/params.h"
@@ -375,6 +376,7 @@ static void put_settings(struct make *k)
 	s->tls_key = snap_build_text(k->b, k->c->tls_key_pem);
 	if (!k->c->responses_keep_ms || !k->c->responses_max_bytes)
 		s->flags |= SET_NO_RESPONSES;
+	jwt_build(&k->c->jwt, k->b, s);
 	s->is_idempotent = k->c->answers_keep_ms && k->c->answers_max_bytes;
 }
 

@@ -85,8 +85,10 @@ static bool take_request(struct logs_call *lc, const char *name, struct row_id *
 static const struct text_filter {
 	const char *arg, *condition, *behind;
 } text_filters[] = {
-	{ "user_id", "l.key_id IN (SELECT id FROM keys WHERE user_id =",
-	  " UNION ALL SELECT id FROM keys_deleted WHERE user_id =" },
+	{ "user_id", "l.key_id IN (SELECT id FROM (SELECT id, user_id FROM keys UNION ALL"
+	  " SELECT id, user_id FROM keys_deleted UNION ALL"
+	  " SELECT id + " SPEND_TOKEN_USER ", name FROM tenants WHERE kind = 3) WHERE user_id =",
+	  NULL },
 	{ "team_id", "l.team = (SELECT id FROM teams WHERE team_id =", NULL },
 	{ "key_alias", "l.key_id = (SELECT id FROM keys WHERE alias =", NULL },
 	{ "end_user", "(l.end_user =", NULL },

@@ -73,15 +73,20 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 
 /* -- spend_row.c: a single request under LiteLLM's column names -- */
 
+/* Who came with a token and no key: then key_id is the number of its user on the board, 3 << 56 and
+ * that of its row, or of its team. */
+#define SPEND_TOKEN_USER "216172782113783808"
 #define SPEND_LOG_ROW                                                                             \
 	"l.id, l.request_id, l.key_id, l.model, l.end_user, l.start_ns, l.first_token_ns, l.end_ns," \
 	" l.cost, l.input, l.output, l.cache_read, l.cache_write, l.reasoning, l.endpoint,"       \
 	" l.status, l.outcome, l.flags, l.attempts, l.fallbacks, l.client_ip, l.tags,"            \
 	" coalesce(k.token_hash, x.token_hash), coalesce(k.alias, x.alias),"                      \
-	" coalesce(k.user_id, x.user_id), coalesce(t.team_id, k.team_id, x.team_id),"             \
+	" coalesce(k.user_id, x.user_id, u.name), coalesce(t.team_id, k.team_id, x.team_id),"             \
 	" coalesce(k.organization_id, x.organization_id, t.organization_id), d.model_id, d.model_group, d.provider," \
 	" d.model, d.api_base FROM spend_logs l LEFT JOIN keys k ON k.id = l.key_id"              \
 	" LEFT JOIN keys_deleted x ON x.id = l.key_id LEFT JOIN teams t ON t.id = l.team"         \
+	" LEFT JOIN tenants u ON u.kind = 3 AND u.id = CASE WHEN l.key_id > " SPEND_TOKEN_USER    \
+	" THEN l.key_id - " SPEND_TOKEN_USER " END"                                               \
 	" LEFT JOIN deployments d ON d.id_hash = l.deployment"
 /* A row's id as it is shown: its request's as a UUID, and "/3" behind it where it is that of another
  * attempt. Returns how many bytes it has; 0: it is none. */

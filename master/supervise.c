@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/jwks.h"
 #include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
@@ -99,6 +100,7 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 	place_enter(p, PLACE_READY);
 	supervise_worker_adopted(s, slot, generation, true);
 	stand_in_end(s->stand_in);
+	jwks_greet(s->m->jwks, p->link);
 	LOG(LOG_INFO, "worker.start", F_INT("slot", slot), F_INT("pid", p->pid),
 	    F_INT("generation", generation), F_INT("ms", (clock_ns() - p->started_ns) / NS_PER_MS));
 	if (p->replaces >= 0) {

@@ -29,6 +29,10 @@ unsigned supervise_alive(const struct supervise *s);
 bool supervise_has_pid(const struct supervise *s, pid_t pid);	/* of a worker that is alive */
 bool supervise_is_fresh(const struct supervise *s);	/* every heartbeat is: feeds the watchdog */
 
+/* All lines to workers that serve. */
+struct worker_link;
+void supervise_each_link(struct supervise *s, void (*tell)(void *data, struct worker_link *l),
+			 void *data);
 /* Tells every worker of m->snapshot_fd; done once all have it or have gone, or after 10 s
  * (then err is -ETIMEDOUT), or when one refused it (-EBADMSG), or when this is called again
  * meanwhile (-ECANCELED). */

@@ -171,6 +171,14 @@ void supervise_publish(struct supervise *s, supervise_done_fn *done, void *data)
 	supervise_check_published(s);
 }
 
+void supervise_each_link(struct supervise *s, void (*tell)(void *data, struct worker_link *l),
+			 void *data)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++)
+		if (s->place[i].link && s->place[i].state == PLACE_READY)
+			tell(data, s->place[i].link);
+}
+
 void supervise_worker_adopted(struct supervise *s, unsigned slot, uint64_t generation, bool ok)
 {
 	struct place *p = &s->place[slot];

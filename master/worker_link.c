@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "master/answers.h"
 #include "master/commands.h"
+#include "master/jwks.h"
 #include "master/responses.h"
 
 enum { CALL_MAX = 1 << 20, CALLS_MAX = 256, OUT_MAX = 64 << 20, OUT_FDS_MAX = 64 };
@@ -150,6 +151,17 @@ int worker_link_hello(struct worker_link *l, const struct listen_set *listen, in
 	frame_put_u8(&l->frame, prefix);
 	int err = send_now(l, fds, COUNT(fds));
 	return err < 0 ? err : worker_link_snapshot(l, generation, snapshot_fd);
+}
+
+int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *sizes, unsigned n,
+		     int fd)
+{
+	frame_begin(&l->frame, LINK_KEYS);
+	frame_put_u64(&l->frame, version);
+	frame_put_u32(&l->frame, n);
+	for (unsigned i = 0; i < n; i++)
+		frame_put_u32(&l->frame, sizes[i]);
+	return send_later(l, fd);
 }
 
 void worker_link_drain(struct worker_link *l, uint64_t ms)
@@ -392,6 +404,12 @@ static int take_frame(struct worker_link *l, size_t n, int *fds, unsigned *n_fds
 		return take_more(l, &f);
 	case LINK_KEEP:
 		return take_keep(l, &f, fds, n_fds);
+	case LINK_KEYS_WANTED:
+		generation = frame_get_u64(&f);
+		if (frame_end(&f) < 0)
+			return -EPROTO;
+		jwks_wanted(l->m->jwks, l, generation);
+		return 0;
 	default:
 		return -EPROTO;
 	}

@@ -17,6 +17,10 @@ int worker_link_hello(struct worker_link *l, const struct listen_set *listen, in
 		      int journal_fd, uint64_t generation, int snapshot_fd) MUST_USE;
 int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd) MUST_USE;
 int worker_link_directory(struct worker_link *l, int dir_fd) MUST_USE;
+/* Public keys: texts of so many bytes, one behind the other in fd, which is borrowed. Version 0:
+ * there are no newer ones than were told before. */
+int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *sizes, unsigned n,
+		     int fd) MUST_USE;
 void worker_link_drain(struct worker_link *l, uint64_t ms);
 
 /* supervise.c and main.c, told by the link. */

@@ -98,7 +98,7 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 	}
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
-	if (r->has_claim)
+	if (r->has_claim && !r->token)
 		put_money(out, "x-litellm-key-spend",
 			  r->spend_before_nano + (is_final ? r->cost_nano : 0));
 }

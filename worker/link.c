@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "worker/admin/relay.h"
+#include "worker/decide/bearer.h"
 #include "worker/keep.h"
 #include "worker/known.h"
 
@@ -197,6 +198,10 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 		keep_answer(w, &f, n_fds == 1 ? fds[0] : -1);
 		n_fds = n_fds == 1 ? 0 : n_fds;
 		break;
+	case LINK_KEYS:
+		bearer_keys(w, &f, n_fds == 1 ? fds[0] : -1);
+		n_fds = n_fds == 1 ? 0 : n_fds;
+		break;
 	case LINK_RELEASED:
 		known_released(w, &f);
 		break;
@@ -215,6 +220,7 @@ static void master_gone(struct worker *w)
 	LOG(LOG_WARN, "master.gone", F_INT("requests", w->n_requests));
 	relay_fail_all(w);
 	keep_fail_all(w);
+	bearer_fail_all(w);
 	worker_drain(w, snap_settings(w->snap)->drain_ms);
 }
 

@@ -16,6 +16,7 @@
 #include "worker/admin/relay.h"
 #include "worker/client/intake.h"
 #include "worker/client/recall.h"
+#include "worker/decide/bearer.h"
 #include "worker/decide/decide.h"
 #include "worker/decide/queue.h"
 #include "worker/exchange/exchange.h"
@@ -439,6 +440,8 @@ void request_end(struct request *r)
 	queue_forget(r);
 	keep_forget(r);
 	hold_forget(r);
+	if (r->token_wait)
+		bearer_forget(r);
 	if (r->known)
 		known_forget(r);
 	account_settle(r);

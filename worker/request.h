@@ -42,6 +42,8 @@ struct keep_call;
 struct trace;
 struct known;
 struct waiter;
+struct who;
+struct bearer_wait;
 
 struct request {
 	struct worker *w;
@@ -66,6 +68,8 @@ struct request {
 	struct dir_key key, team;		/* slices copied into the arena; team.id 0: none */
 	bool is_admin;
 	struct str rules;			/* of the key, as in struct dir_key */
+	const struct who *token;		/* it came with this in place of a key, or NULL */
+	struct bearer_wait *token_wait;		/* for public keys; else NULL */
 	/* read */
 	struct llm_request q;
 	const struct dialect *dialect;

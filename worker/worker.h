@@ -32,6 +32,7 @@ struct warm;
 struct arena;
 struct wheel;
 struct link;
+struct bearers;
 
 enum { SPARE_ARENAS = 64 };
 
@@ -78,6 +79,7 @@ struct worker {
 	size_t keep_bytes, keep_bytes_sent;
 	uint64_t next_keep;
 	struct later keep_again;
+	struct bearers *bearers;		/* NULL until the first: decide/bearer.h */
 	struct known_table *known;		/* answers in the making; NULL until the first */
 	/* client/ */
 	struct listener *listeners;

@@ -18,6 +18,7 @@ INCLUDES = {  # header -> where it may be included
     "sqlite3.h": r"master/(store|ledger)\w*\.[ch]",
     "yajl/\\w+.h": r"common/json\w*\.c",
     "libfyaml.h": r"master/config\w*\.[ch]",
+    "cjose/\\w+.h": r"worker/decide/jws\.c",
     "openssl/\\w+.h": r"worker/(client/tls|exchange/jwt)\.c|common/tls_pair\.c",
     "seccomp.h": r"common/sandbox_calls\.c",
     "llhttp.h": r"worker/client/http_in\.c",

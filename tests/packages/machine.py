@@ -14,7 +14,7 @@ import subprocess
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = ("systemd", "systemd-sysv", "dbus", "procps", "python3", "rpm", "ca-certificates", "libuv1", "libcurl4",
-          "libseccomp2", "libsqlite3-0", "libsodium23", "libyajl2", "libfyaml0", "libsmartcols1", "libssl3")
+          "libseccomp2", "libsqlite3-0", "libsodium23", "libyajl2", "libfyaml0", "libsmartcols1", "libssl3", "libcjose0")
 SERVICE = """[Unit]
 After=multi-user.target
 [Service]

@@ -76,7 +76,7 @@ def test_what_is_in_the_deb(debs):
     assert any(r[5] == "./usr/share/zsh/vendor-completions/_llmgwctl" for r in rows)
     assert say("dpkg-deb", "-I", deb, "conffiles") == "/etc/llmgw/llmgw.yaml\n"
     needs = say("dpkg-deb", "-f", deb, "Depends")
-    for library in ("libc6", "libcurl4", "libfyaml0", "libsmartcols1", "libsodium23", "libsqlite3-0", "libssl3",
+    for library in ("libc6", "libcjose0", "libcurl4", "libfyaml0", "libsmartcols1", "libsodium23", "libsqlite3-0", "libssl3",
                     "libuv1", "libyajl2", "systemd-sysusers", "systemd-tmpfiles"):
         assert re.search(rf"\b{library}\b", needs), (library, needs)
     assert {r.split()[5] for r in say("dpkg-deb", "-c", the(debs, "llmgw-mock_")).splitlines()} >= \

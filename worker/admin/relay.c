@@ -23,6 +23,13 @@ struct relay_call {
 	size_t sent;			/* bytes of it that are on their way */
 	struct later again;
 	struct buf answer;
+	relay_done_fn *done;		/* NULL: the answer is the request's */
+};
+
+/* What is called, and by whom. */
+struct relay_what {
+	struct str method, path, by, args;
+	bool is_admin;
 };
 
 /* ---- arguments --------------------------------------------------------------------------------
@@ -94,23 +101,24 @@ static void put_frame(struct relay_call *call, struct frame_out *f)
 	buf_put(&call->out, bytes);
 }
 
-static int write_call(struct relay_call *call, const struct request *r, struct str args)
+static int write_call(struct relay_call *call, const struct request *r,
+		      const struct relay_what *what)
 {
 	struct frame_out *f = mem_alloc(sizeof *f);
+	struct str args = what->args;
 	struct str piece = str_of(args.p, args.n < LINK_PIECE / 2 ? args.n : LINK_PIECE / 2);
 	if (!f)
 		return -ENOMEM;
 	args = str_skip(args, piece.n);
 	frame_begin(f, LINK_CALL);
 	frame_put_u64(f, call->number);
-	frame_put_u8(f, (uint8_t)((r->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
+	frame_put_u8(f, (uint8_t)((what->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
 	frame_put_u64(f, r->key.id);
 	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
 	frame_put_bytes(f, r->client_ip, sizeof r->client_ip);
-	struct str by = http_header(r->http, "litellm-changed-by");
-	frame_put_str(f, str_of(by.p, by.n < 256 ? by.n : 256));
-	frame_put_str(f, str_eq(r->http->method, STR("HEAD")) ? STR("GET") : r->http->method);
-	frame_put_str(f, r->http->path);
+	frame_put_str(f, str_of(what->by.p, what->by.n < 256 ? what->by.n : 256));
+	frame_put_str(f, what->method);
+	frame_put_str(f, what->path);
 	frame_put_u8(f, args.n == 0);
 	frame_put_str(f, piece);
 	put_frame(call, f);
@@ -194,42 +202,71 @@ static void on_again(struct later *l)
 	request_end(r);
 }
 
-enum step relay_call(struct request *r)
+static enum step refuse_master(struct request *r)
+{
+	return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
+			    "the master does not answer; try again");
+}
+
+/* STEP_WAIT, or STEP_DONE: it could not be sent. */
+static enum step begin(struct request *r, const struct relay_what *what, relay_done_fn *done)
 {
 	struct worker *w = r->w;
-	struct str args = conn_body(r->conn);
-	struct buf query;
-	if (w->is_master_gone)
-		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
-				    "the master process is away; try again");
-	if (args.n > CALL_MAX)
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
-				    "Request size is too large: management calls are at most 1 MiB");
 	struct relay_call *call = waiting(w) < CALLS_MAX ? mem_alloc(sizeof *call) : NULL;
 	if (!call)
 		return request_fail(r, OUTCOME_OVERLOADED, NULL, "too many management calls wait");
 	call->w = w;
 	call->r = r;
+	call->done = done;
 	call->number = ++w->next_relay;
 	buf_init(&call->out, 2 * CALL_MAX);
 	buf_init(&call->answer, ANSWER_MAX);
 	call->next = w->relays;
 	w->relays = call;
 	r->relay = call;
-	buf_init(&query, CALL_MAX);
-	if (!args.n || r->http->query.n)
-		query_to_json(r->mem, r->http->query, &query);
-	int err = query.failed ? -ENOMEM : write_call(call, r, args.n ? args : buf_str(&query));
+	int err = write_call(call, r, what);
 	if (err == 0)
 		err = flush(call);
-	buf_done(&query);
-	if (err < 0) {
-		r->relay = NULL;
-		drop(w, call);
+	if (err == 0)
+		return STEP_WAIT;
+	r->relay = NULL;
+	drop(w, call);
+	return refuse_master(r);
+}
+
+enum step relay_call(struct request *r)
+{
+	struct str method = r->http->method;
+	struct relay_what what = {
+		.method = str_eq(method, STR("HEAD")) ? STR("GET") : method,
+		.path = r->http->path,
+		.by = http_header(r->http, "litellm-changed-by"),
+		.args = conn_body(r->conn),
+		.is_admin = r->is_admin,
+	};
+	struct buf query;
+	if (r->w->is_master_gone)
 		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
-				    "the master does not answer; try again");
-	}
-	return STEP_WAIT;
+				    "the master process is away; try again");
+	if (what.args.n > CALL_MAX)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
+				    "Request size is too large: management calls are at most 1 MiB");
+	buf_init(&query, CALL_MAX);
+	if (!what.args.n || r->http->query.n)
+		query_to_json(r->mem, r->http->query, &query);
+	if (!what.args.n)
+		what.args = buf_str(&query);
+	enum step s = query.failed ? refuse_master(r) : begin(r, &what, NULL);
+	buf_done(&query);
+	return s;
+}
+
+enum step relay_post(struct request *r, struct str path, struct str args, struct str by,
+		     relay_done_fn *done)
+{
+	struct relay_what what = { .method = STR("POST"), .path = path, .by = by, .args = args,
+				   .is_admin = true };
+	return r->w->is_master_gone ? refuse_master(r) : begin(r, &what, done);
 }
 
 /* ---- answers
@@ -255,6 +292,13 @@ void relay_answer(struct worker *w, struct frame_in *f)
 	if (!is_last)
 		return;
 	struct request *r = call->r;
+	relay_done_fn *done = call->done;
+	if (r && done) {
+		r->relay = NULL;
+		drop(w, call);
+		done(r);
+		return;
+	}
 	if (r) {
 		r->relay = NULL;
 		if (call->answer.failed)

@@ -10,6 +10,11 @@ struct request;
 struct worker;
 
 enum step relay_call(struct request *r);	/* an endpoint's run */
+/* A call that the gateway itself makes, as administrator, for a request that waits for it: done()
+ * once it has been answered, whatever the answer is. STEP_WAIT; or STEP_DONE, and it will not. */
+typedef void relay_done_fn(struct request *r);
+enum step relay_post(struct request *r, struct str path, struct str args, struct str by,
+		     relay_done_fn *done);
 void relay_answer(struct worker *w, struct frame_in *f);	/* LINK_ANSWER has come */
 void relay_cancel(struct request *r);		/* the client left */
 void relay_fail_all(struct worker *w);		/* the master is gone */

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "worker/decide/decide.h"
+#include "worker/decide/bearer.h"
 #include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 
@@ -108,7 +108,7 @@ static const struct dir_key *user_of(const struct request *r)
 }
 
 /* What a key that is no administrator's may do by its user's role, the master decides. */
-static enum step check_role(struct request *r)
+enum step auth_check_role(struct request *r)
 {
 	const struct dir_key *user;
 	if (!(r->endpoint->flags & (EP_ADMIN | EP_RELAY)) || r->is_admin)
@@ -197,6 +197,28 @@ static enum step refuse_unknown(struct request *r, struct str token)
 		token.n >= 16 ? arena_dup_z(r->mem, str_skip(token, token.n - 4)) : "");
 }
 
+enum step auth_refuse_token(struct request *r, enum token_fault f)
+{
+	uint32_t n = penalty_count(r->w->penalties, r->client_ip, r->start_ns);
+	METRIC_ADD(r->w->metrics, jwt_refused, 1);
+	if (n > PENALTY_FREE)
+		return refuse_flood(r, n);
+	return request_fail(r,
+			    f == TOKEN_BAD_EXPIRED ? OUTCOME_KEY_EXPIRED
+			    : f == TOKEN_BAD_ROLE  ? OUTCOME_ROUTE_DENIED
+						   : OUTCOME_KEY_UNKNOWN,
+			    NULL, "Authentication Error, Invalid token: %s", token_fault_text(f));
+}
+
+/* What is no key of ours: a token, where those are taken. */
+static enum step check_other(struct request *r, struct str token)
+{
+	if (!(snap_settings(r->snap)->flags & SET_JWT) || !token_has_form(token))
+		return refuse_form(r, token);
+	enum step s = bearer_check(r, token);
+	return s == STEP_NEXT ? auth_check_role(r) : s;
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
@@ -212,7 +234,7 @@ enum step auth_check(struct request *r)
 		return let_in(r);
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
-		return refuse_form(r, token);
+		return check_other(r, token);
 	struct sha256 hash = hash_sha256(token);
 	if (!dir_find(r->w->dir, &hash, &k))
 		return refuse_unknown(r, token);
@@ -226,7 +248,7 @@ enum step auth_check(struct request *r)
 	else if (s == STEP_NEXT)
 		s = owners_above(r);
 	if (s == STEP_NEXT)
-		s = check_role(r);
+		s = auth_check_role(r);
 	(void)FAULT("auth.after");
 	return s;
 }

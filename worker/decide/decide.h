@@ -3,9 +3,14 @@
 #ifndef DECIDE_H
 #define DECIDE_H
 
+#include "worker/decide/keyset.h"
 #include "worker/request.h"
 
 enum step auth_check(struct request *r);
+/* What who is no administrator may do at the gateway's own paths, by its user's role. */
+enum step auth_check_role(struct request *r);
+/* Counts against its address, as an unknown key does. STEP_DONE. */
+enum step auth_refuse_token(struct request *r, enum token_fault f);
 enum step route_resolve(struct request *r);	/* model name to group */
 /* The same of a call that is relayed: its group, model name and price. Where it names a model
  * that nobody has, the group stays NULL. */

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/gcra.h"
+#include "worker/decide/bearer.h"
 #include "worker/decide/own_router.h"
 #include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
@@ -29,6 +30,8 @@ enum step route_resolve(struct request *r)
 				    ". Call `/v1/models` to view available models for your key.",
 				    STR_ARG(r->http ? r->http->path : STR("")),
 				    STR_ARG(r->requested_model));
+	if (r->token && bearer_choose_team(r) != STEP_NEXT)
+		return STEP_DONE;
 	struct llm_error e = { 0 };
 	int err = wish_read(r->mem, snap_settings(r->snap), r->http, &r->q, r->key.id, &r->wish,
 			    &e);
@@ -45,23 +48,36 @@ enum step route_resolve(struct request *r)
 	return STEP_NEXT;
 }
 
+/* A token's scopes bound it like a key's list of models; its key has no row among the owners. */
+static bool scopes_bound(const struct request *r)
+{
+	return r->token && !(r->key.flags & KEY_ALL_MODELS);
+}
+
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g)
 {
+	if (scopes_bound(r) && !route_may_use(r->snap, &r->key, name, g))
+		return false;
 	for (uint32_t i = 0; i < r->n_owners; i++)
 		if (!route_may_use(r->snap, r->owners[i].row, name, g))
 			return false;
 	return true;
 }
 
+static bool may(const struct request *r, const struct dir_key *k)
+{
+	return r->raw ? raw_may(r, k) :
+			route_may_use(r->snap, k, r->requested_model, r->group);
+}
+
 /* The owner that may not ask for what the request asks for; NULL: all may. */
 static const struct dir_key *who_may_not(const struct request *r)
 {
-	for (uint32_t i = 0; i < r->n_owners; i++) {
-		const struct dir_key *k = r->owners[i].row;
-		if (r->raw ? !raw_may(r, k) :
-			     !route_may_use(r->snap, k, r->requested_model, r->group))
-			return k;
-	}
+	if (scopes_bound(r) && !may(r, &r->key))
+		return &r->key;
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (!may(r, r->owners[i].row))
+			return r->owners[i].row;
 	return NULL;
 }
 

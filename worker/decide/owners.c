@@ -204,7 +204,7 @@ static struct str end_user_of(struct request *r)
 
 static enum step take_customer(struct request *r)
 {
-	struct str id = end_user_of(r);
+	struct str id = r->token && r->end_user.n ? r->end_user : end_user_of(r);
 	if (!id.n)
 		return STEP_NEXT;
 	r->end_user = arena_dup(r->mem, id);

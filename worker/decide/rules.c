@@ -114,6 +114,14 @@ static bool lets_through(struct str allowed, const struct endpoint *e, struct st
 	return is_at_or_below(path, allowed) || str_eq(str_z(e->path), allowed);
 }
 
+bool rules_let_through(const struct request *r, struct str list)
+{
+	while (list.n)
+		if (lets_through(str_cut(&list, '\0'), r->endpoint, r->http->path))
+			return true;
+	return false;
+}
+
 static enum step refuse_route(struct request *r, struct str rules)
 {
 	char names[MESSAGE_NAMES_MAX];

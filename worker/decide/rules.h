@@ -7,6 +7,8 @@
 
 /* Of a key with KEY_RULES: whether it may call this path. Keeps the rest of them for later. */
 enum step rules_check_key(struct request *r, const struct dir_key *k);
+/* Whether one of these paths, or groups of them, with a NUL behind each, lets it through. */
+bool rules_let_through(const struct request *r, struct str list);
 /* With SET_ALLOWED_IPS: whether this client may use keys at all. */
 enum step rules_check_address(struct request *r);
 /* With SET_ENFORCED_PARAMS, or r->rules: whether the body has what it must. */

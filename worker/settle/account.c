@@ -178,10 +178,11 @@ static const struct dir_key *owner_at(const struct request *r, uint32_t level)
 	return level >= first ? r->owners[level - first].row : &r->key;
 }
 
-/* Those that a journal's record has no place for. */
+/* Those that a journal's record has a place for: key and team, or with a token the team alone. */
 static uint32_t count_own(const struct request *r)
 {
-	return r->team.id && !r->is_admin ? 2 : 1;
+	uint32_t has_key = r->is_admin || !r->token;
+	return has_key + (r->team.id && !r->is_admin);
 }
 
 /* Right before the record that they belong to: whoever finds that finds these, too. */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * config_jwt.c - who comes with a token: what the environment adds to the file, what cannot be held
+ * to, and what workers get of it. A rule that would let somebody in by mistake is an error. */
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "master/config_jwt.h"
+#include "master/config_read.h"
+
+#define JWT_AUTH "general_settings.litellm_jwtauth"
+
+enum { URLS_MAX = 8, URL_MAX = 1024 };
+
+/* ---- reading ---- */
+
+/* Words with commas between them, where the file has nothing. */
+static void take_env(struct reader *r, struct config_names *at, const char *variable)
+{
+	struct str rest = str_z(getenv(variable));
+	size_t n = 1;
+	if (at->n || !rest.n)
+		return;
+	for (size_t i = 0; i < rest.n; i++)
+		n += rest.p[i] == ',';
+	struct str *v = keep_array(r, n, sizeof *v);
+	at->v = v;
+	while (v && rest.n) {
+		struct str one = str_trim(str_cut(&rest, ','));
+		if (one.n && !value_has_control(one))
+			v[at->n++] = keep(r, one);
+	}
+}
+
+static void preset(struct config_names *at, struct str *v, size_t n)
+{
+	if (!at->v)
+		*at = (struct config_names){ .v = v, .n = n };
+}
+
+/* The host of a URL; .p NULL: it is none of http or https. */
+static struct str host_of(struct str url, bool *ret_is_plain)
+{
+	struct str rest = STR_NONE;
+	*ret_is_plain = str_starts(url, STR("http://"));
+	if (*ret_is_plain || str_starts(url, STR("https://")))
+		rest = str_skip(url, *ret_is_plain ? 7 : 8);
+	if (str_starts(rest, STR("[")))
+		return str_cut(&rest, ']');
+	rest = str_cut(&rest, '/');
+	if (str_find_char(rest, '@') != SIZE_MAX)
+		return STR_NONE;	/* a password would reach the log */
+	return str_cut(&rest, ':');
+}
+
+static bool is_local(struct str host)
+{
+	return str_eq(host, STR("localhost")) || str_starts(host, STR("127.")) ||
+	       str_eq(host, STR("[::1"));
+}
+
+static void check_urls(struct reader *r)
+{
+	const struct config_jwt *j = &r->c->jwt;
+	const struct place *at = given_place(r, "server.jwt", "keys-url");
+	bool is_plain;
+	if (!j->urls.n)
+		complain(r, COMPLAINT_ERROR, given_place(r, "general_settings", "enable_jwt_auth"),
+			 "tokens need public keys: set server.jwt.keys-url or JWT_PUBLIC_KEY_URL");
+	if (j->urls.n > URLS_MAX)
+		complain(r, COMPLAINT_ERROR, at, "more than %d addresses of public keys", URLS_MAX);
+	for (size_t i = 0; i < j->urls.n; i++) {
+		struct str url = j->urls.v[i], host = host_of(url, &is_plain);
+		if (!host.n || url.n > URL_MAX)
+			complain(r, COMPLAINT_ERROR, at,
+				 "'" STR_FMT "' is no address of http or https",
+				 STR_ARG(shown(url)));
+		else if (is_plain && !is_local(host))
+			complain(r, W_JWT_OPEN, at,
+				 "public keys from " STR_FMT " come over plain http: whoever is in "
+				 "between can sign tokens", STR_ARG(shown(host)));
+	}
+}
+
+/* ---- mappings ---- */
+
+static bool is_internal_role(struct str s)
+{
+	return str_eq(s, STR("proxy_admin")) || str_eq(s, STR("team")) ||
+	       str_eq(s, STR("internal_user"));
+}
+
+static bool is_list_of_texts(const struct json *j)
+{
+	if (!json_is_given(j))
+		return true;
+	if (!json_is(j, JSON_ARRAY))
+		return false;
+	for (j = j->child; j; j = j->next)
+		if (!json_is(j, JSON_STRING))
+			return false;
+	return true;
+}
+
+static void check_mapping(struct reader *r, const char *name, const struct json *j, bool is_role)
+{
+	const struct place *at = given_place(r, JWT_AUTH, name);
+	if (!json_get_str(r->scratch, j, is_role ? "role" : "scope").n)
+		complain(r, COMPLAINT_ERROR, at, "each of %s wants a %s", name,
+			 is_role ? "role" : "scope");
+	else if (is_role && !is_internal_role(json_get_str(r->scratch, j, "internal_role")))
+		complain(r, COMPLAINT_ERROR, at,
+			 "internal_role is proxy_admin, team or internal_user");
+	else if (!is_role && (!is_list_of_texts(json_get(j, "models")) ||
+			      !is_list_of_texts(json_get(j, "routes"))))
+		complain(r, COMPLAINT_ERROR, at, "models and routes of %s are lists of names", name);
+}
+
+static void check_mappings(struct reader *r, const char *name, struct str text, bool is_role)
+{
+	struct json_error e;
+	const struct json *list = text.n ? json_parse(r->scratch, text, 0, &e) : NULL;
+	for (const struct json *j = list ? list->child : NULL; j; j = j->next)
+		check_mapping(r, name, j, is_role);
+}
+
+static void check_who(struct reader *r)
+{
+	const struct config_jwt *j = &r->c->jwt;
+	if (j->custom.n)
+		complain(r, COMPLAINT_ERROR, given_place(r, JWT_AUTH, "custom_validate"),
+			 "custom_validate is Python and not run: tokens that it refuses would be let in");
+	if (j->user_roles.n && !j->user_roles_claim.n)
+		complain(r, COMPLAINT_ERROR, given_place(r, JWT_AUTH, "user_allowed_roles"),
+			 "user_allowed_roles wants user_roles_jwt_field");
+	if (!j->audiences.n)
+		complain(r, W_JWT_OPEN, given_place(r, "general_settings", "enable_jwt_auth"),
+			 "no audience is asked for: tokens for any other service of the issuer are "
+			 "taken; set server.jwt.audience or JWT_AUDIENCE");
+	check_mappings(r, "role_mappings", j->role_mappings, true);
+	check_mappings(r, "scope_mappings", j->scope_mappings, false);
+}
+
+void jwt_finish(struct reader *r)
+{
+	static struct str admin[] = { STR("management_routes"), STR("spend_tracking_routes"),
+				      STR("global_spend_tracking_routes"), STR("info_routes") };
+	static struct str team[] = { STR("openai_routes"), STR("info_routes"), STR("mcp_routes") };
+	struct config_jwt *j = &r->c->jwt;
+	preset(&j->admin_routes, admin, COUNT(admin));
+	preset(&j->team_routes, team, COUNT(team));
+	if (!j->is_on)
+		return;
+	take_env(r, &j->urls, "JWT_PUBLIC_KEY_URL");
+	take_env(r, &j->audiences, "JWT_AUDIENCE");
+	take_env(r, &j->issuers, "JWT_ISSUER");
+	check_urls(r);
+	check_who(r);
+}
+
+/* ---- for workers ---- */
+
+static void write_list(struct buf *to, const struct config_names *n)
+{
+	buf_init(to, 1 << 20);
+	for (size_t i = 0; i < n->n; i++) {
+		buf_put(to, n->v[i]);
+		buf_put_char(to, '\0');
+	}
+}
+
+static uint32_t flags_of(const struct config_jwt *j)
+{
+	return (j->enforces_roles ? JWT_ENFORCE_ROLES : 0u) |
+	       (j->enforces_scopes ? JWT_ENFORCE_SCOPES : 0u) |
+	       (j->enforces_team ? JWT_ENFORCE_TEAM : 0u) |
+	       (j->upserts_users ? JWT_USER_UPSERT : 0u) |
+	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u);
+}
+
+void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_settings *s)
+{
+	struct str texts[JWT_TEXTS] = {
+		[JWT_ADMIN_SCOPE] = j->admin_scope,
+		[JWT_TEAM_CLAIM] = j->team_claim, [JWT_TEAMS_CLAIM] = j->teams_claim,
+		[JWT_TEAM_DEFAULT] = j->team_default, [JWT_USER_CLAIM] = j->user_claim,
+		[JWT_EMAIL_CLAIM] = j->email_claim, [JWT_EMAIL_DOMAIN] = j->email_domain,
+		[JWT_USER_ROLES_CLAIM] = j->user_roles_claim, [JWT_ORG_CLAIM] = j->org_claim,
+		[JWT_END_USER_CLAIM] = j->end_user_claim, [JWT_ROLES_CLAIM] = j->roles_claim,
+		[JWT_ROLE_MAPPINGS] = j->role_mappings, [JWT_OBJECT_CLAIM] = j->object_claim,
+		[JWT_SCOPE_MAPPINGS] = j->scope_mappings,
+	};
+	const struct config_names *lists[JWT_TEXTS] = {
+		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,
+		[JWT_ADMIN_ROUTES] = &j->admin_routes, [JWT_TEAM_ROUTES] = &j->team_routes,
+		[JWT_USER_ROLES] = &j->user_roles,
+	};
+	struct buf written[JWT_TEXTS] = { 0 };
+	if (!j->is_on)
+		return;
+	for (size_t i = 0; i < JWT_TEXTS; i++) {
+		if (lists[i])
+			write_list(&written[i], lists[i]);
+		texts[i] = lists[i] ? buf_str(&written[i]) : texts[i];
+	}
+	s->jwt = snap_build_names(b, texts, JWT_TEXTS);
+	s->jwt_flags = flags_of(j);
+	s->jwt_leeway_s = (uint32_t)(j->leeway_ms / 1000);
+	s->flags |= SET_JWT;
+	for (size_t i = 0; i < JWT_TEXTS; i++)
+		buf_done(&written[i]);
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""An identity provider made on the spot: keys by openssl, a JWKS server, tokens of any kind."""
+import base64
+import contextlib
+import http.server
+import json
+import subprocess
+import threading
+import time
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else data.encode()).decode().rstrip("=")
+
+
+def openssl(*args, data=None):
+    return subprocess.run(["openssl", *map(str, args)], input=data, check=True, capture_output=True).stdout
+
+
+def read_der(data, at=0):
+    """Tag, content and end of the element that begins at `at`."""
+    tag, n, at = data[at], data[at + 1], at + 2
+    if n & 0x80:
+        width = n & 0x7F
+        n, at = int.from_bytes(data[at:at + width], "big"), at + width
+    return tag, data[at:at + n], at + n
+
+
+class Key:
+    """RSA or a curve ("P-256", "P-384"); its public half as a JWK."""
+
+    CURVES = {"P-256": ("ES256", 32), "P-384": ("ES384", 48)}
+
+    def __init__(self, tmp, kid, kind="RSA"):
+        self.kid, self.kind, self.file = kid, kind, tmp / f"{kid}.pem"
+        options = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if kind == "RSA" else \
+            ["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{kind}"]
+        openssl("genpkey", *options, "-out", self.file)
+        self.alg = "RS256" if kind == "RSA" else self.CURVES[kind][0]
+
+    def jwk(self):
+        if self.kind == "RSA":
+            n = openssl("rsa", "-in", self.file, "-noout", "-modulus").decode().strip().split("=")[1]
+            return {"kty": "RSA", "kid": self.kid, "use": "sig", "e": "AQAB", "n": b64(bytes.fromhex(n))}
+        size = self.CURVES[self.kind][1]
+        point = openssl("pkey", "-in", self.file, "-pubout", "-outform", "DER")[-2 * size:]
+        return {"kty": "EC", "kid": self.kid, "use": "sig", "crv": self.kind, "x": b64(point[:size]),
+                "y": b64(point[size:])}
+
+    def sign(self, claims, **header):
+        """A token; members of its header may be given, None leaves one out."""
+        head = {"alg": self.alg, "kid": self.kid, "typ": "JWT", **header}
+        text = b64(json.dumps({k: v for k, v in head.items() if v is not None})) + "." + b64(json.dumps(claims))
+        bits = self.alg[2:]
+        signature = openssl("dgst", f"-sha{bits}", "-sign", self.file, data=text.encode())
+        if self.kind != "RSA":
+            size = self.CURVES[self.kind][1]
+            inner = read_der(signature)[1]
+            _, r, at = read_der(inner)
+            _, s, _ = read_der(inner, at)
+            signature = b"".join(int.from_bytes(v, "big").to_bytes(size, "big") for v in (r, s))
+        return text + "." + b64(signature)
+
+
+class Issuer:
+    """Serves the keys it is given; `status` may be another than 200."""
+
+    def __init__(self):
+        self.keys, self.status, self.calls, self.body = [], 200, 0, None
+        issuer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                issuer.calls += 1
+                body = issuer.body if issuer.body is not None else \
+                    json.dumps({"keys": [k.jwk() for k in issuer.keys]}).encode()
+                self.send_response(issuer.status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+
+    def claims(self, life=300, **more):
+        return {"iss": "https://issuer.test", "aud": "llmgw", "sub": "ann", "exp": int(time.time()) + life, **more}
+
+
+@contextlib.contextmanager
+def issuer():
+    one = Issuer()
+    threading.Thread(target=one.server.serve_forever, daemon=True).start()
+    try:
+        yield one
+    finally:
+        one.server.shutdown()
+        one.server.server_close()

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: MIT
+"""Tokens of an identity provider in place of keys: who is let in, whose limits hold, who pays, and
+what becomes of it when keys change or the provider is away."""
+import concurrent.futures
+import os
+import pathlib
+import re
+import signal
+import time
+from decimal import Decimal
+
+import pytest
+
+from gateway import until
+from issuer import Key, b64, issuer
+
+SETTINGS = """general_settings:
+  enable_jwt_auth: true
+  litellm_jwtauth:
+    team_id_jwt_field: team
+    team_ids_jwt_field: groups
+    user_id_jwt_field: sub
+    org_id_jwt_field: org
+    end_user_id_jwt_field: customer
+%s
+server:
+  jwt: {keys-url: "%s", audience: llmgw, issuer: "https://issuer.test", refresh-wait: 100ms}
+"""
+
+
+@pytest.fixture
+def idp(tmp_path):
+    with issuer() as one:
+        one.key = Key(tmp_path, "one")
+        one.keys = [one.key]
+        yield one
+
+
+def settings(idp, more="", ttl=600):
+    return SETTINGS % (f"    public_key_ttl: {ttl}\n{more}", idp.url)
+
+
+def begin(start, idp, more="", models=(("m", "mock?prompt=50&out=10"), ("n", "plain")), workers=1, **kw):
+    gw = start(list(models), settings(idp, more), workers=workers, **kw)
+    for user in ("ann", "bob"):
+        assert gw.post("/user/new", {"user_id": user, "auto_create_key": False}).status == 200
+    return gw
+
+
+def team(gw, name, **fields):
+    a = gw.post("/team/new", {"team_id": name, **fields})
+    assert a.status == 200, a
+    return name
+
+
+def counter(gw, name):
+    text = gw.get("/metrics", key=False).body.decode()
+    return float(re.search(rf"^{name} ([\d.]+)$", text, re.M).group(1))
+
+
+def refused(answer, status, what):
+    assert answer.status == status, answer
+    message = answer.json["error"]["message"]
+    assert what in message, message
+    assert "eyJ" not in message and "ann" not in message, message
+
+
+# ---- who is let in -------------------------------------------------------------------------------
+
+def test_a_token_is_as_good_as_a_key_and_is_checked_once(start, idp):
+    gw = begin(start, idp)
+    token = idp.key.sign(idp.claims())
+    for _ in range(3):
+        assert gw.ask("m", key=token).status == 200
+    assert gw.ask("m", key=False, headers={"x-api-key": token}).status == 200
+    assert counter(gw, "llmgw_jwt_verified_total") == 1
+    assert counter(gw, "llmgw_jwt_cached_total") == 3
+    assert idp.calls == 1 and counter(gw, "llmgw_jwks_fetches_total") == 1
+    gw.wait_log("jwks.fetched", url=idp.url)
+    gw.wait_log("jwks.taken", version=1, keys=1)
+    assert {m["id"] for m in gw.get("/v1/models", key=token).json["data"]} == {"m", "n"}
+    assert token not in gw.logs() and token.split(".")[1] not in gw.logs()
+
+
+def test_curves(start, idp, tmp_path):
+    idp.keys = [idp.key, Key(tmp_path, "p256", "P-256"), Key(tmp_path, "p384", "P-384")]
+    gw = begin(start, idp)
+    for key in idp.keys:
+        assert gw.ask("m", key=key.sign(idp.claims())).status == 200
+        assert gw.ask("m", key=key.sign(idp.claims(), kid=None)).status == 200
+
+
+def test_what_is_refused(start, idp, tmp_path):
+    gw = begin(start, idp)
+    good, other = idp.claims(), Key(tmp_path, "other")
+    head, claims, signature = idp.key.sign(good).split(".")
+    rows = [
+        (idp.key.sign(idp.claims(life=-60)), "it has expired"),
+        (idp.key.sign(idp.claims(nbf=int(time.time()) + 100)), "not valid yet"),
+        (idp.key.sign({**good, "aud": "another"}), "another audience"),
+        (idp.key.sign({**good, "aud": ["x", "y"]}), "another audience"),
+        (idp.key.sign({**good, "iss": "https://other.test"}), "issuer"),
+        (idp.key.sign({k: v for k, v in good.items() if k != "exp"}), "no exp claim"),
+        (idp.key.sign(good, alg="none"), "algorithm"),
+        (idp.key.sign(good, alg="HS256"), "algorithm"),
+        (idp.key.sign(good, alg="ES256"), "does not fit its key"),
+        (other.sign(good, kid="one"), "signature"),
+        (f"{head}.{b64('{}')}.{signature}", "signature"),
+        (f"{head}.{claims}.", "signature"),
+        (f"{b64('{}')}.{claims}.{signature}", "algorithm"),
+    ]
+    for token, what in rows:
+        refused(gw.ask("m", key=token), 401, what)
+    assert counter(gw, "llmgw_jwt_refused_total") == len(rows)
+    refused(gw.ask("m", key="no-token"), 401, "sk-")
+    assert gw.ask("m", key=idp.key.sign({**good, "aud": ["x", "llmgw"]})).status == 200
+
+
+def test_off_by_default(start, idp):
+    gw = start([("m", "plain")], workers=1)
+    refused(gw.ask("m", key=idp.key.sign(idp.claims())), 401, "start with 'sk-'")
+    assert idp.calls == 0
+
+
+def test_nobody_who_is_not_here(start, idp):
+    gw = begin(start, idp)
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(sub="eve"))), 401, "User doesn't exist")
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(team="none"))), 401, "Team doesn't exist")
+    nobody = {k: v for k, v in idp.claims().items() if k != "sub"}
+    refused(gw.ask("m", key=idp.key.sign(nobody)), 403, "neither a team nor a user")
+
+
+# ---- keys that change ----------------------------------------------------------------------------
+
+def test_a_new_key_is_fetched_when_it_is_met(start, idp, tmp_path):
+    gw = begin(start, idp, workers=2)
+    old, new = idp.key, Key(tmp_path, "two")
+    assert gw.ask("m", key=old.sign(idp.claims())).status == 200
+    idp.keys = [new]
+    until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+    assert idp.calls == 2
+    # Who is not in the list any more is not let in any more, also where the token was known.
+    until(lambda: gw.ask("m", key=old.sign(idp.claims())).status == 401)
+    refused(gw.ask("m", key=old.sign(idp.claims())), 401, "key id is not known")
+
+
+def test_made_up_key_ids_do_not_make_it_fetch_all_the_time(start, idp):
+    gw = begin(start, idp)
+    gw.config.write_text(gw.config.read_text().replace("100ms", "1h"))
+    gw.ctl("reload")
+    for i in range(8):
+        refused(gw.ask("m", key=idp.key.sign(idp.claims(), kid=f"made-up-{i}")), 401, "key id")
+    assert idp.calls == 1
+
+
+def test_keys_are_fetched_again_when_they_are_old(start, idp, tmp_path):
+    gw = start([("m", "plain")], settings(idp, ttl=1).replace("100ms", "1h"), workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    new = Key(tmp_path, "two")
+    idp.keys = [new]
+    until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+    assert idp.calls >= 2
+
+
+def test_old_keys_stay_while_the_provider_is_away(start, idp):
+    gw = start([("m", "plain")], settings(idp, ttl=1), workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    idp.status = 500
+    gw.wait_log("jwks.fetch_failed")
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    assert counter(gw, "llmgw_jwks_failures_total") >= 1
+    idp.status, idp.body = 200, b"<html>"
+    gw.wait_log("jwks.refused")
+
+
+def test_no_keys_at_all_is_not_the_clients_fault(start, idp):
+    idp.status = 503
+    gw = begin(start, idp)
+    a = gw.ask("m", key=idp.key.sign(idp.claims()))
+    assert a.status == 503 and "could not be fetched" in a.json["error"]["message"], a
+    idp.status = 200
+    until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 200, 20)
+
+
+def test_other_addresses_make_old_keys_void(start, idp, tmp_path):
+    gw = begin(start, idp)
+    token = idp.key.sign(idp.claims())
+    assert gw.ask("m", key=token).status == 200
+    with issuer() as other:
+        other.keys = [Key(tmp_path, "two")]
+        gw.config.write_text(gw.config.read_text().replace(idp.url, other.url))
+        gw.ctl("reload")
+        until(lambda: gw.ask("m", key=other.keys[0].sign(idp.claims())).status == 200)
+        refused(gw.ask("m", key=token), 401, "key id is not known")
+
+
+def test_keys_survive_an_upgrade_and_a_killed_worker(start, idp):
+    gw = begin(start, idp, workers=2)
+    token = idp.key.sign(idp.claims())
+    assert gw.ask("m", key=token).status == 200
+    gw.ctl("workers", "restart")
+    for _ in range(6):
+        assert gw.ask("m", key=token).status == 200
+    gw.ctl("upgrade")
+    for _ in range(6):
+        assert gw.ask("m", key=token).status == 200
+
+
+def test_threads_that_fetch_leave_signals_to_the_loop(start, idp):
+    """One that got a SIGTERM while the process replaces itself would lose it."""
+    gw = begin(start, idp)
+    until(lambda: idp.calls)
+    threads = list(pathlib.Path(f"/proc/{gw.process.pid}/task").glob("*/status"))
+    blocked = {p.parent.name: int(re.search(r"SigBlk:\s*(\w+)", p.read_text()).group(1), 16) for p in threads}
+    main = blocked.pop(str(gw.process.pid))
+    assert not main >> (signal.SIGTERM - 1) & 1
+    assert len(blocked) >= 4 and all(b >> (signal.SIGTERM - 1) & 1 for b in blocked.values()), blocked
+
+
+# ---- whose request it is -------------------------------------------------------------------------
+
+def test_team_models_limits_and_spend(start, idp):
+    gw = begin(start, idp)
+    team(gw, "red", models=["m"], rpm_limit=3)
+    token = idp.key.sign(idp.claims(team="red", customer="cu-1"))
+    assert gw.ask("m", key=token).status == 200
+    a = gw.ask("n", key=token)
+    assert a.status == 403 and a.json["error"]["type"] == "team_model_access_denied", a
+    until(lambda: gw.ask("m", key=token).status == 429)
+    row = gw.spend_rows(wait_for=1)[-1]
+    assert row["team_id"] == "red" and row["user"] == "ann" and row["end_user"] == "cu-1"
+    assert row["api_key"] == "" and row["model_group"] == "m"
+    spent = Decimal(str(row["spend"]))
+    assert spent > 0
+    rows = gw.spend_rows()
+    until(lambda: Decimal(str(gw.get("/team/info?team_id=red").json["team_info"]["spend"])) == spent * len(rows))
+    until(lambda: Decimal(str(gw.get("/user/info?user_id=ann").json["user_info"]["spend"])) == spent * len(rows))
+    assert len(gw.get("/spend/logs?user_id=ann").json) == len(rows)
+    assert gw.get("/spend/logs?user_id=bob").json == []
+
+
+def test_who_pays_in_reports_and_after_a_kill(start, idp):
+    gw = begin(start, idp, models=[("m", "mock?prompt=50&out=10"), ("slow", "mock?tokens=200&gap=100")])
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(team="red"))
+    assert gw.ask("m", key=token).status == 200
+    s = gw.stream("slow", key=token)
+    next(s.events())
+    pids = [w["pid"] for w in gw.ctl_json("workers", "list")["workers"]]
+    os.kill(pids[0], signal.SIGKILL)
+    rows = gw.spend_rows(wait_for=2)
+    assert {(r["user"], r["team_id"], r["api_key"]) for r in rows} == {("ann", "red", "")}
+    spent = sum(Decimal(str(r["spend"])) for r in rows)
+    assert all(Decimal(str(r["spend"])) > 0 for r in rows)
+    until(lambda: Decimal(str(gw.get("/user/info?user_id=ann").json["user_info"]["spend"])) == spent)
+    until(lambda: Decimal(str(gw.get("/team/info?team_id=red").json["team_info"]["spend"])) == spent)
+    for by, name in (("user", "ann"), ("team", "red")):
+        [row] = gw.ctl_json("spend", "report", "--group-by", by)["rows"]
+        assert row["name"] == name and row["requests"] == 2 and Decimal(str(row["spend"])) == spent, row
+
+
+def test_a_teams_budget_holds(start, idp):
+    gw = begin(start, idp)
+    team(gw, "poor", max_budget=0.000001)
+    token = idp.key.sign(idp.claims(team="poor"))
+    a = gw.ask("m", key=token, max_tokens=10)
+    assert a.status == 429 and a.json["error"]["type"] == "budget_exceeded", a
+    assert "Team=" in a.json["error"]["message"]
+    assert gw.ask("m", key=idp.key.sign(idp.claims()), max_tokens=10).status == 200
+
+
+def test_a_users_own_budget_and_a_blocked_team(start, idp):
+    gw = begin(start, idp)
+    assert gw.post("/user/update", {"user_id": "bob", "max_budget": 0.000001}).status == 200
+    a = gw.ask("m", key=idp.key.sign(idp.claims(sub="bob")), max_tokens=10)
+    assert a.status == 429 and "User=" in a.json["error"]["message"], a
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(team="red"))
+    assert gw.ask("m", key=token).status == 200
+    assert gw.post("/team/block", {"team_id": "red"}).status == 200
+    refused(gw.ask("m", key=token), 401, "is blocked")
+
+
+def test_an_organizations_budget_holds(start, idp):
+    gw = begin(start, idp)
+    a = gw.post("/organization/new", {"organization_id": "acme", "organization_alias": "acme", "max_budget": 0.000001})
+    assert a.status == 200, a
+    a = gw.ask("m", key=idp.key.sign(idp.claims(org="acme")), max_tokens=10)
+    assert a.status == 429 and "Organization=" in a.json["error"]["message"], a
+
+
+def test_of_several_teams_the_first_that_may(start, idp):
+    gw = begin(start, idp)
+    team(gw, "red", models=["m"])
+    team(gw, "blue", models=["n"])
+    token = idp.key.sign(idp.claims(groups=["unknown", "red", "blue"]))
+    for model in ("m", "n", "m"):
+        assert gw.ask(model, key=token).status == 200
+    teams = [(r["model_group"], r["team_id"]) for r in gw.spend_rows(wait_for=3)]
+    assert sorted(teams) == [("m", "red"), ("m", "red"), ("n", "blue")]
+    assert gw.ask("x", key=token).status in (400, 404)
+
+
+def test_routes_of_teams_and_default_team(start, idp):
+    gw = begin(start, idp, "    team_allowed_routes: [/v1/chat/completions]\n    team_id_default: all\n")
+    team(gw, "all")
+    token = idp.key.sign(idp.claims())
+    assert gw.ask("m", key=token).status == 200
+    assert gw.spend_rows(wait_for=1)[0]["team_id"] == "all"
+    refused(gw.get("/v1/models", key=token), 403, "not allowed to access this route")
+
+
+def test_scopes_bound_models(start, idp):
+    gw = begin(start, idp, "    enforce_scope_based_access: true\n"
+                           "    scope_mappings: [{scope: chat, models: [m]}]\n")
+    token = idp.key.sign(idp.claims(scope="openid chat"))
+    assert gw.ask("m", key=token).status == 200
+    assert gw.ask("n", key=token).status == 403
+    assert [m["id"] for m in gw.get("/v1/models", key=token).json["data"]] == ["m"]
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(scope="openid"))), 403, "scopes")
+
+
+def test_roles(start, idp):
+    gw = begin(start, idp, "    enforce_rbac: true\n    roles_jwt_field: realm.roles\n"
+                           "    object_id_jwt_field: oid\n"
+                           "    role_mappings: [{role: svc, internal_role: team}]\n")
+    team(gw, "red")
+    claims = {k: v for k, v in idp.claims(oid="red").items() if k != "sub"}
+    assert gw.ask("m", key=idp.key.sign({**claims, "realm": {"roles": ["svc"]}})).status == 200
+    refused(gw.ask("m", key=idp.key.sign({**claims, "realm": {"roles": ["x"]}})), 403, "roles")
+    assert gw.spend_rows(wait_for=1)[0]["team_id"] == "red"
+
+
+def test_users_and_teams_that_are_made(start, idp):
+    gw = begin(start, idp, "    user_id_upsert: true\n    team_id_upsert: true\n"
+                           "    user_email_jwt_field: email\n", workers=2)
+    token = idp.key.sign(idp.claims(sub="eve", team="new", email="eve@a.example"))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        seen = [a.status for a in pool.map(lambda _: gw.ask("m", key=token), range(8))]
+    assert seen == [200] * 8
+    user = gw.get("/user/info?user_id=eve").json
+    assert user["user_info"]["user_email"] == "eve@a.example" and user["keys"] == []
+    assert gw.get("/team/info?team_id=new").json["team_info"]["team_id"] == "new"
+    rows = gw.spend_rows(wait_for=8)
+    assert {(r["user"], r["team_id"]) for r in rows} == {("eve", "new")}
+    by = [r for r in gw.ctl_json("audit", "list")["audit_logs"] if r["object_id"] == "eve"]
+    assert by and by[0]["changed_by"] == "enable_jwt_auth", by
+
+
+def test_only_users_of_a_domain_are_made(start, idp):
+    gw = begin(start, idp, "    user_id_upsert: true\n    user_email_jwt_field: email\n"
+                           "    user_allowed_email_domain: a.example\n")
+    for email in ("eve@b.example", "eve@x.a.example", "a.example", ""):
+        refused(gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email=email))), 401, "User doesn't exist")
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email="eve@A.example"))).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve"))).status == 200
+
+
+# ---- administrators ------------------------------------------------------------------------------
+
+def test_an_administrators_scope(start, idp):
+    gw = begin(start, idp)
+    admin = idp.key.sign(idp.claims(sub="root", scope="litellm_proxy_admin"))
+    a = gw.post("/key/generate", {"models": ["m"]}, key=admin)
+    assert a.status == 200 and a.json["key"].startswith("sk-"), a
+    assert gw.get("/team/list", key=admin).status == 200
+    refused(gw.ask("m", key=admin), 403, "Admin not allowed")
+    user = idp.key.sign(idp.claims())
+    assert gw.post("/key/generate", {"models": ["m"]}, key=user).status == 401
+    assert gw.post("/team/new", {"team_id": "x"}, key=user).status == 401
+
+
+def test_an_administrator_who_may_call_models(start, idp):
+    gw = begin(start, idp, "    admin_allowed_routes: [openai_routes]\n    admin_jwt_scope: boss\n")
+    assert gw.ask("m", key=idp.key.sign(idp.claims(scope="boss"))).status == 200
+    refused(gw.get("/team/list", key=idp.key.sign(idp.claims(scope="boss"))), 403, "Admin not allowed")
+
+
+# ---- the configuration ---------------------------------------------------------------------------
+
+def test_the_environment_says_it_as_litellm_wants(start, idp):
+    gw = start([("m", "plain")], "general_settings:\n  enable_jwt_auth: true\n  litellm_jwtauth: "
+                                 "{user_id_jwt_field: sub}\n", workers=1,
+               env={"JWT_PUBLIC_KEY_URL": f"{idp.url}, {idp.url}?2", "JWT_AUDIENCE": "other, llmgw",
+                    "JWT_ISSUER": "https://issuer.test"})
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(aud="x"))), 401, "another audience")
+    assert idp.calls == 2

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * test_claims.c - what claims say, by the configuration's rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "worker/decide/claims.h"
+
+enum { NOW = 1900000000 };
+
+static struct arena *mem;
+static struct claims_rules rules;
+static struct who who;
+
+static enum token_fault read_text(const char *claims)
+{
+	who = (struct who){ 0 };
+	return claims_read(mem, str_z(claims), &rules, NOW, &who);
+}
+
+/* With an exp that is good. */
+static enum token_fault read_more(const char *more)
+{
+	struct str s = arena_printf(mem, "{\"exp\":%d%s%s}", NOW + 60, more[0] ? "," : "", more);
+	return read_text(arena_dup_z(mem, s));
+}
+
+static void assert_str(struct str s, const char *want, size_t n)
+{
+	assert_int_equal(s.n, n);
+	assert_memory_equal(s.p, want, n);
+}
+
+#define ASSERT_STR(s, want) assert_str(s, want, sizeof(want) - 1)
+
+static void test_times(void **state)
+{
+	static const struct {
+		const char *claims;
+		enum token_fault fault;
+	} rows[] = {
+		{ "{\"exp\":1900000001}", TOKEN_GOOD },
+		{ "{\"exp\":1899999995}", TOKEN_GOOD },	/* within the leeway */
+		{ "{\"exp\":1899999990}", TOKEN_BAD_EXPIRED },
+		{ "{\"exp\":0}", TOKEN_BAD_EXPIRED },
+		{ "{\"exp\":1900000001.5}", TOKEN_GOOD },
+		{ "{\"exp\":-1}", TOKEN_BAD_NO_EXPIRY },
+		{ "{\"exp\":1e300}", TOKEN_BAD_NO_EXPIRY },
+		{ "{\"exp\":\"1900000001\"}", TOKEN_BAD_NO_EXPIRY },
+		{ "{\"exp\":null}", TOKEN_BAD_NO_EXPIRY },
+		{ "{}", TOKEN_BAD_NO_EXPIRY },
+		{ "{\"exp\":1900000060,\"nbf\":1900000010}", TOKEN_GOOD },
+		{ "{\"exp\":1900000060,\"nbf\":1900000011}", TOKEN_BAD_EARLY },
+		{ "{\"exp\":1900000060,\"nbf\":\"then\"}", TOKEN_BAD_EARLY },
+		{ "{\"exp\":1900000060,\"exp\":1900000061}", TOKEN_BAD_CLAIMS },
+		{ "[1]", TOKEN_BAD_CLAIMS },
+		{ "", TOKEN_BAD_CLAIMS },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(read_text(rows[i].claims), rows[i].fault);
+	assert_int_equal(read_text("{\"exp\":1900000001.5}"), TOKEN_GOOD);
+	assert_int_equal(who.expires_s, 1900000011);
+}
+
+static void test_parties(void **state)
+{
+	(void)state;
+	rules.text[JWT_AUDIENCES] = STR("gateway\0other\0");
+	rules.text[JWT_ISSUERS] = STR("https://idp.example\0");
+	const char *iss = "\"iss\":\"https://idp.example\"";
+	char more[256];
+	static const struct {
+		const char *aud;
+		enum token_fault fault;
+	} rows[] = {
+		{ "\"gateway\"", TOKEN_GOOD },
+		{ "[\"x\",\"other\"]", TOKEN_GOOD },
+		{ "\"gatewa\"", TOKEN_BAD_AUDIENCE },
+		{ "\"gateway\\u0000\"", TOKEN_BAD_AUDIENCE },
+		{ "[]", TOKEN_BAD_AUDIENCE },
+		{ "{\"gateway\":1}", TOKEN_BAD_AUDIENCE },
+		{ "[[\"gateway\"]]", TOKEN_BAD_AUDIENCE },
+		{ "null", TOKEN_BAD_AUDIENCE },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(more, sizeof more, "%s,\"aud\":%s", iss, rows[i].aud);
+		assert_int_equal(read_more(more), rows[i].fault);
+	}
+	assert_int_equal(read_more(iss), TOKEN_BAD_AUDIENCE);
+	assert_int_equal(read_more("\"aud\":\"gateway\""), TOKEN_BAD_ISSUER);
+	assert_int_equal(read_more("\"aud\":\"gateway\",\"iss\":\"https://idp.example/\""),
+			 TOKEN_BAD_ISSUER);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	rules.text[JWT_USER_CLAIM] = STR("sub");
+	rules.text[JWT_EMAIL_CLAIM] = STR("profile.email");
+	rules.text[JWT_TEAM_CLAIM] = STR("https://example.org/team");
+	rules.text[JWT_TEAMS_CLAIM] = STR("groups");
+	rules.text[JWT_ORG_CLAIM] = STR("a.b.c");
+	rules.text[JWT_END_USER_CLAIM] = STR("customer");
+	assert_int_equal(read_more("\"iss\":\"i\",\"sub\":\"ann\",\"profile\":{\"email\":\"a@b.c\"},"
+				   "\"https://example.org/team\":7,\"groups\":[\"x\"],"
+				   "\"a\":{\"b\":{\"c\":\"org\"}},\"customer\":\"cu\""),
+			 TOKEN_GOOD);
+	ASSERT_STR(who.subject, "i ann");
+	ASSERT_STR(who.user, "ann");
+	ASSERT_STR(who.email, "a@b.c");
+	ASSERT_STR(who.teams, "7\0");
+	ASSERT_STR(who.organization, "org");
+	ASSERT_STR(who.end_user, "cu");
+	assert_false(who.is_admin);
+	assert_int_equal(read_more("\"sub\":\"a\\nb\",\"groups\":[\"x\",3,{},\"y\"],\"a\":{\"b\":\"c\"}"),
+			 TOKEN_GOOD);
+	assert_int_equal(who.user.n, 0);
+	assert_int_equal(who.organization.n, 0);
+	ASSERT_STR(who.teams, "x\0" "3\0" "y\0");
+}
+
+static void test_default_team(void **state)
+{
+	(void)state;
+	rules.text[JWT_TEAM_CLAIM] = STR("team");
+	rules.text[JWT_TEAM_DEFAULT] = STR("all");
+	assert_int_equal(read_more("\"team\":\"red\""), TOKEN_GOOD);
+	ASSERT_STR(who.teams, "red\0");
+	assert_int_equal(read_more(""), TOKEN_GOOD);
+	ASSERT_STR(who.teams, "all\0");
+}
+
+static void test_admin(void **state)
+{
+	(void)state;
+	rules.text[JWT_ADMIN_SCOPE] = STR("litellm_proxy_admin");
+	rules.text[JWT_USER_ROLES] = STR("basic\0");
+	rules.text[JWT_USER_ROLES_CLAIM] = STR("roles");
+	assert_int_equal(read_more("\"scope\":\"openid litellm_proxy_admin\""), TOKEN_GOOD);
+	assert_true(who.is_admin);
+	assert_int_equal(read_more("\"scope\":[\"x\",\"litellm_proxy_admin\"]"), TOKEN_GOOD);
+	assert_true(who.is_admin);
+	assert_int_equal(read_more("\"scope\":\"litellm_proxy_admin2\",\"roles\":[\"basic\"]"),
+			 TOKEN_GOOD);
+	assert_false(who.is_admin);
+	assert_int_equal(read_more("\"scope\":\"x\",\"roles\":[\"other\"]"), TOKEN_BAD_ROLE);
+	/* No scope is named: nobody is. */
+	rules.text[JWT_ADMIN_SCOPE] = STR_NONE;
+	assert_int_equal(read_more("\"scope\":\"\",\"roles\":\"basic\""), TOKEN_GOOD);
+	assert_false(who.is_admin);
+}
+
+static void test_roles(void **state)
+{
+	(void)state;
+	rules.text[JWT_ROLES_CLAIM] = STR("realm.roles");
+	rules.text[JWT_ROLE_MAPPINGS] = STR("[{\"role\":\"boss\",\"internal_role\":\"proxy_admin\"},"
+					    "{\"role\":\"svc\",\"internal_role\":\"team\"},"
+					    "{\"role\":\"dev\",\"internal_role\":\"internal_user\"}]");
+	rules.text[JWT_OBJECT_CLAIM] = STR("oid");
+	rules.text[JWT_TEAM_DEFAULT] = STR("all");
+	rules.flags = JWT_ENFORCE_ROLES;
+	assert_int_equal(read_more("\"realm\":{\"roles\":[\"svc\"]},\"oid\":\"t1\""), TOKEN_GOOD);
+	ASSERT_STR(who.teams, "t1\0");
+	assert_int_equal(who.user.n, 0);
+	assert_int_equal(read_more("\"realm\":{\"roles\":[\"x\",\"dev\"]},\"oid\":\"u1\""), TOKEN_GOOD);
+	ASSERT_STR(who.user, "u1");
+	assert_int_equal(who.teams.n, 0);
+	assert_int_equal(read_more("\"realm\":{\"roles\":[\"boss\"]}"), TOKEN_GOOD);
+	assert_true(who.is_admin);
+	assert_int_equal(read_more("\"realm\":{\"roles\":[\"x\"]},\"oid\":\"u1\""), TOKEN_BAD_ROLE);
+	assert_int_equal(read_more("\"oid\":\"u1\""), TOKEN_BAD_ROLE);
+	rules.flags = 0;
+	assert_int_equal(read_more("\"oid\":\"u1\""), TOKEN_GOOD);
+	ASSERT_STR(who.teams, "all\0");
+}
+
+static void test_scopes(void **state)
+{
+	(void)state;
+	rules.flags = JWT_ENFORCE_SCOPES;
+	rules.text[JWT_SCOPE_MAPPINGS] =
+		STR("[{\"scope\":\"chat\",\"models\":[\"gpt\",\"o\"],\"routes\":[\"/v1/chat\"]},"
+		    "{\"scope\":\"embed\",\"models\":[\"vec\"]}]");
+	assert_int_equal(read_more("\"scope\":\"embed chat\""), TOKEN_GOOD);
+	assert_true(who.has_scopes);
+	ASSERT_STR(who.models, "gpt\0o\0vec\0");
+	ASSERT_STR(who.routes, "/v1/chat\0");
+	assert_int_equal(read_more("\"scope\":\"embed\""), TOKEN_GOOD);
+	assert_int_equal(who.routes.n, 0);
+	assert_int_equal(read_more("\"scope\":\"openid\""), TOKEN_BAD_ROLE);
+	assert_int_equal(read_more(""), TOKEN_BAD_ROLE);
+}
+
+/* Nested as deep as the reader allows, and deeper; more names than a list has. */
+static void test_bounds(void **state)
+{
+	char text[4096];
+	size_t n = 0;
+	(void)state;
+	for (size_t depth = 60; depth < 1000; depth += 900) {
+		n = 0;
+		text[n++] = '"', text[n++] = 'x', text[n++] = '"', text[n++] = ':';
+		memset(text + n, '[', depth);
+		memset(text + n + depth, ']', depth);
+		text[n + 2 * depth] = '\0';
+		assert_int_equal(read_more(text), depth < 64 ? TOKEN_GOOD : TOKEN_BAD_CLAIMS);
+	}
+	rules.text[JWT_TEAMS_CLAIM] = STR("g");
+	n = (size_t)snprintf(text, sizeof text, "\"g\":[");
+	for (unsigned i = 0; i < 600; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i ? "," : "", i);
+	snprintf(text + n, sizeof text - n, "]");
+	assert_int_equal(read_more(text), TOKEN_GOOD);
+	unsigned items = 0;
+	for (struct str rest = who.teams; rest.n; items++)
+		str_cut(&rest, '\0');
+	assert_int_equal(items, 256);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	mem = arena_new(1 << 20);
+	rules = (struct claims_rules){ .leeway_s = 10 };
+	return mem ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	mem = arena_free(mem);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_times), TEST(test_parties), TEST(test_names), TEST(test_default_team),
+		TEST(test_admin), TEST(test_roles), TEST(test_scopes), TEST(test_bounds),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

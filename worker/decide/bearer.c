@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ * bearer.c - see bearer.h: is the token good, and with which keys? */
+#include "worker/decide/bearer.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/fdpass.h"
+#include "common/link_proto.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/parcel.h"
+#include "worker/decide/bearer_private.h"
+#include "worker/decide/token_cache.h"
+
+enum {
+	WAITING_MAX = 256,
+	WAIT_MS = 6000,			/* a little more than fetching may take */
+	AGAIN_MS = 1000,		/* the master said that there is nothing newer */
+	SCRATCH_MAX = 16 << 20
+};
+
+struct bearer_wait {			/* in the request's arena */
+	struct bearer_wait *next;
+	struct request *r;
+	struct str token;
+};
+
+struct bearers {			/* of a worker that has seen a token */
+	struct worker *w;
+	struct keyset *keys;
+	uint64_t version;		/* of keys; 0: none have come */
+	struct token_cache *cache;
+	struct bearer_wait *waiting;	/* for keys that the master was asked for */
+	unsigned n_waiting;
+	bool is_asked;
+	uint64_t ask_again_ns;
+	struct later late;
+};
+
+static struct bearers *bearers_of(struct worker *w)
+{
+	if (w->bearers)
+		return w->bearers;
+	struct bearers *b = mem_alloc(sizeof *b);
+	struct keyset *keys = b ? keyset_new() : NULL;
+	struct token_cache *cache = keys ? token_cache_new() : NULL;
+	if (!cache) {
+		keyset_free(keys);
+		mem_free(b);
+		return NULL;
+	}
+	b->w = w;
+	b->keys = keys;
+	b->cache = cache;
+	w->bearers = b;
+	return b;
+}
+
+/* ---- waiting for keys ---- */
+
+static enum step check(struct request *r, struct str token, bool may_wait);
+
+void bearer_go_on(struct request *r, enum step s)
+{
+	if (s == STEP_NEXT)
+		s = auth_check_role(r);
+	if (s == STEP_NEXT)
+		request_resume(r);
+	else if (s == STEP_DONE)
+		request_end(r);
+}
+
+/* Those that wait now, once more; who still lacks a key is refused. */
+static void go_on(struct bearers *b)
+{
+	later_stop(&b->late);
+	b->is_asked = false;
+	for (unsigned n = b->n_waiting; n && b->waiting; n--) {
+		struct bearer_wait *x = b->waiting;
+		struct request *r = x->r;
+		b->waiting = x->next;
+		b->n_waiting--;
+		r->token_wait = NULL;
+		bearer_go_on(r, check(r, x->token, false));
+	}
+}
+
+static void on_late(struct later *l)
+{
+	struct bearers *b = l->data;
+	b->ask_again_ns = clock_ns() + AGAIN_MS * NS_PER_MS;
+	go_on(b);
+}
+
+static bool ask(struct bearers *b)
+{
+	struct frame_out *f = b->is_asked ? NULL : mem_alloc(sizeof *f);
+	if (b->is_asked)
+		return true;
+	if (!f || clock_ns() < b->ask_again_ns || b->w->is_master_gone) {
+		mem_free(f);
+		return false;
+	}
+	frame_begin(f, LINK_KEYS_WANTED);
+	frame_put_u64(f, b->version);
+	b->is_asked = fdpass_send(b->w->link_fd, frame_finish(f), NULL, 0) == 0;
+	mem_free(f);
+	if (b->is_asked)
+		later_start(b->w->wheel, &b->late, WAIT_MS, on_late, b);
+	return b->is_asked;
+}
+
+static bool wait_for_keys(struct bearers *b, struct request *r, struct str token)
+{
+	struct bearer_wait *x = NULL, **last = &b->waiting;
+	if (b->n_waiting < WAITING_MAX && ask(b))
+		x = arena_alloc(r->mem, sizeof *x);
+	if (!x)
+		return false;
+	*x = (struct bearer_wait){ .r = r, .token = token };
+	while (*last)
+		last = &(*last)->next;
+	*last = x;
+	b->n_waiting++;
+	r->token_wait = x;
+	return true;
+}
+
+void bearer_forget(struct request *r)
+{
+	struct bearers *b = r->w->bearers;
+	struct bearer_wait **p = &b->waiting;
+	while (*p != r->token_wait)
+		p = &(*p)->next;
+	*p = r->token_wait->next;
+	b->n_waiting--;
+	r->token_wait = NULL;
+}
+
+/* ---- keys that come ---- */
+
+/* A text that is no list of keys is as if its address had none. */
+static int add_texts(struct keyset *k, struct arena *scratch, char *texts, const uint32_t *sizes,
+		     unsigned n)
+{
+	int added = 0;
+	for (unsigned i = 0; i < n && added >= 0; i++) {
+		struct str one = str_of(texts, sizes[i]);
+		texts += sizes[i];
+		if (!one.n)
+			continue;
+		added = keyset_add(k, scratch, one);
+		if (added <= 0)
+			LOG(LOG_ERROR, "jwks.refused", F_INT("text", i), F_INT("bytes", one.n),
+			    F_INT("errno", -added));
+		added = added == -ENOMEM ? added : 0;
+	}
+	return added;
+}
+
+static struct keyset *read_keys(int fd, const uint32_t *sizes, unsigned n)
+{
+	size_t all = 0;
+	for (unsigned i = 0; i < n; i++)
+		all += sizes[i];
+	struct keyset *k = keyset_new();
+	struct arena *scratch = arena_new(SCRATCH_MAX);
+	char *texts = mem_alloc(all + 1);
+	bool is_whole = k && scratch && texts &&
+			(!n || (fd >= 0 && parcel_read(fd, texts, all) == 0)) &&
+			add_texts(k, scratch, texts, sizes, n) == 0;
+	mem_free(texts);
+	arena_free(scratch);
+	return is_whole ? k : keyset_free(k);
+}
+
+static void take_keys(struct bearers *b, struct keyset *k, uint64_t version)
+{
+	keyset_free(b->keys);
+	b->keys = k;
+	b->version = version;
+	b->ask_again_ns = 0;
+	LOG(LOG_INFO, "jwks.taken", F_INT("version", version), F_INT("keys", keyset_count(k)));
+}
+
+void bearer_keys(struct worker *w, struct frame_in *f, int fd)
+{
+	struct bearers *b = bearers_of(w);
+	uint32_t sizes[LINK_KEYS_MAX] = { 0 };
+	uint64_t version = frame_get_u64(f);
+	uint32_t n = frame_get_u32(f);
+	bool is_good = n <= LINK_KEYS_MAX;
+	for (uint32_t i = 0; is_good && i < n; i++) {
+		sizes[i] = frame_get_u32(f);
+		is_good = sizes[i] <= LINK_KEYS_BYTES;
+	}
+	is_good = is_good && frame_end(f) == 0 && b;
+	struct keyset *k = is_good && version ? read_keys(fd, sizes, n) : NULL;
+	if (fd >= 0)
+		close(fd);
+	if (!b)
+		return;
+	if (k)
+		take_keys(b, k, version);
+	else
+		b->ask_again_ns = clock_ns() + AGAIN_MS * NS_PER_MS;
+	go_on(b);
+}
+
+void bearer_fail_all(struct worker *w)
+{
+	if (w->bearers)
+		go_on(w->bearers);
+}
+
+/* ---- the check ---- */
+
+static struct claims_rules rules_of(const struct request *r)
+{
+	const struct snap_settings *s = snap_settings(r->snap);
+	struct claims_rules rules = { .flags = s->jwt_flags, .leeway_s = s->jwt_leeway_s };
+	for (uint32_t i = 0; i < s->jwt.count && i < JWT_TEXTS; i++)
+		rules.text[i] = snap_name(r->snap, s->jwt, i);
+	return rules;
+}
+
+static enum token_fault verify(struct bearers *b, struct request *r, struct str token,
+			       struct who *who)
+{
+	struct str claims;
+	struct claims_rules rules;
+	enum token_fault f = keyset_verify(b->keys, r->mem, token, &claims);
+	if (f != TOKEN_GOOD)
+		return f;
+	METRIC_ADD(r->w->metrics, jwt_verified, 1);
+	rules = rules_of(r);
+	return claims_read(r->mem, claims, &rules, r->start_wall_ns / NS_PER_S, who);
+}
+
+static enum step refuse(struct bearers *b, struct request *r, enum token_fault f)
+{
+	if (f == TOKEN_BAD_KEY && !keyset_count(b->keys))
+		return request_fail(r, OUTCOME_OVERLOADED, NULL,
+				    "public keys to check the token with could not be fetched yet");
+	return auth_refuse_token(r, f);
+}
+
+static enum step check(struct request *r, struct str token, bool may_wait)
+{
+	struct bearers *b = bearers_of(r->w);
+	struct who *who = arena_alloc(r->mem, sizeof *who);
+	uint64_t now_s = r->start_wall_ns / NS_PER_S;
+	if (!b || !who)
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory to check the token");
+	if (token.n > KEYSET_TOKEN_MAX)
+		return refuse(b, r, TOKEN_BAD_LONG);
+	struct token_key key = { .digest = hash_sha256(token),
+				 .generation = snap_head(r->snap)->generation,
+				 .version = b->version };
+	if (token_cache_find(b->cache, &key, now_s, r->mem, who)) {
+		METRIC_ADD(r->w->metrics, jwt_cached, 1);
+		return bearer_admit(r, who);
+	}
+	enum token_fault f = verify(b, r, token, who);
+	if (f == TOKEN_BAD_KEY && may_wait && wait_for_keys(b, r, token))
+		return STEP_WAIT;
+	if (f != TOKEN_GOOD)
+		return refuse(b, r, f);
+	token_cache_put(b->cache, &key, now_s, who);
+	return bearer_admit(r, who);
+}
+
+enum step bearer_check(struct request *r, struct str token)
+{
+	return check(r, token, true);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * bearer_private.h - bearer.c checks a token, bearer_owner.c finds out whose request it is. */
+#ifndef BEARER_PRIVATE_H
+#define BEARER_PRIVATE_H
+
+#include "worker/decide/bearer.h"
+#include "worker/decide/claims.h"
+
+/* Of one that waited: what is left of the stage, then it moves on or ends; WAIT: it waits again. */
+void bearer_go_on(struct request *r, enum step s);
+/* `who` is of the request's arena. NEXT; DONE: it was refused; or WAIT. */
+enum step bearer_admit(struct request *r, const struct who *who);
+
+#endif

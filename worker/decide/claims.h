@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * claims.h - what the claims of a token whose signature is good say of who sent it, by the rules
+ * of the configuration (general_settings.litellm_jwtauth). Pure.
+ *
+ * A claim is found by its name, or by names with dots between them for one within objects. */
+#ifndef CLAIMS_H
+#define CLAIMS_H
+
+#include "common/snapshot.h"
+#include "worker/decide/keyset.h"
+
+struct claims_rules {
+	struct str text[JWT_TEXTS];	/* as in enum snap_jwt */
+	uint32_t flags;			/* JWT_ENFORCE_* and so on */
+	uint64_t leeway_s;
+};
+
+/* Slices are of the arena, or of the claims' and the rules' bytes. Lists are names with a NUL
+ * behind each. */
+struct who {
+	uint64_t expires_s;
+	bool is_admin;
+	bool is_team, is_user;		/* by its role */
+	struct str subject;		/* "iss sub", or less where there is less */
+	struct str user, email, organization, end_user;
+	struct str teams;		/* the first that there is counts */
+	bool has_scopes;		/* its scopes bound it to what follows */
+	struct str models, routes;
+};
+
+/* Whether the token counts now and for us, and for whom. *ret is whole only if it is good. */
+enum token_fault claims_read(struct arena *a, struct str claims, const struct claims_rules *rules,
+			     uint64_t now_s, struct who *ret);
+
+#endif
