@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/pool.h"
 
 enum { QUEUE = 128, AT_ONCE = 2, TRIES = 5, SEND_MS = 10000, BACK_OFF_MS = 1000, END_MS = 1500,
        BODY_MAX = 16384, RECIPIENTS = 4096 };
@@ -159,7 +160,7 @@ static void start(struct alert_send *s, struct parcel *p)
 	p->result = (struct post_result){ 0 };
 	p->work.data = p;
 	atomic_store(&p->is_over, false);
-	if (uv_queue_work(s->loop, &p->work, on_work, on_worked) < 0)
+	if (pool_work(s->loop, &p->work, on_work, on_worked) < 0)
 		return;			/* the next tick tries again */
 	p->is_running = true;
 	s->running++;

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/pool.h"
 #include "master/post.h"
 
 enum { BODY_MAX = 32 << 20, SEND_MS = 30000, END_MS = 1500 };
@@ -95,7 +96,7 @@ static void on_tick(uv_timer_t *t)
 	if (!o->is_on || o->is_running || !take_picture(o))
 		return;
 	o->work.data = o;
-	o->is_running = uv_queue_work(o->m->loop, &o->work, on_work, on_worked) == 0;
+	o->is_running = pool_work(o->m->loop, &o->work, on_work, on_worked) == 0;
 	if (o->is_running)
 		return;
 	mem_free(o->picture);
