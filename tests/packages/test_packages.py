@@ -74,10 +74,10 @@ def test_what_is_in_the_deb(debs):
     rows = [line.split(None, 5) for line in say("dpkg-deb", "-c", deb).splitlines()]
     check_files({r[5].removeprefix("./"): (r[0], r[1]) for r in rows if r[0][0] == "-"}, {})
     assert any(r[5] == "./usr/share/zsh/vendor-completions/_llmgwctl" for r in rows)
-    assert say("dpkg-deb", "-I", deb, "conffiles") == "/etc/llmgw/llmgw.yaml\n"
+    assert say("dpkg-deb", "-I", deb, "conffiles") == "/etc/apparmor.d/usr.sbin.llmgw\n/etc/llmgw/llmgw.yaml\n"
     needs = say("dpkg-deb", "-f", deb, "Depends")
-    for library in ("libc6", "libcjose0", "libcurl4", "libfyaml0", "libsmartcols1", "libsodium23", "libsqlite3-0", "libssl3",
-                    "libuv1", "libyajl2", "systemd-sysusers", "systemd-tmpfiles"):
+    for library in ("libc6", "libcjose0", "libcurl4", "libfyaml0", "libseccomp2", "libsmartcols1", "libsodium23",
+                    "libsqlite3-0", "libssl3", "libuv1", "libyajl2", "systemd-sysusers", "systemd-tmpfiles"):
         assert re.search(rf"\b{library}\b", needs), (library, needs)
     assert {r.split()[5] for r in say("dpkg-deb", "-c", the(debs, "llmgw-mock_")).splitlines()} >= \
         {"./usr/bin/llmgw-mock", "./usr/share/man/man1/llmgw-mock.1.gz"}

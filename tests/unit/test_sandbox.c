@@ -386,6 +386,11 @@ static int may_ask_limits(void)
 	return as_errno(getrlimit(RLIMIT_NOFILE, &l));
 }
 
+static int may_signal_itself(void)
+{
+	return as_errno(kill(getpid(), 0));
+}
+
 static int may_use_random(void)
 {
 	return hash_random_u64() != hash_random_u64() ? 0 : BROKEN;
@@ -413,6 +418,7 @@ static const struct attempt works[] = {
 	{ "SSL_CERT_FILE", may_read_given_authorities, 0 }, { "null", may_open_null, 0 },
 	{ "parcels", may_make_parcels, 0 }, { "connect", may_connect, 0 },
 	{ "limits", may_ask_limits, 0 }, { "random", may_use_random, 0 },
+	{ "oneself", may_signal_itself, 0 },
 	{ "netlink", has_no_routing_socket, 0 }, { "clone3", may_not_know_clone3, 0 },
 };
 
