@@ -259,6 +259,8 @@ struct config {
 	size_t n_group_policies;
 	struct config_routing *routing_groups;
 	size_t n_routing_groups;
+	int64_t customer_budget;	/* pico-dollars; PRICE_NONE: none */
+	struct str customer_budget_id;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;

@@ -541,7 +541,7 @@ int keys_start(struct store *s, struct dir *d, struct board *b, struct str maste
 	struct keys *k = mem_alloc(sizeof *k);
 	if (!k)
 		return -ENOMEM;
-	*k = (struct keys){ .store = s, .dir = d, .board = b };
+	*k = (struct keys){ .store = s, .dir = d, .board = b, .customers_amount = INT64_MIN };
 	int err = start(k, master_key);
 	if (err) {
 		keys_stop(k);

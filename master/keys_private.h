@@ -228,6 +228,9 @@ struct keys {
 	struct key_due *due;		/* keys_grace.c */
 	size_t n_due, due_room;
 	bool is_ending;			/* one of them, in the database */
+	bool is_giving;			/* customers_default.c */
+	uint64_t next_customers_ns;
+	int64_t customers_amount;	/* that all have; MONEY_NONE: none */
 	struct late_move *late;
 	size_t n_late, late_room;
 };

@@ -24,6 +24,7 @@
 #include "master/alerts.h"
 #include "master/answers.h"
 #include "master/control.h"
+#include "master/customers_default.h"
 #include "master/doctor.h"
 #include "master/export.h"
 #include "master/gates.h"
@@ -457,6 +458,7 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	customers_default_tick(m, clock_wall_ns());
 	gates_tick(m->gates, clock_wall_ns());
 	trial_tick(m->trial);
 	if (m->stopping)

@@ -2,7 +2,7 @@
 """Customers, whom requests name as their user, and tags, which they carry."""
 from decimal import Decimal
 
-from test_limits import ONE, RESERVE, good, refused
+from test_limits import ONE, RESERVE, good, refused, until
 from test_teams import flood, none_reserved
 
 
@@ -118,3 +118,47 @@ def test_tags(start, mock):
     assert gw.ask("m", key=keys[0], headers={"x-litellm-tags": "c"}).status == 401
     assert "c" in gw.ctl("tags", "list").stdout
     gw.ctl("--yes", "tags", "delete", "c")
+
+
+# ---- a budget for all ----------------------------------------------------------------------------
+
+def asked(gw, name):
+    return gw.ask("m", user=name, key=gw.key(), max_tokens=10).status
+
+
+def test_a_budget_for_all_customers(start):
+    gw = start([("m", "mock?prompt=50&out=10")], settings="litellm_settings: {max_end_user_budget: 0}\n", workers=2)
+    customer(gw, "rich", max_budget=1)
+    customer(gw, "made")
+    until(lambda: asked(gw, "made") == 429)
+    assert asked(gw, "rich") == 200
+    # whom nobody has made gets a row with the first spending
+    assert asked(gw, "shop") == 200
+    until(lambda: gw.get("/customer/info?end_user_id=shop").status == 200)
+    assert spend(gw, "shop") > 0
+    until(lambda: asked(gw, "shop") == 429)
+    assert gw.get("/customer/info?end_user_id=free-rider").status == 404
+    assert gw.get("/customer/info?end_user_id=made").json["budget_id"] == "max_end_user_budget"
+
+    def reload(line):
+        lines = gw.config.read_text().splitlines(keepends=True)
+        gw.config.write_text("".join(f"litellm_settings: {{{line}}}\n" if x.startswith("litellm_settings") else x for x in lines))
+        gw.ctl("reload")
+    reload("max_end_user_budget: 5")                     # for all at once
+    until(lambda: asked(gw, "shop") == 200 and asked(gw, "made") == 200)
+    reload("max_end_user_budget: 0")
+    until(lambda: asked(gw, "shop") == 429)
+    gw.stop()
+    gw.start()
+    assert asked(gw, "shop") == asked(gw, "made") == 429
+    reload("")                                           # and no more
+    until(lambda: asked(gw, "shop") == 200)
+    gw.post("/budget/new", {"budget_id": "tiny", "max_budget": 0, "budget_duration": "1d"})
+    reload("max_end_user_budget_id: tiny")
+    assert asked(gw, "other") == 200
+    until(lambda: asked(gw, "other") == 429)
+    row = gw.get("/customer/info?end_user_id=other").json
+    assert row["budget_id"] == "tiny" and row["budget_duration"] == "1d" and row["budget_reset_at"]
+    reload("max_end_user_budget_id: unknown")
+    until(lambda: gw.records("customers.default_failed"))
+    assert "no such budget" in gw.records("customers.default_failed")[0]["error"]

@@ -205,6 +205,8 @@ static const struct set_row {
 	  "\"60s\"" },
 	{ "general_settings.litellm_jwtauth", "custom_validate", "a.b",
 	  "\"a.b\"" },
+	{ "litellm_settings", "max_end_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "max_end_user_budget_id", "free", "\"free\"" },
 	{ "litellm_settings", "default_key_generate_params", "{max_budget: 1.50}",
 	  "{\"max_budget\":1.50}" },
 	{ "litellm_settings", "upperbound_key_generate_params", "{duration: 30d}",
