@@ -23,7 +23,7 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, DECISIONS, RECORD_RINGS, PARTS
+	QUEUES, GATES, RATES, DECISIONS, RECORD_RINGS, PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -39,6 +39,7 @@ static const size_t part_bytes[PARTS] = {
 	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
 	[QUEUES] = BOARD_QUEUES * sizeof(struct board_queue),
 	[GATES] = BOARD_GATES * sizeof(struct board_gate),
+	[RATES] = BOARD_RATES * sizeof(struct board_entity),
 	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
 };
@@ -67,6 +68,7 @@ static void lay_out(struct board *b, char *p)
 	b->times = (void *)(p + part_at(TIMES));
 	b->queues = (void *)(p + part_at(QUEUES));
 	b->gates = (void *)(p + part_at(GATES));
+	b->rates = (void *)(p + part_at(RATES));
 	b->decisions = (void *)(p + part_at(DECISIONS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
 	b->size = part_at(PARTS);

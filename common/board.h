@@ -34,6 +34,7 @@ enum {
 	BOARD_QUEUE_KEYS = 256,
 	BOARD_GATES = 8192,		/* budgets, plans and hours of deployments: gate.h */
 	GATE_WORDS = 64,
+	BOARD_RATES = 65536,		/* of keys for models, by default: rates.h */
 	BOARD_DECISIONS = 512,		/* the last ones of each worker that can be explained */
 	DECISION_CANDIDATES = 16, DECISION_ATTEMPTS = 8
 };
@@ -240,6 +241,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
 	struct board_queue *queues;		/* BOARD_QUEUES */
 	struct board_gate *gates;		/* BOARD_GATES */
+	struct board_entity *rates;		/* BOARD_RATES: rates.h */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
 	size_t size;

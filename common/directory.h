@@ -29,6 +29,7 @@ enum {
 	KEY_INTERNAL = 16, KEY_INTERNAL_VIEWER = 32,	/* a user's: internal_user, ..._viewer */
 	KEY_RULES = 64,			/* there are rules */
 	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
+	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };

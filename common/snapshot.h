@@ -189,6 +189,7 @@ struct snap_group {			/* a model name that clients may ask for */
 	uint32_t retry_policy[POLICY_CLASSES];	/* 1 + how many; 0 = the settings' */
 	uint32_t sticky;		/* enum snap_sticky */
 	struct snap_str sticky_header;	/* STICKY_HEADER: its name */
+	uint32_t key_rpm, key_tpm;	/* of each key without its own ones for it; 0 = none */
 	uint32_t pad;
 };
 _Static_assert(sizeof(struct snap_group) % 8 == 0, "patterns stand right behind the groups");

@@ -100,6 +100,7 @@ struct config_model {			/* one entry of model_list, or an object of the database
 	struct config_gates plans;
 	struct str silent_model;
 	struct config_hours hours;
+	uint64_t key_rpm, key_tpm;	/* default_api_key_rpm_limit and its kin */
 	uint64_t weight_milli, rpm, tpm, timeout_ms, stream_timeout_ms, cooldown_ms, hedge_milli;
 	uint32_t num_retries, order, max_parallel, adaptive;	/* as in snap_deployment */
 	uint32_t max_input_tokens, max_output_tokens, max_tokens;	/* 0 = not given */

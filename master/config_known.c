@@ -229,8 +229,6 @@ static const struct known_key known[] = {
 	{ PARAMS, "cache_control_injection_points", NULL },
 	{ PARAMS, "max_file_size_mb", NULL },
 	{ PARAMS, "model_info", "write it beside litellm_params" },
-	{ PARAMS, "default_api_key_tpm_limit", NULL },
-	{ PARAMS, "default_api_key_rpm_limit", NULL },
 	{ PARAMS, "keepalive_seconds", NULL },
 	{ PARAMS, "allow_client_keepalive_override", NULL },
 	{ PARAMS, "provider_affinity_header", NULL },

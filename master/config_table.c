@@ -504,6 +504,11 @@ static const struct directive directives[] = {
 	  "sent as OpenAI-Organization; a list makes one deployment of each"),
 	D("litellm_params", "weight", CT_MILLI, IN(weight_milli), NULL, 0, 1000000000, CF_LIVE,
 	  "share of the requests, against the other deployments of the group"),
+	D("litellm_params", "default_api_key_rpm_limit", CT_U64, IN(key_rpm), NULL, 0, UINT32_MAX,
+	  CF_LIVE, "requests a minute of each key for this group, unless it has a "
+	  "model_rpm_limit for it"),
+	D("litellm_params", "default_api_key_tpm_limit", CT_U64, IN(key_tpm), NULL, 0, UINT32_MAX,
+	  CF_LIVE, "the same of tokens"),
 	D("litellm_params", "rpm", CT_U64, IN(rpm), NULL, 0, UINT32_MAX, CF_LIVE,
 	  "requests per minute that the deployment takes; its share where there is no weight"),
 	D("litellm_params", "tpm", CT_U64, IN(tpm), NULL, 0, UINT64_C(1) << 50, CF_LIVE,

@@ -261,6 +261,18 @@ static struct snap_part access_of(struct make *k, struct str name)
 	return part;
 }
 
+/* Of the first of its deployments that says so, as with LiteLLM. */
+static void put_key_limits(struct make *k, struct str name, struct snap_group *g)
+{
+	for (size_t i = 0; i < k->c->n_models; i++) {
+		const struct config_model *cm = &k->c->models[i];
+		if (!str_eq(cm->model_name, name))
+			continue;
+		g->key_rpm = g->key_rpm ? g->key_rpm : (uint32_t)cm->key_rpm;
+		g->key_tpm = g->key_tpm ? g->key_tpm : (uint32_t)cm->key_tpm;
+	}
+}
+
 static int put_group(struct make *k, struct str name, uint32_t *members)
 {
 	size_t n = 0;
@@ -277,6 +289,7 @@ static int put_group(struct make *k, struct str name, uint32_t *members)
 		.access = access_of(k, name),
 	};
 	put_rules(k, name, &g);
+	put_key_limits(k, name, &g);
 	snap_build_group(k->b, &g, members, n, STR_NONE);
 	return 0;
 }

@@ -209,3 +209,23 @@ def test_which_tokens_count(start, mock):
         k = gw.key(model_tpm_limit={"m": limit})
         assert [gw.ask("m", key=k).status for _ in range(4)] == want, which
         gw.stop()
+
+
+def test_limits_of_every_key_for_a_deployment(start, mock):
+    gw = start([("m", to(mock, default_api_key_rpm_limit=4)), ("m", to(mock, "other", default_api_key_rpm_limit=9)),
+                ("t", to(mock, default_api_key_tpm_limit=115)), ("n", to(mock))],
+               "router_settings: {num_retries: 0, model_group_alias: {alias: m}}\n", workers=2)
+    a, b, own = gw.key(), gw.key(max_budget=100), gw.key(model_rpm_limit={"m": 6})
+    answers = many(gw, 12, a)
+    assert statuses(answers) == [200] * 4 + [429] * 8       # exactly, over both workers
+    assert next(x for x in answers if x.status == 200).headers["x-ratelimit-model_per_key-limit-requests"] == "4"
+    refused = next(x for x in answers if x.status == 429)
+    assert "model_per_key: sk-..." in refused.json["error"]["message"] and 0 < int(refused.headers["retry-after"]) <= 60
+    assert gw.ask("alias", key=a).status == 429 and gw.ask("n", key=a).status == 200
+    assert statuses(many(gw, 6, b)) == [200] * 4 + [429] * 2    # each key for itself; money goes its way beside
+    assert statuses(many(gw, 9, own)) == [200] * 6 + [429] * 3  # its own word is above it, more or less
+    assert [gw.ask("t", key=a).status for _ in range(4)] == [200, 200, 429, 429]
+    assert statuses(many(gw, 9, None)) == [200] * 9         # the administrator's key has no limits
+    until(lambda: len(gw.spend_rows()) == 4 + 4 + 6 + 1 + 2 + 9)
+    gw.ctl("reload")
+    assert gw.ask("m", key=a).status == 429

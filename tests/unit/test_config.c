@@ -404,6 +404,8 @@ static const struct set_row {
 	{ "litellm_params", "aws_bedrock_runtime_endpoint", "https://h", "\"https://h\"" },
 	{ "litellm_params", "organization", "org-1", "[\"org-1\"]" },
 	{ "litellm_params", "weight", "2.5", "2.500" },
+	{ "litellm_params", "default_api_key_rpm_limit", "60", "60" },
+	{ "litellm_params", "default_api_key_tpm_limit", "1000", "1000" },
 	{ "litellm_params", "rpm", "60.0", "60" },
 	{ "litellm_params", "tpm", "\"100000\"", "100000" },
 	{ "litellm_params", "order", "2", "2" },

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * owners.c - see owners.h. Rows are found by name, in the directory; where there is no row of a
  * kind at all, nothing is looked for. */
+#include "common/clock.h"
 #include "common/model_limit.h"
+#include "common/rates.h"
 #include "worker/decide/owners.h"
 
 const struct owner_words owner_words[DIR_KINDS] = {
@@ -85,6 +87,12 @@ static bool take_region(struct request *r, struct str rules)
 	return true;
 }
 
+static enum step refuse_levels(struct request *r)
+{
+	return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
+			    "too many of the request's tags have limits");
+}
+
 static enum step add_owner(struct request *r, struct dir_key *row)
 {
 	if (row->entity >= BOARD_ENTITIES)
@@ -99,8 +107,7 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 		if (r->owners[i].row->entity == row->entity)
 			return STEP_NEXT;	/* a tag named twice counts once */
 	if (r->n_owners + r->is_admin == BOARD_LEVELS)	/* an admin's key is a level, too */
-		return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
-				    "too many of the request's tags have limits");
+		return refuse_levels(r);
 	lend(r->w->dir, row);
 	if (row->flags & KEY_RULES && !take_region(r, row->rules))
 		return refuse_memory(r);
@@ -221,15 +228,19 @@ static enum step take_tags(struct request *r)
 
 /* ---- limits of the model alone ---- */
 
+static const struct snap_group *target_of(const struct request *r)
+{
+	const struct snap_group *g = r->group;
+	return g && g->alias_of != SNAP_NONE ? snap_group(r->snap, g->alias_of) : g;
+}
+
 /* By the name that was asked for, that of the group which serves it, or either without its
  * provider. */
 static bool find_limit(const struct request *r, struct str limits, struct model_limit *ret)
 {
-	const struct snap_group *g = r->group;
+	const struct snap_group *g = target_of(r);
 	if (model_limit_find_bare(limits, r->requested_model, ret))
 		return true;
-	if (g && g->alias_of != SNAP_NONE)
-		g = snap_group(r->snap, g->alias_of);
 	return g && !(g->flags & GROUP_PATTERN) &&
 	       model_limit_find_bare(limits, snap_text(r->snap, g->name), ret);
 }
@@ -270,6 +281,48 @@ static enum step take_model_limits(struct request *r)
 	return s;
 }
 
+/* What the group says of every key, where its own limits say nothing. */
+static void find_default(const struct request *r, const struct snap_group *g, struct dir_key *row)
+{
+	row->rpm = g->key_rpm;
+	row->tpm = g->key_tpm;
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct dir_key *own = r->owners[i].row;
+		if (own->kind != DIR_KEY_MODEL)
+			continue;
+		row->rpm = own->rpm ? 0 : row->rpm;
+		row->tpm = own->tpm ? 0 : row->tpm;
+	}
+}
+
+/* The last of the owners: it has no level, for there is no money of its. */
+static enum step take_default(struct request *r)
+{
+	const struct snap_group *g = target_of(r);
+	if (!g || !(g->key_rpm | g->key_tpm) || r->is_admin || !r->n_owners)
+		return STEP_NEXT;
+	struct str name = snap_text(r->snap, g->name);
+	struct dir_key *row = arena_alloc(r->mem, sizeof *row);
+	if (!row)
+		return refuse_memory(r);
+	*row = (struct dir_key){ .kind = DIR_KEY_MODEL, .flags = KEY_ALL_MODELS | KEY_RATES_ONLY,
+				 .max_budget_nano = DIR_NO_LIMIT, .alias = r->key.alias,
+				 .last4 = arena_printf(r->mem, STR_FMT ":" STR_FMT,
+						       STR_ARG(r->key.last4), STR_ARG(name)) };
+	if (!row->last4.p)
+		return refuse_memory(r);
+	find_default(r, g, row);
+	if (!row->rpm && !row->tpm)
+		return STEP_NEXT;
+	if (r->n_owners == BOARD_LEVELS)
+		return refuse_levels(r);
+	row->id = model_limit_id(DIR_KEY, r->key.id, name);
+	r->owners[r->n_owners++] = (struct request_owner){
+		.row = row, .entity = rates_find(&r->w->board, row->id, clock_ns(),
+						 r->start_wall_ns) };
+	return STEP_NEXT;
+}
+
 enum step owners_beside(struct request *r)
 {
 	enum step s = STEP_NEXT;
@@ -279,5 +332,5 @@ enum step owners_beside(struct request *r)
 		s = take_tags(r);
 	if (s == STEP_NEXT && r->has_model_limits)
 		s = take_model_limits(r);
-	return s;
+	return s == STEP_NEXT ? take_default(r) : s;
 }

@@ -163,6 +163,8 @@ static void fill_levels(struct request *r)
 			(struct budget_level){ .entity = r->key.entity, .max_nano = -1 };
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct dir_key *k = r->owners[i].row;
+		if (k->flags & KEY_RATES_ONLY)
+			break;		/* it is the last one */
 		r->levels[r->n_levels++] = (struct budget_level){
 			.entity = k->entity,
 			.max_parallel = k->max_parallel,
