@@ -43,6 +43,11 @@ static const struct litellm_column of_membership[] = {
 	SAME("user_id", LITELLM_TEXT), SAME("team_id", LITELLM_TEXT),
 	SAME("spend", LITELLM_NUMBER), SAME("budget_id", LITELLM_TEXT), { 0 },
 };
+static const struct litellm_column of_org_member[] = {
+	SAME("user_id", LITELLM_TEXT), SAME("organization_id", LITELLM_TEXT),
+	SAME("user_role", LITELLM_TEXT), SAME("spend", LITELLM_NUMBER),
+	SAME("budget_id", LITELLM_TEXT), { 0 },
+};
 static const struct litellm_column of_key[] = {
 	{ "token", "key", LITELLM_TEXT }, LIMITS, SAME("key_name", LITELLM_TEXT),
 	SAME("key_alias", LITELLM_TEXT), SAME("spend", LITELLM_NUMBER),
@@ -93,6 +98,7 @@ const struct litellm_table litellm_tables[] = {
 	{ "LiteLLM_BudgetTable", "budget", "budget_id", of_budget, NULL },
 	{ "LiteLLM_OrganizationTable", "organization", "organization_id", of_organization, NULL },
 	{ "LiteLLM_UserTable", "user", "user_id", of_user, "auto_create_key" },
+	{ "LiteLLM_OrganizationMembership", "org-member", "user_id", of_org_member, NULL },
 	{ "LiteLLM_TeamTable", "team", "team_id", of_team, NULL },
 	{ "LiteLLM_TeamTable", "member", "team_id", of_member, NULL },
 	{ "LiteLLM_TeamMembership", "membership", "user_id", of_membership, NULL },

@@ -239,13 +239,13 @@ void import_rows(struct command_call *c)
 	if (command_str(c, "kind", &kind) == -EINVAL ||
 	    command_bool(c, "overwrite", &ic->overwrite) == -EINVAL)
 		return;
-	bool is_spend = str_eq_z(kind, "spend");
-	if (is_spend || str_eq_z(kind, "membership")) {
+	bool is_spend = str_eq_z(kind, "spend"), is_org = str_eq_z(kind, "org-member");
+	if (is_spend || is_org || str_eq_z(kind, "membership")) {
 		const struct json *list = read_rows(c);
 		if (list && is_spend)
 			import_spend(c, list);
 		else if (list)
-			import_members(c, list, ic->overwrite);
+			import_members(c, list, ic->overwrite, is_org);
 		return;
 	}
 	ic->target = target_of(kind);

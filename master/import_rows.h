@@ -22,10 +22,10 @@ int import_money(const struct json *row, const char *name, int64_t *ret_nano) MU
 /* In a job. 1, 0: there is no such team, -errno. */
 int import_find_team(struct store_db *db, struct str team_id, int64_t *ret) MUST_USE;
 
-/* -- import_spend.c, import_members.c -- */
+/* -- import_spend.c, import_members.c (is_org: of organizations, else of teams) -- */
 
 /* rows: a list of objects. Answers the call. */
 void import_spend(struct command_call *c, const struct json *rows);
-void import_members(struct command_call *c, const struct json *rows, bool overwrite);
+void import_members(struct command_call *c, const struct json *rows, bool overwrite, bool is_org);
 
 #endif

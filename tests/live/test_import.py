@@ -32,6 +32,16 @@ COPY public."LiteLLM_EndUserTable" (user_id, alias, spend, allowed_model_region,
 cust\\ttab	\\N	0.25	\\N	\\N	free	f
 \\.
 
+COPY public."LiteLLM_OrganizationMembership" (user_id, organization_id, user_role, spend, budget_id) FROM stdin;
+u-1	org-1	org_admin	0.75	of-member
+u-1	org-9	org_admin	0	\\N
+u-9	org-1	\\N	0	\\N
+\\.
+
+COPY public."LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id, metadata, models, spend) FROM stdin;
+org-1	Science	free	{{}}	{{}}	1.25
+\\.
+
 COPY public."LiteLLM_ProxyModelTable" (model_id, model_name, litellm_params, model_info) FROM stdin;
 model-1	imported	{{"model": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXcts-9klWvslutpw8R66Wf5bSfPqNOBFXIMOFPg==", "api_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXgcpcqc_ySkGBCgFsl1F3BIrJNOSePkhOKMee", "rpm": 900}}	{{"id": "x", "mode": "chat"}}
 \\.
@@ -98,12 +108,14 @@ def test_keys_and_all_above_them_are_taken_once(gw, dump):
 
     code, kinds, refused = bring(gw, dump)
     assert code == 1
-    assert [(r["kind"], r["name"]) for r in refused] == [("membership", "u-2"), ("membership", "u-1"), ("key", "nohash"),
-                                                         ("credential", "broken")]
-    assert "no such team" in refused[0]["why"]
-    assert "credential_values.api_key cannot be decrypted" in refused[3]["why"]
+    assert [(r["kind"], r["name"]) for r in refused] == [
+        ("org-member", "u-1"), ("org-member", "u-9"), ("membership", "u-2"), ("membership", "u-1"), ("key", "nohash"),
+        ("credential", "broken")]
+    assert [r["why"] for r in refused[:3]] == ["there is no such organization", "there is no such user",
+                                               "there is no such team"]
+    assert "credential_values.api_key cannot be decrypted" in refused[5]["why"]
     assert {k: v["created"] for k, v in kinds.items()} == {
-        "budget": 2, "organization": 0, "user": 1, "team": 1, "member": 2, "membership": 1, "key": 3, "customer": 1, "tag": 0,
+        "budget": 2, "organization": 1, "user": 1, "org-member": 1, "team": 1, "member": 2, "membership": 1, "key": 3, "customer": 1, "tag": 0,
         "credential": 0, "model": 1}
     model = next(m for m in gw.ctl_json("models")["models"] if m["model_name"] == "imported")
     assert (model["id"], model["upstream_model"], model["provider"]) == ("model-1", "plain", "openai")
@@ -111,6 +123,8 @@ def test_keys_and_all_above_them_are_taken_once(gw, dump):
     assert gw.ask("m", key=TEXT).status == 200
     assert gw.ask("m", key="sk-blocked-one").status in (401, 403)
     assert gw.ask("m", key="sk-expired-one").status in (400, 401)
+    science = gw.ctl_json("orgs", "show", "org-1")
+    assert [(m["user_id"], m["user_role"], m["budget_id"]) for m in science["members"]] == [("u-1", "org_admin", "of-member")]
     key = gw.ctl_json("keys", "show", HASH)["info"]
     assert (key["key_alias"], key["user_id"], key["team_id"], key["rpm_limit"]) == ("carried", "u-1", "team-1", 77)
     assert key["max_budget"] == 9.25 and key["spend"] >= 0.75
