@@ -680,7 +680,8 @@ static const struct command_arg args_doctor[] = {
 };
 static const struct command_arg args_import_rows[] = {
 	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
-	  "budget, organization, user, team, member, key, customer, tag, credential, model or spend" },
+	  "budget, organization, user, org-member, team, member, membership, key, customer, tag, "
+	  "credential, model or spend" },
 	{ "rows", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
 	  "list of what the kind's create command takes; of keys the hash instead of the text" },
 	{ "overwrite", ARG_BOOL, 0, "change what exists already to what is imported" },

@@ -39,6 +39,15 @@ static const struct litellm_column of_team[] = {
 static const struct litellm_column of_member[] = {
 	SAME("team_id", LITELLM_TEXT), { "members_with_roles", "member", LITELLM_JSON }, { 0 },
 };
+static const struct litellm_column of_membership[] = {
+	SAME("user_id", LITELLM_TEXT), SAME("team_id", LITELLM_TEXT),
+	SAME("spend", LITELLM_NUMBER), SAME("budget_id", LITELLM_TEXT), { 0 },
+};
+static const struct litellm_column of_org_member[] = {
+	SAME("user_id", LITELLM_TEXT), SAME("organization_id", LITELLM_TEXT),
+	SAME("user_role", LITELLM_TEXT), SAME("spend", LITELLM_NUMBER),
+	SAME("budget_id", LITELLM_TEXT), { 0 },
+};
 static const struct litellm_column of_key[] = {
 	{ "token", "key", LITELLM_TEXT }, LIMITS, SAME("key_name", LITELLM_TEXT),
 	SAME("key_alias", LITELLM_TEXT), SAME("spend", LITELLM_NUMBER),
@@ -89,8 +98,10 @@ const struct litellm_table litellm_tables[] = {
 	{ "LiteLLM_BudgetTable", "budget", "budget_id", of_budget, NULL },
 	{ "LiteLLM_OrganizationTable", "organization", "organization_id", of_organization, NULL },
 	{ "LiteLLM_UserTable", "user", "user_id", of_user, "auto_create_key" },
+	{ "LiteLLM_OrganizationMembership", "org-member", "user_id", of_org_member, NULL },
 	{ "LiteLLM_TeamTable", "team", "team_id", of_team, NULL },
 	{ "LiteLLM_TeamTable", "member", "team_id", of_member, NULL },
+	{ "LiteLLM_TeamMembership", "membership", "user_id", of_membership, NULL },
 	{ "LiteLLM_VerificationToken", "key", "token", of_key, NULL },
 	{ "LiteLLM_EndUserTable", "customer", "user_id", of_customer, NULL },
 	{ "LiteLLM_TagTable", "tag", "tag_name", of_tag, NULL },

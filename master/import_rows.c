@@ -9,8 +9,10 @@
 #include <errno.h>
 
 #include "common/json_write.h"
+#include "common/price.h"
 #include "master/keys.h"
 #include "master/master.h"
+#include "master/store_sql.h"
 
 static const struct target {
 	const char *kind, *create, *update;	/* commands; update NULL: it is left */
@@ -186,6 +188,45 @@ static bool take_rows(struct import_call *ic)
 	return true;
 }
 
+/* ---- kinds that no command makes ---- */
+
+void import_answer(struct command_call *c, const struct import_result *v, size_t n)
+{
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_open_array(&o, "rows");
+	for (size_t i = 0; i < n; i++) {
+		json_open(&o, NULL);
+		json_put_str(&o, "name", v[i].name);
+		json_put_z(&o, "result", v[i].why ? "refused" : v[i].result);
+		json_put_z(&o, "why", v[i].why);
+		json_close(&o);
+	}
+	json_close_array(&o);
+	json_close(&o);
+	command_finish(c);
+}
+
+int import_money(const struct json *row, const char *name, int64_t *ret_nano)
+{
+	const struct json *j = json_get(row, name);
+	*ret_nano = 0;
+	return j && j->type == JSON_NUMBER ? price_read_nano(j->raw, ret_nano) : 0;
+}
+
+int import_find_team(struct store_db *db, struct str team_id, int64_t *ret)
+{
+	struct sql *q = sql_query(db, "SELECT id FROM teams WHERE team_id = ?");
+	sql_text(q, 1, team_id);
+	int r = sql_row(q);
+	if (r > 0)
+		*ret = sql_get_int(q, 0);
+	sql_end(q);
+	return r;
+}
+
+/* ---- the call ---- */
+
 void import_rows(struct command_call *c)
 {
 	struct str kind = STR("");
@@ -198,10 +239,13 @@ void import_rows(struct command_call *c)
 	if (command_str(c, "kind", &kind) == -EINVAL ||
 	    command_bool(c, "overwrite", &ic->overwrite) == -EINVAL)
 		return;
-	if (str_eq_z(kind, "spend")) {
+	bool is_spend = str_eq_z(kind, "spend"), is_org = str_eq_z(kind, "org-member");
+	if (is_spend || is_org || str_eq_z(kind, "membership")) {
 		const struct json *list = read_rows(c);
-		if (list)
+		if (list && is_spend)
 			import_spend(c, list);
+		else if (list)
+			import_members(c, list, ic->overwrite, is_org);
 		return;
 	}
 	ic->target = target_of(kind);

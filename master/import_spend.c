@@ -9,9 +9,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
-#include "common/json_write.h"
 #include "common/mem.h"
-#include "common/price.h"
 #include "master/audit.h"
 #include "master/import_rows.h"
 #include "master/ledger_fold.h"
@@ -23,12 +21,11 @@ struct spend {				/* a row of LiteLLM_SpendLogs */
 	struct journal_record r;
 	struct rollup_tags tags;
 	struct str id, key, user, team, model_id, group, model, provider, base, organization;
-	const char *result;
-	const char *why;
 };
 struct spend_page {
 	struct command_call *c;
 	struct spend *v;
+	struct import_result *results;
 	size_t n, created;
 	struct rollup *rollup;
 	uint64_t now_ns;
@@ -92,18 +89,11 @@ static void read_tags(struct arena *a, const struct json *list, struct rollup_ta
 	ret->json = ret->n ? list->raw : STR_NONE;
 }
 
-static int read_cost(const struct json *row, int64_t *ret)
-{
-	const struct json *j = json_get(row, "spend");
-	*ret = 0;
-	return j && j->type == JSON_NUMBER ? price_read_nano(j->raw, ret) : 0;
-}
-
 static const char *read_record(struct arena *a, const struct json *row, struct spend *s,
 			       uint64_t now_ns)
 {
 	struct journal_record *r = &s->r;
-	if (read_cost(row, &r->cost_nano) < 0)
+	if (import_money(row, "spend", &r->cost_nano) < 0)
 		return "spend is no amount of dollars";
 	r->kind = JOURNAL_SETTLE;
 	read_id(s->id, r->request_id);
@@ -130,7 +120,8 @@ static const char *read_record(struct arena *a, const struct json *row, struct s
 	return record_check(r, now_ns) ? NULL : "an amount or a time is out of range";
 }
 
-static void read_row(struct arena *a, const struct json *row, struct spend *s, uint64_t now_ns)
+static void read_row(struct arena *a, const struct json *row, struct spend *s,
+		     struct import_result *result, uint64_t now_ns)
 {
 	const struct {
 		const char *name;
@@ -143,7 +134,8 @@ static void read_row(struct arena *a, const struct json *row, struct spend *s, u
 	};
 	for (size_t i = 0; i < COUNT(texts); i++)
 		*texts[i].to = json_get_str(a, row, texts[i].name);
-	s->why = s->id.n ? read_record(a, row, s, now_ns) : "request_id is empty";
+	result->name = s->id;
+	result->why = s->id.n ? read_record(a, row, s, now_ns) : "request_id is empty";
 	read_tags(a, json_get(row, "request_tags"), &s->tags);
 }
 
@@ -212,11 +204,7 @@ static int find_key(struct store_db *db, const struct spend_page *p, struct spen
 static int find_team(struct store_db *db, struct spend *s)
 {
 	int64_t id = 0;
-	if (!s->team.n)
-		return 0;
-	struct sql *q = sql_query(db, "SELECT id FROM teams WHERE team_id = ?");
-	sql_text(q, 1, s->team);
-	int r = find_number(q, &id);
+	int r = s->team.n ? import_find_team(db, s->team, &id) : 0;
 	s->r.team = (uint32_t)id;
 	return r < 0 ? r : 0;
 }
@@ -256,18 +244,19 @@ static int was_here(struct store_db *db, const struct spend *s)
 	return find_number(q, &one);
 }
 
-static int book(struct store_db *db, struct spend_page *p, struct arena *a, struct spend *s)
+static int book(struct store_db *db, struct spend_page *p, struct arena *a, size_t i)
 {
+	struct spend *s = &p->v[i];
 	int r = was_here(db, s);
 	if (r) {
-		s->result = "exists";
+		p->results[i].result = "exists";
 		return r < 0 ? r : 0;
 	}
 	if ((r = find_key(db, p, s)) < 0 || (r = find_team(db, s)) < 0 ||
 	    (r = name_deployment(db, a, s)) < 0 ||
 	    (r = ledger_insert(db, &s->r, s->tags.json)) < 0)
 		return r;
-	s->result = "created";
+	p->results[i].result = "created";
 	p->created++;
 	return rollup_add(p->rollup, db, &s->r, &s->tags);
 }
@@ -295,9 +284,9 @@ static int spend_job(struct store_db *db, void *data)
 	rollup_reset(p->rollup);
 	p->created = 0;
 	for (size_t i = 0; i < p->n && !err; i++) {
-		if (p->v[i].why)
+		if (p->results[i].why)
 			continue;
-		err = book(db, p, a, &p->v[i]);
+		err = book(db, p, a, i);
 		arena_reset(a);
 	}
 	arena_free(a);
@@ -316,35 +305,24 @@ static void on_booked(void *data, int err)
 		command_fail_store(p->c, err);
 		return;
 	}
-	struct json_out o = json_out(&p->c->out);
-	json_open(&o, NULL);
-	json_open_array(&o, "rows");
-	for (size_t i = 0; i < p->n; i++) {
-		const struct spend *s = &p->v[i];
-		json_open(&o, NULL);
-		json_put_str(&o, "name", s->id);
-		json_put_z(&o, "result", s->why ? "refused" : s->result);
-		json_put_z(&o, "why", s->why);
-		json_close(&o);
-	}
-	json_close_array(&o);
-	json_close(&o);
-	command_finish(p->c);
+	import_answer(p->c, p->results, p->n);
 }
 
 void import_spend(struct command_call *c, const struct json *rows)
 {
 	struct spend_page *p = arena_alloc(c->mem, sizeof *p);
 	struct spend *v = arena_array(c->mem, rows->count + 1, sizeof *v);
+	struct import_result *results = arena_array(c->mem, rows->count + 1, sizeof *results);
 	struct rollup *rollup = mem_alloc(sizeof *rollup);
-	if (!p || !v || !rollup) {
+	if (!p || !v || !results || !rollup) {
 		mem_free(rollup);
 		command_fail_store(c, -ENOMEM);
 		return;
 	}
-	*p = (struct spend_page){ .c = c, .v = v, .rollup = rollup, .now_ns = clock_wall_ns() };
-	for (const struct json *j = rows->child; j; j = j->next)
-		read_row(c->mem, j, &v[p->n++], p->now_ns);
+	*p = (struct spend_page){ .c = c, .v = v, .results = results, .rollup = rollup,
+				  .now_ns = clock_wall_ns() };
+	for (const struct json *j = rows->child; j; j = j->next, p->n++)
+		read_row(c->mem, j, &v[p->n], &results[p->n], p->now_ns);
 	int err = store_write(c->master->store, spend_job, on_booked, p);
 	if (err) {
 		mem_free(rollup);

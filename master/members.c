@@ -66,7 +66,7 @@ bool member_limits_read(struct command_call *c, struct member_limits *ret)
 	return true;
 }
 
-static struct key_row new_row(struct command_call *c, uint64_t team, struct str user_id,
+struct key_row member_row_new(struct command_call *c, uint64_t team, struct str user_id,
 			      uint64_t now_ns)
 {
 	return (struct key_row){
@@ -100,7 +100,7 @@ int member_limit(struct store_db *db, struct command_call *c, uint64_t team, str
 	if (err && !is_new)
 		return err;
 	if (is_new)
-		*ret = new_row(c, team, user_id, now_ns);
+		*ret = member_row_new(c, team, user_id, now_ns);
 	if (l->sets_budget)
 		ret->max_budget = l->max_budget;
 	if (l->sets_rpm)

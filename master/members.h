@@ -24,6 +24,9 @@ bool member_limits_given(const struct member_limits *l);
 /* On the store's thread: makes the member's row, or changes it. *ret is what is to be published. */
 int member_limit(struct store_db *db, struct command_call *c, uint64_t team, struct str user_id,
 		 const struct member_limits *l, struct key_row *ret) MUST_USE;
+/* A row without limits, as it is before the first. */
+struct key_row member_row_new(struct command_call *c, uint64_t team, struct str user_id,
+			      uint64_t now_ns);
 /* Deletes the rows of a team (no user_id) or of one member; they are to be withdrawn. */
 int member_limits_delete(struct store_db *db, struct arena *a, uint64_t team, struct str user_id,
 			 struct key_row **ret, size_t *ret_n) MUST_USE;

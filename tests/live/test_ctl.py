@@ -37,13 +37,13 @@ def changing():
             if "ROLE_ADMIN" in rest and "CMD_READS" not in rest and "CMD_LOCAL" not in rest}
 
 
-def make(tmp, mock, **kw):
+def make(tmp, mock, env=None, **kw):
     return Gateway(tmp, [("m", {"model": "openai/plain", "api_key": "sk-upstream", "api_base": mock.base + "/v1",
                                 "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})],
                    "router_settings: {num_retries: 0, provider_budget_config: {openai: {budget_limit: 1000000, time_period: 1d}}}\n"
                    "general_settings:\n  store_model_in_db: true\n"
                    "  alerting: [webhook]\n  alert_types: [spend_reports]\n",
-                   env={"WEBHOOK_URL": mock.base + "/none"}, **kw)
+                   env={"WEBHOOK_URL": mock.base + "/none", **(env or {})}, **kw)
 
 
 @pytest.fixture(scope="module")

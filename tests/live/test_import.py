@@ -21,6 +21,7 @@ SET client_encoding = 'UTF8';
 
 COPY public."LiteLLM_BudgetTable" (budget_id, max_budget, soft_budget, max_parallel_requests, tpm_limit, rpm_limit, model_max_budget, budget_duration, budget_reset_at) FROM stdin;
 free	12.5	\\N	\\N	\\N	100	\\N	30d	2099-01-01 00:00:00
+of-member	1.5	\\N	\\N	\\N	\\N	\\N	\\N	\\N
 \\.
 
 COPY public."LiteLLM_CredentialsTable" (credential_id, credential_name, credential_values, credential_info) FROM stdin;
@@ -31,12 +32,29 @@ COPY public."LiteLLM_EndUserTable" (user_id, alias, spend, allowed_model_region,
 cust\\ttab	\\N	0.25	\\N	\\N	free	f
 \\.
 
+COPY public."LiteLLM_OrganizationMembership" (user_id, organization_id, user_role, spend, budget_id) FROM stdin;
+u-1	org-1	org_admin	0.75	of-member
+u-1	org-9	org_admin	0	\\N
+u-9	org-1	\\N	0	\\N
+\\.
+
+COPY public."LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id, metadata, models, spend) FROM stdin;
+org-1	Science	free	{{}}	{{}}	1.25
+\\.
+
 COPY public."LiteLLM_ProxyModelTable" (model_id, model_name, litellm_params, model_info) FROM stdin;
 model-1	imported	{{"model": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXcts-9klWvslutpw8R66Wf5bSfPqNOBFXIMOFPg==", "api_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXgcpcqc_ySkGBCgFsl1F3BIrJNOSePkhOKMee", "rpm": 900}}	{{"id": "x", "mode": "chat"}}
 \\.
 
 COPY public."LiteLLM_SpendLogs" (request_id, spend) FROM stdin;
 whatever	1
+\\.
+
+COPY public."LiteLLM_TeamMembership" (user_id, team_id, spend, budget_id) FROM stdin;
+u-1	team-1	0.5	of-member
+u-2	team-1	0.25	\\N
+u-2	team-9	0	of-member
+u-1	team-1-not	0	none-such
 \\.
 
 COPY public."LiteLLM_TeamTable" (team_id, team_alias, members_with_roles, metadata, max_budget, spend, models, blocked) FROM stdin;
@@ -90,10 +108,14 @@ def test_keys_and_all_above_them_are_taken_once(gw, dump):
 
     code, kinds, refused = bring(gw, dump)
     assert code == 1
-    assert [(r["kind"], r["name"]) for r in refused] == [("key", "nohash"), ("credential", "broken")]
-    assert "credential_values.api_key cannot be decrypted" in refused[1]["why"]
+    assert [(r["kind"], r["name"]) for r in refused] == [
+        ("org-member", "u-1"), ("org-member", "u-9"), ("membership", "u-2"), ("membership", "u-1"), ("key", "nohash"),
+        ("credential", "broken")]
+    assert [r["why"] for r in refused[:3]] == ["there is no such organization", "there is no such user",
+                                               "there is no such team"]
+    assert "credential_values.api_key cannot be decrypted" in refused[5]["why"]
     assert {k: v["created"] for k, v in kinds.items()} == {
-        "budget": 1, "organization": 0, "user": 1, "team": 1, "member": 2, "key": 3, "customer": 1, "tag": 0,
+        "budget": 2, "organization": 1, "user": 1, "org-member": 1, "team": 1, "member": 2, "membership": 1, "key": 3, "customer": 1, "tag": 0,
         "credential": 0, "model": 1}
     model = next(m for m in gw.ctl_json("models")["models"] if m["model_name"] == "imported")
     assert (model["id"], model["upstream_model"], model["provider"]) == ("model-1", "plain", "openai")
@@ -101,6 +123,8 @@ def test_keys_and_all_above_them_are_taken_once(gw, dump):
     assert gw.ask("m", key=TEXT).status == 200
     assert gw.ask("m", key="sk-blocked-one").status in (401, 403)
     assert gw.ask("m", key="sk-expired-one").status in (400, 401)
+    science = gw.ctl_json("orgs", "show", "org-1")
+    assert [(m["user_id"], m["user_role"], m["budget_id"]) for m in science["members"]] == [("u-1", "org_admin", "of-member")]
     key = gw.ctl_json("keys", "show", HASH)["info"]
     assert (key["key_alias"], key["user_id"], key["team_id"], key["rpm_limit"]) == ("carried", "u-1", "team-1", 77)
     assert key["max_budget"] == 9.25 and key["spend"] >= 0.75
@@ -220,3 +244,23 @@ def test_rows_that_retention_has_deleted_do_not_come_again(tmp_path, mock_proces
     assert kinds["spend"]["created"] == 0 and kinds["spend"]["exists"] == 4
     assert spent(g) == sums
     g.stop()
+
+
+def test_what_members_may_spend_of_a_team(gw, dump):
+    """Their budgets and what they have spent hold from the first request on."""
+    _, kinds, _ = bring(gw, dump)
+    assert kinds["membership"] == {"kind": "membership", "found": 4, "created": 1, "replaced": 0, "exists": 1, "refused": 2}
+    shown = gw.ctl_json("teams", "show", "team-1")["team_memberships"]
+    mine = next(m for m in shown if m["user_id"] == "u-1")
+    assert mine["spend"] == 0.5 and mine["budget_id"] == "of-member", shown
+    assert gw.ask("m", key=TEXT).status == 200
+    dump.write_text(DUMP.replace("u-1\tteam-1\t0.5\t", "u-1\tteam-1\t2\t"))
+    _, kinds, _ = bring(gw, dump)
+    assert kinds["membership"]["exists"] == 2 and gw.ask("m", key=TEXT).status == 200
+    _, kinds, _ = bring(gw, dump, "--overwrite")
+    assert kinds["membership"]["replaced"] == 1
+    refused = gw.ask("m", key=TEXT)
+    assert refused.status in (400, 429) and "budget" in refused.json["error"]["type"], refused
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=TEXT).status == refused.status

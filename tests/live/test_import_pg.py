@@ -31,6 +31,12 @@ CREATE TABLE "LiteLLM_SpendLogs" (request_id text PRIMARY KEY, call_type text, a
  "completionStartTime" timestamp(3), model text, model_id text, model_group text, custom_llm_provider text,
  api_base text, "user" text, metadata jsonb, cache_hit text, request_tags jsonb, team_id text, organization_id text,
  end_user text, requester_ip_address text, messages jsonb, response jsonb, status text);
+CREATE TABLE "LiteLLM_OrganizationTable" (organization_id text PRIMARY KEY, organization_alias text, budget_id text,
+ metadata jsonb, models text[], spend double precision);
+CREATE TABLE "LiteLLM_OrganizationMembership" (user_id text, organization_id text, user_role text,
+ spend double precision DEFAULT 0, budget_id text, PRIMARY KEY (user_id, organization_id));
+CREATE TABLE "LiteLLM_TeamMembership" (user_id text, team_id text, spend double precision, budget_id text,
+ PRIMARY KEY (user_id, team_id));
 CREATE TABLE "LiteLLM_TeamTable" (team_id text PRIMARY KEY, team_alias text, members_with_roles jsonb,
  metadata jsonb, max_budget double precision, spend double precision, models text[], blocked boolean);
 CREATE TABLE "LiteLLM_UserTable" (user_id text PRIMARY KEY, user_alias text, user_email text, user_role text,
@@ -76,9 +82,10 @@ def test_the_database_brings_what_its_dump_brings(gw, pg, tmp_path, mock_process
     tried = kinds(bring(gw, "--dry-run", url=pg.url()))
     assert tried["key"]["found"] == 4 and tried["key"]["created"] == 0 and gw.ask("m", key=TEXT).status == 401
     p = bring(gw, url=pg.url())
-    assert p.returncode == 1                   # two rows cannot be taken, as there
+    assert p.returncode == 1                   # six rows cannot be taken, as there
     refused = [(r["kind"], r["name"]) for r in json.loads(p.stdout)["refused"]]
-    assert refused == [("key", "nohash"), ("credential", "broken")]
+    assert sorted(refused) == [("credential", "broken"), ("key", "nohash"), ("membership", "u-1"), ("membership", "u-2"),
+                               ("org-member", "u-1"), ("org-member", "u-9")]
     assert gw.ask("m", key=TEXT).status == 200
     key = gw.ctl_json("keys", "show", HASH)["info"]
     assert (key["key_alias"], key["rpm_limit"], key["max_budget"]) == ("carried", 77, 9.25)
