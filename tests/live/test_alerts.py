@@ -310,6 +310,9 @@ def test_a_test_message_says_what_came_back(start, sink):
     assert rows == [{"type": "slack", "host": f"127.0.0.1:{sink.port}", "result": "HTTP 403", "status": 403}]
     assert gw.get("/health/services?service=slack").status == 500
     sink.status = 200
+    told = gw.get("/get/config/callbacks").json["alerts"]
+    assert [t["name"] for t in told] == ["slack", "webhook"] and "outage_alerts" in told[0]["active_alerts"]
+    assert CANARY not in json.dumps(told)
     a = gw.get("/health/services?service=webhook")
     assert a.status == 200 and a.json["status"] == "success"
     assert gw.get("/health/services?service=email").status == 422
