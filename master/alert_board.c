@@ -2,6 +2,7 @@
  * alert_board.c - what the board says: deployments that were put aside, requests that run for too
  * long, and spend or a database that cannot be written. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -12,25 +13,45 @@ enum { HANGS = 64 /* deployments told apart in one look */ };
 
 /* ---- deployments ---- */
 
+static int compare(const void *a, const void *b)
+{
+	const struct alert_deployment *x = a, *y = b;
+	return (x->id_hash > y->id_hash) - (x->id_hash < y->id_hash);
+}
+
+static void begin_with(const struct alerts *a, struct alert_deployment *d)
+{
+	uint32_t row = board_find_deployment(&a->m->board, d->id_hash);
+	if (row >= BOARD_DEPLOYMENTS)
+		return;
+	const struct board_deployment *b = &a->m->board.deployments[row];
+	d->cooldowns = atomic_load(&b->cooldowns);
+	d->successes = atomic_load(&b->successes);
+	d->failures = atomic_load(&b->failures);
+}
+
 /* Without memory none is looked at. What is known of one goes over to the next configuration. */
 void alert_learn_deployments(struct alerts *a)
 {
 	const struct config *c = a->m->config;
-	mem_free(a->deployments);
+	struct alert_deployment *old = a->deployments;
+	size_t n_old = a->n_deployments;
+	if (n_old)
+		qsort(old, n_old, sizeof *old, compare);
 	a->n_deployments = 0;
 	a->config = c;
 	a->deployments = a->is_on ? mem_array(c->n_models + 1, sizeof *a->deployments) : NULL;
 	for (size_t i = 0; i < c->n_models && a->deployments; i++) {
 		struct alert_deployment *d = &a->deployments[a->n_deployments++];
 		d->id_hash = board_deployment_hash(c->models[i].id);
-		uint32_t row = board_find_deployment(&a->m->board, d->id_hash);
-		if (row >= BOARD_DEPLOYMENTS)
-			continue;
-		const struct board_deployment *b = &a->m->board.deployments[row];
-		d->cooldowns = atomic_load(&b->cooldowns);
-		d->successes = atomic_load(&b->successes);
-		d->failures = atomic_load(&b->failures);
+		const struct alert_deployment *known =
+			n_old ? bsearch(d, old, n_old, sizeof *old, compare) : NULL;
+		if (known)
+			*d = *known;
+		else
+			begin_with(a, d);
 	}
+	mem_free(old);
 }
 
 static void look_at_cooldown(struct alerts *a, size_t i, uint64_t now_ns)

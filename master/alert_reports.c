@@ -148,7 +148,7 @@ static void on_spend(void *data, int err)
 	a->is_reporting = false;
 	if (err == 0 && a->is_on && !r->text.failed) {
 		alert_begin(&m, ALERT_spend_reports);
-		alert_say(&m, "Spend of the last %.0f days: $%.4f" STR_FMT,
+		alert_say(&m, "Spend of the last %.1f days: $%.4f" STR_FMT,
 			  (double)a->c->spend_report_ms / 86400e3, (double)r->total / 1e9,
 			  STR_ARG(buf_str(&r->text)));
 		m.owner.has_money = true;

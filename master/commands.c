@@ -52,7 +52,7 @@ static const struct command_arg args_worker[] = {
 	{ "organization_id", ARG_STRING, 0, "organization it belongs to" },                       \
 	{ "blocked", ARG_BOOL, 0, "refuse it until it is unblocked" },                            \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
-	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+	{ "soft_budget", ARG_MONEY, 0, "dollars from which on alerts say so; nothing is refused" }
 static const struct command_arg args_alerts_test[] = {
 	{ "receiver", ARG_STRING, ARG_POSITIONAL,
 	  "slack, discord, teams, webhook or email; all when missing" },
@@ -147,7 +147,7 @@ static const struct command_arg args_key_rotate[] = {
 	{ "organization_id", ARG_STRING, 0, "organization it belongs to" },                       \
 	{ "blocked", ARG_BOOL, 0, "refuse its keys until it is unblocked" },                      \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
-	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+	{ "soft_budget", ARG_MONEY, 0, "dollars from which on alerts say so; nothing is refused" }
 #define TEAM_ID { "team_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the team" }
 #define MEMBER_DEFAULTS                                                                           \
 	{ "team_member_budget", ARG_MONEY, 0, "dollars that each member may spend who has no budget of its own" }, \
@@ -229,7 +229,7 @@ static const struct command_arg args_team_remove[] = {
 	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
 	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
 	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
-	{ "soft_budget", ARG_MONEY, 0, "kept and shown; no warning is made of it yet" }
+	{ "soft_budget", ARG_MONEY, 0, "dollars from which on alerts say so; nothing is refused" }
 #define TENANT_MORE                                                                               \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \
 	{ "blocked", ARG_BOOL, 0, "refuse requests until it is unblocked" }

@@ -65,6 +65,7 @@ static void read_quiet(struct reader *r)
 	struct json_error why;
 	const struct json *map =
 		a->type_config.n ? json_parse(r->scratch, a->type_config, 0, &why) : NULL;
+	r->out_of_memory |= a->type_config.n && !map;
 	for (unsigned i = 0; i < ALERT_KINDS; i++)
 		a->quiet_ms[i] = alert_kinds[i].quiet_s * UINT64_C(1000);
 	a->quiet_ms[ALERT_budget_alerts] = a->budget_quiet_ms;
@@ -165,6 +166,7 @@ static uint32_t add_own_urls(struct reader *r, uint32_t kinds)
 	struct json_error why;
 	const struct json *map = a->urls.n ? json_parse(r->c->mem, a->urls, 0, &why) : NULL;
 	uint32_t own = 0;
+	r->out_of_memory |= a->urls.n && !map;
 	for (const struct json *j = json_is(map, JSON_OBJECT) ? map->child : NULL; j; j = j->next) {
 		int kind = alert_kind_find(j->key);
 		if (kind < 0) {

@@ -336,7 +336,7 @@ static const struct directive directives[] = {
 	D("general_settings", "alert_emails", CT_NAMES, AT(alerts.emails), NULL, 0, 0, CF_LIVE,
 	  "who gets the mails of email; of a budget its owner does, too"),
 	D("general_settings", "spend_report_frequency", CT_TIME, AT(alerts.spend_report_ms), "7d",
-	  HOUR, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
+	  1000, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
 	D("general_settings", "enable_jwt_auth", CT_BOOL, AT(jwt.is_on), "false", 0, 0, CF_LIVE,
 	  "take JSON web tokens beside keys"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),

@@ -185,8 +185,10 @@ static void on_worked(uv_work_t *w, int status)
 {
 	struct export_output *o = w->data;
 	w->data = NULL;
-	if (status == 0)
-		end_job(o);
+	if (status != 0)
+		return;
+	end_job(o);
+	export_output_tick(o, clock_ns());	/* what is full waits no longer */
 }
 
 /* Makes the job: the pending batch, or one of the disk. */

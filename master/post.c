@@ -162,7 +162,7 @@ bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint6
 	struct curl_slist *to = make_recipients(mail->to);
 	set_way(e, mail->url, "smtp,smtps", timeout_ms, gives_up);
 	curl_easy_setopt(e, CURLOPT_USE_SSL, (long)(mail->has_tls ? CURLUSESSL_ALL
-								  : CURLUSESSL_TRY));
+								  : CURLUSESSL_NONE));
 	if (mail->user[0]) {
 		curl_easy_setopt(e, CURLOPT_USERNAME, mail->user);
 		curl_easy_setopt(e, CURLOPT_PASSWORD, mail->password);

@@ -76,6 +76,25 @@ static void put_names(struct json_out *o, const struct config_names *names, cons
 	}
 }
 
+/* Who is told of what; addresses are secrets. */
+static void put_alerts(struct json_out *o, const struct config_alerts *a)
+{
+	json_open_array(o, "alerts");
+	for (size_t i = 0; i < a->n_targets; i++) {
+		json_open(o, NULL);
+		json_put_z(o, "name", alert_formats[a->targets[i].format].name);
+		json_open(o, "variables");
+		json_close(o);
+		json_open_array(o, "active_alerts");
+		for (unsigned kind = 0; kind < ALERT_KINDS; kind++)
+			if (a->to[kind] >> i & 1)
+				json_put_z(o, NULL, alert_kinds[kind].name);
+		json_close_array(o);
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
 static void put_router(struct json_out *o, const char *key, const struct config *c)
 {
 	size_t n;
@@ -98,8 +117,7 @@ void settings_callbacks(struct command_call *c)
 	put_names(&o, &k->failure_callbacks, "failure");
 	put_names(&o, &k->callbacks, "success_and_failure");
 	json_close_array(&o);
-	json_open_array(&o, "alerts");
-	json_close_array(&o);
+	put_alerts(&o, &k->alerts);
 	put_router(&o, "router_settings", k);
 	json_close(&o);
 	command_finish(c);

@@ -4,7 +4,7 @@
 
 #define LIMITS                                                                                    \
 	COLUMN("max_budget", MONEY, true, max_budget),                                            \
-	COLUMN("soft_budget", MONEY, false, soft_budget),                                         \
+	COLUMN("soft_budget", MONEY, true, soft_budget),                                          \
 	COLUMN("budget_duration", PERIOD, true, budget_duration),                                 \
 	COLUMN("rpm_limit", LIMIT, true, rpm_limit),                                              \
 	COLUMN("tpm_limit", LIMIT, true, tpm_limit),                                              \

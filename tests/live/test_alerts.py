@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Alerts: what is told, to whom, in which form, and how often; with receivers that are down, and
 with a mail server."""
+import contextlib
 import json
+import sqlite3
 import time
 
 import pytest
@@ -229,6 +231,63 @@ def test_a_kind_with_an_address_of_its_own(start, mock, sink):
     assert CANARY not in gw.ctl("config", "show").stdout and CANARY not in gw.logs()
 
 
+def test_what_was_spent_is_reported(start, sink):
+    more = "  spend_report_frequency: 2\n  alerting_args: {report_check_interval: 1}\n"
+    gw = start([("m", "plain")], alerting("webhook", kinds=["spend_reports"], more=more), env=env_of(sink))
+    assert gw.post("/team/new", {"team_id": "t1", "team_alias": "physics"}).status == 200
+    key = gw.key(team_id="t1")
+    for _ in range(3):
+        assert gw.ask("m", key=key, headers={"x-litellm-tags": "red"}).status == 200
+    total = sum(float(r["spend"]) for r in gw.spend_rows(wait_for=3))
+    said = lambda: [e for e in sink.sent("/hook") if "physics" in e["event_message"]]
+    e = until(lambda: said() and said()[-1], 20)
+    until(lambda: abs(said()[-1]["spend"] - total) < 2e-6, 20)
+    assert "Tags:\nred: $" in said()[-1]["event_message"] and e["event"] == "spend_reports"
+
+
+def test_a_database_that_takes_nothing(start, sink):
+    gw = start([("m", "plain")], alerting("webhook", kinds=["db_exceptions", "failed_tracking_spend"]),
+               env=env_of(sink))
+    with contextlib.closing(sqlite3.connect(gw.tmp / "state" / "llmgw.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        gw.ask("m")
+        gw.wait_log("ledger.down", timeout=30)
+        got = {e["event"]: e for e in events(sink, 2, timeout=20)}
+        assert "The database cannot be written" in got["db_exceptions"]["event_message"]
+        assert "priced requests are refused" in got["failed_tracking_spend"]["event_message"]
+        db.execute("ROLLBACK")
+    gw.wait_log("ledger.up", timeout=30)
+
+
+def test_a_model_that_is_added_is_told(start, sink):
+    gw = start([("m", "plain")], alerting("webhook", more="  store_model_in_db: true\n"), env=env_of(sink))
+    a = gw.post("/model/new", {"model_name": "fresh", "litellm_params": {"model": "openai/x", "mock_response": "y",
+                                                                         "api_key": "sk-canary-of-model"}})
+    assert a.status == 200, a
+    e = events(sink)[0]
+    assert e["event"] == "new_model_added" and "Model: fresh" in e["event_message"]
+    assert "canary-of-model" not in json.dumps(e)
+
+
+def test_whose_budget_it_is_gets_mail(start):
+    mail = MailSink()
+    env = {"SMTP_HOST": "localhost", "SMTP_PORT": str(mail.port), "SMTP_SENDER_EMAIL": "gw@example.org",
+           "SMTP_TLS": "False"}
+    gw = start([("m", "plain")], alerting("email", kinds=["budget_alerts", "virtual_key_updated"],
+                                          more="  alert_emails: [ops@example.org]\n"), env=env)
+    try:
+        assert gw.post("/user/new", {"user_id": "u1", "user_email": "anna@example.org",
+                                     "auto_create_key": False}).status == 200
+        key = gw.key(key_alias="hers", user_id="u1", soft_budget=0.000001)
+        assert gw.post("/key/update", {"key": key, "rpm_limit": 100}).status == 200
+        assert gw.ask("m", key=key).status == 200
+        mails = {m["Subject"].split()[-1]: to for to, m in mail.wait(2, timeout=30)}
+        assert mails == {"virtual_key_updated": ["ops@example.org"],
+                         "budget_alerts": ["ops@example.org", "anna@example.org"]}
+    finally:
+        mail.close()
+
+
 def test_reports_come_by_the_clock(start, sink):
     gw = start([("m", "plain"), ("bad", "mock?status=500")],
                alerting("webhook", kinds=["daily_reports"],
@@ -251,6 +310,9 @@ def test_a_test_message_says_what_came_back(start, sink):
     assert rows == [{"type": "slack", "host": f"127.0.0.1:{sink.port}", "result": "HTTP 403", "status": 403}]
     assert gw.get("/health/services?service=slack").status == 500
     sink.status = 200
+    told = gw.get("/get/config/callbacks").json["alerts"]
+    assert [t["name"] for t in told] == ["slack", "webhook"] and "outage_alerts" in told[0]["active_alerts"]
+    assert CANARY not in json.dumps(told)
     a = gw.get("/health/services?service=webhook")
     assert a.status == 200 and a.json["status"] == "success"
     assert gw.get("/health/services?service=email").status == 422

@@ -78,7 +78,7 @@ def pool(gw, n=24):
 def test_generate_answers_as_litellm_does(gw):
     fields = {"key_alias": "research", "models": ["m", "mock*"], "max_budget": 12.5, "tpm_limit": 1000, "rpm_limit": 60,
               "max_parallel_requests": 7, "metadata": {"cost_centre": [1, 2.50]}, "user_id": "u-1", "team_id": "t-1",
-              "duration": "1h", "budget_duration": "30d", "soft_budget": 10}
+              "duration": "1h", "budget_duration": "30d", "soft_budget": 10, "permissions": {"x": 1}}
     a = gw.post("/key/generate", fields, headers={"litellm-changed-by": "alice"})
     assert a.status == 200 and a.headers["content-type"].startswith("application/json")
     k = a.json
@@ -95,7 +95,8 @@ def test_generate_answers_as_litellm_does(gw):
     assert (reset.day, reset.hour, reset.minute) == (1, 0, 0) and 0 < (reset - now).days + 1 <= 31
     for name in ("created_at", "updated_at", "litellm_budget_table", "organization_id"):
         assert name in k, name
-    assert any("soft_budget" in w for w in k["llmgw_warnings"])   # what does not act says so
+    assert any("permissions" in w for w in k["llmgw_warnings"])   # what does not act says so
+    assert not any("soft_budget" in w for w in k["llmgw_warnings"])
     b = gw.post("/key/generate", "").json                       # no body at all: every default
     assert b["key"] != k["key"] and b["models"] == [] and b["max_budget"] is None and b["expires"] is None
     assert b["created_by"] == "default_user_id"

@@ -1556,6 +1556,51 @@ static void test_bad_discounts(void **state)
 	}
 }
 
+#define ALERTING(more) "general_settings: {master_key: sk-test, alerting: [slack, webhook, email], " more "}\n"
+
+static void test_alerting(void **state)
+{
+	(void)state;
+	setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/canary", 1);
+	setenv("WEBHOOK_URL", "http://127.0.0.1:9/x", 1);
+	unsetenv("SMTP_HOST");
+	assert_complains(ALERTING("alert_emails: [ops]"), "'ops' is no mail address");
+	assert_complains(ALERTING("alert_types: [outage]"), "there is no alert type 'outage'");
+	assert_complains(ALERTING("alert_types: [fallback_reports]"), "fallback_reports are not made");
+	assert_complains(ALERTING("alert_type_config: {db_exceptions: {digest_interval: x}}"),
+			 "has not {digest_interval: seconds}");
+	assert_complains(ALERTING("alert_to_webhook_url: {outages: \"https://h\"}"),
+			 "there is no alert type 'outages'");
+	assert_complains(ALERTING("alert_to_webhook_url: {db_exceptions: canary}"),
+			 "db_exceptions: what stands there is no address");
+	assert_complains(ALERTING("alerting_args: {budget_alert_ttls: 1}"), "did you mean 'budget_alert_ttl'");
+	assert_complains("general_settings: {master_key: sk-test, alerting: [pigeon]}\n",
+			 "alerting knows slack, discord, teams, webhook and email");
+	struct config *c = read_text(ALERTING("alert_types: [db_exceptions, outage_alerts], "
+					      "alert_to_webhook_url: {db_exceptions: [\"https://discord.com/api/x\", "
+					      "\"https://h/y\"]}"));
+	assert_int_equal(c->n_errors, 0);
+	assert_true(complains(c, "email is not told: the environment lacks SMTP_HOST"));
+	assert_false(complains(c, "canary"));
+	assert_int_equal(c->alerts.n_targets, 4);
+	assert_int_equal(c->alerts.targets[0].format, ALERT_DISCORD);
+	assert_int_equal(c->alerts.targets[1].format, ALERT_SLACK);
+	assert_int_equal(c->alerts.to[ALERT_db_exceptions], 1 | 2 | 8);
+	assert_int_equal(c->alerts.to[ALERT_outage_alerts], 4 | 8);
+	assert_int_equal(c->alerts.kinds, 1u << ALERT_db_exceptions | 1u << ALERT_outage_alerts);
+	assert_int_equal(c->alerts.quiet_ms[ALERT_budget_alerts], 86400000);
+	assert_true(c->set.flags & SET_RECORDS);
+	config_free(c);
+	setenv("SLACK_WEBHOOK_URL", "ftp://canary", 1);
+	c = read_text(ALERTING("alert_types: [new_team_created]"));
+	assert_true(complains(c, "slack is not told"));
+	assert_false(complains(c, "canary"));
+	assert_false(c->set.flags & SET_RECORDS);
+	config_free(c);
+	unsetenv("SLACK_WEBHOOK_URL");
+	unsetenv("WEBHOOK_URL");
+}
+
 /* Each allocation fails once; nothing leaks and nothing falls over. */
 static void test_no_memory(void **state)
 {
@@ -1654,6 +1699,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_show_with_origin),
 		cmocka_unit_test(test_discounts_and_margins),
 		cmocka_unit_test(test_bad_discounts),
+		cmocka_unit_test(test_alerting),
 		cmocka_unit_test(test_no_memory),
 	};
 

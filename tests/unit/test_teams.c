@@ -146,8 +146,8 @@ static void test_what_is_refused(void **st)
 	assert_int_equal(place_number(&w.p, "SELECT count(*) FROM team_members"), 0);
 	need(NEW, "{\"team_id\":\"t3\",\"soft_budget\":1,\"tags\":[\"a\"],\"team_aliaz\":\"x\","
 		  "\"model_aliases\":{\"a\":\"b\"}}");
-	expect("llmgw_warnings.0", "\"soft_budget is stored but not acted on yet\"");
-	expect("llmgw_warnings.2", "\"'team_aliaz' is unknown and was ignored: did you mean 'team_alias'?\"");
+	expect("llmgw_warnings.0", "\"tags is stored but not acted on yet\"");
+	expect("llmgw_warnings.1", "\"'team_aliaz' is unknown and was ignored: did you mean 'team_alias'?\"");
 	expect("metadata", "{\"tags\":[\"a\"]}");
 }
 
