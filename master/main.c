@@ -36,6 +36,7 @@
 #include "master/options.h"
 #include "master/otlp_metrics.h"
 #include "master/probe.h"
+#include "master/price_import.h"
 #include "master/prices.h"
 #include "master/publish.h"
 #include "master/responses.h"
@@ -173,8 +174,11 @@ static void read_again(struct master *m)
 
 static int open_stored(struct master *m)
 {
+	bool has_prices = false;
 	int err = stored_open(m->store, stored_secret(m->config->master_key), stored_previous(),
 			      &m->stored);
+	if (err == 0)
+		err = price_import_open(m->store, &has_prices);
 	if (err < 0)
 		return fail("reading what was given by API", err, NULL);
 	size_t unreadable = stored_unreadable(m->stored);
@@ -186,7 +190,7 @@ static int open_stored(struct master *m)
 			"LLMGW_SALT_KEY_PREVIOUS\n", unreadable);
 		LOG(LOG_ERROR, "secrets.unreadable", F_INT("objects", unreadable));
 	}
-	if (m->config->store_models && stored_view(m->stored)->n)
+	if ((m->config->store_models && stored_view(m->stored)->n) || has_prices)
 		read_again(m);
 	return 0;
 }

@@ -54,6 +54,9 @@ def gw(tmp_path_factory, mock_process):
     g.ctl("backup", str(g.tmp / "spare.db"))
     (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
+    for name in ("house", "0", "1"):
+        path = g.tmp / f"prices{name.removeprefix('house')}.json"
+        path.write_text(json.dumps({f"model-{name}": {"input_cost_per_token": 1e-6}}))
     yield g
     g.stop()
 
@@ -202,6 +205,11 @@ CALLS = {
     "config history": ((), "VERSION"),
     "config version": (("1",), "start"),
     "config rollback": (("1", "--yes"), "rolled back"),
+    "prices list": (("gpt-4o",), "SOURCE"),
+    "prices import": (("{tmp}/prices{n}.json",), "new"),
+    "prices reset": (("model-house", "--yes"), "removed"),
+    "prices export": ((), "input_cost_per_token"),
+    "prices status": ((), "imported"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
     "alerts test": (("webhook",), "webhook"),
     "restore": (("{tmp}/spare.db", "--state-dir", "{tmp}/elsewhere", "--yes"), "restored"),
@@ -224,6 +232,7 @@ OBJECTS = {  # what has to be there before, each time
     "budgets": [["budgets", "create", "small", "--max-budget", "1"],
                 ["budgets", "create", "doomed{n}", "--max-budget", "1"]],
     "tags": [["tags", "create", "red"], ["tags", "create", "doomed{n}"]],
+    "prices": [["prices", "import", "{tmp}/prices.json"]],
 }
 
 
@@ -239,7 +248,7 @@ def test_every_command(gw, words):
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
         for line in OBJECTS.get(words.split()[0], []):
-            gw.ctl(*(a.replace("{n}", str(n)) for a in line), check=False)
+            gw.ctl(*(a.replace("{n}", str(n)).replace("{tmp}", str(gw.tmp)) for a in line), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
         filled = [a if '"' in a else

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Prices by llmgwctl and API: imported ones go before those that are shipped and behind those of the
+configuration, hold over restarts, reach workers without a failed request, and can be taken back; what has
+no price is told."""
+import json
+import threading
+import urllib.parse
+from decimal import Decimal
+
+import pytest
+
+def price(inp, out, **more):
+    return {"input_cost_per_token": inp, "output_cost_per_token": out, "litellm_provider": "openai", "mode": "chat",
+            **more}
+
+
+@pytest.fixture
+def begin(start, mock):
+    def go(models=(("known", "openai/gpt-4o"), ("own", "openai/house-model")), extra=(), settings="", **kw):
+        rows = [(n, {"model": m, "api_base": mock.base + "/v1", "api_key": "sk-up"}) for n, m in models]
+        return start([*rows, *extra], settings, **kw)
+    return go
+
+
+def imported(gw, prices, *args, check=True):
+    path = gw.tmp / "map.json"
+    path.write_text(json.dumps(prices))
+    return gw.ctl("--json", "prices", "import", str(path), *args, check=check)
+
+
+def spent(gw, model):
+    """What a request of that model is booked with, and its tokens."""
+    before = len(gw.spend_rows())
+    assert gw.ask(model).status == 200
+    row = gw.spend_rows(wait_for=before + 1)[0]
+    return Decimal(str(row["spend"])), row["prompt_tokens"], row["completion_tokens"], row
+
+
+def costs(gw, model, inp, out):
+    spend, n_in, n_out, _ = spent(gw, model)
+    return n_in and n_out and spend == Decimal(inp) * n_in + Decimal(out) * n_out
+
+
+def test_an_import_changes_what_a_request_costs(begin):
+    gw = begin()
+    assert costs(gw, "known", "2.5e-6", "1e-5")
+    assert spent(gw, "own")[3]["metadata"]["unpriced"] is True
+    got = json.loads(imported(gw, {"gpt-4o": price(3e-6, "7e-6"), "house-model": price(1e-6, 2e-6)}).stdout)
+    assert (got["new"], got["changed"], got["unchanged"], got["refused"]) == (1, 1, 0, 0)
+    rows = {r["model"]: r for r in got["rows"]}
+    assert rows["gpt-4o"]["result"] == "changed" and rows["gpt-4o"]["input"] == "2.5e-06 -> 3e-06"
+    assert rows["gpt-4o"]["before"]["output_cost_per_token"] == 1e-5
+    assert rows["gpt-4o"]["after"]["output_cost_per_token"] == 7e-6
+    assert rows["house-model"]["result"] == "new" and "before" not in rows["house-model"]
+    assert costs(gw, "known", "3e-6", "7e-6") and costs(gw, "own", "1e-6", "2e-6")
+    gw.stop()
+    gw.start()                                                    # from the database
+    assert costs(gw, "known", "3e-6", "7e-6") and costs(gw, "own", "1e-6", "2e-6")
+    again = json.loads(imported(gw, {"gpt-4o": price(3e-6, "7e-6")}).stdout)
+    assert again["unchanged"] == 1 and again["rows"] == []
+
+
+def test_a_dry_run_changes_nothing(begin):
+    gw = begin()
+    generation = gw.ctl_json("status")["generation"]
+    got = json.loads(imported(gw, {"gpt-4o": price(3e-6, 7e-6)}, "--dry-run").stdout)
+    assert got["dry_run"] is True and got["changed"] == 1 and got["rows"][0]["result"] == "changed"
+    assert costs(gw, "known", "2.5e-6", "1e-5")
+    assert gw.ctl_json("status")["generation"] == generation
+    assert gw.ctl_json("prices", "list", "--imported")["rows"] == []
+    assert gw.ctl_json("prices", "status")["last_run"] is None
+
+
+def test_what_is_refused_says_why_and_the_rest_is_taken(begin):
+    gw = begin()
+    got = json.loads(imported(gw, {
+        "sample_spec": price(1, 1), "good": price(1e-6, 1e-6), "negative": price(-1e-6, 0), "dear": price(5, 5),
+        "text": price("cheap", 0), "list": [], "bare": {"mode": "chat"}, "x" * 201: price(1e-6, 1e-6)}).stdout)
+    assert (got["new"], got["refused"], got["without_price"]) == (1, 5, 2)
+    why = {r["model"]: r["why"] for r in got["rows"] if r["result"] == "refused"}
+    assert "not a price" in why["negative"] and "not a price" in why["text"]
+    assert "thousand dollars" in why["dear"] and "not an object" in why["list"] and "too long" in why["x" * 201]
+    assert [r["model"] for r in gw.ctl_json("prices", "list", "--imported")["rows"]] == ["good"]
+    p = imported(gw, [1, 2], check=False)
+    assert p.returncode == 1 and "object of models" in p.stderr
+    (gw.tmp / "map.json").write_text('{"a": {}, "a": {}}')
+    p = gw.ctl("prices", "import", str(gw.tmp / "map.json"), check=False)
+    assert p.returncode == 1 and "map.json" in p.stderr and "byte" in p.stderr
+    p = gw.ctl("prices", "import", str(gw.tmp / "none.json"), check=False)
+    assert p.returncode == 1 and "No such file" in p.stderr
+
+
+def test_the_configuration_wins(begin, mock):
+    own = ("set", {"model": "openai/gpt-4o", "api_base": mock.base + "/v1", "api_key": "sk-up",
+                   "input_cost_per_token": 1e-5, "output_cost_per_token": 2e-5})
+    gw = begin(extra=[own])
+    imported(gw, {"gpt-4o": price(3e-6, 7e-6)})
+    assert costs(gw, "set", "1e-5", "2e-5") and costs(gw, "known", "3e-6", "7e-6")
+
+
+def test_reset_brings_the_shipped_price_back(begin):
+    gw = begin()
+    imported(gw, {"gpt-4o": price(3e-6, 7e-6), "house-model": price(1e-6, 2e-6)})
+    got = gw.ctl_json("prices", "reset", "gpt-*", "--yes")
+    assert got["removed"] == 1 and got["rows"][0]["after"]["input_cost_per_token"] == 2.5e-6
+    assert costs(gw, "known", "2.5e-6", "1e-5") and costs(gw, "own", "1e-6", "2e-6")
+    assert gw.request("DELETE", "/prices").json["removed"] == 1
+    assert spent(gw, "own")[3]["metadata"]["unpriced"] is True
+    assert gw.ctl_json("prices", "status")["imported_models"] == 0
+
+
+def test_the_audit_log_has_both(begin):
+    gw = begin()
+    imported(gw, {"gpt-4o": price(3e-6, 7e-6)})
+    gw.ctl("prices", "reset", "--yes")
+    rows = [r for r in gw.ctl_json("audit", "list")["audit_logs"] if r["table_name"] == "price_changes"]
+    assert [r["command"] for r in rows] == ["prices reset", "prices import"]
+    values = rows[1]["updated_values"]
+    assert values["changed"] == 1 and "gpt-4o" in json.dumps(values["models"])
+    assert gw.wait_log("prices.changed", changed=1)
+
+
+def test_by_http(begin):
+    gw = begin()
+    a = gw.post("/reload/model_cost_map", {"prices": {"gpt-4o": price(3e-6, 7e-6)}, "dry_run": True})
+    assert a.status == 200 and a.json["changed"] == 1
+    a = gw.post("/reload/model_cost_map", {})
+    assert a.status == 400 and "prices" in a.json["error"]["message"]
+    assert gw.post("/reload/model_cost_map", {"prices": {"gpt-4o": price(3e-6, 7e-6)}}).json["models_count"] == 1
+    key = gw.key()
+    everything = gw.get("/public/litellm_model_cost_map", key=key).json
+    assert len(everything) > 2000 and everything["gpt-4o"]["input_cost_per_token"] == 3e-6
+    assert everything["gpt-4o"]["litellm_provider"] == "openai" and "max_input_tokens" not in everything["gpt-4o"]
+    assert everything["gpt-4o-mini"]["max_input_tokens"] == 128000
+    for method, path in (("GET", "/prices"), ("DELETE", "/prices"), ("POST", "/reload/model_cost_map")):
+        assert gw.request(method, path, {} if method == "POST" else None, key=key).status in (401, 403)
+    rows = gw.get("/prices?model=" + urllib.parse.quote("gpt-4o")).json["rows"]
+    assert len(rows) == 1 and rows[0]["source"] == "imported" and rows[0]["input_per_million"] == 3
+    status = gw.get("/schedule/model_cost_map_reload/status").json
+    assert status["scheduled"] is False and status["last_run"] and status["imported_models"] == 1
+
+
+def test_the_whole_map_there_and_back(begin):
+    """All that is shipped, as a map of many hundred kilobytes: longer than a frame and than other calls may be."""
+    gw = begin()
+    whole = gw.ctl_json("prices", "export")
+    whole["padding"] = {"comment": "x" * (2 << 20)}
+    got = json.loads(imported(gw, whole).stdout)
+    assert got["models_count"] > 2000 and got["refused"] == 0 and got["without_price"] == 1
+    assert got["new"] == 0
+    a = gw.post("/reload/model_cost_map", {"prices": whole})
+    assert a.status == 200 and a.json["unchanged"] == got["models_count"] and a.json["changed"] == 0
+    whole["padding"]["comment"] = "x" * (17 << 20)
+    p = imported(gw, whole, check=False)
+    assert p.returncode == 1 and "16 MiB" in p.stderr
+    assert costs(gw, "known", "2.5e-6", "1e-5")
+
+
+def test_no_request_fails_meanwhile(begin):
+    gw = begin(workers=2)
+    done, bad, n = threading.Event(), [], [0]
+
+    def ask():
+        while not done.is_set():
+            a = gw.ask("known")
+            n[0] += 1
+            if a.status != 200:
+                bad.append(a)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for i in range(10):
+        imported(gw, {"gpt-4o": price(3e-6 + i * 1e-6, 7e-6)})
+    gw.ctl("prices", "reset", "--yes")
+    done.set()
+    for t in threads:
+        t.join()
+    assert not bad and n[0] > 20
+    assert costs(gw, "known", "2.5e-6", "1e-5")
