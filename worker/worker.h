@@ -34,7 +34,7 @@ struct wheel;
 struct link;
 struct bearers;
 
-enum { SPARE_ARENAS = 64 };
+enum { SPARE_ARENAS = 64, UNPRICED_TOLD = 256 };
 
 struct worker {
 	uv_loop_t *loop;
@@ -88,6 +88,9 @@ struct worker {
 	struct tls_context *tls;
 	struct client *client;			/* what connections share; client.c */
 	struct penalty penalties[PENALTY_SLOTS];	/* who sends unknown keys */
+	/* settle/ */
+	uint64_t unpriced[UNPRICED_TOLD];	/* models that the log has told of; unpriced.h */
+	unsigned n_unpriced;
 	bool is_draining, is_master_gone;
 };
 

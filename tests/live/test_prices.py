@@ -177,3 +177,29 @@ def test_no_request_fails_meanwhile(begin):
         t.join()
     assert not bad and n[0] > 20
     assert costs(gw, "known", "2.5e-6", "1e-5")
+
+
+def gauge(gw, name):
+    return next(float(line.split()[1]) for line in gw.get("/metrics").body.decode().splitlines() if line.startswith(name + " "))
+
+
+def test_what_has_no_price_is_told(begin, mock):
+    wild = ("house/*", {"model": "openai/*", "api_base": mock.base + "/v1", "api_key": "sk-up"})
+    gw = begin(extra=[wild], workers=1)
+    assert gauge(gw, "llmgw_deployments_unpriced") == 2           # "own", and whatever the wildcard takes
+    for model in ("known", "own", "own", "house/one", "house/two", "house/one"):
+        assert gw.ask(model).status == 200
+    gw.spend_rows(wait_for=6)
+    assert sorted(r["model"] for r in gw.records("price.unknown")) == ["house/one", "house/two", "own"]
+    told = gw.wait_log("price.unknown", model="own")
+    assert told["provider"] == "openai" and told["upstream_model"] == "house-model"
+
+    def unknown(*pattern):
+        return {r["model"]: r["unpriced_requests"] for r in gw.ctl_json("prices", "list", "--unknown", *pattern)["rows"]}
+    assert unknown() == {"own": 2, "house/one": 2, "house/two": 1, "house/*": 0}
+    assert unknown("house/t*") == {"house/two": 1}
+    rows = gw.get("/prices?unknown=true&model=own").json["rows"]
+    assert rows[0]["key"] == "house-model" and rows[0]["last_day"] and rows[0]["litellm_provider"] == "openai"
+    assert "UNPRICED" in gw.ctl("prices", "list", "--unknown").stdout
+    imported(gw, {"openai/house-model": price(1e-6, 2e-6)})
+    assert "own" not in unknown() and gauge(gw, "llmgw_deployments_unpriced") == 1
