@@ -119,14 +119,6 @@ static bool has_price(const struct config_model *cm)
 	       prices_find(cm->provider, cm->base_model.n ? cm->base_model : cm->model, &row);
 }
 
-static const struct config_model *model_of(const struct config *c, struct str id)
-{
-	for (size_t i = 0; i < c->n_models; i++)
-		if (str_eq(c->models[i].id, id))
-			return &c->models[i];
-	return NULL;
-}
-
 static bool is_wanted(const struct unknown_call *u, struct str model, struct str upstream)
 {
 	return !u->pattern.n || str_matches(u->pattern, model) ||
@@ -163,7 +155,7 @@ static void answer_unknown(struct unknown_call *u)
 	json_open(&o, NULL);
 	json_open_array(&o, "rows");
 	for (size_t i = 0; i < u->n; i++) {
-		const struct config_model *cm = model_of(c, u->v[i].id);
+		const struct config_model *cm = config_find_model(c, u->v[i].id);
 		if (is_wanted(u, u->v[i].model, u->v[i].upstream) && (!cm || !has_price(cm)))
 			put_unknown(&o, &u->v[i]);
 	}

@@ -203,3 +203,43 @@ def test_what_has_no_price_is_told(begin, mock):
     assert "UNPRICED" in gw.ctl("prices", "list", "--unknown").stdout
     imported(gw, {"openai/house-model": price(1e-6, 2e-6)})
     assert "own" not in unknown() and gauge(gw, "llmgw_deployments_unpriced") == 1
+
+
+RATES = "litellm_settings: {cost_discount_config: {openai: 0.2}, cost_margin_config: {global: " \
+        "{percentage: 0.5, fixed_amount: 0.001}}}\n"
+
+
+def parts_of(gw, model):
+    row = spent(gw, model)[3]
+    return {k: Decimal(str(v)) for k, v in row["metadata"]["cost_breakdown"].items()}, row
+
+
+def test_a_cost_is_told_in_its_parts(begin, mock):
+    cached = ("cached", {"model": "openai/mock?prompt=1000&out=100&cached=600", "api_base": mock.base + "/v1",
+                         "api_key": "sk-up", "input_cost_per_token": 3e-6, "output_cost_per_token": 15e-6,
+                         "cache_read_input_token_cost": 3e-7})
+    gw = begin(extra=[cached])
+    parts, row = parts_of(gw, "cached")
+    assert parts == {"input_cost": Decimal("0.00138"), "output_cost": Decimal("0.0015"), "tool_usage_cost": 0,
+                     "original_cost": Decimal("0.00288"), "total_cost": Decimal("0.00288")}
+    assert parts_of(gw, "own")[0] == {"total_cost": 0}            # nobody knows a price
+    page = gw.get("/spend/logs/v2?start_date=2020-01-01&end_date=2100-01-01").json["data"]
+    assert page[1]["metadata"]["cost_breakdown"]["input_cost"] == 0.00138
+    imported(gw, {"gpt-4o": price(3e-6, 7e-6)})
+    parts, row = parts_of(gw, "known")
+    assert parts["input_cost"] == 3 * row["prompt_tokens"] * Decimal("1e-6")
+    imported(gw, {"gpt-4o": price(4e-6, 7e-6)})                   # what it was booked by is not known any more
+    again = next(r for r in gw.spend_rows() if r["request_id"] == row["request_id"])
+    assert again["metadata"]["cost_breakdown"] == {"total_cost": row["spend"]}
+
+
+def test_discount_and_margin_are_parts(begin):
+    gw = begin(settings=RATES)
+    parts, row = parts_of(gw, "known")
+    original = row["prompt_tokens"] * Decimal("2.5e-6") + row["completion_tokens"] * Decimal("1e-5")
+    assert parts["original_cost"] == original == parts["input_cost"] + parts["output_cost"]
+    assert parts["discount_percent"] == Decimal("0.2") and abs(parts["discount_amount"] - original / 5) <= Decimal("2e-9")
+    assert parts["margin_percent"] == Decimal("0.5") and parts["margin_fixed_amount"] == Decimal("0.001")
+    assert parts["total_cost"] == Decimal(str(row["spend"]))
+    assert parts["original_cost"] - parts["discount_amount"] + parts["margin_total_amount"] == parts["total_cost"]
+    assert parts["margin_total_amount"] > Decimal("0.001")
