@@ -102,7 +102,8 @@ static struct cost_book *current;
 
 static int by_deployment(const void *a, const void *b)
 {
-	uint64_t x = ((const struct entry *)a)->deployment, y = ((const struct entry *)b)->deployment;
+	uint64_t x = ((const struct entry *)a)->deployment;
+	uint64_t y = ((const struct entry *)b)->deployment;
 	return x < y ? -1 : x > y;
 }
 
