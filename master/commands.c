@@ -23,6 +23,7 @@
 #include "master/teams.h"
 #include "master/tenants.h"
 #include "master/users_more.h"
+#include "master/tokenizers.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -682,6 +683,15 @@ static const struct command_arg args_price_reset[] = {
 	{ "dry_run", ARG_BOOL, 0, "only say what would change" },
 	{ 0 },
 };
+#define ENCODING_ARG(flags)                                                                       \
+	{ "encoding", ARG_STRING, ARG_REQUIRED | (flags), "cl100k_base or o200k_base" }
+static const struct command_arg args_tokenizer_import[] = {
+	{ "ranks", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL | ARG_FILE,
+	  "its file of ranks: lines of a token in base64, a space, its rank" },
+	ENCODING_ARG(0),
+	{ 0 },
+};
+static const struct command_arg args_encoding[] = { ENCODING_ARG(ARG_POSITIONAL), { 0 } };
 static const struct command_arg args_import[] = {
 	{ "dump", ARG_STRING, 0, "a dump of its database, as pg_dump --format=plain makes it" },
 	{ "database_url", ARG_STRING, 0,
@@ -941,6 +951,10 @@ static const struct command_column columns_price_import[] = {
 	{ "MODEL", "model", COL_TEXT }, { "RESULT", "result", COL_TEXT },
 	{ "INPUT", "input", COL_TEXT }, { "OUTPUT", "output", COL_TEXT },
 	{ "WHY", "why", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_tokenizers[] = {
+	{ "ENCODING", "encoding", COL_TEXT }, { "INSTALLED", "installed", COL_BOOL },
+	{ "TOKENS", "tokens", COL_INT }, { "BYTES", "bytes", COL_INT }, { 0 },
 };
 static const struct command_column columns_import[] = {
 	{ "KIND", "kind", COL_TEXT }, { "FOUND", "found", COL_INT },
@@ -1458,6 +1472,15 @@ const struct command commands[] = {
 	{ "prices status", "GET", "/schedule/model_cost_map_reload/status", ROLE_VIEW, 0,
 	  RUN(price_status), args_none, NULL, NULL, "when prices were imported last",
 	  "llmgwctl prices status" },
+	{ "tokenizer import", NULL, NULL, ROLE_ADMIN, CMD_LARGE | CMD_ACTS,
+	  RUN(tokenizers_import), args_tokenizer_import, NULL, NULL,
+	  "install an encoding of OpenAI's models: their tokens are counted exactly then",
+	  "llmgwctl tokenizer import o200k_base.tiktoken --encoding o200k_base" },
+	{ "tokenizer list", NULL, NULL, ROLE_VIEW, 0, RUN(tokenizers_list), args_none,
+	  columns_tokenizers, NULL, "encodings, and which are installed", "llmgwctl tokenizer list" },
+	{ "tokenizer remove", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(tokenizers_remove), args_encoding, NULL, NULL,
+	  "remove one: tokens are estimated again", "llmgwctl tokenizer remove o200k_base --yes" },
 	{ "import litellm", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_import,
 	  columns_import, "kinds",
 	  "take keys, teams, users, budgets, models and what they spent from a LiteLLM database",

@@ -44,6 +44,7 @@
 #include "master/store.h"
 #include "master/stored.h"
 #include "master/supervise.h"
+#include "master/tokenizers.h"
 #include "master/trial.h"
 #include "master/upgrade.h"
 #include "master/worker_link.h"
@@ -545,7 +546,8 @@ static int start(struct master *m)
 		return fail("price table", err, NULL);
 	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
 	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0 ||
-	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0)
+	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0 ||
+	    (err = tokenizers_open(m, &m->tokenizers)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

@@ -164,6 +164,14 @@ int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *si
 	return send_later(l, fd);
 }
 
+void worker_link_tokenizer(struct worker_link *l, uint32_t encoding, int fd)
+{
+	frame_begin(&l->frame, LINK_TOKENIZER);
+	frame_put_u32(&l->frame, encoding);
+	if (send_later(l, fd) < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
 void worker_link_drain(struct worker_link *l, uint64_t ms)
 {
 	if (!l)
