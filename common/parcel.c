@@ -10,7 +10,7 @@
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
-static int write_all(int fd, struct str s)
+int parcel_write(int fd, struct str s)
 {
 	while (s.n) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -29,7 +29,7 @@ int parcel_make(const struct str *parts, unsigned n, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	for (unsigned i = 0; i < n && !err; i++)
-		err = write_all(fd, parts[i]);
+		err = parcel_write(fd, parts[i]);
 	if (!err && fcntl(fd, F_ADD_SEALS, SEALS))
 		err = -errno;
 	if (err) {

@@ -77,19 +77,6 @@ static int read_file(const char *path, struct buf *to)
 	return err;
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		s = str_skip(s, (size_t)n);
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* The name changes over to it once it is on the disk. */
 static int write_file(const struct master *m, enum encoding e, struct str image)
 {
@@ -97,7 +84,9 @@ static int write_file(const struct master *m, enum encoding e, struct str image)
 	if (!path_of(m, e, "", path) || !path_of(m, e, ".new", fresh))
 		return -ENAMETOOLONG;
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int err = fd < 0 ? -errno : write_all(fd, image);
+	int err = fd < 0 ? -errno : parcel_write(fd, image);
+	if (err == 0 && fsync(fd) < 0)
+		err = -errno;
 	if (fd >= 0)
 		close(fd);
 	if (err == 0 && rename(fresh, path) < 0)
