@@ -24,6 +24,7 @@ enum link_frame {
 			 * answer claims it again */
 	LINK_KEYS,	/* u64 version of the public keys of who signs tokens (0: none is newer than
 			 * the last), u32 how many texts, u32 bytes of each; fd: they (parcel.h) */
+	LINK_TOKENIZER,	/* u32 enum encoding; fd: its image, a parcel; none: it was removed */
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
 	LINK_ADOPTED,	 /* u64 generation, u8 ok */

@@ -10,7 +10,7 @@
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
-static int write_all(int fd, struct str s)
+int parcel_write(int fd, struct str s)
 {
 	while (s.n) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -29,7 +29,7 @@ int parcel_make(const struct str *parts, unsigned n, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	for (unsigned i = 0; i < n && !err; i++)
-		err = write_all(fd, parts[i]);
+		err = parcel_write(fd, parts[i]);
 	if (!err && fcntl(fd, F_ADD_SEALS, SEALS))
 		err = -errno;
 	if (err) {
@@ -40,13 +40,20 @@ int parcel_make(const struct str *parts, unsigned n, int *ret_fd)
 	return 0;
 }
 
-int parcel_check(int fd, size_t size)
+int parcel_size(int fd, size_t *ret)
 {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
-	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0)
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_size < 0)
 		return -EPROTO;
-	return st.st_size >= 0 && (uint64_t)st.st_size == size ? 0 : -EPROTO;
+	*ret = (size_t)st.st_size;
+	return 0;
+}
+
+int parcel_check(int fd, size_t size)
+{
+	size_t is;
+	return parcel_size(fd, &is) == 0 && is == size ? 0 : -EPROTO;
 }
 
 int parcel_read(int fd, char *to, size_t size)

@@ -72,7 +72,9 @@ enum {
 	DEPLOY_NO_LIMIT = 16,		/* max_tokens does not reach the provider */
 	DEPLOY_RESPONSES = 32,		/* FAMILY_OPENAI: /responses is served there, too */
 	DEPLOY_GATED = 64,		/* it has gates */
-	DEPLOY_SILENT = 128		/* it has `silent` */
+	DEPLOY_SILENT = 128,		/* it has `silent` */
+	DEPLOY_CL100K = 1 << 14,	/* OpenAI's model, and its encoding (common/tokenizer.h) */
+	DEPLOY_O200K = 1 << 15
 };
 
 /* What a deployment may use in a while, or when it may be used at all: common/gate.h. */

@@ -17,8 +17,8 @@
 #include "master/roles.h"
 
 enum {
-	ARGS_MAX = 1 << 20,		/* bytes of arguments; more is 413 */
 	CALL_MEMORY_MAX = 32 << 20,
+	LARGE_MEMORY_MAX = 256 << 20,	/* the tree of a large text is larger */
 	ANSWER_MAX = 32 << 20,
 	MESSAGE_MAX = 1024
 };
@@ -183,8 +183,10 @@ static void read_args(struct command_call *c, struct str text)
 struct command_call *command_new(struct master *m, const struct command *cmd, struct str args_json,
 				 void (*answer)(struct command_call *), void *answer_data)
 {
+	bool is_large = cmd->flags & CMD_LARGE;
+	size_t most = is_large ? COMMAND_ARGS_LARGE : COMMAND_ARGS_MAX;
 	struct command_call *c = mem_alloc(sizeof *c);
-	struct arena *mem = arena_new(CALL_MEMORY_MAX);
+	struct arena *mem = arena_new(is_large ? LARGE_MEMORY_MAX : CALL_MEMORY_MAX);
 	if (!c || !mem) {
 		mem_free(c);
 		arena_free(mem);
@@ -193,8 +195,9 @@ struct command_call *command_new(struct master *m, const struct command *cmd, st
 	*c = (struct command_call){ .master = m, .command = cmd, .mem = mem, .status = 200,
 				    .answer = answer, .answer_data = answer_data };
 	buf_init(&c->out, ANSWER_MAX);
-	if (args_json.n > ARGS_MAX)
-		refuse(c, 413, "the arguments are larger than 1 MiB");
+	if (args_json.n > most)
+		refuse(c, 413, is_large ? "the arguments are larger than 16 MiB"
+					: "the arguments are larger than 1 MiB");
 	else
 		read_args(c, args_json);
 	return c;

@@ -16,11 +16,14 @@
 #include "master/import_rows.h"
 #include "master/models_info.h"
 #include "master/models_store.h"
+#include "master/price_import.h"
+#include "master/price_list.h"
 #include "master/settings.h"
 #include "master/spend.h"
 #include "master/teams.h"
 #include "master/tenants.h"
 #include "master/users_more.h"
+#include "master/tokenizers.h"
 
 static const struct command_arg args_none[] = { { 0 } };
 static const struct command_arg args_file[] = {
@@ -662,6 +665,33 @@ static const struct command_arg args_explain[] = {
 	{ "region", ARG_STRING, 0, "where deployments must be: eu, us, or as providers call it" },
 	{ 0 },
 };
+static const struct command_arg args_price_list[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "only models of this name, '*' patterns allowed" },
+	{ "imported", ARG_BOOL, 0, "only prices that were imported" },
+	{ "unknown", ARG_BOOL, 0, "models without a price instead: of the configuration, and those "
+				  "asked for in the last 31 days" },
+	{ 0 },
+};
+static const struct command_arg args_price_import[] = {
+	{ "prices", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL | ARG_FILE,
+	  "LiteLLM's price map, model_prices_and_context_window.json; at most 16 MiB" },
+	{ "dry_run", ARG_BOOL, 0, "only say what would change" },
+	{ 0 },
+};
+static const struct command_arg args_price_reset[] = {
+	{ "model", ARG_STRING, ARG_POSITIONAL, "only of models of this name, '*' patterns allowed" },
+	{ "dry_run", ARG_BOOL, 0, "only say what would change" },
+	{ 0 },
+};
+#define ENCODING_ARG(flags)                                                                       \
+	{ "encoding", ARG_STRING, ARG_REQUIRED | (flags), "cl100k_base or o200k_base" }
+static const struct command_arg args_tokenizer_import[] = {
+	{ "ranks", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL | ARG_FILE,
+	  "its file of ranks: lines of a token in base64, a space, its rank" },
+	ENCODING_ARG(0),
+	{ 0 },
+};
+static const struct command_arg args_encoding[] = { ENCODING_ARG(ARG_POSITIONAL), { 0 } };
 static const struct command_arg args_import[] = {
 	{ "dump", ARG_STRING, 0, "a dump of its database, as pg_dump --format=plain makes it" },
 	{ "database_url", ARG_STRING, 0,
@@ -911,6 +941,21 @@ static const struct command_column columns_diff[] = {
 static const struct command_column columns_doctor[] = {
 	{ "RESULT", "result", COL_TEXT }, { "CHECK", "check", COL_TEXT },
 	{ "WHAT", "text", COL_TEXT }, { "TO DO", "hint", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_prices[] = {
+	{ "MODEL", "model", COL_TEXT }, { "PROVIDER", "litellm_provider", COL_TEXT },
+	{ "MODE", "mode", COL_TEXT }, { "INPUT $/1M", "input_per_million", COL_TEXT },
+	{ "OUTPUT $/1M", "output_per_million", COL_TEXT }, { "SOURCE", "source", COL_TEXT },
+	{ "UNPRICED REQUESTS", "unpriced_requests", COL_INT }, { 0 },
+};
+static const struct command_column columns_price_import[] = {
+	{ "MODEL", "model", COL_TEXT }, { "RESULT", "result", COL_TEXT },
+	{ "INPUT", "input", COL_TEXT }, { "OUTPUT", "output", COL_TEXT },
+	{ "WHY", "why", COL_TEXT }, { 0 },
+};
+static const struct command_column columns_tokenizers[] = {
+	{ "ENCODING", "encoding", COL_TEXT }, { "INSTALLED", "installed", COL_BOOL },
+	{ "TOKENS", "tokens", COL_INT }, { "BYTES", "bytes", COL_INT }, { 0 },
 };
 static const struct command_column columns_import[] = {
 	{ "KIND", "kind", COL_TEXT }, { "FOUND", "found", COL_INT },
@@ -1411,6 +1456,32 @@ const struct command commands[] = {
 	  columns_doctor, "checks",
 	  "look at this machine and the configuration, and say what is to be mended",
 	  "llmgwctl doctor --online" },
+	{ "prices list", "GET", "/prices", ROLE_VIEW, 0, RUN(price_list), args_price_list,
+	  columns_prices, "rows", "list prices that are in force, or models without one",
+	  "llmgwctl prices list 'gpt-4o*'" },
+	{ "prices import", "POST", "/reload/model_cost_map", ROLE_ADMIN, CMD_LARGE,
+	  RUN(price_import), args_price_import, columns_price_import, "rows",
+	  "take LiteLLM's price map: its prices go before those that are shipped",
+	  "llmgwctl prices import model_prices_and_context_window.json --dry-run" },
+	{ "prices reset", "DELETE", "/prices", ROLE_ADMIN, CMD_DESTROYS, RUN(price_reset),
+	  args_price_reset, columns_price_import, "rows",
+	  "forget imported prices: those that are shipped count again",
+	  "llmgwctl prices reset 'gpt-4o*' --yes" },
+	{ "prices export", "GET", "/public/litellm_model_cost_map", ROLE_ANY_KEY, 0,
+	  RUN(price_export), args_none, NULL, NULL,
+	  "all prices that are in force, as LiteLLM's price map", "llmgwctl prices export --json" },
+	{ "prices status", "GET", "/schedule/model_cost_map_reload/status", ROLE_VIEW, 0,
+	  RUN(price_status), args_none, NULL, NULL, "when prices were imported last",
+	  "llmgwctl prices status" },
+	{ "tokenizer import", NULL, NULL, ROLE_ADMIN, CMD_LARGE | CMD_ACTS,
+	  RUN(tokenizers_import), args_tokenizer_import, NULL, NULL,
+	  "install an encoding of OpenAI's models: their tokens are counted exactly then",
+	  "llmgwctl tokenizer import o200k_base.tiktoken --encoding o200k_base" },
+	{ "tokenizer list", NULL, NULL, ROLE_VIEW, 0, RUN(tokenizers_list), args_none,
+	  columns_tokenizers, NULL, "encodings, and which are installed", "llmgwctl tokenizer list" },
+	{ "tokenizer remove", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(tokenizers_remove), args_encoding, NULL, NULL,
+	  "remove one: tokens are estimated again", "llmgwctl tokenizer remove o200k_base --yes" },
 	{ "import litellm", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_import,
 	  columns_import, "kinds",
 	  "take keys, teams, users, budgets, models and what they spent from a LiteLLM database",

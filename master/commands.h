@@ -28,7 +28,12 @@ enum command_arg_type {
 	ARG_JSON,
 	ARG_DURATION
 };
-enum { ARG_REQUIRED = 1, ARG_POSITIONAL = 2, ARG_REPEATED = 4 };
+enum {
+	ARG_REQUIRED = 1,
+	ARG_POSITIONAL = 2,
+	ARG_REPEATED = 4,
+	ARG_FILE = 8	/* llmgwctl takes a file's name, or -, and gives what is in it */
+};
 struct command_arg {
 	const char *name;		/* "max_budget": the JSON member and --max-budget */
 	enum command_arg_type type;
@@ -44,8 +49,10 @@ enum {
 	CMD_READS = 32,	/* an administrator's, not by GET, and yet it changes nothing */
 	/* What a command changes in the database goes into the audit log by itself. */
 	CMD_LIVE = 128,	/* llmgwctl can go on asking, and show what is new: ctl_live.c */
-	CMD_ACTS = 64	/* it changes what runs, beside the database: noted before it begins */
+	CMD_ACTS = 64,	/* it changes what runs, beside the database: noted before it begins */
+	CMD_LARGE = 256	/* its arguments may have COMMAND_ARGS_LARGE bytes */
 };
+enum { COMMAND_ARGS_MAX = 1 << 20, COMMAND_ARGS_LARGE = 16 << 20 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
 	const char *title, *path;	/* dotted path in a row of the answer */

@@ -17,6 +17,7 @@
 #include "common/json_write.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/parcel.h"
 #include "master/commands.h"
 #include "master/control_socket.h"
 #include "master/master.h"
@@ -285,7 +286,40 @@ static void start_call(struct client *cl, const struct command *cmd, uint32_t id
 	command_run(call);			/* may have answered and freed when it returns */
 }
 
-static void on_call(struct client *cl, uint32_t id, struct str words, struct str args)
+/* Arguments that came in a parcel. The caller gives them back. */
+static int unpack(const struct command *cmd, int parcel, struct buf *ret)
+{
+	size_t n;
+	buf_init(ret, COMMAND_ARGS_LARGE);
+	int err = parcel_size(parcel, &n);
+	if (err == 0 && n > (cmd->flags & CMD_LARGE ? COMMAND_ARGS_LARGE : COMMAND_ARGS_MAX))
+		err = -EFBIG;
+	if (err == 0)
+		err = buf_reserve(ret, n);
+	if (err == 0)
+		err = parcel_read(parcel, ret->p, n);
+	if (err == 0)
+		ret->n = n;
+	return err;
+}
+
+static void start_long_call(struct client *cl, const struct command *cmd, uint32_t id, int parcel)
+{
+	struct buf args;
+	int err = unpack(cmd, parcel, &args);
+	if (err == 0)
+		start_call(cl, cmd, id, buf_str(&args));
+	else if (err == -EFBIG)
+		put_error(cl, id, 413, "invalid_request_error", STR("the arguments are too large"));
+	else
+		put_error(cl, id, err == -ENOMEM ? 503 : 400, "invalid_request_error",
+			  STR("the arguments cannot be read"));
+	if (args.p)
+		mem_wipe(args.p, args.room);
+	buf_done(&args);
+}
+
+static void on_call(struct client *cl, uint32_t id, struct str words, struct str args, int parcel)
 {
 	const struct command *cmd = command_by_words(words);
 	if (cl->calls >= CONTROL_CALLS_MAX)
@@ -293,6 +327,8 @@ static void on_call(struct client *cl, uint32_t id, struct str words, struct str
 			  STR("too many calls at once on this connection"));
 	else if (!cmd || (cmd->flags & (CMD_NO_CTL | CMD_LOCAL)))
 		answer_unknown(cl, id, words);
+	else if (parcel >= 0)
+		start_long_call(cl, cmd, id, parcel);
 	else
 		start_call(cl, cmd, id, args);
 }
@@ -306,7 +342,7 @@ static void refuse_client(struct client *cl, int status, struct str message)
 	client_close(cl);
 }
 
-static void take_frame(struct client *cl, size_t n)
+static void take_frame(struct client *cl, size_t n, int parcel)
 {
 	struct frame_in f;
 	int r = frame_open(&f, cl->control->in, n);
@@ -324,7 +360,7 @@ static void take_frame(struct client *cl, size_t n)
 	if (frame_end(&f) != 0 || id == 0)
 		refuse_client(cl, 400, STR("this is no frame of llmgwctl"));
 	else
-		on_call(cl, id, words, args);
+		on_call(cl, id, words, args, parcel);
 }
 
 /* Reads one packet. Whether there may be another. */
@@ -342,9 +378,9 @@ static bool read_one(struct client *cl)
 		client_close(cl);
 		return false;
 	}
-	while (n_fds > 0)			/* nobody was asked for descriptors */
+	take_frame(cl, (size_t)n, n_fds == 1 ? fds[0] : -1);
+	while (n_fds > 0)
 		close(fds[--n_fds]);
-	take_frame(cl, (size_t)n);
 	mem_wipe(c->in, (size_t)n);
 	return true;
 }

@@ -12,7 +12,8 @@
  * end. Then any number of calls; answers come in any order and the pieces of two answers never
  * mix. An answer with id 0 later on also says why the connection ends. */
 enum control_frame {
-	CTL_CALL = 100,		/* u32 id (not 0), str words, str args (JSON object or empty) */
+	CTL_CALL = 100,		/* u32 id (not 0), str words, str args (JSON object or empty);
+				 * fd: args that are too long for a frame (see parcel.h) */
 	CTL_ANSWER,		/* u32 id, u32 status, u8 is_last, str piece of the JSON answer */
 	CTL_HELLO		/* master → client, first: str version, u32 pid */
 };

@@ -103,6 +103,11 @@ int ctl_value_check(struct arena *a, const struct ctl_value *v, struct str *rete
 struct str ctl_values_json(struct arena *a, const struct command *c, const struct ctl_value *v,
 			   size_t n);
 
+/* ---- ctl_file.c ---- */
+/* Reads the files that arguments name (ARG_FILE) and puts what is in them in the names' places. */
+enum ctl_exit ctl_read_files(struct arena *a, struct ctl_request *q,
+			     struct ctl_error *reterr) MUST_USE;
+
 /* ---- ctl_text.c: single values ---- */
 struct ctl_look {		/* how things are shown */
 	bool is_tty;		/* relative and local times */

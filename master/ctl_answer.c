@@ -168,6 +168,10 @@ static void put_rows(struct buf *out, struct buf *hints, struct arena *a, const 
 	else if (ctl_put_table(out, a, c->columns, rows, look) != 0)
 		ctl_put_view(out, a, answer, look);
 	hint_pages(hints, answer);
+	if (c->rows && json_is(json_get(answer, "message"), JSON_STRING)) {
+		ctl_put_safe(hints, json_get_str(a, answer, "message"));
+		buf_put_char(hints, '\n');
+	}
 }
 
 static void put_complaints(struct buf *out, struct buf *hints, struct str text)

@@ -12,10 +12,11 @@
 #include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/mem.h"
+#include "common/parcel.h"
 #include "master/control.h"
 #include "master/ctl.h"
 
-enum { CALL_ID = 1 };
+enum { CALL_ID = 1, ARGS_IN_FRAME = FRAME_MAX - 1024 };
 
 struct talk {
 	struct arena *mem;
@@ -168,16 +169,16 @@ static enum ctl_exit collect(struct talk *t)
 	return CTL_DONE;
 }
 
-static enum ctl_exit send_call(struct talk *t)
+static enum ctl_exit send_frame(struct talk *t, struct str args, int parcel)
 {
 	frame_begin(t->frame, CTL_CALL);
 	frame_put_u32(t->frame, CALL_ID);
 	frame_put_str(t->frame, str_z(t->q->command->words));
-	frame_put_str(t->frame, t->q->args);
+	frame_put_str(t->frame, args);
 	struct str frame = frame_finish(t->frame);
 	if (!frame.p)
 		return fail(t, CTL_USAGE, STR("the arguments are too long"), STR(""));
-	for (int r; (r = fdpass_send(t->fd, frame, NULL, 0)) != 0;) {
+	for (int r; (r = fdpass_send(t->fd, frame, &parcel, parcel < 0 ? 0 : 1)) != 0;) {
 		enum ctl_exit waited = r == -EAGAIN ? wait_for(t, POLLOUT) : CTL_FAILED;
 		if (r != -EAGAIN)
 			return fail_system(t, "speak to", -r);
@@ -185,6 +186,20 @@ static enum ctl_exit send_call(struct talk *t)
 			return waited;
 	}
 	return CTL_DONE;
+}
+
+/* What is too long for a frame travels beside it. */
+static enum ctl_exit send_call(struct talk *t)
+{
+	int parcel = -1;
+	if (t->q->args.n <= ARGS_IN_FRAME)
+		return send_frame(t, t->q->args, -1);
+	int err = parcel_make(&t->q->args, 1, &parcel);
+	if (err < 0)
+		return fail_system(t, "send the arguments to", -err);
+	enum ctl_exit r = send_frame(t, STR(""), parcel);
+	close(parcel);
+	return r;
 }
 
 static enum ctl_exit talk(struct talk *t)

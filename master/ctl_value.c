@@ -67,6 +67,8 @@ static bool is_json(struct arena *a, struct str s)
 static bool is_of_type(struct arena *a, const struct ctl_value *v)
 {
 	int64_t number;
+	if (v->arg->flags & ARG_FILE)
+		return v->text.n > 0 && str_is_utf8(v->text);	/* a name: ctl_file.c reads it */
 	switch (v->arg->type) {
 	case ARG_INT:
 		return str_read_i64(v->text, &number) == 0;
@@ -132,6 +134,8 @@ static void put_value(struct json_out *o, const struct ctl_value *v)
 	int64_t number = 0;
 	if (is_none(v))
 		json_put_null(o, name);
+	else if (v->arg->flags & ARG_FILE)
+		json_put_str(o, name, v->text);
 	else if (v->arg->type == ARG_MONEY && read_dollars(v->text, &number) == 0)
 		json_put_money(o, name, number);
 	else if (v->arg->type == ARG_INT && str_read_i64(v->text, &number) == 0)

@@ -32,6 +32,7 @@ struct export {
 	const struct config *config;	/* the one that `names` points into */
 	struct named *names;
 	size_t n_names;
+	struct cost_book *book;		/* of that configuration */
 	struct record record;		/* the one under way */
 };
 
@@ -55,6 +56,8 @@ static void learn_names(struct export *e)
 	mem_free(e->names);
 	e->n_names = 0;
 	e->config = c;
+	cost_book_unref(e->book);
+	e->book = cost_book_ref(e->m);
 	e->names = mem_array(c->n_models + c->n_passes + 1, sizeof *e->names);
 	if (!e->names)
 		return;
@@ -94,6 +97,9 @@ static void tell(struct export *e, const struct record *r)
 	struct export_view v = { .r = r };
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);
+	struct str id = record_text(r, RT_DEPLOYMENT);
+	if (r->flags & RF_SETTLED && id.n)
+		v.quote = cost_book_find(e->book, board_deployment_hash(id));
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		if (e->outputs[i] && who >> i & 1 &&
 		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
@@ -190,4 +196,5 @@ void export_stop(struct export *e, uint64_t patience_ms)
 		e->outputs[i] = export_output_stop(e->outputs[i], until);
 	mem_free(e->names);
 	e->names = NULL;
+	e->book = cost_book_unref(e->book);
 }

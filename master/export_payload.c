@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/journal.h"
 #include "master/export_rows.h"
 #include "master/spend_call.h"
 
@@ -116,9 +117,14 @@ static void put_error(struct json_out *o, const struct record *r)
 	json_close(o);
 }
 
-static void put_usage(struct json_out *o, const struct record *r)
+static void put_usage(struct json_out *o, const struct export_view *v)
 {
+	const struct record *r = v->r;
+	struct usage u = { .input = r->input, .output = r->output, .cache_read = r->cache_read,
+			   .cache_write = r->cache_write, .reasoning = r->reasoning,
+			   .searches = r->call == JOURNAL_CALL_RERANK };
 	json_put_money(o, "response_cost", r->cost_nano);
+	cost_split_put(o, "cost_breakdown", v->quote, &u, r->cost_nano);
 	json_put_u64(o, "prompt_tokens", r->input);
 	json_put_u64(o, "completion_tokens", r->output);
 	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
@@ -148,7 +154,7 @@ void export_put_payload(struct json_out *o, const char *key, const struct export
 	json_put_bool(o, "stream", r->flags & RF_STREAM);
 	json_put_z(o, "status", has_failed(r) ? "failure" : "success");
 	put_text(o, "custom_llm_provider", r, RT_PROVIDER);
-	put_usage(o, r);
+	put_usage(o, v);
 	put_times(o, r);
 	put_text(o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
 	put_text(o, "model_id", r, RT_DEPLOYMENT);

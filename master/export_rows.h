@@ -7,6 +7,7 @@
 #include "common/json_write.h"
 #include "common/record.h"
 #include "master/config.h"
+#include "master/cost_split.h"
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_KINDS };
@@ -30,6 +31,7 @@ struct export_address {
 struct export_view {
 	const struct record *r;
 	const struct config_model *model[RECORD_ATTEMPTS];	/* NULL: no longer known */
+	const struct price_quote *quote;	/* of the one that answered; NULL: none is known */
 };
 
 struct export_row {

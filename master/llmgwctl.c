@@ -487,6 +487,8 @@ static enum ctl_exit run(struct session *s)
 				    arena_printf(s->mem, "%s is not in this llmgwctl",
 						 s->q.command->words), STR(""));
 	enum ctl_exit r = confirm(s);
+	if (r == CTL_DONE && ctl_read_files(s->mem, &s->q, &s->error) != CTL_DONE)
+		return tell(s, &s->error);
 	if (r == CTL_DONE && s->q.opt.url)
 		r = find_key(s);
 	if (r != CTL_DONE)

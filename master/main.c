@@ -37,6 +37,7 @@
 #include "master/options.h"
 #include "master/otlp_metrics.h"
 #include "master/probe.h"
+#include "master/price_import.h"
 #include "master/prices.h"
 #include "master/publish.h"
 #include "master/responses.h"
@@ -44,6 +45,7 @@
 #include "master/store.h"
 #include "master/stored.h"
 #include "master/supervise.h"
+#include "master/tokenizers.h"
 #include "master/trial.h"
 #include "master/upgrade.h"
 #include "master/worker_link.h"
@@ -174,8 +176,11 @@ static void read_again(struct master *m)
 
 static int open_stored(struct master *m)
 {
+	bool has_prices = false;
 	int err = stored_open(m->store, stored_secret(m->config->master_key), stored_previous(),
 			      &m->stored);
+	if (err == 0)
+		err = price_import_open(m->store, &has_prices);
 	if (err < 0)
 		return fail("reading what was given by API", err, NULL);
 	size_t unreadable = stored_unreadable(m->stored);
@@ -187,7 +192,7 @@ static int open_stored(struct master *m)
 			"LLMGW_SALT_KEY_PREVIOUS\n", unreadable);
 		LOG(LOG_ERROR, "secrets.unreadable", F_INT("objects", unreadable));
 	}
-	if (m->config->store_models && stored_view(m->stored)->n)
+	if ((m->config->store_models && stored_view(m->stored)->n) || has_prices)
 		read_again(m);
 	return 0;
 }
@@ -543,7 +548,8 @@ static int start(struct master *m)
 		return fail("price table", err, NULL);
 	if ((err = open_state(m)) < 0 || (err = open_stored(m)) < 0 || (err = open_board(m)) < 0 ||
 	    (err = open_money(m)) < 0 || (err = open_responses(m)) < 0 ||
-	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0)
+	    (err = open_answers(m)) < 0 || (err = open_prune(m)) < 0 ||
+	    (err = tokenizers_open(m, &m->tokenizers)) < 0)
 		return err;
 	watch_signals(m);
 	return open_service(m);

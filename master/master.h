@@ -25,6 +25,7 @@ struct otlp_metrics;
 struct responses;
 struct answers;
 struct spend_prune;
+struct tokenizers;
 struct notify;
 struct trial;
 struct stored;
@@ -57,6 +58,7 @@ struct master {
 	struct responses *responses;
 	struct answers *answers;
 	struct spend_prune *prune;
+	struct tokenizers *tokenizers;
 	struct supervise *supervise;
 	struct control *control;
 	struct probe *probe;

@@ -2,20 +2,26 @@
  * prices.c - look-ups straight in the embedded etc/prices.tsv.
  *
  * The lines are sorted by the bytes of the model's name, so a binary search over byte offsets
- * finds one without reading the rest: nothing is built at start, nothing is kept on the heap,
- * and only the pages that a search touches become resident. */
+ * finds one without reading the rest: nothing is built at start, nothing of it is kept on the heap,
+ * and only the pages that a search touches become resident. What was imported has the same lines,
+ * and is searched the same way. */
 #include "master/prices.h"
 
 #include <errno.h>
 
+#include "common/mem.h"
 #include "master/embed.h"
 
 enum { COLUMNS = 19 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
-/* The table without its header line. */
-static struct str table(void)
+static struct {
+	struct str lines;		/* on the heap */
+} imported;
+
+/* The shipped table without its header line. */
+static struct str shipped(void)
 {
 	struct str text = embed_prices();
 
@@ -93,20 +99,35 @@ static struct price read_price(const struct str c[COLUMNS])
 	return p;
 }
 
-static void read_row(struct str line, struct price_row *ret)
+struct price_row prices_read_line(struct str line)
 {
-	struct str c[COLUMNS];
+	struct str c[COLUMNS], rest = line;
 
 	for (size_t i = 0; i < COLUMNS; i++)
-		c[i] = str_cut(&line, '\t');
-	*ret = (struct price_row){
+		c[i] = str_cut(&rest, '\t');
+	return (struct price_row){
 		.model = c[0],
 		.provider = c[1],
+		.mode_name = c[2],
+		.line = line,
 		.mode = read_mode(c[2]),
 		.max_input_tokens = read_u32(c[3]),
 		.max_output_tokens = read_u32(c[4]),
 		.price = read_price(c),
+		.has_input = c[5].n > 0,
+		.has_output = c[6].n > 0,
 	};
+}
+
+int prices_import(struct str lines)
+{
+	char *copy = lines.n ? mem_dup(lines.p, lines.n) : NULL;
+
+	if (lines.n && !copy)
+		return -ENOMEM;
+	mem_free((void *)(uintptr_t)imported.lines.p);
+	imported.lines = str_of(copy, lines.n);
+	return 0;
 }
 
 /* The line that holds byte `at`, without its newline. */
@@ -121,16 +142,15 @@ static struct str line_at(struct str text, size_t at)
 	return str_of(text.p + from, to - from);
 }
 
-static bool find_model(struct str model, struct price_row *ret)
+static bool find_line(struct str text, struct str model, struct price_row *ret)
 {
-	struct str text = table();
 	size_t low = 0, high = text.n;
 
 	while (low < high) {
 		struct str line = line_at(text, low + (high - low) / 2), rest = line;
 		int order = str_cmp(model, str_cut(&rest, '\t'));
 		if (order == 0) {
-			read_row(line, ret);
+			*ret = prices_read_line(line);
 			return true;
 		}
 		if (order < 0)
@@ -139,6 +159,19 @@ static bool find_model(struct str model, struct price_row *ret)
 			low = (size_t)(line.p - text.p) + line.n + 1;
 	}
 	return false;
+}
+
+bool prices_shipped(struct str model, struct price_row *ret)
+{
+	return find_line(shipped(), model, ret);
+}
+
+static bool find_model(struct str model, struct price_row *ret)
+{
+	if (!find_line(imported.lines, model, ret))
+		return prices_shipped(model, ret);
+	ret->is_imported = true;
+	return true;
 }
 
 bool prices_find(struct str provider, struct str model, struct price_row *ret)
@@ -159,14 +192,22 @@ bool prices_find(struct str provider, struct str model, struct price_row *ret)
 	return bare.n > 0 && find_model(bare, ret);
 }
 
-bool prices_next(size_t *at, struct price_row *ret)
+bool prices_next(struct prices_walk *at, struct price_row *ret)
 {
-	struct str text = str_skip(table(), *at);
+	struct str theirs = str_skip(imported.lines, at->imported);
+	struct str ours = str_skip(shipped(), at->shipped);
+	struct str their_line = str_cut(&theirs, '\n'), our_line = str_cut(&ours, '\n');
+	struct str their_rest = their_line, our_rest = our_line;
 
-	if (text.n == 0)
+	if (!their_line.n && !our_line.n)
 		return false;
-	struct str line = str_cut(&text, '\n');
-	*at += line.n + 1;
-	read_row(line, ret);
+	int order = !their_line.n ? 1 : !our_line.n ? -1 :
+		    str_cmp(str_cut(&their_rest, '\t'), str_cut(&our_rest, '\t'));
+	if (order <= 0)
+		at->imported += their_line.n + 1;
+	if (order >= 0)
+		at->shipped += our_line.n + 1;
+	*ret = prices_read_line(order <= 0 ? their_line : our_line);
+	ret->is_imported = order <= 0;
 	return true;
 }

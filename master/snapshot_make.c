@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/tokenizer.h"
 #include "master/config_jwt.h"
 #include "master/gates.h"
 #include "master/ledger.h"
@@ -46,6 +47,20 @@ static void find_price(const struct config *c, const struct config_model *cm,
 		d->max_output_tokens = cm->max_output_tokens;
 	if (d->price.flags & PRICE_KNOWN)
 		d->flags |= DEPLOY_KNOWN_PRICE;
+}
+
+/* ---- encodings ------------------------------------------------------------------------------ */
+
+static void find_encoding(const struct config_model *cm, struct snap_deployment *d)
+{
+	static const char *const providers[] = { "openai", "azure", "azure_text",
+						 "text-completion-openai", "openrouter" };
+	enum encoding e;
+	bool may = false;
+	for (size_t i = 0; i < COUNT(providers); i++)
+		may |= str_eq_z(cm->provider, providers[i]);
+	if (may && encoding_of_model(cm->base_model.n ? cm->base_model : cm->model, &e))
+		d->flags |= e == ENCODING_CL100K ? DEPLOY_CL100K : DEPLOY_O200K;
 }
 
 static struct snap_part put_names(struct make *k, const struct config_names *n)
@@ -184,6 +199,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 	if (str_eq(cm->model_name, STR("*")))
 		d.flags |= DEPLOY_DEFAULT;
 	find_price(k->c, cm, &d);
+	find_encoding(cm, &d);
 	int err = gates_build(&k->m->board, k->c, cm, k->b, &d);
 	if (err == 0)
 		err = board_place_deployment(&k->m->board, d.id_hash, &d.board_row);

@@ -103,6 +103,23 @@ void spend_start(struct command_call *c, store_job_fn *job, void *data)
 		command_fail_store(c, err);
 }
 
+static void on_rows(void *data, int err)
+{
+	struct spend_rows *rows = data;
+	rows->book = cost_book_unref(rows->book);
+	on_done(data, err);
+}
+
+void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data)
+{
+	data->book = cost_book_ref(c->master);
+	int err = store_read(c->master->store, job, on_rows, data);
+	if (err) {
+		data->book = cost_book_unref(data->book);
+		command_fail_store(c, err);
+	}
+}
+
 struct spend_call *spend_call_new(struct command_call *c)
 {
 	struct spend_call *sc = arena_alloc(c->mem, sizeof *sc);

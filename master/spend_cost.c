@@ -12,29 +12,22 @@ enum { TOKENS_MAX = 1000000000, REQUESTS_MAX = 1000000000 };
 
 struct quote {
 	struct str provider;
-	struct price list, discounted, price;	/* price: what is charged */
+	struct price_quote q;
 };
 
 /* Of the first deployment of that name; else of any model in the table. */
 static bool find_quote(const struct config *c, struct str model, struct quote *ret)
 {
-	const struct config_model *cm = NULL;
 	struct price_row row;
-	for (size_t i = 0; i < c->n_models && !cm; i++)
-		if (str_eq(c->models[i].model_name, model))
-			cm = &c->models[i];
-	bool is_known = cm ? prices_find(cm->provider, cm->base_model.n ? cm->base_model :
-					 cm->model, &row) : prices_find(STR_NONE, model, &row);
-	if (cm && cm->price.flags & PRICE_KNOWN)
-		ret->list = cm->price;
-	else if (is_known)
-		ret->list = row.price;
-	else
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_eq(c->models[i].model_name, model)) {
+			ret->provider = c->models[i].provider;
+			return price_quote_find(c, &c->models[i], &ret->q);
+		}
+	if (!prices_find(STR_NONE, model, &row))
 		return false;
-	ret->provider = cm ? cm->provider : row.provider;
-	ret->discounted = ret->price = ret->list;
-	config_apply_discount(c, ret->provider, &ret->discounted);
-	config_apply_rates(c, ret->provider, &ret->price);
+	ret->provider = row.provider;
+	ret->q = price_quote_of(c, row.provider, &row.price);
 	return true;
 }
 
@@ -110,9 +103,9 @@ void spend_estimate(struct command_call *c)
 	    !take_quote(c, model, &q))
 		return;
 	struct usage whole = { .input = in, .output = out }, input = { .input = in };
-	struct price rates = q.discounted;
-	int64_t before = price_cost(&q.discounted, &whole);
-	struct estimate e = { .whole = price_cost(&q.price, &whole) };
+	struct price rates = q.q.discounted;
+	int64_t before = price_cost(&q.q.discounted, &whole);
+	struct estimate e = { .whole = price_cost(&q.q.price, &whole) };
 	e.margin = e.whole > before ? e.whole - before : 0;
 	rates.per_request = 0;
 	e.input = price_cost(&rates, &input);
@@ -130,8 +123,8 @@ void spend_estimate(struct command_call *c)
 	json_put_money(&o, "margin_cost_per_request", e.margin);
 	put_period(&o, "daily", &e, a_day, !day_err);
 	put_period(&o, "monthly", &e, a_month, !month_err);
-	json_put_double(&o, "input_cost_per_token", (double)q.list.input / 1e12);
-	json_put_double(&o, "output_cost_per_token", (double)q.list.output / 1e12);
+	json_put_double(&o, "input_cost_per_token", (double)q.q.list.input / 1e12);
+	json_put_double(&o, "output_cost_per_token", (double)q.q.list.output / 1e12);
 	json_put_str(&o, "provider", q.provider);
 	json_close(&o);
 	command_finish(c);
@@ -176,7 +169,7 @@ void spend_calculate(struct command_call *c)
 	usage_clamp(&u);
 	struct json_out o = json_out(&c->out);
 	json_open(&o, NULL);
-	json_put_money(&o, "cost", price_cost(&q.price, &u));
+	json_put_money(&o, "cost", price_cost(&q.q.price, &u));
 	json_close(&o);
 	command_finish(c);
 }

@@ -15,7 +15,7 @@ enum { PAGE_ROWS = 1000, CURSOR_PARTS = 9, CURSOR_ROOM = 220 };
 enum format { FORMAT_CSV, FORMAT_JSONL, FORMAT_FOCUS };
 
 struct export_call {
-	struct command_call *c;		/* first, as in every call of spend_start() */
+	struct spend_rows of;		/* first: spend_start_rows() */
 	struct spend_range range;
 	enum format format;
 	bool has_cursor;
@@ -80,7 +80,7 @@ static int requests_page(struct export_call *ec, struct store_db *db)
 		if (ec->format == FORMAT_CSV)
 			spend_row_put_csv(&ec->text, q);
 		else
-			spend_row_put(&line, q);
+			spend_row_put(&line, q, ec->of.book);
 		if (ec->format == FORMAT_JSONL)
 			buf_put_char(&ec->text, '\n');
 		ec->at_ns = ec->cursor[0] = spend_row_start_ns(q);
@@ -118,8 +118,8 @@ static int focus_page(struct export_call *ec, struct store_db *db)
 static int export_job(struct store_db *db, void *data)
 {
 	struct export_call *ec = data;
-	struct json_out o = json_out(&ec->c->out);
-	buf_init(&ec->text, ec->c->out.cap / 2);
+	struct json_out o = json_out(&ec->of.c->out);
+	buf_init(&ec->text, ec->of.c->out.cap / 2);
 	int err = ec->format == FORMAT_FOCUS ? focus_page(ec, db) : requests_page(ec, db);
 	json_open(&o, NULL);
 	json_put_str(&o, "text", ec->text.n ? buf_str(&ec->text) : STR(""));
@@ -141,14 +141,14 @@ static bool take_format(struct export_call *ec)
 		[FORMAT_CSV] = "csv", [FORMAT_JSONL] = "jsonl", [FORMAT_FOCUS] = "focus",
 	};
 	struct str s = STR("csv");
-	if (command_str(ec->c, "format", &s) == -EINVAL)
+	if (command_str(ec->of.c, "format", &s) == -EINVAL)
 		return false;
 	for (unsigned i = 0; i < COUNT(names); i++)
 		if (str_eq_z(s, names[i])) {
 			ec->format = (enum format)i;
 			return true;
 		}
-	command_fail(ec->c, 400, "invalid_request_error", "format",
+	command_fail(ec->of.c, 400, "invalid_request_error", "format",
 		     "format is csv, jsonl or focus");
 	return false;
 }
@@ -156,12 +156,12 @@ static bool take_format(struct export_call *ec)
 static bool take_cursor(struct export_call *ec)
 {
 	struct str s;
-	int err = command_str(ec->c, "cursor", &s);
+	int err = command_str(ec->of.c, "cursor", &s);
 	if (err)
 		return err == -ENOENT;
 	if (read_cursor(ec, s))
 		return true;
-	command_fail(ec->c, 400, "invalid_request_error", "cursor",
+	command_fail(ec->of.c, 400, "invalid_request_error", "cursor",
 		     "cursor must be `next` of the page before");
 	return false;
 }
@@ -173,8 +173,8 @@ void spend_export(struct command_call *c)
 		command_fail_store(c, -ENOMEM);
 		return;
 	}
-	ec->c = c;
+	ec->of.c = c;
 	ec->range.last_day = 50000;	/* in the year 2106 */
 	if (take_format(ec) && spend_take_days(c, "start", "end", &ec->range) && take_cursor(ec))
-		spend_start(c, export_job, ec);
+		spend_start_rows(c, export_job, &ec->of);
 }

@@ -13,7 +13,7 @@ enum {
 };
 
 struct logs_call {
-	struct command_call *c;
+	struct spend_rows of;		/* first: spend_start_rows() */
 	struct spend_range range;
 	bool has_before;
 	struct row_id {
@@ -43,12 +43,12 @@ static int only_before(struct store_db *db, struct logs_call *lc)
 	return r < 0 ? r : 0;
 }
 
-static int put_rows(struct json_out *o, struct sql *q, const char *name)
+static int put_rows(const struct logs_call *lc, struct json_out *o, struct sql *q, const char *name)
 {
 	int r;
 	json_open_array(o, name);
 	while ((r = sql_row(q)) > 0)
-		spend_row_put(o, q);
+		spend_row_put(o, q, lc->of.book);
 	json_close_array(o);
 	return r;
 }
@@ -56,14 +56,14 @@ static int put_rows(struct json_out *o, struct sql *q, const char *name)
 static int logs_job(struct store_db *db, void *data)
 {
 	struct logs_call *lc = data;
-	struct json_out o = json_out(&lc->c->out);
+	struct json_out o = json_out(&lc->of.c->out);
 	char tail[96];
 	int err = lc->has_before ? only_before(db, lc) : 0;
 	if (err)
 		return err;
 	snprintf(tail, sizeof tail, " ORDER BY l.start_ns DESC, l.id DESC LIMIT %llu",
 		 (unsigned long long)lc->limit);
-	return put_rows(&o, spend_where_query(&lc->where, db, tail), NULL);
+	return put_rows(lc, &o, spend_where_query(&lc->where, db, tail), NULL);
 }
 
 /* ---- arguments; false: answered ---- */
@@ -72,7 +72,7 @@ static bool take_request(struct logs_call *lc, const char *name, struct row_id *
 			 bool *ret_given)
 {
 	struct str s;
-	int err = command_str(lc->c, name, &s);
+	int err = command_str(lc->of.c, name, &s);
 	*ret_given = !err;
 	if (err)
 		return err == -ENOENT;
@@ -105,7 +105,7 @@ static bool take_texts(struct logs_call *lc)
 	for (size_t i = 0; i < COUNT(text_filters); i++) {
 		const struct text_filter *f = &text_filters[i];
 		struct str s;
-		int err = command_str(lc->c, f->arg, &s);
+		int err = command_str(lc->of.c, f->arg, &s);
 		if (err == -EINVAL)
 			return false;
 		if (err || !s.n)
@@ -122,12 +122,12 @@ static bool take_texts(struct logs_call *lc)
 static bool take_status(struct logs_call *lc)
 {
 	struct str s;
-	int err = command_str(lc->c, "status_filter", &s);
+	int err = command_str(lc->of.c, "status_filter", &s);
 	if (err || !s.n)
 		return err != -EINVAL;
 	bool is_failure = str_eq(s, STR("failure"));
 	if (!is_failure && !str_eq(s, STR("success"))) {
-		command_fail(lc->c, 400, "invalid_request_error", "status_filter",
+		command_fail(lc->of.c, 400, "invalid_request_error", "status_filter",
 			     "status_filter is success or failure");
 		return false;
 	}
@@ -138,7 +138,7 @@ static bool take_status(struct logs_call *lc)
 static bool take_money(struct logs_call *lc, const char *name, const char *condition)
 {
 	int64_t nano;
-	int err = command_money(lc->c, name, &nano);
+	int err = command_money(lc->of.c, name, &nano);
 	if (!err)
 		spend_where_int(&lc->where, condition, nano);
 	return err != -EINVAL;
@@ -157,7 +157,7 @@ static void only_request(struct logs_call *lc)
 
 static bool take_filters(struct logs_call *lc)
 {
-	struct command_call *c = lc->c;
+	struct command_call *c = lc->of.c;
 	struct str key;
 	bool has_request = false;
 	int err = command_str(c, "api_key", &key);
@@ -178,11 +178,11 @@ static bool take_filters(struct logs_call *lc)
 
 static bool take_number(struct logs_call *lc, const char *name, uint64_t most, uint64_t *ret)
 {
-	if (command_u64(lc->c, name, ret) == -EINVAL)
+	if (command_u64(lc->of.c, name, ret) == -EINVAL)
 		return false;
 	if (*ret >= 1 && *ret <= most)
 		return true;
-	command_fail(lc->c, 400, "invalid_request_error", name, "%s is 1 to %llu", name,
+	command_fail(lc->of.c, 400, "invalid_request_error", name, "%s is 1 to %llu", name,
 		     (unsigned long long)most);
 	return false;
 }
@@ -194,7 +194,7 @@ static struct logs_call *logs_new(struct command_call *c)
 		command_fail_store(c, -ENOMEM);
 		return NULL;
 	}
-	lc->c = c;
+	lc->of.c = c;
 	return take_filters(lc) ? lc : NULL;
 }
 
@@ -213,14 +213,14 @@ void spend_logs(struct command_call *c)
 	lc->limit = LIMIT;
 	if (take_number(lc, "limit", LIMIT_MAX, &lc->limit) &&
 	    take_request(lc, "before", &lc->before, &lc->has_before))
-		spend_start(c, logs_job, lc);
+		spend_start_rows(c, logs_job, &lc->of);
 }
 
 /* ---- /spend/logs/v2: pages, and how many there are ---- */
 
 static int count_rows(struct store_db *db, const struct logs_call *lc, uint64_t *ret)
 {
-	struct spend_where *w = arena_alloc(lc->c->mem, sizeof *w);
+	struct spend_where *w = arena_alloc(lc->of.c->mem, sizeof *w);
 	char tail[64];
 	if (!w)
 		return -ENOMEM;
@@ -238,7 +238,7 @@ static int count_rows(struct store_db *db, const struct logs_call *lc, uint64_t 
 static int pages_job(struct store_db *db, void *data)
 {
 	struct logs_call *lc = data;
-	struct json_out o = json_out(&lc->c->out);
+	struct json_out o = json_out(&lc->of.c->out);
 	uint64_t total = 0;
 	char tail[160];
 	int err = count_rows(db, lc, &total);
@@ -247,7 +247,7 @@ static int pages_job(struct store_db *db, void *data)
 		 (unsigned long long)((lc->page - 1) * lc->limit));
 	json_open(&o, NULL);
 	if (!err)
-		err = put_rows(&o, spend_where_query(&lc->where, db, tail), "data");
+		err = put_rows(lc, &o, spend_where_query(&lc->where, db, tail), "data");
 	json_put_u64(&o, "total", total);
 	json_put_u64(&o, "page", lc->page);
 	json_put_u64(&o, "page_size", lc->limit);
@@ -270,15 +270,15 @@ static bool take_sort(struct logs_call *lc)
 		{ "model", "l.model DESC, l.id DESC", "l.model, l.id" },
 	};
 	struct str by = STR("startTime"), order = STR("desc");
-	if (command_str(lc->c, "sort_by", &by) == -EINVAL ||
-	    command_str(lc->c, "sort_order", &order) == -EINVAL)
+	if (command_str(lc->of.c, "sort_by", &by) == -EINVAL ||
+	    command_str(lc->of.c, "sort_order", &order) == -EINVAL)
 		return false;
 	for (size_t i = 0; i < COUNT(sorts); i++)
 		if (str_eq_z(by, sorts[i].by))
 			lc->sort = str_eq(order, STR("asc")) ? sorts[i].up : sorts[i].down;
 	if (lc->sort)
 		return true;
-	command_fail(lc->c, 400, "invalid_request_error", "sort_by",
+	command_fail(lc->of.c, 400, "invalid_request_error", "sort_by",
 		     "sort_by is startTime, endTime, spend, total_tokens, request_duration_ms or "
 		     "model");
 	return false;
@@ -293,5 +293,5 @@ void spend_logs_pages(struct command_call *c)
 	lc->page = 1;
 	if (take_number(lc, "page_size", PAGE_MAX, &lc->limit) &&
 	    take_number(lc, "page", 1000000, &lc->page) && take_sort(lc))
-		spend_start(c, pages_job, lc);
+		spend_start_rows(c, pages_job, &lc->of);
 }

@@ -4,6 +4,7 @@
 #define SPEND_PRIVATE_H
 
 #include "common/json_write.h"
+#include "master/cost_split.h"
 #include "master/keys.h"
 #include "master/ledger_rollup.h"
 #include "master/spend.h"
@@ -34,6 +35,12 @@ void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day);	/* "2026-02-03" */
 
 /* Runs `job` on the reader, then answers with what it wrote. What it cannot start it answers. */
 void spend_start(struct command_call *c, store_job_fn *job, void *data);
+/* The same for what tells single requests: data begins with one of these. */
+struct spend_rows {
+	struct command_call *c;
+	struct cost_book *book;		/* prices, to divide costs by; or NULL */
+};
+void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data);
 /* A spend_call of all time, or as the arguments say. NULL: answered. */
 struct spend_call *spend_call_new(struct command_call *c);
 void spend_summary(struct command_call *c);	/* /spend/logs?summarize=true */
@@ -93,7 +100,7 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 enum { SPEND_ID_MAX = 17 };
 size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX]);
 /* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
-void spend_row_put(struct json_out *o, struct sql *q);
+void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *book);
 void spend_row_put_csv(struct buf *to, struct sql *q);
 int64_t spend_row_start_ns(struct sql *q);
 int64_t spend_row_id(struct sql *q);

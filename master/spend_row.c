@@ -2,6 +2,7 @@
  * spend_row.c - a single request of the ledger under LiteLLM's column names, as JSON and as CSV. */
 #include <arpa/inet.h>
 
+#include "common/board.h"
 #include "common/clock.h"
 #include "master/spend_private.h"
 
@@ -127,7 +128,28 @@ static void put_usage(struct json_out *o, struct sql *q)
 	json_close(o);
 }
 
-static void put_metadata(struct json_out *o, struct sql *q)
+static uint64_t count_of(struct sql *q, enum column at)
+{
+	int64_t v = sql_get_int(q, (int)at);
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+/* A row does not say how many searches a ranking was: mostly one. */
+static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *book)
+{
+	struct str id = sql_get_text(q, MODEL_ID);
+	bool is_cached = sql_get_int(q, FLAGS) & JF_CACHE_HIT;
+	const struct price_quote *quote =
+		id.n && !is_cached ? cost_book_find(book, board_deployment_hash(id)) : NULL;
+	struct usage u = { .input = count_of(q, INPUT), .output = count_of(q, OUTPUT),
+			   .cache_read = count_of(q, CACHE_READ),
+			   .cache_write = count_of(q, CACHE_WRITE),
+			   .reasoning = count_of(q, REASONING),
+			   .searches = sql_get_int(q, ENDPOINT) == JOURNAL_CALL_RERANK };
+	cost_split_put(o, "cost_breakdown", quote, &u, sql_get_int(q, COST));
+}
+
+static void put_metadata(struct json_out *o, struct sql *q, const struct cost_book *book)
 {
 	int64_t flags = sql_get_int(q, FLAGS), attempts = sql_get_int(q, ATTEMPTS);
 	json_open(o, "metadata");
@@ -138,9 +160,7 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_put_str(o, "user_api_key_org_id", sql_get_text(q, ORGANIZATION_ID));
 	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
 	put_usage(o, q);
-	json_open(o, "cost_breakdown");
-	json_put_money(o, "total_cost", sql_get_int(q, COST));
-	json_close(o);
+	put_cost(o, q, book);
 	json_put_i64(o, "attempted_retries", attempts > 1 && !(flags & JF_ATTEMPT) ? attempts - 1 : 0);
 	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
 	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
@@ -154,7 +174,7 @@ static void put_metadata(struct json_out *o, struct sql *q)
 	json_close(o);
 }
 
-void spend_row_put(struct json_out *o, struct sql *q)
+void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *book)
 {
 	char uuid[SPEND_UUID_ROOM];
 	struct str tags = sql_get_text(q, TAGS);
@@ -174,7 +194,7 @@ void spend_row_put(struct json_out *o, struct sql *q)
 	json_put_raw(o, "messages", STR("{}"));
 	json_put_raw(o, "response", STR("{}"));
 	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
-	put_metadata(o, q);
+	put_metadata(o, q, book);
 	json_close(o);
 }
 

@@ -28,7 +28,7 @@ enum {
 static const char *const unwatched[] = { "sqlite_*",	  "audit",	 "spend_*",
 					 "journals",	  "open_intents", "deployments",
 					 "response*",	  "keys_deleted", "answer*",
-					 "config_history", "seal" };
+					 "config_history", "seal",	  "price_lines" };
 
 /* Columns that the ledger alone writes by themselves: an update of others is looked at. */
 static const char *const counting[] = { "spend", "last_used" };

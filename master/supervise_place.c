@@ -21,6 +21,7 @@
 #include "master/ledger.h"
 #include "master/supervise_private.h"
 #include "master/trial.h"
+#include "master/tokenizers.h"
 #include "master/worker_link.h"
 
 enum {
@@ -184,6 +185,8 @@ static int launch(struct place *p, int journal_fd)
 	if (err == 0)
 		err = worker_link_hello(p->link, &p->s->listen, m->dir_fd, journal_fd,
 					m->generation, m->snapshot_fd);
+	if (err == 0)
+		tokenizers_give(m->tokenizers, p->link);
 	return err;
 }
 

@@ -16,7 +16,7 @@
 #include "master/jwks.h"
 #include "master/responses.h"
 
-enum { CALL_MAX = 1 << 20, CALLS_MAX = 256, OUT_MAX = 64 << 20, OUT_FDS_MAX = 64 };
+enum { CALLS_MAX = 256, OUT_MAX = 64 << 20, OUT_FDS_MAX = 64 };
 
 /* A management call: first its arguments come together, then the command runs. */
 struct call {
@@ -164,6 +164,14 @@ int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *si
 	return send_later(l, fd);
 }
 
+void worker_link_tokenizer(struct worker_link *l, uint32_t encoding, int fd)
+{
+	frame_begin(&l->frame, LINK_TOKENIZER);
+	frame_put_u32(&l->frame, encoding);
+	if (send_later(l, fd) < 0)
+		LOG(LOG_WARN, "link.send_failed", F_INT("slot", l->slot));
+}
+
 void worker_link_drain(struct worker_link *l, uint64_t ms)
 {
 	if (!l)
@@ -237,14 +245,15 @@ static void run_call(struct call *c)
 	command_run(cc);
 }
 
-static struct call *call_new(struct worker_link *l, uint64_t number)
+static struct call *call_new(struct worker_link *l, const struct command *cmd, uint64_t number)
 {
 	struct call *c = l->n_calls < CALLS_MAX ? mem_alloc(sizeof *c) : NULL;
 	if (!c)
 		return NULL;
 	c->link = l;
 	c->number = number;
-	buf_init(&c->args, CALL_MAX);
+	c->command = cmd;
+	buf_init(&c->args, cmd->flags & CMD_LARGE ? COMMAND_ARGS_LARGE : COMMAND_ARGS_MAX);
 	c->next = l->calls;
 	l->calls = c;
 	l->n_calls++;
@@ -286,14 +295,13 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	if (frame_end(f) < 0)
 		return -EPROTO;
 	const struct command *cmd = command_by_path(method, path, &other_method);
-	struct call *c = cmd ? call_new(l, number) : NULL;
+	struct call *c = cmd ? call_new(l, cmd, number) : NULL;
 	if (!c) {
 		refuse_call(l, number, cmd ? 503 : 404,
 			    cmd ? "{\"error\":{\"message\":\"too many calls\",\"code\":\"503\"}}"
 				: "{\"detail\":\"Not Found\"}");
 		return 0;
 	}
-	c->command = cmd;
 	c->is_admin = role & 1;
 	c->is_viewer = role & 2;
 	c->key_id = key_id;

@@ -21,6 +21,8 @@ int worker_link_directory(struct worker_link *l, int dir_fd) MUST_USE;
  * there are no newer ones than were told before. */
 int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *sizes, unsigned n,
 		     int fd) MUST_USE;
+/* fd: the image of an encoding, which is borrowed; -1: it was removed. */
+void worker_link_tokenizer(struct worker_link *l, uint32_t encoding, int fd);
 void worker_link_drain(struct worker_link *l, uint64_t ms);
 
 /* supervise.c and main.c, told by the link. */

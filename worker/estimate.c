@@ -4,6 +4,7 @@
  * One pass over character classes; the weights, in thousandths of a token, were fitted to the
  * o200k vocabulary. Random strings (keys, hashes, base64) follow no words and are weighed by
  * their characters. A bound from above, unlike a likely number, is one token a byte. */
+#include "common/tokenizer.h"
 #include "worker/llm.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
 	/* Beside the texts. */
 	PER_MESSAGE = 3,
 	PER_NAME = 1,
+	PER_ROLE = 1,		/* which an estimate has in its words */
 	PER_REPLY = 3,
 	PER_TOOLS = 9,
 	PER_TOOL = 8,
@@ -297,22 +299,41 @@ static bool is_medium(const struct llm_part *p)
 	return p->kind == PART_IMAGE || p->kind == PART_AUDIO || p->kind == PART_FILE;
 }
 
-static uint64_t part_milli(const struct llm_part *p)
+/* By the vocabulary while it lasts; else by estimate. */
+struct counter {
+	struct tokenizer *t;		/* NULL: there is none */
+	size_t left;			/* bytes that may be counted */
+	bool is_exact;			/* so far */
+};
+
+static uint64_t text_milli(struct counter *c, struct str text)
 {
-	uint64_t milli = estimate_tokens_milli(p->text) + estimate_tokens_milli(p->name);
+	if (c->t && text.n <= c->left) {
+		c->left -= text.n;
+		return 1000 * tokenizer_count(c->t, text);
+	}
+	c->is_exact &= text.n == 0;
+	return estimate_tokens_milli(text);
+}
+
+static uint64_t part_milli(struct counter *c, const struct llm_part *p)
+{
+	uint64_t milli = text_milli(c, p->text) + text_milli(c, p->name);
 	if (p->kind == PART_OTHER && p->raw)
-		milli += estimate_tokens_milli(p->raw->raw);
+		milli += text_milli(c, p->raw->raw);
+	c->is_exact &= p->kind == PART_TEXT;
 	return is_medium(p) ? milli + 1000 * medium_tokens(p) : milli;
 }
 
-static uint64_t messages_milli(const struct llm_request *q)
+static uint64_t messages_milli(struct counter *c, const struct llm_request *q)
 {
 	uint64_t milli = 0;
 	for (const struct llm_message *m = q->messages; m; m = m->next) {
 		milli += 1000u * (PER_MESSAGE + (m->name.n ? PER_NAME : 0u));
-		milli += estimate_tokens_milli(m->name);
+		milli += 1000u * (c->t ? PER_ROLE : 0u);
+		milli += text_milli(c, m->name);
 		for (const struct llm_part *p = m->parts; p; p = p->next)
-			milli += part_milli(p);
+			milli += part_milli(c, p);
 	}
 	return milli + 1000 * PER_REPLY;
 }
@@ -326,26 +347,42 @@ static uint64_t ids_milli(struct str list)
 	return 1000 * n;
 }
 
-static uint64_t inputs_milli(const struct llm_request *q)
+static uint64_t inputs_milli(struct counter *c, const struct llm_request *q)
 {
-	uint64_t milli = estimate_tokens_milli(q->prompt_suffix);
+	uint64_t milli = text_milli(c, q->prompt_suffix);
 	for (unsigned i = 0; i < q->n_inputs; i++)
 		milli += q->inputs_are_tokens ? ids_milli(q->inputs[i])
-					      : estimate_tokens_milli(q->inputs[i]);
+					      : text_milli(c, q->inputs[i]);
 	/* A reranker reads the query again with each document. */
-	return milli + q->n_inputs * estimate_tokens_milli(q->query);
+	return milli + q->n_inputs * text_milli(c, q->query);
+}
+
+static uint64_t count_prompt(struct counter *c, const struct llm_request *q)
+{
+	uint64_t milli = q->kind == LLM_CHAT ? messages_milli(c, q) : inputs_milli(c, q);
+	for (const struct llm_tool *t = q->tools; t; t = t->next)
+		milli += 1000 * PER_TOOL + text_milli(c, t->name) +
+			 text_milli(c, t->description) + text_milli(c, t->schema);
+	if (q->tools)
+		milli += 1000 * PER_TOOLS;
+	milli += text_milli(c, q->format_schema);
+	c->is_exact &= !q->tools && !q->format_schema.n;	/* how they are told is not known */
+	return (milli + 999) / 1000;
 }
 
 uint64_t estimate_prompt(const struct llm_request *q)
 {
-	uint64_t milli = q->kind == LLM_CHAT ? messages_milli(q) : inputs_milli(q);
-	for (const struct llm_tool *t = q->tools; t; t = t->next)
-		milli += 1000 * PER_TOOL + estimate_tokens_milli(t->name) +
-			 estimate_tokens_milli(t->description) + estimate_tokens_milli(t->schema);
-	if (q->tools)
-		milli += 1000 * PER_TOOLS;
-	milli += estimate_tokens_milli(q->format_schema);
-	return (milli + 999) / 1000;
+	struct counter c = { .t = NULL };
+	return count_prompt(&c, q);
+}
+
+uint64_t estimate_prompt_by(const struct llm_request *q, struct tokenizer *t, size_t most,
+			    bool *ret_exact)
+{
+	struct counter c = { .t = t, .left = most, .is_exact = true };
+	uint64_t n = count_prompt(&c, q);
+	*ret_exact = c.is_exact;
+	return n;
 }
 
 uint64_t estimate_prompt_worst(const struct llm_request *q)

@@ -171,6 +171,28 @@ static void take_directory(struct worker *w, struct frame_in *f, int *fds, unsig
 	known_claim_again(w);
 }
 
+/* Nobody counts meanwhile: a count ends in the call that began it. */
+static void take_tokenizer(struct worker *w, struct frame_in *f, int *fds, unsigned n_fds)
+{
+	struct tokenizer *t = NULL;
+	uint32_t e = frame_get_u32(f);
+	int err = frame_end(f) < 0 || e >= ENCODINGS || n_fds > 1 ? -EPROTO : 0;
+	if (err == 0 && n_fds == 1) {
+		err = tokenizer_map(fds[0], &t);
+		n_fds = 0;
+	}
+	close_all(fds, n_fds);
+	if (err < 0) {
+		LOG(LOG_ERROR, "tokenizer.refused", F_Z("error", strerror(-err)));
+		return;
+	}
+	tokenizer_free(w->tokenizers[e]);
+	w->tokenizers[e] = t;
+	w->has_tokenizer = false;
+	for (unsigned i = 0; i < ENCODINGS; i++)
+		w->has_tokenizer |= w->tokenizers[i] != NULL;
+}
+
 static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsigned n_fds)
 {
 	struct frame_in f;
@@ -185,6 +207,9 @@ static void take_frame(struct worker *w, const void *p, size_t n, int *fds, unsi
 		return;
 	case LINK_DIRECTORY:
 		take_directory(w, &f, fds, n_fds);
+		return;
+	case LINK_TOKENIZER:
+		take_tokenizer(w, &f, fds, n_fds);
 		return;
 	case LINK_DRAIN:
 		ms = frame_get_u64(&f);

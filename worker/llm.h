@@ -197,6 +197,10 @@ uint64_t estimate_tokens_milli(struct str text);
 uint64_t estimate_prompt_worst(const struct llm_request *q);
 /* The likely number. */
 uint64_t estimate_prompt(const struct llm_request *q);
+/* The same by a vocabulary, up to `most` bytes of text. *ret_exact: nothing had to be estimated. */
+struct tokenizer;
+uint64_t estimate_prompt_by(const struct llm_request *q, struct tokenizer *t, size_t most,
+			    bool *ret_exact);
 /* Search units of reranking, as Cohere counts them: a hundred documents of up to 500 tokens, the
  * query included; longer ones count as several. An upper bound, and what is likely. */
 uint64_t estimate_searches_worst(const struct llm_request *q);

@@ -30,6 +30,7 @@
 #include "worker/settle/usage.h"
 
 enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
+enum { COUNTED_MAX = 65536 };	/* of a prompt: counting takes a while, and others wait */
 
 struct stage {
 	const char *name;
@@ -263,10 +264,29 @@ void request_client_gone(struct request *r)
 	request_end(r);
 }
 
+/* That of the group's first deployment; of a pattern's what the request's name says. */
+struct tokenizer *request_tokenizer(const struct request *r)
+{
+	enum encoding e;
+	if (!r->group || !r->group->members.count)
+		return NULL;
+	const struct snap_deployment *d =
+		snap_deployment(r->snap, snap_member(r->snap, r->group, 0));
+	if (d->flags & DEPLOY_WILDCARD && str_eq(snap_text(r->snap, d->provider), STR("openai")) &&
+	    encoding_of_model(r->requested_model, &e))
+		return r->w->tokenizers[e];
+	return d->flags & DEPLOY_O200K	? r->w->tokenizers[ENCODING_O200K] :
+	       d->flags & DEPLOY_CL100K ? r->w->tokenizers[ENCODING_CL100K] : NULL;
+}
+
 uint64_t request_prompt_tokens(struct request *r)
 {
-	if (!r->prompt_tokens)
-		r->prompt_tokens = estimate_prompt(&r->q);
+	bool is_exact;
+	if (r->prompt_tokens)
+		return r->prompt_tokens;
+	struct tokenizer *t = r->w->has_tokenizer ? request_tokenizer(r) : NULL;
+	r->prompt_tokens = t ? estimate_prompt_by(&r->q, t, COUNTED_MAX, &is_exact)
+			     : estimate_prompt(&r->q);
 	return r->prompt_tokens;
 }
 

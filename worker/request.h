@@ -167,6 +167,8 @@ void request_end(struct request *r);
 
 /* How many tokens its prompt is likely to have; counted once. */
 uint64_t request_prompt_tokens(struct request *r);
+/* Who counts for its model; NULL: nobody, its encoding is not known or not installed. */
+struct tokenizer *request_tokenizer(const struct request *r);
 
 /* Whether all its owners may ask for `name`, which g serves or is. In decide/limits.c. */
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g);

@@ -12,6 +12,7 @@
 #include "common/journal.h"
 #include "common/sandbox.h"
 #include "common/snapshot.h"
+#include "common/tokenizer.h"
 #include "worker/later.h"
 #include "worker/penalty.h"
 
@@ -34,7 +35,7 @@ struct wheel;
 struct link;
 struct bearers;
 
-enum { SPARE_ARENAS = 64 };
+enum { SPARE_ARENAS = 64, UNPRICED_TOLD = 256 };
 
 struct worker {
 	uv_loop_t *loop;
@@ -88,6 +89,11 @@ struct worker {
 	struct tls_context *tls;
 	struct client *client;			/* what connections share; client.c */
 	struct penalty penalties[PENALTY_SLOTS];	/* who sends unknown keys */
+	struct tokenizer *tokenizers[ENCODINGS];	/* NULL: not installed */
+	bool has_tokenizer;			/* any of them */
+	/* settle/ */
+	uint64_t unpriced[UNPRICED_TOLD];	/* models that the log has told of; unpriced.h */
+	unsigned n_unpriced;
 	bool is_draining, is_master_gone;
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """llmgwctl against a live gateway: every command of the table, as a table and as JSON, and every
 exit code that operations are promised."""
+import base64
 import contextlib
 import json
 import os
@@ -54,6 +55,10 @@ def gw(tmp_path_factory, mock_process):
     g.ctl("backup", str(g.tmp / "spare.db"))
     (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
+    (g.tmp / "ranks").write_bytes(b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)))
+    for name in ("house", "0", "1"):
+        path = g.tmp / f"prices{name.removeprefix('house')}.json"
+        path.write_text(json.dumps({f"model-{name}": {"input_cost_per_token": 1e-6}}))
     yield g
     g.stop()
 
@@ -202,6 +207,14 @@ CALLS = {
     "config history": ((), "VERSION"),
     "config version": (("1",), "start"),
     "config rollback": (("1", "--yes"), "rolled back"),
+    "prices list": (("gpt-4o",), "SOURCE"),
+    "prices import": (("{tmp}/prices{n}.json",), "new"),
+    "prices reset": (("model-house", "--yes"), "removed"),
+    "prices export": ((), "input_cost_per_token"),
+    "prices status": ((), "imported"),
+    "tokenizer import": (("{tmp}/ranks", "--encoding", "cl100k_base"), "cl100k_base"),
+    "tokenizer list": ((), "INSTALLED"),
+    "tokenizer remove": (("cl100k_base", "--yes"), "cl100k_base"),
     "backup": (("{tmp}/copy{n}.db",), "copied"),
     "alerts test": (("webhook",), "webhook"),
     "restore": (("{tmp}/spare.db", "--state-dir", "{tmp}/elsewhere", "--yes"), "restored"),
@@ -224,6 +237,8 @@ OBJECTS = {  # what has to be there before, each time
     "budgets": [["budgets", "create", "small", "--max-budget", "1"],
                 ["budgets", "create", "doomed{n}", "--max-budget", "1"]],
     "tags": [["tags", "create", "red"], ["tags", "create", "doomed{n}"]],
+    "prices": [["prices", "import", "{tmp}/prices.json"]],
+    "tokenizer": [["tokenizer", "import", "{tmp}/ranks", "--encoding", "cl100k_base"]],
 }
 
 
@@ -239,7 +254,7 @@ def test_every_command(gw, words):
             gw.ctl("teams", "create", f"doomed{n}", check=False)
             gw.ctl("teams", "add", "crew", json.dumps({"user_id": f"gone{n}"}), check=False)
         for line in OBJECTS.get(words.split()[0], []):
-            gw.ctl(*(a.replace("{n}", str(n)) for a in line), check=False)
+            gw.ctl(*(a.replace("{n}", str(n)).replace("{tmp}", str(gw.tmp)) for a in line), check=False)
         slot = next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready")
         ready = len(gw.records("master.ready"))
         filled = [a if '"' in a else

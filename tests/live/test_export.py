@@ -97,6 +97,10 @@ def test_the_webhook_gets_standard_payloads(start, sink):
     assert good["metadata"]["user_api_key_hash"] == hashlib.sha256(key.encode()).hexdigest()
     assert good["metadata"]["user_api_key_alias"] == "the-alias"
     assert good["metadata"]["user_api_key_user_id"] == "u1" and good["requester_ip_address"] == "127.0.0.1"
+    parts = good["cost_breakdown"]
+    assert parts["total_cost"] == good["response_cost"] and parts["input_cost"] > 0 < parts["output_cost"]
+    assert abs(parts["input_cost"] + parts["output_cost"] - parts["total_cost"]) < 1e-9
+    assert bad["cost_breakdown"]["total_cost"] == 0
     assert good["request_tags"] == ["red", "blue"] and good["messages"] is None and good["error_str"] is None
     assert bad["error_information"]["error_code"] == "400" and bad["response_cost"] == 0
     assert [t["status"] for t in bad["attempts"]] == ["failure"]

@@ -22,6 +22,7 @@
 #include "common/hash.h"
 #include "common/json_write.h"
 #include "common/mem.h"
+#include "common/parcel.h"
 #include "master/commands.h"
 #include "master/control.h"
 #include "master/control_socket.h"
@@ -84,6 +85,7 @@ const struct command commands[] = {
 	{ "big", NULL, NULL, ROLE_ADMIN, 0, run_big, args_big, NULL, NULL, "", "" },
 	{ "nothing", NULL, NULL, ROLE_ADMIN, 0, run_nothing, args_none, NULL, NULL, "", "" },
 	{ "keys create", NULL, NULL, ROLE_ADMIN, 0, run_echo, args_none, NULL, NULL, "", "" },
+	{ "large", NULL, NULL, ROLE_ADMIN, CMD_LARGE, run_echo, args_none, NULL, NULL, "", "" },
 	{ "web only", NULL, NULL, ROLE_ADMIN, CMD_NO_CTL, run_echo, args_none, NULL, NULL, "", "" },
 };
 const size_t commands_count = COUNT(commands);
@@ -386,6 +388,56 @@ static void test_stopped_while_a_call_runs(void **state)
 	expect_end(s);
 }
 
+/* ---- arguments in a parcel ---- */
+
+static void send_parcel(int s, uint32_t id, const char *words, size_t n, bool is_sealed)
+{
+	char *text = mem_alloc(n);
+	int fd = -1;
+	assert_non_null(text);
+	memset(text, ' ', n);
+	memcpy(text, "{\"a\":1", 6);
+	text[n - 1] = '}';
+	struct str part = str_of(text, n);
+	if (is_sealed)
+		assert_int_equal(parcel_make(&part, 1, &fd), 0);
+	else
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	frame_begin(&out, CTL_CALL);
+	frame_put_u32(&out, id);
+	frame_put_str(&out, str_z(words));
+	frame_put_str(&out, STR(""));
+	assert_int_equal(fdpass_send(s, frame_finish(&out), &fd, 1), 0);
+	close(fd);
+	mem_free(text);
+}
+
+static void test_arguments_too_long_for_a_frame(void **state)
+{
+	(void)state;
+	struct answer a;
+	int s = greeted();
+	unsigned before = open_fds();
+	send_parcel(s, 1, "echo", 300000, true);
+	receive_answer(s, &a);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.text.n, 300000);
+	buf_done(&a.text);
+	send_parcel(s, 2, "echo", COMMAND_ARGS_MAX + 1, true);
+	expect_answer(s, 2, 413, "too large");
+	send_parcel(s, 3, "large", COMMAND_ARGS_MAX + 1, true);
+	receive_answer(s, &a);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.text.n, COMMAND_ARGS_MAX + 1);
+	buf_done(&a.text);
+	send_parcel(s, 4, "large", COMMAND_ARGS_LARGE + 1, true);
+	expect_answer(s, 4, 413, "too large");
+	send_parcel(s, 5, "echo", 100, false);	/* it could change while it is read */
+	expect_answer(s, 5, 400, "cannot be read");
+	assert_int_equal(open_fds(), before);
+	close(s);
+}
+
 /* ---- peers that misbehave ---- */
 
 static void test_an_oversize_packet(void **state)
@@ -670,6 +722,7 @@ int main(void)
 		TEST(test_at_most_16_calls_at_once),
 		TEST(test_a_client_gone_while_its_call_runs),
 		TEST(test_stopped_while_a_call_runs),
+		TEST(test_arguments_too_long_for_a_frame),
 		TEST(test_an_oversize_packet),
 		TEST(test_bad_frames_end_the_connection),
 		TEST(test_descriptors_are_not_kept),

@@ -35,7 +35,8 @@ static void test_every_row_is_found_again(void **state)
 {
 	struct str before = STR("");
 	struct price_row r, again;
-	size_t at = 0, n = 0;
+	struct prices_walk at = { 0 };
+	size_t n = 0;
 
 	(void)state;
 	assert_int_equal(prices_load(), 0);

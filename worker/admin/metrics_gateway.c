@@ -67,6 +67,14 @@ static uint64_t own_deployments(const struct scrape *s)
 	return s->n_deployments;
 }
 
+static uint64_t own_unpriced(const struct scrape *s)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < s->n_deployments; i++)
+		n += !(snap_deployment(s->r->snap, i)->flags & DEPLOY_KNOWN_PRICE);
+	return n;
+}
+
 static uint64_t own_folded(const struct scrape *s)
 {
 	return s->n_deployments - s->n_shown;
@@ -87,6 +95,7 @@ static const struct own_family own_families[] = {
 	{ "llmgw_config_last_reload_timestamp_seconds", "gauge", "When one was last taken into force, since 1970; 0: never", UNIT_NANO, own_reload_ns },
 	{ "llmgw_keys", "gauge", "Virtual keys, the master key included", UNIT_ONE, own_keys },
 	{ "llmgw_deployments", "gauge", "Deployments in the configuration", UNIT_ONE, own_deployments },
+	{ "llmgw_deployments_unpriced", "gauge", "Those of them that have no price, pass-through targets among them", UNIT_ONE, own_unpriced },
 	{ "llmgw_metrics_deployments_folded", "gauge", "Deployments shown as one named other because server.metrics.series was reached", UNIT_ONE, own_folded },
 	{ "llmgw_metrics_pairs", "gauge", "Pairs of key and deployment that are counted for LiteLLM's metrics", UNIT_ONE, own_pairs },
 	{ "llmgw_spend_unavailable", "gauge", "1 while spend cannot be recorded", UNIT_ONE, own_money_down },

@@ -12,7 +12,8 @@
 #include "worker/later.h"
 #include "worker/request.h"
 
-enum { CALL_MAX = 1 << 20, ANSWER_MAX = 32 << 20, CALLS_MAX = 256, AGAIN_MS = 1 };
+enum { CALL_MAX = 1 << 20, LARGE_MAX = 16 << 20 };
+enum { ANSWER_MAX = 32 << 20, CALLS_MAX = 256, AGAIN_MS = 1 };
 
 struct relay_call {
 	struct relay_call *next;
@@ -219,7 +220,7 @@ static enum step begin(struct request *r, const struct relay_what *what, relay_d
 	call->r = r;
 	call->done = done;
 	call->number = ++w->next_relay;
-	buf_init(&call->out, 2 * CALL_MAX);
+	buf_init(&call->out, 2 * (what->args.n > CALL_MAX ? LARGE_MAX : CALL_MAX));
 	buf_init(&call->answer, ANSWER_MAX);
 	call->next = w->relays;
 	w->relays = call;
@@ -248,9 +249,10 @@ enum step relay_call(struct request *r)
 	if (r->w->is_master_gone)
 		return request_fail(r, OUTCOME_MASTER_AWAY, NULL,
 				    "the master process is away; try again");
-	if (what.args.n > CALL_MAX)
-		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
-				    "Request size is too large: management calls are at most 1 MiB");
+	size_t most = r->endpoint->flags & EP_LARGE ? LARGE_MAX : CALL_MAX;
+	if (what.args.n > most)
+		return request_fail(r, OUTCOME_TOO_LARGE, NULL, "Request size is too large: management "
+				    "calls are at most %zu MiB", most >> 20);
 	buf_init(&query, CALL_MAX);
 	if (!what.args.n || r->http->query.n)
 		query_to_json(r->mem, r->http->query, &query);

@@ -11,6 +11,9 @@
 #include "worker/client/intake.h"
 #include "worker/decide/decide.h"
 
+/* Bytes that are counted one by one in one call; what is beyond is estimated. */
+enum { COUNTED_MAX = 1 << 20 };
+
 typedef int count_fn(struct arena *a, struct str body, const struct json *root,
 		     struct llm_request *ret, struct buf *out, struct dialect_error *reterr);
 
@@ -85,14 +88,18 @@ static enum step answer_utility(struct request *r)
 		r->group->members.count
 			? snap_deployment(r->snap, snap_member(r->snap, r->group, 0))
 			: NULL;
+	struct tokenizer *t = request_tokenizer(r);
+	bool is_exact = false;
+	uint64_t n = t ? estimate_prompt_by(&r->q, t, COUNTED_MAX, &is_exact) :
+			 estimate_prompt(&r->q);
 	struct buf out;
 	buf_init(&out, 65536);
 	struct json_out o = json_out(&out);
 	json_open(&o, NULL);
-	json_put_u64(&o, "total_tokens", estimate_prompt(&r->q));
+	json_put_u64(&o, "total_tokens", n);
 	json_put_str(&o, "request_model", r->requested_model);
 	json_put_str(&o, "model_used", d ? snap_text(r->snap, d->model) : r->requested_model);
-	json_put_z(&o, "tokenizer_type", "estimate");
+	json_put_z(&o, "tokenizer_type", is_exact ? "openai_tokenizer" : "estimate");
 	json_put_null(&o, "original_response");
 	json_put_bool(&o, "error", false);
 	json_put_null(&o, "error_message");

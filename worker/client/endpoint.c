@@ -34,6 +34,7 @@
 #define RAW(what) (EP_KEY | EP_LLM | EP_BODY), NULL, NULL, &raw_##what
 #define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
+#define RELAY_LARGE (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY | EP_LARGE), NULL, RUN(relay_call), NULL
 #define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
 
 const struct endpoint endpoints[] = {
@@ -269,6 +270,11 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
 	{ "POST", "/utils/transform_request", OWN(EP_KEY | EP_BODY, dry_run), "what a provider would get for a request; nobody is asked" },
 	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },
+	{ "GET", "/prices", RELAY_ADMIN, "prices that are in force, or models without one" },
+	{ "DELETE", "/prices", RELAY_ADMIN, "forget imported prices" },
+	{ "POST", "/reload/model_cost_map", RELAY_LARGE, "import LiteLLM's price map" },
+	{ "GET", "/public/litellm_model_cost_map", RELAY_KEY, "all prices, as LiteLLM's price map" },
+	{ "GET", "/schedule/model_cost_map_reload/status", RELAY_ADMIN, "when prices were imported last" },
 	{ "GET", "/audit", RELAY_ADMIN, "who changed what" },
 	{ "GET", "/audit/{id}", RELAY_ADMIN, "one change, with the values before and after" },
 	{ "GET", "/spend/logs", RELAY_ADMIN, "one row a request" },

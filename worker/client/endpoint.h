@@ -15,7 +15,8 @@ enum {
 	EP_STREAM = 4,		/* may stream */
 	EP_LLM = 8,		/* goes the whole way: limits, route, account, exchange */
 	EP_RELAY = 16,		/* a management command: goes to the master */
-	EP_BODY = 32		/* reads a body */
+	EP_BODY = 32,		/* reads a body */
+	EP_LARGE = 64		/* a management command whose body may be large */
 };
 struct raw;
 struct endpoint {

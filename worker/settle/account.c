@@ -16,6 +16,7 @@
 #include "common/route.h"
 #include "worker/settle/account_private.h"
 #include "worker/settle/flusher.h"
+#include "worker/settle/unpriced.h"
 
 /* ---- reserve ----------------------------------------------------------------------------------
  */
@@ -427,8 +428,10 @@ static void count_deployment(struct request *r, const struct usage *u, int64_t o
 	METRIC_ADD(r->w->metrics, tokens_in, u->input);
 	METRIC_ADD(r->w->metrics, tokens_out, u->output);
 	METRIC_ADD(r->w->metrics, cost_nano, r->cost_nano);
-	if (is_unpriced(r, u))
+	if (is_unpriced(r, u)) {
 		METRIC_ADD(r->w->metrics, unpriced, 1);
+		unpriced_note(r);
+	}
 }
 
 /* Never in the place of what somebody is owed, levels and a SETTLE each: rather none. */
