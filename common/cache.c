@@ -1,74 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * cache.c - see cache.h. All places follow from the segment's sealed size and from constants. */
-#include "common/cache.h"
-
+ * cache.c - see cache.h: finding, keeping, claiming and forgetting. */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "common/cache_private.h"
 #include "common/clock.h"
-#include "common/mem.h"
 
-#define CACHE_MAGIC UINT64_C(0x3130484341434d4c)
 enum {
-	CACHE_LAYOUT = 1,
-	PAGE = 4096,
-	GRAIN = 128,			/* records begin and end at multiples of it */
-	RING_PER_BUCKET = 2048,
-	BUCKETS_MIN = 64,
-	ENTRY_SHARE = 4,		/* one answer takes at most this part of a ring */
 	LOCK_MS = 2, STUCK_MS = 100,
 	MARK_MAX_S = 1800		/* whatever happens, nobody waits longer for one */
-};
-
-struct cache_head {
-	uint64_t magic;
-	uint32_t layout, pad;
-	_Atomic uint64_t era;
-};
-
-/* In a ring. Those of one bucket are chained, the newest first: `next` is always less than the
- * record's own place, and the end of the chain is what lies below the tail. */
-struct cache_record {
-	_Atomic uint64_t next;
-	uint32_t bytes;			/* of all of it; a multiple of GRAIN */
-	_Atomic uint32_t is_live;	/* 0: deleted, replaced, or nothing but the ring's end */
-	uint8_t key[32];
-	uint32_t sum, pad;		/* CRC-32C of key, info and text */
-	struct cache_info info;
-	uint64_t era;			/* it is of another one: forgotten */
-	uint8_t pad2[16];
-};
-_Static_assert(sizeof(struct cache_record) == GRAIN, "cache_record");
-
-struct cache_mark {
-	uint8_t key[32];
-	_Atomic uint32_t owner;		/* 1 + slot; 0 = free */
-	uint32_t pad;
-	uint64_t life, since_ns;
-	uint64_t pad2;
-};
-_Static_assert(sizeof(struct cache_mark) == 64, "cache_mark");
-
-struct cache_shard {
-	_Alignas(64) pthread_mutex_t mutex;	/* robust, process-shared */
-	_Atomic uint64_t stuck_until_ns;	/* its lock could not be had: do not try before */
-	_Atomic uint64_t head, tail;		/* records stand in [tail, head) */
-	_Atomic uint64_t entries, stored, evicted, repairs;
-	_Atomic uint32_t marks_high;		/* marks ever used: none at or above this is */
-	_Alignas(64) struct cache_mark marks[CACHE_MARKS];
-};
-
-struct cache {
-	struct cache_head *head;
-	char *shards;
-	size_t size, shard_bytes, ring_bytes;
-	uint32_t buckets;		/* per shard; a power of two */
 };
 
 struct place {				/* a shard, locked, and what of it is asked for */
@@ -79,149 +19,9 @@ struct place {				/* a shard, locked, and what of it is asked for */
 	uint64_t era;
 };
 
-/* ---- the mapping ---------------------------------------------------------------------------- */
-
-static size_t shard_fixed(uint32_t buckets)
-{
-	return sizeof(struct cache_shard) + buckets * sizeof(uint64_t);
-}
-
-/* False: too small. */
-static bool lay_out(struct cache *c, size_t size)
-{
-	c->size = size;
-	c->shard_bytes = size > PAGE ? (size - PAGE) / CACHE_SHARDS / PAGE * PAGE : 0;
-	c->buckets = BUCKETS_MIN;
-	while (c->buckets < (1u << 24) && c->shard_bytes / c->buckets > RING_PER_BUCKET)
-		c->buckets *= 2;
-	if (c->shard_bytes < shard_fixed(c->buckets) + 2 * PAGE)
-		return false;
-	c->ring_bytes = (c->shard_bytes - shard_fixed(c->buckets)) / GRAIN * GRAIN;
-	return true;
-}
-
-static struct cache_shard *shard_at(const struct cache *c, unsigned i)
-{
-	return (void *)(c->shards + i * c->shard_bytes);
-}
-
 static struct cache_shard *shard_of(const struct cache *c, const struct sha256 *key)
 {
-	return shard_at(c, key->b[0] % CACHE_SHARDS);
-}
-
-/* How large a segment is made for `bytes`. */
-static size_t size_for(uint64_t bytes)
-{
-	return bytes < CACHE_MIN_BYTES ? CACHE_MIN_BYTES : (size_t)bytes / PAGE * PAGE;
-}
-
-static int map(int fd, size_t size, struct cache **ret)
-{
-	struct cache *c = mem_alloc(sizeof *c);
-	if (!c)
-		return -ENOMEM;
-	void *p = lay_out(c, size) ? mmap(NULL, size, PROT_READ | PROT_WRITE,
-					  MAP_SHARED | MAP_NORESERVE, fd, 0)
-				   : MAP_FAILED;
-	if (p == MAP_FAILED) {
-		mem_free(c);
-		return -ENOMEM;
-	}
-	madvise(p, size, MADV_DONTDUMP);	/* what people were told is not for a core */
-	c->head = p;
-	c->shards = (char *)p + PAGE;
-	*ret = c;
-	return 0;
-}
-
-static int init_shards(struct cache *c)
-{
-	pthread_mutexattr_t attr;
-	int err = pthread_mutexattr_init(&attr);
-	if (err)
-		return -err;
-	err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	if (!err)
-		err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	for (unsigned i = 0; !err && i < CACHE_SHARDS; i++) {
-		struct cache_shard *s = shard_at(c, i);
-		err = pthread_mutex_init(&s->mutex, &attr);
-		/* 0 is nobody's place: it ends a chain. */
-		atomic_store(&s->head, c->ring_bytes);
-		atomic_store(&s->tail, c->ring_bytes);
-	}
-	pthread_mutexattr_destroy(&attr);
-	return -err;
-}
-
-static int create_in(int fd, size_t size, struct cache **ret)
-{
-	if (ftruncate(fd, (off_t)size) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return -errno;
-	int err = map(fd, size, ret);
-	if (err < 0)
-		return err;
-	err = init_shards(*ret);
-	(*ret)->head->layout = CACHE_LAYOUT;
-	(*ret)->head->magic = CACHE_MAGIC;
-	if (err < 0)
-		*ret = cache_free(*ret);
-	return err;
-}
-
-int cache_create(uint64_t bytes, struct cache **ret, int *ret_fd)
-{
-	struct cache *c = NULL;
-	int err, fd = memfd_create("llmgw-cache", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	err = create_in(fd, size_for(bytes), &c);
-	if (err < 0) {
-		close(fd);
-		return err;
-	}
-	*ret = c;
-	*ret_fd = fd;
-	return 0;
-}
-
-int cache_map(int fd, struct cache **ret)
-{
-	struct cache *c;
-	struct stat st;
-	if (fstat(fd, &st))
-		return -errno;
-	if (st.st_size < CACHE_MIN_BYTES)
-		return -EBADMSG;
-	int err = map(fd, (size_t)st.st_size, &c);
-	if (err < 0)
-		return err;
-	if (c->head->magic != CACHE_MAGIC || c->head->layout != CACHE_LAYOUT) {
-		cache_free(c);
-		return -EBADMSG;
-	}
-	*ret = c;
-	return 0;
-}
-
-struct cache *cache_free(struct cache *c)
-{
-	if (c)
-		munmap(c->head, c->size);
-	mem_free(c);
-	return NULL;
-}
-
-size_t cache_entry_max(const struct cache *c)
-{
-	return c->ring_bytes / ENTRY_SHARE / GRAIN * GRAIN - sizeof(struct cache_record);
-}
-
-uint64_t cache_era(const struct cache *c)
-{
-	return atomic_load_explicit(&c->head->era, memory_order_acquire);
+	return cache_shard_at(c, key->b[0] % CACHE_SHARDS);
 }
 
 /* ---- records -------------------------------------------------------------------------------- */
@@ -240,7 +40,7 @@ static void set(_Atomic uint64_t *word, uint64_t v)
 static void forget_all(struct cache_shard *s, size_t ring_bytes)
 {
 	uint64_t head = get(&s->head);
-	if (head % GRAIN || head < ring_bytes)
+	if (head % CACHE_GRAIN || head < ring_bytes)
 		set(&s->head, head = ring_bytes);
 	set(&s->tail, head);
 	set(&s->entries, 0);
@@ -250,11 +50,12 @@ static void forget_all(struct cache_shard *s, size_t ring_bytes)
 static struct cache_record *record_at(const struct place *p, uint64_t at)
 {
 	uint64_t head = get(&p->shard->head), tail = get(&p->shard->tail);
-	if (at < tail || at >= head || at % GRAIN || head - tail > p->ring_bytes)
+	if (at < tail || at >= head || at % CACHE_GRAIN || head - tail > p->ring_bytes)
 		return NULL;
 	size_t left = p->ring_bytes - at % p->ring_bytes;
 	struct cache_record *r = (void *)(p->ring + at % p->ring_bytes);
-	if (r->bytes < GRAIN || r->bytes % GRAIN || r->bytes > left || r->bytes > head - at)
+	if (r->bytes < CACHE_GRAIN || r->bytes % CACHE_GRAIN || r->bytes > left ||
+	    r->bytes > head - at)
 		return NULL;
 	return r;
 }
@@ -304,7 +105,7 @@ static void make_room(const struct place *p, size_t bytes)
 static void check_ends(const struct place *p)
 {
 	uint64_t head = get(&p->shard->head), tail = get(&p->shard->tail);
-	if (head % GRAIN || tail % GRAIN || head < p->ring_bytes || tail > head ||
+	if (head % CACHE_GRAIN || tail % CACHE_GRAIN || head < p->ring_bytes || tail > head ||
 	    head - tail > p->ring_bytes)
 		forget_all(p->shard, p->ring_bytes);
 }
@@ -389,7 +190,7 @@ static int lock(struct cache_shard *s)
 
 static int enter_shard(struct cache *c, struct cache_shard *s, struct place *ret)
 {
-	*ret = (struct place){ .shard = s, .ring = (char *)s + shard_fixed(c->buckets),
+	*ret = (struct place){ .shard = s, .ring = (char *)s + cache_shard_fixed(c->buckets),
 			       .ring_bytes = c->ring_bytes, .era = cache_era(c) };
 	int err = lock(s);
 	if (err == EOWNERDEAD) {
@@ -505,7 +306,8 @@ static bool is_fresh(const struct cache_info *info, uint64_t now_ns, uint64_t ma
 
 /* What is found is copied while the shard is locked, and proved when it is not. */
 static int copy_out(const struct place *p, const struct sha256 *key, uint64_t now_ns,
-		    uint64_t max_age_ns, struct cache_info *ret, uint32_t *ret_sum, struct buf *text)
+		    uint64_t max_age_ns, struct cache_info *ret, uint32_t *ret_sum,
+		    struct buf *text)
 {
 	const struct cache_record *r = find(p, key);
 	if (!r || r->era != p->era)
@@ -581,8 +383,9 @@ static int put_record(struct cache *c, const struct sha256 *key, uint64_t era,
 	return err;
 }
 
-int cache_put(struct cache *c, const struct sha256 *key, uint64_t era, const struct cache_info *info,
-	      struct str head, struct str body, const struct cache_owner *me)
+int cache_put(struct cache *c, const struct sha256 *key, uint64_t era,
+	      const struct cache_info *info, struct str head, struct str body,
+	      const struct cache_owner *me)
 {
 	struct cache_record like = { .info = *info, .is_live = 1, .era = era };
 	size_t n = head.n + body.n;
@@ -590,7 +393,7 @@ int cache_put(struct cache *c, const struct sha256 *key, uint64_t era, const str
 	if (head.n <= UINT32_MAX && body.n <= UINT32_MAX && n <= cache_entry_max(c)) {
 		like.info.head_n = (uint32_t)head.n;
 		like.info.text_n = (uint32_t)n;
-		like.bytes = (uint32_t)((sizeof like + n + GRAIN - 1) / GRAIN * GRAIN);
+		like.bytes = (uint32_t)((sizeof like + n + CACHE_GRAIN - 1) / CACHE_GRAIN * CACHE_GRAIN);
 		memcpy(like.key, key->b, sizeof like.key);
 		like.sum = sum_of(like.key, &like.info, head, body);
 		err = put_record(c, key, era, &like, head, body);
@@ -602,6 +405,17 @@ int cache_put(struct cache *c, const struct sha256 *key, uint64_t era, const str
 void cache_drop(struct cache *c, const struct sha256 *key, const struct cache_owner *me)
 {
 	drop_mark(shard_of(c, key), key, me);
+}
+
+void cache_drop_all(struct cache *c, uint32_t slot)
+{
+	for (unsigned i = 0; i < CACHE_SHARDS; i++) {
+		struct cache_shard *s = cache_shard_at(c, i);
+		for (uint32_t k = 0; k < marks_used(s); k++) {
+			uint32_t owner = slot + 1;
+			atomic_compare_exchange_strong(&s->marks[k].owner, &owner, 0);
+		}
+	}
 }
 
 int cache_delete(struct cache *c, const struct sha256 *key)
@@ -624,7 +438,7 @@ uint64_t cache_flush(struct cache *c)
 	atomic_fetch_add(&c->head->era, 1);
 	for (unsigned i = 0; i < CACHE_SHARDS; i++) {
 		struct place p;
-		if (enter_shard(c, shard_at(c, i), &p) < 0)
+		if (enter_shard(c, cache_shard_at(c, i), &p) < 0)
 			continue;
 		n += get(&p.shard->entries);
 		forget_all(p.shard, c->ring_bytes);
@@ -637,7 +451,7 @@ void cache_read_stats(struct cache *c, struct cache_stats *ret)
 {
 	*ret = (struct cache_stats){ .max_bytes = c->size, .most_bytes = cache_entry_max(c) };
 	for (unsigned i = 0; i < CACHE_SHARDS; i++) {
-		struct cache_shard *s = shard_at(c, i);
+		struct cache_shard *s = cache_shard_at(c, i);
 		uint64_t used = get(&s->head) - get(&s->tail);
 		ret->entries += get(&s->entries);
 		ret->used_bytes += used <= c->ring_bytes ? used : c->ring_bytes;

@@ -66,10 +66,14 @@ int cache_claim(struct cache *c, const struct sha256 *key, uint64_t now_ns, uint
 		struct cache_info *ret, struct buf *text) MUST_USE;
 /* Keeps head and body; info says the rest, but for the lengths. 0, -EFBIG, -ESTALE (all was
  * forgotten since `era`) or -EBUSY. In any case the claim of `me` ends (NULL: it has none). */
-int cache_put(struct cache *c, const struct sha256 *key, uint64_t era, const struct cache_info *info,
-	      struct str head, struct str body, const struct cache_owner *me) MUST_USE;
+int cache_put(struct cache *c, const struct sha256 *key, uint64_t era,
+	      const struct cache_info *info, struct str head, struct str body,
+	      const struct cache_owner *me) MUST_USE;
 /* The answer will not be made. */
 void cache_drop(struct cache *c, const struct sha256 *key, const struct cache_owner *me);
+
+/* All claims of a slot whose worker is dead, before the next one begins there. */
+void cache_drop_all(struct cache *c, uint32_t slot);
 
 /* 0, -ENOENT or -EBUSY. */
 int cache_delete(struct cache *c, const struct sha256 *key) MUST_USE;

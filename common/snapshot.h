@@ -247,6 +247,13 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	uint64_t trace_share;		/* of 2^63: traces sampled without a parent that says so */
 	uint32_t trace_flags, pad3;	/* TRACE_* */
+	/* The response cache; with SET_CACHE. */
+	uint64_t cache_ttl_ms, cache_answer_max;
+	uint32_t cache_mode;		/* enum snap_cache_mode */
+	uint32_t cache_scope;		/* enum snap_cache_scope */
+	uint32_t cache_calls;		/* bits by enum snap_cache_call */
+	uint32_t pad4;
+	struct snap_str cache_namespace;
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
@@ -286,6 +293,7 @@ enum {
 	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
 	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
 	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
+	SET_CACHE = 1 << 26,	/* answers are kept for whoever asks the same */
 	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
 };
 
@@ -311,6 +319,9 @@ enum {
 	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
 	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16
 };
+enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
+enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };
+enum snap_cache_call { CACHED_CHAT, CACHED_TEXT, CACHED_EMBED, CACHED_RERANK, CACHED_RESPONSES };
 
 enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
 

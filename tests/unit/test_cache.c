@@ -219,6 +219,12 @@ static void test_one_makes_it(void **st)
 	struct cache_stats s;
 	cache_read_stats(c, &s);
 	assert_int_equal(s.marks, 1);		/* of answer 2 */
+	cache_drop_all(c, 1);
+	cache_read_stats(c, &s);
+	assert_int_equal(s.marks, 1);
+	cache_drop_all(c, 2);
+	cache_read_stats(c, &s);
+	assert_int_equal(s.marks, 0);
 	cache_free(c);
 }
 
