@@ -393,7 +393,8 @@ int cache_put(struct cache *c, const struct sha256 *key, uint64_t era,
 	if (head.n <= UINT32_MAX && body.n <= UINT32_MAX && n <= cache_entry_max(c)) {
 		like.info.head_n = (uint32_t)head.n;
 		like.info.text_n = (uint32_t)n;
-		like.bytes = (uint32_t)((sizeof like + n + CACHE_GRAIN - 1) / CACHE_GRAIN * CACHE_GRAIN);
+		like.bytes = (uint32_t)(sizeof like +
+					(n + CACHE_GRAIN - 1) / CACHE_GRAIN * CACHE_GRAIN);
 		memcpy(like.key, key->b, sizeof like.key);
 		like.sum = sum_of(like.key, &like.info, head, body);
 		err = put_record(c, key, era, &like, head, body);

@@ -29,7 +29,8 @@ static bool lay_out(struct cache *c, size_t size)
 		c->buckets *= 2;
 	if (c->shard_bytes < cache_shard_fixed(c->buckets) + 2 * CACHE_PAGE)
 		return false;
-	c->ring_bytes = (c->shard_bytes - cache_shard_fixed(c->buckets)) / CACHE_GRAIN * CACHE_GRAIN;
+	c->ring_bytes = c->shard_bytes - cache_shard_fixed(c->buckets);
+	c->ring_bytes -= c->ring_bytes % CACHE_GRAIN;
 	return true;
 }
 
@@ -139,7 +140,8 @@ struct cache *cache_free(struct cache *c)
 
 size_t cache_entry_max(const struct cache *c)
 {
-	return c->ring_bytes / ENTRY_SHARE / CACHE_GRAIN * CACHE_GRAIN - sizeof(struct cache_record);
+	size_t all = c->ring_bytes / ENTRY_SHARE;
+	return all - all % CACHE_GRAIN - sizeof(struct cache_record);
 }
 
 uint64_t cache_era(const struct cache *c)

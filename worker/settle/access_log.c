@@ -12,19 +12,12 @@ void access_log(const struct request *r)
 	if (!snap_settings(r->snap)->access_log || !r->endpoint ||
 	    r->outcome == OUTCOME_KEY_FLOOD)
 		return;
-	const char *cache = known_word(r);
-	const struct log_field f[] = {
-		F_STR("call_id", r->call_id), F_Z("path", r->endpoint->path),
-		F_STR("model", r->requested_model),
-		F_STR("deployment",
-		      r->deployment ? snap_text(r->snap, r->deployment->id) : STR_NONE),
-		F_STR("key", r->key.alias), F_INT("status", r->status),
-		F_Z("outcome", outcome_rows[r->outcome].name),
-		F_INT("ms", (clock_ns() - r->start_ns) / NS_PER_MS), F_INT("attempts", r->attempts),
-		F_INT("tokens_in", r->tally.usage.input),
-		F_INT("tokens_out", r->tally.usage.output), F_MONEY("cost", r->cost_nano),
-		F_Z("cache", cache),	/* last: it is left out where the cache was not asked */
-	};
-	if (LOG_INFO <= log_threshold)
-		log_emit(LOG_INFO, "request.done", f, COUNT(f) - !cache);
+	LOG(LOG_INFO, "request.done", F_STR("call_id", r->call_id), F_Z("path", r->endpoint->path),
+	    F_STR("model", r->requested_model),
+	    F_STR("deployment", r->deployment ? snap_text(r->snap, r->deployment->id) : STR_NONE),
+	    F_STR("key", r->key.alias), F_INT("status", r->status),
+	    F_Z("outcome", outcome_rows[r->outcome].name),
+	    F_INT("ms", (clock_ns() - r->start_ns) / NS_PER_MS), F_INT("attempts", r->attempts),
+	    F_INT("tokens_in", r->tally.usage.input), F_INT("tokens_out", r->tally.usage.output),
+	    F_MONEY("cost", r->cost_nano), F_Z("cache", r->known ? known_word(r) : NULL));
 }
