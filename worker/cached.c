@@ -123,7 +123,7 @@ static bool name_it(const struct request *r, struct str own_namespace, struct ca
 		bytes_of(owner.b, sizeof owner.b),
 		snap_text(r->snap, snap_settings(r->snap)->cache_namespace), own_namespace,
 		r->http->path, bytes_of(query.b, sizeof query.b),
-		snap_text(r->snap, r->group->name), r->requested_model,
+		snap_text(r->snap, r->group->name), r->requested_model, r->wish.region,
 		bytes_of(headers.b, sizeof headers.b), bytes_of(members.b, sizeof members.b),
 	};
 	c->key = answer_digest(parts, COUNT(parts));

@@ -87,8 +87,8 @@ static void test_no_memory(void **state)
 	configure(true, 1 << 20);
 	mem_fail_at(0);
 	assert_null(m.cache);
-	for (unsigned i = 0; i < LOG_RECENT && log_recent(i).p; i++)
-		was_told |= str_find(log_recent(i), STR("cache.failed")) != SIZE_MAX;
+	for (unsigned i = 0; i < LOG_RECENT && log_recent(i).line.p; i++)
+		was_told |= str_find(log_recent(i).line, STR("cache.failed")) != SIZE_MAX;
 	assert_true(was_told);
 	configure(true, 1 << 20);		/* the next reload tries again */
 	assert_non_null(m.cache);
