@@ -33,8 +33,9 @@ enum {
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };
-/* Before a path or a group; a body's member; the region that deployments must be in. */
-enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g' };
+/* Before a path or a group; a body's member; the region that deployments must be in; a control
+ * of the response cache. */
+enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c' };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {

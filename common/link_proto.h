@@ -14,7 +14,8 @@ enum link_frame {
 	/* master to worker */
 	LINK_HELLO = 1, /* u32 slot, u32 listeners, u64 bits: listener i is TLS, u8 log level,
 			 * u8 log format, u8 prefix; fds: directory, journal */
-	LINK_SNAPSHOT,	/* u64 generation; fd: the sealed memfd */
+	LINK_SNAPSHOT,	/* u64 generation; fds: the sealed memfd; where there is one, the
+			 * cache's, which may be another than before */
 	LINK_DRAIN,	/* u64 milliseconds to finish what runs */
 	LINK_ANSWER,	/* u64 call, u32 status, u8 is_last, str piece */
 	LINK_DIRECTORY, /* another one from now on, after an upgrade in place; fd: it */

@@ -59,6 +59,10 @@
 	X(series_overflow,   "llmgw_metrics_series_overflow_total",   "Requests counted under other because server.metrics.series was reached") \
 	X(log_dropped,       "llmgw_log_dropped_total",               "Log records dropped") \
 	X(replays,           "llmgw_replays_total",                   "Requests given the answer of an identical one") \
+	X(cache_hits,        "llmgw_cache_hits_total",                "Requests answered from the response cache") \
+	X(cache_misses,      "llmgw_cache_misses_total",              "Requests that were looked up there and asked for") \
+	X(cache_joined,      "llmgw_cache_joined_total",              "Requests that waited for an answer which was on its way there") \
+	X(cache_saved_nano,  "llmgw_cache_saved_dollars_total",       "What the hits had cost when they were made") \
 	X(records_dropped,   "llmgw_records_dropped_total",           "Finished requests that callbacks were not told of: the ring was full") \
 	X(export_sent,       "llmgw_export_sent_total",               "Records that callbacks have taken") \
 	X(export_dropped,    "llmgw_export_dropped_total",            "Records that callbacks refused, or that found no room while one was down") \

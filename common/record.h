@@ -25,7 +25,8 @@ enum record_text {
 	RT_COUNT
 };
 enum { RF_STREAM = 1, RF_ESTIMATED = 2, RF_FAILED = 4, RF_CLIENT_GONE = 8, RF_SAMPLED = 16,
-       RF_HAS_PARENT = 32, RF_SETTLED = 64, RF_HAS_KEY = 128 };
+       RF_HAS_PARENT = 32, RF_SETTLED = 64, RF_HAS_KEY = 128,
+       RF_CACHE_HIT = 256 };
 enum { RA_LOST = 1 /* another one was faster */, RA_FAILED = 2 };
 
 struct record_attempt {

@@ -250,6 +250,13 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	uint64_t trace_share;		/* of 2^63: traces sampled without a parent that says so */
 	uint32_t trace_flags, pad3;	/* TRACE_* */
+	/* The response cache; with SET_CACHE. */
+	uint64_t cache_ttl_ms, cache_answer_max;
+	uint32_t cache_mode;		/* enum snap_cache_mode */
+	uint32_t cache_scope;		/* enum snap_cache_scope */
+	uint32_t cache_calls;		/* bits by enum snap_cache_call */
+	uint32_t pad4;
+	struct snap_str cache_namespace;
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
@@ -261,35 +268,38 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
 };
+/* Each has a bit of its own: in their order. */
 enum {
-	SET_ALLOWED_IPS = 1 << 30,	/* allowed_ips: others may not use keys */
-	SET_ENFORCED_PARAMS = 1 << 26,
-	SET_FORWARDED = 1 << 25, /* X-Forwarded-For of trusted proxies says who calls */
-	SET_DISABLE_COOLDOWNS = 1,
-	SET_ALWAYS_STREAM_USAGE = 2,
-	SET_METRICS_AUTH = 4, /* /metrics wants a key */
-	SET_DROP_PARAMS = 8,
-	SET_OLD_STATUSES =
-		16, /* LiteLLM v1.81's status codes: budget 400, model 401, expired 400 */
-	SET_NO_MASTER_KEY = 32, /* --insecure-dev: everybody is admin */
-	SET_CALL_ID_IN_ERRORS = 64,
-	SET_ALLOWED_FAILS = 128, /* allowed_fails was given: LiteLLM's legacy counter */
-	SET_COST_IN_STREAM = 256, /* include_cost_in_streaming_usage */
-	SET_PRECALL = 512,	/* enable_pre_call_checks */
-	SET_TAGS = 1024,	/* enable_tag_filtering */
-	SET_TAGS_ALL = 2048,	/* a deployment must have all tags of the request */
-	SET_RATE_LIMITS = 4096,	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
-	SET_CHECK_SCHEMA = 8192,	/* enable_json_schema_validation */
-	SET_MODIFY_PARAMS = 16384,
-	SET_CLIENT_HEADERS = 32768,	/* forward_client_headers_to_llm_api */
-	SET_NO_RESPONSES = 65536, /* conversations of /v1/responses are not kept */
-	SET_LITELLM_METRICS = 131072, /* /metrics has LiteLLM's names, too */
-	SET_LEARN_TIMES = 262144, /* a deployment hedges, or has a limit that is learned */
-	SET_AUTO_TIMEOUT = 524288, /* timeout: auto, for deployments that say nothing else */
+	SET_DISABLE_COOLDOWNS = 1 << 0,
+	SET_ALWAYS_STREAM_USAGE = 1 << 1,
+	SET_METRICS_AUTH = 1 << 2,	/* /metrics wants a key */
+	SET_DROP_PARAMS = 1 << 3,
+	/* LiteLLM v1.81's status codes: budget 400, model 401, expired 400 */
+	SET_OLD_STATUSES = 1 << 4,
+	SET_NO_MASTER_KEY = 1 << 5,	/* --insecure-dev: everybody is admin */
+	SET_CALL_ID_IN_ERRORS = 1 << 6,
+	SET_ALLOWED_FAILS = 1 << 7,	/* allowed_fails was given: LiteLLM's legacy counter */
+	SET_COST_IN_STREAM = 1 << 8,	/* include_cost_in_streaming_usage */
+	SET_PRECALL = 1 << 9,	/* enable_pre_call_checks */
+	SET_TAGS = 1 << 10,	/* enable_tag_filtering */
+	SET_TAGS_ALL = 1 << 11,	/* a deployment must have all tags of the request */
+	/* enforce_model_rate_limits: rpm and tpm of deployments are hard */
+	SET_RATE_LIMITS = 1 << 12,
+	SET_CHECK_SCHEMA = 1 << 13,	/* enable_json_schema_validation */
+	SET_MODIFY_PARAMS = 1 << 14,
+	SET_CLIENT_HEADERS = 1 << 15,	/* forward_client_headers_to_llm_api */
+	SET_NO_RESPONSES = 1 << 16,	/* conversations of /v1/responses are not kept */
+	SET_LITELLM_METRICS = 1 << 17,	/* /metrics has LiteLLM's names, too */
+	SET_LEARN_TIMES = 1 << 18,	/* a deployment hedges, or has a limit that is learned */
+	SET_AUTO_TIMEOUT = 1 << 19,	/* timeout: auto, for deployments that say nothing else */
+	SET_NO_EXPLANATIONS = 1 << 20,	/* why a request went where it went is not kept */
+	SET_CACHE = 1 << 21,	/* answers are kept for whoever asks the same */
 	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
+	SET_FORWARDED = 1 << 25,	/* X-Forwarded-For of trusted proxies says who calls */
+	SET_ENFORCED_PARAMS = 1 << 26,
+	SET_SINGLE_FLIGHT = 1 << 28,	/* what is the same and comes meanwhile is asked once */
 	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
-	SET_SINGLE_FLIGHT = 1 << 28, /* what is the same and comes meanwhile is asked once */
-	SET_NO_EXPLANATIONS = 1 << 20 /* why a request went where it went is not kept */
+	SET_ALLOWED_IPS = 1 << 30	/* allowed_ips: others may not use keys */
 };
 
 /* Which tokens count in limits of tokens a minute. */
@@ -314,6 +324,9 @@ enum {
 	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
 	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16
 };
+enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
+enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };
+enum snap_cache_call { CACHED_CHAT, CACHED_TEXT, CACHED_EMBED, CACHED_RERANK, CACHED_RESPONSES };
 
 enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
 

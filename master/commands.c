@@ -5,6 +5,7 @@
 
 #include "master/access_groups.h"
 #include "master/alerts.h"
+#include "master/cached.h"
 #include "master/commands_ops.h"
 #include "master/commands_route.h"
 #include "master/provider_budgets.h"
@@ -751,6 +752,11 @@ static const struct command_arg args_audit_verify[] = {
 	{ 0 },
 };
 
+static const struct command_arg args_cache_keys[] = {
+	{ "keys", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED,
+	  "names of answers, as x-litellm-cache-key gave them" },
+	{ 0 },
+};
 static const struct command_column columns_workers[] = {
 	{ "SLOT", "slot", COL_INT }, { "PID", "pid", COL_INT }, { "STATE", "state", COL_TEXT },
 	{ "GEN", "generation", COL_INT }, { "REQUESTS", "requests", COL_INT },
@@ -1301,6 +1307,16 @@ const struct command commands[] = {
 	  args_none, columns_provider_budgets, "budgets",
 	  "what providers and tags may spend, and have spent",
 	  "llmgwctl provider budgets" },
+	{ "cache stats", "GET", "/cache/stats", ROLE_VIEW, 0, RUN(cached_stats), args_none, NULL, NULL,
+	  "the response cache: what it holds, and how often it helped", "llmgwctl cache stats" },
+	{ "cache flush", "POST", "/cache/flushall", ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(cached_flush), args_none, NULL, NULL, "forget all answers of the response cache",
+	  "llmgwctl cache flush --yes" },
+	{ "cache delete", "POST", "/cache/delete", ROLE_ADMIN, CMD_ACTS, RUN(cached_delete),
+	  args_cache_keys, NULL, NULL, "forget single answers",
+	  "llmgwctl cache delete 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8" },
+	{ "cache ping", "GET", "/cache/ping", ROLE_ANY_KEY, 0, RUN(cached_ping), args_none, NULL, NULL,
+	  "whether the response cache works", "llmgwctl cache ping" },
 	{ "spend report", NULL, NULL, ROLE_VIEW, 0, RUN(spend_report), args_spend_report,
 	  columns_spend, "rows", "what was spent, by anything",
 	  "llmgwctl spend report --group-by model" },

@@ -343,6 +343,7 @@ static void finish(struct reader *r)
 	route_finish(r);
 	callbacks_finish(r);
 	alerts_finish(r);
+	cache_finish(r);
 	rules_finish(r);
 	bounds_finish(r);
 	jwt_finish(r);

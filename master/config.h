@@ -274,6 +274,9 @@ struct config {
 	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
 	uint64_t answers_keep_ms, answers_max_bytes;
+	struct str cache_type, cache_namespace;
+	struct config_names cache_calls;	/* LiteLLM's names; none: all */
+	uint64_t cache_max_bytes;
 	uint64_t spend_keep_ms, spend_prune_ms;	/* 0: single requests are kept for ever */
 	struct str cost_discounts, cost_margins;	/* JSON, as written; both together: */
 	struct config_rate *rates;

@@ -346,6 +346,8 @@ static void show_settings(struct json_out *o, const struct config *c, bool with_
 		}
 		show_directive(o, c, &all[i], &c->origins[i], with_origin);
 	}
+	if (open_below.n > 0)
+		json_close(o);
 	json_close(o);
 }
 

@@ -220,6 +220,10 @@ void gates_put_hours(struct json_out *o, const char *key, const struct config_ho
 /* Budgets of deployments want an amount and a period. */
 void gates_check(struct reader *r, const struct config_model *m, const struct place *at);
 
+/* ---- the response cache: config_cache.c ---- */
+
+void cache_finish(struct reader *r);
+
 /* ---- who is told of requests: config_callbacks.c ---- */
 
 /* What follows for the workers from the names in callbacks. */

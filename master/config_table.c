@@ -434,6 +434,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "what a provider takes off its prices: {provider: 0.05}"),
 	D("litellm_settings", "cost_margin_config", CT_JSON, AT(cost_margins), NULL, 0, 0, CF_LIVE,
 	  "what is put on top: {provider or global: 0.1, or {percentage: 0.1, fixed_amount: 0.001}}"),
+	FLAG("litellm_settings", "cache", SET_CACHE,
+	     "keep answers in shared memory, and give them to whoever asks the same again"),
 	FLAG("litellm_settings", "require_auth_for_metrics_endpoint", SET_METRICS_AUTH,
 	     "/metrics wants a key"),
 	D("litellm_settings", "max_end_user_budget", CT_PRICE, AT(customer_budget), NULL, 0, 0,
@@ -448,6 +450,31 @@ static const struct directive directives[] = {
 	SWITCH_VERBOSE("litellm_settings"),
 	D("litellm_settings", "json_logs", CT_BOOL, AT(json_logs), "false", 0, 0, CF_RESTART,
 	  "log as JSON, unless server.log.format says otherwise"),
+
+	/* litellm_settings.cache_params */
+	CHOICE("litellm_settings.cache_params", "type", CT_CHOICE, AT(cache_type), "local",
+	       "local|disk|redis|redis-semantic|qdrant-semantic|s3|gcs|azure-blob", CF_LIVE,
+	       "where answers are kept; whatever is asked for, it is this machine's memory"),
+	CHOICE("litellm_settings.cache_params", "mode", CT_CHOICE_U32, AT(set.cache_mode),
+	       "default_on", "default_on|default_off", CF_LIVE,
+	       "which requests are cached: all, or those that say use-cache: true"),
+	D("litellm_settings.cache_params", "ttl", CT_TIME, AT(set.cache_ttl_ms), "600", 1, 520 * WEEK,
+	  CF_LIVE, "how long an answer is kept, where the request does not say"),
+	D("litellm_settings.cache_params", "default_in_memory_ttl", CT_TIME, AT(set.cache_ttl_ms),
+	  NULL, 1, 520 * WEEK, CF_LIVE, "the same"),
+	D("litellm_settings.cache_params", "namespace", CT_STR, AT(cache_namespace), NULL, 0, 0,
+	  CF_LIVE, "answers of another one are not found; a request may name its own"),
+	CHOICE("litellm_settings.cache_params", "scope", CT_CHOICE_U32, AT(set.cache_scope), "team",
+	       "team|key|shared", CF_LIVE,
+	       "who gets an answer: keys of the team that asked (a key without one: itself), the "
+	       "key, or everybody"),
+	D("litellm_settings.cache_params", "supported_call_types", CT_NAMES, AT(cache_calls), NULL,
+	  0, 0, CF_LIVE, "what is cached: completion, text_completion, embedding, rerank, "
+	  "responses, each also with an a before it; without it: all of these"),
+	D("litellm_settings.cache_params", "max_bytes", CT_SIZE, AT(cache_max_bytes), "64M", MIB,
+	  64 * GIB, CF_LIVE, "memory for all answers together: the oldest go first"),
+	D("litellm_settings.cache_params", "max_answer", CT_SIZE, AT(set.cache_answer_max), "1M", KIB,
+	  16 * MIB, CF_LIVE, "the longest answer that is kept; never more than about 1/64 of max_bytes"),
 
 	/* litellm_params, per deployment */
 	D("litellm_params", "model", CT_STR, IN(litellm_model), NULL, 0, 0, CF_LIVE,

@@ -161,7 +161,7 @@ void export_put_payload(struct json_out *o, const char *key, const struct export
 	put_text(o, "model_group", r, record_text(r, RT_GROUP).n ? RT_GROUP : RT_MODEL);
 	put_text(o, "api_base", r, RT_BASE);
 	put_metadata(o, r);
-	json_put_bool(o, "cache_hit", false);
+	json_put_bool(o, "cache_hit", r->flags & RF_CACHE_HIT);
 	put_tags(o, "request_tags", r);
 	put_text(o, "end_user", r, RT_END_USER);
 	put_address(o, "requester_ip_address", r);

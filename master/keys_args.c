@@ -51,7 +51,7 @@ static const struct field key_fields[] = {
 	{ "project_id", IN_EXTRA, false, 0 },
 	{ "agent_id", IN_EXTRA, false, 0 },
 	{ "model_max_budget", IN_EXTRA, true, 0 },
-	{ "allowed_cache_controls", IN_EXTRA, false, 0 },
+	{ "allowed_cache_controls", IN_EXTRA, true, 0 },
 	{ "allowed_routes", IN_EXTRA, true, 0 },
 	{ "key_type", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },

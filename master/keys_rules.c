@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * keys_rules.c - what of a key's metadata and other fields acts: the paths that it may call, the
- * members that its requests must have, and a budget that is larger for a while. */
+ * members that its requests must have, the cache's controls that they may, and a budget that is
+ * larger for a while. */
 #include <errno.h>
 #include <time.h>
 
@@ -45,16 +46,19 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 			  (kind == DIR_CUSTOMER && names(row->extra, region_name));
 	bool has_params = (is_key && names(row->metadata, "\"enforced_params\"")) ||
 			  names(row->metadata, region_name);
-	if (!has_routes && !has_params)
+	bool has_cache = is_key && names(row->extra, "\"allowed_cache_controls\"");
+	if (!has_routes && !has_params && !has_cache)
 		return STR("");
 	/* An element takes at least three bytes there, and two more than its text here. */
 	char *p = arena_alloc(a, row->extra.n + row->metadata.n + 2), *at = p;
-	const struct json *extra = has_routes ? json_parse(a, row->extra, 0, &e) : NULL;
+	bool has_extra = has_routes || has_cache;
+	const struct json *extra = has_extra ? json_parse(a, row->extra, 0, &e) : NULL;
 	const struct json *metadata = has_params ? json_parse(a, row->metadata, 0, &e) : NULL;
-	if (!p || (has_routes && !extra) || (has_params && !metadata))
+	if (!p || (has_extra && !extra) || (has_params && !metadata))
 		return STR_NONE;
 	if (is_key) {
 		put_rules(a, RULE_ROUTE, json_get(extra, "allowed_routes"), &at);
+		put_rules(a, RULE_CACHE, json_get(extra, "allowed_cache_controls"), &at);
 		put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
 	}
 	put_rules(a, RULE_REGION, json_get(kind == DIR_CUSTOMER ? extra : metadata, region_name),

@@ -23,6 +23,7 @@
 #include "common/mem.h"
 #include "master/alerts.h"
 #include "master/answers.h"
+#include "master/cached.h"
 #include "master/control.h"
 #include "master/customers_default.h"
 #include "master/doctor.h"
@@ -249,6 +250,7 @@ static int open_answers(struct master *m)
 	if (err < 0)
 		return fail("answers for retries", err, NULL);
 	answers_configure(m->answers, m->config->answers_keep_ms, m->config->answers_max_bytes);
+	cached_configure(m);
 	return 0;
 }
 
@@ -539,7 +541,7 @@ static int start(struct master *m)
 	int err;
 	m->loop = uv_default_loop();
 	m->notify = notify_new();
-	m->snapshot_fd = m->board_fd = m->dir_fd = m->journal_dirfd = -1;
+	m->snapshot_fd = m->board_fd = m->dir_fd = m->journal_dirfd = m->cache_fd = -1;
 	m->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	m->trial = trial_new(m);
 	if (!m->notify || !m->trial)

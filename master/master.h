@@ -11,6 +11,7 @@
 #include "common/directory.h"
 #include "master/config.h"
 
+struct cache;
 struct store;
 struct ledger;
 struct keys;
@@ -49,6 +50,9 @@ struct master {
 	int board_fd;
 	struct dir *dir;
 	int dir_fd;
+	struct cache *cache;		/* of answers; NULL: there is none */
+	int cache_fd;			/* -1 then */
+	uint64_t cache_bytes;		/* as configured; 0 then */
 	int journal_dirfd;
 	struct store *store;
 	struct ledger *ledger;

@@ -18,6 +18,7 @@
 #include "master/alerts.h"
 #include "master/answers.h"
 #include "master/audit.h"
+#include "master/cached.h"
 #include "master/export.h"
 #include "master/gates.h"
 #include "master/history.h"
@@ -258,6 +259,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	export_configure(m->export);
 	responses_configure(m->responses, c->responses_keep_ms, c->responses_max_bytes);
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
+	cached_configure(m);
 	spend_prune_configure(m->prune, c->spend_keep_ms, c->spend_prune_ms);
 	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cache.h"
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/fdpass.h"
@@ -342,7 +343,8 @@ void place_booked(void *data, uint64_t cut_rows)
 	master_workers_changed(s->m);
 }
 
-/* A dead worker's counters go to the row of the dead, so that sums never go back. */
+/* A dead worker's counters go to the row of the dead, so that sums never go back; what it was
+ * making for the response cache others may make. */
 static void fold_metrics(struct place *p)
 {
 	struct board *b = &p->s->m->board;
@@ -356,6 +358,8 @@ static void fold_metrics(struct place *p)
 	atomic_store(&place_row(p)->requests, 0);
 	atomic_store(&place_row(p)->connections, 0);
 	atomic_store(&place_row(p)->streams, 0);
+	if (p->s->m->cache)
+		cache_drop_all(p->s->m->cache, p->slot);
 }
 
 static void describe_end(struct place *p, int64_t status, int signal)

@@ -126,7 +126,8 @@ int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapsho
 {
 	frame_begin(&l->frame, LINK_SNAPSHOT);
 	frame_put_u64(&l->frame, generation);
-	return send_now(l, &snapshot_fd, 1);
+	const int fds[] = { snapshot_fd, l->m->cache_fd };
+	return send_now(l, fds, fds[1] < 0 ? 1 : 2);
 }
 
 int worker_link_directory(struct worker_link *l, int dir_fd)

@@ -31,7 +31,8 @@ static bool is_passing(struct str line)
 					    "x-litellm-model-region:" };
 	static const char *const passing[] = { "x-litellm-",	"x-ratelimit-",	    "llm_provider-",
 					       "access-control-", "vary:",	    "retry-after:",
-					       "x-should-retry:", "idempotency-", "set-cookie:" };
+					       "x-should-retry:", "idempotency-", "set-cookie:",
+					       "x-llmgw-cache:" };
 	for (size_t i = 0; i < COUNT(kept); i++)
 		if (str_starts_nocase(line, str_z(kept[i])))
 			return false;

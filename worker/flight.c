@@ -13,12 +13,14 @@
 enum {
 	BUCKETS = 1024,
 	FLIGHTS_MAX = 4096,		/* of a worker; the master takes as many claims */
-	AGAIN_MS = 5000			/* in case that the master's word was lost */
+	AGAIN_MS = 5000,		/* in case that the master's word was lost */
+	POLL_FIRST_MS = 2, POLL_MAX_MS = 32
 };
 
 #define TO(s) (1u << (s))
 static const unsigned may_go[FLIGHT_STATES] = {
-	[FLIGHT_FREE] = TO(FLIGHT_ASKING) | TO(FLIGHT_LED) | TO(FLIGHT_GIVING),
+	[FLIGHT_FREE] = TO(FLIGHT_ASKING) | TO(FLIGHT_ELSEWHERE) | TO(FLIGHT_LED) |
+			TO(FLIGHT_GIVING),
 	[FLIGHT_ASKING] = TO(FLIGHT_FREE) | TO(FLIGHT_ELSEWHERE) | TO(FLIGHT_LED) | TO(FLIGHT_GIVING),
 	[FLIGHT_ELSEWHERE] = TO(FLIGHT_FREE),
 	[FLIGHT_LED] = TO(FLIGHT_FREE) | TO(FLIGHT_KEEPING) | TO(FLIGHT_GIVING),
@@ -72,7 +74,8 @@ struct flight *flight_new(struct request *r, const struct flight *like)
 	*bucket = f;
 	w->known->n++;
 	buf_init(&f->head, ANSWER_HEAD_MAX);
-	buf_init(&f->body, (size_t)snap_settings(r->snap)->answer_max);
+	buf_init(&f->body, (size_t)(f->is_cached ? snap_settings(r->snap)->cache_answer_max
+						 : snap_settings(r->snap)->answer_max));
 	return f;
 }
 
@@ -87,6 +90,10 @@ static void release(struct flight *f)
 {
 	char id[LINK_KEEP_ID_MAX + 1];
 	f->has_claim = false;
+	if (f->is_cached) {
+		cached_drop(f->w, &f->cached);
+		return;
+	}
 	if (keep_post(f->w, LINK_KEEP_RELEASE, f->owner, flight_id(f, id), NULL) < 0)
 		LOG(LOG_WARN, "answer.claim_stays", F_Z("until", "the worker ends"));
 }
@@ -113,7 +120,7 @@ void known_claim_again(struct worker *w)
 	char id[LINK_KEEP_ID_MAX + 1];
 	for (unsigned i = 0; w->known && i < BUCKETS; i++)
 		for (struct flight *f = w->known->buckets[i]; f; f = f->next)
-			if (f->has_claim)
+			if (f->has_claim && !f->is_cached)
 				(void)(keep_post(w, LINK_KEEP_CLAIM, f->owner, flight_id(f, id),
 						 NULL) == 0);
 }
@@ -195,56 +202,78 @@ enum step flight_refuse(struct request *r, int err)
 			    "answers that are kept cannot be reached now; try again");
 }
 
-static void tell_replay(const struct request *r, const struct flight *f)
+static void tell_replay(const struct request *r, const struct replay *p)
 {
 	METRIC_ADD(r->w->metrics, replays, 1);
-	if (snap_settings(r->snap)->access_log)
+	if (p->why && snap_settings(r->snap)->access_log)
 		LOG(LOG_INFO, "answer.replayed", F_STR("call_id", r->call_id),
-		    F_STR("key", r->key.alias),
-		    F_Z("why", f->is_local ? "single_flight" : "idempotency_key"));
+		    F_STR("key", r->key.alias), F_Z("why", p->why));
 }
 
-static void give_answer(struct request *r, const struct flight *f, int status, struct str lines)
+static void give_answer(struct request *r, const struct replay *p, int status, struct str lines)
 {
 	struct buf head;
 	buf_init(&head, 2 * ANSWER_HEAD_MAX);
 	buf_put(&head, lines);
 	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_UP_BAD_REQUEST;
 	r->status = status;
+	r->known->is_replay = true;
 	account_replayed(r);
 	request_headers(r, &head, true);
 	BUF_PUT_LIT(&head, "x-litellm-response-cost: 0\r\n");
-	if (f->is_local)
+	if (p->is_local)
 		BUF_PUT_LIT(&head, "x-litellm-cache-hit: true\r\n");
 	else
 		BUF_PUT_LIT(&head, "idempotency-replayed: true\r\n");
 	r->status = head.failed ? 0 : status;
 	if (r->status)
-		conn_reply(r->conn, status, buf_str(&head), buf_str(&f->body));
+		conn_reply(r->conn, status, buf_str(&head), p->body);
 	buf_done(&head);
-	tell_replay(r, f);
+	tell_replay(r, p);
+}
+
+void flight_replay(struct request *r, const struct replay *p)
+{
+	int status;
+	struct str lines;
+	if (answer_read_head(p->head, &status, &lines) < 0)
+		request_fail(r, OUTCOME_INTERNAL, NULL, "the answer that is kept is damaged");
+	else
+		give_answer(r, p, status, lines);
 }
 
 static void give(struct request *r, const struct flight *f)
 {
-	int status;
-	struct str lines;
-	if (f->err)
+	const struct replay p = { buf_str(&f->head), buf_str(&f->body), f->is_local,
+				  f->is_cached	? NULL
+				  : f->is_local ? "single_flight" : "idempotency_key" };
+	if (f->err) {
 		flight_refuse(r, f->err);
-	else if (answer_read_head(buf_str(&f->head), &status, &lines) < 0)
-		request_fail(r, OUTCOME_INTERNAL, NULL, "the answer that is kept is damaged");
-	else
-		give_answer(r, f, status, lines);
+		return;
+	}
+	if (f->is_cached) {
+		METRIC_ADD(r->w->metrics, cache_joined, 1);
+		r->known->word = "joined";
+	}
+	flight_replay(r, &p);
 }
 
 /* ---- whose turn it is ----------------------------------------------------------------------- */
+
+void flight_missed(struct request *r)
+{
+	METRIC_ADD(r->w->metrics, cache_misses, 1);
+	r->known->word = r->known->cached->may_read ? "miss" : "bypass";
+}
 
 void flight_lead(struct flight *f, struct request *r)
 {
 	struct conn_copy *copy = &r->known->copy;
 	flight_enter(f, FLIGHT_LED);
 	f->leader = r;
-	f->has_claim = !f->is_local;
+	f->has_claim |= !f->is_local;
+	if (f->is_cached)
+		flight_missed(r);
 	f->err = 0;
 	r->known->flight = f;
 	*copy = (struct conn_copy){ 0 };
@@ -282,8 +311,64 @@ void flight_give_all(struct flight *f)
 	set_due(f, 0);
 }
 
+void flight_await(struct flight *f)
+{
+	f->poll_ms = f->poll_ms ? f->poll_ms * 2 : POLL_FIRST_MS;
+	if (f->poll_ms > POLL_MAX_MS)
+		f->poll_ms = POLL_MAX_MS;
+	flight_enter(f, FLIGHT_ELSEWHERE);
+	set_due(f, f->poll_ms);
+}
+
+static bool take_text(struct flight *f, const struct cache_info *info, struct str text)
+{
+	buf_init(&f->body, text.n);
+	buf_put(&f->head, str_of(text.p, info->head_n));
+	buf_put(&f->body, str_skip(text, info->head_n));
+	if (!f->head.failed && !f->body.failed)
+		return true;
+	buf_done(&f->head);
+	buf_done(&f->body);
+	return false;
+}
+
+/* Those who wait for another worker: its answer is there, or it is still under way, or theirs to
+ * make. True: that is settled, and the turn is nobody's. */
+static bool look_again(struct flight *f)
+{
+	struct cache_info info;
+	struct buf text;
+	cached_init_text(f->w, &text);
+	int err = cached_find(f->w, &f->cached, true, &info, &text);
+	if (err == -EINPROGRESS)
+		flight_await(f);
+	else if (err == 0 && take_text(f, &info, buf_str(&text)))
+		flight_give_all(f);
+	else
+		f->has_claim = err == -ENOENT;
+	bool is_settled = f->state != FLIGHT_FREE;
+	buf_done(&text);
+	return is_settled;
+}
+
+/* An answer that is too long to be given to others: nobody waits for the next one like it. */
+static void let_all_go(struct flight *f)
+{
+	for (struct request *r; (r = take_first(f));) {
+		flight_missed(r);
+		request_resume(r);
+	}
+	flight_free(f);
+}
+
 static void next_leader(struct flight *f)
 {
+	if (f->is_cached && f->err == -EFBIG) {
+		let_all_go(f);
+		return;
+	}
+	if (f->is_cached && f->waiting && !f->has_claim && f->poll_ms && look_again(f))
+		return;
 	struct request *r = take_first(f);
 	if (!r) {
 		flight_free(f);

@@ -8,6 +8,7 @@
 #define FLIGHT_H
 
 #include "common/link_proto.h"
+#include "worker/cached.h"
 #include "worker/known.h"
 
 enum flight_state {
@@ -26,8 +27,11 @@ struct flight {
 	struct sha256 name, print;
 	uint64_t owner;
 	enum flight_state state;
-	bool is_local;			/* no claim, nothing is kept */
+	bool is_local;			/* the master does not know of it */
+	bool is_cached;			/* local: a claim, if any, and the answer are the cache's */
 	bool has_claim;
+	struct cached cached;
+	uint64_t poll_ms;		/* ELSEWHERE, cached: when the cache is looked into again */
 	struct request *leader;		/* ASKING, LED, KEEPING */
 	struct request *waiting, **last;
 	struct later due;
@@ -40,11 +44,23 @@ struct known {				/* of a request */
 	struct request *next;		/* waiting for the same */
 	struct conn_copy copy;		/* the leader's */
 	known_done_fn *done;
+	const struct cached *cached;	/* what it asks of the cache; NULL: nothing */
+	const char *word;		/* then: for x-llmgw-cache */
+	bool is_replay;
 };
+
+/* An answer as it is kept. */
+struct replay {
+	struct str head, body;
+	bool is_local;
+	const char *why;		/* for the log; NULL: it is not told apart */
+};
+/* Gives it; the request is to be ended. */
+void flight_replay(struct request *r, const struct replay *p);
 
 /* NULL: there is none. */
 struct flight *flight_find(struct worker *w, const struct sha256 *name);
-/* With name, print and is_local of `like`. NULL: too many, or no memory. */
+/* With name, print, is_local and what is the cache's of `like`. NULL: too many, or no memory. */
 struct flight *flight_new(struct request *r, const struct flight *like);
 /* Of which nobody is left; lets its claim go. */
 void flight_free(struct flight *f);
@@ -59,6 +75,10 @@ void flight_leave(struct flight *f, struct request *r);
 void flight_lead(struct flight *f, struct request *r);
 /* The master is asked on behalf of r. 0, or -errno: nobody leads. */
 int flight_ask(struct flight *f, struct request *r) MUST_USE;
+/* The cache did not have what r asks for, and r asks itself. */
+void flight_missed(struct request *r);
+/* Another worker makes what f is about, for the cache. */
+void flight_await(struct flight *f);
 /* The leader leaves while the master is asked. */
 void flight_unask(struct flight *f);
 /* The next one of those who wait shall lead. */

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/gcra.h"
 #include "common/json_write.h"
+#include "worker/known.h"
 #include "worker/request.h"
 
 static void put_money(struct buf *out, const char *name, int64_t nano)
@@ -137,6 +138,8 @@ void request_headers(struct request *r, struct buf *out, bool is_final)
 	put_str(out, "x-litellm-call-id", r->call_id);
 	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));
 	put_deployment(r, out);
+	if (r->known)
+		known_headers(r, out);
 	put_key(r, out, is_final);
 	if (!r->attempts)
 		return;

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "worker/answer.h"
+#include "worker/cached.h"
 #include "worker/flight.h"
 #include "worker/keep.h"
 
@@ -116,6 +117,11 @@ bool known_keep(struct request *r, known_done_fn *done)
 		tell_lost(r, -EFBIG);
 		if (!r->is_streaming)
 			BUF_PUT_LIT(&r->final_head, "idempotency-kept: false\r\n");
+	}
+	if (f->is_cached && !f->err && r->outcome == OUTCOME_OK && r->status == 200 &&
+	    !r->tally.has_error) {
+		cached_put(r, &f->cached, buf_str(&f->head), buf_str(&f->body));
+		f->has_claim = false;
 	}
 	stop_copying(r);
 	k->done = done;
@@ -262,6 +268,104 @@ static enum step begin(struct request *r, const struct flight *like)
 	return flight_refuse(r, err);
 }
 
+/* Under the cache's name; where the answer must be made anew, under one of its own. */
+static void name_cached(const struct request *r, const struct cached *c, struct flight *f)
+{
+	const struct str own[] = { bytes_of(c->key.b, sizeof c->key.b),
+				   bytes_of(r->id, sizeof r->id) };
+	f->name = c->may_read ? c->key : answer_digest(own, COUNT(own));
+	f->print = f->name;
+	f->is_local = true;
+	f->is_cached = true;
+	f->cached = *c;
+}
+
+static enum step give_hit(struct request *r, const struct cache_info *info, struct str text)
+{
+	const struct replay p = { str_of(text.p, info->head_n), str_skip(text, info->head_n), true,
+				  NULL };
+	METRIC_ADD(r->w->metrics, cache_hits, 1);
+	METRIC_ADD(r->w->metrics, cache_saved_nano, info->cost_nano > 0 ? info->cost_nano : 0);
+	r->known->word = "hit";
+	flight_replay(r, &p);
+	return STEP_DONE;
+}
+
+/* It is not there, or shall not be read: r makes it, alone or for others who come meanwhile. */
+static enum step make_cached(struct request *r, const struct cached *c, int err)
+{
+	struct flight like = { 0 }, *f = NULL;
+	if (c->may_keep) {
+		name_cached(r, c, &like);
+		f = flight_new(r, &like);
+		if (!f && err == -ENOENT)
+			cached_drop(r->w, c);
+	}
+	if (!f) {
+		flight_missed(r);
+		return STEP_NEXT;
+	}
+	f->has_claim = err == -ENOENT;
+	if (err == -EINPROGRESS) {
+		flight_wait(f, r);
+		flight_await(f);
+		return STEP_WAIT;
+	}
+	flight_lead(f, r);
+	return STEP_NEXT;
+}
+
+static enum step ask_cache(struct request *r, const struct cached *c)
+{
+	struct flight *f = c->may_read ? flight_find(r->w, &c->key) : NULL;
+	struct cache_info info;
+	struct buf text;
+	int err = -ECANCELED;
+	if (f) {
+		flight_wait(f, r);
+		return STEP_WAIT;
+	}
+	cached_init_text(r->w, &text);
+	if (c->may_read)
+		err = cached_find(r->w, c, c->may_keep, &info, &text);
+	enum step step = err == 0 ? give_hit(r, &info, buf_str(&text)) : make_cached(r, c, err);
+	buf_done(&text);
+	return step;
+}
+
+/* False: it goes its way without the cache. */
+static bool begin_cached(struct request *r, enum step *ret)
+{
+	struct cached *c;
+	*ret = cached_read(r, &c);
+	if (*ret == STEP_DONE)
+		return true;
+	if (!c || !(r->known = arena_alloc(r->mem, sizeof *r->known)))
+		return false;
+	r->known->cached = c;
+	*ret = ask_cache(r, c);
+	return true;
+}
+
+bool known_is_replay(const struct request *r)
+{
+	return r->known && r->known->is_replay;
+}
+
+void known_headers(const struct request *r, struct buf *out)
+{
+	const struct known *k = r->known;
+	if (!k->cached || !k->word)
+		return;
+	buf_printf(out, "x-litellm-cache-key: %s\r\nx-llmgw-cache: %s\r\n", k->cached->name,
+		   k->word);
+}
+
+const char *known_word(const struct request *r)
+{
+	return r->known && r->known->cached && r->known->word ? r->known->word : NULL;
+}
+
 static bool may_be_known(const struct request *r)
 {
 	return str_eq(r->http->method, STR("POST")) && !(r->raw && r->raw->is_tunnel);
@@ -272,7 +376,8 @@ enum step known_stage(struct request *r)
 	const struct snap_settings *s = snap_settings(r->snap);
 	struct str header = r->http->idempotency_key;
 	struct flight like = { 0 };
-	if (!header.p && !(s->flags & SET_SINGLE_FLIGHT))
+	enum step step;
+	if (!header.p && !(s->flags & (SET_SINGLE_FLIGHT | SET_CACHE)))
 		return STEP_NEXT;
 	if (!may_be_known(r))
 		return STEP_NEXT;
@@ -283,6 +388,8 @@ enum step known_stage(struct request *r)
 					    "Idempotency-Key: 1 to %d printable characters of ASCII",
 					    ANSWER_KEY_MAX);
 		name_keyed(r, key, &like);
+	} else if (!r->raw && s->flags & SET_CACHE && r->w->cache && begin_cached(r, &step)) {
+		return step;
 	} else if (r->raw || !(s->flags & SET_SINGLE_FLIGHT)) {
 		return STEP_NEXT;
 	} else {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * known.h - the stage that asks: has this been answered, or is it being answered now?
  *
- * Two kinds of requests are known again. With an Idempotency-Key: the master has a claim for each
+ * Three kinds of requests are known again. With an Idempotency-Key: the master has a claim for each
  * (master/answers.h), so that of all workers one makes the answer, and keeps it for those who ask
- * later. With router_settings.single_flight: what is the same and comes while the first is under
- * way, in this worker. Either way one request leads and the others wait; they get what it got,
- * byte for byte, at no cost. Where it fails, the next one of them leads. */
+ * later. With litellm_settings.cache: shared memory has the claims and the answers (cached.h). With
+ * router_settings.single_flight: what is the same and comes while the first is under way, in this
+ * worker. Each way one request leads and the others wait; they get what it got, byte for byte, at
+ * no cost. Where it fails, the next one of them leads. */
 #ifndef KNOWN_H
 #define KNOWN_H
 
@@ -24,6 +25,13 @@ static inline bool known_wants(const struct request *r)
 }
 /* Whether its answer is wanted without its client: by others who wait for it, or by a retry. */
 bool known_goes_on(const struct request *r);
+/* r->known is there: header lines about the cache, if it was asked. */
+void known_headers(const struct request *r, struct buf *out);
+/* What the cache had: "hit", "joined" (another one's answer, made meanwhile), "miss", "bypass"; NULL:
+ * it was not asked. */
+const char *known_word(const struct request *r);
+/* Whether it was given the answer of another one. */
+bool known_is_replay(const struct request *r);
 /* The request ends. */
 void known_forget(struct request *r);
 

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cache.h"
 #include "common/fault.h"
 #include "common/fdpass.h"
 #include "common/frame.h"
@@ -76,13 +78,31 @@ static int take_hello(struct worker *w, struct frame_in *f, int *fds, unsigned n
 	return journal_map(fds[1], true, &w->journal);
 }
 
-static int take_snapshot(struct frame_in *f, int *fds, unsigned n_fds, struct snap **ret)
+/* The cache that goes with the generation: none, the one that is mapped, or another. */
+static void take_cache(struct worker *w, int fd)
+{
+	struct cache *c = NULL;
+	struct stat st = { 0 };
+	if (fd >= 0 && fstat(fd, &st) == 0 && w->cache && st.st_ino == w->cache_file)
+		return;
+	int err = fd >= 0 ? cache_map(fd, &c) : 0;
+	if (err < 0)
+		LOG(LOG_ERROR, "cache.failed", F_INT("errno", -err));
+	cache_free(w->cache);
+	w->cache = c;
+	w->cache_file = st.st_ino;
+}
+
+static int take_snapshot(struct worker *w, struct frame_in *f, int *fds, unsigned n_fds,
+			 struct snap **ret)
 {
 	frame_get_u64(f);
-	if (frame_end(f) < 0 || n_fds != 1) {
+	if (frame_end(f) < 0 || n_fds < 1 || n_fds > 2) {
 		close_all(fds, n_fds);
 		return -EPROTO;
 	}
+	take_cache(w, n_fds > 1 ? fds[1] : -1);
+	close_all(fds + 1, n_fds - 1);
 	int err = snap_map(fds[0], ret), fault = err < 0 ? 0 : FAULT("snapshot.mapped");
 	if (fault < 0)
 		snap_unref(*ret);
@@ -106,7 +126,7 @@ static int begin_one(struct worker *w, unsigned char *bytes, struct link_start *
 	if (f.type == LINK_HELLO)
 		return take_hello(w, &f, fds, n_fds, ret);
 	if (f.type == LINK_SNAPSHOT)
-		return take_snapshot(&f, fds, n_fds, &w->snap);
+		return take_snapshot(w, &f, fds, n_fds, &w->snap);
 	close_all(fds, n_fds);
 	return -EPROTO;
 }
@@ -142,7 +162,7 @@ static void take_generation(struct worker *w, struct frame_in *f, int *fds, unsi
 	uint64_t generation = n_fds ? 0 : 0;
 	struct frame_in peek = *f;
 	generation = frame_get_u64(&peek);
-	int err = take_snapshot(f, fds, n_fds, &s);
+	int err = take_snapshot(w, f, fds, n_fds, &s);
 	if (err == 0)
 		worker_adopt(w, s);
 	else

@@ -17,6 +17,7 @@
 #include "worker/penalty.h"
 
 struct request;
+struct cache;
 struct connection;
 struct listener;
 struct client;
@@ -44,6 +45,8 @@ struct worker {
 	struct board_worker *row;
 	struct metric_row *metrics;
 	struct dir *dir;
+	struct cache *cache;			/* of answers; NULL: there is none */
+	uint64_t cache_file;			/* which one: its inode */
 	struct snap *snap;			/* newest generation */
 	struct journal *journal;
 	struct budget_pool *pool;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/cache.h"
 #include "common/clock.h"
 #include "common/fdpass.h"
 #include "common/frame.h"
@@ -175,6 +176,7 @@ static void on_call(uv_poll_t *p, int status, int events)
 
 void harness_set(struct harness *h, bool is_strict, enum harness_master master)
 {
+	cache_flush(h->w.cache);
 	h->w.snap = is_strict ? h->strict : h->loose;
 	h->w.is_master_gone = master == MASTER_GONE;
 	h->master = master;
@@ -239,6 +241,8 @@ static void make_board(struct harness *h)
 	MUST(dir_create(1000, &h->keys, &fd) == 0);
 	MUST(dir_map(fd, &w->dir) == 0);
 	setting_keys(h->keys, &w->board);
+	MUST(cache_create(CACHE_MIN_BYTES, &w->cache, &fd) == 0);
+	close(fd);
 }
 
 static void make_listener(struct harness *h)
@@ -295,6 +299,7 @@ void harness_free(struct harness *h)
 	dir_free(h->w.dir);
 	dir_free(h->keys);
 	budget_pool_free(h->w.pool);
+	cache_free(h->w.cache);
 	board_unmap(&h->w.board);
 	close(h->listen_fd);
 	close(h->folder_fd);

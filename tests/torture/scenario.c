@@ -12,6 +12,7 @@
 #define GET(path, key) "GET " path, key, NULL
 #define KEPT .master = MASTER_ANSWERS
 #define KEYED .headers = "idempotency-key: one\r\n"
+#define CACHED(more) "'cache':{'use-cache':true" more "}"
 #define MOCKED 200, "Good day to you"
 #define SPOKE 200, "From the provider."
 #define BEGUN 200, "From the"
@@ -87,6 +88,13 @@ const struct scenario scenarios[] = {
 	{ "key-waits", CHAT("mock"), MOCKED, KEYED, .master = MASTER_WAITS },
 	{ "key-alone", CHAT("mock"), 503, "cannot be reached", KEYED, .master = MASTER_DIES },
 	{ "key-leaves", CHAT("mock"), UNHEARD, LEAVES_AT_ONCE, KEPT, KEYED },
+	{ "cached", CHAT_WITH("mock", CACHED("")), MOCKED, STAY, .times = 2 },
+	{ "cached-stream", CHAT_WITH("mock", "'stream':true," CACHED("")), DONE, STAY, .times = 2 },
+	{ "cached-strict", CHAT_WITH("mock", CACHED("")), MOCKED, STRICT, STAY, .times = 2 },
+	{ "cached-anew", CHAT_WITH("mock", CACHED(",'no-cache':true")), MOCKED, STAY },
+	{ "cached-not-kept", CHAT_WITH("mock", CACHED(",'ttl':0,'namespace':'x'")), MOCKED, STAY },
+	{ "cached-leaves", CHAT_WITH("mock", CACHED("")), UNHEARD, LEAVES_AT_ONCE, .times = 1 },
+	{ "cached-bad", CHAT_WITH("mock", CACHED(",'ttl':-1")), 400, "cache.ttl", STAY },
 	{ "key-bad", CHAT("mock"), 400, "printable", KEPT, .headers = "idempotency-key: \"\r\n" },
 	/* others take over */
 	{ "retry", CHAT("pair"), 200, "The second one", STAY },

@@ -147,7 +147,9 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.default_max_tokens = 1000, .max_fallbacks = 5, .connections_max = 64,
 		.access_log = 1, .log_level = LOG_DEBUG, .ledger_strict = is_strict,
 		.continues_streams = 1, .is_idempotent = 1, .answer_max = 65536,
-		.flags = SET_CALL_ID_IN_ERRORS, .version = text(&k, "1.2.3"),
+		.cache_mode = CACHE_DEFAULT_OFF, .cache_calls = UINT32_MAX, .cache_ttl_ms = 600000,
+		.cache_answer_max = 65536,
+		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE, .version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};
 	MUST(snap_build_seal(k.b, is_strict ? 2 : 1, &fd) == 0);

@@ -3,6 +3,7 @@
  * workers, and a sample for each of them. */
 #include <stdio.h>
 
+#include "common/cache.h"
 #include "worker/admin/metrics_page.h"
 
 /* ---- one for all ------------------------------------------------------------------------------
@@ -57,6 +58,29 @@ HEAD(own_rows, LOAD(h->ledger_rows))
 HEAD(own_errors, LOAD(h->ledger_errors))
 HEAD(own_pairs, LOAD(h->series_used))
 
+static struct cache_stats cache_of(const struct scrape *s)
+{
+	struct cache_stats c = { 0 };
+	if (s->r->w->cache)
+		cache_read_stats(s->r->w->cache, &c);
+	return c;
+}
+
+static uint64_t own_cache_entries(const struct scrape *s)
+{
+	return cache_of(s).entries;
+}
+
+static uint64_t own_cache_bytes(const struct scrape *s)
+{
+	return cache_of(s).used_bytes;
+}
+
+static uint64_t own_cache_evicted(const struct scrape *s)
+{
+	return cache_of(s).evicted;
+}
+
 static uint64_t own_keys(const struct scrape *s)
 {
 	return dir_count(s->r->w->dir);
@@ -98,6 +122,9 @@ static const struct own_family own_families[] = {
 	{ "llmgw_deployments_unpriced", "gauge", "Those of them that have no price, pass-through targets among them", UNIT_ONE, own_unpriced },
 	{ "llmgw_metrics_deployments_folded", "gauge", "Deployments shown as one named other because server.metrics.series was reached", UNIT_ONE, own_folded },
 	{ "llmgw_metrics_pairs", "gauge", "Pairs of key and deployment that are counted for LiteLLM's metrics", UNIT_ONE, own_pairs },
+	{ "llmgw_cache_entries", "gauge", "Answers in the response cache", UNIT_ONE, own_cache_entries },
+	{ "llmgw_cache_bytes", "gauge", "Bytes that they take", UNIT_ONE, own_cache_bytes },
+	{ "llmgw_cache_evictions_total", "counter", "Answers that newer ones pushed out of it", UNIT_ONE, own_cache_evicted },
 	{ "llmgw_spend_unavailable", "gauge", "1 while spend cannot be recorded", UNIT_ONE, own_money_down },
 	{ "llmgw_ledger_queue_records", "gauge", "Journal records that are not in the database yet", UNIT_ONE, own_queue },
 	{ "llmgw_ledger_rows_total", "counter", "Spend rows written", UNIT_ONE, own_rows },

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/known.h"
 #include "worker/request.h"
 
 void access_log(const struct request *r)
@@ -18,5 +19,5 @@ void access_log(const struct request *r)
 	    F_Z("outcome", outcome_rows[r->outcome].name),
 	    F_INT("ms", (clock_ns() - r->start_ns) / NS_PER_MS), F_INT("attempts", r->attempts),
 	    F_INT("tokens_in", r->tally.usage.input), F_INT("tokens_out", r->tally.usage.output),
-	    F_MONEY("cost", r->cost_nano));
+	    F_MONEY("cost", r->cost_nano), F_Z("cache", r->known ? known_word(r) : NULL));
 }

@@ -3,6 +3,7 @@
 #include "worker/settle/export.h"
 
 #include "common/record.h"
+#include "worker/known.h"
 #include "worker/request.h"
 #include "worker/settle/account.h"
 #include "worker/trace.h"
@@ -108,7 +109,8 @@ void export_record(struct request *r, uint64_t now_ns)
 	to->flags = (r->q.is_stream ? RF_STREAM : 0) |
 		    (r->outcome != OUTCOME_OK ? RF_FAILED : 0) |
 		    (r->is_client_gone ? RF_CLIENT_GONE : 0) |
-		    (r->key.id || r->is_admin ? RF_HAS_KEY : 0);
+		    (r->key.id || r->is_admin ? RF_HAS_KEY : 0) |
+		    (known_is_replay(r) ? RF_CACHE_HIT : 0);
 	put_usage(to, r);
 	put_trace(to, r);
 	put_texts(to, r);
