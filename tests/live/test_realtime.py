@@ -169,7 +169,7 @@ def provider():
 @pytest.fixture
 def gw(start, provider):
     def model(name, **more):
-        return {"model": f"openai/{name}", "api_base": provider.base, "api_key": "sk-upstream-canary", **more}
+        return {"model": f"openai/{name}", "api_base": provider.base, "api_key": "sk-upstream-canary" + "-refused" * (name == "refuse"), **more}
     return start([("rt", model("gpt-realtime", **REALTIME)), ("rt*", model("*")), ("no-ws", {"model": "anthropic/x", "api_key": "k"}),
                   ("refused", model("refuse")), ("chunked", model("refuse-chunked")), ("nonsense", model("nonsense")), ("silent", model("silent")),
                   ("nobody", {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1", "api_key": "k"})],

@@ -383,16 +383,34 @@ void harness_forget(struct harness *h)
 
 /* ---- what must hold ---- */
 
-/* Each intent has one settlement. It costs no more than was set aside, but where the answer was
- * cut for that: what a provider has said until then is owed. */
+static void add_cost(const struct journal_record *rec, int64_t *costs)
+{
+	costs[rec->key_id] += rec->cost_nano;
+	if (rec->team)
+		costs[SETTING_KEYS + rec->team - 1] += rec->cost_nano;
+}
+
+/* Each intent has one settlement, and what its other attempts cost stands before that. It costs no
+ * more than was set aside, but where the answer was cut for that: what a provider has said until
+ * then is owed. */
 static const char *check_records(const struct journal_record *rec, size_t n, int64_t *ret_costs)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned others = 0;
 		for (size_t j = 0; j < n; j++)
-			if (j != i && memcmp(rec[i].request_id, rec[j].request_id, 16) == 0)
+			if (j != i && rec[j].kind != JOURNAL_ATTEMPT &&
+			    memcmp(rec[i].request_id, rec[j].request_id, 16) == 0)
 				others += rec[j].kind == rec[i].kind ? 100
 					  : (rec[i].kind == JOURNAL_INTENT) == (i < j);
+		if (rec[i].key_id >= SETTING_KEYS || rec[i].team > SETTING_TEAMS)
+			return "a record of nobody";
+		if (rec[i].kind == JOURNAL_ATTEMPT) {
+			const struct journal_record *next = i + 1 < n ? &rec[i + 1] : NULL;
+			if (!next || memcmp(next->request_id, rec[i].request_id, 16) != 0)
+				return "an attempt without what belongs to it right behind it";
+			add_cost(&rec[i], ret_costs);
+			continue;
+		}
 		if (others != 1)
 			return "an intent without exactly one settlement after it";
 		if (rec[i].kind != JOURNAL_SETTLE)
@@ -400,11 +418,7 @@ static const char *check_records(const struct journal_record *rec, size_t n, int
 		if (rec[i].cost_nano < 0 ||
 		    (rec[i].cost_nano > rec[i].reserve_nano && !(rec[i].flags & JF_CUT)))
 			return "a settlement above its reserve";
-		if (rec[i].key_id >= SETTING_KEYS || rec[i].team > SETTING_TEAMS)
-			return "a settlement of nobody";
-		ret_costs[rec[i].key_id] += rec[i].cost_nano;
-		if (rec[i].team)
-			ret_costs[SETTING_KEYS + rec[i].team - 1] += rec[i].cost_nano;
+		add_cost(&rec[i], ret_costs);
 	}
 	return NULL;
 }
