@@ -78,3 +78,14 @@ def test_copies_are_bounded_and_hold_nobody(start, mock):
     assert time.monotonic() - began < 5
     gw.start()
     assert sum(r["metadata"]["is_silent_experiment"] for r in gw.spend_rows(wait_for=72)) == 32
+
+
+def test_a_copy_stays_in_the_region(start, mock):
+    gw = start([("g", to(mock, "first", silent_model="s", region_name="eu-west-1")), ("s", to(mock, "far", region_name="us-east-1")),
+                ("s", to(mock, "near", region_name="eu-central-1"))], workers=1)
+    key = gw.key(metadata={"allowed_model_region": "eu"})
+    for n in range(8):
+        a = gw.ask("g", key=key)
+        assert a.status == 200
+        gw.wait_log("silent.compared", call_id=a.headers["x-litellm-call-id"])
+    assert {x["model"] for x in mock.log()} == {"first", "near"}

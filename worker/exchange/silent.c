@@ -108,7 +108,8 @@ static bool fill_copy(struct request *to, const struct request *r, struct str gr
 	to->dialect = plain_dialect(r->dialect);
 	to->requested_model = group;	/* lies in the snapshot, which it holds */
 	to->q.body = arena_dup(to->mem, r->q.body);
-	return to->q.body.p && to->call_id.p && pays_operator(to);
+	to->wish.region = arena_dup(to->mem, r->wish.region);	/* it may not leave it, either */
+	return to->q.body.p && to->wish.region.p && to->call_id.p && pays_operator(to);
 }
 
 static void put_text(char *to, size_t room, struct str s)
