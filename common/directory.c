@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * directory.c - immutable rows behind a hash table of single words; see directory.h.
  *
- * The segment is a head and a heap of 64-byte granules. Blocks of 2^class granules hold rows and
- * index tables alike. A word of the index is granule << 32 | tag, so one store publishes,
- * replaces or removes a row; a table that grew is replaced by one store to the head. What is
- * taken away waits DIR_QUARANTINE_NS before it is written again, in queues that live in the
- * master's own memory. */
+ * The segment is a head and a heap of 64-byte granules. Blocks of 2^class granules, or of three,
+ * hold rows and index tables alike. A word of the index is granule << 32 | tag, so one store
+ * publishes, replaces or removes a row; a table that grew is replaced by one store to the head.
+ * What is taken away waits DIR_QUARANTINE_NS before it is written again, in queues that live in
+ * the master's own memory. */
 #include "common/directory.h"
 
 #include <errno.h>
@@ -20,7 +20,9 @@
 enum {
 	GRANULE = 64,
 	HEAD_BYTES = 4096,
-	CLASSES = 28,			/* blocks of up to 2^27 granules: the largest table */
+	POWERS = 28,			/* blocks of up to 2^27 granules: the largest table */
+	THREE = POWERS,			/* and of three: what most keys' rows take */
+	CLASSES,
 	ROW_MAX = 65536,
 	TABLE_LOG2_MIN = 10, TABLE_LOG2_MAX = 30,
 	PROBES_MAX = 512,		/* a key is found within so many words, or is not there */
@@ -295,9 +297,16 @@ static unsigned class_of(uint64_t bytes)
 {
 	unsigned class = 0;
 
+	if (bytes > 2 * GRANULE && bytes <= 3 * GRANULE)
+		return THREE;
 	while (((uint64_t)GRANULE << class) < bytes)
 		class++;
 	return class;
+}
+
+static uint32_t granules_of(unsigned class)
+{
+	return class == THREE ? 3 : UINT32_C(1) << class;
 }
 
 static struct freed *queue_at(struct queue *q, uint32_t i)
@@ -354,14 +363,14 @@ static struct freed queue_pop(struct queue *q)
 	return f;
 }
 
-/* Makes a free block of `class` from the smallest larger one, if there is any. */
+/* Makes a free block of 2^class granules from the smallest larger one, if there is any. */
 static void split_for(struct writer *w, unsigned class, uint32_t now_ms)
 {
 	unsigned from = class;
 
-	while (from < CLASSES && !is_ripe(&w->queues[from], now_ms))
+	while (from < POWERS && !is_ripe(&w->queues[from], now_ms))
 		from++;
-	if (from == CLASSES)
+	if (from == POWERS)
 		return;
 	for (; from > class; from--) {
 		struct queue *big = &w->queues[from], *half = &w->queues[from - 1];
@@ -382,13 +391,33 @@ static void split_for(struct writer *w, unsigned class, uint32_t now_ms)
 	}
 }
 
+/* A block of three and one of one, from one of four. */
+static void split_four(struct writer *w, uint32_t now_ms)
+{
+	struct queue *four = &w->queues[2], *three = &w->queues[THREE], *one = &w->queues[0];
+	struct freed f;
+
+	split_for(w, 2, now_ms);
+	if (!is_ripe(four, now_ms) || queue_expect(three) || queue_expect(one))
+		return;
+	four->blocks--;
+	three->blocks++;
+	one->blocks++;
+	f = queue_pop(four);
+	queue_push_first(three, f);
+	queue_push_first(one, (struct freed){ f.granule + 3, f.at_ms });
+}
+
 /* 0, -ENOSPC or -ENOMEM. */
 static int take_block(struct dir *d, unsigned class, uint32_t now_ms, uint32_t *ret_granule)
 {
 	struct queue *q = &d->w->queues[class];
-	uint64_t next = d->w->next + (UINT64_C(1) << class);
+	uint64_t next = d->w->next + granules_of(class);
 
-	split_for(d->w, class, now_ms);
+	if (class != THREE)
+		split_for(d->w, class, now_ms);
+	else if (!is_ripe(q, now_ms))
+		split_four(d->w, now_ms);
 	if (is_ripe(q, now_ms)) {
 		*ret_granule = queue_pop(q).granule;
 		return 0;

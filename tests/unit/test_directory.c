@@ -362,6 +362,23 @@ static void test_large_rows_and_a_full_segment(void **state)
 	assert_in_range(n, 900, 1100);
 	assert_false(dir_find(d, &k.hash, &got));
 	assert_int_equal(dir_count(d), n);
+	/* The place of one is room for many that take three granules each. */
+	struct sha256 gone = hash_of(11);
+	uint64_t later = (UINT64_C(1) << 40) + DIR_QUARANTINE_NS + NS_PER_S;
+	k.models.n = 40;
+	assert_int_equal(dir_remove(d, &gone, UINT64_C(1) << 40), 0);
+	for (uint64_t i = 0; i < 256; i++) {
+		k.hash = hash_of(100000 + i);
+		assert_int_equal(dir_put(d, &k, later), 0);
+	}
+	for (uint64_t i = 0; i < 256; i++) {
+		struct sha256 there = hash_of(100000 + i);
+		assert_true(dir_find(d, &there, &got) && str_eq(got.models, k.models));
+	}
+	for (uint64_t i = 2; i <= n - 1; i++) {		/* and nobody else was written over */
+		struct sha256 other = hash_of(i + 10);
+		assert_true(dir_find(d, &other, &got) && got.models.n == 60000);
+	}
 	assert_int_equal(dir_create(UINT64_C(1) << 40, &d, &fd), -EINVAL);
 	dir_free(d);
 	close(fd);
