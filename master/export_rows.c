@@ -230,6 +230,12 @@ static const char *read_s3(const struct config *c, struct export_target *t)
 	return export_read_s3(c, t);
 }
 
+static const char *read_sqs(const struct config *c, struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return export_read_sqs(c, t);
+}
+
 static void begin_nothing(const struct export_target *t, struct buf *to)
 {
 	(void)t;
@@ -247,24 +253,35 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 	{                                                                                         \
 		name, read_s3, begin_nothing, put_generic, "\n", "\n", 512, false,                \
 			"standard logging payloads as objects in S3, or who takes the same",     \
-			"PUT", "application/x-ndjson", export_address_s3                          \
+			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false       \
 	}
+/* Ten messages and 256 KiB are what SQS takes of a call; a message's quotes are counted escaped
+ * here, which errs on the safe side. */
+#define SQS_ROW(name)                                                                             \
+	{                                                                                         \
+		name, read_sqs, export_begin_sqs, export_put_sqs, ",", "]}", 512, false,          \
+			"standard logging payloads as messages for SQS", NULL,                    \
+			"application/x-amz-json-1.0", export_address_sqs, 10, 256 << 10,          \
+			export_judge_sqs, false                                                   \
+	}
+/* What most have none of. */
+#define NOTHING_MORE NULL, NULL, NULL, 0, 0, NULL, false
 
 const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, ",", "]}]}]}",
-			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NULL, NULL,
-			  NULL },
+			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE },
 	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, ",", "]", 512,
-			     false, "a JSON array of standard logging payloads", NULL, NULL, NULL },
+			     false, "a JSON array of standard logging payloads", NOTHING_MORE },
 	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse, ",",
-			      "]}", 256, false, "traces and generations for Langfuse", NULL, NULL,
-			      NULL },
+			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE },
 	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, ",", "]",
-			     512, false, "logs for Datadog", NULL, NULL, NULL },
+			     512, false, "logs for Datadog", NOTHING_MORE },
 	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
-			       ",", "]}", 256, false, "runs for LangSmith", NULL, NULL, NULL },
+			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE },
 	[EXPORT_S3] = S3_ROW("s3"),
 	[EXPORT_S3_V2] = S3_ROW("s3_v2"),
+	[EXPORT_SQS] = SQS_ROW("sqs"),
+	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
 };
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -33,10 +33,11 @@ class Sink:
                     if status < 300:
                         sink.bodies.append((self.path, dict(self.headers.items()), read))
                         sink.raw[self.path] = (self.command, dict(self.headers.items()), body)
+                answer = json.dumps(sink.answer(read)).encode() if status < 300 else b"{}"
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(answer)
 
             do_PUT = do_POST
 
@@ -45,6 +46,7 @@ class Sink:
 
         self.lock, self.bodies, self.tries, self.raw = threading.Lock(), [], 0, {}
         self.status, self.delay = 200, 0
+        self.answer = lambda read: {}       # what an accepted body is answered with
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]

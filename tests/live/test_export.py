@@ -295,21 +295,22 @@ def test_no_metrics_without_being_asked(start, sink):
     assert not sink.sent("/v1/metrics")
 
 
-def signature_of(method, path, headers, body, secret, region):
+def signature_of(method, path, headers, body, secret, region, service="s3"):
     """AWS's signature, version 4, worked out here from what came in."""
     said = headers["Authorization"]
     scope = said.split("Credential=")[1].split(",")[0].split("/", 1)[1]
     signed = said.split("SignedHeaders=")[1].split(",")[0]
     low = {k.lower(): v for k, v in headers.items()}
-    assert low["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
-    assert {"host", "x-amz-content-sha256", "x-amz-date"} <= set(signed.split(";"))
-    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed,
-                      low["x-amz-content-sha256"]])
+    digest = hashlib.sha256(body).hexdigest()
+    own = "x-amz-content-sha256" if service == "s3" else "x-amz-target"
+    assert low.get("x-amz-content-sha256", digest) == digest
+    assert {"host", own, "x-amz-date"} <= set(signed.split(";"))
+    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed, digest])
     text = "\n".join(["AWS4-HMAC-SHA256", low["x-amz-date"], scope, hashlib.sha256(form.encode()).hexdigest()])
     key = ("AWS4" + secret).encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), "sha256").digest()
-    assert scope.split("/")[1:] == [region, "s3", "aws4_request"]
+    assert scope.split("/")[1:] == [region, service, "aws4_request"]
     return hmac.new(key, text.encode(), "sha256").hexdigest(), said.split("Signature=")[1]
 
 
@@ -337,6 +338,64 @@ def test_objects_in_s3(start, sink):
     assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
     waiting = list((gw.tmp / "state" / "export").glob("*"))
     assert not any(SECRET in f.read_text() for f in waiting)
+
+
+@pytest.mark.parametrize("name,queue", (("sqs", "logs"), ("aws_sqs", "logs.fifo")))
+def test_messages_for_sqs(start, sink, name, queue):
+    url = f"{sink.base}/123456789012/{queue}"
+    params = {"sqs_queue_url": url, "sqs_region_name": "eu-west-1", "sqs_aws_access_key_id": "AKIDEXAMPLE",
+              "sqs_aws_secret_access_key": "os.environ/SQS_SECRET"}
+    gw = start([("m", "plain")], told(name, more=f"  aws_sqs_callback_params: {json.dumps(params)}\n"),
+               env={"SQS_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    failed_once = []
+
+    def answer(read):
+        """The second message of the first call is not the sender's fault, the third is."""
+        ids = [e["Id"] for e in read["Entries"]]
+        if failed_once or len(ids) < 3:
+            return {"Successful": [{"Id": i} for i in ids]}
+        failed_once.extend(ids[1:3])
+        return {"Successful": [{"Id": ids[0]}, *({"Id": i} for i in ids[3:])],
+                "Failed": [{"Id": ids[1], "SenderFault": False, "Code": "InternalError"},
+                           {"Id": ids[2], "SenderFault": True, "Code": "InvalidMessageContents"}]}
+
+    sink.answer = answer
+    asked = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(25)]
+
+    def entries():
+        return [e for b in sink.sent("/") for e in b["Entries"]]
+
+    until(lambda: len(entries()) >= 26, 20)         # 25, and one of them again
+    gw.wait_log("export.recovered", callback=name)
+    assert all(b["QueueUrl"] == url and 1 <= len(b["Entries"]) <= 10 for b in sink.sent("/"))
+    seen = [e["Id"] for e in entries()]
+    assert sorted(i for i in set(seen) if seen.count(i) > 1) == failed_once[:1] and len(seen) == 26
+    assert {json.loads(e["MessageBody"])["id"] for e in entries()} == set(asked)
+    assert all(("MessageGroupId" in e) == queue.endswith(".fifo") for e in entries())
+    assert metric(gw, "llmgw_export_dropped_total") == 1 and metric(gw, "llmgw_export_sent_total") == 24
+    method, headers, body = sink.raw["/"]
+    low = {k.lower(): v for k, v in headers.items()}
+    assert low["x-amz-target"] == "AmazonSQS.SendMessageBatch" and low["content-type"] == "application/x-amz-json-1.0"
+    ours, theirs = signature_of(method, "/", headers, body, SECRET, "eu-west-1", "sqs")
+    assert ours == theirs
+    assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
+
+
+def test_messages_wait_for_sqs(start, sink):
+    params = {"sqs_queue_url": f"{sink.base}/1/q", "sqs_region_name": "eu", "sqs_aws_access_key_id": "A",
+              "sqs_aws_secret_access_key": SECRET}
+    gw = start([("m", "plain")], told("sqs", more=f"  aws_sqs_callback_params: {json.dumps(params)}\n"),
+               env={"DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    sink.status = 503
+    asked = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)}
+    gw.wait_log("export.failing", callback="sqs")
+    gw.stop()
+    waiting = list((gw.tmp / "state" / "export").glob("sqs.*"))
+    assert waiting and not any(SECRET in f.read_text() for f in waiting)
+    sink.status = 200
+    gw.start()
+    until(lambda: sum(len(b["Entries"]) for b in sink.sent("/")) >= 3, 30)
+    assert {json.loads(e["MessageBody"])["id"] for b in sink.sent("/") for e in b["Entries"]} == asked
 
 
 def test_runs_for_langsmith(start, sink):

@@ -21,6 +21,7 @@
 #include "common/json.h"
 #include "common/journal.h"
 #include "common/mem.h"
+#include "master/export_calls.h"
 #include "master/export_spill.h"
 #include "master/otlp_metrics.h"
 #include "worker/outcome.h"
@@ -334,6 +335,180 @@ static void test_where_s3_is(void **state)
 	assert_s3("", NULL, "s3_bucket_name");
 }
 
+/* n records as lines, as a batch of a row has them that sends a few at a time; ids count up. */
+static struct str lines_of(const struct export_row *row, const struct export_target *t, unsigned n)
+{
+	struct record r;
+	struct export_view v = { .r = &r, .model = { &model, NULL } };
+	buf_reset(&out);
+	for (unsigned i = 0; i < n; i++) {
+		fill(&r, i % 2);
+		r.request_id[0] = (uint8_t)i;
+		row->put(t, &v, &out);
+		buf_put_char(&out, '\n');
+	}
+	assert_false(out.failed);
+	return buf_str(&out);
+}
+
+static const struct json *next_call(const struct export_row *row, const struct export_target *t,
+				    struct str *rest, struct buf *body)
+{
+	struct json_error why;
+	buf_reset(body);
+	assert_true(export_calls_cut(row, t, rest, body).n > 0);
+	assert_false(body->failed);
+	const struct json *j = json_parse(arena, buf_str(body), JSON_ONE_KEY, &why);
+	if (!j)
+		fail_msg("%s in %.*s", why.what, STR_ARG(buf_str(body)));
+	return j;
+}
+
+static const struct export_target queue = { .url = "https://sqs.eu.amazonaws.com/",
+					    .queue = "https://sqs.eu.amazonaws.com/1/q",
+					    .aws_key = "AKIDEXAMPLE", .aws_secret = "s3cret",
+					    .aws_region = "eu" };
+
+/* Ten messages a call and 256 KiB, each message a payload by its own id. */
+static void test_sqs(void **state)
+{
+	static const unsigned parts[] = { 10, 10, 3 };
+	const struct export_row *row = &export_rows[EXPORT_SQS];
+	struct export_target fifo = queue;
+	struct str rest = lines_of(row, &queue, 23);
+	struct json_error why;
+	struct buf body;
+	char id[33] = "00000000000000000000000000000000";
+	(void)state;
+	buf_init(&body, 1 << 20);
+	for (unsigned p = 0, n = 0; p < COUNT(parts); p++) {
+		const struct json *j = next_call(row, &queue, &rest, &body);
+		assert_text(j, "QueueUrl", "https://sqs.eu.amazonaws.com/1/q");
+		const struct json *list = json_get(j, "Entries");
+		assert_int_equal(list->count, parts[p]);
+		for (unsigned i = 0; i < parts[p]; i++, n++) {
+			const struct json *e = json_at(list, i);
+			hash_hex(id, &(uint8_t){ (uint8_t)n }, 1);
+			id[2] = '0';		/* where the NUL was */
+			assert_text(e, "Id", id);
+			assert_null(json_get(e, "MessageGroupId"));
+			check_payload(json_parse(arena, json_get_str(arena, e, "MessageBody"),
+						 JSON_ONE_KEY, &why), n % 2);
+		}
+	}
+	assert_int_equal(rest.n, 0);
+	snprintf(fifo.queue, sizeof fifo.queue, "https://h/q.fifo");
+	rest = lines_of(row, &fifo, 1);
+	const struct json *e = json_at(json_get(next_call(row, &fifo, &rest, &body), "Entries"), 0);
+	assert_text(e, "MessageGroupId", "llmgw");
+	assert_text(e, "MessageDeduplicationId", "00000000000000000000000000000000");
+	buf_done(&body);
+}
+
+/* Whatever the lines are: no call is beyond what the row allows unless it is one line alone, and
+ * none is lost or twice. */
+static void test_calls_have_bounds(void **state)
+{
+	struct export_row row = export_rows[EXPORT_SQS];
+	struct buf body;
+	(void)state;
+	buf_init(&body, 1 << 20);
+	for (row.call_bytes = 1; row.call_bytes < 40000; row.call_bytes += 997) {
+		struct str all = lines_of(&row, &queue, 15), rest = all;
+		size_t at = 0;
+		while (rest.n) {
+			buf_reset(&body);
+			struct str lines = export_calls_cut(&row, &queue, &rest, &body);
+			assert_ptr_equal(lines.p, all.p + at);
+			assert_int_equal(lines.p[lines.n - 1], '\n');
+			at += lines.n;
+			assert_true(body.n <= row.call_bytes ||
+				    str_find_char(lines, '\n') == lines.n - 1);
+		}
+		assert_int_equal(at, all.n);
+	}
+	buf_done(&body);
+}
+
+static void assert_judged(const char *answer, unsigned n_left, unsigned n_refused, const char *first)
+{
+	const struct export_row *row = &export_rows[EXPORT_SQS];
+	struct str lines = lines_of(row, &queue, 4);
+	struct buf left;
+	uint32_t a = 9, b = 9;
+	buf_init(&left, 1 << 20);
+	row->judge(str_z(answer), lines, &left, &a, &b);
+	if (a != n_left || b != n_refused)
+		fail_msg("%s: %u left, %u refused", answer, a, b);
+	assert_int_equal(left.n > 0, n_left > 0);
+	if (n_left) {
+		assert_true(str_starts(buf_str(&left), STR("{\"Id\":\"")));
+		assert_true(str_starts(str_skip(buf_str(&left), 7), str_z(first)));
+		assert_int_equal(left.p[left.n - 1], '\n');
+	}
+	buf_done(&left);
+}
+
+#define ID(i) "\"0" i "000000000000000000000000000000\""
+
+static void test_sqs_answers(void **state)
+{
+	(void)state;
+	assert_judged("{\"Successful\":[{\"Id\":" ID("0") "}],\"Failed\":[]}", 0, 0, NULL);
+	assert_judged("{\"Failed\":[{\"Id\":" ID("1") ",\"SenderFault\":false},"
+		      "{\"Id\":" ID("3") ",\"SenderFault\":true}]}", 1, 1, "01");
+	assert_judged("{\"Failed\":[{\"Id\":" ID("2") "},{\"Id\":" ID("1") "}]}", 2, 0, "01");
+	assert_judged("{\"Failed\":[{\"Id\":" ID("9") "},{\"Id\":7},null,3]}", 0, 0, NULL);
+	assert_judged("{\"Failed\":{\"Id\":" ID("1") "}}", 0, 0, NULL);
+	assert_judged("<html>", 0, 0, NULL);
+	assert_judged("", 0, 0, NULL);
+}
+
+static void test_sqs_is_signed(void **state)
+{
+	struct export_address *a = mem_alloc(sizeof *a);
+	(void)state;
+	assert_true(export_rows[EXPORT_SQS].address(&queue, STR("{}"),
+						    UINT64_C(1764489600) * NS_PER_S, a));
+	assert_string_equal(a->url, "https://sqs.eu.amazonaws.com/");
+	assert_true(strstr(a->headers, "X-Amz-Target: AmazonSQS.SendMessageBatch\n") != NULL);
+	assert_true(strstr(a->headers, "Credential=AKIDEXAMPLE/20251130/eu/sqs/aws4_request") != NULL);
+	assert_true(strstr(a->headers, "content-type;host;x-amz-date;x-amz-target") != NULL);
+	assert_null(strstr(a->headers, "s3cret"));
+	assert_null(strchr(a->headers, '\r'));
+	mem_free(a);
+}
+
+static void assert_sqs(const char *params, const char *url, const char *missing)
+{
+	struct config c = { .sqs_params = str_z(params) };
+	struct export_target t = { 0 };
+	const char *why = export_rows[EXPORT_SQS].read(&c, &t);
+	if (!why != !missing || (missing && !strstr(why, missing)))
+		fail_msg("%s: %s", params, why ? why : "is well");
+	if (url)
+		assert_string_equal(t.url, url);
+}
+
+#define SQS_KEYS "\"sqs_aws_access_key_id\": \"A\", \"sqs_aws_secret_access_key\": \"s/+=\""
+#define QUEUE(q) "{\"sqs_queue_url\": \"" q "\", \"sqs_region_name\": \"eu\", " SQS_KEYS
+
+static void test_where_sqs_is(void **state)
+{
+	(void)state;
+	assert_sqs(QUEUE("https://sqs.eu.amazonaws.com/1/q") "}", "https://sqs.eu.amazonaws.com/", NULL);
+	assert_sqs(QUEUE("http://h:1/1/q") ", \"sqs_endpoint_url\": \"http://k:2/\"}", "http://k:2/",
+		   NULL);
+	assert_sqs(QUEUE("http://h/q") ", \"sqs_endpoint_url\": \"k:2\"}", NULL, "sqs_endpoint_url");
+	assert_sqs(QUEUE("h/q") "}", NULL, "sqs_queue_url");
+	assert_sqs(QUEUE("http:///q") "}", NULL, "sqs_endpoint_url");
+	assert_sqs(QUEUE("http://h/a b") "}", NULL, "sqs_queue_url");
+	assert_sqs("{\"sqs_queue_url\": \"http://h/q\", " SQS_KEYS "}", NULL, "sqs_region_name");
+	assert_sqs("{\"sqs_queue_url\": \"http://h/q\", \"sqs_region_name\": \"eu\"}", NULL,
+		   "AWS_ACCESS");
+	assert_sqs("", NULL, "sqs_queue_url");
+}
+
 /* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
 static void test_any_record(void **state)
 {
@@ -595,6 +770,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
+		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
+		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
