@@ -236,6 +236,23 @@ static const char *read_sqs(const struct config *c, struct export_target *t)
 	return export_read_sqs(c, t);
 }
 
+static const char *read_helicone(const struct config *c, struct export_target *t)
+{
+	const char *key = env("HELICONE_API_KEY", NULL);
+	char value[512] = "";
+	(void)c;
+	if (!key)
+		return "HELICONE_API_KEY";
+	int n = snprintf(value, sizeof value, "Bearer %s", key);
+	bool ok = n < (int)sizeof value && is_header(STR("Authorization"), str_z(value)) &&
+		  add_line(t, STR("Authorization"), str_z(value)) &&
+		  set_url(t, env("HELICONE_API_BASE", "https://api.hconeai.com"),
+			  "/custom/v1/log");
+	mem_wipe(value, sizeof value);
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return ok ? NULL : "HELICONE_API_BASE (or the key is none)";
+}
+
 static void begin_nothing(const struct export_target *t, struct buf *to)
 {
 	(void)t;
@@ -282,6 +299,9 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_S3_V2] = S3_ROW("s3_v2"),
 	[EXPORT_SQS] = SQS_ROW("sqs"),
 	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
+	[EXPORT_HELICONE] = { "helicone", read_helicone, begin_nothing, export_put_helicone, "",
+			      "", 256, false, "requests for Helicone's log, one a call", NULL, NULL,
+			      NULL, 1, SIZE_MAX, NULL, false },
 };
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

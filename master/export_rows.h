@@ -10,7 +10,8 @@
 #include "master/cost_split.h"
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
-		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_KINDS };
+		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
+		   EXPORT_KINDS };
 
 struct export_target {
 	char url[1024];
@@ -78,6 +79,10 @@ bool export_address_s3(const struct export_target *t, struct str body, uint64_t 
 		       struct export_address *ret);
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
+void export_put_helicone(const struct export_target *t, const struct export_view *v,
+			 struct buf *to);
+/* A request's id as a UUID, with its dashes. */
+void export_write_uuid(char out[37], const uint8_t id[16]);
 /* -- export_sqs.c -- */
 const char *export_read_sqs(const struct config *c, struct export_target *ret);
 void export_begin_sqs(const struct export_target *t, struct buf *to);

@@ -24,10 +24,10 @@ class Sink:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(sink.delay)
-                status = sink.status
                 text = body.decode()
                 is_lines = self.headers["Content-Type"] == "application/x-ndjson"
                 read = [json.loads(line) for line in text.splitlines()] if is_lines else json.loads(text)
+                status = sink.status(read) if callable(sink.status) else sink.status
                 with sink.lock:
                     sink.tries += 1
                     if status < 300:

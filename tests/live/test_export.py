@@ -398,6 +398,44 @@ def test_messages_wait_for_sqs(start, sink):
     assert {json.loads(e["MessageBody"])["id"] for b in sink.sent("/") for e in b["Entries"]} == asked
 
 
+def test_a_call_of_helicone_for_each_request(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("helicone"),
+               env={"HELICONE_API_KEY": SECRET, "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.5"})
+    usage = gw.ask("m", user="anna").json["usage"]
+    assert gw.ask("bad").status == 400
+    for _ in range(10):
+        gw.ask("m")
+    calls = until(lambda: (s := sink.sent("/custom/v1/log")) and len(s) >= 12 and s)
+    good = next(c for c in calls if c["providerRequest"]["meta"].get("Helicone-User-Id") == "anna")
+    bad = next(c for c in calls if c["providerResponse"]["status"] == 400)
+    assert good["providerResponse"]["status"] == 200
+    assert good["providerResponse"]["json"]["usage"]["total_tokens"] == usage["total_tokens"]
+    assert "error" in bad["providerResponse"]["json"]
+    assert len({c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in calls}) == len(calls) == 12
+    assert sink.headers("/custom/v1/log")["Authorization"] == f"Bearer {SECRET}" and SECRET not in gw.logs()
+
+
+@pytest.mark.parametrize("status,sent,dropped", ((503, 6, 0), (400, 5, 1)))
+def test_one_call_of_many_that_is_not_taken(start, sink, status, sent, dropped):
+    """What fails waits with all behind it; what is refused is left out, and the rest goes on."""
+    gw = start([("m", "plain")], told("helicone"),
+               env={"HELICONE_API_KEY": "k", "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    tried = []
+
+    def status_of(read):
+        tried.append(read["providerRequest"]["meta"]["Helicone-Request-Id"])
+        return status if len(tried) == 2 else 200
+
+    sink.status = status_of
+    for _ in range(6):
+        gw.ask("m")
+    gw.wait_log("export.failing" if status == 503 else "export.refused", callback="helicone")
+    until(lambda: metric(gw, "llmgw_export_sent_total") == sent)
+    assert metric(gw, "llmgw_export_dropped_total") == dropped
+    arrived = [c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")]
+    assert len(arrived) == len(set(arrived)) == sent and len(set(tried)) == 6
+
+
 def test_runs_for_langsmith(start, sink):
     gw = start([("m", "plain")], told("langsmith"),
                env={"LANGSMITH_API_KEY": SECRET, "LANGSMITH_BASE_URL": sink.base, "LANGSMITH_PROJECT": "p",

@@ -509,6 +509,33 @@ static void test_where_sqs_is(void **state)
 	assert_sqs("", NULL, "sqs_queue_url");
 }
 
+static void test_helicone(void **state)
+{
+	const struct export_row *row = &export_rows[EXPORT_HELICONE];
+	struct str rest = lines_of(row, &target, 2);
+	struct buf body;
+	(void)state;
+	buf_init(&body, 1 << 20);
+	const struct json *good = next_call(row, &target, &rest, &body);
+	assert_text(good, "providerRequest.url", "https://a.example:8443/v1");
+	assert_text(good, "providerRequest.json.model", "gpt-4o");
+	assert_text(good, "providerRequest.meta.Helicone-User-Id", "c1");
+	assert_text(good, "providerRequest.meta.Helicone-Property-Team", "t1");
+	assert_text(good, "providerRequest.meta.Helicone-Request-Id",
+		    "00000000-0000-0000-0000-000000000000");
+	assert_raw(good, "providerResponse.json.usage.total_tokens", "15");
+	assert_raw(good, "providerResponse.status", "200");
+	assert_null(json_get_path(good, "providerResponse.json.error"));
+	assert_raw(good, "timing.startTime.seconds", "1764489600");
+	assert_raw(good, "timing.endTime.seconds", "1764489601");
+	assert_raw(good, "timing.endTime.milliseconds", "500");
+	const struct json *bad = next_call(row, &target, &rest, &body);
+	assert_text(bad, "providerResponse.json.error.type", "internal_server_error");
+	assert_raw(bad, "providerResponse.status", "500");
+	assert_int_equal(rest.n, 0);
+	buf_done(&body);
+}
+
 /* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
 static void test_any_record(void **state)
 {
@@ -772,6 +799,7 @@ int main(void)
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
+		TEST(test_helicone),
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
