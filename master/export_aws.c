@@ -43,7 +43,7 @@ struct str export_aws_given(struct arena *a, const struct json *params, const ch
 			    const char *variable, const char *other)
 {
 	struct str s = json_get_str(a, params, name);
-	const char *v = s.n || !variable ? NULL : getenv(variable);
+	const char *v = s.n ? NULL : getenv(variable);
 	if (!s.n && (!v || !*v) && other)
 		v = getenv(other);
 	return s.n ? s : str_z(v ? v : "");
@@ -58,28 +58,30 @@ static bool keep_word(char *to, size_t room, struct str s)
 	return true;
 }
 
+bool export_aws_keep_keys(struct export_target *t, struct str key, struct str secret,
+			  struct str token, struct str region)
+{
+	return keep_word(t->aws_key, sizeof t->aws_key, key) &&
+	       keep_word(t->aws_secret, sizeof t->aws_secret, secret) &&
+	       keep_word(t->aws_token, sizeof t->aws_token, token) &&
+	       keep_word(t->aws_region, sizeof t->aws_region, region) && key.n && secret.n;
+}
+
 bool export_aws_read_keys(struct arena *a, const struct json *params, const char *prefix,
 			  struct str region, struct export_target *t)
 {
-	const struct {
-		const char *name, *variable;
-		char *to;
-		size_t room;
-	} words[] = {
-		{ "aws_access_key_id", "AWS_ACCESS_KEY_ID", t->aws_key, sizeof t->aws_key },
-		{ "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", t->aws_secret,
-		  sizeof t->aws_secret },
-		{ "aws_session_token", "AWS_SESSION_TOKEN", t->aws_token, sizeof t->aws_token },
+	static const char *const words[][2] = {
+		{ "aws_access_key_id", "AWS_ACCESS_KEY_ID" },
+		{ "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY" },
+		{ "aws_session_token", "AWS_SESSION_TOKEN" },
 	};
+	struct str found[COUNT(words)];
 	char name[48];
 	for (size_t i = 0; i < COUNT(words); i++) {
-		snprintf(name, sizeof name, "%s%s", prefix, words[i].name);
-		struct str s = export_aws_given(a, params, name, words[i].variable, NULL);
-		if (!keep_word(words[i].to, words[i].room, s))
-			return false;
+		snprintf(name, sizeof name, "%s%s", prefix, words[i][0]);
+		found[i] = export_aws_given(a, params, name, words[i][1], NULL);
 	}
-	return keep_word(t->aws_region, sizeof t->aws_region, region) && t->aws_key[0] &&
-	       t->aws_secret[0];
+	return export_aws_keep_keys(t, found[0], found[1], found[2], region);
 }
 
 /* Lines that end in CR LF behind those that are there, with a '\n' between them. */

@@ -19,8 +19,11 @@ bool export_aws_is_address(struct str s);
 /* A parameter, else the first of two variables that is set; "" where there is none. */
 struct str export_aws_given(struct arena *a, const struct json *params, const char *name,
 			    const char *variable, const char *other);
+/* False: a key or the secret is missing, or one is not such as can be used. */
+bool export_aws_keep_keys(struct export_target *t, struct str key, struct str secret,
+			  struct str token, struct str region);
 /* The region, and the keys that the parameters have behind the prefix ("s3_"), or AWS's variables.
- * False: there are none, or not such as can be used. */
+ * The same. */
 bool export_aws_read_keys(struct arena *a, const struct json *params, const char *prefix,
 			  struct str region, struct export_target *t);
 /* Host and path of ret->url and the time are filled in; adds to the lines of ret->headers. False:

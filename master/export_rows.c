@@ -253,6 +253,23 @@ static const char *read_helicone(const struct config *c, struct export_target *t
 	return ok ? NULL : "HELICONE_API_BASE (or the key is none)";
 }
 
+static const char *read_slack(const struct config *c, struct export_target *t)
+{
+	const char *url = env("SLACK_WEBHOOK_URL", NULL);
+	(void)c;
+	if (!url || !set_url(t, url, ""))
+		return "SLACK_WEBHOOK_URL";
+	read_host(t);
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return NULL;
+}
+
+static const char *read_gcs(const struct config *c, struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return export_read_gcs(c, t);
+}
+
 static void begin_nothing(const struct export_target *t, struct buf *to)
 {
 	(void)t;
@@ -266,9 +283,9 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 }
 
 /* One object a batch, a payload on each line of it. */
-#define S3_ROW(name)                                                                              \
+#define S3_ROW(name, read)                                                                        \
 	{                                                                                         \
-		name, read_s3, begin_nothing, put_generic, "\n", "\n", 512, false,                \
+		name, read, begin_nothing, put_generic, "\n", "\n", 512, false,                \
 			"standard logging payloads as objects in S3, or who takes the same",     \
 			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false       \
 	}
@@ -295,13 +312,18 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 			     512, false, "logs for Datadog", NOTHING_MORE },
 	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
 			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE },
-	[EXPORT_S3] = S3_ROW("s3"),
-	[EXPORT_S3_V2] = S3_ROW("s3_v2"),
+	[EXPORT_S3] = S3_ROW("s3", read_s3),
+	[EXPORT_S3_V2] = S3_ROW("s3_v2", read_s3),
 	[EXPORT_SQS] = SQS_ROW("sqs"),
 	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
 	[EXPORT_HELICONE] = { "helicone", read_helicone, begin_nothing, export_put_helicone, "",
 			      "", 256, false, "requests for Helicone's log, one a call", NULL, NULL,
 			      NULL, 1, SIZE_MAX, NULL, false },
+	[EXPORT_SLACK] = { "slack", read_slack, export_begin_slack, export_put_slack, "\\n", "\"}",
+			   256, false, "lines for Slack about requests that failed", NULL, NULL,
+			   NULL, 20, 32 << 10, NULL, true },
+	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
+	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
 };
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -11,7 +11,7 @@
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
-		   EXPORT_KINDS };
+		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_KINDS };
 
 struct export_target {
 	char url[1024];
@@ -59,7 +59,7 @@ struct export_row {
 	 * shall be sent again. NULL: there is no such. */
 	void (*judge)(struct str answer, struct str lines, struct buf *left, uint32_t *ret_left,
 		      uint32_t *ret_refused);
-	bool failures_only;
+	bool failures_only;		/* it is not told of what went well */
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 
@@ -75,12 +75,16 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 			  struct buf *to);
 /* -- export_s3.c -- */
 const char *export_read_s3(const struct config *c, struct export_target *ret);
+/* Google's storage, by the calls of S3. */
+const char *export_read_gcs(const struct config *c, struct export_target *ret);
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
 		       struct export_address *ret);
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
 void export_put_helicone(const struct export_target *t, const struct export_view *v,
 			 struct buf *to);
+void export_begin_slack(const struct export_target *t, struct buf *to);
+void export_put_slack(const struct export_target *t, const struct export_view *v, struct buf *to);
 /* A request's id as a UUID, with its dashes. */
 void export_write_uuid(char out[37], const uint8_t id[16]);
 /* -- export_sqs.c -- */

@@ -4,6 +4,7 @@
  * An object is named by the day on which it is sent and by the hash of what is in it: a batch that
  * arrived although its answer did not is not there twice, unless midnight was between. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
@@ -63,6 +64,30 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 const char *export_read_s3(const struct config *c, struct export_target *ret)
 {
 	return export_aws_params(c ? c->s3_params : STR_NONE, ret, read_params);
+}
+
+static const char *read_gcs(struct arena *a, const struct json *params, struct export_target *t)
+{
+	struct str bucket = export_aws_given(a, params, "", "GCS_BUCKET_NAME", NULL);
+	struct str endpoint = export_aws_given(a, params, "", "STORAGE_EMULATOR_HOST", NULL);
+	if (!bucket.n || !export_aws_is_plain(bucket, "-._"))
+		return "GCS_BUCKET_NAME";
+	if (!export_aws_is_address(endpoint))
+		return "STORAGE_EMULATOR_HOST (it is no address)";
+	if (!put_base(t, bucket, STR("auto"),
+		      endpoint.n ? endpoint : STR("https://storage.googleapis.com"), STR_NONE))
+		return "GCS_BUCKET_NAME (it is too long)";
+	if (!export_aws_keep_keys(t, str_z(getenv("GCS_HMAC_ACCESS_ID")),
+				  str_z(getenv("GCS_HMAC_SECRET")), STR_NONE, STR("auto")))
+		return "GCS_HMAC_ACCESS_ID and GCS_HMAC_SECRET (the file of a service account is "
+		       "not read)";
+	return NULL;
+}
+
+const char *export_read_gcs(const struct config *c, struct export_target *ret)
+{
+	(void)c;
+	return export_aws_params(STR_NONE, ret, read_gcs);
 }
 
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,

@@ -314,6 +314,11 @@ def signature_of(method, path, headers, body, secret, region, service="s3"):
     return hmac.new(key, text.encode(), "sha256").hexdigest(), said.split("Signature=")[1]
 
 
+def _rows_of_objects(sink):
+    with sink.lock:
+        return [r for path, _, lines in sink.bodies for r in lines]
+
+
 def test_objects_in_s3(start, sink):
     params = {"s3_bucket_name": "bucket", "s3_region_name": "eu-west-1", "s3_path": "logs/llm",
               "s3_endpoint_url": sink.base, "s3_aws_access_key_id": "AKIDEXAMPLE",
@@ -324,13 +329,8 @@ def test_objects_in_s3(start, sink):
     ids = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)]
     gw.wait_log("export.failing", callback="s3_v2")
     sink.status = 200
-
-    def rows():
-        with sink.lock:
-            return [r for path, _, lines in sink.bodies for r in lines]
-
-    until(lambda: len(rows()) >= 3, 30)
-    assert {r["id"] for r in rows()} == set(ids)
+    until(lambda: len(_rows_of_objects(sink)) >= 3, 30)
+    assert {r["id"] for r in _rows_of_objects(sink)} == set(ids)
     for path, (method, headers, body) in sink.raw.items():
         assert re.fullmatch(r"/bucket/logs/llm/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
         ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
@@ -434,6 +434,44 @@ def test_one_call_of_many_that_is_not_taken(start, sink, status, sent, dropped):
     assert metric(gw, "llmgw_export_dropped_total") == dropped
     arrived = [c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")]
     assert len(arrived) == len(set(arrived)) == sent and len(set(tried)) == 6
+
+
+def test_failures_are_told_to_slack(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("slack"),
+               env={"SLACK_WEBHOOK_URL": sink.base + "/services/" + SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.5"})
+    key = gw.key(key_alias="the-alias")
+    assert gw.ask("m", key=key, content="canary-of-a-prompt").status == 200
+    for _ in range(25):
+        assert gw.ask("bad", key=key, content="canary-of-a-prompt").status == 400
+
+    def lines():
+        return [line for b in sink.sent("/services/" + SECRET) for line in b["text"].split("\n")[1:]]
+
+    until(lambda: len(lines()) >= 25)
+    assert len(lines()) == 25 and all(" (400): bad of openai, " in line and "key the-alias" in line for line in lines())
+    assert all(b["text"].count("\n") <= 20 and set(b) == {"text"} for b in sink.sent("/services/" + SECRET))
+    assert "canary-of-a-prompt" not in json.dumps(sink.sent("/services/" + SECRET)) and SECRET not in gw.logs()
+
+
+def test_slack_is_not_told_of_what_went_well(start, sink):
+    gw = start([("m", "plain")], told("slack", which="success_callback"), env={"SLACK_WEBHOOK_URL": sink.base})
+    assert "the callback slack is told of failures only" in gw.logs()
+    assert gw.ask("m").status == 200
+
+
+@pytest.mark.parametrize("name", ("gcs", "gcs_bucket"))
+def test_objects_in_googles_storage(start, sink, name):
+    gw = start([("m", "plain")], told(name),
+               env={"GCS_BUCKET_NAME": "bucket", "STORAGE_EMULATOR_HOST": sink.base, "GCS_HMAC_ACCESS_ID": "GOOG1E",
+                    "GCS_HMAC_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    ids = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)}
+    until(lambda: len(_rows_of_objects(sink)) >= 3)
+    assert {r["id"] for r in _rows_of_objects(sink)} == ids
+    for path, (method, headers, body) in sink.raw.items():
+        assert re.fullmatch(r"/bucket/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
+        ours, theirs = signature_of(method, path, headers, body, SECRET, "auto")
+        assert ours == theirs
+    assert SECRET not in gw.logs()
 
 
 def test_runs_for_langsmith(start, sink):

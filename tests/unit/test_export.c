@@ -536,6 +536,63 @@ static void test_helicone(void **state)
 	buf_done(&body);
 }
 
+/* A line each; what a client named breaks no line and calls no channel. */
+static void test_slack(void **state)
+{
+	static const char want[] =
+		"Requests that failed at host:\n2025-11-30T08:00:01Z UP_ERROR (500): "
+		"gpt \"quoted\" of azure, deployment d-1, key alice, user u1, team t1, "
+		"internal_server_error, call call-1\n2025-11-30T08:00:01Z MODEL (404): "
+		"&lt;!channel&gt; a";
+	const struct export_row *row = &export_rows[EXPORT_SLACK];
+	struct record bad, odd = { .end_ns = 0, .status = 404, .flags = RF_FAILED };
+	struct export_view v = { .r = &bad };
+	struct buf body;
+	(void)state;
+	assert_true(row->failures_only);
+	fill(&bad, true);
+	odd.end_ns = bad.end_ns;
+	record_put(&odd, RT_MODEL, STR("<!channel>\na"));
+	record_put(&odd, RT_OUTCOME, STR("MODEL"));
+	row->put(&target, &v, &out);
+	buf_put_char(&out, '\n');
+	v.r = &odd;
+	row->put(&target, &v, &out);
+	buf_put_char(&out, '\n');
+	struct str rest = buf_str(&out);
+	buf_init(&body, 1 << 20);
+	assert_text(next_call(row, &target, &rest, &body), "text", want);
+	assert_int_equal(rest.n, 0);
+	buf_done(&body);
+}
+
+static void test_where_gcs_is(void **state)
+{
+	const struct export_row *row = &export_rows[EXPORT_GCS_BUCKET];
+	struct export_target t = { 0 };
+	struct export_address *a = mem_alloc(sizeof *a);
+	(void)state;
+	unsetenv("STORAGE_EMULATOR_HOST");
+	unsetenv("GCS_BUCKET_NAME");
+	assert_string_equal(row->read(NULL, &t), "GCS_BUCKET_NAME");
+	setenv("GCS_BUCKET_NAME", "the.bucket", 1);
+	assert_non_null(strstr(row->read(NULL, &t), "GCS_HMAC_SECRET"));
+	setenv("GCS_HMAC_ACCESS_ID", "GOOG1E", 1);
+	setenv("GCS_HMAC_SECRET", "s3cret/+", 1);
+	assert_null(row->read(NULL, &t));
+	assert_string_equal(t.url, "https://storage.googleapis.com/the.bucket/");
+	assert_true(row->address(&t, STR("{}\n"), UINT64_C(1764489600) * NS_PER_S, a));
+	assert_non_null(strstr(a->headers, "Credential=GOOG1E/20251130/auto/s3/aws4_request"));
+	assert_null(strstr(a->headers, "s3cret"));
+	setenv("STORAGE_EMULATOR_HOST", "localhost:1", 1);
+	assert_non_null(strstr(row->read(NULL, &t), "STORAGE_EMULATOR_HOST"));
+	unsetenv("STORAGE_EMULATOR_HOST");
+	unsetenv("GCS_BUCKET_NAME");
+	unsetenv("GCS_HMAC_ACCESS_ID");
+	unsetenv("GCS_HMAC_SECRET");
+	mem_free(a);
+}
+
 /* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
 static void test_any_record(void **state)
 {
@@ -799,7 +856,7 @@ int main(void)
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
-		TEST(test_helicone),
+		TEST(test_helicone), TEST(test_slack), TEST(test_where_gcs_is),
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
