@@ -436,6 +436,26 @@ def test_one_call_of_many_that_is_not_taken(start, sink, status, sent, dropped):
     assert len(arrived) == len(set(arrived)) == sent and len(set(tried)) == 6
 
 
+def test_a_stop_in_the_middle_of_many_calls_loses_none(start, sink):
+    gw = start([("m", "plain")], told("helicone"),
+               env={"HELICONE_API_KEY": "k", "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    sink.delay = 1.5
+    for _ in range(12):
+        gw.ask("m")
+    until(lambda: sink.sent("/custom/v1/log"))
+    gw.stop()
+    before = len(sink.sent("/custom/v1/log"))
+    assert 0 < before < 12 and list((gw.tmp / "state" / "export").glob("helicone.*"))
+    sink.delay = 0
+    gw.start()
+
+    def ids():
+        return {c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")}
+
+    until(lambda: len(ids()) == 12, 30)
+    assert len(sink.sent("/custom/v1/log")) <= 13       # the one that was under way may be there twice
+
+
 def test_failures_are_told_to_slack(start, sink):
     gw = start([("m", "plain"), ("bad", "mock?status=400")], told("slack"),
                env={"SLACK_WEBHOOK_URL": sink.base + "/services/" + SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.5"})

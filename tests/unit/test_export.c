@@ -305,15 +305,20 @@ static void test_s3(void **state)
 	mem_free(b);
 }
 
-static void assert_s3(const char *params, const char *url, const char *missing)
+/* What the parameters say: an address, or a complaint with that in it. */
+struct where {
+	const char *params, *url, *missing;
+};
+
+static void assert_where(enum export_kind kind, const struct where *w)
 {
-	struct config c = { .s3_params = str_z(params) };
+	struct config c = { .s3_params = str_z(w->params), .sqs_params = str_z(w->params) };
 	struct export_target t = { 0 };
-	const char *why = export_rows[EXPORT_S3].read(&c, &t);
-	if (!why != !missing || (missing && !strstr(why, missing)))
-		fail_msg("%s: %s", params, why ? why : "is well");
-	if (url)
-		assert_string_equal(t.url, url);
+	const char *why = export_rows[kind].read(&c, &t);
+	if (!why != !w->missing || (w->missing && !strstr(why, w->missing)))
+		fail_msg("%s: %s", w->params, why ? why : "is well");
+	if (w->url)
+		assert_string_equal(t.url, w->url);
 }
 
 #define KEYS "\"s3_aws_access_key_id\": \"A\", \"s3_aws_secret_access_key\": \"s/+=\""
@@ -321,18 +326,23 @@ static void assert_s3(const char *params, const char *url, const char *missing)
 
 static void test_where_s3_is(void **state)
 {
+	static const struct where rows[] = {
+		{ BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL },
+		{ BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}",
+		  "https://s3.eu.amazonaws.com/b.c/x/y/", NULL },
+		{ BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}",
+		  "http://h:9000/b/", NULL },
+		{ BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url" },
+		{ BUCKET("b/../c") "}", NULL, "s3_bucket_name" },
+		{ BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path" },
+		{ BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path" },
+		{ "{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name" },
+		{ "{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS" },
+		{ "", NULL, "s3_bucket_name" },
+	};
 	(void)state;
-	assert_s3(BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL);
-	assert_s3(BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}", "https://s3.eu.amazonaws.com/b.c/x/y/",
-		  NULL);
-	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}", "http://h:9000/b/", NULL);
-	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url");
-	assert_s3(BUCKET("b/../c") "}", NULL, "s3_bucket_name");
-	assert_s3(BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path");
-	assert_s3(BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path");
-	assert_s3("{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name");
-	assert_s3("{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS");
-	assert_s3("", NULL, "s3_bucket_name");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_where(EXPORT_S3, &rows[i]);
 }
 
 /* n records as lines, as a batch of a row has them that sends a few at a time; ids count up. */
@@ -479,34 +489,29 @@ static void test_sqs_is_signed(void **state)
 	mem_free(a);
 }
 
-static void assert_sqs(const char *params, const char *url, const char *missing)
-{
-	struct config c = { .sqs_params = str_z(params) };
-	struct export_target t = { 0 };
-	const char *why = export_rows[EXPORT_SQS].read(&c, &t);
-	if (!why != !missing || (missing && !strstr(why, missing)))
-		fail_msg("%s: %s", params, why ? why : "is well");
-	if (url)
-		assert_string_equal(t.url, url);
-}
-
 #define SQS_KEYS "\"sqs_aws_access_key_id\": \"A\", \"sqs_aws_secret_access_key\": \"s/+=\""
 #define QUEUE(q) "{\"sqs_queue_url\": \"" q "\", \"sqs_region_name\": \"eu\", " SQS_KEYS
 
 static void test_where_sqs_is(void **state)
 {
+	static const struct where rows[] = {
+		{ QUEUE("https://sqs.eu.amazonaws.com/1/q") "}",
+		  "https://sqs.eu.amazonaws.com/", NULL },
+		{ QUEUE("http://h:1/1/q") ", \"sqs_endpoint_url\": \"http://k:2/\"}",
+		  "http://k:2/", NULL },
+		{ QUEUE("http://h/q") ", \"sqs_endpoint_url\": \"k:2\"}",
+		  NULL, "sqs_endpoint_url" },
+		{ QUEUE("h/q") "}", NULL, "sqs_queue_url" },
+		{ QUEUE("http:///q") "}", NULL, "sqs_endpoint_url" },
+		{ QUEUE("http://h/a b") "}", NULL, "sqs_queue_url" },
+		{ "{\"sqs_queue_url\": \"http://h/q\", " SQS_KEYS "}", NULL, "sqs_region_name" },
+		{ "{\"sqs_queue_url\": \"http://h/q\", \"sqs_region_name\": \"eu\"}",
+		  NULL, "AWS_ACCESS" },
+		{ "", NULL, "sqs_queue_url" },
+	};
 	(void)state;
-	assert_sqs(QUEUE("https://sqs.eu.amazonaws.com/1/q") "}", "https://sqs.eu.amazonaws.com/", NULL);
-	assert_sqs(QUEUE("http://h:1/1/q") ", \"sqs_endpoint_url\": \"http://k:2/\"}", "http://k:2/",
-		   NULL);
-	assert_sqs(QUEUE("http://h/q") ", \"sqs_endpoint_url\": \"k:2\"}", NULL, "sqs_endpoint_url");
-	assert_sqs(QUEUE("h/q") "}", NULL, "sqs_queue_url");
-	assert_sqs(QUEUE("http:///q") "}", NULL, "sqs_endpoint_url");
-	assert_sqs(QUEUE("http://h/a b") "}", NULL, "sqs_queue_url");
-	assert_sqs("{\"sqs_queue_url\": \"http://h/q\", " SQS_KEYS "}", NULL, "sqs_region_name");
-	assert_sqs("{\"sqs_queue_url\": \"http://h/q\", \"sqs_region_name\": \"eu\"}", NULL,
-		   "AWS_ACCESS");
-	assert_sqs("", NULL, "sqs_queue_url");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_where(EXPORT_SQS, &rows[i]);
 }
 
 static void test_helicone(void **state)
