@@ -98,5 +98,7 @@ int alert_format_find(struct str name);	/* -1: none */
 enum alert_format alert_format_of_url(struct str url);
 /* Whether it may stand in a mail's header or envelope: name@host, without blanks or controls. */
 bool alert_is_address(struct str s);
+/* Slack's own three characters are written as it wants them, so that no name calls a channel. */
+void alert_put_for_slack(struct buf *to, struct str s);
 
 #endif

@@ -65,8 +65,7 @@ static void put_clock(struct buf *to, uint64_t wall_ns)
 	buf_put_char(to, 'Z');
 }
 
-/* Slack's own three characters are written as it wants them, so that no name calls a channel. */
-static void put_for_slack(struct buf *to, struct str s)
+void alert_put_for_slack(struct buf *to, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == '&')
@@ -88,7 +87,7 @@ static void put_text(const struct alert_message *m, const struct alert_sender_na
 	buf_printf(to, "%s\nAlert type: %s%s%s\n\nMessage: ", mark, mark, alert_kinds[m->kind].name,
 		   mark);
 	if (is_slack)
-		put_for_slack(to, str_z(m->text));
+		alert_put_for_slack(to, str_z(m->text));
 	else
 		buf_put_z(to, m->text);
 	if (who->url[0])

@@ -253,7 +253,7 @@ struct config {
 	struct config_names callbacks, success_callbacks, failure_callbacks;
 	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
 	bool may_skip_callbacks;	/* clients may, by a header */
-	struct str s3_params;		/* JSON. SECRET: of the callback s3 */
+	struct str s3_params, sqs_params;	/* JSON. SECRET: of the callbacks s3 and sqs */
 	bool otlp_metrics;		/* metrics go to OpenTelemetry, too */
 	struct config_alerts alerts;
 	struct config_policy *group_policies;

@@ -20,6 +20,11 @@ static int find_row(struct str name)
 static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
 {
 	struct export_target t = { 0 };
+	if (export_rows[row].failures_only && !(when &= FAILURE)) {
+		complain(r, W_NOT_ACTED_ON, given_place(r, "litellm_settings", directive),
+			 "the callback %s is told of failures only", export_rows[row].name);
+		return;
+	}
 	const char *missing = export_rows[row].read(r->c, &t);
 	mem_wipe(&t, sizeof t);
 	if (missing) {

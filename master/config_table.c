@@ -413,7 +413,7 @@ static const struct directive directives[] = {
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog, "
-	  "langsmith, s3; with "
+	  "langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); with "
 	  "prometheus /metrics has LiteLLM's names, too"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of requests that went well"),
@@ -427,6 +427,11 @@ static const struct directive directives[] = {
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "
 	  "s3_endpoint_url, s3_aws_access_key_id, s3_aws_secret_access_key, s3_aws_session_token}; "
 	  "without keys those of the environment"),
+	D("litellm_settings", "aws_sqs_callback_params", CT_JSON, AT(sqs_params), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET,
+	  "the queue of the callback sqs: {sqs_queue_url, sqs_region_name, sqs_endpoint_url, "
+	  "sqs_aws_access_key_id, sqs_aws_secret_access_key, sqs_aws_session_token}; without keys "
+	  "those of the environment"),
 	D("litellm_settings", "forward_traceparent_to_llm_provider", CT_FLAG, AT(set.trace_flags),
 	  "false", TRACE_FORWARD, 0, CF_LIVE,
 	  "with otel: providers get a traceparent header, too, which names their attempt's span"),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * export_output.c - see export_output.h.
  *
- * A job is one batch on a thread of the pool: sent from memory, sent from the disk, or put there.
- * Until it is over the thread owns `body`, `spill`, `easy` and the copy of the target; the loop
- * touches none of them. */
+ * A job is one batch on a thread of the pool: sent from memory (what is left of it is put on the
+ * disk), sent from the disk, or put there. Until it is over the thread owns `body`, `spill`, `easy`
+ * and the copy of the target; the loop touches none of them. */
 #include "master/export_output.h"
 
 #include <errno.h>
@@ -15,19 +15,18 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/export_calls.h"
 #include "master/export_spill.h"
 #include "master/pool.h"
-#include "master/post.h"
 
 enum {
 	FULL_BYTES = 1 << 20,		/* a batch of so many goes at once */
-	SEND_MS = 10000,
+	SEND_MS = 60000,		/* all calls of a batch */
 	BACK_OFF_MS = 1000, BACK_OFF_MAX_MS = 60000,
 	END_MS = 1500			/* what a transfer that gives up may take to end */
 };
 
 enum job { JOB_NONE, JOB_SEND, JOB_RESEND, JOB_KEEP };
-enum job_end { END_SENT, END_KEPT, END_LOST, END_WAITS /* where it was: on the disk */ };
 
 struct export_output {
 	const struct export_row *row;
@@ -50,7 +49,7 @@ struct export_output {
 	void *easy;
 	uint64_t limit_ms;
 	_Atomic bool gives_up, is_over;
-	enum job_end end;
+	uint32_t n_sent, n_refused, n_left, n_lost;	/* records of it */
 	struct post_result result;
 	bool was_tried;
 };
@@ -59,58 +58,57 @@ struct export_output {
 
 static void keep(struct export_output *o)
 {
-	int err = spill_put(&o->spill, buf_str(&o->body), o->n_body);
-	o->end = err < 0 ? END_LOST : END_KEPT;
+	if (o->n_body && spill_put(&o->spill, buf_str(&o->body), o->n_body) < 0)
+		o->n_lost += o->n_body;
 }
 
-static bool send_body(struct export_output *o)
+/* Sends it; what is left of it is the body from now on. */
+static void send_body(struct export_output *o)
 {
-	struct post p = { o->row->method, o->to.url, o->to.headers, o->row->type,
-			  buf_str(&o->body), o->limit_ms, &o->gives_up };
-	struct export_address *at = NULL;
-	bool taken = false;
+	struct export_calls c = { .row = o->row, .to = &o->to, .batch = buf_str(&o->body),
+				  .n = o->n_body, .until_ns = clock_ns() + o->limit_ms * NS_PER_MS,
+				  .gives_up = &o->gives_up, .easy = &o->easy };
+	export_calls_send(&c);
 	o->was_tried = true;
-	if (o->row->address) {
-		at = mem_alloc(sizeof *at);
-		if (!at || !o->row->address(&o->to, p.body, clock_wall_ns(), at)) {
-			snprintf(o->result.why, sizeof o->result.why, "out of memory");
-			mem_free(at);
-			return false;
-		}
-		p.url = at->url;
-		p.headers = at->headers;
+	o->result = c.result;
+	o->n_sent = c.n_sent;
+	o->n_refused = c.n_refused;
+	o->n_left = c.n_left;
+	if (c.n_left == o->n_body) {
+		buf_done(&c.left);
+		return;			/* all of it, as it is */
 	}
-	taken = post_send(&o->easy, &p, &o->result);
-	if (at)
-		mem_wipe(at, sizeof *at);
-	mem_free(at);
-	return taken;
+	buf_done(&o->body);
+	o->body = c.left;
+	o->n_body = c.n_left;
+	if (!o->body.failed)
+		return;
+	o->n_lost += o->n_body;		/* no memory for it */
+	o->n_body = 0;
 }
 
 static void resend(struct export_output *o)
 {
-	o->n_body = o->spill.n ? o->spill.file[0].records : 0;
+	uint32_t n = o->spill.n ? o->spill.file[0].records : 0;
+	o->n_body = n;
 	if (spill_get(&o->spill, &o->body) < 0) {
 		spill_drop(&o->spill);		/* nobody can read it */
-		o->end = END_LOST;
+		o->n_lost += n;
 		return;
 	}
-	bool taken = send_body(o);
-	o->end = taken ? END_SENT : post_may_retry(&o->result) ? END_WAITS : END_LOST;
-	if (o->end != END_WAITS)
-		spill_drop(&o->spill);
+	send_body(o);
+	if (n && o->n_left == n)
+		return;			/* it waits where it is */
+	spill_drop(&o->spill);
+	keep(o);
 }
 
 static void run_job(struct export_output *o)
 {
 	switch (o->job) {
 	case JOB_SEND:
-		if (send_body(o))
-			o->end = END_SENT;
-		else if (post_may_retry(&o->result))
-			keep(o);
-		else
-			o->end = END_LOST;
+		send_body(o);
+		keep(o);
 		break;
 	case JOB_RESEND:
 		resend(o);
@@ -159,23 +157,21 @@ static void note_refusal(struct export_output *o)
 	METRIC_ADD(o->metrics, export_failures, 1);
 	if (!o->is_refusing)
 		LOG(LOG_WARN, "export.refused", F_Z("callback", o->row->name),
-		    F_Z("why", o->result.why), F_INT("records", o->n_body));
+		    F_Z("why", o->result.why), F_INT("records", o->n_refused));
 	o->is_refusing = true;
 }
 
 /* What the thread found, once it is over. */
 static void end_job(struct export_output *o)
 {
-	if (o->was_tried && !o->result.why[0])
-		note_success(o);
-	else if (o->was_tried && post_may_retry(&o->result))
+	if (o->was_tried && o->n_left)
 		note_failure(o);
-	else if (o->was_tried)
+	else if (o->was_tried && o->n_refused)
 		note_refusal(o);
-	if (o->end == END_SENT)
-		METRIC_ADD(o->metrics, export_sent, o->n_body);
-	else if (o->end == END_LOST)
-		METRIC_ADD(o->metrics, export_dropped, o->n_body);
+	else if (o->was_tried)
+		note_success(o);
+	METRIC_ADD(o->metrics, export_sent, o->n_sent);
+	METRIC_ADD(o->metrics, export_dropped, o->n_refused + o->n_lost);
 	buf_done(&o->body);
 	mem_wipe(&o->to, sizeof o->to);
 	o->job = JOB_NONE;
@@ -198,12 +194,15 @@ static void prepare(struct export_output *o, enum job job, uint64_t limit_ms)
 	o->to = o->target;
 	o->limit_ms = limit_ms;
 	o->was_tried = false;
+	o->n_sent = o->n_refused = o->n_left = o->n_lost = 0;
 	o->result = (struct post_result){ 0 };
 	atomic_store(&o->is_over, false);
 	buf_init(&o->body, SPILL_BATCH + 1);
+	o->n_body = 0;
 	if (job == JOB_RESEND)
 		return;
-	buf_put_z(&o->pending, o->row->end);
+	if (!o->row->call_rows)
+		buf_put_z(&o->pending, o->row->end);
 	o->body = o->pending;
 	o->n_body = o->n_pending;
 	buf_init(&o->pending, SPILL_BATCH);
@@ -218,7 +217,7 @@ static void start(struct export_output *o, enum job job)
 	if (err == 0)
 		return;
 	o->work.data = NULL;
-	o->end = job == JOB_RESEND ? END_WAITS : END_LOST;
+	o->n_lost = o->n_body;
 	end_job(o);
 }
 
@@ -247,13 +246,17 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 		METRIC_ADD(o->metrics, export_dropped, 1);
 		return;
 	}
-	if (!o->n_pending) {
+	if (!o->n_pending)
 		o->oldest_ns = clock_ns();
+	if (o->row->call_rows)			/* a line each: calls are made of them later */
+		;
+	else if (!o->n_pending)
 		o->row->begin(&o->target, &o->pending);
-	} else {
+	else
 		buf_put_z(&o->pending, o->row->between);
-	}
 	o->row->put(&o->target, v, &o->pending);
+	if (o->row->call_rows)
+		buf_put_char(&o->pending, '\n');
 	if (o->pending.failed) {		/* no memory: without it */
 		o->pending.failed = false;
 		o->pending.n = before;
@@ -308,8 +311,6 @@ static bool finish_job(struct export_output *o, uint64_t until_ns)
 			o->job = JOB_KEEP;
 		if (o->job == JOB_KEEP)
 			run_job(o);
-		else
-			o->end = END_WAITS;
 	} else if (!wait_for_job(o, until_ns)) {
 		atomic_store(&o->gives_up, true);
 		if (!wait_for_job(o, clock_ns() + END_MS * NS_PER_MS))

@@ -245,8 +245,7 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 
 /* ---- LangSmith: a run a request ------------------------------------------------------------- */
 
-/* The request's id as a UUID: LangSmith wants one, with its dashes. */
-static void write_uuid(char out[37], const uint8_t id[16])
+void export_write_uuid(char out[37], const uint8_t id[16])
 {
 	static const size_t parts[] = { 4, 2, 2, 2, 6 };
 	for (size_t i = 0; i < COUNT(parts); i++) {
@@ -273,7 +272,7 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 	const struct record *r = v->r;
 	struct json_out o = json_out(to);
 	char id[37];
-	write_uuid(id, r->request_id);
+	export_write_uuid(id, r->request_id);
 	json_open(&o, NULL);
 	json_put_z(&o, "id", id);
 	json_put_z(&o, "trace_id", id);

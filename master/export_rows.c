@@ -230,6 +230,46 @@ static const char *read_s3(const struct config *c, struct export_target *t)
 	return export_read_s3(c, t);
 }
 
+static const char *read_sqs(const struct config *c, struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return export_read_sqs(c, t);
+}
+
+static const char *read_helicone(const struct config *c, struct export_target *t)
+{
+	const char *key = env("HELICONE_API_KEY", NULL);
+	char value[512] = "";
+	(void)c;
+	if (!key)
+		return "HELICONE_API_KEY";
+	int n = snprintf(value, sizeof value, "Bearer %s", key);
+	bool ok = n < (int)sizeof value && is_header(STR("Authorization"), str_z(value)) &&
+		  add_line(t, STR("Authorization"), str_z(value)) &&
+		  set_url(t, env("HELICONE_API_BASE", "https://api.hconeai.com"),
+			  "/custom/v1/log");
+	mem_wipe(value, sizeof value);
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return ok ? NULL : "HELICONE_API_BASE (or the key is none)";
+}
+
+static const char *read_slack(const struct config *c, struct export_target *t)
+{
+	const char *url = env("SLACK_WEBHOOK_URL", NULL);
+	(void)c;
+	if (!url || !set_url(t, url, ""))
+		return "SLACK_WEBHOOK_URL";
+	read_host(t);
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return NULL;
+}
+
+static const char *read_gcs(const struct config *c, struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	return export_read_gcs(c, t);
+}
+
 static void begin_nothing(const struct export_target *t, struct buf *to)
 {
 	(void)t;
@@ -243,28 +283,47 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 }
 
 /* One object a batch, a payload on each line of it. */
-#define S3_ROW(name)                                                                              \
+#define S3_ROW(name, read)                                                                        \
 	{                                                                                         \
-		name, read_s3, begin_nothing, put_generic, "\n", "\n", 512, false,                \
+		name, read, begin_nothing, put_generic, "\n", "\n", 512, false,                \
 			"standard logging payloads as objects in S3, or who takes the same",     \
-			"PUT", "application/x-ndjson", export_address_s3                          \
+			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false       \
 	}
+/* Ten messages and 256 KiB are what SQS takes of a call; a message's quotes are counted escaped
+ * here, which errs on the safe side. */
+#define SQS_ROW(name)                                                                             \
+	{                                                                                         \
+		name, read_sqs, export_begin_sqs, export_put_sqs, ",", "]}", 512, false,          \
+			"standard logging payloads as messages for SQS", NULL,                    \
+			"application/x-amz-json-1.0", export_address_sqs, 10, 256 << 10,          \
+			export_judge_sqs, false                                                   \
+	}
+/* What most have none of. */
+#define NOTHING_MORE NULL, NULL, NULL, 0, 0, NULL, false
 
 const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, ",", "]}]}]}",
-			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NULL, NULL,
-			  NULL },
+			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE },
 	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, ",", "]", 512,
-			     false, "a JSON array of standard logging payloads", NULL, NULL, NULL },
+			     false, "a JSON array of standard logging payloads", NOTHING_MORE },
 	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse, ",",
-			      "]}", 256, false, "traces and generations for Langfuse", NULL, NULL,
-			      NULL },
+			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE },
 	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, ",", "]",
-			     512, false, "logs for Datadog", NULL, NULL, NULL },
+			     512, false, "logs for Datadog", NOTHING_MORE },
 	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
-			       ",", "]}", 256, false, "runs for LangSmith", NULL, NULL, NULL },
-	[EXPORT_S3] = S3_ROW("s3"),
-	[EXPORT_S3_V2] = S3_ROW("s3_v2"),
+			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE },
+	[EXPORT_S3] = S3_ROW("s3", read_s3),
+	[EXPORT_S3_V2] = S3_ROW("s3_v2", read_s3),
+	[EXPORT_SQS] = SQS_ROW("sqs"),
+	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
+	[EXPORT_HELICONE] = { "helicone", read_helicone, begin_nothing, export_put_helicone, "",
+			      "", 256, false, "requests for Helicone's log, one a call", NULL, NULL,
+			      NULL, 1, SIZE_MAX, NULL, false },
+	[EXPORT_SLACK] = { "slack", read_slack, export_begin_slack, export_put_slack, "\\n", "\"}",
+			   256, false, "lines for Slack about requests that failed", NULL, NULL,
+			   NULL, 20, 32 << 10, NULL, true },
+	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
+	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
 };
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -10,7 +10,8 @@
 #include "master/cost_split.h"
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
-		   EXPORT_S3, EXPORT_S3_V2, EXPORT_KINDS };
+		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
+		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_KINDS };
 
 struct export_target {
 	char url[1024];
@@ -18,6 +19,7 @@ struct export_target {
 	char service[128], environment[128], source[128], host[128];
 	char attributes[2048];		/* OTEL_RESOURCE_ATTRIBUTES */
 	char project[128];
+	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
 	uint64_t wait_ms;		/* how old a batch may become */
 };
@@ -48,6 +50,16 @@ struct export_row {
 	/* NULL: the target's own url and headers. False: no memory. */
 	bool (*address)(const struct export_target *t, struct str body, uint64_t wall_ns,
 			struct export_address *ret);
+	/* Of a receiver that takes only so many records with each call: how many, and how many
+	 * bytes. Its batch is a line a record, and `begin`, `between` and `end` are of a call. 0:
+	 * a batch is one call. */
+	unsigned call_rows;
+	size_t call_bytes;
+	/* Of an answer that may say that some were not taken: appends the lines of those that
+	 * shall be sent again. NULL: there is no such. */
+	void (*judge)(struct str answer, struct str lines, struct buf *left, uint32_t *ret_left,
+		      uint32_t *ret_refused);
+	bool failures_only;		/* it is not told of what went well */
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 
@@ -63,10 +75,26 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 			  struct buf *to);
 /* -- export_s3.c -- */
 const char *export_read_s3(const struct config *c, struct export_target *ret);
+/* Google's storage, by the calls of S3. */
+const char *export_read_gcs(const struct config *c, struct export_target *ret);
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
 		       struct export_address *ret);
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
+void export_put_helicone(const struct export_target *t, const struct export_view *v,
+			 struct buf *to);
+void export_begin_slack(const struct export_target *t, struct buf *to);
+void export_put_slack(const struct export_target *t, const struct export_view *v, struct buf *to);
+/* A request's id as a UUID, with its dashes. */
+void export_write_uuid(char out[37], const uint8_t id[16]);
+/* -- export_sqs.c -- */
+const char *export_read_sqs(const struct config *c, struct export_target *ret);
+void export_begin_sqs(const struct export_target *t, struct buf *to);
+void export_put_sqs(const struct export_target *t, const struct export_view *v, struct buf *to);
+bool export_address_sqs(const struct export_target *t, struct str body, uint64_t wall_ns,
+			struct export_address *ret);
+void export_judge_sqs(struct str answer, struct str lines, struct buf *left, uint32_t *ret_left,
+		      uint32_t *ret_refused);
 /* How traces are sampled, by OTEL_TRACES_SAMPLER and its argument. False: it names none. */
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,
 			 uint64_t *ret_share);

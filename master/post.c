@@ -95,6 +95,13 @@ static bool have_handle(void **easy, struct post_result *ret)
 	return *easy != NULL;
 }
 
+/* What finds no room is left out: that it was taken is worth knowing all the same. */
+static size_t on_answer(char *p, size_t size, size_t n, void *data)
+{
+	buf_put(data, str_of(p, size * n));
+	return size * n;
+}
+
 bool post_send(void **easy, const struct post *p, struct post_result *ret)
 {
 	if (!have_handle(easy, ret))
@@ -109,6 +116,10 @@ bool post_send(void **easy, const struct post *p, struct post_result *ret)
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.p);
 	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.n);
+	if (p->answer) {
+		curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
+		curl_easy_setopt(e, CURLOPT_WRITEDATA, p->answer);
+	}
 	if (perform(e, ret)) {
 		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
 		curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds);

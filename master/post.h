@@ -25,6 +25,7 @@ struct post {
 	struct str body;
 	uint64_t timeout_ms;
 	const _Atomic bool *gives_up;
+	struct buf *answer;		/* NULL: nobody wants it; `failed` when it was too much */
 };
 bool post_send(void **easy, const struct post *p, struct post_result *ret);
 void post_done(void *easy);

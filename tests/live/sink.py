@@ -24,19 +24,20 @@ class Sink:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(sink.delay)
-                status = sink.status
                 text = body.decode()
                 is_lines = self.headers["Content-Type"] == "application/x-ndjson"
                 read = [json.loads(line) for line in text.splitlines()] if is_lines else json.loads(text)
+                status = sink.status(read) if callable(sink.status) else sink.status
                 with sink.lock:
                     sink.tries += 1
                     if status < 300:
                         sink.bodies.append((self.path, dict(self.headers.items()), read))
                         sink.raw[self.path] = (self.command, dict(self.headers.items()), body)
+                answer = json.dumps(sink.answer(read)).encode() if status < 300 else b"{}"
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(answer)
 
             do_PUT = do_POST
 
@@ -45,6 +46,7 @@ class Sink:
 
         self.lock, self.bodies, self.tries, self.raw = threading.Lock(), [], 0, {}
         self.status, self.delay = 200, 0
+        self.answer = lambda read: {}       # what an accepted body is answered with
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]

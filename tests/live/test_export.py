@@ -295,22 +295,28 @@ def test_no_metrics_without_being_asked(start, sink):
     assert not sink.sent("/v1/metrics")
 
 
-def signature_of(method, path, headers, body, secret, region):
+def signature_of(method, path, headers, body, secret, region, service="s3"):
     """AWS's signature, version 4, worked out here from what came in."""
     said = headers["Authorization"]
     scope = said.split("Credential=")[1].split(",")[0].split("/", 1)[1]
     signed = said.split("SignedHeaders=")[1].split(",")[0]
     low = {k.lower(): v for k, v in headers.items()}
-    assert low["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
-    assert {"host", "x-amz-content-sha256", "x-amz-date"} <= set(signed.split(";"))
-    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed,
-                      low["x-amz-content-sha256"]])
+    digest = hashlib.sha256(body).hexdigest()
+    own = "x-amz-content-sha256" if service == "s3" else "x-amz-target"
+    assert low.get("x-amz-content-sha256", digest) == digest
+    assert {"host", own, "x-amz-date"} <= set(signed.split(";"))
+    form = "\n".join([method, path, "", *(f"{h}:{low[h].strip()}" for h in signed.split(";")), "", signed, digest])
     text = "\n".join(["AWS4-HMAC-SHA256", low["x-amz-date"], scope, hashlib.sha256(form.encode()).hexdigest()])
     key = ("AWS4" + secret).encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), "sha256").digest()
-    assert scope.split("/")[1:] == [region, "s3", "aws4_request"]
+    assert scope.split("/")[1:] == [region, service, "aws4_request"]
     return hmac.new(key, text.encode(), "sha256").hexdigest(), said.split("Signature=")[1]
+
+
+def _rows_of_objects(sink):
+    with sink.lock:
+        return [r for path, _, lines in sink.bodies for r in lines]
 
 
 def test_objects_in_s3(start, sink):
@@ -323,13 +329,8 @@ def test_objects_in_s3(start, sink):
     ids = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)]
     gw.wait_log("export.failing", callback="s3_v2")
     sink.status = 200
-
-    def rows():
-        with sink.lock:
-            return [r for path, _, lines in sink.bodies for r in lines]
-
-    until(lambda: len(rows()) >= 3, 30)
-    assert {r["id"] for r in rows()} == set(ids)
+    until(lambda: len(_rows_of_objects(sink)) >= 3, 30)
+    assert {r["id"] for r in _rows_of_objects(sink)} == set(ids)
     for path, (method, headers, body) in sink.raw.items():
         assert re.fullmatch(r"/bucket/logs/llm/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
         ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
@@ -337,6 +338,160 @@ def test_objects_in_s3(start, sink):
     assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
     waiting = list((gw.tmp / "state" / "export").glob("*"))
     assert not any(SECRET in f.read_text() for f in waiting)
+
+
+@pytest.mark.parametrize("name,queue", (("sqs", "logs"), ("aws_sqs", "logs.fifo")))
+def test_messages_for_sqs(start, sink, name, queue):
+    url = f"{sink.base}/123456789012/{queue}"
+    params = {"sqs_queue_url": url, "sqs_region_name": "eu-west-1", "sqs_aws_access_key_id": "AKIDEXAMPLE",
+              "sqs_aws_secret_access_key": "os.environ/SQS_SECRET"}
+    gw = start([("m", "plain")], told(name, more=f"  aws_sqs_callback_params: {json.dumps(params)}\n"),
+               env={"SQS_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    failed_once = []
+
+    def answer(read):
+        """The second message of the first call is not the sender's fault, the third is."""
+        ids = [e["Id"] for e in read["Entries"]]
+        if failed_once or len(ids) < 3:
+            return {"Successful": [{"Id": i} for i in ids]}
+        failed_once.extend(ids[1:3])
+        return {"Successful": [{"Id": ids[0]}, *({"Id": i} for i in ids[3:])],
+                "Failed": [{"Id": ids[1], "SenderFault": False, "Code": "InternalError"},
+                           {"Id": ids[2], "SenderFault": True, "Code": "InvalidMessageContents"}]}
+
+    sink.answer = answer
+    asked = [gw.ask("m").headers["x-litellm-call-id"] for _ in range(25)]
+
+    def entries():
+        return [e for b in sink.sent("/") for e in b["Entries"]]
+
+    until(lambda: len(entries()) >= 26, 20)         # 25, and one of them again
+    gw.wait_log("export.recovered", callback=name)
+    assert all(b["QueueUrl"] == url and 1 <= len(b["Entries"]) <= 10 for b in sink.sent("/"))
+    seen = [e["Id"] for e in entries()]
+    assert sorted(i for i in set(seen) if seen.count(i) > 1) == failed_once[:1] and len(seen) == 26
+    assert {json.loads(e["MessageBody"])["id"] for e in entries()} == set(asked)
+    assert all(("MessageGroupId" in e) == queue.endswith(".fifo") for e in entries())
+    assert metric(gw, "llmgw_export_dropped_total") == 1 and metric(gw, "llmgw_export_sent_total") == 24
+    method, headers, body = sink.raw["/"]
+    low = {k.lower(): v for k, v in headers.items()}
+    assert low["x-amz-target"] == "AmazonSQS.SendMessageBatch" and low["content-type"] == "application/x-amz-json-1.0"
+    ours, theirs = signature_of(method, "/", headers, body, SECRET, "eu-west-1", "sqs")
+    assert ours == theirs
+    assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
+
+
+def test_messages_wait_for_sqs(start, sink):
+    params = {"sqs_queue_url": f"{sink.base}/1/q", "sqs_region_name": "eu", "sqs_aws_access_key_id": "A",
+              "sqs_aws_secret_access_key": SECRET}
+    gw = start([("m", "plain")], told("sqs", more=f"  aws_sqs_callback_params: {json.dumps(params)}\n"),
+               env={"DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    sink.status = 503
+    asked = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)}
+    gw.wait_log("export.failing", callback="sqs")
+    gw.stop()
+    waiting = list((gw.tmp / "state" / "export").glob("sqs.*"))
+    assert waiting and not any(SECRET in f.read_text() for f in waiting)
+    sink.status = 200
+    gw.start()
+    until(lambda: sum(len(b["Entries"]) for b in sink.sent("/")) >= 3, 30)
+    assert {json.loads(e["MessageBody"])["id"] for b in sink.sent("/") for e in b["Entries"]} == asked
+
+
+def test_a_call_of_helicone_for_each_request(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("helicone"),
+               env={"HELICONE_API_KEY": SECRET, "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.5"})
+    usage = gw.ask("m", user="anna").json["usage"]
+    assert gw.ask("bad").status == 400
+    for _ in range(10):
+        gw.ask("m")
+    calls = until(lambda: (s := sink.sent("/custom/v1/log")) and len(s) >= 12 and s)
+    good = next(c for c in calls if c["providerRequest"]["meta"].get("Helicone-User-Id") == "anna")
+    bad = next(c for c in calls if c["providerResponse"]["status"] == 400)
+    assert good["providerResponse"]["status"] == 200
+    assert good["providerResponse"]["json"]["usage"]["total_tokens"] == usage["total_tokens"]
+    assert "error" in bad["providerResponse"]["json"]
+    assert len({c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in calls}) == len(calls) == 12
+    assert sink.headers("/custom/v1/log")["Authorization"] == f"Bearer {SECRET}" and SECRET not in gw.logs()
+
+
+@pytest.mark.parametrize("status,sent,dropped", ((503, 6, 0), (400, 5, 1)))
+def test_one_call_of_many_that_is_not_taken(start, sink, status, sent, dropped):
+    """What fails waits with all behind it; what is refused is left out, and the rest goes on."""
+    gw = start([("m", "plain")], told("helicone"),
+               env={"HELICONE_API_KEY": "k", "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    tried = []
+
+    def status_of(read):
+        tried.append(read["providerRequest"]["meta"]["Helicone-Request-Id"])
+        return status if len(tried) == 2 else 200
+
+    sink.status = status_of
+    for _ in range(6):
+        gw.ask("m")
+    gw.wait_log("export.failing" if status == 503 else "export.refused", callback="helicone")
+    until(lambda: metric(gw, "llmgw_export_sent_total") == sent)
+    assert metric(gw, "llmgw_export_dropped_total") == dropped
+    arrived = [c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")]
+    assert len(arrived) == len(set(arrived)) == sent and len(set(tried)) == 6
+
+
+def test_a_stop_in_the_middle_of_many_calls_loses_none(start, sink):
+    gw = start([("m", "plain")], told("helicone"),
+               env={"HELICONE_API_KEY": "k", "HELICONE_API_BASE": sink.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "1"})
+    sink.delay = 1.5
+    for _ in range(12):
+        gw.ask("m")
+    until(lambda: sink.sent("/custom/v1/log"))
+    gw.stop()
+    before = len(sink.sent("/custom/v1/log"))
+    assert 0 < before < 12 and list((gw.tmp / "state" / "export").glob("helicone.*"))
+    sink.delay = 0
+    gw.start()
+
+    def ids():
+        return {c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")}
+
+    until(lambda: len(ids()) == 12, 30)
+    assert len(sink.sent("/custom/v1/log")) <= 13       # the one that was under way may be there twice
+
+
+def test_failures_are_told_to_slack(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("slack"),
+               env={"SLACK_WEBHOOK_URL": sink.base + "/services/" + SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.5"})
+    key = gw.key(key_alias="the-alias")
+    assert gw.ask("m", key=key, content="canary-of-a-prompt").status == 200
+    for _ in range(25):
+        assert gw.ask("bad", key=key, content="canary-of-a-prompt").status == 400
+
+    def lines():
+        return [line for b in sink.sent("/services/" + SECRET) for line in b["text"].split("\n")[1:]]
+
+    until(lambda: len(lines()) >= 25)
+    assert len(lines()) == 25 and all(" (400): bad of openai, " in line and "key the-alias" in line for line in lines())
+    assert all(b["text"].count("\n") <= 20 and set(b) == {"text"} for b in sink.sent("/services/" + SECRET))
+    assert "canary-of-a-prompt" not in json.dumps(sink.sent("/services/" + SECRET)) and SECRET not in gw.logs()
+
+
+def test_slack_is_not_told_of_what_went_well(start, sink):
+    gw = start([("m", "plain")], told("slack", which="success_callback"), env={"SLACK_WEBHOOK_URL": sink.base})
+    assert "the callback slack is told of failures only" in gw.logs()
+    assert gw.ask("m").status == 200
+
+
+@pytest.mark.parametrize("name", ("gcs", "gcs_bucket"))
+def test_objects_in_googles_storage(start, sink, name):
+    gw = start([("m", "plain")], told(name),
+               env={"GCS_BUCKET_NAME": "bucket", "STORAGE_EMULATOR_HOST": sink.base, "GCS_HMAC_ACCESS_ID": "GOOG1E",
+                    "GCS_HMAC_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+    ids = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)}
+    until(lambda: len(_rows_of_objects(sink)) >= 3)
+    assert {r["id"] for r in _rows_of_objects(sink)} == ids
+    for path, (method, headers, body) in sink.raw.items():
+        assert re.fullmatch(r"/bucket/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
+        ours, theirs = signature_of(method, path, headers, body, SECRET, "auto")
+        assert ours == theirs
+    assert SECRET not in gw.logs()
 
 
 def test_runs_for_langsmith(start, sink):

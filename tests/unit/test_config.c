@@ -385,6 +385,7 @@ static const struct set_row {
 	{ "general_settings.alerting_args", "log_to_console", "true", "true" },
 	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
+	{ "litellm_settings", "aws_sqs_callback_params", "{sqs_queue_url: q}", "\"********\"" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
 	{ "litellm_settings", "set_verbose", "True", "true" },

@@ -21,6 +21,7 @@
 #include "common/json.h"
 #include "common/journal.h"
 #include "common/mem.h"
+#include "master/export_calls.h"
 #include "master/export_spill.h"
 #include "master/otlp_metrics.h"
 #include "worker/outcome.h"
@@ -304,15 +305,20 @@ static void test_s3(void **state)
 	mem_free(b);
 }
 
-static void assert_s3(const char *params, const char *url, const char *missing)
+/* What the parameters say: an address, or a complaint with that in it. */
+struct where {
+	const char *params, *url, *missing;
+};
+
+static void assert_where(enum export_kind kind, const struct where *w)
 {
-	struct config c = { .s3_params = str_z(params) };
+	struct config c = { .s3_params = str_z(w->params), .sqs_params = str_z(w->params) };
 	struct export_target t = { 0 };
-	const char *why = export_rows[EXPORT_S3].read(&c, &t);
-	if (!why != !missing || (missing && !strstr(why, missing)))
-		fail_msg("%s: %s", params, why ? why : "is well");
-	if (url)
-		assert_string_equal(t.url, url);
+	const char *why = export_rows[kind].read(&c, &t);
+	if (!why != !w->missing || (w->missing && !strstr(why, w->missing)))
+		fail_msg("%s: %s", w->params, why ? why : "is well");
+	if (w->url)
+		assert_string_equal(t.url, w->url);
 }
 
 #define KEYS "\"s3_aws_access_key_id\": \"A\", \"s3_aws_secret_access_key\": \"s/+=\""
@@ -320,18 +326,276 @@ static void assert_s3(const char *params, const char *url, const char *missing)
 
 static void test_where_s3_is(void **state)
 {
+	static const struct where rows[] = {
+		{ BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL },
+		{ BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}",
+		  "https://s3.eu.amazonaws.com/b.c/x/y/", NULL },
+		{ BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}",
+		  "http://h:9000/b/", NULL },
+		{ BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url" },
+		{ BUCKET("b/../c") "}", NULL, "s3_bucket_name" },
+		{ BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path" },
+		{ BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path" },
+		{ "{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name" },
+		{ "{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS" },
+		{ "", NULL, "s3_bucket_name" },
+	};
 	(void)state;
-	assert_s3(BUCKET("b") "}", "https://b.s3.eu.amazonaws.com/", NULL);
-	assert_s3(BUCKET("b.c") ", \"s3_path\": \"/x/y/\"}", "https://s3.eu.amazonaws.com/b.c/x/y/",
-		  NULL);
-	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"http://h:9000/\"}", "http://h:9000/b/", NULL);
-	assert_s3(BUCKET("b") ", \"s3_endpoint_url\": \"h:9000\"}", NULL, "s3_endpoint_url");
-	assert_s3(BUCKET("b/../c") "}", NULL, "s3_bucket_name");
-	assert_s3(BUCKET("b") ", \"s3_path\": \"a b\"}", NULL, "s3_path");
-	assert_s3(BUCKET("b") ", \"s3_path\": \"a/../b\"}", NULL, "s3_path");
-	assert_s3("{\"s3_bucket_name\": \"b\", " KEYS "}", NULL, "s3_region_name");
-	assert_s3("{\"s3_bucket_name\": \"b\", \"s3_region_name\": \"eu\"}", NULL, "AWS_ACCESS");
-	assert_s3("", NULL, "s3_bucket_name");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_where(EXPORT_S3, &rows[i]);
+}
+
+/* n records as lines, as a batch of a row has them that sends a few at a time; ids count up. */
+static struct str lines_of(const struct export_row *row, const struct export_target *t, unsigned n)
+{
+	struct record r;
+	struct export_view v = { .r = &r, .model = { &model, NULL } };
+	buf_reset(&out);
+	for (unsigned i = 0; i < n; i++) {
+		fill(&r, i % 2);
+		r.request_id[0] = (uint8_t)i;
+		row->put(t, &v, &out);
+		buf_put_char(&out, '\n');
+	}
+	assert_false(out.failed);
+	return buf_str(&out);
+}
+
+static const struct json *next_call(const struct export_row *row, const struct export_target *t,
+				    struct str *rest, struct buf *body)
+{
+	struct json_error why;
+	buf_reset(body);
+	assert_true(export_calls_cut(row, t, rest, body).n > 0);
+	assert_false(body->failed);
+	const struct json *j = json_parse(arena, buf_str(body), JSON_ONE_KEY, &why);
+	if (!j)
+		fail_msg("%s in %.*s", why.what, STR_ARG(buf_str(body)));
+	return j;
+}
+
+static const struct export_target queue = { .url = "https://sqs.eu.amazonaws.com/",
+					    .queue = "https://sqs.eu.amazonaws.com/1/q",
+					    .aws_key = "AKIDEXAMPLE", .aws_secret = "s3cret",
+					    .aws_region = "eu" };
+
+/* Ten messages a call and 256 KiB, each message a payload by its own id. */
+static void test_sqs(void **state)
+{
+	static const unsigned parts[] = { 10, 10, 3 };
+	const struct export_row *row = &export_rows[EXPORT_SQS];
+	struct export_target fifo = queue;
+	struct str rest = lines_of(row, &queue, 23);
+	struct json_error why;
+	struct buf body;
+	char id[33] = "00000000000000000000000000000000";
+	(void)state;
+	buf_init(&body, 1 << 20);
+	for (unsigned p = 0, n = 0; p < COUNT(parts); p++) {
+		const struct json *j = next_call(row, &queue, &rest, &body);
+		assert_text(j, "QueueUrl", "https://sqs.eu.amazonaws.com/1/q");
+		const struct json *list = json_get(j, "Entries");
+		assert_int_equal(list->count, parts[p]);
+		for (unsigned i = 0; i < parts[p]; i++, n++) {
+			const struct json *e = json_at(list, i);
+			hash_hex(id, &(uint8_t){ (uint8_t)n }, 1);
+			id[2] = '0';		/* where the NUL was */
+			assert_text(e, "Id", id);
+			assert_null(json_get(e, "MessageGroupId"));
+			check_payload(json_parse(arena, json_get_str(arena, e, "MessageBody"),
+						 JSON_ONE_KEY, &why), n % 2);
+		}
+	}
+	assert_int_equal(rest.n, 0);
+	snprintf(fifo.queue, sizeof fifo.queue, "https://h/q.fifo");
+	rest = lines_of(row, &fifo, 1);
+	const struct json *e = json_at(json_get(next_call(row, &fifo, &rest, &body), "Entries"), 0);
+	assert_text(e, "MessageGroupId", "llmgw");
+	assert_text(e, "MessageDeduplicationId", "00000000000000000000000000000000");
+	buf_done(&body);
+}
+
+/* Whatever the lines are: no call is beyond what the row allows unless it is one line alone, and
+ * none is lost or twice. */
+static void test_calls_have_bounds(void **state)
+{
+	struct export_row row = export_rows[EXPORT_SQS];
+	struct buf body;
+	(void)state;
+	buf_init(&body, 1 << 20);
+	for (row.call_bytes = 1; row.call_bytes < 40000; row.call_bytes += 997) {
+		struct str all = lines_of(&row, &queue, 15), rest = all;
+		size_t at = 0;
+		while (rest.n) {
+			buf_reset(&body);
+			struct str lines = export_calls_cut(&row, &queue, &rest, &body);
+			assert_ptr_equal(lines.p, all.p + at);
+			assert_int_equal(lines.p[lines.n - 1], '\n');
+			at += lines.n;
+			assert_true(body.n <= row.call_bytes ||
+				    str_find_char(lines, '\n') == lines.n - 1);
+		}
+		assert_int_equal(at, all.n);
+	}
+	buf_done(&body);
+}
+
+static void assert_judged(const char *answer, unsigned n_left, unsigned n_refused, const char *first)
+{
+	const struct export_row *row = &export_rows[EXPORT_SQS];
+	struct str lines = lines_of(row, &queue, 4);
+	struct buf left;
+	uint32_t a = 9, b = 9;
+	buf_init(&left, 1 << 20);
+	row->judge(str_z(answer), lines, &left, &a, &b);
+	if (a != n_left || b != n_refused)
+		fail_msg("%s: %u left, %u refused", answer, a, b);
+	assert_int_equal(left.n > 0, n_left > 0);
+	if (n_left) {
+		assert_true(str_starts(buf_str(&left), STR("{\"Id\":\"")));
+		assert_true(str_starts(str_skip(buf_str(&left), 7), str_z(first)));
+		assert_int_equal(left.p[left.n - 1], '\n');
+	}
+	buf_done(&left);
+}
+
+#define ID(i) "\"0" i "000000000000000000000000000000\""
+
+static void test_sqs_answers(void **state)
+{
+	(void)state;
+	assert_judged("{\"Successful\":[{\"Id\":" ID("0") "}],\"Failed\":[]}", 0, 0, NULL);
+	assert_judged("{\"Failed\":[{\"Id\":" ID("1") ",\"SenderFault\":false},"
+		      "{\"Id\":" ID("3") ",\"SenderFault\":true}]}", 1, 1, "01");
+	assert_judged("{\"Failed\":[{\"Id\":" ID("2") "},{\"Id\":" ID("1") "}]}", 2, 0, "01");
+	assert_judged("{\"Failed\":[{\"Id\":" ID("9") "},{\"Id\":7},null,3]}", 0, 0, NULL);
+	assert_judged("{\"Failed\":{\"Id\":" ID("1") "}}", 0, 0, NULL);
+	assert_judged("<html>", 0, 0, NULL);
+	assert_judged("", 0, 0, NULL);
+}
+
+static void test_sqs_is_signed(void **state)
+{
+	struct export_address *a = mem_alloc(sizeof *a);
+	(void)state;
+	assert_true(export_rows[EXPORT_SQS].address(&queue, STR("{}"),
+						    UINT64_C(1764489600) * NS_PER_S, a));
+	assert_string_equal(a->url, "https://sqs.eu.amazonaws.com/");
+	assert_true(strstr(a->headers, "X-Amz-Target: AmazonSQS.SendMessageBatch\n") != NULL);
+	assert_true(strstr(a->headers, "Credential=AKIDEXAMPLE/20251130/eu/sqs/aws4_request") != NULL);
+	assert_true(strstr(a->headers, "content-type;host;x-amz-date;x-amz-target") != NULL);
+	assert_null(strstr(a->headers, "s3cret"));
+	assert_null(strchr(a->headers, '\r'));
+	mem_free(a);
+}
+
+#define SQS_KEYS "\"sqs_aws_access_key_id\": \"A\", \"sqs_aws_secret_access_key\": \"s/+=\""
+#define QUEUE(q) "{\"sqs_queue_url\": \"" q "\", \"sqs_region_name\": \"eu\", " SQS_KEYS
+
+static void test_where_sqs_is(void **state)
+{
+	static const struct where rows[] = {
+		{ QUEUE("https://sqs.eu.amazonaws.com/1/q") "}",
+		  "https://sqs.eu.amazonaws.com/", NULL },
+		{ QUEUE("http://h:1/1/q") ", \"sqs_endpoint_url\": \"http://k:2/\"}",
+		  "http://k:2/", NULL },
+		{ QUEUE("http://h/q") ", \"sqs_endpoint_url\": \"k:2\"}",
+		  NULL, "sqs_endpoint_url" },
+		{ QUEUE("h/q") "}", NULL, "sqs_queue_url" },
+		{ QUEUE("http:///q") "}", NULL, "sqs_endpoint_url" },
+		{ QUEUE("http://h/a b") "}", NULL, "sqs_queue_url" },
+		{ "{\"sqs_queue_url\": \"http://h/q\", " SQS_KEYS "}", NULL, "sqs_region_name" },
+		{ "{\"sqs_queue_url\": \"http://h/q\", \"sqs_region_name\": \"eu\"}",
+		  NULL, "AWS_ACCESS" },
+		{ "", NULL, "sqs_queue_url" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_where(EXPORT_SQS, &rows[i]);
+}
+
+static void test_helicone(void **state)
+{
+	const struct export_row *row = &export_rows[EXPORT_HELICONE];
+	struct str rest = lines_of(row, &target, 2);
+	struct buf body;
+	(void)state;
+	buf_init(&body, 1 << 20);
+	const struct json *good = next_call(row, &target, &rest, &body);
+	assert_text(good, "providerRequest.url", "https://a.example:8443/v1");
+	assert_text(good, "providerRequest.json.model", "gpt-4o");
+	assert_text(good, "providerRequest.meta.Helicone-User-Id", "c1");
+	assert_text(good, "providerRequest.meta.Helicone-Property-Team", "t1");
+	assert_text(good, "providerRequest.meta.Helicone-Request-Id",
+		    "00000000-0000-0000-0000-000000000000");
+	assert_raw(good, "providerResponse.json.usage.total_tokens", "15");
+	assert_raw(good, "providerResponse.status", "200");
+	assert_null(json_get_path(good, "providerResponse.json.error"));
+	assert_raw(good, "timing.startTime.seconds", "1764489600");
+	assert_raw(good, "timing.endTime.seconds", "1764489601");
+	assert_raw(good, "timing.endTime.milliseconds", "500");
+	const struct json *bad = next_call(row, &target, &rest, &body);
+	assert_text(bad, "providerResponse.json.error.type", "internal_server_error");
+	assert_raw(bad, "providerResponse.status", "500");
+	assert_int_equal(rest.n, 0);
+	buf_done(&body);
+}
+
+/* A line each; what a client named breaks no line and calls no channel. */
+static void test_slack(void **state)
+{
+	static const char want[] =
+		"Requests that failed at host:\n2025-11-30T08:00:01Z UP_ERROR (500): "
+		"gpt \"quoted\" of azure, deployment d-1, key alice, user u1, team t1, "
+		"internal_server_error, call call-1\n2025-11-30T08:00:01Z MODEL (404): "
+		"&lt;!channel&gt; a";
+	const struct export_row *row = &export_rows[EXPORT_SLACK];
+	struct record bad, odd = { .end_ns = 0, .status = 404, .flags = RF_FAILED };
+	struct export_view v = { .r = &bad };
+	struct buf body;
+	(void)state;
+	assert_true(row->failures_only);
+	fill(&bad, true);
+	odd.end_ns = bad.end_ns;
+	record_put(&odd, RT_MODEL, STR("<!channel>\na"));
+	record_put(&odd, RT_OUTCOME, STR("MODEL"));
+	row->put(&target, &v, &out);
+	buf_put_char(&out, '\n');
+	v.r = &odd;
+	row->put(&target, &v, &out);
+	buf_put_char(&out, '\n');
+	struct str rest = buf_str(&out);
+	buf_init(&body, 1 << 20);
+	assert_text(next_call(row, &target, &rest, &body), "text", want);
+	assert_int_equal(rest.n, 0);
+	buf_done(&body);
+}
+
+static void test_where_gcs_is(void **state)
+{
+	const struct export_row *row = &export_rows[EXPORT_GCS_BUCKET];
+	struct export_target t = { 0 };
+	struct export_address *a = mem_alloc(sizeof *a);
+	(void)state;
+	unsetenv("STORAGE_EMULATOR_HOST");
+	unsetenv("GCS_BUCKET_NAME");
+	assert_string_equal(row->read(NULL, &t), "GCS_BUCKET_NAME");
+	setenv("GCS_BUCKET_NAME", "the.bucket", 1);
+	assert_non_null(strstr(row->read(NULL, &t), "GCS_HMAC_SECRET"));
+	setenv("GCS_HMAC_ACCESS_ID", "GOOG1E", 1);
+	setenv("GCS_HMAC_SECRET", "s3cret/+", 1);
+	assert_null(row->read(NULL, &t));
+	assert_string_equal(t.url, "https://storage.googleapis.com/the.bucket/");
+	assert_true(row->address(&t, STR("{}\n"), UINT64_C(1764489600) * NS_PER_S, a));
+	assert_non_null(strstr(a->headers, "Credential=GOOG1E/20251130/auto/s3/aws4_request"));
+	assert_null(strstr(a->headers, "s3cret"));
+	setenv("STORAGE_EMULATOR_HOST", "localhost:1", 1);
+	assert_non_null(strstr(row->read(NULL, &t), "STORAGE_EMULATOR_HOST"));
+	unsetenv("STORAGE_EMULATOR_HOST");
+	unsetenv("GCS_BUCKET_NAME");
+	unsetenv("GCS_HMAC_ACCESS_ID");
+	unsetenv("GCS_HMAC_SECRET");
+	mem_free(a);
 }
 
 /* Of an empty record, and of one whose numbers nobody can have meant, each row makes JSON. */
@@ -595,6 +859,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
+		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
+		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
+		TEST(test_helicone), TEST(test_slack), TEST(test_where_gcs_is),
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
