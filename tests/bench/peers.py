@@ -36,14 +36,20 @@ def last_line(text, otherwise):
     return (text.strip().splitlines() or [otherwise])[-1][:200]
 
 
-def ran(command, cwd):
-    """Runs a command of an installation. An error's last line, or None."""
+def npm_error(text):
+    """What npm says went wrong; its last line only says where the log is."""
+    lines = [x for x in text.splitlines() if x.startswith("npm error") and "complete log" not in x]
+    return "; ".join(x.removeprefix("npm error ") for x in lines)[:200] or last_line(text, "no word")
+
+
+def ran(command, cwd, reason=lambda text: last_line(text, "no word")):
+    """Runs a command of an installation. What its words say was wrong, or None."""
     try:
         p = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_S,
                            stdin=subprocess.DEVNULL, check=False)
     except subprocess.TimeoutExpired:
         return f"{command[0]} did not end in {INSTALL_S} s"
-    return last_line(p.stderr or p.stdout, "no word") if p.returncode else None
+    return reason(p.stderr or p.stdout) if p.returncode else None
 
 
 class LiteLLM:
@@ -132,7 +138,7 @@ class Portkey:
         if not stamp.exists():
             self.where.mkdir(parents=True, exist_ok=True)
             why = ran(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", self.where,
-                       f"{self.package}@{self.version}"], self.where)
+                       f"{self.package}@{self.version}"], self.where, npm_error)
             if why:
                 return f"npm: {why}"
             stamp.touch()
