@@ -118,7 +118,7 @@ static int on_body(llhttp_t *parser, const char *p, size_t n)
 static enum failure judge(const struct client *c)
 {
 	int status = c->parser.status_code;
-	if (status < 200 || status > 299)
+	if (status / 100 != (c->load->wants_refusal ? 4 : 2))
 		return FAIL_STATUS;
 	if (c->load->mode == MODE_HOLD)
 		return FAIL_ENDED;

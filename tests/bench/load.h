@@ -18,7 +18,7 @@
 	X(CONNECT,  "connect",  "no connection")                \
 	X(CLOSED,   "closed",   "closed in the middle")         \
 	X(PARSE,    "parse",    "not HTTP")                     \
-	X(STATUS,   "status",   "status other than 2xx")        \
+	X(STATUS,   "status",   "status not wanted")        \
 	X(NOT_JSON, "not_json", "body is no JSON object")       \
 	X(NO_DONE,  "no_done",  "stream without [DONE]")        \
 	X(TIMEOUT,  "timeout",  "took longer than --timeout")   \
@@ -68,6 +68,7 @@ struct load {
 	unsigned client_count;
 	double duration_s, warmup_s, timeout_s;
 	bool is_stream, is_json;
+	bool wants_refusal;		/* 4xx is right, and 2xx is wrong */
 	struct sockaddr_storage addr;
 	char *request;
 	size_t request_n;
@@ -90,7 +91,7 @@ struct load {
 	uint64_t ok, events;		/* in the measured time */
 	uint64_t reconnects;
 	uint64_t failures[FAIL_COUNT];
-	int bad_status;			/* the first one that was no 2xx */
+	int bad_status;			/* the first one that was not wanted */
 	struct hist latency, lag, first_event, gap;
 };
 

@@ -29,10 +29,12 @@ static const char usage[] =
 	"  --timeout S      for an answer (30)\n"
 	"  --body FILE      POST this; without it, GET\n"
 	"  --stream         the answer is a stream of events that ends with [DONE]\n"
+	"  --refused        the answer is to be 4xx instead of 2xx\n"
 	"  --json           report as one line of JSON\n"
 	"\n"
 	"Prints \"measuring\" when the warm-up is over and \"measured\" when the time is.\n"
-	"Failed is what is no 2xx, or comes not whole, or is not JSON; in the warm-up too.\n"
+	"Failed is what is no 2xx (with --refused: no 4xx), or comes not whole, or is not JSON;\n"
+	"in the warm-up too.\n"
 	"\n"
 	"example:\n"
 	"  llmgw-load --url http://127.0.0.1:4000/v1/chat/completions --rate 1000 \\\n"
@@ -205,6 +207,9 @@ static void take_option(struct load *l, struct ask *ask, int option)
 	case 's':
 		l->is_stream = true;
 		break;
+	case 'R':
+		l->wants_refusal = true;
+		break;
 	case 'j':
 		l->is_json = true;
 		break;
@@ -234,6 +239,7 @@ void options_read(struct load *l, int argc, char **argv)
 		{ "header", required_argument, NULL, 'H' },
 		{ "body", required_argument, NULL, 'b' },
 		{ "stream", no_argument, NULL, 's' },
+		{ "refused", no_argument, NULL, 'R' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""peers.py - other gateways that `run --peers` measures: where they come from, how they are started.
+
+Each is installed from its registry into a folder of its own, at a pinned version, and is asked for
+as much of what llmgw does as it can do without a database. `doing` says what that was.
+Standard library only.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import venv
+
+INSTALL_S = 420
+KEY = "sk-bench-master-0000"
+REFUSED = {     # releases that were reported as malicious: never installed, never started
+    "litellm": ("1.82.7", "1.82.8", "1.107.0"),
+}
+
+
+def folder():
+    """Where the peers are kept from run to run: outside the tree."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(os.environ.get("LLMGW_PEERS") or os.path.join(cache, "llmgw-peers"))
+
+
+def refused(name, version):
+    """Why this release may not be used, or None."""
+    if version in REFUSED.get(name, ()):
+        return f"{name} {version} was reported as malicious"
+    return None
+
+
+def last_line(text, otherwise):
+    return (text.strip().splitlines() or [otherwise])[-1][:200]
+
+
+def npm_error(text):
+    """What npm says went wrong; its last line only says where the log is."""
+    lines = [x for x in text.splitlines() if x.startswith("npm error") and "complete log" not in x]
+    return "; ".join(x.removeprefix("npm error ") for x in lines)[:200] or last_line(text, "no word")
+
+
+def ran(command, cwd, reason=lambda text: last_line(text, "no word")):
+    """Runs a command of an installation. What its words say was wrong, or None."""
+    try:
+        p = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_S,
+                           stdin=subprocess.DEVNULL, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{command[0]} did not end in {INSTALL_S} s"
+    return reason(p.stderr or p.stdout) if p.returncode else None
+
+
+class LiteLLM:
+    """The LiteLLM proxy. Virtual keys and the spend log need its database, and the client of that an
+    engine that is in no registry: so it compares the master key, and only counts the cost."""
+
+    name, package, version = "litellm", "litellm", "1.82.6"
+    refuses_wrong_keys = True
+    doing = ("key check yes, the master key only: virtual keys need PostgreSQL; cost is counted; "
+             "spend log no: needs PostgreSQL; {workers} workers")
+
+    def __init__(self, where):
+        self.where = where / f"litellm-{self.version}"
+        self.python = self.where / "bin/python"
+
+    def found(self):
+        """The release that is really there, or None."""
+        code = "import importlib.metadata as m; print(m.version('litellm'))"
+        p = subprocess.run([self.python, "-c", code], capture_output=True, text=True, check=False)
+        return p.stdout.strip() or None
+
+    def install(self):
+        """Why it cannot be measured, or None."""
+        why = refused(self.package, self.version)
+        if why:
+            return why
+        stamp = self.where / "stamp"
+        if not stamp.exists():
+            try:
+                venv.create(self.where, with_pip=True)
+            except (OSError, subprocess.CalledProcessError) as e:
+                return f"no virtual environment: {e}"
+            never = self.where / "constraints"
+            never.write_text("".join(f"litellm!={v}\n" for v in REFUSED["litellm"]))
+            why = ran([self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                       "-c", never, f"litellm[proxy]=={self.version}"], self.where)
+            if why:
+                return f"PyPI: {why}"
+            stamp.touch()
+        if self.found() != self.version:
+            return f"{self.where} has litellm {self.found()}, not {self.version}"
+        return None
+
+    def command(self, port, mock_port, workers, models, tmp):
+        """models: name -> the mock's script."""
+        config = os.path.join(tmp, "litellm.yaml")
+        entry = ('  - model_name: {name}\n'
+                 '    litellm_params: {{model: "openai/{script}", api_base: "http://127.0.0.1:{port}/v1", '
+                 'api_key: sk-mock, input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}\n')
+        with open(config, "w") as f:
+            f.write("model_list:\n")
+            f.writelines(entry.format(name=n, script=s, port=mock_port) for n, s in models.items())
+            f.write(f"general_settings: {{master_key: {KEY}}}\n"
+                    "litellm_settings: {num_retries: 0, telemetry: false}\n")
+        return [self.where / "bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", str(port),
+                "--num_workers", str(workers), "--telemetry", "False"]
+
+    def environment(self):
+        return {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION",
+                "LITELLM_LOG": "ERROR", "NO_PROXY": "127.0.0.1"}
+
+    def headers(self, _):
+        return {"Authorization": f"Bearer {KEY}"}
+
+    def model(self, name, _):
+        return name
+
+    ready_path = "/health/readiness"
+
+
+class Portkey:
+    """Portkey's gateway. It has no keys and no log of its own: the client's headers say where to."""
+
+    name, package, version = "portkey", "@portkey-ai/gateway", "1.15.2"
+    refuses_wrong_keys = False
+    doing = "key check no: has none; spend log no: has none; one process, which is all it can be told"
+    ready_path = "/"
+
+    def __init__(self, where):
+        self.where = where / f"portkey-{self.version}"
+
+    def install(self):
+        if not shutil.which("node") or not shutil.which("npm"):
+            return "there is no Node.js here"
+        stamp = self.where / "stamp"
+        if not stamp.exists():
+            self.where.mkdir(parents=True, exist_ok=True)
+            why = ran(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", self.where,
+                       f"{self.package}@{self.version}"], self.where, npm_error)
+            if why:
+                return f"npm: {why}"
+            stamp.touch()
+        return None
+
+    def command(self, port, *_):
+        return ["node", self.where / "node_modules" / self.package / "build/start-server.js",
+                f"--port={port}", "--headless"]
+
+    def environment(self):
+        return {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
+
+    def headers(self, mock_port):
+        return {"Authorization": "Bearer sk-mock", "x-portkey-provider": "openai",
+                "x-portkey-custom-host": f"http://127.0.0.1:{mock_port}/v1"}
+
+    def model(self, name, models):
+        return models[name]
+
+
+class Bifrost:
+    """Its package in npm is a starter, which fetches the gateway from a host that is no registry."""
+
+    name, version = "bifrost", None
+
+    def __init__(self, where):
+        pass
+
+    def install(self):
+        return "the package @maximhq/bifrost only fetches the program, from outside the registries"
+
+
+KINDS = {kind.name: kind for kind in (LiteLLM, Portkey, Bifrost)}
+
+
+def install(names):
+    """Kinds that can be started, and why the others cannot: name -> reason."""
+    there, skipped = [], {}
+    for name in names:
+        kind = KINDS[name](folder())
+        print(f"{name}: looking for {kind.version or 'it'} in {folder()}", file=sys.stderr)
+        why = kind.install()
+        if why:
+            skipped[name] = why
+        else:
+            there.append(kind)
+    return there, skipped
