@@ -493,7 +493,7 @@ def test_ways_to_say_where_and_who(gw, tmp_path):
     assert run("status", env={"LLMGW_SOCKET": str(sock)}).returncode == 0
     key = tmp_path / "key"
     key.write_text(gw.master_key + "\n")
-    assert "first" in run("--url", url, "--key-file", key, "keys", "list").stdout
+    assert "first" in run("--url", url, "--key-file", key, "keys", "list", "--key-alias", "first").stdout
     assert run("keys", "list", env={"LLMGW_URL": url + "/", "LLMGW_KEY": gw.master_key}).returncode == 0
     p = run("--url", url, "--key", gw.master_key, "keys", "list")
     assert p.returncode == 0 and "process list" in p.stderr

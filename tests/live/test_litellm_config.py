@@ -256,7 +256,7 @@ def test_check_of_a_good_file(tmp_path):
     assert re.fullmatch(rf"llmgw: configuration {re.escape(str(f))} is valid \(8 deployments; 0 errors, \d+ warnings\)", last), last
     assert not any(c in p.stderr + p.stdout for c in CANARIES)
     told = {m: (line, column) for _, line, column, _, m, _, _ in complaints(p)}
-    for word in ("guardrails", "cache", "database_url", "max_retries"):
+    for word in ("guardrails", "database_url", "max_retries"):
         assert any(f"does not act on '{word}'" in m for m in told), word
     assert any("slack is not told: the environment lacks SLACK_WEBHOOK_URL" in m for m in told)
     assert any("the callback 'lunary' of success_callback is not called" in m for m in told)
