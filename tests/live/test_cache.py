@@ -424,11 +424,11 @@ def test_kills_under_load(start, mock):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(client, n) for n in range(8)]
         try:
-            for _ in range(8):
+            for n in range(8):                  # in turns: one that is killed time and again is kept waiting
                 time.sleep(0.3)
                 until(ready, 20)
                 g.ctl("cache", "flush", "--yes")
-                os.kill(random.choice(g.children()), signal.SIGKILL)
+                os.kill(sorted(g.ctl_json("workers")["workers"], key=lambda w: w["slot"])[n % 3]["pid"], signal.SIGKILL)
             until(ready, 20)
         finally:
             over.set()
