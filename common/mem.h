@@ -17,6 +17,8 @@ void *mem_array(size_t count, size_t size) MUST_USE;	/* zeroed, overflow checked
 void *mem_grow(void *p, size_t size) MUST_USE;
 char *mem_dup(const char *p, size_t n) MUST_USE;	/* NUL-terminated copy, or NULL */
 void mem_free(void *p);					/* NULL is fine */
+/* What was freed goes back to the system, as far as it can: milliseconds, after a flood. */
+void mem_give_back(void);
 void mem_wipe(void *p, size_t n);			/* zero, never optimised away */
 
 /* Tests: let the nth allocation from now fail (1 = the next); 0 switches off. */

@@ -15,6 +15,7 @@
 #include "common/fault.h"
 #include "common/link_proto.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/sandbox.h"
 #include "worker/client/tls.h"
 #include "worker/exchange/exchange.h"
@@ -79,6 +80,20 @@ static void tell_refused(void)
 		    F_INT("times", n));
 }
 
+enum { FLOOD = 256 };			/* requests at a time that leave memory worth giving back */
+
+/* A flood is over when an eighth of it is left. What it took is free by then, but in pieces that
+ * the allocator keeps for the next one. */
+static void give_back(struct worker *w)
+{
+	if (w->n_requests > w->peak_requests)
+		w->peak_requests = w->n_requests;
+	if (w->peak_requests < FLOOD || w->n_requests > w->peak_requests / 8)
+		return;
+	w->peak_requests = 0;
+	mem_give_back();
+}
+
 static void on_beat(uv_timer_t *t)
 {
 	struct worker *w = t->data;
@@ -96,6 +111,7 @@ static void on_beat(uv_timer_t *t)
 	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);
 	tell_refused();
 	warm_tick(w, now);
+	give_back(w);
 	check_drain(w, now);
 }
 

@@ -76,6 +76,7 @@ struct worker {
 	struct request *held;			/* answers that wait for the disk */
 	struct arena *spare_arenas[SPARE_ARENAS]; /* reset, ready for the next request */
 	unsigned n_spare;
+	unsigned peak_requests;			/* since memory was given back */
 	struct relay_call *relays;		/* management calls that wait for the master */
 	uint64_t next_relay;
 	struct keep_call *keeps, **last_keep;	/* conversations on their way, oldest first */
