@@ -417,7 +417,7 @@ static int take_block(struct dir *d, unsigned class, uint32_t now_ms, uint32_t *
 	if (class != THREE)
 		split_for(d->w, class, now_ms);
 	else if (!is_ripe(q, now_ms) && next * GRANULE > d->size)
-		split_four(d->w, now_ms);	/* it leaves one that nobody wants: not before it must */
+		split_four(d->w, now_ms);	/* not sooner: it leaves one that nobody wants */
 	if (is_ripe(q, now_ms)) {
 		*ret_granule = queue_pop(q).granule;
 		return 0;
