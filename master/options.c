@@ -144,6 +144,15 @@ int options_make_dir(const char *path)
 	return 0;
 }
 
+static void find_config(struct options *o, const char *given)
+{
+	if (!given)
+		given = getenv("CONFIG_FILE_PATH");
+	snprintf(o->config_path, sizeof o->config_path, "%s",
+		 given ? given : "/etc/llmgw/llmgw.yaml");
+	o->m.config_path = o->config_path;
+}
+
 enum options_verdict options_read(int argc, char **argv, struct options *o)
 {
 	const char *state = NULL, *runtime = NULL, *worker = NULL, *config = NULL;
@@ -217,11 +226,7 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 		fprintf(stderr, "llmgw: '%s' is not an option; see llmgw --help\n", argv[optind]);
 		return OPTIONS_EXIT_USAGE;
 	}
-	if (!config)
-		config = getenv("CONFIG_FILE_PATH");
-	snprintf(o->config_path, sizeof o->config_path, "%s",
-		 config ? config : "/etc/llmgw/llmgw.yaml");
-	o->m.config_path = o->config_path;
+	find_config(o, config);
 	o->m.argv = argv;
 	o->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 	over->colour = o->colour;
