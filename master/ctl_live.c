@@ -87,7 +87,8 @@ static enum ctl_exit look(const struct ctl_pages *of, struct str args, struct lo
 
 static bool put_out(struct buf *b)
 {
-	bool good = !b->failed && fwrite(b->p, 1, b->n, stdout) == b->n && fflush(stdout) == 0;
+	bool good = !b->failed && (b->n == 0 || fwrite(b->p, 1, b->n, stdout) == b->n) &&
+		    fflush(stdout) == 0;
 	buf_reset(b);
 	return good;
 }

@@ -9,11 +9,13 @@ import time
 
 import pytest
 
+from gateway import PATIENCE
 from postgres import PASSWORD, QUOTED, Postgres, programs
 from test_ctl import CTL, make, run
 from test_import import DUMP, HASH, TEXT
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL's server is not installed")
+sanitizers_take_more = pytest.mark.skipif(PATIENCE != 1, reason="a sanitizer takes memory, and wants to be loaded first")
 
 # LiteLLM's tables, as its migrations make them, as far as somebody looks at them
 TABLES = """
@@ -166,6 +168,7 @@ def test_what_is_wrong_is_told_with_what_to_do(gw, pg):
     assert p.returncode == 2 and "--dump FILE" in p.stderr and "DATABASE_URL" in p.stderr, p
 
 
+@sanitizers_take_more
 def test_without_the_library_it_says_which(gw, pg, tmp_path):
     (tmp_path / "shim.c").write_text("#include <stddef.h>\nvoid *dlopen(const char *n, int f)\n"
                                      "{ (void)n; (void)f; return NULL; }\n")
@@ -174,6 +177,7 @@ def test_without_the_library_it_says_which(gw, pg, tmp_path):
     assert p.returncode == 1 and "libpq.so.5" in p.stderr and "libpq5" in p.stderr, p
 
 
+@sanitizers_take_more
 def test_many_rows_take_no_memory(gw, pg):
     pg.sql("CREATE SCHEMA many; SET search_path = many;" + TABLES + """INSERT INTO "LiteLLM_EndUserTable"
         SELECT 'customer-' || n, repeat('x', 1000), 0, NULL, NULL, NULL, false FROM generate_series(1, 200000) n""",

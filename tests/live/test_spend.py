@@ -268,10 +268,11 @@ def test_sums_survive_kills(start):
         os.kill(next(p for p in gw.children()), signal.SIGKILL)
         until(lambda: gw.ask("m", key=key).status == 200)
     rows = until(lambda: [r for r in raw(gw)] if len(raw(gw)) >= 30 else None)
-    # The last of the killed may be booked amid the two readings.
-    until(lambda: dollars(gw.ctl_json("spend", "report")["total"]["spend"]) == money(sum(r["cost"] for r in raw(gw))))
-    rows = raw(gw)
-    assert gw.ctl_json("spend", "report")["total"]["requests"] == len(rows)
+    def agreed():
+        """The last of the killed may be booked amid the two readings."""
+        rows, total = raw(gw), gw.ctl_json("spend", "report")["total"]
+        return rows if (total["requests"], dollars(total["spend"])) == (len(rows), money(sum(r["cost"] for r in rows))) else None
+    rows = until(agreed)
     tagged = len([r for r in rows if r["tags"]])
     assert {t["individual_request_tag"]: t["log_count"] for t in gw.get("/spend/tags").json}["t"] == tagged
 
