@@ -124,12 +124,15 @@ static void fill(const struct request *r, struct journal_record *rec, enum journ
 		memcpy(rec->end_user, user.p, n);
 }
 
-/* Every admitted request still owes its SETTLE, perhaps with its levels: room is kept back. */
-static bool has_room(const struct worker *w)
+enum { ADMIT_RECORDS = 4 };	/* INTENT and SETTLE, each with its levels */
+
+/* For n records more. Every admitted request still owes its SETTLE, perhaps with its levels: room
+ * for those is kept back. */
+static bool has_room(const struct worker *w, unsigned n)
 {
 	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
 	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
-	return journal_room(w->journal, committed) >= 2 * owed + 4;
+	return journal_room(w->journal, committed) >= 2 * owed + n;
 }
 
 /* Whether spend can be recorded now. */
@@ -146,7 +149,7 @@ static enum step check_ledger(struct request *r)
 	if (!flusher_is_well(w->flusher))
 		return request_fail(r, OUTCOME_MONEY_DOWN, NULL, "spend cannot be recorded: %s",
 				    money_reason_text(MONEY_JOURNAL));
-	if (!has_room(w)) {
+	if (!has_room(w, ADMIT_RECORDS)) {
 		METRIC_ADD(w->metrics, journal_full, 1);
 		return request_fail(r, OUTCOME_OVERLOADED, NULL,
 				    "spend records come faster than the database takes them");
@@ -438,11 +441,8 @@ static void count_deployment(struct request *r, const struct usage *u, int64_t o
 static void append_tags(struct request *r)
 {
 	struct journal_record tags[JOURNAL_TAG_RECORDS];
-	const struct worker *w = r->w;
-	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
-	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
 	unsigned n = journal_put_tags(tags, r->id, r->wish.tags, r->wish.n_tags);
-	if (journal_room(w->journal, committed) < 2 * owed + n)
+	if (!has_room(r->w, n))
 		return;
 	for (unsigned i = 0; i < n; i++)
 		append(r, &tags[i]);
@@ -451,16 +451,11 @@ static void append_tags(struct request *r)
 /* The number of attempts that get a record each, as far as there is room beside what is owed. */
 static unsigned count_booked(const struct request *r)
 {
-	const struct worker *w = r->w;
 	unsigned n = 0;
 	for (const struct booked_attempt *b = r->booked; b && n < JOURNAL_ATTEMPTS_MAX;
 	     b = b->before)
 		n++;
-	if (!n)
-		return 0;
-	uint64_t committed = atomic_load_explicit(&w->row->journal_committed, memory_order_acquire);
-	uint64_t owed = atomic_load_explicit(&w->row->requests, memory_order_relaxed);
-	return journal_room(w->journal, committed) < 2 * owed + n ? 0 : n;
+	return n && has_room(r->w, n) ? n : 0;
 }
 
 static void fill_usage(struct journal_record *rec, const struct usage *u, int64_t cost_nano)
@@ -510,7 +505,7 @@ static void append_attempts(struct request *r, struct usage *u, int64_t *cost_na
 void account_replayed(struct request *r)
 {
 	struct journal_record rec;
-	if (!has_room(r->w))
+	if (!has_room(r->w, ADMIT_RECORDS))
 		return;			/* it costs nothing: nothing is lost but its row */
 	r->reserve_nano = 0;
 	fill(r, &rec, JOURNAL_INTENT);
