@@ -99,6 +99,8 @@ struct ctl_value {		/* one value as it was typed */
 };
 /* Checks one value by its argument's type. 0, or -EINVAL with *reterr: why it is none. */
 int ctl_value_check(struct arena *a, const struct ctl_value *v, struct str *reterr) MUST_USE;
+/* The arguments of a call, an object, with one member more: its value as JSON. */
+void ctl_put_args_with(struct buf *to, struct str args, const char *name, struct str value);
 /* All of them, which have been checked, as one JSON object. .p == NULL: too much. */
 struct str ctl_values_json(struct arena *a, const struct command *c, const struct ctl_value *v,
 			   size_t n);

@@ -56,21 +56,18 @@ static enum ctl_exit open_out(struct export *x)
 static bool put_args(const struct export *x, struct buf *to)
 {
 	struct str args = x->of->q->args;
-	struct json_out o = json_out(to);
-	bool is_bare = str_trim(args).n <= 2;	/* "{}" */
+	struct buf cursor;
 	if (!x->cursor[0]) {
 		buf_put(to, args);
 		return !to->failed;
 	}
-	buf_put(to, is_bare ? STR("{") : str_of(args.p, args.n - 1));
-	if (!is_bare)
-		buf_put_char(to, ',');
-	json_put_z(&o, NULL, "cursor");
-	buf_put_char(to, ':');
-	o.comma = 0;
+	buf_init(&cursor, 8 * CURSOR_MAX);
+	struct json_out o = json_out(&cursor);
 	json_put_z(&o, NULL, x->cursor);
-	buf_put_char(to, '}');
-	return !to->failed;
+	ctl_put_args_with(to, args, "cursor", buf_str(&cursor));
+	bool good = !to->failed && !cursor.failed;
+	buf_done(&cursor);
+	return good;
 }
 
 static void tell(struct export *x, const struct json *page)

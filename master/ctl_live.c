@@ -97,10 +97,10 @@ static bool put_out(struct buf *b)
 
 static bool put_args_after(struct buf *to, struct str args, uint64_t number)
 {
-	bool is_bare = str_trim(args).n <= 2;
+	char text[24];
+	int n = snprintf(text, sizeof text, "%llu", (unsigned long long)number);
 	buf_reset(to);
-	buf_put(to, is_bare ? STR("{") : str_of(args.p, args.n - 1));
-	buf_printf(to, "%s\"after\":%llu}", is_bare ? "" : ",", (unsigned long long)number);
+	ctl_put_args_with(to, args, "after", str_of(text, (size_t)n));
 	return !to->failed;
 }
 

@@ -176,3 +176,10 @@ struct str ctl_values_json(struct arena *a, const struct command *c, const struc
 	buf_done(&json);
 	return made;
 }
+
+void ctl_put_args_with(struct buf *to, struct str args, const char *name, struct str value)
+{
+	bool is_bare = str_trim(args).n <= 2;	/* "{}" */
+	buf_put(to, is_bare ? STR("{") : str_of(args.p, args.n - 1));
+	buf_printf(to, "%s\"%s\":" STR_FMT "}", is_bare ? "" : ",", name, STR_ARG(value));
+}
