@@ -14,6 +14,8 @@
 
 #include "common/fault.h"
 #include "common/hash.h"
+#include "common/mem.h"
+#include "common/robust.h"
 
 enum { BOARD_PAGE = 4096 };
 
@@ -87,18 +89,11 @@ static int map_all(int fd, struct board *ret)
 
 static int init_mutexes(struct board *b)
 {
-	pthread_mutexattr_t attr;
-	int err = pthread_mutexattr_init(&attr);
+	int err = 0;
 
-	if (err)
-		return -err;
-	err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	if (!err)
-		err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	for (unsigned i = 0; !err && i < BOARD_SHARDS; i++)
-		err = pthread_mutex_init(&b->shards[i].mutex, &attr);
-	pthread_mutexattr_destroy(&attr);
-	return -err;
+		err = robust_mutex_init(&b->shards[i].mutex);
+	return err;
 }
 
 static int fill_head(struct board *b)
@@ -186,6 +181,15 @@ uint32_t board_inflight(const struct board *b, uint32_t deployment)
 		if (board_worker_lives(&b->workers[w]))
 			sum += atomic_load_explicit(board_inflight_own(b, w, deployment),
 						    memory_order_relaxed);
+	return sum;
+}
+
+struct metric_row *board_sum_metrics(const struct board *b)
+{
+	struct metric_row *sum = mem_alloc(sizeof *sum);
+
+	for (unsigned i = 0; sum && i <= BOARD_WORKERS; i++)
+		metric_sum(sum, &b->metrics[i]);
 	return sum;
 }
 

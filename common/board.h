@@ -267,6 +267,8 @@ static inline bool board_worker_lives(const struct board_worker *w)
 	uint32_t state = atomic_load_explicit(&w->state, memory_order_relaxed);
 	return state != WORKER_EMPTY && state != WORKER_GONE;
 }
+/* The counters of all workers and the master together: to be freed with mem_free(), or NULL. */
+struct metric_row *board_sum_metrics(const struct board *b) MUST_USE;
 /* In-flight attempts at a deployment, over the workers that live. */
 uint32_t board_inflight(const struct board *b, uint32_t deployment);
 static inline _Atomic uint16_t *board_inflight_own(const struct board *b, uint32_t worker,

@@ -9,6 +9,7 @@
 
 #include "common/cache_private.h"
 #include "common/mem.h"
+#include "common/robust.h"
 
 #define CACHE_MAGIC UINT64_C(0x3130484341434d4c)
 enum {
@@ -61,22 +62,15 @@ static int map(int fd, size_t size, struct cache **ret)
 
 static int init_shards(struct cache *c)
 {
-	pthread_mutexattr_t attr;
-	int err = pthread_mutexattr_init(&attr);
-	if (err)
-		return -err;
-	err = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	if (!err)
-		err = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	int err = 0;
 	for (unsigned i = 0; !err && i < CACHE_SHARDS; i++) {
 		struct cache_shard *s = cache_shard_at(c, i);
-		err = pthread_mutex_init(&s->mutex, &attr);
+		err = robust_mutex_init(&s->mutex);
 		/* 0 is nobody's place: it ends a chain. */
 		atomic_store(&s->head, c->ring_bytes);
 		atomic_store(&s->tail, c->ring_bytes);
 	}
-	pthread_mutexattr_destroy(&attr);
-	return -err;
+	return err;
 }
 
 static int create_in(int fd, size_t size, struct cache **ret)

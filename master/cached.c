@@ -51,11 +51,9 @@ static bool is_there(struct command_call *c)
 
 static void put_counters(struct json_out *o, const struct board *b)
 {
-	struct metric_row *sum = mem_alloc(sizeof *sum);
+	struct metric_row *sum = board_sum_metrics(b);
 	if (!sum)
 		return;
-	for (unsigned i = 0; i <= BOARD_WORKERS; i++)
-		metric_sum(sum, &b->metrics[i]);
 	uint64_t asked = sum->cache_hits + sum->cache_misses;
 	json_put_u64(o, "hits", sum->cache_hits);
 	json_put_u64(o, "misses", sum->cache_misses);

@@ -38,11 +38,9 @@ static uint64_t sum_of_workers(const struct board *b, size_t at)
 
 static void put_metrics(struct json_out *o, const struct board *b)
 {
-	struct metric_row *sum = mem_alloc(sizeof *sum);
+	struct metric_row *sum = board_sum_metrics(b);
 	if (!sum)
 		return;
-	for (unsigned i = 0; i <= BOARD_WORKERS; i++)
-		metric_sum(sum, &b->metrics[i]);
 	json_open(o, "traffic");
 	json_put_u64(o, "requests", sum->requests);
 	json_put_u64(o, "in_flight", sum_of_workers(b, offsetof(struct board_worker, requests)));

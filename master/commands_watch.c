@@ -108,9 +108,7 @@ static uint64_t count_streams(const struct board *b)
 /* The sums of everything, in the words of a row. */
 static void put_all(struct json_out *o, const struct board *b)
 {
-	struct metric_row *sum = mem_alloc(sizeof *sum);
-	for (unsigned i = 0; sum && i <= BOARD_WORKERS; i++)
-		metric_sum(sum, &b->metrics[i]);
+	struct metric_row *sum = board_sum_metrics(b);
 	if (!sum)
 		return;
 	json_open(o, "all");
