@@ -25,4 +25,7 @@
 	blob blob_sql_10, "sql/0010_members.sql"
 	blob blob_sql_11, "sql/0011_prices.sql"
 	blob blob_sql_12, "sql/0012_imports.sql"
+	blob blob_sql_13, "sql/0013_texts.sql"
+	blob blob_sql_14, "sql/0014_windows.sql"
+	blob blob_sql_15, "sql/0015_tenants_more.sql"
 	.section .note.GNU-stack,"",%progbits

@@ -18,6 +18,9 @@ BLOB(sql_9);
 BLOB(sql_10);
 BLOB(sql_11);
 BLOB(sql_12);
+BLOB(sql_13);
+BLOB(sql_14);
+BLOB(sql_15);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -63,6 +66,12 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_11);
 	case 12:
 		return SLICE(sql_12);
+	case 13:
+		return SLICE(sql_13);
+	case 14:
+		return SLICE(sql_14);
+	case 15:
+		return SLICE(sql_15);
 	default:
 		return STR_NONE;
 	}

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0013_texts.sql - prompts and answers that are kept beside the ledger.

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0014_windows.sql - limits of keys and teams in windows of any length.

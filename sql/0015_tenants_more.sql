@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- 0015_tenants_more.sql - what tenants have besides: limits within an organization, models of customers.
