@@ -548,6 +548,25 @@ int control_start(struct master *m, const char *runtime_dir, struct control **re
 	return r == 0 ? control_adopt(m, fd, ret) : r;
 }
 
+void control_pause(struct control *c)
+{
+	uv_timer_stop(&c->pause);
+	uv_poll_stop(&c->poll);
+}
+
+void control_resume(struct control *c)
+{
+	on_pause_over(&c->pause);
+}
+
+bool control_is_quiet(const struct control *c)
+{
+	const struct client *cl = c->clients;
+	while (cl && cl->calls == 0)
+		cl = cl->next;
+	return !cl;
+}
+
 int control_fd(const struct control *c)
 {
 	return c->fd;

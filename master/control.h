@@ -31,6 +31,12 @@ int control_start(struct master *m, const char *runtime_dir, struct control **re
 /* A socket inherited over an upgrade in place. Takes fd, also on failure. */
 int control_adopt(struct master *m, int fd, struct control **ret) MUST_USE;
 int control_fd(const struct control *c);
+/* Before an upgrade: no more clients are taken, who comes waits in the socket for the next image;
+ * and again after it came to nothing. Calls of clients that are there go on. */
+void control_pause(struct control *c);
+void control_resume(struct control *c);
+/* Whether no call waits for its answer. */
+bool control_is_quiet(const struct control *c);
 /* Clients are cut off; answers of calls that still run are dropped. NULL is fine. */
 void control_stop(struct control *c, bool unlink_socket);
 

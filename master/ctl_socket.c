@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -16,7 +17,12 @@
 #include "master/control.h"
 #include "master/ctl.h"
 
-enum { CALL_ID = 1, ARGS_IN_FRAME = FRAME_MAX - 1024 };
+enum {
+	CALL_ID = 1,
+	ARGS_IN_FRAME = FRAME_MAX - 1024,
+	UNHEARD_TRIES = 20,		/* an upgrade in place takes a second at most */
+	UNHEARD_PAUSE_MS = 100
+};
 
 struct talk {
 	struct arena *mem;
@@ -26,6 +32,8 @@ struct talk {
 	const char *path;
 	int fd;
 	uint64_t until_ns;
+	bool is_sent;			/* all of the call */
+	bool is_unheard;		/* the connection ended before anybody read the call */
 	int status;
 	struct buf *out;
 	struct frame_out *frame;
@@ -117,15 +125,19 @@ static enum ctl_exit receive(struct talk *t, struct frame_in *ret)
 	int fds[FDPASS_MAX];
 	unsigned n_fds;
 	long n = 0;
-	/* A reset is told once before what was sent earlier can be read. */
+	/* A reset is told once before what was sent earlier can be read; and it says that what we
+	 * sent was not read (unix(7)). */
+	bool is_reset = false;
 	for (int tries = 0; tries < 2 && n <= 0; tries++) {
 		enum ctl_exit r = wait_for(t, POLLIN);
 		if (r != CTL_DONE)
 			return r;
 		n = fdpass_receive(t->fd, t->in, FRAME_MAX, fds, &n_fds);
+		is_reset |= n == -ECONNRESET;
 		while (n_fds > 0)
 			close(fds[--n_fds]);
 	}
+	t->is_unheard = n <= 0 && (is_reset || !t->is_sent);
 	if (n <= 0)
 		return fail(t, CTL_FAILED,
 			    arena_printf(t->mem, "%s: the gateway ended the connection before it "
@@ -180,8 +192,10 @@ static enum ctl_exit send_frame(struct talk *t, struct str args, int parcel)
 		return fail(t, CTL_USAGE, STR("the arguments are too long"), STR(""));
 	for (int r; (r = fdpass_send(t->fd, frame, &parcel, parcel < 0 ? 0 : 1)) != 0;) {
 		enum ctl_exit waited = r == -EAGAIN ? wait_for(t, POLLOUT) : CTL_FAILED;
-		if (r != -EAGAIN)
+		if (r != -EAGAIN) {
+			t->is_unheard = r == -EPIPE || r == -ECONNRESET;
 			return fail_system(t, "speak to", -r);
+		}
 		if (waited != CTL_DONE)
 			return waited;
 	}
@@ -216,7 +230,23 @@ static enum ctl_exit talk(struct talk *t)
 	if (f.type != CTL_HELLO)
 		return fail(t, CTL_FAILED, STR("this is no control socket of llmgw"), STR(""));
 	r = send_call(t);
+	t->is_sent = r == CTL_DONE;
 	return r == CTL_DONE ? collect(t) : r;
+}
+
+/* A master that gives way to its next image lets go of who has not asked yet: asks that one. */
+static enum ctl_exit talk_until_heard(struct talk *t)
+{
+	struct timespec pause = { .tv_nsec = UNHEARD_PAUSE_MS * (long)NS_PER_MS };
+	enum ctl_exit r = talk(t);
+	for (int n = 0; t->is_unheard && n < UNHEARD_TRIES && clock_ns() < t->until_ns; n++) {
+		close(t->fd);
+		t->fd = -1;
+		t->is_unheard = t->is_sent = false;
+		nanosleep(&pause, NULL);
+		r = talk(t);
+	}
+	return r;
 }
 
 enum ctl_exit ctl_socket_call(struct arena *a, const char *path, const struct ctl_request *q,
@@ -228,8 +258,8 @@ enum ctl_exit ctl_socket_call(struct arena *a, const char *path, const struct ct
 	t.until_ns = clock_ns() + q->opt.timeout_ms * NS_PER_MS;
 	t.frame = arena_alloc(a, sizeof *t.frame);
 	t.in = arena_alloc(a, FRAME_MAX);
-	enum ctl_exit r = t.frame && t.in ? talk(&t) : fail(&t, CTL_FAILED, STR("out of memory"),
-							    STR(""));
+	enum ctl_exit r = t.frame && t.in ? talk_until_heard(&t)
+					  : fail(&t, CTL_FAILED, STR("out of memory"), STR(""));
 	ctl_progress_end(p);
 	if (t.fd >= 0)
 		close(t.fd);

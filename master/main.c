@@ -428,6 +428,8 @@ static void stop(struct master *m)
 		return;
 	}
 	m->stopping = true;
+	if (m->wants_upgrade)
+		control_resume(m->control);
 	m->wants_upgrade = false;
 	snprintf(status, sizeof status, "Draining %u workers", supervise_alive(m->supervise));
 	notify_stopping(m->notify, status);
@@ -472,8 +474,9 @@ static void on_second(uv_timer_t *t)
 		notify_extend(m->notify, 5000000);
 	if (!m->wants_upgrade)
 		the.upgrade_until_ns = clock_ns() + UPGRADE_WAIT_MS * NS_PER_MS;
-	else if (supervise_is_quiet(m->supervise) || clock_ns() > the.upgrade_until_ns)
-		uv_stop(m->loop);	/* calls of workers have their answers */
+	else if ((supervise_is_quiet(m->supervise) && control_is_quiet(m->control)) ||
+		 clock_ns() > the.upgrade_until_ns)
+		uv_stop(m->loop);	/* calls have their answers */
 }
 
 static const int watched[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2 };

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/control.h"
 #include "master/trial.h"
 
 #define UPGRADE_MAGIC UINT64_C(0x315044474d4c4c47)
@@ -43,8 +44,10 @@ static const char *program(const struct master *m)
 static void check_closed(uv_handle_t *h)
 {
 	struct check *c = h->data;
-	if (c->err == 0)
+	if (c->err == 0) {
 		c->m->wants_upgrade = true;
+		control_pause(c->m->control);
+	}
 	c->done(c->data, c->err);
 	mem_free(c);
 }

@@ -235,3 +235,26 @@ def test_a_worker_killed_during_the_upgrade(installed):
     # Nothing stays reserved.
     full = Streams(gw, 50, "mock?tokens=3&gap=10", key=key).wait_over()
     assert len(full.whole) == 50, full.broken[0].data[:600]
+
+
+def test_operators_are_heard_all_the_time(installed):
+    """Calls of llmgwctl wait for the next image instead of falling between the two."""
+    over, calls, failed = threading.Event(), [], []
+
+    def operate(n):
+        words = [["workers", "list"], ["keys", "create", "--key-alias", "of-{}-{}"]][n % 2]
+        while not over.is_set():
+            r = installed.ctl(*[w.format(n, len(calls)) for w in words], check=False)
+            calls.append(words[1])
+            if r.returncode:
+                failed.append((words, r.returncode, r.stderr))
+    threads = [threading.Thread(target=operate, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for _ in range(5):
+        installed.upgrade(by_signal=True)
+    over.set()
+    for t in threads:
+        t.join()
+    assert not failed and calls.count("list") > 20
+    assert len(installed.ctl_json("keys", "list", "--size", "100")["keys"]) == min(100, calls.count("create"))
