@@ -106,12 +106,29 @@ static void put_code(struct text *t, unsigned c)
 	put(t, str_of(code, at ? 2 : 6));
 }
 
+/* How many characters s begins with that are written as they are: a byte each. */
+static size_t plain_run(struct str s)
+{
+	size_t n = 0;
+	for (; n < s.n; n++) {
+		unsigned char c = (unsigned char)s.p[n];
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			break;
+	}
+	return n;
+}
+
 /* Escaped so that it may stand between quotes, in logfmt and in JSON. */
 static void put_escaped(struct text *t, struct str s)
 {
-	size_t used = 0, len;
-	for (; used < s.n && used < VALUE_MAX; used += len) {
+	size_t used = 0, len, most = s.n < VALUE_MAX ? s.n : VALUE_MAX;
+	for (; used < most; used += len) {
 		struct str at = str_skip(s, used);
+		len = plain_run(str_of(at.p, most - used));
+		if (len) {
+			put(t, str_of(at.p, len));
+			continue;
+		}
 		len = str_utf8_len(at);
 		if (len > VALUE_MAX - used)
 			break;

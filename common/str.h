@@ -32,6 +32,14 @@ static inline struct str str_of(const char *p, size_t n)
 	return (struct str){ p, n };
 }
 
+/* Without its first n bytes, or all of them. */
+static inline struct str str_skip(struct str s, size_t n)
+{
+	if (n > s.n)
+		n = s.n;
+	return (struct str){ n ? s.p + n : s.p, s.n - n };
+}
+
 /* NULL gives STR_NONE. */
 static inline struct str str_z(const char *z)
 {
@@ -43,7 +51,6 @@ bool str_eq_nocase(struct str a, struct str b);			/* ASCII only */
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
-struct str str_skip(struct str s, size_t n);			/* at most s.n */
 struct str str_trim(struct str s);				/* spaces and tabs at both ends */
 /* Where needle begins in s, or SIZE_MAX. */
 size_t str_find(struct str s, struct str needle);

@@ -107,13 +107,33 @@ static void add_letter(struct estimate *e, bool is_upper)
 	e->was_lower = !is_upper;
 }
 
+static size_t beyond_short(size_t letters)
+{
+	return letters > WORD_SHORT ? letters - WORD_SHORT : 0;
+}
+
+/* add_letter() for a run of lower case at once: most of most texts. */
+static void scan_lower(struct estimate *e)
+{
+	const char *from = e->text.p + e->at, *end = e->text.p + e->text.n, *p = from;
+	while (p < end && (unsigned char)(*p - 'a') <= 'z' - 'a')
+		p++;
+	size_t before = e->word, n = (size_t)(p - from);
+	e->word = before + n;
+	e->milli += (before ? 0 : W_WORD) +
+		    W_LONG_LETTER * (beyond_short(e->word) - beyond_short(before));
+	e->was_lower = true;
+	e->at += n;
+}
+
 static void scan_letters(struct estimate *e)
 {
 	for (; e->at < e->text.n; e->at++) {
-		uint8_t class = classes[here(e)];
-		if (class != C_LOWER && class != C_UPPER)
+		if (classes[here(e)] == C_LOWER)
+			scan_lower(e);
+		if (e->at == e->text.n || classes[here(e)] != C_UPPER)
 			return;
-		add_letter(e, class == C_UPPER);
+		add_letter(e, true);
 	}
 }
 
@@ -205,10 +225,11 @@ static uint64_t random_weight(struct str run)
 	return (digits + changes) * 8 > run.n ? W_RANDOM : 0;
 }
 
-static void end_key_like(struct estimate *e)
+/* Short enough to be inlined everywhere, and the estimate is in registers then: there is a run for
+ * every word. */
+static inline void end_key_like(struct estimate *e)
 {
-	struct str run = str_skip(e->text, e->begin);
-	run.n = e->at - e->begin;
+	struct str run = str_of(e->text.p + e->begin, e->at - e->begin);
 	uint64_t weight = run.n > RANDOM_MIN ? random_weight(run) : 0;
 	if (weight)
 		e->milli = e->milli_at_begin + weight * run.n;
@@ -237,10 +258,11 @@ static void scan_punctuation(struct estimate *e)
 static void scan_blank(struct estimate *e, enum class class)
 {
 	end_key_like(e);
-	size_t n = scan_run(e, class);
+	e->at++;
+	size_t more = scan_run(e, class);
 	if (class == C_LINE)
 		e->milli += W_LINES;
-	else if (n > 1)
+	else if (more)
 		e->milli += W_SPACES;
 	begin_key_like(e);
 }

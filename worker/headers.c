@@ -71,16 +71,26 @@ static uint64_t left_of(_Atomic uint64_t *tat, uint64_t per_minute)
 	return gcra_left(tat, (struct gcra_limit){ .per_minute = per_minute }, clock_ns());
 }
 
+static void put_rate_line(struct buf *out, struct str owner, struct str which, struct str what,
+			  uint64_t v)
+{
+	BUF_PUT_LIT(out, "x-ratelimit-");
+	buf_put(out, owner);
+	buf_put(out, which);
+	buf_put(out, what);
+	BUF_PUT_LIT(out, ": ");
+	buf_put_u64(out, v);
+	BUF_PUT_LIT(out, "\r\n");
+}
+
 /* x-ratelimit-OWNER-limit-tokens and -remaining-tokens, and their kin. */
-static void put_rate(struct buf *out, const char *owner, const char *what, _Atomic uint64_t *tat,
+static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic uint64_t *tat,
 		     uint64_t per_minute)
 {
 	if (!per_minute)
 		return;
-	buf_printf(out, "x-ratelimit-%s-limit-%s: %llu\r\n", owner, what,
-		   (unsigned long long)per_minute);
-	buf_printf(out, "x-ratelimit-%s-remaining-%s: %llu\r\n", owner, what,
-		   (unsigned long long)left_of(tat, per_minute));
+	put_rate_line(out, owner, STR("-limit-"), what, per_minute);
+	put_rate_line(out, owner, STR("-remaining-"), what, left_of(tat, per_minute));
 }
 
 static void put_key(struct request *r, struct buf *out, bool is_final)
@@ -93,9 +103,9 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 		put_u64(out, "x-litellm-key-rpm-limit", r->key.rpm);
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
-		const char *owner = owner_words[o->row->kind].rate;
-		put_rate(out, owner, "tokens", &o->entity->tpm_tat, o->row->tpm);
-		put_rate(out, owner, "requests", &o->entity->rpm_tat, o->row->rpm);
+		struct str owner = str_z(owner_words[o->row->kind].rate);
+		put_rate(out, owner, STR("tokens"), &o->entity->tpm_tat, o->row->tpm);
+		put_rate(out, owner, STR("requests"), &o->entity->rpm_tat, o->row->rpm);
 	}
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);

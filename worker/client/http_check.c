@@ -59,10 +59,10 @@ static const bool token_bytes[256] = {		/* RFC 9110, 5.6.2 */
 
 bool http_is_token(struct str s)
 {
+	bool good = s.n > 0;
 	for (size_t i = 0; i < s.n; i++)
-		if (!token_bytes[(unsigned char)s.p[i]])
-			return false;
-	return s.n > 0;
+		good &= token_bytes[(unsigned char)s.p[i]];
+	return good;
 }
 
 struct str http_header(const struct http_request *h, const char *name)
