@@ -126,17 +126,6 @@ static void scan_lower(struct estimate *e)
 	e->at += n;
 }
 
-static void scan_letters(struct estimate *e)
-{
-	for (; e->at < e->text.n; e->at++) {
-		if (classes[here(e)] == C_LOWER)
-			scan_lower(e);
-		if (e->at == e->text.n || classes[here(e)] != C_UPPER)
-			return;
-		add_letter(e, true);
-	}
-}
-
 static size_t scan_run(struct estimate *e, enum class class)
 {
 	size_t from = e->at;
@@ -272,21 +261,31 @@ uint64_t estimate_tokens_milli(struct str text)
 	struct estimate e = { .text = text };
 	while (e.at < text.n) {
 		enum class class = classes[here(&e)];
-		if (class == C_LOWER || class == C_UPPER) {
-			scan_letters(&e);
-		} else if (class == C_WIDE) {
+		switch (class) {
+		case C_LOWER:
+			scan_lower(&e);
+			continue;
+		case C_UPPER:
+			add_letter(&e, true);
+			e.at++;
+			continue;
+		case C_WIDE:
 			end_key_like(&e);
 			add_wide(&e);
 			begin_key_like(&e);
-		} else {
-			e.word = 0;
-			if (class == C_DIGIT)
-				e.milli += (scan_run(&e, C_DIGIT) + 2) / 3 * W_DIGITS;
-			else if (class == C_PUNCT)
-				scan_punctuation(&e);
-			else
-				scan_blank(&e, class);
+			continue;
+		case C_DIGIT:
+			e.milli += (scan_run(&e, C_DIGIT) + 2) / 3 * W_DIGITS;
+			break;
+		case C_PUNCT:
+			scan_punctuation(&e);
+			break;
+		case C_SPACE:
+		case C_LINE:
+			scan_blank(&e, class);
+			break;
 		}
+		e.word = 0;
 	}
 	end_key_like(&e);
 	e.milli += e.ideographs * (e.kana ? W_KANJI : W_IDEOGRAPH) + e.kana * W_KANJI;

@@ -133,6 +133,7 @@ static void transfer_free(struct transfer *t)
 		curl_easy_cleanup(t->easy);	/* its connection goes with it */
 	} else if (t->easy) {
 		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+		curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
 		if (t->is_head)
 			curl_easy_setopt(t->easy, CURLOPT_NOBODY, 0L);
@@ -160,7 +161,10 @@ static bool set_url(struct transfer *t, const struct transfer_spec *s)
 	if (s->path.n)
 		memcpy(url + base.n, s->path.p, s->path.n);
 	url[base.n + s->path.n] = 0;
-	return curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK;
+	CURLU *parsed = t->set ? upstream_parsed_url(t->set, url) : NULL;
+	/* Both: curl goes by the parsed one, and by the text when it tries again. */
+	return curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_CURLU, parsed) == CURLE_OK;
 }
 
 /* Lets curl send at once instead of at the loop's next turn. What ended already (a refused

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * upstream_headers.c - header lines of a call: the deployment's, kept and used again, and its own;
- * see upstream_private.h. */
+ * upstream_headers.c - header lines of a call: the deployment's, kept and used again with its URL,
+ * and its own; see upstream_private.h. */
 #include "worker/exchange/upstream_private.h"
 
 #include <stdio.h>
@@ -89,7 +89,24 @@ struct curl_slist *upstream_make_headers(const struct transfer_spec *s)
 void upstream_drop_set(struct header_set *set)
 {
 	upstream_free_headers(set->list);
+	if (set->url)
+		mem_wipe(set->url, strlen(set->url));	/* some take their key in there */
+	mem_free(set->url);
+	curl_url_cleanup(set->parsed);
 	*set = (struct header_set){ 0 };
+}
+
+CURLU *upstream_parsed_url(struct header_set *set, const char *url)
+{
+	if (!set->url) {
+		set->url = mem_dup(url, strlen(url));
+		set->parsed = set->url ? curl_url() : NULL;
+		if (set->parsed && curl_url_set(set->parsed, CURLUPART_URL, url, 0) != CURLUE_OK) {
+			curl_url_cleanup(set->parsed);
+			set->parsed = NULL;
+		}
+	}
+	return set->url && strcmp(set->url, url) == 0 ? set->parsed : NULL;
 }
 
 bool upstream_take_headers(struct transfer *t, const struct transfer_spec *s)
@@ -110,8 +127,8 @@ bool upstream_take_headers(struct transfer *t, const struct transfer_spec *s)
 	}
 	if (!same) {
 		upstream_drop_set(set);
-		*set = (struct header_set){generation, s->deployment, s->accept_stream, 0,
-					   upstream_make_headers(s)};
+		*set = (struct header_set){ generation, s->deployment, s->accept_stream, 0,
+					    upstream_make_headers(s), NULL, NULL };
 		if (!set->list)
 			return false;
 	}

@@ -26,13 +26,16 @@ struct socket_row {
 	bool is_connection;		/* upstream_on_close() will tell of its end */
 };
 
-/* The same for every request to a deployment of a generation: made once, used by many. */
+/* The same for every request to a deployment of a generation: made once, used by many. Its URL,
+ * too: curl would parse it, and write it anew, for each. */
 struct header_set {
 	uint64_t generation;
 	const struct snap_deployment *deployment;
 	bool accept_stream;
 	unsigned users;
 	struct curl_slist *list;
+	char *url;			/* of the first request; NULL: there was none yet */
+	CURLU *parsed;
 };
 
 struct upstream {
@@ -109,5 +112,7 @@ bool upstream_take_headers(struct transfer *t, const struct transfer_spec *s) MU
 struct curl_slist *upstream_make_headers(const struct transfer_spec *s);
 void upstream_free_headers(struct curl_slist *list);	/* wipes: the provider's key is in there */
 void upstream_drop_set(struct header_set *set);
+/* Borrowed from the set. NULL: this is not its URL, or there is no memory for one. */
+CURLU *upstream_parsed_url(struct header_set *set, const char *url);
 
 #endif
