@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * arena.c - one request's memory: a list of blocks, filled from the front.
  *
- * Blocks come zeroed from mem.h; only the first one is used twice, so only that one is cleared,
- * in arena_reset(). The cap counts whole blocks: it bounds what the heap gives. */
+ * What is handed out is zeroed, and no more than that: the rest of a block costs no memory until
+ * it is needed. Only the first block is used twice; arena_reset() clears it. The cap counts whole
+ * blocks: it bounds what the heap gives. */
 #include "common/arena.h"
 
 #include <stdarg.h>
@@ -13,12 +14,14 @@
 enum {
 	ALIGN = 16,
 	BLOCK_FIRST = 16 * 1024,
-	BLOCK_MAX = 256 * 1024		/* blocks double up to this */
+	BLOCK_MAX = 256 * 1024,		/* blocks double up to this */
+	CLEAR_AHEAD = 1024
 };
 
 struct block {
 	struct block *next;
 	size_t size, used;
+	size_t clear;		/* bytes from the front of which those not used are zero */
 	_Alignas(ALIGN) unsigned char bytes[];
 };
 
@@ -82,10 +85,11 @@ static size_t next_block_size(const struct arena *a, size_t need)
 static struct block *add_block(struct arena *a, size_t need)
 {
 	size_t size = next_block_size(a, need);
-	struct block *b = size < need ? NULL : mem_alloc(sizeof *b + size);
+	struct block *b = size < need ? NULL : mem_grow(NULL, sizeof *b + size);
 	if (!b)
 		return NULL;
 	b->size = size;
+	b->used = b->clear = 0;
 	a->taken += size;
 	struct block **at = a->blocks && need > size / 2 ? &a->blocks->next : &a->blocks;
 	b->next = *at;
@@ -93,6 +97,16 @@ static struct block *add_block(struct arena *a, size_t need)
 	if (!a->kept)
 		a->kept = b;
 	return b;
+}
+
+/* Zeroes what of the next n bytes is not, and some more. */
+static void clear_ahead(struct block *b, size_t n)
+{
+	size_t to = b->used + n + CLEAR_AHEAD;
+	if (to > b->size)
+		to = b->size;
+	memset(b->bytes + b->clear, 0, to - b->clear);
+	b->clear = to;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -106,6 +120,8 @@ void *arena_alloc(struct arena *a, size_t size)
 	if (!b)
 		return NULL;
 	MUST(b->used % ALIGN == 0 && b->used + need <= b->size);
+	if (b->used + need > b->clear)
+		clear_ahead(b, need);
 	void *p = b->bytes + b->used;
 	b->used += need;
 	a->used += need;

@@ -85,13 +85,13 @@ void request_resume(struct request *r)
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
-static struct arena *take_arena(struct worker *w)
+struct arena *request_take_arena(struct worker *w)
 {
 	return w->n_spare ? w->spare_arenas[--w->n_spare]
 			  : arena_new(snap_settings(w->snap)->request_memory_max);
 }
 
-static void give_arena(struct worker *w, struct arena *a)
+void request_give_arena(struct worker *w, struct arena *a)
 {
 	if (w->n_spare < SPARE_ARENAS) {
 		arena_reset(a);
@@ -182,7 +182,7 @@ static void begin(struct worker *w, struct request *r, struct arena *a, struct s
 struct request *request_new_copy(const struct request *like)
 {
 	struct worker *w = like->w;
-	struct arena *a = take_arena(w);
+	struct arena *a = request_take_arena(w);
 	struct request *r = a ? arena_alloc(a, sizeof *r) : NULL;
 	if (!r) {
 		arena_free(a);
@@ -204,7 +204,7 @@ void request_run_copy(struct request *r)
 
 struct request *request_begin(struct worker *w, struct connection *c, const struct http_request *h)
 {
-	struct arena *a = take_arena(w);
+	struct arena *a = request_take_arena(w);
 	struct request *r = a ? arena_alloc(a, sizeof *r) : NULL;
 	if (!r) {
 		arena_free(a);
@@ -481,5 +481,5 @@ void request_end(struct request *r)
 		conn_forget_request(r->conn);
 	unlink_request(w, r);
 	snap_unref(r->snap);
-	give_arena(w, r->mem);
+	request_give_arena(w, r->mem);
 }

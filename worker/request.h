@@ -149,6 +149,10 @@ size_t request_tunnel(struct request *r, struct str bytes);
 
 /* From stages that wait. */
 void request_resume(struct request *r);
+/* An arena for a request, or for as long as somebody looks at one event; given back it is reset and
+ * another's. Taking gives NULL when out of memory. */
+struct arena *request_take_arena(struct worker *w) MUST_USE;
+void request_give_arena(struct worker *w, struct arena *a);
 
 /* Ends with an error in the client's dialect: message printf-like; returns STEP_DONE. */
 enum step request_fail(struct request *r, enum outcome o, const char *param, const char *fmt, ...)

@@ -17,7 +17,6 @@
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
-	SCRATCH_MAX = 8 << 20,
 	/* Limits that are learned: so many times what one in a hundred takes longer than. */
 	AUTO_QUANTILE_MILLI = 990,
 	AUTO_FACTOR = 3,
@@ -58,7 +57,6 @@ void attempt_free(struct attempt *at)
 	if (at->answer.tally.text)
 		buf_done(at->answer.tally.text);
 	sse_done(&at->sse);
-	arena_free(at->scratch);
 	mem_free(at);
 }
 
@@ -294,11 +292,6 @@ static size_t event_max(const struct attempt *at)
 	return at->provider->family == FAMILY_RESPONSES ? RESPONSE_MAX : EVENT_MAX;
 }
 
-static size_t scratch_max(const struct attempt *at)
-{
-	return at->provider->family == FAMILY_RESPONSES ? 4 * (size_t)RESPONSE_MAX : SCRATCH_MAX;
-}
-
 /* What is kept has an id of our own making: a call's id may be its client's. */
 static struct str make_id(const struct request *r)
 {
@@ -429,9 +422,6 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	exchange_continues(x, &at->asked, &shown);
 	at->is_continuing = shown != NULL;
 	if (!attempt_choose_adapter(at))
-		goto out;
-	at->scratch = r->q.is_stream ? arena_new(scratch_max(at)) : NULL;
-	if (r->q.is_stream && !at->scratch)
 		goto out;
 	set_limits(at);
 	at->reader = (struct provider_reader){

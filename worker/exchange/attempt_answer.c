@@ -128,19 +128,29 @@ int attempt_take_event(void *data, const struct llm_event *ev)
 	return at->dialect->collect(&at->answer, ev);
 }
 
+/* What an event is read into lives no longer than this: streams share it. */
+static int take_stream_event(struct attempt *at, const struct sse_event *ev)
+{
+	struct worker *w = at->r->w;
+	struct arena *scratch = request_take_arena(w);
+	int err;
+	if (!scratch)
+		return -ENOMEM;
+	if (at->is_short)
+		err = at->dialect->forward_event(&at->answer, scratch, ev, &at->out);
+	else
+		err = at->provider->read_event(&at->reader, scratch, ev, attempt_take_event, at);
+	request_give_arena(w, scratch);
+	return err;
+}
+
 static int on_stream_event(void *data, const struct sse_event *ev)
 {
 	struct attempt *at = data;
 	size_t before = at->out.n;
-	int err;
 	if (!ev->data.p && !ev->oversize)
 		return 0;			/* a keep-alive comment is no content */
-	if (at->is_short)
-		err = at->dialect->forward_event(&at->answer, at->scratch, ev, &at->out);
-	else
-		err = at->provider->read_event(&at->reader, at->scratch, ev, attempt_take_event,
-					       at);
-	arena_reset(at->scratch);
+	int err = take_stream_event(at, ev);
 	if (err == 0 && at->out.failed)
 		err = -ENOMEM;
 	if (err < 0)

@@ -34,7 +34,6 @@ struct attempt {
 	struct sse sse;
 	struct buf body;			/* a plain answer, or an error's */
 	struct buf out;				/* for the client, not yet handed over */
-	struct arena *scratch;
 	struct str passed_headers, error_type;
 	struct later timer;
 	uint64_t started_ns, content_ns, sent_ns; /* last content seen; last write to the client */

@@ -111,7 +111,7 @@ static CURL *easy_new(struct upstream *u)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
-	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 65536L);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 16384L);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, upstream_on_made);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, u);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, upstream_on_close);
