@@ -17,7 +17,12 @@
 #include "common/hash.h"
 #include "common/mem.h"
 
-enum { RECORD = sizeof(struct journal_record), COUNT_MAX = 1 << 24, NAME_MAX_LEN = 48 };
+enum {
+	RECORD = sizeof(struct journal_record),
+	COUNT_MAX = 1 << 24,
+	NAME_MAX_LEN = 48,
+	LOOK_COUNT = 64			/* records read at once, on the stack */
+};
 
 struct head {				/* the file's first page; the rest of it is zero */
 	uint64_t magic;
@@ -139,20 +144,37 @@ static int read_head(int fd, struct head *ret)
 	return 0;
 }
 
-/* The highest number that stands, valid, where it belongs; 0 in a fresh file. */
-static uint64_t find_last(const struct journal *j)
+/* The number of a record that stands, valid, where it belongs; 0 otherwise. */
+static uint64_t number_of(const struct journal *j, uint64_t place, const struct journal_record *r)
 {
+	uint64_t seq = atomic_load_explicit(&r->seq, memory_order_acquire);
+	bool good = seq && place_of(j, seq) == place &&
+		    r->crc == record_crc(j->head.epoch, seq, r);
+
+	return good ? seq : 0;
+}
+
+/* The highest number; 0 in a fresh file. Not through the mapping: a worker that has nothing to do
+ * would have all of the file in its memory. */
+static int find_last(const struct journal *j, uint64_t *ret)
+{
+	struct journal_record some[LOOK_COUNT];
 	uint64_t last = 0;
 
-	for (uint64_t i = 0; i < j->head.count; i++) {
-		const struct journal_record *r = &j->records[i];
-		uint64_t seq = atomic_load_explicit(&r->seq, memory_order_acquire);
-
-		if (seq > last && place_of(j, seq) == i &&
-		    r->crc == record_crc(j->head.epoch, seq, r))
-			last = seq;
+	for (uint64_t from = 0; from < j->head.count; from += LOOK_COUNT) {
+		ssize_t n;
+		do
+			n = pread(j->fd, some, sizeof some, JOURNAL_HEAD + (off_t)from * RECORD);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -errno;
+		for (uint64_t i = 0; i < (uint64_t)n / RECORD; i++) {
+			uint64_t seq = number_of(j, from + i, &some[i]);
+			last = seq > last ? seq : last;
+		}
 	}
-	return last;
+	*ret = last;
+	return 0;
 }
 
 static int map_records(struct journal *j)
@@ -163,8 +185,10 @@ static int map_records(struct journal *j)
 	if (p == MAP_FAILED)
 		return -errno;
 	j->records = (void *)(p + JOURNAL_HEAD);
-	atomic_store_explicit(&j->last, find_last(j), memory_order_relaxed);
-	return 0;
+	uint64_t last = 0;
+	int err = find_last(j, &last);
+	atomic_store_explicit(&j->last, last, memory_order_relaxed);
+	return err;
 }
 
 int journal_map(int fd, bool writable, struct journal **ret)
