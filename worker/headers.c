@@ -66,11 +66,6 @@ static void put_cors(struct request *r, struct buf *out)
 	}
 }
 
-static uint64_t left_of(_Atomic uint64_t *tat, uint64_t per_minute)
-{
-	return gcra_left(tat, (struct gcra_limit){ .per_minute = per_minute }, clock_ns());
-}
-
 static void put_rate_line(struct buf *out, struct str owner, struct str which, struct str what,
 			  uint64_t v)
 {
@@ -85,15 +80,16 @@ static void put_rate_line(struct buf *out, struct str owner, struct str which, s
 
 /* x-ratelimit-OWNER-limit-tokens and -remaining-tokens, and their kin. */
 static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic uint64_t *tat,
-		     uint64_t per_minute)
+		     uint64_t per_minute, uint64_t now_ns)
 {
+	struct gcra_limit limit = { .per_minute = per_minute };
 	if (!per_minute)
 		return;
 	put_rate_line(out, owner, STR("-limit-"), what, per_minute);
-	put_rate_line(out, owner, STR("-remaining-"), what, left_of(tat, per_minute));
+	put_rate_line(out, owner, STR("-remaining-"), what, gcra_left(tat, limit, now_ns));
 }
 
-static void put_key(struct request *r, struct buf *out, bool is_final)
+static void put_key(struct request *r, struct buf *out, bool is_final, uint64_t now_ns)
 {
 	if (!r->n_owners)
 		return;
@@ -104,8 +100,8 @@ static void put_key(struct request *r, struct buf *out, bool is_final)
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
 		struct str owner = str_z(owner_words[o->row->kind].rate);
-		put_rate(out, owner, STR("tokens"), &o->entity->tpm_tat, o->row->tpm);
-		put_rate(out, owner, STR("requests"), &o->entity->rpm_tat, o->row->rpm);
+		put_rate(out, owner, STR("tokens"), &o->entity->tpm_tat, o->row->tpm, now_ns);
+		put_rate(out, owner, STR("requests"), &o->entity->rpm_tat, o->row->rpm, now_ns);
 	}
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
@@ -143,14 +139,14 @@ static void put_deployment(struct request *r, struct buf *out)
 
 void request_headers(struct request *r, struct buf *out, bool is_final)
 {
-	uint64_t spent = clock_ns() - r->start_ns, waited = r->upstream_ns + r->queued_ns;
+	uint64_t now = clock_ns(), spent = now - r->start_ns, waited = r->upstream_ns + r->queued_ns;
 	put_cors(r, out);
 	put_str(out, "x-litellm-call-id", r->call_id);
 	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));
 	put_deployment(r, out);
 	if (r->known)
 		known_headers(r, out);
-	put_key(r, out, is_final);
+	put_key(r, out, is_final, now);
 	if (!r->attempts)
 		return;
 	if (is_final)
