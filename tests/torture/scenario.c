@@ -200,6 +200,15 @@ const struct scenario scenarios[] = {
 	{ "upstream-heartbeat", STREAM("slow"), 200, ": llmgw", UP, .has_time = true },
 	{ "upstream-late", CHAT_WITH("silent", "'timeout':0.02"), 408, "Timeout", UP,
 	  .has_time = true },
+	/* two at once */
+	{ "raced", CHAT_WITH("raced", "'timeout':0.2"), SPOKE, UP, .has_time = true },
+	{ "raced-stream", CHAT_WITH("raced-stream", "'stream':true,'stream_timeout':0.2"),
+	  200, "provider.", UP, .has_time = true },
+	{ "raced-both", STREAM("raced-both"), 200, "provider.", UP, .has_time = true },
+	{ "raced-500", STREAM("raced-500"), 200, "provider.", UP, .has_time = true },
+	{ "raced-late", CHAT_WITH("raced-silent", "'timeout':0.02"), 408, "Timeout", UP,
+	  .has_time = true },
+	{ "raced-leaves", CHAT("raced-silent"), UNHEARD, LEAVES_LATE, UP, .has_time = true },
 	/* relayed as it is */
 	{ "raw", "POST /v1/audio/speech", OF_USER, "{'model':'plain','input':'@'}", SPOKE, UP },
 	{ "raw-strict", "POST /v1/audio/speech", OF_USER, "{'model':'plain','input':'@'}", SPOKE, UP,

@@ -13,7 +13,9 @@
 /* ---- configuration ---- */
 
 struct deployment {
-	const char *group, *mock;	/* mock NULL: upstream, `group` is the provider's script */
+	const char *group, *mock;	/* mock NULL: upstream, whose script is `group`, or this: */
+	const char *script;
+	uint32_t hedge_milli;
 	uint32_t order, retries;
 	const char *fallbacks[2];
 	enum provider_family family;
@@ -30,6 +32,16 @@ static const struct deployment deployments[] = {
 	{ .group = "pair", .mock = "litellm.RateLimitError", .order = 1, .retries = 2 },
 	{ .group = "pair", .mock = "The second one speaks.", .order = 2, .retries = 2 },
 	{ .group = "wild/*", .mock = "Anything goes." },
+};
+
+/* The first of each is slower than it was seen to be: the second is asked as well. */
+#define RACED(name, first, second)                                                                \
+	{ .group = name, .script = first, .order = 1, .hedge_milli = 500 },                       \
+	{ .group = name, .script = second, .order = 2, .hedge_milli = 500 }
+static const struct deployment raced[] = {
+	RACED("raced", "silent", "plain"),	   RACED("raced-stream", "silent", "stream"),
+	RACED("raced-both", "slow", "slow"),	   RACED("raced-500", "slow", "is-500"),
+	RACED("raced-silent", "silent", "silent"),
 };
 
 static const struct price price = {
@@ -55,7 +67,8 @@ static uint32_t put_deployment(struct building *k, const struct deployment *from
 	bool is_dead = str_ends(str_z(from->group), STR("refused"));
 	bool has_star = str_find_char(str_z(from->group), '*') != SIZE_MAX;
 	snprintf(id, sizeof id, "%s-%u", from->group, k->row);
-	snprintf(base, sizeof base, "http://127.0.0.1:%u/%s", is_dead ? 1 : k->port, from->group);
+	snprintf(base, sizeof base, "http://127.0.0.1:%u/%s", is_dead ? 1 : k->port,
+		 from->script ? from->script : from->group);
 	if (from->tokens)
 		snprintf(credentials, sizeof credentials,
 			 "{\"api_key\":\"k\",\"url\":\"http://127.0.0.1:%u/%s/\"}", k->port,
@@ -74,6 +87,7 @@ static uint32_t put_deployment(struct building *k, const struct deployment *from
 		.cooldown_ms = UINT64_MAX,
 		.num_retries = from->retries,
 		.order = from->order,
+		.hedge_milli = from->hedge_milli,
 		.max_output_tokens = 1000,
 		.family = from->mock ? FAMILY_MOCK : from->family,
 		.auth = from->tokens ? AUTH_IBM : AUTH_BEARER,
@@ -113,6 +127,8 @@ static void put_pass(struct building *k, const struct deployment *d)
 
 static void put_upstreams(struct building *k, const struct setting_upstream *list)
 {
+	if (list)
+		put_groups(k, raced, COUNT(raced));
 	for (; list && list->name; list++) {
 		struct deployment d = { .group = list->name, .family = list->family,
 					.tokens = list->tokens };
@@ -149,7 +165,7 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.continues_streams = 1, .is_idempotent = 1, .answer_max = 65536,
 		.cache_mode = CACHE_DEFAULT_OFF, .cache_calls = UINT32_MAX, .cache_ttl_ms = 600000,
 		.cache_answer_max = 65536,
-		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE, .version = text(&k, "1.2.3"),
+		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE | SET_LEARN_TIMES, .version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};
 	MUST(snap_build_seal(k.b, is_strict ? 2 : 1, &fd) == 0);
