@@ -167,8 +167,9 @@ static void tell_flood(const struct request *r)
 	LOG(LOG_WARN, "auth.flood", F_Z("address", text));
 }
 
-/* Whoever guesses gets nothing to work with, and a new connection for each guess. A key that
- * there is is never refused for what others send from its address. */
+/* Whoever guesses gets nothing to work with. The connection stays: a new one for each guess would
+ * cost us more than the guess does. A key that there is is never refused for what others send from
+ * its address. */
 static enum step refuse_flood(struct request *r, uint32_t n)
 {
 	struct llm_error e = {
@@ -178,8 +179,6 @@ static enum step refuse_flood(struct request *r, uint32_t n)
 	};
 	if (n == PENALTY_FREE + 1)
 		tell_flood(r);
-	if (r->conn)
-		conn_close_after(r->conn);
 	return request_fail_with(r, &e);
 }
 
