@@ -107,6 +107,7 @@ static void on_rows(void *data, int err)
 {
 	struct spend_rows *rows = data;
 	rows->book = cost_book_unref(rows->book);
+	texts_reader_done(rows->texts);
 	on_done(data, err);
 }
 
@@ -116,6 +117,7 @@ void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_ro
 	int err = store_read(c->master->store, job, on_rows, data);
 	if (err) {
 		data->book = cost_book_unref(data->book);
+		texts_reader_done(data->texts);
 		command_fail_store(c, err);
 	}
 }

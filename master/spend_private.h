@@ -10,6 +10,7 @@
 #include "master/spend.h"
 #include "master/spend_call.h"
 #include "master/store_sql.h"
+#include "master/texts_read.h"
 
 enum { SPEND_TEXT_ROOM = 25, SPEND_VALUES = 128, SPEND_SQL_ROOM = 16384, SPEND_UUID_ROOM = 41 };
 
@@ -39,6 +40,7 @@ void spend_start(struct command_call *c, store_job_fn *job, void *data);
 struct spend_rows {
 	struct command_call *c;
 	struct cost_book *book;		/* prices, to divide costs by; or NULL */
+	struct texts_reader *texts;	/* what was said is shown, too; or NULL */
 };
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data);
 /* A spend_call of all time, or as the arguments say. NULL: answered. */
@@ -100,7 +102,8 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 enum { SPEND_ID_MAX = 17 };
 size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX]);
 /* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
-void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *book);
+void spend_row_put(struct json_out *o, struct sql *q, struct store_db *db,
+		   const struct spend_rows *of);
 void spend_row_put_csv(struct buf *to, struct sql *q);
 int64_t spend_row_start_ns(struct sql *q);
 int64_t spend_row_id(struct sql *q);
