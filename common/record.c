@@ -25,7 +25,8 @@ void record_commit(struct record_ring *ring)
 void record_put(struct record *r, enum record_text which, struct str s)
 {
 	enum { LONGEST = 256 };		/* no one text leaves the others without room */
-	size_t left = RECORD_TEXT - r->text_used, n = text_cut(s, left < LONGEST ? left : LONGEST).n;
+	size_t left = RECORD_TEXT - r->text_used;
+	size_t n = text_cut(s, left < LONGEST ? left : LONGEST).n;
 	if (!n)
 		return;
 	memcpy(r->text + r->text_used, s.p, n);

@@ -252,7 +252,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t trace_flags, pad3;	/* TRACE_* */
 	/* The response cache; with SET_CACHE. */
 	uint64_t cache_ttl_ms, cache_answer_max;
-	uint64_t text_max;		/* bytes kept of a prompt and of an answer; with SET_TEXTS */
+	uint64_t text_max;	/* bytes kept of a prompt and of an answer; with SET_TEXTS */
 	uint32_t cache_mode;		/* enum snap_cache_mode */
 	uint32_t cache_scope;		/* enum snap_cache_scope */
 	uint32_t cache_calls;		/* bits by enum snap_cache_call */

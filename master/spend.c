@@ -108,7 +108,10 @@ static void on_rows(void *data, int err)
 	struct spend_rows *rows = data;
 	rows->book = cost_book_unref(rows->book);
 	texts_reader_done(rows->texts);
-	on_done(data, err);
+	if (err == -ENOENT)
+		command_fail(rows->c, 404, "not_found_error", NULL, "no such request");
+	else
+		on_done(data, err);
 }
 
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data)

@@ -36,7 +36,7 @@ void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day);	/* "2026-02-03" */
 
 /* Runs `job` on the reader, then answers with what it wrote. What it cannot start it answers. */
 void spend_start(struct command_call *c, store_job_fn *job, void *data);
-/* The same for what tells single requests: data begins with one of these. */
+/* The same for what tells single requests: data begins with one of these. -ENOENT is 404. */
 struct spend_rows {
 	struct command_call *c;
 	struct cost_book *book;		/* prices, to divide costs by; or NULL */

@@ -49,7 +49,7 @@ struct texts {
 	bool has_work, is_on, is_stopped, is_closed;
 	unsigned next_slot;
 	struct redactor *redactor;
-	const struct config *redacts;	/* the configuration that it knows; another: it is made anew */
+	const struct config *redacts;	/* what it was made of */
 	struct texts_key *key_call;	/* under way */
 	uint64_t key_after_ns;		/* not asked for before */
 	bool told_no_key;
@@ -126,9 +126,16 @@ static void batch_done(struct texts *t, int err)
 	b->state = BATCH_FREE;
 }
 
+static void on_tick(uv_timer_t *timer);
+
+/* Where more waits than one batch takes, it is not left waiting. */
 static void on_stored(void *data, int err)
 {
-	batch_done(data, err);
+	struct texts *t = data;
+	bool was_full = t->batch.n == ITEMS || t->batch.raw_n > RAW / 2;
+	batch_done(t, err);
+	if (was_full && !err && !t->is_stopped)
+		on_tick(&t->timer);
 }
 
 static void store(struct texts *t)
@@ -181,7 +188,7 @@ static bool take_from(struct texts *t, unsigned slot)
 		*it = (struct item){ .at = b->raw_n };
 		err = text_take(&board->texts[slot], &it->h, b->raw + b->raw_n, RAW - b->raw_n);
 		if (err == -EBADMSG)
-			LOG(LOG_WARN, "texts.ring_damaged", F_INT("slot", slot));
+			METRIC_ADD(metrics_of(t), texts_lost, 1);
 		if (err)
 			break;
 		it->n = (size_t)it->h.n[TEXT_PROMPT] + it->h.n[TEXT_ANSWER];
@@ -296,7 +303,7 @@ void texts_configure(struct texts *t)
 	bool was_on = t->is_on;
 	t->redacts = NULL;
 	t->told_no_key = false;
-	t->is_on = t->is_on || c->set.flags & SET_TEXTS;	/* what is in the rings is seen to */
+	t->is_on = t->is_on || c->set.flags & SET_TEXTS;	/* rings may still hold some */
 	shelf_configure(t->shelf, keep_ms(c), c->texts_max_bytes);
 	if (t->is_on && !was_on)
 		uv_timer_start(&t->timer, on_tick, TICK_MS, TICK_MS);

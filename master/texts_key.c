@@ -3,8 +3,8 @@
 #include "master/texts_key.h"
 
 #include <errno.h>
-#include <sodium.h>
 
+#include "common/hash.h"
 #include "common/mem.h"
 #include "master/store_sql.h"
 
@@ -45,7 +45,7 @@ static int make_key(struct store_db *db, struct texts_key *k)
 	uint8_t root[SEAL_KEY];
 	struct buf sealed;
 	buf_init(&sealed, 256);
-	randombytes_buf(root, sizeof root);
+	hash_random(root, sizeof root);
 	seal_from(&k->key, root);
 	seal_close(&k->seal, str_of((const char *)root, sizeof root), STR("texts"), &sealed);
 	mem_wipe(root, sizeof root);

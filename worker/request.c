@@ -27,8 +27,8 @@
 #include "worker/settle/account.h"
 #include "worker/settle/export.h"
 #include "worker/settle/hold.h"
-#include "worker/settle/texts.h"
 #include "worker/settle/usage.h"
+#include "worker/texts.h"
 
 enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 enum { COUNTED_MAX = 65536 };	/* of a prompt: counting takes a while, and others wait */

@@ -119,7 +119,7 @@ struct request {
 	struct booked_attempt *booked;		/* each of those that were: settle/account.h */
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;
-	uint8_t texts;			/* enum request_texts: settle/texts.h; by exchange */
+	uint8_t texts;			/* enum request_texts: texts.h; by exchange */
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */

@@ -13,7 +13,7 @@
 #include "worker/exchange/structured.h"
 #include "worker/decide/queue.h"
 #include "worker/settle/account.h"
-#include "worker/settle/texts.h"
+#include "worker/texts.h"
 
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */

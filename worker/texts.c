@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * texts.c - see texts.h. */
-#include "worker/settle/texts.h"
+#include "worker/texts.h"
 
 #include "common/texts.h"
-#include "worker/decide/owners.h"
 #include "worker/known.h"
 
 enum { ANSWER_ROOM = 2 * TEXT_MOST };	/* of a stream's, as JSON, before it is cut */

@@ -6,8 +6,8 @@
  * as it went out; a stream's is put together from its events and written as one. Who asks for
  * none, or for redaction, is heard: header, body, key and all that pay for it. Nothing here can
  * make a request fail. */
-#ifndef SETTLE_TEXTS_H
-#define SETTLE_TEXTS_H
+#ifndef WORKER_TEXTS_H
+#define WORKER_TEXTS_H
 
 #include "worker/request.h"
 
