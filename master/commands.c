@@ -550,8 +550,7 @@ static const struct command_arg args_spend_pages[] = {
 };
 static const struct command_arg args_spend_show[] = {
 	{ "request_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the request" },
-	SPEND_TEXTS("with prompt and answer (true)"),
-	SPEND_DAYS,
+	SPEND_TEXTS("with prompt and answer, for administrators; false: without"),
 	{ 0 },
 };
 static const struct command_arg args_spend_purge[] = {

@@ -362,8 +362,8 @@ static const struct directive directives[] = {
 	D("general_settings", "maximum_spend_logs_retention_interval", CT_TIME, AT(spend_prune_ms),
 	  "1d", 60000, 52 * WEEK, CF_LIVE, "time between two rounds of deleting those that are older"),
 	FLAG("general_settings", "store_prompts_in_spend_logs", SET_TEXTS,
-	     "keep prompts and answers beside the ledger, sealed, for administrators; server.texts "
-	     "says how long and how much"),
+	     "keep prompts and answers beside the ledger, sealed, for administrators alone; "
+	     "server.texts says how long, and how much"),
 	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
 	     "end every stream with its usage, asked or not"),
 	FLAG("general_settings", "forward_client_headers_to_llm_api", SET_CLIENT_HEADERS,

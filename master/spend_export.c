@@ -90,7 +90,7 @@ static int requests_page(struct export_call *ec, struct store_db *db)
 	if (ec->has_more)
 		sql_end(q);
 	ec->has_more |= ec->rows == PAGE_ROWS;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* ---- FOCUS ---- */
