@@ -95,13 +95,16 @@ static int store_job(struct store_db *db, void *data)
 {
 	struct texts *t = data;
 	struct batch *b = &t->batch;
-	int err = shelf_make_room(db, &shelf_sql, b->max_bytes, b->sealed.n + b->n * ROW);
+	int err = 0;
 	b->stored = 0;
-	if (err == -ENOBUFS || err == -EFBIG)
-		return 0;
 	for (size_t i = 0; i < b->n && !err; i++) {
-		err = insert(db, b, &b->items[i]);
+		const struct item *it = &b->items[i];
+		err = shelf_make_room(db, &shelf_sql, b->max_bytes, it->sealed_n + ROW);
+		if (!err)
+			err = insert(db, b, it);
 		b->stored += !err && sql_changes(db) > 0;
+		if (err == -ENOBUFS || err == -EFBIG)
+			err = 0;
 	}
 	return err;
 }
