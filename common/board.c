@@ -25,7 +25,7 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, RATES, DECISIONS, RECORD_RINGS, PARTS
+	QUEUES, GATES, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -44,6 +44,7 @@ static const size_t part_bytes[PARTS] = {
 	[RATES] = BOARD_RATES * sizeof(struct board_entity),
 	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
+	[TEXT_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -73,6 +74,7 @@ static void lay_out(struct board *b, char *p)
 	b->rates = (void *)(p + part_at(RATES));
 	b->decisions = (void *)(p + part_at(DECISIONS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
+	b->texts = (void *)(p + part_at(TEXT_RINGS));
 	b->size = part_at(PARTS);
 }
 

@@ -15,11 +15,12 @@
 #include "common/metrics.h"
 #include "common/record.h"
 #include "common/str.h"
+#include "common/texts.h"
 #include "common/times.h"
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 9,
+	BOARD_LAYOUT = 10,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */
@@ -244,6 +245,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_entity *rates;		/* BOARD_RATES: rates.h */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
+	struct text_ring *texts;	/* BOARD_WORKERS: what was said, where it is kept */
 	size_t size;
 };
 

@@ -30,6 +30,8 @@ enum {
 	KEY_RULES = 64,			/* there are rules */
 	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
 	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
+	KEY_NO_TEXTS = 1 << 14,		/* what it asks and is answered is not stored */
+	KEY_REDACTED = 1 << 15,		/* the same, and it is said so */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };

@@ -2,6 +2,8 @@
  * record.c - see record.h. To who reads, everything in the ring is a stranger's. */
 #include "common/record.h"
 
+#include "common/texts.h"
+
 _Static_assert((RECORDS & (RECORDS - 1)) == 0, "a power of two");
 
 struct record *record_begin(struct record_ring *ring)
@@ -20,19 +22,11 @@ void record_commit(struct record_ring *ring)
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 }
 
-/* The longest beginning of s within room that ends between characters. */
-static size_t cut(struct str s, size_t room)
-{
-	size_t n = s.n < room ? s.n : room;
-	while (n && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
-	return n;
-}
-
 void record_put(struct record *r, enum record_text which, struct str s)
 {
 	enum { LONGEST = 256 };		/* no one text leaves the others without room */
-	size_t left = RECORD_TEXT - r->text_used, n = cut(s, left < LONGEST ? left : LONGEST);
+	size_t left = RECORD_TEXT - r->text_used;
+	size_t n = text_cut(s, left < LONGEST ? left : LONGEST).n;
 	if (!n)
 		return;
 	memcpy(r->text + r->text_used, s.p, n);

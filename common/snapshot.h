@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 14, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 15, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -252,10 +252,11 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t trace_flags, pad3;	/* TRACE_* */
 	/* The response cache; with SET_CACHE. */
 	uint64_t cache_ttl_ms, cache_answer_max;
+	uint64_t text_max;	/* bytes kept of a prompt and of an answer; with SET_TEXTS */
 	uint32_t cache_mode;		/* enum snap_cache_mode */
 	uint32_t cache_scope;		/* enum snap_cache_scope */
 	uint32_t cache_calls;		/* bits by enum snap_cache_call */
-	uint32_t pad4;
+	uint32_t text_flags;		/* TEXTS_*; with SET_TEXTS */
 	struct snap_str cache_namespace;
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
@@ -267,6 +268,10 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
+};
+enum {
+	TEXTS_REDACTED = 1,	/* turn_off_message_logging: unless the request says otherwise */
+	TEXTS_ALWAYS = 2	/* global_disable_no_log_param: no-log is not listened to */
 };
 /* Each has a bit of its own: in their order. */
 enum {
@@ -294,6 +299,7 @@ enum {
 	SET_AUTO_TIMEOUT = 1 << 19,	/* timeout: auto, for deployments that say nothing else */
 	SET_NO_EXPLANATIONS = 1 << 20,	/* why a request went where it went is not kept */
 	SET_CACHE = 1 << 21,	/* answers are kept for whoever asks the same */
+	SET_TEXTS = 1 << 22,	/* prompts and answers are kept: store_prompts_in_spend_logs */
 	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
 	SET_FORWARDED = 1 << 25,	/* X-Forwarded-For of trusted proxies says who calls */
 	SET_ENFORCED_PARAMS = 1 << 26,

@@ -392,6 +392,7 @@ static const struct shelf_sql shelf_sql = {
 	"DELETE FROM answers WHERE number IN (SELECT number FROM answers WHERE expires <= ? "
 	"ORDER BY expires LIMIT ?)",
 	tell_failed,
+	false,
 };
 
 int answers_new(struct store *s, uv_loop_t *loop, struct answers **ret)

@@ -21,6 +21,7 @@
 #include "master/price_list.h"
 #include "master/settings.h"
 #include "master/spend.h"
+#include "master/texts_read.h"
 #include "master/teams.h"
 #include "master/tenants.h"
 #include "master/users_more.h"
@@ -528,8 +529,10 @@ static const struct command_arg args_health[] = {
 	{ "min_spend", ARG_MONEY, 0, "only what cost as much or more" },                          \
 	{ "max_spend", ARG_MONEY, 0, "only what cost as much or less" },                          \
 	SPEND_DAYS
+#define SPEND_TEXTS(doc) { "texts", ARG_BOOL, 0, doc }
 static const struct command_arg args_spend_logs[] = {
 	SPEND_ROWS,
+	SPEND_TEXTS("prompts and answers, too, as far as they are kept; for administrators"),
 	{ "limit", ARG_INT, 0, "rows at most (100)" },
 	{ "before", ARG_STRING, 0, "only rows older than this request: the next page" },
 	{ "summarize", ARG_BOOL, 0, "sums by day instead of rows" },
@@ -537,6 +540,7 @@ static const struct command_arg args_spend_logs[] = {
 };
 static const struct command_arg args_spend_pages[] = {
 	SPEND_ROWS,
+	SPEND_TEXTS("prompts and answers, too, as far as they are kept; for administrators"),
 	{ "page", ARG_INT, 0, "page, from 1" },
 	{ "page_size", ARG_INT, 0, "rows a page, at most 100 (50)" },
 	{ "sort_by", ARG_STRING, 0,
@@ -544,7 +548,18 @@ static const struct command_arg args_spend_pages[] = {
 	{ "sort_order", ARG_STRING, 0, "asc or desc (desc)" },
 	{ 0 },
 };
+static const struct command_arg args_spend_show[] = {
+	{ "request_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "the request" },
+	SPEND_TEXTS("with prompt and answer, for administrators; false: without"),
+	{ 0 },
+};
+static const struct command_arg args_spend_purge[] = {
+	{ "before", ARG_STRING, ARG_REQUIRED, "what was said before this day, YYYY-MM-DD" },
+	{ "dry_run", ARG_BOOL, 0, "only say how much that is" },
+	{ 0 },
+};
 static const struct command_arg args_spend_export[] = {
+	SPEND_TEXTS("with jsonl: prompts and answers, too, as far as they are kept"),
 	{ "format", ARG_STRING, 0, "csv or jsonl: single requests; focus: charges a day (csv)" },
 	{ "start", ARG_STRING, 0, "from this day, YYYY-MM-DD" },
 	{ "end", ARG_STRING, 0, "to this day, YYYY-MM-DD" },
@@ -1335,6 +1350,13 @@ const struct command commands[] = {
 	{ "spend logs ui", "GET", "/spend/logs/ui", ROLE_VIEW, CMD_NO_CTL, RUN(spend_logs_pages),
 	  args_spend_pages, columns_spend_logs, "data", "single requests in pages",
 	  "curl localhost:4000/spend/logs/ui" },
+	{ "spend show", "GET", "/spend/logs/ui/{id}", ROLE_VIEW, 0, RUN(spend_show),
+	  args_spend_show, NULL, NULL, "one request; to an administrator with prompt and answer",
+	  "llmgwctl spend show 0198c1d2-7a3e-7c11-8a55-0242ac120002" },
+	{ "spend purge", "POST", "/spend/texts/purge", ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS,
+	  RUN(texts_purge), args_spend_purge, NULL, NULL,
+	  "delete prompts and answers; what the requests cost stays",
+	  "llmgwctl spend purge --before 2026-11-01 --dry-run" },
 	{ "spend export", "GET", "/spend/export", ROLE_VIEW, CMD_PAGES, RUN(spend_export),
 	  args_spend_export, NULL, NULL, "all requests, or FOCUS charges, as text",
 	  "llmgwctl spend export --format focus --start 2026-11-01 --out november.csv" },

@@ -273,6 +273,8 @@ struct config {
 	bool store_models;		/* objects of the database count */
 	struct config_names public_groups;	/* that /public/model_hub shows */
 	uint64_t responses_keep_ms, responses_max_bytes;
+	uint64_t texts_keep_ms, texts_max_bytes;	/* 0: as long as single requests */
+	bool texts_redacted, texts_always;
 	uint64_t answers_keep_ms, answers_max_bytes;
 	struct str cache_type, cache_namespace;
 	struct config_names cache_calls;	/* LiteLLM's names; none: all */

@@ -281,6 +281,14 @@ static const struct directive directives[] = {
 	  "how long a conversation of /v1/responses is kept; 0: not at all"),
 	D("server.responses", "max-bytes", CT_SIZE, AT(responses_max_bytes), "1G", 0, 1024 * GIB,
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
+	/* server.texts */
+	D("server.texts", "keep", CT_TIME, AT(texts_keep_ms), "0", 0, 520 * WEEK, CF_LIVE,
+	  "how long prompts and answers are kept with general_settings.store_prompts_in_spend_logs; "
+	  "0: as long as their requests, and never longer"),
+	D("server.texts", "max-text", CT_SIZE, AT(set.text_max), "256K", 1024, 1 << 20, CF_LIVE,
+	  "what is kept of one prompt, and of one answer; the rest is cut off, and how much is said"),
+	D("server.texts", "max-bytes", CT_SIZE, AT(texts_max_bytes), "1G", 1 << 20, 1024 * GIB, CF_LIVE,
+	  "what all of them together may take on disk, compressed: the oldest go first"),
 	/* server.idempotency */
 	D("server.idempotency", "keep", CT_TIME, AT(answers_keep_ms), "24h", 0, 520 * WEEK, CF_LIVE,
 	  "how long a retry with the same Idempotency-Key is given the same answer; 0: it is a new request"),
@@ -353,6 +361,9 @@ static const struct directive directives[] = {
 	  "how long single requests are kept for /spend/logs and exports; 0: for ever; sums stay"),
 	D("general_settings", "maximum_spend_logs_retention_interval", CT_TIME, AT(spend_prune_ms),
 	  "1d", 60000, 52 * WEEK, CF_LIVE, "time between two rounds of deleting those that are older"),
+	FLAG("general_settings", "store_prompts_in_spend_logs", SET_TEXTS,
+	     "keep prompts and answers beside the ledger, sealed, for administrators alone; "
+	     "server.texts says how long, and how much"),
 	FLAG("general_settings", "always_include_stream_usage", SET_ALWAYS_STREAM_USAGE,
 	     "end every stream with its usage, asked or not"),
 	FLAG("general_settings", "forward_client_headers_to_llm_api", SET_CLIENT_HEADERS,
@@ -409,6 +420,11 @@ static const struct directive directives[] = {
 	     "an answer that does not fit the schema asked for is an error; not of streams"),
 	FLAG("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 	     "put the cost into the usage at the end of a stream"),
+	D("litellm_settings", "turn_off_message_logging", CT_BOOL, AT(texts_redacted), "false", 0, 0,
+	  CF_LIVE, "with store_prompts_in_spend_logs: keep no text, but of requests with the header "
+	  "litellm-disable-message-redaction: true"),
+	D("litellm_settings", "global_disable_no_log_param", CT_BOOL, AT(texts_always), "false", 0, 0,
+	  CF_LIVE, "do not listen to no-log in bodies, which else keeps that request's texts out"),
 	D("litellm_settings", "public_model_groups", CT_NAMES, AT(public_groups), NULL, 0, 0,
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,

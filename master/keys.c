@@ -94,6 +94,7 @@ static struct dir_key dir_row_of(enum dir_kind kind, const struct key_row *row, 
 		.hash = row->hash,
 		.id = row->id,
 		.flags = flags_of(kind, row, flat) | (rules.n ? KEY_RULES : 0u) |
+			 key_texts_flags(a, row) |
 			 (kind <= DIR_TEAM ? priority_of(row, a) << KEY_PRIORITY_SHIFT : 0),
 		.entity = entity,
 		.expires_wall_ns = row->expires,

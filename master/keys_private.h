@@ -104,6 +104,8 @@ bool key_models_are_all(struct str flat);
 
 /* The rules of a row, as struct dir_key has them. .p NULL: no memory. */
 struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_row *row);
+/* What it says of its texts: KEY_NO_TEXTS, KEY_REDACTED. */
+uint32_t key_texts_flags(struct arena *a, const struct key_row *row);
 struct temp_budget {
 	int64_t nano;			/* more than max_budget; 0: nothing */
 	uint64_t until_ns;

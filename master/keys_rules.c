@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * keys_rules.c - what of a key's metadata and other fields acts: the paths that it may call, the
- * members that its requests must have, the cache's controls that they may, and a budget that is
- * larger for a while. */
+ * members that its requests must have, the cache's controls that they may, whether what they say is
+ * stored, and a budget that is larger for a while. */
 #include <errno.h>
 #include <time.h>
 
@@ -64,6 +64,43 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 	put_rules(a, RULE_REGION, json_get(kind == DIR_CUSTOMER ? extra : metadata, region_name),
 		  &at);
 	return str_of(p, (size_t)(at - p));
+}
+
+/* ---- what is said ---- */
+
+static bool is_true(struct arena *a, const struct json *j)
+{
+	return json_is_true(j) ||
+	       (json_is(j, JSON_STRING) && str_eq_nocase(json_str(a, j), STR("true")));
+}
+
+/* LiteLLM has it among what a key's own callbacks are told. */
+static bool is_redacted(struct arena *a, const struct json *metadata)
+{
+	const struct json *logging = json_get(metadata, "logging");
+	bool is = is_true(a, json_get(metadata, "turn_off_message_logging"));
+	for (const struct json *j = json_is(logging, JSON_ARRAY) ? logging->child : NULL; j;
+	     j = j->next) {
+		const struct json *vars = json_is(j, JSON_OBJECT) ? json_get(j, "callback_vars")
+								  : NULL;
+		is |= json_is(vars, JSON_OBJECT) &&
+		      is_true(a, json_get(vars, "turn_off_message_logging"));
+	}
+	return is;
+}
+
+/* Metadata that cannot be read keeps everything out. */
+uint32_t key_texts_flags(struct arena *a, const struct key_row *row)
+{
+	struct json_error e;
+	if (!names(row->metadata, "\"turn_off_message_logging\"") &&
+	    !names(row->metadata, "\"no-log\""))
+		return 0;
+	const struct json *m = json_parse(a, row->metadata, 0, &e);
+	if (!json_is(m, JSON_OBJECT))
+		return KEY_NO_TEXTS;
+	return (is_true(a, json_get(m, "no-log")) ? KEY_NO_TEXTS : 0u) |
+	       (is_redacted(a, m) ? KEY_REDACTED : 0u);
 }
 
 /* ---- a budget that is larger for a while ---- */

@@ -43,6 +43,7 @@
 #include "master/publish.h"
 #include "master/responses.h"
 #include "master/spend_prune.h"
+#include "master/texts.h"
 #include "master/store.h"
 #include "master/stored.h"
 #include "master/supervise.h"
@@ -270,6 +271,10 @@ static int open_prune(struct master *m)
 	if (err < 0)
 		return fail("retention", err, NULL);
 	spend_prune_configure(m->prune, m->config->spend_keep_ms, m->config->spend_prune_ms);
+	err = texts_new(m, &m->texts);
+	if (err < 0)
+		return fail("prompts and answers", err, NULL);
+	texts_configure(m->texts);
 	return 0;
 }
 
@@ -528,6 +533,7 @@ static void close_all(struct master *m)
 	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	otlp_metrics_stop(m->otlp, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);
+	texts_stop(m->texts, m->wants_upgrade ? 0 : EXPORT_END_MS);
 	keys_stop(m->keys);
 	responses_stop(m->responses);
 	answers_stop(m->answers);

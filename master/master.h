@@ -26,6 +26,7 @@ struct otlp_metrics;
 struct responses;
 struct answers;
 struct spend_prune;
+struct texts;
 struct tokenizers;
 struct notify;
 struct trial;
@@ -62,6 +63,7 @@ struct master {
 	struct responses *responses;
 	struct answers *answers;
 	struct spend_prune *prune;
+	struct texts *texts;		/* prompts and answers that are kept */
 	struct tokenizers *tokenizers;
 	struct supervise *supervise;
 	struct control *control;

@@ -29,6 +29,7 @@
 #include "master/probe.h"
 #include "master/responses.h"
 #include "master/spend_prune.h"
+#include "master/texts.h"
 #include "master/supervise.h"
 #include "master/trial.h"
 
@@ -261,6 +262,7 @@ static void adopt(struct reload *r, struct config *c, int fd, uint64_t generatio
 	answers_configure(m->answers, c->answers_keep_ms, c->answers_max_bytes);
 	cached_configure(m);
 	spend_prune_configure(m->prune, c->spend_keep_ms, c->spend_prune_ms);
+	texts_configure(m->texts);
 	log_threshold = m->opt.quiet ? LOG_WARN : (enum log_level)c->set.log_level;
 	if (workers_differ)
 		supervise_want(m->supervise, master_workers(m));

@@ -274,6 +274,7 @@ static const struct shelf_sql shelf_sql = {
 	"DELETE FROM responses WHERE number IN (SELECT number FROM responses WHERE expires <= ? "
 	"ORDER BY expires LIMIT ?)",
 	tell_failed,
+	false,
 };
 
 int responses_new(struct store *s, uv_loop_t *loop, struct responses **ret)

@@ -19,16 +19,22 @@ _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
 _Static_assert(SEAL_KEY == crypto_kdf_KEYBYTES && SEAL_KEY >= crypto_kdf_BYTES_MIN, "derived keys");
 
 /* Two keys that do not tell of each other come from the one that the text gives. */
-int seal_init(struct seal *s, struct str secret, const uint8_t salt[SEAL_SALT])
+void seal_from(struct seal *s, const uint8_t root[SEAL_KEY])
 {
-	uint8_t root[SEAL_KEY], id[SEAL_KEY];
-	if (crypto_pwhash(root, sizeof root, secret.p, secret.n, salt, KDF_PASSES, KDF_MEMORY,
-			  crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return -ENOMEM;
+	uint8_t id[SEAL_KEY];
 	crypto_kdf_derive_from_key(s->key, sizeof s->key, 1, "llmgwkey", root);
 	crypto_kdf_derive_from_key(id, sizeof id, 2, "llmgw-id", root);
 	memcpy(s->id, id, sizeof s->id);
 	s->is_ready = true;
+}
+
+int seal_init(struct seal *s, struct str secret, const uint8_t salt[SEAL_SALT])
+{
+	uint8_t root[SEAL_KEY];
+	if (crypto_pwhash(root, sizeof root, secret.p, secret.n, salt, KDF_PASSES, KDF_MEMORY,
+			  crypto_pwhash_ALG_ARGON2ID13) != 0)
+		return -ENOMEM;
+	seal_from(s, root);
 	sodium_memzero(root, sizeof root);
 	return 0;
 }

@@ -18,6 +18,8 @@ struct seal {				/* SECRET; wiped by seal_done() */
 	bool is_ready;
 };
 
+/* From 32 random bytes, at once. */
+void seal_from(struct seal *s, const uint8_t root[SEAL_KEY]);
 /* Takes some 20 ms and 16 MiB. 0 or -ENOMEM. */
 int seal_init(struct seal *s, struct str secret, const uint8_t salt[SEAL_SALT]) MUST_USE;
 void seal_done(struct seal *s);

@@ -55,12 +55,19 @@ int shelf_make_room(struct store_db *db, const struct shelf_sql *sql, uint64_t m
 	return !err && total > max_bytes - size ? -ENOBUFS : err;
 }
 
+/* Kept for ever: nothing is that old. */
+static uint64_t expired_at(const struct shelf *s)
+{
+	uint64_t now = clock_wall_ns(), keep = s->prune.keep_ns;
+	return !s->sql->by_age ? now : keep && keep < now ? now - keep : 0;
+}
+
 static int prune_job(struct store_db *db, void *data)
 {
 	struct shelf *s = data;
 	struct sql *q = sql_query(db, s->sql->drop_expired);
 	uint64_t total;
-	sql_int(q, 1, (int64_t)clock_wall_ns());
+	sql_int(q, 1, (int64_t)expired_at(s));
 	sql_int(q, 2, PRUNE_MAX);
 	int err = sql_run(q);
 	s->prune.deleted = err ? 0 : (unsigned)sql_changes(db);
@@ -87,6 +94,7 @@ static void on_pruned(void *data, int err)
 static void on_timer(uv_timer_t *t)
 {
 	struct shelf *s = t->data;
+	s->prune.keep_ns = s->keep_ns;
 	s->prune.max_bytes = s->max_bytes;
 	int err = store_write(s->store, prune_job, on_pruned, s);
 	if (err)

@@ -11,6 +11,8 @@ struct shelf_sql {			/* literals */
 	const char *drop_oldest;
 	const char *drop_expired;	/* up to ?2 of those that have expired at ?1 */
 	void (*tell_failed)(int err);	/* on the loop: pruning failed */
+	/* Rows say when they came, not when they expire: ?1 is as long ago as they are kept. */
+	bool by_age;
 };
 struct shelf {
 	const struct shelf_sql *sql;
@@ -18,7 +20,7 @@ struct shelf {
 	uv_timer_t timer;
 	uint64_t keep_ns, max_bytes;	/* as shelf_configure() was told */
 	struct {			/* the job's while it runs */
-		uint64_t max_bytes;
+		uint64_t keep_ns, max_bytes;
 		unsigned deleted;
 	} prune;
 	bool is_stopped;

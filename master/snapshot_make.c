@@ -406,6 +406,8 @@ static void put_settings(struct make *k)
 	if (!k->c->responses_keep_ms || !k->c->responses_max_bytes)
 		s->flags |= SET_NO_RESPONSES;
 	jwt_build(&k->c->jwt, k->b, s);
+	s->text_flags = (k->c->texts_redacted ? TEXTS_REDACTED : 0u) |
+			(k->c->texts_always ? TEXTS_ALWAYS : 0u);
 	s->cache_namespace = snap_build_text(k->b, k->c->cache_namespace);
 	s->is_idempotent = k->c->answers_keep_ms && k->c->answers_max_bytes;
 }

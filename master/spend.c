@@ -107,7 +107,11 @@ static void on_rows(void *data, int err)
 {
 	struct spend_rows *rows = data;
 	rows->book = cost_book_unref(rows->book);
-	on_done(data, err);
+	texts_reader_done(rows->texts);
+	if (err == -ENOENT)
+		command_fail(rows->c, 404, "not_found_error", NULL, "no such request");
+	else
+		on_done(data, err);
 }
 
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data)
@@ -116,6 +120,7 @@ void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_ro
 	int err = store_read(c->master->store, job, on_rows, data);
 	if (err) {
 		data->book = cost_book_unref(data->book);
+		texts_reader_done(data->texts);
 		command_fail_store(c, err);
 	}
 }

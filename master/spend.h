@@ -10,6 +10,7 @@
 void spend_keys(struct command_call *c);	/* GET /spend/keys */
 void spend_report(struct command_call *c);	/* sums by anything; `spend report` */
 void spend_logs(struct command_call *c);	/* GET /spend/logs: single requests, or days */
+void spend_show(struct command_call *c);	/* GET /spend/logs/ui/{id}: one of them */
 void spend_logs_pages(struct command_call *c);	/* GET /spend/logs/v2 */
 void spend_export(struct command_call *c);	/* a page of CSV, JSON lines or FOCUS */
 

@@ -10,7 +10,7 @@
 #include "master/master.h"
 #include "master/spend_private.h"
 
-enum { PAGE_ROWS = 1000, CURSOR_PARTS = 9, CURSOR_ROOM = 220 };
+enum { PAGE_ROWS = 1000, PAGE_BYTES = 8 << 20, CURSOR_PARTS = 9, CURSOR_ROOM = 220 };
 
 enum format { FORMAT_CSV, FORMAT_JSONL, FORMAT_FOCUS };
 
@@ -64,7 +64,7 @@ static int requests_page(struct export_call *ec, struct store_db *db)
 	struct sql *q = sql_query(db,
 		"SELECT " SPEND_LOG_ROW " WHERE l.start_ns >= ?1 AND l.start_ns < ?2 AND"
 		" (l.start_ns > ?1 OR l.id > ?3) ORDER BY l.start_ns, l.id LIMIT ?4");
-	int r;
+	int r = 0;
 	if (!ec->has_cursor) {
 		ec->cursor[0] = (int64_t)ec->range.from_ns;
 		ec->cursor[1] = 0;
@@ -75,20 +75,22 @@ static int requests_page(struct export_call *ec, struct store_db *db)
 	sql_int(q, 2, (int64_t)ec->range.to_ns);
 	sql_int(q, 3, ec->cursor[1]);
 	sql_int(q, 4, PAGE_ROWS);
-	while ((r = sql_row(q)) > 0) {
+	while (!(ec->has_more = ec->text.n > PAGE_BYTES) && (r = sql_row(q)) > 0) {
 		struct json_out line = json_out(&ec->text);
 		if (ec->format == FORMAT_CSV)
 			spend_row_put_csv(&ec->text, q);
 		else
-			spend_row_put(&line, q, ec->of.book);
+			spend_row_put(&line, q, db, &ec->of);
 		if (ec->format == FORMAT_JSONL)
 			buf_put_char(&ec->text, '\n');
 		ec->at_ns = ec->cursor[0] = spend_row_start_ns(q);
 		ec->cursor[1] = spend_row_id(q);
 		ec->rows++;
 	}
-	ec->has_more = ec->rows == PAGE_ROWS;
-	return r;
+	if (ec->has_more)
+		sql_end(q);
+	ec->has_more |= ec->rows == PAGE_ROWS;
+	return r < 0 ? r : 0;
 }
 
 /* ---- FOCUS ---- */
@@ -166,6 +168,16 @@ static bool take_cursor(struct export_call *ec)
 	return false;
 }
 
+static bool take_texts(struct export_call *ec)
+{
+	if (!texts_wanted(ec->of.c, false, &ec->of.texts))
+		return false;
+	if (!ec->of.texts || ec->format == FORMAT_JSONL)
+		return true;
+	command_fail(ec->of.c, 400, "invalid_request_error", "texts", "texts go with format jsonl");
+	return false;
+}
+
 void spend_export(struct command_call *c)
 {
 	struct export_call *ec = arena_alloc(c->mem, sizeof *ec);
@@ -175,6 +187,7 @@ void spend_export(struct command_call *c)
 	}
 	ec->of.c = c;
 	ec->range.last_day = 50000;	/* in the year 2106 */
-	if (take_format(ec) && spend_take_days(c, "start", "end", &ec->range) && take_cursor(ec))
+	if (take_format(ec) && spend_take_days(c, "start", "end", &ec->range) && take_cursor(ec) &&
+	    take_texts(ec))
 		spend_start_rows(c, export_job, &ec->of);
 }

@@ -43,12 +43,13 @@ static int only_before(struct store_db *db, struct logs_call *lc)
 	return r < 0 ? r : 0;
 }
 
-static int put_rows(const struct logs_call *lc, struct json_out *o, struct sql *q, const char *name)
+static int put_rows(const struct logs_call *lc, struct store_db *db, struct json_out *o,
+		    struct sql *q, const char *name)
 {
 	int r;
 	json_open_array(o, name);
 	while ((r = sql_row(q)) > 0)
-		spend_row_put(o, q, lc->of.book);
+		spend_row_put(o, q, db, &lc->of);
 	json_close_array(o);
 	return r;
 }
@@ -63,7 +64,7 @@ static int logs_job(struct store_db *db, void *data)
 		return err;
 	snprintf(tail, sizeof tail, " ORDER BY l.start_ns DESC, l.id DESC LIMIT %llu",
 		 (unsigned long long)lc->limit);
-	return put_rows(lc, &o, spend_where_query(&lc->where, db, tail), NULL);
+	return put_rows(lc, db, &o, spend_where_query(&lc->where, db, tail), NULL);
 }
 
 /* ---- arguments; false: answered ---- */
@@ -212,8 +213,39 @@ void spend_logs(struct command_call *c)
 		return;
 	lc->limit = LIMIT;
 	if (take_number(lc, "limit", LIMIT_MAX, &lc->limit) &&
-	    take_request(lc, "before", &lc->before, &lc->has_before))
+	    take_request(lc, "before", &lc->before, &lc->has_before) &&
+	    texts_wanted(c, lc->request_id.n > 0, &lc->of.texts))
 		spend_start_rows(c, logs_job, &lc->of);
+}
+
+/* ---- one request, with what was said ---- */
+
+static int show_job(struct store_db *db, void *data)
+{
+	struct logs_call *lc = data;
+	struct json_out o = json_out(&lc->of.c->out);
+	struct sql *q = sql_query(db, "SELECT " SPEND_LOG_ROW " WHERE l.request_id = ?");
+	sql_blob(q, 1, lc->request_id.b, lc->request_id.n);
+	int r = sql_row(q);
+	if (r > 0)
+		spend_row_put(&o, q, db, &lc->of);
+	sql_end(q);
+	return r < 0 ? r : r ? 0 : -ENOENT;
+}
+
+void spend_show(struct command_call *c)
+{
+	struct logs_call *lc = arena_alloc(c->mem, sizeof *lc);
+	struct str id;
+	if (!lc) {
+		command_fail_store(c, -ENOMEM);
+		return;
+	}
+	lc->of.c = c;
+	if (command_named(c, "request_id", &id) || !texts_wanted(c, true, &lc->of.texts))
+		return;
+	lc->request_id.n = spend_read_id(id, lc->request_id.b);
+	spend_start_rows(c, show_job, &lc->of);
 }
 
 /* ---- /spend/logs/v2: pages, and how many there are ---- */
@@ -247,7 +279,7 @@ static int pages_job(struct store_db *db, void *data)
 		 (unsigned long long)((lc->page - 1) * lc->limit));
 	json_open(&o, NULL);
 	if (!err)
-		err = put_rows(lc, &o, spend_where_query(&lc->where, db, tail), "data");
+		err = put_rows(lc, db, &o, spend_where_query(&lc->where, db, tail), "data");
 	json_put_u64(&o, "total", total);
 	json_put_u64(&o, "page", lc->page);
 	json_put_u64(&o, "page_size", lc->limit);
@@ -292,6 +324,7 @@ void spend_logs_pages(struct command_call *c)
 	lc->limit = PAGE;
 	lc->page = 1;
 	if (take_number(lc, "page_size", PAGE_MAX, &lc->limit) &&
-	    take_number(lc, "page", 1000000, &lc->page) && take_sort(lc))
+	    take_number(lc, "page", 1000000, &lc->page) && take_sort(lc) &&
+	    texts_wanted(c, lc->request_id.n > 0, &lc->of.texts))
 		spend_start_rows(c, pages_job, &lc->of);
 }

@@ -10,6 +10,7 @@
 #include "master/spend.h"
 #include "master/spend_call.h"
 #include "master/store_sql.h"
+#include "master/texts_read.h"
 
 enum { SPEND_TEXT_ROOM = 25, SPEND_VALUES = 128, SPEND_SQL_ROOM = 16384, SPEND_UUID_ROOM = 41 };
 
@@ -35,10 +36,11 @@ void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day);	/* "2026-02-03" */
 
 /* Runs `job` on the reader, then answers with what it wrote. What it cannot start it answers. */
 void spend_start(struct command_call *c, store_job_fn *job, void *data);
-/* The same for what tells single requests: data begins with one of these. */
+/* The same for what tells single requests: data begins with one of these. -ENOENT is 404. */
 struct spend_rows {
 	struct command_call *c;
 	struct cost_book *book;		/* prices, to divide costs by; or NULL */
+	struct texts_reader *texts;	/* what was said is shown, too; or NULL */
 };
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data);
 /* A spend_call of all time, or as the arguments say. NULL: answered. */
@@ -100,7 +102,8 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 enum { SPEND_ID_MAX = 17 };
 size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX]);
 /* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
-void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *book);
+void spend_row_put(struct json_out *o, struct sql *q, struct store_db *db,
+		   const struct spend_rows *of);
 void spend_row_put_csv(struct buf *to, struct sql *q);
 int64_t spend_row_start_ns(struct sql *q);
 int64_t spend_row_id(struct sql *q);

@@ -174,7 +174,8 @@ static void put_metadata(struct json_out *o, struct sql *q, const struct cost_bo
 	json_close(o);
 }
 
-void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *book)
+void spend_row_put(struct json_out *o, struct sql *q, struct store_db *db,
+		   const struct spend_rows *of)
 {
 	char uuid[SPEND_UUID_ROOM];
 	struct str tags = sql_get_text(q, TAGS);
@@ -191,10 +192,9 @@ void spend_row_put(struct json_out *o, struct sql *q, const struct cost_book *bo
 	json_put_z(o, "cache_hit", sql_get_int(q, FLAGS) & JF_CACHE_HIT ? "True" : "False");
 	json_put_z(o, "cache_key", "");
 	json_put_raw(o, "request_tags", tags.n ? tags : STR("[]"));
-	json_put_raw(o, "messages", STR("{}"));
-	json_put_raw(o, "response", STR("{}"));
+	texts_put(of->texts, db, sql_get_blob(q, REQUEST_ID), o);
 	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
-	put_metadata(o, q, book);
+	put_metadata(o, q, of->book);
 	json_close(o);
 }
 

@@ -250,6 +250,16 @@ static int load_row(struct load *l, struct sql *q, struct buf *row, struct buf *
 	return 0;
 }
 
+/* Whether one of them has to be sealed anew; who needs them reads them (texts_key.h). */
+static int try_text_keys(struct load *l, struct store_db *db, struct buf *plain)
+{
+	struct sql *q = sql_query(db, "SELECT sealed FROM spend_text_keys");
+	int r;
+	while ((r = sql_row(q)) > 0)
+		unseal(l, sql_get_blob(q, 0), STR("texts"), plain);
+	return r;
+}
+
 static int load_job(struct store_db *db, void *data)
 {
 	struct load *l = data;
@@ -264,6 +274,8 @@ static int load_job(struct store_db *db, void *data)
 	while ((r = sql_row(q)) > 0 && !err && l->s->n < STORED_MAX)
 		err = load_row(l, q, &row, &plain);
 	sql_end(q);
+	if (r >= 0 && !err)
+		err = try_text_keys(l, db, &plain);
 	if (plain.p)
 		mem_wipe(plain.p, plain.room);
 	buf_done(&plain);

@@ -30,27 +30,38 @@ static void reseal_done(struct reseal *j)
 	mem_free(j);
 }
 
-static struct sql *history_after(struct store_db *db, int64_t number)
+/* Tables of which one row after the other is sealed anew. */
+static const struct reseal_table {
+	const char *next, *put;
+	struct str name;		/* what is authenticated along */
+} tables[] = {
+	{ "SELECT number, sealed FROM config_history WHERE number > ? AND sealed IS NOT NULL"
+	  " ORDER BY number LIMIT 1",
+	  "UPDATE config_history SET sealed = ? WHERE number = ?", { "config", 6 } },
+	{ "SELECT number, sealed FROM spend_text_keys WHERE number > ? ORDER BY number LIMIT 1",
+	  "UPDATE spend_text_keys SET sealed = ? WHERE number = ?", { "texts", 5 } },
+};
+
+static struct sql *row_after(struct store_db *db, const struct reseal_table *t, int64_t number)
 {
-	struct sql *q = sql_query(db, "SELECT number, sealed FROM config_history WHERE number > ?"
-				      " AND sealed IS NOT NULL ORDER BY number LIMIT 1");
+	struct sql *q = sql_query(db, t->next);
 	sql_int(q, 1, number);
 	return q;
 }
 
-static int reseal_row(struct store_db *db, const struct reseal *j, int64_t number,
-		      const struct buf *plain, struct buf *sealed)
+static int reseal_row(struct store_db *db, const struct reseal *j, const struct reseal_table *t,
+		      int64_t number, const struct buf *plain, struct buf *sealed)
 {
-	struct sql *q = sql_query(db, "UPDATE config_history SET sealed = ? WHERE number = ?");
+	struct sql *q = sql_query(db, t->put);
 	buf_reset(sealed);
-	seal_close(&j->to, buf_str(plain), STR("config"), sealed);
+	seal_close(&j->to, buf_str(plain), t->name, sealed);
 	sql_blob(q, 1, sealed->p, sealed->n);
 	sql_int(q, 2, number);
 	return sealed->failed ? -ENOMEM : sql_run(q);
 }
 
-/* The history's rows are long and few; what the old key does not open is left as it is. */
-static int reseal_history(struct store_db *db, const struct reseal *j)
+/* The rows may be long and are few; what the old key does not open is left as it is. */
+static int reseal_table(struct store_db *db, const struct reseal *j, const struct reseal_table *t)
 {
 	int64_t number = 0;
 	struct buf plain, sealed;
@@ -58,14 +69,14 @@ static int reseal_history(struct store_db *db, const struct reseal *j)
 	buf_init(&plain, HISTORY_MAX);
 	buf_init(&sealed, HISTORY_MAX);
 	for (;;) {
-		struct sql *q = history_after(db, number);
+		struct sql *q = row_after(db, t, number);
 		if ((r = sql_row(q)) <= 0)
 			break;
 		number = sql_get_int(q, 0);
 		buf_reset(&plain);
-		bool is_open = seal_open(&j->from, sql_get_blob(q, 1), STR("config"), &plain) == 0;
+		bool is_open = seal_open(&j->from, sql_get_blob(q, 1), t->name, &plain) == 0;
 		sql_end(q);
-		if (is_open && (err = reseal_row(db, j, number, &plain, &sealed)) < 0)
+		if (is_open && (err = reseal_row(db, j, t, number, &plain, &sealed)) < 0)
 			break;
 	}
 	if (plain.p)
@@ -87,7 +98,9 @@ static int reseal_job(struct store_db *db, void *data)
 		sql_text(q, 3, j->v[i].o->name);
 		err = sql_run(q);
 	}
-	return err ? err : reseal_history(db, j);
+	for (size_t i = 0; i < COUNT(tables) && !err; i++)
+		err = reseal_table(db, j, &tables[i]);
+	return err;
 }
 
 static void on_resealed(void *data, int err)

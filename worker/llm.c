@@ -46,6 +46,8 @@ void llm_tally_event(struct llm_tally *t, const struct llm_event *ev)
 {
 	if (t->text && ev->kind == EV_TEXT && ev->choice == 0)
 		buf_put(t->text, ev->text);
+	if (t->listener)
+		t->listener->hear(t->listener, ev);
 	switch (ev->kind) {
 	case EV_TEXT:
 	case EV_REASONING:

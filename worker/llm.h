@@ -172,6 +172,16 @@ struct llm_event {
 /* Return 0 to go on or a negative errno to stop. Slices are good until it returns. */
 typedef int llm_emit_fn(void *data, const struct llm_event *ev);
 
+struct snap;
+struct llm_listener {			/* hears an answer's events as they are counted */
+	void (*hear)(struct llm_listener *l, const struct llm_event *ev);
+	/* The whole answer as text, where a stream has it at its end, besides. */
+	void (*hear_whole)(struct llm_listener *l, struct str answer);
+	const struct snap *snap;
+	struct str whole;		/* its beginning, once it was heard; else .p NULL */
+	uint64_t whole_cut;		/* and how many bytes it had more */
+};
+
 /* What the gateway must know of an answer, whichever way it takes. */
 struct llm_tally {
 	struct usage usage;		/* largest of each counter seen */
@@ -186,6 +196,7 @@ struct llm_tally {
 	uint64_t estimate_milli;	/* tokens x 1000, by estimate_tokens_milli() */
 	uint64_t events;
 	struct buf *text;		/* keeps the first choice's text; NULL: nobody wants it */
+	struct llm_listener *listener;	/* NULL: nobody listens */
 };
 void llm_tally_event(struct llm_tally *t, const struct llm_event *ev);
 void llm_tally_usage(struct llm_tally *t, const struct usage *u);

@@ -28,6 +28,7 @@
 #include "worker/settle/export.h"
 #include "worker/settle/hold.h"
 #include "worker/settle/usage.h"
+#include "worker/texts.h"
 
 enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 enum { COUNTED_MAX = 65536 };	/* of a prompt: counting takes a while, and others wait */
@@ -473,6 +474,8 @@ void request_end(struct request *r)
 		count_end(r, now);
 		if (snap_settings(r->snap)->flags & SET_RECORDS)
 			export_record(r, now);
+		if (snap_settings(r->snap)->flags & SET_TEXTS)
+			texts_keep(r);
 		access_log(r);
 	}
 	buf_done(&r->final_head);

@@ -34,6 +34,9 @@ struct owner_words {
 };
 extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
 
+/* Whether what it says is kept, with SET_TEXTS. */
+enum request_texts { TEXTS_UNDECIDED, TEXTS_NONE, TEXTS_HIDDEN, TEXTS_WHOLE };
+
 struct exchange;
 struct silent;
 struct own_router;
@@ -116,6 +119,7 @@ struct request {
 	struct booked_attempt *booked;		/* each of those that were: settle/account.h */
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;
+	uint8_t texts;			/* enum request_texts: texts.h; by exchange */
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */

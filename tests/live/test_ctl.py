@@ -182,6 +182,8 @@ CALLS = {
     "spend estimate": (("gpt-4o", "--input-tokens", "1000"), "cost_per_request"),
     "spend calculate": (("{\"model\": \"gpt-4o\", \"usage\": {}}",), "cost"),
     "spend export": (("--format", "jsonl", "--out", "{tmp}/export{n}"), "rows"),
+    "spend show": (("{request}",), "prompt_tokens"),
+    "spend purge": (("--before", "2001-01-01", "--yes"), "requests"),
     "spend user-days": (("2026-01-01", "2100-01-01"), "DAY"),
     "spend team-days": (("2026-01-01", "2100-01-01"), ""),
     "spend org-days": (("2026-01-01", "2100-01-01"), ""),
@@ -264,7 +266,8 @@ def test_every_command(gw, words):
         ready = len(gw.records("master.ready"))
         filled = [a if '"' in a else
                   a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot,
-                           row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"]) for a in args]
+                           row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"],
+                           request="{request}" in args and gw.spend_rows(1)[0]["request_id"]) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         for _ in range(100):               # workers may still be coming from the command before
             if words == "doctor" or p.returncode != 9 and "being replaced already" not in p.stderr and "being upgraded" not in p.stderr:

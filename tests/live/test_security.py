@@ -19,6 +19,7 @@ import urllib.parse
 import pytest
 
 from conftest import PRICED
+from gateway import until
 
 PROVIDER_KEY = "sk-prov-Zq7Lw2Xv9Kt4Bn6Mc1Rd8"
 HEADER_SECRET = "hdr-Uy3Ge5Hj8Pf2Ws7Ak9Td4Vb"
@@ -87,13 +88,15 @@ def files_of(gw):
 
 # ---- leakage -------------------------------------------------------------------------------------
 
-def test_canaries_are_nowhere(start, mock):
-    """L1, L2: at level debug, after all that can be done with keys and prompts, well and wrongly."""
+@pytest.mark.parametrize("kept", ["", "general_settings:\n  store_prompts_in_spend_logs: true\n"])
+def test_canaries_are_nowhere(start, mock, kept):
+    """L1, L2: at level debug, after all that can be done with keys and prompts, well and wrongly; where prompts are
+    kept they are sealed, and keys in them hidden."""
     echoes = {f"echo{s}": provider(mock, f"mock?keyecho&status={s}") for s in (400, 401, 403, 404, 422, 429, 500, 503)}
     gw = start([("m", provider(mock, "plain", extra_headers={"X-Vendor-Secret": HEADER_SECRET})),
                 ("echo", provider(mock, "mock?echo&tokens=1")), ("dead", {**provider(mock, "x"), "api_base": "http://127.0.0.1:9"}),
                 ("badstream", provider(mock, "mock?tokens=3&garbage=1"))] + list(echoes.items()),
-               "server: {log: {level: debug}}\nrouter_settings: {num_retries: 0, disable_cooldowns: true}\n",
+               "server: {log: {level: debug}}\nrouter_settings: {num_retries: 0, disable_cooldowns: true}\n" + kept,
                master_key=MASTER)
     down = []               # what clients of the data plane got
 
@@ -135,6 +138,13 @@ def test_canaries_are_nowhere(start, mock):
     gw.post("/key/block", {"key": turned})
     assert gw.post("/key/delete", {"keys": [turned]}).status == 200
     gw.spend_rows(wait_for=10)
+    if kept:
+        ask("echo", f"{PROVIDER_KEY} {HEADER_SECRET} {MASTER} {made}", key=made)
+        until(lambda: any("****" in json.dumps(r["messages"]) for r in gw.ctl_json("spend", "logs", "--texts")))
+        down.pop()          # it was told what it had said
+        texts = gw.ctl("--json", "spend", "logs", "--texts").stdout
+        assert PROMPT in texts and not found(texts.encode(), made=made, own=own, turned=turned, master=MASTER,
+                                             provider=PROVIDER_KEY, header=HEADER_SECRET)
     shown = "".join(gw.ctl(*c.split(), check=False).stdout + gw.ctl(*c.split(), check=False).stderr for c in (
         "status", "config show --origin", "config diff", "logs tail --lines 1000", "models", "models show m", "health",
         "keys list", "keys show canary", "spend logs", "spend report", "workers", f"keys show {made}x"))

@@ -163,6 +163,8 @@ static int take_response(struct dialect_answer *an, struct rsp_answer *s, struct
 	tally_usage(an, json_get(response, "usage"));
 	llm_tally_event(&an->tally, &finish);
 	tally(an, EV_END, STR_NONE);
+	if (an->tally.listener)
+		an->tally.listener->hear_whole(an->tally.listener, response->raw);
 	if (!an->q->wants_store || !json_is(output, JSON_ARRAY))
 		return 0;
 	s->forwarded_output = arena_dup(an->mem, output->raw);

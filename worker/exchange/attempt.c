@@ -13,6 +13,7 @@
 #include "worker/exchange/structured.h"
 #include "worker/decide/queue.h"
 #include "worker/settle/account.h"
+#include "worker/texts.h"
 
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
@@ -399,6 +400,11 @@ static void begin_answer(struct attempt *at)
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
 		.price = told_price(at),
 	};
+	if (snap_settings(r->snap)->flags & SET_TEXTS) {
+		texts_decide(r);
+		if (r->q.is_stream)
+			at->answer.tally.listener = texts_listen(r, &at->answer);
+	}
 }
 
 /* The client's stream, where another attempt has left it. */

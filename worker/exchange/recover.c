@@ -137,8 +137,8 @@ bool recover_begin(struct exchange *x, const struct llm_error *e)
 	x->recoveries++;
 	account_book(r, r->deployment, &r->tally, x->started_ns, e->outcome);
 	r->more_prompt = said.n + sizeof go_on_text;
+	x->shown.tally = (struct llm_tally){ .listener = r->tally.listener };
 	r->tally = (struct llm_tally){ 0 };
-	x->shown.tally = (struct llm_tally){ 0 };
 	x->shown.before = r->extra;
 	x->shown.before_nano = r->extra_nano;
 	METRIC_ADD(r->w->metrics, streams_continued, 1);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * texts.c - see texts.h. */
+#include "worker/texts.h"
+
+#include "common/texts.h"
+#include "worker/known.h"
+
+enum { ANSWER_ROOM = 2 * TEXT_MOST };	/* of a stream's, as JSON, before it is cut */
+
+/* ---- whether ---- */
+
+static bool header_says(const struct request *r, const char *name)
+{
+	return r->http && str_eq_nocase(str_trim(http_header(r->http, name)), STR("true"));
+}
+
+static uint32_t owners_flags(const struct request *r)
+{
+	uint32_t flags = r->key.flags | r->team.flags;
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		flags |= r->owners[i].row->flags;
+	return flags;
+}
+
+/* What owners want none of their requests can undo; what the configuration wants a request can. */
+static enum request_texts decide(const struct request *r)
+{
+	const struct snap_settings *s = snap_settings(r->snap);
+	uint32_t flags = owners_flags(r);
+	if (flags & KEY_NO_TEXTS)
+		return TEXTS_NONE;
+	if (!(s->text_flags & TEXTS_ALWAYS) && json_is_true(json_get(r->q.root, "no-log")))
+		return TEXTS_NONE;
+	if (flags & KEY_REDACTED || header_says(r, "x-litellm-enable-message-redaction") ||
+	    header_says(r, "litellm-enable-message-redaction"))
+		return TEXTS_HIDDEN;
+	if (s->text_flags & TEXTS_REDACTED && !header_says(r, "litellm-disable-message-redaction"))
+		return TEXTS_HIDDEN;
+	return TEXTS_WHOLE;
+}
+
+void texts_decide(struct request *r)
+{
+	if (r->texts == TEXTS_UNDECIDED)
+		r->texts = (uint8_t)(r->is_copy || r->raw || !r->q.body.p ? TEXTS_NONE : decide(r));
+}
+
+/* ---- a stream's answer ---- */
+
+struct text_listener {
+	struct llm_listener of;
+	const struct dialect *dialect;
+	struct dialect_answer answer;	/* another one than the client's, and plain */
+	size_t left;			/* bytes that are still taken */
+	uint64_t cut;
+	bool failed, heard;
+};
+
+/* Once something is left out all the rest is, so that what is kept is a beginning. */
+static bool has_room(struct text_listener *l, const struct llm_event *ev)
+{
+	size_t n = ev->text.n + ev->signature.n + ev->redacted.n;
+	if (n <= l->left && !l->cut) {
+		l->left -= n;
+		return true;
+	}
+	l->cut += n;
+	return n == 0;
+}
+
+static void hear(struct llm_listener *of, const struct llm_event *ev)
+{
+	struct text_listener *l = (struct text_listener *)of;
+	if (l->failed || ev->kind == EV_ERROR || !has_room(l, ev))
+		return;
+	l->heard = true;
+	if (l->dialect->collect(&l->answer, ev) < 0)
+		l->failed = true;
+}
+
+/* What a provider sends once more at its end, as the client was given it. */
+static void hear_whole(struct llm_listener *of, struct str answer)
+{
+	struct text_listener *l = (struct text_listener *)of;
+	size_t most = snap_settings(l->of.snap)->text_max;
+	struct str kept = arena_dup(l->answer.mem, text_cut(answer, most));
+	l->of.whole = kept;
+	l->of.whole_cut = kept.p ? answer.n - kept.n : 0;
+}
+
+struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an)
+{
+	if (r->texts != TEXTS_WHOLE || !r->dialect->write_event)
+		return NULL;
+	struct text_listener *l = arena_alloc(r->mem, sizeof *l);
+	if (!l)
+		return NULL;
+	l->of = (struct llm_listener){ .hear = hear, .hear_whole = hear_whole, .snap = r->snap };
+	l->dialect = r->dialect;
+	l->left = snap_settings(r->snap)->text_max;
+	l->answer = (struct dialect_answer){ .mem = an->mem, .q = an->q, .model = an->model,
+					     .id = an->id, .created_s = an->created_s,
+					     .show_usage = true };
+	return &l->of;
+}
+
+/* ---- at the end ---- */
+
+static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
+{
+	size_t most = snap_settings(r->snap)->text_max;
+	struct str texts[TEXT_KINDS] = { text_cut(prompt, most), text_cut(answer, most) };
+	h->cut[TEXT_PROMPT] = (uint32_t)(prompt.n - texts[TEXT_PROMPT].n);
+	h->cut[TEXT_ANSWER] += (uint32_t)(answer.n - texts[TEXT_ANSWER].n);
+	memcpy(h->request_id, r->id, sizeof h->request_id);
+	h->start_ns = r->start_wall_ns;
+	if (!text_put(&r->w->board.texts[r->w->slot], h, texts))
+		METRIC_ADD(r->w->metrics, texts_lost, 1);
+}
+
+/* Usage has been settled: what is written tells the same. */
+static void put_stream(struct request *r, struct text_listener *l)
+{
+	struct text_head h = { 0 };
+	struct buf text;
+	if (l->of.whole.p) {
+		h.cut[TEXT_ANSWER] = (uint32_t)l->of.whole_cut;
+		put(r, &h, r->q.body, l->of.whole);
+		return;
+	}
+	buf_init(&text, ANSWER_ROOM);
+	l->answer.tally.usage = r->tally.usage;
+	l->answer.tally.has_usage = true;
+	if (l->heard && !l->failed && l->dialect->write_answer(&l->answer, &text) < 0)
+		text.failed = true;
+	h.cut[TEXT_ANSWER] = l->cut < UINT32_MAX / 2 ? (uint32_t)l->cut : UINT32_MAX / 2;
+	put(r, &h, r->q.body, text.failed ? STR_NONE : buf_str(&text));
+	buf_done(&text);
+}
+
+/* Without a record in the ledger there is nothing that they could stand beside. An answer that was
+ * made for another request stands there. */
+void texts_keep(struct request *r)
+{
+	struct text_head h = { 0 };
+	texts_decide(r);
+	if (!r->settled_seq || r->texts == TEXTS_NONE)
+		return;
+	if (r->texts == TEXTS_HIDDEN) {
+		h.flags = TEXT_REDACTED;
+		put(r, &h, STR_NONE, STR_NONE);
+	} else if (r->tally.listener) {
+		put_stream(r, (struct text_listener *)r->tally.listener);
+	} else {
+		bool has_own = !r->is_streaming && r->outcome == OUTCOME_OK && !known_is_replay(r);
+		put(r, &h, r->q.body, has_own ? buf_str(&r->final_body) : STR_NONE);
+	}
+}

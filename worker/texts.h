@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * texts.h - what a request asked and was answered, for the master to keep (common/texts.h), where
+ * the configuration has it so: SET_TEXTS. Without it nobody gets in here.
+ *
+ * Prompt and answer are in the words of the client's dialect: the body as it came, and the answer
+ * as it went out; a stream's is put together from its events and written as one. Who asks for
+ * none, or for redaction, is heard: header, body, key and all that pay for it. Nothing here can
+ * make a request fail. */
+#ifndef WORKER_TEXTS_H
+#define WORKER_TEXTS_H
+
+#include "worker/request.h"
+
+/* Whether this request's are kept; asked while its headers are there, and remembered. */
+void texts_decide(struct request *r);
+/* For a stream's tally: puts its answer together. NULL: nobody wants it. */
+struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an);
+/* The request ends, its record is written. */
+void texts_keep(struct request *r);
+
+#endif
