@@ -82,7 +82,7 @@ static bool gates_ok(const struct check *c, struct snap_part part)
 		return false;
 	for (uint32_t i = 0; i < part.count; i++)
 		if (!text_ok(c, g[i].name) || g[i].kind >= GATE_KINDS || g[i].row >= BOARD_GATES ||
-		    (g[i].kind > GATE_BUDGET && g[i].kind < GATE_HOURS &&
+		    (g[i].kind != GATE_BUDGET && g[i].kind != GATE_HOURS &&
 		     g[i].span_ns < GATE_SPAN_MIN_NS))
 			return false;
 	return true;

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 14, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 15, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -82,6 +82,7 @@ enum snap_gate_kind {
 	GATE_BUDGET,			/* of a period: money that is booked, or about to be */
 	GATE_REQUESTS, GATE_TOKENS, GATE_COST,	/* of a plan: in any window of its length */
 	GATE_HOURS,			/* open or closed by the hour */
+	GATE_INPUT, GATE_OUTPUT,	/* as GATE_TOKENS: of prompts, of answers */
 	GATE_KINDS
 };
 #define GATE_SPAN_MIN_NS UINT64_C(1000000000)
@@ -92,6 +93,8 @@ struct snap_gate {
 	uint64_t limit;			/* requests, tokens or nano-dollars */
 	uint64_t span_ns;		/* of a plan; else 0 */
 	uint64_t factor_milli;		/* of a plan: one use counts as so many, x 1000 */
+	uint32_t is_fixed;		/* of a plan: its window does not roll, it begins anew */
+	uint32_t pad;
 };
 
 struct snap_header {			/* one header sent upstream */

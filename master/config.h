@@ -50,6 +50,7 @@ struct config_gate {			/* a provider's budget, or a plan's window */
 	uint64_t limit, factor_milli;	/* as in snap_gate */
 	struct str period;		/* of a budget: "30d" */
 	uint64_t span_ms;		/* of a plan */
+	bool is_fixed;			/* the same */
 };
 struct config_gates {
 	struct config_gate *v;

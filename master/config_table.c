@@ -576,8 +576,9 @@ static const struct directive directives[] = {
 	  "all UTC"),
 	D("litellm_params", "plan_windows", CT_PLANS, IN(plans), NULL, 0, 0, CF_LIVE,
 	  "what the provider's plan gives in any window of a length, so that we stop before it refuses: "
-	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; multiplier: one use counts as "
-	  "so many; plan: a name that deployments share, without one those with the same key do"),
+	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; kind: rolling, or fixed, which "
+	  "begins anew at each multiple of its length since a Monday's midnight, UTC; multiplier: one use "
+	  "counts as so many; plan: a name that deployments share, without one those with the same key do"),
 	D("litellm_params", "silent_model", CT_STR, IN(silent_model), NULL, 0, 0, CF_LIVE,
 	  "a group that gets a copy of each request that comes here; its answer is thrown away, and "
 	  "compared with what the client got: event silent.compared"),

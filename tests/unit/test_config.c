@@ -1448,6 +1448,7 @@ static void test_bad_gates(void **state)
 		{ "params", "plan_windows: {a: b}", "wants a list of windows" },
 		{ "params", "plan_windows: [{requests: 5}]", "not a duration" },
 		{ "params", "plan_windows: [{duration: 1ms, requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 5h, requests: 5, kind: any}]", "no kind of window" },
 		{ "params", "plan_windows: [{duration: 5h}]", "wants one of requests" },
 		{ "params", "plan_windows: [{duration: 5h, requests: 1, cost: 2}]", "wants one of" },
 		{ "params", "plan_windows: [{duration: 5h, requests: few}]", "not a whole number" },

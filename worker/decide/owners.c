@@ -32,7 +32,7 @@ static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key 
 {
 	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
 				      &to->models, &to->organization_id, &to->budget_id,
-				      &to->router, &to->model_limits };
+				      &to->router, &to->model_limits, &to->windows };
 	*to = *k;			/* the rules stay where they are: they are read at once */
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
@@ -112,6 +112,7 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 	if (row->flags & KEY_RULES && !take_region(r, row->rules))
 		return refuse_memory(r);
 	r->has_model_limits |= (row->flags & KEY_MODEL_LIMITS) != 0;
+	r->has_windows |= (row->flags & KEY_WINDOWS) != 0;
 	r->owners[r->n_owners++] =
 		(struct request_owner){ .row = row, .entity = owner_use(r, row->entity) };
 	return STEP_NEXT;
