@@ -32,7 +32,7 @@ enum {
 	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
 	BOARD_QUEUES = 16,		/* places for the order of those that wait: fair.h */
 	BOARD_QUEUE_KEYS = 256,
-	BOARD_GATES = 8192,		/* budgets, plans and hours of deployments: gate.h */
+	BOARD_GATES = 65536,		/* of deployments and groups: gate.h */
 	BOARD_WINDOWS = 131072,		/* of keys and teams: window.h */
 	GATE_WORDS = 64,
 	BOARD_RATES = 65536,		/* of keys for models, by default: rates.h */

@@ -35,8 +35,9 @@ enum {
 	KEY_PRIORITY_MAX = 32767
 };
 /* Before a path or a group; a body's member; the region that deployments must be in; a control
- * of the response cache. */
-enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c' };
+ * of the response cache; its class in priority_reservation. */
+enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
+       RULE_PRIORITY = 'n' };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {

@@ -266,6 +266,7 @@ struct config {
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
+	struct config_gates priorities;	/* priorities.c says what is in them */
 	struct config_jwt jwt;
 	bool keep_explanations;
 	bool background_health_checks;

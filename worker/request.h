@@ -81,6 +81,7 @@ struct request {
 	uint32_t n_owners;
 	bool has_model_limits;			/* one of them, of single models */
 	bool has_windows;			/* one of them, in windows */
+	struct str priority;		/* the key's class, else its team's; .n 0: none */
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */

@@ -4,6 +4,8 @@
 
 #include "common/clock.h"
 
+enum { SHARES_MAX = 4 };		/* a class and the whole, of requests and of tokens */
+
 /* ---- whose, and how much a use counts ---- */
 
 static uint32_t count(const struct request *r)
@@ -34,6 +36,44 @@ static void add_owner(const struct request *r, const struct dir_key *owner, stru
 	}
 }
 
+/* ---- shares of the model's limits ---- */
+
+static const struct snap_group *target_of(const struct request *r)
+{
+	const struct snap_group *g = r->group;
+	return g && g->alias_of != SNAP_NONE ? snap_group(r->snap, g->alias_of) : g;
+}
+
+static void add_gate(struct request *r, const struct snap_gate *g, const struct snap_gate *whole)
+{
+	struct board_gate *row = &r->w->board.gates[g->row];
+	r->windows->v[r->windows->n++] = (struct window_hold){
+		.whole = whole, .w = { .gate = *g, .name = snap_text(r->snap, g->name) },
+		.row = row, .id_hash = atomic_load(&row->id_hash) };
+}
+
+/* Of one kind, v[0] being the whole and v[1] what those without a class have: the class first,
+ * which is the more likely to refuse. Returns how many gates there are of it. */
+static uint32_t add_share(struct request *r, const struct snap_gate *v, uint32_t n)
+{
+	const struct snap_gate *class = &v[1];
+	uint32_t i = 0;
+	for (; i < n && v[i].kind == v[0].kind; i++)
+		if (i > 1 && str_eq(snap_text(r->snap, v[i].name), r->priority))
+			class = &v[i];
+	if (i > 1)
+		add_gate(r, class, &v[0]);
+	add_gate(r, &v[0], NULL);
+	return i;
+}
+
+static void add_shares(struct request *r, const struct snap_group *g)
+{
+	const struct snap_gate *v = snap_reserved(r->snap, g);
+	for (uint32_t i = 0; i < g->reserved.count;)
+		i += add_share(r, v + i, g->reserved.count - i);
+}
+
 /* ---- taking ---- */
 
 static struct str label(const struct request *r, const struct window *w)
@@ -58,25 +98,55 @@ static uint64_t left_of(const struct window_hold *h, uint64_t wall_ns)
 	return used < h->w.gate.limit ? h->w.gate.limit - used : 0;
 }
 
+/* "api_key: sk-...abcd. Window: 5h rolling", or which model is at its limit, and for whom. */
+static struct str what_of(const struct request *r, const struct window_hold *h)
+{
+	if (h->owner)
+		return arena_printf(r->mem, "%s: " STR_FMT ". Window: " STR_FMT,
+				    owner_words[h->owner->kind].rate, STR_ARG(h->owner->last4),
+				    STR_ARG(label(r, &h->w)));
+	if (!h->whole)
+		return arena_printf(r->mem, "model: " STR_FMT, STR_ARG(r->requested_model));
+	return arena_printf(r->mem, "priority: " STR_FMT ". Model: " STR_FMT,
+			    STR_ARG(h->w.name.n ? h->w.name : STR("default")),
+			    STR_ARG(r->requested_model));
+}
+
 static enum step refuse(struct request *r, const struct window_hold *h, uint64_t wall_ns,
 			uint64_t wait_ns)
 {
 	char when[25];
-	struct str name = label(r, &h->w), limit = amount(r, &h->w.gate, h->w.gate.limit);
+	struct str what = what_of(r, h), limit = amount(r, &h->w.gate, h->w.gate.limit);
 	struct str left = amount(r, &h->w.gate, left_of(h, wall_ns));
 	struct llm_error e = {
 		.outcome = OUTCOME_RATE_LIMITED,
 		.retry_after_ms = wait_ns / NS_PER_MS + 1,
 		.message = arena_printf(r->mem,
-					"Rate limit exceeded for %s: " STR_FMT ". Window: " STR_FMT
-					". Limit type: %s. Current limit: " STR_FMT
-					", Remaining: " STR_FMT ". Limit resets at: %s",
-					owner_words[h->owner->kind].rate, STR_ARG(h->owner->last4),
-					STR_ARG(name), window_unit(h->w.gate.kind), STR_ARG(limit),
+					"Rate limit exceeded for " STR_FMT ". Limit type: %s. "
+					"Current limit: " STR_FMT ", Remaining: " STR_FMT
+					". Limit resets at: %s",
+					STR_ARG(what), window_unit(h->w.gate.kind), STR_ARG(limit),
 					STR_ARG(left), clock_rfc3339(when, wall_ns + wait_ns)),
 	};
 	METRIC_ADD(r->w->metrics, limited, 1);
 	return request_fail_with(r, &e);
+}
+
+static bool is_saturated(const struct request *r, const struct snap_gate *whole, uint64_t now)
+{
+	const struct board_gate *row = &r->w->board.gates[whole->row];
+	return gate_plan_used(row, whole, now) * 1000 >=
+	       whole->limit * snap_settings(r->snap)->saturation_milli;
+}
+
+static bool take_one(const struct request *r, struct window_hold *h, uint64_t now, uint64_t n,
+		     uint64_t *ret_wait_ns)
+{
+	struct snap_gate g = h->w.gate;
+	if (h->whole && !is_saturated(r, h->whole, now))
+		g.limit = UINT64_MAX;
+	h->is_taken = gate_take(h->row, &g, now, n, &h->hold, ret_wait_ns);
+	return h->is_taken;
 }
 
 /* n[kind] of each window that counts it. Where one refuses, the request ends, and what the others
@@ -88,16 +158,16 @@ static enum step take(struct request *r, const uint64_t n[GATE_KINDS])
 		struct window_hold *h = &r->windows->v[i];
 		if (!n[h->w.gate.kind])
 			continue;
-		if (!gate_take(h->row, &h->w.gate, now, n[h->w.gate.kind], &h->hold, &wait))
+		if (!take_one(r, h, now, n[h->w.gate.kind], &wait))
 			return refuse(r, h, now, wait);
-		h->is_taken = true;
 	}
 	return STEP_NEXT;
 }
 
 enum step windows_take_request(struct request *r)
 {
-	uint32_t n = count(r);
+	const struct snap_group *g = target_of(r);
+	uint32_t n = count(r) + (g && g->reserved.count ? SHARES_MAX : 0);
 	r->windows = arena_alloc(r->mem, sizeof *r->windows + n * sizeof *r->windows->v);
 	if (!r->windows)
 		return request_fail(r, OUTCOME_TOO_LARGE, NULL,
@@ -105,6 +175,8 @@ enum step windows_take_request(struct request *r)
 	for (uint32_t i = 0; i < r->n_owners; i++)
 		if (r->owners[i].row->flags & KEY_WINDOWS)
 			add_owner(r, r->owners[i].row, r->windows);
+	if (g && g->reserved.count)
+		add_shares(r, g);
 	return take(r, (uint64_t[GATE_KINDS]){ [GATE_REQUESTS] = 1 });
 }
 
@@ -159,10 +231,11 @@ void windows_headers(const struct request *r, struct buf *out)
 	for (uint32_t i = 0; i < r->windows->n; i++) {
 		const struct window_hold *h = &r->windows->v[i];
 		const struct window *w = &h->w;
-		const char *owner = owner_words[h->owner->kind].rate;
+		const char *owner = h->owner ? owner_words[h->owner->kind].rate :
+				    h->whole ? "priority" : "model";
 		const char *unit = window_unit(w->gate.kind);
-		struct str name = w->name.n ? w->name :
-					      str_z(window_length(w->gate.span_ns, length));
+		struct str name = h->owner && w->name.n ? w->name :
+				  str_z(window_length(w->gate.span_ns, length));
 		struct str limit = amount(r, &w->gate, w->gate.limit);
 		struct str left = amount(r, &w->gate, left_of(h, now));
 		buf_printf(out, "x-ratelimit-%s-limit-%s-" STR_FMT ": " STR_FMT "\r\n", owner, unit,

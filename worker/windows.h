@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * windows.h - limits in windows of any length (common/window.h) of those that a request goes by:
- * taken before it goes on, corrected when it is known what it used.
+ * windows.h - limits in windows of any length (common/window.h) of those that a request goes by,
+ * and its class's share of the model's limits: taken before it goes on, corrected when it is known
+ * what it used.
  *
  * Requests are taken when the model is known, tokens by estimate, money by the worst case. All of
  * that is taken once, however often the request is tried, and given back where nobody was asked.
- * A request whose owners have none has r->windows NULL, and nothing here is called. */
+ * A request without any has r->windows NULL, and nothing here is called.
+ *
+ * A class (litellm_settings.priority_reservation) is counted always, and held to its share once the
+ * model is saturated: until then it may use what others leave. */
 #ifndef WINDOWS_H
 #define WINDOWS_H
 
@@ -13,7 +17,8 @@
 #include "worker/request.h"
 
 struct window_hold {
-	const struct dir_key *owner;
+	const struct dir_key *owner;	/* NULL: the model, or a class of priority */
+	const struct snap_gate *whole;	/* of a class: the model's limit; else NULL */
 	struct window w;		/* its gate with the factor of this request */
 	struct board_gate *row;
 	uint64_t id_hash;		/* what the row was called when it was taken from */

@@ -209,13 +209,14 @@ static bool has_tpm(const struct request *r)
 enum step limits_take(struct request *r)
 {
 	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
-	if ((r->rules.n || snap_settings(r->snap)->flags & SET_ENFORCED_PARAMS) &&
+	uint32_t flags = snap_settings(r->snap)->flags;
+	if ((r->rules.n || flags & SET_ENFORCED_PARAMS) &&
 	    rules_check_body(r) != STEP_NEXT)
 		return STEP_DONE;
 	enum step s = owners_beside(r);
 	if (s == STEP_NEXT)
 		s = check_model(r);
-	if (s == STEP_NEXT && r->has_windows)
+	if (s == STEP_NEXT && (r->has_windows || flags & SET_RESERVATION))
 		s = windows_take_request(r);
 	return s == STEP_NEXT ? take_rate(r, &requests) : s;
 }

@@ -87,6 +87,18 @@ static bool take_region(struct request *r, struct str rules)
 	return true;
 }
 
+/* The first that says so: the key's. */
+static bool take_priority(struct request *r, const struct dir_key *row)
+{
+	struct str rules = row->rules;
+	while (rules.n && !r->priority.n) {
+		struct str rule = str_cut(&rules, '\0');
+		if (rule.n > 1 && rule.p[0] == RULE_PRIORITY)
+			r->priority = arena_dup(r->mem, str_skip(rule, 1));
+	}
+	return !r->priority.n || r->priority.p;
+}
+
 static enum step refuse_levels(struct request *r)
 {
 	return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
@@ -109,7 +121,7 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 	if (r->n_owners + r->is_admin == BOARD_LEVELS)	/* an admin's key is a level, too */
 		return refuse_levels(r);
 	lend(r->w->dir, row);
-	if (row->flags & KEY_RULES && !take_region(r, row->rules))
+	if (row->flags & KEY_RULES && (!take_region(r, row->rules) || !take_priority(r, row)))
 		return refuse_memory(r);
 	r->has_model_limits |= (row->flags & KEY_MODEL_LIMITS) != 0;
 	r->has_windows |= (row->flags & KEY_WINDOWS) != 0;
