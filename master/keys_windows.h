@@ -27,7 +27,9 @@ struct key_window {
 
 /* Whether its row may name any: who finds none here need not look further. */
 bool key_windows_has(enum dir_kind kind, const struct key_row *row);
-/* An argument that may name some: 0, or answered (-EINVAL). */
+/* What is wrong with an argument that may name some; NULL: nothing. */
+const char *key_windows_fault(struct arena *a, const struct json *arg);
+/* 0, or answered (-EINVAL). */
 int key_windows_check(struct command_call *c, const struct json *arg) MUST_USE;
 /* Those of the row, which has its id; nothing but an arena's memory is in them. 0 or -ENOMEM. */
 int key_windows_of(struct arena *a, enum dir_kind kind, const struct key_row *row,
