@@ -25,7 +25,7 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, PARTS
+	QUEUES, GATES, WINDOWS, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -41,6 +41,7 @@ static const size_t part_bytes[PARTS] = {
 	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
 	[QUEUES] = BOARD_QUEUES * sizeof(struct board_queue),
 	[GATES] = BOARD_GATES * sizeof(struct board_gate),
+	[WINDOWS] = BOARD_WINDOWS * sizeof(struct board_gate),
 	[RATES] = BOARD_RATES * sizeof(struct board_entity),
 	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
@@ -71,6 +72,7 @@ static void lay_out(struct board *b, char *p)
 	b->times = (void *)(p + part_at(TIMES));
 	b->queues = (void *)(p + part_at(QUEUES));
 	b->gates = (void *)(p + part_at(GATES));
+	b->windows = (void *)(p + part_at(WINDOWS));
 	b->rates = (void *)(p + part_at(RATES));
 	b->decisions = (void *)(p + part_at(DECISIONS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
@@ -264,4 +266,57 @@ int board_place_gate(struct board *b, uint64_t id_hash, uint32_t *ret_row)
 		return 0;
 	}
 	return -ENOSPC;
+}
+
+/* ---- windows: the same, but that rows are given back ---- */
+
+static bool is_reusable(struct board_gate *row, uint64_t wall_ns)
+{
+	uint64_t gone = atomic_load(&row->from_ns);
+	return atomic_load(&row->id_hash) == 0 || wall_ns < gone ||
+	       wall_ns - gone >= BOARD_GONE_NS;
+}
+
+/* Its row; or the first that may become it, UINT32_MAX: there is none. */
+static uint32_t probe_window(const struct board *b, uint64_t id_hash, uint64_t wall_ns,
+			     bool *ret_found)
+{
+	uint32_t at = (uint32_t)(id_hash % BOARD_WINDOWS), free_row = UINT32_MAX;
+	*ret_found = false;
+	for (uint32_t i = 0; i < BOARD_WINDOWS; i++, at = (at + 1) % BOARD_WINDOWS) {
+		struct board_gate *row = &b->windows[at];
+		uint64_t have = atomic_load(&row->id_hash);
+		if (have == id_hash) {
+			*ret_found = true;
+			return at;
+		}
+		if (have <= BOARD_GONE && free_row == UINT32_MAX && is_reusable(row, wall_ns))
+			free_row = at;
+		if (!have)
+			break;
+	}
+	return free_row;
+}
+
+int board_place_window(struct board *b, uint64_t id_hash, uint64_t wall_ns, uint32_t *ret_row,
+		       bool *ret_is_new)
+{
+	bool found;
+	uint32_t at = probe_window(b, id_hash, wall_ns, &found);
+	MUST(id_hash > BOARD_GONE);
+	if (at == UINT32_MAX)
+		return -ENOSPC;
+	for (unsigned i = 0; !found && i < GATE_WORDS; i++)
+		atomic_store(&b->windows[at].words[i], 0);
+	atomic_store(&b->windows[at].id_hash, id_hash);
+	*ret_row = at;
+	*ret_is_new = !found;
+	return 0;
+}
+
+void board_free_window(struct board *b, uint32_t row, uint64_t wall_ns)
+{
+	MUST(row < BOARD_WINDOWS);
+	atomic_store(&b->windows[row].from_ns, wall_ns);
+	atomic_store(&b->windows[row].id_hash, BOARD_GONE);
 }

@@ -33,7 +33,8 @@ enum {
 	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
 	BOARD_QUEUES = 16,		/* places for the order of those that wait: fair.h */
 	BOARD_QUEUE_KEYS = 256,
-	BOARD_GATES = 8192,		/* budgets, plans and hours of deployments: gate.h */
+	BOARD_GATES = 65536,		/* of deployments and groups: gate.h */
+	BOARD_WINDOWS = 131072,		/* of keys and teams: window.h */
 	GATE_WORDS = 64,
 	BOARD_RATES = 65536,		/* of keys for models, by default: rates.h */
 	BOARD_DECISIONS = 512,		/* the last ones of each worker that can be explained */
@@ -129,7 +130,8 @@ _Static_assert(sizeof(struct board_decision) == 688, "board_decision");
 /* A budget of deployments, a plan's window, or hours: see gate.h. */
 struct board_gate {
 	_Atomic uint64_t id_hash;		/* by the master; 0 = free row */
-	_Atomic uint64_t from_ns, until_ns;	/* by the master; wall: the running budget period */
+	/* By the master; wall: the running budget period. Of a window: given back since from_ns. */
+	_Atomic uint64_t from_ns, until_ns;
 	_Atomic int64_t booked;			/* by the master: in the database, of that period */
 	_Atomic uint64_t hours;	/* by the master; wall: the next change | 1 when open until then */
 	uint64_t pad[3];
@@ -242,6 +244,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
 	struct board_queue *queues;		/* BOARD_QUEUES */
 	struct board_gate *gates;		/* BOARD_GATES */
+	struct board_gate *windows;		/* BOARD_WINDOWS */
 	struct board_entity *rates;		/* BOARD_RATES: rates.h */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
@@ -261,6 +264,13 @@ uint32_t board_find_deployment(const struct board *b, uint64_t id_hash);
 int board_place_deployment(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
 /* A gate's row, or a free one taken for it, as above. 0, or -ENOSPC. The master's. */
 int board_place_gate(struct board *b, uint64_t id_hash, uint32_t *ret_row) MUST_USE;
+/* The same of a window; *ret_is_new: it counts from nothing. Its name is above BOARD_GONE. */
+#define BOARD_GONE UINT64_C(1)
+int board_place_window(struct board *b, uint64_t id_hash, uint64_t wall_ns, uint32_t *ret_row,
+		       bool *ret_is_new) MUST_USE;
+/* It is another's, at the earliest BOARD_GONE_NS later: until then somebody may know it. */
+#define BOARD_GONE_NS UINT64_C(60000000000)
+void board_free_window(struct board *b, uint32_t row, uint64_t wall_ns);
 /* What a deployment is called on the board and in journals: never 0. */
 uint64_t board_deployment_hash(struct str id);
 /* Whether a worker's rows tell of something: else an untouched page may stay untouched. */

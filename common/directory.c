@@ -46,7 +46,8 @@ struct head {
 };
 
 enum text {				/* in this order behind the row */
-	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, RULES, TEXTS
+	ALIAS, USER_ID, TEAM_ID, LAST4, MODELS, ORGANIZATION_ID, BUDGET_ID, ROUTER, RULES, WINDOWS,
+	TEXTS
 };
 enum { LIMITS_UNIT = 8 };		/* model limits stand behind them, counted in these */
 
@@ -56,7 +57,7 @@ struct row {
 	struct sha256 hash;
 	uint64_t id, expires_wall_ns;
 	int64_t max_budget_nano;
-	uint64_t rpm, tpm;
+	uint32_t rpm, tpm, rpm_burst;
 	uint32_t flags, entity, max_parallel;
 	uint32_t n[TEXTS];
 };
@@ -182,7 +183,7 @@ static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *h
 				 .entity = r.entity,
 				 .expires_wall_ns = r.expires_wall_ns,
 				 .max_budget_nano = r.max_budget_nano, .rpm = r.rpm, .tpm = r.tpm,
-				 .max_parallel = r.max_parallel };
+				 .rpm_burst = r.rpm_burst, .max_parallel = r.max_parallel };
 	p = d->base + granule * GRANULE + sizeof r;
 	ret->alias = next_text(&p, r.n[ALIAS]);
 	ret->user_id = next_text(&p, r.n[USER_ID]);
@@ -193,6 +194,7 @@ static bool find(const struct dir *d, enum dir_kind kind, const struct sha256 *h
 	ret->budget_id = next_text(&p, r.n[BUDGET_ID]);
 	ret->router = next_text(&p, r.n[ROUTER]);
 	ret->rules = next_text(&p, r.n[RULES]);
+	ret->windows = next_text(&p, r.n[WINDOWS]);
 	ret->model_limits = next_text(&p, (uint32_t)r.limits * LIMITS_UNIT);
 	return true;
 }
@@ -579,6 +581,8 @@ static struct str key_text(const struct dir_key *k, enum text which)
 		return k->router;
 	case RULES:
 		return k->rules;
+	case WINDOWS:
+		return k->windows;
 	case MODELS:
 	case TEXTS:
 		break;
@@ -599,13 +603,19 @@ static uint64_t row_bytes(const struct dir_key *k)
 	return n + (k->model_limits.n < ROW_MAX ? k->model_limits.n : ROW_MAX);
 }
 
+static uint32_t kept_rate(uint64_t per_minute)
+{
+	return per_minute > UINT32_MAX ? UINT32_MAX : (uint32_t)per_minute;
+}
+
 static void write_row(struct dir *d, uint32_t granule, const struct dir_key *k)
 {
 	char *p = d->base + (uint64_t)granule * GRANULE;
 	struct row r = { .size = (uint32_t)row_bytes(k), .kind = (uint16_t)k->kind,
 			 .limits = (uint16_t)(k->model_limits.n / LIMITS_UNIT), .hash = k->hash,
 			 .id = k->id, .expires_wall_ns = k->expires_wall_ns,
-			 .max_budget_nano = k->max_budget_nano, .rpm = k->rpm, .tpm = k->tpm,
+			 .max_budget_nano = k->max_budget_nano, .rpm = kept_rate(k->rpm),
+			 .tpm = kept_rate(k->tpm), .rpm_burst = k->rpm_burst,
 			 .flags = k->flags, .entity = k->entity, .max_parallel = k->max_parallel };
 
 	unsigned at = sizeof r;

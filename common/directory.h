@@ -19,7 +19,7 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 5, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 6, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
@@ -30,14 +30,16 @@ enum {
 	KEY_RULES = 64,			/* there are rules */
 	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
 	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
+	KEY_WINDOWS = 512,		/* there are limits in windows */
 	KEY_NO_TEXTS = 1 << 14,		/* what it asks and is answered is not stored */
 	KEY_REDACTED = 1 << 15,		/* the same, and it is said so */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };
 /* Before a path or a group; a body's member; the region that deployments must be in; a control
- * of the response cache. */
-enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c' };
+ * of the response cache; its class in priority_reservation. */
+enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
+       RULE_PRIORITY = 'n' };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {
@@ -58,7 +60,8 @@ struct dir_key {
 	uint32_t entity;		/* its row among the board's entities */
 	uint64_t expires_wall_ns;	/* 0 = never */
 	int64_t max_budget_nano;	/* DIR_NO_LIMIT = none */
-	uint64_t rpm, tpm;		/* 0 = none */
+	uint64_t rpm, tpm; /* 0 = none; no more than UINT32_MAX is kept */
+	uint32_t rpm_burst;		/* requests that may come at once; 0 = rpm */
 	uint32_t max_parallel;		/* 0 = none */
 	struct str alias, user_id, team_id, organization_id, budget_id;
 	struct str last4;		/* what may be shown: "sk-...abcd"; the others' name */
@@ -67,6 +70,7 @@ struct dir_key {
 	struct str models;
 	struct str router;		/* router_settings, a JSON object; or .n 0 */
 	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
+	struct str windows;		/* common/window.h reads it */
 	struct str model_limits;	/* common/model_limit.h reads it; of whole eight bytes */
 };
 

@@ -82,7 +82,7 @@ static bool gates_ok(const struct check *c, struct snap_part part)
 		return false;
 	for (uint32_t i = 0; i < part.count; i++)
 		if (!text_ok(c, g[i].name) || g[i].kind >= GATE_KINDS || g[i].row >= BOARD_GATES ||
-		    (g[i].kind > GATE_BUDGET && g[i].kind < GATE_HOURS &&
+		    (g[i].kind != GATE_BUDGET && g[i].kind != GATE_HOURS &&
 		     g[i].span_ns < GATE_SPAN_MIN_NS))
 			return false;
 	return true;
@@ -151,13 +151,27 @@ static struct str text_at(const struct snap_head *h, struct snap_str t)
 	return t.at ? str_of((const char *)h + h->text.at + t.at, t.n) : STR_NONE;
 }
 
+/* Requests first, so that there are two runs at most. */
+static bool reserved_ok(const struct check *c, struct snap_part part)
+{
+	const struct snap_gate *g = (const void *)(c->p + part.at);
+
+	if (!gates_ok(c, part))
+		return false;
+	for (uint32_t i = 0; i < part.count; i++)
+		if ((g[i].kind != GATE_REQUESTS && g[i].kind != GATE_TOKENS) ||
+		    (i && g[i].kind < g[i - 1].kind))
+			return false;
+	return true;
+}
+
 static bool group_ok(const struct check *c, uint32_t index)
 {
 	const struct snap_group *g = group_at(c, index);
 
 	if (!text_ok(c, g->name) || !members_ok(c, g->members) || !names_ok(c, g->fallbacks) ||
 	    !names_ok(c, g->context_fallbacks) || !names_ok(c, g->policy_fallbacks) ||
-	    !names_ok(c, g->access) ||
+	    !names_ok(c, g->access) || !reserved_ok(c, g->reserved) ||
 	    !alias_ok(c, g->alias_of) ||
 	    g->strategy > STRATEGY_COUNT || g->sticky >= STICKY_KINDS ||
 	    !text_ok(c, g->sticky_header))
@@ -357,6 +371,11 @@ const struct snap_header *snap_headers(const struct snap *s, const struct snap_d
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d)
 {
 	return (const void *)((const char *)s->head + d->gates.at);
+}
+
+const struct snap_gate *snap_reserved(const struct snap *s, const struct snap_group *g)
+{
+	return (const void *)((const char *)s->head + g->reserved.at);
 }
 
 const struct snap_gate *snap_tag_budgets(const struct snap *s)

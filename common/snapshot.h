@@ -82,6 +82,7 @@ enum snap_gate_kind {
 	GATE_BUDGET,			/* of a period: money that is booked, or about to be */
 	GATE_REQUESTS, GATE_TOKENS, GATE_COST,	/* of a plan: in any window of its length */
 	GATE_HOURS,			/* open or closed by the hour */
+	GATE_INPUT, GATE_OUTPUT,	/* as GATE_TOKENS: of prompts, of answers */
 	GATE_KINDS
 };
 #define GATE_SPAN_MIN_NS UINT64_C(1000000000)
@@ -92,6 +93,8 @@ struct snap_gate {
 	uint64_t limit;			/* requests, tokens or nano-dollars */
 	uint64_t span_ns;		/* of a plan; else 0 */
 	uint64_t factor_milli;		/* of a plan: one use counts as so many, x 1000 */
+	uint32_t is_fixed;		/* of a plan: its window does not roll, it begins anew */
+	uint32_t pad;
 };
 
 struct snap_header {			/* one header sent upstream */
@@ -192,6 +195,9 @@ struct snap_group {			/* a model name that clients may ask for */
 	uint32_t sticky;		/* enum snap_sticky */
 	struct snap_str sticky_header;	/* STICKY_HEADER: its name */
 	uint32_t key_rpm, key_tpm;	/* of each key without its own ones for it; 0 = none */
+	/* struct snap_gate, of requests, then of tokens: the whole, the share of those without a
+	 * class, then each class by its name. SET_RESERVATION: there may be some. */
+	struct snap_part reserved;
 	uint32_t pad;
 };
 _Static_assert(sizeof(struct snap_group) % 8 == 0, "patterns stand right behind the groups");
@@ -265,6 +271,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */
 	uint32_t jwt_flags, jwt_leeway_s;	/* JWT_* */
+	/* With SET_RESERVATION: thousandths of a model's limits. */
+	uint32_t default_priority_milli, saturation_milli;
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
@@ -300,6 +308,7 @@ enum {
 	SET_NO_EXPLANATIONS = 1 << 20,	/* why a request went where it went is not kept */
 	SET_CACHE = 1 << 21,	/* answers are kept for whoever asks the same */
 	SET_TEXTS = 1 << 22,	/* prompts and answers are kept: store_prompts_in_spend_logs */
+	SET_RESERVATION = 1 << 23,	/* classes of keys have shares of a model's limits */
 	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
 	SET_FORWARDED = 1 << 25,	/* X-Forwarded-For of trusted proxies says who calls */
 	SET_ENFORCED_PARAMS = 1 << 26,
@@ -373,6 +382,7 @@ struct str snap_name(const struct snap *s, struct snap_part names, uint32_t i);
 const struct snap_header *snap_headers(const struct snap *s, const struct snap_deployment *d);
 const struct snap_gate *snap_gates(const struct snap *s, const struct snap_deployment *d);
 const struct snap_gate *snap_tag_budgets(const struct snap *s);
+const struct snap_gate *snap_reserved(const struct snap *s, const struct snap_group *g);
 /* The group of exactly that name (aliases not followed), or NULL. Binary search. */
 const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern

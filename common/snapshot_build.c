@@ -342,6 +342,7 @@ static void write_groups(const struct snap_build *b, const struct plan *p, char 
 		row.context_fallbacks = moved(row.context_fallbacks, p->names);
 		row.policy_fallbacks = moved(row.policy_fallbacks, p->names);
 		row.access = moved(row.access, p->names);
+		row.reserved = moved(row.reserved, p->gates);
 		row.alias_of = alias_target(b, g[i].alias_of, p->plain);
 		memcpy(image + p->groups + i * sizeof row, &row, sizeof row);
 	}

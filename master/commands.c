@@ -42,6 +42,13 @@ static const struct command_arg args_worker[] = {
 	{ "model_tpm_limit", ARG_JSON, 0, "tokens a minute of single models: {model: n}" },       \
 	{ "model_max_budget", ARG_JSON, 0,                                                        \
 	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
+/* Limits in windows, and how fast requests may come, of keys and teams. */
+#define WINDOW_FIELDS                                                                             \
+	{ "limit_windows", ARG_JSON, 0,                                                           \
+	  "limits in windows: [{duration, kind, requests, tokens or cost, multipliers}]" },       \
+	{ "rpm_burst", ARG_INT, 0, "requests that may come at once; rpm_limit when missing" },    \
+	{ "tpm_input_limit", ARG_INT, 0, "tokens of prompts a minute" },                          \
+	{ "tpm_output_limit", ARG_INT, 0, "tokens of answers a minute" }
 #define KEY_FIELDS                                                                                \
 	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },                                \
 	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },         \
@@ -51,6 +58,7 @@ static const struct command_arg args_worker[] = {
 	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
 	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
 	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	WINDOW_FIELDS,                                                                            \
 	{ "duration", ARG_DURATION, 0, "expires after 30s, 24h, 30d; -1: never" },                \
 	{ "user_id", ARG_STRING, 0, "user it belongs to" },                                       \
 	{ "team_id", ARG_STRING, 0, "team it belongs to" },                                       \
@@ -149,6 +157,7 @@ static const struct command_arg args_key_rotate[] = {
 	{ "rpm_limit", ARG_INT, 0, "requests a minute" },                                         \
 	{ "tpm_limit", ARG_INT, 0, "tokens a minute" },                                           \
 	{ "max_parallel_requests", ARG_INT, 0, "requests at the same time" },                     \
+	WINDOW_FIELDS,                                                                            \
 	{ "organization_id", ARG_STRING, 0, "organization it belongs to" },                       \
 	{ "blocked", ARG_BOOL, 0, "refuse its keys until it is unblocked" },                      \
 	{ "metadata", ARG_JSON, 0, "a JSON object, kept and shown as it is" },                    \

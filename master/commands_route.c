@@ -139,7 +139,7 @@ static void put_amount(struct json_out *o, const char *name, const struct snap_g
 static void put_gates(struct explain *x, struct json_out *o, const struct snap_deployment *d)
 {
 	static const char *const kinds[GATE_KINDS] = { "budget", "requests", "tokens", "cost",
-						       "hours" };
+						       "hours", "input_tokens", "output_tokens" };
 	const struct snap_gate *g = snap_gates(x->snap, d);
 	json_open_array(o, "gates");
 	for (uint32_t i = 0; i < d->gates.count; i++) {

@@ -50,6 +50,7 @@ struct config_gate {			/* a provider's budget, or a plan's window */
 	uint64_t limit, factor_milli;	/* as in snap_gate */
 	struct str period;		/* of a budget: "30d" */
 	uint64_t span_ms;		/* of a plan */
+	bool is_fixed;			/* the same */
 };
 struct config_gates {
 	struct config_gate *v;
@@ -265,6 +266,7 @@ struct config {
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
+	struct config_gates priorities;	/* priorities.c says what is in them */
 	struct config_jwt jwt;
 	bool keep_explanations;
 	bool background_health_checks;

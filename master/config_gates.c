@@ -15,9 +15,6 @@ enum {
 #define SPAN_MAX_MS (UINT64_C(400) * 24 * 3600 * 1000)
 _Static_assert((int)BUDGET_NAME_MAX <= (int)JOURNAL_TAGS_ROOM, "a tag with a budget is booked");
 
-static const char *const day_names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
-enum { ALL_DAYS = 0x7f };
-
 static bool wants(struct reader *r, const struct yaml *y, enum yaml_kind kind, const char *what,
 		  const char *form)
 {
@@ -152,8 +149,8 @@ static bool read_limit(struct reader *r, struct config_gate *g, const struct yam
 
 static bool read_plan(struct reader *r, struct config_gate *g, const struct yaml *e)
 {
-	static const char *const known[] = { "duration", "requests", "tokens", "cost", "multiplier",
-					     "plan" };
+	static const char *const known[] = { "duration", "kind", "requests", "tokens", "cost",
+					     "multiplier", "plan" };
 	const struct yaml *y;
 	double factor = 1;
 	if (!wants(r, e, YAML_MAP, "a plan's window", "{duration, requests}"))
@@ -164,6 +161,12 @@ static bool read_plan(struct reader *r, struct config_gate *g, const struct yaml
 	if (!y || y->kind != YAML_SCALAR || str_read_duration_ms(y->text, &g->span_ms) < 0 ||
 	    g->span_ms < 1000 || g->span_ms > SPAN_MAX_MS)
 		return wrong(r, y ? y : e, "is not a duration (want 5h, 7d: a second or more)");
+	y = yaml_get(e, "kind");
+	if (y && y->kind != YAML_NULL) {
+		g->is_fixed = y->kind == YAML_SCALAR && str_eq(y->text, STR("fixed"));
+		if (!g->is_fixed && !(y->kind == YAML_SCALAR && str_eq(y->text, STR("rolling"))))
+			return wrong(r, y, "is no kind of window (want rolling, fixed)");
+	}
 	y = yaml_get(e, "multiplier");
 	if (y && y->kind != YAML_NULL) {
 		if (y->kind != YAML_SCALAR || str_read_double(y->text, &factor) < 0 ||
@@ -196,37 +199,14 @@ bool gates_set_plans(struct reader *r, struct config_gates *at, const struct dir
 
 /* ---- hours ---- */
 
-static int read_day(struct str s)
-{
-	for (size_t i = 0; i < COUNT(day_names); i++)
-		if (s.n >= 3 && str_eq_nocase(str_of(s.p, 3), str_z(day_names[i])))
-			return (int)i;
-	return -1;
-}
-
-/* "mon", or "mon-fri", also over the week's end. 0: neither. */
-static uint32_t read_days(struct str s)
-{
-	struct str rest = s, first = str_cut(&rest, '-');
-	int from = read_day(str_trim(first)), to = rest.p ? read_day(str_trim(rest)) : from;
-	uint32_t days = 0;
-	if (from < 0 || to < 0)
-		return 0;
-	for (int d = from;; d = (d + 1) % 7) {
-		days |= 1u << d;
-		if (d == to)
-			return days;
-	}
-}
-
 static bool set_days(struct reader *r, struct zone_window *w, const struct yaml *y)
 {
-	w->days = y && y->kind != YAML_NULL ? 0 : ALL_DAYS;
+	w->days = y && y->kind != YAML_NULL ? 0 : ZONE_ALL_DAYS;
 	if (w->days)
 		return true;
 	bool alone = y->kind == YAML_SCALAR;
 	for (const struct yaml *e = alone ? y : y->child; e; e = alone ? NULL : e->next) {
-		uint32_t days = e->kind == YAML_SCALAR ? read_days(e->text) : 0;
+		uint32_t days = e->kind == YAML_SCALAR ? zone_read_days(e->text) : 0;
 		if (!days)
 			return wrong(r, e, "names no day (want mon, mon-fri)");
 		w->days |= days;
@@ -236,17 +216,11 @@ static bool set_days(struct reader *r, struct zone_window *w, const struct yaml 
 
 static bool set_time(struct reader *r, uint32_t *at, const struct yaml *y, uint32_t preset)
 {
-	struct str rest, hours;
-	uint64_t h, m = 0;
 	*at = preset;
 	if (!y || y->kind == YAML_NULL)
 		return true;
-	rest = y->kind == YAML_SCALAR ? y->text : STR("?");
-	hours = str_cut(&rest, ':');
-	if (str_read_u64(hours, &h) < 0 || !rest.p || rest.n != 2 || str_read_u64(rest, &m) < 0 ||
-	    m > 59 || h * 60 + m > ZONE_DAY_MINUTES)
+	if (y->kind != YAML_SCALAR || zone_read_time(y->text, at) < 0)
 		return wrong(r, y, "is not a time of the day (want \"08:00\")");
-	*at = (uint32_t)(h * 60 + m);
 	return true;
 }
 
@@ -317,6 +291,8 @@ void gates_put_plans(struct json_out *o, const char *key, const struct config_ga
 		const struct config_gate *p = &g->v[i];
 		json_open(o, NULL);
 		json_put_double(o, "duration", (double)p->span_ms / 1000);
+		if (p->is_fixed)
+			json_put_z(o, "kind", "fixed");
 		if (p->kind == GATE_COST)
 			put_dollars(o, "cost", p->limit);
 		else
@@ -343,9 +319,9 @@ void gates_put_hours(struct json_out *o, const char *key, const struct config_ho
 		const struct zone_window *w = &h->v[i];
 		json_open(o, NULL);
 		json_open_array(o, "days");
-		for (size_t d = 0; d < COUNT(day_names); d++)
+		for (size_t d = 0; d < COUNT(zone_day_names); d++)
 			if (w->days >> d & 1)
-				json_put_z(o, NULL, day_names[d]);
+				json_put_z(o, NULL, zone_day_names[d]);
 		json_close_array(o);
 		put_clock(o, "from", w->from);
 		put_clock(o, "to", w->to);

@@ -176,8 +176,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "max_ui_session_budget", NULL },
 	{ LITELLM, "default_team_settings", NULL },
 	{ LITELLM, "default_team_params", NULL },
-	{ LITELLM, "priority_reservation", NULL },
-	{ LITELLM, "priority_reservation_settings", NULL },
 	{ LITELLM, "enable_key_alias_format_validation", NULL },
 	{ LITELLM, "enforce_model_rate_limits", NULL },
 	{ LITELLM, "service_callback", NULL },

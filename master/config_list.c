@@ -2,6 +2,7 @@
  * config_list.c - the directives whose value is a list or a map: names, headers, JSON, fallbacks,
  * aliases and addresses to listen on. */
 #include "master/config_read.h"
+#include "master/priorities.h"
 
 /* The worker's snapshot has room for as many headers with one deployment. */
 enum { HEADERS_MAX = 60 };
@@ -341,6 +342,8 @@ bool list_set(struct reader *r, void *base, const struct directive *d, const str
 		return gates_set_plans(r, at, d, y);
 	case CT_HOURS:
 		return gates_set_hours(r, at, d, y);
+	case CT_SHARES:
+		return priorities_set(r, at, d, y);
 	default:
 		MUST(d->type == CT_ALIASES);
 		return set_aliases(r, base, d, y);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "master/config_read.h"
+#include "master/priorities.h"
 
 #define HIDDEN "********"
 
@@ -287,6 +288,9 @@ static void put_value(struct json_out *o, const char *key, const struct directiv
 		break;
 	case CT_HOURS:
 		gates_put_hours(o, key, at);
+		break;
+	case CT_SHARES:
+		priorities_put(o, key, at);
 		break;
 	default:
 		put_number(o, key, d, at);

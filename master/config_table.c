@@ -468,6 +468,16 @@ static const struct directive directives[] = {
 	D("litellm_settings", "upperbound_key_generate_params", CT_JSON, AT(key_bounds), NULL, 0, 0,
 	  CF_LIVE, "the most that a key may be given: max_budget, budget_duration, duration, tpm_limit, "
 	  "rpm_limit, max_parallel_requests; where nothing is said, it is given that"),
+	D("litellm_settings", "priority_reservation", CT_SHARES, AT(priorities), NULL, 0, 0, CF_LIVE,
+	  "shares of a model's rpm and tpm that keys of a priority may use once it is saturated: "
+	  "{prod: 0.9, dev: 0.1}, or {prod: {type: rpm, value: 90}}; a key or team has "
+	  "metadata.priority: prod"),
+	D("litellm_settings.priority_reservation_settings", "default_priority", CT_MILLI,
+	  AT(set.default_priority_milli), "0.25", 0, 1000, CF_LIVE,
+	  "the share of all keys together that have no priority, or one that has no share"),
+	D("litellm_settings.priority_reservation_settings", "saturation_threshold", CT_MILLI,
+	  AT(set.saturation_milli), "0.5", 0, 1000, CF_LIVE,
+	  "how much of a model's limit must have been used in the last minute for shares to hold"),
 	SWITCH_VERBOSE("litellm_settings"),
 	D("litellm_settings", "json_logs", CT_BOOL, AT(json_logs), "false", 0, 0, CF_RESTART,
 	  "log as JSON, unless server.log.format says otherwise"),
@@ -592,8 +602,9 @@ static const struct directive directives[] = {
 	  "all UTC"),
 	D("litellm_params", "plan_windows", CT_PLANS, IN(plans), NULL, 0, 0, CF_LIVE,
 	  "what the provider's plan gives in any window of a length, so that we stop before it refuses: "
-	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; multiplier: one use counts as "
-	  "so many; plan: a name that deployments share, without one those with the same key do"),
+	  "[{duration: 5h, requests: 600}], or tokens, or cost in dollars; kind: rolling, or fixed, which "
+	  "begins anew at each multiple of its length since a Monday's midnight, UTC; multiplier: one use "
+	  "counts as so many; plan: a name that deployments share, without one those with the same key do"),
 	D("litellm_params", "silent_model", CT_STR, IN(silent_model), NULL, 0, 0, CF_LIVE,
 	  "a group that gets a copy of each request that comes here; its answer is thrown away, and "
 	  "compared with what the client got: event silent.compared"),

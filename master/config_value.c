@@ -43,6 +43,7 @@ static const struct {
 	[CT_BUDGETS] = {"map", ""},
 	[CT_PLANS] = {"list", ""},
 	[CT_HOURS] = {"list", ""},
+	[CT_SHARES] = {"map", ""},
 };
 
 const char *value_type_name(enum conf_type type)

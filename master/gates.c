@@ -411,9 +411,8 @@ static int restore_plan(struct store_db *db, struct gates *g, const struct plan_
 	struct sql *q = sql_query(db,
 		"SELECT max(start_ns), count(*), sum(input + output), sum(cost) FROM spend_logs"
 		" WHERE start_ns >= ?1 AND deployment = ?2 AND attempts > 0 GROUP BY start_ns / ?3");
-	uint64_t from = now_ns > k->gate.span_ns ? now_ns - k->gate.span_ns : 0;
 	int r;
-	sql_int(q, 1, (int64_t)from);
+	sql_int(q, 1, (int64_t)gate_plan_begin(&k->gate, now_ns));
 	sql_int(q, 2, (int64_t)k->deployment);
 	sql_int(q, 3, (int64_t)(k->gate.span_ns / 60));
 	while ((r = sql_row(q)) > 0) {

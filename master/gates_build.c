@@ -62,14 +62,16 @@ uint64_t gates_hash_plan(const struct config_gate *p, const struct config_model 
 	} else {
 		x = more_text(x, cm->id);
 	}
-	return more_u64(more_u64(more_u64(x, p->kind), p->span_ms), p->limit) | 1;
+	x = more_u64(x, p->kind | (uint64_t)p->is_fixed << 32);
+	return more_u64(more_u64(x, p->span_ms), p->limit) | 1;
 }
 
 struct snap_gate gates_plan(const struct config_gate *p)
 {
 	return (struct snap_gate){ .kind = p->kind, .limit = p->limit,
 				   .span_ns = p->span_ms * UINT64_C(1000000),
-				   .factor_milli = p->factor_milli };
+				   .factor_milli = p->factor_milli,
+				   .is_fixed = p->is_fixed };
 }
 
 struct list {

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/model_limit.h"
 #include "master/keys_private.h"
+#include "master/keys_windows.h"
 #include "master/tenants.h"
 
 enum { ROW_MEMORY = 2 << 20, ROUTER_MAX = 16384 };
@@ -231,6 +232,12 @@ static int load_models(struct keys *k, struct store_db *db, enum dir_kind kind,
 
 /* ---- rows ---- */
 
+struct owner_windows {
+	struct key_window *v;
+	size_t n;
+	struct buf text;		/* as it stands in the owner's row */
+};
+
 static bool find_row(const struct keys *k, const struct dir_key *d, struct str name,
 		     struct dir_key *ret)
 {
@@ -238,17 +245,26 @@ static bool find_row(const struct keys *k, const struct dir_key *d, struct str n
 				    dir_find_named(k->dir, d->kind, name, ret);
 }
 
+/* Of a row that is about to be replaced: what of it is not in the new one. */
+static void leave_parts(struct keys *k, const struct dir_key *old, const struct dir_key *now)
+{
+	if (old->flags & KEY_MODEL_LIMITS)
+		leave_models(k, old, now ? now->model_limits : STR(""));
+	if (old->flags & KEY_WINDOWS)
+		key_windows_leave(k, old->windows, now ? now->windows : STR(""));
+}
+
 static int put_in_directory(struct keys *k, const struct dir_key *d, struct str name,
 			    uint64_t until_ns)
 {
 	struct dir_key old;
-	bool had = find_row(k, d, name, &old) && old.flags & KEY_MODEL_LIMITS;
+	bool had = find_row(k, d, name, &old);
 	int err = d->kind == DIR_KEY ? dir_put(k->dir, d, clock_ns()) :
 				       dir_put_named(k->dir, name, d, clock_ns());
 	if (!err && d->kind == DIR_KEY)
 		err = keys_grace_publish(k, d, until_ns);
 	if (!err && had)		/* the old row stays readable for a while */
-		leave_models(k, &old, d->model_limits);
+		leave_parts(k, &old, d);
 	return err;
 }
 
@@ -260,21 +276,29 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	struct str rules = key_rules_flat(a, kind, row);
 	uint64_t until_ns = 0;
 	struct owner_models models = { 0 };
+	struct owner_windows windows = { 0 };
 	uint32_t entity;
 	bool is_new;
-	if (!flat.p || !rules.p || key_models_of(a, kind, row, &models.v, &models.n) != 0)
+	if (!flat.p || !rules.p || key_models_of(a, kind, row, &models.v, &models.n) != 0 ||
+	    key_windows_of(a, kind, row, &windows.v, &windows.n) != 0)
 		return -ENOMEM;
 	int err = place(k, id, row->team_id, row->spend, &entity, &is_new);
 	if (err)
 		return err;
 	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
 	d.router = router_of(row, a);
+	d.rpm_burst = kind <= DIR_TEAM ? key_burst_of(a, row) : 0;
 	if (kind == DIR_KEY)
 		d.max_budget_nano = key_budget_at(a, row, clock_wall_ns(), &until_ns);
 	buf_init(&models.text, ROW_MEMORY);
 	err = place_models(k, row, &models);
 	d.model_limits = buf_str(&models.text);
 	d.flags |= models.n ? KEY_MODEL_LIMITS : 0u;
+	buf_init(&windows.text, KEY_WINDOWS_TEXT_MAX);
+	if (!err)
+		err = key_windows_place(k, windows.v, windows.n, &windows.text);
+	d.windows = buf_str(&windows.text);
+	d.flags |= windows.n ? KEY_WINDOWS : 0u;
 	if (!err)
 		err = put_in_directory(k, &d, name, until_ns);
 	if (err && is_new)
@@ -283,7 +307,10 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 		take_back_models(k, &models);
 	else
 		expect_resets(k, &models);
+	if (err)
+		key_windows_take_back(k, windows.v, windows.n);
 	buf_done(&models.text);
+	buf_done(&windows.text);
 	return err;
 }
 
@@ -313,8 +340,8 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 	}
 	struct dir_key before, now;
 	if (old && !hash_sha256_eq(old, &row->hash) && dir_find(k->dir, old, &before) &&
-	    before.flags & KEY_MODEL_LIMITS && dir_find(k->dir, &row->hash, &now))
-		leave_models(k, &before, now.model_limits);
+	    before.flags & (KEY_MODEL_LIMITS | KEY_WINDOWS) && dir_find(k->dir, &row->hash, &now))
+		leave_parts(k, &before, &now);
 	if (old && !hash_sha256_eq(old, &row->hash) && !keys_is_master(k, old) &&
 	    !keys_grace_has(k, old) && dir_remove(k->dir, old, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
@@ -341,7 +368,7 @@ void keys_withdraw(struct keys *k, const struct key_row *row)
 {
 	struct dir_key d;
 	if (dir_find(k->dir, &row->hash, &d))
-		leave_models(k, &d, STR(""));
+		leave_parts(k, &d, NULL);
 	if (!keys_is_master(k, &row->hash) && dir_remove(k->dir, &row->hash, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	keys_grace_withdraw(k, row->id);
@@ -352,7 +379,7 @@ void teams_withdraw(struct keys *k, const struct key_row *row)
 {
 	struct dir_key d;
 	if (dir_find_named(k->dir, DIR_TEAM, row->team_id, &d))
-		leave_models(k, &d, STR(""));
+		leave_parts(k, &d, NULL);
 	if (dir_remove_named(k->dir, DIR_TEAM, row->team_id, clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_STR("team_id", row->team_id));
 	release(k, ENTITY_TEAM | row->id);
@@ -363,7 +390,7 @@ void tenants_withdraw(struct keys *k, enum dir_kind kind, const struct key_row *
 	struct dir_name room;
 	struct dir_key d;
 	if (dir_find_named(k->dir, kind, dir_name_of(kind, row, &room), &d))
-		leave_models(k, &d, STR(""));
+		leave_parts(k, &d, NULL);
 	if (dir_remove_named(k->dir, kind, dir_name_of(kind, row, &room), clock_ns()) != 0)
 		LOG(LOG_WARN, "key.not_in_directory", F_INT("id", row->id));
 	release(k, ENTITY_OF(kind) | row->id);
@@ -457,6 +484,8 @@ static int load_row(struct keys *k, struct store_db *db, uint64_t kind, struct s
 	}
 	if (!err)
 		err = load_models(k, db, entity_kind(kind), &row, a);
+	if (!err)
+		err = key_windows_load(k, db, entity_kind(kind), &row, a);
 	if (!err)
 		err = put_row(k, kind | row.id, &row, a);
 	if (err == -EBUSY) {
@@ -559,6 +588,7 @@ void keys_stop(struct keys *k)
 	entities_done(&k->entities);
 	mem_free(k->late);
 	mem_free(k->due);
+	mem_free(k->hours);
 	mem_wipe(&k->master, sizeof k->master);
 	mem_free(k);
 }

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/price.h"
 #include "master/keys_fields.h"
+#include "master/keys_windows.h"
 
 enum { TEXT_MAX = 1024, MODELS_MAX = 48 * 1024, JSON_TEXT_MAX = 256 * 1024 };
 
@@ -61,6 +62,10 @@ static const struct field key_fields[] = {
 	{ "auto_rotate", IN_EXTRA, false, 0 },
 	{ "rotation_interval", IN_EXTRA, false, 0 },
 	{ "send_invite_email", IN_EXTRA, false, 0 },
+	{ "limit_windows", IN_EXTRA, true, 0 },
+	{ "rpm_burst", IN_EXTRA, true, 0 },
+	{ "tpm_input_limit", IN_EXTRA, true, 0 },
+	{ "tpm_output_limit", IN_EXTRA, true, 0 },
 	{ "grace_period", NO_COLUMN, true, 0 },
 	{ "new_master_key", IN_EXTRA, false, 0 },
 };
@@ -107,6 +112,10 @@ static const struct field team_fields[] = {
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
 	{ "access_group_ids", IN_EXTRA, false, 0 },
 	{ "router_settings", IN_EXTRA, true, 0 },
+	{ "limit_windows", IN_EXTRA, true, 0 },
+	{ "rpm_burst", IN_EXTRA, true, 0 },
+	{ "tpm_input_limit", IN_EXTRA, true, 0 },
+	{ "tpm_output_limit", IN_EXTRA, true, 0 },
 };
 /* What an admin of a team may change of it. */
 static const struct field permission_fields[] = {
@@ -420,6 +429,8 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM ||
 			     of == FIELDS_OF_ORGANIZATION))
 			err = key_model_check(c, j);
+		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM))
+			err = key_windows_check(c, j);
 		if (err)
 			return err;
 		ret->given |= UINT64_C(1) << (f - ret->fields->v);

@@ -9,6 +9,7 @@
 #include "common/json_write.h"
 #include "master/keys.h"
 #include "master/store_sql.h"
+#include "master/zone.h"
 
 enum { MONEY_NONE = -1 };
 
@@ -56,7 +57,8 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
 	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_') THEN metadata END, NULL," \
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
-	" OR instr(extra, '\"model_max_budget\"')"                                               \
+	" OR instr(extra, '\"model_max_budget\"') OR instr(extra, '\"limit_windows\"')"          \
+	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
 	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
@@ -218,6 +220,12 @@ struct key_due {			/* of a key, what ends by itself */
 	struct sha256 hash;
 	bool is_text;			/* an old text, of that hash; else a larger budget */
 };
+struct key_hours {			/* that a limit in a window names: keys_windows.c */
+	uint64_t hash, change_ns;	/* when they open or close next; 0: never */
+	uint32_t row;			/* of the board's gates */
+	char zone[80];
+	struct zone_window window;
+};
 struct keys {
 	struct store *store;
 	struct dir *dir;
@@ -233,6 +241,8 @@ struct keys {
 	bool is_giving;			/* customers_default.c */
 	uint64_t next_customers_ns;
 	int64_t customers_amount;	/* that all have; MONEY_NONE: none */
+	struct key_hours *hours;
+	size_t n_hours;
 	struct late_move *late;
 	size_t n_late, late_room;
 };

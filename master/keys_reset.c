@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/keys_private.h"
+#include "master/keys_windows.h"
 
 struct reset {				/* its number is that of its note on the board */
 	uint64_t id, next_ns;
@@ -218,6 +219,7 @@ void keys_tick(struct keys *k, uint64_t wall_ns)
 {
 	keys_move_late(k);
 	keys_grace_tick(k, wall_ns);
+	key_windows_tick(k, wall_ns);
 	if (k->is_applying)
 		keys_apply_resets(k);
 	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)

@@ -45,6 +45,7 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 	bool has_routes = (is_key && names(row->extra, "\"allowed_routes\"")) ||
 			  (kind == DIR_CUSTOMER && names(row->extra, region_name));
 	bool has_params = (is_key && names(row->metadata, "\"enforced_params\"")) ||
+			  (kind <= DIR_TEAM && names(row->metadata, "\"priority\"")) ||
 			  names(row->metadata, region_name);
 	bool has_cache = is_key && names(row->extra, "\"allowed_cache_controls\"");
 	if (!has_routes && !has_params && !has_cache)
@@ -61,6 +62,8 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 		put_rules(a, RULE_CACHE, json_get(extra, "allowed_cache_controls"), &at);
 		put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
 	}
+	if (kind <= DIR_TEAM && json_is(json_get(metadata, "priority"), JSON_STRING))
+		put_rules(a, RULE_PRIORITY, json_get(metadata, "priority"), &at);
 	put_rules(a, RULE_REGION, json_get(kind == DIR_CUSTOMER ? extra : metadata, region_name),
 		  &at);
 	return str_of(p, (size_t)(at - p));

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "master/keys_private.h"
+#include "master/keys_windows.h"
 #include "master/master.h"
 #include "master/roles.h"
 
@@ -46,6 +47,7 @@ static void on_info(void *data, int err)
 	/* llmgwctl has no other place to learn the hash from */
 	key_put(&o, &ic->row, keys_spend_of(ic->keys, &ic->row), c->kind == CALLER_SOCKET);
 	key_models_put_spend(&o, ic->keys, DIR_KEY, &ic->row);
+	key_windows_put_used(&o, ic->keys, DIR_KEY, &ic->row);
 	json_close(&o);
 	json_close(&o);
 	command_finish(c);

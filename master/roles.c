@@ -203,10 +203,12 @@ static struct str list_of(struct arena *a, struct str flat)
 
 bool role_may_make_keys(struct command_call *c)
 {
-	if (!c->own_user.n || !(c->own_key->flags & KEY_MODEL_LIMITS))
+	if (!c->own_user.n || (!(c->own_key->flags & (KEY_MODEL_LIMITS | KEY_WINDOWS)) &&
+			       !c->own_key->rpm_burst))
 		return true;
 	command_fail(c, 403, "auth_error", NULL,
-		     "A key with limits for single models makes no other keys; ask a proxy admin");
+		     "A key with limits for single models or in windows makes no other keys; ask "
+		     "a proxy admin");
 	return false;
 }
 

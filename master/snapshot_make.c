@@ -10,6 +10,7 @@
 #include "common/tokenizer.h"
 #include "master/config_jwt.h"
 #include "master/gates.h"
+#include "master/priorities.h"
 #include "master/ledger.h"
 #include "master/params.h"
 #include "master/prices.h"
@@ -306,8 +307,9 @@ static int put_group(struct make *k, struct str name, uint32_t *members)
 	};
 	put_rules(k, name, &g);
 	put_key_limits(k, name, &g);
+	int err = priorities_build(&k->m->board, k->c, name, k->b, &g);
 	snap_build_group(k->b, &g, members, n, STR_NONE);
-	return 0;
+	return err;
 }
 
 static int put_groups(struct make *k)
@@ -315,9 +317,10 @@ static int put_groups(struct make *k)
 	uint32_t *members = mem_array(k->c->n_models + 1, sizeof *members);
 	if (!members)
 		return -ENOMEM;
-	for (size_t i = 0; i < k->c->n_models; i++)
+	int err = 0;
+	for (size_t i = 0; i < k->c->n_models && !err; i++)
 		if (is_first_of_group(k->c, i))
-			put_group(k, k->c->models[i].model_name, members);
+			err = put_group(k, k->c->models[i].model_name, members);
 	for (size_t i = 0; i < k->c->n_aliases; i++) {
 		const struct config_alias *a = &k->c->aliases[i];
 		struct snap_group g = { .name = snap_build_text(k->b, a->alias),
@@ -327,7 +330,7 @@ static int put_groups(struct make *k)
 		snap_build_group(k->b, &g, NULL, 0, a->group);
 	}
 	mem_free(members);
-	return 0;
+	return err;
 }
 
 /* ---- calls that name no model
@@ -392,6 +395,7 @@ static void put_settings(struct make *k)
 	s->flags |= s->allowed_ips.count ? SET_ALLOWED_IPS : 0u;
 	s->trusted_proxies = put_names(k, &k->c->trusted_proxies);
 	s->flags |= s->enforced_params.count ? SET_ENFORCED_PARAMS : 0u;
+	s->flags |= k->c->priorities.n ? SET_RESERVATION : 0u;
 	s->key_header = snap_build_text(k->b, k->c->key_header);
 	s->version = snap_build_text(k->b, STR(LLMGW_VERSION));
 	s->access_log = k->c->access_log;
@@ -452,14 +456,14 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 		err = put_deployment(&k, &c->models[i], &k.index[i]);
 	if (err == 0)
 		err = put_passes(&k);
+	if (err == 0)
+		err = put_groups(&k);
 	if (err == -ENOSPC)
 		snprintf(
 			reterr, 256,
 			"more than %d deployments, or %d budgets, plans and hours of them, were ever "
 			"configured: restart to forget old ones",
 			BOARD_DEPLOYMENTS, BOARD_GATES);
-	if (err == 0)
-		err = put_groups(&k);
 	if (err == 0) {
 		put_settings(&k);
 		err = gates_build_tags(&m->board, c, k.b);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "master/keys_private.h"
+#include "master/keys_windows.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/teams.h"
@@ -45,6 +46,7 @@ static void put_team(const struct show_call *sc, struct json_out *o, const struc
 	int64_t spend = keys_settled_of(sc->keys, ENTITY_TEAM | t->r.id, t->r.spend);
 	team_put(o, &t->r, spend, t->members);
 	key_models_put_spend(o, sc->keys, DIR_TEAM, &t->r);
+	key_windows_put_used(o, sc->keys, DIR_TEAM, &t->r);
 }
 
 /* ---- one ---- */

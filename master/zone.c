@@ -3,6 +3,7 @@
  * and then only its text changes, so that nobody who reads the environment meanwhile is hurt. */
 #include "master/zone.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,6 +22,41 @@ struct spans {
 	struct span v[ZONE_WINDOWS_MAX * (DAYS_BACK + DAYS_AHEAD + 1)];
 	size_t n;
 };
+
+const char *const zone_day_names[7] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
+
+static int read_day(struct str s)
+{
+	for (size_t i = 0; i < COUNT(zone_day_names); i++)
+		if (s.n >= 3 && str_eq_nocase(str_of(s.p, 3), str_z(zone_day_names[i])))
+			return (int)i;
+	return -1;
+}
+
+uint32_t zone_read_days(struct str s)
+{
+	struct str rest = s, first = str_cut(&rest, '-');
+	int from = read_day(str_trim(first)), to = rest.p ? read_day(str_trim(rest)) : from;
+	uint32_t days = 0;
+	if (from < 0 || to < 0)
+		return 0;
+	for (int d = from;; d = (d + 1) % 7) {
+		days |= 1u << d;
+		if (d == to)
+			return days;
+	}
+}
+
+int zone_read_time(struct str s, uint32_t *ret)
+{
+	struct str rest = s, hours = str_cut(&rest, ':');
+	uint64_t h, m = 0;
+	if (str_read_u64(hours, &h) < 0 || !rest.p || rest.n != 2 || str_read_u64(rest, &m) < 0 ||
+	    m > 59 || h > 24 || h * 60 + m > ZONE_DAY_MINUTES)
+		return -EINVAL;
+	*ret = (uint32_t)(h * 60 + m);
+	return 0;
+}
 
 bool zone_is_known(struct str name)
 {

@@ -5,6 +5,7 @@
 #include "common/json_write.h"
 #include "worker/known.h"
 #include "worker/request.h"
+#include "worker/windows.h"
 
 static void put_money(struct buf *out, const char *name, int64_t nano)
 {
@@ -80,12 +81,11 @@ static void put_rate_line(struct buf *out, struct str owner, struct str which, s
 
 /* x-ratelimit-OWNER-limit-tokens and -remaining-tokens, and their kin. */
 static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic uint64_t *tat,
-		     uint64_t per_minute, uint64_t now_ns)
+		     struct gcra_limit limit, uint64_t now_ns)
 {
-	struct gcra_limit limit = { .per_minute = per_minute };
-	if (!per_minute)
+	if (!limit.per_minute)
 		return;
-	put_rate_line(out, owner, STR("-limit-"), what, per_minute);
+	put_rate_line(out, owner, STR("-limit-"), what, limit.per_minute);
 	put_rate_line(out, owner, STR("-remaining-"), what, gcra_left(tat, limit, now_ns));
 }
 
@@ -100,9 +100,14 @@ static void put_key(struct request *r, struct buf *out, bool is_final, uint64_t 
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
 		struct str owner = str_z(owner_words[o->row->kind].rate);
-		put_rate(out, owner, STR("tokens"), &o->entity->tpm_tat, o->row->tpm, now_ns);
-		put_rate(out, owner, STR("requests"), &o->entity->rpm_tat, o->row->rpm, now_ns);
+		put_rate(out, owner, STR("tokens"), &o->entity->tpm_tat,
+			 (struct gcra_limit){ .per_minute = o->row->tpm }, now_ns);
+		put_rate(out, owner, STR("requests"), &o->entity->rpm_tat,
+			 (struct gcra_limit){ .per_minute = o->row->rpm,
+					      .burst = o->row->rpm_burst }, now_ns);
 	}
+	if (r->windows)
+		windows_headers(r, out);
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
 	if (r->has_claim && !r->token)

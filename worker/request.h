@@ -44,6 +44,7 @@ struct relay_call;
 struct keep_call;
 struct trace;
 struct known;
+struct windows;
 struct waiter;
 struct who;
 struct bearer_wait;
@@ -82,9 +83,12 @@ struct request {
 	struct request_owner owners[BOARD_LEVELS];	/* by auth and limits; no key of an admin */
 	uint32_t n_owners;
 	bool has_model_limits;			/* one of them, of single models */
+	bool has_windows;			/* one of them, in windows */
+	struct str priority;		/* the key's class, else its team's; .n 0: none */
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
+	struct windows *windows;	/* what was taken from those of its owners; or NULL */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];
 	uint32_t n_levels;

@@ -58,7 +58,7 @@ static void fill_row(uint32_t key, uint32_t change, char text[400], struct dir_k
 	for (int i = 0; i < 400; i++)
 		text[i] = (char)('!' + (v + (unsigned)i * (v >> 56)) % 90);
 	*ret = (struct dir_key){ .hash = hashes[key], .id = (uint64_t)key << 32 | change,
-				 .entity = key, .rpm = v, .tpm = ~v, .max_parallel = change,
+				 .entity = key, .rpm = (uint32_t)v, .tpm = (uint32_t)~v, .max_parallel = change,
 				 .expires_wall_ns = v / 3, .max_budget_nano = (int64_t)(v >> 1),
 				 .alias = str_of(text, v % 40), .user_id = str_of(text + 1, v % 30),
 				 .team_id = str_of(text + 2, v % 20), .last4 = str_of(text + 3, 10),

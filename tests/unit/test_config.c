@@ -253,6 +253,10 @@ static const struct set_row {
 	{ "router_settings", "single_flight", "true", "true" },
 	{ "router_settings", "tag_filtering_match_any", "false", "false" },
 	{ "litellm_settings", "cache", "true", "true" },
+	{ "litellm_settings", "priority_reservation", "{prod: 0.75, dev: {type: rpm, value: 9}, x: {type: percent, value: 0}}",
+	  "{\"prod\":0.75,\"dev\":{\"type\":\"rpm\",\"value\":9},\"x\":0}" },
+	{ "litellm_settings.priority_reservation_settings", "default_priority", "0.1", "0.100" },
+	{ "litellm_settings.priority_reservation_settings", "saturation_threshold", "0.8", "0.800" },
 	{ "litellm_settings.cache_params", "type", "local", "\"local\"" },
 	{ "litellm_settings.cache_params", "mode", "default_off", "\"default_off\"" },
 	{ "litellm_settings.cache_params", "ttl", "60", "\"60s\"" },
@@ -1451,9 +1455,15 @@ static void test_bad_gates(void **state)
 		{ "router", "{openai: {budget_limit: much, time_period: 1d}}", "not an amount" },
 		{ "router", "{openai: {budget_limit: 1, time_period: 1y}}", "not a period" },
 		{ "router", "{openai: {budget_limit: 1, time_period: 1d, x: 1}}", "'x' is not known" },
+		{ "litellm", "priority_reservation: [a]", "wants a map" },
+		{ "litellm", "priority_reservation: {a: 1.5}", "share of 0 to 1" },
+		{ "litellm", "priority_reservation: {a: {type: rpm}}", "share of 0 to 1" },
+		{ "litellm", "priority_reservation: {a: {type: days, value: 1}}", "share of 0 to 1" },
+		{ "litellm", "priority_reservation: {\"\": 1}", "1 to 64 bytes" },
 		{ "params", "plan_windows: {a: b}", "wants a list of windows" },
 		{ "params", "plan_windows: [{requests: 5}]", "not a duration" },
 		{ "params", "plan_windows: [{duration: 1ms, requests: 5}]", "not a duration" },
+		{ "params", "plan_windows: [{duration: 5h, requests: 5, kind: any}]", "no kind of window" },
 		{ "params", "plan_windows: [{duration: 5h}]", "wants one of requests" },
 		{ "params", "plan_windows: [{duration: 5h, requests: 1, cost: 2}]", "wants one of" },
 		{ "params", "plan_windows: [{duration: 5h, requests: few}]", "not a whole number" },
@@ -1473,6 +1483,8 @@ static void test_bad_gates(void **state)
 		char text[600];
 		const char *form = rows[i].where[0] == 'r'
 					   ? MODEL "router_settings:\n  provider_budget_config: %s\n"
+				   : rows[i].where[0] == 'l'
+					   ? MODEL "litellm_settings:\n  %s\n"
 				   : rows[i].where[0] == 'p'
 					   ? MODEL "      %s\n"
 					   : MODEL "    model_info: {access_windows: %s}\n";

@@ -109,6 +109,131 @@ static void test_a_window_rolls(void **state)
 	assert_true(refused > USES / 10);
 }
 
+/* Taken, and not judged first and counted later: exactly what fits, and there is room when it was
+ * said that there would be. */
+static void test_taking_is_exact(void **state)
+{
+	enum { USES = 3000, LIMIT = 50 };
+	static struct { uint64_t at, n; } took[USES];
+	struct snap_gate g = { .kind = GATE_TOKENS, .limit = LIMIT, .span_ns = 600 * NS_PER_S,
+			       .factor_milli = 1000 };
+	struct board_gate *row = &board.windows[5];
+	uint64_t now = NOW, bucket = g.span_ns / 60;
+	unsigned n = 0, refused = 0;
+	(void)state;
+	while (n < USES) {
+		struct gate_hold hold;
+		uint64_t cost = 1 + hash_random_below(9), sum = 0, wait = 0;
+		now += hash_random_below(40 * NS_PER_S);
+		for (unsigned i = 0; i < n; i++)	/* of this bucket and the sixty before */
+			sum += took[i].at / bucket + 60 >= now / bucket ? took[i].n : 0;
+		assert_int_equal(gate_plan_used(row, &g, now), sum);
+		if (gate_take(row, &g, now, cost, &hold, &wait)) {
+			assert_true(sum + cost <= LIMIT);
+			took[n].at = now;
+			took[n++].n = cost;
+			continue;
+		}
+		refused++;
+		assert_true(sum + cost > LIMIT && wait > 0 && wait <= g.span_ns + bucket);
+		struct board_gate then = *row;		/* where time has gone on, and nothing else */
+		assert_false(gate_take(&then, &g, now + wait - 1, cost, &hold, &(uint64_t){ 0 }));
+		assert_true(gate_take(&then, &g, now + wait, cost, &hold, &(uint64_t){ 0 }));
+	}
+	assert_true(refused > USES / 10);
+}
+
+static void test_a_fixed_window_begins_anew(void **state)
+{
+	/* 2023-11-14 was a Tuesday; weeks begin on Monday, days at midnight. */
+	const uint64_t day = 24 * 3600 * NS_PER_S, midnight = NOW / day * day;
+	struct snap_gate g = { .kind = GATE_REQUESTS, .limit = 2, .span_ns = day,
+			       .factor_milli = 1000, .is_fixed = 1 };
+	struct board_gate *row = &board.windows[6];
+	struct gate_hold hold;
+	uint64_t wait = 0;
+	(void)state;
+	assert_true(gate_take(row, &g, midnight - 1, 1, &hold, &wait));
+	assert_true(gate_take(row, &g, midnight - 1, 1, &hold, &wait));
+	assert_false(gate_take(row, &g, midnight - 7, 1, &hold, &wait));
+	assert_int_equal(wait, 7);
+	assert_int_equal(gate_plan_used(row, &g, midnight - 1), 2);
+	assert_int_equal(gate_plan_used(row, &g, midnight), 0);
+	assert_true(gate_take(row, &g, midnight, 1, &hold, &wait));
+	assert_true(gate_take(row, &g, midnight + day - 1, 1, &hold, &wait));
+	assert_false(gate_take(row, &g, midnight + day - 1, 1, &hold, &wait));
+	assert_int_equal(gate_plan_begin(&g, midnight + 5), midnight);
+	g.span_ns = 7 * day;
+	assert_int_equal(gate_plan_begin(&g, NOW), midnight - day);
+	g.is_fixed = 0;
+	assert_true(gate_plan_begin(&g, NOW) <= NOW - 7 * day);
+}
+
+static void test_what_was_taken_is_corrected(void **state)
+{
+	struct snap_gate g = { .kind = GATE_TOKENS, .limit = 100, .span_ns = 60 * NS_PER_S,
+			       .factor_milli = 2000 };
+	struct board_gate *row = &board.windows[7];
+	struct gate_hold hold, large;
+	uint64_t wait = 0;
+	(void)state;
+	assert_true(gate_take(row, &g, NOW, 30, &hold, &wait));		/* each counts twice */
+	assert_int_equal(gate_plan_used(row, &g, NOW), 60);
+	gate_correct(row, &g, &hold, NOW + 5 * NS_PER_S, 10);
+	assert_int_equal(gate_plan_used(row, &g, NOW + 5 * NS_PER_S), 20);
+	gate_correct(row, &g, &(struct gate_hold){ .number = hold.number, .amount = 20 },
+		     NOW + 5 * NS_PER_S, 70);				/* more than there is room */
+	assert_int_equal(gate_plan_used(row, &g, NOW + 5 * NS_PER_S), 140);
+	assert_false(gate_take(row, &g, NOW + 5 * NS_PER_S, 1, &hold, &wait));
+	assert_int_equal(wait, 61 * NS_PER_S);		/* what was too much came with this bucket */
+	/* What is larger than the limit fits into an empty window, and nothing beside it. */
+	assert_true(gate_take(row, &g, NOW + 100 * NS_PER_S, 500, &large, &wait));
+	assert_false(gate_take(row, &g, NOW + 101 * NS_PER_S, 1, &hold, &wait));
+	/* Gone from the window long since: nothing is given back where others count now. */
+	assert_true(gate_take(row, &g, NOW + 164 * NS_PER_S, 5, &hold, &wait));
+	gate_correct(row, &g, &large, NOW + 164 * NS_PER_S, 0);
+	assert_int_equal(gate_plan_used(row, &g, NOW + 164 * NS_PER_S), 10);
+}
+
+/* Somebody's clock is a bucket ahead: what was taken there counts here. */
+static void test_clocks_that_differ(void **state)
+{
+	struct snap_gate g = { .kind = GATE_REQUESTS, .limit = 3, .span_ns = 60 * NS_PER_S,
+			       .factor_milli = 1000 };
+	struct board_gate *row = &board.windows[8];
+	struct gate_hold hold;
+	uint64_t wait = 0;
+	(void)state;
+	assert_true(gate_take(row, &g, NOW + NS_PER_S, 2, &hold, &wait));
+	assert_true(gate_take(row, &g, NOW, 1, &hold, &wait));
+	assert_false(gate_take(row, &g, NOW, 1, &hold, &wait));
+	assert_false(gate_take(row, &g, NOW + NS_PER_S, 1, &hold, &wait));
+}
+
+static void test_windows_are_given_back(void **state)
+{
+	uint32_t a, b, c, d;
+	bool is_new;
+	(void)state;
+	assert_int_equal(board_place_window(&board, 7, NOW, &a, &is_new), 0);
+	assert_true(is_new);
+	assert_int_equal(board_place_window(&board, 7 + BOARD_WINDOWS, NOW, &b, &is_new), 0);
+	assert_true(is_new && a != b);
+	atomic_store(&board.windows[a].words[3], 9);
+	atomic_store(&board.windows[b].words[3], 9);
+	assert_int_equal(board_place_window(&board, 7, NOW, &c, &is_new), 0);
+	assert_true(!is_new && c == a && atomic_load(&board.windows[a].words[3]) == 9);
+	board_free_window(&board, a, NOW);
+	/* Found again behind the one that is gone, whose place is nobody's for a while. */
+	assert_int_equal(board_place_window(&board, 7 + BOARD_WINDOWS, NOW, &c, &is_new), 0);
+	assert_true(!is_new && c == b);
+	assert_int_equal(board_place_window(&board, 7, NOW + BOARD_GONE_NS - 1, &d, &is_new), 0);
+	assert_true(is_new && d != a && d != b);
+	assert_int_equal(board_place_window(&board, 7 + 2 * (uint64_t)BOARD_WINDOWS,
+					    NOW + BOARD_GONE_NS, &d, &is_new), 0);
+	assert_true(is_new && d == a && atomic_load(&board.windows[a].words[3]) == 0);
+}
+
 static void test_units_and_factors(void **state)
 {
 	struct snap_gate g = { .kind = GATE_REQUESTS, .row = 1, .limit = 3, .span_ns = NS_PER_S,
@@ -265,6 +390,11 @@ int main(void)
 		T(test_rows_are_found_again),
 		T(test_a_budget_is_what_is_booked_and_what_is_not),
 		T(test_a_window_rolls),
+		T(test_taking_is_exact),
+		T(test_a_fixed_window_begins_anew),
+		T(test_what_was_taken_is_corrected),
+		T(test_clocks_that_differ),
+		T(test_windows_are_given_back),
 		T(test_units_and_factors),
 		T(test_hours_turn_by_themselves),
 		T(test_all_gates_of_a_deployment),

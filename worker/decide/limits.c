@@ -12,6 +12,7 @@
 #include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 #include "worker/decide/route.h"
+#include "worker/windows.h"
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
 
@@ -140,6 +141,12 @@ static uint64_t limit_of(const struct request_owner *o, const struct rate *q)
 	return q->is_tokens ? o->row->tpm : o->row->rpm;
 }
 
+static struct gcra_limit gcra_of(const struct request_owner *o, const struct rate *q)
+{
+	return (struct gcra_limit){ .per_minute = limit_of(o, q),
+				    .burst = q->is_tokens ? 0 : o->row->rpm_burst };
+}
+
 static _Atomic uint64_t *word_of(const struct request_owner *o, const struct rate *q)
 {
 	return q->is_tokens ? &o->entity->tpm_tat : &o->entity->rpm_tat;
@@ -170,7 +177,7 @@ static void give_back(const struct request *r, uint32_t n, const struct rate *q)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		const struct request_owner *o = &r->owners[i];
-		struct gcra_limit limit = { .per_minute = limit_of(o, q) };
+		struct gcra_limit limit = gcra_of(o, q);
 		if (limit.per_minute)
 			gcra_refund(word_of(o, q), limit, q->now_ns, q->cost);
 	}
@@ -181,7 +188,7 @@ static enum step take_rate(struct request *r, const struct rate *q)
 {
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		const struct request_owner *o = &r->owners[i];
-		struct gcra_limit limit = { .per_minute = limit_of(o, q) };
+		struct gcra_limit limit = gcra_of(o, q);
 		uint64_t wait = 0;
 		if (gcra_take(word_of(o, q), limit, q->now_ns, q->cost, &wait))
 			continue;
@@ -202,26 +209,34 @@ static bool has_tpm(const struct request *r)
 enum step limits_take(struct request *r)
 {
 	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
-	if ((r->rules.n || snap_settings(r->snap)->flags & SET_ENFORCED_PARAMS) &&
+	uint32_t flags = snap_settings(r->snap)->flags;
+	if ((r->rules.n || flags & SET_ENFORCED_PARAMS) &&
 	    rules_check_body(r) != STEP_NEXT)
 		return STEP_DONE;
 	enum step s = owners_beside(r);
 	if (s == STEP_NEXT)
 		s = check_model(r);
+	if (s == STEP_NEXT && (r->has_windows || flags & SET_RESERVATION))
+		s = windows_take_request(r);
 	return s == STEP_NEXT ? take_rate(r, &requests) : s;
+}
+
+static uint64_t likely_prompt(struct request *r)
+{
+	return r->raw ? r->raw->known.input : request_prompt_tokens(r);
 }
 
 /* Where output alone counts, the least that an answer has. */
 static uint64_t likely_tokens(struct request *r)
 {
-	if (snap_settings(r->snap)->token_rate == TOKENS_OUTPUT)
-		return 1;
-	return r->raw ? r->raw->known.input : request_prompt_tokens(r);
+	return snap_settings(r->snap)->token_rate == TOKENS_OUTPUT ? 1 : likely_prompt(r);
 }
 
 enum step limits_take_tokens(struct request *r)
 {
 	struct rate tokens = { .what = "tokens", .is_tokens = true };
+	if (r->windows && windows_take_tokens(r, likely_prompt(r)) != STEP_NEXT)
+		return STEP_DONE;
 	if (has_tpm(r)) {
 		tokens.now_ns = clock_ns();
 		tokens.cost = likely_tokens(r);

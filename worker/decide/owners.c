@@ -32,7 +32,7 @@ static bool copy_row(struct request *r, const struct dir_key *k, struct dir_key 
 {
 	struct str *const texts[] = { &to->alias, &to->user_id, &to->team_id, &to->last4,
 				      &to->models, &to->organization_id, &to->budget_id,
-				      &to->router, &to->model_limits };
+				      &to->router, &to->model_limits, &to->windows };
 	*to = *k;			/* the rules stay where they are: they are read at once */
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		if (texts[i]->n)
@@ -87,6 +87,18 @@ static bool take_region(struct request *r, struct str rules)
 	return true;
 }
 
+/* The first that says so: the key's. */
+static bool take_priority(struct request *r, const struct dir_key *row)
+{
+	struct str rules = row->rules;
+	while (rules.n && !r->priority.n) {
+		struct str rule = str_cut(&rules, '\0');
+		if (rule.n > 1 && rule.p[0] == RULE_PRIORITY)
+			r->priority = arena_dup(r->mem, str_skip(rule, 1));
+	}
+	return !r->priority.n || r->priority.p;
+}
+
 static enum step refuse_levels(struct request *r)
 {
 	return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
@@ -109,9 +121,10 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 	if (r->n_owners + r->is_admin == BOARD_LEVELS)	/* an admin's key is a level, too */
 		return refuse_levels(r);
 	lend(r->w->dir, row);
-	if (row->flags & KEY_RULES && !take_region(r, row->rules))
+	if (row->flags & KEY_RULES && (!take_region(r, row->rules) || !take_priority(r, row)))
 		return refuse_memory(r);
 	r->has_model_limits |= (row->flags & KEY_MODEL_LIMITS) != 0;
+	r->has_windows |= (row->flags & KEY_WINDOWS) != 0;
 	r->owners[r->n_owners++] =
 		(struct request_owner){ .row = row, .entity = owner_use(r, row->entity) };
 	return STEP_NEXT;

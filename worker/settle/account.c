@@ -17,6 +17,7 @@
 #include "worker/settle/account_private.h"
 #include "worker/settle/flusher.h"
 #include "worker/settle/unpriced.h"
+#include "worker/windows.h"
 
 /* ---- reserve ----------------------------------------------------------------------------------
  */
@@ -238,6 +239,8 @@ enum step account_reserve(struct request *r)
 	if (s != STEP_NEXT)
 		return s;
 	r->reserve_nano = account_worst_of_group(r);
+	if (r->windows && windows_take_cost(r, r->reserve_nano) != STEP_NEXT)
+		return STEP_DONE;
 	int err = admit(r, &verdict, &level, &left);
 	if (err == -EDQUOT && verdict == BUDGET_PARALLEL)
 		return refuse_parallel(r, owner_at(r, level));
@@ -526,6 +529,8 @@ void account_settle(struct request *r)
 	if (!r->has_intent) {
 		if (r->tokens_taken && !r->settled_seq)
 			correct_tokens(r, &u);	/* refused after the tokens were taken */
+		if (r->windows)
+			windows_settle(r, NULL);
 		return;
 	}
 	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage) {
@@ -559,5 +564,7 @@ void account_settle(struct request *r)
 	budget_settle(r->w->pool, &r->claim, r->cost_nano);
 	r->has_claim = false;
 	correct_tokens(r, &u);
+	if (r->windows)
+		windows_settle(r, &u);
 	count_deployment(r, &u, own_nano);
 }
