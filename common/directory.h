@@ -42,13 +42,14 @@ enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c' }
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {
 	DIR_KEY, DIR_TEAM, DIR_USER, DIR_ORGANIZATION, DIR_MEMBER, DIR_CUSTOMER, DIR_TAG,
-	DIR_BUDGET,			/* the next number is of what no request goes by */
+	DIR_BUDGET, DIR_ORGANIZATION_MEMBER,
 	/* Limits of one model, which stand in their owner's row and have entities of their own. */
 	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL, DIR_KINDS
 };
 
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. Only
- * a key has hash, expires_wall_ns and user_id. A member's name is "<number of its team>/<user_id>";
+ * a key has hash, expires_wall_ns and user_id. A member's name is "<number of its team>/<user_id>",
+ * that of an organization's member "<number of the organization>/<user_id>";
  * a budget has no entity, it lends its limits to those whose budget_id names it. */
 struct dir_key {
 	enum dir_kind kind;

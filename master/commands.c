@@ -302,7 +302,7 @@ static const struct command_arg args_org_one[] = {
 	{ 0 },
 };
 #define ORG_MEMBER_BUDGET                                                                         \
-	{ "max_budget_in_organization", ARG_MONEY, 0, "kept and shown; it does not limit yet" }
+	{ "max_budget_in_organization", ARG_MONEY, 0, "dollars that each may spend there" }
 static const struct command_arg args_org_add[] = {
 	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
 	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,

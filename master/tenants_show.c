@@ -78,10 +78,15 @@ static int read_around(struct show_call *sc, struct store_db *db, struct shown *
 		name, 1, &s->teams);
 	if (!err)
 		err = read_text(sc, sql_query(db,
-			"SELECT json_group_array(json_object('user_id', name, 'user_email', email,"
-			" 'organization_id', ?1, 'user_role', role, 'spend', 0.0, 'budget_id',"
-			" budget_id, 'max_budget_in_organization', max_budget / 1e9)) FROM"
-			" (SELECT * FROM tenants WHERE kind = 9 AND owner = ?2 ORDER BY id)"),
+			"SELECT json_group_array(json_object('user_id', m.name, 'user_email',"
+			" m.email, 'organization_id', ?1, 'user_role', m.role, 'spend',"
+			" m.spend / 1e9, 'budget_id', m.budget_id, 'max_budget_in_organization',"
+			" coalesce(m.max_budget, b.max_budget) / 1e9, 'litellm_budget_table', CASE"
+			" WHEN coalesce(m.max_budget, b.max_budget) IS NOT NULL THEN json_object("
+			"'budget_id', m.budget_id, 'max_budget',"
+			" coalesce(m.max_budget, b.max_budget) / 1e9) END)) FROM (SELECT * FROM"
+			" tenants WHERE kind = 9 AND owner = ?2 ORDER BY id) m LEFT JOIN tenants b"
+			" ON b.kind = 8 AND b.owner = 0 AND b.name = m.budget_id"),
 			name, s->r.id, &s->members);
 	return err;
 }

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Members of organizations, and what an admin of one may do: all in it, and nothing of another."""
+from decimal import Decimal
+
 import pytest
 
+from test_limits import ONE, RESERVE, good, refused
 from test_orgs import org
 from test_roles import user
-from test_teams import team
+from test_teams import flood, none_reserved, team
 
 
 def member(gw, o, name, role="org_admin", key=None):
@@ -49,7 +52,7 @@ def test_members(gw):
     a = gw.post("/organization/member_add", {"organization_id": o, "max_budget_in_organization": 5, "member": [
         {"user_email": "ada@example.org", "role": "org_admin"}, {"user_id": "new"}, {"user_email": "x@example.org"}]})
     assert a.status == 200 and a.json["organization_id"] == o, a
-    assert a.json["llmgw_warnings"] == ["max_budget_in_organization is stored but not acted on yet"]
+    assert "llmgw_warnings" not in a.json
     rows = a.json["updated_organization_memberships"]
     assert [(r["user_id"], r["user_role"]) for r in rows[:2]] == [("ada", "org_admin"), ("new", "internal_user")]
     assert rows[0]["max_budget_in_organization"] == 5 and rows[0]["user_email"] == "ada@example.org"
@@ -78,6 +81,46 @@ def test_members(gw):
     assert list(members(gw, o)) == ["ada"]
     noted = {(r["table_name"], r["action"]) for r in gw.get("/audit?page_size=100").json["audit_logs"]}
     assert {("LiteLLM_OrganizationMembership", x) for x in ("created", "updated", "deleted")} <= noted
+
+
+def test_what_a_member_may_spend_there(start):
+    """By all keys of the user that the organization pays for, and by no others."""
+    gw = start([("m", "mock?prompt=50&out=10")], workers=2)
+    o = org(gw, organization_id="o")
+    for name in ("ada", "bob"):
+        user(gw, name, auto_create_key=True)
+        assert member(gw, o, name, "internal_user").status == 200
+    t = team(gw, team_id="t", organization_id=o, members_with_roles=[{"user_id": "ada", "role": "user"}])
+    keys = [gw.key(user_id="ada", organization_id=o), gw.key(user_id="ada", team_id=t)]
+    assert change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada",
+                  max_budget_in_organization=float(ONE * 6 + RESERVE)).json["max_budget_in_organization"] == float(ONE * 6 + RESERVE)
+    seen = flood(gw, 40, keys, "m", max_tokens=10)
+    n = len(good(seen))
+    assert 2 <= n <= 7
+    while gw.ask("m", key=keys[n % 2], max_tokens=10).status == 200:
+        n += 1
+    assert n == 7 and all("OrganizationMember=" in e["message"] for e in refused(seen, 429))
+    for other in (gw.key(user_id="ada"), gw.key(user_id="bob", organization_id=o), gw.key(organization_id=o)):
+        assert gw.ask("m", key=other, max_tokens=10).status == 200
+
+    def row():
+        return next(m for m in gw.get("/organization/info?organization_id=o").json["members"] if m["user_id"] == "ada")
+    gw.spend_rows(wait_for=n + 3)
+    assert Decimal(str(row()["spend"])) == ONE * 7 and row()["litellm_budget_table"]["max_budget"] == float(ONE * 6 + RESERVE)
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=keys[0], max_tokens=10).status == 429     # it is kept
+    a = change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada", max_budget_in_organization=None)
+    assert a.json["max_budget_in_organization"] is None and Decimal(str(a.json["spend"])) == ONE * 7
+    assert gw.ask("m", key=keys[0], max_tokens=10).status == 200 and row()["litellm_budget_table"] is None
+    none_reserved(gw)
+    # it goes with the member, and with a new place there begins anew
+    change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada", max_budget_in_organization=0)
+    assert gw.ask("m", key=keys[1], max_tokens=10).status == 429
+    assert change(gw, "/organization/member_delete", "DELETE", organization_id=o, user_id="ada").status == 200
+    assert gw.ask("m", key=keys[1], max_tokens=10).status == 200
+    a = gw.post("/organization/member_add", {"organization_id": o, "max_budget_in_organization": 1, "member": {"user_id": "ada"}})
+    assert a.json["updated_organization_memberships"][0]["spend"] == 0
 
 
 # ---- an admin in its own -------------------------------------------------------------------------

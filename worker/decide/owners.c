@@ -16,6 +16,8 @@ const struct owner_words owner_words[DIR_KINDS] = {
 	[DIR_CUSTOMER] = { "EndUser", "end_user", NULL, "/customer/unblock" },
 	[DIR_TAG] = { "Tag", "tag", NULL, "/tag/update" },
 	[DIR_BUDGET] = { "Budget", "budget", NULL, "/budget/update" },
+	[DIR_ORGANIZATION_MEMBER] = { "OrganizationMember", "organization_member", NULL,
+				      "/organization/member_update" },
 	[DIR_KEY_MODEL] = { "Key", "model_per_key", NULL, "/key/update" },
 	[DIR_TEAM_MODEL] = { "Team", "model_per_team", NULL, "/team/update" },
 	[DIR_ORGANIZATION_MODEL] = { "Organization", "model_per_organization", NULL,
@@ -173,13 +175,27 @@ static enum step take_user(struct request *r)
 	return s;
 }
 
-static enum step take_member(struct request *r)
+/* The key's user as a member of what has that number. */
+static enum step take_member(struct request *r, enum dir_kind kind, uint64_t of)
 {
-	if (!r->team.id || !r->key.user_id.n || !dir_has(r->w->dir, DIR_MEMBER))
+	if (!of || !r->key.user_id.n || !dir_has(r->w->dir, kind))
 		return STEP_NEXT;
-	struct str name = arena_printf(r->mem, "%llu/" STR_FMT, (unsigned long long)r->team.id,
+	struct str name = arena_printf(r->mem, "%llu/" STR_FMT, (unsigned long long)of,
 				       STR_ARG(r->key.user_id));
-	return name.p ? take(r, DIR_MEMBER, name) : refuse_memory(r);
+	return name.p ? take(r, kind, name) : refuse_memory(r);
+}
+
+/* A key's own organization is above that of its team. */
+static enum step take_organization(struct request *r)
+{
+	struct str name = r->key.organization_id.n ? r->key.organization_id :
+						     r->team.organization_id;
+	struct dir_key *row;
+	enum step s = find_row(r, DIR_ORGANIZATION, name, &row);
+	if (s != STEP_NEXT || !row)
+		return s;
+	s = add_owner(r, row);
+	return s == STEP_NEXT ? take_member(r, DIR_ORGANIZATION_MEMBER, row->id) : s;
 }
 
 enum step owners_above(struct request *r)
@@ -188,10 +204,9 @@ enum step owners_above(struct request *r)
 	if (s == STEP_NEXT && r->key.user_id.n)
 		s = take_user(r);
 	if (s == STEP_NEXT)
-		s = take_member(r);
+		s = take_member(r, DIR_MEMBER, r->team.id);
 	if (s == STEP_NEXT && (r->key.organization_id.n || r->team.organization_id.n))
-		s = take(r, DIR_ORGANIZATION, r->key.organization_id.n ? r->key.organization_id :
-									 r->team.organization_id);
+		s = take_organization(r);
 	return s;
 }
 
