@@ -16,6 +16,7 @@
 #include "master/keys_more.h"
 #include "master/import_rows.h"
 #include "master/models_info.h"
+#include "master/newcomers.h"
 #include "master/models_store.h"
 #include "master/price_import.h"
 #include "master/price_list.h"
@@ -183,6 +184,10 @@ static const struct command_arg args_team_list[] = {
 	{ "user_id", ARG_STRING, 0, "only those that this user is in" },
 	{ "page", ARG_INT, 0, "page, from 1" },
 	{ "page_size", ARG_INT, 0, "teams a page, at most 10000" },
+	{ 0 },
+};
+static const struct command_arg args_team_available[] = {
+	{ "user_id", ARG_STRING, 0, "only those that this user is not in" },
 	{ 0 },
 };
 #define MEMBER_LIMITS                                                                             \
@@ -792,6 +797,10 @@ static const struct command_column columns_teams[] = {
 	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
 };
+static const struct command_column columns_available[] = {
+	{ "TEAM", "team_id", COL_TEXT }, { "ALIAS", "team_alias", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
 #define COLUMNS_LIMITS                                                                            \
 	{ "SPEND", "spend", COL_MONEY }, { "BUDGET", "max_budget", COL_MONEY },                   \
 	{ "RPM", "rpm_limit", COL_INT }, { "TPM", "tpm_limit", COL_INT }
@@ -1063,13 +1072,16 @@ const struct command commands[] = {
 	{ "keys delete", "POST", "/key/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_delete),
 	  args_key_delete, NULL, NULL, "delete keys for good",
 	  "llmgwctl keys delete research --yes" },
-	{ "teams create", "POST", "/team/new", ROLE_ADMIN, 0, RUN(teams_new), args_team_create,
+	{ "teams create", "POST", "/team/new", ROLE_ADMIN, 0, RUN(teams_create), args_team_create,
 	  NULL, NULL, "make a team, whose limits hold for its keys together",
 	  "llmgwctl teams create physics --max-budget 500 --budget-duration 1mo" },
 	{ "teams list", "GET", "/team/list", ROLE_VIEW, 0, RUN(teams_list), args_team_list,
 	  columns_teams, NULL, "list teams", "llmgwctl teams list" },
 	{ "teams show", "GET", "/team/info", ROLE_VIEW, 0, RUN(teams_info), args_team_one, NULL,
 	  NULL, "show one team, its keys and members", "llmgwctl teams show physics" },
+	{ "teams available", "GET", "/team/available", ROLE_VIEW, 0, RUN(teams_available),
+	  args_team_available, columns_available, NULL,
+	  "list the teams that users may join by themselves", "llmgwctl teams available" },
 	{ "teams update", "POST", "/team/update", ROLE_ADMIN, 0, RUN(teams_update),
 	  args_team_update, NULL, NULL, "change a team; all its keys see it at once",
 	  "llmgwctl teams update physics --rpm-limit 600" },
@@ -1109,7 +1121,7 @@ const struct command commands[] = {
 	  RUN(teams_permissions_update), args_team_permit, NULL, NULL,
 	  "say by which commands a team's members change their keys in it",
 	  "llmgwctl teams permit physics /key/generate /key/update" },
-	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
+	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(users_create), args_user_create,
 	  NULL, NULL, "make a user, whose limits hold for all its keys",
 	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },
 	{ "users list", "GET", "/user/list", ROLE_VIEW, 0, RUN(tenants_list), args_user_list,

@@ -263,6 +263,9 @@ struct config {
 	int64_t customer_budget;	/* pico-dollars; PRICE_NONE: none */
 	struct str customer_budget_id;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct str user_defaults, team_defaults;	/* the same */
+	int64_t user_budget;		/* of internal users; as customer_budget */
+	struct str user_duration;
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_jwt jwt;

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/newcomers.h"
 #include "master/roles.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37 };
@@ -28,6 +29,7 @@ struct org_call {			/* lives in the call's arena */
 	uint64_t now_ns;
 	bool sets_budget;
 	int64_t max_budget;
+	struct key_change defaults;	/* what a user who is made gets */
 };
 
 /* ---- common ---- */
@@ -171,6 +173,9 @@ static int make_user(struct org_call *oc, struct store_db *db, struct org_member
 	}
 	m->user = new_row(oc, m->user_id);
 	m->user.email = m->email;
+	int err = key_change_apply(&oc->defaults, oc->c->mem, &m->user);
+	if (err)
+		return err;
 	m->user.role = str_eq(m->role, STR("org_admin")) ? default_role : m->role;
 	m->is_new_user = true;
 	return tenant_row_insert(db, tenant_number(DIR_USER), &m->user);
@@ -288,7 +293,7 @@ static bool take_members(struct org_call *oc)
 void orgs_member_add(struct command_call *c)
 {
 	struct org_call *oc = call_new(c);
-	if (oc && take_members(oc))
+	if (oc && take_members(oc) && user_defaults_read(c, &oc->defaults))
 		start(oc, add_job, on_added);
 }
 

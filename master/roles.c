@@ -21,6 +21,7 @@ static const struct {
 	{ "keys show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "users show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams available", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams add", { [ROLE_INTERNAL] = true } },	/* these as an admin of the team */
 	{ "teams bulk", { [ROLE_INTERNAL] = true } },

@@ -26,7 +26,8 @@ struct tenant_kind {
 struct tenant_role {			/* that a user may have */
 	const char *name, *label, *doc;
 };
-extern const struct tenant_role tenant_roles[];	/* ends with name NULL */
+extern const struct tenant_role tenant_roles[];	/* ends with name NULL; in tenants_roles.c */
+bool tenant_is_role(struct str name);
 
 /* Of a command for any of them: never NULL. */
 const struct tenant_kind *tenant_kind_of(const struct command *cmd);

@@ -6,12 +6,18 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/price.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/tenants.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37, KEY_ROOM = 32, RANDOM_BYTES = 16, TEAMS_MAX = 1000 };
 
+struct place {				/* that a new user has in a team */
+	struct str team_id, role;
+	bool is_limited;
+	int64_t max_budget;
+};
 struct tenant_call {			/* lives in the call's arena */
 	struct command_call *c;
 	struct keys *keys;
@@ -22,7 +28,8 @@ struct tenant_call {			/* lives in the call's arena */
 	bool is_new;
 	struct str text;		/* of a new user's key; .p NULL: it gets none */
 	struct key_row key;
-	struct str *teams, missing;	/* that a new user is to be in; the one there is not */
+	struct place *teams;
+	struct str missing;		/* the team that there is not */
 	size_t n_teams;
 	struct key_row *limited;	/* what limits it in some of them */
 	size_t n_limited;
@@ -82,21 +89,13 @@ static bool take_id(struct tenant_call *tc)
 	return true;
 }
 
-static bool is_role(struct str s)
-{
-	for (const struct tenant_role *r = tenant_roles; r->name; r++)
-		if (str_eq_z(s, r->name))
-			return true;
-	return false;
-}
-
 /* false: answered. */
 static bool take_change(struct tenant_call *tc)
 {
 	struct command_call *c = tc->c;
 	if (key_change_read(c, tc->kind->fields, &tc->change) != 0)
 		return false;
-	if (!tc->change.to.role.n || is_role(tc->change.to.role))
+	if (!tc->change.to.role.n || tenant_is_role(tc->change.to.role))
 		return true;
 	command_fail(c, 400, "invalid_request_error", "user_role",
 		     "user_role must be proxy_admin, proxy_admin_viewer, internal_user or "
@@ -124,6 +123,25 @@ static bool take_key(struct tenant_call *tc)
 	return true;
 }
 
+/* An id, or LiteLLM's object. */
+static bool read_place(struct command_call *c, const struct json *j, struct place *to)
+{
+	*to = (struct place){ .role = STR("user"), .max_budget = MONEY_NONE };
+	if (!json_is(j, JSON_OBJECT)) {
+		to->team_id = json_str(c->mem, j);
+		return to->team_id.n > 0;
+	}
+	const struct json *role = json_get(j, "user_role");
+	const struct json *budget = json_get(j, "max_budget_in_team");
+	to->team_id = json_get_str(c->mem, j, "team_id");
+	to->is_limited = json_is_given(budget);
+	if (json_is_given(role))
+		to->role = json_str(c->mem, role);
+	return to->team_id.n && (str_eq_z(to->role, "user") || str_eq_z(to->role, "admin")) &&
+	       (!to->is_limited || (price_read_nano(budget->raw, &to->max_budget) == 0 &&
+				    to->max_budget >= 0));
+}
+
 static bool take_teams(struct tenant_call *tc)
 {
 	struct command_call *c = tc->c;
@@ -132,17 +150,14 @@ static bool take_teams(struct tenant_call *tc)
 		return true;
 	if (j->count <= TEAMS_MAX)
 		tc->teams = arena_array(c->mem, j->count, sizeof *tc->teams);
-	for (const struct json *e = j->child; e && tc->teams; e = e->next) {
-		struct str id = json_is(e, JSON_OBJECT) ? json_get_str(c->mem, e, "team_id") :
-							  json_str(c->mem, e);
-		if (!id.n)
+	for (const struct json *e = j->child; e && tc->teams; e = e->next, tc->n_teams++)
+		if (!read_place(c, e, &tc->teams[tc->n_teams]))
 			break;
-		tc->teams[tc->n_teams++] = id;
-	}
 	if (tc->n_teams == j->count)
 		return true;
 	command_fail(c, 400, "invalid_request_error", "teams",
-		     "teams must be a list of at most %d ids, or of objects with team_id", TEAMS_MAX);
+		     "teams must be a list of at most %d ids, or of objects {team_id, "
+		     "max_budget_in_team, user_role}", TEAMS_MAX);
 	return false;
 }
 
@@ -161,11 +176,13 @@ static void start_key(struct tenant_call *tc)
 	};
 }
 
-static int limit(struct tenant_call *tc, struct store_db *db, const struct key_row *team)
+static int limit(struct tenant_call *tc, struct store_db *db, const struct key_row *team,
+		 const struct place *p)
 {
 	struct member_limits limits = { .budget_id = member_defaults_id(tc->c->mem, team),
-					.max_budget = MONEY_NONE };
-	if (!limits.budget_id.n)
+					.sets_budget = p->is_limited,
+					.max_budget = p->max_budget };
+	if (!member_limits_given(&limits))
 		return 0;
 	return member_limit(db, tc->c, team->id, tc->id, &limits, &tc->limited[tc->n_limited++]);
 }
@@ -177,16 +194,17 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 	if (!tc->limited)
 		return -ENOMEM;
 	for (size_t i = 0; i < tc->n_teams && !err; i++) {
+		const struct place *p = &tc->teams[i];
 		struct team_member m = { .user_id = tc->id, .user_email = tc->row.email,
-					 .role = STR("user"), .max_budget = MONEY_NONE };
+					 .role = p->role, .max_budget = p->max_budget };
 		struct team_row team;
-		err = team_row_find(db, tc->teams[i], tc->c->mem, &team);
+		err = team_row_find(db, p->team_id, tc->c->mem, &team);
 		if (!err)
 			err = team_member_insert(db, team.r.id, &m);
 		if (!err)
-			err = limit(tc, db, &team.r);
+			err = limit(tc, db, &team.r, p);
 		if (err == -ENOENT)
-			tc->missing = tc->teams[i];
+			tc->missing = p->team_id;
 		if (err == -EEXIST)
 			err = 0;	/* it is in the team already */
 	}
@@ -281,7 +299,7 @@ static void put_teams(const struct tenant_call *tc, struct json_out *o)
 {
 	json_open_array(o, "teams");
 	for (size_t i = 0; i < tc->n_teams; i++)
-		json_put_str(o, NULL, tc->teams[i]);
+		json_put_str(o, NULL, tc->teams[i].team_id);
 	json_close_array(o);
 }
 
@@ -335,7 +353,7 @@ static size_t answer_room(const struct tenant_call *tc)
 	for (size_t i = 0; i < tc->change.n_warnings; i++)
 		texts += tc->change.warnings[i].n;
 	for (size_t i = 0; i < tc->n_teams; i++)
-		texts += tc->teams[i].n + 4;
+		texts += tc->teams[i].team_id.n + 4;
 	return 2 * key_put_room(&tc->row) + 6 * texts;
 }
 

@@ -37,6 +37,7 @@ static const char golden[] =
 	"teams create --o\n"
 	"teams list iv-\n"
 	"teams show iv-\n"
+	"teams available iv-\n"
 	"teams update --o\n"
 	"teams block --o\n"
 	"teams unblock --o\n"
