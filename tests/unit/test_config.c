@@ -1555,7 +1555,8 @@ static struct price rated(const char *settings, const char *provider, bool *ret_
 	snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", settings);
 	write_file("t.yaml", text);
 	assert_int_equal(config_read(in_folder("t.yaml"), NULL, &c), 0);
-	*ret_rated = config_apply_rates(c, str_z(provider), &p);
+	struct price_rates rates = config_rates_of(c, str_z(provider));
+	*ret_rated = price_apply(&rates, &p);
 	assert_int_equal(p.cache_read, PRICE_NONE);
 	config_free(c);
 	return p;
@@ -1585,8 +1586,8 @@ static void test_discounts_and_margins(void **state)
 	assert_int_equal(p.per_request, 100 + 2000000000);
 	/* What has no price gets none. */
 	struct price unknown = price_none();
-	struct config c = { .n_rates = 0 };
-	assert_false(config_apply_rates(&c, STR("openai"), &unknown));
+	struct price_rates rates = { .discount = 500000 };
+	assert_false(price_apply(&rates, &unknown));
 }
 
 static void test_bad_discounts(void **state)
