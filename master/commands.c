@@ -37,12 +37,14 @@ static const struct command_arg args_worker[] = {
 	{ "slot", ARG_INT, ARG_POSITIONAL, "worker's slot number; all when missing" },
 	{ 0 },
 };
-/* Limits for single models, of keys, teams and organizations. */
+/* Limits for single models; of customers and tags only the last. */
+#define MODEL_BUDGET                                                                              \
+	{ "model_max_budget", ARG_JSON, 0,                                                        \
+	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
 #define MODEL_FIELDS                                                                              \
 	{ "model_rpm_limit", ARG_JSON, 0, "requests a minute of single models: {model: n}" },     \
 	{ "model_tpm_limit", ARG_JSON, 0, "tokens a minute of single models: {model: n}" },       \
-	{ "model_max_budget", ARG_JSON, 0,                                                        \
-	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
+	MODEL_BUDGET
 #define KEY_FIELDS                                                                                \
 	{ "key_alias", ARG_STRING, 0, "name of the key; unique" },                                \
 	{ "models", ARG_LIST, 0, "models it may use, '*' patterns allowed; empty: all" },         \
@@ -245,7 +247,7 @@ static const struct command_arg args_team_remove[] = {
 	{ "blocked", ARG_BOOL, 0, "refuse requests until it is unblocked" }
 #define BUDGET_REF { "budget_id", ARG_STRING, 0, "budget whose limits hold where none is given" }
 #define USER_FIELDS                                                                               \
-	TENANT_LIMITS, TENANT_MORE,                                                               \
+	TENANT_LIMITS, TENANT_MORE, MODEL_FIELDS,                                                 \
 	{ "user_alias", ARG_STRING, 0, "name of the user" },                                      \
 	{ "user_email", ARG_STRING, 0, "e-mail address" },                                        \
 	{ "user_role", ARG_STRING, 0, "proxy_admin, proxy_admin_viewer, internal_user, internal_user_viewer" }, \
@@ -336,7 +338,7 @@ static const struct command_arg args_page[] = {
 	{ 0 },
 };
 #define CUSTOMER_FIELDS                                                                           \
-	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF, MODEL_BUDGET,                                     \
 	{ "alias", ARG_STRING, 0, "name of the customer" }
 static const struct command_arg args_customer_create[] = {
 	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
@@ -380,7 +382,7 @@ static const struct command_arg args_budget_delete[] = {
 	{ 0 },
 };
 #define TAG_FIELDS                                                                                \
-	TENANT_LIMITS, BUDGET_REF,                                                                \
+	TENANT_LIMITS, BUDGET_REF, MODEL_BUDGET,                                                  \
 	{ "description", ARG_STRING, 0, "what it is for" },                                       \
 	{ "blocked", ARG_BOOL, 0, "refuse requests that name it" }
 static const struct command_arg args_tag_create[] = {

@@ -190,7 +190,7 @@ static void leave_models(struct keys *k, const struct dir_key *old, struct str n
 		struct board_entity *e = &k->board->entities[was.entity];
 		if (!model_limit_find(now, was.model, &is)) {
 			entities_release(&k->entities,
-					 ENTITY_OF(key_model_kind(old->kind)) | was.id, clock_ns());
+					 ENTITY_OF(dir_model_kind(old->kind)) | was.id, clock_ns());
 			continue;
 		}
 		if (was.rpm != is.rpm)

@@ -216,7 +216,8 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 static int store_models(struct store_db *db, const struct tenant_call *tc,
 			const struct key_row *row)
 {
-	return tc->kind->dir == DIR_ORGANIZATION ? key_models_store(db, DIR_ORGANIZATION, row) : 0;
+	enum dir_kind kind = tc->kind->dir;
+	return dir_model_kind(kind) < DIR_KINDS ? key_models_store(db, kind, row) : 0;
 }
 
 static int create_job(struct store_db *db, void *data)

@@ -22,6 +22,9 @@ const struct owner_words owner_words[DIR_KINDS] = {
 	[DIR_TEAM_MODEL] = { "Team", "model_per_team", NULL, "/team/update" },
 	[DIR_ORGANIZATION_MODEL] = { "Organization", "model_per_organization", NULL,
 				     "/organization/update" },
+	[DIR_USER_MODEL] = { "User", "model_per_user", NULL, "/user/update" },
+	[DIR_CUSTOMER_MODEL] = { "EndUser", "model_per_end_user", NULL, "/customer/update" },
+	[DIR_TAG_MODEL] = { "Tag", "model_per_tag", NULL, "/tag/update" },
 };
 
 static enum step refuse_memory(struct request *r)
@@ -260,22 +263,19 @@ static bool find_limit(const struct request *r, struct str limits, struct model_
 	       model_limit_find_bare(limits, snap_text(r->snap, g->name), ret);
 }
 
-static enum dir_kind kind_of_limit(enum dir_kind owner)
-{
-	return owner == DIR_KEY ? DIR_KEY_MODEL :
-	       owner == DIR_TEAM ? DIR_TEAM_MODEL : DIR_ORGANIZATION_MODEL;
-}
-
-/* One owner more, which has nothing but these limits. */
+/* One owner more, which has nothing but these limits. A user's money is held to by keys without a
+ * team, as in take_user(). */
 static enum step take_limit(struct request *r, const struct dir_key *owner,
 			    const struct model_limit *l)
 {
 	struct dir_key *row = arena_alloc(r->mem, sizeof *row);
 	if (!row)
 		return refuse_memory(r);
-	*row = (struct dir_key){ .kind = kind_of_limit(owner->kind), .id = l->id,
+	bool is_others = owner->kind == DIR_USER && r->key.team_id.n;
+	*row = (struct dir_key){ .kind = dir_model_kind(owner->kind), .id = l->id,
 				 .flags = KEY_ALL_MODELS, .entity = l->entity,
-				 .max_budget_nano = l->max_budget_nano, .rpm = l->rpm,
+				 .max_budget_nano = is_others ? DIR_NO_LIMIT : l->max_budget_nano,
+				 .rpm = l->rpm,
 				 .tpm = l->tpm, .alias = owner->alias,
 				 .last4 = arena_printf(r->mem, STR_FMT ":" STR_FMT,
 						       STR_ARG(owner->last4),
