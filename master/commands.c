@@ -258,6 +258,7 @@ static const struct command_arg args_user_create[] = {
 	{ "auto_create_key", ARG_BOOL, 0, "make a key of the user, too (true)" },
 	{ "key_alias", ARG_STRING, 0, "name of that key" },
 	{ "teams", ARG_LIST, 0, "ids of teams to be a member of" },
+	{ "organizations", ARG_LIST, 0, "ids of organizations to be a member of" },
 	{ 0 },
 };
 static const struct command_arg args_user_update[] = {

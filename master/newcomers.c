@@ -54,9 +54,32 @@ static bool is_internal(struct command_call *c)
 	return !role.n || str_starts(role, STR("internal_user"));
 }
 
+/* What an organization's admin may not say of a user: false, answered. */
+static bool may_make(struct command_call *c)
+{
+	static const char *const fixed[] = { "teams", "spend", "sso_user_id", "organization_id" };
+	const struct json *bad = NULL;
+	for (size_t i = 0; i < COUNT(fixed) && !bad; i++)
+		bad = json_get(c->args, fixed[i]);
+	if (!c->own_user.n || !bad)
+		return true;
+	role_fail_argument(c, bad);
+	return false;
+}
+
+/* Nor does the configuration's word make an administrator at that admin's call. */
+static bool may_have_role(struct command_call *c)
+{
+	if (!c->own_user.n || is_internal(c))
+		return true;
+	role_fail_argument(c, json_get(c->args, "user_role"));
+	return false;
+}
+
 void users_create(struct command_call *c)
 {
-	if (!c->master->config || c->is_import || !is_internal(c) || fill_user(c))
+	bool is_filled = c->master->config && !c->is_import && is_internal(c);
+	if (may_make(c) && (!is_filled || fill_user(c)) && may_have_role(c))
 		tenants_new(c);
 }
 

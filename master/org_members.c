@@ -150,16 +150,32 @@ void org_member_withdraw(struct keys *keys, const struct key_row *row)
 
 /* ---- added ---- */
 
-static struct key_row new_row(const struct org_call *oc, struct str name)
+static struct key_row new_row(struct command_call *c, struct str name, uint64_t now_ns)
 {
-	struct str by = key_caller_name(oc->c);
+	struct str by = key_caller_name(c);
 	return (struct key_row){
 		.key_name = name, .models = STR("[]"), .aliases = STR("{}"),
 		.metadata = STR("{}"), .permissions = STR("{}"), .extra = STR("{}"),
-		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE, .spend_since = oc->now_ns,
-		.created_at = oc->now_ns, .created_by = by, .updated_at = oc->now_ns,
-		.updated_by = by,
+		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE, .spend_since = now_ns,
+		.created_at = now_ns, .created_by = by, .updated_at = now_ns, .updated_by = by,
 	};
+}
+
+int org_member_join(struct store_db *db, struct command_call *c, struct str organization_id,
+		    const struct key_row *user)
+{
+	struct key_row org, row = new_row(c, user->key_name, user->created_at);
+	bool looks = str_eq(user->role, STR("internal_user_viewer"));
+	int err = role_check_org(c, db, organization_id);
+	if (!err)
+		err = tenant_row_find(db, tenant_number(DIR_ORGANIZATION), 0, organization_id,
+				      c->mem, &org);
+	if (err)
+		return err;
+	row.owner = org.id;
+	row.email = user->email;
+	row.role = looks ? user->role : default_role;
+	return tenant_row_insert(db, tenant_number(DIR_ORGANIZATION_MEMBER), &row);
 }
 
 static int make_user(struct org_call *oc, struct store_db *db, struct org_member *m)
@@ -171,7 +187,7 @@ static int make_user(struct org_call *oc, struct store_db *db, struct org_member
 		hash_uuid(p);
 		m->user_id = str_z(p);
 	}
-	m->user = new_row(oc, m->user_id);
+	m->user = new_row(oc->c, m->user_id, oc->now_ns);
 	m->user.email = m->email;
 	int err = key_change_apply(&oc->defaults, oc->c->mem, &m->user);
 	if (err)
@@ -202,7 +218,7 @@ static int add_one(struct org_call *oc, struct store_db *db, struct org_member *
 	int err = find_user(oc, db, m);
 	if (err)
 		return err;
-	m->row = new_row(oc, m->user_id);
+	m->row = new_row(oc->c, m->user_id, oc->now_ns);
 	m->row.owner = oc->organization.id;
 	m->row.email = m->email;
 	m->row.role = m->role;

@@ -38,6 +38,8 @@ static const struct {
 	ORGANIZATIONS("teams delete"),
 	ORGANIZATIONS("teams allow"),
 	ORGANIZATIONS("teams disallow"),
+	ORGANIZATIONS("users create"),
+	ORGANIZATIONS("users list"),
 	ORGANIZATIONS("orgs list"),
 	ORGANIZATIONS("orgs show"),
 	ORGANIZATIONS("orgs add"),

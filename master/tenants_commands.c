@@ -9,6 +9,7 @@
 #include "common/price.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/roles.h"
 #include "master/tenants.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37, KEY_ROOM = 32, RANDOM_BYTES = 16, TEAMS_MAX = 1000 };
@@ -30,6 +31,8 @@ struct tenant_call {			/* lives in the call's arena */
 	struct key_row key;
 	struct place *teams;
 	struct str missing;		/* the team that there is not */
+	struct str *organizations, missing_org;
+	size_t n_organizations;
 	size_t n_teams;
 	struct key_row *limited;	/* what limits it in some of them */
 	size_t n_limited;
@@ -50,6 +53,12 @@ static void fail(struct tenant_call *tc, int err)
 		command_fail(c, conflict, "invalid_request_error", k->id,
 			     "There is a %s with %s=" STR_FMT " already, or its key's alias is taken",
 			     k->noun, k->id, STR_ARG(tc->id));
+	else if (err == -EXDEV)
+		command_fail(c, 404, "not_found_error", "organizations",
+			     "There is no organization with organization_id=" STR_FMT,
+			     STR_ARG(tc->missing_org));
+	else if (role_failed(c, err))
+		return;
 	else if (err == -ENODATA && tc->missing.n)
 		command_fail(c, 404, "not_found_error", "teams",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->missing));
@@ -161,6 +170,28 @@ static bool take_teams(struct tenant_call *tc)
 	return false;
 }
 
+/* LiteLLM's list of ids. */
+static bool take_organizations(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	const struct json *j = json_get(c->args, "organizations");
+	if (!json_is_given(j))
+		return true;
+	if (json_is(j, JSON_ARRAY) && j->count <= TEAMS_MAX)
+		tc->organizations = arena_array(c->mem, j->count + 1, sizeof *tc->organizations);
+	for (const struct json *e = j->child; e && tc->organizations; e = e->next) {
+		struct str id = json_str(c->mem, e);
+		if (!id.n)
+			break;
+		tc->organizations[tc->n_organizations++] = id;
+	}
+	if (tc->organizations && tc->n_organizations == j->count)
+		return true;
+	command_fail(c, 400, "invalid_request_error", "organizations",
+		     "organizations must be a list of at most %d ids", TEAMS_MAX);
+	return false;
+}
+
 static void start_key(struct tenant_call *tc)
 {
 	const struct key_row *u = &tc->row;
@@ -211,6 +242,40 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 	return err == -ENOENT ? -ENODATA : err;
 }
 
+static int join_organizations(struct tenant_call *tc, struct store_db *db)
+{
+	int err = 0;
+	for (size_t i = 0; i < tc->n_organizations && !err; i++) {
+		err = org_member_join(db, tc->c, tc->organizations[i], &tc->row);
+		tc->missing_org = tc->organizations[i];
+	}
+	/* One who manages an organization makes users of that alone. */
+	if (!err && tc->c->own_user.n && !tc->n_organizations)
+		err = -ENOENT;
+	return err == -ENOENT ? -EXDEV : err;
+}
+
+/* Keys may name a user before there is one: an organization's admin would hold them to limits. */
+static int check_unnamed(struct tenant_call *tc, struct store_db *db)
+{
+	if (!tc->c->own_user.n)
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE user_id = ? LIMIT 1");
+	sql_text(q, 1, tc->id);
+	int r = sql_row(q);
+	sql_end(q);
+	return r > 0 ? -EEXIST : r;
+}
+
+/* The organization pays for a key that its admin makes with a user, and that key calls models. */
+static int insert_key(struct tenant_call *tc, struct store_db *db)
+{
+	if (tc->c->own_user.n)
+		tc->key.organization_id = tc->organizations[0];
+	int err = role_check_new_key(tc->c, db, &tc->key);
+	return err ? err : key_row_insert(db, &tc->key);
+}
+
 /* ---- jobs ---- */
 
 static int store_models(struct store_db *db, const struct tenant_call *tc,
@@ -223,13 +288,19 @@ static int store_models(struct store_db *db, const struct tenant_call *tc,
 static int create_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
-	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
+	int err = role_check_command(tc->c, db);
+	if (!err)
+		err = check_unnamed(tc, db);
+	if (!err)
+		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
 	if (!err)
 		err = tenant_row_insert(db, tenant_number(tc->kind->dir), &tc->row);
 	if (!err)
 		err = store_models(db, tc, &tc->row);
+	if (!err)
+		err = join_organizations(tc, db);
 	if (!err && tc->text.p)
-		err = key_row_insert(db, &tc->key);
+		err = insert_key(tc, db);
 	return err ? err : join_teams(tc, db);
 }
 
@@ -262,6 +333,13 @@ static int change_job(struct store_db *db, void *data)
 	return err;
 }
 
+static int leave_organizations(struct tenant_call *tc, struct store_db *db)
+{
+	struct sql *q = sql_query(db, "DELETE FROM tenants WHERE kind = 9 AND name = ?");
+	sql_text(q, 1, tc->id);
+	return sql_run(q);
+}
+
 static int undo_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
@@ -270,6 +348,8 @@ static int undo_job(struct store_db *db, void *data)
 		return back ? back : store_models(db, tc, &tc->before);
 	}
 	int err = tenant_row_delete(db, tc->row.id);
+	if (!err && tc->n_organizations)
+		err = leave_organizations(tc, db);
 	if (!err && tc->text.p)
 		err = key_row_delete(db, &tc->key, clock_wall_ns(), STR("llmgw"));
 	return err;
@@ -437,7 +517,7 @@ void tenants_new(struct command_call *c)
 	if (!tc || !take_id(tc) || !take_change(tc) || !make_id(tc))
 		return;
 	bool is_user = tc->kind->dir == DIR_USER;
-	if (is_user && (!take_key(tc) || !take_teams(tc)))
+	if (is_user && (!take_key(tc) || !take_teams(tc) || !take_organizations(tc)))
 		return;
 	tc->is_new = true;
 	start_row(tc);

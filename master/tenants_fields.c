@@ -28,7 +28,7 @@ static const struct field of_user[] = {
 	{ "teams", NO_COLUMN, true, 0 },
 	{ "send_invite_email", NO_COLUMN, false, 0 },
 	{ "password", NO_COLUMN, false, 0 },
-	{ "organizations", NO_COLUMN, false, 0 },
+	{ "organizations", NO_COLUMN, true, 0 },
 	{ "sso_user_id", IN_EXTRA, true, 0 },
 	{ "permissions", IN_EXTRA, false, 0 },
 	{ "model_max_budget", IN_EXTRA, true, 0 },

@@ -161,6 +161,62 @@ def test_an_admin_has_its_organization(world):
     assert gw.post("/team/delete", {"team_ids": ["new"]}, key=ada).status == 200
 
 
+def test_an_admin_makes_and_sees_users_of_its_organization(world):
+    gw, ada = world.gw, world.ada
+    made = gw.post("/user/new", {"user_id": "carl", "organizations": ["a"], "max_budget": 5, "models": ["m"]}, key=ada)
+    assert made.status == 200 and "llmgw_warnings" not in made.json and members(gw, "a")["carl"] == "internal_user", made
+    # its key is the organization's, and asks models alone
+    info = gw.get(f"/key/info?key={made.json['key']}").json["info"]
+    assert info["organization_id"] == "a" and info["user_id"] == "carl" and info["allowed_routes"] == ["llm_api_routes"]
+    assert gw.ask("m", key=made.json["key"]).status == 200 and gw.get("/user/info", key=made.json["key"]).status == 403
+    assert gw.post("/user/new", {"user_id": "vic", "organizations": ["a"], "user_role": "internal_user_viewer"}, key=ada).status == 200
+    assert members(gw, "a")["vic"] == "internal_user_viewer"
+    listed = gw.get("/user/list", key=ada).json
+    assert {u["user_id"] for u in listed["users"]} == {"ada", "carl", "vic"} and listed["total"] == 3
+    assert gw.get("/user/list?user_email=none", key=ada).json["total"] == 0
+    # of a member what is the organization's
+    gw.key(user_id="carl", key_alias="private")
+    team(gw, team_id="far", organization_id="b", members_with_roles=[{"user_id": "carl", "role": "user"}])
+    gw.post("/team/member_add", {"team_id": "team-a", "member": {"user_id": "carl", "role": "user"}})
+    gw.key(user_id="carl", team_id="far")
+    near = gw.key(user_id="carl", team_id="team-a", key_alias="near")
+    seen = gw.get("/user/info?user_id=carl", key=ada).json
+    assert [t["team_id"] for t in seen["teams"]] == ["team-a"] == [t["team_id"] for t in seen["user_info"]["teams"]]
+    assert {k["key_alias"] for k in seen["keys"]} == {None, "near"} and len(seen["keys"]) == 2
+    whole = gw.get("/user/info?user_id=carl").json
+    assert len(whole["keys"]) == 4 and len(whole["teams"]) == 2 and near
+
+
+def test_users_of_others_are_unknown(world):
+    gw, ada = world.gw, world.ada
+    for name in ("bea", "root", "nobody", "worker-b"):
+        a = gw.get(f"/user/info?user_id={name}", key=ada)
+        assert a.status == 404 and a.json["error"]["message"] == f"There is no user with user_id={name}", a
+    for orgs in (["b"], ["a", "b"], ["no"], [], None):
+        a = gw.post("/user/new", {"user_id": "x", "organizations": orgs}, key=ada)
+        assert a.status == 404, (orgs, a)
+    assert gw.post("/user/new", {"user_id": "x"}, key=ada).status == 404
+    for more in ({"user_role": "proxy_admin"}, {"user_role": "proxy_admin_viewer"}, {"teams": ["team-b"]}, {"spend": 0},
+                 {"sso_user_id": "root"}):
+        a = gw.post("/user/new", {"user_id": "x", "organizations": ["a"], **more}, key=ada)
+        assert a.status == 403 and "Only a proxy admin may set" in a.json["error"]["message"], (more, a)
+    assert gw.post("/user/new", {"user_id": "bea", "organizations": ["a"]}, key=ada).status == 400       # it is there
+    gw.key(user_id="named")
+    assert gw.post("/user/new", {"user_id": "named", "organizations": ["a"], "models": ["m"]}, key=ada).status == 400
+    for bad in ("a", [""], [1], {}):
+        assert gw.post("/user/new", {"user_id": "x", "organizations": bad}).status == 400, bad
+    assert gw.get("/user/info?user_id=x").status == 404 and "x" not in members(gw, "a")
+    for path, body in (("/user/update", {"user_id": "worker-a"}), ("/user/delete", {"user_ids": ["worker-a"]})):
+        assert gw.post(path, body, key=ada).status == 401
+    plain = user(gw, "plain")
+    assert gw.get("/user/list", key=plain).status == 401
+    assert gw.post("/user/new", {"user_id": "x", "organizations": ["a"]}, key=plain).status == 401
+    # an administrator says which, too
+    a = gw.post("/user/new", {"user_id": "two", "organizations": ["a", "b"]})
+    assert a.status == 200 and members(gw, "a")["two"] == members(gw, "b")["two"] == "internal_user"
+    assert gw.post("/user/new", {"user_id": "y", "organizations": ["no"]}).status == 404
+
+
 # ---- nothing of another --------------------------------------------------------------------------
 
 TEAM_CALLS = [("/team/update", {"max_budget": 1}), ("/team/block", {}), ("/team/unblock", {}), ("/team/model/add", {"models": ["m"]}),
@@ -204,7 +260,7 @@ def test_what_is_anothers_is_unknown(world):
             assert a.status == 404 and "No key found" in a.json["error"]["message"], (path, a)
     # what is not for it at all
     for method, path in (("PATCH", "/organization/update"), ("DELETE", "/organization/delete"), ("POST", "/organization/new"),
-                         ("POST", "/user/new"), ("POST", "/user/update"), ("POST", "/budget/new"), ("GET", "/user/list")):
+                         ("POST", "/user/update"), ("POST", "/budget/new"), ("GET", "/customer/list")):
         body = None if method == "GET" else {"organization_id": "a", "user_id": "ada", "max_budget": 9}
         assert gw.request(method, path, body, key=ada).status == 401, path
 

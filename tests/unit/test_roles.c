@@ -50,6 +50,8 @@ static const char golden[] =
 	"teams disallow --o\n"
 	"teams permissions iv-\n"
 	"teams permit i--\n"
+	"users create --o\n"
+	"users list --o\n"
 	"users show iv-\n"
 	"orgs list --o\n"
 	"orgs show --o\n"
