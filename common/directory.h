@@ -44,13 +44,35 @@ enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {
 	DIR_KEY, DIR_TEAM, DIR_USER, DIR_ORGANIZATION, DIR_MEMBER, DIR_CUSTOMER, DIR_TAG,
-	DIR_BUDGET,			/* the next number is of what no request goes by */
+	DIR_BUDGET, DIR_ORGANIZATION_MEMBER,
 	/* Limits of one model, which stand in their owner's row and have entities of their own. */
-	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL, DIR_KINDS
+	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL,
+	DIR_USER_MODEL = 16, DIR_CUSTOMER_MODEL, DIR_TAG_MODEL, DIR_KINDS
 };
+/* What the limits for single models of that kind's rows are; DIR_KINDS: it has none. */
+static inline enum dir_kind dir_model_kind(enum dir_kind owner)
+{
+	switch (owner) {
+	case DIR_KEY:
+		return DIR_KEY_MODEL;
+	case DIR_TEAM:
+		return DIR_TEAM_MODEL;
+	case DIR_ORGANIZATION:
+		return DIR_ORGANIZATION_MODEL;
+	case DIR_USER:
+		return DIR_USER_MODEL;
+	case DIR_CUSTOMER:
+		return DIR_CUSTOMER_MODEL;
+	case DIR_TAG:
+		return DIR_TAG_MODEL;
+	default:
+		return DIR_KINDS;
+	}
+}
 
 /* What the master publishes and a reader gets: in the reader, slices point into the segment. Only
- * a key has hash, expires_wall_ns and user_id. A member's name is "<number of its team>/<user_id>";
+ * a key has hash, expires_wall_ns and user_id. A member's name is "<number of its team>/<user_id>",
+ * that of an organization's member "<number of the organization>/<user_id>";
  * a budget has no entity, it lends its limits to those whose budget_id names it. */
 struct dir_key {
 	enum dir_kind kind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * model_limit.h - limits that a key, a team or an organization has for single models, as they
- * stand in its row of the directory: a text of entries, each with the model's name.
+ * model_limit.h - limits that a key, a team, a user or another of their kin has for single models,
+ * as they stand in its row of the directory: a text of entries, each with the model's name.
  *
  * Each has a row among the board's entities, as its owner has, so that they count over all workers
  * and are reserved and settled in one step with it. */

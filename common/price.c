@@ -7,9 +7,12 @@
 
 #include <errno.h>
 
+#include "common/check.h"
+
 __extension__ typedef unsigned __int128 wide_t;
 
-enum { TOKENS_MAX = 0x7fffffff, DIGITS_MAX = 30, EXPONENT_MAX = 100000 };
+enum { TOKENS_MAX = 0x7fffffff, DIGITS_MAX = 30, EXPONENT_MAX = 100000,
+       MILLION = 1000000 };
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -118,6 +121,33 @@ bool price_covers(const struct price *p, const struct usage *u)
 	if (!(p->flags & PRICE_KNOWN))
 		return false;
 	return p->flags & PRICE_FREE || price_cost(p, u) > 0;
+}
+
+/* v * a/million * b/million, to the nearest. */
+static int64_t scaled(int64_t v, int64_t a, int64_t b)
+{
+	__extension__ typedef __int128 signed_t;
+	const signed_t whole = (signed_t)MILLION * MILLION;
+	if (v <= 0)
+		return v;		/* nothing, or PRICE_NONE */
+	signed_t w = ((signed_t)v * a * b + whole / 2) / whole;
+	return w > INT64_MAX ? INT64_MAX : (int64_t)w;
+}
+
+bool price_apply(const struct price_rates *r, struct price *p)
+{
+	int64_t *const all[] = { &p->input, &p->output, &p->cache_read, &p->cache_write,
+				 &p->reasoning, &p->per_request, &p->input_above, &p->output_above,
+				 &p->media_input, &p->media_output, &p->per_image, &p->per_second,
+				 &p->per_character, &p->per_query };
+	if (!(p->flags & PRICE_KNOWN) || !(r->discount | r->margin | r->fixed))
+		return false;
+	for (size_t i = 0; i < COUNT(all); i++)
+		*all[i] = scaled(*all[i], MILLION - r->discount, MILLION + r->margin);
+	p->per_request += r->fixed;
+	if (r->fixed)
+		p->flags &= ~(uint32_t)PRICE_FREE;
+	return true;
 }
 
 int64_t price_most(const struct price *p, const struct usage *most)

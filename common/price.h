@@ -31,6 +31,12 @@ struct price {
 	int64_t per_query;				/* per search unit; 0 where there is none */
 };
 
+/* What a provider takes off its list prices, and what is put on top of them. */
+struct price_rates {
+	int64_t discount, margin;	/* parts of a million */
+	int64_t fixed;			/* pico-dollars a request */
+};
+
 /* What the provider said it used; see providers' usage objects. Invariants after
  * usage_clamp(): cache_read + cache_write + media_input <= input,
  * reasoning + media_output <= output, all < 2^31. */
@@ -51,6 +57,8 @@ int64_t price_cost(const struct price *p, const struct usage *u);
 bool price_covers(const struct price *p, const struct usage *u);
 /* A price of nothing: no member counts until it is set. */
 struct price price_none(void);
+/* Rounded to the nearest. False: nothing is changed, or the price is not known. */
+bool price_apply(const struct price_rates *r, struct price *p);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
 /* The same of what is sold by other measures, too: most->input, output, images ... */

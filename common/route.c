@@ -160,11 +160,13 @@ static bool has_right_tags(const struct look *l, const struct snap_deployment *d
 static bool costs_too_much(const struct route_query *q, const struct snap_deployment *d)
 {
 	uint64_t out = q->worst_out ? q->worst_out : d->max_output_tokens;
+	struct snap_price room;
 	if (!q->has_max_cost)
 		return false;
 	if (!out)
 		out = snap_settings(q->snap)->default_max_tokens;
-	return price_worst(&d->price, q->worst_in, out) > q->max_cost_nano;
+	return price_worst(snap_price_of(q->snap, q->group, d, q->asked, &room), q->worst_in, out) >
+	       q->max_cost_nano;
 }
 
 /* ---- regions ---- */

@@ -66,6 +66,7 @@ struct route_query {
 	uint64_t affinity;		/* back to the same one while it is well; 0: none */
 	uint64_t sticky;		/* the same, however busy it is; 0: none */
 	uint32_t strategy;		/* 1 + the one wanted; 0: the group's */
+	struct str asked;		/* for, of which a wildcard's price is */
 	/* The most that the request may cost, and how much it could be. */
 	bool has_max_cost;
 	int64_t max_cost_nano;

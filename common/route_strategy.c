@@ -114,13 +114,14 @@ static uint32_t draw_by_weight(const struct look *l, uint32_t n)
 
 /* Dollars x 10^12 of a token in and one out; what is not known counts as LiteLLM counts it: five
  * dollars a token. */
-static uint64_t cost_of(const struct snap_deployment *d)
+static uint64_t cost_of(const struct route_query *q, const struct snap_deployment *d)
 {
 	const uint64_t unknown = UINT64_C(10000000000000);
-	if (!(d->price.flags & PRICE_KNOWN))
+	struct snap_price room;
+	const struct price *p = snap_price_of(q->snap, q->group, d, q->asked, &room);
+	if (!(p->flags & PRICE_KNOWN))
 		return unknown;
-	return (uint64_t)(d->price.input > 0 ? d->price.input : 0) +
-	       (uint64_t)(d->price.output > 0 ? d->price.output : 0);
+	return (uint64_t)(p->input > 0 ? p->input : 0) + (uint64_t)(p->output > 0 ? p->output : 0);
 }
 
 /* Nobody's latency is 0: who is not known yet is tried first. */
@@ -148,7 +149,7 @@ static uint64_t score_of(const struct look *l, const struct snap_deployment *d,
 	case STRATEGY_LATENCY:
 		return latency_of(l, b);
 	default:
-		return cost_of(d);
+		return cost_of(l->q, d);
 	}
 }
 

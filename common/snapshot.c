@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-enum { STARS_MAX = 16 };
+enum { STARS_MAX = 16, MODEL_MAX = 256 };
 
 struct snap {
 	const struct snap_head *head;
@@ -188,6 +188,16 @@ static bool pass_ok(const struct check *c, const struct snap_pass *p)
 	       p->kind < PASS_KINDS;
 }
 
+/* Sorted without twins; the one before has been checked. */
+static bool price_ok(const struct check *c, uint32_t index)
+{
+	const struct snap_price *p = (const void *)(c->p + c->head->prices.at);
+
+	p += index;
+	return p->model.n && text_ok(c, p->model) &&
+	       (!index || str_cmp(text_at(c->head, p[-1].model), text_at(c->head, p->model)) < 0);
+}
+
 static bool settings_ok(const struct check *c)
 {
 	const struct snap_settings *s = &c->head->settings;
@@ -213,6 +223,7 @@ static bool head_ok(const struct check *c)
 	       part_ok(c, h->patterns, sizeof(struct snap_group)) &&
 	       part_ok(c, h->deployments, sizeof(struct snap_deployment)) &&
 	       part_ok(c, h->passes, sizeof(struct snap_pass)) &&
+	       part_ok(c, h->prices, sizeof(struct snap_price)) &&
 	       group_count(h) < SNAP_NONE &&	/* and patterns stand right behind the groups */
 	       h->patterns.at == h->groups.at + h->groups.count * sizeof(struct snap_group);
 }
@@ -236,6 +247,9 @@ int snap_check(const void *p, size_t n)
 	passes = (const void *)(c.p + c.head->passes.at);
 	for (uint32_t i = 0; i < c.head->passes.count; i++)
 		if (!pass_ok(&c, &passes[i]))
+			return -EBADMSG;
+	for (uint32_t i = 0; i < c.head->prices.count; i++)
+		if (!price_ok(&c, i))
 			return -EBADMSG;
 	return 0;
 }
@@ -493,18 +507,21 @@ static bool capture(struct str pattern, struct str asked, struct captures *ret)
 	return str_starts(asked, pattern);
 }
 
-/* Stars beyond the captures stay as they are. */
-static struct str fill_stars(struct str model, const struct captures *c, struct arena *a)
+static size_t filled_size(struct str model, const struct captures *c)
 {
-	size_t n = model.n, at = 0;
-	unsigned star = 0;
-	char *out;
+	size_t n = model.n;
 
 	for (unsigned i = 0; i < c->n; i++)
 		n += c->s[i].n;
-	out = arena_alloc(a, n + 1);
-	if (!out)
-		return STR_NONE;
+	return n;
+}
+
+/* Stars beyond the captures stay as they are. `out` has room for filled_size(). */
+static struct str fill_stars(struct str model, const struct captures *c, char *out)
+{
+	size_t at = 0;
+	unsigned star = 0;
+
 	for (size_t i = 0; i < model.n; i++) {
 		if (model.p[i] != '*' || star >= c->n) {
 			out[at++] = model.p[i];
@@ -517,18 +534,96 @@ static struct str fill_stars(struct str model, const struct captures *c, struct 
 	return str_of(out, at);
 }
 
+/* What needs no filling. False: c says what the stars stand for. */
+static bool is_told(struct str pattern, struct str model, struct str asked, struct captures *c,
+		    struct str *ret)
+{
+	unsigned stars = count_stars(model);
+
+	*ret = model;
+	if (!stars || !count_stars(pattern))
+		return true;
+	*ret = asked;
+	return !capture(pattern, asked, c) || c->n > stars;
+}
+
 struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
 			       const struct snap_deployment *d, struct str asked, struct arena *a)
 {
-	struct str model = snap_text(s, d->model), pattern = snap_text(s, g->name);
-	unsigned stars = count_stars(model);
+	struct str model = snap_text(s, d->model), told;
 	struct captures c;
 
-	if (!stars || !count_stars(pattern))
-		return model;
-	if (!capture(pattern, asked, &c) || c.n > stars)
-		return asked;
-	return fill_stars(model, &c, a);
+	if (is_told(snap_text(s, g->name), model, asked, &c, &told))
+		return told;
+	char *out = arena_alloc(a, filled_size(model, &c) + 1);
+	return out ? fill_stars(model, &c, out) : STR_NONE;
+}
+
+struct str snap_fill_model(struct str pattern, struct str model, struct str asked, char *room,
+			   size_t n)
+{
+	struct captures c;
+	struct str told;
+
+	if (is_told(pattern, model, asked, &c, &told))
+		return told;
+	return filled_size(model, &c) <= n ? fill_stars(model, &c, room) : STR_NONE;
+}
+
+/* -- prices -- */
+
+static const struct snap_price *find_price(const struct snap *s, struct str model)
+{
+	const struct snap_price *v = (const void *)((const char *)s->head + s->head->prices.at);
+	uint32_t low = 0, high = s->head->prices.count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		int order = str_cmp(model, snap_text(s, v[mid].model));
+
+		if (!order)
+			return &v[mid];
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* As master/prices.c looks for what is named whole. */
+static const struct snap_price *price_at(const struct snap *s, struct str provider,
+					 struct str model)
+{
+	const struct snap_price *p = NULL;
+	char name[MODEL_MAX];
+	struct str bare = model;
+
+	if (provider.n && provider.n + 1 + model.n <= sizeof name) {
+		memcpy(name, provider.p, provider.n);
+		name[provider.n] = '/';
+		memcpy(name + provider.n + 1, model.p, model.n);
+		p = find_price(s, str_of(name, provider.n + 1 + model.n));
+	}
+	if (!p)
+		p = find_price(s, model);
+	str_cut(&bare, '/');
+	return p || !bare.n ? p : find_price(s, bare);
+}
+
+bool snap_model_price(const struct snap *s, const struct snap_group *g,
+		      const struct snap_deployment *d, struct str asked, struct snap_price *ret)
+{
+	char room[MODEL_MAX];
+	struct str model = snap_fill_model(snap_text(s, g->name), snap_text(s, d->model), asked,
+					   room, sizeof room);
+	const struct snap_price *p = model.n ? price_at(s, snap_text(s, d->provider), model) : NULL;
+
+	if (!p)
+		return false;
+	*ret = *p;
+	price_apply(&d->rates, &ret->price);
+	return true;
 }
 
 /* -- passes -- */

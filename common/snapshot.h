@@ -73,6 +73,7 @@ enum {
 	DEPLOY_RESPONSES = 32,		/* FAMILY_OPENAI: /responses is served there, too */
 	DEPLOY_GATED = 64,		/* it has gates */
 	DEPLOY_SILENT = 128,		/* it has `silent` */
+	DEPLOY_PRICE_BY_NAME = 256,	/* a wildcard without a price: snap_model_price() */
 	DEPLOY_CL100K = 1 << 14,	/* OpenAI's model, and its encoding (common/tokenizer.h) */
 	DEPLOY_O200K = 1 << 15
 };
@@ -134,12 +135,19 @@ struct snap_deployment {
 	struct snap_part headers;	/* struct snap_header: extra headers for the provider */
 	struct snap_part gates;		/* struct snap_gate; DEPLOY_GATED: there are some */
 	struct price price;
+	struct price_rates rates;	/* that are in the price, or go into one by name */
 	uint64_t credential;	/* the same for all that use one key at one address; 0 = no key */
 	uint64_t timeout_ms, stream_timeout_ms;	/* 0 = not given; may be TIMEOUT_AUTO */
 	uint64_t cooldown_ms;		/* UINT64_MAX = not given */
 	uint64_t hedge_milli;		/* as in the settings; 0 = not given */
 	uint32_t family, auth, site;	/* enum provider_family, provider_auth, provider_site */
 	uint32_t mode;			/* enum snap_mode */
+};
+/* What a model costs by the table, without rates. */
+struct snap_price {
+	struct snap_str model;
+	uint32_t max_input_tokens, max_output_tokens;	/* 0 = unknown */
+	struct price price;
 };
 /* Whether a limit of requests at a time is learned (common/limiter.h). */
 enum adaptive {
@@ -354,6 +362,7 @@ struct snap_head {
 	struct snap_part patterns;	/* snap_group with '*' in the name, best first */
 	struct snap_part deployments;
 	struct snap_part passes;	/* struct snap_pass */
+	struct snap_part prices;	/* struct snap_price, sorted; none where nobody asks them */
 	struct snap_part text;		/* bytes; byte 0 is unused so that at == 0 means none */
 };
 
@@ -402,6 +411,24 @@ struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
 			       const struct snap_deployment *d, struct str asked,
 			       struct arena *a) MUST_USE;
 
+/* What `asked` costs at a deployment of DEPLOY_PRICE_BY_NAME, with its rates, by the name that it
+ * has there: "provider/model", the model, the model without what stands before its first '/'.
+ * False: no such name has a price. Only ->model of *ret is not to be read. */
+bool snap_model_price(const struct snap *s, const struct snap_group *g,
+		      const struct snap_deployment *d, struct str asked, struct snap_price *ret);
+/* The same of any deployment: its own price, or one found by name, which lies in *room. */
+static inline const struct price *snap_price_of(const struct snap *s, const struct snap_group *g,
+						const struct snap_deployment *d, struct str asked,
+						struct snap_price *room)
+{
+	bool is_named = d->flags & DEPLOY_PRICE_BY_NAME && snap_model_price(s, g, d, asked, room);
+	return is_named ? &room->price : &d->price;
+}
+/* '*'s of `model` filled from what those of the pattern match in `asked`: the model itself where
+ * either has none, `asked` where the pattern does not match. .n 0: it is longer than the room. */
+struct str snap_fill_model(struct str pattern, struct str model, struct str asked, char *room,
+			   size_t n);
+
 /* Building, in the master: rows are appended to heap arrays, then sealed into a memfd. */
 struct snap_build;
 struct snap_build *snap_build_new(void) MUST_USE;
@@ -410,6 +437,8 @@ struct snap_str snap_build_text(struct snap_build *b, struct str s);	/* .p NULL 
 struct snap_part snap_build_names(struct snap_build *b, const struct str *names, size_t n);
 struct snap_part snap_build_headers(struct snap_build *b, const struct snap_header *h, size_t n);
 struct snap_part snap_build_gates(struct snap_build *b, const struct snap_gate *g, size_t n);
+/* Those of all models, in the order of their names. */
+void snap_build_price(struct snap_build *b, struct str model, const struct snap_price *p);
 uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deployment *d);
 /* A group or pattern with its members; alias_of is resolved by name in snap_build_seal(). */
 void snap_build_group(struct snap_build *b, const struct snap_group *g, const uint32_t *members,

@@ -3,8 +3,8 @@
  *
  * Rows collect in pools on the heap; parts and members are counted from the start of their
  * pool. Sealing sorts the groups, resolves aliases, lays the pools out one behind the other
- * (head, groups, patterns, deployments, passes, headers, gates, names, members, text; each
- * 8-aligned),
+ * (head, groups, patterns, deployments, passes, prices, headers, gates, names, members, text;
+ * each 8-aligned),
  * adds each pool's place and lets the reader's own check have the last word. */
 #include "common/snapshot.h"
 
@@ -30,7 +30,7 @@ struct build_group {
 	bool is_pattern;
 };
 struct snap_build {
-	struct vec text, names, headers, gates, members, deployments, groups, passes;
+	struct vec text, names, headers, gates, members, deployments, groups, passes, prices;
 	struct snap_settings settings;
 	int err;			/* the first failure; sealing tells it */
 };
@@ -58,6 +58,7 @@ void snap_build_free(struct snap_build *b)
 	vec_free(&b->deployments);
 	vec_free(&b->groups);
 	vec_free(&b->passes);
+	vec_free(&b->prices);
 	mem_free(b);
 }
 
@@ -139,6 +140,14 @@ struct snap_part snap_build_gates(struct snap_build *b, const struct snap_gate *
 
 	vec_add(b, &b->gates, g, n * sizeof *g);
 	return part;
+}
+
+void snap_build_price(struct snap_build *b, struct str model, const struct snap_price *p)
+{
+	struct snap_price row = *p;
+
+	row.model = snap_build_text(b, model);
+	vec_add(b, &b->prices, &row, sizeof row);
 }
 
 uint32_t snap_build_deployment(struct snap_build *b, const struct snap_deployment *d)
@@ -287,7 +296,8 @@ static uint32_t alias_target(const struct snap_build *b, struct snap_str alias, 
 /* Places of the pools in the segment. */
 struct plan {
 	uint32_t plain;			/* groups that are no patterns */
-	uint64_t groups, patterns, deployments, passes, headers, gates, names, members, text, size;
+	uint64_t groups, patterns, deployments, passes, prices, headers, gates, names, members;
+	uint64_t text, size;
 };
 
 static uint64_t plan_part(uint64_t *at, uint64_t bytes)
@@ -308,6 +318,7 @@ static int make_plan(const struct snap_build *b, uint32_t plain, struct plan *re
 	p.patterns = plan_part(&at, (built_count(b) - plain) * row);
 	p.deployments = plan_part(&at, b->deployments.n);
 	p.passes = plan_part(&at, b->passes.n);
+	p.prices = plan_part(&at, b->prices.n);
 	p.headers = plan_part(&at, b->headers.n);
 	p.gates = plan_part(&at, b->gates.n);
 	p.names = plan_part(&at, b->names.n);
@@ -398,6 +409,7 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 	h.deployments = part_of(p->deployments,
 				b->deployments.n / sizeof(struct snap_deployment));
 	h.passes = part_of(p->passes, b->passes.n / sizeof(struct snap_pass));
+	h.prices = part_of(p->prices, b->prices.n / sizeof(struct snap_price));
 	h.text = part_of(p->text, b->text.n);
 	memcpy(image, &h, sizeof h);
 }
@@ -454,6 +466,7 @@ int snap_build_seal(struct snap_build *b, uint64_t generation, int *ret_fd)
 	write_groups(b, &p, image);
 	write_deployments(b, &p, image);
 	write_passes(b, &p, image);
+	write_pool(image, p.prices, &b->prices);
 	write_pool(image, p.headers, &b->headers);
 	write_pool(image, p.gates, &b->gates);
 	write_pool(image, p.names, &b->names);

@@ -16,6 +16,7 @@
 #include "master/keys_more.h"
 #include "master/import_rows.h"
 #include "master/models_info.h"
+#include "master/newcomers.h"
 #include "master/models_store.h"
 #include "master/price_import.h"
 #include "master/price_list.h"
@@ -36,12 +37,14 @@ static const struct command_arg args_worker[] = {
 	{ "slot", ARG_INT, ARG_POSITIONAL, "worker's slot number; all when missing" },
 	{ 0 },
 };
-/* Limits for single models, of keys, teams and organizations. */
+/* Limits for single models; of customers and tags only the last. */
+#define MODEL_BUDGET                                                                              \
+	{ "model_max_budget", ARG_JSON, 0,                                                        \
+	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
 #define MODEL_FIELDS                                                                              \
 	{ "model_rpm_limit", ARG_JSON, 0, "requests a minute of single models: {model: n}" },     \
 	{ "model_tpm_limit", ARG_JSON, 0, "tokens a minute of single models: {model: n}" },       \
-	{ "model_max_budget", ARG_JSON, 0,                                                        \
-	  "{model: {budget_limit, time_period, rpm_limit, tpm_limit}}" }
+	MODEL_BUDGET
 /* Limits in windows, and how fast requests may come, of keys and teams. */
 #define WINDOW_FIELDS                                                                             \
 	{ "limit_windows", ARG_JSON, 0,                                                           \
@@ -194,6 +197,10 @@ static const struct command_arg args_team_list[] = {
 	{ "page_size", ARG_INT, 0, "teams a page, at most 10000" },
 	{ 0 },
 };
+static const struct command_arg args_team_available[] = {
+	{ "user_id", ARG_STRING, 0, "only those that this user is not in" },
+	{ 0 },
+};
 #define MEMBER_LIMITS                                                                             \
 	{ "max_budget_in_team", ARG_MONEY, 0, "dollars of the team's that each may spend" },      \
 	{ "rpm_limit", ARG_INT, 0, "requests a minute of each in the team" },                     \
@@ -249,7 +256,7 @@ static const struct command_arg args_team_remove[] = {
 	{ "blocked", ARG_BOOL, 0, "refuse requests until it is unblocked" }
 #define BUDGET_REF { "budget_id", ARG_STRING, 0, "budget whose limits hold where none is given" }
 #define USER_FIELDS                                                                               \
-	TENANT_LIMITS, TENANT_MORE,                                                               \
+	TENANT_LIMITS, TENANT_MORE, MODEL_FIELDS,                                                 \
 	{ "user_alias", ARG_STRING, 0, "name of the user" },                                      \
 	{ "user_email", ARG_STRING, 0, "e-mail address" },                                        \
 	{ "user_role", ARG_STRING, 0, "proxy_admin, proxy_admin_viewer, internal_user, internal_user_viewer" }, \
@@ -260,6 +267,7 @@ static const struct command_arg args_user_create[] = {
 	{ "auto_create_key", ARG_BOOL, 0, "make a key of the user, too (true)" },
 	{ "key_alias", ARG_STRING, 0, "name of that key" },
 	{ "teams", ARG_LIST, 0, "ids of teams to be a member of" },
+	{ "organizations", ARG_LIST, 0, "ids of organizations to be a member of" },
 	{ 0 },
 };
 static const struct command_arg args_user_update[] = {
@@ -311,7 +319,7 @@ static const struct command_arg args_org_one[] = {
 	{ 0 },
 };
 #define ORG_MEMBER_BUDGET                                                                         \
-	{ "max_budget_in_organization", ARG_MONEY, 0, "kept and shown; it does not limit yet" }
+	{ "max_budget_in_organization", ARG_MONEY, 0, "dollars that each may spend there" }
 static const struct command_arg args_org_add[] = {
 	{ "organization_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "id of the organization" },
 	{ "member", ARG_JSON, ARG_REQUIRED | ARG_POSITIONAL,
@@ -340,7 +348,7 @@ static const struct command_arg args_page[] = {
 	{ 0 },
 };
 #define CUSTOMER_FIELDS                                                                           \
-	TENANT_LIMITS, TENANT_MORE, BUDGET_REF,                                                   \
+	TENANT_LIMITS, TENANT_MORE, BUDGET_REF, MODEL_BUDGET,                                     \
 	{ "alias", ARG_STRING, 0, "name of the customer" }
 static const struct command_arg args_customer_create[] = {
 	{ "user_id", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "what requests call the customer" },
@@ -384,7 +392,7 @@ static const struct command_arg args_budget_delete[] = {
 	{ 0 },
 };
 #define TAG_FIELDS                                                                                \
-	TENANT_LIMITS, BUDGET_REF,                                                                \
+	TENANT_LIMITS, BUDGET_REF, MODEL_BUDGET,                                                  \
 	{ "description", ARG_STRING, 0, "what it is for" },                                       \
 	{ "blocked", ARG_BOOL, 0, "refuse requests that name it" }
 static const struct command_arg args_tag_create[] = {
@@ -801,6 +809,10 @@ static const struct command_column columns_teams[] = {
 	{ "BUDGET", "max_budget", COL_MONEY }, { "RPM", "rpm_limit", COL_INT },
 	{ "TPM", "tpm_limit", COL_INT }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
 };
+static const struct command_column columns_available[] = {
+	{ "TEAM", "team_id", COL_TEXT }, { "ALIAS", "team_alias", COL_TEXT },
+	{ "MODELS", "models", COL_LIST }, { "BLOCKED", "blocked", COL_BOOL }, { 0 },
+};
 #define COLUMNS_LIMITS                                                                            \
 	{ "SPEND", "spend", COL_MONEY }, { "BUDGET", "max_budget", COL_MONEY },                   \
 	{ "RPM", "rpm_limit", COL_INT }, { "TPM", "tpm_limit", COL_INT }
@@ -1072,13 +1084,16 @@ const struct command commands[] = {
 	{ "keys delete", "POST", "/key/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(keys_delete),
 	  args_key_delete, NULL, NULL, "delete keys for good",
 	  "llmgwctl keys delete research --yes" },
-	{ "teams create", "POST", "/team/new", ROLE_ADMIN, 0, RUN(teams_new), args_team_create,
+	{ "teams create", "POST", "/team/new", ROLE_ADMIN, 0, RUN(teams_create), args_team_create,
 	  NULL, NULL, "make a team, whose limits hold for its keys together",
 	  "llmgwctl teams create physics --max-budget 500 --budget-duration 1mo" },
 	{ "teams list", "GET", "/team/list", ROLE_VIEW, 0, RUN(teams_list), args_team_list,
 	  columns_teams, NULL, "list teams", "llmgwctl teams list" },
 	{ "teams show", "GET", "/team/info", ROLE_VIEW, 0, RUN(teams_info), args_team_one, NULL,
 	  NULL, "show one team, its keys and members", "llmgwctl teams show physics" },
+	{ "teams available", "GET", "/team/available", ROLE_VIEW, 0, RUN(teams_available),
+	  args_team_available, columns_available, NULL,
+	  "list the teams that users may join by themselves", "llmgwctl teams available" },
 	{ "teams update", "POST", "/team/update", ROLE_ADMIN, 0, RUN(teams_update),
 	  args_team_update, NULL, NULL, "change a team; all its keys see it at once",
 	  "llmgwctl teams update physics --rpm-limit 600" },
@@ -1118,7 +1133,7 @@ const struct command commands[] = {
 	  RUN(teams_permissions_update), args_team_permit, NULL, NULL,
 	  "say by which commands a team's members change their keys in it",
 	  "llmgwctl teams permit physics /key/generate /key/update" },
-	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(tenants_new), args_user_create,
+	{ "users create", "POST", "/user/new", ROLE_ADMIN, 0, RUN(users_create), args_user_create,
 	  NULL, NULL, "make a user, whose limits hold for all its keys",
 	  "llmgwctl users create ada --max-budget 20 --user-role internal_user" },
 	{ "users list", "GET", "/user/list", ROLE_VIEW, 0, RUN(tenants_list), args_user_list,

@@ -107,7 +107,8 @@ static bool read_args(struct explain *x)
 static int64_t cost_of(const struct explain *x, const struct snap_deployment *d)
 {
 	uint64_t out = x->q.worst_out ? x->q.worst_out : d->max_output_tokens;
-	return price_worst(&d->price, x->q.worst_in,
+	struct snap_price room;
+	return price_worst(snap_price_of(x->snap, x->q.group, d, x->model, &room), x->q.worst_in,
 			   out ? out : snap_settings(x->snap)->default_max_tokens);
 }
 
@@ -449,6 +450,7 @@ void route_explain(struct command_call *c)
 	x.q.wall_ns = clock_wall_ns();
 	x.q.random = hash_random_below(UINT64_MAX);
 	x.q.group = snap_resolve(x.snap, x.model);
+	x.q.asked = x.model;
 	if (!x.q.group)
 		command_fail(c, 404, "not_found_error", "model",
 			     "no entry of model_list serves '" STR_FMT "'", STR_ARG(x.model));

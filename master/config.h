@@ -264,6 +264,9 @@ struct config {
 	int64_t customer_budget;	/* pico-dollars; PRICE_NONE: none */
 	struct str customer_budget_id;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct str user_defaults, team_defaults;	/* the same */
+	int64_t user_budget;		/* of internal users; as customer_budget */
+	struct str user_duration;
 	struct config_names allowed_ips, enforced_params, trusted_proxies;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */
@@ -352,10 +355,8 @@ void config_free(struct config *c);
 const struct config_model *config_find_model(const struct config *c, struct str id);
 /* Whether a model_name, a pattern among them or an alias serves that name. */
 bool config_serves(const struct config *c, struct str name);
-/* Discount and margin of a provider, put into a price. Whether there were any. */
-bool config_apply_rates(const struct config *c, struct str provider, struct price *p);
-/* The discount alone. */
-bool config_apply_discount(const struct config *c, struct str provider, struct price *p);
+/* Discount and margin of a provider; zeroes where there are none. */
+struct price_rates config_rates_of(const struct config *c, struct str provider);
 /* Effective configuration: every directive with value and origin; secrets as "********".
  * As JSON: {"server":{"workers":{"value":..,"origin":"file:12"|"default"}},"model_list":[..]} */
 void config_show(const struct config *c, bool with_origin, struct buf *out);

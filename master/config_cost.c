@@ -100,42 +100,12 @@ static const struct config_rate *find_rate(const struct config *c, struct str pr
 	return NULL;
 }
 
-/* v * a/million * b/million, to the nearest. */
-static int64_t scaled(int64_t v, int64_t a, int64_t b)
-{
-	__extension__ typedef __int128 wide_t;
-	const wide_t half = (wide_t)MILLION * MILLION / 2;
-	if (v <= 0)
-		return v;		/* nothing, or PRICE_NONE */
-	wide_t w = ((wide_t)v * a * b + half) / ((wide_t)MILLION * MILLION);
-	return w > INT64_MAX ? INT64_MAX : (int64_t)w;
-}
-
-static bool apply(const struct config_rate *own, const struct config_rate *margin, struct price *p)
-{
-	int64_t left = MILLION - (own ? own->discount : 0);
-	int64_t with = MILLION + (margin ? margin->margin : 0), fixed = margin ? margin->fixed : 0;
-	int64_t *const all[] = { &p->input, &p->output, &p->cache_read, &p->cache_write,
-				 &p->reasoning, &p->per_request, &p->input_above, &p->output_above,
-				 &p->media_input, &p->media_output, &p->per_image, &p->per_second,
-				 &p->per_character, &p->per_query };
-	if (!(p->flags & PRICE_KNOWN) || (left == MILLION && with == MILLION && !fixed))
-		return false;
-	for (size_t i = 0; i < COUNT(all); i++)
-		*all[i] = scaled(*all[i], left, with);
-	p->per_request += fixed;
-	if (fixed)
-		p->flags &= ~(uint32_t)PRICE_FREE;
-	return true;
-}
-
-bool config_apply_rates(const struct config *c, struct str provider, struct price *p)
+struct price_rates config_rates_of(const struct config *c, struct str provider)
 {
 	const struct config_rate *own = find_rate(c, provider);
-	return apply(own, own && own->has_margin ? own : find_rate(c, STR("global")), p);
-}
-
-bool config_apply_discount(const struct config *c, struct str provider, struct price *p)
-{
-	return apply(find_rate(c, provider), NULL, p);
+	const struct config_rate *margin = own && own->has_margin ? own :
+								    find_rate(c, STR("global"));
+	return (struct price_rates){ .discount = own ? own->discount : 0,
+				     .margin = margin ? margin->margin : 0,
+				     .fixed = margin ? margin->fixed : 0 };
 }

@@ -468,6 +468,17 @@ static const struct directive directives[] = {
 	D("litellm_settings", "upperbound_key_generate_params", CT_JSON, AT(key_bounds), NULL, 0, 0,
 	  CF_LIVE, "the most that a key may be given: max_budget, budget_duration, duration, tpm_limit, "
 	  "rpm_limit, max_parallel_requests; where nothing is said, it is given that"),
+	D("litellm_settings", "default_internal_user_params", CT_JSON, AT(user_defaults), NULL, 0, 0,
+	  CF_LIVE, "what new internal users get where nothing is said: {user_role: internal_user, "
+	  "max_budget: 10, budget_duration: 30d, models: [name], teams: [id]}; available_teams: "
+	  "that they may join by themselves"),
+	D("litellm_settings", "max_internal_user_budget", CT_PRICE, AT(user_budget), NULL, 0, 0,
+	  CF_LIVE, "dollars that new internal users may spend where nothing else is said"),
+	D("litellm_settings", "internal_user_budget_duration", CT_STR, AT(user_duration), NULL, 0, 0,
+	  CF_LIVE, "when the budgets of new internal users start anew, where nothing else is said: 30d"),
+	D("litellm_settings", "default_team_params", CT_JSON, AT(team_defaults), NULL, 0, 0,
+	  CF_LIVE, "what new teams get where nothing is said: {max_budget: 100, models: [name], "
+	  "team_member_permissions: [path]}"),
 	D("litellm_settings", "priority_reservation", CT_SHARES, AT(priorities), NULL, 0, 0, CF_LIVE,
 	  "shares of a model's rpm and tpm that keys of a priority may use once it is saturated: "
 	  "{prod: 0.9, dev: 0.1}, or {prod: {type: rpm, value: 90}}; a key or team has "

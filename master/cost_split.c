@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "common/arena.h"
 #include "common/mem.h"
 #include "master/master.h"
 #include "master/prices.h"
@@ -13,25 +14,26 @@ enum { MILLION = 1000000 };
 
 /* ---- quotes ---- */
 
+static struct price_quote quote_by(const struct price_rates *rates, const struct price *list)
+{
+	const struct price_rates discount = { .discount = rates->discount };
+	struct price_quote q = { .list = *list, .discounted = *list, .price = *list,
+				 .rates = *rates };
+	price_apply(&discount, &q.discounted);
+	price_apply(rates, &q.price);
+	return q;
+}
+
 struct price_quote price_quote_of(const struct config *c, struct str provider,
 				  const struct price *list)
 {
-	struct price_quote q = { .list = *list, .discounted = *list, .price = *list };
-	const struct config_rate *own = NULL, *margin = NULL;
-	config_apply_discount(c, provider, &q.discounted);
-	config_apply_rates(c, provider, &q.price);
-	for (size_t i = 0; i < c->n_rates; i++) {
-		if (str_eq(c->rates[i].provider, provider))
-			own = &c->rates[i];
-		if (str_eq(c->rates[i].provider, STR("global")))
-			margin = &c->rates[i];
-	}
-	if (own && own->has_margin)
-		margin = own;
-	q.discount = own ? own->discount : 0;
-	q.margin = margin ? margin->margin : 0;
-	q.fixed = margin ? margin->fixed : 0;
-	return q;
+	const struct price_rates rates = config_rates_of(c, provider);
+	return quote_by(&rates, list);
+}
+
+bool price_goes_by_name(const struct config_model *cm)
+{
+	return !cm->base_model.n && str_find_char(cm->model, '*') != SIZE_MAX;
 }
 
 bool price_quote_find(const struct config *c, const struct config_model *cm,
@@ -64,13 +66,13 @@ static void put_parts(struct json_out *o, const struct price_quote *q, const str
 	json_put_money(o, "output_cost", original > in ? original - in : 0);
 	json_put_money(o, "tool_usage_cost", 0);
 	json_put_money(o, "original_cost", original);
-	if (q->discount) {
-		put_share(o, "discount_percent", q->discount);
+	if (q->rates.discount) {
+		put_share(o, "discount_percent", q->rates.discount);
 		json_put_money(o, "discount_amount", original - discounted);
 	}
-	if (q->margin || q->fixed) {
-		put_share(o, "margin_percent", q->margin);
-		json_put_money(o, "margin_fixed_amount", (q->fixed + 500) / 1000);
+	if (q->rates.margin || q->rates.fixed) {
+		put_share(o, "margin_percent", q->rates.margin);
+		json_put_money(o, "margin_fixed_amount", (q->rates.fixed + 500) / 1000);
 		json_put_money(o, "margin_total_amount", cost - discounted);
 	}
 }
@@ -90,13 +92,18 @@ void cost_split_put(struct json_out *o, const char *key, const struct price_quot
 struct entry {
 	uint64_t deployment;
 	struct price_quote quote;
+	bool is_named;			/* by what was asked for: the rest says how */
+	struct str pattern, model, provider;
 };
 struct cost_book {
 	unsigned refs;
 	uint64_t generation;
+	struct arena *mem;		/* of the names, and of `imported` */
+	struct str imported;		/* prices, where some entry goes by names */
 	size_t n;
 	struct entry v[];		/* by deployment */
 };
+enum { BOOK_MEMORY = 64 << 20, NAME_ROOM = 256 };
 
 static struct cost_book *current;
 
@@ -107,6 +114,31 @@ static int by_deployment(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void add(struct cost_book *b, const struct config *c, const struct config_model *cm)
+{
+	struct entry *e = &b->v[b->n];
+	*e = (struct entry){ .deployment = board_deployment_hash(cm->id) };
+	if (!price_quote_find(c, cm, &e->quote)) {
+		if (!price_goes_by_name(cm))
+			return;
+		e->is_named = true;
+		e->quote.rates = config_rates_of(c, cm->provider);
+		e->pattern = arena_dup(b->mem, cm->model_name);
+		e->model = arena_dup(b->mem, cm->model);
+		e->provider = arena_dup(b->mem, cm->provider);
+		if (!b->imported.p && prices_imported().n)
+			b->imported = arena_dup(b->mem, prices_imported());
+	}
+	b->n++;
+}
+
+static struct cost_book *book_free(struct cost_book *b)
+{
+	arena_free(b->mem);
+	mem_free(b);
+	return NULL;
+}
+
 static struct cost_book *book_new(const struct master *m)
 {
 	const struct config *c = m->config;
@@ -115,9 +147,11 @@ static struct cost_book *book_new(const struct master *m)
 		return NULL;
 	b->refs = 1;
 	b->generation = m->generation;
+	b->mem = arena_new(BOOK_MEMORY);
+	if (!b->mem)
+		return book_free(b);
 	for (size_t i = 0; i < c->n_models; i++)
-		if (price_quote_find(c, &c->models[i], &b->v[b->n].quote))
-			b->v[b->n++].deployment = board_deployment_hash(c->models[i].id);
+		add(b, c, &c->models[i]);
 	qsort(b->v, b->n, sizeof *b->v, by_deployment);
 	return b;
 }
@@ -139,15 +173,26 @@ struct cost_book *cost_book_ref(struct master *m)
 
 struct cost_book *cost_book_unref(struct cost_book *b)
 {
-	if (b && --b->refs == 0)
-		mem_free(b);
-	return NULL;
+	return b && --b->refs == 0 ? book_free(b) : NULL;
 }
 
-const struct price_quote *cost_book_find(const struct cost_book *b, uint64_t deployment)
+static const struct price_quote *quote_by_name(const struct cost_book *b, const struct entry *e,
+					       struct str asked, struct price_quote *room)
+{
+	char name[NAME_ROOM];
+	struct price_row row;
+	struct str model = snap_fill_model(e->pattern, e->model, asked, name, sizeof name);
+	if (!model.n || !prices_find_with(b->imported, e->provider, model, &row))
+		return NULL;
+	*room = quote_by(&e->quote.rates, &row.price);
+	return room;
+}
+
+const struct price_quote *cost_book_find(const struct cost_book *b, uint64_t deployment,
+					 struct str asked, struct price_quote *room)
 {
 	struct entry wanted = { .deployment = deployment };
 	const struct entry *e =
 		b && b->n ? bsearch(&wanted, b->v, b->n, sizeof *b->v, by_deployment) : NULL;
-	return e ? &e->quote : NULL;
+	return e && e->is_named ? quote_by_name(b, e, asked, room) : e ? &e->quote : NULL;
 }

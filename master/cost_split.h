@@ -12,12 +12,13 @@
 
 struct price_quote {
 	struct price list, discounted, price;	/* price: what workers charge */
-	int64_t discount, margin;		/* in parts of a million */
-	int64_t fixed;				/* pico-dollars a request */
+	struct price_rates rates;
 };
 /* False: no price is known. On the loop's thread. */
 bool price_quote_find(const struct config *c, const struct config_model *cm,
 		      struct price_quote *ret);
+/* Whether its price, where it has none of its own, is that of the model that is asked for. */
+bool price_goes_by_name(const struct config_model *cm);
 /* The same of a price that is known by itself. */
 struct price_quote price_quote_of(const struct config *c, struct str provider,
 				  const struct price *list);
@@ -32,7 +33,9 @@ struct master;
  * as unref. */
 struct cost_book *cost_book_ref(struct master *m);
 struct cost_book *cost_book_unref(struct cost_book *b);	/* NULL is fine; returns NULL */
-/* By board_deployment_hash(). NULL: none is known, or no book. */
-const struct price_quote *cost_book_find(const struct cost_book *b, uint64_t deployment);
+/* By board_deployment_hash(), for the model that was asked for: a wildcard's costs what that does,
+ * and its quote lies in *room. NULL: none is known, or no book. */
+const struct price_quote *cost_book_find(const struct cost_book *b, uint64_t deployment,
+					 struct str asked, struct price_quote *room);
 
 #endif

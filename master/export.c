@@ -98,8 +98,10 @@ static void tell(struct export *e, const struct record *r)
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);
 	struct str id = record_text(r, RT_DEPLOYMENT);
+	struct price_quote room;
 	if (r->flags & RF_SETTLED && id.n)
-		v.quote = cost_book_find(e->book, board_deployment_hash(id));
+		v.quote = cost_book_find(e->book, board_deployment_hash(id),
+					 record_text(r, RT_MODEL), &room);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		if (e->outputs[i] && who >> i & 1 &&
 		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))

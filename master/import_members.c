@@ -4,7 +4,7 @@
  *
  * Their limits stand in a budget there, and so they do here: the row names it. A member of a team
  * who has none has no row, as everywhere (members.h), and what that member has spent is in the
- * team's sum. Rows of organizations' members are found by role_check_org() alone. */
+ * team's sum. */
 #include <errno.h>
 
 #include "common/clock.h"
@@ -76,7 +76,7 @@ static int find_organization(struct store_db *db, struct members_page *p, struct
 static int write_row(struct store_db *db, struct members_page *p, struct membership *m,
 		     int64_t owner, struct str email, struct import_result *result)
 {
-	int64_t kind = p->is_org ? KIND_ORGANIZATION_MEMBER : tenant_number(DIR_MEMBER);
+	int64_t kind = tenant_number(p->is_org ? DIR_ORGANIZATION_MEMBER : DIR_MEMBER);
 	uint64_t now_ns = clock_wall_ns();
 	int err = tenant_row_find(db, kind, (uint64_t)owner, m->user, p->c->mem, &m->row);
 	bool is_new = err == -ENOENT;
@@ -129,13 +129,17 @@ static int members_job(struct store_db *db, void *data)
 	return 0;
 }
 
-/* What was spent is on the board already when the row is an old one. */
+/* What was spent is on the board already when the row is an old one. A member of an organization
+ * that has no limit there has no row in the directory. */
 static int publish(struct members_page *p, const struct membership *m)
 {
 	struct keys *keys = p->c->master->keys;
-	int err = tenants_publish(keys, DIR_MEMBER, &m->row);
+	enum dir_kind kind = p->is_org ? DIR_ORGANIZATION_MEMBER : DIR_MEMBER;
+	if (!m->is_changed || (p->is_org && !m->row.budget_id.n && !m->spend))
+		return 0;
+	int err = tenants_publish(keys, kind, &m->row);
 	if (!err)
-		keys_move_settled(keys, ENTITY_OF(DIR_MEMBER) | m->row.id, m->spend, true);
+		keys_move_settled(keys, ENTITY_OF(kind) | m->row.id, m->spend, true);
 	return err;
 }
 
@@ -147,7 +151,7 @@ static void on_written(void *data, int err)
 		return;
 	}
 	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].is_changed && !p->is_org && publish(p, &p->v[i]) != 0)
+		if (publish(p, &p->v[i]) != 0)
 			p->results[i].why = "it is in force from the gateway's next start on: there "
 					    "is no room for more limits (max_keys)";
 	import_answer(p->c, p->results, p->n);

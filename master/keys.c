@@ -128,7 +128,7 @@ struct dir_name {
 
 static struct str dir_name_of(enum dir_kind kind, const struct key_row *row, struct dir_name *room)
 {
-	if (kind != DIR_MEMBER)
+	if (kind != DIR_MEMBER && kind != DIR_ORGANIZATION_MEMBER)
 		return kind == DIR_TEAM ? row->team_id : row->key_name;
 	int n = snprintf(room->of_member, sizeof room->of_member, "%llu/" STR_FMT,
 			 (unsigned long long)row->owner, STR_ARG(row->key_name));
@@ -191,7 +191,7 @@ static void leave_models(struct keys *k, const struct dir_key *old, struct str n
 		struct board_entity *e = &k->board->entities[was.entity];
 		if (!model_limit_find(now, was.model, &is)) {
 			entities_release(&k->entities,
-					 ENTITY_OF(key_model_kind(old->kind)) | was.id, clock_ns());
+					 ENTITY_OF(dir_model_kind(old->kind)) | was.id, clock_ns());
 			continue;
 		}
 		if (was.rpm != is.rpm)
@@ -524,7 +524,9 @@ static int load_job(struct store_db *db, void *data)
 							     " FROM keys ORDER BY id"), a);
 	if (!err)
 		err = load_rows(k, db, 0, sql_query(db, "SELECT " TENANT_COLUMNS " FROM tenants"
-						    " WHERE kind <= 8 ORDER BY id"), a);
+						    " WHERE kind <= 8 OR max_budget IS NOT NULL"
+						    " OR budget_id IS NOT NULL OR spend > 0"
+						    " ORDER BY id"), a);
 	arena_free(a);
 	return err ? err : keys_judge_resets(k, db);
 }

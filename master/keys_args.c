@@ -426,8 +426,7 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 			continue;
 		}
 		int err = read_field(c, f, j, ret);
-		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM ||
-			     of == FIELDS_OF_ORGANIZATION))
+		if (!err)
 			err = key_model_check(c, j);
 		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM))
 			err = key_windows_check(c, j);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * keys_models.c - limits of keys, teams and organizations for single models: read from their rows,
- * checked when they are given, and what has been spent of their budgets.
+ * keys_models.c - limits of keys, teams, users and their kin for single models: read from their
+ * rows, checked when they are given, and what has been spent of their budgets.
  *
  * They stand where LiteLLM keeps them, as members of metadata or extra. Only budgets have rows of
  * their own in the database (model_limits), which follow their owner's row in its transaction. */
@@ -16,15 +16,9 @@ enum { PARSE_MEMORY = 2 << 20 };
 static const char *const names[] = { "model_rpm_limit", "model_tpm_limit", "model_max_budget" };
 enum { RPM, TPM, BUDGET };
 
-enum dir_kind key_model_kind(enum dir_kind owner)
-{
-	return owner == DIR_KEY ? DIR_KEY_MODEL :
-	       owner == DIR_TEAM ? DIR_TEAM_MODEL : DIR_ORGANIZATION_MODEL;
-}
-
 bool key_model_has(enum dir_kind kind, const struct key_row *row)
 {
-	if (kind != DIR_KEY && kind != DIR_TEAM && kind != DIR_ORGANIZATION)
+	if (dir_model_kind(kind) == DIR_KINDS)
 		return false;
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (str_find(row->metadata, str_z(names[i])) != SIZE_MAX ||
@@ -220,8 +214,8 @@ int key_models_of(struct arena *a, enum dir_kind kind, const struct key_row *row
 		if (!r.v[i].rpm && !r.v[i].tpm && r.v[i].max_budget < 0)
 			continue;
 		r.v[kept] = r.v[i];
-		r.v[kept].id = (uint64_t)(key_model_kind(kind) + 1) << 56 |
-			       model_limit_id(key_model_kind(kind), row->id, r.v[i].model);
+		r.v[kept].id = (uint64_t)(dir_model_kind(kind) + 1) << 56 |
+			       model_limit_id(dir_model_kind(kind), row->id, r.v[i].model);
 		kept++;
 	}
 	*ret = r.v;
@@ -290,7 +284,7 @@ int key_models_store(struct store_db *db, enum dir_kind kind, const struct key_r
 {
 	struct arena *a = arena_new(PARSE_MEMORY);
 	struct key_model *v = NULL;
-	int64_t number = (int64_t)key_model_kind(kind) + 1;
+	int64_t number = (int64_t)dir_model_kind(kind) + 1;
 	uint64_t now_ns = clock_wall_ns();
 	size_t n = 0;
 	int err = a ? key_models_of(a, kind, row, &v, &n) : -ENOMEM;

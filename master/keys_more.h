@@ -16,4 +16,8 @@ void keys_info_several(struct command_call *c);
 void keys_aliases(struct command_call *c);
 void keys_health(struct command_call *c);
 
+/* The arguments get what they lack of a JSON object (.n 0: nothing), without the member `but`.
+ * false: answered. */
+bool command_fill(struct command_call *c, struct str defaults, const char *but) MUST_USE;
+
 #endif

@@ -119,7 +119,7 @@ int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_n
 /* "2026-01-31" or "2026-01-31T12:00:00Z", in UTC. 0 or -EINVAL. */
 int key_time_read(struct str s, uint64_t *ret_ns) MUST_USE;
 
-/* -- keys_models.c: limits for single models, of keys, teams and organizations -- */
+/* -- keys_models.c: limits for single models, of keys, teams, users and their kin -- */
 
 struct key_model {
 	struct str model;
@@ -131,7 +131,6 @@ struct key_model {
 	uint64_t reset_at;
 	bool is_new;			/* its entity, in this publication */
 };
-enum dir_kind key_model_kind(enum dir_kind owner);
 /* Whether its row may name any: who finds none here need not look further. */
 bool key_model_has(enum dir_kind kind, const struct key_row *row);
 /* Those of the row, which has its id; nothing but an arena's memory is in them. 0 or -ENOMEM. */

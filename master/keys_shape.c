@@ -130,16 +130,17 @@ static bool is_bounded(const struct json *j)
 	return false;
 }
 
-/* The bounds without what is none; NULL: no memory. */
-static const struct json *only_bounds(struct command_call *c, const struct json *most)
+/* The members without that one; NULL: the bounds without what is none. NULL: no memory. */
+static const struct json *only(struct command_call *c, const struct json *all, const char *but)
 {
 	struct json *list = arena_alloc(c->mem, sizeof *list), **last;
 	if (!list)
 		return NULL;
-	*list = (struct json){ .raw = most->raw, .type = JSON_OBJECT };
+	*list = (struct json){ .raw = all->raw, .type = JSON_OBJECT };
 	last = &list->child;
-	for (const struct json *j = most->child; j; j = j->next) {
-		struct json *copy = is_bounded(j) ? arena_alloc(c->mem, sizeof *copy) : NULL;
+	for (const struct json *j = all->child; j; j = j->next) {
+		bool is_kept = but ? !str_eq_z(j->key, but) : is_bounded(j);
+		struct json *copy = is_kept ? arena_alloc(c->mem, sizeof *copy) : NULL;
 		if (!copy)
 			continue;
 		*copy = *j;
@@ -264,6 +265,16 @@ static bool rewrite(struct command_call *c, const struct json *from, const struc
 	return args != NULL;
 }
 
+bool command_fill(struct command_call *c, struct str defaults, const char *but)
+{
+	const struct json *all = settings_of(c, defaults);
+	struct written w = { 0 };
+	if (!all)
+		return true;
+	all = only(c, all, but);
+	return all ? rewrite(c, all, &w) : (command_fail_store(c, -ENOMEM), false);
+}
+
 static bool shape(struct command_call *c, bool is_new)
 {
 	const struct config *config = c->master->config;
@@ -276,7 +287,7 @@ static bool shape(struct command_call *c, bool is_new)
 		return false;
 	if (!take_written(c, &w))
 		return false;
-	const struct json *bounds = is_new && most ? only_bounds(c, most) : NULL;
+	const struct json *bounds = is_new && most ? only(c, most, NULL) : NULL;
 	if (is_new && most && !bounds)
 		return command_fail_store(c, -ENOMEM), false;
 	if ((bounds || w.routes.p || w.expiry.p) && !rewrite(c, bounds, &w))

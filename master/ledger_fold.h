@@ -53,7 +53,7 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
 
 /* The first byte of an owner's id. From OWNER_TEAM + 1 on they are rows of tenants, from
  * OWNER_MODEL on of model_limits. */
-enum { OWNER_KEY = 1, OWNER_TEAM = 2, OWNER_KINDS = 12, OWNER_MODEL = 10 };
+enum { OWNER_KEY = 1, OWNER_TEAM = 2, OWNER_KINDS = 19, OWNER_MODEL = 10 };
 
 /* Of a record of the batch: a place for each in `ret`; returns how many. */
 unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2]);

@@ -31,6 +31,12 @@ struct key_row member_row_new(struct command_call *c, uint64_t team, struct str 
 int member_limits_delete(struct store_db *db, struct arena *a, uint64_t team, struct str user_id,
 			 struct key_row **ret, size_t *ret_n) MUST_USE;
 
+/* -- org_members.c -- */
+
+/* On the store's thread: takes a user into an organization, without a limit there. */
+int org_member_join(struct store_db *db, struct command_call *c, struct str organization_id,
+		    const struct key_row *user) MUST_USE;
+
 /* -- member_defaults.c: what members without limits of their own are held to -- */
 
 struct member_default {

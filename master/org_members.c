@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * org_members.c - members of organizations: who they are, and who of them are its admins.
+ * org_members.c - members of organizations: who they are, who of them are its admins, and what
+ * each may spend there.
  *
- * No request goes by these rows, so nothing of them is published; roles_check.c reads them. A
- * user that nobody knows yet is made, as with LiteLLM, without a key. */
+ * A row without a limit is not published: no request goes by it, and roles_check.c reads it from
+ * the database. A user that nobody knows yet is made, as with LiteLLM, without a key. */
 #include <errno.h>
 
 #include "common/clock.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/newcomers.h"
 #include "master/roles.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37 };
@@ -27,6 +29,7 @@ struct org_call {			/* lives in the call's arena */
 	uint64_t now_ns;
 	bool sets_budget;
 	int64_t max_budget;
+	struct key_change defaults;	/* what a user who is made gets */
 };
 
 /* ---- common ---- */
@@ -120,34 +123,59 @@ static void put_membership(const struct org_call *oc, struct json_out *o,
 	json_put_str(o, "user_email", m->row.email);
 	json_put_str(o, "organization_id", oc->organization_id);
 	json_put_str(o, "user_role", m->row.role);
-	json_put_money(o, "spend", m->row.spend);
+	json_put_money(o, "spend", tenant_spend(oc->keys, DIR_ORGANIZATION_MEMBER, &m->row));
 	json_put_str(o, "budget_id", m->row.budget_id);
 	key_put_money(o, "max_budget_in_organization", m->row.max_budget);
 	json_put_time(o, "created_at", m->row.created_at);
 	json_put_time(o, "updated_at", m->row.updated_at);
 }
 
-static void put_warning(const struct org_call *oc, struct json_out *o)
+/* One whose limit was taken away stays published, and goes on being counted. 0; or answered. */
+static int publish(struct org_call *oc, const struct org_member *m)
 {
-	static const struct str warning = {
-		"max_budget_in_organization is stored but not acted on yet", 57
-	};
-	if (oc->max_budget >= 0)
-		key_put_warnings(o, &warning, 1);
+	if (!oc->sets_budget && !m->row.budget_id.n)
+		return 0;
+	int err = tenants_publish(oc->keys, DIR_ORGANIZATION_MEMBER, &m->row);
+	if (err)
+		key_fail_unpublished(oc->c, "member", m->row.id, err, err);
+	return err;
+}
+
+void org_member_withdraw(struct keys *keys, const struct key_row *row)
+{
+	uint32_t entity;
+	if (entities_find(&keys->entities, ENTITY_OF(DIR_ORGANIZATION_MEMBER) | row->id, &entity))
+		tenants_withdraw(keys, DIR_ORGANIZATION_MEMBER, row);
 }
 
 /* ---- added ---- */
 
-static struct key_row new_row(const struct org_call *oc, struct str name)
+static struct key_row new_row(struct command_call *c, struct str name, uint64_t now_ns)
 {
-	struct str by = key_caller_name(oc->c);
+	struct str by = key_caller_name(c);
 	return (struct key_row){
 		.key_name = name, .models = STR("[]"), .aliases = STR("{}"),
 		.metadata = STR("{}"), .permissions = STR("{}"), .extra = STR("{}"),
-		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE, .spend_since = oc->now_ns,
-		.created_at = oc->now_ns, .created_by = by, .updated_at = oc->now_ns,
-		.updated_by = by,
+		.max_budget = MONEY_NONE, .soft_budget = MONEY_NONE, .spend_since = now_ns,
+		.created_at = now_ns, .created_by = by, .updated_at = now_ns, .updated_by = by,
 	};
+}
+
+int org_member_join(struct store_db *db, struct command_call *c, struct str organization_id,
+		    const struct key_row *user)
+{
+	struct key_row org, row = new_row(c, user->key_name, user->created_at);
+	bool looks = str_eq(user->role, STR("internal_user_viewer"));
+	int err = role_check_org(c, db, organization_id);
+	if (!err)
+		err = tenant_row_find(db, tenant_number(DIR_ORGANIZATION), 0, organization_id,
+				      c->mem, &org);
+	if (err)
+		return err;
+	row.owner = org.id;
+	row.email = user->email;
+	row.role = looks ? user->role : default_role;
+	return tenant_row_insert(db, tenant_number(DIR_ORGANIZATION_MEMBER), &row);
 }
 
 static int make_user(struct org_call *oc, struct store_db *db, struct org_member *m)
@@ -159,8 +187,11 @@ static int make_user(struct org_call *oc, struct store_db *db, struct org_member
 		hash_uuid(p);
 		m->user_id = str_z(p);
 	}
-	m->user = new_row(oc, m->user_id);
+	m->user = new_row(oc->c, m->user_id, oc->now_ns);
 	m->user.email = m->email;
+	int err = key_change_apply(&oc->defaults, oc->c->mem, &m->user);
+	if (err)
+		return err;
 	m->user.role = str_eq(m->role, STR("org_admin")) ? default_role : m->role;
 	m->is_new_user = true;
 	return tenant_row_insert(db, tenant_number(DIR_USER), &m->user);
@@ -187,12 +218,12 @@ static int add_one(struct org_call *oc, struct store_db *db, struct org_member *
 	int err = find_user(oc, db, m);
 	if (err)
 		return err;
-	m->row = new_row(oc, m->user_id);
+	m->row = new_row(oc->c, m->user_id, oc->now_ns);
 	m->row.owner = oc->organization.id;
 	m->row.email = m->email;
 	m->row.role = m->role;
 	m->row.max_budget = oc->max_budget;
-	return tenant_row_insert(db, KIND_ORGANIZATION_MEMBER, &m->row);
+	return tenant_row_insert(db, tenant_number(DIR_ORGANIZATION_MEMBER), &m->row);
 }
 
 static int add_job(struct store_db *db, void *data)
@@ -226,7 +257,6 @@ static void answer_added(struct org_call *oc)
 		json_close(&o);
 	}
 	json_close_array(&o);
-	put_warning(oc, &o);
 	json_close(&o);
 	command_finish(oc->c);
 }
@@ -245,6 +275,8 @@ static void on_added(void *data, int err)
 			key_fail_unpublished(oc->c, "user", m->user.id, err, err);
 			return;
 		}
+		if (publish(oc, m) != 0)
+			return;
 	}
 	answer_added(oc);
 }
@@ -277,7 +309,7 @@ static bool take_members(struct org_call *oc)
 void orgs_member_add(struct command_call *c)
 {
 	struct org_call *oc = call_new(c);
-	if (oc && take_members(oc))
+	if (oc && take_members(oc) && user_defaults_read(c, &oc->defaults))
 		start(oc, add_job, on_added);
 }
 
@@ -328,22 +360,36 @@ static int delete_job(struct store_db *db, void *data)
 	return err ? err : tenant_row_delete(db, oc->v->row.id);
 }
 
-static void on_changed(void *data, int err)
+static void answer_one(struct org_call *oc)
 {
-	struct org_call *oc = data;
 	struct json_out o = json_out(&oc->c->out);
-	if (err) {
-		fail(oc, err);
-		return;
-	}
 	json_open(&o, NULL);
 	put_membership(oc, &o, oc->v);
-	put_warning(oc, &o);
 	json_close(&o);
 	command_finish(oc->c);
 }
 
-static void change(struct command_call *c, store_job_fn *job)
+static void on_updated(void *data, int err)
+{
+	struct org_call *oc = data;
+	if (err)
+		fail(oc, err);
+	else if (publish(oc, oc->v) == 0)
+		answer_one(oc);
+}
+
+static void on_deleted(void *data, int err)
+{
+	struct org_call *oc = data;
+	if (err) {
+		fail(oc, err);
+		return;
+	}
+	org_member_withdraw(oc->keys, &oc->v->row);
+	answer_one(oc);
+}
+
+static void change(struct command_call *c, store_job_fn *job, store_done_fn *done)
 {
 	struct org_call *oc = call_new(c);
 	struct org_member *m = oc ? arena_alloc(c->mem, sizeof *m) : NULL;
@@ -357,15 +403,15 @@ static void change(struct command_call *c, store_job_fn *job)
 	if (command_str(c, "user_id", &m->user_id) != -EINVAL &&
 	    command_str(c, "user_email", &m->email) != -EINVAL &&
 	    command_str(c, "role", &m->role) != -EINVAL && check_member(oc, "user_id", m))
-		start(oc, job, on_changed);
+		start(oc, job, done);
 }
 
 void orgs_member_update(struct command_call *c)
 {
-	change(c, update_job);
+	change(c, update_job, on_updated);
 }
 
 void orgs_member_delete(struct command_call *c)
 {
-	change(c, delete_job);
+	change(c, delete_job, on_deleted);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/cost_split.h"
 #include "master/master.h"
 #include "master/price_map.h"
 #include "master/store.h"
@@ -112,11 +113,18 @@ static int seen_job(struct store_db *db, void *data)
 	return r < 0 ? r : err;
 }
 
-static bool has_price(const struct config_model *cm)
+/* Now, for who asks by that name; .n 0: for all, which a wildcard cannot say. */
+static bool has_price(const struct config_model *cm, struct str asked)
 {
 	struct price_row row;
-	return cm->price.flags & PRICE_KNOWN ||
-	       prices_find(cm->provider, cm->base_model.n ? cm->base_model : cm->model, &row);
+	char room[256];
+	if (cm->price.flags & PRICE_KNOWN ||
+	    prices_find(cm->provider, cm->base_model.n ? cm->base_model : cm->model, &row))
+		return true;
+	if (!price_goes_by_name(cm) || !asked.n)
+		return price_goes_by_name(cm);
+	struct str model = snap_fill_model(cm->model_name, cm->model, asked, room, sizeof room);
+	return model.n && prices_find(cm->provider, model, &row);
 }
 
 static bool is_wanted(const struct unknown_call *u, struct str model, struct str upstream)
@@ -156,14 +164,16 @@ static void answer_unknown(struct unknown_call *u)
 	json_open_array(&o, "rows");
 	for (size_t i = 0; i < u->n; i++) {
 		const struct config_model *cm = config_find_model(c, u->v[i].id);
-		if (is_wanted(u, u->v[i].model, u->v[i].upstream) && (!cm || !has_price(cm)))
+		if (is_wanted(u, u->v[i].model, u->v[i].upstream) &&
+		    (!cm || !has_price(cm, u->v[i].model)))
 			put_unknown(&o, &u->v[i]);
 	}
 	for (size_t i = 0; i < c->n_models; i++) {
 		const struct config_model *cm = &c->models[i];
 		struct seen s = { .model = cm->model_name, .id = cm->id, .provider = cm->provider,
 				  .upstream = cm->model };
-		if (is_wanted(u, s.model, s.upstream) && !has_price(cm) && !was_seen(u, cm))
+		if (is_wanted(u, s.model, s.upstream) && !has_price(cm, STR("")) &&
+		    !was_seen(u, cm))
 			put_unknown(&o, &s);
 	}
 	json_close_array(&o);

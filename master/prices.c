@@ -166,15 +166,26 @@ bool prices_shipped(struct str model, struct price_row *ret)
 	return find_line(shipped(), model, ret);
 }
 
-static bool find_model(struct str model, struct price_row *ret)
+static bool find_model(struct str lines, struct str model, struct price_row *ret)
 {
-	if (!find_line(imported.lines, model, ret))
+	if (!find_line(lines, model, ret))
 		return prices_shipped(model, ret);
 	ret->is_imported = true;
 	return true;
 }
 
+struct str prices_imported(void)
+{
+	return imported.lines;
+}
+
 bool prices_find(struct str provider, struct str model, struct price_row *ret)
+{
+	return prices_find_with(imported.lines, provider, model, ret);
+}
+
+bool prices_find_with(struct str lines, struct str provider, struct str model,
+		      struct price_row *ret)
 {
 	char name[256];
 	struct str bare = model;
@@ -183,13 +194,13 @@ bool prices_find(struct str provider, struct str model, struct price_row *ret)
 		memcpy(name, provider.p, provider.n);
 		name[provider.n] = '/';
 		memcpy(name + provider.n + 1, model.p, model.n);
-		if (find_model(str_of(name, provider.n + 1 + model.n), ret))
+		if (find_model(lines, str_of(name, provider.n + 1 + model.n), ret))
 			return true;
 	}
-	if (find_model(model, ret))
+	if (find_model(lines, model, ret))
 		return true;
 	str_cut(&bare, '/');
-	return bare.n > 0 && find_model(bare, ret);
+	return bare.n > 0 && find_model(lines, bare, ret);
 }
 
 bool prices_next(struct prices_walk *at, struct price_row *ret)

@@ -30,6 +30,11 @@ int prices_import(struct str lines) MUST_USE;
  * without what stands before its first '/'; of each what was imported, then what is shipped.
  * False when unknown; *ret is untouched then. */
 bool prices_find(struct str provider, struct str model, struct price_row *ret);
+/* The imported lines, until the next prices_import(); and the same look-up, with lines that the
+ * caller keeps. Any thread. */
+struct str prices_imported(void);
+bool prices_find_with(struct str imported, struct str provider, struct str model,
+		      struct price_row *ret);
 /* The row of exactly that name in the shipped table. Any thread. */
 bool prices_shipped(struct str model, struct price_row *ret);
 /* A line, without its newline. Any thread. */

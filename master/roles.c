@@ -21,6 +21,7 @@ static const struct {
 	{ "keys show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "users show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams available", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams add", { [ROLE_INTERNAL] = true } },	/* these as an admin of the team */
 	{ "teams bulk", { [ROLE_INTERNAL] = true } },
@@ -37,6 +38,8 @@ static const struct {
 	ORGANIZATIONS("teams delete"),
 	ORGANIZATIONS("teams allow"),
 	ORGANIZATIONS("teams disallow"),
+	ORGANIZATIONS("users create"),
+	ORGANIZATIONS("users list"),
 	ORGANIZATIONS("orgs list"),
 	ORGANIZATIONS("orgs show"),
 	ORGANIZATIONS("orgs add"),

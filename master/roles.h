@@ -50,9 +50,16 @@ void role_fail_argument(struct command_call *c, const struct json *argument);
 #define ROLE_ADMINISTERED(parameter)                                                              \
 	"SELECT o.name FROM tenants m JOIN tenants o ON o.id = m.owner"                           \
 	" WHERE m.kind = 9 AND m.name = " parameter " AND m.role = 'org_admin'"
+/* The users that are members of those. */
+#define ROLE_ADMINISTERED_USERS(parameter)                                                        \
+	"SELECT u.name FROM tenants u JOIN tenants x ON x.id = u.owner WHERE u.kind = 9"          \
+	" AND x.name IN (" ROLE_ADMINISTERED(parameter) ")"
 /* Who is no admin of any organization does not get to a command that is for those. */
 int role_check_command(const struct command_call *c, struct store_db *db) MUST_USE;
 int role_check_org(const struct command_call *c, struct store_db *db, struct str organization_id)
+	MUST_USE;
+/* Whether that user is the caller, or a member of an organization that it administers. */
+int role_check_user(const struct command_call *c, struct store_db *db, struct str user_id)
 	MUST_USE;
 /* Whether the caller administers the team's organization. */
 int role_check_team_org(const struct command_call *c, struct store_db *db, struct str team_id)

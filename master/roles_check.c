@@ -34,6 +34,16 @@ int role_check_org(const struct command_call *c, struct store_db *db, struct str
 	return answer_of(q, -ENOENT);
 }
 
+int role_check_user(const struct command_call *c, struct store_db *db, struct str user_id)
+{
+	if (!c->own_user.n || str_eq(user_id, c->own_user))
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 WHERE ?2 IN (" ROLE_ADMINISTERED_USERS("?1") ")");
+	sql_text(q, 1, c->own_user);
+	sql_text(q, 2, user_id);
+	return answer_of(q, -ENOENT);
+}
+
 int role_check_team_org(const struct command_call *c, struct store_db *db, struct str team_id)
 {
 	if (!c->own_user.n)

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/tokenizer.h"
 #include "master/config_jwt.h"
+#include "master/cost_split.h"
 #include "master/gates.h"
 #include "master/priorities.h"
 #include "master/ledger.h"
@@ -23,6 +24,7 @@ struct make {
 	const struct config *c;
 	struct snap_build *b;
 	uint32_t *index;		/* deployment of each model; SNAP_NONE: left out */
+	bool goes_by_names;		/* one of them, for its price */
 };
 
 /* ---- prices --------------------------------------------------------------------------------- */
@@ -41,13 +43,33 @@ static void find_price(const struct config *c, const struct config_model *cm,
 	}
 	if (cm->price.flags & PRICE_KNOWN)
 		d->price = cm->price;
-	config_apply_rates(c, cm->provider, &d->price);
+	d->rates = config_rates_of(c, cm->provider);
+	price_apply(&d->rates, &d->price);
 	if (cm->max_input_tokens)
 		d->max_input_tokens = cm->max_input_tokens;
 	if (cm->max_output_tokens)
 		d->max_output_tokens = cm->max_output_tokens;
 	if (d->price.flags & PRICE_KNOWN)
 		d->flags |= DEPLOY_KNOWN_PRICE;
+	else if (price_goes_by_name(cm))
+		d->flags |= DEPLOY_PRICE_BY_NAME;
+}
+
+/* The whole table, where some deployment takes any model. */
+static void put_prices(struct snap_build *b)
+{
+	struct prices_walk at = { 0 };
+	struct price_row row;
+	struct str last = STR("");
+	while (prices_next(&at, &row)) {
+		if (str_cmp(last, row.model) >= 0)
+			continue;	/* a table that is out of order stops nobody's start */
+		last = row.model;
+		struct snap_price p = { .max_input_tokens = row.max_input_tokens,
+					.max_output_tokens = row.max_output_tokens,
+					.price = row.price };
+		snap_build_price(b, row.model, &p);
+	}
 }
 
 /* ---- encodings ------------------------------------------------------------------------------ */
@@ -200,6 +222,7 @@ static int put_deployment(struct make *k, const struct config_model *cm, uint32_
 	if (str_eq(cm->model_name, STR("*")))
 		d.flags |= DEPLOY_DEFAULT;
 	find_price(k->c, cm, &d);
+	k->goes_by_names |= (d.flags & DEPLOY_PRICE_BY_NAME) != 0;
 	find_encoding(cm, &d);
 	int err = gates_build(&k->m->board, k->c, cm, k->b, &d);
 	if (err == 0)
@@ -458,6 +481,8 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 		err = put_passes(&k);
 	if (err == 0)
 		err = put_groups(&k);
+	if (err == 0 && k.goes_by_names)
+		put_prices(k.b);
 	if (err == -ENOSPC)
 		snprintf(
 			reterr, 256,

@@ -48,6 +48,7 @@ size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX])
 
 /* ---- as JSON ---- */
 
+enum { UPSTREAM_ROOM = 256 };	/* of a wildcard's, filled in */
 enum column {
 	ROW_ID, REQUEST_ID, KEY_ID, MODEL, END_USER, START, FIRST_TOKEN, END, COST, INPUT, OUTPUT,
 	CACHE_READ, CACHE_WRITE, REASONING, ENDPOINT, STATUS, OUTCOME, FLAGS, ATTEMPTS, FALLBACKS,
@@ -89,12 +90,15 @@ static struct str text_or_empty(struct sql *q, int column)
 
 static void put_names(struct json_out *o, struct sql *q)
 {
-	struct str upstream = sql_get_text(q, UPSTREAM_MODEL);
+	struct str upstream = sql_get_text(q, UPSTREAM_MODEL), asked = sql_get_text(q, MODEL);
+	char name[UPSTREAM_ROOM];
+	upstream = snap_fill_model(text_or_empty(q, MODEL_GROUP), upstream, asked, name,
+				   sizeof name);
 	char ip[INET6_ADDRSTRLEN];
 	put_key(o, "api_key", q);
 	json_put_str(o, "key_alias", sql_get_text(q, ALIAS));
-	json_put_str(o, "model", upstream.n ? upstream : sql_get_text(q, MODEL));
-	json_put_str(o, "model_group", sql_get_text(q, MODEL));
+	json_put_str(o, "model", upstream.n ? upstream : asked);
+	json_put_str(o, "model_group", asked);
 	json_put_str(o, "model_id", text_or_empty(q, MODEL_ID));
 	json_put_str(o, "custom_llm_provider", text_or_empty(q, PROVIDER));
 	json_put_str(o, "api_base", text_or_empty(q, API_BASE));
@@ -139,8 +143,11 @@ static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *
 {
 	struct str id = sql_get_text(q, MODEL_ID);
 	bool is_cached = sql_get_int(q, FLAGS) & JF_CACHE_HIT;
+	struct price_quote room;
 	const struct price_quote *quote =
-		id.n && !is_cached ? cost_book_find(book, board_deployment_hash(id)) : NULL;
+		id.n && !is_cached ? cost_book_find(book, board_deployment_hash(id),
+						    sql_get_text(q, MODEL), &room) :
+				     NULL;
 	struct usage u = { .input = count_of(q, INPUT), .output = count_of(q, OUTPUT),
 			   .cache_read = count_of(q, CACHE_READ),
 			   .cache_write = count_of(q, CACHE_WRITE),

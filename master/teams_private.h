@@ -27,6 +27,7 @@ struct team_call {			/* lives in the call's arena */
 	struct team_member *members;		/* to be added, or the one to be deleted */
 	bool *are_refused;			/* those that are in the team already; or NULL */
 	size_t n_members;
+	bool is_joining;			/* the caller, by itself */
 	bool all_users;				/* all that there are are to be added */
 	struct key_row *gone;			/* keys deleted with a member */
 	size_t n_gone;

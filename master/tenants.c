@@ -16,14 +16,6 @@ static const struct tenant_kind kinds[] = {
 	  FIELDS_OF_BUDGET, true, false },
 };
 
-const struct tenant_role tenant_roles[] = {
-	{ "proxy_admin", "Administrator", "manages everything" },
-	{ "proxy_admin_viewer", "Administrator (looks only)", "sees everything, changes nothing" },
-	{ "internal_user", "User", "makes, changes and deletes its own keys" },
-	{ "internal_user_viewer", "User (looks only)", "sees its own keys, changes nothing" },
-	{ 0 },
-};
-
 static bool is_of(const struct command *cmd, const struct tenant_kind *k)
 {
 	for (size_t i = 0; i < COUNT(k->paths) && k->paths[i]; i++)

@@ -26,7 +26,8 @@ struct tenant_kind {
 struct tenant_role {			/* that a user may have */
 	const char *name, *label, *doc;
 };
-extern const struct tenant_role tenant_roles[];	/* ends with name NULL */
+extern const struct tenant_role tenant_roles[];	/* ends with name NULL; in tenants_roles.c */
+bool tenant_is_role(struct str name);
 
 /* Of a command for any of them: never NULL. */
 const struct tenant_kind *tenant_kind_of(const struct command *cmd);
@@ -44,7 +45,6 @@ enum { TENANT_OWNER = 29, TENANT_ROLE, TENANT_EMAIL, TENANT_KIND };
 	" NULL, extra, max_budget, soft_budget, spend, spend_since, budget_duration,"             \
 	" budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked, NULL, created_at," \
 	" created_by, updated_at, updated_by, last_used, budget_id, owner, role, email, kind"
-enum { KIND_ORGANIZATION_MEMBER = 9 };	/* tenants.kind of what no request goes by */
 static inline int64_t tenant_number(enum dir_kind kind)
 {
 	return (int64_t)kind + 1;	/* tenants.kind */
@@ -84,5 +84,8 @@ void tenants_list(struct command_call *c);
 void orgs_member_add(struct command_call *c);		/* in org_members.c */
 void orgs_member_update(struct command_call *c);
 void orgs_member_delete(struct command_call *c);
+/* A member of an organization that is gone, or an organization's; one without limits was never
+ * published. */
+void org_member_withdraw(struct keys *keys, const struct key_row *row);
 
 #endif

@@ -6,12 +6,19 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/price.h"
 #include "master/master.h"
 #include "master/members.h"
+#include "master/roles.h"
 #include "master/tenants.h"
 
 enum { ID_MAX = 1000, UUID_ROOM = 37, KEY_ROOM = 32, RANDOM_BYTES = 16, TEAMS_MAX = 1000 };
 
+struct place {				/* that a new user has in a team */
+	struct str team_id, role;
+	bool is_limited;
+	int64_t max_budget;
+};
 struct tenant_call {			/* lives in the call's arena */
 	struct command_call *c;
 	struct keys *keys;
@@ -22,7 +29,10 @@ struct tenant_call {			/* lives in the call's arena */
 	bool is_new;
 	struct str text;		/* of a new user's key; .p NULL: it gets none */
 	struct key_row key;
-	struct str *teams, missing;	/* that a new user is to be in; the one there is not */
+	struct place *teams;
+	struct str missing;		/* the team that there is not */
+	struct str *organizations, missing_org;
+	size_t n_organizations;
 	size_t n_teams;
 	struct key_row *limited;	/* what limits it in some of them */
 	size_t n_limited;
@@ -43,6 +53,12 @@ static void fail(struct tenant_call *tc, int err)
 		command_fail(c, conflict, "invalid_request_error", k->id,
 			     "There is a %s with %s=" STR_FMT " already, or its key's alias is taken",
 			     k->noun, k->id, STR_ARG(tc->id));
+	else if (err == -EXDEV)
+		command_fail(c, 404, "not_found_error", "organizations",
+			     "There is no organization with organization_id=" STR_FMT,
+			     STR_ARG(tc->missing_org));
+	else if (role_failed(c, err))
+		return;
 	else if (err == -ENODATA && tc->missing.n)
 		command_fail(c, 404, "not_found_error", "teams",
 			     "Team not found, passed team_id=" STR_FMT, STR_ARG(tc->missing));
@@ -82,21 +98,13 @@ static bool take_id(struct tenant_call *tc)
 	return true;
 }
 
-static bool is_role(struct str s)
-{
-	for (const struct tenant_role *r = tenant_roles; r->name; r++)
-		if (str_eq_z(s, r->name))
-			return true;
-	return false;
-}
-
 /* false: answered. */
 static bool take_change(struct tenant_call *tc)
 {
 	struct command_call *c = tc->c;
 	if (key_change_read(c, tc->kind->fields, &tc->change) != 0)
 		return false;
-	if (!tc->change.to.role.n || is_role(tc->change.to.role))
+	if (!tc->change.to.role.n || tenant_is_role(tc->change.to.role))
 		return true;
 	command_fail(c, 400, "invalid_request_error", "user_role",
 		     "user_role must be proxy_admin, proxy_admin_viewer, internal_user or "
@@ -124,6 +132,25 @@ static bool take_key(struct tenant_call *tc)
 	return true;
 }
 
+/* An id, or LiteLLM's object. */
+static bool read_place(struct command_call *c, const struct json *j, struct place *to)
+{
+	*to = (struct place){ .role = STR("user"), .max_budget = MONEY_NONE };
+	if (!json_is(j, JSON_OBJECT)) {
+		to->team_id = json_str(c->mem, j);
+		return to->team_id.n > 0;
+	}
+	const struct json *role = json_get(j, "user_role");
+	const struct json *budget = json_get(j, "max_budget_in_team");
+	to->team_id = json_get_str(c->mem, j, "team_id");
+	to->is_limited = json_is_given(budget);
+	if (json_is_given(role))
+		to->role = json_str(c->mem, role);
+	return to->team_id.n && (str_eq_z(to->role, "user") || str_eq_z(to->role, "admin")) &&
+	       (!to->is_limited || (price_read_nano(budget->raw, &to->max_budget) == 0 &&
+				    to->max_budget >= 0));
+}
+
 static bool take_teams(struct tenant_call *tc)
 {
 	struct command_call *c = tc->c;
@@ -132,17 +159,36 @@ static bool take_teams(struct tenant_call *tc)
 		return true;
 	if (j->count <= TEAMS_MAX)
 		tc->teams = arena_array(c->mem, j->count, sizeof *tc->teams);
-	for (const struct json *e = j->child; e && tc->teams; e = e->next) {
-		struct str id = json_is(e, JSON_OBJECT) ? json_get_str(c->mem, e, "team_id") :
-							  json_str(c->mem, e);
-		if (!id.n)
+	for (const struct json *e = j->child; e && tc->teams; e = e->next, tc->n_teams++)
+		if (!read_place(c, e, &tc->teams[tc->n_teams]))
 			break;
-		tc->teams[tc->n_teams++] = id;
-	}
 	if (tc->n_teams == j->count)
 		return true;
 	command_fail(c, 400, "invalid_request_error", "teams",
-		     "teams must be a list of at most %d ids, or of objects with team_id", TEAMS_MAX);
+		     "teams must be a list of at most %d ids, or of objects {team_id, "
+		     "max_budget_in_team, user_role}", TEAMS_MAX);
+	return false;
+}
+
+/* LiteLLM's list of ids. */
+static bool take_organizations(struct tenant_call *tc)
+{
+	struct command_call *c = tc->c;
+	const struct json *j = json_get(c->args, "organizations");
+	if (!json_is_given(j))
+		return true;
+	if (json_is(j, JSON_ARRAY) && j->count <= TEAMS_MAX)
+		tc->organizations = arena_array(c->mem, j->count + 1, sizeof *tc->organizations);
+	for (const struct json *e = j->child; e && tc->organizations; e = e->next) {
+		struct str id = json_str(c->mem, e);
+		if (!id.n)
+			break;
+		tc->organizations[tc->n_organizations++] = id;
+	}
+	if (tc->organizations && tc->n_organizations == j->count)
+		return true;
+	command_fail(c, 400, "invalid_request_error", "organizations",
+		     "organizations must be a list of at most %d ids", TEAMS_MAX);
 	return false;
 }
 
@@ -161,11 +207,13 @@ static void start_key(struct tenant_call *tc)
 	};
 }
 
-static int limit(struct tenant_call *tc, struct store_db *db, const struct key_row *team)
+static int limit(struct tenant_call *tc, struct store_db *db, const struct key_row *team,
+		 const struct place *p)
 {
 	struct member_limits limits = { .budget_id = member_defaults_id(tc->c->mem, team),
-					.max_budget = MONEY_NONE };
-	if (!limits.budget_id.n)
+					.sets_budget = p->is_limited,
+					.max_budget = p->max_budget };
+	if (!member_limits_given(&limits))
 		return 0;
 	return member_limit(db, tc->c, team->id, tc->id, &limits, &tc->limited[tc->n_limited++]);
 }
@@ -177,20 +225,55 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 	if (!tc->limited)
 		return -ENOMEM;
 	for (size_t i = 0; i < tc->n_teams && !err; i++) {
+		const struct place *p = &tc->teams[i];
 		struct team_member m = { .user_id = tc->id, .user_email = tc->row.email,
-					 .role = STR("user"), .max_budget = MONEY_NONE };
+					 .role = p->role, .max_budget = p->max_budget };
 		struct team_row team;
-		err = team_row_find(db, tc->teams[i], tc->c->mem, &team);
+		err = team_row_find(db, p->team_id, tc->c->mem, &team);
 		if (!err)
 			err = team_member_insert(db, team.r.id, &m);
 		if (!err)
-			err = limit(tc, db, &team.r);
+			err = limit(tc, db, &team.r, p);
 		if (err == -ENOENT)
-			tc->missing = tc->teams[i];
+			tc->missing = p->team_id;
 		if (err == -EEXIST)
 			err = 0;	/* it is in the team already */
 	}
 	return err == -ENOENT ? -ENODATA : err;
+}
+
+static int join_organizations(struct tenant_call *tc, struct store_db *db)
+{
+	int err = 0;
+	for (size_t i = 0; i < tc->n_organizations && !err; i++) {
+		err = org_member_join(db, tc->c, tc->organizations[i], &tc->row);
+		tc->missing_org = tc->organizations[i];
+	}
+	/* One who manages an organization makes users of that alone. */
+	if (!err && tc->c->own_user.n && !tc->n_organizations)
+		err = -ENOENT;
+	return err == -ENOENT ? -EXDEV : err;
+}
+
+/* Keys may name a user before there is one: an organization's admin would hold them to limits. */
+static int check_unnamed(struct tenant_call *tc, struct store_db *db)
+{
+	if (!tc->c->own_user.n)
+		return 0;
+	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE user_id = ? LIMIT 1");
+	sql_text(q, 1, tc->id);
+	int r = sql_row(q);
+	sql_end(q);
+	return r > 0 ? -EEXIST : r;
+}
+
+/* The organization pays for a key that its admin makes with a user, and that key calls models. */
+static int insert_key(struct tenant_call *tc, struct store_db *db)
+{
+	if (tc->c->own_user.n)
+		tc->key.organization_id = tc->organizations[0];
+	int err = role_check_new_key(tc->c, db, &tc->key);
+	return err ? err : key_row_insert(db, &tc->key);
 }
 
 /* ---- jobs ---- */
@@ -198,19 +281,26 @@ static int join_teams(struct tenant_call *tc, struct store_db *db)
 static int store_models(struct store_db *db, const struct tenant_call *tc,
 			const struct key_row *row)
 {
-	return tc->kind->dir == DIR_ORGANIZATION ? key_models_store(db, DIR_ORGANIZATION, row) : 0;
+	enum dir_kind kind = tc->kind->dir;
+	return dir_model_kind(kind) < DIR_KINDS ? key_models_store(db, kind, row) : 0;
 }
 
 static int create_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
-	int err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
+	int err = role_check_command(tc->c, db);
+	if (!err)
+		err = check_unnamed(tc, db);
+	if (!err)
+		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
 	if (!err)
 		err = tenant_row_insert(db, tenant_number(tc->kind->dir), &tc->row);
 	if (!err)
 		err = store_models(db, tc, &tc->row);
+	if (!err)
+		err = join_organizations(tc, db);
 	if (!err && tc->text.p)
-		err = key_row_insert(db, &tc->key);
+		err = insert_key(tc, db);
 	return err ? err : join_teams(tc, db);
 }
 
@@ -243,6 +333,13 @@ static int change_job(struct store_db *db, void *data)
 	return err;
 }
 
+static int leave_organizations(struct tenant_call *tc, struct store_db *db)
+{
+	struct sql *q = sql_query(db, "DELETE FROM tenants WHERE kind = 9 AND name = ?");
+	sql_text(q, 1, tc->id);
+	return sql_run(q);
+}
+
 static int undo_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
@@ -251,6 +348,8 @@ static int undo_job(struct store_db *db, void *data)
 		return back ? back : store_models(db, tc, &tc->before);
 	}
 	int err = tenant_row_delete(db, tc->row.id);
+	if (!err && tc->n_organizations)
+		err = leave_organizations(tc, db);
 	if (!err && tc->text.p)
 		err = key_row_delete(db, &tc->key, clock_wall_ns(), STR("llmgw"));
 	return err;
@@ -281,7 +380,7 @@ static void put_teams(const struct tenant_call *tc, struct json_out *o)
 {
 	json_open_array(o, "teams");
 	for (size_t i = 0; i < tc->n_teams; i++)
-		json_put_str(o, NULL, tc->teams[i]);
+		json_put_str(o, NULL, tc->teams[i].team_id);
 	json_close_array(o);
 }
 
@@ -335,7 +434,7 @@ static size_t answer_room(const struct tenant_call *tc)
 	for (size_t i = 0; i < tc->change.n_warnings; i++)
 		texts += tc->change.warnings[i].n;
 	for (size_t i = 0; i < tc->n_teams; i++)
-		texts += tc->teams[i].n + 4;
+		texts += tc->teams[i].team_id.n + 4;
 	return 2 * key_put_room(&tc->row) + 6 * texts;
 }
 
@@ -418,7 +517,7 @@ void tenants_new(struct command_call *c)
 	if (!tc || !take_id(tc) || !take_change(tc) || !make_id(tc))
 		return;
 	bool is_user = tc->kind->dir == DIR_USER;
-	if (is_user && (!take_key(tc) || !take_teams(tc)))
+	if (is_user && (!take_key(tc) || !take_teams(tc) || !take_organizations(tc)))
 		return;
 	tc->is_new = true;
 	start_row(tc);

@@ -14,7 +14,8 @@ struct one {
 	struct str id;
 	struct key_row row;
 	struct key_row *gone, *members;	/* of a user: keys; what limited it in teams */
-	size_t n_gone, n_members;
+	struct key_row *org_members;	/* of a user or an organization */
+	size_t n_gone, n_members, n_org_members;
 	bool is_new;			/* a customer that was not known is blocked all the same */
 };
 struct many_call {			/* lives in the call's arena */
@@ -114,10 +115,13 @@ static int delete_user(struct many_call *mc, struct store_db *db, struct one *o)
 	if (!err)
 		err = tenant_rows_of(db, tenant_number(DIR_MEMBER), 0, o->id, a, &o->members,
 				     &o->n_members);
+	if (!err)
+		err = tenant_rows_of(db, tenant_number(DIR_ORGANIZATION_MEMBER), 0, o->id, a,
+				     &o->org_members, &o->n_org_members);
 	return err ? err : leave_teams(db, o->id);
 }
 
-static int delete_organization(struct store_db *db, const struct one *o)
+static int delete_organization(struct many_call *mc, struct store_db *db, struct one *o)
 {
 	struct sql *q = sql_query(db, "SELECT 1 FROM teams WHERE organization_id = ?1 "
 				      "UNION ALL SELECT 1 FROM keys WHERE organization_id = ?1 LIMIT 1");
@@ -126,6 +130,10 @@ static int delete_organization(struct store_db *db, const struct one *o)
 	sql_end(q);
 	if (r)
 		return r < 0 ? r : -EBUSY;
+	r = tenant_rows_of(db, tenant_number(DIR_ORGANIZATION_MEMBER), o->row.id, STR_NONE,
+			   mc->c->mem, &o->org_members, &o->n_org_members);
+	if (r)
+		return r;
 	q = sql_query(db, "DELETE FROM tenants WHERE kind = 9 AND owner = ?");
 	sql_int(q, 1, (int64_t)o->row.id);
 	return sql_run(q);
@@ -143,7 +151,7 @@ static int delete_job(struct store_db *db, void *data)
 		if (!err && mc->kind->dir == DIR_USER)
 			err = delete_user(mc, db, o);
 		if (!err && mc->kind->dir == DIR_ORGANIZATION)
-			err = delete_organization(db, o);
+			err = delete_organization(mc, db, o);
 		if (!err)
 			err = tenant_row_delete(db, o->row.id);
 	}
@@ -157,6 +165,8 @@ static void withdraw(struct many_call *mc, const struct one *o)
 		keys_withdraw(mc->keys, &o->gone[i]);
 	for (size_t i = 0; i < o->n_members; i++)
 		tenants_withdraw(mc->keys, DIR_MEMBER, &o->members[i]);
+	for (size_t i = 0; i < o->n_org_members; i++)
+		org_member_withdraw(mc->keys, &o->org_members[i]);
 	tenants_withdraw(mc->keys, mc->kind->dir, &o->row);
 }
 

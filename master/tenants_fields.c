@@ -28,14 +28,14 @@ static const struct field of_user[] = {
 	{ "teams", NO_COLUMN, true, 0 },
 	{ "send_invite_email", NO_COLUMN, false, 0 },
 	{ "password", NO_COLUMN, false, 0 },
-	{ "organizations", NO_COLUMN, false, 0 },
+	{ "organizations", NO_COLUMN, true, 0 },
 	{ "sso_user_id", IN_EXTRA, true, 0 },
 	{ "permissions", IN_EXTRA, false, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "allowed_cache_controls", IN_EXTRA, false, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
-	{ "model_rpm_limit", IN_METADATA, false, 0 },
-	{ "model_tpm_limit", IN_METADATA, false, 0 },
+	{ "model_rpm_limit", IN_METADATA, true, 0 },
+	{ "model_tpm_limit", IN_METADATA, true, 0 },
 	{ "guardrails", IN_METADATA, false, 0 },
 	{ "policies", IN_METADATA, false, 0 },
 	{ "prompts", IN_METADATA, false, 0 },
@@ -65,7 +65,7 @@ static const struct field of_customer[] = {
 	{ "user_id", NO_COLUMN, true, 0 },
 	{ "allowed_model_region", IN_EXTRA, false, 0 },
 	{ "default_model", IN_EXTRA, false, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
 };
 static const struct field of_tag[] = {
@@ -77,7 +77,7 @@ static const struct field of_tag[] = {
 	COLUMN("models", NAMES, false, models),
 	{ "name", NO_COLUMN, true, 0 },
 	{ "model_info", IN_EXTRA, false, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 };
 static const struct field of_budget[] = {
 	LIMITS,

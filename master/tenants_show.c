@@ -62,14 +62,35 @@ static int read_text(struct show_call *sc, struct sql *q, struct str name, uint6
 	return failed ? -ENOMEM : r < 0 ? r : 0;
 }
 
+/* Of another user an organization's admin sees what is the organization's. */
+static bool is_others(const struct show_call *sc, struct str user_id)
+{
+	return sc->c->own_user.n && !str_eq(user_id, sc->c->own_user);
+}
+
+static int read_teams(struct show_call *sc, struct store_db *db, struct str user_id,
+		      struct str *ret)
+{
+	bool failed = false;
+	struct sql *q = sql_query(db,
+		"SELECT json_group_array(json_object('team_id', t.team_id, 'team_alias', t.alias,"
+		" 'role', m.role)) FROM team_members m JOIN teams t ON t.id = m.team WHERE"
+		" m.user_id = ?1 AND (?2 IS NULL OR t.organization_id IN ("
+		ROLE_ADMINISTERED("?2") "))");
+	sql_text(q, 1, user_id);
+	sql_text(q, 2, is_others(sc, user_id) ? sc->c->own_user : STR_NONE);
+	int r = sql_row(q);
+	if (r > 0)
+		*ret = key_row_text(q, 0, sc->c->mem, &failed);
+	sql_end(q);
+	return failed ? -ENOMEM : r < 0 ? r : 0;
+}
+
 static int read_around(struct show_call *sc, struct store_db *db, struct shown *s)
 {
 	struct str name = s->r.key_name;
 	if (sc->kind->dir == DIR_USER)
-		return read_text(sc, sql_query(db,
-			"SELECT json_group_array(json_object('team_id', t.team_id, 'team_alias',"
-			" t.alias, 'role', m.role)) FROM team_members m JOIN teams t ON t.id = m.team "
-			"WHERE m.user_id = ?1 AND ?2"), name, 1, &s->teams);
+		return read_teams(sc, db, name, &s->teams);
 	if (sc->kind->dir != DIR_ORGANIZATION)
 		return 0;
 	int err = read_text(sc, sql_query(db,
@@ -78,10 +99,15 @@ static int read_around(struct show_call *sc, struct store_db *db, struct shown *
 		name, 1, &s->teams);
 	if (!err)
 		err = read_text(sc, sql_query(db,
-			"SELECT json_group_array(json_object('user_id', name, 'user_email', email,"
-			" 'organization_id', ?1, 'user_role', role, 'spend', 0.0, 'budget_id',"
-			" budget_id, 'max_budget_in_organization', max_budget / 1e9)) FROM"
-			" (SELECT * FROM tenants WHERE kind = 9 AND owner = ?2 ORDER BY id)"),
+			"SELECT json_group_array(json_object('user_id', m.name, 'user_email',"
+			" m.email, 'organization_id', ?1, 'user_role', m.role, 'spend',"
+			" m.spend / 1e9, 'budget_id', m.budget_id, 'max_budget_in_organization',"
+			" coalesce(m.max_budget, b.max_budget) / 1e9, 'litellm_budget_table', CASE"
+			" WHEN coalesce(m.max_budget, b.max_budget) IS NOT NULL THEN json_object("
+			"'budget_id', m.budget_id, 'max_budget',"
+			" coalesce(m.max_budget, b.max_budget) / 1e9) END)) FROM (SELECT * FROM"
+			" tenants WHERE kind = 9 AND owner = ?2 ORDER BY id) m LEFT JOIN tenants b"
+			" ON b.kind = 8 AND b.owner = 0 AND b.name = m.budget_id"),
 			name, s->r.id, &s->members);
 	return err;
 }
@@ -119,8 +145,12 @@ static int read_keys(struct show_call *sc, struct store_db *db, struct str user_
 	sc->keys_of = r < 0 ? NULL : arena_array(sc->c->mem, room + 1, sizeof *sc->keys_of);
 	if (!sc->keys_of)
 		return r < 0 ? r : -ENOMEM;
-	q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys WHERE user_id = ? ORDER BY id DESC");
+	q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys k WHERE user_id = ?1 AND (?2 IS NULL"
+			  " OR coalesce(organization_id, (SELECT t.organization_id FROM teams t"
+			  " WHERE t.team_id = k.team_id)) IN (" ROLE_ADMINISTERED("?2") "))"
+			  " ORDER BY id DESC");
 	sql_text(q, 1, user_id);
+	sql_text(q, 2, is_others(sc, user_id) ? sc->c->own_user : STR_NONE);
 	while ((r = sql_row(q)) > 0 && sc->n_keys < room) {
 		r = key_row_read(q, sc->c->mem, &sc->keys_of[sc->n_keys]);
 		if (r)
@@ -141,6 +171,8 @@ static int info_job(struct store_db *db, void *data)
 		struct shown *s = &sc->v[sc->n];
 		if (sc->kind->dir == DIR_ORGANIZATION)
 			err = role_check_org(sc->c, db, sc->names[i]);
+		else if (sc->kind->dir == DIR_USER)
+			err = role_check_user(sc->c, db, sc->names[i]);
 		if (err)
 			break;
 		err = tenant_row_find(db, tenant_number(sc->kind->dir), 0, sc->names[i],
@@ -211,22 +243,17 @@ static void on_info(void *data, int err)
 	command_finish(c);
 }
 
-/* A user sees itself alone; others are unknown to it. */
+/* A user sees itself, and in organizations that it administers their members; others are unknown
+ * to it. */
 static bool take_own(struct show_call *sc, const struct json *named)
 {
 	struct command_call *c = sc->c;
-	struct str name = json_is_given(named) ? json_str(c->mem, named) : c->own_user;
 	sc->names = arena_alloc(c->mem, sizeof *sc->names);
 	sc->v = arena_alloc(c->mem, sizeof *sc->v);
 	if (!sc->names || !sc->v)
 		return command_fail_store(c, -ENOMEM), false;
-	sc->names[sc->n_names++] = name;
-	if (str_eq(name, c->own_user))
-		return true;
-	command_fail(c, 404, "not_found_error", sc->kind->shown,
-		     "There is no %s with %s=" STR_FMT, sc->kind->noun, sc->kind->shown,
-		     STR_ARG(name));
-	return false;
+	sc->names[sc->n_names++] = json_is_given(named) ? json_str(c->mem, named) : c->own_user;
+	return true;
 }
 
 /* One name, or a list. false: answered. */
@@ -270,7 +297,8 @@ void tenants_info(struct command_call *c)
 	" FROM tenants t WHERE kind = ?1 AND (?2 IS NULL OR role = ?2)"                           \
 	" AND (?3 IS NULL OR instr(email, ?3)) AND (?4 IS NULL OR EXISTS (SELECT 1 FROM"          \
 	" team_members m JOIN teams x ON x.id = m.team WHERE m.user_id = t.name"                  \
-	" AND x.team_id = ?4)) AND (?5 IS NULL OR name IN (" ROLE_ADMINISTERED("?5") "))"
+	" AND x.team_id = ?4)) AND (?5 IS NULL OR (kind = 4 AND name IN (" ROLE_ADMINISTERED("?5") "))"       \
+	" OR (kind = 3 AND name IN (" ROLE_ADMINISTERED_USERS("?5") ")))"
 
 static struct sql *filtered(const struct show_call *sc, struct store_db *db, const char *text)
 {

@@ -144,7 +144,8 @@ static void put_deployment(struct request *r, struct buf *out)
 
 void request_headers(struct request *r, struct buf *out, bool is_final)
 {
-	uint64_t now = clock_ns(), spent = now - r->start_ns, waited = r->upstream_ns + r->queued_ns;
+	uint64_t now = clock_ns(), spent = now - r->start_ns;
+	uint64_t waited = r->upstream_ns + r->queued_ns;
 	put_cors(r, out);
 	put_str(out, "x-litellm-call-id", r->call_id);
 	put_str(out, "x-litellm-version", snap_text(r->snap, snap_settings(r->snap)->version));

@@ -42,6 +42,7 @@ struct silent;
 struct own_router;
 struct relay_call;
 struct keep_call;
+struct named_price;
 struct trace;
 struct known;
 struct windows;
@@ -120,6 +121,7 @@ struct request {
 	 * prompt of one that still runs. */
 	struct usage extra;
 	int64_t extra_nano, rival_nano;
+	struct named_price *prices;	/* of wildcards, by the model asked for: settle/worth.c */
 	struct booked_attempt *booked;		/* each of those that were: settle/account.h */
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;

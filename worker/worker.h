@@ -96,6 +96,7 @@ struct worker {
 	struct tokenizer *tokenizers[ENCODINGS];	/* NULL: not installed */
 	bool has_tokenizer;			/* any of them */
 	/* settle/ */
+	struct snap_price spare_price;		/* of a request without memory: settle/worth.c */
 	uint64_t unpriced[UNPRICED_TOLD];	/* models that the log has told of; unpriced.h */
 	unsigned n_unpriced;
 	bool is_draining, is_master_gone;

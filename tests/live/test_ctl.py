@@ -95,6 +95,7 @@ CALLS = {
     "keys delete": (("victim{n}", "--yes"), "victim"),
     "teams create": (("{n}",), "team_alias"),
     "teams list": ((), "BUDGET"),
+    "teams available": ((), "nothing to show"),
     "teams show": (("crew",), "crew"),
     "teams update": (("crew", "--max-budget", "5"), "crew"),
     "teams block": (("crew",), "yes"),

@@ -155,6 +155,59 @@ def test_teams_and_organizations(start, mock):
     assert gw.post("/team/delete", {"team_ids": ["t"]}).status == 200
 
 
+def test_users_customers_and_tags(start, mock):
+    """By all keys of the user; by whoever asks for the customer, or under the tag."""
+    gw = gateway(start, mock)
+    cost = 0.07
+    limit = {"m": {"budget_limit": 0.4, "time_period": "30d"}, "p": 1000}
+    for path, body in (("/user/new", {"user_id": "ada", "model_rpm_limit": {"n": 3}}), ("/customer/new", {"user_id": "shop"}),
+                       ("/tag/new", {"name": "night"})):
+        a = gw.post(path, {**body, "model_max_budget": limit})
+        assert a.status == 200 and "llmgw_warnings" not in a.json, a
+    gw.post("/team/new", {"team_id": "t"})
+    mine, other, of_team = gw.key(user_id="ada"), gw.key(user_id="ada"), gw.key(user_id="ada", team_id="t")
+    spender = gw.key()
+
+    def ask(model="m", key=None, **more):
+        return gw.ask(model, key=key or spender, max_tokens=10, **more)
+    shop, night = {"headers": {"x-litellm-customer-id": "shop"}}, {"metadata": {"tags": ["night"]}}
+
+    def spend_all(noun, key=None, **more):
+        n = 0
+        while (a := ask(key=key, **more)).status == 200:
+            n += 1
+        assert a.status == 429 and f"{noun}=" in a.json["error"]["message"] and ":m)" in a.json["error"]["message"], a
+        assert n and n * cost <= 0.4 + 1e-9
+        assert ask("n", key, **more).status == ask("openai/p", key, **more).status == 200
+        return n
+    n = spend_all("User", mine)
+    assert ask(key=other).status == 429                     # the user's, not the key's
+    assert ask(key=of_team).status == 200                   # a team pays; but it counts
+    shown = gw.get("/user/info?user_id=ada").json["user_info"]
+    assert abs(shown["model_spend"]["m"] - (n + 1) * cost) < 1e-9 and shown["model_max_budget"] == limit
+    answers = many(gw, 5, other, "n")
+    assert statuses(answers) == [200] * 2 + [429] * 3       # one was asked before
+    assert "model_per_user: ada:n" in next(a for a in answers if a.status == 429).json["error"]["message"]
+    n = spend_all("EndUser", **shop)
+    assert ask().status == 200
+    assert abs(gw.get("/customer/info?end_user_id=shop").json["model_spend"]["m"] - n * cost) < 1e-9
+    n = spend_all("Tag", **night)
+    assert ask().status == 200
+    assert abs(gw.post("/tag/info", {"names": ["night"]}).json["night"]["model_spend"]["m"] - n * cost) < 1e-9
+    rows = len(gw.spend_rows())
+    until(lambda: len(gw.spend_rows()) >= rows)
+    gw.stop()
+    gw.start()
+    assert ask(key=mine).status == ask(**shop).status == ask(**night).status == 429
+    gw.post("/user/update", {"user_id": "ada", "model_max_budget": {"m": 100}})
+    gw.post("/customer/update", {"user_id": "shop", "model_max_budget": None})
+    gw.post("/tag/update", {"name": "night", "model_max_budget": {}})
+    assert ask(key=mine).status == ask(**shop).status == ask(**night).status == 200
+    for path, body in (("/user/new", {}), ("/customer/new", {"user_id": "c"}), ("/tag/new", {"name": "d"}), ("/budget/new", {})):
+        assert gw.post(path, {**body, "model_max_budget": {"m": {"time_period": "soon"}}}).status == 400
+    assert gw.post("/user/delete", {"user_ids": ["ada"]}).status == 200
+
+
 def test_what_is_no_limit_is_refused(start, mock):
     gw = gateway(start, mock)
     for body in ({"model_rpm_limit": {"m": 0}}, {"model_rpm_limit": {"m": "many"}}, {"model_tpm_limit": [5]},

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Members of organizations, and what an admin of one may do: all in it, and nothing of another."""
+from decimal import Decimal
+
 import pytest
 
+from test_limits import ONE, RESERVE, good, refused
 from test_orgs import org
 from test_roles import user
-from test_teams import team
+from test_teams import flood, none_reserved, team
 
 
 def member(gw, o, name, role="org_admin", key=None):
@@ -49,7 +52,7 @@ def test_members(gw):
     a = gw.post("/organization/member_add", {"organization_id": o, "max_budget_in_organization": 5, "member": [
         {"user_email": "ada@example.org", "role": "org_admin"}, {"user_id": "new"}, {"user_email": "x@example.org"}]})
     assert a.status == 200 and a.json["organization_id"] == o, a
-    assert a.json["llmgw_warnings"] == ["max_budget_in_organization is stored but not acted on yet"]
+    assert "llmgw_warnings" not in a.json
     rows = a.json["updated_organization_memberships"]
     assert [(r["user_id"], r["user_role"]) for r in rows[:2]] == [("ada", "org_admin"), ("new", "internal_user")]
     assert rows[0]["max_budget_in_organization"] == 5 and rows[0]["user_email"] == "ada@example.org"
@@ -78,6 +81,46 @@ def test_members(gw):
     assert list(members(gw, o)) == ["ada"]
     noted = {(r["table_name"], r["action"]) for r in gw.get("/audit?page_size=100").json["audit_logs"]}
     assert {("LiteLLM_OrganizationMembership", x) for x in ("created", "updated", "deleted")} <= noted
+
+
+def test_what_a_member_may_spend_there(start):
+    """By all keys of the user that the organization pays for, and by no others."""
+    gw = start([("m", "mock?prompt=50&out=10")], workers=2)
+    o = org(gw, organization_id="o")
+    for name in ("ada", "bob"):
+        user(gw, name, auto_create_key=True)
+        assert member(gw, o, name, "internal_user").status == 200
+    t = team(gw, team_id="t", organization_id=o, members_with_roles=[{"user_id": "ada", "role": "user"}])
+    keys = [gw.key(user_id="ada", organization_id=o), gw.key(user_id="ada", team_id=t)]
+    assert change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada",
+                  max_budget_in_organization=float(ONE * 6 + RESERVE)).json["max_budget_in_organization"] == float(ONE * 6 + RESERVE)
+    seen = flood(gw, 40, keys, "m", max_tokens=10)
+    n = len(good(seen))
+    assert 2 <= n <= 7
+    while gw.ask("m", key=keys[n % 2], max_tokens=10).status == 200:
+        n += 1
+    assert n == 7 and all("OrganizationMember=" in e["message"] for e in refused(seen, 429))
+    for other in (gw.key(user_id="ada"), gw.key(user_id="bob", organization_id=o), gw.key(organization_id=o)):
+        assert gw.ask("m", key=other, max_tokens=10).status == 200
+
+    def row():
+        return next(m for m in gw.get("/organization/info?organization_id=o").json["members"] if m["user_id"] == "ada")
+    gw.spend_rows(wait_for=n + 3)
+    assert Decimal(str(row()["spend"])) == ONE * 7 and row()["litellm_budget_table"]["max_budget"] == float(ONE * 6 + RESERVE)
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=keys[0], max_tokens=10).status == 429     # it is kept
+    a = change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada", max_budget_in_organization=None)
+    assert a.json["max_budget_in_organization"] is None and Decimal(str(a.json["spend"])) == ONE * 7
+    assert gw.ask("m", key=keys[0], max_tokens=10).status == 200 and row()["litellm_budget_table"] is None
+    none_reserved(gw)
+    # it goes with the member, and with a new place there begins anew
+    change(gw, "/organization/member_update", "PATCH", organization_id=o, user_id="ada", max_budget_in_organization=0)
+    assert gw.ask("m", key=keys[1], max_tokens=10).status == 429
+    assert change(gw, "/organization/member_delete", "DELETE", organization_id=o, user_id="ada").status == 200
+    assert gw.ask("m", key=keys[1], max_tokens=10).status == 200
+    a = gw.post("/organization/member_add", {"organization_id": o, "max_budget_in_organization": 1, "member": {"user_id": "ada"}})
+    assert a.json["updated_organization_memberships"][0]["spend"] == 0
 
 
 # ---- an admin in its own -------------------------------------------------------------------------
@@ -116,6 +159,62 @@ def test_an_admin_has_its_organization(world):
         assert gw.post("/key/delete", {"keys": [a.json["key"]]}, key=ada).status == 200
     assert gw.post("/key/regenerate", {"key": world.keys["a"][0]}, key=ada).status == 200
     assert gw.post("/team/delete", {"team_ids": ["new"]}, key=ada).status == 200
+
+
+def test_an_admin_makes_and_sees_users_of_its_organization(world):
+    gw, ada = world.gw, world.ada
+    made = gw.post("/user/new", {"user_id": "carl", "organizations": ["a"], "max_budget": 5, "models": ["m"]}, key=ada)
+    assert made.status == 200 and "llmgw_warnings" not in made.json and members(gw, "a")["carl"] == "internal_user", made
+    # its key is the organization's, and asks models alone
+    info = gw.get(f"/key/info?key={made.json['key']}").json["info"]
+    assert info["organization_id"] == "a" and info["user_id"] == "carl" and info["allowed_routes"] == ["llm_api_routes"]
+    assert gw.ask("m", key=made.json["key"]).status == 200 and gw.get("/user/info", key=made.json["key"]).status == 403
+    assert gw.post("/user/new", {"user_id": "vic", "organizations": ["a"], "user_role": "internal_user_viewer"}, key=ada).status == 200
+    assert members(gw, "a")["vic"] == "internal_user_viewer"
+    listed = gw.get("/user/list", key=ada).json
+    assert {u["user_id"] for u in listed["users"]} == {"ada", "carl", "vic"} and listed["total"] == 3
+    assert gw.get("/user/list?user_email=none", key=ada).json["total"] == 0
+    # of a member what is the organization's
+    gw.key(user_id="carl", key_alias="private")
+    team(gw, team_id="far", organization_id="b", members_with_roles=[{"user_id": "carl", "role": "user"}])
+    gw.post("/team/member_add", {"team_id": "team-a", "member": {"user_id": "carl", "role": "user"}})
+    gw.key(user_id="carl", team_id="far")
+    near = gw.key(user_id="carl", team_id="team-a", key_alias="near")
+    seen = gw.get("/user/info?user_id=carl", key=ada).json
+    assert [t["team_id"] for t in seen["teams"]] == ["team-a"] == [t["team_id"] for t in seen["user_info"]["teams"]]
+    assert {k["key_alias"] for k in seen["keys"]} == {None, "near"} and len(seen["keys"]) == 2
+    whole = gw.get("/user/info?user_id=carl").json
+    assert len(whole["keys"]) == 4 and len(whole["teams"]) == 2 and near
+
+
+def test_users_of_others_are_unknown(world):
+    gw, ada = world.gw, world.ada
+    for name in ("bea", "root", "nobody", "worker-b"):
+        a = gw.get(f"/user/info?user_id={name}", key=ada)
+        assert a.status == 404 and a.json["error"]["message"] == f"There is no user with user_id={name}", a
+    for orgs in (["b"], ["a", "b"], ["no"], [], None):
+        a = gw.post("/user/new", {"user_id": "x", "organizations": orgs}, key=ada)
+        assert a.status == 404, (orgs, a)
+    assert gw.post("/user/new", {"user_id": "x"}, key=ada).status == 404
+    for more in ({"user_role": "proxy_admin"}, {"user_role": "proxy_admin_viewer"}, {"teams": ["team-b"]}, {"spend": 0},
+                 {"sso_user_id": "root"}):
+        a = gw.post("/user/new", {"user_id": "x", "organizations": ["a"], **more}, key=ada)
+        assert a.status == 403 and "Only a proxy admin may set" in a.json["error"]["message"], (more, a)
+    assert gw.post("/user/new", {"user_id": "bea", "organizations": ["a"]}, key=ada).status == 400       # it is there
+    gw.key(user_id="named")
+    assert gw.post("/user/new", {"user_id": "named", "organizations": ["a"], "models": ["m"]}, key=ada).status == 400
+    for bad in ("a", [""], [1], {}):
+        assert gw.post("/user/new", {"user_id": "x", "organizations": bad}).status == 400, bad
+    assert gw.get("/user/info?user_id=x").status == 404 and "x" not in members(gw, "a")
+    for path, body in (("/user/update", {"user_id": "worker-a"}), ("/user/delete", {"user_ids": ["worker-a"]})):
+        assert gw.post(path, body, key=ada).status == 401
+    plain = user(gw, "plain")
+    assert gw.get("/user/list", key=plain).status == 401
+    assert gw.post("/user/new", {"user_id": "x", "organizations": ["a"]}, key=plain).status == 401
+    # an administrator says which, too
+    a = gw.post("/user/new", {"user_id": "two", "organizations": ["a", "b"]})
+    assert a.status == 200 and members(gw, "a")["two"] == members(gw, "b")["two"] == "internal_user"
+    assert gw.post("/user/new", {"user_id": "y", "organizations": ["no"]}).status == 404
 
 
 # ---- nothing of another --------------------------------------------------------------------------
@@ -161,7 +260,7 @@ def test_what_is_anothers_is_unknown(world):
             assert a.status == 404 and "No key found" in a.json["error"]["message"], (path, a)
     # what is not for it at all
     for method, path in (("PATCH", "/organization/update"), ("DELETE", "/organization/delete"), ("POST", "/organization/new"),
-                         ("POST", "/user/new"), ("POST", "/user/update"), ("POST", "/budget/new"), ("GET", "/user/list")):
+                         ("POST", "/user/update"), ("POST", "/budget/new"), ("GET", "/customer/list")):
         body = None if method == "GET" else {"organization_id": "a", "user_id": "ada", "max_budget": 9}
         assert gw.request(method, path, body, key=ada).status == 401, path
 

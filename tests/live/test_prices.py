@@ -186,7 +186,7 @@ def gauge(gw, name):
 def test_what_has_no_price_is_told(begin, mock):
     wild = ("house/*", {"model": "openai/*", "api_base": mock.base + "/v1", "api_key": "sk-up"})
     gw = begin(extra=[wild], workers=1)
-    assert gauge(gw, "llmgw_deployments_unpriced") == 2           # "own", and whatever the wildcard takes
+    assert gauge(gw, "llmgw_deployments_unpriced") == 1           # "own"; the wildcard's go by their names
     for model in ("known", "own", "own", "house/one", "house/two", "house/one"):
         assert gw.ask(model).status == 200
     gw.spend_rows(wait_for=6)
@@ -196,13 +196,50 @@ def test_what_has_no_price_is_told(begin, mock):
 
     def unknown(*pattern):
         return {r["model"]: r["unpriced_requests"] for r in gw.ctl_json("prices", "list", "--unknown", *pattern)["rows"]}
-    assert unknown() == {"own": 2, "house/one": 2, "house/two": 1, "house/*": 0}
+    assert unknown() == {"own": 2, "house/one": 2, "house/two": 1}
     assert unknown("house/t*") == {"house/two": 1}
     rows = gw.get("/prices?unknown=true&model=own").json["rows"]
     assert rows[0]["key"] == "house-model" and rows[0]["last_day"] and rows[0]["litellm_provider"] == "openai"
     assert "UNPRICED" in gw.ctl("prices", "list", "--unknown").stdout
     imported(gw, {"openai/house-model": price(1e-6, 2e-6)})
-    assert "own" not in unknown() and gauge(gw, "llmgw_deployments_unpriced") == 1
+    assert "own" not in unknown() and gauge(gw, "llmgw_deployments_unpriced") == 0
+    assert unknown() == {"house/one": 2, "house/two": 1}
+    imported(gw, {"house-model": price(1e-6, 2e-6), "two": price(1e-6, 2e-6)})
+    assert unknown() == {"house/one": 2}
+
+
+def test_a_wildcard_costs_what_is_asked_for(begin, mock):
+    """By the name that it has at the provider, with the provider's rates; what is unknown is told."""
+    def to(model, **more):
+        return {"model": model, "api_base": mock.base + "/v1", "api_key": "sk-up", **more}
+    gw = begin(models=(("openai/*", "openai/*"), ("my-*-here", "openai/gpt-*"), ("groq/*", "groq/*")),
+               extra=[("fixed/*", to("openai/*", input_cost_per_token=1e-3, output_cost_per_token=1e-3)),
+                      ("base/*", {**to("openai/*"), "model_info": {"base_model": "gpt-4o-mini"}})],
+               settings="litellm_settings: {cost_discount_config: {groq: 0.5}}\nrouter_settings: {num_retries: 0}\n")
+    assert costs(gw, "openai/gpt-4o", "2.5e-6", "1e-5")
+    assert costs(gw, "openai/gpt-4o-mini", "1.5e-7", "6e-7")
+    assert costs(gw, "my-4o-mini-here", "1.5e-7", "6e-7")
+    assert costs(gw, "groq/llama-3.1-8b-instant", "2.5e-8", "4e-8")            # half of it
+    assert costs(gw, "fixed/gpt-4o", "1e-3", "1e-3") and costs(gw, "base/gpt-4o", "1.5e-7", "6e-7")
+    parts, row = parts_of(gw, "my-4o-here")
+    assert row["model"] == "gpt-4o" and row["model_group"] == "my-4o-here" and not row["metadata"]["unpriced"]
+    assert parts["input_cost"] == row["prompt_tokens"] * Decimal("2.5e-6") and parts["total_cost"] == Decimal(str(row["spend"]))
+    spend, _, _, row = spent(gw, "openai/nobody-knows")
+    assert spend == 0 and row["metadata"]["unpriced"] is True
+    assert gw.wait_log("price.unknown", model="openai/nobody-knows")["upstream_model"] == "nobody-knows"
+    # an import is in force at once, and a budget knows
+    got = json.loads(imported(gw, {"nobody-knows": price(9e-4, 9e-4)}).stdout)
+    assert got["new"] == 1, got
+    k = gw.key(max_budget=0.01)
+    a = gw.ask("openai/nobody-knows", key=k, max_tokens=5)
+    assert a.status == 429 and "Budget has been exceeded" in a.json["error"]["message"], a
+    assert gw.ask("openai/gpt-4o", key=k, max_tokens=5).status == 200
+    header = gw.ask("openai/gpt-4o-mini").headers["x-litellm-response-cost"]
+    assert Decimal(header) > 0
+    # and so does who looks for the cheapest
+    a = gw.request("POST", "/v1/chat/completions", {"model": "openai/nobody-knows", "messages": [{"role": "user", "content": "x"}],
+                                                    "max_cost": 0.005, "max_tokens": 5})
+    assert a.status >= 400, a
 
 
 RATES = "litellm_settings: {cost_discount_config: {openai: 0.2}, cost_margin_config: {global: " \

@@ -214,6 +214,11 @@ static const struct set_row {
 	  "{\"max_budget\":1.50}" },
 	{ "litellm_settings", "upperbound_key_generate_params", "{duration: 30d}",
 	  "{\"duration\":\"30d\"}" },
+	{ "litellm_settings", "default_internal_user_params", "{user_role: internal_user, teams: [t]}",
+	  "{\"user_role\":\"internal_user\",\"teams\":[\"t\"]}" },
+	{ "litellm_settings", "max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "internal_user_budget_duration", "30d", "\"30d\"" },
+	{ "litellm_settings", "default_team_params", "{max_budget: 100}", "{\"max_budget\":100}" },
 	{ "general_settings", "litellm_key_header_name", "X-Key", "\"X-Key\"" },
 	{ "general_settings", "background_health_checks", "true", "true" },
 	{ "general_settings", "health_check_interval", "60", "\"60s\"" },
@@ -945,6 +950,36 @@ static void test_bounds_of_keys(void **state)
 	config_free(c);
 }
 
+static void test_what_new_ones_get(void **state)
+{
+	static const char *const bad[] = {
+		"max_budget: much", "budget_duration: soon", "models: m", "models: [[m]]",
+		"teams: t", "teams: [{user_role: user}]", "available_teams: [1, {team_id: t}]",
+		"user_role: king",
+	};
+	char text[256], what[128];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct str name = str_z(bad[i]);
+		name = str_cut(&name, ':');
+		snprintf(what, sizeof what, "default_internal_user_params: " STR_FMT " must be ",
+			 STR_ARG(name));
+		snprintf(text, sizeof text,
+			 KEY "litellm_settings:\n  default_internal_user_params: {%s}\n", bad[i]);
+		assert_complains(text, what);
+	}
+	assert_complains(KEY "litellm_settings: {default_team_params: {max_budget: x}}\n",
+			 "default_team_params: max_budget must be");
+	assert_complains(KEY "litellm_settings: {internal_user_budget_duration: soon}\n",
+			 "internal_user_budget_duration must be a duration");
+	struct config *c = read_good(KEY "litellm_settings: {default_internal_user_params: {models: "
+				   "[m], teams: [t, {team_id: u}], user_role: internal_user}, "
+				   "upperbound_key_generate_params: {models: [m]}}\n");
+	assert_true(complains(c, "upperbound_key_generate_params: 'models' bounds nothing"));
+	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
 static void test_trusted_proxies(void **state)
 {
 	(void)state;
@@ -1532,7 +1567,8 @@ static struct price rated(const char *settings, const char *provider, bool *ret_
 	snprintf(text, sizeof text, MODEL "litellm_settings: {%s}\n", settings);
 	write_file("t.yaml", text);
 	assert_int_equal(config_read(in_folder("t.yaml"), NULL, &c), 0);
-	*ret_rated = config_apply_rates(c, str_z(provider), &p);
+	struct price_rates rates = config_rates_of(c, str_z(provider));
+	*ret_rated = price_apply(&rates, &p);
 	assert_int_equal(p.cache_read, PRICE_NONE);
 	config_free(c);
 	return p;
@@ -1562,8 +1598,8 @@ static void test_discounts_and_margins(void **state)
 	assert_int_equal(p.per_request, 100 + 2000000000);
 	/* What has no price gets none. */
 	struct price unknown = price_none();
-	struct config c = { .n_rates = 0 };
-	assert_false(config_apply_rates(&c, STR("openai"), &unknown));
+	struct price_rates rates = { .discount = 500000 };
+	assert_false(price_apply(&rates, &unknown));
 }
 
 static void test_bad_discounts(void **state)
@@ -1707,6 +1743,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_places_of_providers),
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
+		cmocka_unit_test(test_what_new_ones_get),
 		cmocka_unit_test(test_trusted_proxies),
 		cmocka_unit_test(test_include),
 		cmocka_unit_test(test_files_that_cannot_be_read),

@@ -149,13 +149,13 @@ static void test_named_rows(void **state)
 	assert_false(dir_find_named(r, DIR_TEAM, STR("t"), &got));
 	assert_true(dir_find(r, &hash, &got));
 	/* one name, many kinds */
-	for (int kind = DIR_TEAM; kind <= DIR_BUDGET; kind++) {
+	for (int kind = DIR_TEAM; kind <= DIR_ORGANIZATION_MEMBER; kind++) {
 		k = (struct dir_key){ .kind = (enum dir_kind)kind, .id = 100u + (unsigned)kind,
 				      .organization_id = STR("org"), .budget_id = STR("b"),
 				      .router = STR("{\"num_retries\":1}") };
 		assert_int_equal(dir_put_named(d, STR("same"), &k, 3), 0);
 	}
-	for (int kind = DIR_TEAM; kind <= DIR_BUDGET; kind++) {
+	for (int kind = DIR_TEAM; kind <= DIR_ORGANIZATION_MEMBER; kind++) {
 		enum dir_kind which = (enum dir_kind)kind;
 		assert_true(dir_has(r, which) && dir_find_named(r, which, STR("same"), &got));
 		assert_true(got.kind == which && got.id == 100u + (unsigned)kind);

@@ -245,6 +245,62 @@ static void test_upstream_model(void **state)
 	expect_model("*****************", "*", "abc", "abc");
 }
 
+static int64_t input_price(const struct snap *s, const char *group, const char *asked)
+{
+	const struct snap_group *g = snap_find_group(s, str_z(group));
+	struct snap_price room;
+	const struct snap_deployment *d = snap_deployment(s, snap_member(s, g, 0));
+
+	if (!snap_model_price(s, g, d, str_z(asked), &room))
+		return -1;
+	return room.price.input;
+}
+
+static void add_prices(struct snap_build *b, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct snap_price p = { .max_output_tokens = 7, .price = price_none() };
+		p.price.flags = PRICE_KNOWN;
+		p.price.input = 100 + (int64_t)i * 100;
+		snap_build_price(b, str_z(names[i]), &p);
+	}
+}
+
+static void test_prices_by_name(void **state)
+{
+	static const char *const names[] = { "a", "gpt-4o", "gpt-4o-mini", "openai/gpt-5", "x/y" };
+	static const char *const mixed[] = { "b", "a" }, *const twice[] = { "a", "a" };
+	struct snap_build *b = build_all(), *bad;
+	char asked[600] = "openai/";
+	struct snap *s = NULL;
+	int fd;
+
+	(void)state;
+	add_prices(b, names, COUNT(names));
+	assert_int_equal(snap_map(seal(b, 1), &s), 0);
+	assert_int_equal(snap_head(s)->prices.count, COUNT(names));
+	assert_int_equal(input_price(s, "openai/*", "openai/gpt-4o"), 200);
+	assert_int_equal(input_price(s, "openai/*", "openai/gpt-4o-mini"), 300);
+	assert_int_equal(input_price(s, "openai/*", "openai/gpt-5"), 400);	/* with its provider */
+	assert_int_equal(input_price(s, "openai/gpt-*", "openai/gpt-5"), 400);
+	assert_int_equal(input_price(s, "*", "anything/a"), 100);	/* without */
+	assert_int_equal(input_price(s, "*", "x/y"), 500);
+	assert_int_equal(input_price(s, "*", "x/z"), -1);
+	assert_int_equal(input_price(s, "openai/*", "openai/"), -1);
+	assert_int_equal(input_price(s, "openai/*", ""), -1);
+	memset(asked + 7, 'a', sizeof asked - 8);		/* longer than any name */
+	assert_int_equal(input_price(s, "openai/*", asked), -1);
+	snap_unref(s);
+	/* Only what is in order is taken. */
+	for (int i = 0; i < 2; i++) {
+		bad = build_all();
+		add_prices(bad, i ? mixed : twice, 2);
+		assert_int_equal(snap_build_seal(bad, 1, &fd), -EBADMSG);
+		snap_build_free(bad);
+	}
+	assert_int_equal(mem_live(), 0);
+}
+
 static void test_a_full_arena(void **state)
 {
 	struct arena *a = arena_new(300);
@@ -411,6 +467,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_what_was_built_is_read),
 		cmocka_unit_test(test_order_and_indices),
 		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_prices_by_name),
 		cmocka_unit_test(test_upstream_model),
 		cmocka_unit_test(test_a_full_arena),
 		cmocka_unit_test(test_refusals_of_the_builder),

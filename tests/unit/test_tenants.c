@@ -12,7 +12,8 @@ enum {
 	ORG_LIST, ORG_DELETE, CUSTOMER_NEW, CUSTOMER_UPDATE, CUSTOMER_INFO, CUSTOMER_BLOCK,
 	CUSTOMER_UNBLOCK, CUSTOMER_DELETE, TAG_NEW, TAG_UPDATE, TAG_INFO, TAG_DELETE, BUDGET_NEW,
 	BUDGET_UPDATE, BUDGET_INFO, BUDGET_DELETE, TEAM, TEAM_DELETE, MEMBER_ADD, MEMBER_UPDATE,
-	MEMBER_DELETE, TEAM_INFO, KEY, KEY_INFO
+	MEMBER_DELETE, TEAM_INFO, KEY, KEY_INFO, ORG_MEMBER_ADD, ORG_MEMBER_UPDATE,
+	ORG_MEMBER_DELETE
 };
 #define ROW(path, run) { path, "POST", path, ROLE_ADMIN, 0, run, NULL, NULL, NULL, "", "" }
 const struct command commands[] = {
@@ -48,6 +49,9 @@ const struct command commands[] = {
 	[TEAM_INFO] = ROW("/team/info", teams_info),
 	[KEY] = ROW("/key/generate", keys_generate),
 	[KEY_INFO] = ROW("/key/info", keys_info),
+	[ORG_MEMBER_ADD] = ROW("/organization/member_add", orgs_member_add),
+	[ORG_MEMBER_UPDATE] = ROW("/organization/member_update", orgs_member_update),
+	[ORG_MEMBER_DELETE] = ROW("/organization/member_delete", orgs_member_delete),
 };
 const size_t commands_count = COUNT(commands);
 
@@ -210,6 +214,38 @@ static void test_members_with_limits(void **st)
 	assert_int_equal(place_number(&w.p, "SELECT count(*) FROM tenants"), 0);
 }
 
+static void test_members_of_organizations(void **st)
+{
+	struct dir_key m;
+	(void)st;
+	for (int i = 0; i < 2; i++)
+		need(ORG_NEW, i ? "{\"organization_alias\":\"P\",\"organization_id\":\"p\"}" :
+				  "{\"organization_alias\":\"O\",\"organization_id\":\"o\"}");
+	need(ORG_MEMBER_ADD, "{\"organization_id\":\"o\",\"member\":{\"user_id\":\"ada\"}}");
+	need(ORG_MEMBER_UPDATE, "{\"organization_id\":\"o\",\"user_id\":\"ada\",\"role\":\"org_admin\"}");
+	assert_false(dir_has(w.m.dir, DIR_ORGANIZATION_MEMBER));	/* no limit: nobody pays */
+	need(ORG_MEMBER_ADD, "{\"organization_id\":\"p\",\"max_budget_in_organization\":2,\"member\":"
+			     "[{\"user_id\":\"ada\"},{\"user_id\":\"bob\"},{\"user_id\":\"eve\"}]}");
+	assert_true(find(DIR_ORGANIZATION_MEMBER, "2/ada", &m) && m.max_budget_nano == 2000000000);
+	assert_true(m.flags & KEY_ALL_MODELS && str_eq(m.last4, STR("ada")));
+	assert_false(find(DIR_ORGANIZATION_MEMBER, "1/ada", &m));
+	spend(DIR_ORGANIZATION_MEMBER, "2/ada", 7000000);
+	need(ORG_MEMBER_UPDATE, "{\"organization_id\":\"p\",\"user_id\":\"ada\","
+				"\"max_budget_in_organization\":null}");
+	expect("spend", "0.007");
+	assert_true(find(DIR_ORGANIZATION_MEMBER, "2/ada", &m) && m.max_budget_nano < 0);
+	refused(ORG_MEMBER_UPDATE, "{\"organization_id\":\"p\",\"user_id\":\"ada\","
+				   "\"max_budget_in_organization\":-1}", 400, "max_budget_in_organization");
+	need(ORG_MEMBER_DELETE, "{\"organization_id\":\"p\",\"user_id\":\"ada\"}");
+	assert_false(find(DIR_ORGANIZATION_MEMBER, "2/ada", &m));
+	need(USER_DELETE, "{\"user_ids\":[\"bob\"]}");
+	assert_false(find(DIR_ORGANIZATION_MEMBER, "2/bob", &m));
+	assert_true(find(DIR_ORGANIZATION_MEMBER, "2/eve", &m));
+	need(ORG_DELETE, "{\"organization_ids\":[\"p\"]}");
+	assert_false(dir_has(w.m.dir, DIR_ORGANIZATION_MEMBER));
+	need(ORG_MEMBER_DELETE, "{\"organization_id\":\"o\",\"user_id\":\"ada\"}");
+}
+
 static void test_periods_and_restart(void **st)
 {
 	uint64_t start = UINT64_C(1767225600) * NS_PER_S;	/* 2026-01-01T00:00Z */
@@ -281,6 +317,7 @@ int main(void)
 		T(test_all_kinds_have_their_places),
 		T(test_budgets),
 		T(test_members_with_limits),
+		T(test_members_of_organizations),
 		T(test_periods_and_restart),
 		T(test_no_memory_anywhere),
 	};

@@ -95,7 +95,8 @@ static uint64_t own_unpriced(const struct scrape *s)
 {
 	uint64_t n = 0;
 	for (uint32_t i = 0; i < s->n_deployments; i++)
-		n += !(snap_deployment(s->r->snap, i)->flags & DEPLOY_KNOWN_PRICE);
+		n += !(snap_deployment(s->r->snap, i)->flags &
+		       (DEPLOY_KNOWN_PRICE | DEPLOY_PRICE_BY_NAME));
 	return n;
 }
 

@@ -191,6 +191,7 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/team/bulk_member_add", RELAY_ADMIN, "take many users into a team" },
 	{ "POST", "/team/model/add", RELAY_ADMIN, "put names into its list of models" },
 	{ "POST", "/team/model/delete", RELAY_ADMIN, "take names out of that list" },
+	{ "GET", "/team/available", RELAY_ADMIN, "teams that users may join by themselves" },
 	{ "GET", "/team/permissions_list", RELAY_ADMIN, "what its members may do with their keys" },
 	{ "POST", "/team/permissions_update", RELAY_ADMIN, "say what they may" },
 	{ "POST", "/user/new", RELAY_ADMIN, "make a user, and a key of it" },

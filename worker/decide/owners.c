@@ -16,10 +16,15 @@ const struct owner_words owner_words[DIR_KINDS] = {
 	[DIR_CUSTOMER] = { "EndUser", "end_user", NULL, "/customer/unblock" },
 	[DIR_TAG] = { "Tag", "tag", NULL, "/tag/update" },
 	[DIR_BUDGET] = { "Budget", "budget", NULL, "/budget/update" },
+	[DIR_ORGANIZATION_MEMBER] = { "OrganizationMember", "organization_member", NULL,
+				      "/organization/member_update" },
 	[DIR_KEY_MODEL] = { "Key", "model_per_key", NULL, "/key/update" },
 	[DIR_TEAM_MODEL] = { "Team", "model_per_team", NULL, "/team/update" },
 	[DIR_ORGANIZATION_MODEL] = { "Organization", "model_per_organization", NULL,
 				     "/organization/update" },
+	[DIR_USER_MODEL] = { "User", "model_per_user", NULL, "/user/update" },
+	[DIR_CUSTOMER_MODEL] = { "EndUser", "model_per_end_user", NULL, "/customer/update" },
+	[DIR_TAG_MODEL] = { "Tag", "model_per_tag", NULL, "/tag/update" },
 };
 
 static enum step refuse_memory(struct request *r)
@@ -186,13 +191,27 @@ static enum step take_user(struct request *r)
 	return s;
 }
 
-static enum step take_member(struct request *r)
+/* The key's user as a member of what has that number. */
+static enum step take_member(struct request *r, enum dir_kind kind, uint64_t of)
 {
-	if (!r->team.id || !r->key.user_id.n || !dir_has(r->w->dir, DIR_MEMBER))
+	if (!of || !r->key.user_id.n || !dir_has(r->w->dir, kind))
 		return STEP_NEXT;
-	struct str name = arena_printf(r->mem, "%llu/" STR_FMT, (unsigned long long)r->team.id,
+	struct str name = arena_printf(r->mem, "%llu/" STR_FMT, (unsigned long long)of,
 				       STR_ARG(r->key.user_id));
-	return name.p ? take(r, DIR_MEMBER, name) : refuse_memory(r);
+	return name.p ? take(r, kind, name) : refuse_memory(r);
+}
+
+/* A key's own organization is above that of its team. */
+static enum step take_organization(struct request *r)
+{
+	struct str name = r->key.organization_id.n ? r->key.organization_id :
+						     r->team.organization_id;
+	struct dir_key *row;
+	enum step s = find_row(r, DIR_ORGANIZATION, name, &row);
+	if (s != STEP_NEXT || !row)
+		return s;
+	s = add_owner(r, row);
+	return s == STEP_NEXT ? take_member(r, DIR_ORGANIZATION_MEMBER, row->id) : s;
 }
 
 enum step owners_above(struct request *r)
@@ -201,10 +220,9 @@ enum step owners_above(struct request *r)
 	if (s == STEP_NEXT && r->key.user_id.n)
 		s = take_user(r);
 	if (s == STEP_NEXT)
-		s = take_member(r);
+		s = take_member(r, DIR_MEMBER, r->team.id);
 	if (s == STEP_NEXT && (r->key.organization_id.n || r->team.organization_id.n))
-		s = take(r, DIR_ORGANIZATION, r->key.organization_id.n ? r->key.organization_id :
-									 r->team.organization_id);
+		s = take_organization(r);
 	return s;
 }
 
@@ -258,22 +276,19 @@ static bool find_limit(const struct request *r, struct str limits, struct model_
 	       model_limit_find_bare(limits, snap_text(r->snap, g->name), ret);
 }
 
-static enum dir_kind kind_of_limit(enum dir_kind owner)
-{
-	return owner == DIR_KEY ? DIR_KEY_MODEL :
-	       owner == DIR_TEAM ? DIR_TEAM_MODEL : DIR_ORGANIZATION_MODEL;
-}
-
-/* One owner more, which has nothing but these limits. */
+/* One owner more, which has nothing but these limits. A user's money is held to by keys without a
+ * team, as in take_user(). */
 static enum step take_limit(struct request *r, const struct dir_key *owner,
 			    const struct model_limit *l)
 {
 	struct dir_key *row = arena_alloc(r->mem, sizeof *row);
 	if (!row)
 		return refuse_memory(r);
-	*row = (struct dir_key){ .kind = kind_of_limit(owner->kind), .id = l->id,
+	bool is_others = owner->kind == DIR_USER && r->key.team_id.n;
+	*row = (struct dir_key){ .kind = dir_model_kind(owner->kind), .id = l->id,
 				 .flags = KEY_ALL_MODELS, .entity = l->entity,
-				 .max_budget_nano = l->max_budget_nano, .rpm = l->rpm,
+				 .max_budget_nano = is_others ? DIR_NO_LIMIT : l->max_budget_nano,
+				 .rpm = l->rpm,
 				 .tpm = l->tpm, .alias = owner->alias,
 				 .last4 = arena_printf(r->mem, STR_FMT ":" STR_FMT,
 						       STR_ARG(owner->last4),

@@ -183,6 +183,7 @@ struct route_query wish_query(const struct request *r, uint64_t prompt_tokens, u
 		.affinity = w->affinity,
 		.sticky = r->group->sticky ? w->sticky : 0,
 		.strategy = r->own ? r->own->strategy : 0,
+		.asked = r->requested_model,
 		.has_max_cost = w->has_max_cost,
 		.max_cost_nano = w->max_cost_nano,
 		.worst_in = w->has_max_cost ? estimate_prompt_worst(&r->q) : 0,

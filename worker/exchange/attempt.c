@@ -381,9 +381,9 @@ static void refuse_later(struct attempt *at, const struct llm_error *e)
 
 static const struct price *told_price(const struct attempt *at)
 {
-	const struct request *r = at->r;
-	return r->q.is_stream && snap_settings(r->snap)->flags & SET_COST_IN_STREAM ? &at->d->price
-										   : NULL;
+	struct request *r = at->r;
+	bool is_told = r->q.is_stream && snap_settings(r->snap)->flags & SET_COST_IN_STREAM;
+	return is_told ? account_price(r, at->d) : NULL;
 }
 
 static void begin_answer(struct attempt *at)

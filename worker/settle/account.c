@@ -22,12 +22,12 @@
 /* ---- reserve ----------------------------------------------------------------------------------
  */
 
-static const struct price *price_of_member(const struct request *r, uint32_t i)
+static const struct price *price_of_member(struct request *r, uint32_t i)
 {
 	return account_price(r, snap_deployment(r->snap, snap_member(r->snap, r->group, i)));
 }
 
-static bool is_priced(const struct request *r)
+static bool is_priced(struct request *r)
 {
 	for (uint32_t i = 0; i < r->group->members.count; i++) {
 		const struct price *p = price_of_member(r, i);
@@ -38,7 +38,7 @@ static bool is_priced(const struct request *r)
 }
 
 /* Explicitly free, all of it: a spent budget does not matter. */
-static bool is_free(const struct request *r)
+static bool is_free(struct request *r)
 {
 	for (uint32_t i = 0; i < r->group->members.count; i++)
 		if (!(price_of_member(r, i)->flags & PRICE_FREE))
@@ -313,7 +313,7 @@ void account_book(struct request *r, const struct snap_deployment *d, const stru
 		  uint64_t since_ns, enum outcome o)
 {
 	struct usage u = account_usage_of(r, d, t);
-	int64_t cost = price_cost(&d->price, &u);
+	int64_t cost = price_cost(account_price(r, d), &u);
 	uint64_t now = clock_wall_ns();
 	usage_add(&r->extra, &u);
 	r->extra_nano += cost;
@@ -377,7 +377,7 @@ static void correct_tokens(struct request *r, const struct usage *u)
 }
 
 /* Whether its cost of 0 is ignorance: nothing that was used has a price. */
-static bool is_unpriced(const struct request *r, const struct usage *u)
+static bool is_unpriced(struct request *r, const struct usage *u)
 {
 	if (!r->deployment)
 		return false;
@@ -389,7 +389,7 @@ static bool is_unpriced(const struct request *r, const struct usage *u)
 		!r->q.is_stream);
 }
 
-static unsigned flags_of(const struct request *r, const struct usage *u)
+static unsigned flags_of(struct request *r, const struct usage *u)
 {
 	unsigned f = 0;
 	if (r->q.is_stream)
@@ -485,7 +485,7 @@ static void append_attempt(struct request *r, const struct booked_attempt *b, un
 	rec.attempts = (uint8_t)number;
 	rec.flags = JF_ATTEMPT | JF_CUT | (r->q.is_stream ? JF_STREAM : 0) |
 		    (b->usage.estimated ? JF_ESTIMATED : 0) |
-		    (b->deployment->price.flags & PRICE_KNOWN ? 0 : JF_UNPRICED);
+		    (account_price(r, b->deployment)->flags & PRICE_KNOWN ? 0 : JF_UNPRICED);
 	append(r, &rec);
 	spend_at(r, b->deployment, b->cost_nano);
 }

@@ -6,6 +6,9 @@
 #include "worker/request.h"
 
 enum step account_reserve(struct request *r);
+/* Of an attempt at d: the deployment's, that of the model asked for where d takes any, or that of
+ * the path that is relayed. */
+const struct price *account_price(struct request *r, const struct snap_deployment *d);
 /* Before an attempt at d: the reservation covers its worst case. 0 or -EDQUOT. */
 int account_cover(struct request *r, const struct snap_deployment *d) MUST_USE;
 /* The same before an attempt beside the one under way: it covers both. 0 or -EDQUOT. */

@@ -6,8 +6,6 @@
 
 #include "worker/request.h"
 
-/* Of an attempt at d: the deployment's, or that of the path that is relayed. */
-const struct price *account_price(const struct request *r, const struct snap_deployment *d);
 /* The most that an attempt may cost: at d; at whichever of the group's deployments. */
 int64_t account_worst(struct request *r, const struct snap_deployment *d);
 int64_t account_worst_of_group(struct request *r);
@@ -17,6 +15,6 @@ uint64_t account_guess_input(struct request *r);
 struct usage account_usage_of(struct request *r, const struct snap_deployment *d,
 			      const struct llm_tally *t);
 /* What u costs at the deployment that answers; 0 where nobody did. */
-int64_t account_cost_of(const struct request *r, const struct usage *u);
+int64_t account_cost_of(struct request *r, const struct usage *u);
 
 #endif

@@ -6,6 +6,13 @@
 #include "common/hash.h"
 #include "common/log.h"
 
+static struct str upstream_model(struct request *r)
+{
+	if (!r->group)
+		return snap_text(r->snap, r->deployment->model);
+	return snap_upstream_model(r->snap, r->group, r->deployment, r->requested_model, r->mem);
+}
+
 void unpriced_note(struct request *r)
 {
 	struct worker *w = r->w;
@@ -19,5 +26,5 @@ void unpriced_note(struct request *r)
 	LOG(LOG_WARN, "price.unknown", F_STR("model", r->requested_model),
 	    F_STR("deployment", snap_text(r->snap, r->deployment->id)),
 	    F_STR("provider", snap_text(r->snap, r->deployment->provider)),
-	    F_STR("upstream_model", snap_text(r->snap, r->deployment->model)));
+	    F_STR("upstream_model", upstream_model(r)));
 }

@@ -15,9 +15,60 @@ static const struct snap_settings *set_of(const struct request *r)
 	return snap_settings(r->snap);
 }
 
-const struct price *account_price(const struct request *r, const struct snap_deployment *d)
+/* What the model asked for costs at one deployment, and how much it takes and gives. */
+struct named_price {
+	struct named_price *next;	/* of the same request, whose memory it is in */
+	const struct snap_deployment *d;
+	struct snap_price found;
+};
+
+static struct snap_price look_for_price(const struct request *r, const struct snap_deployment *d)
 {
-	return r->raw && r->raw->price ? r->raw->price : &d->price;
+	struct snap_price p = { .price = d->price };
+	if (r->group)
+		(void)snap_model_price(r->snap, r->group, d, r->requested_model, &p);
+	if (d->max_input_tokens)
+		p.max_input_tokens = d->max_input_tokens;
+	if (d->max_output_tokens)
+		p.max_output_tokens = d->max_output_tokens;
+	return p;
+}
+
+/* Without memory it is looked for each time: a request that has taken all is not free for that. */
+static const struct snap_price *price_by_name(struct request *r, const struct snap_deployment *d)
+{
+	struct named_price *p = r->prices;
+	while (p && p->d != d)
+		p = p->next;
+	if (p)
+		return &p->found;
+	p = arena_alloc(r->mem, sizeof *p);
+	if (!p) {
+		r->w->spare_price = look_for_price(r, d);
+		return &r->w->spare_price;
+	}
+	*p = (struct named_price){ .next = r->prices, .d = d, .found = look_for_price(r, d) };
+	r->prices = p;
+	return &p->found;
+}
+
+static uint32_t longest_prompt(struct request *r, const struct snap_deployment *d)
+{
+	return d->flags & DEPLOY_PRICE_BY_NAME ? price_by_name(r, d)->max_input_tokens :
+						 d->max_input_tokens;
+}
+
+static uint32_t longest_answer(struct request *r, const struct snap_deployment *d)
+{
+	return d->flags & DEPLOY_PRICE_BY_NAME ? price_by_name(r, d)->max_output_tokens :
+						 d->max_output_tokens;
+}
+
+const struct price *account_price(struct request *r, const struct snap_deployment *d)
+{
+	if (r->raw && r->raw->price)
+		return r->raw->price;
+	return d->flags & DEPLOY_PRICE_BY_NAME ? &price_by_name(r, d)->price : &d->price;
 }
 
 static uint64_t count_answers(const struct request *r)
@@ -27,13 +78,13 @@ static uint64_t count_answers(const struct request *r)
 }
 
 /* The longest answers that request or model allow; 0: neither says. */
-static uint64_t allowed_tokens(const struct request *r, const struct snap_deployment *d)
+static uint64_t allowed_tokens(struct request *r, const struct snap_deployment *d)
 {
 	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
-	return (is_told ? r->q.max_tokens : d->max_output_tokens) * count_answers(r);
+	return (is_told ? r->q.max_tokens : longest_answer(r, d)) * count_answers(r);
 }
 
-static uint64_t answer_tokens(const struct request *r, const struct snap_deployment *d)
+static uint64_t answer_tokens(struct request *r, const struct snap_deployment *d)
 {
 	uint64_t most = allowed_tokens(r, d);
 	if (r->q.kind == LLM_EMBED || r->q.kind == LLM_RERANK)
@@ -62,11 +113,12 @@ int64_t account_worst(struct request *r, const struct snap_deployment *d)
 	if (r->q.kind == LLM_RERANK) {
 		/* Many documents are many inputs of the model, each within its limit. */
 		struct usage u = { .input = in, .searches = estimate_searches_worst(&r->q) };
-		return price_cost(&d->price, &u);
+		return price_cost(account_price(r, d), &u);
 	}
-	if (d->max_input_tokens && in > d->max_input_tokens)
-		in = d->max_input_tokens;	/* more than that a provider refuses */
-	return price_worst(&d->price, in, out);
+	uint32_t most = longest_prompt(r, d);
+	if (most && in > most)
+		in = most;		/* more than that a provider refuses */
+	return price_worst(account_price(r, d), in, out);
 }
 
 int64_t account_worst_of_group(struct request *r)
@@ -88,7 +140,7 @@ uint64_t account_guess_input(struct request *r)
 
 /* A guess by the text is often too high, and a stream must not be cut for that: no token is
  * shorter than a byte, and no answer longer than allowed unless it took more events. */
-static uint64_t guessed_output(const struct request *r, const struct snap_deployment *d,
+static uint64_t guessed_output(struct request *r, const struct snap_deployment *d,
 			       const struct llm_tally *t)
 {
 	uint64_t n = (t->estimate_milli + 999) / 1000;
@@ -100,7 +152,7 @@ static uint64_t guessed_output(const struct request *r, const struct snap_deploy
 
 /* What a relayed call used: what the provider told; else tokens by a guess, where they are what
  * is sold; and what the request itself says. */
-static struct usage relayed_usage(const struct request *r)
+static struct usage relayed_usage(struct request *r)
 {
 	const struct llm_tally *t = &r->tally;
 	const struct raw_call *c = r->raw;
@@ -157,7 +209,7 @@ static struct usage answer_usage(struct request *r)
 	return u;
 }
 
-int64_t account_cost_of(const struct request *r, const struct usage *u)
+int64_t account_cost_of(struct request *r, const struct usage *u)
 {
 	return r->deployment ? price_cost(account_price(r, r->deployment), u) : 0;
 }
