@@ -77,6 +77,7 @@ int ctl_option_set(struct ctl_options *o, const struct ctl_option *opt, const ch
 /* ---- ctl_words.c: which command is meant ---- */
 bool ctl_is_shown(const struct command *c);	/* llmgwctl knows it */
 const struct command *ctl_find(struct str words);
+const struct command *ctl_find_any(struct str words);	/* one that is not shown, too */
 /* What a noun alone means: its list, report or show, or the only command it has. */
 const struct command *ctl_default_of(struct str noun);
 bool ctl_is_noun(struct str word);		/* some command begins with it and has a verb */
@@ -195,6 +196,13 @@ struct ctl_pages {
 /* Writes all pages to the argument `out`, a file, or to standard output. */
 enum ctl_exit ctl_export(const struct ctl_pages *of, uint64_t *ret_rows, const char **ret_path,
 			 struct ctl_error *reterr) MUST_USE;
+
+/* ---- ctl_dry.c: --dry-run ---- */
+bool ctl_can_try(const struct command *c);	/* it takes --dry-run */
+bool ctl_tries_itself(const struct command *c);	/* by an argument `dry_run` */
+/* Shows what a command without a `dry_run` of its own would be done to, and does nothing. */
+enum ctl_exit ctl_try(const struct ctl_pages *of, const struct ctl_look *look, struct buf *out,
+		      struct buf *hints, struct ctl_error *reterr) MUST_USE;
 
 /* ---- ctl_top.c, ctl_live.c: commands with CMD_LIVE ---- */
 /* Rates between two answers of `top`, sorted by one of CTL_TOP_SORTS columns, as an answer: `all`

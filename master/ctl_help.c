@@ -143,6 +143,9 @@ static void put_command(struct buf *to, const struct command *c)
 	put_args(to, c, false);
 	if (c->flags & CMD_DESTROYS)
 		BUF_PUT_LIT(to, "\nIt asks before it does so; --yes answers.\n");
+	if (ctl_can_try(c))
+		buf_printf(to, "%sWith --dry-run it only shows what it would be done to.\n",
+			   c->flags & CMD_DESTROYS ? "" : "\n");
 	if (c->example)
 		buf_printf(to, "\nExample:\n  %s\n", c->example);
 	if (c->path && !(c->flags & CMD_NO_HTTP))

@@ -260,7 +260,7 @@ static enum ctl_exit confirm(struct session *s)
 {
 	char line[16];
 	struct str question = ctl_question(s->mem, &s->q);
-	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.yes)
+	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.yes || s->q.opt.dry_run)
 		return CTL_DONE;
 	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
 		return tell_failure(s, CTL_USAGE,
@@ -349,6 +349,22 @@ static enum ctl_exit export(struct session *s)
 	else if (path && !s->q.opt.quiet)
 		printf("%llu rows in %s\n", (unsigned long long)rows, path);
 	return CTL_DONE;
+}
+
+/* Instead of the command: what it would be done to. */
+static enum ctl_exit try(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s };
+	struct buf out, hints;
+	buf_init(&out, TEXT_MAX);
+	buf_init(&hints, TEXT_MAX);
+	enum ctl_exit r = ctl_try(&of, &s->look, &out, &hints, &s->error);
+	if (r != CTL_DONE && s->error.message.n)
+		tell(s, &s->error);
+	else if (!s->q.opt.quiet && !s->q.opt.json && !put_out(stderr, &hints))
+		r = CTL_FAILED;
+	buf_done(&hints);
+	return print(s, &out, r);
 }
 
 static enum ctl_exit live(struct session *s)
@@ -493,6 +509,8 @@ static enum ctl_exit run(struct session *s)
 		r = find_key(s);
 	if (r != CTL_DONE)
 		return r;
+	if (s->q.opt.dry_run && !ctl_tries_itself(s->q.command))
+		return try(s);
 	if (ctl_is_live(s->mem, &s->q))
 		return live(s);
 	return s->q.command->flags & CMD_PAGES ? export(s) : call(s);

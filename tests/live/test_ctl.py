@@ -339,7 +339,7 @@ def test_code_1_failed(gw, tmp_path):
     ["keys", "create", "--max-budget"], ["keys", "create", "--max-budget", "much"], ["keys", "create", "--rpm-limit", "x"],
     ["keys", "delete", "first"], ["keys", "rotate", "first"], ["workers", "drain"], ["--timeout", "soon", "status"],
     ["--color", "maybe", "status"], ["completion", "tcsh"], ["help", "nothing"], ["keys", "create", "--metadata", "{"], [],
-    ["reload", "--dry-run"], ["keys", "show", "a", "--json=x"]])
+    ["upgrade", "--dry-run"], ["keys", "show", "a", "--json=x"]])
 def test_code_2_usage(gw, args):
     p = gw.ctl(*args, check=False)
     if args == ["keys"]:                       # what a noun alone means

@@ -233,8 +233,8 @@ static void test_mistakes_are_explained(void **state)
 		{ "--timeout long status", "--timeout: 'long'", "--help" },
 		{ "--socket /a --url http://b status", "--socket and --url", "--help" },
 		{ "--key a --key-file b status", "--key and --key-file", "--help" },
-		{ "reload --dry-run", "reload cannot be tried", "config diff" },
-		{ "keys delete a -n", "keys delete cannot be tried", "--help" },
+		{ "upgrade --dry-run", "upgrade cannot be tried", "upgrade --help" },
+		{ "upgrade -n", "upgrade cannot be tried", "--help" },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -315,6 +315,22 @@ static void test_the_question_before_destroying(void **state)
 		if (!str_eq_z(question, rows[i][1]))
 			fail_msg("%s: " STR_FMT, rows[i][0], STR_ARG(question));
 	}
+}
+
+static void test_whatever_destroys_can_be_tried(void **state)
+{
+	struct ctl_request q;
+	struct ctl_error e;
+	(void)state;
+	for (size_t i = 0; i < commands_count; i++)
+		if (ctl_is_shown(&commands[i]) && commands[i].flags & CMD_DESTROYS)
+			assert_true(ctl_can_try(&commands[i]));
+	assert_int_equal(parse("prices reset --dry-run", &q, &e), CTL_DONE);
+	assert_true(q.opt.dry_run && ctl_tries_itself(q.command));
+	assert_int_equal(parse("prices reset --dry-run=false", &q, &e), CTL_DONE);
+	assert_false(q.opt.dry_run);
+	assert_int_equal(parse("-n keys delete a", &q, &e), CTL_DONE);
+	assert_true(q.opt.dry_run && !ctl_tries_itself(q.command));
 }
 
 /* ---- single values ---- */
@@ -830,6 +846,7 @@ int main(void)
 		TEST(test_options_of_every_command),
 		TEST(test_what_help_is_about),
 		TEST(test_the_question_before_destroying),
+		TEST(test_whatever_destroys_can_be_tried),
 		TEST(test_money),
 		TEST(test_money_is_read_from_numbers_and_text),
 		TEST(test_ages),
