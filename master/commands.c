@@ -677,6 +677,15 @@ static const struct command_arg args_config_explain[] = {
 	  "its name, with or without its section; a section; a pattern with *" },
 	{ 0 },
 };
+static const struct command_arg args_convert[] = {
+	{ "file", ARG_STRING, ARG_POSITIONAL | ARG_REQUIRED,
+	  "its configuration: LiteLLM's config.yaml, Bifrost's config.json, a Portkey config" },
+	{ "from", ARG_STRING, 0, "litellm, bifrost or portkey, where the file does not tell" },
+	{ "out", ARG_STRING, 0, "file to write; standard output when missing" },
+	{ "model", ARG_STRING, 0, "what clients ask for, of a Portkey config (default)" },
+	{ "with_secrets", ARG_BOOL, 0, "secrets go along; else os.environ/NAME takes their place" },
+	{ 0 },
+};
 static const struct command_arg args_explain[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
 	{ "call_id", ARG_STRING, 0, "instead: why the request of that call id went where it went" },
@@ -1466,6 +1475,9 @@ const struct command commands[] = {
 	{ "config explain", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_explain),
 	  args_config_explain, columns_config_explain, "directives",
 	  "what a directive means, may be, and is now", "llmgwctl config explain cooldown_time" },
+	{ "config convert", NULL, NULL, ROLE_VIEW, CMD_LOCAL | CMD_NO_HTTP, NULL, args_convert, NULL,
+	  NULL, "another gateway's configuration as one of llmgw's, with notes on what is otherwise",
+	  "llmgwctl config convert --from bifrost config.json --out llmgw.yaml" },
 	{ "config yaml", "GET", "/config/yaml", ROLE_VIEW, CMD_NO_CTL, RUN(ops_config_show),
 	  args_config_show, NULL, NULL, "the same as config show", "curl localhost:4000/config/yaml" },
 	{ "config list", "GET", "/config/list", ROLE_VIEW, 0, RUN(settings_list), args_config_type,

@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_convert.h"
 #include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
 #include "master/ctl_restore.h"
@@ -405,6 +406,57 @@ static enum ctl_exit doctor(struct session *s)
 	return shown == CTL_DONE ? found : shown;
 }
 
+/* The text goes to standard output, what is to be looked at to standard error. */
+static void tell_converted(struct session *s, const struct json *answer)
+{
+	struct str file = json_get_str(s->mem, answer, "file");
+	const struct json *notes = json_get(answer, "notes");
+	const struct json *variables = json_get(answer, "variables");
+	struct buf line;
+	buf_init(&line, TEXT_MAX);
+	for (const struct json *j = notes ? notes->child : NULL; j; j = j->next) {
+		buf_reset(&line);
+		ctl_put_safe(&line, json_get_str(s->mem, j, "where"));
+		BUF_PUT_LIT(&line, ": ");
+		ctl_put_safe(&line, json_get_str(s->mem, j, "what"));
+		if (buf_z(&line))
+			warn(s, buf_z(&line));
+	}
+	if (variables && variables->count)
+		warn(s, "secrets were left out: the first lines of what was made say which "
+			"variables to set");
+	buf_reset(&line);
+	if (file.n)
+		buf_printf(&line, STR_FMT " is written; llmgw -t --config " STR_FMT " checks it\n",
+			   STR_ARG(file), STR_ARG(file));
+	bool told = s->q.opt.quiet || put_out(stderr, &line);
+	(void)told;
+	buf_done(&line);
+}
+
+static enum ctl_exit convert(struct session *s)
+{
+	struct buf answer, text;
+	struct json_error why;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit r = ctl_convert(s->mem, &s->q, &answer, &s->error);
+	const struct json *j = json_parse(s->mem, buf_str(&answer), 0, &why);
+	if (r != CTL_DONE) {
+		tell(s, &s->error);
+	} else if (s->q.opt.json || !j) {
+		r = show(s, 200, buf_str(&answer));
+	} else {
+		buf_init(&text, TEXT_MAX);
+		buf_put(&text, json_get_str(s->mem, j, "config"));
+		r = print(s, &text, CTL_DONE);
+		tell_converted(s, j);
+	}
+	if (answer.p)
+		mem_wipe(answer.p, answer.n);
+	buf_done(&answer);
+	return r;
+}
+
 /* postgresql://user:secret@host */
 static bool has_password(struct str url)
 {
@@ -498,6 +550,8 @@ static enum ctl_exit run(struct session *s)
 		return import(s);
 	if (str_eq_z(str_z(s->q.command->words), "doctor"))
 		return doctor(s);
+	if (str_eq_z(str_z(s->q.command->words), "config convert"))
+		return convert(s);
 	if (s->q.command->flags & CMD_LOCAL)
 		return tell_failure(s, CTL_FAILED,
 				    arena_printf(s->mem, "%s is not in this llmgwctl",

@@ -56,6 +56,7 @@ def gw(tmp_path_factory, mock_process):
     (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
     (g.tmp / "ranks").write_bytes(b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)))
+    (g.tmp / "bifrost.json").write_text('{"providers": {"openai": {"keys": [{"value": "env.KEY", "models": ["m"]}]}}}')
     for name in ("house", "0", "1"):
         path = g.tmp / f"prices{name.removeprefix('house')}.json"
         path.write_text(json.dumps({f"model-{name}": {"input_cost_per_token": 1e-6}}))
@@ -204,6 +205,7 @@ CALLS = {
     "logs tail": (("--lines", "5"), "RECORD"),
     "config explain": (("cooldown_time",), "router_settings.cooldown_time"),
     "top": (("--interval", "100ms", "--once"), "REQ/S"),
+    "config convert": (("{tmp}/bifrost.json",), "model_list"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),
     "config list": ((), "IN DATABASE"),
