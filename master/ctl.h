@@ -197,12 +197,39 @@ struct ctl_pages {
 enum ctl_exit ctl_export(const struct ctl_pages *of, uint64_t *ret_rows, const char **ret_path,
 			 struct ctl_error *reterr) MUST_USE;
 
+/* ---- ctl_names.c: what is being typed, and what may stand there ---- */
+struct ctl_names {
+	const char *list;	/* the command that lists them; NULL: `choices` are all */
+	const char *search;	/* its argument that makes the list short; NULL: it has none */
+	bool is_pattern;	/* which takes a '*' */
+	const char *rows;	/* where they stand in its answer; "": it is they */
+	const char *member;	/* of each row; "": the row is a name */
+	const char *choices;	/* names, spaces between */
+};
+struct ctl_typed {
+	struct ctl_options opt;		/* what was typed of where the gateway is */
+	const struct command *command;	/* NULL: none yet */
+	const struct command_arg *arg;	/* that is being typed; NULL: none */
+	struct str typed;		/* so much of it */
+	struct str before;		/* of the same word: "--models=" or "a,b," */
+};
+/* The words behind llmgwctl; the last one is being typed. */
+void ctl_read_typed(struct arena *a, int argc, char *const *argv, struct ctl_typed *ret);
+/* NULL: there is no list of names. */
+const struct ctl_names *ctl_names_of(const struct command *c, const struct command_arg *arg);
+bool ctl_names_a_file(const struct command_arg *arg);
+
 /* ---- ctl_dry.c: --dry-run ---- */
 bool ctl_can_try(const struct command *c);	/* it takes --dry-run */
 bool ctl_tries_itself(const struct command *c);	/* by an argument `dry_run` */
 /* Shows what a command without a `dry_run` of its own would be done to, and does nothing. */
 enum ctl_exit ctl_try(const struct ctl_pages *of, const struct ctl_look *look, struct buf *out,
 		      struct buf *hints, struct ctl_error *reterr) MUST_USE;
+
+/* ---- ctl_complete.c ---- */
+/* Names for what is being typed, a line each; nothing when they cannot be had at once. */
+void ctl_complete(struct arena *a, const struct ctl_typed *typed, ctl_call_fn *call, void *data,
+		  struct buf *out);
 
 /* ---- ctl_top.c, ctl_live.c: commands with CMD_LIVE ---- */
 /* Rates between two answers of `top`, sorted by one of CTL_TOP_SORTS columns, as an answer: `all`

@@ -570,8 +570,33 @@ static enum ctl_exit run(struct session *s)
 	return s->q.command->flags & CMD_PAGES ? export(s) : call(s);
 }
 
+/* For the shells' completion. Whoever types is never told anything. */
+static enum ctl_exit complete(struct session *s, int argc, char *const *argv)
+{
+	struct ctl_typed typed;
+	struct buf out;
+	const char *key = env("LLMGW_KEY");
+	ctl_read_typed(s->mem, argc, argv, &typed);
+	s->q.opt = typed.opt;
+	choose_way(s);
+	typed.opt.url = s->q.opt.url;
+	if (s->q.opt.key_file && strcmp(s->q.opt.key_file, "-") != 0 &&
+	    read_key_file(s, s->q.opt.key_file) != 0)
+		return CTL_DONE;
+	if (!s->key && key && keep_key(s, str_z(key)) != 0)
+		return CTL_DONE;
+	buf_init(&out, TEXT_MAX);
+	ctl_complete(s->mem, &typed, ask, s, &out);
+	bool told = put_out(stdout, &out);
+	(void)told;
+	buf_done(&out);
+	return CTL_DONE;
+}
+
 static enum ctl_exit act(struct session *s, int argc, char *const *argv)
 {
+	if (argc > 1 && strcmp(argv[0], "__complete") == 0 && strcmp(argv[1], "--") == 0)
+		return complete(s, argc - 2, argv + 2);
 	char *cwd = arena_alloc(s->mem, 4096);
 	if (cwd && !getcwd(cwd, 4096))
 		cwd = NULL;

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""llmgwctl: what is shown instead of done."""
+"""llmgwctl: what is shown instead of done, and completion of live names in the shells that are installed."""
 import json
+import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from test_ctl import CALLS, MODEL, ROOT, changing, make, rows, run
+from test_ctl import CTL, MODEL, ROOT, make, rows, run
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +102,110 @@ def test_a_dry_run_of_nothing(gw):
         assert gw.ctl(*args, "--dry-run", check=False).returncode == 5, args
     p = gw.ctl("upgrade", "--dry-run", check=False)
     assert p.returncode == 2 and "cannot be tried" in p.stderr
+
+
+# ---- completion of live names -----------------------------------------------------------------------
+
+def names(gw, *words, env=None):
+    p = subprocess.run([CTL, "__complete", "--", *words], capture_output=True, text=True, timeout=10,
+                       env={**os.environ, "LLMGW_SOCKET": str(gw.tmp / "run" / "control.sock"), **(env or {})})
+    assert p.returncode == 0 and p.stderr == "", p
+    return p.stdout.splitlines()
+
+
+LIVE = [  # what is being typed, and a name that has to be offered
+    (["keys", "show", ""], "first"), (["keys", "show", "sec"], "second one"), (["keys", "delete", "first", "s"], "second one"),
+    (["keys", "delete", "--key-aliases", "first,sec"], "first,second one"), (["keys", "list", "--team-id", "cr"], "crew"),
+    (["keys", "create", "--team-id=cr"], "--team-id=crew"), (["keys", "create", "--team-id", "=", "cr"], "crew"),
+    (["keys", "update", "first", "--models", "m,spa"], "m,spare"), (["keys", "service", ""], "crew"),
+    (["--timeout", "5s", "keys", "rotate", "fi"], "first"), (["keys", "--json", "block", "fi"], "first"),
+    (["teams", "show", ""], "crew"), (["teams", "add", "crew"], "crew"), (["teams", "remove", "crew", ""], "ann"),
+    (["users", "show", ""], "ann"), (["orgs", "delete", "a"], "acme"), (["orgs", "member", "acme", ""], "ann"),
+    (["customers", "show", ""], "shop"), (["customers", "block", "s"], "shop"), (["budgets", "show", ""], "small"),
+    (["budgets", "delete", ""], "small"), (["customers", "update", "shop", "--budget-id", ""], "small"),
+    (["tags", "show", ""], "red"), (["tags", "delete", ""], "red"), (["spend", "logs", "--tag", ""], "red"),
+    (["models", "delete", ""], "spare-id"), (["models", "show", ""], "m"), (["models", "groups", "s"], "spare"),
+    (["health", "probe", "s"], "spare"), (["health", "list", "--model-id", "sp"], "spare-id"), (["route", "explain", ""], "m"),
+    (["access-groups", "show", ""], "group"), (["access-groups", "add", "new", "s"], "spare"),
+    (["fallbacks", "set", "m", "s"], "spare"), (["credentials", "show", ""], "cred"), (["workers", "drain", ""], "1"),
+    (["config", "get", "master"], "master_key"), (["config", "version", ""], "1"), (["config", "rollback", ""], "1"),
+    (["config", "explain", "router_settings.cool"], "router_settings.cooldown_time"),
+    (["tokenizer", "remove", "cl"], "cl100k_base"), (["spend", "report", "--group-by", "mo"], "model"),
+    (["top", "--by", ""], "provider"), (["config", "list", "--config-type", "r"], "router_settings"),
+    (["logs", "tail", "--level", ""], "warn"),
+    (["config", "convert", "--from", "b"], "bifrost"), (["spend", "logs", "--custom-llm-provider", ""], "openai"),
+    (["check", ""], ":files"), (["backup", "x"], ":files"), (["prices", "import", ""], ":files"),
+    (["import", "litellm", "--dump", ""], ":files"),
+]
+
+
+@pytest.mark.parametrize("words,wanted", LIVE)
+def test_live_names(gw, words, wanted):
+    assert wanted in names(gw, *words)
+
+
+def test_nothing_to_offer_is_no_error(gw, tmp_path):
+    for words in ([], [""], ["keys"], ["nonsense", ""], ["keys", "create", "--key-alias", ""], ["teams", "create", ""],
+                  ["keys", "show", "no-such-name"], ["keys", "create", "--max-budget", ""], ["status", ""], ["keys", "show", "-"],
+                  ["--", "keys", "x"], ["--socket"], ["--socket", ""]):
+        assert not set(names(gw, *words)) & {"first", "crew"}, words
+    for env in ({"LLMGW_SOCKET": str(tmp_path / "none.sock")}, {"LLMGW_SOCKET": "", "LLMGW_URL": "http://127.0.0.1:9"}):
+        assert names(gw, "keys", "show", "", env=env) == []
+    gw.key(key_alias="evil\n\x1b[31mname")
+    assert names(gw, "keys", "show", "evil") == []
+    url = {"LLMGW_SOCKET": "", "LLMGW_URL": f"http://127.0.0.1:{gw.port}", "LLMGW_KEY": gw.master_key}
+    assert "first" in names(gw, "keys", "show", "", env=url)
+
+
+def test_every_argument_that_takes_a_name_has_names():
+    """Whatever is called as an object is called, in some command, has a row in ctl_names.c."""
+    text = (ROOT / "master/ctl_names.c").read_text()
+    known = set(re.findall(r'^\t\{ (?:NULL|"[a-z -]+"), "([a-z_]+)",', text, re.M))
+    table = (ROOT / "master/commands.c").read_text()
+    named = set(re.findall(r'\{ "([a-z_]+)", ARG_(?:STRING|LIST|INT), [^}]*\}', table))
+    objects = {a for a in named if re.fullmatch(
+        r"(key|team|user|organization|customer|budget|tag|model|credential|access_group|end_user)(_?ids?|_?names?|_alias|_aliases|s)?", a)}
+    free = {"team_alias", "user_alias", "organization_alias", "customer_id"}   # new names, filters
+    assert objects - known - free == set()
+
+
+def bash(gw, *words):
+    line = " ".join(f"'{w}'" for w in words)
+    script = f"""source <({CTL} completion bash); COMP_WORDS=({CTL} {line}); COMP_CWORD={len(words)}; _llmgwctl;
+                 printf '%s\\n' "${{COMPREPLY[@]}}" """
+    p = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, cwd=gw.tmp,
+                       env={**os.environ, "LLMGW_SOCKET": str(gw.tmp / "run" / "control.sock")})
+    assert p.stderr == "", p
+    return p.stdout.splitlines()
+
+
+def test_bash_completes(gw):
+    assert "keys" in bash(gw, "ke") and "create" in bash(gw, "keys", "cr") and "--max-budget" in bash(gw, "keys", "create", "--max")
+    assert bash(gw, "keys", "show", "fi") == ["first"] and bash(gw, "keys", "show", "second") == ["second\\ one"]
+    assert bash(gw, "keys", "create", "--team-id", "") == ["crew"] and "provider" in bash(gw, "top", "--by", "p")
+    assert "llmgw.yaml" in bash(gw, "check", "llm") and bash(gw, "help", "exit") == ["exit-codes"]
+    assert bash(gw, "--color", "al") == ["always"] and bash(gw, "keys", "show", "nobody") == [""]
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_completes(gw):
+    script = f"""autoload -Uz compinit; compinit -u -d {gw.tmp}/zcompdump; path=({CTL.parent} $path); source <(llmgwctl completion zsh)
+                 compadd() {{ shift; print -l -- "$@"; }}; _describe() {{ print -l -- "${{list[@]}}"; }}; _files() {{ print files; }}
+                 words=(llmgwctl keys show fi); CURRENT=4; _llmgwctl; words=(llmgwctl keys ''); CURRENT=3; _llmgwctl
+                 words=(llmgwctl teams show ''); CURRENT=4; _llmgwctl; words=(llmgwctl check ''); CURRENT=3; _llmgwctl"""
+    p = subprocess.run(["zsh", "-fc", script], capture_output=True, text=True, timeout=20,
+                       env={**os.environ, "LLMGW_SOCKET": str(gw.tmp / "run" / "control.sock")})
+    out = p.stdout.splitlines()
+    assert "first" in out and "crew" in out and "files" in out and any(line.startswith("create:") for line in out), p
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_completes(gw):
+    def fish(line):
+        p = subprocess.run(["fish", "-N", "-c", f"set -x PATH {CTL.parent} $PATH; llmgwctl completion fish | source; complete -C '{line}'"],
+                           capture_output=True, text=True, timeout=20,
+                           env={**os.environ, "HOME": str(gw.tmp), "LLMGW_SOCKET": str(gw.tmp / "run" / "control.sock")})
+        assert p.stderr == "", p
+        return [row.split("\t")[0] for row in p.stdout.splitlines()]
+    assert "first" in fish("llmgwctl keys show fi") and "create" in fish("llmgwctl keys cr")
+    assert "crew" in fish("llmgwctl keys create --team-id ")
