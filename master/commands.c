@@ -1039,7 +1039,7 @@ const struct command commands[] = {
 	  NULL, "replace workers one by one, finishing what runs", "llmgwctl workers restart" },
 	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS, RUN(ops_workers_drain),
 	  args_worker, NULL, NULL, "let a worker finish and end; another takes its place",
-	  "llmgwctl workers drain 1" },
+	  "llmgwctl workers drain 1 --yes" },
 	{ "upgrade", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_upgrade), args_none, NULL, NULL,
 	  "replace the running program by the installed one, sockets kept", "llmgwctl upgrade" },
 	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_create),

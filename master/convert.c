@@ -158,15 +158,49 @@ static bool is_plain(struct str s)
 	return true;
 }
 
+/* JSON may have a few bytes in a text as they are that YAML, or a terminal, does not take: DEL, and
+ * control characters of two bytes. */
+static void put_visible(struct buf *to, struct str json)
+{
+	for (size_t i = 0; i < json.n; i++) {
+		unsigned char b = (unsigned char)json.p[i];
+		unsigned char next = i + 1 < json.n ? (unsigned char)json.p[i + 1] : 0;
+		if (b == 0x7f) {
+			BUF_PUT_LIT(to, "\\u007f");
+		} else if (b == 0xc2 && next >= 0x80 && next < 0xa0) {
+			buf_printf(to, "\\u00%02x", next);
+			i++;
+		} else {
+			buf_put_char(to, (char)b);
+		}
+	}
+}
+
 void convert_put_scalar(struct buf *to, struct str text)
 {
+	struct buf json;
 	if (is_plain(text)) {
 		buf_put(to, text);
 		return;
 	}
+	buf_init(&json, CONVERT_TEXT_MAX);
+	json_escape(&json, text);
 	buf_put_char(to, '"');
-	json_escape(to, text);
+	put_visible(to, buf_str(&json));
 	buf_put_char(to, '"');
+	to->failed |= json.failed;
+	buf_done(&json);
+}
+
+void convert_put_json(struct buf *to, struct str json)
+{
+	struct buf line;
+	buf_init(&line, CONVERT_TEXT_MAX);
+	struct json_out o = json_out(&line);
+	json_put_line(&o, NULL, json);
+	put_visible(to, buf_str(&line));
+	to->failed |= line.failed;
+	buf_done(&line);
 }
 
 /* Each line begins with `before`, which ends in "# "; bytes that could end it are left out. */
@@ -224,9 +258,8 @@ void convert_param_json(struct convert *c, const char *key, const struct json *j
 {
 	if (!json_is_given(j))
 		return;
-	struct json_out o = json_out(&c->models);
 	buf_printf(&c->models, "%*s%s: ", INDENT, "", key);
-	json_put_line(&o, NULL, j->raw);
+	convert_put_json(&c->models, j->raw);
 	buf_put_char(&c->models, '\n');
 }
 

@@ -167,7 +167,9 @@ static void put_headers(struct source *s)
 			json_put_str(&o, name, value_of(s, headers, name, hide ? like.p : NULL));
 	}
 	json_close(&o);
-	buf_printf(&s->c->models, "      extra_headers: " STR_FMT "\n", STR_ARG(buf_str(&line)));
+	BUF_PUT_LIT(&s->c->models, "      extra_headers: ");
+	convert_put_json(&s->c->models, buf_str(&line));
+	buf_put_char(&s->c->models, '\n');
 	s->c->failed |= line.failed;
 	buf_done(&line);
 }
@@ -424,7 +426,6 @@ static void put_server(struct convert *c, const struct json *client)
 	double megabytes = 0;
 	int err = json_read_double(json_get(client, "max_request_body_size_mb"), &megabytes);
 	bool has_size = !err && megabytes >= 1 && megabytes <= 512;
-	struct json_out o = json_out(&c->rest);
 	buf_put_z(&c->rest, has_origins || has_size ? "\nserver:\n" : "");
 	if (has_size)
 		buf_printf(&c->rest, "  limits:\n    body: %.0fM\n    request-memory: %.0fM\n",
@@ -432,7 +433,7 @@ static void put_server(struct convert *c, const struct json *client)
 	if (!has_origins)
 		return;
 	BUF_PUT_LIT(&c->rest, "  cors:\n    origins: ");
-	json_put_line(&o, NULL, origins->raw);
+	convert_put_json(&c->rest, origins->raw);
 	buf_put_char(&c->rest, '\n');
 }
 

@@ -115,6 +115,10 @@ static enum ctl_exit one_page(struct export *x, struct arena *a, bool *ret_more)
 	q.args = buf_str(&args);
 	if (r == CTL_DONE)
 		r = x->of->call(x->of->data, a, &q, &x->progress, &status, &answer, x->reterr);
+	if (r != CTL_DONE) {		/* what is told outlives the page */
+		x->reterr->message = arena_dup(x->of->mem, x->reterr->message);
+		x->reterr->next = arena_dup(x->of->mem, x->reterr->next);
+	}
 	const struct json *page = r == CTL_DONE ? json_parse(a, buf_str(&answer), 0, &why) : NULL;
 	if (r == CTL_DONE && (status < 200 || status > 299 || !page)) {
 		*x->reterr = ctl_error_of(x->of->mem, &q, status, page);
