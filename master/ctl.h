@@ -175,11 +175,16 @@ extern const struct ctl_topic ctl_environment[];	/* ends with name NULL */
 struct ctl_progress {		/* a sign of life on standard error after half a second */
 	const char *what;
 	uint64_t since_ns, shown_ns;
+	uint64_t done, all;	/* all 0: nobody knows how much there is */
+	const char *growing;	/* then: a file whose size is told; or NULL */
 	unsigned turn;
 	bool is_on, is_shown;
 };
 void ctl_progress_start(struct ctl_progress *p, const char *what, bool is_on);
 void ctl_progress_tick(struct ctl_progress *p);
+void ctl_progress_at(struct ctl_progress *p, uint64_t done, uint64_t all);	/* and ticks */
+/* "[####----]  50 % what 3s, 3s left"; p->all is not 0. */
+void ctl_put_bar(struct buf *to, const struct ctl_progress *p, uint64_t now_ns);
 void ctl_progress_end(struct ctl_progress *p);
 
 /* ---- ctl_export.c: commands with CMD_PAGES ---- */
@@ -251,6 +256,8 @@ enum { CTL_ANSWER_MAX = 64 << 20, CTL_TICK_MS = 100 };
 enum ctl_exit ctl_socket_call(struct arena *a, const char *path, const struct ctl_request *q,
 			      struct ctl_progress *p, int *ret_status, struct buf *out,
 			      struct ctl_error *reterr) MUST_USE;
+/* Authorities that the environment names, for a CURL handle. False: out of memory. */
+bool ctl_http_authorities(void *curl);
 /* The same over HTTP. key may be NULL. */
 enum ctl_exit ctl_http_call(struct arena *a, const char *key, const struct ctl_request *q,
 			    struct ctl_progress *p, int *ret_status, struct buf *out,

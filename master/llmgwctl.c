@@ -283,6 +283,8 @@ static const char *waiting_for(const struct command *c)
 	if (str_eq_z(words, "reload") || str_starts(words, STR("workers")) ||
 	    str_eq_z(words, "upgrade"))
 		return "waiting for workers";
+	if (str_eq_z(words, "backup"))
+		return "copying the database,";
 	return str_eq_z(words, "health probe") ? "waiting for the providers' answers"
 						: "waiting for the gateway";
 }
@@ -322,7 +324,7 @@ static enum ctl_exit show(struct session *s, int status, struct str text)
 
 static bool shows_progress(const struct session *s)
 {
-	return isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet;
+	return isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet && !s->q.opt.json;
 }
 
 static enum ctl_exit ask(void *data, struct arena *a, const struct ctl_request *q,
@@ -383,7 +385,10 @@ static enum ctl_exit call(struct session *s)
 	enum ctl_exit r;
 	buf_init(&answer, CTL_ANSWER_MAX);
 	ctl_progress_start(&progress, waiting_for(s->q.command), shows_progress(s));
+	if (str_eq_z(str_z(s->q.command->words), "backup") && !s->q.opt.url)
+		progress.growing = arena_dup_z(s->mem, s->q.named);
 	r = ask(s, s->mem, &s->q, &progress, &status, &answer, &s->error);
+	ctl_progress_end(&progress);
 	if (r == CTL_DONE)
 		r = show(s, status, buf_str(&answer));
 	else
@@ -492,8 +497,7 @@ static enum ctl_exit import(struct session *s)
 				    STR("run it on the gateway's host; --socket names the socket"));
 	buf_init(&answer, CTL_ANSWER_MAX);
 	enum ctl_exit r = ctl_import(s->mem, s->socket, &s->q,
-				     isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet, &answer,
-				     &s->error);
+				     shows_progress(s), &answer, &s->error);
 	if (r != CTL_DONE) {
 		buf_done(&answer);
 		return tell(s, &s->error);

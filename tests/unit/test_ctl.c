@@ -794,6 +794,35 @@ static void test_completions_know_the_table(void **state)
 	assert_int_equal(ctl_put_completion(&out, STR("")), -ENOENT);
 }
 
+static void test_progress_bars(void **state)
+{
+	static const struct {
+		uint64_t done, all, s;
+		const char *text;
+	} rows[] = {
+		{ 0, 10, 3, "[------------------------]   0 % x, 3s" },
+		{ 5, 10, 3, "[############------------]  50 % x, 3s, 3s left" },
+		{ 10, 10, 3, "[########################] 100 % x, 3s" },
+		{ 1, 3, 100, "[########----------------]  33 % x, 1m40s, 3m20s left" },
+		{ 1, 4, 3600, "[######------------------]  25 % x, 1h00m, 3h00m left" },
+		{ UINT64_C(1) << 60, UINT64_C(1) << 61, 1,
+		  "[############------------]  50 % x, 1s, 1s left" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct ctl_progress p = { .what = "x,", .since_ns = NS_PER_S,
+					  .done = rows[i].done, .all = rows[i].all };
+		buf_reset(&out);
+		ctl_put_bar(&out, &p, (rows[i].s + 1) * NS_PER_S);
+		assert_string_equal(shown(&out), rows[i].text);
+	}
+	struct ctl_progress p;			/* switched off, it writes nothing */
+	ctl_progress_start(&p, "x", false);
+	ctl_progress_at(&p, 20, 10);
+	assert_false(p.is_shown);
+	assert_int_equal(p.done, 10);
+}
+
 static bool read_file(const char *path, struct buf *to)
 {
 	char part[4096];
@@ -863,6 +892,7 @@ int main(void)
 		TEST(test_errors_say_what_where_and_what_next),
 		TEST(test_help_knows_the_table),
 		TEST(test_completions_know_the_table),
+		TEST(test_progress_bars),
 		TEST(test_the_manual_is_up_to_date),
 	};
 	if (hash_init() != 0 || !setlocale(LC_CTYPE, "C.UTF-8"))
