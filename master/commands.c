@@ -742,6 +742,18 @@ static const struct command_arg args_doctor[] = {
 	{ "runtime_dir", ARG_STRING, 0, "the folder of the control socket" },
 	{ 0 },
 };
+static const struct command_arg args_bench[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "model that is asked" },
+	{ "rate", ARG_INT, 0, "requests a second, however long answers take; else one after the other" },
+	{ "concurrency", ARG_INT, 0, "requests at the same time (8), with --rate at most (256)" },
+	{ "duration", ARG_DURATION, 0, "how long requests are sent (10s)" },
+	{ "requests", ARG_INT, 0, "end after so many" },
+	{ "stream", ARG_BOOL, 0, "ask for streams" },
+	{ "prompt", ARG_STRING, 0, "what is asked (Hello)" },
+	{ "max_tokens", ARG_INT, 0, "length of an answer at most (16)" },
+	{ "max_budget", ARG_MONEY, 0, "dollars after which the gateway refuses (1); not with --url" },
+	{ 0 },
+};
 static const struct command_arg args_import_rows[] = {
 	{ "kind", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
 	  "budget, organization, user, org-member, team, member, membership, key, customer, tag, "
@@ -1515,6 +1527,9 @@ const struct command commands[] = {
 	  columns_doctor, "checks",
 	  "look at this machine and the configuration, and say what is to be mended",
 	  "llmgwctl doctor --online" },
+	{ "bench", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_bench, NULL, NULL,
+	  "send requests and say how long they took; it asks before it costs money",
+	  "llmgwctl bench gpt-4o --rate 20 --duration 2s --yes" },
 	{ "prices list", "GET", "/prices", ROLE_VIEW, 0, RUN(price_list), args_price_list,
 	  columns_prices, "rows", "list prices that are in force, or models without one",
 	  "llmgwctl prices list 'gpt-4o*'" },

@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_bench.h"
 #include "master/ctl_convert.h"
 #include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
@@ -257,11 +258,10 @@ static bool is_yes(const char *line)
 	return strcmp(line, "y\n") == 0 || strcmp(line, "Y\n") == 0 || strcmp(line, "yes\n") == 0;
 }
 
-static enum ctl_exit confirm(struct session *s)
+static enum ctl_exit put_question(struct session *s, struct str question)
 {
 	char line[16];
-	struct str question = ctl_question(s->mem, &s->q);
-	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.yes || s->q.opt.dry_run)
+	if (s->q.opt.yes)
 		return CTL_DONE;
 	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
 		return tell_failure(s, CTL_USAGE,
@@ -273,6 +273,13 @@ static enum ctl_exit confirm(struct session *s)
 	if (fgets(line, sizeof line, stdin) && is_yes(line))
 		return CTL_DONE;
 	return tell_failure(s, CTL_FAILED, STR("nothing was done"), STR(""));
+}
+
+static enum ctl_exit confirm(struct session *s)
+{
+	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.dry_run)
+		return CTL_DONE;
+	return put_question(s, ctl_question(s->mem, &s->q));
 }
 
 /* ---- the call ---- */
@@ -522,6 +529,32 @@ static enum ctl_exit import(struct session *s)
 	return r;
 }
 
+static enum ctl_exit ask_for_money(void *data, struct str question)
+{
+	return put_question(data, question);
+}
+
+/* All requests that failed are a failure, and what came out of it is shown all the same. */
+static enum ctl_exit bench(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s,
+				      .shows_progress = shows_progress(s) };
+	struct buf answer;
+	enum ctl_exit r = s->q.opt.url ? find_key(s) : CTL_DONE;
+	if (r != CTL_DONE)
+		return r;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	r = ctl_bench(&of, s->q.opt.url ? s->key : NULL, ask_for_money, &answer, &s->error);
+	if (answer.n) {
+		enum ctl_exit shown = show(s, 200, buf_str(&answer));
+		r = r == CTL_DONE ? shown : r;
+	} else if (s->error.message.n) {
+		tell(s, &s->error);
+	}
+	buf_done(&answer);
+	return r;
+}
+
 /* What the backup does not know comes back to life: who restores must think of it. */
 static enum ctl_exit restore(struct session *s)
 {
@@ -554,6 +587,8 @@ static enum ctl_exit run(struct session *s)
 		return import(s);
 	if (str_eq_z(str_z(s->q.command->words), "doctor"))
 		return doctor(s);
+	if (str_eq_z(str_z(s->q.command->words), "bench"))
+		return bench(s);
 	if (str_eq_z(str_z(s->q.command->words), "config convert"))
 		return convert(s);
 	if (s->q.command->flags & CMD_LOCAL)

@@ -24,6 +24,7 @@ def gw(tmp_path_factory, mock_process):
     g.ctl("budgets", "create", "small", "--max-budget", "3")
     g.ctl("tags", "create", "red", "--max-budget", "3")
     g.ctl("models", "add", "spare", MODEL, "--model-info", '{"id": "spare-id"}')
+    g.ctl("models", "add", "slow", json.dumps({"model": "openai/plain?ttft=100", "api_key": "x", "api_base": mock_process.base + "/v1"}))
     g.ctl("access-groups", "add", "group", "m")
     g.ctl("fallbacks", "set", "m", "spare")
     g.ctl("credentials", "add", "cred", '{"api_key": "x"}')
@@ -124,7 +125,7 @@ LIVE = [  # what is being typed, and a name that has to be offered
     (["customers", "show", ""], "shop"), (["customers", "block", "s"], "shop"), (["budgets", "show", ""], "small"),
     (["budgets", "delete", ""], "small"), (["customers", "update", "shop", "--budget-id", ""], "small"),
     (["tags", "show", ""], "red"), (["tags", "delete", ""], "red"), (["spend", "logs", "--tag", ""], "red"),
-    (["models", "delete", ""], "spare-id"), (["models", "show", ""], "m"), (["models", "groups", "s"], "spare"),
+    (["models", "delete", ""], "spare-id"), (["models", "show", ""], "m"), (["models", "groups", "sp"], "spare"),
     (["health", "probe", "s"], "spare"), (["health", "list", "--model-id", "sp"], "spare-id"), (["route", "explain", ""], "m"),
     (["access-groups", "show", ""], "group"), (["access-groups", "add", "new", "s"], "spare"),
     (["fallbacks", "set", "m", "s"], "spare"), (["credentials", "show", ""], "cred"), (["workers", "drain", ""], "1"),
@@ -209,3 +210,58 @@ def test_fish_completes(gw):
         return [row.split("\t")[0] for row in p.stdout.splitlines()]
     assert "first" in fish("llmgwctl keys show fi") and "create" in fish("llmgwctl keys cr")
     assert "crew" in fish("llmgwctl keys create --team-id ")
+
+
+# ---- bench ------------------------------------------------------------------------------------------
+
+def bench(gw, *args, code=0):
+    p = gw.ctl("--json", "bench", *args, check=False)
+    assert p.returncode == code, p
+    return json.loads(p.stdout) if p.stdout else p
+
+
+def test_bench_of_a_mock_asks_nobody(gw):
+    """What is counted here is what the gateway has counted, and the key that was made for it is gone."""
+    gw.ctl("models", "add", "free", '{"model": "openai/plain", "mock_response": "hello", "input_cost_per_token": 0.000001}')
+    noted = {k["key_alias"] for k in gw.ctl_json("keys", "list")["keys"]}
+    got = bench(gw, "free", "--requests", "60", "--concurrency", "4", "--duration", "20s")
+    assert got["requests"] == got["succeeded"] == 60 and got["failed"] == 0 and got["failures"] == {}
+    t = got["latency_ms"]
+    assert 0 < t["p50"] <= t["p90"] <= t["p99"] <= t["p99.9"] <= t["max"] and t["mean"] > 0
+    assert float(got["cost"]) > 0 and got["load"] == "4 at a time" and got["succeeded_per_second"] > 1
+    rows = [r for r in gw.ctl_json("spend", "logs", "--limit", "500", "--model-group", "free")]
+    assert len(rows) == 60
+    assert {k["key_alias"] for k in gw.ctl_json("keys", "list")["keys"]} == noted, "its key is deleted"
+    text = gw.ctl("bench", "free", "--requests", "3").stdout
+    assert "p99.9:" in text and "succeeded:" in text
+
+
+def test_bench_by_a_rate(gw):
+    got = bench(gw, "free", "--rate", "50", "--duration", "1s", "--stream")
+    assert 40 <= got["requests"] <= 51 and got["first_token_ms"]["p50"] <= got["latency_ms"]["p50"]
+    assert got["seconds"] < 5 and got["late"] == 0 and got["stream"] is True
+
+
+def test_a_rate_counts_from_when_a_request_was_due(gw):
+    """One at a time, 100 ms each, ten due each second more than that: they wait, and that is told as latency."""
+    got = bench(gw, "slow", "--rate", "20", "--concurrency", "1", "--duration", "1s", "--yes")
+    assert got["latency_ms"]["max"] > 500 and got["late"] > 5 and got["succeeded"] == got["requests"]
+
+
+def test_bench_asks_before_it_costs(gw):
+    p = bench(gw, "m", "--requests", "1", code=2)
+    assert "up to $1" in p.stderr and "--yes" in p.stderr
+    assert bench(gw, "m", "--requests", "3", "--yes")["succeeded"] == 3
+    got = bench(gw, "m", "--requests", "300", "--yes", "--max-budget", "0.001", "--concurrency", "1", "--max-tokens", "10")
+    assert got["succeeded"] > 0 and got["failed"] > 0 and float(got["cost"]) <= 0.001 and set(got["failures"]) <= {"400", "429"}, "the budget holds"
+
+
+def test_bench_says_what_failed(gw):
+    got = bench(gw, "nobody", "--requests", "4", "--yes", code=1)
+    assert got["succeeded"] == 0 and sum(got["failures"].values()) == 4 and got["latency_ms"] is None
+    assert bench(gw, "free", "--rate", "0", code=2).stderr and bench(gw, "free", "--duration", "2d", code=2).stderr
+    p = run("--url", f"http://127.0.0.1:{gw.port}", "bench", "free", "--requests", "2", "--yes", env={"LLMGW_KEY": gw.key()})
+    assert p.returncode == 0 and "succeeded" in p.stdout, p
+    assert run("--url", f"http://127.0.0.1:{gw.port}", "bench", "free", "--yes").returncode == 4
+    p = run("--json", "--url", "http://127.0.0.1:9", "bench", "free", "--requests", "2", "--yes", env={"LLMGW_KEY": "sk-123456"})
+    assert p.returncode == 1 and sum(json.loads(p.stdout)["failures"].values()) == 2
