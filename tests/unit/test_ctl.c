@@ -773,7 +773,7 @@ static void test_help_knows_the_table(void **state)
 	buf_reset(&out);
 	assert_int_equal(ctl_put_help(&out, STR("no such thing")), -ENOENT);
 	assert_int_equal(ctl_put_help(&out, STR("exit-codes")), 0);
-	assert_non_null(strstr(shown(&out), "  9  status only"));
+	assert_non_null(strstr(shown(&out), "  9  status and doctor"));
 	assert_int_equal(ctl_put_help(&out, STR("environment")), 0);
 	assert_non_null(strstr(shown(&out), "LLMGW_KEY"));
 }
