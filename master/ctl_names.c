@@ -55,6 +55,9 @@ static const struct ctl_names directives = {
 static const struct ctl_names encodings = {
 	.list = "tokenizer list", .rows = "", .member = "encoding"
 };
+static const struct ctl_names requests = {
+	.list = "spend logs", .rows = "", .member = "request_id"
+};
 static const struct ctl_names audit_rows = {
 	.list = "audit list", .rows = "audit_logs", .member = "id"
 };
@@ -118,6 +121,7 @@ static const struct {
 	{ "config", "directive", &directives },
 	{ "tokenizer", "encoding", &encodings },
 	{ "audit", "id", &audit_rows },
+	{ "spend", "request_id", &requests },
 };
 
 /* And where there are only so many. */

@@ -10,8 +10,9 @@ import subprocess
 
 import pytest
 
-from test_ctl import CTL, ROOT, run, until, until_serving
+import gateway
 from gateway import BUILD, Gateway
+from test_ctl import CTL, ROOT, run, until, until_serving
 
 CONFIG = """
 model_list:
@@ -83,6 +84,9 @@ def prepare(gw, words):
         gw.ctl(*MADE[words], "--yes", check=False)
     if words in ("config version", "config rollback"):
         return str(gw.ctl_json("config", "history")["versions"][1]["version"])
+    if words == "spend show":
+        assert gw.ask("gpt-4o").status == 200
+        return gateway.until(lambda: gw.ctl_json("spend", "logs", "--limit", "1"))[0]["request_id"]
     if words == "workers drain":
         return str(next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready"))
     if words == "audit show":
