@@ -46,7 +46,7 @@ void ctl_put_bar(struct buf *to, const struct ctl_progress *p, uint64_t now_ns)
 	put_seconds(to, since);
 	if (part >= 0.01 && part < 1) {
 		BUF_PUT_LIT(to, ", ");
-		put_seconds(to, (uint64_t)((double)since * (1 - part) / part));
+		put_seconds(to, (uint64_t)((double)since * (1 - part) / part) + NS_PER_S - 1);
 		BUF_PUT_LIT(to, " left");
 	}
 }

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """llmgwctl: what is shown instead of done, and completion of live names in the shells that are installed."""
+import contextlib
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 
@@ -268,3 +271,36 @@ def test_bench_says_what_failed(gw):
     assert run("--url", f"http://127.0.0.1:{gw.port}", "bench", "free", "--yes").returncode == 4
     p = run("--json", "--url", "http://127.0.0.1:9", "bench", "free", "--requests", "2", "--yes", env={"LLMGW_KEY": "sk-123456"})
     assert p.returncode == 1 and sum(json.loads(p.stdout)["failures"].values()) == 2
+
+
+# ---- progress ---------------------------------------------------------------------------------------
+
+def on_terminal(gw, *args, seconds=30):
+    """What llmgwctl writes to a terminal."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(LLMGW_SOCKET=str(gw.tmp / "run" / "control.sock"), TERM="xterm")
+        os.execv(CTL, [str(CTL), *args])
+    out = b""
+    with contextlib.suppress(OSError):
+        while select.select([fd], [], [], seconds)[0] and (part := os.read(fd, 65536)):
+            out += part
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    return os.waitstatus_to_exitcode(status), out.decode()
+
+
+def test_long_work_shows_a_bar_on_a_terminal_alone(gw):
+    code, text = on_terminal(gw, "bench", "free", "--rate", "20", "--duration", "2s")
+    assert code == 0 and re.search(r"\[#+-+\] +\d+ % sending requests, 1s, 1s left", text), text
+    assert "\x1b[K" in text and "p99" in text.split("\x1b[K")[-1]
+    for quiet in ("--json", "--quiet"):
+        code, text = on_terminal(gw, "bench", "free", "--rate", "20", "--duration", "1s", quiet)
+        assert code == 0 and "[#" not in text and "[-" not in text, text
+    dump = gw.tmp / "large.sql"
+    rows = "".join(f"budget-{i}\n" for i in range(60000))
+    dump.write_text(f"COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\n{rows}\\.\n")
+    code, text = on_terminal(gw, "import", "litellm", "--dump", str(dump), "--dry-run")
+    assert code == 0 and "EXIST ALREADY" in text
+    p = gw.ctl("import", "litellm", "--dump", str(dump), "--dry-run")
+    assert "importing" not in p.stderr
