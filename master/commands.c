@@ -742,6 +742,11 @@ static const struct command_arg args_doctor[] = {
 	{ "runtime_dir", ARG_STRING, 0, "the folder of the control socket" },
 	{ 0 },
 };
+static const struct command_arg args_wait[] = {
+	{ "for", ARG_STRING, ARG_POSITIONAL,
+	  "ready: it serves; idle: no request runs; generation=N: so many configurations (ready)" },
+	{ 0 },
+};
 static const struct command_arg args_bench[] = {
 	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "model that is asked" },
 	{ "rate", ARG_INT, 0, "requests a second, however long answers take; else one after the other" },
@@ -1041,6 +1046,9 @@ static const struct command_column columns_faults[] = {
 const struct command commands[] = {
 	{ "status", NULL, NULL, ROLE_VIEW, 0, RUN(ops_status), args_none, NULL, NULL,
 	  "what runs: version, generation, workers, models, spend ledger", "llmgwctl status" },
+	{ "wait", NULL, NULL, ROLE_VIEW, CMD_LOCAL | CMD_NO_HTTP, NULL, args_wait, NULL, NULL,
+	  "wait until the gateway serves, for scripts; --timeout says how long",
+	  "llmgwctl wait ready --timeout 30s" },
 	{ "reload", "POST", "/config/reload", ROLE_ADMIN, CMD_ACTS, RUN(ops_reload), args_none, NULL, NULL,
 	  "read the configuration again; answers when every worker has it", "llmgwctl reload" },
 	{ "check", NULL, NULL, ROLE_VIEW, 0, RUN(ops_check), args_file, NULL, NULL,

@@ -140,6 +140,7 @@ static const struct {
 	{ "alerts", "receiver", { .choices = "slack discord teams webhook email" } },
 	{ "config", "config_type", { .choices =
 	  "general_settings router_settings litellm_settings" } },
+	{ "wait", "for", { .choices = "ready idle generation=" } },
 	{ "config convert", "from", { .choices = "litellm bifrost portkey" } },
 	{ "import rows", "kind", { .choices =
 	  "budget organization user org-member team member membership key customer tag "

@@ -20,6 +20,7 @@
 #include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
 #include "master/ctl_restore.h"
+#include "master/ctl_wait.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -555,6 +556,24 @@ static enum ctl_exit bench(struct session *s)
 	return r;
 }
 
+static enum ctl_exit wait_for(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s,
+				      .shows_progress = shows_progress(s) };
+	struct buf answer;
+	if (s->q.opt.url)
+		return tell_failure(s, CTL_USAGE, STR("wait goes by the control socket"),
+				    STR("run it on the gateway's own machine, without --url"));
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit r = ctl_wait(&of, &answer, &s->error);
+	if (r != CTL_DONE)
+		tell(s, &s->error);
+	else if (s->q.opt.json)
+		r = show(s, 200, buf_str(&answer));
+	buf_done(&answer);
+	return r;
+}
+
 /* What the backup does not know comes back to life: who restores must think of it. */
 static enum ctl_exit restore(struct session *s)
 {
@@ -589,6 +608,8 @@ static enum ctl_exit run(struct session *s)
 		return doctor(s);
 	if (str_eq_z(str_z(s->q.command->words), "bench"))
 		return bench(s);
+	if (str_eq_z(str_z(s->q.command->words), "wait"))
+		return wait_for(s);
 	if (str_eq_z(str_z(s->q.command->words), "config convert"))
 		return convert(s);
 	if (s->q.command->flags & CMD_LOCAL)

@@ -204,6 +204,7 @@ CALLS = {
     "spend logs": (("--limit", "5"), "REQUEST"),
     "logs tail": (("--lines", "5"), "RECORD"),
     "config explain": (("cooldown_time",), "router_settings.cooldown_time"),
+    "wait": ((), ""),
     "bench": (("m", "--requests", "2", "--yes"), "p99"),
     "top": (("--interval", "100ms", "--once"), "REQ/S"),
     "config convert": (("{tmp}/bifrost.json",), "model_list"),

@@ -304,3 +304,20 @@ def test_long_work_shows_a_bar_on_a_terminal_alone(gw):
     assert code == 0 and "EXIST ALREADY" in text
     p = gw.ctl("import", "litellm", "--dump", str(dump), "--dry-run")
     assert "importing" not in p.stderr
+
+
+# ---- wait -------------------------------------------------------------------------------------------
+
+def test_wait(gw, tmp_path, mock):
+    assert gw.ctl("wait").stdout == "" and json.loads(gw.ctl("--json", "wait", "idle").stdout)["state"] == "running"
+    now = gw.ctl_json("status")["generation"]
+    assert gw.ctl("wait", f"generation={now}", "--timeout", "5s").returncode == 0
+    p = gw.ctl("wait", f"generation={now + 1}", "--timeout", "1s", check=False)
+    assert p.returncode == 7 and "--timeout waits longer" in p.stderr, p
+    assert gw.ctl("wait", "for", "rain", check=False).returncode == 2 and gw.ctl("wait", "rain", check=False).returncode == 2
+    assert run("--socket", tmp_path / "none.sock", "wait", "--timeout", "500ms").returncode == 7
+    g = make(tmp_path, mock)                   # it is waited for before it is there
+    waiting = subprocess.Popen([CTL, "--socket", tmp_path / "run" / "control.sock", "wait", "--timeout", "30s"])
+    g.start()
+    assert waiting.wait(30) == 0
+    g.stop()

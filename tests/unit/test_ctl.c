@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_wait.h"
 
 enum { ARGV_MAX = 32, LINE_BYTES = 1024 };
 
@@ -823,6 +824,35 @@ static void test_progress_bars(void **state)
 	assert_int_equal(p.done, 10);
 }
 
+static void test_what_is_waited_for(void **state)
+{
+	static const struct {
+		const char *wish, *status;
+		bool fits;
+	} rows[] = {
+		{ "ready", "{\"state\":\"running\",\"workers\":{\"ready\":2,\"wanted\":2}}", true },
+		{ "ready", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":2}}", false },
+		{ "ready", "{\"state\":\"degraded\",\"workers\":{\"ready\":2,\"wanted\":2}}", false },
+		{ "ready", "{}", false },
+		{ "idle", "{\"traffic\":{\"in_flight\":0}}", true },
+		{ "idle", "{\"traffic\":{\"in_flight\":1}}", false },
+		{ "idle", "{}", false },
+		{ "generation=3", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":1},"
+				  "\"generation\":3}", true },
+		{ "generation=4", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":1},"
+				  "\"generation\":3}", false },
+	};
+	static const char *const bad[] = { "", "rain", "generation", "generation=", "generation=x" };
+	struct ctl_wish wish;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(ctl_read_wish(str_z(rows[i].wish), &wish), 0);
+		assert_int_equal(ctl_wish_fits(mem, &wish, read_json(rows[i].status)), rows[i].fits);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(ctl_read_wish(str_z(bad[i]), &wish), -EINVAL);
+}
+
 static bool read_file(const char *path, struct buf *to)
 {
 	char part[4096];
@@ -893,6 +923,7 @@ int main(void)
 		TEST(test_help_knows_the_table),
 		TEST(test_completions_know_the_table),
 		TEST(test_progress_bars),
+		TEST(test_what_is_waited_for),
 		TEST(test_the_manual_is_up_to_date),
 	};
 	if (hash_init() != 0 || !setlocale(LC_CTYPE, "C.UTF-8"))
