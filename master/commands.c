@@ -685,6 +685,15 @@ static const struct command_arg args_config_explain[] = {
 	  "its name, with or without its section; a section; a pattern with *" },
 	{ 0 },
 };
+static const struct command_arg args_convert[] = {
+	{ "file", ARG_STRING, ARG_POSITIONAL | ARG_REQUIRED,
+	  "its configuration: LiteLLM's config.yaml, Bifrost's config.json, a Portkey config" },
+	{ "from", ARG_STRING, 0, "litellm, bifrost or portkey, where the file does not tell" },
+	{ "out", ARG_STRING, 0, "file to write; standard output when missing" },
+	{ "model", ARG_STRING, 0, "what clients ask for, of a Portkey config (default)" },
+	{ "with_secrets", ARG_BOOL, 0, "secrets go along; else os.environ/NAME takes their place" },
+	{ 0 },
+};
 static const struct command_arg args_explain[] = {
 	{ "model", ARG_STRING, ARG_POSITIONAL, "model that is asked for; else the body says it" },
 	{ "call_id", ARG_STRING, 0, "instead: why the request of that call id went where it went" },
@@ -739,6 +748,23 @@ static const struct command_arg args_doctor[] = {
 	{ "config", ARG_STRING, 0, "the configuration (/etc/llmgw/llmgw.yaml)" },
 	{ "state_dir", ARG_STRING, 0, "the state directory (/var/lib/llmgw, or as llmgw finds it)" },
 	{ "runtime_dir", ARG_STRING, 0, "the folder of the control socket" },
+	{ 0 },
+};
+static const struct command_arg args_wait[] = {
+	{ "for", ARG_STRING, ARG_POSITIONAL,
+	  "ready: it serves; idle: no request runs; generation=N: so many configurations (ready)" },
+	{ 0 },
+};
+static const struct command_arg args_bench[] = {
+	{ "model", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL, "model that is asked" },
+	{ "rate", ARG_INT, 0, "requests a second, however long answers take; else one after the other" },
+	{ "concurrency", ARG_INT, 0, "requests at the same time (8), with --rate at most (256)" },
+	{ "duration", ARG_DURATION, 0, "how long requests are sent (10s)" },
+	{ "requests", ARG_INT, 0, "end after so many" },
+	{ "stream", ARG_BOOL, 0, "ask for streams" },
+	{ "prompt", ARG_STRING, 0, "what is asked (Hello)" },
+	{ "max_tokens", ARG_INT, 0, "length of an answer at most (16)" },
+	{ "max_budget", ARG_MONEY, 0, "dollars after which the gateway refuses (1); not with --url" },
 	{ 0 },
 };
 static const struct command_arg args_import_rows[] = {
@@ -1032,6 +1058,9 @@ static const struct command_column columns_faults[] = {
 const struct command commands[] = {
 	{ "status", NULL, NULL, ROLE_VIEW, 0, RUN(ops_status), args_none, NULL, NULL,
 	  "what runs: version, generation, workers, models, spend ledger", "llmgwctl status" },
+	{ "wait", NULL, NULL, ROLE_VIEW, CMD_LOCAL | CMD_NO_HTTP, NULL, args_wait, NULL, NULL,
+	  "wait until the gateway serves, for scripts; --timeout says how long",
+	  "llmgwctl wait ready --timeout 30s" },
 	{ "reload", "POST", "/config/reload", ROLE_ADMIN, CMD_ACTS, RUN(ops_reload), args_none, NULL, NULL,
 	  "read the configuration again; answers when every worker has it", "llmgwctl reload" },
 	{ "check", NULL, NULL, ROLE_VIEW, 0, RUN(ops_check), args_file, NULL, NULL,
@@ -1042,7 +1071,7 @@ const struct command commands[] = {
 	  NULL, "replace workers one by one, finishing what runs", "llmgwctl workers restart" },
 	{ "workers drain", NULL, NULL, ROLE_ADMIN, CMD_DESTROYS | CMD_ACTS, RUN(ops_workers_drain),
 	  args_worker, NULL, NULL, "let a worker finish and end; another takes its place",
-	  "llmgwctl workers drain 1" },
+	  "llmgwctl workers drain 1 --yes" },
 	{ "upgrade", NULL, NULL, ROLE_ADMIN, CMD_ACTS, RUN(ops_upgrade), args_none, NULL, NULL,
 	  "replace the running program by the installed one, sockets kept", "llmgwctl upgrade" },
 	{ "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, RUN(keys_create),
@@ -1481,6 +1510,9 @@ const struct command commands[] = {
 	{ "config explain", NULL, NULL, ROLE_VIEW, 0, RUN(ops_config_explain),
 	  args_config_explain, columns_config_explain, "directives",
 	  "what a directive means, may be, and is now", "llmgwctl config explain cooldown_time" },
+	{ "config convert", NULL, NULL, ROLE_VIEW, CMD_LOCAL | CMD_NO_HTTP, NULL, args_convert, NULL,
+	  NULL, "another gateway's configuration as one of llmgw's, with notes on what is otherwise",
+	  "llmgwctl config convert --from bifrost config.json --out llmgw.yaml" },
 	{ "config yaml", "GET", "/config/yaml", ROLE_VIEW, CMD_NO_CTL, RUN(ops_config_show),
 	  args_config_show, NULL, NULL, "the same as config show", "curl localhost:4000/config/yaml" },
 	{ "config list", "GET", "/config/list", ROLE_VIEW, 0, RUN(settings_list), args_config_type,
@@ -1518,6 +1550,9 @@ const struct command commands[] = {
 	  columns_doctor, "checks",
 	  "look at this machine and the configuration, and say what is to be mended",
 	  "llmgwctl doctor --online" },
+	{ "bench", NULL, NULL, ROLE_ADMIN, CMD_LOCAL | CMD_NO_HTTP, NULL, args_bench, NULL, NULL,
+	  "send requests and say how long they took; it asks before it costs money",
+	  "llmgwctl bench gpt-4o --rate 20 --duration 2s --yes" },
 	{ "prices list", "GET", "/prices", ROLE_VIEW, 0, RUN(price_list), args_price_list,
 	  columns_prices, "rows", "list prices that are in force, or models without one",
 	  "llmgwctl prices list 'gpt-4o*'" },

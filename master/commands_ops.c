@@ -367,6 +367,7 @@ static void put_state(struct json_out *o, const struct master *m, const struct v
 	json_put_u64(o, "prompt_tokens", atomic_load(&v->d->tokens_in));
 	json_put_u64(o, "completion_tokens", atomic_load(&v->d->tokens_out));
 	json_put_money(o, "cost", (int64_t)atomic_load(&v->d->cost_nano));
+	json_put_bool(o, "mock", v->cm->mock_response.p);	/* nobody is asked, or paid */
 }
 
 static int read_filter(struct command_call *c, struct str *model, struct str *id)

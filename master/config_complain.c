@@ -103,8 +103,7 @@ static size_t secret_value(struct str line)
 	return SIZE_MAX;
 }
 
-/* Whether a word could be a key by itself: "sk-...", or long and without a space. */
-static bool looks_secret(struct str word)
+bool looks_secret(struct str word)
 {
 	static const char *const begins[] = {"sk-",  "gsk_", "hf_", "xai-", "pplx-", "ghp_",
 					     "AIza", "eyJ",  "r8_", "pk-",  "nvapi-"};

@@ -84,6 +84,8 @@ void complain_known(struct reader *r, const struct known_key *k, const struct ya
 void complain_end(struct reader *r);
 /* Whether a key of that name holds a secret. */
 bool names_a_secret(struct str word);
+/* Whether a word could be a key by itself: "sk-...", or long and without a space. */
+bool looks_secret(struct str word);
 /* A value as it may stand in a message: cut to 60 bytes. */
 struct str shown(struct str s);
 

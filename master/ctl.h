@@ -77,6 +77,7 @@ int ctl_option_set(struct ctl_options *o, const struct ctl_option *opt, const ch
 /* ---- ctl_words.c: which command is meant ---- */
 bool ctl_is_shown(const struct command *c);	/* llmgwctl knows it */
 const struct command *ctl_find(struct str words);
+const struct command *ctl_find_any(struct str words);	/* one that is not shown, too */
 /* What a noun alone means: its list, report or show, or the only command it has. */
 const struct command *ctl_default_of(struct str noun);
 bool ctl_is_noun(struct str word);		/* some command begins with it and has a verb */
@@ -174,11 +175,16 @@ extern const struct ctl_topic ctl_environment[];	/* ends with name NULL */
 struct ctl_progress {		/* a sign of life on standard error after half a second */
 	const char *what;
 	uint64_t since_ns, shown_ns;
+	uint64_t done, all;	/* all 0: nobody knows how much there is */
+	const char *growing;	/* then: a file whose size is told; or NULL */
 	unsigned turn;
 	bool is_on, is_shown;
 };
 void ctl_progress_start(struct ctl_progress *p, const char *what, bool is_on);
 void ctl_progress_tick(struct ctl_progress *p);
+void ctl_progress_at(struct ctl_progress *p, uint64_t done, uint64_t all);	/* and ticks */
+/* "[####----]  50 % what 3s, 3s left"; p->all is not 0. */
+void ctl_put_bar(struct buf *to, const struct ctl_progress *p, uint64_t now_ns);
 void ctl_progress_end(struct ctl_progress *p);
 
 /* ---- ctl_export.c: commands with CMD_PAGES ---- */
@@ -195,6 +201,40 @@ struct ctl_pages {
 /* Writes all pages to the argument `out`, a file, or to standard output. */
 enum ctl_exit ctl_export(const struct ctl_pages *of, uint64_t *ret_rows, const char **ret_path,
 			 struct ctl_error *reterr) MUST_USE;
+
+/* ---- ctl_names.c: what is being typed, and what may stand there ---- */
+struct ctl_names {
+	const char *list;	/* the command that lists them; NULL: `choices` are all */
+	const char *search;	/* its argument that makes the list short; NULL: it has none */
+	bool is_pattern;	/* which takes a '*' */
+	const char *rows;	/* where they stand in its answer; "": it is they */
+	const char *member;	/* of each row; "": the row is a name */
+	const char *choices;	/* names, spaces between */
+};
+struct ctl_typed {
+	struct ctl_options opt;		/* what was typed of where the gateway is */
+	const struct command *command;	/* NULL: none yet */
+	const struct command_arg *arg;	/* that is being typed; NULL: none */
+	struct str typed;		/* so much of it */
+	struct str before;		/* of the same word: "--models=" or "a,b," */
+};
+/* The words behind llmgwctl; the last one is being typed. */
+void ctl_read_typed(struct arena *a, int argc, char *const *argv, struct ctl_typed *ret);
+/* NULL: there is no list of names. */
+const struct ctl_names *ctl_names_of(const struct command *c, const struct command_arg *arg);
+bool ctl_names_a_file(const struct command_arg *arg);
+
+/* ---- ctl_dry.c: --dry-run ---- */
+bool ctl_can_try(const struct command *c);	/* it takes --dry-run */
+bool ctl_tries_itself(const struct command *c);	/* by an argument `dry_run` */
+/* Shows what a command without a `dry_run` of its own would be done to, and does nothing. */
+enum ctl_exit ctl_try(const struct ctl_pages *of, const struct ctl_look *look, struct buf *out,
+		      struct buf *hints, struct ctl_error *reterr) MUST_USE;
+
+/* ---- ctl_complete.c ---- */
+/* Names for what is being typed, a line each; nothing when they cannot be had at once. */
+void ctl_complete(struct arena *a, const struct ctl_typed *typed, ctl_call_fn *call, void *data,
+		  struct buf *out);
 
 /* ---- ctl_top.c, ctl_live.c: commands with CMD_LIVE ---- */
 /* Rates between two answers of `top`, sorted by one of CTL_TOP_SORTS columns, as an answer: `all`
@@ -216,6 +256,8 @@ enum { CTL_ANSWER_MAX = 64 << 20, CTL_TICK_MS = 100 };
 enum ctl_exit ctl_socket_call(struct arena *a, const char *path, const struct ctl_request *q,
 			      struct ctl_progress *p, int *ret_status, struct buf *out,
 			      struct ctl_error *reterr) MUST_USE;
+/* Authorities that the environment names, for a CURL handle. False: out of memory. */
+bool ctl_http_authorities(void *curl);
 /* The same over HTTP. key may be NULL. */
 enum ctl_exit ctl_http_call(struct arena *a, const char *key, const struct ctl_request *q,
 			    struct ctl_progress *p, int *ret_status, struct buf *out,

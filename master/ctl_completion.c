@@ -2,7 +2,8 @@
  * ctl_completion.c - completion scripts for bash, zsh and fish, out of the command table.
  *
  * Each script finds the first two words that are neither options nor their values, and offers
- * what the table says may follow. */
+ * what the table says may follow. Behind a command's name `llmgwctl __complete` is asked, which
+ * knows the names that there are now: ctl_complete.c. */
 #include <errno.h>
 
 #include "master/ctl.h"
@@ -31,14 +32,6 @@ static void put_quoted(struct buf *to, struct str s, enum shell shell)
 		else
 			buf_put_z(to, shell == FISH ? "\\'" : "'\\''");
 	}
-}
-
-static bool takes_file(const struct command *c)
-{
-	for (const struct command_arg *a = c->args; a && a->name; a++)
-		if (strcmp(a->name, "file") == 0)
-			return true;
-	return false;
 }
 
 /* The loop that finds $first and $second; the same in bash and zsh but for the indices. */
@@ -130,14 +123,20 @@ static void put_bash(struct buf *to)
 	BUF_PUT_LIT(to, "\t\t'completion') list='bash zsh fish' ;;\n"
 			"\t\t'help') list='exit-codes environment ");
 	each_noun(to, put_bash_noun);
-	BUF_PUT_LIT(to, "' ;;\n\t\tesac\n\tfi\n\tcase \"$first $second\" in\n");
-	for (size_t i = 0; i < commands_count; i++)
-		if (ctl_is_shown(&commands[i]) && takes_file(&commands[i])) {
-			put_case(to, &commands[i]);
-			BUF_PUT_LIT(to, "[[ $cur != -* ]] && "
-					"COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n");
-		}
-	BUF_PUT_LIT(to, "\tesac\n\tCOMPREPLY+=($(compgen -W \"$list\" -- \"$cur\"))\n}\n"
+	BUF_PUT_LIT(to, "' ;;\n\t\tesac\n\tfi\n"
+			"\tCOMPREPLY=($(compgen -W \"$list\" -- \"$cur\"))\n"
+			"\t[[ -z $first || $first == help || $first == completion ]] && return\n"
+			"\t[[ -n $list && $cur != --*=* ]] && return\n"
+			"\tlocal name\n"
+			"\twhile IFS= read -r name; do\n"
+			"\t\tif [[ $name == :files ]]; then\n"
+			"\t\t\tcompopt -o filenames 2>/dev/null\n"
+			"\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
+			"\t\telse\n"
+			"\t\t\tCOMPREPLY+=(\"$(printf %q \"$name\")\")\n"
+			"\t\tfi\n"
+			"\tdone < <(\"${COMP_WORDS[0]}\" __complete -- "
+			"\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n}\n"
 			"complete -F _llmgwctl llmgwctl\n");
 }
 
@@ -213,13 +212,14 @@ static void put_zsh(struct buf *to)
 	each_noun(to, put_zsh_verbs);
 	BUF_PUT_LIT(to, "\t\t'completion') list=(bash zsh fish) ;;\n"
 			"\t\t'help') list=(exit-codes environment) ;;\n\t\tesac\n\tfi\n"
-			"\tcase \"$first $second\" in\n");
-	for (size_t i = 0; i < commands_count; i++)
-		if (ctl_is_shown(&commands[i]) && takes_file(&commands[i])) {
-			put_case(to, &commands[i]);
-			BUF_PUT_LIT(to, "_files ;;\n");
-		}
-	BUF_PUT_LIT(to, "\tesac\n\t(( ${#list} )) && _describe llmgwctl list\n}\n"
+			"\tif (( ${#list} )); then\n\t\t_describe llmgwctl list\n"
+			"\telif [[ -n $first ]]; then\n"
+			"\t\tlocal -a names\n"
+			"\t\tnames=(\"${(@f)$(llmgwctl __complete -- "
+			"\"${(@Q)words[2,CURRENT]}\" 2>/dev/null)}\")\n"
+			"\t\tif [[ ${names[1]} == :files ]]; then _files; "
+			"elif [[ -n ${names[1]} ]]; then compadd -- \"${names[@]}\"; fi\n"
+			"\tfi\n}\n"
 			"if [[ ${funcstack[1]} == _llmgwctl ]]; then\n\t_llmgwctl \"$@\"\nelse\n"
 			"\tcompdef _llmgwctl llmgwctl\nfi\n");
 }
@@ -264,18 +264,27 @@ static void put_fish_command(struct buf *to, const struct command *c)
 		put_fish_seen(to, c, true);
 		BUF_PUT_LIT(to, " -l ");
 		ctl_put_dashed(to, a->name);
-		buf_put_z(to, a->type == ARG_BOOL ? "" : " -x");
+		buf_put_z(to, a->type == ARG_BOOL ? "" : " -x -a '(__llmgwctl_names)'");
 		put_fish_doc(to, a->doc);
 	}
-	if (takes_file(c)) {
+	if (c->args && c->args[0].name) {
 		put_fish_seen(to, c, true);
-		BUF_PUT_LIT(to, " -F\n");
+		BUF_PUT_LIT(to, " -a '(__llmgwctl_names)'\n");
 	}
 }
 
 static void put_fish(struct buf *to)
 {
-	BUF_PUT_LIT(to, "# fish completion for llmgwctl\ncomplete -c llmgwctl -f\n");
+	BUF_PUT_LIT(to, "# fish completion for llmgwctl\n"
+			"function __llmgwctl_names\n"
+			"\tset -l words (commandline -opc)\n"
+			"\tset -l now (commandline -ct)\n"
+			"\tset -l names (llmgwctl __complete -- $words[2..-1] \"$now\" "
+			"2>/dev/null)\n"
+			"\tif test \"$names[1]\" = :files\n"
+			"\t\t__fish_complete_path (commandline -ct)\n"
+			"\telse\n\t\tprintf '%s\\n' $names\n\tend\nend\n"
+			"complete -c llmgwctl -f\n");
 	each_noun(to, put_fish_noun);
 	for (size_t i = 0; i < commands_count; i++)
 		if (ctl_is_shown(&commands[i]))

@@ -25,10 +25,20 @@ static struct str complained(struct arena *a, const struct json *answer)
 	return s.p ? s : json_get_str(a, answer, "complaints");
 }
 
+/* The command that lists what its argument names; else what its noun alone means. */
+static const struct command *lister_of(const struct command *c)
+{
+	for (const struct command_arg *a = c->args; a && a->name; a++) {
+		const struct ctl_names *n = a->flags & ARG_POSITIONAL ? ctl_names_of(c, a) : NULL;
+		if (n && n->list && strcmp(n->list, "keys aliases") != 0 && !n->is_pattern)
+			return ctl_find(str_z(n->list));
+	}
+	return ctl_default_of(ctl_noun_of(c));
+}
+
 static struct str next_of(struct arena *a, const struct ctl_request *q, enum ctl_exit exit)
 {
-	struct str noun = ctl_noun_of(q->command);
-	const struct command *list = ctl_default_of(noun);
+	const struct command *list = lister_of(q->command);
 	switch (exit) {
 	case CTL_NOT_ALLOWED:
 		return q->opt.url ? STR("the key comes from LLMGW_KEY or --key-file; it must be an "

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/json_write.h"
 #include "master/ctl.h"
 
@@ -21,6 +22,7 @@ struct export {
 	const char *path;		/* NULL: standard output */
 	char part[PATH_MAX_OUT];	/* the other name */
 	char cursor[CURSOR_MAX];	/* of the next page; "" for the first */
+	struct str start, end;		/* days that were asked for, or .n == 0 */
 	uint64_t rows;
 	struct ctl_error *reterr;
 };
@@ -41,6 +43,8 @@ static enum ctl_exit open_out(struct export *x)
 	struct json_error why;
 	const struct json *args = json_parse(x->of->mem, x->of->q->args, 0, &why);
 	struct str path = json_str(x->of->mem, json_get(args, "out"));
+	x->start = json_get_str(x->of->mem, args, "start");
+	x->end = json_get_str(x->of->mem, args, "end");
 	x->out = stdout;
 	if (!path.n)
 		return CTL_DONE;
@@ -70,13 +74,29 @@ static bool put_args(const struct export *x, struct buf *to)
 	return good;
 }
 
+static bool read_day(struct export *x, struct str day, uint64_t *ret_ns)
+{
+	return day.n == 10 &&
+	       ctl_read_time(arena_printf(x->of->mem, STR_FMT "T00:00:00Z", STR_ARG(day)),
+			     ret_ns) == 0;
+}
+
+/* How much there is shows by the days, when it was said where they begin. */
 static void tell(struct export *x, const struct json *page)
 {
 	struct str at = json_str(x->of->mem, json_get(page, "at"));
-	snprintf(x->what, sizeof x->what, "%.*s, %llu rows,", (int)(at.n < 10 ? at.n : 10),
-		 at.p ? at.p : "", (unsigned long long)x->rows);
+	uint64_t from, to, now;
+	if (at.n > 10)
+		at.n = 10;
+	snprintf(x->what, sizeof x->what, STR_FMT ", %llu rows,", STR_ARG(at),
+		 (unsigned long long)x->rows);
 	x->progress.what = x->what;
-	ctl_progress_tick(&x->progress);
+	if (!read_day(x, x->end, &to))
+		to = clock_wall_ns();
+	if (read_day(x, x->start, &from) && read_day(x, at, &now) && from < to && now >= from)
+		ctl_progress_at(&x->progress, now - from, to - from);
+	else
+		ctl_progress_tick(&x->progress);
 }
 
 /* *ret_more: whether another page follows. */
@@ -115,6 +135,10 @@ static enum ctl_exit one_page(struct export *x, struct arena *a, bool *ret_more)
 	q.args = buf_str(&args);
 	if (r == CTL_DONE)
 		r = x->of->call(x->of->data, a, &q, &x->progress, &status, &answer, x->reterr);
+	if (r != CTL_DONE) {		/* what is told outlives the page */
+		x->reterr->message = arena_dup(x->of->mem, x->reterr->message);
+		x->reterr->next = arena_dup(x->of->mem, x->reterr->next);
+	}
 	const struct json *page = r == CTL_DONE ? json_parse(a, buf_str(&answer), 0, &why) : NULL;
 	if (r == CTL_DONE && (status < 200 || status > 299 || !page)) {
 		*x->reterr = ctl_error_of(x->of->mem, &q, status, page);

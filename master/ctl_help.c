@@ -4,7 +4,7 @@
 
 #include "master/ctl.h"
 
-enum { COLUMN_MAX = 26, LINE_WIDTH = 80 };
+enum { COLUMN_MAX = 26, LINE_WIDTH = 80, EXAMPLES = 3 };
 
 const struct ctl_topic ctl_exits[CTL_EXIT_COUNT] = {
 	[CTL_DONE] = { "done", "done; healthy; no difference" },
@@ -16,7 +16,7 @@ const struct ctl_topic ctl_exits[CTL_EXIT_COUNT] = {
 	[CTL_CONFLICT] = { "conflict", "conflict: it exists already, or was changed meanwhile" },
 	[CTL_TIMED_OUT] = { "timed_out", "timed out while waiting" },
 	[CTL_CONFIG_INVALID] = { "config_invalid", "the configuration is invalid" },
-	[CTL_DEGRADED] = { "degraded", "status only: it runs, but something is degraded" },
+	[CTL_DEGRADED] = { "degraded", "status and doctor: it runs, but something is degraded" },
 };
 
 const struct ctl_topic ctl_environment[] = {
@@ -143,6 +143,9 @@ static void put_command(struct buf *to, const struct command *c)
 	put_args(to, c, false);
 	if (c->flags & CMD_DESTROYS)
 		BUF_PUT_LIT(to, "\nIt asks before it does so; --yes answers.\n");
+	if (ctl_can_try(c))
+		buf_printf(to, "%sWith --dry-run it only shows what it would be done to.\n",
+			   c->flags & CMD_DESTROYS ? "" : "\n");
 	if (c->example)
 		buf_printf(to, "\nExample:\n  %s\n", c->example);
 	if (c->path && !(c->flags & CMD_NO_HTTP))
@@ -167,11 +170,24 @@ static void put_commands(struct buf *to, struct str noun)
 	}
 }
 
+static void put_examples(struct buf *to, struct str noun)
+{
+	unsigned n = 0;
+	BUF_PUT_LIT(to, "\nExamples:\n");
+	for (size_t i = 0; i < commands_count && n < EXAMPLES; i++) {
+		if (!ctl_is_shown(&commands[i]) || !str_eq(noun, ctl_noun_of(&commands[i])))
+			continue;
+		buf_printf(to, "  %s\n", commands[i].example);
+		n++;
+	}
+}
+
 static void put_noun(struct buf *to, struct str noun)
 {
 	const struct command *alone = ctl_default_of(noun);
 	BUF_PUT_LIT(to, "Commands:\n");
 	put_commands(to, noun);
+	put_examples(to, noun);
 	if (alone)
 		buf_printf(to, "\n'llmgwctl " STR_FMT "' is short for 'llmgwctl %s'.\n",
 			   STR_ARG(noun), alone->words);

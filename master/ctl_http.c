@@ -117,7 +117,7 @@ static int set_headers(struct transfer *t, struct arena *a, const char *key)
 }
 
 /* OpenSSL's variables; a libcurl that was built with a file of its own does not look at them. */
-static bool set_authorities(CURL *c)
+bool ctl_http_authorities(void *c)
 {
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 	bool bad = file && *file && curl_easy_setopt(c, CURLOPT_CAINFO, file) != CURLE_OK;
@@ -128,7 +128,7 @@ static bool set_authorities(CURL *c)
 static int set_up(struct transfer *t, struct arena *a, const char *key, const struct ctl_request *q)
 {
 	CURL *c = t->curl;
-	bool bad = set_headers(t, a, key) != 0 || !set_authorities(c);
+	bool bad = set_headers(t, a, key) != 0 || !ctl_http_authorities(c);
 	bad |= curl_easy_setopt(c, CURLOPT_URL, buf_z(&t->url)) != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
 	bad |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK;
@@ -218,7 +218,6 @@ enum ctl_exit ctl_http_call(struct arena *a, const char *key, const struct ctl_r
 		return CTL_FAILED;
 	}
 	CURLcode r = curl_easy_perform(t.curl);
-	ctl_progress_end(p);
 	curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
 	*ret_status = (int)status;
 	if (r != CURLE_OK)

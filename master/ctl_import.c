@@ -37,6 +37,8 @@ struct import {
 	char what[96];			/* what it says */
 	struct ctl_pg *pg;		/* the database; NULL: a dump */
 	int64_t total;			/* rows of the table; -1: not known */
+	struct str dump;		/* or its text, which is read once for each table */
+	uint64_t dump_at, pass, passes;	/* bytes read of this time, of so many */
 	bool is_dry, overwrite, spend_logs;
 	const struct litellm_table *table;
 	struct counts *counts;		/* of the table */
@@ -75,17 +77,20 @@ static bool is_wanted(const struct import *im, const struct litellm_table *t)
 	return im->spend_logs || !is_spend(t);
 }
 
-/* "importing: key 1200 of 5000 (24 %)" */
+/* Of a database it is known how many rows a table has, of a dump where the reader stands. */
 static void say(struct import *im)
 {
 	uint64_t n = im->counts->found;
-	int len = snprintf(im->what, sizeof im->what, "importing: %s %llu", im->table->kind,
-			   (unsigned long long)n);
-	if (im->total > 0 && n <= (uint64_t)im->total && len > 0 && len < (int)sizeof im->what)
-		snprintf(im->what + len, sizeof im->what - (size_t)len, " of %lld (%llu %%),",
-			 (long long)im->total, (unsigned long long)(n * 100 / (uint64_t)im->total));
+	bool is_known = im->total > 0 && n <= (uint64_t)im->total;
+	snprintf(im->what, sizeof im->what, "importing: %s %llu,", im->table->kind,
+		 (unsigned long long)n);
 	im->progress.what = im->what;
-	ctl_progress_tick(&im->progress);
+	if (im->dump.n)
+		ctl_progress_at(&im->progress, im->pass * im->dump.n + im->dump_at,
+				im->passes * im->dump.n);
+	else
+		ctl_progress_at(&im->progress, is_known ? n : 0,
+				is_known ? (uint64_t)im->total : 0);
 }
 
 /* ---- pages ---- */
@@ -237,6 +242,7 @@ static enum ctl_exit take_block(struct import *im, struct pg_block *b)
 						 why ? why : "out of memory"),
 				    STR("what came before it may have been imported; the same call "
 					"goes on"));
+		im->dump_at = im->dump.n ? (uint64_t)(b->rows.p - im->dump.p) : 0;
 		r = take_row(im, b, values);
 		arena_reset(im->row_mem);
 	}
@@ -249,9 +255,11 @@ static enum ctl_exit take_table(struct import *im, struct str text)
 	struct pg_block b;
 	enum ctl_exit r = CTL_DONE;
 	int got = 0;
+	im->dump = text;
 	while (r == CTL_DONE && (got = pg_dump_next(&d, &b)) > 0)
 		if (str_eq_z(b.table, im->table->table))
 			r = take_block(im, &b);
+	im->pass++;
 	if (got < 0)
 		return fail(im, CTL_FAILED,
 			    arena_printf(im->mem, "line %zu of the dump: %s", d.line, d.what),
@@ -317,6 +325,8 @@ static enum ctl_exit take_all(struct import *im, struct str text, struct buf *ou
 	if (why)
 		return fail(im, CTL_USAGE,
 			    arena_printf(im->mem, "the dump cannot be read: %s", why), STR(""));
+	for (size_t i = 0; i < litellm_tables_count; i++)
+		im->passes += is_wanted(im, &litellm_tables[i]);
 	for (size_t i = 0; counts && i < litellm_tables_count && r == CTL_DONE; i++) {
 		if (!is_wanted(im, &litellm_tables[i]))
 			continue;

@@ -198,6 +198,12 @@ static struct str text_at(struct arena *a, const struct json *j, const char *nam
 	return json_is(v, JSON_STRING) ? json_str(a, v) : v ? v->raw : STR("-");
 }
 
+/* Behind the sums: how the rows stand, which s changes. */
+static void put_order(struct buf *to, const struct top *t)
+{
+	buf_printf(to, " an hour   by %s\n\n", ctl_top_sort(t->sort));
+}
+
 static void put_head(struct buf *to, struct arena *a, const struct json *all)
 {
 	static const struct {
@@ -206,7 +212,7 @@ static void put_head(struct buf *to, struct arena *a, const struct json *all)
 		{ "workers", " workers   " }, { "in_flight", " in flight   " },
 		{ "streams", " streams   " }, { "requests_s", " requests/s   " },
 		{ "failed_percent", " % failed   " }, { "tokens_s", " tokens/s   $" },
-		{ "cost_hour", " an hour\n\n" },
+		{ "cost_hour", "" },
 	};
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		ctl_put_safe(to, text_at(a, all, parts[i].name));
@@ -239,6 +245,7 @@ static enum ctl_exit show(struct top *t, struct look *now, struct ctl_error *ret
 		buf_put_char(&out, '\n');
 	} else if (j) {
 		put_head(&text, now->mem, json_get(j, "all"));
+		put_order(&text, t);
 		err = ctl_put_table(&text, now->mem, t->of->q->command->columns,
 				    json_get(j, "rows"), t->look);
 		if (t->is_once)

@@ -60,6 +60,8 @@ static void put_command(struct buf *to, const struct command *c)
 	put_sentence(to, c->doc);
 	if (c->flags & CMD_DESTROYS)
 		BUF_PUT_LIT(to, "It asks first; see\n.Fl -yes .\n");
+	if (ctl_can_try(c))
+		BUF_PUT_LIT(to, "It takes\n.Fl -dry-run .\n");
 	if (c->args && c->args[0].name) {
 		BUF_PUT_LIT(to, ".Bl -tag -width Ds -compact\n");
 		for (const struct command_arg *a = c->args; a->name; a++)

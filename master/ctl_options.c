@@ -12,7 +12,7 @@ const struct ctl_option ctl_options[] = {
 	{ "key", "KEY", 0, "key for --url; others can see it in the process list" },
 	{ "json", NULL, 0, "print the answer as JSON" },
 	{ "yes", NULL, 'y', "do not ask before destroying something" },
-	{ "dry-run", NULL, 'n', "only say what would be done, where a command can" },
+	{ "dry-run", NULL, 'n', "only show what it would be done to, where a command can" },
 	{ "timeout", "TIME", 0, "wait so long for an answer, as 30s or 5m (2m)" },
 	{ "color", "WHEN", 0, "auto, always or never" },
 	{ "no-headers", NULL, 0, "tables without their first line" },

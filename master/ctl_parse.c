@@ -365,6 +365,11 @@ static void take_rest(struct parse *p)
 
 /* ---- the end ---- */
 
+static bool is_true(struct str text)
+{
+	return str_eq_nocase(text, STR("true")) || str_eq_z(text, "1") || str_eq_z(text, "yes");
+}
+
 static void check_required(struct parse *p)
 {
 	const struct command *c = p->ret->command;
@@ -378,13 +383,9 @@ static void check_required(struct parse *p)
 
 static void check_dry_run(struct parse *p)
 {
-	if (!p->ret->opt.dry_run || find_arg(p->ret->command, STR("dry_run")))
-		return;
-	fail(p, arena_printf(p->mem, "%s cannot be tried without doing it",
-			     p->ret->command->words),
-	     strcmp(p->ret->command->words, "reload") == 0
-		     ? STR("llmgwctl config diff shows what a reload would change")
-		     : see_help(p, words_of(p)));
+	if (p->ret->opt.dry_run && !ctl_can_try(p->ret->command))
+		fail(p, arena_printf(p->mem, "%s cannot be tried without doing it",
+				     p->ret->command->words), see_help(p, words_of(p)));
 }
 
 static void name_objects(struct parse *p)
@@ -418,6 +419,8 @@ static void finish_run(struct parse *p)
 	const struct command_arg *dry = find_arg(c, STR("dry_run"));
 	if (p->ret->opt.dry_run && dry && !is_given(p, dry))
 		add_value(p, dry, STR("true"));
+	for (size_t i = 0; i < p->n_values && dry; i++)
+		p->ret->opt.dry_run |= p->values[i].arg == dry && is_true(p->values[i].text);
 	check_required(p);
 	check_dry_run(p);
 	name_objects(p);

@@ -145,7 +145,7 @@ static int copy_bytes(struct restore *r, int from, int to, char *room)
 		snprintf(r->what, sizeof r->what, "copying: %llu of %llu MiB,",
 			 (unsigned long long)(r->done_bytes >> 20),
 			 (unsigned long long)(r->all_bytes >> 20));
-		ctl_progress_tick(&r->progress);
+		ctl_progress_at(&r->progress, r->done_bytes, r->all_bytes);
 	}
 	return n < 0 || fsync(to) < 0 ? -errno : 0;
 }
@@ -217,6 +217,7 @@ static enum ctl_exit replace(struct restore *r)
 	if (e != CTL_DONE)
 		return e;
 	r->progress.what = "checking the copy,";
+	r->progress.all = 0;
 	err = store_check_copy(copied, &r->check, why);
 	if (err)
 		return refuse(r, err, why);

@@ -260,7 +260,6 @@ enum ctl_exit ctl_socket_call(struct arena *a, const char *path, const struct ct
 	t.in = arena_alloc(a, FRAME_MAX);
 	enum ctl_exit r = t.frame && t.in ? talk_until_heard(&t)
 					  : fail(&t, CTL_FAILED, STR("out of memory"), STR(""));
-	ctl_progress_end(p);
 	if (t.fd >= 0)
 		close(t.fd);
 	if (t.frame)

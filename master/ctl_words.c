@@ -15,6 +15,14 @@ const struct command *ctl_find(struct str words)
 	return NULL;
 }
 
+const struct command *ctl_find_any(struct str words)
+{
+	for (size_t i = 0; i < commands_count; i++)
+		if (str_eq_z(words, commands[i].words))
+			return &commands[i];
+	return NULL;
+}
+
 struct str ctl_noun_of(const struct command *c)
 {
 	struct str words = str_z(c->words);

@@ -248,15 +248,13 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 	}
 	if (!o->n_pending)
 		o->oldest_ns = clock_ns();
-	if (o->row->call_rows)			/* a line each: calls are made of them later */
-		;
-	else if (!o->n_pending)
+	bool in_lines = o->row->call_rows;	/* calls are made of them later */
+	if (!in_lines && !o->n_pending)
 		o->row->begin(&o->target, &o->pending);
-	else
+	else if (!in_lines)
 		buf_put_z(&o->pending, o->row->between);
 	o->row->put(&o->target, v, &o->pending);
-	if (o->row->call_rows)
-		buf_put_char(&o->pending, '\n');
+	buf_put_z(&o->pending, in_lines ? "\n" : "");
 	if (o->pending.failed) {		/* no memory: without it */
 		o->pending.failed = false;
 		o->pending.n = before;

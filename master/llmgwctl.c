@@ -15,9 +15,12 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_bench.h"
+#include "master/ctl_convert.h"
 #include "master/ctl_doctor.h"
 #include "master/ctl_import.h"
 #include "master/ctl_restore.h"
+#include "master/ctl_wait.h"
 
 #ifndef LLMGW_VERSION
 #define LLMGW_VERSION "0.1.0"
@@ -256,11 +259,10 @@ static bool is_yes(const char *line)
 	return strcmp(line, "y\n") == 0 || strcmp(line, "Y\n") == 0 || strcmp(line, "yes\n") == 0;
 }
 
-static enum ctl_exit confirm(struct session *s)
+static enum ctl_exit put_question(struct session *s, struct str question)
 {
 	char line[16];
-	struct str question = ctl_question(s->mem, &s->q);
-	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.yes)
+	if (s->q.opt.yes)
 		return CTL_DONE;
 	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
 		return tell_failure(s, CTL_USAGE,
@@ -274,6 +276,13 @@ static enum ctl_exit confirm(struct session *s)
 	return tell_failure(s, CTL_FAILED, STR("nothing was done"), STR(""));
 }
 
+static enum ctl_exit confirm(struct session *s)
+{
+	if (!(s->q.command->flags & CMD_DESTROYS) || s->q.opt.dry_run)
+		return CTL_DONE;
+	return put_question(s, ctl_question(s->mem, &s->q));
+}
+
 /* ---- the call ---- */
 
 static const char *waiting_for(const struct command *c)
@@ -282,6 +291,8 @@ static const char *waiting_for(const struct command *c)
 	if (str_eq_z(words, "reload") || str_starts(words, STR("workers")) ||
 	    str_eq_z(words, "upgrade"))
 		return "waiting for workers";
+	if (str_eq_z(words, "backup"))
+		return "copying the database,";
 	return str_eq_z(words, "health probe") ? "waiting for the providers' answers"
 						: "waiting for the gateway";
 }
@@ -321,7 +332,7 @@ static enum ctl_exit show(struct session *s, int status, struct str text)
 
 static bool shows_progress(const struct session *s)
 {
-	return isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet;
+	return isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet && !s->q.opt.json;
 }
 
 static enum ctl_exit ask(void *data, struct arena *a, const struct ctl_request *q,
@@ -351,6 +362,22 @@ static enum ctl_exit export(struct session *s)
 	return CTL_DONE;
 }
 
+/* Instead of the command: what it would be done to. */
+static enum ctl_exit try(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s };
+	struct buf out, hints;
+	buf_init(&out, TEXT_MAX);
+	buf_init(&hints, TEXT_MAX);
+	enum ctl_exit r = ctl_try(&of, &s->look, &out, &hints, &s->error);
+	if (r != CTL_DONE && s->error.message.n)
+		tell(s, &s->error);
+	else if (!s->q.opt.quiet && !s->q.opt.json && !put_out(stderr, &hints))
+		r = CTL_FAILED;
+	buf_done(&hints);
+	return print(s, &out, r);
+}
+
 static enum ctl_exit live(struct session *s)
 {
 	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s };
@@ -366,7 +393,10 @@ static enum ctl_exit call(struct session *s)
 	enum ctl_exit r;
 	buf_init(&answer, CTL_ANSWER_MAX);
 	ctl_progress_start(&progress, waiting_for(s->q.command), shows_progress(s));
+	if (str_eq_z(str_z(s->q.command->words), "backup") && !s->q.opt.url)
+		progress.growing = arena_dup_z(s->mem, s->q.named);
 	r = ask(s, s->mem, &s->q, &progress, &status, &answer, &s->error);
+	ctl_progress_end(&progress);
 	if (r == CTL_DONE)
 		r = show(s, status, buf_str(&answer));
 	else
@@ -387,6 +417,57 @@ static enum ctl_exit doctor(struct session *s)
 						 : show(s, 200, buf_str(&answer));
 	buf_done(&answer);
 	return shown == CTL_DONE ? found : shown;
+}
+
+/* The text goes to standard output, what is to be looked at to standard error. */
+static void tell_converted(struct session *s, const struct json *answer)
+{
+	struct str file = json_get_str(s->mem, answer, "file");
+	const struct json *notes = json_get(answer, "notes");
+	const struct json *variables = json_get(answer, "variables");
+	struct buf line;
+	buf_init(&line, TEXT_MAX);
+	for (const struct json *j = notes ? notes->child : NULL; j; j = j->next) {
+		buf_reset(&line);
+		ctl_put_safe(&line, json_get_str(s->mem, j, "where"));
+		BUF_PUT_LIT(&line, ": ");
+		ctl_put_safe(&line, json_get_str(s->mem, j, "what"));
+		if (buf_z(&line))
+			warn(s, buf_z(&line));
+	}
+	if (variables && variables->count)
+		warn(s, "secrets were left out: the first lines of what was made say which "
+			"variables to set");
+	buf_reset(&line);
+	if (file.n)
+		buf_printf(&line, STR_FMT " is written; llmgw -t --config " STR_FMT " checks it\n",
+			   STR_ARG(file), STR_ARG(file));
+	bool told = s->q.opt.quiet || put_out(stderr, &line);
+	(void)told;
+	buf_done(&line);
+}
+
+static enum ctl_exit convert(struct session *s)
+{
+	struct buf answer, text;
+	struct json_error why;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit r = ctl_convert(s->mem, &s->q, &answer, &s->error);
+	const struct json *j = json_parse(s->mem, buf_str(&answer), 0, &why);
+	if (r != CTL_DONE) {
+		tell(s, &s->error);
+	} else if (s->q.opt.json || !j) {
+		r = show(s, 200, buf_str(&answer));
+	} else {
+		buf_init(&text, TEXT_MAX);
+		buf_put(&text, json_get_str(s->mem, j, "config"));
+		r = print(s, &text, CTL_DONE);
+		tell_converted(s, j);
+	}
+	if (answer.p)
+		mem_wipe(answer.p, answer.n);
+	buf_done(&answer);
+	return r;
 }
 
 /* postgresql://user:secret@host */
@@ -424,8 +505,7 @@ static enum ctl_exit import(struct session *s)
 				    STR("run it on the gateway's host; --socket names the socket"));
 	buf_init(&answer, CTL_ANSWER_MAX);
 	enum ctl_exit r = ctl_import(s->mem, s->socket, &s->q,
-				     isatty(STDERR_FILENO) == 1 && !s->q.opt.quiet, &answer,
-				     &s->error);
+				     shows_progress(s), &answer, &s->error);
 	if (r != CTL_DONE) {
 		buf_done(&answer);
 		return tell(s, &s->error);
@@ -446,6 +526,50 @@ static enum ctl_exit import(struct session *s)
 		if (r == CTL_DONE)
 			r = CTL_FAILED;
 	}
+	buf_done(&answer);
+	return r;
+}
+
+static enum ctl_exit ask_for_money(void *data, struct str question)
+{
+	return put_question(data, question);
+}
+
+/* All requests that failed are a failure, and what came out of it is shown all the same. */
+static enum ctl_exit bench(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s,
+				      .shows_progress = shows_progress(s) };
+	struct buf answer;
+	enum ctl_exit r = s->q.opt.url ? find_key(s) : CTL_DONE;
+	if (r != CTL_DONE)
+		return r;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	r = ctl_bench(&of, s->q.opt.url ? s->key : NULL, ask_for_money, &answer, &s->error);
+	if (answer.n) {
+		enum ctl_exit shown = show(s, 200, buf_str(&answer));
+		r = r == CTL_DONE ? shown : r;
+	} else if (s->error.message.n) {
+		tell(s, &s->error);
+	}
+	buf_done(&answer);
+	return r;
+}
+
+static enum ctl_exit wait_for(struct session *s)
+{
+	const struct ctl_pages of = { .mem = s->mem, .q = &s->q, .call = ask, .data = s,
+				      .shows_progress = shows_progress(s) };
+	struct buf answer;
+	if (s->q.opt.url)
+		return tell_failure(s, CTL_USAGE, STR("wait goes by the control socket"),
+				    STR("run it on the gateway's own machine, without --url"));
+	buf_init(&answer, CTL_ANSWER_MAX);
+	enum ctl_exit r = ctl_wait(&of, &answer, &s->error);
+	if (r != CTL_DONE)
+		tell(s, &s->error);
+	else if (s->q.opt.json)
+		r = show(s, 200, buf_str(&answer));
 	buf_done(&answer);
 	return r;
 }
@@ -482,6 +606,12 @@ static enum ctl_exit run(struct session *s)
 		return import(s);
 	if (str_eq_z(str_z(s->q.command->words), "doctor"))
 		return doctor(s);
+	if (str_eq_z(str_z(s->q.command->words), "bench"))
+		return bench(s);
+	if (str_eq_z(str_z(s->q.command->words), "wait"))
+		return wait_for(s);
+	if (str_eq_z(str_z(s->q.command->words), "config convert"))
+		return convert(s);
 	if (s->q.command->flags & CMD_LOCAL)
 		return tell_failure(s, CTL_FAILED,
 				    arena_printf(s->mem, "%s is not in this llmgwctl",
@@ -493,13 +623,40 @@ static enum ctl_exit run(struct session *s)
 		r = find_key(s);
 	if (r != CTL_DONE)
 		return r;
+	if (s->q.opt.dry_run && !ctl_tries_itself(s->q.command))
+		return try(s);
 	if (ctl_is_live(s->mem, &s->q))
 		return live(s);
 	return s->q.command->flags & CMD_PAGES ? export(s) : call(s);
 }
 
+/* For the shells' completion. Whoever types is never told anything. */
+static enum ctl_exit complete(struct session *s, int argc, char *const *argv)
+{
+	struct ctl_typed typed;
+	struct buf out;
+	const char *key = env("LLMGW_KEY");
+	ctl_read_typed(s->mem, argc, argv, &typed);
+	s->q.opt = typed.opt;
+	choose_way(s);
+	typed.opt.url = s->q.opt.url;
+	if (s->q.opt.key_file && strcmp(s->q.opt.key_file, "-") != 0 &&
+	    read_key_file(s, s->q.opt.key_file) != 0)
+		return CTL_DONE;
+	if (!s->key && key && keep_key(s, str_z(key)) != 0)
+		return CTL_DONE;
+	buf_init(&out, TEXT_MAX);
+	ctl_complete(s->mem, &typed, ask, s, &out);
+	bool told = put_out(stdout, &out);
+	(void)told;
+	buf_done(&out);
+	return CTL_DONE;
+}
+
 static enum ctl_exit act(struct session *s, int argc, char *const *argv)
 {
+	if (argc > 1 && strcmp(argv[0], "__complete") == 0 && strcmp(argv[1], "--") == 0)
+		return complete(s, argc - 2, argv + 2);
 	char *cwd = arena_alloc(s->mem, 4096);
 	if (cwd && !getcwd(cwd, 4096))
 		cwd = NULL;

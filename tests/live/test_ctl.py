@@ -56,6 +56,7 @@ def gw(tmp_path_factory, mock_process):
     (g.tmp / "elsewhere").mkdir()
     (g.tmp / "import.sql").write_text("COPY public.\"LiteLLM_BudgetTable\" (budget_id) FROM stdin;\nfree\n\\.\n")
     (g.tmp / "ranks").write_bytes(b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)))
+    (g.tmp / "bifrost.json").write_text('{"providers": {"openai": {"keys": [{"value": "env.KEY", "models": ["m"]}]}}}')
     for name in ("house", "0", "1"):
         path = g.tmp / f"prices{name.removeprefix('house')}.json"
         path.write_text(json.dumps({f"model-{name}": {"input_cost_per_token": 1e-6}}))
@@ -204,7 +205,10 @@ CALLS = {
     "spend logs": (("--limit", "5"), "REQUEST"),
     "logs tail": (("--lines", "5"), "RECORD"),
     "config explain": (("cooldown_time",), "router_settings.cooldown_time"),
+    "wait": ((), ""),
+    "bench": (("m", "--requests", "2", "--yes"), "p99"),
     "top": (("--interval", "100ms", "--once"), "REQ/S"),
+    "config convert": (("{tmp}/bifrost.json",), "model_list"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),
     "config list": ((), "IN DATABASE"),
@@ -340,7 +344,7 @@ def test_code_1_failed(gw, tmp_path):
     ["keys", "create", "--max-budget"], ["keys", "create", "--max-budget", "much"], ["keys", "create", "--rpm-limit", "x"],
     ["keys", "delete", "first"], ["keys", "rotate", "first"], ["workers", "drain"], ["--timeout", "soon", "status"],
     ["--color", "maybe", "status"], ["completion", "tcsh"], ["help", "nothing"], ["keys", "create", "--metadata", "{"], [],
-    ["reload", "--dry-run"], ["keys", "show", "a", "--json=x"]])
+    ["upgrade", "--dry-run"], ["keys", "show", "a", "--json=x"]])
 def test_code_2_usage(gw, args):
     p = gw.ctl(*args, check=False)
     if args == ["keys"]:                       # what a noun alone means

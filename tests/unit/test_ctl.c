@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "master/ctl.h"
+#include "master/ctl_wait.h"
 
 enum { ARGV_MAX = 32, LINE_BYTES = 1024 };
 
@@ -233,8 +234,8 @@ static void test_mistakes_are_explained(void **state)
 		{ "--timeout long status", "--timeout: 'long'", "--help" },
 		{ "--socket /a --url http://b status", "--socket and --url", "--help" },
 		{ "--key a --key-file b status", "--key and --key-file", "--help" },
-		{ "reload --dry-run", "reload cannot be tried", "config diff" },
-		{ "keys delete a -n", "keys delete cannot be tried", "--help" },
+		{ "upgrade --dry-run", "upgrade cannot be tried", "upgrade --help" },
+		{ "upgrade -n", "upgrade cannot be tried", "--help" },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -315,6 +316,22 @@ static void test_the_question_before_destroying(void **state)
 		if (!str_eq_z(question, rows[i][1]))
 			fail_msg("%s: " STR_FMT, rows[i][0], STR_ARG(question));
 	}
+}
+
+static void test_whatever_destroys_can_be_tried(void **state)
+{
+	struct ctl_request q;
+	struct ctl_error e;
+	(void)state;
+	for (size_t i = 0; i < commands_count; i++)
+		if (ctl_is_shown(&commands[i]) && commands[i].flags & CMD_DESTROYS)
+			assert_true(ctl_can_try(&commands[i]));
+	assert_int_equal(parse("prices reset --dry-run", &q, &e), CTL_DONE);
+	assert_true(q.opt.dry_run && ctl_tries_itself(q.command));
+	assert_int_equal(parse("prices reset --dry-run=false", &q, &e), CTL_DONE);
+	assert_false(q.opt.dry_run);
+	assert_int_equal(parse("-n keys delete a", &q, &e), CTL_DONE);
+	assert_true(q.opt.dry_run && !ctl_tries_itself(q.command));
 }
 
 /* ---- single values ---- */
@@ -757,7 +774,7 @@ static void test_help_knows_the_table(void **state)
 	buf_reset(&out);
 	assert_int_equal(ctl_put_help(&out, STR("no such thing")), -ENOENT);
 	assert_int_equal(ctl_put_help(&out, STR("exit-codes")), 0);
-	assert_non_null(strstr(shown(&out), "  9  status only"));
+	assert_non_null(strstr(shown(&out), "  9  status and doctor"));
 	assert_int_equal(ctl_put_help(&out, STR("environment")), 0);
 	assert_non_null(strstr(shown(&out), "LLMGW_KEY"));
 }
@@ -776,6 +793,64 @@ static void test_completions_know_the_table(void **state)
 	}
 	assert_int_equal(ctl_put_completion(&out, STR("tcsh")), -ENOENT);
 	assert_int_equal(ctl_put_completion(&out, STR("")), -ENOENT);
+}
+
+static void test_progress_bars(void **state)
+{
+	static const struct {
+		uint64_t done, all, s;
+		const char *text;
+	} rows[] = {
+		{ 0, 10, 3, "[------------------------]   0 % x, 3s" },
+		{ 5, 10, 3, "[############------------]  50 % x, 3s, 3s left" },
+		{ 10, 10, 3, "[########################] 100 % x, 3s" },
+		{ 1, 3, 100, "[########----------------]  33 % x, 1m40s, 3m20s left" },
+		{ 1, 4, 3600, "[######------------------]  25 % x, 1h00m, 3h00m left" },
+		{ UINT64_C(1) << 60, UINT64_C(1) << 61, 1,
+		  "[############------------]  50 % x, 1s, 1s left" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct ctl_progress p = { .what = "x,", .since_ns = NS_PER_S,
+					  .done = rows[i].done, .all = rows[i].all };
+		buf_reset(&out);
+		ctl_put_bar(&out, &p, (rows[i].s + 1) * NS_PER_S);
+		assert_string_equal(shown(&out), rows[i].text);
+	}
+	struct ctl_progress p;			/* switched off, it writes nothing */
+	ctl_progress_start(&p, "x", false);
+	ctl_progress_at(&p, 20, 10);
+	assert_false(p.is_shown);
+	assert_int_equal(p.done, 10);
+}
+
+static void test_what_is_waited_for(void **state)
+{
+	static const struct {
+		const char *wish, *status;
+		bool fits;
+	} rows[] = {
+		{ "ready", "{\"state\":\"running\",\"workers\":{\"ready\":2,\"wanted\":2}}", true },
+		{ "ready", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":2}}", false },
+		{ "ready", "{\"state\":\"degraded\",\"workers\":{\"ready\":2,\"wanted\":2}}", false },
+		{ "ready", "{}", false },
+		{ "idle", "{\"traffic\":{\"in_flight\":0}}", true },
+		{ "idle", "{\"traffic\":{\"in_flight\":1}}", false },
+		{ "idle", "{}", false },
+		{ "generation=3", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":1},"
+				  "\"generation\":3}", true },
+		{ "generation=4", "{\"state\":\"running\",\"workers\":{\"ready\":1,\"wanted\":1},"
+				  "\"generation\":3}", false },
+	};
+	static const char *const bad[] = { "", "rain", "generation", "generation=", "generation=x" };
+	struct ctl_wish wish;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(ctl_read_wish(str_z(rows[i].wish), &wish), 0);
+		assert_int_equal(ctl_wish_fits(mem, &wish, read_json(rows[i].status)), rows[i].fits);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(ctl_read_wish(str_z(bad[i]), &wish), -EINVAL);
 }
 
 static bool read_file(const char *path, struct buf *to)
@@ -830,6 +905,7 @@ int main(void)
 		TEST(test_options_of_every_command),
 		TEST(test_what_help_is_about),
 		TEST(test_the_question_before_destroying),
+		TEST(test_whatever_destroys_can_be_tried),
 		TEST(test_money),
 		TEST(test_money_is_read_from_numbers_and_text),
 		TEST(test_ages),
@@ -846,6 +922,8 @@ int main(void)
 		TEST(test_errors_say_what_where_and_what_next),
 		TEST(test_help_knows_the_table),
 		TEST(test_completions_know_the_table),
+		TEST(test_progress_bars),
+		TEST(test_what_is_waited_for),
 		TEST(test_the_manual_is_up_to_date),
 	};
 	if (hash_init() != 0 || !setlocale(LC_CTYPE, "C.UTF-8"))
