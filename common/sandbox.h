@@ -18,7 +18,8 @@ enum sandbox_mode {
 	SANDBOX_OFF,
 	SANDBOX_MODES
 };
-#define SANDBOX_VARIABLE "LLMGW_SANDBOX"	/* how a worker is told the mode: its name */
+/* The name of a mode: to the master, what server.sandbox is by default; to a worker, what it is. */
+#define SANDBOX_VARIABLE "LLMGW_SANDBOX"
 
 struct sandbox {
 	int landlock;		/* its ABI; 0: not in force */

@@ -100,7 +100,7 @@ def unit_score():
     text = (TOP / "packaging/llmgw.service.in").read_text().replace("@sbindir@", "/usr/sbin").replace("@bindir@", "/usr/bin")
     unit = TOP / "build/llmgw.service.check.service"
     unit.write_text(text)
-    step("systemd unit scores <= 1.6", ["systemd-analyze", "security", "--offline=true", "--threshold=16", unit])
+    step("systemd unit scores <= 1.2", ["systemd-analyze", "security", "--offline=true", "--threshold=12", unit])
 
 
 INSTALLED = ["usr/sbin/llmgw", "usr/bin/llmgwctl", "usr/libexec/llmgw/llmgw-worker", "etc/llmgw/llmgw.yaml",

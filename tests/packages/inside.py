@@ -144,7 +144,9 @@ def workers_confine_themselves(kind):
 def files_belong(kind):
     assert mode(ETC) == "750 root:llmgw" and mode(CONFIG) == "640 root:llmgw" and mode(ENV) == "640 root:llmgw"
     assert mode(STATE) == "700 llmgw:llmgw" and mode(STATE / "llmgw.db") == "600 llmgw:llmgw"
+    assert mode("/run/llmgw") == "2755 llmgw:llmgw-admin"
     assert mode("/run/llmgw/control.sock") == "660 llmgw:llmgw-admin"
+    assert "llmgw" not in grp.getgrnam("llmgw-admin").gr_mem     # it comes by the folder, not by a chown
     assert len(gw.master_key) == 3 + 48 and gw.master_key not in sh("journalctl -u llmgw --no-pager").stdout
     verified = sh("systemd-analyze verify --man=no llmgw.service").stdout
     assert "llmgw" not in verified, verified
