@@ -35,6 +35,10 @@ enum sandbox_mode sandbox_mode_of(const char *name);
  * built with a sanitizer, which needs what is taken away, is left alone in SANDBOX_AUTO. */
 int sandbox_enter(enum sandbox_mode mode, struct sandbox *ret) MUST_USE;
 
+/* Other processes of this user may look into this one from now on, as they could before it was
+ * entered: the next master takes the board from an orphan that way (master/legacy.c). */
+void sandbox_show_descriptors(void);
+
 /* The two halves of it. */
 int sandbox_enter_paths(struct sandbox *ret) MUST_USE;
 int sandbox_enter_calls(enum sandbox_mode mode, struct sandbox *ret) MUST_USE;

@@ -137,8 +137,10 @@ def landlock():
 
 def workers_confine_themselves(kind):
     """The unit's filter of system calls lets them."""
-    ready = re.findall(r'"event":"worker.ready".*"landlock":(\d+),"seccomp":(\d)', sh("journalctl -u llmgw --no-pager -o cat").stdout)
-    assert ready and set(ready) == {(str(landlock()), "1")}, (ready, landlock())
+    from load import wait_for
+    said = r'"event":"worker.ready".*"landlock":(\d+),"seccomp":(\d)'
+    ready = wait_for(lambda: re.findall(said, sh("journalctl -u llmgw --no-pager -o cat").stdout))
+    assert set(ready) == {(str(landlock()), "1")}, (ready, landlock())
 
 
 def files_belong(kind):
