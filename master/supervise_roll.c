@@ -88,11 +88,28 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 	return 0;
 }
 
+static bool has_acceptor(const struct supervise *s, uint64_t since, uint64_t until)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
+		const struct place *p = &s->place[i];
+		if (place_is_alive(p) && !p->is_leaving && p->listen_revision >= since &&
+		    p->listen_revision <= until)
+			return true;
+	}
+	return false;
+}
+
+void roll_let_go(struct supervise *s)
+{
+	for (size_t i = s->leaving.n; i-- > 0;)
+		if (!has_acceptor(s, s->leaving.since[i], s->leaving.until[i]))
+			listen_retire(&s->leaving, i);
+}
+
 void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 {
 	stand_in_end(s->stand_in);	/* and it begins again with these, if it must */
-	listen_close(&s->listen);
-	s->listen = *listen;
+	listen_replace(&s->listen, listen, &s->leaving, s->listen_revision);
 	s->listen_revision++;
 	if (!s->is_rolling && !s->is_stopping)	/* else the roll under way comes to them */
 		roll_begin(s, NULL, NULL);

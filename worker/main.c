@@ -50,7 +50,7 @@ static void check_drain(struct worker *w, uint64_t now)
 {
 	if (!w->is_draining)
 		return;
-	if (connections_open(w) == 0 && w->n_requests == w->n_copies) {
+	if (connections_open(w) == 0 && w->n_requests == w->n_copies && !w->listeners) {
 		silent_cancel_all(w);
 		uv_stop(w->loop);
 		return;
