@@ -88,6 +88,19 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 	return 0;
 }
 
+/* What the disk would not take once may be lost, and it would not say so again: another file, and
+ * so another worker. This one refuses what costs something until then. */
+void supervise_worker_ill(struct supervise *s, unsigned slot)
+{
+	struct place *p = &s->place[slot];
+	if (p->state != PLACE_READY || s->is_rolling || s->is_stopping ||
+	    clock_ns() < s->roll_again_ns)
+		return;
+	LOG(LOG_ERROR, "journal.failed", F_INT("slot", slot), F_INT("pid", p->pid));
+	p->is_old = true;
+	roll_begin(s, NULL, NULL);
+}
+
 static bool has_acceptor(const struct supervise *s, uint64_t since, uint64_t until)
 {
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {

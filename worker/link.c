@@ -305,6 +305,11 @@ int link_run(struct worker *w)
 	return say(w, LINK_READY, snap_head(w->snap)->generation, -1);
 }
 
+void link_say_ill(struct worker *w)
+{
+	(void)say(w, LINK_ILL, 0, -1);
+}
+
 void link_close(struct worker *w)
 {
 	uv_close((uv_handle_t *)&the_link(w)->poll, NULL);

@@ -112,6 +112,8 @@ static void on_beat(uv_timer_t *t)
 	tell_refused();
 	warm_tick(w, now);
 	give_back(w);
+	if (!flusher_is_well(w->flusher) && !w->is_draining)
+		link_say_ill(w);
 	check_drain(w, now);
 }
 
