@@ -19,6 +19,7 @@
 	X("budget.half",        "worker: its levels are applied, its slot is not")                \
 	X("budget.applied",     "worker: all is applied, the redo record still stands")           \
 	X("journal.unnumbered", "worker: a record is in the journal, but for its number")         \
+	X("journal.flush",      "worker: records are about to be made durable")                   \
 	X("spend.before_push",  "worker: an answer is complete, SETTLE is not written")           \
 	X("spend.after_push",   "worker: SETTLE is written, the reserve is still held")           \
 	X("spend.given",        "worker: the end of an answer is with the kernel")                \

@@ -271,7 +271,8 @@ uint64_t journal_last(const struct journal *j)
 
 int journal_flush(struct journal *j)
 {
-	return fdatasync(j->fd) ? -errno : 0;
+	int err = FAULT("journal.flush");
+	return err < 0 ? err : fdatasync(j->fd) ? -errno : 0;
 }
 
 /* -- reading -- */

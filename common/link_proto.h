@@ -36,7 +36,8 @@ enum link_frame {
 	LINK_KEEP,	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the
 			  * response, u32 bytes of it, u32 of the items; fd with LINK_KEEP_PUT
 			  * and LINK_KEEP_ANSWER */
-	LINK_KEYS_WANTED /* u64 version that lacks one. It gets LINK_KEYS in return */
+	LINK_KEYS_WANTED,/* u64 version that lacks one. It gets LINK_KEYS in return */
+	LINK_ILL	 /* u64 0: its journal cannot be made durable. Said until it is replaced */
 };
 enum link_keep {
 	/* what is to be done with a conversation of /v1/responses */

@@ -17,18 +17,23 @@ enum { HAS_SANITIZER = __has_feature(address_sanitizer) || __has_feature(thread_
 enum { HAS_SANITIZER = false };
 #endif
 
-/* No core holds the memory of a process that knows keys. It stays readable for its own user: a
- * master that starts after the last one was killed takes the board from there (master/legacy.c). */
+/* No core holds the memory of a process that knows keys, and nobody but root reads it. */
 static void leave_no_core(void)
 {
 	const struct rlimit none = { 0, 0 };
 	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 	(void)setrlimit(RLIMIT_CORE, &none);
-	if (fd < 0)
-		return;
-	ssize_t n = write(fd, "0", 1);	/* a program that takes cores heeds no limit */
-	(void)n;
-	close(fd);
+	if (fd >= 0) {
+		ssize_t n = write(fd, "0", 1);	/* a program that takes cores heeds no limit */
+		(void)n;
+		close(fd);
+	}
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void sandbox_show_descriptors(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 /* Modules that look up names are loaded while they can still be found wherever they are. */

@@ -18,7 +18,8 @@ enum sandbox_mode {
 	SANDBOX_OFF,
 	SANDBOX_MODES
 };
-#define SANDBOX_VARIABLE "LLMGW_SANDBOX"	/* how a worker is told the mode: its name */
+/* The name of a mode: to the master, what server.sandbox is by default; to a worker, what it is. */
+#define SANDBOX_VARIABLE "LLMGW_SANDBOX"
 
 struct sandbox {
 	int landlock;		/* its ABI; 0: not in force */
@@ -33,6 +34,10 @@ enum sandbox_mode sandbox_mode_of(const char *name);
  * 0, or in SANDBOX_ENFORCE a negative errno when something is not to be had. A process that was
  * built with a sanitizer, which needs what is taken away, is left alone in SANDBOX_AUTO. */
 int sandbox_enter(enum sandbox_mode mode, struct sandbox *ret) MUST_USE;
+
+/* Other processes of this user may look into this one from now on, as they could before it was
+ * entered: the next master takes the board from an orphan that way (master/legacy.c). */
+void sandbox_show_descriptors(void);
 
 /* The two halves of it. */
 int sandbox_enter_paths(struct sandbox *ret) MUST_USE;

@@ -136,6 +136,7 @@ static const struct condition conditions[] = {
 	{ CALL(prctl), 1, { EQUALS(0, PR_SET_NAME) } },
 	{ CALL(prctl), 1, { EQUALS(0, PR_GET_NAME) } },
 	{ CALL(prctl), 1, { EQUALS(0, 0x53564d41) } },	/* PR_SET_VMA: libc names memory */
+	{ CALL(prctl), 2, { EQUALS(0, PR_SET_DUMPABLE), EQUALS(1, 1) } },	/* an orphan's board */
 	{ CALL(ioctl), 1, { EQUALS(1, FIONBIO) } },
 	{ CALL(ioctl), 1, { EQUALS(1, FIOCLEX) } },
 	{ CALL(ioctl), 1, { EQUALS(1, FIONREAD) } },

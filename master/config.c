@@ -6,6 +6,7 @@
  * here stops at a mistake; whoever calls looks at n_errors. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/hash.h"
@@ -253,12 +254,22 @@ static void apply_overrides(struct reader *r)
 		c->insecure_dev = true;
 }
 
+/* The environment says it where the configuration does not: for a machine, or a test run. */
 static void finish_sandbox(struct reader *r)
 {
+	const struct place *given = given_place(r, "server", "sandbox");
+	const char *v = getenv(SANDBOX_VARIABLE);
 	bool lacks_landlock = sandbox_landlock_abi() == 0;
 
+	if (v && *v && given == &r->whole) {
+		enum sandbox_mode mode = sandbox_mode_of(v);
+		if (strcmp(v, sandbox_mode_name(mode)) != 0)
+			complain(r, COMPLAINT_ERROR, given,
+				 SANDBOX_VARIABLE " is none of auto, enforce, log and off");
+		r->c->sandbox = mode;
+	}
 	if (r->c->sandbox == SANDBOX_ENFORCE && (lacks_landlock || !sandbox_has_filters()))
-		complain(r, COMPLAINT_ERROR, given_place(r, "server", "sandbox"),
+		complain(r, COMPLAINT_ERROR, given,
 			 "server.sandbox: this kernel has no %s; use auto",
 			 lacks_landlock ? "Landlock" : "seccomp");
 }

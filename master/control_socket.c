@@ -46,13 +46,22 @@ static int clear_stale(const char *path, const struct sockaddr_un *addr)
 	return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+/* The folder gives its group to what is made in it (tmpfiles.d); elsewhere only root, or a member,
+ * may give a file away. */
+static bool is_of_admins(const char *path, const struct control_admins *admins)
+{
+	struct stat st;
+	return admins->is_known &&
+	       ((lstat(path, &st) == 0 && st.st_gid == admins->gid) ||
+		chown(path, (uid_t)-1, admins->gid) == 0);
+}
+
 static int bind_to(int fd, const struct sockaddr_un *addr, const struct control_admins *admins)
 {
 	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)addr, sizeof *addr) != 0)
 		return -errno;
-	/* A service that is not in the group cannot give the file away: then it stays 0600. */
-	if (admins->is_known && chown(addr->sun_path, (uid_t)-1, admins->gid) == 0 &&
-	    chmod(addr->sun_path, 0660) != 0)
+	/* Else it stays 0600. */
+	if (is_of_admins(addr->sun_path, admins) && chmod(addr->sun_path, 0660) != 0)
 		return -errno;
 	return listen(fd, BACKLOG) == 0 ? 0 : -errno;
 }

@@ -21,6 +21,7 @@
 #include "master/state.h"
 
 enum { NAME_ROOM = 64, FOUND_MAX = 4 * BOARD_WORKERS, KILL_MS = 2000 };
+enum { NOTICE_MS = 3000, PAUSE_MS = 5 };	/* an orphan's time to notice that it is one */
 
 struct found {				/* a journal file */
 	unsigned slot;
@@ -75,14 +76,25 @@ static int open_pid(int pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+/* Nobody but root looks into a worker before it has noticed that its master is gone. */
+static int open_board(int pid, int pidfd)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	char path[64];
+	int fd, waited_ms = 0;
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, FD_BOARD);
+	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 && (errno == EACCES || errno == EPERM) &&
+	       waited_ms < NOTICE_MS && poll(&end, 1, PAUSE_MS) == 0)
+		waited_ms += PAUSE_MS;
+	return fd;
+}
+
 /* The board of a living worker: sealed, or it could be cut under our feet. -1: not to be had. */
-static int board_of(int pid)
+static int board_of(int pid, int pidfd)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-	char path[64];
 	struct board b;
-	snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, FD_BOARD);
-	int fd = open(path, O_RDWR | O_CLOEXEC), have = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1;
+	int fd = open_board(pid, pidfd), have = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1;
 	if (have >= 0 && (have & seals) == seals && board_map(fd, &b) == 0) {
 		board_unmap(&b);
 		return fd;
@@ -141,7 +153,7 @@ static int take_orphan(struct upgrade_state *s, struct found *f, int dirfd)
 		LOG(LOG_ERROR, "worker.orphan_unknown", F_Z("journal", name), F_INT("pid", f->pid));
 		return -EBUSY;
 	}
-	fd = board_of(f->pid);
+	fd = board_of(f->pid, pidfd);
 	if (s->board_fd < 0 && fd >= 0) {
 		s->board_fd = fd;
 		fd = -1;

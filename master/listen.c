@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LISTEN_FDS_START = 3, BACKLOG = 4096 };
@@ -116,13 +119,15 @@ static unsigned let_share(const struct listen_set *s, int port, int shared)
 
 /* 0.0.0.0:4000 and 127.0.0.1:4000 exclude each other: where our own socket, which goes soon, is
  * in the way, both may have the port for that time. */
-static int bind_beside(const struct addrinfo *at, const struct listen_set *old, int port)
+static int bind_beside(const struct addrinfo *at, const struct listen_set *old,
+		       const struct listen_set *spare, int port)
 {
 	int off = 0, fd = bind_new(at, 0);
-	if (fd != -EADDRINUSE || !let_share(old, port, 1))
+	if (fd != -EADDRINUSE || let_share(old, port, 1) + let_share(spare, port, 1) == 0)
 		return fd;
 	fd = bind_new(at, 1);
 	let_share(old, port, 0);
+	let_share(spare, port, 0);
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof off);
 	return fd;
@@ -137,6 +142,7 @@ static int open_one(const struct config_listen *l, struct listen_set *old, struc
 	struct sockaddr_storage real = { 0 };
 	socklen_t n = sizeof real;
 	struct config_listen done = *l;
+	const int none = 0;
 	listen_name(l, name, sizeof name);
 	snprintf(host, sizeof host, STR_FMT, STR_ARG(l->host));
 	snprintf(port, sizeof port, "%u", l->port);
@@ -150,13 +156,15 @@ static int open_one(const struct config_listen *l, struct listen_set *old, struc
 	if (fd < 0)
 		fd = take(spare, at);
 	if (fd < 0)
-		fd = bind_beside(at, old, l->port);
+		fd = bind_beside(at, old, spare, l->port);
 	freeaddrinfo(at);
 	if (fd < 0) {
 		snprintf(reterr, 256, "cannot listen on %.180s: %s%s", name, strerror(-fd),
 			 fd == -EADDRINUSE ? " (another program, or another llmgw, has it)" : "");
 		return fd;
 	}
+	/* One that systemd kept may have been retired before. */
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	if (getsockname(fd, (struct sockaddr *)&real, &n) == 0)
 		done.port = port_of(&real);
@@ -178,6 +186,66 @@ int listen_open(const struct config *c, struct listen_set *old, struct listen_se
 		}
 	}
 	return 0;
+}
+
+/* Which of them is that socket; SIZE_MAX: none. */
+static size_t find_socket(const struct listen_set *s, int fd)
+{
+	struct stat a, b;
+	for (size_t i = 0; i < s->n; i++)
+		if (fstat(fd, &a) == 0 && fstat(s->fd[i], &b) == 0 && a.st_ino == b.st_ino)
+			return i;
+	return SIZE_MAX;
+}
+
+static void leave(struct listen_set *s, int fd, uint64_t since, uint64_t until)
+{
+	size_t i = s->n;
+	add(s, fd, NULL);
+	if (i == s->n)
+		return;
+	s->since[i] = since;
+	s->until[i] = until;
+}
+
+void listen_replace(struct listen_set *now, const struct listen_set *next,
+		    struct listen_set *leaving, uint64_t revision)
+{
+	struct listen_set result = *next, gone = *leaving;
+	leaving->n = 0;
+	for (size_t i = 0; i < result.n; i++)
+		result.since[i] = revision + 1;
+	for (size_t i = 0; i < gone.n + now->n; i++) {
+		struct listen_set *from = i < gone.n ? &gone : now;
+		size_t k = i < gone.n ? i : i - gone.n, at = find_socket(next, from->fd[k]);
+		if (at == SIZE_MAX) {
+			leave(leaving, from->fd[k], from->since[k],
+			      from == now ? revision : from->until[k]);
+			continue;
+		}
+		result.since[at] = from->since[k];
+		close(from->fd[k]);
+	}
+	*now = result;
+}
+
+void listen_retire(struct listen_set *leaving, size_t i)
+{
+	/* The flags of a TCP header; SYN and not ACK: a beginning. */
+	static struct sock_filter drop_beginnings[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog f = { COUNT(drop_beginnings), drop_beginnings };
+	setsockopt(leaving->fd[i], SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f);
+	close(leaving->fd[i]);
+	leaving->n--;
+	leaving->fd[i] = leaving->fd[leaving->n];
+	leaving->since[i] = leaving->since[leaving->n];
+	leaving->until[i] = leaving->until[leaving->n];
 }
 
 bool listen_same(const struct config *c, const struct listen_set *s)

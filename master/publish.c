@@ -206,20 +206,27 @@ static void on_published(void *data, int err)
 
 /* ---- into force ---- */
 
+static void copy_all(struct listen_set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->fd[i] = fcntl(s->fd[i], F_DUPFD_CLOEXEC, 3);
+}
+
 /* Sockets first: when an address cannot be had, nothing has changed yet. */
 static int change_listeners(struct reload *r, const struct config *c, struct listen_set *ret,
 			    bool *ret_new)
 {
 	char why[256];
 	struct listen_set old = *supervise_listening(r->m->supervise);
+	struct listen_set leaving = *supervise_leaving(r->m->supervise);
 	*ret_new = !listen_same(c, &old);
 	if (!*ret_new)
 		return 0;
-	for (size_t i = 0; i < old.n; i++)
-		old.fd[i] =
-			fcntl(old.fd[i], F_DUPFD_CLOEXEC, 3); /* the running set keeps its own */
-	int err = listen_open(c, &old, NULL, ret, why);
+	copy_all(&old);			/* the running set keeps its own */
+	copy_all(&leaving);
+	int err = listen_open(c, &old, &leaving, ret, why);
 	listen_close(&old);
+	listen_close(&leaving);
 	if (err < 0)
 		buf_printf(&r->text, "%s\n", why);
 	return err;

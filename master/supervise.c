@@ -50,6 +50,11 @@ const struct listen_set *supervise_listening(const struct supervise *s)
 	return &s->listen;
 }
 
+const struct listen_set *supervise_leaving(const struct supervise *s)
+{
+	return &s->leaving;
+}
+
 /* ---- how many ---- */
 
 /* Counts towards what is wanted: alive or coming, and not on its way out. */
@@ -194,6 +199,7 @@ static void on_tick(uv_timer_t *t)
 	supervise_check_published(s);
 	supervise_check_confined(s, now);
 	supervise_check_gone(s);
+	roll_let_go(s);
 	if (!s->is_rolling && !s->is_stopping && now >= s->roll_again_ns && roll_next_old(s))
 		roll_begin(s, NULL, NULL);
 }
@@ -265,6 +271,7 @@ void supervise_stop(struct supervise *s, supervise_done_fn *done, void *data)
 	s->book_until_ns = clock_ns() + BOOK_LIMIT_MS * NS_PER_MS;
 	supervise_drain_adopted(s);
 	stand_in_end(s->stand_in);
+	listen_close(&s->leaving);
 	listen_close(&s->listen);	/* who comes now is refused, not left waiting */
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		struct place *p = &s->place[i];

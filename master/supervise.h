@@ -24,6 +24,7 @@ void supervise_want(struct supervise *s, unsigned workers);
  * Takes the set. */
 void supervise_relisten(struct supervise *s, const struct listen_set *listen);
 const struct listen_set *supervise_listening(const struct supervise *s);
+const struct listen_set *supervise_leaving(const struct supervise *s);	/* those of before */
 unsigned supervise_ready(const struct supervise *s);
 unsigned supervise_alive(const struct supervise *s);
 bool supervise_has_pid(const struct supervise *s, pid_t pid);	/* of a worker that is alive */

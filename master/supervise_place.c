@@ -81,6 +81,7 @@ void place_drain(struct place *p)
 	p->is_leaving = true;
 	p->drain_until_ns = clock_ns() + (ms + 5000) * NS_PER_MS;
 	place_enter(p, PLACE_DRAINING);
+	roll_let_go(p->s);
 	worker_link_drain(p->link, ms);
 	LOG(LOG_INFO, "worker.drain", F_INT("slot", p->slot), F_INT("pid", p->pid));
 }

@@ -48,6 +48,7 @@ struct place {
 struct supervise {
 	struct master *m;
 	struct listen_set listen;
+	struct listen_set leaving;	/* older ones, while a worker accepts on them */
 	uint64_t listen_revision;	/* a worker with another one lacks the sockets above */
 	uint64_t confined;		/* to what workers are; who has another is rolled */
 	uint64_t confine_ns;		/* when that is looked at next */
@@ -90,6 +91,8 @@ struct place *roll_next_old(struct supervise *s);	/* NULL: all are as they shoul
 void roll_begin(struct supervise *s, supervise_done_fn *done, void *data);
 void roll_step(struct supervise *s);			/* the successor is READY */
 void roll_over(struct supervise *s, int err);
+/* Older sockets that no worker accepts on any more: see listen_retire(). */
+void roll_let_go(struct supervise *s);
 /* A worker that does not read its line is told later, by the timer. */
 void place_send_snapshot(struct place *p);
 void place_send_directory(struct place *p);

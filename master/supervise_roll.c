@@ -88,11 +88,41 @@ int supervise_roll(struct supervise *s, int slot, supervise_done_fn *done, void 
 	return 0;
 }
 
+/* What the disk would not take once may be lost, and it would not say so again: another file, and
+ * so another worker. This one refuses what costs something until then. */
+void supervise_worker_ill(struct supervise *s, unsigned slot)
+{
+	struct place *p = &s->place[slot];
+	if (p->state != PLACE_READY || s->is_rolling || s->is_stopping ||
+	    clock_ns() < s->roll_again_ns)
+		return;
+	LOG(LOG_ERROR, "journal.failed", F_INT("slot", slot), F_INT("pid", p->pid));
+	p->is_old = true;
+	roll_begin(s, NULL, NULL);
+}
+
+static bool has_acceptor(const struct supervise *s, uint64_t since, uint64_t until)
+{
+	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
+		const struct place *p = &s->place[i];
+		if (place_is_alive(p) && !p->is_leaving && p->listen_revision >= since &&
+		    p->listen_revision <= until)
+			return true;
+	}
+	return false;
+}
+
+void roll_let_go(struct supervise *s)
+{
+	for (size_t i = s->leaving.n; i-- > 0;)
+		if (!has_acceptor(s, s->leaving.since[i], s->leaving.until[i]))
+			listen_retire(&s->leaving, i);
+}
+
 void supervise_relisten(struct supervise *s, const struct listen_set *listen)
 {
 	stand_in_end(s->stand_in);	/* and it begins again with these, if it must */
-	listen_close(&s->listen);
-	s->listen = *listen;
+	listen_replace(&s->listen, listen, &s->leaving, s->listen_revision);
 	s->listen_revision++;
 	if (!s->is_rolling && !s->is_stopping)	/* else the roll under way comes to them */
 		roll_begin(s, NULL, NULL);

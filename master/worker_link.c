@@ -419,6 +419,12 @@ static int take_frame(struct worker_link *l, size_t n, int *fds, unsigned *n_fds
 			return -EPROTO;
 		jwks_wanted(l->m->jwks, l, generation);
 		return 0;
+	case LINK_ILL:
+		(void)frame_get_u64(&f);
+		if (frame_end(&f) < 0)
+			return -EPROTO;
+		supervise_worker_ill(s, l->slot);
+		return 0;
 	default:
 		return -EPROTO;
 	}

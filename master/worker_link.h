@@ -28,6 +28,7 @@ void worker_link_drain(struct worker_link *l, uint64_t ms);
 /* supervise.c and main.c, told by the link. */
 struct supervise;
 void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generation);
+void supervise_worker_ill(struct supervise *s, unsigned slot);
 void supervise_worker_adopted(struct supervise *s, unsigned slot, uint64_t generation, bool ok);
 void supervise_drain_adopted(struct supervise *s);
 void master_workers_changed(struct master *m);

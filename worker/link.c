@@ -263,6 +263,7 @@ static void master_gone(struct worker *w)
 	w->is_master_gone = true;
 	uv_poll_stop(&the_link(w)->poll);
 	LOG(LOG_WARN, "master.gone", F_INT("requests", w->n_requests));
+	sandbox_show_descriptors();
 	relay_fail_all(w);
 	keep_fail_all(w);
 	bearer_fail_all(w);
@@ -302,6 +303,11 @@ int link_run(struct worker *w)
 	if (err < 0)
 		return err;
 	return say(w, LINK_READY, snap_head(w->snap)->generation, -1);
+}
+
+void link_say_ill(struct worker *w)
+{
+	(void)say(w, LINK_ILL, 0, -1);
 }
 
 void link_close(struct worker *w)

@@ -15,6 +15,7 @@ struct link_start {			/* what the first frames bring */
 int link_begin(struct worker *w, struct link_start *ret) MUST_USE;
 /* Watches the link from the loop; says READY. */
 int link_run(struct worker *w) MUST_USE;
+void link_say_ill(struct worker *w);
 void link_close(struct worker *w);
 
 /* main.c: what the link asks of the worker. */

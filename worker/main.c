@@ -50,7 +50,7 @@ static void check_drain(struct worker *w, uint64_t now)
 {
 	if (!w->is_draining)
 		return;
-	if (connections_open(w) == 0 && w->n_requests == w->n_copies) {
+	if (connections_open(w) == 0 && w->n_requests == w->n_copies && !w->listeners) {
 		silent_cancel_all(w);
 		uv_stop(w->loop);
 		return;
@@ -112,6 +112,8 @@ static void on_beat(uv_timer_t *t)
 	tell_refused();
 	warm_tick(w, now);
 	give_back(w);
+	if (!flusher_is_well(w->flusher) && !w->is_draining)
+		link_say_ill(w);
 	check_drain(w, now);
 }
 

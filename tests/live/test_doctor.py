@@ -242,7 +242,7 @@ def test_a_small_file_system_in_memory(tmp_path, mock):
         assert subprocess.run(["mount", "-o", "remount,ro", state]).returncode == 0
         Doctor(gw.tmp).says("state.space", "fail", "only be read")
     finally:
-        subprocess.run(["umount", state], check=True)
+        subprocess.run(["umount", "--lazy", state], check=True)
 
 
 def test_without_the_program(tmp_path):

@@ -229,6 +229,21 @@ def test_a_database_that_fails_for_a_while(books):
     books.close()
 
 
+def test_a_journal_that_cannot_be_made_durable(books):
+    """Nothing of it is trusted again: its worker refuses what costs something, and gets a successor
+    with another file. All that was answered is booked."""
+    gw = books.gw
+    books.more()
+    arm(gw, "journal.flush", "errno=EIO")
+    failed = gw.wait_log("journal.failed")
+    wait_for(lambda: failed["pid"] not in {w["pid"] for w in workers(gw)}, timeout=20)
+    refused = [f for x in books.loads for f in x.failures]
+    assert all("503" in f and "spend cannot be recorded" in f for f in refused), refused[:3]
+    books.more()
+    assert len(gw.records("journal.failed")) == 1
+    books.close()
+
+
 def test_commands_of_faults(start):
     gw = start(ANY)
     for words, status in ((("nowhere", "kill"), 5), (("accept.got", "die"), 1), (("accept.got", "errno=EPERM"), 1),

@@ -259,7 +259,7 @@ def g_params(g):
 # ---- what it costs
 
 @pytest.mark.timing
-def test_a_scrape_of_a_thousand_deployments(start, capsys):
+def test_a_scrape_of_a_thousand_deployments(start, capsys, promtool):
     g = start([(f"m{i}", "plain") for i in range(1000)], LITELLM, workers=1)
     assert g.ask("m0").status == 200
     [pid] = g.children()
@@ -268,13 +268,16 @@ def test_a_scrape_of_a_thousand_deployments(start, capsys):
     def cpu():
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * tick
-    size, rounds = len(scrape(g)), 50
+    text, rounds = scrape(g), 50
+    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
+    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+    assert len(read(text)["litellm_deployment_state"]) == 1000
     before = cpu()
     for _ in range(rounds):
         scrape(g)
     each = (cpu() - before) / rounds * 1000
     with capsys.disabled():
-        print(f"\n/metrics of 1000 deployments, LiteLLM's names too: {size >> 10} KiB, {each:.1f} ms of CPU")
+        print(f"\n/metrics of 1000 deployments, LiteLLM's names too: {len(text) >> 10} KiB, {each:.1f} ms of CPU")
     assert each <= 20
 
 

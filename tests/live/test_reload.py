@@ -204,16 +204,16 @@ def connects(port, host="127.0.0.1"):
         return False
 
 
-@pytest.mark.xfail(strict=False, reason="what the kernel has queued at the old socket when that closes is reset;"
-                   " seen now and then on a busy machine")
-def test_all_addresses_to_one_and_back(tmp_path):
-    """The port stays, while its old socket is still in the way of the new one."""
+@pytest.mark.parametrize("keep", [True, False])
+def test_all_addresses_to_one_and_back(tmp_path, keep):
+    """The port stays, while its old socket is still in the way of the new one, and with clients in its
+    queue when it closes."""
     gw = Addressed(tmp_path, [])
     gw.port = free_port()
     gw.listen(gw.port, host="0.0.0.0")
     gw.start()
     try:
-        with Load(gw, rate=150, clients=3) as load:
+        with Load(gw, rate=150, clients=3, keep=keep) as load:
             for host, reaches in (("127.0.0.1", False), ("0.0.0.0", True), ("[::]", True), ("127.0.0.1", False)):
                 gw.listen(gw.port, host=host)
                 gw.ctl("reload")

@@ -29,6 +29,9 @@ def status(pid):
     return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
 
 
+DEFAULT = os.environ.get("LLMGW_SANDBOX", "auto")
+
+
 def sandbox(mode):
     return f"server:\n  sandbox: {mode}\n"
 
@@ -115,7 +118,7 @@ def test_a_replaced_file(start, tmp_path):
     file.write_text("# none yet\n")              # the same file: nothing to do
     (tmp_path / "new").write_text("# others\n")
     (tmp_path / "new").rename(file)
-    gw.wait_log("sandbox.renew", mode="auto")
+    gw.wait_log("sandbox.renew", mode=DEFAULT)
     settled(gw, before)
     over.set()
     asking.join()

@@ -68,10 +68,10 @@ class Service:
     def ctl_json(self, *args):
         return json.loads(subprocess.run(["llmgwctl", "--json", *args], capture_output=True, check=True).stdout)
 
-    def ask(self):
+    def ask(self, key=None):
         c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
         c.request("POST", "/v1/chat/completions", json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]}),
-                  {"Authorization": f"Bearer {self.master_key}", "Content-Type": "application/json"})
+                  {"Authorization": f"Bearer {key or self.master_key}", "Content-Type": "application/json"})
         return c.getresponse().status
 
 
@@ -137,14 +137,18 @@ def landlock():
 
 def workers_confine_themselves(kind):
     """The unit's filter of system calls lets them."""
-    ready = re.findall(r'"event":"worker.ready".*"landlock":(\d+),"seccomp":(\d)', sh("journalctl -u llmgw --no-pager -o cat").stdout)
-    assert ready and set(ready) == {(str(landlock()), "1")}, (ready, landlock())
+    from load import wait_for
+    said = r'"event":"worker.ready".*"landlock":(\d+),"seccomp":(\d)'
+    ready = wait_for(lambda: re.findall(said, sh("journalctl -u llmgw --no-pager -o cat").stdout))
+    assert set(ready) == {(str(landlock()), "1")}, (ready, landlock())
 
 
 def files_belong(kind):
     assert mode(ETC) == "750 root:llmgw" and mode(CONFIG) == "640 root:llmgw" and mode(ENV) == "640 root:llmgw"
     assert mode(STATE) == "700 llmgw:llmgw" and mode(STATE / "llmgw.db") == "600 llmgw:llmgw"
+    assert mode("/run/llmgw") == "2755 llmgw:llmgw-admin"
     assert mode("/run/llmgw/control.sock") == "660 llmgw:llmgw-admin"
+    assert "llmgw" not in grp.getgrnam("llmgw-admin").gr_mem     # it comes by the folder, not by a chown
     assert len(gw.master_key) == 3 + 48 and gw.master_key not in sh("journalctl -u llmgw --no-pager").stdout
     verified = sh("systemd-analyze verify --man=no llmgw.service").stdout
     assert "llmgw" not in verified, verified
@@ -171,6 +175,25 @@ def group_may_operate(kind):
     sh("setpriv --reuid chief --regid chief --init-groups llmgwctl workers list")
     assert sh("setpriv --reuid stranger --regid stranger --init-groups llmgwctl workers list", check=False).returncode
     assert sh(f"setpriv --reuid stranger --regid stranger --init-groups cat {CONFIG} {ENV}", check=False).returncode
+
+
+def takes_its_key_as_a_credential(kind):
+    """In no environment and no configuration; the file is root's alone."""
+    drop_in, secret, key = pathlib.Path("/etc/systemd/system/llmgw.service.d/key.conf"), ETC / "a-key", "sk-" + "c" * 48
+    secret.touch(0o600)
+    secret.write_text(key + "\n")
+    drop_in.parent.mkdir()
+    drop_in.write_text(f"[Service]\nEnvironmentFile=\nLoadCredential=master-key:{secret}\n")
+    CONFIG.write_text(MODELS.replace("general_settings: {master_key: os.environ/LLMGW_MASTER_KEY}\n", ""))
+    sh("systemctl daemon-reload && systemctl restart llmgw")
+    assert mode(secret) == "600 root:root" and gw.ask(key) == 200 and gw.ask() == 401
+    assert key.encode() not in pathlib.Path(f"/proc/{show('MainPID')}/environ").read_bytes()
+    drop_in.unlink()
+    drop_in.parent.rmdir()
+    secret.unlink()
+    CONFIG.write_text(MODELS)
+    sh("systemctl daemon-reload && systemctl restart llmgw")
+    assert gw.ask() == 200
 
 
 def replaced(upgrade):
@@ -231,7 +254,8 @@ def purge_takes_all(kind):
 
 
 STORIES = {
-    "deb": (Deb, (deb_installs_and_starts, workers_confine_themselves, files_belong, reloads, refuses_a_bad_configuration, group_may_operate,
+    "deb": (Deb, (deb_installs_and_starts, workers_confine_themselves, files_belong, reloads, refuses_a_bad_configuration,
+                  group_may_operate, takes_its_key_as_a_credential,
                   upgrades_under_traffic, runs_on_when_the_upgrade_is_refused, restarts_where_it_must,
                   removal_stops_it, comes_back_as_it_was, purge_takes_all)),
     "rpm": (Rpm, (rpm_installs, workers_confine_themselves, files_belong, reloads, group_may_operate, upgrades_under_traffic,

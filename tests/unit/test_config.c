@@ -21,6 +21,7 @@
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/sandbox.h"
 #include "master/config_read.h"
 
 #define KEY "general_settings: {master_key: sk-test}\n"
@@ -725,6 +726,21 @@ static void test_environment(void **state)
 	assert_true(complains(c, "what the environment variable holds is not a duration"));
 	assert_false(complains(c, "secret-value"));
 	config_free(c);
+}
+
+static void test_the_sandbox_of_the_environment(void **state)
+{
+	(void)state;
+	setenv("LLMGW_SANDBOX", "log", 1);
+	struct config *c = read_good(KEY);
+	assert_int_equal(c->sandbox, SANDBOX_LOG);
+	config_free(c);
+	c = read_good(KEY "server: {sandbox: \"off\"}\n");	/* the configuration has the last word */
+	assert_int_equal(c->sandbox, SANDBOX_OFF);
+	config_free(c);
+	setenv("LLMGW_SANDBOX", "none", 1);
+	assert_complains(KEY, "LLMGW_SANDBOX is none of auto, enforce, log and off");
+	unsetenv("LLMGW_SANDBOX");
 }
 
 static struct str base_of(const char *model, const char *base, const char *info)
@@ -1736,6 +1752,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_model_fields),
 		cmocka_unit_test(test_router_settings_win_and_stream_timeout_is_handed_down),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_the_sandbox_of_the_environment),
 		cmocka_unit_test(test_bases),
 		cmocka_unit_test(test_a_price_per_query),
 		cmocka_unit_test(test_provider_defaults_come_from_the_environment),

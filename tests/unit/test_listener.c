@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * test_listener.c - accepting, its limits, and draining what has been accepted. */
+#include <linux/filter.h>
 #include <sys/resource.h>
 
 #include "tests/unit/client_rig.h"
@@ -61,6 +62,59 @@ static void test_listener(void **state)
 	assert_int_equal(rig.row.connections, 0);
 }
 
+static int connect_to(int listening)
+{
+	struct sockaddr_in a;
+	socklen_t n = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&a, &n), 0);
+	assert_true(connect(fd, (struct sockaddr *)&a, n) == 0 || errno == EINPROGRESS);
+	return fd;
+}
+
+static void retire(int listening)
+{
+	static struct sock_filter drop[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog f = { COUNT(drop), drop };
+	assert_int_equal(setsockopt(listening, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof f), 0);
+}
+
+/* The last worker on a socket takes who waits there before it stops, and nobody new gets in. */
+static void test_a_socket_that_is_retired(void **state)
+{
+	(void)state;
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct client_end queued;
+	struct listener *l;
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(listener_start(&rig.w, fd, NULL, &l), 0);
+	take_fd(&queued, connect_to(fd));
+	retire(fd);
+	listener_stop_all(&rig.w);
+	assert_non_null(rig.w.listeners);
+	struct pollfd late = { .fd = connect_to(fd), .events = POLLOUT };
+	assert_int_equal(poll(&late, 1, 20), 0);
+	say_z(&queued, GET("/plain"));
+	assert_true(heard(&queued, "200 OK"));
+	listener_stop_all(&rig.w);		/* again: its time goes on */
+	for (int i = 0; rig.w.listeners && i < 200; i++) {
+		turns(&queued, 1);
+		poll(NULL, 0, 5);
+	}
+	assert_null(rig.w.listeners);
+	close(late.fd);
+	hang_up(&queued);
+}
+
 /* Out of descriptors: who comes is turned away, nothing spins, and it recovers. */
 static void test_out_of_descriptors(void **state)
 {
@@ -102,6 +156,7 @@ int main(void)
 		T(test_drain),
 		T(test_abort),
 		T(test_listener),
+		T(test_a_socket_that_is_retired),
 		T(test_out_of_descriptors),
 	};
 	signal(SIGPIPE, SIG_IGN);

@@ -216,9 +216,10 @@ static int try_code_made_later(void)
 	return as_errno(mprotect(p, 4096, PROT_READ | PROT_EXEC));
 }
 
+/* All or nothing: a value that lets some in is not for it to choose. */
 static int try_dumpable(void)
 {
-	return as_errno(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+	return as_errno(prctl(PR_SET_DUMPABLE, 2, 0, 0, 0));
 }
 
 static int try_limit(void)
@@ -501,6 +502,22 @@ static int counts_refusals(void)
 	return sandbox_refused(&call, &name) == 1 && call == 1000 && !name ? 0 : BROKEN;
 }
 
+/* What an orphan does for the next master. */
+static int shows_its_descriptors(void)
+{
+	const char *name = "?";
+	int call = 0;
+	sandbox_show_descriptors();
+	return sandbox_refused(&call, &name) == 0 ? 0 : BROKEN;
+}
+
+static void test_an_orphan_can_be_looked_into(void **state)
+{
+	(void)state;
+	expect("shown", outcome_of(SANDBOX_AUTO, shows_its_descriptors), 0);
+	expect("shown", outcome_of(SANDBOX_ENFORCE, shows_its_descriptors), 0);
+}
+
 static void test_refusals_are_told(void **state)
 {
 	(void)state;
@@ -526,6 +543,7 @@ static int enter_whole(enum sandbox_mode mode)
 	struct rlimit core = { 1, 1 };
 	char filter[16] = "";
 	int abi = sandbox_landlock_abi();
+	int before = open("/proc/self/coredump_filter", O_RDONLY | O_CLOEXEC);
 	if (sandbox_enter(mode, &got) < 0)
 		return BROKEN;
 	int fd = open("/proc/self/coredump_filter", O_RDONLY | O_CLOEXEC);
@@ -536,8 +554,9 @@ static int enter_whole(enum sandbox_mode mode)
 	if (!got.has_filter || core.rlim_cur || core.rlim_max)
 		return BROKEN;
 	if (mode == SANDBOX_LOG)
-		return got.landlock == 0 && read(fd, filter, sizeof filter) > 0 &&
-		       strtoul(filter, NULL, 16) == 0 ? 0 : BROKEN;
+		return got.landlock == 0 && read(before, filter, sizeof filter) > 0 &&
+		       strtoul(filter, NULL, 16) == 0 &&
+		       prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : BROKEN;
 	return got.landlock == abi && fd < 0 ? 0 : BROKEN;
 }
 
@@ -656,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_calls_fail), cmocka_unit_test(test_calls_kill),
 		cmocka_unit_test(test_log_lets_pass), cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_what_works), cmocka_unit_test(test_refusals_are_told),
+		cmocka_unit_test(test_an_orphan_can_be_looked_into),
 		cmocka_unit_test(test_abort_is_left), cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_older_kernels), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_stamp),

@@ -30,7 +30,8 @@ int listener_start(struct worker *w, int fd, struct tls_context *tls,
 /* What a listener does with a socket that it has accepted; fd is taken in any case. */
 int connection_open(struct worker *w, int fd, struct tls_context *tls,
 		    const uint8_t address[16]) MUST_USE;
-/* Stops accepting on all; the descriptors stay open in other processes. */
+/* Stops accepting on all: at once where the descriptor is open in other processes, else a moment
+ * later, when w->listeners is NULL. May be called again. */
 void listener_stop_all(struct worker *w);
 /* Sets w->is_draining. Closes idle connections, makes others close after their answer. One that
  * was busy a moment ago may send its next request just now: it is given a second for it, unless

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * listener.c - accepting. The listening descriptor is shared with the other workers, so each
  * wake-up is a race that may be lost. Out of descriptors: one kept in reserve is given up to
- * take a client out of the backlog and turn it away, then accepting rests for a moment. */
+ * take a client out of the backlog and turn it away, then accepting rests for a moment.
+ *
+ * A socket that nobody will listen on any more has a filter, by which the kernel lets nobody new
+ * begin (master/listen.c): who is in its queue, or has half arrived, is still taken. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +18,7 @@
 #include "worker/client/connection.h"
 #include "worker/worker.h"
 
-enum { ACCEPTS_A_TURN = 16, REST_MS = 100 };
+enum { ACCEPTS_A_TURN = 16, REST_MS = 100, LAST_MS = 200, ACCEPTS_LAST = 8192 };
 
 struct listener {
 	struct worker *w;
@@ -23,7 +26,8 @@ struct listener {
 	int fd, reserve_fd;
 	struct tls_context *tls;	/* NULL: plain */
 	uv_poll_t poll;
-	uv_timer_t rest;
+	uv_timer_t rest;	/* or what is left of its time, when it leaves */
+	bool is_leaving;
 	unsigned open_handles;
 };
 
@@ -44,6 +48,8 @@ static void on_rested(uv_timer_t *t)
 
 static void rest(struct listener *l)
 {
+	if (l->is_leaving)
+		return;
 	uv_poll_stop(&l->poll);
 	uv_timer_start(&l->rest, on_rested, REST_MS, 0);
 }
@@ -174,14 +180,43 @@ int listener_start(struct worker *w, int fd, struct tls_context *tls, struct lis
 	return 0;
 }
 
-/* Other processes go on listening: closing our descriptor takes nothing from the backlog. */
+static void stop(struct listener *l)
+{
+	struct listener **at = &l->w->listeners;
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	uv_poll_stop(&l->poll);
+	uv_close((uv_handle_t *)&l->poll, on_closed);
+	uv_close((uv_handle_t *)&l->rest, on_closed);
+}
+
+static void on_last(uv_timer_t *t)
+{
+	struct listener *l = t->data;
+	for (int i = 0; i < ACCEPTS_LAST; i++)
+		if (!accept_one(l))
+			break;
+	stop(l);
+}
+
+static bool has_filter(int fd)
+{
+	socklen_t n = 0;		/* of instructions */
+	return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) == 0 && n > 0;
+}
+
+/* Where other processes go on listening, closing our descriptor takes nothing from the backlog. */
 void listener_stop_all(struct worker *w)
 {
-	while (w->listeners) {
-		struct listener *l = w->listeners;
-		w->listeners = l->next;
-		uv_poll_stop(&l->poll);
-		uv_close((uv_handle_t *)&l->poll, on_closed);
-		uv_close((uv_handle_t *)&l->rest, on_closed);
+	for (struct listener *l = w->listeners, *next; l; l = next) {
+		next = l->next;
+		if (!has_filter(l->fd)) {
+			stop(l);
+		} else if (!l->is_leaving) {
+			l->is_leaving = true;
+			uv_timer_start(&l->rest, on_last, LAST_MS, 0);
+			listen_on(l);
+		}
 	}
 }
