@@ -339,6 +339,7 @@ enum snap_jwt {
 	JWT_ROLES_CLAIM, JWT_ROLE_MAPPINGS,	/* JSON: [{role, internal_role}] */
 	JWT_OBJECT_CLAIM,			/* the team's or the user's id, as the role says */
 	JWT_SCOPE_MAPPINGS,			/* JSON: [{scope, models, routes}] */
+	JWT_PROVIDERS,				/* JSON: [{issuer, audience}] */
 	JWT_TEXTS
 };
 enum {

@@ -184,10 +184,18 @@ struct config_credential {		/* of credential_list or the database */
 	bool is_stored;
 };
 
+struct config_jwt_source {		/* of public keys */
+	struct str url;			/* of the keys, or of what says where they are */
+	bool is_discovery;		/* the latter: master/discovery.h */
+	struct str issuer;		/* whose they are; .n 0: who it says, or anybody */
+};
 struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	bool is_on, enforces_roles, enforces_scopes, enforces_team, upserts_users, upserts_teams;
 	struct config_names urls, audiences, issuers;
-	uint64_t ttl_ms, refresh_wait_ms, leeway_ms;
+	struct str providers;		/* JSON: [{issuer, keys-url, audience}] */
+	struct config_jwt_source *sources;	/* of all of them */
+	size_t n_sources;
+	uint64_t ttl_ms, refresh_wait_ms, leeway_ms, stale_ms;
 	struct str admin_scope, team_claim, teams_claim, team_default, user_claim, email_claim,
 		email_domain, user_roles_claim, org_claim, end_user_claim, roles_claim,
 		object_claim, custom;

@@ -298,15 +298,22 @@ static const struct directive directives[] = {
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
 	/* server.jwt */
 	D("server.jwt", "keys-url", CT_NAMES, AT(jwt.urls), NULL, 0, 0, CF_LIVE,
-	  "where the public keys of who signs tokens are (JWKS); JWT_PUBLIC_KEY_URL"),
+	  "where the public keys of who signs tokens are (JWKS, or an issuer's "
+	  "/.well-known/openid-configuration); JWT_PUBLIC_KEY_URL; without any, each issuer "
+	  "says where its own are"),
 	D("server.jwt", "audience", CT_NAMES, AT(jwt.audiences), NULL, 0, 0, CF_LIVE,
 	  "what a token's aud must name, one of these; JWT_AUDIENCE"),
 	D("server.jwt", "issuer", CT_NAMES, AT(jwt.issuers), NULL, 0, 0, CF_LIVE,
 	  "what its iss must be, one of these; JWT_ISSUER"),
+	D("server.jwt", "providers", CT_JSON_LIST, AT(jwt.providers), NULL, 0, 0, CF_LIVE,
+	  "issuers with audiences of their own: [{issuer: url, audience: name or list, "
+	  "keys-url: url}]; without keys-url the issuer says where its keys are"),
 	D("server.jwt", "leeway", CT_TIME, AT(jwt.leeway_ms), "10s", 0, 300000, CF_LIVE,
 	  "how far the issuer's clock may be from ours"),
 	D("server.jwt", "refresh-wait", CT_TIME, AT(jwt.refresh_wait_ms), "10s", 100, HOUR, CF_LIVE,
 	  "least time between two fetches because of a key id that is not known"),
+	D("server.jwt", "max-stale", CT_TIME, AT(jwt.stale_ms), "1d", 0, 52 * WEEK, CF_LIVE,
+	  "how long public keys are used while they cannot be fetched again"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
 	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),

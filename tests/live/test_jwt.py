@@ -83,11 +83,14 @@ def test_a_token_is_as_good_as_a_key_and_is_checked_once(start, idp):
 
 
 def test_curves(start, idp, tmp_path):
-    idp.keys = [idp.key, Key(tmp_path, "p256", "P-256"), Key(tmp_path, "p384", "P-384")]
+    idp.keys = [idp.key] + [Key(tmp_path, kind, kind) for kind in ("P-256", "P-384", "Ed25519")]
     gw = begin(start, idp)
     for key in idp.keys:
         assert gw.ask("m", key=key.sign(idp.claims())).status == 200
         assert gw.ask("m", key=key.sign(idp.claims(), kid=None)).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(), alg="PS256")).status == 200
+    a, b, c = idp.keys[3].sign(idp.claims()).split(".")
+    refused(gw.ask("m", key=f"{a}.{b64('{}')}.{c}"), 401, "signature")
 
 
 def test_what_is_refused(start, idp, tmp_path):
@@ -169,8 +172,25 @@ def test_old_keys_stay_while_the_provider_is_away(start, idp):
     gw.wait_log("jwks.fetch_failed")
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
     assert counter(gw, "llmgw_jwks_failures_total") >= 1
+    # What is no list of keys is no answer either; one without a key that could be used is one.
     idp.status, idp.body = 200, b"<html>"
+    gw.wait_log("jwks.fetch_failed", why="the answer is no list of keys")
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    idp.body = b'{"keys": [{"kty": "oct", "k": "AA"}]}'
     gw.wait_log("jwks.refused")
+    until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 503, 20)
+
+
+def test_keys_are_not_used_for_ever_without_a_word_of_their_issuer(start, idp):
+    gw = start([("m", "plain")], settings(idp, ttl=1).replace("jwt: {", "jwt: {max-stale: 2s, "), workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    token = idp.key.sign(idp.claims())
+    assert gw.ask("m", key=token).status == 200
+    idp.status = 500
+    gw.wait_log("jwks.dropped", url=idp.url)
+    until(lambda: gw.ask("m", key=token).status == 503)
+    idp.status = 200
+    until(lambda: gw.ask("m", key=token).status == 200, 20)
 
 
 def test_no_keys_at_all_is_not_the_clients_fault(start, idp):
@@ -215,6 +235,103 @@ def test_threads_that_fetch_leave_signals_to_the_loop(start, idp):
     main = blocked.pop(str(gw.process.pid))
     assert not main >> (signal.SIGTERM - 1) & 1
     assert len(blocked) >= 4 and all(b >> (signal.SIGTERM - 1) & 1 for b in blocked.values()), blocked
+
+
+# ---- issuers that say where their keys are -------------------------------------------------------
+
+def discovered(idp, jwt, more="", **kw):
+    """Settings with these rows of server.jwt."""
+    text = settings(idp, more, **kw)
+    return text[:text.index("server:")] + f"server:\n  jwt: {{refresh-wait: 100ms, {jwt}}}\n"
+
+
+def test_an_issuer_says_where_its_keys_are(start, idp, tmp_path):
+    idp.name = idp.base
+    gw = start([("m", "plain")], discovered(idp, f'issuer: "{idp.base}", audience: llmgw'), workers=2)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    assert idp.asked == 1 and idp.calls == 1
+    gw.wait_log("jwks.fetched", url=idp.url, issuer=idp.base)
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(iss="https://issuer.test"))), 401, "issuer")
+    new = Key(tmp_path, "two")      # and when it changes them, it is asked again
+    idp.keys = [new]
+    until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+    assert idp.asked == 2 and idp.calls == 2
+
+
+def test_the_address_of_the_document_itself(start, idp):
+    idp.name = idp.base + "/"       # a slash is the issuer's own business
+    gw = start([("m", "plain")], "general_settings:\n  enable_jwt_auth: true\n  litellm_jwtauth: "
+                                 "{user_id_jwt_field: sub}\n", workers=1,
+               env={"JWT_PUBLIC_KEY_URL": f"{idp.base}/.well-known/openid-configuration", "JWT_AUDIENCE": "llmgw"})
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(iss=idp.base))), 401, "issuer")
+
+
+def test_a_document_of_another_issuer(start, idp):
+    idp.name = idp.base
+    idp.says = {"issuer": "https://evil.test"}
+    gw = start([("m", "plain")], discovered(idp, f'issuer: "{idp.base}", audience: llmgw'), workers=1)
+    gw.wait_log("jwks.fetch_failed", why="it is of another issuer")
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 503
+    assert idp.calls == 0
+    idp.says = {"jwks_uri": "file:///etc/passwd"}
+    gw.wait_log("jwks.fetch_failed", why="its jwks_uri is no address of http or https")
+    assert idp.calls == 0
+
+
+def test_providers_with_audiences_of_their_own(start, idp, tmp_path):
+    with issuer() as other:
+        other.name, other.keys = "https://other.test", [Key(tmp_path, "two", "P-256")]
+        idp.name = idp.base
+        gw = start([("m", "plain")], discovered(
+            idp, f'providers: [{{issuer: "{idp.base}", audience: [a, llmgw]}}, '
+                 f'{{issuer: "{other.name}", audience: b, keys-url: "{other.url}"}}]'), workers=1)
+        assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+        own, theirs = idp.key.sign, other.keys[0].sign
+        assert gw.ask("m", key=own(idp.claims())).status == 200
+        assert gw.ask("m", key=theirs(other.claims(aud="b"))).status == 200
+        refused(gw.ask("m", key=own(idp.claims(aud="b"))), 401, "another audience")
+        refused(gw.ask("m", key=theirs(other.claims())), 401, "another audience")
+        # Whoever signs for one of them does not sign for the other, whatever its key is called.
+        refused(gw.ask("m", key=theirs(idp.claims())), 401, "issuer")
+        refused(gw.ask("m", key=own(other.claims(aud="b"))), 401, "issuer")
+        refused(gw.ask("m", key=theirs(idp.claims(), kid="one")), 401, "does not fit its key")
+
+
+def test_an_issuer_that_does_not_answer_holds_up_no_other(start, idp, tmp_path):
+    with issuer() as slow:
+        slow.name, slow.pause = "https://slow.test", 8
+        gw = start([("m", "plain")], discovered(
+            idp, f'audience: llmgw, providers: [{{issuer: "{slow.name}", keys-url: "{slow.url}"}}, '
+                 f'{{issuer: "{idp.name}", keys-url: "{idp.url}"}}]'), workers=1)
+        assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+        begun = time.monotonic()
+        until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 200)
+        new = Key(tmp_path, "two")
+        idp.keys = [new]
+        until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+        assert time.monotonic() - begun < 4
+
+
+# ---- bad ones in numbers -------------------------------------------------------------------------
+
+def test_a_bad_token_is_checked_once(start, idp):
+    """A flood of one costs a digest and a look-up each: its signature is not computed again."""
+    gw = begin(start, idp)
+    head, claims, signature = idp.key.sign(idp.claims()).split(".")
+    bad = f"{head}.{claims}.{signature[:-8]}AAAAAAAA"
+    late = idp.key.sign(idp.claims(life=-60))
+    refused(gw.ask("m", key=bad), 401, "signature")
+    refused(gw.ask("m", key=late), 401, "expired")
+    assert counter(gw, "llmgw_jwt_refused_cached_total") == 0
+    for _ in range(5):
+        refused(gw.ask("m", key=bad), 401, "signature")
+        refused(gw.ask("m", key=late), 401, "expired")
+    assert counter(gw, "llmgw_jwt_refused_cached_total") == 10
+    assert counter(gw, "llmgw_jwt_refused_total") == 12
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
 
 
 # ---- whose request it is -------------------------------------------------------------------------

@@ -97,6 +97,42 @@ static void test_parties(void **state)
 			 TOKEN_BAD_ISSUER);
 }
 
+/* Each provider has its own audience, and signs its own tokens with its own keys alone. */
+static void test_providers(void **state)
+{
+	static const struct {
+		const char *signer, *claims;
+		enum token_fault fault;
+	} rows[] = {
+		{ "i", "\"iss\":\"i\",\"aud\":\"a\"", TOKEN_GOOD },
+		{ "i", "\"iss\":\"i\",\"aud\":\"all\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"i\",\"aud\":\"c\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"i\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"j\",\"aud\":\"c\"", TOKEN_BAD_ISSUER },
+		{ "i", "\"iss\":\"old\",\"aud\":\"all\"", TOKEN_BAD_ISSUER },
+		{ "i", "\"aud\":\"a\"", TOKEN_BAD_ISSUER },
+		{ "j", "\"iss\":\"j\",\"aud\":[\"x\",\"c\"]", TOKEN_GOOD },
+		{ "k", "\"iss\":\"k\",\"aud\":\"all\"", TOKEN_GOOD },
+		{ "k", "\"iss\":\"k\",\"aud\":\"a\"", TOKEN_BAD_AUDIENCE },
+		{ "", "\"iss\":\"old\",\"aud\":\"all\"", TOKEN_GOOD },
+		{ "", "\"iss\":\"new\",\"aud\":\"all\"", TOKEN_BAD_ISSUER },
+		{ "", "\"iss\":\"i\",\"aud\":\"a\"", TOKEN_BAD_ISSUER },
+		{ "empty", "\"iss\":\"empty\",\"aud\":\"all\"", TOKEN_BAD_AUDIENCE },
+	};
+	(void)state;
+	rules.text[JWT_AUDIENCES] = STR("all\0");
+	rules.text[JWT_ISSUERS] = STR("old\0");
+	rules.text[JWT_PROVIDERS] =
+		STR("[{\"issuer\":\"i\",\"audience\":\"a\"},{\"issuer\":\"j\",\"audience\":[\"b\",\"c\"]},"
+		    "{\"issuer\":\"k\"},{\"issuer\":\"empty\",\"audience\":[]}]");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		rules.signer = str_z(rows[i].signer);
+		if (read_more(rows[i].claims) != rows[i].fault)
+			fail_msg("row %zu", i);
+	}
+	rules.signer = STR_NONE;
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -243,7 +279,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_times), TEST(test_parties), TEST(test_names), TEST(test_default_team),
+		TEST(test_times), TEST(test_parties), TEST(test_providers), TEST(test_names), TEST(test_default_team),
 		TEST(test_admin), TEST(test_roles), TEST(test_scopes), TEST(test_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,14 +146,48 @@ static enum token_fault check_times(const struct reading *r, uint64_t now_s)
 	return TOKEN_GOOD;
 }
 
+/* What the configuration has as JSON was checked when it was read. */
+static const struct json *mappings(const struct reading *r, enum snap_jwt which)
+{
+	struct json_error e;
+	struct str text = rule(r, which);
+	const struct json *j = text.n ? json_parse(r->a, text, 0, &e) : NULL;
+	return json_is(j, JSON_ARRAY) ? j->child : NULL;
+}
+
+/* One that has rules of its own; NULL: it has none. */
+static const struct json *find_provider(const struct reading *r, struct str issuer)
+{
+	const struct json *j = mappings(r, JWT_PROVIDERS);
+	while (j && issuer.n && !str_eq(json_get_str(r->a, j, "issuer"), issuer))
+		j = j->next;
+	return issuer.n ? j : NULL;
+}
+
+/* An issuer's keys sign its own tokens and no other's, and a provider's tokens are signed by its
+ * own keys and by no others. */
+static bool is_issuer_good(const struct reading *r, struct str issuer, bool is_provider)
+{
+	struct str signer = r->rules->signer, issuers = rule(r, JWT_ISSUERS);
+	if (signer.n ? !str_eq(signer, issuer) : is_provider)
+		return false;
+	return is_provider || !issuers.n || has(issuers, issuer);
+}
+
 static enum token_fault check_parties(const struct reading *r)
 {
-	struct list audience = { 0 };
-	struct str issuers = rule(r, JWT_ISSUERS), audiences = rule(r, JWT_AUDIENCES);
-	if (issuers.n && !has(issuers, text_of(r, member(r->root, STR("iss")))))
+	struct list audience = { 0 }, own = { 0 };
+	struct str issuer = text_of(r, member(r->root, STR("iss")));
+	struct str audiences = rule(r, JWT_AUDIENCES);
+	const struct json *provider = find_provider(r, issuer);
+	if (!is_issuer_good(r, issuer, provider != NULL))
 		return TOKEN_BAD_ISSUER;
+	if (provider && json_is_given(json_get(provider, "audience"))) {
+		list_add_json(r, &own, json_get(provider, "audience"));
+		audiences = own.n ? list_str(&own) : STR("\0");	/* a name that nobody has */
+	}
 	list_add_json(r, &audience, member(r->root, STR("aud")));
-	if (audience.failed)
+	if (audience.failed || own.failed)
 		return TOKEN_BAD_MEMORY;
 	if (audiences.n && !have_common(audiences, list_str(&audience)))
 		return TOKEN_BAD_AUDIENCE;
@@ -178,15 +212,6 @@ static struct str read_scopes(const struct reading *r)
 			list_add(r->a, &l, one);
 	}
 	return list_str(&l);
-}
-
-/* What the configuration has as JSON was checked when it was read. */
-static const struct json *mappings(const struct reading *r, enum snap_jwt which)
-{
-	struct json_error e;
-	struct str text = rule(r, which);
-	const struct json *j = text.n ? json_parse(r->a, text, 0, &e) : NULL;
-	return json_is(j, JSON_ARRAY) ? j->child : NULL;
 }
 
 /* The first mapping counts whose role the token has. False: there is none. */

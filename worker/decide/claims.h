@@ -13,6 +13,7 @@ struct claims_rules {
 	struct str text[JWT_TEXTS];	/* as in enum snap_jwt */
 	uint32_t flags;			/* JWT_ENFORCE_* and so on */
 	uint64_t leeway_s;
+	struct str signer;		/* the issuer whose key has signed it; .n 0: anybody's */
 };
 
 /* Slices are of the arena, or of the claims' and the rules' bytes. Lists are names with a NUL
