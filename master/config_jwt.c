@@ -56,12 +56,17 @@ static void add_source(struct reader *r, struct str url, struct str issuer)
 					 .issuer = issuer };
 }
 
-static const struct json *providers_of(struct reader *r)
+/* The first of a list that the file has as JSON. */
+static const struct json *list_of(struct reader *r, struct str text)
 {
 	struct json_error e;
-	struct str text = r->c->jwt.providers;
 	const struct json *list = text.n ? json_parse(r->scratch, text, 0, &e) : NULL;
 	return list ? list->child : NULL;
+}
+
+static const struct json *providers_of(struct reader *r)
+{
+	return list_of(r, r->c->jwt.providers);
 }
 
 /* Addresses of their own, or else what each issuer says; and those of the providers. */
@@ -146,10 +151,41 @@ static void check_mapping(struct reader *r, const char *name, const struct json 
 
 static void check_mappings(struct reader *r, const char *name, struct str text, bool is_role)
 {
-	struct json_error e;
-	const struct json *list = text.n ? json_parse(r->scratch, text, 0, &e) : NULL;
-	for (const struct json *j = list ? list->child : NULL; j; j = j->next)
+	for (const struct json *j = list_of(r, text); j; j = j->next)
 		check_mapping(r, name, j, is_role);
+}
+
+static bool is_users_role(struct str s)
+{
+	return str_eq(s, STR("proxy_admin")) || str_eq(s, STR("proxy_admin_viewer")) ||
+	       str_eq(s, STR("internal_user")) || str_eq(s, STR("internal_user_viewer"));
+}
+
+/* What a user may become by jwt_litellm_role_map. */
+static void check_role_map(struct reader *r)
+{
+	const struct place *at = given_place(r, JWT_AUTH, "jwt_litellm_role_map");
+	for (const struct json *j = list_of(r, r->c->jwt.role_map); j; j = j->next)
+		if (!json_get_str(r->scratch, j, "jwt_role").n ||
+		    !is_users_role(json_get_str(r->scratch, j, "litellm_role")))
+			complain(r, COMPLAINT_ERROR, at,
+				 "each of jwt_litellm_role_map wants a jwt_role, and a litellm_role that "
+				 "a user may have");
+	if (r->c->jwt.role_map.n && !r->c->jwt.syncs)
+		complain(r, COMPLAINT_ERROR, at,
+			 "jwt_litellm_role_map wants sync_user_role_and_teams: true");
+}
+
+static void check_permissions(struct reader *r)
+{
+	const struct place *at = given_place(r, "general_settings", "role_permissions");
+	for (const struct json *j = list_of(r, r->c->jwt.role_permissions); j; j = j->next)
+		if (!is_internal_role(json_get_str(r->scratch, j, "role")) ||
+		    !is_list_of_texts(json_get(j, "models")) ||
+		    !is_list_of_texts(json_get(j, "routes")))
+			complain(r, COMPLAINT_ERROR, at,
+				 "each of role_permissions wants a role, which is proxy_admin, team or "
+				 "internal_user, and lists of models and routes");
 }
 
 /* Every issuer once, and with an audience of its own or what holds for all. */
@@ -195,6 +231,8 @@ static void check_who(struct reader *r)
 			 "taken; set server.jwt.audience or JWT_AUDIENCE");
 	check_mappings(r, "role_mappings", j->role_mappings, true);
 	check_mappings(r, "scope_mappings", j->scope_mappings, false);
+	check_role_map(r);
+	check_permissions(r);
 }
 
 void jwt_finish(struct reader *r)
@@ -233,7 +271,8 @@ static uint32_t flags_of(const struct config_jwt *j)
 	       (j->enforces_scopes ? JWT_ENFORCE_SCOPES : 0u) |
 	       (j->enforces_team ? JWT_ENFORCE_TEAM : 0u) |
 	       (j->upserts_users ? JWT_USER_UPSERT : 0u) |
-	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u);
+	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u) | (j->syncs ? JWT_SYNC : 0u) |
+	       (j->joins ? JWT_JOIN : 0u);
 }
 
 void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_settings *s)
@@ -247,6 +286,9 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		[JWT_END_USER_CLAIM] = j->end_user_claim, [JWT_ROLES_CLAIM] = j->roles_claim,
 		[JWT_ROLE_MAPPINGS] = j->role_mappings, [JWT_OBJECT_CLAIM] = j->object_claim,
 		[JWT_SCOPE_MAPPINGS] = j->scope_mappings, [JWT_PROVIDERS] = j->providers,
+		[JWT_TEAM_ALIAS_CLAIM] = j->team_alias_claim,
+		[JWT_ORG_ALIAS_CLAIM] = j->org_alias_claim, [JWT_ROLE_MAP] = j->role_map,
+		[JWT_ROLE_PERMISSIONS] = j->role_permissions,
 	};
 	const struct config_names *lists[JWT_TEXTS] = {
 		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,

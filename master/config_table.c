@@ -129,6 +129,21 @@
 	D(s ".litellm_jwtauth", "team_ids_jwt_field", CT_STR, AT(jwt.teams_claim), NULL,        \
 	  0, 0, CF_LIVE,                                                                        \
 	  "the claim with a list of them: the first team counts that may use the model"),       \
+	D(s ".litellm_jwtauth", "team_alias_jwt_field", CT_STR, AT(jwt.team_alias_claim),       \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the team's alias, where no id is"),                                   \
+	D(s ".litellm_jwtauth", "org_alias_jwt_field", CT_STR, AT(jwt.org_alias_claim),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the organization's alias, where no id is"),                           \
+	D(s ".litellm_jwtauth", "sync_user_role_and_teams", CT_BOOL, AT(jwt.syncs), "false",    \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the user's role and teams are made those of the token"),                             \
+	D(s ".litellm_jwtauth", "jwt_litellm_role_map", CT_JSON_LIST, AT(jwt.role_map),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "which role: [{jwt_role: pattern, litellm_role: a user's}], by roles_jwt_field"),     \
+	D(s ".litellm_jwtauth", "upsert_sso_user_to_team", CT_BOOL, AT(jwt.joins), "false",     \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the user becomes a member of the teams in team_ids_jwt_field, and leaves none"),     \
 	D(s ".litellm_jwtauth", "team_id_default", CT_STR, AT(jwt.team_default), NULL, 0,       \
 	  0, CF_LIVE,                                                                           \
 	  "the team where the token names none"),                                               \
@@ -354,6 +369,9 @@ static const struct directive directives[] = {
 	  1000, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
 	D("general_settings", "enable_jwt_auth", CT_BOOL, AT(jwt.is_on), "false", 0, 0, CF_LIVE,
 	  "take JSON web tokens beside keys"),
+	D("general_settings", "role_permissions", CT_JSON_LIST, AT(jwt.role_permissions), NULL, 0,
+	  0, CF_LIVE, "what a token may use by its role, with enforce_rbac: [{role: proxy_admin, "
+	  "team or internal_user, models: [name], routes: [path]}]"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
 	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
 	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",

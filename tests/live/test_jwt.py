@@ -473,6 +473,124 @@ def test_only_users_of_a_domain_are_made(start, idp):
     assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve"))).status == 200
 
 
+# ---- what an identity provider knows better -----------------------------------------------------
+
+SYNC = """    sync_user_role_and_teams: true
+    roles_jwt_field: roles
+    jwt_litellm_role_map:
+      - {jwt_role: "adm*", litellm_role: proxy_admin}
+      - {jwt_role: "*", litellm_role: internal_user}
+"""
+
+
+def role_of(gw, user="ann"):
+    return gw.get(f"/user/info?user_id={user}").json["user_info"]["user_role"]
+
+
+def teams_of(gw, user="ann"):
+    return {t["team_id"] for t in gw.get("/team/list").json
+            if user in {m["user_id"] for m in t["members_with_roles"]}}
+
+
+def test_a_users_role_and_teams_are_those_of_the_token(start, idp):
+    gw = begin(start, idp, SYNC, workers=2)
+    for name in ("red", "blue", "green"):
+        team(gw, name)
+    assert gw.post("/team/member_add", {"team_id": "green", "member": {"user_id": "ann", "role": "user"}}).status == 200
+    key = gw.key(user_id="ann", team_id="green")
+    assert gw.ask("m", key=key).status == 200
+    token = idp.key.sign(idp.claims(roles=["dev"], groups=["red", "blue", "nowhere"]))
+    for _ in range(6):
+        assert gw.ask("m", key=token).status == 200
+    assert role_of(gw) == "internal_user" and teams_of(gw) == {"red", "blue"}
+    assert gw.ask("m", key=key).status == 401        # with the team its keys of it are gone
+    # One that is administrator by its provider is so here, from its first call on.
+    admin = idp.key.sign(idp.claims(roles=["admins", "dev"], groups=[]))
+    assert gw.get("/team/list", key=admin).status == 200
+    assert role_of(gw) == "proxy_admin" and teams_of(gw) == set()
+    # And no more when it says otherwise; without groups it leaves no team.
+    assert gw.post("/team/member_add", {"team_id": "red", "member": {"user_id": "ann", "role": "user"}}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(roles=["dev"]))).status == 200
+    assert role_of(gw) == "internal_user" and teams_of(gw) == {"red"}
+    by = [r["changed_by"] for r in gw.ctl_json("audit", "list")["audit_logs"] if r["object_id"] == "ann"]
+    assert "enable_jwt_auth" in by, by
+
+
+def test_a_token_is_told_once(start, idp):
+    gw = begin(start, idp, SYNC)
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(groups=["red"]))
+    assert gw.ask("m", key=token).status == 200 and teams_of(gw) == {"red"}
+    assert gw.post("/team/member_delete", {"team_id": "red", "user_id": "ann"}).status == 200
+    assert gw.ask("m", key=token).status == 200 and teams_of(gw) == set()
+    assert gw.ask("m", key=idp.key.sign(idp.claims(groups=["red"], jti=2))).status == 200
+    assert teams_of(gw) == {"red"}
+
+
+def test_users_join_teams_and_leave_none(start, idp):
+    gw = begin(start, idp, "    upsert_sso_user_to_team: true\n    user_id_upsert: true\n"
+                           "    user_email_jwt_field: email\n")
+    team(gw, "red", team_member_rpm_limit=2)
+    team(gw, "blue")
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", groups=["red"], email="eve@a.example"))).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", groups=["blue"]))).status == 200
+    assert teams_of(gw, "eve") == {"red", "blue"}
+    [red] = [t for t in gw.get("/team/list").json if t["team_id"] == "red"]
+    assert [m["user_email"] for m in red["members_with_roles"] if m["user_id"] == "eve"] == ["eve@a.example"]
+    token = idp.key.sign(idp.claims(sub="eve", groups=["red"]))
+    until(lambda: gw.ask("m", key=token).status == 429)      # what holds for members holds for it
+
+
+def test_teams_and_organizations_by_their_aliases(start, idp):
+    gw = begin(start, idp, "    team_alias_jwt_field: t.name\n    org_alias_jwt_field: company\n", workers=2)
+    red = gw.post("/team/new", {"team_alias": "Red team", "models": ["m"]}).json["team_id"]
+    for name in ("x", "y"):
+        assert gw.post("/team/new", {"team_id": name, "team_alias": "Twins"}).status == 200
+    token = idp.key.sign(idp.claims(t={"name": "Red team"}))
+    for _ in range(4):
+        assert gw.ask("m", key=token).status == 200
+    assert {r["team_id"] for r in gw.spend_rows(wait_for=4)} == {red}
+    assert gw.ask("n", key=token).status == 403
+    for name in ("Blue team", "Twins"):
+        for _ in range(2):
+            refused(gw.ask("m", key=idp.key.sign(idp.claims(t={"name": name}))), 401, "is called as the token says")
+    a = gw.post("/organization/new", {"organization_id": "acme", "organization_alias": "Acme Inc", "max_budget": 0.000001})
+    assert a.status == 200, a
+    a = gw.ask("m", key=idp.key.sign(idp.claims(company="Acme Inc")), max_tokens=10)
+    assert a.status == 429 and "Organization=" in a.json["error"]["message"], a
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(company="Nobody Inc"))), 401, "is called as the token says")
+
+
+def test_what_a_role_is_permitted(start, idp):
+    text = settings(idp, "    enforce_rbac: true\n    roles_jwt_field: roles\n    role_mappings: "
+                         "[{role: dev, internal_role: internal_user}, {role: svc, internal_role: team}]\n")
+    text = text.replace("  enable_jwt_auth: true\n", "  enable_jwt_auth: true\n  role_permissions: "
+                        "[{role: internal_user, models: [m], routes: [/v1/chat/completions]}]\n")
+    gw = start([("m", "plain"), ("n", "plain")], text, workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    team(gw, "red")
+    dev, svc = (idp.key.sign(idp.claims(roles=[role], team="red")) for role in ("dev", "svc"))
+    assert gw.ask("m", key=dev).status == 200
+    assert gw.ask("n", key=dev).status == 403
+    refused(gw.get("/v1/models", key=dev), 403, "Role not allowed to access this route")
+    assert gw.ask("n", key=svc).status == 200 and gw.get("/v1/models", key=svc).status == 200
+
+
+def test_what_may_be_told_of_a_user(start, idp):
+    gw = begin(start, idp)
+    team(gw, "red")
+    a = gw.post("/user/sync", {"user_id": "ann", "user_role": "internal_user", "teams": ["red", "none", "red"]})
+    assert a.status == 200 and a.json == {"user_id": "ann", "user_role": "internal_user", "joined": ["red"],
+                                          "left": [], "team_id": None, "organization_id": None}, a
+    a = gw.post("/user/sync", {"user_id": "ann", "teams": [], "only_join": True})
+    assert a.json["left"] == [] and teams_of(gw) == {"red"}
+    assert gw.post("/user/sync", {"user_id": "ann", "teams": []}).json["left"] == ["red"]
+    assert gw.post("/user/sync", {"user_id": "nobody", "teams": []}).status == 404
+    for bad in ({"user_role": "king"}, {"teams": "red"}, {"teams": [7]}, {"only_join": "perhaps"}):
+        assert gw.post("/user/sync", {"user_id": "ann", **bad}).status == 400, bad
+    assert gw.post("/user/sync", {"user_id": "ann"}, key=gw.key(user_id="ann")).status == 401
+
+
 # ---- administrators ------------------------------------------------------------------------------
 
 def test_an_administrators_scope(start, idp):

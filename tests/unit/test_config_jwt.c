@@ -70,7 +70,18 @@ static const struct {
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{models: [m]}]}\n" URL, 1, "wants a scope" },
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{scope: s, models: m}]}\n" URL, 1,
 	  "are lists of names" },
-	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true}\n" URL, 0, "roles of users are" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true}\n" URL, 0, "claims are read from" },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{jwt_role: 'adm*', litellm_role: proxy_admin}]}\n" URL, 0, NULL },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{jwt_role: x, litellm_role: king}]}\n" URL, 1, "a user may have" },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{litellm_role: internal_user}]}\n" URL, 1, "wants a jwt_role" },
+	{ KEY "  litellm_jwtauth: {jwt_litellm_role_map: [{jwt_role: x, litellm_role: internal_user}]}\n"
+	  URL, 1, "wants sync_user_role_and_teams" },
+	{ KEY "  role_permissions: [{role: king}]\n" URL, 1, "wants a role" },
+	{ KEY "  role_permissions: [{role: team, models: m}]\n" URL, 1, "lists of models" },
+	{ KEY "  role_permissions: [{role: team, models: [m], routes: [/v1/models]}]\n" URL, 0, NULL },
 };
 
 static void test_what_is_told(void **state)

@@ -265,6 +265,20 @@ static bool is_lasting(enum token_fault f)
 	       f == TOKEN_BAD_ROLE;
 }
 
+static bool keep_later(struct request *r, const struct token_key *key)
+{
+	struct token_key *own = arena_alloc(r->mem, sizeof *own);
+	if (own)
+		*own = *key;
+	r->token_key = own;
+	return own;
+}
+
+void bearer_keep(struct request *r, const struct who *who)
+{
+	token_cache_put(r->w->bearers->cache, r->token_key, r->start_wall_ns / NS_PER_S, who);
+}
+
 static enum step check(struct request *r, struct str token, unsigned turns)
 {
 	struct bearers *b = bearers_of(r->w);
@@ -293,7 +307,11 @@ static enum step check(struct request *r, struct str token, unsigned turns)
 		token_cache_refuse(b->cache, &key, now_s, f);
 	if (f != TOKEN_GOOD)
 		return refuse(b, r, f);
-	token_cache_put(b->cache, &key, now_s, who);
+	who->needs_master = bearer_needs_master(r, who);
+	if (!who->needs_master)
+		token_cache_put(b->cache, &key, now_s, who);
+	else if (!keep_later(r, &key))
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory to check the token");
 	return bearer_admit(r, who);
 }
 
