@@ -24,7 +24,8 @@ enum link_frame {
 	LINK_RELEASED,	/* 32 bytes: the name of a claim that has ended; whoever waits for its
 			 * answer claims it again */
 	LINK_KEYS,	/* u64 version of the public keys of who signs tokens (0: none is newer than
-			 * the last), u32 how many texts, u32 bytes of each; fd: they (parcel.h) */
+			 * the last), u32 how many texts, of each u32 bytes and str its issuer
+			 * (empty: it may be anybody's); fd: the texts (parcel.h) */
 	LINK_TOKENIZER,	/* u32 enum encoding; fd: its image, a parcel; none: it was removed */
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
@@ -55,6 +56,7 @@ enum link_keep {
 };
 enum {
 	LINK_KEYS_MAX = 8, LINK_KEYS_BYTES = 256 << 10,	/* texts of public keys; bytes of each */
+	LINK_ISSUER_MAX = 1024,		/* bytes */
 	LINK_PIECE = 60000,		/* bytes of a long content per frame */
 	LINK_KEEPS = 64,		/* calls under way, per worker */
 	LINK_KEEP_MAX = 16 << 20,	/* bytes of both texts together */

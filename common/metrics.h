@@ -37,6 +37,7 @@
 	X(jwt_verified,      "llmgw_jwt_verified_total",              "Tokens whose signature was checked and good") \
 	X(jwt_cached,        "llmgw_jwt_cached_total",                "Requests with a token that had been checked before") \
 	X(jwt_refused,       "llmgw_jwt_refused_total",               "Requests with a token that was not good") \
+	X(jwt_refused_cached, "llmgw_jwt_refused_cached_total",       "Of those, with one that was known to be bad") \
 	X(jwks_fetches,      "llmgw_jwks_fetches_total",              "Times that public keys of an issuer were fetched") \
 	X(jwks_failures,     "llmgw_jwks_failures_total",             "Of those, that brought none") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \

@@ -339,13 +339,19 @@ enum snap_jwt {
 	JWT_ROLES_CLAIM, JWT_ROLE_MAPPINGS,	/* JSON: [{role, internal_role}] */
 	JWT_OBJECT_CLAIM,			/* the team's or the user's id, as the role says */
 	JWT_SCOPE_MAPPINGS,			/* JSON: [{scope, models, routes}] */
+	JWT_PROVIDERS,				/* JSON: [{issuer, audience}] */
+	JWT_TEAM_ALIAS_CLAIM, JWT_ORG_ALIAS_CLAIM,
+	JWT_ROLE_MAP,				/* JSON: [{jwt_role, litellm_role}] */
+	JWT_ROLE_PERMISSIONS,			/* JSON: [{role, models, routes}] */
 	JWT_TEXTS
 };
 enum {
 	JWT_ENFORCE_ROLES = 1,			/* enforce_rbac */
 	JWT_ENFORCE_SCOPES = 2,			/* enforce_scope_based_access */
 	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
-	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16
+	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16,
+	JWT_SYNC = 32,				/* sync_user_role_and_teams */
+	JWT_JOIN = 64				/* upsert_sso_user_to_team */
 };
 enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
 enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };

@@ -280,6 +280,16 @@ static const struct command_arg args_user_one[] = {
 	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user; by HTTP: the caller's own when missing" },
 	{ 0 },
 };
+static const struct command_arg args_user_sync[] = {
+	{ "user_id", ARG_STRING, ARG_POSITIONAL, "id of the user" },
+	{ "user_role", ARG_STRING, 0, "what it is to be" },
+	{ "teams", ARG_LIST, ARG_REPEATED,
+	  "ids of all teams that it is to be in; it leaves others, with its keys in them" },
+	{ "only_join", ARG_BOOL, 0, "it leaves none" },
+	{ "team_alias", ARG_STRING, 0, "of a team whose id is wanted" },
+	{ "organization_alias", ARG_STRING, 0, "of an organization whose id is wanted" },
+	{ 0 },
+};
 static const struct command_arg args_user_delete[] = {
 	{ "user_ids", ARG_LIST, ARG_REQUIRED | ARG_POSITIONAL | ARG_REPEATED, "ids of users" },
 	{ 0 },
@@ -1174,6 +1184,9 @@ const struct command commands[] = {
 	{ "users update", "POST", "/user/update", ROLE_ADMIN, 0, RUN(tenants_update), args_user_update,
 	  NULL, NULL, "change a user; all its keys see it at once",
 	  "llmgwctl users update ada --rpm-limit 60" },
+	{ "users sync", "POST", "/user/sync", ROLE_ADMIN, 0, RUN(users_sync), args_user_sync,
+	  NULL, NULL, "make a user's role and teams what an identity provider says",
+	  "llmgwctl users sync ada --user-role internal_user --teams physics" },
 	{ "users delete", "POST", "/user/delete", ROLE_ADMIN, CMD_DESTROYS, RUN(tenants_delete), args_user_delete,
 	  NULL, NULL, "delete users and their keys for good",
 	  "llmgwctl users delete ada --yes" },

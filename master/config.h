@@ -184,15 +184,25 @@ struct config_credential {		/* of credential_list or the database */
 	bool is_stored;
 };
 
+struct config_jwt_source {		/* of public keys */
+	struct str url;			/* of the keys, or of what says where they are */
+	bool is_discovery;		/* the latter: master/discovery.h */
+	struct str issuer;		/* whose they are; .n 0: who it says, or anybody */
+};
 struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	bool is_on, enforces_roles, enforces_scopes, enforces_team, upserts_users, upserts_teams;
+	bool syncs, joins;		/* users' roles and teams; only into teams */
 	struct config_names urls, audiences, issuers;
-	uint64_t ttl_ms, refresh_wait_ms, leeway_ms;
+	struct str providers;		/* JSON: [{issuer, keys-url, audience}] */
+	struct config_jwt_source *sources;	/* of all of them */
+	size_t n_sources;
+	uint64_t ttl_ms, refresh_wait_ms, leeway_ms, stale_ms;
 	struct str admin_scope, team_claim, teams_claim, team_default, user_claim, email_claim,
 		email_domain, user_roles_claim, org_claim, end_user_claim, roles_claim,
-		object_claim, custom;
+		object_claim, team_alias_claim, org_alias_claim, custom;
 	struct config_names admin_routes, team_routes, user_roles;
-	struct str role_mappings, scope_mappings;	/* JSON arrays; .p NULL: none */
+	/* JSON arrays; .p NULL: none */
+	struct str role_mappings, scope_mappings, role_map, role_permissions;
 };
 struct config_rate {			/* of a provider, or "global" */
 	struct str provider;

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "common/link_proto.h"
 #include "master/config_jwt.h"
 #include "master/config_read.h"
+#include "master/discovery.h"
 
 #define JWT_AUTH "general_settings.litellm_jwtauth"
 
-enum { URLS_MAX = 8, URL_MAX = 1024 };
+enum { URLS_MAX = LINK_KEYS_MAX };
 
 /* ---- reading ---- */
 
@@ -37,48 +39,80 @@ static void preset(struct config_names *at, struct str *v, size_t n)
 		*at = (struct config_names){ .v = v, .n = n };
 }
 
-/* The host of a URL; .p NULL: it is none of http or https. */
-static struct str host_of(struct str url, bool *ret_is_plain)
+/* Where an issuer says where its keys are. */
+static struct str discovery_of(struct reader *r, struct str issuer)
 {
-	struct str rest = STR_NONE;
-	*ret_is_plain = str_starts(url, STR("http://"));
-	if (*ret_is_plain || str_starts(url, STR("https://")))
-		rest = str_skip(url, *ret_is_plain ? 7 : 8);
-	if (str_starts(rest, STR("[")))
-		return str_cut(&rest, ']');
-	rest = str_cut(&rest, '/');
-	if (str_find_char(rest, '@') != SIZE_MAX)
-		return STR_NONE;	/* a password would reach the log */
-	return str_cut(&rest, ':');
+	struct str url = discovery_url(r->scratch, issuer);
+	return url.p ? keep(r, url) : STR_NONE;
 }
 
-static bool is_local(struct str host)
+static void add_source(struct reader *r, struct str url, struct str issuer)
 {
-	return str_eq(host, STR("localhost")) || str_starts(host, STR("127.")) ||
-	       str_eq(host, STR("[::1"));
+	struct config_jwt *j = &r->c->jwt;
+	struct config_jwt_source *s = &j->sources[j->n_sources++];
+	if (!url.n)
+		url = discovery_of(r, issuer);
+	*s = (struct config_jwt_source){ .url = url, .is_discovery = discovery_is_url(url),
+					 .issuer = issuer };
 }
 
-static void check_urls(struct reader *r)
+/* The first of a list that the file has as JSON. */
+static const struct json *list_of(struct reader *r, struct str text)
+{
+	struct json_error e;
+	const struct json *list = text.n ? json_parse(r->scratch, text, 0, &e) : NULL;
+	return list ? list->child : NULL;
+}
+
+static const struct json *providers_of(struct reader *r)
+{
+	return list_of(r, r->c->jwt.providers);
+}
+
+/* Addresses of their own, or else what each issuer says; and those of the providers. */
+static void make_sources(struct reader *r)
+{
+	struct config_jwt *j = &r->c->jwt;
+	size_t n = j->urls.n + j->issuers.n;
+	for (const struct json *p = providers_of(r); p; p = p->next)
+		n++;
+	j->sources = keep_array(r, n, sizeof *j->sources);
+	if (!j->sources)
+		return;
+	for (size_t i = 0; i < j->urls.n; i++)
+		add_source(r, j->urls.v[i], STR_NONE);
+	for (size_t i = 0; i < j->issuers.n && !j->urls.n; i++)
+		add_source(r, STR_NONE, j->issuers.v[i]);
+	for (const struct json *p = providers_of(r); p; p = p->next)
+		add_source(r, keep(r, json_get_str(r->scratch, p, "keys-url")),
+			   keep(r, json_get_str(r->scratch, p, "issuer")));
+}
+
+static void check_url(struct reader *r, const struct place *at, struct str url)
+{
+	bool is_plain;
+	struct str host = discovery_host(url, &is_plain);
+	if (!host.n || url.n > DISCOVERY_URL_MAX || value_has_control(url))
+		complain(r, COMPLAINT_ERROR, at, "'" STR_FMT "' is no address of http or https",
+			 STR_ARG(shown(url)));
+	else if (is_plain && !discovery_host_is_local(host))
+		complain(r, W_JWT_OPEN, at,
+			 "public keys from " STR_FMT " come over plain http: whoever is in "
+			 "between can sign tokens", STR_ARG(shown(host)));
+}
+
+static void check_sources(struct reader *r)
 {
 	const struct config_jwt *j = &r->c->jwt;
 	const struct place *at = given_place(r, "server.jwt", "keys-url");
-	bool is_plain;
-	if (!j->urls.n)
+	if (!j->n_sources)
 		complain(r, COMPLAINT_ERROR, given_place(r, "general_settings", "enable_jwt_auth"),
-			 "tokens need public keys: set server.jwt.keys-url or JWT_PUBLIC_KEY_URL");
-	if (j->urls.n > URLS_MAX)
+			 "tokens need public keys: set server.jwt.keys-url, issuer or providers, or "
+			 "JWT_PUBLIC_KEY_URL");
+	if (j->n_sources > URLS_MAX)
 		complain(r, COMPLAINT_ERROR, at, "more than %d addresses of public keys", URLS_MAX);
-	for (size_t i = 0; i < j->urls.n; i++) {
-		struct str url = j->urls.v[i], host = host_of(url, &is_plain);
-		if (!host.n || url.n > URL_MAX)
-			complain(r, COMPLAINT_ERROR, at,
-				 "'" STR_FMT "' is no address of http or https",
-				 STR_ARG(shown(url)));
-		else if (is_plain && !is_local(host))
-			complain(r, W_JWT_OPEN, at,
-				 "public keys from " STR_FMT " come over plain http: whoever is in "
-				 "between can sign tokens", STR_ARG(shown(host)));
-	}
+	for (size_t i = 0; i < j->n_sources; i++)
+		check_url(r, at, j->sources[i].url);
 }
 
 /* ---- mappings ---- */
@@ -117,10 +151,69 @@ static void check_mapping(struct reader *r, const char *name, const struct json 
 
 static void check_mappings(struct reader *r, const char *name, struct str text, bool is_role)
 {
-	struct json_error e;
-	const struct json *list = text.n ? json_parse(r->scratch, text, 0, &e) : NULL;
-	for (const struct json *j = list ? list->child : NULL; j; j = j->next)
+	for (const struct json *j = list_of(r, text); j; j = j->next)
 		check_mapping(r, name, j, is_role);
+}
+
+static bool is_users_role(struct str s)
+{
+	return str_eq(s, STR("proxy_admin")) || str_eq(s, STR("proxy_admin_viewer")) ||
+	       str_eq(s, STR("internal_user")) || str_eq(s, STR("internal_user_viewer"));
+}
+
+/* What a user may become by jwt_litellm_role_map. */
+static void check_role_map(struct reader *r)
+{
+	const struct place *at = given_place(r, JWT_AUTH, "jwt_litellm_role_map");
+	for (const struct json *j = list_of(r, r->c->jwt.role_map); j; j = j->next)
+		if (!json_get_str(r->scratch, j, "jwt_role").n ||
+		    !is_users_role(json_get_str(r->scratch, j, "litellm_role")))
+			complain(r, COMPLAINT_ERROR, at,
+				 "each of jwt_litellm_role_map wants a jwt_role, and a litellm_role that "
+				 "a user may have");
+	if (r->c->jwt.role_map.n && !r->c->jwt.syncs)
+		complain(r, COMPLAINT_ERROR, at,
+			 "jwt_litellm_role_map wants sync_user_role_and_teams: true");
+}
+
+static void check_permissions(struct reader *r)
+{
+	const struct place *at = given_place(r, "general_settings", "role_permissions");
+	for (const struct json *j = list_of(r, r->c->jwt.role_permissions); j; j = j->next)
+		if (!is_internal_role(json_get_str(r->scratch, j, "role")) ||
+		    !is_list_of_texts(json_get(j, "models")) ||
+		    !is_list_of_texts(json_get(j, "routes")))
+			complain(r, COMPLAINT_ERROR, at,
+				 "each of role_permissions wants a role, which is proxy_admin, team or "
+				 "internal_user, and lists of models and routes");
+}
+
+/* Every issuer once, and with an audience of its own or what holds for all. */
+static void check_providers(struct reader *r)
+{
+	const struct place *at = given_place(r, "server.jwt", "providers");
+	for (const struct json *p = providers_of(r); p; p = p->next) {
+		struct str issuer = json_get_str(r->scratch, p, "issuer");
+		const struct json *audience = json_get(p, "audience");
+		if (!issuer.n || value_has_control(issuer))
+			complain(r, COMPLAINT_ERROR, at, "each of providers wants an issuer");
+		if (!json_is(audience, JSON_STRING) && !is_list_of_texts(audience))
+			complain(r, COMPLAINT_ERROR, at, "an audience is a name or a list of names");
+		for (const struct json *o = p->next; o && issuer.n; o = o->next)
+			if (str_eq(json_get_str(r->scratch, o, "issuer"), issuer))
+				complain(r, COMPLAINT_ERROR, at, "two providers have one issuer");
+	}
+}
+
+static bool all_have_audiences(struct reader *r)
+{
+	const struct config_jwt *j = &r->c->jwt;
+	if (j->urls.n || j->issuers.n || !j->n_sources)
+		return false;
+	for (const struct json *p = providers_of(r); p; p = p->next)
+		if (!json_is_given(json_get(p, "audience")))
+			return false;
+	return true;
 }
 
 static void check_who(struct reader *r)
@@ -132,12 +225,14 @@ static void check_who(struct reader *r)
 	if (j->user_roles.n && !j->user_roles_claim.n)
 		complain(r, COMPLAINT_ERROR, given_place(r, JWT_AUTH, "user_allowed_roles"),
 			 "user_allowed_roles wants user_roles_jwt_field");
-	if (!j->audiences.n)
+	if (!j->audiences.n && !all_have_audiences(r))
 		complain(r, W_JWT_OPEN, given_place(r, "general_settings", "enable_jwt_auth"),
 			 "no audience is asked for: tokens for any other service of the issuer are "
 			 "taken; set server.jwt.audience or JWT_AUDIENCE");
 	check_mappings(r, "role_mappings", j->role_mappings, true);
 	check_mappings(r, "scope_mappings", j->scope_mappings, false);
+	check_role_map(r);
+	check_permissions(r);
 }
 
 void jwt_finish(struct reader *r)
@@ -153,7 +248,9 @@ void jwt_finish(struct reader *r)
 	take_env(r, &j->urls, "JWT_PUBLIC_KEY_URL");
 	take_env(r, &j->audiences, "JWT_AUDIENCE");
 	take_env(r, &j->issuers, "JWT_ISSUER");
-	check_urls(r);
+	make_sources(r);
+	check_sources(r);
+	check_providers(r);
 	check_who(r);
 }
 
@@ -174,7 +271,8 @@ static uint32_t flags_of(const struct config_jwt *j)
 	       (j->enforces_scopes ? JWT_ENFORCE_SCOPES : 0u) |
 	       (j->enforces_team ? JWT_ENFORCE_TEAM : 0u) |
 	       (j->upserts_users ? JWT_USER_UPSERT : 0u) |
-	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u);
+	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u) | (j->syncs ? JWT_SYNC : 0u) |
+	       (j->joins ? JWT_JOIN : 0u);
 }
 
 void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_settings *s)
@@ -187,7 +285,10 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		[JWT_USER_ROLES_CLAIM] = j->user_roles_claim, [JWT_ORG_CLAIM] = j->org_claim,
 		[JWT_END_USER_CLAIM] = j->end_user_claim, [JWT_ROLES_CLAIM] = j->roles_claim,
 		[JWT_ROLE_MAPPINGS] = j->role_mappings, [JWT_OBJECT_CLAIM] = j->object_claim,
-		[JWT_SCOPE_MAPPINGS] = j->scope_mappings,
+		[JWT_SCOPE_MAPPINGS] = j->scope_mappings, [JWT_PROVIDERS] = j->providers,
+		[JWT_TEAM_ALIAS_CLAIM] = j->team_alias_claim,
+		[JWT_ORG_ALIAS_CLAIM] = j->org_alias_claim, [JWT_ROLE_MAP] = j->role_map,
+		[JWT_ROLE_PERMISSIONS] = j->role_permissions,
 	};
 	const struct config_names *lists[JWT_TEXTS] = {
 		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,

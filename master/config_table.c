@@ -129,6 +129,21 @@
 	D(s ".litellm_jwtauth", "team_ids_jwt_field", CT_STR, AT(jwt.teams_claim), NULL,        \
 	  0, 0, CF_LIVE,                                                                        \
 	  "the claim with a list of them: the first team counts that may use the model"),       \
+	D(s ".litellm_jwtauth", "team_alias_jwt_field", CT_STR, AT(jwt.team_alias_claim),       \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the team's alias, where no id is"),                                   \
+	D(s ".litellm_jwtauth", "org_alias_jwt_field", CT_STR, AT(jwt.org_alias_claim),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "the claim with the organization's alias, where no id is"),                           \
+	D(s ".litellm_jwtauth", "sync_user_role_and_teams", CT_BOOL, AT(jwt.syncs), "false",    \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the user's role and teams are made those of the token"),                             \
+	D(s ".litellm_jwtauth", "jwt_litellm_role_map", CT_JSON_LIST, AT(jwt.role_map),         \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "which role: [{jwt_role: pattern, litellm_role: a user's}], by roles_jwt_field"),     \
+	D(s ".litellm_jwtauth", "upsert_sso_user_to_team", CT_BOOL, AT(jwt.joins), "false",     \
+	  0, 0, CF_LIVE,                                                                        \
+	  "the user becomes a member of the teams in team_ids_jwt_field, and leaves none"),     \
 	D(s ".litellm_jwtauth", "team_id_default", CT_STR, AT(jwt.team_default), NULL, 0,       \
 	  0, CF_LIVE,                                                                           \
 	  "the team where the token names none"),                                               \
@@ -298,15 +313,22 @@ static const struct directive directives[] = {
 	  CF_LIVE, "what all of them together may take on disk: the oldest go first; 0: none is kept"),
 	/* server.jwt */
 	D("server.jwt", "keys-url", CT_NAMES, AT(jwt.urls), NULL, 0, 0, CF_LIVE,
-	  "where the public keys of who signs tokens are (JWKS); JWT_PUBLIC_KEY_URL"),
+	  "where the public keys of who signs tokens are (JWKS, or an issuer's "
+	  "/.well-known/openid-configuration); JWT_PUBLIC_KEY_URL; without any, each issuer "
+	  "says where its own are"),
 	D("server.jwt", "audience", CT_NAMES, AT(jwt.audiences), NULL, 0, 0, CF_LIVE,
 	  "what a token's aud must name, one of these; JWT_AUDIENCE"),
 	D("server.jwt", "issuer", CT_NAMES, AT(jwt.issuers), NULL, 0, 0, CF_LIVE,
 	  "what its iss must be, one of these; JWT_ISSUER"),
+	D("server.jwt", "providers", CT_JSON_LIST, AT(jwt.providers), NULL, 0, 0, CF_LIVE,
+	  "issuers with audiences of their own: [{issuer: url, audience: name or list, "
+	  "keys-url: url}]; without keys-url the issuer says where its keys are"),
 	D("server.jwt", "leeway", CT_TIME, AT(jwt.leeway_ms), "10s", 0, 300000, CF_LIVE,
 	  "how far the issuer's clock may be from ours"),
 	D("server.jwt", "refresh-wait", CT_TIME, AT(jwt.refresh_wait_ms), "10s", 100, HOUR, CF_LIVE,
 	  "least time between two fetches because of a key id that is not known"),
+	D("server.jwt", "max-stale", CT_TIME, AT(jwt.stale_ms), "1d", 0, 52 * WEEK, CF_LIVE,
+	  "how long public keys are used while they cannot be fetched again"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
 	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
@@ -347,6 +369,9 @@ static const struct directive directives[] = {
 	  1000, 52 * WEEK, CF_LIVE, "time between two reports of what teams have spent"),
 	D("general_settings", "enable_jwt_auth", CT_BOOL, AT(jwt.is_on), "false", 0, 0, CF_LIVE,
 	  "take JSON web tokens beside keys"),
+	D("general_settings", "role_permissions", CT_JSON_LIST, AT(jwt.role_permissions), NULL, 0,
+	  0, CF_LIVE, "what a token may use by its role, with enforce_rbac: [{role: proxy_admin, "
+	  "team or internal_user, models: [name], routes: [path]}]"),
 	D("general_settings", "background_health_checks", CT_BOOL, AT(background_health_checks),
 	  "false", 0, 0, CF_LIVE, "ask every deployment from time to time"),
 	D("general_settings", "health_check_interval", CT_TIME, AT(health_check_interval_ms), "300",

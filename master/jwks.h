@@ -4,8 +4,10 @@
  *
  * They are fetched when they are public_key_ttl old; when a worker meets a key id that it does not
  * know, but for that not sooner than refresh-wait after the last time; and from an address that
- * failed, with growing pauses. What an address gave last counts until it gives something else.
- * Fetching is done on libuv's thread pool. */
+ * failed, with growing pauses. Each address goes its own way: one that does not answer holds up no
+ * other. What it gave last counts until it gives another list, or for max-stale while it gives
+ * none. Where an issuer says itself where its keys are (discovery.h), it is asked for that each
+ * time, and the keys are good for its own tokens alone. Fetching is done on libuv's thread pool. */
 #ifndef JWKS_H
 #define JWKS_H
 

@@ -154,14 +154,16 @@ int worker_link_hello(struct worker_link *l, const struct listen_set *listen, in
 	return err < 0 ? err : worker_link_snapshot(l, generation, snapshot_fd);
 }
 
-int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *sizes, unsigned n,
-		     int fd)
+int worker_link_keys(struct worker_link *l, uint64_t version, const struct worker_link_text *v,
+		     unsigned n, int fd)
 {
 	frame_begin(&l->frame, LINK_KEYS);
 	frame_put_u64(&l->frame, version);
 	frame_put_u32(&l->frame, n);
-	for (unsigned i = 0; i < n; i++)
-		frame_put_u32(&l->frame, sizes[i]);
+	for (unsigned i = 0; i < n; i++) {
+		frame_put_u32(&l->frame, v[i].bytes);
+		frame_put_str(&l->frame, v[i].issuer);
+	}
 	return send_later(l, fd);
 }
 

@@ -17,10 +17,14 @@ int worker_link_hello(struct worker_link *l, const struct listen_set *listen, in
 		      int journal_fd, uint64_t generation, int snapshot_fd) MUST_USE;
 int worker_link_snapshot(struct worker_link *l, uint64_t generation, int snapshot_fd) MUST_USE;
 int worker_link_directory(struct worker_link *l, int dir_fd) MUST_USE;
-/* Public keys: texts of so many bytes, one behind the other in fd, which is borrowed. Version 0:
- * there are no newer ones than were told before. */
-int worker_link_keys(struct worker_link *l, uint64_t version, const uint32_t *sizes, unsigned n,
-		     int fd) MUST_USE;
+/* Public keys: texts, one behind the other in fd, which is borrowed. Version 0: there are no newer
+ * ones than were told before. */
+struct worker_link_text {
+	uint32_t bytes;
+	struct str issuer;		/* whose keys they are; .n 0: anybody's */
+};
+int worker_link_keys(struct worker_link *l, uint64_t version, const struct worker_link_text *v,
+		     unsigned n, int fd) MUST_USE;
 /* fd: the image of an encoding, which is borrowed; -1: it was removed. */
 void worker_link_tokenizer(struct worker_link *l, uint32_t encoding, int fd);
 void worker_link_drain(struct worker_link *l, uint64_t ms);

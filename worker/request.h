@@ -75,6 +75,7 @@ struct request {
 	struct str rules;			/* of the key, as in struct dir_key */
 	const struct who *token;		/* it came with this in place of a key, or NULL */
 	struct bearer_wait *token_wait;		/* for public keys; else NULL */
+	const struct token_key *token_key;	/* with which it is to be kept, once that is told */
 	/* read */
 	struct llm_request q;
 	const struct dialect *dialect;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * ledger_bench.c - records folded a second on the writer thread, and keys created a second.
  *
- * ledger_bench [records [keys [long]]]: `long` of 100 requests are still open when their journal
- * is folded, as long streams are. */
+ * ledger_bench [--json] [records [keys [long]]]: `long` of 100 requests are still open when their
+ * journal is folded, as long streams are. --json: for `run`. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +30,11 @@ const struct command commands[] = { { "keys create", "POST", "/key/generate", RO
 const size_t commands_count = 1;
 
 static struct master m;
+static struct {			/* what was found */
+	uint64_t keys, records, rows;
+	double keys_s, records_s, record_cpu_us;
+} found;
+static bool is_json;
 static uv_loop_t loop;
 static uv_timer_t pulse;
 
@@ -130,12 +137,10 @@ static void fold_records(uint64_t records, uint64_t long_ones, int dirfd)
 	while (atomic_load(done) < journal_last(j))
 		uv_run(&loop, UV_RUN_ONCE);
 	double s = (double)(clock_ns() - begin) / 1e9;
-	printf("%llu records in %.2f s: %.0f records/s (%.2f us of CPU each), %llu rows, %llu %% "
-	       "long\n",
-	       (unsigned long long)journal_last(j), s, (double)journal_last(j) / s,
-	       (cpu_s() - cpu) * 1e6 / (double)journal_last(j),
-	       (unsigned long long)atomic_load(&m.board.head->ledger_rows),
-		       (unsigned long long)long_ones);
+	found.records = journal_last(j);
+	found.rows = atomic_load(&m.board.head->ledger_rows);
+	found.records_s = s;
+	found.record_cpu_us = (cpu_s() - cpu) * 1e6 / (double)found.records;
 	journal_free(j);
 }
 
@@ -164,10 +169,9 @@ static void create_keys(uint64_t n)
 		}
 		uv_run(&loop, UV_RUN_ONCE);
 	}
-	double s = (double)(clock_ns() - begin) / 1e9;
-	printf("%llu keys in %.2f s: %.0f keys/s, %llu failed\n", (unsigned long long)n, s,
-	       (double)n / s,
-	       (unsigned long long)failed);
+	found.keys = n;
+	found.keys_s = (double)(clock_ns() - begin) / 1e9;
+	need(failed ? -EIO : 0, "keys");
 }
 
 static void load_keys(void)
@@ -180,8 +184,9 @@ static void load_keys(void)
 	need(board_create(&b, &fd), "board");
 	uint64_t begin = clock_ns();
 	need(keys_start(m.store, d, &b, STR("sk-master"), &k), "keys");
-	printf("%llu keys published at start in %.1f ms\n", (unsigned long long)keys_count(k),
-	       (double)(clock_ns() - begin) / 1e6);
+	if (!is_json)
+		printf("%llu keys published at start in %.1f ms\n",
+		       (unsigned long long)keys_count(k), (double)(clock_ns() - begin) / 1e6);
 	keys_stop(k);
 }
 
@@ -191,7 +196,7 @@ static void remove_all(const char *dir)
 	char path[128];
 	struct stat st;
 	snprintf(path, sizeof path, "%s/llmgw.db", dir);
-	if (stat(path, &st) == 0)
+	if (stat(path, &st) == 0 && !is_json)
 		printf("database: %.1f MiB\n", (double)st.st_size / 1048576);
 	for (size_t i = 0; i < COUNT(names); i++) {
 		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
@@ -200,8 +205,27 @@ static void remove_all(const char *dir)
 	rmdir(dir);
 }
 
+static void report(uint64_t long_ones)
+{
+	double keys_each = found.keys_s * 1e6 / (double)found.keys;
+	double each = found.records_s * 1e6 / (double)found.records;
+	if (is_json) {
+		printf("[{\"key_us\":%.2f,\"record_us\":%.3f,\"record_cpu_us\":%.3f}]\n", keys_each,
+		       each, found.record_cpu_us);
+		return;
+	}
+	printf("%llu keys in %.2f s: %.0f keys/s\n", (unsigned long long)found.keys, found.keys_s,
+	       1e6 / keys_each);
+	printf("%llu records in %.2f s: %.0f records/s (%.2f us of CPU each), %llu rows, %llu %% "
+	       "long\n", (unsigned long long)found.records, found.records_s, 1e6 / each,
+	       found.record_cpu_us, (unsigned long long)found.rows, (unsigned long long)long_ones);
+}
+
 int main(int argc, char **argv)
 {
+	is_json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	argc -= is_json;
+	argv += is_json;
 	uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
 	uint64_t keys = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
 	uint64_t long_ones = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
@@ -218,6 +242,7 @@ int main(int argc, char **argv)
 	store_close(m.store);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	keys_stop(m.keys);
+	report(long_ones);
 	remove_all(dir);
 	return 0;
 }

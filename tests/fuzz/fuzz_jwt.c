@@ -43,6 +43,7 @@ static void read_claims(struct arena *a, struct str text)
 			[JWT_ROLE_MAPPINGS] =
 				STR("[{\"role\":\"x\",\"internal_role\":\"internal_user\"}]"),
 			[JWT_SCOPE_MAPPINGS] = STR("[{\"scope\":\"chat\",\"models\":[\"m\"]}]"),
+			[JWT_PROVIDERS] = STR("[{\"issuer\":\"i\",\"audience\":\"a\"}]"),
 		},
 		.flags = JWT_ENFORCE_SCOPES,
 	};
@@ -57,9 +58,9 @@ static void read_claims(struct arena *a, struct str text)
 
 static void verify(const struct keyset *k, struct arena *a, struct str token)
 {
-	struct str claims;
+	struct str claims, issuer;
 	struct str made = str_of(signed_text, sizeof signed_text - 1);
-	if (keyset_verify(k, a, token, &claims) != TOKEN_GOOD)
+	if (keyset_verify(k, a, token, &claims, &issuer) != TOKEN_GOOD)
 		return;
 	/* The signature alone may be said in another way; what is signed may not. */
 	struct str left = token, right = made;
@@ -74,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct keyset *ours = keyset_new(), *theirs = keyset_new();
 	struct arena *a = arena_new(8 << 20);
 	if (hash_init() == 0 && ours && theirs && a) {
-		MUST(keyset_add(ours, a, str_of(keys_text, sizeof keys_text - 1)) == 1);
-		int added = keyset_add(theirs, a, text);
+		MUST(keyset_add(ours, a, STR_NONE, str_of(keys_text, sizeof keys_text - 1)) == 1);
+		int added = keyset_add(theirs, a, STR_NONE, text);
 		MUST(added <= (int)KEYSET_KEYS && (added < 0 || keyset_count(theirs) == (unsigned)added));
 		verify(ours, a, text);
 		read_claims(a, text);

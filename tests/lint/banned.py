@@ -25,7 +25,7 @@ INCLUDES = {  # header -> where it may be included
     "libsmartcols.*": r"master/ctl_table\.c",
     "libpq-fe.h": r"master/ctl_pg\.c",
     "zlib.h": r"master/texts_pack\.c",
-    "sodium.h": r"common/(hash|mem)\.c|master/seal\.c|worker/client/vector\.c",  # there: base64
+    "sodium.h": r"common/(hash|mem)\.c|master/seal\.c|worker/decide/jws\.c|worker/client/vector\.c",  # there: base64
 }
 PHRASES = {  # in product code, strings aside
     r"\bllhttp_set_lenient": "llhttp stays strict",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An identity provider made on the spot: keys by openssl, a JWKS server, tokens of any kind."""
+"""An identity provider made on the spot: keys by openssl, a server for JWKS and for the document that
+says where they are, tokens of any kind."""
 import base64
 import contextlib
 import http.server
@@ -27,53 +28,71 @@ def read_der(data, at=0):
 
 
 class Key:
-    """RSA or a curve ("P-256", "P-384"); its public half as a JWK."""
+    """RSA, a curve ("P-256", "P-384") or "Ed25519"; its public half as a JWK."""
 
     CURVES = {"P-256": ("ES256", 32), "P-384": ("ES384", 48)}
+    PSS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
 
     def __init__(self, tmp, kid, kind="RSA"):
         self.kid, self.kind, self.file = kid, kind, tmp / f"{kid}.pem"
-        options = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if kind == "RSA" else \
-            ["-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{kind}"]
-        openssl("genpkey", *options, "-out", self.file)
-        self.alg = "RS256" if kind == "RSA" else self.CURVES[kind][0]
+        options = {"RSA": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "Ed25519": ["ED25519"]}.get(
+            kind, ["EC", "-pkeyopt", f"ec_paramgen_curve:{kind}"])
+        openssl("genpkey", "-algorithm", *options, "-out", self.file)
+        self.alg = {"RSA": "RS256", "Ed25519": "EdDSA"}.get(kind) or self.CURVES[kind][0]
 
     def jwk(self):
         if self.kind == "RSA":
             n = openssl("rsa", "-in", self.file, "-noout", "-modulus").decode().strip().split("=")[1]
             return {"kty": "RSA", "kid": self.kid, "use": "sig", "e": "AQAB", "n": b64(bytes.fromhex(n))}
+        public = openssl("pkey", "-in", self.file, "-pubout", "-outform", "DER")
+        if self.kind == "Ed25519":
+            return {"kty": "OKP", "kid": self.kid, "use": "sig", "crv": "Ed25519", "x": b64(public[-32:])}
         size = self.CURVES[self.kind][1]
-        point = openssl("pkey", "-in", self.file, "-pubout", "-outform", "DER")[-2 * size:]
+        point = public[-2 * size:]
         return {"kty": "EC", "kid": self.kid, "use": "sig", "crv": self.kind, "x": b64(point[:size]),
                 "y": b64(point[size:])}
+
+    def sign_bytes(self, data, is_pss):
+        if self.kind == "Ed25519":
+            text = self.file.with_suffix(".text")     # openssl wants to know its length first
+            text.write_bytes(data)
+            return openssl("pkeyutl", "-sign", "-rawin", "-inkey", self.file, "-in", text)
+        signature = openssl("dgst", f"-sha{self.alg[2:]}", *(self.PSS if is_pss else []), "-sign", self.file,
+                            data=data)
+        if self.kind == "RSA":
+            return signature
+        size = self.CURVES[self.kind][1]
+        inner = read_der(signature)[1]
+        _, r, at = read_der(inner)
+        _, s, _ = read_der(inner, at)
+        return b"".join(int.from_bytes(v, "big").to_bytes(size, "big") for v in (r, s))
 
     def sign(self, claims, **header):
         """A token; members of its header may be given, None leaves one out."""
         head = {"alg": self.alg, "kid": self.kid, "typ": "JWT", **header}
         text = b64(json.dumps({k: v for k, v in head.items() if v is not None})) + "." + b64(json.dumps(claims))
-        bits = self.alg[2:]
-        signature = openssl("dgst", f"-sha{bits}", "-sign", self.file, data=text.encode())
-        if self.kind != "RSA":
-            size = self.CURVES[self.kind][1]
-            inner = read_der(signature)[1]
-            _, r, at = read_der(inner)
-            _, s, _ = read_der(inner, at)
-            signature = b"".join(int.from_bytes(v, "big").to_bytes(size, "big") for v in (r, s))
-        return text + "." + b64(signature)
+        return text + "." + b64(self.sign_bytes(text.encode(), head["alg"] == "PS256"))
 
 
 class Issuer:
-    """Serves the keys it is given; `status` may be another than 200."""
+    """Serves the keys it is given; `status` may be another than 200, `pause` is how long it takes."""
 
     def __init__(self):
-        self.keys, self.status, self.calls, self.body = [], 200, 0, None
+        self.keys, self.status, self.calls, self.body, self.pause = [], 200, 0, None, 0
+        self.asked = 0          # where the keys are
+        self.says = {}          # in that document, other than usual
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                issuer.calls += 1
-                body = issuer.body if issuer.body is not None else \
-                    json.dumps({"keys": [k.jwk() for k in issuer.keys]}).encode()
+                if self.path.endswith("/.well-known/openid-configuration"):
+                    issuer.asked += 1
+                    body = {"issuer": issuer.name, "jwks_uri": issuer.url, **issuer.says}
+                else:
+                    issuer.calls += 1
+                    body = {"keys": [k.jwk() for k in issuer.keys]}
+                body = issuer.body if issuer.body is not None else json.dumps(body).encode()
+                time.sleep(issuer.pause)
                 self.send_response(issuer.status)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
@@ -83,10 +102,12 @@ class Issuer:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+        self.base = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"{self.base}/jwks"
+        self.name = "https://issuer.test"
 
     def claims(self, life=300, **more):
-        return {"iss": "https://issuer.test", "aud": "llmgw", "sub": "ann", "exp": int(time.time()) + life, **more}
+        return {"iss": self.name, "aud": "llmgw", "sub": "ann", "exp": int(time.time()) + life, **more}
 
 
 @contextlib.contextmanager

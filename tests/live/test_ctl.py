@@ -115,6 +115,7 @@ CALLS = {
     "users show": (("ann",), "ann"),
     "users update": (("ann", "--max-budget", "5"), "ann"),
     "users bulk": (('[{"user_id": "ann", "rpm_limit": 9}]',), "total_requested"),
+    "users sync": (("ann", "--user-role", "internal_user_viewer", "--teams", "crew"), "joined"),
     "users roles": ((), "internal_user_viewer"),
     "users delete": (("doomed{n}", "--yes"), ""),
     "orgs create": (("{n}",), "organization_id"),

@@ -83,11 +83,14 @@ def test_a_token_is_as_good_as_a_key_and_is_checked_once(start, idp):
 
 
 def test_curves(start, idp, tmp_path):
-    idp.keys = [idp.key, Key(tmp_path, "p256", "P-256"), Key(tmp_path, "p384", "P-384")]
+    idp.keys = [idp.key] + [Key(tmp_path, kind, kind) for kind in ("P-256", "P-384", "Ed25519")]
     gw = begin(start, idp)
     for key in idp.keys:
         assert gw.ask("m", key=key.sign(idp.claims())).status == 200
         assert gw.ask("m", key=key.sign(idp.claims(), kid=None)).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(), alg="PS256")).status == 200
+    a, b, c = idp.keys[3].sign(idp.claims()).split(".")
+    refused(gw.ask("m", key=f"{a}.{b64('{}')}.{c}"), 401, "signature")
 
 
 def test_what_is_refused(start, idp, tmp_path):
@@ -169,8 +172,25 @@ def test_old_keys_stay_while_the_provider_is_away(start, idp):
     gw.wait_log("jwks.fetch_failed")
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
     assert counter(gw, "llmgw_jwks_failures_total") >= 1
+    # What is no list of keys is no answer either; one without a key that could be used is one.
     idp.status, idp.body = 200, b"<html>"
+    gw.wait_log("jwks.fetch_failed", why="the answer is no list of keys")
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    idp.body = b'{"keys": [{"kty": "oct", "k": "AA"}]}'
     gw.wait_log("jwks.refused")
+    until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 503, 20)
+
+
+def test_keys_are_not_used_for_ever_without_a_word_of_their_issuer(start, idp):
+    gw = start([("m", "plain")], settings(idp, ttl=1).replace("jwt: {", "jwt: {max-stale: 2s, "), workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    token = idp.key.sign(idp.claims())
+    assert gw.ask("m", key=token).status == 200
+    idp.status = 500
+    gw.wait_log("jwks.dropped", url=idp.url)
+    until(lambda: gw.ask("m", key=token).status == 503)
+    idp.status = 200
+    until(lambda: gw.ask("m", key=token).status == 200, 20)
 
 
 def test_no_keys_at_all_is_not_the_clients_fault(start, idp):
@@ -215,6 +235,103 @@ def test_threads_that_fetch_leave_signals_to_the_loop(start, idp):
     main = blocked.pop(str(gw.process.pid))
     assert not main >> (signal.SIGTERM - 1) & 1
     assert len(blocked) >= 4 and all(b >> (signal.SIGTERM - 1) & 1 for b in blocked.values()), blocked
+
+
+# ---- issuers that say where their keys are -------------------------------------------------------
+
+def discovered(idp, jwt, more="", **kw):
+    """Settings with these rows of server.jwt."""
+    text = settings(idp, more, **kw)
+    return text[:text.index("server:")] + f"server:\n  jwt: {{refresh-wait: 100ms, {jwt}}}\n"
+
+
+def test_an_issuer_says_where_its_keys_are(start, idp, tmp_path):
+    idp.name = idp.base
+    gw = start([("m", "plain")], discovered(idp, f'issuer: "{idp.base}", audience: llmgw'), workers=2)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    assert idp.asked == 1 and idp.calls == 1
+    gw.wait_log("jwks.fetched", url=idp.url, issuer=idp.base)
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(iss="https://issuer.test"))), 401, "issuer")
+    new = Key(tmp_path, "two")      # and when it changes them, it is asked again
+    idp.keys = [new]
+    until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+    assert idp.asked == 2 and idp.calls == 2
+
+
+def test_the_address_of_the_document_itself(start, idp):
+    idp.name = idp.base + "/"       # a slash is the issuer's own business
+    gw = start([("m", "plain")], "general_settings:\n  enable_jwt_auth: true\n  litellm_jwtauth: "
+                                 "{user_id_jwt_field: sub}\n", workers=1,
+               env={"JWT_PUBLIC_KEY_URL": f"{idp.base}/.well-known/openid-configuration", "JWT_AUDIENCE": "llmgw"})
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(iss=idp.base))), 401, "issuer")
+
+
+def test_a_document_of_another_issuer(start, idp):
+    idp.name = idp.base
+    idp.says = {"issuer": "https://evil.test"}
+    gw = start([("m", "plain")], discovered(idp, f'issuer: "{idp.base}", audience: llmgw'), workers=1)
+    gw.wait_log("jwks.fetch_failed", why="it is of another issuer")
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 503
+    assert idp.calls == 0
+    idp.says = {"jwks_uri": "file:///etc/passwd"}
+    gw.wait_log("jwks.fetch_failed", why="its jwks_uri is no address of http or https")
+    assert idp.calls == 0
+
+
+def test_providers_with_audiences_of_their_own(start, idp, tmp_path):
+    with issuer() as other:
+        other.name, other.keys = "https://other.test", [Key(tmp_path, "two", "P-256")]
+        idp.name = idp.base
+        gw = start([("m", "plain")], discovered(
+            idp, f'providers: [{{issuer: "{idp.base}", audience: [a, llmgw]}}, '
+                 f'{{issuer: "{other.name}", audience: b, keys-url: "{other.url}"}}]'), workers=1)
+        assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+        own, theirs = idp.key.sign, other.keys[0].sign
+        assert gw.ask("m", key=own(idp.claims())).status == 200
+        assert gw.ask("m", key=theirs(other.claims(aud="b"))).status == 200
+        refused(gw.ask("m", key=own(idp.claims(aud="b"))), 401, "another audience")
+        refused(gw.ask("m", key=theirs(other.claims())), 401, "another audience")
+        # Whoever signs for one of them does not sign for the other, whatever its key is called.
+        refused(gw.ask("m", key=theirs(idp.claims())), 401, "issuer")
+        refused(gw.ask("m", key=own(other.claims(aud="b"))), 401, "issuer")
+        refused(gw.ask("m", key=theirs(idp.claims(), kid="one")), 401, "does not fit its key")
+
+
+def test_an_issuer_that_does_not_answer_holds_up_no_other(start, idp, tmp_path):
+    with issuer() as slow:
+        slow.name, slow.pause = "https://slow.test", 8
+        gw = start([("m", "plain")], discovered(
+            idp, f'audience: llmgw, providers: [{{issuer: "{slow.name}", keys-url: "{slow.url}"}}, '
+                 f'{{issuer: "{idp.name}", keys-url: "{idp.url}"}}]'), workers=1)
+        assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+        begun = time.monotonic()
+        until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 200)
+        new = Key(tmp_path, "two")
+        idp.keys = [new]
+        until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
+        assert time.monotonic() - begun < 4
+
+
+# ---- bad ones in numbers -------------------------------------------------------------------------
+
+def test_a_bad_token_is_checked_once(start, idp):
+    """A flood of one costs a digest and a look-up each: its signature is not computed again."""
+    gw = begin(start, idp)
+    head, claims, signature = idp.key.sign(idp.claims()).split(".")
+    bad = f"{head}.{claims}.{signature[:-8]}AAAAAAAA"
+    late = idp.key.sign(idp.claims(life=-60))
+    refused(gw.ask("m", key=bad), 401, "signature")
+    refused(gw.ask("m", key=late), 401, "expired")
+    assert counter(gw, "llmgw_jwt_refused_cached_total") == 0
+    for _ in range(5):
+        refused(gw.ask("m", key=bad), 401, "signature")
+        refused(gw.ask("m", key=late), 401, "expired")
+    assert counter(gw, "llmgw_jwt_refused_cached_total") == 10
+    assert counter(gw, "llmgw_jwt_refused_total") == 12
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
 
 
 # ---- whose request it is -------------------------------------------------------------------------
@@ -354,6 +471,124 @@ def test_only_users_of_a_domain_are_made(start, idp):
         refused(gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email=email))), 401, "User doesn't exist")
     assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", email="eve@A.example"))).status == 200
     assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve"))).status == 200
+
+
+# ---- what an identity provider knows better -----------------------------------------------------
+
+SYNC = """    sync_user_role_and_teams: true
+    roles_jwt_field: roles
+    jwt_litellm_role_map:
+      - {jwt_role: "adm*", litellm_role: proxy_admin}
+      - {jwt_role: "*", litellm_role: internal_user}
+"""
+
+
+def role_of(gw, user="ann"):
+    return gw.get(f"/user/info?user_id={user}").json["user_info"]["user_role"]
+
+
+def teams_of(gw, user="ann"):
+    return {t["team_id"] for t in gw.get("/team/list").json
+            if user in {m["user_id"] for m in t["members_with_roles"]}}
+
+
+def test_a_users_role_and_teams_are_those_of_the_token(start, idp):
+    gw = begin(start, idp, SYNC, workers=2)
+    for name in ("red", "blue", "green"):
+        team(gw, name)
+    assert gw.post("/team/member_add", {"team_id": "green", "member": {"user_id": "ann", "role": "user"}}).status == 200
+    key = gw.key(user_id="ann", team_id="green")
+    assert gw.ask("m", key=key).status == 200
+    token = idp.key.sign(idp.claims(roles=["dev"], groups=["red", "blue", "nowhere"]))
+    for _ in range(6):
+        assert gw.ask("m", key=token).status == 200
+    assert role_of(gw) == "internal_user" and teams_of(gw) == {"red", "blue"}
+    assert gw.ask("m", key=key).status == 401        # with the team its keys of it are gone
+    # One that is administrator by its provider is so here, from its first call on.
+    admin = idp.key.sign(idp.claims(roles=["admins", "dev"], groups=[]))
+    assert gw.get("/team/list", key=admin).status == 200
+    assert role_of(gw) == "proxy_admin" and teams_of(gw) == set()
+    # And no more when it says otherwise; without groups it leaves no team.
+    assert gw.post("/team/member_add", {"team_id": "red", "member": {"user_id": "ann", "role": "user"}}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(roles=["dev"]))).status == 200
+    assert role_of(gw) == "internal_user" and teams_of(gw) == {"red"}
+    by = [r["changed_by"] for r in gw.ctl_json("audit", "list")["audit_logs"] if r["object_id"] == "ann"]
+    assert "enable_jwt_auth" in by, by
+
+
+def test_a_token_is_told_once(start, idp):
+    gw = begin(start, idp, SYNC)
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(groups=["red"]))
+    assert gw.ask("m", key=token).status == 200 and teams_of(gw) == {"red"}
+    assert gw.post("/team/member_delete", {"team_id": "red", "user_id": "ann"}).status == 200
+    assert gw.ask("m", key=token).status == 200 and teams_of(gw) == set()
+    assert gw.ask("m", key=idp.key.sign(idp.claims(groups=["red"], jti=2))).status == 200
+    assert teams_of(gw) == {"red"}
+
+
+def test_users_join_teams_and_leave_none(start, idp):
+    gw = begin(start, idp, "    upsert_sso_user_to_team: true\n    user_id_upsert: true\n"
+                           "    user_email_jwt_field: email\n")
+    team(gw, "red", team_member_rpm_limit=2)
+    team(gw, "blue")
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", groups=["red"], email="eve@a.example"))).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims(sub="eve", groups=["blue"]))).status == 200
+    assert teams_of(gw, "eve") == {"red", "blue"}
+    [red] = [t for t in gw.get("/team/list").json if t["team_id"] == "red"]
+    assert [m["user_email"] for m in red["members_with_roles"] if m["user_id"] == "eve"] == ["eve@a.example"]
+    token = idp.key.sign(idp.claims(sub="eve", groups=["red"]))
+    until(lambda: gw.ask("m", key=token).status == 429)      # what holds for members holds for it
+
+
+def test_teams_and_organizations_by_their_aliases(start, idp):
+    gw = begin(start, idp, "    team_alias_jwt_field: t.name\n    org_alias_jwt_field: company\n", workers=2)
+    red = gw.post("/team/new", {"team_alias": "Red team", "models": ["m"]}).json["team_id"]
+    for name in ("x", "y"):
+        assert gw.post("/team/new", {"team_id": name, "team_alias": "Twins"}).status == 200
+    token = idp.key.sign(idp.claims(t={"name": "Red team"}))
+    for _ in range(4):
+        assert gw.ask("m", key=token).status == 200
+    assert {r["team_id"] for r in gw.spend_rows(wait_for=4)} == {red}
+    assert gw.ask("n", key=token).status == 403
+    for name in ("Blue team", "Twins"):
+        for _ in range(2):
+            refused(gw.ask("m", key=idp.key.sign(idp.claims(t={"name": name}))), 401, "is called as the token says")
+    a = gw.post("/organization/new", {"organization_id": "acme", "organization_alias": "Acme Inc", "max_budget": 0.000001})
+    assert a.status == 200, a
+    a = gw.ask("m", key=idp.key.sign(idp.claims(company="Acme Inc")), max_tokens=10)
+    assert a.status == 429 and "Organization=" in a.json["error"]["message"], a
+    refused(gw.ask("m", key=idp.key.sign(idp.claims(company="Nobody Inc"))), 401, "is called as the token says")
+
+
+def test_what_a_role_is_permitted(start, idp):
+    text = settings(idp, "    enforce_rbac: true\n    roles_jwt_field: roles\n    role_mappings: "
+                         "[{role: dev, internal_role: internal_user}, {role: svc, internal_role: team}]\n")
+    text = text.replace("  enable_jwt_auth: true\n", "  enable_jwt_auth: true\n  role_permissions: "
+                        "[{role: internal_user, models: [m], routes: [/v1/chat/completions]}]\n")
+    gw = start([("m", "plain"), ("n", "plain")], text, workers=1)
+    assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    team(gw, "red")
+    dev, svc = (idp.key.sign(idp.claims(roles=[role], team="red")) for role in ("dev", "svc"))
+    assert gw.ask("m", key=dev).status == 200
+    assert gw.ask("n", key=dev).status == 403
+    refused(gw.get("/v1/models", key=dev), 403, "Role not allowed to access this route")
+    assert gw.ask("n", key=svc).status == 200 and gw.get("/v1/models", key=svc).status == 200
+
+
+def test_what_may_be_told_of_a_user(start, idp):
+    gw = begin(start, idp)
+    team(gw, "red")
+    a = gw.post("/user/sync", {"user_id": "ann", "user_role": "internal_user", "teams": ["red", "none", "red"]})
+    assert a.status == 200 and a.json == {"user_id": "ann", "user_role": "internal_user", "joined": ["red"],
+                                          "left": [], "team_id": None, "organization_id": None}, a
+    a = gw.post("/user/sync", {"user_id": "ann", "teams": [], "only_join": True})
+    assert a.json["left"] == [] and teams_of(gw) == {"red"}
+    assert gw.post("/user/sync", {"user_id": "ann", "teams": []}).json["left"] == ["red"]
+    assert gw.post("/user/sync", {"user_id": "nobody", "teams": []}).status == 404
+    for bad in ({"user_role": "king"}, {"teams": "red"}, {"teams": [7]}, {"only_join": "perhaps"}):
+        assert gw.post("/user/sync", {"user_id": "ann", **bad}).status == 400, bad
+    assert gw.post("/user/sync", {"user_id": "ann"}, key=gw.key(user_id="ann")).status == 401
 
 
 # ---- administrators ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import threading
 import time
@@ -259,6 +260,53 @@ def test_budget_is_never_overspent(start, mock):
     spend = Decimal(str(info(gw, k)["spend"]))
     assert budget - RESERVE < spend <= budget
     nothing_reserved(gw, k)
+
+
+def ask_through_kills(gw, key, model, **extra):
+    """One request, whatever becomes of the worker that has it: its status, or 0."""
+    try:
+        with socket.create_connection(("127.0.0.1", gw.port), 30) as s:
+            s.sendall(request_bytes(gw, key, model, **extra))
+            return read_whole(s).status
+    except (OSError, AssertionError):
+        return 0
+
+
+def test_budget_is_never_overspent_while_workers_are_killed(start, mock):
+    """500 at once for ten that can be paid, and all of it again and again while workers die: neither the
+    books nor the provider's answers come to more than the budget."""
+    gw = start([("m", "mock?ttft=700&prompt=50&out=10")], workers=3)
+    budget = ONE * 10 + RESERVE
+    k = gw.key(max_budget=float(budget), key_alias="ten")
+    seen, stop = collections.Counter(), threading.Event()
+
+    def kill_all_the_time():
+        while not stop.wait(0.1):
+            pids = [w["pid"] for w in gw.ctl_json("workers", "list")["workers"] if w["state"] == "ready"]
+            if pids:
+                assert pids[0] > 1
+                os.kill(random.choice(pids), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_all_the_time)
+    killer.start()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(500) as pool:
+            for _ in range(2):
+                seen.update(pool.map(lambda _: ask_through_kills(gw, k, "m", max_tokens=10), range(500)))
+    finally:
+        stop.set()
+        killer.join()
+    assert set(seen) <= {0, 200, 429, 503} and seen[0] and seen[429], seen
+    until(lambda: json.loads(gw.ctl("--json", "status", check=False).stdout)["workers"]["ready"] == 3, 30)
+    nothing_reserved(gw, k)
+    spend = Decimal(str(info(gw, k)["spend"]))
+    assert seen[200] * ONE <= spend <= budget, (seen, spend)
+    until(lambda: sum(Decimal(str(r["spend"])) for r in gw.spend_rows() if r["key_alias"] == "ten") == spend)
+    answered = [x for x in mock.log() if x["end"] != "client_gone"]   # the others it gave up with the worker
+    assert len(answered) * ONE <= budget and len(answered) < len(mock.log()), (seen, len(answered))
+    while gw.ask("m", key=k, max_tokens=10).status == 200:      # and what is left can be spent
+        pass
+    assert budget - RESERVE < Decimal(str(info(gw, k)["spend"])) <= budget
 
 
 def test_no_false_denial(start):

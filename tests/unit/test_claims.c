@@ -97,6 +97,42 @@ static void test_parties(void **state)
 			 TOKEN_BAD_ISSUER);
 }
 
+/* Each provider has its own audience, and signs its own tokens with its own keys alone. */
+static void test_providers(void **state)
+{
+	static const struct {
+		const char *signer, *claims;
+		enum token_fault fault;
+	} rows[] = {
+		{ "i", "\"iss\":\"i\",\"aud\":\"a\"", TOKEN_GOOD },
+		{ "i", "\"iss\":\"i\",\"aud\":\"all\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"i\",\"aud\":\"c\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"i\"", TOKEN_BAD_AUDIENCE },
+		{ "i", "\"iss\":\"j\",\"aud\":\"c\"", TOKEN_BAD_ISSUER },
+		{ "i", "\"iss\":\"old\",\"aud\":\"all\"", TOKEN_BAD_ISSUER },
+		{ "i", "\"aud\":\"a\"", TOKEN_BAD_ISSUER },
+		{ "j", "\"iss\":\"j\",\"aud\":[\"x\",\"c\"]", TOKEN_GOOD },
+		{ "k", "\"iss\":\"k\",\"aud\":\"all\"", TOKEN_GOOD },
+		{ "k", "\"iss\":\"k\",\"aud\":\"a\"", TOKEN_BAD_AUDIENCE },
+		{ "", "\"iss\":\"old\",\"aud\":\"all\"", TOKEN_GOOD },
+		{ "", "\"iss\":\"new\",\"aud\":\"all\"", TOKEN_BAD_ISSUER },
+		{ "", "\"iss\":\"i\",\"aud\":\"a\"", TOKEN_BAD_ISSUER },
+		{ "empty", "\"iss\":\"empty\",\"aud\":\"all\"", TOKEN_BAD_AUDIENCE },
+	};
+	(void)state;
+	rules.text[JWT_AUDIENCES] = STR("all\0");
+	rules.text[JWT_ISSUERS] = STR("old\0");
+	rules.text[JWT_PROVIDERS] =
+		STR("[{\"issuer\":\"i\",\"audience\":\"a\"},{\"issuer\":\"j\",\"audience\":[\"b\",\"c\"]},"
+		    "{\"issuer\":\"k\"},{\"issuer\":\"empty\",\"audience\":[]}]");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		rules.signer = str_z(rows[i].signer);
+		if (read_more(rows[i].claims) != rows[i].fault)
+			fail_msg("row %zu", i);
+	}
+	rules.signer = STR_NONE;
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -197,6 +233,82 @@ static void test_scopes(void **state)
 	assert_int_equal(read_more(""), TOKEN_BAD_ROLE);
 }
 
+static void test_role_permissions(void **state)
+{
+	(void)state;
+	rules.text[JWT_ROLES_CLAIM] = STR("roles");
+	rules.text[JWT_ROLE_MAPPINGS] = STR("[{\"role\":\"svc\",\"internal_role\":\"team\"},"
+					    "{\"role\":\"dev\",\"internal_role\":\"internal_user\"},"
+					    "{\"role\":\"all\",\"internal_role\":\"proxy_admin\"}]");
+	rules.text[JWT_ROLE_PERMISSIONS] =
+		STR("[{\"role\":\"team\",\"models\":[\"m\",\"n\"],\"routes\":[\"/v1/chat\"]},"
+		    "{\"role\":\"proxy_admin\",\"models\":[\"*\"]}]");
+	rules.flags = JWT_ENFORCE_ROLES;
+	assert_int_equal(read_more("\"roles\":\"svc\""), TOKEN_GOOD);
+	assert_true(who.has_role_models && !who.has_scopes);
+	ASSERT_STR(who.models, "m\0n\0");
+	ASSERT_STR(who.role_routes, "/v1/chat\0");
+	assert_int_equal(read_more("\"roles\":\"dev\""), TOKEN_GOOD);
+	assert_false(who.has_role_models);
+	assert_int_equal(who.role_routes.n, 0);
+	/* Role and scopes bound it together. */
+	rules.flags |= JWT_ENFORCE_SCOPES;
+	rules.text[JWT_SCOPE_MAPPINGS] = STR("[{\"scope\":\"s\",\"models\":[\"n\",\"o\"]}]");
+	assert_int_equal(read_more("\"roles\":\"svc\",\"scope\":\"s\""), TOKEN_GOOD);
+	ASSERT_STR(who.models, "n\0");
+	assert_int_equal(read_more("\"roles\":\"dev\",\"scope\":\"s\""), TOKEN_GOOD);
+	ASSERT_STR(who.models, "n\0o\0");
+	rules.flags = 0;
+	assert_int_equal(read_more("\"roles\":\"svc\""), TOKEN_GOOD);
+	assert_false(who.has_role_models);
+}
+
+static void test_aliases(void **state)
+{
+	(void)state;
+	rules.text[JWT_TEAM_CLAIM] = STR("team");
+	rules.text[JWT_TEAM_ALIAS_CLAIM] = STR("t.name");
+	rules.text[JWT_TEAM_DEFAULT] = STR("all");
+	rules.text[JWT_ORG_CLAIM] = STR("org");
+	rules.text[JWT_ORG_ALIAS_CLAIM] = STR("o");
+	assert_int_equal(read_more("\"t\":{\"name\":\"Red team\"},\"o\":\"Acme\""), TOKEN_GOOD);
+	ASSERT_STR(who.team_alias, "Red team");
+	ASSERT_STR(who.org_alias, "Acme");
+	assert_int_equal(who.teams.n, 0);	/* nor is it the default one */
+	assert_int_equal(read_more("\"team\":\"red\",\"t\":{\"name\":\"x\"},\"org\":\"a\",\"o\":\"b\""),
+			 TOKEN_GOOD);
+	assert_int_equal(who.team_alias.n + who.org_alias.n, 0);
+	ASSERT_STR(who.teams, "red\0");
+	assert_int_equal(read_more(""), TOKEN_GOOD);
+	ASSERT_STR(who.teams, "all\0");
+}
+
+static void test_what_the_master_is_told(void **state)
+{
+	(void)state;
+	rules.text[JWT_ROLES_CLAIM] = STR("roles");
+	rules.text[JWT_TEAMS_CLAIM] = STR("groups");
+	rules.text[JWT_ROLE_MAP] = STR("[{\"jwt_role\":\"adm*\",\"litellm_role\":\"proxy_admin\"},"
+				       "{\"jwt_role\":\"u?er\",\"litellm_role\":\"internal_user\"}]");
+	rules.flags = JWT_SYNC;
+	assert_int_equal(read_more("\"roles\":[\"x\",\"user\",\"admins\"],\"groups\":[\"a\",\"b\"]"), TOKEN_GOOD);
+	ASSERT_STR(who.role, "internal_user");
+	ASSERT_STR(who.groups, "a\0b\0");
+	assert_true(who.has_groups);
+	assert_int_equal(read_more("\"roles\":\"admins\",\"groups\":[]"), TOKEN_GOOD);
+	ASSERT_STR(who.role, "proxy_admin");
+	assert_true(who.has_groups && !who.groups.n);
+	assert_int_equal(read_more("\"roles\":\"admi\\u0000n\""), TOKEN_GOOD);
+	assert_false(who.has_groups || who.role.n);
+	rules.flags = JWT_JOIN;			/* of roles nothing is told then */
+	assert_int_equal(read_more("\"roles\":\"admins\",\"groups\":[\"a\"]"), TOKEN_GOOD);
+	assert_false(who.role.n);
+	ASSERT_STR(who.groups, "a\0");
+	rules.flags = 0;
+	assert_int_equal(read_more("\"roles\":\"admins\",\"groups\":[\"a\"]"), TOKEN_GOOD);
+	assert_false(who.has_groups || who.role.n);
+}
+
 /* Nested as deep as the reader allows, and deeper; more names than a list has. */
 static void test_bounds(void **state)
 {
@@ -243,8 +355,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_times), TEST(test_parties), TEST(test_names), TEST(test_default_team),
+		TEST(test_times), TEST(test_parties), TEST(test_providers), TEST(test_names), TEST(test_default_team),
 		TEST(test_admin), TEST(test_roles), TEST(test_scopes), TEST(test_bounds),
+		TEST(test_role_permissions), TEST(test_aliases), TEST(test_what_the_master_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,21 @@ static const struct {
 	{ KEY "server: {jwt: {keys-url: 'http://127.0.0.1:1/jwks', audience: a}}\n", 0, NULL },
 	{ KEY "server: {jwt: {keys-url: 'http://[::1]:1/jwks', audience: a}}\n", 0, NULL },
 	{ KEY "server: {jwt: {keys-url: 'https://idp.example/jwks'}}\n", 0, "no audience is asked for" },
+	{ KEY "server: {jwt: {issuer: 'https://idp.example/x', audience: a}}\n", 0, NULL },
+	{ KEY "server: {jwt: {issuer: 'idp', audience: a}}\n", 1, "no address of http" },
+	{ KEY "server: {jwt: {providers: [{issuer: 'https://i', audience: a}, {issuer: 'https://j',"
+	  " audience: [b, c], keys-url: 'https://k/jwks'}]}}\n", 0, NULL },
+	{ KEY "server: {jwt: {providers: [{issuer: 'https://i', audience: a}, {issuer: 'https://j'}]}}\n",
+	  0, "no audience is asked for" },
+	{ KEY "server: {jwt: {providers: [{issuer: 'https://i'}], audience: a}}\n", 0, NULL },
+	{ KEY "server: {jwt: {providers: [{audience: a, keys-url: 'https://k/jwks'}]}}\n", 1,
+	  "wants an issuer" },
+	{ KEY "server: {jwt: {providers: [{issuer: 'https://i', audience: 7}]}}\n", 1,
+	  "an audience is a name" },
+	{ KEY "server: {jwt: {providers: [{issuer: 'https://i', audience: a}, {issuer: 'https://i',"
+	  " audience: b}]}}\n", 1, "one issuer" },
+	{ KEY "server: {jwt: {providers: [{issuer: 'http://idp.example', audience: a}]}}\n", 0,
+	  "whoever is in between can sign" },
 	{ KEY "  litellm_jwtauth: {custom_validate: a.b}\n" URL, 1, "is Python and not run" },
 	{ KEY "  litellm_jwtauth: {user_allowed_roles: [x]}\n" URL, 1, "wants user_roles_jwt_field" },
 	{ KEY "  litellm_jwtauth: {role_mappings: [{role: x, internal_role: king}]}\n" URL, 1,
@@ -55,7 +70,18 @@ static const struct {
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{models: [m]}]}\n" URL, 1, "wants a scope" },
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{scope: s, models: m}]}\n" URL, 1,
 	  "are lists of names" },
-	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true}\n" URL, 0, "roles of users are" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true}\n" URL, 0, "claims are read from" },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{jwt_role: 'adm*', litellm_role: proxy_admin}]}\n" URL, 0, NULL },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{jwt_role: x, litellm_role: king}]}\n" URL, 1, "a user may have" },
+	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
+	  "[{litellm_role: internal_user}]}\n" URL, 1, "wants a jwt_role" },
+	{ KEY "  litellm_jwtauth: {jwt_litellm_role_map: [{jwt_role: x, litellm_role: internal_user}]}\n"
+	  URL, 1, "wants sync_user_role_and_teams" },
+	{ KEY "  role_permissions: [{role: king}]\n" URL, 1, "wants a role" },
+	{ KEY "  role_permissions: [{role: team, models: m}]\n" URL, 1, "lists of models" },
+	{ KEY "  role_permissions: [{role: team, models: [m], routes: [/v1/models]}]\n" URL, 0, NULL },
 };
 
 static void test_what_is_told(void **state)
@@ -110,6 +136,35 @@ static void test_environment(void **state)
 	unsetenv("JWT_ISSUER");
 }
 
+static void assert_source(const struct config *c, size_t i, const char *url, bool is_discovery,
+			  const char *issuer)
+{
+	const struct config_jwt_source *s = &c->jwt.sources[i];
+	assert_true(i < c->jwt.n_sources && str_eq_z(s->url, url));
+	assert_true(s->is_discovery == is_discovery && str_eq_z(s->issuer, issuer));
+}
+
+/* An issuer says where its keys are, unless addresses are given; a provider, unless its own is. */
+static void test_sources(void **state)
+{
+	(void)state;
+	struct config *c = read_text(KEY "server: {jwt: {issuer: ['https://i/', 'https://j'], audience: a}}\n");
+	assert_int_equal(c->jwt.n_sources, 2);
+	assert_source(c, 0, "https://i/.well-known/openid-configuration", true, "https://i/");
+	assert_source(c, 1, "https://j/.well-known/openid-configuration", true, "https://j");
+	config_free(c);
+	c = read_text(KEY "server: {jwt: {issuer: 'https://i', audience: a, keys-url: ['https://k/jwks', "
+			  "'https://l/.well-known/openid-configuration'], providers: [{issuer: 'https://m'}, "
+			  "{issuer: 'https://n', keys-url: 'https://n/keys'}]}}\n");
+	assert_int_equal(c->n_errors, 0);
+	assert_int_equal(c->jwt.n_sources, 4);
+	assert_source(c, 0, "https://k/jwks", false, "");
+	assert_source(c, 1, "https://l/.well-known/openid-configuration", true, "");
+	assert_source(c, 2, "https://m/.well-known/openid-configuration", true, "https://m");
+	assert_source(c, 3, "https://n/keys", false, "https://n");
+	config_free(c);
+}
+
 static struct snap *snap_of(const struct config *c)
 {
 	struct snap_build *b = snap_build_new();
@@ -156,7 +211,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_told), cmocka_unit_test(test_off),
-		cmocka_unit_test(test_environment), cmocka_unit_test(test_workers_have_it),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_workers_have_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

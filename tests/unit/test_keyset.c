@@ -68,7 +68,7 @@ static struct str document(const char *more, cjose_jwk_t *const *keys, size_t n)
 static struct keyset *set_of(const char *more, cjose_jwk_t *key)
 {
 	struct keyset *s = keyset_new();
-	assert_int_equal(keyset_add(s, t.a, document(more, &key, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, document(more, &key, 1)), 1);
 	return s;
 }
 
@@ -97,7 +97,9 @@ static struct str sign(cjose_jwk_t *key, const char *alg, const char *kid)
 static enum token_fault verify(const struct keyset *set, struct str token)
 {
 	struct str claims = STR("untouched");
-	enum token_fault f = keyset_verify(set, t.a, token, &claims);
+	struct str issuer = STR("nobody's");
+	enum token_fault f = keyset_verify(set, t.a, token, &claims, &issuer);
+	assert_true(f == TOKEN_GOOD ? !issuer.n : str_eq(issuer, STR("nobody's")));
 	assert_true(str_eq_z(claims, f == TOKEN_GOOD ? claims_text : "untouched"));
 	return f;
 }
@@ -203,7 +205,7 @@ static void test_symmetric(void **state)
 	struct keyset *s = keyset_new();
 	(void)state;
 	assert_int_equal(verify(t.set, token), TOKEN_BAD_ALGORITHM);
-	assert_int_equal(keyset_add(s, t.a, STR("{\"keys\":[{\"kty\":\"oct\",\"kid\":\"rsa\","
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, STR("{\"keys\":[{\"kty\":\"oct\",\"kid\":\"rsa\","
 					       "\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMko\"}]}")), 0);
 	assert_int_equal(verify(s, token), TOKEN_BAD_ALGORITHM);
 	keyset_free(s);
@@ -232,7 +234,7 @@ static void test_what_keys_are_for(void **state)
 	};
 	for (size_t i = 0; i < COUNT(others); i++) {
 		s = keyset_new();
-		assert_int_equal(keyset_add(s, t.a, document(others[i], &t.rsa, 1)), 0);
+		assert_int_equal(keyset_add(s, t.a, STR_NONE, document(others[i], &t.rsa, 1)), 0);
 		keyset_free(s);
 	}
 }
@@ -245,17 +247,104 @@ static void test_documents(void **state)
 	cjose_jwk_t *small = new_rsa(1024, "small");
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_int_equal(keyset_add(s, t.a, str_z(bad[i])), -EINVAL);
-	assert_int_equal(keyset_add(s, t.a, STR("{\"keys\":[7,{},{\"kty\":\"RSA\"},"
+		assert_int_equal(keyset_add(s, t.a, STR_NONE, str_z(bad[i])), -EINVAL);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, STR("{\"keys\":[7,{},{\"kty\":\"RSA\"},"
 					       "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}]}")), 0);
-	assert_int_equal(keyset_add(s, t.a, document("", &small, 1)), 0);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &small, 1)), 0);
 	assert_int_equal(keyset_count(s), 0);
 	for (unsigned i = 0; i < KEYSET_KEYS; i++)
-		assert_int_equal(keyset_add(s, t.a, document("", &t.p256, 1)), 1);
-	assert_int_equal(keyset_add(s, t.a, document("", &t.p256, 1)), -ENOMEM);
+		assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.p256, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.p256, 1)), -ENOMEM);
 	assert_int_equal(keyset_count(s), KEYSET_KEYS);
 	keyset_free(s);
 	cjose_jwk_release(small);
+}
+
+/* Whose key it was is told, also where two have keys of one name. */
+static void test_whose(void **state)
+{
+	struct keyset *s = keyset_new();
+	struct str claims, issuer;
+	char name[KEYSET_ISSUER_MAX + 1];
+	(void)state;
+	assert_int_equal(keyset_add(s, t.a, STR("https://a"), document("", &t.rsa, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR("https://b"), document("", &t.other, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR("https://b"), document("", &t.p256, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR(""), document("", &t.p384, 1)), 1);
+	const struct {
+		struct str token;
+		const char *issuer;
+	} rows[] = {
+		{ sign(t.rsa, "RS256", "rsa"), "https://a" },
+		{ sign(t.other, "RS256", "rsa"), "https://b" },
+		{ sign(t.other, "PS256", NULL), "https://b" },
+		{ sign(t.p256, "ES256", "p256"), "https://b" },
+		{ sign(t.p384, "ES384", "p384"), "" },
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(keyset_verify(s, t.a, rows[i].token, &claims, &issuer), TOKEN_GOOD);
+		assert_true(str_eq_z(issuer, rows[i].issuer));
+	}
+	memset(name, 'a', sizeof name);
+	assert_int_equal(keyset_add(s, t.a, str_of(name, sizeof name), document("", &t.rsa, 1)), -ENOMEM);
+	for (unsigned i = 3; i < KEYSET_ISSUERS; i++)
+		assert_int_equal(keyset_add(s, t.a, str_of(name, i), STR("{\"keys\":[]}")), 0);
+	assert_int_equal(keyset_add(s, t.a, STR("x"), document("", &t.rsa, 1)), -ENOMEM);
+	assert_int_equal(keyset_add(s, t.a, STR("https://a"), document("", &t.rsa, 1)), 1);
+	keyset_free(s);
+}
+
+/* A token that names no key costs a bounded number of checks. */
+static void test_tries(void **state)
+{
+	struct keyset *s = keyset_new();
+	(void)state;
+	for (unsigned i = 0; i < KEYSET_TRIES - 1; i++)
+		assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.other, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.rsa, 1)), 1);
+	assert_int_equal(verify(s, sign(t.rsa, "RS256", NULL)), TOKEN_GOOD);
+	keyset_free(s);
+	s = keyset_new();
+	for (unsigned i = 0; i < KEYSET_TRIES; i++)
+		assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.other, 1)), 1);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, document("", &t.rsa, 1)), 1);
+	assert_int_equal(verify(s, sign(t.rsa, "RS256", NULL)), TOKEN_BAD_SIGNATURE);
+	keyset_free(s);
+}
+
+/* The key and the signature of RFC 8037, A.4. */
+static void test_ed25519(void **state)
+{
+	static const char keys[] =
+		"{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"e\",%s"
+		"\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
+	static const char signature[] = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4"
+					"iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+	struct str token = arena_printf(
+		t.a, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.%s", signature);
+	struct str claims, issuer, text = arena_printf(t.a, keys, "");
+	struct keyset *s = keyset_new();
+	(void)state;
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, text), 1);
+	assert_int_equal(keyset_verify(s, t.a, token, &claims, &issuer), TOKEN_GOOD);
+	assert_true(str_eq_z(claims, "Example of Ed25519 signing"));
+	assert_int_equal(verify(s, with_part(token, 1, base64url(STR("{}")))), TOKEN_BAD_SIGNATURE);
+	assert_int_equal(verify(s, str_of(token.p, token.n - 2)), TOKEN_BAD_SIGNATURE);
+	assert_int_equal(verify(s, with_part(token, 2, STR(""))), TOKEN_BAD_SIGNATURE);
+	assert_int_equal(verify(s, with_part(token, 0, base64url(STR("{\"alg\":\"ES256\"}")))),
+			 TOKEN_BAD_UNFIT);
+	assert_int_equal(verify(s, with_part(token, 0, base64url(STR("{\"alg\":\"Ed25519\"}")))),
+			 TOKEN_BAD_SIGNATURE);
+	assert_int_equal(verify(s, sign(t.rsa, "RS256", "e")), TOKEN_BAD_UNFIT);
+	keyset_free(s);
+	s = keyset_new();
+	text = arena_printf(t.a, keys, "\"alg\":\"EdDSA\",");
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, text), 1);
+	assert_int_equal(keyset_add(s, t.a, STR_NONE, STR("{\"keys\":[{\"kty\":\"OKP\","
+					"\"crv\":\"X25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},"
+					"{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}]}")), 0);
+	assert_int_equal(keyset_verify(s, t.a, token, &claims, &issuer), TOKEN_GOOD);
+	keyset_free(s);
 }
 
 static void test_sizes(void **state)
@@ -263,15 +352,15 @@ static void test_sizes(void **state)
 	char *text = arena_alloc(t.a, KEYSET_TOKEN_MAX + 1);
 	(void)state;
 	memset(text, 'a', KEYSET_TOKEN_MAX);
-	struct str token = sign_text(t.rsa, "RS256", "rsa", text), claims;
+	struct str token = sign_text(t.rsa, "RS256", "rsa", text), claims, issuer;
 	assert_true(token.n > KEYSET_TOKEN_MAX);
-	assert_int_equal(keyset_verify(t.set, t.a, token, &claims), TOKEN_BAD_LONG);
+	assert_int_equal(keyset_verify(t.set, t.a, token, &claims, &issuer), TOKEN_BAD_LONG);
 	text[KEYSET_TOKEN_MAX / 2] = '\0';
 	token = sign_text(t.rsa, "RS256", "rsa", text);
-	assert_int_equal(keyset_verify(t.set, t.a, token, &claims), TOKEN_GOOD);
+	assert_int_equal(keyset_verify(t.set, t.a, token, &claims, &issuer), TOKEN_GOOD);
 	assert_int_equal(claims.n, KEYSET_TOKEN_MAX / 2);
 	struct arena *small = arena_new(4096);
-	assert_int_equal(keyset_verify(t.set, small, token, &claims), TOKEN_BAD_FORM);
+	assert_int_equal(keyset_verify(t.set, small, token, &claims, &issuer), TOKEN_BAD_FORM);
 	arena_free(small);
 }
 
@@ -304,7 +393,7 @@ static int set_up(void **state)
 	for (size_t i = 0; i < COUNT(all); i++)
 		keys[i] = *all[i];
 	t.set = keyset_new();
-	return keyset_add(t.set, t.a, document("", keys, COUNT(keys))) == COUNT(keys) ? 0 : -1;
+	return keyset_add(t.set, t.a, STR_NONE, document("", keys, COUNT(keys))) == COUNT(keys) ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -325,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_headers), cmocka_unit_test(test_symmetric),
 		cmocka_unit_test(test_without_kid), cmocka_unit_test(test_what_keys_are_for),
 		cmocka_unit_test(test_documents), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_whose), cmocka_unit_test(test_tries),
+		cmocka_unit_test(test_ed25519),
 		cmocka_unit_test(test_form),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

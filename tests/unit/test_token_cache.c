@@ -157,6 +157,36 @@ static void test_without_memory(void **state)
 	arena_free(small);
 }
 
+/* A bad one is known for a minute, with the keys and the rules that it was found with. */
+static void test_bad_ones(void **state)
+{
+	struct token_key k = key_of(7), other = key_of(7);
+	(void)state;
+	assert_int_equal(token_cache_fault(cache, &k, NOW), TOKEN_GOOD);
+	token_cache_refuse(cache, &k, NOW, TOKEN_BAD_SIGNATURE);
+	assert_int_equal(token_cache_fault(cache, &k, NOW), TOKEN_BAD_SIGNATURE);
+	assert_int_equal(token_cache_fault(cache, &k, NOW + 59), TOKEN_BAD_SIGNATURE);
+	assert_int_equal(token_cache_fault(cache, &k, NOW + 60), TOKEN_GOOD);
+	assert_int_equal(token_cache_fault(cache, &k, NOW - 1), TOKEN_GOOD);	/* a clock set back */
+	other.version++;
+	assert_int_equal(token_cache_fault(cache, &other, NOW), TOKEN_GOOD);
+	other.version--;
+	other.generation++;
+	assert_int_equal(token_cache_fault(cache, &other, NOW), TOKEN_GOOD);
+	other.generation--;
+	other.digest.b[31] ^= 1;		/* the same place, and not the same token */
+	assert_int_equal(token_cache_fault(cache, &other, NOW), TOKEN_GOOD);
+	token_cache_refuse(cache, &other, NOW, TOKEN_BAD_ROLE);
+	assert_int_equal(token_cache_fault(cache, &k, NOW), TOKEN_GOOD);
+	/* Good ones have places of their own. */
+	put(8, "ann", NOW + 10);
+	for (unsigned i = 100; i < 5000; i++) {
+		struct token_key bad = key_of(i);
+		token_cache_refuse(cache, &bad, NOW, TOKEN_BAD_EXPIRED);
+	}
+	assert_true(knows(8, NOW));
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -180,7 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_found_again), TEST(test_not_beyond_its_time),
 		TEST(test_for_one_configuration_and_its_keys), TEST(test_whole_digest),
-		TEST(test_bounded), TEST(test_long_ones_are_not_kept), TEST(test_without_memory),
+		TEST(test_bounded), TEST(test_bad_ones), TEST(test_long_ones_are_not_kept), TEST(test_without_memory),
 	};
 	if (hash_init() < 0)
 		return 1;

@@ -296,9 +296,12 @@ void relay_answer(struct worker *w, struct frame_in *f)
 	struct request *r = call->r;
 	relay_done_fn *done = call->done;
 	if (r && done) {
+		struct buf answer = call->answer;
 		r->relay = NULL;
+		call->answer = (struct buf){ 0 };
 		drop(w, call);
-		done(r);
+		done(r, answer.failed ? 500 : status, buf_str(&answer));
+		buf_done(&answer);
 		return;
 	}
 	if (r) {

@@ -11,8 +11,9 @@ struct worker;
 
 enum step relay_call(struct request *r);	/* an endpoint's run */
 /* A call that the gateway itself makes, as administrator, for a request that waits for it: done()
- * once it has been answered, whatever the answer is. STEP_WAIT; or STEP_DONE, and it will not. */
-typedef void relay_done_fn(struct request *r);
+ * once it has been answered, whatever the answer is, which is good for that call alone. STEP_WAIT;
+ * or STEP_DONE, and it will not. */
+typedef void relay_done_fn(struct request *r, uint32_t status, struct str answer);
 enum step relay_post(struct request *r, struct str path, struct str args, struct str by,
 		     relay_done_fn *done);
 void relay_answer(struct worker *w, struct frame_in *f);	/* LINK_ANSWER has come */

@@ -200,6 +200,7 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/user/update", RELAY_ADMIN, "change a user" },
 	{ "POST", "/user/delete", RELAY_ADMIN, "delete users and their keys" },
 	{ "POST", "/user/bulk_update", RELAY_ADMIN, "change many users" },
+	{ "POST", "/user/sync", RELAY_ADMIN, "make a user's role and teams what a provider says" },
 	{ "GET", "/user/available_roles", RELAY_KEY, "roles that a user may have" },
 	{ "POST", "/organization/new", RELAY_ADMIN, "make an organization" },
 	{ "GET", "/organization/list", RELAY_ADMIN, "list organizations" },

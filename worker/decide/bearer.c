@@ -18,6 +18,7 @@ enum {
 	WAITING_MAX = 256,
 	WAIT_MS = 6000,			/* a little more than fetching may take */
 	AGAIN_MS = 1000,		/* the master said that there is nothing newer */
+	TURNS = 4,			/* that a request waits: each may bring another issuer's */
 	SCRATCH_MAX = 16 << 20
 };
 
@@ -25,6 +26,7 @@ struct bearer_wait {			/* in the request's arena */
 	struct bearer_wait *next;
 	struct request *r;
 	struct str token;
+	unsigned turns;			/* that are left */
 };
 
 struct bearers {			/* of a worker that has seen a token */
@@ -60,7 +62,7 @@ static struct bearers *bearers_of(struct worker *w)
 
 /* ---- waiting for keys ---- */
 
-static enum step check(struct request *r, struct str token, bool may_wait);
+static enum step check(struct request *r, struct str token, unsigned turns);
 
 void bearer_go_on(struct request *r, enum step s)
 {
@@ -72,8 +74,9 @@ void bearer_go_on(struct request *r, enum step s)
 		request_end(r);
 }
 
-/* Those that wait now, once more; who still lacks a key is refused. */
-static void go_on(struct bearers *b)
+/* Those that wait now, once more. Who still lacks a key is refused, unless there were news: then
+ * another issuer may still be asked. */
+static void go_on(struct bearers *b, bool has_news)
 {
 	later_stop(&b->late);
 	b->is_asked = false;
@@ -83,7 +86,7 @@ static void go_on(struct bearers *b)
 		b->waiting = x->next;
 		b->n_waiting--;
 		r->token_wait = NULL;
-		bearer_go_on(r, check(r, x->token, false));
+		bearer_go_on(r, check(r, x->token, has_news ? x->turns - 1 : 0));
 	}
 }
 
@@ -91,7 +94,7 @@ static void on_late(struct later *l)
 {
 	struct bearers *b = l->data;
 	b->ask_again_ns = clock_ns() + AGAIN_MS * NS_PER_MS;
-	go_on(b);
+	go_on(b, false);
 }
 
 static bool ask(struct bearers *b)
@@ -112,14 +115,14 @@ static bool ask(struct bearers *b)
 	return b->is_asked;
 }
 
-static bool wait_for_keys(struct bearers *b, struct request *r, struct str token)
+static bool wait_for_keys(struct bearers *b, struct request *r, struct str token, unsigned turns)
 {
 	struct bearer_wait *x = NULL, **last = &b->waiting;
 	if (b->n_waiting < WAITING_MAX && ask(b))
 		x = arena_alloc(r->mem, sizeof *x);
 	if (!x)
 		return false;
-	*x = (struct bearer_wait){ .r = r, .token = token };
+	*x = (struct bearer_wait){ .r = r, .token = token, .turns = turns };
 	while (*last)
 		last = &(*last)->next;
 	*last = x;
@@ -141,17 +144,22 @@ void bearer_forget(struct request *r)
 
 /* ---- keys that come ---- */
 
+struct key_text {
+	uint32_t bytes;
+	struct str issuer;		/* in the frame */
+};
+
 /* A text that is no list of keys is as if its address had none. */
-static int add_texts(struct keyset *k, struct arena *scratch, char *texts, const uint32_t *sizes,
+static int add_texts(struct keyset *k, struct arena *scratch, char *texts, const struct key_text *v,
 		     unsigned n)
 {
 	int added = 0;
 	for (unsigned i = 0; i < n && added >= 0; i++) {
-		struct str one = str_of(texts, sizes[i]);
-		texts += sizes[i];
+		struct str one = str_of(texts, v[i].bytes);
+		texts += v[i].bytes;
 		if (!one.n)
 			continue;
-		added = keyset_add(k, scratch, one);
+		added = keyset_add(k, scratch, v[i].issuer, one);
 		if (added <= 0)
 			LOG(LOG_ERROR, "jwks.refused", F_INT("text", i), F_INT("bytes", one.n),
 			    F_INT("errno", -added));
@@ -160,17 +168,17 @@ static int add_texts(struct keyset *k, struct arena *scratch, char *texts, const
 	return added;
 }
 
-static struct keyset *read_keys(int fd, const uint32_t *sizes, unsigned n)
+static struct keyset *read_keys(int fd, const struct key_text *v, unsigned n)
 {
 	size_t all = 0;
 	for (unsigned i = 0; i < n; i++)
-		all += sizes[i];
+		all += v[i].bytes;
 	struct keyset *k = keyset_new();
 	struct arena *scratch = arena_new(SCRATCH_MAX);
 	char *texts = mem_alloc(all + 1);
 	bool is_whole = k && scratch && texts &&
 			(!n || (fd >= 0 && parcel_read(fd, texts, all) == 0)) &&
-			add_texts(k, scratch, texts, sizes, n) == 0;
+			add_texts(k, scratch, texts, v, n) == 0;
 	mem_free(texts);
 	arena_free(scratch);
 	return is_whole ? k : keyset_free(k);
@@ -188,16 +196,17 @@ static void take_keys(struct bearers *b, struct keyset *k, uint64_t version)
 void bearer_keys(struct worker *w, struct frame_in *f, int fd)
 {
 	struct bearers *b = bearers_of(w);
-	uint32_t sizes[LINK_KEYS_MAX] = { 0 };
+	struct key_text v[LINK_KEYS_MAX] = { 0 };
 	uint64_t version = frame_get_u64(f);
 	uint32_t n = frame_get_u32(f);
 	bool is_good = n <= LINK_KEYS_MAX;
 	for (uint32_t i = 0; is_good && i < n; i++) {
-		sizes[i] = frame_get_u32(f);
-		is_good = sizes[i] <= LINK_KEYS_BYTES;
+		v[i].bytes = frame_get_u32(f);
+		v[i].issuer = frame_get_str(f);
+		is_good = v[i].bytes <= LINK_KEYS_BYTES && v[i].issuer.n <= LINK_ISSUER_MAX;
 	}
 	is_good = is_good && frame_end(f) == 0 && b;
-	struct keyset *k = is_good && version ? read_keys(fd, sizes, n) : NULL;
+	struct keyset *k = is_good && version ? read_keys(fd, v, n) : NULL;
 	if (fd >= 0)
 		close(fd);
 	if (!b)
@@ -206,13 +215,13 @@ void bearer_keys(struct worker *w, struct frame_in *f, int fd)
 		take_keys(b, k, version);
 	else
 		b->ask_again_ns = clock_ns() + AGAIN_MS * NS_PER_MS;
-	go_on(b);
+	go_on(b, k != NULL);
 }
 
 void bearer_fail_all(struct worker *w)
 {
 	if (w->bearers)
-		go_on(w->bearers);
+		go_on(w->bearers, false);
 }
 
 /* ---- the check ---- */
@@ -229,13 +238,14 @@ static struct claims_rules rules_of(const struct request *r)
 static enum token_fault verify(struct bearers *b, struct request *r, struct str token,
 			       struct who *who)
 {
-	struct str claims;
+	struct str claims, signer;
 	struct claims_rules rules;
-	enum token_fault f = keyset_verify(b->keys, r->mem, token, &claims);
+	enum token_fault f = keyset_verify(b->keys, r->mem, token, &claims, &signer);
 	if (f != TOKEN_GOOD)
 		return f;
 	METRIC_ADD(r->w->metrics, jwt_verified, 1);
 	rules = rules_of(r);
+	rules.signer = signer;
 	return claims_read(r->mem, claims, &rules, r->start_wall_ns / NS_PER_S, who);
 }
 
@@ -247,7 +257,29 @@ static enum step refuse(struct bearers *b, struct request *r, enum token_fault f
 	return auth_refuse_token(r, f);
 }
 
-static enum step check(struct request *r, struct str token, bool may_wait)
+/* What would have to be found out again at some cost, and will not be otherwise in a moment. */
+static bool is_lasting(enum token_fault f)
+{
+	return f == TOKEN_BAD_SIGNATURE || f == TOKEN_BAD_CLAIMS || f == TOKEN_BAD_NO_EXPIRY ||
+	       f == TOKEN_BAD_EXPIRED || f == TOKEN_BAD_ISSUER || f == TOKEN_BAD_AUDIENCE ||
+	       f == TOKEN_BAD_ROLE;
+}
+
+static bool keep_later(struct request *r, const struct token_key *key)
+{
+	struct token_key *own = arena_alloc(r->mem, sizeof *own);
+	if (own)
+		*own = *key;
+	r->token_key = own;
+	return own;
+}
+
+void bearer_keep(struct request *r, const struct who *who)
+{
+	token_cache_put(r->w->bearers->cache, r->token_key, r->start_wall_ns / NS_PER_S, who);
+}
+
+static enum step check(struct request *r, struct str token, unsigned turns)
 {
 	struct bearers *b = bearers_of(r->w);
 	struct who *who = arena_alloc(r->mem, sizeof *who);
@@ -263,16 +295,27 @@ static enum step check(struct request *r, struct str token, bool may_wait)
 		METRIC_ADD(r->w->metrics, jwt_cached, 1);
 		return bearer_admit(r, who);
 	}
-	enum token_fault f = verify(b, r, token, who);
-	if (f == TOKEN_BAD_KEY && may_wait && wait_for_keys(b, r, token))
+	enum token_fault f = token_cache_fault(b->cache, &key, now_s);
+	if (f != TOKEN_GOOD) {
+		METRIC_ADD(r->w->metrics, jwt_refused_cached, 1);
+		return refuse(b, r, f);
+	}
+	f = verify(b, r, token, who);
+	if (f == TOKEN_BAD_KEY && turns && wait_for_keys(b, r, token, turns))
 		return STEP_WAIT;
+	if (is_lasting(f))
+		token_cache_refuse(b->cache, &key, now_s, f);
 	if (f != TOKEN_GOOD)
 		return refuse(b, r, f);
-	token_cache_put(b->cache, &key, now_s, who);
+	who->needs_master = bearer_needs_master(r, who);
+	if (!who->needs_master)
+		token_cache_put(b->cache, &key, now_s, who);
+	else if (!keep_later(r, &key))
+		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory to check the token");
 	return bearer_admit(r, who);
 }
 
 enum step bearer_check(struct request *r, struct str token)
 {
-	return check(r, token, true);
+	return check(r, token, TURNS);
 }

@@ -69,7 +69,7 @@ static void make_key(struct request *r, const struct who *who)
 	r->key.alias = who->user;
 	if (who->end_user.n)
 		r->end_user = who->end_user;
-	if (!who->has_scopes)
+	if (!who->has_scopes && !who->has_role_models)
 		return;
 	r->key.flags &= ~(uint32_t)KEY_ALL_MODELS;
 	r->key.models = who->models.n ? who->models : STR("\0");	/* a name that nobody has */
@@ -116,14 +116,18 @@ static bool may_make_team(const struct request *r)
 }
 
 /* Whatever the answer was: somebody else may have made it meanwhile. */
-static void on_user_made(struct request *r)
+static void on_user_made(struct request *r, uint32_t status, struct str answer)
 {
 	struct dir_key row;
+	(void)status;
+	(void)answer;
 	bearer_go_on(r, admit(r, find_row(r, DIR_USER, r->token->user, &row)));
 }
 
-static void on_team_made(struct request *r)
+static void on_team_made(struct request *r, uint32_t status, struct str answer)
 {
+	(void)status;
+	(void)answer;
 	bearer_go_on(r, admit(r, false));
 }
 
@@ -187,7 +191,10 @@ static enum step check_routes(struct request *r, const struct who *who)
 {
 	if (who->has_scopes && who->routes.n && !rules_let_through(r, who->routes))
 		return refuse_route(r, "Token");
-	if (!who->teams.n && snap_settings(r->snap)->jwt_flags & JWT_ENFORCE_TEAM)
+	if (who->role_routes.n && !rules_let_through(r, who->role_routes))
+		return refuse_route(r, "Role");
+	if (!who->teams.n && !who->needs_master &&
+	    snap_settings(r->snap)->jwt_flags & JWT_ENFORCE_TEAM)
 		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
 				    "Authentication Error, No team found in token.");
 	if (who->teams.n && !rules_let_through(r, setting(r, JWT_TEAM_ROUTES)))
@@ -202,6 +209,12 @@ static enum step admit(struct request *r, bool may_make)
 	if (who->user.n && !find_row(r, DIR_USER, who->user, &row))
 		return may_make && may_make_user(r) ? make_user(r)
 						    : refuse_missing(r, "User", "/user/new");
+	if (who->needs_master)
+		return bearer_tell_master(r);
+	if (who->is_unknown)
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+				    "Authentication Error, no team or organization, or more than one, "
+				    "is called as the token says.");
 	struct str team = first_team(r, who->teams);
 	if (who->teams.n && !team.n)
 		return may_make && may_make_team(r) ? make_team(r)

@@ -8,7 +8,21 @@
 
 /* Of one that waited: what is left of the stage, then it moves on or ends; WAIT: it waits again. */
 void bearer_go_on(struct request *r, enum step s);
+/* -- bearer_owner.c -- */
+
 /* `who` is of the request's arena. NEXT; DONE: it was refused; or WAIT. */
 enum step bearer_admit(struct request *r, const struct who *who);
+
+/* -- bearer.c -- */
+
+/* It is known from now on, as it is now. */
+void bearer_keep(struct request *r, const struct who *who);
+
+/* -- bearer_sync.c -- */
+
+/* Whether the master has to be told, or asked, what the token says. */
+bool bearer_needs_master(const struct request *r, const struct who *who);
+/* WAIT, and then bearer_admit() is called again; or DONE. */
+enum step bearer_tell_master(struct request *r);
 
 #endif

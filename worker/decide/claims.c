@@ -3,6 +3,7 @@
  * were not there, but for what bounds the token itself: that refuses it. */
 #include "worker/decide/claims.h"
 
+#include <fnmatch.h>
 #include <math.h>
 
 #include "common/json.h"
@@ -146,14 +147,48 @@ static enum token_fault check_times(const struct reading *r, uint64_t now_s)
 	return TOKEN_GOOD;
 }
 
+/* What the configuration has as JSON was checked when it was read. */
+static const struct json *mappings(const struct reading *r, enum snap_jwt which)
+{
+	struct json_error e;
+	struct str text = rule(r, which);
+	const struct json *j = text.n ? json_parse(r->a, text, 0, &e) : NULL;
+	return json_is(j, JSON_ARRAY) ? j->child : NULL;
+}
+
+/* One that has rules of its own; NULL: it has none. */
+static const struct json *find_provider(const struct reading *r, struct str issuer)
+{
+	const struct json *j = mappings(r, JWT_PROVIDERS);
+	while (j && issuer.n && !str_eq(json_get_str(r->a, j, "issuer"), issuer))
+		j = j->next;
+	return issuer.n ? j : NULL;
+}
+
+/* An issuer's keys sign its own tokens and no other's, and a provider's tokens are signed by its
+ * own keys and by no others. */
+static bool is_issuer_good(const struct reading *r, struct str issuer, bool is_provider)
+{
+	struct str signer = r->rules->signer, issuers = rule(r, JWT_ISSUERS);
+	if (signer.n ? !str_eq(signer, issuer) : is_provider)
+		return false;
+	return is_provider || !issuers.n || has(issuers, issuer);
+}
+
 static enum token_fault check_parties(const struct reading *r)
 {
-	struct list audience = { 0 };
-	struct str issuers = rule(r, JWT_ISSUERS), audiences = rule(r, JWT_AUDIENCES);
-	if (issuers.n && !has(issuers, text_of(r, member(r->root, STR("iss")))))
+	struct list audience = { 0 }, own = { 0 };
+	struct str issuer = text_of(r, member(r->root, STR("iss")));
+	struct str audiences = rule(r, JWT_AUDIENCES);
+	const struct json *provider = find_provider(r, issuer);
+	if (!is_issuer_good(r, issuer, provider != NULL))
 		return TOKEN_BAD_ISSUER;
+	if (provider && json_is_given(json_get(provider, "audience"))) {
+		list_add_json(r, &own, json_get(provider, "audience"));
+		audiences = own.n ? list_str(&own) : STR("\0");	/* a name that nobody has */
+	}
 	list_add_json(r, &audience, member(r->root, STR("aud")));
-	if (audience.failed)
+	if (audience.failed || own.failed)
 		return TOKEN_BAD_MEMORY;
 	if (audiences.n && !have_common(audiences, list_str(&audience)))
 		return TOKEN_BAD_AUDIENCE;
@@ -180,13 +215,21 @@ static struct str read_scopes(const struct reading *r)
 	return list_str(&l);
 }
 
-/* What the configuration has as JSON was checked when it was read. */
-static const struct json *mappings(const struct reading *r, enum snap_jwt which)
+/* What a role may use, in general_settings.role_permissions; one that is not there may use all. */
+static bool take_permissions(const struct reading *r, struct str role)
 {
-	struct json_error e;
-	struct str text = rule(r, which);
-	const struct json *j = text.n ? json_parse(r->a, text, 0, &e) : NULL;
-	return json_is(j, JSON_ARRAY) ? j->child : NULL;
+	struct list models = { 0 }, routes = { 0 };
+	const struct json *j = mappings(r, JWT_ROLE_PERMISSIONS);
+	while (j && !str_eq(json_get_str(r->a, j, "role"), role))
+		j = j->next;
+	if (!j)
+		return true;
+	list_add_json(r, &models, json_get(j, "models"));
+	list_add_json(r, &routes, json_get(j, "routes"));
+	r->who->has_role_models = json_is_given(json_get(j, "models"));
+	r->who->models = list_str(&models);
+	r->who->role_routes = list_str(&routes);
+	return !models.failed && !routes.failed;
 }
 
 /* The first mapping counts whose role the token has. False: there is none. */
@@ -200,9 +243,42 @@ static bool map_role(const struct reading *r)
 		r->who->is_admin |= str_eq(internal, STR("proxy_admin"));
 		r->who->is_team = str_eq(internal, STR("team"));
 		r->who->is_user = str_eq(internal, STR("internal_user"));
-		return true;
+		return !(r->rules->flags & JWT_ENFORCE_ROLES) || take_permissions(r, internal);
 	}
 	return false;
+}
+
+static bool has_shape(const struct reading *r, struct str name, struct str pattern)
+{
+	const char *n = arena_dup_z(r->a, name), *p = arena_dup_z(r->a, pattern);
+	return n && p && fnmatch(p, n, 0) == 0;
+}
+
+/* What a user is to be here, by the first of its roles that has a pattern. */
+static struct str role_here(const struct reading *r)
+{
+	struct str roles = claim_list(r, JWT_ROLES_CLAIM);
+	while (roles.n) {
+		struct str one = str_cut(&roles, '\0');
+		for (const struct json *j = mappings(r, JWT_ROLE_MAP); j; j = j->next)
+			if (has_shape(r, one, json_get_str(r->a, j, "jwt_role")))
+				return json_get_str(r->a, j, "litellm_role");
+	}
+	return STR_NONE;
+}
+
+/* Of a list what another has, too, which may have "*" in it. */
+static struct str common_of(const struct reading *r, struct str list, struct str other)
+{
+	struct list l = { 0 };
+	if (has(other, STR("*")))
+		return list;
+	while (list.n) {
+		struct str one = str_cut(&list, '\0');
+		if (has(other, one))
+			list_add(r->a, &l, one);
+	}
+	return list_str(&l);
 }
 
 /* All that its scopes let it have; one that is not mapped lets it have nothing. */
@@ -217,8 +293,9 @@ static bool map_scopes(const struct reading *r, struct str scopes)
 		list_add_json(r, &models, json_get(j, "models"));
 		list_add_json(r, &routes, json_get(j, "routes"));
 	}
+	r->who->models = r->who->has_role_models ? common_of(r, list_str(&models), r->who->models)
+						 : list_str(&models);
 	r->who->has_scopes = true;
-	r->who->models = list_str(&models);
 	r->who->routes = list_str(&routes);
 	return found && !models.failed && !routes.failed;
 }
@@ -237,8 +314,22 @@ static void read_teams(const struct reading *r)
 	if (w->is_team && rule(r, JWT_OBJECT_CLAIM).n)
 		one = claim(r, JWT_OBJECT_CLAIM);
 	w->teams = one.n ? one_team(r, one) : claim_list(r, JWT_TEAMS_CLAIM);
+	w->team_alias = w->teams.n ? STR_NONE : claim(r, JWT_TEAM_ALIAS_CLAIM);
+	if (w->team_alias.n)
+		return;
 	if (!w->teams.n && !w->is_user && rule(r, JWT_TEAM_DEFAULT).n)
 		w->teams = one_team(r, rule(r, JWT_TEAM_DEFAULT));
+}
+
+/* A token that says nothing of groups takes its user out of none. */
+static void read_sync(const struct reading *r)
+{
+	struct who *w = r->who;
+	if (!(r->rules->flags & (JWT_SYNC | JWT_JOIN)))
+		return;
+	w->role = r->rules->flags & JWT_SYNC ? role_here(r) : STR_NONE;
+	w->has_groups = find(r->root, rule(r, JWT_TEAMS_CLAIM)) != NULL;
+	w->groups = claim_list(r, JWT_TEAMS_CLAIM);
 }
 
 static void read_names(const struct reading *r)
@@ -252,6 +343,7 @@ static void read_names(const struct reading *r)
 		w->user = claim(r, JWT_OBJECT_CLAIM);
 	w->email = claim(r, JWT_EMAIL_CLAIM);
 	w->organization = claim(r, JWT_ORG_CLAIM);
+	w->org_alias = w->organization.n ? STR_NONE : claim(r, JWT_ORG_ALIAS_CLAIM);
 	w->end_user = claim(r, JWT_END_USER_CLAIM);
 }
 
@@ -293,6 +385,7 @@ enum token_fault claims_read(struct arena *a, struct str claims, const struct cl
 		return TOKEN_BAD_ROLE;
 	read_names(&r);
 	read_teams(&r);
+	read_sync(&r);
 	if (!who.subject.p)
 		return TOKEN_BAD_MEMORY;
 	*ret = who;

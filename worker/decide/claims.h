@@ -13,6 +13,7 @@ struct claims_rules {
 	struct str text[JWT_TEXTS];	/* as in enum snap_jwt */
 	uint32_t flags;			/* JWT_ENFORCE_* and so on */
 	uint64_t leeway_s;
+	struct str signer;		/* the issuer whose key has signed it; .n 0: anybody's */
 };
 
 /* Slices are of the arena, or of the claims' and the rules' bytes. Lists are names with a NUL
@@ -26,6 +27,14 @@ struct who {
 	struct str teams;		/* the first that there is counts */
 	bool has_scopes;		/* its scopes bound it to what follows */
 	struct str models, routes;
+	bool has_role_models;		/* what its role is permitted bounds it, too */
+	struct str role_routes;		/* .n 0: all */
+	/* What the master is to be told, or asked, before anything else: bearer_sync.c. */
+	bool needs_master;
+	bool is_unknown;		/* nobody, or more than one, is called as it says */
+	bool has_groups;		/* it says of which teams its user is */
+	struct str groups, role;	/* them; and the user's role, if it is to have one */
+	struct str team_alias, org_alias;
 };
 
 /* Whether the token counts now and for us, and for whom. *ret is whole only if it is good. */

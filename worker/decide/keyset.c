@@ -17,11 +17,18 @@ struct key {
 	char alg[8];			/* the only one it is for; "": any that fits */
 	char kid[KID_MAX];
 	size_t n_kid;			/* 0: it has none */
+	unsigned issuer;		/* its number in the set */
+};
+
+struct issuer {
+	char name[KEYSET_ISSUER_MAX];
+	size_t n;			/* 0: anybody */
 };
 
 struct keyset {
-	unsigned n;
+	unsigned n, n_issuers;
 	struct key keys[KEYSET_KEYS];
+	struct issuer issuers[KEYSET_ISSUERS];
 };
 
 static const struct algorithm {
@@ -31,6 +38,7 @@ static const struct algorithm {
 	{ "RS256", JWS_RSA }, { "RS384", JWS_RSA }, { "RS512", JWS_RSA },
 	{ "PS256", JWS_RSA }, { "PS384", JWS_RSA }, { "PS512", JWS_RSA },
 	{ "ES256", JWS_P256 }, { "ES384", JWS_P384 }, { "ES512", JWS_P521 },
+	{ "EdDSA", JWS_ED25519 }, { "Ed25519", JWS_ED25519 },
 };
 
 const char *token_fault_text(enum token_fault f)
@@ -81,6 +89,24 @@ static bool is_for_signatures(struct arena *a, const struct json *jwk)
 	       (!json_is(ops, JSON_ARRAY) || list_has(ops, "verify"));
 }
 
+static struct str decode(struct arena *a, struct str part)
+{
+	size_t n, room = part.n / 4 * 3 + 3;
+	char *out = arena_alloc(a, room);
+	if (!out || !hash_unbase64url(out, room, part, &n))
+		return STR_NONE;
+	return str_of(out, n);
+}
+
+/* Of an octet key pair (RFC 8037); .p NULL: it is none, or not of this curve. */
+static struct str ed25519_point(struct arena *a, const struct json *jwk)
+{
+	if (!str_eq(json_get_str(a, jwk, "kty"), STR("OKP")) ||
+	    !str_eq(json_get_str(a, jwk, "crv"), STR("Ed25519")))
+		return STR_NONE;
+	return decode(a, json_get_str(a, jwk, "x"));
+}
+
 static bool read_key(struct arena *a, const struct json *jwk, struct key *ret)
 {
 	struct str kid = json_get_str(a, jwk, "kid"), alg = json_get_str(a, jwk, "alg");
@@ -92,11 +118,28 @@ static bool read_key(struct arena *a, const struct json *jwk, struct key *ret)
 		memcpy(ret->kid, kid.p, kid.n);
 	if (alg.n)
 		memcpy(ret->alg, alg.p, alg.n);
-	ret->jws = jws_key_new(jwk->raw, &ret->kind);
+	struct str point = ed25519_point(a, jwk);
+	ret->jws = point.p ? jws_key_new_ed25519(point, &ret->kind)
+			   : jws_key_new(jwk->raw, &ret->kind);
 	return ret->jws != NULL;
 }
 
-int keyset_add(struct keyset *k, struct arena *scratch, struct str document)
+/* Its number in the set, the same for the same; KEYSET_ISSUERS: no room. */
+static unsigned add_issuer(struct keyset *k, struct str name)
+{
+	unsigned i = 0;
+	while (i < k->n_issuers && !str_eq(str_of(k->issuers[i].name, k->issuers[i].n), name))
+		i++;
+	if (i < k->n_issuers || i == KEYSET_ISSUERS || name.n > KEYSET_ISSUER_MAX)
+		return name.n > KEYSET_ISSUER_MAX ? KEYSET_ISSUERS : i;
+	if (name.n)
+		memcpy(k->issuers[i].name, name.p, name.n);
+	k->issuers[i].n = name.n;
+	k->n_issuers++;
+	return i;
+}
+
+int keyset_add(struct keyset *k, struct arena *scratch, struct str issuer, struct str document)
 {
 	struct json_error e;
 	const struct json *root = json_parse(scratch, document, JSON_ONE_KEY, &e);
@@ -104,6 +147,9 @@ int keyset_add(struct keyset *k, struct arena *scratch, struct str document)
 	int n = 0;
 	if (!json_is(list, JSON_ARRAY))
 		return -EINVAL;
+	unsigned owner = add_issuer(k, issuer);
+	if (owner == KEYSET_ISSUERS)
+		return -ENOMEM;
 	for (const struct json *j = list->child; j; j = j->next) {
 		struct key one;
 		if (!read_key(scratch, j, &one))
@@ -112,6 +158,7 @@ int keyset_add(struct keyset *k, struct arena *scratch, struct str document)
 			jws_key_free(one.jws);
 			return -ENOMEM;
 		}
+		one.issuer = owner;
 		k->keys[k->n++] = one;
 		n++;
 	}
@@ -138,15 +185,6 @@ bool token_has_form(struct str s)
 			at[dots++] = i;
 	}
 	return dots == COUNT(at) && at[0] > 0 && at[1] > at[0] + 1;
-}
-
-static struct str decode(struct arena *a, struct str part)
-{
-	size_t n, room = part.n / 4 * 3 + 3;
-	char *out = arena_alloc(a, room);
-	if (!out || !hash_unbase64url(out, room, part, &n))
-		return STR_NONE;
-	return str_of(out, n);
 }
 
 static const struct algorithm *find_algorithm(struct str name)
@@ -186,28 +224,33 @@ static bool is_named(const struct key *k, struct str kid)
 }
 
 static enum token_fault check_signature(const struct keyset *k, struct str token, struct str kid,
-					const struct algorithm *alg)
+					const struct algorithm *alg, const struct key **ret)
 {
 	enum token_fault f = TOKEN_BAD_KEY;
-	for (unsigned i = 0; i < k->n; i++) {
+	unsigned tries = 0;
+	for (unsigned i = 0; i < k->n && tries < KEYSET_TRIES; i++) {
 		if (!is_named(&k->keys[i], kid))
 			continue;
 		if (!fits(&k->keys[i], alg)) {
 			f = f == TOKEN_BAD_SIGNATURE ? f : TOKEN_BAD_UNFIT;
 			continue;
 		}
-		if (jws_verify(k->keys[i].jws, token))
+		if (jws_verify(k->keys[i].jws, token)) {
+			*ret = &k->keys[i];
 			return TOKEN_GOOD;
+		}
 		f = TOKEN_BAD_SIGNATURE;
+		tries++;
 	}
 	return f;
 }
 
 enum token_fault keyset_verify(const struct keyset *k, struct arena *a, struct str token,
-			       struct str *ret_claims)
+			       struct str *ret_claims, struct str *ret_issuer)
 {
 	struct str rest = token, kid = STR_NONE;
 	const struct algorithm *alg = NULL;
+	const struct key *key = NULL;
 	if (token.n > KEYSET_TOKEN_MAX)
 		return TOKEN_BAD_LONG;
 	if (!token_has_form(token))
@@ -215,12 +258,13 @@ enum token_fault keyset_verify(const struct keyset *k, struct arena *a, struct s
 	struct str header = str_cut(&rest, '.'), claims = str_cut(&rest, '.');
 	enum token_fault f = read_header(a, header, &kid, &alg);
 	if (f == TOKEN_GOOD)
-		f = check_signature(k, token, kid, alg);
+		f = check_signature(k, token, kid, alg, &key);
 	if (f != TOKEN_GOOD)
 		return f;
 	claims = decode(a, claims);
 	if (!claims.p)
 		return TOKEN_BAD_FORM;
 	*ret_claims = claims;
+	*ret_issuer = str_of(k->issuers[key->issuer].name, k->issuers[key->issuer].n);
 	return TOKEN_GOOD;
 }

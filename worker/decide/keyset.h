@@ -2,8 +2,8 @@
  * keyset.h - the public keys of those who sign tokens, and whether a token is signed by one.
  *
  * Which key: the one that the header's `kid` names; a token without one is tried with each key
- * that fits its algorithm. The algorithm must be of the key's own type (RFC 8725, 3.1): never
- * `none`, never a symmetric one. Pure. */
+ * that fits its algorithm, up to a bound. The algorithm must be of the key's own type (RFC 8725,
+ * 3.1): never `none`, never a symmetric one. Pure. */
 #ifndef KEYSET_H
 #define KEYSET_H
 
@@ -11,6 +11,9 @@
 
 enum {
 	KEYSET_KEYS = 64,		/* of all addresses together */
+	KEYSET_ISSUERS = 8,
+	KEYSET_ISSUER_MAX = 1024,	/* bytes */
+	KEYSET_TRIES = 16,		/* keys that a token is tried with which names none */
 	KEYSET_TOKEN_MAX = 16384	/* bytes */
 };
 
@@ -46,14 +49,18 @@ struct keyset;
 struct keyset *keyset_new(void) MUST_USE;
 struct keyset *keyset_free(struct keyset *k);	/* NULL is fine; returns NULL */
 /* Adds the keys of a JWKS document (RFC 7517, 5) that can verify signatures. What cannot is
- * passed over. Their number; -EINVAL: that is no such document; -ENOMEM: no room for it. */
-int keyset_add(struct keyset *k, struct arena *scratch, struct str document) MUST_USE;
+ * passed over. issuer: whose they are, and whose tokens alone they sign; .n 0: anybody's. Their
+ * number; -EINVAL: that is no such document; -ENOMEM: no room for it. */
+int keyset_add(struct keyset *k, struct arena *scratch, struct str issuer,
+	       struct str document) MUST_USE;
 unsigned keyset_count(const struct keyset *k);
 
 /* Whether s has the form of a token: three parts of base64url, of which the last may be empty. */
 bool token_has_form(struct str s);
-/* Checks the signature, and gives the claims' bytes, of the arena. *ret is untouched by faults. */
+/* Checks the signature, and gives the claims' bytes, of the arena, and the issuer that was given
+ * with the key, of the key set: whether the token is of that one is the caller's to see. Both are
+ * untouched by faults. */
 enum token_fault keyset_verify(const struct keyset *k, struct arena *a, struct str token,
-			       struct str *ret_claims);
+			       struct str *ret_claims, struct str *ret_issuer);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * token_cache.c - see token_cache.h: sets of four places, which one a token has by its digest. */
+ * token_cache.c - see token_cache.h: sets of four places, which one a token has by its digest.
+ * Bad ones have places apart, one each: a flood of them costs the good ones nothing. */
 #include "worker/decide/token_cache.h"
 
 #include "common/mem.h"
 
-enum { SETS = 256, WAYS = 4, TEXT_MAX = 4096 };
+enum { SETS = 256, WAYS = 4, TEXT_MAX = 4096, BAD = 1024, BAD_S = 60 };
 
 struct entry {
 	struct token_key key;
@@ -13,14 +14,22 @@ struct entry {
 	size_t n_text;
 };
 
+struct bad {
+	struct token_key key;
+	uint64_t until_s;
+	enum token_fault fault;
+};
+
 struct token_cache {
 	struct entry entries[SETS][WAYS];
+	struct bad bad[BAD];
 };
 
 static const size_t slices[] = {
 	offsetof(struct who, subject), offsetof(struct who, user), offsetof(struct who, email),
 	offsetof(struct who, organization), offsetof(struct who, end_user),
 	offsetof(struct who, teams), offsetof(struct who, models), offsetof(struct who, routes),
+	offsetof(struct who, role_routes),
 };
 
 static struct str *slice(struct who *w, size_t i)
@@ -126,4 +135,26 @@ void token_cache_put(struct token_cache *c, const struct token_key *key, uint64_
 	e->key = *key;
 	if (!fill(e, who))
 		clear(e);
+}
+
+static size_t place_of_bad(const struct token_key *key)
+{
+	return (key->digest.b[0] | (size_t)key->digest.b[1] << 8) % BAD;
+}
+
+enum token_fault token_cache_fault(const struct token_cache *c, const struct token_key *key,
+				   uint64_t now_s)
+{
+	const struct bad *b = &c->bad[place_of_bad(key)];
+	bool is_it = b->until_s > now_s && b->until_s <= now_s + BAD_S &&
+		     b->key.generation == key->generation && b->key.version == key->version &&
+		     hash_sha256_eq(&b->key.digest, &key->digest);
+	return is_it ? b->fault : TOKEN_GOOD;
+}
+
+void token_cache_refuse(struct token_cache *c, const struct token_key *key, uint64_t now_s,
+			enum token_fault f)
+{
+	c->bad[place_of_bad(key)] =
+		(struct bad){ .key = *key, .until_s = now_s + BAD_S, .fault = f };
 }

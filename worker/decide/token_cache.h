@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * token_cache.h - tokens that were found good: a second request with one costs a look-up.
+ * token_cache.h - tokens that were found good, and those that were not: a second request with one
+ * costs a look-up.
  *
  * What is kept is bounded in number and bytes, and good for the generation of the configuration
  * and the version of the public keys that it was found with, until the token expires. A token is
@@ -25,5 +26,12 @@ bool token_cache_find(struct token_cache *c, const struct token_key *key, uint64
  * kept. */
 void token_cache_put(struct token_cache *c, const struct token_key *key, uint64_t now_s,
 		     const struct who *who);
+
+/* Of a token whose signature or claims are bad: that, for a minute; it takes the place of another.
+ * TOKEN_GOOD: nothing is known against it. */
+enum token_fault token_cache_fault(const struct token_cache *c, const struct token_key *key,
+				   uint64_t now_s);
+void token_cache_refuse(struct token_cache *c, const struct token_key *key, uint64_t now_s,
+			enum token_fault f);
 
 #endif
