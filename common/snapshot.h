@@ -280,7 +280,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */
 	uint32_t jwt_flags, jwt_leeway_s;	/* JWT_* */
 	/* With SET_RESERVATION: thousandths of a model's limits. */
-	uint32_t default_priority_milli, saturation_milli;
+	uint64_t default_priority_milli, saturation_milli;
 	struct snap_str key_header;	/* litellm_key_header_name, or none */
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
