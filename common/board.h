@@ -145,7 +145,7 @@ _Static_assert((int)GATE_WORDS == (int)BOARD_WORKERS, "a word for each worker");
 struct board_entity {			/* money words only under the shard's mutex */
 	_Atomic uint64_t id;			/* by the master: kind << 56 | row id; 0 = free */
 	_Atomic int64_t settled, reserved;	/* nano-dollars in the running budget period */
-	_Atomic uint64_t rpm_tat, tpm_tat;	/* GCRA words: no mutex */
+	_Atomic uint64_t rpm_tat, tpm_tat;	/* words of rate.h: no mutex */
 	_Atomic uint32_t parallel;		/* requests in flight; under the mutex */
 	_Atomic uint32_t root; /* by the master: 1 + what picks the shard; 0 = its own place does */
 	_Atomic uint64_t last_used_ns;		/* wall */

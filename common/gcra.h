@@ -3,8 +3,9 @@
  *
  * The word is the theoretical arrival time in monotonic nanoseconds. Compare-and-swap, no lock:
  * a process killed anywhere leaves it right. One limit of L units a minute is emit_ns =
- * 60e9 / L with burst = L, which admits what a fixed window of L does, without its double
- * burst at the edge. Limits above 60e9 units a minute count as unlimited. */
+ * 60e9 / L with burst = L: that much at once, and what flows into the bucket beside it, so that
+ * a minute may see twice the limit; who wants no more than L in one has rate.h. Limits above 60e9
+ * units a minute count as unlimited. */
 #ifndef GCRA_H
 #define GCRA_H
 

@@ -5,6 +5,7 @@
 #include "common/rates.h"
 
 #include "common/check.h"
+#include "common/rate.h"
 
 enum { PLACES = 32 };			/* a number is in one of so many rows */
 
@@ -13,12 +14,11 @@ static struct board_entity *place(const struct board *b, uint64_t id, unsigned i
 	return &b->rates[(id + i) % BOARD_RATES];
 }
 
-static bool is_idle(const struct board_entity *e, uint64_t now_ns, uint64_t wall_ns)
+static bool is_idle(struct board_entity *e, uint64_t now_ns, uint64_t wall_ns)
 {
 	uint64_t used = atomic_load_explicit(&e->last_used_ns, memory_order_relaxed);
 	return wall_ns > used && wall_ns - used > RATES_IDLE_NS &&
-	       atomic_load_explicit(&e->rpm_tat, memory_order_relaxed) <= now_ns &&
-	       atomic_load_explicit(&e->tpm_tat, memory_order_relaxed) <= now_ns;
+	       rate_is_over(&e->rpm_tat, now_ns) && rate_is_over(&e->tpm_tat, now_ns);
 }
 
 static struct board_entity *find(const struct board *b, uint64_t id)

@@ -49,7 +49,7 @@ static const struct command_arg args_worker[] = {
 #define WINDOW_FIELDS                                                                             \
 	{ "limit_windows", ARG_JSON, 0,                                                           \
 	  "limits in windows: [{duration, kind, requests, tokens or cost, multipliers}]" },       \
-	{ "rpm_burst", ARG_INT, 0, "requests that may come at once; rpm_limit when missing" },    \
+	{ "rpm_burst", ARG_INT, 0, "requests that may come at once, and then at an even pace" },    \
 	{ "tpm_input_limit", ARG_INT, 0, "tokens of prompts a minute" },                          \
 	{ "tpm_output_limit", ARG_INT, 0, "tokens of answers a minute" }
 #define KEY_FIELDS                                                                                \

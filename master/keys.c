@@ -254,6 +254,13 @@ static void leave_parts(struct keys *k, const struct dir_key *old, const struct 
 		key_windows_leave(k, old->windows, now ? now->windows : STR(""));
 }
 
+/* With a burst, and without, the word of requests is of another kind. */
+static void forget_pace(struct keys *k, const struct dir_key *old, const struct dir_key *now)
+{
+	if (old->rpm_burst != now->rpm_burst)
+		atomic_store(&k->board->entities[now->entity].rpm_tat, 0);
+}
+
 static int put_in_directory(struct keys *k, const struct dir_key *d, struct str name,
 			    uint64_t until_ns)
 {
@@ -263,8 +270,10 @@ static int put_in_directory(struct keys *k, const struct dir_key *d, struct str 
 				       dir_put_named(k->dir, name, d, clock_ns());
 	if (!err && d->kind == DIR_KEY)
 		err = keys_grace_publish(k, d, until_ns);
-	if (!err && had)		/* the old row stays readable for a while */
+	if (!err && had) {		/* the old row stays readable for a while */
 		leave_parts(k, &old, d);
+		forget_pace(k, &old, d);
+	}
 	return err;
 }
 

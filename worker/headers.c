@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * headers.c - the response headers that LiteLLM's clients look for (its names), and CORS. */
 #include "common/clock.h"
-#include "common/gcra.h"
 #include "common/json_write.h"
+#include "common/rate.h"
 #include "worker/known.h"
 #include "worker/request.h"
 #include "worker/windows.h"
@@ -86,7 +86,7 @@ static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic
 	if (!limit.per_minute)
 		return;
 	put_rate_line(out, owner, STR("-limit-"), what, limit.per_minute);
-	put_rate_line(out, owner, STR("-remaining-"), what, gcra_left(tat, limit, now_ns));
+	put_rate_line(out, owner, STR("-remaining-"), what, rate_left(tat, limit, now_ns));
 }
 
 static void put_key(struct request *r, struct buf *out, bool is_final, uint64_t now_ns)

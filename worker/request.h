@@ -89,7 +89,7 @@ struct request {
 	struct str priority;		/* the key's class, else its team's; .n 0: none */
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	struct str end_user;			/* of a header; else q.user says it */
-	uint64_t tokens_taken;			/* from the tpm word of each owner that has one */
+	uint64_t tokens_taken, tokens_taken_ns;	/* from the tpm word of each owner that has one */
 	struct windows *windows;	/* what was taken from those of its owners; or NULL */
 	struct budget_claim claim;
 	struct budget_level levels[BOARD_LEVELS];

@@ -12,7 +12,7 @@
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/directory.h"
-#include "common/gcra.h"
+#include "common/rate.h"
 #include "common/hash.h"
 
 enum { KEYS = 1000000, TEAMS = 1000, CHECKS = 200000, WARM = 2000, SLOT = 0, ENTITY_0 = 8 };
@@ -97,15 +97,15 @@ static void check(struct budget_pool *pool, const struct sha256 *hash, uint64_t 
 	need(dir_find(worker, hash, &k), "a key is not found");
 	struct board_entity *e = &board.entities[k.entity];
 	struct gcra_limit rpm = { .per_minute = k.rpm }, tpm = { .per_minute = k.tpm };
-	need(gcra_take(&e->rpm_tat, rpm, now, 1, &wait) &&
-	     gcra_take(&e->tpm_tat, tpm, now, 200, &wait), "a limit is reached");
+	need(rate_take(&e->rpm_tat, rpm, now, 1, &wait) &&
+	     rate_take(&e->tpm_tat, tpm, now, 200, &wait), "a limit is reached");
 	struct budget_level levels[2] = {
 		{ .entity = k.entity, .max_nano = k.max_budget_nano },
 		{ .entity = ENTITY_0 + (k.entity - ENTITY_0 - TEAMS) % TEAMS, .max_nano = -1 } };
 	need(budget_admit(pool, levels, 2, 1000, id, &claim, &verdict, &at, &left) == 0,
 	     "a budget is spent");
 	budget_settle(pool, &claim, 500);
-	gcra_refund(&e->tpm_tat, tpm, now, 20);
+	rate_refund(&e->tpm_tat, tpm, now, now, 20);
 }
 
 static int by_number(const void *a, const void *b)

@@ -102,11 +102,9 @@ def nothing_reserved(gw, key):
 
 def test_rpm_is_exact_over_all_workers(start, mock):
     gw = start([("m", "mock?ttft=30")], workers=3)
-    k = gw.key(rpm_limit=5, key_alias="five")           # one comes back each 12 s
-    began = time.monotonic()
+    k = gw.key(rpm_limit=5, key_alias="five")
     seen = flood(gw, 60, k, "m")
-    spent = time.monotonic() - began
-    assert 5 <= len(good(seen)) <= 5 + int(spent / 12), len(good(seen))
+    assert len(good(seen)) == 5
     assert len(mock.log()) == len(good(seen))           # the others cost the provider nothing
     for a in seen:
         if a.status == 429:
@@ -121,9 +119,8 @@ def test_rpm_is_exact_over_all_workers(start, mock):
     assert sorted(int(a.headers["x-ratelimit-api_key-remaining-requests"]) for a in good(seen))[0] == 0
 
 
-@pytest.mark.xfail(reason="a full bucket and what flows into it: up to twice the limit in the first minute", strict=True)
 def test_rpm_holds_over_the_first_minute(start):
-    """LiteLLM's window of a minute begins with the first request: 120 in it, and not one more."""
+    """A minute begins with the first request: 120 in it, and not one more."""
     gw = start([("m", "plain")], workers=3)
     k = gw.key(rpm_limit=120)
     n = len(good(flood(gw, 130, k, "m")))
@@ -142,7 +139,7 @@ def test_rpm_of_one_key_is_nothing_to_another(gw):
 
 
 def test_waiting_as_long_as_told_is_enough(gw):
-    k = gw.key(rpm_limit=60)                               # one a second
+    k = gw.key(rpm_limit=60, rpm_burst=60)                 # one a second
     while (a := gw.ask("m", key=k)).status == 200:
         pass
     assert a.headers["retry-after"] == "1"

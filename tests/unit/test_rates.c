@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "common/gcra.h"
+#include "common/rate.h"
 #include "common/hash.h"
 #include "common/rates.h"
 
@@ -60,7 +60,8 @@ static void test_only_an_idle_row_is_given_away(void **state)
 		find(1 + i * BOARD_RATES, 0);
 	assert_ptr_equal(find(1 + 40 * (uint64_t)BOARD_RATES, 0), first);	/* shared: none is free */
 	assert_int_equal(atomic_load(&first->id), 1);
-	atomic_store(&first->tpm_tat, NOW + 2 * RATES_IDLE_NS);		/* it has something to say yet */
+	rate_charge(&first->tpm_tat, (struct gcra_limit){ .per_minute = LIMIT },
+		    NOW + RATES_IDLE_NS, 1);			/* it has something to say yet */
 	struct board_entity *second = find(1 + 40 * (uint64_t)BOARD_RATES, RATES_IDLE_NS + 5);
 	assert_ptr_equal(second, first + 1);
 	assert_ptr_equal(find(1, RATES_IDLE_NS + 6), first);
@@ -74,7 +75,7 @@ static unsigned take_some(void)
 	for (unsigned i = 0; i < TAKES * NUMBERS; i++) {
 		uint64_t id = 1 + i % NUMBERS * 3, wait;
 		struct gcra_limit limit = { .per_minute = LIMIT };
-		taken += gcra_take(&rates_find(&board, id, NOW, WALL)->rpm_tat, limit, NOW, 1,
+		taken += rate_take(&rates_find(&board, id, NOW, WALL)->rpm_tat, limit, NOW, 1,
 				   &wait);
 	}
 	return taken;

@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
-#include "common/gcra.h"
+#include "common/rate.h"
 #include "worker/decide/bearer.h"
 #include "worker/decide/own_router.h"
 #include "worker/decide/owners.h"
@@ -179,7 +179,7 @@ static void give_back(const struct request *r, uint32_t n, const struct rate *q)
 		const struct request_owner *o = &r->owners[i];
 		struct gcra_limit limit = gcra_of(o, q);
 		if (limit.per_minute)
-			gcra_refund(word_of(o, q), limit, q->now_ns, q->cost);
+			rate_refund(word_of(o, q), limit, q->now_ns, q->now_ns, q->cost);
 	}
 }
 
@@ -190,7 +190,7 @@ static enum step take_rate(struct request *r, const struct rate *q)
 		const struct request_owner *o = &r->owners[i];
 		struct gcra_limit limit = gcra_of(o, q);
 		uint64_t wait = 0;
-		if (gcra_take(word_of(o, q), limit, q->now_ns, q->cost, &wait))
+		if (rate_take(word_of(o, q), limit, q->now_ns, q->cost, &wait))
 			continue;
 		give_back(r, i, q);
 		return refuse_rate(r, o, q, wait);
@@ -244,6 +244,7 @@ enum step limits_take_tokens(struct request *r)
 		if (s != STEP_NEXT)
 			return s;
 		r->tokens_taken = tokens.cost;
+		r->tokens_taken_ns = tokens.now_ns;
 	}
 	(void)FAULT("limits.after_take");
 	return STEP_NEXT;

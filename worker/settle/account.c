@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/gate.h"
-#include "common/gcra.h"
+#include "common/rate.h"
 #include "common/route.h"
 #include "worker/settle/account_private.h"
 #include "worker/settle/flusher.h"
@@ -369,9 +369,10 @@ static void correct_tokens(struct request *r, const struct usage *u)
 		struct gcra_limit limit = { .per_minute = r->owners[i].row->tpm };
 		_Atomic uint64_t *tat = &r->owners[i].entity->tpm_tat;
 		if (limit.per_minute && real > r->tokens_taken)
-			gcra_charge(tat, limit, now, real - r->tokens_taken);
+			rate_charge(tat, limit, now, real - r->tokens_taken);
 		else if (limit.per_minute && real < r->tokens_taken)
-			gcra_refund(tat, limit, now, r->tokens_taken - real);
+			rate_refund(tat, limit, r->tokens_taken_ns, now,
+				    r->tokens_taken - real);
 	}
 	r->tokens_taken = 0;
 }
