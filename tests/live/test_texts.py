@@ -205,6 +205,37 @@ def test_whatever_way_an_answer_took(start, mock):
     assert given() == told
 
 
+def test_calls_that_are_relayed(begin, mock):
+    """What is JSON is kept, and streams as they were; sound and forms are not, nor what only looks."""
+    gw = begin()
+    body = {"model": "plain", "messages": [{"role": "user", "content": "Pass this on"}]}
+    plain = gw.post("/openai/v1/chat/completions", body)
+    stream = gw.post("/openai/v1/chat/completions", {**body, "stream": True})
+    assert gw.post("/openai/v1/chat/completions", body, headers={"x-litellm-enable-message-redaction": "true"}).status == 200
+    image = gw.post("/v1/images/generations", {"model": "m", "prompt": "A lighthouse"})
+    speech = gw.post("/v1/audio/speech", {"model": "m", "input": "Read this", "voice": "alloy"})
+    assert {plain.status, stream.status, image.status, speech.status} == {200}
+    got = rows(gw, 5)[::-1]
+    assert got[0]["proxy_server_request"] == body and got[0]["response"] == plain.json
+    assert got[1]["messages"] == body["messages"] and got[1]["response"] == stream.body.decode()
+    assert redacted(got[2])
+    assert got[3]["messages"] == "A lighthouse" and got[3]["response"] == image.json
+    assert got[4]["messages"] == "Read this" and got[4]["response"] == {}
+    from test_raw import post_form
+    assert post_form(gw, "/v1/audio/transcriptions", ("model", "m"), ("file", b"RIFF", "a.wav")).status == 200
+    assert gw.get("/openai/v1/files").status == 200
+    time.sleep(0.5)
+    assert kept(gw) == 5
+
+
+def test_a_relayed_answer_is_cut(begin):
+    gw = begin("server: {texts: {max-text: 1024}}\n" + ON)
+    a = gw.post("/openai/v1/chat/completions", {"model": "mock?tokens=400", "messages": [{"role": "user", "content": "long"}]})
+    row = rows(gw, 1)[0]
+    cut = row["texts_cut"]["response_bytes"]
+    assert cut == len(a.body) - 1024 > 0 and row["response"] == a.body[:1024].decode() + f" ... [{cut} bytes cut]"
+
+
 # ---- how much ------------------------------------------------------------------------------------
 
 def test_long_texts_are_cut(begin):
