@@ -391,8 +391,7 @@ static const struct shelf_sql shelf_sql = {
 	"DELETE FROM answers WHERE number = (SELECT min(number) FROM answers)",
 	"DELETE FROM answers WHERE number IN (SELECT number FROM answers WHERE expires <= ? "
 	"ORDER BY expires LIMIT ?)",
-	tell_failed,
-	false,
+	tell_failed, false, SHELF_SLICE, SHELF_PAUSE_MS,
 };
 
 int answers_new(struct store *s, uv_loop_t *loop, struct answers **ret)

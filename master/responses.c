@@ -273,8 +273,7 @@ static const struct shelf_sql shelf_sql = {
 	"DELETE FROM responses WHERE number = (SELECT min(number) FROM responses)",
 	"DELETE FROM responses WHERE number IN (SELECT number FROM responses WHERE expires <= ? "
 	"ORDER BY expires LIMIT ?)",
-	tell_failed,
-	false,
+	tell_failed, false, SHELF_SLICE, SHELF_PAUSE_MS,
 };
 
 int responses_new(struct store *s, uv_loop_t *loop, struct responses **ret)

@@ -10,9 +10,7 @@
 
 enum {
 	EVICT_MAX = 256,		/* rows that one more may push out */
-	PRUNE_MAX = 32,			/* rows deleted in one job: nobody waits long behind it */
-	PRUNE_EVERY_MS = 30000,
-	PRUNE_AGAIN_MS = 200		/* when one job was not enough */
+	PRUNE_EVERY_MS = 30000, PRUNE_FIRST_MS = 200
 };
 
 /* ---- in jobs -------------------------------------------------------------------------------- */
@@ -68,12 +66,12 @@ static int prune_job(struct store_db *db, void *data)
 	struct sql *q = sql_query(db, s->sql->drop_expired);
 	uint64_t total;
 	sql_int(q, 1, (int64_t)expired_at(s));
-	sql_int(q, 2, PRUNE_MAX);
+	sql_int(q, 2, s->sql->slice);
 	int err = sql_run(q);
 	s->prune.deleted = err ? 0 : (unsigned)sql_changes(db);
-	if (err || s->prune.deleted == PRUNE_MAX)
+	if (err || s->prune.deleted == s->sql->slice)
 		return err;
-	return evict(db, s->sql, s->prune.max_bytes, PRUNE_MAX, &total, &s->prune.deleted);
+	return evict(db, s->sql, s->prune.max_bytes, s->sql->slice, &total, &s->prune.deleted);
 }
 
 /* ---- on the loop ---------------------------------------------------------------------------- */
@@ -87,8 +85,8 @@ static void on_pruned(void *data, int err)
 		s->sql->tell_failed(err);
 	if (!s->is_stopped)
 		uv_timer_start(&s->timer, on_timer,
-			       !err && s->prune.deleted >= PRUNE_MAX ? PRUNE_AGAIN_MS
-								     : PRUNE_EVERY_MS, 0);
+			       !err && s->prune.deleted >= s->sql->slice ? s->sql->pause_ms
+									 : PRUNE_EVERY_MS, 0);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -110,7 +108,7 @@ void shelf_start(struct shelf *s, const struct shelf_sql *sql, struct store *sto
 	uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
 	uv_unref((uv_handle_t *)&s->timer);
-	uv_timer_start(&s->timer, on_timer, PRUNE_AGAIN_MS, 0);
+	uv_timer_start(&s->timer, on_timer, PRUNE_FIRST_MS, 0);
 }
 
 void shelf_configure(struct shelf *s, uint64_t keep_ms, uint64_t max_bytes)

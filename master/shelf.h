@@ -6,6 +6,9 @@
 
 #include "master/store.h"
 
+/* Where texts are long: nobody waits long behind a job. */
+enum { SHELF_SLICE = 32, SHELF_PAUSE_MS = 200 };
+
 struct shelf_sql {			/* literals */
 	const char *total;		/* one row: bytes of all */
 	const char *drop_oldest;
@@ -13,6 +16,7 @@ struct shelf_sql {			/* literals */
 	void (*tell_failed)(int err);	/* on the loop: pruning failed */
 	/* Rows say when they came, not when they expire: ?1 is as long ago as they are kept. */
 	bool by_age;
+	unsigned slice, pause_ms;	/* rows deleted in one job; time between two jobs */
 };
 struct shelf {
 	const struct shelf_sql *sql;

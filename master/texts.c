@@ -20,6 +20,7 @@ enum {
 	TICK_MS = 50,
 	ITEMS = 128, RAW = 4 << 20,	/* of a batch; a ring's longest entry fits */
 	SEALED_MAX = 2 * RAW, ROW = 64,	/* bytes of a row beside what is sealed */
+	SLICE = 250, PAUSE_MS = 50,	/* of pruning: as fast as requests go */
 	KEY_AGAIN_MS = 10000
 };
 _Static_assert(RAW >= TEXT_KINDS * TEXT_MOST, "the longest entry fits");
@@ -289,8 +290,7 @@ static const struct shelf_sql shelf_sql = {
 	"DELETE FROM spend_texts WHERE number = (SELECT min(number) FROM spend_texts)",
 	"DELETE FROM spend_texts WHERE number IN (SELECT number FROM spend_texts"
 	" WHERE start_ns < ? ORDER BY start_ns LIMIT ?)",
-	tell_failed,
-	true,
+	tell_failed, true, SLICE, PAUSE_MS,
 };
 
 /* Never longer than their requests. */

@@ -51,6 +51,8 @@ struct raw_call {
 	const struct price *price;	/* instead of the deployment's; NULL: that one */
 	struct snap_group group;	/* of one member, when no model decides */
 	uint64_t answer_bytes;
+	struct buf heard;		/* the answer's beginning, where it is kept: texts.h */
+	bool is_heard, is_cut;		/* it is a text, and so it is there; it was longer */
 };
 
 /* What is relayed: client/raw.c. */

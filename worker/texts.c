@@ -29,7 +29,8 @@ static enum request_texts decide(const struct request *r)
 	uint32_t flags = owners_flags(r);
 	if (flags & KEY_NO_TEXTS)
 		return TEXTS_NONE;
-	if (!(s->text_flags & TEXTS_ALWAYS) && json_is_true(json_get(r->q.root, "no-log")))
+	const struct json *root = r->raw ? r->raw->root : r->q.root;
+	if (!(s->text_flags & TEXTS_ALWAYS) && root && json_is_true(json_get(root, "no-log")))
 		return TEXTS_NONE;
 	if (flags & KEY_REDACTED || header_says(r, "x-litellm-enable-message-redaction") ||
 	    header_says(r, "litellm-enable-message-redaction"))
@@ -39,10 +40,18 @@ static enum request_texts decide(const struct request *r)
 	return TEXTS_WHOLE;
 }
 
+/* What is no text, and what only looks, has nothing to keep. */
+static bool says_something(const struct request *r)
+{
+	if (r->raw)
+		return r->raw->root && !r->raw->is_tunnel && !r->raw->is_read;
+	return !r->is_copy && r->q.body.p;
+}
+
 void texts_decide(struct request *r)
 {
 	if (r->texts == TEXTS_UNDECIDED)
-		r->texts = (uint8_t)(r->is_copy || r->raw || !r->q.body.p ? TEXTS_NONE : decide(r));
+		r->texts = (uint8_t)(says_something(r) ? decide(r) : TEXTS_NONE);
 }
 
 /* ---- a stream's answer ---- */
@@ -104,6 +113,25 @@ struct llm_listener *texts_listen(struct request *r, const struct dialect_answer
 	return &l->of;
 }
 
+/* ---- an answer that is relayed ---- */
+
+void texts_relayed(struct request *r, struct str content_type, struct str bytes)
+{
+	struct raw_call *c = r->raw;
+	if (r->texts != TEXTS_WHOLE)
+		return;
+	if (!c->heard.cap) {
+		buf_init(&c->heard, snap_settings(r->snap)->text_max);
+		c->is_heard = str_starts_nocase(content_type, STR("application/json")) ||
+			      str_starts_nocase(content_type, STR("text/event-stream"));
+	}
+	if (!c->is_heard || c->is_cut)
+		return;
+	struct str kept = text_cut(bytes, c->heard.cap - c->heard.n);
+	c->is_cut = kept.n < bytes.n;
+	buf_put(&c->heard, kept);
+}
+
 /* ---- at the end ---- */
 
 static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
@@ -138,21 +166,39 @@ static void put_stream(struct request *r, struct text_listener *l)
 	buf_done(&text);
 }
 
-/* Without a record in the ledger there is nothing that they could stand beside. An answer that was
- * made for another request stands there. */
-void texts_keep(struct request *r)
+static void put_relayed(struct request *r)
+{
+	struct raw_call *c = r->raw;
+	struct text_head h = { 0 };
+	struct str answer = c->heard.failed ? STR_NONE : buf_str(&c->heard);
+	uint64_t cut = c->is_heard && answer.n ? r->raw->answer_bytes - answer.n : 0;
+	h.cut[TEXT_ANSWER] = cut < UINT32_MAX ? (uint32_t)cut : UINT32_MAX;
+	put(r, &h, c->body, answer);
+}
+
+/* An answer that was made for another request stands there. */
+static void keep(struct request *r)
 {
 	struct text_head h = { 0 };
-	texts_decide(r);
-	if (!r->settled_seq || r->texts == TEXTS_NONE)
-		return;
 	if (r->texts == TEXTS_HIDDEN) {
 		h.flags = TEXT_REDACTED;
 		put(r, &h, STR_NONE, STR_NONE);
+	} else if (r->raw) {
+		put_relayed(r);
 	} else if (r->tally.listener) {
 		put_stream(r, (struct text_listener *)r->tally.listener);
 	} else {
 		bool has_own = !r->is_streaming && r->outcome == OUTCOME_OK && !known_is_replay(r);
 		put(r, &h, r->q.body, has_own ? buf_str(&r->final_body) : STR_NONE);
 	}
+}
+
+/* Without a record in the ledger there is nothing that they could stand beside. */
+void texts_keep(struct request *r)
+{
+	texts_decide(r);
+	if (r->settled_seq && r->texts != TEXTS_NONE)
+		keep(r);
+	if (r->raw)
+		buf_done(&r->raw->heard);
 }

@@ -3,9 +3,9 @@
  * the configuration has it so: SET_TEXTS. Without it nobody gets in here.
  *
  * Prompt and answer are in the words of the client's dialect: the body as it came, and the answer
- * as it went out; a stream's is put together from its events and written as one. Who asks for
- * none, or for redaction, is heard: header, body, key and all that pay for it. Nothing here can
- * make a request fail. */
+ * as it went out; a stream's is put together from its events and written as one. Where calls are
+ * relayed it is the bytes, of JSON and of events alone. Who asks for none, or for redaction, is
+ * heard: header, body, key and all that pay for it. Nothing here can make a request fail. */
 #ifndef WORKER_TEXTS_H
 #define WORKER_TEXTS_H
 
@@ -15,6 +15,8 @@
 void texts_decide(struct request *r);
 /* For a stream's tally: puts its answer together. NULL: nobody wants it. */
 struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an);
+/* A call that is relayed gets these bytes for an answer. */
+void texts_relayed(struct request *r, struct str content_type, struct str bytes);
 /* The request ends, its record is written. */
 void texts_keep(struct request *r);
 

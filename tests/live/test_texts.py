@@ -183,6 +183,59 @@ def test_answers_of_the_cache_stand_with_who_made_them(begin):
     assert hit["messages"] == made["messages"] != {} and hit["response"] == {} and said(made)["content"] == "t0 t1 t2"
 
 
+def test_whatever_way_an_answer_took(start, mock):
+    """A stream that goes on with another attempt is one text; of two attempts the winner's is kept."""
+    gw = start([("g", provider(mock, "mock?tokens=9&gap=5&die=4", order=1)),
+                ("g", provider(mock, "other?tokens=3", order=2)),
+                ("h", provider(mock, "late?slowafter=24&ttft=400", order=1)), ("h", provider(mock, "quick?tokens=2", order=2))],
+               "router_settings: {stream_recovery: continue, num_retries: 1, hedge_after: 0.9, disable_cooldowns: true}\n" + ON,
+               workers=1)
+    told = gw.stream("g", "go on").text()
+    assert told.startswith("t0 t1 t2 t3") and told.endswith("t0 t1 t2")
+    rows(gw, 2, 1)
+    one = next(r for r in gw.ctl_json("spend", "logs", "--texts") if r["messages"])
+    assert said(one)["content"] == told and not one["metadata"]["is_further_attempt"]
+    told = [gw.stream("h").text() for _ in range(25)]
+    assert told[24] == "t0 t1"
+
+    def given():
+        every = gw.ctl_json("spend", "logs", "--texts", "--model-group", "h", "--limit", "1000")
+        return [said(r)["content"] for r in every if r["messages"]][::-1]
+    until(lambda: len(given()) == 25)
+    assert given() == told
+
+
+def test_calls_that_are_relayed(begin, mock):
+    """What is JSON is kept, and streams as they were; sound and forms are not, nor what only looks."""
+    gw = begin()
+    body = {"model": "plain", "messages": [{"role": "user", "content": "Pass this on"}]}
+    plain = gw.post("/openai/v1/chat/completions", body)
+    stream = gw.post("/openai/v1/chat/completions", {**body, "stream": True})
+    assert gw.post("/openai/v1/chat/completions", body, headers={"x-litellm-enable-message-redaction": "true"}).status == 200
+    image = gw.post("/v1/images/generations", {"model": "m", "prompt": "A lighthouse"})
+    speech = gw.post("/v1/audio/speech", {"model": "m", "input": "Read this", "voice": "alloy"})
+    assert {plain.status, stream.status, image.status, speech.status} == {200}
+    got = rows(gw, 5)[::-1]
+    assert got[0]["proxy_server_request"] == body and got[0]["response"] == plain.json
+    assert got[1]["messages"] == body["messages"] and got[1]["response"] == stream.body.decode()
+    assert redacted(got[2])
+    assert got[3]["messages"] == "A lighthouse" and got[3]["response"] == image.json
+    assert got[4]["messages"] == "Read this" and got[4]["response"] == {}
+    from test_raw import post_form
+    assert post_form(gw, "/v1/audio/transcriptions", ("model", "m"), ("file", b"RIFF", "a.wav")).status == 200
+    assert gw.get("/openai/v1/files").status == 200
+    time.sleep(0.5)
+    assert kept(gw) == 5
+
+
+def test_a_relayed_answer_is_cut(begin):
+    gw = begin("server: {texts: {max-text: 1024}}\n" + ON)
+    a = gw.post("/openai/v1/chat/completions", {"model": "mock?tokens=400", "messages": [{"role": "user", "content": "long"}]})
+    row = rows(gw, 1)[0]
+    cut = row["texts_cut"]["response_bytes"]
+    assert cut == len(a.body) - 1024 > 0 and row["response"] == a.body[:1024].decode() + f" ... [{cut} bytes cut]"
+
+
 # ---- how much ------------------------------------------------------------------------------------
 
 def test_long_texts_are_cut(begin):
@@ -425,7 +478,8 @@ def test_long_ones_leave_room_for_others(begin):
 
 # ---- kills ---------------------------------------------------------------------------------------
 
-def test_a_killed_master_loses_texts_and_no_cent(begin, mock):
+@pytest.mark.parametrize("who", ["master", "workers"])
+def test_kills_lose_texts_and_no_cent(begin, who):
     gw = begin(workers=2)
     answered, stop = [], threading.Event()
 
@@ -440,27 +494,28 @@ def test_a_killed_master_loses_texts_and_no_cent(begin, mock):
         t.start()
     for _ in range(3):
         time.sleep(0.7)
-        gw.kill()
-        gw.start()
+        if who == "master":
+            gw.kill()
+            gw.start()
+            continue
+        for pid in gw.children():
+            assert pid > 1
+            os.kill(pid, signal.SIGKILL)
     time.sleep(0.3)
     stop.set()
     for t in threads:
         t.join()
     assert len(answered) > 50
-    until(lambda: count(gw, "spend_logs") >= len(answered))
-    with database(gw) as db:
-        booked = {r[0].hex() for r in db.execute("SELECT request_id FROM spend_logs WHERE length(request_id) = 16")}
-        texts = {r[0].hex() for r in db.execute("SELECT request_id FROM spend_texts")}
-    assert {i.replace("-", "") for i in answered} <= booked
-    assert texts <= booked and len(texts) > 0
+    until(lambda: {i.replace("-", "") for i in answered} <= ids(gw, "spend_logs"))
+    assert ids(gw, "spend_texts") and ids(gw, "spend_texts") <= ids(gw, "spend_logs")
     assert gw.ask("m", "after all").status == 200
     until(lambda: any(r["messages"] and r["messages"][0]["content"] == "after all"
                       for r in gw.ctl_json("spend", "logs", "--texts", "--limit", "1")))
 
 
-def count(gw, table):
+def ids(gw, table):
     with database(gw) as db:
-        return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return {r[0].hex() for r in db.execute(f"SELECT request_id FROM {table} WHERE length(request_id) = 16")}
 
 
 def test_an_orderly_end_loses_none(begin):
@@ -485,3 +540,17 @@ def test_a_restored_backup_has_them(begin):
     assert p.returncode == 0, p
     gw.start()
     assert gw.ctl_json("spend", "logs", "--texts")[0]["messages"][0]["content"] == "in the backup"
+
+
+def test_an_upgrade_in_place_keeps_on(tmp_path, mock):
+    from test_upgrade import Installed
+    gw = Installed(tmp_path, [("m", provider(mock))], ON, workers=1)
+    gw.start()
+    try:
+        for i in range(3):
+            assert gw.ask("m", f"number {i}").status == 200
+            if i < 2:
+                gw.upgrade()
+        assert [r["messages"][0]["content"] for r in rows(gw, 3)] == ["number 2", "number 1", "number 0"]
+    finally:
+        gw.stop()

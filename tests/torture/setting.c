@@ -165,7 +165,9 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.continues_streams = 1, .is_idempotent = 1, .answer_max = 65536,
 		.cache_mode = CACHE_DEFAULT_OFF, .cache_calls = UINT32_MAX, .cache_ttl_ms = 600000,
 		.cache_answer_max = 65536,
-		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE | SET_LEARN_TIMES, .version = text(&k, "1.2.3"),
+		.text_max = 2048,
+		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE | SET_LEARN_TIMES | SET_TEXTS,
+		.version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};
 	MUST(snap_build_seal(k.b, is_strict ? 2 : 1, &fd) == 0);

@@ -16,6 +16,7 @@
 #include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/texts.h"
 
 enum { REFUSAL_MAX = 1 << 20, HEAD_LINES_MAX = 32768 };
 
@@ -218,6 +219,8 @@ static int on_data(void *data, struct str bytes)
 	}
 	p->tally.has_content = true;
 	r->raw->answer_bytes += bytes.n;
+	if (r->texts)
+		texts_relayed(r, p->content_type, bytes);
 	sniff_feed(&p->sniff, bytes);
 	r->tally = p->tally;
 	if (account_progress(r) < 0) {
@@ -467,6 +470,8 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 	if (err == 0) {
 		set_limits(p);
 		enter(p, PASS_WAITING);
+		if (snap_settings(r->snap)->flags & SET_TEXTS)
+			texts_decide(r);
 		account_dispatched(r, p->d);
 		err = authorize(p, reterr);
 	}
