@@ -237,11 +237,11 @@ def is_missed(value, limit):
 
 
 def print_table(raw, names, rate, rows=ROWS):
-    print(f"\n{'':42}" + "".join(f"{n:>11}" for n in names))
+    print(f"\n{'':42}" + "".join(f"{n:>13}" for n in names))
     for text, digits, get in rows:
         values = [get(raw, n) for n in names]
         print(f"{text.format(rate=rate):42}"
-              + "".join(f"{'-' if v is None else format(v, f'.{digits}f'):>11}" for v in values))
+              + "".join(f"{'-' if v is None else format(v, f'.{digits}f'):>13}" for v in values))
 
 
 def print_peers(raw, compared, rate):
