@@ -128,6 +128,7 @@ class Bench:
         self.mock_bin, self.load_bin = self.find("llmgw-mock"), self.find("llmgw-load")
         self.llmgw, self.nginx = self.find("llmgw"), self.find_nginx()
         self.raw, self.bodies, self.mocks = [], {}, []
+        self.repeated = []                  # why a measurement was made again, with --retries
         self.dead = socket.socket()         # bound and not listening: who connects is refused
         self.dead.bind(("127.0.0.1", 0))
         self.dead_port = self.dead.getsockname()[1]
@@ -217,7 +218,21 @@ class Bench:
             if read(text) != read(wanted) or self.mock_requests() != before + 1:
                 raise Void(f"{peer.name} does not answer as the mock does: {text[:300]}")
 
+    def again(self, measure, *args):
+        """A measurement, and once more where it failed and that was allowed; what failed is told."""
+        for left in range(self.args.retries, -1, -1):
+            try:
+                return measure(*args)
+            except Void as e:
+                if left == 0:
+                    raise
+                self.repeated.append(str(e))
+                time.sleep(2)
+
     def measure(self, peer, name):
+        return self.again(self.measure_once, peer, name)
+
+    def measure_once(self, peer, name):
         cell = ALL_CELLS[name]
         seconds = self.args.low_seconds if name == "peer-low" else self.args.seconds * cell.share
         options = [o.format(rate=self.args.rate, low_rate=self.args.low_rate) for o in cell.options] + [
@@ -265,7 +280,7 @@ class Bench:
                          ["--rate", str(BIG_RATE), "--connections", "16", "--warmup", "0", "--duration", str(seconds)]),
             stdout=subprocess.PIPE, text=True)
         try:
-            result = self.measure(peer, BEHIND)
+            result = self.measure_once(peer, BEHIND)
         finally:
             out, _ = big.communicate()
         report = json.loads(out.splitlines()[-1])
@@ -498,7 +513,7 @@ class Bench:
                     self.note(rep, peer, cell, self.measure(peer, cell))
             for peer in peers:
                 progress(f"{rep + 1}/{self.args.reps} {BEHIND} {peer.name}")
-                self.note(rep, peer, BEHIND, self.measure_behind(peer))
+                self.note(rep, peer, BEHIND, self.again(self.measure_behind, peer))
             if has_ours:
                 self.measure_failing(rep, nginx)
                 self.measure_flood(rep, nginx)
@@ -508,10 +523,10 @@ class Bench:
             for peer in peers:
                 if peer.name != "direct":
                     progress(f"memory {rep + 1}/{self.args.memory_reps} {peer.name}")
-                    self.note(rep, peer, "memory", self.measure_memory(peer))
+                    self.note(rep, peer, "memory", self.again(self.measure_memory, peer))
         for rep in range(self.args.memory_reps if has_ours else 0):
             progress(f"lengths {rep + 1}/{self.args.memory_reps}")
-            self.note(rep, "llmgw", "lengths", self.measure_lengths())
+            self.note(rep, "llmgw", "lengths", self.again(self.measure_lengths))
         if has_ours:
             for keys in (1_000, 100_000):
                 progress(f"100 models, {keys} keys")

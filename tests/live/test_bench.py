@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -67,6 +68,25 @@ def test_answers_are_the_same_but_for_the_number_of_a_call():
             {"id": call, "type": "function", "function": {"name": "w", "arguments": city}}]}}]})
     assert measure.message_of(answer("c1", "Rome")) == measure.message_of(answer("c2", "Rome"))
     assert measure.message_of(answer("c1", "Rome")) != measure.message_of(answer("c1", "Oslo"))
+
+
+@pytest.mark.parametrize("failures,retries,made", [(0, 0, True), (1, 0, False), (1, 1, True), (3, 2, False), (2, 2, True)])
+def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeypatch, failures, retries, made):
+    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
+    bench = types.SimpleNamespace(args=types.SimpleNamespace(retries=retries), repeated=[])
+    left = [failures]
+
+    def once(what):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise measure.Void("503")
+        return what
+    if made:
+        assert measure.Bench.again(bench, once, "figure") == "figure"
+    else:
+        with pytest.raises(measure.Void):
+            measure.Bench.again(bench, once, "figure")
+    assert bench.repeated == ["503"] * min(failures, retries)
 
 
 def result(peer, cell, rep, p50, **more):
