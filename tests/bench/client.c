@@ -45,11 +45,44 @@ static bool is_measured(const struct client *c, uint64_t now)
 
 /* Streams. A line is known by how it begins; an event ends with an empty line. */
 
+/* "@" and digits: when the event was sent, by the clock that this program reads too. The digits
+ * may come in two reads. */
+static void read_stamp(struct client *c, const char *p, size_t n)
+{
+	const char *end = p + n;
+	if (!c->in_stamp) {
+		p = memchr(p, '@', n);
+		if (!p)
+			return;
+		p++;
+		c->in_stamp = true;
+		c->stamp_ns = 0;
+	}
+	while (p < end && *p >= '0' && *p <= '9')
+		c->stamp_ns = c->stamp_ns * 10 + (uint64_t)(*p++ - '0');
+	c->in_stamp = p == end;
+}
+
+/* How long it was on its way, and whether it had to travel with the one before. */
+static void note_stamp(struct client *c, uint64_t now)
+{
+	struct load *l = c->load;
+	if (is_measured(c, now)) {
+		l->stamped++;
+		l->merged += c->stamp_read == l->reads;
+		hist_add(&l->delay, now > c->stamp_ns ? now - c->stamp_ns : 0);
+	}
+	c->stamp_read = l->reads;
+	c->stamp_ns = 0;
+}
+
 static void end_event(struct client *c, uint64_t now)
 {
 	struct load *l = c->load;
 	c->has_data = false;
 	c->events++;
+	if (c->stamp_ns)
+		note_stamp(c, now);
 	if (is_measured(c, now)) {
 		l->events++;
 		if (c->events == 1)
@@ -65,6 +98,7 @@ static void end_event(struct client *c, uint64_t now)
 static void end_line(struct client *c, uint64_t now)
 {
 	size_t n = c->line_n;
+	c->in_stamp = false;
 	if (n > 0 && n <= sizeof c->line && c->line[n - 1] == '\r')
 		n--;
 	c->line_n = 0;
@@ -86,6 +120,8 @@ static void read_stream(struct client *c, const char *p, size_t n)
 		for (size_t i = 0; i < part && c->line_n + i < sizeof c->line; i++)
 			c->line[c->line_n + i] = p[i];
 		c->line_n += part;
+		if (c->load->has_stamps)
+			read_stamp(c, p, part);
 		if (!lf)
 			return;
 		end_line(c, now);
@@ -120,11 +156,21 @@ static enum failure judge(const struct client *c)
 	int status = c->parser.status_code;
 	if (status / 100 != (c->load->wants_refusal ? 4 : 2))
 		return FAIL_STATUS;
+	if (c->load->wants_refusal)
+		return FAIL_COUNT;		/* nginx's has no JSON */
 	if (c->load->mode == MODE_HOLD)
 		return FAIL_ENDED;
 	if (c->load->is_stream)
 		return c->is_done ? FAIL_COUNT : FAIL_NO_DONE;
 	return c->first == '{' && c->last == '}' ? FAIL_COUNT : FAIL_NOT_JSON;
+}
+
+static void note_length(struct load *l, uint64_t events)
+{
+	if (events > l->events_max)
+		l->events_max = events;
+	if (events < l->events_min || l->events_min == 0)
+		l->events_min = events;
 }
 
 static int on_message(llhttp_t *parser)
@@ -139,6 +185,8 @@ static int on_message(llhttp_t *parser)
 		return HPE_USER;
 	}
 	uint64_t now = uv_hrtime();
+	if (l->is_stream)
+		note_length(l, c->events);
 	if (is_measured(c, now)) {
 		l->ok++;
 		hist_add(&l->latency, now - c->due_ns);
@@ -185,6 +233,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *bytes)
 	}
 	if (n == 0)
 		return;
+	c->load->reads++;
 	if (!was_busy || llhttp_execute(&c->parser, bytes->base, (size_t)n) != HPE_OK) {
 		client_fail(c, FAIL_PARSE);
 		return;
@@ -242,6 +291,8 @@ void client_send(struct client *c, uint64_t due_ns)
 	c->events = 0;
 	c->first = c->last = '\0';
 	c->line_n = 0;
+	c->stamp_ns = c->stamp_read = 0;
+	c->in_stamp = false;
 	c->has_data = c->is_done = false;
 	c->state = CLIENT_BUSY;
 	l->busy++;

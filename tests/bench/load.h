@@ -54,6 +54,9 @@ struct client {
 	uint64_t due_ns;		/* when this request was to be sent */
 	uint64_t last_event_ns;
 	uint64_t events;
+	uint64_t stamp_ns;		/* when this event was sent, or 0; as it is read */
+	uint64_t stamp_read;		/* the read that had the stamp before; counts from 1 */
+	bool in_stamp;
 	char first, last;		/* bytes of a body that are no white space */
 	char line[16];			/* how the current line of a stream begins */
 	size_t line_n;
@@ -68,6 +71,7 @@ struct load {
 	unsigned client_count;
 	double duration_s, warmup_s, timeout_s;
 	bool is_stream, is_json;
+	bool has_stamps;		/* events say when they were sent */
 	bool wants_refusal;		/* 4xx is right, and 2xx is wrong */
 	struct sockaddr_storage addr;
 	char *request;
@@ -89,10 +93,13 @@ struct load {
 	unsigned busy, held;		/* clients with a request; with a first event, --hold */
 
 	uint64_t ok, events;		/* in the measured time */
+	uint64_t stamped, merged;	/* events with a stamp; those that came with the one before */
+	uint64_t events_min, events_max;	/* of a whole stream, warm-up or not */
+	uint64_t reads;
 	uint64_t reconnects;
 	uint64_t failures[FAIL_COUNT];
 	int bad_status;			/* the first one that was not wanted */
-	struct hist latency, lag, first_event, gap;
+	struct hist latency, lag, first_event, gap, delay;
 };
 
 /* client.c */

@@ -29,6 +29,8 @@ static const char usage[] =
 	"  --timeout S      for an answer (30)\n"
 	"  --body FILE      POST this; without it, GET\n"
 	"  --stream         the answer is a stream of events that ends with [DONE]\n"
+	"  --stamped        events say when they were sent, \"@\" and monotonic nanoseconds:\n"
+	"                   report how long they took, and how many came together\n"
 	"  --refused        the answer is to be 4xx instead of 2xx\n"
 	"  --json           report as one line of JSON\n"
 	"\n"
@@ -207,6 +209,9 @@ static void take_option(struct load *l, struct ask *ask, int option)
 	case 's':
 		l->is_stream = true;
 		break;
+	case 'S':
+		l->is_stream = l->has_stamps = true;
+		break;
 	case 'R':
 		l->wants_refusal = true;
 		break;
@@ -239,6 +244,7 @@ void options_read(struct load *l, int argc, char **argv)
 		{ "header", required_argument, NULL, 'H' },
 		{ "body", required_argument, NULL, 'b' },
 		{ "stream", no_argument, NULL, 's' },
+		{ "stamped", no_argument, NULL, 'S' },
 		{ "refused", no_argument, NULL, 'R' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },

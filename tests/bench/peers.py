@@ -5,11 +5,13 @@ Each is installed from its registry into a folder of its own, at a pinned versio
 as much of what llmgw does as it can do without a database. `doing` says what that was.
 Standard library only.
 """
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import urllib.request
 import venv
 
 INSTALL_S = 420
@@ -40,6 +42,11 @@ def npm_error(text):
     """What npm says went wrong; its last line only says where the log is."""
     lines = [x for x in text.splitlines() if x.startswith("npm error") and "complete log" not in x]
     return "; ".join(x.removeprefix("npm error ") for x in lines)[:200] or last_line(text, "no word")
+
+
+def go_error(text):
+    """What the go command says went wrong, without the address that it asked."""
+    return "Go modules: " + (text.strip().splitlines() or ["no word"])[-1].strip()[:200]
 
 
 def ran(command, cwd, reason=lambda text: last_line(text, "no word")):
@@ -107,11 +114,11 @@ class LiteLLM:
         return [self.where / "bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", str(port),
                 "--num_workers", str(workers), "--telemetry", "False"]
 
-    def environment(self):
+    def environment(self, *_):
         return {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION",
                 "LITELLM_LOG": "ERROR", "NO_PROXY": "127.0.0.1"}
 
-    def headers(self, _):
+    def headers(self, *_):
         return {"Authorization": f"Bearer {KEY}"}
 
     def model(self, name, _):
@@ -148,15 +155,81 @@ class Portkey:
         return ["node", self.where / "node_modules" / self.package / "build/start-server.js",
                 f"--port={port}", "--headless"]
 
-    def environment(self):
+    def environment(self, *_):
         return {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
 
-    def headers(self, mock_port):
+    def headers(self, _, mock_port):
         return {"Authorization": "Bearer sk-mock", "x-portkey-provider": "openai",
                 "x-portkey-custom-host": f"http://127.0.0.1:{mock_port}/v1"}
 
     def model(self, name, models):
         return models[name]
+
+
+class Ferro:
+    """Ferro Labs' AI Gateway, with keys of its own and a row in its log for each request, both in SQLite.
+    A program that was built from its source by hand is taken too, where the module is not served."""
+
+    name, package, version = "ferro", "github.com/ferro-labs/ai-gateway", "1.4.1"
+    refuses_wrong_keys = True
+    doing = ("key check yes, a key of its store (SQLite), no budget and no limits; spend log yes, its request "
+             "log, each request and answer a row (SQLite); one process on all CPUs")
+    ready_path = "/readyz"
+
+    def __init__(self, where):
+        self.where = where / f"ferro-{self.version}"
+        self.program = self.where / "ferrogw"
+
+    def install(self):
+        if self.program.exists():
+            return None
+        if not shutil.which("go"):
+            return f"there is no Go here, and no {self.program}"
+        self.where.mkdir(parents=True, exist_ok=True)
+        return ran(["env", f"GOBIN={self.where}", "go", "install", f"{self.package}/cmd/ferrogw@v{self.version}"],
+                   self.where, go_error)
+
+    def command(self, port, mock_port, workers, models, tmp):
+        """Its names of models are exact, and a question mark is none of theirs: the mock takes a tilde too."""
+        stages = [{"name": "request-logger", "type": "logging", "stage": stage, "enabled": True,
+                   "config": {"level": "error", "persist": True}}
+                  for stage in ("before_request", "after_request", "on_error")]
+        config = {"apiVersion": "v1", "strategy": {"mode": "single"}, "plugins": stages if self.logs else [],
+                  "targets": [{"virtual_key": "openai", "models": sorted(self.model(n, models) for n in models)}]}
+        with open(os.path.join(tmp, "ferro.yaml"), "w") as f:
+            json.dump(config, f)
+        return [self.program, "serve"]
+
+    def environment(self, port, mock_port, tmp):
+        return {"GATEWAY_CONFIG": os.path.join(tmp, "ferro.yaml"), "PORT": str(port), "GATEWAY_ENV": "production",
+                "RATE_LIMIT_RPS": "0", "MASTER_KEY": self.master, "OPENAI_API_KEY": "sk-mock", "LOG_LEVEL": "error",
+                "OPENAI_BASE_URL": f"http://127.0.0.1:{mock_port}/v1", "API_KEY_STORE_BACKEND": "sqlite",
+                "API_KEY_STORE_DSN": os.path.join(tmp, "keys.db"), "REQUEST_LOG_STORE_BACKEND": "sqlite",
+                "REQUEST_LOG_STORE_DSN": os.path.join(tmp, "log.db")}
+
+    logs, master = True, "fgw_" + "0" * 40
+
+    def headers(self, port, _):
+        """A key made for this start."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/admin/keys", json.dumps({"name": "bench", "scopes": ["read_only"]}).encode(),
+            {"Authorization": f"Bearer {self.master}", "Content-Type": "application/json"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+            return {"Authorization": f"Bearer {json.load(answer)['key']}"}
+
+    def model(self, name, models):
+        return models[name].replace("?", "~")
+
+
+class FerroInMemory(Ferro):
+    """The same as its makers start it: nothing is written to a disk."""
+
+    name, logs = "ferro-memory", False
+    doing = ("key check yes, a key kept in memory, no budget and no limits; spend log no, switched off; "
+             "one process on all CPUs")
+
+    def environment(self, *args):
+        return super().environment(*args) | {"API_KEY_STORE_BACKEND": "memory", "REQUEST_LOG_STORE_BACKEND": ""}
 
 
 class Bifrost:
@@ -168,10 +241,11 @@ class Bifrost:
         pass
 
     def install(self):
-        return "the package @maximhq/bifrost only fetches the program, from outside the registries"
+        return ("the package @maximhq/bifrost only fetches the program, from outside the registries; "
+                "the Go modules are not served here")
 
 
-KINDS = {kind.name: kind for kind in (LiteLLM, Portkey, Bifrost)}
+KINDS = {kind.name: kind for kind in (LiteLLM, Portkey, Ferro, FerroInMemory, Bifrost)}
 
 
 def install(names):

@@ -58,9 +58,12 @@ static void write_text(const struct load *l)
 	write_hist("latency", &l->latency);
 	write_hist("first event", &l->first_event);
 	write_hist("gap", &l->gap);
+	write_hist("delay", &l->delay);
 	write_hist("sent late", &l->lag);
 	if (l->events)
-		printf("%lu events\n", l->events);
+		printf("%lu events, %lu to %lu a stream\n", l->events, l->events_min, l->events_max);
+	if (l->stamped)
+		printf("%lu of %lu stamped events came with the one before\n", l->merged, l->stamped);
 	if (l->reconnects)
 		printf("%lu connections made anew\n", l->reconnects);
 	for (unsigned i = 0; i < FAIL_COUNT; i++) {
@@ -90,9 +93,12 @@ static void write_json(const struct load *l)
 	for (unsigned i = 0; i < FAIL_COUNT; i++)
 		printf("%s\"%s\":%lu", i ? "," : "", failure_rows[i].name, l->failures[i]);
 	printf("},\"bad_status\":%d", l->bad_status);
+	printf(",\"stamped\":%lu,\"merged\":%lu,\"events_a_stream\":[%lu,%lu]", l->stamped, l->merged,
+	       l->events_min, l->events_max);
 	write_hist_json("latency_us", &l->latency);
 	write_hist_json("first_event_us", &l->first_event);
 	write_hist_json("gap_us", &l->gap);
+	write_hist_json("delay_us", &l->delay);
 	write_hist_json("sent_late_us", &l->lag);
 	printf("}\n");
 }

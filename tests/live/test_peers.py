@@ -43,10 +43,13 @@ def test_no_registry_is_a_reason_to_skip(tmp_path, monkeypatch):
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("GOPROXY", "off")
+    monkeypatch.setenv("GOFLAGS", "-mod=mod")
     there, skipped = peers.install(list(peers.KINDS))
-    assert there == [] and list(skipped) == ["litellm", "portkey", "bifrost"]
+    assert there == [] and list(skipped) == ["litellm", "portkey", "ferro", "ferro-memory", "bifrost"]
     assert skipped["litellm"].startswith(("PyPI: ", "no virtual environment"))
     assert skipped["portkey"].startswith(("npm: code ECONNREFUSED", "there is no Node.js"))
+    assert skipped["ferro"].startswith(("Go modules: ", "there is no Go"))
     assert "outside the registries" in skipped["bifrost"]
     assert not list(tmp_path.glob("*/stamp"))       # the next run tries again
 

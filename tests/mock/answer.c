@@ -2,6 +2,8 @@
  * answer.c - see answer.h: what all dialects share. */
 #include "tests/mock/answer.h"
 
+#include <uv.h>
+
 #include "tests/mock/scan.h"
 
 static bool path_ends(struct span path, const char *end)
@@ -109,6 +111,9 @@ void say_token(struct buf *out, struct answer *a, uint64_t i)
 		quote_part(out, a, text, i);
 	} else if (i == 0 && a->script.bigevent >= 0) {
 		buf_fill(out, 'x', (size_t)a->script.bigevent);
+	} else if (a->script.stamp) {
+		BUF_PUT_LIT(out, "@");
+		buf_put_u64(out, uv_hrtime());
 	} else {
 		if (i > 0)
 			BUF_PUT_LIT(out, " ");

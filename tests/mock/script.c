@@ -65,6 +65,7 @@ static const struct word words[] = {
 	FLAG(json, STAYS, "the content is a JSON object if the request asks for one"),
 	FLAG(drop, FAILS, "reset the connection instead of any answer"),
 	FLAG(role, STAYS, "the role comes in a chunk of its own, not counted"),
+	FLAG(stamp, STAYS, "a content chunk is @ and the monotonic nanosecond when it was made"),
 };
 
 static int hex_digit(char c)

@@ -23,7 +23,7 @@ struct script {
 	int64_t cap;
 	int64_t expires;
 	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho, shed;
-	bool emptychoices, json, drop, role;
+	bool emptychoices, json, drop, role, stamp;
 	struct span redirect, errbody, code;
 	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value", each */
 	unsigned hdr_count;

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""test_bench.py - the benchmark's own judgement: what its generator counts in a stream, when two
+answers are the same, and what the figures make of raw results."""
+import json
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+
+from gateway import BUILD
+
+BENCH = pathlib.Path(__file__).resolve().parent.parent / "bench"
+sys.path.insert(0, str(BENCH))
+import figures  # noqa: E402
+import measure  # noqa: E402
+
+
+def load(base, model, tmp_path, *options):
+    """Exit status and report of llmgw-load on the mock itself."""
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}))
+    p = subprocess.run([BUILD / "llmgw-load", "--json", "--url", f"{base}/v1/chat/completions", "--duration", "0.5",
+                        "--warmup", "0", "--body", body, *options],
+                       capture_output=True, text=True, timeout=60, check=False)
+    return p.returncode, json.loads(p.stdout.splitlines()[-1])
+
+
+def test_stamps_tell_the_way_of_each_event(mock, tmp_path):
+    status, r = load(mock.base, "m?tokens=6&gap=4&stamp", tmp_path, "--concurrency", "2", "--stamped")
+    assert status == 0 and r["events_a_stream"] == [8, 8]      # and the finish, and [DONE]
+    assert r["stamped"] > 0 and r["stamped"] == r["delay_us"]["count"]
+    assert 0 < r["delay_us"]["p50"] < 4000      # not the gap between two, and not the clock
+
+
+def test_events_sent_at_once_are_told_as_merged(mock, tmp_path):
+    _, apart = load(mock.base, "m?tokens=6&gap=20&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    _, at_once = load(mock.base, "m?tokens=400&stamp", tmp_path, "--concurrency", "8", "--stamped")
+    assert apart["merged"] <= apart["stamped"] // 4 and at_once["merged"] > at_once["stamped"] // 4
+
+
+def test_events_without_stamps_have_no_way(mock, tmp_path):
+    status, r = load(mock.base, "m?tokens=3", tmp_path, "--concurrency", "1", "--stamped")
+    assert status == 0 and r["ok"] > 0 and r["stamped"] == 0 and r["delay_us"]["count"] == 0
+
+
+EVENT = 'data: {"id":"%s","model":"%s","choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n'
+
+
+def test_streams_are_the_same_whatever_their_ids():
+    one = EVENT % ("1", "a", "x") + EVENT % ("1", "a", "y") + "data: [DONE]\n\n"
+    other = EVENT % ("2", "b", "x") + EVENT % ("2", "b", "y") + "data: [DONE]\n\n"
+    assert measure.chunks_of(one) == measure.chunks_of(other)
+
+
+@pytest.mark.parametrize("change", [
+    lambda x, y, end: x + end, lambda x, y, end: x + y, lambda x, y, end: y + x + end, lambda x, y, end: x + y + y + end,
+    lambda x, y, end: EVENT % ("1", "a", "xy") + end], ids=["lost", "no end", "order", "twice", "merged"])
+def test_streams_differ_in_any_event(change):
+    x, y, end = EVENT % ("1", "a", "x"), EVENT % ("1", "a", "y"), "data: [DONE]\n\n"
+    assert measure.chunks_of(change(x, y, end)) != measure.chunks_of(x + y + end)
+
+
+def test_answers_are_the_same_but_for_the_number_of_a_call():
+    def answer(call, city):
+        return json.dumps({"choices": [{"finish_reason": "tool_calls", "message": {"content": None, "tool_calls": [
+            {"id": call, "type": "function", "function": {"name": "w", "arguments": city}}]}}]})
+    assert measure.message_of(answer("c1", "Rome")) == measure.message_of(answer("c2", "Rome"))
+    assert measure.message_of(answer("c1", "Rome")) != measure.message_of(answer("c1", "Oslo"))
+
+
+@pytest.mark.parametrize("failures,retries,made", [(0, 0, True), (1, 0, False), (1, 1, True), (3, 2, False), (2, 2, True)])
+def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeypatch, failures, retries, made):
+    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
+    bench = types.SimpleNamespace(args=types.SimpleNamespace(retries=retries), repeated=[])
+    left = [failures]
+
+    def once(what):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise measure.Void("503")
+        return what
+    if made:
+        assert measure.Bench.again(bench, once, "figure") == "figure"
+    else:
+        with pytest.raises(measure.Void):
+            measure.Bench.again(bench, once, "figure")
+    assert bench.repeated == ["503"] * min(failures, retries)
+
+
+def result(peer, cell, rep, p50, **more):
+    return {"peer": peer, "cell": cell, "rep": rep, "latency_us": {"p50": p50}, **more}
+
+
+def test_added_is_the_median_of_differences_within_a_repetition():
+    raw = [result("direct", "c1", 0, 10), result("direct", "c1", 1, 100), result("direct", "c1", 2, 20),
+           result("llmgw", "c1", 0, 40), result("llmgw", "c1", 1, 150), result("llmgw", "c1", 2, 90)]
+    assert figures.added(raw, "llmgw", "c1", "p50") == 50       # of 30, 50, 70; not 90 - 20
+    assert figures.added(raw, "direct", "c1", "p50") is None
+    assert figures.added(raw, "nginx", "c1", "p50") is None
+
+
+def test_failover_is_what_the_same_peer_takes_more():
+    raw = [result("direct", "fail-none", 0, 1), result("llmgw", "fail-none", 0, 50), result("llmgw", "fail-refused", 0, 120)]
+    assert figures.failing(raw, "llmgw", "fail-refused", "p50") == 70
+
+
+def test_cpu_is_per_answer_and_in_times_of_nginx():
+    raw = [result("nginx", "c16", 0, 1, cpu_us=1000, ok=100), result("llmgw", "c16", 0, 1, cpu_us=3000, ok=120)]
+    assert figures.cpu_per(raw, "llmgw", "c16", "ok") == 25
+    assert figures.ratio("c16")(raw) == 2.5 and figures.per_core(raw) == 40_000
+    assert figures.ratio("flood")(raw) is None
+
+
+def test_bars_say_what_is_missed(capsys):
+    raw = [result("nginx", "c16", 0, 1, cpu_us=1000, ok=100), result("llmgw", "c16", 0, 1, cpu_us=6000, ok=120)]
+    assert figures.print_bars(raw) == 2         # five times nginx's, and 20,000 a core
+    said = capsys.readouterr().out
+    assert said.count("MISSED") == 2 and ">= 30000" in said and "not measured" in said
+
+
+@pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),
+                                                (29.9, -30, True), (31, -30, False)])
+def test_a_limit_below_zero_is_the_least(value, limit, missed):
+    assert figures.is_missed(value, limit) is missed
