@@ -395,9 +395,70 @@ static int summary_job(struct store_db *db, void *data)
 	return err;
 }
 
+/* ---- the same of one user ---- */
+
+static void end_day(struct json_out *o, struct str user_id, int64_t cost)
+{
+	json_close(o);
+	json_put_money(o, "spend", cost);
+	json_open(o, "users");
+	json_key(o, user_id);
+	json_put_money(o, NULL, cost);
+	json_close(o);
+	json_close(o);
+}
+
+static void begin_day(struct json_out *o, int64_t day)
+{
+	char text[SPEND_TEXT_ROOM];
+	spend_day_text(text, day);
+	json_open(o, NULL);
+	json_put_z(o, "startTime", text);
+	json_open(o, "models");
+}
+
+static int user_summary_job(struct store_db *db, void *data)
+{
+	struct spend_call *sc = data;
+	struct json_out o = json_out(&sc->c->out);
+	struct sql *q = sql_query(db,
+		"SELECT s.day, coalesce(n.name, ''), sum(s.cost >> 30), sum(s.cost & 1073741823)"
+		" FROM spend_daily s LEFT JOIN spend_names n ON n.id = s.model WHERE s.user <> 0"
+		" AND s.user = (SELECT id FROM spend_names WHERE name = ?3)"
+		" AND s.day BETWEEN ?1 AND ?2 GROUP BY s.day, s.model ORDER BY s.day, 2 LIMIT 100000");
+	int64_t day = -1, cost = 0;
+	int r;
+	sql_int(q, 1, sc->range.first_day);
+	sql_int(q, 2, sc->range.last_day);
+	sql_text(q, 3, sc->user_id);
+	json_open_array(&o, NULL);
+	while ((r = sql_row(q)) > 0) {
+		int64_t now = sql_get_int(q, 0), one = spend_read_cost(q, 2);
+		if (now != day && day >= 0)
+			end_day(&o, sc->user_id, cost);
+		if (now != day)
+			begin_day(&o, now);
+		cost = now == day ? cost : 0;
+		add(&cost, one);
+		day = now;
+		json_key(&o, sql_get_text(q, 1));
+		json_put_money(&o, NULL, one);
+	}
+	sql_end(q);
+	if (day >= 0)
+		end_day(&o, sc->user_id, cost);
+	json_close_array(&o);
+	return r;
+}
+
 void spend_summary(struct command_call *c)
 {
 	struct spend_call *sc = spend_call_new(c);
-	if (sc)
-		spend_start(c, summary_job, sc);
+	if (!sc || command_str(c, "user_id", &sc->user_id) == -EINVAL)
+		return;
+	if (c->own_user.n && sc->user_id.n && !str_eq(sc->user_id, c->own_user))
+		sc->range.last_day = sc->range.first_day - 1;	/* others' is nothing */
+	if (c->own_user.n)
+		sc->user_id = c->own_user;
+	spend_start(c, sc->user_id.n ? user_summary_job : summary_job, sc);
 }

@@ -101,8 +101,13 @@ static const struct text_filter {
 	  NULL },
 };
 
+/* One who is no administrator sees its own requests alone. */
 static bool take_texts(struct logs_call *lc)
 {
+	if (lc->of.c->own_user.n) {
+		spend_where_str(&lc->where, text_filters[0].condition, lc->of.c->own_user);
+		spend_where_z(&lc->where, ")");
+	}
 	for (size_t i = 0; i < COUNT(text_filters); i++) {
 		const struct text_filter *f = &text_filters[i];
 		struct str s;

@@ -24,6 +24,7 @@ struct spend_call {
 	struct command_call *c;		/* first: spend_start()'s done looks here */
 	struct spend_range range;
 	uint64_t limit;
+	struct str user_id;		/* of a summary; .n 0: of all */
 };
 /* start_date and end_date; without them all time. false: answered. */
 bool spend_take_range(struct command_call *c, struct spend_range *ret);

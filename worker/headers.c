@@ -89,6 +89,38 @@ static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic
 	put_rate_line(out, owner, STR("-remaining-"), what, rate_left(tat, limit, now_ns));
 }
 
+/* LiteLLM's names for what is left of the key's limits for this model. */
+static void put_left(const struct request *r, struct buf *out, const char *what,
+		     _Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns)
+{
+	struct str group = r->group ? snap_text(r->snap, r->group->name) : STR("");
+	if (!limit.per_minute)
+		return;
+	buf_printf(out, "x-litellm-key-remaining-%s-", what);
+	for (size_t i = 0; i < group.n; i++) {
+		bool is_token = (group.p[i] >= '0' && group.p[i] <= '9') ||
+				(group.p[i] >= 'A' && group.p[i] <= 'Z') ||
+				(group.p[i] >= 'a' && group.p[i] <= 'z') || group.p[i] == '.' ||
+				group.p[i] == '_';
+		buf_put(out, is_token ? str_of(&group.p[i], 1) : STR("-"));
+	}
+	buf_printf(out, ": %llu\r\n", (unsigned long long)gcra_left(tat, limit, now_ns));
+}
+
+static void put_model_limits(const struct request *r, struct buf *out, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct request_owner *o = &r->owners[i];
+		if (o->row->kind != DIR_KEY_MODEL)
+			continue;
+		put_left(r, out, "tokens", &o->entity->tpm_tat,
+			 (struct gcra_limit){ .per_minute = o->row->tpm }, now_ns);
+		put_left(r, out, "requests", &o->entity->rpm_tat,
+			 (struct gcra_limit){ .per_minute = o->row->rpm,
+					      .burst = o->row->rpm_burst }, now_ns);
+	}
+}
+
 static void put_key(struct request *r, struct buf *out, bool is_final, uint64_t now_ns)
 {
 	if (!r->n_owners)
@@ -108,6 +140,8 @@ static void put_key(struct request *r, struct buf *out, bool is_final, uint64_t 
 	}
 	if (r->windows)
 		windows_headers(r, out);
+	if (r->has_model_limits)
+		put_model_limits(r, out, now_ns);
 	if (r->key.max_budget_nano >= 0)
 		put_money(out, "x-litellm-key-max-budget", r->key.max_budget_nano);
 	if (r->has_claim && !r->token)

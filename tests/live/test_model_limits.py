@@ -40,6 +40,8 @@ def test_requests_of_one_model(start, mock):
     good = next(a for a in answers if a.status == 200)
     assert good.headers["x-ratelimit-model_per_key-limit-requests"] == "5"
     assert int(good.headers["x-ratelimit-model_per_key-remaining-requests"]) < 5
+    assert good.headers["x-litellm-key-remaining-requests-m"] == good.headers["x-ratelimit-model_per_key-remaining-requests"]
+    assert not [h for h in good.headers if h.startswith("x-litellm-key-remaining-tokens")]
     assert good.headers["x-ratelimit-api_key-limit-requests"] == "1000"
     bad = next(a for a in answers if a.status == 429)
     assert 0 < int(bad.headers["retry-after"]) <= 60
@@ -48,7 +50,9 @@ def test_requests_of_one_model(start, mock):
     assert gw.ask("alias", key=k).status == 429             # another name for the same group
     n = gw.ask("n", key=k)
     assert n.status == 200 and not [h for h in n.headers if "model_per_key" in h.lower()]
-    assert statuses(many(gw, 4, k, "openai/p")) == [200] * 2 + [429] * 2    # named without its provider
+    answers = many(gw, 4, k, "openai/p")
+    assert statuses(answers) == [200] * 2 + [429] * 2       # named without its provider
+    assert any("x-litellm-key-remaining-requests-openai-p" in a.headers for a in answers)
     other = gw.key(model_rpm_limit={"m": 5})                # each key has its own count
     assert gw.ask("m", key=other).status == 200
     # A refusal costs no other owner anything.

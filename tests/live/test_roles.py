@@ -106,3 +106,29 @@ def test_a_key_with_rules_looks_and_makes_none_without(gw):
                        (f"/key/{other}/regenerate", {}), ("/key/delete", {"keys": [other]})):
         assert gw.post(path, body, key=key).status == 401, path
     assert gw.post(f"/key/{other}/regenerate", {"grace_period": "1h"}, key=other).status == 200
+
+
+def test_a_user_sees_its_own_requests(gw):
+    ada, bob, viewer = user(gw, "ada"), user(gw, "bob"), user(gw, "vic", "internal_user_viewer")
+    team(gw, team_id="t", members_with_roles=[{"user_id": "ada", "role": "user"}])
+    for k in (ada, gw.key(user_id="ada", team_id="t"), bob, viewer, gw.key()):
+        assert gw.ask("m", key=k).status == 200
+    rows = gw.spend_rows(wait_for=5)
+    cost = sum(r["spend"] for r in rows if r["user"] == "ada")
+    for key, who, n in ((ada, "ada", 2), (bob, "bob", 1), (viewer, "vic", 1)):
+        got = gw.get("/spend/logs", key=key).json
+        assert len(got) == n and {r["user"] for r in got} == {who}
+        for path in ("v2", "ui"):
+            page = gw.get(f"/spend/logs/{path}?start_date=2020-01-01&end_date=2100-01-01", key=key).json
+            assert page["total"] == n and {r["user"] for r in page["data"]} == {who}
+    others = next(r["request_id"] for r in rows if r["user"] == "bob")
+    for query in (f"request_id={others}", "user_id=bob", "user_id=bob&summarize=true"):
+        assert gw.get(f"/spend/logs?{query}", key=ada).json == [], query
+    days = gw.get("/spend/logs?summarize=true", key=ada).json
+    assert len(days) == 1 and abs(days[0]["spend"] - cost) < 1e-9 and list(days[0]["users"]) == ["ada"]
+    assert list(days[0]["models"]) == ["m"] and days == gw.get("/spend/logs?summarize=true&user_id=ada").json
+    assert len(gw.get("/spend/logs?summarize=true").json[0]["users"]) == 4       # "" is who has no user
+    assert gw.get("/spend/logs?texts=true", key=ada).status == 403
+    for path in ("/spend/keys", "/spend/users", "/global/spend", "/spend/export"):
+        assert gw.get(path, key=ada).status == 401, path
+    assert gw.get("/spend/logs", key=gw.key()).status == 401

@@ -57,7 +57,10 @@ static const char golden[] =
 	"orgs show --o\n"
 	"orgs add --o\n"
 	"orgs member --o\n"
-	"orgs remove --o\n";
+	"orgs remove --o\n"
+	"spend logs iv-\n"
+	"spend logs v2 iv-\n"
+	"spend logs ui iv-\n";
 
 static void test_the_table(void **state)
 {
