@@ -143,7 +143,7 @@ def main():
         meson_tests("unit, corpora, crashes, torture", "build", ["unit", "fuzz", "shm", "torture"])
         pytest("live", "build", "tests/live", "--ignore", "tests/live/test_faults.py", env=enforce())
     if build("faults", "build-faults", "-Dc_args=-DLLMGW_FAULTS", targets=PROGRAMS):
-        pytest("killed at each place", "build-faults", "tests/live/test_faults.py")
+        pytest("killed at each place", "build-faults", "tests/live/test_faults.py", env=enforce())
     counted("official SDKs", [sys.executable, "tests/sdk/run"], {"LLMGW_BUILD": str(TOP / "build")})
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
     unit_score()
