@@ -31,6 +31,7 @@ enum {
 	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
 	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
 	KEY_WINDOWS = 512,		/* there are limits in windows */
+	KEY_LOGGED = 4096,		/* it has callbacks of its own, or is kept from some */
 	KEY_NO_TEXTS = 1 << 14,		/* what it asks and is answered is not stored */
 	KEY_REDACTED = 1 << 15,		/* the same, and it is said so */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
@@ -39,7 +40,8 @@ enum {
 /* Before a path or a group; a body's member; the region that deployments must be in; a control
  * of the response cache; its class in priority_reservation. */
 enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
-       RULE_PRIORITY = 'n' };
+       RULE_PRIORITY = 'n',
+       RULE_LOGGING = 'l' /* the last: JSON for the master, with KEY_LOGGED and no KEY_RULES */ };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */
 enum dir_kind {

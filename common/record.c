@@ -61,6 +61,10 @@ static void bound(struct record *r)
 		r->end_ns = r->start_ns;
 	if (r->cost_nano < 0)
 		r->cost_nano = 0;
+	if (!(r->temperature >= 0 && r->temperature <= 1000))	/* a NaN is neither */
+		r->temperature = -1;
+	if (!(r->top_p >= 0 && r->top_p <= 1000))
+		r->top_p = -1;
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		if (r->attempts[i].end_ns < r->attempts[i].start_ns)
 			r->attempts[i].end_ns = r->attempts[i].start_ns;

@@ -13,7 +13,7 @@
 
 #include "common/str.h"
 
-enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1514, RECORDS = 1024 };
+enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1498, RECORDS = 1024 };
 
 enum record_text {
 	RT_CALL_ID, RT_MODEL /* as asked for */, RT_GROUP, RT_DEPLOYMENT, RT_PROVIDER,
@@ -26,7 +26,10 @@ enum record_text {
 };
 enum { RF_STREAM = 1, RF_ESTIMATED = 2, RF_FAILED = 4, RF_CLIENT_GONE = 8, RF_SAMPLED = 16,
        RF_HAS_PARENT = 32, RF_SETTLED = 64, RF_HAS_KEY = 128,
-       RF_CACHE_HIT = 256 };
+       RF_CACHE_HIT = 256,
+       RF_OWN = 512 /* its key or team has callbacks of its own, or is kept from some */,
+       RF_NO_LOG = 1024 /* no callback is told */,
+       RF_FALLBACK = 2048 /* it went to another group than the one asked for */ };
 enum { RA_LOST = 1 /* another one was faster */, RA_FAILED = 2 };
 
 struct record_attempt {
@@ -47,6 +50,9 @@ struct record {
 	uint8_t call;				/* enum journal_call */
 	uint8_t n_attempts;			/* of those below: the first ones, and the last */
 	uint32_t attempts_made, flags;		/* RF_* */
+	uint32_t max_tokens;			/* asked for; 0: nothing */
+	float temperature, top_p;		/* below 0: not given */
+	uint8_t finish, pad[3];			/* enum llm_finish: how the answer ended */
 	uint16_t text_n[RT_COUNT];
 	uint16_t text_used;
 	struct record_attempt attempts[RECORD_ATTEMPTS];

@@ -357,7 +357,8 @@ enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
 enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };
 enum snap_cache_call { CACHED_CHAT, CACHED_TEXT, CACHED_EMBED, CACHED_RERANK, CACHED_RESPONSES };
 
-enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */ };
+enum { TRACE_ON = 1, TRACE_BY_PARENT = 2, TRACE_FORWARD = 4 /* to providers */,
+       TRACE_ALONE = 8 /* no client's traceparent is heard */ };
 
 struct snap_head {
 	uint64_t magic;

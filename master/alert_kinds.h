@@ -21,7 +21,8 @@
 	X(failed_tracking_spend,  HIGH,   true,  300,   "spend cannot be written down")            \
 	X(db_exceptions,          HIGH,   true,  300,   "the database fails")                      \
 	X(daily_reports,          LOW,    true,  0,     "slow and failing deployments")            \
-	X(spend_reports,          LOW,    true,  0,     "what teams have spent")                   \
+	X(spend_reports,          LOW,    true,  0,     "what teams have spent, lately and in each month") \
+	X(fallback_reports,       LOW,    true,  0,     "which models others have answered for")   \
 	X(new_model_added,        LOW,    true,  0,     "a model was added by API")                \
 	X(new_virtual_key_created, LOW,   false, 0,     "a key was made")                          \
 	X(virtual_key_updated,    LOW,    false, 0,     "a key was changed")                       \

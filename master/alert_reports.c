@@ -4,6 +4,7 @@
  * restart nor an upgrade puts one off; one that comes due while nobody runs is left out. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -13,6 +14,7 @@
 #include "master/store_sql.h"
 
 enum { TOP = 5 };
+#define DAY_NS (86400 * NS_PER_S)
 
 /* ---- deployments ---- */
 
@@ -94,7 +96,8 @@ static void report_daily(struct alerts *a)
 
 struct spend_report {
 	struct alerts *a;
-	int64_t from_day;
+	int64_t from_day, end_day;	/* since 1970; the end is not of it */
+	char what[32];			/* "the last 7.0 days", "2026-01" */
 	int64_t total;
 	struct buf text;
 };
@@ -108,6 +111,7 @@ static int put_rows(struct spend_report *r, struct sql *q, const char *title)
 	char name[80];
 	sql_int(q, 1, r->from_day);
 	sql_int(q, 2, ROLLUP_TAG);
+	sql_int(q, 3, r->end_day);
 	buf_put_z(&r->text, title);
 	while ((got = sql_row(q)) == 1) {
 		alert_name(name, sizeof name, sql_get_text(q, 0));
@@ -121,8 +125,10 @@ static int spend_job(struct store_db *db, void *data)
 {
 	struct spend_report *r = data;
 	struct sql *sum =
-		sql_query(db, "SELECT " MICROS " FROM spend_daily s WHERE s.day >= ?1");
+		sql_query(db, "SELECT " MICROS " FROM spend_daily s"
+			      " WHERE s.day >= ?1 AND s.day < ?2");
 	sql_int(sum, 1, r->from_day);
+	sql_int(sum, 2, r->end_day);
 	int err = sql_row(sum);
 	r->total = err == 1 ? sql_get_int(sum, 0) * 1000 : 0;
 	sql_end(sum);
@@ -130,12 +136,14 @@ static int spend_job(struct store_db *db, void *data)
 		return err;
 	err = put_rows(r, sql_query(db,
 		"SELECT coalesce(t.alias, t.team_id, 'no team'), " MICROS " FROM spend_daily s"
-		" LEFT JOIN teams t ON t.id = s.team WHERE s.day >= ?1 AND ?2 GROUP BY s.team"
+		" LEFT JOIN teams t ON t.id = s.team WHERE s.day >= ?1 AND ?2 AND s.day < ?3"
+		" GROUP BY s.team"
 		" ORDER BY 2 DESC LIMIT 8"), "\nTeams:");
 	if (err == 0)
 		err = put_rows(r, sql_query(db,
 			"SELECT n.name, " MICROS " FROM spend_labels s JOIN spend_names n"
-			" ON n.id = s.label WHERE s.day >= ?1 AND s.kind = ?2 GROUP BY s.label"
+			" ON n.id = s.label WHERE s.day >= ?1 AND s.kind = ?2 AND s.day < ?3"
+			" GROUP BY s.label"
 			" ORDER BY 2 DESC LIMIT 8"), "\nTags:");
 	return err;
 }
@@ -148,8 +156,7 @@ static void on_spend(void *data, int err)
 	a->is_reporting = false;
 	if (err == 0 && a->is_on && !r->text.failed) {
 		alert_begin(&m, ALERT_spend_reports);
-		alert_say(&m, "Spend of the last %.1f days: $%.4f" STR_FMT,
-			  (double)a->c->spend_report_ms / 86400e3, (double)r->total / 1e9,
+		alert_say(&m, "Spend of %s: $%.4f" STR_FMT, r->what, (double)r->total / 1e9,
 			  STR_ARG(buf_str(&r->text)));
 		m.owner.has_money = true;
 		m.owner.spend = r->total;
@@ -160,18 +167,59 @@ static void on_spend(void *data, int err)
 	mem_free(r);
 }
 
-static void report_spend(struct alerts *a, uint64_t wall_ns)
+/* False: one is under way, or there is no memory: it is asked again. */
+static bool report_spend(struct alerts *a, int64_t from_day, int64_t end_day, const char *what)
 {
 	struct spend_report *r = a->is_reporting ? NULL : mem_alloc(sizeof *r);
 	if (!r)
-		return;
-	uint64_t span = a->c->spend_report_ms * NS_PER_MS;
+		return false;
 	r->a = a;
-	r->from_day = (int64_t)((wall_ns > span ? wall_ns - span : 0) / (86400 * NS_PER_S));
+	r->from_day = from_day;
+	r->end_day = end_day;
+	snprintf(r->what, sizeof r->what, "%s", what);
 	buf_init(&r->text, 4096);
 	a->is_reporting = store_read(a->m->store, spend_job, on_spend, r) == 0;
 	if (!a->is_reporting)
 		mem_free(r);
+	return a->is_reporting;
+}
+
+static void report_lately(struct alerts *a, uint64_t wall_ns)
+{
+	uint64_t span = a->c->spend_report_ms * NS_PER_MS;
+	char what[32];
+	snprintf(what, sizeof what, "the last %.1f days", (double)a->c->spend_report_ms / 86400e3);
+	report_spend(a, (int64_t)((wall_ns > span ? wall_ns - span : 0) / DAY_NS), INT64_MAX, what);
+}
+
+/* The day on which a month begins, counted as the database counts; months since 1970. */
+static int64_t month_begin(unsigned month)
+{
+	struct tm t = { .tm_year = 70 + (int)(month / 12), .tm_mon = (int)(month % 12),
+			.tm_mday = 1 };
+	return (int64_t)timegm(&t) / 86400;
+}
+
+static unsigned month_of(uint64_t wall_ns)
+{
+	time_t s = (time_t)(wall_ns / NS_PER_S);
+	struct tm t;
+	gmtime_r(&s, &t);
+	return (unsigned)(t.tm_year - 70) * 12 + (unsigned)t.tm_mon;
+}
+
+/* Once the month has ended; of months in which nobody ran none is told. */
+static void report_month(struct alerts *a, uint64_t wall_ns)
+{
+	unsigned now = month_of(wall_ns);
+	char what[32];
+	if (!a->month || now < a->month)
+		a->month = now;
+	if (now == a->month)
+		return;
+	snprintf(what, sizeof what, "%04u-%02u", 1970 + (now - 1) / 12, (now - 1) % 12 + 1);
+	if (report_spend(a, month_begin(now - 1), month_begin(now), what))
+		a->month = now;
 }
 
 /* ---- when ---- */
@@ -187,9 +235,14 @@ static bool is_due(uint64_t *at_ns, uint64_t every_ms, uint64_t wall_ns)
 
 void alert_report(struct alerts *a, uint64_t wall_ns)
 {
-	if (is_due(&a->daily_ns, a->c->daily_ms, wall_ns) && alert_wanted(a, ALERT_daily_reports))
+	bool is_day_over = is_due(&a->daily_ns, a->c->daily_ms, wall_ns);
+	if (is_day_over && alert_wanted(a, ALERT_daily_reports))
 		report_daily(a);
+	if (is_day_over && alert_wanted(a, ALERT_fallback_reports))
+		alert_report_fallbacks(a);
 	if (is_due(&a->spend_ns, a->c->spend_report_ms, wall_ns) &&
 	    alert_wanted(a, ALERT_spend_reports))
-		report_spend(a, wall_ns);
+		report_lately(a, wall_ns);
+	if (alert_wanted(a, ALERT_spend_reports))
+		report_month(a, wall_ns);
 }

@@ -237,6 +237,8 @@ void alerts_record(struct alerts *a, const struct export_view *v)
 {
 	const struct record *r = v->r;
 	count_failures(a, v);
+	if (r->flags & RF_FALLBACK && alert_wanted(a, ALERT_fallback_reports))
+		alert_count_fallback(a, r);
 	if (!(r->flags & RF_FAILED) && alert_wanted(a, ALERT_llm_too_slow))
 		tell_slow(a, r);
 	if (!(r->flags & RF_FAILED))

@@ -30,6 +30,13 @@ struct alert_deployment {
 	uint64_t successes, failures;	/* at the last daily report */
 };
 
+/* Requests for a model that went to a fallback of it, since they were told last. */
+enum { FALLBACKS = 64, ALERT_FALLBACK_NAME = 64 };
+struct alert_fallback {
+	uint32_t answered, failed;	/* both 0: free, and all behind it are */
+	char model[ALERT_FALLBACK_NAME], group[ALERT_FALLBACK_NAME];
+};
+
 struct alerts {
 	struct master *m;
 	const struct config_alerts *c;
@@ -38,6 +45,7 @@ struct alerts {
 	struct alert_send *send;
 	struct alert_seen seen[SEEN_SETS][SEEN_WAYS];
 	struct alert_outage outages[OUTAGES];
+	struct alert_fallback fallbacks[FALLBACKS];
 	uint64_t minute_ns;		/* since when `in_minute` counts */
 	uint32_t in_minute[ALERT_KINDS], over_minute[ALERT_KINDS];
 	struct alert_deployment *deployments;	/* as many as the configuration's models */
@@ -45,6 +53,7 @@ struct alerts {
 	const struct config *config;	/* the one that they are of */
 	uint64_t board_ns, report_ns;	/* when it is looked next */
 	uint64_t daily_ns, spend_ns;	/* wall: when the reports are due */
+	unsigned month;			/* since 1970: the one that is not over; 0: not known */
 	uint32_t money_down;
 	uint64_t ledger_errors;
 	struct alert_budgets *budgets;	/* the query under way; alert_budgets.c */
@@ -75,6 +84,9 @@ const struct config_model *alert_find_model(const struct alerts *a, uint64_t id_
 /* -- alert_budgets.c -- */
 void alert_look_at_budgets(struct alerts *a, uint64_t now_ns);
 void alert_budget_refused(struct alerts *a, const struct record *r);
+/* -- alert_fallbacks.c -- */
+void alert_count_fallback(struct alerts *a, const struct record *r);
+void alert_report_fallbacks(struct alerts *a);
 /* -- alert_reports.c -- */
 void alert_report(struct alerts *a, uint64_t wall_ns);
 

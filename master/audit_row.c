@@ -173,7 +173,8 @@ bool audit_is_secret(struct str name)
 /* "sk-...abcd" is how a key is shown. */
 bool audit_looks_secret(struct str text)
 {
-	return str_starts(text, STR("sk-")) && !str_starts(text, STR("sk-..."));
+	return (str_starts(text, STR("sk-")) && !str_starts(text, STR("sk-..."))) ||
+	       str_starts(text, STR("sealed:"));
 }
 
 static void mask(struct arena *a, const struct json *j, struct json_out *o, unsigned depth)

@@ -186,6 +186,14 @@ static const struct command_arg args_team_update[] = {
 	{ 0 },
 };
 static const struct command_arg args_team_one[] = { TEAM_ID, { 0 } };
+static const struct command_arg args_team_callback[] = {
+	TEAM_ID,
+	{ "callback_name", ARG_STRING, ARG_REQUIRED | ARG_POSITIONAL,
+	  "one of those that litellm_settings.callbacks may name" },
+	{ "callback_type", ARG_STRING, 0, "success, failure or success_and_failure" },
+	{ "callback_vars", ARG_JSON, 0, "its address and keys, which are kept sealed" },
+	{ 0 }
+};
 static const struct command_arg args_team_delete[] = {
 	{ "team_ids", ARG_LIST, ARG_POSITIONAL | ARG_REPEATED, "ids of teams" },
 	{ 0 },
@@ -1164,6 +1172,16 @@ const struct command commands[] = {
 	{ "teams disallow", "POST", "/team/model/delete", ROLE_ADMIN, 0, RUN(teams_model_delete),
 	  args_team_models, NULL, NULL, "take names out of a team's list of models",
 	  "llmgwctl teams disallow physics gpt-4o" },
+	{ "teams callback", "POST", "/team/{id}/callback", ROLE_ADMIN, 0, RUN(teams_callback_add),
+	  args_team_callback, NULL, NULL,
+	  "tell a callback of a team's requests, with variables of the team's own",
+	  "llmgwctl teams callback physics langfuse --callback-type failure" },
+	{ "teams callbacks", "GET", "/team/{id}/callback", ROLE_VIEW, 0, RUN(teams_callbacks),
+	  args_team_one, NULL, NULL, "which callbacks are told of a team's requests",
+	  "llmgwctl teams callbacks physics" },
+	{ "teams mute", "POST", "/team/{id}/disable_logging", ROLE_ADMIN, 0,
+	  RUN(teams_disable_logging), args_team_one, NULL, NULL,
+	  "take a team's own callbacks away", "llmgwctl teams mute physics" },
 	{ "teams permissions", "GET", "/team/permissions_list", ROLE_VIEW, 0,
 	  RUN(teams_permissions_list), args_team_one, NULL, NULL,
 	  "by which commands a team's members change their keys in it",

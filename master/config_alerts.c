@@ -48,9 +48,6 @@ static uint32_t wanted_kinds(struct reader *r)
 		int kind = alert_kind_find(a->types.v[i]);
 		if (kind >= 0)
 			kinds |= 1u << kind;
-		else if (str_eq(a->types.v[i], STR("fallback_reports")))
-			complain(r, W_NOT_ACTED_ON, place_of(r, "alert_types"),
-				 "fallback_reports are not made");
 		else
 			complain(r, W_NOT_ACTED_ON, place_of(r, "alert_types"),
 				 "there is no alert type '" STR_FMT "'",
@@ -224,6 +221,6 @@ void alerts_finish(struct reader *r)
 		a->kinds |= a->to[i] ? 1u << i : 0;
 	if (a->kinds & (1u << ALERT_llm_exceptions | 1u << ALERT_llm_too_slow |
 			1u << ALERT_outage_alerts | 1u << ALERT_region_outage_alerts |
-			1u << ALERT_budget_alerts))
+			1u << ALERT_budget_alerts | 1u << ALERT_fallback_reports))
 		r->c->set.flags |= SET_RECORDS;
 }

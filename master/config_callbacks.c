@@ -9,14 +9,6 @@
 
 enum { SUCCESS = 1, FAILURE = 2 };
 
-static int find_row(struct str name)
-{
-	for (unsigned i = 0; i < EXPORT_KINDS; i++)
-		if (str_eq_z(name, export_rows[i].name))
-			return (int)i;
-	return -1;
-}
-
 static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
 {
 	struct export_target t = { 0 };
@@ -41,7 +33,7 @@ static void take_all(struct reader *r, const char *directive, const struct confi
 		     unsigned when)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		int row = find_row(names->v[i]);
+		int row = export_row_find(names->v[i]);
 		if (row >= 0)
 			take_row(r, directive, (unsigned)row, when);
 		else if (str_eq(names->v[i], STR("prometheus")))
@@ -67,6 +59,11 @@ static void take_sampler(struct reader *r)
 		export_read_sampler(NULL, NULL, &flags, &set->trace_share);
 	}
 	set->trace_flags |= flags;
+	const char *alone = getenv("OTEL_IGNORE_CONTEXT_PROPAGATION");
+	const char *how = getenv("OTEL_PROPAGATORS");
+	bool hears = !how || !*how || str_find(str_z(how), STR("tracecontext")) != SIZE_MAX;
+	if (!hears || (alone && value_is_true(str_z(alone))))
+		set->trace_flags |= TRACE_ALONE;
 }
 
 /* Asked for here, by OpenTelemetry's variable, or by LiteLLM's. */

@@ -449,7 +449,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "with store_prompts_in_spend_logs: keep no text, but of requests with the header "
 	  "litellm-disable-message-redaction: true"),
 	D("litellm_settings", "global_disable_no_log_param", CT_BOOL, AT(texts_always), "false", 0, 0,
-	  CF_LIVE, "do not listen to no-log in bodies, which else keeps that request's texts out"),
+	  CF_LIVE, "do not listen to no-log in bodies, which else keeps that request's texts out, and the "
+	  "request from all callbacks"),
 	D("litellm_settings", "public_model_groups", CT_NAMES, AT(public_groups), NULL, 0, 0,
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,

@@ -12,6 +12,8 @@
 #include "common/mem.h"
 #include "master/alerts.h"
 #include "master/export_output.h"
+#include "master/export_own.h"
+#include "master/keys.h"
 #include "master/otlp_metrics.h"
 
 enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
@@ -28,7 +30,9 @@ struct export {
 	unsigned next_slot;		/* whose ring is read first */
 	char dir[4200];
 	struct export_output *outputs[EXPORT_KINDS];	/* NULL: never configured */
+	struct export_own *own;
 	uint32_t success, failure;	/* bits: who is told of what */
+	uint32_t by_name;		/* of whom keys or teams alone have named */
 	const struct config *config;	/* the one that `names` points into */
 	struct named *names;
 	size_t n_names;
@@ -85,15 +89,49 @@ static uint32_t skipped(const struct export *e, const struct record *r)
 	uint32_t bits = 0;
 	while (rest.n && e->m->config->may_skip_callbacks) {
 		struct str name = str_trim(str_cut(&rest, ','));
-		for (unsigned i = 0; i < EXPORT_KINDS; i++)
-			bits |= str_eq_nocase(name, str_z(export_rows[i].name)) ? 1u << i : 0;
+		int kind = export_row_find(name);
+		bits |= kind >= 0 ? 1u << kind : 0;
 	}
 	return bits;
 }
 
+/* Makes what it needs when it is named for the first time. */
+static void configure(struct export *e, unsigned i, bool is_wanted)
+{
+	struct export_target t = { 0 };
+	const char *missing = is_wanted ? export_rows[i].read(e->m->config, &t) : NULL;
+	if (is_wanted && !missing && !e->outputs[i]) {
+		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
+			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));
+		if (export_output_new(e->m->loop, &export_rows[i], export_rows[i].name, e->dir,
+				      &e->m->board.metrics[BOARD_WORKERS], &e->outputs[i]) < 0)
+			LOG(LOG_ERROR, "export.ignored", F_Z("callback", export_rows[i].name));
+	}
+	if (e->outputs[i])
+		export_output_configure(e->outputs[i], is_wanted && !missing ? &t : NULL);
+	mem_wipe(&t, sizeof t);
+}
+
+/* Traces that the configuration does not ask for have no sampler: they are told of. */
+static bool is_sampled(const struct export *e, const struct record *r, unsigned row)
+{
+	return !export_rows[row].sampled_only || r->flags & RF_SAMPLED ||
+	       !((e->success | e->failure) >> row & 1);
+}
+
+/* Somebody has named them for the first time. */
+static void learn_wanted(struct export *e, uint32_t bits)
+{
+	e->by_name |= bits;
+	for (unsigned i = 0; bits && i < EXPORT_KINDS; i++)
+		if (bits >> i & 1)
+			configure(e, i, true);
+}
+
 static void tell(struct export *e, const struct record *r)
 {
-	uint32_t who = (r->flags & RF_FAILED ? e->failure : e->success) & ~skipped(e, r);
+	uint32_t skip = skipped(e, r);
+	uint32_t who = (r->flags & RF_FAILED ? e->failure : e->success) & ~skip;
 	struct export_view v = { .r = r };
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);
@@ -102,9 +140,13 @@ static void tell(struct export *e, const struct record *r)
 	if (r->flags & RF_SETTLED && id.n)
 		v.quote = cost_book_find(e->book, board_deployment_hash(id),
 					 record_text(r, RT_MODEL), &room);
+	if (r->flags & RF_NO_LOG)
+		who = 0;
+	else if (r->flags & RF_OWN)
+		export_own_tell(e->own, &v, skip, &who);
+	learn_wanted(e, who & ~(e->success | e->failure | e->by_name));
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
-		if (e->outputs[i] && who >> i & 1 &&
-		    (!export_rows[i].sampled_only || r->flags & RF_SAMPLED))
+		if (e->outputs[i] && who >> i & 1 && is_sampled(e, r, i))
 			export_output_put(e->outputs[i], &v);
 	if (otlp_metrics_want_records(e->m->otlp))
 		otlp_metrics_record(e->m->otlp, r);
@@ -137,26 +179,10 @@ static void on_tick(uv_timer_t *t)
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		if (e->outputs[i])
 			export_output_tick(e->outputs[i], now);
+	export_own_tick(e->own, now);
 }
 
 /* ---- life ---- */
-
-/* Makes what it needs when it is named for the first time. */
-static void configure(struct export *e, unsigned i, bool is_wanted)
-{
-	struct export_target t = { 0 };
-	const char *missing = is_wanted ? export_rows[i].read(e->m->config, &t) : NULL;
-	if (is_wanted && !missing && !e->outputs[i]) {
-		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
-			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));
-		if (export_output_new(e->m->loop, &export_rows[i], e->dir,
-				      &e->m->board.metrics[BOARD_WORKERS], &e->outputs[i]) < 0)
-			LOG(LOG_ERROR, "export.ignored", F_Z("callback", export_rows[i].name));
-	}
-	if (e->outputs[i])
-		export_output_configure(e->outputs[i], is_wanted && !missing ? &t : NULL);
-	mem_wipe(&t, sizeof t);
-}
 
 void export_configure(struct export *e)
 {
@@ -165,12 +191,21 @@ void export_configure(struct export *e)
 	e->success = c->export_success;
 	e->failure = c->export_failure;
 	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts) ||
-		   otlp_metrics_want_records(e->m->otlp);
+		   otlp_metrics_want_records(e->m->otlp) || keys_have_logged(e->m->keys);
+	export_own_configure(e->own);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
-		configure(e, i, (e->success | e->failure) >> i & 1);
+		configure(e, i, (e->success | e->failure | e->by_name) >> i & 1);
 	learn_names(e);
 	if (e->is_on && !was_on)
 		uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+void export_look(struct export *e)
+{
+	if (e->is_on || !keys_have_logged(e->m->keys))
+		return;
+	e->is_on = true;
+	uv_timer_start(&e->timer, on_tick, 0, TICK_MS);
 }
 
 int export_new(struct master *m, struct export **ret)
@@ -180,6 +215,11 @@ int export_new(struct master *m, struct export **ret)
 		return -ENOMEM;
 	e->m = m;
 	snprintf(e->dir, sizeof e->dir, "%s/export", m->opt.state_dir);
+	e->own = export_own_new(m, e->dir);
+	if (!e->own) {
+		mem_free(e);
+		return -ENOMEM;
+	}
 	uv_timer_init(m->loop, &e->timer);
 	e->timer.data = e;
 	*ret = e;
@@ -196,6 +236,7 @@ void export_stop(struct export *e, uint64_t patience_ms)
 		drain(e, BOARD_WORKERS * RECORDS);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		e->outputs[i] = export_output_stop(e->outputs[i], until);
+	export_own_stop(e->own, until);
 	mem_free(e->names);
 	e->names = NULL;
 	e->book = cost_book_unref(e->book);

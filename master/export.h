@@ -15,6 +15,8 @@ struct export;
 int export_new(struct master *m, struct export **ret) MUST_USE;
 /* After a reload: who is told, and where they are. */
 void export_configure(struct export *e);
+/* Each second: whether keys or teams have callbacks now, where nobody else has. */
+void export_look(struct export *e);
 /* Sends or keeps what is there, within about as long; the loop is not run. NULL is fine. */
 void export_stop(struct export *e, uint64_t patience_ms);
 

@@ -15,7 +15,7 @@ const char *export_aws_params(struct str text, struct export_target *t,
 {
 	struct arena *a = arena_new(PARAMS_MEMORY);
 	struct json_error why;
-	const struct json *params = a && text.n ? json_parse(a, text, 0, &why) : NULL;
+	const struct json *params = a && text.n && !t->vars ? json_parse(a, text, 0, &why) : NULL;
 	const char *missing = a ? read(a, params, t) : "memory";
 	arena_free(a);
 	return missing;
@@ -39,13 +39,14 @@ bool export_aws_is_address(struct str s)
 	return !s.n || (has_scheme && export_aws_is_plain(s, "-._:/[]"));
 }
 
-struct str export_aws_given(struct arena *a, const struct json *params, const char *name,
-			    const char *variable, const char *other)
+struct str export_aws_given(const struct export_target *t, struct arena *a,
+			    const struct json *params, const char *name, const char *variable,
+			    const char *other)
 {
-	struct str s = json_get_str(a, params, name);
-	const char *v = s.n ? NULL : getenv(variable);
+	struct str s = t->vars ? str_z(export_variable(t, name)) : json_get_str(a, params, name);
+	const char *v = s.n ? NULL : export_variable(t, variable);
 	if (!s.n && (!v || !*v) && other)
-		v = getenv(other);
+		v = export_variable(t, other);
 	return s.n ? s : str_z(v ? v : "");
 }
 
@@ -79,7 +80,7 @@ bool export_aws_read_keys(struct arena *a, const struct json *params, const char
 	char name[48];
 	for (size_t i = 0; i < COUNT(words); i++) {
 		snprintf(name, sizeof name, "%s%s", prefix, words[i][0]);
-		found[i] = export_aws_given(a, params, name, words[i][1], NULL);
+		found[i] = export_aws_given(t, a, params, name, words[i][1], NULL);
 	}
 	return export_aws_keep_keys(t, found[0], found[1], found[2], region);
 }

@@ -16,9 +16,11 @@ const char *export_aws_params(struct str text, struct export_target *t,
 bool export_aws_is_plain(struct str s, const char *others);
 /* Empty, or it begins as a web address and has nothing that needs encoding. */
 bool export_aws_is_address(struct str s);
-/* A parameter, else the first of two variables that is set; "" where there is none. */
-struct str export_aws_given(struct arena *a, const struct json *params, const char *name,
-			    const char *variable, const char *other);
+/* A parameter, else the first of two variables that is set; "" where there is none. Who has
+ * variables of his own has them in the place of parameters. */
+struct str export_aws_given(const struct export_target *t, struct arena *a,
+			    const struct json *params, const char *name, const char *variable,
+			    const char *other);
 /* False: a key or the secret is missing, or one is not such as can be used. */
 bool export_aws_keep_keys(struct export_target *t, struct str key, struct str secret,
 			  struct str token, struct str region);

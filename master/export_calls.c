@@ -45,10 +45,11 @@ static bool post_body(struct export_calls *c, struct str body, struct buf *answe
 		      struct export_address *at)
 {
 	uint64_t now = clock_ns();
+	uint64_t most_ms = c->to->timeout_ms ? c->to->timeout_ms : SEND_MS;
 	uint64_t left_ms = c->until_ns > now ? (c->until_ns - now) / NS_PER_MS : 0;
 	struct post p = { .method = c->row->method, .url = c->to->url, .headers = c->to->headers,
 			  .type = c->row->type, .body = body, .gives_up = c->gives_up,
-			  .timeout_ms = left_ms < SEND_MS ? left_ms : SEND_MS, .answer = answer };
+			  .timeout_ms = left_ms < most_ms ? left_ms : most_ms, .answer = answer };
 	c->result = (struct post_result){ 0 };
 	if (!left_ms || (c->gives_up && atomic_load(c->gives_up))) {
 		snprintf(c->result.why, sizeof c->result.why, "no time is left");

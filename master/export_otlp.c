@@ -17,7 +17,7 @@ static const struct {
 #undef X
 };
 
-enum { SPAN_SERVER = 2, SPAN_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
+enum { OTLP_TAGS = 32, SPAN_SERVER = 2, SPAN_CLIENT = 3, STATUS_OK = 1, STATUS_ERROR = 2 };
 
 static void put_hex(struct json_out *o, const char *key, const uint8_t *p, size_t n)
 {
@@ -88,23 +88,24 @@ static void put_owner(struct json_out *o, const struct record *r)
 	otlp_put_text(o, "llmgw.team", record_text(r, RT_TEAM));
 	otlp_put_text(o, "llmgw.organization", record_text(r, RT_ORGANIZATION));
 	otlp_put_text(o, "llmgw.end_user", record_text(r, RT_END_USER));
-	struct str tag;
-	if (!record_tag(r, 0).p)
-		return;
-	json_open(o, NULL);
-	json_put_z(o, "key", "llmgw.tags");
-	json_open(o, "value");
-	json_open(o, "arrayValue");
-	json_open_array(o, "values");
-	for (size_t i = 0; (tag = record_tag(r, i)).p; i++) {
-		json_open(o, NULL);
-		json_put_str(o, "stringValue", tag);
-		json_close(o);
-	}
-	json_close_array(o);
-	json_close(o);
-	json_close(o);
-	json_close(o);
+	struct str tags[OTLP_TAGS];
+	size_t n = 0;
+	for (; n < OTLP_TAGS && record_tag(r, n).p; n++)
+		tags[n] = record_tag(r, n);
+	otlp_put_texts(o, "llmgw.tags", tags, n);
+}
+
+/* What was asked of the model, and how it ended. */
+static void put_parameters(struct json_out *o, const struct record *r)
+{
+	if (r->max_tokens)
+		otlp_put_number(o, "gen_ai.request.max_tokens", r->max_tokens);
+	if (r->temperature >= 0)
+		otlp_put_double(o, "gen_ai.request.temperature", export_short(r->temperature));
+	if (r->top_p >= 0)
+		otlp_put_double(o, "gen_ai.request.top_p", export_short(r->top_p));
+	struct str finish = export_finish(r);
+	otlp_put_texts(o, "gen_ai.response.finish_reasons", &finish, finish.n ? 1 : 0);
 }
 
 static void put_request_attributes(struct json_out *o, const struct record *r)
@@ -118,6 +119,7 @@ static void put_request_attributes(struct json_out *o, const struct record *r)
 	if (r->first_token_ns > r->start_ns)
 		otlp_put_double(o, "gen_ai.response.time_to_first_chunk",
 			   (double)(r->first_token_ns - r->start_ns) / 1e9);
+	put_parameters(o, r);
 	put_usage(o, r);
 	otlp_put_text(o, "http.request.method", STR("POST"));
 	otlp_put_text(o, "http.route", record_text(r, RT_ROUTE));

@@ -30,6 +30,7 @@ enum job { JOB_NONE, JOB_SEND, JOB_RESEND, JOB_KEEP };
 
 struct export_output {
 	const struct export_row *row;
+	const char *name;
 	uv_loop_t *loop;
 	struct metric_row *metrics;
 	bool is_on;
@@ -134,7 +135,7 @@ static void note_failure(struct export_output *o)
 	uint64_t ms = o->back_off_ms ? o->back_off_ms * 2 : BACK_OFF_MS;
 	METRIC_ADD(o->metrics, export_failures, 1);
 	if (!o->back_off_ms)
-		LOG(LOG_WARN, "export.failing", F_Z("callback", o->row->name),
+		LOG(LOG_WARN, "export.failing", F_Z("callback", o->name),
 		    F_Z("why", o->result.why));
 	o->back_off_ms = ms < BACK_OFF_MAX_MS ? ms : BACK_OFF_MAX_MS;
 	ms = o->back_off_ms / 2 + hash_random_below(o->back_off_ms / 2 + 1);
@@ -146,7 +147,7 @@ static void note_failure(struct export_output *o)
 static void note_success(struct export_output *o)
 {
 	if (o->back_off_ms || o->is_refusing)
-		LOG(LOG_INFO, "export.recovered", F_Z("callback", o->row->name),
+		LOG(LOG_INFO, "export.recovered", F_Z("callback", o->name),
 		    F_INT("waiting", o->spill.n));
 	o->back_off_ms = o->retry_ns = 0;
 	o->is_refusing = false;
@@ -156,7 +157,7 @@ static void note_refusal(struct export_output *o)
 {
 	METRIC_ADD(o->metrics, export_failures, 1);
 	if (!o->is_refusing)
-		LOG(LOG_WARN, "export.refused", F_Z("callback", o->row->name),
+		LOG(LOG_WARN, "export.refused", F_Z("callback", o->name),
 		    F_Z("why", o->result.why), F_INT("records", o->n_refused));
 	o->is_refusing = true;
 }
@@ -221,11 +222,23 @@ static void start(struct export_output *o, enum job job)
 	end_job(o);
 }
 
+static unsigned batch_records(const struct export_output *o)
+{
+	return o->target.records ? o->target.records : o->row->records;
+}
+
+/* At least a batch, or none would ever be full. */
+static unsigned most_pending(const struct export_output *o)
+{
+	unsigned n = o->target.queued ? o->target.queued : batch_records(o) * 4;
+	return n > batch_records(o) ? n : batch_records(o);
+}
+
 void export_output_tick(struct export_output *o, uint64_t now)
 {
 	if (o->job != JOB_NONE || (!o->is_on && !o->n_pending))
 		return;
-	bool full = o->n_pending >= o->row->records || o->pending.n >= FULL_BYTES;
+	bool full = o->n_pending >= batch_records(o) || o->pending.n >= FULL_BYTES;
 	bool due = full || (o->n_pending && now >= o->oldest_ns + o->target.wait_ms * NS_PER_MS);
 	bool may_send = o->is_on && now >= o->retry_ns;
 	if (due && may_send)
@@ -242,7 +255,7 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 	size_t before = o->pending.n;
 	if (!o->is_on)
 		return;
-	if (o->n_pending >= o->row->records * 4 || o->pending.n >= 3 * FULL_BYTES) {
+	if (o->n_pending >= most_pending(o) || o->pending.n >= 3 * FULL_BYTES) {
 		METRIC_ADD(o->metrics, export_dropped, 1);
 		return;
 	}
@@ -264,6 +277,11 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 	o->n_pending++;
 }
 
+bool export_output_is_idle(const struct export_output *o)
+{
+	return o->job == JOB_NONE && !o->n_pending && !o->spill.n;
+}
+
 void export_output_configure(struct export_output *o, const struct export_target *t)
 {
 	o->is_on = t != NULL;
@@ -274,17 +292,18 @@ void export_output_configure(struct export_output *o, const struct export_target
 	o->retry_ns = 0;		/* it may be where it was not */
 }
 
-int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *dir,
-		      struct metric_row *m, struct export_output **ret)
+int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *name,
+		      const char *dir, struct metric_row *m, struct export_output **ret)
 {
 	struct export_output *o = mem_alloc(sizeof *o);
 	if (!o)
 		return -ENOMEM;
 	o->loop = loop;
 	o->row = row;
+	o->name = name;
 	o->metrics = m;
 	buf_init(&o->pending, SPILL_BATCH);
-	spill_open(&o->spill, dir, row->name);
+	spill_open(&o->spill, dir, name);
 	*ret = o;
 	return 0;
 }

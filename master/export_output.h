@@ -10,12 +10,15 @@
 #include "master/export_rows.h"
 
 struct export_output;
-/* dir: the folder for what waits, which stays the caller's; m counts. */
-int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *dir,
-		      struct metric_row *m, struct export_output **ret) MUST_USE;
+/* name: what it is called in the log and on the disk; dir: the folder for what waits; both stay
+ * the caller's. m counts. */
+int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *name,
+		      const char *dir, struct metric_row *m, struct export_output **ret) MUST_USE;
 /* Where it is from now on; NULL: nobody is told any more, and what waits goes on waiting. */
 void export_output_configure(struct export_output *o, const struct export_target *t);
 void export_output_put(struct export_output *o, const struct export_view *v);
+/* Whether nothing waits or is under way. */
+bool export_output_is_idle(const struct export_output *o);
 void export_output_tick(struct export_output *o, uint64_t now_ns);
 /* The last of it: what can be sent until then is, the rest goes to the disk. Frees and returns
  * NULL; or returns it, when the loop still has its work. NULL is fine. */

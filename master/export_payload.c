@@ -136,6 +136,55 @@ static void put_usage(struct json_out *o, const struct export_view *v)
 	json_close(o);
 }
 
+struct str export_finish(const struct record *r)
+{
+	static const char *const names[] = { "", "stop", "length", "tool_calls", "content_filter",
+					     "function_call" };
+	return str_z(r->finish < COUNT(names) ? names[r->finish] : "");
+}
+
+double export_short(float v)
+{
+	char text[32];
+	double d;
+	snprintf(text, sizeof text, "%.6g", (double)v);
+	return str_read_double(str_z(text), &d) == 0 ? d : (double)v;
+}
+
+static void put_parameters(struct json_out *o, const char *key, const struct record *r)
+{
+	json_open(o, key);
+	if (r->temperature >= 0)
+		json_put_double(o, "temperature", export_short(r->temperature));
+	if (r->top_p >= 0)
+		json_put_double(o, "top_p", export_short(r->top_p));
+	if (r->max_tokens)
+		json_put_u64(o, "max_tokens", r->max_tokens);
+	json_close(o);
+}
+
+/* What LiteLLM has beside: members that readers of it expect, and what is known of them here. */
+static void put_rest(struct json_out *o, const struct record *r)
+{
+	uint64_t all = r->end_ns - r->start_ns;
+	json_put_null(o, "response_cost_failure_debug_info");
+	json_open(o, "status_fields");
+	json_put_z(o, "llm_api_status", has_failed(r) ? "failure" : "success");
+	json_close(o);
+	json_put_null(o, "cache_key");
+	json_put_u64(o, "saved_cache_cost", 0);
+	json_put_null(o, "guardrail_information");
+	json_put_null(o, "standard_built_in_tools_params");
+	json_open(o, "hidden_params");
+	put_text(o, "model_id", r, RT_DEPLOYMENT);
+	put_text(o, "api_base", r, RT_BASE);
+	put_text(o, "litellm_model_name", r, RT_UPSTREAM);
+	json_put_money(o, "response_cost", r->cost_nano);
+	json_put_double(o, "litellm_overhead_time_ms",
+			(double)(all > r->upstream_ns ? all - r->upstream_ns : 0) / 1e6);
+	json_close(o);
+}
+
 static void put_times(struct json_out *o, const struct record *r)
 {
 	put_seconds(o, "startTime", r->start_ns);
@@ -165,6 +214,9 @@ void export_put_payload(struct json_out *o, const char *key, const struct export
 	put_tags(o, "request_tags", r);
 	put_text(o, "end_user", r, RT_END_USER);
 	put_address(o, "requester_ip_address", r);
+	put_text(o, "user_agent", r, RT_USER_AGENT);
+	put_parameters(o, "model_parameters", r);
+	put_rest(o, r);
 	json_put_null(o, "messages");
 	json_put_null(o, "response");
 	put_error(o, r);
@@ -229,6 +281,7 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	json_put_time(&o, "endTime", r->end_ns);
 	json_put_time(&o, "completionStartTime", r->first_token_ns);
 	put_text(&o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
+	put_parameters(&o, "modelParameters", r);
 	put_langfuse_numbers(&o, r);
 	json_put_z(&o, "level", has_failed(r) ? "ERROR" : "DEFAULT");
 	if (has_failed(r))

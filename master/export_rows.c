@@ -11,16 +11,36 @@
 
 enum { BATCH_WAIT_MS = 5000, METRICS_WAIT_MS = 60000 };
 
-static const char *env(const char *name, const char *otherwise)
+/* What is never taken of the environment for somebody who has variables of his own: he may have
+ * said where they would go. */
+static bool is_secret(const char *name)
 {
-	const char *v = getenv(name);
+	static const char *const words[] = { "KEY", "SECRET", "TOKEN", "HEADERS", "WEBHOOK",
+					     "HMAC" };
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strstr(name, words[i]))
+			return true;
+	return false;
+}
+
+const char *export_variable(const struct export_target *t, const char *name)
+{
+	for (unsigned i = 0; t->vars && i < t->vars->n; i++)
+		if (str_eq_nocase(str_z(t->vars->v[i].name), str_z(name)))
+			return t->vars->v[i].value;
+	return t->vars && is_secret(name) ? NULL : getenv(name);
+}
+
+static const char *env(const struct export_target *t, const char *name, const char *otherwise)
+{
+	const char *v = export_variable(t, name);
 	return v && *v ? v : otherwise;
 }
 
 /* The first of both that is set. */
-static const char *env2(const char *name, const char *other)
+static const char *env2(const struct export_target *t, const char *name, const char *other)
 {
-	return env(name, env(other, NULL));
+	return env(t, name, env(t, other, NULL));
 }
 
 static bool set_url_str(struct export_target *t, struct str base, const char *path)
@@ -59,6 +79,19 @@ static bool is_header(struct str name, struct str value)
 	return name.n > 0;
 }
 
+size_t export_decode(struct str value, char *to, size_t room)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < value.n && n < room; i++, n++) {
+		uint8_t byte = (uint8_t)value.p[i];
+		if (byte == '%' && i + 2 < value.n &&
+		    hash_unhex(&byte, 1, str_of(value.p + i + 1, 2)) == 0)
+			i += 2;
+		to[n] = (char)byte;
+	}
+	return n;
+}
+
 /* "name=value,other=value", values percent-encoded (W3C Baggage); what is malformed is left out. */
 static void add_headers(struct export_target *t, const char *list)
 {
@@ -66,15 +99,7 @@ static void add_headers(struct export_target *t, const char *list)
 	char text[2048];
 	while (rest.n) {
 		struct str value = str_trim(str_cut(&rest, ',')), name = str_cut(&value, '=');
-		size_t n = 0;
-		value = str_trim(value);
-		for (size_t i = 0; i < value.n && n < sizeof text; i++, n++) {
-			uint8_t byte = (uint8_t)value.p[i];
-			if (byte == '%' && i + 2 < value.n &&
-			    hash_unhex(&byte, 1, str_of(value.p + i + 1, 2)) == 0)
-				i += 2;
-			text[n] = (char)byte;
-		}
+		size_t n = export_decode(str_trim(value), text, sizeof text);
 		if (is_header(str_trim(name), str_of(text, n)))
 			add_line(t, str_trim(name), str_of(text, n));
 	}
@@ -85,8 +110,16 @@ static void read_wait(struct export_target *t, const char *name, uint64_t scale)
 {
 	double v;
 	t->wait_ms = BATCH_WAIT_MS;
-	if (str_read_double(str_z(env(name, "")), &v) == 0 && v > 0 && v < 1e6)
+	if (str_read_double(str_z(env(t, name, "")), &v) == 0 && v > 0 && v < 1e6)
 		t->wait_ms = (uint64_t)(v * (double)scale);
+}
+
+/* A whole number from 1 to a million; otherwise what is given for it. */
+static uint64_t count(const struct export_target *t, const char *name, uint64_t otherwise)
+{
+	uint64_t v;
+	bool is_good = str_read_u64(str_z(env(t, name, "")), &v) == 0 && v >= 1 && v <= 1000000;
+	return is_good ? v : otherwise;
 }
 
 static void read_host(struct export_target *t)
@@ -95,15 +128,46 @@ static void read_host(struct export_target *t)
 		t->host[0] = '\0';
 }
 
+static bool is_one_of(const char *value, const char *const words[])
+{
+	for (; *words; words++)
+		if (str_eq_nocase(str_z(value), str_z(*words)))
+			return true;
+	return false;
+}
+
+/* OTLP by HTTP is spoken, in JSON, which whoever takes it in protobuf takes as well. */
+static const char *read_protocol(const struct export_target *t, bool metrics)
+{
+	static const char *const http[] = { "", "http/json", "http/protobuf", NULL };
+	static const char *const litellm[] = { "", "otlp_http", "otlp", "http/json",
+					       "http/protobuf", NULL };
+	const char *own = env(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"
+					 : "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+			      env(t, "OTEL_EXPORTER_OTLP_PROTOCOL", ""));
+	/* LiteLLM takes its own words for it in either variable. */
+	if (!is_one_of(own, http) && !is_one_of(own, litellm))
+		return "OTEL_EXPORTER_OTLP_PROTOCOL (OTLP is spoken by HTTP alone)";
+	if (!is_one_of(env(t, "OTEL_EXPORTER", ""), litellm))
+		return "OTEL_EXPORTER (OTLP is spoken by HTTP alone: otlp_http)";
+	if (!metrics && !is_one_of(env(t, "OTEL_TRACES_EXPORTER", ""),
+				   (const char *const[]){ "", "otlp", NULL }))
+		return "OTEL_TRACES_EXPORTER (it is not otlp)";
+	return NULL;
+}
+
 const char *export_read_otlp(struct export_target *t, bool metrics)
 {
-	const char *whole = env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+	const char *whole = env(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
 					: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", NULL);
 	const char *path = metrics ? "/v1/metrics" : "/v1/traces";
-	const char *base = env2("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT");
-	const char *off = env("OTEL_SDK_DISABLED", "");
+	const char *base = env2(t, "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT");
+	const char *off = env(t, "OTEL_SDK_DISABLED", "");
 	if (str_eq_nocase(str_z(off), STR("true")))
 		return "OTEL_SDK_DISABLED (it is true)";
+	const char *unspoken = read_protocol(t, metrics);
+	if (unspoken)
+		return unspoken;
 	if (!base)
 		base = "http://localhost:4318";
 	struct str start = str_z(base);
@@ -112,15 +176,21 @@ const char *export_read_otlp(struct export_target *t, bool metrics)
 	bool fits = whole ? set_url(t, whole, "") : set_url_str(t, start, path);
 	if (!fits)
 		return "OTEL_EXPORTER_OTLP_ENDPOINT (it is too long)";
-	add_headers(t, env(metrics ? "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
+	add_headers(t, env(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
 				   : "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-			   env2("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS")));
-	snprintf(t->service, sizeof t->service, "%s", env("OTEL_SERVICE_NAME", "llmgw"));
-	snprintf(t->environment, sizeof t->environment, "%s", env("OTEL_ENVIRONMENT_NAME", ""));
-	snprintf(t->attributes, sizeof t->attributes, "%s", env("OTEL_RESOURCE_ATTRIBUTES", ""));
+			   env2(t, "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS")));
+	snprintf(t->service, sizeof t->service, "%s", env(t, "OTEL_SERVICE_NAME", "llmgw"));
+	t->has_service = env(t, "OTEL_SERVICE_NAME", NULL) != NULL;
+	t->timeout_ms = count(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"
+					 : "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+			      count(t, "OTEL_EXPORTER_OTLP_TIMEOUT", 0));
+	t->records = (unsigned)count(t, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 0);
+	t->queued = (unsigned)count(t, "OTEL_BSP_MAX_QUEUE_SIZE", 0);
+	snprintf(t->environment, sizeof t->environment, "%s", env(t, "OTEL_ENVIRONMENT_NAME", ""));
+	snprintf(t->attributes, sizeof t->attributes, "%s", env(t, "OTEL_RESOURCE_ATTRIBUTES", ""));
 	read_host(t);
 	read_wait(t, metrics ? "OTEL_METRIC_EXPORT_INTERVAL" : "OTEL_BSP_SCHEDULE_DELAY", 1);
-	if (metrics && !env("OTEL_METRIC_EXPORT_INTERVAL", NULL))
+	if (metrics && !env(t, "OTEL_METRIC_EXPORT_INTERVAL", NULL))
 		t->wait_ms = METRICS_WAIT_MS;
 	return NULL;
 }
@@ -134,10 +204,10 @@ static const char *read_otel(const struct config *c, struct export_target *t)
 static const char *read_generic(const struct config *c, struct export_target *t)
 {
 	(void)c;
-	const char *url = env("GENERIC_LOGGER_ENDPOINT", NULL);
+	const char *url = env(t, "GENERIC_LOGGER_ENDPOINT", NULL);
 	if (!url || !set_url(t, url, ""))
 		return "GENERIC_LOGGER_ENDPOINT";
-	add_headers(t, env("GENERIC_LOGGER_HEADERS", NULL));
+	add_headers(t, env(t, "GENERIC_LOGGER_HEADERS", NULL));
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return NULL;
 }
@@ -145,9 +215,9 @@ static const char *read_generic(const struct config *c, struct export_target *t)
 static const char *read_langfuse(const struct config *c, struct export_target *t)
 {
 	(void)c;
-	const char *public = env("LANGFUSE_PUBLIC_KEY", NULL);
-	const char *secret = env2("LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
-	const char *host = env2("LANGFUSE_HOST", "LANGFUSE_BASE_URL");
+	const char *public = env(t, "LANGFUSE_PUBLIC_KEY", NULL);
+	const char *secret = env2(t, "LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
+	const char *host = env2(t, "LANGFUSE_HOST", "LANGFUSE_BASE_URL");
 	char pair[512], value[800] = "Basic ";
 	if (!public || !secret)
 		return public ? "LANGFUSE_SECRET_KEY" : "LANGFUSE_PUBLIC_KEY";
@@ -160,7 +230,7 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 	mem_wipe(pair, sizeof pair);
 	mem_wipe(value, sizeof value);
 	snprintf(t->environment, sizeof t->environment, "%s",
-		 env("LANGFUSE_TRACING_ENVIRONMENT", ""));
+		 env(t, "LANGFUSE_TRACING_ENVIRONMENT", ""));
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
 }
@@ -168,8 +238,8 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 static const char *read_datadog(const struct config *c, struct export_target *t)
 {
 	(void)c;
-	const char *key = env("DD_API_KEY", NULL), *site = env("DD_SITE", NULL);
-	const char *base = env2("DD_BASE_URL", "DATADOG_BASE_URL");
+	const char *key = env(t, "DD_API_KEY", NULL), *site = env(t, "DD_SITE", NULL);
+	const char *base = env2(t, "DD_BASE_URL", "DATADOG_BASE_URL");
 	char host[256];
 	if (!key || (!site && !base))
 		return key ? "DD_SITE" : "DD_API_KEY";
@@ -178,9 +248,9 @@ static const char *read_datadog(const struct config *c, struct export_target *t)
 	    !add_line(t, STR("DD-API-KEY"), str_z(key)) ||
 	    !set_url(t, base ? base : host, "/api/v2/logs"))
 		return "DD_API_KEY (it is no key)";
-	snprintf(t->service, sizeof t->service, "%s", env("DD_SERVICE", "llmgw"));
-	snprintf(t->source, sizeof t->source, "%s", env("DD_SOURCE", "llmgw"));
-	snprintf(t->environment, sizeof t->environment, "%s", env("DD_ENV", "unknown"));
+	snprintf(t->service, sizeof t->service, "%s", env(t, "DD_SERVICE", "llmgw"));
+	snprintf(t->source, sizeof t->source, "%s", env(t, "DD_SOURCE", "llmgw"));
+	snprintf(t->environment, sizeof t->environment, "%s", env(t, "DD_ENV", "unknown"));
 	read_host(t);
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return NULL;
@@ -208,18 +278,19 @@ static void put_generic(const struct export_target *t, const struct export_view 
 
 static const char *read_langsmith(const struct config *c, struct export_target *t)
 {
-	const char *key = env("LANGSMITH_API_KEY", NULL);
+	const char *key = env(t, "LANGSMITH_API_KEY", NULL);
 	(void)c;
 	if (!key)
 		return "LANGSMITH_API_KEY";
 	if (!is_header(STR("x-api-key"), str_z(key)) ||
 	    !add_line(t, STR("x-api-key"), str_z(key)) ||
-	    !set_url(t, env("LANGSMITH_BASE_URL", "https://api.smith.langchain.com"),
+	    !set_url(t, env(t, "LANGSMITH_BASE_URL", "https://api.smith.langchain.com"),
 		     "/runs/batch"))
 		return "LANGSMITH_BASE_URL (or the key is none)";
 	snprintf(t->project, sizeof t->project, "%s",
-		 env("LANGSMITH_PROJECT", "litellm-completion"));
-	snprintf(t->service, sizeof t->service, "%s", env("LANGSMITH_DEFAULT_RUN_NAME", "LLMRun"));
+		 env(t, "LANGSMITH_PROJECT", "litellm-completion"));
+	snprintf(t->service, sizeof t->service, "%s",
+		 env(t, "LANGSMITH_DEFAULT_RUN_NAME", "LLMRun"));
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return NULL;
 }
@@ -238,7 +309,7 @@ static const char *read_sqs(const struct config *c, struct export_target *t)
 
 static const char *read_helicone(const struct config *c, struct export_target *t)
 {
-	const char *key = env("HELICONE_API_KEY", NULL);
+	const char *key = env(t, "HELICONE_API_KEY", NULL);
 	char value[512] = "";
 	(void)c;
 	if (!key)
@@ -246,7 +317,7 @@ static const char *read_helicone(const struct config *c, struct export_target *t
 	int n = snprintf(value, sizeof value, "Bearer %s", key);
 	bool ok = n < (int)sizeof value && is_header(STR("Authorization"), str_z(value)) &&
 		  add_line(t, STR("Authorization"), str_z(value)) &&
-		  set_url(t, env("HELICONE_API_BASE", "https://api.hconeai.com"),
+		  set_url(t, env(t, "HELICONE_API_BASE", "https://api.hconeai.com"),
 			  "/custom/v1/log");
 	mem_wipe(value, sizeof value);
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
@@ -255,7 +326,7 @@ static const char *read_helicone(const struct config *c, struct export_target *t
 
 static const char *read_slack(const struct config *c, struct export_target *t)
 {
-	const char *url = env("SLACK_WEBHOOK_URL", NULL);
+	const char *url = env(t, "SLACK_WEBHOOK_URL", NULL);
 	(void)c;
 	if (!url || !set_url(t, url, ""))
 		return "SLACK_WEBHOOK_URL";
@@ -325,6 +396,14 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
 	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
 };
+
+int export_row_find(struct str name)
+{
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		if (str_eq_nocase(name, str_z(export_rows[i].name)))
+			return (int)i;
+	return -1;
+}
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,
 			 uint64_t *ret_share)

@@ -13,7 +13,18 @@ enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
 		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_KINDS };
 
+/* What stands in for variables of the environment, case aside: callback_vars of a key or a team.
+ * Texts are the caller's. */
+enum { EXPORT_VARS = 16 };
+struct export_vars {
+	unsigned n;
+	struct {
+		const char *name, *value;
+	} v[EXPORT_VARS];
+};
+
 struct export_target {
+	const struct export_vars *vars;	/* set by who has it read; NULL: the environment alone */
 	char url[1024];
 	char headers[4096];		/* SECRET: lines, a '\n' between them */
 	char service[128], environment[128], source[128], host[128];
@@ -21,7 +32,10 @@ struct export_target {
 	char project[128];
 	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
+	bool has_service;		/* `service` was said, and goes before `attributes` */
 	uint64_t wait_ms;		/* how old a batch may become */
+	uint64_t timeout_ms;		/* of one call; 0: as for all */
+	unsigned records, queued;	/* of one batch, and in memory; 0: as for all */
 };
 /* Where one batch goes, for who wants an address or a signature of its own for each. */
 struct export_address {
@@ -38,7 +52,8 @@ struct export_view {
 
 struct export_row {
 	const char *name;		/* in callbacks */
-	/* Fills *ret from the environment and the settings; or what is missing there. */
+	/* Fills *ret, which is empty but for `vars`, from those, the environment and the
+	 * settings; or what is missing there. */
 	const char *(*read)(const struct config *c, struct export_target *ret);
 	void (*begin)(const struct export_target *t, struct buf *to);
 	void (*put)(const struct export_target *t, const struct export_view *v, struct buf *to);
@@ -62,9 +77,18 @@ struct export_row {
 	bool failures_only;		/* it is not told of what went well */
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
+int export_row_find(struct str name);	/* case aside; -1: there is none */
 
+/* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
+size_t export_decode(struct str value, char *to, size_t room);
+/* The value that stands for a variable; NULL: there is none. */
+const char *export_variable(const struct export_target *t, const char *name);
 /* Where OpenTelemetry's traces or metrics go, from the environment; or what is missing there. */
 const char *export_read_otlp(struct export_target *ret, bool metrics);
+/* How an answer ended, in OpenAI's words; .n 0: it has none. */
+struct str export_finish(const struct record *r);
+/* A number of a record as it was given: 0.7, and not what a float makes of it. */
+double export_short(float v);
 /* LiteLLM's standard logging payload. */
 void export_put_payload(struct json_out *o, const char *key, const struct export_view *v);
 void export_begin_otlp(const struct export_target *t, struct buf *to);

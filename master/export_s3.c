@@ -40,12 +40,13 @@ static bool put_base(struct export_target *t, struct str bucket, struct str regi
 
 static const char *read_params(struct arena *a, const struct json *params, struct export_target *t)
 {
-	struct str bucket = export_aws_given(a, params, "s3_bucket_name", "S3_BUCKET_NAME", NULL);
-	struct str region = export_aws_given(a, params, "s3_region_name", "AWS_REGION",
+	struct str bucket = export_aws_given(t, a, params, "s3_bucket_name", "S3_BUCKET_NAME",
+					     NULL);
+	struct str region = export_aws_given(t, a, params, "s3_region_name", "AWS_REGION",
 					     "AWS_DEFAULT_REGION");
-	struct str endpoint = export_aws_given(a, params, "s3_endpoint_url",
+	struct str endpoint = export_aws_given(t, a, params, "s3_endpoint_url",
 					       "AWS_ENDPOINT_URL_S3", NULL);
-	struct str path = export_aws_given(a, params, "s3_path", "S3_PATH", NULL);
+	struct str path = export_aws_given(t, a, params, "s3_path", "S3_PATH", NULL);
 	if (!bucket.n || !export_aws_is_plain(bucket, "-._"))
 		return "s3_callback_params.s3_bucket_name";
 	if (!region.n || !export_aws_is_plain(region, "-"))
@@ -68,8 +69,8 @@ const char *export_read_s3(const struct config *c, struct export_target *ret)
 
 static const char *read_gcs(struct arena *a, const struct json *params, struct export_target *t)
 {
-	struct str bucket = export_aws_given(a, params, "", "GCS_BUCKET_NAME", NULL);
-	struct str endpoint = export_aws_given(a, params, "", "STORAGE_EMULATOR_HOST", NULL);
+	struct str bucket = export_aws_given(t, a, params, "", "GCS_BUCKET_NAME", NULL);
+	struct str endpoint = export_aws_given(t, a, params, "", "STORAGE_EMULATOR_HOST", NULL);
 	if (!bucket.n || !export_aws_is_plain(bucket, "-._"))
 		return "GCS_BUCKET_NAME";
 	if (!export_aws_is_address(endpoint))
@@ -77,8 +78,9 @@ static const char *read_gcs(struct arena *a, const struct json *params, struct e
 	if (!put_base(t, bucket, STR("auto"),
 		      endpoint.n ? endpoint : STR("https://storage.googleapis.com"), STR_NONE))
 		return "GCS_BUCKET_NAME (it is too long)";
-	if (!export_aws_keep_keys(t, str_z(getenv("GCS_HMAC_ACCESS_ID")),
-				  str_z(getenv("GCS_HMAC_SECRET")), STR_NONE, STR("auto")))
+	struct str id = export_aws_given(t, a, params, "", "GCS_HMAC_ACCESS_ID", NULL);
+	struct str secret = export_aws_given(t, a, params, "", "GCS_HMAC_SECRET", NULL);
+	if (!export_aws_keep_keys(t, id, secret, STR_NONE, STR("auto")))
 		return "GCS_HMAC_ACCESS_ID and GCS_HMAC_SECRET (the file of a service account is "
 		       "not read)";
 	return NULL;

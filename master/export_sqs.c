@@ -26,10 +26,10 @@ static bool put_endpoint(struct export_target *t, struct str endpoint, struct st
 
 static const char *read_params(struct arena *a, const struct json *params, struct export_target *t)
 {
-	struct str queue = export_aws_given(a, params, "sqs_queue_url", "SQS_QUEUE_URL", NULL);
-	struct str region = export_aws_given(a, params, "sqs_region_name", "AWS_REGION",
+	struct str queue = export_aws_given(t, a, params, "sqs_queue_url", "SQS_QUEUE_URL", NULL);
+	struct str region = export_aws_given(t, a, params, "sqs_region_name", "AWS_REGION",
 					     "AWS_DEFAULT_REGION");
-	struct str endpoint = export_aws_given(a, params, "sqs_endpoint_url",
+	struct str endpoint = export_aws_given(t, a, params, "sqs_endpoint_url",
 					       "AWS_ENDPOINT_URL_SQS", NULL);
 	if (!queue.n || !export_aws_is_address(queue))
 		return "aws_sqs_callback_params.sqs_queue_url";

@@ -35,6 +35,11 @@ bool keys_find(const struct keys *k, struct str text_or_hash, struct dir_key *re
 	return dir_find(k->dir, &hash, ret);
 }
 
+bool keys_have_logged(const struct keys *k)
+{
+	return k->has_logged;
+}
+
 bool keys_is_master(const struct keys *k, const struct sha256 *hash)
 {
 	return k->has_master && hash_sha256_eq(&k->master, hash);
@@ -295,12 +300,14 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	if (err)
 		return err;
 	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
+	err = key_logging_add(a, kind, row, &d.rules, &d.flags);
 	d.router = router_of(row, a);
 	d.rpm_burst = kind <= DIR_TEAM ? key_burst_of(a, row) : 0;
 	if (kind == DIR_KEY)
 		d.max_budget_nano = key_budget_at(a, row, clock_wall_ns(), &until_ns);
 	buf_init(&models.text, ROW_MEMORY);
-	err = place_models(k, row, &models);
+	if (!err)
+		err = place_models(k, row, &models);
 	d.model_limits = buf_str(&models.text);
 	d.flags |= models.n ? KEY_MODEL_LIMITS : 0u;
 	buf_init(&windows.text, KEY_WINDOWS_TEXT_MAX);
@@ -310,6 +317,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	d.flags |= windows.n ? KEY_WINDOWS : 0u;
 	if (!err)
 		err = put_in_directory(k, &d, name, until_ns);
+	k->has_logged |= !err && d.flags & KEY_LOGGED;
 	if (err && is_new)
 		entities_release(&k->entities, id, clock_ns());
 	if (err)

@@ -27,6 +27,8 @@ int keys_set_master(struct keys *k, struct str master_key) MUST_USE;
 uint64_t keys_count(const struct keys *k);
 /* A published key by its text or its hash in hex; slices are good until it is changed. */
 bool keys_find(const struct keys *k, struct str text_or_hash, struct dir_key *ret);
+/* Whether any key or team has had callbacks of its own since the start. */
+bool keys_have_logged(const struct keys *k);
 bool keys_is_master(const struct keys *k, const struct sha256 *hash);
 /* Each second from the loop: budget periods that have ended start anew (database, board). */
 void keys_tick(struct keys *k, uint64_t wall_ns);

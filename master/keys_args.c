@@ -44,7 +44,7 @@ static const struct field key_fields[] = {
 	{ "guardrails", IN_METADATA, false, 0 },
 	{ "policies", IN_METADATA, false, 0 },
 	{ "prompts", IN_METADATA, false, 0 },
-	{ "logging", IN_METADATA, false, 0 },
+	{ "logging", IN_METADATA, true, 0 },
 	{ "secret_manager_settings", IN_METADATA, false, 0 },
 	{ "allowed_passthrough_routes", IN_METADATA, false, 0 },
 	{ "config", IN_EXTRA, false, 0 },
@@ -95,7 +95,7 @@ static const struct field team_fields[] = {
 	{ "guardrails", IN_METADATA, false, 0 },
 	{ "policies", IN_METADATA, false, 0 },
 	{ "prompts", IN_METADATA, false, 0 },
-	{ "logging", IN_METADATA, false, 0 },
+	{ "logging", IN_METADATA, true, 0 },
 	{ "secret_manager_settings", IN_METADATA, false, 0 },
 	{ "allowed_passthrough_routes", IN_METADATA, false, 0 },
 	{ "team_member_budget", IN_METADATA, true, 0 },
@@ -407,6 +407,8 @@ static int read_imported(struct command_call *c, struct str name, struct key_cha
 
 int key_change_read(struct command_call *c, enum key_fields of, struct key_change *ret)
 {
+	if ((of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM) && key_logging_read(c) != 0)
+		return -EINVAL;
 	*ret = (struct key_change){ .fields = tables[of], .now_ns = clock_wall_ns(),
 				    .args = c->args };
 	ret->warnings = arena_array(c->mem, c->args->count + 2, sizeof *ret->warnings);
@@ -435,6 +437,8 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 		ret->given |= UINT64_C(1) << (f - ret->fields->v);
 		warn_idle(c, ret, f, j);
 	}
+	if (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM)
+		key_logging_warn(c, ret);
 	return 0;
 }
 
@@ -532,11 +536,14 @@ static int merge_members(const struct key_change *ch, enum field_kind kind, stru
 
 int key_change_apply(const struct key_change *ch, struct arena *a, struct key_row *row)
 {
+	struct str was = row->metadata;
 	for (size_t i = 0; ch->fields && i < ch->fields->n; i++)
 		if (is_set(ch, i))
 			copy_field(&ch->fields->v[i], &ch->to, row);
 	row->updated_at = ch->now_ns;
 	int err = merge_members(ch, IN_METADATA, a, &row->metadata);
+	if (!err)
+		err = key_logging_keep(a, was, &row->metadata);
 	return err ? err : merge_members(ch, IN_EXTRA, a, &row->extra);
 }
 

@@ -88,7 +88,7 @@ void key_put(struct json_out *o, const struct key_row *row, int64_t spend, bool 
 	put_limits(o, row, spend);
 	json_put_time(o, "expires", row->expires);
 	json_put_raw(o, "aliases", row->aliases);
-	json_put_raw(o, "metadata", row->metadata);
+	key_logging_put_masked(o, "metadata", row->metadata);
 	json_put_raw(o, "permissions", row->permissions);
 	put_times(o, row);
 	put_extra(o, row->extra);
@@ -104,7 +104,7 @@ void team_put(struct json_out *o, const struct key_row *row, int64_t spend, stru
 	json_put_raw(o, "members_with_roles", members.n ? members : STR("[]"));
 	put_limits(o, row, spend);
 	json_put_raw(o, "model_aliases", row->aliases);
-	json_put_raw(o, "metadata", row->metadata);
+	key_logging_put_masked(o, "metadata", row->metadata);
 	json_put_null(o, "model_id");
 	json_put_null(o, "litellm_model_table");
 	put_times(o, row);

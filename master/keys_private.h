@@ -55,7 +55,11 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 #define KEY_COLUMNS_PUBLISHED                                                                     \
 	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL,"       \
 	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
-	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_') THEN metadata END, NULL," \
+	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_')"                       \
+	" OR instr(metadata, '\"logging\"') OR instr(metadata, '\"turn_off_message_logging\"')"   \
+	" OR instr(metadata, '\"callback_settings\"') OR instr(metadata, '\"no-log\"')"           \
+	" OR instr(metadata, '\"litellm_disabled_callbacks\"')"                                   \
+	" THEN metadata END, NULL,"                                                               \
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
 	" OR instr(extra, '\"model_max_budget\"') OR instr(extra, '\"limit_windows\"')"          \
 	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
@@ -118,6 +122,37 @@ int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_n
 		      uint64_t *ret_until_ns);
 /* "2026-01-31" or "2026-01-31T12:00:00Z", in UTC. 0 or -EINVAL. */
 int key_time_read(struct str s, uint64_t *ret_ns) MUST_USE;
+
+/* -- keys_logging.c: callbacks of a key's or a team's own -- */
+
+#define KEY_SEALED "sealed:"
+struct seal;
+struct stored;
+/* On the loop, before anything reads c->args: what callback_vars have in it is sealed. 0, or
+ * answered (-EINVAL). */
+int key_logging_read(struct command_call *c) MUST_USE;
+/* Warns of the first callback that is not called here. */
+void key_logging_warn(struct command_call *c, struct key_change *ch);
+/* Gives masks in new metadata what stood there in the old. 0 or -ENOMEM. */
+int key_logging_keep(struct arena *a, struct str was, struct str *metadata) MUST_USE;
+/* Metadata as they may be shown. */
+void key_logging_put_masked(struct json_out *o, const char *key, struct str metadata);
+/* Adds what the row says to the rules of its twin in the directory, and KEY_LOGGED. 0; -ENOMEM;
+ * -E2BIG: more than 16 KiB. */
+int key_logging_add(struct arena *a, enum dir_kind kind, const struct key_row *row,
+		    struct str *rules, uint32_t *flags) MUST_USE;
+/* Back, appended. 0; -EBADMSG, -ENOKEY or -ENOMEM. */
+int key_logging_open(struct stored *s, struct arena *a, struct str name, struct str sealed,
+		     struct buf *out) MUST_USE;
+
+/* -- keys_sealed.c -- */
+
+/* One variable, as a JSON string without a key. */
+void key_logging_seal(struct arena *a, const struct seal *key, struct str name, struct str plain,
+		      struct json_out *o);
+/* A job of the store: all of them with another key; what the old one does not open is left. */
+int key_logging_reseal(struct store_db *db, const struct seal *from,
+		       const struct seal *to) MUST_USE;
 
 /* -- keys_models.c: limits for single models, of keys, teams, users and their kin -- */
 
@@ -244,6 +279,7 @@ struct keys {
 	size_t n_hours;
 	struct late_move *late;
 	size_t n_late, late_room;
+	bool has_logged;		/* keys_have_logged() */
 };
 /* Makes the row visible in all workers; a first time gives it its entity. Replaces the row of
  * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG; -EBUSY: the board is locked. */

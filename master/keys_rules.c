@@ -81,7 +81,11 @@ static bool is_true(struct arena *a, const struct json *j)
 static bool is_redacted(struct arena *a, const struct json *metadata)
 {
 	const struct json *logging = json_get(metadata, "logging");
+	const struct json *settings = json_get(metadata, "callback_settings");
 	bool is = is_true(a, json_get(metadata, "turn_off_message_logging"));
+	settings = json_is(settings, JSON_OBJECT) ? json_get(settings, "callback_vars") : NULL;
+	is |= json_is(settings, JSON_OBJECT) &&
+	      is_true(a, json_get(settings, "turn_off_message_logging"));
 	for (const struct json *j = json_is(logging, JSON_ARRAY) ? logging->child : NULL; j;
 	     j = j->next) {
 		const struct json *vars = json_is(j, JSON_OBJECT) ? json_get(j, "callback_vars")

@@ -472,6 +472,8 @@ static void on_second(uv_timer_t *t)
 	struct master *m = t->data;
 	notify_tick(m->notify, supervise_is_fresh(m->supervise));
 	keys_tick(m->keys, clock_wall_ns());
+	if (m->export)
+		export_look(m->export);
 	customers_default_tick(m, clock_wall_ns());
 	gates_tick(m->gates, clock_wall_ns());
 	trial_tick(m->trial);

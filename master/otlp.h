@@ -15,6 +15,8 @@
 void otlp_put_text(struct json_out *o, const char *name, struct str s);
 void otlp_put_number(struct json_out *o, const char *name, uint64_t v);
 void otlp_put_double(struct json_out *o, const char *name, double v);
+/* A list of strings; nothing where there are none. */
+void otlp_put_texts(struct json_out *o, const char *name, const struct str *v, size_t n);
 void otlp_put_bool(struct json_out *o, const char *name, bool v);
 /* Who tells: {"attributes": [...]}. */
 void otlp_put_resource(struct buf *to, const struct export_target *t);

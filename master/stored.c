@@ -8,6 +8,7 @@
 
 #include "common/hash.h"
 #include "common/mem.h"
+#include "master/keys_private.h"
 #include "master/stored_private.h"
 
 /* ---- kinds ---- */
@@ -168,6 +169,14 @@ const struct seal *stored_seal(struct stored *s)
 	return s->seal.is_ready ? &s->seal : NULL;
 }
 
+int stored_open_text(struct stored *s, struct str sealed, struct str name, struct buf *out)
+{
+	const struct seal *key = stored_seal(s);
+	int err = key ? seal_open(key, sealed, name, out) : -ENOKEY;
+	return err == -ENOKEY && s->before.is_ready ? seal_open(&s->before, sealed, name, out)
+						    : err;
+}
+
 int stored_keep_secret(struct stored *s, struct str secret)
 {
 	if (s->secret.p)
@@ -285,6 +294,22 @@ static int load_job(struct store_db *db, void *data)
 
 /* ---- opening ---- */
 
+static int reseal_job(struct store_db *db, void *data)
+{
+	struct load *l = data;
+	return key_logging_reseal(db, &l->previous, &l->s->seal);
+}
+
+/* What stands with keys and teams: nothing else may have been sealed with the key before. */
+static int reseal_variables(struct load *l)
+{
+	if (!l->previous_secret.n || !stored_seal(l->s))
+		return 0;
+	if (!l->previous.is_ready && seal_init(&l->previous, l->previous_secret, l->s->salt) < 0)
+		return -ENOMEM;
+	return store_write_wait(l->s->store, reseal_job, l);
+}
+
 int stored_open(struct store *store, struct str secret, struct str previous, struct stored **ret)
 {
 	struct stored *s = mem_alloc(sizeof *s);
@@ -298,6 +323,8 @@ int stored_open(struct store *store, struct str secret, struct str previous, str
 		err = store_write_wait(store, load_job, &l);
 	if (!err && l.resealed)
 		err = stored_reseal_now(s, &l.previous);
+	else if (!err)
+		err = reseal_variables(&l);
 	seal_done(&l.previous);
 	if (err) {
 		stored_free(s);
@@ -319,6 +346,7 @@ struct stored *stored_free(struct stored *s)
 		mem_wipe(s->secret.p, s->secret.room);
 	buf_done(&s->secret);
 	seal_done(&s->seal);
+	seal_done(&s->before);
 	mem_free(s);
 	return NULL;
 }

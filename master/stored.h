@@ -29,6 +29,10 @@ struct str stored_previous(void);	/* LLMGW_SALT_KEY_PREVIOUS and LiteLLM's spell
 int stored_rekey(struct stored *s, struct str secret) MUST_USE;
 /* The key, made now if it must be; NULL: there is no secret to make it from, or no memory. */
 const struct seal *stored_seal(struct stored *s);
+/* Appends what the key in use, or the one before it in this process, has sealed. 0; -ENOKEY,
+ * -EBADMSG or -ENOMEM. */
+int stored_open_text(struct stored *s, struct str sealed, struct str name,
+		     struct buf *out) MUST_USE;
 /* How many objects no key at hand opens. */
 size_t stored_unreadable(const struct stored *s);
 

@@ -8,7 +8,7 @@
 
 struct stored {
 	struct store *store;
-	struct seal seal;
+	struct seal seal, before;	/* of the last stored_rekey(): rows in use may have it */
 	uint8_t salt[SEAL_SALT];
 	struct buf secret;		/* SECRET: what the key is made from */
 	struct config_object **v;

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/keys_private.h"
 #include "master/stored_private.h"
 
 enum { HISTORY_MAX = 16 << 20 };
@@ -100,7 +101,7 @@ static int reseal_job(struct store_db *db, void *data)
 	}
 	for (size_t i = 0; i < COUNT(tables) && !err; i++)
 		err = reseal_table(db, j, &tables[i]);
-	return err;
+	return err ? err : key_logging_reseal(db, &j->from, &j->to);
 }
 
 static void on_resealed(void *data, int err)
@@ -146,11 +147,15 @@ int stored_rekey(struct stored *s, struct str secret)
 	struct seal old = s->seal;
 	if (!secret.n || str_eq(secret, buf_str(&s->secret)))
 		return 0;
+	/* Nothing was sealed by this process; rows of keys may have been by the one before. */
+	if (!old.is_ready && s->secret.n && seal_init(&old, buf_str(&s->secret), s->salt) < 0)
+		return -ENOMEM;
 	if (stored_keep_secret(s, secret) < 0)
 		return -ENOMEM;
 	if (!old.is_ready)
-		return 0;		/* nothing was sealed by this process: the next one tells */
+		return 0;		/* there was no secret before */
 	seal_done(&s->seal);
+	s->before = old;
 	struct reseal *j = stored_seal(s) ? reseal_new(s, &old) : NULL;
 	seal_done(&old);
 	int err = j ? store_write(s->store, reseal_job, on_resealed, j) : -ENOMEM;

@@ -16,6 +16,9 @@ void teams_member_delete(struct command_call *c);	/* and the user's keys in the 
 void teams_member_update(struct command_call *c);	/* in members.c */
 void teams_bulk_member_add(struct command_call *c);	/* in teams_bulk.c */
 void teams_model_add(struct command_call *c);		/* in teams_models.c */
+void teams_callback_add(struct command_call *c);	/* in teams_callbacks.c */
+void teams_callbacks(struct command_call *c);
+void teams_disable_logging(struct command_call *c);
 void teams_model_delete(struct command_call *c);
 void teams_permissions_list(struct command_call *c);	/* in teams_permissions.c */
 void teams_permissions_update(struct command_call *c);

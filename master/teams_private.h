@@ -24,6 +24,7 @@ struct team_call {			/* lives in the call's arena */
 	int (*check)(const struct command_call *c, struct store_db *db, struct str team_id);
 	int (*edit)(struct team_call *tc, struct key_row *row);
 	struct str edited;			/* JSON, for edit() */
+	void (*answer)(struct team_call *tc);	/* of a change, in the place of the row; or NULL */
 	struct team_member *members;		/* to be added, or the one to be deleted */
 	bool *are_refused;			/* those that are in the team already; or NULL */
 	size_t n_members;

@@ -28,7 +28,9 @@
 #include "worker/settle/export.h"
 #include "worker/settle/hold.h"
 #include "worker/settle/usage.h"
+#include "worker/switches.h"
 #include "worker/texts.h"
+#include "worker/trace.h"
 
 enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
 enum { COUNTED_MAX = 65536 };	/* of a prompt: counting takes a while, and others wait */
@@ -253,6 +255,8 @@ bool request_goes_on(const struct request *r)
 void request_client_gone(struct request *r)
 {
 	r->is_client_gone = true;
+	if (!r->trace && switches_want_record(r))
+		trace_begin(r);		/* its headers go with the client */
 	r->conn = NULL;
 	r->http = NULL;
 	if (r->is_resuming)
@@ -472,7 +476,7 @@ void request_end(struct request *r)
 		uint64_t now = clock_ns();
 		usage_count(r);
 		count_end(r, now);
-		if (snap_settings(r->snap)->flags & SET_RECORDS)
+		if (switches_want_record(r))
 			export_record(r, now);
 		if (snap_settings(r->snap)->flags & SET_TEXTS)
 			texts_keep(r);

@@ -4,6 +4,7 @@
 
 #include "common/texts.h"
 #include "worker/known.h"
+#include "worker/switches.h"
 
 enum { ANSWER_ROOM = 2 * TEXT_MOST };	/* of a stream's, as JSON, before it is cut */
 
@@ -29,8 +30,7 @@ static enum request_texts decide(const struct request *r)
 	uint32_t flags = owners_flags(r);
 	if (flags & KEY_NO_TEXTS)
 		return TEXTS_NONE;
-	const struct json *root = r->raw ? r->raw->root : r->q.root;
-	if (!(s->text_flags & TEXTS_ALWAYS) && root && json_is_true(json_get(root, "no-log")))
+	if (switches_no_log(r))
 		return TEXTS_NONE;
 	if (flags & KEY_REDACTED || header_says(r, "x-litellm-enable-message-redaction") ||
 	    header_says(r, "litellm-enable-message-redaction"))

@@ -71,6 +71,8 @@ void trace_init(struct trace *t, const struct request *r)
 	*t = (struct trace){ 0 };
 	make_id(t->span, sizeof t->span);
 	if (r->http)
+		t->skip = http_header(r->http, "x-litellm-disable-callbacks");
+	if (r->http && !(set->trace_flags & TRACE_ALONE))
 		t->has_parent = trace_read_parent(http_header(r->http, "traceparent"), t->id,
 						  t->parent, &sampled);
 	if (!t->has_parent)
@@ -83,9 +85,14 @@ void trace_init(struct trace *t, const struct request *r)
 
 void trace_begin(struct request *r)
 {
-	r->trace = arena_alloc(r->mem, sizeof *r->trace);
 	if (r->trace)
-		trace_init(r->trace, r);
+		return;			/* its client had gone, and it went on */
+	r->trace = arena_alloc(r->mem, sizeof *r->trace);
+	if (!r->trace)
+		return;
+	trace_init(r->trace, r);
+	if (r->trace->skip.n)		/* it has to outlive the client */
+		r->trace->skip = arena_dup(r->mem, r->trace->skip);
 }
 
 void trace_attempt(struct request *r, const struct snap_deployment *d)

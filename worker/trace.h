@@ -15,6 +15,7 @@ struct request;
 struct trace {
 	uint8_t id[16], span[8], parent[8];
 	bool is_sampled, has_parent;
+	struct str skip;		/* x-litellm-disable-callbacks */
 	unsigned n_attempts;
 	struct record_attempt attempts[RECORD_ATTEMPTS];
 };

@@ -334,3 +334,17 @@ def test_a_reload_changes_who_is_told(start, mock, sink):
     gw.ask("m")
     time.sleep(0.5)
     assert len(sink.sent("/hook")) == 1
+
+
+def test_models_that_others_answer_for_are_reported(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=500")],
+               "litellm_settings:\n  fallbacks: [{bad: [m]}]\n" +
+               alerting("webhook", kinds=["fallback_reports"],
+                        more="  alerting_args: {daily_report_frequency: 2, report_check_interval: 1}\n"),
+               env=env_of(sink))
+    assert gw.ask("m").status == 200
+    for _ in range(2):
+        assert gw.ask("bad").status == 200
+    said = events(sink, timeout=20)[0]
+    assert said["event"] == "fallback_reports" and "bad to m: " in said["event_message"]
+    assert "m to" not in said["event_message"].replace("bad to m", "")

@@ -51,7 +51,7 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
                 ("m", {"model": "openai/plain", "order": 2, "input_cost_per_token": 1e-6,
                        "output_cost_per_token": 2e-6, **to})],
                told("otel", more="  forward_traceparent_to_llm_provider: true\n"), env=env_of(sink))
-    a = gw.ask("m", user="anna", headers={"traceparent": PARENT, "user-agent": "tester/1"})
+    a = gw.ask("m", user="anna", headers={"traceparent": PARENT, "user-agent": "tester/1"}, temperature=0.25, max_tokens=9)
     assert a.status == 200
     spans = sink.spans(3)
     root = next(s for s in spans if s["kind"] == 2)
@@ -66,6 +66,8 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
     assert at["gen_ai.usage.output_tokens"] == a.json["usage"]["completion_tokens"]
     assert abs(at["llmgw.cost.usd"] - float(a.headers["x-litellm-response-cost"])) < 1e-9
     assert at["llmgw.end_user"] == "anna" and at["user_agent.original"] == "tester/1"
+    assert at["gen_ai.request.temperature"] == 0.25 and at["gen_ai.request.max_tokens"] == 9
+    assert at["gen_ai.response.finish_reasons"] == ["stop"]
     assert at["llmgw.attempts"] == 2 and at["http.response.status_code"] == 200
     assert [s["status"]["code"] for s in tries] == [2, 1]
     assert tries[0]["at"]["http.response.status_code"] == 500 and "error.type" not in tries[1]["at"]
@@ -155,6 +157,13 @@ def test_sampling_goes_by_the_parent_and_by_the_ratio(start, sink):
     assert len({r["trace_id"] for r in rows}) == 3
 
 
+@pytest.mark.parametrize("variable", ({"OTEL_PROPAGATORS": "none"}, {"OTEL_IGNORE_CONTEXT_PROPAGATION": "true"}))
+def test_a_trace_of_its_own_where_no_parent_is_wanted(start, sink, variable):
+    gw = start([("m", "plain")], told("otel"), env=env_of(sink, **variable))
+    assert gw.ask("m", headers={"traceparent": PARENT}).status == 200
+    assert all(s["traceId"] != PARENT.split("-")[1] for s in sink.spans(2))
+
+
 def test_a_receiver_that_is_down_gets_it_later(start, sink, tmp_path):
     port = sink.port
     sink.close()
@@ -172,7 +181,7 @@ def test_a_receiver_that_is_down_gets_it_later(start, sink, tmp_path):
         rows = back.payloads(5, timeout=30)
         assert {r["id"] for r in rows} == ids and len(rows) == 5
         until(lambda: not list(folder.glob("generic_api.*")))
-        assert metric(gw, "llmgw_export_sent_total") >= 5
+        until(lambda: metric(gw, "llmgw_export_sent_total") >= 5)   # counted after its file is gone
     finally:
         back.close()
 

@@ -13,6 +13,7 @@
 #include "master/keys.h"
 #include "master/keys_private.h"
 #include "master/master.h"
+#include "master/stored.h"
 
 #define MASTER "sk-master-of-all"
 
@@ -20,6 +21,7 @@ struct world {
 	struct place p;
 	struct master m;
 	uint64_t max_keys;
+	const char *salt, *salt_before;	/* what secrets are sealed with; NULL: one for all */
 	struct arena *mem;		/* of the last answer */
 	struct str text;
 	const struct json *answer;
@@ -34,6 +36,8 @@ static inline void open_world(void)
 	w.m.store = w.p.store;
 	if (w.m.board_fd < 0)
 		assert_int_equal(board_create(&w.m.board, &w.m.board_fd), 0);
+	assert_int_equal(stored_open(w.m.store, str_z(w.salt ? w.salt : "salt"),
+				     str_z(w.salt_before), &w.m.stored), 0);
 	assert_int_equal(dir_create(w.max_keys, &w.m.dir, &w.m.dir_fd), 0);
 	assert_int_equal(keys_start(w.m.store, w.m.dir, &w.m.board, STR(MASTER), &w.m.keys), 0);
 }
@@ -42,6 +46,7 @@ static inline void close_world(void)
 {
 	store_drain(w.p.store);
 	keys_stop(w.m.keys);
+	w.m.stored = stored_free(w.m.stored);
 	place_close(&w.p);
 	w.m.dir = dir_free(w.m.dir);
 	close(w.m.dir_fd);

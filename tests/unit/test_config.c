@@ -1660,7 +1660,6 @@ static void test_alerting(void **state)
 	unsetenv("SMTP_HOST");
 	assert_complains(ALERTING("alert_emails: [ops]"), "'ops' is no mail address");
 	assert_complains(ALERTING("alert_types: [outage]"), "there is no alert type 'outage'");
-	assert_complains(ALERTING("alert_types: [fallback_reports]"), "fallback_reports are not made");
 	assert_complains(ALERTING("alert_type_config: {db_exceptions: {digest_interval: x}}"),
 			 "has not {digest_interval: seconds}");
 	assert_complains(ALERTING("alert_to_webhook_url: {outages: \"https://h\"}"),

@@ -23,6 +23,7 @@
 #include "common/mem.h"
 #include "master/export_calls.h"
 #include "master/export_spill.h"
+#include "master/otlp.h"
 #include "master/otlp_metrics.h"
 #include "worker/outcome.h"
 
@@ -215,6 +216,136 @@ static void test_otlp(void **state)
 	assert_text(attribute(tried, "server.address"), "stringValue", "a.example");
 	assert_text(attribute(tried, "server.port"), "intValue", "8443");
 	assert_text(attribute(tried, "llmgw.outcome"), "stringValue", "UP_ERROR");
+}
+
+/* The value of an attribute of the resource, as JSON; .p NULL: it has none. */
+static struct str resource(const struct export_target *t, const char *name)
+{
+	struct json_error why;
+	struct str found = STR_NONE;
+	buf_reset(&out);
+	otlp_put_resource(&out, t);
+	const struct json *list = json_get(json_parse(arena, buf_str(&out), 0, &why), "attributes");
+	for (const struct json *j = list->child; j; j = j->next)
+		if (str_eq_z(json_get_str(arena, j, "key"), name)) {
+			assert_null(found.p);	/* no attribute twice */
+			found = json_get_str(arena, json_get(j, "value"), "stringValue");
+		}
+	return found;
+}
+
+static void test_who_tells(void **state)
+{
+	struct export_target t = { .service = "llmgw", .host = "h", .environment = "prod" };
+	(void)state;
+	snprintf(t.attributes, sizeof t.attributes, "%s",
+		 "service.name=theirs,a=b%20c%2Cd, a=twice,host.name=other,=x,y,=,service.version=9,"
+		 "bad=%zz");
+	assert_true(str_eq_z(resource(&t, "service.name"), "theirs"));
+	assert_true(str_eq_z(resource(&t, "a"), "b c,d"));
+	assert_true(str_eq_z(resource(&t, "host.name"), "other"));
+	assert_true(str_eq_z(resource(&t, "service.version"), "9"));
+	assert_true(str_eq_z(resource(&t, "deployment.environment.name"), "prod"));
+	assert_true(str_eq_z(resource(&t, "bad"), "%zz"));
+	t.has_service = true;			/* OTEL_SERVICE_NAME goes before it */
+	assert_true(str_eq_z(resource(&t, "service.name"), "llmgw"));
+	t.attributes[0] = '\0';
+	assert_true(str_eq_z(resource(&t, "host.name"), "h"));
+}
+
+static const struct {
+	const char *name, *value, *missing;	/* NULL: it is called */
+} protocols[] = {
+	{ "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", NULL },
+	{ "OTEL_EXPORTER_OTLP_PROTOCOL", "otlp_http", NULL },
+	{ "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL" },
+	{ "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL" },
+	{ "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc", NULL },
+	{ "OTEL_EXPORTER", "otlp_http", NULL },
+	{ "OTEL_EXPORTER", "otlp_grpc", "OTEL_EXPORTER (" },
+	{ "OTEL_EXPORTER", "console", "OTEL_EXPORTER (" },
+	{ "OTEL_TRACES_EXPORTER", "otlp", NULL },
+	{ "OTEL_TRACES_EXPORTER", "none", "OTEL_TRACES_EXPORTER" },
+	{ "OTEL_SDK_DISABLED", "TRUE", "OTEL_SDK_DISABLED" },
+	{ "OTEL_SDK_DISABLED", "false", NULL },
+};
+
+static void test_variables_of_opentelemetry(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(protocols); i++) {
+		struct export_target t = { 0 };
+		setenv(protocols[i].name, protocols[i].value, 1);
+		const char *missing = export_rows[EXPORT_OTEL].read(NULL, &t);
+		unsetenv(protocols[i].name);
+		bool is_right = protocols[i].missing
+			? missing && strncmp(missing, protocols[i].missing,
+					     strlen(protocols[i].missing)) == 0 : !missing;
+		if (!is_right)
+			fail_msg("%s=%s: %s", protocols[i].name, protocols[i].value,
+				 missing ? missing : "called");
+	}
+	static const char *const numbers[][2] = {
+		{ "OTEL_EXPORTER_OTLP_TIMEOUT", "1500" }, { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7" },
+		{ "OTEL_BSP_MAX_QUEUE_SIZE", "70" }, { "OTEL_BSP_SCHEDULE_DELAY", "250" },
+		{ "OTEL_ENDPOINT", "http://h:1/" }, { "OTEL_HEADERS", "a=b%20c" } };
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		setenv(numbers[i][0], numbers[i][1], 1);
+	struct export_target t = { 0 };
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &t));
+	assert_int_equal(t.timeout_ms, 1500);
+	assert_int_equal(t.records, 7);
+	assert_int_equal(t.queued, 70);
+	assert_int_equal(t.wait_ms, 250);
+	assert_string_equal(t.url, "http://h:1/v1/traces");
+	assert_string_equal(t.headers, "a: b c");
+	setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "99", 1);
+	setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://whole/x", 1);
+	setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0", 1);	/* no number that may be: as if it were not */
+	t = (struct export_target){ 0 };
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &t));
+	assert_int_equal(t.timeout_ms, 99);
+	assert_int_equal(t.queued, 0);
+	assert_string_equal(t.url, "https://whole/x");
+	unsetenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT");
+	unsetenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		unsetenv(numbers[i][0]);
+}
+
+static void test_parameters(void **state)
+{
+	struct record r;
+	struct export_view v = { .r = &r };
+	struct json_error why;
+	(void)state;
+	fill(&r, false);
+	r.temperature = 0.7f;
+	r.top_p = -1;
+	r.max_tokens = 64;
+	r.finish = 2;
+	buf_reset(&out);
+	export_put_otlp(&target, &v, &out);
+	const struct { const char *part; } otlp[] = {
+		{ "\"gen_ai.request.temperature\",\"value\":{\"doubleValue\":0.7}" },
+		{ "\"gen_ai.request.max_tokens\",\"value\":{\"intValue\":\"64\"}" },
+		{ "\"gen_ai.response.finish_reasons\",\"value\":{\"arrayValue\":{\"values\":"
+		  "[{\"stringValue\":\"length\"}]}}" },
+	};
+	for (size_t i = 0; i < COUNT(otlp); i++)
+		if (str_find(buf_str(&out), str_z(otlp[i].part)) == SIZE_MAX)
+			fail_msg("no %s in %s", otlp[i].part, buf_z(&out));
+	assert_true(str_find(buf_str(&out), STR("top_p")) == SIZE_MAX);
+	buf_reset(&out);
+	struct json_out o = json_out(&out);
+	export_put_payload(&o, NULL, &v);
+	const struct json *j = json_parse(arena, buf_str(&out), JSON_ONE_KEY, &why);
+	assert_raw(j, "model_parameters", "{\"temperature\":0.7,\"max_tokens\":64}");
+	assert_text(j, "hidden_params.model_id", "d-1");
+	assert_text(j, "status_fields.llm_api_status", "success");
+	assert_raw(j, "guardrail_information", "null");
+	r.finish = 200;				/* whatever stands in the ring */
+	assert_int_equal(export_finish(&r).n, 0);
 }
 
 static void test_langfuse(void **state)
@@ -857,7 +988,8 @@ static void test_spill_without_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_generic), TEST(test_otlp), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_generic), TEST(test_otlp), TEST(test_who_tells),
+		TEST(test_variables_of_opentelemetry), TEST(test_parameters), TEST(test_langfuse), TEST(test_datadog),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),

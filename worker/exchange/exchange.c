@@ -14,6 +14,7 @@
 #include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/switches.h"
 #include "worker/trace.h"
 
 static void go_on(struct exchange *x);
@@ -474,7 +475,7 @@ enum step exchange_start(struct request *r)
 	if (r->own || route_counts_tokens(r->snap, r->group))
 		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
 	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
-	if (snap_settings(r->snap)->flags & SET_RECORDS)
+	if (switches_want_record(r))
 		trace_begin(r);
 	enter_group(x, r->group);
 	return next_attempt(x);

@@ -6,6 +6,7 @@
 #include "worker/known.h"
 #include "worker/request.h"
 #include "worker/settle/account.h"
+#include "worker/switches.h"
 #include "worker/trace.h"
 
 static uint32_t small(uint64_t v)
@@ -13,7 +14,8 @@ static uint32_t small(uint64_t v)
 	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
-static void put_trace(struct record *to, const struct request *r)
+/* Returns which callbacks its client has named that shall not be told. */
+static struct str put_trace(struct record *to, const struct request *r)
 {
 	struct trace fresh;
 	const struct trace *t = r->trace;
@@ -36,6 +38,7 @@ static void put_trace(struct record *to, const struct request *r)
 		a->outcome = (uint16_t)r->outcome;
 		a->flags |= r->outcome == OUTCOME_OK ? 0 : RA_FAILED;
 	}
+	return t->skip;
 }
 
 static void put_usage(struct record *to, const struct request *r)
@@ -52,6 +55,20 @@ static void put_usage(struct record *to, const struct request *r)
 	to->cost_nano = r->cost_nano;
 }
 
+static float number(struct str s)
+{
+	double v;
+	return s.n && str_read_double(s, &v) == 0 ? (float)v : -1;
+}
+
+static void put_parameters(struct record *to, const struct request *r)
+{
+	to->max_tokens = small(r->q.max_tokens);
+	to->temperature = number(r->q.temperature);
+	to->top_p = number(r->q.top_p);
+	to->finish = (uint8_t)r->tally.finish;
+}
+
 static struct str upstream_model(const struct request *r)
 {
 	const struct snap_deployment *d = r->deployment;
@@ -60,7 +77,7 @@ static struct str upstream_model(const struct request *r)
 		       : snap_text(r->snap, d->model);
 }
 
-static void put_texts(struct record *to, const struct request *r)
+static void put_texts(struct record *to, const struct request *r, struct str skip)
 {
 	const struct snap_deployment *d = r->deployment;
 	record_put(to, RT_CALL_ID, r->call_id);
@@ -82,8 +99,7 @@ static void put_texts(struct record *to, const struct request *r)
 	record_put(to, RT_USER_AGENT, r->http ? http_header(r->http, "user-agent") : STR_NONE);
 	record_put(to, RT_OUTCOME, str_z(outcome_rows[r->outcome].name));
 	record_put(to, RT_ERROR, str_z(outcome_rows[r->outcome].type));
-	record_put(to, RT_SKIP, r->http ? http_header(r->http, "x-litellm-disable-callbacks")
-					: STR_NONE);
+	record_put(to, RT_SKIP, skip);
 	record_put_tags(to, r->wish.tags, r->wish.n_tags);
 }
 
@@ -111,8 +127,10 @@ void export_record(struct request *r, uint64_t now_ns)
 		    (r->is_client_gone ? RF_CLIENT_GONE : 0) |
 		    (r->key.id || r->is_admin ? RF_HAS_KEY : 0) |
 		    (known_is_replay(r) ? RF_CACHE_HIT : 0);
+	to->flags |= ((r->key.flags | r->team.flags) & KEY_LOGGED ? RF_OWN : 0) |
+		     (switches_no_log(r) ? RF_NO_LOG : 0) | (r->fallbacks ? RF_FALLBACK : 0);
 	put_usage(to, r);
-	put_trace(to, r);
-	put_texts(to, r);
+	put_parameters(to, r);
+	put_texts(to, r, put_trace(to, r));
 	record_commit(ring);
 }
