@@ -20,16 +20,14 @@ enum { LOGGING_MAX = 16384, VARIABLE_MAX = 4096, ARGS_ROOM = 16 << 20 };
 struct sealing {
 	struct command_call *c;
 	const struct seal *key;
-	bool is_answered;		/* it has been refused */
+	const char *why;		/* it cannot be; NULL: it can */
 };
 
-static void refuse(struct sealing *s, int status, const char *why)
+/* The end of the call. */
+static void refuse(struct command_call *c, int status, const char *why)
 {
-	if (!s->is_answered)
-		command_fail(s->c, status,
-			     status == 403 ? "auth_error" : "invalid_request_error",
-			     "callback_vars", "callback_vars: %s", why);
-	s->is_answered = true;
+	command_fail(c, status, status == 403 ? "auth_error" : "invalid_request_error",
+		     "callback_vars", "callback_vars: %s", why);
 }
 
 /* A variable that is to be used as it is said; or why it cannot be. */
@@ -64,7 +62,7 @@ static void seal_variables(struct sealing *s, const struct json *vars, struct js
 		const char *why = text.p && !s->c->is_import ? bad_variable(text) : NULL;
 		json_key(o, j->key);
 		if (why)
-			refuse(s, 400, why);
+			s->why = why;
 		if (text.p && !why && !str_eq(text, STR(MASK)))
 			key_logging_seal(s->c->mem, s->key, j->key, text, o);
 		else
@@ -117,26 +115,27 @@ int key_logging_read(struct command_call *c)
 	if (str_find(c->args->raw, STR("callback_vars")) == SIZE_MAX)
 		return 0;
 	if (c->own_user.n) {
-		refuse(&s, 403, "only administrators may say where callbacks are");
+		refuse(c, 403, "only administrators may say where callbacks are");
 		return -EINVAL;
 	}
 	if (c->master->stored)
 		s.key = stored_seal(c->master->stored);
 	if (!s.key) {
-		refuse(&s, 400, "there is neither a master key nor LLMGW_SALT_KEY to seal them with");
+		refuse(c, 400, "there is neither a master key nor LLMGW_SALT_KEY to seal them with");
 		return -EINVAL;
 	}
 	buf_init(&text, ARGS_ROOM);
 	struct json_out o = json_out(&text);
 	copy_sealed(&s, c->args, &o);
 	struct str sealed = text.failed ? STR_NONE : arena_dup(c->mem, buf_str(&text));
-	const struct json *args = sealed.p && !s.is_answered ? json_parse(c->mem, sealed, 0, &e)
-							      : NULL;
+	const struct json *args = sealed.p && !s.why ? json_parse(c->mem, sealed, 0, &e) : NULL;
 	buf_done(&text);
 	if (args)
 		c->args = args;
-	else if (!s.is_answered)
-		refuse(&s, 413, "they are too many");
+	else if (s.why)
+		refuse(c, 400, s.why);
+	else
+		refuse(c, 413, "they are too many");
 	return args ? 0 : -EINVAL;
 }
 
