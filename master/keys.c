@@ -216,8 +216,8 @@ static void expect_resets(struct keys *k, const struct owner_models *m)
 
 /* At start: with what the database says of them; none of what was kept by older versions is there
  * yet. */
-static int load_models(struct keys *k, struct store_db *db, enum dir_kind kind,
-		       const struct key_row *row, struct arena *a)
+int keys_load_models(struct keys *k, struct store_db *db, enum dir_kind kind,
+		     const struct key_row *row, struct arena *a)
 {
 	struct owner_models m = { 0 };
 	int err = key_model_has(kind, row) ? key_models_of(a, kind, row, &m.v, &m.n) : 0;
@@ -487,65 +487,18 @@ void keys_move_late(struct keys *k)
 
 /* ---- start ---- */
 
-static int load_row(struct keys *k, struct store_db *db, uint64_t kind, struct sql *q,
-		    struct arena *a)
+int keys_place_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
 {
-	struct key_row row;
-	arena_reset(a);
-	int err = key_row_read(q, a, &row);
-	if (err || (kind == ENTITY_KEY && keys_is_master(k, &row.hash)))
-		return err;
-	if (kind == 0) {
-		kind = (uint64_t)sql_get_int(q, TENANT_KIND) << 56;
-		err = tenant_row_more(q, a, &row);
-	}
-	if (!err)
-		err = load_models(k, db, entity_kind(kind), &row, a);
-	if (!err)
-		err = key_windows_load(k, db, entity_kind(kind), &row, a);
-	if (!err)
-		err = put_row(k, kind | row.id, &row, a);
+	int err = put_row(k, id, row, a);
 	if (err == -EBUSY) {
 		/* Its move to another team got no further than the database, and its old shard
 		 * is not to be had: another row, which begins with what is booked. */
-		entities_release(&k->entities, kind | row.id, clock_ns());
-		err = put_row(k, kind | row.id, &row, a);
+		entities_release(&k->entities, id, clock_ns());
+		err = put_row(k, id, row, a);
 	}
 	if (!err)
-		keys_expect_reset(k, row.budget_reset_at);
+		keys_expect_reset(k, row->budget_reset_at);
 	return err;
-}
-
-/* kind 0: the row says it. */
-static int load_rows(struct keys *k, struct store_db *db, uint64_t kind, struct sql *q,
-		     struct arena *a)
-{
-	int r, err = 0;
-	while (!err && (r = sql_row(q)) != 0)
-		err = r < 0 ? r : load_row(k, db, kind, q, a);
-	sql_end(q);
-	return err;
-}
-
-/* On the writer's thread, while keys_start() waits: nobody else is here. */
-static int load_job(struct store_db *db, void *data)
-{
-	struct keys *k = data;
-	struct arena *a = arena_new(ROW_MEMORY);
-	int err = a ? keys_grace_load(k, db) : -ENOMEM;
-	if (!err)
-		err = load_rows(k, db, ENTITY_TEAM, sql_query(db, "SELECT " TEAM_COLUMNS
-							      " FROM teams ORDER BY id"), a);
-	if (!err)
-		err = load_rows(k, db, ENTITY_KEY, sql_query(db, "SELECT " KEY_COLUMNS_PUBLISHED
-							     " FROM keys ORDER BY id"), a);
-	if (!err)
-		err = load_rows(k, db, 0, sql_query(db, "SELECT " TENANT_COLUMNS " FROM tenants"
-						    " WHERE kind <= 8 OR max_budget IS NOT NULL"
-						    " OR budget_id IS NOT NULL OR spend > 0"
-						    " ORDER BY id"), a);
-	arena_free(a);
-	return err ? err : keys_judge_resets(k, db);
 }
 
 /* The master key's row; its entity has no limits, it only counts. */
@@ -577,7 +530,7 @@ static int start(struct keys *k, struct str master_key)
 	if (!err)
 		err = keys_set_master(k, master_key);
 	if (!err)
-		err = store_write_wait(k->store, load_job, k);
+		err = store_write_wait(k->store, keys_load_job, k);
 	size_t mended = err ? 0 : keys_apply_resets(k);
 	if (mended || k->is_applying)
 		LOG(LOG_WARN, "budget.reset_mended", F_INT("keys", mended));

@@ -387,4 +387,15 @@ int team_member_delete(struct store_db *db, uint64_t team, struct team_member *m
 int team_keys_delete(struct store_db *db, struct str team_id, struct str user_id, struct arena *a,
 		     uint64_t now_ns, struct str by, struct key_row **ret, size_t *ret_n) MUST_USE;
 
+/* -- keys_load.c and what it needs of keys.c -- */
+
+/* Puts all rows of the database in their places; data: the keys. */
+int keys_load_job(struct store_db *db, void *data);
+/* One row, as far as that needs no database. */
+int keys_place_row(struct keys *k, uint64_t id, const struct key_row *row,
+		   struct arena *a) MUST_USE;
+/* Its limits for single models, which must be there before it. */
+int keys_load_models(struct keys *k, struct store_db *db, enum dir_kind kind,
+		     const struct key_row *row, struct arena *a) MUST_USE;
+
 #endif
