@@ -27,7 +27,7 @@ enum {
 	BOARD_SLOTS = 4096,		/* requests in flight per worker that hold money */
 	BOARD_SHARDS = 64,
 	BOARD_SAMPLES = 8,		/* latencies kept of a deployment */
-	BOARD_LEVELS = 10,		/* entities that one request may move together */
+	BOARD_LEVELS = 14,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
 	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
 	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
@@ -169,8 +169,9 @@ struct board_slot {			/* one admitted request; written by its worker */
 	_Atomic uint64_t deployment;		/* id_hash of the attempt under way */
 	uint32_t team;				/* its number in the database; 0 = none */
 	_Atomic uint32_t step;	/* the last step over several shards that took place */
+	uint32_t pad[12];
 };
-_Static_assert(sizeof(struct board_slot) == 128, "board_slot");
+_Static_assert(sizeof(struct board_slot) == 192, "board_slot");
 
 struct board_move { /* the redo record: new values, applied again after a kill */
 	uint32_t entity, parallel;
@@ -198,7 +199,7 @@ struct board_shard {
 	struct board_move moves[BOARD_LEVELS];
 	_Atomic uint64_t repairs;		/* times a dead owner's step was redone */
 };
-_Static_assert(sizeof(struct board_shard) == 320, "board_shard");
+_Static_assert(sizeof(struct board_shard) == 448, "board_shard");
 
 /* By the master: a budget period that begins in the database first, and then here. */
 struct board_reset {

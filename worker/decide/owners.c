@@ -107,7 +107,9 @@ static bool take_priority(struct request *r, const struct dir_key *row)
 static enum step refuse_levels(struct request *r)
 {
 	return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
-			    "too many of the request's tags have limits");
+			    "more than %d of those that the request goes by have limits: its key, "
+			    "team, user and the like, single models of theirs, and its tags",
+			    BOARD_LEVELS);
 }
 
 static enum step add_owner(struct request *r, struct dir_key *row)
