@@ -196,6 +196,26 @@ void ops_config_show(struct command_call *c)
 	command_finish(c);
 }
 
+/* As the file has them: {"values": {provider: share}}. */
+static void answer_values(struct command_call *c, struct str values)
+{
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_put_raw(&o, "values", values.n ? values : STR("{}"));
+	json_close(&o);
+	command_finish(c);
+}
+
+void ops_config_discounts(struct command_call *c)
+{
+	answer_values(c, c->master->config->cost_discounts);
+}
+
+void ops_config_margins(struct command_call *c)
+{
+	answer_values(c, c->master->config->cost_margins);
+}
+
 void ops_config_explain(struct command_call *c)
 {
 	struct str asked = STR_NONE;

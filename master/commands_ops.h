@@ -18,6 +18,8 @@ void ops_health(struct command_call *c);	/* as GET /health */
 void ops_health_probe(struct command_call *c);
 void ops_health_clear(struct command_call *c);	/* ends cooldowns */
 void ops_config_show(struct command_call *c);
+void ops_config_discounts(struct command_call *c);
+void ops_config_margins(struct command_call *c);
 void ops_config_diff(struct command_call *c);
 void ops_config_explain(struct command_call *c);
 /* -- commands_watch.c -- */

@@ -215,6 +215,8 @@ CALLS = {
     "config convert": (("{tmp}/bifrost.json",), "model_list"),
     "config show": ((), "model_list"),
     "config diff": ((), ""),
+    "config discounts": ((), "values"),
+    "config margins": ((), "values"),
     "config list": ((), "IN DATABASE"),
     "config get": (("max_request_size_mb",), "max_request_size_mb"),
     "config set": (("max_request_size_mb", "30"), "30"),

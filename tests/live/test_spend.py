@@ -303,6 +303,14 @@ def test_retention(start):
     assert dollars(after["spend"]) == 6 * dollars(total["spend"])
 
 
+def test_discounts_and_margins_are_shown(start):
+    gw = start([("m", "mock")], settings="litellm_settings: {cost_discount_config: {openai: 0.2}, "
+                                         "cost_margin_config: {global: {percentage: 0.1, fixed_amount: 0.001}}}\n")
+    assert gw.get("/config/cost_discount_config").json == {"values": {"openai": 0.2}}
+    assert gw.get("/config/cost_margin_config").json == {"values": {"global": {"percentage": 0.1, "fixed_amount": 0.001}}}
+    assert gw.get("/config/cost_margin_config", key=gw.key()).status == 401
+
+
 def test_discounts_and_margins(start):
     """What workers reserve and book is the price with both; tokens and sums do not change."""
     def cost(settings):

@@ -259,6 +259,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/fallback", RELAY_ADMIN, "set the fallbacks of a model" },
 	{ "GET", "/fallback/{name}", RELAY_ADMIN, "the fallbacks of a model" },
 	{ "DELETE", "/fallback/{name}", RELAY_ADMIN, "delete them" },
+	{ "GET", "/config/cost_discount_config", RELAY_ADMIN, "what providers take off" },
+	{ "GET", "/config/cost_margin_config", RELAY_ADMIN, "what is put on top of prices" },
 	{ "GET", "/config/list", RELAY_ADMIN, "settings of a section, with type and default" },
 	{ "GET", "/config/field/info", RELAY_ADMIN, "one setting" },
 	{ "POST", "/config/field/update", RELAY_ADMIN, "set it in the database" },
