@@ -18,7 +18,7 @@
 #include "common/str.h"
 
 #define JOURNAL_MAGIC UINT64_C(0x31304e524a4d4c47)
-enum { JOURNAL_LAYOUT = 1, JOURNAL_HEAD = 4096, JOURNAL_COUNT_DEFAULT = 65536 };
+enum { JOURNAL_LAYOUT = 1, JOURNAL_HEAD = 4096, JOURNAL_COUNT_DEFAULT = 16384 };
 
 enum journal_kind {
 	JOURNAL_INTENT = 1,		/* admitted: reserve_nano is set aside */

@@ -91,6 +91,7 @@ static const struct {
 	{ "orgs create", "organization_id", NULL },
 	{ NULL, "organization_id", &orgs },
 	{ NULL, "organization_ids", &orgs },
+	{ NULL, "organizations", &orgs },
 	{ "budgets create", "budget_id", NULL },
 	{ "budgets", "id", &budgets },
 	{ NULL, "budget_id", &budgets },

@@ -104,7 +104,7 @@ static void put_left(const struct request *r, struct buf *out, const char *what,
 				group.p[i] == '_';
 		buf_put(out, is_token ? str_of(&group.p[i], 1) : STR("-"));
 	}
-	buf_printf(out, ": %llu\r\n", (unsigned long long)gcra_left(tat, limit, now_ns));
+	buf_printf(out, ": %llu\r\n", (unsigned long long)rate_left(tat, limit, now_ns));
 }
 
 static void put_model_limits(const struct request *r, struct buf *out, uint64_t now_ns)

@@ -346,7 +346,7 @@ def test_nobodys_body_is_not_kept(gw):
     before = rss_kib(pids)
     for _ in range(20):
         got, _ = talk(gw, post(gw, b"x" * 150000, key="sk-nobody-1234567"))
-        assert got[0][0] == 401
+        assert got[0][0] in (401, 429)
     assert rss_kib(pids) - before < 2048 * MEMORY
 
 

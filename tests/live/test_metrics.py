@@ -83,6 +83,7 @@ def test_promtool_has_nothing_to_say(start, promtool):
 def test_open_metrics(start):
     g = start([("m", "plain")], LITELLM)
     g.ask("m")
+    until(lambda: "litellm_requests_metric_total" in read(scrape(g)))    # booked, too
     a = g.get("/metrics", key=False, headers=OPEN)
     assert a.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
     text = a.body.decode()

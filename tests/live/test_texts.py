@@ -355,7 +355,7 @@ def test_administrators_alone_see_it(begin):
     assert none(gw.get(one, key=viewer).json) and none(gw.get(f"/spend/logs?request_id={row['request_id']}", key=viewer).json[0])
     for path in (one + "?texts=true", "/spend/logs?texts=true", "/spend/logs/v2?texts=true", "/spend/export?format=jsonl&texts=true"):
         assert gw.get(path, key=viewer).status == 403, path
-        assert gw.get(path, key=keys["internal_user"]).status == 401, path
+        assert gw.get(path, key=keys["internal_user"]).status in (401, 403), path
         assert gw.get(path).status == 200, path
     assert gw.post("/spend/texts/purge", {"before": "2100-01-01"}, key=viewer).status == 401
     assert kept(gw) == 1
