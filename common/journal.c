@@ -313,6 +313,38 @@ int journal_read(const struct journal *j, uint64_t seq, struct journal_record *r
 	return -EBADMSG;
 }
 
+static bool is_whole(const struct journal *j, uint64_t seq, const struct journal_record *r)
+{
+	return atomic_load_explicit(&r->seq, memory_order_relaxed) == seq &&
+	       r->crc == record_crc(j->head.epoch, seq, r);
+}
+
+static void look_ahead(const struct journal *j, struct journal_ahead *a, uint64_t seq)
+{
+	uint64_t place = place_of(j, seq), n = j->head.count - place;
+	ssize_t bytes = pread(j->fd, a->r, (n < JOURNAL_AHEAD ? n : JOURNAL_AHEAD) * RECORD,
+			      JOURNAL_HEAD + (off_t)place * RECORD);
+
+	a->from = seq;
+	a->n = bytes > 0 ? (uint64_t)bytes / RECORD : 0;
+}
+
+int journal_read_on(const struct journal *j, struct journal_ahead *a, uint64_t seq,
+		    struct journal_record *ret)
+{
+	const struct journal_record *r;
+
+	if (!seq)
+		return -ENOENT;
+	if (seq < a->from || seq - a->from >= a->n)
+		look_ahead(j, a, seq);
+	r = &a->r[seq - a->from];
+	if (!a->n || !is_whole(j, seq, r))
+		return journal_read(j, seq, ret);	/* it says why not, or has it by now */
+	memcpy((void *)ret, (const void *)r, sizeof *ret);
+	return 0;
+}
+
 /* ---- tags ---- */
 
 unsigned journal_put_tags(struct journal_record to[JOURNAL_TAG_RECORDS], const uint8_t id[16],

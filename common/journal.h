@@ -121,5 +121,14 @@ int journal_flush(struct journal *j) MUST_USE;
 /* Master. Copies record `seq`. 0; -ENOENT (not written yet, or a stale one); -EBADMSG (its
  * number is right and its sum is not, or the file was cut); or -errno of pread. */
 int journal_read(const struct journal *j, uint64_t seq, struct journal_record *ret) MUST_USE;
+/* The same for who reads one after the other, at a call for many. Begins with zeros, and is for one
+ * journal. */
+enum { JOURNAL_AHEAD = 32 };
+struct journal_ahead {
+	uint64_t from, n;
+	struct journal_record r[JOURNAL_AHEAD];
+};
+int journal_read_on(const struct journal *j, struct journal_ahead *a, uint64_t seq,
+		    struct journal_record *ret) MUST_USE;
 
 #endif

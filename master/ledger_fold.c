@@ -47,9 +47,10 @@ static void take_record(struct fold *f, const struct journal_record *r, uint64_t
 /* The next record behind a gap that a crash of the whole machine has left; 0: there is none. */
 static uint64_t find_behind_gap(const struct fold *f, uint64_t from, uint64_t end)
 {
+	struct journal_ahead ahead = { 0 };
 	struct journal_record r;
 	for (uint64_t seq = from; seq <= end; seq++)
-		if (journal_read(f->journal, seq, &r) == 0)
+		if (journal_read_on(f->journal, &ahead, seq, &r) == 0)
 			return seq;
 	return 0;
 }
@@ -80,9 +81,10 @@ static int collect(struct fold *f)
 {
 	uint64_t seq = f->upto + 1, end = f->upto + journal_count(f->journal);
 	uint64_t now_ns = clock_wall_ns();
+	struct journal_ahead ahead = { 0 };
 	while (f->batch->n < FOLD_MAX) {
 		struct journal_record r;
-		int err = journal_read(f->journal, seq, &r);
+		int err = journal_read_on(f->journal, &ahead, seq, &r);
 		if (err && err != -ENOENT && err != -EBADMSG)
 			return err;
 		uint64_t next = err ? skip_to(f, seq, err, end) : seq + 1;

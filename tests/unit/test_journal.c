@@ -292,12 +292,48 @@ static void test_no_memory(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);	/* closed all the same */
 }
 
+/* Who reads many at a call sees what who reads one by one sees, also where it looked too early. */
+static void test_one_after_the_other(void **state)
+{
+	struct journal *j = make_journal(), *reader = open_journal(false);
+	struct journal_ahead ahead = { 0 };
+	struct journal_record r, want;
+	const uint64_t damaged = 3 * COUNT_SMALL + 10;
+	uint64_t next = 1;
+
+	(void)state;
+	assert_int_equal(journal_read_on(reader, &ahead, 0, &r), -ENOENT);
+	for (uint64_t n = 1; n <= 3 * COUNT_SMALL + 20; n++) {
+		append(j, n);
+		if (n % 7 && n < damaged)
+			continue;
+		for (; next <= n; next++) {
+			want = record_of(next);
+			if (next == damaged) {
+				poke(place((damaged - 1) % COUNT_SMALL) + 100, "x", 1);
+				ahead.n = 0;
+				assert_int_equal(journal_read_on(reader, &ahead, next, &r), -EBADMSG);
+				continue;
+			}
+			assert_int_equal(journal_read_on(reader, &ahead, next, &r), 0);
+			assert_int_equal(r.seq, next);
+			assert_memory_equal(&r.kind, &want.kind,
+					    sizeof r - offsetof(struct journal_record, kind));
+		}
+		assert_int_equal(journal_read_on(reader, &ahead, next, &r), -ENOENT);
+	}
+	assert_int_equal(journal_read_on(reader, &ahead, 1, &r), -ENOENT);
+	journal_free(reader);
+	journal_free(j);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(test_a_fresh_file),
 		CASE(test_round_and_round),
+		CASE(test_one_after_the_other),
 		CASE(test_damaged_records),
 		CASE(test_a_stale_record_of_another_epoch),
 		CASE(test_what_is_no_journal),
