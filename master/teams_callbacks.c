@@ -221,9 +221,10 @@ void teams_callback_add(struct command_call *c)
 	struct team_call *tc = key_logging_read(c) == 0 ? begin(c) : NULL;
 	if (!tc)
 		return;
-	tc->edited = take_entry(c);
-	if (!tc->edited.p)
-		return;
+	struct str entry = take_entry(c);
+	if (!entry.p)
+		return;			/* and with the call its memory has gone */
+	tc->edited = entry;
 	tc->edit = edit_list;
 	tc->answer = answer_changed;
 	team_call_change(tc);
