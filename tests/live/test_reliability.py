@@ -283,7 +283,7 @@ def test_clients_that_come_and_go(start, mock):
     come_and_go(4000)
     until(lambda: metric(gw, "llmgw_worker_connections_open") == 1)
     assert until(lambda: descriptors() <= fds + 2)
-    assert memory() < kib + 2048
+    assert SANITIZED or memory() < kib + 2048         # a sanitizer keeps what was freed
     assert metric(gw, "llmgw_upstream_connections_total") - opened <= 40   # of a thousand requests and more
 
 
