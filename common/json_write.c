@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 
 enum {
 	LEVEL_MAX = 60,
@@ -216,4 +217,32 @@ void json_escape(struct buf *to, struct str s)
 		plain = 0;
 	}
 	buf_put(to, s);
+}
+
+void json_copy(struct json_out *o, const struct json *j, json_swap_fn *swap, void *data)
+{
+	bool is_array = j->type == JSON_ARRAY;
+	if (swap(data, j, o))
+		return;
+	if (!is_array && j->type != JSON_OBJECT) {
+		json_put_raw(o, NULL, j->raw);
+		return;
+	}
+	if (o->level + 1 >= LEVEL_MAX) {	/* what is read may be a little deeper */
+		o->to->failed = true;
+		return;
+	}
+	if (is_array)
+		json_open_array(o, NULL);
+	else
+		json_open(o, NULL);
+	for (const struct json *m = j->child; m; m = m->next) {
+		if (!is_array)
+			json_key(o, m->key);
+		json_copy(o, m, swap, data);
+	}
+	if (is_array)
+		json_close_array(o);
+	else
+		json_close(o);
 }

@@ -41,4 +41,10 @@ size_t json_money(char out[24], int64_t nano);
 /* Only the escaped bytes between the quotes. */
 void json_escape(struct buf *to, struct str s);
 
+/* A value as it is, but for what swap() writes in its place: it is asked of each value in turn, the
+ * outermost first, and says whether it has. What is nested too deeply makes the text fail. */
+struct json;
+typedef bool json_swap_fn(void *data, const struct json *j, struct json_out *o);
+void json_copy(struct json_out *o, const struct json *j, json_swap_fn *swap, void *data);
+
 #endif

@@ -81,30 +81,12 @@ static bool has_text(const struct json *vars)
 	return false;
 }
 
-static void copy_sealed(struct sealing *s, const struct json *j, struct json_out *o)
+static bool swap_variables(void *data, const struct json *j, struct json_out *o)
 {
-	bool is_array = j->type == JSON_ARRAY;
-	if (!is_array && j->type != JSON_OBJECT) {
-		json_put_raw(o, NULL, j->raw);
-		return;
-	}
-	if (is_array)
-		json_open_array(o, NULL);
-	else
-		json_open(o, NULL);
-	for (const struct json *m = j->child; m; m = m->next) {
-		if (!is_array)
-			json_key(o, m->key);
-		if (!is_array && m->type == JSON_OBJECT && str_eq(m->key, STR("callback_vars")) &&
-		    has_text(m))
-			seal_variables(s, m, o);
-		else
-			copy_sealed(s, m, o);
-	}
-	if (is_array)
-		json_close_array(o);
-	else
-		json_close(o);
+	bool is_it = j->type == JSON_OBJECT && str_eq(j->key, STR("callback_vars")) && has_text(j);
+	if (is_it)
+		seal_variables(data, j, o);
+	return is_it;
 }
 
 int key_logging_read(struct command_call *c)
@@ -126,7 +108,7 @@ int key_logging_read(struct command_call *c)
 	}
 	buf_init(&text, ARGS_ROOM);
 	struct json_out o = json_out(&text);
-	copy_sealed(&s, c->args, &o);
+	json_copy(&o, c->args, swap_variables, &s);
 	struct str sealed = text.failed ? STR_NONE : arena_dup(c->mem, buf_str(&text));
 	const struct json *args = sealed.p && !s.why ? json_parse(c->mem, sealed, 0, &e) : NULL;
 	buf_done(&text);

@@ -53,29 +53,10 @@ static bool put_anew(const struct resealing *r, const struct json *j, struct jso
 	return is_open;
 }
 
-static void copy(const struct resealing *r, const struct json *j, struct json_out *o)
+static bool swap_sealed(void *data, const struct json *j, struct json_out *o)
 {
-	bool is_array = j->type == JSON_ARRAY;
-	if (!is_array && j->type != JSON_OBJECT) {
-		bool is_sealed = j->type == JSON_STRING &&
-				 str_starts(j->raw, STR("\"" KEY_SEALED));
-		if (!is_sealed || !j->key.n || !put_anew(r, j, o))
-			json_put_raw(o, NULL, j->raw);
-		return;
-	}
-	if (is_array)
-		json_open_array(o, NULL);
-	else
-		json_open(o, NULL);
-	for (const struct json *m = j->child; m; m = m->next) {
-		if (!is_array)
-			json_key(o, m->key);
-		copy(r, m, o);
-	}
-	if (is_array)
-		json_close_array(o);
-	else
-		json_close(o);
+	return j->type == JSON_STRING && j->key.n &&
+	       str_starts(j->raw, STR("\"" KEY_SEALED)) && put_anew(data, j, o);
 }
 
 static int update(struct store_db *db, bool is_key, int64_t id, struct str metadata)
@@ -97,7 +78,7 @@ static int reseal_row(struct store_db *db, struct resealing *r, bool is_key, int
 		return 0;		/* no row of ours: nothing in it is read */
 	buf_init(&text, ROW_MEMORY);
 	struct json_out o = json_out(&text);
-	copy(r, j, &o);
+	json_copy(&o, j, swap_sealed, r);
 	int err = text.failed ? -ENOMEM : update(db, is_key, id, buf_str(&text));
 	buf_done(&text);
 	return err;

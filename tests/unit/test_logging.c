@@ -354,6 +354,19 @@ static void test_callbacks_of_a_team(void **st)
 	assert_false(holds(stored_metadata("teams"), "sealed:"));
 }
 
+/* JSON may be read that is deeper than what is written. */
+static void test_too_deep_is_refused(void **st)
+{
+	char args[512];
+	size_t n = (size_t)snprintf(args, sizeof args, "{\"metadata\":{\"callback_vars\":"
+				    "{\"a\":\"b\"},\"x\":");
+	(void)st;
+	memset(args + n, '[', 62);
+	memset(args + n + 62, ']', 62);
+	memcpy(args + n + 124, "}}", 3);
+	refused(CREATE, args, 413, "too many");
+}
+
 static void test_too_much_is_refused(void **st)
 {
 	static char text[60000];
@@ -381,6 +394,7 @@ int main(void)
 		TEST(test_what_a_rule_says),
 		TEST(test_no_secret_of_the_gateways_for_others),
 		TEST(test_callbacks_of_a_team),
+		TEST(test_too_deep_is_refused),
 		TEST(test_too_much_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
