@@ -4,8 +4,11 @@
  * One pass over character classes; the weights, in thousandths of a token, were fitted to the
  * o200k vocabulary. Random strings (keys, hashes, base64) follow no words and are weighed by
  * their characters. A bound from above, unlike a likely number, is one token a byte. */
-#include "common/tokenizer.h"
 #include "worker/llm.h"
+
+#include <endian.h>
+
+#include "common/tokenizer.h"
 
 enum {
 	W_WORD = 1024,		/* a run of letters; a new one begins where lower turns to upper */
@@ -112,18 +115,30 @@ static size_t beyond_short(size_t letters)
 	return letters > WORD_SHORT ? letters - WORD_SHORT : 0;
 }
 
-/* add_letter() for a run of lower case at once: most of most texts. */
-static void scan_lower(struct estimate *e)
+static bool is_lower(char c)
 {
-	const char *from = e->text.p + e->at, *end = e->text.p + e->text.n, *p = from;
-	while (p < end && (unsigned char)(*p - 'a') <= 'z' - 'a')
+	return (unsigned char)(c - 'a') <= 'z' - 'a';
+}
+
+/* How many of the next letters are lower case, eight bytes at a time: a byte's high bit tells
+ * whether adding to its low seven bits went past 'a', or past 'z'. */
+static size_t lower_run(const char *from, const char *end)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	const char *p = from;
+	for (; end - p >= 8; p += 8) {
+		uint64_t v;
+		memcpy(&v, p, sizeof v);
+		v = le64toh(v);
+		uint64_t low = v & ~highs;
+		uint64_t other = ~((low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z')) & ~v) &
+				 highs;
+		if (other)
+			return (size_t)(p - from) + (size_t)__builtin_ctzll(other) / 8;
+	}
+	while (p < end && is_lower(*p))
 		p++;
-	size_t before = e->word, n = (size_t)(p - from);
-	e->word = before + n;
-	e->milli += (before ? 0 : W_WORD) +
-		    W_LONG_LETTER * (beyond_short(e->word) - beyond_short(before));
-	e->was_lower = true;
-	e->at += n;
+	return (size_t)(p - from);
 }
 
 static size_t scan_run(struct estimate *e, enum class class)
@@ -194,7 +209,7 @@ static bool is_key_like(unsigned char c)
 }
 
 /* What a character of the run weighs if the run is random; 0 if it looks like language. */
-static uint64_t random_weight(struct str run)
+static __attribute__((noinline)) uint64_t random_weight(struct str run)
 {
 	size_t digits = 0, hexes = 0, dashes = 0, changes = 0;
 	for (size_t i = 0; i < run.n; i++) {
@@ -230,6 +245,35 @@ static void begin_key_like(struct estimate *e)
 	e->milli_at_begin = e->milli;
 }
 
+/* add_letter() for runs of lower case at once, and the single spaces between them: most of most
+ * texts. */
+static void scan_words(struct estimate *e)
+{
+	const char *text = e->text.p, *end = text + e->text.n, *p = text + e->at;
+	uint64_t milli = e->milli;
+	size_t before = e->word;
+	for (;;) {
+		size_t n = lower_run(p, end);
+		if (before == 0)
+			milli += W_WORD;
+		if (before + n > WORD_SHORT)
+			milli += W_LONG_LETTER * (beyond_short(before + n) - beyond_short(before));
+		p += n;
+		e->at = (size_t)(p - text);
+		e->milli = milli;
+		e->word = before + n;
+		if (end - p < 2 || p[0] != ' ' || !is_lower(p[1]))
+			break;
+		end_key_like(e);
+		milli = e->milli;
+		p++;
+		e->begin = (size_t)(p - text);
+		e->milli_at_begin = milli;
+		before = 0;
+	}
+	e->was_lower = true;
+}
+
 /* Some punctuation may stand in a key, other ends it. */
 static void scan_punctuation(struct estimate *e)
 {
@@ -263,7 +307,7 @@ uint64_t estimate_tokens_milli(struct str text)
 		enum class class = classes[here(&e)];
 		switch (class) {
 		case C_LOWER:
-			scan_lower(&e);
+			scan_words(&e);
 			continue;
 		case C_UPPER:
 			add_letter(&e, true);
