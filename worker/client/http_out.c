@@ -112,17 +112,22 @@ static size_t line_end(struct str lines)
 	return SIZE_MAX;
 }
 
-/* Copies the lines that are well formed; a last one without its end is left out. */
+/* Copies the lines that are well formed, runs of them at once; a last one without its end is left
+ * out. */
 static void put_lines(struct buf *out, struct str lines)
 {
+	const char *from = lines.p;
 	size_t end;
 	while ((end = line_end(lines)) != SIZE_MAX) {
 		struct str value = str_of(lines.p, end);
 		struct str name = str_cut(&value, ':');
-		if (value.p && is_header(name, value))
-			buf_put(out, str_of(lines.p, end + 2));
+		if (!value.p || !is_header(name, value)) {
+			buf_put(out, str_of(from, (size_t)(lines.p - from)));
+			from = lines.p + end + 2;
+		}
 		lines = str_skip(lines, end + 2);
 	}
+	buf_put(out, str_of(from, (size_t)(lines.p - from)));
 }
 
 static void put_framing(struct buf *out, const struct http_out_head *head)

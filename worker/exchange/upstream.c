@@ -86,7 +86,6 @@ static bool set_texts(CURL *e)
 {
 	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION) == CURLE_OK &&
 	       set_authorities(e);
 }
 
