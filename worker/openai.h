@@ -22,6 +22,15 @@ int openai_read_event(struct openai_reader *rd, struct arena *scratch, struct st
 int openai_read_answer(struct openai_reader *rd, const struct json *root, llm_emit_fn *emit,
 		       void *emit_data) MUST_USE;
 void openai_read_usage(const struct json *usage, struct usage *ret);
+/* The same of the commonest answer: one choice of text alone, with its usage. False: it is another,
+ * or no JSON, and has to be read. That nothing else in it breaks JSON's rules is not checked. */
+struct openai_glance {
+	struct str model;		/* raw JSON; .p NULL: not there */
+	struct usage usage;
+	enum llm_finish finish;
+	uint64_t content_bytes;		/* as they stand in JSON */
+};
+bool openai_glance(struct arena *scratch, struct str body, struct openai_glance *ret) MUST_USE;
 
 /* A list of embeddings, which is too long for a tree: spans of the body's members. */
 struct openai_list {

@@ -33,6 +33,21 @@ static void fuzz_short_way(const struct llm_request *q, struct str in)
 	answer_done(&after);
 }
 
+/* What a glance tells of a whole answer, the reader tells, too, where the answer is JSON. */
+static void fuzz_glance(const struct llm_request *q, struct str in)
+{
+	struct answer_run r;
+	struct openai_glance g;
+	answer_begin(&r, &provider_openai, &dialect_openai_chat, q);
+	bool is_glanced = openai_glance(r.mem, in, &g);
+	if (is_glanced && provider_openai.read_answer(&r.reader, in, on_answer_event, &r) == 0) {
+		const struct llm_tally *t = &r.said.tally;
+		MUST(t->usage.input == g.usage.input && t->usage.output == g.usage.output);
+		MUST(t->finish == g.finish && t->has_content && !r.said.errors);
+	}
+	answer_done(&r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct str input = STR("a");
@@ -45,6 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	q.encoding_format = p[0] & 32 ? STR("base64") : STR_NONE;
 	if ((p[0] & 64) || q.kind == LLM_EMBED) {
 		fuzz_plain(&provider_openai, fuzzed_dialects[q.kind], &q, in);
+		if (q.kind == LLM_CHAT)
+			fuzz_glance(&q, in);
 		return 0;
 	}
 	fuzz_stream(&provider_openai, fuzzed_dialects[q.kind], &q, FRAMING_SSE, in, p[1] % 13 + 1);

@@ -790,6 +790,70 @@ static void test_plain_answers_on_the_short_way(void **state)
 	}
 }
 
+#define GLANCED(choices, rest) "{\"id\":\"x\",\"model\":\"up\",\"choices\":[" choices "]" rest "}"
+#define CHOSEN(message, rest) "{\"index\":0,\"message\":{\"role\":\"assistant\"," message "}" rest "}"
+#define COUNTED ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":4}}"
+#define STOPPED ",\"finish_reason\":\"stop\""
+
+/* What a glance takes for the commonest answer, and what it must leave to the reader. */
+static const struct {
+	const char *in;
+	bool is_glanced;
+} glances[] = {
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), COUNTED), true },
+	{ GLANCED(CHOSEN("\"content\":\"a\\n\\\"]}b\",\"refusal\":null,\"tool_calls\":null", ",\"logprobs\":{\"content\":[]},\"finish_reason\":\"length\""), COUNTED ",\"error\":null"), true },
+	{ " " GLANCED(CHOSEN("\"content\":\"\xc3\xa9\"", ",\"finish_reason\":\"content_filter\""), COUNTED) "\n", true },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), ""), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), ",\"usage\":{\"prompt_tokens\":9}"), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), COUNTED COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), COUNTED ",\"error\":{\"message\":\"no\"}"), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), COUNTED ",\"\\u0065rror\":{\"message\":\"no\"}"), false },
+	{ GLANCED(CHOSEN("\"content\":\"\"", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":null", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", ""), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", ",\"finish_reason\":\"error\""), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\",\"content\":\"Ho\"", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\",\"tool_calls\":[]", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\",\"reasoning\":\"so\"", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\",\"refusal\":\"no\"", STOPPED), COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED) "," CHOSEN("\"content\":\"Ho\"", STOPPED), COUNTED), false },
+	{ GLANCED("", COUNTED), false },
+	{ GLANCED(CHOSEN("\"content\":\"Hi\"", STOPPED), COUNTED) "x", false },
+	{ "{\"choices\":[" CHOSEN("\"content\":\"Hi\"", STOPPED) "]" COUNTED, false },
+	{ GLANCED(CHOSEN("\"content\":\"\xff\"", STOPPED), COUNTED), false },
+	{ "[]", false },
+	{ "", false },
+};
+
+static void test_a_glance_sees_what_the_reader_sees(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(glances); i++) {
+		struct str body = str_z(glances[i].in);
+		struct openai_glance g;
+		assert_int_equal(openai_glance(mem, body, &g), glances[i].is_glanced);
+		struct dialect_answer an = answer_for(&chat_request, true), read = an;
+		struct buf out, same, text;
+		buf_init(&out, 1 << 16);
+		buf_init(&same, 1 << 16);
+		buf_init(&text, 1 << 16);
+		read.tally.text = &text;	/* so that it has to be read */
+		assert_int_equal(dialect_openai_chat.forward_answer(&an, body, &out),
+				 dialect_openai_chat.forward_answer(&read, body, &same));
+		assert_string_equal(buf_z(&out), buf_z(&same));
+		assert_memory_equal(&an.tally.usage, &read.tally.usage, sizeof an.tally.usage);
+		assert_int_equal(an.tally.finish, read.tally.finish);
+		assert_true(an.tally.has_usage == read.tally.has_usage &&
+			    an.tally.has_content == read.tally.has_content &&
+			    an.tally.is_done == read.tally.is_done &&
+			    an.tally.has_error == read.tally.has_error);
+		buf_done(&out);
+		buf_done(&same);
+		buf_done(&text);
+		arena_reset(mem);
+	}
+}
+
 static void test_an_error_as_an_answer(void **state)
 {
 	(void)state;
@@ -1101,6 +1165,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_error_in_a_stream_is_held_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_data_of_several_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_answers_on_the_short_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_glance_sees_what_the_reader_sees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_error_as_an_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_stream_is_written_as_openai_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_plain_answer, setup, teardown),

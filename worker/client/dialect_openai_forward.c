@@ -248,14 +248,32 @@ static int forward_list(struct dialect_answer *an, struct str body, struct buf *
 	return put_restamped(an, body, list.model, out);
 }
 
+/* Where nobody wants the text itself. */
+static bool tally_at_a_glance(struct dialect_answer *an, struct str body, struct str *ret_model)
+{
+	struct openai_glance g;
+	if (an->q->kind != LLM_CHAT || an->tally.text || an->tally.listener ||
+	    !openai_glance(an->mem, body, &g))
+		return false;
+	llm_tally_usage(&an->tally, &g.usage);
+	an->tally.has_content = an->tally.is_done = true;
+	an->tally.content_bytes += g.content_bytes;
+	an->tally.finish = g.finish;
+	*ret_model = g.model;
+	return true;
+}
+
 int oai_forward_answer(struct dialect_answer *an, struct str body, struct buf *out)
 {
+	struct str model_raw;
 	struct oai_stream *s = oai_stream(an, "chat.completion");
 	struct json_error error;
 	if (!s)
 		return -ENOMEM;
 	if (an->q->kind == LLM_EMBED)
 		return forward_list(an, body, out);
+	if (tally_at_a_glance(an, body, &model_raw))
+		return put_restamped(an, body, model_raw, out);
 	const struct json *root = json_parse(an->mem, body, 0, &error);
 	if (!root)
 		return -EBADMSG;
