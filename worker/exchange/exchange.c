@@ -257,7 +257,8 @@ static struct route_candidate *make_room(struct exchange *x, uint32_t n)
 void exchange_choose(struct exchange *x, struct route_choice *c)
 {
 	struct request *r = x->r;
-	struct route_query q = wish_query(r, x->prompt_tokens, clock_ns());
+	x->chosen_ns = clock_ns();
+	struct route_query q = wish_query(r, x->prompt_tokens, x->chosen_ns);
 	q.tried = x->tried;
 	q.n_tried = x->n_tried;
 	q.random = hash_random_below(UINT64_MAX);
@@ -298,7 +299,7 @@ static enum step next_attempt(struct exchange *x)
 		exchange_choose(x, &c);
 		if (c.deployment != SNAP_NONE &&
 		    !route_take(&r->w->board, snap_deployment(r->snap, c.deployment), &c,
-				clock_ns()))
+				x->chosen_ns))
 			c = (struct route_choice){ .deployment = SNAP_NONE, .why = ROUTE_COOLING,
 						   .wait_ns = NS_PER_S };
 		if (c.deployment == SNAP_NONE) {
@@ -312,7 +313,7 @@ static enum step next_attempt(struct exchange *x)
 		r->deployment = snap_deployment(r->snap, c.deployment);
 		r->deployment_index = c.deployment;
 		r->attempts++;
-		x->started_ns = clock_ns();
+		x->started_ns = x->chosen_ns;
 		if (r->trace)
 			trace_attempt(r, r->deployment);
 		METRIC_ADD(r->w->metrics, attempts, 1);
@@ -474,7 +475,7 @@ enum step exchange_start(struct request *r)
 	r->exchange = x;
 	if (r->own || route_counts_tokens(r->snap, r->group))
 		x->prompt_tokens = r->raw ? r->raw->known.input : request_prompt_tokens(r);
-	retry_pay_in(r->w, snap_settings(r->snap), clock_ns());
+	retry_pay_in(r->w, snap_settings(r->snap), r->start_ns);
 	if (switches_want_record(r))
 		trace_begin(r);
 	enter_group(x, r->group);

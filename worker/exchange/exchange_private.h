@@ -29,6 +29,7 @@ struct exchange {
 	struct llm_error error;		/* of the last attempt */
 	uint64_t prompt_tokens;		/* the likely number */
 	uint64_t started_ns;		/* of the attempt under way */
+	uint64_t chosen_ns;		/* when its deployment was chosen */
 	struct later wait;
 	struct decision decision;	/* why it goes where it goes, for who asks */
 	/* hedge.c */

@@ -79,7 +79,8 @@ static uint64_t budget_max(const struct snap_settings *set)
 
 void retry_pay_in(struct worker *w, const struct snap_settings *set, uint64_t now_ns)
 {
-	uint64_t most = budget_max(set), since = now_ns - w->retry_refill_ns;
+	uint64_t most = budget_max(set);
+	uint64_t since = now_ns > w->retry_refill_ns ? now_ns - w->retry_refill_ns : 0;
 	if (since > BUDGET_SECONDS * NS_PER_S)
 		since = BUDGET_SECONDS * NS_PER_S;
 	uint64_t free = since * FREE_PER_SECOND / NS_PER_MS;	/* thousandths */
