@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/block.h"
 
 static _Atomic uint64_t calls, live, fail_at;
 
@@ -26,21 +27,21 @@ static void *counted(void *p)
 
 void *mem_alloc(size_t size)
 {
-	return may_allocate() ? counted(calloc(1, size ? size : 1)) : NULL;
+	return may_allocate() ? counted(block_zeroed(1, size ? size : 1)) : NULL;
 }
 
 void *mem_array(size_t count, size_t size)
 {
 	if (!may_allocate())
 		return NULL;
-	return counted(calloc(count ? count : 1, size ? size : 1));
+	return counted(block_zeroed(count ? count : 1, size ? size : 1));
 }
 
 void *mem_grow(void *p, size_t size)
 {
 	if (!may_allocate())
 		return NULL;
-	void *q = realloc(p, size ? size : 1);
+	void *q = block_grow(p, size ? size : 1);
 	return p ? q : counted(q);
 }
 
@@ -57,7 +58,7 @@ void mem_free(void *p)
 	if (!p)
 		return;
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
-	free(p);
+	block_free(p);
 }
 
 void mem_give_back(void)

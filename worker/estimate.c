@@ -130,9 +130,9 @@ static size_t lower_run(const char *from, const char *end)
 		uint64_t v;
 		memcpy(&v, p, sizeof v);
 		v = le64toh(v);
-		uint64_t low = v & ~highs;
-		uint64_t other = ~((low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z')) & ~v) &
-				 highs;
+		uint64_t low = v & ~highs, from_a = low + ones * (0x80 - 'a');
+		uint64_t behind_z = low + ones * (0x7f - 'z');
+		uint64_t other = ~(from_a & ~behind_z & ~v) & highs;
 		if (other)
 			return (size_t)(p - from) + (size_t)__builtin_ctzll(other) / 8;
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/block.h"
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/link_proto.h"
@@ -244,7 +245,9 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);	/* a terminal's ^C is the master's business */
 	setenv("UV_USE_IO_URING", "0", 1);	/* a ring would go past the filter of calls */
-	if (hash_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+	block_keep(true);
+	if (hash_init() < 0 || curl_global_init_mem(CURL_GLOBAL_DEFAULT, block_new, block_free,
+						    block_grow, block_dup, block_zeroed) != 0)
 		return 1;
 	int err = start(&w, &begin);
 	if (err < 0) {

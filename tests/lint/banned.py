@@ -12,7 +12,7 @@ ANYWHERE = {  # in tests too: what to use instead
 }
 PRODUCT_ONLY = {"sleep": "a timer", "usleep": "a timer"}  # a test of processes may wait for them
 HEAP = ("malloc", "calloc", "realloc", "strdup", "strndup", "reallocarray", "free")
-IN_MEM = {"common/mem.c"}
+IN_MEM = {"common/block.c"}
 INCLUDES = {  # header -> where it may be included
     "curl/curl.h": r"worker/exchange/upstream(_private\.h|\.c)|worker/main\.c|master/(main|probe|post|doctor_\w+|llmgwctl|ctl\w*)\.c",
     "sqlite3.h": r"master/(store|ledger)\w*\.[ch]",

@@ -82,8 +82,8 @@ struct curl_slist *upstream_make_headers(const struct transfer_spec *s)
 			     s->content_type.p ? s->content_type : STR("application/json")) &&
 		  add_header(&list, "Accept-Encoding", STR("identity"));
 	struct curl_slist *more = ok ? curl_slist_append(list, "Expect:") : NULL;
-	/* curl spends some 80 instructions a byte on its head, and twice as many on a User-Agent that
-	 * it was told by an option. */
+	/* curl spends some 80 instructions a byte on its head, and twice as many on a User-Agent
+	 * that it was told by an option. */
 	if (more && !has_user_agent(s))
 		more = curl_slist_append(list, "User-Agent: llmgw/" LLMGW_VERSION);
 	/* Without a value it is left out. */
