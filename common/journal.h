@@ -121,8 +121,13 @@ int journal_flush(struct journal *j) MUST_USE;
 /* Master. Copies record `seq`. 0; -ENOENT (not written yet, or a stale one); -EBADMSG (its
  * number is right and its sum is not, or the file was cut); or -errno of pread. */
 int journal_read(const struct journal *j, uint64_t seq, struct journal_record *ret) MUST_USE;
-/* The same for who reads one after the other, at a call for many. Begins with zeros, and is for one
- * journal. */
+/* The same for many: copies records from number `seq` on, up to `n`, and returns how many of them,
+ * from the first on, are there and whole. What is wrong with the next one, journal_read() says.
+ * All of `ret` may be written to. */
+size_t journal_read_many(const struct journal *j, uint64_t seq, struct journal_record *ret,
+			 size_t n) MUST_USE;
+/* The same for who looks for one behind others that are not there. Begins with zeros, and is for
+ * one journal. */
 enum { JOURNAL_AHEAD = 32 };
 struct journal_ahead {
 	uint64_t from, n;
