@@ -49,7 +49,7 @@ static void trim_text(char *p, size_t room)
 {
 	struct str s = str_of(p, strnlen(p, room));
 	size_t len;
-	while (s.n && (len = str_utf8_len(s)))
+	while (s.n && (len = (unsigned char)*s.p < 0x80 ? 1 : str_utf8_len(s)))
 		s = str_skip(s, len);
 	size_t good = (size_t)(s.p - p);
 	memset(p + good, 0, room - good);
@@ -256,12 +256,13 @@ static int book_row(struct batch *b, struct store_db *db, const struct journal_r
 	return rollup_add(&b->rollup, db, r, tags);
 }
 
-static struct rollup_tags read_tags(const struct batch *b, const struct kin *k)
+/* Most requests have none: then nothing is cleared, either, but their number. */
+static void read_tags(const struct batch *b, const struct kin *k, struct rollup_tags *ret)
 {
-	struct rollup_tags tags = { 0 };
+	ret->n = 0;
+	ret->json = STR_NONE;
 	if (k->tags < k->attempts)
-		tags.n = rollup_read_tags(&b->r[k->tags], k->attempts - k->tags, tags.v);
-	return tags;
+		ret->n = rollup_read_tags(&b->r[k->tags], k->attempts - k->tags, ret->v);
 }
 
 /* Its other attempts, each with a row of its own. Who pays for the SETTLE pays for them. */
@@ -290,7 +291,8 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch,
 	if (err || !row->is_new)
 		return err;
 	struct kin k = kin_of(b, at);
-	struct rollup_tags tags = read_tags(b, &k);
+	struct rollup_tags tags;
+	read_tags(b, &k, &tags);
 	tags.json = ledger_row_tags(row, &b->tags);
 	b->is_done[at] = true;
 	err = book_row(b, db, r, &tags);
@@ -317,7 +319,8 @@ static int book_rows(struct batch *b, struct store_db *db, uint64_t epoch)
 static void add_rows(struct batch *b, uint32_t at)
 {
 	struct kin k = kin_of(b, at);
-	struct rollup_tags tags = read_tags(b, &k);
+	struct rollup_tags tags;
+	read_tags(b, &k, &tags);
 	struct ledger_row row = { .r = &b->r[at] };
 	write_tags(b, &row, &tags);
 	b->waiting[b->n_waiting++] = row;

@@ -208,15 +208,16 @@ static uint64_t hash_of(const struct rollup_sum *s)
 	return h;
 }
 
-/* The sum for the row that `like` tells, perhaps a new one; NULL: there is no room for it. */
-static struct rollup_sum *sum_in(struct rollup_set *set, const struct rollup_sum *like)
+/* The sum for the row that `like` tells, perhaps a new one; NULL: there are `most` others. */
+static struct rollup_sum *sum_in(struct rollup_set *set, uint32_t most,
+				 const struct rollup_sum *like)
 {
 	uint64_t hash = hash_of(like);
 	for (;; hash++) {
 		uint16_t *at = &set->at[hash % ROLLUP_SUM_TABLE];
 		if (*at && !is_same(&set->v[*at - 1], like))
 			continue;
-		if (!*at && set->n == ROLLUP_SUMS)
+		if (!*at && set->n == most)
 			return NULL;
 		if (!*at) {
 			set->v[set->n] = *like;
@@ -260,10 +261,10 @@ static struct rollup_counts counts_of(const struct journal_record *r)
 static int add(struct rollup *ru, struct store_db *db, const struct rollup_sum *like,
 	       const struct rollup_counts *c)
 {
-	struct rollup_sum *s = sum_in(&ru->sums, like);
+	struct rollup_sum *s = sum_in(&ru->sums, ROLLUP_SUMS, like);
 	int err = s ? 0 : write_sums(ru, db);
 	if (!s)
-		s = sum_in(&ru->sums, like);
+		s = sum_in(&ru->sums, ROLLUP_SUMS, like);
 	add_counts(&s->counts, c);
 	return err;
 }
@@ -411,10 +412,10 @@ int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_reco
 	int err = place_record(ru, db, r, &one);
 	if (err)
 		return err;
-	struct rollup_sum *alike = sum_in(&ru->alike, &one);
+	struct rollup_sum *alike = sum_in(&ru->alike, ROLLUP_ALIKE, &one);
 	if (!alike) {
 		err = spread_all(ru, db);
-		alike = sum_in(&ru->alike, &one);
+		alike = sum_in(&ru->alike, ROLLUP_ALIKE, &one);
 	}
 	one.counts = counts_of(r);
 	add_counts(&alike->counts, &one.counts);

@@ -19,7 +19,7 @@ enum rollup_kind {			/* spend_totals.kind, spend_labels.kind: never renumbered *
 };
 enum { ROLLUP_BY_DAY, ROLLUP_BY_HOUR, ROLLUP_SPANS };	/* spend_totals.span */
 enum {
-	ROLLUP_SUMS = 8192, ROLLUP_SUM_TABLE = 32768,
+	ROLLUP_SUMS = 8192, ROLLUP_ALIKE = 2048, ROLLUP_SUM_TABLE = 32768,
 	ROLLUP_NAMES = 4096, ROLLUP_NAME_TABLE = 16384,
 	ROLLUP_OWNERS = 4096, ROLLUP_OWNER_TABLE = 16384,
 	ROLLUP_TAGS_MAX = 32,		/* of a request */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * ledger_rows.c - a request's own row; many at once, for a statement costs as much as ten rows.
  *
- * A statement of many rows is all or nothing: where one of them is there already it is undone, and
- * the rows are inserted one by one, which tells the new ones from the others. */
+ * A statement of many rows fails at the first one that is there already and keeps those before it,
+ * so that SQLite needs no copies of pages for undoing it; those behind it are inserted one by one,
+ * which tells the new ones from the others. */
 #include <errno.h>
 
 #include "master/ledger_fold.h"
 
 #define COLUMNS                                                                                   \
-	"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"      \
+	" INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"      \
 	" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"         \
 	" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip, team, tags) "
 enum { N_COLUMNS = 24 };
@@ -63,20 +64,22 @@ static void bind_row(struct sql *q, int at, const struct journal_record *r, stru
 int ledger_insert(struct store_db *db, const struct journal_record *r, struct str tags)
 {
 	char id[LEDGER_ROW_ID];
-	struct sql *q = sql_query(db, COLUMNS "VALUES " ROW " ON CONFLICT DO NOTHING");
+	struct sql *q = sql_query(db, "INSERT" COLUMNS "VALUES " ROW " ON CONFLICT DO NOTHING");
 	bind_row(q, 0, r, row_id(r, id), tags);
 	int err = sql_run(q);
 	return err ? err : sql_changes(db) > 0;
 }
 
+/* How many were inserted; fewer than LEDGER_ROWS: the next one was there already; or -errno. */
 static int insert_many(struct store_db *db, const struct ledger_row *rows, const struct buf *tags)
 {
 	char ids[LEDGER_ROWS][LEDGER_ROW_ID];
-	struct sql *q = sql_query(db, COLUMNS "VALUES " ROWS_16 "," ROWS_16);
+	struct sql *q = sql_query(db, "INSERT OR FAIL" COLUMNS "VALUES " ROWS_16 "," ROWS_16);
 	for (int i = 0; i < LEDGER_ROWS; i++)
 		bind_row(q, i * N_COLUMNS, rows[i].r, row_id(rows[i].r, ids[i]),
 			 ledger_row_tags(&rows[i], tags));
-	return sql_run(q);
+	int err = sql_run(q);
+	return err && err != -EEXIST ? err : (int)sql_changes(db);
 }
 
 /* An attempt of a request that was there has no row either. */
@@ -92,16 +95,17 @@ static int insert_one(struct store_db *db, struct ledger_row *row, bool has_sett
 int ledger_insert_rows(struct store_db *db, struct ledger_row *rows, size_t n,
 		       const struct buf *tags)
 {
+	bool has_settle = true, are_new = true;
 	size_t i = 0;
 	int err = 0;
-	for (; n - i >= LEDGER_ROWS && !err; i += err ? 0 : LEDGER_ROWS) {
-		err = insert_many(db, &rows[i], tags);
-		for (size_t k = i; k < i + LEDGER_ROWS && !err; k++)
-			rows[k].is_new = true;
+	while (n - i >= LEDGER_ROWS && are_new && !err) {
+		int got = insert_many(db, &rows[i], tags);
+		err = got < 0 ? got : 0;
+		are_new = got == LEDGER_ROWS;
+		for (; got > 0; got--)
+			rows[i++].is_new = true;
 	}
-	if (err == -EEXIST)
-		err = 0;
-	for (bool has_settle = true; i < n && !err; i++) {
+	for (; i < n && !err; i++) {
 		err = insert_one(db, &rows[i], has_settle, tags);
 		if (rows[i].r->kind == JOURNAL_SETTLE)
 			has_settle = rows[i].is_new;
