@@ -39,6 +39,7 @@ struct journal {
 	struct head head;
 	struct journal_record *records;	/* the writer's mapping; NULL in a reader */
 	_Atomic uint64_t last;		/* the writer's: also read by the flusher thread */
+	uint64_t let_go;		/* the flusher's: see let_go() */
 };
 
 /* -- sums and places -- */
@@ -270,9 +271,34 @@ uint64_t journal_last(const struct journal *j)
 	return atomic_load_explicit(&j->last, memory_order_acquire);
 }
 
+/* Takes the pages that are full out of the mapping: they are not written to before the ring has
+ * gone round, and what is in them is the file's. fdatasync() makes each page read-only that is
+ * mapped, and interrupts the writer's CPU for each of them; this does so once for all. */
+static void let_go(struct journal *j)
+{
+	char *map = (char *)j->records - JOURNAL_HEAD;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), last = journal_last(j);
+	uint64_t from = JOURNAL_HEAD + place_of(j, j->let_go + 1) * RECORD;
+	uint64_t to = JOURNAL_HEAD + place_of(j, last + 1) * RECORD;
+
+	if (last == j->let_go)
+		return;
+	j->let_go = last;
+	from -= from % page;
+	to -= to % page;
+	if (from < to) {
+		(void)madvise(map + from, to - from, MADV_DONTNEED);
+	} else if (from > to) {		/* round the end of the ring */
+		(void)madvise(map + from, (size_t)file_bytes(j->head.count) - from, MADV_DONTNEED);
+		(void)madvise(map, to, MADV_DONTNEED);
+	}
+}
+
 int journal_flush(struct journal *j)
 {
 	int err = FAULT("journal.flush");
+	if (j->records)
+		let_go(j);
 	return err < 0 ? err : fdatasync(j->fd) ? -errno : 0;
 }
 
