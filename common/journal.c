@@ -21,7 +21,8 @@ enum {
 	RECORD = sizeof(struct journal_record),
 	COUNT_MAX = 1 << 24,
 	NAME_MAX_LEN = 48,
-	LOOK_COUNT = 64			/* records read at once, on the stack */
+	LOOK_COUNT = 64,		/* records read at once, on the stack */
+	MANY_AT_ONCE = 512		/* by journal_read_many(): what is too much was copied in vain */
 };
 
 struct head {				/* the file's first page; the rest of it is zero */
@@ -38,6 +39,7 @@ struct journal {
 	struct head head;
 	struct journal_record *records;	/* the writer's mapping; NULL in a reader */
 	_Atomic uint64_t last;		/* the writer's: also read by the flusher thread */
+	uint64_t let_go;		/* the flusher's: see let_go() */
 };
 
 /* -- sums and places -- */
@@ -269,9 +271,34 @@ uint64_t journal_last(const struct journal *j)
 	return atomic_load_explicit(&j->last, memory_order_acquire);
 }
 
+/* Takes the pages that are full out of the mapping: they are not written to before the ring has
+ * gone round, and what is in them is the file's. fdatasync() makes each page read-only that is
+ * mapped, and interrupts the writer's CPU for each of them; this does so once for all. */
+static void let_go(struct journal *j)
+{
+	char *map = (char *)j->records - JOURNAL_HEAD;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), last = journal_last(j);
+	uint64_t from = JOURNAL_HEAD + place_of(j, j->let_go + 1) * RECORD;
+	uint64_t to = JOURNAL_HEAD + place_of(j, last + 1) * RECORD;
+
+	if (last == j->let_go)
+		return;
+	j->let_go = last;
+	from -= from % page;
+	to -= to % page;
+	if (from < to) {
+		(void)madvise(map + from, to - from, MADV_DONTNEED);
+	} else if (from > to) {		/* round the end of the ring */
+		(void)madvise(map + from, (size_t)file_bytes(j->head.count) - from, MADV_DONTNEED);
+		(void)madvise(map, to, MADV_DONTNEED);
+	}
+}
+
 int journal_flush(struct journal *j)
 {
 	int err = FAULT("journal.flush");
+	if (j->records)
+		let_go(j);
 	return err < 0 ? err : fdatasync(j->fd) ? -errno : 0;
 }
 
@@ -319,14 +346,37 @@ static bool is_whole(const struct journal *j, uint64_t seq, const struct journal
 	       r->crc == record_crc(j->head.epoch, seq, r);
 }
 
-static void look_ahead(const struct journal *j, struct journal_ahead *a, uint64_t seq)
+/* Up to n records from `seq` on, not beyond the end of the ring; 0: none, for whatever reason. */
+static size_t read_some(const struct journal *j, uint64_t seq, struct journal_record *ret, size_t n)
 {
-	uint64_t place = place_of(j, seq), n = j->head.count - place;
-	ssize_t bytes = pread(j->fd, a->r, (n < JOURNAL_AHEAD ? n : JOURNAL_AHEAD) * RECORD,
+	uint64_t place = place_of(j, seq), left = j->head.count - place;
+	ssize_t bytes = pread(j->fd, ret, (n < left ? n : left) * RECORD,
 			      JOURNAL_HEAD + (off_t)place * RECORD);
 
+	return bytes > 0 ? (size_t)bytes / RECORD : 0;
+}
+
+size_t journal_read_many(const struct journal *j, uint64_t seq, struct journal_record *ret,
+			 size_t n)
+{
+	size_t got = 0, some, upto;
+
+	while (seq && got < n) {
+		some = n - got < MANY_AT_ONCE ? n - got : MANY_AT_ONCE;
+		some = read_some(j, seq + got, ret + got, some);
+		for (upto = got + some; got < upto; got++)
+			if (!is_whole(j, seq + got, &ret[got]))
+				return got;
+		if (!some)
+			break;
+	}
+	return got;
+}
+
+static void look_ahead(const struct journal *j, struct journal_ahead *a, uint64_t seq)
+{
 	a->from = seq;
-	a->n = bytes > 0 ? (uint64_t)bytes / RECORD : 0;
+	a->n = read_some(j, seq, a->r, JOURNAL_AHEAD);
 }
 
 int journal_read_on(const struct journal *j, struct journal_ahead *a, uint64_t seq,

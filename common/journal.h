@@ -115,14 +115,19 @@ uint64_t journal_room(const struct journal *j, uint64_t committed_seq);
 /* Copies *r (seq and crc are set here) and returns its number. The caller saw room. */
 uint64_t journal_append(struct journal *j, struct journal_record *r);
 uint64_t journal_last(const struct journal *j);
-/* fdatasync; from the flusher thread. 0 or -errno, after which the file is not to be trusted. */
+/* fdatasync; from the flusher thread. Full pages leave the mapping. 0 or -errno, after which the file is not to be trusted. */
 int journal_flush(struct journal *j) MUST_USE;
 
 /* Master. Copies record `seq`. 0; -ENOENT (not written yet, or a stale one); -EBADMSG (its
  * number is right and its sum is not, or the file was cut); or -errno of pread. */
 int journal_read(const struct journal *j, uint64_t seq, struct journal_record *ret) MUST_USE;
-/* The same for who reads one after the other, at a call for many. Begins with zeros, and is for one
- * journal. */
+/* The same for many: copies records from number `seq` on, up to `n`, and returns how many of them,
+ * from the first on, are there and whole. What is wrong with the next one, journal_read() says.
+ * All of `ret` may be written to. */
+size_t journal_read_many(const struct journal *j, uint64_t seq, struct journal_record *ret,
+			 size_t n) MUST_USE;
+/* The same for who looks for one behind others that are not there. Begins with zeros, and is for
+ * one journal. */
 enum { JOURNAL_AHEAD = 32 };
 struct journal_ahead {
 	uint64_t from, n;

@@ -49,7 +49,7 @@ static void trim_text(char *p, size_t room)
 {
 	struct str s = str_of(p, strnlen(p, room));
 	size_t len;
-	while (s.n && (len = str_utf8_len(s)))
+	while (s.n && (len = (unsigned char)*s.p < 0x80 ? 1 : str_utf8_len(s)))
 		s = str_skip(s, len);
 	size_t good = (size_t)(s.p - p);
 	memset(p + good, 0, room - good);
@@ -135,57 +135,6 @@ static bool is_paired(struct batch *b, const struct journal_record *r)
 	return *place_of(b, b->intent_at, hash_of_id(r), r, is_same_id) != 0;
 }
 
-static void bind_row(struct sql *q, const struct journal_record *r, struct str tags)
-{
-	sql_int(q, 2, (int64_t)r->key_id);
-	sql_int(q, 3, (int64_t)r->deployment);
-	sql_text(q, 4, text_of(r->model, sizeof r->model));
-	sql_text(q, 5, text_of(r->end_user, sizeof r->end_user));
-	sql_int(q, 6, (int64_t)r->start_ns);
-	sql_int(q, 7, (int64_t)r->first_token_ns);
-	sql_int(q, 8, (int64_t)r->end_ns);
-	sql_int(q, 9, r->cost_nano);
-	sql_int(q, 10, r->reserve_nano);
-	sql_int(q, 11, r->input);
-	sql_int(q, 12, r->output);
-	sql_int(q, 13, r->cache_read);
-	sql_int(q, 14, r->cache_write);
-	sql_int(q, 15, r->reasoning);
-	sql_int(q, 16, r->endpoint);
-	sql_int(q, 17, r->status);
-	sql_int(q, 18, r->outcome);
-	sql_int(q, 19, r->flags);
-	sql_int(q, 20, r->attempts);
-	sql_int(q, 21, r->fallbacks);
-	sql_blob(q, 22, r->client_ip, sizeof r->client_ip);
-	sql_int(q, 23, r->team);
-	sql_text(q, 24, tags);
-}
-
-/* Its request's id; an attempt's number stands behind that. */
-static struct str row_id(const struct journal_record *r, char room[sizeof r->request_id + 1])
-{
-	memcpy(room, r->request_id, sizeof r->request_id);
-	room[sizeof r->request_id] = (char)r->attempts;
-	return str_of(room, sizeof r->request_id + (r->kind == JOURNAL_ATTEMPT ? 1 : 0));
-}
-
-int ledger_insert(struct store_db *db, const struct journal_record *r, struct str tags)
-{
-	struct sql *q = sql_query(db,
-		"INSERT INTO spend_logs (request_id, key_id, deployment, model, end_user, start_ns,"
-		" first_token_ns, end_ns, cost, reserve, input, output, cache_read, cache_write,"
-		" reasoning, endpoint, status, outcome, flags, attempts, fallbacks, client_ip,"
-		" team, tags) "
-		"VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
-	char room[sizeof r->request_id + 1];
-	struct str id = row_id(r, room);
-	sql_blob(q, 1, id.p, id.n);
-	bind_row(q, r, tags);
-	int err = sql_run(q);
-	return err ? err : sql_changes(db) > 0;
-}
-
 static int close_intent(struct store_db *db, uint64_t epoch, const struct journal_record *r)
 {
 	struct sql *q = sql_query(db, "DELETE FROM open_intents "
@@ -248,19 +197,22 @@ static struct kin kin_of(const struct batch *b, uint32_t at)
 	return k;
 }
 
-/* A JSON list; .p NULL: there are none, or no memory for them. */
-static struct str write_tags(struct batch *b, const struct str *tags, size_t n)
+/* A JSON list, behind those of other rows; where there are none, or no memory for them, nothing. */
+static void write_tags(struct batch *b, struct ledger_row *row, const struct rollup_tags *tags)
 {
-	if (!n)
-		return STR_NONE;
 	struct json_out o = json_out(&b->tags);
-	b->tags.cap = TAGS_JSON_MAX;
-	buf_reset(&b->tags);
+	row->tags_at = b->tags.n;
+	if (!tags->n)
+		return;
+	b->tags.cap = b->tags.n + TAGS_JSON_MAX;
 	json_open_array(&o, NULL);
-	for (size_t i = 0; i < n; i++)
-		json_put_str(&o, NULL, tags[i]);
+	for (size_t i = 0; i < tags->n; i++)
+		json_put_str(&o, NULL, tags->v[i]);
 	json_close_array(&o);
-	return b->tags.failed ? STR_NONE : buf_str(&b->tags);
+	if (b->tags.failed)
+		b->tags.n = row->tags_at;
+	b->tags.failed = false;
+	row->tags_n = b->tags.n - row->tags_at;
 }
 
 uint64_t ledger_tag_hash(struct str tag)
@@ -304,55 +256,92 @@ static int book_row(struct batch *b, struct store_db *db, const struct journal_r
 	return rollup_add(&b->rollup, db, r, tags);
 }
 
+/* Most requests have none: then nothing is cleared, either, but their number. */
+static void read_tags(const struct batch *b, const struct kin *k, struct rollup_tags *ret)
+{
+	ret->n = 0;
+	ret->json = STR_NONE;
+	if (k->tags < k->attempts)
+		ret->n = rollup_read_tags(&b->r[k->tags], k->attempts - k->tags, ret->v);
+}
+
 /* Its other attempts, each with a row of its own. Who pays for the SETTLE pays for them. */
-static int book_attempts(struct batch *b, struct store_db *db, const struct kin *k, uint32_t at,
-			 const struct rollup_tags *tags)
+static int book_attempts(struct batch *b, struct store_db *db, const struct ledger_row *rows,
+			 uint32_t n, uint32_t at, const struct rollup_tags *tags)
 {
 	struct journal_record *settle = &b->r[at];
-	for (uint32_t i = k->attempts; i < k->end; i++) {
-		int n = ledger_insert(db, &b->r[i], tags->json);
-		int err = n > 0 ? book_row(b, db, &b->r[i], tags) : n;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!rows[i].is_new)
+			continue;
+		int err = book_row(b, db, rows[i].r, tags);
 		if (err)
 			return err;
-		if (n > 0)
-			settle->cost_nano = owner_add_cost(settle->cost_nano, b->r[i].cost_nano);
+		settle->cost_nano = owner_add_cost(settle->cost_nano, rows[i].r->cost_nano);
 	}
 	return 0;
 }
 
-/* 1: inserted, and in all sums; 0: it was there already; or -errno. */
-static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch, uint32_t at)
+/* Its rows begin with row[0]: into all sums, unless they were there already. */
+static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch,
+		       const struct ledger_row *row)
 {
-	const struct journal_record *r = &b->r[at];
+	const struct journal_record *r = row->r;
+	uint32_t at = (uint32_t)(r - b->r);
+	int err = is_paired(b, r) ? 0 : close_intent(db, epoch, r);
+	if (err || !row->is_new)
+		return err;
 	struct kin k = kin_of(b, at);
-	struct rollup_tags tags = { 0 };
-	if (k.tags < k.attempts)
-		tags.n = rollup_read_tags(&b->r[k.tags], k.attempts - k.tags, tags.v);
-	tags.json = write_tags(b, tags.v, tags.n);
-	int n = ledger_insert(db, r, tags.json);
-	if (n >= 0 && !is_paired(b, r)) {
-		int err = close_intent(db, epoch, r);
-		n = err ? err : n;
-	}
-	if (n <= 0)
-		return n;
+	struct rollup_tags tags;
+	read_tags(b, &k, &tags);
+	tags.json = ledger_row_tags(row, &b->tags);
 	b->is_done[at] = true;
-	int err = book_row(b, db, r, &tags);
+	err = book_row(b, db, r, &tags);
 	if (!err)
-		err = book_attempts(b, db, &k, at, &tags);
+		err = book_attempts(b, db, row + 1, k.end - k.attempts, at, &tags);
 	if (!err)
 		sum_owners(b, at);
-	return err ? err : 1;
+	return err;
+}
+
+/* Inserts the rows that wait, and books what was new. */
+static int book_rows(struct batch *b, struct store_db *db, uint64_t epoch)
+{
+	int err = ledger_insert_rows(db, b->waiting, b->n_waiting, &b->tags);
+	for (uint32_t i = 0; i < b->n_waiting && !err; i++)
+		if (b->waiting[i].r->kind == JOURNAL_SETTLE)
+			err = book_settle(b, db, epoch, &b->waiting[i]);
+	b->n_waiting = 0;
+	buf_reset(&b->tags);
+	return err;
+}
+
+/* A SETTLE and its attempts, in this order, with the same tags. */
+static void add_rows(struct batch *b, uint32_t at)
+{
+	struct kin k = kin_of(b, at);
+	struct rollup_tags tags;
+	read_tags(b, &k, &tags);
+	struct ledger_row row = { .r = &b->r[at] };
+	write_tags(b, &row, &tags);
+	b->waiting[b->n_waiting++] = row;
+	for (uint32_t i = k.attempts; i < k.end; i++) {
+		row.r = &b->r[i];
+		b->waiting[b->n_waiting++] = row;
+	}
 }
 
 static int book_settles(struct batch *b, struct store_db *db, uint64_t epoch)
 {
-	for (uint32_t i = 0; i < b->n; i++) {
-		int n = b->r[i].kind == JOURNAL_SETTLE ? book_settle(b, db, epoch, i) : 0;
-		if (n < 0)
-			return n;
+	int err = 0;
+	b->n_waiting = 0;
+	buf_reset(&b->tags);
+	for (uint32_t i = 0; i < b->n && !err; i++) {
+		if (b->r[i].kind == JOURNAL_SETTLE)
+			add_rows(b, i);
+		if (b->n_waiting >= LEDGER_ROWS)
+			err = book_rows(b, db, epoch);
 	}
-	return 0;
+	return err ? err : book_rows(b, db, epoch);
 }
 
 static int keep_intents(struct batch *b, struct store_db *db, uint64_t epoch)

@@ -34,14 +34,21 @@ static int write_watermark(struct store_db *db, const struct fold *f)
 	return sql_run(q);
 }
 
-static void take_record(struct fold *f, const struct journal_record *r, uint64_t now_ns)
+/* n records stand behind those of the batch: takes those that may be booked. */
+static void take_records(struct fold *f, size_t n, uint64_t now_ns)
 {
 	struct batch *b = f->batch;
-	memcpy((void *)&b->r[b->n], r, sizeof *r);
-	if (record_check(&b->r[b->n], now_ns))
+	struct journal_record *from = &b->r[b->n];
+	for (size_t i = 0; i < n; i++) {
+		if (!record_check(&from[i], now_ns)) {
+			f->bad++;
+			continue;
+		}
+		if (&b->r[b->n] != &from[i])
+			memcpy((void *)&b->r[b->n], (const void *)&from[i], sizeof from[i]);
 		b->n++;
-	else
-		f->bad++;
+	}
+	f->upto += n;
 }
 
 /* The next record behind a gap that a crash of the whole machine has left; 0: there is none. */
@@ -76,28 +83,42 @@ static void count_bad_end(struct fold *f, uint64_t seq, int why)
 	}
 }
 
+/* The next record alone, when it is not there or not whole. 1: it was skipped, or is there by now;
+ * 0: nothing can be had now; or -errno. */
+static int collect_one(struct fold *f, uint64_t end, uint64_t now_ns)
+{
+	struct batch *b = f->batch;
+	uint64_t seq = f->upto + 1;
+	int err = journal_read(f->journal, seq, &b->r[b->n]);
+	if (!err) {
+		take_records(f, 1, now_ns);
+		return 1;
+	}
+	if (err != -ENOENT && err != -EBADMSG)
+		return err;
+	uint64_t next = skip_to(f, seq, err, end);
+	if (!next) {
+		count_bad_end(f, seq, err);
+		return 0;
+	}
+	f->bad += next - seq;
+	f->upto = next - 1;
+	return 1;
+}
+
 /* Fills the batch from behind the watermark. */
 static int collect(struct fold *f)
 {
-	uint64_t seq = f->upto + 1, end = f->upto + journal_count(f->journal);
+	struct batch *b = f->batch;
+	uint64_t end = f->upto + journal_count(f->journal);
 	uint64_t now_ns = clock_wall_ns();
-	struct journal_ahead ahead = { 0 };
-	while (f->batch->n < FOLD_MAX) {
-		struct journal_record r;
-		int err = journal_read_on(f->journal, &ahead, seq, &r);
-		if (err && err != -ENOENT && err != -EBADMSG)
-			return err;
-		uint64_t next = err ? skip_to(f, seq, err, end) : seq + 1;
-		if (!next) {
-			count_bad_end(f, seq, err);
-			return 0;
-		}
-		if (!err)
-			take_record(f, &r, now_ns);
-		else
-			f->bad += next - seq;
-		f->upto = next - 1;
-		seq = next;
+	while (b->n < FOLD_MAX) {
+		size_t room = FOLD_MAX - b->n;
+		size_t n = journal_read_many(f->journal, f->upto + 1, &b->r[b->n], room);
+		take_records(f, n, now_ns);
+		int r = n < room ? collect_one(f, end, now_ns) : 1;
+		if (r <= 0)
+			return r;
 	}
 	f->has_more = true;
 	return 0;

@@ -19,12 +19,19 @@ enum {
 	FOLD_TABLE = 16384,	/* places of its hash tables */
 	OWNERS_MAX = FOLD_MAX / 2 * (2 + BOARD_LEVELS),	/* who may pay for a batch */
 	OWNER_TABLE = 65536,
+	LEDGER_ROWS = 32,		/* that a statement inserts at once */
+	LEDGER_ROW_ID = 17,		/* bytes: a request's, and an attempt's number */
 	FLAGS_OF_CUT = JF_CUT | JF_ESTIMATED
 };
 
 struct owner_sum {			/* one row of keys, teams or tenants */
 	uint64_t id, first_end_ns, last_end_ns;	/* id: board_entity.id */
 	int64_t cost;
+};
+struct ledger_row {			/* of spend_logs: one that waits to be inserted */
+	const struct journal_record *r;
+	size_t tags_at, tags_n;		/* in the buffer of them */
+	bool is_new;			/* result: it was not there yet */
 };
 struct batch {
 	struct journal_record r[FOLD_MAX];
@@ -38,14 +45,28 @@ struct batch {
 	struct owner_sum owners[OWNERS_MAX];
 	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
 	struct rollup rollup;
-	struct buf tags;		/* of the row that is inserted, as JSON */
+	struct buf tags;		/* of the rows that wait, as JSON */
+	struct ledger_row waiting[LEDGER_ROWS + JOURNAL_ATTEMPTS_MAX];
+	uint32_t n_waiting;
 };
 _Static_assert(OWNERS_MAX < UINT16_MAX && OWNERS_MAX <= OWNER_TABLE / 2, "batch.owner_at");
 
 /* Whether a record may be booked. Makes its times run forward and its texts valid UTF-8. */
 bool record_check(struct journal_record *r, uint64_t now_ns);
+/* -- ledger_rows.c -- */
+
 /* A request's own row and no sum: 1: inserted; 0: it was there already; or -errno. */
 int ledger_insert(struct store_db *db, const struct journal_record *r, struct str tags) MUST_USE;
+/* Many; those of a request's attempts stand behind its own, and are there only with that. */
+int ledger_insert_rows(struct store_db *db, struct ledger_row *rows, size_t n,
+		       const struct buf *tags) MUST_USE;
+static inline struct str ledger_row_tags(const struct ledger_row *row, const struct buf *tags)
+{
+	return row->tags_n ? str_of(tags->p + row->tags_at, row->tags_n) : STR_NONE;
+}
+
+/* -- ledger_batch.c -- */
+
 /* Books what is in the batch and empties it. */
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
 

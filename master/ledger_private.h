@@ -37,6 +37,8 @@ struct ledger {
 	uv_timer_t timer;
 	struct account *accounts;
 	struct batch *batch;		/* the writer thread's */
+	bool is_busy;			/* there was work at the last turn */
+	unsigned ticks;
 	uint64_t retry_ms, retry_at_ns;	/* 0: all is well */
 	const struct ledger_watch *watch;	/* or NULL */
 	void *watch_data;

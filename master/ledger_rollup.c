@@ -150,38 +150,49 @@ static const struct {
 
 static int write_sum(struct store_db *db, const struct rollup_sum *s)
 {
+	const struct rollup_counts *c = &s->counts;
 	struct sql *q = sql_query(db, tables[s->table].sql);
 	int at = 0;
 	for (; at < tables[s->table].n; at++)
 		sql_int(q, at + 1, s->at[at]);
-	sql_int(q, ++at, s->requests);
-	sql_int(q, ++at, s->failed);
-	sql_int(q, ++at, s->unpriced);
-	sql_int(q, ++at, s->input);
-	sql_int(q, ++at, s->output);
-	sql_int(q, ++at, s->cache_read);
-	sql_int(q, ++at, s->cache_write);
-	sql_int(q, ++at, s->reasoning);
-	sql_int(q, ++at, s->cost);
+	sql_int(q, ++at, c->requests);
+	sql_int(q, ++at, c->failed);
+	sql_int(q, ++at, c->unpriced);
+	sql_int(q, ++at, c->input);
+	sql_int(q, ++at, c->output);
+	sql_int(q, ++at, c->cache_read);
+	sql_int(q, ++at, c->cache_write);
+	sql_int(q, ++at, c->reasoning);
+	sql_int(q, ++at, c->cost);
 	return sql_run(q);
 }
 
-int rollup_flush(struct rollup *ru, struct store_db *db)
+static void empty_set(struct rollup_set *set)
+{
+	if (set->n)
+		memset(set->at, 0, sizeof set->at);
+	set->n = 0;
+}
+
+static int write_sums(struct rollup *ru, struct store_db *db)
 {
 	int err = 0;
-	for (uint32_t i = 0; i < ru->n_sums && !err; i++)
-		err = write_sum(db, &ru->sums[i]);
-	memset(ru->sum_at, 0, sizeof ru->sum_at);
-	ru->n_sums = 0;
+	for (uint32_t i = 0; i < ru->sums.n && !err; i++)
+		err = write_sum(db, &ru->sums.v[i]);
+	empty_set(&ru->sums);
 	return err;
 }
 
 void rollup_reset(struct rollup *ru)
 {
-	memset(ru->sum_at, 0, sizeof ru->sum_at);
-	memset(ru->name_at, 0, sizeof ru->name_at);
-	memset(ru->owner_at, 0, sizeof ru->owner_at);
-	ru->n_sums = ru->n_names = ru->n_owners = 0;
+	empty_set(&ru->alike);
+	empty_set(&ru->sums);
+	if (ru->n_names)
+		memset(ru->name_at, 0, sizeof ru->name_at);
+	if (ru->n_owners)
+		memset(ru->owner_at, 0, sizeof ru->owner_at);
+	ru->n_names = ru->n_owners = 0;
+	ru->model.text = STR_NONE;
 }
 
 static bool is_same(const struct rollup_sum *a, const struct rollup_sum *b)
@@ -197,64 +208,96 @@ static uint64_t hash_of(const struct rollup_sum *s)
 	return h;
 }
 
-/* `like` says which row; the record what is added to it. */
-static int add(struct rollup *ru, struct store_db *db, struct rollup_sum like,
-	       const struct journal_record *r)
+/* The sum for the row that `like` tells, perhaps a new one; NULL: there are `most` others. */
+static struct rollup_sum *sum_in(struct rollup_set *set, uint32_t most,
+				 const struct rollup_sum *like)
 {
-	uint64_t hash = hash_of(&like);
-	while (ru->sum_at[hash % ROLLUP_SUM_TABLE] &&
-	       !is_same(&ru->sums[ru->sum_at[hash % ROLLUP_SUM_TABLE] - 1], &like))
-		hash++;
-	uint16_t *at = &ru->sum_at[hash % ROLLUP_SUM_TABLE];
-	if (!*at && ru->n_sums == ROLLUP_SUMS) {
-		int err = rollup_flush(ru, db);
-		return err ? err : add(ru, db, like, r);
+	uint64_t hash = hash_of(like);
+	for (;; hash++) {
+		uint16_t *at = &set->at[hash % ROLLUP_SUM_TABLE];
+		if (*at && !is_same(&set->v[*at - 1], like))
+			continue;
+		if (!*at && set->n == most)
+			return NULL;
+		if (!*at) {
+			set->v[set->n] = *like;
+			*at = (uint16_t)++set->n;
+		}
+		return &set->v[*at - 1];
 	}
-	if (!*at) {
-		ru->sums[ru->n_sums] = like;
-		*at = (uint16_t)++ru->n_sums;
-	}
-	struct rollup_sum *s = &ru->sums[*at - 1];
-	if (!(r->flags & JF_ATTEMPT)) {		/* else its request is counted with its last one */
-		s->requests++;
-		s->failed += rollup_is_failure(r->flags, r->status);
-		s->unpriced += r->flags & JF_UNPRICED ? 1 : 0;
-	}
-	s->input += r->input;
-	s->output += r->output;
-	s->cache_read += r->cache_read;
-	s->cache_write += r->cache_write;
-	s->reasoning += r->reasoning;
-	s->cost = s->cost > PRICE_NANO_MAX - r->cost_nano ? PRICE_NANO_MAX : s->cost + r->cost_nano;
-	return 0;
 }
 
-static int add_total(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-		     enum rollup_kind kind, int64_t id)
+static int64_t add_cost(int64_t sum, int64_t cost)
 {
-	int64_t hour = (int64_t)(r->start_ns / HOUR_NS);
+	return sum > PRICE_NANO_MAX - cost ? PRICE_NANO_MAX : sum + cost;
+}
+
+static void add_counts(struct rollup_counts *to, const struct rollup_counts *c)
+{
+	to->requests += c->requests;
+	to->failed += c->failed;
+	to->unpriced += c->unpriced;
+	to->input += c->input;
+	to->output += c->output;
+	to->cache_read += c->cache_read;
+	to->cache_write += c->cache_write;
+	to->reasoning += c->reasoning;
+	to->cost = add_cost(to->cost, c->cost);
+}
+
+static struct rollup_counts counts_of(const struct journal_record *r)
+{
+	bool is_last = !(r->flags & JF_ATTEMPT);	/* another attempt is no request */
+	return (struct rollup_counts){
+		.requests = is_last,
+		.failed = is_last && rollup_is_failure(r->flags, r->status),
+		.unpriced = is_last && (r->flags & JF_UNPRICED),
+		.input = r->input, .output = r->output, .cache_read = r->cache_read,
+		.cache_write = r->cache_write, .reasoning = r->reasoning, .cost = r->cost_nano,
+	};
+}
+
+/* `like` says which row of a table, and what is added to it. */
+static int add(struct rollup *ru, struct store_db *db, const struct rollup_sum *like,
+	       const struct rollup_counts *c)
+{
+	struct rollup_sum *s = sum_in(&ru->sums, ROLLUP_SUMS, like);
+	int err = s ? 0 : write_sums(ru, db);
+	if (!s)
+		s = sum_in(&ru->sums, ROLLUP_SUMS, like);
+	add_counts(&s->counts, c);
+	return err;
+}
+
+static int add_total(struct rollup *ru, struct store_db *db, const struct rollup_counts *c,
+		     enum rollup_kind kind, int64_t hour, int64_t id)
+{
 	struct rollup_sum like = { .table = IN_TOTALS,
 				   .at = { ROLLUP_BY_DAY, kind, hour / 24, id } };
-	int err = add(ru, db, like, r);
+	int err = add(ru, db, &like, c);
 	like.at[0] = ROLLUP_BY_HOUR;
 	like.at[2] = hour;
-	return err ? err : add(ru, db, like, r);
+	return err ? err : add(ru, db, &like, c);
 }
 
-static int add_label(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-		     enum rollup_kind kind, int64_t label, int64_t model)
+/* The places of spend_daily, whose first is an hour in `alike`. */
+enum { AT_TIME, AT_KEY, AT_TEAM, AT_USER, AT_ORGANIZATION, AT_MODEL, AT_DEPLOYMENT, AT_ENDPOINT };
+
+static int add_label(struct rollup *ru, struct store_db *db, const struct rollup_sum *one,
+		     enum rollup_kind kind, int64_t label)
 {
+	const int64_t *at = one->at;
 	struct rollup_sum like = {
 		.table = IN_LABELS,
-		.at = { kind, label, (int64_t)(r->start_ns / HOUR_NS / 24), (int64_t)r->key_id,
-			model, (int64_t)r->deployment, r->endpoint },
+		.at = { kind, label, at[AT_TIME] / 24, at[AT_KEY], at[AT_MODEL],
+			at[AT_DEPLOYMENT], at[AT_ENDPOINT] },
 	};
-	int err = add(ru, db, like, r);
-	return err ? err : add_total(ru, db, r, kind, label);
+	int err = add(ru, db, &like, &one->counts);
+	return err ? err : add_total(ru, db, &one->counts, kind, at[AT_TIME], label);
 }
 
-static int add_tags(struct rollup *ru, struct store_db *db, const struct journal_record *r,
-		    const struct rollup_tags *tags, int64_t model)
+static int add_tags(struct rollup *ru, struct store_db *db, const struct rollup_sum *one,
+		    const struct rollup_tags *tags)
 {
 	int err = 0;
 	for (size_t i = 0; i < tags->n && !err; i++) {
@@ -266,9 +309,60 @@ static int add_tags(struct rollup *ru, struct store_db *db, const struct journal
 			continue;	/* said twice, it is one tag */
 		err = name_id(ru, db, tags->v[i], &label);
 		if (!err)
-			err = add_label(ru, db, r, ROLLUP_TAG, label, model);
+			err = add_label(ru, db, one, ROLLUP_TAG, label);
 	}
 	return err;
+}
+
+/* By the whole list. Its name is not kept in memory: it would move. */
+static int add_tagged(struct rollup *ru, struct store_db *db, const struct rollup_sum *one,
+		      struct str json)
+{
+	struct rollup_sum like = *one;
+	like.table = IN_TAGGED;
+	like.at[AT_TIME] /= 24;
+	like.counts = (struct rollup_counts){ 0 };
+	int err = add_name(db, json, &like.at[ROLLUP_PLACES - 1]);
+	return err ? err : add(ru, db, &like, &one->counts);
+}
+
+/* The rows that all requests have which are alike. */
+static int spread(struct rollup *ru, struct store_db *db, const struct rollup_sum *one)
+{
+	static const struct {
+		enum rollup_kind kind;
+		int place;
+	} kinds[] = {
+		{ ROLLUP_KEY, AT_KEY }, { ROLLUP_TEAM, AT_TEAM }, { ROLLUP_USER, AT_USER },
+		{ ROLLUP_ORGANIZATION, AT_ORGANIZATION }, { ROLLUP_MODEL, AT_MODEL },
+		{ ROLLUP_DEPLOYMENT, AT_DEPLOYMENT }, { ROLLUP_ENDPOINT, AT_ENDPOINT },
+	};
+	const struct rollup_counts *c = &one->counts;
+	struct rollup_sum daily = *one;
+	daily.at[AT_TIME] /= 24;
+	daily.counts = (struct rollup_counts){ 0 };
+	int err = add(ru, db, &daily, c);
+	if (!err)
+		err = add_total(ru, db, c, ROLLUP_ALL, one->at[AT_TIME], 0);
+	for (size_t i = 0; i < COUNT(kinds) && !err; i++)
+		err = add_total(ru, db, c, kinds[i].kind, one->at[AT_TIME],
+				one->at[kinds[i].place]);
+	return err;
+}
+
+static int spread_all(struct rollup *ru, struct store_db *db)
+{
+	int err = 0;
+	for (uint32_t i = 0; i < ru->alike.n && !err; i++)
+		err = spread(ru, db, &ru->alike.v[i]);
+	empty_set(&ru->alike);
+	return err;
+}
+
+int rollup_flush(struct rollup *ru, struct store_db *db)
+{
+	int err = spread_all(ru, db);
+	return err ? err : write_sums(ru, db);
 }
 
 static struct str text_of(const char *p, size_t room)
@@ -276,41 +370,62 @@ static struct str text_of(const char *p, size_t room)
 	return str_of(p, strnlen(p, room));
 }
 
+/* Most requests of a batch ask for what the one before asked for. */
+static int model_id(struct rollup *ru, struct store_db *db, const struct journal_record *r,
+		    int64_t *ret)
+{
+	struct rollup_name *last = &ru->model;
+	struct str text = str_of(r->model, sizeof r->model);
+	int err = 0;
+	if (!last->text.p || !str_eq(last->text, text)) {
+		err = name_id(ru, db, text_of(r->model, sizeof r->model), &last->id);
+		last->text = err ? STR_NONE : text;
+	}
+	*ret = last->id;
+	return err;
+}
+
+/* Where a record counts, and what. */
+static int place_record(struct rollup *ru, struct store_db *db, const struct journal_record *r,
+			struct rollup_sum *ret)
+{
+	struct rollup_owner o = { 0 };
+	int64_t model = 0;
+	int err = find_owner(ru, db, r, &o);
+	if (!err)
+		err = model_id(ru, db, r, &model);
+	*ret = (struct rollup_sum){
+		.table = IN_DAILY,
+		.at = { [AT_TIME] = (int64_t)(r->start_ns / HOUR_NS),
+			[AT_KEY] = (int64_t)r->key_id, [AT_TEAM] = r->team, [AT_USER] = o.user,
+			[AT_ORGANIZATION] = o.organization, [AT_MODEL] = model,
+			[AT_DEPLOYMENT] = (int64_t)r->deployment, [AT_ENDPOINT] = r->endpoint },
+	};
+	return err;
+}
+
 int rollup_add(struct rollup *ru, struct store_db *db, const struct journal_record *r,
 	       const struct rollup_tags *tags)
 {
-	struct rollup_owner o;
-	int64_t model = 0, end_user = 0;
-	int err = find_owner(ru, db, r, &o);
-	if (!err)
-		err = name_id(ru, db, text_of(r->model, sizeof r->model), &model);
-	if (!err)
-		err = name_id(ru, db, text_of(r->end_user, sizeof r->end_user), &end_user);
-	struct rollup_sum daily = {
-		.table = IN_DAILY,
-		.at = { (int64_t)(r->start_ns / HOUR_NS / 24), (int64_t)r->key_id, r->team, o.user,
-			o.organization, model, (int64_t)r->deployment, r->endpoint },
-	};
-	if (!err)
-		err = add(ru, db, daily, r);
-	if (!err && tags->json.n) {
-		daily.table = IN_TAGGED;	/* its name is not kept in memory: it would move */
-		err = add_name(db, tags->json, &daily.at[8]);
-		if (!err)
-			err = add(ru, db, daily, r);
+	struct rollup_sum one;
+	int64_t end_user = 0;
+	int err = place_record(ru, db, r, &one);
+	if (err)
+		return err;
+	struct rollup_sum *alike = sum_in(&ru->alike, ROLLUP_ALIKE, &one);
+	if (!alike) {
+		err = spread_all(ru, db);
+		alike = sum_in(&ru->alike, ROLLUP_ALIKE, &one);
 	}
-	const int64_t ids[ROLLUP_KINDS] = {
-		[ROLLUP_KEY] = (int64_t)r->key_id, [ROLLUP_TEAM] = r->team,
-		[ROLLUP_USER] = o.user, [ROLLUP_ORGANIZATION] = o.organization,
-		[ROLLUP_MODEL] = model, [ROLLUP_DEPLOYMENT] = (int64_t)r->deployment,
-		[ROLLUP_ENDPOINT] = r->endpoint,
-	};
-	for (unsigned kind = 0; kind < ROLLUP_KINDS && !err; kind++)
-		if (kind != ROLLUP_END_USER && kind != ROLLUP_TAG)
-			err = add_total(ru, db, r, (enum rollup_kind)kind, ids[kind]);
+	one.counts = counts_of(r);
+	add_counts(&alike->counts, &one.counts);
+	if (!err && r->end_user[0])
+		err = name_id(ru, db, text_of(r->end_user, sizeof r->end_user), &end_user);
 	if (!err && end_user)
-		err = add_label(ru, db, r, ROLLUP_END_USER, end_user, model);
-	return err ? err : add_tags(ru, db, r, tags, model);
+		err = add_label(ru, db, &one, ROLLUP_END_USER, end_user);
+	if (!err && tags->json.n)
+		err = add_tagged(ru, db, &one, tags->json);
+	return err ? err : add_tags(ru, db, &one, tags);
 }
 
 /* ---- tags ---- */

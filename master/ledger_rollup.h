@@ -3,7 +3,8 @@
  *
  * One per batch, used on the writer thread alone. What a request adds waits here until
  * rollup_flush(), or until there is no room, so that a batch touches each row once; both happen
- * inside the transaction that inserts the request's own row. */
+ * inside the transaction that inserts the request's own row. Requests that are alike are summed
+ * first, and each sum goes into the twenty rows that it counts in: a request costs one look-up. */
 #ifndef LEDGER_ROLLUP_H
 #define LEDGER_ROLLUP_H
 
@@ -18,7 +19,7 @@ enum rollup_kind {			/* spend_totals.kind, spend_labels.kind: never renumbered *
 };
 enum { ROLLUP_BY_DAY, ROLLUP_BY_HOUR, ROLLUP_SPANS };	/* spend_totals.span */
 enum {
-	ROLLUP_SUMS = 8192, ROLLUP_SUM_TABLE = 32768,
+	ROLLUP_SUMS = 8192, ROLLUP_ALIKE = 2048, ROLLUP_SUM_TABLE = 32768,
 	ROLLUP_NAMES = 4096, ROLLUP_NAME_TABLE = 16384,
 	ROLLUP_OWNERS = 4096, ROLLUP_OWNER_TABLE = 16384,
 	ROLLUP_TAGS_MAX = 32,		/* of a request */
@@ -26,10 +27,18 @@ enum {
 };
 enum rollup_table { IN_DAILY, IN_TAGGED, IN_LABELS, IN_TOTALS, ROLLUP_TABLES };
 
+struct rollup_counts {
+	int64_t requests, failed, unpriced, input, output, cache_read, cache_write, reasoning, cost;
+};
 struct rollup_sum {			/* one row of one of the tables */
 	uint64_t table;
 	int64_t at[ROLLUP_PLACES];	/* its primary key; the rest is 0 */
-	int64_t requests, failed, unpriced, input, output, cache_read, cache_write, reasoning, cost;
+	struct rollup_counts counts;
+};
+struct rollup_set {
+	uint32_t n;
+	struct rollup_sum v[ROLLUP_SUMS];
+	uint16_t at[ROLLUP_SUM_TABLE];
 };
 struct rollup_name {
 	struct str text;		/* in the batch's records */
@@ -40,12 +49,14 @@ struct rollup_owner {			/* whose a key was when the batch was booked */
 	int64_t user, organization;	/* spend_names.id */
 };
 struct rollup {
-	uint32_t n_sums, n_names, n_owners;
-	struct rollup_sum sums[ROLLUP_SUMS];
+	uint32_t n_names, n_owners;
+	struct rollup_set alike;	/* as rows of spend_daily, but by hour */
+	struct rollup_set sums;
 	struct rollup_name names[ROLLUP_NAMES];
 	struct rollup_owner owners[ROLLUP_OWNERS];
-	uint16_t sum_at[ROLLUP_SUM_TABLE], name_at[ROLLUP_NAME_TABLE];
+	uint16_t name_at[ROLLUP_NAME_TABLE];
 	uint16_t owner_at[ROLLUP_OWNER_TABLE];
+	struct rollup_name model;	/* the last record's; .text.p NULL: none */
 };
 
 struct rollup_tags {			/* a request's */

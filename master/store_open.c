@@ -129,6 +129,8 @@ int store_db_open_writer(struct store_db *w, const char *dir, char reterr[256])
 {
 	char path[4096], wal[4096];
 	struct stat st;
+	/* Nobody asks how much memory SQLite has, and counting takes a lock at each allocation. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (!path_in(path, dir, "llmgw.db") || !path_in(wal, dir, "llmgw.db-wal"))
 		return state_say(reterr, "the state directory's name is too long"), -ENAMETOOLONG;
 	bool was_killed = stat(wal, &st) == 0 && st.st_size > 0;

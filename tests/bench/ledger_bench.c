@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * ledger_bench.c - records folded a second on the writer thread, and keys created a second.
  *
- * ledger_bench [--json] [records [keys [long]]]: `long` of 100 requests are still open when their
- * journal is folded, as long streams are. --json: for `run`. */
+ * ledger_bench [--json] [records [keys [long [active [pace]]]]]: `long` of 100 requests are still
+ * open when their journal is folded, as long streams are; `active` keys ask in turn; `pace` records
+ * are written a second, 0: as fast as they are folded. --json: for `run`. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include "master/master.h"
 #include "master/store_sql.h"
 
-enum { COUNT_OF_RING = 16384, IN_FLIGHT = 256, KEYS_OF_LOAD = 1000 };
+enum { COUNT_OF_RING = 16384, IN_FLIGHT = 256 };
 
 const struct command commands[] = { { "keys create", "POST", "/key/generate", ROLE_ADMIN, 0,
 				      keys_generate, NULL, NULL, NULL, "", "" } };
@@ -34,6 +35,7 @@ static struct {			/* what was found */
 	uint64_t keys, records, rows;
 	double keys_s, records_s, record_cpu_us;
 } found;
+static uint64_t active_keys = 1000, pace;
 static bool is_json;
 static uv_loop_t loop;
 static uv_timer_t pulse;
@@ -93,17 +95,26 @@ static struct journal *open_ring(int dirfd)
 	return writer;
 }
 
+/* As a worker makes them: they begin with the time, in milliseconds. */
+static void make_id(uint8_t id[16], uint64_t start_ns, uint64_t number)
+{
+	uint64_t mixed = number * UINT64_C(0x9e3779b97f4a7c15);
+	for (unsigned i = 0; i < 6; i++)
+		id[i] = (uint8_t)(start_ns / NS_PER_MS >> (40 - 8 * i));
+	memset(id + 6, 0x70, 2);
+	memcpy(id + 8, &mixed, sizeof mixed);
+}
+
 static void append(struct journal *j, enum journal_kind kind, uint64_t number)
 {
 	struct journal_record r;
-	uint64_t id[2] = { number * UINT64_C(0x9e3779b97f4a7c15), number };
 	memset((void *)&r, 0, sizeof r);
 	r.kind = (uint8_t)kind;
 	r.status = 200;
-	memcpy(r.request_id, id, sizeof id);
-	r.key_id = number % KEYS_OF_LOAD + 1;
+	r.key_id = number % active_keys + 1;
 	r.deployment = number % 8 + 1;
-	r.start_ns = UINT64_C(1790000000000000000) + number * 1000;
+	r.start_ns = UINT64_C(1790000000000000000) + number * 40000;
+	make_id(r.request_id, r.start_ns, number);
 	r.end_ns = r.start_ns + 1000000;
 	r.reserve_nano = 5000;
 	r.cost_nano = kind == JOURNAL_SETTLE ? 1234 : 0;
@@ -113,6 +124,11 @@ static void append(struct journal *j, enum journal_kind kind, uint64_t number)
 	journal_append(j, &r);
 }
 
+static bool is_early(const struct journal *j, uint64_t begin)
+{
+	return pace && journal_last(j) > (clock_ns() - begin) * pace / NS_PER_S;
+}
+
 static void fold_records(uint64_t records, uint64_t long_ones, int dirfd)
 {
 	struct journal *j = open_ring(dirfd);
@@ -120,9 +136,10 @@ static void fold_records(uint64_t records, uint64_t long_ones, int dirfd)
 	double cpu = cpu_s();
 	_Atomic uint64_t *done = &m.board.workers[0].journal_committed;
 	for (uint64_t i = 1; journal_last(j) < records; i++) {
-		while (journal_room(j, atomic_load(done)) < IN_FLIGHT)
+		while (journal_room(j, atomic_load(done)) < IN_FLIGHT || is_early(j, begin))
 			uv_run(&loop, UV_RUN_ONCE);
 		append(j, JOURNAL_INTENT, i);
+		atomic_store(&m.board.workers[0].journal_last, journal_last(j));
 		held += i % 100 < long_ones;
 		if (i % 100 >= long_ones)
 			append(j, JOURNAL_SETTLE, i);
@@ -229,6 +246,10 @@ int main(int argc, char **argv)
 	uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
 	uint64_t keys = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
 	uint64_t long_ones = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+	active_keys = argc > 4 ? strtoull(argv[4], NULL, 10) : active_keys;
+	pace = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
+	if (!active_keys)
+		return 1;
 	char dir[] = "/var/tmp/llmgw-bench-XXXXXX";
 	if (!mkdtemp(dir))
 		return 1;

@@ -327,6 +327,84 @@ static void test_one_after_the_other(void **state)
 	journal_free(j);
 }
 
+/* KiB of the journal that are in a mapping of this process. */
+static unsigned long mapped_kib(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[4200];
+	bool is_ours = false;
+	unsigned long kib = 0, sum = 0, from, to;
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			is_ours = strstr(line, NAME) != NULL;
+		if (is_ours && sscanf(line, "Rss: %lu", &kib) == 1)
+			sum += kib;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* A flush takes full pages out of the mapping, wherever in the ring; no record is lost by that. */
+static void test_flushing_lets_pages_go(void **state)
+{
+	struct journal *j = make_journal(), *reader = open_journal(false);
+	const bool is_whole = JOURNAL_HEAD % sysconf(_SC_PAGESIZE) == 0;
+	unsigned long most = 0;
+
+	(void)state;
+	for (uint64_t n = 1; n <= 5 * COUNT_SMALL; n++) {
+		append(j, n);
+		if (mapped_kib() > most)
+			most = mapped_kib();
+		if (n % 23 && n % COUNT_SMALL)
+			continue;
+		assert_int_equal(journal_flush(j), 0);
+		if (n % COUNT_SMALL == 0 && is_whole)	/* elsewhere the kernel maps ahead */
+			assert_int_equal(mapped_kib(), 0);
+		for (uint64_t k = n > COUNT_SMALL ? n - COUNT_SMALL + 1 : 1; k <= n; k++)
+			expect(reader, k);
+	}
+	assert_true(most > 0);
+	journal_free(reader);
+	journal_free(j);
+}
+
+static void assert_record(const struct journal_record *r, uint64_t seq)
+{
+	const size_t from = offsetof(struct journal_record, kind);
+	struct journal_record want = record_of(seq);
+	assert_int_equal(r->seq, seq);
+	assert_memory_equal((const char *)r + from, (const char *)&want + from, sizeof *r - from);
+}
+
+/* As many as there are, also round the end of the ring; none behind a damaged or a missing one. */
+static void test_many_at_once(void **state)
+{
+	struct journal *j = make_journal(), *reader = open_journal(false);
+	struct journal_record many[2 * COUNT_SMALL];
+	const uint64_t last = 3 * COUNT_SMALL + 5, first = last - COUNT_SMALL + 1;
+
+	(void)state;
+	assert_int_equal(journal_read_many(reader, 1, many, COUNT(many)), 0);
+	for (uint64_t n = 1; n <= last; n++)
+		append(j, n);
+	assert_int_equal(journal_read_many(reader, 0, many, COUNT(many)), 0);
+	assert_int_equal(journal_read_many(reader, first - 1, many, COUNT(many)), 0);
+	assert_int_equal(journal_read_many(reader, last + 1, many, COUNT(many)), 0);
+	assert_int_equal(journal_read_many(reader, first, many, 3), 3);
+	assert_int_equal(journal_read_many(reader, first, many, COUNT(many)), COUNT_SMALL);
+	for (uint64_t n = first; n <= last; n++)
+		assert_record(&many[n - first], n);
+	poke(place((first + 6) % COUNT_SMALL) + 100, "x", 1);
+	assert_int_equal(journal_read_many(reader, first, many, COUNT(many)), 7);
+	assert_int_equal(journal_read_many(reader, first + 7, many, COUNT(many)), 0);
+	assert_int_equal(journal_read_many(reader, first + 8, many, COUNT(many)), COUNT_SMALL - 8);
+	assert_record(&many[0], first + 8);
+	journal_free(reader);
+	journal_free(j);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -334,6 +412,8 @@ int main(void)
 		CASE(test_a_fresh_file),
 		CASE(test_round_and_round),
 		CASE(test_one_after_the_other),
+		CASE(test_many_at_once),
+		CASE(test_flushing_lets_pages_go),
 		CASE(test_damaged_records),
 		CASE(test_a_stale_record_of_another_epoch),
 		CASE(test_what_is_no_journal),

@@ -489,6 +489,37 @@ static void test_each_attempt_has_a_row(void **st)
 				   " kind = 6 AND span = 1 AND name = 'red'"), 12);
 }
 
+/* Rows go in by 32; where one of them is there, all others count, and that one does not again. */
+static void test_known_among_many(void **st)
+{
+	struct world *w = *st;
+	enum { FIRST = 70, ALL = 150 };
+	add_key(w);
+	start_worker(w, 1024);
+	for (uint32_t i = 1; i <= FIRST; i++)
+		settle(w, i, 1);
+	fold(w);
+	for (uint32_t i = FIRST + 1; i <= ALL; i++) {
+		settle(w, i, 1);
+		if (i == FIRST + 10) {
+			settle(w, 3, 1000);		/* booked long ago */
+			attempt(w, 4, 1, 1000);		/* and this, which had none then */
+			settle(w, 4, 1000);
+		}
+		if (i == ALL - 1)
+			settle(w, i, 1000);		/* and twice in a row */
+	}
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), ALL);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_logs"), ALL);
+	assert_int_equal(number(w, "SELECT sum(requests) FROM spend_daily"), ALL);
+	assert_int_equal(number(w, "SELECT sum(cost) FROM spend_totals WHERE kind = 1 AND span = 1"),
+			 ALL);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), ALL);
+	assert_int_equal(atomic_load(&w->board.head->ledger_rows), ALL);
+	assert_int_equal(atomic_load(&w->board.head->ledger_errors), 0);
+}
+
 /* A budget's period that begins inside the batch counts all of a request or nothing. */
 static void test_attempts_across_a_budgets_period(void **st)
 {
@@ -1249,6 +1280,7 @@ int main(void)
 		T(test_requests_of_the_last_period_do_not_count),
 		T(test_a_clock_set_back_loses_no_spend),
 		T(test_each_attempt_has_a_row),
+		T(test_known_among_many),
 		T(test_attempts_across_a_budgets_period),
 		T(test_attempts_wait_for_their_settle),
 		T(test_bad_records_are_dropped_and_counted),
