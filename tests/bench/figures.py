@@ -67,6 +67,14 @@ def prompt_rows(name):
     ]
 
 
+def jitter_rows(cell):
+    """By how much the gap between two events differs from that between their stamps."""
+    return [
+        ("  gaps differ from the mock's, us: p99", 0, lambda r, p: latency(r, p, cell, "p99", "jitter_us")),
+        ("    added to direct: p99", 0, lambda r, p: added(r, p, cell, "p99", "jitter_us")),
+    ]
+
+
 ROWS = [  # what it is, digits, how to get it
     ("CPU per request, us, concurrency 16", 1, lambda r, p: cpu_per(r, p, "c16", "ok")),
     ("requests/s, concurrency 16", 0, rate_of("c16")),
@@ -83,13 +91,18 @@ ROWS = [  # what it is, digits, how to get it
     ("CPU per request, us, concurrency 1", 1, lambda r, p: cpu_per(r, p, "c1", "ok")),
     ("first event us: p50", 0, lambda r, p: latency(r, p, "first", "p50", "first_event_us")),
     ("  added to direct: p50", 0, lambda r, p: added(r, p, "first", "p50", "first_event_us")),
-    ("CPU per event, us, 32 streams", 1, lambda r, p: cpu_per(r, p, "events", "events")),
+    ("one stream, CPU per event, us", 1, lambda r, p: cpu_per(r, p, "one", "events")),
+    *jitter_rows("one"),
+    ("32 streams, CPU per event, us", 1, lambda r, p: cpu_per(r, p, "events", "events")),
     ("an event's way, us: p50", 0, lambda r, p: latency(r, p, "events", "p50", "delay_us")),
     ("  added to direct: p50", 0, lambda r, p: added(r, p, "events", "p50", "delay_us")),
     ("  added to direct: p99", 0, lambda r, p: added(r, p, "events", "p99", "delay_us")),
-    ("gap between events us: p99", 0, lambda r, p: latency(r, p, "events", "p99", "gap_us")),
-    ("  added to direct: p99", 0, lambda r, p: added(r, p, "events", "p99", "gap_us")),
+    *jitter_rows("events"),
     ("events merged, of 1,000", 2, lambda r, p: merged(r, p, "events")),
+    ("32 streams in step, an event's way, us: p50", 0, lambda r, p: latency(r, p, "burst", "p50", "delay_us")),
+    *jitter_rows("burst"),
+    ("client leaves, mock is told after us: p50", 0, lambda r, p: latency(r, p, "leave", "p50", "gone_us")),
+    ("  p99", 0, lambda r, p: latency(r, p, "leave", "p99", "gone_us")),
     ("four tools, two calls: CPU, us", 1, lambda r, p: cpu_per(r, p, "tools", "ok")),
     ("  latency us, concurrency 16: p50", 0, lambda r, p: latency(r, p, "tools", "p50")),
     *prompt_rows("1k"), *prompt_rows("10k"), *prompt_rows("100k"),
@@ -209,7 +222,8 @@ BARS = [  # what must hold for llmgw: text, limit, how to get it; a limit below 
     ("added at concurrency 1, p50, us", 70, ours(added, "c1", "p50")),
     ("added at concurrency 1, p99, us", 120, ours(added, "c1", "p99")),
     ("added to the first event, p50, us", 100, ours(added, "first", "p50", "first_event_us")),
-    ("added between events, p99, us", 10, ours(added, "events", "p99", "gap_us")),
+    ("added to the gaps of one stream, p99, us", 10, ours(added, "one", "p99", "jitter_us")),
+    ("client gone to upstream cancelled, p99, ms", 10, in_ms(ours(latency, "leave", "p99", "gone_us"))),
     ("refusing a wrong key, CPU, times nginx's 401", 1.5, ratio("flood")),
     ("failover, connection refused, p50, ms", 1, in_ms(ours(failing, "fail-refused", "p50"))),
     ("failover, answer 500, p50, ms", 5, in_ms(ours(failing, "fail-broken", "p50"))),

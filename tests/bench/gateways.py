@@ -21,11 +21,17 @@ SETTLE_S = 90       # for a gateway to start, and again for it to come to rest
 MODELS = {  # name at the gateway -> what the mock is to do (its model name is its script)
     "bench": "bench",
     "bench-tools": "bench?tools=2",
-    "bench-events": "bench?tokens=50&gap=5&stamp",
+    "bench-one": "bench?tokens=250&gap=2&jitter=50&stamp",
+    "bench-events": "bench?tokens=50&gap=5&jitter=50&stamp",
+    "bench-burst": "bench?tokens=50&gap=5&stamp",
     "bench-slow": "bench?tokens=50&gap=20&stamp",
     "bench-hold": "bench?stall=1",
 }
 BIG = "bench-big"                       # goes to a mock of its own
+LEAVING = {     # go to another, which keeps bodies
+    "bench-leave": "bench?tokens=100000&gap=50&jitter=50",
+    "bench-wait": "bench?ttft=60000",
+}
 LENGTHS = (1_000, 10_000, 100_000)      # tokens of an answer, an event each
 SIDES = {"openai": "/v1", "anthropic": ""}    # providers -> the mock's path
 
@@ -50,10 +56,10 @@ class Direct:
         return []
 
     def model(self, name):
-        return MODELS.get(name, name)
+        return {**MODELS, **LEAVING}.get(name, name)
 
     def url(self, way=""):
-        port = self.bench.big_port if way == "big" else self.port
+        port = {"big": self.bench.big_port, "leave": self.bench.leave_port}.get(way, self.port)
         return f"http://127.0.0.1:{port}/v1/chat/completions"
 
 
@@ -86,6 +92,7 @@ http {{
         keepalive_requests 1000000000;
     }}
     upstream big {{ server 127.0.0.1:{big}; keepalive 16; }}
+    upstream leave {{ server 127.0.0.1:{leave}; keepalive 64; }}
     upstream refused {{
         server 127.0.0.1:{dead} max_fails=0;
         server 127.0.0.1:{mock} backup;
@@ -103,6 +110,7 @@ http {{
         location / {{ proxy_pass http://mock; }}
         location /stream/ {{ proxy_pass http://mock/; proxy_buffering off; }}
         location /big/ {{ proxy_pass http://big/; }}
+        location /leave/ {{ proxy_pass http://leave/; proxy_buffering off; }}
         location /refused/ {{ proxy_pass http://refused/; }}
         location /broken/ {{
             proxy_pass http://broken/;
@@ -131,7 +139,7 @@ http {{
                 files=files, connections=2 * self.bench.args.streams + 1000, dir=self.dir,
                 # It would write a line for each connection that is refused, as it is meant to be.
                 log_level="crit", mock=self.bench.mock_port, big=self.bench.big_port,
-                dead=self.bench.dead_port, broken=free_port(), port=self.port))
+                leave=self.bench.leave_port, dead=self.bench.dead_port, broken=free_port(), port=self.port))
         self.process = subprocess.Popen(
             [self.bench.nginx, "-p", self.dir, "-c", path], stderr=subprocess.DEVNULL)
         wait_for_port(self.port, self.process)
@@ -158,9 +166,10 @@ class Llmgw(Nginx):
     def models(self):
         """Name, provider, base of the provider's address, the mock's script, order."""
         base = f"http://127.0.0.1:{self.bench.mock_port}/v1"
-        big = f"http://127.0.0.1:{self.bench.big_port}/v1"
+        big, leave = (f"http://127.0.0.1:{p}/v1" for p in (self.bench.big_port, self.bench.leave_port))
         return [(name, "openai", base, script, 1) for name, script in MODELS.items()] + [
-            (BIG, "openai", big, "bench", 1)]
+            (BIG, "openai", big, "bench", 1)] + [
+            (name, "openai", leave, script, 1) for name, script in LEAVING.items()]
 
     def config(self):
         entry = ('  - model_name: {}\n'

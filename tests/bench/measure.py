@@ -15,6 +15,7 @@ import urllib.request
 from typing import NamedTuple
 
 from gateways import BIG, LENGTHS, SETTLE_S, Direct, Failing, Full, Lengths, Llmgw, Nginx, Other
+from leave import measure_leaving
 from machine import (OPENER, Void, ask, cpu_us, machine_busy_us, peak_kib, pss_kib, reset_peak,
                      rss_kib, stop)
 
@@ -29,6 +30,7 @@ WAYS = [  # provider, the client's path, what its stream ends with: the short wa
 SENTENCES = 38              # of 23 bytes: a chat of 1 KB
 BIG_SENTENCES = 45_000      # and one of 1 MB
 BIG_RATE = 10
+BESIDE_RATE = 300           # of those who stay, while others leave
 
 
 class Cell(NamedTuple):
@@ -54,7 +56,9 @@ CELLS = {  # of the usual peers, in each repetition
     "open": Cell("bench", ["--rate", "{rate}", "--connections", "64"]),
     "c1": Cell("bench", CLOSED_1),
     "first": Cell("bench", [*CLOSED_1, "--stream"], 0.7, way="stream"),
+    "one": Cell("bench-one", [*CLOSED_1, "--stamped"], way="stream"),
     "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], way="stream"),
+    "burst": Cell("bench-burst", ["--concurrency", "32", "--stamped"], 0.5, way="stream"),
     "tools": Cell("bench-tools", CLOSED_16, 0.7),
     "prompt-1k": Cell("bench", CLOSED_1, 0.5, 160),
     "prompt-10k": Cell("bench", CLOSED_1, 0.5, 1_600),
@@ -145,11 +149,12 @@ class Bench:
         return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
     def start_mock(self):
-        """The provider, and another one for the big prompts, so that it is not the mock that stalls."""
-        for _ in range(2):
-            self.mocks.append(subprocess.Popen([self.mock_bin, "--log-size", "16"], stdout=subprocess.PIPE,
+        """The provider; another one for the big prompts, so that it is not the mock that stalls; and one that
+        remembers what it was asked, for clients that leave."""
+        for options in (["16"], ["16"], ["65536", "--log-bodies"]):
+            self.mocks.append(subprocess.Popen([self.mock_bin, "--log-size", *options], stdout=subprocess.PIPE,
                                                text=True))
-        self.mock_port, self.big_port = (int(m.stdout.readline().rpartition(":")[2]) for m in self.mocks)
+        self.mock_port, self.big_port, self.leave_port = (int(m.stdout.readline().rpartition(":")[2]) for m in self.mocks)
 
     def mock_requests(self):
         return ask(f"http://127.0.0.1:{self.mock_port}/mock/stats")["requests"]
@@ -287,6 +292,23 @@ class Bench:
         if big.returncode or not report["ok"]:
             raise Void(f"{peer.name}: big prompts failed: {report['failures']} status {report['bad_status']}")
         return result | {"big": report}
+
+    def measure_leave(self, peer, seed):
+        """Clients leave in the middle, while others have their answers at a steady rate."""
+        seconds, mock = self.args.seconds * 0.75, f"http://127.0.0.1:{self.leave_port}"
+        OPENER.open(urllib.request.Request(f"{mock}/mock/log", method="DELETE"), timeout=20).close()
+        beside = subprocess.Popen(
+            self.command(peer, peer.url(), self.body(peer.model("bench"), False),
+                         ["--rate", str(BESIDE_RATE), "--warmup", "0", "--duration", str(seconds + 0.3)]),
+            stdout=subprocess.PIPE, text=True)
+        try:
+            result = measure_leaving(peer, "leave", mock, seconds, seed)
+        finally:
+            out, _ = beside.communicate()
+        report = json.loads(out.splitlines()[-1])
+        if beside.returncode or not report["ok"]:
+            raise Void(f"{peer.name}: requests beside those that left failed: {report['failures']}")
+        return result | {"beside": report["latency_us"]}
 
     def measure_memory(self, peer):
         """Idle memory of a fresh start; what idle connections add, and open streams; what stays."""
@@ -514,6 +536,9 @@ class Bench:
             for peer in peers:
                 progress(f"{rep + 1}/{self.args.reps} {BEHIND} {peer.name}")
                 self.note(rep, peer, BEHIND, self.again(self.measure_behind, peer))
+            for peer in peers:
+                progress(f"{rep + 1}/{self.args.reps} leave {peer.name}")
+                self.note(rep, peer, "leave", self.again(self.measure_leave, peer, rep))
             if has_ours:
                 self.measure_failing(rep, nginx)
                 self.measure_flood(rep, nginx)

@@ -14,6 +14,7 @@ from gateway import BUILD
 BENCH = pathlib.Path(__file__).resolve().parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402
+import leave  # noqa: E402
 import measure  # noqa: E402
 
 
@@ -43,6 +44,55 @@ def test_events_sent_at_once_are_told_as_merged(mock, tmp_path):
 def test_events_without_stamps_have_no_way(mock, tmp_path):
     status, r = load(mock.base, "m?tokens=3", tmp_path, "--concurrency", "1", "--stamped")
     assert status == 0 and r["ok"] > 0 and r["stamped"] == 0 and r["delay_us"]["count"] == 0
+
+
+def test_jitter_spreads_the_gaps_and_keeps_them(mock, tmp_path):
+    _, even = load(mock.base, "m?tokens=30&gap=15&jitter=0&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    _, odd = load(mock.base, "m?tokens=30&gap=15&jitter=60&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    spread = [r["gap_us"]["p90"] / r["gap_us"]["p50"] for r in (even, odd)]
+    assert spread[0] < 1.2 < spread[1]
+    assert 14_000 < even["gap_us"]["p50"] < 16_900      # a millisecond timer's would be 15 to 16, and more
+
+
+def test_gaps_are_compared_with_those_of_the_stamps(mock, tmp_path):
+    """However the mock spreads them, they come as they were sent."""
+    _, r = load(mock.base, "m?tokens=30&gap=10&jitter=90&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    assert 0 < r["jitter_us"]["count"] <= r["stamped"]          # the first of a stream has none before it
+    assert r["jitter_us"]["p50"] < 1000 < r["gap_us"]["p50"]
+
+
+@pytest.fixture
+def straight(mock):
+    """A peer that is the mock itself, as leave.py asks one."""
+    scripts = {"bench-leave": "m?tokens=10000&gap=5", "bench-wait": "m?ttft=30000"}
+    return types.SimpleNamespace(name="straight", headers={}, model=scripts.get,
+                                 url=lambda way: f"{mock.base}/v1/chat/completions")
+
+
+def test_who_leaves_is_timed_however_it_leaves(mock, straight):
+    r = leave.measure_leaving(straight, "", mock.base, 0.7, 1)
+    kinds = [r[f"{what}_{how}_us"]["count"] for what in ("stream", "plain") for how in ("fin", "rst")]
+    assert min(kinds) > 0 and sum(kinds) == r["ok"] == r["gone_us"]["count"]
+    assert 0 < r["gone_us"]["p50"] < 20_000
+
+
+def test_a_provider_that_is_never_told_is_void(mock, straight, monkeypatch):
+    monkeypatch.setattr(leave, "LATE_S", 0.3)
+    monkeypatch.setattr(leave, "ends_at", lambda _: {})
+    with pytest.raises(leave.Void, match="never told the mock of"):
+        leave.measure_leaving(straight, "", mock.base, 0.3, 1)
+
+
+def test_a_gateway_that_leaves_first_is_void(mock, straight):
+    straight.model = {"bench-leave": "m?tokens=100&gap=20&fin=2", "bench-wait": "m?ttft=30000"}.get
+    with pytest.raises(leave.Void, match="left its client"):
+        leave.measure_leaving(straight, "", mock.base, 1, 1)
+
+
+def test_spread_has_the_generators_names():
+    assert leave.spread(range(1, 1001)) == {"count": 1000, "p50": 501, "p90": 901, "p99": 991, "p99.9": 1000, "max": 1000,
+                                           "mean": 500.5}
+    assert leave.spread([]) == {"count": 0}
 
 
 EVENT = 'data: {"id":"%s","model":"%s","choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n'
