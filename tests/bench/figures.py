@@ -176,6 +176,35 @@ def peer_rows():
             yield "  times llmgw's", 2, times_llmgw(get)
 
 
+def noise_of(raw):
+    """How much of the machine other programs used, in the median and at most; None: nobody looked."""
+    used = [r["others_cpu"] for r in raw if "others_cpu" in r]
+    return used and (statistics.median(used), max(used))
+
+
+EVENTS = ("reload", "roll", "upgrade")
+EVENT_ROWS = [  # of what was done under load: what it is, digits, how to get it of one record
+    ("how often", 0, lambda r: r["times"]),
+    ("it took, ms: median", 0, lambda r: statistics.median(r["took_ms"])),
+    ("  at most", 0, lambda r: max(r["took_ms"])),
+    ("answers meanwhile", 0, lambda r: r["ok"]),
+    ("  of them streams of 2 s", 0, lambda r: r["streams"]),
+    ("failed or cut", 0, lambda r: r["failed"]),
+    ("latency us, open loop: p50", 0, lambda r: r["load"]["kept"]["latency_us"]["p50"]),
+    ("  p99", 0, lambda r: r["load"]["kept"]["latency_us"]["p99"]),
+]
+
+
+def event_records(raw):
+    return {what: found[-1] for what in EVENTS if (found := cells(raw, "llmgw", f"event-{what}"))}
+
+
+def events_failed(raw):
+    """Requests that failed, and rows that the ledger lacks or has too many."""
+    records, rows = event_records(raw), cells(raw, "llmgw", "event-rows")
+    return sum(r["failed"] for r in records.values()) + sum(abs(r["off"]) for r in rows) if records and rows else None
+
+
 def ratio(cell):
     """CPU per request in times of nginx's, of the same run."""
     def value(raw):
@@ -224,6 +253,7 @@ BARS = [  # what must hold for llmgw: text, limit, how to get it; a limit below 
     ("added to the first event, p50, us", 100, ours(added, "first", "p50", "first_event_us")),
     ("added to the gaps of one stream, p99, us", 10, ours(added, "one", "p99", "jitter_us")),
     ("client gone to upstream cancelled, p99, ms", 10, in_ms(ours(latency, "leave", "p99", "gone_us"))),
+    ("failed or cut, reloads, rolls, upgrades under load", 0, events_failed),
     ("refusing a wrong key, CPU, times nginx's 401", 1.5, ratio("flood")),
     ("failover, connection refused, p50, ms", 1, in_ms(ours(failing, "fail-refused", "p50"))),
     ("failover, answer 500, p50, ms", 5, in_ms(ours(failing, "fail-broken", "p50"))),
@@ -282,13 +312,23 @@ def compared_figures(raw, compared, rate):
             for name in compared["doing"] if name not in compared["void"]}
 
 
-def print_bars(raw):
+def print_events(raw):
+    records = event_records(raw)
+    print(f"\n{'under load':42}" + "".join(f"{what:>13}" for what in records))
+    for text, digits, get in EVENT_ROWS:
+        print(f"{text:42}" + "".join(f"{get(r):>13.{digits}f}" for r in records.values()))
+    for r in cells(raw, "llmgw", "event-rows"):
+        print(f"the mock had {r['requests']} requests; rows of the ledger that are missing or too many: {abs(r['off'])}")
+
+
+def print_bars(raw, all_of_them=True):
     missed = 0
     print("\nbars for llmgw")
     for text, limit, get in BARS:
         value, side = get(raw), ">=" if limit < 0 else "<="
         if value is None:
-            print(f"  {text:51} {'-':>9}  {side} {abs(limit):<7g} not measured")
+            if all_of_them:
+                print(f"  {text:51} {'-':>9}  {side} {abs(limit):<7g} not measured")
             continue
         missed += is_missed(value, limit)
         print(f"  {text:51} {value:9.1f}  {side} {abs(limit):<7g} {'MISSED' if is_missed(value, limit) else 'met'}")

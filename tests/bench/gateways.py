@@ -24,6 +24,7 @@ MODELS = {  # name at the gateway -> what the mock is to do (its model name is i
     "bench-one": "bench?tokens=250&gap=2&jitter=50&stamp",
     "bench-events": "bench?tokens=50&gap=5&jitter=50&stamp",
     "bench-burst": "bench?tokens=50&gap=5&stamp",
+    "bench-turns": "bench?tokens=40&gap=50&jitter=50&stamp",
     "bench-slow": "bench?tokens=50&gap=20&stamp",
     "bench-hold": "bench?stall=1",
 }
@@ -189,9 +190,9 @@ class Llmgw(Nginx):
     def launch(self):
         """With the state of the start before."""
         self.port = free_port()
-        run = tempfile.mkdtemp(prefix="llmgw-", dir=self.bench.tmp)
-        config, notify = os.path.join(run, "config.yaml"), os.path.join(run, "notify")
-        with open(config, "w") as f:
+        self.run = run = tempfile.mkdtemp(prefix="llmgw-", dir=self.bench.tmp)
+        self.config_file, notify = os.path.join(run, "config.yaml"), os.path.join(run, "notify")
+        with open(self.config_file, "w") as f:
             f.write(self.config())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(notify)
@@ -199,7 +200,7 @@ class Llmgw(Nginx):
             begin = time.monotonic()
             with open(os.path.join(run, "log"), "w") as log:
                 self.process = subprocess.Popen(
-                    [self.bench.llmgw, "--config", config, "--host", "127.0.0.1",
+                    [self.bench.llmgw, "--config", self.config_file, "--host", "127.0.0.1",
                      "--port", str(self.port), "--num-workers", str(self.workers()),
                      "--state-dir", self.state, "--runtime-dir", run],
                     env={**os.environ, "NOTIFY_SOCKET": notify}, stdout=log, stderr=log)
@@ -224,6 +225,12 @@ class Llmgw(Nginx):
                     "rpm_limit": 100000000, "tpm_limit": 100000000000},
                    {"Authorization": f"Bearer {MASTER_KEY}"})
         self.headers = {"Authorization": f"Bearer {made['key']}"}
+
+    def database(self):
+        for name in os.listdir(self.state):
+            if name.endswith(".db"):
+                return os.path.join(self.state, name)
+        raise Void(f"llmgw has no database in {self.state}")
 
     def model(self, name):
         return name
@@ -290,12 +297,6 @@ class Full(Llmgw):
                        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
                        f"SELECT randomblob(32), {names} FROM keys, n WHERE keys.id = (SELECT min(id) FROM keys)",
                        (self.key_count,))
-
-    def database(self):
-        for name in os.listdir(self.state):
-            if name.endswith(".db"):
-                return os.path.join(self.state, name)
-        raise Void(f"llmgw has no database in {self.state}")
 
 
 class Other(Direct):

@@ -85,6 +85,7 @@ struct load {
 	uv_poll_t pacer;		/* of pace_fd, a timer finer than libuv's */
 	int pace_fd;
 	uv_timer_t phase, watch;
+	uv_signal_t on_int, on_term;
 	bool is_running;		/* all are connected */
 	bool is_ending;			/* the measured time is over; open requests may finish */
 	bool is_hopeless;		/* too much failed */

@@ -130,7 +130,7 @@ class Bench:
         self.tmp = tempfile.mkdtemp(prefix="bench-")
         self.disk = tempfile.mkdtemp(prefix="bench-", dir=args.build)
         self.mock_bin, self.load_bin = self.find("llmgw-mock"), self.find("llmgw-load")
-        self.llmgw, self.nginx = self.find("llmgw"), self.find_nginx()
+        self.llmgw, self.ctl, self.nginx = self.find("llmgw"), self.find("llmgwctl"), self.find_nginx()
         self.raw, self.bodies, self.mocks = [], {}, []
         self.repeated = []                  # why a measurement was made again, with --retries
         self.dead = socket.socket()         # bound and not listening: who connects is refused

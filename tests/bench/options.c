@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --json           report as one line of JSON\n"
 	"\n"
 	"Prints \"measuring\" when the warm-up is over and \"measured\" when the time is.\n"
+	"SIGINT and SIGTERM end the measured time at once; what was sent is waited for.\n"
 	"Failed is what is no 2xx (with --refused: no 4xx), or comes not whole, or is not JSON;\n"
 	"in the warm-up too.\n"
 	"\n"

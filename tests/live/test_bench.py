@@ -3,8 +3,10 @@
 answers are the same, and what the figures make of raw results."""
 import json
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -59,6 +61,21 @@ def test_gaps_are_compared_with_those_of_the_stamps(mock, tmp_path):
     _, r = load(mock.base, "m?tokens=30&gap=10&jitter=90&stamp", tmp_path, "--concurrency", "1", "--stamped")
     assert 0 < r["jitter_us"]["count"] <= r["stamped"]          # the first of a stream has none before it
     assert r["jitter_us"]["p50"] < 1000 < r["gap_us"]["p50"]
+
+
+def test_a_signal_ends_the_measured_time_and_waits_for_answers(mock, tmp_path):
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"model": "m?ttft=100", "messages": [{"role": "user", "content": "Hello"}]}))
+    with subprocess.Popen([BUILD / "llmgw-load", "--json", "--url", f"{mock.base}/v1/chat/completions", "--rate", "50",
+                           "--duration", "3600", "--warmup", "0", "--body", body], stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdout.readline() == "measuring\n"
+        time.sleep(0.6)
+        p.send_signal(signal.SIGINT)
+        said, _ = p.communicate(timeout=20)
+    r = json.loads(said.splitlines()[-1])
+    asked = mock.stats()["requests"]
+    assert p.returncode == 0 and r["failed"] == 0 and 0.5 < r["seconds"] < 20
+    assert r["ok"] >= 10 and abs(r["ok"] / r["seconds"] - 50) < 10 and asked >= r["ok"]
 
 
 @pytest.fixture
@@ -168,6 +185,19 @@ def test_bars_say_what_is_missed(capsys):
     assert figures.print_bars(raw) == 2         # five times nginx's, and 20,000 a core
     said = capsys.readouterr().out
     assert said.count("MISSED") == 2 and ">= 30000" in said and "not measured" in said
+
+
+def event(what, failed):
+    return {"peer": "llmgw", "cell": f"event-{what}", "times": 50, "failed": failed}
+
+
+def test_one_failure_under_load_is_one_too_many(capsys):
+    raw = [event("reload", 0), event("roll", 0), event("upgrade", 0), {"peer": "llmgw", "cell": "event-rows", "off": 0}]
+    assert figures.events_failed(raw) == 0 and figures.events_failed(raw[:3]) is None
+    assert figures.events_failed([*raw[:1], event("roll", 1), *raw[2:]]) == 1
+    assert figures.events_failed([*raw[:3], {"peer": "llmgw", "cell": "event-rows", "off": -2}]) == 2
+    assert figures.print_bars([*raw[:1], event("roll", 1), *raw[2:]], all_of_them=False) == 1
+    assert capsys.readouterr().out.count("<=") == 1
 
 
 @pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),
