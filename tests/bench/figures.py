@@ -4,8 +4,9 @@ Standard library only."""
 import statistics
 
 
-def cells(raw, peer, cell):
-    return [r for r in raw if r["peer"] == peer and r["cell"] == cell]
+def cells(raw, peer, cell, has=None):
+    """Records of a measurement; with `has`, those that have this."""
+    return [r for r in raw if r["peer"] == peer and r["cell"] == cell and (has is None or has in r)]
 
 
 def med(values):
@@ -14,13 +15,13 @@ def med(values):
 
 
 def latency(raw, peer, cell, key, hist="latency_us"):
-    return med(r[hist][key] for r in cells(raw, peer, cell))
+    return med(r[hist][key] for r in cells(raw, peer, cell, hist))
 
 
 def above(raw, peer, cell, floor_peer, floor_cell, key, hist="latency_us"):
     """Median of the differences to another measurement of the same repetition."""
-    floor = {r["rep"]: r[hist][key] for r in cells(raw, floor_peer, floor_cell)}
-    return med(r[hist][key] - floor[r["rep"]] for r in cells(raw, peer, cell) if r["rep"] in floor)
+    floor = {r["rep"]: r[hist][key] for r in cells(raw, floor_peer, floor_cell, hist)}
+    return med(r[hist][key] - floor[r["rep"]] for r in cells(raw, peer, cell, hist) if r["rep"] in floor)
 
 
 def added(raw, peer, cell, key, hist="latency_us"):

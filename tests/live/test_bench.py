@@ -18,6 +18,7 @@ sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402
 import leave  # noqa: E402
 import measure  # noqa: E402
+import readme  # noqa: E402
 
 
 def load(base, model, tmp_path, *options):
@@ -198,6 +199,33 @@ def test_one_failure_under_load_is_one_too_many(capsys):
     assert figures.events_failed([*raw[:3], {"peer": "llmgw", "cell": "event-rows", "off": -2}]) == 2
     assert figures.print_bars([*raw[:1], event("roll", 1), *raw[2:]], all_of_them=False) == 1
     assert capsys.readouterr().out.count("<=") == 1
+
+
+def test_readme_says_what_its_raw_results_say():
+    text = (BENCH / "README.md").read_text()
+    names = readme.PART.search(text)["files"].split()
+    assert names and readme.results_of(names) in text
+
+
+def test_a_table_is_made_of_what_was_measured(tmp_path, monkeypatch):
+    about = {"when": "2026-11-30T13:38:10Z", "until": "2026-11-30T13:49:15Z", "cpus": 2, "cpu": "X",
+             "options": {"workers": 2, "reps": 1, "rate": 1000}}
+    raw = [result("nginx", "c16", 0, 1, cpu_us=1000, ok=100, requests_per_s=7, others_cpu=0.25),
+           result("llmgw", "c16", 0, 1, cpu_us=6000, ok=120, requests_per_s=1234)]
+    (tmp_path / "a.json").write_text(json.dumps({"about": about, "void": None, "repeated": ["503"], "raw": raw}))
+    monkeypatch.setattr(readme, "HERE", str(tmp_path))
+    made = readme.results_of(["a.json"])
+    assert "| CPU per request, times nginx's | 5.00 | at most 2 | **missed** |" in made
+    assert "| requests/s, concurrency 16 |  | 7 | 1,234 |" in made and "failover" not in made
+    assert "13:38 to 13:49 UTC" in made and "up to 25%; measured again after a failure: 1." in made
+
+
+@pytest.mark.parametrize("void", ["a process died"])
+def test_void_results_make_no_table(tmp_path, monkeypatch, void):
+    (tmp_path / "a.json").write_text(json.dumps({"about": {}, "void": void, "raw": []}))
+    monkeypatch.setattr(readme, "HERE", str(tmp_path))
+    with pytest.raises(SystemExit, match="a process died"):
+        readme.results_of(["a.json"])
 
 
 @pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),
