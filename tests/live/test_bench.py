@@ -49,11 +49,12 @@ def test_events_without_stamps_have_no_way(mock, tmp_path):
     assert status == 0 and r["ok"] > 0 and r["stamped"] == 0 and r["delay_us"]["count"] == 0
 
 
+@pytest.mark.timing
 def test_jitter_spreads_the_gaps_and_keeps_them(mock, tmp_path):
     _, even = load(mock.base, "m?tokens=30&gap=15&jitter=0&stamp", tmp_path, "--concurrency", "1", "--stamped")
-    _, odd = load(mock.base, "m?tokens=30&gap=15&jitter=60&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    _, odd = load(mock.base, "m?tokens=30&gap=15&jitter=100&stamp", tmp_path, "--concurrency", "1", "--stamped")
     spread = [r["gap_us"]["p90"] / r["gap_us"]["p50"] for r in (even, odd)]
-    assert spread[0] < 1.2 < spread[1]
+    assert spread[0] + 0.2 < spread[1]                  # of 0 to 30 ms the ninth tenth is 1.8 times the middle
     assert 14_000 < even["gap_us"]["p50"] < 16_900      # a millisecond timer's would be 15 to 16, and more
 
 
@@ -87,6 +88,7 @@ def straight(mock):
                                  url=lambda way: f"{mock.base}/v1/chat/completions")
 
 
+@pytest.mark.timing
 def test_who_leaves_is_timed_however_it_leaves(mock, straight):
     r = leave.measure_leaving(straight, "", mock.base, 0.7, 1)
     kinds = [r[f"{what}_{how}_us"]["count"] for what in ("stream", "plain") for how in ("fin", "rst")]
