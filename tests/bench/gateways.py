@@ -17,7 +17,7 @@ import time
 from machine import OPENER, Void, ask, children_of, free_port, stop, wait_for_port
 
 MASTER_KEY = "sk-bench-master-0000"
-SETTLE_S = 90       # for a gateway to start, and again for it to come to rest
+SETTLE_S = 180      # for a gateway to start, and again for it to come to rest
 MODELS = {  # name at the gateway -> what the mock is to do (its model name is its script)
     "bench": "bench",
     "bench-tools": "bench?tools=2",
