@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gateways import BIG, LENGTHS, SETTLE_S, Direct, Failing, Full, Lengths, Llmgw, Nginx, Other
 from leave import measure_leaving
-from machine import (OPENER, Void, ask, cpu_us, machine_busy_us, peak_kib, pss_kib, reset_peak,
+from machine import (OPENER, Noise, Void, ask, cpu_us, machine_busy_us, peak_kib, pss_kib, reset_peak,
                      rss_kib, stop)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,6 +31,7 @@ SENTENCES = 38              # of 23 bytes: a chat of 1 KB
 BIG_SENTENCES = 45_000      # and one of 1 MB
 BIG_RATE = 10
 BESIDE_RATE = 300           # of those who stay, while others leave
+LOUD = 0.1                  # of the machine, used by others: a measurement that is worth little
 
 
 class Cell(NamedTuple):
@@ -59,20 +60,20 @@ CELLS = {  # of the usual peers, in each repetition
     "one": Cell("bench-one", [*CLOSED_1, "--stamped"], way="stream"),
     "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], way="stream"),
     "burst": Cell("bench-burst", ["--concurrency", "32", "--stamped"], 0.5, way="stream"),
-    "tools": Cell("bench-tools", CLOSED_16, 0.7),
-    "prompt-1k": Cell("bench", CLOSED_1, 0.5, 160),
-    "prompt-10k": Cell("bench", CLOSED_1, 0.5, 1_600),
-    "prompt-100k": Cell("bench", CLOSED_1, 0.5, 16_000),
+    "tools": Cell("bench-tools", CLOSED_16, 0.5),
+    "prompt-1k": Cell("bench", CLOSED_1, 0.35, 160),
+    "prompt-10k": Cell("bench", CLOSED_1, 0.35, 1_600),
+    "prompt-100k": Cell("bench", CLOSED_1, 0.35, 16_000),
 }
 BEHIND = "behind"           # and this one while others send prompts of a megabyte
 SPECIAL = {
     BEHIND: Cell("bench", ["--rate", "300", "--connections", "32"], 0.9),
-    "flood": Cell("bench", [*CLOSED_16, "--refused"], 0.7, way="locked"),
+    "flood": Cell("bench", [*CLOSED_16, "--refused"], 0.5, way="locked"),
 }
 FAILING = {  # of nginx and llmgw: when a deployment fails, and is asked again each time
-    "fail-none": Cell("bench", CLOSED_1, 0.5),
-    "fail-refused": Cell("bench-refused", CLOSED_1, 0.5, way="refused"),
-    "fail-broken": Cell("bench-broken", CLOSED_1, 0.5, way="broken"),
+    "fail-none": Cell("bench", CLOSED_1, 0.4),
+    "fail-refused": Cell("bench-refused", CLOSED_1, 0.4, way="refused"),
+    "fail-broken": Cell("bench-broken", CLOSED_1, 0.4, way="broken"),
 }
 PEER_CELLS = {  # with --peers, of each gateway alone and freshly started
     "peer-low": Cell("bench", ["--rate", "{low_rate}", "--connections", "16"]),
@@ -132,7 +133,9 @@ class Bench:
         self.mock_bin, self.load_bin = self.find("llmgw-mock"), self.find("llmgw-load")
         self.llmgw, self.ctl, self.nginx = self.find("llmgw"), self.find("llmgwctl"), self.find_nginx()
         self.raw, self.bodies, self.mocks = [], {}, []
-        self.repeated = []                  # why a measurement was made again, with --retries
+        self.repeated = []                  # why a measurement was made again: something failed
+        self.loud = 0                       # how many were, as others kept the machine busy
+        self.patience = args.patience       # seconds that may still be spent on it
         self.dead = socket.socket()         # bound and not listening: who connects is refused
         self.dead.bind(("127.0.0.1", 0))
         self.dead_port = self.dead.getsockname()[1]
@@ -224,15 +227,34 @@ class Bench:
                 raise Void(f"{peer.name} does not answer as the mock does: {text[:300]}")
 
     def again(self, measure, *args):
-        """A measurement, and once more where it failed and that was allowed; what failed is told."""
-        for left in range(self.args.retries, -1, -1):
+        """A measurement, and once more where others were loud meanwhile, or where it failed and that was
+        allowed. Whether it counts is not for its result to say, and what failed is told."""
+        retries = self.args.retries
+        while True:
+            noise = Noise()
             try:
-                return measure(*args)
+                result = measure(*args)
             except Void as e:
-                if left == 0:
+                if noise.share() <= LOUD or self.patience <= 0:
+                    retries -= 1
+                if retries < 0:
                     raise
                 self.repeated.append(str(e))
                 time.sleep(2)
+            else:
+                if noise.share() <= LOUD or self.patience <= 0:
+                    return result
+            self.patience -= noise.seconds()
+            self.loud += 1
+            self.wait_for_quiet()
+
+    def wait_for_quiet(self):
+        while self.patience > 0:
+            noise = Noise()
+            time.sleep(0.5)
+            self.patience -= noise.seconds()
+            if noise.share() <= LOUD:
+                return
 
     def measure(self, peer, name):
         return self.again(self.measure_once, peer, name)

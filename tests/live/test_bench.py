@@ -140,10 +140,48 @@ def test_answers_are_the_same_but_for_the_number_of_a_call():
     assert measure.message_of(answer("c1", "Rome")) != measure.message_of(answer("c1", "Oslo"))
 
 
+class Noisy:
+    """Others use this much of the machine, one after the other; then nothing."""
+    shares = []
+
+    def share(self):
+        return self.shares.pop(0) if self.shares else 0
+
+    def seconds(self):
+        return 1
+
+
+def patient(monkeypatch, retries, patience, *shares):
+    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
+    monkeypatch.setattr(measure, "Noise", Noisy)
+    monkeypatch.setattr(Noisy, "shares", list(shares))
+    bench = measure.Bench.__new__(measure.Bench)
+    bench.args, bench.repeated, bench.loud, bench.patience = types.SimpleNamespace(retries=retries), [], 0, patience
+    return bench
+
+
+def test_what_others_disturbed_is_measured_again_while_patience_lasts(monkeypatch):
+    bench, results = patient(monkeypatch, 0, 10, 0.5, 0.4, 0.01, 0.02), iter("abc")
+    assert bench.again(lambda: next(results)) == "b"           # loud, loud while it waited, quiet; quiet
+    assert (bench.loud, bench.patience, bench.repeated) == (1, 7, [])
+    bench, results = patient(monkeypatch, 0, 0, 0.5), iter("abc")
+    assert bench.again(lambda: next(results)) == "a"
+
+
+def test_a_failure_in_the_noise_is_told_and_one_in_quiet_voids(monkeypatch):
+    def fails_once(left=[1]):
+        if left.pop() if left else 0:
+            raise measure.Void("503")
+        return "figure"
+    bench = patient(monkeypatch, 0, 10, 0.5)
+    assert bench.again(fails_once) == "figure" and bench.repeated == ["503"]
+    with pytest.raises(measure.Void):
+        patient(monkeypatch, 0, 10, 0.05).again(fails_once, [1])
+
+
 @pytest.mark.parametrize("failures,retries,made", [(0, 0, True), (1, 0, False), (1, 1, True), (3, 2, False), (2, 2, True)])
 def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeypatch, failures, retries, made):
-    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
-    bench = types.SimpleNamespace(args=types.SimpleNamespace(retries=retries), repeated=[])
+    bench = patient(monkeypatch, retries, 0)
     left = [failures]
 
     def once(what):
@@ -152,10 +190,10 @@ def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeyp
             raise measure.Void("503")
         return what
     if made:
-        assert measure.Bench.again(bench, once, "figure") == "figure"
+        assert bench.again(once, "figure") == "figure"
     else:
         with pytest.raises(measure.Void):
-            measure.Bench.again(bench, once, "figure")
+            bench.again(once, "figure")
     assert bench.repeated == ["503"] * min(failures, retries)
 
 
