@@ -188,7 +188,7 @@ static int map_records(struct journal *j)
 	if (p == MAP_FAILED)
 		return -errno;
 	j->records = (void *)(p + JOURNAL_HEAD);
-	(void)madvise(p, (size_t)file_bytes(j->head.count), MADV_RANDOM);	/* the same for faults */
+	(void)madvise(p, (size_t)file_bytes(j->head.count), MADV_RANDOM);	/* faults, too */
 	uint64_t last = 0;
 	int err = find_last(j, &last);
 	atomic_store_explicit(&j->last, last, memory_order_relaxed);
