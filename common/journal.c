@@ -117,6 +117,9 @@ int journal_create(int dirfd, unsigned slot, uint64_t epoch, uint32_t count, int
 	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	/* Who reads it ahead puts large folios into the page cache, and a flush writes each out
+	 * whole, up to 1 MiB for one record. Single pages are 16 times less to write. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	err = fill_file(fd, dirfd, slot, epoch, count);
 	if (err) {
 		unlinkat(dirfd, name, 0);
@@ -187,6 +190,7 @@ static int map_records(struct journal *j)
 	if (p == MAP_FAILED)
 		return -errno;
 	j->records = (void *)(p + JOURNAL_HEAD);
+	(void)madvise(p, (size_t)file_bytes(j->head.count), MADV_RANDOM);	/* faults, too */
 	uint64_t last = 0;
 	int err = find_last(j, &last);
 	atomic_store_explicit(&j->last, last, memory_order_relaxed);

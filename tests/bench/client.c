@@ -63,16 +63,21 @@ static void read_stamp(struct client *c, const char *p, size_t n)
 	c->in_stamp = p == end;
 }
 
-/* How long it was on its way, and whether it had to travel with the one before. */
+/* How long it was on its way, how much the gap to the one before differs from that between their
+ * stamps, and whether it had to travel with it. */
 static void note_stamp(struct client *c, uint64_t now)
 {
 	struct load *l = c->load;
+	uint64_t delay = now > c->stamp_ns ? now - c->stamp_ns : 0, before = c->delay_ns;
 	if (is_measured(c, now)) {
 		l->stamped++;
 		l->merged += c->stamp_read == l->reads;
-		hist_add(&l->delay, now > c->stamp_ns ? now - c->stamp_ns : 0);
+		hist_add(&l->delay, delay);
+		if (c->stamp_read)
+			hist_add(&l->jitter, delay > before ? delay - before : before - delay);
 	}
 	c->stamp_read = l->reads;
+	c->delay_ns = delay;
 	c->stamp_ns = 0;
 }
 

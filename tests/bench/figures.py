@@ -4,8 +4,9 @@ Standard library only."""
 import statistics
 
 
-def cells(raw, peer, cell):
-    return [r for r in raw if r["peer"] == peer and r["cell"] == cell]
+def cells(raw, peer, cell, has=None):
+    """Records of a measurement; with `has`, those that have this."""
+    return [r for r in raw if r["peer"] == peer and r["cell"] == cell and (has is None or has in r)]
 
 
 def med(values):
@@ -14,13 +15,13 @@ def med(values):
 
 
 def latency(raw, peer, cell, key, hist="latency_us"):
-    return med(r[hist][key] for r in cells(raw, peer, cell))
+    return med(r[hist][key] for r in cells(raw, peer, cell, hist))
 
 
 def above(raw, peer, cell, floor_peer, floor_cell, key, hist="latency_us"):
     """Median of the differences to another measurement of the same repetition."""
-    floor = {r["rep"]: r[hist][key] for r in cells(raw, floor_peer, floor_cell)}
-    return med(r[hist][key] - floor[r["rep"]] for r in cells(raw, peer, cell) if r["rep"] in floor)
+    floor = {r["rep"]: r[hist][key] for r in cells(raw, floor_peer, floor_cell, hist)}
+    return med(r[hist][key] - floor[r["rep"]] for r in cells(raw, peer, cell, hist) if r["rep"] in floor)
 
 
 def added(raw, peer, cell, key, hist="latency_us"):
@@ -67,6 +68,14 @@ def prompt_rows(name):
     ]
 
 
+def jitter_rows(cell):
+    """By how much the gap between two events differs from that between their stamps."""
+    return [
+        ("  gaps differ from the mock's, us: p99", 0, lambda r, p: latency(r, p, cell, "p99", "jitter_us")),
+        ("    added to direct: p99", 0, lambda r, p: added(r, p, cell, "p99", "jitter_us")),
+    ]
+
+
 ROWS = [  # what it is, digits, how to get it
     ("CPU per request, us, concurrency 16", 1, lambda r, p: cpu_per(r, p, "c16", "ok")),
     ("requests/s, concurrency 16", 0, rate_of("c16")),
@@ -83,13 +92,18 @@ ROWS = [  # what it is, digits, how to get it
     ("CPU per request, us, concurrency 1", 1, lambda r, p: cpu_per(r, p, "c1", "ok")),
     ("first event us: p50", 0, lambda r, p: latency(r, p, "first", "p50", "first_event_us")),
     ("  added to direct: p50", 0, lambda r, p: added(r, p, "first", "p50", "first_event_us")),
-    ("CPU per event, us, 32 streams", 1, lambda r, p: cpu_per(r, p, "events", "events")),
+    ("one stream, CPU per event, us", 1, lambda r, p: cpu_per(r, p, "one", "events")),
+    *jitter_rows("one"),
+    ("32 streams, CPU per event, us", 1, lambda r, p: cpu_per(r, p, "events", "events")),
     ("an event's way, us: p50", 0, lambda r, p: latency(r, p, "events", "p50", "delay_us")),
     ("  added to direct: p50", 0, lambda r, p: added(r, p, "events", "p50", "delay_us")),
     ("  added to direct: p99", 0, lambda r, p: added(r, p, "events", "p99", "delay_us")),
-    ("gap between events us: p99", 0, lambda r, p: latency(r, p, "events", "p99", "gap_us")),
-    ("  added to direct: p99", 0, lambda r, p: added(r, p, "events", "p99", "gap_us")),
+    *jitter_rows("events"),
     ("events merged, of 1,000", 2, lambda r, p: merged(r, p, "events")),
+    ("32 streams in step, an event's way, us: p50", 0, lambda r, p: latency(r, p, "burst", "p50", "delay_us")),
+    *jitter_rows("burst"),
+    ("client leaves, mock is told after us: p50", 0, lambda r, p: latency(r, p, "leave", "p50", "gone_us")),
+    ("  p99", 0, lambda r, p: latency(r, p, "leave", "p99", "gone_us")),
     ("four tools, two calls: CPU, us", 1, lambda r, p: cpu_per(r, p, "tools", "ok")),
     ("  latency us, concurrency 16: p50", 0, lambda r, p: latency(r, p, "tools", "p50")),
     *prompt_rows("1k"), *prompt_rows("10k"), *prompt_rows("100k"),
@@ -163,6 +177,35 @@ def peer_rows():
             yield "  times llmgw's", 2, times_llmgw(get)
 
 
+def noise_of(raw):
+    """How much of the machine other programs used, in the median and at most; None: nobody looked."""
+    used = [r["others_cpu"] for r in raw if "others_cpu" in r]
+    return used and (statistics.median(used), max(used))
+
+
+EVENTS = ("reload", "roll", "upgrade")
+EVENT_ROWS = [  # of what was done under load: what it is, digits, how to get it of one record
+    ("how often", 0, lambda r: r["times"]),
+    ("it took, ms: median", 0, lambda r: statistics.median(r["took_ms"])),
+    ("  at most", 0, lambda r: max(r["took_ms"])),
+    ("answers meanwhile", 0, lambda r: r["ok"]),
+    ("  of them streams of 2 s", 0, lambda r: r["streams"]),
+    ("failed or cut", 0, lambda r: r["failed"]),
+    ("latency us, open loop: p50", 0, lambda r: r["load"]["kept"]["latency_us"]["p50"]),
+    ("  p99", 0, lambda r: r["load"]["kept"]["latency_us"]["p99"]),
+]
+
+
+def event_records(raw):
+    return {what: found[-1] for what in EVENTS if (found := cells(raw, "llmgw", f"event-{what}"))}
+
+
+def events_failed(raw):
+    """Requests that failed, and rows that the ledger lacks or has too many."""
+    records, rows = event_records(raw), cells(raw, "llmgw", "event-rows")
+    return sum(r["failed"] for r in records.values()) + sum(abs(r["off"]) for r in rows) if records and rows else None
+
+
 def ratio(cell):
     """CPU per request in times of nginx's, of the same run."""
     def value(raw):
@@ -209,7 +252,9 @@ BARS = [  # what must hold for llmgw: text, limit, how to get it; a limit below 
     ("added at concurrency 1, p50, us", 70, ours(added, "c1", "p50")),
     ("added at concurrency 1, p99, us", 120, ours(added, "c1", "p99")),
     ("added to the first event, p50, us", 100, ours(added, "first", "p50", "first_event_us")),
-    ("added between events, p99, us", 10, ours(added, "events", "p99", "gap_us")),
+    ("added to the gaps of one stream, p99, us", 10, ours(added, "one", "p99", "jitter_us")),
+    ("client gone to upstream cancelled, p99, ms", 10, in_ms(ours(latency, "leave", "p99", "gone_us"))),
+    ("failed or cut, reloads, rolls, upgrades under load", 0, events_failed),
     ("refusing a wrong key, CPU, times nginx's 401", 1.5, ratio("flood")),
     ("failover, connection refused, p50, ms", 1, in_ms(ours(failing, "fail-refused", "p50"))),
     ("failover, answer 500, p50, ms", 5, in_ms(ours(failing, "fail-broken", "p50"))),
@@ -268,13 +313,23 @@ def compared_figures(raw, compared, rate):
             for name in compared["doing"] if name not in compared["void"]}
 
 
-def print_bars(raw):
+def print_events(raw):
+    records = event_records(raw)
+    print(f"\n{'under load':42}" + "".join(f"{what:>13}" for what in records))
+    for text, digits, get in EVENT_ROWS:
+        print(f"{text:42}" + "".join(f"{get(r):>13.{digits}f}" for r in records.values()))
+    for r in cells(raw, "llmgw", "event-rows"):
+        print(f"the mock had {r['requests']} requests; rows of the ledger that are missing or too many: {abs(r['off'])}")
+
+
+def print_bars(raw, all_of_them=True):
     missed = 0
     print("\nbars for llmgw")
     for text, limit, get in BARS:
         value, side = get(raw), ">=" if limit < 0 else "<="
         if value is None:
-            print(f"  {text:51} {'-':>9}  {side} {abs(limit):<7g} not measured")
+            if all_of_them:
+                print(f"  {text:51} {'-':>9}  {side} {abs(limit):<7g} not measured")
             continue
         missed += is_missed(value, limit)
         print(f"  {text:51} {value:9.1f}  {side} {abs(limit):<7g} {'MISSED' if is_missed(value, limit) else 'met'}")

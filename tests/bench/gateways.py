@@ -17,15 +17,22 @@ import time
 from machine import OPENER, Void, ask, children_of, free_port, stop, wait_for_port
 
 MASTER_KEY = "sk-bench-master-0000"
-SETTLE_S = 90       # for a gateway to start, and again for it to come to rest
+SETTLE_S = 180      # for a gateway to start, and again for it to come to rest
 MODELS = {  # name at the gateway -> what the mock is to do (its model name is its script)
     "bench": "bench",
     "bench-tools": "bench?tools=2",
-    "bench-events": "bench?tokens=50&gap=5&stamp",
+    "bench-one": "bench?tokens=250&gap=2&jitter=50&stamp",
+    "bench-events": "bench?tokens=50&gap=5&jitter=50&stamp",
+    "bench-burst": "bench?tokens=50&gap=5&stamp",
+    "bench-turns": "bench?tokens=40&gap=50&jitter=50&stamp",
     "bench-slow": "bench?tokens=50&gap=20&stamp",
     "bench-hold": "bench?stall=1",
 }
 BIG = "bench-big"                       # goes to a mock of its own
+LEAVING = {     # go to another, which keeps bodies
+    "bench-leave": "bench?tokens=100000&gap=50&jitter=50",
+    "bench-wait": "bench?ttft=60000",
+}
 LENGTHS = (1_000, 10_000, 100_000)      # tokens of an answer, an event each
 SIDES = {"openai": "/v1", "anthropic": ""}    # providers -> the mock's path
 
@@ -50,10 +57,10 @@ class Direct:
         return []
 
     def model(self, name):
-        return MODELS.get(name, name)
+        return {**MODELS, **LEAVING}.get(name, name)
 
     def url(self, way=""):
-        port = self.bench.big_port if way == "big" else self.port
+        port = {"big": self.bench.big_port, "leave": self.bench.leave_port}.get(way, self.port)
         return f"http://127.0.0.1:{port}/v1/chat/completions"
 
 
@@ -86,6 +93,7 @@ http {{
         keepalive_requests 1000000000;
     }}
     upstream big {{ server 127.0.0.1:{big}; keepalive 16; }}
+    upstream leave {{ server 127.0.0.1:{leave}; keepalive 64; }}
     upstream refused {{
         server 127.0.0.1:{dead} max_fails=0;
         server 127.0.0.1:{mock} backup;
@@ -103,6 +111,7 @@ http {{
         location / {{ proxy_pass http://mock; }}
         location /stream/ {{ proxy_pass http://mock/; proxy_buffering off; }}
         location /big/ {{ proxy_pass http://big/; }}
+        location /leave/ {{ proxy_pass http://leave/; proxy_buffering off; }}
         location /refused/ {{ proxy_pass http://refused/; }}
         location /broken/ {{
             proxy_pass http://broken/;
@@ -131,7 +140,7 @@ http {{
                 files=files, connections=2 * self.bench.args.streams + 1000, dir=self.dir,
                 # It would write a line for each connection that is refused, as it is meant to be.
                 log_level="crit", mock=self.bench.mock_port, big=self.bench.big_port,
-                dead=self.bench.dead_port, broken=free_port(), port=self.port))
+                leave=self.bench.leave_port, dead=self.bench.dead_port, broken=free_port(), port=self.port))
         self.process = subprocess.Popen(
             [self.bench.nginx, "-p", self.dir, "-c", path], stderr=subprocess.DEVNULL)
         wait_for_port(self.port, self.process)
@@ -158,9 +167,10 @@ class Llmgw(Nginx):
     def models(self):
         """Name, provider, base of the provider's address, the mock's script, order."""
         base = f"http://127.0.0.1:{self.bench.mock_port}/v1"
-        big = f"http://127.0.0.1:{self.bench.big_port}/v1"
+        big, leave = (f"http://127.0.0.1:{p}/v1" for p in (self.bench.big_port, self.bench.leave_port))
         return [(name, "openai", base, script, 1) for name, script in MODELS.items()] + [
-            (BIG, "openai", big, "bench", 1)]
+            (BIG, "openai", big, "bench", 1)] + [
+            (name, "openai", leave, script, 1) for name, script in LEAVING.items()]
 
     def config(self):
         entry = ('  - model_name: {}\n'
@@ -180,9 +190,9 @@ class Llmgw(Nginx):
     def launch(self):
         """With the state of the start before."""
         self.port = free_port()
-        run = tempfile.mkdtemp(prefix="llmgw-", dir=self.bench.tmp)
-        config, notify = os.path.join(run, "config.yaml"), os.path.join(run, "notify")
-        with open(config, "w") as f:
+        self.run = run = tempfile.mkdtemp(prefix="llmgw-", dir=self.bench.tmp)
+        self.config_file, notify = os.path.join(run, "config.yaml"), os.path.join(run, "notify")
+        with open(self.config_file, "w") as f:
             f.write(self.config())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(notify)
@@ -190,7 +200,7 @@ class Llmgw(Nginx):
             begin = time.monotonic()
             with open(os.path.join(run, "log"), "w") as log:
                 self.process = subprocess.Popen(
-                    [self.bench.llmgw, "--config", config, "--host", "127.0.0.1",
+                    [self.bench.llmgw, "--config", self.config_file, "--host", "127.0.0.1",
                      "--port", str(self.port), "--num-workers", str(self.workers()),
                      "--state-dir", self.state, "--runtime-dir", run],
                     env={**os.environ, "NOTIFY_SOCKET": notify}, stdout=log, stderr=log)
@@ -215,6 +225,12 @@ class Llmgw(Nginx):
                     "rpm_limit": 100000000, "tpm_limit": 100000000000},
                    {"Authorization": f"Bearer {MASTER_KEY}"})
         self.headers = {"Authorization": f"Bearer {made['key']}"}
+
+    def database(self):
+        for name in os.listdir(self.state):
+            if name.endswith(".db"):
+                return os.path.join(self.state, name)
+        raise Void(f"llmgw has no database in {self.state}")
 
     def model(self, name):
         return name
@@ -281,12 +297,6 @@ class Full(Llmgw):
                        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
                        f"SELECT randomblob(32), {names} FROM keys, n WHERE keys.id = (SELECT min(id) FROM keys)",
                        (self.key_count,))
-
-    def database(self):
-        for name in os.listdir(self.state):
-            if name.endswith(".db"):
-                return os.path.join(self.state, name)
-        raise Void(f"llmgw has no database in {self.state}")
 
 
 class Other(Direct):

@@ -144,6 +144,33 @@ static void on_end(uv_timer_t *t)
 		finish_if_done(l);
 }
 
+/* A signal ends the measured time before its time; what is under way may finish. */
+static void on_signal(uv_signal_t *h, int number)
+{
+	struct load *l = h->data;
+	uint64_t now = uv_hrtime();
+	(void)number;
+	if (l->is_ending)
+		return;
+	if (!l->is_running || now < l->from_ns) {
+		finish(l);
+		return;
+	}
+	l->to_ns = now;
+	l->duration_s = (double)(now - l->from_ns) / NS;
+	l->total = l->due;
+	uv_timer_stop(&l->phase);
+	on_end(&l->phase);
+}
+
+static void catch_signal(struct load *l, uv_signal_t *h, int number)
+{
+	uv_signal_init(&l->loop, h);
+	h->data = l;
+	uv_signal_start(h, on_signal, number);
+	uv_unref((uv_handle_t *)h);
+}
+
 static void on_measure(uv_timer_t *t)
 {
 	struct load *l = t->data;
@@ -277,6 +304,8 @@ static void start(struct load *l)
 	uv_timer_init(&l->loop, &l->watch);
 	l->phase.data = l->watch.data = l;
 	uv_timer_start(&l->watch, on_watch, WATCH_MS, WATCH_MS);
+	catch_signal(l, &l->on_int, SIGINT);
+	catch_signal(l, &l->on_term, SIGTERM);
 	connect_more(l);
 }
 

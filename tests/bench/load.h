@@ -56,6 +56,7 @@ struct client {
 	uint64_t events;
 	uint64_t stamp_ns;		/* when this event was sent, or 0; as it is read */
 	uint64_t stamp_read;		/* the read that had the stamp before; counts from 1 */
+	uint64_t delay_ns;		/* of the event that had it */
 	bool in_stamp;
 	char first, last;		/* bytes of a body that are no white space */
 	char line[16];			/* how the current line of a stream begins */
@@ -84,6 +85,7 @@ struct load {
 	uv_poll_t pacer;		/* of pace_fd, a timer finer than libuv's */
 	int pace_fd;
 	uv_timer_t phase, watch;
+	uv_signal_t on_int, on_term;
 	bool is_running;		/* all are connected */
 	bool is_ending;			/* the measured time is over; open requests may finish */
 	bool is_hopeless;		/* too much failed */
@@ -99,7 +101,7 @@ struct load {
 	uint64_t reconnects;
 	uint64_t failures[FAIL_COUNT];
 	int bad_status;			/* the first one that was not wanted */
-	struct hist latency, lag, first_event, gap, delay;
+	struct hist latency, lag, first_event, gap, delay, jitter;
 };
 
 /* client.c */

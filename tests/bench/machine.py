@@ -4,6 +4,7 @@ Standard library only."""
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -47,6 +48,29 @@ def machine_busy_us():
     return (user + nice + system + irq + softirq + steal) * 1_000_000 // TICK
 
 
+class Noise:
+    """What other programs use of the machine, from now on. Ours are this one and all that it started."""
+
+    def __init__(self):
+        self.began, self.ours, self.busy = time.monotonic(), self.own_us(), machine_busy_us()
+
+    @staticmethod
+    def own_us():
+        """With those that have ended and were waited for."""
+        ticks = 0
+        for pid in children_of(os.getpid()):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
+                ticks += sum(map(int, f.read().rpartition(")")[2].split()[11:15]))
+        return ticks * 1_000_000 // TICK
+
+    def seconds(self):
+        return time.monotonic() - self.began
+
+    def share(self):
+        others = machine_busy_us() - self.busy - (self.own_us() - self.ours)
+        return max(0, others) / (max(self.seconds(), 1e-3) * 1e6 * os.cpu_count())
+
+
 def pss_kib(pids):
     total = 0
     for pid in pids:
@@ -76,9 +100,16 @@ def reset_peak(pid):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to connections: between this and the start of a server one of
+    thousands might take it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    for _ in range(100):
+        port = random.randrange(max(1024, low // 2), max(1025, low))
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+    raise Void("there is no free port")
 
 
 def wait_for_port(port, process, seconds=10):

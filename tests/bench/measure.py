@@ -15,7 +15,8 @@ import urllib.request
 from typing import NamedTuple
 
 from gateways import BIG, LENGTHS, SETTLE_S, Direct, Failing, Full, Lengths, Llmgw, Nginx, Other
-from machine import (OPENER, Void, ask, cpu_us, machine_busy_us, peak_kib, pss_kib, reset_peak,
+from leave import measure_leaving
+from machine import (OPENER, Noise, Void, ask, cpu_us, machine_busy_us, peak_kib, pss_kib, reset_peak,
                      rss_kib, stop)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,6 +30,8 @@ WAYS = [  # provider, the client's path, what its stream ends with: the short wa
 SENTENCES = 38              # of 23 bytes: a chat of 1 KB
 BIG_SENTENCES = 45_000      # and one of 1 MB
 BIG_RATE = 10
+BESIDE_RATE = 300           # of those who stay, while others leave
+LOUD = 0.1                  # of the machine, used by others: a measurement that is worth little
 
 
 class Cell(NamedTuple):
@@ -54,21 +57,23 @@ CELLS = {  # of the usual peers, in each repetition
     "open": Cell("bench", ["--rate", "{rate}", "--connections", "64"]),
     "c1": Cell("bench", CLOSED_1),
     "first": Cell("bench", [*CLOSED_1, "--stream"], 0.7, way="stream"),
+    "one": Cell("bench-one", [*CLOSED_1, "--stamped"], way="stream"),
     "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], way="stream"),
-    "tools": Cell("bench-tools", CLOSED_16, 0.7),
-    "prompt-1k": Cell("bench", CLOSED_1, 0.5, 160),
-    "prompt-10k": Cell("bench", CLOSED_1, 0.5, 1_600),
-    "prompt-100k": Cell("bench", CLOSED_1, 0.5, 16_000),
+    "burst": Cell("bench-burst", ["--concurrency", "32", "--stamped"], 0.5, way="stream"),
+    "tools": Cell("bench-tools", CLOSED_16, 0.5),
+    "prompt-1k": Cell("bench", CLOSED_1, 0.35, 160),
+    "prompt-10k": Cell("bench", CLOSED_1, 0.35, 1_600),
+    "prompt-100k": Cell("bench", CLOSED_1, 0.35, 16_000),
 }
 BEHIND = "behind"           # and this one while others send prompts of a megabyte
 SPECIAL = {
     BEHIND: Cell("bench", ["--rate", "300", "--connections", "32"], 0.9),
-    "flood": Cell("bench", [*CLOSED_16, "--refused"], 0.7, way="locked"),
+    "flood": Cell("bench", [*CLOSED_16, "--refused"], 0.5, way="locked"),
 }
 FAILING = {  # of nginx and llmgw: when a deployment fails, and is asked again each time
-    "fail-none": Cell("bench", CLOSED_1, 0.5),
-    "fail-refused": Cell("bench-refused", CLOSED_1, 0.5, way="refused"),
-    "fail-broken": Cell("bench-broken", CLOSED_1, 0.5, way="broken"),
+    "fail-none": Cell("bench", CLOSED_1, 0.4),
+    "fail-refused": Cell("bench-refused", CLOSED_1, 0.4, way="refused"),
+    "fail-broken": Cell("bench-broken", CLOSED_1, 0.4, way="broken"),
 }
 PEER_CELLS = {  # with --peers, of each gateway alone and freshly started
     "peer-low": Cell("bench", ["--rate", "{low_rate}", "--connections", "16"]),
@@ -126,9 +131,11 @@ class Bench:
         self.tmp = tempfile.mkdtemp(prefix="bench-")
         self.disk = tempfile.mkdtemp(prefix="bench-", dir=args.build)
         self.mock_bin, self.load_bin = self.find("llmgw-mock"), self.find("llmgw-load")
-        self.llmgw, self.nginx = self.find("llmgw"), self.find_nginx()
+        self.llmgw, self.ctl, self.nginx = self.find("llmgw"), self.find("llmgwctl"), self.find_nginx()
         self.raw, self.bodies, self.mocks = [], {}, []
-        self.repeated = []                  # why a measurement was made again, with --retries
+        self.repeated = []                  # why a measurement was made again: something failed
+        self.loud = 0                       # how many were, as others kept the machine busy
+        self.patience = args.patience       # seconds that may still be spent on it
         self.dead = socket.socket()         # bound and not listening: who connects is refused
         self.dead.bind(("127.0.0.1", 0))
         self.dead_port = self.dead.getsockname()[1]
@@ -145,11 +152,12 @@ class Bench:
         return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
     def start_mock(self):
-        """The provider, and another one for the big prompts, so that it is not the mock that stalls."""
-        for _ in range(2):
-            self.mocks.append(subprocess.Popen([self.mock_bin, "--log-size", "16"], stdout=subprocess.PIPE,
+        """The provider; another one for the big prompts, so that it is not the mock that stalls; and one that
+        remembers what it was asked, for clients that leave."""
+        for options in (["16"], ["16"], ["65536", "--log-bodies"]):
+            self.mocks.append(subprocess.Popen([self.mock_bin, "--log-size", *options], stdout=subprocess.PIPE,
                                                text=True))
-        self.mock_port, self.big_port = (int(m.stdout.readline().rpartition(":")[2]) for m in self.mocks)
+        self.mock_port, self.big_port, self.leave_port = (int(m.stdout.readline().rpartition(":")[2]) for m in self.mocks)
 
     def mock_requests(self):
         return ask(f"http://127.0.0.1:{self.mock_port}/mock/stats")["requests"]
@@ -219,15 +227,34 @@ class Bench:
                 raise Void(f"{peer.name} does not answer as the mock does: {text[:300]}")
 
     def again(self, measure, *args):
-        """A measurement, and once more where it failed and that was allowed; what failed is told."""
-        for left in range(self.args.retries, -1, -1):
+        """A measurement, and once more where others were loud meanwhile, or where it failed and that was
+        allowed. Whether it counts is not for its result to say, and what failed is told."""
+        retries = self.args.retries
+        while True:
+            noise = Noise()
             try:
-                return measure(*args)
+                result = measure(*args)
             except Void as e:
-                if left == 0:
+                if noise.share() <= LOUD or self.patience <= 0:
+                    retries -= 1
+                if retries < 0:
                     raise
                 self.repeated.append(str(e))
                 time.sleep(2)
+            else:
+                if noise.share() <= LOUD or self.patience <= 0:
+                    return result
+            self.patience -= noise.seconds()
+            self.loud += 1
+            self.wait_for_quiet()
+
+    def wait_for_quiet(self):
+        while self.patience > 0:
+            noise = Noise()
+            time.sleep(0.5)
+            self.patience -= noise.seconds()
+            if noise.share() <= LOUD:
+                return
 
     def measure(self, peer, name):
         return self.again(self.measure_once, peer, name)
@@ -287,6 +314,23 @@ class Bench:
         if big.returncode or not report["ok"]:
             raise Void(f"{peer.name}: big prompts failed: {report['failures']} status {report['bad_status']}")
         return result | {"big": report}
+
+    def measure_leave(self, peer, seed):
+        """Clients leave in the middle, while others have their answers at a steady rate."""
+        seconds, mock = self.args.seconds * 0.75, f"http://127.0.0.1:{self.leave_port}"
+        OPENER.open(urllib.request.Request(f"{mock}/mock/log", method="DELETE"), timeout=20).close()
+        beside = subprocess.Popen(
+            self.command(peer, peer.url(), self.body(peer.model("bench"), False),
+                         ["--rate", str(BESIDE_RATE), "--warmup", "0", "--duration", str(seconds + 0.3)]),
+            stdout=subprocess.PIPE, text=True)
+        try:
+            result = measure_leaving(peer, "leave", mock, seconds, seed)
+        finally:
+            out, _ = beside.communicate()
+        report = json.loads(out.splitlines()[-1])
+        if beside.returncode or not report["ok"]:
+            raise Void(f"{peer.name}: requests beside those that left failed: {report['failures']}")
+        return result | {"beside": report["latency_us"]}
 
     def measure_memory(self, peer):
         """Idle memory of a fresh start; what idle connections add, and open streams; what stays."""
@@ -514,6 +558,9 @@ class Bench:
             for peer in peers:
                 progress(f"{rep + 1}/{self.args.reps} {BEHIND} {peer.name}")
                 self.note(rep, peer, BEHIND, self.again(self.measure_behind, peer))
+            for peer in peers:
+                progress(f"{rep + 1}/{self.args.reps} leave {peer.name}")
+                self.note(rep, peer, "leave", self.again(self.measure_leave, peer, rep))
             if has_ours:
                 self.measure_failing(rep, nginx)
                 self.measure_flood(rep, nginx)

@@ -16,6 +16,13 @@ import venv
 
 INSTALL_S = 420
 KEY = "sk-bench-master-0000"
+# Its server ends workers that do not answer it within 5 s, which on a busy machine they do not while they
+# start. Nothing else of it is changed.
+PATIENT_LITELLM = """import functools, sys, uvicorn
+uvicorn.run = functools.partial(uvicorn.run, timeout_worker_healthcheck=90)
+sys.argv[0] = "litellm"
+from litellm import run_server
+run_server()"""
 REFUSED = {     # releases that were reported as malicious: never installed, never started
     "litellm": ("1.82.7", "1.82.8", "1.107.0"),
 }
@@ -111,7 +118,7 @@ class LiteLLM:
             f.writelines(entry.format(name=n, script=s, port=mock_port) for n, s in models.items())
             f.write(f"general_settings: {{master_key: {KEY}}}\n"
                     "litellm_settings: {num_retries: 0, telemetry: false}\n")
-        return [self.where / "bin/litellm", "--config", config, "--host", "127.0.0.1", "--port", str(port),
+        return [self.python, "-c", PATIENT_LITELLM, "--config", config, "--host", "127.0.0.1", "--port", str(port),
                 "--num_workers", str(workers), "--telemetry", "False"]
 
     def environment(self, *_):

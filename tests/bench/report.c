@@ -59,6 +59,7 @@ static void write_text(const struct load *l)
 	write_hist("first event", &l->first_event);
 	write_hist("gap", &l->gap);
 	write_hist("delay", &l->delay);
+	write_hist("jitter", &l->jitter);
 	write_hist("sent late", &l->lag);
 	if (l->events)
 		printf("%lu events, %lu to %lu a stream\n", l->events, l->events_min, l->events_max);
@@ -99,6 +100,7 @@ static void write_json(const struct load *l)
 	write_hist_json("first_event_us", &l->first_event);
 	write_hist_json("gap_us", &l->gap);
 	write_hist_json("delay_us", &l->delay);
+	write_hist_json("jitter_us", &l->jitter);
 	write_hist_json("sent_late_us", &l->lag);
 	printf("}\n");
 }

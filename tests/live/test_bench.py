@@ -3,8 +3,10 @@
 answers are the same, and what the figures make of raw results."""
 import json
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -14,7 +16,9 @@ from gateway import BUILD
 BENCH = pathlib.Path(__file__).resolve().parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 import figures  # noqa: E402
+import leave  # noqa: E402
 import measure  # noqa: E402
+import readme  # noqa: E402
 
 
 def load(base, model, tmp_path, *options):
@@ -45,6 +49,72 @@ def test_events_without_stamps_have_no_way(mock, tmp_path):
     assert status == 0 and r["ok"] > 0 and r["stamped"] == 0 and r["delay_us"]["count"] == 0
 
 
+@pytest.mark.timing
+def test_jitter_spreads_the_gaps_and_keeps_them(mock, tmp_path):
+    _, even = load(mock.base, "m?tokens=30&gap=15&jitter=0&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    _, odd = load(mock.base, "m?tokens=30&gap=15&jitter=100&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    spread = [r["gap_us"]["p90"] / r["gap_us"]["p50"] for r in (even, odd)]
+    assert spread[0] + 0.2 < spread[1]                  # of 0 to 30 ms the ninth tenth is 1.8 times the middle
+    assert 14_000 < even["gap_us"]["p50"] < 16_900      # a millisecond timer's would be 15 to 16, and more
+
+
+def test_gaps_are_compared_with_those_of_the_stamps(mock, tmp_path):
+    """However the mock spreads them, they come as they were sent."""
+    _, r = load(mock.base, "m?tokens=30&gap=10&jitter=90&stamp", tmp_path, "--concurrency", "1", "--stamped")
+    assert 0 < r["jitter_us"]["count"] <= r["stamped"]          # the first of a stream has none before it
+    assert r["jitter_us"]["p50"] < 1000 < r["gap_us"]["p50"]
+
+
+def test_a_signal_ends_the_measured_time_and_waits_for_answers(mock, tmp_path):
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"model": "m?ttft=100", "messages": [{"role": "user", "content": "Hello"}]}))
+    with subprocess.Popen([BUILD / "llmgw-load", "--json", "--url", f"{mock.base}/v1/chat/completions", "--rate", "50",
+                           "--duration", "3600", "--warmup", "0", "--body", body], stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdout.readline() == "measuring\n"
+        time.sleep(0.6)
+        p.send_signal(signal.SIGINT)
+        said, _ = p.communicate(timeout=20)
+    r = json.loads(said.splitlines()[-1])
+    asked = mock.stats()["requests"]
+    assert p.returncode == 0 and r["failed"] == 0 and 0.5 < r["seconds"] < 20
+    assert r["ok"] >= 10 and abs(r["ok"] / r["seconds"] - 50) < 10 and asked >= r["ok"]
+
+
+@pytest.fixture
+def straight(mock):
+    """A peer that is the mock itself, as leave.py asks one."""
+    scripts = {"bench-leave": "m?tokens=10000&gap=5", "bench-wait": "m?ttft=30000"}
+    return types.SimpleNamespace(name="straight", headers={}, model=scripts.get,
+                                 url=lambda way: f"{mock.base}/v1/chat/completions")
+
+
+@pytest.mark.timing
+def test_who_leaves_is_timed_however_it_leaves(mock, straight):
+    r = leave.measure_leaving(straight, "", mock.base, 0.7, 1)
+    kinds = [r[f"{what}_{how}_us"]["count"] for what in ("stream", "plain") for how in ("fin", "rst")]
+    assert min(kinds) > 0 and sum(kinds) == r["ok"] == r["gone_us"]["count"]
+    assert 0 < r["gone_us"]["p50"] < 20_000
+
+
+def test_a_provider_that_is_never_told_is_void(mock, straight, monkeypatch):
+    monkeypatch.setattr(leave, "LATE_S", 0.3)
+    monkeypatch.setattr(leave, "ends_at", lambda _: {})
+    with pytest.raises(leave.Void, match="never told the mock of"):
+        leave.measure_leaving(straight, "", mock.base, 0.3, 1)
+
+
+def test_a_gateway_that_leaves_first_is_void(mock, straight):
+    straight.model = {"bench-leave": "m?tokens=100&gap=20&fin=2", "bench-wait": "m?ttft=30000"}.get
+    with pytest.raises(leave.Void, match="left its client"):
+        leave.measure_leaving(straight, "", mock.base, 1, 1)
+
+
+def test_spread_has_the_generators_names():
+    assert leave.spread(range(1, 1001)) == {"count": 1000, "p50": 501, "p90": 901, "p99": 991, "p99.9": 1000, "max": 1000,
+                                           "mean": 500.5}
+    assert leave.spread([]) == {"count": 0}
+
+
 EVENT = 'data: {"id":"%s","model":"%s","choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n'
 
 
@@ -70,10 +140,48 @@ def test_answers_are_the_same_but_for_the_number_of_a_call():
     assert measure.message_of(answer("c1", "Rome")) != measure.message_of(answer("c1", "Oslo"))
 
 
+class Noisy:
+    """Others use this much of the machine, one after the other; then nothing."""
+    shares = []
+
+    def share(self):
+        return self.shares.pop(0) if self.shares else 0
+
+    def seconds(self):
+        return 1
+
+
+def patient(monkeypatch, retries, patience, *shares):
+    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
+    monkeypatch.setattr(measure, "Noise", Noisy)
+    monkeypatch.setattr(Noisy, "shares", list(shares))
+    bench = measure.Bench.__new__(measure.Bench)
+    bench.args, bench.repeated, bench.loud, bench.patience = types.SimpleNamespace(retries=retries), [], 0, patience
+    return bench
+
+
+def test_what_others_disturbed_is_measured_again_while_patience_lasts(monkeypatch):
+    bench, results = patient(monkeypatch, 0, 10, 0.5, 0.4, 0.01, 0.02), iter("abc")
+    assert bench.again(lambda: next(results)) == "b"           # loud, loud while it waited, quiet; quiet
+    assert (bench.loud, bench.patience, bench.repeated) == (1, 7, [])
+    bench, results = patient(monkeypatch, 0, 0, 0.5), iter("abc")
+    assert bench.again(lambda: next(results)) == "a"
+
+
+def test_a_failure_in_the_noise_is_told_and_one_in_quiet_voids(monkeypatch):
+    def fails_once(left=[1]):
+        if left.pop() if left else 0:
+            raise measure.Void("503")
+        return "figure"
+    bench = patient(monkeypatch, 0, 10, 0.5)
+    assert bench.again(fails_once) == "figure" and bench.repeated == ["503"]
+    with pytest.raises(measure.Void):
+        patient(monkeypatch, 0, 10, 0.05).again(fails_once, [1])
+
+
 @pytest.mark.parametrize("failures,retries,made", [(0, 0, True), (1, 0, False), (1, 1, True), (3, 2, False), (2, 2, True)])
 def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeypatch, failures, retries, made):
-    monkeypatch.setattr(measure.time, "sleep", lambda _: None)
-    bench = types.SimpleNamespace(args=types.SimpleNamespace(retries=retries), repeated=[])
+    bench = patient(monkeypatch, retries, 0)
     left = [failures]
 
     def once(what):
@@ -82,10 +190,10 @@ def test_a_failed_measurement_is_made_again_as_often_as_allowed_and_told(monkeyp
             raise measure.Void("503")
         return what
     if made:
-        assert measure.Bench.again(bench, once, "figure") == "figure"
+        assert bench.again(once, "figure") == "figure"
     else:
         with pytest.raises(measure.Void):
-            measure.Bench.again(bench, once, "figure")
+            bench.again(once, "figure")
     assert bench.repeated == ["503"] * min(failures, retries)
 
 
@@ -118,6 +226,46 @@ def test_bars_say_what_is_missed(capsys):
     assert figures.print_bars(raw) == 2         # five times nginx's, and 20,000 a core
     said = capsys.readouterr().out
     assert said.count("MISSED") == 2 and ">= 30000" in said and "not measured" in said
+
+
+def event(what, failed):
+    return {"peer": "llmgw", "cell": f"event-{what}", "times": 50, "failed": failed}
+
+
+def test_one_failure_under_load_is_one_too_many(capsys):
+    raw = [event("reload", 0), event("roll", 0), event("upgrade", 0), {"peer": "llmgw", "cell": "event-rows", "off": 0}]
+    assert figures.events_failed(raw) == 0 and figures.events_failed(raw[:3]) is None
+    assert figures.events_failed([*raw[:1], event("roll", 1), *raw[2:]]) == 1
+    assert figures.events_failed([*raw[:3], {"peer": "llmgw", "cell": "event-rows", "off": -2}]) == 2
+    assert figures.print_bars([*raw[:1], event("roll", 1), *raw[2:]], all_of_them=False) == 1
+    assert capsys.readouterr().out.count("<=") == 1
+
+
+def test_readme_says_what_its_raw_results_say():
+    text = (BENCH / "README.md").read_text()
+    names = readme.PART.search(text)["files"].split()
+    assert names and readme.results_of(names) in text
+
+
+def test_a_table_is_made_of_what_was_measured(tmp_path, monkeypatch):
+    about = {"when": "2026-11-30T13:38:10Z", "until": "2026-11-30T13:49:15Z", "cpus": 2, "cpu": "X",
+             "options": {"workers": 2, "reps": 1, "rate": 1000}}
+    raw = [result("nginx", "c16", 0, 1, cpu_us=1000, ok=100, requests_per_s=7, others_cpu=0.25),
+           result("llmgw", "c16", 0, 1, cpu_us=6000, ok=120, requests_per_s=1234)]
+    (tmp_path / "a.json").write_text(json.dumps({"about": about, "void": None, "repeated": ["503"], "raw": raw}))
+    monkeypatch.setattr(readme, "HERE", str(tmp_path))
+    made = readme.results_of(["a.json"])
+    assert "| CPU per request, times nginx's | 5.00 | at most 2 | **missed** |" in made
+    assert "| requests/s, concurrency 16 |  | 7 | 1,234 |" in made and "failover" not in made
+    assert "13:38 to 13:49 UTC" in made and "up to 25%; measured again after a failure: 1." in made
+
+
+@pytest.mark.parametrize("void", ["a process died"])
+def test_void_results_make_no_table(tmp_path, monkeypatch, void):
+    (tmp_path / "a.json").write_text(json.dumps({"about": {}, "void": void, "raw": []}))
+    monkeypatch.setattr(readme, "HERE", str(tmp_path))
+    with pytest.raises(SystemExit, match="a process died"):
+        readme.results_of(["a.json"])
 
 
 @pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),

@@ -5,6 +5,8 @@
  * seen at once; what it sends ahead waits in conn.pending, for the parser stands still. */
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "tests/mock/mock.h"
 
@@ -22,7 +24,7 @@ struct late_write {			/* what the kernel did not take at once */
 
 static void feed(struct conn *c, const char *p, size_t n);
 
-/* Handles: the memory goes with the last of the two. */
+/* Handles: the memory goes with the last of them. */
 
 static void on_closed(uv_handle_t *h)
 {
@@ -30,6 +32,8 @@ static void on_closed(uv_handle_t *h)
 	if (--c->open_handles > 0)
 		return;
 	c->mock->stats.open--;
+	if (c->alarm_fd >= 0)
+		close(c->alarm_fd);
 	buf_done(&c->url);
 	buf_done(&c->headers);
 	buf_done(&c->body);
@@ -39,11 +43,18 @@ static void on_closed(uv_handle_t *h)
 	free(c);
 }
 
+static void close_timers(struct conn *c)
+{
+	uv_close((uv_handle_t *)&c->timer, on_closed);
+	if (c->alarm_fd >= 0)
+		uv_close((uv_handle_t *)&c->alarm, on_closed);
+}
+
 static void conn_close(struct conn *c)
 {
 	if (uv_is_closing((uv_handle_t *)&c->sock))
 		return;
-	uv_close((uv_handle_t *)&c->timer, on_closed);
+	close_timers(c);
 	uv_close((uv_handle_t *)&c->sock, on_closed);
 }
 
@@ -62,7 +73,7 @@ void conn_reset(struct conn *c)
 	c->is_busy = false;
 	if (uv_tcp_close_reset(&c->sock, on_closed) < 0)
 		uv_close((uv_handle_t *)&c->sock, on_closed);
-	uv_close((uv_handle_t *)&c->timer, on_closed);
+	close_timers(c);
 }
 
 static void on_shut(uv_shutdown_t *req, int status)
@@ -117,6 +128,42 @@ static void on_timer(uv_timer_t *t)
 void conn_wait(struct conn *c, uint64_t ms)
 {
 	uv_timer_start(&c->timer, on_timer, ms, 0);
+}
+
+static void on_alarm(uv_poll_t *h, int status, int events)
+{
+	struct conn *c = h->data;
+	uint64_t ticks;
+	(void)status;
+	(void)events;
+	if (read(c->alarm_fd, &ticks, sizeof ticks) > 0 && !c->is_leaving)
+		go_on(c);
+}
+
+static bool has_alarm(struct conn *c)
+{
+	if (c->alarm_fd >= 0)
+		return true;
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (uv_poll_init(&c->mock->loop, &c->alarm, fd) < 0) {
+		close(fd);
+		return false;
+	}
+	c->alarm.data = c;
+	c->alarm_fd = fd;
+	c->open_handles++;
+	uv_poll_start(&c->alarm, UV_READABLE, on_alarm);
+	return true;
+}
+
+void conn_wait_us(struct conn *c, uint64_t us)
+{
+	struct itimerspec when = { .it_value = { .tv_sec = (time_t)(us / 1000000),
+						 .tv_nsec = (long)(us % 1000000) * 1000 } };
+	if (!has_alarm(c) || timerfd_settime(c->alarm_fd, 0, &when, NULL) < 0)
+		conn_wait(c, us / 1000);
 }
 
 /* Writing: at once if the kernel takes it, which it nearly always does. */
@@ -315,6 +362,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	if (!c)
 		return;
 	c->mock = m;
+	c->alarm_fd = -1;
 	c->sock.data = c->timer.data = c;
 	uv_tcp_init(&m->loop, &c->sock);
 	uv_timer_init(&m->loop, &c->timer);

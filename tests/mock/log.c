@@ -8,7 +8,7 @@
 #include <time.h>
 
 struct log_entry {
-	uint64_t seq, started_ms, ended_ms, body_bytes, tokens;
+	uint64_t seq, started_ms, ended_ms, ended_us, body_bytes, tokens;
 	const char *method;
 	int stream;
 	unsigned status;
@@ -29,6 +29,13 @@ uint64_t wall_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t monotonic_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 void log_init(struct log *l, size_t room, bool keep_bodies)
@@ -88,6 +95,7 @@ void log_finish(struct log *l, uint64_t seq, enum log_end end, uint64_t tokens)
 	e->end = end;
 	e->tokens = tokens;
 	e->ended_ms = wall_ms();
+	e->ended_us = monotonic_us();
 }
 
 void log_clear(struct log *l)
@@ -202,6 +210,7 @@ static void put_entry(struct buf *out, const struct log_entry *e, struct span wa
 	put_text(out, "end", (struct span){ end_names[e->end], strlen(end_names[e->end]) });
 	put_number(out, "started_ms", e->started_ms);
 	put_number(out, "ended_ms", e->ended_ms);
+	put_number(out, "ended_monotonic_us", e->ended_us);
 	BUF_PUT_LIT(out, "}");
 }
 

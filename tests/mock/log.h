@@ -45,5 +45,6 @@ void log_write(const struct log *l, struct buf *out, uint64_t n, struct span wan
 struct span header_find(struct span headers, const char *name);
 
 uint64_t wall_ms(void);
+uint64_t monotonic_us(void);	/* the clock that other programs read too */
 
 #endif

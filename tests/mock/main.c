@@ -20,7 +20,7 @@ struct options {
 	bool log_bodies;
 };
 
-static struct mock mock;
+static struct mock mock = { .random = 88172645463325252u };
 
 static const char usage[] =
 	"usage: llmgw-mock [--host ADDR] [--port N] [--log-bodies] [--log-size N]\n"

@@ -45,6 +45,7 @@ struct mock {
 		uint64_t model;		/* hash of the name; 0: free */
 		uint64_t free_at[CAP_MAX];	/* loop time when each of its places is free */
 	} capacity[CAP_MODELS];
+	uint64_t random;		/* of jitter */
 	char input[INPUT_ROOM];
 };
 
@@ -64,6 +65,7 @@ struct play {
 	uint64_t chunks;		/* content chunks sent */
 	uint64_t first_at;		/* loop time of the first chunk, where comments fill ttft */
 	uint64_t queued_ms;		/* until it has a place, where there is cap */
+	uint64_t wait_us;		/* of jitter, instead of the milliseconds of the step; or 0 */
 	bool is_streaming, is_chunked;
 	bool is_head_due;
 	size_t head_sent;		/* bytes of the head that went out already */
@@ -76,6 +78,8 @@ struct conn {
 	struct mock *mock;
 	uv_tcp_t sock;
 	uv_timer_t timer;
+	uv_poll_t alarm;		/* of alarm_fd, a timer finer than libuv's, made when needed */
+	int alarm_fd;			/* or -1 */
 	unsigned open_handles;		/* handles whose close callback has not run */
 	llhttp_t parser;
 	struct buf url, headers, body;	/* of the request being read or answered */
@@ -98,6 +102,7 @@ void conn_send(struct conn *c, struct span a, struct span b);
 bool conn_is_clogged(const struct conn *c);	/* much is waiting for a slow reader */
 bool conn_has_queue(const struct conn *c);
 void conn_wait(struct conn *c, uint64_t ms);	/* then play_go() */
+void conn_wait_us(struct conn *c, uint64_t us);	/* the same, finer */
 void conn_reset(struct conn *c);
 void conn_shut(struct conn *c);			/* FIN, then close when the client has left */
 

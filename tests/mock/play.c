@@ -167,6 +167,18 @@ static int64_t end_with_error(struct conn *c)
 	return go_to_end(p, ENDING_GOOD);
 }
 
+/* From gap - jitter % to gap + jitter %, in microseconds, and not 0. */
+static uint64_t jittered_us(struct mock *m, const struct script *s)
+{
+	uint64_t gap_us = (uint64_t)s->gap * 1000;
+	uint64_t jitter = s->jitter < 100 ? (uint64_t)s->jitter : 100, range = gap_us * jitter / 100;
+	m->random ^= m->random << 13;		/* xorshift: the same in each run */
+	m->random ^= m->random >> 7;
+	m->random ^= m->random << 17;
+	uint64_t us = gap_us - range + m->random % (2 * range + 1);
+	return us ? us : 1;
+}
+
 static int64_t step_piece(struct conn *c)
 {
 	struct play *p = &c->play;
@@ -199,6 +211,8 @@ static int64_t step_piece(struct conn *c)
 		return go_to_end(p, ENDING_GOOD);
 	bool gap = is_content(piece) && is_content(p->piece) && a->script.gap > 0 &&
 		   a->script.trickle < 0;
+	if (gap && a->script.jitter >= 0)
+		p->wait_us = jittered_us(c->mock, &a->script);
 	return gap ? a->script.gap : PLAY_NOW;
 }
 
@@ -303,6 +317,11 @@ void play_go(struct conn *c)
 			c->wants_drain = true;
 			return;
 		}
+		if (c->play.wait_us) {
+			conn_wait_us(c, c->play.wait_us);
+			c->play.wait_us = 0;
+			return;
+		}
 		if (wait > 0 || burst == BURST || c->play.next == step_trickle) {
 			conn_wait(c, (uint64_t)wait);
 			return;
@@ -318,7 +337,7 @@ void play_lost(struct conn *c)
 	log_finish(&c->mock->log, c->play.answer.seq, END_CLIENT_GONE, c->play.chunks);
 	stats->aborted++;
 	stats->last_abort_ms = wall_ms();
-	stats->last_abort_us = uv_hrtime() / 1000;
+	stats->last_abort_us = monotonic_us();
 }
 
 static int64_t step_admin(struct conn *c)

@@ -27,6 +27,7 @@ static const struct word words[] = {
 	FLAG(shed, STAYS, "with cap: others get 429 instead"),
 	NUMBER(tokens, STAYS, "content chunks to send (3)"),
 	NUMBER(gap, STAYS, "milliseconds between chunks"),
+	NUMBER(jitter, STAYS, "gap differs by up to N percent at random, and is kept to the microsecond"),
 	NUMBER(die, FAILS, "reset (RST) after N chunks; 0: after the head"),
 	NUMBER(fin, FAILS, "close (FIN) after N chunks without the end"),
 	NUMBER(stall, FAILS, "send nothing more after N chunks, stay connected"),

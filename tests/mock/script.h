@@ -17,7 +17,8 @@ enum { SCRIPT_HDR_MAX = 8 };
 
 struct script {
 	/* Numbers: -1 means that the word was not said. */
-	int64_t status, retry, ttft, tokens, gap, die, fin, stall, garbage, errat, bigevent;
+	int64_t status, retry, ttft, tokens, gap, jitter, die, fin, stall, garbage, errat;
+	int64_t bigevent;
 	int64_t slowhead, trickle, tools, think, size, prompt, out, cached, comment, failn, slowafter;
 	int64_t exception;
 	int64_t cap;
