@@ -36,6 +36,7 @@
 #include "master/legacy.h"
 #include "master/notify.h"
 #include "master/options.h"
+#include "master/pool.h"
 #include "master/otlp_metrics.h"
 #include "master/probe.h"
 #include "master/price_import.h"
@@ -591,6 +592,7 @@ int main(int argc, char **argv)
 		return check_only(&the.opt);
 	if (verdict == OPTIONS_DOCTOR)
 		return doctor_run(&the.opt);
+	pool_init();
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* keys are in here: no core, no ptrace */
