@@ -168,7 +168,7 @@ def test_every_argument_that_takes_a_name_has_names():
     """Whatever is called as an object is called, in some command, has a row in ctl_names.c."""
     text = (ROOT / "master/ctl_names.c").read_text()
     known = set(re.findall(r'^\t\{ (?:NULL|"[a-z -]+"), "([a-z_]+)",', text, re.M))
-    table = (ROOT / "master/commands.c").read_text()
+    table = "".join(path.read_text() for path in (ROOT / "master").glob("commands*/*.inc"))
     named = set(re.findall(r'\{ "([a-z_]+)", ARG_(?:STRING|LIST|INT), [^}]*\}', table))
     objects = {a for a in named if re.fullmatch(
         r"(key|team|user|organization|customer|budget|tag|model|credential|access_group|end_user)(_?ids?|_?names?|_alias|_aliases|s)?", a)}
