@@ -69,7 +69,7 @@ DRY = {
 
 
 def destroying():
-    return [words for words, rest in rows() if "CMD_DESTROYS" in rest]
+    return [r["words"] for r in rows() if "DESTROYS" in r["flags"]]
 
 
 def test_whatever_destroys_can_be_tried():
