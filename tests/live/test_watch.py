@@ -139,3 +139,15 @@ def test_directives_are_explained(start):
     assert all(r["directive"].startswith("server.tls.") for r in gw.ctl_json("config", "explain", "server.tls")["directives"])
     p = gw.ctl("config", "explain", "cooldwn_time", check=False)
     assert p.returncode != 0 and "is it 'cooldown_time'?" in p.stderr
+    p = gw.ctl("config", "explain", "cooldn", check=False)
+    assert p.returncode != 0 and "is looked for with '*cooldn*'" in p.stderr
+    assert gw.ctl("config", "explain", "*down_ti*").returncode == 0
+
+
+def test_a_difference_of_a_deployment_is_shown_in_brief(start):
+    gw = start([("m", "plain")], workers=1)
+    gw.config.write_text(gw.config.read_text().replace('model_name: "m"', 'model_name: "other"'))
+    p = gw.ctl("config", "diff", check=False)
+    assert p.returncode == 1 and max(map(len, p.stdout.splitlines())) < 220 and "model_list.other" in p.stdout, p.stdout
+    long = [c["after"] for c in json.loads(gw.ctl("--json", "config", "diff", check=False).stdout)["changes"] if c["after"]]
+    assert len(long[0]) > 500
