@@ -7,7 +7,9 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -316,6 +318,12 @@ def test_wait(gw, tmp_path, mock):
     assert p.returncode == 7 and "--timeout waits longer" in p.stderr, p
     assert gw.ctl("wait", "for", "rain", check=False).returncode == 2 and gw.ctl("wait", "rain", check=False).returncode == 2
     assert run("--socket", tmp_path / "none.sock", "wait", "--timeout", "500ms").returncode == 7
+    waiting = subprocess.Popen([CTL, "--socket", gw.tmp / "run" / "control.sock", "wait", f"generation={now + 1}", "--timeout", "6s"])
+    began = time.monotonic()
+    time.sleep(3)
+    gw.process.send_signal(signal.SIGSTOP)          # it does not answer the last look: that adds nothing to the time
+    assert waiting.wait(60) == 7 and time.monotonic() - began < 8.5
+    gw.process.send_signal(signal.SIGCONT)
     g = make(tmp_path, mock)                   # it is waited for before it is there
     waiting = subprocess.Popen([CTL, "--socket", tmp_path / "run" / "control.sock", "wait", "--timeout", "30s"])
     g.start()
