@@ -15,7 +15,7 @@
 #include "master/pool.h"
 
 enum { QUEUE = 128, AT_ONCE = 2, TRIES = 5, SEND_MS = 10000, BACK_OFF_MS = 1000, END_MS = 1500,
-       BODY_MAX = 16384, RECIPIENTS = 4096 };
+       THREAD_MS = 5000, BODY_MAX = 16384, RECIPIENTS = 4096 };
 
 struct parcel {
 	struct alert_send *owner;
@@ -27,7 +27,7 @@ struct parcel {
 	size_t target;
 	uint64_t place;			/* which receiver: one at a time is told */
 	unsigned tries;
-	uint64_t retry_ns;
+	uint64_t retry_ns, give_up_ns;	/* give_up_ns: of a test, until when a thread must be had */
 	alert_sent_fn *done;
 	void *data;
 	/* the work */
@@ -136,21 +136,29 @@ static void finish(struct parcel *p)
 	free_parcel(p);
 }
 
+static void say_no_thread(struct parcel *p)
+{
+	snprintf(p->result.why, sizeof p->result.why,
+		 "not sent: other work of the gateway had all threads for %d s", THREAD_MS / 1000);
+}
+
 static void on_worked(uv_work_t *w, int status)
 {
 	struct parcel *p = w->data;
 	if (atomic_load(&p->owner->gives_up))
 		return;
-	p->owner->running--;
+	struct alert_send *s = p->owner;
+	s->running -= !p->done;
 	if (status < 0)
-		snprintf(p->result.why, sizeof p->result.why, "cancelled");
+		say_no_thread(p);
 	finish(p);
+	alert_send_tick(s, clock_ns());
 }
 
 static bool is_place_busy(const struct alert_send *s, size_t upto)
 {
 	for (size_t i = 0; i < upto; i++)
-		if (s->queue[i]->place == s->queue[upto]->place)
+		if (!s->queue[i]->done && s->queue[i]->place == s->queue[upto]->place)
 			return true;	/* under way, or waits to be tried again */
 	return false;
 }
@@ -163,15 +171,37 @@ static void start(struct alert_send *s, struct parcel *p)
 	if (pool_work(s->loop, &p->work, on_work, on_worked) < 0)
 		return;			/* the next tick tries again */
 	p->is_running = true;
-	s->running++;
+	s->running += !p->done;
+}
+
+/* Somebody waits for what becomes of a test: it stands in no line, and has an end. One that a
+ * thread has taken up ends by SEND_MS. True: it is over, and gone from the queue. */
+static bool push_test(struct alert_send *s, struct parcel *p, uint64_t now_ns)
+{
+	if (!p->is_running)
+		start(s, p);
+	if (now_ns < p->give_up_ns)
+		return false;
+	if (p->is_running) {
+		uv_cancel((uv_req_t *)&p->work);	/* on_worked() says so */
+		return false;
+	}
+	say_no_thread(p);
+	finish(p);
+	return true;
 }
 
 void alert_send_tick(struct alert_send *s, uint64_t now_ns)
 {
-	for (size_t i = 0; i < s->n && s->running < AT_ONCE; i++)
-		if (!s->queue[i]->is_running && now_ns >= s->queue[i]->retry_ns &&
-		    !is_place_busy(s, i))
-			start(s, s->queue[i]);
+	for (size_t i = 0; i < s->n;) {
+		struct parcel *p = s->queue[i];
+		bool is_due = !p->done && !p->is_running && now_ns >= p->retry_ns;
+		if (p->done && push_test(s, p, now_ns))
+			continue;
+		if (is_due && s->running < AT_ONCE && !is_place_busy(s, i))
+			start(s, p);
+		i++;
+	}
 }
 
 /* ---- what comes in ---- */
@@ -234,6 +264,7 @@ bool alert_send_put(struct alert_send *s, const struct config_alerts *c, size_t 
 	p->target = target;
 	p->done = done;
 	p->data = data;
+	p->give_up_ns = clock_ns() + THREAD_MS * NS_PER_MS;
 	if (t->format == ALERT_EMAIL)
 		address_mail(p, c, m);
 	else

@@ -13,9 +13,10 @@
 
 struct alert_send;
 int alert_send_new(uv_loop_t *loop, struct metric_row *m, struct alert_send **ret) MUST_USE;
-/* To that receiver of the configuration, as it is now. done may be NULL; else the message is tried
- * once, and done is called on the loop with what came of it. False: there is no room, or nobody
- * who would get the mail; then done is not called. */
+/* To that receiver of the configuration, as it is now. done may be NULL; else this is a test:
+ * it waits for no other one, is tried once, and done is called on the loop with what came of it,
+ * 15 seconds later at the latest. False: there is no room, or nobody who would get the mail, and
+ * done is not called. */
 typedef void alert_sent_fn(void *data, size_t target, const struct post_result *r);
 bool alert_send_put(struct alert_send *s, const struct config_alerts *c, size_t target,
 		    const struct alert_message *m, alert_sent_fn *done, void *data);

@@ -56,7 +56,17 @@ enum { COMMAND_ARGS_MAX = 1 << 20, COMMAND_ARGS_LARGE = 16 << 20 };
 
 struct command_column {			/* how llmgwctl shows an answer as a table */
 	const char *title, *path;	/* dotted path in a row of the answer */
-	enum { COL_TEXT, COL_INT, COL_MONEY, COL_TIME, COL_AGE, COL_BOOL, COL_LIST } kind;
+	enum {
+		COL_TEXT,
+		COL_INT,
+		COL_MONEY,
+		COL_TIME,
+		COL_AGE,
+		COL_BOOL,
+		COL_LIST,
+		COL_PROSE,		/* sentences: they go on in the next lines */
+		COL_BRIEF		/* what may be very long: its beginning; --json has it all */
+	} kind;
 };
 
 struct command {

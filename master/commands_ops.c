@@ -232,8 +232,9 @@ void ops_config_explain(struct command_call *c)
 	struct str near = config_nearest(asked);
 	buf_reset(&c->out);
 	command_fail(c, 404, "not_found_error", "directive",
-		     "there is no directive '" STR_FMT "'%s" STR_FMT "%s", STR_ARG(asked),
-		     near.n ? "; is it '" : "", STR_ARG(near), near.n ? "'?" : "");
+		     "there is no directive '" STR_FMT "'; %s'%s" STR_FMT "%s'%s", STR_ARG(asked),
+		     near.n ? "is it " : "a part of a name is looked for with ", near.n ? "" : "*",
+		     STR_ARG(near.n ? near : asked), near.n ? "" : "*", near.n ? "?" : "");
 }
 
 void ops_config_diff(struct command_call *c)

@@ -200,12 +200,18 @@ void watch_logs(struct command_call *c)
 	unsigned from = 0;
 	if (command_u64(c, "lines", &lines) == -EINVAL || !read_level(c, &f.level) ||
 	    command_str(c, "event", &f.event) == -EINVAL ||
-	    command_str(c, "grep", &f.text) == -EINVAL ||
-	    command_u64(c, "after", &f.after) == -EINVAL)
+	    command_str(c, "grep", &f.text) == -EINVAL)
 		return;
+	int err = command_u64(c, "after", &f.after);
+	if (err == -EINVAL)
+		return;
+	if (!err)
+		lines = LOG_RECENT;	/* who has the one before it wants all that came */
+	uint64_t newest = log_recent(0).number;
 	struct json_out o = json_out(&c->out);
 	json_open(&o, NULL);
-	json_put_u64(&o, "newest", log_recent(0).number);
+	json_put_u64(&o, "newest", newest);
+	json_put_u64(&o, "oldest", newest > LOG_RECENT ? newest - LOG_RECENT + 1 : 1);
 	json_open_array(&o, "lines");
 	for (; from < LOG_RECENT && found < lines; from++) {
 		struct log_kept k = log_recent(from);

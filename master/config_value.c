@@ -27,7 +27,8 @@ static const struct {
 	[CT_TEXT] = {"text", ""},
 	[CT_CHOICE] = {"choice", "is not one of"},
 	[CT_CHOICE_U32] = {"choice", "is not one of"},
-	[CT_STRATEGY] = {"text", "is not a routing strategy"},
+	[CT_STRATEGY] = {"text", "is not a routing strategy (want simple-shuffle, least-busy, "
+				 "latency-based-routing, cost-based-routing, usage-based-routing)"},
 	[CT_MODE] = {"text", "is not a mode (want chat, completion, embedding, ...)"},
 	[CT_NAMES] = {"list", ""},
 	[CT_PAIRS] = {"map", ""},

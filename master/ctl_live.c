@@ -117,6 +117,16 @@ static void put_lines(struct buf *to, struct look *l, bool as_json)
 	}
 }
 
+/* Where records were left out because more came than are kept. */
+static void tell_gap(const struct look *l, uint64_t newest)
+{
+	uint64_t oldest = 0;
+	const struct json *j = json_get(l->answer, "oldest");
+	if (newest && j && str_read_u64(j->raw, &oldest) == 0 && oldest > newest + 1)
+		fprintf(stderr, "llmgwctl: %llu records came too fast to be shown: journalctl -u llmgw "
+				"has them\n", (unsigned long long)(oldest - newest - 1));
+}
+
 static enum ctl_exit follow(const struct ctl_pages *of, struct ctl_error *reterr)
 {
 	struct str args = of->q->args;
@@ -127,6 +137,7 @@ static enum ctl_exit follow(const struct ctl_pages *of, struct ctl_error *reterr
 	buf_init(&out, CTL_ANSWER_MAX);
 	buf_init(&next, 1 << 20);
 	while ((r = look(of, args, &l, reterr)) == CTL_DONE && !is_over) {
+		tell_gap(&l, newest);
 		put_lines(&out, &l, of->q->opt.json);
 		const struct json *j = json_get(l.answer, "newest");
 		/* A number below the last one: the gateway was started anew. */

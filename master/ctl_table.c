@@ -17,6 +17,8 @@ enum {
 	CELL_MAX = 1 << 20,
 	COLUMNS_MAX = 32,
 	WIDTH_LEAST = 10,	/* no text is cut below */
+	PROSE_LEAST = 20,	/* nor sentences broken */
+	READABLE = 60,		/* where sentences are broken, and what is brief is cut, in any case */
 	NO_LIMIT = 1 << 20	/* columns of a screen that libsmartcols shall think of */
 };
 #define BOLD "\033[1m"
@@ -123,14 +125,21 @@ static bool may_cut(const struct table *t, size_t i)
 {
 	const struct command_column *c = &t->cols[i];
 	size_t least = strlen(c->title) > WIDTH_LEAST ? strlen(c->title) : WIDTH_LEAST;
-	return (c->kind == COL_TEXT || c->kind == COL_LIST) && t->width[i] > least;
+	if (c->kind == COL_PROSE)
+		return t->width[i] > PROSE_LEAST;
+	return (c->kind == COL_TEXT || c->kind == COL_LIST || c->kind == COL_BRIEF) &&
+	       t->width[i] > least;
 }
 
 static void fit(struct table *t)
 {
 	size_t total = t->n_cols;		/* the gaps, and one column left free */
-	for (size_t i = 0; i < t->n_cols; i++)
+	for (size_t i = 0; i < t->n_cols; i++) {
+		bool is_limited = t->cols[i].kind == COL_PROSE || t->cols[i].kind == COL_BRIEF;
+		if (is_limited && t->width[i] > READABLE)
+			t->width[i] = READABLE;
 		total += t->width[i];
+	}
 	while (t->look->width && total > t->look->width) {
 		size_t widest = COLUMNS_MAX;
 		for (size_t i = 0; i < t->n_cols; i++)
@@ -153,26 +162,55 @@ static size_t width_of(struct str s)
 	return width;
 }
 
-/* The cell, cut to its column's width with a mark at its end. NULL: out of memory. */
-static const char *cut(struct table *t, struct str cell, size_t width)
+/* As many characters as fit into a width, off the cell. Their bytes. */
+static struct str take_width(struct str *cell, size_t width)
 {
-	struct buf b;
-	struct str mark = MB_CUR_MAX > 1 ? STR("\xe2\x80\xa6") : STR("~");
-	if (width_of(cell) <= width)
-		return cell.p;
-	buf_init(&b, CELL_MAX);
-	for (size_t used = 0; cell.n;) {
-		size_t before = b.n;
-		used += take_printable(&b, &cell);
-		if (used > width - 1) {
-			b.n = before;
+	struct buf nowhere;
+	struct str whole = *cell;
+	buf_init(&nowhere, CELL_MAX);
+	for (size_t used = 0; cell->n;) {
+		struct str before = *cell;
+		used += take_printable(&nowhere, cell);
+		if (used > width) {
+			*cell = before;
 			break;
 		}
 	}
-	buf_put(&b, mark);
-	const char *made = arena_dup_z(t->mem, buf_str(&b));
-	buf_done(&b);
-	return made;
+	buf_done(&nowhere);
+	return str_of(whole.p, whole.n - cell->n);
+}
+
+/* A line of sentences: as many words as fit, or a part of one that does not. */
+static struct str take_line(struct str *cell, size_t width)
+{
+	struct str rest = *cell, line = take_width(&rest, width);
+	size_t at = line.n;
+	while (rest.n && rest.p[0] != ' ' && at > 0 && line.p[at - 1] != ' ')
+		at--;
+	if (at == 0)
+		at = line.n ? line.n : cell->n;
+	*cell = str_skip(*cell, at);
+	while (cell->n && cell->p[0] == ' ')
+		*cell = str_skip(*cell, 1);
+	return str_trim(str_of(line.p, at));
+}
+
+/* What of a cell stands in this line of its row, and is taken off it; the rest of sentences stays.
+ * NULL: out of memory. */
+static const char *take_cell(struct table *t, size_t column, struct str *cell)
+{
+	struct str mark = MB_CUR_MAX > 1 ? STR("\xe2\x80\xa6") : STR("~");
+	size_t width = t->width[column];
+	struct str all = *cell, line;
+	if (t->cols[column].kind == COL_PROSE && width_of(all) > width) {
+		line = take_line(cell, width);
+		return arena_dup_z(t->mem, line);
+	}
+	*cell = STR("");
+	if (width_of(all) <= width)
+		return all.n ? all.p : "";	/* a NUL is behind it, or behind what it is the end of */
+	line = take_width(&all, width - 1);
+	return arena_dup_z(t->mem, arena_printf(t->mem, STR_FMT STR_FMT, STR_ARG(line), STR_ARG(mark)));
 }
 
 /* ---- the table ---- */
@@ -184,10 +222,10 @@ static const char *color_of(struct str s)
 		const char *word, *color;
 	} words[] = {
 		{ "ok", GREEN }, { "up", GREEN }, { "healthy", GREEN }, { "running", GREEN },
-		{ "ready", GREEN }, { "serving", GREEN }, { "success", GREEN },
+		{ "ready", GREEN }, { "serving", GREEN }, { "success", GREEN }, { "warn", YELLOW },
 		{ "degraded", YELLOW }, { "cooling", YELLOW }, { "cooldown", YELLOW },
 		{ "draining", YELLOW }, { "starting", YELLOW }, { "stopping", YELLOW },
-		{ "down", RED }, { "unhealthy", RED }, { "failed", RED }, { "failure", RED },
+		{ "down", RED }, { "unhealthy", RED }, { "failed", RED }, { "fail", RED }, { "failure", RED },
 		{ "error", RED }, { "dead", RED },
 	};
 	for (size_t i = 0; i < COUNT(words); i++)
@@ -213,17 +251,29 @@ static int add_column(struct libscols_table *tb, const struct command_column *co
 	return colors ? scols_cell_set_color(scols_column_get_header(cl), BOLD) : 0;
 }
 
-static int add_row(struct libscols_table *tb, struct table *t, const struct str *cells)
+/* A line of the table; more says whether the row's sentences go on. */
+static int add_line(struct libscols_table *tb, struct table *t, struct str *cells, bool *more)
 {
 	struct libscols_line *line = scols_table_new_line(tb, NULL);
 	int r = line ? 0 : -ENOMEM;
+	*more = false;
 	for (size_t i = 0; r == 0 && i < t->n_cols; i++) {
 		const char *color = t->look->colors ? color_of(cells[i]) : NULL;
-		const char *z = cut(t, cells[i], t->width[i]);
+		const char *z = take_cell(t, i, &cells[i]);
 		r = z ? scols_line_set_data(line, i, z) : -ENOMEM;
 		if (r == 0 && color)
 			r = scols_cell_set_color(scols_line_get_cell(line, i), color);
+		*more |= cells[i].n > 0;
 	}
+	return r;
+}
+
+static int add_row(struct libscols_table *tb, struct table *t, struct str *cells)
+{
+	bool more = true;
+	int r = 0;
+	while (r == 0 && more)
+		r = add_line(tb, t, cells, &more);
 	return r;
 }
 
@@ -243,6 +293,18 @@ static int fill(struct libscols_table *tb, struct table *t)
 	return r;
 }
 
+/* The library fills up the last column, too. */
+static void trim_lines(struct buf *to, size_t from)
+{
+	size_t kept = from;
+	for (size_t i = from; i < to->n; i++) {
+		while (to->p[i] == '\n' && kept > from && to->p[kept - 1] == ' ')
+			kept--;
+		to->p[kept++] = to->p[i];
+	}
+	to->n = kept;
+}
+
 int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *cols,
 		  const struct json *rows, const struct ctl_look *look)
 {
@@ -250,6 +312,7 @@ int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *
 	struct table t = { .mem = a, .cols = cols, .look = look };
 	struct libscols_table *tb = scols_new_table();
 	FILE *f = fopencookie(to, "w", functions);
+	size_t from = to->n;
 	int r = tb && f ? make_cells(&t, rows) : -ENOMEM;
 	if (r == 0) {
 		fit(&t);
@@ -262,5 +325,7 @@ int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *
 	if (f && fclose(f) != 0 && r == 0)
 		r = -ENOMEM;
 	scols_unref_table(tb);
+	if (!to->failed)
+		trim_lines(to, from);
 	return r == 0 && to->failed ? -ENOMEM : r;
 }

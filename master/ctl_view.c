@@ -3,7 +3,7 @@
 #include "common/json_write.h"
 #include "master/ctl.h"
 
-enum { INDENT = 2, NAME_WIDTH_MAX = 28, DEPTH_SHOWN = 8 };
+enum { INDENT = 2, NAME_WIDTH_MAX = 36, DEPTH_SHOWN = 8 };
 
 struct view {
 	struct buf *to;

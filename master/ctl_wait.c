@@ -40,8 +40,8 @@ bool ctl_wish_fits(struct arena *a, const struct ctl_wish *w, const struct json 
 	return false;
 }
 
-/* One look, in memory of its own. CTL_DONE: *ret_fits says how it stands. */
-static enum ctl_exit look(const struct ctl_pages *of, struct ctl_progress *p,
+/* One look, in memory of its own, which may take ms. CTL_DONE: *ret_fits says how it stands. */
+static enum ctl_exit look(const struct ctl_pages *of, uint64_t ms, struct ctl_progress *p,
 			  const struct ctl_wish *w, struct buf *out, bool *ret_fits)
 {
 	struct ctl_request q = *of->q;
@@ -54,6 +54,7 @@ static enum ctl_exit look(const struct ctl_pages *of, struct ctl_progress *p,
 		return CTL_FAILED;
 	q.command = ctl_find(STR("status"));
 	q.args = STR("{}");
+	q.opt.timeout_ms = ms;
 	buf_reset(out);
 	enum ctl_exit r = of->call(of->data, a, &q, p, &status, out, &unheard);
 	const struct json *j = r == CTL_DONE && status == 200
@@ -80,8 +81,8 @@ enum ctl_exit ctl_wait(const struct ctl_pages *of, struct buf *out, struct ctl_e
 		return CTL_USAGE;
 	}
 	ctl_progress_start(&progress, "waiting,", of->shows_progress);
-	while (r == CTL_DONE && !fits && clock_ns() < until) {
-		r = look(of, &progress, &wish, out, &fits);
+	for (uint64_t now; r == CTL_DONE && !fits && (now = clock_ns()) < until;) {
+		r = look(of, (until - now) / NS_PER_MS + 1, &progress, &wish, out, &fits);
 		ctl_progress_tick(&progress);
 		if (r == CTL_DONE && !fits)
 			(void)poll(NULL, 0, LOOK_MS);

@@ -17,9 +17,12 @@ void doctor_config_valid(const struct doctor *d, struct doctor_finding *f)
 {
 	const struct config *c = d->config;
 	const struct config_complaint *first = NULL;
+	char line[24] = "";
 	for (size_t i = 0; c && i < c->n_list && !(first && first->is_error); i++)
 		if (!first || c->list[i].is_error)
 			first = &c->list[i];
+	if (first && first->line)	/* what the whole file lacks has none */
+		snprintf(line, sizeof line, ", in line %u", first->line);
 	if (!c || (d->config_err < 0 && !first))
 		doctor_say(f, DOCTOR_FAIL, "llmgw --check", "%s: %s", d->opt->config_path,
 			   strerror(-d->config_err));
@@ -29,8 +32,9 @@ void doctor_config_valid(const struct doctor *d, struct doctor_finding *f)
 	else
 		doctor_say(f, c->n_errors || d->config_err < 0 ? DOCTOR_FAIL : DOCTOR_WARN,
 			   "llmgw --check",
-			   "%u errors, %u warnings; the first, in line %u: %.*s", c->n_errors,
-			   c->n_warnings, first ? first->line : 0,
+			   "%u error%s, %u warning%s; the first%s: %.*s", c->n_errors,
+			   c->n_errors == 1 ? "" : "s", c->n_warnings,
+			   c->n_warnings == 1 ? "" : "s", line,
 			   first && first->message.n > MESSAGE_MAX ? MESSAGE_MAX
 			   : first ? (int)first->message.n : 0, first ? first->message.p : "");
 }

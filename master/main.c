@@ -36,6 +36,7 @@
 #include "master/legacy.h"
 #include "master/notify.h"
 #include "master/options.h"
+#include "master/pool.h"
 #include "master/otlp_metrics.h"
 #include "master/probe.h"
 #include "master/price_import.h"
@@ -81,6 +82,14 @@ static void print_complaints(const struct config *c)
 		fwrite(c->complaints.p, 1, c->complaints.n, stderr);
 }
 
+/* Who has just unpacked the program has no file where it is looked for. */
+static void tell_missing(const char *path)
+{
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		fprintf(stderr, "  next: name one with --config; a LiteLLM config.yaml works as it is, "
+				"and etc/llmgw.demo.yaml without a provider\n");
+}
+
 static int check_only(struct options *o)
 {
 	struct config *c = NULL;
@@ -93,10 +102,12 @@ static int check_only(struct options *o)
 	print_complaints(c);
 	if (!o->quiet || bad)
 		fprintf(stderr,
-			"llmgw: configuration %s is %s (%zu deployments; %u errors, %u warnings)\n",
-			o->m.config_path, bad ? "not valid" : "valid", c->n_models, c->n_errors,
-			c->n_warnings);
+			"llmgw: configuration %s is %s (%zu deployment%s; %u error%s, %u warning%s)\n",
+			o->m.config_path, bad ? "not valid" : "valid", c->n_models,
+			c->n_models == 1 ? "" : "s", c->n_errors, c->n_errors == 1 ? "" : "s",
+			c->n_warnings, c->n_warnings == 1 ? "" : "s");
 	config_free(c);
+	tell_missing(o->m.config_path);
 	if (!bad && !upgrade_is_possible()) {
 		fprintf(stderr,
 			"llmgw: " LLMGW_VERSION " cannot take over from the llmgw that runs: "
@@ -591,6 +602,7 @@ int main(int argc, char **argv)
 		return check_only(&the.opt);
 	if (verdict == OPTIONS_DOCTOR)
 		return doctor_run(&the.opt);
+	pool_init();
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);	/* keys are in here: no core, no ptrace */
@@ -605,6 +617,7 @@ int main(int argc, char **argv)
 	if (err < 0 || m->config->n_errors) {
 		fprintf(stderr, "llmgw: configuration %s is not valid; not started\n",
 			m->opt.config_path);
+		tell_missing(m->opt.config_path);
 		return EXIT_CONFIG;
 	}
 	if (start(m) < 0)

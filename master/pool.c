@@ -4,6 +4,12 @@
 #include "master/pool.h"
 
 #include <signal.h>
+#include <stdlib.h>
+
+void pool_init(void)
+{
+	setenv("UV_THREADPOOL_SIZE", "8", 0);
+}
 
 int pool_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb done)
 {

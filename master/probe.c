@@ -14,7 +14,8 @@
 #include "common/mem.h"
 #include "master/pool.h"
 
-enum { ERROR_MAX = 120, IN_FLIGHT_MAX = 64 };
+/* At once: half of the pool's threads, whoever does not answer. */
+enum { ERROR_MAX = 120, AT_ONCE = 4 };
 
 enum probe_status { PROBE_UNKNOWN, PROBE_WELL, PROBE_ILL };
 
@@ -24,12 +25,16 @@ struct probe {
 	char (*error)[ERROR_MAX];	/* by board row; made when the first one is needed */
 	uint64_t *seen;			/* requests by board row, at the last round */
 	unsigned in_flight;
+	struct round *rounds;		/* the newest first: somebody waits for it */
 	bool is_stopping;
 };
 
 struct round {				/* probes that were started together */
 	struct probe *p;
+	struct round *older;
 	unsigned left;
+	size_t next;			/* the model whose turn it is */
+	struct str model, id;		/* only of this name; of this deployment; .p NULL: any */
 	probe_done_fn *done;
 	void *data;
 };
@@ -105,6 +110,7 @@ static void run(uv_work_t *work)
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);	/* as in post.c */
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)j->timeout_ms);
 	curl_easy_setopt(e, CURLOPT_MAXFILESIZE, 64L << 20);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
@@ -139,17 +145,20 @@ static void round_end(struct round *r)
 	mem_free(r);
 }
 
+static void feed(struct probe *p);
+
 static void on_done(uv_work_t *work, int status)
 {
 	struct job *j = work->data;
 	struct round *r = j->round;
-	r->p->in_flight--;
-	if (status == 0 && !r->p->is_stopping)
-		tell(r->p, j);
+	struct probe *p = r->p;
+	p->in_flight--;
+	if (status == 0 && !p->is_stopping)
+		tell(p, j);
 	mem_wipe(j, sizeof *j);
 	mem_free(j);
-	if (--r->left == 0)
-		round_end(r);
+	r->left--;
+	feed(p);
 }
 
 /* The list of models, or another page that costs nothing. Families without one, other sites, and
@@ -205,7 +214,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 	struct master *m = r->p->m;
 	uint32_t row = board_find_deployment(&m->board, board_deployment_hash(cm->id));
 	struct job *j;
-	if (!can_probe(cm) || row == UINT32_MAX || r->p->in_flight >= IN_FLIGHT_MAX)
+	if (!can_probe(cm) || row == UINT32_MAX)
 		return 0;
 	if (!r->done && is_well_by_traffic(r->p, row))
 		return 0;
@@ -230,33 +239,54 @@ static int start_one(struct round *r, const struct config_model *cm)
 	return 0;
 }
 
+static bool is_of_round(const struct round *r, const struct config_model *cm)
+{
+	return (!r->model.p || str_eq(cm->model_name, r->model)) &&
+	       (!r->id.p || str_eq(cm->id, r->id)) && (r->done || !cm->health_check_off);
+}
+
+static void start_some(struct round *r)
+{
+	struct probe *p = r->p;
+	while (p->in_flight < AT_ONCE && r->next < p->m->config->n_models) {
+		const struct config_model *cm = &p->m->config->models[r->next++];
+		if (is_of_round(r, cm) && start_one(r, cm) < 0)
+			LOG(LOG_WARN, "probe.ignored", F_STR("deployment", cm->id));
+	}
+}
+
+/* Starts as many as may run at once, and ends rounds that have no more. */
+static void feed(struct probe *p)
+{
+	for (struct round **at = &p->rounds; *at;) {
+		struct round *r = *at;
+		if (!p->is_stopping)
+			start_some(r);
+		if (r->left || (!p->is_stopping && r->next < p->m->config->n_models)) {
+			at = &r->older;
+			continue;
+		}
+		*at = r->older;
+		round_end(r);
+	}
+}
+
 int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done, void *data)
 {
 	struct round *r = mem_alloc(sizeof *r);
 	if (!r)
 		return -ENOMEM;
-	r->p = p;
-	r->done = done;
-	r->data = data;
-	r->left = 1;
-	for (size_t i = 0; i < p->m->config->n_models; i++) {
-		const struct config_model *cm = &p->m->config->models[i];
-		if ((model.p && !str_eq(cm->model_name, model)) || (id.p && !str_eq(cm->id, id)))
-			continue;
-		if (!done && cm->health_check_off)
-			continue;
-		if (start_one(r, cm) < 0)
-			LOG(LOG_WARN, "probe.ignored", F_STR("deployment", cm->id));
-	}
-	if (--r->left == 0)
-		round_end(r);
+	*r = (struct round){ .p = p, .older = p->rounds, .model = model, .id = id, .done = done,
+			     .data = data };
+	p->rounds = r;
+	feed(p);
 	return 0;
 }
 
 static void on_timer(uv_timer_t *t)
 {
 	struct probe *p = t->data;
-	if (p->m->config->background_health_checks && !p->in_flight &&
+	if (p->m->config->background_health_checks && !p->rounds &&
 	    probe_now(p, STR_NONE, STR_NONE, NULL, NULL) < 0)
 		LOG(LOG_WARN, "probe.ignored", F_Z("why", "out of memory"));
 }

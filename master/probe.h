@@ -12,7 +12,8 @@ struct probe;
 int probe_new(struct master *m, struct probe **ret) MUST_USE;
 /* After a reload: interval and whether at all. */
 void probe_configure(struct probe *p);
-/* Probes those of one model name (.p NULL: all), whatever the settings; then done on the loop. */
+/* Probes those of one model name, and of one id (.p NULL: all), which must stay until done is
+ * called on the loop; with done whatever the settings. */
 typedef void probe_done_fn(void *data);
 int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done,
 	      void *data) MUST_USE;

@@ -43,6 +43,13 @@ static struct global_call *global_new(struct command_call *c, enum rollup_kind k
 	return gc;
 }
 
+static void start(struct command_call *c, enum rollup_kind kind, bool is_month, store_job_fn *job)
+{
+	struct global_call *gc = global_new(c, kind, is_month);
+	if (gc)
+		spend_start(c, job, gc);
+}
+
 static void bind_range(struct sql *q, const struct global_call *gc)
 {
 	sql_int(q, 1, gc->range.first_day);
@@ -109,9 +116,7 @@ static int users_job(struct store_db *db, void *data)
 /* Whom LiteLLM knows by a row of its own: here, who has spent. */
 void spend_users(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_USER, false);
-	if (gc)
-		spend_start(c, users_job, gc);
+	start(c, ROLLUP_USER, false, users_job);
 }
 
 static int tags_job(struct store_db *db, void *data)
@@ -122,9 +127,7 @@ static int tags_job(struct store_db *db, void *data)
 
 void spend_tags(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_TAG, false);
-	if (gc)
-		spend_start(c, tags_job, gc);
+	start(c, ROLLUP_TAG, false, tags_job);
 }
 
 static int models_job(struct store_db *db, void *data)
@@ -134,9 +137,7 @@ static int models_job(struct store_db *db, void *data)
 
 void spend_global_models(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_MODEL, true);
-	if (gc)
-		spend_start(c, models_job, gc);
+	start(c, ROLLUP_MODEL, true, models_job);
 }
 
 static bool is_asked_for(struct str list, struct str tag)
@@ -204,9 +205,7 @@ static int tag_names_job(struct store_db *db, void *data)
 
 void spend_global_tag_names(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_TAG, false);
-	if (gc)
-		spend_start(c, tag_names_job, gc);
+	start(c, ROLLUP_TAG, false, tag_names_job);
 }
 
 static int provider_job(struct store_db *db, void *data)
@@ -232,9 +231,7 @@ static int provider_job(struct store_db *db, void *data)
 
 void spend_global_provider(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_DEPLOYMENT, true);
-	if (gc)
-		spend_start(c, provider_job, gc);
+	start(c, ROLLUP_DEPLOYMENT, true, provider_job);
 }
 
 static int keys_job(struct store_db *db, void *data)
@@ -265,9 +262,7 @@ static int keys_job(struct store_db *db, void *data)
 
 void spend_global_keys(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_KEY, true);
-	if (gc)
-		spend_start(c, keys_job, gc);
+	start(c, ROLLUP_KEY, true, keys_job);
 }
 
 /* ---- /global/spend, /global/spend/logs ---- */
@@ -289,9 +284,7 @@ static int spend_job(struct store_db *db, void *data)
 
 void spend_global(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_ALL, true);
-	if (gc)
-		spend_start(c, spend_job, gc);
+	start(c, ROLLUP_ALL, true, spend_job);
 }
 
 static int days_job(struct store_db *db, void *data)
@@ -415,9 +408,7 @@ static int teams_job(struct store_db *db, void *data)
 
 void spend_global_teams(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_TEAM, true);
-	if (gc)
-		spend_start(c, teams_job, gc);
+	start(c, ROLLUP_TEAM, true, teams_job);
 }
 
 /* ---- /global/spend/end_users: a POST, with names of its own ---- */
@@ -545,9 +536,7 @@ static int activity_job(struct store_db *db, void *data)
 
 void spend_global_activity(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_ALL, true);
-	if (gc)
-		spend_start(c, activity_job, gc);
+	start(c, ROLLUP_ALL, true, activity_job);
 }
 
 static int activity_models_job(struct store_db *db, void *data)
@@ -569,7 +558,5 @@ static int activity_models_job(struct store_db *db, void *data)
 
 void spend_global_activity_models(struct command_call *c)
 {
-	struct global_call *gc = global_new(c, ROLLUP_MODEL, true);
-	if (gc)
-		spend_start(c, activity_models_job, gc);
+	start(c, ROLLUP_MODEL, true, activity_models_job);
 }

@@ -102,6 +102,7 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 	struct place *p = &s->place[slot];
 	if (p->state != PLACE_STARTING)
 		return;
+	p->has_served = true;
 	place_enter(p, PLACE_READY);
 	supervise_worker_adopted(s, slot, generation, true);
 	stand_in_end(s->stand_in);

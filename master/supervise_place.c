@@ -231,7 +231,10 @@ static void wait_for_ms(struct place *p, uint64_t delay)
 static void place_wait(struct place *p)
 {
 	uint64_t now = clock_ns();
-	if (!p->crash_first_ns || now - p->crash_first_ns > CRASH_WINDOW_MS * NS_PER_MS) {
+	/* One that has not served counts, however slowly it ends: on a busy machine five of them
+	 * take longer than the window. */
+	bool is_past = p->has_served && now - p->crash_first_ns > CRASH_WINDOW_MS * NS_PER_MS;
+	if (!p->crash_first_ns || is_past) {
 		p->crash_first_ns = now;
 		p->crashes = 0;
 	}
@@ -301,7 +304,7 @@ void place_start(struct supervise *s, unsigned slot, int replaces)
 	int journal_fd = -1;
 	p->replaces = replaces;
 	p->is_leaving = p->is_old = p->is_adopted = p->is_blind = false;
-	p->lacks_snapshot = p->lacks_directory = false;
+	p->lacks_snapshot = p->lacks_directory = p->has_served = false;
 	p->listen_revision = s->listen_revision;
 	p->confined = s->confined;
 	p->aborted_ns = 0;

@@ -37,6 +37,7 @@ struct place {
 	uint64_t restarts, crash_first_ns, listen_revision, confined;
 	unsigned crashes, backoff_ms;
 	bool is_leaving, is_adopted;
+	bool has_served;		/* it was READY once */
 	bool is_blind;			/* adopted, and its heart beats on another board */
 	bool is_old;			/* to be rolled */
 	bool wants_snapshot_ack, lacks_snapshot;

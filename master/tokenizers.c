@@ -15,6 +15,7 @@
 #include "common/parcel.h"
 #include "common/tokenizer.h"
 #include "master/master.h"
+#include "master/pool.h"
 #include "master/supervise.h"
 #include "master/worker_link.h"
 
@@ -261,7 +262,7 @@ void tokenizers_import(struct command_call *c)
 		command_fail(c, 409, "conflict", NULL, "another import is under way");
 		return;
 	}
-	if (uv_queue_work(c->master->loop, &im->work, on_thread, on_built) < 0) {
+	if (pool_work(c->master->loop, &im->work, on_thread, on_built) < 0) {
 		command_fail_store(c, -ENOMEM);
 		return;
 	}

@@ -63,12 +63,24 @@ def events():
     return dict(sorted(found.items()))
 
 
+def command_rows():
+    """The table of commands, in its order, without rows of builds for tests: {"words", "method", "path", "role", "flags",
+    "example", "row": its text}."""
+    start = re.compile(rf'^\t\{{ {_TEXT},\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_(\w+),\s*([^,]+),', re.M)
+    for part in re.findall(r'#include "(master/commands/\w+\.inc)"', _read("master/commands.c")):
+        code = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", _read(part), flags=re.M | re.S)
+        for m in start.finditer(code):
+            row = code[m.start():closing(bare(code), m.start() + 1, "{}")]
+            words, method, path, role, flags = m.groups()
+            yield {"words": words, "method": method.strip('"'), "path": None if path == "NULL" else path.strip('"'),
+                   "role": role, "flags": set(re.findall(r"CMD_(\w+)", flags)), "row": row,
+                   "example": re.findall(_TEXT, row)[-1].replace('\\"', '"')}
+
+
 def commands():
     """(words, "POST /path" or None, flags); without those of builds for tests."""
-    row = r'\{\s*"([a-z][a-z0-9 -]*)",\s*(NULL|"\w+"),\s*(NULL|"/[^"]*"),\s*ROLE_\w+,\s*([^,]+),'
-    code = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", _read("master/commands.c"), flags=re.M | re.S)
-    for words, method, path, flags in re.findall(row, code):
-        yield words, None if path == "NULL" else f"{method} {path}".replace('"', ""), flags
+    for row in command_rows():
+        yield row["words"], row["path"] and f'{row["method"]} {row["path"]}', row["flags"]
 
 
 def directives():

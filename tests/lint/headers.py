@@ -51,7 +51,7 @@ def check_readme(folder, out):
     readme = ROOT / folder / "README.md"
     cells = re.findall(r"^\| ((?:`[^`]+` ?)+)\|", text(readme), re.M)
     patterns = {p for cell in cells for p in re.findall(r"`([^`]+)`", cell)}
-    there = {path.name for path in files(folder, ends=(".c", ".h", ".S"))}
+    there = {path.name for path in files(folder, ends=(".c", ".h", ".S", ".inc"))}
     for missing in sorted(n for n in there if not any(fnmatch.fnmatch(n, p) for p in patterns)):
         out.add(readme, 1, f"does not name {missing}")
     for extra in sorted(p for p in patterns if not fnmatch.filter(there, p)):
@@ -60,7 +60,7 @@ def check_readme(folder, out):
 
 complaints = Complaints()
 headers = list(files(*PRODUCT, "tests", ends=(".h",)))
-for source in files(*PRODUCT, "tests"):
+for source in files(*PRODUCT, "tests", ends=(".c", ".h", ".inc")):
     check_purpose(source, text(source), complaints)
 for source in files(*PRODUCT, "tests/lint", "tests/live", "tests/ledger", "tests/packages", "sql", ends=OTHERS):
     if "SPDX-License-Identifier: MIT" not in "".join(text(source).splitlines(True)[:3]):

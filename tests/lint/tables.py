@@ -73,7 +73,7 @@ for found, where in ctables.faults().items():
 for found in sorted(set(used) - set(ctables.faults())):
     complaints.add(used[found], 1, f"the fault point '{found}' is not in the table")
 
-commands = [w for w, _, flags in ctables.commands() if "CMD_NO_CTL" not in flags]
+commands = [w for w, _, flags in ctables.commands() if "NO_CTL" not in flags]
 for found in commands:
     check("command", found, rf"Ic {found}(?: |$)", "llmgwctl.1", rf"\b{'[^a-z]+'.join(found.split())}\b")
 listed = re.findall(r"^\.It Ic ([a-z ]+?)(?: (?:Op|Ar|Fl) .*)?$", between("llmgwctl.1", "generated"), re.M)

@@ -3,6 +3,7 @@
 with a mail server."""
 import contextlib
 import json
+import socket
 import sqlite3
 import time
 
@@ -318,6 +319,78 @@ def test_a_test_message_says_what_came_back(start, sink):
     assert gw.get("/health/services?service=email").status == 422
     assert gw.get("/health/services?service=pigeon").status == 400
     assert gw.get("/health/services?service=slack", key=gw.key()).status in (401, 403)
+
+
+def silent_listener():
+    """Takes connections, and never says a word."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def full_listener():
+    """Answers no more SYNs: its queue of connections is full."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen(0)
+    return s, [connect(s) for _ in range(3)]
+
+
+def connect(listener):
+    c = socket.socket()
+    c.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        c.connect(listener.getsockname())
+    return c
+
+
+def test_a_test_message_has_an_end(start, sink, tmp_path):
+    """Each of them in its own time: nobody answers, nobody listens, no connection comes about; and none waits for another."""
+    with silent_listener() as silent, contextlib.ExitStack() as stack:
+        hole, held = full_listener()
+        for s in (hole, *held):
+            stack.enter_context(s)
+        port = lambda s: s.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            refused = port(gone)
+        gw = start([("m", "plain")], alerting("slack", "discord", "teams", "webhook"),
+                   env={**env_of(sink), "SLACK_WEBHOOK_URL": f"http://127.0.0.1:{port(silent)}/x",
+                        "DISCORD_WEBHOOK_URL": f"http://127.0.0.1:{refused}/x", "TEAMS_WEBHOOK_URL": f"http://127.0.0.1:{port(hole)}/x"})
+        began = time.monotonic()
+        rows = {r["type"]: r["result"] for r in gw.ctl_json("alerts", "test")["receivers"]}
+        assert time.monotonic() - began < 20
+        assert rows == {"slack": "Timeout was reached", "discord": "Couldn't connect to server",
+                        "teams": "Timeout was reached", "webhook": "taken"}
+
+
+def test_a_test_message_does_not_stand_in_line(start, mock, sink):
+    """A receiver was down, and messages wait to be tried again; another one takes its time: the test goes at once."""
+    sink.status = 503
+    gw = start([("m", failing(mock))], alerting("slack", "webhook", kinds=["llm_exceptions"]), env=env_of(sink))
+    gw.ask("m")
+    until(lambda: sink.tries >= 6)             # three tries of each: the next one is 16 s away
+    sink.status = 200
+    rows = gw.ctl_json("alerts", "test")["receivers"]
+    assert [r["result"] for r in rows] == ["taken", "taken"]
+    assert not any("UP_ERROR" in b["event_message"] for b in sink.sent("/hook"))
+
+
+def test_receivers_that_are_told_nothing_can_be_tested(start, sink):
+    """No type is wanted, and each receiver gets its test all the same, though they are more than are told at once."""
+    gw = start([("m", "plain")], alerting("slack", "discord", "teams", "webhook", kinds=["none_of_them"]), env=env_of(sink))
+    rows = gw.ctl_json("alerts", "test")["receivers"]
+    assert [r["result"] for r in rows] == ["taken"] * 4
+
+
+def test_a_test_message_that_gets_no_thread(start, mock, sink):
+    """Probes of providers that do not answer have them all: that is said, after a few seconds."""
+    with silent_listener() as silent:
+        base = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        gw = start([("m", {"model": f"openai/{i}", "api_base": base, "api_key": "sk-x"}) for i in range(4)],
+                   alerting("slack", more="  background_health_checks: true\n"), env={**env_of(sink), "UV_THREADPOOL_SIZE": "1"})
+        until(lambda: silent.accept())
+        began = time.monotonic()
+        row = gw.ctl_json("alerts", "test")["receivers"][0]
+        assert row["result"] == "not sent: other work of the gateway had all threads for 5 s" and time.monotonic() - began < 15
+        assert gw.get("/health/services?service=slack").status == 500
 
 
 def test_a_reload_changes_who_is_told(start, mock, sink):

@@ -10,6 +10,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 
 import pytest
@@ -17,25 +18,23 @@ import pytest
 from gateway import BUILD, Gateway
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/lint"))
+import ctables  # noqa: E402
 CTL = BUILD / "llmgwctl"
 
 
 def rows():
-    """(words, the rest of the row) of every command that llmgwctl has, from THE table."""
-    text = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", (ROOT / "master/commands.c").read_text(), flags=re.M | re.S)
-    table = text[text.index("const struct command commands[]"):]
-    found = re.findall(r'\t\{ "([a-z0-9 -]+)",(.*?)\},', table, re.S)
-    return [(words, rest) for words, rest in found if "CMD_NO_CTL" not in rest]
+    """Of every command that llmgwctl has, from THE table."""
+    return [r for r in ctables.command_rows() if "NO_CTL" not in r["flags"]]
 
 
 def commands():
-    return [words for words, _ in rows()]
+    return [r["words"] for r in rows()]
 
 
 def changing():
     """Those that change something: by their role, if their row does not say that they read."""
-    return {words for words, rest in rows()
-            if "ROLE_ADMIN" in rest and "CMD_READS" not in rest and "CMD_LOCAL" not in rest}
+    return {r["words"] for r in rows() if r["role"] == "ADMIN" and not r["flags"] & {"READS", "LOCAL"}}
 
 
 def make(tmp, mock, env=None, **kw):

@@ -12,7 +12,7 @@ import pytest
 
 import gateway
 from gateway import BUILD, Gateway
-from test_ctl import CTL, ROOT, run, until, until_serving
+from test_ctl import CTL, ROOT, ctables, rows, run, until, until_serving
 
 CONFIG = """
 model_list:
@@ -46,20 +46,6 @@ MADE = {  # what an example makes itself, and must not be there before
     "teams bulk": ["teams", "remove", "physics", "ada"], "orgs add": ["orgs", "remove", "science", "ada"], "import rows": ["budgets", "delete", "free"],
 }
 PLACES = {"/etc/llmgw/llmgw.yaml": "llmgw.yaml", "/var/backups/llmgw.db": "copy.db", "llmgw.yaml": "made.yaml"}
-
-
-def examples():
-    """(words, command line) of every command that llmgwctl has."""
-    text = re.sub(r"^#ifdef LLMGW_FAULTS\n.*?^#endif\n", "", (ROOT / "master/commands.c").read_text(), flags=re.M | re.S)
-    table = text[text.index("const struct command commands[]"):]
-    found = []
-    for words, rest in re.findall(r'\t\{ "([a-z0-9 _-]+)",(.*?)\},\n', table, re.S):
-        strings = re.findall(r'"((?:[^"\\]|\\.)*)"(\s*)(?=[",}]|$)', rest + "}", re.S)
-        joined = re.sub(r'"\s*\n\s*"', "", rest)
-        last = re.findall(r'"((?:[^"\\]|\\.)*)"', joined)[-1]
-        assert strings
-        found.append((words, last.replace('\\"', '"'), "CMD_NO_CTL" in rest))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +86,7 @@ def prepare(gw, words):
     return None
 
 
-CONTROL = [(words, line) for words, line, by_http in examples() if not by_http]
+CONTROL = [(r["words"], r["example"]) for r in rows()]
 
 
 @pytest.mark.parametrize("words,line", CONTROL, ids=[w for w, _ in CONTROL])
@@ -141,11 +127,10 @@ def test_an_example_works(gw, words, line):
 
 
 def test_examples_by_http_name_their_path():
-    table = (ROOT / "master/commands.c").read_text()
-    for words, line, by_http in examples():
-        if by_http:
-            path = re.search(r'\{ "%s", "[A-Z]+", "([^"]+)"' % re.escape(words), table).group(1)
-            assert line.startswith("curl ") and "localhost:4000" + path.split("{")[0] in line, (words, line)
+    for row in ctables.command_rows():
+        if "NO_CTL" in row["flags"]:
+            line, path = row["example"], row["path"]
+            assert line.startswith("curl ") and "localhost:4000" + path.split("{")[0] in line, row
             shlex.split(line)
 
 

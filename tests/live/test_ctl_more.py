@@ -7,7 +7,9 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -69,7 +71,7 @@ DRY = {
 
 
 def destroying():
-    return [words for words, rest in rows() if "CMD_DESTROYS" in rest]
+    return [r["words"] for r in rows() if "DESTROYS" in r["flags"]]
 
 
 def test_whatever_destroys_can_be_tried():
@@ -168,7 +170,7 @@ def test_every_argument_that_takes_a_name_has_names():
     """Whatever is called as an object is called, in some command, has a row in ctl_names.c."""
     text = (ROOT / "master/ctl_names.c").read_text()
     known = set(re.findall(r'^\t\{ (?:NULL|"[a-z -]+"), "([a-z_]+)",', text, re.M))
-    table = (ROOT / "master/commands.c").read_text()
+    table = "".join(path.read_text() for path in (ROOT / "master").glob("commands*/*.inc"))
     named = set(re.findall(r'\{ "([a-z_]+)", ARG_(?:STRING|LIST|INT), [^}]*\}', table))
     objects = {a for a in named if re.fullmatch(
         r"(key|team|user|organization|customer|budget|tag|model|credential|access_group|end_user)(_?ids?|_?names?|_alias|_aliases|s)?", a)}
@@ -316,6 +318,12 @@ def test_wait(gw, tmp_path, mock):
     assert p.returncode == 7 and "--timeout waits longer" in p.stderr, p
     assert gw.ctl("wait", "for", "rain", check=False).returncode == 2 and gw.ctl("wait", "rain", check=False).returncode == 2
     assert run("--socket", tmp_path / "none.sock", "wait", "--timeout", "500ms").returncode == 7
+    waiting = subprocess.Popen([CTL, "--socket", gw.tmp / "run" / "control.sock", "wait", f"generation={now + 1}", "--timeout", "6s"])
+    began = time.monotonic()
+    time.sleep(3)
+    gw.process.send_signal(signal.SIGSTOP)          # it does not answer the last look: that adds nothing to the time
+    assert waiting.wait(60) == 7 and time.monotonic() - began < 8.5
+    gw.process.send_signal(signal.SIGCONT)
     g = make(tmp_path, mock)                   # it is waited for before it is there
     waiting = subprocess.Popen([CTL, "--socket", tmp_path / "run" / "control.sock", "wait", "--timeout", "30s"])
     g.start()

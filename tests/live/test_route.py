@@ -153,3 +153,9 @@ def test_probes(start, mock):
     assert h["unhealthy_count"] == 1 and h["healthy_count"] == 1
     assert h["unhealthy_endpoints"][0]["error"]
     assert json.loads(gw.ctl("--json", "health", "probe", "m").stdout)["healthy_count"] == 1
+
+
+def test_probes_of_many_leave_none_out(start):
+    dead = {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1", "api_key": "sk-x"}
+    gw = start([(f"dead-{i}", dead) for i in range(150)], "general_settings:\n  background_health_checks: true\n")
+    assert json.loads(gw.ctl("--json", "health", "probe").stdout)["unhealthy_count"] == 150

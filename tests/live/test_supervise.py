@@ -125,6 +125,18 @@ def test_a_worker_that_dies_at_start(tmp_path, start):
     assert len(journals) == 1, journals  # failed starts leave nothing
 
 
+def test_a_worker_that_dies_slowly_at_start(tmp_path, start):
+    """Five ends that take longer than the ten seconds in which ends of workers that served are counted."""
+    path = tmp_path / "worker"
+    path.symlink_to(BUILD / "llmgw-worker")
+    gw = start(ANY, args=["--worker-path", str(path)], workers=1)
+    path.unlink()
+    path.write_text("#!/bin/sh\nsleep 2.7\nexit 1\n")
+    path.chmod(0o755)
+    os.kill(workers(gw)[0]["pid"], signal.SIGKILL)
+    assert gw.wait_log("worker.parked", timeout=60)["seconds"] == 30
+
+
 def test_no_worker_at_all(tmp_path, start):
     """Exec itself fails: the master stays, says why, and recovers when the program is there."""
     path = tmp_path / "worker"

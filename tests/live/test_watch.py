@@ -122,8 +122,35 @@ def test_logs_are_filtered_and_followed(start):
     gw.ctl("reload")
     line = follows.stdout.readline()                            # what is new, once
     assert "config." in line and line.rstrip("\n") not in [r["line"] for r in newest]
+    answer = gw.ctl_json("logs", "tail", "--lines", "2")
+    assert len(answer["lines"]) == 2 and answer["oldest"] == 1 and answer["newest"] > len(every)
     follows.send_signal(signal.SIGTERM)
     assert follows.wait(10 * PATIENCE) == 0
+
+
+def test_more_logs_than_a_look_has_lines(start):
+    """All that came since the last look are shown, whatever --lines says of the first one; and where the gateway keeps them
+    no more, that is said."""
+    dead = {"model": "openai/x", "api_base": "http://127.0.0.1:9/v1", "api_key": "sk-x"}
+    gw = start([(f"m{i}", dead) for i in range(600)], workers=1)
+    follows = subprocess.Popen(command(gw, "logs", "tail", "--follow", "--lines", "1"), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    first = follows.stdout.readline()
+    follows.send_signal(signal.SIGSTOP)                         # it looks away
+    for _ in range(3):
+        gw.ctl("reload")
+    told = [r["line"] for r in gw.ctl_json("logs", "tail", "--lines", "500")["lines"]]
+    told = told[told.index(first.rstrip("\n")) + 1:]
+    assert len(told) >= 3
+    follows.send_signal(signal.SIGCONT)
+    assert [follows.stdout.readline().rstrip("\n") for _ in told] == told
+    follows.send_signal(signal.SIGSTOP)
+    gw.ctl("health", "probe", check=False)                      # a record of each
+    assert gw.ctl_json("logs", "tail")["oldest"] > 50
+    follows.send_signal(signal.SIGCONT)
+    assert "records came too fast to be shown" in follows.stderr.readline()
+    follows.send_signal(signal.SIGTERM)
+    follows.communicate(timeout=10 * PATIENCE)
 
 
 def test_directives_are_explained(start):
@@ -139,3 +166,15 @@ def test_directives_are_explained(start):
     assert all(r["directive"].startswith("server.tls.") for r in gw.ctl_json("config", "explain", "server.tls")["directives"])
     p = gw.ctl("config", "explain", "cooldwn_time", check=False)
     assert p.returncode != 0 and "is it 'cooldown_time'?" in p.stderr
+    p = gw.ctl("config", "explain", "cooldn", check=False)
+    assert p.returncode != 0 and "is looked for with '*cooldn*'" in p.stderr
+    assert gw.ctl("config", "explain", "*down_ti*").returncode == 0
+
+
+def test_a_difference_of_a_deployment_is_shown_in_brief(start):
+    gw = start([("m", "plain")], workers=1)
+    gw.config.write_text(gw.config.read_text().replace('model_name: "m"', 'model_name: "other"'))
+    p = gw.ctl("config", "diff", check=False)
+    assert p.returncode == 1 and max(map(len, p.stdout.splitlines())) < 220 and "model_list.other" in p.stdout, p.stdout
+    long = [c["after"] for c in json.loads(gw.ctl("--json", "config", "diff", check=False).stdout)["changes"] if c["after"]]
+    assert len(json.dumps(long[0])) > 500                           # all of it is there

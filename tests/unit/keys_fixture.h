@@ -17,6 +17,11 @@
 
 #define MASTER "sk-master-of-all"
 
+/* A row of the command table, and what stands in it for an argument that must be given. */
+#define CALL(words, method, path, role, run, args) \
+	{ words, method, path, role, 0, run, args, NULL, NULL, "", "" }
+#define NEEDS(name) (const struct command_arg[]){ { name, ARG_STRING, ARG_REQUIRED, "" }, { 0 } }
+
 struct world {
 	struct place p;
 	struct master m;

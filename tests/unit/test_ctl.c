@@ -525,6 +525,37 @@ static void test_a_table_on_a_narrow_terminal(void **state)
 	assert_non_null(strstr(shown(&out), "012345678\xe2\x80\xa6  1 short"));
 }
 
+static void test_sentences_and_long_values(void **state)
+{
+	static const struct command_column three[] = {
+		{ "CHECK", "c", COL_TEXT }, { "WHAT", "w", COL_PROSE },
+		{ "VALUE", "v", COL_BRIEF }, { 0 },
+	};
+	static const char rows[] =
+		"[{\"c\":\"one\",\"w\":\"it goes on in the next lines, \u65e5\u65e5 and "
+		"0123456789012345678901234567890123456789\",\"v\":\"01234567890123456789012345678901"
+		"2345678901234567890123456789012345\"},{\"c\":\"two\",\"w\":\"short\",\"v\":null}]";
+	struct ctl_look l = look(0, false, true);
+	(void)state;
+	assert_int_equal(ctl_put_table(&out, mem, three, read_json(rows), &l), 0);
+	assert_string_equal(shown(&out),
+		"CHECK WHAT                                     VALUE\n"
+		"one   it goes on in the next lines, \u65e5\u65e5 and   "
+		"01234567890123456789012345678901234567890123456789012345678\u2026\n"
+		"      0123456789012345678901234567890123456789\n"
+		"two   short                                    -\n");
+	buf_reset(&out);
+	l.width = 50;
+	assert_int_equal(ctl_put_table(&out, mem, three, read_json(rows), &l), 0);
+	assert_string_equal(shown(&out),
+		"CHECK WHAT                  VALUE\n"
+		"one   it goes on in the     01234567890123456789\u2026\n"
+		"      next lines, \u65e5\u65e5 and\n"
+		"      012345678901234567890\n"
+		"      1234567890123456789\n"
+		"two   short                 -\n");
+}
+
 static void test_colors_and_other_locales(void **state)
 {
 	static const struct command_column one[] = { { "STATE", "s", COL_TEXT }, { 0 } };
@@ -913,6 +944,7 @@ int main(void)
 		TEST(test_nothing_moves_the_cursor),
 		TEST(test_a_table),
 		TEST(test_a_table_on_a_narrow_terminal),
+		TEST(test_sentences_and_long_values),
 		TEST(test_colors_and_other_locales),
 		TEST(test_a_view),
 		TEST(test_json_for_people),

@@ -4,27 +4,19 @@
 
 #include "common/budget.h"
 
-static const struct command_arg needs_key[] = { { "key", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
 enum { CREATE, INFO, UPDATE, DELETE, LIST, BLOCK, UNBLOCK, ROTATE, SPENDERS };
 const struct command commands[] = {
-	[CREATE] = { "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, keys_generate, NULL,
-		     NULL, NULL, "", "" },
-	[INFO] = { "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, keys_info, NULL, NULL, NULL,
-		   "", "" },
-	[UPDATE] = { "keys update", "POST", "/key/update", ROLE_ADMIN, 0, keys_update, needs_key,
-		     NULL, NULL, "", "" },
-	[DELETE] = { "keys delete", "POST", "/key/delete", ROLE_ADMIN, 0, keys_delete, NULL, NULL,
-		     NULL, "", "" },
-	[LIST] = { "keys list", "GET", "/key/list", ROLE_VIEW, 0, keys_list, NULL, NULL, NULL, "",
-		   "" },
-	[BLOCK] = { "keys block", "POST", "/key/block", ROLE_ADMIN, 0, keys_block, needs_key, NULL,
-		    NULL, "", "" },
-	[UNBLOCK] = { "keys unblock", "POST", "/key/unblock", ROLE_ADMIN, 0, keys_unblock,
-		      needs_key, NULL, NULL, "", "" },
-	[ROTATE] = { "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, 0, keys_rotate,
-		     needs_key, NULL, NULL, "", "" },
-	[SPENDERS] = { "spend keys", "GET", "/spend/keys", ROLE_VIEW, 0, keys_by_spend, NULL, NULL,
-		       NULL, "", "" },
+	[CREATE] = CALL("keys create", "POST", "/key/generate", ROLE_ADMIN, keys_generate, NULL),
+	[INFO] = CALL("keys show", "GET", "/key/info", ROLE_ANY_KEY, keys_info, NULL),
+	[UPDATE] = CALL("keys update", "POST", "/key/update", ROLE_ADMIN, keys_update, NEEDS("key")),
+	[DELETE] = CALL("keys delete", "POST", "/key/delete", ROLE_ADMIN, keys_delete, NULL),
+	[LIST] = CALL("keys list", "GET", "/key/list", ROLE_VIEW, keys_list, NULL),
+	[BLOCK] = CALL("keys block", "POST", "/key/block", ROLE_ADMIN, keys_block, NEEDS("key")),
+	[UNBLOCK] = CALL("keys unblock", "POST", "/key/unblock", ROLE_ADMIN, keys_unblock,
+			 NEEDS("key")),
+	[ROTATE] = CALL("keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, keys_rotate,
+			NEEDS("key")),
+	[SPENDERS] = CALL("spend keys", "GET", "/spend/keys", ROLE_VIEW, keys_by_spend, NULL),
 };
 const size_t commands_count = COUNT(commands);
 

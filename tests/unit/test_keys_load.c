@@ -6,11 +6,9 @@
 #include "master/teams.h"
 
 enum { CREATE, TEAM, MANY = 700 };
-#define ROW(words, path, run) \
-	{ words, "POST", path, ROLE_ADMIN, 0, run, NULL, NULL, NULL, "", "" }
 const struct command commands[] = {
-	[CREATE] = ROW("keys create", "/key/generate", keys_generate),
-	[TEAM] = ROW("teams create", "/team/new", teams_new),
+	[CREATE] = CALL("keys create", "POST", "/key/generate", ROLE_ADMIN, keys_generate, NULL),
+	[TEAM] = CALL("teams create", "POST", "/team/new", ROLE_ADMIN, teams_new, NULL),
 };
 const size_t commands_count = COUNT(commands);
 

@@ -9,24 +9,17 @@
 
 #define BEGIN (UINT64_C(1767225600) * NS_PER_S)		/* 2026-01-01, a Thursday */
 
-static const struct command_arg needs_key[] = { { "key", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
-static const struct command_arg needs_team[] = { { "team_id", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
 enum { CREATE, INFO, UPDATE, DELETE, ROTATE, TEAM_NEW, TEAM_UPDATE };
 const struct command commands[] = {
-	[CREATE] = { "keys create", "POST", "/key/generate", ROLE_ADMIN, 0, keys_generate, NULL,
-		     NULL, NULL, "", "" },
-	[INFO] = { "keys show", "GET", "/key/info", ROLE_ANY_KEY, 0, keys_info, NULL, NULL, NULL,
-		   "", "" },
-	[UPDATE] = { "keys update", "POST", "/key/update", ROLE_ADMIN, 0, keys_update, needs_key,
-		     NULL, NULL, "", "" },
-	[DELETE] = { "keys delete", "POST", "/key/delete", ROLE_ADMIN, 0, keys_delete, NULL, NULL,
-		     NULL, "", "" },
-	[ROTATE] = { "keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, 0, keys_rotate,
-		     needs_key, NULL, NULL, "", "" },
-	[TEAM_NEW] = { "teams create", "POST", "/team/new", ROLE_ADMIN, 0, teams_new, NULL, NULL,
-		       NULL, "", "" },
-	[TEAM_UPDATE] = { "teams update", "POST", "/team/update", ROLE_ADMIN, 0, teams_update,
-			  needs_team, NULL, NULL, "", "" },
+	[CREATE] = CALL("keys create", "POST", "/key/generate", ROLE_ADMIN, keys_generate, NULL),
+	[INFO] = CALL("keys show", "GET", "/key/info", ROLE_ANY_KEY, keys_info, NULL),
+	[UPDATE] = CALL("keys update", "POST", "/key/update", ROLE_ADMIN, keys_update, NEEDS("key")),
+	[DELETE] = CALL("keys delete", "POST", "/key/delete", ROLE_ADMIN, keys_delete, NULL),
+	[ROTATE] = CALL("keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, keys_rotate,
+			NEEDS("key")),
+	[TEAM_NEW] = CALL("teams create", "POST", "/team/new", ROLE_ADMIN, teams_new, NULL),
+	[TEAM_UPDATE] = CALL("teams update", "POST", "/team/update", ROLE_ADMIN, teams_update,
+			     NEEDS("team_id")),
 };
 const size_t commands_count = COUNT(commands);
 

@@ -6,20 +6,22 @@
 #include "master/export_own.h"
 #include "master/teams.h"
 
-static const struct command_arg one[] = { { "team_id", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
 enum { CREATE, UPDATE, INFO, TEAM, TEAM_UPDATE, TEAM_INFO, CALLBACK, CALLBACKS, MUTE };
-#define ROW(words, path, run, args) \
-	{ words, "POST", path, ROLE_ADMIN, 0, run, args, NULL, NULL, "", "" }
 const struct command commands[] = {
-	[CREATE] = ROW("keys create", "/key/generate", keys_generate, NULL),
-	[UPDATE] = ROW("keys update", "/key/update", keys_update, NULL),
-	[INFO] = ROW("keys show", "/key/info", keys_info, NULL),
-	[TEAM] = ROW("teams create", "/team/new", teams_new, NULL),
-	[TEAM_UPDATE] = ROW("teams update", "/team/update", teams_update, one),
-	[TEAM_INFO] = ROW("teams show", "/team/info", teams_info, one),
-	[CALLBACK] = ROW("teams callback", "/team/{id}/callback", teams_callback_add, one),
-	[CALLBACKS] = ROW("teams callbacks", "/team/{id}/callbacks", teams_callbacks, one),
-	[MUTE] = ROW("teams mute", "/team/{id}/disable_logging", teams_disable_logging, one),
+	[CREATE] = CALL("keys create", "POST", "/key/generate", ROLE_ADMIN, keys_generate, NULL),
+	[UPDATE] = CALL("keys update", "POST", "/key/update", ROLE_ADMIN, keys_update, NULL),
+	[INFO] = CALL("keys show", "POST", "/key/info", ROLE_ADMIN, keys_info, NULL),
+	[TEAM] = CALL("teams create", "POST", "/team/new", ROLE_ADMIN, teams_new, NULL),
+	[TEAM_UPDATE] = CALL("teams update", "POST", "/team/update", ROLE_ADMIN, teams_update,
+			     NEEDS("team_id")),
+	[TEAM_INFO] = CALL("teams show", "POST", "/team/info", ROLE_ADMIN, teams_info,
+			   NEEDS("team_id")),
+	[CALLBACK] = CALL("teams callback", "POST", "/team/{id}/callback", ROLE_ADMIN,
+			  teams_callback_add, NEEDS("team_id")),
+	[CALLBACKS] = CALL("teams callbacks", "POST", "/team/{id}/callbacks", ROLE_ADMIN,
+			   teams_callbacks, NEEDS("team_id")),
+	[MUTE] = CALL("teams mute", "POST", "/team/{id}/disable_logging", ROLE_ADMIN,
+		      teams_disable_logging, NEEDS("team_id")),
 };
 const size_t commands_count = COUNT(commands);
 

@@ -5,22 +5,25 @@
 #include "common/budget.h"
 #include "master/teams.h"
 
-static const struct command_arg needs_team[] = { { "team_id", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
 enum { NEW, UPDATE, BLOCK, UNBLOCK, DELETE, ADD, REMOVE, INFO, LIST, KEY, KEY_UPDATE, KEY_INFO };
-#define ROW(words, role, run, args) { words, "POST", "/" words, role, 0, run, args, NULL, NULL, "", "" }
 const struct command commands[] = {
-	[NEW] = ROW("teams create", ROLE_ADMIN, teams_new, NULL),
-	[UPDATE] = ROW("teams update", ROLE_ADMIN, teams_update, needs_team),
-	[BLOCK] = ROW("teams block", ROLE_ADMIN, teams_block, needs_team),
-	[UNBLOCK] = ROW("teams unblock", ROLE_ADMIN, teams_unblock, needs_team),
-	[DELETE] = ROW("teams delete", ROLE_ADMIN, teams_delete, NULL),
-	[ADD] = ROW("teams add", ROLE_ADMIN, teams_member_add, needs_team),
-	[REMOVE] = ROW("teams remove", ROLE_ADMIN, teams_member_delete, needs_team),
-	[INFO] = ROW("teams show", ROLE_VIEW, teams_info, needs_team),
-	[LIST] = ROW("teams list", ROLE_VIEW, teams_list, NULL),
-	[KEY] = ROW("keys create", ROLE_ADMIN, keys_generate, NULL),
-	[KEY_UPDATE] = ROW("keys update", ROLE_ADMIN, keys_update, NULL),
-	[KEY_INFO] = ROW("keys show", ROLE_ANY_KEY, keys_info, NULL),
+	[NEW] = CALL("teams create", "POST", "/teams create", ROLE_ADMIN, teams_new, NULL),
+	[UPDATE] = CALL("teams update", "POST", "/teams update", ROLE_ADMIN, teams_update,
+			NEEDS("team_id")),
+	[BLOCK] = CALL("teams block", "POST", "/teams block", ROLE_ADMIN, teams_block,
+		       NEEDS("team_id")),
+	[UNBLOCK] = CALL("teams unblock", "POST", "/teams unblock", ROLE_ADMIN, teams_unblock,
+			 NEEDS("team_id")),
+	[DELETE] = CALL("teams delete", "POST", "/teams delete", ROLE_ADMIN, teams_delete, NULL),
+	[ADD] = CALL("teams add", "POST", "/teams add", ROLE_ADMIN, teams_member_add,
+		     NEEDS("team_id")),
+	[REMOVE] = CALL("teams remove", "POST", "/teams remove", ROLE_ADMIN, teams_member_delete,
+			NEEDS("team_id")),
+	[INFO] = CALL("teams show", "POST", "/teams show", ROLE_VIEW, teams_info, NEEDS("team_id")),
+	[LIST] = CALL("teams list", "POST", "/teams list", ROLE_VIEW, teams_list, NULL),
+	[KEY] = CALL("keys create", "POST", "/keys create", ROLE_ADMIN, keys_generate, NULL),
+	[KEY_UPDATE] = CALL("keys update", "POST", "/keys update", ROLE_ADMIN, keys_update, NULL),
+	[KEY_INFO] = CALL("keys show", "POST", "/keys show", ROLE_ANY_KEY, keys_info, NULL),
 };
 const size_t commands_count = COUNT(commands);
 
