@@ -14,7 +14,7 @@ PRODUCT_ONLY = {"sleep": "a timer", "usleep": "a timer"}  # a test of processes 
 HEAP = ("malloc", "calloc", "realloc", "strdup", "strndup", "reallocarray", "free")
 IN_MEM = {"common/mem.c"}
 INCLUDES = {  # header -> where it may be included
-    "curl/curl.h": r"worker/exchange/upstream(_private\.h|\.c)|worker/main\.c|master/(main|probe|post|doctor_\w+|llmgwctl|ctl\w*)\.c",
+    "curl/curl.h": r"worker/exchange/upstream(_private\.h|\.c)|worker/main\.c|master/(main|probe|post|egress|doctor_\w+|llmgwctl|ctl\w*)\.c",
     "sqlite3.h": r"master/(store|ledger)\w*\.[ch]",
     "yajl/\\w+.h": r"common/json\w*\.c",
     "libfyaml.h": r"master/config\w*\.[ch]",

@@ -113,7 +113,8 @@ static int write_call(struct relay_call *call, const struct request *r,
 	args = str_skip(args, piece.n);
 	frame_begin(f, LINK_CALL);
 	frame_put_u64(f, call->number);
-	frame_put_u8(f, (uint8_t)((what->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
+	frame_put_u8(f, (uint8_t)((what->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0) |
+				  (r->key.flags & KEY_ADMIN && !r->token ? 4 : 0)));
 	frame_put_u64(f, r->key.id);
 	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
 	frame_put_bytes(f, r->client_ip, sizeof r->client_ip);
