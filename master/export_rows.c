@@ -29,7 +29,7 @@ bool export_vars_say_where(const struct export_vars *vars)
 	for (unsigned i = 0; i < vars->n; i++) {
 		char name[64];
 		size_t n = 0;
-		for (; vars->v[i].name[n] && n < sizeof name - 1; n++)
+		for (; n < sizeof name - 1 && vars->v[i].name[n]; n++)
 			name[n] = (char)toupper((unsigned char)vars->v[i].name[n]);
 		name[n] = '\0';
 		if (!is_secret(name) || strstr(name, "WEBHOOK"))
