@@ -310,7 +310,9 @@ void relay_answer(struct worker *w, struct frame_in *f)
 		if (call->answer.failed)
 			request_fail(r, OUTCOME_INTERNAL, NULL, "the answer is too large");
 		else
-			request_reply(r, (int)status, "application/json", buf_str(&call->answer));
+			request_reply_headed(r, (int)status, "application/json",
+					     STR("cache-control: no-store\r\n"),
+					     buf_str(&call->answer));
 	}
 	drop(w, call);
 	if (r)
