@@ -30,8 +30,8 @@ enum link_frame {
 	/* worker to master */
 	LINK_READY = 32, /* u64 generation */
 	LINK_ADOPTED,	 /* u64 generation, u8 ok */
-	LINK_CALL,	 /* u64 call, u8 role bits (1 admin, 2 viewer), u64 key id, 32 bytes key
-			  * hash, 16 bytes address, str changed_by, str method, str path,
+	LINK_CALL,	 /* u64 call, u8 role bits (1 admin, 2 viewer, 4 master key), u64 key id, 32
+			  * bytes key hash, 16 bytes address, str changed_by, str method, str path,
 			  * u8 is_last, str args */
 	LINK_CALL_MORE,	 /* u64 call, u8 is_last, str args */
 	LINK_KEEP,	 /* u64 call, u8 enum link_keep, u64 owner (a key's row), str id of the

@@ -54,6 +54,7 @@
 	X(connections,       "llmgw_connections_total",               "Client connections accepted") \
 	X(connections_refused, "llmgw_connections_refused_total",     "Client connections closed at once: limit reached") \
 	X(upstream_connects, "llmgw_upstream_connections_total",      "Connections made to providers") \
+	X(upstream_barred,   "llmgw_upstream_addresses_refused_total", "Connections not made because of the address that a provider's name led to") \
 	X(http_errors,       "llmgw_http_errors_total",               "Malformed HTTP requests refused") \
 	X(bytes_in,          "llmgw_client_received_bytes_total",     "Bytes read from clients")   \
 	X(bytes_out,         "llmgw_client_sent_bytes_total",         "Bytes written to clients")  \

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 15, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 16, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -74,6 +74,8 @@ enum {
 	DEPLOY_GATED = 64,		/* it has gates */
 	DEPLOY_SILENT = 128,		/* it has `silent` */
 	DEPLOY_PRICE_BY_NAME = 256,	/* a wildcard without a price: snap_model_price() */
+	DEPLOY_PUBLIC = 512,		/* its host is a vendor's: no private address is its */
+	DEPLOY_STRANGER = 1024,	/* an administrator's without the master key: likewise */
 	DEPLOY_CL100K = 1 << 14,	/* OpenAI's model, and its encoding (common/tokenizer.h) */
 	DEPLOY_O200K = 1 << 15
 };
@@ -276,6 +278,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
 	struct snap_part trusted_proxies;	/* struct snap_str */
+	struct snap_part allow_private;		/* struct snap_str: networks */
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */
 	uint32_t jwt_flags, jwt_leeway_s;	/* JWT_* */

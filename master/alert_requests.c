@@ -42,7 +42,7 @@ static bool is_worth_telling(uint16_t outcome)
 {
 	return is_outage(outcome) || outcome == OUTCOME_UP_AUTH ||
 	       outcome == OUTCOME_UP_PERMISSION || outcome == OUTCOME_UP_NOT_FOUND ||
-	       outcome == OUTCOME_UP_RATE_LIMITED;
+	       outcome == OUTCOME_UP_RATE_LIMITED || outcome == OUTCOME_UP_BARRED;
 }
 
 /* ---- one request ---- */

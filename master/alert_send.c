@@ -23,6 +23,7 @@ struct parcel {
 	struct config_mail mail;	/* its slices point into `words` */
 	char url[1024], to[RECIPIENTS], words[2048];	/* SECRET */
 	char from[256];
+	struct egress egress;
 	struct buf body;
 	size_t target;
 	uint64_t place;			/* which receiver: one at a time is told */
@@ -55,10 +56,11 @@ static void send_parcel(struct parcel *p)
 	const _Atomic bool *gives_up = &p->owner->gives_up;
 	if (p->format == ALERT_EMAIL) {
 		struct post_mail m = { p->url, p->mail.user.p, p->mail.password.p, p->from, p->to,
-				       p->mail.has_tls };
+				       p->mail.has_tls, &p->egress };
 		post_mail(&easy, &m, buf_str(&p->body), SEND_MS, gives_up, &p->result);
 	} else {
-		post_json(&easy, p->url, "", buf_str(&p->body), SEND_MS, gives_up, &p->result);
+		post_json(&easy, p->url, "", buf_str(&p->body), SEND_MS, &p->egress, gives_up,
+			  &p->result);
 	}
 	post_done(easy);
 	atomic_store(&p->is_over, true);
@@ -265,6 +267,7 @@ bool alert_send_put(struct alert_send *s, const struct config_alerts *c, size_t 
 	p->done = done;
 	p->data = data;
 	p->give_up_ns = clock_ns() + THREAD_MS * NS_PER_MS;
+	egress_set(&p->egress, c->allow_private, t->is_strangers);
 	if (t->format == ALERT_EMAIL)
 		address_mail(p, c, m);
 	else

@@ -93,6 +93,7 @@ struct command_call {
 	const struct json *args;	/* an object, never NULL */
 	enum caller_kind kind;
 	bool is_admin, is_viewer;	/* what the caller may do */
+	bool has_master_key;		/* CALLER_HTTP: and it is no token's or user's right */
 	uint64_t caller_key;		/* id of the calling key; 0 = master key or socket */
 	struct sha256 *caller_hash;	/* of the calling key, or NULL */
 	uint32_t caller_uid;		/* of the socket's peer */

@@ -14,7 +14,9 @@
 #include "common/snapshot.h"
 #include "master/alert_kinds.h"
 
-enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32 };
+enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32, CONFIG_NETWORKS_MAX = 32 };
+/* A member of an object's info: it was given without the master key. */
+#define STORED_STRANGERS "given_without_master_key"
 
 struct config_names {			/* a list of strings */
 	struct str *v;
@@ -70,6 +72,8 @@ struct config_model {			/* one entry of model_list, or an object of the database
 	struct str file;		/* where it stands, for messages */
 	unsigned line, column;
 	bool is_stored;			/* given by API */
+	bool is_strangers;		/* by whoever has no master key, who says where it is */
+	bool is_vendors;		/* where it is, says the table of providers */
 	bool is_dropped;		/* while reading only */
 	struct str model_name;
 	struct str id;			/* model_info.id; else a SHA-256 over name and params */
@@ -219,6 +223,7 @@ struct config_mail {			/* who takes mail for us: SMTP_*; host .n 0: nobody */
 struct config_alert_target {
 	enum alert_format format;
 	struct str url;			/* SECRET; of a mail: .n 0 */
+	bool is_strangers;		/* as of a model */
 };
 struct config_alerts {
 	struct config_names channels, types, emails;
@@ -231,6 +236,7 @@ struct config_alerts {
 	/* what follows: config_alerts.c */
 	struct config_alert_target *targets;
 	size_t n_targets;
+	const struct config_names *allow_private;	/* the configuration's */
 	struct config_mail mail;
 	uint32_t kinds;			/* bits by enum alert_kind: somebody is told */
 	uint32_t to[ALERT_KINDS];	/* bits by number of a target */
@@ -277,7 +283,7 @@ struct config {
 	struct str user_defaults, team_defaults;	/* the same */
 	int64_t user_budget;		/* of internal users; as customer_budget */
 	struct str user_duration;
-	struct config_names allowed_ips, enforced_params, trusted_proxies;
+	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */
 	struct config_jwt jwt;

@@ -25,14 +25,16 @@ static bool is_url(struct str s)
 }
 
 /* The number of a receiver, which is taken up once; -1: there are too many. */
-static int target_of(struct config_alerts *a, enum alert_format format, struct str url)
+static int target_of(struct config_alerts *a, enum alert_format format, struct str url,
+		     bool is_strangers)
 {
 	for (size_t i = 0; i < a->n_targets; i++)
-		if (a->targets[i].format == format && str_eq(a->targets[i].url, url))
+		if (a->targets[i].format == format && str_eq(a->targets[i].url, url) &&
+		    a->targets[i].is_strangers == is_strangers)
 			return (int)i;
 	if (a->n_targets == TARGETS_MAX)
 		return -1;
-	a->targets[a->n_targets] = (struct config_alert_target){ format, url };
+	a->targets[a->n_targets] = (struct config_alert_target){ format, url, is_strangers };
 	return (int)a->n_targets++;
 }
 
@@ -137,7 +139,7 @@ static void add_channel(struct reader *r, enum alert_format f, uint32_t kinds)
 	if (f == ALERT_EMAIL && !a->emails.n)
 		complain(r, W_ENV_MISSING, place_of(r, "alerting"),
 			 "email: without alert_emails only owners of budgets get mail");
-	int t = target_of(a, f == ALERT_SLACK ? alert_format_of_url(url) : f, url);
+	int t = target_of(a, f == ALERT_SLACK ? alert_format_of_url(url) : f, url, false);
 	for (unsigned i = 0; i < ALERT_KINDS && t >= 0; i++)
 		a->to[i] |= kinds >> i & 1 ? 1u << t : 0;
 }
@@ -146,7 +148,8 @@ static void add_own(struct reader *r, int kind, const struct json *url)
 {
 	struct config_alerts *a = &r->c->alerts;
 	struct str s = json_is(url, JSON_STRING) ? json_str(r->c->mem, url) : STR_NONE;
-	int t = s.n && is_url(s) ? target_of(a, alert_format_of_url(s), s) : -2;
+	bool is_strangers = stored_by_stranger(r, place_of(r, "alert_to_webhook_url"));
+	int t = s.n && is_url(s) ? target_of(a, alert_format_of_url(s), s, is_strangers) : -2;
 	if (t >= 0)
 		a->to[kind] |= 1u << t;
 	else
@@ -199,6 +202,7 @@ void alerts_finish(struct reader *r)
 	uint32_t kinds = wanted_kinds(r), own = 0;
 	read_quiet(r);
 	check_emails(r);
+	a->allow_private = &r->c->allow_private;
 	if (!a->channels.n)
 		return;
 	a->targets = keep_array(r, TARGETS_MAX, sizeof *a->targets);

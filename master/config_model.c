@@ -281,6 +281,8 @@ static bool find_provider(struct entry *e)
 	one_text(e, e->credentials, "api_base", &e->m.api_base);
 	one_text(e, e->params, "base_url", &e->m.api_base);
 	one_text(e, e->params, "api_base", &e->m.api_base);
+	e->m.is_strangers = (e->credentials && stored_by_stranger(e->r, &e->credentials->place)) ||
+			    stored_by_stranger(e->r, &e->params->place);
 	one_text(e, e->params, "model", &e->m.litellm_model);
 	one_text(e, e->params, "custom_llm_provider", &e->m.provider);
 	one_text(e, e->params, "mock_response", &e->m.mock_response);

@@ -155,7 +155,8 @@ static bool read_row(struct reader *r, const struct yaml *y, struct config_pass 
 		.methods = methods_of(r, &row.methods, &y->place),
 		.cost = row.cost,
 		.model = { .model_name = row.path, .provider = STR("pass_through"),
-			   .model = STR(""), .api_base = row.target, .headers = row.headers },
+			   .model = STR(""), .api_base = row.target, .headers = row.headers,
+			   .is_strangers = stored_by_stranger(r, &y->place) },
 	};
 	finish(r, ret);
 	return true;

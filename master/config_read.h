@@ -305,6 +305,8 @@ void stored_merge_settings(struct reader *r, struct yaml *root);
 void stored_read_credentials(struct reader *r, const struct yaml *list);
 /* The i-th object as an entry of model_list; NULL: it is no model, or cannot be one. */
 const struct yaml *stored_entry(struct reader *r, size_t i);
+/* Whether it is of the database, and was given there without the master key. */
+bool stored_by_stranger(struct reader *r, const struct place *at);
 /* Adds access groups to the models that they name. */
 void stored_add_groups(struct reader *r);
 /* A map as JSON without what may be secret. */

@@ -19,6 +19,10 @@ void rules_finish(struct reader *r)
 {
 	check_networks(r, &r->c->allowed_ips, "general_settings", "allowed_ips");
 	check_networks(r, &r->c->trusted_proxies, "server", "trusted-proxies");
+	check_networks(r, &r->c->allow_private, "server", "allow-private");
+	if (r->c->allow_private.n > CONFIG_NETWORKS_MAX)
+		complain(r, COMPLAINT_ERROR, given_place(r, "server", "allow-private"),
+			 "more than %d addresses and networks", CONFIG_NETWORKS_MAX);
 	if (r->c->set.flags & SET_FORWARDED && !r->c->trusted_proxies.n)
 		complain(r, W_NOT_ACTED_ON,
 			 given_place(r, "general_settings", "use_x_forwarded_for"),

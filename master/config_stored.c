@@ -216,6 +216,17 @@ static size_t object_count(const struct reader *r)
 	return r->has_stored && r->over->stored ? r->over->stored->n : 0;
 }
 
+bool stored_by_stranger(struct reader *r, const struct place *at)
+{
+	const struct config_object *o = at && at->file ? at->file->object : NULL;
+	struct json_error e;
+	const struct json *info = o && o->info.n ? json_parse(r->scratch, o->info, 0, &e) : NULL;
+	const struct json *j = json_get(info, STORED_STRANGERS);
+
+	/* What cannot be read is nobody's of whom we know. */
+	return o && o->info.n && (!info || (j && j->type == JSON_TRUE));
+}
+
 /* ---- settings ---- */
 
 static struct yaml *section_of(struct reader *r, struct yaml *root, struct str name,

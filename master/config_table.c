@@ -228,8 +228,12 @@ static const struct directive directives[] = {
 	D("server", "trusted-proxies", CT_NAMES, AT(trusted_proxies), NULL, 0, 0, CF_LIVE,
 	  "addresses and networks of reverse proxies, whose X-Forwarded-For is believed with "
 	  "general_settings.use_x_forwarded_for"),
+	D("server", "allow-private", CT_NAMES, AT(allow_private), NULL, 0, 0, CF_LIVE,
+	  "addresses and networks, at most 32, that may be connected to though they are not public; see "
+	  "Where the gateway connects to"),
 	D("server", "insecure-dev", CT_BOOL, AT(insecure_dev), "false", 0, 0, CF_RESTART,
-	  "start without a master key: whoever can connect is administrator"),
+	  "start without a master key: whoever can connect is administrator, but for web pages from "
+	  "elsewhere, whose origin server.cors.origins does not name"),
 	CHOICE("server", "sandbox", CT_CHOICE_U32, AT(sandbox), "auto", "auto|enforce|log|off", CF_LIVE,
 	       "what workers give up, see llmgw(8): auto: what the kernel can take from them; enforce: all of it, or do "
 	       "not start; log: the kernel logs what it would refuse"),

@@ -5,6 +5,7 @@
  * left out with a warning. Whatever the user wrote wrong is an error. */
 #include <stdlib.h>
 
+#include "common/cidr.h"
 #include "master/config_read.h"
 #include "master/prices.h"
 
@@ -187,6 +188,26 @@ static struct str base_of_row(struct reader *r, const struct config_model *m)
 	return fill_base(r, in_region(r, m, is_other ? m->row->rerank_base : m->row->base));
 }
 
+/* A public name: no literal address, and nobody's own machine. */
+static bool is_public_name(struct str base)
+{
+	struct cidr one;
+	size_t at = str_find(base, STR("://"));
+	struct str rest = at == SIZE_MAX ? base : str_skip(base, at + 3);
+	struct str authority = str_cut(&rest, '/'), host = str_cut(&authority, ':');
+
+	return str_find_char(host, '.') != SIZE_MAX && host.p[0] != '[' &&
+	       cidr_read(host, &one) != 0 && !str_ends(host, STR(".internal")) &&
+	       !str_ends(host, STR(".local")) && !str_ends(host, STR(".localhost"));
+}
+
+/* Clouds that give their services private addresses in one's own network have sites. */
+static bool is_vendors(const struct config_model *m, struct str base, bool is_own)
+{
+	return (is_own || str_eq(base, m->row->base)) && m->site == SITE_OWN &&
+	       is_public_name(base);
+}
+
 static bool resolve_base(struct reader *r, struct config_model *m, const struct place *at,
 			 const struct place *base_at)
 {
@@ -214,6 +235,7 @@ static bool resolve_base(struct reader *r, struct config_model *m, const struct 
 		complain(r, COMPLAINT_ERROR, base_at, STR_FMT " %s", STR_ARG(name), problem);
 		return false;
 	}
+	m->is_vendors = is_vendors(m, base, is_own);
 	m->api_base = tidy_base(r, base, m->row->base_suffix);
 	return true;
 }
@@ -230,6 +252,8 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 	    !resolve_base(r, m, at, base_at))
 		return false;
 	cloud_finish(r, m);
+	/* Credentials say where tokens are fetched. */
+	m->is_strangers &= own_base || m->aws_endpoint.n > 0 || m->credentials.n > 0;
 	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	if (value_has_control(m->api_key)) {

@@ -45,7 +45,7 @@ static bool can_reach(const char *path, uid_t uid, gid_t gid, char part[PATH_ROO
 	struct stat st;
 	size_t n = strnlen(path, PATH_ROOM - 1);
 	for (size_t i = 1; i <= n; i++) {
-		if (path[i] != '/' && i < n)
+		if (i < n && path[i] != '/')
 			continue;
 		memcpy(part, path, i);
 		part[i] = 0;

@@ -100,6 +100,7 @@ static void configure(struct export *e, unsigned i, bool is_wanted)
 {
 	struct export_target t = { 0 };
 	const char *missing = is_wanted ? export_rows[i].read(e->m->config, &t) : NULL;
+	egress_set(&t.egress, &e->m->config->allow_private, false);
 	if (is_wanted && !missing && !e->outputs[i]) {
 		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
 			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));

@@ -49,6 +49,7 @@ static bool post_body(struct export_calls *c, struct str body, struct buf *answe
 	uint64_t left_ms = c->until_ns > now ? (c->until_ns - now) / NS_PER_MS : 0;
 	struct post p = { .method = c->row->method, .url = c->to->url, .headers = c->to->headers,
 			  .type = c->row->type, .body = body, .gives_up = c->gives_up,
+			  .egress = &c->to->egress,
 			  .timeout_ms = left_ms < most_ms ? left_ms : most_ms, .answer = answer };
 	c->result = (struct post_result){ 0 };
 	if (!left_ms || (c->gives_up && atomic_load(c->gives_up))) {

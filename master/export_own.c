@@ -184,6 +184,7 @@ static struct own_output *resolve(struct export_own *o, struct arena *a,
 		t->vars = &vars;
 		missing = export_rows[c->kind].read(o->m->config, t);
 		t->vars = NULL;
+		egress_set(&t->egress, &o->m->config->allow_private, export_vars_say_where(&vars));
 	}
 	if (!missing)
 		to = take_output(o, c->kind, t);

@@ -2,6 +2,7 @@
  * export_rows.c - see export_rows.h. Variables are those that LiteLLM and OpenTelemetry read. */
 #include "master/export_rows.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,20 @@ static bool is_secret(const char *name)
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (strstr(name, words[i]))
 			return true;
+	return false;
+}
+
+bool export_vars_say_where(const struct export_vars *vars)
+{
+	for (unsigned i = 0; i < vars->n; i++) {
+		char name[64];
+		size_t n = 0;
+		for (; n < sizeof name - 1 && vars->v[i].name[n]; n++)
+			name[n] = (char)toupper((unsigned char)vars->v[i].name[n]);
+		name[n] = '\0';
+		if (!is_secret(name) || strstr(name, "WEBHOOK"))
+			return true;
+	}
 	return false;
 }
 

@@ -8,6 +8,7 @@
 #include "common/record.h"
 #include "master/config.h"
 #include "master/cost_split.h"
+#include "master/egress.h"
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
@@ -36,6 +37,7 @@ struct export_target {
 	uint64_t wait_ms;		/* how old a batch may become */
 	uint64_t timeout_ms;		/* of one call; 0: as for all */
 	unsigned records, queued;	/* of one batch, and in memory; 0: as for all */
+	struct egress egress;		/* set by who has it read */
 };
 /* Where one batch goes, for who wants an address or a signature of its own for each. */
 struct export_address {
@@ -83,6 +85,8 @@ int export_row_find(struct str name);	/* case aside; -1: there is none */
 size_t export_decode(struct str value, char *to, size_t room);
 /* The value that stands for a variable; NULL: there is none. */
 const char *export_variable(const struct export_target *t, const char *name);
+/* Whether one of them says where something goes, and not only who is there. */
+bool export_vars_say_where(const struct export_vars *vars);
 /* Where OpenTelemetry's traces or metrics go, from the environment; or what is missing there. */
 const char *export_read_otlp(struct export_target *ret, bool metrics);
 /* How an answer ended, in OpenAI's words; .n 0: it has none. */

@@ -132,6 +132,7 @@ static void start(struct import_row *r, const char *words)
 	inner->kind = c->kind;
 	inner->is_admin = c->is_admin;
 	inner->is_viewer = c->is_viewer;
+	inner->has_master_key = c->has_master_key;
 	inner->caller_uid = c->caller_uid;
 	inner->is_import = true;
 	command_run(inner);

@@ -52,6 +52,7 @@ struct fetch {				/* on a thread of the pool */
 	struct where where;
 	char keys_url[URL_ROOM], issuer[URL_ROOM], why[120];
 	struct buf document;
+	struct egress egress;
 	bool is_good;
 };
 
@@ -89,7 +90,7 @@ static bool read_discovery(struct fetch *f, struct arena *a)
 
 static bool get(struct fetch *f, const char *url)
 {
-	return post_get(url, &f->document, FETCH_MS, f->gives_up, f->why);
+	return post_get(url, &f->document, FETCH_MS, &f->egress, f->gives_up, f->why);
 }
 
 static bool fetch_keys(struct fetch *f, struct arena *a)
@@ -269,6 +270,8 @@ static void begin(struct source *s)
 	f->revision = j->revision;
 	f->gives_up = &j->is_stopping;
 	f->where = s->where;
+	/* Who signs tokens is trusted with more than a private address. */
+	egress_set(&f->egress, &s->j->m->config->allow_private, false);
 	memcpy(f->keys_url, s->where.url, sizeof f->keys_url);
 	memcpy(f->issuer, s->where.issuer, sizeof f->issuer);
 	buf_init(&f->document, DOCUMENT_MAX);

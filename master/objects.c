@@ -107,6 +107,22 @@ void object_start(struct object_call *oc, const char *what)
 
 /* ---- ops ---- */
 
+/* What is stored remembers whether it came with the master key, or from the machine itself: where
+ * the gateway connects to for others is more narrow. No argument says that. */
+static int put_origin(const struct object_call *oc, struct str *info)
+{
+	bool is_strangers = oc->c->kind == CALLER_HTTP && !oc->c->has_master_key;
+	struct json_error e;
+	if (!is_strangers && str_find(*info, STR("\"" STORED_STRANGERS "\"")) == SIZE_MAX)
+		return 0;
+	const struct json *by = json_parse(
+		oc->c->mem, is_strangers ? STR("{\"" STORED_STRANGERS "\":true}")
+					 : STR("{\"" STORED_STRANGERS "\":false}"), 0, &e);
+	if (by)
+		*info = object_merge(oc->c->mem, info->n ? *info : STR("{}"), by);
+	return by && info->p ? 0 : -ENOMEM;
+}
+
 const struct config_object *object_now(const struct object_call *oc, enum object_kind kind,
 				       struct str name)
 {
@@ -120,6 +136,7 @@ int object_put(struct object_call *oc, enum object_kind kind, struct str name, s
 	struct publish_change *ch = oc->change;
 	struct str who = key_caller_name(oc->c);
 	uint64_t now = clock_wall_ns();
+	int err = put_origin(oc, &info);
 	struct config_object o = {
 		.kind = kind, .is_new = true, .name = name, .label = label, .secret = secret,
 		.info = info, .created_at = old ? old->created_at : now,
@@ -127,7 +144,7 @@ int object_put(struct object_call *oc, enum object_kind kind, struct str name, s
 	};
 	if (secret.n + info.n > STORED_TEXT_MAX || name.n > STORED_NAME_MAX)
 		return object_refuse(oc, 400, NULL, "it is too large to be stored");
-	if (!secret.p || ch->n_ops == OBJECT_OPS_MAX)
+	if (err < 0 || !secret.p || ch->n_ops == OBJECT_OPS_MAX)
 		return -ENOMEM;
 	struct stored_op *op = &ch->ops[ch->n_ops];
 	op->to = stored_copy(&o);

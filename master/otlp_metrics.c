@@ -39,7 +39,7 @@ static void send_picture(struct otlp_metrics *o, uint64_t limit_ms)
 	otlp_metrics_write(o->picture, &o->to, &body);
 	if (!body.failed)
 		post_json(&o->easy, o->to.url, o->to.headers, buf_str(&body), limit_ms,
-			  &o->gives_up, &o->result);
+			  &o->to.egress, &o->gives_up, &o->result);
 	buf_done(&body);
 	atomic_store(&o->is_over, true);
 }
@@ -117,6 +117,7 @@ void otlp_metrics_configure(struct otlp_metrics *o)
 {
 	mem_wipe(&o->target, sizeof o->target);
 	o->is_on = o->m->config->otlp_metrics && !export_read_otlp(&o->target, true);
+	egress_set(&o->target.egress, &o->m->config->allow_private, false);
 	if (o->is_on)
 		uv_timer_start(&o->timer, on_tick, o->target.wait_ms, o->target.wait_ms);
 	else

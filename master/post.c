@@ -53,7 +53,7 @@ static struct curl_slist *make_headers(const struct post *p)
 }
 
 /* What both have in common. */
-static void set_way(CURL *e, const char *url, const char *protocols, uint64_t timeout_ms,
+static void set_way(CURL *e, struct egress_call *way, const char *protocols, uint64_t timeout_ms,
 		    const _Atomic bool *gives_up)
 {
 	const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
@@ -62,7 +62,8 @@ static void set_way(CURL *e, const char *url, const char *protocols, uint64_t ti
 		curl_easy_setopt(e, CURLOPT_CAINFO, file);
 	if (folder && *folder)
 		curl_easy_setopt(e, CURLOPT_CAPATH, folder);
-	curl_easy_setopt(e, CURLOPT_URL, url);
+	egress_guard(e, way);
+	curl_easy_setopt(e, CURLOPT_URL, way->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, protocols);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -80,13 +81,13 @@ static void set_way(CURL *e, const char *url, const char *protocols, uint64_t ti
 }
 
 /* Runs it. False: there was no answer, and *ret says why. */
-static bool perform(CURL *e, struct post_result *ret)
+static bool perform(CURL *e, const struct egress_call *way, struct post_result *ret)
 {
 	CURLcode code = curl_easy_perform(e);
 	if (code == CURLE_OK)
 		return true;
 	curl_easy_reset(e);
-	snprintf(ret->why, sizeof ret->why, "%s", curl_easy_strerror(code));
+	snprintf(ret->why, sizeof ret->why, "%s", egress_why(way, code));
 	return false;
 }
 
@@ -111,8 +112,9 @@ bool post_send(void **easy, const struct post *p, struct post_result *ret)
 		return false;
 	CURL *e = *easy;
 	struct curl_slist *list = make_headers(p);
+	struct egress_call way = { .rule = p->egress, .url = p->url };
 	curl_off_t seconds = 0;
-	set_way(e, p->url, "http,https", p->timeout_ms, p->gives_up);
+	set_way(e, &way, "http,https", p->timeout_ms, p->gives_up);
 	if (p->method)
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, p->method);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
@@ -123,7 +125,7 @@ bool post_send(void **easy, const struct post *p, struct post_result *ret)
 		curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
 		curl_easy_setopt(e, CURLOPT_WRITEDATA, p->answer);
 	}
-	if (perform(e, ret)) {
+	if (perform(e, &way, ret)) {
 		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
 		curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds);
 		curl_easy_reset(e);
@@ -136,9 +138,10 @@ bool post_send(void **easy, const struct post *p, struct post_result *ret)
 }
 
 bool post_json(void **easy, const char *url, const char *headers, struct str body,
-	       uint64_t timeout_ms, const _Atomic bool *gives_up, struct post_result *ret)
+	       uint64_t timeout_ms, const struct egress *egress, const _Atomic bool *gives_up,
+	       struct post_result *ret)
 {
-	const struct post p = { .url = url, .headers = headers, .body = body,
+	const struct post p = { .url = url, .headers = headers, .body = body, .egress = egress,
 				.timeout_ms = timeout_ms, .gives_up = gives_up };
 	return post_send(easy, &p, ret);
 }
@@ -174,7 +177,8 @@ bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint6
 		return false;
 	CURL *e = *easy;
 	struct curl_slist *to = make_recipients(mail->to);
-	set_way(e, mail->url, "smtp,smtps", timeout_ms, gives_up);
+	struct egress_call way = { .rule = mail->egress, .url = mail->url };
+	set_way(e, &way, "smtp,smtps", timeout_ms, gives_up);
 	curl_easy_setopt(e, CURLOPT_USE_SSL, (long)(mail->has_tls ? CURLUSESSL_ALL
 								  : CURLUSESSL_NONE));
 	if (mail->user[0]) {
@@ -186,7 +190,7 @@ bool post_mail(void **easy, const struct post_mail *mail, struct str text, uint6
 	curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(e, CURLOPT_READFUNCTION, give_text);
 	curl_easy_setopt(e, CURLOPT_READDATA, &text);
-	if (perform(e, ret)) {
+	if (perform(e, &way, ret)) {
 		curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &ret->status);
 		curl_easy_reset(e);
 	}
@@ -201,16 +205,17 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *data)
 	return b->failed ? 0 : size * n;
 }
 
-bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomic bool *gives_up,
-	      char why[120])
+bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const struct egress *egress,
+	      const _Atomic bool *gives_up, char why[120])
 {
+	struct egress_call way = { .rule = egress, .url = url };
 	CURL *e = curl_easy_init();
 	long status = 0;
 	if (!e) {
 		snprintf(why, 120, "out of memory");
 		return false;
 	}
-	set_way(e, url, "http,https", timeout_ms, gives_up);
+	set_way(e, &way, "http,https", timeout_ms, gives_up);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, to);
@@ -220,7 +225,7 @@ bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const _Atomi
 	if (to->failed)
 		snprintf(why, 120, "more than %zu bytes", to->cap);
 	else if (code != CURLE_OK)
-		snprintf(why, 120, "%s", curl_easy_strerror(code));
+		snprintf(why, 120, "%s", egress_why(&way, code));
 	else if (status != 200 || !to->n)
 		snprintf(why, 120, "HTTP %ld, %zu bytes", status, to->n);
 	else

@@ -12,6 +12,7 @@
 #include "common/key_header.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/egress.h"
 #include "master/pool.h"
 
 /* At once: half of the pool's threads, whoever does not answer. */
@@ -47,6 +48,7 @@ struct job {				/* one probe, on a thread of the pool */
 	enum provider_auth auth;
 	char url[2048], key[2048], model_id[128];
 	const char *header;		/* one more that the family wants, or NULL */
+	struct egress egress;
 	enum probe_status status;
 	char error[ERROR_MAX];
 };
@@ -58,11 +60,11 @@ static size_t discard(char *p, size_t size, size_t n, void *data)
 	return size * n;
 }
 
-static void judge(struct job *j, CURLcode code, long status)
+static void judge(struct job *j, const struct egress_call *way, CURLcode code, long status)
 {
 	j->status = PROBE_ILL;
 	if (code != CURLE_OK)
-		snprintf(j->error, sizeof j->error, "%s", curl_easy_strerror(code));
+		snprintf(j->error, sizeof j->error, "%s", egress_why(way, code));
 	else if (status == 401 || status == 403)
 		snprintf(j->error, sizeof j->error, "HTTP %ld: the provider refuses the api_key",
 			 status);
@@ -96,6 +98,7 @@ static void set_authorities(CURL *e)
 static void run(uv_work_t *work)
 {
 	struct job *j = work->data;
+	struct egress_call way = { .rule = &j->egress, .url = j->url };
 	struct curl_slist *headers = make_headers(j);
 	CURL *e = curl_easy_init();
 	long status = 0;
@@ -104,6 +107,7 @@ static void run(uv_work_t *work)
 		return;
 	}
 	set_authorities(e);
+	egress_guard(e, &way);
 	curl_easy_setopt(e, CURLOPT_URL, j->url);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -117,7 +121,7 @@ static void run(uv_work_t *work)
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	CURLcode code = curl_easy_perform(e);
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
-	judge(j, code, status);
+	judge(j, &way, code, status);
 	curl_easy_cleanup(e);
 	curl_slist_free_all(headers);
 }
@@ -227,6 +231,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 		m->config->health_check_timeout_ms ? m->config->health_check_timeout_ms : 10000;
 	j->auth = cm->auth;
 	j->header = lists[cm->family].header;
+	egress_set(&j->egress, &m->config->allow_private, cm->is_vendors || cm->is_strangers);
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
 	if (!write_url(cm, j->url, sizeof j->url) ||

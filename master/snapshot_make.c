@@ -139,6 +139,8 @@ static void fill_texts(struct make *k, const struct config_model *cm, struct sna
 	d->location = snap_build_text(k->b, cm->cloud.vertex_location);
 	d->headers = put_headers(k, cm);
 	d->tags = put_names(k, &cm->tags);
+	d->flags |= (cm->is_vendors ? DEPLOY_PUBLIC : 0u) |
+		    (cm->is_strangers ? DEPLOY_STRANGER : 0u);
 }
 
 /* The rules for parameters, and the default parameters as those leave them. */
@@ -417,6 +419,7 @@ static void put_settings(struct make *k)
 	s->enforced_params = put_names(k, &k->c->enforced_params);
 	s->flags |= s->allowed_ips.count ? SET_ALLOWED_IPS : 0u;
 	s->trusted_proxies = put_names(k, &k->c->trusted_proxies);
+	s->allow_private = put_names(k, &k->c->allow_private);
 	s->flags |= s->enforced_params.count ? SET_ENFORCED_PARAMS : 0u;
 	s->flags |= k->c->priorities.n ? SET_RESERVATION : 0u;
 	s->key_header = snap_build_text(k->b, k->c->key_header);

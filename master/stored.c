@@ -59,9 +59,9 @@ struct config_object *stored_copy(const struct config_object *o)
 	size_t n = sizeof *o + o->name.n + o->label.n + o->secret.n + o->info.n + o->sealed.n +
 		   o->created_by.n + o->updated_by.n;
 	struct config_object *c = mem_alloc(n);
-	char *at = (char *)(c + 1);
 	if (!c)
 		return NULL;
+	char *at = (char *)(c + 1);
 	*c = *o;
 	c->block = n;
 	c->name = put(&at, o->name);

@@ -24,7 +24,7 @@ struct call {
 	struct worker_link *link;	/* NULL: the worker has gone */
 	uint64_t number;
 	const struct command *command;
-	bool is_admin, is_viewer;
+	bool is_admin, is_viewer, has_master_key;
 	uint64_t key_id;
 	struct sha256 hash;
 	uint8_t address[16];
@@ -240,6 +240,7 @@ static void run_call(struct call *c)
 	cc->kind = CALLER_HTTP;
 	cc->is_admin = c->is_admin;
 	cc->is_viewer = c->is_viewer;
+	cc->has_master_key = c->has_master_key;
 	cc->caller_key = c->key_id;
 	cc->caller_hash = &c->hash;
 	cc->changed_by = str_z(c->changed_by);
@@ -307,6 +308,7 @@ static int take_call(struct worker_link *l, struct frame_in *f)
 	}
 	c->is_admin = role & 1;
 	c->is_viewer = role & 2;
+	c->has_master_key = role & 4;
 	c->key_id = key_id;
 	c->hash = hash;
 	memcpy(c->address, address, sizeof c->address);

@@ -244,7 +244,7 @@ static int read_finish(const struct reading *r, const struct json *reason, bool 
 
 static int read_message_delta(const struct reading *r, const struct json *root)
 {
-	bool failed;
+	bool failed = false;
 	int err = close_block(r);
 	if (!err)
 		err = read_finish(r, json_get(json_get(root, "delta"), "stop_reason"), &failed);

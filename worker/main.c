@@ -107,6 +107,8 @@ static void on_beat(uv_timer_t *t)
 	atomic_store_explicit(&w->row->loop_lag_ns, lag, memory_order_relaxed);
 	atomic_store_explicit(&w->row->oldest_generation, oldest_generation(w),
 			      memory_order_relaxed);
+	atomic_store_explicit(&w->metrics->upstream_barred, upstream_refused(w->upstream),
+			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->upstream_connects, upstream_connects(w->upstream),
 			      memory_order_relaxed);
 	atomic_store_explicit(&w->metrics->log_dropped, log_dropped(), memory_order_relaxed);

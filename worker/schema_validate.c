@@ -338,8 +338,8 @@ static int try(struct validating *v, const struct json *schema, const struct jso
 static int check_conditions(struct validating *v, const struct json *schema,
 			    const struct json *value, const struct schema_place *at, unsigned depth)
 {
-	const struct json *not = json_get(schema, "not"), *cond = json_get(schema, "if");
-	int yes = not ? try(v, not, value, depth) : 0;
+	const struct json *barred = json_get(schema, "not"), *cond = json_get(schema, "if");
+	int yes = barred ? try(v, barred, value, depth) : 0;
 	if (yes)
 		return yes < 0 ? yes : fault(v, at, "fits the schema of not");
 	if (!cond)

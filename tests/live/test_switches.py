@@ -9,6 +9,7 @@ from sink import Sink
 from test_export import SECRET, env_of, metric, told
 
 FAST = {"DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"}
+PRIVATE = "server: {allow-private: [127.0.0.1]}\n"    # where the sinks are
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def calls(sink, path="/hook"):
 
 def test_keys_and_teams_have_their_own(start, sinks):
     common, of_key, of_team = sinks
-    gw = start([("m", "plain")], told("generic_api"), env=env_of(common))
+    gw = start([("m", "plain")], told("generic_api") + PRIVATE, env=env_of(common))
     gw.post("/team/new", {"team_id": "t", "metadata": {"logging": hook(of_team)}})
     keys = {"plain": gw.key(), "own": gw.key(metadata={"logging": hook(of_key)}), "team": gw.key(team_id="t"),
             "both": gw.key(team_id="t", logging=hook(of_key))}
@@ -62,7 +63,7 @@ def test_keys_and_teams_have_their_own(start, sinks):
 
 def test_by_success_and_by_failure(start, sinks):
     common, own, _ = sinks
-    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("generic_api", which="failure_callback"), env=env_of(common))
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("generic_api", which="failure_callback") + PRIVATE, env=env_of(common))
     good = gw.key(logging=hook(own, "success"))
     bad = gw.key(logging=hook(own, "failure"))
     ids = {(k, m): gw.ask(m, key=key).headers["x-litellm-call-id"]
@@ -73,7 +74,7 @@ def test_by_success_and_by_failure(start, sinks):
 
 def test_nobody_else_is_told_where_the_configuration_names_nobody(start, sinks):
     own = sinks[0]
-    gw = start([("m", "plain")], env=FAST)
+    gw = start([("m", "plain")], PRIVATE, env=FAST)
     assert gw.ask("m", key=gw.key()).status == 200
     k = gw.key(logging=logging("langfuse", langfuse_public_key="pk", langfuse_secret_key=SECRET, langfuse_host=own.base))
     gw.ask("m", key=gw.key())
@@ -136,7 +137,7 @@ def test_who_keeps_a_request_from_being_told(start, sinks, forbidden):
 
 
 def test_only_administrators_say_where(start, sinks):
-    gw = start([("m", "plain")], env=FAST)
+    gw = start([("m", "plain")], PRIVATE, env=FAST)
     user = gw.post("/user/new", {"user_id": "ada", "user_role": "internal_user"}).json["key"]
     a = gw.post("/key/generate", {"logging": hook(sinks[0])}, key=user)
     assert a.status == 403 and "administrators" in a.json["error"]["message"]
@@ -150,7 +151,7 @@ def test_one_that_is_down_gets_it_later(start, sinks):
     common, own, _ = sinks
     port = own.port
     own.close()
-    gw = start([("m", "plain")], told("generic_api"), env=env_of(common))
+    gw = start([("m", "plain")], told("generic_api") + PRIVATE, env=env_of(common))
     k = gw.key(logging=hook(own))
     lost = gw.ask("m", key=k).headers["x-litellm-call-id"]
     kept = gw.ask("m").headers["x-litellm-call-id"]

@@ -162,6 +162,7 @@ static const struct set_row {
 	{ "general_settings", "allowed_ips", "[10.0.0.0/8, '::1']", "[\"10.0.0.0/8\",\"::1\"]" },
 	{ "general_settings", "use_x_forwarded_for", "true", "true" },
 	{ "server", "trusted-proxies", "[10.0.0.0/8, 127.0.0.1]", "[\"10.0.0.0/8\",\"127.0.0.1\"]" },
+	{ "server", "allow-private", "[10.0.0.0/8, '::1']", "[\"10.0.0.0/8\",\"::1\"]" },
 	{ "general_settings", "enforced_params", "[user, metadata.x]", "[\"user\",\"metadata.x\"]" },
 	{ "general_settings", "enable_jwt_auth", "false", "false" },
 	{ "general_settings.litellm_jwtauth", "admin_jwt_scope", "boss",

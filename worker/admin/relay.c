@@ -113,7 +113,8 @@ static int write_call(struct relay_call *call, const struct request *r,
 	args = str_skip(args, piece.n);
 	frame_begin(f, LINK_CALL);
 	frame_put_u64(f, call->number);
-	frame_put_u8(f, (uint8_t)((what->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0)));
+	frame_put_u8(f, (uint8_t)((what->is_admin ? 1 : 0) | (r->key.flags & KEY_VIEWER ? 2 : 0) |
+				  (r->key.flags & KEY_ADMIN && !r->token ? 4 : 0)));
 	frame_put_u64(f, r->key.id);
 	frame_put_bytes(f, r->key.hash.b, sizeof r->key.hash.b);
 	frame_put_bytes(f, r->client_ip, sizeof r->client_ip);
@@ -309,7 +310,9 @@ void relay_answer(struct worker *w, struct frame_in *f)
 		if (call->answer.failed)
 			request_fail(r, OUTCOME_INTERNAL, NULL, "the answer is too large");
 		else
-			request_reply(r, (int)status, "application/json", buf_str(&call->answer));
+			request_reply_headed(r, (int)status, "application/json",
+					     STR("cache-control: no-store\r\n"),
+					     buf_str(&call->answer));
 	}
 	drop(w, call);
 	if (r)

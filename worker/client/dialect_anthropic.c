@@ -56,6 +56,7 @@ static const char *const error_types[OUTCOME_COUNT] = {
 	[OUTCOME_UP_RATE_LIMITED] = "rate_limit_error",
 	[OUTCOME_UP_TIMEOUT] = "timeout_error",
 	[OUTCOME_UP_CONNECT] = "api_error",
+	[OUTCOME_UP_BARRED] = "api_error",
 	[OUTCOME_UP_ERROR] = "api_error",
 	[OUTCOME_UP_MALFORMED] = "api_error",
 	[OUTCOME_UP_BROKEN] = "api_error",

@@ -8,6 +8,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "worker/decide/bearer.h"
+#include "worker/decide/browser.h"
 #include "worker/decide/owners.h"
 #include "worker/decide/rules.h"
 
@@ -218,6 +219,28 @@ static enum step check_other(struct request *r, struct str token)
 	return s == STEP_NEXT ? auth_check_role(r) : s;
 }
 
+static bool is_listed_origin(const struct request *r, struct str origin)
+{
+	struct snap_part list = snap_settings(r->snap)->cors_origins;
+	for (uint32_t i = 0; i < list.count; i++)
+		if (str_eq(snap_name(r->snap, list, i), origin))
+			return true;
+	return false;
+}
+
+/* Without a master key: whoever can connect, but for pages of others in a browser here. */
+static enum step let_near_in(struct request *r)
+{
+	struct str host = http_header(r->http, "host"), origin = http_header(r->http, "origin");
+	if (is_listed_origin(r, origin) ||
+	    (browser_host_is_near(host) && browser_origin_is_near(origin, host)))
+		return let_in(r);
+	return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+			    "Without a master key no page from elsewhere is let in: set "
+			    "general_settings.master_key, or name the page's origin in "
+			    "server.cors.origins");
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
@@ -229,8 +252,10 @@ enum step auth_check(struct request *r)
 	if (snap_settings(r->snap)->flags & SET_ALLOWED_IPS &&
 	    rules_check_address(r) != STEP_NEXT)
 		return STEP_DONE;
-	if (!needs || snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
+	if (!needs)
 		return let_in(r);
+	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
+		return let_near_in(r);
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
 		return check_other(r, token);

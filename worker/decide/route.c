@@ -103,6 +103,7 @@ static const struct {
 	[OUTCOME_UP_RATE_LIMITED] = { true, true, POLICY_RATE_LIMIT },
 	[OUTCOME_UP_TIMEOUT] = { true, true, POLICY_TIMEOUT },
 	[OUTCOME_UP_CONNECT] = { true, true, POLICY_INTERNAL },
+	[OUTCOME_UP_BARRED] = { true, true, POLICY_BAD_GATEWAY },
 	[OUTCOME_UP_ERROR] = { true, true, POLICY_INTERNAL },
 	[OUTCOME_UP_MALFORMED] = { true, true, POLICY_BAD_GATEWAY },
 	[OUTCOME_UP_BROKEN] = { true, true, POLICY_BAD_GATEWAY },

@@ -380,6 +380,8 @@ static enum outcome outcome_of_end(enum transfer_end end)
 	switch (end) {
 	case TRANSFER_REFUSED:
 		return OUTCOME_UP_CONNECT;
+	case TRANSFER_BARRED:
+		return OUTCOME_UP_BARRED;
 	case TRANSFER_TLS:
 	case TRANSFER_PROTOCOL:
 		return OUTCOME_UP_MALFORMED;

@@ -227,7 +227,8 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 	if (end == TRANSFER_STOPPED)
 		fetch_failed(t, OUTCOME_UP_MALFORMED, "the answer is too long", STR_NONE);
 	else if (end != TRANSFER_DONE)
-		fetch_failed(t, OUTCOME_UP_CONNECT, detail, STR_NONE);
+		fetch_failed(t, end == TRANSFER_BARRED ? OUTCOME_UP_BARRED : OUTCOME_UP_CONNECT,
+			     detail, STR_NONE);
 	else if (t->status / 100 == 2)
 		read_answer(t);
 	else

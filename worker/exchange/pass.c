@@ -330,6 +330,8 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 		stopped(p);
 	else if (end == TRANSFER_REFUSED)
 		fail(p, OUTCOME_UP_CONNECT, detail);
+	else if (end == TRANSFER_BARRED)
+		fail(p, OUTCOME_UP_BARRED, detail);
 	else if (end == TRANSFER_TLS || end == TRANSFER_PROTOCOL)
 		fail(p, OUTCOME_UP_MALFORMED, detail);
 	else if (end != TRANSFER_DONE)

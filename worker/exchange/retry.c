@@ -45,7 +45,8 @@ static bool may_help(const struct retry_case *c)
 	enum outcome o = c->error->outcome;
 	if (!outcome_rows[o].may_retry)
 		return false;
-	if (o == OUTCOME_UP_AUTH || o == OUTCOME_UP_PERMISSION || o == OUTCOME_UP_NOT_FOUND)
+	if (o == OUTCOME_UP_AUTH || o == OUTCOME_UP_PERMISSION || o == OUTCOME_UP_NOT_FOUND ||
+	    o == OUTCOME_UP_BARRED)
 		return c->n_tried < c->group->members.count;
 	return true;
 }

@@ -377,6 +377,7 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 	struct tunnel *t = data;
 	t->transfer = NULL;
 	fail(t, end == TRANSFER_REFUSED ? OUTCOME_UP_CONNECT
+		: end == TRANSFER_BARRED ? OUTCOME_UP_BARRED
 		: end == TRANSFER_TLS	? OUTCOME_UP_MALFORMED : OUTCOME_UP_BROKEN, detail);
 }
 

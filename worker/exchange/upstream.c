@@ -111,6 +111,8 @@ static CURL *easy_new(struct upstream *u)
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 3600L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 16384L);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, upstream_on_open);
+	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, e);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, upstream_on_made);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, u);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, upstream_on_close);
@@ -136,6 +138,8 @@ static void transfer_free(struct transfer *t)
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
 		if (t->is_head)
 			curl_easy_setopt(t->easy, CURLOPT_NOBODY, 0L);
+		if (t->is_asked)
+			curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, NULL);
 		curl_easy_setopt(t->easy, CURLOPT_PRIVATE, NULL);
 		if (u->n_pool < POOL_MAX)
 			u->pool[u->n_pool++] = t->easy;
@@ -212,6 +216,8 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	t->u = u;
 	t->h = h;
 	t->data = data;
+	t->snap = s->snap;
+	t->deployment = s->deployment;
 	t->key = snap_text(s->snap, s->deployment->api_key);
 	buf_init(&t->passed, PASSED_BYTES_MAX);
 	upstream_head_begin(t);
@@ -228,6 +234,11 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	set_method(t, s);
+	t->is_asked = s->deployment->flags & DEPLOY_STRANGER;
+	if (t->is_asked) {
+		curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, upstream_on_ask);
+		curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+	}
 	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
@@ -316,8 +327,11 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
 	switch (code) {
 	case CURLE_OK:
 		return t->is_refused ? TRANSFER_PROTOCOL : TRANSFER_DONE;
-	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_ABORTED_BY_CALLBACK:
+		return t->refusal ? TRANSFER_BARRED : TRANSFER_BROKEN;
 	case CURLE_COULDNT_CONNECT:
+		return t->refusal ? TRANSFER_BARRED : TRANSFER_REFUSED;
+	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_OPERATION_TIMEDOUT:		/* only the connect limit is curl's */
 		return TRANSFER_REFUSED;
 	case CURLE_SSL_CONNECT_ERROR:
@@ -357,8 +371,9 @@ static void finish(struct transfer *t, CURLcode code)
 	curl_multi_remove_handle(t->u->multi, t->easy);
 	t->u->active--;
 	t->h->on_end(t->data, end,
-		     t->is_refused ? "the answer is compressed though identity was asked for"
-				   : curl_easy_strerror(code));
+		     end == TRANSFER_BARRED ? t->refusal
+		     : t->is_refused ? "the answer is compressed though identity was asked for"
+				     : curl_easy_strerror(code));
 	transfer_free(t);
 }
 
@@ -429,4 +444,9 @@ void upstream_close(struct upstream *u)
 uint64_t upstream_connects(const struct upstream *u)
 {
 	return u->connects;
+}
+
+uint64_t upstream_refused(const struct upstream *u)
+{
+	return u->refused;
 }

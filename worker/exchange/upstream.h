@@ -19,6 +19,7 @@ struct transfer;			/* one HTTP exchange */
 enum transfer_end {
 	TRANSFER_DONE,	   /* the answer is whole */
 	TRANSFER_REFUSED,  /* no connection: refused, unreachable, no such host, time-out */
+	TRANSFER_BARRED,   /* no connection: it must not go there, see common/reach.h */
 	TRANSFER_TLS,	   /* certificate or handshake refused; nothing of ours was sent */
 	TRANSFER_BROKEN,   /* the connection broke before or amid the answer */
 	TRANSFER_PROTOCOL, /* not HTTP, or refused by us (compressed, too large a head) */
@@ -86,5 +87,7 @@ void upstream_watch(struct transfer *t, bool readable, bool writable);
 bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out) MUST_USE;
 /* Connections made so far (for the metric). */
 uint64_t upstream_connects(const struct upstream *u);
+/* Those not made, because of where they would have gone. */
+uint64_t upstream_refused(const struct upstream *u);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * upstream_private.h - between upstream.c, which drives libcurl, upstream_watch.c, which watches
- * its sockets, upstream_answer.c, which takes what it reads, and upstream_headers.c, which makes
- * what goes out before a body. */
+ * its sockets, upstream_reach.c, which says where they may go, upstream_answer.c, which takes what
+ * it reads, and upstream_headers.c, which makes what goes out before a body. */
 #ifndef UPSTREAM_PRIVATE_H
 #define UPSTREAM_PRIVATE_H
 
@@ -44,7 +44,8 @@ struct upstream {
 	uv_timer_t timer, kick;
 	unsigned open_handles;
 	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
-	uint64_t connects;
+	uint64_t connects, refused;
+	uint64_t refusal_told_ns;	/* 0: never */
 	CURL *pool[POOL_MAX];
 	unsigned n_pool;
 	struct transfer *kicked;
@@ -57,6 +58,10 @@ struct upstream {
 struct transfer {
 	struct upstream *u;
 	CURL *easy;
+	/* Whoever has started it has them, until on_end(). */
+	const struct snap *snap;
+	const struct snap_deployment *deployment;
+	const char *refusal;		/* of an address that it must not connect to; NULL */
 	struct header_set *set;		/* NULL: `headers` is its own */
 	struct curl_slist *headers;
 	const struct transfer_handler *h;
@@ -71,6 +76,7 @@ struct transfer {
 	char disposition[512];
 	bool is_head;			/* the method: there will be no body */
 	bool is_head_told, wants_pause, is_paused, is_refused;
+	bool is_asked;			/* upstream_on_ask() has a word */
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
 	const struct tunnel_handler *tunnel;	/* NULL: an HTTP exchange */
@@ -95,6 +101,13 @@ int upstream_on_close(void *upstream, curl_socket_t fd);
 /* Curl has let go of the tunnel's socket: from now on it is watched for its handler. */
 bool upstream_watch_tunnel(struct transfer *t);
 void upstream_unwatch(struct transfer *t);
+
+/* --- upstream_reach.c --- */
+
+/* curl's callbacks: a socket for an address, where the transfer may go there; before a request of
+ * a stranger's deployment, on whosever connection. */
+curl_socket_t upstream_on_open(void *easy, curlsocktype purpose, struct curl_sockaddr *a);
+int upstream_on_ask(void *transfer, char *ip, char *own_ip, int port, int own_port);
 
 /* --- upstream_answer.c --- */
 

@@ -192,7 +192,7 @@ static void put_fields(struct json_out *o, const struct body *b)
 static const char *component_name(const struct body *b, char out[64])
 {
 	size_t n = 0;
-	for (; b->name[n] && n < 63; n++)
+	for (; n < 63 && b->name[n]; n++)
 		out[n] = b->name[n] == ' ' ? '_' : b->name[n];
 	out[n] = '\0';
 	return out;
@@ -334,7 +334,7 @@ static void put_operation(struct json_out *o, const struct endpoint *e, const ch
 	char key[8] = "";
 	const struct command *c = openapi_command(e);
 	bool is_get = str_eq(str_z(method), STR("GET"));
-	for (size_t i = 0; method[i] && i < sizeof key - 1; i++)
+	for (size_t i = 0; i < sizeof key - 1 && method[i]; i++)
 		key[i] = (char)(method[i] | 0x20);
 	json_open(o, key);
 	put_operation_id(o, method, path);
