@@ -3,6 +3,7 @@
  * and the short way over the same bytes: what goes out of it counts the same and reads the same.
  * The first byte chooses kind, framing of pieces and what the client asked. */
 #include "tests/fuzz/answer_fuzz.h"
+#include "worker/openai.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
