@@ -22,7 +22,7 @@ enum {
 	COUNT_MAX = 1 << 24,
 	NAME_MAX_LEN = 48,
 	LOOK_COUNT = 64,		/* records read at once, on the stack */
-	MANY_AT_ONCE = 512		/* by journal_read_many(): what is too much was copied in vain */
+	MANY_AT_ONCE = 512		/* the same, into memory of the caller's */
 };
 
 struct head {				/* the file's first page; the rest of it is zero */

@@ -115,7 +115,8 @@ uint64_t journal_room(const struct journal *j, uint64_t committed_seq);
 /* Copies *r (seq and crc are set here) and returns its number. The caller saw room. */
 uint64_t journal_append(struct journal *j, struct journal_record *r);
 uint64_t journal_last(const struct journal *j);
-/* fdatasync; from the flusher thread. Full pages leave the mapping. 0 or -errno, after which the file is not to be trusted. */
+/* fdatasync; from the flusher thread. Full pages leave the mapping. 0 or -errno, after which the
+ * file is not to be trusted. */
 int journal_flush(struct journal *j) MUST_USE;
 
 /* Master. Copies record `seq`. 0; -ENOENT (not written yet, or a stale one); -EBADMSG (its

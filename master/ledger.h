@@ -14,8 +14,8 @@
 struct ledger;
 
 /* board and loop stay the caller's. A timer folds all journals every 100 ms, and one that has a
- * batch full of records within 25 ms; committed numbers go to board->workers[slot].journal_committed,
- * failures to board->head->money_down. */
+ * batch full of records within 25 ms; committed numbers go to
+ * board->workers[slot].journal_committed, failures to board->head->money_down. */
 int ledger_start(struct store *s, struct board *board, uv_loop_t *loop,
 		 struct ledger **ret) MUST_USE;
 /* Folds what is there a last time and waits for it. */

@@ -3,7 +3,8 @@
  *
  * The writer takes all that is queued (GROUP_MAX at most) into one transaction, each job in a
  * savepoint of its own: what one job does wrong is undone alone, what the disk does wrong undoes
- * the group. A job that is alone needs none, for which SQLite would copy each page that it changes. One mutex guards the queues; no job runs under it. */
+ * the group. A job that is alone has none, for which SQLite would copy each page that is changed.
+ * One mutex guards the queues; no job runs under it. */
 #include "master/store.h"
 
 #include <errno.h>
