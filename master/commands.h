@@ -65,7 +65,7 @@ struct command_column {			/* how llmgwctl shows an answer as a table */
 		COL_BOOL,
 		COL_LIST,
 		COL_PROSE,		/* sentences: they go on in the next lines */
-		COL_BRIEF		/* what may be very long: its beginning; --json has it all */
+		COL_BRIEF		/* what may be very long: its beginning; --json has all */
 	} kind;
 };
 

@@ -18,7 +18,7 @@ enum {
 	COLUMNS_MAX = 32,
 	WIDTH_LEAST = 10,	/* no text is cut below */
 	PROSE_LEAST = 20,	/* nor sentences broken */
-	READABLE = 60,		/* where sentences are broken, and what is brief is cut, in any case */
+	READABLE = 60,		/* where sentences are broken and what is brief is cut */
 	NO_LIMIT = 1 << 20	/* columns of a screen that libsmartcols shall think of */
 };
 #define BOLD "\033[1m"
@@ -210,7 +210,8 @@ static const char *take_cell(struct table *t, size_t column, struct str *cell)
 	if (width_of(all) <= width)
 		return all.n ? all.p : "";	/* a NUL is behind it, or behind what it is the end of */
 	line = take_width(&all, width - 1);
-	return arena_dup_z(t->mem, arena_printf(t->mem, STR_FMT STR_FMT, STR_ARG(line), STR_ARG(mark)));
+	line = arena_printf(t->mem, STR_FMT STR_FMT, STR_ARG(line), STR_ARG(mark));
+	return line.p ? arena_dup_z(t->mem, line) : NULL;
 }
 
 /* ---- the table ---- */
