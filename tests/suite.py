@@ -146,6 +146,7 @@ def main():
         pytest("killed at each place", "build-faults", "tests/live/test_faults.py", env=enforce())
     counted("official SDKs", [sys.executable, "tests/sdk/run"], {"LLMGW_BUILD": str(TOP / "build")})
     counted("lint", ["/usr/bin/python3", "tests/lint/run"])
+    counted("mutation, a sample", ["/usr/bin/python3", "tests/mutate/run", "--sample", "40", "--bar", "80"])
     unit_score()
     install()
     if not quick:

@@ -2,6 +2,7 @@
  * test_gcra.c - never more than the limit in a minute beyond the burst, nor less than promised. */
 #include "common/gcra.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -195,6 +196,57 @@ static void test_no_limit(void **state)
 	}
 }
 
+/* A unit of three nanoseconds, and more of them than that: what rounding gives back is less than
+ * one unit, and not one. */
+static void test_the_burst_is_no_larger(void **state)
+{
+	struct gcra_limit limit = { MINUTE / 3, 0 };
+	_Atomic uint64_t tat = 0;
+	uint64_t wait = 0;
+	(void)state;
+	assert_true(gcra_take(&tat, limit, start, limit.per_minute, &wait));
+	assert_false(gcra_take(&tat, limit, start, 1, &wait));
+	assert_int_equal(wait, 1);
+}
+
+enum { ROUNDS = 300000 };
+struct hand {
+	_Atomic uint64_t *tat;
+	struct gcra_limit limit;
+	bool gives_back;
+};
+
+static void *take_and_give(void *data)
+{
+	struct hand *h = data;
+	uint64_t wait;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		if (h->gives_back)
+			gcra_refund(h->tat, h->limit, start, 1);
+		else if (!gcra_take(h->tat, h->limit, start, 1, &wait))
+			return h;
+	return NULL;
+}
+
+/* Nothing is taken or given back twice, nor lost, when two do it at the same time. */
+static void test_two_at_once(void **state)
+{
+	_Atomic uint64_t tat = start;
+	struct hand h = { &tat, { 60, UINT64_C(4) * ROUNDS }, false };
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pthread_t a, b;
+		void *failed_a, *failed_b;
+		h.gives_back = i;
+		assert_int_equal(pthread_create(&a, NULL, take_and_give, &h), 0);
+		assert_int_equal(pthread_create(&b, NULL, take_and_give, &h), 0);
+		pthread_join(a, &failed_a);
+		pthread_join(b, &failed_b);
+		assert_true(!failed_a && !failed_b);
+		assert_int_equal(tat, i ? start : start + UINT64_C(2) * ROUNDS * (MINUTE / 60));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_charge_and_refund),
 		cmocka_unit_test(test_saturation),
 		cmocka_unit_test(test_no_limit),
+		cmocka_unit_test(test_the_burst_is_no_larger),
+		cmocka_unit_test(test_two_at_once),
 	};
 	return hash_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,6 +256,150 @@ static void test_reading_nano(void **state)
 	assert_int_equal(price_read_nano(STR("1000000000.000000001"), &v), -ERANGE);
 }
 
+/* Numbers end where their slice does, whatever stands behind it. */
+static void test_reading_slices(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		int err;
+		int64_t v;
+	} rows[] = {
+		{ "123", 2, 0, 12000000000 }, { "1e-5", 2, -EINVAL, -77 }, { "1e+5", 2, -EINVAL, -77 },
+		{ "1e12", 3, 0, 10000000000 }, { "1.5", 2, 0, 1000000000 }, { "1.25", 3, 0, 1200000000 },
+		{ "7", 0, -EINVAL, -77 }, { ".5", 1, -EINVAL, -77 },
+	};
+	int64_t v;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		v = -77;
+		assert_int_equal(price_read_nano(str_of(rows[i].text, rows[i].n), &v), rows[i].err);
+		assert_int_equal(v, rows[i].v);
+	}
+	/* As many digits as count, and the last of them decides: 0.999... is one. */
+	assert_int_equal(price_read_pico(STR("999999999999999999999999999999e-42"), &v), 0);
+	assert_int_equal(v, 1);
+	assert_int_equal(price_read_pico(STR("499999999999999999999999999999e-42"), &v), 0);
+	assert_int_equal(v, 0);
+}
+
+/* Each member is bounded by itself, or by what it is a part of. */
+static void test_clamping(void **state)
+{
+	const uint64_t most = 0x7fffffff, over = most + 1;
+	struct usage u = { .input = over, .output = over, .searches = over, .images = over,
+			   .milliseconds = over, .characters = over };
+
+	(void)state;
+	usage_clamp(&u);
+	assert_true(u.input == most && u.output == most && u.searches == most && u.images == most);
+	assert_true(u.milliseconds == most && u.characters == most);
+	u = (struct usage){ .input = 100, .output = 50, .cache_read = 30, .cache_write = 20,
+			    .reasoning = 10, .media_input = 51, .media_output = 41 };
+	usage_clamp(&u);
+	assert_true(u.media_input == 50 && u.media_output == 40);
+	assert_true(u.cache_read == 30 && u.cache_write == 20 && u.reasoning == 10);
+	u.media_input = 50;
+	u.media_output = 40;
+	usage_clamp(&u);
+	assert_true(u.media_input == 50 && u.media_output == 40);
+	u = (struct usage){ .input = 100, .output = 50, .cache_read = 101, .cache_write = 1,
+			    .reasoning = 51, .media_input = 1, .media_output = 1 };
+	usage_clamp(&u);
+	assert_true(u.cache_read == 100 && u.cache_write == 0 && u.media_input == 0);
+	assert_true(u.reasoning == 50 && u.media_output == 0);
+}
+
+static void test_adding(void **state)
+{
+	struct usage a = { .input = 1000, .output = 500, .cache_read = 100, .cache_write = 50,
+			   .reasoning = 40, .media_input = 30, .media_output = 20, .images = 3,
+			   .milliseconds = 7000, .characters = 90, .searches = 2 };
+	const struct usage b = { .input = 200, .output = 100, .cache_read = 10, .cache_write = 20,
+				 .reasoning = 30, .media_input = 40, .media_output = 50, .images = 5,
+				 .milliseconds = 60, .characters = 7, .searches = 8, .estimated = true };
+	const struct usage zero = { 0 }, most = { .input = 0x7fffffff, .output = 0x7fffffff };
+
+	(void)state;
+	usage_add(&a, &b);
+	assert_true(a.input == 1200 && a.output == 600 && a.cache_read == 110 && a.cache_write == 70);
+	assert_true(a.reasoning == 70 && a.media_input == 70 && a.media_output == 70);
+	assert_true(a.images == 8 && a.milliseconds == 7060 && a.characters == 97 && a.searches == 10);
+	assert_true(a.estimated);
+	usage_add(&a, &zero);
+	assert_true(a.estimated && a.input == 1200);
+	usage_add(&a, &most);
+	assert_true(a.input == 0x7fffffff && a.output == 0x7fffffff);
+}
+
+/* A discount, then a margin, of every member that has a price; a fixed sum on each request. */
+static void test_rates(void **state)
+{
+	const struct price list = { .input = 1000, .output = 2000, .cache_read = 0, .cache_write = 3000,
+				    .reasoning = PRICE_NONE, .per_request = 4000, .input_above = 5000,
+				    .output_above = 6000, .flags = PRICE_KNOWN | PRICE_FREE,
+				    .media_input = 7000, .media_output = 8000, .per_image = 9000,
+				    .per_second = 10000, .per_character = 11000, .per_query = 12000 };
+	const struct price_rates rates = { .discount = 200000, .margin = 500000 };
+	struct price p = list;
+
+	(void)state;
+	assert_true(price_apply(&rates, &p));			/* x 0.8 x 1.5 */
+	assert_true(p.input == 1200 && p.output == 2400 && p.cache_read == 0);
+	assert_true(p.cache_write == 3600 && p.reasoning == PRICE_NONE && p.per_request == 4800);
+	assert_true(p.input_above == 6000 && p.output_above == 7200);
+	assert_true(p.media_input == 8400 && p.media_output == 9600 && p.per_image == 10800);
+	assert_true(p.per_second == 12000 && p.per_character == 13200 && p.per_query == 14400);
+	assert_int_equal(p.flags, PRICE_KNOWN | PRICE_FREE);
+	p = list;
+	assert_true(price_apply(&(struct price_rates){ .fixed = 77 }, &p));
+	assert_true(p.input == 1000 && p.per_request == 4077 && p.flags == PRICE_KNOWN);
+	p = list;
+	assert_false(price_apply(&(struct price_rates){ 0 }, &p));
+	assert_memory_equal(&p, &list, sizeof p);
+	p.flags = 0;
+	assert_false(price_apply(&rates, &p));
+	assert_int_equal(p.input, 1000);
+	for (int i = 0; i < 2; i++) {				/* one of them is enough */
+		p = list;
+		assert_true(price_apply(i ? &(struct price_rates){ .margin = 10000 }
+					  : &(struct price_rates){ .discount = 10000 }, &p));
+		assert_int_equal(p.input, i ? 1010 : 990);
+	}
+	p = (struct price){ .input = 1, .output = 3, .flags = PRICE_KNOWN };	/* to the nearest */
+	assert_true(price_apply(&(struct price_rates){ .margin = 500000 }, &p));
+	assert_true(p.input == 2 && p.output == 5);
+	p = (struct price){ .input = INT64_MAX, .flags = PRICE_KNOWN };
+	assert_true(price_apply(&(struct price_rates){ .margin = 1 }, &p));
+	assert_true(p.input == INT64_MAX);
+}
+
+static void test_the_smallest_and_the_largest(void **state)
+{
+	struct price p = { .input = 1, .cache_read = 0, .cache_write = PRICE_NONE, .flags = PRICE_KNOWN };
+	struct usage u = { .input = 1000 };
+
+	(void)state;
+	assert_int_equal(price_cost(&p, &u), 1);		/* a pico-dollar a token */
+	assert_true(price_covers(&p, &u));			/* a nano-dollar is something */
+	u.cache_read = 1000;
+	assert_int_equal(price_cost(&p, &u), 0);		/* said to cost nothing */
+	assert_false(price_covers(&p, &u));
+	p.flags = 0;
+	p.per_request = 5000;
+	assert_false(price_covers(&p, &u));
+	p.flags = PRICE_KNOWN;
+	p.input = INT64_C(2000000000000);			/* two dollars a token */
+	u = (struct usage){ .input = 1000000 };
+	assert_int_equal(price_cost(&p, &u), INT64_C(2000000000000005));
+	assert_int_equal(price_most(&p, &u), INT64_C(2000000000000005));
+	p = (struct price){ .input = 1000, .per_query = 3000, .flags = PRICE_KNOWN };
+	u = (struct usage){ .input = UINT64_C(1) << 40, .searches = 2 };
+	assert_int_equal(price_most(&p, &u), INT64_C(0x7fffffff) + 6);
+	assert_int_equal(price_cost(&p, &u), INT64_C(0x7fffffff) + 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +410,11 @@ int main(void)
 		cmocka_unit_test(test_never_above_worst_and_monotone),
 		cmocka_unit_test(test_reading_pico),
 		cmocka_unit_test(test_reading_nano),
+		cmocka_unit_test(test_reading_slices),
+		cmocka_unit_test(test_clamping),
+		cmocka_unit_test(test_adding),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_the_smallest_and_the_largest),
 	};
 
 	return hash_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

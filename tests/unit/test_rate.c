@@ -144,6 +144,76 @@ static void test_threads(void **state)
 	assert_int_equal(sum, 4 * LIMIT);
 }
 
+static void test_at_the_edges(void **state)
+{
+	struct gcra_limit limit = { 60, 0 }, pace = { 60, 2 };
+	_Atomic uint64_t word = 0;
+	uint64_t wait = 0;
+	(void)state;
+	/* Full is full, but not over. */
+	assert_true(rate_take(&word, limit, start, 60, &wait));
+	assert_true(rate_take(&word, limit, start, 0, &wait));
+	/* As much as there is room for, and not a bit of the time. */
+	for (int i = 0; i < 2; i++) {
+		rate_charge(&word, limit, start, i ? 5 : UINT64_MAX);
+		assert_int_equal(rate_left(&word, limit, start), 0);
+		assert_false(rate_take(&word, limit, start + MINUTE - 1, 1, &wait));
+	}
+	/* A minute in which nothing is left has not begun. */
+	word = 0;
+	assert_true(rate_take(&word, limit, start, 5, &wait));
+	rate_refund(&word, limit, start, start, 5);
+	assert_true(rate_take(&word, limit, start + MINUTE / 2, 1, &wait));
+	assert_int_equal(rate_left(&word, limit, start + MINUTE + NS_PER_S), 59);
+	/* Who is late by less than an hour is in the minute that runs. */
+	for (uint64_t late = 0; late < 2; late++) {
+		word = 0;
+		assert_true(rate_take(&word, limit, start + 60 * MINUTE, 60, &wait));
+		assert_int_equal(rate_take(&word, limit, start + late * NS_PER_S, 1, &wait), !late);
+	}
+	word = 0;
+	rate_charge(&word, pace, start, 2);
+	assert_int_equal(rate_left(&word, pace, start), 0);
+}
+
+enum { ROUNDS = 300000 };
+static _Atomic bool gives_back;
+
+static void *take_and_give(void *data)
+{
+	_Atomic uint64_t *word = data;
+	const struct gcra_limit limit = { RATE_UNLIMITED - 1, 0 };
+	uint64_t wait;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		if (gives_back)
+			rate_refund(word, limit, start, start, 1);
+		else if (i % 2)
+			rate_charge(word, limit, start, 1);
+		else if (!rate_take(word, limit, start, 1, &wait))
+			return data;
+	return NULL;
+}
+
+/* Nothing is counted twice or lost when two do it at the same time. */
+static void test_two_at_once(void **state)
+{
+	_Atomic uint64_t word = 0;
+	const struct gcra_limit limit = { RATE_UNLIMITED - 1, 0 };
+	(void)state;
+	rate_charge(&word, limit, start, 1);
+	for (int i = 0; i < 2; i++) {
+		pthread_t a, b;
+		void *failed_a, *failed_b;
+		gives_back = i;
+		assert_int_equal(pthread_create(&a, NULL, take_and_give, &word), 0);
+		assert_int_equal(pthread_create(&b, NULL, take_and_give, &word), 0);
+		pthread_join(a, &failed_a);
+		pthread_join(b, &failed_b);
+		assert_true(!failed_a && !failed_b);
+		assert_int_equal(limit.per_minute - rate_left(&word, limit, start), i ? 1 : 1 + 2 * ROUNDS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +222,8 @@ int main(void)
 		cmocka_unit_test(test_charge_and_refund),
 		cmocka_unit_test(test_no_limit_and_a_pace),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_at_the_edges),
+		cmocka_unit_test(test_two_at_once),
 	};
 	if (hash_init() < 0)
 		return 1;

@@ -60,12 +60,29 @@ static void test_only_an_idle_row_is_given_away(void **state)
 		find(1 + i * BOARD_RATES, 0);
 	assert_ptr_equal(find(1 + 40 * (uint64_t)BOARD_RATES, 0), first);	/* shared: none is free */
 	assert_int_equal(atomic_load(&first->id), 1);
+	assert_int_equal(atomic_load(&first[32].id), 0);	/* where nobody would look */
 	rate_charge(&first->tpm_tat, (struct gcra_limit){ .per_minute = LIMIT },
 		    NOW + RATES_IDLE_NS, 1);			/* it has something to say yet */
 	struct board_entity *second = find(1 + 40 * (uint64_t)BOARD_RATES, RATES_IDLE_NS + 5);
 	assert_ptr_equal(second, first + 1);
 	assert_ptr_equal(find(1, RATES_IDLE_NS + 6), first);
 	assert_ptr_equal(find(1 + 40 * (uint64_t)BOARD_RATES, RATES_IDLE_NS + 6), second);
+}
+
+static void test_a_row_is_idle_after_its_time(void **state)
+{
+	struct board_entity *first = find(1, 0);
+	(void)state;
+	for (uint64_t i = 1; i < 32; i++)
+		find(1 + i * BOARD_RATES, 1);
+	assert_ptr_equal(find(1 + 40 * (uint64_t)BOARD_RATES, 0), first);
+	assert_int_equal(atomic_load(&first->id), 1);		/* no time has passed */
+	assert_ptr_equal(find(1 + 40 * (uint64_t)BOARD_RATES, RATES_IDLE_NS), first);
+	assert_int_equal(atomic_load(&first->id), 1);		/* shared: now it is used again */
+	assert_ptr_equal(find(1 + 41 * (uint64_t)BOARD_RATES, RATES_IDLE_NS + 1), first);
+	assert_int_equal(atomic_load(&first->id), 1);
+	assert_ptr_equal(find(1 + 42 * (uint64_t)BOARD_RATES, RATES_IDLE_NS + 2), first + 1);
+	assert_int_equal(atomic_load(&first[1].id), 1 + 42 * (uint64_t)BOARD_RATES);
 }
 
 /* All processes together take what the limit gives, of each number. */
@@ -113,6 +130,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, make_board, drop_board)
 		T(test_a_number_has_a_row),
 		T(test_only_an_idle_row_is_given_away),
+		T(test_a_row_is_idle_after_its_time),
 		T(test_exact_over_processes),
 	};
 	if (hash_init() < 0)

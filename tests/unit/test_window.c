@@ -147,6 +147,60 @@ static void test_words(void **state)
 	assert_string_equal(window_unit(GATE_KINDS), "");
 }
 
+/* How long an entry is with these; the same for what is padded to the same. */
+static size_t length_of(struct window w)
+{
+	struct buf b;
+	buf_init(&b, 4096);
+	window_put(&b, &w);
+	size_t n = b.n;
+	buf_done(&b);
+	return n;
+}
+
+static void test_the_longest_and_the_shortest(void **state)
+{
+	static char text[WINDOW_MODEL_MAX + 1];
+	struct window w = some[0], got;
+	struct window_rule rule = rules[0];
+	struct buf b;
+	(void)state;
+	memset(text, 'm', sizeof text);
+	size_t none = length_of(w);
+	for (size_t n = 1; n <= 8; n++) {
+		w.name = str_of(text, n);
+		assert_int_equal(length_of(w), none + 8);
+	}
+	w.name = str_of(text, 9);
+	assert_int_equal(length_of(w), none + 16);
+	for (size_t more = 0; more < 2; more++) {
+		buf_init(&b, 4096);
+		rule.model = str_of(text, WINDOW_MODEL_MAX + more);
+		window_put_rule(&b, &rule);
+		struct str rest = buf_str(&b), cut = str_of(b.p, b.n - 1);
+		assert_int_equal(window_rule_next(&rest, &rule), more == 0);
+		assert_false(window_rule_next(&cut, &rule));
+		buf_reset(&b);
+		w = some[0];
+		w.name = str_of(text, WINDOW_NAME_MAX + more);
+		window_put(&b, &w);
+		rest = buf_str(&b);
+		assert_int_equal(window_next(&rest, &got), more == 0);
+		buf_done(&b);
+	}
+	buf_init(&b, 4096);		/* nothing but its head, which is the last */
+	w.name = STR("");
+	window_put(&b, &w);
+	struct str rest = buf_str(&b);
+	assert_true(window_next(&rest, &got) && rest.n == 0);
+	buf_reset(&b);
+	w.gate.kind = GATE_KINDS;
+	window_put(&b, &w);
+	rest = buf_str(&b);
+	assert_false(window_next(&rest, &got));
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_rubbish_is_read_within_bounds),
 		cmocka_unit_test(test_how_much_a_use_counts),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_the_longest_and_the_shortest),
 	};
 	if (hash_init() < 0)
 		return 1;
