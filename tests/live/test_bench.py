@@ -268,6 +268,19 @@ def test_void_results_make_no_table(tmp_path, monkeypatch, void):
         readme.results_of(["a.json"])
 
 
+@pytest.mark.timing
+def test_events_under_load_fail_nothing_and_are_kept(tmp_path):
+    """Three reloads, rolls and upgrades; the long form is `tests/bench/run --events`."""
+    p = subprocess.run([BENCH / "run", "--events", "--quick", "--rate", "200", "--build", BUILD, "--results", tmp_path],
+                       capture_output=True, text=True, timeout=120, check=False)
+    assert p.returncode == 0, (p.stdout, p.stderr)
+    kept = json.loads(next(tmp_path.glob("try-*.json")).read_text())
+    assert figures.events_failed(kept["raw"]) == 0 and kept["void"] is None and kept["about"]["until"]
+    found = figures.event_records(kept["raw"])
+    assert [r["times"] for r in found.values()] == [3, 3, 3] and min(r["ok"] for r in found.values()) > 100
+    assert "failed or cut, reloads, rolls, upgrades under load        0.0  <= 0       met" in p.stdout
+
+
 @pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),
                                                 (29.9, -30, True), (31, -30, False)])
 def test_a_limit_below_zero_is_the_least(value, limit, missed):
