@@ -72,6 +72,7 @@ def jitter_rows(cell):
     """By how much the gap between two events differs from that between their stamps."""
     return [
         ("  gaps differ from the mock's, us: p99", 0, lambda r, p: latency(r, p, cell, "p99", "jitter_us")),
+        ("    added to direct: p50", 0, lambda r, p: added(r, p, cell, "p50", "jitter_us")),
         ("    added to direct: p99", 0, lambda r, p: added(r, p, cell, "p99", "jitter_us")),
     ]
 

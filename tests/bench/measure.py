@@ -56,9 +56,9 @@ CELLS = {  # of the usual peers, in each repetition
     "c16": Cell("bench", CLOSED_16),
     "open": Cell("bench", ["--rate", "{rate}", "--connections", "64"]),
     "c1": Cell("bench", CLOSED_1),
-    "first": Cell("bench", [*CLOSED_1, "--stream"], 0.7, way="stream"),
+    "first": Cell("bench", [*CLOSED_1, "--stream"], 0.5, way="stream"),
     "one": Cell("bench-one", [*CLOSED_1, "--stamped"], way="stream"),
-    "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], way="stream"),
+    "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], 0.75, way="stream"),
     "burst": Cell("bench-burst", ["--concurrency", "32", "--stamped"], 0.5, way="stream"),
     "tools": Cell("bench-tools", CLOSED_16, 0.5),
     "prompt-1k": Cell("bench", CLOSED_1, 0.35, 160),
@@ -67,7 +67,7 @@ CELLS = {  # of the usual peers, in each repetition
 }
 BEHIND = "behind"           # and this one while others send prompts of a megabyte
 SPECIAL = {
-    BEHIND: Cell("bench", ["--rate", "300", "--connections", "32"], 0.9),
+    BEHIND: Cell("bench", ["--rate", "300", "--connections", "32"], 0.7),
     "flood": Cell("bench", [*CLOSED_16, "--refused"], 0.5, way="locked"),
 }
 FAILING = {  # of nginx and llmgw: when a deployment fails, and is asked again each time

@@ -3,6 +3,7 @@
 answers are the same, and what the figures make of raw results."""
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -241,10 +242,16 @@ def test_one_failure_under_load_is_one_too_many(capsys):
     assert capsys.readouterr().out.count("<=") == 1
 
 
-def test_readme_says_what_its_raw_results_say():
-    text = (BENCH / "README.md").read_text()
-    names = readme.PART.search(text)["files"].split()
-    assert names and readme.results_of(names) in text
+def test_readmes_say_what_the_raw_results_say(tmp_path, monkeypatch):
+    p = subprocess.run([BENCH / "readme.py", "--check"], capture_output=True, text=True, check=False)
+    assert p.returncode == 0, p.stderr
+    text = (BENCH.parent.parent / "README.md").read_text()
+    row = re.search(r"CPU per request, 16 connections.*\| ([0-9.]+) us", text)
+    (tmp_path / "README.md").write_text(text[:row.start(1)] + "9" + text[row.start(1):])    # a figure that nobody measured
+    monkeypatch.setattr(readme, "TOP", str(tmp_path / "README.md"))
+    monkeypatch.setattr(sys, "argv", ["readme.py", "--check"])
+    with pytest.raises(SystemExit, match="says something else"):
+        readme.main()
 
 
 def test_a_table_is_made_of_what_was_measured(tmp_path, monkeypatch):
@@ -266,6 +273,19 @@ def test_void_results_make_no_table(tmp_path, monkeypatch, void):
     monkeypatch.setattr(readme, "HERE", str(tmp_path))
     with pytest.raises(SystemExit, match="a process died"):
         readme.results_of(["a.json"])
+
+
+@pytest.mark.timing
+def test_events_under_load_fail_nothing_and_are_kept(tmp_path):
+    """Three reloads, rolls and upgrades; the long form is `tests/bench/run --events`."""
+    p = subprocess.run([BENCH / "run", "--events", "--quick", "--rate", "200", "--build", BUILD, "--results", tmp_path],
+                       capture_output=True, text=True, timeout=120, check=False)
+    assert p.returncode == 0, (p.stdout, p.stderr)
+    kept = json.loads(next(tmp_path.glob("try-*.json")).read_text())
+    assert figures.events_failed(kept["raw"]) == 0 and kept["void"] is None and kept["about"]["until"]
+    found = figures.event_records(kept["raw"])
+    assert [r["times"] for r in found.values()] == [3, 3, 3] and min(r["ok"] for r in found.values()) > 100
+    assert "failed or cut, reloads, rolls, upgrades under load        0.0  <= 0       met" in p.stdout
 
 
 @pytest.mark.parametrize("value,limit,missed", [(2, 2, False), (2.1, 2, True), (-5, 10, False), (30, -30, False),
