@@ -8,6 +8,7 @@ from vm import Machine
 
 INPUT_NANO, OUTPUT_NANO, PROMPT = 1000, 2000, 2       # inside_cut.py asks with two tokens of prompt
 ESTIMATED, CUT, FAILED = 2, 4, 8                      # JF_*
+ANSWERS = 25                                          # before a cut, at least
 WHERE = ("before", "now", "behind")                   # a flush
 CONFIG = """model_list:
   - model_name: "mock*"
@@ -89,8 +90,8 @@ class Judge:
             self.say(f"boot {boot}: {tag} is missing; told {1000 * age:.1f} ms before the last word, bound {1000 * told.bound:.1f} ms")
 
 
-def run(tmp, parts, disk, durability, cuts, seed, accel, say):
-    """`cuts` times: boot, look, load, cut; and one more boot to look."""
+def run(tmp, parts, disk, durability, cuts, seed, accel, say, where_of=WHERE):
+    """`cuts` times: boot, look, load, cut; and one more boot to look. What is wrong, line by line."""
     judge, dice, lost = Judge(durability), random.Random(seed), collections.Counter()
     for boot in range(cuts + 1):
         machine = Machine(tmp, parts, disk, f"cut-{durability}-{boot}", 240, accel)
@@ -102,9 +103,10 @@ def run(tmp, parts, disk, durability, cuts, seed, accel, say):
             if boot == cuts:
                 break
             machine.wait("LOAD")
-            machine.wait("A")
+            for _ in range(ANSWERS):
+                machine.wait("A")
             time.sleep(dice.uniform(0.5, 4))
-            where = WHERE[boot % len(WHERE)]
+            where = where_of[boot % len(where_of)]
             fates = machine.cut(where)
         finally:
             machine.end()
@@ -120,6 +122,5 @@ def run(tmp, parts, disk, durability, cuts, seed, accel, say):
     answers = sum(len(t.answers) for t in judge.told)
     oldest = f", the oldest {1000 * max(judge.lost_ages):.1f} ms before the last word" if judge.lost_ages else ""
     say(f"  {answers} acknowledged, {len(judge.lost_ages)} missing{oldest}; {lost['lost'] + lost['torn']} writes lost or torn")
-    assert answers > 20 * cuts, "too little happened"
-    assert sum(lost.values()), "no cut found anything in the disk's cache"
-    assert not judge.wrong, f"seed {seed}:\n  " + "\n  ".join(judge.wrong[:20])
+    assert sum(lost.values()) or where_of != WHERE, "no cut found anything in the disk's cache"
+    return judge.wrong

@@ -16,7 +16,7 @@ ACCELERATORS = {"tcg": ("-accel", "tcg,thread=multi", "-cpu", "max"),
 class Machine:
     def __init__(self, tmp, parts, disk, story, seconds, accel="tcg"):
         self.port, self.console, self.disk, self.seconds = tmp / "port", tmp / "console", disk, seconds
-        self.began, self.at, self.rest, self.lines = time.monotonic(), 0, b"", []
+        self.began, self.at, self.rest, self.lines, self.seen = time.monotonic(), 0, b"", [], 0
         socket = tmp / "disk.sock"
         socket.unlink(missing_ok=True)
         self.port.write_bytes(b"")
@@ -36,24 +36,24 @@ class Machine:
     # ---- what the guest says: a line is a word and JSON
 
     def read(self):
-        """New lines, as (word, value)."""
+        """New lines, as (word, value), are added to `lines`."""
         with open(self.port, "rb") as f:
             f.seek(self.at)
             data = f.read()
         self.at += len(data)
         *lines, self.rest = (self.rest + data).split(b"\n")
-        new = []
         for line in lines:
             word, _, value = line.partition(b" ")
-            new.append((word.decode(), json.loads(value or b"null")))
-        self.lines += new
-        return new
+            self.lines.append((word.decode(), json.loads(value or b"null")))
 
     def wait(self, word):
-        """The value of the next line with this word."""
+        """The value of the next line with this word, behind that of the wait before."""
         while True:
             ended = self.process.poll() is not None
-            for got, value in self.read():
+            self.read()
+            while self.seen < len(self.lines):
+                got, value = self.lines[self.seen]
+                self.seen += 1
                 if got == word:
                     return value
             assert not ended, f"the machine ended before it said {word}: {self.told()}"
