@@ -21,8 +21,9 @@ class Machine:
         socket.unlink(missing_ok=True)
         self.port.write_bytes(b"")
         disk.plug(socket)
-        words = ("root=/dev/vda rw console=ttyS0 quiet loglevel=4 mitigations=off panic=-1 systemd.show_status=0 "
-                 f"systemd.mask=systemd-journal-flush.service llmgw.story={story}")
+        # no_timer_check: where this process gets no processor for a while, the kernel takes its timers for broken.
+        words = ("root=/dev/vda rw console=ttyS0 no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1 quiet loglevel=4 mitigations=off "
+                 f"panic=-1 systemd.show_status=0 systemd.mask=systemd-journal-flush.service llmgw.story={story}")
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
              *ACCELERATORS[accel],
