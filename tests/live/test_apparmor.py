@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The profile of AppArmor, without a kernel that has it: its own parser takes it, and whatever file
+"""The profile of AppArmor, without a kernel that has it (tests/vm has one): its own parser takes it, and whatever file
 master and workers reach for, as strace sees it, is in a rule of it.
 
 The folders of a test stand for those of the package; the rest of the system is as it is."""
@@ -16,7 +16,7 @@ from gateway import BUILD, PATIENCE, Gateway, until
 from test_sandbox import SANITIZED
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = {"sbindir": "/usr/sbin", "libexecdir": "/usr/libexec/llmgw", "datadir": "/usr/share"}
+FOLDERS = {"sbindir": "/usr/sbin", "bindir": "/usr/bin", "libexecdir": "/usr/libexec/llmgw", "datadir": "/usr/share"}
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def apparmor(tmp_path_factory):
 def profile(tmp_path):
     text = (ROOT / "packaging/llmgw.apparmor.in").read_text()
     path = tmp_path / "usr.sbin.llmgw"
-    path.write_text(re.sub(r"@(sbindir|libexecdir|datadir)@", lambda m: FOLDERS[m[1]], text))
+    path.write_text(re.sub(r"@(sbindir|bindir|libexecdir|datadir)@", lambda m: FOLDERS[m[1]], text))
     return path
 
 

@@ -45,7 +45,7 @@ MADE = {  # what an example makes itself, and must not be there before
     "credentials add": ["credentials", "delete", "openai"], "teams add": ["teams", "remove", "physics", "ada"],
     "teams bulk": ["teams", "remove", "physics", "ada"], "orgs add": ["orgs", "remove", "science", "ada"], "import rows": ["budgets", "delete", "free"],
 }
-PLACES = {"/etc/llmgw/llmgw.yaml": "llmgw.yaml", "/var/backups/llmgw.db": "copy.db", "llmgw.yaml": "made.yaml"}
+PLACES = {"/etc/llmgw/llmgw.yaml": "llmgw.yaml", "/var/lib/llmgw/copy.db": "copy.db", "llmgw.yaml": "made.yaml"}
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ def build(program, out, **env):
 
 @pytest.fixture(scope="session")
 def debs(tools, tmp_path_factory):
+    if given := os.environ.get("LLMGW_DEBS"):
+        return {p.name: p for p in pathlib.Path(given).iterdir()}
     return build("mkdeb", tmp_path_factory.mktemp("deb"))
 
 
