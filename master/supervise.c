@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/jwks.h"
+#include "master/memory.h"
 #include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
@@ -94,6 +95,8 @@ void supervise_want(struct supervise *s, unsigned workers)
 {
 	s->wanted = workers < BOARD_WORKERS / 2 ? workers : BOARD_WORKERS / 2;
 	atomic_store(&s->m->board.head->workers_wanted, s->wanted);
+	atomic_store(&s->m->board.head->memory_share,
+		     memory_share(memory_there_is(), s->wanted));
 	supervise_settle(s);
 }
 
@@ -310,6 +313,7 @@ static void show_one(const struct place *p, struct json_out *o)
 	json_put_u64(o, "restarts", p->restarts);
 	json_put_time(o, "started", clock_wall_ns() - up);
 	json_put_z(o, "last_end", p->last_end[0] ? p->last_end : NULL);
+	json_put_u64(o, "memory_held", atomic_load(&w->memory_held));
 	json_put_u64(o, "loop_lag_us", atomic_load(&w->loop_lag_ns) / 1000);
 	json_put_u64(o, "journal_behind",
 		     atomic_load(&w->journal_last) - atomic_load(&w->journal_committed));
