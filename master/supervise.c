@@ -16,7 +16,8 @@
 #include "master/worker_link.h"
 
 enum {
-	LATE_MS = 10000, SUSPICIOUS_MS = 2000, STARVED_TIMES = 3, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
+	LATE_MS = 10000, SUSPICIOUS_MS = 2000, STARVED_TIMES = 3, KILL_AFTER_MS = 1000,
+	READY_LIMIT_MS = 10000,
 	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000,
 	UNSERVED_MS = 1000,		/* a worker that died is back long before */
 	UNBOOKED_MS = 500, UNBOOKED_MAX_MS = 3000	/* the ledger is down; or very busy */
