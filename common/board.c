@@ -25,7 +25,8 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, WINDOWS, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, PARTS
+	QUEUES, GATES, WINDOWS, RATES, DECISIONS, SUSPECTS, RECORD_RINGS, TEXT_RINGS,
+	PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -44,6 +45,7 @@ static const size_t part_bytes[PARTS] = {
 	[WINDOWS] = BOARD_WINDOWS * sizeof(struct board_gate),
 	[RATES] = BOARD_RATES * sizeof(struct board_entity),
 	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
+	[SUSPECTS] = BOARD_SUSPECTS * sizeof(struct board_suspect),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
 	[TEXT_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
 };
@@ -75,6 +77,7 @@ static void lay_out(struct board *b, char *p)
 	b->windows = (void *)(p + part_at(WINDOWS));
 	b->rates = (void *)(p + part_at(RATES));
 	b->decisions = (void *)(p + part_at(DECISIONS));
+	b->suspects = (void *)(p + part_at(SUSPECTS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
 	b->texts = (void *)(p + part_at(TEXT_RINGS));
 	b->size = part_at(PARTS);

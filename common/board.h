@@ -37,6 +37,7 @@ enum {
 	BOARD_WINDOWS = 131072,		/* of keys and teams: window.h */
 	GATE_WORDS = 64,
 	BOARD_RATES = 65536,		/* of keys for models, by default: rates.h */
+	BOARD_SUSPECTS = 64,		/* requests that crash workers: suspect.h */
 	BOARD_DECISIONS = 512,		/* the last ones of each worker that can be explained */
 	DECISION_CANDIDATES = 16, DECISION_ATTEMPTS = 8
 };
@@ -58,7 +59,8 @@ struct board_worker {			/* written by the worker, unless said otherwise */
 	_Atomic uint32_t waiting;		/* requests that wait for room at a provider */
 	uint32_t pad32;
 	_Atomic uint64_t decisions;		/* ever begun: decision.h */
-	uint8_t pad[24];
+	_Atomic uint64_t print, print_key;	/* of the request it works on: suspect.h */
+	_Atomic uint64_t memory_held;		/* of its own, in large blocks: mem.h */
 };
 _Static_assert(sizeof(struct board_worker) == 128, "board_worker");
 
@@ -105,6 +107,17 @@ struct board_queue {
 	_Atomic uint64_t next[BOARD_QUEUE_KEYS];	/* the first turn that a key may have */
 };
 _Static_assert(sizeof(struct board_queue) == 2624, "board_queue");
+
+/* A request that has crashed workers; by the master, but for `refused`. See suspect.h. */
+struct board_suspect {
+	_Atomic uint64_t print;			/* 0 = free */
+	_Atomic uint64_t until_ns;		/* monotonic: it is refused until then */
+	_Atomic uint64_t refused;		/* how often it was */
+	uint64_t key_id, crashed_wall_ns;	/* whose it was, and when, the last time */
+	uint32_t crashes, pad;
+	uint64_t pad64[2];
+};
+_Static_assert(sizeof(struct board_suspect) == 64, "board_suspect");
 
 /* Why a request went where it went; written by its worker alone, see decision.h. */
 struct board_decision {
@@ -224,6 +237,10 @@ struct board_head {
 	/* By the master: another number for each one that did not take over from a living one. A
 	 * worker that began under another is an orphan, whatever it has noticed yet. */
 	_Atomic uint64_t reign;
+	/* By the master; monotonic: until then workers leave prints. 0: they need not. */
+	_Atomic uint64_t suspects_until_ns;
+	/* By the master: bytes that a worker may hold where no setting says it. */
+	_Atomic uint64_t memory_share;
 	_Atomic uint64_t series_used;		/* rows of `series` that are taken */
 	/* By the master: who pays for what no key asked for; 1 + its entity, 0 = nobody yet. */
 	_Atomic uint64_t operator_entity;
@@ -248,6 +265,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_gate *windows;		/* BOARD_WINDOWS */
 	struct board_entity *rates;		/* BOARD_RATES: rates.h */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
+	struct board_suspect *suspects;		/* BOARD_SUSPECTS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
 	struct text_ring *texts;	/* BOARD_WORKERS: what was said, where it is kept */
 	size_t size;

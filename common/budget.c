@@ -154,7 +154,9 @@ int budget_admit(struct budget_pool *p, const struct budget_level *levels, uint3
 	if (v != BUDGET_OK)
 		return -EDQUOT;
 	p->n_free--;
-	*ret = (struct budget_claim){ .slot = slot, .worker = p->worker, .number = number };
+	*ret = (struct budget_claim){ .slot = slot, .worker = p->worker, .number = number,
+				      .reserve_nano = reserve_nano, .n_levels = n };
+	memcpy(ret->level, entities, n * sizeof entities[0]);
 	return 0;
 }
 
@@ -170,16 +172,16 @@ int budget_extend(struct budget_pool *p, struct budget_claim *c,
 	int64_t left;
 
 	must_be_levels(levels, n, entities);
-	MUST(more_nano >= 0 && c->slot && n == c->slot->n_levels);
+	MUST(more_nano >= 0 && c->slot && n == c->n_levels);
 	for (uint32_t i = 0; i < n; i++)
-		MUST(levels[i].entity == c->slot->level[i]);
+		MUST(levels[i].entity == c->level[i]);
 	budget_lock(b, entities, n, &set);
 	moves = budget_moves(&set, spare);
 	v = check_levels(b, levels, n, q, moves, &level, &left);
 	if (v == BUDGET_OK) {
-		int64_t had = atomic_load_explicit(&c->slot->reserve_nano, memory_order_relaxed);
+		c->reserve_nano = add_clamped(c->reserve_nano, more_nano);
 		struct budget_end end = { .slot = c->slot, .state = SLOT_HELD,
-					  .reserve = add_clamped(had, more_nano) };
+					  .reserve = c->reserve_nano };
 
 		budget_commit(b, &set, moves, n, &end);
 	}
@@ -221,25 +223,32 @@ static void settle_level(struct board *b, struct board_move *m, uint32_t entity,
 	m->parallel = parallel ? parallel - 1 : 0;
 }
 
-/* Under the locks. false: the slot is not held. */
-static bool settle_locked(struct board *b, const struct budget_shards *set,
-			  struct board_slot *slot, const struct held *h, int64_t cost)
+/* Under the locks. */
+static void settle_locked(struct board *b, const struct budget_shards *set,
+			  struct board_slot *slot, const struct held *h, int64_t reserve,
+			  int64_t cost)
 {
-	int64_t reserve = atomic_load_explicit(&slot->reserve_nano, memory_order_relaxed);
 	struct budget_end end = { .slot = slot, .state = SLOT_FREE };
-	struct board_move spare[BOARD_LEVELS], *moves;
+	struct board_move spare[BOARD_LEVELS], *moves = budget_moves(set, spare);
 
-	if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_HELD)
-		return false;
-	moves = budget_moves(set, spare);
 	for (uint32_t i = 0; i < h->n; i++)
 		settle_level(b, &moves[i], h->level[i], reserve > 0 ? reserve : 0,
 			     cost > 0 ? cost : 0);
+	budget_commit(b, set, moves, h->n, &end);
+}
+
+/* The same of a slot that somebody else held, if it is held. */
+static void settle_left(struct board *b, const struct budget_shards *set, struct board_slot *slot,
+			const struct held *h, int64_t cost)
+{
+	int64_t reserve = atomic_load_explicit(&slot->reserve_nano, memory_order_relaxed);
+
+	if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_HELD)
+		return;
 	if (h->n)
-		budget_commit(b, set, moves, h->n, &end);
+		settle_locked(b, set, slot, h, reserve, cost);
 	else			/* damaged: it is not known whose money it was */
 		atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_release);
-	return true;
 }
 
 void budget_settle(struct budget_pool *p, struct budget_claim *c, int64_t cost_nano)
@@ -248,14 +257,12 @@ void budget_settle(struct budget_pool *p, struct budget_claim *c, int64_t cost_n
 	struct budget_shards set;
 
 	MUST(c->slot && c->worker == p->worker && p->n_free < BOARD_SLOTS);
-	struct held h = held_by(c->slot);
+	struct held h = { .n = c->n_levels };
 
-	MUST(h.n);
+	memcpy(h.level, c->level, sizeof h.level);
 	budget_lock(b, h.level, h.n, &set);
-	bool was_held = settle_locked(b, &set, c->slot, &h, cost_nano);
-
+	settle_locked(b, &set, c->slot, &h, c->reserve_nano, cost_nano);
 	budget_unlock(&set);
-	MUST(was_held);
 	p->free[p->n_free++] = c->number;
 	*c = (struct budget_claim){ 0 };
 }
@@ -268,7 +275,7 @@ int budget_settle_slot(struct board *b, uint32_t worker, uint32_t number, int64_
 
 	if (!budget_lock_in_time(b, h.level, h.n, &set))
 		return -EBUSY;
-	settle_locked(b, &set, slot, &h, cost_nano);
+	settle_left(b, &set, slot, &h, cost_nano);
 	budget_unlock(&set);
 	return 0;
 }

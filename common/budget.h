@@ -30,9 +30,13 @@ struct budget_level {
 
 enum budget_verdict { BUDGET_OK, BUDGET_SPENT, BUDGET_PARALLEL };
 
-struct budget_claim {			/* a slot that this worker holds */
+/* A slot that this worker holds. What it holds there stands here as well, in memory of its own:
+ * the board is for whoever comes after it, and may be damaged. */
+struct budget_claim {
 	struct board_slot *slot;
 	uint32_t worker, number;
+	int64_t reserve_nano;
+	uint32_t n_levels, level[BOARD_LEVELS];
 };
 
 /* Per worker, in its own memory: which of its slots are free. Slots that a predecessor left held

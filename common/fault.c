@@ -133,4 +133,10 @@ int fault_hit(const char *point)
 	return word && !(word & FAULT_VALUE_MAX) ? shoot(word) : 0;
 }
 
+int fault_hit_in(const char *point, struct str text)
+{
+	struct str name = str_z(point);
+	return text.n && memmem(text.p, text.n, name.p, name.n) ? fault_hit(point) : 0;
+}
+
 #endif

@@ -13,6 +13,8 @@
 #define FAULT_POINTS(X)                                                                           \
 	X("accept.got",         "worker: a connection was accepted")                              \
 	X("auth.after",         "worker: the key is known, nothing is taken yet")                 \
+	X("parse.marked",       "worker: a body that names this place is about to be read")      \
+	X("answer.marked",      "worker: an answer for a model that names this place has come")  \
 	X("limits.after_take",  "worker: requests and tokens a minute are taken")                 \
 	X("budget.unrecorded",  "worker: a budget step is planned under its lock")                \
 	X("budget.recorded",    "worker: its redo record stands, nothing is applied")             \
@@ -58,9 +60,13 @@ _Atomic uint64_t *fault_word(struct board *b, unsigned point);
 /* Ends or delays this process, or returns a negative errno, or 0. */
 int fault_hit(const char *point);
 #define FAULT(point) fault_hit(point)
+/* The same, of a text that names the place: a test makes one request fatal, and no other. */
+int fault_hit_in(const char *point, struct str text);
+#define FAULT_IN(point, text) fault_hit_in(point, text)
 
 #else
 #define FAULT(point) 0
+#define FAULT_IN(point, text) 0
 #endif
 
 #endif

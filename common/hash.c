@@ -74,10 +74,16 @@ int hash_unhex(void *out, size_t n, struct str hex)
 
 uint64_t hash_table(struct str s)
 {
+	MUST(hash.is_ready);
+	return hash_keyed(hash.table_key, s);
+}
+
+uint64_t hash_keyed(const uint8_t key[16], struct str s)
+{
 	unsigned char b[crypto_shorthash_BYTES];
 	uint64_t v;
-	MUST(hash.is_ready);
-	crypto_shorthash(b, (const unsigned char *)s.p, s.n, hash.table_key);
+	_Static_assert(crypto_shorthash_KEYBYTES == 16, "SipHash's key");
+	crypto_shorthash(b, (const unsigned char *)s.p, s.n, key);
 	_Static_assert(sizeof v == sizeof b, "SipHash-2-4");
 	memcpy(&v, b, sizeof v);
 	return v;

@@ -19,6 +19,8 @@ int hash_unhex(void *out, size_t n, struct str hex) MUST_USE;	/* exactly 2n digi
 /* SipHash-2-4 under a key that this process drew at start: for tables whose keys strangers
  * choose. Not for anything that another process must find again. */
 uint64_t hash_table(struct str s);
+/* The same under a key that several processes know. */
+uint64_t hash_keyed(const uint8_t key[16], struct str s);
 /* FNV-1a 64: the same in every process and release; for identifiers, never against strangers. */
 uint64_t hash_stable(struct str s);
 uint64_t hash_stable_more(uint64_t so_far, struct str s); /* begin with hash_stable(STR("")) */

@@ -10,7 +10,30 @@
 
 #include "common/block.h"
 
-static _Atomic uint64_t calls, live, fail_at;
+enum { LARGE = 4096, HUGE = 65536 };
+enum { ROUNDED = 64 };		/* what an allocator adds at most to so few bytes */
+
+static _Atomic uint64_t calls, live, fail_at, held, ceiling;
+
+/* As the allocator sees it, before and afterwards alike. */
+static size_t large(void *p)
+{
+	size_t n = malloc_usable_size(p);
+	return n >= LARGE ? n : 0;
+}
+
+/* `before`: of the block that it takes the place of. The last quarter is for what is not huge:
+ * who takes the rest shall be told so, and that takes memory, too. */
+static bool fits(size_t size, size_t before)
+{
+	uint64_t max = atomic_load_explicit(&ceiling, memory_order_relaxed);
+	uint64_t now = atomic_load_explicit(&held, memory_order_relaxed);
+	if (size < LARGE || !max || size <= before)
+		return true;
+	if (size >= HUGE)
+		max -= max / 4;
+	return size - before <= max && now <= max - (size - before);
+}
 
 static bool may_allocate(void)
 {
@@ -18,31 +41,40 @@ static bool may_allocate(void)
 	return atomic_load_explicit(&fail_at, memory_order_relaxed) != n;
 }
 
-static void *counted(void *p)
+static void *counted(void *p, size_t size)
 {
+	size_t n = p && size >= LARGE - ROUNDED ? large(p) : 0;
 	if (p)
 		atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+	if (n)
+		atomic_fetch_add_explicit(&held, n, memory_order_relaxed);
 	return p;
 }
 
 void *mem_alloc(size_t size)
 {
-	return may_allocate() ? counted(block_zeroed(1, size ? size : 1)) : NULL;
+	return may_allocate() && fits(size, 0) ? counted(block_zeroed(1, size ? size : 1), size) : NULL;
 }
 
 void *mem_array(size_t count, size_t size)
 {
-	if (!may_allocate())
+	size_t all;
+	if (!may_allocate() || __builtin_mul_overflow(count, size, &all) || !fits(all, 0))
 		return NULL;
-	return counted(block_zeroed(count ? count : 1, size ? size : 1));
+	return counted(block_zeroed(count ? count : 1, size ? size : 1), all);
 }
 
 void *mem_grow(void *p, size_t size)
 {
-	if (!may_allocate())
+	size_t before = p ? large(p) : 0;
+	if (!may_allocate() || !fits(size, before))
 		return NULL;
 	void *q = block_grow(p, size ? size : 1);
-	return p ? q : counted(q);
+	if (!p)
+		return counted(q, size);
+	if (q)
+		atomic_fetch_add_explicit(&held, large(q) - before, memory_order_relaxed);
+	return q;
 }
 
 char *mem_dup(const char *p, size_t n)
@@ -57,8 +89,21 @@ void mem_free(void *p)
 {
 	if (!p)
 		return;
+	size_t n = large(p);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+	if (n)
+		atomic_fetch_sub_explicit(&held, n, memory_order_relaxed);
 	block_free(p);
+}
+
+uint64_t mem_held(void)
+{
+	return atomic_load_explicit(&held, memory_order_relaxed);
+}
+
+void mem_set_ceiling(uint64_t bytes)
+{
+	atomic_store_explicit(&ceiling, bytes, memory_order_relaxed);
 }
 
 void mem_give_back(void)

@@ -17,6 +17,12 @@ void *mem_array(size_t count, size_t size) MUST_USE;	/* zeroed, overflow checked
 void *mem_grow(void *p, size_t size) MUST_USE;
 char *mem_dup(const char *p, size_t n) MUST_USE;	/* NUL-terminated copy, or NULL */
 void mem_free(void *p);					/* NULL is fine */
+/* Bytes in large blocks (4 KiB and more), which are nearly all where it matters. */
+uint64_t mem_held(void);
+/* From now on a large block that would make it more than that is not to be had; 0: no such limit.
+ * The last quarter of it is for blocks of less than 64 KiB. It bounds what one process takes,
+ * whoever of its requests asks. */
+void mem_set_ceiling(uint64_t bytes);
 /* What was freed goes back to the system, as far as it can: milliseconds, after a flood. */
 void mem_give_back(void);
 void mem_wipe(void *p, size_t n);			/* zero, never optimised away */

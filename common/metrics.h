@@ -40,6 +40,8 @@
 	X(jwt_refused_cached, "llmgw_jwt_refused_cached_total",       "Of those, with one that was known to be bad") \
 	X(jwks_fetches,      "llmgw_jwks_fetches_total",              "Times that public keys of an issuer were fetched") \
 	X(jwks_failures,     "llmgw_jwks_failures_total",             "Of those, that brought none") \
+	X(suspects_refused,  "llmgw_suspects_refused_total",          "Requests refused because the same one has crashed workers") \
+	X(memory_refused,    "llmgw_memory_refused_total",            "Requests refused because the worker held too much memory") \
 	X(limited,           "llmgw_rate_limited_total",              "Requests over a rate limit") \
 	X(queued,            "llmgw_queued_total",                    "Requests that waited for room at a provider") \
 	X(queue_refused,     "llmgw_queue_refused_total",             "Requests refused because they would wait, or had waited, too long") \

@@ -232,6 +232,7 @@ enum { METHOD_GET = 1, METHOD_POST = 2, METHOD_PUT = 4, METHOD_PATCH = 8, METHOD
 
 struct snap_settings { /* what is not a row: litellm_, router_ and general_settings, server */
 	uint64_t body_max, request_memory_max;		/* bytes */
+	uint64_t memory_max;		/* of a worker; 0: its share, which stands on the board */
 	uint64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
 	uint64_t connect_timeout_ms, first_token_timeout_ms, chunk_timeout_ms, total_timeout_ms;
 	uint64_t stream_heartbeat_ms;			/* 0 = off */

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/suspect.h"
 #include "master/config.h"
 #include "master/keys_private.h"
 #include "master/master.h"
@@ -74,6 +75,30 @@ static void put_listen(struct json_out *o, const struct listen_set *l)
 	json_close_array(o);
 }
 
+/* Requests that are refused because they have crashed workers. */
+static void put_suspects(struct json_out *o, const struct board *b)
+{
+	uint64_t now = clock_ns(), wall = clock_wall_ns();
+	char print[17];
+	json_open_array(o, "suspects");
+	for (unsigned i = 0; i < BOARD_SUSPECTS; i++) {
+		const struct board_suspect *s = &b->suspects[i];
+		uint64_t until = atomic_load(&s->until_ns);
+		if (until <= now)
+			continue;
+		snprintf(print, sizeof print, "%016llx", (unsigned long long)s->print);
+		json_open(o, NULL);
+		json_put_z(o, "print", print);
+		json_put_u64(o, "key_id", s->key_id);
+		json_put_u64(o, "crashes", s->crashes);
+		json_put_u64(o, "refused", atomic_load(&s->refused));
+		json_put_time(o, "crashed", s->crashed_wall_ns);
+		json_put_time(o, "until", wall + (until - now));
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
 void ops_status(struct command_call *c)
 {
 	struct master *m = c->master;
@@ -90,6 +115,7 @@ void ops_status(struct command_call *c)
 	json_put_u64(&o, "reloads", atomic_load(&h->reloads));
 	json_put_u64(&o, "reloads_refused", atomic_load(&h->reload_failures));
 	trial_show(m->trial, &o);
+	put_suspects(&o, &m->board);
 	put_listen(&o, supervise_listening(m->supervise));
 	json_open(&o, "workers");
 	json_put_u64(&o, "ready", supervise_ready(m->supervise));

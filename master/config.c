@@ -366,6 +366,9 @@ static void finish(struct reader *r)
 					     ? "request-memory"
 					     : "body"),
 			 "server.limits.request-memory must not be less than server.limits.body");
+	if (c->set.memory_max && c->set.memory_max < c->set.request_memory_max)
+		complain(r, COMPLAINT_ERROR, given_place(r, "server.limits", "memory"),
+			 "server.limits.memory must not be less than server.limits.request-memory");
 	models_check(r);
 	passes_finish(r);
 	if (r->literal_secret.file && r->literal_secret.file->world_readable)

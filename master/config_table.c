@@ -254,6 +254,9 @@ static const struct directive directives[] = {
 	  "largest request body"),
 	D("server.limits", "request-memory", CT_SIZE, AT(set.request_memory_max), "64M", 64 * KIB,
 	  4 * GIB, CF_LIVE, "memory that one request may take in all"),
+	D("server.limits", "memory", CT_SIZE, AT(set.memory_max), "0", 0, 1024 * GIB, CF_LIVE,
+	  "memory that one worker may take for bodies, requests and answers; 0: its share of half "
+	  "of what the machine or the service's control group has"),
 	D("server.limits", "connections", CT_U32, AT(set.connections_max), "10000", 1, 1000000,
 	  CF_LIVE, "clients connected to one worker"),
 	D("server.limits", "header-timeout", CT_TIME, AT(set.header_timeout_ms), "10s", 100, HOUR,

@@ -21,6 +21,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/suspect.h"
 #include "master/alerts.h"
 #include "master/answers.h"
 #include "master/cached.h"
@@ -221,6 +222,7 @@ static int open_board(struct master *m)
 	if (the.legacy.board_fd >= 0 && (err = board_map(the.legacy.board_fd, &m->board)) == 0) {
 		m->board_fd = the.legacy.board_fd;
 		m->generation = atomic_load(&m->board.head->generation);
+		suspect_clear(&m->board);
 	} else if ((err = board_create(&m->board, &m->board_fd)) < 0) {
 		return fail("shared memory", err, "is /dev/shm or memfd limited?");
 	}

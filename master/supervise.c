@@ -10,12 +10,14 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/jwks.h"
+#include "master/memory.h"
 #include "master/stand_in.h"
 #include "master/supervise_private.h"
 #include "master/worker_link.h"
 
 enum {
-	LATE_MS = 10000, KILL_AFTER_MS = 1000, READY_LIMIT_MS = 10000,
+	LATE_MS = 10000, SUSPICIOUS_MS = 2000, STARVED_TIMES = 3, KILL_AFTER_MS = 1000,
+	READY_LIMIT_MS = 10000,
 	TICK_MS = 50, TICK_LATE_MS = 1000, GRACE_MS = 2000, BOOK_LIMIT_MS = 5000,
 	UNSERVED_MS = 1000,		/* a worker that died is back long before */
 	UNBOOKED_MS = 500, UNBOOKED_MAX_MS = 3000	/* the ledger is down; or very busy */
@@ -94,6 +96,8 @@ void supervise_want(struct supervise *s, unsigned workers)
 {
 	s->wanted = workers < BOARD_WORKERS / 2 ? workers : BOARD_WORKERS / 2;
 	atomic_store(&s->m->board.head->workers_wanted, s->wanted);
+	atomic_store(&s->m->board.head->memory_share,
+		     memory_share(memory_there_is(), s->wanted));
 	supervise_settle(s);
 }
 
@@ -121,6 +125,24 @@ void supervise_worker_ready(struct supervise *s, unsigned slot, uint64_t generat
 
 /* ---- watching ---- */
 
+/* A machine that is too busy, or swaps, is no reason to make it start one more process: such a
+ * worker has more time. Looked at before it is judged, so that there is something to compare. */
+static bool is_starved(struct place *p, uint64_t beat, uint64_t late, uint64_t limit)
+{
+	if (late <= SUSPICIOUS_MS * NS_PER_MS) {
+		p->is_starved = false;
+		return false;
+	}
+	bool starves = starved_look(&p->late, p->pid, beat, beat + late);
+	if (!starves || late <= limit || late > limit * STARVED_TIMES)
+		return false;
+	if (!p->is_starved)
+		LOG(LOG_WARN, "worker.starved", F_INT("slot", p->slot), F_INT("pid", p->pid),
+		    F_INT("late_ms", late / NS_PER_MS));
+	p->is_starved = true;
+	return true;
+}
+
 static void watch_beat(struct place *p, uint64_t now)
 {
 	uint64_t beat = atomic_load_explicit(&place_row(p)->beat_ns, memory_order_relaxed);
@@ -129,6 +151,8 @@ static void watch_beat(struct place *p, uint64_t now)
 		beat = p->started_ns;
 	if (beat > now)
 		beat = now;			/* a stranger's word */
+	if (!p->aborted_ns && is_starved(p, beat, now - beat, limit))
+		return;
 	if (p->aborted_ns && now - p->aborted_ns > KILL_AFTER_MS * NS_PER_MS) {
 		kill(p->pid, SIGKILL);
 	} else if (!p->aborted_ns && now - beat > limit) {
@@ -211,7 +235,8 @@ bool supervise_is_fresh(const struct supervise *s)
 	for (unsigned i = 0; i < BOARD_WORKERS; i++) {
 		const struct place *p = &s->place[i];
 		uint64_t beat = atomic_load_explicit(&place_row(p)->beat_ns, memory_order_relaxed);
-		if (p->state == PLACE_READY && now > beat && now - beat > LATE_MS * NS_PER_MS)
+		if (p->state == PLACE_READY && !p->is_starved && now > beat &&
+		    now - beat > LATE_MS * NS_PER_MS)
 			return false;
 	}
 	return true;
@@ -310,6 +335,7 @@ static void show_one(const struct place *p, struct json_out *o)
 	json_put_u64(o, "restarts", p->restarts);
 	json_put_time(o, "started", clock_wall_ns() - up);
 	json_put_z(o, "last_end", p->last_end[0] ? p->last_end : NULL);
+	json_put_u64(o, "memory_held", atomic_load(&w->memory_held));
 	json_put_u64(o, "loop_lag_us", atomic_load(&w->loop_lag_ns) / 1000);
 	json_put_u64(o, "journal_behind",
 		     atomic_load(&w->journal_last) - atomic_load(&w->journal_committed));

@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/sandbox.h"
+#include "common/suspect.h"
 #include "master/ledger.h"
 #include "master/supervise_private.h"
 #include "master/trial.h"
@@ -163,6 +164,8 @@ static void clear_row(struct place *p)
 	atomic_store(&w->connections, 0);
 	atomic_store(&w->streams, 0);
 	atomic_store(&w->slots_high, 0);
+	atomic_store(&w->print, 0);
+	atomic_store(&w->memory_held, 0);
 	atomic_store(&w->beat_ns, clock_ns());
 	atomic_store(&w->started_ns, clock_ns());
 	atomic_store(&w->oldest_generation, p->s->m->generation);
@@ -384,6 +387,20 @@ static bool has_crashed(const struct place *p, int64_t status, int signal)
 		      : status != 0;
 }
 
+/* What did that, if it can be known, is not to do it again. */
+static void look_for_suspect(struct place *p)
+{
+	struct board_suspect who = { 0 };
+	uint64_t now = clock_ns();
+	char print[17];
+	if (!suspect_crashed(&p->s->m->board, place_row(p), now, clock_wall_ns(), &who))
+		return;
+	snprintf(print, sizeof print, "%016llx", (unsigned long long)who.print);
+	LOG(LOG_ERROR, "worker.suspect", F_INT("slot", p->slot), F_Z("print", print),
+	    F_INT("key_id", who.key_id), F_INT("crashes", who.crashes),
+	    F_INT("refused_s", (who.until_ns - now) / NS_PER_S));
+}
+
 void place_ended(struct place *p, int64_t status, int signal)
 {
 	struct supervise *s = p->s;
@@ -410,6 +427,8 @@ void place_ended(struct place *p, int64_t status, int signal)
 	ledger_reap(s->m->ledger, p->slot, s->m->journal_dirfd, place_booked, p);
 	if (crashed)
 		trial_crashed(s->m->trial, p->told, p->last_end);
+	if (crashed)
+		look_for_suspect(p);
 	supervise_check_published(s);
 	master_workers_changed(s->m);
 }

@@ -7,6 +7,7 @@
 #ifndef SUPERVISE_PRIVATE_H
 #define SUPERVISE_PRIVATE_H
 
+#include "master/starved.h"
 #include "master/supervise.h"
 
 struct stand_in;
@@ -36,6 +37,8 @@ struct place {
 	uint64_t ended_ns;		/* in PLACE_BOOKING: since when */
 	uint64_t restarts, crash_first_ns, listen_revision, confined;
 	unsigned crashes, backoff_ms;
+	struct starved late;		/* since it is late */
+	bool is_starved;		/* and told of */
 	bool is_leaving, is_adopted;
 	bool has_served;		/* it was READY once */
 	bool is_blind;			/* adopted, and its heart beats on another board */

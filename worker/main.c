@@ -25,9 +25,11 @@
 #include "worker/exchange/warm.h"
 #include "worker/later.h"
 #include "worker/link.h"
+#include "worker/memory.h"
 #include "worker/request.h"
 #include "worker/settle/flusher.h"
 #include "worker/settle/hold.h"
+#include "worker/suspect.h"
 
 enum { BEAT_MS = 250 };
 
@@ -115,6 +117,7 @@ static void on_beat(uv_timer_t *t)
 	tell_refused();
 	warm_tick(w, now);
 	give_back(w);
+	memory_tick(w);
 	if (!flusher_is_well(w->flusher) && !w->is_draining)
 		link_say_ill(w);
 	check_drain(w, now);
@@ -140,7 +143,7 @@ void worker_drain(struct worker *w, uint64_t limit_ms)
 
 static void on_prepare(uv_prepare_t *p)
 {
-	(void)p;
+	suspect_rest(p->data);
 	log_flush();
 }
 
@@ -167,6 +170,7 @@ void worker_adopt(struct worker *w, struct snap *s)
 	make_tls(w, s);
 	snap_unref(w->snap);
 	w->snap = s;
+	memory_limit(w);
 	log_threshold = (enum log_level)snap_settings(s)->log_level;
 	atomic_store_explicit(&w->row->generation, snap_head(s)->generation, memory_order_release);
 }
@@ -230,6 +234,7 @@ static int start(struct worker *w, struct link_start *begin)
 	if ((err = listen_all(w, begin)) < 0)
 		return err;
 	uv_prepare_init(w->loop, &w->before_sleep);
+	w->before_sleep.data = w;
 	uv_prepare_start(&w->before_sleep, on_prepare);
 	uv_unref((uv_handle_t *)&w->before_sleep);
 	return link_run(w);

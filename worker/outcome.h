@@ -60,7 +60,8 @@
 	X(KEY_REUSED,           422, 422, "invalid_request_error",   "idempotency_key_reused",   false) \
 	X(KEY_IN_USE,           409, 409, "invalid_request_error",   "idempotency_key_in_use",   false) \
 	X(KEY_FLOOD,            429, 429, "throttling_error",        "too_many_unknown_keys",    false) \
-	X(UP_BARRED,            502, 502, "bad_gateway_error",       "address_refused",          true)
+	X(UP_BARRED,            502, 502, "bad_gateway_error",       "address_refused",          true) \
+	X(SUSPECT,              422, 422, "invalid_request_error",   "query_of_death",           false)
 
 enum outcome {
 #define X(name, ...) OUTCOME_##name,

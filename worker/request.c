@@ -28,6 +28,7 @@
 #include "worker/settle/export.h"
 #include "worker/settle/hold.h"
 #include "worker/settle/usage.h"
+#include "worker/suspect.h"
 #include "worker/switches.h"
 #include "worker/texts.h"
 #include "worker/trace.h"
@@ -63,6 +64,7 @@ void request_resume(struct request *r)
 	MUST(!r->is_resuming);
 	r->is_waiting = false;
 	r->is_resuming = true;
+	suspect_works(r);
 	while (r->stage < COUNT(stages)) {
 		if (r->is_copy && stages[r->stage].is_clients) {
 			r->stage++;
@@ -194,6 +196,7 @@ struct request *request_new_copy(const struct request *like)
 	begin(w, r, a, like->snap);
 	r->call_id = arena_dup(a, like->call_id);
 	r->is_copy = true;
+	r->print = like->print;
 	return r;
 }
 

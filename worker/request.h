@@ -59,6 +59,7 @@ struct request {
 	struct request *next, *prev;		/* all requests of the worker */
 	unsigned stage;
 	bool is_waiting, is_resuming, is_over, is_client_gone;
+	uint64_t print;		/* 0, or what it leaves when it crashes us: suspect.h */
 	/* made at the beginning */
 	uint8_t id[16];
 	struct str call_id; /* x-litellm-call-id: a UUID, or what the client sent */

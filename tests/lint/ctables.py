@@ -112,5 +112,5 @@ def faults():
 def faults_used():
     """Names that stand in the program, with the files."""
     for path in files(*PRODUCT, ends=(".c",)):
-        for found in re.findall(r'\bFAULT\("([\w.]+)"\)', bare(text(path), keep_strings=True)):
+        for found in re.findall(r'\bFAULT(?:_IN)?\("([\w.]+)"[,)]', bare(text(path), keep_strings=True)):
             yield found, name(path)

@@ -114,11 +114,11 @@ class Stream:
 
 class Gateway:
     def __init__(self, tmp, models, settings="", workers=2, env=None, args=(), master_key=MASTER_KEY,
-                 raw=None):
+                 raw=None, wrap=()):
         self.tmp = pathlib.Path(tmp)
         self.config = self.tmp / "llmgw.yaml"
         self.workers, self.args, self.master_key = workers, list(args), master_key
-        self.env = env or {}
+        self.env, self.wrap = env or {}, list(wrap)      # wrap: a command that becomes the given one
         self.log_path = self.tmp / "log"
         self.process = None
         self.starts = 0
@@ -146,7 +146,7 @@ class Gateway:
             with socket.socket() as s:
                 s.bind(("127.0.0.1", 0))
                 self.port = s.getsockname()[1]
-        return [str(BUILD / "llmgw"), "--config", str(self.config), "--host", "127.0.0.1", "--port",
+        return [*self.wrap, str(BUILD / "llmgw"), "--config", str(self.config), "--host", "127.0.0.1", "--port",
                 str(self.port), "--num-workers", str(self.workers), "--state-dir", str(self.tmp / "state"),
                 "--runtime-dir", str(self.tmp / "run"), "--log-format", "json", *self.args]
 

@@ -4,6 +4,7 @@ for each answered request, nothing set aside any more, and the service goes on. 
 -Dc_args=-DLLMGW_FAULTS; tests/suite.py makes one."""
 import collections
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -333,6 +334,78 @@ def test_a_master_key_that_is_rolled_back(start, mock):
     for _ in range(5):
         assert gw.ask("m").status == 200
         assert gw.ask("m", key="sk-live-master-other-9876543210").status == 401
+
+
+# ---- a request that crashes whoever works on it
+
+def fatal(gw, key, **how):
+    """Sends it once. None: whoever took it is dead; else the answer."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        return gw.ask(how.get("model", "m"), how.get("content", "parse.marked"), key=key)
+    return None
+
+
+def suspects(gw):
+    return json.loads(gw.ctl("--json", "status", check=False).stdout)["suspects"]      # 9: degraded for a moment
+
+
+def deaths(gw):
+    return [r for r in gw.records("worker.exit") if "signal 6" in r["how"]]
+
+
+@pytest.mark.parametrize("where", [{"content": "parse.marked"}, {"model": "answer.marked"}])
+def test_a_query_of_death(start, where):
+    """R2: sent in a loop, it ends two workers, and from then on it is refused, and nothing else is."""
+    gw = start([*ANY, ("answer.marked", "mock?tokens=3")], workers=3)
+    bad, good = gw.key(key_alias="bad"), gw.key(key_alias="good")
+    arm(gw, "parse.marked", "abort", "times=1000")
+    arm(gw, "answer.marked", "abort", "times=1000")
+    loads = [Load(gw, rate=200, clients=3, key=good, tag="kept-"),
+             Load(gw, rate=100, clients=2, key=good, keep=False, tag="new-", stream_every=4)]
+    for x in loads:
+        x.start()
+    wait_for(lambda: sum(x.done for x in loads) > 50, timeout=20 * PATIENCE)
+    # The first one opens the watch, which the master does when it hears of the end.
+    assert fatal(gw, bad, **where) is None
+    wait_for(lambda: len(deaths(gw)) == 1)
+    assert not gw.records("worker.suspect")
+    assert fatal(gw, bad, **where) is None
+    told = gw.wait_log("worker.suspect")
+    assert told["crashes"] == 1 and told["refused_s"] == 60 and len(told["print"]) == 16
+    for _ in range(40):
+        a = fatal(gw, bad, **where)
+        assert a is not None and a.status == 422 and a.json["error"]["code"] == "query_of_death", a
+        assert a.headers["x-should-retry"] == "false" and 0 < int(a.headers["retry-after"]) <= 60
+    assert len(deaths(gw)) == 2
+    # Who sends something else is served, the same key's as well, and so is another key's own.
+    assert gw.ask("m", "parse it", key=bad).status == 200
+    shown = suspects(gw)
+    assert [(s["print"], s["crashes"], s["refused"]) for s in shown] == [(told["print"], 1, 40)]
+    assert shown[0]["key_id"] == told["key_id"] > 0
+    assert "llmgw_suspects_refused_total 40" in gw.get("/metrics").body.decode()
+    gw.wait_log("request.done", outcome="SUSPECT", key="bad")
+    wait_for(lambda: sum(x.done for x in loads) > 2000, timeout=60 * PATIENCE)
+    for x in loads:
+        x.stop()
+    failed, done = sum(len(x.failures) for x in loads), sum(x.done for x in loads)
+    assert failed <= 0.001 * (done + failed), [x.failures for x in loads]
+    # In a new program it may be mended.
+    arm(gw, "parse.marked", "off")
+    arm(gw, "answer.marked", "off")
+    gw.ctl("upgrade")
+    assert suspects(gw) == []
+    assert fatal(gw, bad, **where).status == 200
+
+
+def test_nobody_is_suspected_of_a_kill(start):
+    gw = start(ANY, workers=2)
+    for n in range(3):
+        streams = Streams(gw, 4, "mock?tokens=60&gap=30").wait_begun()
+        os.kill(max(workers(gw), key=lambda w: w["streams"])["pid"], signal.SIGKILL)
+        wait_for(lambda: len(workers(gw)) == 2 and len(gw.records("worker.exit")) == n + 1)
+        streams.wait_over()
+    assert not gw.records("worker.suspect") and suspects(gw) == []
+    assert Streams(gw, 4, "mock?tokens=3&gap=3").wait_over().whole
 
 
 # ---- a budget period

@@ -121,6 +121,7 @@ static const struct set_row {
 	{ "server.log", "access", "off", "false" },
 	{ "server.limits", "body", "1M", "\"1M\"" },
 	{ "server.limits", "request-memory", "40960k", "\"40M\"" },
+	{ "server.limits", "memory", "2G", "\"2G\"" },
 	{ "server.limits", "connections", "5", "5" },
 	{ "server.limits", "header-timeout", "1.5", "\"1500ms\"" },
 	{ "server.limits", "body-timeout", "1s", "\"1s\"" },

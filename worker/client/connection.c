@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "worker/client/conn.h"
 #include "worker/client/tls.h"
+#include "worker/memory.h"
 #include "worker/request.h"
 
 enum {
@@ -19,6 +20,8 @@ enum {
 	LINGER_BYTES = 256 * 1024,
 	LINGER_MS = 2000,
 	DRAIN_GRACE_MS = 1000,		/* what a client may need to send its next request */
+	LARGE_BODY = 65536,		/* from which on it may be refused amid its way */
+	AHEAD_MAX = 1 << 20,		/* memory for a body that is announced */
 	BODY_RATE_MIN = 512		/* bytes a second, once body_timeout has gone by */
 };
 
@@ -213,6 +216,13 @@ static bool is_too_large(const struct connection *c, size_t more)
 	return c->body.n + more > c->body_max;
 }
 
+/* A large body whose length nobody has announced may be one too many. */
+static bool may_grow(struct connection *c)
+{
+	return c->body.n < LARGE_BODY ||
+	       http_in_request(c->head)->content_length != UINT64_MAX || !memory_is_short(c->w);
+}
+
 static bool consume_body(struct connection *c)
 {
 	struct str piece = STR_NONE;
@@ -229,9 +239,14 @@ static bool consume_body(struct connection *c)
 			fail_body(c, OUTCOME_TOO_LARGE);
 			return true;
 		}
-		buf_put(&c->body, piece);
-		if (c->body.failed)
+		if (may_grow(c))
+			buf_put(&c->body, piece);
+		else
+			c->body.failed = true;
+		if (c->body.failed) {
+			memory_tell(c->w);
 			fail_body(c, OUTCOME_OVERLOADED);
+		}
 		return true;
 	case HTTP_IN_END:
 		conn_enter(c, CONN_RUNNING);
@@ -557,6 +572,14 @@ bool conn_is_tls(const struct connection *c)
 	return c->wire.tls != NULL;
 }
 
+/* So that it counts from the beginning: else many begin, and none of them has room to end. */
+static void reserve_ahead(struct connection *c)
+{
+	uint64_t n = http_in_request(c->head)->content_length;
+	if (n > LARGE_BODY && n <= c->body_max)
+		(void)buf_reserve(&c->body, n < AHEAD_MAX ? (size_t)n : AHEAD_MAX);
+}
+
 void conn_read_body(struct connection *c, uint64_t max_bytes)
 {
 	const size_t most = SIZE_MAX / 4;
@@ -565,6 +588,7 @@ void conn_read_body(struct connection *c, uint64_t max_bytes)
 	MUST(c->state == CONN_ASKED && c->body.n == 0);
 	c->body_max = max_bytes < most ? max_bytes : most;
 	buf_init(&c->body, c->body_max ? (size_t)c->body_max : 1);
+	reserve_ahead(c);
 	conn_enter(c, CONN_BODY);
 	c->body_since_ns = c->since_ns;
 	if (http_in_expects_continue(c->head) && c->input.n == 0 && !is_too_large(c, 0))

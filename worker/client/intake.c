@@ -5,9 +5,12 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "worker/client/dialect_gemini.h"
 #include "worker/client/forwarded.h"
 #include "worker/client/prompt_check.h"
+#include "worker/memory.h"
+#include "worker/suspect.h"
 
 static enum step answer_preflight(struct request *r)
 {
@@ -30,7 +33,7 @@ static enum step answer_preflight(struct request *r)
 
 static enum step no_memory(struct request *r)
 {
-	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+	return request_fail(r, memory_outcome(r->w), NULL, "the request needs too much memory");
 }
 
 /* A path that the configuration names: general_settings.pass_through_endpoints. */
@@ -84,12 +87,18 @@ enum step intake_body(struct request *r)
 {
 	if (!(r->endpoint->flags & EP_BODY) || !r->http->has_body)
 		return STEP_NEXT;
+	if (memory_refuses(r->w))
+		return request_fail(r, OUTCOME_OVERLOADED, NULL,
+				    "the gateway holds too much already; try again in a moment");
 	conn_read_body(r->conn, snap_settings(r->snap)->body_max);
 	return STEP_WAIT;
 }
 
 enum step intake_own(struct request *r)
 {
+	if (!suspect_may_pass(r))
+		return STEP_DONE;
+	(void)FAULT_IN("parse.marked", conn_body(r->conn));
 	return r->endpoint->run ? r->endpoint->run(r) : STEP_NEXT;
 }
 

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "worker/exchange/structured.h"
 #include "worker/decide/queue.h"
+#include "worker/memory.h"
 #include "worker/settle/account.h"
 #include "worker/texts.h"
 
@@ -458,7 +459,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 out:
 	if (err == -ENOMEM)
 		*reterr = (struct llm_error){
-			.outcome = OUTCOME_TOO_LARGE,
+			.outcome = memory_outcome(r->w),
 			.message = STR("the request needs more memory than a request may use")};
 	if (at)
 		attempt_free(at);

@@ -12,6 +12,7 @@
 #include "worker/exchange/structured.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/suspect.h"
 
 enum {
 	ERROR_BODY_MAX = 65536,		/* of a provider's error: more is not read */
@@ -199,6 +200,7 @@ static void on_head(void *data, const struct transfer_head *h)
 	struct attempt *at = data;
 	if (at->is_lost)
 		return;
+	suspect_works(at->r);
 	at->status = h->status;
 	at->passed_headers = arena_dup(at->r->mem, h->headers);
 	at->error_type = arena_dup(at->r->mem, h->error_type);
@@ -217,6 +219,8 @@ static int on_data(void *data, struct str bytes)
 	struct attempt *at = data;
 	if (at->is_lost)
 		return -ECANCELED;
+	suspect_works(at->r);
+	(void)FAULT_IN("answer.marked", at->r->requested_model);
 	if (at->is_event_stream)
 		return on_stream_bytes(at, bytes);
 	if (at->status / 100 != 2) {
@@ -415,6 +419,7 @@ static void on_end(void *data, enum transfer_end end, const char *detail)
 	at->transfer = NULL;
 	if (at->is_lost)
 		return;			/* its timer frees it */
+	suspect_works(at->r);
 	later_stop(&at->timer);
 	at->r->upstream_ns = clock_ns() - at->started_ns;
 	if (end == TRANSFER_STOPPED) {

@@ -16,6 +16,7 @@
 #include "worker/later.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/suspect.h"
 #include "worker/texts.h"
 
 enum { REFUSAL_MAX = 1 << 20, HEAD_LINES_MAX = 32768 };
@@ -171,6 +172,7 @@ static void on_head(void *data, const struct transfer_head *h)
 {
 	struct pass *p = data;
 	struct arena *a = p->r->mem;
+	suspect_works(p->r);
 	p->status = h->status;
 	p->length = h->length;
 	p->content_type = arena_dup(a, h->content_type);
@@ -207,6 +209,7 @@ static int on_data(void *data, struct str bytes)
 {
 	struct pass *p = data;
 	struct request *r = p->r;
+	suspect_works(r);
 	p->heard_ns = clock_ns();
 	if (!is_good(p)) {
 		buf_put(&p->refusal, bytes);
@@ -323,6 +326,7 @@ static void stopped(struct pass *p)
 static void on_end(void *data, enum transfer_end end, const char *detail)
 {
 	struct pass *p = data;
+	suspect_works(p->r);
 	p->transfer = NULL;
 	later_stop(&p->timer);
 	p->r->upstream_ns = clock_ns() - p->started_ns;
