@@ -135,6 +135,16 @@ void ops_status(struct command_call *c)
 	command_finish(c);
 }
 
+void ops_backlog(struct command_call *c)
+{
+	struct json_out o = json_out(&c->out);
+	json_open(&o, NULL);
+	json_put_u64(&o, "in_flight_requests",
+		     sum_of_workers(&c->master->board, offsetof(struct board_worker, requests)));
+	json_close(&o);
+	command_finish(c);
+}
+
 /* ---- configuration
  * ------------------------------------------------------------------------------- */
 
@@ -529,8 +539,8 @@ void ops_health_probe(struct command_call *c)
 	struct str model, id;
 	if (read_filter(c, &model, &id) < 0)
 		return;
-	if (probe_now(c->master->probe, model.n ? model : STR_NONE, id.n ? id : STR_NONE, on_probed,
-		      c) < 0)
+	if (probe_now(c->master->probe, model.n ? model : STR_NONE, id.n ? id : STR_NONE,
+		      key_caller_name(c), on_probed, c) < 0)
 		command_fail(c, 503, "service_unavailable_error", NULL, "no memory for probes");
 }
 

@@ -6,6 +6,7 @@
 #include "master/commands.h"
 
 void ops_status(struct command_call *c);
+void ops_backlog(struct command_call *c);	/* GET /health/backlog */
 void ops_reload(struct command_call *c); /* answers when every worker has switched, or why not */
 void ops_check(struct command_call *c);		/* file: another than the one in force */
 void ops_workers(struct command_call *c);

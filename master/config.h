@@ -144,8 +144,9 @@ struct config_alias {
 /* Where calls go that name no model: a configured path, or a provider (name: its prefix) that no
  * model uses. */
 struct config_pass {
-	struct str name;
+	struct str name, id;		/* the id of one that was given by API */
 	bool is_target, is_open, has_subpath;
+	bool is_stored;			/* the database's */
 	uint32_t methods;		/* METHOD_*; 0 = all */
 	int64_t cost;			/* pico-dollars a request; PRICE_NONE: not given */
 	struct config_model model;	/* the deployment; no group has it */
@@ -383,6 +384,8 @@ void config_diff(const struct config *a, const struct config *b, struct buf *out
 struct json_out;
 void config_list_section(const struct config *c, const char *section,
 			 const struct config_stored *stored, struct json_out *o);
+/* The members of a path that leads elsewhere; headers masked. */
+void config_put_pass(struct json_out *o, const struct config_pass *p);
 /* One directive's value. False: the section has none of that name. */
 bool config_put_value(const struct config *c, const char *section, struct str name,
 		      struct json_out *o, const char *key);

@@ -14,7 +14,7 @@
 enum { PASS_PROVIDERS_MAX = 16 };
 
 struct row {				/* as it is written */
-	struct str path, target;
+	struct str path, target, id;
 	struct config_pairs headers;
 	struct config_names methods;
 	bool include_subpath, auth;
@@ -24,6 +24,7 @@ struct row {				/* as it is written */
 static const struct directive members[] = {
 	{ .name = "path", .type = CT_STR, .at = OF(path) },
 	{ .name = "target", .type = CT_STR, .at = OF(target) },
+	{ .name = "id", .type = CT_STR, .at = OF(id) },
 	{ .name = "headers", .type = CT_PAIRS, .at = OF(headers), .flags = CF_SECRET },
 	{ .name = "methods", .type = CT_NAMES, .at = OF(methods) },
 	{ .name = "include_subpath", .type = CT_BOOL, .at = OF(include_subpath) },
@@ -33,7 +34,7 @@ static const struct directive members[] = {
 
 /* LiteLLM's, of which nothing comes here. */
 static const char *const others[] = { "default_query_params", "forward_headers", "guardrails",
-				      "merge_query_params", "custom_auth_parser", "id" };
+				      "merge_query_params", "custom_auth_parser" };
 
 static void set_member(struct reader *r, struct row *row, const struct yaml *y)
 {
@@ -149,7 +150,9 @@ static bool read_row(struct reader *r, const struct yaml *y, struct config_pass 
 		row.headers.v[i].value = with_environment(r, row.headers.v[i].value, &y->place);
 	*ret = (struct config_pass){
 		.name = row.path,
+		.id = row.id,
 		.is_target = true,
+		.is_stored = y->place.file && y->place.file->object,
 		.is_open = !row.auth,
 		.has_subpath = row.include_subpath,
 		.methods = methods_of(r, &row.methods, &y->place),

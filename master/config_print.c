@@ -140,27 +140,33 @@ static void put_methods(struct json_out *o, uint32_t methods)
 	json_close_array(o);
 }
 
+void config_put_pass(struct json_out *o, const struct config_pass *p)
+{
+	if (p->id.n)
+		json_put_str(o, "id", p->id);
+	json_put_str(o, "path", p->name);
+	json_put_str(o, "target", p->model.api_base);
+	json_open(o, "headers");
+	for (size_t k = 0; k < p->model.headers.n; k++) {
+		json_key(o, p->model.headers.v[k].name);
+		json_put_z(o, NULL, "********");
+	}
+	json_close(o);
+	put_methods(o, p->methods);
+	json_put_bool(o, "include_subpath", p->has_subpath);
+	json_put_bool(o, "auth", !p->is_open);
+	if (p->cost != PRICE_NONE)
+		json_put_double(o, "cost_per_request", (double)p->cost / 1e12);
+}
+
 static void put_passes(struct json_out *o, const char *key, const struct config *c)
 {
 	json_open_array(o, key);
 	for (size_t i = 0; i < c->n_passes; i++) {
-		const struct config_pass *p = &c->passes[i];
-		if (!p->is_target)
+		if (!c->passes[i].is_target)
 			continue;
 		json_open(o, NULL);
-		json_put_str(o, "path", p->name);
-		json_put_str(o, "target", p->model.api_base);
-		json_open(o, "headers");
-		for (size_t k = 0; k < p->model.headers.n; k++) {
-			json_key(o, p->model.headers.v[k].name);
-			json_put_z(o, NULL, "********");
-		}
-		json_close(o);
-		put_methods(o, p->methods);
-		json_put_bool(o, "include_subpath", p->has_subpath);
-		json_put_bool(o, "auth", !p->is_open);
-		if (p->cost != PRICE_NONE)
-			json_put_double(o, "cost_per_request", (double)p->cost / 1e12);
+		config_put_pass(o, &c->passes[i]);
 		json_close(o);
 	}
 	json_close_array(o);

@@ -257,6 +257,33 @@ static struct yaml *grow_setting(struct reader *r, const struct config_file *fil
 	return name ? grow_text(r, file, name, o->secret) : NULL;
 }
 
+static struct str path_of(const struct yaml *row)
+{
+	const struct yaml *y = yaml_get(row, "path");
+	return y && y->kind == YAML_SCALAR ? y->text : STR_NONE;
+}
+
+static bool has_path(const struct yaml *list, struct str path)
+{
+	for (const struct yaml *y = list->child; y; y = y->next)
+		if (path.n && str_eq(path_of(y), path))
+			return true;
+	return false;
+}
+
+/* The file's paths that lead elsewhere go on beside the database's, but for those of the same
+ * name. */
+static void keep_others(struct reader *r, struct yaml *value, const struct yaml *old)
+{
+	if (value->kind != YAML_LIST || old->kind != YAML_LIST)
+		return;
+	for (const struct yaml *y = old->child; y; y = y->next) {
+		struct yaml *copy = has_path(value, path_of(y)) ? NULL : yaml_copy(r, y);
+		if (copy)
+			yaml_append(value, copy);
+	}
+}
+
 static void merge_setting(struct reader *r, struct yaml *root, const struct config_object *o)
 {
 	const struct config_file *file = file_of(r, o);
@@ -269,6 +296,8 @@ static void merge_setting(struct reader *r, struct yaml *root, const struct conf
 	value->key = arena_dup(r->scratch, key);
 	r->out_of_memory |= !value->key.p;
 	old = yaml_find(map, key);
+	if (old && str_eq(o->name, STR("general_settings.pass_through_endpoints")))
+		keep_others(r, value, old);
 	if (old)
 		yaml_replace(map, old, value);
 	else

@@ -113,8 +113,10 @@ static int give(struct round *r, struct store_db *db, struct key_row *row)
 	int err = budget_adopt(db, r->mem, r->now_ns, row);
 	if (err)
 		return err;
-	return row->id ? tenant_row_update(db, row) :
-			 tenant_row_insert(db, tenant_number(DIR_CUSTOMER), row);
+	err = row->id ? tenant_row_update(db, row) :
+			tenant_row_insert(db, tenant_number(DIR_CUSTOMER), row);
+	return err || !key_model_has(DIR_CUSTOMER, row) ? err
+							 : key_models_store(db, DIR_CUSTOMER, row);
 }
 
 static int round_job(struct store_db *db, void *data)

@@ -28,4 +28,5 @@
 	blob blob_sql_13, "sql/0013_texts.sql"
 	blob blob_sql_14, "sql/0014_windows.sql"
 	blob blob_sql_15, "sql/0015_tenants_more.sql"
+	blob blob_sql_16, "sql/0016_endpoints.sql"
 	.section .note.GNU-stack,"",%progbits

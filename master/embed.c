@@ -21,6 +21,7 @@ BLOB(sql_12);
 BLOB(sql_13);
 BLOB(sql_14);
 BLOB(sql_15);
+BLOB(sql_16);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -72,6 +73,8 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_14);
 	case 15:
 		return SLICE(sql_15);
+	case 16:
+		return SLICE(sql_16);
 	default:
 		return STR_NONE;
 	}

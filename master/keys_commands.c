@@ -337,7 +337,7 @@ static int change_job(struct store_db *db, void *data)
 		return err;
 	kc->row = kc->before;
 	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
-	if (!err && kc->change.to.budget_id.n)
+	if (!err && (kc->change.to.budget_id.n || !kc->row.budget_id.n))
 		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
 	if (err)
 		return err;

@@ -198,6 +198,34 @@ static int read_text(struct reading *r, struct str text)
 	return 0;
 }
 
+/* What the row's budget lends, where it has no limit of its own. */
+static void fill(struct key_model *to, const struct key_model *lent)
+{
+	if (to->max_budget < 0) {
+		to->max_budget = lent->max_budget;
+		to->duration = lent->duration;
+	}
+	to->rpm = to->rpm ? to->rpm : lent->rpm;
+	to->tpm = to->tpm ? to->tpm : lent->tpm;
+}
+
+static int read_lent(struct reading *r, const struct key_row *row)
+{
+	struct json_error e;
+	if (!row->budget_id.n || str_find(row->extra, STR(KEY_MODELS_LENT)) == SIZE_MAX)
+		return 0;
+	const struct json *all = json_parse(r->a, row->extra, 0, &e);
+	const struct json *list = json_get(all, KEY_MODELS_LENT);
+	const struct json *j = json_is(list, JSON_OBJECT) ? list->child : NULL;
+	for (; j; j = j->next) {
+		struct key_model lent = { .max_budget = MONEY_NONE };
+		struct key_model *m = is_name(j->key) ? model_of(r, j->key) : NULL;
+		if (m && json_is_given(j) && read_one(r->a, BUDGET, j, &lent) == 0)
+			fill(m, &lent);
+	}
+	return all ? 0 : -ENOMEM;	/* it is our own writing */
+}
+
 int key_models_of(struct arena *a, enum dir_kind kind, const struct key_row *row,
 		  struct key_model **ret, size_t *ret_n)
 {
@@ -210,6 +238,8 @@ int key_models_of(struct arena *a, enum dir_kind kind, const struct key_row *row
 	int err = r.v ? read_text(&r, row->metadata) : -ENOMEM;
 	if (!err)
 		err = read_text(&r, row->extra);
+	if (!err)
+		err = read_lent(&r, row);
 	for (size_t i = 0; i < r.n && !err; i++) {
 		if (!r.v[i].rpm && !r.v[i].tpm && r.v[i].max_budget < 0)
 			continue;

@@ -61,7 +61,7 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" OR instr(metadata, '\"litellm_disabled_callbacks\"')"                                   \
 	" THEN metadata END, NULL,"                                                               \
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
-	" OR instr(extra, '\"model_max_budget\"') OR instr(extra, '\"limit_windows\"')"          \
+	" OR instr(extra, '\"model_max_budget') OR instr(extra, '\"limit_windows\"')"            \
 	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
 	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
@@ -156,6 +156,8 @@ int key_logging_reseal(struct store_db *db, const struct seal *from,
 
 /* -- keys_models.c: limits for single models, of keys, teams, users and their kin -- */
 
+/* The member of extra in which a row has its budget's. */
+#define KEY_MODELS_LENT "model_max_budget_of_budget"
 struct key_model {
 	struct str model;
 	uint64_t id;			/* of its entity */

@@ -13,10 +13,12 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/egress.h"
+#include "master/health_history.h"
 #include "master/pool.h"
 
 /* At once: half of the pool's threads, whoever does not answer. */
 enum { ERROR_MAX = 120, AT_ONCE = 4 };
+_Static_assert(sizeof((struct health_note *)0)->error == ERROR_MAX, "one is copied to the other");
 
 enum probe_status { PROBE_UNKNOWN, PROBE_WELL, PROBE_ILL };
 
@@ -38,6 +40,8 @@ struct round {				/* probes that were started together */
 	struct str model, id;		/* only of this name; of this deployment; .p NULL: any */
 	probe_done_fn *done;
 	void *data;
+	struct health_notes *notes;	/* that are not written down yet, or NULL */
+	char by[sizeof((struct health_notes *)0)->by];
 };
 
 struct job {				/* one probe, on a thread of the pool */
@@ -46,7 +50,8 @@ struct job {				/* one probe, on a thread of the pool */
 	uint32_t row;
 	uint64_t timeout_ms;
 	enum provider_auth auth;
-	char url[2048], key[2048], model_id[128];
+	uint64_t took_ns;
+	char url[2048], key[2048], model_id[128], model_name[128];
 	const char *header;		/* one more that the family wants, or NULL */
 	struct egress egress;
 	enum probe_status status;
@@ -119,7 +124,9 @@ static void run(uv_work_t *work)
 	curl_easy_setopt(e, CURLOPT_MAXFILESIZE, 64L << 20);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, discard);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
+	uint64_t began = clock_ns();
 	CURLcode code = curl_easy_perform(e);
+	j->took_ns = clock_ns() - began;
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
 	judge(j, &way, code, status);
 	curl_easy_cleanup(e);
@@ -142,8 +149,35 @@ static void tell(struct probe *p, struct job *j)
 		    F_Z("state", j->status == PROBE_ILL ? "ill" : "well"), F_Z("why", j->error));
 }
 
+static void write_notes(struct round *r)
+{
+	if (r->notes && !r->p->is_stopping)
+		health_history_write(r->p->m->store, r->notes);
+	else
+		mem_free(r->notes);
+	r->notes = NULL;
+}
+
+static void note(struct round *r, const struct job *j)
+{
+	if (!r->notes && (r->notes = mem_alloc(sizeof *r->notes)))
+		memcpy(r->notes->by, r->by, sizeof r->by);
+	if (!r->notes)
+		return;
+	struct health_note *n = &r->notes->v[r->notes->n++];
+	memcpy(n->model_id, j->model_id, sizeof n->model_id);
+	memcpy(n->model_name, j->model_name, sizeof n->model_name);
+	memcpy(n->error, j->error, sizeof n->error);
+	n->is_well = j->status == PROBE_WELL;
+	n->took_ms = j->took_ns / NS_PER_MS;
+	n->at_wall_ns = clock_wall_ns();
+	if (r->notes->n == HEALTH_NOTES)
+		write_notes(r);
+}
+
 static void round_end(struct round *r)
 {
+	write_notes(r);
 	if (r->done)
 		r->done(r->data);
 	mem_free(r);
@@ -157,8 +191,10 @@ static void on_done(uv_work_t *work, int status)
 	struct round *r = j->round;
 	struct probe *p = r->p;
 	p->in_flight--;
-	if (status == 0 && !p->is_stopping)
+	if (status == 0 && !p->is_stopping) {
 		tell(p, j);
+		note(r, j);
+	}
 	mem_wipe(j, sizeof *j);
 	mem_free(j);
 	r->left--;
@@ -234,6 +270,7 @@ static int start_one(struct round *r, const struct config_model *cm)
 	egress_set(&j->egress, &m->config->allow_private, cm->is_vendors || cm->is_strangers);
 	snprintf(j->key, sizeof j->key, STR_FMT, STR_ARG(cm->api_key));
 	snprintf(j->model_id, sizeof j->model_id, STR_FMT, STR_ARG(cm->id));
+	snprintf(j->model_name, sizeof j->model_name, STR_FMT, STR_ARG(cm->model_name));
 	if (!write_url(cm, j->url, sizeof j->url) ||
 	    pool_work(m->loop, &j->work, run, on_done) < 0) {
 		mem_free(j);
@@ -276,13 +313,15 @@ static void feed(struct probe *p)
 	}
 }
 
-int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done, void *data)
+int probe_now(struct probe *p, struct str model, struct str id, struct str by, probe_done_fn *done,
+	      void *data)
 {
 	struct round *r = mem_alloc(sizeof *r);
 	if (!r)
 		return -ENOMEM;
 	*r = (struct round){ .p = p, .older = p->rounds, .model = model, .id = id, .done = done,
 			     .data = data };
+	snprintf(r->by, sizeof r->by, STR_FMT, STR_ARG(by));
 	p->rounds = r;
 	feed(p);
 	return 0;
@@ -292,7 +331,7 @@ static void on_timer(uv_timer_t *t)
 {
 	struct probe *p = t->data;
 	if (p->m->config->background_health_checks && !p->rounds &&
-	    probe_now(p, STR_NONE, STR_NONE, NULL, NULL) < 0)
+	    probe_now(p, STR_NONE, STR_NONE, STR("background"), NULL, NULL) < 0)
 		LOG(LOG_WARN, "probe.ignored", F_Z("why", "out of memory"));
 }
 

@@ -15,7 +15,7 @@ void probe_configure(struct probe *p);
 /* Probes those of one model name, and of one id (.p NULL: all), which must stay until done is
  * called on the loop; with done whatever the settings. */
 typedef void probe_done_fn(void *data);
-int probe_now(struct probe *p, struct str model, struct str id, probe_done_fn *done,
+int probe_now(struct probe *p, struct str model, struct str id, struct str by, probe_done_fn *done,
 	      void *data) MUST_USE;
 /* What the last probe of a board row found wrong; "" when nothing, or never probed. */
 const char *probe_error(const struct probe *p, uint32_t board_row);

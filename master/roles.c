@@ -21,6 +21,8 @@ static const struct {
 	{ "keys show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "users show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams list", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "teams list v2", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "users show v2", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams available", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams show", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "teams add", { [ROLE_INTERNAL] = true } },	/* these as an admin of the team */
@@ -32,6 +34,7 @@ static const struct {
 	{ "spend logs", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "spend logs v2", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	{ "spend logs ui", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
+	{ "spend logs session", { [ROLE_INTERNAL] = true, [ROLE_INTERNAL_VIEWER] = true } },
 	ORGANIZATIONS("keys block"),
 	ORGANIZATIONS("keys unblock"),
 	ORGANIZATIONS("teams create"),

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "master/config_read.h"
+#include "master/keys_private.h"
 #include "master/master.h"
 #include "master/objects.h"
 
@@ -293,5 +294,40 @@ void settings_update(struct command_call *c)
 	s->oc.name = STR("several");
 	s->oc.make = make_all;
 	s->oc.answer = put_updated;
+	object_start(&s->oc, "setting.update");
+}
+
+/* ---- which models /public/model_hub shows ---- */
+
+static int make_public(struct object_call *oc)
+{
+	return put_setting(oc, STR("litellm_settings"), STR("public_model_groups"),
+			   ((struct setting_call *)oc)->value);
+}
+
+static void put_public(struct object_call *oc)
+{
+	struct json_out o = json_out(&oc->c->out);
+	json_open(&o, NULL);
+	json_put_z(&o, "message", "Successfully updated public model groups");
+	json_put_raw(&o, "public_model_groups", ((struct setting_call *)oc)->value->raw);
+	json_put_str(&o, "updated_by", key_caller_name(oc->c));
+	json_close(&o);
+}
+
+void settings_make_public(struct command_call *c)
+{
+	struct setting_call *s = object_begin(c, sizeof *s);
+	if (!s || object_json(c, "model_groups", JSON_ARRAY, &s->value) < 0)
+		return;
+	for (const struct json *j = s->value->child; j; j = j->next)
+		if (j->type != JSON_STRING) {
+			command_fail(c, 400, "invalid_request_error", "model_groups",
+				     "model_groups must be a list of names");
+			return;
+		}
+	s->oc.name = STR("litellm_settings.public_model_groups");
+	s->oc.make = make_public;
+	s->oc.answer = put_public;
 	object_start(&s->oc, "setting.update");
 }

@@ -13,6 +13,7 @@ void settings_update(struct command_call *c);	/* /config/update */
 void settings_callbacks(struct command_call *c);	/* /get/config/callbacks */
 void settings_router(struct command_call *c);	/* /router/settings */
 void settings_router_fields(struct command_call *c);	/* /router/fields */
+void settings_make_public(struct command_call *c);	/* /model_group/make_public */
 
 void fallbacks_set(struct command_call *c);
 void fallbacks_show(struct command_call *c);

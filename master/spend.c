@@ -85,6 +85,16 @@ void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day)
 	out[10] = '\0';
 }
 
+void spend_write_month_day(char out[SPEND_DAY_ROOM], int64_t day)
+{
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
+					      "Aug", "Sep", "Oct", "Nov", "Dec" };
+	char text[SPEND_TEXT_ROOM];
+	spend_day_text(text, day);
+	unsigned month = (unsigned)(text[5] - '0') * 10 + (unsigned)(text[6] - '0') - 1;
+	snprintf(out, SPEND_DAY_ROOM, "%s %c%c", months[month % 12], text[8], text[9]);
+}
+
 /* ---- the frame ---- */
 
 static void on_done(void *data, int err)

@@ -11,7 +11,7 @@ void spend_keys(struct command_call *c);	/* GET /spend/keys */
 void spend_report(struct command_call *c);	/* sums by anything; `spend report` */
 void spend_logs(struct command_call *c);	/* GET /spend/logs: single requests, or days */
 void spend_show(struct command_call *c);	/* GET /spend/logs/ui/{id}: one of them */
-void spend_logs_pages(struct command_call *c);	/* GET /spend/logs/v2 */
+void spend_logs_pages(struct command_call *c);	/* GET /spend/logs/v2, /spend/logs/session/ui */
 void spend_export(struct command_call *c);	/* a page of CSV, JSON lines or FOCUS */
 
 void spend_estimate(struct command_call *c);	/* POST /cost/estimate */
@@ -38,7 +38,24 @@ void spend_global_provider(struct command_call *c);
 void spend_global_end_users(struct command_call *c);
 void spend_global_report(struct command_call *c);
 void spend_global_activity(struct command_call *c);
-void spend_reset(struct command_call *c);	/* in spend_reset.c */
+void spend_reset(struct command_call *c);	/* in spend_reset.c, as the next */
+void spend_refresh(struct command_call *c);	/* POST /global/spend/refresh */
 void spend_global_activity_models(struct command_call *c);
+
+/* spend_metrics.c: out of single requests */
+void spend_model_metrics(struct command_call *c);
+void spend_model_streaming(struct command_call *c);
+void spend_model_slow(struct command_call *c);
+void spend_model_exceptions(struct command_call *c);
+void spend_activity_exceptions(struct command_call *c);
+void spend_activity_exceptions_of(struct command_call *c);	/* by deployment */
+void spend_activity_cache_hits(struct command_call *c);
+
+/* spend_tags.c */
+void spend_tags_daily(struct command_call *c);
+void spend_tags_weekly(struct command_call *c);
+void spend_tags_monthly(struct command_call *c);
+void spend_tags_summary(struct command_call *c);
+void spend_tags_distinct(struct command_call *c);
 
 #endif

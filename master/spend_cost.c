@@ -8,7 +8,10 @@
 #include "master/prices.h"
 #include "master/spend_private.h"
 
-enum { TOKENS_MAX = 1000000000, REQUESTS_MAX = 1000000000 };
+enum {
+	TOKENS_MAX = 1000000000, REQUESTS_MAX = 1000000000,
+	BYTES_A_TOKEN = 4		/* as in `route explain` */
+};
 
 struct quote {
 	struct str provider;
@@ -140,33 +143,76 @@ static uint64_t count_at(const struct json *usage, const char *path)
 	return j && json_read_i64(j, &v) == 0 && v > 0 ? (uint64_t)v : 0;
 }
 
-void spend_calculate(struct command_call *c)
+static void read_usage(const struct json *usage, struct usage *ret)
 {
-	const struct json *answer = json_get(c->args, "completion_response");
-	const struct json *usage = json_get(answer, "usage");
-	struct str model = STR("");
-	struct quote q;
-	int err = command_str(c, "model", &model);
-	if (err == -EINVAL)
-		return;
-	if (err)
-		model = json_str(c->mem, json_get(answer, "model"));
-	if (!json_is(usage, JSON_OBJECT)) {
-		command_fail(c, 400, "invalid_request_error", "completion_response",
-			     "completion_response must be an answer with its usage; "
-			     "/cost/estimate takes numbers of tokens");
-		return;
-	}
-	if (!take_quote(c, model.p ? model : STR(""), &q))
-		return;
-	struct usage u = {
+	*ret = (struct usage){
 		.input = count_at(usage, "prompt_tokens"),
 		.output = count_at(usage, "completion_tokens"),
 		.cache_read = count_at(usage, "prompt_tokens_details.cached_tokens"),
 		.cache_write = count_at(usage, "cache_creation_input_tokens"),
 		.reasoning = count_at(usage, "completion_tokens_details.reasoning_tokens"),
 	};
-	usage_clamp(&u);
+	usage_clamp(ret);
+}
+
+static uint64_t string_bytes(const struct json *j)
+{
+	return json_is(j, JSON_STRING) ? j->raw.n - 2 : 0;	/* without its quotes */
+}
+
+/* How many bytes of text a list of messages has. */
+static uint64_t text_bytes(const struct json *messages)
+{
+	uint64_t n = 0;
+	for (const struct json *m = messages->child; m; m = m->next) {
+		const struct json *content = json_get(m, "content");
+		n += string_bytes(content);
+		for (const struct json *p = json_is(content, JSON_ARRAY) ? content->child : NULL; p;
+		     p = p->next)
+			n += string_bytes(json_get(p, "text"));
+	}
+	return n;
+}
+
+/* By an answer, by its usage alone, or by what is asked, whose tokens are estimated. false:
+ * answered. */
+static bool take_usage(struct command_call *c, const struct json *answer, struct usage *ret)
+{
+	bool has_answer = json_is(answer, JSON_OBJECT);
+	const struct json *usage = json_get(has_answer ? answer : c->args, "usage");
+	const struct json *messages = json_get(c->args, "messages");
+	if (json_is(usage, JSON_OBJECT)) {
+		read_usage(usage, ret);
+		return true;
+	}
+	if (json_is(messages, JSON_ARRAY) && !json_is_given(answer)) {
+		*ret = (struct usage){ .input = text_bytes(messages) / BYTES_A_TOKEN };
+		return true;
+	}
+	command_fail(c, 400, "invalid_request_error", "completion_response",
+		     "completion_response must be an answer with its usage; else model is needed, "
+		     "with usage or messages. /cost/estimate takes numbers of tokens");
+	return false;
+}
+
+void spend_calculate(struct command_call *c)
+{
+	const struct json *answer = json_get(c->args, "completion_response");
+	struct str model = STR("");
+	struct quote q;
+	struct usage u;
+	int err = command_str(c, "model", &model);
+	if (err == -EINVAL || !take_usage(c, answer, &u))
+		return;
+	if (err)
+		model = json_str(c->mem, json_get(answer, "model"));
+	if (!model.n) {
+		command_fail(c, 400, "invalid_request_error", "model",
+			     "model must be given, or stand in completion_response");
+		return;
+	}
+	if (!take_quote(c, model, &q))
+		return;
 	struct json_out o = json_out(&c->out);
 	json_open(&o, NULL);
 	json_put_money(&o, "cost", price_cost(&q.q.price, &u));

@@ -473,12 +473,8 @@ struct day_count {
 /* "Jan 05", as LiteLLM shows days there. */
 static void put_day_count(struct json_out *o, const struct day_count *d)
 {
-	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
-					      "Aug", "Sep", "Oct", "Nov", "Dec" };
-	char text[SPEND_TEXT_ROOM], day[16];
-	spend_day_text(text, d->day);
-	unsigned month = (unsigned)(text[5] - '0') * 10 + (unsigned)(text[6] - '0') - 1;
-	snprintf(day, sizeof day, "%s %c%c", months[month % 12], text[8], text[9]);
+	char day[SPEND_DAY_ROOM];
+	spend_write_month_day(day, d->day);
 	json_open(o, NULL);
 	json_put_z(o, "date", day);
 	json_put_i64(o, "api_requests", d->requests);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * spend_logs.c - single requests, newest first, filtered, in pages. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
@@ -11,6 +13,7 @@ enum {
 	PAGE = 50, PAGE_MAX = 100,	/* rows of a page */
 	TOTAL_MAX = 100000		/* counted at most: more is told as one more */
 };
+static const int64_t DAY_NS = INT64_C(86400) * 1000000000;
 
 struct logs_call {
 	struct spend_rows of;		/* first: spend_start_rows() */
@@ -22,6 +25,7 @@ struct logs_call {
 	} request_id, before;
 	uint64_t limit, page;
 	const char *sort;		/* of pages: what stands behind ORDER BY */
+	struct str of_end_user, of_tag, of_model;	/* .p NULL: any */
 	struct spend_where where;
 };
 
@@ -54,12 +58,54 @@ static int put_rows(const struct logs_call *lc, struct store_db *db, struct json
 	return r;
 }
 
+/* Single requests have no index of what they were asked for or by whom: it would cost each of them.
+ * The sums of days know between which days there were any. A day more at both ends is for attempts
+ * that began on another day than their request; the newest days are never left out, as sums may
+ * come after their rows. `query` has the name, and from when to when. */
+static int only_days(struct store_db *db, struct logs_call *lc, const char *query, struct str name)
+{
+	if (!name.n)
+		return 0;
+	struct sql *q = sql_query(db, query);
+	sql_text(q, 1, name);
+	int r = sql_row(q);
+	int64_t today = (int64_t)(clock_wall_ns() / (uint64_t)DAY_NS);
+	bool is_any = r > 0 && !sql_get_is_null(q, 0);
+	int64_t first = is_any ? sql_get_int(q, 0) : today;
+	int64_t behind = is_any ? sql_get_int(q, 1) + 2 : today + 2;
+	sql_end(q);
+	if (first - 1 > lc->range.first_day)
+		spend_where_int(&lc->where, "l.start_ns >=", (first - 1) * DAY_NS);
+	if (behind < today)
+		spend_where_int(&lc->where, "l.start_ns <", behind * DAY_NS);
+	return r < 0 ? r : 0;
+}
+
+#define LABEL_DAYS(kind)                                                                          \
+	"SELECT min(day), max(day) FROM spend_labels WHERE kind = " kind                          \
+	" AND label = (SELECT id FROM spend_names WHERE name = ?1)"
+_Static_assert(ROLLUP_END_USER == 5 && ROLLUP_TAG == 6 && ROLLUP_MODEL == 7, "as below");
+
+static int bound(struct store_db *db, struct logs_call *lc)
+{
+	int err = only_days(db, lc, LABEL_DAYS("5"), lc->of_end_user);
+	if (!err)
+		err = only_days(db, lc, LABEL_DAYS("6"), lc->of_tag);
+	if (!err)
+		err = only_days(db, lc, "SELECT min(at), max(at) FROM spend_totals WHERE span = 0"
+					" AND kind = 7 AND id = (SELECT id FROM spend_names"
+					" WHERE name = ?1)", lc->of_model);
+	return err;
+}
+
 static int logs_job(struct store_db *db, void *data)
 {
 	struct logs_call *lc = data;
 	struct json_out o = json_out(&lc->of.c->out);
 	char tail[96];
-	int err = lc->has_before ? only_before(db, lc) : 0;
+	int err = bound(db, lc);
+	if (!err && lc->has_before)
+		err = only_before(db, lc);
 	if (err)
 		return err;
 	snprintf(tail, sizeof tail, " ORDER BY l.start_ns DESC, l.id DESC LIMIT %llu",
@@ -85,20 +131,21 @@ static bool take_request(struct logs_call *lc, const char *name, struct row_id *
 /* Filters by a text each. */
 static const struct text_filter {
 	const char *arg, *condition, *behind;
+	size_t days;			/* a str of logs_call: only_days() knows of it */
 } text_filters[] = {
 	{ "user_id", "l.key_id IN (SELECT id FROM (SELECT id, user_id FROM keys UNION ALL"
 	  " SELECT id, user_id FROM keys_deleted UNION ALL"
 	  " SELECT id + " SPEND_TOKEN_USER ", name FROM tenants WHERE kind = 3) WHERE user_id =",
-	  NULL },
-	{ "team_id", "l.team = (SELECT id FROM teams WHERE team_id =", NULL },
-	{ "key_alias", "l.key_id = (SELECT id FROM keys WHERE alias =", NULL },
-	{ "end_user", "(l.end_user =", NULL },
-	{ "model", "(l.model =", "OR d.model =" },
-	{ "model_id", "(d.model_id =", NULL },
-	{ "model_group", "(l.model =", NULL },
-	{ "custom_llm_provider", "(d.provider =", NULL },
+	  NULL, 0 },
+	{ "team_id", "l.team = (SELECT id FROM teams WHERE team_id =", NULL, 0 },
+	{ "key_alias", "l.key_id = (SELECT id FROM keys WHERE alias =", NULL, 0 },
+	{ "end_user", "(l.end_user =", NULL, offsetof(struct logs_call, of_end_user) },
+	{ "model", "(l.model =", "OR d.model =", 0 },
+	{ "model_id", "(d.model_id =", NULL, 0 },
+	{ "model_group", "(l.model =", NULL, offsetof(struct logs_call, of_model) },
+	{ "custom_llm_provider", "(d.provider =", NULL, 0 },
 	{ "tag", "l.tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(l.tags) j WHERE j.value =",
-	  NULL },
+	  NULL, offsetof(struct logs_call, of_tag) },
 };
 
 /* One who is no administrator sees its own requests alone. */
@@ -117,6 +164,8 @@ static bool take_texts(struct logs_call *lc)
 		if (err || !s.n)
 			continue;
 		spend_where_str(&lc->where, f->condition, s);
+		if (f->days)
+			*(struct str *)((char *)lc + f->days) = s;
 		if (f->behind)
 			spend_where_again(&lc->where, f->behind);
 		spend_where_z(&lc->where, ")");
@@ -168,7 +217,9 @@ static bool take_filters(struct logs_call *lc)
 	bool has_request = false;
 	int err = command_str(c, "api_key", &key);
 	if (err == -EINVAL || !spend_take_range(c, &lc->range) ||
-	    !take_request(lc, "request_id", &lc->request_id, &has_request))
+	    !take_request(lc, "request_id", &lc->request_id, &has_request) ||
+	    (!has_request &&
+	     !take_request(lc, "session_id", &lc->request_id, &has_request)))
 		return false;
 	spend_where_init(&lc->where, "SELECT " SPEND_LOG_ROW " WHERE 1");
 	spend_where_int(&lc->where, "l.start_ns >=", (int64_t)lc->range.from_ns);
@@ -278,7 +329,9 @@ static int pages_job(struct store_db *db, void *data)
 	struct json_out o = json_out(&lc->of.c->out);
 	uint64_t total = 0;
 	char tail[160];
-	int err = count_rows(db, lc, &total);
+	int err = bound(db, lc);
+	if (!err)
+		err = count_rows(db, lc, &total);
 	snprintf(tail, sizeof tail, " ORDER BY %s LIMIT %llu OFFSET %llu", lc->sort,
 		 (unsigned long long)lc->limit,
 		 (unsigned long long)((lc->page - 1) * lc->limit));

@@ -34,6 +34,8 @@ bool spend_take_days(struct command_call *c, const char *start, const char *end,
 /* The last 30 days, today included. */
 void spend_last_days(struct spend_range *ret);
 void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day);	/* "2026-02-03" */
+enum { SPEND_DAY_ROOM = 16 };
+void spend_write_month_day(char out[SPEND_DAY_ROOM], int64_t day);	/* "Feb 03" */
 
 /* Runs `job` on the reader, then answers with what it wrote. What it cannot start it answers. */
 void spend_start(struct command_call *c, store_job_fn *job, void *data);
@@ -102,6 +104,7 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
  * attempt. Returns how many bytes it has; 0: it is none. */
 enum { SPEND_ID_MAX = 17 };
 size_t spend_read_id(struct str s, uint8_t ret[SPEND_ID_MAX]);
+void spend_write_id(char out[SPEND_UUID_ROOM], struct str id);
 /* The row that a query with SPEND_LOG_ROW stands at, as a JSON object or as a line of CSV. */
 void spend_row_put(struct json_out *o, struct sql *q, struct store_db *db,
 		   const struct spend_rows *of);

@@ -8,7 +8,7 @@
 
 /* ---- request ids ---- */
 
-static void write_uuid(char out[SPEND_UUID_ROOM], struct str id)
+void spend_write_id(char out[SPEND_UUID_ROOM], struct str id)
 {
 	char hex[33];
 	size_t to = 0;
@@ -186,7 +186,7 @@ void spend_row_put(struct json_out *o, struct sql *q, struct store_db *db,
 {
 	char uuid[SPEND_UUID_ROOM];
 	struct str tags = sql_get_text(q, TAGS);
-	write_uuid(uuid, sql_get_blob(q, REQUEST_ID));
+	spend_write_id(uuid, sql_get_blob(q, REQUEST_ID));
 	json_open(o, NULL);
 	json_put_z(o, "request_id", uuid);
 	json_put_z(o, "call_type", spend_call_type(sql_get_int(q, ENDPOINT)));
@@ -259,7 +259,7 @@ static void put_csv_names(struct buf *to, struct sql *q)
 	static const enum column names[] = { ALIAS, USER_ID, TEAM_ID, ORGANIZATION_ID, END_USER };
 	char uuid[SPEND_UUID_ROOM], hex[SPEND_KEY_ROOM];
 	struct str upstream = sql_get_text(q, UPSTREAM_MODEL);
-	write_uuid(uuid, sql_get_blob(q, REQUEST_ID));
+	spend_write_id(uuid, sql_get_blob(q, REQUEST_ID));
 	spend_key_name(hex, q, TOKEN_HASH, sql_get_int(q, KEY_ID));
 	buf_put_z(to, uuid);
 	put_z(to, spend_call_type(sql_get_int(q, ENDPOINT)));

@@ -24,5 +24,6 @@ void teams_permissions_list(struct command_call *c);	/* in teams_permissions.c *
 void teams_permissions_update(struct command_call *c);
 void teams_info(struct command_call *c);
 void teams_list(struct command_call *c);
+void teams_list_pages(struct command_call *c);		/* GET /v2/team/list */
 
 #endif

@@ -234,7 +234,7 @@ static int change_job(struct store_db *db, void *data)
 		return err;
 	tc->before = tc->row.r;
 	err = key_change_apply(&tc->change, tc->c->mem, &tc->row.r);
-	if (!err && tc->change.to.budget_id.n)
+	if (!err && (tc->change.to.budget_id.n || !tc->row.r.budget_id.n))
 		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
 	if (err)
 		return err;

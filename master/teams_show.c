@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * teams_show.c - showing teams: one with its keys and members, or all of them. */
+ * teams_show.c - showing teams: one with its keys and members, all of them, or a page of those
+ * that somebody looks for. */
 #include <errno.h>
 
 #include "master/keys_private.h"
@@ -8,14 +9,18 @@
 #include "master/roles.h"
 #include "master/teams.h"
 
-enum { SIZE_MAX_OF_PAGE = 10000 };
+enum { SIZE_MAX_OF_PAGE = 10000, SIZE_OF_PAGE = 10, MEMBERS_COUNT = 31 };
 
 struct show_call {
 	struct command_call *c;
 	struct keys *keys;
 	struct str team_id, organization_id, user_id;
-	uint64_t page, size;
+	struct str alias;		/* a part of it */
+	const char *order;
+	bool is_page;			/* with how many there are */
+	uint64_t page, size, total;
 	struct team_row *teams;
+	int64_t *members;		/* how many each has */
 	size_t n_teams;
 	struct key_row *rows;		/* the keys of the one team */
 	size_t n_rows;
@@ -136,57 +141,101 @@ void teams_info(struct command_call *c)
 
 /* ---- many ---- */
 
+#define LISTED                                                                                    \
+	" FROM teams t WHERE (?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR EXISTS"      \
+	" (SELECT 1 FROM team_members WHERE team = t.id AND user_id = ?2)"                        \
+	" OR (?3 AND organization_id IN (" ROLE_ADMINISTERED("?2") ")))"                          \
+	" AND (?4 IS NULL OR team_id = ?4) AND (?5 IS NULL OR instr(lower(alias), lower(?5)))"
+
+static void bind_filters(const struct show_call *sc, struct sql *q)
+{
+	sql_text(q, 1, sc->organization_id);
+	sql_text(q, 2, sc->user_id);
+	sql_int(q, 3, sc->c->own_user.n > 0);
+	sql_text(q, 4, sc->team_id);
+	sql_text(q, 5, sc->alias);
+}
+
+static int count_teams(struct show_call *sc, struct store_db *db)
+{
+	struct sql *q = sql_query(db, "SELECT count(*)" LISTED);
+	bind_filters(sc, q);
+	int r = sql_row(q);
+	sc->total = r > 0 ? (uint64_t)sql_get_int(q, 0) : 0;
+	sql_end(q);
+	return r < 0 ? r : 0;
+}
+
 static int list_job(struct store_db *db, void *data)
 {
 	struct show_call *sc = data;
-	struct sql *q = sql_query(db,
-		"SELECT " TEAM_COLUMNS_SHOWN " FROM teams t "
-		"WHERE (?1 IS NULL OR organization_id = ?1) AND (?2 IS NULL OR EXISTS"
-		" (SELECT 1 FROM team_members WHERE team = t.id AND user_id = ?2)"
-		" OR (?5 AND organization_id IN (" ROLE_ADMINISTERED("?2") "))) "
-		"ORDER BY id LIMIT ?3 OFFSET ?4");
-	int r;
-	sql_text(q, 1, sc->organization_id);
-	sql_text(q, 2, sc->user_id);
-	sql_int(q, 3, (int64_t)sc->size);
-	sql_int(q, 4, (int64_t)((sc->page - 1) * sc->size));
-	sql_int(q, 5, sc->c->own_user.n > 0);
+	struct str text = arena_printf(sc->c->mem,
+		"SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members WHERE team = t.id)"
+		LISTED " ORDER BY %s LIMIT ?6 OFFSET ?7", sc->order);
+	const char *z = text.p ? arena_dup_z(sc->c->mem, text) : NULL;
+	int r = z ? sc->is_page ? count_teams(sc, db) : 0 : -ENOMEM;
+	if (r)
+		return r;
+	struct sql *q = sql_dynamic(db, z);
+	bind_filters(sc, q);
+	sql_int(q, 6, (int64_t)sc->size);
+	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));
 	while ((r = sql_row(q)) > 0 && sc->n_teams < sc->size) {
 		r = team_row_read(q, sc->c->mem, &sc->teams[sc->n_teams]);
 		if (r)
 			break;
-		sc->n_teams++;
+		sc->members[sc->n_teams++] = sql_get_int(q, MEMBERS_COUNT);
 	}
 	sql_end(q);
 	return r < 0 ? r : 0;
 }
 
+static void put_teams(const struct show_call *sc, struct json_out *o, const char *name)
+{
+	json_open_array(o, name);
+	for (size_t i = 0; i < sc->n_teams; i++) {
+		json_open(o, NULL);
+		put_team(sc, o, &sc->teams[i]);
+		json_put_raw(o, "team_memberships", sc->teams[i].memberships);
+		if (sc->is_page)
+			json_put_i64(o, "members_count", sc->members[i]);
+		json_close(o);
+	}
+	json_close_array(o);
+}
+
+static void put_page(const struct show_call *sc, struct json_out *o)
+{
+	json_open(o, NULL);
+	put_teams(sc, o, "teams");
+	json_put_u64(o, "total", sc->total);
+	json_put_u64(o, "page", sc->page);
+	json_put_u64(o, "page_size", sc->size);
+	json_put_u64(o, "total_pages", (sc->total + sc->size - 1) / sc->size);
+	json_close(o);
+}
+
 static void on_list(void *data, int err)
 {
 	struct show_call *sc = data;
-	struct command_call *c = sc->c;
+	struct json_out o = json_out(&sc->c->out);
 	if (err) {
-		command_fail_store(c, err);
+		command_fail_store(sc->c, err);
 		return;
 	}
-	struct json_out o = json_out(&c->out);
-	json_open_array(&o, NULL);
-	for (size_t i = 0; i < sc->n_teams; i++) {
-		json_open(&o, NULL);
-		put_team(sc, &o, &sc->teams[i]);
-		json_put_raw(&o, "team_memberships", sc->teams[i].memberships);
-		json_close(&o);
-	}
-	json_close_array(&o);
-	command_finish(c);
+	if (sc->is_page)
+		put_page(sc, &o);
+	else
+		put_teams(sc, &o, NULL);
+	command_finish(sc->c);
 }
 
 /* false: answered. */
-static bool take_page(struct show_call *sc)
+static bool take_page(struct show_call *sc, uint64_t size)
 {
 	struct command_call *c = sc->c;
 	sc->page = 1;
-	sc->size = SIZE_MAX_OF_PAGE;
+	sc->size = size;
 	if (command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
 	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
 		return false;
@@ -195,14 +244,63 @@ static bool take_page(struct show_call *sc)
 	return command_page(c, "page_size", SIZE_MAX_OF_PAGE, &sc->page, &sc->size);
 }
 
+static void start_list(struct show_call *sc)
+{
+	sc->teams = arena_array(sc->c->mem, sc->size, sizeof *sc->teams);
+	sc->members = arena_array(sc->c->mem, sc->size, sizeof *sc->members);
+	if (sc->teams && sc->members)
+		start(sc, list_job, on_list);
+	else
+		command_fail_store(sc->c, -ENOMEM);
+}
+
 void teams_list(struct command_call *c)
 {
 	struct show_call *sc = call_new(c);
-	if (!sc || !take_page(sc))
+	if (!sc || !take_page(sc, SIZE_MAX_OF_PAGE))
 		return;
-	sc->teams = arena_array(c->mem, sc->size, sizeof *sc->teams);
-	if (sc->teams)
-		start(sc, list_job, on_list);
-	else
-		command_fail_store(c, -ENOMEM);
+	sc->order = "id";
+	start_list(sc);
+}
+
+/* The newest first, where no order that is known is asked for. */
+static const char *order_of(struct str by, struct str direction)
+{
+	static const struct {
+		const char *by, *up, *down;
+	} orders[] = {
+		{ "team_id", "team_id", "team_id DESC" },
+		{ "team_alias", "alias, id", "alias DESC, id DESC" },
+		{ "created_at", "created_at, id", "created_at DESC, id DESC" },
+	};
+	for (size_t i = 0; i < COUNT(orders); i++)
+		if (str_eq_z(by, orders[i].by))
+			return str_eq_nocase(direction, STR("desc")) ? orders[i].down
+								     : orders[i].up;
+	return "created_at DESC, id DESC";
+}
+
+void teams_list_pages(struct command_call *c)
+{
+	struct show_call *sc = call_new(c);
+	struct str by = STR_NONE, direction = STR_NONE, status = STR_NONE;
+	if (!sc || !take_page(sc, SIZE_OF_PAGE) ||
+	    command_str(c, "team_id", &sc->team_id) == -EINVAL ||
+	    command_str(c, "team_alias", &sc->alias) == -EINVAL ||
+	    command_str(c, "sort_by", &by) == -EINVAL ||
+	    command_str(c, "sort_order", &direction) == -EINVAL ||
+	    command_str(c, "status", &status) == -EINVAL)
+		return;
+	sc->order = order_of(by, direction);
+	sc->is_page = true;
+	if (status.n && !str_eq(status, STR("deleted"))) {
+		command_fail(c, 400, "invalid_request_error", "status",
+			     "Invalid status value. Currently only 'deleted' is supported.");
+	} else if (status.n) {
+		struct json_out o = json_out(&c->out);
+		put_page(sc, &o);	/* nothing is kept of teams that are deleted */
+		command_finish(c);
+	} else {
+		start_list(sc);
+	}
 }

@@ -3,7 +3,7 @@
 #include "master/tenants.h"
 
 static const struct tenant_kind kinds[] = {
-	{ DIR_USER, "user", { "/user/" }, "user_id", "user_ids", "user_id", "user_alias",
+	{ DIR_USER, "user", { "/user/", "/v2/user/" }, "user_id", "user_ids", "user_id", "user_alias",
 	  FIELDS_OF_USER, true, false },
 	{ DIR_ORGANIZATION, "organization", { "/organization/" }, "organization_id",
 	  "organization_ids", "organization_id", "organization_alias", FIELDS_OF_ORGANIZATION, true,

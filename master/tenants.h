@@ -64,8 +64,9 @@ int tenant_row_delete(struct store_db *db, uint64_t id) MUST_USE;
 /* All of a kind that belong to an owner (0: that have that name). */
 int tenant_rows_of(struct store_db *db, int64_t kind, uint64_t owner, struct str name,
 		   struct arena *a, struct key_row **ret, size_t *ret_n) MUST_USE;
-/* A row whose budget_id is new takes the budget's period, if it has none of its own. -ENODATA:
- * there is no such budget. */
+/* A row whose budget_id is new takes the budget's limits for single models, and its period, if it
+ * has none of its own; one that has no budget any more loses the former. -ENODATA: there is no such
+ * budget. */
 int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns,
 		 struct key_row *row) MUST_USE;
 

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/price.h"
+#include "master/budget_models.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/roles.h"
@@ -36,6 +37,7 @@ struct tenant_call {			/* lives in the call's arena */
 	size_t n_teams;
 	struct key_row *limited;	/* what limits it in some of them */
 	size_t n_limited;
+	struct budget_lent lent;	/* of a budget: who has it, where its models change */
 	int undo_why;
 };
 
@@ -53,6 +55,10 @@ static void fail(struct tenant_call *tc, int err)
 		command_fail(c, conflict, "invalid_request_error", k->id,
 			     "There is a %s with %s=" STR_FMT " already, or its key's alias is taken",
 			     k->noun, k->id, STR_ARG(tc->id));
+	else if (err == -E2BIG)
+		command_fail(c, 400, "invalid_request_error", "model_max_budget",
+			     "model_max_budget of a budget that more than %d have cannot be changed",
+			     BUDGET_LENT_MAX);
 	else if (err == -EXDEV)
 		command_fail(c, 404, "not_found_error", "organizations",
 			     "There is no organization with organization_id=" STR_FMT,
@@ -311,6 +317,12 @@ static int find(struct tenant_call *tc, struct store_db *db)
 	return tenant_row_find(db, tenant_number(tc->kind->dir), 0, tc->id, tc->c->mem, &tc->row);
 }
 
+static bool lends_others(const struct tenant_call *tc)
+{
+	return tc->kind->dir == DIR_BUDGET &&
+	       budget_models_differ(tc->before.extra, tc->row.extra);
+}
+
 static int change_job(struct store_db *db, void *data)
 {
 	struct tenant_call *tc = data;
@@ -320,7 +332,7 @@ static int change_job(struct store_db *db, void *data)
 	tc->before = tc->row;
 	tc->id = tc->row.key_name;
 	err = key_change_apply(&tc->change, tc->c->mem, &tc->row);
-	if (!err && tc->change.to.budget_id.n)
+	if (!err && (tc->change.to.budget_id.n || !tc->row.budget_id.n))
 		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
 	if (err)
 		return err;
@@ -330,6 +342,8 @@ static int change_job(struct store_db *db, void *data)
 		err = store_models(db, tc, &tc->row);
 	if (!err && tc->kind->dir == DIR_BUDGET && key_change_sets_period(&tc->change))
 		err = budget_set_periods(db, &tc->row);
+	if (!err && lends_others(tc))
+		err = budget_models_relend(db, tc->c->mem, tc->id, tc->row.extra, &tc->lent);
 	return err;
 }
 
@@ -345,6 +359,9 @@ static int undo_job(struct store_db *db, void *data)
 	struct tenant_call *tc = data;
 	if (!tc->is_new) {
 		int back = tenant_row_update(db, &tc->before);
+		if (!back && lends_others(tc))
+			back = budget_models_relend(db, tc->c->mem, tc->id, tc->before.extra,
+						    &tc->lent);
 		return back ? back : store_models(db, tc, &tc->before);
 	}
 	int err = tenant_row_delete(db, tc->row.id);
@@ -443,6 +460,8 @@ static int publish(struct tenant_call *tc)
 	int err = tenants_publish(tc->keys, tc->kind->dir, &tc->row);
 	for (size_t i = 0; i < tc->n_limited && !err; i++)
 		err = tenants_publish(tc->keys, DIR_MEMBER, &tc->limited[i]);
+	if (!err)
+		err = budget_models_publish(tc->keys, &tc->lent);
 	if (err || !tc->text.p)
 		return err;
 	err = keys_publish(tc->keys, &tc->key, NULL);

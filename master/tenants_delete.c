@@ -3,8 +3,11 @@
  * customers. All of them or, if one is missing, none. With a user go its keys and its places in
  * teams; an organization goes when no team and no key is left in it. */
 #include <errno.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
+#include "master/budget_models.h"
 #include "master/master.h"
 #include "master/tenants.h"
 
@@ -16,6 +19,7 @@ struct one {
 	struct key_row *gone, *members;	/* of a user: keys; what limited it in teams */
 	struct key_row *org_members;	/* of a user or an organization */
 	size_t n_gone, n_members, n_org_members;
+	struct budget_lent lent;	/* of a budget: who had it */
 	bool is_new;			/* a customer that was not known is blocked all the same */
 };
 struct many_call {			/* lives in the call's arena */
@@ -139,6 +143,14 @@ static int delete_organization(struct many_call *mc, struct store_db *db, struct
 	return sql_run(q);
 }
 
+/* Whoever has it has no limits of it any more. */
+static int delete_budget(struct many_call *mc, struct store_db *db, struct one *o)
+{
+	if (!budget_models_differ(o->row.extra, STR("{}")))
+		return 0;
+	return budget_models_relend(db, mc->c->mem, o->id, STR("{}"), &o->lent);
+}
+
 static int delete_job(struct store_db *db, void *data)
 {
 	struct many_call *mc = data;
@@ -152,6 +164,8 @@ static int delete_job(struct store_db *db, void *data)
 			err = delete_user(mc, db, o);
 		if (!err && mc->kind->dir == DIR_ORGANIZATION)
 			err = delete_organization(mc, db, o);
+		if (!err && mc->kind->dir == DIR_BUDGET)
+			err = delete_budget(mc, db, o);
 		if (!err)
 			err = tenant_row_delete(db, o->row.id);
 	}
@@ -167,6 +181,10 @@ static void withdraw(struct many_call *mc, const struct one *o)
 		tenants_withdraw(mc->keys, DIR_MEMBER, &o->members[i]);
 	for (size_t i = 0; i < o->n_org_members; i++)
 		org_member_withdraw(mc->keys, &o->org_members[i]);
+	int err = budget_models_publish(mc->keys, &o->lent);
+	if (err)
+		LOG(LOG_ERROR, "key.unpublished", F_INT("id", o->row.id), F_Z("what", "budget"),
+		    F_Z("why", strerror(-err)));
 	tenants_withdraw(mc->keys, mc->kind->dir, &o->row);
 }
 

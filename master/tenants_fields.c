@@ -82,7 +82,7 @@ static const struct field of_tag[] = {
 static const struct field of_budget[] = {
 	LIMITS,
 	{ "budget_id", NO_COLUMN, true, 0 },
-	{ "model_max_budget", IN_EXTRA, false, 0 },
+	{ "model_max_budget", IN_EXTRA, true, 0 },
 };
 
 const struct field_table user_fields = { of_user, COUNT(of_user) };

@@ -4,6 +4,7 @@
  * A tenant's row has the form of a key's, so that one reader and one binding serve all. */
 #include <errno.h>
 
+#include "master/budget_models.h"
 #include "master/tenants.h"
 
 int tenant_row_more(struct sql *q, struct arena *a, struct key_row *row)
@@ -141,7 +142,7 @@ int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct k
 	struct key_row budget;
 	struct period p;
 	if (!row->budget_id.n)
-		return 0;
+		return budget_models_lend(db, a, STR("{}"), row);
 	int err = tenant_row_find(db, tenant_number(DIR_BUDGET), 0, row->budget_id, a, &budget);
 	if (err)
 		return err == -ENOENT ? -ENODATA : err;
@@ -149,7 +150,7 @@ int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct k
 		row->budget_duration = budget.budget_duration;
 		row->budget_reset_at = period_reset(p, now_ns);
 	}
-	return 0;
+	return budget_models_lend(db, a, budget.extra, row);
 }
 
 #define SET_PERIOD(table)                                                                         \

@@ -6,6 +6,7 @@
 #include "master/commands.h"
 
 void users_bulk_update(struct command_call *c);		/* users, or all_users and user_updates */
+void users_info_alone(struct command_call *c);	/* GET /v2/user/info: users_info.c */
 void users_roles(struct command_call *c);
 void users_sync(struct command_call *c);	/* in user_sync.c */
 void budgets_settings(struct command_call *c);		/* needs budget_id */

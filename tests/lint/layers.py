@@ -72,6 +72,7 @@ EXCEPTIONS = {
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/decide/bearer_owner.c", "worker/admin/relay.h"): "the master makes users and teams that tokens name",
     ("worker/decide/bearer_sync.c", "worker/admin/relay.h"): "and is told of their roles and members",
+    ("worker/admin/routes.c", "worker/client/endpoint.h"): "/routes lists the table of endpoints",
     ("worker/admin/models.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/decide/route.h"): "a key sees the models that it may use",
     ("worker/admin/ollama.c", "worker/client/intake.h"): "bodies are read in one place",

@@ -465,6 +465,21 @@ def test_users_and_teams_that_are_made(start, idp):
     assert by and by[0]["changed_by"] == "enable_jwt_auth", by
 
 
+def test_users_that_are_made_get_what_new_users_get(start, idp):
+    gw = begin(start, idp, "    user_id_upsert: true\n"
+                           "litellm_settings:\n  default_internal_user_params: {max_budget: 7, budget_duration: 30d, "
+                           "user_role: internal_user_viewer, models: [m]}\n"
+                           "  default_team_params: {max_budget: 9}\n")
+    team(gw, "red")
+    token = idp.key.sign(idp.claims(sub="eve"))
+    assert gw.ask("m", key=token).status == 200
+    user = gw.get("/user/info?user_id=eve").json
+    assert [user["user_info"][k] for k in ("max_budget", "budget_duration", "user_role", "models")] == \
+        [7, "30d", "internal_user_viewer", ["m"]]
+    refused(gw.ask("n", key=token), 403, "m")
+    assert gw.get("/team/info?team_id=red").json["team_info"]["max_budget"] == 9
+
+
 def test_only_users_of_a_domain_are_made(start, idp):
     gw = begin(start, idp, "    user_id_upsert: true\n    user_email_jwt_field: email\n"
                            "    user_allowed_email_domain: a.example\n")

@@ -286,3 +286,51 @@ def test_limits_of_every_key_for_a_deployment(start, mock):
     until(lambda: len(gw.spend_rows()) == 4 + 4 + 6 + 1 + 2 + 9)
     gw.ctl("reload")
     assert gw.ask("m", key=a).status == 429
+
+
+def spend_all(gw, key, **extra):
+    """How many requests are answered until one is refused."""
+    for n in range(20):
+        a = gw.ask("m", key=key, max_tokens=10, **extra)
+        if a.status == 429:
+            return n
+        assert a.status == 200, a
+    return None
+
+
+def test_a_budgets_models_hold_for_whoever_has_it(start, mock):
+    """Each spends by itself what the budget says; 50 + 10 tokens cost 0.07."""
+    gw = gateway(start, mock)
+    small = {"m": {"budget_limit": 0.3, "time_period": "30d"}, "n": {"rpm_limit": 1}}
+    made = gw.post("/budget/new", {"budget_id": "b", "model_max_budget": small})
+    assert made.status == 200 and "llmgw_warnings" not in made.json and made.json["model_max_budget"] == small
+    one, two, free = gw.key(budget_id="b"), gw.key(budget_id="b"), gw.key()
+    n = spend_all(gw, one)
+    assert 2 <= n <= 4 and spend_all(gw, two) == n, "each for itself"
+    assert [gw.ask("n", key=one).status for _ in range(2)] == [200, 429] and gw.ask("openai/p", key=one).status == 200
+    assert info(gw, one)["model_spend"] == {"m": round(0.07 * n, 2)} and info(gw, one)["model_max_budget_of_budget"] == small
+    gw.post("/team/new", {"team_id": "t", "budget_id": "b"})
+    gw.post("/customer/new", {"user_id": "c", "budget_id": "b"})
+    in_team = gw.key(team_id="t")
+    assert spend_all(gw, in_team) == spend_all(gw, free, user="c") == n and gw.ask("m", key=free).status == 200
+    own = gw.key(budget_id="b", model_max_budget={"m": {"budget_limit": 0.2}})
+    assert 0 < spend_all(gw, own) < n, "a limit of its own goes before"
+    assert [gw.ask("n", key=own).status for _ in range(2)] == [200, 429], "what it does not limit the budget does"
+
+    assert gw.post("/budget/update", {"budget_id": "b", "model_max_budget": {"m": {"budget_limit": 0.65}}}).status == 200
+    assert spend_all(gw, one) == spend_all(gw, in_team) == spend_all(gw, free, user="c") == 5, "all see it at once"
+    assert gw.ask("n", key=one).status == 200 and spend_all(gw, own) == 0
+    gw.kill()
+    gw.start()
+    assert spend_all(gw, one) == spend_all(gw, in_team) == spend_all(gw, free, user="c") == 0, "and so does a new start"
+    assert spend_all(gw, own) == 0
+
+    gw.post("/key/update", {"key": one, "budget_id": None})
+    assert gw.ask("m", key=one).status == 200 and "model_max_budget_of_budget" not in info(gw, one)
+    gw.post("/key/update", {"key": one, "budget_id": "b"})
+    assert 0 < spend_all(gw, one) < 20, "it is lent again"
+    assert gw.post("/budget/delete", {"id": "b"}).status == 200
+    assert spend_all(gw, two) is spend_all(gw, in_team) is spend_all(gw, free, user="c") is None
+    assert spend_all(gw, own) == 0
+    for wrong in ({"m": {"budget_limit": -1}}, {"m": {"time_period": "soon"}}, []):
+        assert gw.post("/budget/new", {"budget_id": "w", "model_max_budget": wrong}).status == 400, wrong

@@ -394,3 +394,53 @@ def test_no_secret_is_told(targets, mock):
     targets.post("/v1/mine", {})
     shown = targets.ctl("config", "show").stdout + targets.logs()
     assert not [s for s in (*SECRETS, "mine-canary") if s in shown]
+
+
+# ---- the same by API
+
+ADDED = "/config/pass_through_endpoint"
+
+
+def test_paths_by_api(start, mock):
+    gw = start(models(mock), TARGETS.replace("MOCK", mock.base) + "  store_model_in_db: true\n", env={"MINE": "m", "FIXED": "f"})
+    file = gw.get(ADDED).json["endpoints"]
+    assert [e["path"] for e in file] == ["/v1/mine", "/tree", "/tree/branch", "/open"]
+    assert all(e["is_from_config"] and e["id"] is None for e in file) and file[0]["headers"]["Authorization"] == "********"
+    assert gw.get("/bria/x").status == 404
+    a = gw.post(ADDED, {"path": "/bria", "target": mock.base + "/echo", "headers": {"x-secret": "canary-77", "x-two": "2"},
+                        "include_subpath": True, "cost_per_request": 0.5, "guardrails": None})
+    assert a.status == 200, a
+    (made,) = a.json["endpoints"]
+    assert (made["path"], made["auth"], made["cost_per_request"], made["is_from_config"]) == ("/bria", True, 0.5, False)
+    assert "canary-77" not in a.body.decode() + gw.get(ADDED).body.decode() + gw.ctl("config", "show").stdout
+    echo = gw.get("/bria/x?y=1").json
+    assert echo["path"] == "/echo/x?y=1" and echo["headers"]["x-secret"] == "canary-77"
+    assert gw.spend_rows(1)[0]["spend"] == 0.5 and gw.get("/bria/x", key=False).status == 401
+    assert [e["path"] for e in gw.get(ADDED).json["endpoints"]] == ["/bria", "/v1/mine", "/tree", "/tree/branch", "/open"]
+    assert gw.get(f"{ADDED}?endpoint_id={made['id']}").json["endpoints"] == [made]
+    assert gw.get(f"{ADDED}?endpoint_id=none").json["endpoints"] == []
+
+    a = gw.post(f"{ADDED}/{made['id']}", {"auth": False, "headers": {"x-secret": "********", "x-three": "3"}})
+    assert a.status == 200 and a.json["endpoints"][0]["auth"] is False and a.json["endpoints"][0]["cost_per_request"] == 0.5
+    echo = gw.get("/bria/x", key=False).json["headers"]
+    assert echo["x-secret"] == "canary-77" and echo["x-three"] == "3" and "x-two" not in echo
+    gw.stop()
+    gw.start()
+    assert gw.get("/bria/x", key=False).json["headers"]["x-secret"] == "canary-77"
+
+    over = gw.post(ADDED, {"path": "/open", "target": mock.base + "/echo/other", "id": "mine"}).json["endpoints"][0]
+    assert over["id"] == "mine" and gw.get("/open", key=False).status == 401, "the database's row goes before the file's"
+    assert gw.request("DELETE", f"{ADDED}?endpoint_id=mine").json["endpoints"][0]["path"] == "/open"
+    assert gw.get("/open", key=False).status == 200
+    assert gw.request("DELETE", f"{ADDED}?endpoint_id={made['id']}").status == 200
+    assert gw.get("/bria/x").status == 404 and gw.get(ADDED).json["endpoints"] == file
+
+    for wrong in ({"path": "/x"}, {"target": "http://h"}, {"path": "x", "target": "http://h"}, {"path": "/x", "target": "ftp://h"},
+                  {"path": "/x", "target": "http://h", "methods": ["FETCH"]}):
+        assert gw.post(ADDED, wrong).status == 400, wrong
+    assert gw.post("/config/pass_through_endpoint/none", {"auth": True}).status == 404
+    assert gw.request("DELETE", f"{ADDED}?endpoint_id=none").status == 400
+    for method, path in (("GET", ADDED), ("POST", ADDED), ("DELETE", ADDED), ("POST", ADDED + "/x")):
+        assert gw.request(method, path, {} if method == "POST" else None, key=gw.key()).status == 401, (method, path)
+    rows = gw.get("/audit?page_size=50").json["audit_logs"]
+    assert {"pass add", "pass update", "pass delete"} <= {r["command"] for r in rows} and "canary-77" not in str(rows)

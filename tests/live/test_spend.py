@@ -341,6 +341,11 @@ def test_estimates(start):
     assert gw.post("/spend/calculate", {"completion_response": {"model": "m", "usage": usage}}, key=key).json == \
         {"cost": 0.004}
     assert gw.post("/spend/calculate", {"model": "gpt-4o", "completion_response": {"usage": usage}}).json["cost"] > 0
-    assert gw.post("/spend/calculate", {"model": "m", "messages": []}).status == 400
+    assert gw.post("/spend/calculate", {"model": "m", "usage": usage}).json == {"cost": 0.004}
+    asked = [{"role": "system", "content": "x" * 400}, {"role": "user", "content": [{"type": "text", "text": "y" * 400}]}]
+    assert gw.post("/spend/calculate", {"model": "m", "messages": asked}).json == {"cost": 0.0004}, "200 tokens, of 4 bytes"
+    assert gw.post("/spend/calculate", {"model": "m", "messages": []}).json == {"cost": 0}
+    for wrong in ({"model": "m"}, {"usage": usage}, {"messages": asked}, {"completion_response": {"model": "m"}, "messages": asked}):
+        assert gw.post("/spend/calculate", wrong).status == 400, wrong
     assert gw.post("/cost/estimate", {"model": "nobody/knows"}).status == 404
     assert gw.post("/cost/estimate", {"model": "m", "input_tokens": 10**12}).status == 400

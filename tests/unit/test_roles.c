@@ -36,6 +36,7 @@ static const char golden[] =
 	"keys delete i--\n"
 	"teams create --o\n"
 	"teams list iv-\n"
+	"teams list v2 iv-\n"
 	"teams show iv-\n"
 	"teams available iv-\n"
 	"teams update --o\n"
@@ -53,6 +54,7 @@ static const char golden[] =
 	"users create --o\n"
 	"users list --o\n"
 	"users show iv-\n"
+	"users show v2 iv-\n"
 	"orgs list --o\n"
 	"orgs show --o\n"
 	"orgs add --o\n"
@@ -60,7 +62,8 @@ static const char golden[] =
 	"orgs remove --o\n"
 	"spend logs iv-\n"
 	"spend logs v2 iv-\n"
-	"spend logs ui iv-\n";
+	"spend logs ui iv-\n"
+	"spend logs session iv-\n";
 
 static void test_the_table(void **state)
 {

@@ -595,6 +595,28 @@ static void test_pages_of_rows(void **st)
 	refused(PAGES, "{\"status_filter\":\"x\"}", "\"param\":\"status_filter\"");
 }
 
+/* Between which days somebody asked is what the sums say, and they may come after the rows. */
+static void test_who_asked_is_looked_for_in_its_days(void **st)
+{
+	char late[512];
+	(void)st;
+	need(PAGES, "{\"end_user\":\"eu\",\"page_size\":100}", 60);
+	need(LOGS, "{\"end_user\":\"eu\",\"tag\":\"prod\",\"model_group\":\"gpt\"}", 15);
+	need(LOGS, "{\"end_user\":\"eu\",\"start_date\":\"2026-01-02\",\"end_date\":\"2026-01-02\"}", 24);
+	need(PAGES, "{\"end_user\":\"late\"}", 0);
+	need(PAGES, "{\"tag\":\"nobody's\"}", 0);
+	need(PAGES, "{\"model_group\":\"none\"}", 0);
+	snprintf(late, sizeof late,
+		 "INSERT INTO spend_logs VALUES (900, x'00', 1, 0, 'new', 'late', %llu, 0, 1, 0, 0, 0,"
+		 " 0, 0, 0, 0, 1, 200, 0, 0, 1, 0, zeroblob(16), 0, '[\"fresh\"]')",
+		 (unsigned long long)clock_wall_ns());
+	place_exec(&w.p, late);
+	need(PAGES, "{\"end_user\":\"late\"}", 1);
+	need(PAGES, "{\"tag\":\"fresh\"}", 1);
+	need(LOGS, "{\"model_group\":\"new\"}", 1);
+	place_exec(&w.p, "DELETE FROM spend_logs WHERE id = 900");
+}
+
 static void test_reports_by_all(void **st)
 {
 	static const char *const by[] = { "organization", "customer", "tag", "deployment", "endpoint",
@@ -658,6 +680,7 @@ int main(void)
 		T(test_activity),
 		T(test_details),
 		T(test_pages_of_rows),
+		T(test_who_asked_is_looked_for_in_its_days),
 		T(test_reports_by_all),
 		T(test_no_report_reads_single_requests),
 		T(test_keys_that_spend),

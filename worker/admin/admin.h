@@ -27,6 +27,8 @@ enum step admin_metrics(struct request *r);
 enum step admin_root(struct request *r);
 enum step admin_openapi(struct request *r);
 enum step admin_docs(struct request *r);
+enum step admin_routes(struct request *r);
+enum step admin_test(struct request *r);
 struct str admin_openapi_text(void);
 struct str admin_docs_text(void);
 
