@@ -25,7 +25,8 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, WINDOWS, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, PARTS
+	QUEUES, GATES, WINDOWS, RATES, DECISIONS, RECORD_RINGS, TEXT_RINGS, TOLD_RINGS,
+	PARTS
 };
 
 static const size_t part_bytes[PARTS] = {
@@ -46,6 +47,7 @@ static const size_t part_bytes[PARTS] = {
 	[DECISIONS] = (size_t)BOARD_WORKERS * BOARD_DECISIONS * sizeof(struct board_decision),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
 	[TEXT_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
+	[TOLD_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -77,6 +79,7 @@ static void lay_out(struct board *b, char *p)
 	b->decisions = (void *)(p + part_at(DECISIONS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
 	b->texts = (void *)(p + part_at(TEXT_RINGS));
+	b->told = (void *)(p + part_at(TOLD_RINGS));
 	b->size = part_at(PARTS);
 }
 

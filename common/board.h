@@ -250,6 +250,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_decision *decisions; /* BOARD_WORKERS * BOARD_DECISIONS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
 	struct text_ring *texts;	/* BOARD_WORKERS: what was said, where it is kept */
+	struct text_ring *told;		/* BOARD_WORKERS: the same, for callbacks */
 	size_t size;
 };
 

@@ -373,7 +373,7 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 	{                                                                                         \
 		name, read, begin_nothing, put_generic, "\n", "\n", 512, false,                \
 			"standard logging payloads as objects in S3, or who takes the same",     \
-			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false       \
+			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false, true     \
 	}
 /* Ten messages and 256 KiB are what SQS takes of a call; a message's quotes are counted escaped
  * here, which errs on the safe side. */
@@ -382,32 +382,32 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 		name, read_sqs, export_begin_sqs, export_put_sqs, ",", "]}", 512, false,          \
 			"standard logging payloads as messages for SQS", NULL,                    \
 			"application/x-amz-json-1.0", export_address_sqs, 10, 256 << 10,          \
-			export_judge_sqs, false                                                   \
+			export_judge_sqs, false, true                                             \
 	}
 /* What most have none of. */
 #define NOTHING_MORE NULL, NULL, NULL, 0, 0, NULL, false
 
 const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, ",", "]}]}]}",
-			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE },
+			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE, false },
 	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, ",", "]", 512,
-			     false, "a JSON array of standard logging payloads", NOTHING_MORE },
+			     false, "a JSON array of standard logging payloads", NOTHING_MORE, true },
 	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse, ",",
-			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE },
+			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE, true },
 	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, ",", "]",
-			     512, false, "logs for Datadog", NOTHING_MORE },
+			     512, false, "logs for Datadog", NOTHING_MORE, true },
 	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
-			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE },
+			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE, true },
 	[EXPORT_S3] = S3_ROW("s3", read_s3),
 	[EXPORT_S3_V2] = S3_ROW("s3_v2", read_s3),
 	[EXPORT_SQS] = SQS_ROW("sqs"),
 	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
 	[EXPORT_HELICONE] = { "helicone", read_helicone, begin_nothing, export_put_helicone, "",
 			      "", 256, false, "requests for Helicone's log, one a call", NULL, NULL,
-			      NULL, 1, SIZE_MAX, NULL, false },
+			      NULL, 1, SIZE_MAX, NULL, false, true },
 	[EXPORT_SLACK] = { "slack", read_slack, export_begin_slack, export_put_slack, "\\n", "\"}",
 			   256, false, "lines for Slack about requests that failed", NULL, NULL,
-			   NULL, 20, 32 << 10, NULL, true },
+			   NULL, 20, 32 << 10, NULL, true, false },
 	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
 	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
 };
@@ -418,6 +418,19 @@ int export_row_find(struct str name)
 		if (str_eq_nocase(name, str_z(export_rows[i].name)))
 			return (int)i;
 	return -1;
+}
+
+/* Of the variable's words those that mean spans; nobody is sent events. */
+static bool captures_texts(void)
+{
+	static const char *const words[] = { "true", "span_only", "span_and_event", NULL };
+	const char *v = getenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
+	return v && is_one_of(v, words);
+}
+
+bool export_wants_texts(unsigned kind)
+{
+	return export_rows[kind].has_texts || (kind == EXPORT_OTEL && captures_texts());
 }
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -45,11 +45,15 @@ struct export_address {
 	char headers[8192];		/* SECRET */
 };
 
+struct export_texts;			/* export_texts.h */
+
 /* A record, and what the configuration says of the deployments that were tried. */
 struct export_view {
 	const struct record *r;
 	const struct config_model *model[RECORD_ATTEMPTS];	/* NULL: no longer known */
 	const struct price_quote *quote;	/* of the one that answered; NULL: none is known */
+	const struct export_texts *texts;	/* NULL: it is not told what was said */
+	size_t text_most;		/* bytes of the prompt, and of the answer, that are told */
 };
 
 struct export_row {
@@ -77,9 +81,12 @@ struct export_row {
 	void (*judge)(struct str answer, struct str lines, struct buf *left, uint32_t *ret_left,
 		      uint32_t *ret_refused);
 	bool failures_only;		/* it is not told of what went well */
+	bool has_texts;			/* it is told what was asked and answered */
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 int export_row_find(struct str name);	/* case aside; -1: there is none */
+/* Whether it is told what was asked and answered; otel is by its variable alone. */
+bool export_wants_texts(unsigned kind);
 
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);

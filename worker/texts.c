@@ -2,6 +2,7 @@
  * texts.c - see texts.h. */
 #include "worker/texts.h"
 
+#include "common/record.h"
 #include "common/texts.h"
 #include "worker/known.h"
 #include "worker/switches.h"
@@ -23,6 +24,18 @@ static uint32_t owners_flags(const struct request *r)
 	return flags;
 }
 
+/* What a body says of turn_off_message_logging: JSON_TRUE, JSON_FALSE, or JSON_NULL. */
+static enum json_type body_says(const struct request *r)
+{
+	const struct json *body = r->raw ? r->raw->root : r->q.root;
+	const struct json *j = json_is(body, JSON_OBJECT)
+				       ? json_get(body, "turn_off_message_logging") : NULL;
+	if (json_is(j, JSON_STRING))
+		return str_eq_nocase(j->raw, STR("\"true\"")) ? JSON_TRUE : JSON_NULL;
+	return j && (j->type == JSON_TRUE || j->type == JSON_FALSE) ? (enum json_type)j->type
+								    : JSON_NULL;
+}
+
 /* What owners want none of their requests can undo; what the configuration wants a request can. */
 static enum request_texts decide(const struct request *r)
 {
@@ -32,10 +45,14 @@ static enum request_texts decide(const struct request *r)
 		return TEXTS_NONE;
 	if (switches_no_log(r))
 		return TEXTS_NONE;
-	if (flags & KEY_REDACTED || header_says(r, "x-litellm-enable-message-redaction") ||
+	enum json_type body = body_says(r);
+	if (flags & KEY_REDACTED || body == JSON_TRUE ||
+	    header_says(r, "x-litellm-enable-message-redaction") ||
 	    header_says(r, "litellm-enable-message-redaction"))
 		return TEXTS_HIDDEN;
-	if (s->text_flags & TEXTS_REDACTED && !header_says(r, "litellm-disable-message-redaction"))
+	if (s->text_flags & TEXTS_REDACTED && body != JSON_FALSE &&
+	    !header_says(r, "litellm-disable-message-redaction") &&
+	    !header_says(r, "x-litellm-disable-message-redaction"))
 		return TEXTS_HIDDEN;
 	return TEXTS_WHOLE;
 }
@@ -134,6 +151,19 @@ void texts_relayed(struct request *r, struct str content_type, struct str bytes)
 
 /* ---- at the end ---- */
 
+/* Without a record in the ledger there is nothing that they could stand beside. */
+static bool is_kept(const struct request *r)
+{
+	return snap_settings(r->snap)->flags & SET_TEXTS && r->settled_seq;
+}
+
+/* What strangers say is nobody's; nor is there anything of what has no record. */
+static bool is_told(const struct request *r)
+{
+	return switches_tell_texts(r) && r->endpoint && r->endpoint->flags & EP_LLM &&
+	       (r->key.id || r->is_admin);
+}
+
 static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
 {
 	size_t most = snap_settings(r->snap)->text_max;
@@ -142,8 +172,18 @@ static void put(struct request *r, struct text_head *h, struct str prompt, struc
 	h->cut[TEXT_ANSWER] += (uint32_t)(answer.n - texts[TEXT_ANSWER].n);
 	memcpy(h->request_id, r->id, sizeof h->request_id);
 	h->start_ns = r->start_wall_ns;
-	if (!text_put(&r->w->board.texts[r->w->slot], h, texts))
+	if (is_kept(r) && !text_put(&r->w->board.texts[r->w->slot], h, texts))
 		METRIC_ADD(r->w->metrics, texts_lost, 1);
+	if (!is_told(r))
+		return;
+	if (h->flags & TEXT_REDACTED)
+		r->told_flags = RF_TEXTS_HIDDEN;
+	else if (text_put(&r->w->board.told[r->w->slot], h, texts))
+		r->told_flags = RF_TEXTS;
+	else
+		r->told_flags = RF_TEXTS_LOST;
+	if (r->told_flags == RF_TEXTS_LOST)
+		METRIC_ADD(r->w->metrics, texts_untold, 1);
 }
 
 /* Usage has been settled: what is written tells the same. */
@@ -193,11 +233,12 @@ static void keep(struct request *r)
 	}
 }
 
-/* Without a record in the ledger there is nothing that they could stand beside. */
+/* Who has not been decided on, and has no headers any more that could object, is left out. */
 void texts_keep(struct request *r)
 {
-	texts_decide(r);
-	if (r->settled_seq && r->texts != TEXTS_NONE)
+	if (r->http)
+		texts_decide(r);
+	if (r->texts > TEXTS_NONE && (is_kept(r) || is_told(r)))
 		keep(r);
 	if (r->raw)
 		buf_done(&r->raw->heard);

@@ -885,7 +885,7 @@ static unsigned count_files(void)
 static void take(struct spill *s, const char *want)
 {
 	buf_reset(&out);
-	assert_int_equal(spill_get(s, &out), 0);
+	assert_int_equal(spill_get(s, &out, NULL), 0);
 	assert_true(str_eq_z(buf_str(&out), want));
 	spill_drop(s);
 }
@@ -896,16 +896,16 @@ static void test_spill_in_order_and_over_a_restart(void **state)
 	char text[16];
 	(void)state;
 	spill_open(s, folder, "otel");
-	assert_int_equal(spill_get(s, &out), -ENOENT);
+	assert_int_equal(spill_get(s, &out, NULL), -ENOENT);
 	for (unsigned i = 0; i < 20; i++) {
 		snprintf(text, sizeof text, "batch %u", i);
-		assert_int_equal(spill_put(s, str_z(text), i), 0);
+		assert_int_equal(spill_put(s, str_z(text), i, NULL), 0);
 	}
 	take(s, "batch 0");
 	spill_open(s, folder, "otel");
 	assert_int_equal(s->n, 19);
 	assert_int_equal(s->file[0].records, 1);
-	assert_int_equal(spill_put(s, STR("newest"), 1), 0);
+	assert_int_equal(spill_put(s, STR("newest"), 1, NULL), 0);
 	for (unsigned i = 1; i < 20; i++) {
 		snprintf(text, sizeof text, "batch %u", i);
 		take(s, text);
@@ -931,9 +931,9 @@ static void test_spill_torn(void **state)
 	assert_int_equal(s->n, 1);
 	assert_int_equal(s->next, 4);
 	put_file("otel.0000000000000003.2", "th");
-	assert_int_equal(spill_get(s, &out), -EIO);
+	assert_int_equal(spill_get(s, &out, NULL), -EIO);
 	spill_drop(s);
-	assert_int_equal(spill_put(s, STR("next"), 1), 0);
+	assert_int_equal(spill_put(s, STR("next"), 1, NULL), 0);
 	take(s, "next");
 	assert_int_equal(count_files(), 3);
 	mem_free(s);
@@ -947,16 +947,16 @@ static void test_spill_is_bounded(void **state)
 	(void)state;
 	memset(big, 'x', SPILL_BATCH + 1);
 	spill_open(s, folder, "otel");
-	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH + 1), 1), -ENOSPC);
-	while (spill_put(s, str_of(big, SPILL_BATCH), 1) == 0)
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH + 1), 1, NULL), -ENOSPC);
+	while (spill_put(s, str_of(big, SPILL_BATCH), 1, NULL) == 0)
 		n++;
 	assert_int_equal(n, SPILL_BYTES / SPILL_BATCH);
 	assert_int_equal(count_files(), n);
 	spill_drop(s);
-	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH), 1), 0);
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH), 1, NULL), 0);
 	while (s->n)
 		spill_drop(s);
-	for (n = 0; spill_put(s, STR("x"), 1) == 0; n++)
+	for (n = 0; spill_put(s, STR("x"), 1, NULL) == 0; n++)
 		;
 	assert_int_equal(n, SPILL_FILES);
 	mem_free(big);
@@ -972,14 +972,57 @@ static void test_spill_without_room(void **state)
 	spill_open(s, folder, "otel");
 	snprintf(full, sizeof full, "%s/.otel", folder);
 	assert_int_equal(symlink("/dev/full", full), 0);
-	assert_true(spill_put(s, STR("x"), 1) < 0);	/* O_NOFOLLOW */
+	assert_true(spill_put(s, STR("x"), 1, NULL) < 0);	/* O_NOFOLLOW */
 	assert_int_equal(s->n, 0);
 	unlink(full);
 	s->dir = "/nonexistent";
-	assert_int_equal(spill_put(s, STR("x"), 1), -ENOENT);
+	assert_int_equal(spill_put(s, STR("x"), 1, NULL), -ENOENT);
 	s->dir = folder;
-	assert_int_equal(spill_put(s, STR("x"), 1), 0);
+	assert_int_equal(spill_put(s, STR("x"), 1, NULL), 0);
 	assert_int_equal(s->n, 1);
+	mem_free(s);
+}
+
+/* What says prompts and answers: nobody reads it on the disk, or puts it in another's place. */
+static void test_spill_sealed(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	struct seal key, other;
+	char path[2][128];
+	(void)state;
+	seal_from(&key, (const uint8_t[SEAL_KEY]){ 1 });
+	seal_from(&other, (const uint8_t[SEAL_KEY]){ 2 });
+	spill_open(s, folder, "otel");
+	assert_int_equal(spill_put(s, STR("what was said"), 3, &key), 0);
+	assert_int_equal(spill_put(s, STR("and more"), 1, &key), 0);
+	assert_int_equal(spill_put(s, STR("plain"), 1, NULL), 0);
+	for (unsigned i = 0; i < 2; i++)
+		snprintf(path[i], sizeof path[i], "%s/otel.%016x.%u.sealed", folder, i + 1, i ? 1 : 3);
+	char text[512];
+	FILE *f = fopen(path[0], "r");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	assert_int_equal(str_find(str_of(text, n), STR("what was said")), SIZE_MAX);
+	spill_open(s, folder, "otel");
+	assert_int_equal(s->n, 3);
+	assert_int_equal(s->file[0].records, 3);
+	assert_true(s->file[0].is_sealed && !s->file[2].is_sealed);
+	buf_reset(&out);
+	assert_int_equal(spill_get(s, &out, NULL), -ENOKEY);
+	assert_int_equal(spill_get(s, &out, &other), -ENOKEY);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(spill_get(s, &out, &key), 0);
+	assert_true(str_eq_z(buf_str(&out), "what was said"));
+	spill_drop(s);
+	assert_int_equal(rename(path[1], path[0]), 0);
+	s->file[0].number = 1;		/* another's place */
+	s->file[0].records = 3;
+	buf_reset(&out);
+	assert_int_equal(spill_get(s, &out, &key), -EBADMSG);
+	spill_drop(s);
+	take(s, "plain");
+	assert_int_equal(count_files(), 0);
 	mem_free(s);
 }
 
@@ -997,6 +1040,7 @@ int main(void)
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
+		TEST(test_spill_sealed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
