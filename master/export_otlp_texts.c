@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * export_otlp_texts.c - prompts and answers by the semantic conventions for generative AI: lists of
  * messages of typed parts, which an attribute holds as a text of JSON. */
-#include "master/export_said.h"
 #include "master/export_texts.h"
+
+#include <stdio.h>
+
+#include "master/export_said.h"
 #include "master/otlp.h"
 
 enum { ATTRIBUTE_MAX = 4 << 20, ANSWERS_MAX = 16 };
@@ -153,6 +156,15 @@ static struct str finish_of(struct arena *a, const struct export_view *v, const 
 	return own.n ? own : export_finish(v->r);
 }
 
+/* Of a stream's answer, which is whole JSON though its text is not. */
+static void put_cut(struct json_out *o, uint32_t bytes)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text, " ... [%u bytes cut]", bytes);
+	if (bytes && n > 0)
+		put_part(o, "text", str_of(text, (size_t)n));
+}
+
 static void put_answers(struct json_out *o, const struct export_view *v, const struct json *root)
 {
 	struct arena *a = v->texts->mem;
@@ -163,6 +175,7 @@ static void put_answers(struct json_out *o, const struct export_view *v, const s
 		json_put_z(o, "role", "assistant");
 		json_open_array(o, "parts");
 		put_said(o, &said);
+		put_cut(o, v->texts->cut[TEXT_ANSWER]);
 		json_close_array(o);
 		json_put_str(o, "finish_reason", finish_of(a, v, root, i));
 		json_close(o);
@@ -177,7 +190,7 @@ static void put_list(struct json_out *o, const struct export_view *v, enum text_
 	const struct json *root = v->texts->root[which];
 	const struct json *prompt = which == TEXT_PROMPT ? export_prompt_of(root) : NULL;
 	uint64_t cut = export_text_cut(v, which);
-	if (cut)
+	if (cut && !(which == TEXT_ANSWER && root && root->raw.n <= v->text_most))
 		put_beginning(o, which == TEXT_PROMPT ? "user" : "assistant", v, which, cut);
 	else if (prompt)
 		put_prompt(o, v->texts->mem, prompt);

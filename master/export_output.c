@@ -287,7 +287,7 @@ static void put_one(struct export_output *o, const struct export_view *v)
 static size_t record_most(const struct export_output *o)
 {
 	size_t of_call = o->row->call_bytes;
-	return of_call && of_call < RECORD_BYTES ? of_call - 1024 : RECORD_BYTES;
+	return of_call && of_call < RECORD_BYTES ? of_call - 2048 : RECORD_BYTES;
 }
 
 /* Whether it is there now. */

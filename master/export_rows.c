@@ -171,6 +171,40 @@ static const char *read_protocol(const struct export_target *t, bool metrics)
 	return NULL;
 }
 
+/* A variable for traces or metrics alone, before the one for both. */
+static const char *env_of(const struct export_target *t, bool metrics, const char *rest,
+			  const char *otherwise)
+{
+	char own[96], both[96];
+	snprintf(own, sizeof own, "OTEL_EXPORTER_OTLP_%s_%s", metrics ? "METRICS" : "TRACES", rest);
+	snprintf(both, sizeof both, "OTEL_EXPORTER_OTLP_%s", rest);
+	return env(t, own, env(t, both, otherwise));
+}
+
+static bool set_file(char to[512], const char *path)
+{
+	return snprintf(to, 512, "%s", path) < 512 && (!*path || access(path, R_OK) == 0);
+}
+
+/* Files are the gateway's: whoever has an address of his own is not let at them. */
+static const char *read_way(struct export_target *t, bool metrics)
+{
+	static const char *const packed[] = { "gzip", NULL }, *const plain[] = { "", "none", NULL };
+	const char *how = env_of(t, metrics, "COMPRESSION", "");
+	t->is_packed = is_one_of(how, packed);
+	if (!t->is_packed && !is_one_of(how, plain))
+		return "OTEL_EXPORTER_OTLP_COMPRESSION (it is neither gzip nor none)";
+	if (t->vars)
+		return NULL;
+	if (!set_file(t->authority, env_of(t, metrics, "CERTIFICATE", "")))
+		return "OTEL_EXPORTER_OTLP_CERTIFICATE (the file cannot be read)";
+	if (!set_file(t->certificate, env_of(t, metrics, "CLIENT_CERTIFICATE", "")))
+		return "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE (the file cannot be read)";
+	if (!set_file(t->key, env_of(t, metrics, "CLIENT_KEY", "")))
+		return "OTEL_EXPORTER_OTLP_CLIENT_KEY (the file cannot be read)";
+	return NULL;
+}
+
 const char *export_read_otlp(struct export_target *t, bool metrics)
 {
 	const char *whole = env(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
@@ -181,6 +215,8 @@ const char *export_read_otlp(struct export_target *t, bool metrics)
 	if (str_eq_nocase(str_z(off), STR("true")))
 		return "OTEL_SDK_DISABLED (it is true)";
 	const char *unspoken = read_protocol(t, metrics);
+	if (!unspoken)
+		unspoken = read_way(t, metrics);
 	if (unspoken)
 		return unspoken;
 	if (!base)

@@ -33,6 +33,9 @@ struct export_target {
 	char project[128];
 	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
+	/* Files, or "": who signs the receiver's certificate; ours for it, and the key. */
+	char authority[512], certificate[512], key[512];
+	bool is_packed;			/* bodies go by gzip */
 	bool has_service;		/* `service` was said, and goes before `attributes` */
 	uint64_t wait_ms;		/* how old a batch may become */
 	uint64_t timeout_ms;		/* of one call; 0: as for all */

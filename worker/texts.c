@@ -164,18 +164,8 @@ static bool is_told(const struct request *r)
 	       (r->key.id || r->is_admin);
 }
 
-static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
+static void tell(struct request *r, const struct text_head *h, const struct str texts[TEXT_KINDS])
 {
-	size_t most = snap_settings(r->snap)->text_max;
-	struct str texts[TEXT_KINDS] = { text_cut(prompt, most), text_cut(answer, most) };
-	h->cut[TEXT_PROMPT] = (uint32_t)(prompt.n - texts[TEXT_PROMPT].n);
-	h->cut[TEXT_ANSWER] += (uint32_t)(answer.n - texts[TEXT_ANSWER].n);
-	memcpy(h->request_id, r->id, sizeof h->request_id);
-	h->start_ns = r->start_wall_ns;
-	if (is_kept(r) && !text_put(&r->w->board.texts[r->w->slot], h, texts))
-		METRIC_ADD(r->w->metrics, texts_lost, 1);
-	if (!is_told(r))
-		return;
 	if (h->flags & TEXT_REDACTED)
 		r->told_flags = RF_TEXTS_HIDDEN;
 	else if (text_put(&r->w->board.told[r->w->slot], h, texts))
@@ -184,6 +174,24 @@ static void put(struct request *r, struct text_head *h, struct str prompt, struc
 		r->told_flags = RF_TEXTS_LOST;
 	if (r->told_flags == RF_TEXTS_LOST)
 		METRIC_ADD(r->w->metrics, texts_untold, 1);
+}
+
+static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
+{
+	size_t most = snap_settings(r->snap)->text_max;
+	struct str texts[TEXT_KINDS] = { text_cut(prompt, most), text_cut(answer, most) };
+	h->cut[TEXT_PROMPT] = (uint32_t)(prompt.n - texts[TEXT_PROMPT].n);
+	h->cut[TEXT_ANSWER] += (uint32_t)(answer.n - texts[TEXT_ANSWER].n);
+	memcpy(h->request_id, r->id, sizeof h->request_id);
+	h->start_ns = r->start_wall_ns;
+	if (is_told(r))
+		tell(r, h, texts);
+	if (known_is_replay(r)) {	/* it stands where it was made */
+		texts[TEXT_ANSWER] = STR_NONE;
+		h->cut[TEXT_ANSWER] = 0;
+	}
+	if (is_kept(r) && !text_put(&r->w->board.texts[r->w->slot], h, texts))
+		METRIC_ADD(r->w->metrics, texts_lost, 1);
 }
 
 /* Usage has been settled: what is written tells the same. */
@@ -216,7 +224,6 @@ static void put_relayed(struct request *r)
 	put(r, &h, c->body, answer);
 }
 
-/* An answer that was made for another request stands there. */
 static void keep(struct request *r)
 {
 	struct text_head h = { 0 };
@@ -228,8 +235,8 @@ static void keep(struct request *r)
 	} else if (r->tally.listener) {
 		put_stream(r, (struct text_listener *)r->tally.listener);
 	} else {
-		bool has_own = !r->is_streaming && r->outcome == OUTCOME_OK && !known_is_replay(r);
-		put(r, &h, r->q.body, has_own ? buf_str(&r->final_body) : STR_NONE);
+		bool has_answer = !r->is_streaming && r->outcome == OUTCOME_OK;
+		put(r, &h, r->q.body, has_answer ? buf_str(&r->final_body) : STR_NONE);
 	}
 }
 

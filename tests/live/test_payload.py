@@ -271,6 +271,7 @@ def test_long_texts_are_cut_and_the_payload_says_so(begin, sink):
         assert one["texts_cut"]["prompt_bytes"] > 7000 and one["texts_cut"]["response_bytes"] == 0
         assert said(one)["content"] and len(one["messages"].encode()) < 2200
         assert two["texts_cut"]["response_bytes"] > 0 and len(json.dumps(two["response"])) < 6000
+        assert said(two)["content"].startswith("word word") and said(two)["role"] == "assistant"
 
 
 def test_a_queue_gets_what_a_message_holds(begin, sink):

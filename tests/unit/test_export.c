@@ -268,6 +268,15 @@ static const struct {
 	{ "OTEL_TRACES_EXPORTER", "none", "OTEL_TRACES_EXPORTER" },
 	{ "OTEL_SDK_DISABLED", "TRUE", "OTEL_SDK_DISABLED" },
 	{ "OTEL_SDK_DISABLED", "false", NULL },
+	{ "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", NULL },
+	{ "OTEL_EXPORTER_OTLP_COMPRESSION", "none", NULL },
+	{ "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_COMPRESSION" },
+	{ "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", NULL },
+	{ "OTEL_EXPORTER_OTLP_CERTIFICATE", "/dev/null", NULL },
+	{ "OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent", "OTEL_EXPORTER_OTLP_CERTIFICATE" },
+	{ "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "/nonexistent",
+	  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" },
+	{ "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nonexistent", "OTEL_EXPORTER_OTLP_CLIENT_KEY" },
 };
 
 static void test_variables_of_opentelemetry(void **state)
@@ -311,6 +320,33 @@ static void test_variables_of_opentelemetry(void **state)
 	unsetenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 	for (size_t i = 0; i < COUNT(numbers); i++)
 		unsetenv(numbers[i][0]);
+}
+
+/* The gateway's files are for its own receiver alone; who is told what was said. */
+static void test_files_and_texts_of_opentelemetry(void **state)
+{
+	static const char capture[] = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+	static const struct export_vars none = { 0 };
+	struct export_target t = { 0 }, theirs = { .vars = &none };
+	(void)state;
+	setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/dev/null", 1);
+	setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", 1);
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &t));
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &theirs));
+	unsetenv("OTEL_EXPORTER_OTLP_CLIENT_KEY");
+	unsetenv("OTEL_EXPORTER_OTLP_COMPRESSION");
+	assert_string_equal(t.key, "/dev/null");
+	assert_string_equal(theirs.key, "");
+	assert_true(t.is_packed && theirs.is_packed);
+	unsetenv(capture);
+	assert_false(export_wants_texts(EXPORT_OTEL));
+	assert_false(export_wants_texts(EXPORT_SLACK));
+	assert_true(export_wants_texts(EXPORT_GENERIC));
+	setenv(capture, "event_only", 1);
+	assert_false(export_wants_texts(EXPORT_OTEL));
+	setenv(capture, "SPAN_AND_EVENT", 1);
+	assert_true(export_wants_texts(EXPORT_OTEL));
+	unsetenv(capture);
 }
 
 static void test_parameters(void **state)
@@ -1032,7 +1068,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_who_tells),
-		TEST(test_variables_of_opentelemetry), TEST(test_parameters), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_variables_of_opentelemetry), TEST(test_parameters),
+		TEST(test_files_and_texts_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
