@@ -460,7 +460,7 @@ static const struct directive directives[] = {
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog, "
-	  "langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); all but otel and "
+	  "datadog_llm_observability, langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); all but otel and "
 	  "slack with its prompt and answer, too; with prometheus /metrics has LiteLLM's names"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of requests that went well"),

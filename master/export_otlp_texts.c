@@ -73,23 +73,13 @@ static void put_others(struct json_out *o, struct arena *a, const struct json *p
 	}
 }
 
-/* What said_read() knows how to read in a body of its own. */
-static bool read_message(struct arena *a, const struct json *m, struct said *ret)
-{
-	struct json body = { .type = JSON_OBJECT, .count = 1 }, message = *m;
-	message.key = STR("message");
-	message.next = NULL;
-	body.child = &message;
-	return said_read(a, &body, 0, ret);
-}
-
 static void put_message(struct json_out *o, struct arena *a, const struct json *m)
 {
 	const struct json *parts = json_get(m, "parts"), *content = json_get(m, "content");
 	struct str role = json_get_str(a, m, "role");
 	struct said said;
 	bool is_parts = json_is(parts, JSON_ARRAY);
-	bool ok = is_parts ? said_read_parts(a, parts, &said) : read_message(a, m, &said);
+	bool ok = is_parts ? said_read_parts(a, parts, &said) : said_read_message(a, m, &said);
 	json_open(o, NULL);
 	json_put_str(o, "role", str_eq(role, STR("model")) ? STR("assistant")
 				: role.n ? role : STR("user"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse, LangSmith
- * and Datadog want of it. */
+ * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse and
+ * LangSmith want of it. */
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -380,29 +380,4 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 	export_put_payload(&o, "payload", &without);	/* they stand above */
 	json_close(&o);
 	json_close(&o);
-}
-
-/* ---- Datadog: a line of its logs, whose message is the payload as text ---------------------- */
-
-void export_put_datadog(const struct export_target *t, const struct export_view *v, struct buf *to)
-{
-	enum { PAYLOAD_MAX = 2 << 20 };
-	struct json_out o = json_out(to), inner;
-	struct buf payload, tags;
-	buf_init(&payload, PAYLOAD_MAX);
-	buf_init(&tags, 1024);
-	inner = json_out(&payload);
-	export_put_payload(&inner, NULL, v);
-	buf_printf(&tags, "env:%s,service:%s,version:" LLMGW_VERSION, t->environment, t->service);
-	json_open(&o, NULL);
-	json_put_z(&o, "ddsource", t->source);
-	json_put_str(&o, "ddtags", buf_str(&tags));
-	json_put_z(&o, "hostname", t->host);
-	json_put_str(&o, "message", buf_str(&payload));
-	to->failed |= payload.failed;
-	json_put_z(&o, "service", t->service);
-	json_put_z(&o, "status", has_failed(v->r) ? "error" : "info");
-	json_close(&o);
-	buf_done(&payload);
-	buf_done(&tags);
 }

@@ -286,18 +286,17 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
 }
 
-static const char *read_datadog(const struct config *c, struct export_target *t)
+static const char *read_datadog_at(struct export_target *t, const char *before, const char *path)
 {
-	(void)c;
 	const char *key = env(t, "DD_API_KEY", NULL), *site = env(t, "DD_SITE", NULL);
 	const char *base = env2(t, "DD_BASE_URL", "DATADOG_BASE_URL");
 	char host[256];
 	if (!key || (!site && !base))
 		return key ? "DD_SITE" : "DD_API_KEY";
-	snprintf(host, sizeof host, "https://http-intake.logs.%s", site ? site : "");
+	snprintf(host, sizeof host, "https://%s%s", before, site ? site : "");
 	if (!is_header(STR("DD-API-KEY"), str_z(key)) ||
 	    !add_line(t, STR("DD-API-KEY"), str_z(key)) ||
-	    !set_url(t, base ? base : host, "/api/v2/logs"))
+	    !set_url(t, base ? base : host, path))
 		return "DD_API_KEY (it is no key)";
 	snprintf(t->service, sizeof t->service, "%s", env(t, "DD_SERVICE", "llmgw"));
 	snprintf(t->source, sizeof t->source, "%s", env(t, "DD_SOURCE", "llmgw"));
@@ -305,6 +304,18 @@ static const char *read_datadog(const struct config *c, struct export_target *t)
 	read_host(t);
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return NULL;
+}
+
+static const char *read_datadog(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_datadog_at(t, "http-intake.logs.", "/api/v2/logs");
+}
+
+static const char *read_datadog_llm(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_datadog_at(t, "api.", "/api/intake/llm-obs/v1/trace/spans");
 }
 
 static void begin_array(const struct export_target *t, struct buf *to)
@@ -446,6 +457,9 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 			   NULL, 20, 32 << 10, NULL, true, false },
 	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
 	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
+	[EXPORT_DATADOG_LLM] = { "datadog_llm_observability", read_datadog_llm,
+				 export_begin_datadog_llm, export_put_datadog_llm, ",", "]}}}", 256,
+				 false, "spans for Datadog's LLM Observability", NOTHING_MORE, true },
 };
 
 int export_row_find(struct str name)

@@ -12,7 +12,7 @@
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
-		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_KINDS };
+		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_DATADOG_LLM, EXPORT_KINDS };
 
 /* What stands in for variables of the environment, case aside: callback_vars of a key or a team.
  * Texts are the caller's. */
@@ -117,8 +117,13 @@ const char *export_read_s3(const struct config *c, struct export_target *ret);
 const char *export_read_gcs(const struct config *c, struct export_target *ret);
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
 		       struct export_address *ret);
+/* -- export_datadog.c -- */
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
+void export_begin_datadog_llm(const struct export_target *t, struct buf *to);
+void export_put_datadog_llm(const struct export_target *t, const struct export_view *v,
+			    struct buf *to);
+/* -- others -- */
 void export_put_helicone(const struct export_target *t, const struct export_view *v,
 			 struct buf *to);
 void export_begin_slack(const struct export_target *t, struct buf *to);

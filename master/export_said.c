@@ -177,6 +177,14 @@ bool said_read(struct arena *a, const struct json *root, size_t i, struct said *
 	return end(&r) && found;
 }
 
+bool said_read_message(struct arena *a, const struct json *message, struct said *ret)
+{
+	struct reading r;
+	begin(&r, a, ret);
+	read_message(&r, message);
+	return end(&r);
+}
+
 bool said_read_parts(struct arena *a, const struct json *parts, struct said *ret)
 {
 	struct reading r;

@@ -22,6 +22,8 @@ struct said {
 /* The i-th answer of a body: one choice, one candidate; of most dialects there is but one. False:
  * there is none, or no memory. */
 bool said_read(struct arena *a, const struct json *root, size_t i, struct said *ret);
+/* One message of a chat, its content a text or a list of parts. False: no memory. */
+bool said_read_message(struct arena *a, const struct json *message, struct said *ret);
 /* The same of a list of parts, as Anthropic, Gemini and Cohere have them in messages. */
 bool said_read_parts(struct arena *a, const struct json *parts, struct said *ret);
 /* Members of OpenAI's message, but for its role. */

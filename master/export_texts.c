@@ -244,12 +244,12 @@ static void put_completion(struct json_out *o, const struct record *r, const str
 	put_usage(o, r);
 }
 
-static const struct said hidden = { .text = { REDACTED, sizeof REDACTED - 1 } };
+const struct said export_hidden = { .text = { REDACTED, sizeof REDACTED - 1 } };
 
 static void put_hidden_members(struct json_out *o, const struct record *r)
 {
 	if (r->call == JOURNAL_CALL_CHAT && !(r->flags & RF_FAILED))
-		put_completion(o, r, &hidden);
+		put_completion(o, r, &export_hidden);
 	else
 		json_put_z(o, "text", REDACTED);
 }
@@ -325,7 +325,7 @@ void export_put_output(struct json_out *o, const char *key, const struct export_
 	if (v->r->flags & RF_FAILED)
 		json_put_str(o, key, record_text(v->r, RT_OUTCOME));
 	else if (v->texts && v->texts->is_hidden)
-		put_said(o, key, &hidden);
+		put_said(o, key, &export_hidden);
 	else if (v->r->call == JOURNAL_CALL_EMBED || !is_said(v, TEXT_ANSWER))
 		json_put_null(o, key);
 	else if (j)

@@ -28,6 +28,9 @@ void export_put_input(struct json_out *o, const char *key, const struct export_v
 void export_put_output(struct json_out *o, const char *key, const struct export_view *v);
 /* How much is not there: `texts_cut`; or why nothing is: `texts_missing`. */
 void export_put_texts_note(struct json_out *o, const struct export_view *v);
+/* What stands where a message is hidden: LiteLLM's words for it. */
+struct said;
+extern const struct said export_hidden;
 /* What stands for the prompt in a body of any dialect; NULL: nothing does. */
 const struct json *export_prompt_of(const struct json *root);
 /* How many bytes of a text are left out. */

@@ -82,25 +82,29 @@ struct text_listener {
 	bool failed, heard;
 };
 
-/* Once something is left out all the rest is, so that what is kept is a beginning. */
-static bool has_room(struct text_listener *l, const struct llm_event *ev)
+/* Once something is left out all the rest is, so that what is kept is a beginning. Of a text that
+ * is too long the beginning is taken, too. */
+static bool has_room(struct text_listener *l, struct llm_event *ev)
 {
 	size_t n = ev->text.n + ev->signature.n + ev->redacted.n;
 	if (n <= l->left && !l->cut) {
 		l->left -= n;
 		return true;
 	}
-	l->cut += n;
-	return n == 0;
+	bool may_cut = !l->cut && ev->kind == EV_TEXT && ev->text.n == n;
+	ev->text = text_cut(ev->text, may_cut ? l->left : 0);
+	l->cut += n - (may_cut ? ev->text.n : 0);
+	return n == 0 || ev->text.n;
 }
 
 static void hear(struct llm_listener *of, const struct llm_event *ev)
 {
 	struct text_listener *l = (struct text_listener *)of;
-	if (l->failed || ev->kind == EV_ERROR || !has_room(l, ev))
+	struct llm_event heard = *ev;
+	if (l->failed || ev->kind == EV_ERROR || !has_room(l, &heard))
 		return;
 	l->heard = true;
-	if (l->dialect->collect(&l->answer, ev) < 0)
+	if (l->dialect->collect(&l->answer, &heard) < 0)
 		l->failed = true;
 }
 
@@ -114,6 +118,14 @@ static void hear_whole(struct llm_listener *of, struct str answer)
 	l->of.whole_cut = kept.p ? answer.n - kept.n : 0;
 }
 
+/* What a stream may say so that the answer made of it stays JSON within the limit, unless much of
+ * it has to be escaped. */
+static size_t room_for(size_t most)
+{
+	enum { AROUND = 512 };
+	return most > 8 * AROUND ? most - most / 8 - AROUND : most / 2;
+}
+
 struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an)
 {
 	if (r->texts != TEXTS_WHOLE || !r->dialect->write_event)
@@ -123,7 +135,7 @@ struct llm_listener *texts_listen(struct request *r, const struct dialect_answer
 		return NULL;
 	l->of = (struct llm_listener){ .hear = hear, .hear_whole = hear_whole, .snap = r->snap };
 	l->dialect = r->dialect;
-	l->left = snap_settings(r->snap)->text_max;
+	l->left = room_for(snap_settings(r->snap)->text_max);
 	l->answer = (struct dialect_answer){ .mem = an->mem, .q = an->q, .model = an->model,
 					     .id = an->id, .created_s = an->created_s,
 					     .show_usage = true };

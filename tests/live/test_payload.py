@@ -127,7 +127,7 @@ def test_other_dialects_are_told_in_openais_words(begin, sink):
 
 def test_each_receiver_has_it_in_its_own_form(begin, sink):
     gw = begin("generic_api", "langfuse", "datadog", "langsmith", "helicone", "s3", "gcs", "sqs", "otel", "slack",
-               env={CAPTURE: "true"})
+               "datadog_llm_observability", env={CAPTURE: "true"})
     a = gw.ask("m", "Everybody hears this", tools=[{"type": "function", "function": {"name": "f"}}])
     answer = a.json["choices"][0]["message"]
     row = sink.payloads(1)[0]
@@ -138,6 +138,12 @@ def test_each_receiver_has_it_in_its_own_form(begin, sink):
         assert body["input"]["tools"][0]["function"]["name"] == "f" and body["output"] == answer
     line = json.loads(sink.payloads(1, "/api/v2/logs")[0]["message"])
     assert line["messages"] == row["messages"] and line["response"] == a.json
+    spans = until(lambda: sink.sent("/api/intake/llm-obs/v1/trace/spans"))[0]["data"]
+    span = spans["attributes"]["spans"][0]
+    assert spans["type"] == "span" and spans["attributes"]["ml_app"] == "llmgw" and span["status"] == "ok"
+    assert span["meta"]["input"]["messages"] == row["messages"]
+    assert span["meta"]["output"]["messages"] == [{"role": "assistant", "content": answer["content"]}]
+    assert span["metrics"]["input_tokens"] == a.json["usage"]["prompt_tokens"] and span["duration"] > 0
     run = until(lambda: sink.sent("/runs/batch"))[0]["post"][0]
     assert run["inputs"]["messages"] == row["messages"] and run["outputs"]["choices"] == a.json["choices"]
     assert run["outputs"]["usage_metadata"]["input_tokens"] == a.json["usage"]["prompt_tokens"]
@@ -194,7 +200,7 @@ def hidden(row):
 
 
 def test_requests_keys_and_teams_hide_theirs(begin, sink):
-    gw = begin("generic_api", "langfuse", "otel", env={CAPTURE: "true"})
+    gw = begin("generic_api", "langfuse", "otel", "datadog_llm_observability", env={CAPTURE: "true"})
     secret = "canary-" + secrets.token_hex(8)
     team = gw.post("/team/new", {"metadata": {"turn_off_message_logging": True}}).json["team_id"]
     ways = [{"headers": {"x-litellm-enable-message-redaction": "true"}}, {"turn_off_message_logging": True},
@@ -220,6 +226,9 @@ def test_requests_keys_and_teams_hide_theirs(begin, sink):
     until(lambda: sum(len(b["batch"]) for b in sink.sent("/api/public/ingestion")) >= 2 * n)
     assert sink.sent("/api/public/ingestion")[0]["batch"][1]["body"]["output"] == {"role": "assistant", "content": HIDDEN}
     sink.spans(2 * n)
+    told = until(lambda: (s := [x for b in sink.sent("/api/intake/llm-obs/v1/trace/spans")
+                                for x in b["data"]["attributes"]["spans"]]) and len(s) >= n and s)
+    assert told[0]["meta"]["input"]["messages"] == asked(HIDDEN)
     assert secret not in json.dumps(sink.bodies) and secret not in gw.logs()
 
 

@@ -414,6 +414,26 @@ static void test_datadog(void **state)
 	check_payload(json_parse(arena, inner, JSON_ONE_KEY, &why), true);
 }
 
+static void test_datadog_llm(void **state)
+{
+	const struct json *j = json_get_path(batch(EXPORT_DATADOG_LLM), "data.attributes");
+	const struct json *list = json_get(j, "spans"), *bad = json_at(list, 1);
+	(void)state;
+	assert_text(j, "ml_app", "svc");
+	assert_true(str_eq_z(json_str(arena, json_at(json_get(j, "tags"), 0)), "env:prod"));
+	assert_int_equal(list->count, 2);
+	assert_text(json_at(list, 0), "status", "ok");
+	assert_text(json_at(list, 0), "trace_id", "abababababababababababababababab");
+	assert_raw(json_at(list, 0), "duration", "1500000000");
+	assert_raw(json_at(list, 0), "metrics.total_cost", "1.25");
+	assert_raw(json_at(list, 0), "metrics.time_to_first_token", "0.25");
+	assert_raw(json_at(list, 0), "meta.input.messages", "[]");
+	assert_text(json_at(list, 0), "meta.metadata.model_name", "gpt-4o");
+	assert_text(bad, "status", "error");
+	assert_text(bad, "meta.error.type", "internal_server_error");
+	assert_true(str_eq_z(json_str(arena, json_at(json_get(bad, "tags"), 3)), "red"));
+}
+
 static void test_langsmith(void **state)
 {
 	const struct json *list = json_get(batch(EXPORT_LANGSMITH), "post");
@@ -1070,6 +1090,7 @@ int main(void)
 		TEST(test_generic), TEST(test_otlp), TEST(test_who_tells),
 		TEST(test_variables_of_opentelemetry), TEST(test_parameters),
 		TEST(test_files_and_texts_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_datadog_llm),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),

@@ -271,6 +271,37 @@ static void test_otlp(void **state)
 		    (const char *const[]){ NULL, "[" PARTS("user", TEXT("a")) "}]", "[]" });
 }
 
+/* ---- Datadog ---- */
+
+static void assert_datadog(const char *prompt, const char *answer, const char *in, const char *out_text)
+{
+	static const struct export_target target = { .service = "s" };
+	say(prompt, answer);
+	buf_reset(&out);
+	export_put_datadog_llm(&target, &view, &out);
+	const struct json *j = parsed(buf_str(&out));
+	struct str got[2] = { json_get_path(j, "meta.input.messages")->raw,
+			      json_get_path(j, "meta.output.messages")->raw };
+	if (!str_eq_z(got[0], in) || !str_eq_z(got[1], out_text))
+		fail_msg("%s, %s: got " STR_FMT " and " STR_FMT, prompt, answer, STR_ARG(got[0]),
+			 STR_ARG(got[1]));
+}
+
+#define MESSAGE(role, content) "{\"role\":\"" role "\",\"content\":\"" content "\"}"
+
+static void test_datadog(void **state)
+{
+	(void)state;
+	assert_datadog("{\"system\":\"s\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+		       "\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]}]}",
+		       "{\"content\":[{\"type\":\"text\",\"text\":\"c\"}]}",
+		       "[" MESSAGE("system", "s") "," MESSAGE("user", "ab") "]",
+		       "[" MESSAGE("assistant", "c") "]");
+	assert_datadog("{\"contents\":[{\"role\":\"model\",\"parts\":[{\"text\":\"a\"}]}]}", "",
+		       "[" MESSAGE("assistant", "a") "]", "[]");
+	assert_datadog("{\"input\":\"a\"}", "{\"data\":[]}", "[" MESSAGE("user", "a") "]", "[]");
+}
+
 /* ---- any length ---- */
 
 /* Whatever is left of them, every receiver gets JSON, which says how much there was. */
@@ -416,7 +447,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_prompts), TEST(test_answers), TEST(test_what_langfuse_shows),
-		TEST(test_hidden_and_lost), TEST(test_otlp), TEST(test_any_length),
+		TEST(test_hidden_and_lost), TEST(test_otlp), TEST(test_datadog), TEST(test_any_length),
 		TEST(test_records_have_their_own), TEST(test_a_damaged_ring),
 		TEST(test_secrets_are_hidden),
 	};
