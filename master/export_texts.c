@@ -278,11 +278,14 @@ bool export_put_response_members(struct json_out *o, const struct export_view *v
 void export_put_response(struct json_out *o, const char *key, const struct export_view *v)
 {
 	const struct export_texts *t = v->texts;
-	const struct json *root = is_said(v, TEXT_ANSWER) ? t->root[TEXT_ANSWER] : NULL;
-	bool is_object = json_is(root, JSON_OBJECT) && root->raw.n <= v->text_most;
 	if (!t || t->is_lost) {
 		json_put_null(o, key);
-	} else if (t->is_hidden || is_object || !is_said(v, TEXT_ANSWER)) {
+		return;
+	}
+	bool is_given = is_said(v, TEXT_ANSWER);
+	const struct json *root = is_given ? t->root[TEXT_ANSWER] : NULL;
+	bool is_object = json_is(root, JSON_OBJECT) && root->raw.n <= v->text_most;
+	if (t->is_hidden || is_object || !is_given) {
 		json_open(o, key);
 		export_put_response_members(o, v);
 		json_close(o);

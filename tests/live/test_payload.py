@@ -254,7 +254,8 @@ def test_providers_never_see_the_switch(begin, sink, mock):
 # ---- of a key's own ------------------------------------------------------------------------------
 
 def test_a_keys_own_callback_is_told_and_the_key_beside_it_is_not(begin, sink):
-    gw = begin("otel")                      # which wants records, and no texts
+    # otel wants records, and no texts
+    gw = begin("otel", more="server: {allow-private: [127.0.0.1]}\n")
     own = [{"callback_name": "generic_api", "callback_type": "success",
             "callback_vars": {"generic_logger_endpoint": sink.base + "/own"}}]
     team = gw.post("/team/new", {"metadata": {"logging": own}}).json["team_id"]
