@@ -25,7 +25,7 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
 	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
-	QUEUES, GATES, WINDOWS, RATES, DECISIONS, SUSPECTS, RECORD_RINGS, TEXT_RINGS,
+	QUEUES, GATES, WINDOWS, RATES, DECISIONS, SUSPECTS, RECORD_RINGS, TEXT_RINGS, TOLD_RINGS,
 	PARTS
 };
 
@@ -48,6 +48,7 @@ static const size_t part_bytes[PARTS] = {
 	[SUSPECTS] = BOARD_SUSPECTS * sizeof(struct board_suspect),
 	[RECORD_RINGS] = BOARD_WORKERS * sizeof(struct record_ring),
 	[TEXT_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
+	[TOLD_RINGS] = BOARD_WORKERS * sizeof(struct text_ring),
 };
 
 /* Where a part starts; PARTS gives the size of the whole. */
@@ -80,6 +81,7 @@ static void lay_out(struct board *b, char *p)
 	b->suspects = (void *)(p + part_at(SUSPECTS));
 	b->records = (void *)(p + part_at(RECORD_RINGS));
 	b->texts = (void *)(p + part_at(TEXT_RINGS));
+	b->told = (void *)(p + part_at(TOLD_RINGS));
 	b->size = part_at(PARTS);
 }
 

@@ -268,6 +268,7 @@ struct board {				/* a mapping: pointers of this process */
 	struct board_suspect *suspects;		/* BOARD_SUSPECTS */
 	struct record_ring *records;	/* BOARD_WORKERS: finished requests, for callbacks */
 	struct text_ring *texts;	/* BOARD_WORKERS: what was said, where it is kept */
+	struct text_ring *told;		/* BOARD_WORKERS: the same, for callbacks */
 	size_t size;
 };
 

@@ -32,7 +32,8 @@ enum {
 	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
 	KEY_WINDOWS = 512,		/* there are limits in windows */
 	KEY_LOGGED = 4096,		/* it has callbacks of its own, or is kept from some */
-	KEY_NO_TEXTS = 1 << 14,		/* what it asks and is answered is not stored */
+	KEY_TOLD = 1 << 13,	/* a callback of its own is given what it asks and is answered */
+	KEY_NO_TEXTS = 1 << 14,	/* what it asks and is answered is neither stored nor told */
 	KEY_REDACTED = 1 << 15,		/* the same, and it is said so */
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767

@@ -71,6 +71,7 @@
 	X(export_sent,       "llmgw_export_sent_total",               "Records that callbacks have taken") \
 	X(export_dropped,    "llmgw_export_dropped_total",            "Records that callbacks refused, or that found no room while one was down") \
 	X(export_failures,   "llmgw_export_failures_total",           "Batches that a callback did not take at once") \
+	X(texts_untold,      "llmgw_export_texts_lost_total",         "Requests of whose prompt and answer callbacks were to be told, and were not") \
 	X(texts_kept,        "llmgw_texts_kept_total",                "Requests whose prompt and answer were stored") \
 	X(texts_lost,        "llmgw_texts_lost_total",                "Requests whose prompt and answer were to be stored, and were lost") \
 	X(alerts_sent,       "llmgw_alerts_sent_total",               "Alerts that a receiver has taken") \

@@ -5,7 +5,9 @@
  * It is lossy on purpose: a full ring takes nothing, and who writes counts that and goes on. A
  * record is filled in its place and `head` is stored last, so one that a killed worker was about
  * to write is never seen; the successor in the slot goes on behind it, as the next master does
- * behind what was read. No prompt, no answer, no key and no message of a provider is in it. */
+ * behind what was read. No prompt, no answer, no key and no message of a provider is in it; where
+ * callbacks are given prompts and answers these have a ring of their own (texts.h), in the same
+ * order. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -29,7 +31,10 @@ enum { RF_STREAM = 1, RF_ESTIMATED = 2, RF_FAILED = 4, RF_CLIENT_GONE = 8, RF_SA
        RF_CACHE_HIT = 256,
        RF_OWN = 512 /* its key or team has callbacks of its own, or is kept from some */,
        RF_NO_LOG = 1024 /* no callback is told */,
-       RF_FALLBACK = 2048 /* it went to another group than the one asked for */ };
+       RF_FALLBACK = 2048 /* it went to another group than the one asked for */,
+       /* What was asked and answered, where callbacks are given it: it stands in the ring for
+	* those (board.h), put there before; somebody wants it hidden; there was no room. */
+       RF_TEXTS = 4096, RF_TEXTS_HIDDEN = 8192, RF_TEXTS_LOST = 16384 };
 enum { RA_LOST = 1 /* another one was faster */, RA_FAILED = 2 };
 
 struct record_attempt {

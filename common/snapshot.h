@@ -269,11 +269,11 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t trace_flags, pad3;	/* TRACE_* */
 	/* The response cache; with SET_CACHE. */
 	uint64_t cache_ttl_ms, cache_answer_max;
-	uint64_t text_max;	/* bytes kept of a prompt and of an answer; with SET_TEXTS */
+	uint64_t text_max;	/* bytes kept or told of a prompt and of an answer */
 	uint32_t cache_mode;		/* enum snap_cache_mode */
 	uint32_t cache_scope;		/* enum snap_cache_scope */
 	uint32_t cache_calls;		/* bits by enum snap_cache_call */
-	uint32_t text_flags;		/* TEXTS_*; with SET_TEXTS */
+	uint32_t text_flags;		/* TEXTS_* */
 	struct snap_str cache_namespace;
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
@@ -324,6 +324,7 @@ enum {
 	SET_JWT = 1 << 24,	/* tokens are taken beside keys: jwt */
 	SET_FORWARDED = 1 << 25,	/* X-Forwarded-For of trusted proxies says who calls */
 	SET_ENFORCED_PARAMS = 1 << 26,
+	SET_TEXTS_TOLD = 1 << 27,	/* a callback is given prompts and answers */
 	SET_SINGLE_FLIGHT = 1 << 28,	/* what is the same and comes meanwhile is asked once */
 	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
 	SET_ALLOWED_IPS = 1 << 30	/* allowed_ips: others may not use keys */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * texts.h - what was asked and answered, on its way to the master where it is to be kept: a ring of
- * bytes per worker on the board, with one writer and one reader.
+ * texts.h - what was asked and answered, on its way to the master, which keeps it or gives it to
+ * callbacks: for each of both a ring of bytes per worker on the board, with one writer and one
+ * reader.
  *
  * It is lossy on purpose, as that of records is: what finds no room is lost, and who writes counts
  * it and goes on. `head` is stored last, so that what a killed worker was about to write is never

@@ -27,6 +27,7 @@ static void take_row(struct reader *r, const char *directive, unsigned row, unsi
 	}
 	r->c->export_success |= when & SUCCESS ? 1u << row : 0;
 	r->c->export_failure |= when & FAILURE ? 1u << row : 0;
+	r->c->set.flags |= export_wants_texts(row) ? SET_TEXTS_TOLD : 0;
 }
 
 static void take_all(struct reader *r, const char *directive, const struct config_names *names,

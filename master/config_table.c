@@ -308,7 +308,8 @@ static const struct directive directives[] = {
 	  "how long prompts and answers are kept with general_settings.store_prompts_in_spend_logs; "
 	  "0: as long as their requests, and never longer"),
 	D("server.texts", "max-text", CT_SIZE, AT(set.text_max), "256K", 1024, 1 << 20, CF_LIVE,
-	  "what is kept of one prompt, and of one answer; the rest is cut off, and how much is said"),
+	  "what is kept of one prompt, and of one answer, or told to callbacks; the rest is cut off, and "
+	  "how much is said"),
 	D("server.texts", "max-bytes", CT_SIZE, AT(texts_max_bytes), "1G", 1 << 20, 1024 * GIB, CF_LIVE,
 	  "what all of them together may take on disk, compressed: the oldest go first"),
 	/* server.idempotency */
@@ -453,8 +454,8 @@ static const struct directive directives[] = {
 	FLAG("litellm_settings", "include_cost_in_streaming_usage", SET_COST_IN_STREAM,
 	     "put the cost into the usage at the end of a stream"),
 	D("litellm_settings", "turn_off_message_logging", CT_BOOL, AT(texts_redacted), "false", 0, 0,
-	  CF_LIVE, "with store_prompts_in_spend_logs: keep no text, but of requests with the header "
-	  "litellm-disable-message-redaction: true"),
+	  CF_LIVE, "tell callbacks of no prompt or answer, nor keep them, but of requests with the header "
+	  "litellm-disable-message-redaction: true; callbacks get redacted-by-litellm in their place"),
 	D("litellm_settings", "global_disable_no_log_param", CT_BOOL, AT(texts_always), "false", 0, 0,
 	  CF_LIVE, "do not listen to no-log in bodies, which else keeps that request's texts out, and the "
 	  "request from all callbacks"),
@@ -462,8 +463,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog, "
-	  "langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); with "
-	  "prometheus /metrics has LiteLLM's names, too"),
+	  "datadog_llm_observability, langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); all but otel and "
+	  "slack with its prompt and answer, too; with prometheus /metrics has LiteLLM's names"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of requests that went well"),
 	D("litellm_settings", "failure_callback", CT_NAMES, AT(failure_callbacks), NULL, 0, 0,

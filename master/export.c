@@ -11,12 +11,15 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "master/alerts.h"
+#include "master/export_join.h"
 #include "master/export_output.h"
 #include "master/export_own.h"
 #include "master/keys.h"
 #include "master/otlp_metrics.h"
 
-enum { TICK_MS = 50, TAKE_MAX = 1024 /* records a tick: the loop has other work */ };
+enum { TICK_MS = 50,
+       TAKE_MAX = 1024, TAKE_BYTES = 4 << 20 /* records a tick, and bytes of their texts: the loop
+					      * has other work */ };
 
 struct named {				/* a deployment, by its name on the board */
 	uint64_t hash;
@@ -31,6 +34,7 @@ struct export {
 	char dir[4200];
 	struct export_output *outputs[EXPORT_KINDS];	/* NULL: never configured */
 	struct export_own *own;
+	struct export_join *join;
 	uint32_t success, failure;	/* bits: who is told of what */
 	uint32_t by_name;		/* of whom keys or teams alone have named */
 	const struct config *config;	/* the one that `names` points into */
@@ -104,8 +108,8 @@ static void configure(struct export *e, unsigned i, bool is_wanted)
 	if (is_wanted && !missing && !e->outputs[i]) {
 		if (mkdir(e->dir, 0700) < 0 && errno != EEXIST)
 			LOG(LOG_WARN, "export.no_disk", F_INT("errno", errno));
-		if (export_output_new(e->m->loop, &export_rows[i], export_rows[i].name, e->dir,
-				      &e->m->board.metrics[BOARD_WORKERS], &e->outputs[i]) < 0)
+		if (export_output_new(e->m, &export_rows[i], export_rows[i].name, e->dir,
+				      &e->outputs[i]) < 0)
 			LOG(LOG_ERROR, "export.ignored", F_Z("callback", export_rows[i].name));
 	}
 	if (e->outputs[i])
@@ -129,11 +133,11 @@ static void learn_wanted(struct export *e, uint32_t bits)
 			configure(e, i, true);
 }
 
-static void tell(struct export *e, const struct record *r)
+static void tell(struct export *e, const struct record *r, const struct export_texts *texts)
 {
 	uint32_t skip = skipped(e, r);
 	uint32_t who = (r->flags & RF_FAILED ? e->failure : e->success) & ~skip;
-	struct export_view v = { .r = r };
+	struct export_view v = { .r = r, .texts = texts, .text_most = TEXT_MOST };
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		v.model[i] = find_name(e, r->attempts[i].deployment);
 	struct str id = record_text(r, RT_DEPLOYMENT);
@@ -157,17 +161,24 @@ static void tell(struct export *e, const struct record *r)
 
 /* From all rings in turn, so that a busy worker keeps nobody from being heard. A slot that never
  * had a worker has a ring that nobody has touched: it is left so. */
-static void drain(struct export *e, unsigned most)
+static void drain(struct export *e, unsigned most, size_t most_bytes)
 {
 	struct board *b = &e->m->board;
+	struct export_texts texts;
+	size_t n;
 	if (e->config != e->m->config)
 		learn_names(e);
 	for (unsigned i = 0; i < BOARD_WORKERS && most; i++) {
 		unsigned slot = (e->next_slot + i) % BOARD_WORKERS;
 		if (!atomic_load_explicit(&b->workers[slot].started_ns, memory_order_relaxed))
 			continue;
-		for (; most && record_take(&b->records[slot], &e->record); most--)
-			tell(e, &e->record);
+		while (most && record_take(&b->records[slot], &e->record)) {
+			bool has_texts = export_join_take(e->join, &b->told[slot], &e->record,
+							  &texts, &n);
+			tell(e, &e->record, has_texts ? &texts : NULL);
+			most = n < most_bytes ? most - 1 : 0;
+			most_bytes -= n < most_bytes ? n : most_bytes;
+		}
 	}
 	e->next_slot = (e->next_slot + 1) % BOARD_WORKERS;
 }
@@ -176,7 +187,7 @@ static void on_tick(uv_timer_t *t)
 {
 	struct export *e = t->data;
 	uint64_t now = clock_ns();
-	drain(e, TAKE_MAX);
+	drain(e, TAKE_MAX, TAKE_BYTES);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		if (e->outputs[i])
 			export_output_tick(e->outputs[i], now);
@@ -194,6 +205,7 @@ void export_configure(struct export *e)
 	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts) ||
 		   otlp_metrics_want_records(e->m->otlp) || keys_have_logged(e->m->keys);
 	export_own_configure(e->own);
+	export_join_configure(e->join, c);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		configure(e, i, (e->success | e->failure | e->by_name) >> i & 1);
 	learn_names(e);
@@ -217,7 +229,10 @@ int export_new(struct master *m, struct export **ret)
 	e->m = m;
 	snprintf(e->dir, sizeof e->dir, "%s/export", m->opt.state_dir);
 	e->own = export_own_new(m, e->dir);
-	if (!e->own) {
+	e->join = export_join_new(&m->board.metrics[BOARD_WORKERS]);
+	if (!e->own || !e->join) {
+		mem_free(e->own);
+		export_join_free(e->join);
 		mem_free(e);
 		return -ENOMEM;
 	}
@@ -234,10 +249,11 @@ void export_stop(struct export *e, uint64_t patience_ms)
 	uint64_t until = clock_ns() + patience_ms * NS_PER_MS;
 	uv_timer_stop(&e->timer);
 	if (e->is_on)
-		drain(e, BOARD_WORKERS * RECORDS);
+		drain(e, BOARD_WORKERS * RECORDS, SIZE_MAX);
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		e->outputs[i] = export_output_stop(e->outputs[i], until);
 	export_own_stop(e->own, until);
+	e->join = export_join_free(e->join);
 	mem_free(e->names);
 	e->names = NULL;
 	e->book = cost_book_unref(e->book);

@@ -41,16 +41,32 @@ struct str export_calls_cut(const struct export_row *row, const struct export_ta
 	return lines;
 }
 
+static const char *file(const char *path)
+{
+	return *path ? path : NULL;
+}
+
+struct post export_post(const struct export_target *t)
+{
+	return (struct post){ .url = t->url, .headers = t->headers, .egress = &t->egress,
+			      .is_packed = t->is_packed,
+			      .authority = file(t->authority), .key = file(t->key),
+			      .certificate = file(t->certificate) };
+}
+
 static bool post_body(struct export_calls *c, struct str body, struct buf *answer,
 		      struct export_address *at)
 {
 	uint64_t now = clock_ns();
 	uint64_t most_ms = c->to->timeout_ms ? c->to->timeout_ms : SEND_MS;
 	uint64_t left_ms = c->until_ns > now ? (c->until_ns - now) / NS_PER_MS : 0;
-	struct post p = { .method = c->row->method, .url = c->to->url, .headers = c->to->headers,
-			  .type = c->row->type, .body = body, .gives_up = c->gives_up,
-			  .egress = &c->to->egress,
-			  .timeout_ms = left_ms < most_ms ? left_ms : most_ms, .answer = answer };
+	struct post p = export_post(c->to);
+	p.method = c->row->method;
+	p.type = c->row->type;
+	p.body = body;
+	p.gives_up = c->gives_up;
+	p.timeout_ms = left_ms < most_ms ? left_ms : most_ms;
+	p.answer = answer;
 	c->result = (struct post_result){ 0 };
 	if (!left_ms || (c->gives_up && atomic_load(c->gives_up))) {
 		snprintf(c->result.why, sizeof c->result.why, "no time is left");

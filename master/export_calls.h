@@ -22,6 +22,8 @@ struct export_calls {
 	struct buf left;		/* a batch of those, unless all are; the caller frees it */
 	struct post_result result;	/* of the last call that was not taken whole */
 };
+/* A call to there: its address, headers and way, without a body. */
+struct post export_post(const struct export_target *t);
 /* A call that is refused is not made again; one that fails ends it, and all the rest is left. */
 void export_calls_send(struct export_calls *c);
 /* Cuts the next call off the lines of a batch, at least one and as many as the row allows, and

@@ -2,7 +2,7 @@
  * export_helicone.c - a request for Helicone's log of calls that went elsewhere: what was sent,
  * what came back, and when. It takes one with each call. Its properties say who asked. */
 #include "common/clock.h"
-#include "master/export_rows.h"
+#include "master/export_texts.h"
 
 static void put_moment(struct json_out *o, const char *key, uint64_t wall_ns)
 {
@@ -40,22 +40,26 @@ static void put_meta(struct json_out *o, const struct record *r)
 	json_close(o);
 }
 
-static void put_request(struct json_out *o, const struct record *r, struct str model)
+static void put_request(struct json_out *o, const struct export_view *v, struct str model)
 {
+	const struct record *r = v->r;
 	json_open(o, "providerRequest");
 	json_put_str(o, "url", record_text(r, RT_BASE));
 	json_open(o, "json");
 	json_put_str(o, "model", model);
 	json_put_bool(o, "stream", r->flags & RF_STREAM);
+	if (v->texts)
+		export_put_messages(o, "messages", v);
+	export_put_texts_note(o, v);
 	json_close(o);
 	put_meta(o, r);
 	json_close(o);
 }
 
-static void put_response(struct json_out *o, const struct record *r, struct str model)
+/* Where nothing else is told of it. */
+static void put_answer(struct json_out *o, const struct export_view *v, struct str model)
 {
-	json_open(o, "providerResponse");
-	json_open(o, "json");
+	const struct record *r = v->r;
 	json_put_str(o, "id", record_text(r, RT_CALL_ID));
 	json_put_str(o, "model", model);
 	json_open(o, "usage");
@@ -63,13 +67,23 @@ static void put_response(struct json_out *o, const struct record *r, struct str 
 	json_put_u64(o, "completion_tokens", r->output);
 	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
 	json_close(o);
-	if (r->flags & RF_FAILED) {
-		json_open(o, "error");
-		json_put_str(o, "type", record_text(r, RT_ERROR));
-		json_close(o);
-	}
+	if (v->texts)
+		export_put_response(o, "response", v);
+	if (!(r->flags & RF_FAILED))
+		return;
+	json_open(o, "error");
+	json_put_str(o, "type", record_text(r, RT_ERROR));
 	json_close(o);
-	json_put_u64(o, "status", r->status);
+}
+
+static void put_response(struct json_out *o, const struct export_view *v, struct str model)
+{
+	json_open(o, "providerResponse");
+	json_open(o, "json");
+	if (v->r->flags & RF_FAILED || !export_put_response_members(o, v))
+		put_answer(o, v, model);
+	json_close(o);
+	json_put_u64(o, "status", v->r->status);
 	json_open(o, "headers");
 	json_close(o);
 	json_close(o);
@@ -83,8 +97,8 @@ void export_put_helicone(const struct export_target *t, const struct export_view
 	enum record_text which = record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL;
 	(void)t;
 	json_open(&o, NULL);
-	put_request(&o, r, record_text(r, which));
-	put_response(&o, r, record_text(r, which));
+	put_request(&o, v, record_text(r, which));
+	put_response(&o, v, record_text(r, which));
 	json_open(&o, "timing");
 	put_moment(&o, "startTime", r->start_ns);
 	put_moment(&o, "endTime", r->end_ns);

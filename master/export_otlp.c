@@ -5,7 +5,7 @@
 
 #include "common/hash.h"
 #include "common/journal.h"
-#include "master/export_rows.h"
+#include "master/export_texts.h"
 #include "master/otlp.h"
 #include "worker/outcome.h"
 
@@ -108,8 +108,9 @@ static void put_parameters(struct json_out *o, const struct record *r)
 	otlp_put_texts(o, "gen_ai.response.finish_reasons", &finish, finish.n ? 1 : 0);
 }
 
-static void put_request_attributes(struct json_out *o, const struct record *r)
+static void put_request_attributes(struct json_out *o, const struct export_view *v)
 {
+	const struct record *r = v->r;
 	json_open_array(o, "attributes");
 	otlp_put_text(o, "gen_ai.operation.name", str_z(otlp_operation(r->call)));
 	otlp_put_text(o, "gen_ai.provider.name", otlp_provider(record_text(r, RT_PROVIDER)));
@@ -134,6 +135,7 @@ static void put_request_attributes(struct json_out *o, const struct record *r)
 	if (r->flags & RF_FAILED)
 		otlp_put_text(o, "error.type", record_text(r, RT_ERROR));
 	put_owner(o, r);
+	export_put_otlp_texts(o, v);
 	json_close_array(o);
 }
 
@@ -208,7 +210,7 @@ void export_put_otlp(const struct export_target *t, const struct export_view *v,
 		  span_name(name, sizeof name, r, record_text(r, RT_MODEL)));
 	put_time(&o, "startTimeUnixNano", r->start_ns);
 	put_time(&o, "endTimeUnixNano", r->end_ns);
-	put_request_attributes(&o, r);
+	put_request_attributes(&o, v);
 	put_status(&o, r->flags & RF_FAILED);
 	json_close(&o);
 	for (unsigned i = 0; i < r->n_attempts; i++)

@@ -17,10 +17,14 @@
 #include "common/mem.h"
 #include "master/export_calls.h"
 #include "master/export_spill.h"
+#include "master/export_texts.h"
 #include "master/pool.h"
+#include "master/stored.h"
 
 enum {
 	FULL_BYTES = 1 << 20,		/* a batch of so many goes at once */
+	RECORD_BYTES = 1 << 20,		/* of one record with its texts: else with less of them */
+	TEXT_LEAST = 1 << 10,
 	SEND_MS = 60000,		/* all calls of a batch */
 	BACK_OFF_MS = 1000, BACK_OFF_MAX_MS = 60000,
 	END_MS = 1500			/* what a transfer that gives up may take to end */
@@ -31,12 +35,13 @@ enum job { JOB_NONE, JOB_SEND, JOB_RESEND, JOB_KEEP };
 struct export_output {
 	const struct export_row *row;
 	const char *name;
-	uv_loop_t *loop;
+	struct master *m;
 	struct metric_row *metrics;
 	bool is_on;
 	struct export_target target;
 	struct buf pending;
 	uint32_t n_pending;
+	bool has_texts;			/* of those pending */
 	uint64_t oldest_ns;
 	uint64_t retry_ns, back_off_ms;	/* not before; 0: it is well */
 	bool is_refusing;
@@ -46,6 +51,8 @@ struct export_output {
 	struct export_target to;
 	struct buf body;
 	uint32_t n_body;
+	bool is_secret;			/* it says prompts and answers */
+	struct seal key;		/* of the disk; ready: there is one */
 	struct spill spill;
 	void *easy;
 	uint64_t limit_ms;
@@ -59,7 +66,9 @@ struct export_output {
 
 static void keep(struct export_output *o)
 {
-	if (o->n_body && spill_put(&o->spill, buf_str(&o->body), o->n_body) < 0)
+	const struct seal *key = o->is_secret ? &o->key : NULL;
+	bool may = !o->is_secret || o->key.is_ready;
+	if (o->n_body && (!may || spill_put(&o->spill, buf_str(&o->body), o->n_body, key) < 0))
 		o->n_lost += o->n_body;
 }
 
@@ -92,7 +101,8 @@ static void resend(struct export_output *o)
 {
 	uint32_t n = o->spill.n ? o->spill.file[0].records : 0;
 	o->n_body = n;
-	if (spill_get(&o->spill, &o->body) < 0) {
+	o->is_secret = n && o->spill.file[0].is_sealed;
+	if (spill_get(&o->spill, &o->body, o->key.is_ready ? &o->key : NULL) < 0) {
 		spill_drop(&o->spill);		/* nobody can read it */
 		o->n_lost += n;
 		return;
@@ -175,6 +185,7 @@ static void end_job(struct export_output *o)
 	METRIC_ADD(o->metrics, export_dropped, o->n_refused + o->n_lost);
 	buf_done(&o->body);
 	mem_wipe(&o->to, sizeof o->to);
+	seal_done(&o->key);
 	o->job = JOB_NONE;
 }
 
@@ -186,6 +197,14 @@ static void on_worked(uv_work_t *w, int status)
 		return;
 	end_job(o);
 	export_output_tick(o, clock_ns());	/* what is full waits no longer */
+}
+
+/* For the thread; there may be none. */
+static void copy_key(struct export_output *o)
+{
+	const struct seal *key = o->m->stored ? stored_seal(o->m->stored) : NULL;
+	if (key)
+		o->key = *key;
 }
 
 /* Makes the job: the pending batch, or one of the disk. */
@@ -200,6 +219,9 @@ static void prepare(struct export_output *o, enum job job, uint64_t limit_ms)
 	atomic_store(&o->is_over, false);
 	buf_init(&o->body, SPILL_BATCH + 1);
 	o->n_body = 0;
+	o->is_secret = job != JOB_RESEND && o->has_texts;
+	if (o->is_secret || (job == JOB_RESEND && o->spill.n && o->spill.file[0].is_sealed))
+		copy_key(o);
 	if (job == JOB_RESEND)
 		return;
 	if (!o->row->call_rows)
@@ -208,13 +230,14 @@ static void prepare(struct export_output *o, enum job job, uint64_t limit_ms)
 	o->n_body = o->n_pending;
 	buf_init(&o->pending, SPILL_BATCH);
 	o->n_pending = 0;
+	o->has_texts = false;
 }
 
 static void start(struct export_output *o, enum job job)
 {
 	prepare(o, job, SEND_MS);
 	o->work.data = o;
-	int err = pool_work(o->loop, &o->work, on_work, on_worked);
+	int err = pool_work(o->m->loop, &o->work, on_work, on_worked);
 	if (err == 0)
 		return;
 	o->work.data = NULL;
@@ -249,18 +272,8 @@ void export_output_tick(struct export_output *o, uint64_t now)
 		start(o, JOB_RESEND);
 }
 
-/* As much again may come while a batch is under way. */
-void export_output_put(struct export_output *o, const struct export_view *v)
+static void put_one(struct export_output *o, const struct export_view *v)
 {
-	size_t before = o->pending.n;
-	if (!o->is_on)
-		return;
-	if (o->n_pending >= most_pending(o) || o->pending.n >= 3 * FULL_BYTES) {
-		METRIC_ADD(o->metrics, export_dropped, 1);
-		return;
-	}
-	if (!o->n_pending)
-		o->oldest_ns = clock_ns();
 	bool in_lines = o->row->call_rows;	/* calls are made of them later */
 	if (!in_lines && !o->n_pending)
 		o->row->begin(&o->target, &o->pending);
@@ -268,13 +281,64 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 		buf_put_z(&o->pending, o->row->between);
 	o->row->put(&o->target, v, &o->pending);
 	buf_put_z(&o->pending, in_lines ? "\n" : "");
-	if (o->pending.failed) {		/* no memory: without it */
-		o->pending.failed = false;
-		o->pending.n = before;
+}
+
+/* How many bytes a record may have that says prompts and answers. */
+static size_t record_most(const struct export_output *o)
+{
+	size_t of_call = o->row->call_bytes;
+	return of_call && of_call < RECORD_BYTES ? of_call - 2048 : RECORD_BYTES;
+}
+
+/* Whether it is there now. */
+static bool try_one(struct export_output *o, const struct export_view *v)
+{
+	size_t before = o->pending.n;
+	put_one(o, v);
+	if (!o->pending.failed && (!v->texts || o->pending.n - before <= record_most(o)))
+		return true;
+	o->pending.failed = false;
+	o->pending.n = before;
+	return false;
+}
+
+/* With as much of its texts as there is room for, and rather without them than not at all. */
+static bool put_fitting(struct export_output *o, struct export_view *v)
+{
+	static const struct export_texts none = { .is_lost = true };
+	bool has_texts = v->texts && !v->texts->is_lost && !v->texts->is_hidden;
+	if (!has_texts)
+		return try_one(o, v);
+	bool has_room = o->pending.n < 2 * FULL_BYTES;
+	for (v->text_most = TEXT_MOST; has_room && v->text_most >= TEXT_LEAST; v->text_most /= 4) {
+		if (!try_one(o, v))
+			continue;
+		o->has_texts = true;
+		return true;
+	}
+	METRIC_ADD(o->metrics, texts_untold, 1);
+	v->texts = &none;
+	return try_one(o, v);
+}
+
+/* As much again may come while a batch is under way. */
+void export_output_put(struct export_output *o, const struct export_view *v)
+{
+	struct export_view own = *v;
+	if (!o->is_on)
+		return;
+	if (o->n_pending >= most_pending(o) || o->pending.n >= 3 * FULL_BYTES) {
 		METRIC_ADD(o->metrics, export_dropped, 1);
 		return;
 	}
-	o->n_pending++;
+	if (!export_wants_texts((unsigned)(o->row - export_rows)))
+		own.texts = NULL;
+	if (!o->n_pending)
+		o->oldest_ns = clock_ns();
+	if (put_fitting(o, &own))
+		o->n_pending++;
+	else				/* no memory: without it */
+		METRIC_ADD(o->metrics, export_dropped, 1);
 }
 
 bool export_output_is_idle(const struct export_output *o)
@@ -292,16 +356,16 @@ void export_output_configure(struct export_output *o, const struct export_target
 	o->retry_ns = 0;		/* it may be where it was not */
 }
 
-int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *name,
-		      const char *dir, struct metric_row *m, struct export_output **ret)
+int export_output_new(struct master *m, const struct export_row *row, const char *name,
+		      const char *dir, struct export_output **ret)
 {
 	struct export_output *o = mem_alloc(sizeof *o);
 	if (!o)
 		return -ENOMEM;
-	o->loop = loop;
+	o->m = m;
 	o->row = row;
 	o->name = name;
-	o->metrics = m;
+	o->metrics = &m->board.metrics[BOARD_WORKERS];
 	buf_init(&o->pending, SPILL_BATCH);
 	spill_open(&o->spill, dir, name);
 	*ret = o;

@@ -4,16 +4,14 @@
 #ifndef EXPORT_OUTPUT_H
 #define EXPORT_OUTPUT_H
 
-#include <uv.h>
-
-#include "common/metrics.h"
 #include "master/export_rows.h"
+#include "master/master.h"
 
 struct export_output;
 /* name: what it is called in the log and on the disk; dir: the folder for what waits; both stay
- * the caller's. m counts. */
-int export_output_new(uv_loop_t *loop, const struct export_row *row, const char *name,
-		      const char *dir, struct metric_row *m, struct export_output **ret) MUST_USE;
+ * the caller's. What says prompts and answers lies there sealed, or not at all. */
+int export_output_new(struct master *m, const struct export_row *row, const char *name,
+		      const char *dir, struct export_output **ret) MUST_USE;
 /* Where it is from now on; NULL: nobody is told any more, and what waits goes on waiting. */
 void export_output_configure(struct export_output *o, const struct export_target *t);
 void export_output_put(struct export_output *o, const struct export_view *v);

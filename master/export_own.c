@@ -162,8 +162,7 @@ static struct own_output *take_output(struct export_own *o, unsigned kind,
 	hash_hex(hex, id.b, 8);
 	snprintf(one->name, sizeof one->name, "%s-%s", export_rows[kind].name, hex);
 	if ((mkdir(o->dir, 0700) < 0 && errno != EEXIST) ||
-	    export_output_new(o->m->loop, &export_rows[kind], one->name, o->dir,
-			      &o->m->board.metrics[BOARD_WORKERS], &one->o) < 0)
+	    export_output_new(o->m, &export_rows[kind], one->name, o->dir, &one->o) < 0)
 		return NULL;
 	one->id = id;
 	export_output_configure(one->o, t);

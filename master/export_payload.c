@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse and Datadog
- * want of it. Prompts and answers are not in a record, so they are null here. */
+ * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse and
+ * LangSmith want of it. */
 #include <arpa/inet.h>
 #include <stdio.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/journal.h"
-#include "master/export_rows.h"
+#include "master/export_texts.h"
 #include "master/spend_call.h"
 
 static bool has_failed(const struct record *r)
@@ -217,8 +217,9 @@ void export_put_payload(struct json_out *o, const char *key, const struct export
 	put_text(o, "user_agent", r, RT_USER_AGENT);
 	put_parameters(o, "model_parameters", r);
 	put_rest(o, r);
-	json_put_null(o, "messages");
-	json_put_null(o, "response");
+	export_put_messages(o, "messages", v);
+	export_put_response(o, "response", v);
+	export_put_texts_note(o, v);
 	put_error(o, r);
 	put_attempts(o, v);
 	json_close(o);
@@ -238,9 +239,18 @@ static void open_event(struct json_out *o, const struct record *r, const char *t
 	json_open(o, "body");
 }
 
-static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
-			       const struct record *r)
+static void put_langfuse_texts(struct json_out *o, const struct export_view *v)
 {
+	if (!v->texts)
+		return;
+	export_put_input(o, "input", v);
+	export_put_output(o, "output", v);
+}
+
+static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
+			       const struct export_view *v)
+{
+	const struct record *r = v->r;
 	open_event(o, r, "trace-create", 't');
 	put_hex(o, "id", r->trace, sizeof r->trace);
 	json_put_time(o, "timestamp", r->start_ns);
@@ -250,6 +260,7 @@ static void put_langfuse_trace(struct json_out *o, const struct export_target *t
 		json_put_z(o, "environment", t->environment);
 	put_tags(o, "tags", r);
 	put_metadata(o, r);
+	put_langfuse_texts(o, v);
 	json_close(o);
 	json_close(o);
 }
@@ -272,7 +283,7 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 {
 	const struct record *r = v->r;
 	struct json_out o = json_out(to);
-	put_langfuse_trace(&o, t, r);
+	put_langfuse_trace(&o, t, v);
 	open_event(&o, r, "generation-create", 'g');
 	put_text(&o, "id", r, RT_CALL_ID);
 	put_hex(&o, "traceId", r->trace, sizeof r->trace);
@@ -291,7 +302,9 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	put_text(&o, "model_id", r, RT_DEPLOYMENT);
 	put_text(&o, "custom_llm_provider", r, RT_PROVIDER);
 	put_attempts(&o, v);
+	export_put_texts_note(&o, v);
 	json_close(&o);
+	put_langfuse_texts(&o, v);
 	json_close(&o);
 	json_close(&o);
 }
@@ -319,12 +332,33 @@ static void put_order(struct json_out *o, uint64_t wall_ns, const char *id)
 	json_put_z(o, "dotted_order", text);
 }
 
+static void put_langsmith_texts(struct json_out *o, const struct export_view *v)
+{
+	const struct record *r = v->r;
+	json_open(o, "inputs");
+	if (v->texts)
+		export_put_messages(o, "messages", v);
+	export_put_texts_note(o, v);
+	json_close(o);
+	json_open(o, "outputs");
+	if (v->texts && !export_put_response_members(o, v))
+		export_put_response(o, "output", v);
+	json_open(o, "usage_metadata");
+	json_put_u64(o, "input_tokens", r->input);
+	json_put_u64(o, "output_tokens", r->output);
+	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
+	json_close(o);
+	json_close(o);
+}
+
 void export_put_langsmith(const struct export_target *t, const struct export_view *v,
 			  struct buf *to)
 {
 	const struct record *r = v->r;
+	struct export_view without = *v;
 	struct json_out o = json_out(to);
 	char id[37];
+	without.texts = NULL;
 	export_write_uuid(id, r->request_id);
 	json_open(&o, NULL);
 	json_put_z(&o, "id", id);
@@ -335,15 +369,7 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 	json_put_z(&o, "session_name", t->project);
 	json_put_time(&o, "start_time", r->start_ns);
 	json_put_time(&o, "end_time", r->end_ns);
-	json_open(&o, "inputs");
-	json_close(&o);
-	json_open(&o, "outputs");
-	json_open(&o, "usage_metadata");
-	json_put_u64(&o, "input_tokens", r->input);
-	json_put_u64(&o, "output_tokens", r->output);
-	json_put_u64(&o, "total_tokens", (uint64_t)r->input + r->output);
-	json_close(&o);
-	json_close(&o);
+	put_langsmith_texts(&o, v);
 	put_text(&o, "error", r, has_failed(r) ? RT_OUTCOME : RT_ERROR);
 	put_tags(&o, "tags", r);
 	json_open(&o, "extra");
@@ -351,31 +377,7 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 	put_text(&o, "ls_model_name", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
 	put_text(&o, "ls_provider", r, RT_PROVIDER);
 	json_close(&o);
-	export_put_payload(&o, "payload", v);
+	export_put_payload(&o, "payload", &without);	/* they stand above */
 	json_close(&o);
 	json_close(&o);
-}
-
-/* ---- Datadog: a line of its logs, whose message is the payload as text ---------------------- */
-
-void export_put_datadog(const struct export_target *t, const struct export_view *v, struct buf *to)
-{
-	enum { PAYLOAD_MAX = 65536 };
-	struct json_out o = json_out(to), inner;
-	struct buf payload, tags;
-	buf_init(&payload, PAYLOAD_MAX);
-	buf_init(&tags, 1024);
-	inner = json_out(&payload);
-	export_put_payload(&inner, NULL, v);
-	buf_printf(&tags, "env:%s,service:%s,version:" LLMGW_VERSION, t->environment, t->service);
-	json_open(&o, NULL);
-	json_put_z(&o, "ddsource", t->source);
-	json_put_str(&o, "ddtags", buf_str(&tags));
-	json_put_z(&o, "hostname", t->host);
-	json_put_str(&o, "message", payload.failed ? STR_NONE : buf_str(&payload));
-	json_put_z(&o, "service", t->service);
-	json_put_z(&o, "status", has_failed(v->r) ? "error" : "info");
-	json_close(&o);
-	buf_done(&payload);
-	buf_done(&tags);
 }

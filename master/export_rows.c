@@ -171,6 +171,40 @@ static const char *read_protocol(const struct export_target *t, bool metrics)
 	return NULL;
 }
 
+/* A variable for traces or metrics alone, before the one for both. */
+static const char *env_of(const struct export_target *t, bool metrics, const char *rest,
+			  const char *otherwise)
+{
+	char own[96], both[96];
+	snprintf(own, sizeof own, "OTEL_EXPORTER_OTLP_%s_%s", metrics ? "METRICS" : "TRACES", rest);
+	snprintf(both, sizeof both, "OTEL_EXPORTER_OTLP_%s", rest);
+	return env(t, own, env(t, both, otherwise));
+}
+
+static bool set_file(char to[512], const char *path)
+{
+	return snprintf(to, 512, "%s", path) < 512 && (!*path || access(path, R_OK) == 0);
+}
+
+/* Files are the gateway's: whoever has an address of his own is not let at them. */
+static const char *read_way(struct export_target *t, bool metrics)
+{
+	static const char *const packed[] = { "gzip", NULL }, *const plain[] = { "", "none", NULL };
+	const char *how = env_of(t, metrics, "COMPRESSION", "");
+	t->is_packed = is_one_of(how, packed);
+	if (!t->is_packed && !is_one_of(how, plain))
+		return "OTEL_EXPORTER_OTLP_COMPRESSION (it is neither gzip nor none)";
+	if (t->vars)
+		return NULL;
+	if (!set_file(t->authority, env_of(t, metrics, "CERTIFICATE", "")))
+		return "OTEL_EXPORTER_OTLP_CERTIFICATE (the file cannot be read)";
+	if (!set_file(t->certificate, env_of(t, metrics, "CLIENT_CERTIFICATE", "")))
+		return "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE (the file cannot be read)";
+	if (!set_file(t->key, env_of(t, metrics, "CLIENT_KEY", "")))
+		return "OTEL_EXPORTER_OTLP_CLIENT_KEY (the file cannot be read)";
+	return NULL;
+}
+
 const char *export_read_otlp(struct export_target *t, bool metrics)
 {
 	const char *whole = env(t, metrics ? "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
@@ -181,6 +215,8 @@ const char *export_read_otlp(struct export_target *t, bool metrics)
 	if (str_eq_nocase(str_z(off), STR("true")))
 		return "OTEL_SDK_DISABLED (it is true)";
 	const char *unspoken = read_protocol(t, metrics);
+	if (!unspoken)
+		unspoken = read_way(t, metrics);
 	if (unspoken)
 		return unspoken;
 	if (!base)
@@ -250,18 +286,17 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
 }
 
-static const char *read_datadog(const struct config *c, struct export_target *t)
+static const char *read_datadog_at(struct export_target *t, const char *before, const char *path)
 {
-	(void)c;
 	const char *key = env(t, "DD_API_KEY", NULL), *site = env(t, "DD_SITE", NULL);
 	const char *base = env2(t, "DD_BASE_URL", "DATADOG_BASE_URL");
 	char host[256];
 	if (!key || (!site && !base))
 		return key ? "DD_SITE" : "DD_API_KEY";
-	snprintf(host, sizeof host, "https://http-intake.logs.%s", site ? site : "");
+	snprintf(host, sizeof host, "https://%s%s", before, site ? site : "");
 	if (!is_header(STR("DD-API-KEY"), str_z(key)) ||
 	    !add_line(t, STR("DD-API-KEY"), str_z(key)) ||
-	    !set_url(t, base ? base : host, "/api/v2/logs"))
+	    !set_url(t, base ? base : host, path))
 		return "DD_API_KEY (it is no key)";
 	snprintf(t->service, sizeof t->service, "%s", env(t, "DD_SERVICE", "llmgw"));
 	snprintf(t->source, sizeof t->source, "%s", env(t, "DD_SOURCE", "llmgw"));
@@ -269,6 +304,18 @@ static const char *read_datadog(const struct config *c, struct export_target *t)
 	read_host(t);
 	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 	return NULL;
+}
+
+static const char *read_datadog(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_datadog_at(t, "http-intake.logs.", "/api/v2/logs");
+}
+
+static const char *read_datadog_llm(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_datadog_at(t, "api.", "/api/intake/llm-obs/v1/trace/spans");
 }
 
 static void begin_array(const struct export_target *t, struct buf *to)
@@ -373,7 +420,7 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 	{                                                                                         \
 		name, read, begin_nothing, put_generic, "\n", "\n", 512, false,                \
 			"standard logging payloads as objects in S3, or who takes the same",     \
-			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false       \
+			"PUT", "application/x-ndjson", export_address_s3, 0, 0, NULL, false, true     \
 	}
 /* Ten messages and 256 KiB are what SQS takes of a call; a message's quotes are counted escaped
  * here, which errs on the safe side. */
@@ -382,34 +429,37 @@ static void begin_langsmith(const struct export_target *t, struct buf *to)
 		name, read_sqs, export_begin_sqs, export_put_sqs, ",", "]}", 512, false,          \
 			"standard logging payloads as messages for SQS", NULL,                    \
 			"application/x-amz-json-1.0", export_address_sqs, 10, 256 << 10,          \
-			export_judge_sqs, false                                                   \
+			export_judge_sqs, false, true                                             \
 	}
 /* What most have none of. */
 #define NOTHING_MORE NULL, NULL, NULL, 0, 0, NULL, false
 
 const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_OTEL] = { "otel", read_otel, export_begin_otlp, export_put_otlp, ",", "]}]}]}",
-			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE },
+			  512, true, "OpenTelemetry traces by OTLP/HTTP in JSON", NOTHING_MORE, false },
 	[EXPORT_GENERIC] = { "generic_api", read_generic, begin_array, put_generic, ",", "]", 512,
-			     false, "a JSON array of standard logging payloads", NOTHING_MORE },
+			     false, "a JSON array of standard logging payloads", NOTHING_MORE, true },
 	[EXPORT_LANGFUSE] = { "langfuse", read_langfuse, begin_langfuse, export_put_langfuse, ",",
-			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE },
+			      "]}", 256, false, "traces and generations for Langfuse", NOTHING_MORE, true },
 	[EXPORT_DATADOG] = { "datadog", read_datadog, begin_array, export_put_datadog, ",", "]",
-			     512, false, "logs for Datadog", NOTHING_MORE },
+			     512, false, "logs for Datadog", NOTHING_MORE, true },
 	[EXPORT_LANGSMITH] = { "langsmith", read_langsmith, begin_langsmith, export_put_langsmith,
-			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE },
+			       ",", "]}", 256, false, "runs for LangSmith", NOTHING_MORE, true },
 	[EXPORT_S3] = S3_ROW("s3", read_s3),
 	[EXPORT_S3_V2] = S3_ROW("s3_v2", read_s3),
 	[EXPORT_SQS] = SQS_ROW("sqs"),
 	[EXPORT_AWS_SQS] = SQS_ROW("aws_sqs"),
 	[EXPORT_HELICONE] = { "helicone", read_helicone, begin_nothing, export_put_helicone, "",
 			      "", 256, false, "requests for Helicone's log, one a call", NULL, NULL,
-			      NULL, 1, SIZE_MAX, NULL, false },
+			      NULL, 1, SIZE_MAX, NULL, false, true },
 	[EXPORT_SLACK] = { "slack", read_slack, export_begin_slack, export_put_slack, "\\n", "\"}",
 			   256, false, "lines for Slack about requests that failed", NULL, NULL,
-			   NULL, 20, 32 << 10, NULL, true },
+			   NULL, 20, 32 << 10, NULL, true, false },
 	[EXPORT_GCS] = S3_ROW("gcs", read_gcs),
 	[EXPORT_GCS_BUCKET] = S3_ROW("gcs_bucket", read_gcs),
+	[EXPORT_DATADOG_LLM] = { "datadog_llm_observability", read_datadog_llm,
+				 export_begin_datadog_llm, export_put_datadog_llm, ",", "]}}}", 256,
+				 false, "spans for Datadog's LLM Observability", NOTHING_MORE, true },
 };
 
 int export_row_find(struct str name)
@@ -418,6 +468,19 @@ int export_row_find(struct str name)
 		if (str_eq_nocase(name, str_z(export_rows[i].name)))
 			return (int)i;
 	return -1;
+}
+
+/* Of the variable's words those that mean spans; nobody is sent events. */
+static bool captures_texts(void)
+{
+	static const char *const words[] = { "true", "span_only", "span_and_event", NULL };
+	const char *v = getenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
+	return v && is_one_of(v, words);
+}
+
+bool export_wants_texts(unsigned kind)
+{
+	return export_rows[kind].has_texts || (kind == EXPORT_OTEL && captures_texts());
 }
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -12,7 +12,7 @@
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
-		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_KINDS };
+		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_DATADOG_LLM, EXPORT_KINDS };
 
 /* What stands in for variables of the environment, case aside: callback_vars of a key or a team.
  * Texts are the caller's. */
@@ -33,6 +33,9 @@ struct export_target {
 	char project[128];
 	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
+	/* Files, or "": who signs the receiver's certificate; ours for it, and the key. */
+	char authority[512], certificate[512], key[512];
+	bool is_packed;			/* bodies go by gzip */
 	bool has_service;		/* `service` was said, and goes before `attributes` */
 	uint64_t wait_ms;		/* how old a batch may become */
 	uint64_t timeout_ms;		/* of one call; 0: as for all */
@@ -45,11 +48,15 @@ struct export_address {
 	char headers[8192];		/* SECRET */
 };
 
+struct export_texts;			/* export_texts.h */
+
 /* A record, and what the configuration says of the deployments that were tried. */
 struct export_view {
 	const struct record *r;
 	const struct config_model *model[RECORD_ATTEMPTS];	/* NULL: no longer known */
 	const struct price_quote *quote;	/* of the one that answered; NULL: none is known */
+	const struct export_texts *texts;	/* NULL: it is not told what was said */
+	size_t text_most;		/* bytes of the prompt, and of the answer, that are told */
 };
 
 struct export_row {
@@ -77,9 +84,12 @@ struct export_row {
 	void (*judge)(struct str answer, struct str lines, struct buf *left, uint32_t *ret_left,
 		      uint32_t *ret_refused);
 	bool failures_only;		/* it is not told of what went well */
+	bool has_texts;			/* it is told what was asked and answered */
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 int export_row_find(struct str name);	/* case aside; -1: there is none */
+/* Whether it is told what was asked and answered; otel is by its variable alone. */
+bool export_wants_texts(unsigned kind);
 
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);
@@ -107,8 +117,13 @@ const char *export_read_s3(const struct config *c, struct export_target *ret);
 const char *export_read_gcs(const struct config *c, struct export_target *ret);
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
 		       struct export_address *ret);
+/* -- export_datadog.c -- */
 void export_put_datadog(const struct export_target *t, const struct export_view *v,
 			struct buf *to);
+void export_begin_datadog_llm(const struct export_target *t, struct buf *to);
+void export_put_datadog_llm(const struct export_target *t, const struct export_view *v,
+			    struct buf *to);
+/* -- others -- */
 void export_put_helicone(const struct export_target *t, const struct export_view *v,
 			 struct buf *to);
 void export_begin_slack(const struct export_target *t, struct buf *to);

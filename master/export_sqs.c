@@ -7,7 +7,7 @@
 #include "common/hash.h"
 #include "master/export_aws.h"
 
-enum { PAYLOAD_MAX = 65536, ID_AT = 7 /* behind {"Id":" */, ID_BYTES = 32,
+enum { PAYLOAD_MAX = 256 << 10, ID_AT = 7 /* behind {"Id":" */, ID_BYTES = 32,
        ANSWER_MEMORY = 1 << 20 };
 
 /* The endpoint, or where the queue is; ends in a slash. */

@@ -7,7 +7,7 @@
  * and a mask that comes back stands for what was there. Only export_own.c opens them. */
 #include <errno.h>
 
-#include "master/export_rows.h"
+#include "master/export_own.h"
 #include "master/keys_private.h"
 #include "master/master.h"
 #include "master/stored.h"
@@ -285,6 +285,17 @@ static void put_if(struct json_out *o, const struct json *metadata, const char *
 	*any = true;
 }
 
+/* Whether one of its callbacks is given prompts and answers. */
+static bool tells_texts(struct arena *a, const struct json *metadata)
+{
+	struct own_rule rule;
+	bool any = false;
+	export_own_read(a, metadata, &rule);
+	for (unsigned i = 0; i < rule.n; i++)
+		any |= export_wants_texts(rule.v[i].kind);
+	return any;
+}
+
 /* Said after the other rules, which are parted by NULs, as its text is. */
 int key_logging_add(struct arena *a, enum dir_kind kind, const struct key_row *row,
 		    struct str *rules, uint32_t *flags)
@@ -317,5 +328,6 @@ int key_logging_add(struct arena *a, enum dir_kind kind, const struct key_row *r
 		return is_large ? -E2BIG : -ENOMEM;
 	*rules = any ? all : *rules;
 	*flags |= any ? KEY_LOGGED : 0;
+	*flags |= any && tells_texts(a, m) ? KEY_TOLD : 0;
 	return 0;
 }

@@ -9,8 +9,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/export_calls.h"
 #include "master/pool.h"
-#include "master/post.h"
 
 enum { BODY_MAX = 32 << 20, SEND_MS = 30000, END_MS = 1500 };
 
@@ -37,9 +37,12 @@ static void send_picture(struct otlp_metrics *o, uint64_t limit_ms)
 	struct buf body;
 	buf_init(&body, BODY_MAX);
 	otlp_metrics_write(o->picture, &o->to, &body);
+	struct post p = export_post(&o->to);
+	p.body = buf_str(&body);
+	p.timeout_ms = limit_ms;
+	p.gives_up = &o->gives_up;
 	if (!body.failed)
-		post_json(&o->easy, o->to.url, o->to.headers, buf_str(&body), limit_ms,
-			  &o->to.egress, &o->gives_up, &o->result);
+		post_send(&o->easy, &p, &o->result);
 	buf_done(&body);
 	atomic_store(&o->is_over, true);
 }

@@ -5,10 +5,11 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "common/mem.h"
 
-enum { CONNECT_MS = 5000, LINE_MAX_BYTES = 4096 };
+enum { CONNECT_MS = 5000, LINE_MAX_BYTES = 4096, PACK_MAX = 64 << 20 };
 
 static size_t discard(char *p, size_t size, size_t n, void *data)
 {
@@ -40,6 +41,8 @@ static struct curl_slist *make_headers(const struct post *p)
 	char line[LINE_MAX_BYTES];
 	snprintf(line, sizeof line, "Content-Type: %s", p->type ? p->type : "application/json");
 	list = add(list, line);
+	if (p->is_packed)
+		list = add(list, "Content-Encoding: gzip");
 	while (rest.n) {
 		struct str one = str_cut(&rest, '\n');
 		if (!one.n || one.n >= sizeof line)
@@ -99,6 +102,37 @@ static bool have_handle(void **easy, struct post_result *ret)
 	return *easy != NULL;
 }
 
+/* False: no memory. */
+static bool pack(struct str body, struct buf *to)
+{
+	enum { LEVEL = 1, GZIP = 15 + 16, MEMORY = 8 };
+	z_stream z = { 0 };
+	if (deflateInit2(&z, LEVEL, Z_DEFLATED, GZIP, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+		return false;
+	size_t most = deflateBound(&z, body.n);
+	bool ok = body.n <= PACK_MAX && buf_reserve(to, most) == 0;
+	if (ok) {
+		z.next_in = (unsigned char *)(uintptr_t)body.p;
+		z.avail_in = (unsigned)body.n;
+		z.next_out = (unsigned char *)to->p;
+		z.avail_out = (unsigned)most;
+		ok = deflate(&z, Z_FINISH) == Z_STREAM_END;
+		to->n = most - z.avail_out;
+	}
+	deflateEnd(&z);
+	return ok;
+}
+
+static void set_files(CURL *e, const struct post *p)
+{
+	if (p->authority)
+		curl_easy_setopt(e, CURLOPT_CAINFO, p->authority);
+	if (p->certificate)
+		curl_easy_setopt(e, CURLOPT_SSLCERT, p->certificate);
+	if (p->key)
+		curl_easy_setopt(e, CURLOPT_SSLKEY, p->key);
+}
+
 /* What finds no room is left out: that it was taken is worth knowing all the same. */
 static size_t on_answer(char *p, size_t size, size_t n, void *data)
 {
@@ -106,21 +140,19 @@ static size_t on_answer(char *p, size_t size, size_t n, void *data)
 	return size * n;
 }
 
-bool post_send(void **easy, const struct post *p, struct post_result *ret)
+static bool send_body(CURL *e, const struct post *p, struct str body, struct post_result *ret)
 {
-	if (!have_handle(easy, ret))
-		return false;
-	CURL *e = *easy;
 	struct curl_slist *list = make_headers(p);
 	struct egress_call way = { .rule = p->egress, .url = p->url };
 	curl_off_t seconds = 0;
 	set_way(e, &way, "http,https", p->timeout_ms, p->gives_up);
+	set_files(e, p);
 	if (p->method)
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, p->method);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "llmgw/" LLMGW_VERSION);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, p->body.p);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body.n);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body.p);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
 	if (p->answer) {
 		curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
 		curl_easy_setopt(e, CURLOPT_WRITEDATA, p->answer);
@@ -135,6 +167,23 @@ bool post_send(void **easy, const struct post *p, struct post_result *ret)
 	curl_slist_free_all(list);
 	ret->retry_after_ms = seconds > 0 && seconds < 3600 ? (uint64_t)seconds * 1000 : 0;
 	return !ret->why[0];
+}
+
+bool post_send(void **easy, const struct post *p, struct post_result *ret)
+{
+	struct buf packed;
+	if (!have_handle(easy, ret))
+		return false;
+	if (!p->is_packed)
+		return send_body(*easy, p, p->body, ret);
+	buf_init(&packed, PACK_MAX + (PACK_MAX >> 8));
+	bool taken = false;
+	if (pack(p->body, &packed))
+		taken = send_body(*easy, p, buf_str(&packed), ret);
+	else
+		snprintf(ret->why, sizeof ret->why, "out of memory");
+	buf_done(&packed);
+	return taken;
 }
 
 bool post_json(void **easy, const char *url, const char *headers, struct str body,

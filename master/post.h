@@ -29,6 +29,9 @@ struct post {
 	const struct egress *egress;	/* NULL: the operator says where it goes */
 	const _Atomic bool *gives_up;
 	struct buf *answer;		/* NULL: nobody wants it; `failed` when it was too much */
+	bool is_packed;			/* the body goes by gzip */
+	/* Files, or NULL: who signs the other side's certificate; ours, and its key. */
+	const char *authority, *certificate, *key;
 };
 bool post_send(void **easy, const struct post *p, struct post_result *ret);
 void post_done(void *easy);

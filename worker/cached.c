@@ -17,7 +17,8 @@ static bool is_beside(struct str name)
 	static const struct str beside[] = {
 		STR("cache"), STR("caching"), STR("max_cost"), STR("max_retries"), STR("metadata"),
 		STR("no-log"), STR("num_retries"), STR("priority"), STR("request_timeout"),
-		STR("stream_timeout"), STR("tags"), STR("timeout"), STR("user"),
+		STR("stream_timeout"), STR("tags"), STR("timeout"),
+		STR("turn_off_message_logging"), STR("user"),
 	};
 	for (size_t i = 0; i < COUNT(beside); i++)
 		if (str_eq(name, beside[i]))

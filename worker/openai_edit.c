@@ -50,6 +50,7 @@ static const struct str ours[] = {
 	STR("tags"),
 	STR("target_model_names"),
 	STR("timeout"),
+	STR("turn_off_message_logging"),
 	STR("user_config"),
 };
 

@@ -479,10 +479,10 @@ void request_end(struct request *r)
 		uint64_t now = clock_ns();
 		usage_count(r);
 		count_end(r, now);
+		if (switches_want_texts(r))
+			texts_keep(r);		/* before its record, which says so */
 		if (switches_want_record(r))
 			export_record(r, now);
-		if (snap_settings(r->snap)->flags & SET_TEXTS)
-			texts_keep(r);
 		access_log(r);
 	}
 	buf_done(&r->final_head);

@@ -34,7 +34,7 @@ struct owner_words {
 };
 extern const struct owner_words owner_words[DIR_KINDS];	/* in decide/owners.c */
 
-/* Whether what it says is kept, with SET_TEXTS. */
+/* Whether what it says is kept, or told, as switches_want_texts() asks. */
 enum request_texts { TEXTS_UNDECIDED, TEXTS_NONE, TEXTS_HIDDEN, TEXTS_WHOLE };
 
 struct exchange;
@@ -128,6 +128,7 @@ struct request {
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;
 	uint8_t texts;			/* enum request_texts: texts.h; by exchange */
+	uint32_t told_flags;		/* of its record: RF_TEXTS and what follows */
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */

@@ -18,4 +18,19 @@ static inline bool switches_want_record(const struct request *r)
 	       (r->key.flags | r->team.flags) & KEY_LOGGED;
 }
 
+/* Whether callbacks are to be given what it asks and is answered, unless somebody is against it:
+ * those of the configuration, or of its key or team. */
+static inline bool switches_tell_texts(const struct request *r)
+{
+	return snap_settings(r->snap)->flags & SET_TEXTS_TOLD ||
+	       (r->key.flags | r->team.flags) & KEY_TOLD;
+}
+
+/* The same, or it is to be kept. */
+static inline bool switches_want_texts(const struct request *r)
+{
+	return snap_settings(r->snap)->flags & (SET_TEXTS | SET_TEXTS_TOLD) ||
+	       (r->key.flags | r->team.flags) & KEY_TOLD;
+}
+
 #endif

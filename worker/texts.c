@@ -2,6 +2,7 @@
  * texts.c - see texts.h. */
 #include "worker/texts.h"
 
+#include "common/record.h"
 #include "common/texts.h"
 #include "worker/known.h"
 #include "worker/switches.h"
@@ -23,6 +24,18 @@ static uint32_t owners_flags(const struct request *r)
 	return flags;
 }
 
+/* What a body says of turn_off_message_logging: JSON_TRUE, JSON_FALSE, or JSON_NULL. */
+static enum json_type body_says(const struct request *r)
+{
+	const struct json *body = r->raw ? r->raw->root : r->q.root;
+	const struct json *j = json_is(body, JSON_OBJECT)
+				       ? json_get(body, "turn_off_message_logging") : NULL;
+	if (json_is(j, JSON_STRING))
+		return str_eq_nocase(j->raw, STR("\"true\"")) ? JSON_TRUE : JSON_NULL;
+	return j && (j->type == JSON_TRUE || j->type == JSON_FALSE) ? (enum json_type)j->type
+								    : JSON_NULL;
+}
+
 /* What owners want none of their requests can undo; what the configuration wants a request can. */
 static enum request_texts decide(const struct request *r)
 {
@@ -32,10 +45,14 @@ static enum request_texts decide(const struct request *r)
 		return TEXTS_NONE;
 	if (switches_no_log(r))
 		return TEXTS_NONE;
-	if (flags & KEY_REDACTED || header_says(r, "x-litellm-enable-message-redaction") ||
+	enum json_type body = body_says(r);
+	if (flags & KEY_REDACTED || body == JSON_TRUE ||
+	    header_says(r, "x-litellm-enable-message-redaction") ||
 	    header_says(r, "litellm-enable-message-redaction"))
 		return TEXTS_HIDDEN;
-	if (s->text_flags & TEXTS_REDACTED && !header_says(r, "litellm-disable-message-redaction"))
+	if (s->text_flags & TEXTS_REDACTED && body != JSON_FALSE &&
+	    !header_says(r, "litellm-disable-message-redaction") &&
+	    !header_says(r, "x-litellm-disable-message-redaction"))
 		return TEXTS_HIDDEN;
 	return TEXTS_WHOLE;
 }
@@ -65,25 +82,29 @@ struct text_listener {
 	bool failed, heard;
 };
 
-/* Once something is left out all the rest is, so that what is kept is a beginning. */
-static bool has_room(struct text_listener *l, const struct llm_event *ev)
+/* Once something is left out all the rest is, so that what is kept is a beginning. Of a text that
+ * is too long the beginning is taken, too. */
+static bool has_room(struct text_listener *l, struct llm_event *ev)
 {
 	size_t n = ev->text.n + ev->signature.n + ev->redacted.n;
 	if (n <= l->left && !l->cut) {
 		l->left -= n;
 		return true;
 	}
-	l->cut += n;
-	return n == 0;
+	bool may_cut = !l->cut && ev->kind == EV_TEXT && ev->text.n == n;
+	ev->text = text_cut(ev->text, may_cut ? l->left : 0);
+	l->cut += n - (may_cut ? ev->text.n : 0);
+	return n == 0 || ev->text.n;
 }
 
 static void hear(struct llm_listener *of, const struct llm_event *ev)
 {
 	struct text_listener *l = (struct text_listener *)of;
-	if (l->failed || ev->kind == EV_ERROR || !has_room(l, ev))
+	struct llm_event heard = *ev;
+	if (l->failed || ev->kind == EV_ERROR || !has_room(l, &heard))
 		return;
 	l->heard = true;
-	if (l->dialect->collect(&l->answer, ev) < 0)
+	if (l->dialect->collect(&l->answer, &heard) < 0)
 		l->failed = true;
 }
 
@@ -97,6 +118,14 @@ static void hear_whole(struct llm_listener *of, struct str answer)
 	l->of.whole_cut = kept.p ? answer.n - kept.n : 0;
 }
 
+/* What a stream may say so that the answer made of it stays JSON within the limit, unless much of
+ * it has to be escaped. */
+static size_t room_for(size_t most)
+{
+	enum { AROUND = 512 };
+	return most > 8 * AROUND ? most - most / 8 - AROUND : most / 2;
+}
+
 struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an)
 {
 	if (r->texts != TEXTS_WHOLE || !r->dialect->write_event)
@@ -106,7 +135,7 @@ struct llm_listener *texts_listen(struct request *r, const struct dialect_answer
 		return NULL;
 	l->of = (struct llm_listener){ .hear = hear, .hear_whole = hear_whole, .snap = r->snap };
 	l->dialect = r->dialect;
-	l->left = snap_settings(r->snap)->text_max;
+	l->left = room_for(snap_settings(r->snap)->text_max);
 	l->answer = (struct dialect_answer){ .mem = an->mem, .q = an->q, .model = an->model,
 					     .id = an->id, .created_s = an->created_s,
 					     .show_usage = true };
@@ -134,6 +163,31 @@ void texts_relayed(struct request *r, struct str content_type, struct str bytes)
 
 /* ---- at the end ---- */
 
+/* Without a record in the ledger there is nothing that they could stand beside. */
+static bool is_kept(const struct request *r)
+{
+	return snap_settings(r->snap)->flags & SET_TEXTS && r->settled_seq;
+}
+
+/* What strangers say is nobody's; nor is there anything of what has no record. */
+static bool is_told(const struct request *r)
+{
+	return switches_tell_texts(r) && r->endpoint && r->endpoint->flags & EP_LLM &&
+	       (r->key.id || r->is_admin);
+}
+
+static void tell(struct request *r, const struct text_head *h, const struct str texts[TEXT_KINDS])
+{
+	if (h->flags & TEXT_REDACTED)
+		r->told_flags = RF_TEXTS_HIDDEN;
+	else if (text_put(&r->w->board.told[r->w->slot], h, texts))
+		r->told_flags = RF_TEXTS;
+	else
+		r->told_flags = RF_TEXTS_LOST;
+	if (r->told_flags == RF_TEXTS_LOST)
+		METRIC_ADD(r->w->metrics, texts_untold, 1);
+}
+
 static void put(struct request *r, struct text_head *h, struct str prompt, struct str answer)
 {
 	size_t most = snap_settings(r->snap)->text_max;
@@ -142,7 +196,13 @@ static void put(struct request *r, struct text_head *h, struct str prompt, struc
 	h->cut[TEXT_ANSWER] += (uint32_t)(answer.n - texts[TEXT_ANSWER].n);
 	memcpy(h->request_id, r->id, sizeof h->request_id);
 	h->start_ns = r->start_wall_ns;
-	if (!text_put(&r->w->board.texts[r->w->slot], h, texts))
+	if (is_told(r))
+		tell(r, h, texts);
+	if (known_is_replay(r)) {	/* it stands where it was made */
+		texts[TEXT_ANSWER] = STR_NONE;
+		h->cut[TEXT_ANSWER] = 0;
+	}
+	if (is_kept(r) && !text_put(&r->w->board.texts[r->w->slot], h, texts))
 		METRIC_ADD(r->w->metrics, texts_lost, 1);
 }
 
@@ -176,7 +236,6 @@ static void put_relayed(struct request *r)
 	put(r, &h, c->body, answer);
 }
 
-/* An answer that was made for another request stands there. */
 static void keep(struct request *r)
 {
 	struct text_head h = { 0 };
@@ -188,16 +247,17 @@ static void keep(struct request *r)
 	} else if (r->tally.listener) {
 		put_stream(r, (struct text_listener *)r->tally.listener);
 	} else {
-		bool has_own = !r->is_streaming && r->outcome == OUTCOME_OK && !known_is_replay(r);
-		put(r, &h, r->q.body, has_own ? buf_str(&r->final_body) : STR_NONE);
+		bool has_answer = !r->is_streaming && r->outcome == OUTCOME_OK;
+		put(r, &h, r->q.body, has_answer ? buf_str(&r->final_body) : STR_NONE);
 	}
 }
 
-/* Without a record in the ledger there is nothing that they could stand beside. */
+/* Who has not been decided on, and has no headers any more that could object, is left out. */
 void texts_keep(struct request *r)
 {
-	texts_decide(r);
-	if (r->settled_seq && r->texts != TEXTS_NONE)
+	if (r->http)
+		texts_decide(r);
+	if (r->texts > TEXTS_NONE && (is_kept(r) || is_told(r)))
 		keep(r);
 	if (r->raw)
 		buf_done(&r->raw->heard);

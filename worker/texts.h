@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * texts.h - what a request asked and was answered, for the master to keep (common/texts.h), where
- * the configuration has it so: SET_TEXTS. Without it nobody gets in here.
+ * texts.h - what a request asked and was answered, for the master (common/texts.h), which keeps it
+ * where the configuration has it so and tells callbacks of it where one wants it. Without either
+ * (switches_want_texts()) nobody gets in here.
  *
  * Prompt and answer are in the words of the client's dialect: the body as it came, and the answer
  * as it went out; a stream's is put together from its events and written as one. Where calls are
@@ -17,7 +18,8 @@ void texts_decide(struct request *r);
 struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an);
 /* A call that is relayed gets these bytes for an answer. */
 void texts_relayed(struct request *r, struct str content_type, struct str bytes);
-/* The request ends, its record is written. */
+/* The request ends, its record in the journal is written, and that for callbacks is not yet:
+ * r->told_flags is what that shall say. */
 void texts_keep(struct request *r);
 
 #endif

@@ -40,7 +40,7 @@ INCLUDES = {  # header -> where it may be included
     "llhttp.h": r"worker/client/http_in\.c",
     "libsmartcols.*": r"master/ctl_table\.c",
     "libpq-fe.h": r"master/ctl_pg\.c",
-    "zlib.h": r"master/texts_pack\.c",
+    "zlib.h": r"master/(texts_pack|post)\.c",
     "sodium.h": r"common/(hash|mem)\.c|master/seal\.c|worker/decide/jws\.c|worker/client/vector\.c",  # there: base64
 }
 PHRASES = {  # in product code, strings aside

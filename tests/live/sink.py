@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A receiver of callbacks: keeps what it is sent, and may be down, slow, or refuse."""
 import base64
+import gzip
 import http.server
 import json
 import pathlib
@@ -15,7 +16,7 @@ PROTO = "opentelemetry-proto==1.38.0"
 
 
 class Sink:
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
         sink = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -24,7 +25,8 @@ class Sink:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(sink.delay)
-                text = body.decode()
+                is_packed = self.headers["Content-Encoding"] == "gzip"
+                text = (gzip.decompress(body) if is_packed else body).decode()
                 is_lines = self.headers["Content-Type"] == "application/x-ndjson"
                 read = [json.loads(line) for line in text.splitlines()] if is_lines else json.loads(text)
                 status = sink.status(read) if callable(sink.status) else sink.status
@@ -51,6 +53,9 @@ class Sink:
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self.base = f"http://127.0.0.1:{self.port}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.base = f"https://localhost:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

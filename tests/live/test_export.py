@@ -8,15 +8,22 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import time
 
 import pytest
 
 from gateway import MASTER_KEY, until
 from sink import Sink, metrics_of, official
+from test_security import Authority
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "canary-of-a-header"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture
@@ -103,15 +110,16 @@ def test_the_webhook_gets_standard_payloads(start, sink):
     assert parts["total_cost"] == good["response_cost"] and parts["input_cost"] > 0 < parts["output_cost"]
     assert abs(parts["input_cost"] + parts["output_cost"] - parts["total_cost"]) < 1e-9
     assert bad["cost_breakdown"]["total_cost"] == 0
-    assert good["request_tags"] == ["red", "blue"] and good["messages"] is None and good["error_str"] is None
+    assert good["request_tags"] == ["red", "blue"] and good["error_str"] is None
     assert bad["error_information"]["error_code"] == "400" and bad["response_cost"] == 0
     assert [t["status"] for t in bad["attempts"]] == ["failure"]
     stream = rows["success", "m", True]
     assert stream["startTime"] < stream["completionStartTime"] <= stream["endTime"]
     stranger = next(r for s, r in rows.items() if r["metadata"]["user_api_key_hash"] is None)
     assert stranger["status"] == "failure" and stranger["attempts"] == []
+    assert good["messages"][0]["content"] == "canary-of-a-prompt" and stranger["messages"] is None
     everything = json.dumps(sink.sent("/hook")) + gw.logs()
-    assert "canary-of-a-prompt" not in everything and key not in everything and MASTER_KEY not in everything
+    assert "canary-of-a-prompt" not in gw.logs() and key not in everything and MASTER_KEY not in everything
     assert "Content-Type" in sink.headers("/hook") and sink.headers("/hook")["x-auth"] == SECRET
 
 
@@ -346,7 +354,7 @@ def test_objects_in_s3(start, sink):
         assert ours == theirs
     assert SECRET not in gw.logs() and SECRET not in gw.ctl("config", "show").stdout
     waiting = list((gw.tmp / "state" / "export").glob("*"))
-    assert not any(SECRET in f.read_text() for f in waiting)
+    assert not any(SECRET.encode() in f.read_bytes() for f in waiting)
 
 
 @pytest.mark.parametrize("name,queue", (("sqs", "logs"), ("aws_sqs", "logs.fifo")))
@@ -400,7 +408,7 @@ def test_messages_wait_for_sqs(start, sink):
     gw.wait_log("export.failing", callback="sqs")
     gw.stop()
     waiting = list((gw.tmp / "state" / "export").glob("sqs.*"))
-    assert waiting and not any(SECRET in f.read_text() for f in waiting)
+    assert waiting and not any(SECRET.encode() in f.read_bytes() for f in waiting)
     sink.status = 200
     gw.start()
     until(lambda: sum(len(b["Entries"]) for b in sink.sent("/")) >= 3, 30)
@@ -531,3 +539,38 @@ def test_a_client_may_leave_callbacks_out(start, sink, allowed):
 
     until(lambda: last in generations())
     assert (left in generations()) == (not allowed) and kept in generations()
+
+
+def test_otlp_goes_by_gzip(start, sink):
+    gw = start([("m", "plain")], told("otel", more="server:\n  metrics: {otlp: true}\n"),
+               env=env_of(sink, OTEL_EXPORTER_OTLP_COMPRESSION="gzip", OTEL_METRIC_EXPORT_INTERVAL="200"))
+    assert gw.ask("m").status == 200
+    assert len(sink.spans(2)) == 2
+    until(lambda: sink.sent("/v1/metrics"))
+    for path in ("/v1/traces", "/v1/metrics"):
+        assert sink.headers(path)["Content-Encoding"] == "gzip" and sink.raw[path][2][:2] == b"\x1f\x8b"
+
+
+def test_otlp_knows_its_receiver_and_is_known(start, authority):
+    """By an authority of its own, and by a certificate that the receiver asks for; without either nothing is told."""
+    cert, key = authority.leaf("localhost")
+    client, client_key = authority.leaf("gateway")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    tls.load_verify_locations(authority.file)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    sink = Sink(tls=tls)
+    try:
+        files = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority.file),
+                 "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(client), "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(client_key)}
+        for missing in (*files, None):
+            gw = start([("m", "plain")], told("otel"), env=env_of(sink, **{k: v for k, v in files.items() if k != missing}))
+            assert gw.ask("m").status == 200
+            if missing:
+                gw.wait_log("export.failing", callback="otel")
+                gw.stop()
+            else:
+                assert len(sink.spans(2)) == 2
+            assert "PRIVATE KEY" not in gw.logs()
+    finally:
+        sink.close()

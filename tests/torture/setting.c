@@ -166,7 +166,8 @@ struct snap *setting_snap(const struct setting_upstream *upstreams, uint16_t por
 		.cache_mode = CACHE_DEFAULT_OFF, .cache_calls = UINT32_MAX, .cache_ttl_ms = 600000,
 		.cache_answer_max = 65536,
 		.text_max = 2048,
-		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE | SET_LEARN_TIMES | SET_TEXTS,
+		.flags = SET_CALL_ID_IN_ERRORS | SET_CACHE | SET_LEARN_TIMES | SET_TEXTS |
+			 SET_TEXTS_TOLD | SET_RECORDS,
 		.version = text(&k, "1.2.3"),
 		.cors_origins = snap_build_names(k.b, &origin, 1),
 	};

@@ -268,6 +268,15 @@ static const struct {
 	{ "OTEL_TRACES_EXPORTER", "none", "OTEL_TRACES_EXPORTER" },
 	{ "OTEL_SDK_DISABLED", "TRUE", "OTEL_SDK_DISABLED" },
 	{ "OTEL_SDK_DISABLED", "false", NULL },
+	{ "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", NULL },
+	{ "OTEL_EXPORTER_OTLP_COMPRESSION", "none", NULL },
+	{ "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_COMPRESSION" },
+	{ "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd", NULL },
+	{ "OTEL_EXPORTER_OTLP_CERTIFICATE", "/dev/null", NULL },
+	{ "OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent", "OTEL_EXPORTER_OTLP_CERTIFICATE" },
+	{ "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "/nonexistent",
+	  "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" },
+	{ "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nonexistent", "OTEL_EXPORTER_OTLP_CLIENT_KEY" },
 };
 
 static void test_variables_of_opentelemetry(void **state)
@@ -311,6 +320,33 @@ static void test_variables_of_opentelemetry(void **state)
 	unsetenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
 	for (size_t i = 0; i < COUNT(numbers); i++)
 		unsetenv(numbers[i][0]);
+}
+
+/* The gateway's files are for its own receiver alone; who is told what was said. */
+static void test_files_and_texts_of_opentelemetry(void **state)
+{
+	static const char capture[] = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+	static const struct export_vars none = { 0 };
+	struct export_target t = { 0 }, theirs = { .vars = &none };
+	(void)state;
+	setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/dev/null", 1);
+	setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", 1);
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &t));
+	assert_null(export_rows[EXPORT_OTEL].read(NULL, &theirs));
+	unsetenv("OTEL_EXPORTER_OTLP_CLIENT_KEY");
+	unsetenv("OTEL_EXPORTER_OTLP_COMPRESSION");
+	assert_string_equal(t.key, "/dev/null");
+	assert_string_equal(theirs.key, "");
+	assert_true(t.is_packed && theirs.is_packed);
+	unsetenv(capture);
+	assert_false(export_wants_texts(EXPORT_OTEL));
+	assert_false(export_wants_texts(EXPORT_SLACK));
+	assert_true(export_wants_texts(EXPORT_GENERIC));
+	setenv(capture, "event_only", 1);
+	assert_false(export_wants_texts(EXPORT_OTEL));
+	setenv(capture, "SPAN_AND_EVENT", 1);
+	assert_true(export_wants_texts(EXPORT_OTEL));
+	unsetenv(capture);
 }
 
 static void test_parameters(void **state)
@@ -376,6 +412,26 @@ static void test_datadog(void **state)
 	assert_text(json_at(j, 0), "hostname", "host");
 	struct str inner = json_get_str(arena, json_at(j, 1), "message");
 	check_payload(json_parse(arena, inner, JSON_ONE_KEY, &why), true);
+}
+
+static void test_datadog_llm(void **state)
+{
+	const struct json *j = json_get_path(batch(EXPORT_DATADOG_LLM), "data.attributes");
+	const struct json *list = json_get(j, "spans"), *bad = json_at(list, 1);
+	(void)state;
+	assert_text(j, "ml_app", "svc");
+	assert_true(str_eq_z(json_str(arena, json_at(json_get(j, "tags"), 0)), "env:prod"));
+	assert_int_equal(list->count, 2);
+	assert_text(json_at(list, 0), "status", "ok");
+	assert_text(json_at(list, 0), "trace_id", "abababababababababababababababab");
+	assert_raw(json_at(list, 0), "duration", "1500000000");
+	assert_raw(json_at(list, 0), "metrics.total_cost", "1.25");
+	assert_raw(json_at(list, 0), "metrics.time_to_first_token", "0.25");
+	assert_raw(json_at(list, 0), "meta.input.messages", "[]");
+	assert_text(json_at(list, 0), "meta.metadata.model_name", "gpt-4o");
+	assert_text(bad, "status", "error");
+	assert_text(bad, "meta.error.type", "internal_server_error");
+	assert_true(str_eq_z(json_str(arena, json_at(json_get(bad, "tags"), 3)), "red"));
 }
 
 static void test_langsmith(void **state)
@@ -885,7 +941,7 @@ static unsigned count_files(void)
 static void take(struct spill *s, const char *want)
 {
 	buf_reset(&out);
-	assert_int_equal(spill_get(s, &out), 0);
+	assert_int_equal(spill_get(s, &out, NULL), 0);
 	assert_true(str_eq_z(buf_str(&out), want));
 	spill_drop(s);
 }
@@ -896,16 +952,16 @@ static void test_spill_in_order_and_over_a_restart(void **state)
 	char text[16];
 	(void)state;
 	spill_open(s, folder, "otel");
-	assert_int_equal(spill_get(s, &out), -ENOENT);
+	assert_int_equal(spill_get(s, &out, NULL), -ENOENT);
 	for (unsigned i = 0; i < 20; i++) {
 		snprintf(text, sizeof text, "batch %u", i);
-		assert_int_equal(spill_put(s, str_z(text), i), 0);
+		assert_int_equal(spill_put(s, str_z(text), i, NULL), 0);
 	}
 	take(s, "batch 0");
 	spill_open(s, folder, "otel");
 	assert_int_equal(s->n, 19);
 	assert_int_equal(s->file[0].records, 1);
-	assert_int_equal(spill_put(s, STR("newest"), 1), 0);
+	assert_int_equal(spill_put(s, STR("newest"), 1, NULL), 0);
 	for (unsigned i = 1; i < 20; i++) {
 		snprintf(text, sizeof text, "batch %u", i);
 		take(s, text);
@@ -931,9 +987,9 @@ static void test_spill_torn(void **state)
 	assert_int_equal(s->n, 1);
 	assert_int_equal(s->next, 4);
 	put_file("otel.0000000000000003.2", "th");
-	assert_int_equal(spill_get(s, &out), -EIO);
+	assert_int_equal(spill_get(s, &out, NULL), -EIO);
 	spill_drop(s);
-	assert_int_equal(spill_put(s, STR("next"), 1), 0);
+	assert_int_equal(spill_put(s, STR("next"), 1, NULL), 0);
 	take(s, "next");
 	assert_int_equal(count_files(), 3);
 	mem_free(s);
@@ -947,16 +1003,16 @@ static void test_spill_is_bounded(void **state)
 	(void)state;
 	memset(big, 'x', SPILL_BATCH + 1);
 	spill_open(s, folder, "otel");
-	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH + 1), 1), -ENOSPC);
-	while (spill_put(s, str_of(big, SPILL_BATCH), 1) == 0)
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH + 1), 1, NULL), -ENOSPC);
+	while (spill_put(s, str_of(big, SPILL_BATCH), 1, NULL) == 0)
 		n++;
 	assert_int_equal(n, SPILL_BYTES / SPILL_BATCH);
 	assert_int_equal(count_files(), n);
 	spill_drop(s);
-	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH), 1), 0);
+	assert_int_equal(spill_put(s, str_of(big, SPILL_BATCH), 1, NULL), 0);
 	while (s->n)
 		spill_drop(s);
-	for (n = 0; spill_put(s, STR("x"), 1) == 0; n++)
+	for (n = 0; spill_put(s, STR("x"), 1, NULL) == 0; n++)
 		;
 	assert_int_equal(n, SPILL_FILES);
 	mem_free(big);
@@ -972,14 +1028,57 @@ static void test_spill_without_room(void **state)
 	spill_open(s, folder, "otel");
 	snprintf(full, sizeof full, "%s/.otel", folder);
 	assert_int_equal(symlink("/dev/full", full), 0);
-	assert_true(spill_put(s, STR("x"), 1) < 0);	/* O_NOFOLLOW */
+	assert_true(spill_put(s, STR("x"), 1, NULL) < 0);	/* O_NOFOLLOW */
 	assert_int_equal(s->n, 0);
 	unlink(full);
 	s->dir = "/nonexistent";
-	assert_int_equal(spill_put(s, STR("x"), 1), -ENOENT);
+	assert_int_equal(spill_put(s, STR("x"), 1, NULL), -ENOENT);
 	s->dir = folder;
-	assert_int_equal(spill_put(s, STR("x"), 1), 0);
+	assert_int_equal(spill_put(s, STR("x"), 1, NULL), 0);
 	assert_int_equal(s->n, 1);
+	mem_free(s);
+}
+
+/* What says prompts and answers: nobody reads it on the disk, or puts it in another's place. */
+static void test_spill_sealed(void **state)
+{
+	struct spill *s = mem_alloc(sizeof *s);
+	struct seal key, other;
+	char path[2][128];
+	(void)state;
+	seal_from(&key, (const uint8_t[SEAL_KEY]){ 1 });
+	seal_from(&other, (const uint8_t[SEAL_KEY]){ 2 });
+	spill_open(s, folder, "otel");
+	assert_int_equal(spill_put(s, STR("what was said"), 3, &key), 0);
+	assert_int_equal(spill_put(s, STR("and more"), 1, &key), 0);
+	assert_int_equal(spill_put(s, STR("plain"), 1, NULL), 0);
+	for (unsigned i = 0; i < 2; i++)
+		snprintf(path[i], sizeof path[i], "%s/otel.%016x.%u.sealed", folder, i + 1, i ? 1 : 3);
+	char text[512];
+	FILE *f = fopen(path[0], "r");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof text, f);
+	fclose(f);
+	assert_int_equal(str_find(str_of(text, n), STR("what was said")), SIZE_MAX);
+	spill_open(s, folder, "otel");
+	assert_int_equal(s->n, 3);
+	assert_int_equal(s->file[0].records, 3);
+	assert_true(s->file[0].is_sealed && !s->file[2].is_sealed);
+	buf_reset(&out);
+	assert_int_equal(spill_get(s, &out, NULL), -ENOKEY);
+	assert_int_equal(spill_get(s, &out, &other), -ENOKEY);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(spill_get(s, &out, &key), 0);
+	assert_true(str_eq_z(buf_str(&out), "what was said"));
+	spill_drop(s);
+	assert_int_equal(rename(path[1], path[0]), 0);
+	s->file[0].number = 1;		/* another's place */
+	s->file[0].records = 3;
+	buf_reset(&out);
+	assert_int_equal(spill_get(s, &out, &key), -EBADMSG);
+	spill_drop(s);
+	take(s, "plain");
+	assert_int_equal(count_files(), 0);
 	mem_free(s);
 }
 
@@ -989,7 +1088,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_generic), TEST(test_otlp), TEST(test_who_tells),
-		TEST(test_variables_of_opentelemetry), TEST(test_parameters), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_variables_of_opentelemetry), TEST(test_parameters),
+		TEST(test_files_and_texts_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_datadog_llm),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),
 		TEST(test_sqs_is_signed), TEST(test_where_sqs_is),
@@ -997,6 +1098,7 @@ int main(void)
 		TEST(test_any_record), TEST(test_metrics), TEST(test_metrics_overflow),
 		TEST(test_spill_in_order_and_over_a_restart),
 		TEST(test_spill_torn), TEST(test_spill_is_bounded), TEST(test_spill_without_room),
+		TEST(test_spill_sealed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

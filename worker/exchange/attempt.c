@@ -14,6 +14,7 @@
 #include "worker/decide/queue.h"
 #include "worker/memory.h"
 #include "worker/settle/account.h"
+#include "worker/switches.h"
 #include "worker/texts.h"
 
 enum {
@@ -401,7 +402,7 @@ static void begin_answer(struct attempt *at)
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
 		.price = told_price(at),
 	};
-	if (snap_settings(r->snap)->flags & SET_TEXTS) {
+	if (switches_want_texts(r)) {
 		texts_decide(r);
 		if (r->q.is_stream)
 			at->answer.tally.listener = texts_listen(r, &at->answer);

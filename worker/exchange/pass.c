@@ -17,6 +17,7 @@
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
 #include "worker/suspect.h"
+#include "worker/switches.h"
 #include "worker/texts.h"
 
 enum { REFUSAL_MAX = 1 << 20, HEAD_LINES_MAX = 32768 };
@@ -476,7 +477,7 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 	if (err == 0) {
 		set_limits(p);
 		enter(p, PASS_WAITING);
-		if (snap_settings(r->snap)->flags & SET_TEXTS)
+		if (switches_want_texts(r))
 			texts_decide(r);
 		account_dispatched(r, p->d);
 		err = authorize(p, reterr);

@@ -129,6 +129,7 @@ void export_record(struct request *r, uint64_t now_ns)
 		    (known_is_replay(r) ? RF_CACHE_HIT : 0);
 	to->flags |= ((r->key.flags | r->team.flags) & KEY_LOGGED ? RF_OWN : 0) |
 		     (switches_no_log(r) ? RF_NO_LOG : 0) | (r->fallbacks ? RF_FALLBACK : 0);
+	to->flags |= r->told_flags;
 	put_usage(to, r);
 	put_parameters(to, r);
 	put_texts(to, r, put_trace(to, r));
