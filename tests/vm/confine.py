@@ -19,7 +19,7 @@ def run(tmp, parts, debs, disk_of, accel, say):
     repack(deb, given / "next.deb", "99.1")
     image.lay(tmp / "root", given)
     image.make_disk(tmp / "root", tmp / "disk")
-    machine = Machine(tmp, parts, disk_of(tmp / "disk"), "apparmor-all", 300, accel)
+    machine = Machine(tmp, parts, disk_of(tmp / "disk"), "apparmor-all", 900, accel)
     try:
         machine.wait("OVER")
         machine.wait_off()

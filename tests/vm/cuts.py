@@ -94,7 +94,7 @@ def run(tmp, parts, disk, durability, cuts, seed, accel, say, where_of=WHERE):
     """`cuts` times: boot, look, load, cut; and one more boot to look. What is wrong, line by line."""
     judge, dice, lost = Judge(durability), random.Random(seed), collections.Counter()
     for boot in range(cuts + 1):
-        machine = Machine(tmp, parts, disk, f"cut-{durability}-{boot}", 240, accel)
+        machine = Machine(tmp, parts, disk, f"cut-{durability}-{boot}", 600, accel)
         try:
             assert machine.wait("DURABILITY") == durability
             state = machine.wait("STATE")

@@ -4,8 +4,9 @@ socket, for one QEMU.
 
 What the guest writes is in the cache, and comes to the disk with the guest's next flush. cut()
 ends the disk in one instant: nothing is answered any more, and of each write that no flush has
-covered dice decide whether it is on the disk, is lost, or is there in some of its sectors. A
-sector of 512 bytes is never torn, which is what disks promise. A trap makes the instant that of a
+covered dice decide whether it is on the disk, is lost, or is there in some of its sectors. A sector of 4096
+bytes is never torn, which is what disks promise, and ext4 needs: it refuses a journal whose last
+commit block is there in part. A trap makes the instant that of a
 flush, where most is at stake."""
 import os
 import random
@@ -15,7 +16,7 @@ import subprocess
 import threading
 import time
 
-SECTOR = 512
+SECTOR = 4096
 READ, WRITE, DISCONNECT, FLUSH = range(4)
 FUA = 1
 HAS_FLAGS, SEND_FLUSH, SEND_FUA = 1, 4, 8
@@ -70,9 +71,10 @@ class Disk:
             for at, data in self.pending:
                 fate = self.random.choices(list(fates), (2, 1, 1))[0]
                 fates[fate] += 1
-                for i in range(0, len(data), SECTOR):
+                for i in range(-(at % SECTOR), len(data), SECTOR):
+                    i, end = max(i, 0), i + SECTOR
                     if fate == "kept" or fate == "torn" and self.random.random() < 0.5:
-                        os.pwrite(self.disk, data[i:i + SECTOR], at + i)
+                        os.pwrite(self.disk, data[i:end], at + i)
             for at, data in self.pending:
                 os.pwrite(self.seen, os.pread(self.disk, len(data), at), at)
             self.pending = []

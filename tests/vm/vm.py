@@ -31,7 +31,7 @@ class Machine:
              "-device", "virtio-serial-pci", "-chardev", f"file,id=port,path={self.port},append=on",
              "-device", "virtserialport,chardev=port,name=port",
              "-drive", f"file=nbd:unix:{socket},format=raw,if=none,id=disk,cache=writeback",
-             "-device", "virtio-blk-pci,drive=disk", "-kernel", parts / "vmlinuz", "-initrd", parts / "initrd",
+             "-device", "virtio-blk-pci,drive=disk,physical_block_size=4096", "-kernel", parts / "vmlinuz", "-initrd", parts / "initrd",
              "-append", words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     # ---- what the guest says: a line is a word and JSON
