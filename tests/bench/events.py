@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from gateways import Llmgw
-from machine import Void
+from machine import Noise, Void
 
 TIMES = 50
 PAUSE_S = 0.2
@@ -104,7 +104,7 @@ class Load:
 
 def measure_event(bench, peer, what):
     """One kind of event, so many times; failures, and what it did to the latencies of others."""
-    load, took = Load(bench, peer), []
+    load, took, noise = Load(bench, peer), [], Noise()
     try:
         time.sleep(1)
         for n in range(TIMES if not bench.args.quick else 3):
@@ -112,9 +112,10 @@ def measure_event(bench, peer, what):
             getattr(peer, what)(n)
             took.append((time.monotonic() - began) * 1000)
             time.sleep(PAUSE_S)
+        others = noise.share()
     finally:
         reports = load.end()
-    return {"times": len(took), "took_ms": took, "failed": sum(r["failed"] for r in reports.values()),
+    return {"times": len(took), "others_cpu": others, "took_ms": took, "failed": sum(r["failed"] for r in reports.values()),
             "ok": sum(r["ok"] for r in reports.values()), "streams": reports["streams"]["ok"], "load": reports}
 
 
