@@ -268,6 +268,7 @@ static void commit_in_many(struct board *b, const struct budget_shards *s,
 			   const struct board_move *moves, uint32_t n,
 			   const struct budget_end *end)
 {
+	MUST(end->slot);		/* the one step without a slot moves one entity */
 	uint32_t ticket = atomic_load_explicit(&end->slot->step, memory_order_relaxed) + 1;
 
 	if (!ticket)

@@ -53,7 +53,9 @@ static void *counted(void *p, size_t size)
 
 void *mem_alloc(size_t size)
 {
-	return may_allocate() && fits(size, 0) ? counted(block_zeroed(1, size ? size : 1), size) : NULL;
+	if (!may_allocate() || !fits(size, 0))
+		return NULL;
+	return counted(block_zeroed(1, size ? size : 1), size);
 }
 
 void *mem_array(size_t count, size_t size)
