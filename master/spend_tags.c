@@ -7,7 +7,7 @@
 #include "master/master.h"
 #include "master/spend_private.h"
 
-enum { PERIODS = 7, WEEK = 7, MONTH = 30, TAGS_MAX = 250, ROWS_MAX = 10000, TAIL_ROOM = 256 };
+enum { PERIODS = 7, WEEK = 7, MONTH = 30, TAGS_MAX = 250 };
 
 struct tags_call {
 	struct command_call *c;		/* first, as in every call of spend_start() */
@@ -82,11 +82,10 @@ static int users_job(struct store_db *db, void *data)
 {
 	struct tags_call *tc = data;
 	struct json_out o = json_out(&tc->c->out);
-	char tail[TAIL_ROOM];
+	struct sql *q = spend_where_query(&tc->where, db, tc->days == 1 ?
+		" GROUP BY s.label, 2 ORDER BY 2, 3 DESC, 1 LIMIT 10000" :
+		" GROUP BY s.label, 2 ORDER BY 2 DESC, 3 DESC, 1 LIMIT 10000");
 	int r;
-	snprintf(tail, sizeof tail, " GROUP BY s.label, 2 ORDER BY 2 %s, 3 DESC, 1 LIMIT %d",
-		 tc->days == 1 ? "" : "DESC", ROWS_MAX);
-	struct sql *q = spend_where_query(&tc->where, db, tail);
 	json_open(&o, NULL);
 	json_open_array(&o, "results");
 	while ((r = sql_row(q)) > 0) {
@@ -101,14 +100,16 @@ static int users_job(struct store_db *db, void *data)
 	return r;
 }
 
-static void users(struct command_call *c, int64_t days)
+/* How many periods ago a day was. */
+#define USERS_OF(days)                                                                            \
+	"SELECT n.name, (unixepoch() / 86400 - s.day) / " days                              \
+	", count(DISTINCT " USER ")" LABELS " AND " USER " <> ''"
+
+static void users(struct command_call *c, const char *select, int64_t days)
 {
-	char select[SPEND_SQL_ROOM / 4];
 	struct spend_range range;
-	spend_last_days(&range);
-	snprintf(select, sizeof select, "SELECT n.name, (%lld - s.day) / %lld, count(DISTINCT "
-		 USER ")" LABELS " AND " USER " <> ''", (long long)range.last_day, (long long)days);
 	struct tags_call *tc = tags_new(c, select);
+	spend_last_days(&range);
 	if (!tc)
 		return;
 	tc->days = days;
@@ -119,17 +120,17 @@ static void users(struct command_call *c, int64_t days)
 
 void spend_tags_daily(struct command_call *c)
 {
-	users(c, 1);
+	users(c, USERS_OF("1"), 1);
 }
 
 void spend_tags_weekly(struct command_call *c)
 {
-	users(c, WEEK);
+	users(c, USERS_OF("7"), WEEK);
 }
 
 void spend_tags_monthly(struct command_call *c)
 {
-	users(c, MONTH);
+	users(c, USERS_OF("30"), MONTH);
 }
 
 /* ---- sums, and names ---- */

@@ -16,7 +16,7 @@ struct show_call {
 	struct keys *keys;
 	struct str team_id, organization_id, user_id;
 	struct str alias;		/* a part of it */
-	const char *order;
+	const char *query;
 	bool is_page;			/* with how many there are */
 	uint64_t page, size, total;
 	struct team_row *teams;
@@ -147,6 +147,11 @@ void teams_info(struct command_call *c)
 	" OR (?3 AND organization_id IN (" ROLE_ADMINISTERED("?2") ")))"                          \
 	" AND (?4 IS NULL OR team_id = ?4) AND (?5 IS NULL OR instr(lower(alias), lower(?5)))"
 
+/* In that order. */
+#define LIST_BY(order)                                                                            \
+	"SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members WHERE team = t.id)"    \
+	LISTED " ORDER BY " order " LIMIT ?6 OFFSET ?7"
+
 static void bind_filters(const struct show_call *sc, struct sql *q)
 {
 	sql_text(q, 1, sc->organization_id);
@@ -169,14 +174,10 @@ static int count_teams(struct show_call *sc, struct store_db *db)
 static int list_job(struct store_db *db, void *data)
 {
 	struct show_call *sc = data;
-	struct str text = arena_printf(sc->c->mem,
-		"SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members WHERE team = t.id)"
-		LISTED " ORDER BY %s LIMIT ?6 OFFSET ?7", sc->order);
-	const char *z = text.p ? arena_dup_z(sc->c->mem, text) : NULL;
-	int r = z ? sc->is_page ? count_teams(sc, db) : 0 : -ENOMEM;
+	int r = sc->is_page ? count_teams(sc, db) : 0;
 	if (r)
 		return r;
-	struct sql *q = sql_dynamic(db, z);
+	struct sql *q = sql_query(db, sc->query);
 	bind_filters(sc, q);
 	sql_int(q, 6, (int64_t)sc->size);
 	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));
@@ -259,25 +260,25 @@ void teams_list(struct command_call *c)
 	struct show_call *sc = call_new(c);
 	if (!sc || !take_page(sc, SIZE_MAX_OF_PAGE))
 		return;
-	sc->order = "id";
+	sc->query = LIST_BY("id");
 	start_list(sc);
 }
 
 /* The newest first, where no order that is known is asked for. */
-static const char *order_of(struct str by, struct str direction)
+static const char *query_of(struct str by, struct str direction)
 {
 	static const struct {
 		const char *by, *up, *down;
 	} orders[] = {
-		{ "team_id", "team_id", "team_id DESC" },
-		{ "team_alias", "alias, id", "alias DESC, id DESC" },
-		{ "created_at", "created_at, id", "created_at DESC, id DESC" },
+		{ "team_id", LIST_BY("team_id"), LIST_BY("team_id DESC") },
+		{ "team_alias", LIST_BY("alias, id"), LIST_BY("alias DESC, id DESC") },
+		{ "created_at", LIST_BY("created_at, id"), LIST_BY("created_at DESC, id DESC") },
 	};
 	for (size_t i = 0; i < COUNT(orders); i++)
 		if (str_eq_z(by, orders[i].by))
 			return str_eq_nocase(direction, STR("desc")) ? orders[i].down
 								     : orders[i].up;
-	return "created_at DESC, id DESC";
+	return orders[COUNT(orders) - 1].down;
 }
 
 void teams_list_pages(struct command_call *c)
@@ -291,7 +292,7 @@ void teams_list_pages(struct command_call *c)
 	    command_str(c, "sort_order", &direction) == -EINVAL ||
 	    command_str(c, "status", &status) == -EINVAL)
 		return;
-	sc->order = order_of(by, direction);
+	sc->query = query_of(by, direction);
 	sc->is_page = true;
 	if (status.n && !str_eq(status, STR("deleted"))) {
 		command_fail(c, 400, "invalid_request_error", "status",
