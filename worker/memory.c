@@ -9,7 +9,7 @@ void memory_limit(struct worker *w)
 	uint64_t max = snap_settings(w->snap)->memory_max;
 	if (!max)
 		max = atomic_load_explicit(&w->board.head->memory_share, memory_order_relaxed);
-	w->memory_high = max ? max / 2 : UINT64_MAX;	/* sent on, a body takes as much again */
+	w->memory_high = max / 2;	/* sent on, a body takes as much again */
 	mem_set_ceiling(max);
 }
 
@@ -28,7 +28,7 @@ void memory_tick(struct worker *w)
 	uint64_t held = mem_held();
 	atomic_store_explicit(&w->row->memory_held, held, memory_order_relaxed);
 	memory_limit(w);
-	if (!w->is_memory_short || held > w->memory_high / 2)
+	if (!w->is_memory_short || (w->memory_high && held > w->memory_high / 2))
 		return;
 	w->is_memory_short = false;
 	LOG(LOG_INFO, "memory.well", F_INT("held", held));

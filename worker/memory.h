@@ -14,7 +14,7 @@ void memory_limit(struct worker *w);
 void memory_tell(struct worker *w);
 static inline bool memory_is_short(const struct worker *w)
 {
-	return mem_held() > w->memory_high;
+	return w->memory_high && mem_held() > w->memory_high;
 }
 /* Nobody new comes in, and that is told. */
 static inline bool memory_refuses(struct worker *w)

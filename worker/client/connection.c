@@ -38,17 +38,15 @@ static const unsigned may_go[CONN_STATES] = {
 	[CONN_CLOSING] = 0,
 };
 
-/* As the loop's turn began: deadlines are seconds away, and asking the time costs. */
-static uint64_t turn_ns(const struct worker *w)
-{
-	return uv_now(w->loop) * NS_PER_MS;
-}
+/* States with a deadline; asking the time for the others would be for nothing. */
+static const unsigned timed = TO(CONN_IDLE) | TO(CONN_HEAD) | TO(CONN_BODY) | TO(CONN_LINGERING);
 
 void conn_enter(struct connection *c, enum conn_state next)
 {
 	MUST(may_go[c->state] & TO(next));
 	c->state = next;
-	c->since_ns = turn_ns(c->w);
+	if (timed & TO(next))
+		c->since_ns = clock_ns();
 }
 
 bool conn_is_open(const struct connection *c)
@@ -234,7 +232,7 @@ static bool consume_body(struct connection *c)
 	case HTTP_IN_MORE:
 		return false;
 	case HTTP_IN_BODY:
-		c->since_ns = turn_ns(c->w);
+		c->since_ns = clock_ns();
 		if (is_too_large(c, piece.n)) {
 			fail_body(c, OUTCOME_TOO_LARGE);
 			return true;
@@ -521,7 +519,7 @@ int connection_open(struct worker *w, int fd, struct tls_context *tls, const uin
 	}
 	c->w = w;
 	c->state = CONN_IDLE;
-	c->since_ns = turn_ns(w);
+	c->since_ns = clock_ns();
 	memcpy(c->address, address, sizeof c->address);
 	buf_init(&c->pending, PENDING_MAX);
 	buf_init(&c->body, 1);			/* its cap comes with conn_read_body() */
