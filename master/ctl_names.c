@@ -85,6 +85,7 @@ static const struct {
 	{ NULL, "end_user_id", &customers },
 	{ NULL, "end_user_ids", &customers },
 	{ NULL, "end_user", &customers },
+	{ NULL, "customer", &customers },
 	{ "users create", "user_id", NULL },
 	{ NULL, "user_id", &users },
 	{ NULL, "user_ids", &users },

@@ -63,6 +63,12 @@ def events():
     return dict(sorted(found.items()))
 
 
+def example_of(row):
+    """The last text of a row, which may stand on several lines."""
+    last = re.findall(r'(?:"(?:[^"\\]|\\.)*"\s*)+', row)[-1]
+    return "".join(re.findall(_TEXT, last)).replace('\\"', '"')
+
+
 def command_rows():
     """The table of commands, in its order, without rows of builds for tests: {"words", "method", "path", "role", "flags",
     "example", "row": its text}."""
@@ -74,7 +80,7 @@ def command_rows():
             words, method, path, role, flags = m.groups()
             yield {"words": words, "method": method.strip('"'), "path": None if path == "NULL" else path.strip('"'),
                    "role": role, "flags": set(re.findall(r"CMD_(\w+)", flags)), "row": row,
-                   "example": re.findall(_TEXT, row)[-1].replace('\\"', '"')}
+                   "example": example_of(row)}
 
 
 def commands():

@@ -598,7 +598,7 @@ def endpoints():
 
 
 OPEN = {"/", "/livez", "/readyz", "/health/liveliness", "/health/liveness", "/health/readiness", "/metrics",
-        "/metrics/", "/docs", "/openapi.json"}
+        "/metrics/", "/docs", "/openapi.json", "/routes", "/test"}
 
 
 def test_without_a_good_key_nothing_opens(gw, mock):

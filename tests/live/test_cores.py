@@ -101,7 +101,8 @@ def test_an_orphan_that_never_notices(gw):
     os.kill(pids[0], signal.SIGSTOP)
     gw.kill()
     start(gw)
-    assert [r["pid"] for r in gw.records("worker.orphan_killed")] == pids[:1]
+    # the other one ends by itself, unless the machine does not let it in time
+    assert pids[0] in [r["pid"] for r in gw.records("worker.orphan_killed")]
     assert gw.ask("m").status == 200
 
 

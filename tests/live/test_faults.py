@@ -387,8 +387,9 @@ def test_a_query_of_death(start, where):
     wait_for(lambda: sum(x.done for x in loads) > 2000, timeout=60 * PATIENCE)
     for x in loads:
         x.stop()
-    failed, done = sum(len(x.failures) for x in loads), sum(x.done for x in loads)
-    assert failed <= 0.001 * (done + failed), [x.failures for x in loads]
+    # A connection that went with its worker between two requests has none of them.
+    failures = [f for x in loads for f in x.failures if "BrokenPipeError" not in f]
+    assert len(failures) <= 0.001 * (sum(x.done for x in loads) + len(failures)), failures
     # In a new program it may be mended.
     arm(gw, "parse.marked", "off")
     arm(gw, "answer.marked", "off")
