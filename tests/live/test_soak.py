@@ -16,9 +16,12 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from gateway import BUILD, PATIENCE
 from load import Load, wait_for, workers
 
+pytestmark = pytest.mark.timing
 SECONDS = float(os.environ.get("LLMGW_SOAK", "30"))
 RATE = float(os.environ.get("LLMGW_SOAK_RATE", "0"))
 IS_LONG = SECONDS > 60

@@ -15,6 +15,7 @@ import pytest
 from gateway import PATIENCE
 from load import Load, Streams, wait_for, workers
 
+pytestmark = pytest.mark.timing
 ANY = [("m", "plain"), ("mock*", "mock*")]
 FREEZER = pathlib.Path("/sys/fs/cgroup/freezer")
 STILL_S = 12.5                      # longer than a worker may be late
