@@ -145,6 +145,7 @@ def files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.timing                # a sanitizer takes more memory than it is about
 def test_a_ceiling_of_our_own(start):
     """Two workers of 24 MiB each: 400 bodies of 1 MiB at once are ten times what fits."""
     gw = start([("m", "mock?ttft=150&tokens=2")], SETTINGS % ", memory: 24M")
@@ -179,6 +180,7 @@ def test_it_is_to_hold_one_request(start):
     assert p.returncode == 8 and "server.limits.memory must not be less than" in p.stdout + p.stderr, p
 
 
+@pytest.mark.timing                # a sanitizer takes more memory than it is about
 def test_in_a_control_group(group, start):
     """128 MiB for all of it, and nothing said in the configuration."""
     if group is None:
