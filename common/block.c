@@ -17,12 +17,13 @@
 #endif
 
 enum {
-	SMALL_MAX = 1032,	/* up to here glibc's own cache serves */
+	SMALL_MAX = 15 * 1024,
 	KEPT_MAX = 16		/* blocks of a class */
 };
 
-/* What is left of a chunk of 2, 4, 8 and 17 KiB: the last is libcurl's buffer, and an arena. */
-static const size_t sizes[] = { 2040, 4088, 8184, 17400 };
+/* libcurl's buffer, and an arena. Smaller ones would take more memory: what is rounded up of them
+ * lies in pages that are in use. */
+static const size_t sizes[] = { 17400 };
 enum { CLASSES = sizeof sizes / sizeof sizes[0] };
 
 static _Thread_local struct {
@@ -65,10 +66,11 @@ void *block_zeroed(size_t count, size_t size)
 	size_t all;
 	if (__builtin_mul_overflow(count, size, &all))
 		return NULL;
-	if (!kept.is_on || class_for(all) == CLASSES)
+	size_t c = kept.is_on ? class_for(all) : CLASSES;
+	if (c == CLASSES)
 		return calloc(count, size);
-	void *p = block_new(all);
-	return p ? memset(p, 0, all) : NULL;
+	/* New memory is zero and costs none before it is used. */
+	return kept.n[c] ? memset(kept.p[c][--kept.n[c]], 0, all) : calloc(1, sizes[c]);
 }
 
 void block_free(void *p)

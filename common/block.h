@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * block.h - the heap, with blocks of one to seventeen kilobytes at hand.
+ * block.h - the heap, with blocks of sixteen kilobytes at hand.
  *
  * glibc hands out small blocks from a thread's own cache, and splits and merges its heap for larger
- * ones. A worker takes and gives back a dozen of those for each request, most of them libcurl's. A
- * thread that asks for it keeps some that were freed, and gets them again. Without glibc, and
- * where a sanitizer looks after the heap, this is malloc() and free(). */
+ * ones. libcurl takes and gives back one of 16 KiB for each transfer. A thread that asks for it
+ * keeps some that were freed, and gets them again. Without glibc, and where a sanitizer looks after
+ * the heap, this is malloc() and free(). */
 #ifndef BLOCK_H
 #define BLOCK_H
 

@@ -108,7 +108,7 @@ static void test_a_freed_block_is_had_again(void **state)
 	assert_non_null(p);
 	uintptr_t was = (uintptr_t)p;
 	block_free(p);
-	p = block_new(12000);
+	p = block_new(16000);
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
 	assert_int_equal((uintptr_t)p, was);
 #endif
