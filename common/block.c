@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * block.c - see block.h. A block of a class is as large as the class says, whatever was asked for;
- * by its size it is known again. */
+ * block.c - see block.h. A block that may be kept has one size, whatever was asked for, and is known
+ * by that again. */
 #include "common/block.h"
 
 #include <malloc.h>
@@ -16,31 +16,19 @@
 #define HEAP_IS_WATCHED 1
 #endif
 
-enum {
-	SMALL_MAX = 15 * 1024,
-	KEPT_MAX = 16		/* blocks of a class */
-};
-
-/* libcurl's buffer, and an arena. Smaller ones would take more memory: what is rounded up of them
- * lies in pages that are in use. */
-static const size_t sizes[] = { 17400 };
-enum { CLASSES = sizeof sizes / sizeof sizes[0] };
+/* For libcurl's buffer, and for an arena. Smaller blocks would take more memory: what is rounded
+ * up of them lies in pages that are in use. */
+enum { SMALLEST = 15 * 1024 + 1, SIZE = 17400, KEPT_MAX = 16 };
 
 static _Thread_local struct {
-	void *p[CLASSES][KEPT_MAX];
-	unsigned n[CLASSES];
+	void *p[KEPT_MAX];
+	unsigned n;
 	bool is_on;
 } kept;
 
-/* The class that serves a block of that size; CLASSES: none does. */
-static size_t class_for(size_t size)
+static bool is_ours(size_t size)
 {
-	size_t c = 0;
-	if (size <= SMALL_MAX)
-		return CLASSES;
-	while (c < CLASSES && sizes[c] < size)
-		c++;
-	return c;
+	return kept.is_on && size >= SMALLEST && size <= SIZE;
 }
 
 void block_keep(bool on)
@@ -48,17 +36,15 @@ void block_keep(bool on)
 #ifndef HEAP_IS_WATCHED
 	kept.is_on = on;
 #endif
-	for (size_t c = 0; c < CLASSES && !on; c++)
-		while (kept.n[c])
-			free(kept.p[c][--kept.n[c]]);
+	while (!on && kept.n)
+		free(kept.p[--kept.n]);
 }
 
 void *block_new(size_t size)
 {
-	size_t c = kept.is_on ? class_for(size) : CLASSES;
-	if (c == CLASSES)
+	if (!is_ours(size))
 		return malloc(size);
-	return kept.n[c] ? kept.p[c][--kept.n[c]] : malloc(sizes[c]);
+	return kept.n ? kept.p[--kept.n] : malloc(SIZE);
 }
 
 void *block_zeroed(size_t count, size_t size)
@@ -66,30 +52,25 @@ void *block_zeroed(size_t count, size_t size)
 	size_t all;
 	if (__builtin_mul_overflow(count, size, &all))
 		return NULL;
-	size_t c = kept.is_on ? class_for(all) : CLASSES;
-	if (c == CLASSES)
+	if (!is_ours(all))
 		return calloc(count, size);
 	/* New memory is zero and costs none before it is used. */
-	return kept.n[c] ? memset(kept.p[c][--kept.n[c]], 0, all) : calloc(1, sizes[c]);
+	return kept.n ? memset(kept.p[--kept.n], 0, all) : calloc(1, SIZE);
 }
 
 void block_free(void *p)
 {
-	if (p && kept.is_on) {
-		size_t size = malloc_usable_size(p), c = class_for(size);
-		if (c < CLASSES && sizes[c] == size && kept.n[c] < KEPT_MAX) {
-			kept.p[c][kept.n[c]++] = p;
-			return;
-		}
-	}
-	free(p);
+	if (p && kept.is_on && kept.n < KEPT_MAX && malloc_usable_size(p) == SIZE)
+		kept.p[kept.n++] = p;
+	else
+		free(p);
 }
 
 void *block_grow(void *p, size_t size)
 {
 	if (!p)
 		return block_new(size);
-	if (!kept.is_on || class_for(size) == CLASSES)
+	if (!is_ours(size))
 		return realloc(p, size);
 	size_t old = malloc_usable_size(p);
 	if (size <= old && size > old / 2)

@@ -266,10 +266,7 @@ static bool tally_at_a_glance(struct dialect_answer *an, struct str body, struct
 int oai_forward_answer(struct dialect_answer *an, struct str body, struct buf *out)
 {
 	struct str model_raw;
-	struct oai_stream *s = oai_stream(an, "chat.completion");
 	struct json_error error;
-	if (!s)
-		return -ENOMEM;
 	if (an->q->kind == LLM_EMBED)
 		return forward_list(an, body, out);
 	if (tally_at_a_glance(an, body, &model_raw))
@@ -277,6 +274,9 @@ int oai_forward_answer(struct dialect_answer *an, struct str body, struct buf *o
 	const struct json *root = json_parse(an->mem, body, 0, &error);
 	if (!root)
 		return -EBADMSG;
+	struct oai_stream *s = oai_stream(an, "chat.completion");
+	if (!s)
+		return -ENOMEM;
 	int err = openai_read_answer(&s->reader, root, on_event, an);
 	if (err || an->tally.has_error)
 		return err;
