@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * block.c - see block.h. A block that may be kept has one size, whatever was asked for, and is known
- * by that again. */
+ * block.c - see block.h. A block that may be kept has one size, whatever was asked for, and is
+ * known by that again. */
 #include "common/block.h"
 
 #include <malloc.h>
