@@ -562,7 +562,7 @@ void control_resume(struct control *c)
 bool control_is_quiet(const struct control *c)
 {
 	const struct client *cl = c->clients;
-	while (cl && cl->calls == 0)
+	while (cl && cl->calls == 0 && cl->queue.n == 0)
 		cl = cl->next;
 	return !cl;
 }

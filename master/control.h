@@ -35,7 +35,7 @@ int control_fd(const struct control *c);
  * and again after it came to nothing. Calls of clients that are there go on. */
 void control_pause(struct control *c);
 void control_resume(struct control *c);
-/* Whether no call waits for its answer. */
+/* Whether no call waits for its answer, or for the rest of it. */
 bool control_is_quiet(const struct control *c);
 /* Clients are cut off; answers of calls that still run are dropped. NULL is fine. */
 void control_stop(struct control *c, bool unlink_socket);

@@ -480,6 +480,13 @@ static void on_signal(uv_signal_t *s, int number)
 	}
 }
 
+/* Calls have their answers, or had their time. */
+static bool may_leave(const struct master *m)
+{
+	return (supervise_is_quiet(m->supervise) && control_is_quiet(m->control)) ||
+	       clock_ns() > the.upgrade_until_ns;
+}
+
 static void on_second(uv_timer_t *t)
 {
 	struct master *m = t->data;
@@ -494,9 +501,8 @@ static void on_second(uv_timer_t *t)
 		notify_extend(m->notify, 5000000);
 	if (!m->wants_upgrade)
 		the.upgrade_until_ns = clock_ns() + UPGRADE_WAIT_MS * NS_PER_MS;
-	else if ((supervise_is_quiet(m->supervise) && control_is_quiet(m->control)) ||
-		 clock_ns() > the.upgrade_until_ns)
-		uv_stop(m->loop);	/* calls have their answers */
+	else if (may_leave(m))
+		uv_stop(m->loop);
 }
 
 static const int watched[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2 };
@@ -526,7 +532,8 @@ static void watch_signals(struct master *m)
 	uv_timer_start(&the.second, on_second, every, every);
 }
 
-/* To the end, or to the upgrade: unless a signal that came at the last moment says otherwise. */
+/* To the end, or to the upgrade: unless a signal or a call that came at the last moment says
+ * otherwise. A loop that is stopped still takes what its sockets hold, so it is asked afterwards. */
 static void run(struct master *m)
 {
 	do {
@@ -536,7 +543,7 @@ static void run(struct master *m)
 			return;
 		hold_signals(SIG_BLOCK);
 		uv_run(m->loop, UV_RUN_NOWAIT);
-	} while (!m->wants_upgrade);
+	} while (!m->wants_upgrade || !may_leave(m));
 }
 
 static void close_all(struct master *m)

@@ -516,16 +516,54 @@ static void test_body_timeout(void **state)
 	hang_up(&e);
 }
 
-static void test_linger_ends(void **state)
+static struct client_end dial_early(void)
+{
+	struct client_end e = dial();
+	say_z(&e, POST("/early", "Content-Length: 100000000\r\n"));
+	assert_true(e.has_end);
+	assert_int_equal(connections_open(&rig.w), 1);
+	return e;
+}
+
+static void test_linger_ends_with_silence(void **state)
 {
 	(void)state;
-	static char lot[300 * 1024];
-	struct client_end e = dial();
-	say_z(&e, POST("/early", "Content-Length: 1000000\r\n"));
-	assert_true(e.has_end);
-	say(&e, str_of(lot, 200 * 1024));
-	assert_int_equal(connections_open(&rig.w), 1);
-	say(&e, str_of(lot, 100 * 1024));
+	struct client_end e = dial_early();
+	for (int i = 0; i < 3; i++) {
+		pass_ms(1900);
+		say_z(&e, "more");
+		wait_tick(&e);
+		assert_int_equal(connections_open(&rig.w), 1);
+	}
+	pass_ms(2000);
+	wait_tick(&e);
+	assert_int_equal(connections_open(&rig.w), 0);
+	hang_up(&e);
+}
+
+static void test_linger_ends_with_time(void **state)
+{
+	(void)state;
+	struct client_end e = dial_early();
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(connections_open(&rig.w), 1);
+		pass_ms(1900);
+		say_z(&e, "drip");
+		wait_tick(&e);
+	}
+	assert_int_equal(connections_open(&rig.w), 0);	/* 30.4 s */
+	hang_up(&e);
+}
+
+static void test_linger_ends_with_bytes(void **state)
+{
+	(void)state;
+	static char lot[256 * 1024];
+	struct client_end e = dial_early();
+	for (int i = 0; i < 256; i++)
+		say(&e, str_of(lot, sizeof lot));
+	assert_int_equal(connections_open(&rig.w), 1);	/* 64 MiB are heard out */
+	say(&e, STR("x"));
 	turns(&e, 4);
 	assert_int_equal(connections_open(&rig.w), 0);
 	hang_up(&e);
@@ -613,7 +651,9 @@ int main(void)
 		T(test_header_timeout),
 		T(test_idle_timeout),
 		T(test_body_timeout),
-		T(test_linger_ends),
+		T(test_linger_ends_with_silence),
+		T(test_linger_ends_with_time),
+		T(test_linger_ends_with_bytes),
 		T(test_memory_of_idle),
 		T(test_every_allocation_fails),
 	};

@@ -17,8 +17,9 @@
 enum {
 	PENDING_STOP = 65536,		/* bytes kept for later before reading stops */
 	PENDING_MAX = PENDING_STOP + WIRE_PLAIN_MAX,
-	LINGER_BYTES = 256 * 1024,
-	LINGER_MS = 2000,
+	LINGER_BYTES = 64 << 20,	/* dropped, so that who still sends can read why */
+	LINGER_MS = 2000,		/* of silence */
+	LINGER_ALL_MS = 30000,
 	DRAIN_GRACE_MS = 1000,		/* what a client may need to send its next request */
 	LARGE_BODY = 65536,		/* from which on it may be refused amid its way */
 	AHEAD_MAX = 1 << 20,		/* memory for a body that is announced */
@@ -268,6 +269,8 @@ static bool consume_tunnel(struct connection *c)
 
 static bool consume_rest(struct connection *c)
 {
+	if (c->input.n > 0)
+		c->since_ns = clock_ns();
 	c->lingered += c->input.n;
 	c->input = STR_NONE;
 	if (c->lingered > LINGER_BYTES)
@@ -360,6 +363,7 @@ static void finish_answer(struct connection *c)
 	} else if (wire_finish(&c->wire)) {
 		c->lingered = 0;
 		conn_enter(c, CONN_LINGERING);
+		c->body_since_ns = c->since_ns;
 	} else {
 		conn_close(c, false);
 	}
@@ -443,6 +447,8 @@ static bool is_over(uint64_t since_ns, uint64_t ms, uint64_t now_ns)
 /* A body that drips in fast enough never to be silent is still too slow. */
 static bool is_too_slow(const struct connection *c, uint64_t now_ns)
 {
+	if (c->state == CONN_LINGERING)
+		return is_over(c->body_since_ns, c->w->is_draining ? LINGER_MS : LINGER_ALL_MS, now_ns);
 	if (c->state != CONN_BODY || !is_over(c->body_since_ns, limit_ms(c), now_ns))
 		return false;
 	return c->body.n < (now_ns - c->body_since_ns) / NS_PER_S * BODY_RATE_MIN;
