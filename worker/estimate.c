@@ -7,6 +7,9 @@
 #include "worker/llm.h"
 
 #include <endian.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "common/tokenizer.h"
 
@@ -87,7 +90,9 @@ struct estimate {
 	size_t word;			/* letters of the word under way */
 	bool was_lower;
 	uint64_t ideographs, kana;
-	/* The run of characters under way that a key could be made of. */
+	/* The run of characters under way that a key could be made of, and where the next one begins
+	 * that is long enough. */
+	size_t long_run;
 	size_t begin;
 	uint64_t milli_at_begin;
 };
@@ -108,37 +113,6 @@ static void add_letter(struct estimate *e, bool is_upper)
 	if (++e->word > WORD_SHORT)
 		e->milli += W_LONG_LETTER;
 	e->was_lower = !is_upper;
-}
-
-static size_t beyond_short(size_t letters)
-{
-	return letters > WORD_SHORT ? letters - WORD_SHORT : 0;
-}
-
-static bool is_lower(char c)
-{
-	return (unsigned char)(c - 'a') <= 'z' - 'a';
-}
-
-/* How many of the next letters are lower case, eight bytes at a time: a byte's high bit tells
- * whether adding to its low seven bits went past 'a', or past 'z'. */
-static size_t lower_run(const char *from, const char *end)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	const char *p = from;
-	for (; end - p >= 8; p += 8) {
-		uint64_t v;
-		memcpy(&v, p, sizeof v);
-		v = le64toh(v);
-		uint64_t low = v & ~highs, from_a = low + ones * (0x80 - 'a');
-		uint64_t behind_z = low + ones * (0x7f - 'z');
-		uint64_t other = ~(from_a & ~behind_z & ~v) & highs;
-		if (other)
-			return (size_t)(p - from) + (size_t)__builtin_ctzll(other) / 8;
-	}
-	while (p < end && is_lower(*p))
-		p++;
-	return (size_t)(p - from);
 }
 
 static size_t scan_run(struct estimate *e, enum class class)
@@ -229,49 +203,35 @@ static __attribute__((noinline)) uint64_t random_weight(struct str run)
 	return (digits + changes) * 8 > run.n ? W_RANDOM : 0;
 }
 
-/* Short enough to be inlined everywhere, and the estimate is in registers then: there is a run for
- * every word. */
-static inline void end_key_like(struct estimate *e)
+/* Where the first run begins from here on that is long enough for a key, or the text's end. Mostly
+ * one look at a hundred characters tells. */
+static size_t next_long_run(struct str text, size_t from)
 {
+	for (size_t at = from; text.n - from > RANDOM_MIN; from = at) {
+		at = from + RANDOM_MIN + 1;
+		while (at > from && is_key_like((unsigned char)text.p[at - 1]))
+			at--;
+		if (at == from)
+			return from;
+	}
+	return text.n;
+}
+
+static void end_key_like(struct estimate *e)
+{
+	if (e->begin != e->long_run)
+		return;
 	struct str run = str_of(e->text.p + e->begin, e->at - e->begin);
 	uint64_t weight = run.n > RANDOM_MIN ? random_weight(run) : 0;
 	if (weight)
 		e->milli = e->milli_at_begin + weight * run.n;
+	e->long_run = next_long_run(e->text, e->at);
 }
 
 static void begin_key_like(struct estimate *e)
 {
 	e->begin = e->at;
 	e->milli_at_begin = e->milli;
-}
-
-/* add_letter() for runs of lower case at once, and the single spaces between them: most of most
- * texts. */
-static void scan_words(struct estimate *e)
-{
-	const char *text = e->text.p, *end = text + e->text.n, *p = text + e->at;
-	uint64_t milli = e->milli;
-	size_t before = e->word;
-	for (;;) {
-		size_t n = lower_run(p, end);
-		if (before == 0)
-			milli += W_WORD;
-		if (before + n > WORD_SHORT)
-			milli += W_LONG_LETTER * (beyond_short(before + n) - beyond_short(before));
-		p += n;
-		e->at = (size_t)(p - text);
-		e->milli = milli;
-		e->word = before + n;
-		if (end - p < 2 || p[0] != ' ' || !is_lower(p[1]))
-			break;
-		end_key_like(e);
-		milli = e->milli;
-		p++;
-		e->begin = (size_t)(p - text);
-		e->milli_at_begin = milli;
-		before = 0;
-	}
-	e->was_lower = true;
 }
 
 /* Some punctuation may stand in a key, other ends it. */
@@ -300,17 +260,147 @@ static void scan_blank(struct estimate *e, enum class class)
 	begin_key_like(e);
 }
 
+/* --- many characters at once ---
+ *
+ * Of 64 characters there is one bit each in a word for each class; what counts is found with
+ * shifts. Only whole runs are counted so: the last of the 64 is left to the next turn. */
+
+typedef unsigned char lane __attribute__((vector_size(16), aligned(1)));
+
+struct bits {
+	uint64_t letter, upper, digit, space, line;
+	unsigned n;			/* how many, in ASCII */
+};
+
+/* A bit for each byte; all of a byte's bits are alike. */
+static uint64_t bit_each(lane v)
+{
+#ifdef __SSE2__
+	return (unsigned)_mm_movemask_epi8((__m128i)v);
+#else
+	uint64_t half[2];
+	memcpy(half, &v, sizeof half);
+	for (int i = 0; i < 2; i++)
+		half[i] = (le64toh(half[i]) & UINT64_C(0x8040201008040201)) *
+			  UINT64_C(0x0101010101010101) >> 56;
+	return half[0] | half[1] << 8;
+#endif
+}
+
+static unsigned first_bit(uint64_t v, unsigned none)
+{
+	return v ? (unsigned)__builtin_ctzll(v) : none;
+}
+
+static struct bits look_ahead(struct str text)
+{
+	unsigned char end[16];
+	struct bits ret = { .n = 0 };
+	for (; ret.n < 64 && text.n > 0; text = str_skip(text, 16)) {
+		lane v;
+		size_t n = text.n < sizeof v ? text.n : sizeof v;
+		if (n < sizeof v)
+			memset(end, 0x80, sizeof end);
+		memcpy(&v, n < sizeof v ? memcpy(end, text.p, n) : text.p, sizeof v);
+		lane letter = (lane)((lane)((v | 0x20) - 'a') <= 'z' - 'a');
+		ret.letter |= bit_each(letter) << ret.n;
+		ret.upper |= bit_each(letter & (lane)((v & 0x20) == 0)) << ret.n;
+		ret.digit |= bit_each((lane)((lane)(v - '0') <= 9)) << ret.n;
+		ret.space |= bit_each((lane)(v == ' ')) << ret.n;
+		ret.line |= bit_each((lane)((v == '\n') | (v == '\t') | (v == '\r'))) << ret.n;
+		unsigned ascii = first_bit(bit_each((lane)(v >= 0x80)), 16);
+		ret.n += ascii;
+		if (ascii < 16)
+			break;
+	}
+	return ret;
+}
+
+static uint64_t first_bits(unsigned n)
+{
+	return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+}
+
+/* Where the run begins that the last of the first n belongs to. */
+static unsigned last_run(uint64_t class, unsigned n)
+{
+	uint64_t others = ~class & first_bits(n);
+	return others ? 64 - (unsigned)__builtin_clzll(others) : 0;
+}
+
+static uint64_t count(uint64_t bits)
+{
+	return bits ? (uint64_t)__builtin_popcountll(bits) : 0;
+}
+
+static uint64_t begins(uint64_t runs)
+{
+	return runs & ~(runs << 1);
+}
+
+/* Each three digits begun. */
+static uint64_t threes(uint64_t digits)
+{
+	uint64_t sum = 0, at = begins(digits), three = digits & digits << 1 & digits << 2;
+	for (; at; at = at << 3 & three << 1 & digits)
+		sum += count(at);
+	return sum;
+}
+
+static uint64_t weight_of(const struct bits *s, uint64_t punct)
+{
+	uint64_t words = begins(s->letter) | (s->upper & (s->letter & ~s->upper) << 1);
+	uint64_t more = s->letter & ~words;	/* beyond WORD_SHORT, 7: seven of these in turn */
+	more &= more << 1;
+	more &= more << 2;
+	more &= more << 3;
+	uint64_t spaces = s->space & s->space << 1;
+	return W_WORD * count(words) + W_LONG_LETTER * count(more) + W_DIGITS * threes(s->digit) +
+	       (W_PUNCT - W_MORE_PUNCT) * count(begins(punct)) + W_MORE_PUNCT * count(punct) +
+	       W_SPACES * count(begins(spaces)) + W_LINES * count(begins(s->line));
+}
+
+/* The class of the byte at that place. */
+static uint64_t class_at(const struct bits *s, unsigned at)
+{
+	const uint64_t class[] = { s->letter, s->digit, s->space, s->line };
+	for (size_t i = 0; i < COUNT(class); i++)
+		if (class[i] >> at & 1)
+			return class[i];
+	return ~(s->letter | s->digit | s->space | s->line);
+}
+
+/* Counts what comes next, where that is several runs of ASCII; else false, and nothing is done. */
+static bool scan_ascii(struct estimate *e)
+{
+	if (classes[here(e)] == C_WIDE)
+		return false;
+	struct bits s = look_ahead(str_of(e->text.p + e->at, e->long_run - e->at));
+	uint64_t punct = ~(s.letter | s.digit | s.space | s.line);
+	if (e->at + s.n < e->text.n)
+		s.n = last_run(class_at(&s, s.n - 1), s.n);
+	uint64_t all = first_bits(s.n);
+	s.letter &= all;
+	s.upper &= all;
+	s.digit &= all;
+	s.space &= all;
+	s.line &= all;
+	e->milli += weight_of(&s, punct & all);
+	e->at += s.n;
+	return s.n > 0;
+}
+
 uint64_t estimate_tokens_milli(struct str text)
 {
-	struct estimate e = { .text = text };
+	struct estimate e = { .text = text, .long_run = next_long_run(text, 0) };
 	while (e.at < text.n) {
+		if (e.word == 0 && e.at < e.long_run && scan_ascii(&e))
+			continue;
 		enum class class = classes[here(&e)];
 		switch (class) {
 		case C_LOWER:
-			scan_words(&e);
-			continue;
 		case C_UPPER:
-			add_letter(&e, true);
+			add_letter(&e, class == C_UPPER);
 			e.at++;
 			continue;
 		case C_WIDE:

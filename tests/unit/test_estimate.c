@@ -118,6 +118,28 @@ static void test_long_language_is_not_random(void **state)
 	assert_int_not_equal(estimate_tokens_milli(hex), 570 * 100);
 }
 
+/* Many characters are counted at once, but not beside a key: both ways give the same. */
+static void test_beside_a_key(void **state)
+{
+	static const char *const alphabets[] = { "abc XY", "ab  , (-\n9", "abcdefghijklmnop ",
+						 "a0.\t Z_", "abcdefgh1234567 \xc3\xa4," };
+	char out[700];
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		size_t n = 1 + i * 7 % 500;
+		random_text(out, 700, alphabets[i % COUNT(alphabets)]);
+		memmove(out, out + i % 150, n);
+		out[n - 1] = 'x';
+		uint64_t alone = estimate_tokens_milli(str_of(out, n));
+		if (alone == 1000 * n)
+			continue;		/* cut to a token a byte */
+		out[n] = '\n';
+		memset(out + n + 1, '7', 101);
+		assert_int_equal(estimate_tokens_milli(str_of(out, n + 102)),
+				 alone + 1684 + 334 * 101);
+	}
+}
+
 /* --- prompts --- */
 
 #define TEXT_OF(t) { (t), sizeof(t) - 1 }
@@ -190,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_random_strings_go_by_the_character),
 		cmocka_unit_test(test_long_language_is_not_random),
+		cmocka_unit_test(test_beside_a_key),
 		cmocka_unit_test(test_prompts),
 		cmocka_unit_test(test_the_worst_is_worse),
 		cmocka_unit_test(test_time_is_linear),
