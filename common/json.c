@@ -672,7 +672,10 @@ const char *json_type_name(enum json_type type)
 
 void json_splice(struct buf *out, struct str text, const struct json_edit *edits, size_t n)
 {
-	size_t at = 0;
+	size_t at = 0, more = text.n;
+	for (size_t i = 0; i < n; i++)
+		more += edits[i].with.n;
+	(void)buf_reserve(out, more);		/* at once; what cannot be had is missed below */
 	for (size_t i = 0; i < n; i++) {
 		MUST(edits[i].at >= at && edits[i].n <= text.n - edits[i].at);
 		buf_put(out, str_of(text.p + at, edits[i].at - at));

@@ -147,15 +147,18 @@ static void put_escaped(struct text *t, struct str s)
 		put(t, STR("\xe2\x80\xa6"));
 }
 
+/* Visible ASCII but for the quote, the backslash and the sign of equality. */
+static const bool bare_bytes[256] = {
+	['!'] = 1, ['#' ... '<'] = 1, ['>' ... '['] = 1, [']' ... '~'] = 1,
+};
+
 /* Whether logfmt takes s without quotes. */
 static bool is_bare(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
-			return false;
-	}
-	return s.n > 0 && s.n <= VALUE_MAX;
+	bool good = s.n > 0 && s.n <= VALUE_MAX;
+	for (size_t i = 0; good && i < s.n; i++)
+		good = bare_bytes[(unsigned char)s.p[i]];
+	return good;
 }
 
 static void put_value(struct text *t, enum log_format format, struct str s)

@@ -9,7 +9,7 @@
 #include "worker/skim.h"
 
 struct wanted {
-	const char *name;
+	struct str name;
 	struct str *value;
 };
 
@@ -37,7 +37,7 @@ static bool look(struct str object, const struct wanted *wanted, size_t n)
 		if (str_find_char(key, '\\') != SIZE_MAX)
 			return false;
 		for (size_t i = 0; i < n; i++) {
-			if (!str_eq(key, str_z(wanted[i].name)))
+			if (!str_eq(key, wanted[i].name))
 				continue;
 			if (wanted[i].value->p)
 				return false;
@@ -63,10 +63,13 @@ static bool look_at_message(struct str message, struct openai_glance *g)
 {
 	struct str content = { 0 }, others[6] = { 0 };
 	const struct wanted members[] = {
-		{ "content", &content },	     { "refusal", &others[0] },
-		{ "tool_calls", &others[1] },	     { "function_call", &others[2] },
-		{ "reasoning_content", &others[3] }, { "reasoning", &others[4] },
-		{ "thinking_blocks", &others[5] },
+		{ STR("content"), &content },
+		{ STR("refusal"), &others[0] },
+		{ STR("tool_calls"), &others[1] },
+		{ STR("function_call"), &others[2] },
+		{ STR("reasoning_content"), &others[3] },
+		{ STR("reasoning"), &others[4] },
+		{ STR("thinking_blocks"), &others[5] },
 	};
 	if (!look(message, members, COUNT(members)))
 		return false;
@@ -81,8 +84,9 @@ static bool look_at_choice(struct str choice, struct openai_glance *g)
 {
 	struct str index = { 0 }, message = { 0 }, reason = { 0 }, others[3] = { 0 };
 	const struct wanted members[] = {
-		{ "index", &index },	   { "message", &message },   { "finish_reason", &reason },
-		{ "delta", &others[0] },   { "text", &others[1] },    { "usage", &others[2] },
+		{ STR("index"), &index },     { STR("message"), &message },
+		{ STR("delta"), &others[0] }, { STR("finish_reason"), &reason },
+		{ STR("text"), &others[1] },  { STR("usage"), &others[2] },
 	};
 	if (!look(choice, members, COUNT(members)) || !str_eq(index, STR("0")))
 		return false;
@@ -98,7 +102,10 @@ bool openai_glance(struct arena *scratch, struct str body, struct openai_glance 
 {
 	struct str choices = { 0 }, usage = { 0 }, model = { 0 }, error = { 0 };
 	const struct wanted members[] = {
-		{ "choices", &choices }, { "usage", &usage }, { "model", &model }, { "error", &error },
+		{ STR("choices"), &choices },
+		{ STR("usage"), &usage },
+		{ STR("model"), &model },
+		{ STR("error"), &error },
 	};
 	struct json_error unused;
 	struct openai_glance g = { 0 };

@@ -25,7 +25,7 @@ static bool is_printable_8(const char *p)
 	return ((((v - ones * 0x20) & ~v) | ((x - ones) & ~x)) & highs) == 0;
 }
 
-bool http_is_value(struct str s)
+size_t http_value_run(struct str s)
 {
 	size_t i = 0;
 	while (i + 8 <= s.n && is_printable_8(s.p + i))
@@ -33,9 +33,14 @@ bool http_is_value(struct str s)
 	for (; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
+			break;
 	}
-	return true;
+	return i;
+}
+
+bool http_is_value(struct str s)
+{
+	return http_value_run(s) == s.n;
 }
 
 /* Every byte is a letter, a digit, or one of `others`. */
@@ -57,12 +62,31 @@ static const bool token_bytes[256] = {		/* RFC 9110, 5.6.2 */
 };
 /* clang-format on */
 
+/* All of eight bytes are small letters or hyphens: most of most names. */
+static bool is_letters_8(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t v, low, hyphen;
+	memcpy(&v, p, sizeof v);
+	low = v & ~highs;
+	hyphen = ~((low ^ ones * '-') + ones * 0x7f);
+	return ((((low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z'))) | hyphen) & ~v &
+		highs) == highs;
+}
+
+size_t http_token_run(struct str s)
+{
+	size_t i = 0;
+	while (i + 8 <= s.n && is_letters_8(s.p + i))
+		i += 8;
+	while (i < s.n && token_bytes[(unsigned char)s.p[i]])
+		i++;
+	return i;
+}
+
 bool http_is_token(struct str s)
 {
-	bool good = s.n > 0;
-	for (size_t i = 0; i < s.n; i++)
-		good &= token_bytes[(unsigned char)s.p[i]];
-	return good;
+	return s.n > 0 && http_token_run(s) == s.n;
 }
 
 struct str http_header(const struct http_request *h, const char *name)

@@ -49,5 +49,8 @@ enum refusal http_check_head(struct http_request *q, struct str target) MUST_USE
 /* Whether s may be a header's value (RFC 9110, 5.5), or a token, as a name is (5.6.2). */
 bool http_is_value(struct str s);
 bool http_is_token(struct str s);
+/* How many bytes s begins with that may stand in a value, or in a token. */
+size_t http_value_run(struct str s);
+size_t http_token_run(struct str s);
 
 #endif

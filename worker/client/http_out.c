@@ -112,20 +112,33 @@ static size_t line_end(struct str lines)
 	return SIZE_MAX;
 }
 
+/* The bytes of a well-formed line with its end, that s begins with; 0: it is none. */
+static size_t good_line(struct str s)
+{
+	size_t name = http_token_run(s);
+	if (name == 0 || name == s.n || s.p[name] != ':')
+		return 0;
+	size_t n = name + 1 + http_value_run(str_skip(s, name + 1));
+	if (s.n - n < 2 || s.p[n] != '\r' || s.p[n + 1] != '\n' || is_reserved(str_of(s.p, name)))
+		return 0;
+	return n + 2;
+}
+
 /* Copies the lines that are well formed, runs of them at once; a last one without its end is left
  * out. */
 static void put_lines(struct buf *out, struct str lines)
 {
 	const char *from = lines.p;
-	size_t end;
-	while ((end = line_end(lines)) != SIZE_MAX) {
-		struct str value = str_of(lines.p, end);
-		struct str name = str_cut(&value, ':');
-		if (!value.p || !is_header(name, value)) {
+	while (lines.n > 0) {
+		size_t n = good_line(lines);
+		if (n == 0) {
 			buf_put(out, str_of(from, (size_t)(lines.p - from)));
-			from = lines.p + end + 2;
+			size_t end = line_end(lines);
+			lines = str_skip(lines, end == SIZE_MAX ? lines.n : end + 2);
+			from = lines.p;
+			continue;
 		}
-		lines = str_skip(lines, end + 2);
+		lines = str_skip(lines, n);
 	}
 	buf_put(out, str_of(from, (size_t)(lines.p - from)));
 }

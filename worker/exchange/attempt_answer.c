@@ -16,7 +16,8 @@
 
 enum {
 	ERROR_BODY_MAX = 65536,		/* of a provider's error: more is not read */
-	HELD_MAX = 65536		/* held back before the first content */
+	HELD_MAX = 65536,		/* held back before the first content */
+	HEAD_USUAL = 1023		/* bytes of an answer's head, mostly fewer */
 };
 
 /* ---- towards the client ------------------------------------------------------------------ */
@@ -347,6 +348,7 @@ void attempt_end_plain(struct attempt *at)
 	r->upstream_ns = clock_ns() - at->started_ns;
 	r->cost_nano = account_cost(r, &(struct usage){ 0 });
 	buf_init(&r->final_head, 32768);
+	(void)buf_reserve(&r->final_head, HEAD_USUAL);
 	BUF_PUT_LIT(&r->final_head, "content-type: application/json\r\n");
 	buf_put(&r->final_head, at->passed_headers);
 	request_headers(r, &r->final_head, true);
