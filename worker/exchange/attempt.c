@@ -253,6 +253,7 @@ static void on_mock(struct later *l)
 {
 	struct attempt *at = l->data;
 	at->status = 200;
+	at->r->upstream_ns = clock_ns() - at->started_ns;
 	if (at->r->q.is_stream) {
 		at->is_event_stream = true;
 		int err = at->provider->read_answer(&at->reader, STR_NONE, attempt_take_event, at);

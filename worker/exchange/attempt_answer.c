@@ -345,7 +345,6 @@ void attempt_end_plain(struct attempt *at)
 	}
 	exchange_claim(at->x, at);
 	r->tally = at->answer.tally;
-	r->upstream_ns = clock_ns() - at->started_ns;
 	r->cost_nano = account_cost(r, &(struct usage){ 0 });
 	buf_init(&r->final_head, 32768);
 	(void)buf_reserve(&r->final_head, HEAD_USUAL);

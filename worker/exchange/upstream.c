@@ -276,7 +276,7 @@ bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
 	struct curl_slist *list = upstream_make_headers(spec);
 	for (struct curl_slist *l = list; l; l = l->next) {
 		struct str value = str_z(l->data), name = str_cut(&value, ':');
-		if (str_trim(value).n == 0 || str_eq_nocase(name, STR("accept-encoding")))
+		if (str_trim(value).n == 0)
 			continue;
 		buf_put_z(out, l->data);
 		BUF_PUT_LIT(out, "\r\n");
@@ -372,7 +372,7 @@ static void finish(struct transfer *t, CURLcode code)
 	t->u->active--;
 	t->h->on_end(t->data, end,
 		     end == TRANSFER_BARRED ? t->refusal
-		     : t->is_refused ? "the answer is compressed though identity was asked for"
+		     : t->is_refused ? "the answer is compressed, which it was not asked to be"
 				     : curl_easy_strerror(code));
 	transfer_free(t);
 }
