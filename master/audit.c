@@ -9,6 +9,7 @@
 #include "common/json_write.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/master.h"
 #include "master/store_sql.h"
@@ -261,12 +262,9 @@ static void on_listed(void *data, int err)
 
 static struct list_call *list_new(struct command_call *c)
 {
-	struct list_call *l = arena_alloc(c->mem, sizeof *l);
-	if (!l) {
-		command_fail_store(c, -ENOMEM);
+	struct list_call *l = command_state(c, sizeof *l);
+	if (!l)
 		return NULL;
-	}
-	l->c = c;
 	l->page = 1;
 	l->size = c->kind == CALLER_SOCKET ? 50 : PAGE_SIZE;
 	return l;
@@ -297,18 +295,11 @@ static bool take_filters(struct list_call *l)
 	return command_page(c, "page_size", PAGE_SIZE_MAX, &l->page, &l->size);
 }
 
-static void start(struct list_call *l, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_read(l->c->master->store, job, done, l);
-	if (err)
-		command_fail_store(l->c, err);
-}
-
 void audit_list(struct command_call *c)
 {
 	struct list_call *l = list_new(c);
 	if (l && take_filters(l) && take_order(l))
-		start(l, list_job, on_listed);
+		command_read(l, list_job, on_listed);
 }
 
 static int show_job(struct store_db *db, void *data)
@@ -344,5 +335,5 @@ void audit_show(struct command_call *c)
 {
 	struct list_call *l = list_new(c);
 	if (l && command_named(c, "id", &l->id) == 0)
-		start(l, show_job, on_shown);
+		command_read(l, show_job, on_shown);
 }

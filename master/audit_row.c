@@ -15,8 +15,6 @@
 
 enum { ROW_MAX = 16 << 20, DEPTH_MAX = 16 };
 
-#define MASK "********"
-
 /* ---- origins ---- */
 
 struct audit_origin *audit_origin_keep(struct audit_origin *o)
@@ -177,35 +175,16 @@ bool audit_looks_secret(struct str text)
 	       str_starts(text, STR("sealed:"));
 }
 
-static void mask(struct arena *a, const struct json *j, struct json_out *o, unsigned depth)
+static bool swap_secret(void *data, const struct json *j, struct json_out *o)
 {
-	bool is_array = j->type == JSON_ARRAY;
-	if (j->type == JSON_STRING && audit_looks_secret(json_str(a, j))) {
-		json_put_z(o, NULL, MASK);
-		return;
-	}
-	if ((!is_array && j->type != JSON_OBJECT) || depth == DEPTH_MAX) {
-		json_put_raw(o, NULL, depth == DEPTH_MAX ? STR("\"" MASK "\"") : j->raw);
-		return;
-	}
-	if (is_array)
-		json_open_array(o, NULL);
-	else
-		json_open(o, NULL);
-	for (const struct json *m = j->child; m; m = m->next) {
-		bool is_value = m->type == JSON_STRING || m->type == JSON_OBJECT ||
-				m->type == JSON_ARRAY;
-		if (!is_array)
-			json_key(o, m->key);
-		if (!is_array && is_value && audit_is_secret(m->key))
-			json_put_z(o, NULL, MASK);
-		else
-			mask(a, m, o, depth + 1);
-	}
-	if (is_array)
-		json_close_array(o);
-	else
-		json_close(o);
+	struct arena *a = data;
+	bool is_text = j->type == JSON_STRING;
+	bool is_value = is_text || j->type == JSON_OBJECT || j->type == JSON_ARRAY;
+	bool is_hidden = o->level == DEPTH_MAX || (is_value && audit_is_secret(j->key)) ||
+			 (is_text && audit_looks_secret(json_str(a, j)));
+	if (is_hidden)
+		json_put_z(o, NULL, "********");
+	return is_hidden;
 }
 
 void audit_mask_json(struct arena *a, struct str json, struct buf *out)
@@ -214,7 +193,7 @@ void audit_mask_json(struct arena *a, struct str json, struct buf *out)
 	struct json_out o = json_out(out);
 	const struct json *j = json_parse(a, json, 0, &e);
 	if (j)
-		mask(a, j, &o, 0);
+		json_copy(&o, j, swap_secret, a);
 	else
 		BUF_PUT_LIT(out, "null");
 }

@@ -7,6 +7,7 @@
 
 #include "common/json_write.h"
 #include "master/audit.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/store.h"
 
@@ -48,15 +49,6 @@ static void answer(struct verify *v)
 	command_finish(c);
 }
 
-static void on_walked(void *data, int err);
-
-static void step(struct verify *v)
-{
-	int err = store_read(v->c->master->store, walk_job, on_walked, v);
-	if (err)
-		command_fail_store(v->c, err);
-}
-
 static void on_walked(void *data, int err)
 {
 	struct verify *v = data;
@@ -65,19 +57,16 @@ static void on_walked(void *data, int err)
 	else if (v->walk.broken || v->is_at_end)
 		answer(v);
 	else
-		step(v);
+		command_read(v, walk_job, on_walked);
 }
 
 void audit_verify(struct command_call *c)
 {
 	struct str head = STR_NONE;
-	struct verify *v = arena_alloc(c->mem, sizeof *v);
-	if (!v) {
-		command_fail_store(c, -ENOMEM);
+	struct verify *v = command_state(c, sizeof *v);
+	if (!v)
 		return;
-	}
 	struct audit_walk *w = &v->walk;
-	v->c = c;
 	int err = command_str(c, "head", &head);
 	if (err == -EINVAL)
 		return;
@@ -86,5 +75,5 @@ void audit_verify(struct command_call *c)
 		command_fail(c, 400, "invalid_request_error", "head", "head must be 64 hex digits");
 		return;
 	}
-	step(v);
+	command_read(v, walk_job, on_walked);
 }

@@ -4,7 +4,7 @@
  * A command gets its arguments as one JSON object, whoever calls: llmgwctl builds it from
  * flags, a worker relays the HTTP body merged with the query. It answers with a status and a
  * JSON text, now or later. Commands run on the master's loop and never block: what needs the
- * database goes through store_run() and finishes in its callback. */
+ * database is a job of the store: command_job.h. */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 

@@ -2,7 +2,6 @@
  * doctor_machine.c - checks of kernel, limits, memory, clock and service. */
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/sandbox.h"
+#include "common/small_file.h"
 #include "master/config.h"
 #include "master/doctor.h"
 #include "master/store.h"
@@ -22,17 +22,6 @@ enum {
 	FILES_LEAST = 1024, FILES_GOOD = 16384, BACKLOG_GOOD = 1024,
 	MEMORY_LEAST_KIB = 128 << 10, TEXT_ROOM = 4096, YEAR_LEAST = 2025
 };
-
-/* A small file of the kernel, cut where it is longer. False: there is none. */
-static bool read_file(const char *path, char text[TEXT_ROOM])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, TEXT_ROOM - 1);
-	text[n > 0 ? n : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-	return n > 0;
-}
 
 /* The number behind a word in such a file, or -1. */
 static long long number_after(const char *text, const char *word)
@@ -116,7 +105,7 @@ void doctor_limit_files(const struct doctor *d, struct doctor_finding *f)
 	const char *hint = d->has_unit ? "LimitNOFILE= in a drop-in: systemctl edit llmgw" :
 					 "ulimit -Hn, /etc/security/limits.conf";
 	snprintf(path, sizeof path, "/proc/%d/limits", (int)d->pid);
-	if (d->pid && read_file(path, text)) {
+	if (d->pid && small_file_read(path, text, sizeof text)) {
 		const char *line = strstr(text, "Max open files");
 		if (line && sscanf(line + 14, "%*s %lld", &n) != 1)
 			n = -1;
@@ -141,7 +130,7 @@ void doctor_limit_backlog(const struct doctor *d, struct doctor_finding *f)
 {
 	char text[TEXT_ROOM];
 	(void)d;
-	if (!read_file("/proc/sys/net/core/somaxconn", text)) {
+	if (!small_file_read("/proc/sys/net/core/somaxconn", text, sizeof text)) {
 		doctor_say(f, DOCTOR_SKIP, NULL, "the kernel does not tell");
 		return;
 	}
@@ -159,7 +148,8 @@ void doctor_memory_free(const struct doctor *d, struct doctor_finding *f)
 {
 	char text[TEXT_ROOM];
 	(void)d;
-	long long kib = read_file("/proc/meminfo", text) ? number_after(text, "MemAvailable:") : -1;
+	bool is_told = small_file_read("/proc/meminfo", text, sizeof text);
+	long long kib = is_told ? number_after(text, "MemAvailable:") : -1;
 	if (kib < 0)
 		doctor_say(f, DOCTOR_SKIP, NULL, "the kernel does not tell");
 	else if (kib < MEMORY_LEAST_KIB)
@@ -173,7 +163,7 @@ void doctor_memory_overcommit(const struct doctor *d, struct doctor_finding *f)
 {
 	char text[TEXT_ROOM];
 	(void)d;
-	if (!read_file("/proc/sys/vm/overcommit_memory", text))
+	if (!small_file_read("/proc/sys/vm/overcommit_memory", text, sizeof text))
 		doctor_say(f, DOCTOR_SKIP, NULL, "the kernel does not tell");
 	else if (text[0] == '2')
 		doctor_say(f, DOCTOR_WARN, "sysctl vm.overcommit_memory=0, or server.max-keys lower",
@@ -186,7 +176,7 @@ void doctor_memory_swap(const struct doctor *d, struct doctor_finding *f)
 {
 	char text[TEXT_ROOM];
 	(void)d;
-	bool is_told = read_file("/proc/meminfo", text);
+	bool is_told = small_file_read("/proc/meminfo", text, sizeof text);
 	long long all = number_after(text, "SwapTotal:"), left = number_after(text, "SwapFree:");
 	if (!is_told || all < 0 || left < 0)
 		doctor_say(f, DOCTOR_SKIP, NULL, "the kernel does not tell");
@@ -205,7 +195,7 @@ void doctor_memory_pages(const struct doctor *d, struct doctor_finding *f)
 {
 	char text[TEXT_ROOM];
 	(void)d;
-	if (!read_file("/sys/kernel/mm/transparent_hugepage/enabled", text))
+	if (!small_file_read("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text))
 		doctor_say(f, DOCTOR_SKIP, NULL, "none in this kernel");
 	else if (strstr(text, "[always]"))
 		doctor_say(f, DOCTOR_OK, "echo madvise >"
@@ -266,7 +256,7 @@ static bool read_unit(char text[TEXT_ROOM])
 					      "/usr/lib/systemd/system/llmgw.service",
 					      "/lib/systemd/system/llmgw.service" };
 	for (size_t i = 0; i < COUNT(places); i++)
-		if (read_file(places[i], text))
+		if (small_file_read(places[i], text, TEXT_ROOM))
 			return true;
 	return false;
 }

@@ -40,13 +40,13 @@ static void put_meta(struct json_out *o, const struct record *r)
 	json_close(o);
 }
 
-static void put_request(struct json_out *o, const struct export_view *v, struct str model)
+static void put_request(struct json_out *o, const struct export_view *v)
 {
 	const struct record *r = v->r;
 	json_open(o, "providerRequest");
 	json_put_str(o, "url", record_text(r, RT_BASE));
 	json_open(o, "json");
-	json_put_str(o, "model", model);
+	json_put_str(o, "model", export_model_of(r));
 	json_put_bool(o, "stream", r->flags & RF_STREAM);
 	if (v->texts)
 		export_put_messages(o, "messages", v);
@@ -57,16 +57,12 @@ static void put_request(struct json_out *o, const struct export_view *v, struct 
 }
 
 /* Where nothing else is told of it. */
-static void put_answer(struct json_out *o, const struct export_view *v, struct str model)
+static void put_answer(struct json_out *o, const struct export_view *v)
 {
 	const struct record *r = v->r;
 	json_put_str(o, "id", record_text(r, RT_CALL_ID));
-	json_put_str(o, "model", model);
-	json_open(o, "usage");
-	json_put_u64(o, "prompt_tokens", r->input);
-	json_put_u64(o, "completion_tokens", r->output);
-	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
-	json_close(o);
+	json_put_str(o, "model", export_model_of(r));
+	export_put_usage(o, r);
 	if (v->texts)
 		export_put_response(o, "response", v);
 	if (!(r->flags & RF_FAILED))
@@ -76,12 +72,12 @@ static void put_answer(struct json_out *o, const struct export_view *v, struct s
 	json_close(o);
 }
 
-static void put_response(struct json_out *o, const struct export_view *v, struct str model)
+static void put_response(struct json_out *o, const struct export_view *v)
 {
 	json_open(o, "providerResponse");
 	json_open(o, "json");
 	if (v->r->flags & RF_FAILED || !export_put_response_members(o, v))
-		put_answer(o, v, model);
+		put_answer(o, v);
 	json_close(o);
 	json_put_u64(o, "status", v->r->status);
 	json_open(o, "headers");
@@ -94,11 +90,10 @@ void export_put_helicone(const struct export_target *t, const struct export_view
 {
 	const struct record *r = v->r;
 	struct json_out o = json_out(to);
-	enum record_text which = record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL;
 	(void)t;
 	json_open(&o, NULL);
-	put_request(&o, v, record_text(r, which));
-	put_response(&o, v, record_text(r, which));
+	put_request(&o, v);
+	put_response(&o, v);
 	json_open(&o, "timing");
 	put_moment(&o, "startTime", r->start_ns);
 	put_moment(&o, "endTime", r->end_ns);

@@ -209,7 +209,7 @@ static bool is_openai(const struct json *root)
 	return false;
 }
 
-static void put_usage(struct json_out *o, const struct record *r)
+void export_put_usage(struct json_out *o, const struct record *r)
 {
 	json_open(o, "usage");
 	json_put_u64(o, "prompt_tokens", r->input);
@@ -218,7 +218,7 @@ static void put_usage(struct json_out *o, const struct record *r)
 	json_close(o);
 }
 
-static struct str model_of(const struct record *r)
+struct str export_model_of(const struct record *r)
 {
 	return record_text(r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
 }
@@ -230,7 +230,7 @@ static void put_completion(struct json_out *o, const struct record *r, const str
 	json_put_str(o, "id", record_text(r, RT_CALL_ID));
 	json_put_z(o, "object", "chat.completion");
 	json_put_u64(o, "created", r->start_ns / NS_PER_S);
-	json_put_str(o, "model", model_of(r));
+	json_put_str(o, "model", export_model_of(r));
 	json_open_array(o, "choices");
 	json_open(o, NULL);
 	json_put_u64(o, "index", 0);
@@ -241,7 +241,7 @@ static void put_completion(struct json_out *o, const struct record *r, const str
 	json_close(o);
 	json_close(o);
 	json_close_array(o);
-	put_usage(o, r);
+	export_put_usage(o, r);
 }
 
 const struct said export_hidden = { .text = { REDACTED, sizeof REDACTED - 1 } };

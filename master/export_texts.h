@@ -26,6 +26,10 @@ bool export_put_response_members(struct json_out *o, const struct export_view *v
 /* What Langfuse shows: the messages with the tools that were offered; the answer's message. */
 void export_put_input(struct json_out *o, const char *key, const struct export_view *v);
 void export_put_output(struct json_out *o, const char *key, const struct export_view *v);
+/* The model that answered, as its provider calls it, or else as it was asked for; and what it used,
+ * in OpenAI's words. */
+struct str export_model_of(const struct record *r);
+void export_put_usage(struct json_out *o, const struct record *r);
 /* How much is not there: `texts_cut`; or why nothing is: `texts_missing`. */
 void export_put_texts_note(struct json_out *o, const struct export_view *v);
 /* What stands where a message is hidden: LiteLLM's words for it. */

@@ -8,6 +8,7 @@
 #include "common/json_write.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/store_sql.h"
 
@@ -58,20 +59,11 @@ void health_history_write(struct store *s, struct health_notes *notes)
 /* ---- showing ---- */
 
 struct history_call {
-	struct command_call *c;		/* first: on_read() looks here */
+	struct command_call *c;
 	struct str model;
 	uint64_t limit, offset;
 	int64_t is_well;		/* -1: both */
 };
-
-static void on_read(void *data, int err)
-{
-	struct command_call *c = *(struct command_call **)data;
-	if (err)
-		command_fail_store(c, err);
-	else
-		command_finish(c);
-}
 
 #define COLUMNS                                                                                   \
 	"number, model_id, model_name, is_well, error, took_ms, checked_by, checked_at"
@@ -125,23 +117,6 @@ static int history_job(struct store_db *db, void *data)
 	return r;
 }
 
-static struct history_call *history_new(struct command_call *c)
-{
-	struct history_call *h = arena_alloc(c->mem, sizeof *h);
-	if (h)
-		h->c = c;
-	else
-		command_fail_store(c, -ENOMEM);
-	return h;
-}
-
-static void start(struct history_call *h, store_job_fn *job)
-{
-	int err = store_read(h->c->master->store, job, on_read, h);
-	if (err)
-		command_fail_store(h->c, err);
-}
-
 /* false: answered. */
 static bool take_status(struct history_call *h)
 {
@@ -158,7 +133,7 @@ static bool take_status(struct history_call *h)
 
 void health_history(struct command_call *c)
 {
-	struct history_call *h = history_new(c);
+	struct history_call *h = command_state(c, sizeof *h);
 	if (!h)
 		return;
 	h->limit = LIMIT;
@@ -170,7 +145,7 @@ void health_history(struct command_call *c)
 		command_fail(c, 400, "invalid_request_error", "limit",
 			     "limit is 1 to %d, offset at most %d", LIMIT_MAX, HEALTH_ROWS);
 	else
-		start(h, history_job);
+		command_read(h, history_job, command_done);
 }
 
 static int latest_job(struct store_db *db, void *data)
@@ -196,7 +171,7 @@ static int latest_job(struct store_db *db, void *data)
 
 void health_latest(struct command_call *c)
 {
-	struct history_call *h = history_new(c);
+	struct history_call *h = command_state(c, sizeof *h);
 	if (h)
-		start(h, latest_job);
+		command_read(h, latest_job, command_done);
 }

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/publish.h"
 
@@ -238,12 +239,11 @@ static void on_listed(void *data, int err)
 
 static void list(struct command_call *c, uint64_t number)
 {
-	struct listing *l = arena_alloc(c->mem, sizeof *l);
-	if (l)
-		*l = (struct listing){ .c = c, .number = number };
-	int err = l ? store_read(c->master->store, list_job, on_listed, l) : -ENOMEM;
-	if (err < 0)
-		command_fail_store(c, err);
+	struct listing *l = command_state(c, sizeof *l);
+	if (!l)
+		return;
+	l->number = number;
+	command_read(l, list_job, on_listed);
 }
 
 void history_list(struct command_call *c)
@@ -429,16 +429,11 @@ static void on_row(void *data, int err)
 
 void history_rollback(struct command_call *c)
 {
-	struct rollback *b = arena_alloc(c->mem, sizeof *b);
-	if (!b) {
-		command_fail_store(c, -ENOMEM);
+	struct rollback *b = command_state(c, sizeof *b);
+	if (!b)
 		return;
-	}
-	b->c = c;
 	buf_init(&b->sealed, 2 * HISTORY_ONE_MAX);
 	if (command_u64(c, "version", &b->number) < 0)
 		return;
-	int err = store_read(c->master->store, read_row_job, on_row, b);
-	if (err < 0)
-		command_fail_store(c, err);
+	command_read(b, read_row_job, on_row);
 }

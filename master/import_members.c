@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/import_rows.h"
 #include "master/master.h"
 #include "master/members.h"
@@ -197,7 +198,5 @@ void import_members(struct command_call *c, const struct json *rows, bool overwr
 		results[p->n].why = read_row(p, j, &v[p->n]);
 		results[p->n].name = v[p->n].user;
 	}
-	int err = store_write(c->master->store, members_job, on_written, p);
-	if (err)
-		command_fail_store(c, err);
+	command_write(p, members_job, on_written);
 }

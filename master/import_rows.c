@@ -10,6 +10,7 @@
 
 #include "common/json_write.h"
 #include "common/price.h"
+#include "master/command_job.h"
 #include "master/keys.h"
 #include "master/master.h"
 #include "master/store_sql.h"
@@ -231,12 +232,9 @@ int import_find_team(struct store_db *db, struct str team_id, int64_t *ret)
 void import_rows(struct command_call *c)
 {
 	struct str kind = STR("");
-	struct import_call *ic = arena_alloc(c->mem, sizeof *ic);
-	if (!ic) {
-		command_fail_store(c, -ENOMEM);
+	struct import_call *ic = command_state(c, sizeof *ic);
+	if (!ic)
 		return;
-	}
-	ic->c = c;
 	if (command_str(c, "kind", &kind) == -EINVAL ||
 	    command_bool(c, "overwrite", &ic->overwrite) == -EINVAL)
 		return;

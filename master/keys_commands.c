@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/master.h"
 #include "master/roles.h"
@@ -38,12 +39,9 @@ struct key_call {			/* lives in the call's arena */
 
 static struct key_call *call_new(struct command_call *c)
 {
-	struct key_call *kc = arena_alloc(c->mem, sizeof *kc);
-	if (!kc) {
-		command_fail_store(c, -ENOMEM);
+	struct key_call *kc = command_state(c, sizeof *kc);
+	if (!kc)
 		return NULL;
-	}
-	kc->c = c;
 	kc->keys = c->master->keys;
 	return kc;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/many.h"
 #include "master/master.h"
@@ -150,12 +151,9 @@ void keys_reset_spend(struct command_call *c)
 	struct buf args;
 	struct keys *keys = c->master->keys;
 	int64_t to = 0;
-	struct reset *r = arena_alloc(c->mem, sizeof *r);
-	if (!r) {
-		command_fail_store(c, -ENOMEM);
+	struct reset *r = command_state(c, sizeof *r);
+	if (!r)
 		return;
-	}
-	r->c = c;
 	if (command_named(c, "key", &r->key) != 0 || command_money(c, "reset_to", &to) != 0)
 		return;			/* both are required */
 	r->has_before = keys_find(keys, r->key, &k);
@@ -294,9 +292,7 @@ void keys_info_several(struct command_call *c)
 			     "keys must be a list of at most %d keys, hashes or aliases", KEYS_MAX);
 		return;
 	}
-	int err = store_read(c->master->store, several_job, on_several, s);
-	if (err)
-		command_fail_store(c, err);
+	command_read(s, several_job, on_several);
 }
 
 /* ---- names ---- */
@@ -370,9 +366,7 @@ void keys_aliases(struct command_call *c)
 	if (command_str(c, "search", &n->search) == -EINVAL ||
 	    !command_page(c, "size", PAGE_SIZE_MAX, &n->page, &n->size))
 		return;
-	int err = store_read(c->master->store, names_job, on_names, n);
-	if (err)
-		command_fail_store(c, err);
+	command_read(n, names_job, on_names);
 }
 
 /* ---- health: who gets here with a key has one that works ---- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/log.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/master.h"
@@ -86,18 +87,13 @@ static bool take_ref(struct info_call *ic)
 
 void keys_info(struct command_call *c)
 {
-	struct info_call *ic = arena_alloc(c->mem, sizeof *ic);
-	if (!ic) {
-		command_fail_store(c, -ENOMEM);
+	struct info_call *ic = command_state(c, sizeof *ic);
+	if (!ic)
 		return;
-	}
-	ic->c = c;
 	ic->keys = c->master->keys;
 	if (!take_ref(ic))
 		return;
-	int err = store_read(ic->keys->store, info_job, on_info, ic);
-	if (err)
-		command_fail_store(c, err);
+	command_read(ic, info_job, on_info);
 }
 
 /* ---- many ---- */
@@ -270,28 +266,18 @@ static bool take_page(struct list_call *lc)
 
 static struct list_call *list_new(struct command_call *c)
 {
-	struct list_call *lc = arena_alloc(c->mem, sizeof *lc);
-	if (!lc) {
-		command_fail_store(c, -ENOMEM);
+	struct list_call *lc = command_state(c, sizeof *lc);
+	if (!lc)
 		return NULL;
-	}
-	lc->c = c;
 	lc->keys = c->master->keys;
 	return lc;
-}
-
-static void start(struct list_call *lc)
-{
-	int err = store_read(lc->keys->store, list_job, on_list, lc);
-	if (err)
-		command_fail_store(lc->c, err);
 }
 
 void keys_list(struct command_call *c)
 {
 	struct list_call *lc = list_new(c);
 	if (lc && take_page(lc) && take_filters(lc))
-		start(lc);
+		command_read(lc, list_job, on_list);
 }
 
 void keys_by_spend(struct command_call *c)
@@ -306,5 +292,5 @@ void keys_by_spend(struct command_call *c)
 		return;
 	if (lc->size < 1 || lc->size > PAGE_SIZE_MAX)
 		lc->size = PAGE_SIZE_MAX;
-	start(lc);
+	command_read(lc, list_job, on_list);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/teams.h"
@@ -231,12 +232,9 @@ static void on_updated(void *data, int err)
 
 void teams_member_update(struct command_call *c)
 {
-	struct update_call *uc = arena_alloc(c->mem, sizeof *uc);
-	if (!uc) {
-		command_fail_store(c, -ENOMEM);
+	struct update_call *uc = command_state(c, sizeof *uc);
+	if (!uc)
 		return;
-	}
-	uc->c = c;
 	uc->keys = c->master->keys;
 	if (command_str(c, "team_id", &uc->team_id) != 0 ||
 	    command_str(c, "user_id", &uc->user_id) == -EINVAL ||
@@ -250,8 +248,6 @@ void teams_member_update(struct command_call *c)
 		command_fail(c, 400, "invalid_request_error", "user_id",
 			     "say who: user_id or user_email");
 	else {
-		int err = store_write(uc->keys->store, update_job, on_updated, uc);
-		if (err)
-			command_fail_store(c, err);
+		command_write(uc, update_job, on_updated);
 	}
 }

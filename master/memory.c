@@ -3,7 +3,6 @@
  * what is mounted is its own group. */
 #include "master/memory.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,25 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/small_file.h"
+
 enum { TEXT_ROOM = 8192 };
 #define SHARE_LEAST (UINT64_C(16) << 20)
-
-static bool read_file(const char *path, char text[TEXT_ROOM])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, TEXT_ROOM - 1);
-	text[n > 0 ? n : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-	return n > 0;
-}
 
 /* "max", and what the first version writes in its place, which is no memory's size. */
 static uint64_t limit_in(const char *folder, const char *file)
 {
 	char path[PATH_MAX], text[TEXT_ROOM], *end;
 	int n = snprintf(path, sizeof path, "%s/%s", folder, file);
-	if (n < 0 || (size_t)n >= sizeof path || !read_file(path, text))
+	if (n < 0 || (size_t)n >= sizeof path || !small_file_read(path, text, sizeof text))
 		return UINT64_MAX;
 	unsigned long long v = strtoull(text, &end, 10);
 	return end == text || v == 0 || v >= UINT64_C(1) << 60 ? UINT64_MAX : v;
@@ -87,7 +78,7 @@ uint64_t memory_there_is(void)
 	char text[TEXT_ROOM];
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 	uint64_t all = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
-	uint64_t ours = read_file("/proc/self/cgroup", text)
+	uint64_t ours = small_file_read("/proc/self/cgroup", text, sizeof text)
 				? memory_of_groups(text, "/sys/fs/cgroup")
 				: UINT64_MAX;
 	return ours < all ? ours : all;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/price.h"
+#include "master/command_job.h"
 #include "master/config.h"
 #include "master/keys_more.h"
 #include "master/master.h"
@@ -166,18 +167,16 @@ static void on_available(void *data, int err)
 
 void teams_available(struct command_call *c)
 {
-	struct available_call *ac = arena_alloc(c->mem, sizeof *ac);
+	struct available_call *ac = command_state(c, sizeof *ac);
 	const struct json *list = available(c);
-	if (!ac) {
-		command_fail_store(c, -ENOMEM);
+	if (!ac)
 		return;
-	}
-	*ac = (struct available_call){ .c = c, .user_id = c->own_user };
+	ac->user_id = c->own_user;
 	ac->ids = list ? arena_dup(c->mem, list->raw) : STR("[]");
 	if (!c->own_user.n && command_str(c, "user_id", &ac->user_id) == -EINVAL)
 		return;
-	int err = ac->ids.p ? store_read(c->master->store, available_job, on_available, ac) :
-			      -ENOMEM;
-	if (err)
-		command_fail_store(c, err);
+	if (ac->ids.p)
+		command_read(ac, available_job, on_available);
+	else
+		command_fail_store(c, -ENOMEM);
 }

@@ -8,21 +8,18 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 
 void *object_begin(struct command_call *c, size_t size)
 {
-	struct object_call *oc = NULL;
-	MUST(size >= sizeof *oc);
-	if (!c->master->config->store_models)
-		command_fail(c, 400, "invalid_request_error", NULL,
-			     "nothing is stored: set general_settings.store_model_in_db to true, "
-			     "or STORE_MODEL_IN_DB='True' in the environment");
-	else if (!(oc = arena_alloc(c->mem, size)))
-		command_fail_store(c, -ENOMEM);
-	else
-		oc->c = c;
-	return oc;
+	MUST(size >= sizeof(struct object_call));
+	if (c->master->config->store_models)
+		return command_state(c, size);
+	command_fail(c, 400, "invalid_request_error", NULL,
+		     "nothing is stored: set general_settings.store_model_in_db to true, "
+		     "or STORE_MODEL_IN_DB='True' in the environment");
+	return NULL;
 }
 
 int object_refuse(struct object_call *oc, int status, const char *param, const char *fmt, ...)

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/newcomers.h"
@@ -86,11 +87,9 @@ static void fail(struct org_call *oc, int err)
 /* NULL: answered. */
 static struct org_call *call_new(struct command_call *c)
 {
-	struct org_call *oc = arena_alloc(c->mem, sizeof *oc);
-	if (!oc) {
-		command_fail_store(c, -ENOMEM);
+	struct org_call *oc = command_state(c, sizeof *oc);
+	if (!oc)
 		return NULL;
-	}
 	*oc = (struct org_call){ .c = c, .keys = c->master->keys, .now_ns = clock_wall_ns(),
 				 .max_budget = MONEY_NONE };
 	oc->sets_budget = json_get(c->args, "max_budget_in_organization") != NULL;

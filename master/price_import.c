@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/master.h"
 #include "master/price_map.h"
@@ -417,24 +418,20 @@ static void on_stored(void *data, int err)
 
 static void start(struct change *ch)
 {
-	struct store *s = ch->c->master->store;
 	buf_init(&ch->lines, LINES_BYTES_MAX);
-	int err = ch->is_dry ? store_read(s, change_job, on_stored, ch)
-			     : store_write(s, change_job, on_stored, ch);
-	if (err)
-		command_fail_store(ch->c, err);
+	if (ch->is_dry)
+		command_read(ch, change_job, on_stored);
+	else
+		command_write(ch, change_job, on_stored);
 }
 
 /* ---- commands ---- */
 
 static struct change *change_new(struct command_call *c)
 {
-	struct change *ch = arena_alloc(c->mem, sizeof *ch);
-	if (!ch) {
-		command_fail_store(c, -ENOMEM);
+	struct change *ch = command_state(c, sizeof *ch);
+	if (!ch)
 		return NULL;
-	}
-	ch->c = c;
 	return command_bool(c, "dry_run", &ch->is_dry) == -EINVAL ? NULL : ch;
 }
 
@@ -512,12 +509,7 @@ static void on_status(void *data, int err)
 
 void price_status(struct command_call *c)
 {
-	struct status_call *sc = arena_alloc(c->mem, sizeof *sc);
-	int err = -ENOMEM;
-	if (sc) {
-		sc->c = c;
-		err = store_read(c->master->store, status_job, on_status, sc);
-	}
-	if (err)
-		command_fail_store(c, err);
+	struct status_call *sc = command_state(c, sizeof *sc);
+	if (sc)
+		command_read(sc, status_job, on_status);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/cost_split.h"
 #include "master/master.h"
 #include "master/price_map.h"
@@ -192,14 +193,11 @@ static void on_seen(void *data, int err)
 
 static void list_unknown(struct command_call *c, struct str pattern)
 {
-	struct unknown_call *u = arena_alloc(c->mem, sizeof *u);
-	int err = -ENOMEM;
-	if (u) {
-		*u = (struct unknown_call){ .c = c, .pattern = pattern };
-		err = store_read(c->master->store, seen_job, on_seen, u);
-	}
-	if (err)
-		command_fail_store(c, err);
+	struct unknown_call *u = command_state(c, sizeof *u);
+	if (!u)
+		return;
+	u->pattern = pattern;
+	command_read(u, seen_job, on_seen);
 }
 
 void price_list(struct command_call *c)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
@@ -97,22 +98,6 @@ void spend_write_month_day(char out[SPEND_DAY_ROOM], int64_t day)
 
 /* ---- the frame ---- */
 
-static void on_done(void *data, int err)
-{
-	struct command_call *c = *(struct command_call **)data;
-	if (err)
-		command_fail_store(c, err);
-	else
-		command_finish(c);
-}
-
-void spend_start(struct command_call *c, store_job_fn *job, void *data)
-{
-	int err = store_read(c->master->store, job, on_done, data);
-	if (err)
-		command_fail_store(c, err);
-}
-
 static void on_rows(void *data, int err)
 {
 	struct spend_rows *rows = data;
@@ -121,7 +106,7 @@ static void on_rows(void *data, int err)
 	if (err == -ENOENT)
 		command_fail(rows->c, 404, "not_found_error", NULL, "no such request");
 	else
-		on_done(data, err);
+		command_done(data, err);
 }
 
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data)
@@ -137,12 +122,9 @@ void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_ro
 
 struct spend_call *spend_call_new(struct command_call *c)
 {
-	struct spend_call *sc = arena_alloc(c->mem, sizeof *sc);
-	if (!sc) {
-		command_fail_store(c, -ENOMEM);
+	struct spend_call *sc = command_state(c, sizeof *sc);
+	if (!sc)
 		return NULL;
-	}
-	sc->c = c;
 	return spend_take_range(c, &sc->range) ? sc : NULL;
 }
 
@@ -327,13 +309,10 @@ static const struct grouping *find_grouping(struct str s)
 
 void spend_report(struct command_call *c)
 {
-	struct report_call *rc = arena_alloc(c->mem, sizeof *rc);
+	struct report_call *rc = command_state(c, sizeof *rc);
 	struct str by = STR("day");
-	if (!rc) {
-		command_fail_store(c, -ENOMEM);
+	if (!rc)
 		return;
-	}
-	rc->c = c;
 	if (command_str(c, "group_by", &by) == -EINVAL || !spend_take_range(c, &rc->range))
 		return;
 	rc->by = find_grouping(by);
@@ -342,7 +321,7 @@ void spend_report(struct command_call *c)
 			     "group_by must be day, hour, model, key, user, team, organization, "
 			     "customer, tag, provider, deployment or endpoint");
 	else
-		spend_start(c, report_job, rc);
+		command_read(rc, report_job, command_done);
 }
 
 void spend_keys(struct command_call *c)
@@ -470,5 +449,5 @@ void spend_summary(struct command_call *c)
 		sc->range.last_day = sc->range.first_day - 1;	/* others' is nothing */
 	if (c->own_user.n)
 		sc->user_id = c->own_user;
-	spend_start(c, sc->user_id.n ? user_summary_job : summary_job, sc);
+	command_read(sc, sc->user_id.n ? user_summary_job : summary_job, command_done);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
@@ -402,12 +403,9 @@ static bool take_filters(struct activity_call *ac)
 
 static void activity(struct command_call *c, const char *noun)
 {
-	struct activity_call *ac = arena_alloc(c->mem, sizeof *ac);
-	if (!ac) {
-		command_fail_store(c, -ENOMEM);
+	struct activity_call *ac = command_state(c, sizeof *ac);
+	if (!ac)
 		return;
-	}
-	ac->c = c;
 	for (size_t i = 0; i < COUNT(entities); i++)
 		if (strcmp(entities[i].noun, noun) == 0)
 			ac->of = &entities[i];
@@ -423,7 +421,7 @@ static void activity(struct command_call *c, const char *noun)
 	spend_where_int(&ac->where, "s.day >=", ac->range.first_day);
 	spend_where_int(&ac->where, "s.day <=", ac->range.last_day);
 	if (take_filters(ac))
-		spend_start(c, activity_job, ac);
+		command_read(ac, activity_job, command_done);
 }
 
 void spend_activity_user(struct command_call *c)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
@@ -180,12 +181,9 @@ static bool take_texts(struct export_call *ec)
 
 void spend_export(struct command_call *c)
 {
-	struct export_call *ec = arena_alloc(c->mem, sizeof *ec);
-	if (!ec) {
-		command_fail_store(c, -ENOMEM);
+	struct export_call *ec = command_state(c, sizeof *ec);
+	if (!ec)
 		return;
-	}
-	ec->of.c = c;
 	ec->range.last_day = 50000;	/* in the year 2106 */
 	if (take_format(ec) && spend_take_days(c, "start", "end", &ec->range) && take_cursor(ec) &&
 	    take_texts(ec))

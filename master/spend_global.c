@@ -6,13 +6,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
 enum { LIST_MAX = 1000, TOP_END_USERS = 100 };
 
 struct global_call {
-	struct command_call *c;		/* first, as in every call of spend_start() */
+	struct command_call *c;
 	struct spend_range range;
 	uint64_t limit;
 	enum rollup_kind kind;
@@ -24,12 +25,9 @@ struct global_call {
 /* NULL: answered. */
 static struct global_call *global_new(struct command_call *c, enum rollup_kind kind, bool is_month)
 {
-	struct global_call *gc = arena_alloc(c->mem, sizeof *gc);
-	if (!gc) {
-		command_fail_store(c, -ENOMEM);
+	struct global_call *gc = command_state(c, sizeof *gc);
+	if (!gc)
 		return NULL;
-	}
-	gc->c = c;
 	gc->kind = kind;
 	gc->limit = LIST_MAX;
 	gc->range = (struct spend_range){ .last_day = 200000 };
@@ -47,7 +45,7 @@ static void start(struct command_call *c, enum rollup_kind kind, bool is_month, 
 {
 	struct global_call *gc = global_new(c, kind, is_month);
 	if (gc)
-		spend_start(c, job, gc);
+		command_read(gc, job, command_done);
 }
 
 static void bind_range(struct sql *q, const struct global_call *gc)
@@ -180,7 +178,7 @@ void spend_global_tags(struct command_call *c)
 		return;
 	if (is_asked_for(gc->tags, STR("all-tags")))
 		gc->tags = STR("");
-	spend_start(c, global_tags_job, gc);
+	command_read(gc, global_tags_job, command_done);
 }
 
 static int tag_names_job(struct store_db *db, void *data)
@@ -331,7 +329,7 @@ void spend_global_logs(struct command_call *c)
 		gc->is_master = keys_is_master(c->master->keys, &gc->hash) ||
 				str_eq(key, STR("litellm_proxy_master_key"));
 	}
-	spend_start(c, days_job, gc);
+	command_read(gc, days_job, command_done);
 }
 
 /* ---- /global/spend/teams ---- */
@@ -461,7 +459,7 @@ void spend_global_end_users(struct command_call *c)
 		gc->is_master = keys_is_master(c->master->keys, &gc->hash) ||
 				str_eq(key, STR("litellm_proxy_master_key"));
 	}
-	spend_start(c, end_users_job, gc);
+	command_read(gc, end_users_job, command_done);
 }
 
 /* ---- /global/activity ---- */

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
 struct gr_call {
-	struct command_call *c;		/* first, as in every call of spend_start() */
+	struct command_call *c;
 	struct spend_range range;
 	const struct form *form;
 	struct spend_where where;
@@ -208,12 +209,9 @@ static bool take_filters(struct gr_call *gc)
 
 void spend_global_report(struct command_call *c)
 {
-	struct gr_call *gc = arena_alloc(c->mem, sizeof *gc);
-	if (!gc) {
-		command_fail_store(c, -ENOMEM);
+	struct gr_call *gc = command_state(c, sizeof *gc);
+	if (!gc)
 		return;
-	}
-	gc->c = c;
 	spend_last_days(&gc->range);
 	if (!take_form(gc) || !spend_take_days(c, "start_date", "end_date", &gc->range))
 		return;
@@ -221,5 +219,5 @@ void spend_global_report(struct command_call *c)
 	spend_where_int(&gc->where, "s.day >=", gc->range.first_day);
 	spend_where_int(&gc->where, "s.day <=", gc->range.last_day);
 	if (take_filters(gc))
-		spend_start(c, report_job, gc);
+		command_read(gc, report_job, command_done);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
@@ -246,12 +247,9 @@ static bool take_number(struct logs_call *lc, const char *name, uint64_t most, u
 
 static struct logs_call *logs_new(struct command_call *c)
 {
-	struct logs_call *lc = arena_alloc(c->mem, sizeof *lc);
-	if (!lc) {
-		command_fail_store(c, -ENOMEM);
+	struct logs_call *lc = command_state(c, sizeof *lc);
+	if (!lc)
 		return NULL;
-	}
-	lc->of.c = c;
 	return take_filters(lc) ? lc : NULL;
 }
 
@@ -291,13 +289,10 @@ static int show_job(struct store_db *db, void *data)
 
 void spend_show(struct command_call *c)
 {
-	struct logs_call *lc = arena_alloc(c->mem, sizeof *lc);
+	struct logs_call *lc = command_state(c, sizeof *lc);
 	struct str id;
-	if (!lc) {
-		command_fail_store(c, -ENOMEM);
+	if (!lc)
 		return;
-	}
-	lc->of.c = c;
 	if (command_named(c, "request_id", &id) || !texts_wanted(c, true, &lc->of.texts))
 		return;
 	lc->request_id.n = spend_read_id(id, lc->request_id.b);

@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
 enum { ROWS_MAX = 1000, EXCEPTIONS_MAX = 200, DEPLOYMENTS_TOP = 10, TAIL_ROOM = 512 };
 
 struct metrics_call {
-	struct command_call *c;		/* first, as in every call of spend_start() */
+	struct command_call *c;
 	struct spend_range range;
 	struct spend_where where;
 };
@@ -56,12 +57,9 @@ static bool take_key(struct metrics_call *mc)
 static struct metrics_call *metrics_new(struct command_call *c, const char *select,
 					const char *start, const char *end)
 {
-	struct metrics_call *mc = arena_alloc(c->mem, sizeof *mc);
-	if (!mc) {
-		command_fail_store(c, -ENOMEM);
+	struct metrics_call *mc = command_state(c, sizeof *mc);
+	if (!mc)
 		return NULL;
-	}
-	mc->c = c;
 	spend_last_days(&mc->range);
 	if (!spend_take_days(c, start, end, &mc->range))
 		return NULL;
@@ -83,7 +81,7 @@ static struct metrics_call *metrics_of_models(struct command_call *c, const char
 static void start(struct metrics_call *mc, store_job_fn *job)
 {
 	if (spend_where_is_whole(&mc->where, mc->c))
-		spend_start(mc->c, job, mc);
+		command_read(mc, job, command_done);
 }
 
 /* ---- seconds by day and place ---- */

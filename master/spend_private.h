@@ -21,7 +21,7 @@ struct spend_range {			/* from the first day's start to the last one's end */
 	int64_t first_day, last_day;	/* since 1970, both included */
 };
 struct spend_call {
-	struct command_call *c;		/* first: spend_start()'s done looks here */
+	struct command_call *c;
 	struct spend_range range;
 	uint64_t limit;
 	struct str user_id;		/* of a summary; .n 0: of all */
@@ -37,9 +37,8 @@ void spend_day_text(char out[SPEND_TEXT_ROOM], int64_t day);	/* "2026-02-03" */
 enum { SPEND_DAY_ROOM = 16 };
 void spend_write_month_day(char out[SPEND_DAY_ROOM], int64_t day);	/* "Feb 03" */
 
-/* Runs `job` on the reader, then answers with what it wrote. What it cannot start it answers. */
-void spend_start(struct command_call *c, store_job_fn *job, void *data);
-/* The same for what tells single requests: data begins with one of these. -ENOENT is 404. */
+/* Begins a report of single requests, whose state begins with one of these: job on the reader, then
+ * the answer. -ENOENT is 404. */
 struct spend_rows {
 	struct command_call *c;
 	struct cost_book *book;		/* prices, to divide costs by; or NULL */

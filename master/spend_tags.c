@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 
 enum { PERIODS = 7, WEEK = 7, MONTH = 30, TAGS_MAX = 250 };
 
 struct tags_call {
-	struct command_call *c;		/* first, as in every call of spend_start() */
+	struct command_call *c;
 	struct spend_range range;
 	int64_t days;			/* of a period */
 	struct spend_where where;
@@ -26,13 +27,10 @@ _Static_assert(ROLLUP_TAG == 6, "as in the text above");
 /* NULL: answered. Several tags go before a part of one. */
 static struct tags_call *tags_new(struct command_call *c, const char *select)
 {
-	struct tags_call *tc = arena_alloc(c->mem, sizeof *tc);
+	struct tags_call *tc = command_state(c, sizeof *tc);
 	struct str list = STR(""), part = STR("");
-	if (!tc) {
-		command_fail_store(c, -ENOMEM);
+	if (!tc)
 		return NULL;
-	}
-	tc->c = c;
 	spend_where_init(&tc->where, select);
 	if (command_str(c, "tag_filters", &list) == -EINVAL ||
 	    command_str(c, "tag_filter", &part) == -EINVAL)
@@ -51,7 +49,7 @@ static void start(struct tags_call *tc, store_job_fn *job)
 	spend_where_int(&tc->where, "s.day >=", tc->range.first_day);
 	spend_where_int(&tc->where, "s.day <=", tc->range.last_day);
 	if (spend_where_is_whole(&tc->where, tc->c))
-		spend_start(tc->c, job, tc);
+		command_read(tc, job, command_done);
 }
 
 /* ---- how many users, by period ---- */
@@ -198,11 +196,8 @@ static int distinct_job(struct store_db *db, void *data)
 
 void spend_tags_distinct(struct command_call *c)
 {
-	struct tags_call *tc = arena_alloc(c->mem, sizeof *tc);
-	if (!tc) {
-		command_fail_store(c, -ENOMEM);
+	struct tags_call *tc = command_state(c, sizeof *tc);
+	if (!tc)
 		return;
-	}
-	tc->c = c;
-	spend_start(c, distinct_job, tc);
+	command_read(tc, distinct_job, command_done);
 }

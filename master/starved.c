@@ -3,11 +3,11 @@
 #include "master/starved.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/small_file.h"
 
 enum { FIELD_UTIME = 11, FIELD_STIME = 12 };	/* counted from behind the state */
 
@@ -44,11 +44,8 @@ static int look(int pid, char *ret_state, uint64_t *ret_cpu_ns)
 {
 	char path[64], text[1024];
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	return n <= 0 ? -ENOENT : starved_read(str_of(text, (size_t)n), ret_state, ret_cpu_ns);
+	size_t n = small_file_read(path, text, sizeof text);
+	return n ? starved_read(str_of(text, n), ret_state, ret_cpu_ns) : -ENOENT;
 }
 
 bool starved_look(struct starved *s, int pid, uint64_t beat_ns, uint64_t now_ns)

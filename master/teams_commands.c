@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/newcomers.h"
 #include "master/roles.h"
@@ -57,12 +58,9 @@ void team_call_fail(struct team_call *tc, int err)
 
 struct team_call *team_call_new(struct command_call *c)
 {
-	struct team_call *tc = arena_alloc(c->mem, sizeof *tc);
-	if (!tc) {
-		command_fail_store(c, -ENOMEM);
+	struct team_call *tc = command_state(c, sizeof *tc);
+	if (!tc)
 		return NULL;
-	}
-	tc->c = c;
 	tc->keys = c->master->keys;
 	tc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };
 	return tc;

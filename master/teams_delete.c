@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/roles.h"
@@ -123,7 +124,5 @@ void teams_delete(struct command_call *c)
 	}
 	if (!take_ids(dc))
 		return;
-	int err = store_write(dc->keys->store, delete_job, on_deleted, dc);
-	if (err)
-		command_fail_store(c, err);
+	command_write(dc, delete_job, on_deleted);
 }

@@ -3,6 +3,7 @@
  * that somebody looks for. */
 #include <errno.h>
 
+#include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/master.h"
@@ -29,21 +30,11 @@ struct show_call {
 
 static struct show_call *call_new(struct command_call *c)
 {
-	struct show_call *sc = arena_alloc(c->mem, sizeof *sc);
-	if (!sc) {
-		command_fail_store(c, -ENOMEM);
+	struct show_call *sc = command_state(c, sizeof *sc);
+	if (!sc)
 		return NULL;
-	}
-	sc->c = c;
 	sc->keys = c->master->keys;
 	return sc;
-}
-
-static void start(struct show_call *sc, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_read(sc->keys->store, job, done, sc);
-	if (err)
-		command_fail_store(sc->c, err);
 }
 
 static void put_team(const struct show_call *sc, struct json_out *o, const struct team_row *t)
@@ -134,7 +125,7 @@ void teams_info(struct command_call *c)
 		return;			/* required: command_run() has seen that it is there */
 	sc->teams = arena_alloc(c->mem, sizeof *sc->teams);
 	if (sc->teams)
-		start(sc, info_job, on_info);
+		command_read(sc, info_job, on_info);
 	else
 		command_fail_store(c, -ENOMEM);
 }
@@ -250,7 +241,7 @@ static void start_list(struct show_call *sc)
 	sc->teams = arena_array(sc->c->mem, sc->size, sizeof *sc->teams);
 	sc->members = arena_array(sc->c->mem, sc->size, sizeof *sc->members);
 	if (sc->teams && sc->members)
-		start(sc, list_job, on_list);
+		command_read(sc, list_job, on_list);
 	else
 		command_fail_store(sc->c, -ENOMEM);
 }

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/price.h"
 #include "master/budget_models.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/roles.h"
@@ -78,12 +79,9 @@ static void fail(struct tenant_call *tc, int err)
 
 static struct tenant_call *call_new(struct command_call *c)
 {
-	struct tenant_call *tc = arena_alloc(c->mem, sizeof *tc);
-	if (!tc) {
-		command_fail_store(c, -ENOMEM);
+	struct tenant_call *tc = command_state(c, sizeof *tc);
+	if (!tc)
 		return NULL;
-	}
-	tc->c = c;
 	tc->keys = c->master->keys;
 	tc->kind = tenant_kind_of(c->command);
 	tc->change = (struct key_change){ .now_ns = clock_wall_ns(), .args = c->args };

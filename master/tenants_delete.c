@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "master/budget_models.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/tenants.h"
 
@@ -63,12 +64,9 @@ static bool take_ids(struct many_call *mc)
 
 static struct many_call *call_new(struct command_call *c)
 {
-	struct many_call *mc = arena_alloc(c->mem, sizeof *mc);
-	if (!mc) {
-		command_fail_store(c, -ENOMEM);
+	struct many_call *mc = command_state(c, sizeof *mc);
+	if (!mc)
 		return NULL;
-	}
-	mc->c = c;
 	mc->keys = c->master->keys;
 	mc->kind = tenant_kind_of(c->command);
 	mc->now_ns = clock_wall_ns();

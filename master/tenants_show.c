@@ -3,6 +3,7 @@
  * teams, an organization with its teams and members. */
 #include <errno.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/tenants.h"
@@ -29,22 +30,12 @@ struct show_call {
 
 static struct show_call *call_new(struct command_call *c)
 {
-	struct show_call *sc = arena_alloc(c->mem, sizeof *sc);
-	if (!sc) {
-		command_fail_store(c, -ENOMEM);
+	struct show_call *sc = command_state(c, sizeof *sc);
+	if (!sc)
 		return NULL;
-	}
-	sc->c = c;
 	sc->keys = c->master->keys;
 	sc->kind = tenant_kind_of(c->command);
 	return sc;
-}
-
-static void start(struct show_call *sc, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_read(sc->keys->store, job, done, sc);
-	if (err)
-		command_fail_store(sc->c, err);
 }
 
 /* ---- what belongs to one ---- */
@@ -288,7 +279,7 @@ void tenants_info(struct command_call *c)
 {
 	struct show_call *sc = call_new(c);
 	if (sc && take_names(sc))
-		start(sc, info_job, on_info);
+		command_read(sc, info_job, on_info);
 }
 
 /* ---- pages ---- */
@@ -384,7 +375,7 @@ void tenants_list(struct command_call *c)
 		return;
 	sc->v = arena_array(c->mem, sc->size, sizeof *sc->v);
 	if (sc->v)
-		start(sc, list_job, on_list);
+		command_read(sc, list_job, on_list);
 	else
 		command_fail_store(c, -ENOMEM);
 }

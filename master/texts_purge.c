@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/log.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/spend_private.h"
 #include "master/texts_read.h"
@@ -91,21 +92,17 @@ static void on_job(void *data, int err)
 
 void texts_purge(struct command_call *c)
 {
-	struct purge *p = arena_alloc(c->mem, sizeof *p);
+	struct purge *p = command_state(c, sizeof *p);
 	struct spend_range range = { 0 };
 	struct str given;
-	if (!p) {
-		command_fail_store(c, -ENOMEM);
+	if (!p)
 		return;
-	}
-	p->c = c;
 	if (command_str(c, "before", &given) || !spend_take_days(c, "before", "before", &range) ||
 	    command_bool(c, "dry_run", &p->is_dry) == -EINVAL)
 		return;
 	p->before_ns = (int64_t)range.from_ns;
-	struct store *s = c->master->store;
-	int err = p->is_dry ? store_read(s, count_job, on_job, p)
-			    : store_write(s, purge_job, on_job, p);
-	if (err)
-		command_fail_store(c, err);
+	if (p->is_dry)
+		command_read(p, count_job, on_job);
+	else
+		command_write(p, purge_job, on_job);
 }

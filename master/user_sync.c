@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/members.h"
 #include "master/users_more.h"
@@ -286,12 +287,9 @@ static bool take_teams(struct sync_call *sc)
 
 void users_sync(struct command_call *c)
 {
-	struct sync_call *sc = arena_alloc(c->mem, sizeof *sc);
-	if (!sc) {
-		command_fail_store(c, -ENOMEM);
+	struct sync_call *sc = command_state(c, sizeof *sc);
+	if (!sc)
 		return;
-	}
-	sc->c = c;
 	sc->keys = c->master->keys;
 	if (command_str(c, "user_id", &sc->user_id) == -EINVAL ||
 	    command_str(c, "user_role", &sc->role) == -EINVAL ||
@@ -300,7 +298,5 @@ void users_sync(struct command_call *c)
 	    command_bool(c, "only_join", &sc->only_adds) == -EINVAL || !take_role(sc) ||
 	    !take_teams(sc))
 		return;
-	int err = store_write(sc->keys->store, sync_job, on_synced, sc);
-	if (err)
-		command_fail_store(c, err);
+	command_write(sc, sync_job, on_synced);
 }

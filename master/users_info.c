@@ -3,6 +3,7 @@
  * an organization that it is in, and for administrators. Others' are unknown. */
 #include <errno.h>
 
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/tenants.h"
@@ -90,12 +91,9 @@ static struct str caller(struct command_call *c)
 
 void users_info_alone(struct command_call *c)
 {
-	struct info_call *ic = arena_alloc(c->mem, sizeof *ic);
-	if (!ic) {
-		command_fail_store(c, -ENOMEM);
+	struct info_call *ic = command_state(c, sizeof *ic);
+	if (!ic)
 		return;
-	}
-	ic->c = c;
 	if (command_str(c, "user_id", &ic->user_id) == -EINVAL)
 		return;
 	if (!ic->user_id.n)
@@ -105,7 +103,5 @@ void users_info_alone(struct command_call *c)
 			     "user_id is missing, and the calling key is no user's");
 		return;
 	}
-	int err = store_read(c->master->store, info_job, on_info, ic);
-	if (err)
-		command_fail_store(c, err);
+	command_read(ic, info_job, on_info);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "master/command_job.h"
 #include "master/many.h"
 #include "master/master.h"
 #include "master/tenants.h"
@@ -232,15 +233,10 @@ static void on_settings(void *data, int err)
 
 void budgets_settings(struct command_call *c)
 {
-	struct settings_call *sc = arena_alloc(c->mem, sizeof *sc);
-	if (!sc) {
-		command_fail_store(c, -ENOMEM);
+	struct settings_call *sc = command_state(c, sizeof *sc);
+	if (!sc)
 		return;
-	}
-	sc->c = c;
 	if (command_str(c, "budget_id", &sc->budget_id) != 0)
 		return;			/* required: command_run() has seen that it is there */
-	int err = store_read(c->master->store, settings_job, on_settings, sc);
-	if (err)
-		command_fail_store(c, err);
+	command_read(sc, settings_job, on_settings);
 }

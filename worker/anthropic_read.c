@@ -211,14 +211,9 @@ static int read_delta(const struct reading *r, const struct json *delta)
 
 static int emit_failure(const struct reading *r, struct str native)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	e->outcome = OUTCOME_UP_ERROR;
-	e->message = arena_printf(r->rd->mem, "the provider ended the answer with \"%.*s\"",
-				  (int)(native.n < 64 ? native.n : 64), native.p);
-	return e->message.p ? emit(r, &ev) : -ENOMEM;
+	struct llm_event ev;
+	int err = llm_failure_event(r->rd->mem, native, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 /* The format tool's call is no call for the client. */
@@ -263,12 +258,9 @@ static int emit_end(const struct reading *r)
 
 static int emit_error(const struct reading *r, const struct json *root)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(r->rd->mem, 0, root, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 /* --- events and answers --- */

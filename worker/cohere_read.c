@@ -19,13 +19,9 @@ struct reading {
 	void *data;
 };
 
-/* Nothing comes after the end, or after an error. */
 static int emit(const struct reading *r, const struct llm_event *ev)
 {
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
+	return llm_emit(&r->rd->is_ended, ev, r->emit, r->data);
 }
 
 static int emit_start(const struct reading *r, struct str id)
@@ -53,12 +49,9 @@ static int emit_text(const struct reading *r, enum llm_event_kind kind, const st
 
 static int emit_error(const struct reading *r, const struct json *root)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(r->rd->mem, 0, root, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 /* An answer that ends for a bad reason, told in a few words if at all. */

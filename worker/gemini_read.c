@@ -28,13 +28,9 @@ struct reading {
 	bool is_whole;
 };
 
-/* Nothing comes after the end, or after an error. */
 static int emit(const struct reading *r, const struct llm_event *ev)
 {
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
+	return llm_emit(&r->rd->is_ended, ev, r->emit, r->data);
 }
 
 static int emit_piece(const struct reading *r, enum llm_event_kind kind, struct str text)
@@ -334,12 +330,9 @@ static int read_block(struct reading *r, const struct json *feedback)
 
 static int emit_error(const struct reading *r, const struct json *root)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(r->rd->mem, 0, root, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 static int emit_start(const struct reading *r, const struct json *id, const struct json *model)

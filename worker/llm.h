@@ -172,6 +172,16 @@ struct llm_event {
 /* Return 0 to go on or a negative errno to stop. Slices are good until it returns. */
 typedef int llm_emit_fn(void *data, const struct llm_event *ev);
 
+/* Hands an event on. Nothing comes after the end, or after an error. */
+static inline int llm_emit(bool *is_ended, const struct llm_event *ev, llm_emit_fn *emit,
+			   void *data)
+{
+	if (*is_ended)
+		return 0;
+	*is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
+	return emit(data, ev);
+}
+
 struct snap;
 struct llm_listener {			/* hears an answer's events as they are counted */
 	void (*hear)(struct llm_listener *l, const struct llm_event *ev);
@@ -228,6 +238,11 @@ enum llm_finish llm_finish_of(struct str native);
  * *ret is scrubbed or a word. */
 void llm_read_error(struct arena *a, int status, const struct json *root, struct str text,
 		    struct str key, struct llm_error *ret);
+/* Events that end an answer: the error that stands in it; the provider's word that it has failed.
+ * 0 or -ENOMEM. */
+int llm_read_error_event(struct arena *a, int status, const struct json *root,
+			 struct llm_event *ret) MUST_USE;
+int llm_failure_event(struct arena *a, struct str native, struct llm_event *ret) MUST_USE;
 /* The error's type where only a header told it: it may decide the outcome, too. */
 void llm_error_typed(struct arena *a, struct llm_error *e, struct str type);
 /* "litellm.RateLimitError: OpenAIException - text", as clients of LiteLLM expect the errors of

@@ -5,6 +5,8 @@
  * often told by the text alone. The words looked for are those that LiteLLM's users know. */
 #include "worker/llm.h"
 
+#include <errno.h>
+
 enum {
 	TEXT_MAX = 500,
 	LOOKED_AT_MAX = 4096,	/* of a message */
@@ -267,6 +269,29 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 	if (e.param.p)
 		e.param = llm_scrub(a, e.param, key);
 	*ret = e;
+}
+
+int llm_read_error_event(struct arena *a, int status, const struct json *root,
+			 struct llm_event *ret)
+{
+	struct llm_error *e = arena_alloc(a, sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	llm_read_error(a, status, root, root->raw, STR_NONE, e);
+	*ret = (struct llm_event){ .kind = EV_ERROR, .error = e };
+	return 0;
+}
+
+int llm_failure_event(struct arena *a, struct str native, struct llm_event *ret)
+{
+	struct llm_error *e = arena_alloc(a, sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	e->outcome = OUTCOME_UP_ERROR;
+	e->message = arena_printf(a, "the provider ended the answer with \"%.*s\"",
+				  (int)(native.n < 64 ? native.n : 64), native.p);
+	*ret = (struct llm_event){ .kind = EV_ERROR, .error = e };
+	return e->message.p ? 0 : -ENOMEM;
 }
 
 void llm_error_typed(struct arena *a, struct llm_error *e, struct str type)

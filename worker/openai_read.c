@@ -36,13 +36,9 @@ struct reading {
 	bool is_whole;
 };
 
-/* Nothing comes after the end, or after an error. */
 static int emit(const struct reading *r, const struct llm_event *ev)
 {
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
+	return llm_emit(&r->rd->is_ended, ev, r->emit, r->data);
 }
 
 static int emit_text(const struct reading *r, enum llm_event_kind kind, const struct json *j)
@@ -353,14 +349,9 @@ static int read_message(const struct reading *r, const struct json *message)
 
 static int emit_failure(const struct reading *r, struct str native)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	e->outcome = OUTCOME_UP_ERROR;
-	e->message = arena_printf(r->rd->mem, "the provider ended the answer with \"%.*s\"",
-				  (int)(native.n < 64 ? native.n : 64), native.p);
-	return e->message.p ? emit(r, &ev) : -ENOMEM;
+	struct llm_event ev;
+	int err = llm_failure_event(r->rd->mem, native, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 static int read_finish(const struct reading *r, const struct json *reason)
@@ -425,12 +416,9 @@ static int read_choices(struct reading *r, const struct json *choices)
 
 static int emit_error(const struct reading *r, const struct json *root)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(r, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(r->rd->mem, 0, root, &ev);
+	return err ? err : emit(r, &ev);
 }
 
 static int emit_start(const struct reading *r, const struct json *id, const struct json *model,

@@ -24,7 +24,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "live"))
 
 from gateway import BUILD, PATIENCE, Gateway, Mock      # noqa: E402
-from load import descriptors, wait_for, workers         # noqa: E402
+from load import descriptors, wait_for         # noqa: E402
 
 INPUT_NANO, OUTPUT_NANO = 1000, 2000    # of a token: $1 and $2 a million
 CUT, FAILED = 4, 8                      # JF_CUT, JF_FAILED

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway import Gateway, Mock
+from sink import Sink
 
 PRICED = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
 
@@ -18,6 +19,13 @@ def mock_process():
 def mock(mock_process):
     mock_process.clear()
     return mock_process
+
+
+@pytest.fixture
+def sink():
+    s = Sink()
+    yield s
+    s.close()
 
 
 @pytest.fixture

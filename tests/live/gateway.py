@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,13 @@ def until(what, timeout=10):
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.02)
     return got
+
+
+def alive(pid):
+    """Neither gone nor a zombie."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 class Mock:
@@ -221,6 +229,18 @@ class Gateway:
         self.log_file.close()
         self.notify.close()
 
+    def kill_workers(self):
+        for pid in self.children():
+            assert pid > 1
+            os.kill(pid, signal.SIGKILL)
+
+    def kill_all(self):
+        """SIGKILL to all of it at once; what is in journals stays there."""
+        pids = self.children()
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.kill()
+        until(lambda: not any(alive(p) for p in pids))
+
     def children(self):
         with contextlib.suppress(OSError):
             return [int(p) for p in pathlib.Path(
@@ -286,6 +306,13 @@ class Gateway:
                   {"Authorization": f"Bearer {key or self.master_key}", "Content-Type": "application/json",
                    **(headers or {})})
         return Stream(c, c.getresponse())
+
+    def metric(self, name):
+        """The sum over its labels."""
+        page = self.get("/metrics", key=False).body.decode()
+        found = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", page, re.M)
+        assert found, name
+        return sum(map(float, found))
 
     def key(self, **fields):
         a = self.post("/key/generate", fields)

@@ -7,20 +7,10 @@ import socket
 import sqlite3
 import time
 
-import pytest
-
 from gateway import until
 from mail_sink import MailSink, make_certificate
-from sink import Sink
 
 CANARY = "T0PSECRETPATH"
-
-
-@pytest.fixture
-def sink():
-    s = Sink()
-    yield s
-    s.close()
 
 
 def alerting(*channels, kinds=None, more=""):
@@ -36,11 +26,6 @@ def env_of(sink):
 
 def events(sink, n=1, path="/hook", timeout=15):
     return until(lambda: len(got := sink.sent(path)) >= n and got, timeout)
-
-
-def metric(gw, name):
-    page = gw.get("/metrics", key=False).body.decode()
-    return sum(float(l.split()[-1]) for l in page.splitlines() if l.startswith(name + " "))
 
 
 def failing(mock, script="mock?status=500"):
@@ -68,7 +53,7 @@ def test_a_failure_is_told_to_each_receiver_in_its_own_form(start, mock, sink):
     everything = json.dumps([b for _, _, b in sink.bodies]) + gw.logs()
     assert key not in everything and CANARY not in json.dumps([b for _, _, b in sink.bodies])
     assert CANARY not in gw.logs() and CANARY not in gw.ctl("config", "show").stdout
-    until(lambda: metric(gw, "llmgw_alerts_sent_total") == 4)
+    until(lambda: gw.metric("llmgw_alerts_sent_total") == 4)
 
 
 def test_the_same_failure_is_told_once_in_its_quiet_time(start, mock, sink):
@@ -209,7 +194,7 @@ def test_a_receiver_that_is_down_gets_it_later(start, mock, sink):
     sink.status = 200
     assert events(sink)[0]["event"] == "llm_exceptions"
     gw.wait_log("alert.recovered", to="webhook")
-    assert metric(gw, "llmgw_alerts_sent_total") == 1
+    assert gw.metric("llmgw_alerts_sent_total") == 1
 
 
 def test_what_a_receiver_refuses_is_counted_and_can_be_logged(start, mock, sink):
@@ -217,7 +202,7 @@ def test_what_a_receiver_refuses_is_counted_and_can_be_logged(start, mock, sink)
     gw = start([("m", failing(mock))], alerting("webhook", kinds=["llm_exceptions"],
                                                 more="  alerting_args: {log_to_console: true}\n"), env=env_of(sink))
     gw.ask("m")
-    until(lambda: metric(gw, "llmgw_alerts_dropped_total") == 1)
+    until(lambda: gw.metric("llmgw_alerts_dropped_total") == 1)
     assert sink.tries == 1
     assert "UP_ERROR" in gw.wait_log("alert.told", type="llm_exceptions")["message"]
 

@@ -13,7 +13,7 @@ import pytest
 from gateway import until
 from egress_inside import QUICK, STORE, add, refused, stranger
 from sink import Sink
-from test_export import env_of, metric, told
+from test_export import env_of, told
 
 NETWORK = """
 set -e
@@ -70,7 +70,7 @@ def test_an_administrator_without_the_master_key_stays_outside(gw, host):
     if a.status == 200:
         refused(gw, "x", "")
         assert "does not name it" in gw.wait_log("upstream.address_refused")["why"]
-        until(lambda: metric(gw, "llmgw_upstream_addresses_refused_total") >= 1)
+        until(lambda: gw.metric("llmgw_upstream_addresses_refused_total") >= 1)
     assert gw.mock.log() == []
 
 

@@ -26,13 +26,6 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
-@pytest.fixture
-def sink():
-    s = Sink()
-    yield s
-    s.close()
-
-
 def env_of(sink, **more):
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.base, "OTEL_EXPORTER_OTLP_HEADERS": f"x-auth={SECRET}%20two",
             "OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_SERVICE_NAME": "gateway-of-the-test",
@@ -45,11 +38,6 @@ def env_of(sink, **more):
 
 def told(*names, which="callbacks", more=""):
     return f"litellm_settings:\n  {which}: {json.dumps(names)}\n{more}"
-
-
-def metric(gw, name):
-    page = gw.get("/metrics", key=False).body.decode()
-    return sum(float(l.split()[-1]) for l in page.splitlines() if l.startswith(name + " "))
 
 
 def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
@@ -189,7 +177,7 @@ def test_a_receiver_that_is_down_gets_it_later(start, sink, tmp_path):
         rows = back.payloads(5, timeout=30)
         assert {r["id"] for r in rows} == ids and len(rows) == 5
         until(lambda: not list(folder.glob("generic_api.*")))
-        until(lambda: metric(gw, "llmgw_export_sent_total") >= 5)   # counted after its file is gone
+        until(lambda: gw.metric("llmgw_export_sent_total") >= 5)   # counted after its file is gone
     finally:
         back.close()
 
@@ -202,7 +190,7 @@ def test_a_receiver_that_comes_back_gets_it_without_a_restart(start, sink):
     sink.status = 200
     assert len(sink.payloads(1)) == 1
     gw.wait_log("export.recovered")
-    assert metric(gw, "llmgw_export_failures_total") >= 1
+    assert gw.metric("llmgw_export_failures_total") >= 1
 
 
 def test_what_is_refused_is_not_sent_again(start, sink):
@@ -213,7 +201,7 @@ def test_what_is_refused_is_not_sent_again(start, sink):
     sink.status = 200
     assert gw.ask("m").status == 200
     assert len(sink.payloads(1)) == 1 and sink.tries == 2
-    assert metric(gw, "llmgw_export_dropped_total") == 1
+    assert gw.metric("llmgw_export_dropped_total") == 1
 
 
 def test_a_slow_receiver_slows_nobody(start, sink):
@@ -257,7 +245,7 @@ def _answers(gw):
 def test_nobody_hears_of_a_ring_or_a_disk_that_is_whole(start, sink):
     gw = start([("m", "plain")], told("generic_api"), env=env_of(sink))
     assert gw.ask("m").status == 200 and sink.payloads(1)
-    assert metric(gw, "llmgw_records_dropped_total") == 0
+    assert gw.metric("llmgw_records_dropped_total") == 0
     assert not gw.records("export.ignored") and not gw.records("export.no_disk")
 
 
@@ -389,7 +377,7 @@ def test_messages_for_sqs(start, sink, name, queue):
     assert sorted(i for i in set(seen) if seen.count(i) > 1) == failed_once[:1] and len(seen) == 26
     assert {json.loads(e["MessageBody"])["id"] for e in entries()} == set(asked)
     assert all(("MessageGroupId" in e) == queue.endswith(".fifo") for e in entries())
-    assert metric(gw, "llmgw_export_dropped_total") == 1 and metric(gw, "llmgw_export_sent_total") == 24
+    assert gw.metric("llmgw_export_dropped_total") == 1 and gw.metric("llmgw_export_sent_total") == 24
     method, headers, body = sink.raw["/"]
     low = {k.lower(): v for k, v in headers.items()}
     assert low["x-amz-target"] == "AmazonSQS.SendMessageBatch" and low["content-type"] == "application/x-amz-json-1.0"
@@ -447,8 +435,8 @@ def test_one_call_of_many_that_is_not_taken(start, sink, status, sent, dropped):
     for _ in range(6):
         gw.ask("m")
     gw.wait_log("export.failing" if status == 503 else "export.refused", callback="helicone")
-    until(lambda: metric(gw, "llmgw_export_sent_total") == sent)
-    assert metric(gw, "llmgw_export_dropped_total") == dropped
+    until(lambda: gw.metric("llmgw_export_sent_total") == sent)
+    assert gw.metric("llmgw_export_dropped_total") == dropped
     arrived = [c["providerRequest"]["meta"]["Helicone-Request-Id"] for c in sink.sent("/custom/v1/log")]
     assert len(arrived) == len(set(arrived)) == sent and len(set(tried)) == 6
 

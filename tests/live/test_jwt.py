@@ -53,11 +53,6 @@ def team(gw, name, **fields):
     return name
 
 
-def counter(gw, name):
-    text = gw.get("/metrics", key=False).body.decode()
-    return float(re.search(rf"^{name} ([\d.]+)$", text, re.M).group(1))
-
-
 def refused(answer, status, what):
     assert answer.status == status, answer
     message = answer.json["error"]["message"]
@@ -73,9 +68,9 @@ def test_a_token_is_as_good_as_a_key_and_is_checked_once(start, idp):
     for _ in range(3):
         assert gw.ask("m", key=token).status == 200
     assert gw.ask("m", key=False, headers={"x-api-key": token}).status == 200
-    assert counter(gw, "llmgw_jwt_verified_total") == 1
-    assert counter(gw, "llmgw_jwt_cached_total") == 3
-    assert idp.calls == 1 and counter(gw, "llmgw_jwks_fetches_total") == 1
+    assert gw.metric("llmgw_jwt_verified_total") == 1
+    assert gw.metric("llmgw_jwt_cached_total") == 3
+    assert idp.calls == 1 and gw.metric("llmgw_jwks_fetches_total") == 1
     gw.wait_log("jwks.fetched", url=idp.url)
     gw.wait_log("jwks.taken", version=1, keys=1)
     assert {m["id"] for m in gw.get("/v1/models", key=token).json["data"]} == {"m", "n"}
@@ -114,7 +109,7 @@ def test_what_is_refused(start, idp, tmp_path):
     ]
     for token, what in rows:
         refused(gw.ask("m", key=token), 401, what)
-    assert counter(gw, "llmgw_jwt_refused_total") == len(rows)
+    assert gw.metric("llmgw_jwt_refused_total") == len(rows)
     refused(gw.ask("m", key="no-token"), 401, "sk-")
     assert gw.ask("m", key=idp.key.sign({**good, "aud": ["x", "llmgw"]})).status == 200
 
@@ -171,7 +166,7 @@ def test_old_keys_stay_while_the_provider_is_away(start, idp):
     idp.status = 500
     gw.wait_log("jwks.fetch_failed")
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
-    assert counter(gw, "llmgw_jwks_failures_total") >= 1
+    assert gw.metric("llmgw_jwks_failures_total") >= 1
     # What is no list of keys is no answer either; one without a key that could be used is one.
     idp.status, idp.body = 200, b"<html>"
     gw.wait_log("jwks.fetch_failed", why="the answer is no list of keys")
@@ -326,12 +321,12 @@ def test_a_bad_token_is_checked_once(start, idp):
     late = idp.key.sign(idp.claims(life=-60))
     refused(gw.ask("m", key=bad), 401, "signature")
     refused(gw.ask("m", key=late), 401, "expired")
-    assert counter(gw, "llmgw_jwt_refused_cached_total") == 0
+    assert gw.metric("llmgw_jwt_refused_cached_total") == 0
     for _ in range(5):
         refused(gw.ask("m", key=bad), 401, "signature")
         refused(gw.ask("m", key=late), 401, "expired")
-    assert counter(gw, "llmgw_jwt_refused_cached_total") == 10
-    assert counter(gw, "llmgw_jwt_refused_total") == 12
+    assert gw.metric("llmgw_jwt_refused_cached_total") == 10
+    assert gw.metric("llmgw_jwt_refused_total") == 12
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
 
 

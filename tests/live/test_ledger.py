@@ -51,11 +51,8 @@ def test_replay_changes_nothing(start):
     with Load(gw, rate=200, clients=3, key=key):
         wait_for(lambda: len(dump(gw.tmp / "state")["spend_logs"]) > 50)
         # Everybody at once, while the ledger is at work.
-        pids = gw.children()
-        os.killpg(gw.process.pid, signal.SIGKILL)
-        gw.kill()
+        gw.kill_all()
     streams.wait_over()
-    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
     state, saved = gw.tmp / "state", gw.tmp / "saved"
     shutil.copytree(state, saved)
     journals = list((saved / "journal").iterdir())
@@ -94,13 +91,10 @@ def test_killed_while_it_recovers(start):
     os.kill(gw.process.pid, signal.SIGSTOP)              # so that there is something to recover
     load = [Load(gw, rate=2000, clients=4, key=key, keep=True).start() for _ in range(2)]
     wait_for(lambda: sum(x.done for x in load) > 1500, timeout=30)
-    pids = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
+    gw.kill_all()
     for x in load:
         x.stop()
     streams.wait_over()
-    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
     state, saved, but = gw.tmp / "state", gw.tmp / "saved", ("end_ns", "last_used", "id")
     shutil.copytree(state, saved)
     gw.start()
@@ -126,10 +120,7 @@ def test_a_torn_journal(start):
     gw = start([("m", "plain")])
     for i in range(30):
         assert gw.ask("m", user=f"torn{i}").status == 200
-    pids = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
-    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
+    gw.kill_all()
     journals = sorted((gw.tmp / "state" / "journal").iterdir(), key=lambda p: p.stat().st_mtime)
     text = bytearray(journals[0].read_bytes())
     text[:8] = b"nonsense"
@@ -138,10 +129,7 @@ def test_a_torn_journal(start):
     assert gw.records("ledger.damaged_journal")[0]["file"] == journals[0].name
     assert journals[0].with_name(journals[0].name + ".bad").exists()
     # Half made by a master that was killed meanwhile: nobody's record is in there.
-    pids = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
-    wait_for(lambda: not any(ledger_test.is_alive(p) for p in pids))
+    gw.kill_all()
     for n, size in enumerate((0, 100, 4096 + 16384 * 256)):
         (journals[0].parent / f"{40 + n}-00000000000000{n:02x}.j").write_bytes(bytes(size))
     gw.start()

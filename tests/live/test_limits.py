@@ -75,11 +75,6 @@ def info(gw, key):
     return gw.get(f"/key/info?key={key}").json["info"]
 
 
-def gauge(gw, name):
-    text = gw.get("/metrics", key=False).body.decode()
-    return float(re.search(rf"^{name} ([\d.]+)$", text, re.M).group(1))
-
-
 def until(condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
@@ -89,8 +84,8 @@ def until(condition, seconds=10):
 
 def nothing_reserved(gw, key):
     """U8. No slot is held, and the key's own words are back to 0: a refusal tells what they say."""
-    until(lambda: gauge(gw, "llmgw_reservations_open") == 0)
-    assert gauge(gw, "llmgw_reserved_dollars") == 0
+    until(lambda: gw.metric("llmgw_reservations_open") == 0)
+    assert gw.metric("llmgw_reserved_dollars") == 0
     before = info(gw, key)["max_budget"]
     gw.post("/key/update", {"key": key, "max_budget": 0})
     a = gw.ask("m", key=key)
@@ -215,7 +210,7 @@ def test_max_parallel_requests(start, mock):
     until(lambda: gw.ask("quick", key=k).status == 200)
     for s in streams[1:]:
         s.leave()
-    until(lambda: gauge(gw, "llmgw_reservations_open") == 0)
+    until(lambda: gw.metric("llmgw_reservations_open") == 0)
 
 
 # ---- dollars -------------------------------------------------------------------------------------
@@ -358,7 +353,7 @@ def test_a_worker_that_is_killed_gives_back_what_it_held(start):
     streams = [gw.stream("slow", key=k, max_tokens=1000) for _ in range(8)]
     for s in streams:
         next(s.events())
-    assert gauge(gw, "llmgw_reservations_open") == 8
+    assert gw.metric("llmgw_reservations_open") == 8
     for w in gw.ctl_json("workers")["workers"]:
         os.kill(w["pid"], signal.SIGKILL)
     for s in streams:
@@ -433,9 +428,9 @@ def test_cost_from_config_from_the_table_and_unknown(start, mock):
     assert cost("cached")[0] == 400 * Decimal("3e-6") + 600 * Decimal("3e-7") + 100 * Decimal("15e-6")
     c, u = cost("gpt-4o")
     assert c == u["prompt_tokens"] * Decimal("2.5e-6") + u["completion_tokens"] * Decimal("1e-5") > 0
-    before = gauge(gw, "llmgw_unpriced_requests_total")
+    before = gw.metric("llmgw_unpriced_requests_total")
     assert cost("unknown")[0] == 0
-    assert gauge(gw, "llmgw_unpriced_requests_total") == before + 1
+    assert gw.metric("llmgw_unpriced_requests_total") == before + 1
     rows = {r["model_group"]: r for r in gw.spend_rows(wait_for=4)}
     assert rows["unknown"]["metadata"]["unpriced"] is True and rows["gpt-4o"]["metadata"]["unpriced"] is False
     assert Decimal(str(rows["config"]["spend"])) == Decimal("0.0045")

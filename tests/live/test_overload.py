@@ -77,12 +77,6 @@ def to(mock, script, **params):
 WAIT = "llmgw_queue_wait_seconds"
 
 
-def metric(gw, name):
-    page = gw.get("/metrics").body.decode()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
-               if line.startswith(name + " ") or line.startswith(name + "{"))
-
-
 def together(*calls):
     """Runs each in a thread of its own, begun a moment after the other; gives what they gave."""
     got = [None] * len(calls)
@@ -104,19 +98,19 @@ ONE_AT_A_TIME = "router_settings: {default_max_parallel_requests: 1, num_retries
 def busy(gw, model="m", **kw):
     """A stream that holds the only place."""
     s = gw.stream(model, **kw)
-    until(lambda: metric(gw, "llmgw_deployment_in_flight") == 1)
+    until(lambda: gw.metric("llmgw_deployment_in_flight") == 1)
     return s
 
 
 def waiting(gw, n):
-    return until(lambda: metric(gw, "llmgw_requests_waiting") == n)
+    return until(lambda: gw.metric("llmgw_requests_waiting") == n)
 
 
 def test_who_finds_no_room_waits(start, mock):
     gw = start([("m", to(mock, "mock?ttft=200"))], ONE_AT_A_TIME, workers=1)
     a, b, c = together(*[lambda: gw.ask("m")] * 3)
     assert [x.status for x in (a, b, c)] == [200] * 3
-    assert metric(gw, "llmgw_queued_total") == 2 and metric(gw, WAIT + "_count") == 2
+    assert gw.metric("llmgw_queued_total") == 2 and gw.metric(WAIT + "_count") == 2
     log = mock.log()
     assert all(x["started_ms"] >= y["ended_ms"] for y, x in zip(log, log[1:]))
     assert float(c.headers["x-litellm-overhead-duration-ms"]) < 150       # waiting is none
@@ -148,12 +142,12 @@ def test_whoever_waits_holds_no_money_and_may_leave(start, mock):
         t.start()
         t.join()
         waiting(gw, n)
-    assert metric(gw, "llmgw_reservations_open") == 2      # the stream, and who found it there
+    assert gw.metric("llmgw_reservations_open") == 2      # the stream, and who found it there
     for c in others:
         c.close()
     waiting(gw, 0)
     s.leave()
-    until(lambda: metric(gw, "llmgw_reservations_open") == 0)
+    until(lambda: gw.metric("llmgw_reservations_open") == 0)
     assert len(mock.log()) == 1
 
 
@@ -200,7 +194,7 @@ def test_who_has_a_fallback_goes_there(start, mock):
     gw = start([("m", to(mock, "mock?tokens=2&stall=1", max_parallel_requests=1)), ("n", to(mock, "other"))],
                "router_settings: {num_retries: 0, fallbacks: [{m: [n]}]}\n", workers=1)
     s = busy(gw)
-    assert gw.ask("m").status == 200 and metric(gw, "llmgw_queued_total") == 0
+    assert gw.ask("m").status == 200 and gw.metric("llmgw_queued_total") == 0
     s.leave()
 
 
@@ -228,9 +222,9 @@ def test_goodput_behind_a_fixed_limit(start, mock):
     assert goodput >= 0.8 * CAPACITY
     assert crowd.times()[int(len(crowd.times()) * 0.99)] < 2
     assert max(crowd.times(503)) < 1.5                        # QUEUE_FULL, mostly at once
-    assert metric(gw, "llmgw_queue_refused_total") == len(crowd.times(503))
-    assert metric(gw, "llmgw_requests_waiting") == 0
-    assert metric(gw, WAIT + "_count") > 0 and metric(gw, "llmgw_queued_total") > 0
+    assert gw.metric("llmgw_queue_refused_total") == len(crowd.times(503))
+    assert gw.metric("llmgw_requests_waiting") == 0
+    assert gw.metric(WAIT + "_count") > 0 and gw.metric("llmgw_queued_total") > 0
     assert gw.records("queue.refuses")
 
 
@@ -251,7 +245,7 @@ def test_goodput_with_a_limit_learned_from_latency(start, mock):
     run(crowd.at_rate(800, 6))
     goodput = crowd.good() / (time.monotonic() - began)
     assert goodput >= 0.8 * 160
-    assert 6 <= metric(gw, "llmgw_deployment_concurrency_limit") <= 40
+    assert 6 <= gw.metric("llmgw_deployment_concurrency_limit") <= 40
     one = gw.ctl_json("route", "explain", "--model", "m")["candidates"][0]
     assert 6 <= one["at_a_time"] <= 40 and one["in_flight"] == 0
     assert crowd.times()[int(len(crowd.times()) * 0.99)] < 2

@@ -21,13 +21,6 @@ HIDDEN = "redacted-by-litellm"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
-@pytest.fixture
-def sink():
-    s = Sink()
-    yield s
-    s.close()
-
-
 def env_of(sink, **more):
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.base, "OTEL_BSP_SCHEDULE_DELAY": "100",
             "GENERIC_LOGGER_ENDPOINT": sink.base + "/hook", "LANGFUSE_HOST": sink.base, "LANGFUSE_PUBLIC_KEY": "pk-1",
@@ -64,11 +57,6 @@ def said(row):
     return row["response"]["choices"][0]["message"]
 
 
-def metric(gw, name):
-    page = gw.get("/metrics", key=False).body.decode()
-    return sum(float(l.split()[-1]) for l in page.splitlines() if l.startswith(name + " "))
-
-
 # ---- the standard logging payload ----------------------------------------------------------------
 
 def test_the_payload_has_the_prompt_and_the_answer(begin, sink):
@@ -93,7 +81,7 @@ def test_the_payload_has_the_prompt_and_the_answer(begin, sink):
     assert gw.ask("m", "Of a stranger", key="sk-nobody").status == 401
     row = sink.payloads(6)[5]
     assert row["messages"] is None and row["response"] is None
-    assert "Say this again" not in gw.logs() and metric(gw, "llmgw_export_texts_lost_total") == 0
+    assert "Say this again" not in gw.logs() and gw.metric("llmgw_export_texts_lost_total") == 0
 
 
 def test_other_dialects_are_told_in_openais_words(begin, sink):
@@ -307,7 +295,7 @@ def test_what_finds_no_room_is_lost_and_counted_and_no_request_is(begin, sink):
     lost = [r for r in rows if "texts_missing" in r]
     assert 0 < len(lost) < 9 and len(rows) == 9 and all(r["messages"] is None for r in lost)
     assert all(r["messages"] for r in rows if r not in lost)
-    assert metric(gw, "llmgw_export_texts_lost_total") == len(lost)
+    assert gw.metric("llmgw_export_texts_lost_total") == len(lost)
 
 
 # ---- secrets, the disk, and kills ----------------------------------------------------------------
@@ -366,10 +354,8 @@ def test_kills_lose_texts_at_most_and_mix_none_up(begin, sink):
         if who == "master":
             gw.kill()
             gw.start()
-            continue
-        for pid in gw.children():
-            assert pid > 1
-            os.kill(pid, signal.SIGKILL)
+        else:
+            gw.kill_workers()
     time.sleep(0.4)
     stop.set()
     for t in threads:

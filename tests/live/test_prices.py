@@ -179,14 +179,10 @@ def test_no_request_fails_meanwhile(begin):
     assert costs(gw, "known", "2.5e-6", "1e-5")
 
 
-def gauge(gw, name):
-    return next(float(line.split()[1]) for line in gw.get("/metrics").body.decode().splitlines() if line.startswith(name + " "))
-
-
 def test_what_has_no_price_is_told(begin, mock):
     wild = ("house/*", {"model": "openai/*", "api_base": mock.base + "/v1", "api_key": "sk-up"})
     gw = begin(extra=[wild], workers=1)
-    assert gauge(gw, "llmgw_deployments_unpriced") == 1           # "own"; the wildcard's go by their names
+    assert gw.metric("llmgw_deployments_unpriced") == 1           # "own"; the wildcard's go by their names
     for model in ("known", "own", "own", "house/one", "house/two", "house/one"):
         assert gw.ask(model).status == 200
     gw.spend_rows(wait_for=6)
@@ -202,7 +198,7 @@ def test_what_has_no_price_is_told(begin, mock):
     assert rows[0]["key"] == "house-model" and rows[0]["last_day"] and rows[0]["litellm_provider"] == "openai"
     assert "UNPRICED" in gw.ctl("prices", "list", "--unknown").stdout
     imported(gw, {"openai/house-model": price(1e-6, 2e-6)})
-    assert "own" not in unknown() and gauge(gw, "llmgw_deployments_unpriced") == 0
+    assert "own" not in unknown() and gw.metric("llmgw_deployments_unpriced") == 0
     assert unknown() == {"house/one": 2, "house/two": 1}
     imported(gw, {"house-model": price(1e-6, 2e-6), "two": price(1e-6, 2e-6)})
     assert unknown() == {"house/one": 2}

@@ -29,13 +29,6 @@ def model(mock, script="plain", name="m"):
     return name, {"model": f"openai/{script}", "api_base": mock.base + "/v1", "api_key": "sk-x", **PRICE}
 
 
-def metric(gw, name):
-    page = gw.get("/metrics", key=False).body.decode()
-    found = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", page, re.M)
-    assert found, name
-    return sum(map(float, found))
-
-
 # ---- the log goes nowhere
 
 class Logless(Gateway):
@@ -62,7 +55,7 @@ def test_a_log_on_a_full_disk(logless):
     gw = logless(pathlib.Path("/dev/full"))
     for _ in range(50):
         assert gw.ask("m").status == 200
-    assert until(lambda: metric(gw, "llmgw_log_dropped_total"))
+    assert until(lambda: gw.metric("llmgw_log_dropped_total"))
     gw.ctl("reload")
     assert gw.ask("m").status == 200
 
@@ -86,7 +79,7 @@ def test_a_log_whose_reader_stands_still(logless):
     os.close(w)
     try:
         n, slowest = 0, 0
-        while not metric(gw, "llmgw_log_dropped_total"):
+        while not gw.metric("llmgw_log_dropped_total"):
             began = time.monotonic()
             assert gw.ask("m").status == 200
             slowest = max(slowest, time.monotonic() - began)
@@ -277,14 +270,14 @@ def test_clients_that_come_and_go(start, mock):
     def memory():
         return int(re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
     come_and_go(400)
-    until(lambda: metric(gw, "llmgw_worker_connections_open") == 1)     # the one that asks
+    until(lambda: gw.metric("llmgw_worker_connections_open") == 1)     # the one that asks
     fds, kib = descriptors(), memory()
-    opened = metric(gw, "llmgw_upstream_connections_total")
+    opened = gw.metric("llmgw_upstream_connections_total")
     come_and_go(4000)
-    until(lambda: metric(gw, "llmgw_worker_connections_open") == 1)
+    until(lambda: gw.metric("llmgw_worker_connections_open") == 1)
     assert until(lambda: descriptors() <= fds + 2)
     assert SANITIZED or memory() < kib + 2048         # a sanitizer keeps what was freed
-    assert metric(gw, "llmgw_upstream_connections_total") - opened <= 40   # of a thousand requests and more
+    assert gw.metric("llmgw_upstream_connections_total") - opened <= 40   # of a thousand requests and more
 
 
 # ---- H5: the programs themselves

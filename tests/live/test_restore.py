@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from test_ctl import CTL, make, run, until
+from test_ctl import CTL, make, run
 
 
 @pytest.fixture
@@ -34,16 +34,6 @@ def answer(p):
 
 def replaced(gw):
     return sorted((gw.tmp / "state").glob("replaced-*"))
-
-
-def end(gw):
-    """SIGKILL to all of it: what is in journals stays there."""
-    pids = gw.children()
-    gw.kill()
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
 
 
 def test_the_backups_moment_comes_back(gw):
@@ -89,7 +79,7 @@ def test_journals_stay_with_the_database_that_they_belong_to(gw):
     gw.ctl("backup", str(gw.tmp / "copy.db"))
     for _ in range(20):
         assert gw.ask("m").status == 200
-    end(gw)
+    gw.kill_all()
     assert list((gw.tmp / "state" / "journal").glob("*.j"))
     answer(restore(gw, gw.tmp / "copy.db", "--yes"))
     kept = replaced(gw)[0]
@@ -107,7 +97,7 @@ def test_journals_stay_with_the_database_that_they_belong_to(gw):
 
 def test_a_copy_with_its_log_beside_it(gw):
     gw.key(key_alias="in-the-log")
-    end(gw)
+    gw.kill_all()
     for name in ("llmgw.db", "llmgw.db-wal"):
         shutil.copy(gw.tmp / "state" / name, gw.tmp / name)
     assert os.path.getsize(gw.tmp / "llmgw.db-wal") > 0
@@ -197,7 +187,7 @@ def test_killed_at_every_step_it_is_the_old_one_or_the_new_one(gw):
     for _ in range(5):
         assert gw.ask("m").status == 200
     gw.spend_rows(wait_for=5)
-    end(gw)                              # with a log and journals
+    gw.kill_all()                              # with a log and journals
     shutil.copytree(gw.tmp / "state", gw.tmp / "template")
     seen, step, finished = set(), 0, 0
     while True:

@@ -2,7 +2,6 @@
 """What keys and configuration hold a caller to: paths, addresses, members of the body, the most
 that a key may be given, and a budget that is larger for a while."""
 import json
-import time
 
 import pytest
 

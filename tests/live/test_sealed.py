@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Secrets given by API: they lie sealed in the database, are masked in every answer, and stand in no log, no process
 list and no environment of a worker. A wrong key costs what it sealed, and is said; another one seals anew."""
-import json
 import pathlib
 import re
 import sqlite3
 
 import pytest
 
-from gateway import BUILD, MASTER_KEY, until
+from gateway import MASTER_KEY
 
 ON = "general_settings:\n  store_model_in_db: true\n"
 SALT = {"LLMGW_SALT_KEY": "salt-canary-0001-of-the-first"}

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What LiteLLM's dashboard, clients and provider for Terraform ask about the service: teams in pages, one user, the last
 probes, callbacks, routes. Each tells what is so here, and to those who may know."""
-import json
-
-import pytest
 
 from test_roles import user
 from test_teams import team

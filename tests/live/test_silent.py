@@ -10,11 +10,6 @@ def to(mock, script, **more):
     return {"model": f"openai/{script}", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary", **PRICED, **more}
 
 
-def metric(gw, name):
-    line = [l for l in gw.get("/metrics").body.decode().splitlines() if l.startswith(name + " ")]
-    return float(line[0].split()[1])
-
-
 def test_a_copy_is_sent_and_compared(start, mock):
     gw = start([("g", to(mock, "first", silent_model="s")), ("s", to(mock, "second", input_cost_per_token=0.00001)),
                 ("t", to(mock, "third", silent_model="u")), ("u", to(mock, "fourth?tokens=7"))], workers=1)
@@ -32,7 +27,7 @@ def test_a_copy_is_sent_and_compared(start, mock):
     said = s.text()
     e = gw.wait_log("silent.compared", silent_model="u")
     assert said == "t0 t1 t2" and e["bytes"] == len(said) and e["equal"] == 0 and e["silent_bytes"] > len(said)
-    assert metric(gw, "llmgw_silent_copies_total") == 2 and metric(gw, "llmgw_silent_equal_total") == 1
+    assert gw.metric("llmgw_silent_copies_total") == 2 and gw.metric("llmgw_silent_equal_total") == 1
     # The operator pays for copies, and the ledger says what they are.
     rows = gw.spend_rows(wait_for=4)
     silent = [r for r in rows if r["metadata"]["is_silent_experiment"]]
@@ -57,7 +52,7 @@ def test_a_copy_never_delays_and_never_fails(start, mock):
     assert gw.wait_log("silent.compared", silent_model="s")["outcome"] == "UP_ERROR"
     e = gw.wait_log("silent.compared", silent_model="slow")
     assert e["silent_ms"] >= 1500 > e["ms"]
-    assert metric(gw, "llmgw_silent_failed_total") == 1
+    assert gw.metric("llmgw_silent_failed_total") == 1
 
 
 def test_copies_are_bounded_and_hold_nobody(start, mock):
@@ -72,7 +67,7 @@ def test_copies_are_bounded_and_hold_nobody(start, mock):
         t.start()
     for t in threads:
         t.join()
-    assert metric(gw, "llmgw_silent_copies_total") == 32 and metric(gw, "llmgw_silent_skipped_total") == 8
+    assert gw.metric("llmgw_silent_copies_total") == 32 and gw.metric("llmgw_silent_skipped_total") == 8
     began = time.monotonic()
     gw.stop()                                   # a drain does not wait for them, and they are booked
     assert time.monotonic() - began < 5

@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from gateway import BUILD, PATIENCE, Gateway
+from gateway import BUILD, PATIENCE, Gateway, alive
 from load import Load, Streams, cpu_seconds, descriptors, wait_for, workers
 
 LONG = "mock?tokens=50&gap=40"          # a stream of two seconds
@@ -43,13 +43,6 @@ def assert_one_row_each(gw, streams):
         mine = [r for r in rows if r["end_user"] == s.tag]
         assert len(mine) == 1, (s.tag, mine)
         assert bool(mine[0]["flags"] & CUT) == (not s.is_whole), (s.tag, mine)
-
-
-def alive(pid):
-    """Neither gone nor a zombie."""
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def in_flight(gw):
@@ -283,11 +276,8 @@ def test_sigkill_of_everybody(start):
     streams = Streams(gw, 10, "mock?tokens=100&gap=100", tag="all").wait_begun()
     for _ in range(20):
         assert gw.ask("m", user="before").status == 200
-    old = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
+    gw.kill_all()
     streams.wait_over()
-    wait_for(lambda: not any(alive(p) for p in old))
     gw.start()
     assert gw.records("ledger.recovered")
     assert_one_row_each(gw, streams)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Callbacks of keys and teams of their own, and who may keep a request from being told."""
-import json
 
 import pytest
 
 from gateway import until
 from sink import Sink
-from test_export import SECRET, env_of, metric, told
+from test_export import SECRET, env_of, told
 
 FAST = {"DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"}
 PRIVATE = "server: {allow-private: [127.0.0.1]}\n"    # where the sinks are
@@ -81,7 +80,7 @@ def test_nobody_else_is_told_where_the_configuration_names_nobody(start, sinks):
     told_of = gw.ask("m", key=k).headers["x-litellm-call-id"]
     batch = until(lambda: own.sent("/api/public/ingestion"))[0]["batch"]
     assert [e["body"]["id"] for e in batch if e["type"] == "generation-create"] == [told_of]
-    assert until(lambda: metric(gw, "llmgw_export_sent_total")) == 1
+    assert until(lambda: gw.metric("llmgw_export_sent_total")) == 1
     # over a restart, with the sealed variables of the database
     gw.stop()
     gw.start()
@@ -106,7 +105,7 @@ def test_a_key_without_its_secret_is_not_told_with_the_gateways(start, sinks):
     k = gw.key(logging=logging("langfuse", langfuse_host=own.base))
     gw.ask("m", key=k)
     gw.wait_log("export.own_ignored", callback="langfuse", missing="LANGFUSE_PUBLIC_KEY")
-    assert metric(gw, "llmgw_export_dropped_total") == 1 and not own.bodies and not sinks[1].bodies
+    assert gw.metric("llmgw_export_dropped_total") == 1 and not own.bodies and not sinks[1].bodies
 
 
 @pytest.mark.parametrize("forbidden", (False, True))

@@ -8,7 +8,7 @@ import socket
 import threading
 from decimal import Decimal
 
-from test_limits import ONE, RESERVE, gauge, good, read_whole, refused, request_bytes, until
+from test_limits import ONE, RESERVE, good, read_whole, refused, request_bytes, until
 
 
 def team(gw, **fields):
@@ -41,8 +41,29 @@ def flood(gw, n, keys, model, **extra):
 
 
 def none_reserved(gw):
-    until(lambda: gauge(gw, "llmgw_reservations_open") == 0)
-    assert gauge(gw, "llmgw_reserved_dollars") == 0
+    until(lambda: gw.metric("llmgw_reservations_open") == 0)
+    assert gw.metric("llmgw_reserved_dollars") == 0
+
+
+def flood_and_kill(gw, keys):
+    """Three times a hundred requests, while a worker of three dies."""
+    killed = []
+
+    def kill_one():
+        with contextlib.suppress(ProcessLookupError):
+            pid = gw.children()[0]
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    for _ in range(3):
+        timer = threading.Timer(0.1, kill_one)
+        timer.start()
+        refused(flood(gw, 100, keys, "m", max_tokens=10), 429, 503)
+        timer.join()
+        until(lambda: gw.metric("llmgw_reservations_open") == 0, 30)
+        until(lambda: json.loads(gw.ctl("--json", "status", check=False).stdout)["workers"]["ready"] == 3, 30)
+    assert killed
+    none_reserved(gw)
 
 
 # ---- dollars -------------------------------------------------------------------------------------
@@ -92,23 +113,7 @@ def test_never_overspent_while_workers_are_killed(start, mock):
     budget = ONE * 10 + RESERVE
     t = team(gw, max_budget=float(budget))
     keys = [gw.key(team_id=t) for _ in range(5)]
-    killed = []
-
-    def kill_one():
-        with contextlib.suppress(ProcessLookupError):
-            pid = gw.children()[0]
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-
-    for _ in range(3):
-        timer = threading.Timer(0.1, kill_one)
-        timer.start()
-        refused(flood(gw, 100, keys, "m", max_tokens=10), 429, 503)
-        timer.join()
-        until(lambda: gauge(gw, "llmgw_reservations_open") == 0, 30)
-        until(lambda: json.loads(gw.ctl("--json", "status", check=False).stdout)["workers"]["ready"] == 3, 30)
-    assert killed
-    none_reserved(gw)
+    flood_and_kill(gw, keys)
     assert 0 < spend(gw, t) <= budget
     total = spend(gw, t)
     until(lambda: sum(Decimal(str(r["spend"])) for r in gw.spend_rows()) == total)
@@ -129,10 +134,7 @@ def test_a_restart_keeps_what_a_team_has_spent(start):
     gw.stop()
     gw.start()
     assert spend(gw, t) == ONE * 2
-    pids = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
-    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids))
+    gw.kill_all()
     gw.start()
     assert spend(gw, t) == ONE * 2
     while (a := gw.ask("m", key=k, max_tokens=10)).status == 200:

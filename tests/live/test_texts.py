@@ -3,8 +3,6 @@
 much as it says; shown to administrators alone. Whatever happens to them, the ledger has every request."""
 import contextlib
 import json
-import os
-import re
 import secrets
 import signal
 import sqlite3
@@ -56,10 +54,6 @@ def said(row):
     return row["response"]["choices"][0]["message"]
 
 
-def metric(gw, name):
-    return float(re.search(rf"^{name} (\S+)$", gw.get("/metrics", key=False).body.decode(), re.M)[1])
-
-
 def none(row):
     return row["messages"] == {} and row["response"] == {} and "proxy_server_request" not in row
 
@@ -73,7 +67,7 @@ def test_off_unless_configured(begin):
     gw.spend_rows(wait_for=2)
     time.sleep(0.3)
     assert kept(gw) == 0 and all(none(r) for r in gw.ctl_json("spend", "logs", "--texts"))
-    assert metric(gw, "llmgw_texts_kept_total") == 0 and metric(gw, "llmgw_texts_lost_total") == 0
+    assert gw.metric("llmgw_texts_kept_total") == 0 and gw.metric("llmgw_texts_lost_total") == 0
     gw.config.write_text(gw.config.read_text().replace("general_settings:\n", ON))
     gw.ctl("reload")
     assert gw.ask("m", "From now on").status == 200
@@ -83,7 +77,7 @@ def test_off_unless_configured(begin):
     assert gw.ask("m", "And no more").status == 200
     gw.spend_rows(wait_for=4)
     time.sleep(0.3)
-    assert kept(gw) == 1 and metric(gw, "llmgw_texts_kept_total") == 1
+    assert kept(gw) == 1 and gw.metric("llmgw_texts_kept_total") == 1
 
 
 def test_plain_answers_are_as_they_came(begin):
@@ -266,13 +260,13 @@ def test_what_comes_faster_than_it_can_be_stored_is_lost_and_counted(begin):
     try:
         for _ in range(20):
             assert gw.ask("m", secrets.token_hex(250000)).status == 200
-        lost = metric(gw, "llmgw_texts_lost_total")
+        lost = gw.metric("llmgw_texts_lost_total")
     finally:
         gw.process.send_signal(signal.SIGCONT)
     assert 10 <= lost <= 14
     assert len(gw.spend_rows(wait_for=21)) == 21
     until(lambda: kept(gw) == 21 - lost)
-    until(lambda: metric(gw, "llmgw_texts_kept_total") + lost == 21)
+    until(lambda: gw.metric("llmgw_texts_kept_total") + lost == 21)
 
 
 def test_bytes_on_disk_are_bounded(begin):
@@ -280,7 +274,7 @@ def test_bytes_on_disk_are_bounded(begin):
     for i in range(12):
         assert gw.ask("m", f"{i} " + secrets.token_hex(150000)).status == 200
     assert len(gw.spend_rows(wait_for=12)) == 12
-    until(lambda: metric(gw, "llmgw_texts_kept_total") + metric(gw, "llmgw_texts_lost_total") == 12)
+    until(lambda: gw.metric("llmgw_texts_kept_total") + gw.metric("llmgw_texts_lost_total") == 12)
     with database(gw) as db:
         total, = db.execute("SELECT bytes FROM spend_texts_total").fetchone()
         assert total == db.execute("SELECT sum(size) FROM spend_texts").fetchone()[0] <= 1 << 20
@@ -497,10 +491,8 @@ def test_kills_lose_texts_and_no_cent(begin, who):
         if who == "master":
             gw.kill()
             gw.start()
-            continue
-        for pid in gw.children():
-            assert pid > 1
-            os.kill(pid, signal.SIGKILL)
+        else:
+            gw.kill_workers()
     time.sleep(0.3)
     stop.set()
     for t in threads:

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Users: limits over all their keys, and what stands around them."""
-import contextlib
-import json
-import os
-import signal
-import threading
 from decimal import Decimal
 
-from test_limits import ONE, RESERVE, gauge, good, refused, until
-from test_teams import flood, none_reserved, team
+from test_limits import ONE, RESERVE, good, refused, until
+from test_teams import flood, flood_and_kill, none_reserved, team
 
 
 def user(gw, **fields):
@@ -52,23 +47,7 @@ def test_never_overspent_while_workers_are_killed(start, mock):
     budget = ONE * 10 + RESERVE
     u = user(gw, max_budget=float(budget))
     keys = [gw.key(user_id=u) for _ in range(5)]
-    killed = []
-
-    def kill_one():
-        with contextlib.suppress(ProcessLookupError):
-            pid = gw.children()[0]
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-
-    for _ in range(3):
-        timer = threading.Timer(0.1, kill_one)
-        timer.start()
-        refused(flood(gw, 100, keys, "m", max_tokens=10), 429, 503)
-        timer.join()
-        until(lambda: gauge(gw, "llmgw_reservations_open") == 0, 30)
-        until(lambda: json.loads(gw.ctl("--json", "status", check=False).stdout)["workers"]["ready"] == 3, 30)
-    assert killed
-    none_reserved(gw)
+    flood_and_kill(gw, keys)
     total = spend(gw, u)
     assert 0 < total <= budget
     until(lambda: sum(Decimal(str(r["spend"])) for r in gw.spend_rows()) == total)
@@ -87,10 +66,7 @@ def test_all_of_it_killed(start):
     k = gw.key(user_id=u, team_id=t)
     for _ in range(3):
         assert gw.ask("m", key=k, max_tokens=10).status == 200
-    pids = gw.children()
-    os.killpg(gw.process.pid, signal.SIGKILL)
-    gw.kill()
-    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids))
+    gw.kill_all()
     gw.start()
     assert spend(gw, u) == ONE * 3
     m = gw.get(f"/team/info?team_id={t}").json["team_memberships"][0]

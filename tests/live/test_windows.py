@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from test_limits import flood, good, refused, until
+from test_limits import flood, good, refused
 
 HOUR = {"duration": "1h"}
 

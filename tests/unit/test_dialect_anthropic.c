@@ -6,49 +6,10 @@
  * read again, and must say the same. Whole streams are vectors; see test_vectors.c. */
 #include "worker/client/dialect_anthropic.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
 #include "tests/unit/anthropic_text.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static int read_body(struct str body, struct llm_request *q, struct dialect_error *err)
-{
-	struct json_error error;
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	if (!root)
-		print_error("not JSON at %zu: " STR_FMT "\n", error.at, STR_ARG(body));
-	assert_non_null(root);
-	*q = (struct llm_request){ 0 };
-	return dialect_anthropic_messages.read_request(mem, body, root, q, err);
-}
-
-static void expect_str(struct str got, const char *want)
-{
-	if (!str_eq_z(got, want))
-		print_error("got  " STR_FMT "\nwant %s\n", STR_ARG(got), want);
-	assert_true(str_eq_z(got, want));
-}
+#include "tests/unit/llm_fixture.h"
 
 /* --- what is refused --- */
 
@@ -170,7 +131,7 @@ static void test_a_refusal_names_the_place(void **state)
 		const struct refused *row = &refused[i];
 		struct dialect_error err = { 0 };
 		struct llm_request q;
-		int r = read_body(str_z(row->body), &q, &err);
+		int r = read_body(&dialect_anthropic_messages, str_z(row->body), &q, &err);
 		bool is_good = r == -EINVAL && err.outcome == OUTCOME_BAD_REQUEST &&
 			       str_eq_z(err.param, row->param) && str_starts(err.message, err.param) &&
 			       str_find(err.message, str_z(row->says)) != SIZE_MAX;
@@ -271,7 +232,7 @@ static void test_what_is_accepted_is_written_and_accepted_again(void **state)
 	for (size_t i = 0; i < COUNT(accepted); i++) {
 		struct dialect_error err = { 0 };
 		struct llm_request q, again;
-		int r = read_body(str_z(accepted[i].body), &q, &err);
+		int r = read_body(&dialect_anthropic_messages, str_z(accepted[i].body), &q, &err);
 		if (r)
 			print_error("%s\n refused: " STR_FMT "\n", accepted[i].body, STR_ARG(err.message));
 		assert_int_equal(r, 0);
@@ -280,7 +241,7 @@ static void test_what_is_accepted_is_written_and_accepted_again(void **state)
 			print_error("%s\n is " STR_FMT "\n", accepted[i].body, STR_ARG(text));
 		assert_true(str_find(text, str_z(accepted[i].says)) != SIZE_MAX);
 		struct str body = write_again(&q);
-		r = read_body(body, &again, &err);
+		r = read_body(&dialect_anthropic_messages, body, &again, &err);
 		struct str text_again = r ? err.message : anthropic_request_text(mem, &again);
 		if (!str_eq(text, text_again))
 			print_error(STR_FMT "\n" STR_FMT " became " STR_FMT "\n", STR_ARG(body),
@@ -298,7 +259,7 @@ static void test_the_gateways_own_members_are_taken(void **state)
 	const char *body = CHAT("\"litellm_metadata\":{\"tags\":[\"a\"]},\"fallbacks\":[\"b\"],\"num_retries\":2,"
 				"\"timeout\":1.5,\"stream_timeout\":3,\"mock_response\":\"x\",\"cache\":{},"
 				"\"disable_fallbacks\":true,\"drop_params\":true,\"litellm_trace_id\":\"t\"");
-	assert_int_equal(read_body(str_z(body), &q, &err), 0);
+	assert_int_equal(read_body(&dialect_anthropic_messages, str_z(body), &q, &err), 0);
 	assert_true(json_is(q.metadata, JSON_OBJECT) && json_is(q.fallbacks, JSON_ARRAY));
 	assert_true(json_is(q.mock_response, JSON_STRING) && q.num_retries == 2);
 	assert_true(q.timeout_s > 1.4 && q.timeout_s < 1.6 && q.stream_timeout_s > 2.9);
@@ -319,7 +280,7 @@ static void test_bytes_and_media_are_counted(void **state)
 			   "{\"type\":\"document\",\"source\":{\"type\":\"url\",\"url\":\"u\"}}]},"
 			   "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"c\",\"name\":\"fn\",\"input\":{}}]},"
 			   "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"c\",\"content\":\"1234\"}]}]}";
-	assert_int_equal(read_body(str_z(body), &q, &err), 0);
+	assert_int_equal(read_body(&dialect_anthropic_messages, str_z(body), &q, &err), 0);
 	assert_int_equal(q.prompt_bytes, 3 + (2 + 1 + 2) + 5 + (2 + 2) + 4);
 	assert_int_equal(q.media_parts, 2);
 	assert_int_equal(q.n_messages, 4);
@@ -353,7 +314,7 @@ static struct str write_for(const struct provider *p, const char *body)
 	struct dialect_error err = { 0 };
 	struct llm_error refusal = { 0 };
 	struct llm_request q;
-	if (read_body(str_z(body), &q, &err))
+	if (read_body(&dialect_anthropic_messages, str_z(body), &q, &err))
 		fail_msg("%s: " STR_FMT, body, STR_ARG(err.message));
 	q.other = NULL;		/* words of another family */
 	buf_init(&call.path, 256);
@@ -429,7 +390,7 @@ static void test_only_what_must_change_is_changed(void **state)
 		struct llm_request q;
 		struct buf out;
 		buf_init(&out, 1 << 16);
-		assert_int_equal(read_body(str_z(forwarded[i].body), &q, &err), 0);
+		assert_int_equal(read_body(&dialect_anthropic_messages, str_z(forwarded[i].body), &q, &err), 0);
 		assert_int_equal(dialect_anthropic_messages.forward_request(mem, &q, STR("up"), str_z(forwarded[i].params),
 									    str_z(forwarded[i].extra), &out), 0);
 		expect_str(buf_str(&out), forwarded[i].out);

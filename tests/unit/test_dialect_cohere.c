@@ -3,56 +3,18 @@
  * short way changes in a body. Whole requests and answers are vectors; see test_vectors.c. */
 #include "worker/client/dialect_cohere.h"
 
-#include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/vector.h"
 #include "worker/client/whole.h"
 #include "worker/exchange/provider.h"
 
 enum { OUT_MAX = 1 << 20 };
 
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static int read_body(const struct dialect *d, const char *text, struct llm_request *q,
-		     struct dialect_error *err)
-{
-	struct json_error error;
-	struct str body = str_z(text);
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	if (!root)
-		fail_msg("not JSON at %zu: %s", error.at, text);
-	*q = (struct llm_request){ 0 };
-	return d->read_request(mem, body, root, q, err);
-}
-
 static struct llm_request accept(const struct dialect *d, const char *text)
 {
-	struct dialect_error err = { 0 };
-	struct llm_request q;
-	if (read_body(d, text, &q, &err))
-		fail_msg("%s: " STR_FMT, text, STR_ARG(err.message));
-	return q;
+	return read_good(d, str_z(text));
 }
 
 /* --- what is refused --- */
@@ -137,18 +99,9 @@ static const struct {
 static void test_what_is_refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		struct dialect_error err = { 0 };
-		struct llm_request q;
-		int r = read_body(refused[i].dialect, refused[i].body, &q, &err);
-		if (r != -EINVAL || !str_eq_z(err.param, refused[i].param) ||
-		    str_find(err.message, str_z(refused[i].says)) == SIZE_MAX)
-			print_error("%s: %d, " STR_FMT "\n", refused[i].body, r, STR_ARG(err.message));
-		assert_int_equal(r, -EINVAL);
-		assert_int_equal(err.outcome, OUTCOME_BAD_REQUEST);
-		assert_true(str_eq_z(err.param, refused[i].param));
-		assert_true(str_find(err.message, str_z(refused[i].says)) != SIZE_MAX);
-	}
+	for (size_t i = 0; i < COUNT(refused); i++)
+		expect_refused(refused[i].dialect, refused[i].body, refused[i].param,
+			       refused[i].says);
 }
 
 /* --- what is understood --- */

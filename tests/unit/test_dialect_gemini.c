@@ -6,48 +6,27 @@
  * read again and written once more, and must then be the same. */
 #include "worker/client/dialect_gemini.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
 #include "common/mem.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/exchange/provider_gemini.h"
 
 enum { OUT_MAX = 1 << 20 };
 
-static struct arena *mem, *scratch;
+static struct arena *scratch;
 
-static int setup(void **state)
+static int setup_both(void **state)
 {
-	(void)state;
-	mem = arena_new(64 << 20);
+	path_model = STR("m");
 	scratch = arena_new(8 << 20);
-	return mem && scratch ? hash_init() : -1;
+	return scratch ? setup(state) : -1;
 }
 
-static int teardown(void **state)
+static int teardown_both(void **state)
 {
-	(void)state;
-	mem = arena_free(mem);
 	scratch = arena_free(scratch);
-	return 0;
-}
-
-static int read_body(const struct dialect *d, struct str body, struct llm_request *q,
-		     struct dialect_error *err)
-{
-	struct json_error error;
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	if (!root)
-		print_error("not JSON at %zu: " STR_FMT "\n", error.at, STR_ARG(body));
-	assert_non_null(root);
-	*q = (struct llm_request){ .model = STR("m") };
-	return d->read_request(mem, body, root, q, err);
+	return teardown(state);
 }
 
 /* --- what is refused --- */
@@ -136,18 +115,9 @@ static const struct {
 static void test_what_is_refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		struct dialect_error err = { 0 };
-		struct llm_request q;
-		int r = read_body(refused[i].dialect, str_z(refused[i].body), &q, &err);
-		if (r != -EINVAL || !str_eq_z(err.param, refused[i].param) ||
-		    str_find(err.message, str_z(refused[i].says)) == SIZE_MAX)
-			print_error("%s: %d, " STR_FMT "\n", refused[i].body, r, STR_ARG(err.message));
-		assert_int_equal(r, -EINVAL);
-		assert_int_equal(err.outcome, OUTCOME_BAD_REQUEST);
-		assert_true(str_eq_z(err.param, refused[i].param));
-		assert_true(str_find(err.message, str_z(refused[i].says)) != SIZE_MAX);
-	}
+	for (size_t i = 0; i < COUNT(refused); i++)
+		expect_refused(refused[i].dialect, refused[i].body, refused[i].param,
+			       refused[i].says);
 }
 
 static void test_a_model_must_be_named(void **state)
@@ -770,5 +740,5 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_an_error_without_words),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup_both, teardown_both);
 }

@@ -6,34 +6,12 @@
  * read again, and must say the same. */
 #include "worker/client/dialect.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
 #include "common/mem.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/exchange/provider.h"
 #include "worker/openai.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(16 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
 
 static const struct dialect *dialect_of(enum llm_kind kind)
 {
@@ -41,18 +19,6 @@ static const struct dialect *dialect_of(enum llm_kind kind)
 		if (dialects[i]->kind == kind)
 			return dialects[i];
 	return NULL;
-}
-
-static int read_body(enum llm_kind kind, struct str body, struct llm_request *q,
-		     struct dialect_error *err)
-{
-	struct json_error error;
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	if (!root)
-		print_error("not JSON at %zu: " STR_FMT "\n", error.at, STR_ARG(body));
-	assert_non_null(root);
-	*q = (struct llm_request){ 0 };
-	return dialect_of(kind)->read_request(mem, body, root, q, err);
 }
 
 /* --- what is refused --- */
@@ -63,7 +29,7 @@ static int read_body(enum llm_kind kind, struct str body, struct llm_request *q,
 #define MSG(message) "{" M "\"messages\":[" message "]}"
 #define TEXT(more) "{" M more "}"
 
-static const struct refused {
+static const struct {
 	enum llm_kind kind;
 	const char *body, *param, *says;
 } refused[] = {
@@ -244,20 +210,9 @@ static const struct refused {
 static void test_a_refusal_names_the_place(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		const struct refused *row = &refused[i];
-		struct dialect_error err = { 0 };
-		struct llm_request q;
-		int r = read_body(row->kind, str_z(row->body), &q, &err);
-		bool is_good = r == -EINVAL && err.outcome == OUTCOME_BAD_REQUEST &&
-			       str_eq_z(err.param, row->param) &&
-			       str_find(err.message, str_z(row->says)) != SIZE_MAX;
-		if (!is_good)
-			print_error("%s\n gave %d " STR_FMT ": " STR_FMT "\n", row->body, r,
-				    STR_ARG(err.param), STR_ARG(err.message));
-		assert_true(is_good);
-		arena_reset(mem);
-	}
+	for (size_t i = 0; i < COUNT(refused); i++)
+		expect_refused(dialect_of(refused[i].kind), refused[i].body, refused[i].param,
+			       refused[i].says);
 	assert_true(COUNT(refused) >= 80);
 }
 
@@ -389,7 +344,7 @@ static void test_what_is_accepted_is_written_and_accepted_again(void **state)
 	for (size_t i = 0; i < COUNT(accepted); i++) {
 		struct dialect_error err = { 0 };
 		struct llm_request q, again;
-		int r = read_body(accepted[i].kind, str_z(accepted[i].body), &q, &err);
+		int r = read_body(dialect_of(accepted[i].kind), str_z(accepted[i].body), &q, &err);
 		if (r)
 			print_error("%s\n refused: " STR_FMT "\n", accepted[i].body, STR_ARG(err.message));
 		assert_int_equal(r, 0);
@@ -398,7 +353,7 @@ static void test_what_is_accepted_is_written_and_accepted_again(void **state)
 			print_error("%s\n is " STR_FMT "\n", accepted[i].body, STR_ARG(text));
 		assert_true(str_find(text, str_z(accepted[i].says)) != SIZE_MAX);
 		struct str body = write_again(&q);
-		r = read_body(accepted[i].kind, body, &again, &err);
+		r = read_body(dialect_of(accepted[i].kind), body, &again, &err);
 		struct str text_again = r ? err.message : text_of(&again);
 		if (!str_eq(text, text_again))
 			print_error(STR_FMT "\n" STR_FMT " became " STR_FMT "\n", STR_ARG(body),
@@ -417,7 +372,7 @@ static void test_the_gateways_own_members_are_taken(void **state)
 				"\"timeout\":1.5,\"stream_timeout\":3,\"mock_response\":\"x\",\"cache\":{},"
 				"\"disable_fallbacks\":true,\"drop_params\":true,\"litellm_trace_id\":\"t\","
 				"\"no-log\":true,\"mock_testing_fallbacks\":true");
-	assert_int_equal(read_body(LLM_CHAT, str_z(body), &q, &err), 0);
+	assert_int_equal(read_body(dialect_of(LLM_CHAT), str_z(body), &q, &err), 0);
 	assert_true(json_is(q.metadata, JSON_OBJECT) && json_is(q.fallbacks, JSON_ARRAY));
 	assert_true(json_is(q.mock_response, JSON_STRING) && q.num_retries == 2);
 	assert_true(q.timeout_s > 1.4 && q.timeout_s < 1.6 && q.stream_timeout_s > 2.9);
@@ -435,10 +390,10 @@ static void test_bytes_and_media_are_counted(void **state)
 	const char *body = MSG("{\"role\":\"user\",\"name\":\"bob\",\"content\":[{\"type\":\"text\",\"text\":\"12345\"},"
 			       "{\"type\":\"image_url\",\"image_url\":{\"url\":\"" DATA "\"}}]},"
 			       "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"fn\",\"arguments\":\"{}\"}}]}");
-	assert_int_equal(read_body(LLM_CHAT, str_z(body), &q, &err), 0);
+	assert_int_equal(read_body(dialect_of(LLM_CHAT), str_z(body), &q, &err), 0);
 	assert_int_equal(q.prompt_bytes, 3 + 5 + 2 + 2);
 	assert_int_equal(q.media_parts, 1);
-	assert_int_equal(read_body(LLM_EMBED, STR("{\"model\":\"m\",\"input\":[[1,2,3],[4]]}"), &q, &err), 0);
+	assert_int_equal(read_body(dialect_of(LLM_EMBED), STR("{\"model\":\"m\",\"input\":[[1,2,3],[4]]}"), &q, &err), 0);
 	assert_int_equal(q.prompt_bytes, 4);
 }
 
@@ -524,7 +479,7 @@ static void test_only_what_must_change_is_changed(void **state)
 		struct llm_request q;
 		struct buf out;
 		buf_init(&out, 1 << 16);
-		assert_int_equal(read_body(LLM_CHAT, str_z(forwarded[i].body), &q, &err), 0);
+		assert_int_equal(read_body(dialect_of(LLM_CHAT), str_z(forwarded[i].body), &q, &err), 0);
 		assert_int_equal(dialect_openai_chat.forward_request(mem, &q, STR("up"),
 								     str_z(forwarded[i].params),
 								     str_z(forwarded[i].extra), &out), 0);
@@ -550,7 +505,7 @@ static void test_the_rest_is_the_same_to_the_byte(void **state)
 	buf_put(&body, head);
 	BUF_PUT_LIT(&body, "\"a\\\"b\"");
 	buf_put(&body, tail);
-	assert_int_equal(read_body(LLM_CHAT, buf_str(&body), &q, &err), 0);
+	assert_int_equal(read_body(dialect_of(LLM_CHAT), buf_str(&body), &q, &err), 0);
 	assert_int_equal(dialect_openai_chat.forward_request(mem, &q, STR("x\"\n/y"), STR_NONE, STR_NONE, &out), 0);
 	struct str model = STR("\"x\\\"\\n/y\"");
 	assert_int_equal(out.n, head.n + model.n + tail.n);
@@ -598,13 +553,6 @@ static struct str forward(struct dialect_answer *an, const char *const *events, 
 	buf_done(&out);
 	arena_free(scratch);
 	return s;
-}
-
-static void expect_str(struct str got, const char *want)
-{
-	if (!str_eq_z(got, want))
-		print_error("got  " STR_FMT "\nwant %s\n", STR_ARG(got), want);
-	assert_true(str_eq_z(got, want));
 }
 
 static const char *const stream[] = {

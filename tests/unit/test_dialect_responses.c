@@ -3,56 +3,17 @@
  * conversation that is kept goes on. */
 #include "worker/client/dialect_responses.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
 #include "common/mem.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "tests/unit/responses_stream.h"
 #include "worker/client/responses_store.h"
 #include "worker/exchange/provider.h"
 
-static struct arena *mem;
-
-static int setup(void **state)
+static struct llm_request good(const char *body)
 {
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static int read_body(struct str body, struct llm_request *q, struct dialect_error *err)
-{
-	struct json_error error;
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	if (!root)
-		print_error("not JSON at %zu: " STR_FMT "\n", error.at, STR_ARG(body));
-	assert_non_null(root);
-	*q = (struct llm_request){ 0 };
-	return dialect_responses.read_request(mem, body, root, q, err);
-}
-
-static struct llm_request read_good(const char *body)
-{
-	struct dialect_error err = { 0 };
-	struct llm_request q;
-	int r = read_body(str_z(body), &q, &err);
-	if (r)
-		print_error("%s\n refused: " STR_FMT "\n", body, STR_ARG(err.message));
-	assert_int_equal(r, 0);
-	return q;
+	return read_good(&dialect_responses, str_z(body));
 }
 
 static struct str text_of(const struct llm_request *q)
@@ -81,7 +42,7 @@ static void expect_in(struct str text, const char *part)
 #define USER(content) "{\"role\":\"user\",\"content\":" content "}"
 #define ASK(more) "{" M "\"input\":\"hi\"," more "}"
 
-static const struct refused {
+static const struct {
 	const char *body, *param, *says;
 } refused[] = {
 	{ "{\"input\":\"hi\"}", "model", "is missing" },
@@ -215,20 +176,9 @@ static const struct refused {
 static void test_a_refusal_names_the_place(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		const struct refused *row = &refused[i];
-		struct dialect_error err = { 0 };
-		struct llm_request q;
-		int r = read_body(str_z(row->body), &q, &err);
-		bool is_good = r == -EINVAL && err.outcome == OUTCOME_BAD_REQUEST &&
-			       str_eq_z(err.param, row->param) &&
-			       str_find(err.message, str_z(row->says)) != SIZE_MAX;
-		if (!is_good)
-			print_error("%s\n gave %d " STR_FMT ": " STR_FMT "\n", row->body, r,
-				    STR_ARG(err.param), STR_ARG(err.message));
-		assert_true(is_good);
-		arena_reset(mem);
-	}
+	for (size_t i = 0; i < COUNT(refused); i++)
+		expect_refused(&dialect_responses, refused[i].body, refused[i].param,
+			       refused[i].says);
 }
 
 /* --- what is accepted --- */
@@ -360,7 +310,7 @@ static void expect_fixpoint(const struct llm_request *q)
 	struct dialect_error err = { 0 };
 	struct json_error error;
 	struct llm_request again;
-	assert_int_equal(read_body(write_short(q), &again, &err), 0);
+	assert_int_equal(read_body(&dialect_responses, write_short(q), &again, &err), 0);
 	expect_same(text_of(q), text_of(&again));
 	struct str chat = write_chat(q);
 	again = (struct llm_request){ 0 };
@@ -373,7 +323,7 @@ static void test_what_is_accepted_says_the_same_again(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(accepted); i++) {
-		struct llm_request q = read_good(accepted[i].body);
+		struct llm_request q = good(accepted[i].body);
 		expect_in(text_of(&q), accepted[i].says);
 		assert_true(q.wants_usage && !q.conversation_id.p);
 		expect_fixpoint(&q);
@@ -384,13 +334,13 @@ static void test_what_is_accepted_says_the_same_again(void **state)
 static void test_what_the_gateway_takes_for_itself(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good(ASK("\"metadata\":{\"a\":\"b\"},\"fallbacks\":[\"x\"],\"store\":false"));
+	struct llm_request q = good(ASK("\"metadata\":{\"a\":\"b\"},\"fallbacks\":[\"x\"],\"store\":false"));
 	assert_true(json_get(q.metadata, "a") && json_is(q.fallbacks, JSON_ARRAY) && !q.wants_store);
-	q = read_good(ASK("\"litellm_metadata\":{\"tags\":[]},\"metadata\":{\"a\":\"b\"}"));
+	q = good(ASK("\"litellm_metadata\":{\"tags\":[]},\"metadata\":{\"a\":\"b\"}"));
 	assert_true(json_get(q.metadata, "tags") && q.wants_store);
-	q = read_good(ASK("\"metadata\":{\"a\":\"b\"},\"litellm_metadata\":{\"tags\":[]}"));
+	q = good(ASK("\"metadata\":{\"a\":\"b\"},\"litellm_metadata\":{\"tags\":[]}"));
 	assert_non_null(json_get(q.metadata, "tags"));
-	q = read_good(IN(USER("[{\"type\":\"input_text\",\"text\":\"four\"},{\"type\":\"input_image\",\"image_url\":\"" DATA "\"}]")));
+	q = good(IN(USER("[{\"type\":\"input_text\",\"text\":\"four\"},{\"type\":\"input_image\",\"image_url\":\"" DATA "\"}]")));
 	assert_int_equal(q.prompt_bytes, 4);
 	assert_int_equal(q.media_parts, 1);
 	assert_int_equal(q.n_messages, 1);
@@ -479,7 +429,7 @@ static void test_a_text(void **state)
 		BEGIN, SAY(EV_TEXT, "He said "), SAY(EV_TEXT, ""), SAY(EV_TEXT, "\"\xc3\xa4\"\n"),
 		FINISH(FINISH_STOP), FINISH(FINISH_LENGTH), SAY(EV_TEXT, "late"), USED, END, END,
 	};
-	struct llm_request q = read_good(ASK("\"stream\":true"));
+	struct llm_request q = good(ASK("\"stream\":true"));
 	expect_stream(&q, events, COUNT(events),
 		      BEGUN ADDED PART TEXT_D TEXT_D TEXT_DONE PART_DONE DONE COMPLETED);
 }
@@ -505,7 +455,7 @@ static void test_a_stream_to_the_byte(void **state)
 {
 	(void)state;
 	static const struct llm_event events[] = { SAY(EV_TEXT, "Hi"), USED, END };
-	struct llm_request q = read_good(ASK("\"temperature\":0.5,\"tools\":[{\"type\":\"function\",\r\n\"name\":\"f\"}]"));
+	struct llm_request q = good(ASK("\"temperature\":0.5,\"tools\":[{\"type\":\"function\",\r\n\"name\":\"f\"}]"));
 	struct dialect_answer an = answer_for(&q);
 	expect_same(write_all(&an, events, COUNT(events)), STR(
 		EVENT("response.created", "0", "\"response\":" OBJECT_HEAD("in_progress") OBJECT_TAIL ",\"usage\":null}")
@@ -537,7 +487,7 @@ static void test_tools(void **state)
 		ARGS(1, "}"), SAY(EV_TEXT, "so"), ARGS(0, "late"), END,
 	};
 	static const struct llm_event bare[] = { START(0, "", "f"), START(1, "c2", "g"), END };
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct str s = expect_stream(&q, one, COUNT(one),
 		BEGUN ADDED PART TEXT_D TEXT_DONE PART_DONE DONE ADDED ARGS_D ARGS_D ARGS_DONE DONE COMPLETED);
 	expect_in(s, "{\"id\":\"fc_012345670001\",\"type\":\"function_call\",\"status\":\"completed\",\"call_id\":\"c1\",\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\\\"}\\\\\\\"\\\"}\"}");
@@ -558,7 +508,7 @@ static void test_a_custom_tool(void **state)
 {
 	(void)state;
 	static const struct llm_event events[] = { START(0, "c1", "patch"), ARGS(0, "*** {"), ARGS(0, "}"), END };
-	struct llm_request q = read_good(ASK("\"tools\":[{\"type\":\"custom\",\"name\":\"patch\"}]"));
+	struct llm_request q = good(ASK("\"tools\":[{\"type\":\"custom\",\"name\":\"patch\"}]"));
 	struct str s = expect_stream(&q, events, COUNT(events),
 		BEGUN ADDED "response.custom_tool_call_input.delta\nresponse.custom_tool_call_input.delta\n"
 		"response.custom_tool_call_input.done\n" DONE COMPLETED);
@@ -578,7 +528,7 @@ static const struct llm_event reasoned[] = {
 static void test_reasoning(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good(ASK("\"reasoning\":{\"effort\":\"low\"}"));
+	struct llm_request q = good(ASK("\"reasoning\":{\"effort\":\"low\"}"));
 	struct str s = expect_stream(&q, reasoned, COUNT(reasoned),
 		BEGUN ADDED PART THINK_D THINK_D THINK_DONE PART_DONE DONE ADDED DONE
 		ADDED PART THINK_D THINK_DONE PART_DONE DONE
@@ -586,7 +536,7 @@ static void test_reasoning(void **state)
 	expect_in(s, "{\"id\":\"rs_012345670000\",\"type\":\"reasoning\",\"status\":\"completed\",\"summary\":[],"
 		     "\"content\":[{\"type\":\"reasoning_text\",\"text\":\"why?\"}],\"encrypted_content\":\"sig1\"},"
 		     "{\"id\":\"rs_012345670001\",\"type\":\"reasoning\",\"status\":\"completed\",\"summary\":[],\"encrypted_content\":\"sig2\"}");
-	q = read_good(ASK("\"reasoning\":{\"summary\":\"auto\"}"));
+	q = good(ASK("\"reasoning\":{\"summary\":\"auto\"}"));
 	s = expect_stream(&q, reasoned, COUNT(reasoned),
 		BEGUN ADDED SUM_PART SUM_D SUM_D SUM_DONE DONE ADDED DONE
 		ADDED SUM_PART SUM_D SUM_DONE DONE
@@ -600,7 +550,7 @@ static void test_a_refusal(void **state)
 	static const struct llm_event events[] = {
 		SAY(EV_TEXT, "I"), SAY(EV_REFUSAL, "can"), SAY(EV_REFUSAL, "not"), FINISH(FINISH_STOP), END,
 	};
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct str s = expect_stream(&q, events, COUNT(events),
 		BEGUN ADDED PART TEXT_D TEXT_DONE PART_DONE PART "response.refusal.delta\nresponse.refusal.delta\n"
 		"response.refusal.done\n" PART_DONE DONE COMPLETED);
@@ -616,7 +566,7 @@ static void test_ends_that_are_no_completion(void **state)
 	static const struct llm_event filtered[] = { SAY(EV_TEXT, "a"), FINISH(FINISH_FILTER), END };
 	static const struct llm_event nothing[] = { FINISH(FINISH_LENGTH), END };
 	static const struct llm_event silent[] = { BEGIN, END };
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct str s = expect_stream(&q, cut, COUNT(cut),
 		BEGUN ADDED ARGS_D ARGS_DONE DONE ADDED ARGS_D ARGS_DONE DONE "response.incomplete\n");
 	expect_in(s, "\"status\":\"incomplete\",\"background\":false,\"error\":null,\"incomplete_details\":{\"reason\":\"max_output_tokens\"}");
@@ -637,7 +587,7 @@ static void test_a_stream_that_breaks(void **state)
 	static const struct llm_event events[] = { SAY(EV_TEXT, "a"), SAY(EV_TEXT, "b") };
 	struct llm_error e = { .status = 429, .message = STR("slow \"down\""), .outcome = OUTCOME_UP_RATE_LIMITED };
 	struct llm_event error = { .kind = EV_ERROR, .error = &e };
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct dialect_answer an = answer_for(&q);
 	struct buf out;
 	buf_init(&out, 1 << 20);
@@ -678,7 +628,7 @@ static void test_errors(void **state)
 static void test_there_is_an_end_to_items(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct dialect_answer an = answer_for(&q);
 	int err = 0;
 	for (unsigned i = 0; i <= RSP_ITEMS_MAX && !err; i++)
@@ -734,7 +684,7 @@ struct asker {
 static struct asker ask(uint64_t owner, const char *body)
 {
 	struct asker a = { 0 };
-	a.result = read_body(str_z(body), &a.q, &a.err);
+	a.result = read_body(&dialect_responses, str_z(body), &a.q, &a.err);
 	assert_int_equal(a.result, 0);
 	if (!a.q.conversation_id.p)
 		return a;
@@ -835,7 +785,7 @@ static void test_what_is_no_conversation(void **state)
 	static const char *const texts[] = { "", "{}", "[7]", "[", "[" REF("rs_a10000") "]" };
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		struct dialect_error err = { 0 };
-		struct llm_request q = read_good(ASK("\"previous_response_id\":\"resp_a1\""));
+		struct llm_request q = good(ASK("\"previous_response_id\":\"resp_a1\""));
 		assert_int_equal(responses_resume(mem, str_z(texts[i]), &q, &err), -EBADMSG);
 	}
 }
@@ -847,12 +797,12 @@ static void test_a_request_on_the_short_way(void **state)
 	(void)state;
 	struct dialect_error err;
 	struct buf out;
-	struct llm_request q = read_good("{\"model\":\"m\", \"metadata\":{\"a\":\"b\"},\"input\":\"hi\",\"x\": 1.50,\"tags\":[]}");
+	struct llm_request q = good("{\"model\":\"m\", \"metadata\":{\"a\":\"b\"},\"input\":\"hi\",\"x\": 1.50,\"tags\":[]}");
 	buf_init(&out, 1 << 16);
 	assert_int_equal(dialect_responses.forward_request(mem, &q, STR("up"), STR("{\"x\":2,\"y\":3}"), STR("{\"z\":4}"), &out), 0);
 	assert_string_equal(buf_z(&out), "{\"model\":\"up\",\"input\":\"hi\",\"x\": 1.50,\"y\":3,\"z\":4,\"metadata\":{\"a\":\"b\"}}");
 	buf_reset(&out);
-	q = read_good(ASK("\"previous_response_id\":\"resp_a1\",\"metadata\":{}"));
+	q = good(ASK("\"previous_response_id\":\"resp_a1\",\"metadata\":{}"));
 	assert_int_equal(responses_resume(mem, STR("[{\"role\":\"user\",\"content\":\"one\"}]"), &q, &err), 0);
 	assert_int_equal(dialect_responses.forward_request(mem, &q, STR("up"), STR_NONE, STR("{\"metadata\":{\"c\":1}}"), &out), 0);
 	assert_string_equal(buf_z(&out), "{\"model\":\"up\",\"input\":[{\"role\":\"user\",\"content\":\"one\"},"
@@ -877,7 +827,7 @@ static int forward(struct dialect_answer *an, const char *event, struct buf *out
 static void test_a_stream_on_the_short_way(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct dialect_answer an = answer_for(&q);
 	struct buf out, items;
 	buf_init(&out, 1 << 16);
@@ -907,7 +857,7 @@ static void test_an_odd_id_on_the_short_way(void **state)
 {
 	(void)state;
 #define ODD(more) "{\"model\":\"up\",\"id\":\"a b=\",\"previous_response_id\":null," more "}"
-	struct llm_request q = read_good(ASK("\"previous_response_id\":\"resp_a1\""));
+	struct llm_request q = good(ASK("\"previous_response_id\":\"resp_a1\""));
 	struct dialect_answer an = answer_for(&q);
 	struct buf out;
 	struct buf response, items;
@@ -956,7 +906,7 @@ static void test_events_on_the_short_way(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(forwarded); i++) {
-		struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+		struct llm_request q = good("{" M "\"input\":\"hi\"}");
 		struct dialect_answer an = answer_for(&q);
 		struct buf out;
 		buf_init(&out, 1 << 16);
@@ -973,7 +923,7 @@ static void test_events_on_the_short_way(void **state)
 static void test_plain_answers_on_the_short_way(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	struct dialect_answer an = answer_for(&q);
 	struct buf out;
 	buf_init(&out, 1 << 16);
@@ -1006,7 +956,7 @@ static struct arena *narrow_arena(size_t left)
 static void test_little_memory(void **state)
 {
 	(void)state;
-	struct llm_request q = read_good("{" M "\"input\":\"hi\"}");
+	struct llm_request q = good("{" M "\"input\":\"hi\"}");
 	int err = -ENOMEM;
 	unsigned failed = 0;
 	for (size_t left = 0; err; left += 96, failed++) {

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * test_keys_windows.c - limits of keys and teams in windows: in the database, the directory and on
  * the board, as they come, change, go, and survive. */
-#include "keys_fixture.h"
+#include "keys_table.h"
 
 #include "common/gate.h"
 #include "common/window.h"
-#include "master/teams.h"
 
 #define BEGIN (UINT64_C(1767225600) * NS_PER_S)		/* 2026-01-01, a Thursday */
-
-enum { CREATE, INFO, UPDATE, DELETE, ROTATE, TEAM_NEW, TEAM_UPDATE };
-const struct command commands[] = {
-	[CREATE] = CALL("keys create", "POST", "/key/generate", ROLE_ADMIN, keys_generate, NULL),
-	[INFO] = CALL("keys show", "GET", "/key/info", ROLE_ANY_KEY, keys_info, NULL),
-	[UPDATE] = CALL("keys update", "POST", "/key/update", ROLE_ADMIN, keys_update, NEEDS("key")),
-	[DELETE] = CALL("keys delete", "POST", "/key/delete", ROLE_ADMIN, keys_delete, NULL),
-	[ROTATE] = CALL("keys rotate", "POST", "/key/regenerate", ROLE_ADMIN, keys_rotate,
-			NEEDS("key")),
-	[TEAM_NEW] = CALL("teams create", "POST", "/team/new", ROLE_ADMIN, teams_new, NULL),
-	[TEAM_UPDATE] = CALL("teams update", "POST", "/team/update", ROLE_ADMIN, teams_update,
-			     NEEDS("team_id")),
-};
-const size_t commands_count = COUNT(commands);
 
 /* The number of its windows; the last of them in *ret. */
 static unsigned windows_of(const char *key, struct window *ret)

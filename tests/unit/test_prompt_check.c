@@ -3,30 +3,9 @@
  * that the refusal names. */
 #include "worker/client/prompt_check.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(64 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
+#include "tests/unit/llm_fixture.h"
 
 static int check(const struct dialect *d, const char *text, struct llm_request *q,
 		 struct dialect_error *err)

@@ -4,57 +4,11 @@
  * test_vectors.c. */
 #include "worker/exchange/provider_anthropic.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
 #include "tests/unit/anthropic_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static struct llm_request request_of(const char *more)
-{
-	struct str body = arena_printf(mem, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s}", more);
-	struct dialect_error err = { 0 };
-	struct json_error error;
-	struct llm_request q = { 0 };
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	if (dialect_openai_chat.read_request(mem, body, root, &q, &err))
-		fail_msg("%s: " STR_FMT, more, STR_ARG(err.message));
-	return q;
-}
-
-static int write_with(const struct llm_request *q, const char *model, const char *params,
-		      const char *extra, struct str *ret)
-{
-	struct provider_target t = { .model = str_z(model), .params = str_z(params), .extra_body = str_z(extra) };
-	struct llm_error err = { 0 };
-	int r = write_to_anthropic(mem, q, &t, ret, &err);
-	assert_true(r == 0 || (r == -EINVAL && err.message.n));
-	if (r)
-		*ret = err.param;
-	return r;
-}
 
 static void expect(const char *asked, struct str got, const char *want)
 {
@@ -122,7 +76,7 @@ static void test_where_parameters_go(void **state)
 	for (size_t i = 0; i < COUNT(sorted); i++) {
 		struct llm_request q = request_of(sorted[i].more);
 		struct str body = STR_NONE;
-		if (write_with(&q, "up", sorted[i].params, sorted[i].extra, &body))
+		if (write_with(&provider_anthropic, &q, "up", sorted[i].params, sorted[i].extra, NULL, &body))
 			fail_msg("%s: " STR_FMT, sorted[i].more, STR_ARG(body));
 		expect(sorted[i].more, body, sorted[i].body);
 	}
@@ -158,11 +112,11 @@ static void test_what_cannot_be_done_is_named(void **state)
 	for (size_t i = 0; i < COUNT(refused); i++) {
 		struct llm_request q = request_of(refused[i].more);
 		struct str param = STR_NONE;
-		if (write_with(&q, refused[i].model, NULL, NULL, &param) == 0)
+		if (write_with(&provider_anthropic, &q, refused[i].model, NULL, NULL, NULL, &param) == 0)
 			fail_msg("%s: " STR_FMT, refused[i].more, STR_ARG(param));
 		expect(refused[i].more, param, refused[i].param);
 		q.drop_params = true;
-		assert_int_equal(write_with(&q, refused[i].model, NULL, NULL, &param), 0);
+		assert_int_equal(write_with(&provider_anthropic, &q, refused[i].model, NULL, NULL, NULL, &param), 0);
 	}
 }
 
@@ -175,7 +129,7 @@ static void test_a_body_has_not_too_many_members(void **state)
 	for (int i = 0; i < 300; i++)
 		buf_printf(&more, ",\"x%d\":1", i);
 	struct llm_request q = request_of(buf_z(&more));
-	assert_int_equal(write_with(&q, "up", NULL, NULL, &param), -EINVAL);
+	assert_int_equal(write_with(&provider_anthropic, &q, "up", NULL, NULL, NULL, &param), -EINVAL);
 	assert_true(str_eq_z(param, "request_body"));
 	buf_done(&more);
 }
@@ -245,7 +199,7 @@ static void test_models_are_asked_in_their_own_way(void **state)
 	for (size_t i = 0; i < COUNT(by_model); i++) {
 		struct llm_request q = request_of(by_model[i].more);
 		struct str body = STR_NONE;
-		if (write_with(&q, by_model[i].model, NULL, NULL, &body))
+		if (write_with(&provider_anthropic, &q, by_model[i].model, NULL, NULL, NULL, &body))
 			fail_msg("%s: " STR_FMT, by_model[i].more, STR_ARG(body));
 		expect(by_model[i].more, body, by_model[i].body);
 	}
@@ -262,7 +216,7 @@ static void test_words_of_strangers(void **state)
 	struct llm_request q = request_of(",\"x\":1");
 	struct str body;
 	q.family = 77;
-	assert_int_equal(write_with(&q, "up", NULL, NULL, &body), 0);
+	assert_int_equal(write_with(&provider_anthropic, &q, "up", NULL, NULL, NULL, &body), 0);
 	expect("strangers", body, BODY(DEFAULT));
 }
 
@@ -278,7 +232,7 @@ static void test_results_in_a_users_turn(void **state)
 	struct llm_message first = { .next = &assistant, .role = ROLE_USER, .parts = &hi };
 	struct llm_request q = { .kind = LLM_CHAT, .n = 1, .messages = &first };
 	struct str body;
-	assert_int_equal(write_with(&q, "up", NULL, NULL, &body), 0);
+	assert_int_equal(write_with(&provider_anthropic, &q, "up", NULL, NULL, NULL, &body), 0);
 	expect("results", body,
 	       "{\"model\":\"up\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]},"
 	       "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{\"input\":\"free\"}}]},"
@@ -348,21 +302,8 @@ static const struct {
 static void test_events(void **state)
 {
 	(void)state;
-	struct llm_request q = { .kind = LLM_CHAT, .n = 1 };
-	for (size_t i = 0; i < COUNT(events); i++) {
-		struct arena *scratch = arena_new(1 << 20);
-		struct provider_reader rd = { .mem = mem, .q = &q };
-		struct sse_event ev = { .data = str_z(events[i].data) };
-		struct buf b;
-		buf_init(&b, 1 << 16);
-		struct said s = { .to = &b };
-		assert_int_equal(provider_anthropic.read_event(&rd, scratch, &ev, say_event, &s), events[i].r);
-		if (strcmp(buf_z(&b), events[i].events) != 0)
-			print_error("%s gave\n%s\n", events[i].data, buf_z(&b));
-		assert_string_equal(buf_z(&b), events[i].events);
-		buf_done(&b);
-		arena_free(scratch);
-	}
+	for (size_t i = 0; i < COUNT(events); i++)
+		expect_event(&provider_anthropic, LLM_CHAT, events[i].data, events[i].r, events[i].events);
 }
 
 static const struct {

@@ -4,15 +4,9 @@
  * Whole requests and streams are vectors; see test_vectors.c. */
 #include "worker/exchange/provider_bedrock.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
 #include "worker/client/dialect_anthropic.h"
 #include "worker/exchange/credential_aws.h"
@@ -27,41 +21,6 @@ enum { OUT_MAX = 1 << 20 };
 #define NOVA_2 "global.amazon.nova-2-lite-v1:0"
 #define LLAMA "meta.llama3-70b-instruct-v1:0"
 #define GPT_OSS "openai.gpt-oss-120b-1:0"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(256 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static struct llm_request read_with(const struct dialect *d, const char *json)
-{
-	struct str body = arena_dup(mem, str_z(json));
-	struct dialect_error err = { 0 };
-	struct json_error error;
-	struct llm_request q = { 0 };
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	if (d->read_request(mem, body, root, &q, &err))
-		fail_msg("%s: " STR_FMT, json, STR_ARG(err.message));
-	return q;
-}
-
-static struct llm_request request_of(const char *more)
-{
-	struct str body = arena_printf(mem, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s}%c", more, 0);
-	return read_with(&dialect_openai_chat, body.p);
-}
 
 static int write_as(const struct llm_request *q, struct provider_target t, struct str *ret_path, struct str *ret_body)
 {
@@ -196,7 +155,7 @@ static void test_anthropics_dialect(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(asked); i++) {
-		struct llm_request q = read_with(&dialect_anthropic_messages, ask);
+		struct llm_request q = read_good(&dialect_anthropic_messages, str_z(ask));
 		struct str path, body;
 		assert_int_equal(write_as(&q, (struct provider_target){ .model = str_z(asked[i].model) }, &path, &body), 0);
 		if (!str_eq_z(body, asked[i].body))
@@ -215,7 +174,7 @@ static void test_history(void **state)
 		"{\"role\":\"assistant\",\"content\":[{\"reasoningContent\":{\"reasoningText\":{\"text\":\"t\",\"signature\":\"s\"}}},{\"reasoningContent\":{\"redactedContent\":\"cnI=\"}},{\"toolUse\":{\"toolUseId\":\"ID\",\"name\":\"f\",\"input\":{\"a\":1}}}]},"
 		"{\"role\":\"user\",\"content\":[{\"toolResult\":{\"toolUseId\":\"ID\",\"content\":[{\"text\":\"no\"},{\"image\":{\"format\":\"gif\",\"source\":{\"bytes\":\"BBBB\"}}}],\"status\":\"error\"}}]}],"
 		"\"toolConfig\":{\"tools\":[{\"toolSpec\":{\"name\":\"f\",\"inputSchema\":{\"json\":{\"type\":\"object\"}}}}]},\"inferenceConfig\":{\"maxTokens\":9}}";
-	struct llm_request q = read_with(&dialect_anthropic_messages, ask);
+	struct llm_request q = read_good(&dialect_anthropic_messages, str_z(ask));
 	struct str path, body, rest = str_z(want);
 	struct buf b;
 	(void)state;
@@ -272,7 +231,7 @@ static void test_embedding_requests(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(asked); i++) {
 		struct str json = arena_printf(mem, "{\"model\":\"m\",%s}%c", asked[i].ask, 0), path, body;
-		struct llm_request q = read_with(&dialect_openai_embed, json.p);
+		struct llm_request q = read_good(&dialect_openai_embed, str_z(json.p));
 		struct provider_target t = { .model = str_z(asked[i].model), .params = str_z(asked[i].params) };
 		assert_int_equal(write_as(&q, t, &path, &body), asked[i].body ? 0 : -EINVAL);
 		if (asked[i].body && !str_eq_z(body, asked[i].body))
@@ -296,7 +255,7 @@ static void test_embedding_answers(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(answers); i++) {
-		struct llm_request q = read_with(&dialect_openai_embed, "{\"model\":\"m\",\"input\":\"a\"}");
+		struct llm_request q = read_good(&dialect_openai_embed, STR("{\"model\":\"m\",\"input\":\"a\"}"));
 		struct provider_reader rd = { .mem = mem, .q = &q };
 		struct buf b;
 		struct said said = { .to = &b };

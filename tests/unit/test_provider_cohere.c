@@ -4,65 +4,14 @@
  * vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static struct llm_request read_with(const struct dialect *d, struct str body)
-{
-	struct dialect_error err = { 0 };
-	struct json_error error;
-	struct llm_request q = { 0 };
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	if (d->read_request(mem, body, root, &q, &err))
-		fail_msg(STR_FMT ": " STR_FMT, STR_ARG(body), STR_ARG(err.message));
-	return q;
-}
-
-static int write_with(const struct provider *p, const struct llm_request *q, const char *params,
-		      const char *extra, struct str *ret)
-{
-	struct provider_target t = { .model = STR("up"), .params = str_z(params), .extra_body = str_z(extra) };
-	struct provider_call call = { 0 };
-	struct llm_error err = { 0 };
-	buf_init(&call.path, 256);
-	buf_init(&call.body, 1 << 16);
-	int r = p->write_request(mem, q, &t, &call, &err);
-	*ret = r == -EINVAL ? err.param : arena_dup(mem, buf_str(&call.body));
-	assert_true(r == 0 || (r == -EINVAL && err.message.n));
-	buf_done(&call.path);
-	buf_done(&call.body);
-	return r;
-}
 
 static void check(const struct provider *p, const struct llm_request *q, const char *params,
 		  const char *extra, struct str want)
 {
 	struct str body;
-	assert_int_equal(write_with(p, q, params, extra, &body), 0);
+	assert_int_equal(write_with(p, q, "up", params, extra, NULL, &body), 0);
 	if (!str_eq(body, want))
 		print_error("gave\n" STR_FMT "\nnot\n" STR_FMT "\n", STR_ARG(body), STR_ARG(want));
 	assert_true(str_eq(body, want));
@@ -98,7 +47,7 @@ static void test_cohere_parameters(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cohere_rows); i++) {
-		struct llm_request q = read_with(&dialect_openai_chat, arena_printf(mem, CHAT "%s}", cohere_rows[i].more));
+		struct llm_request q = read_good(&dialect_openai_chat, arena_printf(mem, CHAT "%s}", cohere_rows[i].more));
 		check(&provider_cohere, &q, cohere_rows[i].params, cohere_rows[i].extra,
 		      arena_printf(mem, "{\"model\":\"up\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],%s\"stream\":false}",
 				   cohere_rows[i].made));
@@ -119,12 +68,12 @@ static void test_cohere_refusals(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct llm_request q = read_with(&dialect_openai_chat, arena_printf(mem, CHAT "%s}", rows[i].more));
+		struct llm_request q = read_good(&dialect_openai_chat, arena_printf(mem, CHAT "%s}", rows[i].more));
 		struct str param;
-		assert_int_equal(write_with(&provider_cohere, &q, NULL, NULL, &param), -EINVAL);
+		assert_int_equal(write_with(&provider_cohere, &q, "up", NULL, NULL, NULL, &param), -EINVAL);
 		assert_true(str_eq_z(param, rows[i].param));
 		q.drop_params = true;
-		assert_int_equal(write_with(&provider_cohere, &q, NULL, NULL, &param), 0);
+		assert_int_equal(write_with(&provider_cohere, &q, "up", NULL, NULL, NULL, &param), 0);
 	}
 }
 
@@ -132,7 +81,7 @@ static void test_cohere_refusals(void **state)
 static void test_foreign_members_stay_behind(void **state)
 {
 	(void)state;
-	struct llm_request q = read_with(&dialect_openai_chat, STR(CHAT ",\"x\":1}"));
+	struct llm_request q = read_good(&dialect_openai_chat, STR(CHAT ",\"x\":1}"));
 	q.family = FAMILY_ANTHROPIC;
 	check(&provider_cohere, &q, NULL, NULL, STR("{\"model\":\"up\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":false}"));
 }
@@ -141,7 +90,7 @@ static void test_foreign_members_stay_behind(void **state)
 static void test_results_become_messages(void **state)
 {
 	(void)state;
-	struct llm_request q = read_with(&dialect_anthropic_messages, STR(
+	struct llm_request q = read_good(&dialect_anthropic_messages, STR(
 		"{\"model\":\"m\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},"
 		"{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}},"
 		"{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"f\",\"input\":{}}]},"
@@ -177,7 +126,7 @@ static void test_tgi_parameters(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(tgi_rows); i++) {
-		struct llm_request q = read_with(&dialect_openai_text, arena_printf(mem, "{\"model\":\"m\",\"prompt\":\"hi\"%s}", tgi_rows[i].more));
+		struct llm_request q = read_good(&dialect_openai_text, arena_printf(mem, "{\"model\":\"m\",\"prompt\":\"hi\"%s}", tgi_rows[i].more));
 		check(&provider_tgi, &q, tgi_rows[i].params, tgi_rows[i].extra,
 		      arena_printf(mem, "{\"inputs\":\"hi\",\"parameters\":{%s\"details\":true}%s}", tgi_rows[i].made, tgi_rows[i].beside));
 	}

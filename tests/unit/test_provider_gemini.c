@@ -3,65 +3,13 @@
  * with signatures, and schemas. Whole requests and streams are vectors; see test_vectors.c. */
 #include "worker/exchange/provider_gemini.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
 
 enum { OUT_MAX = 1 << 20 };
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(64 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static struct llm_request request_of(const char *more)
-{
-	struct str body = arena_printf(mem, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s}", more);
-	struct dialect_error err = { 0 };
-	struct json_error error;
-	struct llm_request q = { 0 };
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	if (dialect_openai_chat.read_request(mem, body, root, &q, &err))
-		fail_msg("%s: " STR_FMT, more, STR_ARG(err.message));
-	return q;
-}
-
-static int write_with(const struct llm_request *q, const char *model, const char *params, const char *extra,
-		      struct str *ret_path, struct str *ret_body)
-{
-	struct provider_target t = { .model = str_z(model), .params = str_z(params), .extra_body = str_z(extra) };
-	struct provider_call call = { 0 };
-	struct llm_error err = { 0 };
-	buf_init(&call.path, 256);
-	buf_init(&call.body, OUT_MAX);
-	int r = provider_gemini.write_request(mem, q, &t, &call, &err);
-	*ret_path = arena_dup(mem, buf_str(&call.path));
-	*ret_body = r == -EINVAL ? err.param : arena_dup(mem, buf_str(&call.body));
-	assert_true(r == 0 || (r == -EINVAL && err.message.n && err.outcome != OUTCOME_OK));
-	buf_done(&call.path);
-	buf_done(&call.body);
-	return r;
-}
 
 /* --- parameters --- */
 
@@ -114,7 +62,7 @@ static void test_where_parameters_go(void **state)
 	for (size_t i = 0; i < COUNT(sorted); i++) {
 		struct llm_request q = request_of(sorted[i].more);
 		struct str path, body;
-		assert_int_equal(write_with(&q, "up", sorted[i].params, sorted[i].extra, &path, &body), 0);
+		assert_int_equal(write_with(&provider_gemini, &q, "up", sorted[i].params, sorted[i].extra, &path, &body), 0);
 		if (!str_eq_z(body, sorted[i].body))
 			print_error("%s gave\n" STR_FMT "\n", sorted[i].more, STR_ARG(body));
 		assert_true(str_eq_z(body, sorted[i].body));
@@ -140,10 +88,10 @@ static void test_what_cannot_be_done_is_named(void **state)
 	for (size_t i = 0; i < COUNT(refused); i++) {
 		struct llm_request q = request_of(refused[i].more);
 		struct str path, param;
-		assert_int_equal(write_with(&q, "up", refused[i].params, NULL, &path, &param), -EINVAL);
+		assert_int_equal(write_with(&provider_gemini, &q, "up", refused[i].params, NULL, &path, &param), -EINVAL);
 		assert_true(str_eq_z(param, refused[i].param));
 		q.drop_params = true;
-		assert_int_equal(write_with(&q, "up", refused[i].params, NULL, &path, &param), 0);
+		assert_int_equal(write_with(&provider_gemini, &q, "up", refused[i].params, NULL, &path, &param), 0);
 	}
 }
 
@@ -174,7 +122,7 @@ static void test_effort_depends_on_the_model(void **state)
 		q.reasoning_effort = str_z(rows[i].effort);
 		if (rows[i].config)
 			want = arena_printf(mem, "{" HI ",\"generationConfig\":{\"thinkingConfig\":{%s}}}", rows[i].config);
-		assert_int_equal(write_with(&q, rows[i].model, NULL, NULL, &path, &body), 0);
+		assert_int_equal(write_with(&provider_gemini, &q, rows[i].model, NULL, NULL, &path, &body), 0);
 		if (!str_eq(body, want))
 			print_error("%s %s gave " STR_FMT "\n", rows[i].model, rows[i].effort, STR_ARG(body));
 		assert_true(str_eq(body, want));
@@ -194,7 +142,7 @@ static void test_too_many_members(void **state)
 	BUF_PUT_LIT(&b, "}");
 	struct llm_request q = request_of(buf_z(&b));
 	buf_done(&b);
-	assert_int_equal(write_with(&q, "up", NULL, NULL, &path, &param), -EINVAL);
+	assert_int_equal(write_with(&provider_gemini, &q, "up", NULL, NULL, &path, &param), -EINVAL);
 	assert_true(str_eq_z(param, "m255"));
 }
 
@@ -215,7 +163,7 @@ static void test_paths(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct llm_request q = request_of("");
 		struct str path, body;
-		assert_int_equal(write_with(&q, rows[i].model, NULL, NULL, &path, &body), 0);
+		assert_int_equal(write_with(&provider_gemini, &q, rows[i].model, NULL, NULL, &path, &body), 0);
 		assert_true(str_eq_z(path, rows[i].path));
 	}
 }
@@ -295,10 +243,10 @@ static void test_calls_without_signature(void **state)
 	struct str path, body;
 	(void)state;
 	q.messages->next = &said;
-	assert_int_equal(write_with(&q, "gemini-3-pro", NULL, NULL, &path, &body), 0);
+	assert_int_equal(write_with(&provider_gemini, &q, "gemini-3-pro", NULL, NULL, &path, &body), 0);
 	assert_true(str_find(body, STR("{\"functionCall\":{\"id\":\"x\",\"name\":\"f\",\"args\":{}},\"thoughtSignature\":\"skip_thought_signature_validator\"},"
 				       "{\"functionCall\":{\"id\":\"y\",\"name\":\"g\",\"args\":{}}}]")) != SIZE_MAX);
-	assert_int_equal(write_with(&q, "gemini-2.5-pro", NULL, NULL, &path, &body), 0);
+	assert_int_equal(write_with(&provider_gemini, &q, "gemini-2.5-pro", NULL, NULL, &path, &body), 0);
 	assert_true(str_find(body, STR("thoughtSignature")) == SIZE_MAX);
 }
 
@@ -322,7 +270,7 @@ static void test_deep_arguments(void **state)
 			buf_put_char(&b, '}');
 		call.text = arena_dup(mem, buf_str(&b));
 		buf_done(&b);
-		assert_int_equal(write_with(&q, "up", NULL, NULL, &path, &body), 0);
+		assert_int_equal(write_with(&provider_gemini, &q, "up", NULL, NULL, &path, &body), 0);
 		assert_non_null(json_parse(mem, body, JSON_ONE_KEY, &error));
 		assert_int_equal(str_find(body, STR("_raw")) != SIZE_MAX, depth > 48);
 	}
@@ -467,20 +415,9 @@ static const struct {
 
 static void test_events(void **state)
 {
-	struct llm_request q = { .kind = LLM_CHAT, .n = 1 };
 	(void)state;
-	for (size_t i = 0; i < COUNT(events); i++) {
-		struct provider_reader rd = { .mem = mem, .q = &q };
-		struct sse_event ev = { .data = str_z(events[i].event) };
-		struct buf b;
-		buf_init(&b, OUT_MAX);
-		struct said s = { .to = &b };
-		assert_int_equal(provider_gemini.read_event(&rd, mem, &ev, say_event, &s), events[i].r);
-		if (!str_eq_z(buf_str(&b), events[i].events))
-			print_error("%s gave\n%s\n", events[i].event, buf_z(&b));
-		assert_true(str_eq_z(buf_str(&b), events[i].events));
-		buf_done(&b);
-	}
+	for (size_t i = 0; i < COUNT(events); i++)
+		expect_event(&provider_gemini, LLM_CHAT, events[i].event, events[i].r, events[i].events);
 }
 
 static void test_an_event_too_long_is_no_answer(void **state)

@@ -3,61 +3,8 @@
  * odd lines of a stream. Whole requests and streams are vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static struct llm_request request_of(const char *more)
-{
-	struct str body = arena_printf(mem, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]%s}", more);
-	struct dialect_error err = { 0 };
-	struct json_error error;
-	struct llm_request q = { 0 };
-	const struct json *root = json_parse(mem, body, JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	if (dialect_openai_chat.read_request(mem, body, root, &q, &err))
-		fail_msg("%s: " STR_FMT, more, STR_ARG(err.message));
-	return q;
-}
-
-static int write_with(const struct provider *p, const struct llm_request *q, const char *params,
-		      const char *extra, struct str *ret_path, struct str *ret_body)
-{
-	struct provider_target t = { .model = STR("up"), .params = str_z(params), .extra_body = str_z(extra) };
-	struct provider_call call = { 0 };
-	struct llm_error err = { 0 };
-	buf_init(&call.path, 256);
-	buf_init(&call.body, 1 << 16);
-	int r = p->write_request(mem, q, &t, &call, &err);
-	*ret_path = arena_dup(mem, buf_str(&call.path));
-	*ret_body = r == -EINVAL ? err.param : arena_dup(mem, buf_str(&call.body));
-	assert_true(r == 0 || (r == -EINVAL && err.message.n));
-	buf_done(&call.path);
-	buf_done(&call.body);
-	return r;
-}
 
 #define BODY(more) \
 	"{\"model\":\"up\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":false" more "}"
@@ -101,7 +48,7 @@ static void test_where_parameters_go(void **state)
 	for (size_t i = 0; i < COUNT(sorted); i++) {
 		struct llm_request q = request_of(sorted[i].more);
 		struct str path, body;
-		assert_int_equal(write_with(&provider_ollama_chat, &q, sorted[i].params, sorted[i].extra, &path, &body), 0);
+		assert_int_equal(write_with(&provider_ollama_chat, &q, "up", sorted[i].params, sorted[i].extra, &path, &body), 0);
 		if (!str_eq_z(body, sorted[i].body))
 			print_error("%s gave\n" STR_FMT "\n", sorted[i].more, STR_ARG(body));
 		assert_true(str_eq_z(body, sorted[i].body));
@@ -128,10 +75,10 @@ static void test_what_cannot_be_done_is_named(void **state)
 	for (size_t i = 0; i < COUNT(refused); i++) {
 		struct llm_request q = request_of(refused[i].more);
 		struct str path, param;
-		assert_int_equal(write_with(&provider_ollama_chat, &q, NULL, NULL, &path, &param), -EINVAL);
+		assert_int_equal(write_with(&provider_ollama_chat, &q, "up", NULL, NULL, &path, &param), -EINVAL);
 		assert_true(str_eq_z(param, refused[i].param));
 		q.drop_params = true;
-		assert_int_equal(write_with(&provider_ollama_chat, &q, NULL, NULL, &path, &param), 0);
+		assert_int_equal(write_with(&provider_ollama_chat, &q, "up", NULL, NULL, &path, &param), 0);
 	}
 }
 
@@ -150,15 +97,15 @@ static void test_which_path_is_taken(void **state)
 	for (size_t i = 0; i < COUNT(ways); i++) {
 		struct llm_request q = request_of(ways[i].more);
 		struct str path, body;
-		assert_int_equal(write_with(ways[i].provider, &q, NULL, NULL, &path, &body), 0);
+		assert_int_equal(write_with(ways[i].provider, &q, "up", NULL, NULL, &path, &body), 0);
 		assert_true(str_eq_z(path, ways[i].path));
 	}
 	struct str input = STR("x"), path, body;
 	struct llm_request q = { .kind = LLM_TEXT, .n = 1, .inputs = &input, .n_inputs = 1 };
-	assert_int_equal(write_with(&provider_ollama_chat, &q, NULL, NULL, &path, &body), 0);
+	assert_int_equal(write_with(&provider_ollama_chat, &q, "up", NULL, NULL, &path, &body), 0);
 	assert_true(str_eq_z(path, "/api/generate"));
 	q.kind = LLM_EMBED;
-	assert_int_equal(write_with(&provider_ollama_generate, &q, NULL, NULL, &path, &body), 0);
+	assert_int_equal(write_with(&provider_ollama_generate, &q, "up", NULL, NULL, &path, &body), 0);
 	assert_true(str_eq_z(path, "/api/embed"));
 }
 

@@ -3,32 +3,10 @@
  * that are not OpenAI's, and the answers of clones. Whole streams are vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/openai.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
 
 /* --- requests --- */
 
@@ -200,21 +178,8 @@ static const struct {
 static void test_events(void **state)
 {
 	(void)state;
-	struct llm_request q = { .kind = LLM_CHAT, .n = 1 };
-	for (size_t i = 0; i < COUNT(events); i++) {
-		struct arena *scratch = arena_new(1 << 20);
-		struct provider_reader rd = { .mem = mem, .q = &q };
-		struct sse_event ev = { .data = str_z(events[i].data) };
-		struct buf b;
-		buf_init(&b, 1 << 16);
-		struct said s = { .to = &b };
-		assert_int_equal(provider_openai.read_event(&rd, scratch, &ev, say_event, &s), events[i].r);
-		if (strcmp(buf_z(&b), events[i].events) != 0)
-			print_error("%s gave\n%s\n", events[i].data, buf_z(&b));
-		assert_string_equal(buf_z(&b), events[i].events);
-		buf_done(&b);
-		arena_free(scratch);
-	}
+	for (size_t i = 0; i < COUNT(events); i++)
+		expect_event(&provider_openai, LLM_CHAT, events[i].data, events[i].r, events[i].events);
 }
 
 static int stop_at_text(void *data, const struct llm_event *ev)

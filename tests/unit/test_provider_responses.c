@@ -4,32 +4,10 @@
  * vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "common/hash.h"
-#include "tests/unit/llm_text.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/responses.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(8 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
 
 static const struct {
 	const char *chat, *responses;

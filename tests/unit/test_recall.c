@@ -2,29 +2,7 @@
  * test_recall.c - pages of what went into a response. */
 #include "worker/client/recall.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "common/hash.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(8 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
+#include "tests/unit/llm_fixture.h"
 
 #define RESPONSE "{\"output\":[{\"id\":\"msg_out\"}]}"
 #define ITEMS "[{\"role\":\"user\",\"content\":\"a\"},{\"type\":\"message\",\"id\":\"msg_b\",\"content\":\"b\"}," \

@@ -3,39 +3,8 @@
  * many searches it counts as. What providers are told and say is in vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "common/hash.h"
+#include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
-
-static struct arena *mem;
-
-static int setup(void **state)
-{
-	(void)state;
-	mem = arena_new(32 << 20);
-	return mem ? hash_init() : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	mem = arena_free(mem);
-	return 0;
-}
-
-static int read_body(const char *body, struct llm_request *q, struct dialect_error *err)
-{
-	struct json_error error;
-	const struct json *root = json_parse(mem, str_z(body), JSON_ONE_KEY, &error);
-	assert_non_null(root);
-	*q = (struct llm_request){ 0 };
-	return dialect_rerank.read_request(mem, str_z(body), root, q, err);
-}
 
 #define BODY(more) "{\"model\":\"m\",\"query\":\"q?\",\"documents\":[\"a\",\"bc\"]" more "}"
 
@@ -64,7 +33,7 @@ static void test_refusals(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct dialect_error err = { 0 };
 		struct llm_request q;
-		assert_int_equal(read_body(rows[i].body, &q, &err), -EINVAL);
+		assert_int_equal(read_body(&dialect_rerank, str_z(rows[i].body), &q, &err), -EINVAL);
 		assert_true(str_eq_z(err.param, rows[i].param));
 		if (!str_eq_z(err.message, rows[i].message))
 			fail_msg("%s: " STR_FMT, rows[i].body, STR_ARG(err.message));
@@ -76,8 +45,8 @@ static void test_what_is_read(void **state)
 	struct dialect_error err = { 0 };
 	struct llm_request q;
 	(void)state;
-	assert_int_equal(read_body("{\"model\":\"m\",\"query\":\"q\\n\",\"documents\":[\"\\u0061\",{\"text\":\"b\",\"x\":1},{\"y\":2}],"
-				   "\"top_n\":2,\"return_documents\":false,\"stream\":true,\"max_tokens_per_doc\":9,\"other\":[1]}", &q, &err), 0);
+	assert_int_equal(read_body(&dialect_rerank, STR("{\"model\":\"m\",\"query\":\"q\\n\",\"documents\":[\"\\u0061\",{\"text\":\"b\",\"x\":1},{\"y\":2}],"
+				   "\"top_n\":2,\"return_documents\":false,\"stream\":true,\"max_tokens_per_doc\":9,\"other\":[1]}"), &q, &err), 0);
 	assert_int_equal(q.kind, LLM_RERANK);
 	assert_false(q.is_stream);
 	assert_true(str_eq(q.query, STR("q\n")) && q.n_inputs == 3);
@@ -114,7 +83,7 @@ static void test_the_best_come_first(void **state)
 		struct json_error error;
 		struct buf out, order;
 		const char *body = arena_printf(mem, "{\"model\":\"m\",\"query\":\"q\",\"documents\":[\"a\",\"b\",\"c\",\"d\"]%s}%c", rows[i].more, 0).p;
-		assert_int_equal(read_body(body, &q, &err), 0);
+		assert_int_equal(read_body(&dialect_rerank, str_z(body), &q, &err), 0);
 		struct dialect_answer an = { .mem = mem, .q = &q, .model = STR("m"), .id = STR("i") };
 		say_ranks(&an, rows[i].scores, 4);
 		buf_init(&out, 4096);

@@ -27,28 +27,6 @@ int ant_forward_request(struct arena *a, const struct llm_request *q, struct str
 
 /* --- events --- */
 
-/* Another model's name in the data. Data of several lines, which JSON allows to stand on one, is
- * written on one. */
-static void put_edited(const struct sse_event *ev, const struct json_edit *edit, struct buf *out)
-{
-	struct str raw = ev->raw, data = ev->data;
-	if (data.p >= raw.p && data.p + data.n <= raw.p + raw.n) {
-		size_t at = (size_t)(data.p - raw.p) + edit->at;
-		size_t bom = str_starts(raw, STR("\xef\xbb\xbf")) ? 3 : 0;
-		buf_put(out, str_of(raw.p + bom, at - bom));
-		buf_put(out, edit->with);
-		forward_raw(str_skip(raw, at + edit->n), out);
-		return;
-	}
-	BUF_PUT_LIT(out, "event: message_start\ndata: ");
-	size_t from = out->n;
-	json_splice(out, data, edit, 1);
-	for (size_t i = from; i < out->n; i++)
-		if (out->p[i] == '\n')
-			out->p[i] = ' ';
-	BUF_PUT_LIT(out, "\n\n");
-}
-
 /* Which block is open, for who may have to go on behind it. */
 static void follow_blocks(struct ant_answer *s, const struct json *root)
 {
@@ -77,7 +55,7 @@ static int put_event(struct dialect_answer *an, struct arena *scratch, const str
 				  openai_quote(scratch, an->model) };
 	if (!edit.with.p)
 		return -ENOMEM;
-	put_edited(ev, &edit, out);
+	forward_edited(ev, STR("message_start"), &edit, 1, STR("\n\n"), out);
 	return 0;
 }
 

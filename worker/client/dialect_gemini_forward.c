@@ -258,33 +258,6 @@ static int restamp(struct dialect_answer *an, struct arena *a, struct str text,
 	return model.p ? 1 : -ENOMEM;
 }
 
-/* The event's bytes around its data. Data of several lines, which JSON allows to stand on one, is
- * written on one. */
-static void put_event(const struct sse_event *ev, const struct json_edit *edits, size_t n,
-		      struct buf *out)
-{
-	struct str raw = ev->raw;
-	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
-	if (str_starts(raw, STR("\xef\xbb\xbf")))
-		raw = str_skip(raw, 3);		/* our heartbeats may have gone out before it */
-	if (is_inside) {
-		size_t before = (size_t)(ev->data.p - raw.p);
-		buf_put(out, str_of(raw.p, before));
-		json_splice(out, ev->data, edits, n);
-		buf_put(out, str_skip(raw, before + ev->data.n));
-		if (!forward_is_closed(raw))
-			BUF_PUT_LIT(out, "\r\n\r\n");
-		return;
-	}
-	BUF_PUT_LIT(out, "data: ");
-	size_t from = out->n;
-	json_splice(out, ev->data, edits, n);
-	for (size_t i = from; i < out->n; i++)
-		if (out->p[i] == '\n')
-			out->p[i] = ' ';
-	BUF_PUT_LIT(out, "\r\n\r\n");
-}
-
 /* Of an event that comes in pieces only the frame of the first one can be taken off: what stands
  * behind its data is white space. */
 static void put_oversize(struct gem_stream *s, struct str raw, struct buf *out)
@@ -325,7 +298,7 @@ static int forward(struct dialect_answer *an, struct arena *scratch, const struc
 		gem_open_item(s, out);
 		json_splice(out, ev->data, &change, (size_t)n);
 	} else {
-		put_event(ev, &change, (size_t)n, out);
+		forward_edited(ev, STR_NONE, &change, (size_t)n, STR("\r\n\r\n"), out);
 	}
 	return 0;
 }

@@ -71,35 +71,6 @@ int oai_forward_request(struct arena *a, const struct llm_request *q, struct str
 
 /* --- events --- */
 
-/* The event's bytes with edits made to its data. Data of several lines, which JSON allows to
- * stand on one, is written on one. */
-static void put_edited(const struct sse_event *ev, const struct json_edit *edits, size_t n,
-		       struct buf *out)
-{
-	struct str raw = ev->raw;
-	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
-	if (str_starts(raw, STR("\xef\xbb\xbf")))
-		raw = str_skip(raw, 3);		/* our heartbeats may have gone out before it */
-	if (n == 0 || is_inside) {
-		size_t before = n ? (size_t)(ev->data.p - raw.p) : raw.n;
-		buf_put(out, str_of(raw.p, before));
-		if (n) {
-			json_splice(out, ev->data, edits, n);
-			buf_put(out, str_skip(raw, before + ev->data.n));
-		}
-		if (!forward_is_closed(raw))
-			BUF_PUT_LIT(out, "\n\n");
-		return;
-	}
-	BUF_PUT_LIT(out, "data: ");
-	size_t from = out->n;
-	json_splice(out, ev->data, edits, n);
-	for (size_t i = from; i < out->n; i++)
-		if (out->p[i] == '\n')
-			out->p[i] = ' ';
-	BUF_PUT_LIT(out, "\n\n");
-}
-
 static int on_event(void *data, const struct llm_event *ev)
 {
 	struct dialect_answer *an = data;
@@ -169,7 +140,7 @@ static int forward_done(struct dialect_answer *an, struct oai_stream *s, const s
 	if (an->is_ended)
 		return 0;
 	if (!an->show_usage || an->tally.has_usage) {
-		put_edited(ev, NULL, 0, out);
+		forward_raw(ev->raw, out);
 		an->is_ended = true;
 		return 0;
 	}
@@ -203,7 +174,10 @@ int oai_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 	int n = edit_chunk(an, scratch, ev->data, root, edits);
 	if (n < 0)
 		return n;
-	put_edited(ev, edits, (size_t)n, out);
+	if (n)
+		forward_edited(ev, STR_NONE, edits, (size_t)n, STR("\n\n"), out);
+	else
+		forward_raw(ev->raw, out);
 	return 0;
 }
 

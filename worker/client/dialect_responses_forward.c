@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "worker/client/dialect_responses.h"
+#include "worker/client/forward.h"
 #include "worker/responses.h"
 
 enum { EXTRA_MAX = 64 << 20 };
@@ -208,45 +209,6 @@ static int read_event(struct dialect_answer *an, struct rsp_answer *s, struct ar
 	return 0;
 }
 
-/* --- bytes --- */
-
-static bool ends_with_empty_line(struct str raw)
-{
-	return str_ends(raw, STR("\n\n")) || str_ends(raw, STR("\n\r\n")) ||
-	       str_ends(raw, STR("\r\r"));
-}
-
-/* An event whose data stands on several lines is written anew, on one. */
-static void put_event(const struct sse_event *ev, const struct json_edit *edits, size_t n,
-		      struct buf *out)
-{
-	struct str raw = ev->raw;
-	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
-	if (str_starts(raw, STR("\xef\xbb\xbf")))
-		raw = str_skip(raw, 3);		/* our heartbeats may have gone out before it */
-	if (is_inside) {
-		size_t before = (size_t)(ev->data.p - raw.p);
-		buf_put(out, str_of(raw.p, before));
-		json_splice(out, ev->data, edits, n);
-		buf_put(out, str_skip(raw, before + ev->data.n));
-		if (!ends_with_empty_line(raw))
-			BUF_PUT_LIT(out, "\n\n");
-		return;
-	}
-	if (ev->name.p) {
-		BUF_PUT_LIT(out, "event: ");
-		buf_put(out, ev->name);
-		buf_put_char(out, '\n');
-	}
-	BUF_PUT_LIT(out, "data: ");
-	size_t from = out->n;
-	json_splice(out, ev->data, edits, n);
-	for (size_t i = from; i < out->n; i++)
-		if (out->p[i] == '\n')
-			out->p[i] = ' ';
-	BUF_PUT_LIT(out, "\n\n");
-}
-
 int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const struct sse_event *ev,
 		      struct buf *out)
 {
@@ -277,7 +239,7 @@ int rsp_forward_event(struct dialect_answer *an, struct arena *scratch, const st
 		return n;
 	for (int i = 0; i < n; i++)
 		edits[i].at += (size_t)(response->raw.p - ev->data.p);
-	put_event(ev, edits, (size_t)n, out);
+	forward_edited(ev, ev->name, edits, (size_t)n, STR("\n\n"), out);
 	an->is_ended = an->tally.is_done;
 	return 0;
 }

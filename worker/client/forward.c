@@ -8,6 +8,8 @@
 #include "worker/openai.h"
 #include "worker/params.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"	/* our heartbeats may have gone out before it */
+
 /* --- requests --- */
 
 struct editing {
@@ -154,9 +156,38 @@ bool forward_is_closed(struct str raw)
 
 void forward_raw(struct str raw, struct buf *out)
 {
-	buf_put(out, str_skip(raw, str_starts(raw, STR("\xef\xbb\xbf")) ? 3 : 0));
+	buf_put(out, str_skip(raw, str_starts(raw, STR(BYTE_ORDER_MARK)) ? 3 : 0));
 	if (!forward_is_closed(raw))
 		BUF_PUT_LIT(out, "\n\n");
+}
+
+void forward_edited(const struct sse_event *ev, struct str name, const struct json_edit *edits,
+		    size_t n, struct str end, struct buf *out)
+{
+	struct str raw = ev->raw;
+	bool is_inside = ev->data.p >= raw.p && ev->data.p + ev->data.n <= raw.p + raw.n;
+	if (is_inside) {
+		raw = str_skip(raw, str_starts(raw, STR(BYTE_ORDER_MARK)) ? 3 : 0);
+		size_t before = (size_t)(ev->data.p - raw.p);
+		buf_put(out, str_of(raw.p, before));
+		json_splice(out, ev->data, edits, n);
+		buf_put(out, str_skip(raw, before + ev->data.n));
+		if (!forward_is_closed(raw))
+			buf_put(out, end);
+		return;
+	}
+	if (name.p) {
+		BUF_PUT_LIT(out, "event: ");
+		buf_put(out, name);
+		buf_put_char(out, '\n');
+	}
+	BUF_PUT_LIT(out, "data: ");
+	size_t from = out->n;
+	json_splice(out, ev->data, edits, n);
+	for (size_t i = from; i < out->n; i++)
+		if (out->p[i] == '\n')
+			out->p[i] = ' ';
+	buf_put(out, end);
 }
 
 int forward_tally(void *data, const struct llm_event *ev)

@@ -222,12 +222,9 @@ static int emit_usage(const struct json *root, llm_emit_fn *emit, void *data)
 static int emit_error(struct provider_reader *rd, const struct json *root, llm_emit_fn *emit,
 		      void *data)
 {
-	struct llm_error *e = arena_alloc(rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(rd->mem, 0, root, root->raw, STR_NONE, e);
-	return emit(data, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(rd->mem, 0, root, &ev);
+	return err ? err : emit(data, &ev);
 }
 
 static int emit_start(struct provider_reader *rd, const struct json *root, llm_emit_fn *emit,

@@ -6,10 +6,7 @@
 
 int reading_emit(const struct reading *r, const struct llm_event *ev)
 {
-	if (r->rd->is_ended)
-		return 0;
-	r->rd->is_ended = ev->kind == EV_END || ev->kind == EV_ERROR;
-	return r->emit(r->data, ev);
+	return llm_emit(&r->rd->is_ended, ev, r->emit, r->data);
 }
 
 int reading_start(const struct reading *r, struct str id, struct str model)
@@ -36,10 +33,7 @@ int reading_text(const struct reading *r, enum llm_event_kind kind, const struct
 
 int reading_error(const struct reading *r, const struct json *root, int status)
 {
-	struct llm_error *e = arena_alloc(r->rd->mem, sizeof *e);
-	struct llm_event ev = { .kind = EV_ERROR, .error = e };
-	if (!e)
-		return -ENOMEM;
-	llm_read_error(r->rd->mem, status, root, root->raw, STR_NONE, e);
-	return reading_emit(r, &ev);
+	struct llm_event ev;
+	int err = llm_read_error_event(r->rd->mem, status, root, &ev);
+	return err ? err : reading_emit(r, &ev);
 }
