@@ -59,7 +59,7 @@ static struct board_suspect *place(struct board *b, uint64_t print)
 static uint64_t how_long(uint32_t crashes)
 {
 	uint64_t ns = SUSPECT_FIRST_NS;
-	for (uint32_t i = 1; i < crashes && ns < SUSPECT_LONGEST_NS; i++)
+	for (uint32_t i = 2; i < crashes && ns < SUSPECT_LONGEST_NS; i++)
 		ns *= 4;
 	return ns < SUSPECT_LONGEST_NS ? ns : SUSPECT_LONGEST_NS;
 }
@@ -67,23 +67,22 @@ static uint64_t how_long(uint32_t crashes)
 bool suspect_crashed(struct board *b, struct board_worker *w, uint64_t now_ns, uint64_t wall_ns,
 		     struct board_suspect *ret)
 {
-	uint64_t print = atomic_exchange(&w->print, 0);
-	uint64_t watch_ns = now_ns + SUSPECT_WATCH_NS;
+	uint64_t print = atomic_exchange(&w->print, 0), refused_ns = 0;
 	if (print) {
 		struct board_suspect *s = place(b, print);
-		s->crashes++;
+		refused_ns = ++s->crashes > 1 || suspect_watch(b, now_ns) ? how_long(s->crashes) : 0;
 		s->key_id = atomic_load(&w->print_key);
 		s->crashed_wall_ns = wall_ns;
-		atomic_store(&s->until_ns, now_ns + how_long(s->crashes));
-		watch_ns += how_long(s->crashes);
+		atomic_store(&s->until_ns, now_ns + refused_ns);
 		ret->print = print;
-		ret->until_ns = now_ns + how_long(s->crashes);
+		ret->until_ns = now_ns + refused_ns;
 		ret->key_id = s->key_id;
 		ret->crashes = s->crashes;
 	}
+	uint64_t watch_ns = now_ns + refused_ns + SUSPECT_WATCH_NS;
 	if (watch_ns > atomic_load(&b->head->suspects_until_ns))
 		atomic_store(&b->head->suspects_until_ns, watch_ns);
-	return print != 0;
+	return refused_ns != 0;
 }
 
 void suspect_clear(struct board *b)

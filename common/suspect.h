@@ -2,11 +2,11 @@
  * suspect.h - requests that crash workers ("queries of death"): who they are, and until when the
  * same ones are refused.
  *
- * As long as no worker crashes nothing is done. The first crash opens a watch: from then on a
- * worker leaves on the board the print of the request that it works on, which is a keyed hash of
- * its key, path and body. A worker that crashes meanwhile has left the print of who did it, and
- * that request is refused: for a minute, and four times as long after each further crash of its
- * doing. Prints of requests that merely wait for their provider are not left. */
+ * As long as no worker crashes nothing is done. One that does leaves on the board the print of the
+ * request that it works on, which is a keyed hash of its key, path and body. A first crash may be
+ * anybody's doing: it is noted, and opens a watch. From then on prints are made of all requests,
+ * and who crashes a worker is refused: for a minute, and from its third crash on four times as
+ * long after each. Prints of requests that merely wait for their provider are not left. */
 #ifndef SUSPECT_H
 #define SUSPECT_H
 
@@ -29,8 +29,8 @@ uint64_t suspect_print(const struct board *b, uint64_t key_id, struct str path, 
 /* In how many seconds it is let in again; 0: it may come in. Counts a refusal. */
 uint64_t suspect_refuses(struct board *b, uint64_t print, uint64_t now_ns);
 
-/* The master's: that worker has crashed. *ret: the request that is refused from now on; false: it
- * left none. */
+/* The master's: that worker has crashed. *ret: the request that is refused from now on; false:
+ * nobody is. */
 bool suspect_crashed(struct board *b, struct board_worker *w, uint64_t now_ns, uint64_t wall_ns,
 		     struct board_suspect *ret);
 /* Another program may be better: nobody is suspected any more. */

@@ -202,6 +202,7 @@ static int start(struct worker *w, struct link_start *begin)
 #ifdef LLMGW_FAULTS
 	fault_watch(&w->board);
 #endif
+	suspect_begin(w);
 	w->reign = atomic_load(&w->board.head->reign);
 	w->link_fd = FD_LINK;
 	w->loop = uv_default_loop();

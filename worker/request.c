@@ -464,6 +464,7 @@ void request_end(struct request *r)
 	struct worker *w = r->w;
 	MUST(!r->is_over);
 	r->is_over = true;
+	suspect_forget(r);
 	exchange_cancel(r);
 	queue_forget(r);
 	keep_forget(r);

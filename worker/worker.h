@@ -60,7 +60,8 @@ struct worker {
 	unsigned n_queued;			/* requests that wait in them */
 	struct wheel *wheel;
 	uint64_t reign;				/* of the master who started us; board.h */
-	bool has_print;				/* in row->print, of this turn: suspect.h */
+	const struct request *at_work;		/* in this turn: suspect.h */
+	bool has_print;				/* in row->print, of this turn */
 	bool is_memory_short;			/* and told of: memory.h */
 	uint64_t memory_high;			/* bytes; above that nobody comes in */
 	struct sandbox sandbox;			/* what was given up */

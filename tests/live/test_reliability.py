@@ -2,7 +2,6 @@
 """What no other file shows of what a gateway must survive: logs that nobody takes, bodies made to be
 slow, journals that were damaged anywhere, clients that come and go."""
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -11,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import struct
 import subprocess
 import time
@@ -21,7 +19,6 @@ import pytest
 from gateway import BUILD, Gateway, until
 from test_sandbox import SANITIZED
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRICE = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
 
 
@@ -206,43 +203,6 @@ def test_damaged_anywhere(start, mock, tmp_path):
         for r in rows:          # one whose end is lost is charged its reserve, which max_tokens bounds
             assert 0 <= float(r["spend"]) <= whole[r["end_user"]] + 0.001, (seed, r)
         gw.stop()
-
-
-# ---- D14: databases of before
-
-OLD_KEY = "sk-of-an-older-program-0123456789"
-
-
-def test_a_database_of_each_earlier_program(start, mock):
-    """It is opened and brought up to date, and a key with what it spent is as it was."""
-    gw = start([model(mock)], workers=1)
-    gw.stop()
-    state = gw.tmp / "state"
-    with contextlib.closing(sqlite3.connect(state / "llmgw.db")) as db:
-        ident, newest = (db.execute(f"PRAGMA {what}").fetchone()[0] for what in ("application_id", "user_version"))
-    steps = sorted((ROOT / "sql").glob("[0-9]*.sql"))
-    assert newest == len(steps)
-    for n in range(1, newest):
-        shutil.rmtree(state)
-        state.mkdir(mode=0o700)
-        (state / "llmgw.db").touch(0o600)
-        with contextlib.closing(sqlite3.connect(state / "llmgw.db")) as db:
-            for step in steps[:n]:
-                db.executescript(step.read_text())
-            db.execute("INSERT INTO keys (token_hash, key_name, alias, spend, max_budget, created_at, updated_at) "
-                       "VALUES (?, 'sk-...6789', 'old', 1500000000, 3000000000, 1, 1)",
-                       (hashlib.sha256(OLD_KEY.encode()).digest(),))
-            db.execute(f"PRAGMA application_id={ident}")
-            db.execute(f"PRAGMA user_version={n}")
-            db.commit()
-        gw.start()
-        assert gw.ask("m", key=OLD_KEY).status == 200, n
-        [row] = [k for k in gw.ctl_json("keys", "list")["keys"] if k["key_alias"] == "old"]
-        assert 1.5 <= row["spend"] < 1.51 and row["max_budget"] == 3, (n, row)
-        gw.stop()
-        with contextlib.closing(sqlite3.connect(state / "llmgw.db")) as db:
-            assert db.execute("PRAGMA user_version").fetchone()[0] == newest
-            assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 # ---- O9: clients that come and go

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_suspect.c - who crashes workers is known from the second time on, and for how long. */
+ * test_suspect.c - who crashes workers is refused from the second time on, and for how long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,12 +69,38 @@ static void test_a_watch_is_opened_by_the_first_crash(void **st)
 	assert_true(suspect_refuses(&board, 9, t) == 0);
 }
 
-static void test_longer_each_time(void **st)
+/* Two workers have crashed before the master has heard of either. */
+static void test_two_at_once(void **st)
 {
-	static const uint64_t seconds[] = { 60, 240, 960, 3600, 3600, 3600 };
+	struct board_suspect who = { 0 };
+	(void)st;
+	assert_false(crash(9, NS_PER_S, &who));
+	assert_true(suspect_refuses(&board, 9, NS_PER_S) == 0);
+	assert_true(crash(9, NS_PER_S, &who));
+	assert_int_equal(who.crashes, 2);
+	assert_int_equal(suspect_refuses(&board, 9, NS_PER_S), 61);
+}
+
+/* What is noted outlives the watch, but is no reason yet to refuse another. */
+static void test_noted_and_nothing_more(void **st)
+{
 	struct board_suspect who = { 0 };
 	uint64_t t = NS_PER_S;
 	(void)st;
+	assert_false(crash(9, t, &who));
+	t += SUSPECT_WATCH_NS;
+	assert_false(crash(8, t, &who));
+	assert_true(suspect_refuses(&board, 8, t) == 0 && suspect_refuses(&board, 9, t) == 0);
+	assert_true(crash(9, t + SUSPECT_WATCH_NS, &who));
+}
+
+static void test_longer_each_time(void **st)
+{
+	static const uint64_t seconds[] = { 60, 60, 240, 960, 3600, 3600, 3600 };
+	struct board_suspect who = { 0 };
+	uint64_t t = NS_PER_S;
+	(void)st;
+	assert_false(crash(0, t, &who));
 	for (unsigned i = 0; i < COUNT(seconds); i++) {
 		assert_true(crash(9, t, &who));
 		assert_int_equal(who.crashes, i + 1);
@@ -95,6 +121,7 @@ static void test_a_full_table_forgets_the_oldest(void **st)
 {
 	struct board_suspect who;
 	(void)st;
+	assert_false(crash(0, NS_PER_S, &who));
 	for (uint64_t i = 1; i <= BOARD_SUSPECTS + 1; i++)
 		assert_true(crash(i, i * NS_PER_S, &who));
 	assert_true(suspect_refuses(&board, 1, 50 * NS_PER_S) == 0);
@@ -116,6 +143,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_prints, clear),
 		cmocka_unit_test_setup(test_a_watch_is_opened_by_the_first_crash, clear),
+		cmocka_unit_test_setup(test_two_at_once, clear),
+		cmocka_unit_test_setup(test_noted_and_nothing_more, clear),
 		cmocka_unit_test_setup(test_longer_each_time, clear),
 		cmocka_unit_test_setup(test_a_full_table_forgets_the_oldest, clear),
 		cmocka_unit_test_setup(test_a_damaged_row, clear),

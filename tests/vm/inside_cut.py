@@ -54,6 +54,16 @@ def settled():
              why="sums do not agree, or intents stay open: " + repr({k: v for k, v in look().items() if k != "rows"}))
 
 
+def shown():
+    """What all keys have spent, as the gateway says, which shows a page of them at a time."""
+    gw, spent = Service(), 0
+    for page in itertools.count(1):
+        keys = gw.ctl_json("keys", "list", "--page", str(page), "--size", "100")["keys"]
+        spent += sum(round(k["spend"] * 1e9) for k in keys)
+        if len(keys) < 100:
+            return spent
+
+
 def tell_state():
     wait_for(lambda: show("ActiveState") == "active", timeout=60)
     with contextlib.suppress(AssertionError):
@@ -62,7 +72,7 @@ def tell_state():
     for start in range(0, len(state["rows"]), 200):
         say("ROWS", state["rows"][start:start + 200])
     del state["rows"]
-    state["shown"] = round(sum(k["spend"] for k in Service().ctl_json("keys", "list")["keys"]) * 1e9)
+    state["shown"] = shown()
     state["log"] = sh("journalctl -b -u llmgw -o cat --no-pager -p warning | tail -n 20", check=False).stdout
     state["restarts"] = int(show("NRestarts"))
     say("STATE", state)
