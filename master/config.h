@@ -14,7 +14,8 @@
 #include "common/snapshot.h"
 #include "master/alert_kinds.h"
 
-enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32, CONFIG_NETWORKS_MAX = 32 };
+enum { CONFIG_LISTEN_MAX = 16, CONFIG_INCLUDE_MAX = 32, CONFIG_NETWORKS_MAX = 32,
+       CONFIG_NEEDED_MAX = 64 };
 /* A member of an object's info: it was given without the master key. */
 #define STORED_STRANGERS "given_without_master_key"
 
@@ -317,6 +318,8 @@ struct config {
 	size_t n_credentials;
 	struct config_text files[CONFIG_INCLUDE_MAX + 1];	/* as they were read. SECRET */
 	size_t n_files;
+	struct str needed[CONFIG_NEEDED_MAX];	/* other files that it names; more are not looked at */
+	size_t n_needed;
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */
 	unsigned n_errors, n_warnings;	/* all, also those beyond what is shown */

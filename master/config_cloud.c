@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "common/vertex.h"
 #include "master/config_read.h"
+#include "master/refusal.h"
 
 enum { CREDENTIALS_MAX = 65536 };
 
@@ -330,6 +331,7 @@ static struct str load_credentials(struct reader *r, const struct config_model *
 {
 	if (str_starts(str_trim(given), STR("{")))
 		return given;
+	char why[REFUSAL_ROOM];
 	char *path = arena_dup_z(r->scratch, given);
 	char *text = arena_alloc(r->scratch, CREDENTIALS_MAX);
 	if (!path || !text) {
@@ -337,10 +339,12 @@ static struct str load_credentials(struct reader *r, const struct config_model *
 		return STR_NONE;
 	}
 	int n = read_file(path, text, CREDENTIALS_MAX);
+	if (n >= 0 || n == -EACCES)	/* else it may be no name at all, but a secret */
+		config_needs_file(r, given);
 	if (n >= 0)
 		return str_of(text, (size_t)n);
 	left_out(r, m, at, arena_printf(r->scratch, "its vertex_credentials cannot be read: %s",
-					strerror(-n)));
+					refusal_text(n, path, why)));
 	return STR_NONE;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "master/config_read.h"
+#include "master/refusal.h"
 
 enum { INCLUDE_DEPTH = 8 };
 
@@ -93,12 +94,26 @@ int config_file_load(struct reader *r, struct config_file *f)
 void config_file_tell(struct reader *r, const struct config_file *f, const struct place *at,
 		      int err)
 {
+	const char *z = arena_dup_z(r->scratch, f->path);
+	char why[REFUSAL_ROOM];
+
 	if (err == -EFBIG)
 		complain(r, COMPLAINT_ERROR, at, STR_FMT " is larger than %d bytes",
 			 STR_ARG(f->path), CONFIG_FILE_MAX);
 	else if (err != -ENOMEM)
 		complain(r, COMPLAINT_ERROR, at, "cannot read " STR_FMT ": %s", STR_ARG(f->path),
-			 strerror(-err));
+			 z ? refusal_text(err, z, why) : strerror(-err));
+}
+
+void config_needs_file(struct reader *r, struct str path)
+{
+	struct config *c = r->c;
+
+	for (size_t i = 0; i < c->n_needed; i++)
+		if (str_eq(c->needed[i], path))
+			return;
+	if (c->n_needed < COUNT(c->needed))
+		c->needed[c->n_needed++] = keep(r, path);
 }
 
 struct config_file *config_file_new(struct reader *r, struct str path)

@@ -96,6 +96,8 @@ struct config_file *config_file_new(struct reader *r, struct str path);	/* NULL:
 int config_file_load(struct reader *r, struct config_file *f) MUST_USE;
 void config_file_tell(struct reader *r, const struct config_file *f, const struct place *at,
 		      int err);
+/* Another file than of YAML that reading wants: the doctor looks whether it will be let at it. */
+void config_needs_file(struct reader *r, struct str path);
 /* A loaded file with all that it includes, as one map; NULL after complaints. */
 struct yaml *config_file_read(struct reader *r, struct config_file *f);
 

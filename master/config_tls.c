@@ -8,6 +8,7 @@
 
 #include "common/tls_pair.h"
 #include "master/config_read.h"
+#include "master/refusal.h"
 
 enum { PEM_MAX = 1 << 20 };
 
@@ -34,16 +35,19 @@ static int read_whole(struct reader *r, int fd, struct str *ret)
 static bool read_pem(struct reader *r, struct str path, const char *name, struct str *ret)
 {
 	const char *z = arena_dup_z(r->scratch, path);
+	char why[REFUSAL_ROOM];
 	r->out_of_memory |= !z;
 	if (!z)
 		return false;
+	config_needs_file(r, path);
 	int fd = open(z, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int err = fd < 0 ? -errno : read_whole(r, fd, ret);
 	if (fd >= 0)
 		close(fd);
 	if (err < 0)
 		complain(r, COMPLAINT_ERROR, given_place(r, "server.tls", name),
-			 "cannot read " STR_FMT ": %s", STR_ARG(shown(path)), strerror(-err));
+			 "cannot read " STR_FMT ": %s", STR_ARG(shown(path)),
+			 refusal_text(err, z, why));
 	return err == 0;
 }
 

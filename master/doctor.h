@@ -82,7 +82,7 @@ bool doctor_may(const struct stat *st, uid_t uid, gid_t gid, int how);
 	X(service_user, "service.user", "the gateway does not run as root")                       \
 	X(service_unit, "service.unit", "systemd starts it, and watches it")                      \
 	X(config_valid, "config.valid", "the configuration has no errors")                        \
-	X(config_readable, "config.readable", "the gateway's user can read it")                   \
+	X(config_readable, "config.readable", "the gateway may read it, and files that it names")                   \
 	X(config_private, "config.private", "files with secrets are not for everybody")           \
 	X(state_owner, "state.owner", "the state directory is the gateway's own")                 \
 	X(state_space, "state.space", "room for database and journals")                           \

@@ -2,6 +2,7 @@
  * doctor_files.c - checks of the configuration: is it good, may it be read, and by whom not? */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "common/tls_pair.h"
 #include "master/config.h"
 #include "master/doctor.h"
+#include "master/refusal.h"
 
 enum { PATH_ROOM = 4096, MESSAGE_MAX = 200, DAYS_SOON = 14, SECONDS_A_DAY = 86400 };
 
@@ -61,21 +63,40 @@ static const char *z_of(struct str s, char room[PATH_ROOM])
 	return room;
 }
 
+/* Whether the service, by its user, its unit and its profile, is let at a file. */
+static bool is_let_at(const struct doctor *d, const char *path, struct doctor_finding *f)
+{
+	char at[PATH_ROOM], rule[sizeof f->hint];
+	const char *hidden = d->has_unit ? refusal_hidden(path) : NULL;
+	if (hidden)
+		doctor_say(f, DOCTOR_FAIL, "put it into /etc/llmgw",
+			   "%s: the unit of the service hides %s from it", path, hidden);
+	else if (!can_reach(path, d->uid, d->gid, at))
+		doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640, of a folder 750; or "
+			   "systemd-tmpfiles --create llmgw.conf", "%s cannot be read by %s", at,
+			   d->user);
+	else if (d->has_unit && realpath(path, at) && refusal_by_profile(REFUSAL_PROFILE, at)) {
+		refusal_put_rule(path, at, rule, sizeof rule);
+		doctor_say(f, DOCTOR_FAIL, rule, "AppArmor's profile " REFUSAL_PROFILE " refuses %s",
+			   path);
+	} else {
+		return true;
+	}
+	return false;
+}
+
 void doctor_config_readable(const struct doctor *d, struct doctor_finding *f)
 {
-	char path[PATH_ROOM], at[PATH_ROOM];
-	size_t n = d->config ? d->config->n_files : 0;
-	if (!can_reach(d->opt->config_path, d->uid, d->gid, at)) {
-		doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640, or systemd-tmpfiles --create "
-			   "llmgw.conf", "%s cannot be read by %s", at, d->user);
+	const struct config *c = d->config;
+	char path[PATH_ROOM];
+	if (!is_let_at(d, d->opt->config_path, f))
 		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (!can_reach(z_of(d->config->files[i].path, path), d->uid, d->gid, at)) {
-			doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640",
-				   "%s cannot be read by %s", at, d->user);
+	for (size_t i = 0; c && i < c->n_files; i++)
+		if (!is_let_at(d, z_of(c->files[i].path, path), f))
 			return;
-		}
+	for (size_t i = 0; c && i < c->n_needed; i++)
+		if (!is_let_at(d, z_of(c->needed[i], path), f))
+			return;
 	doctor_say(f, DOCTOR_OK, NULL, "by %s", d->user);
 }
 

@@ -158,6 +158,7 @@ def in_its_place(gw, path):
 def test_all_that_is_reached_for_is_in_it(apparmor, profile, tmp_path, mock):
     stated = rules(parse(apparmor, "-p", profile).stdout)
     assert len(stated) > 100 and allows(stated, "/etc/llmgw/llmgw.yaml", {"r"})
+    assert allows(stated, "/proc/123/attr/apparmor/current", {"r"}) and allows(stated, "/proc/123/attr/current", {"r"})
     assert not allows(stated, "/etc/shadow", {"r"}) and not allows(stated, "/etc/llmgw/llmgw.yaml", {"w"})
     models = [("m", {"model": "openai/plain", "api_base": f"http://localhost:{mock.port}/v1", "api_key": "x"}),
               ("tls", {"model": "openai/plain", "api_base": f"https://localhost:{mock.port}/v1", "api_key": "x"})]

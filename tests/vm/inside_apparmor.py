@@ -168,15 +168,37 @@ def nothing_was_refused():
 # ---- a way out
 
 def configuration_reaches_nothing_else():
-    """A file that the service's user may read, but the profile does not name."""
+    """A file that the service's user may read, but the profile does not name: the message says who refuses, the doctor
+    finds it, and what they say to do about it helps."""
     other = pathlib.Path("/srv/other.yaml")
     other.write_text("model_list: []\n")
     other.chmod(0o644)
     sh(f"setpriv --reuid llmgw --regid llmgw --clear-groups cat {other}")
     CONFIG.write_text(f"include: [{other}]\n" + MODELS)
+    def finding():
+        said = gw.ctl("--json", "doctor").stdout
+        return next(c for c in json.loads(said[said.index("{"):])["checks"] if c["check"] == "config.readable")
+
     p = sh("systemctl reload llmgw", check=False)
-    CONFIG.write_text(MODELS)
     assert p.returncode and any('name="/srv/other.yaml"' in line for line in refused()), (p.stdout, refused())
+    said, found = sh("journalctl -u llmgw -n 30 --no-pager -o cat").stdout, finding()
+    rule = f"add {other} r, as a line to /etc/apparmor.d/local/usr.sbin.llmgw and run apparmor_parser -r /etc/apparmor.d/usr.sbin.llmgw"
+    assert f"cannot read {other}: Permission denied: AppArmor's profile llmgw refuses it: {rule}" in said, said
+    assert found["result"] == "fail" and found["hint"] == rule and str(other) in found["text"], found
+    local = pathlib.Path("/etc/apparmor.d/local/usr.sbin.llmgw")
+    local.parent.mkdir(exist_ok=True)
+    local.write_text(f"{other} r,\n")
+    sh("apparmor_parser -r /etc/apparmor.d/usr.sbin.llmgw")
+    sh("systemctl reload llmgw")
+    assert finding()["result"] == "ok", finding()
+    hidden = pathlib.Path("/home/other.yaml")
+    shutil.copy(other, hidden)
+    CONFIG.write_text(f"include: [{hidden}]\n" + MODELS)
+    p, found = sh("systemctl reload llmgw", check=False), finding()
+    said = sh("journalctl -u llmgw -n 30 --no-pager -o cat").stdout
+    CONFIG.write_text(MODELS)
+    assert p.returncode and "Permission denied: the unit of the service hides /home from it" in said, said
+    assert found["result"] == "fail" and "/home" in found["text"], found
 
 
 def in_its_place(*words, as_root=True):
