@@ -275,7 +275,8 @@ bool upstream_put_headers(const struct transfer_spec *spec, struct buf *out)
 {
 	struct curl_slist *list = upstream_make_headers(spec);
 	for (struct curl_slist *l = list; l; l = l->next) {
-		struct str value = str_z(l->data), name = str_cut(&value, ':');
+		struct str value = str_z(l->data);
+		(void)str_cut(&value, ':');
 		if (str_trim(value).n == 0)
 			continue;
 		buf_put_z(out, l->data);
