@@ -112,6 +112,8 @@ def test_only_some_headers_go_along(gw):
     seen = gw.get("/openai/v1/echo", headers=sent).json["headers"]
     assert seen["accept"] == "application/x-y" and seen["openai-beta"] == "assistants=v2" and seen["x-mine"] == "yes"
     assert "sk-client" not in json.dumps(seen) and "evil" not in json.dumps(seen)
+    odd = ["x-http-method-override", "X-HTTP-Method", "x-method-override", "x-original-url", "x-rewrite-url", "x-auth-token", "x-key"]
+    assert not set(map(str.lower, odd)) & set(gw.get("/openai/v1/echo", headers={"x-pass-" + n: "POST" for n in odd}).json["headers"])
     assert not {"cookie", "x-random", "x-forwarded-for", "te", "x-litellm-call-id", "api-key"} & set(seen)
     seen = gw.get("/anthropic/v1/echo", headers={"anthropic-version": "1999-01-01", "anthropic-beta": "b"}).json["headers"]
     assert seen["anthropic-version"] == "2023-06-01" and seen["anthropic-beta"] == "b"
