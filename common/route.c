@@ -285,11 +285,9 @@ static enum route_reason over_limits(const struct look *l, const struct snap_dep
 	return ROUTE_WELL;
 }
 
-/* By the name asked for, the group's own, or a name that stands for several of them. */
-static bool is_excluded(const struct snap *s, const struct dir_key *k, struct str name,
-			const struct snap_group *g)
+bool route_excludes(const struct snap *s, const struct dir_key *k, const struct snap_group *g)
 {
-	if (dir_key_excludes(k, name) || dir_key_excludes(k, snap_text(s, g->name)))
+	if (dir_key_excludes(k, snap_text(s, g->name)))
 		return true;
 	for (uint32_t i = 0; i < g->access.count; i++)
 		if (dir_key_excludes(k, snap_name(s, g->access, i)))
@@ -302,7 +300,7 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
 {
 	if (g->alias_of != SNAP_NONE)
 		g = snap_group(s, g->alias_of);
-	if (dir_key_has_exclusions(k) && is_excluded(s, k, name, g))
+	if (dir_key_has_exclusions(k) && (dir_key_excludes(k, name) || route_excludes(s, k, g)))
 		return false;
 	if (dir_key_may_use(k, name) ||
 	    (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name))))

@@ -88,6 +88,8 @@ struct route_choice {
  * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
 bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
 		   const struct snap_group *g);
+/* Whether an exclusion of the key's list ("!name") means the group: by one of those names. */
+bool route_excludes(const struct snap *s, const struct dir_key *k, const struct snap_group *g);
 /* Whether a provider's region is the one that is wanted: that itself, one within it ("eu-west" of
  * "eu-west-1"), or for LiteLLM's "eu" and "us" one that lies there by the names of AWS, Azure or
  * Google. One that is not known is in none. */

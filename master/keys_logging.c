@@ -20,6 +20,7 @@ enum { LOGGING_MAX = 16384, VARIABLE_MAX = 4096, ARGS_ROOM = 16 << 20 };
 struct sealing {
 	struct command_call *c;
 	const struct seal *key;
+	bool has_found;			/* there were variables */
 	const char *why;		/* it cannot be; NULL: it can */
 };
 
@@ -56,6 +57,9 @@ int key_logging_open(struct stored *s, struct arena *a, struct str name, struct 
 
 static void seal_variables(struct sealing *s, const struct json *vars, struct json_out *o)
 {
+	s->has_found = true;
+	if (!s->key)
+		s->why = "there is neither a master key nor LLMGW_SALT_KEY to seal them with";
 	json_open(o, NULL);
 	for (const struct json *j = vars->child; j; j = j->next) {
 		struct str text = j->type == JSON_STRING ? json_str(s->c->mem, j) : STR_NONE;
@@ -63,7 +67,7 @@ static void seal_variables(struct sealing *s, const struct json *vars, struct js
 		json_key(o, j->key);
 		if (why)
 			s->why = why;
-		if (text.p && !why && !str_eq(text, STR(MASK)))
+		if (text.p && !s->why && !str_eq(text, STR(MASK)))
 			key_logging_seal(s->c->mem, s->key, j->key, text, o);
 		else
 			json_put_raw(o, NULL, j->raw);
@@ -89,35 +93,60 @@ static bool swap_variables(void *data, const struct json *j, struct json_out *o)
 	return is_it;
 }
 
+/* A form's metadata is an object within a string. */
+static const struct json *object_in(struct sealing *s, const struct json *j)
+{
+	struct json_error e;
+	bool is_text = j->type == JSON_STRING && str_eq(j->key, STR("metadata"));
+	const struct json *in = is_text ? json_parse(s->c->mem, json_str(s->c->mem, j),
+						     JSON_ONE_KEY, &e) : NULL;
+	return json_is(in, JSON_OBJECT) ? in : NULL;
+}
+
+/* Of the arguments: as they stand, but for what is sealed. */
+static void copy_args(struct sealing *s, struct json_out *o)
+{
+	json_open(o, NULL);
+	for (const struct json *j = s->c->args->child; j; j = j->next) {
+		const struct json *in = object_in(s, j);
+		json_key(o, j->key);
+		json_copy(o, in ? in : j, swap_variables, s);
+	}
+	json_close(o);
+}
+
+/* Most arguments have none, and are not copied. A name may be written with escapes. */
+static bool may_have_variables(struct str args)
+{
+	return str_find(args, STR("callback_vars")) != SIZE_MAX ||
+	       str_find_char(args, '\\') != SIZE_MAX;
+}
+
 int key_logging_read(struct command_call *c)
 {
 	struct sealing s = { .c = c };
 	struct json_error e;
 	struct buf text;
-	if (str_find(c->args->raw, STR("callback_vars")) == SIZE_MAX)
+	if (!may_have_variables(c->args->raw))
 		return 0;
-	if (c->own_user.n) {
-		refuse(c, 403, "only administrators may say where callbacks are");
-		return -EINVAL;
-	}
 	if (c->master->stored)
 		s.key = stored_seal(c->master->stored);
-	if (!s.key) {
-		refuse(c, 400, "there is neither a master key nor LLMGW_SALT_KEY to seal them with");
-		return -EINVAL;
-	}
 	buf_init(&text, ARGS_ROOM);
 	struct json_out o = json_out(&text);
-	json_copy(&o, c->args, swap_variables, &s);
+	copy_args(&s, &o);
 	struct str sealed = text.failed ? STR_NONE : arena_dup(c->mem, buf_str(&text));
 	const struct json *args = sealed.p && !s.why ? json_parse(c->mem, sealed, 0, &e) : NULL;
 	buf_done(&text);
+	if (s.has_found && c->own_user.n) {
+		refuse(c, 403, "only administrators may say where callbacks are");
+		return -EINVAL;
+	}
 	if (args)
 		c->args = args;
 	else if (s.why)
 		refuse(c, 400, s.why);
 	else
-		refuse(c, 413, "they are too many");
+		refuse(c, 413, "the arguments are too large, or nested too deeply");
 	return args ? 0 : -EINVAL;
 }
 

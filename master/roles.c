@@ -240,6 +240,43 @@ void role_cap_key(const struct command_call *c, struct key_row *row)
 		row->models = list_of(c->mem, k->models);
 }
 
+/* What of a key's metadata gives it more than others have: a larger budget for a while, a better
+ * place in queues, a larger share of a model. */
+static bool gives_more(struct str name)
+{
+	static const char *const names[] = { "temp_budget_increase", "temp_budget_expiry",
+					     "priority", NULL };
+	return is_among(name, names);
+}
+
+int role_cap_metadata(struct arena *a, struct str own, struct str *metadata)
+{
+	struct json_error e;
+	struct buf text;
+	const struct json *from = json_parse(a, own.n ? own : STR("{}"), 0, &e);
+	const struct json *to = json_parse(a, *metadata, 0, &e);
+	const struct json *priority = json_is(from, JSON_OBJECT) ? json_get(from, "priority") : NULL;
+	if (!json_is(from, JSON_OBJECT) || !json_is(to, JSON_OBJECT))
+		return -ENOMEM;
+	buf_init(&text, metadata->n + own.n + 64);
+	struct json_out o = json_out(&text);
+	json_open(&o, NULL);
+	for (const struct json *j = to->child; j; j = j->next) {
+		if (gives_more(j->key))
+			continue;
+		json_key(&o, j->key);
+		json_put_raw(&o, NULL, j->raw);
+	}
+	if (json_is_given(priority))
+		json_put_raw(&o, "priority", priority->raw);
+	json_close(&o);
+	struct str capped = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
+	buf_done(&text);
+	if (capped.p)
+		*metadata = capped;
+	return capped.p ? 0 : -ENOMEM;
+}
+
 void role_refuse(struct command_call *c)
 {
 	command_fail(c, 401, "auth_error", NULL,

@@ -203,6 +203,26 @@ static int check_member(const struct command_call *c, struct store_db *db,
 	return answer_of(q, -EACCES);
 }
 
+/* The metadata of the key that makes another. .p NULL: no memory; NONE: it is gone. */
+static int read_own_metadata(const struct command_call *c, struct store_db *db, struct str *ret)
+{
+	bool failed = false;
+	struct sql *q = sql_query(db, "SELECT metadata FROM keys WHERE token_hash = ?1");
+	sql_blob(q, 1, c->caller_hash->b, sizeof c->caller_hash->b);
+	int r = sql_row(q);
+	if (r > 0)
+		*ret = key_row_text(q, 0, c->mem, &failed);
+	sql_end(q);
+	return failed ? -ENOMEM : r < 0 ? r : r > 0 ? 0 : -EPERM;
+}
+
+static int cap_metadata(const struct command_call *c, struct store_db *db, struct key_row *row)
+{
+	struct str own = STR_NONE;
+	int err = read_own_metadata(c, db, &own);
+	return err ? err : role_cap_metadata(c->mem, own, &row->metadata);
+}
+
 int role_check_new_key(const struct command_call *c, struct store_db *db, struct key_row *row)
 {
 	if (!c->own_user.n)
@@ -211,7 +231,9 @@ int role_check_new_key(const struct command_call *c, struct store_db *db, struct
 	if (err != -ENOENT)
 		return err ? err : check_org_key(c, db, row);
 	role_cap_key(c, row);
-	err = role_check_team(c, db, row->team_id, false);
+	err = cap_metadata(c, db, row);
+	if (!err)
+		err = role_check_team(c, db, row->team_id, false);
 	if (!err)
 		err = check_permission(c, db, row->team_id);
 	return err ? err : check_member(c, db, row);

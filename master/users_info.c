@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * users_info.c - GET /v2/user/info: one user without its keys, for itself, for admins of a team or
- * an organization that it is in, and for administrators. Others' are unknown. */
+ * an organization that it is in, and for administrators. Others' are unknown.
+ *
+ * An admin of a team takes into it whom it likes, and by that learns who it is, but not what is
+ * kept of it elsewhere: its metadata, its money, and the teams that are others'. */
 #include <errno.h>
 
 #include "master/command_job.h"
@@ -12,6 +15,7 @@
 struct info_call {
 	struct command_call *c;
 	struct str user_id, teams;	/* JSON: their ids */
+	bool is_of_team;		/* it is seen by an admin of a team, and no more */
 	struct key_row row;
 };
 
@@ -33,8 +37,11 @@ static int read_teams(struct info_call *ic, struct store_db *db)
 	bool failed = false;
 	struct sql *q = sql_query(db,
 		"SELECT json_group_array(team_id) FROM (SELECT t.team_id FROM team_members m"
-		" JOIN teams t ON t.id = m.team WHERE m.user_id = ?1 ORDER BY t.id)");
+		" JOIN teams t ON t.id = m.team WHERE m.user_id = ?1 AND (?2 IS NULL OR EXISTS"
+		" (SELECT 1 FROM team_members a WHERE a.team = t.id AND a.user_id = ?2))"
+		" ORDER BY t.id)");
 	sql_text(q, 1, ic->user_id);
+	sql_text(q, 2, ic->is_of_team ? ic->c->own_user : STR_NONE);
 	int r = sql_row(q);
 	if (r > 0)
 		ic->teams = key_row_text(q, 0, ic->c->mem, &failed);
@@ -42,15 +49,28 @@ static int read_teams(struct info_call *ic, struct store_db *db)
 	return failed ? -ENOMEM : r < 0 ? r : 0;
 }
 
+static void hide(struct key_row *row)
+{
+	row->metadata = STR("{}");
+	row->extra = STR("{}");
+	row->max_budget = row->soft_budget = MONEY_NONE;
+	row->budget_duration = row->budget_id = STR_NONE;
+	row->budget_reset_at = 0;
+}
+
 static int info_job(struct store_db *db, void *data)
 {
 	struct info_call *ic = data;
 	int err = role_check_user(ic->c, db, ic->user_id);
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
 		err = check_teams(ic, db);
+		ic->is_of_team = true;
+	}
 	if (!err)
 		err = tenant_row_find(db, tenant_number(DIR_USER), 0, ic->user_id, ic->c->mem,
 				      &ic->row);
+	if (!err && ic->is_of_team)
+		hide(&ic->row);
 	return err ? err : read_teams(ic, db);
 }
 
@@ -70,7 +90,7 @@ static void on_info(void *data, int err)
 	const struct json *extra = json_parse(c->mem, ic->row.extra, 0, &e);
 	json_open(&o, NULL);
 	tenant_put(&o, tenant_kind_of(c->command), &ic->row,
-		   tenant_spend(c->master->keys, DIR_USER, &ic->row));
+		   ic->is_of_team ? 0 : tenant_spend(c->master->keys, DIR_USER, &ic->row));
 	if (!json_get(extra, "sso_user_id"))
 		json_put_null(&o, "sso_user_id");
 	json_put_raw(&o, "teams", ic->teams.p ? ic->teams : STR("[]"));

@@ -243,7 +243,8 @@ static void run_call(struct call *c)
 	cc->has_master_key = c->has_master_key;
 	cc->caller_key = c->key_id;
 	cc->caller_hash = &c->hash;
-	cc->changed_by = str_z(c->changed_by);
+	if (c->is_admin)		/* nobody else speaks for others */
+		cc->changed_by = str_z(c->changed_by);
 	memcpy(cc->address, c->address, sizeof cc->address);
 	cc->path_name = str_of(c->path_name, c->path_name_n);
 	command_run(cc);

@@ -112,6 +112,8 @@ def test_only_some_headers_go_along(gw):
     seen = gw.get("/openai/v1/echo", headers=sent).json["headers"]
     assert seen["accept"] == "application/x-y" and seen["openai-beta"] == "assistants=v2" and seen["x-mine"] == "yes"
     assert "sk-client" not in json.dumps(seen) and "evil" not in json.dumps(seen)
+    odd = ["x-http-method-override", "X-HTTP-Method", "x-method-override", "x-original-url", "x-rewrite-url", "x-auth-token", "x-key"]
+    assert not set(map(str.lower, odd)) & set(gw.get("/openai/v1/echo", headers={"x-pass-" + n: "POST" for n in odd}).json["headers"])
     assert not {"cookie", "x-random", "x-forwarded-for", "te", "x-litellm-call-id", "api-key"} & set(seen)
     seen = gw.get("/anthropic/v1/echo", headers={"anthropic-version": "1999-01-01", "anthropic-beta": "b"}).json["headers"]
     assert seen["anthropic-version"] == "2023-06-01" and seen["anthropic-beta"] == "b"
@@ -215,6 +217,36 @@ def test_a_list_of_models_holds_here_too(gw, mock):
     assert gw.get("/openai/v1/echo", key=k).status == 200
     assert gw.get("/v1/files", key=k).status == 200
     assert gw.get("/anthropic/v1/echo", key=k).status == 403
+
+
+def test_a_name_that_the_provider_does_not_read_is_no_model(gw, mock):
+    """Who names a model of its list where nobody looks for one gets none of the account's files."""
+    k = gw.key(models=["gpt-x", "mine"])
+    for method, path, body in (("GET", "/openai/v1/files", {"model": "gpt-x"}), ("DELETE", "/openai/v1/files/f-1", {"model": "gpt-x"}),
+                               ("GET", "/v1/files", {"model": "gpt-x"}), ("GET", "/v1/files/f-1", {"target_model_names": "mine"}),
+                               ("DELETE", "/v1/files/f-1", {"target_model_names": "mine"}),
+                               ("POST", "/v1/batches", {"target_model_names": "mine", "input_file_id": "file-of-others"})):
+        a = gw.request(method, path, body, key=k)
+        assert a.status == 403 and "not allowed to access model" in a.json["error"]["message"], (method, path, a)
+    assert mock.log() == []
+    k = gw.key(models=["mine", "openai"])
+    assert gw.post("/v1/batches", {"target_model_names": "mine"}, key=k).status == 200
+    assert gw.request("GET", "/openai/v1/files", {"model": "x"}, key=k).status == 200
+
+
+def test_an_exclusion_holds_here_too(gw, mock):
+    k = gw.key(models=["!mini", "!mine"])
+    assert ask_openai(gw, key=k, model="other-x").status == 200
+    n = len(mock.log())
+    for model in ("mini", "mine", "gpt-x"):         # the last is what `mine` is at the provider
+        assert ask_openai(gw, key=k, model=model).status == 403, model
+    for body in (b'{"model":"other-x","model":"mini"}', b'{"model":"other-x","Model":"mini"}', b'\xef\xbb\xbf{"model":"mini"}',
+                 b'{"model":"mini"}\0', b'{"m\\u006fdel":"mini"}', b"model=mini"):
+        assert gw.post("/openai/v1/chat/completions", body, key=k).status == 403, body
+    assert gw.post("/v1/batches", {"input_file_id": "f"}, key=k).status == 403
+    assert gw.post("/v1/batches", {"target_model_names": "other"}, key=k).status == 403
+    assert len(mock.log()) == n
+    assert ask_openai(gw, key=gw.key(models=["!wild*"]), model="anything").status == 403
 
 
 # ---- what goes wrong

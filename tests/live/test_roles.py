@@ -57,6 +57,28 @@ def test_no_key_makes_one_that_may_more(gw):
     assert row["budget_id"] == "b" and row["max_budget"] is None
 
 
+def test_nor_by_its_metadata(gw):
+    user(gw, "ada", auto_create_key=False)
+    gw.key(user_id="ada")
+    k = gw.key(user_id="ada", max_budget=2, metadata={"priority": 7, "mine": 1})
+    more = {"temp_budget_increase": 1000, "temp_budget_expiry": "2100-01-01"}
+    for asked in (more, {"metadata": {**more, "note": "x"}}, {"metadata": {"priority": 0, "note": "x"}},
+                  {"metadata": {"priority": "prod"}}, {}, '{"metadata": {"prior\\u0069ty": 0, "temp_budget\\u005fincrease": 9}}'):
+        made = gw.post("/key/generate", asked, key=k)
+        row = gw.get("/key/info?key=" + made.json["key"]).json["info"]
+        note = {"note": "x"} if "note" in str(asked) else {}
+        assert row["max_budget"] == 2 and row["metadata"] == {"priority": 7, **note}, (asked, row)
+    plain = gw.key(user_id="ada")
+    assert gw.post("/key/generate", {"metadata": {"priority": "prod", "note": "x"}}, key=plain).json["metadata"] == {"note": "x"}
+
+
+def test_nobody_else_says_for_whom_a_change_is(gw):
+    ada = user(gw, "ada")
+    for key, by in ((None, "root"), (ada, gw.get("/key/info", key=ada).json["key"])):
+        assert gw.post("/key/generate", {}, key=key, headers={"litellm-changed-by": "root"}).json["created_by"] == by
+        assert gw.get("/audit?page_size=1").json["audit_logs"][0]["changed_by"] == by
+
+
 def test_teams(gw):
     ada, bob = user(gw, "ada"), user(gw, "bob")
     for name in ("phys", "math"):

@@ -338,6 +338,18 @@ def test_no_client_says_where_a_request_goes(start, mock, canary):
     assert all(r["authorization"] == "Bearer " + PROVIDER_KEY for r in mock.log())
 
 
+def test_no_list_of_models_slips_past_that_of_a_key(start, mock):
+    """OpenRouter asks these models, where the first one does not answer."""
+    gw = start([("m", {**provider(mock, "plain"), "model": "openrouter/plain"})])
+    for k, good in ((gw.key(models=["m"]), []), (gw.key(models=["m", "also"]), ["also"]), (gw.key(models=["!dear/*"]), ["also"]),
+                    (gw.key(team_id=gw.post("/team/new", {"models": ["m"]}).json["team_id"]), [])):
+        for more in ({"models": ["dear/x"]}, {"models": [*good, "dear/x"]}, {"extra_body": {"models": ["dear/x"]}}, {"models": "dear/x"}):
+            a = gw.ask("m", key=k, **more)
+            assert a.status == 403 and "Tried to access dear/x" in a.json["error"]["message"], (more, a)
+        assert gw.ask("m", key=k, models=good).status == 200
+    assert gw.ask("m", key=gw.key(), models=["dear/x"]).status == 200
+
+
 def test_a_model_name_does_not_change_the_host(start, mock, canary):
     """X4 in small: a wildcard's rest goes into the body, never into the URL."""
     gw = start([("any/*", {**provider(mock, "*"), "model": "openai/*"}), ("az/*", {**provider(mock, "*"), "model": "openai/*"})])

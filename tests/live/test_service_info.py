@@ -57,6 +57,13 @@ def test_one_user_without_its_keys(gw):
     assert gw.get("/v2/user/info", key=ada).json["user_id"] == "ada"
     assert gw.get("/v2/user/info?user_id=ada", key=bob).json["user_id"] == "ada", "an admin of its team"
     assert gw.get("/v2/user/info?user_id=bob", key=ada).status == 404, "not the other way round"
+    # Who takes somebody into its team sees no more of it for that.
+    user(gw, "zoe", "proxy_admin", metadata={"a": "private"}, max_budget=9, user_email="zoe@x")
+    team(gw, team_id="far", members_with_roles=[{"user_id": "zoe", "role": "user"}])
+    assert gw.post("/team/member_add", {"team_id": "t", "member": {"user_id": "zoe", "role": "user"}}, key=bob).status == 200
+    a = gw.get("/v2/user/info?user_id=zoe", key=bob).json
+    assert (a["user_email"], a["metadata"], a["max_budget"], a["spend"], a["teams"]) == ("zoe@x", {}, None, 0, ["t"])
+    assert gw.get("/v2/user/info?user_id=zoe").json["metadata"] == {"a": "private"}
     assert gw.get("/v2/user/info?user_id=none").status == gw.get("/v2/user/info").status == 404
     admin = user(gw, "root", "proxy_admin")
     assert gw.get("/v2/user/info", key=admin).json["user_id"] == "root"

@@ -108,6 +108,29 @@ static void test_secrets_are_sealed_and_masked(void **st)
 	opens(&k, "langfuse_secret_key", "canary");
 }
 
+/* A form's metadata is a string with an object in it, and names may have escapes. */
+static void test_secrets_are_found_however_they_are_written(void **st)
+{
+	static const char *const ways[] = {
+		"\"metadata\":\"{\\\"logging\\\":[{\\\"callback_name\\\":\\\"langfuse\\\","
+		"\\\"callback_vars\\\":{\\\"langfuse_secret_key\\\":\\\"canary\\\"}}]}\"",
+		"\"metadata\":{\"logging\":[{\"callback_name\":\"langfuse\","
+		"\"callback\\u005fvars\":{\"langfuse_secret_key\":\"canary\"}}]}",
+		"\"l\\u006fgging\":" LANGFUSE("\"langfuse_secret_key\":\"c\\u0061nary\""),
+	};
+	(void)st;
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		char text[400], name[16];
+		snprintf(name, sizeof name, "sk-way%zu", i);
+		snprintf(text, sizeof text, "{\"key\":\"%s\",%s}", name, ways[i]);
+		need(CREATE, text);
+		assert_false(holds(w.text, "canary") || holds(w.text, "u0061"));
+		struct dir_key k = key_of(name);
+		opens(&k, "langfuse_secret_key", "canary");
+		assert_false(holds(stored_metadata("keys"), "u00"));
+	}
+}
+
 /* Who changes something else and gives back what it was shown takes no secret away. */
 static void test_a_mask_stands_for_what_was_there(void **st)
 {
@@ -366,7 +389,7 @@ static void test_too_deep_is_refused(void **st)
 	memset(args + n, '[', 62);
 	memset(args + n + 62, ']', 62);
 	memcpy(args + n + 124, "}}", 3);
-	refused(CREATE, args, 413, "too many");
+	refused(CREATE, args, 413, "too deeply");
 }
 
 static void test_too_much_is_refused(void **st)
@@ -387,6 +410,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_secrets_are_sealed_and_masked),
+		TEST(test_secrets_are_found_however_they_are_written),
 		TEST(test_a_mask_stands_for_what_was_there),
 		TEST(test_what_may_not_be_said),
 		TEST(test_without_a_secret_nothing_is_sealed),

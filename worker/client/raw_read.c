@@ -63,10 +63,18 @@ static bool is_for_us(const struct reading *x, struct str name)
 
 static void take_ours(struct reading *x, struct str name, struct str value)
 {
-	if (str_eq(name, STR("custom_llm_provider")))
+	if (str_eq(name, STR("custom_llm_provider"))) {
 		keep_name(x, &x->c->provider, value, "custom_llm_provider");
-	else
-		keep_name(x, &x->c->model, value, "target_model_names");
+		return;
+	}
+	x->c->is_target = true;
+	keep_name(x, &x->c->model, value, "target_model_names");
+}
+
+/* Who reads or deletes names what by the path: a provider does not look for a model in the body. */
+static bool is_model(const struct reading *x, struct str name)
+{
+	return str_eq(name, STR("model")) && !(x->c->is_read && x->c->raw->source != RAW_MODEL);
 }
 
 static uint64_t count_characters(struct str s)
@@ -96,7 +104,7 @@ static void read_member(struct reading *x, const struct json *j, size_t from, bo
 		struct json_edit e = openai_without(c->body, j, from, is_first);
 		take_ours(x, j->key, json_str(r->mem, j));
 		edit(x, e.at, e.n, e.with);
-	} else if (str_eq(j->key, STR("model")) && j->type != JSON_NULL) {
+	} else if (is_model(x, j->key) && j->type != JSON_NULL) {
 		keep_name(x, &c->model, json_str(r->mem, j), "model");
 		edit_model(x, at, j->raw.n);
 	} else if (str_eq(j->key, STR("input"))) {
@@ -192,7 +200,7 @@ static void read_part(struct reading *x, const struct multipart_part *p)
 	if (is_for_us(x, p->name)) {
 		take_ours(x, p->name, p->value);
 		edit(x, p->from, p->to - p->from, STR(""));
-	} else if (str_eq(p->name, STR("model"))) {
+	} else if (is_model(x, p->name)) {
 		keep_name(x, &c->model, p->value, "model");
 		edit_model(x, at, p->value.n);
 	} else if (str_eq_nocase(p->name, STR("model"))) {

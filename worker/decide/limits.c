@@ -96,10 +96,44 @@ static void put_models(struct buf *list, struct str rest)
 	}
 }
 
+/* A provider that routes by itself takes a list of models besides (OpenRouter's `models`): who has
+ * a list here may name there what stands in it. NULL: all may. */
+static const struct dir_key *who_may_not_list(const struct request *r, struct str name)
+{
+	if (scopes_bound(r) && (!dir_key_may_use(&r->key, name) || dir_key_excludes(&r->key, name)))
+		return &r->key;
+	for (uint32_t i = 0; i < r->n_owners; i++) {
+		const struct dir_key *k = r->owners[i].row;
+		if (!dir_key_may_use(k, name) || dir_key_excludes(k, name))
+			return k;
+	}
+	return NULL;
+}
+
+static const struct dir_key *who_may_not_besides(const struct request *r, struct str *ret_name)
+{
+	const struct dir_key *k = NULL;
+	struct json_error e;
+	for (const struct llm_other *o = r->q.other; o && !k; o = o->next) {
+		if (!str_eq(o->name, STR("models")))
+			continue;
+		const struct json *list = json_parse(r->mem, o->json, 0, &e);
+		const struct json *j = json_is(list, JSON_ARRAY) ? list->child : list;
+		for (; j && !k; j = j->next) {
+			*ret_name = json_str(r->mem, j);
+			k = who_may_not_list(r, *ret_name);
+		}
+	}
+	return k;
+}
+
 static enum step check_model(struct request *r)
 {
 	const struct dir_key *k = who_may_not(r);
+	struct str name = r->requested_model;
 	struct buf list;
+	if (!k && r->q.other)
+		k = who_may_not_besides(r, &name);
 	if (!k)
 		return STEP_NEXT;
 	static const char *const nouns[DIR_KINDS] = { [DIR_KEY] = "key", [DIR_TEAM] = "team",
@@ -115,8 +149,7 @@ static enum step check_model(struct request *r)
 		.message = arena_printf(r->mem,
 					"%s not allowed to access model. This %s can only access "
 					"models=[" STR_FMT "]. Tried to access " STR_FMT,
-					what, what, STR_ARG(buf_str(&list)),
-					STR_ARG(r->requested_model)),
+					what, what, STR_ARG(buf_str(&list)), STR_ARG(name)),
 	};
 	buf_done(&list);
 	return request_fail_with(r, &e);

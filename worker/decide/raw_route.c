@@ -34,13 +34,17 @@ static const struct snap_pass *find_provider(const struct request *r, struct str
 	return p;
 }
 
+static uint32_t count_groups(const struct request *r)
+{
+	return snap_head(r->snap)->groups.count + snap_head(r->snap)->patterns.count;
+}
+
 /* The deployment of p's provider that has this model, as the provider calls it: its key and its
  * price count. A slice of its group's list of members. */
 static bool find_deployment(const struct request *r, const struct snap_pass *p, struct str model,
 			    struct snap_part *ret)
 {
-	const struct snap_head *h = snap_head(r->snap);
-	for (uint32_t i = 0; i < h->groups.count + h->patterns.count; i++) {
+	for (uint32_t i = 0; i < count_groups(r); i++) {
 		const struct snap_group *g = snap_group(r->snap, i);
 		for (uint32_t k = 0; k < g->members.count; k++) {
 			const struct snap_deployment *d =
@@ -121,6 +125,46 @@ enum step raw_resolve(struct request *r)
 	return s;
 }
 
+/* ---- who may ---- */
+
+/* Of a wildcard's deployments the model is a pattern, too. */
+static bool has_model(const struct request *r, const struct snap_group *g, struct str model)
+{
+	for (uint32_t i = 0; i < g->members.count; i++) {
+		const struct snap_deployment *d =
+			snap_deployment(r->snap, snap_member(r->snap, g, i));
+		if (str_matches(snap_text(r->snap, d->model), model))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the model goes by a name here that the key's list excludes. */
+static bool is_excluded(const struct request *r, const struct dir_key *k, struct str model)
+{
+	for (uint32_t i = 0; i < count_groups(r); i++)
+		if (route_excludes(r->snap, k, snap_group(r->snap, i)) &&
+		    has_model(r, snap_group(r->snap, i), model))
+			return true;
+	return false;
+}
+
+/* What a provider does with a call whose model is not seen, its list of models must let it: all
+ * that there are, and none of them left out. */
+static bool may_unseen(const struct request *r, const struct dir_key *k)
+{
+	const struct snap_group *g = r->group;
+	if (dir_key_has_exclusions(k))
+		return false;
+	for (uint32_t i = 0; i < g->members.count; i++) {
+		const struct snap_deployment *d =
+			snap_deployment(r->snap, snap_member(r->snap, g, i));
+		if (!dir_key_may_use(k, snap_text(r->snap, d->provider)))
+			return false;
+	}
+	return true;
+}
+
 /* A key with a list of models may use one of these, or all that a provider has where the list
  * names the provider. A path of the configuration is for every key. */
 bool raw_may(const struct request *r, const struct dir_key *k)
@@ -128,6 +172,14 @@ bool raw_may(const struct request *r, const struct dir_key *k)
 	const struct raw_call *c = r->raw;
 	if (c->raw->source == RAW_TARGET)
 		return true;
-	return route_may_use(r->snap, k, r->requested_model, r->group) &&
-	       (!c->second_model.p || route_may_use(r->snap, k, c->second_model, r->group));
+	if (!route_may_use(r->snap, k, r->requested_model, r->group) ||
+	    (c->second_model.p && !route_may_use(r->snap, k, c->second_model, r->group)))
+		return false;
+	if (c->raw->source == RAW_MODEL)
+		return true;
+	if (!c->model.p || c->is_target)
+		return may_unseen(r, k);
+	return !c->pass || !dir_key_has_exclusions(k) ||
+	       (!is_excluded(r, k, c->model) &&
+		!(c->second_model.p && is_excluded(r, k, c->second_model)));
 }

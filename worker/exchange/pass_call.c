@@ -98,8 +98,8 @@ static bool goes_along(struct str name)
 	return false;
 }
 
-/* "x-pass-NAME" asks for a header of any name, but for those that say who asks, to whom, and
- * where a message ends. */
+/* "x-pass-NAME" asks for a header of any name, but for those that say who asks, to whom, by which
+ * method and path, and where a message ends. */
 static bool is_forbidden(struct str name)
 {
 	static const char *const starts[] = {
@@ -108,7 +108,9 @@ static bool is_forbidden(struct str name)
 		"keep-alive",	    "expect", "x-api-key", "api-key",  "x-goog-api-key",
 		"x-litellm-",	    "x-amz-", "xi-api-",   "x-pass-",  "accept-encoding",
 		"x-forwarded-",	    "via",    "forwarded", "x-goog-user-project",
-		"ocp-apim-"
+		"ocp-apim-",	    "x-key",  "x-ms-",	   "x-auth-token",
+		"x-http-method",    "x-method-override",   "x-original-",
+		"x-rewrite-",	    "x-envoy-",		   "x-real-ip"
 	};
 	for (size_t i = 0; i < COUNT(starts); i++)
 		if (str_starts_nocase(name, str_z(starts[i])))
