@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * models_info.c - models as LiteLLM tells them: of a group's deployments the largest limits and
- * prices, and the sum of what they take a minute. */
+ * prices, what any of them can do, and the sum of what they take a minute. */
 #include "master/models_info.h"
 
 #include <errno.h>
 
 #include "common/json_write.h"
+#include "master/abilities.h"
 #include "master/master.h"
 #include "master/params.h"
 #include "master/prices.h"
 #include "master/stored.h"
+
+enum { INFO_BYTES_MAX = 8 << 20 };	/* model_info of a deployment, read */
 
 static const char *mode_name(enum snap_mode mode)
 {
@@ -25,6 +28,49 @@ static const char *mode_name(enum snap_mode mode)
 	default:
 		return "chat";
 	}
+}
+
+/* ---- what is known of a model ---- */
+
+struct known {
+	struct str name;		/* in the price table */
+	struct price_row row;		/* zeroes where the table does not have it */
+	struct price price;		/* the configuration's, else the table's; else zeroes */
+};
+
+static struct str known_name(const struct config_model *m)
+{
+	return m->base_model.n ? m->base_model : m->model;
+}
+
+static struct known look_up(const struct config_model *m)
+{
+	struct known k = { .name = known_name(m) };
+	bool found = prices_find(m->provider, k.name, &k.row);
+	if (m->price.flags & PRICE_KNOWN)
+		k.price = m->price;
+	else if (found)
+		k.price = k.row.price;
+	return k;
+}
+
+/* The table has more kinds than there are ways to ask here: "image_generation". */
+static struct str known_mode(const struct known *k, const struct config_model *m)
+{
+	return k->row.mode_name.n ? k->row.mode_name : str_z(mode_name(m->mode));
+}
+
+static double dollars(int64_t pico)
+{
+	return pico > 0 ? (double)pico / 1e12 : 0;
+}
+
+static void put_count(struct json_out *o, const char *key, uint64_t n)
+{
+	if (n)
+		json_put_u64(o, key, n);
+	else
+		json_put_null(o, key);
 }
 
 /* ---- deployments --------------------------------------------------------------------------- */
@@ -43,13 +89,13 @@ static bool is_own(const struct telling *t, const char *key)
 static void tell_price(const struct telling *t, const char *key, int64_t pico)
 {
 	if (!is_own(t, key))
-		json_put_double(t->o, key, pico > 0 ? (double)pico / 1e12 : 0);
+		json_put_double(t->o, key, dollars(pico));
 }
 
 static void tell_count(const struct telling *t, const char *key, uint64_t own, uint64_t known)
 {
 	if (!is_own(t, key))
-		json_put_u64(t->o, key, own ? own : known);
+		put_count(t->o, key, own ? own : known);
 }
 
 static void tell_text(const struct telling *t, const char *key, struct str s)
@@ -77,25 +123,36 @@ static void tell_groups(const struct telling *t, const struct config_model *cm)
 	json_close_array(t->o);
 }
 
+/* As LiteLLM has it: null where nobody says that the model can. */
+static void tell_abilities(const struct telling *t, uint32_t known)
+{
+	for (unsigned i = 0; abilities[i].name; i++) {
+		if (is_own(t, abilities[i].name))
+			continue;
+		if (known >> i & 1)
+			json_put_bool(t->o, abilities[i].name, true);
+		else
+			json_put_null(t->o, abilities[i].name);
+	}
+}
+
 static void tell_known(const struct telling *t, const struct config_model *cm)
 {
-	struct price_row row = { 0 };
-	struct str name = cm->base_model.n ? cm->base_model : cm->model;
-	bool known = prices_find(cm->provider, name, &row);
-	const struct price *p = cm->price.flags & PRICE_KNOWN ? &cm->price
-				: known			      ? &row.price
-							      : NULL;
-	tell_text(t, "mode", str_z(mode_name(cm->mode)));
-	tell_price(t, "input_cost_per_token", p ? p->input : 0);
-	tell_price(t, "output_cost_per_token", p ? p->output : 0);
-	if (p && p->per_query > 0)
-		tell_price(t, "input_cost_per_query", p->per_query);
-	tell_count(t, "max_input_tokens", cm->max_input_tokens, row.max_input_tokens);
-	tell_count(t, "max_output_tokens", cm->max_output_tokens, row.max_output_tokens);
+	struct known k = look_up(cm);
+	const struct price_row *row = &k.row;
+	tell_text(t, "mode", known_mode(&k, cm));
+	tell_price(t, "input_cost_per_token", k.price.input);
+	tell_price(t, "output_cost_per_token", k.price.output);
+	if (k.price.per_query > 0)
+		tell_price(t, "input_cost_per_query", k.price.per_query);
+	tell_count(t, "max_tokens", cm->max_output_tokens, row->max_output_tokens);
+	tell_count(t, "max_input_tokens", cm->max_input_tokens, row->max_input_tokens);
+	tell_count(t, "max_output_tokens", cm->max_output_tokens, row->max_output_tokens);
 	tell_text(t, "litellm_provider", cm->provider);
-	tell_text(t, "key", name);
+	tell_text(t, "key", k.name);
+	tell_abilities(t, row->abilities);
 	if (!is_own(t, "supported_openai_params"))
-		params_put_supported(t->o, "supported_openai_params", cm->provider, name, cm->mode);
+		params_put_supported(t->o, "supported_openai_params", cm->provider, k.name, cm->mode);
 }
 
 static void put_deployment_params(struct json_out *o, struct arena *mem,
@@ -118,7 +175,7 @@ static void put_deployment_params(struct json_out *o, struct arena *mem,
 static void put_info(struct command_call *c, struct json_out *o, const struct config_model *cm)
 {
 	struct json_error e;
-	struct arena *mem = arena_new(8 << 20);
+	struct arena *mem = arena_new(INFO_BYTES_MAX);
 	const struct config_object *made = cm->is_stored && c->master->stored
 		? stored_find(c->master->stored, OBJECT_MODEL, cm->id) : NULL;
 	if (!mem) {
@@ -230,35 +287,41 @@ void models_info_paged(struct command_call *c)
 
 struct group {
 	const struct config_model *first;
+	struct known known;		/* of the first */
+	struct str mode;
 	uint64_t max_input, max_output, rpm, tpm;
 	double input, output;
+	uint32_t abilities;
 };
 
-static void take(struct group *g, const struct config_model *m)
+static void take_first(struct group *g, const struct known *k, const struct config_model *m,
+		       const struct json *info)
 {
-	struct price_row row = { 0 };
-	bool known = prices_find(m->provider, m->base_model.n ? m->base_model : m->model, &row);
-	const struct price *p = m->price.flags & PRICE_KNOWN ? &m->price
-				: known			     ? &row.price
-							     : NULL;
-	uint64_t in = m->max_input_tokens ? m->max_input_tokens : row.max_input_tokens,
-		 out = m->max_output_tokens ? m->max_output_tokens : row.max_output_tokens;
-	double input = p ? (double)p->input / 1e12 : 0, output = p ? (double)p->output / 1e12 : 0;
-	g->first = g->first ? g->first : m;
+	const struct json *own = json_get(info, "mode");
+	g->first = m;
+	g->known = *k;
+	g->mode = json_is(own, JSON_STRING) && !own->escaped
+		? str_of(own->raw.p + 1, own->raw.n - 2) : known_mode(k, m);
+}
+
+static void take(struct group *g, const struct config_model *m, struct arena *mem)
+{
+	struct json_error e;
+	const struct json *info = m->info.n ? json_parse(mem, m->info, 0, &e) : NULL;
+	struct known k = look_up(m);
+	uint64_t in = m->max_input_tokens ? m->max_input_tokens : k.row.max_input_tokens,
+		 out = m->max_output_tokens ? m->max_output_tokens : k.row.max_output_tokens;
+	double input = dollars(k.price.input), output = dollars(k.price.output);
+	if (!g->first)
+		take_first(g, &k, m, info);
 	g->max_input = in > g->max_input ? in : g->max_input;
 	g->max_output = out > g->max_output ? out : g->max_output;
 	g->input = input > g->input ? input : g->input;
 	g->output = output > g->output ? output : g->output;
 	g->rpm += m->rpm;
 	g->tpm += m->tpm;
-}
-
-static void put_count(struct json_out *o, const char *key, uint64_t n)
-{
-	if (n)
-		json_put_u64(o, key, n);
-	else
-		json_put_null(o, key);
+	g->abilities |= abilities_of(info, k.row.abilities);
+	arena_reset(mem);
 }
 
 static void put_providers(struct json_out *o, const struct config *c, struct str name)
@@ -275,32 +338,49 @@ static void put_providers(struct json_out *o, const struct config *c, struct str
 	json_close_array(o);
 }
 
-static struct str known_name(const struct config_model *m)
+static bool is_public(const struct config *c, struct str name)
 {
-	return m->base_model.n ? m->base_model : m->model;
+	for (size_t i = 0; i < c->public_groups.n; i++)
+		if (str_eq(c->public_groups.v[i], name))
+			return true;
+	return false;
 }
 
-static void put_group(struct json_out *o, const struct config *c, size_t at)
+static void put_all_of(struct json_out *o, const struct config *c, const struct group *g)
 {
-	struct str name = c->models[at].model_name;
-	struct group g = { 0 };
-	for (size_t i = at; i < c->n_models; i++)
-		if (str_eq(c->models[i].model_name, name))
-			take(&g, &c->models[i]);
+	const struct config_model *m = g->first;
 	json_open(o, NULL);
-	json_put_str(o, "model_group", name);
-	put_providers(o, c, name);
-	put_count(o, "max_input_tokens", g.max_input);
-	put_count(o, "max_output_tokens", g.max_output);
-	json_put_double(o, "input_cost_per_token", g.input);
-	json_put_double(o, "output_cost_per_token", g.output);
-	json_put_z(o, "mode", mode_name(g.first->mode));
-	put_count(o, "tpm", g.tpm);
-	put_count(o, "rpm", g.rpm);
-	params_put_supported(o, "supported_openai_params", g.first->provider, known_name(g.first),
-			     g.first->mode);
+	json_put_str(o, "model_group", m->model_name);
+	put_providers(o, c, m->model_name);
+	put_count(o, "max_input_tokens", g->max_input);
+	put_count(o, "max_output_tokens", g->max_output);
+	json_put_double(o, "input_cost_per_token", g->input);
+	json_put_double(o, "output_cost_per_token", g->output);
+	json_put_str(o, "mode", g->mode);
+	put_count(o, "tpm", g->tpm);
+	put_count(o, "rpm", g->rpm);
+	for (unsigned i = 0; abilities[i].name; i++)
+		json_put_bool(o, abilities[i].name, g->abilities >> i & 1);
+	params_put_supported(o, "supported_openai_params", m->provider, g->known.name, m->mode);
 	json_put_null(o, "configurable_clientside_auth_params");
+	json_put_bool(o, "is_public_model_group", is_public(c, m->model_name));
 	json_close(o);
+}
+
+static void put_group(struct command_call *call, struct json_out *o, size_t at)
+{
+	const struct config *c = call->master->config;
+	struct group g = { 0 };
+	struct arena *mem = arena_new(INFO_BYTES_MAX);
+	if (!mem) {
+		call->out.failed = true;
+		return;
+	}
+	for (size_t i = at; i < c->n_models; i++)
+		if (str_eq(c->models[i].model_name, c->models[at].model_name))
+			take(&g, &c->models[i], mem);
+	put_all_of(o, c, &g);
+	arena_free(mem);
 }
 
 static bool is_first(const struct config *c, size_t at)
@@ -324,7 +404,7 @@ void models_groups(struct command_call *c)
 	for (size_t i = 0; i < k->n_models; i++) {
 		if (!is_first(k, i) || (group.n && !str_eq(k->models[i].model_name, group)))
 			continue;
-		put_group(&o, k, i);
+		put_group(c, &o, i);
 		n++;
 	}
 	json_close_array(&o);
@@ -338,14 +418,6 @@ void models_groups(struct command_call *c)
 	command_finish(c);
 }
 
-static bool is_public(const struct config *c, struct str name)
-{
-	for (size_t i = 0; i < c->public_groups.n; i++)
-		if (str_eq(c->public_groups.v[i], name))
-			return true;
-	return false;
-}
-
 void models_hub(struct command_call *c)
 {
 	const struct config *k = c->master->config;
@@ -353,13 +425,12 @@ void models_hub(struct command_call *c)
 	json_open_array(&o, NULL);
 	for (size_t i = 0; i < k->n_models; i++)
 		if (is_first(k, i) && is_public(k, k->models[i].model_name))
-			put_group(&o, k, i);
+			put_group(c, &o, i);
 	json_close_array(&o);
 	command_finish(c);
 }
 
-/* ---- what a model takes -----------------------------------------------------------------------
- */
+/* ---- what a model takes -------------------------------------------------------------------- */
 
 static const struct config_model *find_model(const struct config *c, struct str name)
 {

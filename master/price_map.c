@@ -258,6 +258,7 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 		put_cell(out, other[i]);
 	put_cell(out, media[0]);
 	put_cell(out, media[1]);
+	buf_printf(out, "\t%s", abilities_cell(abilities_of(r->row, 0)).text);
 	if (out->failed)
 		r->verdict = PRICE_NO_MEMORY;
 }
@@ -339,4 +340,5 @@ void price_map_put(struct json_out *o, const struct price_row *row)
 	put_measure(o, "input_cost_per_character", p->per_character);
 	put_price(o, "input_cost_per_audio_token", p->media_input);
 	put_price(o, "output_cost_per_audio_token", p->media_output);
+	abilities_put(o, row->abilities);
 }

@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "master/embed.h"
 
-enum { COLUMNS = 19 };
+enum { COLUMNS = 20 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
@@ -113,6 +113,7 @@ struct price_row prices_read_line(struct str line)
 		.mode = read_mode(c[2]),
 		.max_input_tokens = read_u32(c[3]),
 		.max_output_tokens = read_u32(c[4]),
+		.abilities = abilities_read(c[19]),
 		.price = read_price(c),
 		.has_input = c[5].n > 0,
 		.has_output = c[6].n > 0,

@@ -8,6 +8,7 @@
 
 #include "common/price.h"
 #include "common/snapshot.h"
+#include "master/abilities.h"
 
 struct price_row {
 	struct str model;		/* as LiteLLM's map names it: "gpt-4o", "groq/llama-3..." */
@@ -15,6 +16,7 @@ struct price_row {
 	struct str line;		/* all of it */
 	enum snap_mode mode;
 	uint32_t max_input_tokens, max_output_tokens;	/* 0: unknown */
+	uint32_t abilities;		/* abilities.h */
 	struct price price;		/* always PRICE_KNOWN; FREE where both sides say 0 */
 	bool has_input, has_output;	/* it says what a token of text costs */
 	bool is_imported;

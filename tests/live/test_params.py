@@ -202,6 +202,50 @@ def test_groups_are_told(gw):
     assert "groq" in gw.ctl("models", "groups").stdout
 
 
+SUPPORTS = """computer_use embedding_image_input image_input native_streaming pdf_input service_tier video_input audio_input
+    prompt_caching function_calling system_messages audio_output parallel_function_calling reasoning response_schema
+    tool_choice url_context vision web_search assistant_prefill""".split()
+
+
+def test_what_models_can_do_is_told(start, mock):
+    """Of a group, what any deployment can do, by the price table or by its own model_info, which wins."""
+    def dep(name, of, **info):
+        return name, model(mock, of, model_info=info)
+
+    gw = start([
+        dep("one", "openai/gpt-4o"), dep("none", "openai/nobody-knows-it"),
+        dep("two", "openai/gpt-4o", supports_vision=False, supports_reasoning=True, max_input_tokens=7),
+        dep("both", "openai/gpt-3.5-turbo"), dep("both", "groq/nobody-knows-it", supports_vision=True, max_output_tokens=9),
+        dep("azure", "openai/my-own-name", base_model="azure/gpt-4o"), dep("drawn", "openai/dall-e-3"),
+        dep("own", "openai/x", mode="ocr", supports_video_input=True, supports_pdf_input=None, supports_web_search="yes"),
+    ], "litellm_settings: {public_model_groups: [one]}\n")
+    groups = {row["model_group"]: row for row in gw.get("/model_group/info").json["data"]}
+    for row in groups.values():
+        assert {n for n in row if n.startswith("supports_")} == {"supports_" + n for n in SUPPORTS}
+        assert {type(row["supports_" + n]) for n in SUPPORTS} == {bool}
+
+    def can(name):
+        return {n for n in SUPPORTS if groups[name]["supports_" + n]}
+
+    of_gpt_4o = {"pdf_input", "service_tier", "prompt_caching", "function_calling", "system_messages",
+                 "parallel_function_calling", "response_schema", "tool_choice", "vision"}
+    assert can("one") == of_gpt_4o and can("none") == set()
+    assert can("two") == of_gpt_4o - {"vision"} | {"reasoning"} and groups["two"]["max_input_tokens"] == 7
+    assert can("both") == {"function_calling", "system_messages", "prompt_caching", "tool_choice", "vision"}
+    assert groups["both"]["providers"] == ["openai", "groq"] and groups["both"]["max_output_tokens"] == 4096
+    assert groups["none"]["max_input_tokens"] is None and groups["none"]["max_output_tokens"] is None
+    assert can("azure") >= {"vision", "function_calling"} and can("own") == {"video_input"}
+    assert groups["drawn"]["mode"] == "image_generation" and groups["own"]["mode"] == "ocr"
+    assert [g for g, row in groups.items() if row["is_public_model_group"]] == ["one"]
+    info = {row["model_name"]: row["model_info"] for row in gw.get("/model/info").json["data"]}
+    assert info["one"]["supports_vision"] is True and info["one"]["supports_audio_input"] is None
+    assert info["two"]["supports_vision"] is False and info["two"]["supports_reasoning"] is True
+    assert info["none"]["supports_vision"] is None and info["none"]["max_tokens"] is None
+    assert info["one"]["max_tokens"] == info["one"]["max_output_tokens"] == 16384 and info["drawn"]["mode"] == "image_generation"
+    assert gw.get("/public/litellm_model_cost_map").json["gpt-4o"]["supports_vision"] is True
+    assert "supports_audio_input" not in gw.get("/public/litellm_model_cost_map").json["gpt-4o"]
+
+
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 
 

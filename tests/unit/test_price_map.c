@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/hash.h"
 #include "master/price_map.h"
 
 static struct arena *mem;
@@ -27,35 +28,39 @@ static const struct taken {
 } taken[] = {
 	{ "m", "{\"input_cost_per_token\": 2.5e-06, \"output_cost_per_token\": \"1e-5\","
 	       " \"litellm_provider\": \"openai\", \"mode\": \"chat\", \"max_tokens\": 100}",
-	  "m|openai|chat|100|100|2500000|10000000||||||||||||" },
+	  "m|openai|chat|100|100|2500000|10000000|||||||||||||" },
 	{ "free", "{\"input_cost_per_token\": 0, \"output_cost_per_token\": 0.0, \"max_input_tokens\": 7,"
 		  " \"max_tokens\": \"many\"}",
-	  "free|||7||0|0||||||||||||" },
+	  "free|||7||0|0|||||||||||||" },
 	{ "cached", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_token_cache_hit\": 1.25e-9,"
 		    " \"cache_creation_input_token_cost\": 2e-6, \"output_cost_per_reasoning_token\": 3e-6}",
-	  "cached|||||1000000||1250|2000000|3000000|||||||||" },
+	  "cached|||||1000000||1250|2000000|3000000||||||||||" },
 	{ "tier", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_token_above_200k_tokens\": 2e-6,"
 		  " \"output_cost_per_token_above_200k_tokens\": 4e-6,"
 		  " \"input_cost_per_token_above_128k_tokens\": 3e-6,"
 		  " \"cache_creation_input_token_cost_above_1hr_above_200k_tokens\": 9}",
-	  "tier|||||1000000||||||128000|3000000|4000000|||||" },
+	  "tier|||||1000000||||||128000|3000000|4000000||||||" },
 	{ "ranges", "{\"tiered_pricing\": [{\"range\": [0, 32000.0], \"input_cost_per_token\": 1e-6,"
 		    " \"output_cost_per_token\": 2e-6}, {\"range\": [32000, 64000],"
 		    " \"input_cost_per_token\": 3e-6}, {\"range\": [64000, 1e6],"
 		    " \"input_cost_per_token\": 2e-6, \"output_cost_per_token\": 5e-6}]}",
-	  "ranges|||||1000000|2000000|||||32000|3000000|5000000|||||" },
+	  "ranges|||||1000000|2000000|||||32000|3000000|5000000||||||" },
 	{ "rank", "{\"mode\": \"rerank\", \"input_cost_per_query\": 0.002, \"input_cost_per_request\": 7}",
-	  "rank||rerank||||||||2000000000||||||||" },
-	{ "asked", "{\"input_cost_per_request\": 0.005}", "asked||||||||||5000000000||||||||" },
+	  "rank||rerank||||||||2000000000|||||||||" },
+	{ "asked", "{\"input_cost_per_request\": 0.005}", "asked||||||||||5000000000|||||||||" },
 	{ "drawn", "{\"mode\": \"image_generation\", \"input_cost_per_image\": 0.04,"
 		   " \"input_cost_per_second\": 1}",
-	  "drawn||image_generation||||||||||||40000000000||||" },
+	  "drawn||image_generation||||||||||||40000000000|||||" },
 	{ "said", "{\"mode\": \"audio_speech\", \"input_cost_per_character\": 1.5e-5,"
 		  " \"output_cost_per_second\": 1e-4}",
-	  "said||audio_speech|||||||||||||100000000|15000000||" },
+	  "said||audio_speech|||||||||||||100000000|15000000|||" },
+	{ "able", "{\"input_cost_per_token\": 1e-6, \"supports_vision\": true, \"supports_magic\": true,"
+		  " \"supports_reasoning\": false, \"supports_audio_input\": \"true\","
+		  " \"supports_function_calling\": true, \"supports_pdf_input\": true}",
+	  "able|||||1000000||||||||||||||Pfv" },
 	{ "heard", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_audio_token\": 1e-6,"
 		   " \"output_cost_per_image_token\": 4e-6}",
-	  "heard|||||1000000|||||||||||||4000000" },
+	  "heard|||||1000000|||||||||||||4000000|" },
 };
 
 static struct str with_tabs(const char *text)
@@ -145,6 +150,7 @@ static void test_there_and_back(void **st)
 		struct price_row again = prices_read_line(buf_str(&line));
 		assert_memory_equal(&again.price, &row.price, sizeof row.price);
 		assert_int_equal(again.mode, row.mode);
+		assert_int_equal(again.abilities, row.abilities);
 		assert_int_equal(again.max_input_tokens, row.max_input_tokens);
 		assert_int_equal(again.max_output_tokens, row.max_output_tokens);
 		buf_done(&text);
@@ -167,9 +173,9 @@ static void test_imported_before_shipped(void **st)
 	struct str before = STR("");
 	(void)st;
 	assert_int_equal(input_of("openai", "gpt-4o"), 2500000);
-	struct str lines = with_tabs("aaa|own|chat|||7|7||||||||||||\n"
-				     "gpt-4o|openai|chat|||9|9||||||||||||\n"
-				     "zzz|own|chat|||8|8||||||||||||\n");
+	struct str lines = with_tabs("aaa|own|chat|||7|7|||||||||||||\n"
+				     "gpt-4o|openai|chat|||9|9|||||||||||||\n"
+				     "zzz|own|chat|||8|8|||||||||||||\n");
 	size_t shipped = 0;
 	while (prices_next(&at, &row))
 		shipped++;
@@ -200,7 +206,7 @@ static int setup(void **st)
 	(void)st;
 	mem = arena_new(16 << 20);
 	buf_init(&line, PRICE_LINE_MAX);
-	return mem ? 0 : -1;
+	return mem && hash_init() == 0 ? 0 : -1;
 }
 
 static int teardown(void **st)

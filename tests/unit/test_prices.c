@@ -63,7 +63,7 @@ static void test_every_line_has_all_columns(void **state)
 		size_t columns = 1;
 		for (size_t i = 0; i < line.n; i++)
 			columns += line.p[i] == '\t';
-		assert_int_equal(columns, 19);
+		assert_int_equal(columns, 20);
 	}
 }
 
@@ -83,6 +83,7 @@ static void test_known_prices(void **state)
 	assert_int_equal(r.price.cache_read, 1250000);
 	assert_int_equal(r.price.cache_write, PRICE_NONE);
 	assert_int_equal(r.price.tier_tokens, 0);
+	assert_string_equal(abilities_cell(r.abilities).text, "PScfmpstv");
 	assert_true(prices_find(STR("openai"), STR("whisper-1"), &r));
 	assert_int_equal(r.price.per_second, 100000000);
 	assert_true(prices_find(STR("openai"), STR("tts-1"), &r));
