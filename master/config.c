@@ -158,7 +158,7 @@ static void read_section(struct reader *r, const char *section, const struct yam
 }
 
 static const char *const sections[] = {"litellm_settings", "router_settings", "general_settings",
-				       "server"};
+				       "callback_settings", "server"};
 
 static void tell_top_level(struct reader *r, const struct yaml *root)
 {

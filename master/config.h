@@ -271,6 +271,13 @@ struct config {
 	struct config_names pre_call_checks;
 	struct config_names callbacks, success_callbacks, failure_callbacks;
 	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
+	/* Of any callback, named here or by a key: whether it is told of prompts and answers, and
+	 * whether "redacted-by-litellm" in their place. */
+	uint32_t export_texts, export_hidden;
+	bool otel_texts, datadog_hidden, datadog_llm_hidden;	/* as they are set */
+	struct config_names payload_without;	/* fields of the standard logging payload */
+	uint64_t payload_left_out;	/* the same, as export_payload.h has them */
+	uint32_t texts_left_out;	/* bits by enum text_kind */
 	bool may_skip_callbacks;	/* clients may, by a header */
 	struct str s3_params, sqs_params;	/* JSON. SECRET: of the callbacks s3 and sqs */
 	bool otlp_metrics;		/* metrics go to OpenTelemetry, too */

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+#include "common/texts.h"
 #include "master/config_read.h"
-#include "master/export_rows.h"
+#include "master/export_payload.h"
 
 enum { SUCCESS = 1, FAILURE = 2 };
 
@@ -27,7 +28,7 @@ static void take_row(struct reader *r, const char *directive, unsigned row, unsi
 	}
 	r->c->export_success |= when & SUCCESS ? 1u << row : 0;
 	r->c->export_failure |= when & FAILURE ? 1u << row : 0;
-	r->c->set.flags |= export_wants_texts(row) ? SET_TEXTS_TOLD : 0;
+	r->c->set.flags |= export_wants_texts(r->c, row) ? SET_TEXTS_TOLD : 0;
 }
 
 static void take_all(struct reader *r, const char *directive, const struct config_names *names,
@@ -86,9 +87,52 @@ static void take_metrics(struct reader *r)
 		 "metrics are not sent by OTLP: the environment lacks %s", missing);
 }
 
+static void take_fields(struct reader *r)
+{
+	static const char directive[] = "standard_logging_payload_excluded_fields";
+	struct config *c = r->c;
+	for (size_t i = 0; i < c->payload_without.n; i++) {
+		struct str name = c->payload_without.v[i];
+		uint64_t bit = payload_field(name);
+		c->payload_left_out |= bit;
+		c->texts_left_out |= str_eq(name, STR("messages")) ? 1u << TEXT_PROMPT : 0;
+		c->texts_left_out |= str_eq(name, STR("response")) ? 1u << TEXT_ANSWER : 0;
+		if (!bit)
+			complain(r, W_NOT_ACTED_ON, given_place(r, "litellm_settings", directive),
+				 "the standard logging payload has no field '" STR_FMT "'",
+				 STR_ARG(shown(name)));
+	}
+}
+
+/* Of the variable's words those that mean spans; nobody is sent events. */
+static bool captures_texts(void)
+{
+	static const char *const words[] = { "true", "span_only", "span_and_event" };
+	const char *v = getenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
+	for (size_t i = 0; v && i < COUNT(words); i++)
+		if (str_eq_nocase(str_z(v), str_z(words[i])))
+			return true;
+	return false;
+}
+
+/* Who is told of prompts and answers, wherever he is named. */
+static void take_texts(struct reader *r)
+{
+	struct config *c = r->c;
+	bool is_said = given_place(r, "callback_settings.otel", "message_logging") != &r->whole;
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		c->export_texts |= export_rows[i].has_texts ? 1u << i : 0;
+	if (is_said ? c->otel_texts : captures_texts())
+		c->export_texts |= 1u << EXPORT_OTEL;
+	c->export_hidden |= c->datadog_hidden ? 1u << EXPORT_DATADOG : 0;
+	c->export_hidden |= c->datadog_llm_hidden ? 1u << EXPORT_DATADOG_LLM : 0;
+}
+
 void callbacks_finish(struct reader *r)
 {
 	struct config *c = r->c;
+	take_fields(r);
+	take_texts(r);
 	take_all(r, "callbacks", &c->callbacks, SUCCESS | FAILURE);
 	take_all(r, "success_callback", &c->success_callbacks, SUCCESS);
 	take_all(r, "failure_callback", &c->failure_callbacks, FAILURE);

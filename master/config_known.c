@@ -15,7 +15,6 @@
 #define PRICE "price"
 
 static const struct known_key known[] = {
-	{ "", "callback_settings", NULL },
 	{ "", "guardrails", "requests are NOT checked" },
 	{ "", "policies", "requests are NOT checked" },
 	{ "", "policy_attachments", "requests are NOT checked" },
@@ -173,10 +172,8 @@ static const struct known_key known[] = {
 	{ LITELLM, "redact_user_api_key_info", NULL },
 	{ LITELLM, "redact_messages_in_exceptions", "messages are never logged" },
 	{ LITELLM, "log_raw_request_response", NULL },
-	{ LITELLM, "standard_logging_payload_excluded_fields", NULL },
 	{ LITELLM, "langfuse_default_tags", NULL },
 	{ LITELLM, "aws_sqs_callback_params", NULL },
-	{ LITELLM, "datadog_params", NULL },
 	{ LITELLM, "generic_logger_headers", NULL },
 	{ LITELLM, "disable_add_user_agent_to_request_tags", NULL },
 	{ LITELLM, "extra_spend_tag_headers", NULL },

@@ -472,6 +472,10 @@ static const struct directive directives[] = {
 	D("litellm_settings", "allow_dynamic_callback_disabling", CT_BOOL, AT(may_skip_callbacks),
 	  "true", 0, 0, CF_LIVE,
 	  "the header x-litellm-disable-callbacks names callbacks that are not told of its request"),
+	D("litellm_settings", "standard_logging_payload_excluded_fields", CT_NAMES,
+	  AT(payload_without), NULL, 0, 0, CF_LIVE,
+	  "fields that the standard logging payload is without, whoever is told; without messages or "
+	  "response no callback of any form is told of the prompt, or of the answer"),
 	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "
@@ -551,6 +555,14 @@ static const struct directive directives[] = {
 	  64 * GIB, CF_LIVE, "memory for all answers together: the oldest go first"),
 	D("litellm_settings.cache_params", "max_answer", CT_SIZE, AT(set.cache_answer_max), "1M", KIB,
 	  16 * MIB, CF_LIVE, "the longest answer that is kept; never more than about 1/64 of max_bytes"),
+	D("litellm_settings.datadog_params", "turn_off_message_logging", CT_BOOL, AT(datadog_hidden),
+	  "false", 0, 0, CF_LIVE, "tell datadog redacted-by-litellm in the place of prompts and answers"),
+	D("litellm_settings.datadog_llm_observability_params", "turn_off_message_logging", CT_BOOL,
+	  AT(datadog_llm_hidden), "false", 0, 0, CF_LIVE,
+	  "the same of datadog_llm_observability"),
+	D("callback_settings.otel", "message_logging", CT_BOOL, AT(otel_texts), NULL, 0, 0, CF_LIVE,
+	  "tell otel of prompts and answers, or not, whatever "
+	  "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says"),
 
 	/* litellm_params, per deployment */
 	D("litellm_params", "model", CT_STR, IN(litellm_model), NULL, 0, 0, CF_LIVE,

@@ -324,15 +324,17 @@ static bool put_fitting(struct export_output *o, struct export_view *v)
 /* As much again may come while a batch is under way. */
 void export_output_put(struct export_output *o, const struct export_view *v)
 {
+	const struct config *c = o->m->config;
 	struct export_view own = *v;
+	struct export_texts texts;
 	if (!o->is_on)
 		return;
 	if (o->n_pending >= most_pending(o) || o->pending.n >= 3 * FULL_BYTES) {
 		METRIC_ADD(o->metrics, export_dropped, 1);
 		return;
 	}
-	if (!export_wants_texts((unsigned)(o->row - export_rows)))
-		own.texts = NULL;
+	own.left_out = c->payload_left_out;
+	own.texts = export_texts_for(c, (unsigned)(o->row - export_rows), v->texts, &texts);
 	if (!o->n_pending)
 		o->oldest_ns = clock_ns();
 	if (put_fitting(o, &own))

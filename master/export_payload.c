@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * export_payload.c - a request as LiteLLM's standard logging payload, and what Langfuse and
- * LangSmith want of it. */
+ * export_payload.c - a request as LiteLLM's standard logging payload. Its fields are a table, so
+ * that the configuration can leave some of them out. */
+#include "master/export_payload.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -15,14 +17,14 @@ static bool has_failed(const struct record *r)
 	return r->flags & RF_FAILED;
 }
 
-static void put_text(struct json_out *o, const char *key, const struct record *r,
-		     enum record_text which)
+void payload_put_text(struct json_out *o, const char *key, const struct record *r,
+		      enum record_text which)
 {
 	struct str s = record_text(r, which);
 	json_put_str(o, key, s.n ? s : STR_NONE);
 }
 
-static void put_hex(struct json_out *o, const char *key, const void *p, size_t n)
+void payload_put_hex(struct json_out *o, const char *key, const void *p, size_t n)
 {
 	char text[65];
 	hash_hex(text, p, n);
@@ -50,12 +52,12 @@ static void put_address(struct json_out *o, const char *key, const struct record
 static void put_key_hash(struct json_out *o, const char *key, const struct record *r)
 {
 	if (r->flags & RF_HAS_KEY)
-		put_hex(o, key, r->key_hash, sizeof r->key_hash);
+		payload_put_hex(o, key, r->key_hash, sizeof r->key_hash);
 	else
 		json_put_null(o, key);
 }
 
-static void put_tags(struct json_out *o, const char *key, const struct record *r)
+void payload_put_tags(struct json_out *o, const char *key, const struct record *r)
 {
 	json_open_array(o, key);
 	struct str tag;
@@ -64,24 +66,25 @@ static void put_tags(struct json_out *o, const char *key, const struct record *r
 	json_close_array(o);
 }
 
-static void put_metadata(struct json_out *o, const struct record *r)
+void payload_put_metadata(struct json_out *o, const char *key, const struct export_view *v)
 {
-	json_open(o, "metadata");
+	const struct record *r = v->r;
+	json_open(o, key);
 	put_key_hash(o, "user_api_key_hash", r);
-	put_text(o, "user_api_key_alias", r, RT_ALIAS);
-	put_text(o, "user_api_key_user_id", r, RT_USER);
-	put_text(o, "user_api_key_team_id", r, RT_TEAM);
-	put_text(o, "user_api_key_org_id", r, RT_ORGANIZATION);
-	put_text(o, "user_api_key_end_user_id", r, RT_END_USER);
-	put_text(o, "user_api_key_request_route", r, RT_ROUTE);
+	payload_put_text(o, "user_api_key_alias", r, RT_ALIAS);
+	payload_put_text(o, "user_api_key_user_id", r, RT_USER);
+	payload_put_text(o, "user_api_key_team_id", r, RT_TEAM);
+	payload_put_text(o, "user_api_key_org_id", r, RT_ORGANIZATION);
+	payload_put_text(o, "user_api_key_end_user_id", r, RT_END_USER);
+	payload_put_text(o, "user_api_key_request_route", r, RT_ROUTE);
 	put_address(o, "requester_ip_address", r);
-	put_text(o, "user_agent", r, RT_USER_AGENT);
+	payload_put_text(o, "user_agent", r, RT_USER_AGENT);
 	json_close(o);
 }
 
-static void put_attempts(struct json_out *o, const struct export_view *v)
+void payload_put_attempts(struct json_out *o, const char *key, const struct export_view *v)
 {
-	json_open_array(o, "attempts");
+	json_open_array(o, key);
 	for (unsigned i = 0; i < v->r->n_attempts; i++) {
 		const struct record_attempt *a = &v->r->attempts[i];
 		const struct config_model *m = v->model[i];
@@ -99,43 +102,6 @@ static void put_attempts(struct json_out *o, const struct export_view *v)
 	json_close_array(o);
 }
 
-static void put_error(struct json_out *o, const struct record *r)
-{
-	char code[8];
-	if (!has_failed(r)) {
-		json_put_null(o, "error_str");
-		json_put_null(o, "error_information");
-		return;
-	}
-	snprintf(code, sizeof code, "%u", r->status);
-	put_text(o, "error_str", r, RT_ERROR);
-	json_open(o, "error_information");
-	json_put_z(o, "error_code", code);
-	put_text(o, "error_class", r, RT_ERROR);
-	put_text(o, "llm_provider", r, RT_PROVIDER);
-	put_text(o, "outcome", r, RT_OUTCOME);
-	json_close(o);
-}
-
-static void put_usage(struct json_out *o, const struct export_view *v)
-{
-	const struct record *r = v->r;
-	struct usage u = { .input = r->input, .output = r->output, .cache_read = r->cache_read,
-			   .cache_write = r->cache_write, .reasoning = r->reasoning,
-			   .searches = r->call == JOURNAL_CALL_RERANK };
-	json_put_money(o, "response_cost", r->cost_nano);
-	cost_split_put(o, "cost_breakdown", v->quote, &u, r->cost_nano);
-	json_put_u64(o, "prompt_tokens", r->input);
-	json_put_u64(o, "completion_tokens", r->output);
-	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
-	json_open(o, "usage_object");
-	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
-	json_put_u64(o, "cache_creation_input_tokens", r->cache_write);
-	json_put_u64(o, "reasoning_tokens", r->reasoning);
-	json_put_bool(o, "is_estimated", r->flags & RF_ESTIMATED);
-	json_close(o);
-}
-
 struct str export_finish(const struct record *r)
 {
 	static const char *const names[] = { "", "stop", "length", "tool_calls", "content_filter",
@@ -151,8 +117,9 @@ double export_short(float v)
 	return str_read_double(str_z(text), &d) == 0 ? d : (double)v;
 }
 
-static void put_parameters(struct json_out *o, const char *key, const struct record *r)
+void payload_put_parameters(struct json_out *o, const char *key, const struct export_view *v)
 {
+	const struct record *r = v->r;
 	json_open(o, key);
 	if (r->temperature >= 0)
 		json_put_double(o, "temperature", export_short(r->temperature));
@@ -163,221 +130,267 @@ static void put_parameters(struct json_out *o, const char *key, const struct rec
 	json_close(o);
 }
 
-/* What LiteLLM has beside: members that readers of it expect, and what is known of them here. */
-static void put_rest(struct json_out *o, const struct record *r)
+/* ---- fields ---- */
+
+struct field {
+	const char *name;
+	void (*put)(struct json_out *o, const struct field *f, const struct export_view *v);
+	enum record_text text;		/* of put_record_text */
+};
+
+static void put_record_text(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	uint64_t all = r->end_ns - r->start_ns;
-	json_put_null(o, "response_cost_failure_debug_info");
-	json_open(o, "status_fields");
-	json_put_z(o, "llm_api_status", has_failed(r) ? "failure" : "success");
+	payload_put_text(o, f->name, v->r, f->text);
+}
+
+static void put_trace(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_hex(o, f->name, v->r->trace, sizeof v->r->trace);
+}
+
+static void put_call_type(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_z(o, f->name, spend_call_type(v->r->call));
+}
+
+static void put_stream(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_bool(o, f->name, v->r->flags & RF_STREAM);
+}
+
+static const char *status_of(const struct record *r)
+{
+	return has_failed(r) ? "failure" : "success";
+}
+
+static void put_status(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_z(o, f->name, status_of(v->r));
+}
+
+static void put_status_fields(struct json_out *o, const struct field *f,
+			      const struct export_view *v)
+{
+	json_open(o, f->name);
+	json_put_z(o, "llm_api_status", status_of(v->r));
 	json_close(o);
-	json_put_null(o, "cache_key");
-	json_put_u64(o, "saved_cache_cost", 0);
-	json_put_null(o, "guardrail_information");
-	json_put_null(o, "standard_built_in_tools_params");
-	json_open(o, "hidden_params");
-	put_text(o, "model_id", r, RT_DEPLOYMENT);
-	put_text(o, "api_base", r, RT_BASE);
-	put_text(o, "litellm_model_name", r, RT_UPSTREAM);
+}
+
+static void put_cost(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_money(o, f->name, v->r->cost_nano);
+}
+
+static void put_breakdown(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	const struct record *r = v->r;
+	struct usage u = { .input = r->input, .output = r->output, .cache_read = r->cache_read,
+			   .cache_write = r->cache_write, .reasoning = r->reasoning,
+			   .searches = r->call == JOURNAL_CALL_RERANK };
+	cost_split_put(o, f->name, v->quote, &u, r->cost_nano);
+}
+
+static void put_input(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_u64(o, f->name, v->r->input);
+}
+
+static void put_output(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_u64(o, f->name, v->r->output);
+}
+
+static void put_total(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_u64(o, f->name, (uint64_t)v->r->input + v->r->output);
+}
+
+static void put_usage(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_open(o, f->name);
+	json_put_u64(o, "cache_read_input_tokens", v->r->cache_read);
+	json_put_u64(o, "cache_creation_input_tokens", v->r->cache_write);
+	json_put_u64(o, "reasoning_tokens", v->r->reasoning);
+	json_put_bool(o, "is_estimated", v->r->flags & RF_ESTIMATED);
+	json_close(o);
+}
+
+static void put_start(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	put_seconds(o, f->name, v->r->start_ns);
+}
+
+static void put_end(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	put_seconds(o, f->name, v->r->end_ns);
+}
+
+static void put_first(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	put_seconds(o, f->name, v->r->first_token_ns ? v->r->first_token_ns : v->r->end_ns);
+}
+
+static void put_response_time(struct json_out *o, const struct field *f,
+			      const struct export_view *v)
+{
+	json_put_double(o, f->name, (double)((v->r->end_ns - v->r->start_ns) / 1000) / 1e6);
+}
+
+/* What was asked for, where nothing better is known. */
+static void put_model(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_text(o, f->name, v->r, record_text(v->r, f->text).n ? f->text : RT_MODEL);
+}
+
+static void put_metadata(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_metadata(o, f->name, v);
+}
+
+static void put_cache_hit(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	json_put_bool(o, f->name, v->r->flags & RF_CACHE_HIT);
+}
+
+static void put_tags(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_tags(o, f->name, v->r);
+}
+
+static void put_client(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	put_address(o, f->name, v->r);
+}
+
+static void put_parameters(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_parameters(o, f->name, v);
+}
+
+static void put_null(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	(void)v;
+	json_put_null(o, f->name);
+}
+
+static void put_saved(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	(void)v;
+	json_put_u64(o, f->name, 0);
+}
+
+static void put_hidden_params(struct json_out *o, const struct field *f,
+			      const struct export_view *v)
+{
+	const struct record *r = v->r;
+	uint64_t all = r->end_ns - r->start_ns;
+	json_open(o, f->name);
+	payload_put_text(o, "model_id", r, RT_DEPLOYMENT);
+	payload_put_text(o, "api_base", r, RT_BASE);
+	payload_put_text(o, "litellm_model_name", r, RT_UPSTREAM);
 	json_put_money(o, "response_cost", r->cost_nano);
 	json_put_double(o, "litellm_overhead_time_ms",
 			(double)(all > r->upstream_ns ? all - r->upstream_ns : 0) / 1e6);
 	json_close(o);
 }
 
-static void put_times(struct json_out *o, const struct record *r)
+static void put_messages(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	put_seconds(o, "startTime", r->start_ns);
-	put_seconds(o, "endTime", r->end_ns);
-	put_seconds(o, "completionStartTime", r->first_token_ns ? r->first_token_ns : r->end_ns);
-	json_put_double(o, "response_time", (double)((r->end_ns - r->start_ns) / 1000) / 1e6);
+	export_put_messages(o, f->name, v);
+}
+
+static void put_response(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	export_put_response(o, f->name, v);
+}
+
+static void put_error_text(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	if (has_failed(v->r))
+		payload_put_text(o, f->name, v->r, RT_ERROR);
+	else
+		json_put_null(o, f->name);
+}
+
+static void put_error(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	const struct record *r = v->r;
+	char code[8];
+	if (!has_failed(r)) {
+		json_put_null(o, f->name);
+		return;
+	}
+	snprintf(code, sizeof code, "%u", r->status);
+	json_open(o, f->name);
+	json_put_z(o, "error_code", code);
+	payload_put_text(o, "error_class", r, RT_ERROR);
+	payload_put_text(o, "llm_provider", r, RT_PROVIDER);
+	payload_put_text(o, "outcome", r, RT_OUTCOME);
+	json_close(o);
+}
+
+static void put_attempts(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	payload_put_attempts(o, f->name, v);
+}
+
+static const struct field fields[] = {
+	{ "id", put_record_text, RT_CALL_ID },
+	{ "trace_id", put_trace, 0 },
+	{ "call_type", put_call_type, 0 },
+	{ "stream", put_stream, 0 },
+	{ "status", put_status, 0 },
+	{ "status_fields", put_status_fields, 0 },
+	{ "custom_llm_provider", put_record_text, RT_PROVIDER },
+	{ "response_cost", put_cost, 0 },
+	{ "cost_breakdown", put_breakdown, 0 },
+	{ "response_cost_failure_debug_info", put_null, 0 },
+	{ "prompt_tokens", put_input, 0 },
+	{ "completion_tokens", put_output, 0 },
+	{ "total_tokens", put_total, 0 },
+	{ "usage_object", put_usage, 0 },
+	{ "startTime", put_start, 0 },
+	{ "endTime", put_end, 0 },
+	{ "completionStartTime", put_first, 0 },
+	{ "response_time", put_response_time, 0 },
+	{ "model", put_model, RT_UPSTREAM },
+	{ "model_id", put_record_text, RT_DEPLOYMENT },
+	{ "model_group", put_model, RT_GROUP },
+	{ "api_base", put_record_text, RT_BASE },
+	{ "metadata", put_metadata, 0 },
+	{ "cache_hit", put_cache_hit, 0 },
+	{ "cache_key", put_null, 0 },
+	{ "saved_cache_cost", put_saved, 0 },
+	{ "request_tags", put_tags, 0 },
+	{ "end_user", put_record_text, RT_END_USER },
+	{ "requester_ip_address", put_client, 0 },
+	{ "user_agent", put_record_text, RT_USER_AGENT },
+	{ "model_parameters", put_parameters, 0 },
+	{ "hidden_params", put_hidden_params, 0 },
+	{ "guardrail_information", put_null, 0 },
+	{ "standard_built_in_tools_params", put_null, 0 },
+	{ "messages", put_messages, 0 },
+	{ "response", put_response, 0 },
+	{ "error_str", put_error_text, 0 },
+	{ "error_information", put_error, 0 },
+	{ "attempts", put_attempts, 0 },
+};
+_Static_assert(COUNT(fields) <= 64, "a bit for each");
+
+uint64_t payload_field(struct str name)
+{
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (str_eq_z(name, fields[i].name))
+			return UINT64_C(1) << i;
+	return 0;
 }
 
 void export_put_payload(struct json_out *o, const char *key, const struct export_view *v)
 {
-	const struct record *r = v->r;
 	json_open(o, key);
-	put_text(o, "id", r, RT_CALL_ID);
-	put_hex(o, "trace_id", r->trace, sizeof r->trace);
-	json_put_z(o, "call_type", spend_call_type(r->call));
-	json_put_bool(o, "stream", r->flags & RF_STREAM);
-	json_put_z(o, "status", has_failed(r) ? "failure" : "success");
-	put_text(o, "custom_llm_provider", r, RT_PROVIDER);
-	put_usage(o, v);
-	put_times(o, r);
-	put_text(o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
-	put_text(o, "model_id", r, RT_DEPLOYMENT);
-	put_text(o, "model_group", r, record_text(r, RT_GROUP).n ? RT_GROUP : RT_MODEL);
-	put_text(o, "api_base", r, RT_BASE);
-	put_metadata(o, r);
-	json_put_bool(o, "cache_hit", r->flags & RF_CACHE_HIT);
-	put_tags(o, "request_tags", r);
-	put_text(o, "end_user", r, RT_END_USER);
-	put_address(o, "requester_ip_address", r);
-	put_text(o, "user_agent", r, RT_USER_AGENT);
-	put_parameters(o, "model_parameters", r);
-	put_rest(o, r);
-	export_put_messages(o, "messages", v);
-	export_put_response(o, "response", v);
-	export_put_texts_note(o, v);
-	put_error(o, r);
-	put_attempts(o, v);
-	json_close(o);
-}
-
-/* ---- Langfuse: one trace and one generation a request --------------------------------------- */
-
-static void open_event(struct json_out *o, const struct record *r, const char *type, char mark)
-{
-	char id[35];
-	hash_hex(id, r->request_id, sizeof r->request_id);
-	snprintf(id + 32, 3, "-%c", mark);
-	json_open(o, NULL);
-	json_put_z(o, "id", id);
-	json_put_z(o, "type", type);
-	json_put_time(o, "timestamp", r->end_ns);
-	json_open(o, "body");
-}
-
-static void put_langfuse_texts(struct json_out *o, const struct export_view *v)
-{
-	if (!v->texts)
-		return;
-	export_put_input(o, "input", v);
-	export_put_output(o, "output", v);
-}
-
-static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
-			       const struct export_view *v)
-{
-	const struct record *r = v->r;
-	open_event(o, r, "trace-create", 't');
-	put_hex(o, "id", r->trace, sizeof r->trace);
-	json_put_time(o, "timestamp", r->start_ns);
-	json_put_z(o, "name", spend_call_type(r->call));
-	put_text(o, "userId", r, record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER);
-	if (t->environment[0])
-		json_put_z(o, "environment", t->environment);
-	put_tags(o, "tags", r);
-	put_metadata(o, r);
-	put_langfuse_texts(o, v);
-	json_close(o);
-	json_close(o);
-}
-
-static void put_langfuse_numbers(struct json_out *o, const struct record *r)
-{
-	json_open(o, "usageDetails");
-	json_put_u64(o, "input", r->input);
-	json_put_u64(o, "output", r->output);
-	json_put_u64(o, "total", (uint64_t)r->input + r->output);
-	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
-	json_close(o);
-	json_open(o, "costDetails");
-	json_put_money(o, "total", r->cost_nano);
-	json_close(o);
-}
-
-void export_put_langfuse(const struct export_target *t, const struct export_view *v,
-			 struct buf *to)
-{
-	const struct record *r = v->r;
-	struct json_out o = json_out(to);
-	put_langfuse_trace(&o, t, v);
-	open_event(&o, r, "generation-create", 'g');
-	put_text(&o, "id", r, RT_CALL_ID);
-	put_hex(&o, "traceId", r->trace, sizeof r->trace);
-	json_put_z(&o, "name", spend_call_type(r->call));
-	json_put_time(&o, "startTime", r->start_ns);
-	json_put_time(&o, "endTime", r->end_ns);
-	json_put_time(&o, "completionStartTime", r->first_token_ns);
-	put_text(&o, "model", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
-	put_parameters(&o, "modelParameters", r);
-	put_langfuse_numbers(&o, r);
-	json_put_z(&o, "level", has_failed(r) ? "ERROR" : "DEFAULT");
-	if (has_failed(r))
-		put_text(&o, "statusMessage", r, RT_OUTCOME);
-	json_open(&o, "metadata");
-	put_text(&o, "model_group", r, RT_GROUP);
-	put_text(&o, "model_id", r, RT_DEPLOYMENT);
-	put_text(&o, "custom_llm_provider", r, RT_PROVIDER);
-	put_attempts(&o, v);
-	export_put_texts_note(&o, v);
-	json_close(&o);
-	put_langfuse_texts(&o, v);
-	json_close(&o);
-	json_close(&o);
-}
-
-/* ---- LangSmith: a run a request ------------------------------------------------------------- */
-
-void export_write_uuid(char out[37], const uint8_t id[16])
-{
-	static const size_t parts[] = { 4, 2, 2, 2, 6 };
-	for (size_t i = 0; i < COUNT(parts); i++) {
-		hash_hex(out, id, parts[i]);
-		out += 2 * parts[i];
-		id += parts[i];
-		*out++ = i + 1 < COUNT(parts) ? '-' : '\0';
-	}
-}
-
-/* "20260203T040506789000Z" and the run's id: how LangSmith orders the runs of a trace. */
-static void put_order(struct json_out *o, uint64_t wall_ns, const char *id)
-{
-	char t[25], text[80];
-	clock_rfc3339(t, wall_ns);
-	snprintf(text, sizeof text, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3s000Z%s", t, t + 5, t + 8, t + 11,
-		 t + 14, t + 17, t + 20, id);
-	json_put_z(o, "dotted_order", text);
-}
-
-static void put_langsmith_texts(struct json_out *o, const struct export_view *v)
-{
-	const struct record *r = v->r;
-	json_open(o, "inputs");
-	if (v->texts)
-		export_put_messages(o, "messages", v);
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (!(v->left_out >> i & 1))
+			fields[i].put(o, &fields[i], v);
 	export_put_texts_note(o, v);
 	json_close(o);
-	json_open(o, "outputs");
-	if (v->texts && !export_put_response_members(o, v))
-		export_put_response(o, "output", v);
-	json_open(o, "usage_metadata");
-	json_put_u64(o, "input_tokens", r->input);
-	json_put_u64(o, "output_tokens", r->output);
-	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
-	json_close(o);
-	json_close(o);
-}
-
-void export_put_langsmith(const struct export_target *t, const struct export_view *v,
-			  struct buf *to)
-{
-	const struct record *r = v->r;
-	struct export_view without = *v;
-	struct json_out o = json_out(to);
-	char id[37];
-	without.texts = NULL;
-	export_write_uuid(id, r->request_id);
-	json_open(&o, NULL);
-	json_put_z(&o, "id", id);
-	json_put_z(&o, "trace_id", id);
-	put_order(&o, r->start_ns, id);
-	json_put_z(&o, "name", t->service);
-	json_put_z(&o, "run_type", "llm");
-	json_put_z(&o, "session_name", t->project);
-	json_put_time(&o, "start_time", r->start_ns);
-	json_put_time(&o, "end_time", r->end_ns);
-	put_langsmith_texts(&o, v);
-	put_text(&o, "error", r, has_failed(r) ? RT_OUTCOME : RT_ERROR);
-	put_tags(&o, "tags", r);
-	json_open(&o, "extra");
-	json_open(&o, "metadata");
-	put_text(&o, "ls_model_name", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);
-	put_text(&o, "ls_provider", r, RT_PROVIDER);
-	json_close(&o);
-	export_put_payload(&o, "payload", &without);	/* they stand above */
-	json_close(&o);
-	json_close(&o);
 }

@@ -470,17 +470,14 @@ int export_row_find(struct str name)
 	return -1;
 }
 
-/* Of the variable's words those that mean spans; nobody is sent events. */
-static bool captures_texts(void)
+bool export_wants_texts(const struct config *c, unsigned kind)
 {
-	static const char *const words[] = { "true", "span_only", "span_and_event", NULL };
-	const char *v = getenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT");
-	return v && is_one_of(v, words);
+	return c->export_texts >> kind & 1;
 }
 
-bool export_wants_texts(unsigned kind)
+bool export_may_want_texts(unsigned kind)
 {
-	return export_rows[kind].has_texts || (kind == EXPORT_OTEL && captures_texts());
+	return export_rows[kind].has_texts || kind == EXPORT_OTEL;
 }
 
 bool export_read_sampler(const char *sampler, const char *argument, uint32_t *ret_flags,

@@ -57,6 +57,7 @@ struct export_view {
 	const struct price_quote *quote;	/* of the one that answered; NULL: none is known */
 	const struct export_texts *texts;	/* NULL: it is not told what was said */
 	size_t text_most;		/* bytes of the prompt, and of the answer, that are told */
+	uint64_t left_out;		/* fields of the payload: export_payload.h */
 };
 
 struct export_row {
@@ -88,8 +89,10 @@ struct export_row {
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 int export_row_find(struct str name);	/* case aside; -1: there is none */
-/* Whether it is told what was asked and answered; otel is by its variable alone. */
-bool export_wants_texts(unsigned kind);
+/* Whether it is told what was asked and answered; otel where it is asked for alone. */
+bool export_wants_texts(const struct config *c, unsigned kind);
+/* Whether it is by some configuration. */
+bool export_may_want_texts(unsigned kind);
 
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);

@@ -8,6 +8,26 @@
 
 #define REDACTED "redacted-by-litellm"		/* LiteLLM's words, which readers of it know */
 
+const struct export_texts *export_texts_for(const struct config *c, unsigned kind,
+					    const struct export_texts *t,
+					    struct export_texts *room)
+{
+	bool is_hidden = c->export_hidden >> kind & 1;
+	if (!t || !export_wants_texts(c, kind))
+		return NULL;
+	if (!is_hidden && !c->texts_left_out)
+		return t;
+	*room = *t;
+	room->is_hidden |= is_hidden;
+	for (unsigned i = 0; i < TEXT_KINDS; i++)
+		if (is_hidden || c->texts_left_out >> i & 1) {
+			room->text[i] = STR_NONE;
+			room->cut[i] = 0;
+			room->root[i] = NULL;
+		}
+	return room;
+}
+
 /* ---- values ---- */
 
 /* A text that was cut, with what says so behind it. */

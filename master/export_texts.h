@@ -18,6 +18,10 @@ struct export_texts {
 	struct arena *mem;		/* for who reads further in it */
 };
 
+/* What of it that callback is told, by the configuration: it, NULL, or what *room becomes. */
+const struct export_texts *export_texts_for(const struct config *c, unsigned kind,
+					    const struct export_texts *t,
+					    struct export_texts *room);
 /* Without texts in the view these are null, and without an answer that is an empty object. */
 void export_put_messages(struct json_out *o, const char *key, const struct export_view *v);
 void export_put_response(struct json_out *o, const char *key, const struct export_view *v);

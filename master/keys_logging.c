@@ -314,14 +314,14 @@ static void put_if(struct json_out *o, const struct json *metadata, const char *
 	*any = true;
 }
 
-/* Whether one of its callbacks is given prompts and answers. */
+/* Whether one of its callbacks may be given prompts and answers: a row outlives a configuration. */
 static bool tells_texts(struct arena *a, const struct json *metadata)
 {
 	struct own_rule rule;
 	bool any = false;
 	export_own_read(a, metadata, &rule);
 	for (unsigned i = 0; i < rule.n; i++)
-		any |= export_wants_texts(rule.v[i].kind);
+		any |= export_may_want_texts(rule.v[i].kind);
 	return any;
 }
 

@@ -233,6 +233,45 @@ def test_the_configuration_hides_all_but_those_that_object(begin, sink):
     assert [r["messages"] for r in rows[1:4]] == [asked("Two"), asked("Three"), asked("Four")]
 
 
+def _llm_spans(sink):
+    return [s for b in sink.sent("/api/intake/llm-obs/v1/trace/spans") for s in b["data"]["attributes"]["spans"]]
+
+
+def test_settings_of_one_callback_hide_nothing_from_another(begin, sink):
+    more = ("  datadog_params: {turn_off_message_logging: true}\n"
+            "  datadog_llm_observability_params: {turn_off_message_logging: true}\n"
+            "callback_settings:\n  otel: {message_logging: true}\n")
+    gw = begin("generic_api", "otel", "datadog", "datadog_llm_observability", more=more)
+    assert gw.ask("m", "canary-of-a-prompt").status == 200
+    assert sink.payloads(1)[0]["messages"] == asked("canary-of-a-prompt")
+    at = next(s for s in sink.spans(2) if s["kind"] == 2)["at"]
+    assert "canary-of-a-prompt" in at["gen_ai.input.messages"] and at["gen_ai.output.messages"]
+    assert hidden(json.loads(sink.payloads(1, "/api/v2/logs")[0]["message"]))
+    assert until(lambda: _llm_spans(sink))[0]["meta"]["input"]["messages"] == asked(HIDDEN)
+    gw.write([], raw=gw.config.read_text().replace("message_logging: true}", "message_logging: false}"))
+    gw.ctl("reload")                         # all of them the other way round
+    assert gw.ask("m", "canary-of-another").status == 200
+    assert not any("messages" in k for s in sink.spans(4)[2:] for k in s["at"])
+    assert "canary-of-another" in sink.payloads(2, "/api/v2/logs")[1]["message"]
+    assert "canary-of-another" in json.dumps(until(lambda: (s := _llm_spans(sink)) and len(s) > 1 and s[1]))
+
+
+def test_a_payload_without_some_fields(begin, sink):
+    fields = ["messages", "model_id", "requester_ip_address", "no_such_field"]
+    gw = begin("generic_api", "langfuse", "langsmith", "datadog_llm_observability",
+               more=f"  standard_logging_payload_excluded_fields: {json.dumps(fields)}\n")
+    assert "no field 'no_such_field'" in gw.logs()
+    assert gw.ask("m", "canary-of-a-prompt").status == 200
+    row = sink.payloads(1)[0]
+    assert not set(fields) & set(row) and row["model_group"] == "m" and said(row)["content"]
+    body = until(lambda: sink.sent("/api/public/ingestion"))[0]["batch"][1]["body"]
+    assert body["input"]["messages"] is None and body["output"]["content"] == said(row)["content"]
+    run = until(lambda: sink.sent("/runs/batch"))[0]["post"][0]
+    assert "model_id" not in run["extra"]["payload"] and run["extra"]["payload"]["model_group"] == "m"
+    until(lambda: _llm_spans(sink))
+    assert "canary-of-a-prompt" not in json.dumps(sink.bodies)
+
+
 def test_providers_never_see_the_switch(begin, sink, mock):
     gw = begin("generic_api")
     assert gw.ask("m", "x", turn_off_message_logging=True).status == 200

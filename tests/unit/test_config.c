@@ -22,7 +22,9 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/sandbox.h"
+#include "common/texts.h"
 #include "master/config_read.h"
+#include "master/export_payload.h"
 
 #define KEY "general_settings: {master_key: sk-test}\n"
 #define MODEL KEY "model_list:\n  - model_name: m\n    litellm_params:\n      model: ollama/x\n"
@@ -416,6 +418,12 @@ static const struct set_row {
 	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "aws_sqs_callback_params", "{sqs_queue_url: q}", "\"********\"" },
+	{ "litellm_settings", "standard_logging_payload_excluded_fields", "[messages]",
+	  "[\"messages\"]" },
+	{ "litellm_settings.datadog_params", "turn_off_message_logging", "true", "true" },
+	{ "litellm_settings.datadog_llm_observability_params", "turn_off_message_logging", "true",
+	  "true" },
+	{ "callback_settings.otel", "message_logging", "true", "true" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
 	{ "litellm_settings", "set_verbose", "True", "true" },
@@ -1471,6 +1479,42 @@ static void test_the_sample_shows_the_defaults(void **state)
 	mem_free(sample);
 }
 
+/* Who is told of prompts and answers, and of which fields. */
+static void test_what_callbacks_are_told(void **state)
+{
+	static const char capture[] = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
+	static const struct {
+		const char *variable, *setting;
+		bool is_told;
+	} traces[] = {
+		{ "", "", false }, { "event_only", "", false }, { "SPAN_AND_EVENT", "", true },
+		{ "true", "callback_settings:\n  otel:\n    message_logging: false\n", false },
+		{ "", "callback_settings: {otel: {message_logging: true}}\n", true },
+	};
+	char text[512];
+	(void)state;
+	for (size_t i = 0; i < COUNT(traces); i++) {
+		setenv(capture, traces[i].variable, 1);
+		snprintf(text, sizeof text, KEY "%s", traces[i].setting);
+		const struct config *c = read_good(text);
+		assert_int_equal(export_wants_texts(c, EXPORT_OTEL), traces[i].is_told);
+		assert_true(export_wants_texts(c, EXPORT_GENERIC));
+		assert_false(export_wants_texts(c, EXPORT_SLACK));
+		assert_int_equal(c->export_hidden, 0);
+	}
+	unsetenv(capture);
+	struct config *c = read_good(KEY "litellm_settings:\n"
+		"  datadog_params: {turn_off_message_logging: true}\n"
+		"  standard_logging_payload_excluded_fields: [response, model_id, mesages]\n");
+	assert_int_equal(c->export_hidden, 1u << EXPORT_DATADOG);
+	assert_int_equal(c->texts_left_out, 1u << TEXT_ANSWER);
+	assert_int_equal(c->payload_left_out,
+			 payload_field(STR("response")) | payload_field(STR("model_id")));
+	assert_true(complains(c, "the standard logging payload has no field 'mesages'"));
+	c = read_text(KEY "callback_settings: {mine: {callback_type: generic_api}}\n");
+	assert_true(complains(c, "'mine' is not known here"));
+}
+
 static void test_diff(void **state)
 {
 	struct config *a =
@@ -1791,7 +1835,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_manual_holds_the_table),
 		cmocka_unit_test(test_the_samples),
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
-		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_what_callbacks_are_told), cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_bad_gates),
 		cmocka_unit_test(test_show_with_origin),
 		cmocka_unit_test(test_discounts_and_margins),

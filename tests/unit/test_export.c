@@ -22,6 +22,7 @@
 #include "common/journal.h"
 #include "common/mem.h"
 #include "master/export_calls.h"
+#include "master/export_payload.h"
 #include "master/export_spill.h"
 #include "master/otlp.h"
 #include "master/otlp_metrics.h"
@@ -186,6 +187,37 @@ static void test_generic(void **state)
 	check_payload(json_at(j, 1), true);
 }
 
+/* The payload of a request without those fields. */
+static const struct json *payload_without(uint64_t left_out)
+{
+	struct record r;
+	struct export_view v = { .r = &r, .model = { &model, NULL }, .left_out = left_out };
+	struct json_out o = json_out(&out);
+	struct json_error why;
+	fill(&r, true);
+	buf_reset(&out);
+	export_put_payload(&o, NULL, &v);
+	return json_parse(arena, arena_dup(arena, buf_str(&out)), JSON_ONE_KEY, &why);
+}
+
+static void test_any_field_may_be_left_out(void **state)
+{
+	const struct json *all = payload_without(0);
+	uint64_t bits = 0;
+	(void)state;
+	for (const struct json *j = all->child; j; j = j->next) {
+		uint64_t bit = payload_field(j->key);
+		assert_true(bit && !(bits & bit));
+		bits |= bit;
+		const struct json *without = payload_without(bit);
+		assert_int_equal(without->count, all->count - 1);
+		assert_null(json_get(without, arena_dup_z(arena, j->key)));
+	}
+	assert_int_equal(payload_without(bits)->count, 0);
+	assert_int_equal(payload_field(STR("message")), 0);
+	assert_int_equal(payload_field(STR("")), 0);
+}
+
 static const struct json *attribute(const struct json *span, const char *name)
 {
 	const struct json *list = json_get(span, "attributes");
@@ -322,10 +354,9 @@ static void test_variables_of_opentelemetry(void **state)
 		unsetenv(numbers[i][0]);
 }
 
-/* The gateway's files are for its own receiver alone; who is told what was said. */
-static void test_files_and_texts_of_opentelemetry(void **state)
+/* The gateway's files are for its own receiver alone. */
+static void test_files_of_opentelemetry(void **state)
 {
-	static const char capture[] = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
 	static const struct export_vars none = { 0 };
 	struct export_target t = { 0 }, theirs = { .vars = &none };
 	(void)state;
@@ -338,15 +369,6 @@ static void test_files_and_texts_of_opentelemetry(void **state)
 	assert_string_equal(t.key, "/dev/null");
 	assert_string_equal(theirs.key, "");
 	assert_true(t.is_packed && theirs.is_packed);
-	unsetenv(capture);
-	assert_false(export_wants_texts(EXPORT_OTEL));
-	assert_false(export_wants_texts(EXPORT_SLACK));
-	assert_true(export_wants_texts(EXPORT_GENERIC));
-	setenv(capture, "event_only", 1);
-	assert_false(export_wants_texts(EXPORT_OTEL));
-	setenv(capture, "SPAN_AND_EVENT", 1);
-	assert_true(export_wants_texts(EXPORT_OTEL));
-	unsetenv(capture);
 }
 
 static void test_parameters(void **state)
@@ -1087,9 +1109,10 @@ static void test_spill_sealed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_generic), TEST(test_otlp), TEST(test_who_tells),
+		TEST(test_generic), TEST(test_any_field_may_be_left_out), TEST(test_otlp),
+		TEST(test_who_tells),
 		TEST(test_variables_of_opentelemetry), TEST(test_parameters),
-		TEST(test_files_and_texts_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_files_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
 		TEST(test_datadog_llm),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),

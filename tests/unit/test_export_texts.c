@@ -200,6 +200,32 @@ static void test_hidden_and_lost(void **state)
 	assert_true(json_get_str(arena, parsed(buf_str(&out)), "texts_missing").n > 0);
 }
 
+static void test_what_the_configuration_leaves(void **state)
+{
+	struct export_texts room;
+	struct config c = { .export_texts = 1u << EXPORT_GENERIC | 1u << EXPORT_DATADOG };
+	(void)state;
+	say("{\"messages\":[1]}", "{\"choices\":[{\"text\":\"a\"}]}");
+	assert_ptr_equal(export_texts_for(&c, EXPORT_GENERIC, &texts, &room), &texts);
+	assert_null(export_texts_for(&c, EXPORT_GENERIC, NULL, &room));
+	assert_null(export_texts_for(&c, EXPORT_OTEL, &texts, &room));
+	c.export_hidden = 1u << EXPORT_DATADOG;
+	assert_ptr_equal(export_texts_for(&c, EXPORT_GENERIC, &texts, &room), &texts);
+	view.texts = export_texts_for(&c, EXPORT_DATADOG, &texts, &room);
+	assert_ptr_equal(view.texts, &room);
+	assert_puts(export_put_messages,
+		    "[{\"role\":\"user\",\"content\":\"redacted-by-litellm\"}]");
+	c.texts_left_out = 1u << TEXT_PROMPT;
+	view.texts = export_texts_for(&c, EXPORT_GENERIC, &texts, &room);
+	assert_puts(export_put_messages, "null");
+	assert_puts(export_put_input, "{\"messages\":null}");
+	assert_puts(export_put_output, "\"a\"");
+	c.texts_left_out = 1u << TEXT_ANSWER;
+	view.texts = export_texts_for(&c, EXPORT_GENERIC, &texts, &room);
+	assert_puts(export_put_messages, "[1]");
+	assert_puts(export_put_output, "null");
+}
+
 /* ---- OpenTelemetry ---- */
 
 static void assert_otlp(const char *prompt, const char *answer, const char *const want[3])
@@ -447,7 +473,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_prompts), TEST(test_answers), TEST(test_what_langfuse_shows),
-		TEST(test_hidden_and_lost), TEST(test_otlp), TEST(test_datadog), TEST(test_any_length),
+		TEST(test_hidden_and_lost), TEST(test_what_the_configuration_leaves),
+		TEST(test_otlp), TEST(test_datadog), TEST(test_any_length),
 		TEST(test_records_have_their_own), TEST(test_a_damaged_ring),
 		TEST(test_secrets_are_hidden),
 	};

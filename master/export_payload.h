@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * export_payload.h - members of LiteLLM's standard logging payload that others want as well, each
+ * under the name given, and its list of fields, of which the configuration may leave some out. */
+#ifndef EXPORT_PAYLOAD_H
+#define EXPORT_PAYLOAD_H
+
+#include "master/export_rows.h"
+
+/* Null where there is none. */
+void payload_put_text(struct json_out *o, const char *key, const struct record *r,
+		      enum record_text which);
+void payload_put_hex(struct json_out *o, const char *key, const void *p, size_t n);
+void payload_put_tags(struct json_out *o, const char *key, const struct record *r);
+void payload_put_metadata(struct json_out *o, const char *key, const struct export_view *v);
+void payload_put_parameters(struct json_out *o, const char *key, const struct export_view *v);
+void payload_put_attempts(struct json_out *o, const char *key, const struct export_view *v);
+
+/* The bit in export_view.left_out of a field of that name; 0: there is none. */
+uint64_t payload_field(struct str name);
+
+#endif
