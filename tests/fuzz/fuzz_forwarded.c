@@ -50,12 +50,12 @@ static void check_last(struct str list, const uint8_t found[16])
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static struct http_request one, many;
+	static struct http_header one_line[1], lines[HTTP_HEADERS_MAX];
+	struct http_request one = { .headers = one_line }, many = { .headers = lines };
 	uint8_t a[16], b[16];
 	struct str list = str_of((const char *)p, n), rest = list;
 	if (!n || n > 4096)
 		return 0;
-	one.n_headers = many.n_headers = 0;
 	put_line(&one, list);
 	run(&one, a);
 	check_last(list, a);

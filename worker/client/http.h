@@ -14,7 +14,7 @@ struct http_header {
 struct http_request {			/* slices stay good until the answer is complete */
 	struct str method, target;	/* target: as sent, without scheme and host */
 	struct str path, query;		/* query without '?', .p NULL when there is none */
-	struct http_header headers[HTTP_HEADERS_MAX];
+	struct http_header *headers;	/* at most HTTP_HEADERS_MAX */
 	unsigned n_headers;
 	uint8_t version_minor;		/* 0 or 1 */
 	bool keep_alive;

@@ -36,7 +36,8 @@ static const unsigned may_go[PHASES] = {
 enum {
 	LINE_SLACK = 64,		/* of a request line, beside its target */
 	LEADING_LINES_MAX = 1,		/* empty lines before a request (RFC 9112, 2.2) */
-	TEXT_KEPT = 4096		/* memory that a reset keeps for the next head */
+	TEXT_KEPT = 4096,		/* memory that a reset keeps for the next head */
+	HEADERS_USUAL = 24		/* room from the beginning; it grows and stays */
 };
 
 struct lines {			/* what scan_lines() remembers from one piece to the next */
@@ -57,6 +58,7 @@ struct http_in {
 	bool has_error;			/* a callback refused; refusal says why */
 	bool is_dropped;		/* the header under way is left out */
 	struct http_request request;
+	unsigned headers_room;
 	struct buf text;		/* target, names and values, one after the other */
 	struct span target;
 	struct span spans[HTTP_HEADERS_MAX][2];
@@ -188,6 +190,19 @@ static int on_value_complete(llhttp_t *p)
 	return 0;
 }
 
+static bool has_room(struct http_in *h, unsigned n)
+{
+	if (n <= h->headers_room)
+		return true;
+	n = n < HEADERS_USUAL ? HEADERS_USUAL : HTTP_HEADERS_MAX;
+	struct http_header *p = mem_grow(h->request.headers, n * sizeof *p);
+	if (p) {
+		h->request.headers = p;
+		h->headers_room = n;
+	}
+	return p != NULL;
+}
+
 /* Only now does the text stand still, so that slices may point into it. */
 static void point_into_text(struct http_in *h)
 {
@@ -211,6 +226,8 @@ static enum refusal check_head(struct http_in *h)
 		return REFUSE_VERSION;
 	q->version_minor = h->parser.http_minor;
 	q->keep_alive = llhttp_should_keep_alive(&h->parser);
+	if (!has_room(h, q->n_headers))
+		return REFUSE_MEMORY;
 	point_into_text(h);
 	enum refusal r = http_check_head(q, str_of(h->text.p + h->target.at, h->target.n));
 	bool is_chunked = h->parser.flags & F_CHUNKED;
@@ -538,13 +555,16 @@ struct http_in *http_in_new(void)
 
 struct http_in *http_in_free(struct http_in *h)
 {
-	if (h)
+	if (h) {
 		buf_done(&h->text);
+		mem_free(h->request.headers);
+	}
 	mem_free(h);
 	return NULL;
 }
 
-/* Headers and spans beyond their count are never looked at, so they need not be cleared. */
+/* Headers and spans beyond their count are never looked at, so they need not be cleared. Room for
+ * headers stays. */
 void http_in_reset(struct http_in *h)
 {
 	struct http_request *q = &h->request;
