@@ -74,14 +74,18 @@ const struct price *account_price(struct request *r, const struct snap_deploymen
 static uint64_t count_answers(const struct request *r)
 {
 	uint64_t n = r->q.n ? r->q.n : 1;
+	if (r->q.best_of > n)
+		n = r->q.best_of;
 	return r->q.kind == LLM_TEXT && r->q.n_inputs > 1 ? n * r->q.n_inputs : n;
 }
 
 /* The longest answers that request or model allow; 0: neither says. */
 static uint64_t allowed_tokens(struct request *r, const struct snap_deployment *d)
 {
-	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
-	return (is_told ? r->q.max_tokens : longest_answer(r, d)) * count_answers(r);
+	const struct llm_request *q = &r->q;
+	uint64_t told = q->most_tokens > q->max_tokens ? q->most_tokens : q->max_tokens;
+	bool is_told = q->max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
+	return (is_told ? told : longest_answer(r, d)) * count_answers(r);
 }
 
 static uint64_t answer_tokens(struct request *r, const struct snap_deployment *d)
