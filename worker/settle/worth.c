@@ -163,7 +163,7 @@ static struct usage relayed_usage(struct request *r)
 	const struct price *p = r->deployment ? account_price(r, r->deployment) : NULL;
 	struct usage u = t->usage;
 	bool by_other = p && (p->per_image || p->per_second || p->per_character);
-	if (!t->has_content && r->outcome != OUTCOME_OK)
+	if (!t->has_content && r->outcome != OUTCOME_OK && !r->is_asked)
 		return u;
 	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
 		u.input = c->known.input;
@@ -207,7 +207,8 @@ static struct usage answer_usage(struct request *r)
 	struct usage u = t->usage;
 	if (r->raw)
 		u = relayed_usage(r);
-	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
+	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK ||
+		 r->is_asked)
 		return account_usage_of(r, r->deployment, t);
 	usage_clamp(&u);
 	return u;
