@@ -44,7 +44,7 @@ struct raw_call {
 	struct str model;		/* that the client names; .p NULL: none was seen */
 	struct str second_model;	/* another one, where path and body differ */
 	bool is_target;			/* model is from target_model_names: where, and not what */
-	bool is_read;			/* GET, DELETE: it costs nothing */
+	bool is_read;			/* GET, DELETE, counting tokens: it costs nothing */
 	struct usage known;		/* by the request: images, characters, a likely prompt */
 	struct usage most;		/* the same, at most; output 0: as of any answer */
 	bool is_sized;			/* a size or quality is named: each has its own price */

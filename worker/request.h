@@ -133,6 +133,7 @@ struct request {
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */
 	uint64_t settled_seq;			/* of the SETTLE record; 0 = none yet */
 	bool is_held;
+	bool is_asked;			/* the client left while a provider was at work */
 	struct request *next_held;
 	enum outcome outcome;
 	int status;				/* given to the client; 0 = none */

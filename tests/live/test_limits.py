@@ -526,6 +526,29 @@ def test_answers_that_are_asked_for_several_times_are_reserved_for_each(gw):
         assert a.status == status, a
 
 
+def test_answers_that_a_provider_makes_and_keeps_are_reserved_too(gw):
+    """best_of: all of them are billed, and one is given."""
+    k = gw.key(max_budget=0.0011)
+    body = {"model": "m", "prompt": "a", "max_tokens": 100}
+    assert gw.post("/v1/completions", {**body, "best_of": 6}, key=k).status == 429
+    assert gw.post("/v1/completions", {**body, "best_of": 2}, key=k).status == 200
+    assert gw.post("/v1/completions", {**body, "best_of": 129}, key=k).status == 400
+
+
+def test_the_larger_of_two_limits_is_reserved(gw):
+    """Both travel along, and a provider may know but one of them."""
+    k = gw.key(max_budget=0.0011)
+    both = {"max_tokens": 1000, "max_completion_tokens": 1}
+    assert gw.ask("m", key=k, **both).status == 429
+    assert gw.ask("m", key=k, **dict(reversed(both.items()))).status == 429
+    a = gw.post("/v1/responses", {"model": "m", "input": "hi", "max_output_tokens": 1, "max_completion_tokens": 1000}, key=k)
+    assert a.status == 429, a
+    a = gw.post("/v1beta/models/m:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "max_tokens": 1,
+                                                     "generationConfig": {"maxOutputTokens": 1000}}, key=k)
+    assert a.status == 429, a
+    assert gw.ask("m", key=k, max_tokens=100, max_completion_tokens=1).status == 200
+
+
 def test_chaos_leaves_nothing_held(start, mock):
     """U8: whatever ends how, nothing stays reserved, no place taken, and every cent is in a row."""
     seed = int(os.environ.get("LLMGW_SEED") or random.randrange(1 << 32))

@@ -293,6 +293,31 @@ def test_a_misfit_goes_to_the_next_deployment(start, mock):
     assert a.status == 200 and json.loads(a.text)["answer"] == "t0 t1 t2"
 
 
+def test_a_misfit_is_paid_for_whatever_comes_after_it(start, mock):
+    """Its provider has billed it: it has a row of its own, and counts in the budget."""
+    price = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
+    gw = start([("first", model(mock, "openai/mock?echo&prompt=100", **price)),
+                ("other", model(mock, "openai/mock?json&prompt=10", **price))],
+               settings="litellm_settings: {enable_json_schema_validation: true, num_retries: 1, "
+                        "fallbacks: [{first: [other]}]}\n")
+    k = gw.key(max_budget=1)
+    schema = {"type": "object", "required": ["answer"]}
+    a = gw.ask("first", '{"n": 1}', key=k, response_format=structured(schema))
+    assert a.status == 200
+    rows = gw.spend_rows(wait_for=3)
+    misfits = [r for r in rows if r["prompt_tokens"] == 100]
+    assert len(misfits) == 2 and [r["prompt_tokens"] for r in rows if r not in misfits] == [10], rows
+    assert all(r["spend"] > 0.0001 for r in misfits)
+    info = gw.get(f"/key/info?key={k}").json["info"]
+    assert info["spend"] == pytest.approx(sum(r["spend"] for r in rows))
+    a = gw.ask("first", '{"n": 1}', key=k, response_format=structured(schema), disable_fallbacks=True)
+    assert a.status == 502
+    rows = gw.spend_rows(wait_for=6)
+    assert len([r for r in rows if r["prompt_tokens"] == 100]) == 4
+    info = gw.get(f"/key/info?key={k}").json["info"]
+    assert info["spend"] == pytest.approx(sum(r["spend"] for r in rows))
+
+
 def test_a_dry_run_tells_what_would_be_sent_and_no_secret(gw, mock, start):
     def run(call_type, **body):
         return gw.post("/utils/transform_request", {"call_type": call_type, "request_body": body})

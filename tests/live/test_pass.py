@@ -182,6 +182,14 @@ def test_streams_and_other_formats(gw):
     assert want in [Decimal(str(r["spend"])) for r in rows]
 
 
+def test_counting_tokens_is_free(gw):
+    """Providers do not bill it; its answer tells no usage, and nothing is guessed in its place."""
+    a = gw.post("/gemini/v1beta/models/gemini-x:countTokens", {"contents": [{"parts": [{"text": "hi " * 99}]}]})
+    assert a.status == 200, a
+    row = gw.spend_rows(wait_for=1)[0]
+    assert float(row["spend"]) == 0 and not row["metadata"]["unpriced"], row
+
+
 def test_what_is_unknown_says_so_and_reading_is_free(gw):
     assert ask_openai(gw, model="unheard-of").status == 200
     row = gw.spend_rows(wait_for=1)[0]

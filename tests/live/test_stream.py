@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Streams that go wrong: clients that leave, providers that break, stall, lie."""
 import json
+import socket
 import time
 
 import pytest
@@ -36,6 +37,24 @@ def test_client_gone_cancels_upstream_and_is_booked(gw, mock):
     row = gw.spend_rows(wait_for=1)[0]
     assert row["end_user"] == "leaver" and 3 <= row["completion_tokens"] <= 30 and float(row["spend"]) > 0
     assert row["status"] != "success" or row.get("metadata", {}).get("cut") is not None
+
+
+@pytest.mark.parametrize("more", [{"stream": True}, {}])
+def test_a_client_that_leaves_before_the_first_word_pays_for_its_prompt(gw, mock, more):
+    """Else a key with a budget could have providers read and think for nothing, for ever."""
+    k = gw.key(max_budget=0.001)
+    before = mock.stats()["aborted"]
+    body = json.dumps({"model": "mock?ttft=3000", "max_tokens": 9, "messages": [{"role": "user", "content": "word " * 60}], **more})
+    with socket.create_connection(("127.0.0.1", gw.port), 30) as s:
+        s.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {k}\r\n"
+                   f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+        wait(lambda: any("word word" in r.get("body", "") for r in mock.log()))
+    wait(lambda: mock.stats()["aborted"] > before)
+    row = gw.spend_rows(wait_for=1)[0]
+    assert 40 <= row["prompt_tokens"] <= 400 and row["completion_tokens"] == 0
+    assert row["metadata"]["cut"] and row["metadata"]["estimated"], row
+    assert float(row["spend"]) == pytest.approx(row["prompt_tokens"] * 1e-6)
+    assert float(gw.get(f"/key/info?key={k}").json["info"]["spend"]) == float(row["spend"])
 
 
 @pytest.mark.parametrize("how", ["die=3", "fin=3"])

@@ -165,7 +165,7 @@ static const struct oai_param config_params[] = {
 	{ "seed", oai_read_number, TO(seed) },
 	{ "presencePenalty", oai_read_number, TO(presence_penalty) },
 	{ "frequencyPenalty", oai_read_number, TO(frequency_penalty) },
-	{ "maxOutputTokens", oai_read_count, TO(max_tokens) },
+	{ "maxOutputTokens", oai_read_most, TO(max_tokens) },
 	{ "candidateCount", read_choices, TO(n) },
 	{ "stopSequences", read_stop, 0 },
 	{ "responseMimeType", read_mime, 0 },

@@ -36,7 +36,7 @@ static int read_predict(struct oai_reading *r, const struct place *at, const str
 	int64_t v = 0;
 	if (json_read_i64(j, &v) == 0 && v < 0)
 		return add_other(r, "options.", j);
-	return oai_read_count(r, at, j, to);
+	return oai_read_most(r, at, j, to);
 }
 
 static const struct oai_param options[] = {

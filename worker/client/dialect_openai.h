@@ -47,6 +47,9 @@ int oai_refuse_type(struct oai_reading *r, const struct place *at, const char *w
 oai_read_fn oai_read_string;		/* to: struct str */
 oai_read_fn oai_read_number;		/* to: struct str, the number's text */
 oai_read_fn oai_read_count;		/* to: uint64_t */
+/* Limits of an answer, to: uint64_t; a reservation goes by the largest that is given. The second is
+ * the one that counts where there are both. */
+oai_read_fn oai_read_most, oai_read_completion_max, oai_read_lesser_max;
 oai_read_fn oai_read_flag;		/* to: bool */
 oai_read_fn oai_read_names;		/* to: const struct json *, an array of strings */
 oai_read_fn oai_read_object;		/* to: const struct json * */

@@ -206,21 +206,30 @@ static int read_choices(struct oai_reading *r, const struct place *at, const str
 	return err;
 }
 
-static int read_max_tokens(struct oai_reading *r, const struct place *at, const struct json *j,
-			   void *to)
+int oai_read_most(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+{
+	uint64_t *most = &r->q->most_tokens;
+	int err = oai_read_count(r, at, j, to);
+	if (!err && *(uint64_t *)to > *most)
+		*most = *(uint64_t *)to;
+	return err;
+}
+
+int oai_read_lesser_max(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
 {
 	uint64_t v = 0;
-	int err = oai_read_count(r, at, j, &v);
+	int err = oai_read_most(r, at, j, &v);
 	if (!err && !r->has_completion_max)
 		*(uint64_t *)to = v;
 	return err;
 }
 
-static int read_completion_max(struct oai_reading *r, const struct place *at, const struct json *j,
-			       void *to)
+int oai_read_completion_max(struct oai_reading *r, const struct place *at, const struct json *j,
+			    void *to)
 {
 	r->has_completion_max = true;
-	return oai_read_count(r, at, j, to);
+	return oai_read_most(r, at, j, to);
 }
 
 int oai_read_stop(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
@@ -373,8 +382,8 @@ static const struct oai_param common[] = {
 	{ "model", read_model, TO(model) },
 	{ "stream", oai_read_flag, TO(is_stream) },
 	{ "stream_options", read_stream_options, TO(wants_usage) },
-	{ "max_tokens", read_max_tokens, TO(max_tokens) },
-	{ "max_completion_tokens", read_completion_max, TO(max_tokens) },
+	{ "max_tokens", oai_read_lesser_max, TO(max_tokens) },
+	{ "max_completion_tokens", oai_read_completion_max, TO(max_tokens) },
 	{ "temperature", oai_read_number, TO(temperature) },
 	{ "top_p", oai_read_number, TO(top_p) },
 	{ "top_k", oai_read_number, TO(top_k) },

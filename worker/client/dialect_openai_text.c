@@ -6,10 +6,22 @@
 
 static const char object[] = "text_completion";
 
+enum { BEST_OF_MAX = 128 };
+
+/* Its provider makes so many answers and bills them all; the client is given n of them. */
+static int read_best_of(struct oai_reading *r, const struct place *at, const struct json *j,
+			void *to)
+{
+	int err = oai_read_count(r, at, j, to);
+	if (!err && *(uint64_t *)to > BEST_OF_MAX)
+		return oai_refuse(r, at, "must be between 0 and %d", BEST_OF_MAX);
+	return err ? err : oai_other_number(r, at, j, NULL);
+}
+
 static const struct oai_param params[] = {
 	{ "prompt", oai_read_inputs, 0 },
 	{ "suffix", oai_read_string, offsetof(struct llm_request, prompt_suffix) },
-	{ "best_of", oai_other_number, 0 },
+	{ "best_of", read_best_of, offsetof(struct llm_request, best_of) },
 	{ "echo", oai_other_flag, 0 },
 	{ "logprobs", oai_other_number, 0 },
 	{ NULL, NULL, 0 },

@@ -153,22 +153,6 @@ static int refuse_moved(struct oai_reading *r, const struct place *at, const str
 /* --- values --- */
 
 /* Wins over the names that chat has for it. */
-static int read_max(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	r->has_completion_max = true;
-	return oai_read_count(r, at, j, to);
-}
-
-static int read_chat_max(struct oai_reading *r, const struct place *at, const struct json *j,
-			 void *to)
-{
-	uint64_t v = 0;
-	int err = oai_read_count(r, at, j, &v);
-	if (!err && !r->has_completion_max)
-		*(uint64_t *)to = v;
-	return err;
-}
-
 static int read_reasoning(struct oai_reading *r, const struct place *at, const struct json *j,
 			  void *to)
 {
@@ -211,8 +195,8 @@ static const struct oai_param params[] = {
 	{ "parallel_tool_calls", oai_read_parallel, TO(parallel_tool_calls) },
 	{ "text", rsp_read_text, 0 },
 	{ "reasoning", read_reasoning, 0 },
-	{ "max_output_tokens", read_max, TO(max_tokens) },
-	{ "max_completion_tokens", read_chat_max, TO(max_tokens) },
+	{ "max_output_tokens", oai_read_completion_max, TO(max_tokens) },
+	{ "max_completion_tokens", oai_read_lesser_max, TO(max_tokens) },
 	{ "previous_response_id", read_previous, TO(conversation_id) },
 	{ "store", oai_read_flag, TO(wants_store) },
 	{ "metadata", read_metadata, TO(metadata) },

@@ -402,6 +402,18 @@ static enum step finish(struct reading *x)
 	return STEP_NEXT;
 }
 
+/* What a provider only counts it does not bill: Gemini, Vertex AI, Bedrock, Anthropic, Cohere. */
+static bool counts_tokens(struct str path)
+{
+	static const char *const ends[] = { ":countTokens", "/count_tokens", "/count-tokens",
+					    "/count-tokens:rawPredict", "/tokenize",
+					    "/detokenize" };
+	for (size_t i = 0; i < COUNT(ends); i++)
+		if (str_ends(path, str_z(ends[i])))
+			return true;
+	return false;
+}
+
 enum step raw_read(struct request *r)
 {
 	struct raw_call *c = arena_alloc(r->mem, sizeof *c);
@@ -416,7 +428,8 @@ enum step raw_read(struct request *r)
 	if (!c->method)
 		return request_fail(r, OUTCOME_METHOD, NULL, "Method Not Allowed: " STR_FMT,
 				    STR_ARG(r->http->method));
-	c->is_read = str_eq_z(STR("GET"), c->method) || str_eq_z(STR("DELETE"), c->method);
+	c->is_read = str_eq_z(STR("GET"), c->method) || str_eq_z(STR("DELETE"), c->method) ||
+		     counts_tokens(r->path_rest);
 	r->dialect = r->endpoint->dialect;
 	if (!take_path(r, c))
 		return STEP_DONE;

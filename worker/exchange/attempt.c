@@ -78,6 +78,11 @@ bool attempt_is_shown(const struct attempt *at)
 	return at->state == AT_STREAMING;
 }
 
+bool attempt_is_asked(const struct attempt *at)
+{
+	return at->transfer && upstream_is_asked(at->transfer);
+}
+
 static void on_lost(struct later *l)
 {
 	struct attempt *at = l->data;
@@ -115,6 +120,17 @@ void attempt_set_error(struct attempt *at, enum outcome o, struct str text)
 	at->error.message = llm_error_message(a, o, attempt_provider_name(at), text);
 }
 
+/* An answer that nobody will see, as one that is not what its schema says, is billed all the same:
+ * it is paid for by itself, whatever comes after it. */
+static void book_unseen(struct attempt *at, enum outcome o)
+{
+	struct llm_tally *t = &at->answer.tally;
+	if (!t->has_content)
+		return;
+	account_book(at->r, at->d, t, at->started_ns, o);
+	*t = (struct llm_tally){ .text = t->text, .listener = t->listener };
+}
+
 /* The end of an attempt that gave no whole answer. Frees; the exchange decides what is next. */
 void attempt_give_up(struct attempt *at)
 {
@@ -125,6 +141,8 @@ void attempt_give_up(struct attempt *at)
 		e.retry_after_ms = at->retry_after_ms;
 	e.must_not_retry |= at->must_not_retry;
 	attempt_enter(at, AT_FAILED);
+	if (!was_shown)
+		book_unseen(at, e.outcome);
 	if (at->is_racing) {
 		exchange_fell_out(x, at, &e);
 		attempt_free(at);

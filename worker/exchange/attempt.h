@@ -23,6 +23,8 @@ void attempt_drop(struct attempt *at);
 /* Whether another one runs beside it: then it waits for exchange_claim(), and what it fails with
  * goes to exchange_fell_out(). */
 void attempt_race(struct attempt *at, bool races);
+/* Whether its provider may be at work, or was. */
+bool attempt_is_asked(const struct attempt *at);
 bool attempt_is_shown(const struct attempt *at);	/* the client has something of it */
 /* It has lost: it takes nothing any more, and exchange_lost() is called from the loop. What it
  * has used; good until then. */

@@ -482,12 +482,26 @@ enum step exchange_start(struct request *r)
 	return next_attempt(x);
 }
 
+/* Whoever leaves while providers are at work pays for what they were asked, as for what a dead
+ * worker has asked: they bill it, and it is not for a client to spend what counts for nobody. */
+static void leave_working(struct exchange *x)
+{
+	struct request *r = x->r;
+	r->is_asked = (x->attempt && attempt_is_asked(x->attempt)) ||
+		      (x->pass && pass_is_asked(x->pass));
+	if (x->rival && attempt_is_asked(x->rival))
+		account_book(r, snap_deployment(r->snap, x->rival_index), attempt_lose(x->rival),
+			     x->rival_started_ns, OUTCOME_CLIENT_GONE);
+}
+
 void exchange_cancel(struct request *r)
 {
 	struct exchange *x = r->exchange;
 	if (!x)
 		return;
 	later_stop(&x->wait);
+	if (r->is_client_gone)
+		leave_working(x);
 	if (x->attempt)
 		attempt_cancel(x->attempt);
 	if (x->pass)

@@ -82,6 +82,11 @@ void pass_cancel(struct pass *p)
 	pass_free(p);
 }
 
+bool pass_is_asked(const struct pass *p)
+{
+	return p->transfer && upstream_is_asked(p->transfer);
+}
+
 void pass_drained(struct pass *p)
 {
 	if (p->transfer)

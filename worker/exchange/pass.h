@@ -12,6 +12,7 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 	       struct llm_error *reterr) MUST_USE;
 /* Ends it without telling anybody; frees. */
 void pass_cancel(struct pass *p);
+bool pass_is_asked(const struct pass *p);	/* as attempt_is_asked() */
 void pass_drained(struct pass *p);
 
 /* What goes out, from pass_call.c. All of it is heap or the request's arena. */

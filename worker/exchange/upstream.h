@@ -76,6 +76,8 @@ void upstream_close(struct upstream *u);
 struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *spec,
 				const struct transfer_handler *h, void *data) MUST_USE;
 void upstream_resume(struct transfer *t);
+/* Whether the provider has been asked, and has not refused: it may be at work. */
+bool upstream_is_asked(const struct transfer *t);
 /* Nobody is called any more. May be used from any callback but on_data and on_head. */
 void upstream_cancel(struct transfer *t);
 /* Tunnels that stand. 0 with *ret_n bytes (of upstream_recv(), 0: the other side has closed);

@@ -143,6 +143,14 @@ size_t upstream_on_header(char *p, size_t size, size_t n, void *data)
 	return size * n;
 }
 
+bool upstream_is_asked(const struct transfer *t)
+{
+	long sent = 0, status = 0;
+	curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	return sent > 0 && status < 300;
+}
+
 bool upstream_tell_head(struct transfer *t)
 {
 	long status = 0;

@@ -534,7 +534,7 @@ void account_settle(struct request *r)
 			windows_settle(r, NULL);
 		return;
 	}
-	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage) {
+	if (r->outcome == OUTCOME_OK || r->tally.has_content || r->tally.has_usage || r->is_asked) {
 		r->cost_nano = account_cost(r, &u);
 	} else {
 		u = r->extra;

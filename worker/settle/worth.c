@@ -74,14 +74,18 @@ const struct price *account_price(struct request *r, const struct snap_deploymen
 static uint64_t count_answers(const struct request *r)
 {
 	uint64_t n = r->q.n ? r->q.n : 1;
+	if (r->q.best_of > n)
+		n = r->q.best_of;
 	return r->q.kind == LLM_TEXT && r->q.n_inputs > 1 ? n * r->q.n_inputs : n;
 }
 
 /* The longest answers that request or model allow; 0: neither says. */
 static uint64_t allowed_tokens(struct request *r, const struct snap_deployment *d)
 {
-	bool is_told = r->q.max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
-	return (is_told ? r->q.max_tokens : longest_answer(r, d)) * count_answers(r);
+	const struct llm_request *q = &r->q;
+	uint64_t told = q->most_tokens > q->max_tokens ? q->most_tokens : q->max_tokens;
+	bool is_told = q->max_tokens && !(d->flags & DEPLOY_NO_LIMIT);
+	return (is_told ? told : longest_answer(r, d)) * count_answers(r);
 }
 
 static uint64_t answer_tokens(struct request *r, const struct snap_deployment *d)
@@ -159,7 +163,7 @@ static struct usage relayed_usage(struct request *r)
 	const struct price *p = r->deployment ? account_price(r, r->deployment) : NULL;
 	struct usage u = t->usage;
 	bool by_other = p && (p->per_image || p->per_second || p->per_character);
-	if (!t->has_content && r->outcome != OUTCOME_OK)
+	if (!t->has_content && r->outcome != OUTCOME_OK && !r->is_asked)
 		return u;
 	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
 		u.input = c->known.input;
@@ -203,7 +207,8 @@ static struct usage answer_usage(struct request *r)
 	struct usage u = t->usage;
 	if (r->raw)
 		u = relayed_usage(r);
-	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK)
+	else if (t->has_usage || t->has_content || r->is_streaming || r->outcome == OUTCOME_OK ||
+		 r->is_asked)
 		return account_usage_of(r, r->deployment, t);
 	usage_clamp(&u);
 	return u;
