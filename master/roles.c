@@ -240,41 +240,51 @@ void role_cap_key(const struct command_call *c, struct key_row *row)
 		row->models = list_of(c->mem, k->models);
 }
 
-/* What of a key's metadata gives it more than others have: a larger budget for a while, a better
- * place in queues, a larger share of a model. */
-static bool gives_more(struct str name)
-{
-	static const char *const names[] = { "temp_budget_increase", "temp_budget_expiry",
-					     "priority", NULL };
-	return is_among(name, names);
-}
-
-int role_cap_metadata(struct arena *a, struct str own, struct str *metadata)
+/* An object without those members (the last is NULL), and with another at its end, if it is given.
+ * 0, or -ENOMEM. */
+static int rewrite(struct arena *a, struct str *object, const char *const without[],
+		   const char *name, const struct json *with)
 {
 	struct json_error e;
 	struct buf text;
-	const struct json *from = json_parse(a, own.n ? own : STR("{}"), 0, &e);
-	const struct json *to = json_parse(a, *metadata, 0, &e);
-	const struct json *priority = json_is(from, JSON_OBJECT) ? json_get(from, "priority") : NULL;
-	if (!json_is(from, JSON_OBJECT) || !json_is(to, JSON_OBJECT))
+	const struct json *old = json_parse(a, *object, 0, &e);
+	if (!json_is(old, JSON_OBJECT))
 		return -ENOMEM;
-	buf_init(&text, metadata->n + own.n + 64);
+	buf_init(&text, 2 * object->n + (json_is_given(with) ? with->raw.n : 0) + 64);
 	struct json_out o = json_out(&text);
 	json_open(&o, NULL);
-	for (const struct json *j = to->child; j; j = j->next) {
-		if (gives_more(j->key))
+	for (const struct json *j = old->child; j; j = j->next) {
+		if (is_among(j->key, without))
 			continue;
 		json_key(&o, j->key);
 		json_put_raw(&o, NULL, j->raw);
 	}
-	if (json_is_given(priority))
-		json_put_raw(&o, "priority", priority->raw);
+	if (json_is_given(with))
+		json_put_raw(&o, name, with->raw);
 	json_close(&o);
-	struct str capped = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
+	struct str kept = text.failed ? STR_NONE : arena_dup(a, buf_str(&text));
 	buf_done(&text);
-	if (capped.p)
-		*metadata = capped;
-	return capped.p ? 0 : -ENOMEM;
+	if (kept.p)
+		*object = kept;
+	return kept.p ? 0 : -ENOMEM;
+}
+
+/* What gives a key more than others have: a larger budget for a while; a better place in queues, a
+ * larger share of a model; more requests at once than its maker has in a minute. */
+int role_cap_members(const struct command_call *c, struct str own_metadata, struct key_row *row)
+{
+	static const char *const of_metadata[] = { "temp_budget_increase", "temp_budget_expiry",
+						   "priority", NULL };
+	static const char *const of_extra[] = { "rpm_burst", NULL };
+	struct json_error e;
+	const struct json *from = json_parse(c->mem, own_metadata, 0, &e);
+	if (!json_is(from, JSON_OBJECT))
+		return -ENOMEM;
+	int err = rewrite(c->mem, &row->metadata, of_metadata, "priority",
+			  json_get(from, "priority"));
+	if (!err && c->own_key->rpm)
+		err = rewrite(c->mem, &row->extra, of_extra, NULL, NULL);
+	return err;
 }
 
 void role_refuse(struct command_call *c)

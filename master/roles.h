@@ -40,8 +40,10 @@ const struct json *role_forbidden(const struct command_call *c, const char *cons
 				  bool is_organizations);
 /* Makes a new key the caller's: none has more than the one that made it. */
 void role_cap_key(const struct command_call *c, struct key_row *row);
-/* The same of its metadata: `own` is that of the key that makes it. 0, or -ENOMEM. */
-int role_cap_metadata(struct arena *a, struct str own, struct str *metadata) MUST_USE;
+/* The same of what stands in its objects; own_metadata is that of the key that makes it. 0, or
+ * -ENOMEM. */
+int role_cap_members(const struct command_call *c, struct str own_metadata, struct key_row *row)
+	MUST_USE;
 void role_fail_argument(struct command_call *c, const struct json *argument);
 
 /* -- roles_check.c, on the store's threads. 0; -EPERM: for administrators; -EACCES: not (as an

@@ -203,7 +203,7 @@ static int check_member(const struct command_call *c, struct store_db *db,
 	return answer_of(q, -EACCES);
 }
 
-/* The metadata of the key that makes another. .p NULL: no memory; NONE: it is gone. */
+/* The metadata of the key that makes another. -EPERM: that is gone. */
 static int read_own_metadata(const struct command_call *c, struct store_db *db, struct str *ret)
 {
 	bool failed = false;
@@ -216,11 +216,11 @@ static int read_own_metadata(const struct command_call *c, struct store_db *db, 
 	return failed ? -ENOMEM : r < 0 ? r : r > 0 ? 0 : -EPERM;
 }
 
-static int cap_metadata(const struct command_call *c, struct store_db *db, struct key_row *row)
+static int cap_members(const struct command_call *c, struct store_db *db, struct key_row *row)
 {
 	struct str own = STR_NONE;
 	int err = read_own_metadata(c, db, &own);
-	return err ? err : role_cap_metadata(c->mem, own, &row->metadata);
+	return err ? err : role_cap_members(c, own, row);
 }
 
 int role_check_new_key(const struct command_call *c, struct store_db *db, struct key_row *row)
@@ -231,7 +231,7 @@ int role_check_new_key(const struct command_call *c, struct store_db *db, struct
 	if (err != -ENOENT)
 		return err ? err : check_org_key(c, db, row);
 	role_cap_key(c, row);
-	err = cap_metadata(c, db, row);
+	err = cap_members(c, db, row);
 	if (!err)
 		err = role_check_team(c, db, row->team_id, false);
 	if (!err)

@@ -259,13 +259,18 @@ static int join_organizations(struct tenant_call *tc, struct store_db *db)
 	return err == -ENOENT ? -EXDEV : err;
 }
 
-/* Keys may name a user before there is one: an organization's admin would hold them to limits. */
+/* Keys and teams may name a user before there is one: an organization's admin would hold it to
+ * limits, and see it. */
 static int check_unnamed(struct tenant_call *tc, struct store_db *db)
 {
 	if (!tc->c->own_user.n)
 		return 0;
-	struct sql *q = sql_query(db, "SELECT 1 FROM keys WHERE user_id = ? LIMIT 1");
+	struct sql *q = sql_query(db,
+		"SELECT 1 FROM keys WHERE user_id = ?1 UNION ALL SELECT 1 FROM team_members m"
+		" JOIN teams t ON t.id = m.team WHERE m.user_id = ?1 AND (t.organization_id IS NULL"
+		" OR t.organization_id NOT IN (" ROLE_ADMINISTERED("?2") ")) LIMIT 1");
 	sql_text(q, 1, tc->id);
+	sql_text(q, 2, tc->c->own_user);
 	int r = sql_row(q);
 	sql_end(q);
 	return r > 0 ? -EEXIST : r;

@@ -203,6 +203,8 @@ def test_users_of_others_are_unknown(world):
     assert gw.post("/user/new", {"user_id": "bea", "organizations": ["a"]}, key=ada).status == 400       # it is there
     gw.key(user_id="named")
     assert gw.post("/user/new", {"user_id": "named", "organizations": ["a"], "models": ["m"]}, key=ada).status == 400
+    team(gw, team_id="nobodys", members_with_roles=[{"user_id": "early", "role": "admin"}])
+    assert gw.post("/user/new", {"user_id": "early", "organizations": ["a"]}, key=ada).status == 400
     for bad in ("a", [""], [1], {}):
         assert gw.post("/user/new", {"user_id": "x", "organizations": bad}).status == 400, bad
     assert gw.get("/user/info?user_id=x").status == 404 and "x" not in members(gw, "a")

@@ -72,6 +72,17 @@ def test_nor_by_its_metadata(gw):
     assert gw.post("/key/generate", {"metadata": {"priority": "prod", "note": "x"}}, key=plain).json["metadata"] == {"note": "x"}
 
 
+def test_nor_by_a_burst(gw):
+    user(gw, "ada", auto_create_key=False)
+    k = gw.key(user_id="ada", rpm_limit=3)
+    for asked in ({"rpm_burst": 1000}, {"rpm_limit": 3, "rpm_burst": 1000}):
+        made = gw.post("/key/generate", asked, key=k).json
+        assert made["rpm_limit"] == 3 and not made.get("rpm_burst")
+        assert [gw.ask("m", key=made["key"]).status for _ in range(5)] == [200, 200, 200, 429, 429]
+    free = gw.post("/key/generate", {"rpm_limit": 3, "rpm_burst": 5}, key=gw.key(user_id="ada")).json
+    assert free["rpm_burst"] == 5
+
+
 def test_nobody_else_says_for_whom_a_change_is(gw):
     ada = user(gw, "ada")
     for key, by in ((None, "root"), (ada, gw.get("/key/info", key=ada).json["key"])):

@@ -28,6 +28,12 @@ int site_wrap(struct arena *a, enum provider_family family, const struct llm_req
 	return -EINVAL;
 }
 
+void site_put_name(struct str name, struct buf *out)
+{
+	if (!str_eq(name, STR(".")) && !str_eq(name, STR("..")))
+		buf_put_escaped(out, name);
+}
+
 enum provider_family site_family(enum provider_site site, enum provider_family family,
 				 struct str model)
 {

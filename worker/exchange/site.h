@@ -39,6 +39,10 @@ struct site_edit {
 /* 0; -EINVAL: the body is no JSON object; -ENOMEM. */
 int site_edit_body(struct arena *a, struct buf *body, const struct site_edit *e) MUST_USE;
 
+/* A name as one segment of a path. A wildcard's client may call a model anything: in the place of a
+ * dot segment, which would lead to another path, stands nothing. */
+void site_put_name(struct str name, struct buf *out);
+
 /* Where operations stand on Azure: op "/chat/completions", with the deployment before it or in
  * the body alone. For calls that go another way than site_wrap(), too. */
 void site_azure_path(const struct provider_target *t, struct str op, bool is_of_deployment,

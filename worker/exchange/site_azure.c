@@ -58,7 +58,7 @@ void site_azure_path(const struct provider_target *t, struct str op, bool is_of_
 	BUF_PUT_LIT(out, "/openai");
 	if (is_of_deployment) {
 		BUF_PUT_LIT(out, "/deployments/");
-		buf_put_escaped(out, bare_name(t->model));
+		site_put_name(bare_name(t->model), out);
 	}
 	buf_put(out, op);
 	put_version(t->api_version, out);

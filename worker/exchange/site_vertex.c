@@ -20,9 +20,9 @@ void site_vertex_path(const struct provider_target *t, struct buf *out)
 	if (!t->project.n)		/* an API key tells whose it is */
 		return;
 	BUF_PUT_LIT(out, "/projects/");
-	buf_put_escaped(out, t->project);
+	site_put_name(t->project, out);
 	BUF_PUT_LIT(out, "/locations/");
-	buf_put_escaped(out, t->location);
+	site_put_name(t->location, out);
 }
 
 /* '@' parts a model from its date, and stands in paths as it is. */
