@@ -375,6 +375,68 @@ void budget_read(struct board *b, uint32_t entity, int64_t *ret_settled, int64_t
 		budget_unlock(&set);
 }
 
+struct count {
+	int64_t reserved;
+	uint32_t parallel;
+};
+
+static bool holds(const struct board_slot *slot, uint32_t entity)
+{
+	if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_HELD)
+		return false;
+	for (uint32_t i = 0; i < slot->n_levels && i < BOARD_LEVELS; i++)
+		if (slot->level[i] == entity)
+			return true;
+	return false;
+}
+
+static struct count count_held(const struct board *b, uint32_t entity)
+{
+	struct count c = { 0 };
+
+	for (uint32_t w = 0; w < BOARD_WORKERS; w++) {
+		const struct board_slot *slots = &b->slots[(size_t)w * BOARD_SLOTS];
+		uint32_t high = atomic_load(&b->workers[w].slots_high);
+
+		for (uint32_t i = 0; i < high && i < BOARD_SLOTS; i++) {
+			if (!holds(&slots[i], entity))
+				continue;
+			c.reserved = add_clamped(c.reserved, atomic_load_explicit(
+						&slots[i].reserve_nano, memory_order_relaxed));
+			c.parallel++;
+		}
+	}
+	return c;
+}
+
+static bool is_counted(const struct board_entity *e, struct count c)
+{
+	return atomic_load_explicit(&e->reserved, memory_order_relaxed) == c.reserved &&
+	       atomic_load_explicit(&e->parallel, memory_order_relaxed) == c.parallel;
+}
+
+/* First without the lock, which nobody shall wait for because of this while all is well. */
+bool budget_count_held(struct board *b, uint32_t entity, int64_t *ret_nano)
+{
+	MUST(entity < BOARD_ENTITIES);
+	struct board_entity *e = &b->entities[entity];
+	struct budget_shards set;
+
+	if (is_counted(e, count_held(b, entity)) || !budget_lock_in_time(b, &entity, 1, &set))
+		return false;
+	struct count c = count_held(b, entity);
+	bool is_wrong = !is_counted(e, c);
+	int64_t was = atomic_load_explicit(&e->reserved, memory_order_relaxed);
+
+	if (is_wrong) {
+		*ret_nano = (int64_t)((uint64_t)c.reserved - (uint64_t)was);
+		atomic_store_explicit(&e->reserved, c.reserved, memory_order_relaxed);
+		atomic_store_explicit(&e->parallel, c.parallel, memory_order_relaxed);
+	}
+	budget_unlock(&set);
+	return is_wrong;
+}
+
 /* Whoever was here before has left its words under the lock that is had now; whoever finds the
  * new shard finds them with it. */
 int budget_set_root(struct board *b, uint32_t entity, uint32_t root)

@@ -77,6 +77,9 @@ int budget_reset(struct board *b, uint32_t number) MUST_USE;
 /* Master: the entity lies in the shard that `root` picks from now on (0: its own place does), also
  * while requests hold it. 0 or -EBUSY. */
 int budget_set_root(struct board *b, uint32_t entity, uint32_t root) MUST_USE;
+/* Master: what is set aside and how many requests run, counted from the slots that hold it. True:
+ * it was otherwise, and has been set right; *ret_nano has been added. */
+bool budget_count_held(struct board *b, uint32_t entity, int64_t *ret_nano) MUST_USE;
 /* Reading of one entity, consistent unless the lock was not to be had in time. */
 void budget_read(struct board *b, uint32_t entity, int64_t *ret_settled, int64_t *ret_reserved,
 		 uint32_t *ret_parallel);

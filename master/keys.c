@@ -561,6 +561,7 @@ void keys_stop(struct keys *k)
 	mem_free(k->late);
 	mem_free(k->due);
 	mem_free(k->hours);
+	mem_free(k->sums);
 	mem_wipe(&k->master, sizeof k->master);
 	mem_free(k);
 }

@@ -282,6 +282,7 @@ struct keys {
 	struct late_move *late;
 	size_t n_late, late_room;
 	bool has_logged;		/* keys_have_logged() */
+	struct keys_sums *sums;		/* keys_sums.c; NULL until the first second */
 };
 /* Makes the row visible in all workers; a first time gives it its entity. Replaces the row of
  * `old` where that is another hash. 0, -ENOSPC, -ENOMEM, -E2BIG; -EBUSY: the board is locked. */
@@ -304,6 +305,14 @@ void keys_expect_reset(struct keys *k, uint64_t at_ns);
 size_t keys_apply_resets(struct keys *k);
 /* At start, on the writer's thread: notes of a master that was killed; the database decides. */
 int keys_judge_resets(struct keys *k, struct store_db *db) MUST_USE;
+
+/* A question to the table that has the entity's row: of keys, teams, tenants, model_limits. */
+struct sql *entity_query(struct store_db *db, const char *const texts[4], uint64_t id);
+
+/* -- keys_sums.c: the board's sums against the database's -- */
+
+/* Each second: looks at some, and sets right what has been wrong for a second. */
+void keys_sums_tick(struct keys *k);
 
 /* -- keys.c, for teams and tenants -- */
 

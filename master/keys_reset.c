@@ -88,8 +88,8 @@ static int64_t number_of(uint64_t id)
 	"WHERE id = ?1 AND budget_reset_at <= ?2"
 #define HAS_BEGUN(table) "SELECT 1 FROM " table " WHERE id = ? AND spend_since = ?"
 
-/* The same text for all tables: sql_query() knows it by its address. */
-static struct sql *of_table(struct store_db *db, const char *const texts[4], uint64_t id)
+/* Each text stands for all its table's rows: sql_query() knows it by its address. */
+struct sql *entity_query(struct store_db *db, const char *const texts[4], uint64_t id)
 {
 	enum dir_kind kind = entity_kind(id);
 	unsigned table = kind == DIR_KEY ? 0 : kind == DIR_TEAM ? 1 : kind < DIR_KEY_MODEL ? 2 : 3;
@@ -103,7 +103,7 @@ static int reset_job(struct store_db *db, void *data)
 	struct resets *rs = data;
 	int err = 0;
 	for (size_t i = 0; i < rs->n && !err; i++) {
-		struct sql *q = of_table(db, texts, rs->v[i].id);
+		struct sql *q = entity_query(db, texts, rs->v[i].id);
 		sql_int(q, 1, number_of(rs->v[i].id));
 		sql_int(q, 2, (int64_t)rs->now_ns);
 		sql_int_or_null(q, 3, (int64_t)rs->v[i].next_ns, rs->v[i].next_ns);
@@ -193,7 +193,7 @@ static int has_begun(struct keys *k, struct store_db *db, const struct board_res
 	if (note->entity >= BOARD_ENTITIES)
 		return 0;
 	uint64_t id = entities_id_of(&k->entities, note->entity);
-	struct sql *q = of_table(db, texts, id);
+	struct sql *q = entity_query(db, texts, id);
 	sql_int(q, 1, number_of(id));
 	sql_int(q, 2, (int64_t)period);
 	int r = sql_row(q);
@@ -220,6 +220,7 @@ void keys_tick(struct keys *k, uint64_t wall_ns)
 	keys_move_late(k);
 	keys_grace_tick(k, wall_ns);
 	key_windows_tick(k, wall_ns);
+	keys_sums_tick(k);
 	if (k->is_applying)
 		keys_apply_resets(k);
 	if (k->is_applying || k->is_resetting || !k->next_reset_ns || wall_ns < k->next_reset_ns)
