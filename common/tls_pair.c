@@ -21,7 +21,12 @@ static int on_passphrase(char *p, int n, int is_writing, void *data)
 /* OpenSSL's reasons name no key material. */
 int tls_pair_fail(char reterr[256], const char *what)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	unsigned long e = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(e);
+	bool has_none = ERR_GET_LIB(e) == ERR_LIB_PEM &&
+			ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
+	if (has_none || ERR_GET_REASON(e) == ERR_R_UNSUPPORTED)
+		reason = "there is none in that file; are certificate and key interchanged?";
 	snprintf(reterr, 256, "%s: %s", what, reason ? reason : "no reason given");
 	ERR_clear_error();
 	return -EINVAL;

@@ -132,6 +132,13 @@ static const char *subsection(const char *section, struct str name)
 	return NULL;
 }
 
+/* What is switched off needs no action, unless off is what is not the default. */
+static bool is_off(const struct known_key *k, const struct yaml *y)
+{
+	return y->kind == YAML_NULL || (y->kind == YAML_SCALAR && value_is_false(y->text) &&
+					strcmp(k->name, "ssl_verify") != 0);
+}
+
 static void read_section(struct reader *r, const char *section, const struct yaml *map)
 {
 	if (map->kind == YAML_NULL)
@@ -149,8 +156,7 @@ static void read_section(struct reader *r, const char *section, const struct yam
 			set_directive(r, d, y);
 		else if (below)
 			read_section(r, below, y);
-		else if (k && !(y->kind == YAML_SCALAR && value_is_false(y->text)) &&
-			 y->kind != YAML_NULL)
+		else if (k && !is_off(k, y))
 			complain_known(r, k, y);
 		else if (!k)
 			tell_unknown(r, section, y);
@@ -216,7 +222,9 @@ static void finish_log(struct reader *r)
 	struct config *c = r->c;
 	enum log_level level;
 
-	if (c->verbose && !was_given(c, "server.log", "level"))
+	if (r->over->debug)
+		c->log_level = STR("debug");
+	else if (c->verbose && !was_given(c, "server.log", "level"))
 		c->log_level = STR("debug");
 	if (c->json_logs && !was_given(c, "server.log", "format"))
 		c->log_format = STR("json");
@@ -243,9 +251,13 @@ static void apply_overrides(struct reader *r)
 	if (o->port > 65535)
 		complain(r, COMPLAINT_ERROR, NULL, "port %u is out of bounds (0 to 65535)",
 			 o->port);
+	if (o->host.n > 0 && !listen_is_numeric(listen_host(o->host)))
+		complain(r, COMPLAINT_ERROR, NULL, "--host wants an address in numbers, or localhost, "
+			 "not '" STR_FMT "'", STR_ARG(shown(o->host)));
 	if (o->host.n > 0 || o->has_port) {
 		c->n_listen = 1;
-		c->listen[0].host = o->host.n > 0 ? keep(r, o->host) : c->listen[0].host;
+		c->listen[0].host = o->host.n > 0 ? keep(r, listen_host(o->host))
+						  : c->listen[0].host;
 		c->listen[0].port = o->has_port ? (uint16_t)o->port : c->listen[0].port;
 	}
 	if (o->workers)

@@ -370,7 +370,7 @@ const struct provider_row *providers_detect(struct str custom, struct str model,
 struct config_overrides {
 	struct str host;
 	uint32_t port, workers;
-	bool has_port, insecure_dev;
+	bool has_port, insecure_dev, debug;
 	bool quiet_warnings;
 	bool colour;			/* complaints with colours */
 	const struct config_stored *stored;	/* NULL: none */

@@ -414,10 +414,24 @@ const struct known_key *known_find(const char *section, struct str name)
 	return NULL;
 }
 
+/* "cert" for certificate, "num_retry" for num_retries. */
+static bool shares_beginning(struct str a, struct str b)
+{
+	size_t least = a.n < b.n ? a.n : b.n, n = 0;
+
+	while (n < least && (a.p[n] == b.p[n] || (a.p[n] == '-' && b.p[n] == '_')))
+		n++;
+	return n >= 3 && (n == a.n || (n >= 6 && a.n - n <= 2 && b.n - n <= 3));
+}
+
 static void consider(struct str name, const char *other, const char **best, unsigned *distance)
 {
 	unsigned d = str_distance(name, str_z(other), 2);
 
+	if (name.n <= 4 && d == 2)
+		d = 3;			/* half of it is another word */
+	if (d > 2 && *distance > 2 && shares_beginning(name, str_z(other)))
+		*best = other;
 	if (d < *distance && d < name.n) {
 		*distance = d;
 		*best = other;

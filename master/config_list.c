@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * config_list.c - the directives whose value is a list or a map: names, headers, JSON, fallbacks,
  * aliases and addresses to listen on. */
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
 #include "master/config_read.h"
 #include "master/priorities.h"
 
@@ -228,6 +232,35 @@ static bool read_address(struct str s, struct str *ret_host, uint16_t *ret_port)
 	return value_is_host(*ret_host, HOST_CHARS);
 }
 
+/* Names lead to addresses that may be others tomorrow; all know where this one leads to. */
+struct str listen_host(struct str host)
+{
+	return str_eq(host, STR("localhost")) ? STR("127.0.0.1") : host;
+}
+
+bool listen_is_numeric(struct str host)
+{
+	struct addrinfo hint = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *at;
+	char z[256];
+	snprintf(z, sizeof z, STR_FMT, STR_ARG(host));
+	if (host.n >= sizeof z || getaddrinfo(z, NULL, &hint, &at) != 0)
+		return false;
+	freeaddrinfo(at);
+	return true;
+}
+
+static bool keep_host(struct reader *r, struct config_listen *l, const struct yaml *y,
+		      struct str host)
+{
+	host = listen_host(host);
+	l->host = keep(r, host);
+	if (listen_is_numeric(host))
+		return true;
+	complain(r, COMPLAINT_ERROR, &y->place, "'" STR_FMT "' is not an address to listen on: want "
+		 "numbers, as 127.0.0.1 or [::1], or localhost", STR_ARG(shown(host)));
+	return false;
+}
+
 static bool listen_map(struct reader *r, struct config_listen *l, const struct yaml *y,
 		       bool *ret_tls_given)
 {
@@ -259,9 +292,8 @@ static bool listen_map(struct reader *r, struct config_listen *l, const struct y
 				 STR_ARG(shown(e->key)));
 		}
 	}
-	l->host = keep(r, address);
 	if (value_is_host(address, HOST_CHARS))
-		return true;
+		return keep_host(r, l, y, address);
 	complain(r, COMPLAINT_ERROR, &y->place, "'" STR_FMT "' %s", STR_ARG(shown(address)),
 		 value_type_wrong(CT_LISTEN));
 	return false;
@@ -287,8 +319,7 @@ static bool listen_one(struct reader *r, struct config_listen *l, const struct y
 			 value_type_wrong(CT_LISTEN));
 		return false;
 	}
-	l->host = keep(r, host);
-	return true;
+	return keep_host(r, l, y, host);
 }
 
 static bool set_listen(struct reader *r, struct config *c, const struct yaml *y)

@@ -168,6 +168,9 @@ struct str keep(struct reader *r, struct str s);	/* a copy in the config's arena
 void *keep_array(struct reader *r, size_t count, size_t size);
 /* The types from CT_NAMES on; used by value_set() only: config_list.c. */
 bool list_set(struct reader *r, void *base, const struct directive *d, const struct yaml *y);
+/* "localhost" as its address, any other host as it is; whether it is an address. */
+struct str listen_host(struct str host);
+bool listen_is_numeric(struct str host);
 bool value_has_control(struct str s);
 /* Whether s could be a host: 1 to 253 letters, digits and `others`. */
 bool value_is_host(struct str s, const char *others);

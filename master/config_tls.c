@@ -12,12 +12,14 @@
 
 enum { PEM_MAX = 1 << 20 };
 
-/* 0, -EFBIG, -EINVAL (no file) or -errno. */
+/* 0, -EFBIG, -EISDIR, -EINVAL (a device) or -errno. */
 static int read_whole(struct reader *r, int fd, struct str *ret)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	if (st.st_size > PEM_MAX)

@@ -168,6 +168,11 @@ static void no_such_verb(struct parse *p)
 		if (ctl_is_shown(&commands[i]) && str_eq(ctl_noun_of(&commands[i]), word(p, 0)))
 			ctl_near_offer(&near, ctl_verb_of(&commands[i]));
 	struct str prefix = arena_printf(p->mem, STR_FMT " ", STR_ARG(word(p, 0)));
+	for (size_t i = 0; i < commands_count && !near.best.n; i++)	/* "config check" */
+		if (ctl_is_shown(&commands[i]) && str_eq_z(word(p, 1), commands[i].words)) {
+			ctl_near_offer(&near, word(p, 1));
+			prefix = STR("llmgwctl ");
+		}
 	fail(p, arena_printf(p->mem, "'" STR_FMT "' is nothing that '" STR_FMT "' can do",
 			     STR_ARG(printable(p, word(p, 1))), STR_ARG(word(p, 0))),
 	     did_you_mean(p, &near, prefix.p, word(p, 0)));
@@ -273,6 +278,16 @@ static void add_value(struct parse *p, const struct command_arg *arg, struct str
 	p->values[p->n_values++] = v;
 }
 
+/* Whoever gives a name where there is none to give may have meant that of the new object. */
+static struct str as_alias(struct parse *p, struct str text)
+{
+	for (const struct command_arg *a = p->ret->command->args; a && a->name; a++)
+		if (str_ends(str_z(a->name), STR("_alias")) && !is_given(p, a))
+			return arena_printf(p->mem, "did you mean --" STR_FMT " " STR_FMT "?",
+					    STR_ARG(dashed(p, a->name)), STR_ARG(printable(p, text)));
+	return see_help(p, words_of(p));
+}
+
 static void add_positional(struct parse *p, struct str text)
 {
 	const struct command_arg *a = p->ret->command->args;
@@ -283,7 +298,7 @@ static void add_positional(struct parse *p, struct str text)
 	}
 	if (!a || !a->name)
 		fail(p, arena_printf(p->mem, "'" STR_FMT "' is one argument too many",
-				     STR_ARG(printable(p, text))), see_help(p, words_of(p)));
+				     STR_ARG(printable(p, text))), as_alias(p, text));
 	else
 		add_value(p, a, text);
 }

@@ -84,9 +84,12 @@ struct ctl_near ctl_near(struct str typed)
 	return (struct ctl_near){ .typed = typed, .best = STR(""), .least = cap + 1 };
 }
 
+/* The beginning of a word is a mistake, too, but a lesser hint than any slip of a letter. */
 void ctl_near_offer(struct ctl_near *n, struct str candidate)
 {
 	unsigned d = str_distance(n->typed, candidate, n->least);
+	if (!n->best.n && n->typed.n >= 3 && str_starts(candidate, n->typed))
+		n->best = candidate;
 	if (d < n->least) {
 		n->least = d;
 		n->best = candidate;

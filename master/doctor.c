@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -159,6 +160,9 @@ static void find_user(struct doctor *d)
 		snprintf(d->user, sizeof d->user, "%s", who->pw_name);
 	else
 		snprintf(d->user, sizeof d->user, "uid %u", (unsigned)d->uid);
+	int n = COUNT(d->groups);
+	if (who && getgrouplist(d->user, d->gid, d->groups, &n) > 0)
+		d->n_groups = (size_t)n;
 }
 
 static bool is_service(const struct options *o)

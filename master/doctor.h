@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "master/options.h"
 
+enum { DOCTOR_GROUPS = 64 };
 enum doctor_result {
 	DOCTOR_OK,
 	DOCTOR_SKIP,			/* there is nothing to look at here */
@@ -27,6 +28,8 @@ struct doctor {				/* what the checks look at */
 	bool has_unit;			/* systemd runs here and knows llmgw.service */
 	uid_t uid;			/* of who runs the gateway, or would */
 	gid_t gid;
+	gid_t groups[DOCTOR_GROUPS];	/* all that it is in */
+	size_t n_groups;
 	char user[64];
 	pid_t pid;			/* of the one that runs from this directory; 0: none */
 	uint64_t now_ns;		/* wall clock */

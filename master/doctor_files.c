@@ -25,7 +25,10 @@ void doctor_config_valid(const struct doctor *d, struct doctor_finding *f)
 			first = &c->list[i];
 	if (first && first->line)	/* what the whole file lacks has none */
 		snprintf(line, sizeof line, ", in line %u", first->line);
-	if (!c || (d->config_err < 0 && !first))
+	if (d->config_err == -ENOENT)
+		doctor_say(f, DOCTOR_FAIL, "--config names another; etc/llmgw.yaml is a sample",
+			   "there is no %s", d->opt->config_path);
+	else if (!c || (d->config_err < 0 && !first))
 		doctor_say(f, DOCTOR_FAIL, "llmgw --check", "%s: %s", d->opt->config_path,
 			   strerror(-d->config_err));
 	else if (!first && c->n_errors + c->n_warnings == 0)
@@ -41,8 +44,16 @@ void doctor_config_valid(const struct doctor *d, struct doctor_finding *f)
 			   : first ? (int)first->message.n : 0, first ? first->message.p : "");
 }
 
+static bool may(const struct doctor *d, const struct stat *st, int how)
+{
+	bool ok = doctor_may(st, d->uid, d->gid, how);
+	for (size_t i = 0; i < d->n_groups && !ok && st->st_uid != d->uid; i++)
+		ok = doctor_may(st, d->uid, d->groups[i], how);
+	return ok;
+}
+
 /* Each folder on the way has to be passed, and the file read. */
-static bool can_reach(const char *path, uid_t uid, gid_t gid, char part[PATH_ROOM])
+static bool can_reach(const struct doctor *d, const char *path, char part[PATH_ROOM])
 {
 	struct stat st;
 	size_t n = strnlen(path, PATH_ROOM - 1);
@@ -51,7 +62,7 @@ static bool can_reach(const char *path, uid_t uid, gid_t gid, char part[PATH_ROO
 			continue;
 		memcpy(part, path, i);
 		part[i] = 0;
-		if (stat(part, &st) != 0 || !doctor_may(&st, uid, gid, i < n ? X_OK : R_OK))
+		if (stat(part, &st) != 0 || !may(d, &st, i < n ? X_OK : R_OK))
 			return false;
 	}
 	return true;
@@ -71,7 +82,7 @@ static bool is_let_at(const struct doctor *d, const char *path, struct doctor_fi
 	if (hidden)
 		doctor_say(f, DOCTOR_FAIL, "put it into /etc/llmgw",
 			   "%s: the unit of the service hides %s from it", path, hidden);
-	else if (!can_reach(path, d->uid, d->gid, at))
+	else if (!can_reach(d, path, at))
 		doctor_say(f, DOCTOR_FAIL, "chgrp llmgw and chmod 640, of a folder 750; or "
 			   "systemd-tmpfiles --create llmgw.conf", "%s cannot be read by %s", at,
 			   d->user);
@@ -89,6 +100,10 @@ void doctor_config_readable(const struct doctor *d, struct doctor_finding *f)
 {
 	const struct config *c = d->config;
 	char path[PATH_ROOM];
+	if (d->config_err == -ENOENT) {
+		doctor_say(f, DOCTOR_SKIP, NULL, "there is none");
+		return;
+	}
 	if (!is_let_at(d, d->opt->config_path, f))
 		return;
 	for (size_t i = 0; c && i < c->n_files; i++)

@@ -133,6 +133,20 @@ static int bind_beside(const struct addrinfo *at, const struct listen_set *old,
 	return fd;
 }
 
+static const char *hint_for(int err)
+{
+	switch (err) {
+	case -EADDRINUSE:
+		return " (another program, or another llmgw, has it: ss -ltnp tells which)";
+	case -EADDRNOTAVAIL:
+		return " (no interface of this machine has that address)";
+	case -EACCES:
+		return " (ports below 1024 are root's: take a socket from systemd, see llmgw(8))";
+	default:
+		return "";
+	}
+}
+
 static int open_one(const struct config_listen *l, struct listen_set *old, struct listen_set *spare,
 		    struct listen_set *ret, char reterr[256])
 {
@@ -159,8 +173,8 @@ static int open_one(const struct config_listen *l, struct listen_set *old, struc
 		fd = bind_beside(at, old, spare, l->port);
 	freeaddrinfo(at);
 	if (fd < 0) {
-		snprintf(reterr, 256, "cannot listen on %.180s: %s%s", name, strerror(-fd),
-			 fd == -EADDRINUSE ? " (another program, or another llmgw, has it)" : "");
+		snprintf(reterr, 256, "cannot listen on %.100s: %s%s", name, strerror(-fd),
+			 hint_for(fd));
 		return fd;
 	}
 	/* One that systemd kept may have been retired before. */

@@ -13,7 +13,7 @@
 #include "master/state.h"
 
 enum { O_HOST = 256, O_PORT, O_WORKERS, O_STATE, O_RUNTIME, O_CHECK, O_LOG_FORMAT, O_DEV, O_STRICT,
-       O_WORKER_PATH, O_DOCTOR, O_ONLINE, O_IGNORED };
+       O_WORKER_PATH, O_DOCTOR, O_ONLINE, O_DEBUG, O_IGNORED };
 
 static const struct option longs[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -30,6 +30,8 @@ static const struct option longs[] = {
 	{ "doctor", no_argument, NULL, O_DOCTOR },
 	{ "online", no_argument, NULL, O_ONLINE },
 	{ "quiet", no_argument, NULL, 'q' },
+	{ "debug", no_argument, NULL, O_DEBUG },
+	{ "detailed_debug", no_argument, NULL, O_DEBUG },
 	{ "log-format", required_argument, NULL, O_LOG_FORMAT },
 	{ "log_format", required_argument, NULL, O_LOG_FORMAT },
 	{ "insecure-dev", no_argument, NULL, O_DEV },
@@ -60,6 +62,7 @@ static void print_help(void)
 	      "      --doctor           look at machine and configuration: llmgwctl doctor\n"
 	      "      --online           with --doctor: connect to providers\n"
 	      "  -q, --quiet            say less\n"
+	      "      --debug            say more: server.log.level: debug\n"
 	      "      --log-format F     text, logfmt or json (text on a terminal, else json)\n"
 	      "      --insecure-dev     run without a master key: everybody is admin\n"
 	      "  -v, --version          print the version\n"
@@ -199,6 +202,9 @@ enum options_verdict options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'q':
 			o->quiet = o->m.quiet = true;
+			break;
+		case O_DEBUG:
+			over->debug = true;
 			break;
 		case O_LOG_FORMAT:
 			o->log_format = optarg;

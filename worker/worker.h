@@ -36,7 +36,10 @@ struct wheel;
 struct link;
 struct bearers;
 
-enum { SPARE_ARENAS = 64, UNPRICED_TOLD = 256 };
+enum { SPARE_ARENAS = 64, UNPRICED_TOLD = 256, FAILURES_TOLD = 32 };
+struct failure_told {			/* exchange/failure_log.h */
+	uint64_t what, until_ns;	/* not told again until then */
+};
 
 struct worker {
 	uv_loop_t *loop;
@@ -99,6 +102,8 @@ struct worker {
 	struct penalty penalties[PENALTY_SLOTS];	/* who sends unknown keys */
 	struct tokenizer *tokenizers[ENCODINGS];	/* NULL: not installed */
 	bool has_tokenizer;			/* any of them */
+	/* exchange/ */
+	struct failure_told failures[FAILURES_TOLD];
 	/* settle/ */
 	struct snap_price spare_price;		/* of a request without memory: settle/worth.c */
 	uint64_t unpriced[UNPRICED_TOLD];	/* models that the log has told of; unpriced.h */

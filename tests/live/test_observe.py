@@ -2,6 +2,7 @@
 """What an operator sees: each way in which a request can end, each counter, the log's events."""
 import contextlib
 import http.client
+import json
 import os
 import re
 import resource
@@ -92,6 +93,25 @@ def test_the_ends_of_providers(all_kinds):
         assert (a.status, ended(all_kinds, a)) == (status, outcome), (script, a)
     a = all_kinds.ask("dead")
     assert (a.status, ended(all_kinds, a)) == (500, "UP_CONNECT")
+    all_kinds.ask("dead")
+    for outcome, status, _ in PROVIDERS:                                    # the operator is told, once
+        told = [r for r in all_kinds.records("attempt.failed") if r["outcome"] == outcome]
+        if outcome in ("UP_BAD_REQUEST", "UP_UNPROCESSABLE"):               # the client's own mistakes are not
+            assert not told
+        else:
+            assert told and told[0]["status"] in (0, 200, status) and told[0]["provider"] == "openai", told
+    told = all_kinds.wait_log("attempt.failed", outcome="UP_CONNECT")
+    assert told["model"] == "dead" and told["base"] == "http://127.0.0.1:9/v1" and "connect" in told["why"] and told["status"] == 0
+    workers = {r["who"] for r in all_kinds.records("attempt.failed")}
+    assert len([r for r in all_kinds.records("attempt.failed") if r["model"] == "dead"]) <= len(workers)
+
+
+def test_tokens_that_the_provider_does_not_count(gw):
+    """Estimated, they are the log's as well as the ledger's and the client's."""
+    s = gw.stream("mock?tokens=5&nousage", stream_options={"include_usage": True})
+    shown = [json.loads(e)["usage"] for e in s.events() if '"prompt_tokens"' in e][-1]
+    told = gw.wait_log("request.done", call_id=s.headers["x-litellm-call-id"])
+    assert told["tokens_out"] == shown["completion_tokens"] > 0 and told["tokens_in"] == shown["prompt_tokens"] > 0
 
 
 def test_paths_and_methods(all_kinds):

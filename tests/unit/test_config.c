@@ -20,6 +20,7 @@
 
 #include "common/hash.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/sandbox.h"
 #include "common/texts.h"
@@ -1245,6 +1246,18 @@ static void test_terminals_are_not_steered(void **state)
 	config_free(c);
 }
 
+/* What somebody may have meant, and what is not told though it is off. */
+static void test_hints(void **state)
+{
+	(void)state;
+	assert_complains(KEY "litellm_settings: {num_retry: 3}\n",
+			 "'num_retry' is not known here; did you mean 'num_retries'?");
+	assert_complains(KEY "router_settings: {typo: 3}\n", "'typo' is not known here [");
+	assert_complains(KEY "litellm_settings: {ssl_verify: false}\n",
+			 "does not act on 'ssl_verify' yet: certificates are always checked");
+	config_free(read_good(KEY "litellm_settings: {ssl_certificate: false}\n"));
+}
+
 static void test_overrides(void **state)
 {
 	const struct config_overrides over = {.host = STR("127.0.0.1"),
@@ -1266,6 +1279,16 @@ static void test_overrides(void **state)
 	config_free(c);
 	c = read_with(KEY, &port);
 	assert_true(complains(c, "port 70000 is out of bounds"));
+	config_free(c);
+	const struct config_overrides local = { .host = STR("localhost"), .debug = true };
+	c = read_with(KEY "server: {log: {level: warn}}\n", &local);
+	assert_true(str_eq(c->listen[0].host, STR("127.0.0.1")));
+	assert_int_equal(c->set.log_level, LOG_DEBUG);
+	assert_int_equal(c->n_errors, 0);
+	config_free(c);
+	const struct config_overrides name = { .host = STR("gateway.example") };
+	c = read_with(KEY, &name);
+	assert_true(complains(c, "--host wants an address in numbers, or localhost"));
 	config_free(c);
 }
 
@@ -1829,6 +1852,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_no_secret_is_shown),
 		cmocka_unit_test(test_terminals_are_not_steered),
 		cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_prices_given_halfway),
 		cmocka_unit_test(test_vectors),

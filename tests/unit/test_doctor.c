@@ -73,6 +73,34 @@ static void test_nothing_there(void **state)
 	}
 }
 
+/* A file of a group that the gateway's user is in beside its own, as ssl-cert. */
+static void test_other_groups(void **state)
+{
+	static struct options o;
+	char path[] = "/tmp/test_doctor_XXXXXX";
+	struct doctor d = { .opt = &o, .uid = 12345, .gid = 12345, .user = "somebody" };
+	struct doctor_finding f;
+	struct stat st;
+	int fd = mkstemp(path);
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(o.config_path, sizeof o.config_path, "%s", path);
+	doctor_config_readable(&d, &f);
+	assert_int_equal(f.result, DOCTOR_FAIL);
+	d.groups[0] = 12346;
+	d.groups[1] = st.st_gid;
+	d.n_groups = 2;
+	doctor_config_readable(&d, &f);
+	assert_int_equal(f.result, DOCTOR_OK);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	doctor_config_readable(&d, &f);
+	assert_int_equal(f.result, DOCTOR_FAIL);
+	close(fd);
+	unlink(path);
+}
+
 static enum doctor_result worst_of(enum doctor_result a, enum doctor_result b)
 {
 	struct doctor_finding found[2] = { { .result = a }, { .result = b } };
@@ -283,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table), cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_nothing_there),
+		cmocka_unit_test(test_other_groups),
 		cmocka_unit_test(test_worst), cmocka_unit_test(test_put),
 		cmocka_unit_test(test_long_findings_are_cut), cmocka_unit_test(test_variables),
 		cmocka_unit_test(test_filesystems), cmocka_unit_test(test_who_may),

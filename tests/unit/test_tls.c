@@ -221,8 +221,9 @@ static void test_contexts(void **state)
 	struct cert a = cert_make("a", NULL), b = cert_make("b", NULL), shut = cert_make("c", "pw");
 	check_refused(a.certificate, b.key, "does not belong");
 	check_refused(shut.certificate, shut.key, "private key cannot be read");
-	check_refused(a.key, a.key, "certificate cannot be read");
-	check_refused(a.certificate, a.certificate, "private key cannot be read");
+	check_refused(a.key, a.key, "certificate cannot be read: there is none in that file");
+	check_refused(a.certificate, a.certificate,
+		      "private key cannot be read: there is none in that file");
 	check_refused(STR("junk"), a.key, "certificate cannot be read");
 	check_refused(STR(""), a.key, "empty");
 	cert_free(&a);

@@ -98,9 +98,21 @@ const struct llm_tally *attempt_lose(struct attempt *at)
 	return &at->answer.tally;
 }
 
+void attempt_hand_tally(struct attempt *at)
+{
+	struct request *r = at->r;
+	if (!r->settled_seq) {
+		r->tally = at->answer.tally;
+		return;
+	}
+	struct usage settled = r->tally.usage;
+	r->tally = at->answer.tally;
+	r->tally.usage = settled;
+}
+
 void attempt_cancel(struct attempt *at)
 {
-	at->r->tally = at->answer.tally;
+	attempt_hand_tally(at);
 	attempt_free(at);
 }
 
@@ -148,7 +160,7 @@ void attempt_give_up(struct attempt *at)
 		attempt_free(at);
 		return;
 	}
-	at->r->tally = at->answer.tally;
+	attempt_hand_tally(at);
 	if (was_shown || !at->is_continuing)
 		at->r->answer = at->answer;
 	if (!was_shown && !at->is_continuing)

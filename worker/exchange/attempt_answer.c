@@ -180,7 +180,7 @@ static int on_stream_bytes(struct attempt *at, struct str bytes)
 	if (at->answer.tally.content_bytes != before || (at->answer.tally.is_done && !was_done))
 		note_content(at);
 	if (!at->is_racing)
-		at->r->tally = at->answer.tally;
+		attempt_hand_tally(at);
 	if (err == 0 && !at->is_racing && account_progress(at->r) < 0) {
 		at->is_cut = true;
 		err = -EDQUOT;
@@ -271,7 +271,7 @@ void attempt_take_error(struct attempt *at)
 static void answered(struct attempt *at)
 {
 	struct exchange *x = at->x;
-	at->r->tally = at->answer.tally;
+	attempt_hand_tally(at);
 	at->r->answer = at->answer;
 	if (at->r->silent)
 		silent_take_text(at->r, at->answer.tally.text);

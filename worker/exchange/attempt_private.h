@@ -50,6 +50,8 @@ void attempt_free(struct attempt *at);
 struct str attempt_provider_name(const struct attempt *at);
 /* Scrubbed, and in LiteLLM's words. */
 void attempt_set_error(struct attempt *at, enum outcome o, struct str text);
+/* Its tally becomes the request's; where that is settled, what was booked stays. */
+void attempt_hand_tally(struct attempt *at);
 /* The end of an attempt that gave no whole answer, with at->error. Frees; the exchange decides
  * what is next. */
 void attempt_give_up(struct attempt *at);

@@ -10,6 +10,7 @@
 #include "worker/decide/own_router.h"
 #include "worker/decide/queue.h"
 #include "worker/exchange/exchange_private.h"
+#include "worker/exchange/failure_log.h"
 #include "worker/exchange/retry.h"
 #include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
@@ -230,6 +231,7 @@ static void failed(struct exchange *x, const struct llm_error *e)
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	failure_log(r, e);
 	explain_attempt(x, e);
 	if (r->trace)
 		trace_attempt_end(r, r->deployment, e, 0);

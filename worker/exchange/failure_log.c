@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * failure_log.c - see failure_log.h. */
+#include "worker/exchange/failure_log.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define QUIET_NS (60 * NS_PER_S)
+
+static bool is_deployments(enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_UP_AUTH:
+	case OUTCOME_UP_PERMISSION:
+	case OUTCOME_UP_NOT_FOUND:
+	case OUTCOME_UP_RATE_LIMITED:
+	case OUTCOME_UP_TIMEOUT:
+	case OUTCOME_UP_CONNECT:
+	case OUTCOME_UP_BARRED:
+	case OUTCOME_UP_ERROR:
+	case OUTCOME_UP_MALFORMED:
+	case OUTCOME_UP_BROKEN:
+	case OUTCOME_UP_UNAVAILABLE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t now_ns)
+{
+	struct failure_told *oldest = &told[0];
+	for (size_t i = 0; i < n; i++) {
+		if (told[i].what == what && told[i].until_ns > now_ns)
+			return false;
+		if (told[i].until_ns < oldest->until_ns)
+			oldest = &told[i];
+	}
+	if (oldest->until_ns > now_ns)
+		return false;
+	*oldest = (struct failure_told){ what, now_ns + QUIET_NS };
+	return true;
+}
+
+void failure_log(struct request *r, const struct llm_error *e)
+{
+	const struct snap_deployment *d = r->deployment;
+	if (!d || !is_deployments(e->outcome) ||
+	    !failure_is_new(r->w->failures, COUNT(r->w->failures), d->id_hash ^ e->outcome,
+			    clock_ns()))
+		return;
+	/* Without a status nobody has answered, and the words are our own. */
+	LOG(LOG_WARN, "attempt.failed", F_STR("model", r->requested_model),
+	    F_STR("provider", snap_text(r->snap, d->provider)),
+	    F_STR("base", snap_text(r->snap, d->base)),
+	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
+	    F_STR("why", e->status ? STR_NONE : e->message), F_STR("call_id", r->call_id),
+	    F_STR("deployment", snap_text(r->snap, d->id)));
+}
