@@ -29,6 +29,7 @@
 #include "master/tenants.h"
 #include "master/texts_read.h"
 #include "master/tokenizers.h"
+#include "master/unified_groups.h"
 #include "master/users_more.h"
 
 /* llmgwctl needs the table's words and not the master behind them. */
