@@ -431,7 +431,7 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 		int err = read_field(c, f, j, ret);
 		if (!err)
 			err = key_model_check(c, j);
-		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM))
+		if (!err && of != FIELDS_OF_BUDGET)
 			err = key_windows_check(c, j);
 		if (!err)
 			err = key_groups_check(c, j);
