@@ -211,6 +211,7 @@ static struct sha256 named_hash(enum dir_kind kind, struct str name)
 		[DIR_TEAM] = "team:", [DIR_USER] = "user:", [DIR_ORGANIZATION] = "org:",
 		[DIR_MEMBER] = "member:", [DIR_CUSTOMER] = "end:", [DIR_TAG] = "tag:",
 		[DIR_BUDGET] = "budget:", [DIR_ORGANIZATION_MEMBER] = "orgmem:",
+		[DIR_ACCESS_GROUP] = "access:",
 	};
 	char text[sizeof *prefix + DIR_ID_MAX];
 	size_t n = strnlen(prefix[kind], sizeof *prefix), more = name.n;
@@ -264,6 +265,8 @@ bool dir_key_may_use(const struct dir_key *k, struct str model)
 	while (left.n) {
 		struct str name = str_cut(&left, '\0');
 
+		if (name.n && name.p[0] == DIR_GROUP_MARK)
+			return false;
 		if (name_fits(name, model))
 			return true;
 		if (dir_key_has_exclusions(k) && (dir_name_is_all(name) ||
@@ -291,6 +294,21 @@ bool dir_key_lists(const struct dir_key *k, struct str name)
 		if (str_eq(str_cut(&left, '\0'), name))
 			return true;
 	return false;
+}
+
+struct str dir_models_groups(struct str models)
+{
+	struct str left = models, from;
+
+	do
+		from = left;
+	while (str_cut(&left, '\0').n && from.p[0] != DIR_GROUP_MARK);
+	return from;
+}
+
+struct str dir_models_named(struct str models)
+{
+	return str_of(models.p, models.n - dir_models_groups(models).n);
 }
 
 /* -- the heap -- */
@@ -707,7 +725,8 @@ int dir_put_named(struct dir *d, struct str name, const struct dir_key *k, uint6
 {
 	struct dir_key named = *k;
 
-	MUST(k->kind > DIR_KEY && k->kind <= DIR_ORGANIZATION_MEMBER);
+	MUST((k->kind > DIR_KEY && k->kind <= DIR_ORGANIZATION_MEMBER) ||
+	     k->kind == DIR_ACCESS_GROUP);
 	if (name.n > DIR_ID_MAX)
 		return -E2BIG;
 	named.hash = named_hash(k->kind, name);

@@ -19,7 +19,7 @@
 
 #define DIR_MAGIC UINT64_C(0x31305249444d4c47)
 #define DIR_QUARANTINE_NS UINT64_C(60000000000)
-enum { DIR_LAYOUT = 6, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
+enum { DIR_LAYOUT = 7, DIR_NO_LIMIT = -1, DIR_ID_MAX = 1024 };
 
 enum {
 	KEY_ADMIN = 1,			/* proxy_admin: the master key */
@@ -38,6 +38,7 @@ enum {
 	KEY_PRIORITY_SHIFT = 16,	/* above: the best priority that its requests may have */
 	KEY_PRIORITY_MAX = 32767
 };
+#define DIR_GROUP_MARK '\1'
 /* Before a path or a group; a body's member; the region that deployments must be in; a control
  * of the response cache; its class in priority_reservation. */
 enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
@@ -50,7 +51,9 @@ enum dir_kind {
 	DIR_BUDGET, DIR_ORGANIZATION_MEMBER,
 	/* Limits of one model, which stand in their owner's row and have entities of their own. */
 	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL,
-	DIR_USER_MODEL = 16, DIR_CUSTOMER_MODEL, DIR_TAG_MODEL, DIR_KINDS
+	DIR_USER_MODEL = 16, DIR_CUSTOMER_MODEL, DIR_TAG_MODEL,
+	DIR_ACCESS_GROUP,		/* models for whoever names it; no entity */
+	DIR_KINDS
 };
 /* What the limits for single models of that kind's rows are; DIR_KINDS: it has none. */
 static inline enum dir_kind dir_model_kind(enum dir_kind owner)
@@ -91,7 +94,8 @@ struct dir_key {
 	struct str alias, user_id, team_id, organization_id, budget_id;
 	struct str last4;		/* what may be shown: "sk-...abcd"; the others' name */
 	/* Names or patterns, each followed by a NUL byte. Those that begin with '!' are what the
-	 * key may not use, whatever the others say; they stand first. */
+	 * key may not use, whatever the others say; they stand first. Those that begin with
+	 * DIR_GROUP_MARK are ids of access groups; they stand last. */
 	struct str models;
 	struct str router;		/* router_settings, a JSON object; or .n 0 */
 	struct str rules;		/* RULE_* and text, each followed by a NUL byte */
@@ -137,6 +141,9 @@ static inline bool dir_key_has_exclusions(const struct dir_key *k)
 {
 	return !(k->flags & KEY_ALL_MODELS) && k->models.n && k->models.p[0] == '!';
 }
+/* Its list without access groups; and those alone, each with its mark. */
+struct str dir_models_named(struct str models);
+struct str dir_models_groups(struct str models);
 /* "*", and LiteLLM's words for it. */
 bool dir_name_is_all(struct str name);
 /* Whether its list has just this name. */

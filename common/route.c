@@ -295,13 +295,9 @@ bool route_excludes(const struct snap *s, const struct dir_key *k, const struct 
 	return false;
 }
 
-bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
-		   const struct snap_group *g)
+static bool lists(const struct snap *s, const struct dir_key *k, struct str name,
+		  const struct snap_group *g)
 {
-	if (g->alias_of != SNAP_NONE)
-		g = snap_group(s, g->alias_of);
-	if (dir_key_has_exclusions(k) && (dir_key_excludes(k, name) || route_excludes(s, k, g)))
-		return false;
 	if (dir_key_may_use(k, name) ||
 	    (!(g->flags & GROUP_PATTERN) && dir_key_may_use(k, snap_text(s, g->name))))
 		return true;
@@ -309,6 +305,31 @@ bool route_may_use(const struct snap *s, const struct dir_key *k, struct str nam
 		if (dir_key_lists(k, snap_name(s, g->access, i)))
 			return true;
 	return false;
+}
+
+/* A group without models gives none, as with LiteLLM; a list without names gives all. */
+static bool groups_list(const struct snap *s, const struct dir *d, const struct dir_key *k,
+			struct str name, const struct snap_group *g)
+{
+	struct str left = dir_models_groups(k->models);
+	struct dir_key row;
+	while (left.n) {
+		struct str id = str_skip(str_cut(&left, '\0'), 1);
+		if (dir_find_named(d, DIR_ACCESS_GROUP, id, &row) && row.models.n &&
+		    lists(s, &row, name, g))
+			return true;
+	}
+	return false;
+}
+
+bool route_may_use(const struct snap *s, const struct dir *d, const struct dir_key *k,
+		   struct str name, const struct snap_group *g)
+{
+	if (g->alias_of != SNAP_NONE)
+		g = snap_group(s, g->alias_of);
+	if (dir_key_has_exclusions(k) && (dir_key_excludes(k, name) || route_excludes(s, k, g)))
+		return false;
+	return lists(s, k, name, g) || groups_list(s, d, k, name, g);
 }
 
 /* Left alone, or tried by one: whoever was set aside counts as well only after a success. */

@@ -85,9 +85,10 @@ struct route_choice {
 	enum route_strategy strategy;
 };
 /* Whether a key may ask for `name`, which g serves or is: by its own name, by that of the group
- * it is an alias of, as with LiteLLM, or by an access group that one of its deployments is in. */
-bool route_may_use(const struct snap *s, const struct dir_key *k, struct str name,
-		   const struct snap_group *g);
+ * it is an alias of, as with LiteLLM, by an access group that one of its deployments is in, or by
+ * one of the directory that the key names. */
+bool route_may_use(const struct snap *s, const struct dir *d, const struct dir_key *k,
+		   struct str name, const struct snap_group *g);
 /* Whether an exclusion of the key's list ("!name") means the group: by one of those names. */
 bool route_excludes(const struct snap *s, const struct dir_key *k, const struct snap_group *g);
 /* Whether a provider's region is the one that is wanted: that itself, one within it ("eu-west" of

@@ -29,6 +29,7 @@
 #include "master/tenants.h"
 #include "master/texts_read.h"
 #include "master/tokenizers.h"
+#include "master/unified_groups.h"
 #include "master/users_more.h"
 
 /* llmgwctl needs the table's words and not the master behind them. */
@@ -65,13 +66,17 @@ static const struct command_arg no_args[] = { { 0 } };
 	{ "model_rpm_limit", ARG_JSON, 0, "requests a minute of single models: {model: n}" }, \
 	{ "model_tpm_limit", ARG_JSON, 0, "tokens a minute of single models: {model: n}" }, \
 	MODEL_BUDGET
-/* Limits in windows, and how fast requests may come, of keys and teams. */
-#define WINDOW_FIELDS                                                                     \
+/* Limits in windows; and how fast requests may come, of keys and teams. */
+#define WINDOW_LIST                                                                       \
 	{ "limit_windows", ARG_JSON, 0,                                                   \
-	  "limits in windows: [{duration, kind, requests, tokens or cost, multipliers}]" }, \
-	{ "rpm_burst", ARG_INT, 0, "requests that may come at once, and then at an even pace" }, \
+	  "limits in windows: [{duration, kind, requests, tokens or cost, multipliers}]" }
+#define WINDOW_MINUTES                                                                    \
 	{ "tpm_input_limit", ARG_INT, 0, "tokens of prompts a minute" },                  \
 	{ "tpm_output_limit", ARG_INT, 0, "tokens of answers a minute" }
+#define WINDOW_FIELDS                                                                     \
+	WINDOW_LIST,                                                                      \
+	{ "rpm_burst", ARG_INT, 0, "requests that may come at once, and then at an even pace" }, \
+	WINDOW_MINUTES
 #define ARGS_FILE                                                                         \
 	ARGS({ "file", ARG_STRING, ARG_POSITIONAL,                                        \
 	       "configuration file; the one in force when missing" })

@@ -255,7 +255,7 @@ static void put_answer(struct explain *x, const struct route_choice *c)
 
 static bool asks_for(const struct explain *x, const struct dir_key *k)
 {
-	return route_may_use(x->snap, k, x->model, x->q.group);
+	return route_may_use(x->snap, x->call->master->dir, k, x->model, x->q.group);
 }
 
 /* What a key and its team say themselves: the key's goes first. */

@@ -36,6 +36,9 @@ static const struct ctl_names providers = {
 static const struct ctl_names access_groups = {
 	.list = "access-groups list", .rows = "access_groups", .member = "access_group"
 };
+static const struct ctl_names unified_groups = {
+	.list = "access list", .rows = "", .member = "access_group_id"
+};
 static const struct ctl_names credentials = {
 	.list = "credentials list", .rows = "credentials", .member = "credential_name"
 };
@@ -115,6 +118,10 @@ static const struct {
 	{ NULL, "custom_llm_provider", &providers },
 	{ "access-groups add", "access_group", NULL },
 	{ NULL, "access_group", &access_groups },
+	{ NULL, "access_group_id", &unified_groups },
+	{ NULL, "access_model_names", &models },
+	{ NULL, "assigned_team_ids", &teams },
+	{ NULL, "assigned_key_ids", &keys },
 	{ "credentials add", "credential_name", NULL },
 	{ NULL, "credential_name", &credentials },
 	{ NULL, "slot", &workers },

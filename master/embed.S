@@ -29,4 +29,5 @@
 	blob blob_sql_14, "sql/0014_windows.sql"
 	blob blob_sql_15, "sql/0015_tenants_more.sql"
 	blob blob_sql_16, "sql/0016_endpoints.sql"
+	blob blob_sql_17, "sql/0017_access_groups.sql"
 	.section .note.GNU-stack,"",%progbits

@@ -22,6 +22,7 @@ BLOB(sql_13);
 BLOB(sql_14);
 BLOB(sql_15);
 BLOB(sql_16);
+BLOB(sql_17);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -75,6 +76,8 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_15);
 	case 16:
 		return SLICE(sql_16);
+	case 17:
+		return SLICE(sql_17);
 	default:
 		return STR_NONE;
 	}

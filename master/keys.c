@@ -18,6 +18,7 @@
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/tenants.h"
+#include "master/unified_groups.h"
 
 enum { ROW_MEMORY = 2 << 20, ROUTER_MAX = 16384 };
 #define MASTER_ENTITY_ID (ENTITY_KEY | 0)
@@ -286,7 +287,8 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 {
 	enum dir_kind kind = entity_kind(id);
 	struct dir_name room;
-	struct str flat = key_models_flat(a, row->models), name = dir_name_of(kind, row, &room);
+	struct str list = key_models_flat(a, row->models);
+	struct str flat = key_groups_add(a, kind, row, list), name = dir_name_of(kind, row, &room);
 	struct str rules = key_rules_flat(a, kind, row);
 	uint64_t until_ns = 0;
 	struct owner_models models = { 0 };

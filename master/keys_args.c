@@ -10,6 +10,7 @@
 #include "common/price.h"
 #include "master/keys_fields.h"
 #include "master/keys_windows.h"
+#include "master/unified_groups.h"
 
 enum { TEXT_MAX = 1024, MODELS_MAX = 48 * 1024, JSON_TEXT_MAX = 256 * 1024 };
 
@@ -57,7 +58,7 @@ static const struct field key_fields[] = {
 	{ "key_type", IN_EXTRA, true, 0 },
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
-	{ "access_group_ids", IN_EXTRA, false, 0 },
+	{ "access_group_ids", IN_EXTRA, true, 0 },
 	{ "router_settings", IN_EXTRA, true, 0 },
 	{ "auto_rotate", IN_EXTRA, false, 0 },
 	{ "rotation_interval", IN_EXTRA, false, 0 },
@@ -110,7 +111,7 @@ static const struct field team_fields[] = {
 	{ "object_permission", IN_EXTRA, false, 0 },
 	{ "team_member_permissions", IN_EXTRA, true, 0 },
 	{ "allowed_vector_store_indexes", IN_EXTRA, false, 0 },
-	{ "access_group_ids", IN_EXTRA, false, 0 },
+	{ "access_group_ids", IN_EXTRA, true, 0 },
 	{ "router_settings", IN_EXTRA, true, 0 },
 	{ "limit_windows", IN_EXTRA, true, 0 },
 	{ "rpm_burst", IN_EXTRA, true, 0 },
@@ -430,8 +431,10 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 		int err = read_field(c, f, j, ret);
 		if (!err)
 			err = key_model_check(c, j);
-		if (!err && (of == FIELDS_OF_KEY || of == FIELDS_OF_TEAM))
+		if (!err && of != FIELDS_OF_BUDGET)
 			err = key_windows_check(c, j);
+		if (!err)
+			err = key_groups_check(c, j);
 		if (err)
 			return err;
 		ret->given |= UINT64_C(1) << (f - ret->fields->v);

@@ -11,6 +11,7 @@
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/tenants.h"
+#include "master/unified_groups.h"
 
 enum {
 	ROWS = 256, BATCHES = 2,
@@ -155,7 +156,9 @@ static int read_rows(struct loading *l, uint64_t kind, struct sql *q)
 
 static int read_all(struct loading *l)
 {
-	int err = keys_grace_load(l->k, l->db);
+	int err = keys_load_groups(l->k, l->db);
+	if (!err)
+		err = keys_grace_load(l->k, l->db);
 	if (!err)
 		err = read_rows(l, ENTITY_TEAM, sql_query(l->db, "SELECT " TEAM_COLUMNS
 							  " FROM teams ORDER BY id"));

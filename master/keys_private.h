@@ -63,6 +63,7 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
 	" OR instr(extra, '\"model_max_budget') OR instr(extra, '\"limit_windows\"')"            \
 	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
+	" OR instr(extra, '\"access_group_ids\"')"                                               \
 	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"

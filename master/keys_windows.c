@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_windows.c - limits of keys and teams in windows: refused when they are none, given a place
+ * keys_windows.c - limits of keys, teams and tenants in windows: refused when they are none, given a place
  * on the board, counted again at start, and shown. */
 #include "master/keys_windows.h"
 
@@ -11,6 +11,7 @@
 #include "common/journal.h"
 #include "common/mem.h"
 #include "master/gates_private.h"
+#include "master/spend_private.h"
 
 int key_windows_check(struct command_call *c, const struct json *arg)
 {
@@ -160,21 +161,42 @@ static void add_row(struct keys *k, const struct key_window *w, struct sql *q)
 		gate_plan_add(&k->board->windows[g.row], &g, start, (uint64_t)n);
 }
 
-static int count_one(struct keys *k, struct store_db *db, enum dir_kind kind, uint64_t owner,
-		     const struct key_window *w, uint64_t now_ns)
-{
+/* Whose rows are counted: ?1 is the number of its row, ?6 its name. */
 #define COUNTED                                                                                   \
 	"SELECT max(start_ns), model, sum(flags & ?4 = 0), sum(input + output), sum(input),"      \
 	" sum(output), sum(cost) FROM spend_logs WHERE flags & ?5 = 0 AND start_ns >= ?2 AND "
-#define GROUPED " = ?1 GROUP BY start_ns / ?3, model"
-	struct sql *q = sql_query(db, kind == DIR_KEY ? COUNTED "key_id" GROUPED :
-							COUNTED "team > 0 AND team" GROUPED);
+#define GROUPED " GROUP BY start_ns / ?3, model"
+#define OF_ORGANIZATION(keys)                                                                     \
+	"SELECT k.id FROM " keys " k LEFT JOIN teams t ON t.team_id = k.team_id"                  \
+	" WHERE coalesce(nullif(k.organization_id, ''), t.organization_id) = ?6"
+static const char *const counted[DIR_KINDS] = {
+	[DIR_KEY] = COUNTED "key_id = ?1" GROUPED,
+	[DIR_TEAM] = COUNTED "team > 0 AND team = ?1" GROUPED,
+	[DIR_USER] = COUNTED "key_id IN (SELECT id FROM keys WHERE user_id = ?6 UNION ALL"
+			     " SELECT id FROM keys_deleted WHERE user_id = ?6 UNION ALL"
+			     " SELECT " SPEND_TOKEN_USER " + ?1)" GROUPED,
+	/* A token's rows have the number of its user or team in the place of a key's. */
+	[DIR_ORGANIZATION] = COUNTED "(key_id IN (" OF_ORGANIZATION("keys") " UNION ALL "
+				     OF_ORGANIZATION("keys_deleted") ") OR (key_id >= "
+				     SPEND_TOKEN_TEAM " AND team IN (SELECT id FROM teams"
+				     " WHERE organization_id = ?6)))" GROUPED,
+	[DIR_CUSTOMER] = COUNTED "end_user = ?6" GROUPED,
+	[DIR_TAG] = COUNTED "tags IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(tags)"
+			    " WHERE value = ?6)" GROUPED,
+};
+
+static int count_one(struct keys *k, struct store_db *db, enum dir_kind kind,
+		     const struct key_row *row, const struct key_window *w, uint64_t now_ns)
+{
+	struct sql *q = sql_query(db, counted[kind]);
 	int r;
-	sql_int(q, 1, (int64_t)owner);
+	sql_int(q, 1, (int64_t)row->id);
 	sql_int(q, 2, (int64_t)gate_plan_begin(&w->gate, now_ns));
 	sql_int(q, 3, (int64_t)(w->gate.span_ns / 60));
 	sql_int(q, 4, JF_ATTEMPT);
 	sql_int(q, 5, JF_SILENT | JF_IMPORTED);
+	if (kind > DIR_TEAM)
+		sql_text(q, 6, row->key_name);
 	while ((r = sql_row(q)) > 0)
 		add_row(k, w, q);
 	sql_end(q);
@@ -195,7 +217,7 @@ int key_windows_load(struct keys *k, struct store_db *db, enum dir_kind kind,
 	buf_done(&text);
 	for (size_t i = 0; i < n && !err; i++)
 		if (v[i].is_new)
-			err = count_one(k, db, kind, row->id, &v[i], clock_wall_ns());
+			err = count_one(k, db, kind, row, &v[i], clock_wall_ns());
 	return err;
 }
 
@@ -218,7 +240,9 @@ void key_windows_put_used(struct json_out *o, struct keys *k, enum dir_kind kind
 	char length[24];
 	if (!key_windows_has(kind, row) ||
 	    !(kind == DIR_KEY ? dir_find(k->dir, &row->hash, &d) :
-				dir_find_named(k->dir, kind, row->team_id, &d)))
+				dir_find_named(k->dir, kind, kind == DIR_TEAM ? row->team_id :
+										row->key_name,
+					       &d)))
 		return;
 	json_open_array(o, "limit_windows_used");
 	while (window_next(&d.windows, &w)) {

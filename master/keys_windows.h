@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keys_windows.h - limits of keys and teams in windows (common/window.h): limit_windows,
+ * keys_windows.h - limits of keys, teams and tenants in windows (common/window.h): limit_windows,
  * tpm_input_limit, tpm_output_limit; and rpm_burst, which is given beside them. */
 #ifndef KEYS_WINDOWS_H
 #define KEYS_WINDOWS_H

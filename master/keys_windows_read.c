@@ -27,11 +27,17 @@ static const struct {
 static const char burst_name[] = "rpm_burst";
 _Static_assert(LIST_MAX + COUNT(minutes) <= (size_t)WINDOWS_MAX, "an owner has room for all");
 
+/* Members have none, and a budget lends none. */
+static bool may_have(enum dir_kind kind)
+{
+	return kind <= DIR_ORGANIZATION || kind == DIR_CUSTOMER || kind == DIR_TAG;
+}
+
 bool key_windows_has(enum dir_kind kind, const struct key_row *row)
 {
-	return kind <= DIR_TEAM && (str_find(row->extra, STR("\"limit_windows\"")) != SIZE_MAX ||
-				    str_find(row->extra, STR("\"tpm_input_limit\"")) != SIZE_MAX ||
-				    str_find(row->extra, STR("\"tpm_output_limit\"")) != SIZE_MAX);
+	return may_have(kind) && (str_find(row->extra, STR("\"limit_windows\"")) != SIZE_MAX ||
+				  str_find(row->extra, STR("\"tpm_input_limit\"")) != SIZE_MAX ||
+				  str_find(row->extra, STR("\"tpm_output_limit\"")) != SIZE_MAX);
 }
 
 /* ---- one window, from its object. NULL, or what is wrong with it ---- */

@@ -212,8 +212,15 @@ static struct str list_of(struct arena *a, struct str flat)
 
 bool role_may_make_keys(struct command_call *c)
 {
-	if (!c->own_user.n || (!(c->own_key->flags & (KEY_MODEL_LIMITS | KEY_WINDOWS)) &&
-			       !c->own_key->rpm_burst))
+	if (!c->own_user.n)
+		return true;
+	/* A key that has only some models would make one that has others. */
+	const struct json *groups = json_get(c->args, "access_group_ids");
+	if (json_is_given(groups) && !(c->own_key->flags & KEY_ALL_MODELS)) {
+		role_fail_argument(c, groups);
+		return false;
+	}
+	if (!(c->own_key->flags & (KEY_MODEL_LIMITS | KEY_WINDOWS)) && !c->own_key->rpm_burst)
 		return true;
 	command_fail(c, 403, "auth_error", NULL,
 		     "A key with limits for single models or in windows makes no other keys; ask "
@@ -237,7 +244,7 @@ void role_cap_key(const struct command_call *c, struct key_row *row)
 		row->expires = k->expires_wall_ns;
 	struct str flat = key_models_flat(c->mem, row->models);
 	if (!(k->flags & KEY_ALL_MODELS) && (dir_key_has_exclusions(k) || !lists_all(k, flat)))
-		row->models = list_of(c->mem, k->models);
+		row->models = list_of(c->mem, dir_models_named(k->models));
 }
 
 /* An object without those members (the last is NULL), and with another at its end, if it is given.

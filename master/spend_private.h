@@ -87,6 +87,7 @@ void spend_key_name(char out[SPEND_KEY_ROOM], struct sql *q, int hash, int64_t k
 /* Who came with a token and no key: then key_id is the number of its user on the board, 3 << 56 and
  * that of its row, or of its team. */
 #define SPEND_TOKEN_USER "216172782113783808"
+#define SPEND_TOKEN_TEAM "144115188075855872"
 #define SPEND_LOG_ROW                                                                             \
 	"l.id, l.request_id, l.key_id, l.model, l.end_user, l.start_ns, l.first_token_ns, l.end_ns," \
 	" l.cost, l.input, l.output, l.cache_read, l.cache_write, l.reasoning, l.endpoint,"       \

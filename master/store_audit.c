@@ -48,6 +48,7 @@ static const struct {
 	{ "tenants", "7", "LiteLLM_TagTable", "name" },
 	{ "tenants", "8", "LiteLLM_BudgetTable", "name" },
 	{ "tenants", "9", "LiteLLM_OrganizationMembership", "name" },
+	{ "access_groups", NULL, "LiteLLM_AccessGroupTable", "id" },
 	{ "objects", "model", "LiteLLM_ProxyModelTable", "name" },
 	{ "objects", "credential", "LiteLLM_CredentialsTable", "name" },
 	{ "objects", "setting", "LiteLLM_Config", "name" },

@@ -10,8 +10,14 @@
 	COLUMN("tpm_limit", LIMIT, true, tpm_limit),                                              \
 	COLUMN("max_parallel_requests", LIMIT, true, max_parallel_requests)
 
+/* Limits in windows, as keys and teams have them. */
+#define WINDOWS                                                                                   \
+	{ "limit_windows", IN_EXTRA, true, 0 }, { "tpm_input_limit", IN_EXTRA, true, 0 },         \
+	{ "tpm_output_limit", IN_EXTRA, true, 0 }
+
 static const struct field of_user[] = {
 	LIMITS,
+	WINDOWS,
 	COLUMN("user_alias", TEXT, true, alias),
 	COLUMN("user_email", TEXT, true, email),
 	COLUMN("user_role", TEXT, true, role),
@@ -42,6 +48,7 @@ static const struct field of_user[] = {
 };
 static const struct field of_organization[] = {
 	LIMITS,
+	WINDOWS,
 	COLUMN("organization_alias", TEXT, true, alias),
 	COLUMN("budget_id", TEXT, true, budget_id),
 	COLUMN("models", NAMES, true, models),
@@ -57,6 +64,7 @@ static const struct field of_organization[] = {
 };
 static const struct field of_customer[] = {
 	LIMITS,
+	WINDOWS,
 	COLUMN("alias", TEXT, true, alias),
 	COLUMN("budget_id", TEXT, true, budget_id),
 	COLUMN("metadata", OBJECT, true, metadata),
@@ -70,6 +78,7 @@ static const struct field of_customer[] = {
 };
 static const struct field of_tag[] = {
 	LIMITS,
+	WINDOWS,
 	COLUMN("description", TEXT, true, alias),
 	COLUMN("budget_id", TEXT, true, budget_id),
 	COLUMN("spend", SPEND, true, spend),

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "master/command_job.h"
+#include "master/keys_windows.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/tenants.h"
@@ -107,6 +108,7 @@ static void put_shown(const struct show_call *sc, struct json_out *o, const stru
 {
 	tenant_put(o, sc->kind, &s->r, tenant_spend(sc->keys, sc->kind->dir, &s->r));
 	key_models_put_spend(o, sc->keys, sc->kind->dir, &s->r);
+	key_windows_put_used(o, sc->keys, sc->kind->dir, &s->r);
 	if (s->teams.p)
 		json_put_raw(o, "teams", s->teams);
 	if (s->members.p)

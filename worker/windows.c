@@ -20,6 +20,12 @@ static uint32_t count(const struct request *r)
 	return n;
 }
 
+/* As of a user's budget: what a team's key spends is not the user's own. */
+static bool is_others(const struct request *r, const struct dir_key *owner, const struct window *w)
+{
+	return owner->kind == DIR_USER && w->gate.kind == GATE_COST && r->key.team_id.n;
+}
+
 static void add_owner(const struct request *r, const struct dir_key *owner, struct windows *to)
 {
 	const struct board *b = &r->w->board;
@@ -29,7 +35,7 @@ static void add_owner(const struct request *r, const struct dir_key *owner, stru
 		struct board_gate *row = &b->windows[w.gate.row];
 		w.gate.factor_milli =
 			window_factor(b, &w, r->requested_model, r->start_wall_ns);
-		if (!w.gate.factor_milli)
+		if (!w.gate.factor_milli || is_others(r, owner, &w))
 			continue;	/* such a request does not count */
 		to->v[to->n++] = (struct window_hold){ .owner = owner, .w = w, .row = row,
 						       .id_hash = atomic_load(&row->id_hash) };

@@ -159,6 +159,11 @@ CALLS = {
     "access-groups show": (("group",), "m"),
     "access-groups update": (("group", "spare"), "spare"),
     "access-groups delete": (("group", "--yes"), "deleted"),
+    "access create": (("beta{n}", "--access-model-names", "m"), "access_group_id"),
+    "access list": ((), "MODELS"),
+    "access show": (("{group}",), "beta"),
+    "access update": (("{group}", "--description", "few"), "few"),
+    "access delete": (("{group}", "--yes"), "beta"),
     "fallbacks set": (("m", "spare"), "general"),
     "fallbacks show": (("m",), "spare"),
     "fallbacks delete": (("m", "--yes"), "deleted"),
@@ -244,6 +249,7 @@ SPARE = ["models", "add", "spare", MODEL, "--model-info", '{"id": "spare"}']
 OBJECTS = {  # what has to be there before, each time
     "models": [SPARE, ["models", "add", "doomed", MODEL, "--model-info", '{"id": "doomed"}']],
     "access-groups": [SPARE, ["access-groups", "add", "group", "m"]],
+    "access": [["access", "create", "beta"]],
     "fallbacks": [SPARE, ["fallbacks", "set", "m", "spare"]],
     "credentials": [SPARE, ["credentials", "add", "cred", '{"api_key": "x"}']],
     "config": [["config", "set", "max_request_size_mb", "20"]],
@@ -279,6 +285,7 @@ def test_every_command(gw, words):
         filled = [a if '"' in a else
                   a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot,
                            row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"],
+                           group="{group}" in args and gw.ctl_json("access", "list")[0]["access_group_id"],
                            request="{request}" in args and gw.spend_rows(1)[0]["request_id"]) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)
         for _ in range(100):               # workers may still be coming from the command before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Limits of keys and teams in windows of any length: requests, tokens and money, rolling or fixed,
+"""Limits of keys, teams and others in windows of any length: requests, tokens and money, rolling or fixed,
 exact over all workers, corrected by what was used, and still there after a restart."""
 import json
 import os
@@ -221,3 +221,84 @@ def test_by_command(gw):
     assert [w.get("requests") for w in shown["limit_windows_used"]] == [2, None]
     gw.ctl("keys", "update", "c", "--limit-windows", '[{"duration":"1h","requests":3}]')
     assert [gw.ask("m", key=made["key"]).status for _ in range(2)] == [200, 429]
+
+
+# ---- of users, organizations, customers and tags -------------------------------------------------
+
+def make(gw, kind, **limits):
+    """Something of that kind with these limits: what asks for it, its name, and how its windows stand."""
+    if kind == "user":
+        gw.post("/user/new", {"user_id": "ann", "auto_create_key": False, **limits})
+        key = gw.key(user_id="ann")
+        return key, {}, lambda: gw.get("/user/info?user_id=ann").json["user_info"], "user", "/user/update", {"user_id": "ann"}
+    if kind == "organization":
+        gw.post("/organization/new", {"organization_id": "acme", "organization_alias": "Acme", **limits})
+        gw.post("/team/new", {"team_id": "crew", "organization_id": "acme"})
+        key = gw.key(team_id="crew")
+        return (key, {}, lambda: gw.get("/organization/info?organization_id=acme").json, "organization",
+                "/organization/update", {"organization_id": "acme"})
+    if kind == "customer":
+        gw.post("/customer/new", {"user_id": "eve", **limits})
+        return (gw.key(), {"user": "eve"}, lambda: gw.get("/customer/info?end_user_id=eve").json, "end_user",
+                "/customer/update", {"user_id": "eve"})
+    gw.post("/tag/new", {"name": "red", **limits})
+    return (gw.key(), {"metadata": {"tags": ["red"]}},
+            lambda: gw.post("/tag/info", {"names": ["red"]}).json["red"], "tag", "/tag/update", {"name": "red"})
+
+
+KINDS = ("user", "organization", "customer", "tag")
+
+
+def stands(shown):
+    return [{k: v for k, v in w.items() if k not in ("duration", "kind")} for w in shown.get("limit_windows_used", [])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_others_have_them_too(start, mock, kind):
+    gw = start([("m", "mock?ttft=30&prompt=20&out=50")], workers=3)
+    key, more, shown, word, update, name = make(gw, kind, limit_windows=[{**HOUR, "requests": 5, "name": "plan"}])
+    seen = flood(gw, 40, key, "m", **more)
+    assert len(good(seen)) == 5 and len(mock.log()) == 5         # exact over all workers
+    for e in refused(seen, 429):
+        assert e["message"].startswith(f"Rate limit exceeded for {word}: ") and "Window: 1h rolling (plan)" in e["message"]
+    assert good(seen)[0].headers[f"x-ratelimit-{word}-limit-requests-plan"] == "5"
+    assert stands(shown()) == [{"name": "plan", "requests": 5}]
+    assert shown()["limit_windows"] == [{**HOUR, "requests": 5, "name": "plan"}]
+    assert gw.ask("m", key=gw.key()).status == 200               # nothing to others
+    method = "PATCH" if kind == "organization" else "POST"
+    assert gw.request(method, update, {**name, "limit_windows": None, "tpm_output_limit": 60, "tpm_input_limit": 1000}).status == 200
+    assert gw.ask("m", key=key, **more).status == 200 and gw.ask("m", key=key, **more).status == 200
+    a = gw.ask("m", key=key, **more)
+    assert a.status == 429 and "Limit type: output_tokens. Current limit: 60" in a.json["error"]["message"]
+    assert stands(shown()) == [{"name": "tpm_input_limit", "input_tokens": 40}, {"name": "tpm_output_limit", "output_tokens": 100}]
+    for wrong in ({"limit_windows": [{"duration": "1h"}]}, {"limit_windows": 5}, {"tpm_input_limit": "many"}):
+        assert gw.request(method, update, {**name, **wrong}).status == 400, wrong
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_board_counts_theirs_again(start, kind):
+    gw = start([("m", "mock?prompt=20&out=50")], workers=1)
+    windows = [{**HOUR, "requests": 100}, {**HOUR, "tokens": 100000}]
+    key, more, shown, *_ = make(gw, kind, limit_windows=windows)
+    for _ in range(3):
+        assert gw.ask("m", key=key, **more).status == 200
+    assert gw.ask("m", key=gw.key()).status == 200
+    assert len(gw.spend_rows(wait_for=4)) == 4
+    gw.stop()
+    gw.start()
+    assert stands(shown()) == [{"requests": 3}, {"tokens": 210}]
+    assert gw.ask("m", key=key, **more).status == 200
+    assert stands(shown()) == [{"requests": 4}, {"tokens": 280}]
+
+
+def test_a_users_money_is_not_its_teams(start):
+    """As of budgets: rates of a user hold for all its keys, money for those without a team."""
+    gw = start([("m", "mock?prompt=50&out=10")], workers=1)
+    gw.post("/user/new", {"user_id": "ann", "auto_create_key": False,
+                          "limit_windows": [{**HOUR, "cost": 0.00007}, {**HOUR, "requests": 4}]})
+    gw.post("/team/new", {"team_id": "crew"})
+    own, of_team = gw.key(user_id="ann"), gw.key(user_id="ann", team_id="crew")
+    assert gw.ask("m", key=own, max_tokens=10).status == 200
+    a = gw.ask("m", key=own, max_tokens=10)
+    assert a.status == 429 and "Limit type: cost" in a.json["error"]["message"]
+    assert [gw.ask("m", key=of_team, max_tokens=10).status for _ in range(4)] == [200, 200, 200, 429]

@@ -202,6 +202,33 @@ static void test_models(void **state)
 	assert_false(dir_key_has_exclusions(&k));
 }
 
+/* What stands behind the names is no name, whatever a client asks for. */
+static void test_access_groups(void **state)
+{
+	struct dir_key k = { .models = str_of("a\0b*\0\1g\0\1*\0", 11) };
+	(void)state;
+	assert_true(dir_key_may_use(&k, STR("a")) && dir_key_may_use(&k, STR("bc")));
+	assert_false(dir_key_may_use(&k, STR("\1g")) || dir_key_may_use(&k, STR("\1x")));
+	assert_false(dir_key_may_use(&k, STR("g")) || dir_key_may_use(&k, STR("")));
+	assert_true(str_eq(dir_models_named(k.models), str_of("a\0b*\0", 5)));
+	assert_true(str_eq(dir_models_groups(k.models), str_of("\1g\0\1*\0", 6)));
+	k.models = str_of("a\0", 2);
+	assert_true(!dir_models_groups(k.models).n && dir_models_named(k.models).n == 2);
+	assert_true(!dir_models_groups(STR_NONE).n && !dir_models_named(STR_NONE).n);
+	k = (struct dir_key){ .kind = DIR_ACCESS_GROUP, .id = 7, .models = STR("m\0") };
+	int fd;
+	struct dir *d = NULL;
+	assert_int_equal(dir_create(100, &d, &fd), 0);
+	assert_false(dir_has(d, DIR_ACCESS_GROUP));
+	assert_int_equal(dir_put_named(d, STR("g"), &k, 1), 0);
+	assert_true(dir_has(d, DIR_ACCESS_GROUP) &&
+		    dir_find_named(d, DIR_ACCESS_GROUP, STR("g"), &k) && k.id == 7);
+	assert_false(dir_find_named(d, DIR_BUDGET, STR("g"), &k));
+	assert_int_equal(dir_remove_named(d, DIR_ACCESS_GROUP, STR("g"), 2), 0);
+	dir_free(d);
+	close(fd);
+}
+
 /* Random changes against a plain array; a second mapping always agrees. */
 static void test_against_a_model(void **state)
 {
@@ -524,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_all_of_a_row),
 		cmocka_unit_test(test_named_rows),
 		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_access_groups),
 		cmocka_unit_test(test_against_a_model),
 		cmocka_unit_test(test_bytes_per_key),
 		cmocka_unit_test(test_quarantine),

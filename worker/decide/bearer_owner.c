@@ -239,7 +239,7 @@ static bool may_use(const struct request *r, const struct dir_key *team)
 	if (team->flags & KEY_BLOCKED)
 		return false;
 	return r->raw ? raw_may(r, team)
-		      : route_may_use(r->snap, team, r->requested_model, r->group);
+		      : route_may_use(r->snap, r->w->dir, team, r->requested_model, r->group);
 }
 
 enum step bearer_choose_team(struct request *r)

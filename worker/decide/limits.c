@@ -57,10 +57,10 @@ static bool scopes_bound(const struct request *r)
 
 bool request_may_use(const struct request *r, struct str name, const struct snap_group *g)
 {
-	if (scopes_bound(r) && !route_may_use(r->snap, &r->key, name, g))
+	if (scopes_bound(r) && !route_may_use(r->snap, r->w->dir, &r->key, name, g))
 		return false;
 	for (uint32_t i = 0; i < r->n_owners; i++)
-		if (!route_may_use(r->snap, r->owners[i].row, name, g))
+		if (!route_may_use(r->snap, r->w->dir, r->owners[i].row, name, g))
 			return false;
 	return true;
 }
@@ -68,7 +68,7 @@ bool request_may_use(const struct request *r, struct str name, const struct snap
 static bool may(const struct request *r, const struct dir_key *k)
 {
 	return r->raw ? raw_may(r, k) :
-			route_may_use(r->snap, k, r->requested_model, r->group);
+			route_may_use(r->snap, r->w->dir, k, r->requested_model, r->group);
 }
 
 /* The owner that may not ask for what the request asks for; NULL: all may. */
@@ -141,7 +141,7 @@ static enum step check_model(struct request *r)
 						      [DIR_ORGANIZATION] = "org" };
 	const char *what = nouns[k->kind] ? nouns[k->kind] : "key";
 	buf_init(&list, 1024);
-	put_models(&list, k->models);
+	put_models(&list, dir_models_named(k->models));
 	struct llm_error e = {
 		.outcome = OUTCOME_MODEL_DENIED,
 		.type = owner_words[k->kind].denied ? str_z(owner_words[k->kind].denied) : STR_NONE,

@@ -172,8 +172,9 @@ bool raw_may(const struct request *r, const struct dir_key *k)
 	const struct raw_call *c = r->raw;
 	if (c->raw->source == RAW_TARGET)
 		return true;
-	if (!route_may_use(r->snap, k, r->requested_model, r->group) ||
-	    (c->second_model.p && !route_may_use(r->snap, k, c->second_model, r->group)))
+	const struct dir *d = r->w->dir;
+	if (!route_may_use(r->snap, d, k, r->requested_model, r->group) ||
+	    (c->second_model.p && !route_may_use(r->snap, d, k, c->second_model, r->group)))
 		return false;
 	if (c->raw->source == RAW_MODEL)
 		return true;
