@@ -152,13 +152,30 @@ static const bool bare_bytes[256] = {
 	['!'] = 1, ['#' ... '<'] = 1, ['>' ... '['] = 1, [']' ... '~'] = 1,
 };
 
+/* The same of eight bytes: the well-known tests for "some byte is less" and "some is zero". */
+static bool are_bare_8(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	uint64_t del = v ^ ones * 0x7f, quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	uint64_t equals = v ^ ones * '=', less = (v - ones * 0x21) & ~v;
+	uint64_t special = ((del - ones) & ~del) | ((quote - ones) & ~quote) |
+			   ((slash - ones) & ~slash) | ((equals - ones) & ~equals);
+	return ((v | less | special) & highs) == 0;
+}
+
 /* Whether logfmt takes s without quotes. */
 static bool is_bare(struct str s)
 {
-	bool good = s.n > 0 && s.n <= VALUE_MAX;
-	for (size_t i = 0; good && i < s.n; i++)
-		good = bare_bytes[(unsigned char)s.p[i]];
-	return good;
+	if (s.n == 0 || s.n > VALUE_MAX)
+		return false;
+	size_t i = 0;
+	while (i + 8 <= s.n && are_bare_8(s.p + i))
+		i += 8;
+	while (i < s.n && bare_bytes[(unsigned char)s.p[i]])
+		i++;
+	return i == s.n;
 }
 
 static void put_value(struct text *t, enum log_format format, struct str s)
