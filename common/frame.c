@@ -66,11 +66,6 @@ void frame_put_u64(struct frame_out *f, uint64_t v)
 	put_int(f, v, 8);
 }
 
-void frame_put_i64(struct frame_out *f, int64_t v)
-{
-	put_int(f, (uint64_t)v, 8);
-}
-
 void frame_put_bytes(struct frame_out *f, const void *p, size_t n)
 {
 	unsigned char *at = extend(f, n);
@@ -142,11 +137,6 @@ uint32_t frame_get_u32(struct frame_in *f)
 uint64_t frame_get_u64(struct frame_in *f)
 {
 	return get_int(f, 8);
-}
-
-int64_t frame_get_i64(struct frame_in *f)
-{
-	return (int64_t)get_int(f, 8);
 }
 
 struct str frame_get_str(struct frame_in *f)

@@ -28,7 +28,6 @@ void frame_begin(struct frame_out *f, uint16_t type);
 void frame_put_u8(struct frame_out *f, uint8_t v);
 void frame_put_u32(struct frame_out *f, uint32_t v);
 void frame_put_u64(struct frame_out *f, uint64_t v);
-void frame_put_i64(struct frame_out *f, int64_t v);
 void frame_put_str(struct frame_out *f, struct str s);		/* u32 length and bytes */
 void frame_put_bytes(struct frame_out *f, const void *p, size_t n);	/* bytes alone */
 size_t frame_room(const struct frame_out *f);			/* bytes that still fit */
@@ -40,7 +39,6 @@ int frame_open(struct frame_in *f, const void *p, size_t n) MUST_USE;
 uint8_t frame_get_u8(struct frame_in *f);		/* 0 once failed */
 uint32_t frame_get_u32(struct frame_in *f);
 uint64_t frame_get_u64(struct frame_in *f);
-int64_t frame_get_i64(struct frame_in *f);
 struct str frame_get_str(struct frame_in *f);		/* borrowed from the frame's bytes */
 void frame_get_bytes(struct frame_in *f, void *p, size_t n);	/* zeroes once failed */
 int frame_end(const struct frame_in *f) MUST_USE; /* 0, or -EPROTO: short, or bytes left over */

@@ -114,9 +114,3 @@ uint64_t gcra_left(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_
 	uint64_t units = saturate((wide)(most - ahead) * limit.per_minute / MINUTE_NS);
 	return units < burst ? units : burst;
 }
-
-uint64_t gcra_full_ns(_Atomic uint64_t *tat, uint64_t now_ns)
-{
-	uint64_t old = load(tat);
-	return old > now_ns ? old : now_ns;
-}

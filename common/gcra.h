@@ -26,8 +26,7 @@ bool gcra_take(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns, 
 void gcra_charge(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns, uint64_t cost);
 /* Gives back: what the estimate was above the real usage. Never below `now`. */
 void gcra_refund(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns, uint64_t cost);
-/* Units that would be admitted now, and when the bucket is full again. */
+/* Units that would be admitted now. */
 uint64_t gcra_left(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns);
-uint64_t gcra_full_ns(_Atomic uint64_t *tat, uint64_t now_ns);
 
 #endif

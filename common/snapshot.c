@@ -359,14 +359,6 @@ const struct snap_group *snap_group(const struct snap *s, uint32_t index)
 							 s->head->groups.at) + index;
 }
 
-uint32_t snap_group_index(const struct snap *s, const struct snap_group *g)
-{
-	uint64_t at = (uint64_t)((const char *)g - (const char *)s->head) - s->head->groups.at;
-
-	MUST(at / sizeof *g < group_count(s->head));
-	return (uint32_t)(at / sizeof *g);
-}
-
 uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i)
 {
 	return *(const uint32_t *)row_at(s, g->members, i, sizeof(uint32_t));

@@ -394,7 +394,6 @@ struct str snap_text(const struct snap *s, struct snap_str t);	/* NUL follows ev
 const struct snap_deployment *snap_deployment(const struct snap *s, uint32_t index);
 /* Groups are counted first, then patterns: an index names either, in alias_of too. */
 const struct snap_group *snap_group(const struct snap *s, uint32_t index);
-uint32_t snap_group_index(const struct snap *s, const struct snap_group *g);
 uint32_t snap_member(const struct snap *s, const struct snap_group *g, uint32_t i);
 /* All of them at once, for who goes through many: rows in order of their indices. */
 const struct snap_deployment *snap_deployments(const struct snap *s, uint32_t *ret_n);

@@ -18,8 +18,8 @@ static int on_passphrase(char *p, int n, int is_writing, void *data)
 	return -1;
 }
 
-/* OpenSSL's reasons name no key material. */
-int tls_pair_fail(char reterr[256], const char *what)
+/* What, and OpenSSL's reason for it, which names no key material. */
+static int fail(char reterr[256], const char *what)
 {
 	unsigned long e = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(e);
@@ -37,20 +37,20 @@ static int use_chain(SSL_CTX *ssl, BIO *pem, char reterr[256])
 {
 	X509 *x = PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL);
 	if (!x)
-		return tls_pair_fail(reterr, "the certificate cannot be read");
+		return fail(reterr, "the certificate cannot be read");
 	int ok = SSL_CTX_use_certificate(ssl, x);
 	X509_free(x);
 	if (ok != 1)
-		return tls_pair_fail(reterr, "the certificate cannot be used");
+		return fail(reterr, "the certificate cannot be used");
 	while ((x = PEM_read_bio_X509(pem, NULL, on_passphrase, NULL))) {
 		if (SSL_CTX_add0_chain_cert(ssl, x) != 1) {
 			X509_free(x);
-			return tls_pair_fail(reterr, "a certificate of the chain cannot be used");
+			return fail(reterr, "a certificate of the chain cannot be used");
 		}
 	}
 	unsigned long e = ERR_peek_last_error();
 	if (ERR_GET_LIB(e) != ERR_LIB_PEM || ERR_GET_REASON(e) != PEM_R_NO_START_LINE)
-		return tls_pair_fail(reterr, "a certificate of the chain cannot be read");
+		return fail(reterr, "a certificate of the chain cannot be read");
 	ERR_clear_error();
 	return 0;
 }
@@ -59,11 +59,11 @@ static int use_key(SSL_CTX *ssl, BIO *pem, char reterr[256])
 {
 	EVP_PKEY *k = PEM_read_bio_PrivateKey(pem, NULL, on_passphrase, NULL);
 	if (!k)
-		return tls_pair_fail(reterr, "the private key cannot be read");
+		return fail(reterr, "the private key cannot be read");
 	int ok = SSL_CTX_use_PrivateKey(ssl, k);
 	EVP_PKEY_free(k);
 	if (ok != 1 || SSL_CTX_check_private_key(ssl) != 1)
-		return tls_pair_fail(reterr, "the private key does not belong to the certificate");
+		return fail(reterr, "the private key does not belong to the certificate");
 	return 0;
 }
 

@@ -19,7 +19,5 @@ int tls_pair_check(struct str certificate, struct str key, bool *ret_is_key,
 		   char reterr[256]) MUST_USE;
 /* When the first certificate of a PEM text ends, in seconds since 1970. 0, or -EINVAL. */
 int tls_pair_end(struct str certificate, int64_t *ret_end) MUST_USE;
-/* The sentence: what, and OpenSSL's reason for it. Returns -EINVAL. */
-int tls_pair_fail(char reterr[256], const char *what);
 
 #endif

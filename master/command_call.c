@@ -358,14 +358,3 @@ int command_bool(struct command_call *c, const char *name, bool *ret)
 	struct str s = is_bool ? j->raw : scalar_of(c, j);
 	return s.p && read_bool(s, ret) == 0 ? 0 : wrong(c, name, "true or false", j);
 }
-
-int command_duration(struct command_call *c, const char *name, uint64_t *ret_ms)
-{
-	const struct json *j = json_get(c->args, name);
-	if (!json_is_given(j))
-		return -ENOENT;
-	struct str s = scalar_of(c, j);
-	if (!s.p || str_read_duration_ms(s, ret_ms) != 0)
-		return wrong(c, name, "a duration such as 30s, 5m, 24h or 7d", j);
-	return 0;
-}

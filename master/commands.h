@@ -149,6 +149,5 @@ bool command_page(struct command_call *c, const char *size_name, uint64_t most, 
 		  uint64_t *size) MUST_USE;
 int command_money(struct command_call *c, const char *name, int64_t *ret_nano) MUST_USE;
 int command_bool(struct command_call *c, const char *name, bool *ret) MUST_USE;
-int command_duration(struct command_call *c, const char *name, uint64_t *ret_ms) MUST_USE;
 
 #endif

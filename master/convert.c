@@ -176,7 +176,7 @@ static void put_visible(struct buf *to, struct str json)
 	}
 }
 
-void convert_put_scalar(struct buf *to, struct str text)
+static void convert_put_scalar(struct buf *to, struct str text)
 {
 	struct buf json;
 	if (is_plain(text)) {
@@ -204,7 +204,7 @@ void convert_put_json(struct buf *to, struct str json)
 }
 
 /* Each line begins with `before`, which ends in "# "; bytes that could end it are left out. */
-void convert_put_comment(struct buf *to, const char *before, struct str text)
+static void convert_put_comment(struct buf *to, const char *before, struct str text)
 {
 	size_t used = COMMENT_WIDTH;
 	bool begun = false;

@@ -83,9 +83,7 @@ void convert_param_json(struct convert *c, const char *key, const struct json *j
 void convert_param_number(struct convert *c, const char *key, double v);
 /* A line of a section. */
 void convert_set(struct convert *c, enum convert_section s, const char *line);
-/* A scalar of YAML that reads as this text; a value of JSON on one line; lines of a comment. */
-void convert_put_scalar(struct buf *to, struct str text);
+/* A value of JSON on one line. */
 void convert_put_json(struct buf *to, struct str json);
-void convert_put_comment(struct buf *to, const char *before, struct str text);
 
 #endif

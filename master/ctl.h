@@ -162,14 +162,12 @@ struct str ctl_question(struct arena *a, const struct ctl_request *q);	/* "Delet
 /* ---- ctl_help.c, ctl_mdoc.c, ctl_completion.c ---- */
 int ctl_put_help(struct buf *to, struct str topic) MUST_USE;	/* 0 or -ENOENT */
 void ctl_put_usage(struct buf *to, const struct command *c);	/* "llmgwctl keys show [KEY]" */
-void ctl_put_exit_codes(struct buf *to);
 void ctl_put_mdoc(struct buf *to);
 int ctl_put_completion(struct buf *to, struct str shell) MUST_USE;	/* 0 or -ENOENT */
 struct ctl_topic {
 	const char *name, *doc;
 };
 extern const struct ctl_topic ctl_exits[CTL_EXIT_COUNT];
-extern const struct ctl_topic ctl_environment[];	/* ends with name NULL */
 
 /* ---- ctl_socket.c, ctl_http.c, ctl_progress.c ---- */
 struct ctl_progress {		/* a sign of life on standard error after half a second */

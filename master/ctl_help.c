@@ -19,7 +19,7 @@ const struct ctl_topic ctl_exits[CTL_EXIT_COUNT] = {
 	[CTL_DEGRADED] = { "degraded", "status and doctor: it runs, but something is degraded" },
 };
 
-const struct ctl_topic ctl_environment[] = {
+static const struct ctl_topic ctl_environment[] = {
 	{ "LLMGW_SOCKET", "control socket, when --socket is not given" },
 	{ "LLMGW_URL", "address of a gateway, when neither --url nor a socket is given" },
 	{ "LLMGW_KEY", "key for --url, when neither --key-file nor --key is given" },
@@ -227,7 +227,7 @@ static void put_all(struct buf *to)
 			"repeated;\n'none' takes a limit away. The manual is llmgwctl(1).\n");
 }
 
-void ctl_put_exit_codes(struct buf *to)
+static void ctl_put_exit_codes(struct buf *to)
 {
 	for (unsigned i = 0; i < CTL_EXIT_COUNT; i++)
 		buf_printf(to, "  %3u  %s\n", i, ctl_exits[i].doc);

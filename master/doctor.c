@@ -32,7 +32,7 @@ const size_t doctor_checks_count = COUNT(doctor_checks);
 
 /* ---- what was found ---- */
 
-const char *doctor_word(enum doctor_result r)
+static const char *doctor_word(enum doctor_result r)
 {
 	static const char *const words[DOCTOR_RESULTS] = { "ok", "skip", "warn", "fail" };
 	return words[r];

@@ -51,7 +51,6 @@ int doctor_run(const struct options *opt) MUST_USE;
 
 /* -- pieces, pure -- */
 
-const char *doctor_word(enum doctor_result r);		/* "ok", "skip", "warn", "fail" */
 /* The finding, with a hint (NULL: none). What does not fit is cut. */
 void doctor_say(struct doctor_finding *f, enum doctor_result r, const char *hint, const char *fmt,
 		...) PRINTF(4, 5);

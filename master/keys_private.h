@@ -113,11 +113,6 @@ bool key_models_are_all(struct str flat);
 struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_row *row);
 /* What it says of its texts: KEY_NO_TEXTS, KEY_REDACTED. */
 uint32_t key_texts_flags(struct arena *a, const struct key_row *row);
-struct temp_budget {
-	int64_t nano;			/* more than max_budget; 0: nothing */
-	uint64_t until_ns;
-};
-struct temp_budget key_temp_budget(struct arena *a, const struct key_row *row);
 /* What holds then (DIR_NO_LIMIT: no budget), and until when (0: until it is changed). */
 int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_ns,
 		      uint64_t *ret_until_ns);

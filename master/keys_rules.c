@@ -160,7 +160,12 @@ int key_time_read(struct str s, uint64_t *ret_ns)
 	return 0;
 }
 
-struct temp_budget key_temp_budget(struct arena *a, const struct key_row *row)
+struct temp_budget {
+	int64_t nano;			/* more than max_budget; 0: nothing */
+	uint64_t until_ns;
+};
+
+static struct temp_budget temp_budget_of(struct arena *a, const struct key_row *row)
 {
 	struct json_error e;
 	struct temp_budget none = { 0 }, t = { 0 };
@@ -181,7 +186,7 @@ int64_t key_budget_at(struct arena *a, const struct key_row *row, uint64_t now_n
 	*ret_until_ns = 0;
 	if (row->max_budget < 0)
 		return DIR_NO_LIMIT;
-	struct temp_budget t = key_temp_budget(a, row);
+	struct temp_budget t = temp_budget_of(a, row);
 	if (now_ns >= t.until_ns || row->max_budget > INT64_MAX - t.nano)
 		return row->max_budget;
 	*ret_until_ns = t.until_ns;

@@ -76,8 +76,6 @@ int batch_book(struct batch *b, struct store_db *db, uint64_t epoch) MUST_USE;
  * OWNER_MODEL on of model_limits. */
 enum { OWNER_KEY = 1, OWNER_TEAM = 2, OWNER_KINDS = 19, OWNER_MODEL = 10 };
 
-/* Of a record of the batch: a place for each in `ret`; returns how many. */
-unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2]);
 /* The owners that stand in a record of their own, right before record `i`. */
 struct str record_levels(const struct batch *b, uint32_t i);
 /* Such a record of what record_levels() gave, or of a slot: the next of the batch. */

@@ -59,13 +59,6 @@ struct notify *notify_new(void)
 	return n;
 }
 
-void notify_free(struct notify *n)
-{
-	if (n && n->sock >= 0)
-		close(n->sock);
-	mem_free(n);
-}
-
 /* 0, or -errno; never waits: who listens may be slow, and the loop has other work. */
 static int send_text(struct notify *n, const char *text, int fd)
 {
@@ -122,13 +115,6 @@ void notify_reloading(struct notify *n)
 void notify_stopping(struct notify *n, const char *status)
 {
 	send_state(n, "STOPPING=1", status);
-}
-
-void notify_status(struct notify *n, const char *status)
-{
-	char text[800];
-	snprintf(text, sizeof text, "STATUS=%.700s", status);
-	send_hint(n, text, -1);
 }
 
 void notify_extend(struct notify *n, uint64_t usec)

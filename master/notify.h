@@ -13,11 +13,9 @@ struct notify;
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, which stay for the upgrade in place.
  * NULL only when memory is out. */
 struct notify *notify_new(void) MUST_USE;
-void notify_free(struct notify *n);
 void notify_ready(struct notify *n, const char *status);
 void notify_reloading(struct notify *n);	/* with MONOTONIC_USEC, for Type=notify-reload */
 void notify_stopping(struct notify *n, const char *status);
-void notify_status(struct notify *n, const char *status);
 void notify_extend(struct notify *n, uint64_t usec);
 /* Every now and then: sends again what was not taken, and feeds the watchdog of who asked for
  * one while all is well. */

@@ -120,14 +120,6 @@ void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_ro
 	}
 }
 
-struct spend_call *spend_call_new(struct command_call *c)
-{
-	struct spend_call *sc = command_state(c, sizeof *sc);
-	if (!sc)
-		return NULL;
-	return spend_take_range(c, &sc->range) ? sc : NULL;
-}
-
 /* ---- sums ---- */
 
 int64_t spend_read_cost(struct sql *q, int at)
@@ -366,9 +358,15 @@ static int put_day(struct json_out *o, struct store_db *db, int64_t day, int64_t
 	return err;
 }
 
+struct summary_call {
+	struct command_call *c;
+	struct spend_range range;
+	struct str user_id;		/* .n 0: of all */
+};
+
 static int summary_job(struct store_db *db, void *data)
 {
-	struct spend_call *sc = data;
+	struct summary_call *sc = data;
 	struct json_out o = json_out(&sc->c->out);
 	struct sql *q = sql_query(db,
 		"SELECT s.at, s.cost >> 30, s.cost & 1073741823 FROM spend_totals s WHERE s.span = 0"
@@ -408,7 +406,7 @@ static void begin_day(struct json_out *o, int64_t day)
 
 static int user_summary_job(struct store_db *db, void *data)
 {
-	struct spend_call *sc = data;
+	struct summary_call *sc = data;
 	struct json_out o = json_out(&sc->c->out);
 	struct sql *q = sql_query(db,
 		"SELECT s.day, coalesce(n.name, ''), sum(s.cost >> 30), sum(s.cost & 1073741823)"
@@ -442,8 +440,9 @@ static int user_summary_job(struct store_db *db, void *data)
 
 void spend_summary(struct command_call *c)
 {
-	struct spend_call *sc = spend_call_new(c);
-	if (!sc || command_str(c, "user_id", &sc->user_id) == -EINVAL)
+	struct summary_call *sc = command_state(c, sizeof *sc);
+	if (!sc || !spend_take_range(c, &sc->range) ||
+	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
 		return;
 	if (c->own_user.n && sc->user_id.n && !str_eq(sc->user_id, c->own_user))
 		sc->range.last_day = sc->range.first_day - 1;	/* others' is nothing */

@@ -20,12 +20,6 @@ struct spend_range {			/* from the first day's start to the last one's end */
 	uint64_t from_ns, to_ns;	/* to_ns excluded */
 	int64_t first_day, last_day;	/* since 1970, both included */
 };
-struct spend_call {
-	struct command_call *c;
-	struct spend_range range;
-	uint64_t limit;
-	struct str user_id;		/* of a summary; .n 0: of all */
-};
 /* start_date and end_date; without them all time. false: answered. */
 bool spend_take_range(struct command_call *c, struct spend_range *ret);
 /* The same under other names, where what is missing leaves *ret as it is. */
@@ -45,8 +39,6 @@ struct spend_rows {
 	struct texts_reader *texts;	/* what was said is shown, too; or NULL */
 };
 void spend_start_rows(struct command_call *c, store_job_fn *job, struct spend_rows *data);
-/* A spend_call of all time, or as the arguments say. NULL: answered. */
-struct spend_call *spend_call_new(struct command_call *c);
 void spend_summary(struct command_call *c);	/* /spend/logs?summarize=true */
 
 struct spend_sums {

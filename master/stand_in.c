@@ -230,8 +230,3 @@ void stand_in_end(struct stand_in *s)
 	doors_rest(s);
 	LOG(LOG_WARN, "service.served", F_INT("turned_away", s->came));
 }
-
-bool stand_in_is_on(const struct stand_in *s)
-{
-	return s->is_on;
-}

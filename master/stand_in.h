@@ -18,6 +18,5 @@ int stand_in_new(struct master *m, struct stand_in **ret) MUST_USE;
 void stand_in_begin(struct stand_in *s, const struct listen_set *listen);
 /* Takes no more; whoever was taken gets the answer still. Before the sockets go. */
 void stand_in_end(struct stand_in *s);
-bool stand_in_is_on(const struct stand_in *s);
 
 #endif

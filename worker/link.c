@@ -309,8 +309,3 @@ void link_say_ill(struct worker *w)
 {
 	(void)say(w, LINK_ILL, 0, -1);
 }
-
-void link_close(struct worker *w)
-{
-	uv_close((uv_handle_t *)&the_link(w)->poll, NULL);
-}

@@ -16,7 +16,6 @@ int link_begin(struct worker *w, struct link_start *ret) MUST_USE;
 /* Watches the link from the loop; says READY. */
 int link_run(struct worker *w) MUST_USE;
 void link_say_ill(struct worker *w);
-void link_close(struct worker *w);
 
 /* main.c: what the link asks of the worker. */
 void worker_drain(struct worker *w, uint64_t limit_ms);

@@ -154,7 +154,7 @@ static void make_tls(struct worker *w, struct snap *s)
 	char why[256];
 	if (!set->tls_certificate.at)
 		return;
-	if (tls_context_new_pem(snap_text(s, set->tls_certificate), snap_text(s, set->tls_key), &c,
+	if (tls_context_new(snap_text(s, set->tls_certificate), snap_text(s, set->tls_key), &c,
 				why) < 0) {
 		LOG(LOG_ERROR, "tls.refused", F_Z("why", why));
 		return;

@@ -33,7 +33,7 @@ int schema_fault(struct arena *a, const struct schema_place *at, const char *wha
 	return -EINVAL;
 }
 
-bool schema_is_boolean(const struct json *schema)
+static bool is_boolean(const struct json *schema)
 {
 	return schema->type == JSON_TRUE || schema->type == JSON_FALSE;
 }
@@ -196,11 +196,11 @@ static const char *plain_problem(struct checking *c, enum kind kind, const struc
 	case K_NUMBER:
 		return j->type == JSON_NUMBER ? NULL : "must be a number";
 	case K_BOUND:
-		return j->type == JSON_NUMBER || schema_is_boolean(j) ? NULL : "must be a number";
+		return j->type == JSON_NUMBER || is_boolean(j) ? NULL : "must be a number";
 	case K_LIST:
 		return j->type == JSON_ARRAY ? NULL : "must be an array";
 	case K_BOOL:
-		return schema_is_boolean(j) ? NULL : "must be true or false";
+		return is_boolean(j) ? NULL : "must be true or false";
 	case K_TEXT:
 		return j->type == JSON_STRING ? NULL : "must be a string";
 	case K_REF:
@@ -257,7 +257,7 @@ static int check(struct checking *c, const struct json *schema, const struct sch
 {
 	if (depth > SCHEMA_DEPTH_MAX)
 		return schema_fault(c->mem, at, "is nested too deeply", c->ret);
-	if (schema_is_boolean(schema))
+	if (is_boolean(schema))
 		return 0;
 	if (schema->type != JSON_OBJECT)
 		return schema_fault(c->mem, at, "must be a schema: an object, true or false", c->ret);

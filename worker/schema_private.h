@@ -19,6 +19,5 @@ int schema_fault(struct arena *a, const struct schema_place *at, const char *wha
  * what was looked at to *cost. */
 const struct json *schema_follow(struct arena *a, const struct json *root, const struct json *ref,
 				 size_t *cost);
-bool schema_is_boolean(const struct json *schema);
 
 #endif

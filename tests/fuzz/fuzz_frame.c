@@ -23,11 +23,8 @@ static void copy_field(struct frame_in *in, struct frame_out *out, uint8_t kind)
 		frame_put_u32(out, (uint32_t)(v = frame_get_u32(in)));
 		break;
 	case 2:
-		frame_put_u64(out, v = frame_get_u64(in));
-		break;
 	case 3:
-		v = (uint64_t)frame_get_i64(in);
-		frame_put_i64(out, (int64_t)v);
+		frame_put_u64(out, v = frame_get_u64(in));
 		break;
 	case 4:
 		frame_put_str(out, s = frame_get_str(in));

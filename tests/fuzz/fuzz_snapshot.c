@@ -78,7 +78,7 @@ static void read_all(const struct snap *s, struct str asked)
 		struct str name = snap_text(s, snap_group(s, i)->name);
 
 		g = snap_find_group(s, name);
-		MUST(i >= h->groups.count || snap_group_index(s, g) == i);
+		MUST(i >= h->groups.count || g == snap_group(s, i));
 		read_group(s, snap_group(s, i), name);
 	}
 	read_names(s, snap_settings(s)->default_fallbacks);

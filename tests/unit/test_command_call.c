@@ -45,14 +45,6 @@ static void run_bool(struct command_call *c)
 		command_finish(c);
 }
 
-static void run_duration(struct command_call *c)
-{
-	ran++;
-	got = command_duration(c, "v", &number);
-	if (got != -EINVAL)
-		command_finish(c);
-}
-
 static char kept[64];
 
 static void run_str(struct command_call *c)
@@ -74,12 +66,11 @@ static void run_large(struct command_call *c)
 }
 
 static const struct command_arg needs_v[] = { { "v", ARG_STRING, ARG_REQUIRED, "" }, { 0 } };
-enum { U64, DOLLARS, BOOLEAN, DURATION, TEXT, LARGE, NO_HTTP };
+enum { U64, DOLLARS, BOOLEAN, TEXT, LARGE, NO_HTTP };
 const struct command commands[] = {
 	[U64] = { "n get", "GET", "/n", ROLE_ANY_KEY, 0, run_u64, NULL, NULL, NULL, "", "" },
 	[DOLLARS] = { "n set", "POST", "/n", ROLE_ADMIN, 0, run_money, NULL, NULL, NULL, "", "" },
 	[BOOLEAN] = { "b", "POST", "/b", ROLE_VIEW, 0, run_bool, NULL, NULL, NULL, "", "" },
-	[DURATION] = { "d", NULL, NULL, ROLE_ANY_KEY, 0, run_duration, NULL, NULL, NULL, "", "" },
 	[TEXT] = { "t", "POST", "/t", ROLE_ANY_KEY, 0, run_str, needs_v, NULL, NULL, "", "" },
 	[LARGE] = { "l", "POST", "/l", ROLE_ANY_KEY, 0, run_large, NULL, NULL, NULL, "", "" },
 	[NO_HTTP] = { "x", "POST", "/x", ROLE_ANY_KEY, CMD_NO_HTTP, run_str, NULL, NULL, NULL, "",
@@ -210,7 +201,7 @@ static void test_money(void **st)
 	expect_refusal(400, "not negative");
 }
 
-static void test_truths_texts_durations(void **st)
+static void test_truths_texts(void **st)
 {
 	(void)st;
 	call(BOOLEAN, "{\"v\":true}");
@@ -225,12 +216,6 @@ static void test_truths_texts_durations(void **st)
 	assert_string_equal(kept, "a\xc3\xa9\n");
 	call(TEXT, "{\"v\":5}");
 	expect_refusal(400, "v must be a string, not 5");
-	call(DURATION, "{\"v\":\"2h\"}");
-	assert_int_equal(number, 7200000);
-	call(DURATION, "{\"v\":90}");
-	assert_int_equal(number, 90000);
-	call(DURATION, "{\"v\":\"soon\"}");
-	expect_refusal(400, "duration");
 }
 
 /* ---- refusals ---- */
@@ -336,7 +321,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_money),
-		cmocka_unit_test(test_truths_texts_durations),
+		cmocka_unit_test(test_truths_texts),
 		cmocka_unit_test(test_required),
 		cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_bad_json),

@@ -33,7 +33,7 @@ static struct tls_context *make_context(void)
 	char error[256];
 	struct tls_context *context;
 	struct cert c = cert_make("gw", NULL);
-	assert_int_equal(tls_context_new_pem(c.certificate, c.key, &context, error), 0);
+	assert_int_equal(tls_context_new(c.certificate, c.key, &context, error), 0);
 	cert_free(&c);
 	return context;
 }
@@ -210,7 +210,7 @@ static void check_refused(struct str certificate, struct str key, const char *wh
 {
 	char error[256] = "";
 	struct tls_context *c = NULL;
-	assert_int_equal(tls_context_new_pem(certificate, key, &c, error), -EINVAL);
+	assert_int_equal(tls_context_new(certificate, key, &c, error), -EINVAL);
 	assert_null(c);
 	assert_non_null(strstr(error, why));
 }
@@ -231,28 +231,21 @@ static void test_contexts(void **state)
 	cert_free(&shut);
 }
 
-static void put(int fd, struct str s)
-{
-	assert_int_equal(write(fd, s.p, s.n), s.n);
-}
-
-/* Certificate, chain and key may stand in one file. */
-static void test_files(void **state)
+/* Certificate, chain and key may stand in one text. */
+static void test_all_in_one(void **state)
 {
 	(void)state;
-	char error[256] = "", path[] = "/tmp/test_tls.XXXXXX";
+	char error[256] = "";
 	struct tls_context *c = NULL;
 	struct cert a = cert_make("a", NULL), b = cert_make("b", NULL);
-	assert_int_equal(tls_context_new("/nonexistent", "/nonexistent", &c, error), -EINVAL);
-	assert_non_null(strstr(error, "file cannot be opened"));
-	int fd = mkstemp(path);
-	put(fd, a.certificate);
-	put(fd, b.certificate);
-	put(fd, a.key);
-	close(fd);
-	assert_int_equal(tls_context_new(path, path, &c, error), 0);
+	struct buf all;
+	buf_init(&all, 1 << 16);
+	buf_put(&all, a.certificate);
+	buf_put(&all, b.certificate);
+	buf_put(&all, a.key);
+	assert_int_equal(tls_context_new(buf_str(&all), buf_str(&all), &c, error), 0);
 	tls_context_free(c);
-	unlink(path);
+	buf_done(&all);
 	cert_free(&a);
 	cert_free(&b);
 }
@@ -275,7 +268,7 @@ static void test_replace(void **state)
 	struct pair p;
 	open_pair(&p, TLS1_3_VERSION, 0);
 	struct tls_context *c = make_context();
-	assert_int_equal(tls_context_new_pem(b.certificate, b.key, &with, error), 0);
+	assert_int_equal(tls_context_new(b.certificate, b.key, &with, error), 0);
 	tls_context_replace(c, with);
 	assert_true(shake_hands(&p));
 	assert_string_equal(issuer_seen(&p, name), "gw");
@@ -314,7 +307,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_contexts),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_all_in_one),
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_memory),
 	};

@@ -88,7 +88,7 @@ static struct tls_end dial_tls(void)
 	char error[256];
 	int pair[2];
 	struct cert cert = cert_make("gw", NULL);
-	assert_int_equal(tls_context_new_pem(cert.certificate, cert.key, &t.server, error), 0);
+	assert_int_equal(tls_context_new(cert.certificate, cert.key, &t.server, error), 0);
 	cert_free(&cert);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	take_fd(&t.e, pair[0]);

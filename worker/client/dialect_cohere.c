@@ -47,8 +47,9 @@ static void put_tokens(struct json_out *o, const char *key, const struct usage *
 	json_close(o);
 }
 
-void coh_put_end(const struct dialect_answer *an, struct json_out *o, enum llm_finish finish,
-		 struct str native, bool has_calls)
+/* "finish_reason" and "usage". */
+static void put_end(const struct dialect_answer *an, struct json_out *o, enum llm_finish finish,
+		    struct str native, bool has_calls)
 {
 	struct usage u = oai_usage(an);
 	json_put_z(o, "finish_reason", finish_reason(finish, native, has_calls));
@@ -250,7 +251,7 @@ static int end_stream(struct dialect_answer *an, struct coh_stream *s, struct bu
 	struct json_out o = named_event_open(out, "message-end");
 	json_put_str(&o, "id", coh_id(an, s->id));
 	json_open(&o, "delta");
-	coh_put_end(an, &o, s->finish, s->native, s->n_calls > 0);
+	put_end(an, &o, s->finish, s->native, s->n_calls > 0);
 	json_close(&o);
 	named_event_close(&o);
 	return 0;
@@ -286,7 +287,7 @@ static int take(struct dialect_answer *an, struct coh_stream *s, const struct ll
 	}
 }
 
-int coh_write_event(struct dialect_answer *an, const struct llm_event *ev, struct buf *out)
+static int write_event(struct dialect_answer *an, const struct llm_event *ev, struct buf *out)
 {
 	struct coh_stream *s = coh_stream(an);
 	if (!s)
@@ -362,7 +363,7 @@ static int write_answer(struct dialect_answer *an, struct buf *out)
 		json_close_array(&o);
 	}
 	json_close(&o);
-	coh_put_end(an, &o, c->finish, c->native, c->calls);
+	put_end(an, &o, c->finish, c->native, c->calls);
 	json_close(&o);
 	return 0;
 }
@@ -399,7 +400,7 @@ const struct dialect dialect_cohere_chat = {
 	.kind = LLM_CHAT,
 	.twin = FAMILY_COHERE,
 	.read_request = coh_read_chat,
-	.write_event = coh_write_event,
+	.write_event = write_event,
 	.collect = collect_spoken,
 	.write_answer = write_answer,
 	.forward_request = coh_forward_chat,

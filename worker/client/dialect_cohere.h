@@ -26,8 +26,6 @@ void coh_begin(struct coh_reading *c, struct arena *a, struct str body, const st
 int coh_read_chat(struct arena *a, struct str body, const struct json *root,
 		  struct llm_request *ret, struct dialect_error *reterr);
 oai_read_fn coh_read_messages;
-/* The text of a document: what it says, as it is written. .p NULL: no memory. */
-struct str coh_document(struct arena *a, const struct json *document);
 
 /* --- writing answers --- */
 
@@ -45,12 +43,8 @@ struct coh_stream {			/* the state of a stream, whichever way it takes */
 	struct cohere_reader reader;	/* short way */
 };
 struct coh_stream *coh_stream(struct dialect_answer *an);	/* NULL: out of memory */
-int coh_write_event(struct dialect_answer *an, const struct llm_event *ev, struct buf *out);
 /* The id as the provider gave it, else ours. */
 struct str coh_id(const struct dialect_answer *an, struct str given);
-/* "finish_reason" and "usage". */
-void coh_put_end(const struct dialect_answer *an, struct json_out *o, enum llm_finish finish,
-		 struct str native, bool has_calls);
 
 int coh_forward_chat(struct arena *a, const struct llm_request *q, struct str model,
 		     struct str params, struct str extra_body, struct buf *out);

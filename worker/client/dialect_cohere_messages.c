@@ -40,7 +40,7 @@ static int add_text(struct oai_reading *r, const struct place *at, const struct 
 
 /* --- blocks of a content --- */
 
-struct str coh_document(struct arena *a, const struct json *document)
+static struct str text_of_document(struct arena *a, const struct json *document)
 {
 	const struct json *data = json_get(document, "data");
 	const struct json *said = json_is_given(data) ? data : document;
@@ -52,7 +52,7 @@ static int read_document(struct oai_reading *r, const struct place *at, const st
 {
 	if (j->type != JSON_OBJECT && j->type != JSON_STRING)
 		return oai_refuse_type(r, at, "an object or a string", j);
-	p->text = coh_document(r->mem, j);
+	p->text = text_of_document(r->mem, j);
 	r->q->prompt_bytes += p->text.n;
 	return p->text.p ? 0 : -ENOMEM;
 }

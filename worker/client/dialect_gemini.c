@@ -162,17 +162,10 @@ void gem_open_item(struct gem_stream *s, struct buf *out)
 	s->has_items = true;
 }
 
-void gem_close_item(const struct gem_stream *s, struct buf *out)
+static void close_item(const struct gem_stream *s, struct buf *out)
 {
 	if (!s->is_array)
 		BUF_PUT_LIT(out, "\r\n\r\n");
-}
-
-void gem_end_stream(struct dialect_answer *an, struct gem_stream *s, struct buf *out)
-{
-	if (s->is_array && !an->is_ended)
-		buf_put_z(out, s->has_items ? "]" : "[]");
-	an->is_ended = true;
 }
 
 static int find_choice(struct dialect_answer *an, struct gem_stream *s, unsigned index,
@@ -249,7 +242,7 @@ static void put_item(struct dialect_answer *an, struct gem_stream *s, const stru
 	json_close_array(&o);
 	put_names(an, &o, s->id);
 	json_close(&o);
-	gem_close_item(s, out);
+	close_item(s, out);
 }
 
 static int put_end(struct dialect_answer *an, struct json_out *o, const struct gem_choice *c)
@@ -286,9 +279,11 @@ static int end_stream(struct dialect_answer *an, struct gem_stream *s, struct bu
 		put_usage(an, &o);
 		put_names(an, &o, s->id);
 		json_close(&o);
-		gem_close_item(s, out);
+		close_item(s, out);
 	}
-	gem_end_stream(an, s, out);
+	if (s->is_array)
+		buf_put_z(out, s->has_items ? "]" : "[]");
+	an->is_ended = true;
 	return 0;
 }
 

@@ -54,11 +54,8 @@ struct gem_stream {			/* the state of a stream, whichever way it takes */
 };
 /* Made when it is first asked for. NULL: out of memory. */
 struct gem_stream *gem_stream(struct dialect_answer *an, bool is_array);
-/* What stands before and behind one answer of a stream. */
+/* What stands before one answer of a stream. */
 void gem_open_item(struct gem_stream *s, struct buf *out);
-void gem_close_item(const struct gem_stream *s, struct buf *out);
-/* The end of a stream whose answers have all been written. */
-void gem_end_stream(struct dialect_answer *an, struct gem_stream *s, struct buf *out);
 
 int gem_forward_request(struct arena *a, const struct llm_request *q, struct str model,
 			struct str params, struct str extra_body, struct buf *out);

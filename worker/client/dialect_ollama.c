@@ -12,7 +12,8 @@
 
 /* --- what all answers have --- */
 
-void olm_put_head(const struct dialect_answer *an, struct json_out *o)
+/* `"model":"...","created_at":"..."` of an object that has been opened. */
+static void put_head(const struct dialect_answer *an, struct json_out *o)
 {
 	json_put_str(o, "model", an->model);
 	json_put_time(o, "created_at", (uint64_t)an->created_s * NS_PER_S);
@@ -106,7 +107,7 @@ static int put_line(const struct dialect_answer *an, bool is_chat, const struct 
 	struct json_out o = json_out(out);
 	int err = 0;
 	json_open(&o, NULL);
-	olm_put_head(an, &o);
+	put_head(an, &o);
 	if (is_chat) {
 		json_open(&o, "message");
 		json_put_z(&o, "role", "assistant");

@@ -24,7 +24,7 @@ struct olm_reading {
 /* What every read_request() begins with. */
 void olm_begin(struct olm_reading *o, struct arena *a, struct str body, const struct json *root,
 	       enum llm_kind kind, struct llm_request *ret, struct dialect_error *err);
-oai_read_fn olm_read_messages, olm_read_options, olm_read_format, olm_read_think;
+oai_read_fn olm_read_messages, olm_read_options;
 /* Appends the images of a list to the parts that end at *end. 0, -EINVAL, -ENOMEM. */
 int olm_read_images(struct oai_reading *r, const struct place *at, const struct json *j,
 		    struct llm_part ***end);
@@ -35,8 +35,6 @@ int olm_read_generate(struct arena *a, struct str body, const struct json *root,
 
 /* --- writing answers --- */
 
-/* `"model":"...","created_at":"..."` of an object that has been opened. */
-void olm_put_head(const struct dialect_answer *an, struct json_out *o);
 /* The durations; then the counts, but for the answer's where nothing was said. */
 void olm_put_figures(const struct dialect_answer *an, struct json_out *o);
 void olm_write_error(struct buf *out, const struct llm_error *e, enum outcome o, int status,

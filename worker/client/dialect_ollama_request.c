@@ -72,7 +72,8 @@ int olm_read_options(struct oai_reading *r, const struct place *at, const struct
 /* --- the form of the answer, and thinking --- */
 
 /* "" is what clients write that have a field for it and nothing in it. */
-int olm_read_format(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_format(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	struct llm_request *q = r->q;
 	struct str word = json_str(r->mem, j);
@@ -92,7 +93,8 @@ int olm_read_format(struct oai_reading *r, const struct place *at, const struct 
 }
 
 /* Whether thinking is off others need not be told: many know no word for it. */
-int olm_read_think(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+static int read_think(struct oai_reading *r, const struct place *at, const struct json *j,
+		       void *to)
 {
 	static const struct str levels[] = { STR("low"), STR("medium"), STR("high"), STR("max") };
 	struct str *effort = to, word = json_str(r->mem, j);
@@ -167,8 +169,8 @@ static int read_suffix(struct oai_reading *r, const struct place *at, const stru
 #define SHARED                                                \
 	{ "stream", read_stream, TO(is_stream) },             \
 	{ "options", olm_read_options, 0 },                   \
-	{ "format", olm_read_format, 0 },                     \
-	{ "think", olm_read_think, TO(reasoning_effort) },    \
+	{ "format", read_format, 0 },                     \
+	{ "think", read_think, TO(reasoning_effort) },    \
 	{ "truncate", oai_other_flag, 0 },                    \
 	{ "shift", oai_other_flag, 0 },                       \
 	{ "logprobs", oai_other_flag, 0 },                    \

@@ -83,30 +83,13 @@ static int context_from(BIO *certificate, BIO *key, struct tls_context **ret, ch
 	return 0;
 }
 
-int tls_context_new(const char *certificate, const char *key, struct tls_context **ret,
-		    char reterr[256])
-{
-	ERR_clear_error();
-	BIO *c = BIO_new_file(certificate, "r"), *k = NULL;
-	int r;
-	if (!c)
-		r = tls_pair_fail(reterr, "the certificate's file cannot be opened");
-	else if (!(k = BIO_new_file(key, "r")))
-		r = tls_pair_fail(reterr, "the private key's file cannot be opened");
-	else
-		r = context_from(c, k, ret, reterr);
-	BIO_free(c);
-	BIO_free(k);
-	return r;
-}
-
 static BIO *memory_of(struct str s)
 {
 	return s.n > 0 && s.n <= INT32_MAX ? BIO_new_mem_buf(s.p, (int)s.n) : NULL;
 }
 
-int tls_context_new_pem(struct str certificate, struct str key, struct tls_context **ret,
-			char reterr[256])
+int tls_context_new(struct str certificate, struct str key, struct tls_context **ret,
+		    char reterr[256])
 {
 	ERR_clear_error();
 	BIO *c = memory_of(certificate), *k = memory_of(key);

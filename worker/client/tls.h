@@ -8,12 +8,9 @@
 struct tls_context;			/* certificate and key; one a worker, replaced on reload */
 struct tls;				/* one connection */
 
-/* Reads PEM files. TLS 1.2 and up, HTTP/1.1 by ALPN. reterr: a sentence, never key material. */
-int tls_context_new(const char *certificate, const char *key, struct tls_context **ret,
+/* Of texts in PEM. TLS 1.2 and up, HTTP/1.1 by ALPN. reterr: a sentence, never key material. */
+int tls_context_new(struct str certificate, struct str key, struct tls_context **ret,
 		    char reterr[256]) MUST_USE;
-/* The same from memory, as the master passes it. */
-int tls_context_new_pem(struct str certificate, struct str key, struct tls_context **ret,
-			char reterr[256]) MUST_USE;
 struct tls_context *tls_context_free(struct tls_context *c);
 /* New connections of `c` use what `with` holds; `with` is taken. Running ones keep theirs. */
 void tls_context_replace(struct tls_context *c, struct tls_context *with);

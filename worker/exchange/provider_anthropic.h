@@ -75,7 +75,6 @@ struct ant_script {
 typedef const char *ant_complaint_fn(struct ant_writing *w, const struct llm_part *p);
 int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_part);
 int ant_make_script(struct ant_script *s);	/* s->w is given; 0 or -ENOMEM */
-bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p);
 struct str ant_trim_end(struct str s);
 /* "input": {...} of a call. */
 void ant_put_input(struct ant_writing *w, const struct llm_part *p);
@@ -85,7 +84,6 @@ int ant_check_tools(struct ant_writing *w);	/* 0, or -EINVAL: the vendor does no
 void ant_put_tools(struct ant_writing *w);	/* "tools" and "tool_choice" */
 bool ant_uses_format_tool(const struct ant_writing *w);
 bool ant_forces_tool(const struct ant_writing *w);
-bool ant_has_offered(const struct ant_writing *w);	/* tools that the model may call */
 bool ant_has_calls(const struct llm_request *q);	/* among what was said */
 /* "auto", "any", "tool", "none"; NULL: nothing needs to be said. *ret_name: of the "tool". */
 const char *ant_choice_of(const struct ant_writing *w, struct str *ret_name);

@@ -102,7 +102,7 @@ int ant_check_parts(struct ant_writing *w, ant_complaint_fn *complaint_about_par
 
 /* --- from messages to turns --- */
 
-bool ant_is_sayable(struct ant_writing *w, const struct llm_part *p)
+static bool is_sayable(struct ant_writing *w, const struct llm_part *p)
 {
 	switch (p->kind) {
 	case PART_TEXT:
@@ -174,7 +174,7 @@ static int add_message(struct ant_script *s, const struct llm_message *m)
 		int err = 0;
 		if (m->role == ROLE_TOOL)
 			is_within = p->kind != PART_TOOL_RESULT && s->latest;
-		if (is_within || !ant_is_sayable(s->w, p))
+		if (is_within || !is_sayable(s->w, p))
 			continue;
 		if (!is_apart)
 			err = say(s, m, p);
@@ -422,7 +422,7 @@ static int put_inner(struct ant_writing *w, const struct llm_part *p)
 	int err = 0;
 	for (; p && p->kind != PART_TOOL_RESULT && !err; p = p->next) {
 		struct ant_block b = { .part = p, .text = p->text };
-		if (p->kind != PART_TOOL_CALL && p->kind != PART_REASONING && ant_is_sayable(w, p))
+		if (p->kind != PART_TOOL_CALL && p->kind != PART_REASONING && is_sayable(w, p))
 			err = put_block(w, &b);
 	}
 	return err;

@@ -35,7 +35,7 @@ static bool is_offered(const struct ant_writing *w, const struct llm_tool *t)
 	return t->kind == TOOL_FUNCTION || (t->kind == TOOL_OTHER && is_vendors(w, t));
 }
 
-bool ant_has_offered(const struct ant_writing *w)
+static bool has_offered(const struct ant_writing *w)
 {
 	const struct llm_tool *t = w->q->tools;
 	while (t && !is_offered(w, t))
@@ -56,7 +56,7 @@ bool ant_forces_tool(const struct ant_writing *w)
 {
 	enum llm_tool_choice c = w->q->tool_choice;
 	return ant_uses_format_tool(w) ||
-	       (ant_has_offered(w) && (c == CHOICE_REQUIRED || c == CHOICE_NAMED));
+	       (has_offered(w) && (c == CHOICE_REQUIRED || c == CHOICE_NAMED));
 }
 
 /* --- schemas --- */
@@ -207,12 +207,12 @@ const char *ant_choice_of(const struct ant_writing *w, struct str *ret_name)
 	};
 	const struct llm_request *q = w->q;
 	enum llm_tool_choice c = q->tool_choice;
-	bool may_call = ant_has_offered(w) && c != CHOICE_NONE;
-	*ret_name = ant_has_offered(w) && c == CHOICE_NAMED ? q->tool_choice_name
+	bool may_call = has_offered(w) && c != CHOICE_NONE;
+	*ret_name = has_offered(w) && c == CHOICE_NAMED ? q->tool_choice_name
 							    : STR(ANTHROPIC_FORMAT_TOOL);
 	if (ant_uses_format_tool(w))
 		return may_call && c != CHOICE_NAMED ? "any" : "tool";
-	if (!ant_has_offered(w))
+	if (!has_offered(w))
 		return "none";
 	if (c == CHOICE_UNSET && q->has_parallel_tool_calls && !q->parallel_tool_calls)
 		return "auto";
@@ -237,7 +237,7 @@ static void put_choice(struct ant_writing *w)
 
 void ant_put_tools(struct ant_writing *w)
 {
-	bool offers = ant_has_offered(w), has_format = ant_uses_format_tool(w);
+	bool offers = has_offered(w), has_format = ant_uses_format_tool(w);
 	bool remembers = !offers && ant_has_calls(w->q);
 	if (!offers && !has_format && !remembers)
 		return;

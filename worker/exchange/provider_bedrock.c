@@ -30,7 +30,7 @@ static enum bedrock_thinking thinking_of(struct str name, bool is_claude)
 }
 
 /* Claude 4.1 knows an output format with its own vendor, and not here. */
-struct bedrock_model bedrock_model_of(struct str name)
+static struct bedrock_model model_of(struct str name)
 {
 	static const char *const formatting[] = {
 		"gpt-oss", "qwen3", "deepseek.v3", "ministral", "mistral-large-3", "gemma-3",
@@ -102,7 +102,7 @@ static int write_request(struct arena *a, const struct llm_request *q,
 {
 	struct bedrock_writing w = {
 		.ant = { "bedrock", .mem = a, .q = q, .target = t, .err = reterr },
-		.model = bedrock_model_of(t->model),
+		.model = model_of(t->model),
 	};
 	w.ant.o = json_out(&ret->body);
 	int err = q->kind == LLM_EMBED ? bedrock_write_embed(&w.ant, ret)

@@ -22,7 +22,6 @@ struct bedrock_model {
 	bool knows_choice;		/* takes toolConfig.toolChoice */
 	enum bedrock_thinking thinking;
 };
-struct bedrock_model bedrock_model_of(struct str name);
 
 struct bedrock_writing {
 	struct ant_writing ant;

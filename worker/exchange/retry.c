@@ -25,7 +25,9 @@ static bool policy_says(const uint32_t policy[POLICY_CLASSES], enum outcome o, u
 	return true;
 }
 
-unsigned retry_allowed(const struct retry_case *c, bool *ret_by_policy)
+/* How many there may be: by policy for the class of error (*ret_by_policy), else by the request,
+ * the deployment, the settings. */
+static unsigned how_many(const struct retry_case *c, bool *ret_by_policy)
 {
 	unsigned n = c->set->num_retries;
 	*ret_by_policy = (c->own && own_router_retries(c->own, c->group_name, c->error->outcome,
@@ -54,7 +56,7 @@ static bool may_help(const struct retry_case *c)
 bool retry_may(const struct retry_case *c)
 {
 	bool by_policy;
-	unsigned allowed = retry_allowed(c, &by_policy);
+	unsigned allowed = how_many(c, &by_policy);
 	if (c->error->must_not_retry || c->made >= allowed)
 		return false;
 	return by_policy || may_help(c);

@@ -20,9 +20,6 @@ struct retry_case {
 	unsigned made;			/* retries so far in this group */
 	unsigned n_tried;
 };
-/* How many there may be: by policy for the class of error (*ret_by_policy), else by the request,
- * the deployment, the settings. */
-unsigned retry_allowed(const struct retry_case *c, bool *ret_by_policy);
 /* Whether one more makes sense: LiteLLM's gate, which a policy opens. */
 bool retry_may(const struct retry_case *c);
 /* Milliseconds until then. Nothing where another deployment is well; else what the provider told,

@@ -43,11 +43,4 @@ int site_edit_body(struct arena *a, struct buf *body, const struct site_edit *e)
  * dot segment, which would lead to another path, stands nothing. */
 void site_put_name(struct str name, struct buf *out);
 
-/* Where operations stand on Azure: op "/chat/completions", with the deployment before it or in
- * the body alone. For calls that go another way than site_wrap(), too. */
-void site_azure_path(const struct provider_target *t, struct str op, bool is_of_deployment,
-		     struct buf *out);
-/* "/v1/projects/{project}/locations/{location}" */
-void site_vertex_path(const struct provider_target *t, struct buf *out);
-
 #endif

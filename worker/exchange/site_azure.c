@@ -46,7 +46,7 @@ static void put_version(struct str version, struct buf *out)
 	buf_put_escaped(out, version);
 }
 
-void site_azure_path(const struct provider_target *t, struct str op, bool is_of_deployment,
+static void put_path(const struct provider_target *t, struct str op, bool is_of_deployment,
 		     struct buf *out)
 {
 	if (is_v1(t->api_version)) {
@@ -138,7 +138,7 @@ static int wrap_azure(struct arena *a, enum provider_family family, const struct
 		return -EINVAL;
 	}
 	buf_reset(&call->path);
-	site_azure_path(t, op->op, op->is_of_deployment, &call->path);
+	put_path(t, op->op, op->is_of_deployment, &call->path);
 	if (q->kind == LLM_CHAT && reasons(t->model) &&
 	    str_find(buf_str(&call->body), STR("\"max_tokens\"")) != SIZE_MAX)
 		err = rename_limit(a, &call->body);

@@ -14,7 +14,8 @@
 
 #define VERTEX_ANTHROPIC_VERSION "\"anthropic_version\":\"vertex-2023-10-16\""
 
-void site_vertex_path(const struct provider_target *t, struct buf *out)
+/* "/v1/projects/{project}/locations/{location}" */
+static void put_location(const struct provider_target *t, struct buf *out)
 {
 	BUF_PUT_LIT(out, "/v1");
 	if (!t->project.n)		/* an API key tells whose it is */
@@ -39,7 +40,7 @@ static void put_model(struct str model, struct buf *out)
 static void put_path(const struct provider_target *t, const char *publisher, struct str model,
 		     const char *verb, struct buf *out)
 {
-	site_vertex_path(t, out);
+	put_location(t, out);
 	if (vertex_is_endpoint(model)) {
 		BUF_PUT_LIT(out, "/endpoints/");
 	} else {
@@ -134,7 +135,7 @@ static int wrap_openai(struct arena *a, const struct llm_request *q,
 	}
 	if (partner)
 		return wrap_partner(a, partner, q, t, call);
-	site_vertex_path(t, &call->path);
+	put_location(t, &call->path);
 	BUF_PUT_LIT(&call->path, "/endpoints/");
 	buf_put_escaped(&call->path, vertex_is_endpoint(model) ? model : STR("openapi"));
 	BUF_PUT_LIT(&call->path, "/chat/completions");

@@ -42,7 +42,8 @@ static bool has_mark(const struct endpoint *e, struct str mark)
 	return str_find(str_z(e->path), mark) != SIZE_MAX;
 }
 
-bool openapi_has_id(const struct endpoint *e)
+/* {id} or {name} */
+static bool has_id(const struct endpoint *e)
 {
 	return has_mark(e, STR("{id}")) || has_mark(e, STR("{name}"));
 }
@@ -139,7 +140,7 @@ static const struct command_arg *first_positional(const struct command_arg *args
 static bool is_in_path(const struct endpoint *e, const struct command_arg *args,
 		       const struct command_arg *a)
 {
-	return openapi_has_id(e) && a == first_positional(args);
+	return has_id(e) && a == first_positional(args);
 }
 
 static void put_command_body(struct json_out *o, const struct endpoint *e,
@@ -264,7 +265,7 @@ static void put_parameters(struct json_out *o, const struct endpoint *e, bool wi
 	json_open_array(o, "parameters");
 	if (has_mark(e, STR("{model}")))
 		put_path_parameter(o, "model", "a model's name");
-	if (openapi_has_id(e))
+	if (has_id(e))
 		put_path_parameter(o, has_mark(e, STR("{id}")) ? "id" : "name", doc_of_id(c));
 	if (with_rest)
 		put_path_parameter(o, "path", "what the provider's path goes on with");

@@ -35,7 +35,6 @@ const struct body *body_of(const struct endpoint *e);
 
 /* The command behind a row of the table of endpoints; NULL: it is no command's. */
 const struct command *openapi_command(const struct endpoint *e);
-bool openapi_has_id(const struct endpoint *e);	/* {id} or {name} */
 /* What it is shown among. Good until the next call. */
 const char *openapi_tag(const struct endpoint *e);
 const char *openapi_type(enum command_arg_type type);	/* a word of JSON Schema */
