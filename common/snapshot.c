@@ -603,19 +603,25 @@ static const struct snap_price *price_at(const struct snap *s, struct str provid
 	return p || !bare.n ? p : find_price(s, bare);
 }
 
-bool snap_model_price(const struct snap *s, const struct snap_group *g,
-		      const struct snap_deployment *d, struct str asked, struct snap_price *ret)
+bool snap_named_price(const struct snap *s, const struct snap_deployment *d, struct str model,
+		      struct snap_price *ret)
 {
-	char room[MODEL_MAX];
-	struct str model = snap_fill_model(snap_text(s, g->name), snap_text(s, d->model), asked,
-					   room, sizeof room);
-	const struct snap_price *p = model.n ? price_at(s, snap_text(s, d->provider), model) : NULL;
+	const struct snap_price *p = price_at(s, snap_text(s, d->provider), model);
 
 	if (!p)
 		return false;
 	*ret = *p;
 	price_apply(&d->rates, &ret->price);
 	return true;
+}
+
+bool snap_model_price(const struct snap *s, const struct snap_group *g,
+		      const struct snap_deployment *d, struct str asked, struct snap_price *ret)
+{
+	char room[MODEL_MAX];
+	struct str model = snap_fill_model(snap_text(s, g->name), snap_text(s, d->model), asked,
+					   room, sizeof room);
+	return model.n && snap_named_price(s, d, model, ret);
 }
 
 /* -- passes -- */

@@ -427,6 +427,9 @@ struct str snap_upstream_model(const struct snap *s, const struct snap_group *g,
  * False: no such name has a price. Only ->model of *ret is not to be read. */
 bool snap_model_price(const struct snap *s, const struct snap_group *g,
 		      const struct snap_deployment *d, struct str asked, struct snap_price *ret);
+/* The same of a model as d's provider calls it. */
+bool snap_named_price(const struct snap *s, const struct snap_deployment *d, struct str model,
+		      struct snap_price *ret);
 /* The same of any deployment: its own price, or one found by name, which lies in *room. */
 static inline const struct price *snap_price_of(const struct snap *s, const struct snap_group *g,
 						const struct snap_deployment *d, struct str asked,

@@ -19,12 +19,16 @@
 
 enum { TOTAL_TIMEOUT_MS = 6000 * 1000 };	/* what a learned one never exceeds */
 
+enum { PROVIDERS_MAX = 64 };
+
 struct make {
 	struct master *m;
 	const struct config *c;
 	struct snap_build *b;
 	uint32_t *index;		/* deployment of each model; SNAP_NONE: left out */
 	bool goes_by_names;		/* one of them, for its price */
+	struct str providers[PROVIDERS_MAX];	/* to which calls may be passed through */
+	size_t n_providers;
 };
 
 /* ---- prices --------------------------------------------------------------------------------- */
@@ -55,20 +59,33 @@ static void find_price(const struct config *c, const struct config_model *cm,
 		d->flags |= DEPLOY_PRICE_BY_NAME;
 }
 
-/* The whole table, where some deployment takes any model. */
-static void put_prices(struct snap_build *b)
+/* LiteLLM's names of some providers say more: "bedrock_converse", "vertex_ai-anthropic_models". */
+static bool is_of_provider(const struct make *k, const struct price_row *row)
 {
+	for (size_t i = 0; i < k->n_providers; i++)
+		if (str_starts(row->provider, k->providers[i]))
+			return true;
+	return false;
+}
+
+/* The whole table, where some deployment takes any model; else what can be asked for without one,
+ * by a call that is passed through. */
+static void put_prices(const struct make *k)
+{
+	bool is_whole = k->goes_by_names || k->n_providers == PROVIDERS_MAX;
 	struct prices_walk at = { 0 };
 	struct price_row row;
 	struct str last = STR("");
 	while (prices_next(&at, &row)) {
+		if (!is_whole && !is_of_provider(k, &row))
+			continue;
 		if (str_cmp(last, row.model) >= 0)
 			continue;	/* a table that is out of order stops nobody's start */
 		last = row.model;
 		struct snap_price p = { .max_input_tokens = row.max_input_tokens,
 					.max_output_tokens = row.max_output_tokens,
 					.price = row.price };
-		snap_build_price(b, row.model, &p);
+		snap_build_price(k->b, row.model, &p);
 	}
 }
 
@@ -372,6 +389,12 @@ static bool is_first_of_provider(const struct config *c, size_t i)
 	return true;
 }
 
+static void add_provider(struct make *k, struct str name)
+{
+	if (k->n_providers < PROVIDERS_MAX && name.n)
+		k->providers[k->n_providers++] = name;
+}
+
 static int put_pass(struct make *k, const struct config_pass *p)
 {
 	struct snap_pass row = {
@@ -384,6 +407,8 @@ static int put_pass(struct make *k, const struct config_pass *p)
 	int err = put_deployment(k, &p->model, &deployment);
 	if (err == 0)
 		snap_build_pass(k->b, &row, deployment);
+	if (err == 0 && !p->is_target)
+		add_provider(k, p->name);
 	return err;
 }
 
@@ -396,6 +421,7 @@ static int put_passes(struct make *k)
 			continue;
 		row.name = snap_build_text(k->b, k->c->models[i].provider);
 		snap_build_pass(k->b, &row, k->index[i]);
+		add_provider(k, k->c->models[i].provider);
 	}
 	for (size_t i = 0; i < k->c->n_passes && err == 0; i++)
 		err = put_pass(k, &k->c->passes[i]);
@@ -484,8 +510,8 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 		err = put_passes(&k);
 	if (err == 0)
 		err = put_groups(&k);
-	if (err == 0 && k.goes_by_names)
-		put_prices(k.b);
+	if (err == 0)
+		put_prices(&k);
 	if (err == -ENOSPC)
 		snprintf(
 			reterr, 256,

@@ -76,12 +76,27 @@ bool raw_query_ok(struct str query)
 	return true;
 }
 
+/* Whether a member's name is that one for who decodes it and does not mind the case. */
+static bool is_named(struct str name, const char *wanted)
+{
+	while (name.n && *wanted) {
+		int byte = name.p[0] == '%' ? escaped_byte(name) : -1;
+		size_t n = byte < 0 ? 1 : 3;
+		char c = byte < 0 ? name.p[0] : (char)byte;
+		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != *wanted)
+			return false;
+		name = str_skip(name, n);
+		wanted++;
+	}
+	return !name.n && !*wanted;
+}
+
 static bool is_ours(struct str name)
 {
 	static const char *const names[] = { "key", "api_key", "access_token",
 					     "custom_llm_provider", "target_model_names" };
 	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq_nocase(name, str_z(names[i])))
+		if (is_named(name, names[i]))
 			return true;
 	return false;
 }
@@ -89,7 +104,7 @@ static bool is_ours(struct str name)
 /* The model stands in its place in the path or is put in anew. */
 static bool names_model(struct str name)
 {
-	return str_eq(name, STR("model")) || str_eq(name, STR("deployment"));
+	return is_named(name, "model") || is_named(name, "deployment");
 }
 
 void raw_put_query(struct buf *out, struct str query, bool with_model)

@@ -199,6 +199,28 @@ def test_what_is_unknown_says_so_and_reading_is_free(gw):
     assert row["metadata"]["unpriced"] is False and float(row["spend"]) == 0
 
 
+def test_a_model_that_nobody_has_configured_costs_what_the_table_says(start, mock):
+    gw = start([("mine", {"model": "openai/gpt-x", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary", **PRICED})])
+    for name in ("gpt-4o", "GPT-4o"):
+        assert ask_openai(gw, key=gw.key(max_budget=0.00001), model=name, extra={"max_tokens": 1000}).status == 429
+    assert ask_openai(gw, key=gw.key(max_budget=1), model="gpt-4o", extra={"max_tokens": 1000}).status == 200
+    row = gw.spend_rows(wait_for=1)[0]
+    want = row["prompt_tokens"] * Decimal("0.0000025") + row["completion_tokens"] * Decimal("0.00001")
+    assert Decimal(str(row["spend"])) == want > 0 and not row["metadata"]["unpriced"]
+
+
+def test_another_model_in_the_body_makes_nothing_free(start, mock):
+    """Azure takes the deployment of the path and does not look at the body's model."""
+    gw = start([("m", {"model": "azure/gpt-x", "api_base": mock.base, "api_key": "az-canary", "api_version": "2024-10-21", **PRICED})])
+    where = "/azure/openai/deployments/gpt-x/chat/completions?api-version=2024-10-21"
+    assert ask_openai(gw, path=where.replace("gpt-x", "GPT-X"), key=gw.key(max_budget=0.00001), extra={"max_tokens": 1000}).status == 429
+    assert ask_openai(gw, path=where.replace("gpt-x", "GPT-X"), key=gw.key(models=["!m"])).status == 403
+    assert ask_openai(gw, path=where, model="unheard-of", key=gw.key(max_budget=0.00001), extra={"max_tokens": 1000}).status == 429
+    a = ask_openai(gw, path=where, model="unheard-of", key=gw.key(max_budget=1))
+    row = gw.spend_rows(wait_for=1)[0]
+    assert a.status == 200 and float(row["spend"]) > 0 and row["metadata"]["unpriced"] is False, (a, row)
+
+
 def test_a_budget_holds(gw):
     k = gw.key(max_budget=0.00001)
     assert ask_openai(gw, key=k, extra={"max_tokens": 1000}).status == 429
@@ -214,9 +236,6 @@ def test_a_list_of_models_holds_here_too(gw, mock):
     n = len(mock.log())
     assert ask_openai(gw, key=k, model="mini").status == 403
     assert gw.get("/openai/v1/echo", key=k).status == 403                   # no model is seen
-    assert gw.post("/openai/v1/chat/completions", '{"model":"gpt-x","model":"mini"}', key=k).status == 403
-    assert gw.post("/openai/v1/chat/completions", '{"model":"gpt-x","Model":"mini"}', key=k).status == 403
-    assert gw.post("/openai/v1/chat/completions", b'\xff{"model":"gpt-x"}', key=k).status == 403
     assert ask_openai(gw, key=k, path="/openai/v1/models/gpt-x/echo", model="mini").status == 403
     assert post_form(gw, "/openai/v1/files", ("model", "gpt-x"), ("model", "mini"), key=k).status in (400, 403)
     assert gw.get("/v1/files", key=k).status == 403
@@ -242,15 +261,33 @@ def test_a_name_that_the_provider_does_not_read_is_no_model(gw, mock):
     assert gw.request("GET", "/openai/v1/files", {"model": "x"}, key=k).status == 200
 
 
+DOUBTFUL = [b'{"model":"gpt-x","model":"mini"}', b'{"model":"gpt-x","Model":"mini"}', b'\xff{"model":"gpt-x"}', b'{"model":"mini"}\0',
+            b'\xef\xbb\xbf{"model":"mini"}', b'{"model":"mini","n":NaN}', '{"model":"mini"}'.encode("utf-16"), b'{"model":"mini"',
+            b'{"a":{"b":1,"b":2},"model":"mini"}']
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/vnd.x+json", "text/plain"])
+def test_what_two_readers_could_understand_differently_is_refused(gw, mock, kind):
+    """Nobody gets a model by it that is not in the list, or not paid for."""
+    for body in DOUBTFUL:
+        for path in ("/openai/v1/chat/completions", "/v1/fine_tuning/jobs"):
+            for k in (gw.key(models=["gpt-x"]), gw.key(max_budget=1)):
+                a = gw.post(path, body, key=k, headers={"Content-Type": kind})
+                if kind != "text/plain" or body.count(b'"model"') + body.count(b'"b"') + body.count(b'"Model"') > 1:
+                    assert a.status == 400 and "differently" in a.json["error"]["message"], (body, path, a)
+    assert all("chat" not in r["path"] for r in mock.log()) or kind == "text/plain"
+    assert gw.post("/openai/v1/echo", b'{"a":1}\n{"a":2}\n', headers={"Content-Type": "application/jsonl"}).status == 200
+    assert gw.post("/openai/v1/echo", b'[1,2]', headers={"Content-Type": kind}).status == 200
+
+
 def test_an_exclusion_holds_here_too(gw, mock):
     k = gw.key(models=["!mini", "!mine"])
     assert ask_openai(gw, key=k, model="other-x").status == 200
     n = len(mock.log())
     for model in ("mini", "mine", "gpt-x"):         # the last is what `mine` is at the provider
         assert ask_openai(gw, key=k, model=model).status == 403, model
-    for body in (b'{"model":"other-x","model":"mini"}', b'{"model":"other-x","Model":"mini"}', b'\xef\xbb\xbf{"model":"mini"}',
-                 b'{"model":"mini"}\0', b'{"m\\u006fdel":"mini"}', b"model=mini"):
-        assert gw.post("/openai/v1/chat/completions", body, key=k).status == 403, body
+    assert gw.post("/openai/v1/chat/completions", b'{"m\\u006fdel":"mini"}', key=k).status == 403
+    assert gw.post("/openai/v1/chat/completions", b"model=mini", key=k, headers={"Content-Type": "application/x-www-form-urlencoded"}).status == 403
     assert gw.post("/v1/batches", {"input_file_id": "f"}, key=k).status == 403
     assert gw.post("/v1/batches", {"target_model_names": "other"}, key=k).status == 403
     assert len(mock.log()) == n

@@ -250,6 +250,17 @@ def test_who_may(gw, provider):
     ws.sock.close()
 
 
+def test_one_model_and_no_other(gw, provider):
+    """By no spelling of a name, and by no character of the model's own."""
+    k = gw.key(models=["rt", "rt*"])
+    for query in ("model=rt&mod%65l=dear", "Model=dear&model=rt", "%6d%6Fdel=dear&model=rt", "deployment=dear&model=rt&deplo%79ment=dear"):
+        status, _, ws = handshake(gw, "/v1/realtime?" + query, key=k)
+        assert status == 101, query
+        assert provider.heads[-1][0] == "GET /v1/realtime?model=gpt-realtime HTTP/1.1", query
+    status, _, ws = handshake(gw, "/v1/realtime?model=rtx?y=z;model=dear", key=k)
+    assert provider.heads[-1][0].count("model") == 2 and "?model=x%3Fy%3Dz%3Bmodel%3Ddear HTTP" in provider.heads[-1][0]
+
+
 def test_what_is_no_handshake(gw, provider):
     for drop in ("Upgrade", "Connection", "Sec-WebSocket-Version", "Sec-WebSocket-Key"):
         assert refused(gw, drop=(drop,))[0] == 400

@@ -361,6 +361,16 @@ def test_a_model_name_does_not_change_the_host(start, mock, canary):
         assert r["path"] == "/v1/chat/completions", r
 
 
+def test_no_model_leads_to_another_path_of_azure(start, mock):
+    gw = start([("az/*", {"model": "azure/*", "api_base": mock.base, "api_key": "az-canary", "api_version": "2024-10-21", **PRICED})])
+    for rest in ("..", ".", "x/../../../echo?y=", "x/../..", "x?y#z", "x/images/../../../.."):
+        for path, body in (("/v1/images/generations", {"prompt": "x"}), ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]})):
+            gw.post(path, {"model": "az/" + rest, **body})
+    tails = ("/images/generations?api-version=2024-10-21", "/chat/completions?api-version=2024-10-21")
+    for r in mock.log():
+        assert r["path"].startswith("/openai/deployments/") and r["path"].endswith(tails) and ".." not in r["path"].split("/"), r
+
+
 def test_environment_of_curl_is_ignored(start, mock, canary, tmp_path, authority):
     """X5: proxies, netrc, curl's own files, key logs."""
     home = tmp_path / "home"

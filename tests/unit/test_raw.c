@@ -73,6 +73,9 @@ static void test_joined(void **state)
 	buf_reset(&out);
 	raw_put_query(&out, STR("key=sk-1&a=1&&API_KEY=2&b&custom_llm_provider=x&access_token=3"), true);
 	assert_string_equal(buf_z(&out), "?a=1&b");
+	buf_reset(&out);
+	raw_put_query(&out, STR("k%65y=1&mod%65l=x&MODEL=y&%64eployment=z&models=1&mode=2&a%"), false);
+	assert_string_equal(buf_z(&out), "?models=1&mode=2&a%");
 	assert_true(str_eq(raw_query_get(STR("a=1&b=2&b=3&c"), STR("b")), STR("2")));
 	assert_true(str_eq(raw_query_get(STR("a=1&c"), STR("c")), STR("")));
 	assert_null(raw_query_get(STR("ab=1"), STR("a")).p);

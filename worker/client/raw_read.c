@@ -146,13 +146,56 @@ static void read_members(struct reading *x)
 	x->text_bytes = c->body.n;
 }
 
+static bool says_json(struct str type)
+{
+	type = str_trim(str_cut(&type, ';'));
+	return !type.n || str_eq_nocase(type, STR("application/json")) ||
+	       (type.n > 5 && str_eq_nocase(str_skip(type, type.n - 5), STR("+json")));
+}
+
+/* Whether a provider may see a model there that was not seen here: in JSON with a member twice, or
+ * under a name in another case, in another encoding, or that is none by the letter. What does not
+ * say that it is JSON may be lines of it. */
+static bool is_doubtful(struct request *r, const struct raw_call *c)
+{
+	struct json_error e;
+	if (!c->body.n || c->is_read)
+		return false;
+	if (c->root)
+		return intake_disguised(c->root) != NULL;
+	return says_json(c->content_type) || json_is(json_parse(r->mem, c->body, 0, &e), JSON_OBJECT);
+}
+
+/* An object, or anything that may be looked at by nobody: a list is no request to a model. */
+static bool read_loose(struct reading *x)
+{
+	struct request *r = x->r;
+	struct raw_call *c = x->c;
+	struct json_error e;
+	const struct json *root = c->body.n ? json_parse(r->mem, c->body, JSON_ONE_KEY, &e) : NULL;
+	if (root && root->type != JSON_OBJECT)
+		return true;
+	c->root = root;
+	if (c->raw->source != RAW_TARGET && is_doubtful(r, c)) {
+		request_fail(r, OUTCOME_BAD_REQUEST, "request_body",
+			     "The body is no JSON, or JSON that two readers could understand "
+			     "differently");
+		return false;
+	}
+	if (root && intake_disguised(root))
+		c->root = NULL;
+	return true;
+}
+
 /* JSON that must be an object, or that may be anything: then what is none is not looked at. */
 static bool read_json(struct reading *x)
 {
 	struct request *r = x->r;
-	struct json_error e;
 	const char *disguised;
-	if (x->c->raw->source == RAW_MODEL) {
+	if (x->c->raw->source != RAW_MODEL) {
+		if (!read_loose(x))
+			return false;
+	} else {
 		if (!intake_json(r, &x->c->root))
 			return false;
 		disguised = intake_disguised(x->c->root);
@@ -161,10 +204,6 @@ static bool read_json(struct reading *x)
 				     "%s must be written in lower case", disguised);
 			return false;
 		}
-	} else {
-		x->c->root = x->c->body.n ? json_parse(r->mem, x->c->body, JSON_ONE_KEY, &e) : NULL;
-		if (!json_is(x->c->root, JSON_OBJECT) || intake_disguised(x->c->root))
-			x->c->root = NULL;
 	}
 	if (x->c->root)
 		read_members(x);
@@ -233,7 +272,7 @@ static bool read_form(struct reading *x)
 			read_part(x, &p);
 	if (more >= 0)
 		return true;
-	if (x->c->raw->source == RAW_MODEL || x->c->raw->source == RAW_PROVIDER) {
+	if (x->c->raw->source != RAW_TARGET && !x->c->is_read) {
 		request_fail(x->r, OUTCOME_BAD_REQUEST, "request_body",
 			     "The body is not a well-formed multipart/form-data");
 		return false;

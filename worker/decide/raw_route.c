@@ -39,8 +39,8 @@ static uint32_t count_groups(const struct request *r)
 	return snap_head(r->snap)->groups.count + snap_head(r->snap)->patterns.count;
 }
 
-/* The deployment of p's provider that has this model, as the provider calls it: its key and its
- * price count. A slice of its group's list of members. */
+/* The deployment of p's provider that has this model, as the provider calls it, some of whom do not
+ * mind the case: its key and its price count. A slice of its group's list of members. */
 static bool find_deployment(const struct request *r, const struct snap_pass *p, struct str model,
 			    struct snap_part *ret)
 {
@@ -49,7 +49,7 @@ static bool find_deployment(const struct request *r, const struct snap_pass *p, 
 		for (uint32_t k = 0; k < g->members.count; k++) {
 			const struct snap_deployment *d =
 				snap_deployment(r->snap, snap_member(r->snap, g, k));
-			if (!str_eq(snap_text(r->snap, d->model), model) ||
+			if (!str_eq_nocase(snap_text(r->snap, d->model), model) ||
 			    !str_eq(snap_text(r->snap, d->provider), snap_text(r->snap, p->name)))
 				continue;
 			*ret = (struct snap_part){
@@ -67,6 +67,29 @@ static enum step no_provider(struct request *r, struct str names)
 			    "no deployment of provider " STR_FMT " is configured", STR_ARG(first));
 }
 
+static struct str lower(struct arena *a, struct str s)
+{
+	char *p = arena_dup_z(a, s);
+	for (size_t i = 0; p && i < s.n; i++)
+		p[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 0x20 : p[i]);
+	return p ? str_of(p, s.n) : STR("");
+}
+
+/* What the table says of a model that has no deployment here: its provider takes money for it all
+ * the same. */
+static const struct price *price_of(struct request *r, const struct snap_pass *p)
+{
+	const struct snap_group all = { .members = p->members };
+	const struct snap_deployment *d =
+		snap_deployment(r->snap, snap_member(r->snap, &all, 0));
+	struct snap_price *found = arena_alloc(r->mem, sizeof *found);
+	struct str model = r->raw->is_target ? STR_NONE : r->raw->model;
+	bool is_known = found && model.n &&
+			(snap_named_price(r->snap, d, model, found) ||
+			 snap_named_price(r->snap, d, lower(r->mem, model), found));
+	return is_known ? &found->price : &unknown_price;
+}
+
 static enum step to_provider(struct request *r, struct str names)
 {
 	struct raw_call *c = r->raw;
@@ -77,11 +100,9 @@ static enum step to_provider(struct request *r, struct str names)
 	r->requested_model = c->model.p ? c->model : snap_text(r->snap, p->name);
 	if (c->model.p && find_deployment(r, p, c->model, &member)) {
 		go_to(r, p, member);
-		if (c->second_model.p)
-			c->price = &unknown_price;
 	} else {
 		go_to(r, p, p->members);
-		c->price = &unknown_price;
+		c->price = price_of(r, p);
 	}
 	if (c->is_read)
 		c->price = &free_price;
@@ -133,7 +154,8 @@ static bool has_model(const struct request *r, const struct snap_group *g, struc
 	for (uint32_t i = 0; i < g->members.count; i++) {
 		const struct snap_deployment *d =
 			snap_deployment(r->snap, snap_member(r->snap, g, i));
-		if (str_matches(snap_text(r->snap, d->model), model))
+		struct str its = snap_text(r->snap, d->model);
+		if (str_eq_nocase(its, model) || str_matches(its, model))
 			return true;
 	}
 	return false;

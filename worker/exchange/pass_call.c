@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "worker/exchange/credential_aws.h"
 #include "worker/exchange/pass.h"
+#include "worker/exchange/site.h"
 #include "worker/openai.h"
 #include "worker/trace.h"
 
@@ -39,7 +40,7 @@ static void put_azure(struct buf *out, struct str base, struct str model, struct
 		BUF_PUT_LIT(out, "/openai");
 	} else if (str_find(base, STR("/deployments/")) == SIZE_MAX) {
 		BUF_PUT_LIT(out, "/openai/deployments/");
-		raw_put_path(out, model);
+		site_put_name(model, out);
 	}
 	buf_put(out, path);
 }
@@ -54,7 +55,7 @@ static void put_query(const struct request *r, const struct snap_deployment *d, 
 	if (r->raw->is_tunnel) {
 		buf_put_z(out, out->n > before ? "&" : "?");
 		buf_put_z(out, d->site == SITE_AZURE ? "deployment=" : "model=");
-		raw_put_path(out, model);
+		buf_put_escaped(out, model);
 	}
 	if (d->site != SITE_AZURE || !version.n ||
 	    raw_query_get(r->raw->query, STR("api-version")).p)
