@@ -135,15 +135,15 @@ def test_no_worker_at_all(tmp_path, start):
     path = tmp_path / "worker"
     gw = Gateway(tmp_path, [("m", {"model": "openai/x", "mock_response": "hi"})], args=["--worker-path", str(path)])
     with pytest.raises((TimeoutError, socket.timeout)):
-        gw.start(timeout=1.5 / PATIENCE)
+        gw.start(timeout=0.5 / PATIENCE)
     try:
+        wait_for(lambda: len(gw.records("worker.parked")) == 2, timeout=20 * PATIENCE)
         rows = gw.ctl_json("workers")["workers"]
         assert {r["state"] for r in rows} == {"waiting"}
         assert all("No such file" in r["last_end"] for r in rows)
         assert gw.records("worker.start_failed")[0]["program"] == str(path)
         assert gw.ctl("status", check=False).returncode == 9
         assert not list((gw.tmp / "state" / "journal").iterdir())
-        assert len(gw.records("worker.parked")) == 2
     finally:
         gw.stop()
 
