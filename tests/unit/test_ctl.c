@@ -667,6 +667,9 @@ static void test_a_new_key_is_shown_once_and_well(void **state)
 		"        -H 'Content-Type: application/json' \\\n"
 		"        -d '{\"model\":\"gpt-4o\",\"messages\":"
 		"[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n");
+	l.url = STR("https://localhost:8443");
+	assert_non_null(strstr(show("keys create", answer, l),
+			       "curl https://localhost:8443/v1/chat/completions"));
 	assert_string_equal(show("keys create -q", answer, l), "sk-abc\n");
 	assert_string_equal(show("keys create --json", "{ \"key\" : \"sk-abc\" }", l),
 			    "{ \"key\" : \"sk-abc\" }\n");
