@@ -226,6 +226,8 @@ static void test_mistakes_are_explained(void **state)
 		{ "config check", "'check' is nothing that 'config' can do",
 		  "did you mean llmgwctl check?" },
 		{ "spend report --start x", "no option '--start'", "did you mean --start-date?" },
+		{ "keys create --budget 5", "no option '--budget'", "did you mean --max-budget?" },
+		{ "audit list --limit 5", "no option '--limit'", "did you mean --page-size?" },
 		{ "status extra", "'extra' is one argument too many", "status --help" },
 		{ "keys block a b", "'b' is one argument too many", "--help" },
 		{ "keys block", "keys block needs key", "--help" },
