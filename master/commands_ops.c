@@ -75,6 +75,24 @@ static void put_listen(struct json_out *o, const struct listen_set *l)
 	json_close_array(o);
 }
 
+/* The same for who asks on this machine: all addresses are one of it. A certificate is for a name. */
+static void put_urls(struct json_out *o, const struct listen_set *l)
+{
+	char url[160];
+	json_open_array(o, "urls");
+	for (size_t i = 0; i < l->n; i++) {
+		struct config_listen at = l->at[i];
+		bool has_tls = l->tls_bits >> i & 1;
+		at.host = str_z(l->host[i]);
+		if (str_eq(at.host, STR("0.0.0.0")) || str_eq(at.host, STR("::")))
+			at.host = has_tls ? STR("localhost") : STR("127.0.0.1");
+		int n = snprintf(url, sizeof url, "%s://", has_tls ? "https" : "http");
+		listen_name(&at, url + n, sizeof url - (size_t)n);
+		json_put_z(o, NULL, url);
+	}
+	json_close_array(o);
+}
+
 /* Requests that are refused because they have crashed workers. */
 static void put_suspects(struct json_out *o, const struct board *b)
 {
@@ -117,6 +135,7 @@ void ops_status(struct command_call *c)
 	trial_show(m->trial, &o);
 	put_suspects(&o, &m->board);
 	put_listen(&o, supervise_listening(m->supervise));
+	put_urls(&o, supervise_listening(m->supervise));
 	json_open(&o, "workers");
 	json_put_u64(&o, "ready", supervise_ready(m->supervise));
 	json_put_u64(&o, "wanted", master_workers(m));

@@ -343,8 +343,12 @@ static struct str load_credentials(struct reader *r, const struct config_model *
 		config_needs_file(r, given);
 	if (n >= 0)
 		return str_of(text, (size_t)n);
-	left_out(r, m, at, arena_printf(r->scratch, "its vertex_credentials cannot be read: %s",
-					refusal_text(n, path, why)));
+	bool is_path = path[0] == '/';
+	left_out(r, m, at, arena_printf(r->scratch, "its vertex_credentials cannot be read: %s%s"
+					STR_FMT "%s", refusal_text(n, path, why),
+					is_path ? " (" : "",
+					STR_ARG(is_path ? shown(given) : STR_NONE),
+					is_path ? ")" : ""));
 	return STR_NONE;
 }
 

@@ -25,6 +25,7 @@ static const char *const codes[W_COUNT] = {
 	[W_PRICE_INCOMPLETE] = "W009 price-incomplete", [W_NO_MODELS] = "W010 no-models",
 	[W_UNKNOWN_MODEL] = "W011 unknown-model",	[W_STORED] = "W012 stored-object",
 	[W_JWT_OPEN] = "W013 tokens-too-open",
+	[W_CERTIFICATE_ENDED] = "W014 certificate-ended",
 };
 
 struct str shown(struct str s)

@@ -48,6 +48,7 @@ enum complaint_code {
 	W_UNKNOWN_MODEL,
 	W_STORED,
 	W_JWT_OPEN,
+	W_CERTIFICATE_ENDED,
 	W_COUNT
 };
 

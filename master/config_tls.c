@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/tls_pair.h"
@@ -53,6 +54,21 @@ static bool read_pem(struct reader *r, struct str path, const char *name, struct
 	return err == 0;
 }
 
+/* It is served all the same: some clients do not look, and the others say so. */
+static void tell_end(struct reader *r)
+{
+	int64_t end;
+	char day[16] = "";
+	struct tm tm;
+	if (tls_pair_end(r->c->tls_certificate_pem, &end) < 0 || end > time(NULL))
+		return;
+	if (gmtime_r(&(time_t){ end }, &tm))
+		strftime(day, sizeof day, "%Y-%m-%d", &tm);
+	complain(r, W_CERTIFICATE_ENDED, given_place(r, "server.tls", "certificate"),
+		 "the certificate ended on %s: clients refuse it; a new one counts from a reload on",
+		 day);
+}
+
 void tls_read(struct reader *r)
 {
 	struct config *c = r->c;
@@ -64,4 +80,6 @@ void tls_read(struct reader *r)
 		complain(r, COMPLAINT_ERROR,
 			 given_place(r, "server.tls", is_key ? "key" : "certificate"),
 			 "server.tls cannot be used: %s", why);
+	else if (has)
+		tell_end(r);
 }

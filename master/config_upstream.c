@@ -113,11 +113,15 @@ bool upstream_detect(struct reader *r, struct config_model *m, const struct plac
 		r->c->n_skipped++;
 		return false;
 	}
+	const struct str unwritten = STR("native adapter not written yet: ");
 	why = m->row->notes;
 	why = str_cut(&why, ';');
+	bool is_unwritten = str_starts(why, unwritten);
 	complain(r, W_MODEL_SKIPPED, at,
-		 "model '" STR_FMT "' is left out: provider '" STR_FMT "': " STR_FMT,
-		 STR_ARG(shown(m->model_name)), STR_ARG(m->provider), STR_ARG(why));
+		 "model '" STR_FMT "' is left out: provider '" STR_FMT "' %s" STR_FMT "%s",
+		 STR_ARG(shown(m->model_name)), STR_ARG(m->provider),
+		 is_unwritten ? "is not served yet (" : "is not served: ",
+		 STR_ARG(str_skip(why, is_unwritten ? unwritten.n : 0)), is_unwritten ? ")" : "");
 	r->c->n_skipped++;
 	return false;
 }
@@ -240,6 +244,18 @@ static bool resolve_base(struct reader *r, struct config_model *m, const struct 
 	return true;
 }
 
+/* "A,B" as "A or B". */
+static struct str alternatives(struct reader *r, struct str names)
+{
+	struct str said = str_cut(&names, ',');
+	while (names.n > 0) {
+		struct str one = str_cut(&names, ',');
+		said = arena_printf(r->scratch, STR_FMT " or " STR_FMT, STR_ARG(said), STR_ARG(one));
+		r->out_of_memory |= !said.p;
+	}
+	return said;
+}
+
 bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
 		      const struct place *base_at)
 {
@@ -268,7 +284,7 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 		complain(r, W_KEY_MISSING, at,
 			 "no key for provider '" STR_FMT
 			 "': set api_key, or the environment variable " STR_FMT,
-			 STR_ARG(m->provider), STR_ARG(shown(m->row->key_env)));
+			 STR_ARG(m->provider), STR_ARG(alternatives(r, m->row->key_env)));
 	return true;
 }
 

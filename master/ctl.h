@@ -118,6 +118,7 @@ struct ctl_look {		/* how things are shown */
 	unsigned width;		/* of the terminal; 0: no limit */
 	unsigned height;	/* the same, in lines, for a view of all of it */
 	uint64_t now_ns;	/* wall clock */
+	struct str url;		/* of the gateway, for an example; .n 0: not known */
 };
 /* The first character of s, which is not empty: its bytes (1 when it is no valid UTF-8, with code
  * UINT32_MAX), its code point, and whether a terminal may be confused by it. */
@@ -149,6 +150,8 @@ int ctl_put_table(struct buf *to, struct arena *a, const struct command_column *
 /* ---- ctl_answer.c: what an answer means ---- */
 enum ctl_exit ctl_exit_of(const struct command *c, int status, const struct json *answer);
 /* What goes to standard output, and hints for standard error. Exit is CTL_DONE & co. */
+/* Whether what is shown of it has an example, which wants to know where the gateway is. */
+bool ctl_has_example(const struct ctl_request *q);
 void ctl_show(struct buf *out, struct buf *hints, struct arena *a, const struct ctl_request *q,
 	      const struct json *answer, const struct ctl_look *look);
 

@@ -103,9 +103,10 @@ static struct str model_of(struct arena *a, const struct json *answer)
 }
 
 static void put_try_it(struct buf *out, struct arena *a, const struct ctl_request *q,
-		       const struct json *answer, struct str key)
+		       const struct json *answer, const struct ctl_look *look, struct str key)
 {
-	struct str url = str_z(q->opt.url ? q->opt.url : "http://localhost:4000");
+	struct str url = q->opt.url ? str_z(q->opt.url) :
+			 look->url.n ? look->url : STR("http://localhost:4000");
 	while (url.n && url.p[url.n - 1] == '/')
 		url.n--;
 	BUF_PUT_LIT(out, "Try it:\n\n    curl ");
@@ -116,6 +117,16 @@ static void put_try_it(struct buf *out, struct arena *a, const struct ctl_reques
 			 "        -d '{\"model\":\"");
 	ctl_put_safe(out, model_of(a, answer));
 	BUF_PUT_LIT(out, "\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n");
+}
+
+static bool makes_key(const struct command *c)
+{
+	return is_words(c, "keys create") || is_words(c, "keys rotate");
+}
+
+bool ctl_has_example(const struct ctl_request *q)
+{
+	return makes_key(q->command) && !q->opt.json && !q->opt.quiet && !q->opt.url;
 }
 
 static void put_new_key(struct buf *out, struct arena *a, const struct ctl_request *q,
@@ -136,7 +147,7 @@ static void put_new_key(struct buf *out, struct arena *a, const struct ctl_reque
 	ctl_put_view(out, a, told(a, answer), look);
 	if (out->n > before)
 		buf_put_char(out, '\n');
-	put_try_it(out, a, q, answer, key);
+	put_try_it(out, a, q, answer, look, key);
 }
 
 static void hint_pages(struct buf *hints, const struct json *answer)
@@ -191,13 +202,12 @@ void ctl_show(struct buf *out, struct buf *hints, struct arena *a, const struct 
 {
 	const struct command *c = q->command;
 	const struct json *complaints = json_get(answer, "complaints");
-	bool new_key = is_words(c, "keys create") || is_words(c, "keys rotate");
 	if (q->opt.json && look->is_tty) {
 		ctl_put_pretty(out, answer);
 	} else if (q->opt.json) {
 		buf_put(out, answer->raw);
 		buf_put_char(out, '\n');
-	} else if (new_key && json_is(json_get(answer, "key"), JSON_STRING)) {
+	} else if (makes_key(c) && json_is(json_get(answer, "key"), JSON_STRING)) {
 		put_new_key(out, a, q, answer, look);
 	} else if (is_words(c, "check") && json_is(complaints, JSON_STRING)) {
 		put_complaints(out, hints, json_str(a, complaints));

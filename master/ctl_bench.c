@@ -153,7 +153,6 @@ static enum ctl_exit make_body(struct bench *b)
 	return b->plan.body ? CTL_DONE : fail(b, CTL_USAGE, "the prompt is too long", "");
 }
 
-/* Where it listens: 0.0.0.0 and [::] are reached on this machine. */
 static enum ctl_exit find_url(struct bench *b)
 {
 	struct str base = str_z(b->of->q->opt.url);
@@ -163,20 +162,10 @@ static enum ctl_exit find_url(struct bench *b)
 		const struct json *status = call(b, "status", STR("{}"));
 		if (!status)
 			return b->reterr->exit;
-		struct str at = json_str(b->mem, json_at(json_get(status, "listen"), 0));
-		size_t colon = at.n;
-		while (colon > 0 && at.p[colon - 1] != ':')
-			colon--;
-		struct str host = str_of(at.p, colon ? colon - 1 : 0);
-		if (!host.n)
+		base = json_str(b->mem, json_at(json_get(status, "urls"), 0));
+		if (!base.n)
 			return fail(b, CTL_FAILED, "the gateway does not listen where it could be "
 				    "asked", "--url says where, with a key");
-		if (str_eq_z(host, "0.0.0.0"))
-			host = STR("127.0.0.1");
-		if (str_eq_z(host, "[::]"))
-			host = STR("[::1]");
-		base = arena_printf(b->mem, "http://" STR_FMT ":" STR_FMT, STR_ARG(host),
-				    STR_ARG(str_skip(at, colon)));
 	}
 	struct str url = arena_printf(b->mem, STR_FMT "/v1/chat/completions", STR_ARG(base));
 	b->plan.url = url.p;

@@ -222,11 +222,15 @@ static void put_head(struct buf *to, struct arena *a, const struct json *all)
 	} parts[] = {
 		{ "workers", " workers   " }, { "in_flight", " in flight   " },
 		{ "streams", " streams   " }, { "requests_s", " requests/s   " },
-		{ "failed_percent", " % failed   " }, { "tokens_s", " tokens/s   $" },
+		{ "failed_percent", " % failed   " }, { "tokens_s", " tokens/s   " },
 		{ "cost_hour", "" },
 	};
 	for (size_t i = 0; i < COUNT(parts); i++) {
-		ctl_put_safe(to, text_at(a, all, parts[i].name));
+		int64_t nano;
+		if (!parts[i].behind[0] && ctl_read_money(json_get(all, parts[i].name), &nano) == 0)
+			ctl_put_money(to, nano);
+		else
+			ctl_put_safe(to, text_at(a, all, parts[i].name));
 		buf_put_z(to, parts[i].behind);
 	}
 }

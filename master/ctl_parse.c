@@ -323,7 +323,7 @@ static void no_such_option(struct parse *p, struct str name)
 {
 	const struct command *c = p->ret->command;
 	struct str topic = c ? str_z(c->words) : STR("");
-	struct ctl_near near = ctl_near(name);
+	struct ctl_near near = ctl_near(str_eq_z(name, "limit") ? STR("page-size") : name);
 	for (const struct command_arg *a = c ? c->args : NULL; a && a->name; a++)
 		ctl_near_offer(&near, dashed(p, a->name));
 	for (size_t i = 0; i < ctl_options_count; i++)

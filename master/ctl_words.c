@@ -84,11 +84,19 @@ struct ctl_near ctl_near(struct str typed)
 	return (struct ctl_near){ .typed = typed, .best = STR(""), .least = cap + 1 };
 }
 
-/* The beginning of a word is a mistake, too, but a lesser hint than any slip of a letter. */
+/* "start" of start-date, "budget" of max-budget. */
+static bool is_part(struct str typed, struct str candidate)
+{
+	return (typed.n >= 3 && str_starts(candidate, typed)) ||
+	       (typed.n >= 5 && typed.n < candidate.n && str_ends(candidate, typed) &&
+		candidate.p[candidate.n - typed.n - 1] == '-');
+}
+
+/* A part of a name is a mistake, too, but a lesser hint than any slip of a letter. */
 void ctl_near_offer(struct ctl_near *n, struct str candidate)
 {
 	unsigned d = str_distance(n->typed, candidate, n->least);
-	if (!n->best.n && n->typed.n >= 3 && str_starts(candidate, n->typed))
+	if (!n->best.n && is_part(n->typed, candidate))
 		n->best = candidate;
 	if (d < n->least) {
 		n->least = d;

@@ -307,6 +307,26 @@ static enum ctl_exit show_failure(struct session *s, int status, const struct js
 	return e.exit;
 }
 
+/* Where the gateway can be asked, as itself says; without an answer the example has the usual. */
+static void find_url(struct session *s)
+{
+	struct ctl_request q = { .command = ctl_find(STR("status")), .args = STR("{}") };
+	struct ctl_progress quiet;
+	struct ctl_error e;
+	struct buf answer;
+	struct json_error why;
+	int status = 0;
+	buf_init(&answer, CTL_ANSWER_MAX);
+	ctl_progress_start(&quiet, "", false);
+	if (ctl_socket_call(s->mem, s->socket, &q, &quiet, &status, &answer, &e) == CTL_DONE &&
+	    status == 200) {
+		struct str text = arena_dup(s->mem, buf_str(&answer));
+		const struct json *j = json_parse(s->mem, text, 0, &why);
+		s->look.url = json_str(s->mem, json_at(json_get(j, "urls"), 0));
+	}
+	buf_done(&answer);
+}
+
 static enum ctl_exit show(struct session *s, int status, struct str text)
 {
 	struct json_error why;
@@ -322,6 +342,8 @@ static enum ctl_exit show(struct session *s, int status, struct str text)
 						 : STR(""));
 	buf_init(&out, TEXT_MAX);
 	buf_init(&hints, TEXT_MAX);
+	if (ctl_has_example(&s->q))
+		find_url(s);
 	ctl_show(&out, &hints, s->mem, &s->q, answer, &s->look);
 	enum ctl_exit exit = print(s, &out, ctl_exit_of(s->q.command, status, answer));
 	if (!s->q.opt.quiet && !s->q.opt.json && !put_out(stderr, &hints))

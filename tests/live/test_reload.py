@@ -218,7 +218,8 @@ def test_all_addresses_to_one_and_back(tmp_path, keep):
                 gw.listen(gw.port, host=host)
                 gw.ctl("reload")
                 wait_for(lambda: connects(gw.port, "127.0.0.2") == reaches or forget_stored(gw), why=host)
-                assert gw.ctl_json("status")["listen"] == [f"{host}:{gw.port}"]
+                status = gw.ctl_json("status")
+                assert status["listen"] == [f"{host}:{gw.port}"] and status["urls"] == [f"http://127.0.0.1:{gw.port}"]
         assert not load.failures, load.failures[:5]
         with socket.socket() as thief, pytest.raises(OSError):
             thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

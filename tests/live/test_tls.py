@@ -354,7 +354,8 @@ def test_plain_and_tls_listeners_side_by_side(tmp_path, mock, files, authority):
                 context(authority).wrap_socket(s, server_hostname="localhost")
         g.ctl("reload")
         assert g.ask("m").status == 200
-        listen = g.ctl_json("status")["listen"]
-        assert len(listen) == 2
+        status = g.ctl_json("status")
+        assert len(status["listen"]) == 2 and sorted(u.split(":")[0] for u in status["urls"]) == ["http", "https"], status
+        assert f"curl {status['urls'][0]}/v1/chat/completions" in g.ctl("keys", "create").stdout
     finally:
         g.stop()

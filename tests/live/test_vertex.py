@@ -162,7 +162,7 @@ def test_what_is_wrong_is_told_at_the_start(start, mock, tmp_path):
                 ("d", nothing),
                 ("e", {**nothing, "vertex_location": "us/../x"})], env=QUIET)
     logs = gw.logs()
-    for words in ("'a' is left out: its vertex_credentials cannot be read: No such file",
+    for words in ("'a' is left out: its vertex_credentials cannot be read: No such file or directory (/",
                   "'b' is left out: its vertex_credentials are no JSON object",
                   "'c' is left out: llmgw does not act on vertex_credentials of type 'external_account' yet",
                   "'d' is left out: it needs a vertex_project", "'e' is left out: its vertex_location is none"):

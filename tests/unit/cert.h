@@ -22,16 +22,16 @@ static inline struct str cert_text(BIO *bio)
 	return str_of(p, (size_t)n);
 }
 
-/* passphrase: NULL leaves the key open. */
-static inline struct cert cert_make(const char *name, const char *passphrase)
+/* Valid for so many seconds from now on. passphrase: NULL leaves the key open. */
+static inline struct cert cert_make_for(const char *name, const char *passphrase, long seconds)
 {
 	struct cert c = { BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()), STR_NONE, STR_NONE };
 	EVP_PKEY *k = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_gmtime_adj(X509_getm_notBefore(x), -86400);
+	X509_gmtime_adj(X509_getm_notAfter(x), seconds);
 	X509_set_pubkey(x, k);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
 				   (const unsigned char *)name, -1, -1, 0);
@@ -52,6 +52,11 @@ static inline void cert_free(struct cert *c)
 {
 	BIO_free(c->certificate_bio);
 	BIO_free(c->key_bio);
+}
+
+static inline struct cert cert_make(const char *name, const char *passphrase)
+{
+	return cert_make_for(name, passphrase, 3600);
 }
 
 #endif

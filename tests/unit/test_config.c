@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "cert.h"
 #include "common/hash.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -1246,6 +1247,28 @@ static void test_terminals_are_not_steered(void **state)
 	config_free(c);
 }
 
+/* A certificate that has ended is served, and told of. */
+static void test_a_certificate_that_ended(void **state)
+{
+	static const long seconds[] = { 3600, -3600 };
+	char text[1024];
+	(void)state;
+	for (size_t i = 0; i < COUNT(seconds); i++) {
+		struct cert pair = cert_make_for("localhost", NULL, seconds[i]);
+		write_bytes("c.pem", pair.certificate.p, pair.certificate.n, 0600);
+		write_bytes("k.pem", pair.key.p, pair.key.n, 0600);
+		snprintf(text, sizeof text, KEY "server: {tls: {certificate: %s/c.pem, key: %s/k.pem}}\n",
+			 folder, folder);
+		struct config *c = read_good(text);
+		assert_int_equal(complains(c, "[W014 certificate-ended]"), seconds[i] < 0);
+		config_free(c);
+		unlink(in_folder("c.pem"));
+		unlink(in_folder("k.pem"));
+		BIO_free(pair.certificate_bio);
+		BIO_free(pair.key_bio);
+	}
+}
+
 /* What somebody may have meant, and what is not told though it is off. */
 static void test_hints(void **state)
 {
@@ -1853,6 +1876,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_terminals_are_not_steered),
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_hints),
+		cmocka_unit_test(test_a_certificate_that_ended),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_prices_given_halfway),
 		cmocka_unit_test(test_vectors),

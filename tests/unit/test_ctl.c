@@ -226,6 +226,8 @@ static void test_mistakes_are_explained(void **state)
 		{ "config check", "'check' is nothing that 'config' can do",
 		  "did you mean llmgwctl check?" },
 		{ "spend report --start x", "no option '--start'", "did you mean --start-date?" },
+		{ "keys create --budget 5", "no option '--budget'", "did you mean --max-budget?" },
+		{ "audit list --limit 5", "no option '--limit'", "did you mean --page-size?" },
 		{ "status extra", "'extra' is one argument too many", "status --help" },
 		{ "keys block a b", "'b' is one argument too many", "--help" },
 		{ "keys block", "keys block needs key", "--help" },
@@ -667,6 +669,9 @@ static void test_a_new_key_is_shown_once_and_well(void **state)
 		"        -H 'Content-Type: application/json' \\\n"
 		"        -d '{\"model\":\"gpt-4o\",\"messages\":"
 		"[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n");
+	l.url = STR("https://localhost:8443");
+	assert_non_null(strstr(show("keys create", answer, l),
+			       "curl https://localhost:8443/v1/chat/completions"));
 	assert_string_equal(show("keys create -q", answer, l), "sk-abc\n");
 	assert_string_equal(show("keys create --json", "{ \"key\" : \"sk-abc\" }", l),
 			    "{ \"key\" : \"sk-abc\" }\n");

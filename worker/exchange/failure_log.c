@@ -42,6 +42,14 @@ bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t
 	return true;
 }
 
+/* Behind what LiteLLM's clients want to read before it: "litellm.Timeout: OpenAIException - ". */
+static struct str reason_of(const struct llm_error *e)
+{
+	const struct str mark = STR("Exception - ");
+	size_t at = str_find(e->message, mark);
+	return at == SIZE_MAX ? e->message : str_skip(e->message, at + mark.n);
+}
+
 void failure_log(struct request *r, const struct llm_error *e)
 {
 	const struct snap_deployment *d = r->deployment;
@@ -54,6 +62,6 @@ void failure_log(struct request *r, const struct llm_error *e)
 	    F_STR("provider", snap_text(r->snap, d->provider)),
 	    F_STR("base", snap_text(r->snap, d->base)),
 	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
-	    F_STR("why", e->status ? STR_NONE : e->message), F_STR("call_id", r->call_id),
+	    F_STR("why", e->status ? STR_NONE : reason_of(e)), F_STR("call_id", r->call_id),
 	    F_STR("deployment", snap_text(r->snap, d->id)));
 }
