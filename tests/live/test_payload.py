@@ -190,6 +190,79 @@ def test_traces_have_no_texts_by_default(begin, sink, value):
     assert "canary-of-a-prompt" not in json.dumps(sink.sent("/v1/traces"))
 
 
+# ---- answers that are given once more -------------------------------------------------------------
+
+ASKS = {                        # path, body, and where the words stand in what the payload has
+    "chat": ("/v1/chat/completions", {"messages": asked("Once")}),
+    "usage": ("/v1/chat/completions", {"messages": asked("Once"), "stream_options": {"include_usage": True}}),
+    "text": ("/v1/completions", {"prompt": "Once"}),
+    "messages": ("/v1/messages", {"messages": asked("Once"), "max_tokens": 9}),
+    "responses": ("/v1/responses", {"input": "Once"}),
+    "gemini": ("/v1beta/models/m:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "Once"}]}]}),
+    "ollama": ("/api/chat", {"messages": asked("Once")}),
+    "cohere": ("/v2/chat", {"messages": asked("Once")}),
+}
+
+
+def spoken(response):
+    """What the answer says, wherever its form has it."""
+    if "choices" in response:
+        c = response["choices"][0]
+        return c["text"] if "text" in c else c["message"]["content"]
+    return "".join(p.get("text", "") for o in response["output"] for p in o.get("content", []))
+
+
+def test_a_cached_answer_is_told_as_when_it_was_made(begin, sink):
+    gw = begin("generic_api", more="  cache: true\n")
+    n = 0
+    for form, (path, body) in ASKS.items():
+        for stream in (True, False):
+            if form == "gemini" and not stream:
+                path = "/v1beta/models/m:generateContent"
+            for _ in range(2):
+                a = gw.post(path, {"model": "m", "stream": stream, **body})
+                assert a.status == 200, (form, a.body)
+            n += 2
+            made, hit = sink.payloads(n)[n - 2:]
+            assert (made["cache_hit"], hit["cache_hit"], hit["stream"]) == (False, True, stream), form
+            assert hit["messages"] == made["messages"] and spoken(hit["response"]) == spoken(made["response"]) != "", form
+            for k in ("prompt_tokens", "completion_tokens", "model", "model_id", "custom_llm_provider", "api_base"):
+                assert hit[k] == made[k], (form, k)
+            assert hit["response"]["usage"] == made["response"]["usage"], form
+            assert hit["response_cost"] == 0 and hit["saved_cache_cost"] == made["response_cost"]
+            assert hit["cache_key"] == a.headers["x-litellm-cache-key"] == made["cache_key"]
+
+
+@pytest.mark.parametrize("stream", (True, False))
+def test_who_joins_another_one_is_told_of_with_its_answer(begin, sink, stream):
+    gw = begin("generic_api", more="router_settings: {single_flight: true}\n")
+    ask = {"model": "slow", "stream": stream, "messages": asked("All of you")}
+    threads = [threading.Thread(target=gw.post, args=("/v1/chat/completions", ask)) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    rows = sink.payloads(3)
+    assert sorted(r["cache_hit"] for r in rows) == [False, True, True]
+    assert len({spoken(r["response"]) for r in rows}) == 1 and len(said(rows[0])["content"]) > 100
+    assert {r["completion_tokens"] for r in rows} == {rows[0]["completion_tokens"]} != {0}
+    assert len({r["id"] for r in rows}) == 3 and [r["response_cost"] > 0 for r in rows].count(True) <= 1
+
+
+@pytest.mark.parametrize("stream", (True, False))
+def test_who_asks_again_with_the_same_key_is_told_of_with_its_answer(begin, sink, stream):
+    gw = begin("generic_api", "otel")
+    ask = {"model": "m", "stream": stream, "messages": asked("Twice")}
+    for _ in range(2):
+        assert gw.post("/v1/chat/completions", ask, headers={"Idempotency-Key": "the-same"}).status == 200
+    made, again = sink.payloads(2)
+    assert again["cache_hit"] and said(again)["content"] == said(made)["content"]
+    hide = {"headers": {"Idempotency-Key": "the-same", "x-litellm-enable-message-redaction": "true"}}
+    assert gw.post("/v1/chat/completions", ask, **hide).status == 200
+    row = sink.payloads(3)[2]
+    assert row["messages"] == asked(HIDDEN) and said(row)["content"] == HIDDEN
+
+
 # ---- who is against it ---------------------------------------------------------------------------
 
 def hidden(row):
