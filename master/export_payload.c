@@ -186,7 +186,9 @@ static void put_breakdown(struct json_out *o, const struct field *f, const struc
 	const struct record *r = v->r;
 	struct usage u = { .input = r->input, .output = r->output, .cache_read = r->cache_read,
 			   .cache_write = r->cache_write, .reasoning = r->reasoning,
-			   .searches = r->call == JOURNAL_CALL_RERANK };
+			   .media_input = r->media_input, .media_output = r->media_output,
+			   .images = r->images, .milliseconds = r->milliseconds,
+			   .characters = r->characters, .searches = r->searches };
 	cost_split_put(o, f->name, v->quote, &u, r->cost_nano);
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 from gateway import until
 from sink import Sink
+from test_raw import form
 
 PROVIDER_KEY = "sk-prov-Zq7Lw2Xv9Kt4Bn6Mc1Rd8"
 HIDDEN = "redacted-by-litellm"
@@ -188,6 +189,47 @@ def test_traces_have_no_texts_by_default(begin, sink, value):
     assert gw.ask("m", "canary-of-a-prompt").status == 200
     assert not any("messages" in k for s in sink.spans(2) for k in s["at"])
     assert "canary-of-a-prompt" not in json.dumps(sink.sent("/v1/traces"))
+
+
+KINDS = {                       # model: its price, the request, and the part that its cost is
+    "pics": ({"output_cost_per_image": 0.04}, "/v1/images/generations", {"prompt": "a cat", "n": 3}, "output_cost", 0.12),
+    "say": ({"input_cost_per_character": 15e-6}, "/v1/audio/speech", {"input": "x" * 200, "voice": "v"}, "input_cost", 0.003),
+    "embed": ({"input_cost_per_token": 1e-6}, "/v1/embeddings", {"input": "Some words"}, "input_cost", None),
+    "rank": ({"input_cost_per_query": 0.002}, "/rerank", {"query": "q", "documents": ["a", "b"]}, "input_cost", 0.004),
+    "text": ({"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}, "/v1/completions", {"prompt": "x"}, None, None),
+}
+
+
+def test_the_parts_of_each_kinds_cost_are_all_of_it(start, mock, sink):
+    to = {"api_base": mock.base + "/v1", "api_key": PROVIDER_KEY}
+    models = [(m, {"model": {"rank": "cohere/rerank-x", "pics": "openai/mock?size=100&nousage"}.get(m, "openai/" + m), **to,
+                   **price}) for m, (price, *_) in KINDS.items()]
+    models[3][1]["api_base"] = mock.base
+    models.append(("hear", {"model": "openai/mock?nousage", **to, "input_cost_per_second": 0.0001}))
+    gw = start(models, """litellm_settings:
+  callbacks: [generic_api]
+  cost_discount_config: {openai: 0.1, cohere: 0.1}
+  cost_margin_config: {global: {percentage: 0.2, fixed_amount: 0.001}}
+""", env=env_of(sink), workers=1)
+    for m, (_, path, body, *_) in KINDS.items():
+        assert gw.post(path, {"model": m, **body}).status == 200, m
+    wav, head = form(("model", "hear"), ("file", bytes(2000), "a.wav"))
+    assert gw.post("/v1/audio/transcriptions", wav, headers=head).status == 200
+    n = len(models)
+    told = {r["model_group"]: (r["cost_breakdown"], r["response_cost"]) for r in sink.payloads(n)}
+    rows = {r["model_group"]: (r["metadata"]["cost_breakdown"], r["spend"]) for r in gw.spend_rows(wait_for=n)}
+    assert set(told) == set(rows) == {m for m, _ in models}
+    for where in (told, rows):
+        for m, (parts, cost) in where.items():
+            cost = float(cost)
+            assert cost > 0 and parts["total_cost"] == pytest.approx(cost, abs=1e-12), m
+            original = parts["input_cost"] + parts["output_cost"] + parts["tool_usage_cost"]
+            assert parts["original_cost"] == pytest.approx(original, abs=1e-12), m
+            rest = parts["original_cost"] - parts["discount_amount"] + parts["margin_total_amount"]
+            assert rest == pytest.approx(cost, abs=2e-9) and parts["discount_percent"] == 0.1, m
+            *_, part, worth = KINDS.get(m, ("input_cost", None))
+            if part:
+                assert original == parts[part] > 0 and (worth is None or original == pytest.approx(worth)), m
 
 
 # ---- answers that are given once more -------------------------------------------------------------
