@@ -15,7 +15,7 @@
 
 #include "common/str.h"
 
-enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1498, RECORDS = 1024 };
+enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1472, RECORDS = 1024 };
 
 enum record_text {
 	RT_CALL_ID, RT_MODEL /* as asked for */, RT_GROUP, RT_DEPLOYMENT, RT_PROVIDER,
@@ -23,6 +23,7 @@ enum record_text {
 	RT_TEAM, RT_ORGANIZATION, RT_END_USER, RT_USER_AGENT, RT_OUTCOME,
 	RT_ERROR /* the error's type; .n 0: none */,
 	RT_SKIP,			/* callbacks that are not told of it: names, commas */
+	RT_CACHE_KEY,			/* its answer's name in the cache; .n 0: not asked */
 	RT_TAGS,			/* each followed by a NUL */
 	RT_COUNT
 };
@@ -50,7 +51,10 @@ struct record {
 	uint64_t start_ns, first_token_ns, end_ns;	/* wall clock; first token 0: no stream */
 	uint64_t upstream_ns;			/* spent waiting for providers */
 	int64_t cost_nano;
+	int64_t saved_nano;		/* what the answer cost that it was given once more */
 	uint32_t input, output, cache_read, cache_write, reasoning;
+	/* Of those tokens of images and sound; and what is sold by other measures. */
+	uint32_t media_input, media_output, images, milliseconds, characters, searches;
 	uint16_t status;			/* given to the client; 0 = it left before */
 	uint8_t call;				/* enum journal_call */
 	uint8_t n_attempts;			/* of those below: the first ones, and the last */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * cost_split.c - see cost_split.h. Input and output are by list price, as LiteLLM has them; then
- * the discount is taken off, then the margin put on. */
+ * the discount is taken off, then the margin put on. Images that were made are output; what was
+ * read aloud, listened to, ranked or searched is input, and so is the price of a request. */
 #include "master/cost_split.h"
 
 #include <stdlib.h>
 
 #include "common/arena.h"
+#include "common/journal.h"
 #include "common/mem.h"
 #include "master/master.h"
 #include "master/prices.h"
@@ -59,7 +61,7 @@ static void put_parts(struct json_out *o, const struct price_quote *q, const str
 		      int64_t cost)
 {
 	struct usage input = *u;
-	input.output = input.reasoning = input.media_output = 0;
+	input.output = input.reasoning = input.media_output = input.images = 0;
 	int64_t original = price_cost(&q->list, u), in = price_cost(&q->list, &input);
 	int64_t discounted = price_cost(&q->discounted, u);
 	json_put_money(o, "input_cost", in);
@@ -75,6 +77,50 @@ static void put_parts(struct json_out *o, const struct price_quote *q, const str
 		json_put_money(o, "margin_fixed_amount", (q->rates.fixed + 500) / 1000);
 		json_put_money(o, "margin_total_amount", cost - discounted);
 	}
+}
+
+/* What is sold by another measure than tokens with that call, how much of it has the price, and
+ * that price; NULL: nothing is. */
+static uint64_t *measure_of(const struct price *p, uint8_t call, struct usage *u, int64_t *ret_rate,
+			    int64_t *ret_units)
+{
+	*ret_units = 1;
+	switch (call) {
+	case JOURNAL_CALL_IMAGE:
+	case JOURNAL_CALL_IMAGE_EDIT:
+		*ret_rate = p->per_image;
+		return &u->images;
+	case JOURNAL_CALL_SPEECH:
+		*ret_rate = p->per_character;
+		return &u->characters;
+	case JOURNAL_CALL_TRANSCRIPTION:
+		*ret_rate = p->per_second;
+		*ret_units = 1000;
+		return &u->milliseconds;
+	case JOURNAL_CALL_RERANK:
+	case JOURNAL_CALL_PASS:
+		*ret_rate = p->per_query;
+		return &u->searches;
+	default:
+		return NULL;
+	}
+}
+
+void cost_split_measure(const struct price_quote *q, uint8_t call, int64_t cost_nano,
+			struct usage *u)
+{
+	const int64_t most = INT64_C(1000000000000);	/* $1000: products fit */
+	int64_t rate = 0, units, rest = q ? cost_nano - price_cost(&q->price, u) : 0;
+	uint64_t *at = q ? measure_of(&q->price, call, u, &rate, &units) : NULL;
+	if (!at || *at || rate <= 0 || rest <= 0 || rest > most)
+		return;
+	uint64_t about = (uint64_t)(rest * 1000 * units / rate);
+	for (uint64_t n = about ? about - 1 : 0; n <= about + 1; n++) {
+		*at = n;
+		if (price_cost(&q->price, u) == cost_nano)
+			return;
+	}
+	*at = 0;
 }
 
 void cost_split_put(struct json_out *o, const char *key, const struct price_quote *q,

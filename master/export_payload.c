@@ -186,7 +186,9 @@ static void put_breakdown(struct json_out *o, const struct field *f, const struc
 	const struct record *r = v->r;
 	struct usage u = { .input = r->input, .output = r->output, .cache_read = r->cache_read,
 			   .cache_write = r->cache_write, .reasoning = r->reasoning,
-			   .searches = r->call == JOURNAL_CALL_RERANK };
+			   .media_input = r->media_input, .media_output = r->media_output,
+			   .images = r->images, .milliseconds = r->milliseconds,
+			   .characters = r->characters, .searches = r->searches };
 	cost_split_put(o, f->name, v->quote, &u, r->cost_nano);
 }
 
@@ -275,8 +277,7 @@ static void put_null(struct json_out *o, const struct field *f, const struct exp
 
 static void put_saved(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	(void)v;
-	json_put_u64(o, f->name, 0);
+	json_put_money(o, f->name, v->r->saved_nano);
 }
 
 static void put_hidden_params(struct json_out *o, const struct field *f,
@@ -359,7 +360,7 @@ static const struct field fields[] = {
 	{ "api_base", put_record_text, RT_BASE },
 	{ "metadata", put_metadata, 0 },
 	{ "cache_hit", put_cache_hit, 0 },
-	{ "cache_key", put_null, 0 },
+	{ "cache_key", put_record_text, RT_CACHE_KEY },
 	{ "saved_cache_cost", put_saved, 0 },
 	{ "request_tags", put_tags, 0 },
 	{ "end_user", put_record_text, RT_END_USER },

@@ -77,8 +77,8 @@ void otlp_series_count(struct otlp_series *s, const struct record *r)
 	if (r->first_token_ns > r->start_ns)
 		observe(&s->first_token, seconds,
 			(double)(r->first_token_ns - r->start_ns) / 1e9);
-	if (!(r->flags & RF_SETTLED))
-		return;
+	if (!(r->flags & RF_SETTLED) || r->flags & RF_CACHE_HIT)
+		return;			/* no model has made them now */
 	observe(&s->input, tokens, r->input);
 	observe(&s->output, tokens, r->output);
 }

@@ -138,7 +138,6 @@ static uint64_t count_of(struct sql *q, enum column at)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
-/* A row does not say how many searches a ranking was: mostly one. */
 static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *book)
 {
 	struct str id = sql_get_text(q, MODEL_ID);
@@ -151,8 +150,8 @@ static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *
 	struct usage u = { .input = count_of(q, INPUT), .output = count_of(q, OUTPUT),
 			   .cache_read = count_of(q, CACHE_READ),
 			   .cache_write = count_of(q, CACHE_WRITE),
-			   .reasoning = count_of(q, REASONING),
-			   .searches = sql_get_int(q, ENDPOINT) == JOURNAL_CALL_RERANK };
+			   .reasoning = count_of(q, REASONING) };
+	cost_split_measure(quote, (uint8_t)sql_get_int(q, ENDPOINT), sql_get_int(q, COST), &u);
 	cost_split_put(o, "cost_breakdown", quote, &u, sql_get_int(q, COST));
 }
 

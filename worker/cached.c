@@ -309,20 +309,29 @@ static uint32_t small(uint64_t v)
 	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
-void cached_put(struct request *r, const struct cached *c, struct str head, struct str body)
+struct cache_info cached_info(struct request *r)
 {
-	struct cache_owner own = me(r->w);
 	struct usage u;
-	uint64_t now = clock_ns();
-	struct cache_info info = { .stored_ns = now, .expires_ns = now + c->ttl_ns,
-				   .deployment = r->deployment ? r->deployment->id_hash : 0,
-				   .cost_nano = account_cost(r, &u) };
-	if (!r->w->cache)
-		return;
+	struct cache_info info = {
+		.deployment = r->deployment ? r->deployment->id_hash : 0,
+		.cost_nano = account_cost(r, &u),
+	};
 	info.input = small(u.input);
 	info.output = small(u.output);
+	return info;
+}
+
+void cached_put(struct worker *w, const struct cached *c, const struct cache_info *info,
+		struct str head, struct str body)
+{
+	struct cache_owner own = me(w);
+	struct cache_info kept = *info;
+	if (!w->cache)
+		return;
+	kept.stored_ns = clock_ns();
+	kept.expires_ns = kept.stored_ns + c->ttl_ns;
 	/* One that is not kept is asked for again, and that is all. */
-	(void)(cache_put(r->w->cache, &c->key, c->era, &info, head, body, &own) == 0);
+	(void)(cache_put(w->cache, &c->key, c->era, &kept, head, body, &own) == 0);
 }
 
 void cached_drop(struct worker *w, const struct cached *c)

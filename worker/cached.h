@@ -31,8 +31,11 @@ int cached_find(struct worker *w, const struct cached *c, bool claims, struct ca
 		struct buf *text) MUST_USE;
 /* A buffer that takes any that is kept. */
 void cached_init_text(const struct worker *w, struct buf *text);
+/* What is said of the answer that r has just made, but for how long it is kept. */
+struct cache_info cached_info(struct request *r);
 /* What r has been answered, well and to the end. Ends a claim of this worker's. */
-void cached_put(struct request *r, const struct cached *c, struct str head, struct str body);
+void cached_put(struct worker *w, const struct cached *c, const struct cache_info *info,
+		struct str head, struct str body);
 void cached_drop(struct worker *w, const struct cached *c);
 
 #endif

@@ -9,6 +9,8 @@
 #include "worker/answer.h"
 #include "worker/keep.h"
 #include "worker/settle/account.h"
+#include "worker/switches.h"
+#include "worker/texts.h"
 
 enum {
 	BUCKETS = 1024,
@@ -218,6 +220,9 @@ static void give_answer(struct request *r, const struct replay *p, int status, s
 	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_UP_BAD_REQUEST;
 	r->status = status;
 	r->known->is_replay = true;
+	r->known->has_made = p->made != NULL;
+	if (p->made)
+		r->known->made = *p->made;
 	account_replayed(r);
 	request_headers(r, &head, true);
 	BUF_PUT_LIT(&head, "x-litellm-response-cost: 0\r\n");
@@ -229,6 +234,8 @@ static void give_answer(struct request *r, const struct replay *p, int status, s
 	if (r->status)
 		conn_reply(r->conn, status, buf_str(&head), p->body);
 	buf_done(&head);
+	if (switches_want_texts(r))
+		texts_replayed(r, lines, p->body);
 	tell_replay(r, p);
 }
 
@@ -246,7 +253,8 @@ static void give(struct request *r, const struct flight *f)
 {
 	const struct replay p = { buf_str(&f->head), buf_str(&f->body), f->is_local,
 				  f->is_cached	? NULL
-				  : f->is_local ? "single_flight" : "idempotency_key" };
+				  : f->is_local ? "single_flight" : "idempotency_key",
+				  f->has_made ? &f->made : NULL };
 	if (f->err) {
 		flight_refuse(r, f->err);
 		return;
@@ -275,6 +283,7 @@ void flight_lead(struct flight *f, struct request *r)
 	if (f->is_cached)
 		flight_missed(r);
 	f->err = 0;
+	f->has_made = false;
 	r->known->flight = f;
 	*copy = (struct conn_copy){ 0 };
 	buf_init(&copy->head, ANSWER_HEAD_MAX);
@@ -325,6 +334,8 @@ static bool take_text(struct flight *f, const struct cache_info *info, struct st
 	buf_init(&f->body, text.n);
 	buf_put(&f->head, str_of(text.p, info->head_n));
 	buf_put(&f->body, str_skip(text, info->head_n));
+	f->has_made = true;
+	f->made = *info;
 	if (!f->head.failed && !f->body.failed)
 		return true;
 	buf_done(&f->head);

@@ -36,6 +36,8 @@ struct flight {
 	struct request *waiting, **last;
 	struct later due;
 	int err;			/* GIVING: why there is no answer; 0: there is */
+	bool has_made;			/* of that answer it is known: */
+	struct cache_info made;		/* tokens, cost and who made it */
 	struct buf head, body;		/* GIVING, KEEPING: as they are kept */
 };
 
@@ -46,7 +48,8 @@ struct known {				/* of a request */
 	known_done_fn *done;
 	const struct cached *cached;	/* what it asks of the cache; NULL: nothing */
 	const char *word;		/* then: for x-llmgw-cache */
-	bool is_replay;
+	bool is_replay, has_made;
+	struct cache_info made;		/* of an answer that is given once more */
 };
 
 /* An answer as it is kept. */
@@ -54,6 +57,7 @@ struct replay {
 	struct str head, body;
 	bool is_local;
 	const char *why;		/* for the log; NULL: it is not told apart */
+	const struct cache_info *made;	/* NULL: nothing is known of its making */
 };
 /* Gives it; the request is to be ended. */
 void flight_replay(struct request *r, const struct replay *p);

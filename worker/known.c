@@ -118,9 +118,12 @@ bool known_keep(struct request *r, known_done_fn *done)
 		if (!r->is_streaming)
 			BUF_PUT_LIT(&r->final_head, "idempotency-kept: false\r\n");
 	}
-	if (f->is_cached && !f->err && r->outcome == OUTCOME_OK && r->status == 200 &&
-	    !r->tally.has_error) {
-		cached_put(r, &f->cached, buf_str(&f->head), buf_str(&f->body));
+	f->has_made = !f->err && r->outcome == OUTCOME_OK && r->status == 200 &&
+		      !r->tally.has_error;
+	if (f->has_made)
+		f->made = cached_info(r);
+	if (f->is_cached && f->has_made) {
+		cached_put(r->w, &f->cached, &f->made, buf_str(&f->head), buf_str(&f->body));
 		f->has_claim = false;
 	}
 	stop_copying(r);
@@ -283,7 +286,7 @@ static void name_cached(const struct request *r, const struct cached *c, struct 
 static enum step give_hit(struct request *r, const struct cache_info *info, struct str text)
 {
 	const struct replay p = { str_of(text.p, info->head_n), str_skip(text, info->head_n), true,
-				  NULL };
+				  NULL, info };
 	METRIC_ADD(r->w->metrics, cache_hits, 1);
 	METRIC_ADD(r->w->metrics, cache_saved_nano, info->cost_nano > 0 ? info->cost_nano : 0);
 	r->known->word = "hit";
@@ -364,6 +367,16 @@ void known_headers(const struct request *r, struct buf *out)
 const char *known_word(const struct request *r)
 {
 	return r->known && r->known->cached && r->known->word ? r->known->word : NULL;
+}
+
+struct str known_cache_key(const struct request *r)
+{
+	return r->known && r->known->cached ? str_z(r->known->cached->name) : STR_NONE;
+}
+
+const struct cache_info *known_made(const struct request *r)
+{
+	return known_is_replay(r) && r->known->has_made ? &r->known->made : NULL;
 }
 
 static bool may_be_known(const struct request *r)

@@ -32,6 +32,11 @@ void known_headers(const struct request *r, struct buf *out);
 const char *known_word(const struct request *r);
 /* Whether it was given the answer of another one. */
 bool known_is_replay(const struct request *r);
+/* What its answer is called in the cache; .n 0: that was not asked. */
+struct str known_cache_key(const struct request *r);
+/* Of such an answer its tokens, what it cost, and who made it; NULL: that is not known. */
+struct cache_info;
+const struct cache_info *known_made(const struct request *r);
 /* The request ends. */
 void known_forget(struct request *r);
 

@@ -2,9 +2,12 @@
  * texts.c - see texts.h. */
 #include "worker/texts.h"
 
+#include "common/cache.h"
+#include "common/clock.h"
 #include "common/record.h"
 #include "common/texts.h"
 #include "worker/known.h"
+#include "worker/retell.h"
 #include "worker/switches.h"
 
 enum { ANSWER_ROOM = 2 * TEXT_MOST };	/* of a stream's, as JSON, before it is cut */
@@ -250,6 +253,65 @@ static void keep(struct request *r)
 		bool has_answer = !r->is_streaming && r->outcome == OUTCOME_OK;
 		put(r, &h, r->q.body, has_answer ? buf_str(&r->final_body) : STR_NONE);
 	}
+}
+
+/* ---- an answer that is given once more ---- */
+
+/* Told as when it was made. What a client asked to leave out of its stream is left out here. */
+static void put_retold(struct request *r, struct str body)
+{
+	struct dialect_answer an = { .mem = r->mem, .q = &r->q, .model = r->requested_model,
+				     .id = r->call_id,
+				     .created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
+				     .show_usage = true };
+	const struct cache_info *made = known_made(r);
+	struct text_listener *l = (struct text_listener *)texts_listen(r, &an);
+	struct usage before = r->tally.usage;
+	if (!l)
+		return;
+	an.tally.listener = &l->of;
+	if (!retell_stream(r, &an, body) && !l->heard) {
+		struct text_head h = { 0 };
+		put(r, &h, r->q.body, body);
+		return;
+	}
+	r->tally.usage = an.tally.usage;
+	if (made)
+		r->tally.usage = (struct usage){ .input = made->input, .output = made->output };
+	put_stream(r, l);
+	r->tally.usage = before;
+}
+
+static struct str type_of(struct str lines)
+{
+	struct str line;
+	while (lines.n) {
+		line = str_cut(&lines, '\n');
+		struct str value = line, name = str_cut(&value, ':');
+		if (str_eq_nocase(name, STR("content-type")))
+			return str_trim(value);
+	}
+	return STR_NONE;
+}
+
+/* Its record follows before any other request's. */
+void texts_replayed(struct request *r, struct str lines, struct str body)
+{
+	struct text_head h = { 0 };
+	if (r->http)
+		texts_decide(r);
+	if (r->texts != TEXTS_WHOLE || r->outcome != OUTCOME_OK || !is_told(r))
+		return;			/* texts_keep() does it */
+	if (r->raw) {
+		r->raw->answer_bytes = body.n;
+		texts_relayed(r, type_of(lines), body);
+		return;
+	}
+	if (r->q.is_stream && r->dialect->write_event)
+		put_retold(r, body);
+	else
+		put(r, &h, r->q.body, body);
+	r->texts = TEXTS_NONE;
 }
 
 /* Who has not been decided on, and has no headers any more that could object, is left out. */

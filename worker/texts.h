@@ -18,6 +18,8 @@ void texts_decide(struct request *r);
 struct llm_listener *texts_listen(struct request *r, const struct dialect_answer *an);
 /* A call that is relayed gets these bytes for an answer. */
 void texts_relayed(struct request *r, struct str content_type, struct str bytes);
+/* It has been given this answer once more: header lines and body, as it went out before. */
+void texts_replayed(struct request *r, struct str lines, struct str body);
 /* The request ends, its record in the journal is written, and that for callbacks is not yet:
  * r->told_flags is what that shall say. */
 void texts_keep(struct request *r);

@@ -33,6 +33,7 @@ EXCEPTIONS = {
     ("master/alert_requests.c", "worker/outcome.h"): "alerts name the ends of attempts; the list alone",
     ("master/export_otlp.c", "worker/outcome.h"): "spans name the ends of attempts; the list alone, nothing is linked",
     ("worker/flight.c", "worker/settle/account.h"): "an answer that is given again is written down",
+    ("worker/retell.c", "worker/exchange/provider.h"): "what Ollama's clients are given no dialect reads",
     ("worker/cached.c", "worker/settle/account.h"): "an answer is kept with what it cost",
     ("worker/request.h", "worker/client/connection.h"): PARTS,
     ("worker/request.h", "worker/client/dialect.h"): PARTS,

@@ -15,6 +15,7 @@ import pytest
 
 from gateway import until
 from sink import Sink
+from test_raw import form
 
 PROVIDER_KEY = "sk-prov-Zq7Lw2Xv9Kt4Bn6Mc1Rd8"
 HIDDEN = "redacted-by-litellm"
@@ -176,6 +177,120 @@ def test_traces_have_no_texts_by_default(begin, sink, value):
     assert gw.ask("m", "canary-of-a-prompt").status == 200
     assert not any("messages" in k for s in sink.spans(2) for k in s["at"])
     assert "canary-of-a-prompt" not in json.dumps(sink.sent("/v1/traces"))
+
+
+KINDS = {                       # model: its price, the request, and the part that its cost is
+    "pics": ({"output_cost_per_image": 0.04}, "/v1/images/generations", {"prompt": "a cat", "n": 3}, "output_cost", 0.12),
+    "say": ({"input_cost_per_character": 15e-6}, "/v1/audio/speech", {"input": "x" * 200, "voice": "v"}, "input_cost", 0.003),
+    "embed": ({"input_cost_per_token": 1e-6}, "/v1/embeddings", {"input": "Some words"}, "input_cost", None),
+    "rank": ({"input_cost_per_query": 0.002}, "/rerank", {"query": "q", "documents": ["a", "b"]}, "input_cost", 0.004),
+    "text": ({"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}, "/v1/completions", {"prompt": "x"}, None, None),
+}
+
+
+def test_the_parts_of_each_kinds_cost_are_all_of_it(start, mock, sink):
+    to = {"api_base": mock.base + "/v1", "api_key": PROVIDER_KEY}
+    models = [(m, {"model": {"rank": "cohere/rerank-x", "pics": "openai/mock?size=100&nousage"}.get(m, "openai/" + m), **to,
+                   **price}) for m, (price, *_) in KINDS.items()]
+    models[3][1]["api_base"] = mock.base
+    models.append(("hear", {"model": "openai/mock?nousage", **to, "input_cost_per_second": 0.0001}))
+    gw = start(models, """litellm_settings:
+  callbacks: [generic_api]
+  cost_discount_config: {openai: 0.1, cohere: 0.1}
+  cost_margin_config: {global: {percentage: 0.2, fixed_amount: 0.001}}
+""", env=env_of(sink), workers=1)
+    for m, (_, path, body, *_) in KINDS.items():
+        assert gw.post(path, {"model": m, **body}).status == 200, m
+    wav, head = form(("model", "hear"), ("file", bytes(2000), "a.wav"))
+    assert gw.post("/v1/audio/transcriptions", wav, headers=head).status == 200
+    n = len(models)
+    told = {r["model_group"]: (r["cost_breakdown"], r["response_cost"]) for r in sink.payloads(n)}
+    rows = {r["model_group"]: (r["metadata"]["cost_breakdown"], r["spend"]) for r in gw.spend_rows(wait_for=n)}
+    assert set(told) == set(rows) == {m for m, _ in models}
+    for where in (told, rows):
+        for m, (parts, cost) in where.items():
+            cost = float(cost)
+            assert cost > 0 and parts["total_cost"] == pytest.approx(cost, abs=1e-12), m
+            original = parts["input_cost"] + parts["output_cost"] + parts["tool_usage_cost"]
+            assert parts["original_cost"] == pytest.approx(original, abs=1e-12), m
+            rest = parts["original_cost"] - parts["discount_amount"] + parts["margin_total_amount"]
+            assert rest == pytest.approx(cost, abs=2e-9) and parts["discount_percent"] == 0.1, m
+            *_, part, worth = KINDS.get(m, ("input_cost", None))
+            if part:
+                assert original == parts[part] > 0 and (worth is None or original == pytest.approx(worth)), m
+
+
+# ---- answers that are given once more -------------------------------------------------------------
+
+ASKS = {                        # path, body, and where the words stand in what the payload has
+    "chat": ("/v1/chat/completions", {"messages": asked("Once")}),
+    "usage": ("/v1/chat/completions", {"messages": asked("Once"), "stream_options": {"include_usage": True}}),
+    "text": ("/v1/completions", {"prompt": "Once"}),
+    "messages": ("/v1/messages", {"messages": asked("Once"), "max_tokens": 9}),
+    "responses": ("/v1/responses", {"input": "Once"}),
+    "gemini": ("/v1beta/models/m:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "Once"}]}]}),
+    "ollama": ("/api/chat", {"messages": asked("Once")}),
+    "cohere": ("/v2/chat", {"messages": asked("Once")}),
+}
+
+
+def spoken(response):
+    """What the answer says, wherever its form has it."""
+    if "choices" in response:
+        c = response["choices"][0]
+        return c["text"] if "text" in c else c["message"]["content"]
+    return "".join(p.get("text", "") for o in response["output"] for p in o.get("content", []))
+
+
+def test_a_cached_answer_is_told_as_when_it_was_made(begin, sink):
+    gw = begin("generic_api", more="  cache: true\n")
+    n = 0
+    for form, (path, body) in ASKS.items():
+        for stream in (True, False):
+            if form == "gemini" and not stream:
+                path = "/v1beta/models/m:generateContent"
+            for _ in range(2):
+                a = gw.post(path, {"model": "m", "stream": stream, **body})
+                assert a.status == 200, (form, a.body)
+            n += 2
+            made, hit = sink.payloads(n)[n - 2:]
+            assert (made["cache_hit"], hit["cache_hit"], hit["stream"]) == (False, True, stream), form
+            assert hit["messages"] == made["messages"] and spoken(hit["response"]) == spoken(made["response"]) != "", form
+            for k in ("prompt_tokens", "completion_tokens", "model", "model_id", "custom_llm_provider", "api_base"):
+                assert hit[k] == made[k], (form, k)
+            assert hit["response"]["usage"] == made["response"]["usage"], form
+            assert hit["response_cost"] == 0 and hit["saved_cache_cost"] == made["response_cost"]
+            assert hit["cache_key"] == a.headers["x-litellm-cache-key"] == made["cache_key"]
+
+
+@pytest.mark.parametrize("stream", (True, False))
+def test_who_joins_another_one_is_told_of_with_its_answer(begin, sink, stream):
+    gw = begin("generic_api", more="router_settings: {single_flight: true}\n")
+    ask = {"model": "slow", "stream": stream, "messages": asked("All of you")}
+    threads = [threading.Thread(target=gw.post, args=("/v1/chat/completions", ask)) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    rows = sink.payloads(3)
+    assert sorted(r["cache_hit"] for r in rows) == [False, True, True]
+    assert len({spoken(r["response"]) for r in rows}) == 1 and len(said(rows[0])["content"]) > 100
+    assert {r["completion_tokens"] for r in rows} == {rows[0]["completion_tokens"]} != {0}
+    assert len({r["id"] for r in rows}) == 3 and [r["response_cost"] > 0 for r in rows].count(True) <= 1
+
+
+@pytest.mark.parametrize("stream", (True, False))
+def test_who_asks_again_with_the_same_key_is_told_of_with_its_answer(begin, sink, stream):
+    gw = begin("generic_api", "otel")
+    ask = {"model": "m", "stream": stream, "messages": asked("Twice")}
+    for _ in range(2):
+        assert gw.post("/v1/chat/completions", ask, headers={"Idempotency-Key": "the-same"}).status == 200
+    made, again = sink.payloads(2)
+    assert again["cache_hit"] and said(again)["content"] == said(made)["content"]
+    hide = {"headers": {"Idempotency-Key": "the-same", "x-litellm-enable-message-redaction": "true"}}
+    assert gw.post("/v1/chat/completions", ask, **hide).status == 200
+    row = sink.payloads(3)[2]
+    assert row["messages"] == asked(HIDDEN) and said(row)["content"] == HIDDEN
 
 
 # ---- who is against it ---------------------------------------------------------------------------

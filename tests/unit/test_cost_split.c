@@ -7,9 +7,20 @@
 
 #include <cmocka.h>
 
+#include "common/arena.h"
+#include "common/journal.h"
+#include "common/json.h"
 #include "master/cost_split.h"
 
 static struct buf text;
+static struct arena *arena;
+
+static int64_t nano(const struct json *j, const char *key)
+{
+	int64_t v = -1;
+	assert_int_equal(price_read_nano(json_get(j, key)->raw, &v), 0);
+	return v;
+}
 
 static void expect(const struct price_quote *q, const struct usage *u, int64_t cost, const char *want)
 {
@@ -69,14 +80,95 @@ static void test_discount_and_margin(void **st)
 	       "\"total_cost\":0.009}");
 }
 
+/* What is sold by other measures: which part each is, with discount and margin; and a row of the
+ * ledger, which knows the tokens alone, says the same. */
+static void test_other_measures(void **st)
+{
+	static const struct {
+		uint8_t call;
+		struct usage u;
+		int64_t in, out;
+	} rows[] = {
+		{ JOURNAL_CALL_IMAGE, { .images = 3, .input = 10 }, 30000, 120000000 },
+		{ JOURNAL_CALL_IMAGE_EDIT, { .images = 1 }, 0, 40000000 },
+		{ JOURNAL_CALL_SPEECH, { .characters = 1999 }, 29985000, 0 },
+		{ JOURNAL_CALL_TRANSCRIPTION, { .milliseconds = 12345 }, 1234500, 0 },
+		{ JOURNAL_CALL_RERANK, { .searches = 2, .output = 1 }, 4000000, 15000 },
+		{ JOURNAL_CALL_EMBED, { .input = 7 }, 21000, 0 },
+		{ JOURNAL_CALL_CHAT, { .input = 9, .output = 8, .media_input = 4, .media_output = 2 },
+		  415000, 290000 },
+	};
+	struct config_rate rate = { .provider = STR("openai"), .discount = 200000, .margin = 100000,
+				    .has_margin = true };
+	struct config plain = { 0 }, rated = { .rates = &rate, .n_rates = 1 };
+	struct price p = a_price();
+	(void)st;
+	p.per_image = INT64_C(40000000000);
+	p.per_character = 15000000;
+	p.per_second = 100000000;
+	p.per_query = 2000000000;
+	p.media_input = p.media_output = 100000000;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct config *const configs[] = { &plain, &rated };
+		for (size_t k = 0; k < COUNT(configs); k++) {
+			struct price_quote q = price_quote_of(configs[k], STR("openai"), &p);
+			struct usage tokens = rows[i].u;
+			int64_t cost = price_cost(&q.price, &tokens), off = 0, on = 0;
+			int64_t original = rows[i].in + rows[i].out;
+			struct json_out o = json_out(&text);
+			assert_int_equal(price_cost(&q.list, &tokens), original);
+			tokens.images = tokens.characters = tokens.milliseconds = tokens.searches = 0;
+			cost_split_measure(&q, rows[i].call, cost, &tokens);
+			assert_memory_equal(&tokens, &rows[i].u, sizeof tokens);
+			buf_reset(&text);
+			cost_split_put(&o, NULL, &q, &rows[i].u, cost);
+			struct json_error e;
+			const struct json *j = json_parse(arena, buf_str(&text), 0, &e);
+			assert_int_equal(nano(j, "input_cost"), rows[i].in);
+			assert_int_equal(nano(j, "output_cost"), rows[i].out);
+			assert_int_equal(nano(j, "original_cost"), original);
+			if (k) {
+				off = nano(j, "discount_amount");
+				on = nano(j, "margin_total_amount");
+				assert_true(off > 0 && on > 0);
+			}
+			assert_int_equal(original - off + on, nano(j, "total_cost"));
+			assert_int_equal(nano(j, "total_cost"), cost);
+		}
+	}
+}
+
+static void test_what_no_number_explains(void **st)
+{
+	struct config c = { 0 };
+	struct price p = a_price();
+	struct usage u = { .input = 1 }, before = u;
+	p.per_image = 7000000;
+	struct price_quote q = price_quote_of(&c, STR("openai"), &p);
+	(void)st;
+	cost_split_measure(&q, JOURNAL_CALL_IMAGE, 3000 + 7001, &u);	/* no whole image */
+	cost_split_measure(&q, JOURNAL_CALL_IMAGE, 1, &u);
+	cost_split_measure(&q, JOURNAL_CALL_IMAGE, INT64_MAX, &u);
+	cost_split_measure(&q, JOURNAL_CALL_CHAT, 3000 + 7000, &u);
+	cost_split_measure(&q, JOURNAL_CALL_SPEECH, 3000 + 7000, &u);
+	cost_split_measure(NULL, JOURNAL_CALL_IMAGE, 3000 + 7000, &u);
+	assert_memory_equal(&u, &before, sizeof u);
+	cost_split_measure(&q, JOURNAL_CALL_IMAGE, 3000 + 7000, &u);
+	assert_int_equal(u.images, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list_price),
 		cmocka_unit_test(test_discount_and_margin),
+		cmocka_unit_test(test_other_measures),
+		cmocka_unit_test(test_what_no_number_explains),
 	};
 	buf_init(&text, 4096);
+	arena = arena_new(1 << 20);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	buf_done(&text);
+	arena_free(arena);
 	return failed;
 }

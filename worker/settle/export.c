@@ -2,6 +2,7 @@
  * export.c - see export.h. */
 #include "worker/settle/export.h"
 
+#include "common/cache.h"
 #include "common/record.h"
 #include "worker/known.h"
 #include "worker/request.h"
@@ -41,6 +42,17 @@ static struct str put_trace(struct record *to, const struct request *r)
 	return t->skip;
 }
 
+/* An answer that is given once more: what it was when it was made, at no cost. */
+static void put_made(struct record *to, const struct request *r)
+{
+	const struct cache_info *made = known_made(r);
+	if (!made)
+		return;
+	to->input = made->input;
+	to->output = made->output;
+	to->saved_nano = made->cost_nano;
+}
+
 static void put_usage(struct record *to, const struct request *r)
 {
 	const struct usage *u = &r->tally.usage;
@@ -52,6 +64,12 @@ static void put_usage(struct record *to, const struct request *r)
 	to->cache_read = small(u->cache_read);
 	to->cache_write = small(u->cache_write);
 	to->reasoning = small(u->reasoning);
+	to->media_input = small(u->media_input);
+	to->media_output = small(u->media_output);
+	to->images = small(u->images);
+	to->milliseconds = small(u->milliseconds);
+	to->characters = small(u->characters);
+	to->searches = small(u->searches);
 	to->cost_nano = r->cost_nano;
 }
 
@@ -69,9 +87,21 @@ static void put_parameters(struct record *to, const struct request *r)
 	to->finish = (uint8_t)r->tally.finish;
 }
 
-static struct str upstream_model(const struct request *r)
+/* Who answered: this request, or the one whose answer it was given, where that is of its group. */
+static const struct snap_deployment *deployment_of(const struct request *r)
 {
-	const struct snap_deployment *d = r->deployment;
+	const struct cache_info *made = known_made(r);
+	for (uint32_t i = 0; made && r->group && i < r->group->members.count; i++) {
+		const struct snap_deployment *d =
+			snap_deployment(r->snap, snap_member(r->snap, r->group, i));
+		if (d->id_hash == made->deployment)
+			return d;
+	}
+	return r->deployment;
+}
+
+static struct str upstream_model(const struct request *r, const struct snap_deployment *d)
+{
 	return d->flags & DEPLOY_WILDCARD && r->group
 		       ? snap_upstream_model(r->snap, r->group, d, r->requested_model, r->mem)
 		       : snap_text(r->snap, d->model);
@@ -79,7 +109,7 @@ static struct str upstream_model(const struct request *r)
 
 static void put_texts(struct record *to, const struct request *r, struct str skip)
 {
-	const struct snap_deployment *d = r->deployment;
+	const struct snap_deployment *d = deployment_of(r);
 	record_put(to, RT_CALL_ID, r->call_id);
 	record_put(to, RT_MODEL, r->requested_model);
 	if (r->group)
@@ -87,7 +117,7 @@ static void put_texts(struct record *to, const struct request *r, struct str ski
 	if (d) {
 		record_put(to, RT_DEPLOYMENT, snap_text(r->snap, d->id));
 		record_put(to, RT_PROVIDER, snap_text(r->snap, d->provider));
-		record_put(to, RT_UPSTREAM, upstream_model(r));
+		record_put(to, RT_UPSTREAM, upstream_model(r, d));
 		record_put(to, RT_BASE, snap_text(r->snap, d->base));
 	}
 	record_put(to, RT_ROUTE, str_z(r->endpoint->path));
@@ -100,6 +130,7 @@ static void put_texts(struct record *to, const struct request *r, struct str ski
 	record_put(to, RT_OUTCOME, str_z(outcome_rows[r->outcome].name));
 	record_put(to, RT_ERROR, str_z(outcome_rows[r->outcome].type));
 	record_put(to, RT_SKIP, skip);
+	record_put(to, RT_CACHE_KEY, known_cache_key(r));
 	record_put_tags(to, r->wish.tags, r->wish.n_tags);
 }
 
@@ -131,6 +162,7 @@ void export_record(struct request *r, uint64_t now_ns)
 		     (switches_no_log(r) ? RF_NO_LOG : 0) | (r->fallbacks ? RF_FALLBACK : 0);
 	to->flags |= r->told_flags;
 	put_usage(to, r);
+	put_made(to, r);
 	put_parameters(to, r);
 	put_texts(to, r, put_trace(to, r));
 	record_commit(ring);
