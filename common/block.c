@@ -19,6 +19,8 @@
 /* For libcurl's buffer, and for an arena. Smaller blocks would take more memory: what is rounded
  * up of them lies in pages that are in use. */
 enum { SMALLEST = 15 * 1024 + 1, SIZE = 17400, KEPT_MAX = 16 };
+/* glibc has lists of freed blocks up to this size for each thread, of which calloc() takes none. */
+enum { LISTED_MAX = 1032 };
 
 static _Thread_local struct {
 	void *p[KEPT_MAX];
@@ -40,7 +42,8 @@ void block_keep(bool on)
 		free(kept.p[--kept.n]);
 }
 
-void *block_new(size_t size)
+/* Not inlined: compilers make calloc() of malloc() and memset(). */
+__attribute__((noinline)) void *block_new(size_t size)
 {
 	if (!is_ours(size))
 		return malloc(size);
@@ -52,6 +55,10 @@ void *block_zeroed(size_t count, size_t size)
 	size_t all;
 	if (__builtin_mul_overflow(count, size, &all))
 		return NULL;
+	if (all <= LISTED_MAX) {
+		void *p = block_new(all);
+		return p ? memset(p, 0, all) : NULL;
+	}
 	if (!is_ours(all))
 		return calloc(count, size);
 	/* New memory is zero and costs none before it is used. */

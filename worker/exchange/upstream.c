@@ -13,7 +13,7 @@
 
 #include "common/mem.h"
 
-enum { URL_MAX = 4096, PASSED_BYTES_MAX = 8192 };
+enum { URL_MAX = 4096, PASSED_BYTES_MAX = 8192, DISPOSITION_MAX = 512 };
 
 static void collect(struct upstream *u);
 static void finish(struct transfer *t, CURLcode code);
@@ -151,6 +151,7 @@ static void transfer_free(struct transfer *t)
 	else
 		upstream_free_headers(t->headers);
 	buf_done(&t->passed);
+	buf_done(&t->disposition);
 	mem_free(t);
 }
 
@@ -220,6 +221,7 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	t->deployment = s->deployment;
 	t->key = snap_text(s->snap, s->deployment->api_key);
 	buf_init(&t->passed, PASSED_BYTES_MAX);
+	buf_init(&t->disposition, DISPOSITION_MAX);
 	upstream_head_begin(t);
 	t->tunnel = s->tunnel;
 	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new(u);

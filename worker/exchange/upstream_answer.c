@@ -94,8 +94,10 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 	} else if (str_eq_nocase(name, STR("x-amzn-errortype"))) {
 		t->head.error_type = copy_value(t->error_type, sizeof t->error_type, value);
 	} else if (str_eq_nocase(name, STR("content-disposition"))) {
-		if (value.n <= sizeof t->disposition)	/* half of one is none */
-			t->head.disposition = copy_value(t->disposition, value.n, value);
+		buf_reset(&t->disposition);
+		buf_put(&t->disposition, value);
+		if (!t->disposition.failed)		/* half of one is none */
+			t->head.disposition = buf_str(&t->disposition);
 	} else if (str_eq_nocase(name, STR("content-length"))) {
 		if (str_read_u64(value, &t->head.length) < 0)
 			t->head.length = UINT64_MAX;

@@ -73,7 +73,7 @@ struct transfer {
 	struct pace pace;		/* what its headers say of limits */
 	size_t head_bytes;
 	char content_type[128], error_type[128];
-	char disposition[512];
+	struct buf disposition;
 	bool is_head;			/* the method: there will be no body */
 	bool is_head_told, wants_pause, is_paused, is_refused;
 	bool is_asked;			/* upstream_on_ask() has a word */
