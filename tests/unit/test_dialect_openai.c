@@ -6,8 +6,6 @@
  * read again, and must say the same. */
 #include "worker/client/dialect.h"
 
-#include <stdio.h>
-
 #include "common/mem.h"
 #include "tests/unit/llm_fixture.h"
 #include "worker/exchange/provider.h"

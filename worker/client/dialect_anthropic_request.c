@@ -3,8 +3,6 @@
  *
  * What is said of thinking and of the answer's form is told in neutral words, and travels along
  * as it came, too: for other families the words, for its own the letter. */
-#include <errno.h>
-
 #include "worker/client/dialect_anthropic.h"
 
 enum { EFFORT_LOW_BELOW = 2048, EFFORT_MEDIUM_BELOW = 4096 };
