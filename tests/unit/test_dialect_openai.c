@@ -1090,7 +1090,7 @@ static void test_memory_may_run_out_anywhere(void **state)
 		assert_int_equal(r, -ENOMEM);
 		failures++;
 	}
-	assert_in_range(failures, 10, 500);
+	assert_in_range(failures, 4, 500);	/* the arena and three buffers at the least */
 }
 
 int main(void)
