@@ -6,8 +6,6 @@
  * that is less than one unit's worth: a limit of 7 a minute admits 7 at once. */
 #include "common/gcra.h"
 
-#include <stddef.h>
-
 #define MINUTE_NS 60000000000ull
 
 typedef unsigned __int128 wide;

@@ -3,7 +3,6 @@
 #include "common/key_header.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/hash.h"

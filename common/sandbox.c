@@ -2,7 +2,6 @@
  * sandbox.c - see sandbox.h: what is given up, in which order. */
 #include "common/sandbox.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <sys/prctl.h>

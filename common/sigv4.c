@@ -7,7 +7,6 @@
 #include "common/sigv4.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 

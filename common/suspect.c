@@ -70,7 +70,8 @@ bool suspect_crashed(struct board *b, struct board_worker *w, uint64_t now_ns, u
 	uint64_t print = atomic_exchange(&w->print, 0), refused_ns = 0;
 	if (print) {
 		struct board_suspect *s = place(b, print);
-		refused_ns = ++s->crashes > 1 || suspect_watch(b, now_ns) ? how_long(s->crashes) : 0;
+		bool is_refused = ++s->crashes > 1 || suspect_watch(b, now_ns);
+		refused_ns = is_refused ? how_long(s->crashes) : 0;
 		s->key_id = atomic_load(&w->print_key);
 		s->crashed_wall_ns = wall_ns;
 		atomic_store(&s->until_ns, now_ns + refused_ns);

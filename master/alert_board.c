@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * alert_board.c - what the board says: deployments that were put aside, requests that run for too
  * long, and spend or a database that cannot be written. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"

@@ -2,7 +2,6 @@
  * alert_reports.c - what is told by the clock: which deployments fail or are slow, and what teams
  * and tags have cost. Reports are due at multiples of their time since 1970, so that neither a
  * restart nor an upgrade puts one off; one that comes due while nobody runs is left out. */
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 

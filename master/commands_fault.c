@@ -5,7 +5,6 @@
 #ifdef LLMGW_FAULTS
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "common/json_write.h"
 #include "master/commands_ops.h"

@@ -4,7 +4,6 @@
  *
  * What is not acted on here is what reading it complains about, and becomes the notes. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/mem.h"

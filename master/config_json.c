@@ -4,8 +4,6 @@
  * A plain scalar is what YAML 1.2's core schema says it is: null, true, a number or a string.
  * A number keeps its own digits: only what JSON does not allow (a plus sign, leading zeros, a
  * missing digit beside the point, hexadecimal) is changed. */
-#include <stdio.h>
-
 #include "common/json.h"
 #include "master/config_read.h"
 

@@ -5,7 +5,6 @@
  * an alias stands for is counted, never copied, so that a file of a kilobyte cannot become a
  * gigabyte; and depth and number of values are ours to limit. An alias node shares its
  * anchor's children; nothing below a node changes once it is complete. */
-#include <errno.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 

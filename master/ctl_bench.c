@@ -6,7 +6,6 @@
  * taken. What answers by itself, a mock, costs nothing and is not asked about. */
 #include "master/ctl_bench.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>

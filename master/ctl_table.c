@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <wchar.h>
 #include <wctype.h>
 

@@ -3,7 +3,6 @@
 #include "master/export_aws.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 

@@ -7,8 +7,6 @@
 #include "master/export_output.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"

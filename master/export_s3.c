@@ -4,7 +4,6 @@
  * An object is named by the day on which it is sent and by the hash of what is in it: a batch that
  * arrived although its answer did not is not there twice, unless midnight was between. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/hash.h"

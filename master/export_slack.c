@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * export_slack.c - requests that failed as lines of a message for Slack, or who takes the same. */
-#include <stdio.h>
-
 #include "common/clock.h"
 #include "master/alert_kinds.h"
 #include "master/export_rows.h"

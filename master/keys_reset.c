@@ -5,8 +5,6 @@
  * itself, then the database begins the new period (spend 0, older requests no longer count), then
  * the board gives up just what it had then, and the note; what was spent meanwhile stays. A master
  * killed in between leaves the note, and the database says whether it was in time. */
-#include <errno.h>
-
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/fault.h"

@@ -533,7 +533,8 @@ static void watch_signals(struct master *m)
 }
 
 /* To the end, or to the upgrade: unless a signal or a call that came at the last moment says
- * otherwise. A loop that is stopped still takes what its sockets hold, so it is asked afterwards. */
+ * otherwise. A loop that is stopped still takes what its sockets hold, so it is asked
+ * afterwards. */
 static void run(struct master *m)
 {
 	do {

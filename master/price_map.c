@@ -3,7 +3,6 @@
  * import of the map that the shipped table was made from changes nothing. */
 #include "master/price_map.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 enum { PROVIDER_MAX = 64, TIERS_MAX = 16, NAMES_MAX = 2 };

@@ -3,7 +3,6 @@
  * settings. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"

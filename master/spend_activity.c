@@ -4,7 +4,6 @@
  * One page of the daily table's rows is read, newest day first; then each day's rows are sorted by
  * one property after the other and written out group by group. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "master/command_job.h"

@@ -4,7 +4,6 @@
  *
  * Where LiteLLM looks at the last 30 days and takes no dates, ours does so without dates. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "master/command_job.h"
 #include "master/master.h"

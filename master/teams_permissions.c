@@ -11,7 +11,7 @@
 
 enum { PATH_MAX_BYTES = 200, PERMISSIONS_MAX = 100, LIST_ROOM_MAX = 64 << 10 };
 
-/* What acts; see role_check_permission(). */
+/* What acts: roles_check.c looks whether a member may. */
 static const char *const available[] = {
 	"/key/generate", "/key/update", "/key/delete", "/key/regenerate",
 	"/key/{key_id}/regenerate", "/key/info", "/key/list",

@@ -4,7 +4,7 @@
  *
  * Their rows live beside those of keys and teams (keys.h), and changes go the same way: database,
  * directory, answer. Members of teams that have limits of their own are tenants, too; theirs are
- * the commands in members_commands.c. */
+ * the commands in members.c. */
 #ifndef TENANTS_H
 #define TENANTS_H
 

@@ -90,8 +90,8 @@ struct estimate {
 	size_t word;			/* letters of the word under way */
 	bool was_lower;
 	uint64_t ideographs, kana;
-	/* The run of characters under way that a key could be made of, and where the next one begins
-	 * that is long enough. */
+	/* The run of characters under way that a key could be made of, and where the next one
+	 * begins that is long enough. */
 	size_t long_run;
 	size_t begin;
 	uint64_t milli_at_begin;

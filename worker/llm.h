@@ -92,7 +92,7 @@ struct llm_request {
 	struct str stop[LLM_STOP_MAX];
 	unsigned n_stop;
 	uint64_t max_tokens;		/* max_tokens or max_completion_tokens; 0 = not given */
-	/* The larger of two limits, where a request has both: which one holds, its provider says. */
+	/* The larger of two limits, where there are both: which one holds, its provider says. */
 	uint64_t most_tokens;
 	uint64_t n;			/* choices; 1 */
 	uint64_t best_of;		/* completions: answers that are made, and paid; 0 = n */

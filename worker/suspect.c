@@ -2,7 +2,6 @@
  * suspect.c - see suspect.h. */
 #include "worker/suspect.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 

@@ -15,7 +15,7 @@ static void check_line(struct str line, struct str model)
 		MUST(line.p[i] != '\n' && line.p[i] != '\0');
 		columns += line.p[i] == '\t';
 	}
-	MUST(columns == 19);
+	MUST(columns == 20);
 	struct price_row row = prices_read_line(line);
 	struct usage u = { .input = 300000, .output = 1000, .cache_read = 10, .reasoning = 5,
 			   .images = 1, .milliseconds = 1500, .characters = 7, .searches = 2 };

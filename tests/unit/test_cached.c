@@ -8,10 +8,8 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/cache.h"
 #include "common/json.h"

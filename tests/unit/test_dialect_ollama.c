@@ -5,8 +5,6 @@
  * adapter, read again and written once more, and must then be the same. */
 #include "worker/client/dialect_ollama.h"
 
-#include <stdio.h>
-
 #include "common/mem.h"
 #include "tests/unit/llm_fixture.h"
 #include "worker/exchange/provider_ollama.h"

@@ -6,8 +6,6 @@
  * read again, and must say the same. */
 #include "worker/client/dialect.h"
 
-#include <stdio.h>
-
 #include "common/mem.h"
 #include "tests/unit/llm_fixture.h"
 #include "worker/exchange/provider.h"
@@ -1092,7 +1090,7 @@ static void test_memory_may_run_out_anywhere(void **state)
 		assert_int_equal(r, -ENOMEM);
 		failures++;
 	}
-	assert_in_range(failures, 10, 500);
+	assert_in_range(failures, 4, 500);	/* the arena and three buffers at the least */
 }
 
 int main(void)

@@ -3,7 +3,6 @@
  * random strings by their own rates, and the bound that must hold whatever the text is. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>

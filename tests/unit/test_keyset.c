@@ -3,12 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include <cjose/cjose.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
 
 #include "common/buf.h"
 #include "common/hash.h"

@@ -3,8 +3,6 @@
  * that the refusal names. */
 #include "worker/client/prompt_check.h"
 
-#include <stdio.h>
-
 #include "tests/unit/llm_fixture.h"
 
 static int check(const struct dialect *d, const char *text, struct llm_request *q,

@@ -4,8 +4,6 @@
  * Whole requests and streams are vectors; see test_vectors.c. */
 #include "worker/exchange/provider_bedrock.h"
 
-#include <unistd.h>
-
 #include "tests/unit/llm_fixture.h"
 #include "worker/client/dialect.h"
 #include "worker/client/dialect_anthropic.h"

@@ -4,8 +4,6 @@
  * vectors; see test_vectors.c. */
 #include "worker/exchange/provider.h"
 
-#include <stdio.h>
-
 #include "tests/unit/llm_fixture.h"
 #include "worker/responses.h"
 

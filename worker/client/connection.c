@@ -448,7 +448,8 @@ static bool is_over(uint64_t since_ns, uint64_t ms, uint64_t now_ns)
 static bool is_too_slow(const struct connection *c, uint64_t now_ns)
 {
 	if (c->state == CONN_LINGERING)
-		return is_over(c->body_since_ns, c->w->is_draining ? LINGER_MS : LINGER_ALL_MS, now_ns);
+		return is_over(c->body_since_ns, c->w->is_draining ? LINGER_MS : LINGER_ALL_MS,
+			       now_ns);
 	if (c->state != CONN_BODY || !is_over(c->body_since_ns, limit_ms(c), now_ns))
 		return false;
 	return c->body.n < (now_ns - c->body_since_ns) / NS_PER_S * BODY_RATE_MIN;

@@ -20,11 +20,6 @@ int anthropic_count_tokens(struct arena *a, struct str body, const struct json *
 int ant_read_request(struct arena *a, struct str body, const struct json *root, bool is_count,
 		     struct llm_request *ret, struct dialect_error *reterr);
 oai_read_fn ant_read_messages, ant_read_system, ant_read_tools, ant_read_tool_choice;
-/* A member that must, or may, be there; one that may leaves *ret alone. 0, -EINVAL, -ENOMEM. */
-int ant_required(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *ret);
-int ant_optional(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *ret);
 /* Whether a member is for the gateway, as with OpenAI's dialect, but for metadata, which is the
  * provider's here: ours is litellm_metadata. */
 bool ant_is_ours(struct str name);

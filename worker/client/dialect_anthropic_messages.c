@@ -55,7 +55,7 @@ static int join_texts(struct oai_reading *r, const struct place *at, const struc
 	for (const struct json *j = blocks ? blocks->child : NULL; j; j = j->next, in.index++) {
 		if (!is_text(r, j))
 			continue;
-		int err = ant_required(r, &in, j, "text", oai_read_string, &lines[n]);
+		int err = oai_required(r, &in, j, "text", oai_read_string, &lines[n]);
 		if (err)
 			return err;
 		n += !is_blank(lines[n]);
@@ -99,29 +99,29 @@ typedef int block_fn(struct oai_reading *r, const struct place *at, const struct
 static int read_text(struct oai_reading *r, const struct place *at, const struct json *block,
 		     struct llm_part *p)
 {
-	return ant_required(r, at, block, "text", oai_read_string, &p->text);
+	return oai_required(r, at, block, "text", oai_read_string, &p->text);
 }
 
 static int read_inline(struct oai_reading *r, const struct place *at, const struct json *source,
 		       struct llm_part *p)
 {
-	int err = ant_required(r, at, source, "media_type", oai_read_string, &p->mime);
-	return err ? err : ant_required(r, at, source, "data", oai_read_string, &p->data);
+	int err = oai_required(r, at, source, "media_type", oai_read_string, &p->mime);
+	return err ? err : oai_required(r, at, source, "data", oai_read_string, &p->data);
 }
 
 /* A source whose kind is not known leaves only raw to tell of it. */
 static int read_source(struct oai_reading *r, const struct place *at, const struct json *source,
 		       struct llm_part *p, struct str *ret_type)
 {
-	int err = ant_required(r, at, source, "type", oai_read_string, ret_type);
+	int err = oai_required(r, at, source, "type", oai_read_string, ret_type);
 	if (err)
 		return err;
 	if (str_eq(*ret_type, STR("base64")))
 		return read_inline(r, at, source, p);
 	if (str_eq(*ret_type, STR("url")))
-		return ant_required(r, at, source, "url", oai_read_string, &p->url);
+		return oai_required(r, at, source, "url", oai_read_string, &p->url);
 	if (str_eq(*ret_type, STR("file")))
-		return ant_required(r, at, source, "file_id", oai_read_string, &p->file_id);
+		return oai_required(r, at, source, "file_id", oai_read_string, &p->file_id);
 	p->kind = PART_OTHER;
 	p->text = json_get_str(r->mem, p->raw, "type");
 	return p->text.p ? 0 : -ENOMEM;
@@ -134,7 +134,7 @@ static int read_image(struct oai_reading *r, const struct place *at, const struc
 	const struct json *source = NULL;
 	struct str type;
 	r->q->media_parts++;
-	int err = ant_required(r, at, block, "source", oai_read_object, &source);
+	int err = oai_required(r, at, block, "source", oai_read_object, &source);
 	return err ? err : read_source(r, &in, source, p, &type);
 }
 
@@ -164,9 +164,9 @@ static int read_document(struct oai_reading *r, const struct place *at, const st
 	struct place in = { .up = at, .name = "source" };
 	const struct json *source = NULL;
 	struct str type = STR_NONE;
-	int err = ant_optional(r, at, block, "title", oai_read_string, &p->filename);
+	int err = oai_optional(r, at, block, "title", oai_read_string, &p->filename);
 	if (!err)
-		err = ant_required(r, at, block, "source", oai_read_object, &source);
+		err = oai_required(r, at, block, "source", oai_read_object, &source);
 	if (!err)
 		err = read_source(r, &in, source, p, &type);
 	if (err)
@@ -187,9 +187,9 @@ static int read_search_result(struct oai_reading *r, const struct place *at,
 	struct place in = { .up = at, .name = "content" };
 	struct str head[2];
 	const struct json *content = json_get(block, "content");
-	int err = ant_required(r, at, block, "title", oai_read_string, &head[0]);
+	int err = oai_required(r, at, block, "title", oai_read_string, &head[0]);
 	if (!err)
-		err = ant_required(r, at, block, "source", oai_read_string, &head[1]);
+		err = oai_required(r, at, block, "source", oai_read_string, &head[1]);
 	if (!err && !json_is(content, JSON_ARRAY))
 		return oai_refuse(r, &in, "must be an array");
 	return err ? err : read_texts(r, &in, content, head, COUNT(head), &p->text);
@@ -207,11 +207,11 @@ static int read_input(struct oai_reading *r, const struct place *at, const struc
 static int read_call(struct oai_reading *r, const struct place *at, const struct json *block,
 		     struct llm_part *p)
 {
-	int err = ant_required(r, at, block, "id", oai_read_string, &p->id);
+	int err = oai_required(r, at, block, "id", oai_read_string, &p->id);
 	if (!err)
-		err = ant_required(r, at, block, "name", oai_read_string, &p->name);
+		err = oai_required(r, at, block, "name", oai_read_string, &p->name);
 	p->text = STR("{}");
-	return err ? err : ant_optional(r, at, block, "input", read_input, &p->text);
+	return err ? err : oai_optional(r, at, block, "input", read_input, &p->text);
 }
 
 /* What it holds beside text is added by its turn. */
@@ -220,9 +220,9 @@ static int read_result(struct oai_reading *r, const struct place *at, const stru
 {
 	struct place in = { .up = at, .name = "content" };
 	const struct json *content = json_get(block, "content");
-	int err = ant_required(r, at, block, "tool_use_id", oai_read_string, &p->id);
+	int err = oai_required(r, at, block, "tool_use_id", oai_read_string, &p->id);
 	if (!err)
-		err = ant_optional(r, at, block, "is_error", oai_read_flag, &p->is_error);
+		err = oai_optional(r, at, block, "is_error", oai_read_flag, &p->is_error);
 	if (!err && json_is_given(content) && content->type != JSON_STRING &&
 	    content->type != JSON_ARRAY)
 		return oai_refuse_type(r, &in, "a string or an array of blocks", content);
@@ -234,9 +234,9 @@ static int read_result(struct oai_reading *r, const struct place *at, const stru
 static int read_thinking(struct oai_reading *r, const struct place *at, const struct json *block,
 			 struct llm_part *p)
 {
-	int err = ant_required(r, at, block, "thinking", oai_read_string, &p->text);
+	int err = oai_required(r, at, block, "thinking", oai_read_string, &p->text);
 	if (!err)
-		err = ant_optional(r, at, block, "signature", oai_read_string, &p->signature);
+		err = oai_optional(r, at, block, "signature", oai_read_string, &p->signature);
 	if (!err && !p->signature.n)
 		p->signature = STR_NONE;
 	return err;
@@ -246,7 +246,7 @@ static int read_redacted(struct oai_reading *r, const struct place *at, const st
 			 struct llm_part *p)
 {
 	p->text = STR("");
-	return ant_required(r, at, block, "data", oai_read_string, &p->data);
+	return oai_required(r, at, block, "data", oai_read_string, &p->data);
 }
 
 static int read_other(struct oai_reading *r, const struct place *at, const struct json *block,
@@ -285,7 +285,7 @@ static int read_block(struct oai_reading *r, const struct place *at, const struc
 	struct str type = STR_NONE;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = ant_required(r, at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, at, j, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	while (row->type.n && !str_eq(row->type, type))
@@ -421,7 +421,7 @@ static int add_turn(struct turn *t, const struct place *at, const struct json *j
 	size_t i = 0;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(t->r, at, "an object", j);
-	int err = ant_required(t->r, at, j, "role", oai_read_string, &role);
+	int err = oai_required(t->r, at, j, "role", oai_read_string, &role);
 	if (err)
 		return err;
 	while (i < COUNT(role_rows) && !str_eq(role, role_rows[i].name))

@@ -3,83 +3,16 @@
  *
  * What is said of thinking and of the answer's form is told in neutral words, and travels along
  * as it came, too: for other families the words, for its own the letter. */
-#include <errno.h>
-
 #include "worker/client/dialect_anthropic.h"
 
-enum { SECONDS_MAX = INT32_MAX, EFFORT_LOW_BELOW = 2048, EFFORT_MEDIUM_BELOW = 4096 };
+enum { EFFORT_LOW_BELOW = 2048, EFFORT_MEDIUM_BELOW = 4096 };
 
 bool ant_is_ours(struct str name)
 {
 	return openai_is_ours(name) && !str_eq(name, STR("metadata"));
 }
 
-int ant_optional(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *ret)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, ret) : 0;
-}
-
-int ant_required(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *ret)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, ret) : oai_refuse(r, &at, "is missing");
-}
-
 /* --- values --- */
-
-static int add_other(struct oai_reading *r, const struct json *j)
-{
-	struct llm_other *o = arena_alloc(r->mem, sizeof *o);
-	if (!o)
-		return -ENOMEM;
-	o->name = j->key;
-	o->json = j->raw;
-	*r->other_end = o;
-	r->other_end = &o->next;
-	return 0;
-}
-
-static int read_any(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	(void)r;
-	(void)at;
-	*(const struct json **)to = j;
-	return 0;
-}
-
-static int read_array(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
-{
-	if (j->type != JSON_ARRAY)
-		return oai_refuse_type(r, at, "an array", j);
-	return read_any(r, at, j, to);
-}
-
-static int read_seconds(struct oai_reading *r, const struct place *at, const struct json *j,
-			void *to)
-{
-	double v = -1;
-	if (j->type != JSON_NUMBER)
-		return oai_refuse_type(r, at, "a number", j);
-	if (json_read_double(j, &v) != 0 || v < 0 || v > SECONDS_MAX)
-		return oai_refuse(r, at, "must be between 0 and %d", SECONDS_MAX);
-	*(double *)to = v;
-	return 0;
-}
-
-static int read_retries(struct oai_reading *r, const struct place *at, const struct json *j,
-			void *to)
-{
-	uint64_t v = 0;
-	int err = oai_read_count(r, at, j, &v);
-	if (!err)
-		*(int64_t *)to = (int64_t)v;
-	return err;
-}
 
 /* A client must not choose where its request goes. */
 static int refuse_credential(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -107,7 +40,7 @@ static int read_stop(struct oai_reading *r, const struct place *at, const struct
 	struct place in = { .up = at };
 	const struct json *list = NULL;
 	(void)to;
-	int err = read_array(r, at, j, &list);
+	int err = oai_read_array(r, at, j, &list);
 	q->n_stop = 0;
 	if (!err && list->count > LLM_STOP_MAX)
 		return oai_refuse(r, at, "must not hold more than %d strings", LLM_STOP_MAX);
@@ -124,7 +57,7 @@ static int read_metadata(struct oai_reading *r, const struct place *at, const st
 {
 	const struct json *object = NULL;
 	int err = oai_read_object(r, at, j, &object);
-	return err ? err : ant_optional(r, at, object, "user_id", oai_read_string, to);
+	return err ? err : oai_optional(r, at, object, "user_id", oai_read_string, to);
 }
 
 /* --- thinking and the answer's form --- */
@@ -146,12 +79,12 @@ static int read_thinking(struct oai_reading *r, const struct place *at, const st
 	uint64_t budget = 0;
 	int err = oai_read_object(r, at, j, &object);
 	if (!err)
-		err = ant_required(r, at, object, "type", oai_read_string, &type);
+		err = oai_required(r, at, object, "type", oai_read_string, &type);
 	if (!err && str_eq(type, STR("enabled")))
-		err = ant_required(r, at, object, "budget_tokens", oai_read_count, &budget);
+		err = oai_required(r, at, object, "budget_tokens", oai_read_count, &budget);
 	if (!err && budget && !effort->p)
 		*effort = effort_of(budget);
-	return err ? err : add_other(r, j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 static int read_format(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -162,10 +95,10 @@ static int read_format(struct oai_reading *r, const struct place *at, const stru
 	struct str type = STR_NONE;
 	int err = oai_read_object(r, at, j, &object);
 	if (!err)
-		err = ant_required(r, at, object, "type", oai_read_string, &type);
+		err = oai_required(r, at, object, "type", oai_read_string, &type);
 	if (err || !str_eq(type, STR("json_schema")))
 		return err;
-	err = ant_required(r, at, object, "schema", oai_read_object, &schema);
+	err = oai_required(r, at, object, "schema", oai_read_object, &schema);
 	if (err)
 		return err;
 	q->format = FORMAT_SCHEMA;
@@ -182,12 +115,12 @@ static int read_output(struct oai_reading *r, const struct place *at, const stru
 	struct llm_request *q = to;
 	int err = oai_read_object(r, at, j, &object);
 	if (!err)
-		err = ant_optional(r, at, object, "effort", oai_read_string, &q->reasoning_effort);
+		err = oai_optional(r, at, object, "effort", oai_read_string, &q->reasoning_effort);
 	if (!err && str_eq(q->reasoning_effort, STR("max")))
 		q->reasoning_effort = STR("xhigh");	/* the most that others know */
 	if (!err)
-		err = ant_optional(r, at, object, "format", read_format, q);
-	return err ? err : add_other(r, j);
+		err = oai_optional(r, at, object, "format", read_format, q);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 /* The form's older place. */
@@ -195,7 +128,7 @@ static int read_output_format(struct oai_reading *r, const struct place *at, con
 			      void *to)
 {
 	int err = read_format(r, at, j, to);
-	return err ? err : add_other(r, j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 /* --- the table --- */
@@ -224,12 +157,12 @@ static const struct oai_param params[] = {
 	{ "mcp_servers", oai_other_array, 0 },
 	/* LiteLLM's own */
 	{ "litellm_metadata", oai_read_object, TO(metadata) },
-	{ "fallbacks", read_array, TO(fallbacks) },
-	{ "mock_response", read_any, TO(mock_response) },
-	{ "num_retries", read_retries, TO(num_retries) },
-	{ "timeout", read_seconds, TO(timeout_s) },
-	{ "request_timeout", read_seconds, TO(timeout_s) },
-	{ "stream_timeout", read_seconds, TO(stream_timeout_s) },
+	{ "fallbacks", oai_read_array, TO(fallbacks) },
+	{ "mock_response", oai_read_any, TO(mock_response) },
+	{ "num_retries", oai_read_retries, TO(num_retries) },
+	{ "timeout", oai_read_seconds, TO(timeout_s) },
+	{ "request_timeout", oai_read_seconds, TO(timeout_s) },
+	{ "stream_timeout", oai_read_seconds, TO(stream_timeout_s) },
 	{ "disable_fallbacks", oai_read_flag, TO(disable_fallbacks) },
 	{ "drop_params", oai_read_flag, TO(drop_params) },
 	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
@@ -247,7 +180,7 @@ static int read_member(struct oai_reading *r, const struct json *j)
 		if (str_eq_z(j->key, params[i].name))
 			return params[i].read(r, &at, j, (char *)r->q + params[i].to);
 	}
-	return ant_is_ours(j->key) ? 0 : add_other(r, j);
+	return ant_is_ours(j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 }
 
 static int check_given(struct oai_reading *r, bool is_count)

@@ -9,13 +9,13 @@ static int read_function(struct oai_reading *r, const struct place *at, const st
 			 struct llm_tool *t)
 {
 	const struct json *schema = NULL;
-	int err = ant_required(r, at, j, "name", oai_read_string, &t->name);
+	int err = oai_required(r, at, j, "name", oai_read_string, &t->name);
 	if (!err)
-		err = ant_optional(r, at, j, "description", oai_read_string, &t->description);
+		err = oai_optional(r, at, j, "description", oai_read_string, &t->description);
 	if (!err)
-		err = ant_required(r, at, j, "input_schema", oai_read_object, &schema);
+		err = oai_required(r, at, j, "input_schema", oai_read_object, &schema);
 	if (!err)
-		err = ant_optional(r, at, j, "strict", oai_read_flag, &t->strict);
+		err = oai_optional(r, at, j, "strict", oai_read_flag, &t->strict);
 	if (!err)
 		t->schema = schema->raw;
 	return err;
@@ -28,7 +28,7 @@ static int read_tool(struct oai_reading *r, const struct place *at, const struct
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
 	t->raw = j;
-	int err = ant_optional(r, at, j, "type", oai_read_string, &type);
+	int err = oai_optional(r, at, j, "type", oai_read_string, &type);
 	if (err || str_eq(type, STR("custom")))
 		return err ? err : read_function(r, at, j, t);
 	t->kind = TOOL_OTHER;
@@ -69,7 +69,7 @@ static const struct {
 static int read_parallel(struct oai_reading *r, const struct place *at, const struct json *j)
 {
 	bool is_disabled = false;
-	int err = ant_optional(r, at, j, "disable_parallel_tool_use", oai_read_flag, &is_disabled);
+	int err = oai_optional(r, at, j, "disable_parallel_tool_use", oai_read_flag, &is_disabled);
 	if (!err && is_disabled && r->q->tool_choice != CHOICE_NONE)
 		r->q->has_parallel_tool_calls = true;
 	return err;
@@ -84,13 +84,13 @@ int ant_read_tool_choice(struct oai_reading *r, const struct place *at, const st
 	(void)to;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = ant_required(r, at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, at, j, "type", oai_read_string, &type);
 	for (size_t i = 0; i < COUNT(choices) && !err; i++)
 		if (str_eq(type, choices[i].type))
 			q->tool_choice = choices[i].choice;
 	if (!err && q->tool_choice == CHOICE_UNSET)
 		return oai_refuse(r, &in, "must be \"auto\", \"any\", \"tool\" or \"none\"");
 	if (!err && q->tool_choice == CHOICE_NAMED)
-		err = ant_required(r, at, j, "name", oai_read_string, &q->tool_choice_name);
+		err = oai_required(r, at, j, "name", oai_read_string, &q->tool_choice_name);
 	return err ? err : read_parallel(r, at, j);
 }

@@ -15,14 +15,6 @@ static struct coh_reading *whole(struct oai_reading *r)
 	return (struct coh_reading *)r;
 }
 
-static int read_member(struct oai_reading *r, const struct place *up, const struct json *object,
-		       const char *name, oai_read_fn *read, void *to)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, to) : 0;
-}
-
 /* --- values --- */
 
 static int read_choice(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -59,9 +51,9 @@ static int read_format(struct oai_reading *r, const struct place *at, const stru
 	(void)to;
 	int err = oai_read_object(r, at, j, &object);
 	if (!err)
-		err = read_member(r, at, object, "type", oai_read_string, &type);
+		err = oai_optional(r, at, object, "type", oai_read_string, &type);
 	if (!err)
-		err = read_member(r, at, object, "json_schema", oai_read_object, &schema);
+		err = oai_optional(r, at, object, "json_schema", oai_read_object, &schema);
 	if (err)
 		return err;
 	if (str_eq(type, STR("text")))
@@ -88,9 +80,9 @@ static int read_thinking(struct oai_reading *r, const struct place *at, const st
 	uint64_t budget = EFFORT_LOW_BELOW;
 	int err = oai_read_object(r, at, j, &object);
 	if (!err)
-		err = read_member(r, at, object, "type", oai_read_string, &type);
+		err = oai_optional(r, at, object, "type", oai_read_string, &type);
 	if (!err)
-		err = read_member(r, at, object, "token_budget", oai_read_count, &budget);
+		err = oai_optional(r, at, object, "token_budget", oai_read_count, &budget);
 	if (err || str_eq(type, STR("disabled")))
 		return err;
 	if (!str_eq(type, STR("enabled")))
@@ -130,7 +122,7 @@ static int read_citations(struct oai_reading *r, const struct place *at, const s
 {
 	struct str mode;
 	int err = oai_other_object(r, at, j, to);
-	return err ? err : read_member(r, at, j, "mode", oai_read_string, &mode);
+	return err ? err : oai_optional(r, at, j, "mode", oai_read_string, &mode);
 }
 
 #define TO(member) offsetof(struct llm_request, member)

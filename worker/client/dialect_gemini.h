@@ -38,8 +38,6 @@ int gem_required(struct oai_reading *r, const struct place *up, const struct jso
 /* Each element of a list, which may be written as its only one. */
 int gem_read_each(struct oai_reading *r, const struct place *at, const struct json *list,
 		  oai_read_fn *read, void *to);
-/* Kept among the others under a name of our own. 0 or -ENOMEM. */
-int gem_add_other(struct oai_reading *r, const char *before, struct str name, struct str json);
 
 /* --- writing answers --- */
 

@@ -70,7 +70,7 @@ static int read_word(struct oai_reading *r, const struct place *at, const struct
 	(void)to;
 	if (err || r->q->n_inputs > 1)
 		return err;
-	return gem_add_other(r, "", str_z(at->name), j->raw);
+	return oai_add_other(r, "", str_z(at->name), j->raw);
 }
 
 static int read_embedding(struct oai_reading *r, const struct place *at, const struct json *j,

@@ -39,18 +39,6 @@ int gem_read_each(struct oai_reading *r, const struct place *at, const struct js
 	return err;
 }
 
-int gem_add_other(struct oai_reading *r, const char *before, struct str name, struct str json)
-{
-	struct llm_other *o = arena_alloc(r->mem, sizeof *o);
-	if (!o)
-		return -ENOMEM;
-	o->name = before[0] ? arena_printf(r->mem, "%s" STR_FMT, before, STR_ARG(name)) : name;
-	o->json = json;
-	*r->other_end = o;
-	r->other_end = &o->next;
-	return o->name.p ? 0 : -ENOMEM;
-}
-
 /* --- generationConfig --- */
 
 static int read_choices(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -91,7 +79,7 @@ static int read_mime(struct oai_reading *r, const struct place *at, const struct
 	if (err || str_eq(mime, STR("text/plain")))
 		return err;
 	if (!str_eq(mime, STR("application/json")))
-		return gem_add_other(r, "generationConfig.", STR("responseMimeType"), j->raw);
+		return oai_add_other(r, "generationConfig.", STR("responseMimeType"), j->raw);
 	if (r->q->format != FORMAT_SCHEMA)
 		r->q->format = FORMAT_JSON;
 	return 0;
@@ -153,7 +141,7 @@ static int read_thinking(struct oai_reading *r, const struct place *at, const st
 			  : budget < EFFORT_LOW_BELOW    ? STR("low")
 			  : budget < EFFORT_MEDIUM_BELOW ? STR("medium")
 							     : STR("high");
-	return gem_add_other(r, "generationConfig.", STR("thinkingConfig"), j->raw);
+	return oai_add_other(r, "generationConfig.", STR("thinkingConfig"), j->raw);
 }
 
 #define TO(member) offsetof(struct llm_request, member)
@@ -190,7 +178,7 @@ static int read_config_member(struct oai_reading *r, const struct place *up,
 		*seen |= UINT32_C(1) << i;
 		return json_is_given(j) ? p->read(r, &at, j, (char *)r->q + p->to) : 0;
 	}
-	return json_is_given(j) ? gem_add_other(r, "generationConfig.", j->key, j->raw) : 0;
+	return json_is_given(j) ? oai_add_other(r, "generationConfig.", j->key, j->raw) : 0;
 }
 
 static int read_config(struct oai_reading *r, const struct place *at, const struct json *j,

@@ -174,5 +174,5 @@ int gem_read_tool_config(struct oai_reading *r, const struct place *at, const st
 		err = gem_optional(r, &in, calling, "allowedFunctionNames", read_names, NULL);
 	if (err || is_said(r->q, config, calling))
 		return err;
-	return gem_add_other(r, "", STR("toolConfig"), j->raw);
+	return oai_add_other(r, "", STR("toolConfig"), j->raw);
 }

@@ -15,18 +15,6 @@ static struct olm_reading *whole(struct oai_reading *r)
 	return (struct olm_reading *)r;
 }
 
-static int add_other(struct oai_reading *r, const char *before, const struct json *j)
-{
-	struct llm_other *o = arena_alloc(r->mem, sizeof *o);
-	if (!o)
-		return -ENOMEM;
-	o->name = before[0] ? arena_printf(r->mem, "%s" STR_FMT, before, STR_ARG(j->key)) : j->key;
-	o->json = j->raw;
-	*r->other_end = o;
-	r->other_end = &o->next;
-	return o->name.p ? 0 : -ENOMEM;
-}
-
 /* --- options --- */
 
 /* A negative number means "as many as it takes". */
@@ -35,7 +23,7 @@ static int read_predict(struct oai_reading *r, const struct place *at, const str
 {
 	int64_t v = 0;
 	if (json_read_i64(j, &v) == 0 && v < 0)
-		return add_other(r, "options.", j);
+		return oai_add_other(r, "options.", j->key, j->raw);
 	return oai_read_most(r, at, j, to);
 }
 
@@ -57,7 +45,7 @@ static int read_option(struct oai_reading *r, const struct place *up, const stru
 		if (str_eq_z(j->key, options[i].name))
 			return options[i].read(r, &at, j, (char *)r->q + options[i].to);
 	}
-	return add_other(r, "options.", j);
+	return oai_add_other(r, "options.", j->key, j->raw);
 }
 
 int olm_read_options(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
@@ -109,7 +97,7 @@ static int read_think(struct oai_reading *r, const struct place *at, const struc
 	if (!is_known)
 		return oai_refuse(r, at, "must be true, false, \"low\", \"medium\", \"high\" "
 					 "or \"max\"");
-	return add_other(r, "", j);
+	return oai_add_other(r, "", j->key, j->raw);
 }
 
 /* --- generate's own --- */
@@ -145,7 +133,7 @@ static int read_raw(struct oai_reading *r, const struct place *at, const struct 
 {
 	int err = oai_read_flag(r, at, j, &whole(r)->is_raw);
 	(void)to;
-	return err ? err : add_other(r, "", j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 static int read_own_images(struct oai_reading *r, const struct place *at, const struct json *j,

@@ -44,6 +44,14 @@ int oai_refuse(struct oai_reading *r, const struct place *at, const char *fmt, .
 int oai_refuse_type(struct oai_reading *r, const struct place *at, const char *wanted,
 		    const struct json *j);
 
+/* A member of an object that may, or must, be there; one that is not leaves *to alone. */
+int oai_optional(struct oai_reading *r, const struct place *up, const struct json *object,
+		 const char *name, oai_read_fn *read, void *to);
+int oai_required(struct oai_reading *r, const struct place *up, const struct json *object,
+		 const char *name, oai_read_fn *read, void *to);
+/* Keeps what the neutral form does not know, with something before its name. 0 or -ENOMEM. */
+int oai_add_other(struct oai_reading *r, const char *before, struct str name, struct str json);
+
 oai_read_fn oai_read_string;		/* to: struct str */
 oai_read_fn oai_read_number;		/* to: struct str, the number's text */
 oai_read_fn oai_read_count;		/* to: uint64_t */
@@ -52,7 +60,9 @@ oai_read_fn oai_read_count;		/* to: uint64_t */
 oai_read_fn oai_read_most, oai_read_completion_max, oai_read_lesser_max;
 oai_read_fn oai_read_flag;		/* to: bool */
 oai_read_fn oai_read_names;		/* to: const struct json *, an array of strings */
-oai_read_fn oai_read_object;		/* to: const struct json * */
+oai_read_fn oai_read_any, oai_read_array, oai_read_object;	/* to: const struct json * */
+oai_read_fn oai_read_seconds;		/* to: double */
+oai_read_fn oai_read_retries;		/* to: int64_t */
 oai_read_fn oai_read_stop;		/* a string or several: fills q->stop */
 oai_read_fn oai_read_messages, oai_read_tools, oai_read_functions, oai_read_tool_choice;
 oai_read_fn oai_read_function_choice, oai_read_format, oai_read_parallel;

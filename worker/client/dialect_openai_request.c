@@ -54,6 +54,22 @@ int oai_refuse_type(struct oai_reading *r, const struct place *at, const char *w
 	return oai_refuse(r, at, "must be %s, not %s", wanted, json_type_name(j->type));
 }
 
+int oai_optional(struct oai_reading *r, const struct place *up, const struct json *object,
+		 const char *name, oai_read_fn *read, void *to)
+{
+	struct place at = { .up = up, .name = name };
+	const struct json *j = json_get(object, name);
+	return json_is_given(j) ? read(r, &at, j, to) : 0;
+}
+
+int oai_required(struct oai_reading *r, const struct place *up, const struct json *object,
+		 const char *name, oai_read_fn *read, void *to)
+{
+	struct place at = { .up = up, .name = name };
+	const struct json *j = json_get(object, name);
+	return json_is_given(j) ? read(r, &at, j, to) : oai_refuse(r, &at, "is missing");
+}
+
 /* LiteLLM's words: a client must not choose where its request goes. */
 static int refuse_credential(struct oai_reading *r, const struct place *at, const struct json *j,
 			     void *to)
@@ -125,7 +141,7 @@ int oai_read_object(struct oai_reading *r, const struct place *at, const struct 
 	return 0;
 }
 
-static int read_any(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_any(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	(void)r;
 	(void)at;
@@ -133,11 +149,11 @@ static int read_any(struct oai_reading *r, const struct place *at, const struct 
 	return 0;
 }
 
-static int read_array(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
+int oai_read_array(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	if (j->type != JSON_ARRAY)
 		return oai_refuse_type(r, at, "an array", j);
-	return read_any(r, at, j, to);
+	return oai_read_any(r, at, j, to);
 }
 
 /* A name, or a list: the first is asked, the others are fallbacks unless those are given. */
@@ -158,8 +174,7 @@ static int read_model(struct oai_reading *r, const struct place *at, const struc
 	return model->p ? 0 : -ENOMEM;
 }
 
-static int read_seconds(struct oai_reading *r, const struct place *at, const struct json *j,
-			void *to)
+int oai_read_seconds(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	double v = -1;
 	if (j->type != JSON_NUMBER)
@@ -173,7 +188,7 @@ static int read_seconds(struct oai_reading *r, const struct place *at, const str
 int oai_read_names(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	struct place in = { .up = at };
-	int err = read_array(r, at, j, to);
+	int err = oai_read_array(r, at, j, to);
 	if (!err && j->count > PARAMS_LISTED_MAX)
 		err = oai_refuse(r, at, "must not hold more than %d names", PARAMS_LISTED_MAX);
 	for (const struct json *one = err ? NULL : j->child; one && !err; one = one->next) {
@@ -184,8 +199,7 @@ int oai_read_names(struct oai_reading *r, const struct place *at, const struct j
 	return err;
 }
 
-static int read_retries(struct oai_reading *r, const struct place *at, const struct json *j,
-			void *to)
+int oai_read_retries(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	uint64_t v = 0;
 	int err = oai_read_count(r, at, j, &v);
@@ -324,16 +338,16 @@ int oai_read_inputs(struct oai_reading *r, const struct place *at, const struct 
 
 /* --- what the neutral form does not know --- */
 
-static int add_other(struct oai_reading *r, const struct json *j)
+int oai_add_other(struct oai_reading *r, const char *before, struct str name, struct str json)
 {
 	struct llm_other *o = arena_alloc(r->mem, sizeof *o);
 	if (!o)
 		return -ENOMEM;
-	o->name = j->key;
-	o->json = j->raw;
+	o->name = before[0] ? arena_printf(r->mem, "%s" STR_FMT, before, STR_ARG(name)) : name;
+	o->json = json;
 	*r->other_end = o;
 	r->other_end = &o->next;
-	return 0;
+	return o->name.p ? 0 : -ENOMEM;
 }
 
 int oai_other_flag(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
@@ -341,13 +355,14 @@ int oai_other_flag(struct oai_reading *r, const struct place *at, const struct j
 	bool v;
 	(void)to;
 	int err = oai_read_flag(r, at, j, &v);
-	return err ? err : add_other(r, j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 int oai_other_string(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	(void)to;
-	return j->type == JSON_STRING ? add_other(r, j) : oai_refuse_type(r, at, "a string", j);
+	return j->type == JSON_STRING ? oai_add_other(r, "", j->key, j->raw)
+				      : oai_refuse_type(r, at, "a string", j);
 }
 
 int oai_other_number(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
@@ -355,7 +370,7 @@ int oai_other_number(struct oai_reading *r, const struct place *at, const struct
 	struct str v;
 	(void)to;
 	int err = oai_read_number(r, at, j, &v);
-	return err ? err : add_other(r, j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 int oai_other_object(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
@@ -363,15 +378,15 @@ int oai_other_object(struct oai_reading *r, const struct place *at, const struct
 	const struct json *v;
 	(void)to;
 	int err = oai_read_object(r, at, j, &v);
-	return err ? err : add_other(r, j);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 int oai_other_array(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	const struct json *v;
 	(void)to;
-	int err = read_array(r, at, j, &v);
-	return err ? err : add_other(r, j);
+	int err = oai_read_array(r, at, j, &v);
+	return err ? err : oai_add_other(r, "", j->key, j->raw);
 }
 
 /* --- tables --- */
@@ -397,12 +412,12 @@ static const struct oai_param common[] = {
 	{ "logit_bias", oai_other_object, 0 },
 	/* LiteLLM's own */
 	{ "metadata", oai_read_object, TO(metadata) },
-	{ "fallbacks", read_array, TO(fallbacks) },
-	{ "mock_response", read_any, TO(mock_response) },
-	{ "num_retries", read_retries, TO(num_retries) },
-	{ "timeout", read_seconds, TO(timeout_s) },
-	{ "request_timeout", read_seconds, TO(timeout_s) },
-	{ "stream_timeout", read_seconds, TO(stream_timeout_s) },
+	{ "fallbacks", oai_read_array, TO(fallbacks) },
+	{ "mock_response", oai_read_any, TO(mock_response) },
+	{ "num_retries", oai_read_retries, TO(num_retries) },
+	{ "timeout", oai_read_seconds, TO(timeout_s) },
+	{ "request_timeout", oai_read_seconds, TO(timeout_s) },
+	{ "stream_timeout", oai_read_seconds, TO(stream_timeout_s) },
 	{ "disable_fallbacks", oai_read_flag, TO(disable_fallbacks) },
 	{ "drop_params", oai_read_flag, TO(drop_params) },
 	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
@@ -434,7 +449,7 @@ static int read_member(struct oai_reading *r, const struct json *j, const struct
 		struct place at = { .name = p->name };
 		return p->read(r, &at, j, (char *)r->q + p->to);
 	}
-	return openai_is_ours(j->key) ? 0 : add_other(r, j);
+	return openai_is_ours(j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 }
 
 static bool is_member(const struct json *root, struct str name)
@@ -459,7 +474,7 @@ static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
 		if (p || openai_is_ours(j->key))
 			return oai_refuse(r, p ? &in : &up,
 					  "must stand in the request itself, not in extra_body");
-		int err = is_member(r->q->root, j->key) ? 0 : add_other(r, j);
+		int err = is_member(r->q->root, j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 		if (err)
 			return err;
 	}

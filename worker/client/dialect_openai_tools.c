@@ -5,21 +5,13 @@
 
 #include "worker/client/dialect_openai.h"
 
-static int read_member(struct oai_reading *r, const struct place *up, const struct json *object,
-		       const char *name, oai_read_fn *read, void *to)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, to) : 0;
-}
-
 static int require_name(struct oai_reading *r, const struct place *up, const struct json *object,
 			struct str *ret)
 {
 	struct place at = { .up = up, .name = "name" };
 	if (!json_is_given(json_get(object, "name")))
 		return oai_refuse(r, &at, "is missing");
-	return read_member(r, up, object, "name", oai_read_string, ret);
+	return oai_optional(r, up, object, "name", oai_read_string, ret);
 }
 
 static int read_function(struct oai_reading *r, const struct place *at, const struct json *j,
@@ -30,11 +22,11 @@ static int read_function(struct oai_reading *r, const struct place *at, const st
 		return oai_refuse_type(r, at, "an object", j);
 	int err = require_name(r, at, j, &t->name);
 	if (!err)
-		err = read_member(r, at, j, "description", oai_read_string, &t->description);
+		err = oai_optional(r, at, j, "description", oai_read_string, &t->description);
 	if (!err)
-		err = read_member(r, at, j, "parameters", oai_read_object, &schema);
+		err = oai_optional(r, at, j, "parameters", oai_read_object, &schema);
 	if (!err)
-		err = read_member(r, at, j, "strict", oai_read_flag, &t->strict);
+		err = oai_optional(r, at, j, "strict", oai_read_flag, &t->strict);
 	t->schema = schema ? schema->raw : STR_NONE;
 	return err;
 }
@@ -48,9 +40,9 @@ static int read_custom(struct oai_reading *r, const struct place *at, const stru
 	t->kind = TOOL_CUSTOM;
 	int err = require_name(r, at, j, &t->name);
 	if (!err)
-		err = read_member(r, at, j, "description", oai_read_string, &t->description);
+		err = oai_optional(r, at, j, "description", oai_read_string, &t->description);
 	if (!err)
-		err = read_member(r, at, j, "format", oai_read_object, &format);
+		err = oai_optional(r, at, j, "format", oai_read_object, &format);
 	t->schema = format ? format->raw : STR_NONE;
 	return err;
 }
@@ -196,14 +188,14 @@ static int read_schema(struct oai_reading *r, const struct place *up, const stru
 		return oai_refuse(r, &at, "is missing");
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, &at, "an object", j);
-	int err = read_member(r, &at, j, "name", oai_read_string, &q->format_name);
+	int err = oai_optional(r, &at, j, "name", oai_read_string, &q->format_name);
 	if (!err)
-		err = read_member(r, &at, j, "description", oai_read_string,
+		err = oai_optional(r, &at, j, "description", oai_read_string,
 				  &q->format_description);
 	if (!err)
-		err = read_member(r, &at, j, "strict", oai_read_flag, &q->format_strict);
+		err = oai_optional(r, &at, j, "strict", oai_read_flag, &q->format_strict);
 	if (!err)
-		err = read_member(r, &at, j, "schema", oai_read_object, &schema);
+		err = oai_optional(r, &at, j, "schema", oai_read_object, &schema);
 	q->format = FORMAT_SCHEMA;
 	if (!q->format_name.p)
 		q->format_name = STR("answer");	/* OpenAI wants one */

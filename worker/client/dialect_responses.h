@@ -18,11 +18,6 @@ int responses_fail_stream(struct dialect_answer *an, const struct llm_error *e, 
 
 int rsp_read_request(struct arena *a, struct str body, const struct json *root,
 		     struct llm_request *ret, struct dialect_error *reterr);
-/* A member of `object`: left alone where it is not given, or refused where it must be. */
-int rsp_optional(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *to);
-int rsp_required(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *to);
 
 /* Items to messages, one for each that says something, behind *end. */
 int rsp_read_items(struct oai_reading *r, const struct place *at, const struct json *list,

@@ -29,7 +29,7 @@ typedef int part_fn(struct oai_reading *r, const struct place *at, const struct 
 static int read_text_part(struct oai_reading *r, const struct place *at, const struct json *part,
 			  struct llm_part *p)
 {
-	int err = rsp_required(r, at, part, "text", oai_read_string, &p->text);
+	int err = oai_required(r, at, part, "text", oai_read_string, &p->text);
 	r->q->prompt_bytes += p->text.n;
 	return err;
 }
@@ -37,7 +37,7 @@ static int read_text_part(struct oai_reading *r, const struct place *at, const s
 static int read_refusal_part(struct oai_reading *r, const struct place *at, const struct json *part,
 			     struct llm_part *p)
 {
-	int err = rsp_required(r, at, part, "refusal", oai_read_string, &p->text);
+	int err = oai_required(r, at, part, "refusal", oai_read_string, &p->text);
 	r->q->prompt_bytes += p->text.n;
 	return err;
 }
@@ -60,7 +60,7 @@ static void take_link(struct llm_part *p, struct str link)
 static int read_link(struct oai_reading *r, const struct place *at, const struct json *j, void *to)
 {
 	if (j->type == JSON_OBJECT)
-		return rsp_required(r, at, j, "url", oai_read_string, to);
+		return oai_required(r, at, j, "url", oai_read_string, to);
 	return oai_read_string(r, at, j, to);
 }
 
@@ -69,11 +69,11 @@ static int read_image_part(struct oai_reading *r, const struct place *at, const 
 {
 	struct str link = STR_NONE;
 	r->q->media_parts++;
-	int err = rsp_optional(r, at, part, "image_url", read_link, &link);
+	int err = oai_optional(r, at, part, "image_url", read_link, &link);
 	if (!err)
-		err = rsp_optional(r, at, part, "file_id", oai_read_string, &p->file_id);
+		err = oai_optional(r, at, part, "file_id", oai_read_string, &p->file_id);
 	if (!err)
-		err = rsp_optional(r, at, part, "detail", oai_read_string, &p->detail);
+		err = oai_optional(r, at, part, "detail", oai_read_string, &p->detail);
 	if (!err && !link.p && !p->file_id.p)
 		return oai_refuse(r, at, "must have an image_url or a file_id");
 	if (!err && link.p)
@@ -97,13 +97,13 @@ static int read_file_part(struct oai_reading *r, const struct place *at, const s
 {
 	struct str data = STR_NONE;
 	r->q->media_parts++;
-	int err = rsp_optional(r, at, part, "file_id", oai_read_string, &p->file_id);
+	int err = oai_optional(r, at, part, "file_id", oai_read_string, &p->file_id);
 	if (!err)
-		err = rsp_optional(r, at, part, "filename", oai_read_string, &p->filename);
+		err = oai_optional(r, at, part, "filename", oai_read_string, &p->filename);
 	if (!err)
-		err = rsp_optional(r, at, part, "file_url", oai_read_string, &p->url);
+		err = oai_optional(r, at, part, "file_url", oai_read_string, &p->url);
 	if (!err)
-		err = rsp_optional(r, at, part, "file_data", oai_read_string, &data);
+		err = oai_optional(r, at, part, "file_data", oai_read_string, &data);
 	if (!err && !data.p && !p->file_id.p && !p->url.p)
 		return oai_refuse(r, at, "must have a file_id, file_url or file_data");
 	if (!err && data.p && !p->url.p)
@@ -118,11 +118,11 @@ static int read_audio_part(struct oai_reading *r, const struct place *at, const 
 	const struct json *audio = NULL;
 	struct str format = STR_NONE;
 	r->q->media_parts++;
-	int err = rsp_required(r, at, part, "input_audio", oai_read_object, &audio);
+	int err = oai_required(r, at, part, "input_audio", oai_read_object, &audio);
 	if (!err)
-		err = rsp_required(r, &in, audio, "data", oai_read_string, &p->data);
+		err = oai_required(r, &in, audio, "data", oai_read_string, &p->data);
 	if (!err)
-		err = rsp_required(r, &in, audio, "format", oai_read_string, &format);
+		err = oai_required(r, &in, audio, "format", oai_read_string, &format);
 	if (err)
 		return err;
 	p->mime = arena_printf(r->mem, "audio/" STR_FMT, STR_ARG(format));
@@ -160,7 +160,7 @@ static int read_part(struct oai_reading *r, const struct place *at, const struct
 	struct str type;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = rsp_required(r, at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, at, j, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	while (row->type.n && !str_eq(row->type, type))
@@ -225,9 +225,9 @@ static int read_message(struct oai_reading *r, const struct place *at, const str
 			struct llm_message *msg)
 {
 	struct place in = { .up = at, .name = "content" };
-	int err = rsp_required(r, at, item, "role", read_role, &msg->role);
+	int err = oai_required(r, at, item, "role", read_role, &msg->role);
 	if (!err)
-		err = rsp_required(r, at, item, "content", read_content, &msg->parts);
+		err = oai_required(r, at, item, "content", read_content, &msg->parts);
 	if (!err && !msg->parts && msg->role != ROLE_ASSISTANT)
 		return oai_refuse(r, &in, "must not be empty");
 	return err;
@@ -238,11 +238,11 @@ static int read_call(struct oai_reading *r, const struct place *at, const struct
 {
 	struct llm_part **end = &msg->parts;
 	struct llm_part *p = add_part(r, &end, PART_TOOL_CALL, item);
-	int err = p ? rsp_required(r, at, item, "call_id", oai_read_string, &p->id) : -ENOMEM;
+	int err = p ? oai_required(r, at, item, "call_id", oai_read_string, &p->id) : -ENOMEM;
 	if (!err)
-		err = rsp_required(r, at, item, "name", oai_read_string, &p->name);
+		err = oai_required(r, at, item, "name", oai_read_string, &p->name);
 	if (!err)
-		err = rsp_required(r, at, item, input, oai_read_string, &p->text);
+		err = oai_required(r, at, item, input, oai_read_string, &p->text);
 	if (!err)
 		r->q->prompt_bytes += p->name.n + p->text.n;
 	return err;
@@ -301,9 +301,9 @@ static int read_result(struct oai_reading *r, const struct place *at, const stru
 		return -ENOMEM;
 	result->kind = PART_TOOL_RESULT;
 	result->raw = item;
-	int err = rsp_required(r, at, item, "call_id", oai_read_string, &result->id);
+	int err = oai_required(r, at, item, "call_id", oai_read_string, &result->id);
 	if (!err)
-		err = rsp_required(r, at, item, "output", read_content, &msg->parts);
+		err = oai_required(r, at, item, "output", read_content, &msg->parts);
 	if (!err)
 		err = fold_texts(r, msg, result);
 	r->q->has_rich_results = r->q->has_rich_results || result->next;
@@ -323,7 +323,7 @@ static int read_thoughts(struct oai_reading *r, const struct place *at, const st
 	for (const struct json *part = j->child; part && !err; part = part->next, in.index++) {
 		if (part->type != JSON_OBJECT)
 			return oai_refuse_type(r, &in, "an object", part);
-		err = rsp_required(r, &in, part, "text", oai_read_string, &text);
+		err = oai_required(r, &in, part, "text", oai_read_string, &text);
 		if (!err && all->n && text.n)
 			err = rope_add(r->mem, all, STR("\n\n"));
 		if (!err && text.n)
@@ -339,11 +339,11 @@ static int read_reasoning(struct oai_reading *r, const struct place *at, const s
 	struct rope content = { 0 }, summary = { 0 };
 	struct str signature = STR_NONE;
 	struct llm_part **end = &msg->parts;
-	int err = rsp_optional(r, at, item, "summary", read_thoughts, &summary);
+	int err = oai_optional(r, at, item, "summary", read_thoughts, &summary);
 	if (!err)
-		err = rsp_optional(r, at, item, "content", read_thoughts, &content);
+		err = oai_optional(r, at, item, "content", read_thoughts, &content);
 	if (!err)
-		err = rsp_optional(r, at, item, "encrypted_content", oai_read_string, &signature);
+		err = oai_optional(r, at, item, "encrypted_content", oai_read_string, &signature);
 	if (err || (!content.n && !summary.n && !signature.n))
 		return err;
 	struct llm_part *p = add_part(r, &end, PART_REASONING, item);
@@ -362,7 +362,7 @@ static int read_reference(struct oai_reading *r, const struct place *at, const s
 	struct place in = { .up = at, .name = "id" };
 	struct str id;
 	msg->raw = item;
-	int err = rsp_required(r, at, item, "id", oai_read_string, &id);
+	int err = oai_required(r, at, item, "id", oai_read_string, &id);
 	if (err || json_is_given(json_get(r->q->root, "previous_response_id")))
 		return err;
 	struct str kept = rsp_id_of_item(r->mem, id);
@@ -438,9 +438,9 @@ int rsp_read_item(struct oai_reading *r, const struct place *at, const struct js
 	struct str type = STR_NONE;
 	if (item->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", item);
-	int err = rsp_optional(r, at, item, "type", oai_read_string, &type);
+	int err = oai_optional(r, at, item, "type", oai_read_string, &type);
 	if (!err && !type.p && !json_is_given(json_get(item, "role")))
-		err = rsp_required(r, at, item, "type", oai_read_string, &type);
+		err = oai_required(r, at, item, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	while (row->type.n && type.p && !str_eq(row->type, type))

@@ -8,22 +8,6 @@
 
 #include "worker/client/dialect_responses.h"
 
-int rsp_optional(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *to)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, to) : 0;
-}
-
-int rsp_required(struct oai_reading *r, const struct place *up, const struct json *object,
-		 const char *name, oai_read_fn *read, void *to)
-{
-	struct place at = { .up = up, .name = name };
-	const struct json *j = json_get(object, name);
-	return json_is_given(j) ? read(r, &at, j, to) : oai_refuse(r, &at, "is missing");
-}
-
 /* --- members that are looked at and go no further --- */
 
 /* Instructions and input are read in this order whatever theirs; tools come before a choice. */
@@ -160,10 +144,10 @@ static int read_reasoning(struct oai_reading *r, const struct place *at, const s
 	(void)to;
 	int err = oai_read_object(r, at, j, &v);
 	if (!err)
-		err = rsp_optional(r, at, v, "effort", oai_read_string, &r->q->reasoning_effort);
+		err = oai_optional(r, at, v, "effort", oai_read_string, &r->q->reasoning_effort);
 	if (!err)
-		err = rsp_optional(r, at, v, "summary", check_string, NULL);
-	return err ? err : rsp_optional(r, at, v, "generate_summary", check_string, NULL);
+		err = oai_optional(r, at, v, "summary", check_string, NULL);
+	return err ? err : oai_optional(r, at, v, "generate_summary", check_string, NULL);
 }
 
 /* The provider's, shown in the answer; the gateway takes it for its own where there is no other. */

@@ -24,13 +24,13 @@ static int read_named_tool(struct oai_reading *r, const struct place *at, const 
 			   struct llm_tool *t)
 {
 	const char *schema = t->kind == TOOL_CUSTOM ? "format" : "parameters";
-	int err = rsp_required(r, at, j, "name", oai_read_string, &t->name);
+	int err = oai_required(r, at, j, "name", oai_read_string, &t->name);
 	if (!err)
-		err = rsp_optional(r, at, j, "description", oai_read_string, &t->description);
+		err = oai_optional(r, at, j, "description", oai_read_string, &t->description);
 	if (!err)
-		err = rsp_optional(r, at, j, schema, read_object_text, &t->schema);
+		err = oai_optional(r, at, j, schema, read_object_text, &t->schema);
 	if (!err && t->kind == TOOL_FUNCTION)
-		err = rsp_optional(r, at, j, "strict", oai_read_flag, &t->strict);
+		err = oai_optional(r, at, j, "strict", oai_read_flag, &t->strict);
 	return err;
 }
 
@@ -40,7 +40,7 @@ static int read_tool(struct oai_reading *r, const struct place *at, const struct
 	struct str type;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = rsp_required(r, at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, at, j, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	if (str_eq(type, STR("function")) || str_eq(type, STR("custom"))) {
@@ -84,8 +84,8 @@ static int read_allowed(struct oai_reading *r, const struct place *at, const str
 {
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = rsp_required(r, at, j, "type", oai_read_string, &ret->type);
-	return err ? err : rsp_optional(r, at, j, "name", oai_read_string, &ret->name);
+	int err = oai_required(r, at, j, "type", oai_read_string, &ret->type);
+	return err ? err : oai_optional(r, at, j, "name", oai_read_string, &ret->name);
 }
 
 static bool is_allowed(const struct llm_tool *t, const struct allowed *list, size_t n)
@@ -148,17 +148,17 @@ int rsp_read_tool_choice(struct oai_reading *r, const struct json *j)
 	struct str type;
 	if (j->type != JSON_OBJECT)
 		return oai_read_tool_choice(r, &at, j, NULL);
-	int err = rsp_required(r, &at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, &at, j, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	if (str_eq(type, STR("allowed_tools"))) {
-		err = rsp_required(r, &at, j, "mode", read_mode, &q->tool_choice);
+		err = oai_required(r, &at, j, "mode", read_mode, &q->tool_choice);
 		return err ? err : keep_allowed(r, &at, j);
 	}
 	if (!str_eq(type, STR("function")) && !str_eq(type, STR("custom")))
 		return oai_other_object(r, &at, j, NULL);
 	q->tool_choice = CHOICE_NAMED;
-	return rsp_required(r, &at, j, "name", oai_read_string, &q->tool_choice_name);
+	return oai_required(r, &at, j, "name", oai_read_string, &q->tool_choice_name);
 }
 
 /* --- the format --- */
@@ -166,14 +166,14 @@ int rsp_read_tool_choice(struct oai_reading *r, const struct json *j)
 static int read_schema(struct oai_reading *r, const struct place *at, const struct json *format)
 {
 	struct llm_request *q = r->q;
-	int err = rsp_optional(r, at, format, "name", oai_read_string, &q->format_name);
+	int err = oai_optional(r, at, format, "name", oai_read_string, &q->format_name);
 	if (!err)
-		err = rsp_optional(r, at, format, "description", oai_read_string,
+		err = oai_optional(r, at, format, "description", oai_read_string,
 				   &q->format_description);
 	if (!err)
-		err = rsp_optional(r, at, format, "strict", oai_read_flag, &q->format_strict);
+		err = oai_optional(r, at, format, "strict", oai_read_flag, &q->format_strict);
 	if (!err)
-		err = rsp_required(r, at, format, "schema", read_object_text, &q->format_schema);
+		err = oai_required(r, at, format, "schema", read_object_text, &q->format_schema);
 	q->format = FORMAT_SCHEMA;
 	if (!q->format_name.p)
 		q->format_name = STR("answer");	/* some want one */
@@ -189,7 +189,7 @@ static int read_format(struct oai_reading *r, const struct place *at, const stru
 	(void)to;
 	if (j->type != JSON_OBJECT)
 		return oai_refuse_type(r, at, "an object", j);
-	int err = rsp_required(r, at, j, "type", oai_read_string, &type);
+	int err = oai_required(r, at, j, "type", oai_read_string, &type);
 	if (err)
 		return err;
 	if (str_eq(type, STR("json_schema")))
@@ -210,6 +210,6 @@ int rsp_read_text(struct oai_reading *r, const struct place *at, const struct js
 	(void)to;
 	int err = oai_read_object(r, at, j, &v);
 	if (!err)
-		err = rsp_optional(r, at, v, "format", read_format, NULL);
-	return err ? err : rsp_optional(r, at, v, "verbosity", oai_other_string, NULL);
+		err = oai_optional(r, at, v, "format", read_format, NULL);
+	return err ? err : oai_optional(r, at, v, "verbosity", oai_other_string, NULL);
 }

@@ -26,8 +26,8 @@ bool forward_is_closed(struct str raw);		/* an event's bytes end with an empty l
 /* An event's bytes, without a byte order mark, since our heartbeats may have gone out before it,
  * and with the empty line that ends it. */
 void forward_raw(struct str raw, struct buf *out);
-/* The same with edits made to its data. Data of several lines, which JSON allows to stand on one, is
- * written on one, behind the event's name, if it is given one. end: the empty line. */
+/* The same with edits made to its data. Data of several lines, which JSON allows to stand on one,
+ * is written on one, behind the event's name, if it is given one. end: the empty line. */
 void forward_edited(const struct sse_event *ev, struct str name, const struct json_edit *edits,
 		    size_t n, struct str end, struct buf *out);
 /* An llm_emit_fn that only counts; data is the struct dialect_answer. */

@@ -163,7 +163,8 @@ static bool is_doubtful(struct request *r, const struct raw_call *c)
 		return false;
 	if (c->root)
 		return intake_disguised(c->root) != NULL;
-	return says_json(c->content_type) || json_is(json_parse(r->mem, c->body, 0, &e), JSON_OBJECT);
+	return says_json(c->content_type) ||
+	       json_is(json_parse(r->mem, c->body, 0, &e), JSON_OBJECT);
 }
 
 /* An object, or anything that may be looked at by nobody: a list is no request to a model. */

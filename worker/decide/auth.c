@@ -2,7 +2,6 @@
  * auth.c - who is asking. A key is looked up by its SHA-256 in the directory: unknown and wrong
  * keys take the same path, and nothing leaves this process. */
 #include <arpa/inet.h>
-#include <ctype.h>
 
 #include "common/clock.h"
 #include "common/fault.h"

@@ -3,8 +3,6 @@
  * answer in JSON where a model knows no output format.
  *
  * That tool is forced, so its input is the answer; worker/anthropic_read.c makes it text again. */
-#include <errno.h>
-
 #include "worker/exchange/provider_anthropic.h"
 
 #define FORMAT_DESCRIPTION "Gives the answer. Its whole text is this tool's input, one JSON object."

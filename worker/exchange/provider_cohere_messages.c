@@ -2,7 +2,6 @@
  * provider_cohere_messages.c - what is said, as Cohere's second API wants it: close to OpenAI's
  * messages, but thoughts are content, or a plan where calls follow them, and a choice has three
  * values. */
-#include <errno.h>
 #include <stdio.h>
 
 #include "worker/exchange/provider_cohere.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * provider_gemini_vertex.c - embeddings on Vertex AI: instances and predictions, where Gemini's own
  * site has requests and embeddings; the newest models take one content a call. */
-#include <errno.h>
-
 #include "worker/exchange/provider_gemini.h"
 
 bool gemini_vertex_embeds_one(struct str model)

@@ -3,7 +3,6 @@
  *
  * Everything is written from the neutral form; what a client wrote raw is used only where the
  * form says that nobody here understands it, and the client spoke this format. */
-#include <errno.h>
 #include <stdio.h>
 
 #include "common/hash.h"
