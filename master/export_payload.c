@@ -123,7 +123,8 @@ void payload_put_metadata(struct json_out *o, const char *key, const struct expo
 {
 	/* Members that readers of LiteLLM's expect, of what is not known here. */
 	static const char *const unknown[] = {
-		"user_api_key_budget_reset_at", "user_api_key_project_id", "user_api_key_user_email",
+		"user_api_key_budget_reset_at", "user_api_key_project_id",
+		"user_api_key_user_email",
 		"user_api_key_auth_metadata", "requester_custom_headers",
 		"prompt_management_metadata", "mcp_tool_call_metadata",
 		"vector_store_request_metadata", "applied_guardrails", "cold_storage_object_key",
