@@ -133,6 +133,24 @@ static void learn_wanted(struct export *e, uint32_t bits)
 			configure(e, i, true);
 }
 
+static struct export_owner owner_of(const struct export *e, const struct record *r)
+{
+	struct export_owner o = { .max_budget_nano = DIR_NO_LIMIT };
+	struct str team = record_text(r, RT_TEAM);
+	struct dir_key k;
+	struct sha256 hash;
+	memcpy(hash.b, r->key_hash, sizeof hash.b);
+	if (r->flags & RF_HAS_KEY && dir_find(e->m->dir, &hash, &k) && k.entity < BOARD_ENTITIES) {
+		o.has_key = true;
+		o.max_budget_nano = k.max_budget_nano;
+		o.spend_nano = atomic_load_explicit(&e->m->board.entities[k.entity].settled,
+						    memory_order_relaxed);
+	}
+	if (team.n && dir_find_named(e->m->dir, DIR_TEAM, team, &k))
+		o.team_alias = k.alias;
+	return o;
+}
+
 static void tell(struct export *e, const struct record *r, const struct export_texts *texts)
 {
 	uint32_t skip = skipped(e, r);
@@ -149,6 +167,8 @@ static void tell(struct export *e, const struct record *r, const struct export_t
 		who = 0;
 	else if (r->flags & RF_OWN)
 		export_own_tell(e->own, &v, skip, &who);
+	if (who)
+		v.owner = owner_of(e, r);
 	learn_wanted(e, who & ~(e->success | e->failure | e->by_name));
 	for (unsigned i = 0; i < EXPORT_KINDS; i++)
 		if (e->outputs[i] && who >> i & 1 && is_sampled(e, r, i))

@@ -3,16 +3,17 @@
  * text; or, for LLM Observability, a span with what was asked and answered, as LiteLLM sends it. */
 #include "common/clock.h"
 #include "common/hash.h"
+#include "master/export_payload.h"
 #include "master/export_said.h"
 #include "master/export_texts.h"
 
 enum { PAYLOAD_MAX = 2 << 20, TAGS_MAX = 1024 };
 
-static void put_tag(struct json_out *o, const char *name, const char *value)
+static void put_tag(struct json_out *o, const char *name, struct str value)
 {
 	struct buf tag;
-	buf_init(&tag, TAGS_MAX);
-	buf_printf(&tag, "%s:%s", name, value);
+	buf_init(&tag, TAGS_MAX + RECORD_TEXT);
+	buf_printf(&tag, "%s:" STR_FMT, name, STR_ARG(value));
 	json_put_str(o, NULL, buf_str(&tag));
 	buf_done(&tag);
 }
@@ -24,10 +25,15 @@ void export_put_datadog(const struct export_target *t, const struct export_view 
 	struct json_out o = json_out(to), inner;
 	struct buf payload, tags;
 	buf_init(&payload, PAYLOAD_MAX);
-	buf_init(&tags, TAGS_MAX);
+	buf_init(&tags, TAGS_MAX + RECORD_TEXT * 16);
 	inner = json_out(&payload);
 	export_put_payload(&inner, NULL, v);
 	buf_printf(&tags, "env:%s,service:%s,version:" LLMGW_VERSION, t->environment, t->service);
+	struct str tag, team = payload_team(v);
+	for (size_t i = 0; (tag = record_tag(v->r, i)).p; i++)
+		buf_printf(&tags, ",request_tag:" STR_FMT, STR_ARG(tag));
+	if (team.n)
+		buf_printf(&tags, ",team:" STR_FMT, STR_ARG(team));
 	json_open(&o, NULL);
 	json_put_z(&o, "ddsource", t->source);
 	json_put_str(&o, "ddtags", buf_str(&tags));
@@ -46,9 +52,9 @@ void export_put_datadog(const struct export_target *t, const struct export_view 
 static void put_tags(struct json_out *o, const struct export_target *t)
 {
 	json_open_array(o, "tags");
-	put_tag(o, "env", t->environment);
-	put_tag(o, "service", t->service);
-	put_tag(o, "version", LLMGW_VERSION);
+	put_tag(o, "env", str_z(t->environment));
+	put_tag(o, "service", str_z(t->service));
+	put_tag(o, "version", STR(LLMGW_VERSION));
 }
 
 void export_begin_datadog_llm(const struct export_target *t, struct buf *to)
@@ -219,7 +225,9 @@ void export_put_datadog_llm(const struct export_target *t, const struct export_v
 	json_put_z(&o, "status", r->flags & RF_FAILED ? "error" : "ok");
 	put_tags(&o, t);
 	for (size_t i = 0; (tag = record_tag(r, i)).p; i++)
-		json_put_str(&o, NULL, tag);
+		put_tag(&o, "request_tag", tag);
+	if (payload_team(v).n)
+		put_tag(&o, "team", payload_team(v));
 	json_close_array(&o);
 	json_close(&o);
 }

@@ -31,6 +31,26 @@ static void put_langfuse_texts(struct json_out *o, const struct export_view *v)
 	export_put_output(o, "output", v);
 }
 
+/* What its client says of it in its body's metadata, where that is told. */
+static struct str said(const struct export_view *v, const char *name)
+{
+	const struct json *body = payload_body_metadata(v);
+	return body ? json_get_str(v->texts->mem, body, name) : STR_NONE;
+}
+
+/* LiteLLM's: that name, or after the key that asked, or after the call. */
+static void put_name(struct json_out *o, const char *member, const struct export_view *v,
+		     struct str alias)
+{
+	struct str name = said(v, member);
+	char text[320];
+	if (alias.n)
+		snprintf(text, sizeof text, "litellm:" STR_FMT, STR_ARG(alias));
+	else
+		snprintf(text, sizeof text, "litellm-%s", spend_call_type(v->r->call));
+	json_put_str(o, "name", name.n ? name : str_z(text));
+}
+
 static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
 			       const struct export_view *v)
 {
@@ -38,8 +58,15 @@ static void put_langfuse_trace(struct json_out *o, const struct export_target *t
 	open_event(o, r, "trace-create", 't');
 	payload_put_hex(o, "id", r->trace, sizeof r->trace);
 	json_put_time(o, "timestamp", r->start_ns);
-	json_put_z(o, "name", spend_call_type(r->call));
-	payload_put_text(o, "userId", r, record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER);
+	put_name(o, "trace_name", v, STR_NONE);
+	struct str user = said(v, "trace_user_id"), session = said(v, "session_id");
+	if (user.n)
+		json_put_str(o, "userId", user);
+	else
+		payload_put_text(o, "userId", r,
+				 record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER);
+	if (session.n)
+		json_put_str(o, "sessionId", session);
 	if (t->environment[0])
 		json_put_z(o, "environment", t->environment);
 	payload_put_tags(o, "tags", r);
@@ -56,6 +83,7 @@ static void put_langfuse_numbers(struct json_out *o, const struct record *r)
 	json_put_u64(o, "output", r->output);
 	json_put_u64(o, "total", (uint64_t)r->input + r->output);
 	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
+	json_put_u64(o, "cache_creation_input_tokens", r->cache_write);
 	json_close(o);
 	json_open(o, "costDetails");
 	json_put_money(o, "total", r->cost_nano);
@@ -71,7 +99,7 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	open_event(&o, r, "generation-create", 'g');
 	payload_put_text(&o, "id", r, RT_CALL_ID);
 	payload_put_hex(&o, "traceId", r->trace, sizeof r->trace);
-	json_put_z(&o, "name", spend_call_type(r->call));
+	put_name(&o, "generation_name", v, record_text(r, RT_ALIAS));
 	json_put_time(&o, "startTime", r->start_ns);
 	json_put_time(&o, "endTime", r->end_ns);
 	json_put_time(&o, "completionStartTime", r->first_token_ns);

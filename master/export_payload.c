@@ -9,7 +9,9 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/journal.h"
+#include "master/config_read.h"
 #include "master/export_texts.h"
+#include "master/price_map.h"
 #include "master/spend_call.h"
 
 static bool has_failed(const struct record *r)
@@ -66,19 +68,89 @@ void payload_put_tags(struct json_out *o, const char *key, const struct record *
 	json_close_array(o);
 }
 
+static const struct json *body_of(const struct export_view *v)
+{
+	const struct json *root = v->texts ? v->texts->root[TEXT_PROMPT] : NULL;
+	return json_is(root, JSON_OBJECT) && root->raw.n <= v->text_most ? root : NULL;
+}
+
+const struct json *payload_body_metadata(const struct export_view *v)
+{
+	const struct json *body = body_of(v), *j = body ? json_get(body, "metadata") : NULL;
+	return json_is(j, JSON_OBJECT) ? j : NULL;
+}
+
+struct str payload_team(const struct export_view *v)
+{
+	return v->owner.team_alias.n ? v->owner.team_alias : record_text(v->r, RT_TEAM);
+}
+
+static void put_json(struct json_out *o, const char *key, const struct json *j)
+{
+	if (j)
+		json_put_line(o, key, j->raw);
+	else
+		json_put_null(o, key);
+}
+
+/* In OpenAI's words, and Anthropic's for what of it went by the provider's cache. */
+static void put_usage_object(struct json_out *o, const char *key, const struct record *r)
+{
+	json_open(o, key);
+	json_put_u64(o, "prompt_tokens", r->input);
+	json_put_u64(o, "completion_tokens", r->output);
+	json_put_u64(o, "total_tokens", (uint64_t)r->input + r->output);
+	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
+	json_put_u64(o, "cache_creation_input_tokens", r->cache_write);
+	json_put_u64(o, "reasoning_tokens", r->reasoning);
+	json_put_bool(o, "is_estimated", r->flags & RF_ESTIMATED);
+	json_close(o);
+}
+
+static void put_key_money(struct json_out *o, const struct export_owner *owner)
+{
+	if (owner->has_key)
+		json_put_money(o, "user_api_key_spend", owner->spend_nano);
+	else
+		json_put_null(o, "user_api_key_spend");
+	if (owner->has_key && owner->max_budget_nano >= 0)
+		json_put_money(o, "user_api_key_max_budget", owner->max_budget_nano);
+	else
+		json_put_null(o, "user_api_key_max_budget");
+}
+
 void payload_put_metadata(struct json_out *o, const char *key, const struct export_view *v)
 {
+	/* Members that readers of LiteLLM's expect, of what is not known here. */
+	static const char *const unknown[] = {
+		"user_api_key_budget_reset_at", "user_api_key_project_id",
+		"user_api_key_user_email",
+		"user_api_key_auth_metadata", "requester_custom_headers",
+		"prompt_management_metadata", "mcp_tool_call_metadata",
+		"vector_store_request_metadata", "applied_guardrails", "cold_storage_object_key",
+	};
 	const struct record *r = v->r;
+	const struct json *body = payload_body_metadata(v);
+	struct str alias = v->owner.team_alias;
 	json_open(o, key);
 	put_key_hash(o, "user_api_key_hash", r);
 	payload_put_text(o, "user_api_key_alias", r, RT_ALIAS);
+	put_key_money(o, &v->owner);
 	payload_put_text(o, "user_api_key_user_id", r, RT_USER);
 	payload_put_text(o, "user_api_key_team_id", r, RT_TEAM);
+	json_put_str(o, "user_api_key_team_alias", alias.n ? alias : STR_NONE);
 	payload_put_text(o, "user_api_key_org_id", r, RT_ORGANIZATION);
 	payload_put_text(o, "user_api_key_end_user_id", r, RT_END_USER);
 	payload_put_text(o, "user_api_key_request_route", r, RT_ROUTE);
+	payload_put_text(o, "team_id", r, RT_TEAM);
+	json_put_str(o, "team_alias", alias.n ? alias : STR_NONE);
 	put_address(o, "requester_ip_address", r);
 	payload_put_text(o, "user_agent", r, RT_USER_AGENT);
+	put_json(o, "requester_metadata", body);
+	put_json(o, "spend_logs_metadata", body ? json_get(body, "spend_logs_metadata") : NULL);
+	put_usage_object(o, "usage_object", r);
+	for (size_t i = 0; i < COUNT(unknown); i++)
+		json_put_null(o, unknown[i]);
 	json_close(o);
 }
 
@@ -117,15 +189,35 @@ double export_short(float v)
 	return str_read_double(str_z(text), &d) == 0 ? d : (double)v;
 }
 
+/* Whether LiteLLM tells of that member of a body; what is asked of a model is not among them. */
+static bool is_parameter(struct str name)
+{
+	static const struct str not[] = { STR("messages"), STR("prompt"), STR("input"),
+					  STR("model"), STR("metadata"), STR("query"),
+					  STR("documents"), STR("suffix"), STR("instructions") };
+	for (size_t i = 0; i < COUNT(not); i++)
+		if (str_eq(name, not[i]))
+			return false;
+	return param_is_openai(name);
+}
+
+/* As the body has them, where that is told; else those that are always known. */
 void payload_put_parameters(struct json_out *o, const char *key, const struct export_view *v)
 {
 	const struct record *r = v->r;
+	const struct json *body = body_of(v);
 	json_open(o, key);
-	if (r->temperature >= 0)
+	for (const struct json *j = body ? body->child : NULL; j; j = j->next)
+		if (is_parameter(j->key)) {
+			json_key(o, j->key);
+			json_put_line(o, NULL, j->raw);
+		}
+	if (r->temperature >= 0 && !(body && json_get(body, "temperature")))
 		json_put_double(o, "temperature", export_short(r->temperature));
-	if (r->top_p >= 0)
+	if (r->top_p >= 0 && !(body && json_get(body, "top_p")))
 		json_put_double(o, "top_p", export_short(r->top_p));
-	if (r->max_tokens)
+	if (r->max_tokens && !(body && (json_get(body, "max_tokens") ||
+					json_get(body, "max_completion_tokens"))))
 		json_put_u64(o, "max_tokens", r->max_tokens);
 	json_close(o);
 }
@@ -141,6 +233,21 @@ struct field {
 static void put_record_text(struct json_out *o, const struct field *f, const struct export_view *v)
 {
 	payload_put_text(o, f->name, v->r, f->text);
+}
+
+/* What LiteLLM has as a text in any case. */
+static void put_some_text(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	struct str s = record_text(v->r, f->text);
+	json_put_str(o, f->name, s.n ? s : STR(""));
+}
+
+static void put_base(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	struct str s = record_text(v->r, f->text);
+	while (str_ends(s, STR("/")))
+		s.n--;
+	json_put_str(o, f->name, s.n ? s : STR(""));
 }
 
 static void put_trace(struct json_out *o, const struct field *f, const struct export_view *v)
@@ -173,6 +280,7 @@ static void put_status_fields(struct json_out *o, const struct field *f,
 {
 	json_open(o, f->name);
 	json_put_z(o, "llm_api_status", status_of(v->r));
+	json_put_z(o, "guardrail_status", "not_run");
 	json_close(o);
 }
 
@@ -209,12 +317,7 @@ static void put_total(struct json_out *o, const struct field *f, const struct ex
 
 static void put_usage(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	json_open(o, f->name);
-	json_put_u64(o, "cache_read_input_tokens", v->r->cache_read);
-	json_put_u64(o, "cache_creation_input_tokens", v->r->cache_write);
-	json_put_u64(o, "reasoning_tokens", v->r->reasoning);
-	json_put_bool(o, "is_estimated", v->r->flags & RF_ESTIMATED);
-	json_close(o);
+	put_usage_object(o, f->name, v->r);
 }
 
 static void put_start(struct json_out *o, const struct field *f, const struct export_view *v)
@@ -232,10 +335,14 @@ static void put_first(struct json_out *o, const struct field *f, const struct ex
 	put_seconds(o, f->name, v->r->first_token_ns ? v->r->first_token_ns : v->r->end_ns);
 }
 
+/* Of a stream LiteLLM's is the time to its first token. */
 static void put_response_time(struct json_out *o, const struct field *f,
 			      const struct export_view *v)
 {
-	json_put_double(o, f->name, (double)((v->r->end_ns - v->r->start_ns) / 1000) / 1e6);
+	const struct record *r = v->r;
+	bool is_first = r->flags & RF_STREAM && r->first_token_ns > r->start_ns;
+	uint64_t end = is_first ? r->first_token_ns : r->end_ns;
+	json_put_double(o, f->name, (double)((end - r->start_ns) / 1000) / 1e6);
 }
 
 /* What was asked for, where nothing better is known. */
@@ -289,6 +396,10 @@ static void put_hidden_params(struct json_out *o, const struct field *f,
 	payload_put_text(o, "model_id", r, RT_DEPLOYMENT);
 	payload_put_text(o, "api_base", r, RT_BASE);
 	payload_put_text(o, "litellm_model_name", r, RT_UPSTREAM);
+	payload_put_text(o, "cache_key", r, RT_CACHE_KEY);
+	put_usage_object(o, "usage_object", r);
+	json_put_null(o, "additional_headers");
+	json_put_null(o, "batch_models");
 	json_put_money(o, "response_cost", r->cost_nano);
 	json_put_double(o, "litellm_overhead_time_ms",
 			(double)(all > r->upstream_ns ? all - r->upstream_ns : 0) / 1e6);
@@ -313,20 +424,43 @@ static void put_error_text(struct json_out *o, const struct field *f, const stru
 		json_put_null(o, f->name);
 }
 
+/* The words of a provider are not told: its message is the error's type. */
 static void put_error(struct json_out *o, const struct field *f, const struct export_view *v)
 {
 	const struct record *r = v->r;
-	char code[8];
-	if (!has_failed(r)) {
-		json_put_null(o, f->name);
-		return;
-	}
-	snprintf(code, sizeof code, "%u", r->status);
+	struct str type = has_failed(r) ? record_text(r, RT_ERROR) : STR("");
+	struct str provider = has_failed(r) ? record_text(r, RT_PROVIDER) : STR("");
+	char code[8] = "";
+	if (has_failed(r))
+		snprintf(code, sizeof code, "%u", r->status);
 	json_open(o, f->name);
 	json_put_z(o, "error_code", code);
-	payload_put_text(o, "error_class", r, RT_ERROR);
-	payload_put_text(o, "llm_provider", r, RT_PROVIDER);
-	payload_put_text(o, "outcome", r, RT_OUTCOME);
+	json_put_str(o, "error_class", type.n ? type : STR(""));
+	json_put_str(o, "llm_provider", provider.n ? provider : STR(""));
+	json_put_z(o, "traceback", "");
+	json_put_str(o, "error_message", type.n ? type : STR(""));
+	if (has_failed(r))
+		payload_put_text(o, "outcome", r, RT_OUTCOME);
+	json_close(o);
+}
+
+/* The model's prices as they are now, under the names of LiteLLM's price map. */
+static void put_model_map(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	struct str model = record_text(v->r, RT_UPSTREAM);
+	struct price_row row = { .provider = record_text(v->r, RT_PROVIDER), .has_input = true,
+				 .has_output = true };
+	json_open(o, f->name);
+	json_put_str(o, "model_map_key", model.n ? model : STR(""));
+	if (v->quote) {
+		row.price = v->quote->list;
+		json_open(o, "model_map_value");
+		json_put_str(o, "key", model.n ? model : STR(""));
+		price_map_put(o, &row);
+		json_close(o);
+	} else {
+		json_put_null(o, "model_map_value");
+	}
 	json_close(o);
 }
 
@@ -354,16 +488,17 @@ static const struct field fields[] = {
 	{ "endTime", put_end, 0 },
 	{ "completionStartTime", put_first, 0 },
 	{ "response_time", put_response_time, 0 },
+	{ "model_map_information", put_model_map, 0 },
 	{ "model", put_model, RT_UPSTREAM },
-	{ "model_id", put_record_text, RT_DEPLOYMENT },
+	{ "model_id", put_some_text, RT_DEPLOYMENT },
 	{ "model_group", put_model, RT_GROUP },
-	{ "api_base", put_record_text, RT_BASE },
+	{ "api_base", put_base, RT_BASE },
 	{ "metadata", put_metadata, 0 },
 	{ "cache_hit", put_cache_hit, 0 },
 	{ "cache_key", put_record_text, RT_CACHE_KEY },
 	{ "saved_cache_cost", put_saved, 0 },
 	{ "request_tags", put_tags, 0 },
-	{ "end_user", put_record_text, RT_END_USER },
+	{ "end_user", put_some_text, RT_END_USER },
 	{ "requester_ip_address", put_client, 0 },
 	{ "user_agent", put_record_text, RT_USER_AGENT },
 	{ "model_parameters", put_parameters, 0 },

@@ -4,6 +4,7 @@
 #ifndef EXPORT_PAYLOAD_H
 #define EXPORT_PAYLOAD_H
 
+#include "common/json.h"
 #include "master/export_rows.h"
 
 /* Null where there is none. */
@@ -11,6 +12,10 @@ void payload_put_text(struct json_out *o, const char *key, const struct record *
 		      enum record_text which);
 void payload_put_hex(struct json_out *o, const char *key, const void *p, size_t n);
 void payload_put_tags(struct json_out *o, const char *key, const struct record *r);
+/* What its body says under `metadata`, where that is told; NULL: nothing, or it is no object. */
+const struct json *payload_body_metadata(const struct export_view *v);
+/* The name that a client's team goes by: its alias, or its id. */
+struct str payload_team(const struct export_view *v);
 void payload_put_metadata(struct json_out *o, const char *key, const struct export_view *v);
 void payload_put_parameters(struct json_out *o, const char *key, const struct export_view *v);
 void payload_put_attempts(struct json_out *o, const char *key, const struct export_view *v);

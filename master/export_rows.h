@@ -50,6 +50,12 @@ struct export_address {
 
 struct export_texts;			/* export_texts.h */
 
+/* What the directory and the board know of who asked, when it is told. */
+struct export_owner {
+	struct str team_alias;		/* .n 0: it has none */
+	bool has_key;
+	int64_t spend_nano, max_budget_nano;	/* of the key; below 0: no budget */
+};
 /* A record, and what the configuration says of the deployments that were tried. */
 struct export_view {
 	const struct record *r;
@@ -57,6 +63,7 @@ struct export_view {
 	const struct price_quote *quote;	/* of the one that answered; NULL: none is known */
 	const struct export_texts *texts;	/* NULL: it is not told what was said */
 	size_t text_most;		/* bytes of the prompt, and of the answer, that are told */
+	struct export_owner owner;
 	uint64_t left_out;		/* fields of the payload: export_payload.h */
 };
 

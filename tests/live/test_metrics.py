@@ -157,6 +157,8 @@ def test_the_names_of_litellm(start, mock):
     g = start([("m", "mock?prompt=10&out=5"), ("bad", {"model": "openai/mock?status=500", "rpm": 70, "tpm": 9000,
                                                        "api_base": mock.base + "/v1", "api_key": "x"})],
               LITELLM + "router_settings:\n  num_retries: 0\n")
+    assert g.post("/team/new", {"team_id": "t", "max_budget": 3, "team_alias": "Team T"}).status == 200
+    assert g.post("/user/new", {"user_id": "u", "max_budget": 7, "auto_create_key": False}).status == 200
     rich, poor = g.key(key_alias="rich", max_budget=5, user_id="u"), g.key(key_alias="poor", team_id="t")
     for key, n in ((rich, 3), (poor, 1)):
         for _ in range(n):
@@ -179,6 +181,14 @@ def test_the_names_of_litellm(start, mock):
     assert one(f, "litellm_api_key_max_budget_metric", api_key_alias="rich") == 5
     assert one(f, "litellm_remaining_api_key_budget_metric", api_key_alias="rich") == pytest.approx(5 - cost, abs=1e-9)
     assert len(f["litellm_api_key_max_budget_metric"]) == 1
+    assert f["litellm_team_max_budget_metric"] == {frozenset({("team", "t"), ("team_alias", "Team T")}): 3}
+    assert 2.9 < one(f, "litellm_remaining_team_budget_metric", team="t") < 3
+    assert f["litellm_user_max_budget_metric"] == {frozenset({("user", "u")}): 7}
+    assert one(f, "litellm_remaining_user_budget_metric") == pytest.approx(7 - cost, abs=1e-9)
+    assert one(f, "litellm_proxy_failed_requests_metric_total", team_alias="Team T") == 2
+    for name in ("litellm_cache_hits_metric_total", "litellm_cache_misses_metric_total",
+                 "litellm_callback_logging_failures_metric_total", "litellm_request_queue_time_seconds_count"):
+        assert one(f, name) == 0, name
     hashed = {dict(labels).get("hashed_api_key") for labels in f["litellm_requests_metric_total"]}
     assert hashed == {None, *(hashlib.sha256(key.encode()).hexdigest() for key in (rich, poor))}
     for key in (rich, poor, g.master_key):

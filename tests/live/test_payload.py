@@ -179,6 +179,42 @@ def test_traces_have_no_texts_by_default(begin, sink, value):
     assert "canary-of-a-prompt" not in json.dumps(sink.sent("/v1/traces"))
 
 
+def test_who_asked_and_how(begin, sink):
+    """What of LiteLLM's payload is only known of a live request: plain, streamed, embedded, failed, fallen back."""
+    gw = begin("generic_api", "langfuse", "datadog", more="router_settings:\n  fallbacks: [{bad: [m]}]\n  num_retries: 0\n")
+    team = gw.post("/team/new", {"team_alias": "The team"}).json["team_id"]
+    key = gw.key(team_id=team, max_budget=5, key_alias="the-key")
+    more = {"metadata": {"tags": ["red"], "session_id": "s-1", "trace_name": "A name", "spend_logs_metadata": {"a": 1}},
+            "temperature": 0.5, "seed": 7, "max_completion_tokens": 9}
+    assert gw.ask("m", key=key, **more).status == 200
+    assert gw.stream("m", key=key).text()
+    assert gw.post("/v1/embeddings", {"model": "m", "input": "x"}, key=key).status == 200
+    assert gw.ask("bad", key=key).status == 200
+    assert gw.ask("none", key=key).status == 400
+    rows = sink.payloads(5)
+    assert all(set(r) == set(rows[0]) and set(r["metadata"]) == set(rows[0]["metadata"]) for r in rows)
+    plain, stream, embedded, fallen, failed = rows
+    who = plain["metadata"]
+    assert (who["user_api_key_team_alias"], who["team_id"], who["user_api_key_max_budget"]) == ("The team", team, 5)
+    assert who["user_api_key_spend"] >= 0 and who["requester_metadata"] == more["metadata"]
+    assert who["spend_logs_metadata"] == {"a": 1} and who["usage_object"]["total_tokens"] == plain["total_tokens"] > 0
+    assert plain["model_parameters"] == {"temperature": 0.5, "seed": 7, "max_completion_tokens": 9}
+    assert stream["model_parameters"] == {"stream": True}
+    assert stream["response_time"] == pytest.approx(stream["completionStartTime"] - stream["startTime"], abs=1e-5)
+    assert plain["response_time"] == pytest.approx(plain["endTime"] - plain["startTime"], abs=1e-5)
+    assert (embedded["call_type"], embedded["completion_tokens"]) == ("aembedding", 0)
+    assert fallen["status"] == "success" and [t["status"] for t in fallen["attempts"]] == ["failure", "success"]
+    assert plain["error_information"]["error_code"] == "" and plain["error_str"] is None
+    assert failed["error_information"]["error_code"] == "400" and failed["error_information"]["error_message"]
+    assert (failed["model_id"], failed["api_base"], failed["end_user"]) == ("", "", "")
+    assert plain["model_map_information"]["model_map_key"] == plain["model"] == "plain"
+    trace, generation = until(lambda: sink.sent("/api/public/ingestion"))[0]["batch"][:2]
+    assert (trace["body"]["name"], trace["body"]["sessionId"]) == ("A name", "s-1")
+    assert generation["body"]["name"] == "litellm:the-key"
+    line = sink.payloads(1, "/api/v2/logs")[0]
+    assert "request_tag:red" in line["ddtags"].split(",") and "team:The team" in line["ddtags"].split(",")
+
+
 KINDS = {                       # model: its price, the request, and the part that its cost is
     "pics": ({"output_cost_per_image": 0.04}, "/v1/images/generations", {"prompt": "a cat", "n": 3}, "output_cost", 0.12),
     "say": ({"input_cost_per_character": 15e-6}, "/v1/audio/speech", {"input": "x" * 200, "voice": "v"}, "input_cost", 0.003),

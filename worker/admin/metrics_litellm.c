@@ -206,7 +206,7 @@ static void label_pair(struct scrape *s, struct pair *p, const struct snap_deplo
 	static const struct sha256 nobody;
 	struct buf *b = &s->labels;
 	size_t at = b->n;
-	struct dir_key key;
+	struct dir_key key, team;
 	char hex[2 * sizeof p->key.b + 1];
 	if (memcmp(p->key.b, nobody.b, sizeof nobody.b) != 0) {
 		hash_hex(hex, p->key.b, sizeof p->key.b);
@@ -214,6 +214,9 @@ static void label_pair(struct scrape *s, struct pair *p, const struct snap_deplo
 		if (dir_find(s->r->w->dir, &p->key, &key)) {
 			label_put(b, at, "api_key_alias", key.alias);
 			label_put(b, at, "team", key.team_id);
+			if (key.team_id.n &&
+			    dir_find_named(s->r->w->dir, DIR_TEAM, key.team_id, &team))
+				label_put(b, at, "team_alias", team.alias);
 			label_put(b, at, "user", key.user_id);
 		}
 	}
@@ -273,42 +276,110 @@ static void put_pair_family(struct scrape *s, const struct pairs *pairs,
 			    f->unit, f->value(others));
 }
 
-/* ---- budgets of the keys that occur in pairs --------------------------------------------------
+/* ---- budgets of the keys that occur in pairs, and of their teams and users --------------------
  */
 
-struct key_family {
+struct budget_family {
 	const char *name, *type, *help;
+	enum dir_kind kind;
 	uint64_t (*value)(const struct scrape *s, const struct dir_key *k);
 };
 
-static uint64_t key_max(const struct scrape *s, const struct dir_key *k)
+static uint64_t budget_max(const struct scrape *s, const struct dir_key *k)
 {
 	(void)s;
 	return (uint64_t)k->max_budget_nano;
 }
 
-static uint64_t key_left(const struct scrape *s, const struct dir_key *k)
+static uint64_t budget_left(const struct scrape *s, const struct dir_key *k)
 {
 	int64_t settled = LOAD(s->board->entities[k->entity].settled);
 	return settled < k->max_budget_nano ? (uint64_t)(k->max_budget_nano - settled) : 0;
 }
 
-static const struct key_family key_families[] = {
-	{ "litellm_remaining_api_key_budget_metric", "gauge", "Dollars left of a key's budget", key_left },
-	{ "litellm_api_key_max_budget_metric", "gauge", "A key's budget in dollars", key_max },
+static const struct budget_family budget_families[] = {
+	{ "litellm_remaining_api_key_budget_metric", "gauge", "Dollars left of a key's budget", DIR_KEY, budget_left },
+	{ "litellm_api_key_max_budget_metric", "gauge", "A key's budget in dollars", DIR_KEY, budget_max },
+	{ "litellm_remaining_team_budget_metric", "gauge", "Dollars left of a team's budget", DIR_TEAM, budget_left },
+	{ "litellm_team_max_budget_metric", "gauge", "A team's budget in dollars", DIR_TEAM, budget_max },
+	{ "litellm_remaining_user_budget_metric", "gauge", "Dollars left of a user's budget", DIR_USER, budget_left },
+	{ "litellm_user_max_budget_metric", "gauge", "A user's budget in dollars", DIR_USER, budget_max },
 };
 
-static void put_key_family(struct scrape *s, const struct pairs *pairs, const struct key_family *f)
+struct holder {				/* of a budget */
+	struct dir_key row;
+	struct label_set labels;
+};
+struct holders {
+	struct holder *v;
+	size_t n;
+};
+
+static int by_entity(const void *a, const void *b)
 {
-	page_family(&s->page, f->name, f->type, f->help);
-	for (size_t i = 0; i < pairs->n; i++) {
-		const struct pair *p = &pairs->v[i];
-		struct dir_key k;
-		if ((i && by_key(p, p - 1) == 0) || !dir_find(s->r->w->dir, &p->key, &k))
+	const struct holder *x = a, *y = b;
+	return (x->row.entity > y->row.entity) - (x->row.entity < y->row.entity);
+}
+
+static void label_holder(struct scrape *s, const struct pair *p, struct holder *h)
+{
+	size_t at = s->labels.n;
+	if (h->row.kind == DIR_KEY) {
+		h->labels = p->of_key;
+		return;
+	}
+	label_put(&s->labels, at, h->row.kind == DIR_TEAM ? "team" : "user", h->row.last4);
+	if (h->row.kind == DIR_TEAM)
+		label_put(&s->labels, at, "team_alias", h->row.alias);
+	h->labels = (struct label_set){ at, s->labels.n - at };
+}
+
+/* Who of the pairs' keys, teams or users has a budget, each once. False: no memory. */
+static bool find_holders(struct scrape *s, const struct pairs *pairs, enum dir_kind kind,
+			 struct holders *ret)
+{
+	size_t n = 0;
+	*ret = (struct holders){ .v = arena_alloc(s->r->mem, (pairs->n + 1) * sizeof *ret->v) };
+	for (size_t i = 0; ret->v && i < pairs->n; i++) {
+		struct holder *h = &ret->v[ret->n];
+		const struct dir *dir = s->r->w->dir;
+		if ((i && by_key(&pairs->v[i], &pairs->v[i - 1]) == 0) ||
+		    !dir_find(dir, &pairs->v[i].key, &h->row))
 			continue;
-		if (k.max_budget_nano >= 0 && k.entity < BOARD_ENTITIES)
-			page_sample(&s->page, f->name, label_text(&s->labels, p->of_key), UNIT_NANO,
-				    f->value(s, &k));
+		struct str name = kind == DIR_TEAM ? h->row.team_id : h->row.user_id;
+		if (kind != DIR_KEY && (!name.n || !dir_find_named(dir, kind, name, &h->row)))
+			continue;
+		if (h->row.max_budget_nano < 0 || h->row.entity >= BOARD_ENTITIES)
+			continue;
+		h->row.kind = kind;
+		h->row.last4 = kind == DIR_KEY ? h->row.last4 : name;
+		label_holder(s, &pairs->v[i], h);
+		ret->n++;
+	}
+	if (ret->v)
+		qsort(ret->v, ret->n, sizeof *ret->v, by_entity);
+	for (size_t i = 0; i < ret->n; i++)
+		if (!n || by_entity(&ret->v[i], &ret->v[n - 1]) != 0)
+			ret->v[n++] = ret->v[i];
+	ret->n = n;
+	return ret->v != NULL;
+}
+
+static void put_budgets(struct scrape *s, const struct pairs *pairs)
+{
+	struct holders holders = { 0 };
+	for (size_t f = 0; f < COUNT(budget_families); f++) {
+		const struct budget_family *b = &budget_families[f];
+		bool is_next = !f || b->kind != budget_families[f - 1].kind;
+		if (is_next && !find_holders(s, pairs, b->kind, &holders)) {
+			s->page.out.failed = true;
+			return;
+		}
+		page_family(&s->page, b->name, b->type, b->help);
+		for (size_t i = 0; i < holders.n; i++)
+			page_sample(&s->page, b->name,
+				    label_text(&s->labels, holders.v[i].labels), UNIT_NANO,
+				    b->value(s, &holders.v[i].row));
 	}
 }
 
@@ -369,9 +440,30 @@ static const struct litellm_histogram {
 	  offsetof(struct metric_row, duration), METRIC_H_duration },
 	{ "litellm_llm_api_time_to_first_token_metric", "histogram", "Time to the first content of a stream, in seconds",
 	  offsetof(struct metric_row, first_token), METRIC_H_first_token },
+	{ "litellm_request_queue_time_seconds", "histogram", "Time that a request waited for room at a provider, in seconds",
+	  offsetof(struct metric_row, queue_wait), METRIC_H_queue_wait },
 	{ "litellm_overhead_latency_metric", "histogram", "Time that a request spent in the gateway itself, in seconds",
 	  offsetof(struct metric_row, overhead), METRIC_H_overhead },
 };
+
+/* What is counted for all together: LiteLLM has labels on it. */
+static const struct litellm_counter {
+	const char *name, *type, *help;
+	size_t at;
+} litellm_counters[] = {
+	{ "litellm_cache_hits_metric_total", "counter", "Requests answered from the response cache", offsetof(struct metric_row, cache_hits) },
+	{ "litellm_cache_misses_metric_total", "counter", "Requests that were looked up there and asked for", offsetof(struct metric_row, cache_misses) },
+	{ "litellm_callback_logging_failures_metric_total", "counter", "Batches that a callback did not take at once", offsetof(struct metric_row, export_failures) },
+};
+
+static void put_counters(struct scrape *s)
+{
+	for (size_t i = 0; i < COUNT(litellm_counters); i++) {
+		const struct litellm_counter *c = &litellm_counters[i];
+		const _Atomic uint64_t *at = (const void *)((const char *)s->sum + c->at);
+		page_single(&s->page, c->name, c->type, c->help, UNIT_ONE, LOAD(*at));
+	}
+}
 
 static void put_in_flight(struct scrape *s)
 {
@@ -393,12 +485,12 @@ void metrics_put_litellm(struct scrape *s)
 	}
 	for (size_t f = 0; f < COUNT(pair_families); f++)
 		put_pair_family(s, &pairs, &pair_families[f]);
-	for (size_t f = 0; f < COUNT(key_families); f++)
-		put_key_family(s, &pairs, &key_families[f]);
+	put_budgets(s, &pairs);
 	for (size_t f = 0; f < COUNT(litellm_histograms); f++)
 		page_histogram(&s->page, litellm_histograms[f].name, litellm_histograms[f].help,
 			       (const void *)((const char *)s->sum + litellm_histograms[f].at),
 			       metric_bounds_ns[litellm_histograms[f].id]);
 	put_provider_budgets(s);
+	put_counters(s);
 	put_in_flight(s);
 }
