@@ -288,7 +288,7 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		[JWT_SCOPE_MAPPINGS] = j->scope_mappings, [JWT_PROVIDERS] = j->providers,
 		[JWT_TEAM_ALIAS_CLAIM] = j->team_alias_claim,
 		[JWT_ORG_ALIAS_CLAIM] = j->org_alias_claim, [JWT_ROLE_MAP] = j->role_map,
-		[JWT_ROLE_PERMISSIONS] = j->role_permissions,
+		[JWT_ROLE_PERMISSIONS] = j->role_permissions, [JWT_KEY_CLAIM] = j->key_claim,
 	};
 	const struct config_names *lists[JWT_TEXTS] = {
 		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * keys_windows.c - limits of keys, teams and tenants in windows: refused when they are none, given a place
- * on the board, counted again at start, and shown. */
+ * keys_windows.c - limits of keys, teams and tenants in windows: refused when they are none, given
+ * a place on the board, counted again at start, and shown. */
 #include "master/keys_windows.h"
 
 #include <errno.h>

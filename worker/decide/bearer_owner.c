@@ -222,8 +222,41 @@ static enum step admit(struct request *r, bool may_make)
 	return find_owners(r, team);
 }
 
+/* ---- a key in the token's place ---- */
+
+/* The hash of the key that governs whoever has this claim. False: nobody has given it one. */
+static bool find_key_hash(const struct request *r, const struct who *who, struct sha256 *ret)
+{
+	struct str claim = setting(r, JWT_KEY_CLAIM);
+	struct dir_key row;
+	if (!who->key_value.n || !dir_has(r->w->dir, DIR_TOKEN_KEY))
+		return false;
+	struct str name = arena_printf(r->mem, STR_FMT "\n" STR_FMT, STR_ARG(claim),
+				       STR_ARG(who->key_value));
+	if (!name.p || !find_row(r, DIR_TOKEN_KEY, name, &row) || row.alias.n != sizeof *ret)
+		return false;
+	memcpy(ret, row.alias.p, sizeof *ret);
+	return true;
+}
+
+/* From here on it is as if the key had come itself. One that was deleted lets nobody in. */
+static enum step admit_key(struct request *r, const struct sha256 *hash)
+{
+	struct dir_key k;
+	if (!dir_find(r->w->dir, hash, &k))
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+				    "Authentication Error, the key that the token stands for was "
+				    "deleted");
+	return auth_take_key(r, &k);
+}
+
 enum step bearer_admit(struct request *r, const struct who *who)
 {
+	struct sha256 hash;
+	if (find_key_hash(r, who, &hash))
+		return admit_key(r, &hash);
+	if (who->is_barred)
+		return auth_refuse_token(r, TOKEN_BAD_ROLE);
 	r->token = who;
 	make_key(r, who);
 	if (who->is_admin)
