@@ -349,6 +349,7 @@ enum snap_jwt {
 	JWT_ROLE_MAP,				/* JSON: [{jwt_role, litellm_role}] */
 	JWT_ROLE_PERMISSIONS,			/* JSON: [{role, models, routes}] */
 	JWT_KEY_CLAIM,				/* its value names a key: DIR_TOKEN_KEY */
+	JWT_PUBLIC_ROUTES,			/* of a token that names nobody here */
 	JWT_TEXTS
 };
 enum {

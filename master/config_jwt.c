@@ -240,9 +240,11 @@ void jwt_finish(struct reader *r)
 	static struct str admin[] = { STR("management_routes"), STR("spend_tracking_routes"),
 				      STR("global_spend_tracking_routes"), STR("info_routes") };
 	static struct str team[] = { STR("openai_routes"), STR("info_routes"), STR("mcp_routes") };
+	static struct str public[] = { STR("public_routes") };
 	struct config_jwt *j = &r->c->jwt;
 	preset(&j->admin_routes, admin, COUNT(admin));
 	preset(&j->team_routes, team, COUNT(team));
+	preset(&j->public_routes, public, COUNT(public));
 	if (!j->is_on)
 		return;
 	take_env(r, &j->urls, "JWT_PUBLIC_KEY_URL");
@@ -293,6 +295,7 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 	const struct config_names *lists[JWT_TEXTS] = {
 		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,
 		[JWT_ADMIN_ROUTES] = &j->admin_routes, [JWT_TEAM_ROUTES] = &j->team_routes,
+		[JWT_PUBLIC_ROUTES] = &j->public_routes,
 		[JWT_USER_ROLES] = &j->user_roles,
 	};
 	struct buf written[JWT_TEXTS] = { 0 };

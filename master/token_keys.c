@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * token_keys.c - see token_keys.h: the commands; database first, then directory, then the answer. */
+ * token_keys.c - see token_keys.h. Database first, then directory, then the answer. */
 #include "master/token_keys.h"
 
 #include <errno.h>

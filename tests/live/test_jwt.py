@@ -723,3 +723,18 @@ def test_keys_by_claims_are_listed_and_checked(start, idp):
         assert a.status in (401, 403), (what, a)
     # Without virtual_key_claim_field none of them counts.
     refused(gw.ask("m", key=idp.key.sign({**idp.claims(sub="x"), "who": {"mail": "a"}})), 401, "User doesn't exist")
+
+
+def test_who_is_nobody_here_may_look_where_that_is_allowed(start, idp):
+    stranger = idp.key.sign({k: v for k, v in idp.claims().items() if k != "sub"})
+    gw = begin(start, idp)
+    for path in ("/v1/models", "/model_group/info"):
+        refused(gw.get(path, key=stranger), 403, "neither a team nor a user")
+    gw = begin(start, idp, "    public_allowed_routes: [info_routes, /v1/chat, /key, /utils]\n")
+    assert {m["id"] for m in gw.get("/v1/models", key=stranger).json["data"]} == {"m", "n"}
+    assert gw.get("/model_group/info", key=stranger).status == 200
+    for a in (gw.ask("m", key=stranger), gw.get("/key/list", key=stranger), gw.post("/key/generate", {}, key=stranger),
+              gw.get("/v1/model/info/x", key=stranger), gw.get("/spend/logs", key=stranger)):
+        assert a.status in (401, 403, 404), a
+    refused(gw.ask("m", key=stranger), 403, "neither a team nor a user")
+    assert gw.get("/v1/models", key=idp.key.sign(idp.claims(aud="other"))).status == 401

@@ -207,6 +207,8 @@ static const struct set_row {
 	  "\"roles\"" },
 	{ "general_settings.litellm_jwtauth", "user_allowed_roles", "[basic]",
 	  "[\"basic\"]" },
+	{ "general_settings.litellm_jwtauth", "public_allowed_routes", "[/v1/models]",
+	  "[\"/v1/models\"]" },
 	{ "general_settings.litellm_jwtauth", "virtual_key_claim_field", "em",
 	  "\"em\"" },
 	{ "general_settings.litellm_jwtauth", "end_user_id_jwt_field", "cu",

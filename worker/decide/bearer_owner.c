@@ -75,6 +75,13 @@ static void make_key(struct request *r, const struct who *who)
 	r->key.models = who->models.n ? who->models : STR("\0");	/* a name that nobody has */
 }
 
+/* Who is nobody here may look at what costs nothing, where that is so configured. */
+static bool may_as_nobody(const struct request *r)
+{
+	return !(r->endpoint->flags & (EP_LLM | EP_ADMIN)) &&
+	       rules_let_through(r, setting(r, JWT_PUBLIC_ROUTES));
+}
+
 static enum step find_owners(struct request *r, struct str team)
 {
 	r->team = (struct dir_key){ 0 };
@@ -85,9 +92,10 @@ static enum step find_owners(struct request *r, struct str team)
 		return s;
 	const struct dir_key *user = owner_of_kind(r, DIR_USER);
 	if (!user && !r->team.id)
-		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
-				    "Authentication Error, the token names neither a team nor a user "
-				    "that there is here");
+		return may_as_nobody(r) ? STEP_NEXT :
+			request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+				     "Authentication Error, the token names neither a team nor a "
+				     "user that there is here");
 	/* Spend rows tell by it whose it was: SPEND_TOKEN_USER in the master. */
 	r->key.id = dir_entity_id(user ? user : &r->team);
 	r->entity = r->owners[0].entity;
