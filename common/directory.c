@@ -211,7 +211,7 @@ static struct sha256 named_hash(enum dir_kind kind, struct str name)
 		[DIR_TEAM] = "team:", [DIR_USER] = "user:", [DIR_ORGANIZATION] = "org:",
 		[DIR_MEMBER] = "member:", [DIR_CUSTOMER] = "end:", [DIR_TAG] = "tag:",
 		[DIR_BUDGET] = "budget:", [DIR_ORGANIZATION_MEMBER] = "orgmem:",
-		[DIR_ACCESS_GROUP] = "access:",
+		[DIR_ACCESS_GROUP] = "access:", [DIR_TOKEN_KEY] = "jwtkey:",
 	};
 	char text[sizeof *prefix + DIR_ID_MAX];
 	size_t n = strnlen(prefix[kind], sizeof *prefix), more = name.n;
@@ -726,7 +726,7 @@ int dir_put_named(struct dir *d, struct str name, const struct dir_key *k, uint6
 	struct dir_key named = *k;
 
 	MUST((k->kind > DIR_KEY && k->kind <= DIR_ORGANIZATION_MEMBER) ||
-	     k->kind == DIR_ACCESS_GROUP);
+	     k->kind == DIR_ACCESS_GROUP || k->kind == DIR_TOKEN_KEY);
 	if (name.n > DIR_ID_MAX)
 		return -E2BIG;
 	named.hash = named_hash(k->kind, name);

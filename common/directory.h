@@ -52,7 +52,9 @@ enum dir_kind {
 	/* Limits of one model, which stand in their owner's row and have entities of their own. */
 	DIR_KEY_MODEL = 9, DIR_TEAM_MODEL, DIR_ORGANIZATION_MODEL,
 	DIR_USER_MODEL = 16, DIR_CUSTOMER_MODEL, DIR_TAG_MODEL,
-	DIR_ACCESS_GROUP,		/* models for whoever names it; no entity */
+	/* These have no entity: models for whoever names it; a key by a claim of tokens, the hash
+	 * of which is its alias and whose name is "<claim>\n<value>". */
+	DIR_ACCESS_GROUP, DIR_TOKEN_KEY,
 	DIR_KINDS
 };
 /* What the limits for single models of that kind's rows are; DIR_KINDS: it has none. */

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 16, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 17, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -348,6 +348,8 @@ enum snap_jwt {
 	JWT_TEAM_ALIAS_CLAIM, JWT_ORG_ALIAS_CLAIM,
 	JWT_ROLE_MAP,				/* JSON: [{jwt_role, litellm_role}] */
 	JWT_ROLE_PERMISSIONS,			/* JSON: [{role, models, routes}] */
+	JWT_KEY_CLAIM,				/* its value names a key: DIR_TOKEN_KEY */
+	JWT_PUBLIC_ROUTES,			/* of a token that names nobody here */
 	JWT_TEXTS
 };
 enum {

@@ -28,6 +28,7 @@
 #include "master/teams.h"
 #include "master/tenants.h"
 #include "master/texts_read.h"
+#include "master/token_keys.h"
 #include "master/tokenizers.h"
 #include "master/unified_groups.h"
 #include "master/users_more.h"

@@ -205,8 +205,8 @@ struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	uint64_t ttl_ms, refresh_wait_ms, leeway_ms, stale_ms;
 	struct str admin_scope, team_claim, teams_claim, team_default, user_claim, email_claim,
 		email_domain, user_roles_claim, org_claim, end_user_claim, roles_claim,
-		object_claim, team_alias_claim, org_alias_claim, custom;
-	struct config_names admin_routes, team_routes, user_roles;
+		object_claim, team_alias_claim, org_alias_claim, key_claim, custom;
+	struct config_names admin_routes, team_routes, public_routes, user_roles;
 	/* JSON arrays; .p NULL: none */
 	struct str role_mappings, scope_mappings, role_map, role_permissions;
 };

@@ -240,9 +240,11 @@ void jwt_finish(struct reader *r)
 	static struct str admin[] = { STR("management_routes"), STR("spend_tracking_routes"),
 				      STR("global_spend_tracking_routes"), STR("info_routes") };
 	static struct str team[] = { STR("openai_routes"), STR("info_routes"), STR("mcp_routes") };
+	static struct str public[] = { STR("public_routes") };
 	struct config_jwt *j = &r->c->jwt;
 	preset(&j->admin_routes, admin, COUNT(admin));
 	preset(&j->team_routes, team, COUNT(team));
+	preset(&j->public_routes, public, COUNT(public));
 	if (!j->is_on)
 		return;
 	take_env(r, &j->urls, "JWT_PUBLIC_KEY_URL");
@@ -288,11 +290,12 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		[JWT_SCOPE_MAPPINGS] = j->scope_mappings, [JWT_PROVIDERS] = j->providers,
 		[JWT_TEAM_ALIAS_CLAIM] = j->team_alias_claim,
 		[JWT_ORG_ALIAS_CLAIM] = j->org_alias_claim, [JWT_ROLE_MAP] = j->role_map,
-		[JWT_ROLE_PERMISSIONS] = j->role_permissions,
+		[JWT_ROLE_PERMISSIONS] = j->role_permissions, [JWT_KEY_CLAIM] = j->key_claim,
 	};
 	const struct config_names *lists[JWT_TEXTS] = {
 		[JWT_AUDIENCES] = &j->audiences, [JWT_ISSUERS] = &j->issuers,
 		[JWT_ADMIN_ROUTES] = &j->admin_routes, [JWT_TEAM_ROUTES] = &j->team_routes,
+		[JWT_PUBLIC_ROUTES] = &j->public_routes,
 		[JWT_USER_ROLES] = &j->user_roles,
 	};
 	struct buf written[JWT_TEXTS] = { 0 };

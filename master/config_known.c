@@ -77,7 +77,7 @@ static const struct known_key known[] = {
 	{ GENERAL, "custom_key_generate", "Python code is not run" },
 	{ GENERAL, "custom_sso", "Python code is not run" },
 	{ GENERAL, "custom_ui_sso_sign_in_handler", "Python code is not run" },
-	{ JWT_AUTH, "public_allowed_routes", NULL },
+	{ JWT_AUTH, "virtual_key_mapping_cache_ttl", "a change counts at once" },
 	{ JWT_AUTH, "oidc_userinfo_endpoint", "claims are read from the token alone" },
 	{ JWT_AUTH, "oidc_userinfo_enabled", "claims are read from the token alone" },
 	{ JWT_AUTH, "oidc_userinfo_cache_ttl", "claims are read from the token alone" },

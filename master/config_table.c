@@ -203,6 +203,13 @@
 	D(s ".litellm_jwtauth", "public_key_ttl", CT_TIME, AT(jwt.ttl_ms), "600", 1000,         \
 	  WEEK, CF_LIVE,                                                                        \
 	  "how long public keys are used before they are fetched again"),                       \
+	D(s ".litellm_jwtauth", "public_allowed_routes", CT_NAMES, AT(jwt.public_routes),       \
+	  NULL, 0, 0, CF_LIVE,                                                                  \
+	  "where a token may call that names nobody here, but for models and what is "          \
+	  "administrators'; public_routes"),                                                    \
+	D(s ".litellm_jwtauth", "virtual_key_claim_field", CT_STR, AT(jwt.key_claim), NULL, 0,  \
+	  0, CF_LIVE,                                                                           \
+	  "the claim whose value /jwt/key/mapping/new has given a key: that governs then"),     \
 	D(s ".litellm_jwtauth", "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0,          \
 	  CF_LIVE,                                                                              \
 	  "Python code, which is not run: with enable_jwt_auth an error")

@@ -33,6 +33,7 @@ static const struct dry {
 	{ "models delete", "models list", "id", NULL, "id" },
 	{ "access-groups delete", "access-groups show", "access_group", "access_group", NULL },
 	{ "access delete", "access show", "access_group_id", "access_group_id", NULL },
+	{ "tokens unmap", "tokens show", "id", "id", NULL },
 	{ "fallbacks delete", "fallbacks show", "model", "model", NULL },
 	{ "credentials delete", "credentials show", "credential_name", "credential_name", NULL },
 	{ "health clear", "health list", "model", "model", NULL },

@@ -39,6 +39,9 @@ static const struct ctl_names access_groups = {
 static const struct ctl_names unified_groups = {
 	.list = "access list", .rows = "", .member = "access_group_id"
 };
+static const struct ctl_names token_keys = {
+	.list = "tokens list", .rows = "mappings", .member = "id"
+};
 static const struct ctl_names credentials = {
 	.list = "credentials list", .rows = "credentials", .member = "credential_name"
 };
@@ -130,6 +133,7 @@ static const struct {
 	{ "config", "directive", &directives },
 	{ "tokenizer", "encoding", &encodings },
 	{ "audit", "id", &audit_rows },
+	{ "tokens", "id", &token_keys },
 	{ "spend", "request_id", &requests },
 };
 

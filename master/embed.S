@@ -30,4 +30,5 @@
 	blob blob_sql_15, "sql/0015_tenants_more.sql"
 	blob blob_sql_16, "sql/0016_endpoints.sql"
 	blob blob_sql_17, "sql/0017_access_groups.sql"
+	blob blob_sql_18, "sql/0018_token_keys.sql"
 	.section .note.GNU-stack,"",%progbits

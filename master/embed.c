@@ -23,6 +23,7 @@ BLOB(sql_14);
 BLOB(sql_15);
 BLOB(sql_16);
 BLOB(sql_17);
+BLOB(sql_18);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -78,6 +79,8 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_16);
 	case 17:
 		return SLICE(sql_17);
+	case 18:
+		return SLICE(sql_18);
 	default:
 		return STR_NONE;
 	}

@@ -18,6 +18,7 @@
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/tenants.h"
+#include "master/token_keys.h"
 #include "master/unified_groups.h"
 
 enum { ROW_MEMORY = 2 << 20, ROUTER_MAX = 16384 };
@@ -357,6 +358,8 @@ int keys_publish(struct keys *k, const struct key_row *row, const struct sha256 
 			atomic_fetch_add(&k->board->head->directory_revision, 1);
 		return err;
 	}
+	if (old && !hash_sha256_eq(old, &row->hash))
+		token_keys_follow(k, row->id);
 	struct dir_key before, now;
 	if (old && !hash_sha256_eq(old, &row->hash) && dir_find(k->dir, old, &before) &&
 	    before.flags & (KEY_MODEL_LIMITS | KEY_WINDOWS) && dir_find(k->dir, &row->hash, &now))

@@ -11,6 +11,7 @@
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
 #include "master/tenants.h"
+#include "master/token_keys.h"
 #include "master/unified_groups.h"
 
 enum {
@@ -157,6 +158,8 @@ static int read_rows(struct loading *l, uint64_t kind, struct sql *q)
 static int read_all(struct loading *l)
 {
 	int err = keys_load_groups(l->k, l->db);
+	if (!err)
+		err = token_keys_load(l->k, l->db);
 	if (!err)
 		err = keys_grace_load(l->k, l->db);
 	if (!err)

@@ -49,6 +49,7 @@ static const struct {
 	{ "tenants", "8", "LiteLLM_BudgetTable", "name" },
 	{ "tenants", "9", "LiteLLM_OrganizationMembership", "name" },
 	{ "access_groups", NULL, "LiteLLM_AccessGroupTable", "id" },
+	{ "token_keys", NULL, "LiteLLM_JWTKeyMapping", "id" },
 	{ "objects", "model", "LiteLLM_ProxyModelTable", "name" },
 	{ "objects", "credential", "LiteLLM_CredentialsTable", "name" },
 	{ "objects", "setting", "LiteLLM_Config", "name" },

@@ -159,6 +159,11 @@ CALLS = {
     "access-groups show": (("group",), "m"),
     "access-groups update": (("group", "spare"), "spare"),
     "access-groups delete": (("group", "--yes"), "deleted"),
+    "tokens map": (("email", "ada{n}", "mapped"), "jwt_claim_name"),
+    "tokens list": ((), "CLAIM"),
+    "tokens show": (("{mapping}",), "eve"),
+    "tokens update": (("{mapping}", "--description", "hers"), "hers"),
+    "tokens unmap": (("{mapping}", "--yes"), "success"),
     "access create": (("beta{n}", "--access-model-names", "m"), "access_group_id"),
     "access list": ((), "MODELS"),
     "access show": (("{group}",), "beta"),
@@ -250,6 +255,7 @@ OBJECTS = {  # what has to be there before, each time
     "models": [SPARE, ["models", "add", "doomed", MODEL, "--model-info", '{"id": "doomed"}']],
     "access-groups": [SPARE, ["access-groups", "add", "group", "m"]],
     "access": [["access", "create", "beta"]],
+    "tokens": [["keys", "create", "--key-alias", "mapped"], ["tokens", "map", "email", "eve", "mapped"]],
     "fallbacks": [SPARE, ["fallbacks", "set", "m", "spare"]],
     "credentials": [SPARE, ["credentials", "add", "cred", '{"api_key": "x"}']],
     "config": [["config", "set", "max_request_size_mb", "20"]],
@@ -285,6 +291,7 @@ def test_every_command(gw, words):
         filled = [a if '"' in a else
                   a.format(n=f"{words.replace(' ', '')}{n}" if a == "{n}" else n, tmp=gw.tmp, slot=slot,
                            row=gw.ctl_json("audit", "list")["audit_logs"][0]["id"],
+                           mapping="{mapping}" in args and gw.ctl_json("tokens", "list")["mappings"][-1]["id"],
                            group="{group}" in args and gw.ctl_json("access", "list")[0]["access_group_id"],
                            request="{request}" in args and gw.spend_rows(1)[0]["request_id"]) for a in args]
         p = gw.ctl(*(["--json"] if json_too else []), *words.split(), *filled, check=False)

@@ -633,3 +633,108 @@ def test_the_environment_says_it_as_litellm_wants(start, idp):
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
     refused(gw.ask("m", key=idp.key.sign(idp.claims(aud="x"))), 401, "another audience")
     assert idp.calls == 2
+
+
+# ---- keys by claims ------------------------------------------------------------------------------
+
+def mapping(gw, value, key, status=200, **more):
+    a = gw.post("/jwt/key/mapping/new", {"jwt_claim_name": "who.mail", "jwt_claim_value": value, "key": key, **more})
+    assert a.status == status, a
+    return a.json
+
+
+def test_a_claim_names_the_key_that_governs(start, idp):
+    gw = begin(start, idp, "    virtual_key_claim_field: who.mail\n", workers=2)
+    key = gw.key(models=["m"], rpm_limit=3, key_alias="adas")
+    ada = idp.key.sign({**idp.claims(sub="nobody-here"), "who": {"mail": "ada@x"}})
+    refused(gw.ask("m", key=ada), 401, "User doesn't exist")               # nobody has given it a key yet
+    row = mapping(gw, "ada@x", "adas", description="hers")
+    assert row["is_active"] and row["jwt_claim_value"] == "ada@x" and key not in str(row) and row["description"] == "hers"
+    assert [gw.ask("m", key=ada).status for _ in range(2)] == [200, 200]
+    assert gw.ask("n", key=ada).json["error"]["type"] == "key_model_access_denied"
+    assert [m["id"] for m in gw.get("/v1/models", key=ada).json["data"]] == ["m"]
+    rows = gw.spend_rows(wait_for=2)
+    assert {r["api_key"] for r in rows if r["status"] == "success"} == {gw.get("/key/info?key=" + key).json["key"]} \
+        or {r["metadata"]["user_api_key_alias"] for r in rows if r["status"] == "success"} == {"adas"}
+    assert gw.ask("m", key=key).status == 200 and gw.ask("m", key=ada).status == 429      # one limit for both
+    a = gw.get("/key/info", key=ada)
+    assert a.status == 200 and a.json["info"]["key_alias"] == "adas"
+    # Others come as before; a number is a value, too.
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
+    mapping(gw, "17", gw.key(key_alias="seventeen"))
+    assert gw.ask("n", key=idp.key.sign({**idp.claims(sub="x"), "who": {"mail": 17}})).status == 200
+
+
+def test_a_key_by_a_claim_is_followed_and_can_be_taken_back(start, idp):
+    gw = begin(start, idp, "    virtual_key_claim_field: who.mail\n    enforce_rbac: true\n    roles_jwt_field: roles\n"
+               "    role_mappings: [{role: boss, internal_role: proxy_admin}]\n", workers=2)
+    key = gw.key()
+    ada = idp.key.sign({**idp.claims(), "who": {"mail": "ada@x"}})
+    refused(gw.ask("m", key=ada), 403, "role")
+    row = mapping(gw, "ada@x", key)
+    assert gw.ask("m", key=ada).status == 200                               # its roles do not matter then
+
+    def update(**fields):
+        a = gw.post("/jwt/key/mapping/update", {"id": row["id"], **fields})
+        assert a.status == 200, a
+        return a.json
+
+    assert update(is_active=False)["is_active"] is False
+    refused(gw.ask("m", key=ada), 403, "role")
+    assert update(is_active=True, description="x")["description"] == "x" and gw.ask("m", key=ada).status == 200
+    new = gw.post("/key/regenerate", {"key": key}).json["key"]
+    until(lambda: gw.ask("m", key=ada).status == 200)                       # it follows its key
+    assert gw.ask("m", key=key).status == 401
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=ada).status == 200
+    assert gw.post("/key/block", {"key": new}).status == 200
+    refused(gw.ask("m", key=ada), 401, "blocked")
+    other = gw.key(models=["n"])
+    update(key=other)
+    assert gw.ask("n", key=ada).status == 200 and gw.ask("m", key=ada).status == 403
+    assert gw.post("/key/delete", {"keys": [other]}).status == 200
+    refused(gw.ask("n", key=ada), 401, "was deleted")                       # and nobody else's rules hold
+    gw.stop()
+    gw.start()
+    refused(gw.ask("n", key=ada), 401, "was deleted")
+    assert gw.post("/jwt/key/mapping/delete", {"id": row["id"]}).json == {"status": "success"}
+    refused(gw.ask("n", key=ada), 403, "role")
+    assert {r["table_name"] for r in gw.ctl_json("audit", "list")["audit_logs"]} >= {"LiteLLM_JWTKeyMapping"}
+
+
+def test_keys_by_claims_are_listed_and_checked(start, idp):
+    gw = begin(start, idp)
+    key = gw.key(key_alias="one")
+    rows = [mapping(gw, v, key) for v in ("a", "b", "c")]
+    assert gw.get(f"/jwt/key/mapping/info?id={rows[0]['id']}").json == rows[0]
+    page = gw.get("/jwt/key/mapping/list?page=2&size=2").json
+    assert page == {"mappings": [rows[0]], "total_count": 3, "current_page": 2, "total_pages": 2}
+    assert "already exists" in str(mapping(gw, "a", key, status=409))
+    assert "does not match" in str(mapping(gw, "d", "sk-nobody", status=400))
+    for value in ("", "x" * 257, "a\nb", None, 5.5, ["a"]):
+        mapping(gw, value, key, status=400)
+    assert gw.get("/jwt/key/mapping/info?id=x").status == gw.post("/jwt/key/mapping/delete", {"id": "x"}).status == 404
+    assert gw.post("/jwt/key/mapping/update", {"id": "x"}).status == 404 and gw.post("/jwt/key/mapping/update", {}).status == 400
+    assert gw.post("/jwt/key/mapping/update", {"id": rows[0]["id"], "key": "sk-nobody"}).status == 400
+    assert gw.get("/jwt/key/mapping/list?size=101").status == 400
+    for method, what in (("POST", "new"), ("POST", "update"), ("POST", "delete"), ("GET", "list"), ("GET", "info")):
+        a = gw.request(method, "/jwt/key/mapping/" + what, {} if method == "POST" else None, key=key)
+        assert a.status in (401, 403), (what, a)
+    # Without virtual_key_claim_field none of them counts.
+    refused(gw.ask("m", key=idp.key.sign({**idp.claims(sub="x"), "who": {"mail": "a"}})), 401, "User doesn't exist")
+
+
+def test_who_is_nobody_here_may_look_where_that_is_allowed(start, idp):
+    stranger = idp.key.sign({k: v for k, v in idp.claims().items() if k != "sub"})
+    gw = begin(start, idp)
+    for path in ("/v1/models", "/model_group/info"):
+        refused(gw.get(path, key=stranger), 403, "neither a team nor a user")
+    gw = begin(start, idp, "    public_allowed_routes: [info_routes, /v1/chat, /key, /utils]\n")
+    assert {m["id"] for m in gw.get("/v1/models", key=stranger).json["data"]} == {"m", "n"}
+    assert gw.get("/model_group/info", key=stranger).status == 200
+    for a in (gw.ask("m", key=stranger), gw.get("/key/list", key=stranger), gw.post("/key/generate", {}, key=stranger),
+              gw.get("/v1/model/info/x", key=stranger), gw.get("/spend/logs", key=stranger)):
+        assert a.status in (401, 403, 404), a
+    refused(gw.ask("m", key=stranger), 403, "neither a team nor a user")
+    assert gw.get("/v1/models", key=idp.key.sign(idp.claims(aud="other"))).status == 401

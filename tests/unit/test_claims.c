@@ -351,10 +351,35 @@ static int tear_down(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Which lets in whoever its roles bar, where somebody has given it a key: the caller looks. */
+static void test_a_claim_that_may_name_a_key(void **state)
+{
+	(void)state;
+	rules = (struct claims_rules){ .leeway_s = 10, .flags = JWT_ENFORCE_ROLES };
+	rules.text[JWT_KEY_CLAIM] = STR("who.mail");
+	rules.text[JWT_ROLES_CLAIM] = STR("roles");
+	assert_int_equal(read_more("\"who\":{\"mail\":\"a@x\"}"), TOKEN_GOOD);
+	ASSERT_STR(who.key_value, "a@x");
+	assert_true(who.is_barred && !who.is_admin);
+	assert_int_equal(read_more("\"who\":{\"mail\":17}"), TOKEN_GOOD);
+	ASSERT_STR(who.key_value, "17");
+	assert_int_equal(read_more("\"who\":{\"mail\":\"\"}"), TOKEN_BAD_ROLE);
+	assert_int_equal(read_more("\"who\":{\"mail\":\"a\\nb\"}"), TOKEN_BAD_ROLE);
+	assert_int_equal(read_more("\"who\":{\"mail\":[\"a\"]}"), TOKEN_BAD_ROLE);
+	assert_int_equal(read_more(""), TOKEN_BAD_ROLE);
+	rules.flags = 0;
+	assert_int_equal(read_more("\"who\":{\"mail\":\"a@x\"}"), TOKEN_GOOD);
+	assert_true(!who.is_barred && who.key_value.n == 3);
+	rules.text[JWT_KEY_CLAIM] = STR_NONE;
+	assert_int_equal(read_more("\"who\":{\"mail\":\"a@x\"}"), TOKEN_GOOD);
+	assert_int_equal(who.key_value.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_times), TEST(test_parties), TEST(test_providers), TEST(test_names), TEST(test_default_team),
+		TEST(test_a_claim_that_may_name_a_key),
 		TEST(test_admin), TEST(test_roles), TEST(test_scopes), TEST(test_bounds),
 		TEST(test_role_permissions), TEST(test_aliases), TEST(test_what_the_master_is_told),
 	};

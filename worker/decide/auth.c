@@ -240,6 +240,20 @@ static enum step let_near_in(struct request *r)
 			    "server.cors.origins");
 }
 
+enum step auth_take_key(struct request *r, const struct dir_key *k)
+{
+	enum step s = owner_of_key(r, k);
+	if (s == STEP_NEXT)
+		s = check_key(r);
+	if (s == STEP_NEXT && k->flags & KEY_RULES)
+		s = rules_check_key(r, k);
+	if (r->is_admin)
+		r->n_owners = 0;	/* no limit holds for it */
+	else if (s == STEP_NEXT)
+		s = owners_above(r);
+	return s;
+}
+
 enum step auth_check(struct request *r)
 {
 	struct dir_key k;
@@ -261,15 +275,7 @@ enum step auth_check(struct request *r)
 	struct sha256 hash = hash_sha256(token);
 	if (!dir_find(r->w->dir, &hash, &k))
 		return refuse_unknown(r, token);
-	enum step s = owner_of_key(r, &k);
-	if (s == STEP_NEXT)
-		s = check_key(r);
-	if (s == STEP_NEXT && k.flags & KEY_RULES)
-		s = rules_check_key(r, &k);
-	if (r->is_admin)
-		r->n_owners = 0;	/* no limit holds for it */
-	else if (s == STEP_NEXT)
-		s = owners_above(r);
+	enum step s = auth_take_key(r, &k);
 	if (s == STEP_NEXT)
 		s = auth_check_role(r);
 	(void)FAULT("auth.after");

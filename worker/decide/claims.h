@@ -35,6 +35,8 @@ struct who {
 	bool has_groups;		/* it says of which teams its user is */
 	struct str groups, role;	/* them; and the user's role, if it is to have one */
 	struct str team_alias, org_alias;
+	struct str key_value;		/* the claim that may name a key */
+	bool is_barred;			/* by its roles: then only such a key lets it in */
 };
 
 /* Whether the token counts now and for us, and for whom. *ret is whole only if it is good. */

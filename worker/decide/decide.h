@@ -9,6 +9,8 @@
 enum step auth_check(struct request *r);
 /* What who is no administrator may do at the gateway's own paths, by its user's role. */
 enum step auth_check_role(struct request *r);
+/* The key is `k`, a row of the directory: whose it is, and whether it may come in at all. */
+enum step auth_take_key(struct request *r, const struct dir_key *k);
 /* Counts against its address, as an unknown key does. STEP_DONE. */
 enum step auth_refuse_token(struct request *r, enum token_fault f);
 enum step route_resolve(struct request *r);	/* model name to group */

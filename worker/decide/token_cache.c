@@ -29,7 +29,7 @@ static const size_t slices[] = {
 	offsetof(struct who, subject), offsetof(struct who, user), offsetof(struct who, email),
 	offsetof(struct who, organization), offsetof(struct who, end_user),
 	offsetof(struct who, teams), offsetof(struct who, models), offsetof(struct who, routes),
-	offsetof(struct who, role_routes),
+	offsetof(struct who, role_routes), offsetof(struct who, key_value),
 };
 
 static struct str *slice(struct who *w, size_t i)
