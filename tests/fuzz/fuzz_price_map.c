@@ -58,7 +58,7 @@ static void check_back(struct arena *a, struct str line, struct buf *again)
 		struct price_row back = prices_read_line(buf_str(again));
 		MUST(back.price.input == row.price.input && back.price.output == row.price.output);
 		MUST(back.price.per_query == row.price.per_query);
-		MUST(back.mode == row.mode);
+		MUST(back.mode == row.mode && back.abilities == row.abilities);
 	}
 	buf_done(&text);
 }
