@@ -278,6 +278,7 @@ def test_what_two_readers_could_understand_differently_is_refused(gw, mock, kind
     assert all("chat" not in r["path"] for r in mock.log()) or kind == "text/plain"
     assert gw.post("/openai/v1/echo", b'{"a":1}\n{"a":2}\n', headers={"Content-Type": "application/jsonl"}).status == 200
     assert gw.post("/openai/v1/echo", b'[1,2]', headers={"Content-Type": kind}).status == 200
+    assert gw.post("/openai/v1/echo", b'{"Input":1,"model":"gpt-x"}', key=gw.key(models=["gpt-x"]), headers={"Content-Type": kind}).status == 200
 
 
 def test_an_exclusion_holds_here_too(gw, mock):

@@ -153,6 +153,14 @@ static bool says_json(struct str type)
 	       (type.n > 5 && str_eq_nocase(str_skip(type, type.n - 5), STR("+json")));
 }
 
+static bool has_model_in_another_case(const struct json *root)
+{
+	for (const struct json *j = root->child; j; j = j->next)
+		if (str_eq_nocase(j->key, STR("model")) && !str_eq(j->key, STR("model")))
+			return true;
+	return false;
+}
+
 /* Whether a provider may see a model there that was not seen here: in JSON with a member twice, or
  * under a name in another case, in another encoding, or that is none by the letter. What does not
  * say that it is JSON may be lines of it. */
@@ -162,7 +170,7 @@ static bool is_doubtful(struct request *r, const struct raw_call *c)
 	if (!c->body.n || c->is_read)
 		return false;
 	if (c->root)
-		return intake_disguised(c->root) != NULL;
+		return has_model_in_another_case(c->root);
 	return says_json(c->content_type) ||
 	       json_is(json_parse(r->mem, c->body, 0, &e), JSON_OBJECT);
 }
@@ -183,8 +191,6 @@ static bool read_loose(struct reading *x)
 			     "differently");
 		return false;
 	}
-	if (root && intake_disguised(root))
-		c->root = NULL;
 	return true;
 }
 
