@@ -49,7 +49,7 @@ struct connection {
 	struct buf held;		/* the head of a stream, sent with its first piece */
 	uint64_t body_max;
 	uint64_t since_ns;		/* in this state; of a body, since its last byte */
-	uint64_t body_since_ns;		/* since the body's first byte, or that of what is dropped */
+	uint64_t body_since_ns;		/* since the first byte of it, or of what is dropped */
 	uint64_t stuck_since_ns, out_seen;	/* queued bytes and no progress; 0: neither */
 	size_t lingered;		/* bytes dropped */
 	uint8_t address[16];
