@@ -41,12 +41,14 @@ static int emit_piece(const struct reading *r, enum llm_event_kind kind, struct 
 
 /* --- usage --- */
 
-/* [{"modality": "AUDIO", "tokenCount": 5}, ...]: those of sound; of images only where they are made,
- * for those that are read cost what text does. */
+/* [{"modality": "AUDIO", "tokenCount": 5}, ...]: those of sound; of images only where they are
+ * made, for those that are read cost what text does. */
 static uint64_t count_media(const struct json *list, bool with_images)
 {
 	uint64_t n = 0;
-	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next) {
+	if (!json_is(list, JSON_ARRAY))
+		return 0;
+	for (const struct json *j = list->child; j; j = j->next) {
 		const struct json *kind = json_get(j, "modality");
 		if (kind && (str_eq(kind->raw, STR("\"AUDIO\"")) ||
 			     (with_images && str_eq(kind->raw, STR("\"IMAGE\"")))))
