@@ -30,6 +30,7 @@ void usage_clamp(struct usage *u)
 	u->output = min_u64(u->output, TOKENS_MAX);
 	u->cache_read = min_u64(u->cache_read, u->input);
 	u->cache_write = min_u64(u->cache_write, u->input - u->cache_read);
+	u->cache_write_hour = min_u64(u->cache_write_hour, u->cache_write);
 	u->reasoning = min_u64(u->reasoning, u->output);
 	u->searches = min_u64(u->searches, TOKENS_MAX);
 	u->media_input = min_u64(u->media_input, u->input - u->cache_read - u->cache_write);
@@ -45,6 +46,7 @@ void usage_add(struct usage *sum, const struct usage *more)
 	sum->output += more->output;
 	sum->cache_read += more->cache_read;
 	sum->cache_write += more->cache_write;
+	sum->cache_write_hour += more->cache_write_hour;
 	sum->reasoning += more->reasoning;
 	sum->media_input += more->media_input;
 	sum->media_output += more->media_output;
@@ -61,7 +63,8 @@ struct price price_none(void)
 	return (struct price){ .cache_read = PRICE_NONE, .cache_write = PRICE_NONE,
 			       .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
 			       .output_above = PRICE_NONE, .media_input = PRICE_NONE,
-			       .media_output = PRICE_NONE };
+			       .media_output = PRICE_NONE, .cache_read_above = PRICE_NONE,
+			       .cache_write_above = PRICE_NONE, .cache_write_hour = PRICE_NONE };
 }
 
 static int64_t rate_or(int64_t rate, int64_t otherwise)
@@ -94,25 +97,54 @@ static wide_t other_measures(const struct price *p, const struct usage *u)
 	       (times(u->milliseconds, p->per_second) + 999) / 1000;
 }
 
+/* What is kept for an hour is dearer by the same factor above the tier as what is kept shorter. */
+static int64_t hour_above(const struct price *p)
+{
+	if (p->cache_write_hour < 0 || p->cache_write <= 0 || p->cache_write_above < 0)
+		return p->cache_write_hour;
+	wide_t v = (wide_t)p->cache_write_hour * (uint64_t)p->cache_write_above /
+		   (uint64_t)p->cache_write;
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+struct token_rates {			/* each is a price, none is PRICE_NONE */
+	int64_t in, out, read, write, hour;
+};
+
+static struct token_rates rates_for(const struct price *p, uint64_t input_tokens)
+{
+	bool above = is_above_tier(p, input_tokens);
+	struct token_rates r = { .in = rate_or(p->input, 0), .out = rate_or(p->output, 0) };
+	if (above) {
+		r.in = rate_or(p->input_above, r.in);
+		r.out = rate_or(p->output_above, r.out);
+	}
+	r.read = rate_or(p->cache_read, r.in);
+	r.write = rate_or(p->cache_write, r.in);
+	if (above) {
+		r.read = rate_or(p->cache_read_above, r.read);
+		r.write = rate_or(p->cache_write_above, r.write);
+	}
+	r.hour = rate_or(above ? hour_above(p) : p->cache_write_hour, r.write);
+	return r;
+}
+
 int64_t price_cost(const struct price *p, const struct usage *usage)
 {
 	struct usage u = *usage;
-	int64_t in = rate_or(p->input, 0), out = rate_or(p->output, 0);
 
 	if (!(p->flags & PRICE_KNOWN))
 		return 0;
 	usage_clamp(&u);
-	if (is_above_tier(p, u.input)) {
-		in = rate_or(p->input_above, in);
-		out = rate_or(p->output_above, out);
-	}
-	return to_nano(times(u.input - u.cache_read - u.cache_write - u.media_input, in) +
-		       times(u.cache_read, rate_or(p->cache_read, in)) +
-		       times(u.cache_write, rate_or(p->cache_write, in)) +
-		       times(u.media_input, rate_or(p->media_input, in)) +
-		       times(u.output - u.reasoning - u.media_output, out) +
-		       times(u.reasoning, rate_or(p->reasoning, out)) +
-		       times(u.media_output, rate_or(p->media_output, out)) +
+	const struct token_rates r = rates_for(p, u.input);
+	return to_nano(times(u.input - u.cache_read - u.cache_write - u.media_input, r.in) +
+		       times(u.cache_read, r.read) +
+		       times(u.cache_write - u.cache_write_hour, r.write) +
+		       times(u.cache_write_hour, r.hour) +
+		       times(u.media_input, rate_or(p->media_input, r.in)) +
+		       times(u.output - u.reasoning - u.media_output, r.out) +
+		       times(u.reasoning, rate_or(p->reasoning, r.out)) +
+		       times(u.media_output, rate_or(p->media_output, r.out)) +
 		       other_measures(p, &u) + times(1, p->per_request));
 }
 
@@ -139,7 +171,8 @@ bool price_apply(const struct price_rates *r, struct price *p)
 	int64_t *const all[] = { &p->input, &p->output, &p->cache_read, &p->cache_write,
 				 &p->reasoning, &p->per_request, &p->input_above, &p->output_above,
 				 &p->media_input, &p->media_output, &p->per_image, &p->per_second,
-				 &p->per_character, &p->per_query };
+				 &p->per_character, &p->per_query, &p->cache_read_above,
+				 &p->cache_write_above, &p->cache_write_hour };
 	if (!(p->flags & PRICE_KNOWN) || !(r->discount | r->margin | r->fixed))
 		return false;
 	for (size_t i = 0; i < COUNT(all); i++)
@@ -153,17 +186,17 @@ bool price_apply(const struct price_rates *r, struct price *p)
 int64_t price_most(const struct price *p, const struct usage *most)
 {
 	struct usage u = *most;
-	int64_t in = max_i64(max_i64(p->input, p->media_input),
-			     max_i64(p->cache_read, p->cache_write));
-	int64_t out = max_i64(max_i64(p->output, p->media_output), p->reasoning);
+	int64_t in, out;
 
 	if (!(p->flags & PRICE_KNOWN))
 		return 0;
 	usage_clamp(&u);
-	if (is_above_tier(p, u.input)) {
-		in = max_i64(in, p->input_above);
-		out = max_i64(out, p->output_above);
-	}
+	const struct token_rates low = rates_for(p, 0), r = rates_for(p, u.input);
+	in = max_i64(max_i64(max_i64(low.in, r.in), p->media_input),
+		     max_i64(max_i64(low.read, r.read), max_i64(low.write, r.write)));
+	if (most->cache_write_hour)
+		in = max_i64(in, max_i64(low.hour, r.hour));
+	out = max_i64(max_i64(max_i64(low.out, r.out), p->media_output), p->reasoning);
 	return to_nano(times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
 		       times(1, p->per_request));
 }

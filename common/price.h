@@ -29,6 +29,8 @@ struct price {
 	int64_t media_input, media_output; /* per token of image or sound; NONE: as of text */
 	int64_t per_image, per_second, per_character;	/* 0 where there is none */
 	int64_t per_query;				/* per search unit; 0 where there is none */
+	int64_t cache_read_above, cache_write_above; /* as input_above; NONE: as below it */
+	int64_t cache_write_hour; /* what is kept for an hour; NONE: as what is kept shorter */
 };
 
 /* What a provider takes off its list prices, and what is put on top of them. */
@@ -38,7 +40,7 @@ struct price_rates {
 };
 
 /* What the provider said it used; see providers' usage objects. Invariants after
- * usage_clamp(): cache_read + cache_write + media_input <= input,
+ * usage_clamp(): cache_read + cache_write + media_input <= input, cache_write_hour <= cache_write,
  * reasoning + media_output <= output, all < 2^31. */
 struct usage {
 	uint64_t input, output, cache_read, cache_write, reasoning;
@@ -46,6 +48,7 @@ struct usage {
 	uint64_t images, milliseconds, characters;	/* what is sold by other measures */
 	bool estimated;		/* counted by us, not told by the provider */
 	uint64_t searches;	/* search units, of reranking */
+	uint64_t cache_write_hour;	/* of cache_write: what is kept for an hour */
 };
 
 void usage_clamp(struct usage *u);
@@ -61,7 +64,8 @@ struct price price_none(void);
 bool price_apply(const struct price_rates *r, struct price *p);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
-/* The same of what is sold by other measures, too: most->input, output, images ... */
+/* The same of what is sold by other measures, too: most->input, output, images ...
+ * cache_write_hour: some of the input may be kept for an hour. */
 int64_t price_most(const struct price *p, const struct usage *most);
 /* "3e-7", "0.000002", "2.5" dollars, as LiteLLM's price map writes them, to pico-dollars,
  * rounded to nearest. 0, -EINVAL (not a number, negative) or -ERANGE. */

@@ -338,7 +338,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		      .max_budget = PRICE_NONE,
 		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
 				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
-				0, 0, 0, PRICE_NONE}},
+				0, 0, 0, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE}},
 	};
 
 	if (map->kind != YAML_MAP) {

@@ -288,18 +288,34 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 	return true;
 }
 
-/* "input_cost_per_token_above_200k_tokens": the one tier that a price row has room for is the
- * lowest, since from there on the higher price counts. */
+/* "input_cost_per_token_above_200k_tokens" and its kin: which price, and the text behind
+ * "above_"; NULL: it is none. */
+static int64_t *tier_price(struct price *p, struct str key, struct str *ret_rest)
+{
+	const struct {
+		struct str start;
+		int64_t *price;
+	} all[] = { { STR("input_cost_per_token_above_"), &p->input_above },
+		    { STR("output_cost_per_token_above_"), &p->output_above },
+		    { STR("cache_read_input_token_cost_above_"), &p->cache_read_above },
+		    { STR("cache_creation_input_token_cost_above_"), &p->cache_write_above } };
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (str_starts(key, all[i].start)) {
+			*ret_rest = str_skip(key, all[i].start.n);
+			return all[i].price;
+		}
+	return NULL;
+}
+
+/* A price row has room for one tier. */
 static bool tier_key(struct reader *r, struct config_model *m, const struct yaml *y)
 {
 	const struct directive d = {.name = "price", .type = CT_PRICE};
-	bool input = str_starts(y->key, STR("input_cost_per_token_above_"));
-	struct str s = str_skip(y->key, input ? STR("input_cost_per_token_above_").n
-					      : STR("output_cost_per_token_above_").n);
-	int64_t pico = PRICE_NONE;
+	struct str s;
+	int64_t pico = PRICE_NONE, *price = tier_price(&m->price, y->key, &s);
 	uint64_t k;
 
-	if (!input && !str_starts(y->key, STR("output_cost_per_token_above_")))
+	if (!price)
 		return false;
 	struct str number = str_cut(&s, 'k');
 	if (!str_eq(s, STR("_tokens")) || str_read_u64(number, &k) < 0 || k == 0 || k > 1000000)
@@ -313,7 +329,7 @@ static bool tier_key(struct reader *r, struct config_model *m, const struct yaml
 		return true;
 	}
 	m->price.tier_tokens = (uint32_t)(k * 1000);
-	*(input ? &m->price.input_above : &m->price.output_above) = pico;
+	*price = pico;
 	return true;
 }
 
@@ -358,7 +374,8 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
 	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE ||
 		   p->cache_read != PRICE_NONE || p->cache_write != PRICE_NONE ||
-		   p->reasoning != PRICE_NONE || p->tier_tokens ||
+		   p->cache_write_hour != PRICE_NONE || p->reasoning != PRICE_NONE ||
+		   p->tier_tokens ||
 		   p->media_input != PRICE_NONE || p->media_output != PRICE_NONE;
 	bool per_call = p->per_request != PRICE_NONE || p->per_query != PRICE_NONE;
 	bool other = p->per_image || p->per_second || p->per_character;

@@ -336,7 +336,8 @@ static int change_job(struct store_db *db, void *data)
 	kc->row = kc->before;
 	err = key_change_apply(&kc->change, kc->c->mem, &kc->row);
 	if (!err && (kc->change.to.budget_id.n || !kc->row.budget_id.n))
-		err = budget_adopt(db, kc->c->mem, kc->change.now_ns, &kc->row);
+		err = budget_change(db, kc->c->mem, kc->change.now_ns, &kc->before,
+				    key_change_sets_period(&kc->change), &kc->row);
 	if (err)
 		return err;
 	kc->row.updated_by = key_caller_name(kc->c);

@@ -106,23 +106,36 @@ static struct str read_text(struct reading *r, const char *name)
 
 struct tier {
 	uint64_t tokens;		/* 0: there is none */
-	int64_t input, output;
+	int64_t input, output, read, write;
 };
+
+static void keep_dearer(int64_t *kept, int64_t seen)
+{
+	*kept = seen > *kept ? seen : *kept;
+}
 
 /* Of several dearer tiers the dearest counts, from the first threshold on: a reservation is never
  * too small. */
-static void add_tier(struct tier *t, uint64_t tokens, int64_t input, int64_t output)
+static void add_tier(struct tier *t, const struct tier *more)
 {
-	t->tokens = !t->tokens || tokens < t->tokens ? tokens : t->tokens;
-	t->input = input > t->input ? input : t->input;
-	t->output = output > t->output ? output : t->output;
+	t->tokens = !t->tokens || more->tokens < t->tokens ? more->tokens : t->tokens;
+	keep_dearer(&t->input, more->input);
+	keep_dearer(&t->output, more->output);
+	keep_dearer(&t->read, more->read);
+	keep_dearer(&t->write, more->write);
 }
 
-/* input_cost_per_token_above_200k_tokens, and its sibling. */
+static int64_t above(struct reading *r, const char *what, struct str thousands)
+{
+	char name[96];
+	snprintf(name, sizeof name, "%s_above_" STR_FMT "k_tokens", what, STR_ARG(thousands));
+	return read_price(r, r->row, name);
+}
+
+/* input_cost_per_token_above_200k_tokens, and its siblings. */
 static void read_above(struct reading *r, const struct json *j, struct tier *t)
 {
 	const struct str before = STR("input_cost_per_token_above_"), behind = STR("k_tokens");
-	char input[80], output[80];
 	uint64_t k;
 	if (!str_starts(j->key, before) || !str_ends(j->key, behind) ||
 	    j->key.n <= before.n + behind.n)
@@ -134,10 +147,11 @@ static void read_above(struct reading *r, const struct json *j, struct tier *t)
 		refuse(r, "input_cost_per_token_above", "has no threshold that a prompt reaches");
 		return;
 	}
-	snprintf(input, sizeof input, STR_FMT, STR_ARG(j->key));
-	snprintf(output, sizeof output, "output_cost_per_token_above_" STR_FMT "k_tokens",
-		 STR_ARG(digits));
-	add_tier(t, k * 1000, read_price(r, r->row, input), read_price(r, r->row, output));
+	struct tier one = { k * 1000, above(r, "input_cost_per_token", digits),
+			    above(r, "output_cost_per_token", digits),
+			    above(r, "cache_read_input_token_cost", digits),
+			    above(r, "cache_creation_input_token_cost", digits) };
+	add_tier(t, &one);
 }
 
 static void read_ranges(struct reading *r, const struct json *list, struct tier *t)
@@ -152,15 +166,19 @@ static void read_ranges(struct reading *r, const struct json *list, struct tier 
 			refuse(r, "tiered_pricing", "has a range without a beginning");
 			return;
 		}
-		int64_t input = read_price(r, j, "input_cost_per_token");
-		int64_t output = read_price(r, j, "output_cost_per_token");
-		add_tier(t, t->tokens ? t->tokens : (uint64_t)from, input, output);
+		struct tier one = { t->tokens ? t->tokens : (uint64_t)from,
+				    read_price(r, j, "input_cost_per_token"),
+				    read_price(r, j, "output_cost_per_token"),
+				    read_price(r, j, "cache_read_input_token_cost"),
+				    read_price(r, j, "cache_creation_input_token_cost") };
+		add_tier(t, &one);
 	}
 }
 
 static struct tier read_tier(struct reading *r)
 {
-	struct tier t = { .input = PRICE_NONE, .output = PRICE_NONE };
+	struct tier t = { .input = PRICE_NONE, .output = PRICE_NONE, .read = PRICE_NONE,
+			  .write = PRICE_NONE };
 	const struct json *list = json_get(r->row, "tiered_pricing");
 	for (const struct json *j = r->row->child; j; j = j->next)
 		read_above(r, j, &t);
@@ -222,6 +240,7 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 {
 	static const char *const by_query[2] = { "input_cost_per_query" };
 	static const char *const by_request[2] = { "input_cost_per_request" };
+	static const char *const for_an_hour[2] = { "cache_creation_input_token_cost_above_1hr" };
 	struct str provider = read_text(r, "litellm_provider"), mode = read_text(r, "mode");
 	int64_t tokens[TOKEN_PRICES], other[3], media[2];
 	bool has_price = false;
@@ -232,6 +251,7 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 		has_price |= i < 2 && tokens[i] != PRICE_NONE;
 	}
 	int64_t request = base_price(r, str_eq(mode, STR("rerank")) ? by_query : by_request);
+	int64_t hour = base_price(r, for_an_hour);
 	struct tier tier = read_tier(r);
 	read_measures(r, mode, other);
 	read_media(r, media);
@@ -258,6 +278,9 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	put_cell(out, media[0]);
 	put_cell(out, media[1]);
 	buf_printf(out, "\t%s", abilities_cell(abilities_of(r->row, 0)).text);
+	put_cell(out, tier.read);
+	put_cell(out, tier.write);
+	put_cell(out, hour);
 	if (out->failed)
 		r->verdict = PRICE_NO_MEMORY;
 }
@@ -306,15 +329,21 @@ static void put_measure(struct json_out *o, const char *name, int64_t pico)
 	put_price(o, name, pico > 0 ? pico : PRICE_NONE);
 }
 
+static void put_above(struct json_out *o, const char *what, const struct price *p, int64_t pico)
+{
+	char name[96];
+	snprintf(name, sizeof name, "%s_above_%uk_tokens", what, p->tier_tokens / 1000);
+	put_price(o, name, pico);
+}
+
 static void put_tier(struct json_out *o, const struct price *p)
 {
-	char name[64];
 	if (!p->tier_tokens)
 		return;
-	snprintf(name, sizeof name, "input_cost_per_token_above_%uk_tokens", p->tier_tokens / 1000);
-	put_price(o, name, p->input_above);
-	snprintf(name, sizeof name, "output_cost_per_token_above_%uk_tokens", p->tier_tokens / 1000);
-	put_price(o, name, p->output_above);
+	put_above(o, "input_cost_per_token", p, p->input_above);
+	put_above(o, "output_cost_per_token", p, p->output_above);
+	put_above(o, "cache_read_input_token_cost", p, p->cache_read_above);
+	put_above(o, "cache_creation_input_token_cost", p, p->cache_write_above);
 }
 
 void price_map_put(struct json_out *o, const struct price_row *row)
@@ -330,6 +359,7 @@ void price_map_put(struct json_out *o, const struct price_row *row)
 	put_price(o, "output_cost_per_token", row->has_output ? p->output : PRICE_NONE);
 	put_price(o, "cache_read_input_token_cost", p->cache_read);
 	put_price(o, "cache_creation_input_token_cost", p->cache_write);
+	put_price(o, "cache_creation_input_token_cost_above_1hr", p->cache_write_hour);
 	put_price(o, "output_cost_per_reasoning_token", p->reasoning);
 	put_measure(o, "input_cost_per_request", p->per_request);
 	put_measure(o, "input_cost_per_query", p->per_query);

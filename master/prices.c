@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "master/embed.h"
 
-enum { COLUMNS = 20 };
+enum { COLUMNS = 23 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
@@ -86,6 +86,9 @@ static struct price read_price(const struct str c[COLUMNS])
 		.per_character = read_pico(c[16], 0),
 		.media_input = read_pico(c[17], PRICE_NONE),
 		.media_output = read_pico(c[18], PRICE_NONE),
+		.cache_read_above = read_pico(c[20], PRICE_NONE),
+		.cache_write_above = read_pico(c[21], PRICE_NONE),
+		.cache_write_hour = read_pico(c[22], PRICE_NONE),
 		.flags = PRICE_KNOWN,
 	};
 	bool other = p.per_image || p.per_second || p.per_character || p.media_output > 0;

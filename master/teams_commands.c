@@ -233,7 +233,8 @@ static int change_job(struct store_db *db, void *data)
 	tc->before = tc->row.r;
 	err = key_change_apply(&tc->change, tc->c->mem, &tc->row.r);
 	if (!err && (tc->change.to.budget_id.n || !tc->row.r.budget_id.n))
-		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row.r);
+		err = budget_change(db, tc->c->mem, tc->change.now_ns, &tc->before,
+				    key_change_sets_period(&tc->change), &tc->row.r);
 	if (err)
 		return err;
 	if (!str_eq(tc->before.organization_id, tc->row.r.organization_id))

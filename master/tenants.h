@@ -69,6 +69,9 @@ int tenant_rows_of(struct store_db *db, int64_t kind, uint64_t owner, struct str
  * budget. */
 int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns,
 		 struct key_row *row) MUST_USE;
+/* The same of a row that was `before`: the period that another budget lent it goes with that. */
+int budget_change(struct store_db *db, struct arena *a, uint64_t now_ns,
+		  const struct key_row *before, bool sets_period, struct key_row *row) MUST_USE;
 
 /* Whoever has its limits from this budget begins with its period now. */
 int budget_set_periods(struct store_db *db, const struct key_row *budget) MUST_USE;

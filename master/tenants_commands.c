@@ -336,7 +336,8 @@ static int change_job(struct store_db *db, void *data)
 	tc->id = tc->row.key_name;
 	err = key_change_apply(&tc->change, tc->c->mem, &tc->row);
 	if (!err && (tc->change.to.budget_id.n || !tc->row.budget_id.n))
-		err = budget_adopt(db, tc->c->mem, tc->change.now_ns, &tc->row);
+		err = budget_change(db, tc->c->mem, tc->change.now_ns, &tc->before,
+				    key_change_sets_period(&tc->change), &tc->row);
 	if (err)
 		return err;
 	tc->row.updated_by = key_caller_name(tc->c);

@@ -153,6 +153,24 @@ int budget_adopt(struct store_db *db, struct arena *a, uint64_t now_ns, struct k
 	return budget_models_lend(db, a, budget.extra, row);
 }
 
+int budget_change(struct store_db *db, struct arena *a, uint64_t now_ns,
+		  const struct key_row *before, bool sets_period, struct key_row *row)
+{
+	struct key_row old;
+	bool is_left = before->budget_id.n && !str_eq(before->budget_id, row->budget_id);
+	if (is_left && !sets_period && row->budget_duration.n) {
+		int err = tenant_row_find(db, tenant_number(DIR_BUDGET), 0, before->budget_id, a,
+					  &old);
+		if (err && err != -ENOENT)
+			return err;
+		if (!err && str_eq(old.budget_duration, row->budget_duration)) {
+			row->budget_duration = STR_NONE;
+			row->budget_reset_at = 0;
+		}
+	}
+	return budget_adopt(db, a, now_ns, row);
+}
+
 #define SET_PERIOD(table)                                                                         \
 	"UPDATE " table " SET budget_duration = ?2, budget_reset_at = ?3 WHERE budget_id = ?1"
 

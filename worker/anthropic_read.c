@@ -69,6 +69,9 @@ void anthropic_read_usage(const struct json *usage, struct usage *ret)
 			u.input = json_count(j);
 		else if (IS(j, "cache_creation_input_tokens"))
 			u.cache_write = json_count(j);
+		else if (IS(j, "cache_creation"))
+			u.cache_write_hour =
+				json_count(json_get(j, "ephemeral_1h_input_tokens"));
 		else if (IS(j, "cache_read_input_tokens"))
 			u.cache_read = json_count(j);
 		else if (IS(j, "output_tokens"))

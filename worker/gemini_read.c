@@ -41,11 +41,28 @@ static int emit_piece(const struct reading *r, enum llm_event_kind kind, struct 
 
 /* --- usage --- */
 
+/* [{"modality": "AUDIO", "tokenCount": 5}, ...]: those of sound; of images only where they are
+ * made, for those that are read cost what text does. */
+static uint64_t count_media(const struct json *list, bool with_images)
+{
+	uint64_t n = 0;
+	if (!json_is(list, JSON_ARRAY))
+		return 0;
+	for (const struct json *j = list->child; j; j = j->next) {
+		const struct json *kind = json_get(j, "modality");
+		if (kind && (str_eq(kind->raw, STR("\"AUDIO\"")) ||
+			     (with_images && str_eq(kind->raw, STR("\"IMAGE\"")))))
+			n += json_count(json_get(j, "tokenCount"));
+	}
+	return n;
+}
+
 /* Thoughts stand beside the candidates' tokens, unless the total says that they are among them. */
 void gemini_read_usage(const struct json *usage, struct usage *ret)
 {
 	struct usage u = { 0 };
 	uint64_t prompt = 0, tools = 0, said = 0, thought = 0, cached = 0, total = 0;
+	uint64_t heard = 0, heard_cached = 0;
 	for (const struct json *j = usage->child; j; j = j->next) {
 		if (IS(j, "promptTokenCount"))
 			prompt = json_count(j);
@@ -59,6 +76,12 @@ void gemini_read_usage(const struct json *usage, struct usage *ret)
 			cached = json_count(j);
 		else if (IS(j, "totalTokenCount"))
 			total = json_count(j);
+		else if (IS(j, "promptTokensDetails"))
+			heard = count_media(j, false);
+		else if (IS(j, "cacheTokensDetails"))
+			heard_cached = count_media(j, false);
+		else if (IS(j, "candidatesTokensDetails"))
+			u.media_output = count_media(j, true);
 	}
 	bool is_included = thought > 0 && thought <= said && total > 0 &&
 			   prompt + said == total;
@@ -66,6 +89,7 @@ void gemini_read_usage(const struct json *usage, struct usage *ret)
 	u.output = said + (is_included ? 0 : thought);
 	u.reasoning = thought;
 	u.cache_read = cached;
+	u.media_input = heard > heard_cached ? heard - heard_cached : 0;
 	usage_clamp(&u);
 	*ret = u;
 }

@@ -23,6 +23,7 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 	keep_larger(&t->usage.output, seen.output);
 	keep_larger(&t->usage.cache_read, seen.cache_read);
 	keep_larger(&t->usage.cache_write, seen.cache_write);
+	keep_larger(&t->usage.cache_write_hour, seen.cache_write_hour);
 	keep_larger(&t->usage.reasoning, seen.reasoning);
 	keep_larger(&t->usage.searches, seen.searches);
 	keep_larger(&t->usage.media_input, seen.media_input);

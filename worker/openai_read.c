@@ -54,6 +54,7 @@ static int emit_text(const struct reading *r, enum llm_event_kind kind, const st
 
 static void read_prompt_details(const struct json *details, struct usage *u)
 {
+	uint64_t media = 0, cached = 0;		/* of media, those that the cache had */
 	if (!json_is(details, JSON_OBJECT))
 		return;
 	for (const struct json *j = details->child; j; j = j->next) {
@@ -61,9 +62,16 @@ static void read_prompt_details(const struct json *details, struct usage *u)
 			u->cache_read = json_count(j);
 		else if (IS(j, "cache_write_tokens") || IS(j, "cache_creation_tokens"))
 			u->cache_write = json_count(j);
+		else if (IS(j, "cache_creation_token_details"))	/* LiteLLM's */
+			u->cache_write_hour =
+				json_count(json_get(j, "ephemeral_1h_input_tokens"));
 		else if (IS(j, "audio_tokens") || IS(j, "image_tokens"))
-			u->media_input += json_count(j);
+			media += json_count(j);
+		else if (IS(j, "cached_tokens_details"))
+			cached += json_count(json_get(j, "audio_tokens")) +
+				  json_count(json_get(j, "image_tokens"));
 	}
+	u->media_input = media > cached ? media - cached : 0;
 }
 
 /* Returns tokens of reasoning. */

@@ -88,3 +88,30 @@ def test_aliases_are_listed_and_searched(gw):
 def test_a_key_learns_that_it_works(gw):
     assert gw.post("/key/health", {}, key=gw.key()).json == {"key": "healthy", "logging_callbacks": None}
     assert gw.post("/key/health", {}, key="sk-nobody").status == 401
+
+
+@pytest.mark.parametrize("new, show, name", [("/key/generate", "/key/info?key=", "key"),
+                                             ("/customer/new", "/customer/info?end_user_id=", "user_id")])
+def test_a_budget_takes_its_period_with_it(gw, new, show, name):
+    """What a budget lends goes with it: under the next one spend begins anew as that says."""
+    for budget, period in (("month", "1mo"), ("day", "1d"), ("for-ever", None)):
+        gw.post("/budget/new", {"budget_id": budget, "max_budget": 5, **({"budget_duration": period} if period else {})})
+    update = new.rsplit("/", 1)[0] + "/update"
+    own = {"user_id": "someone"} if name == "user_id" else {}
+    made = gw.post(new, {"budget_id": "month", **own})
+    assert made.status == 200, made
+    who = made.json[name]
+
+    def change(**fields):
+        a = gw.post(update, {name: who, **fields})
+        assert a.status == 200, a
+        row = gw.get(show + who).json
+        row = row.get("info") or row
+        return row["budget_duration"], row["budget_reset_at"]
+
+    assert change(budget_id="day")[0] == "1d"
+    assert change(budget_id="for-ever") == (None, None)
+    assert change(budget_id="month")[0] == "1mo"
+    assert change(budget_id="month")[0] == "1mo"
+    assert change(budget_id="day", budget_duration="2h")[0] == "2h"     # its own
+    assert change(budget_id="month")[0] == "2h"

@@ -503,6 +503,7 @@ static const struct set_row {
 	{ "price", "cache_read_input_token_cost", "1e-9", "0.000000001" },
 	{ "price", "input_cost_per_token_cache_hit", "2e-9", "0.000000002" },
 	{ "price", "cache_creation_input_token_cost", "0", "0.0" },
+	{ "price", "cache_creation_input_token_cost_above_1hr", "6e-6", "0.000006" },
 	{ "price", "output_cost_per_reasoning_token", "3e-12", "0.000000000003" },
 	{ "price", "input_cost_per_request", "0.01", "0.01" },
 	{ "price", "input_cost_per_query", "0.002", "0.002" },
@@ -665,7 +666,10 @@ static void test_model_fields(void **state)
 		"    model: groq/llama\n    api_key: gsk\n    temperature: 0.10\n    stop: [a, b]\n"
 		"    seed: 9007199254740993\n    organization: o\n    extra_headers: {X-A: b}\n"
 		"    input_cost_per_token: 0.000001\n    output_cost_per_token: 0.000002\n"
-		"    input_cost_per_token_above_200k_tokens: 0.000003\n  model_info:\n"
+		"    input_cost_per_token_above_200k_tokens: 0.000003\n"
+		"    cache_read_input_token_cost_above_200k_tokens: 0.000004\n"
+		"    cache_creation_input_token_cost_above_200k_tokens: 0.000005\n"
+		"    cache_creation_input_token_cost_above_1hr: 0.000006\n  model_info:\n"
 		"    mode: responses\n    max_tokens: 7\n    access_groups: [g]\n    extra: {a: "
 		"01}\n");
 	const struct config_model *m = &c->models[0];
@@ -686,6 +690,9 @@ static void test_model_fields(void **state)
 	assert_int_equal(m->price.output, 2000000);
 	assert_int_equal(m->price.input_above, 3000000);
 	assert_int_equal(m->price.output_above, PRICE_NONE);
+	assert_int_equal(m->price.cache_read_above, 4000000);
+	assert_int_equal(m->price.cache_write_above, 5000000);
+	assert_int_equal(m->price.cache_write_hour, 6000000);
 	assert_int_equal(m->price.tier_tokens, 200000);
 	assert_int_equal(m->price.cache_read, PRICE_NONE);
 	assert_int_equal(m->price.flags, PRICE_KNOWN);

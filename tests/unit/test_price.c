@@ -17,6 +17,7 @@ struct row {
 	const char *input_above, *output_above;
 	uint32_t tier_tokens;
 	const char *per_query;
+	const char *read_above, *write_above, *write_hour;
 };
 
 static int64_t pico(const char *text, int64_t otherwise)
@@ -40,22 +41,29 @@ static struct price price_of(const struct row *r)
 		.output_above = pico(r->output_above, PRICE_NONE),
 		.tier_tokens = r->tier_tokens, .flags = PRICE_KNOWN,
 		.per_query = pico(r->per_query, 0),
+		.cache_read_above = pico(r->read_above, PRICE_NONE),
+		.cache_write_above = pico(r->write_above, PRICE_NONE),
+		.cache_write_hour = pico(r->write_hour, PRICE_NONE),
 	};
 }
 
 static const struct row gpt_4o = { "2.5e-06", "1e-05", "1.25e-06", NULL, NULL, NULL, NULL, NULL,
-				   0, NULL };
+				   .tier_tokens = 0 };
 static const struct row sonnet = { "3e-06", "1.5e-05", "3e-07", "3.75e-06", NULL, NULL, NULL, NULL,
-				   0, NULL };
+				   .tier_tokens = 0 };
 static const struct row gemini = { "1.25e-06", "5e-06", NULL, NULL, NULL, NULL, "2.5e-06", "1e-05",
-				   128000, NULL };
+				   .tier_tokens = 128000 };
 static const struct row tiered = { "1e-06", "2e-06", "1e-07", NULL, "6e-06", NULL, "3e-06", "4e-06",
-				   1000, NULL };
-static const struct row embedding = { "2e-08", "0.0", NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL };
-static const struct row tiny = { "1.25e-9", "0", NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL };
+				   .tier_tokens = 1000 };
+static const struct row long_sonnet = { "3e-06", "1.5e-05", "3e-07", "3.75e-06", .input_above = "6e-06",
+					.output_above = "2.25e-05", .tier_tokens = 200000,
+					.read_above = "6e-07", .write_above = "7.5e-06",
+					.write_hour = "6e-06" };
+static const struct row embedding = { "2e-08", "0.0", NULL, NULL, NULL, NULL, NULL, NULL, .tier_tokens = 0 };
+static const struct row tiny = { "1.25e-9", "0", NULL, NULL, NULL, NULL, NULL, NULL, .tier_tokens = 0 };
 static const struct row rerank = { .input = "0.0", .output = "0.0", .per_query = "0.002" };
-static const struct row search = { "1e-06", "1e-06", NULL, NULL, NULL, "0.005", NULL, NULL, 0,
-				   NULL };
+static const struct row search = { "1e-06", "1e-06", NULL, NULL, NULL, "0.005", NULL, NULL,
+				   .tier_tokens = 0 };
 
 static void test_known_bills(void **state)
 {
@@ -82,6 +90,15 @@ static void test_known_bills(void **state)
 		{ &rerank, { .input = 90, .searches = 3 }, 6000000 },
 		{ &rerank, { .searches = 1 }, 2000000 },
 		{ &gpt_4o, { .searches = 1 }, 0 },
+		/* above the tier the cache is dearer, too; what is kept for an hour always is */
+		{ &long_sonnet, { 200000, 0, 199000, 500, 0, .estimated = false }, 1500000 + 59700000 + 1875000 },
+		{ &long_sonnet, { 200001, 0, 199001, 500, 0, .estimated = false }, 3000000 + 119400600 + 3750000 },
+		{ &long_sonnet, { 1000, 0, 0, 500, 0, .cache_write_hour = 100 }, 1500000 + 1500000 + 600000 },
+		{ &long_sonnet, { 200001, 0, 199001, 500, 0, .cache_write_hour = 100 },
+		  3000000 + 119400600 + 3000000 + 1200000 },
+		{ &long_sonnet, { 1000, 0, 0, 50, 0, .cache_write_hour = 100 }, 2850000 + 300000 },
+		{ &sonnet, { 1000, 0, 0, 500, 0, .cache_write_hour = 100 }, 1500000 + 1875000 },
+		{ &tiered, { 1001, 0, 500, 0, 0, .estimated = false }, 1503000 + 50000 },
 		/* more parts than the whole: clamped */
 		{ &gpt_4o, { 100, 10, 200, 0, 50, .estimated = false }, 125000 + 100000 },
 	};
@@ -180,7 +197,10 @@ static struct price random_price(void)
 		p.tier_tokens = (uint32_t)hash_random_below(2000);
 		p.input_above = p.input + (int64_t)hash_random_below(1000);
 		p.output_above = p.output + (int64_t)hash_random_below(1000);
+		p.cache_read_above = random_rate();
+		p.cache_write_above = random_rate();
 	}
+	p.cache_write_hour = random_rate();
 	return p;
 }
 
@@ -194,9 +214,13 @@ static void test_never_above_worst_and_monotone(void **state)
 				   hash_random_below(2000), hash_random_below(2000),
 				   hash_random_below(2000), .estimated = false };
 		int64_t cost = price_cost(&p, &u), worst = price_worst(&p, in, out);
+		const struct usage most = { .input = in, .output = out, .cache_write_hour = 1 };
+		struct usage hour = u;
 
 		assert_in_range(cost, 0, PRICE_NANO_MAX);
-		assert_true(cost <= worst);
+		assert_true(cost <= worst && worst <= price_most(&p, &most));
+		hour.cache_write_hour = hash_random_below(2000);
+		assert_true(price_cost(&p, &hour) <= price_most(&p, &most));
 		assert_true(price_worst(&p, in + hash_random_below(9), out) >= worst);
 		assert_true(price_worst(&p, in, out + hash_random_below(9)) >= worst);
 		usage_clamp(&u);
@@ -340,7 +364,9 @@ static void test_rates(void **state)
 				    .reasoning = PRICE_NONE, .per_request = 4000, .input_above = 5000,
 				    .output_above = 6000, .flags = PRICE_KNOWN | PRICE_FREE,
 				    .media_input = 7000, .media_output = 8000, .per_image = 9000,
-				    .per_second = 10000, .per_character = 11000, .per_query = 12000 };
+				    .per_second = 10000, .per_character = 11000, .per_query = 12000,
+				    .cache_read_above = 13000, .cache_write_above = 14000,
+				    .cache_write_hour = 15000 };
 	const struct price_rates rates = { .discount = 200000, .margin = 500000 };
 	struct price p = list;
 
@@ -350,6 +376,8 @@ static void test_rates(void **state)
 	assert_true(p.cache_write == 3600 && p.reasoning == PRICE_NONE && p.per_request == 4800);
 	assert_true(p.input_above == 6000 && p.output_above == 7200);
 	assert_true(p.media_input == 8400 && p.media_output == 9600 && p.per_image == 10800);
+	assert_true(p.cache_read_above == 15600 && p.cache_write_above == 16800);
+	assert_int_equal(p.cache_write_hour, 18000);
 	assert_true(p.per_second == 12000 && p.per_character == 13200 && p.per_query == 14400);
 	assert_int_equal(p.flags, PRICE_KNOWN | PRICE_FREE);
 	p = list;

@@ -16,7 +16,8 @@ static void check_row(const struct price_row *r)
 	const int64_t parts[] = { p->input,	p->output,	p->cache_read,	 p->cache_write,
 				  p->reasoning, p->input_above, p->output_above, p->per_request,
 				  p->per_second, p->per_character, p->media_input,
-				  p->media_output };
+				  p->media_output, p->cache_read_above,
+				  p->cache_write_above, p->cache_write_hour };
 
 	assert_true(r->model.n > 0);
 	assert_true(p->flags & PRICE_KNOWN);
@@ -63,7 +64,7 @@ static void test_every_line_has_all_columns(void **state)
 		size_t columns = 1;
 		for (size_t i = 0; i < line.n; i++)
 			columns += line.p[i] == '\t';
-		assert_int_equal(columns, 20);
+		assert_int_equal(columns, 23);
 	}
 }
 
@@ -97,6 +98,11 @@ static void test_known_prices(void **state)
 	assert_int_equal(r.price.tier_tokens, 200000);
 	assert_int_equal(r.price.input_above, 2500000);
 	assert_int_equal(r.price.output_above, 15000000);
+	assert_int_equal(r.price.cache_read_above, 250000);
+	assert_true(prices_find(STR("anthropic"), STR("claude-sonnet-4-20250514"), &r));
+	assert_int_equal(r.price.cache_read_above, 600000);
+	assert_int_equal(r.price.cache_write_above, 7500000);
+	assert_int_equal(r.price.cache_write_hour, 6000000);
 	assert_true(prices_find(STR("openai"), STR("text-embedding-3-small"), &r));
 	assert_int_equal(r.mode, MODE_EMBEDDING);
 	assert_int_equal(r.price.input, 20000);

@@ -319,6 +319,31 @@ static const struct {
 	{ "{}", 0, 0, 0, 0, 0 },
 };
 
+static void test_usage_of_what_is_kept_for_an_hour(void **state)
+{
+	static const struct {
+		const char *usage;
+		uint64_t write, hour;
+	} rows[] = {
+		{ "{\"input_tokens\":1,\"cache_creation_input_tokens\":20,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":15}}", 20, 15 },
+		{ "{\"cache_creation\":{\"ephemeral_1h_input_tokens\":15},\"cache_creation_input_tokens\":9}", 9, 9 },
+		{ "{\"input_tokens\":99,\"cache_creation\":{\"ephemeral_1h_input_tokens\":-15}}", 0, 0 },
+		{ "{\"cache_creation_input_tokens\":20,\"cache_creation\":null}", 20, 0 },
+	};
+	struct llm_tally t = { 0 };
+	struct json_error error;
+	struct usage u;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		anthropic_read_usage(json_parse(mem, str_z(rows[i].usage), 0, &error), &u);
+		assert_int_equal(u.cache_write, rows[i].write);
+		assert_int_equal(u.cache_write_hour, rows[i].hour);
+		llm_tally_usage(&t, &u);	/* the largest of each, as in a stream */
+	}
+	assert_int_equal(t.usage.cache_write, 20);
+	assert_int_equal(t.usage.cache_write_hour, 15);
+}
+
 static void test_usage(void **state)
 {
 	(void)state;
@@ -394,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_ids_are_made_fit),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_usage_of_what_is_kept_for_an_hour),
 		cmocka_unit_test(test_errors_by_status),
 		cmocka_unit_test(test_who_listens_may_stop),
 	};

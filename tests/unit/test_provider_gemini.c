@@ -451,9 +451,41 @@ static void test_ids_are_made(void **state)
 	assert_false(str_eq(ids[0], ids[2]));
 }
 
+/* What is sold at a price of its own: sound that is heard, sound and images that are made. */
+static void test_usage_of_media(void **state)
+{
+	static const struct {
+		const char *more;
+		uint64_t in, out;
+	} rows[] = {
+		{ "\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":8},{\"modality\":\"AUDIO\",\"tokenCount\":92}]", 92, 0 },
+		{ "\"promptTokensDetails\":[{\"modality\":\"IMAGE\",\"tokenCount\":92}]", 0, 0 },
+		{ "\"candidatesTokensDetails\":[{\"modality\":\"IMAGE\",\"tokenCount\":30},{\"modality\":\"AUDIO\",\"tokenCount\":5}]", 0, 35 },
+		{ "\"cachedContentTokenCount\":60,\"cacheTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":60}],"
+		  "\"promptTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":92}]", 32, 0 },
+		{ "\"cacheTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":60}]", 0, 0 },
+		{ "\"promptTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":9999}]", 100, 0 },
+		{ "\"promptTokensDetails\":{\"modality\":\"AUDIO\"},\"candidatesTokensDetails\":[7,{},null,{\"modality\":\"AUDIO\"}]", 0, 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct str text = arena_printf(mem, "{\"promptTokenCount\":100,\"candidatesTokenCount\":40,%s}",
+					       rows[i].more);
+		struct json_error error;
+		struct usage u;
+		const struct json *j = json_parse(mem, text, 0, &error);
+		assert_non_null(j);
+		gemini_read_usage(j, &u);
+		assert_true(u.input == 100 && u.output == 40);
+		assert_int_equal(u.media_input, rows[i].in);
+		assert_int_equal(u.media_output, rows[i].out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_usage_of_media),
 		cmocka_unit_test(test_where_parameters_go),
 		cmocka_unit_test(test_what_cannot_be_done_is_named),
 		cmocka_unit_test(test_effort_depends_on_the_model),

@@ -119,6 +119,34 @@ static const struct {
 	{ "{}", 0, 0, 0, 0, 0 },
 };
 
+/* Sound that came out of the cache is counted twice, among the sound and in the cache: it costs
+ * what the cache does. */
+static void test_usage_of_media_and_of_an_hours_cache(void **state)
+{
+	static const struct {
+		const char *details;
+		uint64_t read, media, hour;
+	} rows[] = {
+		{ "{\"cached_tokens\":64,\"text_tokens\":119,\"audio_tokens\":30,\"cached_tokens_details\":{\"text_tokens\":44,\"audio_tokens\":20}}", 64, 10, 0 },
+		{ "{\"cached_tokens_details\":{\"audio_tokens\":99},\"audio_tokens\":30,\"cached_tokens\":99}", 99, 0, 0 },
+		{ "{\"audio_tokens\":30,\"image_tokens\":4}", 0, 34, 0 },
+		{ "{\"cache_creation_tokens\":9,\"cache_creation_token_details\":{\"ephemeral_1h_input_tokens\":7}}", 0, 0, 7 },
+		{ "{\"cache_creation_token_details\":{\"ephemeral_1h_input_tokens\":7}}", 0, 0, 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct str text = arena_printf(mem, "{\"input_tokens\":149,\"output_tokens\":1,\"input_token_details\":%s}",
+					       rows[i].details);
+		struct json_error error;
+		struct usage u;
+		openai_read_usage(json_parse(mem, text, 0, &error), &u);
+		assert_int_equal(u.input, 149);
+		assert_int_equal(u.cache_read, rows[i].read);
+		assert_int_equal(u.media_input, rows[i].media);
+		assert_int_equal(u.cache_write_hour, rows[i].hour);
+	}
+}
+
 static void test_usage(void **state)
 {
 	(void)state;
@@ -230,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_the_name_of_the_limit_depends_on_the_model),
 		cmocka_unit_test(test_what_the_deployment_adds),
 		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_usage_of_media_and_of_an_hours_cache),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_the_callers_stop_is_handed_on),
 		cmocka_unit_test(test_calls_are_bounded),

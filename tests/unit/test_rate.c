@@ -146,7 +146,7 @@ static void test_threads(void **state)
 
 static void test_at_the_edges(void **state)
 {
-	struct gcra_limit limit = { 60, 0 }, pace = { 60, 2 };
+	struct gcra_limit limit = { 60, 0 }, pace = { 60, 2 }, most = { RATE_UNLIMITED - 1, 0 };
 	_Atomic uint64_t word = 0;
 	uint64_t wait = 0;
 	(void)state;
@@ -157,6 +157,7 @@ static void test_at_the_edges(void **state)
 	for (int i = 0; i < 2; i++) {
 		rate_charge(&word, limit, start, i ? 5 : UINT64_MAX);
 		assert_int_equal(rate_left(&word, limit, start), 0);
+		assert_int_equal(rate_left(&word, most, start), 0);
 		assert_false(rate_take(&word, limit, start + MINUTE - 1, 1, &wait));
 	}
 	/* A minute in which nothing is left has not begun. */

@@ -132,6 +132,32 @@ static void test_how_much_a_use_counts(void **state)
 	board_unmap(&board);
 }
 
+/* What lies just beyond the board's rows: no window has that, and a rule with it has any hour. */
+static void test_rows_that_are_none(void **state)
+{
+	struct window w = some[0];
+	struct window_rule rule = { .factor_milli = 700, .hours = BOARD_GATES };
+	struct board board;
+	struct buf b, r;
+	int fd;
+	(void)state;
+	assert_int_equal(board_create(&board, &fd), 0);
+	close(fd);
+	buf_init(&b, 4096);
+	buf_init(&r, 4096);
+	window_put_rule(&r, &rule);
+	w.n_rules = 1;
+	w.rules = buf_str(&r);
+	assert_int_equal(window_factor(&board, &w, STR("m"), NOW), 700);
+	w.gate.row = BOARD_WINDOWS;
+	window_put(&b, &w);
+	struct str rest = buf_str(&b);
+	assert_false(window_next(&rest, &w));
+	buf_done(&b);
+	buf_done(&r);
+	board_unmap(&board);
+}
+
 static void test_words(void **state)
 {
 	char text[24];
@@ -206,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_put_is_read),
 		cmocka_unit_test(test_rubbish_is_read_within_bounds),
 		cmocka_unit_test(test_how_much_a_use_counts),
+		cmocka_unit_test(test_rows_that_are_none),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_the_longest_and_the_shortest),
 	};

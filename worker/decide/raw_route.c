@@ -12,7 +12,10 @@ static const struct price free_price = { .cache_read = PRICE_NONE,
 					 .output_above = PRICE_NONE,
 					 .flags = PRICE_KNOWN | PRICE_FREE,
 					 .media_input = PRICE_NONE,
-					 .media_output = PRICE_NONE };
+					 .media_output = PRICE_NONE,
+					 .cache_read_above = PRICE_NONE,
+					 .cache_write_above = PRICE_NONE,
+					 .cache_write_hour = PRICE_NONE };
 static const struct price unknown_price = { .cache_read = PRICE_NONE };
 
 /* A group of one: what routing, limits and accounts look at. */

@@ -96,6 +96,13 @@ static uint64_t answer_tokens(struct request *r, const struct snap_deployment *d
 	return most ? most : set_of(r)->default_max_tokens * count_answers(r);
 }
 
+/* Whether what is asked may put some of the prompt into the provider's cache for an hour, which
+ * costs more than to read it: {"cache_control": {"type": "ephemeral", "ttl": "1h"}}. */
+static bool keeps_an_hour(const struct price *p, struct str body)
+{
+	return p->cache_write_hour > 0 && str_find(body, STR("\"1h\"")) != SIZE_MAX;
+}
+
 /* Of a call that is relayed. Its output, where nothing is sold by another measure, is that of
  * any answer. */
 static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
@@ -103,6 +110,7 @@ static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
 	struct usage most = r->raw->most;
 	if (most.output == 0)
 		most.output = answer_tokens(r, d);
+	most.cache_write_hour = keeps_an_hour(account_price(r, d), r->raw->body);
 	return price_most(account_price(r, d), &most);
 }
 
@@ -122,7 +130,10 @@ int64_t account_worst(struct request *r, const struct snap_deployment *d)
 	uint32_t most = longest_prompt(r, d);
 	if (most && in > most)
 		in = most;		/* more than that a provider refuses */
-	return price_worst(account_price(r, d), in, out);
+	const struct price *p = account_price(r, d);
+	struct usage u = { .input = in, .output = out,
+			   .cache_write_hour = keeps_an_hour(p, r->q.body) };
+	return price_most(p, &u);
 }
 
 int64_t account_worst_of_group(struct request *r)
