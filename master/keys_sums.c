@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "master/keys_private.h"
 
+#define NO_SUM INT64_MAX		/* what stands there is none: nothing can be added to it */
 enum { PAGE = 256, COUNTED = 4, PATIENCE = 5 };	/* seconds for journals to be booked */
 
 struct sum {
@@ -102,14 +103,16 @@ static int read_job(struct store_db *db, void *data)
 
 /* ---- what is wrong with it ---- */
 
-/* How much is to be added. */
+/* How much is to be added, or NO_SUM. */
 static int64_t lacks(const struct keys *k, const struct sum *v)
 {
 	int64_t now = settled_at(k, v->entity);
 	uint32_t entity;
 	if (!v->is_there || !entities_find(&k->entities, v->id, &entity) || entity != v->entity)
 		return 0;
-	if (v->before < 0 || v->before > v->booked)	/* nobody takes anything off */
+	if (v->before < 0 || now < 0)
+		return NO_SUM;
+	if (v->before > v->booked)	/* nobody takes anything off */
 		return v->booked - v->before;
 	return now < v->booked ? v->booked - now : 0;
 }
@@ -128,7 +131,9 @@ static void judge(struct keys_sums *s)
 		struct sum *v = &s->page[i];
 		int64_t nano = lacks(s->keys, v);
 		if (nano && i < s->n_odd) {
-			keys_move_settled(s->keys, v->id, nano, false);
+			bool is_none = nano == NO_SUM;
+			nano = is_none ? v->booked : nano;
+			keys_move_settled(s->keys, v->id, nano, is_none);
 			tell(v, "settled", nano);
 		} else if (nano && n < PAGE / 2)
 			s->page[n++] = *v;

@@ -224,7 +224,8 @@ static void use_held(struct journal_record *r, struct held_slot *h)
 
 static void copy_text(char *to, size_t room, struct str from)
 {
-	memcpy(to, from.p, from.n < room ? from.n : room);
+	if (from.n)			/* an empty blob has no address */
+		memcpy(to, from.p, from.n < room ? from.n : room);
 }
 
 /* A row of open_intents becomes the SETTLE that never came. */

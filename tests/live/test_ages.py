@@ -159,7 +159,7 @@ def lay(gw, image, n):
 
 def test_ages_that_the_program_opens(today, ages):
     gw = today
-    for n in (1, 4, 8, 13, 15):
+    for n in (1, 4, 8, 13, 15, NEWEST - 1):
         path = lay(gw, ages[n], n)
         with opened(ages[n]) as db:
             spent = one(db, "SELECT sum(cost) FROM spend_logs") + RESERVED

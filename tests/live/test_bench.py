@@ -59,6 +59,7 @@ def test_jitter_spreads_the_gaps_and_keeps_them(mock, tmp_path):
     assert 14_000 < even["gap_us"]["p50"] < 16_900      # a millisecond timer's would be 15 to 16, and more
 
 
+@pytest.mark.timing
 def test_gaps_are_compared_with_those_of_the_stamps(mock, tmp_path):
     """However the mock spreads them, they come as they were sent."""
     _, r = load(mock.base, "m?tokens=30&gap=10&jitter=90&stamp", tmp_path, "--concurrency", "1", "--stamped")

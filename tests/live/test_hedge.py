@@ -123,9 +123,9 @@ def words(events):
                    for e in events if e != "[DONE]" and json.loads(e)["choices"])
 
 
-def going_on(start, mock, how, second=None, settings=CONTINUE):
+def going_on(start, mock, how, second=None, settings=CONTINUE, gap=5):
     second = second or to(mock, "rest?tokens=2", order=2)
-    return start([("g", to(mock, f"first?tokens=9&gap=5&{how}", order=1)), ("g", second)], settings, workers=1)
+    return start([("g", to(mock, f"first?tokens=9&gap={gap}&{how}", order=1)), ("g", second)], settings, workers=1)
 
 
 @pytest.mark.parametrize("how", ["die=3", "fin=3", "garbage=3"])
@@ -160,11 +160,11 @@ def test_the_seam_is_marked(start, mock):
 
 
 def test_no_going_on_without_the_setting_amid_calls_or_after_a_refusal_of_the_caller(start, mock):
-    gw = going_on(start, mock, "die=3", settings="router_settings: {num_retries: 1}\n")
+    gw = going_on(start, mock, "die=3", settings="router_settings: {num_retries: 1}\n", gap=60)
     events = list(gw.stream("g").events())
     assert events[-1] != "[DONE]" and "error" in json.loads(events[-1])
     gw.stop()
-    gw = going_on(start, mock, "tools=2&die=2")
+    gw = going_on(start, mock, "tools=2&die=2", gap=60)        # a reset takes with it what nobody has read yet
     events = list(gw.stream("g").events())
     assert events[-1] != "[DONE]" and "error" in json.loads(events[-1])
 
