@@ -325,7 +325,7 @@ struct config {
 	size_t n_credentials;
 	struct config_text files[CONFIG_INCLUDE_MAX + 1];	/* as they were read. SECRET */
 	size_t n_files;
-	struct str needed[CONFIG_NEEDED_MAX];	/* other files that it names; more are not looked at */
+	struct str needed[CONFIG_NEEDED_MAX];	/* other files that it names, for the doctor */
 	size_t n_needed;
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */

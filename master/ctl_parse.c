@@ -284,7 +284,8 @@ static struct str as_alias(struct parse *p, struct str text)
 	for (const struct command_arg *a = p->ret->command->args; a && a->name; a++)
 		if (str_ends(str_z(a->name), STR("_alias")) && !is_given(p, a))
 			return arena_printf(p->mem, "did you mean --" STR_FMT " " STR_FMT "?",
-					    STR_ARG(dashed(p, a->name)), STR_ARG(printable(p, text)));
+					    STR_ARG(dashed(p, a->name)),
+					    STR_ARG(printable(p, text)));
 	return see_help(p, words_of(p));
 }
 

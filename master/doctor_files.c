@@ -88,8 +88,8 @@ static bool is_let_at(const struct doctor *d, const char *path, struct doctor_fi
 			   d->user);
 	else if (d->has_unit && realpath(path, at) && refusal_by_profile(REFUSAL_PROFILE, at)) {
 		refusal_put_rule(path, at, rule, sizeof rule);
-		doctor_say(f, DOCTOR_FAIL, rule, "AppArmor's profile " REFUSAL_PROFILE " refuses %s",
-			   path);
+		doctor_say(f, DOCTOR_FAIL, rule,
+			   "AppArmor's profile " REFUSAL_PROFILE " refuses %s", path);
 	} else {
 		return true;
 	}
