@@ -75,7 +75,7 @@ static void put_listen(struct json_out *o, const struct listen_set *l)
 	json_close_array(o);
 }
 
-/* The same for who asks on this machine: all addresses are one of it. A certificate is for a
+/* The same for who asks on this machine, where "all addresses" is none. A certificate is for a
  * name. */
 static void put_urls(struct json_out *o, const struct listen_set *l)
 {

@@ -142,7 +142,8 @@ static const struct known_key known[] = {
 	{ LITELLM, "model_alias_map", "use model_group_alias" },
 	{ LITELLM, "max_tokens", NULL },
 	{ LITELLM, "force_ipv4", NULL },
-	{ LITELLM, "ssl_verify", "certificates are always checked" },
+	{ LITELLM, "ssl_verify", "certificates are always checked; SSL_CERT_FILE names "
+				   "authorities of your own" },
 	{ LITELLM, "ssl_security_level", NULL },
 	{ LITELLM, "ssl_certificate", NULL },
 	{ LITELLM, "aiohttp_trust_env", NULL },

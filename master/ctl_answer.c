@@ -169,13 +169,31 @@ static const struct json *rows_of(const struct command *c, const struct json *an
 	return c->columns && json_is(rows, JSON_ARRAY) ? rows : NULL;
 }
 
-static void put_rows(struct buf *out, struct buf *hints, struct arena *a, const struct command *c,
-		     const struct json *answer, const struct ctl_look *look)
+/* Who sees a whole list that is empty may want the first of it. */
+static void hint_nothing(struct buf *hints, struct arena *a, const struct ctl_request *q)
 {
+	static const char *const verbs[] = { "create", "add" };
+	const struct command *c = q->command, *maker = NULL;
+	struct str noun = ctl_noun_of(c);
+	bool is_whole = str_eq_z(ctl_verb_of(c), "list") && str_eq_z(q->args, "{}");
+	for (size_t i = 0; i < COUNT(verbs) && is_whole && !maker; i++)
+		maker = ctl_find(arena_printf(a, STR_FMT " %s", STR_ARG(noun), verbs[i]));
+	if (maker)
+		buf_printf(hints, "nothing to show yet: llmgwctl %s --help\n", maker->words);
+	else
+		BUF_PUT_LIT(hints, "nothing to show\n");
+}
+
+static void put_rows(struct buf *out, struct buf *hints, struct arena *a,
+		     const struct ctl_request *q, const struct json *answer,
+		     const struct ctl_look *look)
+{
+	const struct command *c = q->command;
 	const struct json *rows = rows_of(c, answer);
-	if (!rows->count)
-		buf_put_z(hints, is_words(c, "config diff") ? "a reload would change nothing\n"
-							    : "nothing to show\n");
+	if (!rows->count && is_words(c, "config diff"))
+		BUF_PUT_LIT(hints, "a reload would change nothing\n");
+	else if (!rows->count)
+		hint_nothing(hints, a, q);
 	else if (ctl_put_table(out, a, c->columns, rows, look) != 0)
 		ctl_put_view(out, a, answer, look);
 	hint_pages(hints, answer);
@@ -212,7 +230,7 @@ void ctl_show(struct buf *out, struct buf *hints, struct arena *a, const struct 
 	} else if (is_words(c, "check") && json_is(complaints, JSON_STRING)) {
 		put_complaints(out, hints, json_str(a, complaints));
 	} else if (rows_of(c, answer)) {
-		put_rows(out, hints, a, c, answer, look);
+		put_rows(out, hints, a, q, answer, look);
 	} else if (!is_silent(c, look)) {
 		ctl_put_view(out, a, answer, look);
 		if (json_is(answer, JSON_OBJECT) && !answer->count)

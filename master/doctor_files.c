@@ -96,6 +96,22 @@ static bool is_let_at(const struct doctor *d, const char *path, struct doctor_fi
 	return false;
 }
 
+/* Files that the environment names in place of the configuration. */
+static bool is_let_at_variables(const struct doctor *d, struct doctor_finding *f)
+{
+	static const char *const names[] = {
+		"SSL_CERT_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+		"OTEL_EXPORTER_OTLP_CLIENT_KEY",
+	};
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *path = getenv(names[i]);
+		if (path && *path && !is_let_at(d, path, f))
+			return false;
+	}
+	return true;
+}
+
 void doctor_config_readable(const struct doctor *d, struct doctor_finding *f)
 {
 	const struct config *c = d->config;
@@ -112,6 +128,8 @@ void doctor_config_readable(const struct doctor *d, struct doctor_finding *f)
 	for (size_t i = 0; c && i < c->n_needed; i++)
 		if (!is_let_at(d, z_of(c->needed[i], path), f))
 			return;
+	if (!is_let_at_variables(d, f))
+		return;
 	doctor_say(f, DOCTOR_OK, NULL, "by %s", d->user);
 }
 

@@ -695,6 +695,10 @@ static void test_what_an_answer_looks_like(void **state)
 	assert_string_equal(shown(&hints), "a reload would change nothing\n");
 	assert_string_equal(show("spend logs", "[]", l), "");
 	assert_string_equal(shown(&hints), "nothing to show\n");
+	assert_string_equal(show("teams", "[]", l), "");
+	assert_string_equal(shown(&hints), "nothing to show yet: llmgwctl teams create --help\n");
+	show("teams list --user-id ann", "[]", l);
+	assert_string_equal(shown(&hints), "nothing to show\n");
 	show("keys", "{\"keys\":[\"a\"],\"total_pages\":3,\"current_page\":1}", l);
 	assert_string_equal(shown(&hints), "page 1 of 3; --page 2 shows more\n");
 	assert_string_equal(show("reload", "{}", l), "");

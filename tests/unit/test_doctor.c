@@ -97,6 +97,16 @@ static void test_other_groups(void **state)
 	assert_int_equal(fchmod(fd, 0600), 0);
 	doctor_config_readable(&d, &f);
 	assert_int_equal(f.result, DOCTOR_FAIL);
+	/* a file that the environment names */
+	setenv("AWS_CONFIG_FILE", path, 1);
+	snprintf(o.config_path, sizeof o.config_path, "/dev/null");
+	doctor_config_readable(&d, &f);
+	assert_int_equal(f.result, DOCTOR_FAIL);
+	assert_non_null(strstr(f.text, path));
+	assert_int_equal(fchmod(fd, 0640), 0);
+	doctor_config_readable(&d, &f);
+	assert_int_equal(f.result, DOCTOR_OK);
+	unsetenv("AWS_CONFIG_FILE");
 	close(fd);
 	unlink(path);
 }
