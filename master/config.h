@@ -205,8 +205,8 @@ struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	uint64_t ttl_ms, refresh_wait_ms, leeway_ms, stale_ms;
 	struct str admin_scope, team_claim, teams_claim, team_default, user_claim, email_claim,
 		email_domain, user_roles_claim, org_claim, end_user_claim, roles_claim,
-		object_claim, team_alias_claim, org_alias_claim, custom;
-	struct config_names admin_routes, team_routes, user_roles;
+		object_claim, team_alias_claim, org_alias_claim, key_claim, custom;
+	struct config_names admin_routes, team_routes, public_routes, user_roles;
 	/* JSON arrays; .p NULL: none */
 	struct str role_mappings, scope_mappings, role_map, role_permissions;
 };
@@ -325,7 +325,7 @@ struct config {
 	size_t n_credentials;
 	struct config_text files[CONFIG_INCLUDE_MAX + 1];	/* as they were read. SECRET */
 	size_t n_files;
-	struct str needed[CONFIG_NEEDED_MAX];	/* other files that it names, for the doctor */
+	struct str needed[CONFIG_NEEDED_MAX];	/* other files that it names, the first ones */
 	size_t n_needed;
 	/* what reading it had to say */
 	struct config_origin *origins;	/* one per row of the directive table */
