@@ -252,10 +252,10 @@ def test_a_long_prompt_makes_the_cache_dearer_too(begin, mock):
     prices = {"input_cost_per_token": 3e-6, "output_cost_per_token": 15e-6, "cache_read_input_token_cost": 3e-7,
               "input_cost_per_token_above_200k_tokens": 6e-6, "cache_read_input_token_cost_above_200k_tokens": 6e-7}
     at = {"api_base": mock.base + "/v1", "api_key": "sk-up"}
-    gw = begin(extra=[("own", {"model": "openai/mock?prompt=200001&out=0&cached=200000", **at, **prices}),
+    gw = begin(extra=[("tiered", {"model": "openai/mock?prompt=200001&out=0&cached=200000", **at, **prices}),
                       ("short", {"model": "openai/mock?prompt=200000&out=0&cached=199999", **at, **prices}),
                       ("long", {"model": "openai/mock?prompt=200001&out=0&cached=200000", **at})])
-    assert spent(gw, "own")[0] == Decimal("6e-6") + 200000 * Decimal("6e-7")
+    assert spent(gw, "tiered")[0] == Decimal("6e-6") + 200000 * Decimal("6e-7")
     assert spent(gw, "short")[0] == Decimal("3e-6") + 199999 * Decimal("3e-7")
     imported(gw, {"mock?prompt=200001&out=0&cached=200000": {**price(3e-6, 15e-6), **prices}})
     assert spent(gw, "long")[0] == Decimal("6e-6") + 200000 * Decimal("6e-7")
