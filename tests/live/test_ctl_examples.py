@@ -75,6 +75,15 @@ def prepare(gw, words):
         return gateway.until(lambda: gw.ctl_json("spend", "logs", "--limit", "1"))[0]["request_id"]
     if words == "workers drain":
         return str(next(w["slot"] for w in gw.ctl_json("workers")["workers"] if w["state"] == "ready"))
+    if words in ("access show", "access update", "access delete"):
+        gw.ctl("access", "create", "seen", check=False)
+        return gw.ctl_json("access", "list")[0]["access_group_id"]
+    if words.startswith("tokens "):
+        for row in gw.ctl_json("tokens", "list")["mappings"]:
+            gw.ctl("tokens", "unmap", row["id"], "--yes")
+    if words in ("tokens show", "tokens update", "tokens unmap"):
+        gw.ctl("tokens", "map", "email", "bob@example.org", "research", check=False)
+        return gw.ctl_json("tokens", "list")["mappings"][0]["id"]
     if words == "audit show":
         return gw.ctl_json("audit", "list")["audit_logs"][0]["id"]
     if words == "tokenizer remove":

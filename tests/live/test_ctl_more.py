@@ -34,6 +34,8 @@ def gw(tmp_path_factory, mock_process):
     g.ctl("access-groups", "add", "group", "m")
     g.ctl("fallbacks", "set", "m", "spare")
     g.ctl("credentials", "add", "cred", '{"api_key": "x"}')
+    g.ctl("access", "create", "first group")
+    g.ctl("tokens", "map", "email", "ann@example.org", "first")
     yield g
     g.stop()
 
@@ -58,6 +60,8 @@ DRY = {
     "tags delete": (("red",), "red"),
     "models delete": (("spare-id",), "spare-id"),
     "access-groups delete": (("group",), "m"),
+    "access delete": (("first group",), "first group"),
+    "tokens unmap": (("first token",), "ann@example.org"),
     "fallbacks delete": (("m",), "spare"),
     "credentials delete": (("cred",), "cred"),
     "health clear": (("m",), "m"),
@@ -91,6 +95,10 @@ def test_a_dry_run_shows_and_does_nothing(gw, words):
         pids = sorted(w["pid"] for w in gw.ctl_json("workers")["workers"])
         return noted[0]["id"], status["generation"], pids
 
+    if words == "access delete":               # they have ids that nobody knows before
+        args = [gw.ctl_json("access", "list")[0]["access_group_id"]]
+    if words == "tokens unmap":
+        args = [gw.ctl_json("tokens", "list")["mappings"][0]["id"]]
     before = state()
     p = gw.ctl(*words.split(), *args, "--dry-run", check=False)
     assert p.returncode == 0, p
@@ -174,7 +182,7 @@ def test_every_argument_that_takes_a_name_has_names():
     named = set(re.findall(r'\{ "([a-z_]+)", ARG_(?:STRING|LIST|INT), [^}]*\}', table))
     objects = {a for a in named if re.fullmatch(
         r"(key|team|user|organization|customer|budget|tag|model|credential|access_group|end_user)(_?ids?|_?names?|_alias|_aliases|s)?", a)}
-    free = {"team_alias", "user_alias", "organization_alias", "customer_id"}   # new names, filters
+    free = {"team_alias", "user_alias", "organization_alias", "customer_id", "access_group_name"}   # new names, filters
     assert objects - known - free == set()
 
 
