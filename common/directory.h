@@ -31,6 +31,7 @@ enum {
 	KEY_MODEL_LIMITS = 128,		/* there are limits of single models */
 	KEY_RATES_ONLY = 256,		/* in a worker: it has no money, and no level */
 	KEY_WINDOWS = 512,		/* there are limits in windows */
+	KEY_ALIASES = 1024,		/* there are RULE_ALIAS among the rules */
 	KEY_LOGGED = 4096,		/* it has callbacks of its own, or is kept from some */
 	KEY_TOLD = 1 << 13,	/* a callback of its own is given what it asks and is answered */
 	KEY_NO_TEXTS = 1 << 14,	/* what it asks and is answered is neither stored nor told */
@@ -40,9 +41,10 @@ enum {
 };
 #define DIR_GROUP_MARK '\1'
 /* Before a path or a group; a body's member; the region that deployments must be in; a control
- * of the response cache; its class in priority_reservation. */
+ * of the response cache; its class in priority_reservation; a name for a model, behind which comes
+ * the model that is meant. */
 enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
-       RULE_PRIORITY = 'n',
+       RULE_PRIORITY = 'n', RULE_ALIAS = 'a', RULE_MEANT = 'm',
        RULE_LOGGING = 'l' /* the last: JSON for the master, with KEY_LOGGED and no KEY_RULES */ };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */

@@ -303,7 +303,9 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	if (err)
 		return err;
 	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
-	err = key_logging_add(a, kind, row, &d.rules, &d.flags);
+	err = key_aliases_add(a, kind, row, &d.rules, &d.flags);
+	if (!err)
+		err = key_logging_add(a, kind, row, &d.rules, &d.flags);
 	d.router = router_of(row, a);
 	d.rpm_burst = kind <= DIR_TEAM ? key_burst_of(a, row) : 0;
 	if (kind == DIR_KEY)

@@ -53,17 +53,19 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" expires, created_at, created_by, updated_at, updated_by, last_used, budget_id"
 /* The same places, without what only the commands want to know. */
 #define KEY_COLUMNS_PUBLISHED                                                                     \
-	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models, NULL,"       \
+	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models,"             \
+	" nullif(aliases, '{}'),"                                                                 \
 	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
 	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_')"                       \
 	" OR instr(metadata, '\"logging\"') OR instr(metadata, '\"turn_off_message_logging\"')"   \
 	" OR instr(metadata, '\"callback_settings\"') OR instr(metadata, '\"no-log\"')"           \
 	" OR instr(metadata, '\"litellm_disabled_callbacks\"')"                                   \
+	" OR instr(metadata, '\"allowed_model_region\"')"                                         \
 	" THEN metadata END, NULL,"                                                               \
 	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
 	" OR instr(extra, '\"model_max_budget') OR instr(extra, '\"limit_windows\"')"            \
 	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
-	" OR instr(extra, '\"access_group_ids\"')"                                               \
+	" OR instr(extra, '\"access_group_ids\"') OR instr(extra, '\"allowed_cache_controls\"')" \
 	" THEN extra END,"                                                                        \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
@@ -111,6 +113,9 @@ bool key_models_are_all(struct str flat);
 
 /* The rules of a row, as struct dir_key has them. .p NULL: no memory. */
 struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_row *row);
+/* Adds RULE_ALIAS and RULE_MEANT of a key or a team, and KEY_ALIASES. 0 or -ENOMEM. */
+int key_aliases_add(struct arena *a, enum dir_kind kind, const struct key_row *row,
+		    struct str *rules, uint32_t *flags) MUST_USE;
 /* What it says of its texts: KEY_NO_TEXTS, KEY_REDACTED. */
 uint32_t key_texts_flags(struct arena *a, const struct key_row *row);
 /* What holds then (DIR_NO_LIMIT: no budget), and until when (0: until it is changed). */

@@ -69,6 +69,42 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 	return str_of(p, (size_t)(at - p));
 }
 
+/* ---- names for models ---- */
+
+enum { ALIASES_MAX = 64 };		/* further ones are of no effect */
+
+/* "aliases" of a key, "model_aliases" of a team: { name that is asked for: model that is meant }. */
+int key_aliases_add(struct arena *a, enum dir_kind kind, const struct key_row *row,
+		    struct str *rules, uint32_t *flags)
+{
+	struct json_error e;
+	unsigned n = 0;
+	if (kind > DIR_TEAM || row->aliases.n <= 2)	/* "{}", mostly */
+		return 0;
+	const struct json *all = json_parse(a, row->aliases, 0, &e);
+	char *p = arena_alloc(a, rules->n + row->aliases.n + 4 * ALIASES_MAX), *at = p;
+	if (!p || !all)
+		return -ENOMEM;
+	if (rules->n)
+		memcpy(at, rules->p, rules->n);
+	at += rules->n;
+	for (const struct json *j = all->type == JSON_OBJECT ? all->child : NULL; j; j = j->next) {
+		struct str meant = json_str(a, j);
+		if (!meant.n || !j->key.n || memchr(meant.p, 0, meant.n) ||
+		    memchr(j->key.p, 0, j->key.n) || n++ == ALIASES_MAX)
+			continue;
+		*at++ = RULE_ALIAS;
+		memcpy(at, j->key.p, j->key.n);
+		at += j->key.n + 1;	/* the arena gives zeroes */
+		*at++ = RULE_MEANT;
+		memcpy(at, meant.p, meant.n);
+		at += meant.n + 1;
+	}
+	*rules = str_of(p, (size_t)(at - p));
+	*flags |= n ? KEY_ALIASES : 0u;
+	return 0;
+}
+
 /* ---- what is said ---- */
 
 static bool is_true(struct arena *a, const struct json *j)

@@ -235,6 +235,7 @@ void role_cap_key(const struct command_call *c, struct key_row *row)
 		return;
 	row->user_id = c->own_user;
 	row->spend = 0;
+	row->aliases = STR("{}");	/* they would be a way around its list of models */
 	if (k->organization_id.n)
 		row->organization_id = k->organization_id;
 	if (k->team_id.n && !row->team_id.n)

@@ -88,6 +88,9 @@ struct request {
 	bool has_model_limits;			/* one of them, of single models */
 	bool has_windows;			/* one of them, in windows */
 	struct str priority;		/* the key's class, else its team's; .n 0: none */
+	/* Of key and team, by enum dir_kind: rules with aliases of models; and the name that one of
+	 * them stood for (worker/decide/limits.c). .n 0: none. */
+	struct str aliases[2], renamed[2];
 	uint64_t prompt_tokens;	/* likely ones of q; 0 = not yet counted: request_prompt_tokens() */
 	struct str end_user;			/* of a header; else q.user says it */
 	uint64_t tokens_taken, tokens_taken_ns;	/* from the tpm word of each owner that has one */

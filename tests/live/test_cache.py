@@ -236,6 +236,8 @@ def test_controls_that_a_key_may_not_set(start, mock):
         a = g.post(CHAT, chat(cache={name: True}), key=key)
         assert a.status == 403 and f"Not allowed to set {name} as a cache control" in a.json["error"]["message"], a
     assert len(asked(mock)) == 1
+    g.stop()
+    g.start()
     a = g.post("/v1/messages", {"model": "m", "max_tokens": 9, "messages": chat()["messages"], "cache": {"no-cache": True}}, key=key)
     assert a.status == 403 and a.json["error"]["type"] == "permission_error", a
     g.post("/key/update", {"key": key, "allowed_cache_controls": []})

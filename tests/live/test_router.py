@@ -189,6 +189,10 @@ def test_regions(start, mock):
     team = gw.post("/team/new", {"metadata": {"allowed_model_region": "eu-west"}}).json["team_id"]
     key = gw.key(team_id=team)
     assert {gw.ask("g", key=key).headers["x-litellm-model-region"] for _ in range(12)} == {"eu-west-1"}
+    gw.stop()
+    gw.start()
+    for k, region in ((key, "eu-west-1"), (here, "us-east-1")):
+        assert {gw.ask("g", key=k).headers["x-litellm-model-region"] for _ in range(12)} == {region}
 
 
 def test_tags(start, mock):

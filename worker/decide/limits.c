@@ -16,8 +16,33 @@
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
 
+/* The model that is meant by that name. */
+static struct str meant_by(struct str rules, struct str name)
+{
+	while (rules.n) {
+		struct str rule = str_cut(&rules, '\0');
+		if (rule.n && rule.p[0] == RULE_ALIAS && str_eq(str_skip(rule, 1), name))
+			return str_skip(str_cut(&rules, '\0'), 1);
+	}
+	return STR_NONE;
+}
+
+/* First the key's aliases, then its team's, as with LiteLLM. */
+static void rename_model(struct request *r)
+{
+	for (size_t i = 0; i < COUNT(r->aliases); i++) {
+		struct str meant = meant_by(r->aliases[i], r->requested_model);
+		if (!meant.n)
+			continue;
+		r->renamed[i] = r->requested_model;
+		r->requested_model = meant;
+	}
+}
+
 enum step route_resolve(struct request *r)
 {
+	if (!r->raw && r->aliases[DIR_KEY].n + r->aliases[DIR_TEAM].n)
+		rename_model(r);
 	if (r->raw) {
 		enum step s = raw_resolve(r);
 		if (s != STEP_NEXT)
@@ -67,8 +92,10 @@ bool request_may_use(const struct request *r, struct str name, const struct snap
 
 static bool may(const struct request *r, const struct dir_key *k)
 {
-	return r->raw ? raw_may(r, k) :
-			route_may_use(r->snap, r->w->dir, k, r->requested_model, r->group);
+	/* Whose alias it is may use what it stands for; nobody else by that. */
+	bool is_alias = k->kind <= DIR_TEAM && r->renamed[k->kind].n;
+	struct str name = is_alias ? r->renamed[k->kind] : r->requested_model;
+	return r->raw ? raw_may(r, k) : route_may_use(r->snap, r->w->dir, k, name, r->group);
 }
 
 /* The owner that may not ask for what the request asks for; NULL: all may. */

@@ -104,6 +104,14 @@ static bool take_priority(struct request *r, const struct dir_key *row)
 	return !r->priority.n || r->priority.p;
 }
 
+/* The model is not known yet. */
+static bool keep_aliases(struct request *r, const struct dir_key *row)
+{
+	struct str *to = &r->aliases[row->kind == DIR_TEAM];
+	*to = arena_dup(r->mem, row->rules);
+	return to->p;
+}
+
 static enum step refuse_levels(struct request *r)
 {
 	return request_fail(r, OUTCOME_BAD_REQUEST, "tags",
@@ -129,6 +137,8 @@ static enum step add_owner(struct request *r, struct dir_key *row)
 		return refuse_levels(r);
 	lend(r->w->dir, row);
 	if (row->flags & KEY_RULES && (!take_region(r, row->rules) || !take_priority(r, row)))
+		return refuse_memory(r);
+	if (row->flags & KEY_ALIASES && !keep_aliases(r, row))
 		return refuse_memory(r);
 	r->has_model_limits |= (row->flags & KEY_MODEL_LIMITS) != 0;
 	r->has_windows |= (row->flags & KEY_WINDOWS) != 0;
