@@ -43,7 +43,7 @@ def begin(start, mock, sink):
         to = {"api_base": mock.base + "/v1", "api_key": PROVIDER_KEY}
         models = [("m", {"model": "openai/plain", **to}), ("echo", {"model": "openai/mock?echo&tokens=5", **to}),
                   ("tool", {"model": "openai/mock?tool", **to}), ("bad", {"model": "openai/mock?status=400", **to}),
-                  ("slow", {"model": "openai/mock?tokens=200&gap=20", **to}),
+                  ("slow", {"model": "openai/mock?tokens=200&gap=10&ttft=700", **to}),
                   ("ant", {"model": "anthropic/plain", **to}), ("ant-tool", {"model": "anthropic/mock?tool", **to})]
         settings = f"litellm_settings:\n  callbacks: {json.dumps(names)}\n{more}" if names else more
         return start(models, settings, env=env_of(sink, **(env or {})), **kw)

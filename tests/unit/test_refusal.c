@@ -98,7 +98,7 @@ static void test_hidden(void **state)
 static void assert_told(const char *name, const char *what, const char *where)
 {
 	char text[REFUSAL_ROOM], path[300], whole[REFUSAL_ROOM];
-	int status, ends[2];
+	int status = -1, ends[2];
 	snprintf(path, sizeof path, "%s", in_folder(name));
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pid_t pid = fork();
