@@ -17,7 +17,12 @@
 #include "common/hash.h"
 #include "common/mem.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23		/* Linux 5.14; older ones refuse it, and nothing is lost */
+#endif
+
 enum {
+	READY_MAX = 3,			/* pages */
 	RECORD = sizeof(struct journal_record),
 	COUNT_MAX = 1 << 24,
 	NAME_MAX_LEN = 48,
@@ -278,7 +283,7 @@ uint64_t journal_last(const struct journal *j)
 /* Takes the pages that are full out of the mapping: they are not written to before the ring has
  * gone round, and what is in them is the file's. fdatasync() makes each page read-only that is
  * mapped, and interrupts the writer's CPU for each of them; this does so once for all. */
-static void let_go(struct journal *j)
+static uint64_t let_go(struct journal *j)
 {
 	char *map = (char *)j->records - JOURNAL_HEAD;
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), last = journal_last(j);
@@ -286,7 +291,7 @@ static void let_go(struct journal *j)
 	uint64_t to = JOURNAL_HEAD + place_of(j, last + 1) * RECORD;
 
 	if (last == j->let_go)
-		return;
+		return 0;
 	j->let_go = last;
 	from -= from % page;
 	to -= to % page;
@@ -296,14 +301,34 @@ static void let_go(struct journal *j)
 		(void)madvise(map + from, (size_t)file_bytes(j->head.count) - from, MADV_DONTNEED);
 		(void)madvise(map, to, MADV_DONTNEED);
 	}
+	return from < to ? (to - from) / page : 0;
+}
+
+/* The writer need not stop at each page that fdatasync() has made read-only, or that is new: as many
+ * as it has filled since the last time are made ready for it here. Never more, for each of them is
+ * written to the disk the next time. */
+static void make_ready(struct journal *j, uint64_t pages)
+{
+	char *map = (char *)j->records - JOURNAL_HEAD;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t end = (uint64_t)file_bytes(j->head.count);
+	uint64_t from = JOURNAL_HEAD + place_of(j, journal_last(j) + 1) * RECORD;
+	uint64_t n = page * (1 + (pages < READY_MAX ? pages : READY_MAX));
+
+	from -= from % page;
+	(void)madvise(map + from, from + n < end ? n : end - from, MADV_POPULATE_WRITE);
 }
 
 int journal_flush(struct journal *j)
 {
 	int err = FAULT("journal.flush");
-	if (j->records)
-		let_go(j);
-	return err < 0 ? err : fdatasync(j->fd) ? -errno : 0;
+	uint64_t pages = j->records ? let_go(j) : 0;
+
+	if (err == 0)
+		err = fdatasync(j->fd) ? -errno : 0;
+	if (pages)
+		make_ready(j, pages);
+	return err;
 }
 
 /* -- reading -- */

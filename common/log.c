@@ -106,10 +106,30 @@ static void put_code(struct text *t, unsigned c)
 	put(t, str_of(code, at ? 2 : 6));
 }
 
+/* Visible ASCII but for the quote, the backslash and the sign of equality. */
+static const bool bare_bytes[256] = {
+	['!'] = 1, ['#' ... '<'] = 1, ['>' ... '['] = 1, [']' ... '~'] = 1,
+};
+
+/* The same of eight bytes: the well-known tests for "some byte is less" and "some is zero". */
+static bool are_bare_8(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	uint64_t del = v ^ ones * 0x7f, quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	uint64_t equals = v ^ ones * '=', less = (v - ones * 0x21) & ~v;
+	uint64_t special = ((del - ones) & ~del) | ((quote - ones) & ~quote) |
+			   ((slash - ones) & ~slash) | ((equals - ones) & ~equals);
+	return ((v | less | special) & highs) == 0;
+}
+
 /* How many characters s begins with that are written as they are: a byte each. */
 static size_t plain_run(struct str s)
 {
 	size_t n = 0;
+	while (n + 8 <= s.n && are_bare_8(s.p + n))
+		n += 8;
 	for (; n < s.n; n++) {
 		unsigned char c = (unsigned char)s.p[n];
 		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
@@ -145,24 +165,6 @@ static void put_escaped(struct text *t, struct str s)
 	}
 	if (used < s.n)
 		put(t, STR("\xe2\x80\xa6"));
-}
-
-/* Visible ASCII but for the quote, the backslash and the sign of equality. */
-static const bool bare_bytes[256] = {
-	['!'] = 1, ['#' ... '<'] = 1, ['>' ... '['] = 1, [']' ... '~'] = 1,
-};
-
-/* The same of eight bytes: the well-known tests for "some byte is less" and "some is zero". */
-static bool are_bare_8(const char *p)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t v;
-	memcpy(&v, p, sizeof v);
-	uint64_t del = v ^ ones * 0x7f, quote = v ^ ones * '"', slash = v ^ ones * '\\';
-	uint64_t equals = v ^ ones * '=', less = (v - ones * 0x21) & ~v;
-	uint64_t special = ((del - ones) & ~del) | ((quote - ones) & ~quote) |
-			   ((slash - ones) & ~slash) | ((equals - ones) & ~equals);
-	return ((v | less | special) & highs) == 0;
 }
 
 /* Whether logfmt takes s without quotes. */
