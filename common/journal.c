@@ -304,9 +304,9 @@ static uint64_t let_go(struct journal *j)
 	return from < to ? (to - from) / page : 0;
 }
 
-/* The writer need not stop at each page that fdatasync() has made read-only, or that is new: as many
- * as it has filled since the last time are made ready for it here. Never more, for each of them is
- * written to the disk the next time. */
+/* The writer need not stop at each page that fdatasync() has made read-only, or that is new: as
+ * many as it has filled since the last time are made ready for it here. Never more, for each of
+ * them is written to the disk the next time. */
 static void make_ready(struct journal *j, uint64_t pages)
 {
 	char *map = (char *)j->records - JOURNAL_HEAD;
