@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 
 enum { NAME_BYTES_MAX = 256, TEXT_BYTES_MAX = 1024, UUID_ROOM = 37, PAGE_MAX = 100 };
@@ -23,12 +24,9 @@ struct token_key_call {			/* lives in the call's arena */
 
 static struct token_key_call *call_new(struct command_call *c)
 {
-	struct token_key_call *tc = arena_alloc(c->mem, sizeof *tc);
-	if (!tc) {
-		command_fail_store(c, -ENOMEM);
+	struct token_key_call *tc = command_state(c, sizeof *tc);
+	if (!tc)
 		return NULL;
-	}
-	tc->c = c;
 	tc->keys = c->master->keys;
 	tc->given.description = STR_NONE;
 	tc->given.is_active = true;
@@ -258,13 +256,6 @@ static void on_deleted(void *data, int err)
 
 /* ---- commands ---- */
 
-static void start(struct token_key_call *tc, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_write(tc->keys->store, job, done, tc);
-	if (err)
-		command_fail_store(tc->c, err);
-}
-
 void token_keys_create(struct command_call *c)
 {
 	struct token_key_call *tc = call_new(c);
@@ -282,21 +273,21 @@ void token_keys_create(struct command_call *c)
 	tc->row.id = str_z(id);
 	tc->row.created_at = tc->given.updated_at;
 	tc->row.created_by = tc->given.updated_by;
-	start(tc, create_job, on_written);
+	command_write(tc, create_job, on_written);
 }
 
 void token_keys_update(struct command_call *c)
 {
 	struct token_key_call *tc = call_new(c);
 	if (tc && take_id(tc) && take_rest(tc))
-		start(tc, update_job, on_written);
+		command_write(tc, update_job, on_written);
 }
 
 void token_keys_delete(struct command_call *c)
 {
 	struct token_key_call *tc = call_new(c);
 	if (tc && take_id(tc))
-		start(tc, delete_job, on_deleted);
+		command_write(tc, delete_job, on_deleted);
 }
 
 static int info_job(struct store_db *db, void *data)
@@ -350,27 +341,11 @@ static int list_job(struct store_db *db, void *data)
 	return r < 0 ? r : 0;
 }
 
-static void on_list(void *data, int err)
-{
-	struct token_key_call *tc = data;
-	if (err)
-		command_fail_store(tc->c, err);
-	else
-		command_finish(tc->c);
-}
-
-static void start_reading(struct token_key_call *tc, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_read(tc->keys->store, job, done, tc);
-	if (err)
-		command_fail_store(tc->c, err);
-}
-
 void token_keys_info(struct command_call *c)
 {
 	struct token_key_call *tc = call_new(c);
 	if (tc && take_id(tc))
-		start_reading(tc, info_job, on_info);
+		command_read(tc, info_job, on_info);
 }
 
 void token_keys_list(struct command_call *c)
@@ -381,5 +356,5 @@ void token_keys_list(struct command_call *c)
 	tc->page = 1;
 	tc->size = 50;
 	if (command_page(c, "size", PAGE_MAX, &tc->page, &tc->size))
-		start_reading(tc, list_job, on_list);
+		command_read(tc, list_job, command_done);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "common/clock.h"
+#include "master/command_job.h"
 #include "master/master.h"
 #include "master/objects.h"
 
@@ -192,12 +193,9 @@ static bool take_text(struct group_call *gc, const char *arg, bool is_needed, st
 
 static struct group_call *call_new(struct command_call *c)
 {
-	struct group_call *gc = arena_alloc(c->mem, sizeof *gc);
-	if (!gc) {
-		command_fail_store(c, -ENOMEM);
+	struct group_call *gc = command_state(c, sizeof *gc);
+	if (!gc)
 		return NULL;
-	}
-	gc->c = c;
 	gc->keys = c->master->keys;
 	gc->given.description = STR_NONE;
 	return gc;
@@ -419,13 +417,6 @@ static void on_deleted(void *data, int err)
 	command_finish(c);
 }
 
-static void start(struct group_call *gc, store_job_fn *job, store_done_fn *done)
-{
-	int err = store_write(gc->keys->store, job, done, gc);
-	if (err)
-		command_fail_store(gc->c, err);
-}
-
 /* ---- commands ---- */
 
 void unified_groups_create(struct command_call *c)
@@ -447,21 +438,21 @@ void unified_groups_create(struct command_call *c)
 	gc->group.id = str_z(id);
 	gc->group.created_at = gc->given.updated_at;
 	gc->group.created_by = gc->given.updated_by;
-	start(gc, write_job, on_written);
+	command_write(gc, write_job, on_written);
 }
 
 void unified_groups_update(struct command_call *c)
 {
 	struct group_call *gc = call_new(c);
 	if (gc && object_name(c, "access_group_id", &gc->given.id) == 0 && take_all(gc))
-		start(gc, update_job, on_written);
+		command_write(gc, update_job, on_written);
 }
 
 void unified_groups_delete(struct command_call *c)
 {
 	struct group_call *gc = call_new(c);
 	if (gc && object_name(c, "access_group_id", &gc->given.id) == 0)
-		start(gc, delete_job, on_deleted);
+		command_write(gc, delete_job, on_deleted);
 }
 
 static void on_read(void *data, int err)
@@ -507,23 +498,16 @@ static int list_job(struct store_db *db, void *data)
 	return err ? err : r;
 }
 
-static void start_reading(struct group_call *gc, store_job_fn *job)
-{
-	int err = store_read(gc->keys->store, job, on_read, gc);
-	if (err)
-		command_fail_store(gc->c, err);
-}
-
 void unified_groups_info(struct command_call *c)
 {
 	struct group_call *gc = call_new(c);
 	if (gc && object_name(c, "access_group_id", &gc->given.id) == 0)
-		start_reading(gc, info_job);
+		command_read(gc, info_job, on_read);
 }
 
 void unified_groups_list(struct command_call *c)
 {
 	struct group_call *gc = call_new(c);
 	if (gc)
-		start_reading(gc, list_job);
+		command_read(gc, list_job, command_done);
 }
