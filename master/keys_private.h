@@ -51,22 +51,11 @@ int key_row_find(struct store_db *db, const struct key_ref *ref, struct arena *a
 	" metadata, permissions, extra, max_budget, soft_budget, spend, spend_since,"             \
 	" budget_duration, budget_reset_at, rpm_limit, tpm_limit, max_parallel_requests, blocked," \
 	" expires, created_at, created_by, updated_at, updated_by, last_used, budget_id"
-/* The same places, without what only the commands want to know. */
+/* The same places, without what only the commands want to know. Most rows have neither aliases nor
+ * members of their own. */
 #define KEY_COLUMNS_PUBLISHED                                                                     \
 	"id, token_hash, key_name, alias, user_id, team_id, organization_id, models,"             \
-	" nullif(aliases, '{}'),"                                                                 \
-	" CASE WHEN instr(metadata, '\"enforced_params\"') OR instr(metadata, '\"temp_budget_')"  \
-	" OR instr(metadata, '\"priority\"') OR instr(metadata, '\"model_')"                       \
-	" OR instr(metadata, '\"logging\"') OR instr(metadata, '\"turn_off_message_logging\"')"   \
-	" OR instr(metadata, '\"callback_settings\"') OR instr(metadata, '\"no-log\"')"           \
-	" OR instr(metadata, '\"litellm_disabled_callbacks\"')"                                   \
-	" OR instr(metadata, '\"allowed_model_region\"')"                                         \
-	" THEN metadata END, NULL,"                                                               \
-	" CASE WHEN instr(extra, '\"allowed_routes\"') OR instr(extra, '\"router_settings\"')"    \
-	" OR instr(extra, '\"model_max_budget') OR instr(extra, '\"limit_windows\"')"            \
-	" OR instr(extra, '\"rpm_burst\"') OR instr(extra, '\"tpm_')"                            \
-	" OR instr(extra, '\"access_group_ids\"') OR instr(extra, '\"allowed_cache_controls\"')" \
-	" THEN extra END,"                                                                        \
+	" nullif(aliases, '{}'), nullif(metadata, '{}'), NULL, nullif(extra, '{}'),"              \
 	" max_budget, NULL, spend, 0, NULL, budget_reset_at, rpm_limit, tpm_limit,"               \
 	" max_parallel_requests, blocked, expires, 0, NULL, 0, NULL, 0, budget_id"
 /* Reads the row that a query with KEY_COLUMNS stands at. 0 or -ENOMEM. */
