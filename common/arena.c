@@ -152,6 +152,18 @@ struct str arena_dup(struct arena *a, struct str s)
 	return (struct str){ p, s.n };
 }
 
+struct str arena_join(struct arena *a, struct str head, struct str tail)
+{
+	char *p = head.n <= SIZE_MAX - tail.n ? arena_alloc(a, head.n + tail.n) : NULL;
+	if (!p)
+		return STR_NONE;
+	if (head.n)
+		memcpy(p, head.p, head.n);
+	if (tail.n)
+		memcpy(p + head.n, tail.p, tail.n);
+	return (struct str){ p, head.n + tail.n };
+}
+
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list ap;

@@ -16,21 +16,43 @@
 #define HEAP_IS_WATCHED 1
 #endif
 
-/* For libcurl's buffer, and for an arena. Smaller blocks would take more memory: what is rounded
- * up of them lies in pages that are in use. */
-enum { SMALLEST = 15 * 1024 + 1, SIZE = 17400, KEPT_MAX = 16 };
+/* What a request takes of the sizes that glibc keeps no list of: an attempt and one of libcurl's
+ * connections; the head that libcurl writes; libcurl's buffer, and an arena. Between 2 and 15 KiB
+ * nothing is kept: what is rounded up lies in pages that are in use. */
+enum { KEPT_MAX = 16, CLASSES = 3 };
+
+static const struct {
+	size_t from, size;	/* blocks of these bytes; what all of them have */
+} classes[CLASSES] = {
+	{ 1033, 1512 },
+	{ 1513, 2056 },
+	{ 15 * 1024 + 1, 17400 },
+};
 /* glibc has lists of freed blocks up to this size for each thread, of which calloc() takes none. */
 enum { LISTED_MAX = 1032 };
 
 static _Thread_local struct {
-	void *p[KEPT_MAX];
-	unsigned n;
+	struct {
+		void *p[KEPT_MAX];
+		unsigned n;
+	} of[CLASSES];
 	bool is_on;
 } kept;
 
-static bool is_ours(size_t size)
+/* The class that a block of so many bytes is taken from, or CLASSES: none. */
+static unsigned class_of(size_t size)
 {
-	return kept.is_on && size >= SMALLEST && size <= SIZE;
+	if (size <= LISTED_MAX || !kept.is_on)
+		return CLASSES;
+	unsigned i = 0;
+	while (i < CLASSES && size > classes[i].size)
+		i++;
+	return i < CLASSES && size >= classes[i].from ? i : CLASSES;
+}
+
+static void *take(unsigned class)
+{
+	return kept.of[class].n ? kept.of[class].p[--kept.of[class].n] : NULL;
 }
 
 void block_keep(bool on)
@@ -38,16 +60,20 @@ void block_keep(bool on)
 #ifndef HEAP_IS_WATCHED
 	kept.is_on = on;
 #endif
-	while (!on && kept.n)
-		free(kept.p[--kept.n]);
+	void *p;
+	for (unsigned i = 0; i < CLASSES && !on; i++)
+		while ((p = take(i)))
+			free(p);
 }
 
 /* Not inlined: compilers make calloc() of malloc() and memset(). */
 __attribute__((noinline)) void *block_new(size_t size)
 {
-	if (!is_ours(size))
+	unsigned i = class_of(size);
+	if (i == CLASSES)
 		return malloc(size);
-	return kept.n ? kept.p[--kept.n] : malloc(SIZE);
+	void *p = take(i);
+	return p ? p : malloc(classes[i].size);
 }
 
 void *block_zeroed(size_t count, size_t size)
@@ -59,25 +85,30 @@ void *block_zeroed(size_t count, size_t size)
 		void *p = block_new(all);
 		return p ? memset(p, 0, all) : NULL;
 	}
-	if (!is_ours(all))
+	unsigned i = class_of(all);
+	if (i == CLASSES)
 		return calloc(count, size);
-	/* New memory is zero and costs none before it is used. */
-	return kept.n ? memset(kept.p[--kept.n], 0, all) : calloc(1, SIZE);
+	void *p = take(i);		/* else new memory, which is zero and costs none unused */
+	return p ? memset(p, 0, all) : calloc(1, classes[i].size);
 }
 
 void block_free(void *p)
 {
-	if (p && kept.is_on && kept.n < KEPT_MAX && malloc_usable_size(p) == SIZE)
-		kept.p[kept.n++] = p;
-	else
-		free(p);
+	size_t size = p && kept.is_on ? malloc_usable_size(p) : 0;
+	if (size > LISTED_MAX)
+		for (unsigned i = 0; i < CLASSES; i++)
+			if (size == classes[i].size && kept.of[i].n < KEPT_MAX) {
+				kept.of[i].p[kept.of[i].n++] = p;
+				return;
+			}
+	free(p);
 }
 
 void *block_grow(void *p, size_t size)
 {
 	if (!p)
 		return block_new(size);
-	if (!is_ours(size))
+	if (class_of(size) == CLASSES)
 		return realloc(p, size);
 	size_t old = malloc_usable_size(p);
 	if (size <= old && size > old / 2)

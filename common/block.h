@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * block.h - the heap, with blocks of sixteen kilobytes at hand.
+ * block.h - the heap, with blocks of some sizes at hand.
  *
  * glibc hands out small blocks from a thread's own cache, and splits and merges its heap for larger
- * ones. libcurl takes and gives back one of 16 KiB for each transfer. A thread that asks for it
- * keeps some that were freed, and gets them again. Without glibc, and where a sanitizer looks after
+ * ones. Each request takes and gives back some of these. A thread that asks for it keeps a few that
+ * were freed, and gets them again. Without glibc, and where a sanitizer looks after
  * the heap, this is malloc() and free(). */
 #ifndef BLOCK_H
 #define BLOCK_H

@@ -23,6 +23,13 @@ uint64_t clock_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_coarse_ns(void)
+{
+	if (atomic_load_explicit(&is_held, memory_order_relaxed))
+		return atomic_load_explicit(&held_mono_ns, memory_order_relaxed);
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_wall_ns(void)
 {
 	if (atomic_load_explicit(&is_held, memory_order_relaxed))

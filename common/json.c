@@ -4,34 +4,40 @@
  * yajl is kinder than RFC 8259: it lets vertical tabs between tokens, overlong and surrogate
  * UTF-8, lone surrogate escapes and any depth pass, and it does not look at what malloc returns.
  * Each of these is dealt with here. It reports no positions, so the reader keeps its own: a token
- * starts where white space and separators behind the last one end. */
+ * starts where white space and separators behind the last one end. And it takes several instructions
+ * for each byte of a string, which prompts are made of: what is between the quotes of a long one is
+ * looked at here, eight bytes at a time, and yajl is given the quotes alone. */
 #include "common/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <yajl/yajl_parse.h>
 
 #include "common/hash.h"
 #include "common/mem.h"
+#include "common/swar.h"
 
 enum {
-	WORKSPACE = 5120,	/* what yajl needs for texts without long escaped strings */
+	LONG = 128,		/* a string that yajl does not see the inside of */
+	LONG_TEXT = 512,	/* where such strings are looked for */
+	WORKSPACE = 8192,	/* half of it is yajl's buffers for two strings */
 	FEW_MEMBERS = 16,	/* up to here names are compared pairwise */
 	TEXT_MAX = INT32_MAX
 };
 
-/* A block that yajl got from the heap. */
-struct loan {
-	struct loan *next;
-	size_t size;
-	_Alignas(16) unsigned char bytes[];
-};
-
+/* yajl's heap, of which nothing is given back. It suffices: yajl asks for more where it decodes or
+ * keeps a string, and the long ones it does not see. */
 struct workspace {
 	_Alignas(16) unsigned char bytes[WORKSPACE];
 	size_t used;
-	struct loan *loans;
 	jmp_buf out_of_memory;	/* yajl does not check, so that nothing may return to it */
+};
+
+/* What yajl does not see: n bytes between two quotes. */
+struct gap {
+	size_t at, n;
+	bool escaped;		/* has escapes, which are good ones */
 };
 
 struct level {
@@ -44,6 +50,8 @@ struct reader {
 	yajl_handle yajl;
 	struct str text;
 	size_t at;		/* end of the last token */
+	size_t base;		/* where yajl's count of bytes begins */
+	struct gap gap;		/* in the string that comes next */
 	unsigned flags, depth;
 	struct str key;		/* of the member whose value comes next */
 	struct json *root;
@@ -57,49 +65,26 @@ static void *lend(void *ctx, size_t size)
 {
 	struct workspace *w = ctx;
 	size_t need = (size + 15) & ~(size_t)15;
-	if (need <= sizeof w->bytes - w->used) {
-		void *p = w->bytes + w->used;
-		w->used += need;
-		return p;
-	}
-	struct loan *l = mem_alloc(sizeof *l + size);
-	if (!l)
+	if (need < size || need > sizeof w->bytes - w->used)
 		longjmp(w->out_of_memory, 1);
-	l->size = size;
-	l->next = w->loans;
-	w->loans = l;
-	return l->bytes;
-}
-
-/* Where the pointer to p's block stands, or NULL when p is in the workspace itself. */
-static struct loan **find_loan(struct workspace *w, const void *p)
-{
-	for (struct loan **l = &w->loans; *l; l = &(*l)->next)
-		if ((*l)->bytes == p)
-			return l;
-	return NULL;
+	void *p = w->bytes + w->used;
+	w->used += need;
+	return p;
 }
 
 static void take_back(void *ctx, void *p)
 {
-	struct loan **at = find_loan(ctx, p);
-	if (!at)
-		return;
-	struct loan *l = *at;
-	*at = l->next;
-	mem_free(l);
+	(void)ctx;
+	(void)p;
 }
 
 static void *lend_more(void *ctx, void *p, size_t size)
 {
 	struct workspace *w = ctx;
 	void *q = lend(w, size);
-	if (!p)
-		return q;
-	struct loan **l = find_loan(w, p);
-	size_t old = l ? (*l)->size : (size_t)(w->bytes + sizeof w->bytes - (unsigned char *)p);
-	memcpy(q, p, old < size ? old : size);
-	take_back(w, p);
+	size_t most = p ? (size_t)((unsigned char *)q - (unsigned char *)p) : 0;
+	if (p)		/* how long the old block is only its neighbour tells, or the new one */
+		memcpy(q, p, most < size ? most : size);
 	return q;
 }
 
@@ -141,14 +126,15 @@ static struct str take_token(struct reader *r, char first, size_t n)
 /* A string is the only token whose length in the text yajl does not tell. */
 static struct str take_string(struct reader *r, size_t decoded_n, bool *ret_escaped)
 {
-	size_t from = skip_to_token(r), end = yajl_get_bytes_consumed(r->yajl);
+	size_t from = skip_to_token(r), end = r->base + yajl_get_bytes_consumed(r->yajl);
 	MUST(end <= r->text.n);
 	if (end < from + 2 || r->text.p[from] != '"') {
 		refuse(r, from, "invalid white space");
 		return STR_NONE;
 	}
 	r->at = end;
-	*ret_escaped = end - from - 2 != decoded_n;
+	*ret_escaped = r->gap.n ? r->gap.escaped : end - from - 2 != decoded_n;
+	r->gap.n = 0;
 	return str_of(r->text.p + from, end - from);
 }
 
@@ -449,7 +435,7 @@ static const char *phrase_of(const char *message)
  * At the end it counts the bytes of a text of its own. */
 static size_t error_position(struct reader *r, bool at_end)
 {
-	size_t behind = yajl_get_bytes_consumed(r->yajl), token = skip_to_token(r);
+	size_t behind = r->base + yajl_get_bytes_consumed(r->yajl), token = skip_to_token(r);
 	if (at_end || behind > token)
 		return token;
 	return behind ? behind - 1 : 0;
@@ -464,6 +450,94 @@ static void explain(struct reader *r, bool at_end)
 	yajl_free_error(r->yajl, (unsigned char *)message);
 }
 
+/* How many bytes of s may stand in a string as they are. */
+static size_t plain_run(struct str s)
+{
+	size_t i = 0;
+	while (i + 8 <= s.n) {
+		uint64_t v = swar_load(s.p + i);
+		uint64_t others = swar_below(v, 0x20) | swar_is(v, '"') | swar_is(v, '\\');
+		if (others)
+			return i + swar_first(others);
+		i += 8;
+	}
+	while (i < s.n && (unsigned char)s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')
+		i++;
+	return i;
+}
+
+/* Bytes of the escape that s begins with, 0 when that is none. */
+static size_t escape_length(struct str s)
+{
+	if (s.n < 2)
+		return 0;
+	if (s.p[1] != 'u')
+		return memchr("\"\\/bfnrt", s.p[1], 8) ? 2 : 0;
+	for (size_t i = 2; i < 6; i++)
+		if (i == s.n || !isxdigit((unsigned char)s.p[i]))
+			return 0;
+	return 6;
+}
+
+/* The inside of the string whose opening quote stands right before s. False: it has no end, or is
+ * none, which yajl explains better. */
+static bool read_inside(struct str s, size_t *ret_n, bool *ret_escaped)
+{
+	size_t i = 0, n;
+	*ret_escaped = false;
+	for (;;) {
+		i += plain_run(str_skip(s, i));
+		if (i < s.n && s.p[i] == '"') {
+			*ret_n = i;
+			return true;
+		}
+		n = escape_length(str_skip(s, i));
+		if (n == 0 || s.p[i] != '\\')
+			return false;
+		*ret_escaped = true;
+		i += n;
+	}
+}
+
+/* The first long string's inside, from a place that is in none. False: there is none. Where the
+ * text is no JSON, quotes may be taken for others than they are: yajl, which is given all that
+ * stands before the gap first, refuses it before that matters. */
+static bool find_gap(struct str text, size_t from, struct gap *ret)
+{
+	for (;;) {
+		size_t quote = str_find_char(str_skip(text, from), '"');
+		if (quote == SIZE_MAX)
+			return false;
+		ret->at = from + quote + 1;
+		if (!read_inside(str_skip(text, ret->at), &ret->n, &ret->escaped))
+			return false;
+		if (ret->n >= LONG)
+			return true;
+		from = ret->at + ret->n + 1;
+	}
+}
+
+static bool feed(struct reader *r, size_t from, size_t to)
+{
+	r->base = from;
+	return yajl_parse(r->yajl, (const unsigned char *)r->text.p + from, to - from) ==
+	       yajl_status_ok;
+}
+
+static bool feed_all(struct reader *r)
+{
+	size_t from = 0;
+	struct gap gap;
+	bool good = true;
+	for (size_t at = 0; good && r->text.n >= LONG_TEXT && find_gap(r->text, at, &gap);
+	     at = from + 1) {
+		good = feed(r, from, gap.at);
+		r->gap = gap;
+		from = gap.at + gap.n;
+	}
+	return good && feed(r, from, r->text.n);
+}
+
 static bool read_all(struct reader *r, struct workspace *w)
 {
 	yajl_alloc_funcs memory = { lend, lend_more, take_back, w };
@@ -471,8 +545,7 @@ static bool read_all(struct reader *r, struct workspace *w)
 		return refuse(r, 0, "too large");
 	r->yajl = yajl_alloc(&callbacks, &memory, r);
 	yajl_config(r->yajl, yajl_dont_validate_strings, 1);	/* check_utf8() has */
-	const unsigned char *text = (const unsigned char *)r->text.p;
-	bool good = yajl_parse(r->yajl, text, r->text.n) == yajl_status_ok;
+	bool good = feed_all(r);
 	if (!good && !r->error.what)
 		explain(r, false);
 	if (!good)
@@ -511,14 +584,11 @@ struct json *json_parse(struct arena *a, struct str text, unsigned flags,
 	struct reader r = { .arena = a, .text = text, .flags = flags };
 	struct workspace w;
 	w.used = 0;
-	w.loans = NULL;
 	bool good = false;
 	if (text.n > TEXT_MAX)
 		refuse(&r, TEXT_MAX, "too large");
 	else
 		good = check_utf8(&r) && read_all(&r, &w) && check_rest(&r);
-	while (w.loans)
-		take_back(&w, w.loans->bytes);
 	if (good)
 		return r.root;
 	*reterr = r.error;

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/json_write.h"
+#include "common/swar.h"
 
 enum {
 	RECORD_MAX = 8192,
@@ -111,17 +112,12 @@ static const bool bare_bytes[256] = {
 	['!'] = 1, ['#' ... '<'] = 1, ['>' ... '['] = 1, [']' ... '~'] = 1,
 };
 
-/* The same of eight bytes: the well-known tests for "some byte is less" and "some is zero". */
+/* The same of eight bytes. */
 static bool are_bare_8(const char *p)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t v;
-	memcpy(&v, p, sizeof v);
-	uint64_t del = v ^ ones * 0x7f, quote = v ^ ones * '"', slash = v ^ ones * '\\';
-	uint64_t equals = v ^ ones * '=', less = (v - ones * 0x21) & ~v;
-	uint64_t special = ((del - ones) & ~del) | ((quote - ones) & ~quote) |
-			   ((slash - ones) & ~slash) | ((equals - ones) & ~equals);
-	return ((v | less | special) & highs) == 0;
+	uint64_t v = swar_load(p);
+	return ((v & SWAR_HIGHS) | swar_below(v, 0x21) | swar_is(v, 0x7f) | swar_is(v, '"') |
+		swar_is(v, '\\') | swar_is(v, '=')) == 0;
 }
 
 /* How many characters s begins with that are written as they are: a byte each. */

@@ -14,6 +14,7 @@ enum { LARGE = 4096, HUGE = 65536 };
 enum { ROUNDED = 64 };		/* what an allocator adds at most to so few bytes */
 
 static _Atomic uint64_t calls, live, fail_at, held, ceiling;
+static bool is_uncounted;
 
 /* As the allocator sees it, before and afterwards alike. */
 static size_t large(void *p)
@@ -37,6 +38,8 @@ static bool fits(size_t size, size_t before)
 
 static bool may_allocate(void)
 {
+	if (is_uncounted)
+		return true;
 	uint64_t n = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
 	return atomic_load_explicit(&fail_at, memory_order_relaxed) != n;
 }
@@ -44,7 +47,7 @@ static bool may_allocate(void)
 static void *counted(void *p, size_t size)
 {
 	size_t n = p && size >= LARGE - ROUNDED ? large(p) : 0;
-	if (p)
+	if (p && !is_uncounted)
 		atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
 	if (n)
 		atomic_fetch_add_explicit(&held, n, memory_order_relaxed);
@@ -92,7 +95,8 @@ void mem_free(void *p)
 	if (!p)
 		return;
 	size_t n = large(p);
-	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+	if (!is_uncounted)
+		atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 	if (n)
 		atomic_fetch_sub_explicit(&held, n, memory_order_relaxed);
 	block_free(p);
@@ -119,6 +123,11 @@ void mem_wipe(void *p, size_t n)
 {
 	if (n)
 		explicit_bzero(p, n);
+}
+
+void mem_count(bool on)
+{
+	is_uncounted = !on;
 }
 
 void mem_fail_at(uint64_t nth)

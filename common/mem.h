@@ -6,6 +6,7 @@
 #ifndef MEM_H
 #define MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ void mem_set_ceiling(uint64_t bytes);
 void mem_give_back(void);
 void mem_wipe(void *p, size_t n);			/* zero, never optimised away */
 
+/* Tests count what is allocated; a program that serves turns it off as its first act, for each
+ * count is a locked instruction. */
+void mem_count(bool on);
 /* Tests: let the nth allocation from now fail (1 = the next); 0 switches off. */
 void mem_fail_at(uint64_t nth);
 uint64_t mem_calls(void);	/* allocations so far */

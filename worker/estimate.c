@@ -328,9 +328,15 @@ static unsigned last_run(uint64_t class, unsigned n)
 	return others ? 64 - (unsigned)__builtin_clzll(others) : 0;
 }
 
+/* Of ones: by sums in ever wider fields, where the oldest machines need a function's call. */
 static uint64_t count(uint64_t bits)
 {
-	return bits ? (uint64_t)__builtin_popcountll(bits) : 0;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	if (!bits)
+		return 0;
+	bits -= bits >> 1 & ones * 0x55;
+	bits = (bits & ones * 0x33) + (bits >> 2 & ones * 0x33);
+	return ((bits + (bits >> 4)) & ones * 0x0f) * ones >> 56;
 }
 
 static uint64_t begins(uint64_t runs)

@@ -143,7 +143,11 @@ void worker_drain(struct worker *w, uint64_t limit_ms)
 
 static void on_prepare(uv_prepare_t *p)
 {
-	suspect_rest(p->data);
+	struct worker *w = p->data;
+	suspect_rest(w);
+	if (w->has_appended)
+		flusher_wake(w->flusher);
+	w->has_appended = false;
 	log_flush();
 }
 
@@ -254,6 +258,7 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);	/* a terminal's ^C is the master's business */
 	setenv("UV_USE_IO_URING", "0", 1);	/* a ring would go past the filter of calls */
 	block_keep(true);
+	mem_count(false);
 	if (hash_init() < 0 || curl_global_init_mem(CURL_GLOBAL_DEFAULT, block_new, block_free,
 						    block_grow, block_dup, block_zeroed) != 0)
 		return 1;

@@ -54,6 +54,7 @@ struct worker {
 	struct journal *journal;
 	struct budget_pool *pool;
 	struct flusher *flusher;
+	bool has_appended;			/* to the journal, in this turn */
 	struct upstream *upstream;
 	struct credentials *credentials;	/* NULL until the first one is needed */
 	struct route_candidate *route_room;	/* for one choice at a time */

@@ -5,8 +5,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
+
+#include "worker/client/http_check.h"
 
 static void check_head(const struct http_out_head *h, const char *expected)
 {
@@ -45,6 +48,42 @@ static void test_bad_lines(void **state)
 }
 
 /* Whatever the value: one line, or nothing. */
+static bool may_be_in_value(unsigned char c)
+{
+	return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+static bool may_be_in_name(unsigned char c)
+{
+	return c && (strchr("!#$%&'*+-.^_`|~", c) || (c >= '0' && c <= '9') ||
+		     ((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80));
+}
+
+/* What is looked at eight bytes at a time ends where it would byte by byte: every byte at every
+ * place, before and behind every neighbour that matters. */
+static void test_runs(void **state)
+{
+	(void)state;
+	static const unsigned char others[] = {'a', 'z', '-', '_', '9', 'Q', '`', '{', 0x7f, 0x80,
+					       0xff, 0x1f, ' ', '\t', ':', 0};
+	unsigned char text[19];
+	for (size_t at = 0; at < sizeof text; at++)
+		for (unsigned c = 0; c < 256; c++)
+			for (size_t k = 0; k < COUNT(others); k++) {
+				memset(text, 'e', sizeof text);
+				text[(at + 1) % sizeof text] = others[k];
+				text[at] = (unsigned char)c;
+				size_t name = 0, value = 0;
+				while (name < sizeof text && may_be_in_name(text[name]))
+					name++;
+				while (value < sizeof text && may_be_in_value(text[value]))
+					value++;
+				struct str s = str_of((char *)text, sizeof text);
+				assert_int_equal(http_token_run(s), name);
+				assert_int_equal(http_value_run(s), value);
+			}
+}
+
 static void test_put_header(void **state)
 {
 	(void)state;
@@ -105,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_put_header),
 		cmocka_unit_test(test_chunk_heads),
 		cmocka_unit_test(test_dates),

@@ -325,33 +325,127 @@ static void test_the_arena_ends(void **state)
 	assert_true(was_good);
 }
 
-/* Long escaped strings make yajl ask for memory again and again; it never looks at the answer. */
-static void test_memory_ends_inside_yajl(void **state)
+/* Neither long strings nor deep nesting take anything but the arena: yajl has its room. */
+static void test_yajl_takes_no_memory(void **state)
 {
 	struct json_error e;
 	struct buf b;
 	(void)state;
 	buf_init(&b, 1 << 20);
-	BUF_PUT_LIT(&b, "[\"");
-	for (unsigned i = 0; i < 20000; i++)
-		BUF_PUT_LIT(&b, "\\nabc");
-	BUF_PUT_LIT(&b, "\",\"\\n\"");
-	for (int ends = 0; ends < 2; ends++) {
-		if (ends)
-			buf_put_char(&b, ']');
-		uint64_t live = mem_live(), fails = 0;
-		for (bool is_done = false; !is_done; fails++) {
-			arena_reset(arena);
-			mem_fail_at(fails + 1);
-			struct json *j = json_parse(arena, buf_str(&b), 0, &e);
-			assert_int_equal(mem_live(), live);
-			is_done = j || strcmp(e.what, "unexpected end of the text") == 0;
-			if (!is_done)
-				assert_string_equal(e.what, "too large");
-			assert_true(is_done <= (ends ? j != NULL : !j));
+	for (unsigned i = 0; i < JSON_DEPTH_MAX; i++)
+		BUF_PUT_LIT(&b, "[");
+	for (unsigned k = 100; k < 160; k++) {
+		BUF_PUT_LIT(&b, "\"\\\"");
+		for (unsigned i = 0; i < k; i++)
+			BUF_PUT_LIT(&b, "\\n");
+		BUF_PUT_LIT(&b, "\\u00e9\",");
+	}
+	BUF_PUT_LIT(&b, "1");
+	for (unsigned i = 0; i < JSON_DEPTH_MAX; i++)
+		BUF_PUT_LIT(&b, "]");
+	arena_reset(arena);
+	assert_non_null(json_parse(arena, buf_str(&b), 0, &e));	/* the arena has its blocks now */
+	arena_reset(arena);
+	uint64_t before = mem_calls();
+	const struct json *j = json_parse(arena, buf_str(&b), 0, &e);
+	assert_non_null(j);
+	assert_true(mem_calls() - before <= 1);			/* the arena's second block */
+	buf_done(&b);
+}
+
+/* `inside` stands between the quotes of a string of n bytes more, behind one of `first`. */
+static const struct json *parse_long(struct buf *b, unsigned first, const char *inside, unsigned n,
+				     struct json_error *e)
+{
+	buf_reset(b);
+	BUF_PUT_LIT(b, "{\"first\":\"");
+	for (unsigned i = 0; i < first; i++)
+		buf_put_char(b, 'f');
+	BUF_PUT_LIT(b, "\", \"k\" : \"");
+	for (unsigned i = 0; i < n; i++)
+		buf_put_char(b, 'x');
+	buf_put_z(b, inside);
+	BUF_PUT_LIT(b, "\" ,\"last\":[1,\"\"]}");
+	arena_reset(arena);
+	return json_parse(arena, buf_str(b), JSON_ONE_KEY, e);
+}
+
+/* What is said of a long string is what is said of a short one, which yajl has seen. */
+static void test_long_strings(void **state)
+{
+	static const struct {
+		const char *inside, *what;
+		size_t decoded;
+	} cases[] = {
+		{ "", NULL, 0 },
+		{ "\\n", NULL, 1 },
+		{ "\\\\", NULL, 1 },
+		{ "\\\"", NULL, 1 },
+		{ "\\\\\\\"\\/", NULL, 3 },
+		{ "\\ud83d\\ude00", NULL, 4 },
+		{ "\xc3\xa9", NULL, 2 },
+		{ "\x7f", NULL, 1 },
+		{ "\\x", "an unknown escape", 0 },
+		{ "\\u12g4", "not four hexadecimal digits after \\u", 0 },
+		{ "\\ud83d", "half a surrogate pair", 0 },
+		{ "\x1f", "a control character in a string", 0 },
+		{ "\t", "a control character in a string", 0 },
+		{ "\xff", "invalid UTF-8", 0 },
+		{ "\\", "this is not JSON", 0 },	/* the quote is in it, too */
+		{ "\" \"", "a comma or } is missing", 0 },
+		{ "\" : \"", "a comma or } is missing", 0 },
+	};
+	struct buf b;
+	(void)state;
+	buf_init(&b, 1 << 16);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct json_error e = { 0 }, brief = { 0 };
+		bool is_good = parse_long(&b, 1, cases[i].inside, 10, &brief);
+		assert_int_equal(is_good, !cases[i].what);
+		for (unsigned n = 110; n < 150; n++) {
+			const struct json *j = parse_long(&b, 600, cases[i].inside, n, &e);
+			assert_int_equal(!j, !is_good);
+			if (!j) {
+				assert_string_equal(e.what, brief.what);
+				assert_string_equal(e.what, cases[i].what);
+				assert_true(e.at >= 600 && e.at <= b.n);
+				continue;
+			}
+			assert_int_equal(j->count, 3);
+			assert_int_equal(json_get_str(arena, j, "first").n, 600);
+			assert_int_equal(json_get_str(arena, j, "k").n, n + cases[i].decoded);
+			assert_int_equal(json_get(j, "k")->escaped,
+					 strchr(cases[i].inside, '\\') != NULL);
+			assert_int_equal(json_get(j, "last")->count, 2);
 		}
-		mem_fail_at(0);
-		assert_true(fails > 3);
+	}
+	buf_done(&b);
+}
+
+/* Names are strings, too. */
+static void test_long_names(void **state)
+{
+	struct json_error e;
+	struct buf b;
+	(void)state;
+	buf_init(&b, 1 << 16);
+	for (int twice = 0; twice < 2; twice++) {
+		buf_reset(&b);
+		for (unsigned k = 0; k < 3; k++) {
+			buf_put_char(&b, k ? ',' : '{');
+			BUF_PUT_LIT(&b, "\"\\u0061");
+			for (unsigned i = 0; i < 300; i++)
+				buf_put_char(&b, (char)('a' + (twice ? k % 2 : k)));
+			BUF_PUT_LIT(&b, "\":null");
+		}
+		BUF_PUT_LIT(&b, "}");
+		arena_reset(arena);
+		const struct json *j = json_parse(arena, buf_str(&b), JSON_ONE_KEY, &e);
+		assert_int_equal(j != NULL, !twice);
+		if (!j)
+			assert_string_equal(e.what, "a member given twice");
+		else
+			assert_int_equal(j->child->key.n, 301);
 	}
 	buf_done(&b);
 }
@@ -369,7 +463,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_members_given_twice),
 		cmocka_unit_test(test_splicing),
 		cmocka_unit_test(test_the_arena_ends),
-		cmocka_unit_test(test_memory_ends_inside_yajl),
+		cmocka_unit_test(test_yajl_takes_no_memory),
+		cmocka_unit_test(test_long_strings),
+		cmocka_unit_test(test_long_names),
 	};
 	if (argc > 1)
 		vectors = argv[1];

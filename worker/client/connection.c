@@ -47,7 +47,7 @@ void conn_enter(struct connection *c, enum conn_state next)
 	MUST(may_go[c->state] & TO(next));
 	c->state = next;
 	if (timed & TO(next))
-		c->since_ns = clock_ns();
+		c->since_ns = clock_coarse_ns();
 }
 
 bool conn_is_open(const struct connection *c)
@@ -233,7 +233,7 @@ static bool consume_body(struct connection *c)
 	case HTTP_IN_MORE:
 		return false;
 	case HTTP_IN_BODY:
-		c->since_ns = clock_ns();
+		c->since_ns = clock_coarse_ns();
 		if (is_too_large(c, piece.n)) {
 			fail_body(c, OUTCOME_TOO_LARGE);
 			return true;
@@ -270,7 +270,7 @@ static bool consume_tunnel(struct connection *c)
 static bool consume_rest(struct connection *c)
 {
 	if (c->input.n > 0)
-		c->since_ns = clock_ns();
+		c->since_ns = clock_coarse_ns();
 	c->lingered += c->input.n;
 	c->input = STR_NONE;
 	if (c->lingered > LINGER_BYTES)
@@ -526,7 +526,7 @@ int connection_open(struct worker *w, int fd, struct tls_context *tls, const uin
 	}
 	c->w = w;
 	c->state = CONN_IDLE;
-	c->since_ns = clock_ns();
+	c->since_ns = clock_coarse_ns();
 	memcpy(c->address, address, sizeof c->address);
 	buf_init(&c->pending, PENDING_MAX);
 	buf_init(&c->body, 1);			/* its cap comes with conn_read_body() */

@@ -3,6 +3,8 @@
  * ways is refused, not repaired. */
 #include "worker/client/http_check.h"
 
+#include "common/swar.h"
+
 const struct http_refusal http_refusals[REFUSAL_COUNT] = {
 #define X(name, status, message) [REFUSE_##name] = { status, message },
 	REFUSALS(X)
@@ -14,22 +16,20 @@ static bool is_alnum(unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* No byte of eight is below 0x20 or 0x7f: the well-known tests for "some byte is less" and "some
- * byte is zero" on a whole word. */
-static bool is_printable_8(const char *p)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t v, x;
-	memcpy(&v, p, sizeof v);
-	x = v ^ ones * 0x7f;
-	return ((((v - ones * 0x20) & ~v) | ((x - ones) & ~x)) & highs) == 0;
-}
-
 size_t http_value_run(struct str s)
 {
 	size_t i = 0;
-	while (i + 8 <= s.n && is_printable_8(s.p + i))
-		i += 8;
+	while (i + 8 <= s.n) {
+		uint64_t v = swar_load(s.p + i), bad = swar_below(v, 0x20) | swar_is(v, 0x7f);
+		if (!bad) {
+			i += 8;
+			continue;
+		}
+		i += swar_first(bad);
+		if (s.p[i] != '\t')
+			return i;
+		i++;
+	}
 	for (; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
@@ -62,23 +62,26 @@ static const bool token_bytes[256] = {		/* RFC 9110, 5.6.2 */
 };
 /* clang-format on */
 
-/* All of eight bytes are small letters or hyphens: most of most names. */
-static bool is_letters_8(const char *p)
+/* Those of eight bytes that are no small letters and no hyphens, which names mostly are. */
+static uint64_t others_8(uint64_t v)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-	uint64_t v, low, hyphen;
-	memcpy(&v, p, sizeof v);
-	low = v & ~highs;
-	hyphen = ~((low ^ ones * '-') + ones * 0x7f);
-	return ((((low + ones * (0x80 - 'a')) & ~(low + ones * (0x7f - 'z'))) | hyphen) & ~v &
-		highs) == highs;
+	return (swar_below(v, 'a') & ~swar_is(v, '-')) | (~swar_below(v, 'z' + 1) & SWAR_HIGHS);
 }
 
 size_t http_token_run(struct str s)
 {
 	size_t i = 0;
-	while (i + 8 <= s.n && is_letters_8(s.p + i))
-		i += 8;
+	while (i + 8 <= s.n) {
+		uint64_t others = others_8(swar_load(s.p + i));
+		if (!others) {
+			i += 8;
+			continue;
+		}
+		i += swar_first(others);
+		if (!token_bytes[(unsigned char)s.p[i]])
+			return i;
+		i++;
+	}
 	while (i < s.n && token_bytes[(unsigned char)s.p[i]])
 		i++;
 	return i;

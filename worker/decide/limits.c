@@ -268,7 +268,7 @@ static bool has_tpm(const struct request *r)
 
 enum step limits_take(struct request *r)
 {
-	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_ns() };
+	struct rate requests = { .what = "requests", .cost = 1, .now_ns = clock_coarse_ns() };
 	uint32_t flags = snap_settings(r->snap)->flags;
 	if ((r->rules.n || flags & SET_ENFORCED_PARAMS) &&
 	    rules_check_body(r) != STEP_NEXT)
@@ -298,7 +298,7 @@ enum step limits_take_tokens(struct request *r)
 	if (r->windows && windows_take_tokens(r, likely_prompt(r)) != STEP_NEXT)
 		return STEP_DONE;
 	if (has_tpm(r)) {
-		tokens.now_ns = clock_ns();
+		tokens.now_ns = clock_coarse_ns();
 		tokens.cost = likely_tokens(r);
 		enum step s = take_rate(r, &tokens);
 		if (s != STEP_NEXT)

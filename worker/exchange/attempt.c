@@ -332,13 +332,13 @@ static struct str make_id(const struct request *r)
 	char hex[2 * sizeof r->id + 1];
 	if (r->dialect->write_kept) {
 		hash_hex(hex, r->id, sizeof r->id);
-		return arena_printf(r->mem, "resp_%s", hex);
+		return arena_join(r->mem, STR("resp_"), str_z(hex));
 	}
-	return arena_printf(r->mem, "%s" STR_FMT,
-			    r->q.kind == LLM_CHAT     ? "chatcmpl-"
-			    : r->q.kind == LLM_RERANK ? "rerank-"
-						      : "cmpl-",
-			    STR_ARG(r->call_id));
+	return arena_join(r->mem,
+			  r->q.kind == LLM_CHAT	    ? STR("chatcmpl-")
+			  : r->q.kind == LLM_RERANK ? STR("rerank-")
+						    : STR("cmpl-"),
+			  r->call_id);
 }
 
 static int launch(struct attempt *at)

@@ -86,6 +86,7 @@ static bool set_texts(CURL *e)
 {
 	return curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_NOPROXY, "") == CURLE_OK &&	/* nor the environment's */
 	       set_authorities(e);
 }
 

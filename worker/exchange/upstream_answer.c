@@ -13,6 +13,8 @@ static bool is_passed_on(struct str name)
 	static const char *const starts[] = {"x-ratelimit-", "ratelimit-",   "anthropic-ratelimit-",
 					     "openai-",	     "x-request-id", "request-id",
 					     "retry-after",  "x-amzn-requestid"};
+	if (!name.n || !memchr("xrao", name.p[0] | 0x20, 4))	/* most begin with none of them */
+		return false;
 	for (size_t i = 0; i < COUNT(starts); i++)
 		if (str_starts_nocase(name, str_z(starts[i])))
 			return true;

@@ -90,7 +90,7 @@ static uint64_t append(struct request *r, struct journal_record *rec)
 {
 	uint64_t seq = journal_append(r->w->journal, rec);
 	atomic_store_explicit(&r->w->row->journal_last, seq, memory_order_release);
-	flusher_wake(r->w->flusher);
+	r->w->has_appended = true;
 	return seq;
 }
 
@@ -292,7 +292,7 @@ static void count_usage(const struct request *r, const struct snap_deployment *d
 	atomic_fetch_add_explicit(&b->tokens_in, u->input, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->tokens_out, u->output, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->cost_nano, (uint64_t)cost_nano, memory_order_relaxed);
-	route_minute_add(&b->minute_tokens, clock_ns(), u->input + u->output);
+	route_minute_add(&b->minute_tokens, clock_coarse_ns(), u->input + u->output);
 	if (d->flags & DEPLOY_GATED)
 		gate_answered(&r->w->board, r->snap, d, u->input + u->output, cost_nano,
 			      clock_wall_ns());
@@ -364,7 +364,7 @@ static uint64_t counted_tokens(const struct request *r, const struct usage *u)
 
 static void correct_tokens(struct request *r, const struct usage *u)
 {
-	uint64_t real = counted_tokens(r, u), now = clock_ns();
+	uint64_t real = counted_tokens(r, u), now = clock_coarse_ns();
 	for (uint32_t i = 0; i < r->n_owners; i++) {
 		struct gcra_limit limit = { .per_minute = r->owners[i].row->tpm };
 		_Atomic uint64_t *tat = &r->owners[i].entity->tpm_tat;

@@ -24,8 +24,8 @@ struct flusher {
 
 static void flush(struct flusher *f)
 {
+	(void)atomic_exchange(&f->is_dirty, false);	/* first: who says so again comes behind */
 	uint64_t last = atomic_load_explicit(&f->row->journal_last, memory_order_acquire);
-	atomic_store(&f->is_dirty, false);
 	bool is_awaited = atomic_exchange(&f->is_awaited, false);
 	if (journal_flush(f->j) < 0)
 		atomic_store(&f->is_ill, true);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * swar.h - eight bytes looked at in one word.
+ *
+ * Each test sets the high bit of the bytes that it finds, and of no others: sums of seven bits
+ * carry into the eighth and no further. */
+#ifndef SWAR_H
+#define SWAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define SWAR_ONES UINT64_C(0x0101010101010101)
+#define SWAR_HIGHS (SWAR_ONES << 7)
+
+/* The eight bytes at p, the first of them lowest. */
+static inline uint64_t swar_load(const char *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+/* The bytes below c, which is at most 0x80. */
+static inline uint64_t swar_below(uint64_t v, unsigned char c)
+{
+	return ~((v & ~SWAR_HIGHS) + SWAR_ONES * (0x80u - c)) & ~v & SWAR_HIGHS;
+}
+
+/* The bytes that are c. */
+static inline uint64_t swar_is(uint64_t v, unsigned char c)
+{
+	uint64_t x = v ^ SWAR_ONES * c;
+	return ~(((x & ~SWAR_HIGHS) + SWAR_ONES * 0x7f) | x) & SWAR_HIGHS;
+}
+
+/* Where the first one is that was found; found must not be 0. */
+static inline size_t swar_first(uint64_t found)
+{
+	return (size_t)__builtin_ctzll(found) / 8;
+}
+
+#endif
