@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * swar.h - eight bytes looked at in one word.
  *
- * Each test sets the high bit of the bytes that it finds, and of no others: sums of seven bits
- * carry into the eighth and no further. */
+ * A test sets the high bit of the first byte that it finds and of none before it; what it says of
+ * those behind may be wrong, for a difference borrows from the next byte. So there may be an "or"
+ * between tests, but no "not".
+ */
 #ifndef SWAR_H
 #define SWAR_H
 
@@ -24,17 +26,17 @@ static inline uint64_t swar_load(const char *p)
 	return v;
 }
 
-/* The bytes below c, which is at most 0x80. */
+/* A byte below c, which is at most 0x80. */
 static inline uint64_t swar_below(uint64_t v, unsigned char c)
 {
-	return ~((v & ~SWAR_HIGHS) + SWAR_ONES * (0x80u - c)) & ~v & SWAR_HIGHS;
+	return (v - SWAR_ONES * c) & ~v & SWAR_HIGHS;
 }
 
-/* The bytes that are c. */
+/* A byte that is c. */
 static inline uint64_t swar_is(uint64_t v, unsigned char c)
 {
 	uint64_t x = v ^ SWAR_ONES * c;
-	return ~(((x & ~SWAR_HIGHS) + SWAR_ONES * 0x7f) | x) & SWAR_HIGHS;
+	return (x - SWAR_ONES) & ~x & SWAR_HIGHS;
 }
 
 /* Where the first one is that was found; found must not be 0. */

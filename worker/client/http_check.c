@@ -62,10 +62,14 @@ static const bool token_bytes[256] = {		/* RFC 9110, 5.6.2 */
 };
 /* clang-format on */
 
-/* Those of eight bytes that are no small letters and no hyphens, which names mostly are. */
+/* Those of eight bytes that are no small letters and no hyphens, which names mostly are: sums of
+ * seven bits, which carry into the eighth and no further. */
 static uint64_t others_8(uint64_t v)
 {
-	return (swar_below(v, 'a') & ~swar_is(v, '-')) | (~swar_below(v, 'z' + 1) & SWAR_HIGHS);
+	uint64_t low = v & ~SWAR_HIGHS, not_hyphen = (low ^ SWAR_ONES * '-') + SWAR_ONES * 0x7f;
+	uint64_t letter = (low + SWAR_ONES * (0x80 - 'a')) &
+			  ~(low + SWAR_ONES * (0x7f - 'z'));
+	return ((~letter & not_hyphen) | v) & SWAR_HIGHS;
 }
 
 size_t http_token_run(struct str s)

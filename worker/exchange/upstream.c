@@ -13,6 +13,8 @@
 
 #include "common/mem.h"
 
+#define NEVER UINT64_MAX
+
 enum { URL_MAX = 4096, PASSED_BYTES_MAX = 8192, DISPOSITION_MAX = 512 };
 
 static void collect(struct upstream *u);
@@ -55,19 +57,38 @@ struct transfer *upstream_transfer_of(CURL *easy)
 	return t;
 }
 
+static void on_timeout(uv_timer_t *t);
+
+/* A timer that is armed for an earlier time stays: with each transfer curl puts its word off. */
+static void arm(struct upstream *u)
+{
+	if (u->due_ms >= u->armed_ms)
+		return;
+	uint64_t now = uv_now(u->loop);
+	u->armed_ms = u->due_ms;
+	uv_timer_start(&u->timer, on_timeout, u->due_ms > now ? u->due_ms - now : 0, 0);
+}
+
 static void on_timeout(uv_timer_t *t)
 {
-	upstream_act(t->data, CURL_SOCKET_TIMEOUT, 0);
+	struct upstream *u = t->data;
+	u->armed_ms = NEVER;
+	if (u->due_ms > uv_now(u->loop)) {
+		arm(u);
+		return;
+	}
+	u->due_ms = NEVER;		/* unless curl says it again */
+	upstream_act(u, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *data)
 {
 	struct upstream *u = data;
 	(void)multi;
-	if (timeout_ms < 0)
-		uv_timer_stop(&u->timer);
-	else	/* 0 must not call back at once: the loop's next turn does */
-		uv_timer_start(&u->timer, on_timeout, (uint64_t)timeout_ms, 0);
+	/* 0 must not call back at once: the loop's next turn does */
+	u->due_ms = timeout_ms < 0 ? NEVER : uv_now(u->loop) + (uint64_t)timeout_ms;
+	if (!u->is_beginning)
+		arm(u);
 	return 0;
 }
 
@@ -181,6 +202,7 @@ static void begin(struct transfer *t)
 	if (u->is_inside)
 		return;
 	u->is_inside = true;
+	u->due_ms = NEVER;
 	CURLMcode code = curl_multi_socket_action(u->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	u->is_inside = false;
 	if (code != CURLM_OK)
@@ -246,12 +268,18 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
-	if (curl_multi_add_handle(u->multi, t->easy) != CURLM_OK) {
+	u->is_beginning = true;		/* what curl waits for shows when it has begun */
+	bool is_taken = curl_multi_add_handle(u->multi, t->easy) == CURLM_OK;
+	if (is_taken) {
+		u->active++;
+		begin(t);
+	}
+	u->is_beginning = false;
+	arm(u);
+	if (!is_taken) {
 		transfer_free(t);
 		return NULL;
 	}
-	u->active++;
-	begin(t);
 	return t;
 }
 
@@ -409,6 +437,7 @@ int upstream_new(uv_loop_t *loop, struct upstream **ret)
 		return -ENOMEM;
 	}
 	u->loop = loop;
+	u->due_ms = u->armed_ms = NEVER;
 	u->open_handles = 2;
 	uv_timer_init(loop, &u->timer);
 	uv_timer_init(loop, &u->kick);

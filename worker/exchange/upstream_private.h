@@ -42,8 +42,10 @@ struct upstream {
 	uv_loop_t *loop;
 	CURLM *multi;
 	uv_timer_t timer, kick;
+	uint64_t due_ms, armed_ms;	/* by uv_now(): when curl wants to be called; the timer is set */
 	unsigned open_handles;
 	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
+	bool is_beginning;		/* upstream_start() is: it sets the timer at its end */
 	uint64_t connects, refused;
 	uint64_t refusal_told_ns;	/* 0: never */
 	CURL *pool[POOL_MAX];
