@@ -92,16 +92,26 @@ void *block_zeroed(size_t count, size_t size)
 	return p ? memset(p, 0, all) : calloc(1, classes[i].size);
 }
 
+/* Out of the way of those that are not kept, which most are. */
+__attribute__((noinline)) static void give(void *p, size_t size)
+{
+	for (unsigned i = 0; i < CLASSES; i++)
+		if (size == classes[i].size && kept.of[i].n < KEPT_MAX) {
+			kept.of[i].p[kept.of[i].n++] = p;
+			return;
+		}
+	free(p);
+}
+
 void block_free(void *p)
 {
-	size_t size = p && kept.is_on ? malloc_usable_size(p) : 0;
+	if (!p)			/* libcurl does so as often as not */
+		return;
+	size_t size = kept.is_on ? malloc_usable_size(p) : 0;
 	if (size > LISTED_MAX)
-		for (unsigned i = 0; i < CLASSES; i++)
-			if (size == classes[i].size && kept.of[i].n < KEPT_MAX) {
-				kept.of[i].p[kept.of[i].n++] = p;
-				return;
-			}
-	free(p);
+		give(p, size);
+	else
+		free(p);
 }
 
 void *block_grow(void *p, size_t size)

@@ -64,6 +64,21 @@ static void put(struct text *t, struct str s)
 	t->n += s.n;
 }
 
+/* All three, or nothing. The outer ones are literals of one or two bytes: no calls. */
+static inline void put_between(struct text *t, struct str before, struct str s, struct str behind)
+{
+	if (t->full || before.n + s.n + behind.n > t->room - t->n) {
+		t->full = true;
+		return;
+	}
+	char *p = t->p + t->n;
+	memcpy(p, before.p, before.n);
+	if (s.n)
+		memcpy(p + before.n, s.p, s.n);
+	memcpy(p + before.n + s.n, behind.p, behind.n);
+	t->n += before.n + s.n + behind.n;
+}
+
 static void put_int(struct text *t, int64_t v)
 {
 	char digits[21];
@@ -182,6 +197,10 @@ static void put_value(struct text *t, enum log_format format, struct str s)
 		put(t, s);
 		return;
 	}
+	if (s.n <= VALUE_MAX && plain_run(s) == s.n) {	/* nearly all of them */
+		put_between(t, STR("\""), s, STR("\""));
+		return;
+	}
 	put(t, STR("\""));
 	put_escaped(t, s);
 	put(t, STR("\""));
@@ -189,10 +208,10 @@ static void put_value(struct text *t, enum log_format format, struct str s)
 
 static void put_name(struct text *t, enum log_format format, struct str name)
 {
-	bool is_json = format == LOG_JSON;
-	put(t, is_json ? STR(",\"") : STR(" "));
-	put(t, name);
-	put(t, is_json ? STR("\":") : STR("="));
+	if (format == LOG_JSON)
+		put_between(t, STR(",\""), name, STR("\":"));
+	else
+		put_between(t, STR(" "), name, STR("="));
 }
 
 /* One field, or nothing at all when it does not fit. */
