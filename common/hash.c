@@ -78,6 +78,15 @@ uint64_t hash_table(struct str s)
 	return hash_keyed(hash.table_key, s);
 }
 
+struct hash_mac hash_mac(struct str s)
+{
+	struct hash_mac t;
+	_Static_assert(sizeof t.b == crypto_shorthash_siphashx24_BYTES, "SipHash-2-4-128");
+	MUST(hash.is_ready);
+	crypto_shorthash_siphashx24(t.b, (const unsigned char *)s.p, s.n, hash.table_key);
+	return t;
+}
+
 uint64_t hash_keyed(const uint8_t key[16], struct str s)
 {
 	unsigned char b[crypto_shorthash_BYTES];

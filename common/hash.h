@@ -8,6 +8,9 @@
 struct sha256 {
 	uint8_t b[32];
 };
+struct hash_mac {
+	uint8_t b[16];
+};
 
 int hash_init(void) MUST_USE;		/* once a process, before anything else here; 0 or -EIO */
 struct sha256 hash_sha256(struct str s);
@@ -21,6 +24,8 @@ int hash_unhex(void *out, size_t n, struct str hex) MUST_USE;	/* exactly 2n digi
 uint64_t hash_table(struct str s);
 /* The same under a key that several processes know. */
 uint64_t hash_keyed(const uint8_t key[16], struct str s);
+/* 128 bits under this process's key: what has the same tag is the same text. */
+struct hash_mac hash_mac(struct str s);
 /* FNV-1a 64: the same in every process and release; for identifiers, never against strangers. */
 uint64_t hash_stable(struct str s);
 uint64_t hash_stable_more(uint64_t so_far, struct str s); /* begin with hash_stable(STR("")) */

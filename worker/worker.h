@@ -13,6 +13,7 @@
 #include "common/sandbox.h"
 #include "common/snapshot.h"
 #include "common/tokenizer.h"
+#include "worker/decide/digests.h"
 #include "worker/later.h"
 #include "worker/penalty.h"
 
@@ -101,6 +102,7 @@ struct worker {
 	struct tls_context *tls;
 	struct client *client;			/* what connections share; client.c */
 	struct penalty penalties[PENALTY_SLOTS];	/* who sends unknown keys */
+	struct digests digests;			/* of those who sent known ones */
 	struct tokenizer *tokenizers[ENCODINGS];	/* NULL: not installed */
 	bool has_tokenizer;			/* any of them */
 	/* exchange/ */

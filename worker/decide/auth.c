@@ -272,9 +272,11 @@ enum step auth_check(struct request *r)
 	struct str token = find_token(r);
 	if (!str_starts(token, STR("sk-")))
 		return check_other(r, token);
-	struct sha256 hash = hash_sha256(token);
+	struct hash_mac tag;
+	struct sha256 hash = digests_of(&r->w->digests, token, &tag);
 	if (!dir_find(r->w->dir, &hash, &k))
 		return refuse_unknown(r, token);
+	digests_keep(&r->w->digests, &tag, &hash);
 	enum step s = auth_take_key(r, &k);
 	if (s == STEP_NEXT)
 		s = auth_check_role(r);
