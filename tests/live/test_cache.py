@@ -189,6 +189,19 @@ def test_who_may_not_use_the_model_gets_no_answer(start):
     assert a.status == 403 and word(a) is None, a
 
 
+@pytest.mark.parametrize("how", ["cache", "single_flight"])
+def test_headers_that_go_on_tell_answers_apart(start, mock, how):
+    """An application's key serves many users, and tells its provider by a header of whom it asks."""
+    more = {"cache": cached(), "single_flight": "router_settings: {single_flight: true}\n"}[how]
+    g = start([("m", FLIGHT)], more + "general_settings:\n  forward_client_headers_to_llm_api: true\n", workers=1)
+    users = ["ann", "bob", "ann"]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda u: g.post(CHAT, chat(), headers={"x-user": u}), users))
+    assert [a.status for a in answers] == [200] * 3
+    seen = [a["headers"]["x-user"] for a in mock.get("/mock/log?n=9&h=x-user")]
+    assert sorted(seen) == ["ann", "bob"]
+
+
 # ---- what a request says
 
 def test_controls(start, mock):
