@@ -2,6 +2,7 @@
 """Attempts beside and behind one another: hedging, streams that go on elsewhere, learned time limits."""
 import collections
 import json
+import socket
 import time
 
 import pytest
@@ -67,6 +68,40 @@ def test_a_second_attempt_when_the_first_is_slow(start, mock, stream):
     assert sum(d["requests"] for d in days) == WARM + 1, days
     page = raw(gw.get("/metrics"))
     assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 1" in page
+
+
+def deaf_port():
+    """Where a connection is begun and never made: its queue is full. The sockets hold it so."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(0)
+    held = [server]
+    for _ in range(4):
+        held.append(socket.socket())
+        held[-1].setblocking(False)
+        held[-1].connect_ex(server.getsockname())
+    return server.getsockname()[1], held
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_was_never_asked_is_not_paid_for(start, mock, stream):
+    """The first deployment's machine is gone without a word: what the other one costs is all."""
+    def models(first):
+        return [("g", {**to(mock, "first", order=1, model_info={"id": "one"}), **first}),
+                ("g", to(mock, "other", order=2, model_info={"id": "two"}))]
+    gw = start(models({}), HEDGE, workers=1)
+    warm(gw, stream=stream)
+    port, held = deaf_port()
+    gw.write(models({"api_base": f"http://127.0.0.1:{port}/v1"}), HEDGE)
+    gw.ctl("reload")
+    a = gw.ask("g", stream=stream)
+    assert a.status == 200 and a.headers["x-llmgw-hedged"] == "1" and served(mock)["other"] == 1
+    gw.spend_rows(wait_for=WARM + 1)
+    row, others = rows_of(gw, a.headers["x-litellm-call-id"], 1)
+    assert row["model"].endswith("other") and float(row["spend"]) > 0 and not others
+    assert gw.spend_rows()[1]["prompt_tokens"] == row["prompt_tokens"]      # of those before: no more
+    for s in held:
+        s.close()
 
 
 def test_the_first_may_still_win(start, mock):

@@ -3,8 +3,9 @@
  * deployment is asked as well, and whoever has something first gives the answer.
  *
  * A second attempt is paid for like a retry, out of the same budget, so that a slow day does not
- * double the traffic. Who loses is booked for what it has cost, and cancelled from the loop: the
- * winner is known inside a transfer's callback, where no other one may be touched. */
+ * double the traffic. Who loses is booked for what it has cost, if it was asked at all, and cancelled
+ * from the loop: the winner is known inside a transfer's callback, where no other one may be
+ * touched. */
 #include "common/clock.h"
 #include "worker/exchange/exchange_private.h"
 #include "worker/exchange/retry.h"
@@ -126,7 +127,9 @@ void exchange_claim(struct exchange *x, struct attempt *at)
 		  clock_ns() - since_ns);
 	if (r->trace)
 		trace_attempt_end(r, other, NULL, RA_LOST);
-	account_book(r, other, attempt_lose(x->lost), since_ns, OUTCOME_OK);
+	const struct llm_tally *t = attempt_lose(x->lost);
+	if (attempt_is_asked(x->lost))	/* who was still to be reached bills nothing */
+		account_book(r, other, t, since_ns, OUTCOME_OK);
 	end_race(x);
 }
 
