@@ -20,6 +20,7 @@
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
+	END_WAIT_MS = 1000,		/* for the connection's end, once all has been said */
 	/* Limits that are learned: so many times what one in a hundred takes longer than. */
 	AUTO_QUANTILE_MILLI = 990,
 	AUTO_FACTOR = 3,
@@ -203,6 +204,8 @@ static void arm(struct attempt *at, uint64_t now)
 		due = sooner(due, at->content_ns, silence_limit_ms(at));
 		due = sooner(due, at->sent_ns, at->heartbeat_ms);
 	}
+	if (at->answer.tally.is_done)
+		due = sooner(due, at->content_ns, END_WAIT_MS);
 	if (due == UINT64_MAX)
 		return;
 	later_start(at->r->w->wheel, &at->timer, due > now ? (due - now) / NS_PER_MS + 1 : 1,
@@ -214,8 +217,8 @@ static void on_timer(struct later *l)
 	struct attempt *at = l->data;
 	uint64_t now = clock_ns();
 	const char *late = NULL;
-	if (at->answer.tally.is_done && now >= sooner(UINT64_MAX, at->content_ns, 1000)) {
-		upstream_cancel(at->transfer);	/* all is said; do not wait for the connection */
+	if (at->answer.tally.is_done && now >= sooner(UINT64_MAX, at->content_ns, END_WAIT_MS)) {
+		upstream_cancel(at->transfer);
 		at->transfer = NULL;
 		attempt_end_stream(at);
 		return;
@@ -233,6 +236,11 @@ static void on_timer(struct later *l)
 	if (at->r->q.is_stream && now >= sooner(UINT64_MAX, at->sent_ns, at->heartbeat_ms))
 		attempt_heartbeat(at, now);
 	arm(at, now);
+}
+
+void attempt_await_end(struct attempt *at)
+{
+	arm(at, at->content_ns);
 }
 
 static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
