@@ -118,10 +118,12 @@ def test_the_first_may_still_win(start, mock):
 @pytest.mark.parametrize("second", ["bad?status=500", "bad?drop"])
 def test_a_second_that_fails_leaves_the_first(start, mock, second):
     late = f"late?slowafter={WARM}&ttft=200"
-    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2))], HEDGE, workers=1)
+    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2, model_info={"id": "two"}))],
+               HEDGE, workers=1)
     warm(gw)
     assert gw.ask("g").status == 200
     assert served(mock)[late] == WARM + 1
+    gw.wait_log("attempt.failed", deployment="two", outcome="UP_ERROR" if "status" in second else "UP_BROKEN")
 
 
 def test_a_first_that_fails_leaves_the_second(start, mock):
@@ -134,6 +136,7 @@ def test_a_first_that_fails_leaves_the_second(start, mock):
     gw.ctl("reload")
     assert gw.ask("g").status == 200
     assert served(mock) == {"fine": WARM, "late?ttft=150&status=500": 1, "other?ttft=400": 1}
+    gw.wait_log("attempt.failed", deployment="one", outcome="UP_ERROR")
 
 
 def test_a_deployment_may_want_none(start, mock):

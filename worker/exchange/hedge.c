@@ -8,6 +8,7 @@
  * touched. */
 #include "common/clock.h"
 #include "worker/exchange/exchange_private.h"
+#include "worker/exchange/failure_log.h"
 #include "worker/exchange/retry.h"
 #include "worker/settle/account.h"
 #include "worker/trace.h"
@@ -144,6 +145,7 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	struct request *r = x->r;
 	bool is_rival = at == x->rival;
 	uint32_t index = is_rival ? x->rival_index : r->deployment_index;
+	const struct snap_deployment *d = snap_deployment(r->snap, index);
 	uint64_t now = clock_ns();
 	struct route_sample s = {
 		.duration_ns = now - (is_rival ? x->rival_started_ns : x->started_ns) };
@@ -152,11 +154,11 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	failure_log(r, d, e);
 	if (r->trace)
-		trace_attempt_end(r, snap_deployment(r->snap, index), e, 0);
+		trace_attempt_end(r, d, e, 0);
 	METRIC_ADD(r->w->metrics, cooldowns,
-		   route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e,
-			      &s, now));
+		   route_note(r->snap, &r->w->board, r->group, d, e, &s, now));
 	if (!is_rival)
 		promote(x);
 	end_race(x);
