@@ -350,8 +350,9 @@ static struct str make_id(const struct request *r)
 			    STR_ARG(r->call_id));
 }
 
-static int launch(struct attempt *at)
+static int launch(void *data)
 {
+	struct attempt *at = data;
 	struct request *r = at->r;
 	attempt_enter(at, AT_WAITING);
 	account_dispatched(r, at->d);
@@ -376,49 +377,25 @@ static int launch(struct attempt *at)
 	return 0;
 }
 
-static void on_credential(void *data, const struct llm_error *e);
-
-/* Launches it as soon as it has all its headers: at once, but where a token has to be fetched. */
-static int authorize(struct attempt *at, struct llm_error *reterr)
-{
-	struct request *r = at->r;
-	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
-		return launch(at);
-	at->credential.on_ready = on_credential;
-	at->credential.data = at;
-	int got = credential_write(r->w, r->snap, at->d, r->mem, &at->call.headers, &at->credential,
-				   reterr);
-	if (got == CREDENTIAL_READY)
-		return launch(at);
-	if (got == CREDENTIAL_WAIT)
-		arm(at, at->started_ns);
-	return got == CREDENTIAL_WAIT ? 0 : got;
-}
-
-static void on_credential(void *data, const struct llm_error *e)
+static void on_no_token(void *data, enum outcome o, struct str why)
 {
 	struct attempt *at = data;
-	struct llm_error refused = { 0 };
-	int err = e ? -EACCES : authorize(at, &refused);
-	if (err == -EACCES) {
-		e = e ? e : &refused;
-		attempt_set_error(at, e->outcome, e->message);
-		attempt_give_up(at);
-	} else if (err) {
-		attempt_fail(at, OUTCOME_OVERLOADED, "no memory for the request");
-	}
+	attempt_set_error(at, o, why);
+	attempt_give_up(at);
 }
 
-static void on_refused(struct later *l)
+/* Launches it as soon as it has all its headers: at once, but where a token has to be fetched. */
+static int authorize(struct attempt *at)
 {
-	attempt_give_up(l->data);
-}
-
-/* Told from the loop, as a fetch's end would be: another deployment may do. */
-static void refuse_later(struct attempt *at, const struct llm_error *e)
-{
-	attempt_set_error(at, e->outcome, e->message);
-	later_start(at->r->w->wheel, &at->timer, 0, on_refused, at);
+	static const struct credential_user user = { launch, on_no_token };
+	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
+		return launch(at);
+	at->credential = (struct credential_wait){ .user = &user, .data = at, .r = at->r, .d = at->d,
+						   .headers = &at->call.headers };
+	int err = credential_obtain(&at->credential);
+	if (err == 0 && at->state == AT_IDLE)
+		arm(at, at->started_ns);
+	return err;
 }
 
 static const struct price *told_price(const struct attempt *at)
@@ -495,11 +472,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))
 		err = -ENOMEM;
 	if (err == 0)
-		err = authorize(at, reterr);
-	if (err == -EACCES) {
-		refuse_later(at, reterr);
-		err = 0;
-	}
+		err = authorize(at);
 	if (err == 0) {
 		*ret = at;
 		return 0;

@@ -419,10 +419,13 @@ static struct pass *pass_new(struct exchange *x, struct request *r, uint32_t dep
 	return p;
 }
 
-static int launch(struct pass *p)
+static int launch(void *data)
 {
+	struct pass *p = data;
 	struct request *r = p->r;
 	const struct raw_call *c = r->raw;
+	enter(p, PASS_WAITING);
+	account_dispatched(r, p->d);
 	bool is_post = str_eq_z(STR("POST"), c->method);
 	struct transfer_spec spec = {
 		.snap = r->snap,
@@ -443,35 +446,23 @@ static int launch(struct pass *p)
 	return 0;
 }
 
-static void on_credential(void *data, const struct llm_error *e);
-
-/* Launches it as soon as it has all its headers. */
-static int authorize(struct pass *p, struct llm_error *reterr)
+static void on_no_token(void *data, enum outcome o, struct str why)
 {
-	struct request *r = p->r;
-	if (!credential_is_needed(p->d->auth))
-		return launch(p);
-	p->credential.on_ready = on_credential;
-	p->credential.data = p;
-	int got = credential_write(r->w, r->snap, p->d, r->mem, &p->call.headers, &p->credential,
-				   reterr);
-	if (got == CREDENTIAL_READY)
-		return launch(p);
-	if (got == CREDENTIAL_WAIT)
-		arm(p, p->started_ns);
-	return got == CREDENTIAL_WAIT ? 0 : got;
+	fail_saying(data, o, why);
 }
 
-static void on_credential(void *data, const struct llm_error *e)
+/* Launches it as soon as it has all its headers. */
+static int authorize(struct pass *p)
 {
-	struct pass *p = data;
-	struct llm_error refused = { 0 };
-	int err = e ? -EACCES : authorize(p, &refused);
-	e = e ? e : &refused;
-	if (err == -EACCES)
-		fail_saying(p, e->outcome, e->message);
-	else if (err)
-		fail_for_memory(p);
+	static const struct credential_user user = { launch, on_no_token };
+	if (!credential_is_needed(p->d->auth))
+		return launch(p);
+	p->credential = (struct credential_wait){ .user = &user, .data = p, .r = p->r, .d = p->d,
+						  .headers = &p->call.headers };
+	int err = credential_obtain(&p->credential);
+	if (err == 0 && p->state == PASS_IDLE)
+		arm(p, p->started_ns);
+	return err;
 }
 
 int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struct pass **ret,
@@ -481,11 +472,9 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 	int err = p ? pass_call_write(r, p->d, &p->call, reterr) : -ENOMEM;
 	if (err == 0) {
 		set_limits(p);
-		enter(p, PASS_WAITING);
 		if (switches_want_texts(r))
 			texts_decide(r);
-		account_dispatched(r, p->d);
-		err = authorize(p, reterr);
+		err = authorize(p);
 	}
 	if (err == 0) {
 		*ret = p;
