@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/route.h"
 #include "worker/exchange/credential.h"
 #include "worker/exchange/sniff.h"
 #include "worker/exchange/upstream.h"
@@ -187,6 +188,8 @@ static void on_head(void *data, const struct transfer_head *h)
 	p->retry_after_ms = h->retry_after_ms;
 	p->must_not_retry = h->should_retry == 0;
 	p->heard_ns = clock_ns();
+	if (h->pause_ms)
+		route_pause(&p->r->w->board, p->d, p->heard_ns + h->pause_ms * NS_PER_MS);
 	p->r->upstream_ns = p->heard_ns - p->started_ns;
 }
 
