@@ -390,8 +390,8 @@ static int authorize(struct attempt *at)
 	static const struct credential_user user = { launch, on_no_token };
 	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
 		return launch(at);
-	at->credential = (struct credential_wait){ .user = &user, .data = at, .r = at->r, .d = at->d,
-						   .headers = &at->call.headers };
+	at->credential = (struct credential_wait){
+		.user = &user, .data = at, .r = at->r, .d = at->d, .headers = &at->call.headers };
 	int err = credential_obtain(&at->credential);
 	if (err == 0 && at->state == AT_IDLE)
 		arm(at, at->started_ns);

@@ -3,9 +3,9 @@
  * deployment is asked as well, and whoever has something first gives the answer.
  *
  * A second attempt is paid for like a retry, out of the same budget, so that a slow day does not
- * double the traffic. Who loses is booked for what it has cost, if it was asked at all, and cancelled
- * from the loop: the winner is known inside a transfer's callback, where no other one may be
- * touched. */
+ * double the traffic. Who loses is booked for what it has cost, if it was asked at all, and
+ * cancelled from the loop: the winner is known inside a transfer's callback, where no other one may
+ * be touched. */
 #include "common/clock.h"
 #include "worker/exchange/exchange_private.h"
 #include "worker/exchange/failure_log.h"

@@ -460,8 +460,8 @@ static int authorize(struct pass *p)
 	static const struct credential_user user = { launch, on_no_token };
 	if (!credential_is_needed(p->d->auth))
 		return launch(p);
-	p->credential = (struct credential_wait){ .user = &user, .data = p, .r = p->r, .d = p->d,
-						  .headers = &p->call.headers };
+	p->credential = (struct credential_wait){
+		.user = &user, .data = p, .r = p->r, .d = p->d, .headers = &p->call.headers };
 	int err = credential_obtain(&p->credential);
 	if (err == 0 && p->state == PASS_IDLE)
 		arm(p, p->started_ns);
