@@ -94,7 +94,7 @@ const struct llm_tally *attempt_lose(struct attempt *at)
 {
 	at->is_lost = true;
 	at->is_racing = false;
-	credential_stop(&at->credential);	/* one that comes now would have it sent after all */
+	credential_stop(&at->credential);	/* one that comes now would have it sent yet */
 	later_stop(&at->timer);
 	later_start(at->r->w->wheel, &at->timer, 0, on_lost, at);
 	return &at->answer.tally;
