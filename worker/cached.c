@@ -291,7 +291,7 @@ static struct cache_owner me(const struct worker *w)
 
 void cached_init_text(const struct worker *w, struct buf *text)
 {
-	buf_init(text, w->cache ? cache_entry_max(w->cache) : 0);
+	buf_init(text, w->cache ? cache_entry_max(w->cache) : 1);	/* off: nothing is found */
 }
 
 int cached_find(struct worker *w, const struct cached *c, bool claims, struct cache_info *ret,

@@ -321,6 +321,21 @@ def test_reloads_switch_it(start, mock):
     assert word(g.post(CHAT, chat())) == "hit"
 
 
+def test_off_while_others_are_waited_for(start, mock):
+    g = start([("slow", FLIGHT)], "", workers=3)
+    plain = g.config.read_text()
+    g.config.write_text(plain + cached())
+    g.ctl("reload")
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        asking = [pool.submit(g.post, CHAT, chat("slow")) for _ in range(12)]
+        until(lambda: asked(mock), 5)
+        time.sleep(0.2)                                             # all of them have come
+        g.config.write_text(plain)
+        g.ctl("reload")
+        assert [a.result().status for a in asking] == [200] * 12
+    assert not g.records("worker.exit")
+
+
 def test_workers_come_and_go(start, mock):
     g = start([("m", "plain")], cached())
     assert word(g.post(CHAT, chat())) == "miss"
