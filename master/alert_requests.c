@@ -10,9 +10,9 @@
 
 static const struct {
 	const char *name;
-	int status;
+	enum outcome_blame blame;
 } outcomes[] = {
-#define X(name, status, ...) { #name, status },
+#define X(name, status, old, type, code, blame) { #name, BLAME_##blame },
 	OUTCOMES(X)
 #undef X
 };
@@ -22,27 +22,9 @@ static unsigned outcome_at(uint16_t number)
 	return number < COUNT(outcomes) ? number : OUTCOME_INTERNAL;
 }
 
-/* A provider's fault: not a limit of ours or of its own, and not what the client sent. */
-static bool is_outage(uint16_t outcome)
+static enum outcome_blame blame_of(uint16_t outcome)
 {
-	switch (outcome) {
-	case OUTCOME_UP_TIMEOUT:
-	case OUTCOME_UP_CONNECT:
-	case OUTCOME_UP_ERROR:
-	case OUTCOME_UP_MALFORMED:
-	case OUTCOME_UP_BROKEN:
-	case OUTCOME_UP_UNAVAILABLE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool is_worth_telling(uint16_t outcome)
-{
-	return is_outage(outcome) || outcome == OUTCOME_UP_AUTH ||
-	       outcome == OUTCOME_UP_PERMISSION || outcome == OUTCOME_UP_NOT_FOUND ||
-	       outcome == OUTCOME_UP_RATE_LIMITED || outcome == OUTCOME_UP_BARRED;
+	return outcomes[outcome_at(outcome)].blame;
 }
 
 /* ---- one request ---- */
@@ -80,7 +62,7 @@ static void tell_exception(struct alerts *a, const struct record *r)
 	const struct record_attempt *last = r->n_attempts ? &r->attempts[r->n_attempts - 1] : NULL;
 	struct alert_message m;
 	char what[160];
-	if (!last || !(last->flags & RA_FAILED) || !is_worth_telling(last->outcome))
+	if (!last || !(last->flags & RA_FAILED) || blame_of(last->outcome) == BLAME_NONE)
 		return;
 	alert_begin(&m, ALERT_llm_exceptions);
 	snprintf(what, sizeof what, "A request failed at its provider: %s, after %u attempts "
@@ -224,7 +206,8 @@ static void count_failures(struct alerts *a, const struct export_view *v)
 	uint64_t now = clock_ns();
 	for (unsigned i = 0; i < v->r->n_attempts; i++) {
 		const struct record_attempt *at = &v->r->attempts[i];
-		if (!(at->flags & RA_FAILED) || !is_outage(at->outcome) || !v->model[i])
+		if (!(at->flags & RA_FAILED) || blame_of(at->outcome) != BLAME_DOWN ||
+		    !v->model[i])
 			continue;
 		if (alert_wanted(a, ALERT_outage_alerts))
 			count_deployment(a, at, v->model[i], now);

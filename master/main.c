@@ -455,14 +455,23 @@ static void stop(struct master *m)
 	supervise_stop(m->supervise, on_all_gone, m);
 }
 
+static const char *why_not_upgraded(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "the service is stopping or being upgraded";
+	case -ECANCELED:
+		return "workers crash with the configuration in the file";
+	default:
+		return "the installed program does not take the configuration";
+	}
+}
+
 static void on_upgrade_checked(void *data, int err)
 {
 	(void)data;
 	if (err < 0)
-		LOG(LOG_ERROR, "upgrade.refused",
-		    F_Z("why", err == -ECANCELED
-				       ? "workers crash with the configuration in the file"
-				       : "the installed program does not take the configuration"));
+		LOG(LOG_ERROR, "upgrade.refused", F_Z("why", why_not_upgraded(err)));
 }
 
 static void on_signal(uv_signal_t *s, int number)

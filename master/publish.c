@@ -472,19 +472,21 @@ static void stand_in_line(struct reload *r)
 	begin_next(r->m);
 }
 
+/* Such a one has yet to read the files. */
 static bool reload_waits(void)
 {
-	if (line.under_way && !line.under_way->make)
-		return true;
 	for (const struct reload *r = line.first; r; r = r->next)
 		if (!r->make)
 			return true;
 	return false;
 }
 
+/* Who asks for an answer is told at once. A signal cannot be: it is remembered, as the files may
+ * have changed since the one under way has read them. */
 void publish_reload(struct master *m, struct str who, publish_done_fn *done, void *data)
 {
-	bool may = !reload_waits() && !m->stopping;
+	bool is_under_way = line.under_way && !line.under_way->make;
+	bool may = !reload_waits() && !(is_under_way && done) && !m->stopping;
 	struct reload *r = may ? reload_new(m, who, STR("reload"), done, data) : NULL;
 	if (!r) {
 		if (done)

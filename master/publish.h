@@ -13,7 +13,8 @@ int publish_build(struct master *m, const struct config *c, uint64_t generation,
 
 /* Reads the file again, checks, publishes, rolls workers where it must. done: 0 when every
  * worker has it; -EINVAL with the complaints when it is refused and the old one stays; -ECANCELED
- * when workers crashed with it and the last good one is back; -ETIMEDOUT; -EBUSY. */
+ * when workers crashed with it and the last good one is back; -ETIMEDOUT; -EBUSY: another one is
+ * under way. done NULL: nobody waits, and then it is done after that one. */
 typedef void publish_done_fn(void *data, int err, struct str complaints);
 void publish_reload(struct master *m, struct str who, publish_done_fn *done, void *data);
 

@@ -44,6 +44,8 @@ static const char *program(const struct master *m)
 static void check_closed(uv_handle_t *h)
 {
 	struct check *c = h->data;
+	if (c->m->stopping || c->m->wants_upgrade)	/* told so meanwhile */
+		c->err = -EBUSY;
 	if (c->err == 0) {
 		c->m->wants_upgrade = true;
 		control_pause(c->m->control);

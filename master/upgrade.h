@@ -21,9 +21,10 @@ struct upgrade_state {			/* what an image leaves to the next one */
 };
 
 typedef void upgrade_done_fn(void *data, int err);
-/* Checks the installed program; done(0) when the exchange begins; -EBUSY; -ENOEXEC: it does not
- * take our configuration, or not what we would leave to it; -ECANCELED: the last reload was taken
- * back, and the next image would read that file. */
+/* Checks the installed program; done(0) when the exchange begins; -EBUSY: we are to end, or
+ * another one has begun, also while the program was being asked; -ENOEXEC: it does not take our
+ * configuration, or not what we would leave to it; -ECANCELED: the last reload was taken back, and
+ * the next image would read that file. */
 void upgrade_start(struct master *m, upgrade_done_fn *done, void *data);
 /* main.c, when everything has been closed that must be, but for the control socket: does not
  * return on success. */

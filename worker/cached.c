@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "worker/answer.h"
+#include "worker/exchange/client_headers.h"
 #include "worker/settle/account.h"
 
 enum { MEMBERS_MAX = 128, HEADERS_MAX = 32, TTL_MAX_S = 520 * 7 * 86400, BEAT_MAX_S = 15 };
@@ -71,7 +72,7 @@ static bool digest_headers(const struct request *r, struct sha256 *ret)
 	for (unsigned i = 0; i < r->http->n_headers; i++) {
 		const struct http_header *h = &r->http->headers[i];
 		const struct str pair[] = { h->name, h->value };
-		bool counts = false;
+		bool counts = client_headers_has(r, h->name);
 		for (size_t k = 0; k < COUNT(prefixes); k++)
 			counts |= str_starts(h->name, prefixes[k]);
 		if (!counts || str_eq(h->name, STR("x-goog-api-key")))
@@ -290,7 +291,7 @@ static struct cache_owner me(const struct worker *w)
 
 void cached_init_text(const struct worker *w, struct buf *text)
 {
-	buf_init(text, w->cache ? cache_entry_max(w->cache) : 0);
+	buf_init(text, w->cache ? cache_entry_max(w->cache) : 1);	/* off: nothing is found */
 }
 
 int cached_find(struct worker *w, const struct cached *c, bool claims, struct cache_info *ret,

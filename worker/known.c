@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "worker/answer.h"
 #include "worker/cached.h"
+#include "worker/exchange/client_headers.h"
 #include "worker/flight.h"
 #include "worker/keep.h"
 
@@ -219,10 +220,12 @@ static struct sha256 digest_headers(const struct request *r)
 	for (unsigned i = 0; i < r->http->n_headers; i++) {
 		const struct http_header *h = &r->http->headers[i];
 		const struct str pair[] = { bytes_of(&all[0], sizeof all[0]), h->name, h->value };
+		bool counts = client_headers_has(r, h->name);
 		for (size_t j = 0; j < COUNT(prefixes); j++)
-			if (str_starts(h->name, str_z(prefixes[j])) &&
-			    !str_eq(h->name, STR("x-litellm-call-id")))
-				all[0] = answer_digest(pair, COUNT(pair));
+			counts |= str_starts(h->name, str_z(prefixes[j])) &&
+				  !str_eq(h->name, STR("x-litellm-call-id"));
+		if (counts)
+			all[0] = answer_digest(pair, COUNT(pair));
 	}
 	return all[0];
 }

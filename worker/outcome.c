@@ -3,8 +3,9 @@
 #include "worker/outcome.h"
 
 const struct outcome_row outcome_rows[OUTCOME_COUNT] = {
-#define X(name, status, old, type, code, retry)                                                   \
-	[OUTCOME_##name] = { #name, status, old, type, code, retry },
+#define X(name, status, old, type, code, blame)                                                   \
+	[OUTCOME_##name] = { #name, status, old, type, code, BLAME_##blame,                       \
+			     BLAME_##blame != BLAME_NONE },
 	OUTCOMES(X)
 #undef X
 };

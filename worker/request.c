@@ -33,32 +33,37 @@
 #include "worker/texts.h"
 #include "worker/trace.h"
 
-enum { ERROR_MAX = 65536, FAILED_ANSWER_MAX = 32 << 20 };	/* bytes */
-enum { COUNTED_MAX = 65536 };	/* of a prompt: counting takes a while, and others wait */
+enum {				/* bytes */
+	HEADERS_MAX = 32768,		/* of an answer that is made here */
+	ERROR_MAX = 65536,
+	FAILED_ANSWER_MAX = 32 << 20,	/* some dialects' last event has all of a stream again */
+	COUNTED_MAX = 65536		/* of a prompt: it takes a while, and others wait */
+};
 
 struct stage {
 	const char *name;
 	enum step (*run)(struct request *r);
-	bool is_clients;			/* not of a copy for a silent model */
+	bool is_clients;		/* a copy for a silent model skips it: nobody's client */
 };
 
 static const struct stage stages[] = {
-	{ "endpoint", intake_endpoint, false },	/* what is asked for? */
+	{ "endpoint", intake_endpoint, false },		/* what is asked for? */
 	{ "auth", auth_check, false },			/* who is asking? */
-	{ "body", intake_body, false },		/* all of it, please */
+	{ "body", intake_body, false },			/* all of it, please */
 	{ "own", intake_own, false },			/* the gateway's own answers end here */
 	{ "parse", intake_parse, false },		/* what do they say? */
-	{ "resume", recall_stage, false },	/* what was said before? */
+	{ "resume", recall_stage, false },		/* what was said before? */
 	{ "route", route_resolve, false },		/* who can answer? */
 	{ "limits", limits_take, true },		/* may they ask this, now? */
-	{ "known", known_stage, true },		/* has it been answered before? */
-	{ "tokens", limits_take_tokens, true },	/* have they tokens left? */
-	{ "queue", queue_stage, true },		/* is there room, or who is before them? */
+	{ "known", known_stage, true },			/* has it been answered before? */
+	{ "tokens", limits_take_tokens, true },		/* have they tokens left? */
+	{ "queue", queue_stage, true },			/* is there room, or who is before them? */
 	{ "account", account_reserve, false },		/* can we write down what it costs? */
 	{ "exchange", exchange_start, false },		/* ask, translate, stream back */
 };
 
-/* The one place where a request moves on. */
+/* The one place where a request moves on. `stage` is the one that comes next: who waits has had its
+ * own, and after the last one, "exchange", callbacks end the request. */
 void request_resume(struct request *r)
 {
 	MUST(!r->is_resuming);
@@ -222,8 +227,12 @@ struct request *request_begin(struct worker *w, struct connection *c, const stru
 	memcpy(r->client_ip, conn_address(c), sizeof r->client_ip);
 	r->call_id = make_call_id(r);
 	request_resume(r);
-	return w->requests == r ? r : NULL;	/* it may have ended, and then r is no more */
+	/* It may have ended, and then r is no more. No other one is linked in before it: only what
+	 * has a body is copied, and then it waits for that first. */
+	return w->requests == r ? r : NULL;
 }
+
+/* ---- what the connection tells --------------------------------------------------------------- */
 
 void request_body_done(struct request *r)
 {
@@ -272,6 +281,8 @@ void request_client_gone(struct request *r)
 	request_end(r);
 }
 
+/* ---- its prompt's tokens --------------------------------------------------------------------- */
+
 /* That of the group's first deployment; of a pattern's what the request's name says. */
 struct tokenizer *request_tokenizer(const struct request *r)
 {
@@ -298,12 +309,10 @@ uint64_t request_prompt_tokens(struct request *r)
 	return r->prompt_tokens;
 }
 
-/* ---- ends -------------------------------------------------------------------------------------
- */
+/* ---- ends: an answer that is none, an answer of our own, and what is left to do ------------- */
 
-static int status_of(const struct request *r, enum outcome o, const struct llm_error *e)
+static int status_of(const struct request *r, enum outcome o)
 {
-	(void)e;
 	return snap_settings(r->snap)->flags & SET_OLD_STATUSES ? outcome_rows[o].old_status
 								: outcome_rows[o].status;
 }
@@ -366,7 +375,7 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 {
 	const struct dialect *d = dialect_of(r);
 	struct buf body, headers;
-	int status = status_of(r, e->outcome, e);
+	int status = status_of(r, e->outcome);
 	struct str call_id =
 		snap_settings(r->snap)->flags & SET_CALL_ID_IN_ERRORS ? r->call_id : STR_NONE;
 	r->outcome = e->outcome;
@@ -385,7 +394,7 @@ enum step request_fail_with(struct request *r, const struct llm_error *e)
 		buf_done(&body);
 		return STEP_DONE;
 	}
-	buf_init(&headers, 32768);
+	buf_init(&headers, HEADERS_MAX);
 	BUF_PUT_LIT(&headers, "content-type: application/json\r\n");
 	add_error_headers(r, e, &headers);
 	request_headers(r, &headers, true);
@@ -422,7 +431,7 @@ enum step request_reply_headed(struct request *r, int status, const char *type, 
 	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_BAD_REQUEST;
 	if (!r->conn)
 		return STEP_DONE;
-	buf_init(&headers, 32768);
+	buf_init(&headers, HEADERS_MAX);
 	buf_printf(&headers, "content-type: %s\r\n", type);
 	buf_put(&headers, more);
 	request_headers(r, &headers, true);
@@ -459,6 +468,7 @@ static void count_end(struct request *r, uint64_t now_ns)
 		atomic_fetch_sub_explicit(&r->w->row->streams, 1, memory_order_relaxed);
 }
 
+/* First nobody calls it back any more; then its money is settled, before anybody is told of it. */
 void request_end(struct request *r)
 {
 	struct worker *w = r->w;

@@ -189,6 +189,19 @@ def test_who_may_not_use_the_model_gets_no_answer(start):
     assert a.status == 403 and word(a) is None, a
 
 
+@pytest.mark.parametrize("how", ["cache", "single_flight"])
+def test_headers_that_go_on_tell_answers_apart(start, mock, how):
+    """An application's key serves many users, and tells its provider by a header of whom it asks."""
+    more = {"cache": cached(), "single_flight": "router_settings: {single_flight: true}\n"}[how]
+    g = start([("m", FLIGHT)], more + "general_settings:\n  forward_client_headers_to_llm_api: true\n", workers=1)
+    users = ["ann", "bob", "ann"]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda u: g.post(CHAT, chat(), headers={"x-user": u}), users))
+    assert [a.status for a in answers] == [200] * 3
+    seen = [a["headers"]["x-user"] for a in mock.get("/mock/log?n=9&h=x-user")]
+    assert sorted(seen) == ["ann", "bob"]
+
+
 # ---- what a request says
 
 def test_controls(start, mock):
@@ -306,6 +319,21 @@ def test_reloads_switch_it(start, mock):
     g.config.write_text(plain + cached(max_bytes="2M", ttl=40))     # what is kept stays
     g.ctl("reload")
     assert word(g.post(CHAT, chat())) == "hit"
+
+
+def test_off_while_others_are_waited_for(start, mock):
+    g = start([("slow", FLIGHT)], "", workers=3)
+    plain = g.config.read_text()
+    g.config.write_text(plain + cached())
+    g.ctl("reload")
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        asking = [pool.submit(g.post, CHAT, chat("slow")) for _ in range(12)]
+        until(lambda: asked(mock), 5)
+        time.sleep(0.2)                                             # all of them have come
+        g.config.write_text(plain)
+        g.ctl("reload")
+        assert [a.result().status for a in asking] == [200] * 12
+    assert not g.records("worker.exit")
 
 
 def test_workers_come_and_go(start, mock):

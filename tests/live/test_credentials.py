@@ -152,13 +152,16 @@ def test_a_token_server_that_is_down(begin, mock):
         assert SECRET not in gw.logs() and gw.wait_log("credential.failed")["status"] == 0
 
 
-def test_another_deployment_of_the_group_is_tried(start, mock):
+@pytest.mark.parametrize("path, body", [("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+                                        ("/v1/images/generations", {"prompt": "x"})])
+def test_another_deployment_of_the_group_is_tried(start, mock, path, body):
     bad = entra("bad?status=401")
     gw = start([("a", {"api_base": mock.base, **bad}), ("a", {"api_base": mock.base, **entra()})],
                settings="router_settings: {num_retries: 2, disable_cooldowns: true}\n", workers=1,
                env={**QUIET, "AZURE_AUTHORITY_HOST": mock.base})
     for _ in range(10):
-        assert gw.ask("a").status == 200
+        a = gw.post(path, {"model": "a", **body})
+        assert a.status == 200, a
 
 
 def test_a_client_may_leave_while_it_waits(begin, mock):

@@ -2,6 +2,7 @@
 """Attempts beside and behind one another: hedging, streams that go on elsewhere, learned time limits."""
 import collections
 import json
+import socket
 import time
 
 import pytest
@@ -69,6 +70,40 @@ def test_a_second_attempt_when_the_first_is_slow(start, mock, stream):
     assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 1" in page
 
 
+def deaf_port():
+    """Where a connection is begun and never made: its queue is full. The sockets hold it so."""
+    server = socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(0)
+    held = [server]
+    for _ in range(4):
+        held.append(socket.socket())
+        held[-1].setblocking(False)
+        held[-1].connect_ex(server.getsockname())
+    return server.getsockname()[1], held
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_was_never_asked_is_not_paid_for(start, mock, stream):
+    """The first deployment's machine is gone without a word: what the other one costs is all."""
+    def models(first):
+        return [("g", {**to(mock, "first", order=1, model_info={"id": "one"}), **first}),
+                ("g", to(mock, "other", order=2, model_info={"id": "two"}))]
+    gw = start(models({}), HEDGE, workers=1)
+    warm(gw, stream=stream)
+    port, held = deaf_port()
+    gw.write(models({"api_base": f"http://127.0.0.1:{port}/v1"}), HEDGE)
+    gw.ctl("reload")
+    a = gw.ask("g", stream=stream)
+    assert a.status == 200 and a.headers["x-llmgw-hedged"] == "1" and served(mock)["other"] == 1
+    gw.spend_rows(wait_for=WARM + 1)
+    row, others = rows_of(gw, a.headers["x-litellm-call-id"], 1)
+    assert row["model"].endswith("other") and float(row["spend"]) > 0 and not others
+    assert gw.spend_rows()[1]["prompt_tokens"] == row["prompt_tokens"]      # of those before: no more
+    for s in held:
+        s.close()
+
+
 def test_the_first_may_still_win(start, mock):
     late = f"late?slowafter={WARM}&ttft=120"
     gw = start([("g", to(mock, late, order=1)), ("g", to(mock, "dead?ttft=3000", order=2))], HEDGE, workers=1)
@@ -83,10 +118,12 @@ def test_the_first_may_still_win(start, mock):
 @pytest.mark.parametrize("second", ["bad?status=500", "bad?drop"])
 def test_a_second_that_fails_leaves_the_first(start, mock, second):
     late = f"late?slowafter={WARM}&ttft=200"
-    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2))], HEDGE, workers=1)
+    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2, model_info={"id": "two"}))],
+               HEDGE, workers=1)
     warm(gw)
     assert gw.ask("g").status == 200
     assert served(mock)[late] == WARM + 1
+    gw.wait_log("attempt.failed", deployment="two", outcome="UP_ERROR" if "status" in second else "UP_BROKEN")
 
 
 def test_a_first_that_fails_leaves_the_second(start, mock):
@@ -99,6 +136,7 @@ def test_a_first_that_fails_leaves_the_second(start, mock):
     gw.ctl("reload")
     assert gw.ask("g").status == 200
     assert served(mock) == {"fine": WARM, "late?ttft=150&status=500": 1, "other?ttft=400": 1}
+    gw.wait_log("attempt.failed", deployment="one", outcome="UP_ERROR")
 
 
 def test_a_deployment_may_want_none(start, mock):

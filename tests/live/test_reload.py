@@ -51,6 +51,23 @@ def test_sighup(start, mock):
     assert generation(gw) == 2 and gw.ask("hup").status == 200
 
 
+def test_a_sighup_while_another_one_is_under_way(start, mock):
+    """The file was read before it was written again: what stands in it at last is what counts."""
+    gw = start(ANY, workers=1)
+    (pid,) = gw.children()
+    assert pid > 1
+    os.kill(pid, signal.SIGSTOP)         # so that the first one takes a while
+    gw.write(full(mock, [("one", "plain")]))
+    gw.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: generation(gw) == 2)
+    gw.write(full(mock, [("two", "plain")]))
+    gw.process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)                      # for the signal, which nobody tells of
+    os.kill(pid, signal.SIGCONT)
+    gw.wait_log("config.reload", result="done", generation=3)
+    assert gw.ask("two").status == 200
+
+
 BROKEN = {
     "not yaml": ("model_list: [", None),
     "tab": ("model_list:\n\t- model_name: m\n", 2),

@@ -5,6 +5,8 @@ import json
 import threading
 import time
 
+import pytest
+
 PRICED = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
 CHEAP = {"input_cost_per_token": 1e-7, "output_cost_per_token": 1e-7}
 
@@ -384,13 +386,15 @@ def test_probes_spare_whom_traffic_shows_well(start, mock):
     assert entry["headers"] == {"x-api-key": "sk-x", "anthropic-version": "2023-06-01"}
 
 
-def test_pauses_before_a_provider_refuses(start, mock):
+@pytest.mark.parametrize("path, body", [("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+                                        ("/v1/images/generations", {"prompt": "x"})])
+def test_pauses_before_a_provider_refuses(start, mock, path, body):
     used_up = "a?hdr=x-ratelimit-remaining-requests:0&hdr=x-ratelimit-reset-requests:30s"
     gw = start([("g", to(mock, used_up)), ("g", to(mock, "b")), ("h", to(mock, used_up + "&tokens=2"))],
                "router_settings: {num_retries: 0}\n", workers=2)
     for _ in range(20):
-        assert gw.ask("g").status == 200
+        assert gw.post(path, {"model": "g", **body}).status == 200
     assert served(mock)[used_up] == 1
-    assert gw.ask("h").status == 200
-    a = gw.ask("h")
+    assert gw.post(path, {"model": "h", **body}).status == 200
+    a = gw.post(path, {"model": "h", **body})
     assert a.status == 503 and 25 <= int(a.headers["retry-after"]) <= 30 and "nothing remains" in a.json["error"]["message"]

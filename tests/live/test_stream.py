@@ -2,6 +2,7 @@
 """Streams that go wrong: clients that leave, providers that break, stall, lie."""
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -86,6 +87,27 @@ def test_garbage_event_is_an_error_event(gw):
 
 def test_stream_without_done_but_with_finish_is_complete(gw):
     assert events_of(gw, "mock?tokens=3&nodone")[-1] == "[DONE]"
+
+
+def test_an_end_that_the_provider_does_not_send_is_not_waited_for(start):
+    """All has been said, and the connection stays as it is: clients read to the end of the answer."""
+    said = [{"choices": [{"index": 0, "delta": {"content": "all"}, "finish_reason": "stop"}]}]
+    text = "".join(f"data: {json.dumps(e)}\n\n" for e in said) + "data: [DONE]\n\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        base = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        gw = start([("m", {"model": "openai/m", "api_base": base, "api_key": "sk-up"})], workers=1)
+        began = time.monotonic()
+        stream = []
+        t = threading.Thread(target=lambda: stream.append(gw.stream("m")))
+        t.start()
+        provider, _ = server.accept()
+        provider.recv(65536)
+        provider.sendall(f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                         f"{len(text):x}\r\n{text}\r\n".encode())
+        t.join()
+        assert list(stream[0].events())[-1] == "[DONE]"         # up to the end of the answer
+        assert time.monotonic() - began < 5
+        provider.close()
 
 
 def test_usage_lies(gw):

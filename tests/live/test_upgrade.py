@@ -217,6 +217,21 @@ def test_signals_meanwhile_are_not_lost(installed):
     assert time.monotonic() - began < 20
 
 
+def test_an_end_while_the_new_program_is_checked(installed):
+    """Who is told to end ends, whatever it was about to become."""
+    gw = installed
+    streams = Streams(gw, 2, "mock?tokens=20&gap=50").wait_begun()      # so that it takes a while
+    home = gw.tmp / "bin"
+    shutil.copy2(home / "llmgw", home / "checked")
+    gw.replace("llmgw", f'#!/bin/sh\n[ "$1" = --check ] && sleep 0.5\nexec {home}/checked "$@"\n')
+    gw.process.send_signal(signal.SIGUSR2)
+    time.sleep(0.1)
+    gw.stop()
+    assert not gw.records("upgrade.exec")
+    streams.wait_over()
+    assert len(streams.whole) == 2
+
+
 def test_a_worker_killed_during_the_upgrade(installed):
     gw = installed
     key = gw.key(max_parallel_requests=50)

@@ -20,6 +20,7 @@
 enum {
 	EVENT_MAX = 1 << 20,		/* longer events are forwarded without a look */
 	RESPONSE_MAX = 24 << 20,	/* the same where the last event has the whole answer */
+	END_WAIT_MS = 1000,		/* for the connection's end, once all has been said */
 	/* Limits that are learned: so many times what one in a hundred takes longer than. */
 	AUTO_QUANTILE_MILLI = 990,
 	AUTO_FACTOR = 3,
@@ -93,6 +94,7 @@ const struct llm_tally *attempt_lose(struct attempt *at)
 {
 	at->is_lost = true;
 	at->is_racing = false;
+	credential_stop(&at->credential);	/* one that comes now would have it sent yet */
 	later_stop(&at->timer);
 	later_start(at->r->w->wheel, &at->timer, 0, on_lost, at);
 	return &at->answer.tally;
@@ -202,6 +204,8 @@ static void arm(struct attempt *at, uint64_t now)
 		due = sooner(due, at->content_ns, silence_limit_ms(at));
 		due = sooner(due, at->sent_ns, at->heartbeat_ms);
 	}
+	if (at->answer.tally.is_done)
+		due = sooner(due, at->content_ns, END_WAIT_MS);
 	if (due == UINT64_MAX)
 		return;
 	later_start(at->r->w->wheel, &at->timer, due > now ? (due - now) / NS_PER_MS + 1 : 1,
@@ -213,8 +217,8 @@ static void on_timer(struct later *l)
 	struct attempt *at = l->data;
 	uint64_t now = clock_ns();
 	const char *late = NULL;
-	if (at->answer.tally.is_done && now >= sooner(UINT64_MAX, at->content_ns, 1000)) {
-		upstream_cancel(at->transfer);	/* all is said; do not wait for the connection */
+	if (at->answer.tally.is_done && now >= sooner(UINT64_MAX, at->content_ns, END_WAIT_MS)) {
+		upstream_cancel(at->transfer);
 		at->transfer = NULL;
 		attempt_end_stream(at);
 		return;
@@ -232,6 +236,11 @@ static void on_timer(struct later *l)
 	if (at->r->q.is_stream && now >= sooner(UINT64_MAX, at->sent_ns, at->heartbeat_ms))
 		attempt_heartbeat(at, now);
 	arm(at, now);
+}
+
+void attempt_await_end(struct attempt *at)
+{
+	arm(at, at->content_ns);
 }
 
 static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
@@ -341,8 +350,9 @@ static struct str make_id(const struct request *r)
 			  r->call_id);
 }
 
-static int launch(struct attempt *at)
+static int launch(void *data)
 {
+	struct attempt *at = data;
 	struct request *r = at->r;
 	attempt_enter(at, AT_WAITING);
 	account_dispatched(r, at->d);
@@ -367,49 +377,25 @@ static int launch(struct attempt *at)
 	return 0;
 }
 
-static void on_credential(void *data, const struct llm_error *e);
-
-/* Launches it as soon as it has all its headers: at once, but where a token has to be fetched. */
-static int authorize(struct attempt *at, struct llm_error *reterr)
-{
-	struct request *r = at->r;
-	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
-		return launch(at);
-	at->credential.on_ready = on_credential;
-	at->credential.data = at;
-	int got = credential_write(r->w, r->snap, at->d, r->mem, &at->call.headers, &at->credential,
-				   reterr);
-	if (got == CREDENTIAL_READY)
-		return launch(at);
-	if (got == CREDENTIAL_WAIT)
-		arm(at, at->started_ns);
-	return got == CREDENTIAL_WAIT ? 0 : got;
-}
-
-static void on_credential(void *data, const struct llm_error *e)
+static void on_no_token(void *data, enum outcome o, struct str why)
 {
 	struct attempt *at = data;
-	struct llm_error refused = { 0 };
-	int err = e ? -EACCES : authorize(at, &refused);
-	if (err == -EACCES) {
-		e = e ? e : &refused;
-		attempt_set_error(at, e->outcome, e->message);
-		attempt_give_up(at);
-	} else if (err) {
-		attempt_fail(at, OUTCOME_OVERLOADED, "no memory for the request");
-	}
+	attempt_set_error(at, o, why);
+	attempt_give_up(at);
 }
 
-static void on_refused(struct later *l)
+/* Launches it as soon as it has all its headers: at once, but where a token has to be fetched. */
+static int authorize(struct attempt *at)
 {
-	attempt_give_up(l->data);
-}
-
-/* Told from the loop, as a fetch's end would be: another deployment may do. */
-static void refuse_later(struct attempt *at, const struct llm_error *e)
-{
-	attempt_set_error(at, e->outcome, e->message);
-	later_start(at->r->w->wheel, &at->timer, 0, on_refused, at);
+	static const struct credential_user user = { launch, on_no_token };
+	if (at->provider->family == FAMILY_MOCK || !credential_is_needed(at->d->auth))
+		return launch(at);
+	at->credential = (struct credential_wait){
+		.user = &user, .data = at, .r = at->r, .d = at->d, .headers = &at->call.headers };
+	int err = credential_obtain(&at->credential);
+	if (err == 0 && at->state == AT_IDLE)
+		arm(at, at->started_ns);
+	return err;
 }
 
 static const struct price *told_price(const struct attempt *at)
@@ -486,11 +472,7 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))
 		err = -ENOMEM;
 	if (err == 0)
-		err = authorize(at, reterr);
-	if (err == -EACCES) {
-		refuse_later(at, reterr);
-		err = 0;
-	}
+		err = authorize(at);
 	if (err == 0) {
 		*ret = at;
 		return 0;

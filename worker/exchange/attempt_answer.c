@@ -177,8 +177,11 @@ static int on_stream_bytes(struct attempt *at, struct str bytes)
 	uint64_t before = at->answer.tally.content_bytes;
 	bool was_done = at->answer.tally.is_done;
 	int err = sse_feed(&at->sse, bytes, on_stream_event, at);
-	if (at->answer.tally.content_bytes != before || (at->answer.tally.is_done && !was_done))
+	bool is_done = at->answer.tally.is_done && !was_done;
+	if (at->answer.tally.content_bytes != before || is_done)
 		note_content(at);
+	if (is_done)
+		attempt_await_end(at);
 	if (!at->is_racing)
 		attempt_hand_tally(at);
 	if (err == 0 && !at->is_racing && account_progress(at->r) < 0) {

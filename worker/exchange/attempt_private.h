@@ -57,6 +57,9 @@ void attempt_hand_tally(struct attempt *at);
 void attempt_give_up(struct attempt *at);
 void attempt_fail(struct attempt *at, enum outcome o, const char *text);	/* both of them */
 
+/* All of a stream has been said just now: its end is not waited for as long as its content was. */
+void attempt_await_end(struct attempt *at);
+
 /* --- what is sent: attempt_call.c --- */
 
 bool attempt_choose_adapter(struct attempt *at);	/* false: out of memory */

@@ -89,6 +89,11 @@ static bool is_said(const struct json *object, struct str name)
 	return false;
 }
 
+bool client_headers_has(const struct request *r, struct str name)
+{
+	return snap_settings(r->snap)->flags & SET_CLIENT_HEADERS && may_pass(r, name);
+}
+
 int client_headers_put(struct request *r, const struct snap_deployment *d, struct buf *out,
 		       struct llm_error *reterr)
 {

@@ -12,4 +12,8 @@
 int client_headers_put(struct request *r, const struct snap_deployment *d, struct buf *out,
 		       struct llm_error *reterr) MUST_USE;
 
+/* Whether a header of that name goes on with the request, so that answers may differ by it. False
+ * where clients' headers stay here. */
+bool client_headers_has(const struct request *r, struct str name);
+
 #endif

@@ -74,7 +74,7 @@ static void wait_for(struct token *t, struct credential_wait *wait)
 	t->waiting = wait;
 }
 
-void credential_stop(struct credential_wait *wait)
+static void unlink_wait(struct credential_wait *wait)
 {
 	if (!wait->prev)
 		return;
@@ -83,6 +83,21 @@ void credential_stop(struct credential_wait *wait)
 		wait->next->prev = wait->prev;
 	wait->next = NULL;
 	wait->prev = NULL;
+}
+
+void credential_stop(struct credential_wait *wait)
+{
+	unlink_wait(wait);
+	later_stop(&wait->refused);
+}
+
+static void on_ready(struct credential_wait *wait, const struct llm_error *e)
+{
+	if (e)
+		wait->user->fail(wait->data, e->outcome, e->message);
+	else if (credential_obtain(wait) < 0)
+		wait->user->fail(wait->data, OUTCOME_OVERLOADED,
+				 STR("no memory for the request"));
 }
 
 /* Who is woken may end others that wait, or wait anew: that one is for the next fetch. */
@@ -94,8 +109,8 @@ static void wake(struct token *t, const struct llm_error *e)
 		list->prev = &list;
 	while (list) {
 		struct credential_wait *one = list;
-		credential_stop(one);
-		one->on_ready(one->data, e);
+		unlink_wait(one);
+		on_ready(one, e);
 	}
 }
 
@@ -367,20 +382,29 @@ static int put_token(struct token *t, struct buf *headers)
 	BUF_PUT_LIT(headers, "Authorization: Bearer ");
 	buf_put(headers, str_of(t->text, t->n));
 	BUF_PUT_LIT(headers, "\r\n");
-	return headers->failed ? -ENOMEM : CREDENTIAL_READY;
+	return headers->failed ? -ENOMEM : 0;
 }
 
-static int refuse(struct arena *a, enum outcome o, const char *why, struct llm_error *reterr)
+static void on_refused(struct later *l)
 {
-	*reterr = (struct llm_error){ .outcome = o, .message = arena_dup(a, str_z(why)) };
-	return reterr->message.p ? -EACCES : -ENOMEM;
+	struct credential_wait *wait = l->data;
+	wait->user->fail(wait->data, wait->outcome, wait->why);
 }
 
-int credential_write(struct worker *w, struct snap *snap, const struct snap_deployment *d,
-		     struct arena *a, struct buf *headers, struct credential_wait *wait,
-		     struct llm_error *reterr)
+static int refuse(struct credential_wait *wait, enum outcome o, const char *why)
 {
-	struct token *t = token_of(w, snap, d);
+	wait->outcome = o;
+	wait->why = arena_dup(wait->r->mem, str_z(why));
+	if (!wait->why.p)
+		return -ENOMEM;
+	later_start(wait->r->w->wheel, &wait->refused, 0, on_refused, wait);
+	return 0;
+}
+
+int credential_obtain(struct credential_wait *wait)
+{
+	struct request *r = wait->r;
+	struct token *t = token_of(r->w, r->snap, wait->d);
 	uint64_t now = clock_ns();
 	const char *why = "";
 	int err = 0;
@@ -390,19 +414,20 @@ int credential_write(struct worker *w, struct snap *snap, const struct snap_depl
 	bool is_good = t->text && now < t->expires_ns;
 	bool is_due = !t->transfer && now >= t->failed_until_ns && (!is_good || now >= t->renew_ns);
 	if (!is_good && !t->transfer && !is_due)
-		return refuse(a, t->outcome, t->why, reterr);
+		return refuse(wait, t->outcome, t->why);
 	if (is_due)
-		err = start_fetch(t, snap, d, &why);
-	if (is_good)		/* whatever becomes of its successor */
-		return put_token(t, headers);
-	if (err == -EINVAL) {
-		note_failure(t, snap_text(snap, d->id), OUTCOME_UP_AUTH, why, STR_NONE);
-		return refuse(a, t->outcome, t->why, reterr);
+		err = start_fetch(t, r->snap, wait->d, &why);
+	if (is_good) {		/* whatever becomes of its successor */
+		err = put_token(t, wait->headers);
+		return err ? err : wait->user->launch(wait->data);
 	}
-	if (err)
-		return err;
-	wait_for(t, wait);
-	return CREDENTIAL_WAIT;
+	if (err == -EINVAL) {
+		note_failure(t, snap_text(r->snap, wait->d->id), OUTCOME_UP_AUTH, why, STR_NONE);
+		return refuse(wait, t->outcome, t->why);
+	}
+	if (err == 0)
+		wait_for(t, wait);
+	return err;
 }
 
 void credential_rejected(struct worker *w, struct snap *snap, const struct snap_deployment *d)

@@ -9,10 +9,8 @@
 #ifndef CREDENTIAL_H
 #define CREDENTIAL_H
 
-#include "common/buf.h"
-#include "common/snapshot.h"
-#include "worker/llm.h"
-#include "worker/worker.h"
+#include "worker/later.h"
+#include "worker/request.h"
 
 /* Whether calls of this kind need what is here; all others cost nothing. */
 static inline bool credential_is_needed(uint32_t auth)
@@ -21,21 +19,29 @@ static inline bool credential_is_needed(uint32_t auth)
 	       auth == AUTH_GIGACHAT;
 }
 
-struct credential_wait {		/* a member of who waits; zeroed = does not wait */
-	struct credential_wait *next, **prev;
-	/* From the loop, once. e NULL: ask again, the token is there; else it failed. */
-	void (*on_ready)(void *data, const struct llm_error *e);
-	void *data;
+/* Who has a call to make. */
+struct credential_user {
+	int (*launch)(void *data);	/* the headers are there. 0, or -ENOMEM */
+	/* From the loop, at the end: there is no token. */
+	void (*fail)(void *data, enum outcome o, struct str why);
 };
 
-enum { CREDENTIAL_READY, CREDENTIAL_WAIT };
+struct credential_wait {		/* a member of the call; zeroed = does not wait */
+	const struct credential_user *user;
+	void *data;
+	struct request *r;
+	const struct snap_deployment *d;
+	struct buf *headers;		/* get a line more */
+	/* for credential.c */
+	struct credential_wait *next, **prev;
+	struct later refused;
+	enum outcome outcome;
+	struct str why;
+};
 
-/* Appends the header line. CREDENTIAL_READY; CREDENTIAL_WAIT: on_ready will be called, with `data`,
- * never from within; -EACCES with *reterr (outcome and message; a literal or the arena's);
- * -ENOMEM. */
-int credential_write(struct worker *w, struct snap *snap, const struct snap_deployment *d,
-		     struct arena *a, struct buf *headers, struct credential_wait *wait,
-		     struct llm_error *reterr) MUST_USE;
+/* Launches the call: at once where the token is there, else when it comes. A refusal, too, is told
+ * from the loop, as another deployment may do. 0, or -ENOMEM. */
+int credential_obtain(struct credential_wait *wait) MUST_USE;
 /* Nobody is called any more. */
 void credential_stop(struct credential_wait *wait);
 /* The provider did not take the token (401): the next call gets a new one. */

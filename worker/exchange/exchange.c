@@ -231,7 +231,7 @@ static void failed(struct exchange *x, const struct llm_error *e)
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
-	failure_log(r, e);
+	failure_log(r, r->deployment, e);
 	explain_attempt(x, e);
 	if (r->trace)
 		trace_attempt_end(r, r->deployment, e, 0);

@@ -7,26 +7,6 @@
 
 #define QUIET_NS (60 * NS_PER_S)
 
-static bool is_deployments(enum outcome o)
-{
-	switch (o) {
-	case OUTCOME_UP_AUTH:
-	case OUTCOME_UP_PERMISSION:
-	case OUTCOME_UP_NOT_FOUND:
-	case OUTCOME_UP_RATE_LIMITED:
-	case OUTCOME_UP_TIMEOUT:
-	case OUTCOME_UP_CONNECT:
-	case OUTCOME_UP_BARRED:
-	case OUTCOME_UP_ERROR:
-	case OUTCOME_UP_MALFORMED:
-	case OUTCOME_UP_BROKEN:
-	case OUTCOME_UP_UNAVAILABLE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t now_ns)
 {
 	struct failure_told *oldest = &told[0];
@@ -50,10 +30,9 @@ static struct str reason_of(const struct llm_error *e)
 	return at == SIZE_MAX ? e->message : str_skip(e->message, at + mark.n);
 }
 
-void failure_log(struct request *r, const struct llm_error *e)
+void failure_log(struct request *r, const struct snap_deployment *d, const struct llm_error *e)
 {
-	const struct snap_deployment *d = r->deployment;
-	if (!d || !is_deployments(e->outcome) ||
+	if (!d || outcome_rows[e->outcome].blame == BLAME_NONE ||
 	    !failure_is_new(r->w->failures, COUNT(r->w->failures), d->id_hash ^ e->outcome,
 			    clock_ns()))
 		return;

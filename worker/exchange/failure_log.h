@@ -6,9 +6,9 @@
 
 #include "worker/request.h"
 
-/* An attempt at r->deployment has ended with e. What the client is to blame for is not told, nor
- * what a provider has said: that may repeat the prompt. */
-void failure_log(struct request *r, const struct llm_error *e);
+/* An attempt at d (NULL: at none) has ended with e. Only that is told for which the deployment is
+ * to blame, and never what a provider has said: that may repeat the prompt. */
+void failure_log(struct request *r, const struct snap_deployment *d, const struct llm_error *e);
 
 /* -- pure -- */
 

@@ -3,10 +3,12 @@
  * deployment is asked as well, and whoever has something first gives the answer.
  *
  * A second attempt is paid for like a retry, out of the same budget, so that a slow day does not
- * double the traffic. Who loses is booked for what it has cost, and cancelled from the loop: the
- * winner is known inside a transfer's callback, where no other one may be touched. */
+ * double the traffic. Who loses is booked for what it has cost, if it was asked at all, and
+ * cancelled from the loop: the winner is known inside a transfer's callback, where no other one may
+ * be touched. */
 #include "common/clock.h"
 #include "worker/exchange/exchange_private.h"
+#include "worker/exchange/failure_log.h"
 #include "worker/exchange/retry.h"
 #include "worker/settle/account.h"
 #include "worker/trace.h"
@@ -126,7 +128,9 @@ void exchange_claim(struct exchange *x, struct attempt *at)
 		  clock_ns() - since_ns);
 	if (r->trace)
 		trace_attempt_end(r, other, NULL, RA_LOST);
-	account_book(r, other, attempt_lose(x->lost), since_ns, OUTCOME_OK);
+	const struct llm_tally *t = attempt_lose(x->lost);
+	if (attempt_is_asked(x->lost))	/* who was still to be reached bills nothing */
+		account_book(r, other, t, since_ns, OUTCOME_OK);
 	end_race(x);
 }
 
@@ -141,6 +145,7 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	struct request *r = x->r;
 	bool is_rival = at == x->rival;
 	uint32_t index = is_rival ? x->rival_index : r->deployment_index;
+	const struct snap_deployment *d = snap_deployment(r->snap, index);
 	uint64_t now = clock_ns();
 	struct route_sample s = {
 		.duration_ns = now - (is_rival ? x->rival_started_ns : x->started_ns) };
@@ -149,11 +154,11 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 	x->error = *e;
 	x->has_error = true;
 	METRIC_ADD(r->w->metrics, attempt_failures, 1);
+	failure_log(r, d, e);
 	if (r->trace)
-		trace_attempt_end(r, snap_deployment(r->snap, index), e, 0);
+		trace_attempt_end(r, d, e, 0);
 	METRIC_ADD(r->w->metrics, cooldowns,
-		   route_note(r->snap, &r->w->board, r->group, snap_deployment(r->snap, index), e,
-			      &s, now));
+		   route_note(r->snap, &r->w->board, r->group, d, e, &s, now));
 	if (!is_rival)
 		promote(x);
 	end_race(x);

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/route.h"
 #include "worker/exchange/credential.h"
 #include "worker/exchange/sniff.h"
 #include "worker/exchange/upstream.h"
@@ -187,6 +188,8 @@ static void on_head(void *data, const struct transfer_head *h)
 	p->retry_after_ms = h->retry_after_ms;
 	p->must_not_retry = h->should_retry == 0;
 	p->heard_ns = clock_ns();
+	if (h->pause_ms)
+		route_pause(&p->r->w->board, p->d, p->heard_ns + h->pause_ms * NS_PER_MS);
 	p->r->upstream_ns = p->heard_ns - p->started_ns;
 }
 
@@ -419,10 +422,13 @@ static struct pass *pass_new(struct exchange *x, struct request *r, uint32_t dep
 	return p;
 }
 
-static int launch(struct pass *p)
+static int launch(void *data)
 {
+	struct pass *p = data;
 	struct request *r = p->r;
 	const struct raw_call *c = r->raw;
+	enter(p, PASS_WAITING);
+	account_dispatched(r, p->d);
 	bool is_post = str_eq_z(STR("POST"), c->method);
 	struct transfer_spec spec = {
 		.snap = r->snap,
@@ -443,35 +449,23 @@ static int launch(struct pass *p)
 	return 0;
 }
 
-static void on_credential(void *data, const struct llm_error *e);
-
-/* Launches it as soon as it has all its headers. */
-static int authorize(struct pass *p, struct llm_error *reterr)
+static void on_no_token(void *data, enum outcome o, struct str why)
 {
-	struct request *r = p->r;
-	if (!credential_is_needed(p->d->auth))
-		return launch(p);
-	p->credential.on_ready = on_credential;
-	p->credential.data = p;
-	int got = credential_write(r->w, r->snap, p->d, r->mem, &p->call.headers, &p->credential,
-				   reterr);
-	if (got == CREDENTIAL_READY)
-		return launch(p);
-	if (got == CREDENTIAL_WAIT)
-		arm(p, p->started_ns);
-	return got == CREDENTIAL_WAIT ? 0 : got;
+	fail_saying(data, o, why);
 }
 
-static void on_credential(void *data, const struct llm_error *e)
+/* Launches it as soon as it has all its headers. */
+static int authorize(struct pass *p)
 {
-	struct pass *p = data;
-	struct llm_error refused = { 0 };
-	int err = e ? -EACCES : authorize(p, &refused);
-	e = e ? e : &refused;
-	if (err == -EACCES)
-		fail_saying(p, e->outcome, e->message);
-	else if (err)
-		fail_for_memory(p);
+	static const struct credential_user user = { launch, on_no_token };
+	if (!credential_is_needed(p->d->auth))
+		return launch(p);
+	p->credential = (struct credential_wait){
+		.user = &user, .data = p, .r = p->r, .d = p->d, .headers = &p->call.headers };
+	int err = credential_obtain(&p->credential);
+	if (err == 0 && p->state == PASS_IDLE)
+		arm(p, p->started_ns);
+	return err;
 }
 
 int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struct pass **ret,
@@ -481,11 +475,9 @@ int pass_start(struct exchange *x, struct request *r, uint32_t deployment, struc
 	int err = p ? pass_call_write(r, p->d, &p->call, reterr) : -ENOMEM;
 	if (err == 0) {
 		set_limits(p);
-		enter(p, PASS_WAITING);
 		if (switches_want_texts(r))
 			texts_decide(r);
-		account_dispatched(r, p->d);
-		err = authorize(p, reterr);
+		err = authorize(p);
 	}
 	if (err == 0) {
 		*ret = p;
