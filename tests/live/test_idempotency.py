@@ -320,6 +320,30 @@ def test_it_outlives_the_gateway(start, mock):
     assert same(again, plain) and is_replay(again) and len(asked(mock)) == 2
 
 
+def test_who_is_told_of_a_replay_hears_what_it_took_to_make(start, mock, sink):
+    """As of an answer of the cache: tokens, deployment and what is saved, at no cost; also of one
+    that another process made."""
+    g = start([("m", "plain")], 'litellm_settings: {callbacks: ["generic_api"]}\n',
+              env={"GENERIC_LOGGER_ENDPOINT": f"{sink.base}/hook", "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.2"})
+    bodies = [chat("m"), chat("m", stream=True)]
+    for i, body in enumerate(bodies):
+        g.post(CHAT, body, headers=head(f"k{i}"))
+    sink.payloads(2)
+    g.kill_all()
+    g.start()
+    for i, body in enumerate(bodies):
+        assert is_replay(g.post(CHAT, body, headers=head(f"k{i}")))
+    made = {p["stream"]: p for p in sink.payloads(4) if not p["cache_hit"]}
+    again = {p["stream"]: p for p in sink.payloads(4) if p["cache_hit"]}
+    assert made.keys() == again.keys() == {False, True} and len(asked(mock)) == 2
+    for stream, p in again.items():
+        first = made[stream]
+        assert first["total_tokens"] > 0 and first["response_cost"] > 0
+        assert p["response_cost"] == 0 and p["saved_cache_cost"] == pytest.approx(first["response_cost"])
+        for name in ("prompt_tokens", "completion_tokens", "total_tokens", "model_id"):
+            assert p[name] == first[name], (name, p[name], first[name])
+
+
 def test_an_upgrade_knows_who_is_asked(start, mock):
     g = start([("slow", "mock?ttft=3000"), ("m", "plain")], workers=2)
     first = begin(g, chat("slow"), head())
