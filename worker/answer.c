@@ -3,6 +3,11 @@
 #include "worker/answer.h"
 
 #include <errno.h>
+#include <inttypes.h>
+
+/* The line behind the status, in a head that tells of its making. A program that does not know it
+ * takes it for one of the header. */
+#define MADE "x-llmgw-made:"
 
 struct str answer_key(struct str header)
 {
@@ -32,7 +37,7 @@ static bool is_passing(struct str line)
 	static const char *const passing[] = { "x-litellm-",	"x-ratelimit-",	    "llm_provider-",
 					       "access-control-", "vary:",	    "retry-after:",
 					       "x-should-retry:", "idempotency-", "set-cookie:",
-					       "x-llmgw-cache:" };
+					       "x-llmgw-cache:", MADE };
 	for (size_t i = 0; i < COUNT(kept); i++)
 		if (str_starts_nocase(line, str_z(kept[i])))
 			return false;
@@ -42,9 +47,14 @@ static bool is_passing(struct str line)
 	return false;
 }
 
-void answer_write_head(struct buf *out, int status, struct str lines)
+void answer_write_head(struct buf *out, const struct answer_head *h)
 {
-	buf_printf(out, "%03d\r\n", status);
+	const struct cache_info *made = &h->made;
+	struct str lines = h->lines;
+	buf_printf(out, "%03d\r\n", h->status);
+	if (h->has_made)
+		buf_printf(out, MADE " %" PRIu32 " %" PRIu32 " %" PRId64 " %" PRIu64 "\r\n",
+			   made->input, made->output, made->cost_nano, made->deployment);
 	while (lines.n) {
 		size_t end = str_find(lines, STR("\r\n"));
 		size_t n = end == SIZE_MAX ? lines.n : end + 2;
@@ -54,13 +64,36 @@ void answer_write_head(struct buf *out, int status, struct str lines)
 	}
 }
 
-int answer_read_head(struct str head, int *ret_status, struct str *ret_lines)
+static bool read_made(struct str line, struct cache_info *ret)
+{
+	uint64_t input, output, deployment;
+	int64_t cost;
+	if (str_read_u64(str_cut(&line, ' '), &input) < 0 || input > UINT32_MAX ||
+	    str_read_u64(str_cut(&line, ' '), &output) < 0 || output > UINT32_MAX ||
+	    str_read_i64(str_cut(&line, ' '), &cost) < 0 || str_read_u64(line, &deployment) < 0)
+		return false;
+	*ret = (struct cache_info){ .deployment = deployment, .cost_nano = cost,
+				    .input = (uint32_t)input, .output = (uint32_t)output };
+	return true;
+}
+
+/* What cannot be read of it is not known; the answer is as good. */
+static void take_made(struct answer_head *h)
+{
+	size_t end = str_find(h->lines, STR("\r\n"));
+	if (end == SIZE_MAX || !str_starts(h->lines, STR(MADE " ")))
+		return;
+	h->has_made = read_made(str_skip(str_of(h->lines.p, end), sizeof MADE), &h->made);
+	h->lines = str_skip(h->lines, end + 2);
+}
+
+int answer_read_head(struct str head, struct answer_head *ret)
 {
 	int64_t status;
 	if (head.n < 5 || !str_eq(str_of(head.p + 3, 2), STR("\r\n")) ||
 	    str_read_i64(str_of(head.p, 3), &status) < 0 || status < 200 || status > 599)
 		return -EBADMSG;
-	*ret_status = (int)status;
-	*ret_lines = str_skip(head, 5);
+	*ret = (struct answer_head){ .status = (int)status, .lines = str_skip(head, 5) };
+	take_made(ret);
 	return 0;
 }

@@ -212,17 +212,18 @@ static void tell_replay(const struct request *r, const struct replay *p)
 		    F_STR("key", r->key.alias), F_Z("why", p->why));
 }
 
-static void give_answer(struct request *r, const struct replay *p, int status, struct str lines)
+static void give_answer(struct request *r, const struct replay *p, const struct answer_head *kept)
 {
+	const struct cache_info *made = p->made ? p->made : kept->has_made ? &kept->made : NULL;
 	struct buf head;
 	buf_init(&head, 2 * ANSWER_HEAD_MAX);
-	buf_put(&head, lines);
-	r->outcome = status < 400 ? OUTCOME_OK : OUTCOME_UP_BAD_REQUEST;
-	r->status = status;
+	buf_put(&head, kept->lines);
+	r->outcome = kept->status < 400 ? OUTCOME_OK : OUTCOME_UP_BAD_REQUEST;
+	r->status = kept->status;
 	r->known->is_replay = true;
-	r->known->has_made = p->made != NULL;
-	if (p->made)
-		r->known->made = *p->made;
+	r->known->has_made = made != NULL;
+	if (made)
+		r->known->made = *made;
 	account_replayed(r);
 	request_headers(r, &head, true);
 	BUF_PUT_LIT(&head, "x-litellm-response-cost: 0\r\n");
@@ -230,23 +231,22 @@ static void give_answer(struct request *r, const struct replay *p, int status, s
 		BUF_PUT_LIT(&head, "x-litellm-cache-hit: true\r\n");
 	else
 		BUF_PUT_LIT(&head, "idempotency-replayed: true\r\n");
-	r->status = head.failed ? 0 : status;
+	r->status = head.failed ? 0 : kept->status;
 	if (r->status)
-		conn_reply(r->conn, status, buf_str(&head), p->body);
+		conn_reply(r->conn, kept->status, buf_str(&head), p->body);
 	buf_done(&head);
 	if (switches_want_texts(r))
-		texts_replayed(r, lines, p->body);
+		texts_replayed(r, kept->lines, p->body);
 	tell_replay(r, p);
 }
 
 void flight_replay(struct request *r, const struct replay *p)
 {
-	int status;
-	struct str lines;
-	if (answer_read_head(p->head, &status, &lines) < 0)
+	struct answer_head kept;
+	if (answer_read_head(p->head, &kept) < 0)
 		request_fail(r, OUTCOME_INTERNAL, NULL, "the answer that is kept is damaged");
 	else
-		give_answer(r, p, status, lines);
+		give_answer(r, p, &kept);
 }
 
 static void give(struct request *r, const struct flight *f)

@@ -79,6 +79,13 @@ static void put_rate_line(struct buf *out, struct str owner, struct str which, s
 	BUF_PUT_LIT(out, "\r\n");
 }
 
+/* Of a limit too high to be counted all of it is left. */
+static uint64_t left_of(_Atomic uint64_t *tat, struct gcra_limit limit, uint64_t now_ns)
+{
+	uint64_t left = rate_left(tat, limit, now_ns);
+	return left == UINT64_MAX ? limit.per_minute : left;
+}
+
 /* x-ratelimit-OWNER-limit-tokens and -remaining-tokens, and their kin. */
 static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic uint64_t *tat,
 		     struct gcra_limit limit, uint64_t now_ns)
@@ -86,7 +93,7 @@ static void put_rate(struct buf *out, struct str owner, struct str what, _Atomic
 	if (!limit.per_minute)
 		return;
 	put_rate_line(out, owner, STR("-limit-"), what, limit.per_minute);
-	put_rate_line(out, owner, STR("-remaining-"), what, rate_left(tat, limit, now_ns));
+	put_rate_line(out, owner, STR("-remaining-"), what, left_of(tat, limit, now_ns));
 }
 
 /* LiteLLM's names for what is left of the key's limits for this model. */
@@ -104,7 +111,7 @@ static void put_left(const struct request *r, struct buf *out, const char *what,
 				group.p[i] == '_';
 		buf_put(out, is_token ? str_of(&group.p[i], 1) : STR("-"));
 	}
-	buf_printf(out, ": %llu\r\n", (unsigned long long)rate_left(tat, limit, now_ns));
+	buf_printf(out, ": %llu\r\n", (unsigned long long)left_of(tat, limit, now_ns));
 }
 
 static void put_model_limits(const struct request *r, struct buf *out, uint64_t now_ns)

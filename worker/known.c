@@ -34,7 +34,9 @@ static bool is_final(const struct request *r)
 static bool collect(struct flight *f, int status, struct str lines, struct str first,
 		    struct str rest)
 {
-	answer_write_head(&f->head, status, lines);
+	/* The cache has a place of its own for what is known of the making. */
+	const struct answer_head h = { status, lines, f->has_made && !f->is_cached, f->made };
+	answer_write_head(&f->head, &h);
 	buf_put(&f->body, first);
 	buf_put(&f->body, rest);
 	if (f->head.failed || f->body.failed) {
@@ -114,15 +116,15 @@ bool known_keep(struct request *r, known_done_fn *done)
 	struct flight *f = k ? k->flight : NULL;
 	if (!f || f->state != FLIGHT_LED || !is_final(r))
 		return false;
-	if (!collect_answer(f, r) && !f->is_local) {
+	f->has_made = r->outcome == OUTCOME_OK && r->status == 200 && !r->tally.has_error;
+	if (f->has_made)
+		f->made = cached_info(r);
+	f->has_made &= collect_answer(f, r);
+	if (f->err && !f->is_local) {
 		tell_lost(r, -EFBIG);
 		if (!r->is_streaming)
 			BUF_PUT_LIT(&r->final_head, "idempotency-kept: false\r\n");
 	}
-	f->has_made = !f->err && r->outcome == OUTCOME_OK && r->status == 200 &&
-		      !r->tally.has_error;
-	if (f->has_made)
-		f->made = cached_info(r);
 	if (f->is_cached && f->has_made) {
 		cached_put(r->w, &f->cached, &f->made, buf_str(&f->head), buf_str(&f->body));
 		f->has_claim = false;

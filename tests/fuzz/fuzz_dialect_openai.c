@@ -40,6 +40,21 @@ static void check_counts(const struct llm_request *q, struct str body)
 
 /* --- written and read again --- */
 
+/* An assistant's message that has only thoughts is written with an empty content: providers want
+ * one. */
+static void drop_empty_texts(const struct llm_request *q)
+{
+	for (struct llm_message *m = q->messages; m; m = m->next) {
+		struct llm_part **p = &m->parts;
+		while (m->role == ROLE_ASSISTANT && *p) {
+			if ((*p)->kind == PART_TEXT && !(*p)->text.n)
+				*p = (*p)->next;
+			else
+				p = &(*p)->next;
+		}
+	}
+}
+
 static void check_fixpoint(struct arena *a, const struct dialect *d, const struct llm_request *q)
 {
 	struct provider_target t = { .model = q->model };
@@ -57,6 +72,8 @@ static void check_fixpoint(struct arena *a, const struct dialect *d, const struc
 		MUST(root);
 		int r = d->read_request(a, buf_str(&call.body), root, &again, &err);
 		MUST(r == 0 || r == -ENOMEM);
+		drop_empty_texts(q);
+		drop_empty_texts(&again);
 		say_request(&text, q);
 		say_request(&text_again, &again);
 		MUST(r || str_eq(buf_str(&text), buf_str(&text_again)));

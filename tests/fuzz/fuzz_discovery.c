@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_discovery.c - whatever an issuer says of itself: where keys are taken from is an address of
  * https without a password, short and without blanks, and only of the issuer that was asked. */
+#include "common/hash.h"
 #include "master/discovery.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -17,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	const struct str url = STR("https://i/.well-known/openid-configuration");
 	struct str text = str_of((const char *)p, n), issuer, keys;
-	struct arena *a = arena_new(8 << 20);
+	struct arena *a = hash_init() == 0 ? arena_new(8 << 20) : NULL;
 	if (a && !discovery_read(a, text, url, STR("https://i"), &issuer, &keys)) {
 		MUST(str_eq(issuer, STR("https://i")));
 		check(keys);

@@ -162,9 +162,10 @@ class Test:
         recent = collections.Counter(slot for when, slot in self.kills if when > time.monotonic() - 10)
         for w in self.random.sample(rows := self.shown(), len(rows)):
             if w["state"] == "ready" and recent[w["slot"]] < 3:
-                self.kills.append((time.monotonic(), w["slot"]))
-                os.kill(w["pid"], signal.SIGKILL)
-                return True
+                with contextlib.suppress(ProcessLookupError):       # it may have ended by itself since
+                    os.kill(w["pid"], signal.SIGKILL)
+                    self.kills.append((time.monotonic(), w["slot"]))
+                    return True
 
     def kill_master(self):
         self.living()

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "worker/answer.h"
 
@@ -70,34 +71,86 @@ static void test_no_part_is_taken_for_another(void **st)
 	assert_true(hash_sha256_eq(&a, &b));
 }
 
+static struct buf written(const struct answer_head *h)
+{
+	struct buf out;
+	buf_init(&out, ANSWER_HEAD_MAX);
+	answer_write_head(&out, h);
+	assert_false(out.failed);
+	return out;
+}
+
 static void test_what_is_kept_of_a_head(void **st)
 {
 	(void)st;
-	struct buf out;
-	struct str lines;
-	int status = 0;
-	buf_init(&out, ANSWER_HEAD_MAX);
-	answer_write_head(&out, 200, STR("content-type: text/event-stream\r\n"
-					 "x-litellm-call-id: abc\r\n"
-					 "X-LiteLLM-Model-ID: m-1\r\n"
-					 "x-ratelimit-remaining-tokens: 3\r\n"
-					 "access-control-allow-origin: *\r\n"
-					 "vary: Origin\r\n"
-					 "llm_provider-request-id: x\r\n"
-					 "idempotency-kept: false\r\n"
-					 "cache-control: no-cache\r\n"
-					 "cut: o"));
-	assert_int_equal(answer_read_head(buf_str(&out), &status, &lines), 0);
-	assert_int_equal(status, 200);
-	assert_true(str_eq(lines, STR("content-type: text/event-stream\r\n"
-				      "X-LiteLLM-Model-ID: m-1\r\n"
-				      "cache-control: no-cache\r\n")));
-	buf_reset(&out);
-	answer_write_head(&out, 422, STR_NONE);
-	assert_int_equal(answer_read_head(buf_str(&out), &status, &lines), 0);
-	assert_int_equal(status, 422);
-	assert_int_equal(lines.n, 0);
+	struct answer_head h = { .status = 200,
+				 .lines = STR("content-type: text/event-stream\r\n"
+					      "x-litellm-call-id: abc\r\n"
+					      "X-LiteLLM-Model-ID: m-1\r\n"
+					      "x-ratelimit-remaining-tokens: 3\r\n"
+					      "access-control-allow-origin: *\r\n"
+					      "vary: Origin\r\n"
+					      "llm_provider-request-id: x\r\n"
+					      "idempotency-kept: false\r\n"
+					      "x-llmgw-made: 1 2 3 4\r\n"
+					      "cache-control: no-cache\r\n"
+					      "cut: o") };
+	struct buf out = written(&h);
+	assert_int_equal(answer_read_head(buf_str(&out), &h), 0);
+	assert_int_equal(h.status, 200);
+	assert_false(h.has_made);
+	assert_true(str_eq(h.lines, STR("content-type: text/event-stream\r\n"
+					"X-LiteLLM-Model-ID: m-1\r\n"
+					"cache-control: no-cache\r\n")));
 	buf_done(&out);
+	h = (struct answer_head){ .status = 422 };
+	out = written(&h);
+	assert_int_equal(answer_read_head(buf_str(&out), &h), 0);
+	assert_int_equal(h.status, 422);
+	assert_int_equal(h.lines.n, 0);
+	buf_done(&out);
+}
+
+static void test_of_its_making(void **st)
+{
+	(void)st;
+	static const struct cache_info made[] = {
+		{ .input = 12, .output = 34, .cost_nano = 5600, .deployment = 78 },
+		{ .input = UINT32_MAX, .cost_nano = INT64_MAX, .deployment = UINT64_MAX },
+		{ .output = UINT32_MAX, .cost_nano = INT64_MIN },
+		{ .cost_nano = -1 },
+	};
+	for (size_t i = 0; i < COUNT(made); i++) {
+		struct answer_head h = { 200, STR("a: b\r\n"), true, made[i] }, back;
+		struct buf out = written(&h);
+		assert_int_equal(answer_read_head(buf_str(&out), &back), 0);
+		assert_true(back.has_made && str_eq(back.lines, h.lines));
+		assert_int_equal(back.made.input, made[i].input);
+		assert_int_equal(back.made.output, made[i].output);
+		assert_true(back.made.cost_nano == made[i].cost_nano);
+		assert_true(back.made.deployment == made[i].deployment);
+		buf_done(&out);
+	}
+}
+
+/* It is not known, and it is no header. */
+static void test_a_making_that_cannot_be_read(void **st)
+{
+	(void)st;
+	static const char *const bad[] = { "", "1 2 3", "1 2 3 4 5", "x 2 3 4", "1 -2 3 4", "1 2 y 4", "1 2 3 ",
+					   "4294967296 2 3 4", "1 4294967296 3 4",
+					   "1 2 9223372036854775808 4", "1 2 3 18446744073709551616" };
+	char head[128];
+	struct answer_head h;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(head, sizeof head, "200\r\nx-llmgw-made: %s\r\nx: y\r\n", bad[i]);
+		h.has_made = true;
+		assert_int_equal(answer_read_head(str_z(head), &h), 0);
+		assert_false(h.has_made);
+		assert_true(str_eq(h.lines, STR("x: y\r\n")));
+	}
+	assert_int_equal(answer_read_head(STR("200\r\nx: y\r\nx-llmgw-made: 1 2 3 4\r\n"), &h), 0);
+	assert_false(h.has_made);
 }
 
 static void test_damaged_heads(void **st)
@@ -105,11 +158,10 @@ static void test_damaged_heads(void **st)
 	(void)st;
 	static const char *const bad[] = { "", "200", "200\r", "200\n\n", "199\r\n", "600\r\n", "2x0\r\n",
 					   "-20\r\n", "20\r\n\r\n" };
-	int status = 7;
-	struct str lines;
+	struct answer_head h = { .status = 7 };
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_int_equal(answer_read_head(str_z(bad[i]), &status, &lines), -EBADMSG);
-	assert_int_equal(status, 7);
+		assert_int_equal(answer_read_head(str_z(bad[i]), &h), -EBADMSG);
+	assert_int_equal(h.status, 7);
 }
 
 int main(void)
@@ -118,6 +170,8 @@ int main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_no_part_is_taken_for_another),
 		cmocka_unit_test(test_what_is_kept_of_a_head),
+		cmocka_unit_test(test_of_its_making),
+		cmocka_unit_test(test_a_making_that_cannot_be_read),
 		cmocka_unit_test(test_damaged_heads),
 	};
 	return hash_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
