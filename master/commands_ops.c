@@ -603,10 +603,14 @@ void ops_health_clear(struct command_call *c)
 static void on_backup(void *data, int err)
 {
 	struct command_call *c = data;
+	struct str file = STR_NONE;
 	if (err < 0) {
+		if (command_str(c, "file", &file) < 0)
+			file = STR("a file");
 		command_fail(c, err == -EEXIST ? 409 : 500,
 			     err == -EEXIST ? "conflict" : "internal_server_error", "file",
-			     "the copy failed: %s", strerror(-err));
+			     "no copy could be made as " STR_FMT ": %s", STR_ARG(file),
+			     err == -EEXIST ? "it exists already" : strerror(-err));
 		return;
 	}
 	put_result(c, "copied", STR_NONE);
@@ -624,7 +628,8 @@ void ops_backup(struct command_call *c)
 		return;
 	}
 	if (access(path, F_OK) == 0) {
-		command_fail(c, 409, "conflict", "file", "%s exists already", path);
+		command_fail(c, 409, "conflict", "file",
+			     "%s exists already: name a new file", path);
 		return;
 	}
 	if (store_backup(c->master->store, path, on_backup, c) < 0)

@@ -427,7 +427,8 @@ def test_code_1_failed(gw, tmp_path):
     assert p.returncode == 1 and "num_retries" in p.stdout, p
     assert json.loads(gw.ctl("--json", "config", "diff", str(other), check=False).stdout)["changes"]
     assert gw.ctl("keys", "create", "--key", "not-sk", check=False).returncode == 1
-    assert gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False).returncode == 1
+    p = gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False)
+    assert p.returncode == 1 and f"{tmp_path}/no/such/folder.db: No such file" in p.stderr, p
 
 
 @pytest.mark.parametrize("args", [
@@ -456,6 +457,8 @@ def test_code_3_not_running(tmp_path, gw, mock):
     p = run("--json", "--socket", tmp_path / "nothing.sock", "status")
     assert p.returncode == 3 and json.loads(p.stderr)["error"]["exit"] == 3
     assert run("--url", "http://127.0.0.1:9", "keys", "list", env={"LLMGW_KEY": "sk-x123"}).returncode == 3
+    p = run("--url", f"https://127.0.0.1:{gw.port}", "keys", "list", env={"LLMGW_KEY": "sk-x123"})
+    assert p.returncode == 3 and "does this port speak HTTPS" in p.stderr and "http://" in p.stderr, p
     where = tmp_path / "g"
     where.mkdir()
     g = make(where, mock)
@@ -497,7 +500,8 @@ def test_code_6_conflict(gw, tmp_path):
     with contextlib.closing(sqlite3.connect(copy)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("SELECT count(*) FROM keys").fetchone()[0] >= 1
-    assert gw.ctl("backup", str(copy), check=False).returncode == 6
+    p = gw.ctl("backup", str(copy), check=False)
+    assert p.returncode == 6 and f"{copy} exists already: name a new file\n" in p.stderr and "next" not in p.stderr, p
     p = gw.ctl("keys", "create", "--key-alias", "first", check=False)
     assert p.returncode == 6 and "first" in p.stderr, p
 

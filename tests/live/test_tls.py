@@ -139,7 +139,9 @@ def test_llmgwctl_over_https(gw, authority):
     args = [BUILD / "llmgwctl", "--url", f"https://localhost:{gw.port}", "keys", "list"]
     env = {**os.environ, "LLMGW_KEY": gw.master_key}
     p = subprocess.run(args, env=env, capture_output=True, text=True, timeout=30)
-    assert p.returncode == 3 and "certificate" in p.stderr, p        # who is that?
+    assert p.returncode == 3 and "CA that is not known here" in p.stderr and "SSL_CERT_FILE" in p.stderr, p
+    plain = [*args[:2], args[2].replace("https://", "http://"), *args[3:]]
+    assert "use https://" in subprocess.run(plain, env=env, capture_output=True, text=True, timeout=30).stderr
     p = subprocess.run(args, env={**env, "SSL_CERT_FILE": str(authority.file)}, capture_output=True, text=True, timeout=30)
     assert p.returncode == 0, p
 

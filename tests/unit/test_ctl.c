@@ -697,6 +697,8 @@ static void test_what_an_answer_looks_like(void **state)
 	assert_string_equal(shown(&hints), "nothing to show\n");
 	assert_string_equal(show("teams", "[]", l), "");
 	assert_string_equal(shown(&hints), "nothing to show yet: llmgwctl teams create --help\n");
+	show("keys", "{\"keys\":[]}", l);
+	assert_string_equal(shown(&hints), "nothing to show yet: llmgwctl keys create --help\n");
 	show("teams list --user-id ann", "[]", l);
 	assert_string_equal(shown(&hints), "nothing to show\n");
 	show("keys", "{\"keys\":[\"a\"],\"total_pages\":3,\"current_page\":1}", l);
