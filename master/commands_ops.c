@@ -608,7 +608,7 @@ static void on_backup(void *data, int err)
 		if (command_str(c, "file", &file) < 0)
 			file = STR("a file");
 		command_fail(c, err == -EEXIST ? 409 : 500,
-			     err == -EEXIST ? "conflict" : "internal_server_error", "file",
+			     err == -EEXIST ? "conflict" : "internal_server_error", NULL,
 			     "no copy could be made as " STR_FMT ": %s", STR_ARG(file),
 			     err == -EEXIST ? "it exists already" : strerror(-err));
 		return;
@@ -628,7 +628,7 @@ void ops_backup(struct command_call *c)
 		return;
 	}
 	if (access(path, F_OK) == 0) {
-		command_fail(c, 409, "conflict", "file",
+		command_fail(c, 409, "conflict", NULL,
 			     "%s exists already: name a new file", path);
 		return;
 	}

@@ -428,7 +428,7 @@ def test_code_1_failed(gw, tmp_path):
     assert json.loads(gw.ctl("--json", "config", "diff", str(other), check=False).stdout)["changes"]
     assert gw.ctl("keys", "create", "--key", "not-sk", check=False).returncode == 1
     p = gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False)
-    assert p.returncode == 1 and f"{tmp_path}/no/such/folder.db: No such file" in p.stderr, p
+    assert p.returncode == 1 and p.stderr.endswith(f"{tmp_path}/no/such/folder.db: No such file or directory\n"), p
 
 
 @pytest.mark.parametrize("args", [
