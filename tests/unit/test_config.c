@@ -1650,7 +1650,8 @@ static void test_diff(void **state)
 	const struct json *rows = json_parse(arena, buf_str(&out), 0, &e);
 	assert_int_equal(rows->count, 5);
 	assert_true(str_eq(json_at(rows, 0)->child->raw, STR("\"server.listen\"")));
-	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("restart")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("reload")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 1), "takes_effect"), STR("restart")));
 	assert_true(str_eq(json_get(json_at(rows, 1), "after")->raw, STR("2000")));
 	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "key"),
 			   STR("general_settings.master_key")));
