@@ -272,6 +272,13 @@ void ops_config_margins(struct command_call *c)
 	answer_values(c, c->master->config->cost_margins);
 }
 
+/* "W003": what llmgw --check has written behind a warning. */
+static bool is_code(struct str asked)
+{
+	uint64_t n;
+	return asked.n == 4 && asked.p[0] == 'W' && str_read_u64(str_skip(asked, 1), &n) == 0;
+}
+
 void ops_config_explain(struct command_call *c)
 {
 	struct str asked = STR_NONE;
@@ -287,6 +294,12 @@ void ops_config_explain(struct command_call *c)
 	}
 	struct str near = config_nearest(asked);
 	buf_reset(&c->out);
+	if (is_code(asked)) {
+		command_fail(c, 404, "not_found_error", "directive",
+			     "'" STR_FMT "' is the code of a warning: llmgw.yaml(5) says under "
+			     "DIAGNOSTICS what each means", STR_ARG(asked));
+		return;
+	}
 	command_fail(c, 404, "not_found_error", "directive",
 		     "there is no directive '" STR_FMT "'; %s'%s" STR_FMT "%s'%s", STR_ARG(asked),
 		     near.n ? "is it " : "a part of a name is looked for with ", near.n ? "" : "*",
