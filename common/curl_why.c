@@ -70,6 +70,8 @@ const char *curl_why_of(CURLcode code, const struct curl_facts *facts)
 			    "the server's certificate cannot be trusted");
 	case CURLE_COULDNT_CONNECT:
 		return find(connections, COUNT(connections), facts->os_error, curls);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "the host's name is not known: is it right, and does DNS answer?";
 	case CURLE_SSL_CONNECT_ERROR:
 		return "the TLS handshake failed: does this port speak HTTPS, TLS 1.2 or later?";
 	case CURLE_SSL_CACERT_BADFILE:

@@ -7,24 +7,31 @@
 
 #define QUIET_NS (60 * NS_PER_S)
 
-static bool is_deployments(enum outcome o)
+/* What is told, and what an answer with such an end means: its own words may repeat the prompt. */
+static const struct {
+	enum outcome outcome;
+	const char *meaning;
+} told_of[] = {
+	{ OUTCOME_UP_AUTH, "the provider refuses the key: see api_key" },
+	{ OUTCOME_UP_PERMISSION, "the provider does not let this key do that" },
+	{ OUTCOME_UP_NOT_FOUND, "the provider has no such model or path: see model and api_base" },
+	{ OUTCOME_UP_RATE_LIMITED, "a limit of the provider's is reached" },
+	{ OUTCOME_UP_TIMEOUT, "the provider took too long" },
+	{ OUTCOME_UP_CONNECT, "the provider cannot be reached" },
+	{ OUTCOME_UP_BARRED, "this address is not to be reached" },
+	{ OUTCOME_UP_ERROR, "the provider has failed" },
+	{ OUTCOME_UP_MALFORMED, "the answer is none of this provider's format: see api_base and the "
+				"name before the model's" },
+	{ OUTCOME_UP_BROKEN, "the answer broke off" },
+	{ OUTCOME_UP_UNAVAILABLE, "the provider is overloaded, or down" },
+};
+
+static const char *meaning_of(enum outcome o)
 {
-	switch (o) {
-	case OUTCOME_UP_AUTH:
-	case OUTCOME_UP_PERMISSION:
-	case OUTCOME_UP_NOT_FOUND:
-	case OUTCOME_UP_RATE_LIMITED:
-	case OUTCOME_UP_TIMEOUT:
-	case OUTCOME_UP_CONNECT:
-	case OUTCOME_UP_BARRED:
-	case OUTCOME_UP_ERROR:
-	case OUTCOME_UP_MALFORMED:
-	case OUTCOME_UP_BROKEN:
-	case OUTCOME_UP_UNAVAILABLE:
-		return true;
-	default:
-		return false;
-	}
+	for (size_t i = 0; i < COUNT(told_of); i++)
+		if (told_of[i].outcome == o)
+			return told_of[i].meaning;
+	return NULL;
 }
 
 bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t now_ns)
@@ -53,7 +60,8 @@ static struct str reason_of(const struct llm_error *e)
 void failure_log(struct request *r, const struct llm_error *e)
 {
 	const struct snap_deployment *d = r->deployment;
-	if (!d || !is_deployments(e->outcome) ||
+	const char *meaning = meaning_of(e->outcome);
+	if (!d || !meaning ||
 	    !failure_is_new(r->w->failures, COUNT(r->w->failures), d->id_hash ^ e->outcome,
 			    clock_ns()))
 		return;
@@ -62,6 +70,6 @@ void failure_log(struct request *r, const struct llm_error *e)
 	    F_STR("provider", snap_text(r->snap, d->provider)),
 	    F_STR("base", snap_text(r->snap, d->base)),
 	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
-	    F_STR("why", e->status ? STR_NONE : reason_of(e)), F_STR("call_id", r->call_id),
+	    F_STR("why", e->status ? str_z(meaning) : reason_of(e)), F_STR("call_id", r->call_id),
 	    F_STR("deployment", snap_text(r->snap, d->id)));
 }
