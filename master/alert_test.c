@@ -138,7 +138,7 @@ static void start(struct command_call *c, struct str service, bool is_service)
 		mem_free(t);
 		command_fail(c, is_service ? 422 : 400, "invalid_request_error", "receiver",
 			     "nobody is told: general_settings.alerting names no such receiver, or "
-			     "the environment has no address for it");
+			     "the environment has no address for it, as SLACK_WEBHOOK_URL");
 		return;
 	}
 	if (!t->waiting)

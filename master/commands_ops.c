@@ -272,6 +272,13 @@ void ops_config_margins(struct command_call *c)
 	answer_values(c, c->master->config->cost_margins);
 }
 
+/* "W003": what llmgw --check has written behind a warning. */
+static bool is_code(struct str asked)
+{
+	uint64_t n;
+	return asked.n == 4 && asked.p[0] == 'W' && str_read_u64(str_skip(asked, 1), &n) == 0;
+}
+
 void ops_config_explain(struct command_call *c)
 {
 	struct str asked = STR_NONE;
@@ -287,6 +294,12 @@ void ops_config_explain(struct command_call *c)
 	}
 	struct str near = config_nearest(asked);
 	buf_reset(&c->out);
+	if (is_code(asked)) {
+		command_fail(c, 404, "not_found_error", "directive",
+			     "'" STR_FMT "' is the code of a warning: llmgw.yaml(5) says under "
+			     "DIAGNOSTICS what each means", STR_ARG(asked));
+		return;
+	}
 	command_fail(c, 404, "not_found_error", "directive",
 		     "there is no directive '" STR_FMT "'; %s'%s" STR_FMT "%s'%s", STR_ARG(asked),
 		     near.n ? "is it " : "a part of a name is looked for with ", near.n ? "" : "*",
@@ -603,10 +616,14 @@ void ops_health_clear(struct command_call *c)
 static void on_backup(void *data, int err)
 {
 	struct command_call *c = data;
+	struct str file = STR_NONE;
 	if (err < 0) {
+		if (command_str(c, "file", &file) < 0)
+			file = STR("a file");
 		command_fail(c, err == -EEXIST ? 409 : 500,
-			     err == -EEXIST ? "conflict" : "internal_server_error", "file",
-			     "the copy failed: %s", strerror(-err));
+			     err == -EEXIST ? "conflict" : "internal_server_error", NULL,
+			     "no copy could be made as " STR_FMT ": %s", STR_ARG(file),
+			     err == -EEXIST ? "it exists already" : strerror(-err));
 		return;
 	}
 	put_result(c, "copied", STR_NONE);
@@ -624,7 +641,8 @@ void ops_backup(struct command_call *c)
 		return;
 	}
 	if (access(path, F_OK) == 0) {
-		command_fail(c, 409, "conflict", "file", "%s exists already", path);
+		command_fail(c, 409, "conflict", NULL,
+			     "%s exists already: name a new file", path);
 		return;
 	}
 	if (store_backup(c->master->store, path, on_backup, c) < 0)

@@ -359,7 +359,9 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	e.m.provider = provider;
 	infer_mode(&e);
 	make_id(&e);
-	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at))
+	const struct yaml *key = yaml_get(e.params, "api_key");
+	bool is_told = key && key->kind == YAML_NULL && key->from_env;	/* the variable is not set */
+	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at, is_told))
 		return;
 	model_price_finish(r, &e.m, &e.at);
 	gates_check(r, &e.m, &e.at);
@@ -491,25 +493,6 @@ static void drop_twins(struct reader *r)
 	c->n_models = n;
 }
 
-static void check_name(struct reader *r, struct str name, const char *where)
-{
-	const struct place *at = given_place(r, "router_settings", where);
-
-	if (at == &r->whole)
-		at = given_place(r, "litellm_settings", where);
-	if (!config_serves(r->c, name))
-		complain(r, W_UNKNOWN_MODEL, at,
-			 "%s names '" STR_FMT "', which no entry of model_list serves", where,
-			 STR_ARG(shown(name)));
-}
-
-static void check_fallbacks(struct reader *r, const struct config_fallbacks *f, const char *where)
-{
-	for (size_t i = 0; i < f->n; i++)
-		for (size_t k = 0; k < f->v[i].to.n; k++)
-			check_name(r, f->v[i].to.v[k], where);
-}
-
 /* Workers measure only where somebody goes by it. */
 static void learn_times(struct config *c)
 {
@@ -534,19 +517,7 @@ void models_check(struct reader *r)
 		if (c->models[i].stream_timeout_ms == 0)
 			c->models[i].stream_timeout_ms = c->stream_timeout_ms;
 	learn_times(c);
-	for (size_t i = 0; i < c->n_models; i++)
-		if (c->models[i].silent_model.n && !config_serves(c, c->models[i].silent_model))
-			complain(r, W_UNKNOWN_MODEL, &r->model_places[i],
-				 "silent_model names '" STR_FMT
-				 "', which no entry of model_list serves",
-				 STR_ARG(shown(c->models[i].silent_model)));
-	for (size_t i = 0; i < c->n_aliases; i++)
-		check_name(r, c->aliases[i].group, "model_group_alias");
-	check_fallbacks(r, &c->fallbacks, "fallbacks");
-	check_fallbacks(r, &c->context_fallbacks, "context_window_fallbacks");
-	check_fallbacks(r, &c->policy_fallbacks, "content_policy_fallbacks");
-	for (size_t i = 0; i < c->default_fallbacks.n; i++)
-		check_name(r, c->default_fallbacks.v[i], "default_fallbacks");
+	names_check(r);
 	if (c->n_models == 0 && c->n_errors == 0)
 		complain(r, W_NO_MODELS, &r->whole, "no model is served");
 }

@@ -220,7 +220,7 @@
 
 static const struct directive directives[] = {
 	/* server */
-	D("server", "listen", CT_LISTEN, AT(listen), "0.0.0.0:4000", 0, 0, CF_RESTART,
+	D("server", "listen", CT_LISTEN, AT(listen), "0.0.0.0:4000", 0, 0, CF_LIVE,
 	  "where clients connect: \"host:port\", or {address, port, tls}; one or a list"),
 	D("server", "workers", CT_WORKERS, AT(workers), "auto", 1, 32, CF_LIVE,
 	  "worker processes; auto: one per CPU"),
@@ -245,10 +245,10 @@ static const struct directive directives[] = {
 	       "what workers give up, see llmgw(8): auto: what the kernel can take from them; enforce: all of it, or do "
 	       "not start; log: the kernel logs what it would refuse"),
 	/* server.tls */
-	D("server.tls", "certificate", CT_STR, AT(tls_certificate), NULL, 0, 0, CF_RESTART,
-	  "PEM file with the certificate chain; with it listeners speak TLS"),
-	D("server.tls", "key", CT_STR, AT(tls_key), NULL, 0, 0, CF_RESTART,
-	  "PEM file with its private key"),
+	D("server.tls", "certificate", CT_STR, AT(tls_certificate), NULL, 0, 0, CF_LIVE,
+	  "PEM file with the certificate chain; with it listeners speak TLS; each reload reads it anew"),
+	D("server.tls", "key", CT_STR, AT(tls_key), NULL, 0, 0, CF_LIVE,
+	  "PEM file with its private key; each reload reads it anew"),
 	/* server.log */
 	CHOICE("server.log", "level", CT_CHOICE, AT(log_level), "info", "error|warn|info|debug",
 	       CF_LIVE, "the least that is worth a line"),

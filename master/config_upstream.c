@@ -257,7 +257,7 @@ static struct str alternatives(struct reader *r, struct str names)
 }
 
 bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
-		      const struct place *base_at)
+		      const struct place *base_at, bool is_key_told)
 {
 	bool own_base = m->api_base.n > 0;
 	struct str name;
@@ -280,7 +280,7 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 		return false;
 	}
 	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->needs_key && !own_base &&
-	    m->row->auth_kind != AUTH_SIGV4)
+	    m->row->auth_kind != AUTH_SIGV4 && !is_key_told)
 		complain(r, W_KEY_MISSING, at,
 			 "no key for provider '" STR_FMT
 			 "': set api_key, or the environment variable " STR_FMT,

@@ -281,7 +281,7 @@ static void put_head(const struct convert *c, enum convert_from from, struct buf
 		   names[from]);
 	if (c->n_secrets)
 		BUF_PUT_LIT(out, "#\n# Secrets that stood in it are not here. Set these variables, "
-				 "as in /etc/llmgw/env:\n");
+				 "as in /etc/llmgw/llmgw.env:\n");
 	for (size_t i = 0; i < c->n_secrets; i++)
 		convert_put_comment(out, "#   ",
 				    arena_printf(c->mem, STR_FMT ": what stood in " STR_FMT,

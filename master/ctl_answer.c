@@ -175,7 +175,9 @@ static void hint_nothing(struct buf *hints, struct arena *a, const struct ctl_re
 	static const char *const verbs[] = { "create", "add" };
 	const struct command *c = q->command, *maker = NULL;
 	struct str noun = ctl_noun_of(c);
-	bool is_whole = str_eq_z(ctl_verb_of(c), "list") && str_eq_z(q->args, "{}");
+	bool is_whole = str_eq_z(ctl_verb_of(c), "list") &&
+			(str_eq_z(q->args, "{}") ||
+			 str_eq_z(q->args, "{\"return_full_object\":true}"));
 	for (size_t i = 0; i < COUNT(verbs) && is_whole && !maker; i++)
 		maker = ctl_find(arena_printf(a, STR_FMT " %s", STR_ARG(noun), verbs[i]));
 	if (maker)

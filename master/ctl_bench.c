@@ -295,6 +295,17 @@ static void put_times(struct json_out *o, const char *name, struct bench_times *
 	json_close(o);
 }
 
+/* What the first refusal said, in its own words. */
+static void put_refusal(struct bench *b, struct json_out *o)
+{
+	struct json_error why;
+	struct str body = str_of(b->result.refusal, b->result.refusal_n);
+	struct str text = json_str(b->mem, json_get_path(json_parse(b->mem, body, 0, &why),
+							 "error.message"));
+	if (body.n)
+		json_put_str(o, "first_failure", text.n ? text : body);
+}
+
 static void put_answer(struct bench *b, struct buf *out)
 {
 	struct bench_result *r = &b->result;
@@ -325,6 +336,7 @@ static void put_answer(struct bench *b, struct buf *out)
 	for (size_t i = 0; i < r->n_codes; i++)
 		json_put_u64(&o, r->codes[i].what, r->codes[i].n);
 	json_close(&o);
+	put_refusal(b, &o);
 	if (b->cost.n)
 		json_put_raw(&o, "cost", b->cost);
 	else

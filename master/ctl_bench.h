@@ -15,7 +15,8 @@ enum ctl_exit ctl_bench(const struct ctl_pages *of, const char *key, ctl_bench_a
 
 /* ---- ctl_bench_run.c: the requests ---- */
 
-enum { BENCH_PARALLEL_MAX = 1000, BENCH_REQUESTS_MAX = 5000000, BENCH_CODES = 12 };
+enum { BENCH_PARALLEL_MAX = 1000, BENCH_REQUESTS_MAX = 5000000, BENCH_CODES = 12,
+       BENCH_REFUSAL = 1024 };
 
 struct bench_plan {
 	const char *url, *key, *body;	/* of each request */
@@ -27,7 +28,7 @@ struct bench_plan {
 	struct ctl_progress *progress;
 };
 struct bench_code {
-	char what[80];			/* "429", "connection refused" */
+	char what[112];			/* "429", "connection refused" */
 	uint64_t n;
 };
 struct bench_times {			/* microseconds */
@@ -38,6 +39,8 @@ struct bench_result {
 	struct bench_times latency, first;	/* of those that were answered well */
 	struct bench_code codes[BENCH_CODES];	/* of the others */
 	size_t n_codes;
+	char refusal[BENCH_REFUSAL];	/* the body of the first of these that had one, cut */
+	size_t refusal_n;
 	uint64_t sent, good, late, bytes;
 	uint64_t took_ns;
 	bool is_interrupted;

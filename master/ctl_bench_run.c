@@ -8,8 +8,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "common/curl_why.h"
 #include "common/mem.h"
 #include "master/ctl_bench.h"
 
@@ -28,6 +30,8 @@ struct slot {				/* one request at a time */
 	struct run *run;
 	bool is_busy;
 	uint64_t due_ns, first_ns;
+	char body[BENCH_REFUSAL];	/* as much of the answer as fits */
+	size_t body_n;
 };
 struct run {
 	const struct bench_plan *p;
@@ -104,7 +108,18 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 	if (!s->first_ns && all > 0 && p[0] != ':')	/* a comment keeps a stream alive */
 		s->first_ns = clock_ns();
 	s->run->ret->bytes += all;
+	size_t kept = all < sizeof s->body - s->body_n ? all : sizeof s->body - s->body_n;
+	memcpy(s->body + s->body_n, p, kept);
+	s->body_n += kept;
 	return all;
+}
+
+static void keep_refusal(struct bench_result *r, const struct slot *s)
+{
+	if (r->refusal_n)
+		return;
+	memcpy(r->refusal, s->body, s->body_n);
+	r->refusal_n = s->body_n;
 }
 
 static void take_answer(struct slot *s, CURLcode code)
@@ -118,10 +133,11 @@ static void take_answer(struct slot *s, CURLcode code)
 	s->is_busy = false;
 	r->busy--;
 	if (code != CURLE_OK) {
-		count_failure(r->ret, curl_easy_strerror(code));
+		count_failure(r->ret, curl_why(s->curl, code));
 	} else if (status != 200) {
 		snprintf(text, sizeof text, "%ld", status);
 		count_failure(r->ret, text);
+		keep_refusal(r->ret, s);
 	} else {
 		r->ret->good++;
 		r->out_of_memory |= bench_times_add(&r->ret->latency, now - s->due_ns) != 0;
@@ -187,6 +203,7 @@ static void send_one(struct run *r, uint64_t due_ns)
 	s->is_busy = true;
 	s->due_ns = due_ns;
 	s->first_ns = 0;
+	s->body_n = 0;
 	r->busy++;
 	r->ret->sent++;
 	r->out_of_memory |= curl_multi_add_handle(r->multi, s->curl) != CURLM_OK;

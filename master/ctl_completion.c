@@ -34,6 +34,24 @@ static void put_quoted(struct buf *to, struct str s, enum shell shell)
 	}
 }
 
+static void put_verbs(struct buf *to, const struct command *of, const char *between)
+{
+	for (size_t i = 0, n = 0; i < commands_count; i++)
+		if (ctl_is_shown(&commands[i]) &&
+		    str_eq(ctl_noun_of(&commands[i]), ctl_noun_of(of)))
+			buf_printf(to, "%s" STR_FMT, n++ ? between : "",
+				   STR_ARG(ctl_verb_of(&commands[i])));
+}
+
+/* What a first word stands for: a command, or what can be done with such things. */
+static void put_noun_doc(struct buf *to, const struct command *c, enum shell shell)
+{
+	if (ctl_verb_of(c).n)
+		put_verbs(to, c, ", ");
+	else
+		put_quoted(to, str_z(c->doc), shell);
+}
+
 /* The loop that finds $first and $second; the same in bash and zsh but for the indices. */
 static void put_scan(struct buf *to, const char *words, const char *last, int from)
 {
@@ -67,10 +85,7 @@ static void put_bash_verbs(struct buf *to, const struct command *of)
 	if (!ctl_verb_of(of).n)
 		return;
 	buf_printf(to, "\t\t'" STR_FMT "') list='", STR_ARG(ctl_noun_of(of)));
-	for (size_t i = 0; i < commands_count; i++)
-		if (ctl_is_shown(&commands[i]) &&
-		    str_eq(ctl_noun_of(&commands[i]), ctl_noun_of(of)))
-			buf_printf(to, STR_FMT " ", STR_ARG(ctl_verb_of(&commands[i])));
+	put_verbs(to, of, " ");
 	BUF_PUT_LIT(to, "' ;;\n");
 }
 
@@ -153,7 +168,9 @@ static void put_zsh_item(struct buf *to, struct str name, const char *doc)
 
 static void put_zsh_noun(struct buf *to, const struct command *c)
 {
-	put_zsh_item(to, ctl_noun_of(c), c->doc);
+	buf_printf(to, " '" STR_FMT ":", STR_ARG(ctl_noun_of(c)));
+	put_noun_doc(to, c, ZSH);
+	buf_put_char(to, '\'');
 }
 
 static void put_zsh_verbs(struct buf *to, const struct command *of)
@@ -235,9 +252,10 @@ static void put_fish_doc(struct buf *to, const char *doc)
 
 static void put_fish_noun(struct buf *to, const struct command *c)
 {
-	buf_printf(to, "complete -c llmgwctl -n __fish_use_subcommand -a " STR_FMT,
+	buf_printf(to, "complete -c llmgwctl -n __fish_use_subcommand -a " STR_FMT " -d '",
 		   STR_ARG(ctl_noun_of(c)));
-	put_fish_doc(to, c->doc);
+	put_noun_doc(to, c, FISH);
+	BUF_PUT_LIT(to, "'\n");
 }
 
 static void put_fish_seen(struct buf *to, const struct command *c, bool with_verb)
@@ -245,8 +263,12 @@ static void put_fish_seen(struct buf *to, const struct command *c, bool with_ver
 	struct str verb = ctl_verb_of(c);
 	buf_printf(to, "complete -c llmgwctl -n '__fish_seen_subcommand_from " STR_FMT,
 		   STR_ARG(ctl_noun_of(c)));
-	if (verb.n && with_verb)
+	if (verb.n && with_verb) {
 		buf_printf(to, "; and __fish_seen_subcommand_from " STR_FMT, STR_ARG(verb));
+	} else if (verb.n) {
+		BUF_PUT_LIT(to, "; and not __fish_seen_subcommand_from ");
+		put_verbs(to, c, " ");
+	}
 	buf_put_char(to, '\'');
 }
 

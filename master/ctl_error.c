@@ -49,7 +49,8 @@ static struct str next_of(struct arena *a, const struct ctl_request *q, enum ctl
 			return arena_printf(a, "llmgwctl %s shows what there is", list->words);
 		return STR("");
 	case CTL_CONFLICT:
-		return STR("look at its present state, then try again");
+		return list && list != q->command
+			       ? STR("look at its present state, then try again") : STR("");
 	case CTL_TIMED_OUT:
 		return STR("llmgwctl status shows whether it goes on; --timeout waits longer");
 	case CTL_CONFIG_INVALID:
@@ -65,7 +66,9 @@ struct ctl_error ctl_error_of(struct arena *a, const struct ctl_request *q, int 
 	enum ctl_exit exit = ctl_exit_of(q->command, status, answer);
 	struct str why = said(a, answer), more = complained(a, answer);
 	struct str param = json_str(a, json_get_path(answer, "error.param"));
-	bool tells_param = !param.n || str_find(why, param) < why.n;
+	/* Where it is about a thing that the caller has named, it is not about the argument. */
+	bool tells_param = !param.n || exit == CTL_NO_SUCH || exit == CTL_CONFLICT ||
+			   str_find(why, param) < why.n;
 	if (!why.n)
 		why = arena_printf(a, "the gateway answered with status %d", status);
 	return (struct ctl_error){

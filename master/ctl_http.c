@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/curl_why.h"
 #include "common/mem.h"
 #include "master/ctl.h"
 
@@ -157,7 +158,8 @@ static int set_up(struct transfer *t, struct arena *a, const char *key, const st
 static struct ctl_error curl_failed(struct arena *a, const struct transfer *t,
 				    const struct ctl_request *q, CURLcode r)
 {
-	const char *why = t->why[0] ? t->why : curl_easy_strerror(r);
+	bool is_tls = r == CURLE_SSL_CONNECT_ERROR || r == CURLE_PEER_FAILED_VERIFICATION;
+	const char *why = t->why[0] && !is_tls ? t->why : curl_why(t->curl, r);
 	struct ctl_error e = { CTL_NOT_RUNNING, STR_NONE, STR("") };
 	e.message = arena_printf(a, "%s: cannot reach %s: %s", q->command->words, q->opt.url, why);
 	switch (r) {
@@ -168,6 +170,9 @@ static struct ctl_error curl_failed(struct arena *a, const struct transfer *t,
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 		e.next = STR("the certificate must be valid for this name; it is always verified");
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		e.next = STR("a gateway that serves without TLS has a URL with http://");
 		break;
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:

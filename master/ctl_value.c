@@ -95,7 +95,7 @@ int ctl_value_check(struct arena *a, const struct ctl_value *v, struct str *rete
 		[ARG_MONEY] = "an amount in dollars, as 50 or 0.25",
 		[ARG_BOOL] = "true or false",
 		[ARG_LIST] = "text in UTF-8",
-		[ARG_JSON] = "JSON, as '{\"team\":\"red\"}'",
+		[ARG_JSON] = "JSON",
 		[ARG_DURATION] = "a duration, as 30s, 24h, 7d or 1mo",
 	};
 	if (is_none(v) || is_of_type(a, v))
@@ -103,8 +103,10 @@ int ctl_value_check(struct arena *a, const struct ctl_value *v, struct str *rete
 	struct buf shown;
 	buf_init(&shown, 4096);
 	ctl_put_safe(&shown, str_of(v->text.p, v->text.n > 200 ? 200 : v->text.n));
-	*reterr = arena_printf(a, "'" STR_FMT "' is not %s", STR_ARG(buf_str(&shown)),
-			       wanted[v->arg->type]);
+	bool is_json = v->arg->type == ARG_JSON;	/* of which kind only its help knows */
+	*reterr = arena_printf(a, "'" STR_FMT "' is not %s%s%s", STR_ARG(buf_str(&shown)),
+			       wanted[v->arg->type], is_json ? "; wanted is " : "",
+			       is_json ? v->arg->doc : "");
 	buf_done(&shown);
 	return -EINVAL;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/curl_why.h"
 #include "master/config.h"
 #include "master/doctor.h"
 
@@ -224,8 +225,8 @@ static bool try_connection(const struct host *h, char why[NAME_ROOM])
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	CURLcode code = curl_easy_perform(e);
+	snprintf(why, NAME_ROOM, "%s", code == CURLE_OK ? "" : curl_why(e, code));
 	curl_easy_cleanup(e);
-	snprintf(why, NAME_ROOM, "%s", code == CURLE_OK ? "" : curl_easy_strerror(code));
 	return code == CURLE_OK;
 }
 

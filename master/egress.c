@@ -2,6 +2,7 @@
  * egress.c - see egress.h. */
 #include "master/egress.h"
 
+#include "common/curl_why.h"
 #include "common/reach.h"
 
 void egress_set(struct egress *ret, const struct config_names *allowed, bool must_be_public)
@@ -57,7 +58,7 @@ void egress_guard(CURL *e, struct egress_call *call)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
 }
 
-const char *egress_why(const struct egress_call *call, CURLcode code)
+const char *egress_why(CURL *e, const struct egress_call *call, CURLcode code)
 {
-	return code == CURLE_COULDNT_CONNECT && call->why ? call->why : curl_easy_strerror(code);
+	return code == CURLE_COULDNT_CONNECT && call->why ? call->why : curl_why(e, code);
 }

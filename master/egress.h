@@ -24,7 +24,7 @@ struct egress_call {			/* of one call; lives as long as that */
 	const char *why;		/* it was refused, and therefore has failed; else NULL */
 };
 void egress_guard(CURL *e, struct egress_call *call);
-/* What a call that failed is told by: why it was refused, or libcurl's word. A literal. */
-const char *egress_why(const struct egress_call *call, CURLcode code);
+/* What a call that failed is told by: why it was refused, or curl_why(). A literal. */
+const char *egress_why(CURL *e, const struct egress_call *call, CURLcode code);
 
 #endif

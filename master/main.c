@@ -348,14 +348,24 @@ static int open_sockets(struct master *m, struct listen_set *ret)
 	return err;
 }
 
+static const char *control_hint(int err)
+{
+	switch (-err) {
+	case ENAMETOOLONG:
+		return "a socket's path is short: choose another --runtime-dir";
+	case EADDRINUSE:
+		return "is another llmgw running with this --runtime-dir?";
+	default:
+		return "may it write into --runtime-dir?";
+	}
+}
+
 static int open_control(struct master *m)
 {
 	int err = the.legacy.control_fd >= 0
 			  ? control_adopt(m, the.legacy.control_fd, &m->control)
 			  : control_start(m, m->opt.runtime_dir, &m->control);
-	return err < 0 ? fail("control socket", err,
-			      "is another llmgw running with this --runtime-dir?")
-		       : 0;
+	return err < 0 ? fail("control socket", err, control_hint(err)) : 0;
 }
 
 static int open_service(struct master *m)

@@ -89,8 +89,8 @@ static bool perform(CURL *e, const struct egress_call *way, struct post_result *
 	CURLcode code = curl_easy_perform(e);
 	if (code == CURLE_OK)
 		return true;
+	snprintf(ret->why, sizeof ret->why, "%s", egress_why(e, way, code));
 	curl_easy_reset(e);
-	snprintf(ret->why, sizeof ret->why, "%s", egress_why(way, code));
 	return false;
 }
 
@@ -270,11 +270,12 @@ bool post_get(const char *url, struct buf *to, uint64_t timeout_ms, const struct
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, to);
 	CURLcode code = curl_easy_perform(e);
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
+	const char *failure = egress_why(e, &way, code);
 	curl_easy_cleanup(e);
 	if (to->failed)
 		snprintf(why, 120, "more than %zu bytes", to->cap);
 	else if (code != CURLE_OK)
-		snprintf(why, 120, "%s", egress_why(&way, code));
+		snprintf(why, 120, "%s", failure);
 	else if (status != 200 || !to->n)
 		snprintf(why, 120, "HTTP %ld, %zu bytes", status, to->n);
 	else

@@ -65,11 +65,11 @@ static size_t discard(char *p, size_t size, size_t n, void *data)
 	return size * n;
 }
 
-static void judge(struct job *j, const struct egress_call *way, CURLcode code, long status)
+static void judge(struct job *j, CURL *e, const struct egress_call *way, CURLcode code, long status)
 {
 	j->status = PROBE_ILL;
 	if (code != CURLE_OK)
-		snprintf(j->error, sizeof j->error, "%s", egress_why(way, code));
+		snprintf(j->error, sizeof j->error, "%s", egress_why(e, way, code));
 	else if (status == 401 || status == 403)
 		snprintf(j->error, sizeof j->error, "HTTP %ld: the provider refuses the api_key",
 			 status);
@@ -128,7 +128,7 @@ static void run(uv_work_t *work)
 	CURLcode code = curl_easy_perform(e);
 	j->took_ns = clock_ns() - began;
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &status);
-	judge(j, &way, code, status);
+	judge(j, e, &way, code, status);
 	curl_easy_cleanup(e);
 	curl_slist_free_all(headers);
 }

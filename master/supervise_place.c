@@ -293,9 +293,14 @@ static void give_up_successor(struct place *p, int err)
 static void start_failed(struct place *p, int err, bool has_journal)
 {
 	struct master *m = p->s->m;
-	snprintf(p->last_end, sizeof p->last_end, "cannot start: %s", strerror(-err));
-	LOG(LOG_ERROR, "worker.start_failed", F_INT("slot", p->slot), F_Z("why", strerror(-err)),
-	    F_Z("program", m->opt.worker_path));
+	snprintf(p->last_end, sizeof p->last_end, "cannot start: %s%s",
+		 has_journal ? "" : "no journal: ", strerror(-err));
+	if (has_journal)
+		LOG(LOG_ERROR, "worker.start_failed", F_INT("slot", p->slot),
+		    F_Z("why", strerror(-err)), F_Z("program", m->opt.worker_path));
+	else
+		LOG(LOG_ERROR, "worker.start_failed", F_INT("slot", p->slot),
+		    F_Z("why", strerror(-err)), F_Z("journal_in", m->opt.state_dir));
 	give_up_successor(p, err);
 	if (has_journal) {
 		place_enter(p, PLACE_BOOKING);

@@ -261,7 +261,10 @@ void llm_read_error(struct arena *a, int status, const struct json *root, struct
 	e.retry_after_ms = find_retry_after(a, root);
 	e.message = llm_scrub(a, e.message, key);
 	if (!e.message.n)
-		e.message = STR("the provider gave no reason");
+		e.message = status / 100 == 3
+			? STR("the provider redirects elsewhere, which is not followed: is "
+			      "api_base right?")
+			: STR("the provider gave no reason");
 	if (e.type.p)
 		e.type = llm_scrub(a, e.type, key);
 	if (e.code.p)

@@ -3,10 +3,12 @@
 exit code that operations are promised."""
 import base64
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -66,6 +68,15 @@ def gw(tmp_path_factory, mock_process):
 def run(*args, env=None, **kw):
     return subprocess.run([CTL, *map(str, args)], capture_output=True, text=True, timeout=60,
                           env={**os.environ, "NO_COLOR": "1", **(env or {})}, stdin=subprocess.DEVNULL, **kw)
+
+
+@functools.cache
+def help_of(words):
+    return run(*words.split(), "--help")
+
+
+def options_of(words):
+    return set(re.findall(r"^  (--[\w-]+)", help_of(words).stdout, re.M))
 
 
 # What each command is given, and a word that its table shows.
@@ -333,7 +344,7 @@ def test_help_and_completion_know_every_command():
     text = run("--help").stdout
     for words in commands():
         assert re.search(rf"^  {words} ", text, re.M), words
-        p = run(*words.split(), "--help")
+        p = help_of(words)
         assert p.returncode == 0 and f"llmgwctl {words}" in p.stdout, words
         assert run("help", *words.split()).stdout == p.stdout
     for shell, check in (("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "-n"])):
@@ -347,6 +358,65 @@ def test_help_and_completion_know_every_command():
     assert re.fullmatch(r"llmgwctl \S+\n", run("--version").stdout)
 
 
+# Reads command lines, and says what is offered for the word behind each, which begins with $LAST.
+SHELLS = {
+    "bash": """while read -ra COMP_WORDS; do
+                   COMP_CWORD=${#COMP_WORDS[@]}; COMP_WORDS+=("$LAST"); _llmgwctl; echo "${COMPREPLY[*]}"
+               done""",
+    "fish": """while read -l line
+                   echo (complete -C "$line $LAST" | string split -f1 \\t)
+               end""",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shells_offer_every_verb_and_option(shell, tmp_path):
+    """What the shell itself makes of the script, for many commands at once; fish takes its time for each."""
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell} here")
+    words = commands()[::1 if shell == "bash" else 16]
+    nouns = sorted({w.split()[0] for w in words if " " in w})
+    script = tmp_path / "script"
+    script.write_text(run("completion", shell).stdout + "\n" + SHELLS[shell] + "\n")
+
+    def offered(lines, last):
+        p = subprocess.run([shell, script], input="".join(f"llmgwctl {line}\n" for line in lines), text=True,
+                           capture_output=True, timeout=120, env={**os.environ, "LAST": last, "LLMGW_SOCKET": "/nonexistent"})
+        answers = p.stdout.splitlines()
+        assert len(answers) == len(lines), (answers, p.stderr[-2000:])
+        return {line: set(answer.split()) for line, answer in zip(lines, answers)}
+
+    verbs, options = offered(["", *nouns], ""), offered(words, "--")
+    assert {w.split()[0] for w in words} <= verbs[""]
+    for w in words:
+        noun, _, verb = w.partition(" ")
+        assert not verb or verb in verbs[noun], w
+        wanted = options_of(w) | {"--json", "--timeout"}
+        assert wanted <= options[w], (w, wanted - options[w])
+
+
+def test_fish_is_told_of_every_verb_and_option():
+    lines = set(re.findall(r"^complete -c llmgwctl -n '?(.*?)'? (-a|-l) ([\w-]+) ", run("completion", "fish").stdout, re.M))
+    told = {(re.sub(r"; and not .*", "", when), word) for when, _, word in lines}
+    for w in commands():
+        noun, _, verb = w.partition(" ")
+        seen = f"__fish_seen_subcommand_from {noun}"
+        assert ("__fish_use_subcommand", noun) in told and (not verb or (seen, verb) in told), w
+        for option in options_of(w):
+            assert (seen + (f"; and __fish_seen_subcommand_from {verb}" if verb else ""), option[2:]) in told, (w, option)
+
+
+def test_zsh_is_told_of_every_verb_and_option():
+    lines = run("completion", "zsh").stdout.splitlines()
+    nouns = next(line for line in lines if line.startswith("\t\tlist=("))
+    rows = {m[1]: line for line in lines if (m := re.match(r"\t\t'([^']*)'\*?\) list=", line))}
+    for w in commands():
+        noun, _, verb = w.partition(" ")
+        assert f" '{noun}:" in nouns and (not verb or f" '{verb}:" in rows[noun]), w
+        for option in options_of(w):
+            assert f" '{option}:" in rows[f"{noun} {verb}"], (w, option)
+
+
 # ---- exit codes ----------------------------------------------------------------------------------
 
 def test_code_1_failed(gw, tmp_path):
@@ -357,7 +427,8 @@ def test_code_1_failed(gw, tmp_path):
     assert p.returncode == 1 and "num_retries" in p.stdout, p
     assert json.loads(gw.ctl("--json", "config", "diff", str(other), check=False).stdout)["changes"]
     assert gw.ctl("keys", "create", "--key", "not-sk", check=False).returncode == 1
-    assert gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False).returncode == 1
+    p = gw.ctl("backup", str(tmp_path / "no" / "such" / "folder.db"), check=False)
+    assert p.returncode == 1 and p.stderr.endswith(f"{tmp_path}/no/such/folder.db: No such file or directory\n"), p
 
 
 @pytest.mark.parametrize("args", [
@@ -386,6 +457,8 @@ def test_code_3_not_running(tmp_path, gw, mock):
     p = run("--json", "--socket", tmp_path / "nothing.sock", "status")
     assert p.returncode == 3 and json.loads(p.stderr)["error"]["exit"] == 3
     assert run("--url", "http://127.0.0.1:9", "keys", "list", env={"LLMGW_KEY": "sk-x123"}).returncode == 3
+    p = run("--url", f"https://127.0.0.1:{gw.port}", "keys", "list", env={"LLMGW_KEY": "sk-x123"})
+    assert p.returncode == 3 and "does this port speak HTTPS" in p.stderr and "http://" in p.stderr, p
     where = tmp_path / "g"
     where.mkdir()
     g = make(where, mock)
@@ -427,7 +500,8 @@ def test_code_6_conflict(gw, tmp_path):
     with contextlib.closing(sqlite3.connect(copy)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("SELECT count(*) FROM keys").fetchone()[0] >= 1
-    assert gw.ctl("backup", str(copy), check=False).returncode == 6
+    p = gw.ctl("backup", str(copy), check=False)
+    assert p.returncode == 6 and f"{copy} exists already: name a new file\n" in p.stderr and "next" not in p.stderr, p
     p = gw.ctl("keys", "create", "--key-alias", "first", check=False)
     assert p.returncode == 6 and "first" in p.stderr, p
 

@@ -275,12 +275,13 @@ def test_bench_asks_before_it_costs(gw):
 def test_bench_says_what_failed(gw):
     got = bench(gw, "nobody", "--requests", "4", "--yes", code=1)
     assert got["succeeded"] == 0 and sum(got["failures"].values()) == 4 and got["latency_ms"] is None
+    assert "Invalid model name" in got["first_failure"] and "nobody" in got["first_failure"]
     assert bench(gw, "free", "--rate", "0", code=2).stderr and bench(gw, "free", "--duration", "2d", code=2).stderr
     p = run("--url", f"http://127.0.0.1:{gw.port}", "bench", "free", "--requests", "2", "--yes", env={"LLMGW_KEY": gw.key()})
     assert p.returncode == 0 and "succeeded" in p.stdout, p
     assert run("--url", f"http://127.0.0.1:{gw.port}", "bench", "free", "--yes").returncode == 4
     p = run("--json", "--url", "http://127.0.0.1:9", "bench", "free", "--requests", "2", "--yes", env={"LLMGW_KEY": "sk-123456"})
-    assert p.returncode == 1 and sum(json.loads(p.stdout)["failures"].values()) == 2
+    assert p.returncode == 1 and json.loads(p.stdout)["failures"] == {"connection refused: nothing listens at this address and port": 2}
 
 
 # ---- progress ---------------------------------------------------------------------------------------

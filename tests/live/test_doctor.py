@@ -221,7 +221,9 @@ def test_a_provider_that_is_nowhere(tmp_path, mock):
                          "api_key": "sk-x"})])
         d = Doctor(gw.tmp, "--online")
     d.says("providers.dns", "ok", "1")
-    d.says("providers.tls", "fail", "1 of 1", "127.0.0.1")
+    d.says("providers.tls", "fail", "1 of 1", "127.0.0.1", "connection refused")
+    gw.write([("n", {"model": "openai/x", "api_base": mock.base.replace("http://", "https://") + "/v1", "api_key": "sk-x"})])
+    Doctor(gw.tmp, "--online").says("providers.tls", "fail", "1 of 1", "does this port speak HTTPS")
 
 
 def test_no_authorities(stopped):

@@ -337,6 +337,8 @@ def test_disk_full(small_disk, tmp_path, mock):
         lost = victim["streams"]
         os.kill(victim["pid"], signal.SIGKILL)
         gw.wait_log("worker.exit", pid=victim["pid"])
+        failed = gw.wait_log("worker.start_failed")                 # and where the disk is full
+        assert failed["journal_in"].endswith("/state") and "No space left" in failed["why"], failed
         streams.wait_over()
         assert len(streams.whole) == 20 - lost and lost > 0
         assert gw.ask("m").status == 503

@@ -357,6 +357,9 @@ def test_exit_codes(tmp_path):
     p = llmgw("--config", good, *dirs)                             # no master key
     assert p.returncode == 8 and "master" in p.stderr.lower() and "key" in p.stderr
     assert not (tmp_path / "s").exists()                           # refused before anything was touched
+    long = ["--state-dir", tmp_path / "s", "--runtime-dir", tmp_path / ("r" * 120), *dirs[4:]]
+    p = llmgw("--config", good, *long, env={"LITELLM_MASTER_KEY": MASTER})
+    assert p.returncode == 1 and "control socket: File name too long; a socket's path is short: choose another --runtime-dir" in p.stderr, p
 
 
 def test_a_missing_include_and_a_circle(tmp_path):

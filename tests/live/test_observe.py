@@ -2,6 +2,7 @@
 """What an operator sees: each way in which a request can end, each counter, the log's events."""
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 
 import pytest
 
@@ -100,10 +102,39 @@ def test_the_ends_of_providers(all_kinds):
             assert not told
         else:
             assert told and told[0]["status"] in (0, 200, status) and told[0]["provider"] == "openai", told
+            assert "key" in told[0]["why"] if status in (401, 403) else len(told[0]["why"]) > 10, told
     told = all_kinds.wait_log("attempt.failed", outcome="UP_CONNECT")
     assert told["model"] == "dead" and told["base"] == "http://127.0.0.1:9/v1" and "connect" in told["why"] and told["status"] == 0
     workers = {r["who"] for r in all_kinds.records("attempt.failed")}
     assert len([r for r in all_kinds.records("attempt.failed") if r["model"] == "dead"]) <= len(workers)
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """What stands where api_base points by mistake: pages, and a redirect to where the API is."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(301 if self.path.startswith("/moved") else 200)
+        self.send_header("location", "https://elsewhere.example/v1")
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"" if self.path.startswith("/moved") else b"<!doctype html><title>Welcome</title>")
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_wrong_api_base_is_told_by_what_it_answers(start):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{site.server_address[1]}"
+        gw = start([(n, {"model": "openai/x", "api_key": "sk-x", "api_base": f"{base}/{n}"}) for n in ("page", "moved")], SETTINGS)
+        for name, status, word in (("page", 502, "is a web page: is api_base right"), ("moved", 500, "redirects elsewhere")):
+            a = gw.ask(name)
+            assert a.status == status and word in a.json["error"]["message"], a
+            assert gw.stream(name).status == status
+        assert "api_base" in gw.wait_log("attempt.failed", model="page")["why"]
+        site.shutdown()
 
 
 def test_tokens_that_the_provider_does_not_count(gw):

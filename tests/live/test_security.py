@@ -494,6 +494,8 @@ class TlsProvider:
 
 BAD = {"expired": dict(name="localhost", end="20200201000000Z"), "not-yet": dict(name="localhost", start="20390101000000Z"),
        "self-signed": dict(name="localhost", self_signed=True), "wrong-name": dict(name="other.example")}
+TOLD = {"expired": "certificate has expired", "not-yet": "certificate is not valid yet", "self-signed": "self-signed: name a file",
+        "wrong-name": "certificate is for another name", "tls1.1": "TLS 1.2 or later", "no-tls": "does this port speak HTTPS"}
 
 
 def test_bad_certificates_are_refused_before_anything_is_sent(start, authority, mock):
@@ -501,22 +503,28 @@ def test_bad_certificates_are_refused_before_anything_is_sent(start, authority, 
     servers = {n: TlsProvider(authority.leaf(**how)) for n, how in BAD.items()}
     with pytest.warns(DeprecationWarning):
         servers["tls1.1"] = TlsProvider(authority.leaf("localhost"), most=ssl.TLSVersion.TLSv1_1)
-    gw = start([(n, {**provider(mock, "x"), "api_base": s.base}) for n, s in servers.items()],
+    bases = {"no-tls": mock.base.replace("http://", "https://"), **{n: s.base for n, s in servers.items()}}
+    gw = start([(n, {**provider(mock, "x"), "api_base": base}) for n, base in bases.items()],
                "router_settings: {num_retries: 0, disable_cooldowns: true}\n", env={"SSL_CERT_FILE": str(authority.file)})
+    assert gw.ask("no-tls").status == 502
     for name, s in servers.items():
         a = gw.ask(name, PROMPT)
         assert a.status == 502 and a.json["error"]["type"] == "bad_gateway_error", (name, a)
+        assert TOLD[name] in a.json["error"]["message"], (name, a)
         assert s.connections >= 1 and not s.bodies and not s.keys, name
         st = gw.stream(name, PROMPT)
         assert st.status == 502
         s.close()
     assert not any(s.bodies for s in servers.values())
+    told = {e["model"]: e["why"] for e in gw.records("attempt.failed")}
+    assert set(told) == set(TOLD) and all(TOLD[n] in why for n, why in told.items()), told
 
 
 def test_an_unknown_authority_is_refused(start, authority, mock):
     s = TlsProvider(authority.leaf("localhost"))
     gw = start([("m", {**provider(mock, "x"), "api_base": s.base})], "router_settings: {num_retries: 0}\n")
-    assert gw.ask("m").status == 502 and not s.bodies
+    a = gw.ask("m")
+    assert a.status == 502 and not s.bodies and "SSL_CERT_FILE" in a.json["error"]["message"], a
     s.close()
 
 

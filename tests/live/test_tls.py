@@ -139,13 +139,15 @@ def test_llmgwctl_over_https(gw, authority):
     args = [BUILD / "llmgwctl", "--url", f"https://localhost:{gw.port}", "keys", "list"]
     env = {**os.environ, "LLMGW_KEY": gw.master_key}
     p = subprocess.run(args, env=env, capture_output=True, text=True, timeout=30)
-    assert p.returncode == 3 and "certificate" in p.stderr, p        # who is that?
+    assert p.returncode == 3 and "CA that is not known here" in p.stderr and "SSL_CERT_FILE" in p.stderr, p
+    plain = [*args[:2], args[2].replace("https://", "http://"), *args[3:]]
+    assert "use https://" in subprocess.run(plain, env=env, capture_output=True, text=True, timeout=30).stderr
     p = subprocess.run(args, env={**env, "SSL_CERT_FILE": str(authority.file)}, capture_output=True, text=True, timeout=30)
     assert p.returncode == 0, p
 
 
 def test_what_is_refused(gw, authority):
-    """TLS 1.1 and older, other protocols only, plain HTTP, noise, silence: closed, and others are served."""
+    """TLS 1.1 and older, other protocols only, noise, silence: closed, and others are served."""
     for high in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.raises((ssl.SSLError, OSError)):
             with warnings.catch_warnings():
@@ -161,7 +163,7 @@ def test_what_is_refused(gw, authority):
     c = connect(gw, authority, alpn=None)
     assert ask(c, gw)[0] == 200
     c.close()
-    for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 600, b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\x80\x2e\x01"):
+    for noise in (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 600, b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\x80\x2e\x01"):
         with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
             s.sendall(noise)
             s.settimeout(10)
@@ -175,6 +177,32 @@ def test_what_is_refused(gw, authority):
     assert ask(c, gw)[0] == 200
     c.close()
     gw.check_logs()
+
+
+def test_plain_http_on_a_port_with_tls_is_told_so(gw):
+    """An answer that can be read, also by who sends a large body; a line in the log, once a minute."""
+    for body in (b"{}", b"x" * 3_000_000):
+        c = http.client.HTTPConnection("127.0.0.1", gw.port, timeout=20)
+        c.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {gw.master_key}"})
+        r = c.getresponse()
+        error = json.loads(r.read())["error"]
+        assert r.status == 400 and r.getheader("connection") == "close" and "use https://" in error["message"], error
+        c.close()
+    line = gw.wait_log("client.mistaken")
+    assert line["level"] == "warn" and line["spoke"] == "http" and line["address"].endswith("127.0.0.1"), line
+    assert "https://" in line["why"]
+
+
+def test_tls_on_a_plain_port_is_told_so(start, authority):
+    gw = start([("m", "plain")])
+    with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
+        with pytest.raises(ssl.SSLError):
+            context(authority).wrap_socket(s, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
+        s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"r" * 500)
+        answer = s.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"use http://" in answer
+    assert gw.wait_log("client.mistaken")["spoke"] == "tls"
 
 
 def test_a_client_that_ends_at_any_point_of_the_handshake(gw, authority):

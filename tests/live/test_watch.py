@@ -166,6 +166,7 @@ def test_directives_are_explained(start):
     assert all(r["directive"].startswith("server.tls.") for r in gw.ctl_json("config", "explain", "server.tls")["directives"])
     p = gw.ctl("config", "explain", "cooldwn_time", check=False)
     assert p.returncode != 0 and "is it 'cooldown_time'?" in p.stderr
+    assert "llmgw.yaml(5) says under DIAGNOSTICS" in gw.ctl("config", "explain", "W003", check=False).stderr
     p = gw.ctl("config", "explain", "cooldn", check=False)
     assert p.returncode != 0 and "is looked for with '*cooldn*'" in p.stderr
     assert gw.ctl("config", "explain", "*down_ti*").returncode == 0

@@ -47,6 +47,14 @@ def test_the_rpm_makes_the_users_of_sysusers():
     assert re.search(r"<<'EOF'.*\n((?:.*\n)*?)EOF\n", spec).group(1) == (TREE / "packaging/llmgw.sysusers").read_text()
 
 
+def test_the_rpm_asks_for_libraries_as_new_as_the_build_does():
+    build, spec = ((TREE / f).read_text() for f in ("meson.build", "packaging/llmgw.spec"))
+    wanted = set(re.findall(r"dependency\('(?:lib)?(\w+?)3?', version: '>=([\d.]+)'", build))
+    wanted.add(("meson", re.search(r"meson_version: '>=([\d.]+)'", build)[1]))
+    asked = set(re.findall(r"^BuildRequires: (?:lib)?(\w+)(?:-devel)? >= ([\d.]+)$", spec, re.M))
+    assert asked == wanted and len(asked) >= 6
+
+
 def test_deb_is_the_same_twice(debs, tmp_path):
     again = build("mkdeb", tmp_path / "again", TMPDIR=str(tmp_path), TZ="Asia/Tokyo", LC_ALL="C.UTF-8")
     assert {n: p.read_bytes() for n, p in again.items()} == {n: p.read_bytes() for n, p in debs.items()}

@@ -1292,6 +1292,61 @@ static void test_hints(void **state)
 	config_free(read_good(KEY "litellm_settings: {ssl_certificate: false}\n"));
 }
 
+/* A setting for a group that nobody can ask for: told by name, unless something goes by it. */
+static void test_names_of_groups(void **state)
+{
+	static const struct {
+		const char *settings, *says;
+	} rows[] = {
+		{ "fallbacks: [{gone: [m]}]", "fallbacks has 'gone', which no entry" },
+		{ "context_window_fallbacks: [{gone: [m]}]", "context_window_fallbacks has 'gone'" },
+		{ "content_policy_fallbacks: [{gone: [m]}]", "content_policy_fallbacks has 'gone'" },
+		{ "model_group_retry_policy: {gone: {TimeoutErrorRetries: 1}}",
+		  "model_group_retry_policy has 'gone', which no entry" },
+		{ "routing_groups: [{models: [gone], sticky_by: user}]",
+		  "routing_groups has 'gone', which no entry" },
+		{ "fallbacks: [{x: [m]}], model_group_alias: {x: m}", "has 'x', which is an alias" },
+		{ "fallbacks: [{w-1: [m]}]", "fallbacks has 'w-1', which is an alias or fits" },
+		{ "model_group_retry_policy: {bare: {TimeoutErrorRetries: 1}}", "has 'bare'" },
+		{ "fallbacks: [{m: [gone]}]", "fallbacks names 'gone', which no entry" },
+		{ "default_fallbacks: [gone]", "default_fallbacks names 'gone'" },
+		{ "model_group_alias: {x: gone}", "model_group_alias names 'gone'" },
+		{ "fallbacks: [{\"*\": [m]}, {m: [p/bare]}, {bare: [m]}, {w-*: [w-2]}]", NULL },
+		{ "routing_groups: [{models: [m, w-*], sticky_by: user}], model_group_alias: {x: w-3}", NULL },
+		{ "model_group_retry_policy: {p/bare: {TimeoutErrorRetries: 1}}", NULL },
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof text,
+			 MODEL "  - {model_name: p/bare, litellm_params: {model: ollama/x}}\n"
+			 "  - {model_name: w-*, litellm_params: {model: ollama/x}}\n"
+			 "router_settings: {%s}\n", rows[i].settings);
+		struct config *c = read_good(text);
+		if (rows[i].says ? !complains(c, rows[i].says) || c->n_warnings != 1
+				 : c->n_warnings > 0)
+			fail_msg("%s: %s", rows[i].settings, buf_z(&c->complaints));
+		config_free(c);
+	}
+}
+
+/* A key whose variable is not set is told by its line, and not as missing once more. */
+static void test_a_key_that_is_not_set(void **state)
+{
+	(void)state;
+	unsetenv("T_UNSET");
+	unsetenv("OPENAI_API_KEY");
+	struct config *c = read_good(KEY "model_list:\n- model_name: m\n"
+				     "  litellm_params: {model: openai/x, api_key: os.environ/T_UNSET}\n");
+	assert_int_equal(c->n_warnings, 1);
+	assert_true(complains(c, "t.yaml:4:46: warning: the environment variable T_UNSET"));
+	config_free(c);
+	assert_complains(KEY "model_list:\n- model_name: m\n"
+			 "  litellm_params: {model: openai/x, api_key: ~}\n",
+			 "no key for provider 'openai': set api_key, or the environment variable");
+}
+
 static void test_overrides(void **state)
 {
 	const struct config_overrides over = {.host = STR("127.0.0.1"),
@@ -1595,7 +1650,8 @@ static void test_diff(void **state)
 	const struct json *rows = json_parse(arena, buf_str(&out), 0, &e);
 	assert_int_equal(rows->count, 5);
 	assert_true(str_eq(json_at(rows, 0)->child->raw, STR("\"server.listen\"")));
-	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("restart")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 0), "takes_effect"), STR("reload")));
+	assert_true(str_eq(json_get_str(arena, json_at(rows, 1), "takes_effect"), STR("restart")));
 	assert_true(str_eq(json_get(json_at(rows, 1), "after")->raw, STR("2000")));
 	assert_true(str_eq(json_get_str(arena, json_at(rows, 2), "key"),
 			   STR("general_settings.master_key")));
@@ -1887,6 +1943,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_terminals_are_not_steered),
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_hints),
+		cmocka_unit_test(test_names_of_groups),
+		cmocka_unit_test(test_a_key_that_is_not_set),
 		cmocka_unit_test(test_a_certificate_that_ended),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_prices_given_halfway),

@@ -213,7 +213,8 @@ static void test_mistakes_are_explained(void **state)
 		  "--help" },
 		{ "keys create --duration soon", "'soon' is not a duration", "--help" },
 		{ "keys create --duration mo", "'mo' is not a duration", "--help" },
-		{ "keys create --metadata {a:1}", "is not JSON", "--help" },
+		{ "keys create --metadata {a:1}", "wanted is a JSON object, kept and shown", "--help" },
+		{ "teams add labs ann", "'ann' is not JSON; wanted is {role, user_id", "--help" },
 		{ "keys create --key-alias \xff", "'\\xff' is not text", "--help" },
 		{ "keys create --key-alias a --key_alias b", "--key-alias is given twice",
 		  "--help" },
@@ -697,6 +698,8 @@ static void test_what_an_answer_looks_like(void **state)
 	assert_string_equal(shown(&hints), "nothing to show\n");
 	assert_string_equal(show("teams", "[]", l), "");
 	assert_string_equal(shown(&hints), "nothing to show yet: llmgwctl teams create --help\n");
+	show("keys", "{\"keys\":[]}", l);
+	assert_string_equal(shown(&hints), "nothing to show yet: llmgwctl keys create --help\n");
 	show("teams list --user-id ann", "[]", l);
 	assert_string_equal(shown(&hints), "nothing to show\n");
 	show("keys", "{\"keys\":[\"a\"],\"total_pages\":3,\"current_page\":1}", l);

@@ -38,6 +38,8 @@ static const struct row {
 	  NULL, NULL },
 	{ 500, "plain text", OUTCOME_UP_ERROR, "plain text", NULL, NULL },
 	{ 500, "", OUTCOME_UP_ERROR, "the provider gave no reason", NULL, NULL },
+	{ 301, "", OUTCOME_UP_ERROR,
+	  "the provider redirects elsewhere, which is not followed: is api_base right?", NULL, NULL },
 	{ 503, "{\"a\":1}", OUTCOME_UP_UNAVAILABLE, "{\"a\":1}", NULL, NULL },
 	{ 400, "{\"code\":\"Client specified an invalid argument\",\"error\":\"xai\"}", OUTCOME_UP_BAD_REQUEST, "xai", NULL,
 	  "Client specified an invalid argument" },

@@ -171,9 +171,19 @@ static void test_refused(void **state)
 	close_pair(&p);
 	open_pair(&p, TLS1_3_VERSION, 0);
 	assert_int_equal(tls_send(p.server, STR("too soon"), &p.wire), -EPROTO);
-	assert_int_equal(tls_receive(p.server, STR("GET / HTTP"), &p.plain, &p.wire), -EPROTO);
+	assert_int_equal(tls_receive(p.server, STR("get / HTTP"), &p.plain, &p.wire), -EPROTO);
 	assert_int_equal(tls_receive(p.server, STR("again"), &p.plain, &p.wire), -EPROTO);
 	assert_int_equal(p.plain.n, 0);
+	close_pair(&p);
+	open_pair(&p, TLS1_3_VERSION, 0);		/* plain HTTP is told from noise */
+	assert_int_equal(tls_receive(p.server, STR_NONE, &p.plain, &p.wire), 0);
+	assert_int_equal(tls_receive(p.server, STR("G"), &p.plain, &p.wire), -EPROTOTYPE);
+	assert_int_equal(tls_receive(p.server, STR("ET /"), &p.plain, &p.wire), -EPROTO);
+	assert_int_equal(p.plain.n + p.wire.n, 0);
+	close_pair(&p);
+	open_pair(&p, TLS1_3_VERSION, 0);		/* and only by the first byte of all */
+	assert_int_equal(tls_receive(p.server, STR("\x16"), &p.plain, &p.wire), 0);
+	assert_int_equal(tls_receive(p.server, STR("GET /"), &p.plain, &p.wire), -EPROTO);
 	close_pair(&p);
 	open_pair(&p, TLS1_2_VERSION, 0);
 	assert_true(shake_hands(&p));

@@ -162,17 +162,56 @@ static void test_tls_client_gone(void **state)
 	turn();
 	assert_int_equal(did.gone, 1);
 	hang_up_tls(&t);
-	t = dial_tls();
-	say_z(&t.e, GET("/plain"));		/* plain text on a TLS port */
-	turns(&t.e, 4);
-	assert_int_equal(connections_open(&rig.w), 0);
-	hang_up_tls(&t);
 	t = dial_tls();				/* a handshake that never ends */
 	pass_ms(10000);
 	wait_tick(&t.e);
 	assert_int_equal(connections_open(&rig.w), 0);
 	hang_up_tls(&t);
 	executed("/late ");
+}
+
+#define SPEAKS_HTTPS "This port speaks HTTPS and was sent plain HTTP: use https://"
+#define SPEAKS_HTTP "This port speaks plain HTTP and was sent TLS: use http://"
+
+/* Plain HTTP on a port with TLS is answered in plain HTTP; what follows is not looked at. */
+static void test_plain_on_tls(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct tls_end t = dial_tls();
+		say_z(&t.e, i ? "D" : POST("/echo", "Content-Length: 5\r\n") "hello");
+		turns(&t.e, 4);
+		assert_true(heard(&t.e, "HTTP/1.1 400 Bad Request\r\n"));
+		assert_true(heard(&t.e, "{\"error\":{\"message\":\"" SPEAKS_HTTPS));
+		assert_true(heard(&t.e, "connection: close\r\n"));
+		say_z(&t.e, "ELETE /plain HTTP/1.1\r\n" HOST "\r\n" GET("/plain"));
+		turns(&t.e, 4);
+		assert_int_equal(count_heard(&t.e, "HTTP/1.1"), 1);
+		assert_true(t.e.has_end);
+		hang_up_tls(&t);
+	}
+	executed("");
+}
+
+/* TLS on a plain port: a client's hello, whole and by its first byte alone. */
+static void test_tls_on_plain(void **state)
+{
+	(void)state;
+	static const char hello[] = "\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03";
+	for (size_t n = 1; n < sizeof hello; n += sizeof hello - 2) {
+		struct client_end e = dial();
+		say(&e, str_of(hello, n));
+		turns(&e, 4);
+		assert_true(heard(&e, "HTTP/1.1 400 Bad Request\r\n"));
+		assert_true(heard(&e, SPEAKS_HTTP));
+		hang_up(&e);
+	}
+	struct client_end e = dial();			/* other noise is noise */
+	say_z(&e, "\x17\x03\x01");
+	turns(&e, 4);
+	assert_true(heard(&e, "HTTP/1.1 400 ") && !heard(&e, SPEAKS_HTTP));
+	hang_up(&e);
+	executed("");
 }
 
 int main(void)
@@ -183,6 +222,8 @@ int main(void)
 		T(test_slow_reader_is_cut),
 		T(test_tls),
 		T(test_tls_client_gone),
+		T(test_plain_on_tls),
+		T(test_tls_on_plain),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,12 @@ enum conn_after {		/* what follows an answer */
 	AFTER_RESET		/* the client must not take what it has for a whole answer */
 };
 
+enum conn_spoke {
+	SPOKE_PLAIN,		/* HTTP, where TLS is spoken */
+	SPOKE_TLS,		/* the other way round */
+	SPOKE_COUNT
+};
+
 struct connection {
 	struct wire wire;		/* first: a wire's address is its connection's */
 	struct worker *w;
@@ -79,6 +85,7 @@ struct client {				/* what the connections of a worker share */
 	struct buf scratch;		/* a head being composed */
 	uint64_t date_s;
 	char date[HTTP_DATE_BYTES];
+	uint64_t quiet_until_ns[SPOKE_COUNT];	/* what was logged is not again until then */
 	struct wire_room room;
 };
 
@@ -97,6 +104,10 @@ void conn_look(struct connection *c, uint64_t now_ns);
 void conn_reply_error(struct connection *c, int status, const char *message);
 void conn_reply_continue(struct connection *c);
 void conn_send_held(struct connection *c);
+
+/* mistaken.c */
+/* The client speaks what this port does not: what to answer it. Logged once a minute. */
+const char *conn_mistaken(struct connection *c, enum conn_spoke spoke);
 
 /* client.c */
 /* Lets conn_turn() run from the loop, soon: in this round of it, or in the next. */

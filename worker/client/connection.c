@@ -189,9 +189,19 @@ static bool consume_idle(struct connection *c)
 	return true;
 }
 
+/* TLS began here with 22, a handshake record; no line of HTTP that we take does. */
+static void refuse_head(struct connection *c, struct str piece)
+{
+	const struct http_refusal *why = http_in_refusal(c->head);
+	if (why->status == 400 && piece.n > 0 && piece.p[0] == 22)
+		refuse(c, 400, conn_mistaken(c, SPOKE_TLS));
+	else
+		refuse(c, why->status, why->message);
+}
+
 static bool consume_head(struct connection *c)
 {
-	struct str none;
+	struct str none, piece = c->input;
 	switch (http_in_next(c->head, &c->input, &none)) {
 	case HTTP_IN_MORE:
 		return false;
@@ -199,7 +209,7 @@ static bool consume_head(struct connection *c)
 		begin_request(c);
 		return true;
 	case HTTP_IN_REFUSED:
-		refuse(c, http_in_refusal(c->head)->status, http_in_refusal(c->head)->message);
+		refuse_head(c, piece);
 		return true;
 	default:
 		MUST(false);
@@ -347,6 +357,20 @@ static void on_bytes(struct wire *x, struct str bytes)
 	METRIC_ADD(c->w->metrics, bytes_in, bytes.n);
 	if (c->state != CONN_CLOSING)
 		feed(c, bytes);
+}
+
+static void on_plain(struct wire *x)
+{
+	struct connection *c = conn_of(x);
+	if (c->state != CONN_IDLE)
+		return;
+	c->head = client_take_head(c->w->client);
+	if (!c->head) {
+		conn_close(c, false);
+		return;
+	}
+	conn_enter(c, CONN_HEAD);
+	refuse(c, 400, conn_mistaken(c, SPOKE_PLAIN));
 }
 
 /* ---- the end of an answer, and of a connection ---- */
@@ -499,7 +523,7 @@ void conn_look(struct connection *c, uint64_t now_ns)
 
 /* ---- life ---- */
 
-static const struct wire_events events = { on_bytes, on_end, on_written, on_closed };
+static const struct wire_events events = { on_bytes, on_end, on_plain, on_written, on_closed };
 
 static void link_in(struct worker *w, struct connection *c)
 {

@@ -20,6 +20,7 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	BIO *in, *out;		/* owned by ssl */
+	bool has_begun;		/* a byte has come */
 	bool is_over;		/* it has failed, or our close_notify is out */
 };
 enum { PLAIN_STEP = 16384 };	/* a record holds no more (RFC 8446, 5.1) */
@@ -189,10 +190,22 @@ static int read_plain(struct tls *t, struct buf *plain)
 	}
 }
 
+/* No record of TLS and no hello of old SSL begins with a capital letter; every method does. */
+static bool is_plain_http(struct tls *t, struct str wire_in)
+{
+	bool is_first = !t->has_begun && wire_in.n > 0;
+	t->has_begun |= wire_in.n > 0;
+	return is_first && wire_in.p[0] >= 'A' && wire_in.p[0] <= 'Z';
+}
+
 int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf *wire)
 {
 	if (t->is_over)
 		return -EPROTO;
+	if (is_plain_http(t, wire_in)) {
+		t->is_over = true;
+		return -EPROTOTYPE;
+	}
 	ERR_clear_error();
 	MUST(wire_in.n <= INT32_MAX);
 	if (wire_in.n && BIO_write(t->in, wire_in.p, (int)wire_in.n) != (int)wire_in.n)

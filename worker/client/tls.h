@@ -18,7 +18,8 @@ void tls_context_replace(struct tls_context *c, struct tls_context *with);
 struct tls *tls_new(struct tls_context *c) MUST_USE;
 struct tls *tls_free(struct tls *t);
 /* Bytes from the wire in; plain bytes appended to plain, bytes for the wire to wire.
- * 0; -ECONNRESET (the peer closed cleanly); -EPROTO (handshake or record refused). */
+ * 0; -ECONNRESET (the peer closed cleanly); -EPROTO (handshake or record refused);
+ * -EPROTOTYPE (the first byte ever is one of plain HTTP: nothing is taken). */
 int tls_receive(struct tls *t, struct str wire_in, struct buf *plain, struct buf *wire) MUST_USE;
 int tls_send(struct tls *t, struct str plain, struct buf *wire) MUST_USE;
 void tls_close(struct tls *t, struct buf *wire);	/* close_notify */

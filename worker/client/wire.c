@@ -190,6 +190,11 @@ static void receive_tls(struct wire *x, struct str in)
 	empty(plain);
 	empty(out);
 	int r = tls_receive(x->tls, in, plain, out);
+	if (r == -EPROTOTYPE) {
+		x->tls = tls_free(x->tls);
+		x->events->on_plain(x);
+		return;
+	}
 	struct str wire = buf_str(out);
 	int sent = send_raw(x, &wire, 1);
 	if (plain->n)

@@ -31,6 +31,7 @@ struct wire;
 struct wire_events {
 	void (*on_bytes)(struct wire *x, struct str bytes);	/* gone when it returns */
 	void (*on_end)(struct wire *x, int error);	/* 0: no more will come; -errno: broken */
+	void (*on_plain)(struct wire *x);	/* HTTP where TLS was due: plain from now on */
 	void (*on_written)(struct wire *x);	/* a queued part is out: see wire_queued() */
 	void (*on_closed)(struct wire *x);
 };

@@ -315,6 +315,9 @@ static void fail_to_read(struct attempt *at, int err)
 {
 	if (err == -ENOMEM || err == -E2BIG)
 		attempt_fail(at, OUTCOME_OVERLOADED, "no memory for the answer");
+	else if (str_starts(str_trim(buf_str(&at->body)), STR("<")))
+		attempt_fail(at, OUTCOME_UP_MALFORMED,
+			     "the provider's answer is a web page: is api_base right, with its /v1?");
 	else
 		attempt_fail(at, OUTCOME_UP_MALFORMED, "the provider's answer is not what it should be");
 }

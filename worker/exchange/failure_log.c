@@ -7,6 +7,22 @@
 
 #define QUIET_NS (60 * NS_PER_S)
 
+/* What an answer with such an end means: its own words may repeat the prompt. */
+static const char *const meanings[OUTCOME_COUNT] = {
+	[OUTCOME_UP_AUTH] = "the provider refuses the key: see api_key",
+	[OUTCOME_UP_PERMISSION] = "the provider does not let this key do that",
+	[OUTCOME_UP_NOT_FOUND] = "the provider has no such model or path: see model and api_base",
+	[OUTCOME_UP_RATE_LIMITED] = "a limit of the provider's is reached",
+	[OUTCOME_UP_TIMEOUT] = "the provider took too long",
+	[OUTCOME_UP_CONNECT] = "the provider cannot be reached",
+	[OUTCOME_UP_BARRED] = "this address is not to be reached",
+	[OUTCOME_UP_ERROR] = "the provider has failed",
+	[OUTCOME_UP_MALFORMED] = "the answer is none of this provider's format: see api_base and "
+				 "the name before the model's",
+	[OUTCOME_UP_BROKEN] = "the answer broke off",
+	[OUTCOME_UP_UNAVAILABLE] = "the provider is overloaded, or down",
+};
+
 bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t now_ns)
 {
 	struct failure_told *oldest = &told[0];
@@ -36,11 +52,12 @@ void failure_log(struct request *r, const struct snap_deployment *d, const struc
 	    !failure_is_new(r->w->failures, COUNT(r->w->failures), d->id_hash ^ e->outcome,
 			    clock_ns()))
 		return;
+	const char *meaning = meanings[e->outcome];
 	/* Without a status nobody has answered, and the words are our own. */
 	LOG(LOG_WARN, "attempt.failed", F_STR("model", r->requested_model),
 	    F_STR("provider", snap_text(r->snap, d->provider)),
 	    F_STR("base", snap_text(r->snap, d->base)),
 	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
-	    F_STR("why", e->status ? STR_NONE : reason_of(e)), F_STR("call_id", r->call_id),
+	    F_STR("why", e->status && meaning ? str_z(meaning) : reason_of(e)), F_STR("call_id", r->call_id),
 	    F_STR("deployment", snap_text(r->snap, d->id)));
 }

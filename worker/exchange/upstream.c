@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/curl_why.h"
 #include "common/mem.h"
 
 #define NEVER UINT64_MAX
@@ -405,7 +406,7 @@ static void finish(struct transfer *t, CURLcode code)
 	t->h->on_end(t->data, end,
 		     end == TRANSFER_BARRED ? t->refusal
 		     : t->is_refused ? "the answer is compressed, which it was not asked to be"
-				     : curl_easy_strerror(code));
+				     : curl_why(t->easy, code));
 	transfer_free(t);
 }
 
