@@ -418,6 +418,30 @@ def test_of_several_teams_the_first_that_may(start, idp):
     assert gw.ask("x", key=token).status in (400, 404)
 
 
+def test_a_teams_aliases_are_of_the_team_that_is_chosen(start, idp):
+    gw = begin(start, idp, models=(("m", "plain"), ("n", "plain"), ("o", "plain")))
+    team(gw, "red", models=["m", "both"], model_aliases={"both": "m"})
+    team(gw, "blue", models=["ours", "n", "both"], model_aliases={"ours": "n", "m": "o", "both": "o"})
+    team(gw, "shut", models=["o"])
+    assert gw.post("/team/block", {"team_id": "shut"}).status == 200
+    token = idp.key.sign(idp.claims(groups=["red", "blue", "shut"]))
+    for asked, group in (("ours", "n"), ("m", "m"), ("both", "m"), ("n", "n")):
+        a = gw.ask(asked, key=token)
+        assert a.status == 200 and a.json["model"] == asked and a.headers["x-litellm-model-group"] == group, (asked, a)
+    refused(gw.ask("o", key=token), 403, "team not allowed")
+    assert gw.ask("nowhere", key=token).status == 400
+    a = gw.post("/v1/moderations", {"model": "ours", "input": "x"}, key=token)
+    assert a.status == 200 and a.headers["x-litellm-model-group"] == "n", a
+    a = gw.post("/v1/fine_tuning/jobs", {"model": "ours", "training_file": "f"}, key=token)
+    assert a.status == 200 and a.headers["x-litellm-model-group"] == "n", a
+    teams = {(r["model_group"], r["team_id"]) for r in gw.spend_rows(wait_for=6)}
+    assert teams == {("m", "red"), ("n", "blue")}
+    # Both teams' models are its own; each alias shows once.
+    assert sorted(m["id"] for m in gw.get("/v1/models", key=token).json["data"]) == ["both", "m", "n", "ours"]
+    assert [gw.get("/v1/models/" + name, key=token).status for name in ("ours", "n", "o")] == [200, 200, 404]
+    assert sorted(r["model_group"] for r in gw.get("/model_group/info", key=token).json["data"]) == ["m", "n"]
+
+
 def test_routes_of_teams_and_default_team(start, idp):
     gw = begin(start, idp, "    team_allowed_routes: [/v1/chat/completions]\n    team_id_default: all\n")
     team(gw, "all")
