@@ -292,6 +292,7 @@ struct config {
 	struct str user_defaults, team_defaults;	/* the same */
 	int64_t user_budget;		/* of internal users; as customer_budget */
 	struct str user_duration;
+	struct config_names routes[ROUTES_COUNT];	/* by enum snap_routes */
 	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */

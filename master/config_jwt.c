@@ -258,7 +258,7 @@ void jwt_finish(struct reader *r)
 
 /* ---- for workers ---- */
 
-static void write_list(struct buf *to, const struct config_names *n)
+void config_write_names(struct buf *to, const struct config_names *n)
 {
 	buf_init(to, 1 << 20);
 	for (size_t i = 0; i < n->n; i++) {
@@ -303,7 +303,7 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		return;
 	for (size_t i = 0; i < JWT_TEXTS; i++) {
 		if (lists[i])
-			write_list(&written[i], lists[i]);
+			config_write_names(&written[i], lists[i]);
 		texts[i] = lists[i] ? buf_str(&written[i]) : texts[i];
 	}
 	s->jwt = snap_build_names(b, texts, JWT_TEXTS);

@@ -361,6 +361,14 @@ static const struct directive directives[] = {
 	  CF_LIVE, "one more header that a key may come in"),
 	D("general_settings", "allowed_ips", CT_NAMES, AT(allowed_ips), NULL, 0, 0, CF_LIVE,
 	  "addresses and networks (10.0.0.0/8) that may use keys; without it: all"),
+	D("general_settings", "allowed_routes", CT_NAMES, AT(routes[ROUTES_ALLOWED]), NULL, 0, 0,
+	  CF_LIVE, "the only paths that are answered, beside those of health checks and pages: "
+	  "paths, patterns with *, groups such as llm_api_routes"),
+	D("general_settings", "public_routes", CT_NAMES, AT(routes[ROUTES_PUBLIC]), NULL, 0, 0,
+	  CF_LIVE, "paths, patterns and groups that want no key: who comes without one may look, "
+	  "and ask models at the master key's expense"),
+	D("general_settings", "admin_only_routes", CT_NAMES, AT(routes[ROUTES_ADMIN]), NULL, 0, 0,
+	  CF_LIVE, "paths, patterns and groups that want an administrator's key"),
 	FLAG("general_settings", "use_x_forwarded_for", SET_FORWARDED,
 	     "who calls is said by X-Forwarded-For, in requests of server.trusted-proxies alone"),
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
