@@ -363,7 +363,9 @@ enum {
 	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
 	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16,
 	JWT_SYNC = 32,				/* sync_user_role_and_teams */
-	JWT_JOIN = 64				/* upsert_sso_user_to_team */
+	JWT_JOIN = 64,				/* upsert_sso_user_to_team */
+	JWT_USERINFO = 128,			/* the provider is asked about what is no JWT */
+	JWT_USERINFO_ALL = 256			/* and about those that are: there are no keys */
 };
 enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
 enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };

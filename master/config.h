@@ -198,6 +198,9 @@ struct config_jwt_source {		/* of public keys */
 struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	bool is_on, enforces_roles, enforces_scopes, enforces_team, upserts_users, upserts_teams;
 	bool syncs, joins;		/* users' roles and teams; only into teams */
+	bool asks_userinfo;		/* the provider, about tokens that say nothing themselves */
+	struct str userinfo_url;
+	uint64_t userinfo_ttl_ms;
 	struct config_names urls, audiences, issuers;
 	struct str providers;		/* JSON: [{issuer, keys-url, audience}] */
 	struct config_jwt_source *sources;	/* of all of them */

@@ -212,7 +212,16 @@
 	  "the claim whose value /jwt/key/mapping/new has given a key: that governs then"),     \
 	D(s ".litellm_jwtauth", "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0,          \
 	  CF_LIVE,                                                                              \
-	  "Python code, which is not run: with enable_jwt_auth an error")
+	  "Python code, which is not run: with enable_jwt_auth an error"),                       \
+	D(s ".litellm_jwtauth", "oidc_userinfo_enabled", CT_BOOL, AT(jwt.asks_userinfo),        \
+	  "false", 0, 0, CF_LIVE,                                                               \
+	  "the identity provider is asked who comes with a token that is no JSON web token"),   \
+	D(s ".litellm_jwtauth", "oidc_userinfo_endpoint", CT_STR, AT(jwt.userinfo_url), NULL,   \
+	  0, 0, CF_LIVE,                                                                        \
+	  "where: its userinfo endpoint"),                                                      \
+	D(s ".litellm_jwtauth", "oidc_userinfo_cache_ttl", CT_TIME, AT(jwt.userinfo_ttl_ms),    \
+	  "300", 1000, HOUR * 24, CF_LIVE,                                                      \
+	  "how long each worker remembers its answer")
 
 #define SWITCH_VERBOSE(s)                                                                          \
 	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \

@@ -73,6 +73,7 @@ EXCEPTIONS = {
     ("worker/client/count.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/client/recall.c", "worker/decide/decide.h"): "a key counts for the models that it may use",
     ("worker/decide/bearer_owner.c", "worker/admin/relay.h"): "the master makes users and teams that tokens name",
+    ("worker/decide/bearer_userinfo.c", "worker/admin/relay.h"): "the master asks identity providers",
     ("worker/decide/bearer_sync.c", "worker/admin/relay.h"): "and is told of their roles and members",
     ("worker/admin/routes.c", "worker/client/endpoint.h"): "/routes lists the table of endpoints",
     ("worker/admin/names.c", "worker/decide/decide.h"): "a key sees the models that it may use",

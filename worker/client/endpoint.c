@@ -269,6 +269,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/jwt/key/mapping/list", RELAY_ADMIN, "keys by claims of tokens" },
 	{ "GET", "/jwt/key/mapping/info", RELAY_ADMIN, "one of them" },
 	{ "POST", "/jwt/key/mapping/update", RELAY_ADMIN, "change it" },
+	{ "POST", "/jwt/userinfo", RELAY_ADMIN, "what the identity provider says of a token" },
 	{ "POST", "/jwt/key/mapping/delete", RELAY_ADMIN, "delete it" },
 	{ "POST", "/access_group/new", RELAY_ADMIN, "make a name that stands for several models" },
 	{ "GET", "/access_group/list", RELAY_ADMIN, "those names, and the models of each" },

@@ -240,7 +240,7 @@ enum step auth_refuse_token(struct request *r, enum token_fault f)
 /* What is no key of ours: a token, where those are taken. */
 static enum step check_other(struct request *r, struct str token)
 {
-	if (!(snap_settings(r->snap)->flags & SET_JWT) || !token_has_form(token))
+	if (!bearer_takes(r, token))
 		return refuse_form(r, token);
 	enum step s = bearer_check(r, token);
 	return s == STEP_NEXT ? auth_check_role(r) : s;
@@ -251,7 +251,7 @@ static bool is_nobodys(const struct request *r, struct str token)
 {
 	struct dir_key k;
 	if (!str_starts(token, STR("sk-")))
-		return !(snap_settings(r->snap)->flags & SET_JWT) || !token_has_form(token);
+		return !bearer_takes(r, token);
 	struct sha256 hash = hash_sha256(token);
 	return !dir_find(r->w->dir, &hash, &k);
 }

@@ -12,6 +12,8 @@
 #include "worker/decide/decide.h"
 #include "worker/decide/keyset.h"
 
+/* Whether that may be a token, where those are taken. */
+bool bearer_takes(const struct request *r, struct str token);
 /* A part of the stage auth. NEXT: r->key, r->owners and so on are as for a key. */
 enum step bearer_check(struct request *r, struct str token);
 /* A model was asked for by that name: of several teams the first one counts that may use what it
