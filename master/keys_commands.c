@@ -14,7 +14,8 @@
 #include "master/roles.h"
 #include "master/tenants.h"
 
-enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MIN = 16, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
+enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, DELETE_MAX = 1000 };
+enum { KEY_TEXT_MIN = 16, KEY_TEXT_MAX = 1024 };	/* shorter ones are warned of */
 
 struct key_call {			/* lives in the call's arena */
 	struct command_call *c;

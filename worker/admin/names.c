@@ -126,7 +126,8 @@ static bool put_all(struct request *r, void *data)
 const struct model_name *names_list(struct request *r, unsigned wanted, size_t *ret_n)
 {
 	const struct snap_head *h = snap_head(r->snap);
-	struct names x = { .r = r, .wanted = wanted, .n_groups = h->groups.count + h->patterns.count };
+	struct names x = { .r = r, .wanted = wanted,
+			   .n_groups = h->groups.count + h->patterns.count };
 	x.most = x.n_groups + ALIASES_MAX;
 	x.v = arena_alloc(r->mem, x.most * sizeof *x.v);
 	x.is_listed = arena_alloc(r->mem, x.n_groups + 1);

@@ -175,7 +175,7 @@ enum step rules_check_key(struct request *r, const struct dir_key *k)
 	return check_routes(r, r->rules);
 }
 
-/* ---- the configuration's: addresses, and paths as LiteLLM takes them, none by its beginning ---- */
+/* ---- the configuration's: addresses, and paths, none of which is a beginning ---- */
 
 static bool is_in(const struct request *r, struct str list)
 {
