@@ -40,6 +40,9 @@ enum link_frame {
 	LINK_KEYS_WANTED,/* u64 version that lacks one. It gets LINK_KEYS in return */
 	LINK_ILL	 /* u64 0: its journal cannot be made durable. Said until it is replaced */
 };
+/* The member of a call's args with the models that its caller may use, as an array of names; what
+ * such a caller sends by that name itself is not passed on. */
+#define LINK_MODELS "caller_models"
 enum link_keep {
 	/* what is to be done with a conversation of /v1/responses */
 	LINK_KEEP_PUT,

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 17, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 18, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -278,6 +278,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
+	/* struct snap_str by enum snap_routes: names with a NUL behind each; 0: none of them. */
+	struct snap_part routes;
 	struct snap_part trusted_proxies;	/* struct snap_str */
 	struct snap_part allow_private;		/* struct snap_str: networks */
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
@@ -293,6 +295,8 @@ enum {
 	TEXTS_REDACTED = 1,	/* turn_off_message_logging: unless the request says otherwise */
 	TEXTS_ALWAYS = 2	/* global_disable_no_log_param: no-log is not listened to */
 };
+/* general_settings: the paths that there are, that want no key, that want an administrator. */
+enum snap_routes { ROUTES_ALLOWED, ROUTES_PUBLIC, ROUTES_ADMIN, ROUTES_COUNT };
 /* Each has a bit of its own: in their order. */
 enum {
 	SET_DISABLE_COOLDOWNS = 1 << 0,
@@ -327,7 +331,8 @@ enum {
 	SET_TEXTS_TOLD = 1 << 27,	/* a callback is given prompts and answers */
 	SET_SINGLE_FLIGHT = 1 << 28,	/* what is the same and comes meanwhile is asked once */
 	SET_RECORDS = 1 << 29,	/* callbacks want finished requests */
-	SET_ALLOWED_IPS = 1 << 30	/* allowed_ips: others may not use keys */
+	/* One of allowed_ips, allowed_routes, public_routes and admin_only_routes is given. */
+	SET_GUARDED = 1 << 30
 };
 
 /* Which tokens count in limits of tokens a minute. */
@@ -358,7 +363,9 @@ enum {
 	JWT_ENFORCE_TEAM = 4,			/* enforce_team_based_model_access */
 	JWT_USER_UPSERT = 8, JWT_TEAM_UPSERT = 16,
 	JWT_SYNC = 32,				/* sync_user_role_and_teams */
-	JWT_JOIN = 64				/* upsert_sso_user_to_team */
+	JWT_JOIN = 64,				/* upsert_sso_user_to_team */
+	JWT_USERINFO = 128,			/* the provider is asked about what is no JWT */
+	JWT_USERINFO_ALL = 256			/* and about those that are: there are no keys */
 };
 enum snap_cache_mode { CACHE_DEFAULT_ON, CACHE_DEFAULT_OFF };
 enum snap_cache_scope { CACHE_OF_TEAM, CACHE_OF_KEY, CACHE_OF_ALL };

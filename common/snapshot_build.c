@@ -401,6 +401,7 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 	h.settings.cors_origins = moved(h.settings.cors_origins, p->names);
 	h.settings.allowed_ips = moved(h.settings.allowed_ips, p->names);
 	h.settings.jwt = moved(h.settings.jwt, p->names);
+	h.settings.routes = moved(h.settings.routes, p->names);
 	h.settings.enforced_params = moved(h.settings.enforced_params, p->names);
 	h.settings.trusted_proxies = moved(h.settings.trusted_proxies, p->names);
 	h.settings.allow_private = moved(h.settings.allow_private, p->names);

@@ -31,6 +31,7 @@
 #include "master/token_keys.h"
 #include "master/tokenizers.h"
 #include "master/unified_groups.h"
+#include "master/userinfo.h"
 #include "master/users_more.h"
 
 /* llmgwctl needs the table's words and not the master behind them. */

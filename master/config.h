@@ -198,6 +198,9 @@ struct config_jwt_source {		/* of public keys */
 struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	bool is_on, enforces_roles, enforces_scopes, enforces_team, upserts_users, upserts_teams;
 	bool syncs, joins;		/* users' roles and teams; only into teams */
+	bool asks_userinfo;		/* the provider, about tokens that say nothing themselves */
+	struct str userinfo_url;
+	uint64_t userinfo_ttl_ms;
 	struct config_names urls, audiences, issuers;
 	struct str providers;		/* JSON: [{issuer, keys-url, audience}] */
 	struct config_jwt_source *sources;	/* of all of them */
@@ -292,6 +295,7 @@ struct config {
 	struct str user_defaults, team_defaults;	/* the same */
 	int64_t user_budget;		/* of internal users; as customer_budget */
 	struct str user_duration;
+	struct config_names routes[ROUTES_COUNT];	/* by enum snap_routes */
 	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */

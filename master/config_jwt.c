@@ -88,7 +88,7 @@ static void make_sources(struct reader *r)
 			   keep(r, json_get_str(r->scratch, p, "issuer")));
 }
 
-static void check_url(struct reader *r, const struct place *at, struct str url)
+static void check_url(struct reader *r, const struct place *at, struct str url, const char *what)
 {
 	bool is_plain;
 	struct str host = discovery_host(url, &is_plain);
@@ -97,22 +97,29 @@ static void check_url(struct reader *r, const struct place *at, struct str url)
 			 STR_ARG(shown(url)));
 	else if (is_plain && !discovery_host_is_local(host))
 		complain(r, W_JWT_OPEN, at,
-			 "public keys from " STR_FMT " come over plain http: whoever is in "
-			 "between can sign tokens", STR_ARG(shown(host)));
+			 "%s from " STR_FMT " come over plain http: whoever is in "
+			 "between can sign tokens, or is as good as who does", what,
+			 STR_ARG(shown(host)));
 }
 
 static void check_sources(struct reader *r)
 {
 	const struct config_jwt *j = &r->c->jwt;
 	const struct place *at = given_place(r, "server.jwt", "keys-url");
-	if (!j->n_sources)
+	if (!j->n_sources && !j->asks_userinfo)
 		complain(r, COMPLAINT_ERROR, given_place(r, "general_settings", "enable_jwt_auth"),
 			 "tokens need public keys: set server.jwt.keys-url, issuer or providers, or "
 			 "JWT_PUBLIC_KEY_URL");
 	if (j->n_sources > URLS_MAX)
 		complain(r, COMPLAINT_ERROR, at, "more than %d addresses of public keys", URLS_MAX);
 	for (size_t i = 0; i < j->n_sources; i++)
-		check_url(r, at, j->sources[i].url);
+		check_url(r, at, j->sources[i].url, "public keys");
+	at = given_place(r, JWT_AUTH, "oidc_userinfo_endpoint");
+	if (j->asks_userinfo && !j->userinfo_url.n)
+		complain(r, COMPLAINT_ERROR, given_place(r, JWT_AUTH, "oidc_userinfo_enabled"),
+			 "oidc_userinfo_enabled wants oidc_userinfo_endpoint");
+	else if (j->asks_userinfo)
+		check_url(r, at, j->userinfo_url, "users");
 }
 
 /* ---- mappings ---- */
@@ -208,6 +215,8 @@ static void check_providers(struct reader *r)
 static bool all_have_audiences(struct reader *r)
 {
 	const struct config_jwt *j = &r->c->jwt;
+	if (!j->n_sources && j->asks_userinfo)
+		return true;		/* the provider itself says whose the token is */
 	if (j->urls.n || j->issuers.n || !j->n_sources)
 		return false;
 	for (const struct json *p = providers_of(r); p; p = p->next)
@@ -258,7 +267,7 @@ void jwt_finish(struct reader *r)
 
 /* ---- for workers ---- */
 
-static void write_list(struct buf *to, const struct config_names *n)
+void config_write_names(struct buf *to, const struct config_names *n)
 {
 	buf_init(to, 1 << 20);
 	for (size_t i = 0; i < n->n; i++) {
@@ -274,7 +283,8 @@ static uint32_t flags_of(const struct config_jwt *j)
 	       (j->enforces_team ? JWT_ENFORCE_TEAM : 0u) |
 	       (j->upserts_users ? JWT_USER_UPSERT : 0u) |
 	       (j->upserts_teams ? JWT_TEAM_UPSERT : 0u) | (j->syncs ? JWT_SYNC : 0u) |
-	       (j->joins ? JWT_JOIN : 0u);
+	       (j->joins ? JWT_JOIN : 0u) | (j->asks_userinfo ? JWT_USERINFO : 0u) |
+	       (j->asks_userinfo && !j->n_sources ? JWT_USERINFO_ALL : 0u);
 }
 
 void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_settings *s)
@@ -303,7 +313,7 @@ void jwt_build(const struct config_jwt *j, struct snap_build *b, struct snap_set
 		return;
 	for (size_t i = 0; i < JWT_TEXTS; i++) {
 		if (lists[i])
-			write_list(&written[i], lists[i]);
+			config_write_names(&written[i], lists[i]);
 		texts[i] = lists[i] ? buf_str(&written[i]) : texts[i];
 	}
 	s->jwt = snap_build_names(b, texts, JWT_TEXTS);

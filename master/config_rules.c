@@ -15,8 +15,37 @@ static void check_networks(struct reader *r, const struct config_names *list, co
 				 STR_ARG(shown(list->v[i])));
 }
 
+/* As LiteLLM calls them, often behind "LiteLLMRoutes."; who has which path: worker/decide/rules.c. */
+static bool is_group(struct str name)
+{
+	static const char *const groups[] = {
+		"llm_api_routes", "openai_routes", "anthropic_routes", "google_routes",
+		"info_routes", "management_routes", "key_management_routes",
+		"spend_tracking_routes", "global_spend_tracking_routes", "public_routes"
+	};
+	if (str_starts(name, STR("LiteLLMRoutes.")))
+		name = str_skip(name, sizeof "LiteLLMRoutes." - 1);
+	for (size_t i = 0; i < COUNT(groups); i++)
+		if (str_eq_z(name, groups[i]))
+			return true;
+	return false;
+}
+
+static void check_routes(struct reader *r, enum snap_routes which, const char *name)
+{
+	const struct config_names *list = &r->c->routes[which];
+	for (size_t i = 0; i < list->n; i++)
+		if (!str_starts(list->v[i], STR("/")) && !is_group(list->v[i]))
+			complain(r, W_NOT_ACTED_ON, given_place(r, "general_settings", name),
+				 "'" STR_FMT "' is neither a path nor a group of paths that there "
+				 "is here", STR_ARG(shown(list->v[i])));
+}
+
 void rules_finish(struct reader *r)
 {
+	check_routes(r, ROUTES_ALLOWED, "allowed_routes");
+	check_routes(r, ROUTES_PUBLIC, "public_routes");
+	check_routes(r, ROUTES_ADMIN, "admin_only_routes");
 	check_networks(r, &r->c->allowed_ips, "general_settings", "allowed_ips");
 	check_networks(r, &r->c->trusted_proxies, "server", "trusted-proxies");
 	check_networks(r, &r->c->allow_private, "server", "allow-private");

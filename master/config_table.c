@@ -212,7 +212,16 @@
 	  "the claim whose value /jwt/key/mapping/new has given a key: that governs then"),     \
 	D(s ".litellm_jwtauth", "custom_validate", CT_STR, AT(jwt.custom), NULL, 0, 0,          \
 	  CF_LIVE,                                                                              \
-	  "Python code, which is not run: with enable_jwt_auth an error")
+	  "Python code, which is not run: with enable_jwt_auth an error"),                       \
+	D(s ".litellm_jwtauth", "oidc_userinfo_enabled", CT_BOOL, AT(jwt.asks_userinfo),        \
+	  "false", 0, 0, CF_LIVE,                                                               \
+	  "the identity provider is asked who comes with a token that is no JSON web token"),   \
+	D(s ".litellm_jwtauth", "oidc_userinfo_endpoint", CT_STR, AT(jwt.userinfo_url), NULL,   \
+	  0, 0, CF_LIVE,                                                                        \
+	  "where: its userinfo endpoint"),                                                      \
+	D(s ".litellm_jwtauth", "oidc_userinfo_cache_ttl", CT_TIME, AT(jwt.userinfo_ttl_ms),    \
+	  "300", 1000, HOUR * 24, CF_LIVE,                                                      \
+	  "how long each worker remembers its answer")
 
 #define SWITCH_VERBOSE(s)                                                                          \
 	D(s, "set_verbose", CT_BOOL, AT(verbose), "false", 0, 0, CF_LIVE,                          \
@@ -361,6 +370,14 @@ static const struct directive directives[] = {
 	  CF_LIVE, "one more header that a key may come in"),
 	D("general_settings", "allowed_ips", CT_NAMES, AT(allowed_ips), NULL, 0, 0, CF_LIVE,
 	  "addresses and networks (10.0.0.0/8) that may use keys; without it: all"),
+	D("general_settings", "allowed_routes", CT_NAMES, AT(routes[ROUTES_ALLOWED]), NULL, 0, 0,
+	  CF_LIVE, "the only paths that are answered, beside those of health checks and pages: "
+	  "paths, patterns with *, groups such as llm_api_routes"),
+	D("general_settings", "public_routes", CT_NAMES, AT(routes[ROUTES_PUBLIC]), NULL, 0, 0,
+	  CF_LIVE, "paths, patterns and groups that want no key: who comes without one may look, "
+	  "and ask models at the master key's expense"),
+	D("general_settings", "admin_only_routes", CT_NAMES, AT(routes[ROUTES_ADMIN]), NULL, 0, 0,
+	  CF_LIVE, "paths, patterns and groups that want an administrator's key"),
 	FLAG("general_settings", "use_x_forwarded_for", SET_FORWARDED,
 	     "who calls is said by X-Forwarded-For, in requests of server.trusted-proxies alone"),
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,

@@ -412,7 +412,7 @@ int key_change_read(struct command_call *c, enum key_fields of, struct key_chang
 		return -EINVAL;
 	*ret = (struct key_change){ .fields = tables[of], .now_ns = clock_wall_ns(),
 				    .args = c->args };
-	ret->warnings = arena_array(c->mem, c->args->count + 2, sizeof *ret->warnings);
+	ret->warnings = arena_array(c->mem, c->args->count + 3, sizeof *ret->warnings);
 	if (!ret->warnings) {
 		command_fail(c, 413, "invalid_request_error", NULL, "the request is too large");
 		return -EINVAL;

@@ -14,7 +14,8 @@
 #include "master/roles.h"
 #include "master/tenants.h"
 
-enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, KEY_TEXT_MAX = 1024, DELETE_MAX = 1000 };
+enum { RANDOM_BYTES = 16, TEXT_ROOM = 32, DELETE_MAX = 1000 };
+enum { KEY_TEXT_MIN = 16, KEY_TEXT_MAX = 1024 };	/* shorter ones are warned of */
 
 struct key_call {			/* lives in the call's arena */
 	struct command_call *c;
@@ -140,7 +141,14 @@ static bool take_text(struct key_call *kc, const char *arg)
 		hash_random_urlsafe(p + 3, RANDOM_BYTES);
 		kc->text = str_z(p);
 	}
-	return check_text(kc, arg, kc->text);
+	if (!check_text(kc, arg, kc->text))
+		return false;
+	if (kc->text.n < KEY_TEXT_MIN)
+		key_change_warn(&kc->change,
+				arena_printf(kc->c->mem, "%s has %zu characters and may be guessed: "
+					     "take %d or more, or let one be made", arg, kc->text.n,
+					     KEY_TEXT_MIN));
+	return true;
 }
 
 static struct str name_of(struct arena *a, struct str text)

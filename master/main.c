@@ -52,6 +52,7 @@
 #include "master/tokenizers.h"
 #include "master/trial.h"
 #include "master/upgrade.h"
+#include "master/userinfo.h"
 #include "master/worker_link.h"
 
 enum { EXIT_CONFIG = 8, UPGRADE_WAIT_MS = 2000, ORPHANS_MS = 4000,
@@ -384,7 +385,8 @@ static int open_service(struct master *m)
 	atomic_store(&m->board.head->generation, m->generation);
 	atomic_store(&m->board.head->money_down, MONEY_OK);
 	if ((err = supervise_new(m, &listen, &m->supervise)) < 0 ||
-	    (err = probe_new(m, &m->probe)) < 0 || (err = jwks_new(m, &m->jwks)) < 0)
+	    (err = probe_new(m, &m->probe)) < 0 || (err = jwks_new(m, &m->jwks)) < 0 ||
+	    (err = userinfo_new(m, &m->userinfo)) < 0)
 		return fail("starting", err, NULL);
 	for (uint32_t i = 0; i < the.legacy.n_workers; i++)
 		supervise_adopt(m->supervise, &the.legacy.workers[i]);
@@ -572,6 +574,7 @@ static void close_all(struct master *m)
 	probe_stop(m->probe);
 	alerts_stop(m->alerts, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	jwks_stop(m->jwks);
+	userinfo_stop(m->userinfo);
 	export_stop(m->export, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	otlp_metrics_stop(m->otlp, m->wants_upgrade ? EXPORT_UPGRADE_MS : EXPORT_END_MS);
 	ledger_stop(m->ledger);

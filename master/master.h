@@ -20,6 +20,7 @@ struct supervise;
 struct control;
 struct probe;
 struct jwks;
+struct userinfo;
 struct export;
 struct alerts;
 struct otlp_metrics;
@@ -69,6 +70,7 @@ struct master {
 	struct control *control;
 	struct probe *probe;
 	struct jwks *jwks;		/* public keys of who signs tokens */
+	struct userinfo *userinfo;	/* who tells of tokens that say nothing themselves */
 	struct export *export;		/* who is told of finished requests */
 	struct otlp_metrics *otlp;
 	struct alerts *alerts;		/* who is told when something goes wrong */

@@ -4,8 +4,10 @@
 #include "master/models_info.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/json_write.h"
+#include "common/link_proto.h"
 #include "master/abilities.h"
 #include "master/master.h"
 #include "master/params.h"
@@ -28,6 +30,41 @@ static const char *mode_name(enum snap_mode mode)
 	default:
 		return "chat";
 	}
+}
+
+/* ---- whose models ---- */
+
+/* Who is no administrator is told of the models that it may use; its worker knows which. */
+struct shown {
+	bool is_all;
+	const struct str *names;	/* sorted */
+	size_t n;
+};
+
+static int cmp_names(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static struct shown shown_to(struct command_call *c)
+{
+	const struct json *list = json_get(c->args, LINK_MODELS);
+	struct shown s = { .is_all = c->kind != CALLER_HTTP || c->is_admin || c->is_viewer };
+	size_t n = 0;
+	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next)
+		n++;
+	struct str *names = n && !s.is_all ? arena_alloc(c->mem, n * sizeof *names) : NULL;
+	for (const struct json *j = names ? list->child : NULL; j; j = j->next)
+		names[s.n++] = json_str(c->mem, j);
+	if (s.n)
+		qsort(names, s.n, sizeof *names, cmp_names);
+	s.names = names;
+	return s;
+}
+
+static bool is_shown(const struct shown *s, struct str name)
+{
+	return s->is_all || (s->n && bsearch(&name, s->names, s->n, sizeof name, cmp_names));
 }
 
 /* ---- what is known of a model ---- */
@@ -206,6 +243,7 @@ static void put_info(struct command_call *c, struct json_out *o, const struct co
 void models_info(struct command_call *c)
 {
 	const struct config *k = c->master->config;
+	struct shown shown = shown_to(c);
 	struct str id = STR_NONE;
 	size_t n = 0;
 	if (command_str(c, "litellm_model_id", &id) == -EINVAL)
@@ -214,7 +252,8 @@ void models_info(struct command_call *c)
 	json_open(&o, NULL);
 	json_open_array(&o, "data");
 	for (size_t i = 0; i < k->n_models; i++) {
-		if (id.n && !str_eq(k->models[i].id, id))
+		if ((id.n && !str_eq(k->models[i].id, id)) ||
+		    !is_shown(&shown, k->models[i].model_name))
 			continue;
 		put_info(c, &o, &k->models[i]);
 		n++;
@@ -394,6 +433,7 @@ static bool is_first(const struct config *c, size_t at)
 void models_groups(struct command_call *c)
 {
 	const struct config *k = c->master->config;
+	struct shown shown = shown_to(c);
 	struct str group = STR_NONE;
 	unsigned n = 0;
 	if (command_str(c, "model_group", &group) == -EINVAL)
@@ -402,7 +442,8 @@ void models_groups(struct command_call *c)
 	json_open(&o, NULL);
 	json_open_array(&o, "data");
 	for (size_t i = 0; i < k->n_models; i++) {
-		if (!is_first(k, i) || (group.n && !str_eq(k->models[i].model_name, group)))
+		if (!is_shown(&shown, k->models[i].model_name) || !is_first(k, i) ||
+		    (group.n && !str_eq(k->models[i].model_name, group)))
 			continue;
 		put_group(c, &o, i);
 		n++;

@@ -107,6 +107,24 @@ static struct snap_part put_names(struct make *k, const struct config_names *n)
 	return snap_build_names(k->b, n->v, n->n);
 }
 
+static struct snap_part put_routes(struct make *k)
+{
+	struct buf written[ROUTES_COUNT];
+	struct str texts[ROUTES_COUNT];
+	struct snap_part part = { 0 };
+	size_t n = 0;
+	for (size_t i = 0; i < ROUTES_COUNT; i++) {
+		config_write_names(&written[i], &k->c->routes[i]);
+		texts[i] = buf_str(&written[i]);
+		n += k->c->routes[i].n;
+	}
+	if (n)
+		part = snap_build_names(k->b, texts, ROUTES_COUNT);
+	for (size_t i = 0; i < ROUTES_COUNT; i++)
+		buf_done(&written[i]);
+	return part;
+}
+
 /* ---- deployments ----------------------------------------------------------------------------- */
 
 static bool has_header(const struct config_pairs *pairs, struct str name)
@@ -442,7 +460,8 @@ static void put_settings(struct make *k)
 	s->cors_origins = put_names(k, &k->c->cors_origins);
 	s->allowed_ips = put_names(k, &k->c->allowed_ips);
 	s->enforced_params = put_names(k, &k->c->enforced_params);
-	s->flags |= s->allowed_ips.count ? SET_ALLOWED_IPS : 0u;
+	s->routes = put_routes(k);
+	s->flags |= s->allowed_ips.count || s->routes.count ? SET_GUARDED : 0u;
 	s->trusted_proxies = put_names(k, &k->c->trusted_proxies);
 	s->allow_private = put_names(k, &k->c->allow_private);
 	s->flags |= s->enforced_params.count ? SET_ENFORCED_PARAMS : 0u;

@@ -5,6 +5,7 @@
 #include "common/board.h"
 #include "common/clock.h"
 #include "master/spend_private.h"
+#include "worker/outcome.h"
 
 /* ---- request ids ---- */
 
@@ -155,6 +156,17 @@ static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *
 	cost_split_put(o, "cost_breakdown", quote, &u, sql_get_int(q, COST));
 }
 
+/* NULL: a later program has written it. */
+static const char *outcome_name(int64_t number)
+{
+	static const char *const names[] = {
+#define X(name, ...) #name,
+		OUTCOMES(X)
+#undef X
+	};
+	return number >= 0 && number < (int64_t)COUNT(names) ? names[number] : NULL;
+}
+
 static void put_metadata(struct json_out *o, struct sql *q, const struct cost_book *book)
 {
 	int64_t flags = sql_get_int(q, FLAGS), attempts = sql_get_int(q, ATTEMPTS);
@@ -171,6 +183,7 @@ static void put_metadata(struct json_out *o, struct sql *q, const struct cost_bo
 	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
 	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
 	json_put_i64(o, "outcome", sql_get_int(q, OUTCOME));
+	json_put_z(o, "outcome_name", outcome_name(sql_get_int(q, OUTCOME)));
 	json_put_bool(o, "stream", flags & JF_STREAM);
 	json_put_bool(o, "estimated", flags & JF_ESTIMATED);
 	json_put_bool(o, "cut", flags & JF_CUT);
@@ -211,20 +224,42 @@ const char spend_row_csv_head[] =
 	"model_group,model_id,custom_llm_provider,api_base,startTime,endTime,completionStartTime,"
 	"spend,total_tokens,prompt_tokens,completion_tokens,cache_read_input_tokens,"
 	"cache_creation_input_tokens,reasoning_tokens,status,http_status,cache_hit,estimated,cut,"
-	"unpriced,attempted_retries,requester_ip_address,request_tags\n";
+	"unpriced,attempted_retries,requester_ip_address,request_tags,outcome\n";
+
+static bool is_number(struct str s)
+{
+	size_t digits = 0;
+	if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
+		s = str_skip(s, 1);
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] != '.' && (s.p[i] < '0' || s.p[i] > '9'))
+			return false;
+		digits += s.p[i] != '.';
+	}
+	return digits > 0;
+}
+
+/* What a spreadsheet would take for a formula. */
+static bool is_formula(struct str s)
+{
+	return s.n && strchr("=+-@\t\r", s.p[0]) && s.p[0] && !is_number(s);
+}
 
 void spend_put_csv(struct buf *to, struct str s, bool is_first)
 {
-	bool quotes = false;
+	bool quotes = false, is_hidden = is_formula(s);
 	for (size_t i = 0; i < s.n; i++)
 		quotes |= s.p[i] == ',' || s.p[i] == '"' || s.p[i] == '\n' || s.p[i] == '\r';
 	if (!is_first)
 		buf_put_char(to, ',');
+	if (quotes)
+		buf_put_char(to, '"');
+	if (is_hidden)
+		buf_put_char(to, '\'');
 	if (!quotes) {
 		buf_put(to, s);
 		return;
 	}
-	buf_put_char(to, '"');
 	while (s.n) {
 		struct str part = str_cut(&s, '"');
 		buf_put(to, part);
@@ -298,6 +333,8 @@ void spend_row_put_csv(struct buf *to, struct sql *q)
 	write_ip(ip, sql_get_blob(q, CLIENT_IP));
 	put_z(to, ip);
 	spend_put_csv(to, sql_get_text(q, TAGS), false);
+	const char *outcome = outcome_name(sql_get_int(q, OUTCOME));
+	put_z(to, outcome ? outcome : "");
 	buf_put_char(to, '\n');
 }
 

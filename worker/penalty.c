@@ -23,3 +23,11 @@ uint32_t penalty_count(struct penalty table[PENALTY_SLOTS], const uint8_t addres
 		p->n++;
 	return p->n;
 }
+
+bool penalty_is_over(const struct penalty table[PENALTY_SLOTS], const uint8_t address[16],
+		     uint64_t now_ns)
+{
+	uint64_t who = hash_table(what_counts(address));
+	const struct penalty *p = &table[who % PENALTY_SLOTS];
+	return p->who == who && p->second == now_ns / NS_PER_S && p->n > PENALTY_FREE;
+}

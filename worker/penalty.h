@@ -8,6 +8,8 @@
 #ifndef PENALTY_H
 #define PENALTY_H
 
+#include <stdbool.h>
+
 #include "common/str.h"
 
 enum { PENALTY_SLOTS = 256, PENALTY_FREE = 20 /* unknown keys a second, before it begins */ };
@@ -19,5 +21,8 @@ struct penalty {
 /* One more unknown key from there. How many it has been in this second. */
 uint32_t penalty_count(struct penalty table[PENALTY_SLOTS], const uint8_t address[16],
 		       uint64_t now_ns);
+/* Whether it has had more than its share already. */
+bool penalty_is_over(const struct penalty table[PENALTY_SLOTS], const uint8_t address[16],
+		     uint64_t now_ns);
 
 #endif

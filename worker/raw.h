@@ -49,6 +49,7 @@ struct raw_call {
 	struct usage most;		/* the same, at most; output 0: as of any answer */
 	bool is_sized;			/* a size or quality is named: each has its own price */
 	const struct snap_pass *pass;	/* where it goes, when no model decides */
+	struct str missing;		/* the provider that it would go to; .p NULL: it is there */
 	const struct price *price;	/* instead of the deployment's; NULL: that one */
 	struct snap_group group;	/* of one member, when no model decides */
 	uint64_t answer_bytes;

@@ -81,6 +81,8 @@ class Issuer:
         self.keys, self.status, self.calls, self.body, self.pause = [], 200, 0, None, 0
         self.asked = 0          # where the keys are
         self.says = {}          # in that document, other than usual
+        self.users = {}         # what /userinfo says of which token
+        self.told = []          # the tokens that it was asked about
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -88,12 +90,17 @@ class Issuer:
                 if self.path.endswith("/.well-known/openid-configuration"):
                     issuer.asked += 1
                     body = {"issuer": issuer.name, "jwks_uri": issuer.url, **issuer.says}
+                elif self.path == "/userinfo":
+                    token = self.headers["authorization"].removeprefix("Bearer ")
+                    issuer.told.append(token)
+                    body = issuer.users.get(token)
                 else:
                     issuer.calls += 1
                     body = {"keys": [k.jwk() for k in issuer.keys]}
+                status = issuer.status if body is not None else 401
                 body = issuer.body if issuer.body is not None else json.dumps(body).encode()
                 time.sleep(issuer.pause)
-                self.send_response(issuer.status)
+                self.send_response(status)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -418,6 +418,30 @@ def test_of_several_teams_the_first_that_may(start, idp):
     assert gw.ask("x", key=token).status in (400, 404)
 
 
+def test_a_teams_aliases_are_of_the_team_that_is_chosen(start, idp):
+    gw = begin(start, idp, models=(("m", "plain"), ("n", "plain"), ("o", "plain")))
+    team(gw, "red", models=["m", "both"], model_aliases={"both": "m"})
+    team(gw, "blue", models=["ours", "n", "both"], model_aliases={"ours": "n", "m": "o", "both": "o"})
+    team(gw, "shut", models=["o"])
+    assert gw.post("/team/block", {"team_id": "shut"}).status == 200
+    token = idp.key.sign(idp.claims(groups=["red", "blue", "shut"]))
+    for asked, group in (("ours", "n"), ("m", "m"), ("both", "m"), ("n", "n")):
+        a = gw.ask(asked, key=token)
+        assert a.status == 200 and a.json["model"] == asked and a.headers["x-litellm-model-group"] == group, (asked, a)
+    refused(gw.ask("o", key=token), 403, "team not allowed")
+    assert gw.ask("nowhere", key=token).status == 400
+    a = gw.post("/v1/moderations", {"model": "ours", "input": "x"}, key=token)
+    assert a.status == 200 and a.headers["x-litellm-model-group"] == "n", a
+    a = gw.post("/v1/fine_tuning/jobs", {"model": "ours", "training_file": "f"}, key=token)
+    assert a.status == 200 and a.headers["x-litellm-model-group"] == "n", a
+    teams = {(r["model_group"], r["team_id"]) for r in gw.spend_rows(wait_for=6)}
+    assert teams == {("m", "red"), ("n", "blue")}
+    # Both teams' models are its own; each alias shows once.
+    assert sorted(m["id"] for m in gw.get("/v1/models", key=token).json["data"]) == ["both", "m", "n", "ours"]
+    assert [gw.get("/v1/models/" + name, key=token).status for name in ("ours", "n", "o")] == [200, 200, 404]
+    assert sorted(r["model_group"] for r in gw.get("/model_group/info", key=token).json["data"]) == ["m", "n"]
+
+
 def test_routes_of_teams_and_default_team(start, idp):
     gw = begin(start, idp, "    team_allowed_routes: [/v1/chat/completions]\n    team_id_default: all\n")
     team(gw, "all")
@@ -742,3 +766,79 @@ def test_who_is_nobody_here_may_look_where_that_is_allowed(start, idp):
         assert a.status in (401, 403, 404), a
     refused(gw.ask("m", key=stranger), 403, "neither a team nor a user")
     assert gw.get("/v1/models", key=idp.key.sign(idp.claims(aud="other"))).status == 401
+
+
+# ---- tokens that say nothing themselves ----------------------------------------------------------
+
+def asking(idp, ttl=300):
+    return f"    oidc_userinfo_enabled: true\n    oidc_userinfo_endpoint: {idp.base}/userinfo\n    oidc_userinfo_cache_ttl: {ttl}\n"
+
+
+def test_of_an_opaque_token_the_provider_is_asked_once(start, idp):
+    gw = begin(start, idp, asking(idp))
+    team(gw, "red", models=["m"])
+    idp.users = {"ya29.a0/opaque": {"sub": "ann", "team": "red"}, "of-nobody": {"sub": "eve"}, "no.claims": ["x"]}
+    for _ in range(3):
+        assert gw.ask("m", key="ya29.a0/opaque").status == 200
+    refused(gw.ask("n", key="ya29.a0/opaque"), 403, "team not allowed")
+    assert idp.told == ["ya29.a0/opaque"]
+    rows = gw.spend_rows(wait_for=3)
+    assert {(r["user"], r["team_id"]) for r in rows if r["status"] == "success"} == {("ann", "red")}
+    for token, status, what in (("unknown", 401, "does not know it"), ("no.claims", 401, "not an object"), ("x" * 4001, 401, "sk-")):
+        for _ in range(2):
+            refused(gw.ask("m", key=token), status, what)
+    refused(gw.ask("m", key="of-nobody"), 401, "User doesn't exist")
+    assert sorted(idp.told[1:]) == ["no.claims", "of-nobody", "unknown"]       # what is refused is remembered, too
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200 and len(idp.told) == 4 and idp.calls == 1
+    assert "ya29" not in gw.logs()
+    a = gw.post("/jwt/userinfo", {"token": "of-nobody"})
+    assert a.status == 200 and a.json["ttl"] == 300 and "eve" in a.json["claims"], a
+    assert gw.post("/jwt/userinfo", {"token": "gone"}).json == {"refused": True}
+    assert gw.post("/jwt/userinfo", {"token": "a b"}).status == 400
+    assert gw.post("/jwt/userinfo", {"token": "x"}, key=gw.key()).status == 401
+
+
+def test_an_answer_of_the_provider_is_good_for_a_time(start, idp):
+    gw = begin(start, idp, asking(idp, ttl=1))
+    idp.users = {"opaque": {"sub": "ann"}}
+    assert gw.ask("m", key="opaque").status == 200
+    idp.users = {}
+    until(lambda: gw.ask("m", key="opaque").status == 401)
+    assert 2 <= len(idp.told) <= 4
+
+
+def test_a_provider_that_does_not_answer_holds_nobody_up(start, idp):
+    gw = begin(start, idp, asking(idp))
+    idp.users, idp.pause = {"slow": {"sub": "ann"}}, 1.5
+    key = gw.key()
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(gw.ask, "m", key="slow") for _ in range(10)]
+        until(lambda: idp.told)
+        began = time.monotonic()
+        assert gw.ask("m", key=key).status == 200 and gw.get("/key/info", key=key).status == 200
+        assert time.monotonic() - began < 1
+        assert [f.result().status for f in waiting] == [200] * 10
+    assert idp.told == ["slow"]                                                # once for all of them
+    idp.users["slow-too"], idp.pause, idp.status = {"sub": "bob"}, 0, 500
+    refused(gw.ask("m", key="slow-too"), 503, "could not be asked")
+    gw.wait_log("userinfo.failed", url=f"{idp.base}/userinfo")
+    idp.status = 200
+    assert gw.ask("m", key="slow-too").status == 200 and gw.ask("m", key="slow").status == 200
+
+
+def test_without_public_keys_the_provider_is_asked_about_all_tokens(start, idp):
+    gw = start([("m", "plain")], "general_settings:\n  enable_jwt_auth: true\n  litellm_jwtauth:\n"
+                                 "    user_id_jwt_field: sub\n" + asking(idp), workers=1)
+    assert gw.post("/user/new", {"user_id": "ann", "auto_create_key": False}).status == 200
+    good, forged = idp.key.sign(idp.claims(life=-60)), idp.key.sign(idp.claims(sub="ann"))
+    idp.users = {good: {"sub": "ann"}}
+    assert gw.ask("m", key=good).status == 200
+    refused(gw.ask("m", key=forged), 401, "does not know it")
+    assert idp.calls == 0 and idp.told == [good, forged]
+
+
+def test_opaque_tokens_are_none_unless_asked_about(start, idp):
+    gw = begin(start, idp)
+    idp.users = {"opaque": {"sub": "ann"}}
+    refused(gw.ask("m", key="opaque"), 401, "sk-")
+    assert gw.post("/jwt/userinfo", {"token": "opaque"}).status == 400 and idp.told == []

@@ -476,6 +476,16 @@ def test_administration_is_for_administrators(gw):
     assert "sk-upstream-canary" not in gw.get("/model/info", key=k).body.decode()
 
 
+def test_a_short_key_is_taken_with_a_warning(gw):
+    for text, is_warned in (("sk-1", True), ("sk-123456789012", True), ("sk-1234567890123", False)):
+        a = gw.post("/key/generate", {"key": text})
+        assert a.status == 200 and a.json["key"] == text and any("guessed" in w for w in a.json.get("llmgw_warnings", [])) == is_warned, a
+        assert gw.get("/v1/models", key=text).status == 200
+    a = gw.post("/key/sk-1234567890123/regenerate", {"new_key": "sk-22"})
+    assert a.status == 200 and any("new_key has 5 characters" in w for w in a.json["llmgw_warnings"]), a
+    assert "llmgw_warnings" not in gw.post("/key/generate", {}).json
+
+
 @pytest.mark.parametrize("form", ["x-litellm-api-key", "x-litellm-api-key: Bearer", "authorization: Bearer",
                                   "authorization: bearer", "api-key", "x-api-key", "x-goog-api-key",
                                   "ocp-apim-subscription-key"])

@@ -197,3 +197,67 @@ def test_all_requests_have_what_they_must(tmp_path, mock):
                       ).status == 400
     finally:
         g.stop()
+
+
+# ---- paths of the configuration ----
+
+def ask_at(gw, path, **kw):
+    if path in ("/v1/chat/completions", "/chat/completions"):
+        return gw.post(path, {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}, **kw)
+    return gw.get(path, **kw)
+
+
+@pytest.mark.parametrize("given, good, bad", [
+    ("[/v1/chat/completions, '/key/*']", ["/v1/chat/completions", "/key/list", "/key/aliases"], ["/chat/completions", "/v1/models"]),
+    ("[LiteLLMRoutes.info_routes, /v1]", ["/v1/models", "/model/info"], ["/v1/chat/completions", "/spend/logs"]),
+])
+def test_no_other_paths_are_answered(tmp_path, mock, given, good, bad):
+    gw = make(tmp_path, mock, f"general_settings:\n  allowed_routes: {given}\n").start()
+    try:
+        for path in good:
+            assert ask_at(gw, path).status == 200, path
+        for path in bad:
+            for key in (None, False, "sk-nobody-knows-this-key"):
+                a = ask_at(gw, path, key=key)
+                assert a.status == 403 and a.json["error"]["message"] == f"Access forbidden: Route {path} not allowed", a
+        assert gw.get("/health/liveliness", key=False).status == 200
+    finally:
+        gw.stop()
+
+
+def test_paths_that_want_no_key(tmp_path, mock):
+    gw = make(tmp_path, mock, "general_settings:\n  public_routes: [LiteLLMRoutes.public_routes, /v1/models, /chat/completions, "
+                              "'/key/*', /nowhere, nonsense]\n").start()
+    try:
+        key = gw.key(models=["none"])
+        for who in (False, "sk-nobody-knows-this-key", "something"):
+            for path in ("/v1/models", "/chat/completions", "/key/list"):
+                assert ask_at(gw, path, key=who).status == 200, (who, path)
+            for path in ("/models", "/v1/chat/completions", "/spend/logs"):
+                assert ask_at(gw, path, key=who).status == 401, (who, path)
+            for path in ("/key/generate", "/key/delete", "/key/block"):
+                assert gw.post(path, {"keys": [key], "key": key}, key=who).status == 401, (who, path)
+        # Who has a key is who it is.
+        assert ask_at(gw, "/chat/completions", key=key).status == 403
+        assert gw.get("/v1/models", key=key).json["data"] == [] and ask_at(gw, "/key/list", key=key).status == 401
+        assert gw.get("/key/list").json["total_count"] == 1
+        assert until(lambda: len([r for r in gw.ctl_json("spend", "logs") if r["model_group"] == "m" and r["spend"] > 0]) == 3)
+    finally:
+        gw.stop()
+
+
+def test_paths_of_administrators(tmp_path, mock):
+    gw = make(tmp_path, mock, "general_settings:\n  admin_only_routes: [/v1/chat/completions, LiteLLMRoutes.info_routes]\n").start()
+    try:
+        for user, role in (("root", "proxy_admin"), ("own", "internal_user")):
+            assert gw.post("/user/new", {"user_id": user, "user_role": role, "auto_create_key": False}).status == 200
+        for key in (gw.key(), gw.key(user_id="own")):
+            for path in ("/v1/chat/completions", "/v1/models", "/key/info"):
+                a = ask_at(gw, path, key=key)
+                assert a.status == 403 and f"Route={path} is an admin only route" in a.json["error"]["message"], a
+            assert ask_at(gw, "/chat/completions", key=key).status == 200
+        for key in (None, gw.key(user_id="root")):
+            for path in ("/v1/chat/completions", "/v1/models", "/model/info"):
+                assert ask_at(gw, path, key=key).status == 200
+    finally:
+        gw.stop()

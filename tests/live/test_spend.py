@@ -203,6 +203,22 @@ def test_export_of_single_requests(spent, tmp_path):
     assert gw.get("/spend/export?cursor=x").status == 400
 
 
+def test_what_clients_choose_is_no_formula_in_an_export(start):
+    gw = start([("m", "mock"), ("bad", "mock?status=500")], "router_settings: {num_retries: 0}\n")
+    key = gw.key(key_alias="=HYPERLINK(\"http://x\")", user_id="+1+1")
+    for model in ("m", "bad"):
+        gw.ask(model, key=key, user="@SUM(A1)", metadata={"tags": ["-2+3"]})
+    gw.spend_rows(2)
+    for row in csv.DictReader(io.StringIO(gw.ctl("spend", "export").stdout)):
+        assert (row["key_alias"], row["user"], row["end_user"]) == ("'=HYPERLINK(\"http://x\")", "'+1+1", "'@SUM(A1)"), row
+        assert row["outcome"] == ("OK" if row["status"] == "success" else "UP_ERROR") and float(row["spend"]) >= 0
+    for row in csv.DictReader(io.StringIO(gw.ctl("spend", "export", "--format", "focus").stdout)):
+        assert row["x_UserId"] == "'+1+1" and not [v for v in row.values() if v[:1] in ("=", "+", "-", "@")], row
+    failed = [r for r in gw.spend_rows(2) if r["status"] == "failure"][0]
+    assert failed["metadata"]["outcome_name"] == "UP_ERROR" and isinstance(failed["metadata"]["outcome"], int)
+    assert "UP_ERROR" in gw.ctl("spend", "show", failed["request_id"]).stdout
+
+
 MANDATORY = """BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodStart BillingPeriodEnd
     ChargeCategory ChargeClass ChargeDescription ChargePeriodStart ChargePeriodEnd ContractedCost EffectiveCost
     InvoiceIssuerName ListCost PricingQuantity PricingUnit ProviderName PublisherName ServiceCategory ServiceName

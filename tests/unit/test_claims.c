@@ -375,11 +375,28 @@ static void test_a_claim_that_may_name_a_key(void **state)
 	assert_int_equal(who.key_value.n, 0);
 }
 
+/* Whose it is the provider itself has said: times and parties are not asked for. */
+static void test_what_a_provider_says_itself(void **state)
+{
+	(void)state;
+	rules = (struct claims_rules){ .leeway_s = 10, .expires_s = NOW + 7 };
+	rules.text[JWT_USER_CLAIM] = STR("sub");
+	rules.text[JWT_AUDIENCES] = STR("llmgw\0");
+	rules.text[JWT_ISSUERS] = STR("https://i\0");
+	assert_int_equal(read_text("{\"sub\":\"ann\",\"exp\":1}"), TOKEN_GOOD);
+	ASSERT_STR(who.user, "ann");
+	assert_int_equal(who.expires_s, NOW + 7);
+	assert_int_equal(read_text("[1]"), TOKEN_BAD_CLAIMS);
+	assert_int_equal(read_text("{\"sub\":\"a\",\"sub\":\"b\"}"), TOKEN_BAD_CLAIMS);
+	rules.expires_s = 0;
+	assert_int_equal(read_text("{\"sub\":\"ann\"}"), TOKEN_BAD_NO_EXPIRY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_times), TEST(test_parties), TEST(test_providers), TEST(test_names), TEST(test_default_team),
-		TEST(test_a_claim_that_may_name_a_key),
+		TEST(test_a_claim_that_may_name_a_key), TEST(test_what_a_provider_says_itself),
 		TEST(test_admin), TEST(test_roles), TEST(test_scopes), TEST(test_bounds),
 		TEST(test_role_permissions), TEST(test_aliases), TEST(test_what_the_master_is_told),
 	};

@@ -164,6 +164,10 @@ static const struct set_row {
 	{ "server.cors", "origins", "[\"https://a\", \"https://b\"]",
 	  "[\"https://a\",\"https://b\"]" },
 	{ "general_settings", "master_key", "sk-abc", "\"********\"" },
+	{ "general_settings", "allowed_routes", "[/v1/*, info_routes]", "[\"/v1/*\",\"info_routes\"]" },
+	{ "general_settings", "public_routes", "[LiteLLMRoutes.public_routes]",
+	  "[\"LiteLLMRoutes.public_routes\"]" },
+	{ "general_settings", "admin_only_routes", "[/key/info]", "[\"/key/info\"]" },
 	{ "general_settings", "allowed_ips", "[10.0.0.0/8, '::1']", "[\"10.0.0.0/8\",\"::1\"]" },
 	{ "general_settings", "use_x_forwarded_for", "true", "true" },
 	{ "server", "trusted-proxies", "[10.0.0.0/8, 127.0.0.1]", "[\"10.0.0.0/8\",\"127.0.0.1\"]" },
@@ -231,6 +235,10 @@ static const struct set_row {
 	  "\"60s\"" },
 	{ "general_settings.litellm_jwtauth", "custom_validate", "a.b",
 	  "\"a.b\"" },
+	{ "general_settings.litellm_jwtauth", "oidc_userinfo_enabled", "true", "true" },
+	{ "general_settings.litellm_jwtauth", "oidc_userinfo_endpoint", "https://i/u",
+	  "\"https://i/u\"" },
+	{ "general_settings.litellm_jwtauth", "oidc_userinfo_cache_ttl", "60", "\"60s\"" },
 	{ "litellm_settings", "max_end_user_budget", "2.5", "2.5" },
 	{ "litellm_settings", "max_end_user_budget_id", "free", "\"free\"" },
 	{ "litellm_settings", "default_key_generate_params", "{max_budget: 1.50}",
@@ -1029,6 +1037,26 @@ static void test_what_new_ones_get(void **state)
 	assert_true(complains(c, "upperbound_key_generate_params: 'models' bounds nothing"));
 	assert_false(complains(c, "must be"));
 	config_free(c);
+}
+
+static void test_a_route_is_a_path_or_a_group(void **state)
+{
+	static const char *const good[] = {
+		"/x", "llm_api_routes", "openai_routes", "anthropic_routes", "google_routes",
+		"info_routes", "management_routes", "key_management_routes",
+		"spend_tracking_routes", "global_spend_tracking_routes",
+		"LiteLLMRoutes.public_routes"
+	};
+	char text[300];
+	(void)state;
+	for (size_t i = 0; i <= COUNT(good); i++) {
+		bool is_good = i < COUNT(good);
+		snprintf(text, sizeof text, "general_settings: {master_key: sk-test, admin_only_routes: [%s]}\n",
+			 is_good ? good[i] : "LiteLLMRoutes.mcp_routes");
+		struct config *c = read_good(text);
+		assert_int_equal(complains(c, "neither a path nor a group"), !is_good);
+		config_free(c);
+	}
 }
 
 static void test_trusted_proxies(void **state)
@@ -1930,6 +1958,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_places_of_providers),
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
+		cmocka_unit_test(test_a_route_is_a_path_or_a_group),
 		cmocka_unit_test(test_what_new_ones_get),
 		cmocka_unit_test(test_trusted_proxies),
 		cmocka_unit_test(test_include),

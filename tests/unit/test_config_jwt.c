@@ -69,7 +69,14 @@ static const struct {
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{models: [m]}]}\n" URL, 1, "wants a scope" },
 	{ KEY "  litellm_jwtauth: {scope_mappings: [{scope: s, models: m}]}\n" URL, 1,
 	  "are lists of names" },
-	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true}\n" URL, 0, "claims are read from" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true}\n" URL, 1,
+	  "wants oidc_userinfo_endpoint" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true, oidc_userinfo_endpoint: 'ftp://x'}\n",
+	  1, "is no address of http" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true, oidc_userinfo_endpoint: "
+	  "'http://idp.example/u'}\n", 0, "users from idp.example come over plain" },
+	{ KEY "  litellm_jwtauth: {oidc_userinfo_enabled: true, oidc_userinfo_endpoint: "
+	  "'https://idp.example/u'}\n", 0, NULL },
 	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "
 	  "[{jwt_role: 'adm*', litellm_role: proxy_admin}]}\n" URL, 0, NULL },
 	{ KEY "  litellm_jwtauth: {sync_user_role_and_teams: true, jwt_litellm_role_map: "

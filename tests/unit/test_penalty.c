@@ -27,6 +27,22 @@ static void v4(uint8_t to[16], uint32_t n)
 	memcpy(to + 12, &n, sizeof n);
 }
 
+static void test_who_is_over_is_told_without_a_count(void **st)
+{
+	uint8_t a[16], b[16];
+	(void)st;
+	v4(a, 1);
+	v4(b, 2);
+	for (uint32_t i = 0; i <= PENALTY_FREE; i++) {
+		assert_false(penalty_is_over(table, a, 7 * NS_PER_S));
+		penalty_count(table, a, 7 * NS_PER_S);
+	}
+	assert_true(penalty_is_over(table, a, 7 * NS_PER_S));
+	assert_false(penalty_is_over(table, b, 7 * NS_PER_S));
+	assert_false(penalty_is_over(table, a, 8 * NS_PER_S));
+	assert_int_equal(penalty_count(table, a, 7 * NS_PER_S), PENALTY_FREE + 2);
+}
+
 static void test_each_address_has_its_own_count(void **st)
 {
 	uint8_t a[16], b[16];
@@ -72,6 +88,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_each_address_has_its_own_count, setup),
+		cmocka_unit_test_setup(test_who_is_over_is_told_without_a_count, setup),
 		cmocka_unit_test_setup(test_a_second_later_it_begins_anew, setup),
 		cmocka_unit_test_setup(test_of_ipv6_the_network_counts, setup),
 		cmocka_unit_test_setup(test_many_addresses_need_no_more_room, setup),

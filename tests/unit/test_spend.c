@@ -10,6 +10,7 @@
 #include "master/ledger_fold.h"
 #include "master/master.h"
 #include "master/spend.h"
+#include "master/spend_private.h"
 
 #define MASTER "sk-master-of-all"
 #define DAY_0 (UINT64_C(1767225600) * NS_PER_S)	/* 2026-01-01T00:00Z */
@@ -661,10 +662,34 @@ static void test_keys_that_spend(void **st)
 	expect(row(0), "key_alias", "\"alpha\"");
 }
 
+static void test_cells_are_no_formulas(void **state)
+{
+	static const struct {
+		struct str given;
+		const char *cell;
+	} rows[] = {
+		{ STR("=1+2"), "'=1+2" }, { STR("+1+2"), "'+1+2" }, { STR("-2+3|x"), "'-2+3|x" },
+		{ STR("@SUM(a)"), "'@SUM(a)" }, { STR("\t=1"), "'\t=1" },
+		{ STR("\r=1"), "\"'\r=1\"" }, { STR("=a,\"b\""), "\"'=a,\"\"b\"\"\"" },
+		{ STR("-"), "'-" }, { STR("-."), "'-." }, { STR("-1"), "-1" },
+		{ STR("+0.25"), "+0.25" }, { STR("a=1"), "a=1" }, { STR(""), "" },
+		{ STR(" =1"), " =1" }, { STR("1-2"), "1-2" }
+	};
+	struct buf to;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		buf_init(&to, 100);
+		spend_put_csv(&to, rows[i].given, true);
+		assert_true(str_eq_z(buf_str(&to), rows[i].cell));
+		buf_done(&to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		cmocka_unit_test(test_cells_are_no_formulas),
 		T(test_newest_first_with_litellms_names),
 		T(test_filters),
 		T(test_bad_filters),

@@ -10,10 +10,6 @@
 #include "worker/step.h"
 
 struct request;
-struct snap_group;
-
-/* Whether a list of models for the caller has that one. */
-bool admin_shows(const struct request *r, const struct snap_group *g);
 
 enum step admin_alive(struct request *r);
 enum step admin_ready(struct request *r);

@@ -3,18 +3,10 @@
  * LiteLLM's constant stamp. */
 #include "common/json_write.h"
 #include "worker/admin/admin.h"
-#include "worker/decide/route.h"
+#include "worker/admin/names.h"
 #include "worker/request.h"
 
 enum { ANSWER_MAX = 16 << 20, CREATED = 1677610602 };
-
-bool admin_shows(const struct request *r, const struct snap_group *g)
-{
-	struct str name = snap_text(r->snap, g->name);
-	if (g->flags & (GROUP_HIDDEN | GROUP_PATTERN))
-		return false;
-	return request_may_use(r, name, g);
-}
 
 static void put_model(struct json_out *o, struct str name)
 {
@@ -34,21 +26,18 @@ static bool wants_patterns(const struct request *r)
 
 enum step admin_models(struct request *r)
 {
-	const struct snap_head *h = snap_head(r->snap);
-	const struct snap_group *patterns =
-		h->patterns.count ? (const struct snap_group *)(const void *)((const char *)h +
-									      h->patterns.at)
-				  : NULL;
+	unsigned wanted = NAMES_ALIASES | (wants_patterns(r) ? NAMES_PATTERNS : 0u);
+	size_t n = 0;
+	const struct model_name *names = names_list(r, wanted, &n);
 	struct buf body;
+	if (!names)
+		return names_refuse(r);
 	buf_init(&body, ANSWER_MAX);
 	struct json_out o = json_out(&body);
 	json_open(&o, NULL);
 	json_open_array(&o, "data");
-	for (uint32_t i = 0; i < h->groups.count; i++)
-		if (admin_shows(r, snap_group(r->snap, i)))
-			put_model(&o, snap_text(r->snap, snap_group(r->snap, i)->name));
-	for (uint32_t i = 0; patterns && wants_patterns(r) && i < h->patterns.count; i++)
-		put_model(&o, snap_text(r->snap, patterns[i].name));
+	for (size_t i = 0; i < n; i++)
+		put_model(&o, names[i].name);
 	json_close_array(&o);
 	json_put_z(&o, "object", "list");
 	json_close(&o);
@@ -59,9 +48,8 @@ enum step admin_models(struct request *r)
 
 enum step admin_model(struct request *r)
 {
-	const struct snap_group *g = snap_resolve(r->snap, r->path_model);
 	struct buf body;
-	if (!g || !request_may_use(r, r->path_model, g))
+	if (!names_find(r, r->path_model))
 		return request_fail(r, OUTCOME_NOT_FOUND, "model",
 				    "The model '" STR_FMT "' does not exist",
 				    STR_ARG(r->path_model));

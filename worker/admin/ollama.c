@@ -7,8 +7,8 @@
 #include "common/hash.h"
 #include "common/json_write.h"
 #include "worker/admin/admin.h"
+#include "worker/admin/names.h"
 #include "worker/client/intake.h"
-#include "worker/decide/route.h"
 #include "worker/request.h"
 
 /* Clients look at the version for what they may ask; it is the one whose API is spoken here. */
@@ -63,10 +63,10 @@ static void put_capabilities(struct json_out *o, bool is_embed)
 	json_close_array(o);
 }
 
-static void put_model(struct json_out *o, const struct request *r, const struct snap_group *g,
+static void put_model(struct json_out *o, const struct request *r, const struct model_name *m,
 		      bool is_loaded)
 {
-	struct str name = snap_text(r->snap, g->name);
+	struct str name = m->name;
 	json_open(o, NULL);
 	json_put_str(o, "name", name);
 	json_put_str(o, "model", name);
@@ -78,22 +78,24 @@ static void put_model(struct json_out *o, const struct request *r, const struct 
 		json_put_u64(o, "size_vram", 0);
 	} else {
 		json_put_time(o, "modified_at", modified_ns);
-		put_capabilities(o, is_embedding(r, g));
+		put_capabilities(o, is_embedding(r, m->group));
 	}
 	json_close(o);
 }
 
 static enum step list(struct request *r, bool is_loaded)
 {
-	const struct snap_head *h = snap_head(r->snap);
+	size_t n = 0;
+	const struct model_name *names = names_list(r, NAMES_ALIASES, &n);
 	struct buf body;
+	if (!names)
+		return names_refuse(r);
 	buf_init(&body, ANSWER_MAX);
 	struct json_out o = json_out(&body);
 	json_open(&o, NULL);
 	json_open_array(&o, "models");
-	for (uint32_t i = 0; i < h->groups.count; i++)
-		if (admin_shows(r, snap_group(r->snap, i)))
-			put_model(&o, r, snap_group(r->snap, i), is_loaded);
+	for (size_t i = 0; i < n; i++)
+		put_model(&o, r, &names[i], is_loaded);
 	json_close_array(&o);
 	json_close(&o);
 	enum step step = request_reply_buf(r, 200, "application/json", &body);
@@ -141,8 +143,8 @@ enum step admin_ollama_show(struct request *r)
 		name = json_get_str(r->mem, root, "name");	/* its older name */
 	if (!name.n)
 		return request_fail(r, OUTCOME_BAD_REQUEST, "model", "model must be a name");
-	const struct snap_group *g = snap_resolve(r->snap, name);
-	if (!g || !request_may_use(r, name, g))
+	const struct snap_group *g = names_find(r, name);
+	if (!g)
 		return request_fail(r, OUTCOME_NOT_FOUND, "model", "model '" STR_FMT "' not found",
 				    STR_ARG(name));
 	buf_init(&body, 65536);

@@ -9,6 +9,7 @@
 #include "common/link_proto.h"
 #include "common/mem.h"
 #include "worker/admin/admin.h"
+#include "worker/admin/names.h"
 #include "worker/later.h"
 #include "worker/request.h"
 
@@ -62,13 +63,18 @@ static struct str decode(struct arena *a, struct str s)
 	return str_of(out, n);
 }
 
-/* The query as one JSON object of strings; the first of equal names wins. Failure is the buf's. */
-static void query_to_json(struct arena *a, struct str query, struct buf *out)
+/* The query as one JSON object of strings; the first of equal names wins, and before all of them
+ * the caller's models, if these are given. Failure is the buf's. */
+static void query_to_json(struct arena *a, struct str query, struct str models, struct buf *out)
 {
 	struct json_out o = json_out(out);
 	struct str seen[32];
 	unsigned n_seen = 0;
 	json_open(&o, NULL);
+	if (models.n) {
+		json_put_raw(&o, LINK_MODELS, models);
+		seen[n_seen++] = str_z(LINK_MODELS);
+	}
 	while (query.n && n_seen < COUNT(seen)) {
 		struct str pair = str_cut(&query, '&'), value = pair, name = str_cut(&value, '=');
 		bool is_new = true;
@@ -256,10 +262,46 @@ enum step relay_call(struct request *r)
 				    "calls are at most %zu MiB", most >> 20);
 	buf_init(&query, CALL_MAX);
 	if (!what.args.n || r->http->query.n)
-		query_to_json(r->mem, r->http->query, &query);
+		query_to_json(r->mem, r->http->query, STR_NONE, &query);
 	if (!what.args.n)
 		what.args = buf_str(&query);
 	enum step s = query.failed ? refuse_master(r) : begin(r, &what, NULL);
+	buf_done(&query);
+	return s;
+}
+
+static void put_names(const struct model_name *names, size_t n, struct buf *out)
+{
+	struct json_out o = json_out(out);
+	json_open_array(&o, NULL);
+	for (size_t i = 0; i < n; i++)
+		json_put_str(&o, NULL, names[i].name);
+	json_close_array(&o);
+}
+
+/* What somebody may use, who is no administrator, is known here. */
+enum step relay_models(struct request *r)
+{
+	struct relay_what what = {
+		.method = STR("GET"),
+		.path = r->http->path,
+		.by = http_header(r->http, "litellm-changed-by"),
+	};
+	struct buf list, query;
+	size_t n = 0;
+	if (r->is_admin)
+		return relay_call(r);
+	const struct model_name *names = names_list(r, NAMES_PATTERNS, &n);
+	if (!names)
+		return names_refuse(r);
+	buf_init(&list, CALL_MAX);
+	buf_init(&query, CALL_MAX);
+	put_names(names, n, &list);
+	query_to_json(r->mem, r->http->query, buf_str(&list), &query);
+	what.args = buf_str(&query);
+	enum step s = list.failed || query.failed || r->w->is_master_gone ? refuse_master(r)
+									  : begin(r, &what, NULL);
+	buf_done(&list);
 	buf_done(&query);
 	return s;
 }

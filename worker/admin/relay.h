@@ -10,6 +10,8 @@ struct request;
 struct worker;
 
 enum step relay_call(struct request *r);	/* an endpoint's run */
+/* Another's: with the models that the caller may use, of which alone the answer shall tell. */
+enum step relay_models(struct request *r);
 /* A call that the gateway itself makes, as administrator, for a request that waits for it: done()
  * once it has been answered, whatever the answer is, which is good for that call alone. STEP_WAIT;
  * or STEP_DONE, and it will not. */

@@ -35,6 +35,7 @@
 #define RAW_IN(dialect, what) (EP_KEY | EP_LLM | EP_BODY), dialect, NULL, &raw_##what
 #define RELAY_ADMIN (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
 #define RELAY_LARGE (EP_KEY | EP_ADMIN | EP_RELAY | EP_BODY | EP_LARGE), NULL, RUN(relay_call), NULL
+#define RELAY_MODELS (EP_KEY | EP_RELAY | EP_BODY), NULL, RUN(relay_models), NULL
 #define RELAY_KEY (EP_KEY | EP_RELAY | EP_BODY), NULL, RUN(relay_call), NULL
 
 const struct endpoint endpoints[] = {
@@ -251,8 +252,8 @@ const struct endpoint endpoints[] = {
 	{ "POST", "/tag/info", RELAY_ADMIN, "some tags" },
 	{ "POST", "/tag/update", RELAY_ADMIN, "change a tag's limits" },
 	{ "POST", "/tag/delete", RELAY_ADMIN, "delete a tag's limits" },
-	{ "GET", "/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
-	{ "GET", "/v1/model/info", RELAY_KEY, "deployments as LiteLLM tells them" },
+	{ "GET", "/model/info", RELAY_MODELS, "deployments as LiteLLM tells them" },
+	{ "GET", "/v1/model/info", RELAY_MODELS, "deployments as LiteLLM tells them" },
 	{ "GET", "/v2/model/info", RELAY_ADMIN, "the same, page by page" },
 	{ "POST", "/model/new", RELAY_ADMIN, "add a model to the database" },
 	{ "POST", "/model/update", RELAY_ADMIN, "change a model of the database" },
@@ -268,6 +269,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/jwt/key/mapping/list", RELAY_ADMIN, "keys by claims of tokens" },
 	{ "GET", "/jwt/key/mapping/info", RELAY_ADMIN, "one of them" },
 	{ "POST", "/jwt/key/mapping/update", RELAY_ADMIN, "change it" },
+	{ "POST", "/jwt/userinfo", RELAY_ADMIN, "what the identity provider says of a token" },
 	{ "POST", "/jwt/key/mapping/delete", RELAY_ADMIN, "delete it" },
 	{ "POST", "/access_group/new", RELAY_ADMIN, "make a name that stands for several models" },
 	{ "GET", "/access_group/list", RELAY_ADMIN, "those names, and the models of each" },
@@ -307,7 +309,7 @@ const struct endpoint endpoints[] = {
 	{ "GET", "/public/model_hub", RELAY_KEY, "models of public_model_groups" },
 	{ "GET", "/provider/budgets", RELAY_ADMIN, "what providers and tags have spent of their budgets" },
 	{ "POST", "/route/explain", RELAY_ADMIN, "where a request would go, and why" },
-	{ "GET", "/model_group/info", RELAY_KEY, "model names: limits, prices, providers" },
+	{ "GET", "/model_group/info", RELAY_MODELS, "model names: limits, prices, providers" },
 	{ "POST", "/utils/token_counter", OWN(EP_KEY | EP_BODY, count_utility), "tokens of a prompt, by estimate" },
 	{ "POST", "/utils/transform_request", OWN(EP_KEY | EP_BODY, dry_run), "what a provider would get for a request; nobody is asked" },
 	{ "GET", "/utils/supported_openai_params", RELAY_KEY, "which of OpenAI's parameters a model takes" },

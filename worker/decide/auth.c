@@ -107,10 +107,27 @@ static const struct dir_key *user_of(const struct request *r)
 	return NULL;
 }
 
+static bool is_administrators(const struct request *r)
+{
+	const struct dir_key *user = user_of(r);
+	return r->is_admin || (user && user->flags & KEY_ADMIN);
+}
+
+static enum step check_admin_only(struct request *r)
+{
+	if (is_administrators(r) || !rules_is_admins(r))
+		return STEP_NEXT;
+	return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+			    "user not allowed to access this route. Route=" STR_FMT
+			    " is an admin only route", STR_ARG(r->http->path));
+}
+
 /* What a key that is no administrator's may do by its user's role, the master decides. */
 enum step auth_check_role(struct request *r)
 {
 	const struct dir_key *user;
+	if (snap_settings(r->snap)->flags & SET_GUARDED && check_admin_only(r) != STEP_NEXT)
+		return STEP_DONE;
 	if (!(r->endpoint->flags & (EP_ADMIN | EP_RELAY)) || r->is_admin)
 		return STEP_NEXT;
 	user = user_of(r);
@@ -157,6 +174,17 @@ static enum step let_in(struct request *r)
 	r->key.max_budget_nano = DIR_NO_LIMIT;
 	r->entity = owner_use(r, r->key.entity);
 	return STEP_NEXT;
+}
+
+/* Nobody's key, where none is wanted: models are asked as on other open paths, and what the gateway
+ * itself tells is told as to a viewer. */
+static enum step let_anybody_in(struct request *r)
+{
+	if (r->endpoint->flags & EP_LLM)
+		return let_in(r);
+	r->key.flags = KEY_ALL_MODELS | KEY_VIEWER;
+	r->key.max_budget_nano = DIR_NO_LIMIT;
+	return auth_check_role(r);
 }
 
 /* Said to each address once in a second; the requests themselves are not logged. */
@@ -212,10 +240,20 @@ enum step auth_refuse_token(struct request *r, enum token_fault f)
 /* What is no key of ours: a token, where those are taken. */
 static enum step check_other(struct request *r, struct str token)
 {
-	if (!(snap_settings(r->snap)->flags & SET_JWT) || !token_has_form(token))
+	if (!bearer_takes(r, token))
 		return refuse_form(r, token);
 	enum step s = bearer_check(r, token);
 	return s == STEP_NEXT ? auth_check_role(r) : s;
+}
+
+/* Who brings a key or token is taken for who it is, also where none is wanted. */
+static bool is_nobodys(const struct request *r, struct str token)
+{
+	struct dir_key k;
+	if (!str_starts(token, STR("sk-")))
+		return !bearer_takes(r, token);
+	struct sha256 hash = hash_sha256(token);
+	return !dir_find(r->w->dir, &hash, &k);
 }
 
 static bool is_listed_origin(const struct request *r, struct str origin)
@@ -262,14 +300,16 @@ enum step auth_check(struct request *r)
 		return STEP_NEXT;
 	if (worker_is_orphan(r->w))
 		return refuse_as_orphan(r);
-	if (snap_settings(r->snap)->flags & SET_ALLOWED_IPS &&
-	    rules_check_address(r) != STEP_NEXT)
+	bool is_guarded = snap_settings(r->snap)->flags & SET_GUARDED;
+	if (is_guarded && rules_at_door(r) != STEP_NEXT)
 		return STEP_DONE;
 	if (!needs)
 		return let_in(r);
 	if (snap_settings(r->snap)->flags & SET_NO_MASTER_KEY)
 		return let_near_in(r);
 	struct str token = find_token(r);
+	if (is_guarded && rules_is_public(r) && is_nobodys(r, token))
+		return let_anybody_in(r);
 	if (!str_starts(token, STR("sk-")))
 		return check_other(r, token);
 	struct hash_mac tag;

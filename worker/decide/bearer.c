@@ -226,7 +226,7 @@ void bearer_fail_all(struct worker *w)
 
 /* ---- the check ---- */
 
-static struct claims_rules rules_of(const struct request *r)
+struct claims_rules bearer_rules(const struct request *r)
 {
 	const struct snap_settings *s = snap_settings(r->snap);
 	struct claims_rules rules = { .flags = s->jwt_flags, .leeway_s = s->jwt_leeway_s };
@@ -244,7 +244,7 @@ static enum token_fault verify(struct bearers *b, struct request *r, struct str 
 	if (f != TOKEN_GOOD)
 		return f;
 	METRIC_ADD(r->w->metrics, jwt_verified, 1);
-	rules = rules_of(r);
+	rules = bearer_rules(r);
 	rules.signer = signer;
 	return claims_read(r->mem, claims, &rules, r->start_wall_ns / NS_PER_S, who);
 }
@@ -262,7 +262,7 @@ static bool is_lasting(enum token_fault f)
 {
 	return f == TOKEN_BAD_SIGNATURE || f == TOKEN_BAD_CLAIMS || f == TOKEN_BAD_NO_EXPIRY ||
 	       f == TOKEN_BAD_EXPIRED || f == TOKEN_BAD_ISSUER || f == TOKEN_BAD_AUDIENCE ||
-	       f == TOKEN_BAD_ROLE;
+	       f == TOKEN_BAD_ROLE || f == TOKEN_BAD_STRANGE;
 }
 
 static bool keep_later(struct request *r, const struct token_key *key)
@@ -277,6 +277,20 @@ static bool keep_later(struct request *r, const struct token_key *key)
 void bearer_keep(struct request *r, const struct who *who)
 {
 	token_cache_put(r->w->bearers->cache, r->token_key, r->start_wall_ns / NS_PER_S, who);
+}
+
+enum step bearer_found(struct request *r, enum token_fault f, struct who *who)
+{
+	struct bearers *b = r->w->bearers;
+	uint64_t now_s = r->start_wall_ns / NS_PER_S;
+	if (is_lasting(f))
+		token_cache_refuse(b->cache, r->token_key, now_s, f);
+	if (f != TOKEN_GOOD)
+		return refuse(b, r, f);
+	who->needs_master = bearer_needs_master(r, who);
+	if (!who->needs_master)
+		bearer_keep(r, who);
+	return bearer_admit(r, who);
 }
 
 static enum step check(struct request *r, struct str token, unsigned turns)
@@ -300,19 +314,12 @@ static enum step check(struct request *r, struct str token, unsigned turns)
 		METRIC_ADD(r->w->metrics, jwt_refused_cached, 1);
 		return refuse(b, r, f);
 	}
+	if (bearer_asks(r, token))
+		return keep_later(r, &key) ? bearer_ask(r, token) : refuse(b, r, TOKEN_BAD_MEMORY);
 	f = verify(b, r, token, who);
 	if (f == TOKEN_BAD_KEY && turns && wait_for_keys(b, r, token, turns))
 		return STEP_WAIT;
-	if (is_lasting(f))
-		token_cache_refuse(b->cache, &key, now_s, f);
-	if (f != TOKEN_GOOD)
-		return refuse(b, r, f);
-	who->needs_master = bearer_needs_master(r, who);
-	if (!who->needs_master)
-		token_cache_put(b->cache, &key, now_s, who);
-	else if (!keep_later(r, &key))
-		return request_fail(r, OUTCOME_OVERLOADED, NULL, "no memory to check the token");
-	return bearer_admit(r, who);
+	return keep_later(r, &key) ? bearer_found(r, f, who) : refuse(b, r, TOKEN_BAD_MEMORY);
 }
 
 enum step bearer_check(struct request *r, struct str token)

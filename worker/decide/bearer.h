@@ -12,10 +12,13 @@
 #include "worker/decide/decide.h"
 #include "worker/decide/keyset.h"
 
+/* Whether that may be a token, where those are taken. */
+bool bearer_takes(const struct request *r, struct str token);
 /* A part of the stage auth. NEXT: r->key, r->owners and so on are as for a key. */
 enum step bearer_check(struct request *r, struct str token);
-/* The model is known: of several teams the first one counts that may use it. Of r->token alone. */
-enum step bearer_choose_team(struct request *r);
+/* A model was asked for by that name: of several teams the first one counts that may use what it
+ * means there. Of r->token alone. */
+enum step bearer_choose_team(struct request *r, struct str asked);
 /* The request ends while it waits for public keys. */
 void bearer_forget(struct request *r);
 

@@ -275,25 +275,34 @@ enum step bearer_admit(struct request *r, const struct who *who)
 
 /* ---- several teams ---- */
 
-static bool may_use(const struct request *r, const struct dir_key *team)
+/* The rules of a team that has aliases, in the arena: its row may be replaced. */
+static struct str aliases_of(struct request *r, const struct dir_key *team)
 {
-	if (team->flags & KEY_BLOCKED)
-		return false;
-	return r->raw ? raw_may(r, team)
-		      : route_may_use(r->snap, r->w->dir, team, r->requested_model, r->group);
+	return team->flags & KEY_ALIASES ? arena_dup(r->mem, team->rules) : STR("");
 }
 
-enum step bearer_choose_team(struct request *r)
+static enum step refuse_memory(struct request *r)
 {
-	struct str teams = r->token->teams;
+	return request_fail(r, OUTCOME_TOO_LARGE, NULL, "the request needs too much memory");
+}
+
+enum step bearer_choose_team(struct request *r, struct str asked)
+{
+	struct str teams = r->token->teams, first = r->aliases[DIR_TEAM];
 	struct dir_key t;
 	if (r->is_admin || str_find_char(teams, '\0') + 1 >= teams.n)
 		return STEP_NEXT;	/* there is no choice */
 	while (teams.n) {
 		struct str name = str_cut(&teams, '\0');
-		if (!find_row(r, DIR_TEAM, name, &t) || !may_use(r, &t))
+		if (!find_row(r, DIR_TEAM, name, &t) || t.flags & KEY_BLOCKED)
 			continue;
-		return str_eq(name, r->key.team_id) ? STEP_NEXT : find_owners(r, name);
+		struct str aliases = aliases_of(r, &t);
+		if (!aliases.p)
+			return refuse_memory(r);
+		route_look_up_for(r, asked, aliases);
+		if (r->group && limits_may(r, &t))
+			return str_eq(name, r->key.team_id) ? STEP_NEXT : find_owners(r, name);
 	}
+	route_look_up_for(r, asked, first);
 	return STEP_NEXT;		/* none may: the first one is told so */
 }

@@ -18,6 +18,17 @@ enum step bearer_admit(struct request *r, const struct who *who);
 /* It is known from now on, as it is now. */
 void bearer_keep(struct request *r, const struct who *who);
 
+/* What was found out of it, with r->token_key: kept, and whose request it is. */
+enum step bearer_found(struct request *r, enum token_fault f, struct who *who);
+struct claims_rules bearer_rules(const struct request *r);
+
+/* -- bearer_userinfo.c -- */
+
+/* Whether its provider is to be asked about such a token. */
+bool bearer_asks(const struct request *r, struct str token);
+/* WAIT, and then bearer_found() is called; or DONE. */
+enum step bearer_ask(struct request *r, struct str token);
+
 /* -- bearer_sync.c -- */
 
 /* Whether the master has to be told, or asked, what the token says. */

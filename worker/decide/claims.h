@@ -14,6 +14,8 @@ struct claims_rules {
 	uint32_t flags;			/* JWT_ENFORCE_* and so on */
 	uint64_t leeway_s;
 	struct str signer;		/* the issuer whose key has signed it; .n 0: anybody's */
+	/* Not 0: the provider itself says all this, and it is good until then. */
+	uint64_t expires_s;
 };
 
 /* Slices are of the arena, or of the claims' and the rules' bytes. Lists are names with a NUL

@@ -14,11 +14,22 @@ enum step auth_take_key(struct request *r, const struct dir_key *k);
 /* Counts against its address, as an unknown key does. STEP_DONE. */
 enum step auth_refuse_token(struct request *r, enum token_fault f);
 enum step route_resolve(struct request *r);	/* model name to group */
-/* The same of a call that is relayed: its group, model name and price. Where it names a model
- * that nobody has, the group stays NULL. */
-enum step raw_resolve(struct request *r);
-/* Whether that key, or the team above it, may make such a call. */
-bool raw_may(const struct request *r, const struct dir_key *k);
+/* The same once more, of the name that was asked for, with these aliases as the team's. */
+void route_look_up_for(struct request *r, struct str asked, struct str team_aliases);
+/* What that name means by the aliases of key and team, which r->renamed notes. */
+struct str route_rename(struct request *r, struct str name);
+/* The next name in rules that is an alias, which are left behind it; .n 0: no more. */
+struct str route_next_alias(struct str *rules);
+/* Who would answer if the caller asked for that name, by an alias too; NULL: nobody, or it may
+ * not ask. */
+const struct snap_group *route_may_ask(struct request *r, struct str name);
+/* The same of a call that is relayed: its group, model name and price. Where it names a model or
+ * a provider that nobody has, the group is NULL. */
+void raw_resolve(struct request *r);
+/* Whether that key, or the team above it, may make such a call for what it calls `name`. */
+bool raw_may(const struct request *r, const struct dir_key *k, struct str name);
+/* Whether that one of those that the request goes by may ask for what it asks for. */
+bool limits_may(const struct request *r, const struct dir_key *k);
 /* The model, and a request of what they may make in a minute; then tokens, where a provider will
  * be asked. */
 enum step limits_take(struct request *r);

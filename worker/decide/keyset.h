@@ -33,6 +33,7 @@ enum {
 	X(ISSUER,    "its issuer is not the one that is wanted")                                  \
 	X(AUDIENCE,  "it is for another audience")                                                \
 	X(ROLE,      "none of its roles and scopes may use the gateway")                                     \
+	X(STRANGE,   "the identity provider does not know it")                                    \
 	X(MEMORY,    "it takes too much memory")
 
 enum token_fault {

@@ -16,48 +16,82 @@
 
 enum { MODELS_SHOWN = 900 };		/* bytes of a key's list in a refusal */
 
-/* The model that is meant by that name. */
-static struct str meant_by(struct str rules, struct str name)
+struct str route_next_alias(struct str *rules)
 {
-	while (rules.n) {
-		struct str rule = str_cut(&rules, '\0');
-		if (rule.n && rule.p[0] == RULE_ALIAS && str_eq(str_skip(rule, 1), name))
-			return str_skip(str_cut(&rules, '\0'), 1);
+	while (rules->n) {
+		struct str rule = str_cut(rules, '\0');
+		if (rule.n > 1 && rule.p[0] == RULE_ALIAS)
+			return str_skip(rule, 1);
 	}
 	return STR_NONE;
 }
 
+/* The model that is meant by that name. */
+static struct str meant_by(struct str rules, struct str name)
+{
+	while (rules.n)
+		if (str_eq(route_next_alias(&rules), name) && rules.n)
+			return str_skip(str_cut(&rules, '\0'), 1);
+	return STR_NONE;
+}
+
 /* First the key's aliases, then its team's, as with LiteLLM. */
-static void rename_model(struct request *r)
+struct str route_rename(struct request *r, struct str name)
 {
 	for (size_t i = 0; i < COUNT(r->aliases); i++) {
-		struct str meant = meant_by(r->aliases[i], r->requested_model);
+		struct str meant = meant_by(r->aliases[i], name);
 		if (!meant.n)
 			continue;
-		r->renamed[i] = r->requested_model;
-		r->requested_model = meant;
+		r->renamed[i] = name;
+		name = meant;
 	}
+	return name;
+}
+
+static bool has_aliases(const struct request *r)
+{
+	return r->aliases[DIR_KEY].n + r->aliases[DIR_TEAM].n;
+}
+
+static void look_up(struct request *r)
+{
+	if (has_aliases(r) && (!r->raw || r->raw->raw->source == RAW_MODEL))
+		r->requested_model = route_rename(r, r->requested_model);
+	if (r->raw)
+		raw_resolve(r);
+	else
+		r->group = snap_resolve(r->snap, r->requested_model);
+}
+
+void route_look_up_for(struct request *r, struct str asked, struct str team_aliases)
+{
+	r->aliases[DIR_TEAM] = team_aliases;
+	r->renamed[DIR_KEY] = r->renamed[DIR_TEAM] = STR_NONE;
+	r->requested_model = asked;
+	look_up(r);
+}
+
+static enum step refuse_unknown(struct request *r)
+{
+	if (r->raw && r->raw->missing.p)
+		return request_fail(r, OUTCOME_BAD_REQUEST, "custom_llm_provider",
+				    "no deployment of provider " STR_FMT " is configured",
+				    STR_ARG(r->raw->missing));
+	return request_fail(r, OUTCOME_UNKNOWN_MODEL, "model",
+			    STR_FMT ": Invalid model name passed in model=" STR_FMT
+			    ". Call `/v1/models` to view available models for your key.",
+			    STR_ARG(r->http ? r->http->path : STR("")),
+			    STR_ARG(r->requested_model));
 }
 
 enum step route_resolve(struct request *r)
 {
-	if (!r->raw && r->aliases[DIR_KEY].n + r->aliases[DIR_TEAM].n)
-		rename_model(r);
-	if (r->raw) {
-		enum step s = raw_resolve(r);
-		if (s != STEP_NEXT)
-			return s;
-	} else {
-		r->group = snap_resolve(r->snap, r->requested_model);
-	}
-	if (!r->group)
-		return request_fail(r, OUTCOME_UNKNOWN_MODEL, "model",
-				    STR_FMT ": Invalid model name passed in model=" STR_FMT
-				    ". Call `/v1/models` to view available models for your key.",
-				    STR_ARG(r->http ? r->http->path : STR("")),
-				    STR_ARG(r->requested_model));
-	if (r->token && bearer_choose_team(r) != STEP_NEXT)
+	struct str asked = r->requested_model;
+	look_up(r);
+	if (r->token && bearer_choose_team(r, asked) != STEP_NEXT)
 		return STEP_DONE;
+	if (!r->group)
+		return refuse_unknown(r);
 	struct llm_error e = { 0 };
 	int err = wish_read(r->mem, snap_settings(r->snap), r->http, &r->q, r->key.id, &r->wish,
 			    &e);
@@ -90,23 +124,40 @@ bool request_may_use(const struct request *r, struct str name, const struct snap
 	return true;
 }
 
-static bool may(const struct request *r, const struct dir_key *k)
+bool limits_may(const struct request *r, const struct dir_key *k)
 {
 	/* Whose alias it is may use what it stands for; nobody else by that. */
 	bool is_alias = k->kind <= DIR_TEAM && r->renamed[k->kind].n;
 	struct str name = is_alias ? r->renamed[k->kind] : r->requested_model;
-	return r->raw ? raw_may(r, k) : route_may_use(r->snap, r->w->dir, k, name, r->group);
+	return r->raw ? raw_may(r, k, name)
+		      : route_may_use(r->snap, r->w->dir, k, name, r->group);
 }
 
 /* The owner that may not ask for what the request asks for; NULL: all may. */
 static const struct dir_key *who_may_not(const struct request *r)
 {
-	if (scopes_bound(r) && !may(r, &r->key))
+	if (scopes_bound(r) && !limits_may(r, &r->key))
 		return &r->key;
 	for (uint32_t i = 0; i < r->n_owners; i++)
-		if (!may(r, r->owners[i].row))
+		if (!limits_may(r, r->owners[i].row))
 			return r->owners[i].row;
 	return NULL;
+}
+
+const struct snap_group *route_may_ask(struct request *r, struct str name)
+{
+	const struct snap_group *group = r->group, *found;
+	struct str asked = r->requested_model, of_key = r->renamed[DIR_KEY],
+		   of_team = r->renamed[DIR_TEAM];
+	r->renamed[DIR_KEY] = r->renamed[DIR_TEAM] = STR_NONE;
+	r->requested_model = route_rename(r, name);
+	r->group = snap_resolve(r->snap, r->requested_model);
+	found = r->group && !who_may_not(r) ? r->group : NULL;
+	r->renamed[DIR_KEY] = of_key;
+	r->renamed[DIR_TEAM] = of_team;
+	r->requested_model = asked;
+	r->group = group;
+	return found;
 }
 
 static void put_models(struct buf *list, struct str rest)

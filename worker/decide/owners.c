@@ -238,6 +238,45 @@ enum step owners_above(struct request *r)
 	return s;
 }
 
+static bool look_at(struct request *r, enum dir_kind kind, struct str name, struct dir_key **ret)
+{
+	struct dir_key k;
+	*ret = NULL;
+	if (!name.n || !dir_find_named(r->w->dir, kind, name, &k))
+		return true;
+	*ret = arena_alloc(r->mem, sizeof **ret);
+	if (!*ret || !copy_row(r, &k, *ret))
+		return false;
+	(*ret)->rules = arena_dup(r->mem, k.rules);
+	return (*ret)->rules.p && !(k.flags & KEY_BLOCKED);
+}
+
+/* Key and user stay. */
+static void leave_team(struct request *r)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < r->n_owners; i++)
+		if (r->owners[i].row->kind == DIR_KEY || r->owners[i].row->kind == DIR_USER)
+			r->owners[n++] = r->owners[i];
+	r->n_owners = n;
+}
+
+bool owners_look_as(struct request *r, struct str team)
+{
+	struct dir_key *t, *o;
+	if (!look_at(r, DIR_TEAM, team, &t) || !t)
+		return false;
+	struct str name = r->key.organization_id.n ? r->key.organization_id : t->organization_id;
+	if (!look_at(r, DIR_ORGANIZATION, name, &o))
+		return false;
+	leave_team(r);
+	r->owners[r->n_owners++] = (struct request_owner){ .row = t };
+	if (o)
+		r->owners[r->n_owners++] = (struct request_owner){ .row = o };
+	r->aliases[DIR_TEAM] = t->flags & KEY_ALIASES ? t->rules : STR_NONE;
+	return true;
+}
+
 /* ---- whom the request names ---- */
 
 static struct str end_user_of(struct request *r)

@@ -15,6 +15,10 @@ struct board_entity *owner_use(struct request *r, uint32_t entity);
 enum step owner_of_key(struct request *r, const struct dir_key *row);
 /* What stands above it: refused when any of it is blocked. */
 enum step owners_above(struct request *r);
+/* For a look at models, which is answered and no more: whoever stands above the key, with that
+ * team and its organization in the place of its own. false: there is no such team, or it is
+ * blocked, and nothing has changed. Limits, regions and priorities stay as they were. */
+bool owners_look_as(struct request *r, struct str team);
 /* Whom the request names, once it has been read; also an administrator's. */
 enum step owners_beside(struct request *r);
 

@@ -63,13 +63,6 @@ static bool find_deployment(const struct request *r, const struct snap_pass *p, 
 	return false;
 }
 
-static enum step no_provider(struct request *r, struct str names)
-{
-	struct str first = str_cut(&names, ',');
-	return request_fail(r, OUTCOME_BAD_REQUEST, "custom_llm_provider",
-			    "no deployment of provider " STR_FMT " is configured", STR_ARG(first));
-}
-
 static struct str lower(struct arena *a, struct str s)
 {
 	char *p = arena_dup_z(a, s);
@@ -93,13 +86,15 @@ static const struct price *price_of(struct request *r, const struct snap_pass *p
 	return is_known ? &found->price : &unknown_price;
 }
 
-static enum step to_provider(struct request *r, struct str names)
+static void to_provider(struct request *r, struct str names)
 {
 	struct raw_call *c = r->raw;
 	const struct snap_pass *p = find_provider(r, names);
 	struct snap_part member;
-	if (!p)
-		return no_provider(r, names);
+	if (!p) {
+		c->missing = str_cut(&names, ',');
+		return;
+	}
 	r->requested_model = c->model.p ? c->model : snap_text(r->snap, p->name);
 	if (c->model.p && find_deployment(r, p, c->model, &member)) {
 		go_to(r, p, member);
@@ -109,44 +104,57 @@ static enum step to_provider(struct request *r, struct str names)
 	}
 	if (c->is_read)
 		c->price = &free_price;
-	return STEP_NEXT;
 }
 
-/* A model that a file or job names may be one of ours, or the provider's own. */
-static enum step to_named(struct request *r)
+/* A model that a file or job names may be one of ours, or the provider's own, which is called as
+ * it came. */
+static void to_named(struct request *r)
 {
 	struct raw_call *c = r->raw;
-	const struct snap_group *g = c->model.p ? snap_resolve(r->snap, c->model) : NULL;
-	if (g && !c->provider.p) {
+	struct str name = c->model.p && !c->provider.p ? route_rename(r, c->model) : STR_NONE;
+	const struct snap_group *g = name.p ? snap_resolve(r->snap, name) : NULL;
+	if (g) {
 		r->group = g;
-		r->requested_model = c->model;
+		r->requested_model = name;
 		c->price = c->is_read ? &free_price : NULL;
-		return STEP_NEXT;
+		return;
 	}
-	return to_provider(r, c->provider.p ? c->provider : str_z(c->raw->providers));
+	r->renamed[DIR_KEY] = r->renamed[DIR_TEAM] = STR_NONE;
+	to_provider(r, c->provider.p ? c->provider : str_z(c->raw->providers));
 }
 
-enum step raw_resolve(struct request *r)
+static void to_model(struct request *r)
 {
 	struct raw_call *c = r->raw;
+	r->group = snap_resolve(r->snap, r->requested_model);
+	if (r->group || c->model.p)
+		return;
+	to_provider(r, STR("openai"));	/* it has a model of its own for that */
+	r->requested_model = str_z(c->raw->preset);
+}
+
+void raw_resolve(struct request *r)
+{
+	struct raw_call *c = r->raw;
+	r->group = NULL;
+	c->pass = NULL;
+	c->price = NULL;
+	c->missing = STR_NONE;
 	switch (c->raw->source) {
 	case RAW_PROVIDER:
-		return to_named(r);
+		to_named(r);
+		break;
 	case RAW_PREFIX:
-		return to_provider(r, str_z(c->raw->providers));
+		to_provider(r, str_z(c->raw->providers));
+		break;
 	case RAW_TARGET:
 		r->requested_model = snap_text(r->snap, r->pass->name);
 		go_to(r, r->pass, r->pass->members);
-		return STEP_NEXT;
-	default:
+		break;
+	case RAW_MODEL:
+		to_model(r);
 		break;
 	}
-	r->group = snap_resolve(r->snap, r->requested_model);
-	if (r->group || c->model.p)
-		return STEP_NEXT;	/* the caller tells that there is none */
-	enum step s = to_provider(r, STR("openai"));	/* it has a model of its own for that */
-	r->requested_model = str_z(c->raw->preset);
-	return s;
 }
 
 /* ---- who may ---- */
@@ -192,13 +200,13 @@ static bool may_unseen(const struct request *r, const struct dir_key *k)
 
 /* A key with a list of models may use one of these, or all that a provider has where the list
  * names the provider. A path of the configuration is for every key. */
-bool raw_may(const struct request *r, const struct dir_key *k)
+bool raw_may(const struct request *r, const struct dir_key *k, struct str name)
 {
 	const struct raw_call *c = r->raw;
 	if (c->raw->source == RAW_TARGET)
 		return true;
 	const struct dir *d = r->w->dir;
-	if (!route_may_use(r->snap, d, k, r->requested_model, r->group) ||
+	if (!route_may_use(r->snap, d, k, name, r->group) ||
 	    (c->second_model.p && !route_may_use(r->snap, d, k, c->second_model, r->group)))
 		return false;
 	if (c->raw->source == RAW_MODEL)

@@ -104,13 +104,25 @@ static bool is_at_or_below(struct str path, struct str allowed)
 	return path.n == allowed.n || allowed.p[allowed.n - 1] == '/' || path.p[allowed.n] == '/';
 }
 
+/* Whether it is a group, or a pattern; *ret: and has that path. */
+static bool lets_many_through(struct str allowed, const struct endpoint *e, struct str path,
+			      bool *ret)
+{
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		if (!str_eq_z(allowed, groups[i].name))
+			continue;
+		*ret = groups[i].has(e);
+		return true;
+	}
+	*ret = str_matches(allowed, path);
+	return str_find_char(allowed, '*') != SIZE_MAX;
+}
+
 static bool lets_through(struct str allowed, const struct endpoint *e, struct str path)
 {
-	for (size_t i = 0; i < COUNT(groups); i++)
-		if (str_eq_z(allowed, groups[i].name))
-			return groups[i].has(e);
-	if (str_find_char(allowed, '*') != SIZE_MAX)
-		return str_matches(allowed, path);
+	bool found;
+	if (lets_many_through(allowed, e, path, &found))
+		return found;
 	return is_at_or_below(path, allowed) || str_eq(str_z(e->path), allowed);
 }
 
@@ -163,9 +175,39 @@ enum step rules_check_key(struct request *r, const struct dir_key *k)
 	return check_routes(r, r->rules);
 }
 
-/* ---- addresses ---- */
+/* ---- the configuration's: addresses, and paths, none of which is a beginning ---- */
 
-enum step rules_check_address(struct request *r)
+static bool is_in(const struct request *r, struct str list)
+{
+	const struct str prefix = STR("LiteLLMRoutes.");
+	bool found = false;
+	while (list.n && !found) {
+		struct str one = str_cut(&list, '\0');
+		if (str_starts(one, prefix))
+			one = str_skip(one, prefix.n);
+		if (!lets_many_through(one, r->endpoint, r->http->path, &found))
+			found = str_eq(r->http->path, one) || str_eq(str_z(r->endpoint->path), one);
+	}
+	return found;
+}
+
+static struct str routes(const struct request *r, enum snap_routes which)
+{
+	const struct snap_settings *s = snap_settings(r->snap);
+	return s->routes.count ? snap_name(r->snap, s->routes, which) : STR("");
+}
+
+bool rules_is_public(const struct request *r)
+{
+	return is_in(r, routes(r, ROUTES_PUBLIC));
+}
+
+bool rules_is_admins(const struct request *r)
+{
+	return is_in(r, routes(r, ROUTES_ADMIN));
+}
+
+static enum step check_address(struct request *r)
 {
 	struct snap_part list = snap_settings(r->snap)->allowed_ips;
 	for (uint32_t i = 0; i < list.count; i++) {
@@ -176,6 +218,18 @@ enum step rules_check_address(struct request *r)
 	}
 	return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
 			    "Access forbidden: the address that this comes from is not allowed.");
+}
+
+enum step rules_at_door(struct request *r)
+{
+	struct str allowed = routes(r, ROUTES_ALLOWED);
+	if (snap_settings(r->snap)->allowed_ips.count && check_address(r) != STEP_NEXT)
+		return STEP_DONE;
+	if (!allowed.n || is_in(r, allowed))
+		return STEP_NEXT;
+	return request_fail(r, OUTCOME_ROUTE_DENIED, NULL,
+			    "Access forbidden: Route " STR_FMT " not allowed",
+			    STR_ARG(r->http->path));
 }
 
 /* ---- members of the body ---- */
