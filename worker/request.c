@@ -101,9 +101,16 @@ struct arena *request_take_arena(struct worker *w)
 			  : arena_new(snap_settings(w->snap)->request_memory_max);
 }
 
+/* Under a sanitizer none is used again: so it sees who still looks at a request that has ended. */
+#ifdef __SANITIZE_ADDRESS__
+enum { KEPT_ARENAS = 0 };
+#else
+enum { KEPT_ARENAS = SPARE_ARENAS };
+#endif
+
 void request_give_arena(struct worker *w, struct arena *a)
 {
-	if (w->n_spare < SPARE_ARENAS) {
+	if ((int)w->n_spare < (int)KEPT_ARENAS) {
 		arena_reset(a);
 		w->spare_arenas[w->n_spare++] = a;
 	} else {

@@ -24,9 +24,9 @@ def endpoints():
 
 def outcomes():
     """(name, status, old status, type, code, may retry)."""
-    row = rf'X\((\w+),\s*(\d+),\s*(\d+),\s*{_TEXT},\s*{_TEXT},\s*(true|false)\)'
-    for found, status, old, kind, word, retry in re.findall(row, _read("worker/outcome.h")):
-        yield found, int(status), int(old), kind, word, retry == "true"
+    row = rf'X\((\w+),\s*(\d+),\s*(\d+),\s*{_TEXT},\s*{_TEXT},\s*(NONE|USE|DOWN)\)'
+    for found, status, old, kind, word, blame in re.findall(row, _read("worker/outcome.h")):
+        yield found, int(status), int(old), kind, word, blame != "NONE"
 
 
 def metrics():

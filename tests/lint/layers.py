@@ -36,6 +36,8 @@ EXCEPTIONS = {
     ("worker/flight.c", "worker/settle/account.h"): "an answer that is given again is written down",
     ("worker/retell.c", "worker/exchange/provider.h"): "what Ollama's clients are given no dialect reads",
     ("worker/cached.c", "worker/settle/account.h"): "an answer is kept with what it cost",
+    ("worker/cached.c", "worker/exchange/client_headers.h"): "headers that go on tell answers apart",
+    ("worker/known.c", "worker/exchange/client_headers.h"): "headers that go on tell answers apart",
     ("worker/request.h", "worker/client/connection.h"): PARTS,
     ("worker/request.h", "worker/client/dialect.h"): PARTS,
     ("worker/request.h", "worker/client/endpoint.h"): PARTS,

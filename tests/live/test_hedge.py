@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Attempts beside and behind one another: hedging, streams that go on elsewhere, learned time limits."""
 import collections
+import concurrent.futures
 import json
+import shutil
 import socket
+import subprocess
 import time
 
 import pytest
 
+from gateway import BUILD, Gateway
 from test_router import to
 
 HEDGE = "router_settings: {hedge_after: 0.9, num_retries: 0}\n"
@@ -102,6 +106,63 @@ def test_who_was_never_asked_is_not_paid_for(start, mock, stream):
     assert gw.spend_rows()[1]["prompt_tokens"] == row["prompt_tokens"]      # of those before: no more
     for s in held:
         s.close()
+
+
+SLOW_SEND = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+/* Whoever asks a provider goes on when the answer has come: as if another process had been let run. */
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+	ssize_t (*real)(int, const void *, size_t, int) =
+		(ssize_t (*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+	ssize_t r = real(fd, p, n, flags);
+	struct timespec begin, now;
+	if (n < 5 || memcmp(p, "POST ", 5) != 0)
+		return r;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 20);
+	return r;
+}
+"""
+
+
+class SlowSender(Gateway):
+    """Its worker is run with that."""
+
+    def command(self):
+        home = self.tmp / "bin"
+        home.mkdir()
+        (home / "send.c").write_text(SLOW_SEND)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", home / "send.so", home / "send.c", "-ldl"], check=True)
+        shutil.copy2(BUILD / "llmgw", home / "llmgw")
+        (home / "llmgw-worker").write_text(
+            f'#!/bin/sh\nLD_PRELOAD={home}/send.so exec {BUILD.resolve()}/llmgw-worker "$@"\n')
+        (home / "llmgw-worker").chmod(0o755)
+        return [str(home / "llmgw"), *super().command()[1:]]
+
+
+def test_an_answer_that_is_there_at_once(tmp_path, mock):
+    """The second one's answer comes while it is being asked, before anybody knows that there are two."""
+    slow = f"slow?slowafter={WARM}&ttft=300"
+    gw = SlowSender(tmp_path, [("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2)),
+                               ("q", to(mock, "quick?ttft=60"))], HEDGE, workers=1)
+    gw.start()
+    warm(gw, stream=True)
+    for _ in range(6):
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:      # a connection for each stands
+            assert {a.status for a in pool.map(lambda _: gw.ask("q"), range(3))} == {200}
+        s = gw.stream("g")
+        assert s.headers["x-llmgw-hedged"] == "1" and s.text().split() == ["t0", "t1", "t2"]
+    time.sleep(0.5)                                     # until the first ones would have answered
+    assert gw.ask("q").status == 200 and not gw.records("worker.exit")
+    assert not sum(m["in_flight"] for m in gw.ctl_json("models")["models"])
+    gw.stop()
 
 
 def test_the_first_may_still_win(start, mock):

@@ -373,7 +373,8 @@ static int launch(void *data)
 	at->transfer = upstream_start(r->w->upstream, &spec, &attempt_handler, at);
 	if (!at->transfer)
 		return -ENOMEM;
-	arm(at, at->started_ns);
+	if (!at->is_lost)		/* already, to one whose answer came meanwhile */
+		arm(at, at->started_ns);
 	return 0;
 }
 
@@ -443,14 +444,15 @@ static void go_on_with(struct attempt *at, const struct dialect_answer *shown)
 		BUF_PUT_LIT(&at->out, ": llmgw: continued by another attempt\n\n");
 }
 
-int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
-		  struct llm_error *reterr)
+int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, bool races,
+		  struct attempt **ret, struct llm_error *reterr)
 {
 	struct attempt *at = attempt_new(x, r, deployment);
 	const struct dialect_answer *shown = NULL;
 	int err = -ENOMEM;
 	if (!at)
 		goto out;
+	at->is_racing = races;
 	exchange_continues(x, &at->asked, &shown);
 	at->is_continuing = shown != NULL;
 	if (!attempt_choose_adapter(at))
@@ -471,13 +473,14 @@ int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, st
 		err = -ENOMEM;
 	if (err == 0 && (at->call.body.failed || at->call.path.failed || at->call.headers.failed))
 		err = -ENOMEM;
-	if (err == 0)
-		err = authorize(at);
 	if (err == 0) {
 		*ret = at;
-		return 0;
+		err = authorize(at);
 	}
+	if (err == 0)
+		return 0;
 out:
+	*ret = NULL;
 	if (err == -ENOMEM)
 		*reterr = (struct llm_error){
 			.outcome = memory_outcome(r->w),

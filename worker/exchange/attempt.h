@@ -6,9 +6,11 @@
 #include "worker/exchange/exchange.h"
 
 struct attempt;
-/* 0 and an attempt under way, or a negative errno with *reterr filled (the arena's memory). */
-int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, struct attempt **ret,
-		  struct llm_error *reterr) MUST_USE;
+/* 0 and an attempt under way, or a negative errno with *reterr filled (the arena's memory), and
+ * *ret NULL. *ret is set before it is sent: the beginning of its answer, or of another one's, may
+ * come while it is, and exchange_claim() is called from within. races: another runs beside it. */
+int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, bool races,
+		  struct attempt **ret, struct llm_error *reterr) MUST_USE;
 /* What would be sent, and nothing is: slices in the request's arena. */
 struct attempt_description {
 	const struct snap_deployment *deployment;

@@ -288,7 +288,7 @@ static int start(struct exchange *x, uint32_t deployment, struct llm_error *rete
 		return tunnel_start(x, x->r, deployment, &x->tunnel, reterr);
 	if (x->r->raw)
 		return pass_start(x, x->r, deployment, &x->pass, reterr);
-	return attempt_start(x, x->r, deployment, &x->attempt, reterr);
+	return attempt_start(x, x->r, deployment, false, &x->attempt, reterr);
 }
 
 /* Starts attempts until one is under way (STEP_WAIT), or nothing is left (STEP_DONE). */

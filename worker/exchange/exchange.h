@@ -23,7 +23,7 @@ size_t exchange_tunnel(struct request *r, struct str bytes);
 /* An attempt at d begins (1) or is over (-1): others count it against its limit. */
 void exchange_count_inflight(struct request *r, const struct snap_deployment *d, int by);
 
-/* From attempt.c, never from within attempt_start(). */
+/* From attempt.c; from within attempt_start() exchange_claim() alone. */
 struct attempt;
 /* Before the first of its answer goes to the client: of two that race it is the one. */
 void exchange_claim(struct exchange *x, struct attempt *at);

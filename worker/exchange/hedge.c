@@ -29,28 +29,31 @@ static uint32_t find_rival(struct exchange *x, struct route_choice *c)
 	return c->why == ROUTE_WELL ? c->deployment : SNAP_NONE;
 }
 
+/* All that a claim looks at stands before it is sent: either answer may come while it is. */
 static void start_rival(struct exchange *x, uint32_t index)
 {
 	struct request *r = x->r;
 	const struct snap_deployment *d = snap_deployment(r->snap, index);
 	struct llm_error e = { 0 };
+	bool was_hedged = r->is_hedged;
 	if (r->trace)
 		trace_attempt(r, d);
-	if (account_cover_both(r, d) < 0 || attempt_start(x, r, index, &x->rival, &e) < 0) {
-		r->rival_nano = 0;
-		x->rival = NULL;
-		if (r->trace)
-			trace_attempt_end(r, d, &e, 0);
-		return;
-	}
 	x->rival_index = index;
 	x->rival_started_ns = clock_ns();
 	attempt_race(x->attempt, true);
-	attempt_race(x->rival, true);
 	r->attempts++;
 	r->is_hedged = true;
-	METRIC_ADD(r->w->metrics, attempts, 1);
-	METRIC_ADD(r->w->metrics, hedges, 1);
+	if (account_cover_both(r, d) == 0 && attempt_start(x, r, index, true, &x->rival, &e) == 0) {
+		METRIC_ADD(r->w->metrics, attempts, 1);
+		METRIC_ADD(r->w->metrics, hedges, 1);
+		return;
+	}
+	attempt_race(x->attempt, false);
+	r->attempts--;
+	r->is_hedged = was_hedged;
+	r->rival_nano = 0;
+	if (r->trace)
+		trace_attempt_end(r, d, &e, 0);
 }
 
 static void on_hedge(struct later *l)
