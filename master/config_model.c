@@ -336,16 +336,16 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
 		      .max_budget = PRICE_NONE,
-		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
-				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
-				0, 0, 0, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE}},
+		      .price = price_none()},
 	};
+	struct price *p = &e.m.price;
 
 	if (map->kind != YAML_MAP) {
 		complain(r, COMPLAINT_ERROR, &map->place,
 			 "an entry of model_list wants a map, not %s", yaml_kind_name(map));
 		return;
 	}
+	p->input = p->output = p->per_request = p->per_query = PRICE_NONE;	/* not given */
 	e.m.file = keep(r, map->place.file->path);
 	e.m.line = map->place.line;
 	e.m.is_stored = map->place.file->object;
