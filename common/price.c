@@ -148,11 +148,13 @@ static struct token_rates rates_of_tier(const struct price *p, const struct tier
 {
 	struct token_rates r = { .in = rate_or(t->input, p->input),
 				 .out = rate_or(t->output, p->output) };
-	r.read = rate_or(t->cache_read, rate_or(p->cache_read, r.in));
-	r.write = rate_or(p->cache_write, r.in);
 	if (above) {
 		r.in = rate_above(p->input_above, r.in);
 		r.out = rate_above(p->output_above, r.out);
+	}
+	r.read = rate_or(t->cache_read, rate_or(p->cache_read, r.in));
+	r.write = rate_or(p->cache_write, r.in);
+	if (above) {
 		r.read = rate_above(p->cache_read_above, r.read);
 		r.write = rate_or(p->cache_write_above, r.write);
 	}
@@ -265,9 +267,12 @@ int64_t price_most(const struct price *p, const struct usage *most)
 	const struct token_rates r = rates_for(p, u.input, TIER_STANDARD);
 	keep_dearest(&low, has_hour, &in, &out);
 	keep_dearest(&r, has_hour, &in, &out);
-	if (p->flags & PRICE_TIERED && most->tier == TIER_PRIORITY) {
-		const struct token_rates soon = rates_for(p, u.input, TIER_PRIORITY);
-		keep_dearest(&soon, has_hour, &in, &out);
+	for (unsigned t = TIER_FLEX; p->flags & PRICE_TIERED && t < TIER_COUNT; t++) {
+		if (most->tier != TIER_PRIORITY)
+			break;
+		const struct token_rates less = rates_for(p, 0, t), more = rates_for(p, u.input, t);
+		keep_dearest(&less, has_hour, &in, &out);
+		keep_dearest(&more, has_hour, &in, &out);
 	}
 	const wide_t found = p->flags & PRICE_SEARCHED ? web_searches(p, &u, true) : 0;
 	return to_nano(found + times(u.input, in) + times(u.output, out) + other_measures(p, &u) +

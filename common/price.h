@@ -92,8 +92,8 @@ bool price_apply(const struct price_rates *r, struct price *p);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
 /* The same of what is sold by other measures, too: most->input, output, images ...
- * cache_write_hour: some of the input may be kept for an hour. tier TIER_PRIORITY: it may be answered
- * at that tier, or at the standard one; search_size SEARCH_UNTOLD: of any. */
+ * cache_write_hour: some of the input may be kept for an hour. tier TIER_PRIORITY: any may
+ * answer, else the standard one; search_size SEARCH_UNTOLD: of any. */
 int64_t price_most(const struct price *p, const struct usage *most);
 /* Any vendor's word for a tier ("flex", "ON_DEMAND_PRIORITY"), and for a size ("low"): what is not
  * known is UNTOLD. "auto" says nothing of where a request was answered. */

@@ -28,6 +28,8 @@ static void check(const struct usage *u)
 	MUST(u->cache_read + u->cache_write + u->media_input <= u->input);
 	MUST(u->reasoning + u->media_output <= u->output);
 	MUST(u->milliseconds <= UINT64_C(1000000000));
+	MUST(u->tier < TIER_COUNT && u->search_size < SEARCH_SIZES);
+	MUST(u->web_searches <= WEB_SEARCHES_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -43,6 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	MUST(whole.has_usage == cut.has_usage && whole.events == cut.events);
 	MUST(whole.usage.input == cut.usage.input && whole.usage.output == cut.usage.output);
 	MUST(whole.usage.images == cut.usage.images);
+	MUST(whole.usage.tier == cut.usage.tier);
+	MUST(whole.usage.web_searches == cut.usage.web_searches);
 	MUST(whole.usage.milliseconds == cut.usage.milliseconds);
 	return 0;
 }

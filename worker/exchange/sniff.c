@@ -5,6 +5,7 @@
 #include "worker/anthropic.h"
 #include "worker/gemini.h"
 #include "worker/openai.h"
+#include "worker/responses.h"
 #include "worker/skim.h"
 
 enum { SCRATCH_MAX = 4 << 20, USAGE_MAX = 65536 };
@@ -22,6 +23,18 @@ static void read_converse(const struct json *usage, struct usage *ret)
 	*ret = (struct usage){ .input = count_of(usage, "inputTokens") + read + write,
 			       .output = count_of(usage, "outputTokens"),
 			       .cache_read = read, .cache_write = write };
+}
+
+/* What Bedrock says of a stream, in whatever format its events are. */
+static void read_metrics(const struct json *metrics, struct usage *ret)
+{
+	*ret = (struct usage){ .input = count_of(metrics, "inputTokenCount") +
+					count_of(metrics, "cacheReadInputTokenCount") +
+					count_of(metrics, "cacheWriteInputTokenCount"),
+			       .output = count_of(metrics, "outputTokenCount"),
+			       .cache_read = count_of(metrics, "cacheReadInputTokenCount"),
+			       .cache_write = count_of(metrics, "cacheWriteInputTokenCount") };
+	usage_clamp(ret);
 }
 
 /* {"tokens": {...}, "billed_units": {...}}: what is billed counts. */
@@ -87,19 +100,81 @@ static void take_images(struct str list, struct llm_tally *tally)
 		tally->usage.images = n;
 }
 
-void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
+static void take_tier(struct str word, struct llm_tally *tally)
+{
+	enum price_tier told = word.n >= 2 && word.p[0] == '"' ?
+				       price_tier_of(str_of(word.p + 1, word.n - 2)) : TIER_UNTOLD;
+	if (told)
+		tally->usage.tier = (uint8_t)told;
+}
+
+/* The items of OpenAI's Responses: how often was the web searched? */
+static void take_output(struct str list, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, item;
+	uint32_t n = 0;
+	if (!skim_open(&s, list) || s.is_object)
+		return;
+	while (n < WEB_SEARCHES_MAX && skim_next(&s, &key, &item))
+		n += responses_is_search(skim_get(item, STR("type")),
+					 skim_get(skim_get(item, STR("action")), STR("type")));
+	if (n > tally->usage.web_searches)
+		tally->usage.web_searches = n;
+}
+
+/* A response, or a message, within an event. */
+static void take_inner(struct arena *scratch, struct str object, struct llm_tally *tally)
 {
 	struct skim s;
 	struct str key, value;
-	if (!skim_open(&s, text) || !s.is_object)
+	if (!skim_open(&s, object) || !s.is_object)
 		return;
 	while (skim_next(&s, &key, &value)) {
 		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
 			take(scratch, value, read_usage, tally);
+		else if (str_eq(key, STR("service_tier")))
+			take_tier(value, tally);
+		else if (str_eq(key, STR("output")))
+			take_output(value, tally);
+	}
+}
+
+/* What Gemini streams to those who ask for no events: an array of what the events would be. */
+static void take_array(struct arena *scratch, struct skim *s, struct llm_tally *tally)
+{
+	struct str key, value;
+	while (skim_next(s, &key, &value)) {
+		struct str usage = skim_get(value, STR("usageMetadata"));
+		if (usage.p)
+			take(scratch, usage, gemini_read_usage, tally);
+		arena_reset(scratch);
+	}
+}
+
+void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, value;
+	if (!skim_open(&s, text))
+		return;
+	if (!s.is_object) {
+		take_array(scratch, &s, tally);
+		return;
+	}
+	while (skim_next(&s, &key, &value)) {
+		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
+			take(scratch, value, read_usage, tally);
+		else if (str_eq(key, STR("service_tier")))
+			take_tier(value, tally);
+		else if (str_eq(key, STR("output")))
+			take_output(value, tally);
+		else if (str_eq(key, STR("amazon-bedrock-invocationMetrics")))
+			take(scratch, value, read_metrics, tally);
 		else if (str_eq(key, STR("usageMetadata")))
 			take(scratch, value, gemini_read_usage, tally);
 		else if (str_eq(key, STR("response")) || str_eq(key, STR("message")))
-			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
+			take_inner(scratch, value, tally);
 		else if (str_eq(key, STR("delta")))	/* of Cohere's last event */
 			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
 		else if (str_eq(key, STR("duration")))
