@@ -256,21 +256,28 @@ static struct str alternatives(struct reader *r, struct str names)
 	return said;
 }
 
-bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
-		      const struct place *base_at)
+/* Who has no master key says where the deployment is. */
+static bool is_strangers_address(struct reader *r, const struct config_model *m,
+				 const struct place *at, const struct place *base_at)
+{
+	return m->is_strangers && ((m->api_base.n > 0 && stored_by_stranger(r, base_at)) ||
+				   (m->aws_endpoint.n > 0 && stored_by_stranger(r, at)));
+}
+
+static bool resolve(struct reader *r, struct config_model *m, const struct place *at,
+		    const struct place *base_at)
 {
 	bool own_base = m->api_base.n > 0;
 	struct str name;
 
-	if (m->mock_response.p)
-		return true;
 	if (!cloud_resolve(r, m, at) || (m->auth == AUTH_SIGV4 && !aws_resolve(r, m, at)) ||
 	    !resolve_base(r, m, at, base_at))
 		return false;
 	cloud_finish(r, m);
 	/* Credentials say where tokens are fetched. */
 	m->is_strangers &= own_base || m->aws_endpoint.n > 0 || m->credentials.n > 0;
-	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4)
+	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4 &&
+	    !r->hides_env)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	if (value_has_control(m->api_key)) {
 		complain(r, COMPLAINT_ERROR, at,
@@ -286,6 +293,24 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 			 "': set api_key, or the environment variable " STR_FMT,
 			 STR_ARG(m->provider), STR_ARG(alternatives(r, m->row->key_env)));
 	return true;
+}
+
+/* An address that whoever has no master key gives gets no key that others have: not from the
+ * environment, and not from a credential of the operator's. */
+bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
+		      const struct place *base_at)
+{
+	if (m->mock_response.p)
+		return true;
+	r->hides_env = is_strangers_address(r, m, at, base_at);
+	if (r->hides_env && m->has_others_key)
+		complain(r, COMPLAINT_ERROR, base_at,
+			 "model '" STR_FMT "': a key of the environment, or of a credential that was "
+			 "given with the master key, does not go to an address that was not",
+			 STR_ARG(shown(m->model_name)));
+	bool ok = !(r->hides_env && m->has_others_key) && resolve(r, m, at, base_at);
+	r->hides_env = false;
+	return ok;
 }
 
 /* "input_cost_per_token_above_200k_tokens" and its kin: which price, and the text behind
