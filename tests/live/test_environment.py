@@ -64,6 +64,22 @@ def test_no_variable_comes_back_to_who_has_no_master_key(gw):
     assert new(gw, root, "theirs", model="groq/x", api_key="os.environ/GROQ_API_KEY").status == 200
 
 
+def test_headers_stay_with_their_target(gw):
+    root = stranger(gw)
+    a = gw.post("/config/pass_through_endpoint", {"path": "/out", "target": gw.mock.base + "/echo",
+                                                  "headers": {"x-a": "of-the-operator"}})
+    assert a.status == 200, a
+    where = "/config/pass_through_endpoint/" + a.json["endpoints"][0]["id"]
+    mask = a.json["endpoints"][0]["headers"]["x-a"]
+    assert "operator" not in mask
+    move = {"path": "/out", "target": gw.mock.base + "/other"}
+    for more in ({}, {"headers": {"x-a": mask}}):
+        a = gw.post(where, {**move, **more}, key=root)
+        assert a.status == 403 and "headers" in a.json["error"]["message"], a
+    assert gw.post(where, {**move, "headers": {"x-a": "own"}}, key=root).status == 200
+    assert gw.post(where, move).status == 200                     # with the master key
+
+
 def test_nobodys_key_goes_to_an_address_of_who_has_no_master_key(gw):
     root, base = stranger(gw), gw.mock.base + "/v1"
     refused(gw, new(gw, root, "x", model="openai/plain", api_base=base, api_key="os.environ/OPENAI_API_KEY"),
