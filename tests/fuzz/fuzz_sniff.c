@@ -4,6 +4,8 @@
 #include "common/hash.h"
 #include "worker/exchange/sniff.h"
 
+enum { LINES_FROM = 192 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 static struct llm_tally sniff_in(struct str type, struct str text, size_t piece)
@@ -35,10 +37,10 @@ static void check(const struct usage *u)
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const char *const types[] = { "application/json", "text/event-stream; charset=utf-8",
-					     "audio/mpeg" };
+					     "audio/mpeg", "application/stream+json" };
 	if (n == 0 || hash_init() != 0)
 		return 0;
-	struct str type = str_z(types[p[0] % 3]), text = str_of((const char *)p + 1, n - 1);
+	struct str type = str_z(types[p[0] < LINES_FROM ? p[0] % 3 : 3]), text = str_of((const char *)p + 1, n - 1);
 	struct llm_tally whole = sniff_in(type, text, n), cut = sniff_in(type, text, p[0] / 3 + 1);
 	check(&whole.usage);
 	check(&cut.usage);

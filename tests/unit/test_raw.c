@@ -244,11 +244,32 @@ static void test_sniffed_more(void **state)
 		  4, 6, TIER_PRIORITY, 0 },
 		{ "{\"response\":{\"meta\":{\"billed_units\":{\"input_tokens\":4,\"output_tokens\":6}}}}", 4,
 		  6, TIER_UNTOLD, 0 },
+		{ "{\"generation\":\"x\",\"prompt_token_count\":4,\"generation_token_count\":6}", 4, 6,
+		  TIER_UNTOLD, 0 },
+		{ "{\"inputTextTokenCount\":4,\"results\":[{\"tokenCount\":5},{\"tokenCount\":1},"
+		  "{\"tokenCount\":99999999999}]}", 4, 6, TIER_UNTOLD, 0 },
+		{ "{\"generation\":\"x\",\"prompt_token_count\":-4,\"generation_token_count\":\"6\"}", 0, 0,
+		  TIER_UNTOLD, 0 },
 		{ "{\"generation\":\"x\",\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":4,"
 		  "\"outputTokenCount\":6,\"cacheReadInputTokenCount\":2}}",
 		  6, 6, TIER_UNTOLD, 0 },
 	};
+	static const char lines[] = "{\"event_type\":\"text-generation\",\"text\":\"x\"}\r\n\n"
+				    "{\"event_type\":\"stream-end\",\"response\":{\"meta\":{\"billed_units\":"
+				    "{\"input_tokens\":4,\"output_tokens\":6}}}}";
 	(void)state;
+	for (size_t cut = 0; cut < sizeof lines - 1; cut++) {	/* Cohere's first API */
+		struct llm_tally t = { 0 };
+		struct sniff s;
+		assert_true(sniff_begin(&s, STR("application/stream+json"), 1 << 20, &t));
+		sniff_feed(&s, str_of(lines, cut));
+		sniff_feed(&s, str_of(lines + cut, sizeof lines - 1 - cut));
+		sniff_end(&s);
+		sniff_done(&s);
+		assert_int_equal(t.usage.input, 4);
+		assert_int_equal(t.usage.output, 6);
+		assert_int_equal(t.events, 2);
+	}
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct llm_tally t = sniffed("application/json", rows[i].text);
 		if (t.usage.input != rows[i].input || t.usage.output != rows[i].output ||
