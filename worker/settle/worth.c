@@ -281,10 +281,12 @@ static struct usage relayed_usage(struct request *r)
 	const struct raw_call *c = r->raw;
 	const struct price *p = r->deployment ? account_price(r, r->deployment) : NULL;
 	struct usage u = t->usage;
+	if (c->is_read)			/* what an answer says that was made, and paid, before */
+		return (struct usage){ 0 };
 	bool by_other = p && (p->per_image || p->per_second || p->per_character);
 	if (!t->has_content && r->outcome != OUTCOME_OK && !r->is_asked)
 		return u;
-	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
+	if (!t->has_usage && p && !by_other && c->raw->source != RAW_TARGET) {
 		u.input = c->known.input;
 		u.output = t->events;	/* of a stream: nearly each is a token */
 		u.estimated = p->input > 0 || p->output > 0;
