@@ -103,7 +103,8 @@ static wide_t web_searches(const struct price *p, const struct usage *u, bool at
 {
 	const int64_t *rate = p->per_search;
 	int64_t v = rate[(u->search_size ? u->search_size : SEARCH_MEDIUM) - SEARCH_LOW];
-	for (unsigned i = 0; at_most && u->search_size == SEARCH_UNTOLD && i < COUNT(p->per_search); i++)
+	bool any_size = at_most && u->search_size == SEARCH_UNTOLD;
+	for (unsigned i = 0; any_size && i < COUNT(p->per_search); i++)
 		v = max_i64(v, rate[i]);
 	return times(u->web_searches, v);
 }
@@ -302,7 +303,8 @@ enum price_tier price_tier_of(struct str word)
 
 enum search_size search_size_of(struct str word)
 {
-	static const struct str all[] = { [SEARCH_LOW] = STR("low"), [SEARCH_MEDIUM] = STR("medium"),
+	static const struct str all[] = { [SEARCH_LOW] = STR("low"),
+					  [SEARCH_MEDIUM] = STR("medium"),
 					  [SEARCH_HIGH] = STR("high") };
 	for (unsigned i = SEARCH_LOW; i < COUNT(all); i++)
 		if (str_eq_nocase(word, all[i]))

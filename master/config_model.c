@@ -115,7 +115,8 @@ static void read_params(struct entry *e)
 				take_param(e, y);
 	json_close(&e->out);
 	e->m.has_others_key = is_from_env(e->params) ||
-			      (more && (is_from_env(more) || !stored_by_stranger(e->r, &more->place)));
+			      (more && (is_from_env(more) ||
+					!stored_by_stranger(e->r, &more->place)));
 	e->m.given = without_secrets(e->r, e->params);
 	if (e->n_defaults)
 		e->m.params = keep(e->r, buf_str(&e->defaults));

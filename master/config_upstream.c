@@ -373,7 +373,8 @@ static bool search_key(struct reader *r, struct config_model *m, const struct ya
 	}
 	for (const struct yaml *size = y->child; size; size = size->next) {
 		bool is_size = str_starts(size->key, before);
-		unsigned i = is_size ? search_size_of(str_skip(size->key, before.n)) : SEARCH_UNTOLD;
+		unsigned i = is_size ? search_size_of(str_skip(size->key, before.n)) :
+				       SEARCH_UNTOLD;
 		if (i == SEARCH_UNTOLD)
 			complain(r, W_NOT_ACTED_ON, &size->key_place,
 				 "'" STR_FMT "' is no size of a search; it does not count",
@@ -455,7 +456,8 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 		return;
 	}
 	p->flags = PRICE_KNOWN | more;
-	if (both && !more && p->input == 0 && p->output == 0 && p->per_request == 0 && p->per_query == 0 &&
+	if (both && !more && p->input == 0 && p->output == 0 && p->per_request == 0 &&
+	    p->per_query == 0 &&
 	    !other && p->media_input <= 0 && p->media_output <= 0)
 		p->flags |= PRICE_FREE;
 	if (!any) {

@@ -72,7 +72,8 @@ static void read_searches(const struct json *response, struct usage *u)
 	if (json_is(output, JSON_ARRAY))
 		for (const struct json *j = output->child; j; j = j->next)
 			u->web_searches += responses_is_search(
-				raw_of(json_get(j, "type")), raw_of(json_get_path(j, "action.type")));
+				raw_of(json_get(j, "type")),
+				raw_of(json_get_path(j, "action.type")));
 	tools = u->web_searches ? json_get(response, "tools") : NULL;
 	if (json_is(tools, JSON_ARRAY))
 		for (const struct json *j = tools->child; j && !u->search_size; j = j->next)
