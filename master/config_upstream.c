@@ -457,8 +457,7 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 	}
 	p->flags = PRICE_KNOWN | more;
 	if (both && !more && p->input == 0 && p->output == 0 && p->per_request == 0 &&
-	    p->per_query == 0 &&
-	    !other && p->media_input <= 0 && p->media_output <= 0)
+	    p->per_query == 0 && !other && p->media_input <= 0 && p->media_output <= 0)
 		p->flags |= PRICE_FREE;
 	if (!any) {
 		p->input = 0;
