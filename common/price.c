@@ -38,6 +38,9 @@ void usage_clamp(struct usage *u)
 	u->images = min_u64(u->images, TOKENS_MAX);
 	u->milliseconds = min_u64(u->milliseconds, TOKENS_MAX);
 	u->characters = min_u64(u->characters, TOKENS_MAX);
+	u->web_searches = (uint32_t)min_u64(u->web_searches, WEB_SEARCHES_MAX);
+	u->tier = u->tier < TIER_COUNT ? u->tier : TIER_UNTOLD;
+	u->search_size = u->search_size < SEARCH_SIZES ? u->search_size : SEARCH_UNTOLD;
 }
 
 void usage_add(struct usage *sum, const struct usage *more)
@@ -54,9 +57,14 @@ void usage_add(struct usage *sum, const struct usage *more)
 	sum->milliseconds += more->milliseconds;
 	sum->characters += more->characters;
 	sum->searches += more->searches;
+	sum->web_searches += more->web_searches;
+	sum->tier = sum->tier ? sum->tier : more->tier;
+	sum->search_size = sum->search_size ? sum->search_size : more->search_size;
 	sum->estimated |= more->estimated;
 	usage_clamp(sum);
 }
+
+#define TIER_NONE { PRICE_NONE, PRICE_NONE, PRICE_NONE }
 
 struct price price_none(void)
 {
@@ -64,7 +72,8 @@ struct price price_none(void)
 			       .reasoning = PRICE_NONE, .input_above = PRICE_NONE,
 			       .output_above = PRICE_NONE, .media_input = PRICE_NONE,
 			       .media_output = PRICE_NONE, .cache_read_above = PRICE_NONE,
-			       .cache_write_above = PRICE_NONE, .cache_write_hour = PRICE_NONE };
+			       .cache_write_above = PRICE_NONE, .cache_write_hour = PRICE_NONE,
+			       .tiers = { TIER_NONE, TIER_NONE, TIER_NONE } };
 }
 
 static int64_t rate_or(int64_t rate, int64_t otherwise)
@@ -89,6 +98,17 @@ static bool is_above_tier(const struct price *p, uint64_t input_tokens)
 	return p->tier_tokens && input_tokens > p->tier_tokens;
 }
 
+/* Where nothing says of which size, it is the middle one; at most, any. */
+static wide_t web_searches(const struct price *p, const struct usage *u, bool at_most)
+{
+	const int64_t *rate = p->per_search;
+	int64_t v = rate[(u->search_size ? u->search_size : SEARCH_MEDIUM) - SEARCH_LOW];
+	bool any_size = at_most && u->search_size == SEARCH_UNTOLD;
+	for (unsigned i = 0; any_size && i < COUNT(p->per_search); i++)
+		v = max_i64(v, rate[i]);
+	return times(u->web_searches, v);
+}
+
 /* Rates are per second, and times are milliseconds: rounded up once, in to_nano(). */
 static wide_t other_measures(const struct price *p, const struct usage *u)
 {
@@ -111,9 +131,44 @@ struct token_rates {			/* each is a price, none is PRICE_NONE */
 	int64_t in, out, read, write, hour;
 };
 
-static struct token_rates rates_for(const struct price *p, uint64_t input_tokens)
+/* NULL: as in the standard tier. */
+static const struct tier_price *tier_of(const struct price *p, unsigned tier)
+{
+	bool has = p->flags & PRICE_TIERED && tier >= TIER_FLEX && tier < TIER_COUNT;
+	return has ? &p->tiers[tier - TIER_FLEX] : NULL;
+}
+
+/* A price above the threshold is that of any tier, unless its own is dearer. */
+static int64_t rate_above(int64_t above, int64_t rate)
+{
+	return above >= 0 ? max_i64(above, rate) : rate;
+}
+
+static struct token_rates rates_of_tier(const struct price *p, const struct tier_price *t,
+					bool above)
+{
+	struct token_rates r = { .in = rate_or(t->input, p->input),
+				 .out = rate_or(t->output, p->output) };
+	if (above) {
+		r.in = rate_above(p->input_above, r.in);
+		r.out = rate_above(p->output_above, r.out);
+	}
+	r.read = rate_or(t->cache_read, rate_or(p->cache_read, r.in));
+	r.write = rate_or(p->cache_write, r.in);
+	if (above) {
+		r.read = rate_above(p->cache_read_above, r.read);
+		r.write = rate_or(p->cache_write_above, r.write);
+	}
+	r.hour = rate_or(above ? hour_above(p) : p->cache_write_hour, r.write);
+	return r;
+}
+
+static struct token_rates rates_for(const struct price *p, uint64_t input_tokens, unsigned tier)
 {
 	bool above = is_above_tier(p, input_tokens);
+	const struct tier_price *t = tier_of(p, tier);
+	if (t)
+		return rates_of_tier(p, t, above);
 	struct token_rates r = { .in = rate_or(p->input, 0), .out = rate_or(p->output, 0) };
 	if (above) {
 		r.in = rate_or(p->input_above, r.in);
@@ -136,8 +191,9 @@ int64_t price_cost(const struct price *p, const struct usage *usage)
 	if (!(p->flags & PRICE_KNOWN))
 		return 0;
 	usage_clamp(&u);
-	const struct token_rates r = rates_for(p, u.input);
-	return to_nano(times(u.input - u.cache_read - u.cache_write - u.media_input, r.in) +
+	const struct token_rates r = rates_for(p, u.input, u.tier);
+	const wide_t found = p->flags & PRICE_SEARCHED ? web_searches(p, &u, false) : 0;
+	return to_nano(found + times(u.input - u.cache_read - u.cache_write - u.media_input, r.in) +
 		       times(u.cache_read, r.read) +
 		       times(u.cache_write - u.cache_write_hour, r.write) +
 		       times(u.cache_write_hour, r.hour) +
@@ -172,33 +228,88 @@ bool price_apply(const struct price_rates *r, struct price *p)
 				 &p->reasoning, &p->per_request, &p->input_above, &p->output_above,
 				 &p->media_input, &p->media_output, &p->per_image, &p->per_second,
 				 &p->per_character, &p->per_query, &p->cache_read_above,
-				 &p->cache_write_above, &p->cache_write_hour };
+				 &p->cache_write_above, &p->cache_write_hour,
+				 &p->per_search[0], &p->per_search[1], &p->per_search[2] };
 	if (!(p->flags & PRICE_KNOWN) || !(r->discount | r->margin | r->fixed))
 		return false;
+	const int64_t off = MILLION - r->discount, on = MILLION + r->margin;
 	for (size_t i = 0; i < COUNT(all); i++)
-		*all[i] = scaled(*all[i], MILLION - r->discount, MILLION + r->margin);
+		*all[i] = scaled(*all[i], off, on);
+	for (size_t i = 0; i < COUNT(p->tiers); i++) {
+		p->tiers[i].input = scaled(p->tiers[i].input, off, on);
+		p->tiers[i].output = scaled(p->tiers[i].output, off, on);
+		p->tiers[i].cache_read = scaled(p->tiers[i].cache_read, off, on);
+	}
 	p->per_request += r->fixed;
 	if (r->fixed)
 		p->flags &= ~(uint32_t)PRICE_FREE;
 	return true;
 }
 
+/* Keeps the dearest: any token of the prompt may be of any kind. */
+static void keep_dearest(const struct token_rates *r, bool has_hour, int64_t *in, int64_t *out)
+{
+	*in = max_i64(*in, max_i64(r->in, max_i64(r->read, r->write)));
+	if (has_hour)
+		*in = max_i64(*in, r->hour);
+	*out = max_i64(*out, r->out);
+}
+
 int64_t price_most(const struct price *p, const struct usage *most)
 {
 	struct usage u = *most;
-	int64_t in, out;
+	const bool has_hour = most->cache_write_hour;
+	int64_t in = p->media_input, out = max_i64(p->media_output, p->reasoning);
 
 	if (!(p->flags & PRICE_KNOWN))
 		return 0;
 	usage_clamp(&u);
-	const struct token_rates low = rates_for(p, 0), r = rates_for(p, u.input);
-	in = max_i64(max_i64(max_i64(low.in, r.in), p->media_input),
-		     max_i64(max_i64(low.read, r.read), max_i64(low.write, r.write)));
-	if (most->cache_write_hour)
-		in = max_i64(in, max_i64(low.hour, r.hour));
-	out = max_i64(max_i64(max_i64(low.out, r.out), p->media_output), p->reasoning);
-	return to_nano(times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
+	const struct token_rates low = rates_for(p, 0, TIER_STANDARD);
+	const struct token_rates r = rates_for(p, u.input, TIER_STANDARD);
+	keep_dearest(&low, has_hour, &in, &out);
+	keep_dearest(&r, has_hour, &in, &out);
+	for (unsigned t = TIER_FLEX; p->flags & PRICE_TIERED && t < TIER_COUNT; t++) {
+		if (most->tier != TIER_PRIORITY)
+			break;
+		const struct token_rates less = rates_for(p, 0, t), more = rates_for(p, u.input, t);
+		keep_dearest(&less, has_hour, &in, &out);
+		keep_dearest(&more, has_hour, &in, &out);
+	}
+	const wide_t found = p->flags & PRICE_SEARCHED ? web_searches(p, &u, true) : 0;
+	return to_nano(found + times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
 		       times(1, p->per_request));
+}
+
+enum price_tier price_tier_of(struct str word)
+{
+	static const struct {
+		struct str word;
+		enum price_tier tier;
+	} all[] = {
+		{ STR("default"), TIER_STANDARD },	/* OpenAI, Bedrock */
+		{ STR("standard"), TIER_STANDARD },	/* Anthropic, Gemini */
+		{ STR("on_demand"), TIER_STANDARD },	/* Vertex AI's trafficType */
+		{ STR("flex"), TIER_FLEX },
+		{ STR("on_demand_flex"), TIER_FLEX },
+		{ STR("priority"), TIER_PRIORITY },
+		{ STR("on_demand_priority"), TIER_PRIORITY },
+		{ STR("batch"), TIER_BATCH },
+	};
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (str_eq_nocase(word, all[i].word))
+			return all[i].tier;
+	return TIER_UNTOLD;
+}
+
+enum search_size search_size_of(struct str word)
+{
+	static const struct str all[] = { [SEARCH_LOW] = STR("low"),
+					  [SEARCH_MEDIUM] = STR("medium"),
+					  [SEARCH_HIGH] = STR("high") };
+	for (unsigned i = SEARCH_LOW; i < COUNT(all); i++)
+		if (str_eq_nocase(word, all[i]))
+			return (enum search_size)i;
+	return SEARCH_UNTOLD;
 }
 
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens)

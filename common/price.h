@@ -15,7 +15,27 @@
 #define PRICE_NANO_MAX INT64_C(1000000000000000000)	/* a thousand million dollars */
 #define PRICE_NONE INT64_C(-1)				/* this component has no price of its own */
 
-enum { PRICE_KNOWN = 1, PRICE_FREE = 2 };		/* flags; FREE: both sides explicitly 0 */
+enum {				/* flags */
+	PRICE_KNOWN = 1,
+	PRICE_FREE = 2,			/* both sides explicitly 0 */
+	PRICE_TIERED = 4,		/* tiers[] counts */
+	PRICE_SEARCHED = 8		/* per_search[] counts */
+};
+
+/* How soon a provider answers, where that has prices of its own. */
+enum price_tier {
+	TIER_UNTOLD,			/* nobody has said */
+	TIER_STANDARD,
+	TIER_FLEX, TIER_PRIORITY, TIER_BATCH,
+	TIER_COUNT
+};
+enum { TIERS_PRICED = TIER_COUNT - TIER_FLEX };
+/* How much of what a search on the web finds is read. */
+enum search_size { SEARCH_UNTOLD, SEARCH_LOW, SEARCH_MEDIUM, SEARCH_HIGH, SEARCH_SIZES };
+
+struct tier_price {			/* per token; NONE: as in the standard tier */
+	int64_t input, output, cache_read;
+};
 
 /* Stands in the snapshot: no pointers, fixed size. */
 struct price {
@@ -31,6 +51,8 @@ struct price {
 	int64_t per_query;				/* per search unit; 0 where there is none */
 	int64_t cache_read_above, cache_write_above; /* as input_above; NONE: as below it */
 	int64_t cache_write_hour; /* what is kept for an hour; NONE: as what is kept shorter */
+	struct tier_price tiers[TIERS_PRICED];	/* from TIER_FLEX on */
+	int64_t per_search[SEARCH_SIZES - SEARCH_LOW];	/* a search on the web; 0: none */
 };
 
 /* What a provider takes off its list prices, and what is put on top of them. */
@@ -47,9 +69,14 @@ struct usage {
 	uint64_t media_input, media_output;	/* of those: tokens of images and sound */
 	uint64_t images, milliseconds, characters;	/* what is sold by other measures */
 	bool estimated;		/* counted by us, not told by the provider */
+	uint8_t tier;		/* enum price_tier */
+	uint8_t search_size;	/* enum search_size */
+	uint32_t web_searches;	/* that the provider has made; at most WEB_SEARCHES_MAX */
 	uint64_t searches;	/* search units, of reranking */
 	uint64_t cache_write_hour;	/* of cache_write: what is kept for an hour */
 };
+
+enum { WEB_SEARCHES_MAX = 1000 };	/* of one answer */
 
 void usage_clamp(struct usage *u);
 /* Clamped. What is estimated in part is estimated. */
@@ -65,8 +92,13 @@ bool price_apply(const struct price_rates *r, struct price *p);
 /* The most a request can cost: all input at the dearest input rate, all output likewise. */
 int64_t price_worst(const struct price *p, uint64_t input_tokens, uint64_t output_tokens);
 /* The same of what is sold by other measures, too: most->input, output, images ...
- * cache_write_hour: some of the input may be kept for an hour. */
+ * cache_write_hour: some of the input may be kept for an hour. tier TIER_PRIORITY: any may
+ * answer, else the standard one; search_size SEARCH_UNTOLD: of any. */
 int64_t price_most(const struct price *p, const struct usage *most);
+/* Any vendor's word for a tier ("flex", "ON_DEMAND_PRIORITY"), and for a size ("low"): what is not
+ * known is UNTOLD. "auto" says nothing of where a request was answered. */
+enum price_tier price_tier_of(struct str word);
+enum search_size search_size_of(struct str word);
 /* "3e-7", "0.000002", "2.5" dollars, as LiteLLM's price map writes them, to pico-dollars,
  * rounded to nearest. 0, -EINVAL (not a number, negative) or -ERANGE. */
 int price_read_pico(struct str s, int64_t *ret) MUST_USE;

@@ -76,6 +76,7 @@ struct config_model {			/* one entry of model_list, or an object of the database
 	bool is_strangers;		/* by whoever has no master key, who says where it is */
 	bool is_vendors;		/* where it is, says the table of providers */
 	bool is_dropped;		/* while reading only */
+	bool has_others_key;		/* of the environment, or of a credential; likewise */
 	struct str model_name;
 	struct str id;			/* model_info.id; else a SHA-256 over name and params */
 	struct str id_of_twin;		/* while reading only */

@@ -183,7 +183,8 @@ static void choose_base(struct reader *r, struct config_model *m)
 
 /* --- keys --- */
 
-static struct profile choose_keys(const struct config_model *m, const struct profile *from_file)
+static struct profile choose_keys(const struct reader *r, const struct config_model *m,
+				  const struct profile *from_file)
 {
 	struct profile k = {
 		.access_key_id = m->aws_access_key_id,
@@ -192,6 +193,8 @@ static struct profile choose_keys(const struct config_model *m, const struct pro
 	};
 	if (k.access_key_id.n && k.secret_access_key.n)
 		return k;
+	if (r->hides_env)
+		return (struct profile){ 0 };
 	if (m->aws_profile.n)
 		return *from_file;
 	k = (struct profile){
@@ -226,7 +229,7 @@ static bool has_api_key(struct reader *r, struct config_model *m)
 {
 	struct str name;
 	bool has_keys = (m->aws_access_key_id.n && m->aws_secret_access_key.n) || m->aws_profile.n;
-	if (!m->api_key.n && !has_keys)
+	if (!m->api_key.n && !has_keys && !r->hides_env)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	return m->api_key.n > 0;
 }
@@ -235,7 +238,7 @@ bool aws_resolve(struct reader *r, struct config_model *m, const struct place *a
 {
 	struct str profile = first_given(m->aws_profile, str_z(getenv("AWS_PROFILE")));
 	struct profile from_file = find_profile(r, first_given(profile, STR("default")));
-	struct profile keys = choose_keys(m, &from_file);
+	struct profile keys = choose_keys(r, m, &from_file);
 
 	m->region = keep(r, find_region(m, &from_file));
 	if (!value_is_host(m->region, "-")) {

@@ -28,7 +28,7 @@ static bool is_of(const struct config_model *m, const char *prefix)
 static struct str or_env(struct reader *r, struct str given, const char *names)
 {
 	struct str name, value = given;
-	if (value.n == 0)
+	if (value.n == 0 && !r->hides_env)
 		value = env_first_set(str_z(names), &name);
 	return value.n > 0 && value.p != given.p ? keep(r, value) : value;
 }
@@ -94,7 +94,7 @@ static bool authorize_azure(struct reader *r, struct config_model *m, const stru
 		use_token(m, c->azure_ad_token);
 	} else if (has_client(m)) {
 		use_entra(r, m);
-	} else if (env_first_set(m->row->key_env, &name).n == 0) {
+	} else if (r->hides_env || env_first_set(m->row->key_env, &name).n == 0) {
 		struct str token = or_env(r, STR_NONE, "AZURE_AD_TOKEN");
 		c->tenant_id = or_env(r, c->tenant_id, "AZURE_TENANT_ID");
 		c->client_id = or_env(r, c->client_id, "AZURE_CLIENT_ID");
@@ -311,8 +311,10 @@ static int read_file(const char *path, char *to, size_t room)
 /* What google.auth would find, in its order. */
 static struct str find_credentials(struct reader *r, const struct config_model *m)
 {
-	struct str s = m->cloud.vertex_credentials.n ? m->cloud.vertex_credentials
-						     : r->vertex.vertex_credentials;
+	struct str s = m->cloud.vertex_credentials;
+	if (r->hides_env)		/* nor a file of this machine */
+		return str_starts(str_trim(s), STR("{")) ? s : STR_NONE;
+	s = s.n ? s : r->vertex.vertex_credentials;
 	s = or_env(r, s, "VERTEXAI_CREDENTIALS,GOOGLE_APPLICATION_CREDENTIALS");
 	if (s.n > 0)
 		return s;
@@ -369,6 +371,8 @@ static bool take_credentials(struct reader *r, struct config_model *m, const str
 						       "llmgw does not act on vertex_credentials of "
 						       "type '" STR_FMT "' yet",
 						       STR_ARG(shown(type))));
+	if (r->hides_env && str_starts(type, STR("compute_metadata")))
+		return left_out(r, m, at, STR("this machine's own token goes to no such address"));
 	if (project.n == 0)
 		project = json_get_str(r->scratch, root, "quota_project_id");
 	if (m->cloud.vertex_project.n == 0 && project.n > 0)
@@ -385,6 +389,8 @@ static bool authorize_google(struct reader *r, struct config_model *m, const str
 		return true;
 	}
 	struct str given = find_credentials(r, m);
+	if (given.n == 0 && r->hides_env)
+		return left_out(r, m, at, STR("it needs vertex_credentials of its own, as JSON"));
 	if (given.n == 0) {
 		complain(r, W_KEY_MISSING, at,
 			 "no vertex_credentials for '" STR_FMT

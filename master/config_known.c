@@ -294,7 +294,6 @@ static const struct known_key known[] = {
 	{ INFO, "internal_router_model", NULL },
 
 	{ PRICE, "tiered_pricing", NULL },
-	{ PRICE, "search_context_cost_per_query", NULL },
 	{ PRICE, "ocr_cost_per_page", NULL },
 	{ PRICE, "annotation_cost_per_page", NULL },
 	{ PRICE, "citation_cost_per_token", NULL },

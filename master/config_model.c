@@ -90,6 +90,16 @@ static void take_param(struct entry *e, const struct yaml *y)
 		forward_key(e, y);
 }
 
+static bool is_from_env(const struct yaml *y)
+{
+	if (y->kind != YAML_MAP && y->kind != YAML_LIST)
+		return y->from_env;
+	for (const struct yaml *c = y->child; c; c = c->next)
+		if (is_from_env(c))
+			return true;
+	return false;
+}
+
 static void read_params(struct entry *e)
 {
 	const struct yaml *more = e->credentials;
@@ -104,6 +114,9 @@ static void read_params(struct entry *e)
 			if (!yaml_find(e->params, y->key))
 				take_param(e, y);
 	json_close(&e->out);
+	e->m.has_others_key = is_from_env(e->params) ||
+			      (more && (is_from_env(more) ||
+					!stored_by_stranger(e->r, &more->place)));
 	e->m.given = without_secrets(e->r, e->params);
 	if (e->n_defaults)
 		e->m.params = keep(e->r, buf_str(&e->defaults));
@@ -336,16 +349,16 @@ static void read_entry(struct reader *r, const struct yaml *map)
 		.m = {.cooldown_ms = UINT64_MAX,
 		      .num_retries = SNAP_NONE,
 		      .max_budget = PRICE_NONE,
-		      .price = {PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE,
-				PRICE_NONE, PRICE_NONE, PRICE_NONE, 0, 0, PRICE_NONE, PRICE_NONE,
-				0, 0, 0, PRICE_NONE, PRICE_NONE, PRICE_NONE, PRICE_NONE}},
+		      .price = price_none()},
 	};
+	struct price *p = &e.m.price;
 
 	if (map->kind != YAML_MAP) {
 		complain(r, COMPLAINT_ERROR, &map->place,
 			 "an entry of model_list wants a map, not %s", yaml_kind_name(map));
 		return;
 	}
+	p->input = p->output = p->per_request = p->per_query = PRICE_NONE;	/* not given */
 	e.m.file = keep(r, map->place.file->path);
 	e.m.line = map->place.line;
 	e.m.is_stored = map->place.file->object;

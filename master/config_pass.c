@@ -65,7 +65,11 @@ static struct str with_environment(struct reader *r, struct str value, const str
 		n++;
 	memcpy(name, rest.p, n);
 	name[n] = '\0';
-	const char *found = getenv(name);
+	bool may = stored_may_name(r, at, str_z(name));
+	if (!may)
+		complain(r, COMPLAINT_ERROR, at,
+			 "the environment variable %s must not be used here", name);
+	const char *found = may ? getenv(name) : "";
 	if (!found || value_has_control(str_z(found))) {
 		complain(r, W_ENV_MISSING, at, "the environment variable %s is not set", name);
 		found = "";

@@ -69,6 +69,7 @@ struct reader {
 	size_t room_models;
 	uint32_t n_values;
 	bool out_of_memory;
+	bool hides_env;			/* for the deployment that is read: config_upstream.c */
 };
 
 /* Tells what is wrong, once, with file, line, column, source line and caret. Texts that could
@@ -315,6 +316,10 @@ void stored_read_credentials(struct reader *r, const struct yaml *list);
 const struct yaml *stored_entry(struct reader *r, size_t i);
 /* Whether it is of the database, and was given there without the master key. */
 bool stored_by_stranger(struct reader *r, const struct place *at);
+/* Whether what stands there may name that variable of the environment: nothing of the database one
+ * that seals or that everybody obeys; what came without the master key none but a provider's key,
+ * as the key of a deployment. */
+bool stored_may_name(struct reader *r, const struct place *at, struct str name);
 /* Adds access groups to the models that they name. */
 void stored_add_groups(struct reader *r);
 /* A map as JSON without what may be secret. */

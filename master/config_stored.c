@@ -30,6 +30,31 @@ static bool is_own_secret(struct str name)
 	return false;
 }
 
+/* Whether a provider's key is looked for in that variable. */
+static bool is_key_variable(struct str name)
+{
+	size_t n;
+	const struct provider_row *all = providers_all(&n);
+
+	for (size_t i = 0; i < n; i++)
+		for (struct str names = all[i].key_env; names.n;)
+			if (str_eq(str_cut(&names, ','), name))
+				return true;
+	return false;
+}
+
+bool stored_may_name(struct reader *r, const struct place *at, struct str name)
+{
+	if (!at->file || !at->file->object)
+		return true;
+	if (is_own_secret(name))
+		return false;
+	/* Anywhere else than as a key it could come back to who asks for it: in an answer that is
+	 * made up here, in a header, in an address. */
+	return !stored_by_stranger(r, at) ||
+	       (str_ends(at->file->field, STR(".api_key")) && is_key_variable(name));
+}
+
 static void take_text(struct growing *g, struct yaml *y, const struct json *j)
 {
 	struct str s = json_str(g->json, j), env = STR("os.environ/");
@@ -39,10 +64,12 @@ static void take_text(struct growing *g, struct yaml *y, const struct json *j)
 	g->r->out_of_memory |= !s.p || !y->text.p;
 	if (!str_starts(y->text, env))
 		return;
-	if (is_own_secret(str_skip(y->text, env.n)))
+	if (!stored_may_name(g->r, &y->place, str_skip(y->text, env.n)))
 		complain(g->r, COMPLAINT_ERROR, &y->place,
-			 "'" STR_FMT "' must not be used by an object of the database",
-			 STR_ARG(shown(y->text)));
+			 "'" STR_FMT "' must not be used by an object of the database%s",
+			 STR_ARG(shown(y->text)),
+			 is_own_secret(str_skip(y->text, env.n)) ? "" :
+				 " that came without the master key");
 	else
 		yaml_resolve_one(g->r, y);
 }

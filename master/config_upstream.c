@@ -256,21 +256,28 @@ static struct str alternatives(struct reader *r, struct str names)
 	return said;
 }
 
-bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
-		      const struct place *base_at, bool is_key_told)
+/* Who has no master key says where the deployment is. */
+static bool is_strangers_address(struct reader *r, const struct config_model *m,
+				 const struct place *at, const struct place *base_at)
+{
+	return m->is_strangers && ((m->api_base.n > 0 && stored_by_stranger(r, base_at)) ||
+				   (m->aws_endpoint.n > 0 && stored_by_stranger(r, at)));
+}
+
+static bool resolve(struct reader *r, struct config_model *m, const struct place *at,
+		    const struct place *base_at, bool is_key_told)
 {
 	bool own_base = m->api_base.n > 0;
 	struct str name;
 
-	if (m->mock_response.p)
-		return true;
 	if (!cloud_resolve(r, m, at) || (m->auth == AUTH_SIGV4 && !aws_resolve(r, m, at)) ||
 	    !resolve_base(r, m, at, base_at))
 		return false;
 	cloud_finish(r, m);
 	/* Credentials say where tokens are fetched. */
 	m->is_strangers &= own_base || m->aws_endpoint.n > 0 || m->credentials.n > 0;
-	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4)
+	if (m->api_key.n == 0 && m->credentials.n == 0 && m->row->auth_kind != AUTH_SIGV4 &&
+	    !r->hides_env)
 		m->api_key = keep(r, env_first_set(m->row->key_env, &name));
 	if (value_has_control(m->api_key)) {
 		complain(r, COMPLAINT_ERROR, at,
@@ -286,6 +293,25 @@ bool upstream_resolve(struct reader *r, struct config_model *m, const struct pla
 			 "': set api_key, or the environment variable " STR_FMT,
 			 STR_ARG(m->provider), STR_ARG(alternatives(r, m->row->key_env)));
 	return true;
+}
+
+/* An address that whoever has no master key gives gets no key that others have: not from the
+ * environment, and not from a credential of the operator's. */
+bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
+		      const struct place *base_at, bool is_key_told)
+{
+	if (m->mock_response.p)
+		return true;
+	r->hides_env = is_strangers_address(r, m, at, base_at);
+	if (r->hides_env && m->has_others_key)
+		complain(r, COMPLAINT_ERROR, base_at,
+			 "model '" STR_FMT "': a key of the environment, or of a credential that was "
+			 "given with the master key, does not go to an address that was not",
+			 STR_ARG(shown(m->model_name)));
+	bool ok = !(r->hides_env && m->has_others_key) &&
+		  resolve(r, m, at, base_at, is_key_told);
+	r->hides_env = false;
+	return ok;
 }
 
 /* "input_cost_per_token_above_200k_tokens" and its kin: which price, and the text behind
@@ -333,6 +359,33 @@ static bool tier_key(struct reader *r, struct config_model *m, const struct yaml
 	return true;
 }
 
+/* search_context_cost_per_query: {search_context_size_low: PRICE, ...}. */
+static bool search_key(struct reader *r, struct config_model *m, const struct yaml *y)
+{
+	const struct directive d = {.name = "price", .type = CT_PRICE};
+	const struct str before = STR("search_context_size_");
+
+	if (!str_eq(y->key, STR("search_context_cost_per_query")))
+		return false;
+	if (y->kind != YAML_MAP) {
+		complain(r, COMPLAINT_ERROR, &y->place,
+			 "search_context_cost_per_query wants a map, not %s", yaml_kind_name(y));
+		return true;
+	}
+	for (const struct yaml *size = y->child; size; size = size->next) {
+		bool is_size = str_starts(size->key, before);
+		unsigned i = is_size ? search_size_of(str_skip(size->key, before.n)) :
+				       SEARCH_UNTOLD;
+		if (i == SEARCH_UNTOLD)
+			complain(r, W_NOT_ACTED_ON, &size->key_place,
+				 "'" STR_FMT "' is no size of a search; it does not count",
+				 STR_ARG(shown(size->key)));
+		else
+			value_set(r, &m->price.per_search[i - SEARCH_LOW], &d, size);
+	}
+	return true;
+}
+
 bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y)
 {
 	const struct directive *d = directive_find("price", y->key);
@@ -342,7 +395,7 @@ bool model_price_key(struct reader *r, struct config_model *m, const struct yaml
 		value_set(r, m, d, y);
 		return true;
 	}
-	if (tier_key(r, m, y))
+	if (tier_key(r, m, y) || search_key(r, m, y))
 		return true;
 	k = known_find("price", y->key);
 	if (k)
@@ -368,14 +421,29 @@ static void fill_side(struct reader *r, const struct config_model *m, const stru
 		 STR_ARG(shown(m->model_name)), input ? "input" : "output");
 }
 
+/* Which prices there are besides, as flags. */
+static uint32_t more_prices(const struct price *p)
+{
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < COUNT(p->tiers); i++)
+		if (p->tiers[i].input != PRICE_NONE || p->tiers[i].output != PRICE_NONE ||
+		    p->tiers[i].cache_read != PRICE_NONE)
+			flags |= PRICE_TIERED;
+	for (size_t i = 0; i < COUNT(p->per_search); i++)
+		flags |= p->per_search[i] > 0 ? PRICE_SEARCHED : 0;
+	return flags;
+}
+
 void model_price_finish(struct reader *r, struct config_model *m, const struct place *at)
 {
 	struct price *p = &m->price;
+	uint32_t more = more_prices(p);
 	bool both = p->input != PRICE_NONE && p->output != PRICE_NONE;
 	bool any = p->input != PRICE_NONE || p->output != PRICE_NONE ||
 		   p->cache_read != PRICE_NONE || p->cache_write != PRICE_NONE ||
 		   p->cache_write_hour != PRICE_NONE || p->reasoning != PRICE_NONE ||
-		   p->tier_tokens ||
+		   p->tier_tokens || more ||
 		   p->media_input != PRICE_NONE || p->media_output != PRICE_NONE;
 	bool per_call = p->per_request != PRICE_NONE || p->per_query != PRICE_NONE;
 	bool other = p->per_image || p->per_second || p->per_character;
@@ -388,9 +456,9 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 		*p = (struct price){0};
 		return;
 	}
-	p->flags = PRICE_KNOWN;
-	if (both && p->input == 0 && p->output == 0 && p->per_request == 0 && p->per_query == 0 &&
-	    !other && p->media_input <= 0 && p->media_output <= 0)
+	p->flags = PRICE_KNOWN | more;
+	if (both && !more && p->input == 0 && p->output == 0 && p->per_request == 0 &&
+	    p->per_query == 0 && !other && p->media_input <= 0 && p->media_output <= 0)
 		p->flags |= PRICE_FREE;
 	if (!any) {
 		p->input = 0;

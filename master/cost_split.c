@@ -13,6 +13,7 @@
 #include "master/prices.h"
 
 enum { MILLION = 1000000 };
+#define REST_MAX INT64_C(1000000000000)	/* $1000: products fit */
 
 /* ---- quotes ---- */
 
@@ -60,13 +61,15 @@ static void put_share(struct json_out *o, const char *name, int64_t parts)
 static void put_parts(struct json_out *o, const struct price_quote *q, const struct usage *u,
 		      int64_t cost)
 {
-	struct usage input = *u;
+	struct usage input = *u, tokens = *u;
 	input.output = input.reasoning = input.media_output = input.images = 0;
+	input.web_searches = tokens.web_searches = 0;
 	int64_t original = price_cost(&q->list, u), in = price_cost(&q->list, &input);
+	int64_t of_tokens = price_cost(&q->list, &tokens);
 	int64_t discounted = price_cost(&q->discounted, u);
 	json_put_money(o, "input_cost", in);
-	json_put_money(o, "output_cost", original > in ? original - in : 0);
-	json_put_money(o, "tool_usage_cost", 0);
+	json_put_money(o, "output_cost", of_tokens > in ? of_tokens - in : 0);
+	json_put_money(o, "tool_usage_cost", original - of_tokens);
 	json_put_money(o, "original_cost", original);
 	if (q->rates.discount) {
 		put_share(o, "discount_percent", q->rates.discount);
@@ -106,13 +109,63 @@ static uint64_t *measure_of(const struct price *p, uint8_t call, struct usage *u
 	}
 }
 
+/* So many searches of that size are the rest of the cost. */
+static bool fit_searches(const struct price_quote *q, int64_t cost_nano, enum search_size size,
+			 struct usage *u)
+{
+	int64_t rate = q->price.per_search[size - SEARCH_LOW];
+	int64_t rest = cost_nano - price_cost(&q->price, u);
+	if (rate <= 0 || rest <= 0 || rest > REST_MAX)
+		return false;
+	u->search_size = (uint8_t)size;
+	int64_t about = rest * 1000 / rate;
+	for (int64_t n = about > 1 ? about - 1 : 1; n <= about + 1 && n <= WEB_SEARCHES_MAX; n++) {
+		u->web_searches = (uint32_t)n;
+		if (price_cost(&q->price, u) == cost_nano)
+			return true;
+	}
+	return false;
+}
+
+static bool fit_at_tier(const struct price_quote *q, int64_t cost_nano, struct usage *u)
+{
+	static const enum search_size sizes[] = { SEARCH_MEDIUM, SEARCH_LOW, SEARCH_HIGH };
+	const struct usage tokens = *u;
+	if (price_cost(&q->price, u) == cost_nano)
+		return true;
+	for (size_t i = 0; q->price.flags & PRICE_SEARCHED && i < COUNT(sizes); i++) {
+		*u = tokens;
+		if (fit_searches(q, cost_nano, sizes[i], u))
+			return true;
+	}
+	return false;
+}
+
+/* The tier, and the searches, that make it exactly that cost. */
+static bool fit_more(const struct price_quote *q, int64_t cost_nano, struct usage *u)
+{
+	for (unsigned t = TIER_STANDARD; t < TIER_COUNT; t++) {
+		struct usage v = *u;
+		v.tier = (uint8_t)t;
+		if (fit_at_tier(q, cost_nano, &v)) {
+			*u = v;
+			return true;
+		}
+		if (!(q->price.flags & PRICE_TIERED))
+			break;
+	}
+	return false;
+}
+
 void cost_split_measure(const struct price_quote *q, uint8_t call, int64_t cost_nano,
 			struct usage *u)
 {
-	const int64_t most = INT64_C(1000000000000);	/* $1000: products fit */
+	const bool has_more = q && q->price.flags & (PRICE_TIERED | PRICE_SEARCHED);
+	if (has_more && fit_more(q, cost_nano, u))
+		return;
 	int64_t rate = 0, units, rest = q ? cost_nano - price_cost(&q->price, u) : 0;
 	uint64_t *at = q ? measure_of(&q->price, call, u, &rate, &units) : NULL;
-	if (!at || *at || rate <= 0 || rest <= 0 || rest > most)
+	if (!at || *at || rate <= 0 || rest <= 0 || rest > REST_MAX)
 		return;
 	uint64_t about = (uint64_t)(rest * 1000 * units / rate);
 	for (uint64_t n = about ? about - 1 : 0; n <= about + 1; n++) {

@@ -22,8 +22,9 @@ bool price_goes_by_name(const struct config_model *cm);
 /* The same of a price that is known by itself. */
 struct price_quote price_quote_of(const struct config *c, struct str provider,
 				  const struct price *list);
-/* For a cost whose tokens alone are known: how many images, characters ... were sold with that call
- * (enum journal_call), so that it is exactly that cost; nothing changes where no number does. */
+/* For a cost whose tokens alone are known: at which service tier, with how many searches on the
+ * web, and how many images, characters ... were sold with that call (enum journal_call), so that it
+ * is exactly that cost; nothing changes where no number does. */
 void cost_split_measure(const struct price_quote *q, uint8_t call, int64_t cost_nano,
 			struct usage *u);
 /* An object of that name. q NULL: only the total is known. Pure. */

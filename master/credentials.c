@@ -162,6 +162,9 @@ static int make_new(struct object_call *oc)
 		return object_refuse(oc, 409, "credential_name",
 				     "there is a credential '" STR_FMT "' already",
 				     STR_ARG(oc->name));
+	if (cc->model_id.n && object_by_stranger(oc))
+		return object_refuse(oc, 403, "model_id",
+				     "a model's key is copied for the master key alone");
 	if (cc->model_id.n && !(m = config_find_model(oc->c->master->config, cc->model_id)))
 		return object_refuse(oc, 404, "model_id", "Model not found");
 	struct str values = m ? values_of_model(oc, m) : object_merge(mem, STR("{}"), cc->values);
@@ -188,6 +191,9 @@ static int make_update(struct object_call *oc)
 	struct arena *mem = oc->c->mem;
 	if (!old)
 		return refuse_unknown(oc);
+	int err = object_check_move(oc, old, cc->values);
+	if (err)
+		return err;
 	struct str values = object_merge(mem, old->secret.p ? old->secret : STR("{}"), cc->values);
 	struct str info = object_merge(mem, old->info, cc->info);
 	return values.p && info.p

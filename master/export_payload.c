@@ -297,6 +297,7 @@ static void put_breakdown(struct json_out *o, const struct field *f, const struc
 			   .media_input = r->media_input, .media_output = r->media_output,
 			   .images = r->images, .milliseconds = r->milliseconds,
 			   .characters = r->characters, .searches = r->searches };
+	cost_split_measure(v->quote, JOURNAL_CALL_OTHER, r->cost_nano, &u);
 	cost_split_put(o, f->name, v->quote, &u, r->cost_nano);
 }
 

@@ -98,6 +98,9 @@ static int make_update(struct object_call *oc)
 		return object_refuse(oc, 400, "litellm_params",
 				     "the model is sealed with another key: give all of its "
 				     "litellm_params");
+	int err = object_check_move(oc, old, mc->params);
+	if (err)
+		return err;
 	struct str params = object_merge(oc->c->mem, old->secret.p ? old->secret : STR("{}"),
 					 mc->params);
 	struct str info = info_text(mc, old->info);

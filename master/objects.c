@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "master/command_job.h"
+#include "master/config_read.h"
 #include "master/keys_private.h"
 
 void *object_begin(struct command_call *c, size_t size)
@@ -104,11 +105,56 @@ void object_start(struct object_call *oc, const char *what)
 
 /* ---- ops ---- */
 
+bool object_by_stranger(const struct object_call *oc)
+{
+	return oc->c->kind == CALLER_HTTP && !oc->c->has_master_key;
+}
+
+static bool says_where(const struct json *by)
+{
+	static const char *const names[] = { "api_base", "base_url",
+					     "aws_bedrock_runtime_endpoint" };
+	for (const struct json *j = by ? by->child : NULL; j; j = j->next)
+		for (size_t i = 0; i < COUNT(names); i++)
+			if (json_is_given(j) && same_name(j->key, names[i]))
+				return true;
+	return false;
+}
+
+static bool has_member(const struct json *by, struct str name)
+{
+	for (const struct json *j = by->child; j; j = j->next)
+		if (json_is_given(j) && str_eq(j->key, name))
+			return true;
+	return false;
+}
+
+int object_check_move(struct object_call *oc, const struct config_object *old,
+		      const struct json *by)
+{
+	struct json_error e;
+	if (!object_by_stranger(oc) || !says_where(by) || !old->secret.p)
+		return 0;
+	const struct json *kept = json_parse(oc->c->mem, old->secret, 0, &e);
+	if (!kept)
+		return -ENOMEM;
+	for (const struct json *j = kept->child; j; j = j->next) {
+		bool is_secret = names_a_secret(j->key) || same_name(j->key, "headers") ||
+				 same_name(j->key, "extra_headers");
+		if (is_secret && json_is_given(j) && !has_member(by, j->key))
+			return object_refuse(oc, 403, "api_base",
+					     "whoever has no master key must give '" STR_FMT
+					     "' along with another address",
+					     STR_ARG(j->key));
+	}
+	return 0;
+}
+
 /* What is stored remembers whether it came with the master key, or from the machine itself: where
  * the gateway connects to for others is more narrow. No argument says that. */
 static int put_origin(const struct object_call *oc, struct str *info)
 {
-	bool is_strangers = oc->c->kind == CALLER_HTTP && !oc->c->has_master_key;
+	bool is_strangers = object_by_stranger(oc);
 	struct json_error e;
 	if (!is_strangers && str_find(*info, STR("\"" STORED_STRANGERS "\"")) == SIZE_MAX)
 		return 0;

@@ -39,6 +39,12 @@ const struct config_object *object_now(const struct object_call *oc, enum object
 int object_put(struct object_call *oc, enum object_kind kind, struct str name, struct str label,
 	       struct str secret, struct str info);
 int object_delete(struct object_call *oc, enum object_kind kind, struct str name);
+/* Whether the call comes without the master key, and not from the machine itself. */
+bool object_by_stranger(const struct object_call *oc);
+/* Such a call changes where something is, and would take keys there that are kept from before: then
+ * it is refused. 0, -ENOMEM, or what object_refuse() returns. */
+int object_check_move(struct object_call *oc, const struct config_object *old,
+		      const struct json *by);
 
 /* Arguments: the name in the path, else the argument. 0; else answered. */
 int object_name(struct command_call *c, const char *arg, struct str *ret);

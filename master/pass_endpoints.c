@@ -189,9 +189,28 @@ static int refuse_unknown(struct object_call *oc, int status)
 			     "changed there", STR_ARG(oc->name));
 }
 
+/* Whether headers that somebody gave before would go to another target. */
+static bool moves_headers(struct object_call *oc, const struct json *row)
+{
+	const struct json *old = json_get(row, "headers");
+	const struct json *new = argument(oc->c->args, STR("headers"));
+	if (!argument(oc->c->args, STR("target")) || !old || !old->child)
+		return false;
+	if (!json_is(new, JSON_OBJECT))
+		return true;
+	for (const struct json *h = new->child; h; h = h->next)
+		if (str_eq(json_str(oc->c->mem, h), MASK))
+			return true;
+	return false;
+}
+
 static int make_update(struct object_call *oc)
 {
 	const struct json *rows = stored_rows(oc), *row = find_row(oc, rows);
+	if (row && object_by_stranger(oc) && moves_headers(oc, row))
+		return object_refuse(oc, 403, "target",
+				     "whoever has no master key must give all headers along with "
+				     "another target");
 	return row ? put_list(oc, rows, row, CHANGE) : refuse_unknown(oc, 404);
 }
 

@@ -212,6 +212,18 @@ static void read_media(struct reading *r, int64_t ret[2])
 		ret[1] = PRICE_NONE;
 }
 
+/* What tokens cost at each service tier, and in batches, in the order of the table's columns. */
+static const char *const tier_prices[] = {
+	"input_cost_per_token_flex", "output_cost_per_token_flex",
+	"cache_read_input_token_cost_flex",
+	"input_cost_per_token_priority", "output_cost_per_token_priority",
+	"cache_read_input_token_cost_priority",
+	"input_cost_per_token_batches", "output_cost_per_token_batches",
+};
+static const char searches[] = "search_context_cost_per_query";
+static const char *const search_sizes[] = { "search_context_size_low", "search_context_size_medium",
+					    "search_context_size_high" };
+
 static void put_cell(struct buf *out, int64_t v)
 {
 	buf_put_char(out, '\t');
@@ -242,7 +254,8 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	static const char *const by_request[2] = { "input_cost_per_request" };
 	static const char *const for_an_hour[2] = { "cache_creation_input_token_cost_above_1hr" };
 	struct str provider = read_text(r, "litellm_provider"), mode = read_text(r, "mode");
-	int64_t tokens[TOKEN_PRICES], other[3], media[2];
+	int64_t tokens[TOKEN_PRICES], other[3], media[2], tiers[COUNT(tier_prices)],
+		found[COUNT(search_sizes)];
 	bool has_price = false;
 	for (unsigned i = 0; i < TOKEN_PRICES; i++) {
 		tokens[i] = base_price(r, token_prices[i]);
@@ -255,6 +268,14 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	struct tier tier = read_tier(r);
 	read_measures(r, mode, other);
 	read_media(r, media);
+	for (unsigned i = 0; i < COUNT(tiers); i++) {
+		const char *const names[NAMES_MAX] = { tier_prices[i] };
+		tiers[i] = base_price(r, names);
+		if (tiers[i] > DEAREST)
+			refuse(r, tier_prices[i], "is more than a thousand dollars per million");
+	}
+	for (unsigned i = 0; i < COUNT(found); i++)
+		found[i] = read_price(r, json_get(r->row, searches), search_sizes[i]);
 	has_price |= request != PRICE_NONE || other[0] > 0 || other[1] > 0 || other[2] > 0 ||
 		     media[0] > 0 || media[1] > 0;
 	if (r->verdict != PRICE_TAKEN)
@@ -281,6 +302,10 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	put_cell(out, tier.read);
 	put_cell(out, tier.write);
 	put_cell(out, hour);
+	for (unsigned i = 0; i < COUNT(tiers); i++)
+		put_cell(out, tiers[i]);
+	for (unsigned i = 0; i < COUNT(found); i++)
+		put_cell(out, found[i]);
 	if (out->failed)
 		r->verdict = PRICE_NO_MEMORY;
 }
@@ -346,6 +371,22 @@ static void put_tier(struct json_out *o, const struct price *p)
 	put_above(o, "cache_creation_input_token_cost", p, p->cache_write_above);
 }
 
+static void put_more(struct json_out *o, const struct price *p)
+{
+	const int64_t tiers[COUNT(tier_prices)] = {
+		p->tiers[0].input, p->tiers[0].output, p->tiers[0].cache_read,
+		p->tiers[1].input, p->tiers[1].output, p->tiers[1].cache_read,
+		p->tiers[2].input, p->tiers[2].output };
+	for (size_t i = 0; p->flags & PRICE_TIERED && i < COUNT(tiers); i++)
+		put_price(o, tier_prices[i], tiers[i]);
+	if (!(p->flags & PRICE_SEARCHED))
+		return;
+	json_open(o, searches);
+	for (size_t i = 0; i < COUNT(p->per_search); i++)
+		put_measure(o, search_sizes[i], p->per_search[i]);
+	json_close(o);
+}
+
 void price_map_put(struct json_out *o, const struct price_row *row)
 {
 	const struct price *p = &row->price;
@@ -369,5 +410,6 @@ void price_map_put(struct json_out *o, const struct price_row *row)
 	put_measure(o, "input_cost_per_character", p->per_character);
 	put_price(o, "input_cost_per_audio_token", p->media_input);
 	put_price(o, "output_cost_per_audio_token", p->media_output);
+	put_more(o, p);
 	abilities_put(o, row->abilities);
 }

@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "master/embed.h"
 
-enum { COLUMNS = 23 };
+enum { COLUMNS = 34 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
@@ -69,6 +69,25 @@ static uint32_t read_u32(struct str s)
 	return (uint32_t)v;
 }
 
+/* Service tiers and batches, and searches on the web: many lines have none of them. */
+static void read_more(const struct str c[COLUMNS], struct price *p)
+{
+	int64_t *const tiers[] = { &p->tiers[0].input, &p->tiers[0].output, &p->tiers[0].cache_read,
+				   &p->tiers[1].input, &p->tiers[1].output, &p->tiers[1].cache_read,
+				   &p->tiers[2].input, &p->tiers[2].output };
+	const struct str *cell = c + 23, *search = cell + COUNT(tiers);
+
+	for (size_t i = 0; i < COUNT(tiers); i++) {
+		*tiers[i] = read_pico(cell[i], PRICE_NONE);
+		p->flags |= *tiers[i] >= 0 ? PRICE_TIERED : 0;
+	}
+	p->tiers[2].cache_read = PRICE_NONE;
+	for (size_t i = 0; i < COUNT(p->per_search); i++) {
+		p->per_search[i] = read_pico(search[i], 0);
+		p->flags |= p->per_search[i] > 0 ? PRICE_SEARCHED : 0;
+	}
+}
+
 static struct price read_price(const struct str c[COLUMNS])
 {
 	struct price p = {
@@ -99,6 +118,7 @@ static struct price read_price(const struct str c[COLUMNS])
 		p.per_query = p.per_request;
 		p.per_request = 0;
 	}
+	read_more(c, &p);
 	return p;
 }
 

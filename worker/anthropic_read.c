@@ -78,6 +78,10 @@ void anthropic_read_usage(const struct json *usage, struct usage *ret)
 			u.output = json_count(j);
 		else if (IS(j, "output_tokens_details"))
 			u.reasoning = json_count(json_get(j, "thinking_tokens"));
+		else if (IS(j, "service_tier"))
+			u.tier = (uint8_t)llm_tier_of(j);
+		else if (IS(j, "server_tool_use"))
+			u.web_searches = llm_searches_of(json_get(j, "web_search_requests"));
 	}
 	uint64_t most = INT32_MAX;	/* so that the sum cannot wrap */
 	u.input = (u.input < most ? u.input : most) + (u.cache_read < most ? u.cache_read : most) +

@@ -82,6 +82,8 @@ void gemini_read_usage(const struct json *usage, struct usage *ret)
 			heard_cached = count_media(j, false);
 		else if (IS(j, "candidatesTokensDetails"))
 			u.media_output = count_media(j, true);
+		else if (IS(j, "serviceTier") || IS(j, "trafficType"))
+			u.tier = (uint8_t)llm_tier_of(j);
 	}
 	bool is_included = thought > 0 && thought <= said && total > 0 &&
 			   prompt + said == total;

@@ -29,9 +29,37 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 	keep_larger(&t->usage.media_input, seen.media_input);
 	keep_larger(&t->usage.media_output, seen.media_output);
 	keep_larger(&t->usage.milliseconds, seen.milliseconds);
+	if (seen.tier)
+		t->usage.tier = seen.tier;
+	if (seen.search_size)
+		t->usage.search_size = seen.search_size;
+	if (seen.web_searches > t->usage.web_searches)
+		t->usage.web_searches = seen.web_searches;
 	usage_clamp(&t->usage);
 	t->usage.estimated = t->has_usage ? t->usage.estimated && seen.estimated : seen.estimated;
 	t->has_usage = true;
+}
+
+/* As it stands between its quotes: none of the words needs an escape. */
+static struct str word_of(const struct json *j)
+{
+	return json_is(j, JSON_STRING) ? str_of(j->raw.p + 1, j->raw.n - 2) : STR("");
+}
+
+enum price_tier llm_tier_of(const struct json *j)
+{
+	return price_tier_of(word_of(j));
+}
+
+enum search_size llm_search_size_of(const struct json *j)
+{
+	return search_size_of(word_of(j));
+}
+
+uint32_t llm_searches_of(const struct json *j)
+{
+	uint64_t n = json_count(j);
+	return n < WEB_SEARCHES_MAX ? (uint32_t)n : WEB_SEARCHES_MAX;
 }
 
 static void tally_content(struct llm_tally *t, struct str text)

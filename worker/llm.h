@@ -213,6 +213,11 @@ struct llm_tally {
 };
 void llm_tally_event(struct llm_tally *t, const struct llm_event *ev);
 void llm_tally_usage(struct llm_tally *t, const struct usage *u);
+/* A string that names a tier or a size, as providers write it; UNTOLD: another, or none. */
+enum price_tier llm_tier_of(const struct json *j);
+enum search_size llm_search_size_of(const struct json *j);
+/* A count of searches on the web, within bounds. */
+uint32_t llm_searches_of(const struct json *j);
 
 /* Tokens x 1000 of a text, without vocabulary: one pass over character classes. */
 uint64_t estimate_tokens_milli(struct str text);

@@ -10,6 +10,7 @@ struct openai_choice;
 struct openai_reader {			/* the state of reading one answer; begin with zeros */
 	struct arena *mem;		/* lives as long as the answer */
 	bool is_started, is_ended;
+	uint8_t tier;			/* that was told, enum price_tier */
 	struct openai_choice *choices;	/* those that called tools */
 };
 /* What one stream event's data says, as neutral events. "[DONE]" gives EV_END. Tolerant to the

@@ -111,6 +111,14 @@ void openai_read_usage(const struct json *usage, struct usage *ret)
 			u.milliseconds = read_milliseconds(j);
 		else if (IS(j, "prompt_cache_hit_tokens") && !u.cache_read)
 			u.cache_read = json_count(j);
+		else if (IS(j, "num_search_queries"))	/* Perplexity's */
+			u.web_searches = llm_searches_of(j);
+		else if (IS(j, "search_context_size"))
+			u.search_size = (uint8_t)llm_search_size_of(j);
+		else if (IS(j, "server_tool_use"))	/* LiteLLM's, of Anthropic's */
+			u.web_searches = llm_searches_of(json_get(j, "web_search_requests"));
+		else if (IS(j, "service_tier"))
+			u.tier = (uint8_t)llm_tier_of(j);
 	}
 	u.input = input;
 	u.output = output;
@@ -132,6 +140,8 @@ static int emit_usage(const struct reading *r, const struct json *usage)
 	if (!json_is(usage, JSON_OBJECT))
 		return 0;
 	openai_read_usage(usage, &ev.usage);
+	if (r->rd->tier)
+		ev.usage.tier = r->rd->tier;
 	return emit(r, &ev);
 }
 
@@ -464,6 +474,8 @@ static int read_root(struct reading *r, const struct json *root)
 			usage = j;
 		else if (IS(j, "x_groq"))
 			groq = j;
+		else if (IS(j, "service_tier"))
+			r->rd->tier = (uint8_t)llm_tier_of(j);
 		else if (IS(j, "error") && is_error(j))
 			return emit_error(r, root);
 	}

@@ -54,6 +54,41 @@ void responses_read_usage(const struct json *usage, struct usage *ret)
 	usage_clamp(ret);
 }
 
+bool responses_is_search(struct str type, struct str action)
+{
+	return str_eq(type, STR("\"web_search_call\"")) &&
+	       (!action.p || str_eq(action, STR("\"search\"")));
+}
+
+static struct str raw_of(const struct json *j)
+{
+	return j ? j->raw : STR_NONE;
+}
+
+/* How often it searched, and how much it was told to read. */
+static void read_searches(const struct json *response, struct usage *u)
+{
+	const struct json *output = json_get(response, "output"), *tools;
+	if (json_is(output, JSON_ARRAY))
+		for (const struct json *j = output->child; j; j = j->next)
+			u->web_searches += responses_is_search(
+				raw_of(json_get(j, "type")),
+				raw_of(json_get_path(j, "action.type")));
+	tools = u->web_searches ? json_get(response, "tools") : NULL;
+	if (json_is(tools, JSON_ARRAY))
+		for (const struct json *j = tools->child; j && !u->search_size; j = j->next)
+			u->search_size = (uint8_t)llm_search_size_of(
+				json_get(j, "search_context_size"));
+}
+
+void responses_read_worth(const struct json *response, struct usage *ret)
+{
+	responses_read_usage(json_get(response, "usage"), ret);
+	ret->tier = (uint8_t)llm_tier_of(json_get(response, "service_tier"));
+	read_searches(response, ret);
+	usage_clamp(ret);
+}
+
 enum llm_finish responses_finish_of(struct arena *a, const struct json *response)
 {
 	struct str reason = json_get_str(a, json_get(response, "incomplete_details"), "reason");

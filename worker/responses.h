@@ -26,7 +26,11 @@ struct responses_event {
 /* Never NULL: what is not known is RSP_EV_OTHER. */
 const struct responses_event *responses_event_of(struct str type);
 
+/* Of a response, or of the usage alone, which says less. */
 void responses_read_usage(const struct json *usage, struct usage *ret);
+void responses_read_worth(const struct json *response, struct usage *ret);
+/* An item that is a search on the web, and not a look at what one found. */
+bool responses_is_search(struct str type, struct str action);
 /* Why a response that is given whole has ended. */
 enum llm_finish responses_finish_of(struct arena *a, const struct json *response);
 

@@ -131,6 +131,13 @@ struct str skim_get(struct str object, struct str key)
 	return s.is_broken ? STR_NONE : found;
 }
 
+struct str skim_word(struct str object, struct str key)
+{
+	struct str value = skim_get(object, key);
+	bool is_string = value.n >= 2 && value.p[0] == '"';
+	return is_string ? str_of(value.p + 1, value.n - 2) : STR_NONE;
+}
+
 static bool is_all(struct str s, const char *chars)
 {
 	for (size_t i = 0; i < s.n; i++)

@@ -22,6 +22,8 @@ bool skim_open(struct skim *s, struct str text) MUST_USE;
 bool skim_next(struct skim *s, struct str *ret_key, struct str *ret_value) MUST_USE;
 /* The member of an object, or STR_NONE. */
 struct str skim_get(struct str object, struct str key);
+/* What stands between the quotes of a member that is a string; STR_NONE: it is none. */
+struct str skim_word(struct str object, struct str key);
 /* An array of nothing but what numbers are made of; a string of nothing but base64. */
 bool skim_is_numbers(struct str value);
 bool skim_is_base64(struct str value);

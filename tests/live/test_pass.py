@@ -402,6 +402,19 @@ def test_files_from_upload_to_delete(gw):
     assert sum(r["metadata"]["unpriced"] for r in rows) == 1        # only the upload may have cost something
 
 
+def test_what_was_made_before_is_not_counted_again(gw):
+    """A finished batch tells its usage as often as it is looked at."""
+    k = gw.key(tpm_limit=1000)
+    for _ in range(3):
+        a = gw.get("/v1/batches/batch_1", key=k)
+        assert a.status == 200 and a.json["usage"]["input_tokens"] == 7000, a
+    for row in gw.spend_rows(wait_for=3):
+        assert (row["prompt_tokens"], row["completion_tokens"], float(row["spend"])) == (0, 0, 0), row
+        assert row["metadata"]["unpriced"] is False, row
+    assert gw.post("/v1/batches", {"input_file_id": "f"}).status == 200
+    assert gw.spend_rows(wait_for=4)[0]["metadata"]["unpriced"] is True
+
+
 # ---- paths of the configuration
 
 TARGETS = """

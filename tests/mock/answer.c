@@ -165,6 +165,14 @@ void say_city(struct buf *out, uint64_t call)
 	buf_put_z(out, cities[call % 3]);
 }
 
+void say_tier(struct buf *out, const struct answer *a)
+{
+	if (!a->script.tier.p)
+		return;
+	BUF_PUT_LIT(out, ",\"service_tier\":");
+	buf_put_json(out, a->script.tier);
+}
+
 void say_model(struct buf *out, const struct answer *a)
 {
 	buf_put_json(out, (struct span){ a->ask->model.p, a->ask->model.n });

@@ -83,6 +83,7 @@ void say_all_thoughts(struct buf *out, const struct answer *a);
 void say_tool_name(struct buf *out, const struct answer *a);
 void say_city(struct buf *out, uint64_t call);	/* the argument of a call: each has another */
 void say_model(struct buf *out, const struct answer *a);	/* with its quotes */
+void say_tier(struct buf *out, const struct answer *a);	/* a member and its ',', or nothing */
 
 /* A stream whose last piece has the reason and the usage, and nothing behind it. */
 bool answer_ends_at_once(const struct endpoint *ep);

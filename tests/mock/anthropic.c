@@ -43,6 +43,12 @@ static void write_usage(struct buf *out, const struct answer *a)
 			     (uint64_t)a->script.think);
 		BUF_PUT_LIT(out, "}");
 	}
+	if (a->script.searches >= 0) {
+		write_number(out, ",\"server_tool_use\":{\"web_search_requests\":",
+			     (uint64_t)a->script.searches);
+		BUF_PUT_LIT(out, "}");
+	}
+	say_tier(out, a);
 	BUF_PUT_LIT(out, "}");
 }
 

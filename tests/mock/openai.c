@@ -24,6 +24,10 @@ static void write_usage(struct buf *out, const struct answer *a)
 		buf_put_u64(out, (uint64_t)a->script.think);
 		BUF_PUT_LIT(out, "}");
 	}
+	if (a->script.searches >= 0) {
+		BUF_PUT_LIT(out, ",\"num_search_queries\":");
+		buf_put_u64(out, (uint64_t)a->script.searches);
+	}
 	BUF_PUT_LIT(out, "}");
 }
 
@@ -46,6 +50,7 @@ static void write_start(struct buf *out, const struct answer *a, const char *id,
 	buf_put_z(out, object);
 	BUF_PUT_LIT(out, "\"," CREATED ",\"model\":");
 	say_model(out, a);
+	say_tier(out, a);
 }
 
 static void write_tool_id(struct buf *out, const struct answer *a, uint64_t tool)

@@ -104,6 +104,9 @@ static void write_call(struct buf *out, const struct answer *a, uint64_t i, bool
 
 static void write_output(struct buf *out, struct answer *a)
 {
+	for (int64_t i = 0; i < a->script.searches; i++)
+		BUF_PUT_LIT(out, "{\"id\":\"ws_mock\",\"type\":\"web_search_call\",\"status\":"
+				 "\"completed\",\"action\":{\"type\":\"search\",\"query\":\"q\"}},");
 	if (a->script.think > 0) {
 		write_thinking(out, a, true);
 		BUF_PUT_LIT(out, ",");
@@ -163,6 +166,7 @@ static void write_response(struct buf *out, struct answer *a, bool is_done)
 	write_missing(out, reason);
 	BUF_PUT_LIT(out, ",\"previous_response_id\":null,\"model\":");
 	say_model(out, a);
+	say_tier(out, a);
 	BUF_PUT_LIT(out, ",\"output\":[");
 	if (is_done && !a->script.emptychoices)
 		write_output(out, a);

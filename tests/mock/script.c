@@ -51,6 +51,8 @@ static const struct word words[] = {
 	NUMBER(prompt, STAYS, "prompt tokens to report (a quarter of the body's bytes)"),
 	NUMBER(out, STAYS, "completion tokens to report (tokens + think)"),
 	NUMBER(cached, STAYS, "how many prompt tokens to report as cached"),
+	TEXT(tier, STAYS, "the service tier to report"),
+	NUMBER(searches, STAYS, "how many searches on the web to report"),
 	NUMBER(expires, STAYS, "life of a token in seconds (3600)"),
 	NUMBER(comment, STAYS, "during ttft an SSE comment every N milliseconds"),
 	FLAG(echo, STAYS, "the content is the last user message, in `tokens` chunks"),

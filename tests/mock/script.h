@@ -23,9 +23,10 @@ struct script {
 	int64_t exception;
 	int64_t cap;
 	int64_t expires;
+	int64_t searches;
 	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho, shed;
 	bool emptychoices, json, drop, role, stamp;
-	struct span redirect, errbody, code;
+	struct span redirect, errbody, code, tier;
 	struct span hdr[SCRIPT_HDR_MAX];	/* "name:value", each */
 	unsigned hdr_count;
 	struct span stranger;		/* first word that is unknown or ill-formed */

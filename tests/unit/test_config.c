@@ -524,6 +524,14 @@ static const struct set_row {
 	{ "price", "input_cost_per_image_token", "0.25", "0.25" },
 	{ "price", "output_cost_per_audio_token", "0.125", "0.125" },
 	{ "price", "output_cost_per_image_token", "0.75", "0.75" },
+	{ "price", "input_cost_per_token_flex", "6.25e-7", "0.000000625" },
+	{ "price", "output_cost_per_token_flex", "5e-6", "0.000005" },
+	{ "price", "cache_read_input_token_cost_flex", "6.25e-8", "0.0000000625" },
+	{ "price", "input_cost_per_token_priority", "2.5e-6", "0.0000025" },
+	{ "price", "output_cost_per_token_priority", "2e-5", "0.00002" },
+	{ "price", "cache_read_input_token_cost_priority", "2.5e-7", "0.00000025" },
+	{ "price", "input_cost_per_token_batches", "1e-6", "0.000001" },
+	{ "price", "output_cost_per_token_batches", "4e-6", "0.000004" },
 };
 
 /* A name under which `show` prints the row, where that is not its own. */
@@ -637,6 +645,34 @@ static void test_every_directive_is_set_and_shown(void **state)
 			fail_msg("no test sets %s.%s", all[i].section, all[i].name);
 	}
 	assert_int_equal(n, COUNT(set_rows));
+}
+
+static void test_tiers_and_searches(void **state)
+{
+	struct config *c = read_good(
+		KEY "model_list:\n"
+		"- model_name: a\n  litellm_params:\n    model: openai/gpt-4o\n    api_key: k\n"
+		"    output_cost_per_token_priority: 0.00002\n"	/* all else by the table */
+		"- model_name: b\n  litellm_params:\n    model: openai/house\n    api_key: k\n"
+		"    input_cost_per_token: 0\n    output_cost_per_token: 0\n"
+		"    search_context_cost_per_query: {search_context_size_low: 0.005,"
+		" search_context_size_high: \"0.01\", search_context_size_vast: 9}\n"
+		"- model_name: c\n  litellm_params:\n    model: openai/house\n    api_key: k\n"
+		"    input_cost_per_token: 0\n    output_cost_per_token: 0\n");
+	const struct price *a = &c->models[0].price, *b = &c->models[1].price;
+
+	(void)state;
+	assert_int_equal(a->flags, PRICE_KNOWN | PRICE_TIERED);
+	assert_int_equal(a->input, 2500000);
+	assert_int_equal(a->tiers[TIER_PRIORITY - TIER_FLEX].output, 20000000);
+	assert_int_equal(a->tiers[TIER_PRIORITY - TIER_FLEX].input, PRICE_NONE);
+	assert_int_equal(a->tiers[TIER_FLEX - TIER_FLEX].output, PRICE_NONE);
+	assert_int_equal(b->flags, PRICE_KNOWN | PRICE_SEARCHED);	/* a search makes it not free */
+	assert_int_equal(b->per_search[SEARCH_LOW - SEARCH_LOW], INT64_C(5000000000));
+	assert_int_equal(b->per_search[SEARCH_MEDIUM - SEARCH_LOW], 0);
+	assert_int_equal(b->per_search[SEARCH_HIGH - SEARCH_LOW], INT64_C(10000000000));
+	assert_int_equal(c->models[2].price.flags, PRICE_KNOWN | PRICE_FREE);
+	config_free(c);
 }
 
 static void test_defaults(void **state)
@@ -1946,6 +1982,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_directive_is_set_and_shown),
+		cmocka_unit_test(test_tiers_and_searches),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_model_fields),
 		cmocka_unit_test(test_router_settings_win_and_stream_timeout_is_handed_down),

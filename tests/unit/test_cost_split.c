@@ -157,6 +157,48 @@ static void test_what_no_number_explains(void **st)
 	assert_int_equal(u.images, 1);
 }
 
+/* A row of the ledger knows neither the tier nor the searches: its cost tells. */
+static void test_tiers_and_searches(void **st)
+{
+	static const struct {
+		struct usage u;
+		const char *want;
+	} rows[] = {
+		{ { 1000, 100, .tier = TIER_STANDARD }, "{\"input_cost\":0.003,\"output_cost\":0.0015,"
+		  "\"tool_usage_cost\":0.0,\"original_cost\":0.0045,\"total_cost\":0.0045}" },
+		{ { 1000, 100, .tier = TIER_FLEX }, "{\"input_cost\":0.001,\"output_cost\":0.0005,"
+		  "\"tool_usage_cost\":0.0,\"original_cost\":0.0015,\"total_cost\":0.0015}" },
+		{ { 1000, 100, .tier = TIER_PRIORITY, .web_searches = 3, .search_size = SEARCH_LOW },
+		  "{\"input_cost\":0.006,\"output_cost\":0.003,\"tool_usage_cost\":0.021,"
+		  "\"original_cost\":0.03,\"total_cost\":0.03}" },
+		{ { 1000, 100, .tier = TIER_STANDARD, .web_searches = WEB_SEARCHES_MAX,
+		    .search_size = SEARCH_HIGH },
+		  "{\"input_cost\":0.003,\"output_cost\":0.0015,\"tool_usage_cost\":13.0,"
+		  "\"original_cost\":13.0045,\"total_cost\":13.0045}" },
+	};
+	struct config c = { 0 };
+	struct price p = a_price();
+	(void)st;
+	p.tiers[TIER_FLEX - TIER_FLEX] = (struct tier_price){ 1000000, 5000000, PRICE_NONE };
+	p.tiers[TIER_PRIORITY - TIER_FLEX] = (struct tier_price){ 6000000, 30000000, PRICE_NONE };
+	p.per_search[0] = INT64_C(7000000000);
+	p.per_search[1] = INT64_C(11000000000);
+	p.per_search[2] = INT64_C(13000000000);
+	p.flags |= PRICE_TIERED | PRICE_SEARCHED;
+	struct price_quote q = price_quote_of(&c, STR("openai"), &p);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct usage u = { .input = 1000, .output = 100 };
+		int64_t cost = price_cost(&q.price, &rows[i].u);
+		cost_split_measure(&q, JOURNAL_CALL_CHAT, cost, &u);
+		assert_memory_equal(&u, &rows[i].u, sizeof u);
+		expect(&q, &u, cost, rows[i].want);
+	}
+	struct usage u = { .input = 1000, .output = 100 }, before = u;
+	cost_split_measure(&q, JOURNAL_CALL_CHAT, 4500001, &u);
+	cost_split_measure(&q, JOURNAL_CALL_CHAT, INT64_MAX, &u);
+	assert_memory_equal(&u, &before, sizeof u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_discount_and_margin),
 		cmocka_unit_test(test_other_measures),
 		cmocka_unit_test(test_what_no_number_explains),
+		cmocka_unit_test(test_tiers_and_searches),
 	};
 	buf_init(&text, 4096);
 	arena = arena_new(1 << 20);

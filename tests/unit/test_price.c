@@ -146,6 +146,136 @@ static void test_other_measures(void **state)
 	assert_false(price_covers(&p, &images));
 }
 
+/* Tiers as LiteLLM's map has them, in pico-dollars. */
+static struct price tiered_price(const char *in, const char *out, const char *read)
+{
+	struct price p = price_none();
+
+	p.input = pico(in, 0);
+	p.output = pico(out, 0);
+	p.cache_read = pico(read, PRICE_NONE);
+	p.flags = PRICE_KNOWN;
+	return p;
+}
+
+static void set_tier(struct price *p, enum price_tier t, const char *in, const char *out,
+		     const char *read)
+{
+	p->tiers[t - TIER_FLEX] = (struct tier_price){ pico(in, PRICE_NONE), pico(out, PRICE_NONE),
+						       pico(read, PRICE_NONE) };
+	p->flags |= PRICE_TIERED;
+}
+
+static void test_service_tiers(void **state)
+{
+	enum { GPT_5, GPT_41, NANO, GEMINI };
+	struct price p[] = {
+		[GPT_5] = tiered_price("1.25e-06", "1e-05", "1.25e-07"),
+		[GPT_41] = tiered_price("2e-06", "8e-06", "5e-07"),
+		[NANO] = tiered_price("5e-08", "4e-07", "5e-09"),
+		[GEMINI] = tiered_price("2e-06", "1.2e-05", "2e-07"),
+	};
+	static const struct {
+		int price;
+		struct usage u;
+		int64_t nano;
+	} bills[] = {
+		/* 800 x 1.25 + 200 x 0.125 + 500 x 10, then each tier's own, in micro-dollars */
+		{ GPT_5, { 1000, 500, 200, .tier = TIER_UNTOLD }, 6025000 },
+		{ GPT_5, { 1000, 500, 200, .tier = TIER_STANDARD }, 6025000 },
+		{ GPT_5, { 1000, 500, 200, .tier = TIER_FLEX }, 3012500 },
+		{ GPT_5, { 1000, 500, 200, .tier = TIER_PRIORITY }, 12050000 },
+		/* none of its own for batches, and no such tier */
+		{ GPT_5, { 1000, 500, 200, .tier = TIER_BATCH }, 6025000 },
+		{ GPT_5, { 1000, 500, 200, .tier = 200 }, 6025000 },
+		/* reasoning is output, at the tier's price */
+		{ GPT_5, { 1000, 500, 200, .reasoning = 400, .tier = TIER_PRIORITY }, 12050000 },
+		/* a cached token has no price in batches: 800 x 1 + 200 x 0.5 + 500 x 4 */
+		{ GPT_41, { 1000, 500, 200, .tier = TIER_BATCH }, 2900000 },
+		/* the output has none at priority: 1000 x 2.5 + 500 x 0.4 */
+		{ NANO, { 1000, 500, .tier = TIER_PRIORITY }, 2700000 },
+		/* a long prompt costs what it does at any tier: 200000 x 1 + 10 x 6, 200001 x 4 + 10 x 18 */
+		{ GEMINI, { 200000, 10, .tier = TIER_BATCH }, 200060000 },
+		{ GEMINI, { 200001, 10, .tier = TIER_BATCH }, 800184000 },
+	};
+
+	(void)state;
+	set_tier(&p[GPT_5], TIER_FLEX, "6.25e-07", "5e-06", "6.25e-08");
+	set_tier(&p[GPT_5], TIER_PRIORITY, "2.5e-06", "2e-05", "2.5e-07");
+	set_tier(&p[GPT_41], TIER_BATCH, "1e-06", "4e-06", NULL);
+	set_tier(&p[NANO], TIER_PRIORITY, "2.5e-06", NULL, NULL);
+	set_tier(&p[GEMINI], TIER_BATCH, "1e-06", "6e-06", NULL);
+	p[GEMINI].tier_tokens = 200000;
+	p[GEMINI].input_above = 4000000;
+	p[GEMINI].output_above = 18000000;
+	for (size_t i = 0; i < COUNT(bills); i++)
+		if (price_cost(&p[bills[i].price], &bills[i].u) != bills[i].nano)
+			fail_msg("bill %zu: %lld", i,
+				 (long long)price_cost(&p[bills[i].price], &bills[i].u));
+
+	struct usage most = { .input = 1000, .output = 500, .tier = TIER_PRIORITY };
+	assert_int_equal(price_most(&p[GPT_5], &most), 12500000);
+	most.tier = TIER_STANDARD;
+	assert_int_equal(price_most(&p[GPT_5], &most), 6250000);
+	most.tier = TIER_FLEX;		/* it may be answered at the standard one */
+	assert_int_equal(price_most(&p[GPT_5], &most), 6250000);
+	assert_true(price_apply(&(struct price_rates){ .discount = 500000 }, &p[GPT_5]));
+	assert_int_equal(price_cost(&p[GPT_5], &bills[2].u), 1506250);	/* 31250 picos of a cached one */
+	assert_int_equal(p[GPT_5].tiers[TIER_BATCH - TIER_FLEX].input, PRICE_NONE);
+	p[GPT_5].flags = PRICE_KNOWN;	/* then they do not count */
+	assert_int_equal(price_cost(&p[GPT_5], &bills[2].u), price_cost(&p[GPT_5], &bills[0].u));
+}
+
+static void test_web_searches(void **state)
+{
+	struct price p = tiered_price("2.5e-06", "1e-05", NULL);	/* gpt-4o-search-preview */
+	static const struct {
+		struct usage u;
+		int64_t nano;
+	} bills[] = {
+		{ { 1000, 500, .web_searches = 0 }, 7500000 },
+		{ { 1000, 500, .web_searches = 1 }, 42500000 },		/* of medium size */
+		{ { 1000, 500, .web_searches = 1, .search_size = SEARCH_LOW }, 37500000 },
+		{ { 1000, 500, .web_searches = 3, .search_size = SEARCH_HIGH }, 157500000 },
+		{ { 0, 0, .web_searches = 5000, .search_size = SEARCH_LOW }, INT64_C(30000000000) },
+		{ { 0, 0, .web_searches = UINT32_MAX, .search_size = 99 }, INT64_C(35000000000) },
+	};
+
+	(void)state;
+	p.per_search[0] = INT64_C(30000000000);
+	p.per_search[1] = INT64_C(35000000000);
+	p.per_search[2] = INT64_C(50000000000);
+	assert_int_equal(price_cost(&p, &bills[1].u), 7500000);		/* without the flag */
+	p.flags |= PRICE_SEARCHED;
+	for (size_t i = 0; i < COUNT(bills); i++)
+		assert_int_equal(price_cost(&p, &bills[i].u), bills[i].nano);
+	assert_int_equal(price_most(&p, &bills[1].u), 57500000);	/* of any size */
+	assert_int_equal(price_most(&p, &bills[2].u), 37500000);
+	assert_true(price_apply(&(struct price_rates){ .margin = 1000000 }, &p));
+	assert_int_equal(price_cost(&p, &bills[1].u), 85000000);
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	assert_int_equal(price_tier_of(STR("flex")), TIER_FLEX);
+	assert_int_equal(price_tier_of(STR("priority")), TIER_PRIORITY);
+	assert_int_equal(price_tier_of(STR("default")), TIER_STANDARD);
+	assert_int_equal(price_tier_of(STR("standard")), TIER_STANDARD);
+	assert_int_equal(price_tier_of(STR("batch")), TIER_BATCH);
+	assert_int_equal(price_tier_of(STR("ON_DEMAND")), TIER_STANDARD);
+	assert_int_equal(price_tier_of(STR("ON_DEMAND_FLEX")), TIER_FLEX);
+	assert_int_equal(price_tier_of(STR("ON_DEMAND_PRIORITY")), TIER_PRIORITY);
+	assert_int_equal(price_tier_of(STR("auto")), TIER_UNTOLD);
+	assert_int_equal(price_tier_of(STR("")), TIER_UNTOLD);
+	assert_int_equal(price_tier_of(STR_NONE), TIER_UNTOLD);
+	assert_int_equal(search_size_of(STR("low")), SEARCH_LOW);
+	assert_int_equal(search_size_of(STR("medium")), SEARCH_MEDIUM);
+	assert_int_equal(search_size_of(STR("high")), SEARCH_HIGH);
+	assert_int_equal(search_size_of(STR("vast")), SEARCH_UNTOLD);
+	assert_int_equal(search_size_of(STR_NONE), SEARCH_UNTOLD);
+}
+
 static void test_unknown_and_damaged(void **state)
 {
 	struct price p = price_of(&gpt_4o);
@@ -201,6 +331,11 @@ static struct price random_price(void)
 		p.cache_write_above = random_rate();
 	}
 	p.cache_write_hour = random_rate();
+	for (size_t i = 0; i < COUNT(p.tiers); i++)
+		p.tiers[i] = (struct tier_price){ random_rate(), random_rate(), random_rate() };
+	for (size_t i = 0; i < COUNT(p.per_search); i++)
+		p.per_search[i] = random_rate();
+	p.flags |= (uint32_t)hash_random_below(4) * PRICE_TIERED;	/* and PRICE_SEARCHED */
 	return p;
 }
 
@@ -221,6 +356,14 @@ static void test_never_above_worst_and_monotone(void **state)
 		assert_true(cost <= worst && worst <= price_most(&p, &most));
 		hour.cache_write_hour = hash_random_below(2000);
 		assert_true(price_cost(&p, &hour) <= price_most(&p, &most));
+		struct usage any = hour, anyhow = most;
+		any.tier = (uint8_t)hash_random_below(TIER_COUNT);
+		anyhow.tier = TIER_PRIORITY;
+		any.web_searches = (uint32_t)hash_random_below(2000);
+		any.search_size = (uint8_t)hash_random_below(SEARCH_SIZES);
+		anyhow.web_searches = 2000;
+		assert_in_range(price_cost(&p, &any), 0, PRICE_NANO_MAX);
+		assert_true(price_cost(&p, &any) <= price_most(&p, &anyhow));
 		assert_true(price_worst(&p, in + hash_random_below(9), out) >= worst);
 		assert_true(price_worst(&p, in, out + hash_random_below(9)) >= worst);
 		usage_clamp(&u);
@@ -353,6 +496,10 @@ static void test_adding(void **state)
 	assert_true(a.estimated);
 	usage_add(&a, &zero);
 	assert_true(a.estimated && a.input == 1200);
+	usage_add(&a, &(struct usage){ .web_searches = 3, .tier = TIER_FLEX, .search_size = SEARCH_LOW });
+	usage_add(&a, &(struct usage){ .web_searches = 999, .tier = TIER_PRIORITY });
+	assert_true(a.web_searches == WEB_SEARCHES_MAX && a.tier == TIER_FLEX);
+	assert_int_equal(a.search_size, SEARCH_LOW);
 	usage_add(&a, &most);
 	assert_true(a.input == 0x7fffffff && a.output == 0x7fffffff);
 }
@@ -433,6 +580,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_bills),
 		cmocka_unit_test(test_other_measures),
+		cmocka_unit_test(test_service_tiers),
+		cmocka_unit_test(test_web_searches),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_unknown_and_damaged),
 		cmocka_unit_test(test_saturates),
 		cmocka_unit_test(test_never_above_worst_and_monotone),

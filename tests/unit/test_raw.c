@@ -202,12 +202,92 @@ static void test_sniffed(void **state)
 	assert_false(sniffed("audio/mpeg", rows[0].text).has_usage);
 }
 
+/* At which tier, and how often the web was searched; where Gemini and Bedrock tell theirs. */
+static void test_sniffed_more(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t input, output;
+		unsigned tier, searches;
+	} rows[] = {
+		{ "{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5},\"service_tier\":\"flex\"}", 3,
+		  5, TIER_FLEX, 0 },
+		{ "{\"service_tier\":\"priority\",\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}", 3, 5,
+		  TIER_PRIORITY, 0 },
+		{ "{\"service_tier\":\"auto\",\"usage\":{\"input_tokens\":3}}", 3, 0, TIER_UNTOLD, 0 },
+		{ "{\"service_tier\":[],\"usage\":{\"input_tokens\":3}}", 3, 0, TIER_UNTOLD, 0 },
+		{ "{\"usage\":{\"input_tokens\":3,\"output_tokens\":5,\"cache_read_input_tokens\":0,"
+		  "\"service_tier\":\"batch\",\"server_tool_use\":{\"web_search_requests\":2}}}",
+		  3, 5, TIER_BATCH, 2 },
+		{ "{\"usage\":{\"input_tokens\":3,\"output_tokens\":5,"
+		  "\"server_tool_use\":{\"web_search_requests\":99999999999}}}",
+		  3, 5, TIER_UNTOLD, WEB_SEARCHES_MAX },
+		{ "{\"usage\":{\"input_tokens\":3,\"server_tool_use\":{\"web_search_requests\":-2}}}", 3, 0,
+		  TIER_UNTOLD, 0 },
+		{ "{\"output\":[{\"type\":\"web_search_call\",\"action\":{\"type\":\"search\"}},"
+		  "{\"type\":\"web_search_call\",\"action\":{\"type\":\"open_page\"}},"
+		  "{\"type\":\"web_search_call\"},{\"type\":\"message\"}],"
+		  "\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}",
+		  3, 5, TIER_UNTOLD, 2 },
+		{ "{\"response\":{\"service_tier\":\"default\",\"output\":[{\"type\":\"web_search_call\"}],"
+		  "\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}}",
+		  3, 5, TIER_STANDARD, 1 },
+		{ "{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5,\"num_search_queries\":4}}", 3, 5,
+		  TIER_UNTOLD, 4 },
+		{ "[{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":1}},\n,"
+		  "{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":6,"
+		  "\"trafficType\":\"ON_DEMAND_PRIORITY\"}}]",
+		  4, 1, TIER_UNTOLD, 0 },	/* broken in its midst */
+		{ "[{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":1}}\n,\r\n"
+		  "{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":6,"
+		  "\"trafficType\":\"ON_DEMAND_PRIORITY\"}}]",
+		  4, 6, TIER_PRIORITY, 0 },
+		{ "{\"response\":{\"meta\":{\"billed_units\":{\"input_tokens\":4,\"output_tokens\":6}}}}", 4,
+		  6, TIER_UNTOLD, 0 },
+		{ "{\"generation\":\"x\",\"prompt_token_count\":4,\"generation_token_count\":6}", 4, 6,
+		  TIER_UNTOLD, 0 },
+		{ "{\"inputTextTokenCount\":4,\"results\":[{\"tokenCount\":5},{\"tokenCount\":1},"
+		  "{\"tokenCount\":99999999999}]}", 4, 6, TIER_UNTOLD, 0 },
+		{ "{\"generation\":\"x\",\"prompt_token_count\":-4,\"generation_token_count\":\"6\"}", 0, 0,
+		  TIER_UNTOLD, 0 },
+		{ "{\"generation\":\"x\",\"amazon-bedrock-invocationMetrics\":{\"inputTokenCount\":4,"
+		  "\"outputTokenCount\":6,\"cacheReadInputTokenCount\":2}}",
+		  6, 6, TIER_UNTOLD, 0 },
+	};
+	static const char lines[] = "{\"event_type\":\"text-generation\",\"text\":\"x\"}\r\n\n"
+				    "{\"event_type\":\"stream-end\",\"response\":{\"meta\":{\"billed_units\":"
+				    "{\"input_tokens\":4,\"output_tokens\":6}}}}";
+	(void)state;
+	for (size_t cut = 0; cut < sizeof lines - 1; cut++) {	/* Cohere's first API */
+		struct llm_tally t = { 0 };
+		struct sniff s;
+		assert_true(sniff_begin(&s, STR("application/stream+json"), 1 << 20, &t));
+		sniff_feed(&s, str_of(lines, cut));
+		sniff_feed(&s, str_of(lines + cut, sizeof lines - 1 - cut));
+		sniff_end(&s);
+		sniff_done(&s);
+		assert_int_equal(t.usage.input, 4);
+		assert_int_equal(t.usage.output, 6);
+		assert_int_equal(t.events, 2);
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm_tally t = sniffed("application/json", rows[i].text);
+		if (t.usage.input != rows[i].input || t.usage.output != rows[i].output ||
+		    t.usage.tier != rows[i].tier || t.usage.web_searches != rows[i].searches)
+			fail_msg("row %zu: %llu in, %llu out, tier %u, %u searches", i,
+				 (unsigned long long)t.usage.input,
+				 (unsigned long long)t.usage.output, t.usage.tier,
+				 t.usage.web_searches);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),	 cmocka_unit_test(test_joined),
 		cmocka_unit_test(test_models_of_paths), cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_sniffed),
+		cmocka_unit_test(test_sniffed_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

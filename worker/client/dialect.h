@@ -25,6 +25,7 @@ struct dialect_answer {
 	uint64_t total_ns, first_ns;	/* known at EV_END: since the request came, all of it, and
 					 * until something was said */
 	bool show_usage;		/* the client asked for it, or it is a plain answer */
+	bool has_tiers;			/* the price depends on the service tier */
 	const struct price *price;	/* usage tells the cost, too; NULL: it does not */
 	struct usage before;		/* of attempts that broke off, and what they cost */
 	int64_t before_nano;

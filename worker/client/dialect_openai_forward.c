@@ -8,6 +8,7 @@
 #include "worker/client/dialect_openai.h"
 #include "worker/client/forward.h"
 #include "worker/gemini.h"
+#include "worker/skim.h"
 
 #define IS(j, name) str_eq((j)->key, STR(name))
 
@@ -229,6 +230,8 @@ static bool tally_at_a_glance(struct dialect_answer *an, struct str body, struct
 	if (an->q->kind != LLM_CHAT || an->tally.text || an->tally.listener ||
 	    !openai_glance(an->mem, body, &g))
 		return false;
+	if (an->has_tiers)
+		g.usage.tier = (uint8_t)price_tier_of(skim_word(body, STR("service_tier")));
 	llm_tally_usage(&an->tally, &g.usage);
 	an->tally.has_content = an->tally.is_done = true;
 	an->tally.content_bytes += g.content_bytes;

@@ -80,10 +80,10 @@ static int tally_error(struct dialect_answer *an, const struct json *root)
 	return 0;
 }
 
-static void tally_usage(struct dialect_answer *an, const struct json *usage)
+static void tally_usage(struct dialect_answer *an, const struct json *response)
 {
 	struct usage u;
-	responses_read_usage(usage, &u);
+	responses_read_worth(response, &u);
 	llm_tally_usage(&an->tally, &u);
 }
 
@@ -161,7 +161,7 @@ static int take_response(struct dialect_answer *an, struct rsp_answer *s, struct
 	const struct json *output = json_get(response, "output");
 	if (json_is(output, JSON_ARRAY) && output->count)
 		an->tally.has_content = true;
-	tally_usage(an, json_get(response, "usage"));
+	tally_usage(an, response);
 	llm_tally_event(&an->tally, &finish);
 	tally(an, EV_END, STR_NONE);
 	if (an->tally.listener)
@@ -196,7 +196,7 @@ static int read_event(struct dialect_answer *an, struct rsp_answer *s, struct ar
 	case RSP_EV_ERROR:
 		return tally_error(an, root);
 	case RSP_EV_FAILED:
-		tally_usage(an, json_get(response, "usage"));
+		tally_usage(an, response);
 		return tally_error(an, response ? response : root);
 	case RSP_EV_END:
 		return response ? take_response(an, s, scratch, response) : -EBADMSG;

@@ -426,6 +426,7 @@ static void begin_answer(struct attempt *at)
 		.show_usage = !r->q.is_stream || r->q.wants_usage ||
 			      snap_settings(r->snap)->flags & SET_ALWAYS_STREAM_USAGE,
 		.price = told_price(at),
+		.has_tiers = account_price(r, at->d)->flags & PRICE_TIERED,
 	};
 	if (switches_want_texts(r)) {
 		texts_decide(r);
@@ -440,6 +441,7 @@ static void go_on_with(struct attempt *at, const struct dialect_answer *shown)
 	at->answer = *shown;
 	at->answer.tally.text = exchange_text_room(at->r);
 	at->answer.price = told_price(at);
+	at->answer.has_tiers = account_price(at->r, at->d)->flags & PRICE_TIERED;
 	if (at->dialect->heartbeat)
 		BUF_PUT_LIT(&at->out, ": llmgw: continued by another attempt\n\n");
 }

@@ -249,12 +249,12 @@ static int fail(struct reading *r, const struct json *root)
 	return emit(r, &(struct llm_event){ .kind = EV_ERROR, .error = &e });
 }
 
-static int emit_usage(struct reading *r, const struct json *usage)
+static int emit_usage(struct reading *r, const struct json *response)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
-	if (!json_is(usage, JSON_OBJECT))
+	if (!json_is(json_get(response, "usage"), JSON_OBJECT))
 		return 0;
-	responses_read_usage(usage, &ev.usage);
+	responses_read_worth(response, &ev.usage);
 	return emit(r, &ev);
 }
 
@@ -276,7 +276,7 @@ static int end_answer(struct reading *r, const struct json *response)
 	if (!err)
 		err = emit(r, &ev);
 	if (!err)
-		err = emit_usage(r, json_get(response, "usage"));
+		err = emit_usage(r, response);
 	r->rd->is_ended = true;
 	return err ? err : emit(r, &(struct llm_event){ .kind = EV_END });
 }

@@ -5,6 +5,7 @@
 #include "worker/anthropic.h"
 #include "worker/gemini.h"
 #include "worker/openai.h"
+#include "worker/responses.h"
 #include "worker/skim.h"
 
 enum { SCRATCH_MAX = 4 << 20, USAGE_MAX = 65536 };
@@ -22,6 +23,18 @@ static void read_converse(const struct json *usage, struct usage *ret)
 	*ret = (struct usage){ .input = count_of(usage, "inputTokens") + read + write,
 			       .output = count_of(usage, "outputTokens"),
 			       .cache_read = read, .cache_write = write };
+}
+
+/* What Bedrock says of a stream, in whatever format its events are. */
+static void read_metrics(const struct json *metrics, struct usage *ret)
+{
+	*ret = (struct usage){ .input = count_of(metrics, "inputTokenCount") +
+					count_of(metrics, "cacheReadInputTokenCount") +
+					count_of(metrics, "cacheWriteInputTokenCount"),
+			       .output = count_of(metrics, "outputTokenCount"),
+			       .cache_read = count_of(metrics, "cacheReadInputTokenCount"),
+			       .cache_write = count_of(metrics, "cacheWriteInputTokenCount") };
+	usage_clamp(ret);
 }
 
 /* {"tokens": {...}, "billed_units": {...}}: what is billed counts. */
@@ -87,25 +100,123 @@ static void take_images(struct str list, struct llm_tally *tally)
 		tally->usage.images = n;
 }
 
-void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
+/* Meta's models on Bedrock, and Amazon's first ones, count beside their text. */
+static void take_bare(struct str key, struct str value, struct llm_tally *tally)
+{
+	struct usage u = { 0 };
+	uint64_t n;
+	if (str_read_u64(value, &n) < 0)
+		return;
+	if (str_eq(key, STR("generation_token_count")))
+		u.output = n;
+	else if (str_eq(key, STR("prompt_token_count")) || str_eq(key, STR("inputTextTokenCount")))
+		u.input = n;
+	else
+		return;
+	llm_tally_usage(tally, &u);
+}
+
+/* [{"tokenCount": 5, "outputText": "..."}] */
+static void take_results(struct str list, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, item;
+	struct usage u = { 0 };
+	uint64_t n;
+	if (!skim_open(&s, list) || s.is_object)
+		return;
+	while (skim_next(&s, &key, &item))
+		if (str_read_u64(skim_get(item, STR("tokenCount")), &n) == 0 && n < INT32_MAX)
+			u.output += n;
+	if (!s.is_broken)
+		llm_tally_usage(tally, &u);
+}
+
+static void take_tier(struct str word, struct llm_tally *tally)
+{
+	enum price_tier told = word.n >= 2 && word.p[0] == '"' ?
+				       price_tier_of(str_of(word.p + 1, word.n - 2)) : TIER_UNTOLD;
+	if (told)
+		tally->usage.tier = (uint8_t)told;
+}
+
+/* The items of OpenAI's Responses: how often was the web searched? */
+static void take_output(struct str list, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, item;
+	uint32_t n = 0;
+	if (!skim_open(&s, list) || s.is_object)
+		return;
+	while (n < WEB_SEARCHES_MAX && skim_next(&s, &key, &item))
+		n += responses_is_search(skim_get(item, STR("type")),
+					 skim_get(skim_get(item, STR("action")), STR("type")));
+	if (n > tally->usage.web_searches)
+		tally->usage.web_searches = n;
+}
+
+/* A response, or a message, within an event. */
+static void take_inner(struct arena *scratch, struct str object, struct llm_tally *tally)
 {
 	struct skim s;
 	struct str key, value;
-	if (!skim_open(&s, text) || !s.is_object)
+	if (!skim_open(&s, object) || !s.is_object)
 		return;
 	while (skim_next(&s, &key, &value)) {
 		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
 			take(scratch, value, read_usage, tally);
+		else if (str_eq(key, STR("service_tier")))
+			take_tier(value, tally);
+		else if (str_eq(key, STR("output")))
+			take_output(value, tally);
+	}
+}
+
+/* What Gemini streams to those who ask for no events: an array of what the events would be. */
+static void take_array(struct arena *scratch, struct skim *s, struct llm_tally *tally)
+{
+	struct str key, value;
+	while (skim_next(s, &key, &value)) {
+		struct str usage = skim_get(value, STR("usageMetadata"));
+		if (usage.p)
+			take(scratch, usage, gemini_read_usage, tally);
+		arena_reset(scratch);
+	}
+}
+
+void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
+{
+	struct skim s;
+	struct str key, value;
+	if (!skim_open(&s, text))
+		return;
+	if (!s.is_object) {
+		take_array(scratch, &s, tally);
+		return;
+	}
+	while (skim_next(&s, &key, &value)) {
+		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
+			take(scratch, value, read_usage, tally);
+		else if (str_eq(key, STR("service_tier")))
+			take_tier(value, tally);
+		else if (str_eq(key, STR("output")))
+			take_output(value, tally);
+		else if (str_eq(key, STR("amazon-bedrock-invocationMetrics")))
+			take(scratch, value, read_metrics, tally);
 		else if (str_eq(key, STR("usageMetadata")))
 			take(scratch, value, gemini_read_usage, tally);
 		else if (str_eq(key, STR("response")) || str_eq(key, STR("message")))
-			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
+			take_inner(scratch, value, tally);
 		else if (str_eq(key, STR("delta")))	/* of Cohere's last event */
 			take(scratch, skim_get(value, STR("usage")), read_usage, tally);
 		else if (str_eq(key, STR("duration")))
 			take_duration(value, tally);
 		else if (str_eq(key, STR("data")))
 			take_images(value, tally);
+		else if (str_eq(key, STR("results")))
+			take_results(value, tally);
+		else
+			take_bare(key, value, tally);
 	}
 }
 
@@ -120,6 +231,31 @@ static int on_event(void *data, const struct sse_event *ev)
 	return 0;
 }
 
+/* One JSON text of many. An empty line is none. */
+static void take_line(struct sniff *s)
+{
+	struct str line = str_trim(buf_str(&s->whole));
+	if (line.n) {
+		s->tally->events++;
+		sniff_text(s->scratch, line, s->tally);
+		arena_reset(s->scratch);
+	}
+	buf_reset(&s->whole);
+}
+
+/* Each but the last, which may go on. A line too long to look at ends the looking. */
+static void feed_lines(struct sniff *s, struct str bytes)
+{
+	size_t end;
+	while ((end = str_find_char(bytes, '\n')) != SIZE_MAX && !s->whole.failed) {
+		buf_put(&s->whole, str_of(bytes.p, end));
+		if (!s->whole.failed)
+			take_line(s);
+		bytes = str_skip(bytes, end + 1);
+	}
+	buf_put(&s->whole, bytes);
+}
+
 static enum sniff_form form_of(struct str type)
 {
 	size_t semicolon = str_find_char(type, ';');
@@ -129,6 +265,9 @@ static enum sniff_form form_of(struct str type)
 		return SNIFF_EVENTS;
 	if (str_eq_nocase(type, STR("application/vnd.amazon.eventstream")))
 		return SNIFF_AWS;
+	if (str_eq_nocase(type, STR("application/stream+json")) ||
+	    str_eq_nocase(type, STR("application/x-ndjson")))
+		return SNIFF_LINES;
 	return str_eq_nocase(type, STR("application/json")) ? SNIFF_JSON : SNIFF_NOTHING;
 }
 
@@ -152,9 +291,12 @@ void sniff_feed(struct sniff *s, struct str bytes)
 {
 	if (is_stream(s) && sse_feed(&s->sse, bytes, on_event, s) < 0)
 		s->form = SNIFF_NOTHING;
-	if (s->form != SNIFF_JSON)
+	if (s->form == SNIFF_LINES)
+		feed_lines(s, bytes);
+	else if (s->form == SNIFF_JSON)
+		buf_put(&s->whole, bytes);
+	else
 		return;
-	buf_put(&s->whole, bytes);
 	if (s->whole.failed) {		/* too long to look at */
 		buf_done(&s->whole);
 		s->form = SNIFF_NOTHING;
@@ -165,6 +307,8 @@ void sniff_end(struct sniff *s)
 {
 	if (s->form == SNIFF_JSON)
 		sniff_text(s->scratch, buf_str(&s->whole), s->tally);
+	else if (s->form == SNIFF_LINES)
+		take_line(s);
 	else if (is_stream(s) && sse_end(&s->sse, on_event, s) < 0)
 		s->form = SNIFF_NOTHING;
 }

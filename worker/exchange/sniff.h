@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * sniff.h - what an answer that goes through untouched says of its cost. Pure.
  *
- * JSON answers are kept up to a cap and looked at when they end, streams event by event; the
+ * JSON answers are kept up to a cap and looked at when they end, streams event by event, or line by
+ * line; the
  * usage is read wherever OpenAI, Anthropic, Gemini, Bedrock and Cohere have it. What is not
  * understood is no error: then nothing is known. */
 #ifndef SNIFF_H
@@ -12,10 +13,10 @@
 
 enum { SNIFF_JSON_MAX = 16 << 20, SNIFF_EVENT_MAX = 1 << 20 };
 
-enum sniff_form { SNIFF_NOTHING, SNIFF_JSON, SNIFF_EVENTS, SNIFF_AWS };
+enum sniff_form { SNIFF_NOTHING, SNIFF_JSON, SNIFF_LINES, SNIFF_EVENTS, SNIFF_AWS };
 struct sniff {
 	enum sniff_form form;
-	struct buf whole;		/* a JSON answer */
+	struct buf whole;		/* a JSON answer, or a line of many that has no end yet */
 	struct sse sse;
 	struct arena *scratch;
 	struct llm_tally *tally;	/* what is found goes there */

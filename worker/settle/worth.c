@@ -4,10 +4,12 @@
 #include "common/price.h"
 #include "worker/settle/account.h"
 #include "worker/settle/account_private.h"
+#include "worker/skim.h"
 
 enum {
 	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
-	BYTES_PER_TOKEN = 4	/* a guess */
+	BYTES_PER_TOKEN = 4,	/* a guess */
+	LIKELY_SEARCHES = 10	/* on the web, where nobody says how many there may be */
 };
 
 static const struct snap_settings *set_of(const struct request *r)
@@ -103,6 +105,110 @@ static bool keeps_an_hour(const struct price *p, struct str body)
 	return p->cache_write_hour > 0 && str_find(body, STR("\"1h\"")) != SIZE_MAX;
 }
 
+/* ---- service tiers, and searches on the web -------------------------------------------------- */
+
+/* A member as the client wrote it, of what the gateway only hands on. */
+static struct str asked_member(const struct request *r, const char *name)
+{
+	const struct json *in_raw = r->raw ? json_get(r->raw->root, name) : NULL;
+	if (in_raw)
+		return in_raw->raw;
+	for (const struct llm_other *o = r->q.other; o; o = o->next)
+		if (str_eq_z(o->name, name))
+			return o->json;
+	return STR_NONE;
+}
+
+static bool deployment_says(const struct request *r, const struct snap_deployment *d,
+			    struct str name)
+{
+	return str_find(snap_text(r->snap, d->extra_body), name) != SIZE_MAX ||
+	       str_find(snap_text(r->snap, d->rules), name) != SIZE_MAX;
+}
+
+static enum price_tier asked_tier(const struct request *r)
+{
+	struct str word = asked_member(r, "service_tier");
+	return word.n >= 2 && word.p[0] == '"' ? price_tier_of(str_of(word.p + 1, word.n - 2)) :
+						 TIER_UNTOLD;
+}
+
+/* The dearest tier that may answer. Who names none leaves it to the settings of an account at the
+ * provider, and so does who names one that the deployment's settings may overrule. */
+static uint8_t dearest_tier(const struct request *r, const struct snap_deployment *d)
+{
+	enum price_tier asked = asked_tier(r);
+	bool is_fixed = asked != TIER_UNTOLD && asked != TIER_PRIORITY &&
+			!deployment_says(r, d, STR("service_tier"));
+	return is_fixed ? TIER_STANDARD : TIER_PRIORITY;
+}
+
+/* Models that answer nothing without a search: OpenAI's gpt-4o-search-preview, Perplexity's. */
+static bool always_searches(struct str model)
+{
+	return str_find(model, STR("search-preview")) != SIZE_MAX ||
+	       str_find(model, STR("sonar")) != SIZE_MAX;
+}
+
+/* Whether a chat at d is one search, which is all that its provider may tell of it. */
+static bool is_a_search(const struct request *r, const struct snap_deployment *d)
+{
+	if (r->raw || r->q.kind != LLM_CHAT || d->family != FAMILY_OPENAI)
+		return false;
+	return asked_member(r, "web_search_options").n > 2 ||
+	       always_searches(snap_text(r->snap, d->model)) || always_searches(r->requested_model);
+}
+
+/* "max_uses" of Anthropic's tool; else what is likely. */
+static uint64_t searches_of_tool(const struct llm_tool *t)
+{
+	uint64_t n;
+	return str_read_u64(skim_get(t->schema, STR("max_uses")), &n) == 0 ? n : LIKELY_SEARCHES;
+}
+
+/* How many searches are set aside. */
+static uint32_t most_searches(const struct request *r, const struct snap_deployment *d)
+{
+	uint64_t n = is_a_search(r, d), most = 0;
+	if (r->raw)
+		n = str_find(r->raw->body, STR("\"web_search")) != SIZE_MAX ? LIKELY_SEARCHES : 0;
+	for (const struct llm_tool *t = r->q.tools; t; t = t->next)
+		if (t->kind == TOOL_OTHER && str_starts(t->name, STR("web_search")))
+			n += searches_of_tool(t);
+	if (n && str_read_u64(asked_member(r, "max_tool_calls"), &most) == 0 && most < n)
+		n = most;
+	return n < WEB_SEARCHES_MAX ? (uint32_t)n : WEB_SEARCHES_MAX;
+}
+
+/* What the prices want to know besides; most: of a reservation. */
+static void reserve_more(const struct request *r, const struct snap_deployment *d,
+			 const struct price *p, struct usage *most)
+{
+	if (p->flags & PRICE_TIERED)
+		most->tier = dearest_tier(r, d);
+	if (p->flags & PRICE_SEARCHED)
+		most->web_searches = most_searches(r, d);
+}
+
+/* Where the answer does not tell its tier it is the dearer of what was asked and the standard one:
+ * who asks for a cheap one and is not told that it was, does not get its price. */
+static void settle_more(const struct request *r, const struct snap_deployment *d,
+			const struct price *p, struct usage *u)
+{
+	if (p->flags & PRICE_TIERED && u->tier == TIER_UNTOLD && asked_tier(r) == TIER_PRIORITY)
+		u->tier = TIER_PRIORITY;
+	if (!(p->flags & PRICE_SEARCHED))
+		return;
+	if (!u->search_size)
+		u->search_size = (uint8_t)search_size_of(
+			skim_word(asked_member(r, "web_search_options"),
+				  STR("search_context_size")));
+	if (!u->web_searches && is_a_search(r, d))
+		u->web_searches = 1;
+}
+
+/* ---- at most --------------------------------------------------------------------------------- */
+
 /* Of a call that is relayed. Its output, where nothing is sold by another measure, is that of
  * any answer. */
 static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
@@ -111,6 +217,7 @@ static int64_t worst_relayed(struct request *r, const struct snap_deployment *d)
 	if (most.output == 0)
 		most.output = answer_tokens(r, d);
 	most.cache_write_hour = keeps_an_hour(account_price(r, d), r->raw->body);
+	reserve_more(r, d, account_price(r, d), &most);
 	return price_most(account_price(r, d), &most);
 }
 
@@ -133,6 +240,7 @@ int64_t account_worst(struct request *r, const struct snap_deployment *d)
 	const struct price *p = account_price(r, d);
 	struct usage u = { .input = in, .output = out,
 			   .cache_write_hour = keeps_an_hour(p, r->q.body) };
+	reserve_more(r, d, p, &u);
 	return price_most(p, &u);
 }
 
@@ -173,10 +281,12 @@ static struct usage relayed_usage(struct request *r)
 	const struct raw_call *c = r->raw;
 	const struct price *p = r->deployment ? account_price(r, r->deployment) : NULL;
 	struct usage u = t->usage;
+	if (c->is_read)			/* what an answer says that was made, and paid, before */
+		return (struct usage){ 0 };
 	bool by_other = p && (p->per_image || p->per_second || p->per_character);
 	if (!t->has_content && r->outcome != OUTCOME_OK && !r->is_asked)
 		return u;
-	if (!t->has_usage && p && !by_other && !c->is_read && c->raw->source != RAW_TARGET) {
+	if (!t->has_usage && p && !by_other && c->raw->source != RAW_TARGET) {
 		u.input = c->known.input;
 		u.output = t->events;	/* of a stream: nearly each is a token */
 		u.estimated = p->input > 0 || p->output > 0;
@@ -189,6 +299,8 @@ static struct usage relayed_usage(struct request *r)
 		u.estimated |= p && p->per_second;
 	}
 	u.estimated |= c->is_sized && p && p->per_image;
+	if (p)
+		settle_more(r, r->deployment, p, &u);
 	return u;
 }
 
@@ -207,6 +319,7 @@ struct usage account_usage_of(struct request *r, const struct snap_deployment *d
 	}
 	if (r->q.kind == LLM_RERANK && !u.searches)
 		u.searches = estimate_searches(&r->q);	/* few providers count them */
+	settle_more(r, d, account_price(r, d), &u);
 	usage_clamp(&u);
 	return u;
 }
