@@ -584,6 +584,11 @@ static const struct directive directives[] = {
 	D("litellm_settings.datadog_llm_observability_params", "turn_off_message_logging", CT_BOOL,
 	  AT(datadog_llm_hidden), "false", 0, 0, CF_LIVE,
 	  "the same of datadog_llm_observability"),
+	D("callback_settings", "<callback_name>", CT_JSON, AT(hooks_text), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET,
+	  "a webhook that callbacks names by any name of yours: {callback_type: generic_api, "
+	  "endpoint: https://..., headers: {Authorization: Bearer ...}, event_types: "
+	  "[llm_api_success, llm_api_failure], log_format: json_array, ndjson or single}"),
 	D("callback_settings.otel", "message_logging", CT_BOOL, AT(otel_texts), NULL, 0, 0, CF_LIVE,
 	  "tell otel of prompts and answers, or not, whatever "
 	  "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says"),

@@ -62,7 +62,7 @@ static bool post_body(struct export_calls *c, struct str body, struct buf *answe
 	uint64_t left_ms = c->until_ns > now ? (c->until_ns - now) / NS_PER_MS : 0;
 	struct post p = export_post(c->to);
 	p.method = c->row->method;
-	p.type = c->row->type;
+	p.type = c->to->type[0] ? c->to->type : c->row->type;
 	p.body = body;
 	p.gives_up = c->gives_up;
 	p.timeout_ms = left_ms < most_ms ? left_ms : most_ms;

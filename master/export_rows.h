@@ -31,6 +31,7 @@ struct export_target {
 	char service[128], environment[128], source[128], host[128];
 	char attributes[2048];		/* OTEL_RESOURCE_ATTRIBUTES */
 	char project[128];
+	char type[96];			/* of bodies; "": as the row has it */
 	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
 	/* Files, or "": who signs the receiver's certificate; ours for it, and the key. */
@@ -96,6 +97,10 @@ struct export_row {
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 int export_row_find(struct str name);	/* case aside; -1: there is none */
+/* Rows for webhooks of the configuration: how the records of a batch are put together. */
+extern const struct export_row export_formats[HOOK_FORMATS];
+/* Whose texts a row's are: its own number, and of a webhook that of generic_api. */
+unsigned export_kind_of(const struct export_row *row);
 /* Whether it is told what was asked and answered; otel where it is asked for alone. */
 bool export_wants_texts(const struct config *c, unsigned kind);
 /* Whether it is by some configuration. */
@@ -103,6 +108,13 @@ bool export_may_want_texts(unsigned kind);
 
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);
+/* Whether a name and a value may stand in a header: nothing that would end its line. */
+bool export_is_header(struct str name, struct str value);
+/* False: it may not, or there is no room; nothing was added. */
+bool export_add_header(struct export_target *t, struct str name, struct str value);
+bool export_set_url(struct export_target *t, struct str url);	/* false: it is too long */
+/* How old a batch may become, where no variable of its own says that. */
+void export_read_flush(struct export_target *t);
 /* The value that stands for a variable; NULL: there is none. */
 const char *export_variable(const struct export_target *t, const char *name);
 /* Whether one of them says where something goes, and not only who is there. */
