@@ -290,6 +290,7 @@ struct config {
 	uint32_t export_texts, export_hidden;
 	bool otel_texts, datadog_hidden, datadog_llm_hidden;	/* as they are set */
 	struct config_names payload_without;	/* fields of the standard logging payload */
+	bool agent_is_no_tag;		/* request_tags are without the client's User-Agent */
 	uint64_t payload_left_out;	/* the same, as export_payload.h has them */
 	uint32_t texts_left_out;	/* bits by enum text_kind */
 	bool may_skip_callbacks;	/* clients may, by a header */

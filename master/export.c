@@ -195,6 +195,7 @@ static struct export_owner owner_of(const struct export *e, const struct record 
 {
 	struct export_owner o = { .max_budget_nano = DIR_NO_LIMIT };
 	struct str team = record_text(r, RT_TEAM);
+	struct str organization = record_text(r, RT_ORGANIZATION);
 	struct dir_key k;
 	struct sha256 hash;
 	memcpy(hash.b, r->key_hash, sizeof hash.b);
@@ -206,6 +207,8 @@ static struct export_owner owner_of(const struct export *e, const struct record 
 	}
 	if (team.n && dir_find_named(e->m->dir, DIR_TEAM, team, &k))
 		o.team_alias = k.alias;
+	if (organization.n && dir_find_named(e->m->dir, DIR_ORGANIZATION, organization, &k))
+		o.organization_alias = k.alias;
 	return o;
 }
 

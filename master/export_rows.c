@@ -277,9 +277,8 @@ static const char *read_generic(const struct config *c, struct export_target *t)
 	return NULL;
 }
 
-static const char *read_langfuse(const struct config *c, struct export_target *t)
+static const char *read_langfuse_at(struct export_target *t, const char *path)
 {
-	(void)c;
 	const char *public = env(t, "LANGFUSE_PUBLIC_KEY", NULL);
 	const char *secret = env2(t, "LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
 	const char *host = env2(t, "LANGFUSE_HOST", "LANGFUSE_BASE_URL");
@@ -289,8 +288,7 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 	int n = snprintf(pair, sizeof pair, "%s:%s", public, secret);
 	bool ok = n > 0 && n < (int)sizeof pair &&
 		  hash_base64(value + 6, sizeof value - 6, str_of(pair, (size_t)n)) &&
-		  set_url(t, host ? host : "https://cloud.langfuse.com",
-			  "/api/public/ingestion") &&
+		  set_url(t, host ? host : "https://cloud.langfuse.com", path) &&
 		  export_add_header(t, STR("Authorization"), str_z(value));
 	mem_wipe(pair, sizeof pair);
 	mem_wipe(value, sizeof value);
@@ -298,6 +296,51 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 		 env(t, "LANGFUSE_TRACING_ENVIRONMENT", ""));
 	export_read_flush(t);
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
+}
+
+static const char *read_langfuse(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_langfuse_at(t, "/api/public/ingestion");
+}
+
+static const char *read_langfuse_otel(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	t->is_langfuse = true;
+	snprintf(t->service, sizeof t->service, "%s", env(t, "OTEL_SERVICE_NAME", "llmgw"));
+	t->has_service = env(t, "OTEL_SERVICE_NAME", NULL) != NULL;
+	read_host(t);
+	return read_langfuse_at(t, "/api/public/otel/v1/traces");
+}
+
+/* A webhook whose address is a variable, and the token with it another. */
+static const char *read_webhook(struct export_target *t, const char *url, const char *token)
+{
+	const char *at = env(t, url, NULL), *key = token ? env(t, token, NULL) : NULL;
+	char value[512] = "";
+	if (!at || !set_url(t, at, ""))
+		return url;
+	if (token && !key)
+		return token;
+	int n = key ? snprintf(value, sizeof value, "Bearer %s", key) : 0;
+	bool ok = n < (int)sizeof value &&
+		  (!key || export_add_header(t, STR("Authorization"), str_z(value)));
+	mem_wipe(value, sizeof value);
+	export_read_flush(t);
+	return ok ? NULL : token;
+}
+
+static const char *read_rubrik(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_webhook(t, "RUBRIK_WEBHOOK_URL", "RUBRIK_API_KEY");
+}
+
+static const char *read_sumologic(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_webhook(t, "SUMOLOGIC_WEBHOOK_URL", NULL);
 }
 
 static const char *read_datadog_at(struct export_target *t, const char *before, const char *path)
@@ -314,6 +357,9 @@ static const char *read_datadog_at(struct export_target *t, const char *before, 
 	snprintf(t->service, sizeof t->service, "%s", env(t, "DD_SERVICE", "llmgw"));
 	snprintf(t->source, sizeof t->source, "%s", env(t, "DD_SOURCE", "llmgw"));
 	snprintf(t->environment, sizeof t->environment, "%s", env(t, "DD_ENV", "unknown"));
+	snprintf(t->version, sizeof t->version, "%s", env(t, "DD_VERSION", LLMGW_VERSION));
+	snprintf(t->pod, sizeof t->pod, "%s", env(t, "POD_NAME", "unknown"));
+	snprintf(t->app, sizeof t->app, "%s", env(t, "DD_LLMOBS_ML_APP", t->service));
 	read_host(t);
 	export_read_flush(t);
 	return NULL;
@@ -472,6 +518,14 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_DATADOG_LLM] = { "datadog_llm_observability", read_datadog_llm,
 				 export_begin_datadog_llm, export_put_datadog_llm, ",", "]}}}", 256,
 				 false, "spans for Datadog's LLM Observability", NOTHING_MORE, true },
+	[EXPORT_LANGFUSE_OTEL] = { "langfuse_otel", read_langfuse_otel, export_begin_otlp,
+				   export_put_otlp, ",", "]}]}]}", 256, false,
+				   "OpenTelemetry traces for Langfuse", NOTHING_MORE, true },
+	[EXPORT_RUBRIK] = { "rubrik", read_rubrik, begin_array, put_generic, ",", "]", 512, false,
+			    "standard logging payloads for Rubrik", NOTHING_MORE, true },
+	[EXPORT_SUMOLOGIC] = { "sumologic", read_sumologic, begin_nothing, put_generic, "\n", "",
+			       512, false, "standard logging payloads for Sumo Logic, one a line",
+			       NOTHING_MORE, true },
 };
 
 /* The row of generic_api, but for how records become a call. */

@@ -31,7 +31,7 @@ def ids(sink, path, n):
     """Ids of the rows sent there, whatever form they have."""
     def found():
         rows = [r for b in sink.sent(path) for r in (b if isinstance(b, list) else [b])]
-        return len(rows) >= n and [r["id"] for r in rows]
+        return len(rows) >= n and [r["litellm_call_id"] for r in rows]
     return until(found)
 
 

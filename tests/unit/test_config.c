@@ -431,6 +431,7 @@ static const struct set_row {
 	{ "general_settings.alerting_args", "max_outage_alert_list_size", "5", "5" },
 	{ "general_settings.alerting_args", "log_to_console", "true", "true" },
 	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
+	{ "litellm_settings", "disable_add_user_agent_to_request_tags", "true", "true" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "aws_sqs_callback_params", "{sqs_queue_url: q}", "\"********\"" },
 	{ "litellm_settings", "standard_logging_payload_excluded_fields", "[messages]",
