@@ -34,8 +34,9 @@ static const char *hook_problem(struct reader *r, const struct json *j, struct c
 static void take_hook(struct reader *r, const struct json *j)
 {
 	struct config *c = r->c;
-	struct config_hook room = { 0 }, *h = c->n_hooks < CONFIG_HOOKS ? &c->hooks[c->n_hooks] : &room;
-	const char *wrong = h == &room ? "there are 16 already" : hook_problem(r, j, h);
+	const char *wrong = c->n_hooks == CONFIG_HOOKS
+				    ? "there are 16 already"
+				    : hook_problem(r, j, &c->hooks[c->n_hooks]);
 	c->n_hooks += !wrong;
 	if (wrong)
 		complain(r, W_NOT_ACTED_ON,

@@ -167,7 +167,7 @@ static void configure(struct export *e, unsigned who, bool is_wanted)
 	const char *missing = is_wanted ? export_read(c, who, &t) : NULL;
 	egress_set(&t.egress, &c->allow_private, false);
 	if (is_wanted && !missing && !e->outputs[who])
-		e->outputs[who] = who < EXPORT_HOOK
+		e->outputs[who] = who < EXPORT_KINDS
 					  ? make(e, &export_rows[who], export_rows[who].name)
 					  : hook_output(e, &c->hooks[who - EXPORT_HOOK]);
 	if (e->outputs[who])
