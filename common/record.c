@@ -65,6 +65,10 @@ static void bound(struct record *r)
 		r->temperature = -1;
 	if (!(r->top_p >= 0 && r->top_p <= 1000))
 		r->top_p = -1;
+	float *const numbers[] = { &r->top_k, &r->presence_penalty, &r->frequency_penalty };
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		if (!(*numbers[i] >= -1e9F && *numbers[i] <= 1e9F))
+			*numbers[i] = RECORD_NO_NUMBER;
 	for (unsigned i = 0; i < r->n_attempts; i++)
 		if (r->attempts[i].end_ns < r->attempts[i].start_ns)
 			r->attempts[i].end_ns = r->attempts[i].start_ns;

@@ -15,7 +15,7 @@
 
 #include "common/str.h"
 
-enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1472, RECORDS = 1024 };
+enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1448, RECORDS = 1024 };
 
 enum record_text {
 	RT_CALL_ID, RT_MODEL /* as asked for */, RT_GROUP, RT_DEPLOYMENT, RT_PROVIDER,
@@ -24,6 +24,7 @@ enum record_text {
 	RT_ERROR /* the error's type; .n 0: none */,
 	RT_SKIP,			/* callbacks that are not told of it: names, commas */
 	RT_CACHE_KEY,			/* its answer's name in the cache; .n 0: not asked */
+	RT_SESSION,			/* what its client calls what it belongs to */
 	RT_TAGS,			/* each followed by a NUL */
 	RT_COUNT
 };
@@ -35,7 +36,11 @@ enum { RF_STREAM = 1, RF_ESTIMATED = 2, RF_FAILED = 4, RF_CLIENT_GONE = 8, RF_SA
        RF_FALLBACK = 2048 /* it went to another group than the one asked for */,
        /* What was asked and answered, where callbacks are given it: it stands in the ring for
 	* those (board.h), put there before; somebody wants it hidden; there was no room. */
-       RF_TEXTS = 4096, RF_TEXTS_HIDDEN = 8192, RF_TEXTS_LOST = 16384 };
+       RF_TEXTS = 4096, RF_TEXTS_HIDDEN = 8192, RF_TEXTS_LOST = 16384,
+       RF_SEED = 32768 /* it has one */ };
+/* How an answer was wanted; and of a number of a request that was not given. */
+enum record_format { RECORD_FORMAT_NONE, RECORD_FORMAT_TEXT, RECORD_FORMAT_JSON };
+#define RECORD_NO_NUMBER (-1000.0F)
 enum { RA_LOST = 1 /* another one was faster */, RA_FAILED = 2 };
 
 struct record_attempt {
@@ -51,6 +56,7 @@ struct record {
 	uint64_t start_ns, first_token_ns, end_ns;	/* wall clock; first token 0: no stream */
 	uint64_t upstream_ns;			/* spent waiting for providers */
 	int64_t cost_nano;
+	int64_t seed;			/* with RF_SEED */
 	int64_t saved_nano;		/* what the answer cost that it was given once more */
 	uint32_t input, output, cache_read, cache_write, reasoning;
 	/* Of those tokens of images and sound; and what is sold by other measures. */
@@ -61,7 +67,10 @@ struct record {
 	uint32_t attempts_made, flags;		/* RF_* */
 	uint32_t max_tokens;			/* asked for; 0: nothing */
 	float temperature, top_p;		/* below 0: not given */
-	uint8_t finish, pad[3];			/* enum llm_finish: how the answer ended */
+	float top_k, presence_penalty, frequency_penalty;	/* or RECORD_NO_NUMBER */
+	uint8_t finish;				/* enum llm_finish: how the answer ended */
+	uint8_t choices;			/* asked for; 0: nothing was said */
+	uint8_t format, pad[1];			/* enum record_format */
 	uint16_t text_n[RT_COUNT];
 	uint16_t text_used;
 	struct record_attempt attempts[RECORD_ATTEMPTS];

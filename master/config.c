@@ -148,6 +148,8 @@ static void read_section(struct reader *r, const char *section, const struct yam
 		return;
 	}
 	for (const struct yaml *y = map->child; y; y = y->next) {
+		if (callbacks_is_hook(section, y))
+			continue;
 		const struct directive *d = directive_find(section, y->key);
 		const char *below = d ? NULL : subsection(section, y->key);
 		const struct known_key *k = d || below ? NULL : known_find(section, y->key);
@@ -184,6 +186,26 @@ static void tell_top_level(struct reader *r, const struct yaml *root)
 	}
 }
 
+/* Webhooks have names of their own: all of them are one directive. */
+static void read_hooks(struct reader *r, const struct yaml *settings)
+{
+	const struct directive *d = directive_find("callback_settings", STR(CALLBACKS_HOOK));
+	struct yaml *all = arena_alloc(r->scratch, sizeof *all);
+
+	MUST(d);
+	if (!all || !settings || settings->kind != YAML_MAP)
+		return;
+	*all = (struct yaml){ .kind = YAML_MAP, .place = settings->place };
+	for (const struct yaml *y = settings->child; y; y = y->next) {
+		struct yaml *one = callbacks_is_hook("callback_settings", y) ? yaml_copy(r, y)
+									      : NULL;
+		if (one)
+			yaml_append(all, one);
+	}
+	if (all->child)
+		set_directive(r, d, all);
+}
+
 static void read_sections(struct reader *r, struct yaml *root)
 {
 	const struct yaml *y;
@@ -198,6 +220,7 @@ static void read_sections(struct reader *r, struct yaml *root)
 		if (y)
 			read_section(r, sections[i], y);
 	}
+	read_hooks(r, yaml_get(root, "callback_settings"));
 	stored_read_credentials(r, yaml_get(root, "credential_list"));
 	y = yaml_get(root, "default_vertex_config");
 	if (y)

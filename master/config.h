@@ -248,6 +248,14 @@ struct config_alerts {
 	uint32_t to[ALERT_KINDS];	/* bits by number of a target */
 	uint64_t quiet_ms[ALERT_KINDS];
 };
+/* A webhook that callback_settings describes; the rest of it is read where it is used. */
+enum { CONFIG_HOOKS = 16, CONFIG_HOOK_NAME = 48 };
+enum hook_format { HOOK_ARRAY, HOOK_LINES, HOOK_SINGLE, HOOK_FORMATS };
+struct config_hook {
+	struct str name;
+	enum hook_format format;
+	bool success, failure;		/* of which ends it is told */
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -274,12 +282,16 @@ struct config {
 	uint32_t retry_policy[POLICY_CLASSES], allowed_fails_policy[POLICY_CLASSES];
 	struct config_names pre_call_checks;
 	struct config_names callbacks, success_callbacks, failure_callbacks;
-	uint32_t export_success, export_failure;	/* of those: bits by enum export_kind */
+	uint64_t export_success, export_failure;	/* of those: bits by export_find() */
+	struct str hooks_text;		/* JSON. SECRET: {name: what callback_settings says} */
+	struct config_hook hooks[CONFIG_HOOKS];
+	size_t n_hooks;
 	/* Of any callback, named here or by a key: whether it is told of prompts and answers, and
 	 * whether "redacted-by-litellm" in their place. */
 	uint32_t export_texts, export_hidden;
 	bool otel_texts, datadog_hidden, datadog_llm_hidden;	/* as they are set */
 	struct config_names payload_without;	/* fields of the standard logging payload */
+	bool agent_is_no_tag;		/* request_tags are without the client's User-Agent */
 	uint64_t payload_left_out;	/* the same, as export_payload.h has them */
 	uint32_t texts_left_out;	/* bits by enum text_kind */
 	bool may_skip_callbacks;	/* clients may, by a header */

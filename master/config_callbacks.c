@@ -6,38 +6,87 @@
 #include "common/mem.h"
 #include "common/texts.h"
 #include "master/config_read.h"
+#include "master/export_hooks.h"
 #include "master/export_payload.h"
 
 enum { SUCCESS = 1, FAILURE = 2 };
 
-static void take_row(struct reader *r, const char *directive, unsigned row, unsigned when)
+bool callbacks_is_hook(const char *section, const struct yaml *y)
 {
+	const struct yaml *type = y->kind == YAML_MAP ? yaml_get(y, "callback_type") : NULL;
+	return str_eq_z(str_z(section), "callback_settings") && type &&
+	       type->kind == YAML_SCALAR && str_eq(type->text, STR("generic_api"));
+}
+
+static const char *hook_problem(struct reader *r, const struct json *j, struct config_hook *ret)
+{
+	ret->name = keep(r, j->key);
+	for (size_t i = 0; i < j->key.n; i++) {	/* it becomes a part of a file's name */
+		unsigned char b = (unsigned char)j->key.p[i];
+		if (b <= ' ' || b == '/' || b == '\\' || b == 0x7f)
+			return "its name has spaces, or what a file's may not have";
+	}
+	if (!j->key.n || j->key.n > CONFIG_HOOK_NAME)
+		return "its name has no letter, or more than 48";
+	return export_hook_read(r->scratch, j, ret);
+}
+
+static void take_hook(struct reader *r, const struct json *j)
+{
+	struct config *c = r->c;
+	const char *wrong = c->n_hooks == CONFIG_HOOKS
+				    ? "there are 16 already"
+				    : hook_problem(r, j, &c->hooks[c->n_hooks]);
+	c->n_hooks += !wrong;
+	if (wrong)
+		complain(r, W_NOT_ACTED_ON,
+			 given_place(r, "callback_settings", CALLBACKS_HOOK),
+			 "the webhook '" STR_FMT "' is not called: %s", STR_ARG(shown(j->key)), wrong);
+}
+
+static void take_hooks(struct reader *r)
+{
+	struct json_error why;
+	const struct json *all = r->c->hooks_text.n
+					 ? json_parse(r->scratch, r->c->hooks_text, 0, &why) : NULL;
+	for (const struct json *j = json_is(all, JSON_OBJECT) ? all->child : NULL; j; j = j->next)
+		take_hook(r, j);
+}
+
+static void take_one(struct reader *r, const char *directive, unsigned who, unsigned when)
+{
+	const struct export_row *row = export_row_of(r->c, who);
+	struct str name = export_name(r->c, who);
 	struct export_target t = { 0 };
-	if (export_rows[row].failures_only && !(when &= FAILURE)) {
+	if (row->failures_only && !(when &= FAILURE)) {
 		complain(r, W_NOT_ACTED_ON, given_place(r, "litellm_settings", directive),
-			 "the callback %s is told of failures only", export_rows[row].name);
+			 "the callback " STR_FMT " is told of failures only", STR_ARG(name));
 		return;
 	}
-	const char *missing = export_rows[row].read(r->c, &t);
+	const char *missing = export_read(r->c, who, &t);
 	mem_wipe(&t, sizeof t);
 	if (missing) {
 		complain(r, W_ENV_MISSING, given_place(r, "litellm_settings", directive),
-			 "the callback %s is not called: the environment lacks %s",
-			 export_rows[row].name, missing);
+			 "the callback " STR_FMT " is not called: the environment lacks %s",
+			 STR_ARG(name), missing);
 		return;
 	}
-	r->c->export_success |= when & SUCCESS ? 1u << row : 0;
-	r->c->export_failure |= when & FAILURE ? 1u << row : 0;
-	r->c->set.flags |= export_wants_texts(r->c, row) ? SET_TEXTS_TOLD : 0;
+	const struct config_hook *h =
+		who >= EXPORT_HOOK ? &r->c->hooks[who - EXPORT_HOOK] : NULL;
+	bool success = when & SUCCESS && (!h || h->success);
+	bool failure = when & FAILURE && (!h || h->failure);
+	r->c->export_success |= (uint64_t)success << who;
+	r->c->export_failure |= (uint64_t)failure << who;
+	r->c->set.flags |= export_wants_texts(r->c, export_kind_of(row)) ? SET_TEXTS_TOLD : 0;
 }
 
 static void take_all(struct reader *r, const char *directive, const struct config_names *names,
 		     unsigned when)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		int row = export_row_find(names->v[i]);
-		if (row >= 0)
-			take_row(r, directive, (unsigned)row, when);
+		int who = export_find(r->c, names->v[i]);
+		if (who >= 0)
+			take_one(r, directive, (unsigned)who, when);
 		else if (str_eq(names->v[i], STR("prometheus")))
 			r->c->set.flags |= SET_LITELLM_METRICS;
 		else
@@ -133,6 +182,7 @@ void callbacks_finish(struct reader *r)
 	struct config *c = r->c;
 	take_fields(r);
 	take_texts(r);
+	take_hooks(r);
 	take_all(r, "callbacks", &c->callbacks, SUCCESS | FAILURE);
 	take_all(r, "success_callback", &c->success_callbacks, SUCCESS);
 	take_all(r, "failure_callback", &c->failure_callbacks, FAILURE);

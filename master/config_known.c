@@ -170,7 +170,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "langfuse_default_tags", NULL },
 	{ LITELLM, "aws_sqs_callback_params", NULL },
 	{ LITELLM, "generic_logger_headers", NULL },
-	{ LITELLM, "disable_add_user_agent_to_request_tags", NULL },
 	{ LITELLM, "extra_spend_tag_headers", NULL },
 	{ LITELLM, "disable_end_user_cost_tracking", NULL },
 	{ LITELLM, "disable_end_user_cost_tracking_prometheus_only", NULL },

@@ -236,6 +236,10 @@ void cache_finish(struct reader *r);
 
 /* ---- who is told of requests: config_callbacks.c ---- */
 
+/* The name of the directive that all webhooks are. */
+#define CALLBACKS_HOOK "<callback_name>"
+/* Whether it is one, of callback_settings. */
+bool callbacks_is_hook(const char *section, const struct yaml *y);
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 

@@ -487,7 +487,8 @@ static const struct directive directives[] = {
 	  CF_LIVE, "models that /public/model_hub shows to everybody"),
 	D("litellm_settings", "callbacks", CT_NAMES, AT(callbacks), NULL, 0, 0, CF_LIVE,
 	  "who is told of each request that has ended: otel, generic_api, langfuse, datadog, "
-	  "datadog_llm_observability, langsmith, s3, gcs_bucket, sqs, helicone, slack (failures only); all but otel and "
+	  "datadog_llm_observability, langfuse_otel, langsmith, s3, gcs_bucket, sqs, helicone, rubrik, "
+	  "sumologic, slack (failures only), or a webhook of callback_settings; all but otel and "
 	  "slack with its prompt and answer, too; with prometheus /metrics has LiteLLM's names"),
 	D("litellm_settings", "success_callback", CT_NAMES, AT(success_callbacks), NULL, 0, 0,
 	  CF_LIVE, "the same, of requests that went well"),
@@ -500,10 +501,14 @@ static const struct directive directives[] = {
 	  AT(payload_without), NULL, 0, 0, CF_LIVE,
 	  "fields that the standard logging payload is without, whoever is told; without messages or "
 	  "response no callback of any form is told of the prompt, or of the answer"),
+	D("litellm_settings", "disable_add_user_agent_to_request_tags", CT_BOOL,
+	  AT(agent_is_no_tag), "false", 0, 0, CF_LIVE,
+	  "callbacks are told no client's User-Agent among the tags of its request"),
 	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "
-	  "s3_endpoint_url, s3_aws_access_key_id, s3_aws_secret_access_key, s3_aws_session_token}; "
+	  "s3_endpoint_url, s3_aws_access_key_id, s3_aws_secret_access_key, s3_aws_session_token, "
+	  "s3_object_per_request: true for objects as LiteLLM has them, and not one a batch}; "
 	  "without keys those of the environment"),
 	D("litellm_settings", "aws_sqs_callback_params", CT_JSON, AT(sqs_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
@@ -584,6 +589,11 @@ static const struct directive directives[] = {
 	D("litellm_settings.datadog_llm_observability_params", "turn_off_message_logging", CT_BOOL,
 	  AT(datadog_llm_hidden), "false", 0, 0, CF_LIVE,
 	  "the same of datadog_llm_observability"),
+	D("callback_settings", "<callback_name>", CT_JSON, AT(hooks_text), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET,
+	  "a webhook that callbacks names by any name of yours: {callback_type: generic_api, "
+	  "endpoint: https://..., headers: {Authorization: Bearer ...}, event_types: "
+	  "[llm_api_success, llm_api_failure], log_format: json_array, ndjson or single}"),
 	D("callback_settings.otel", "message_logging", CT_BOOL, AT(otel_texts), NULL, 0, 0, CF_LIVE,
 	  "tell otel of prompts and answers, or not, whatever "
 	  "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says"),

@@ -25,10 +25,11 @@ struct str export_calls_cut(const struct export_row *row, const struct export_ta
 {
 	struct str lines = *rest;
 	row->begin(t, body);
-	for (unsigned n = 0; rest->n && n < row->call_rows; n++) {
+	unsigned most = row->call_rows ? row->call_rows : 1;
+	size_t bytes = row->call_rows ? row->call_bytes : SIZE_MAX;
+	for (unsigned n = 0; rest->n && n < most; n++) {
 		struct str after = *rest, line = str_cut(&after, '\n');
-		bool fits = body->n + line.n + strlen(row->between) + strlen(row->end) <=
-			    row->call_bytes;
+		bool fits = body->n + line.n + strlen(row->between) + strlen(row->end) <= bytes;
 		if (n && !fits)
 			break;
 		if (n)
@@ -62,7 +63,7 @@ static bool post_body(struct export_calls *c, struct str body, struct buf *answe
 	uint64_t left_ms = c->until_ns > now ? (c->until_ns - now) / NS_PER_MS : 0;
 	struct post p = export_post(c->to);
 	p.method = c->row->method;
-	p.type = c->row->type;
+	p.type = c->to->type[0] ? c->to->type : c->row->type;
 	p.body = body;
 	p.gives_up = c->gives_up;
 	p.timeout_ms = left_ms < most_ms ? left_ms : most_ms;
@@ -153,7 +154,7 @@ static void send_in_parts(struct export_calls *c)
 void export_calls_send(struct export_calls *c)
 {
 	buf_init(&c->left, SPILL_BATCH);
-	if (c->row->call_rows)
+	if (c->row->call_rows || c->to->is_each)
 		send_in_parts(c);
 	else if (send_body(c, c->batch, NULL))
 		c->n_sent = c->n;

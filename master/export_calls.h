@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * export_calls.h - a batch on its way: as one call, or, for who takes only so many records at a
- * time (row->call_rows), as several. */
+ * time (row->call_rows), or is asked for each alone (to->is_each, of a row whose batches are
+ * lines), as several. */
 #ifndef EXPORT_CALLS_H
 #define EXPORT_CALLS_H
 

@@ -9,13 +9,43 @@
 
 enum { PAYLOAD_MAX = 2 << 20, TAGS_MAX = 1024 };
 
-static void put_tag(struct json_out *o, const char *name, struct str value)
+/* The i-th tag of a record, as a name and a value. False: there is none. v NULL: of a batch. */
+static bool tag_of(const struct export_target *t, const struct export_view *v, size_t i,
+		   const char **ret_name, struct str *ret_value, struct payload_tag *room)
 {
+	const struct {
+		const char *name, *value;
+	} fixed[] = { { "env", t->environment }, { "service", t->service },
+		      { "version", t->version }, { "HOSTNAME", t->host }, { "POD_NAME", t->pod } };
+	if (i < COUNT(fixed)) {
+		*ret_name = fixed[i].name;
+		*ret_value = str_z(fixed[i].value);
+		return true;
+	}
+	size_t n = i - COUNT(fixed), tags = 0;
+	while (v && payload_tag(v, tags, room).p)
+		tags++;
+	*ret_name = n < tags ? "request_tag" : "team";
+	*ret_value = n < tags ? payload_tag(v, n, room) : v ? payload_team(v) : STR_NONE;
+	return n < tags || (n == tags && ret_value->n);
+}
+
+static void put_tags(struct json_out *o, const struct export_target *t,
+		     const struct export_view *v)
+{
+	struct payload_tag room;
+	const char *name;
+	struct str value;
 	struct buf tag;
+	json_open_array(o, "tags");
 	buf_init(&tag, TAGS_MAX + RECORD_TEXT);
-	buf_printf(&tag, "%s:" STR_FMT, name, STR_ARG(value));
-	json_put_str(o, NULL, buf_str(&tag));
+	for (size_t i = 0; tag_of(t, v, i, &name, &value, &room); i++) {
+		buf_reset(&tag);
+		buf_printf(&tag, "%s:" STR_FMT, name, STR_ARG(value));
+		json_put_str(o, NULL, buf_str(&tag));
+	}
 	buf_done(&tag);
+	json_close_array(o);
 }
 
 /* ---- logs ---- */
@@ -28,12 +58,11 @@ void export_put_datadog(const struct export_target *t, const struct export_view 
 	buf_init(&tags, TAGS_MAX + RECORD_TEXT * 16);
 	inner = json_out(&payload);
 	export_put_payload(&inner, NULL, v);
-	buf_printf(&tags, "env:%s,service:%s,version:" LLMGW_VERSION, t->environment, t->service);
-	struct str tag, team = payload_team(v);
-	for (size_t i = 0; (tag = record_tag(v->r, i)).p; i++)
-		buf_printf(&tags, ",request_tag:" STR_FMT, STR_ARG(tag));
-	if (team.n)
-		buf_printf(&tags, ",team:" STR_FMT, STR_ARG(team));
+	struct payload_tag room;
+	const char *name;
+	struct str value;
+	for (size_t i = 0; tag_of(t, v, i, &name, &value, &room); i++)
+		buf_printf(&tags, "%s%s:" STR_FMT, i ? "," : "", name, STR_ARG(value));
 	json_open(&o, NULL);
 	json_put_z(&o, "ddsource", t->source);
 	json_put_str(&o, "ddtags", buf_str(&tags));
@@ -49,23 +78,14 @@ void export_put_datadog(const struct export_target *t, const struct export_view 
 
 /* ---- LLM Observability ---- */
 
-static void put_tags(struct json_out *o, const struct export_target *t)
-{
-	json_open_array(o, "tags");
-	put_tag(o, "env", str_z(t->environment));
-	put_tag(o, "service", str_z(t->service));
-	put_tag(o, "version", STR(LLMGW_VERSION));
-}
-
 void export_begin_datadog_llm(const struct export_target *t, struct buf *to)
 {
 	struct json_out o;
 	BUF_PUT_LIT(to, "{\"data\":{\"type\":\"span\",\"attributes\":");
 	o = json_out(to);
 	json_open(&o, NULL);
-	json_put_z(&o, "ml_app", t->service);
-	put_tags(&o, t);
-	json_close_array(&o);
+	json_put_z(&o, "ml_app", t->app);
+	put_tags(&o, t, NULL);
 	BUF_PUT_LIT(to, ",\"spans\":[");
 }
 
@@ -157,7 +177,7 @@ static void put_metadata(struct json_out *o, const struct export_view *v)
 		const char *name;
 		enum record_text text;
 	} texts[] = {
-		{ "model_provider", RT_PROVIDER }, { "id", RT_CALL_ID }, { "model_group", RT_GROUP },
+		{ "model_provider", RT_PROVIDER }, { "model_group", RT_GROUP },
 		{ "model_id", RT_DEPLOYMENT }, { "user_api_key_alias", RT_ALIAS },
 		{ "user_api_key_user_id", RT_USER }, { "user_api_key_team_id", RT_TEAM },
 		{ "user_api_key_org_id", RT_ORGANIZATION },
@@ -166,6 +186,7 @@ static void put_metadata(struct json_out *o, const struct export_view *v)
 	const struct record *r = v->r;
 	struct str upstream = record_text(r, RT_UPSTREAM);
 	json_open(o, "metadata");
+	json_put_str(o, "id", payload_id(v));
 	json_put_str(o, "model_name", upstream.n ? upstream : record_text(r, RT_MODEL));
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		struct str s = record_text(r, texts[i].text);
@@ -210,7 +231,6 @@ void export_put_datadog_llm(const struct export_target *t, const struct export_v
 	const struct record *r = v->r;
 	struct json_out o = json_out(to);
 	char id[33];
-	struct str tag;
 	json_open(&o, NULL);
 	json_put_z(&o, "parent_id", "undefined");
 	hash_hex(id, r->trace, sizeof r->trace);
@@ -223,11 +243,6 @@ void export_put_datadog_llm(const struct export_target *t, const struct export_v
 	json_put_u64(&o, "duration", r->end_ns - r->start_ns);
 	put_metrics(&o, r);
 	json_put_z(&o, "status", r->flags & RF_FAILED ? "error" : "ok");
-	put_tags(&o, t);
-	for (size_t i = 0; (tag = record_tag(r, i)).p; i++)
-		put_tag(&o, "request_tag", tag);
-	if (payload_team(v).n)
-		put_tag(&o, "team", payload_team(v));
-	json_close_array(&o);
+	put_tags(&o, t, v);
 	json_close(&o);
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * export_langfuse.c - a request as Langfuse wants it, a trace and a generation, and as LangSmith
- * does, a run. */
+ * export_langfuse.c - a request as Langfuse wants it, a trace and a generation or attributes of a
+ * span, and as LangSmith does, a run. */
 #include <stdio.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
 #include "master/export_payload.h"
+#include "master/export_said.h"
 #include "master/export_texts.h"
+#include "master/otlp.h"
 #include "master/spend_call.h"
+
+enum { ATTRIBUTE_MAX = 4 << 20, TAGS_MOST = 40 };
 
 /* ---- Langfuse: one trace and one generation a request --------------------------------------- */
 
@@ -23,19 +27,92 @@ static void open_event(struct json_out *o, const struct record *r, const char *t
 	json_open(o, "body");
 }
 
-static void put_langfuse_texts(struct json_out *o, const struct export_view *v)
-{
-	if (!v->texts)
-		return;
-	export_put_input(o, "input", v);
-	export_put_output(o, "output", v);
-}
-
 /* What its client says of it in its body's metadata, where that is told. */
 static struct str said(const struct export_view *v, const char *name)
 {
 	const struct json *body = payload_body_metadata(v);
 	return body ? json_get_str(v->texts->mem, body, name) : STR_NONE;
+}
+
+static bool is_masked(const struct export_view *v, const char *name)
+{
+	const struct json *body = payload_body_metadata(v);
+	return body && json_is_true(json_get(body, name));
+}
+
+/* A client may want either hidden here alone. */
+static void put_input(struct json_out *o, const char *key, const struct export_view *v)
+{
+	if (is_masked(v, "mask_input"))
+		json_put_str(o, key, export_hidden.text);
+	else
+		export_put_input(o, key, v);
+}
+
+static void put_output(struct json_out *o, const char *key, const struct export_view *v)
+{
+	if (is_masked(v, "mask_output"))
+		json_put_str(o, key, export_hidden.text);
+	else
+		export_put_output(o, key, v);
+}
+
+static void put_langfuse_texts(struct json_out *o, const struct export_view *v)
+{
+	if (!v->texts)
+		return;
+	put_input(o, "input", v);
+	put_output(o, "output", v);
+}
+
+static void put_said(struct json_out *o, const char *key, const struct export_view *v,
+		     const char *name, const char *other)
+{
+	struct str s = said(v, name);
+	if (!s.n && other)
+		s = said(v, other);
+	if (s.n)
+		json_put_str(o, key, s);
+}
+
+/* That a client has named, or that of the request. */
+static void put_trace_id(struct json_out *o, const char *key, const struct export_view *v)
+{
+	struct str id = said(v, "existing_trace_id");
+	if (!id.n)
+		id = said(v, "trace_id");
+	if (id.n)
+		json_put_str(o, key, id);
+	else
+		payload_put_hex(o, key, v->r->trace, sizeof v->r->trace);
+}
+
+static bool has_text(struct arena *a, const struct json *list, const char *text)
+{
+	for (const struct json *j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next)
+		if (j->type == JSON_STRING && str_eq_z(json_str(a, j), text))
+			return true;
+	return false;
+}
+
+/* What of a trace that is there already a client wants changed: names of "trace_..." of its
+ * metadata, "input" and "output". */
+static void put_update(struct json_out *o, const struct export_view *v)
+{
+	static const char *const keys[][2] = {
+		{ "trace_name", "name" }, { "trace_user_id", "userId" },
+		{ "trace_version", "version" }, { "trace_release", "release" },
+		{ "trace_metadata", "metadata" },
+	};
+	const struct json *body = payload_body_metadata(v);
+	const struct json *list = body ? json_get(body, "update_trace_keys") : NULL;
+	if (has_text(v->texts->mem, list, "input"))
+		put_input(o, "input", v);
+	if (has_text(v->texts->mem, list, "output"))
+		put_output(o, "output", v);
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (has_text(v->texts->mem, list, keys[i][0]) && json_get(body, keys[i][0]))
+			json_put_line(o, keys[i][1], json_get(body, keys[i][0])->raw);
 }
 
 /* LiteLLM's: that name, or after the key that asked, or after the call. */
@@ -51,39 +128,74 @@ static void put_name(struct json_out *o, const char *member, const struct export
 	json_put_str(o, "name", name.n ? name : str_z(text));
 }
 
-static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
-			       const struct export_view *v)
+static void put_new_trace(struct json_out *o, const struct export_target *t,
+			  const struct export_view *v)
 {
 	const struct record *r = v->r;
-	open_event(o, r, "trace-create", 't');
-	payload_put_hex(o, "id", r->trace, sizeof r->trace);
+	const struct json *metadata = payload_body_metadata(v);
+	metadata = metadata ? json_get(metadata, "trace_metadata") : NULL;
 	json_put_time(o, "timestamp", r->start_ns);
 	put_name(o, "trace_name", v, STR_NONE);
-	struct str user = said(v, "trace_user_id"), session = said(v, "session_id");
+	struct str user = said(v, "trace_user_id"), session = payload_session(v);
 	if (user.n)
 		json_put_str(o, "userId", user);
 	else
 		payload_put_text(o, "userId", r,
 				 record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER);
-	if (session.n)
-		json_put_str(o, "sessionId", session);
+	if (said(v, "session_id").n || record_text(r, RT_SESSION).n)
+		json_put_str(o, "sessionId", said(v, "session_id").n ? said(v, "session_id")
+								      : session);
+	put_said(o, "version", v, "trace_version", "version");
+	put_said(o, "release", v, "trace_release", NULL);
 	if (t->environment[0])
 		json_put_z(o, "environment", t->environment);
-	payload_put_tags(o, "tags", r);
-	payload_put_metadata(o, "metadata", v);
+	payload_put_tags(o, "tags", v);
+	if (json_is(metadata, JSON_OBJECT))
+		json_put_line(o, "metadata", metadata->raw);
+	else
+		payload_put_metadata(o, "metadata", v);
 	put_langfuse_texts(o, v);
+}
+
+static void put_langfuse_trace(struct json_out *o, const struct export_target *t,
+			       const struct export_view *v)
+{
+	open_event(o, v->r, "trace-create", 't');
+	put_trace_id(o, "id", v);
+	if (said(v, "existing_trace_id").n)
+		put_update(o, v);
+	else
+		put_new_trace(o, t, v);
 	json_close(o);
 	json_close(o);
 }
 
-static void put_langfuse_numbers(struct json_out *o, const struct record *r)
+/* A prompt of Langfuse's that was used: {name, version}. */
+static void put_prompt(struct json_out *o, const struct export_view *v)
 {
-	json_open(o, "usageDetails");
+	const struct json *body = payload_body_metadata(v);
+	const struct json *prompt = body ? json_get(body, "prompt") : NULL;
+	const struct json *version = json_is(prompt, JSON_OBJECT) ? json_get(prompt, "version")
+								  : NULL;
+	if (!json_is(version, JSON_NUMBER))
+		return;
+	json_put_str(o, "promptName", json_get_str(v->texts->mem, prompt, "name"));
+	json_put_line(o, "promptVersion", version->raw);
+}
+
+static void put_usage_members(struct json_out *o, const struct record *r)
+{
 	json_put_u64(o, "input", r->input);
 	json_put_u64(o, "output", r->output);
 	json_put_u64(o, "total", (uint64_t)r->input + r->output);
 	json_put_u64(o, "cache_read_input_tokens", r->cache_read);
 	json_put_u64(o, "cache_creation_input_tokens", r->cache_write);
+}
+
+static void put_langfuse_numbers(struct json_out *o, const struct record *r)
+{
+	json_open(o, "usageDetails");
+	put_usage_members(o, r);
 	json_close(o);
 	json_open(o, "costDetails");
 	json_put_money(o, "total", r->cost_nano);
@@ -97,8 +209,12 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	struct json_out o = json_out(to);
 	put_langfuse_trace(&o, t, v);
 	open_event(&o, r, "generation-create", 'g');
-	payload_put_text(&o, "id", r, RT_CALL_ID);
-	payload_put_hex(&o, "traceId", r->trace, sizeof r->trace);
+	struct str id = said(v, "generation_id");
+	json_put_str(&o, "id", id.n ? id : record_text(r, RT_CALL_ID));
+	put_trace_id(&o, "traceId", v);
+	put_said(&o, "parentObservationId", v, "parent_observation_id", NULL);
+	put_said(&o, "version", v, "version", NULL);
+	put_prompt(&o, v);
 	put_name(&o, "generation_name", v, record_text(r, RT_ALIAS));
 	json_put_time(&o, "startTime", r->start_ns);
 	json_put_time(&o, "endTime", r->end_ns);
@@ -119,6 +235,102 @@ void export_put_langfuse(const struct export_target *t, const struct export_view
 	put_langfuse_texts(&o, v);
 	json_close(&o);
 	json_close(&o);
+}
+
+/* ---- Langfuse by OpenTelemetry ------------------------------------------------------------- */
+
+/* An attribute whose text is JSON. */
+static void put_json_text(struct json_out *o, const char *name, const struct export_view *v,
+			  void (*put)(struct json_out *o, const struct export_view *v))
+{
+	struct buf text;
+	buf_init(&text, ATTRIBUTE_MAX);
+	struct json_out inner = json_out(&text);
+	put(&inner, v);
+	o->to->failed |= text.failed;	/* with less of it there is room */
+	otlp_put_text(o, name, text.failed ? STR_NONE : buf_str(&text));
+	buf_done(&text);
+}
+
+static void put_input_value(struct json_out *o, const struct export_view *v)
+{
+	put_input(o, NULL, v);
+}
+
+static void put_output_value(struct json_out *o, const struct export_view *v)
+{
+	put_output(o, NULL, v);
+}
+
+static void put_usage_details(struct json_out *o, const struct export_view *v)
+{
+	const struct record *r = v->r;
+	json_open(o, NULL);
+	put_usage_members(o, r);
+	json_close(o);
+}
+
+static void put_cost_details(struct json_out *o, const struct export_view *v)
+{
+	json_open(o, NULL);
+	json_put_money(o, "total", v->r->cost_nano);
+	json_close(o);
+}
+
+static void put_trace_metadata(struct json_out *o, const struct export_view *v)
+{
+	payload_put_metadata(o, NULL, v);
+}
+
+static void put_tags(struct json_out *o, const struct export_view *v)
+{
+	struct payload_tag room[TAGS_MOST];
+	struct str tags[TAGS_MOST];
+	size_t n = 0;
+	for (; n < TAGS_MOST && (tags[n] = payload_tag(v, n, &room[n])).p; n++)
+		;
+	otlp_put_texts(o, "langfuse.trace.tags", tags, n);
+}
+
+static void put_name_of(struct json_out *o, const char *key, const struct export_view *v,
+			const char *member)
+{
+	struct str name = said(v, member);
+	char text[64];
+	snprintf(text, sizeof text, "litellm-%s", spend_call_type(v->r->call));
+	otlp_put_text(o, key, name.n ? name : str_z(text));
+}
+
+void export_put_langfuse_attributes(struct json_out *o, const struct export_target *t,
+				    const struct export_view *v)
+{
+	static const char *const texts[][2] = {
+		{ "langfuse.release", "trace_release" }, { "langfuse.version", "version" },
+		{ "langfuse.observation.metadata.generation_id", "generation_id" },
+	};
+	const struct record *r = v->r;
+	struct str user = said(v, "trace_user_id");
+	put_name_of(o, "langfuse.trace.name", v, "trace_name");
+	otlp_put_text(o, "langfuse.session.id", payload_session(v));
+	otlp_put_text(o, "langfuse.user.id", user.n ? user
+		      : record_text(r, record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER));
+	put_tags(o, v);
+	otlp_put_text(o, "langfuse.environment", str_z(t->environment));
+	for (size_t i = 0; i < COUNT(texts); i++)
+		otlp_put_text(o, texts[i][0], said(v, texts[i][1]));
+	otlp_put_text(o, "langfuse.observation.type", STR("generation"));
+	otlp_put_text(o, "langfuse.observation.model.name", export_model_of(r));
+	put_json_text(o, "langfuse.observation.usage_details", v, put_usage_details);
+	put_json_text(o, "langfuse.observation.cost_details", v, put_cost_details);
+	put_json_text(o, "langfuse.trace.metadata.request", v, put_trace_metadata);
+	otlp_put_text(o, "langfuse.observation.level",
+		      r->flags & RF_FAILED ? STR("ERROR") : STR("DEFAULT"));
+	if (r->flags & RF_FAILED)
+		otlp_put_text(o, "langfuse.observation.status_message", record_text(r, RT_OUTCOME));
+	if (!v->texts)
+		return;
+	put_json_text(o, "langfuse.observation.input", v, put_input_value);
+	put_json_text(o, "langfuse.observation.output", v, put_output_value);
 }
 
 /* ---- LangSmith: a run a request ------------------------------------------------------------- */
@@ -183,7 +395,7 @@ void export_put_langsmith(const struct export_target *t, const struct export_vie
 	json_put_time(&o, "end_time", r->end_ns);
 	put_langsmith_texts(&o, v);
 	payload_put_text(&o, "error", r, r->flags & RF_FAILED ? RT_OUTCOME : RT_ERROR);
-	payload_put_tags(&o, "tags", r);
+	payload_put_tags(&o, "tags", v);
 	json_open(&o, "extra");
 	json_open(&o, "metadata");
 	payload_put_text(&o, "ls_model_name", r, record_text(r, RT_UPSTREAM).n ? RT_UPSTREAM : RT_MODEL);

@@ -5,6 +5,7 @@
 
 #include "common/hash.h"
 #include "common/journal.h"
+#include "master/export_payload.h"
 #include "master/export_texts.h"
 #include "master/otlp.h"
 #include "worker/outcome.h"
@@ -95,6 +96,16 @@ static void put_owner(struct json_out *o, const struct record *r)
 	otlp_put_texts(o, "llmgw.tags", tags, n);
 }
 
+static struct str output_type(const struct record *r)
+{
+	if (r->call == JOURNAL_CALL_IMAGE)
+		return STR("image");
+	if (r->call == JOURNAL_CALL_SPEECH)
+		return STR("speech");
+	return r->format == RECORD_FORMAT_JSON ? STR("json")
+	       : r->format == RECORD_FORMAT_TEXT ? STR("text") : STR_NONE;
+}
+
 /* What was asked of the model, and how it ended. */
 static void put_parameters(struct json_out *o, const struct record *r)
 {
@@ -104,11 +115,26 @@ static void put_parameters(struct json_out *o, const struct record *r)
 		otlp_put_double(o, "gen_ai.request.temperature", export_short(r->temperature));
 	if (r->top_p >= 0)
 		otlp_put_double(o, "gen_ai.request.top_p", export_short(r->top_p));
+	const struct {
+		const char *name;
+		float value;
+	} numbers[] = { { "gen_ai.request.top_k", r->top_k },
+			{ "gen_ai.request.presence_penalty", r->presence_penalty },
+			{ "gen_ai.request.frequency_penalty", r->frequency_penalty } };
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		if (numbers[i].value > RECORD_NO_NUMBER)
+			otlp_put_double(o, numbers[i].name, export_short(numbers[i].value));
+	if (r->flags & RF_SEED)
+		otlp_put_signed(o, "gen_ai.request.seed", r->seed);
+	if (r->choices > 1)
+		otlp_put_number(o, "gen_ai.request.choice.count", r->choices);
+	otlp_put_text(o, "gen_ai.output.type", output_type(r));
 	struct str finish = export_finish(r);
 	otlp_put_texts(o, "gen_ai.response.finish_reasons", &finish, finish.n ? 1 : 0);
 }
 
-static void put_request_attributes(struct json_out *o, const struct export_view *v)
+static void put_request_attributes(struct json_out *o, const struct export_target *t,
+				   const struct export_view *v)
 {
 	const struct record *r = v->r;
 	json_open_array(o, "attributes");
@@ -135,7 +161,11 @@ static void put_request_attributes(struct json_out *o, const struct export_view 
 	if (r->flags & RF_FAILED)
 		otlp_put_text(o, "error.type", record_text(r, RT_ERROR));
 	put_owner(o, r);
-	export_put_otlp_texts(o, v);
+	otlp_put_text(o, "gen_ai.conversation.id", payload_session(v));
+	if (t->is_langfuse)
+		export_put_langfuse_attributes(o, t, v);
+	else
+		export_put_otlp_texts(o, v);
 	json_close_array(o);
 }
 
@@ -205,12 +235,11 @@ void export_put_otlp(const struct export_target *t, const struct export_view *v,
 	const struct record *r = v->r;
 	struct json_out o = json_out(to);
 	char name[320];
-	(void)t;
 	open_span(&o, r, r->span, r->flags & RF_HAS_PARENT ? r->parent : NULL, SPAN_SERVER,
 		  span_name(name, sizeof name, r, record_text(r, RT_MODEL)));
 	put_time(&o, "startTimeUnixNano", r->start_ns);
 	put_time(&o, "endTimeUnixNano", r->end_ns);
-	put_request_attributes(&o, v);
+	put_request_attributes(&o, t, v);
 	put_status(&o, r->flags & RF_FAILED);
 	json_close(&o);
 	for (unsigned i = 0; i < r->n_attempts; i++)

@@ -5,10 +5,11 @@
 
 #include <stdio.h>
 
+#include "master/export_payload.h"
 #include "master/export_said.h"
 #include "master/otlp.h"
 
-enum { ATTRIBUTE_MAX = 4 << 20, ANSWERS_MAX = 16 };
+enum { ATTRIBUTE_MAX = 4 << 20, ANSWERS_MAX = 16, STOPS_MAX = 16 };
 
 static void put_part(struct json_out *o, const char *type, struct str content)
 {
@@ -213,12 +214,43 @@ static void put_system(struct json_out *o, const struct export_view *v)
 	buf_done(&text);
 }
 
+/* By any dialect's name for it. */
+static void put_stop(struct json_out *o, const struct export_view *v)
+{
+	static const char *const names[] = { "stop", "stop_sequences", "stopSequences" };
+	const struct json *root = v->texts->root[TEXT_PROMPT], *j = NULL;
+	const struct json *config = json_is(root, JSON_OBJECT) ? json_get(root, "generationConfig")
+							       : NULL;
+	struct str stops[STOPS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; !j && i < COUNT(names); i++)
+		j = json_is(root, JSON_OBJECT) ? json_get(root, names[i]) : NULL;
+	if (!j && json_is(config, JSON_OBJECT))
+		j = json_get(config, "stopSequences");
+	if (json_is(j, JSON_STRING))
+		stops[n++] = json_str(v->texts->mem, j);
+	for (j = json_is(j, JSON_ARRAY) ? j->child : NULL; j && n < STOPS_MAX; j = j->next)
+		if (j->type == JSON_STRING)
+			stops[n++] = json_str(v->texts->mem, j);
+	otlp_put_texts(o, "gen_ai.request.stop_sequences", stops, n);
+}
+
+/* Not the request's, which llmgw.call_id is. */
+static void put_id(struct json_out *o, const struct export_view *v)
+{
+	const struct json *root = v->texts->root[TEXT_ANSWER];
+	if (json_is(root, JSON_OBJECT) && json_is(json_get(root, "id"), JSON_STRING))
+		otlp_put_text(o, "gen_ai.response.id", payload_id(v));
+}
+
 void export_put_otlp_texts(struct json_out *o, const struct export_view *v)
 {
 	static const char *const names[] = { "gen_ai.input.messages", "gen_ai.output.messages" };
 	if (!v->texts || v->texts->is_hidden || v->texts->is_lost)
 		return;
 	put_system(o, v);
+	put_stop(o, v);
+	put_id(o, v);
 	for (unsigned i = 0; i < TEXT_KINDS; i++) {
 		struct buf text;
 		buf_init(&text, ATTRIBUTE_MAX);

@@ -332,7 +332,8 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 		return;
 	}
 	own.left_out = c->payload_left_out;
-	own.texts = export_texts_for(c, (unsigned)(o->row - export_rows), v->texts, &texts);
+	own.agent_is_no_tag = c->agent_is_no_tag;
+	own.texts = export_texts_for(c, export_kind_of(o->row), v->texts, &texts);
 	if (!o->n_pending)
 		o->oldest_ns = clock_ns();
 	if (put_fitting(o, &own))

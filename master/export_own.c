@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "master/export_hooks.h"
 #include "master/export_output.h"
 #include "master/keys_private.h"
 
@@ -23,10 +24,10 @@ struct own_output {
 struct plan {				/* a rule, worked out */
 	struct buf text;		/* .n 0: free */
 	uint64_t used_ns;
-	uint32_t disabled;
+	uint64_t disabled;
 	unsigned n;
 	struct {
-		uint8_t kind;
+		uint8_t who;
 		bool success, failure;
 		struct own_output *to;	/* NULL: the gateway's own, or nobody */
 		bool is_own;
@@ -49,52 +50,58 @@ static bool has_variables(const struct json *vars)
 	return false;
 }
 
-static void add_callback(struct own_rule *r, struct str name, bool success, bool failure,
-			 const struct json *vars)
+/* A webhook of the configuration has its variables there. */
+static void add_callback(struct own_rule *r, const struct config *c, struct str name,
+			 bool success, bool failure, const struct json *vars)
 {
-	int kind = export_row_find(name);
-	failure = failure && kind >= 0;
-	success = success && kind >= 0 && !export_rows[kind].failures_only;
+	int who = export_find(c, name);
+	r->has_others |= who < 0;
+	failure = failure && who >= 0;
+	success = success && who >= 0 && !export_row_of(c, (unsigned)who)->failures_only;
 	if (r->n == OWN_CALLBACKS || (!success && !failure))
 		return;
-	r->v[r->n++] = (struct own_callback){ (uint8_t)kind, success, failure,
-					      has_variables(vars) ? vars : NULL };
+	r->v[r->n++] = (struct own_callback){ (uint8_t)who, success, failure,
+					      who < EXPORT_HOOK && has_variables(vars) ? vars
+										      : NULL };
 }
 
-static void read_entry(struct arena *a, const struct json *j, struct own_rule *r)
+static void read_entry(struct arena *a, const struct config *c, const struct json *j,
+		       struct own_rule *r)
 {
 	struct str type = json_get_str(a, j, "callback_type");
 	bool both = !type.n || str_eq(type, STR("success_and_failure"));
-	add_callback(r, json_get_str(a, j, "callback_name"), both || str_eq(type, STR("success")),
-		     both || str_eq(type, STR("failure")), json_get(j, "callback_vars"));
+	add_callback(r, c, json_get_str(a, j, "callback_name"),
+		     both || str_eq(type, STR("success")), both || str_eq(type, STR("failure")),
+		     json_get(j, "callback_vars"));
 }
 
-static void read_names(struct arena *a, const struct json *settings, const char *list,
-		       bool success, bool failure, struct own_rule *r)
+static void read_names(struct arena *a, const struct config *c, const struct json *settings,
+		       const char *list, bool success, bool failure, struct own_rule *r)
 {
 	const struct json *j = json_get(settings, list);
 	for (j = json_is(j, JSON_ARRAY) ? j->child : NULL; j; j = j->next)
 		if (j->type == JSON_STRING)
-			add_callback(r, json_str(a, j), success, failure,
+			add_callback(r, c, json_str(a, j), success, failure,
 				     json_get(settings, "callback_vars"));
 }
 
-void export_own_read(struct arena *a, const struct json *rule, struct own_rule *ret)
+void export_own_read(struct arena *a, const struct config *c, const struct json *rule,
+		     struct own_rule *ret)
 {
 	const struct json *list = json_get(rule, "logging"), *j;
 	const struct json *settings = json_get(rule, "callback_settings");
 	*ret = (struct own_rule){ 0 };
 	for (j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next)
 		if (j->type == JSON_OBJECT)
-			read_entry(a, j, ret);
+			read_entry(a, c, j, ret);
 	if (!ret->n && json_is(settings, JSON_OBJECT)) {
-		read_names(a, settings, "success_callback", true, false, ret);
-		read_names(a, settings, "failure_callback", false, true, ret);
+		read_names(a, c, settings, "success_callback", true, false, ret);
+		read_names(a, c, settings, "failure_callback", false, true, ret);
 	}
 	list = json_get(rule, "litellm_disabled_callbacks");
 	for (j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next) {
-		int kind = j->type == JSON_STRING ? export_row_find(json_str(a, j)) : -1;
-		ret->disabled |= kind >= 0 ? 1u << kind : 0;
+		int who = j->type == JSON_STRING ? export_find(c, json_str(a, j)) : -1;
+		ret->disabled |= who >= 0 ? UINT64_C(1) << who : 0;
 	}
 }
 
@@ -181,14 +188,14 @@ static struct own_output *resolve(struct export_own *o, struct arena *a,
 	buf_init(&room, VARS_MAX);
 	if (t && open_variables(o, a, c->vars, &room, &vars)) {
 		t->vars = &vars;
-		missing = export_rows[c->kind].read(o->m->config, t);
+		missing = export_rows[c->who].read(o->m->config, t);
 		t->vars = NULL;
 		egress_set(&t->egress, &o->m->config->allow_private, export_vars_say_where(&vars));
 	}
 	if (!missing)
-		to = take_output(o, c->kind, t);
+		to = take_output(o, c->who, t);
 	else
-		LOG(LOG_WARN, "export.own_ignored", F_Z("callback", export_rows[c->kind].name),
+		LOG(LOG_WARN, "export.own_ignored", F_Z("callback", export_rows[c->who].name),
 		    F_Z("missing", missing));
 	if (room.p)
 		mem_wipe(room.p, room.room);
@@ -208,11 +215,11 @@ static void work_out(struct export_own *o, struct plan *p, struct str text)
 	buf_reset(&p->text);
 	p->n = 0;
 	if (json_is(j, JSON_OBJECT))
-		export_own_read(a, j, &rule);
+		export_own_read(a, o->m->config, j, &rule);
 	p->disabled = rule.disabled;
 	for (unsigned i = 0; i < rule.n; i++) {
 		const struct own_callback *c = &rule.v[i];
-		p->v[p->n].kind = c->kind;
+		p->v[p->n].who = c->who;
 		p->v[p->n].success = c->success;
 		p->v[p->n].failure = c->failure;
 		p->v[p->n].is_own = c->vars != NULL;
@@ -254,11 +261,11 @@ static struct str rule_of(const struct dir_key *k)
 
 /* A plan's callbacks. False: it has none, and somebody else may say. */
 static bool tell_plan(struct export_own *o, struct plan *p, const struct export_view *v,
-		      uint32_t skip, uint32_t *who)
+		      uint64_t skip, uint64_t *who)
 {
 	bool has_failed = v->r->flags & RF_FAILED;
 	for (unsigned i = 0; i < p->n; i++) {
-		uint32_t bit = 1u << p->v[i].kind;
+		uint64_t bit = UINT64_C(1) << p->v[i].who;
 		if (!(has_failed ? p->v[i].failure : p->v[i].success) || skip & bit)
 			continue;
 		if (!p->v[i].is_own) {
@@ -276,8 +283,8 @@ static bool tell_plan(struct export_own *o, struct plan *p, const struct export_
 	return p->n > 0;
 }
 
-void export_own_tell(struct export_own *o, const struct export_view *v, uint32_t skip,
-		     uint32_t *who)
+void export_own_tell(struct export_own *o, const struct export_view *v, uint64_t skip,
+		     uint64_t *who)
 {
 	struct dir_key key, team;
 	struct sha256 hash;

@@ -18,8 +18,8 @@ struct export_own;
 struct export_own *export_own_new(struct master *m, const char *dir);
 /* Tells those that the record's key or team names, but for the bits of `skip`. *who: bits of the
  * gateway's own that are told, which may become more, or fewer. */
-void export_own_tell(struct export_own *o, const struct export_view *v, uint32_t skip,
-		     uint32_t *who);
+void export_own_tell(struct export_own *o, const struct export_view *v, uint64_t skip,
+		     uint64_t *who);
 void export_own_tick(struct export_own *o, uint64_t now_ns);
 /* After a reload: everything is worked out again. */
 void export_own_configure(struct export_own *o);
@@ -29,16 +29,19 @@ void export_own_stop(struct export_own *o, uint64_t until_ns);
 /* ---- what a rule says; pure ---- */
 
 struct own_callback {
-	uint8_t kind;			/* enum export_kind */
+	uint8_t who;			/* by export_find() */
 	bool success, failure;		/* of which ends it is told */
 	const struct json *vars;	/* an object, or NULL: it has none but turn_off_... */
 };
 struct own_rule {
 	struct own_callback v[OWN_CALLBACKS];
 	unsigned n;
-	uint32_t disabled;		/* bits of those that are not told of its requests */
+	bool has_others;		/* it names some that nobody knows */
+	uint64_t disabled;		/* bits of those that are not told of its requests */
 };
-/* The JSON that key_logging_add() has written. What nobody knows is left out. */
-void export_own_read(struct arena *a, const struct json *rule, struct own_rule *ret);
+/* The JSON that key_logging_add() has written. What nobody knows is left out. c NULL: there are
+ * no webhooks of the configuration. */
+void export_own_read(struct arena *a, const struct config *c, const struct json *rule,
+		     struct own_rule *ret);
 
 #endif

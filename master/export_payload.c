@@ -14,6 +14,8 @@
 #include "master/price_map.h"
 #include "master/spend_call.h"
 
+enum { ID_MOST = 256 };		/* bytes of an answer's id */
+
 static bool has_failed(const struct record *r)
 {
 	return r->flags & RF_FAILED;
@@ -59,13 +61,75 @@ static void put_key_hash(struct json_out *o, const char *key, const struct recor
 		json_put_null(o, key);
 }
 
-void payload_put_tags(struct json_out *o, const char *key, const struct record *r)
+/* "agent" and "agent/1.0", of at most a hundred bytes. */
+static struct str agent_tag(struct str agent, size_t i, struct payload_tag *room)
 {
-	json_open_array(o, key);
+	struct str rest = text_cut(str_trim(agent), 100), whole = rest, name = str_cut(&rest, '/');
+	bool has_version = name.n < whole.n;
+	if (!whole.n || i > has_version)
+		return STR_NONE;
+	struct str s = i < has_version ? name : whole;
+	int n = snprintf(room->text, sizeof room->text, "User-Agent: " STR_FMT, STR_ARG(s));
+	return str_of(room->text, n > 0 ? (size_t)n : 0);
+}
+
+struct str payload_tag(const struct export_view *v, size_t i, struct payload_tag *room)
+{
 	struct str tag;
-	for (size_t i = 0; (tag = record_tag(r, i)).p; i++)
+	size_t n = 0;
+	for (; (tag = record_tag(v->r, n)).p; n++)
+		if (n == i)
+			return tag;
+	return v->agent_is_no_tag ? STR_NONE
+				  : agent_tag(record_text(v->r, RT_USER_AGENT), i - n, room);
+}
+
+void payload_put_tags(struct json_out *o, const char *key, const struct export_view *v)
+{
+	struct payload_tag room;
+	struct str tag;
+	json_open_array(o, key);
+	for (size_t i = 0; (tag = payload_tag(v, i, &room)).p; i++)
 		json_put_str(o, NULL, tag);
 	json_close_array(o);
+}
+
+struct str payload_id(const struct export_view *v)
+{
+	const struct json *root = v->texts ? v->texts->root[TEXT_ANSWER] : NULL;
+	struct str id = json_is(root, JSON_OBJECT) ? json_get_str(v->texts->mem, root, "id")
+						   : STR_NONE;
+	return id.n && id.n <= ID_MOST ? id : record_text(v->r, RT_CALL_ID);
+}
+
+struct str payload_session(const struct export_view *v)
+{
+	struct str session = record_text(v->r, RT_SESSION);
+	const struct json *body = session.n ? NULL : payload_body_metadata(v);
+	return body ? json_get_str(v->texts->mem, body, "trace_id") : session;
+}
+
+const char *payload_error_class(const struct record *r)
+{
+	static const char *const classes[][2] = {
+		{ "UP_BAD_REQUEST", "BadRequestError" },
+		{ "UNSUPPORTED_PARAM", "UnsupportedParamsError" },
+		{ "CONTEXT_LENGTH", "ContextWindowExceededError" },
+		{ "CONTENT_POLICY", "ContentPolicyViolationError" },
+		{ "UP_AUTH", "AuthenticationError" },
+		{ "UP_PERMISSION", "PermissionDeniedError" },
+		{ "UP_NOT_FOUND", "NotFoundError" }, { "UP_TIMEOUT", "Timeout" },
+		{ "UP_UNPROCESSABLE", "UnprocessableEntityError" },
+		{ "UP_RATE_LIMITED", "RateLimitError" }, { "UP_ERROR", "InternalServerError" },
+		{ "UP_MALFORMED", "BadGatewayError" }, { "UP_BROKEN", "APIConnectionError" },
+		{ "UP_UNAVAILABLE", "ServiceUnavailableError" },
+		{ "UP_CONNECT", "APIConnectionError" }, { "BUDGET_SPENT", "BudgetExceededError" },
+	};
+	struct str outcome = record_text(r, RT_OUTCOME);
+	for (size_t i = 0; i < COUNT(classes); i++)
+		if (str_eq_z(outcome, classes[i][0]))
+			return classes[i][1];
+	return "ProxyException";
 }
 
 static const struct json *body_of(const struct export_view *v)
@@ -124,14 +188,14 @@ void payload_put_metadata(struct json_out *o, const char *key, const struct expo
 	/* Members that readers of LiteLLM's expect, of what is not known here. */
 	static const char *const unknown[] = {
 		"user_api_key_budget_reset_at", "user_api_key_project_id",
-		"user_api_key_user_email",
+		"user_api_key_project_alias", "user_api_key_user_email",
 		"user_api_key_auth_metadata", "requester_custom_headers",
 		"prompt_management_metadata", "mcp_tool_call_metadata",
 		"vector_store_request_metadata", "applied_guardrails", "cold_storage_object_key",
 	};
 	const struct record *r = v->r;
 	const struct json *body = payload_body_metadata(v);
-	struct str alias = v->owner.team_alias;
+	struct str alias = v->owner.team_alias, organization = v->owner.organization_alias;
 	json_open(o, key);
 	put_key_hash(o, "user_api_key_hash", r);
 	payload_put_text(o, "user_api_key_alias", r, RT_ALIAS);
@@ -140,6 +204,7 @@ void payload_put_metadata(struct json_out *o, const char *key, const struct expo
 	payload_put_text(o, "user_api_key_team_id", r, RT_TEAM);
 	json_put_str(o, "user_api_key_team_alias", alias.n ? alias : STR_NONE);
 	payload_put_text(o, "user_api_key_org_id", r, RT_ORGANIZATION);
+	json_put_str(o, "user_api_key_org_alias", organization.n ? organization : STR_NONE);
 	payload_put_text(o, "user_api_key_end_user_id", r, RT_END_USER);
 	payload_put_text(o, "user_api_key_request_route", r, RT_ROUTE);
 	payload_put_text(o, "team_id", r, RT_TEAM);
@@ -250,9 +315,27 @@ static void put_base(struct json_out *o, const struct field *f, const struct exp
 	json_put_str(o, f->name, s.n ? s : STR(""));
 }
 
+/* One answer is given many times; LiteLLM parts their ids the same way. */
+static void put_id(struct json_out *o, const struct field *f, const struct export_view *v)
+{
+	char text[ID_MOST + 64];
+	struct str id = payload_id(v);
+	if (!(v->r->flags & RF_CACHE_HIT)) {
+		json_put_str(o, f->name, id);
+		return;
+	}
+	snprintf(text, sizeof text, STR_FMT "_cache_hit%.6f", STR_ARG(id),
+		 (double)(v->r->end_ns / 1000) / 1e6);
+	json_put_z(o, f->name, text);
+}
+
 static void put_trace(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	payload_put_hex(o, f->name, v->r->trace, sizeof v->r->trace);
+	struct str session = payload_session(v);
+	if (session.n)
+		json_put_str(o, f->name, session);
+	else
+		payload_put_hex(o, f->name, v->r->trace, sizeof v->r->trace);
 }
 
 static void put_call_type(struct json_out *o, const struct field *f, const struct export_view *v)
@@ -364,7 +447,7 @@ static void put_cache_hit(struct json_out *o, const struct field *f, const struc
 
 static void put_tags(struct json_out *o, const struct field *f, const struct export_view *v)
 {
-	payload_put_tags(o, f->name, v->r);
+	payload_put_tags(o, f->name, v);
 }
 
 static void put_client(struct json_out *o, const struct field *f, const struct export_view *v)
@@ -436,7 +519,7 @@ static void put_error(struct json_out *o, const struct field *f, const struct ex
 		snprintf(code, sizeof code, "%u", r->status);
 	json_open(o, f->name);
 	json_put_z(o, "error_code", code);
-	json_put_str(o, "error_class", type.n ? type : STR(""));
+	json_put_z(o, "error_class", has_failed(r) ? payload_error_class(r) : "");
 	json_put_str(o, "llm_provider", provider.n ? provider : STR(""));
 	json_put_z(o, "traceback", "");
 	json_put_str(o, "error_message", type.n ? type : STR(""));
@@ -471,7 +554,8 @@ static void put_attempts(struct json_out *o, const struct field *f, const struct
 }
 
 static const struct field fields[] = {
-	{ "id", put_record_text, RT_CALL_ID },
+	{ "id", put_id, 0 },
+	{ "litellm_call_id", put_record_text, RT_CALL_ID },
 	{ "trace_id", put_trace, 0 },
 	{ "call_type", put_call_type, 0 },
 	{ "stream", put_stream, 0 },

@@ -11,7 +11,19 @@
 void payload_put_text(struct json_out *o, const char *key, const struct record *r,
 		      enum record_text which);
 void payload_put_hex(struct json_out *o, const char *key, const void *p, size_t n);
-void payload_put_tags(struct json_out *o, const char *key, const struct record *r);
+/* The answer's own id, where the answer is told, as LiteLLM has it; else the request's. */
+struct str payload_id(const struct export_view *v);
+/* What its client says that it belongs to; .n 0: nothing. */
+struct str payload_session(const struct export_view *v);
+/* The i-th of its tags, those of the client's User-Agent behind its own, as LiteLLM has them: a
+ * text in *room, or a slice. .p NULL: there is none. */
+struct payload_tag {
+	char text[128];
+};
+struct str payload_tag(const struct export_view *v, size_t i, struct payload_tag *room);
+void payload_put_tags(struct json_out *o, const char *key, const struct export_view *v);
+/* LiteLLM's name for how it failed: "RateLimitError". */
+const char *payload_error_class(const struct record *r);
 /* What its body says under `metadata`, where that is told; NULL: nothing, or it is no object. */
 const struct json *payload_body_metadata(const struct export_view *v);
 /* The name that a client's team goes by: its alias, or its id. */

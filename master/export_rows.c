@@ -58,12 +58,18 @@ static const char *env2(const struct export_target *t, const char *name, const c
 	return env(t, name, env(t, other, NULL));
 }
 
+/* With a path behind it. */
 static bool set_url_str(struct export_target *t, struct str base, const char *path)
 {
 	while (*path && str_ends(base, STR("/")))
 		base.n--;
 	return snprintf(t->url, sizeof t->url, STR_FMT "%s", STR_ARG(base), path) <
 	       (int)sizeof t->url;
+}
+
+bool export_set_url(struct export_target *t, struct str url)
+{
+	return set_url_str(t, url, "");
 }
 
 static bool set_url(struct export_target *t, const char *base, const char *path)
@@ -82,8 +88,7 @@ static bool add_line(struct export_target *t, struct str name, struct str value)
 	return false;
 }
 
-/* Whether a name and a value may stand in a header: nothing that would end its line. */
-static bool is_header(struct str name, struct str value)
+bool export_is_header(struct str name, struct str value)
 {
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == ':')
@@ -92,6 +97,11 @@ static bool is_header(struct str name, struct str value)
 		if ((unsigned char)value.p[i] < ' ')
 			return false;
 	return name.n > 0;
+}
+
+bool export_add_header(struct export_target *t, struct str name, struct str value)
+{
+	return export_is_header(name, value) && add_line(t, name, value);
 }
 
 size_t export_decode(struct str value, char *to, size_t room)
@@ -115,8 +125,7 @@ static void add_headers(struct export_target *t, const char *list)
 	while (rest.n) {
 		struct str value = str_trim(str_cut(&rest, ',')), name = str_cut(&value, '=');
 		size_t n = export_decode(str_trim(value), text, sizeof text);
-		if (is_header(str_trim(name), str_of(text, n)))
-			add_line(t, str_trim(name), str_of(text, n));
+		export_add_header(t, str_trim(name), str_of(text, n));
 	}
 	mem_wipe(text, sizeof text);
 }
@@ -127,6 +136,11 @@ static void read_wait(struct export_target *t, const char *name, uint64_t scale)
 	t->wait_ms = BATCH_WAIT_MS;
 	if (str_read_double(str_z(env(t, name, "")), &v) == 0 && v > 0 && v < 1e6)
 		t->wait_ms = (uint64_t)(v * (double)scale);
+}
+
+void export_read_flush(struct export_target *t)
+{
+	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
 }
 
 /* A whole number from 1 to a million; otherwise what is given for it. */
@@ -259,13 +273,12 @@ static const char *read_generic(const struct config *c, struct export_target *t)
 	if (!url || !set_url(t, url, ""))
 		return "GENERIC_LOGGER_ENDPOINT";
 	add_headers(t, env(t, "GENERIC_LOGGER_HEADERS", NULL));
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return NULL;
 }
 
-static const char *read_langfuse(const struct config *c, struct export_target *t)
+static const char *read_langfuse_at(struct export_target *t, const char *path)
 {
-	(void)c;
 	const char *public = env(t, "LANGFUSE_PUBLIC_KEY", NULL);
 	const char *secret = env2(t, "LANGFUSE_SECRET_KEY", "LANGFUSE_SECRET");
 	const char *host = env2(t, "LANGFUSE_HOST", "LANGFUSE_BASE_URL");
@@ -275,15 +288,59 @@ static const char *read_langfuse(const struct config *c, struct export_target *t
 	int n = snprintf(pair, sizeof pair, "%s:%s", public, secret);
 	bool ok = n > 0 && n < (int)sizeof pair &&
 		  hash_base64(value + 6, sizeof value - 6, str_of(pair, (size_t)n)) &&
-		  set_url(t, host ? host : "https://cloud.langfuse.com",
-			  "/api/public/ingestion") &&
-		  add_line(t, STR("Authorization"), str_z(value));
+		  set_url(t, host ? host : "https://cloud.langfuse.com", path) &&
+		  export_add_header(t, STR("Authorization"), str_z(value));
 	mem_wipe(pair, sizeof pair);
 	mem_wipe(value, sizeof value);
 	snprintf(t->environment, sizeof t->environment, "%s",
 		 env(t, "LANGFUSE_TRACING_ENVIRONMENT", ""));
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return ok ? NULL : "LANGFUSE_HOST (or a key is too long)";
+}
+
+static const char *read_langfuse(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_langfuse_at(t, "/api/public/ingestion");
+}
+
+static const char *read_langfuse_otel(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	t->is_langfuse = true;
+	snprintf(t->service, sizeof t->service, "%s", env(t, "OTEL_SERVICE_NAME", "llmgw"));
+	t->has_service = env(t, "OTEL_SERVICE_NAME", NULL) != NULL;
+	read_host(t);
+	return read_langfuse_at(t, "/api/public/otel/v1/traces");
+}
+
+/* A webhook whose address is a variable, and the token with it another. */
+static const char *read_webhook(struct export_target *t, const char *url, const char *token)
+{
+	const char *at = env(t, url, NULL), *key = token ? env(t, token, NULL) : NULL;
+	char value[512] = "";
+	if (!at || !set_url(t, at, ""))
+		return url;
+	if (token && !key)
+		return token;
+	int n = key ? snprintf(value, sizeof value, "Bearer %s", key) : 0;
+	bool ok = n < (int)sizeof value &&
+		  (!key || export_add_header(t, STR("Authorization"), str_z(value)));
+	mem_wipe(value, sizeof value);
+	export_read_flush(t);
+	return ok ? NULL : token;
+}
+
+static const char *read_rubrik(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_webhook(t, "RUBRIK_WEBHOOK_URL", "RUBRIK_API_KEY");
+}
+
+static const char *read_sumologic(const struct config *c, struct export_target *t)
+{
+	(void)c;
+	return read_webhook(t, "SUMOLOGIC_WEBHOOK_URL", NULL);
 }
 
 static const char *read_datadog_at(struct export_target *t, const char *before, const char *path)
@@ -294,15 +351,17 @@ static const char *read_datadog_at(struct export_target *t, const char *before, 
 	if (!key || (!site && !base))
 		return key ? "DD_SITE" : "DD_API_KEY";
 	snprintf(host, sizeof host, "https://%s%s", before, site ? site : "");
-	if (!is_header(STR("DD-API-KEY"), str_z(key)) ||
-	    !add_line(t, STR("DD-API-KEY"), str_z(key)) ||
+	if (!export_add_header(t, STR("DD-API-KEY"), str_z(key)) ||
 	    !set_url(t, base ? base : host, path))
 		return "DD_API_KEY (it is no key)";
 	snprintf(t->service, sizeof t->service, "%s", env(t, "DD_SERVICE", "llmgw"));
 	snprintf(t->source, sizeof t->source, "%s", env(t, "DD_SOURCE", "llmgw"));
 	snprintf(t->environment, sizeof t->environment, "%s", env(t, "DD_ENV", "unknown"));
+	snprintf(t->version, sizeof t->version, "%s", env(t, "DD_VERSION", LLMGW_VERSION));
+	snprintf(t->pod, sizeof t->pod, "%s", env(t, "POD_NAME", "unknown"));
+	snprintf(t->app, sizeof t->app, "%s", env(t, "DD_LLMOBS_ML_APP", t->service));
 	read_host(t);
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return NULL;
 }
 
@@ -344,8 +403,7 @@ static const char *read_langsmith(const struct config *c, struct export_target *
 	(void)c;
 	if (!key)
 		return "LANGSMITH_API_KEY";
-	if (!is_header(STR("x-api-key"), str_z(key)) ||
-	    !add_line(t, STR("x-api-key"), str_z(key)) ||
+	if (!export_add_header(t, STR("x-api-key"), str_z(key)) ||
 	    !set_url(t, env(t, "LANGSMITH_BASE_URL", "https://api.smith.langchain.com"),
 		     "/runs/batch"))
 		return "LANGSMITH_BASE_URL (or the key is none)";
@@ -353,19 +411,19 @@ static const char *read_langsmith(const struct config *c, struct export_target *
 		 env(t, "LANGSMITH_PROJECT", "litellm-completion"));
 	snprintf(t->service, sizeof t->service, "%s",
 		 env(t, "LANGSMITH_DEFAULT_RUN_NAME", "LLMRun"));
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return NULL;
 }
 
 static const char *read_s3(const struct config *c, struct export_target *t)
 {
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return export_read_s3(c, t);
 }
 
 static const char *read_sqs(const struct config *c, struct export_target *t)
 {
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return export_read_sqs(c, t);
 }
 
@@ -377,12 +435,12 @@ static const char *read_helicone(const struct config *c, struct export_target *t
 	if (!key)
 		return "HELICONE_API_KEY";
 	int n = snprintf(value, sizeof value, "Bearer %s", key);
-	bool ok = n < (int)sizeof value && is_header(STR("Authorization"), str_z(value)) &&
-		  add_line(t, STR("Authorization"), str_z(value)) &&
+	bool ok = n < (int)sizeof value &&
+		  export_add_header(t, STR("Authorization"), str_z(value)) &&
 		  set_url(t, env(t, "HELICONE_API_BASE", "https://api.hconeai.com"),
 			  "/custom/v1/log");
 	mem_wipe(value, sizeof value);
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return ok ? NULL : "HELICONE_API_BASE (or the key is none)";
 }
 
@@ -393,13 +451,13 @@ static const char *read_slack(const struct config *c, struct export_target *t)
 	if (!url || !set_url(t, url, ""))
 		return "SLACK_WEBHOOK_URL";
 	read_host(t);
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return NULL;
 }
 
 static const char *read_gcs(const struct config *c, struct export_target *t)
 {
-	read_wait(t, "DEFAULT_FLUSH_INTERVAL_SECONDS", 1000);
+	export_read_flush(t);
 	return export_read_gcs(c, t);
 }
 
@@ -460,7 +518,36 @@ const struct export_row export_rows[EXPORT_KINDS] = {
 	[EXPORT_DATADOG_LLM] = { "datadog_llm_observability", read_datadog_llm,
 				 export_begin_datadog_llm, export_put_datadog_llm, ",", "]}}}", 256,
 				 false, "spans for Datadog's LLM Observability", NOTHING_MORE, true },
+	[EXPORT_LANGFUSE_OTEL] = { "langfuse_otel", read_langfuse_otel, export_begin_otlp,
+				   export_put_otlp, ",", "]}]}]}", 256, false,
+				   "OpenTelemetry traces for Langfuse", NOTHING_MORE, true },
+	[EXPORT_RUBRIK] = { "rubrik", read_rubrik, begin_array, put_generic, ",", "]", 512, false,
+			    "standard logging payloads for Rubrik", NOTHING_MORE, true },
+	[EXPORT_SUMOLOGIC] = { "sumologic", read_sumologic, begin_nothing, put_generic, "\n", "",
+			       512, false, "standard logging payloads for Sumo Logic, one a line",
+			       NOTHING_MORE, true },
 };
+
+/* The row of generic_api, but for how records become a call. */
+#define FORMAT(between, end, begin, calls)                                                        \
+	{                                                                                         \
+		"generic_api", read_generic, begin, put_generic, between, end, 512, false,        \
+			"a webhook of callback_settings", NULL, NULL, NULL, calls,                \
+			calls ? SIZE_MAX : 0, NULL, false, true                                   \
+	}
+const struct export_row export_formats[HOOK_FORMATS] = {
+	[HOOK_ARRAY] = FORMAT(",", "]", begin_array, 0),
+	[HOOK_LINES] = FORMAT("\n", "", begin_nothing, 0),
+	[HOOK_SINGLE] = FORMAT("", "", begin_nothing, 1),
+};
+
+unsigned export_kind_of(const struct export_row *row)
+{
+	for (unsigned i = 0; i < EXPORT_KINDS; i++)
+		if (row == &export_rows[i])
+			return i;
+	return EXPORT_GENERIC;
+}
 
 int export_row_find(struct str name)
 {

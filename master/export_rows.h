@@ -12,7 +12,8 @@
 
 enum export_kind { EXPORT_OTEL, EXPORT_GENERIC, EXPORT_LANGFUSE, EXPORT_DATADOG, EXPORT_LANGSMITH,
 		   EXPORT_S3, EXPORT_S3_V2, EXPORT_SQS, EXPORT_AWS_SQS, EXPORT_HELICONE,
-		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_DATADOG_LLM, EXPORT_KINDS };
+		   EXPORT_SLACK, EXPORT_GCS, EXPORT_GCS_BUCKET, EXPORT_DATADOG_LLM,
+		   EXPORT_LANGFUSE_OTEL, EXPORT_RUBRIK, EXPORT_SUMOLOGIC, EXPORT_KINDS };
 
 /* What stands in for variables of the environment, case aside: callback_vars of a key or a team.
  * Texts are the caller's. */
@@ -31,10 +32,14 @@ struct export_target {
 	char service[128], environment[128], source[128], host[128];
 	char attributes[2048];		/* OTEL_RESOURCE_ATTRIBUTES */
 	char project[128];
+	char version[64], pod[128], app[128];	/* of Datadog */
+	char type[96];			/* of bodies; "": as the row has it */
 	char queue[1024];
 	char aws_key[128], aws_secret[128], aws_token[2048], aws_region[64];	/* SECRET */
 	/* Files, or "": who signs the receiver's certificate; ours for it, and the key. */
 	char authority[512], certificate[512], key[512];
+	bool is_langfuse;		/* of OTLP's: its attributes stand beside the others */
+	bool is_each;			/* an object for each record, and not for each batch */
 	bool is_packed;			/* bodies go by gzip */
 	bool has_service;		/* `service` was said, and goes before `attributes` */
 	uint64_t wait_ms;		/* how old a batch may become */
@@ -52,7 +57,7 @@ struct export_texts;			/* export_texts.h */
 
 /* What the directory and the board know of who asked, when it is told. */
 struct export_owner {
-	struct str team_alias;		/* .n 0: it has none */
+	struct str team_alias, organization_alias;	/* .n 0: it has none */
 	bool has_key;
 	int64_t spend_nano, max_budget_nano;	/* of the key; below 0: no budget */
 };
@@ -64,6 +69,7 @@ struct export_view {
 	const struct export_texts *texts;	/* NULL: it is not told what was said */
 	size_t text_most;		/* bytes of the prompt, and of the answer, that are told */
 	struct export_owner owner;
+	bool agent_is_no_tag;		/* by the configuration */
 	uint64_t left_out;		/* fields of the payload: export_payload.h */
 };
 
@@ -96,6 +102,10 @@ struct export_row {
 };
 extern const struct export_row export_rows[EXPORT_KINDS];
 int export_row_find(struct str name);	/* case aside; -1: there is none */
+/* Rows for webhooks of the configuration: how the records of a batch are put together. */
+extern const struct export_row export_formats[HOOK_FORMATS];
+/* Whose texts a row's are: its own number, and of a webhook that of generic_api. */
+unsigned export_kind_of(const struct export_row *row);
 /* Whether it is told what was asked and answered; otel where it is asked for alone. */
 bool export_wants_texts(const struct config *c, unsigned kind);
 /* Whether it is by some configuration. */
@@ -103,6 +113,13 @@ bool export_may_want_texts(unsigned kind);
 
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);
+/* Whether a name and a value may stand in a header: nothing that would end its line. */
+bool export_is_header(struct str name, struct str value);
+/* False: it may not, or there is no room; nothing was added. */
+bool export_add_header(struct export_target *t, struct str name, struct str value);
+bool export_set_url(struct export_target *t, struct str url);	/* false: it is too long */
+/* How old a batch may become, where no variable of its own says that. */
+void export_read_flush(struct export_target *t);
 /* The value that stands for a variable; NULL: there is none. */
 const char *export_variable(const struct export_target *t, const char *name);
 /* Whether one of them says where something goes, and not only who is there. */
@@ -119,6 +136,9 @@ void export_begin_otlp(const struct export_target *t, struct buf *to);
 void export_put_otlp(const struct export_target *t, const struct export_view *v, struct buf *to);
 void export_put_langfuse(const struct export_target *t, const struct export_view *v,
 			 struct buf *to);
+/* What OTLP's attributes are called there; inside a list of them. */
+void export_put_langfuse_attributes(struct json_out *o, const struct export_target *t,
+				    const struct export_view *v);
 void export_put_langsmith(const struct export_target *t, const struct export_view *v,
 			  struct buf *to);
 /* -- export_s3.c -- */

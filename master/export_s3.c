@@ -2,12 +2,15 @@
  * export_s3.c - where a batch lies in S3, with its signature.
  *
  * An object is named by the day on which it is sent and by the hash of what is in it: a batch that
- * arrived although its answer did not is not there twice, unless midnight was between. */
+ * arrived although its answer did not is not there twice, unless midnight was between. One of a
+ * single request is named as LiteLLM names it, by when it began and by its id. */
 #include <stdio.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
 #include "master/export_aws.h"
+
+enum { NAME_MOST = 360, PAYLOAD_MEMORY = 16 << 20 };
 
 /* The bucket's address with the path, ending in a slash. */
 static bool put_base(struct export_target *t, struct str bucket, struct str region,
@@ -54,6 +57,11 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 		return "s3_callback_params.s3_endpoint_url (it is no address)";
 	if (!export_aws_is_plain(path, "-._/") || str_find(path, STR("..")) != SIZE_MAX)
 		return "s3_callback_params.s3_path (it has more than letters, digits, -._/)";
+	const struct json *each = params ? json_get(params, "s3_object_per_request") : NULL;
+	t->is_each = json_is_true(each) ||
+		     str_eq(export_aws_given(t, a, params, "s3_object_per_request",
+					     "S3_OBJECT_PER_REQUEST", NULL), STR("true"));
+	snprintf(t->type, sizeof t->type, "%s", t->is_each ? "application/json" : "");
 	if (!put_base(t, bucket, region, endpoint, path))
 		return "s3_callback_params.s3_path (it is too long)";
 	if (!export_aws_read_keys(a, params, "s3_", region, t))
@@ -91,16 +99,50 @@ const char *export_read_gcs(const struct config *c, struct export_target *ret)
 	return export_aws_params(STR_NONE, ret, read_gcs);
 }
 
+static void name_batch(struct str body, uint64_t wall_ns, char ret[NAME_MOST])
+{
+	char when[25], hex[65];
+	struct sha256 hash = hash_sha256(body);
+	clock_rfc3339(when, wall_ns);
+	hash_hex(hex, hash.b, sizeof hash.b);
+	snprintf(ret, NAME_MOST, "%.10s/%.32s.jsonl", when, hex);
+}
+
+/* What needs encoding in an address is an underscore. False: it is no payload. */
+static bool name_request(struct str body, uint64_t wall_ns, char ret[NAME_MOST])
+{
+	struct arena *a = arena_new(PAYLOAD_MEMORY);
+	struct json_error why;
+	const struct json *j = a ? json_parse(a, body, 0, &why) : NULL;
+	const struct json *start = json_is(j, JSON_OBJECT) ? json_get(j, "startTime") : NULL;
+	struct str id = json_is(j, JSON_OBJECT) ? json_get_str(a, j, "id") : STR_NONE;
+	double s;
+	char when[25];
+	if (json_is(j, JSON_OBJECT) && !id.n)
+		id = json_get_str(a, j, "litellm_call_id");
+	if (json_is(start, JSON_NUMBER) && str_read_double(start->raw, &s) == 0 && s > 0 && s < 4e9)
+		wall_ns = (uint64_t)(s * 1e6 + 0.5) * 1000;
+	clock_rfc3339(when, wall_ns);
+	int n = snprintf(ret, NAME_MOST, "%.10s/time-%.2s-%.2s-%.2s-%06u_" STR_FMT ".json", when,
+			 when + 11, when + 14, when + 17,
+			 (unsigned)(wall_ns % NS_PER_S / 1000), STR_ARG(id.n ? id : STR("-")));
+	bool ok = id.n && n > 0 && n < NAME_MOST;
+	arena_free(a);
+	for (char *p = ret + strlen("2026-01-01/"); ok && *p; p++)
+		if (!export_aws_is_plain(str_of(p, 1), "-._"))
+			*p = '_';
+	return ok;
+}
+
 bool export_address_s3(const struct export_target *t, struct str body, uint64_t wall_ns,
 		       struct export_address *ret)
 {
-	char when[25], name[65];
-	struct sha256 hash = hash_sha256(body);
+	char name[NAME_MOST];
 	struct sigv4_call call = { .method = STR("PUT"), .body = body, .tells_hash = true,
 				   .service = STR("s3") };
 	ret->headers[0] = '\0';
-	clock_rfc3339(when, wall_ns);
-	hash_hex(name, hash.b, sizeof hash.b);
-	int n = snprintf(ret->url, sizeof ret->url, "%s%.10s/%.32s.jsonl", t->url, when, name);
+	if (!t->is_each || !name_request(body, wall_ns, name))
+		name_batch(body, wall_ns, name);
+	int n = snprintf(ret->url, sizeof ret->url, "%s%s", t->url, name);
 	return n >= 0 && n < (int)sizeof ret->url && export_aws_sign(t, &call, wall_ns, ret);
 }

@@ -7,6 +7,7 @@
  * and a mask that comes back stands for what was there. Only export_own.c opens them. */
 #include <errno.h>
 
+#include "master/export_hooks.h"
 #include "master/export_own.h"
 #include "master/keys_private.h"
 #include "master/master.h"
@@ -160,7 +161,7 @@ void key_logging_warn(struct command_call *c, struct key_change *ch)
 	for (const struct json *j = list; j; j = j->next) {
 		struct str name = json_is(j, JSON_OBJECT)
 					  ? json_get_str(c->mem, j, "callback_name") : STR_NONE;
-		if (export_row_find(name) >= 0)
+		if (export_find(c->master->config, name) >= 0)
 			continue;
 		key_change_warn(ch, arena_printf(c->mem, "logging: the callback '%.60s' is not "
 							 "called yet",
@@ -318,10 +319,10 @@ static void put_if(struct json_out *o, const struct json *metadata, const char *
 static bool tells_texts(struct arena *a, const struct json *metadata)
 {
 	struct own_rule rule;
-	bool any = false;
-	export_own_read(a, metadata, &rule);
+	export_own_read(a, NULL, metadata, &rule);
+	bool any = rule.has_others;	/* they may be webhooks */
 	for (unsigned i = 0; i < rule.n; i++)
-		any |= export_may_want_texts(rule.v[i].kind);
+		any |= export_may_want_texts(rule.v[i].who);
 	return any;
 }
 

@@ -28,13 +28,25 @@ void otlp_put_text(struct json_out *o, const char *name, struct str s)
 	close_attribute(o);
 }
 
+static void put_integer(struct json_out *o, const char *name, const char *text)
+{
+	open_attribute(o, name);
+	json_put_z(o, "intValue", text);
+	close_attribute(o);
+}
+
 void otlp_put_number(struct json_out *o, const char *name, uint64_t v)
 {
 	char text[21];
 	snprintf(text, sizeof text, "%llu", (unsigned long long)v);
-	open_attribute(o, name);
-	json_put_z(o, "intValue", text);
-	close_attribute(o);
+	put_integer(o, name, text);
+}
+
+void otlp_put_signed(struct json_out *o, const char *name, int64_t v)
+{
+	char text[21];
+	snprintf(text, sizeof text, "%lld", (long long)v);
+	put_integer(o, name, text);
 }
 
 void otlp_put_double(struct json_out *o, const char *name, double v)

@@ -14,6 +14,7 @@
 /* One attribute, inside a list of them. An empty text is left out. */
 void otlp_put_text(struct json_out *o, const char *name, struct str s);
 void otlp_put_number(struct json_out *o, const char *name, uint64_t v);
+void otlp_put_signed(struct json_out *o, const char *name, int64_t v);
 void otlp_put_double(struct json_out *o, const char *name, double v);
 /* A list of strings; nothing where there are none. */
 void otlp_put_texts(struct json_out *o, const char *name, const struct str *v, size_t n);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/mem.h"
+#include "master/export_hooks.h"
 #include "master/export_own.h"
 #include "master/roles.h"
 #include "master/teams_private.h"
@@ -92,22 +93,24 @@ struct lists {
 	const struct json *root;
 };
 
-static int read_lists(struct arena *a, struct str metadata, struct lists *ret)
+static int read_lists(struct arena *a, const struct config *c, struct str metadata,
+		      struct lists *ret)
 {
 	struct json_error e;
 	ret->root = json_parse(a, metadata.n ? metadata : STR("{}"), 0, &e);
 	if (!json_is(ret->root, JSON_OBJECT))
 		return -ENOMEM;
-	export_own_read(a, ret->root, &ret->rule);
+	export_own_read(a, c, ret->root, &ret->rule);
 	return 0;
 }
 
-static void put_names(struct json_out *o, const char *key, const struct own_rule *r, bool success)
+static void put_names(struct json_out *o, const char *key, const struct config *c,
+		      const struct own_rule *r, bool success)
 {
 	json_open_array(o, key);
 	for (unsigned i = 0; i < r->n; i++)
 		if (success ? r->v[i].success : r->v[i].failure)
-			json_put_z(o, NULL, export_rows[r->v[i].kind].name);
+			json_put_str(o, NULL, export_name(c, r->v[i].who));
 	json_close_array(o);
 }
 
@@ -144,7 +147,7 @@ static void answer_lists(struct team_call *tc, const char *message)
 	struct command_call *c = tc->c;
 	struct lists l;
 	struct json_out o = json_out(&c->out);
-	if (read_lists(c->mem, tc->row.r.metadata, &l) != 0) {
+	if (read_lists(c->mem, c->master->config, tc->row.r.metadata, &l) != 0) {
 		command_fail_store(c, -ENOMEM);
 		return;
 	}
@@ -155,8 +158,8 @@ static void answer_lists(struct team_call *tc, const char *message)
 							 STR_ARG(tc->team_id)));
 	json_open(&o, "data");
 	json_put_str(&o, "team_id", tc->team_id);
-	put_names(&o, "success_callbacks", &l.rule, true);
-	put_names(&o, "failure_callbacks", &l.rule, false);
+	put_names(&o, "success_callbacks", c->master->config, &l.rule, true);
+	put_names(&o, "failure_callbacks", c->master->config, &l.rule, false);
 	put_variables(&o, &l.rule);
 	json_close(&o);
 	json_close(&o);
@@ -190,7 +193,7 @@ static struct str take_entry(struct command_call *c)
 	if (command_str(c, "callback_name", &name) == -EINVAL ||
 	    command_str(c, "callback_type", &type) == -EINVAL)
 		return STR_NONE;
-	if (export_row_find(name) < 0) {
+	if (export_find(c->master->config, name) < 0) {
 		command_fail(c, 400, "invalid_request_error", "callback_name",
 			     "callback_name must be one of those of litellm_settings.callbacks");
 		return STR_NONE;

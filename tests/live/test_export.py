@@ -14,7 +14,7 @@ import time
 import pytest
 
 from gateway import MASTER_KEY, until
-from sink import Sink, metrics_of, official
+from sink import Sink, metrics_of, official, spans_of
 from test_security import Authority
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -46,7 +46,8 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
                 ("m", {"model": "openai/plain", "order": 2, "input_cost_per_token": 1e-6,
                        "output_cost_per_token": 2e-6, **to})],
                told("otel", more="  forward_traceparent_to_llm_provider: true\n"), env=env_of(sink))
-    a = gw.ask("m", user="anna", headers={"traceparent": PARENT, "user-agent": "tester/1"}, temperature=0.25, max_tokens=9)
+    a = gw.ask("m", user="anna", headers={"traceparent": PARENT, "user-agent": "tester/1", "x-litellm-session-id": "s-1"},
+               temperature=0.25, max_tokens=9, seed=-7, presence_penalty=-0.5, response_format={"type": "json_object"})
     assert a.status == 200
     spans = sink.spans(3)
     root = next(s for s in spans if s["kind"] == 2)
@@ -62,6 +63,9 @@ def test_a_request_is_a_trace_with_a_span_for_each_attempt(start, mock, sink):
     assert abs(at["llmgw.cost.usd"] - float(a.headers["x-litellm-response-cost"])) < 1e-9
     assert at["llmgw.end_user"] == "anna" and at["user_agent.original"] == "tester/1"
     assert at["gen_ai.request.temperature"] == 0.25 and at["gen_ai.request.max_tokens"] == 9
+    assert at["gen_ai.request.seed"] == -7 and at["gen_ai.request.presence_penalty"] == -0.5
+    assert at["gen_ai.output.type"] == "json" and at["gen_ai.conversation.id"] == "s-1"
+    assert not {"gen_ai.request.frequency_penalty", "gen_ai.request.top_k", "gen_ai.request.choice.count"} & set(at)
     assert at["gen_ai.response.finish_reasons"] == ["stop"]
     assert at["llmgw.attempts"] == 2 and at["http.response.status_code"] == 200
     assert [s["status"]["code"] for s in tries] == [2, 1]
@@ -116,7 +120,7 @@ def test_langfuse_and_datadog_get_their_own_forms(start, sink):
     a = gw.ask("m", user="anna")
     line = sink.payloads(1, "/api/v2/logs")[0]
     assert line["service"] == "svc" and line["status"] == "info" and "env:" in line["ddtags"]
-    assert json.loads(line["message"])["id"] == a.headers["x-litellm-call-id"]
+    assert json.loads(line["message"])["litellm_call_id"] == a.headers["x-litellm-call-id"]
     assert sink.headers("/api/v2/logs")["Dd-Api-Key".upper()] == SECRET
     batch = until(lambda: sink.sent("/api/public/ingestion"))[0]["batch"]
     trace, generation = batch
@@ -125,6 +129,27 @@ def test_langfuse_and_datadog_get_their_own_forms(start, sink):
     assert generation["body"]["usageDetails"]["input"] == a.json["usage"]["prompt_tokens"]
     assert generation["body"]["level"] == "DEFAULT" and trace["id"] != generation["id"]
     assert sink.headers("/api/public/ingestion")["Authorization"].startswith("Basic ")
+    assert SECRET not in gw.logs()
+
+
+def test_langfuse_by_opentelemetry(start, sink):
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], told("langfuse_otel"), env=env_of(sink))
+    a = gw.ask("m", "canary-of-a-prompt", metadata={"session_id": "s-1", "trace_name": "night", "tags": ["red"]})
+    gw.ask("bad", "canary-of-another", metadata={"mask_input": True})
+    path = "/api/public/otel/v1/traces"
+    spans = until(lambda: (s := [x for b in sink.sent(path) for x in spans_of(b)]) and len(s) >= 4 and s)
+    good, bad = sorted((s for s in spans if s["kind"] == 2), key=lambda s: s["status"]["code"])
+    at = good["at"]
+    assert at["langfuse.trace.name"] == "night" and at["langfuse.session.id"] == "s-1"
+    assert at["langfuse.trace.tags"][0] == "red" and at["langfuse.observation.type"] == "generation"
+    assert json.loads(at["langfuse.observation.input"])["messages"][0]["content"] == "canary-of-a-prompt"
+    assert json.loads(at["langfuse.observation.output"]) == a.json["choices"][0]["message"]
+    assert json.loads(at["langfuse.observation.usage_details"])["input"] == a.json["usage"]["prompt_tokens"]
+    assert bad["at"]["langfuse.observation.level"] == "ERROR"
+    assert "canary-of-another" not in json.dumps(sink.sent(path))
+    assert sink.headers(path)["Authorization"].startswith("Basic ") and not sink.sent("/v1/traces")
+    decoded = official(sink.sent(path)[0])
+    assert decoded is None or decoded.resource_spans[0].scope_spans[0].spans
     assert SECRET not in gw.logs()
 
 
@@ -175,7 +200,7 @@ def test_a_receiver_that_is_down_gets_it_later(start, sink, tmp_path):
     try:
         gw.start()
         rows = back.payloads(5, timeout=30)
-        assert {r["id"] for r in rows} == ids and len(rows) == 5
+        assert {r["litellm_call_id"] for r in rows} == ids and len(rows) == 5
         until(lambda: not list(folder.glob("generic_api.*")))
         until(lambda: gw.metric("llmgw_export_sent_total") >= 5)   # counted after its file is gone
     finally:
@@ -324,6 +349,23 @@ def _rows_of_objects(sink):
         return [r for path, _, lines in sink.bodies for r in lines]
 
 
+def test_an_object_for_each_request(start, sink):
+    params = {"s3_bucket_name": "bucket", "s3_region_name": "eu-west-1", "s3_path": "logs", "s3_object_per_request": True,
+              "s3_endpoint_url": sink.base, "s3_aws_access_key_id": "AKIDEXAMPLE", "s3_aws_secret_access_key": SECRET}
+    gw = start([("m", "plain")], told("s3", more=f"  s3_callback_params: {json.dumps(params)}\n"),
+               env={"DEFAULT_FLUSH_INTERVAL_SECONDS": "0.3"})
+    ids = {gw.ask("m").json["id"] for _ in range(3)}
+    until(lambda: len(sink.raw) >= 3)
+    for path, (method, headers, body) in sink.raw.items():
+        row = json.loads(body)
+        began = time.strftime("%Y-%m-%d/time-%H-%M-%S", time.gmtime(row["startTime"]))
+        assert re.fullmatch(rf"/bucket/logs/{began}-\d{{6}}_{row['id']}\.json", path) and row["id"] in ids
+        assert method == "PUT" and headers["Content-Type"] == "application/json"
+        ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
+        assert ours == theirs
+    assert len(sink.raw) == 3 and SECRET not in gw.logs()
+
+
 def test_objects_in_s3(start, sink):
     params = {"s3_bucket_name": "bucket", "s3_region_name": "eu-west-1", "s3_path": "logs/llm",
               "s3_endpoint_url": sink.base, "s3_aws_access_key_id": "AKIDEXAMPLE",
@@ -335,7 +377,7 @@ def test_objects_in_s3(start, sink):
     gw.wait_log("export.failing", callback="s3_v2")
     sink.status = 200
     until(lambda: len(_rows_of_objects(sink)) >= 3, 30)
-    assert {r["id"] for r in _rows_of_objects(sink)} == set(ids)
+    assert {r["litellm_call_id"] for r in _rows_of_objects(sink)} == set(ids)
     for path, (method, headers, body) in sink.raw.items():
         assert re.fullmatch(r"/bucket/logs/llm/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
         ours, theirs = signature_of(method, path, headers, body, SECRET, "eu-west-1")
@@ -375,7 +417,7 @@ def test_messages_for_sqs(start, sink, name, queue):
     assert all(b["QueueUrl"] == url and 1 <= len(b["Entries"]) <= 10 for b in sink.sent("/"))
     seen = [e["Id"] for e in entries()]
     assert sorted(i for i in set(seen) if seen.count(i) > 1) == failed_once[:1] and len(seen) == 26
-    assert {json.loads(e["MessageBody"])["id"] for e in entries()} == set(asked)
+    assert {json.loads(e["MessageBody"])["litellm_call_id"] for e in entries()} == set(asked)
     assert all(("MessageGroupId" in e) == queue.endswith(".fifo") for e in entries())
     assert gw.metric("llmgw_export_dropped_total") == 1 and gw.metric("llmgw_export_sent_total") == 24
     method, headers, body = sink.raw["/"]
@@ -400,7 +442,7 @@ def test_messages_wait_for_sqs(start, sink):
     sink.status = 200
     gw.start()
     until(lambda: sum(len(b["Entries"]) for b in sink.sent("/")) >= 3, 30)
-    assert {json.loads(e["MessageBody"])["id"] for b in sink.sent("/") for e in b["Entries"]} == asked
+    assert {json.loads(e["MessageBody"])["litellm_call_id"] for b in sink.sent("/") for e in b["Entries"]} == asked
 
 
 def test_a_call_of_helicone_for_each_request(start, sink):
@@ -491,7 +533,7 @@ def test_objects_in_googles_storage(start, sink, name):
                     "GCS_HMAC_SECRET": SECRET, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
     ids = {gw.ask("m").headers["x-litellm-call-id"] for _ in range(3)}
     until(lambda: len(_rows_of_objects(sink)) >= 3)
-    assert {r["id"] for r in _rows_of_objects(sink)} == ids
+    assert {r["litellm_call_id"] for r in _rows_of_objects(sink)} == ids
     for path, (method, headers, body) in sink.raw.items():
         assert re.fullmatch(r"/bucket/\d{4}-\d\d-\d\d/[0-9a-f]{32}\.jsonl", path) and method == "PUT"
         ours, theirs = signature_of(method, path, headers, body, SECRET, "auto")
@@ -518,7 +560,7 @@ def test_a_client_may_leave_callbacks_out(start, sink, allowed):
                env=env_of(sink))
     kept = gw.ask("m").headers["x-litellm-call-id"]
     left = gw.ask("m", headers={"x-litellm-disable-callbacks": "otel, LANGFUSE , none"}).headers["x-litellm-call-id"]
-    assert {p["id"] for p in sink.payloads(2)} == {kept, left}
+    assert {p["litellm_call_id"] for p in sink.payloads(2)} == {kept, left}
     last = gw.ask("m").headers["x-litellm-call-id"]
 
     def generations():

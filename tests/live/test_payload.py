@@ -65,7 +65,8 @@ def test_the_payload_has_the_prompt_and_the_answer(begin, sink):
     plain = gw.ask("m", 'Grüße "quoted" \\ \u0001')
     row = sink.payloads(1)[0]
     assert row["messages"] == asked('Grüße "quoted" \\ \u0001') and row["response"] == plain.json
-    assert row["id"] == plain.headers["x-litellm-call-id"] and "texts_cut" not in row and "texts_missing" not in row
+    assert row["litellm_call_id"] == plain.headers["x-litellm-call-id"] and row["id"] == plain.json["id"]
+    assert "texts_cut" not in row and "texts_missing" not in row
     assert gw.stream("echo", "Say this again, word by word").text() == "Say this again, word by word"
     row = sink.payloads(2)[1]
     assert row["stream"] and row["messages"] == asked("Say this again, word by word")
@@ -556,7 +557,7 @@ def test_kills_lose_texts_at_most_and_mix_none_up(begin, sink):
               {r[0].hex() for r in db.execute("SELECT request_id FROM spend_logs")})
     assert gw.ask("echo", "after all").status == 200
     rows = until(lambda: (r := sink.payloads(1)) and any(x["messages"] == asked("after all") for x in r) and r)
-    told = {r["id"]: r for r in rows if r["id"] in answered}
+    told = {r["litellm_call_id"]: r for r in rows if r["litellm_call_id"] in answered}
     assert len(told) > len(answered) / 4
     for call, row in told.items():
         if row["messages"] is not None:

@@ -30,7 +30,7 @@ def hook(sink, kind="success_and_failure"):
 
 def calls(sink, path="/hook"):
     """Ids of the requests that a webhook was told of."""
-    return {p["id"] for b in sink.sent(path) for p in b}
+    return {p["litellm_call_id"] for b in sink.sent(path) for p in b}
 
 
 def test_keys_and_teams_have_their_own(start, sinks):

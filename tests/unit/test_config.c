@@ -26,6 +26,7 @@
 #include "common/sandbox.h"
 #include "common/texts.h"
 #include "master/config_read.h"
+#include "master/export_hooks.h"
 #include "master/export_payload.h"
 
 #define KEY "general_settings: {master_key: sk-test}\n"
@@ -430,6 +431,7 @@ static const struct set_row {
 	{ "general_settings.alerting_args", "max_outage_alert_list_size", "5", "5" },
 	{ "general_settings.alerting_args", "log_to_console", "true", "true" },
 	{ "litellm_settings", "allow_dynamic_callback_disabling", "false", "false" },
+	{ "litellm_settings", "disable_add_user_agent_to_request_tags", "true", "true" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "aws_sqs_callback_params", "{sqs_queue_url: q}", "\"********\"" },
 	{ "litellm_settings", "standard_logging_payload_excluded_fields", "[messages]",
@@ -437,6 +439,8 @@ static const struct set_row {
 	{ "litellm_settings.datadog_params", "turn_off_message_logging", "true", "true" },
 	{ "litellm_settings.datadog_llm_observability_params", "turn_off_message_logging", "true",
 	  "true" },
+	{ "callback_settings", "<callback_name>", "{callback_type: generic_api, endpoint: \"https://h\"}",
+	  "\"********\"" },
 	{ "callback_settings.otel", "message_logging", "true", "true" },
 	{ "litellm_settings", "success_callback", "prometheus", "[\"prometheus\"]" },
 	{ "litellm_settings", "failure_callback", "[x]", "[\"x\"]" },
@@ -1687,8 +1691,66 @@ static void test_what_callbacks_are_told(void **state)
 	assert_int_equal(c->payload_left_out,
 			 payload_field(STR("response")) | payload_field(STR("model_id")));
 	assert_true(complains(c, "the standard logging payload has no field 'mesages'"));
-	c = read_text(KEY "callback_settings: {mine: {callback_type: generic_api}}\n");
+	c = read_text(KEY "callback_settings: {mine: {callback_type: python}}\n");
 	assert_true(complains(c, "'mine' is not known here"));
+}
+
+static void test_webhooks_with_names_of_their_own(void **state)
+{
+	static const char settings[] =
+		"callback_settings:\n"
+		"  mine: {callback_type: generic_api, endpoint: os.environ/TEST_HOOK_URL,\n"
+		"         headers: {Authorization: os.environ/TEST_HOOK_KEY}, event_types: [llm_api_failure]}\n"
+		"  lost: {callback_type: generic_api}\n"
+		"  wrong: {callback_type: generic_api, endpoint: \"https://h\", log_format: xml}\n"
+		"  \"a b\": {callback_type: generic_api, endpoint: \"https://h\"}\n"
+		"  unused: {callback_type: generic_api, endpoint: \"https://h\", log_format: ndjson}\n"
+		"  otel: {message_logging: true}\n";
+	char text[2048];
+	(void)state;
+	setenv("TEST_HOOK_URL", "https://hooks.example/x", 1);
+	setenv("TEST_HOOK_KEY", "Bearer canary", 1);
+	unsetenv("GENERIC_LOGGER_ENDPOINT");
+	snprintf(text, sizeof text, KEY "litellm_settings: {callbacks: [mine, lost, wrong, other]}\n%s",
+		 settings);
+	struct config *c = read_text(text);
+	assert_true(complains(c, "the callback lost is not called: the environment lacks "
+				 "callback_settings: an endpoint"));
+	assert_true(complains(c, "the webhook 'wrong' is not called: log_format wants"));
+	assert_true(complains(c, "the webhook 'a b' is not called: its name has spaces"));
+	assert_true(complains(c, "the callback 'wrong' of callbacks is not called yet"));
+	assert_true(complains(c, "the callback 'other' of callbacks is not called yet"));
+	assert_int_equal(c->n_hooks, 3);
+	assert_int_equal(export_find(c, STR("unused")), EXPORT_HOOK + 2);
+	assert_int_equal(c->hooks[2].format, HOOK_LINES);
+	assert_int_equal(c->export_success, 0);
+	assert_int_equal(c->export_failure, UINT64_C(1) << EXPORT_HOOK);
+	assert_true(c->set.flags & SET_RECORDS && c->set.flags & SET_TEXTS_TOLD);
+	assert_true(c->otel_texts);
+	struct export_target t = { 0 };
+	assert_null(export_read(c, EXPORT_HOOK, &t));
+	assert_string_equal(t.url, "https://hooks.example/x");
+	assert_string_equal(t.headers, "Authorization: Bearer canary");
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	config_show(c, true, &out);
+	assert_true(str_find(buf_str(&out), STR("canary")) == SIZE_MAX);
+	assert_true(str_find(buf_str(&out), STR("hooks.example")) == SIZE_MAX);
+	buf_done(&out);
+}
+
+static void test_so_many_webhooks(void **state)
+{
+	struct buf text;
+	(void)state;
+	buf_init(&text, 1 << 16);
+	buf_put_z(&text, KEY "callback_settings:\n");
+	for (unsigned i = 0; i <= CONFIG_HOOKS; i++)
+		buf_printf(&text, "  h%u: {callback_type: generic_api}\n", i);
+	struct config *c = read_text(buf_z(&text));
+	assert_int_equal(c->n_hooks, CONFIG_HOOKS);
+	assert_true(complains(c, "the webhook 'h16' is not called: there are 16 already"));
+	buf_done(&text);
 }
 
 static void test_diff(void **state)
@@ -2019,6 +2081,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_samples),
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
 		cmocka_unit_test(test_what_callbacks_are_told), cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_webhooks_with_names_of_their_own),
+		cmocka_unit_test(test_so_many_webhooks),
 		cmocka_unit_test(test_bad_gates),
 		cmocka_unit_test(test_show_with_origin),
 		cmocka_unit_test(test_discounts_and_margins),

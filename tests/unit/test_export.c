@@ -108,7 +108,8 @@ static void fill(struct record *r, bool failed)
 }
 
 static const struct export_target target = { .service = "svc", .environment = "prod",
-					     .source = "src", .host = "host", .project = "project",
+					     .source = "src", .host = "host", .project = "project", .version = "7",
+					     .pod = "pod", .app = "app",
 					     .attributes = "region=north, =x,team=ops" };
 
 /* A batch of two requests, one that went well and one that failed, as one JSON. */
@@ -166,10 +167,16 @@ static void check_payload(const struct json *j, bool failed)
 	assert_text(j, "metadata.user_api_key_alias", "alice");
 	assert_text(j, "metadata.user_api_key_team_id", "t1");
 	assert_text(j, "requester_ip_address", "127.0.0.1");
-	assert_int_equal(json_get(j, "request_tags")->count, 2);
+	const struct json *tags = json_get(j, "request_tags");
+	assert_int_equal(tags->count, 4);
+	assert_true(str_eq_z(json_str(arena, json_at(tags, 0)), "red"));
+	assert_true(str_eq_z(json_str(arena, json_at(tags, 2)), "User-Agent: agent"));
+	assert_true(str_eq_z(json_str(arena, json_at(tags, 3)), "User-Agent: agent/1"));
+	assert_text(j, "litellm_call_id", "call-1");
 	assert_raw(j, "messages", "null");
 	assert_int_equal(json_get(j, "attempts")->count, 2);
 	assert_text(json_at(json_get(j, "attempts"), 0), "model_id", "d-1");
+	assert_text(j, "error_information.error_class", failed ? "InternalServerError" : "");
 	if (failed)
 		assert_text(j, "error_information.error_code", "500");
 	else
@@ -202,7 +209,7 @@ static const struct json *payload_without(uint64_t left_out)
 static void test_all_that_litellm_has(void **state)
 {
 	static const char *const names[] = {
-		"id", "trace_id", "call_type", "stream", "response_cost", "cost_breakdown",
+		"id", "litellm_call_id", "trace_id", "call_type", "stream", "response_cost", "cost_breakdown",
 		"response_cost_failure_debug_info", "status", "status_fields.llm_api_status",
 		"status_fields.guardrail_status", "custom_llm_provider", "total_tokens",
 		"prompt_tokens", "completion_tokens", "startTime", "endTime", "completionStartTime",
@@ -211,6 +218,7 @@ static void test_all_that_litellm_has(void **state)
 		"api_base", "metadata.user_api_key_hash", "metadata.user_api_key_alias",
 		"metadata.user_api_key_spend", "metadata.user_api_key_max_budget",
 		"metadata.user_api_key_budget_reset_at", "metadata.user_api_key_org_id",
+		"metadata.user_api_key_org_alias", "metadata.user_api_key_project_alias",
 		"metadata.user_api_key_team_id", "metadata.user_api_key_project_id",
 		"metadata.user_api_key_user_id", "metadata.user_api_key_user_email",
 		"metadata.user_api_key_team_alias", "metadata.user_api_key_end_user_id",
@@ -287,6 +295,56 @@ static void test_otlp(void **state)
 	assert_text(attribute(tried, "server.address"), "stringValue", "a.example");
 	assert_text(attribute(tried, "server.port"), "intValue", "8443");
 	assert_text(attribute(tried, "llmgw.outcome"), "stringValue", "UP_ERROR");
+}
+
+/* The span of a request that asked for more than most do, or for nothing. */
+static const struct json *span_of(const struct record *r)
+{
+	struct export_view v = { .r = r, .text_most = TEXT_MOST };
+	struct json_error why;
+	buf_reset(&out);
+	export_begin_otlp(&target, &out);
+	export_put_otlp(&target, &v, &out);
+	buf_put_z(&out, export_rows[EXPORT_OTEL].end);
+	const struct json *j = json_parse(arena, arena_dup(arena, buf_str(&out)), JSON_ONE_KEY, &why);
+	const struct json *resource = json_at(json_get(j, "resourceSpans"), 0);
+	return json_at(json_get(json_at(json_get(resource, "scopeSpans"), 0), "spans"), 0);
+}
+
+static void test_what_was_asked_of_a_model(void **state)
+{
+	static const char *const names[] = {
+		"gen_ai.request.top_k", "gen_ai.request.presence_penalty",
+		"gen_ai.request.frequency_penalty", "gen_ai.request.seed",
+		"gen_ai.request.choice.count", "gen_ai.output.type", "gen_ai.conversation.id",
+	};
+	struct record r;
+	(void)state;
+	fill(&r, false);
+	r.top_k = 40;
+	r.presence_penalty = -0.5F;
+	r.frequency_penalty = 0;
+	r.seed = -7;
+	r.flags |= RF_SEED;
+	r.choices = 3;
+	r.format = RECORD_FORMAT_JSON;
+	const struct json *span = span_of(&r);
+	assert_raw(attribute(span, names[0]), "doubleValue", "40");
+	assert_raw(attribute(span, names[1]), "doubleValue", "-0.5");
+	assert_raw(attribute(span, names[2]), "doubleValue", "0");
+	assert_text(attribute(span, names[3]), "intValue", "-7");
+	assert_text(attribute(span, names[4]), "intValue", "3");
+	assert_text(attribute(span, names[5]), "stringValue", "json");
+	fill(&r, false);
+	r.top_k = r.presence_penalty = r.frequency_penalty = RECORD_NO_NUMBER;
+	r.choices = 1;
+	span = span_of(&r);
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_null(attribute(span, names[i]));
+	r.call = JOURNAL_CALL_IMAGE;
+	assert_text(attribute(span_of(&r), "gen_ai.output.type"), "stringValue", "image");
+	r.call = JOURNAL_CALL_SPEECH;
+	assert_text(attribute(span_of(&r), "gen_ai.output.type"), "stringValue", "speech");
 }
 
 /* The value of an attribute of the resource, as JSON; .p NULL: it has none. */
@@ -445,6 +503,40 @@ static void test_parameters(void **state)
 	assert_int_equal(export_finish(&r).n, 0);
 }
 
+/* What becomes of a User-Agent, and what has none or does without. */
+static void test_tags_of_the_agent(void **state)
+{
+	static const struct {
+		const char *agent, *first, *second;
+	} rows[] = {
+		{ "a/1 (b; c/2)", "User-Agent: a", "User-Agent: a/1 (b; c/2)" },
+		{ "curl", "User-Agent: curl", NULL }, { "/x", "User-Agent: ", "User-Agent: /x" },
+		{ " ", NULL, NULL }, { "", NULL, NULL },
+	};
+	struct payload_tag room;
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct record r = { 0 };
+		struct export_view v = { .r = &r };
+		const char *const want[] = { rows[i].first, rows[i].second, NULL };
+		record_put(&r, RT_USER_AGENT, str_z(rows[i].agent));
+		for (size_t k = 0; k < COUNT(want); k++) {
+			struct str tag = payload_tag(&v, k, &room);
+			if (want[k] ? !str_eq_z(tag, want[k]) : tag.p != NULL)
+				fail_msg("'%s' %zu: " STR_FMT, rows[i].agent, k, STR_ARG(tag));
+		}
+		v.agent_is_no_tag = true;
+		assert_null(payload_tag(&v, 0, &room).p);
+	}
+	struct record r = { 0 };
+	struct export_view v = { .r = &r };
+	char longest[300];
+	memset(longest, 'a', sizeof longest);
+	longest[3] = '/';
+	record_put(&r, RT_USER_AGENT, str_of(longest, sizeof longest));
+	assert_int_equal(payload_tag(&v, 1, &room).n, strlen("User-Agent: ") + 100);
+}
+
 static void test_langfuse(void **state)
 {
 	const struct json *list = json_get(batch(EXPORT_LANGFUSE), "batch");
@@ -471,6 +563,9 @@ static void test_datadog(void **state)
 	assert_text(json_at(j, 1), "status", "error");
 	assert_text(json_at(j, 0), "ddsource", "src");
 	assert_text(json_at(j, 0), "hostname", "host");
+	assert_text(json_at(j, 0), "ddtags", "env:prod,service:svc,version:7,HOSTNAME:host,"
+		    "POD_NAME:pod,request_tag:red,request_tag:quo\"te,request_tag:User-Agent: agent,"
+		    "request_tag:User-Agent: agent/1,team:t1");
 	struct str inner = json_get_str(arena, json_at(j, 1), "message");
 	check_payload(json_parse(arena, inner, JSON_ONE_KEY, &why), true);
 }
@@ -480,7 +575,8 @@ static void test_datadog_llm(void **state)
 	const struct json *j = json_get_path(batch(EXPORT_DATADOG_LLM), "data.attributes");
 	const struct json *list = json_get(j, "spans"), *bad = json_at(list, 1);
 	(void)state;
-	assert_text(j, "ml_app", "svc");
+	assert_text(j, "ml_app", "app");
+	assert_int_equal(json_get(j, "tags")->count, 5);
 	assert_true(str_eq_z(json_str(arena, json_at(json_get(j, "tags"), 0)), "env:prod"));
 	assert_int_equal(list->count, 2);
 	assert_text(json_at(list, 0), "status", "ok");
@@ -492,7 +588,8 @@ static void test_datadog_llm(void **state)
 	assert_text(json_at(list, 0), "meta.metadata.model_name", "gpt-4o");
 	assert_text(bad, "status", "error");
 	assert_text(bad, "meta.error.type", "internal_server_error");
-	assert_true(str_eq_z(json_str(arena, json_at(json_get(bad, "tags"), 3)), "request_tag:red"));
+	assert_true(str_eq_z(json_str(arena, json_at(json_get(bad, "tags"), 5)), "request_tag:red"));
+	assert_int_equal(json_get(bad, "tags")->count, 10);
 }
 
 static void test_langsmith(void **state)
@@ -551,6 +648,80 @@ static void test_s3(void **state)
 	assert_true(strcmp(a->headers, b->headers) != 0);
 	mem_free(a);
 	mem_free(b);
+}
+
+/* Of a batch of lines, where an object each is wanted. */
+static void test_an_object_for_each(void **state)
+{
+	static const struct {
+		const char *body, *name;
+	} rows[] = {
+		{ "{\"id\":\"chatcmpl-1\",\"startTime\":1764489600.012345}",
+		  "2025-11-30/time-08-00-00-012345_chatcmpl-1.json" },
+		{ "{\"id\":\"a/b ?#\\u00e4\",\"startTime\":1764489600}",
+		  "2025-11-30/time-08-00-00-000000_a_b_____.json" },
+		{ "{\"litellm_call_id\":\"c\"}", "2025-12-01/time-00-00-07-000000_c.json" },
+		{ "{\"id\":\"i\",\"startTime\":-1e99}", "2025-12-01/time-00-00-07-000000_i.json" },
+	};
+	struct export_target t = { .url = "https://h/b/", .aws_key = "A", .aws_secret = "s",
+				   .aws_region = "eu", .is_each = true };
+	struct export_address *a = mem_alloc(sizeof *a);
+	uint64_t wall = (UINT64_C(1764547200) + 7) * NS_PER_S;
+	static char longest[600];
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_true(export_address_s3(&t, str_z(rows[i].body), wall, a));
+		assert_string_equal(a->url + strlen(t.url), rows[i].name);
+	}
+	snprintf(longest, sizeof longest, "{\"id\":\"%0500d\"}", 0);
+	const char *const others[] = { "[]", "{}", "not JSON", "", longest };
+	for (size_t i = 0; i < COUNT(others); i++) {
+		assert_true(export_address_s3(&t, str_z(others[i]), wall, a));
+		assert_true(str_ends(str_z(a->url), STR(".jsonl")));
+	}
+	struct str rest = STR("{\"id\":1}\n{\"id\":2}\n");
+	for (unsigned n = 1; n <= 2; n++) {
+		buf_reset(&out);
+		export_calls_cut(&export_rows[EXPORT_S3], &t, &rest, &out);
+		assert_int_equal(out.n, strlen("{\"id\":1}\n"));
+	}
+	assert_int_equal(rest.n, 0);
+	mem_free(a);
+}
+
+static void test_webhooks_by_variables(void **state)
+{
+	struct export_target t = { 0 };
+	(void)state;
+	unsetenv("RUBRIK_API_KEY");
+	unsetenv("SUMOLOGIC_WEBHOOK_URL");
+	setenv("RUBRIK_WEBHOOK_URL", "https://r/x", 1);
+	assert_string_equal(export_rows[EXPORT_RUBRIK].read(NULL, &t), "RUBRIK_API_KEY");
+	setenv("RUBRIK_API_KEY", "k", 1);
+	assert_null(export_rows[EXPORT_RUBRIK].read(NULL, &t));
+	assert_string_equal(t.url, "https://r/x");
+	assert_string_equal(t.headers, "Authorization: Bearer k");
+	t = (struct export_target){ 0 };
+	assert_string_equal(export_rows[EXPORT_SUMOLOGIC].read(NULL, &t), "SUMOLOGIC_WEBHOOK_URL");
+	setenv("SUMOLOGIC_WEBHOOK_URL", "https://s/receiver/secret", 1);
+	assert_null(export_rows[EXPORT_SUMOLOGIC].read(NULL, &t));
+	assert_string_equal(t.url, "https://s/receiver/secret");
+	assert_string_equal(t.headers, "");
+}
+
+static void test_where_langfuse_has_traces(void **state)
+{
+	struct export_target t = { 0 };
+	(void)state;
+	unsetenv("LANGFUSE_SECRET_KEY");
+	setenv("LANGFUSE_PUBLIC_KEY", "pk", 1);
+	setenv("LANGFUSE_HOST", "https://l/", 1);
+	assert_string_equal(export_rows[EXPORT_LANGFUSE_OTEL].read(NULL, &t), "LANGFUSE_SECRET_KEY");
+	setenv("LANGFUSE_SECRET_KEY", "sk", 1);
+	assert_null(export_rows[EXPORT_LANGFUSE_OTEL].read(NULL, &t));
+	assert_string_equal(t.url, "https://l/api/public/otel/v1/traces");
+	assert_string_equal(t.headers, "Authorization: Basic cGs6c2s=");
+	assert_true(t.is_langfuse);
 }
 
 /* What the parameters say: an address, or a complaint with that in it. */
@@ -1152,7 +1323,9 @@ int main(void)
 		TEST(test_any_field_may_be_left_out), TEST(test_otlp),
 		TEST(test_who_tells),
 		TEST(test_variables_of_opentelemetry), TEST(test_parameters),
-		TEST(test_files_of_opentelemetry), TEST(test_langfuse), TEST(test_datadog),
+		TEST(test_files_of_opentelemetry), TEST(test_langfuse), TEST(test_an_object_for_each), TEST(test_what_was_asked_of_a_model),
+		TEST(test_webhooks_by_variables), TEST(test_where_langfuse_has_traces),
+		TEST(test_tags_of_the_agent), TEST(test_datadog),
 		TEST(test_datadog_llm),
 		TEST(test_langsmith), TEST(test_s3), TEST(test_where_s3_is),
 		TEST(test_sqs), TEST(test_calls_have_bounds), TEST(test_sqs_answers),

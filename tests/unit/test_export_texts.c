@@ -175,6 +175,177 @@ static void test_what_langfuse_shows(void **state)
 	assert_puts(export_put_output, "\"OK\"");
 }
 
+/* One row's form of what was said. */
+static const struct json *told(enum export_kind kind)
+{
+	static const struct export_target t;
+	const struct export_row *row = &export_rows[kind];
+	buf_reset(&out);
+	row->begin(&t, &out);
+	row->put(&t, &view, &out);
+	buf_put_z(&out, row->end);
+	return parsed(arena_dup(arena, buf_str(&out)));
+}
+
+static void assert_raw(const struct json *j, const char *path, const char *want)
+{
+	const struct json *at = json_get_path(j, path);
+	if (want ? !at || !str_eq_z(at->raw, want) : at != NULL)
+		fail_msg("%s: wanted %s, got " STR_FMT, path, want ? want : "nothing",
+			 STR_ARG(at ? at->raw : STR("nothing")));
+}
+
+/* Ids and traces are the answer's and the client's own, where they are told. */
+static void test_ids(void **state)
+{
+	(void)state;
+	say("{\"messages\":[],\"metadata\":{\"trace_id\":\"t-9\"}}", "{\"id\":\"chatcmpl-7\"}");
+	const struct json *j = json_at(told(EXPORT_GENERIC), 0);
+	assert_raw(j, "id", "\"chatcmpl-7\"");
+	assert_raw(j, "litellm_call_id", "\"call-1\"");
+	assert_raw(j, "trace_id", "\"t-9\"");
+	record_put(&record, RT_SESSION, STR("s-1"));
+	record.flags |= RF_CACHE_HIT;
+	record.end_ns = record.start_ns + 500 * NS_PER_MS;
+	j = json_at(told(EXPORT_GENERIC), 0);
+	assert_raw(j, "id", "\"chatcmpl-7_cache_hit1764489600.500000\"");
+	assert_raw(j, "trace_id", "\"s-1\"");
+	record.flags = 0;
+	texts = (struct export_texts){ .is_hidden = true };
+	assert_raw(json_at(told(EXPORT_GENERIC), 0), "id", "\"call-1\"");
+	say("{}", "{\"id\":7}");
+	assert_raw(json_at(told(EXPORT_GENERIC), 0), "id", "\"call-1\"");
+	static char longest[400];
+	snprintf(longest, sizeof longest, "{\"id\":\"%0300d\"}", 0);
+	say("{}", longest);
+	assert_raw(json_at(told(EXPORT_GENERIC), 0), "id", "\"call-1\"");
+}
+
+static void test_what_langfuse_is_told_by_metadata(void **state)
+{
+	(void)state;
+	say("{\"messages\":[],\"metadata\":{\"trace_id\":\"t-9\",\"session_id\":\"s\","
+	    "\"trace_version\":\"2\",\"version\":\"1\",\"trace_release\":\"r\","
+	    "\"trace_metadata\":{\"a\":1},\"generation_id\":\"g\",\"parent_observation_id\":\"p\","
+	    "\"prompt\":{\"name\":\"n\",\"version\":3},\"mask_input\":true}}",
+	    "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}");
+	const struct json *list = json_get(told(EXPORT_LANGFUSE), "batch");
+	const struct json *trace = json_get(json_at(list, 0), "body");
+	const struct json *generation = json_get(json_at(list, 1), "body");
+	assert_raw(trace, "id", "\"t-9\"");
+	assert_raw(trace, "sessionId", "\"s\"");
+	assert_raw(trace, "version", "\"2\"");
+	assert_raw(trace, "release", "\"r\"");
+	assert_raw(trace, "metadata", "{\"a\":1}");
+	assert_raw(trace, "input", "\"redacted-by-litellm\"");
+	assert_raw(trace, "output", "{\"content\":\"a\"}");
+	assert_raw(generation, "id", "\"g\"");
+	assert_raw(generation, "traceId", "\"t-9\"");
+	assert_raw(generation, "parentObservationId", "\"p\"");
+	assert_raw(generation, "version", "\"1\"");
+	assert_raw(generation, "promptName", "\"n\"");
+	assert_raw(generation, "promptVersion", "3");
+	assert_raw(generation, "input", "\"redacted-by-litellm\"");
+}
+
+/* Of a trace that is there already only what is asked for is changed, and each once. */
+static void test_a_trace_of_langfuse_goes_on(void **state)
+{
+	(void)state;
+	say("{\"messages\":[1],\"metadata\":{\"existing_trace_id\":\"e\",\"trace_id\":\"t\","
+	    "\"trace_name\":\"n\",\"trace_version\":\"2\",\"mask_output\":true,"
+	    "\"update_trace_keys\":[\"output\",\"trace_version\",\"output\",\"trace_id\",7]}}",
+	    "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}");
+	const struct json *list = json_get(told(EXPORT_LANGFUSE), "batch");
+	const struct json *trace = json_get(json_at(list, 0), "body");
+	assert_int_equal(trace->count, 3);
+	assert_raw(trace, "id", "\"e\"");
+	assert_raw(trace, "version", "\"2\"");
+	assert_raw(trace, "output", "\"redacted-by-litellm\"");
+	assert_raw(json_get(json_at(list, 1), "body"), "traceId", "\"e\"");
+	assert_raw(json_get(json_at(list, 1), "body"), "output", "\"redacted-by-litellm\"");
+}
+
+/* An attribute of the request's span, as told to that callback. .p NULL: it has none. */
+static struct str attribute(enum export_kind kind, bool is_langfuse, const char *name)
+{
+	const struct export_target t = { .is_langfuse = is_langfuse, .environment = "prod" };
+	struct str found = STR_NONE;
+	buf_reset(&out);
+	export_begin_otlp(&t, &out);
+	export_put_otlp(&t, &view, &out);
+	buf_put_z(&out, export_rows[kind].end);
+	const struct json *j = json_at(json_get(parsed(arena_dup(arena, buf_str(&out))),
+						"resourceSpans"), 0);
+	j = json_at(json_get(json_at(json_get(j, "scopeSpans"), 0), "spans"), 0);
+	for (j = json_get(j, "attributes")->child; j; j = j->next)
+		if (str_eq_z(json_get_str(arena, j, "key"), name))
+			found = json_get(j, "value")->raw;
+	return found;
+}
+
+static void assert_attribute(enum export_kind kind, const char *name, const char *want)
+{
+	struct str got = attribute(kind, kind == EXPORT_LANGFUSE_OTEL, name);
+	if (want ? !str_eq_z(got, want) : got.p != NULL)
+		fail_msg("%s: wanted %s, got " STR_FMT, name, want ? want : "nothing", STR_ARG(got));
+}
+
+static void test_attributes_of_texts(void **state)
+{
+	static const char *const stops[] = {
+		"{\"stop\":\"x\"}", "{\"stop_sequences\":[\"x\",7]}",
+		"{\"generationConfig\":{\"stopSequences\":[\"x\"]}}",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(stops); i++) {
+		say(stops[i], "{\"id\":\"chatcmpl-7\"}");
+		assert_attribute(EXPORT_OTEL, "gen_ai.request.stop_sequences",
+				 "{\"arrayValue\":{\"values\":[{\"stringValue\":\"x\"}]}}");
+		assert_attribute(EXPORT_OTEL, "gen_ai.response.id", "{\"stringValue\":\"chatcmpl-7\"}");
+	}
+	say("{\"stop\":7}", "{}");
+	assert_attribute(EXPORT_OTEL, "gen_ai.request.stop_sequences", NULL);
+	assert_attribute(EXPORT_OTEL, "gen_ai.response.id", NULL);
+	view.texts = NULL;
+	assert_attribute(EXPORT_OTEL, "gen_ai.response.id", NULL);
+	record_put(&record, RT_SESSION, STR("s-1"));
+	assert_attribute(EXPORT_OTEL, "gen_ai.conversation.id", "{\"stringValue\":\"s-1\"}");
+}
+
+static void test_attributes_of_langfuse(void **state)
+{
+	static const char hidden[] = "redacted-by-litellm";
+	(void)state;
+	say("{\"messages\":[{\"content\":\"canary\"}],\"metadata\":{\"trace_name\":\"n\","
+	    "\"session_id\":\"s\",\"trace_user_id\":\"u\",\"version\":\"1\",\"mask_output\":true}}",
+	    "{\"choices\":[{\"message\":{\"content\":\"canary\"}}]}");
+	record_put(&record, RT_SESSION, STR("s"));
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.trace.name", "{\"stringValue\":\"n\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.session.id", "{\"stringValue\":\"s\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.user.id", "{\"stringValue\":\"u\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.version", "{\"stringValue\":\"1\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.environment", "{\"stringValue\":\"prod\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.observation.type",
+			 "{\"stringValue\":\"generation\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.observation.input",
+			 "{\"stringValue\":\"{\\\"messages\\\":[{\\\"content\\\":\\\"canary\\\"}]}\"}");
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.observation.output",
+			 "{\"stringValue\":\"\\\"redacted-by-litellm\\\"\"}");
+	/* What is masked stands nowhere else, and where it goes alone is its own. */
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "gen_ai.output.messages", NULL);
+	assert_attribute(EXPORT_OTEL, "langfuse.observation.input", NULL);
+	texts.is_hidden = true;
+	texts.root[0] = texts.root[1] = NULL;
+	struct str input = attribute(EXPORT_LANGFUSE_OTEL, true, "langfuse.observation.input");
+	assert_true(str_find(input, str_z(hidden)) != SIZE_MAX);
+	assert_true(str_find(buf_str(&out), STR("canary")) == SIZE_MAX);
+	view.texts = NULL;
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.observation.input", NULL);
+	assert_attribute(EXPORT_LANGFUSE_OTEL, "langfuse.trace.name",
+			 "{\"stringValue\":\"litellm-acompletion\"}");
+}
+
 static void test_hidden_and_lost(void **state)
 {
 	(void)state;
@@ -472,6 +643,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_prompts), TEST(test_answers), TEST(test_what_langfuse_shows),
+		TEST(test_attributes_of_texts), TEST(test_attributes_of_langfuse), TEST(test_ids), TEST(test_what_langfuse_is_told_by_metadata),
+		TEST(test_a_trace_of_langfuse_goes_on),
 		TEST(test_hidden_and_lost), TEST(test_what_the_configuration_leaves),
 		TEST(test_otlp), TEST(test_datadog), TEST(test_any_length),
 		TEST(test_records_have_their_own), TEST(test_a_damaged_ring),

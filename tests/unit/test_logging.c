@@ -262,14 +262,14 @@ static struct own_rule meaning(const char *json)
 	struct json_error e;
 	const struct json *j = json_parse(w.mem, str_z(json), 0, &e);
 	assert_non_null(j);
-	export_own_read(w.mem, j, &r);
+	export_own_read(w.mem, NULL, j, &r);
 	return r;
 }
 
 static void is(const struct own_callback *c, enum export_kind kind, bool success, bool failure,
 	       bool has_vars)
 {
-	assert_int_equal(c->kind, kind);
+	assert_int_equal(c->who, kind);
 	assert_int_equal(c->success, success);
 	assert_int_equal(c->failure, failure);
 	assert_int_equal(c->vars != NULL, has_vars);

@@ -97,8 +97,8 @@ static uint64_t hash_prefix(const struct llm_request *q)
 	return h | 1;
 }
 
-static struct str session_of(struct arena *a, const struct http_request *http,
-			     const struct llm_request *q)
+struct str wish_session(struct arena *a, const struct http_request *http,
+			const struct llm_request *q)
 {
 	struct str s = http ? http_header(http, "x-litellm-session-id") : STR_NONE;
 	if (!s.n && http)
@@ -115,7 +115,7 @@ static uint64_t read_affinity(struct arena *a, uint32_t kinds, const struct http
 {
 	if (!kinds)
 		return 0;
-	struct str session = kinds & AFFINITY_SESSION ? session_of(a, http, q) : STR_NONE;
+	struct str session = kinds & AFFINITY_SESSION ? wish_session(a, http, q) : STR_NONE;
 	if (session.n)
 		return hash_stable_more(hash_stable(STR("session")), session) | 1;
 	if (kinds & AFFINITY_PREFIX && estimate_prompt(q) >= PREFIX_TOKENS_MIN)
@@ -139,7 +139,7 @@ static struct str sticky_text(struct arena *a, const struct snap *s, const struc
 	case STICKY_KEY:
 		return str_of((const char *)key_id, sizeof *key_id);
 	case STICKY_SESSION:
-		return session_of(a, http, q);
+		return wish_session(a, http, q);
 	default:
 		for (unsigned i = 0; http && i < http->n_headers; i++)
 			if (str_eq_nocase(http->headers[i].name, header))

@@ -30,6 +30,10 @@ int wish_read(struct arena *a, const struct snap_settings *set, const struct htt
 	      const struct llm_request *q, uint64_t key_id, struct wish *ret,
 	      struct llm_error *reterr) MUST_USE;
 
+/* What its client says that it belongs to, in the words of LiteLLM; .n 0: nothing. */
+struct str wish_session(struct arena *a, const struct http_request *http,
+			const struct llm_request *q);
+
 /* What the router is asked for it: all but where it may not go again, and the room to answer. */
 struct route_query wish_query(const struct request *r, uint64_t prompt_tokens, uint64_t now_ns);
 

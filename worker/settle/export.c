@@ -73,17 +73,29 @@ static void put_usage(struct record *to, const struct request *r)
 	to->cost_nano = r->cost_nano;
 }
 
-static float number(struct str s)
+static float number(struct str s, float otherwise)
 {
 	double v;
-	return s.n && str_read_double(s, &v) == 0 ? (float)v : -1;
+	return s.n && str_read_double(s, &v) == 0 ? (float)v : otherwise;
+}
+
+static enum record_format format_of(const struct llm_request *q)
+{
+	return q->format == FORMAT_UNSET ? RECORD_FORMAT_NONE
+	       : q->format == FORMAT_TEXT ? RECORD_FORMAT_TEXT : RECORD_FORMAT_JSON;
 }
 
 static void put_parameters(struct record *to, const struct request *r)
 {
 	to->max_tokens = small(r->q.max_tokens);
-	to->temperature = number(r->q.temperature);
-	to->top_p = number(r->q.top_p);
+	to->temperature = number(r->q.temperature, -1);
+	to->top_p = number(r->q.top_p, -1);
+	to->top_k = number(r->q.top_k, RECORD_NO_NUMBER);
+	to->presence_penalty = number(r->q.presence_penalty, RECORD_NO_NUMBER);
+	to->frequency_penalty = number(r->q.frequency_penalty, RECORD_NO_NUMBER);
+	to->flags |= r->q.seed.n && str_read_i64(r->q.seed, &to->seed) == 0 ? RF_SEED : 0;
+	to->choices = (uint8_t)(r->q.n < UINT8_MAX ? r->q.n : UINT8_MAX);
+	to->format = (uint8_t)format_of(&r->q);
 	to->finish = (uint8_t)r->tally.finish;
 }
 
@@ -131,6 +143,7 @@ static void put_texts(struct record *to, const struct request *r, struct str ski
 	record_put(to, RT_ERROR, str_z(outcome_rows[r->outcome].type));
 	record_put(to, RT_SKIP, skip);
 	record_put(to, RT_CACHE_KEY, known_cache_key(r));
+	record_put(to, RT_SESSION, wish_session(r->mem, r->http, &r->q));
 	record_put_tags(to, r->wish.tags, r->wish.n_tags);
 }
 
