@@ -355,7 +355,8 @@ static const struct directive directives[] = {
 	  "how long public keys are used while they cannot be fetched again"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
-	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
+	  "deployments, and rows of key, deployment, route and end, that /metrics tells apart; others "
+	  "are one"),
 	D("server.metrics", "otlp", CT_BOOL, AT(otlp_metrics), "false", 0, 0, CF_LIVE,
 	  "send metrics by OTLP, too, as OTEL_METRICS_EXPORTER=otlp does; where, and how often, the "
 	  "environment says: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_METRIC_EXPORT_INTERVAL"),

@@ -27,13 +27,22 @@ static void put_nano(struct buf *b, uint64_t nano)
 
 void page_sample(struct page *p, const char *name, struct str labels, enum unit unit, uint64_t v)
 {
+	page_sample_more(p, name, labels, STR(""), unit, v);
+}
+
+void page_sample_more(struct page *p, const char *name, struct str labels, struct str more,
+		      enum unit unit, uint64_t v)
+{
 	struct buf *b = &p->out;
 	if (v == SAMPLE_NONE)
 		return;
 	buf_put_z(b, name);
-	if (labels.n) {
+	if (labels.n || more.n) {
 		buf_put_char(b, '{');
 		buf_put(b, labels);
+		if (labels.n && more.n)
+			buf_put_char(b, ',');
+		buf_put(b, more);
 		buf_put_char(b, '}');
 	}
 	buf_put_char(b, ' ');
@@ -64,11 +73,34 @@ static void put_bound(struct page *p, uint64_t ns)
 void page_histogram(struct page *p, const char *name, const char *help,
 		    const struct metric_histogram *h, const uint64_t *bounds)
 {
-	uint64_t sum = 0;
 	page_family(p, name, "histogram", help);
+	page_buckets(p, name, STR(""), h, bounds);
+}
+
+static void put_total(struct page *p, const char *name, const char *what, struct str labels)
+{
+	buf_put_z(&p->out, name);
+	buf_put_z(&p->out, what);
+	if (labels.n) {
+		buf_put_char(&p->out, '{');
+		buf_put(&p->out, labels);
+		buf_put_char(&p->out, '}');
+	}
+	buf_put_char(&p->out, ' ');
+}
+
+void page_buckets(struct page *p, const char *name, struct str labels,
+		  const struct metric_histogram *h, const uint64_t *bounds)
+{
+	uint64_t sum = 0;
 	for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
 		sum += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
-		buf_printf(&p->out, "%s_bucket{le=\"", name);
+		buf_put_z(&p->out, name);
+		BUF_PUT_LIT(&p->out, "_bucket{");
+		buf_put(&p->out, labels);
+		if (labels.n)
+			buf_put_char(&p->out, ',');
+		BUF_PUT_LIT(&p->out, "le=\"");
 		if (i < METRIC_BUCKETS - 1)
 			put_bound(p, bounds[i]);
 		else
@@ -77,9 +109,12 @@ void page_histogram(struct page *p, const char *name, const char *help,
 		buf_put_u64(&p->out, sum);
 		buf_put_char(&p->out, '\n');
 	}
-	buf_printf(&p->out, "%s_sum ", name);
+	put_total(p, name, "_sum", labels);
 	put_nano(&p->out, atomic_load_explicit(&h->sum_ns, memory_order_relaxed));
-	buf_printf(&p->out, "\n%s_count %llu\n", name, (unsigned long long)sum);
+	buf_put_char(&p->out, '\n');
+	put_total(p, name, "_count", labels);
+	buf_put_u64(&p->out, sum);
+	buf_put_char(&p->out, '\n');
 }
 
 void label_put(struct buf *b, size_t begin, const char *name, struct str value)

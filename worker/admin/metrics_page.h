@@ -24,10 +24,16 @@ enum unit {
 void page_family(struct page *p, const char *name, const char *type, const char *help);
 /* One sample; `labels` is what stands between the braces, .n 0: none. */
 void page_sample(struct page *p, const char *name, struct str labels, enum unit unit, uint64_t v);
+/* With more labels behind those. */
+void page_sample_more(struct page *p, const char *name, struct str labels, struct str more,
+		      enum unit unit, uint64_t v);
 void page_single(struct page *p, const char *name, const char *type, const char *help,
 		 enum unit unit, uint64_t v);
 void page_histogram(struct page *p, const char *name, const char *help,
 		    const struct metric_histogram *h, const uint64_t *bounds);
+/* The same with labels, of a family that has been begun. */
+void page_buckets(struct page *p, const char *name, struct str labels,
+		  const struct metric_histogram *h, const uint64_t *bounds);
 
 /* Labels are made once and used by many families: *b holds them one behind another. An empty
  * value is the same as no label, so none is written. */
