@@ -269,6 +269,8 @@ struct board {				/* a mapping: pointers of this process */
 	_Atomic uint16_t *inflight; /* [BOARD_WORKERS][BOARD_DEPLOYMENTS], one writer each */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
+	/* BOARD_ENTITIES, by the master: when the budget period ends, wall clock; 0: never. */
+	_Atomic uint64_t *periods;
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
 	struct times *times;	/* BOARD_DEPLOYMENTS: how long each takes */
 	struct board_latency *latencies;	/* BOARD_DEPLOYMENTS */

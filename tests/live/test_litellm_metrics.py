@@ -154,3 +154,46 @@ def test_the_response_cache(start):
     assert one(f, misses, model="mock?prompt=3&out=2") == 1
     assert one(f, "litellm_cached_tokens_metric_total", api_key_alias="b") == 15
     assert one(f, "litellm_cached_tokens_metric_total", model="mock?prompt=10&out=5", requested_model="m") == 30
+
+
+def test_budget_periods(start):
+    g = start([("m", "plain")], LITELLM)
+    first = read(scrape(g))
+    assert g.post("/team/new", {"team_id": "t", "max_budget": 3, "budget_duration": "5h"}).status == 200
+    assert g.post("/user/new", {"user_id": "u", "max_budget": 7, "budget_duration": "48h", "auto_create_key": False}).status == 200
+    keys = {"own": {"max_budget": 5, "budget_duration": "2h"}, "soon": {"max_budget": 5, "budget_duration": "1s"},
+            "endless": {"max_budget": 5}, "theirs": {"team_id": "t", "user_id": "u"}}
+    for alias, fields in keys.items():
+        assert g.ask("m", key=g.key(key_alias=alias, **fields)).status == 200
+    f = ended(g, 4)
+    name = "litellm_api_key_budget_remaining_hours_metric"
+    assert 1.9 < one(f, name, api_key_alias="own") <= 2
+    assert sorted(have["api_key_alias"] for have in labels(f, name)) == ["own", "soon"]
+    assert 4.9 < one(f, "litellm_team_budget_remaining_hours_metric", team="t") <= 5
+    assert 47.9 < one(f, "litellm_user_budget_remaining_hours_metric", user="u") <= 48
+    for name, n in (("litellm_total_users", 1), ("litellm_teams_count", 1), ("llmgw_keys", 4)):
+        assert one(f, name) == one(first, name) + n, name
+    # A period that begins anew is told, too: the short one has ended again and again.
+    assert 0 <= one(f, "litellm_api_key_budget_remaining_hours_metric", api_key_alias="soon") <= 1 / 3600
+    name = "litellm_remaining_api_key_budget_metric"
+    assert until(lambda: one(read(scrape(g)), name, api_key_alias="soon") == 5, 15)
+    again = "litellm_api_key_budget_remaining_hours_metric"
+    assert until(lambda: 0 < one(read(scrape(g)), again, api_key_alias="soon") <= 1 / 3600, 15)
+    own = hashed(g.key())
+    assert own not in scrape(g)
+    assert g.post("/key/update", {"key": next(h for h in labels(f, again) if h["api_key_alias"] == "own")["hashed_api_key"],
+                                  "budget_duration": "9h"}).status == 200
+    assert 8.9 < one(read(scrape(g)), again, api_key_alias="own") <= 9
+
+
+def test_what_remains_of_a_keys_limits_for_models(start):
+    g = start([("m", "mock?prompt=10&out=5"), ("n", "plain")], LITELLM)
+    k = g.key(key_alias="k", model_rpm_limit={"m": 5, "n": 7}, model_tpm_limit={"m": 1000})
+    other = g.key(key_alias="free")
+    for model, key in (("m", k), ("m", k), ("n", k), ("m", other)):
+        assert g.ask(model, key=key).status == 200
+    f = ended(g, 4)
+    requests, tokens = "litellm_remaining_api_key_requests_for_model", "litellm_remaining_api_key_tokens_for_model"
+    mine = {"hashed_api_key": hashed(k), "api_key_alias": "k"}
+    assert f[requests] == {frozenset({**mine, "model": "m"}.items()): 3, frozenset({**mine, "model": "n"}.items()): 6}
+    assert f[tokens] == {frozenset({**mine, "model": "m"}.items()): 970}

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * metrics_budgets.c - budgets with LiteLLM's names: of the keys that have asked, each once, and of
- * their teams and users. */
+ * their teams and users; what is left of their limits for models; how many there are. */
 #include <stdlib.h>
 
+#include "common/clock.h"
+#include "common/model_limit.h"
+#include "common/rate.h"
 #include "worker/admin/metrics_pairs.h"
 
 struct budget_family {
@@ -23,13 +26,23 @@ static uint64_t budget_left(const struct scrape *s, const struct dir_key *k)
 	return settled < k->max_budget_nano ? (uint64_t)(k->max_budget_nano - settled) : 0;
 }
 
+/* A budget without a period never begins anew. */
+static uint64_t budget_hours(const struct scrape *s, const struct dir_key *k)
+{
+	uint64_t until = LOAD(s->board->periods[k->entity]), now = clock_wall_ns();
+	return !until ? SAMPLE_NONE : until > now ? (until - now) / 3600 : 0;
+}
+
 static const struct budget_family budget_families[] = {
 	{ "litellm_remaining_api_key_budget_metric", "gauge", "Dollars left of a key's budget", DIR_KEY, budget_left },
 	{ "litellm_api_key_max_budget_metric", "gauge", "A key's budget in dollars", DIR_KEY, budget_max },
+	{ "litellm_api_key_budget_remaining_hours_metric", "gauge", "Hours until a key's budget begins anew", DIR_KEY, budget_hours },
 	{ "litellm_remaining_team_budget_metric", "gauge", "Dollars left of a team's budget", DIR_TEAM, budget_left },
 	{ "litellm_team_max_budget_metric", "gauge", "A team's budget in dollars", DIR_TEAM, budget_max },
+	{ "litellm_team_budget_remaining_hours_metric", "gauge", "Hours until a team's budget begins anew", DIR_TEAM, budget_hours },
 	{ "litellm_remaining_user_budget_metric", "gauge", "Dollars left of a user's budget", DIR_USER, budget_left },
 	{ "litellm_user_max_budget_metric", "gauge", "A user's budget in dollars", DIR_USER, budget_max },
+	{ "litellm_user_budget_remaining_hours_metric", "gauge", "Hours until a user's budget begins anew", DIR_USER, budget_hours },
 };
 
 struct holder {				/* of a budget */
@@ -91,7 +104,7 @@ static bool find_holders(struct scrape *s, const struct pairs *pairs, enum dir_k
 	return ret->v != NULL;
 }
 
-void metrics_put_budgets(struct scrape *s, const struct pairs *pairs)
+static void put_budgets(struct scrape *s, const struct pairs *pairs)
 {
 	struct holders holders = { 0 };
 	for (size_t f = 0; f < COUNT(budget_families); f++) {
@@ -107,4 +120,69 @@ void metrics_put_budgets(struct scrape *s, const struct pairs *pairs)
 				    label_text(&s->labels, holders.v[i].labels), UNIT_NANO,
 				    b->value(s, &holders.v[i].row));
 	}
+}
+
+/* ---- limits of keys for single models --------------------------------------------------------
+ */
+
+static uint64_t requests_left(const struct scrape *s, const struct model_limit *l)
+{
+	struct gcra_limit limit = { .per_minute = l->rpm };
+	return l->rpm ? rate_left(&s->board->entities[l->entity].rpm_tat, limit, s->now_ns)
+		      : SAMPLE_NONE;
+}
+
+static uint64_t tokens_left(const struct scrape *s, const struct model_limit *l)
+{
+	struct gcra_limit limit = { .per_minute = l->tpm };
+	return l->tpm ? rate_left(&s->board->entities[l->entity].tpm_tat, limit, s->now_ns)
+		      : SAMPLE_NONE;
+}
+
+static const struct left_family {
+	const char *name, *type, *help;
+	uint64_t (*value)(const struct scrape *s, const struct model_limit *l);
+} left_families[] = {
+	{ "litellm_remaining_api_key_requests_for_model", "gauge", "Requests that are left in this minute of a key's limit for a model", requests_left },
+	{ "litellm_remaining_api_key_tokens_for_model", "gauge", "Tokens that are left in this minute of a key's limit for a model", tokens_left },
+};
+
+static void put_key_left(struct scrape *s, const struct pair *p, const struct left_family *f)
+{
+	struct dir_key key;
+	struct model_limit l;
+	if (!dir_find(s->r->w->dir, &p->name.key, &key) || !(key.flags & KEY_MODEL_LIMITS))
+		return;
+	while (model_limit_next(&key.model_limits, &l)) {
+		size_t at = s->labels.n;
+		if (l.entity >= BOARD_ENTITIES)
+			continue;
+		label_put(&s->labels, at, "model", l.model);
+		page_sample_more(&s->page, f->name, label_text(&s->labels, p->of_key),
+				 str_of(s->labels.p + at, s->labels.n - at), UNIT_ONE,
+				 f->value(s, &l));
+		s->labels.n = at;
+	}
+}
+
+static void put_left(struct scrape *s, const struct pairs *pairs)
+{
+	for (size_t f = 0; f < COUNT(left_families); f++) {
+		page_family(&s->page, left_families[f].name, left_families[f].type,
+			    left_families[f].help);
+		for (size_t i = 0; i < pairs->n; i++)
+			if (!i || !pair_same_key(&pairs->v[i], &pairs->v[i - 1]))
+				put_key_left(s, &pairs->v[i], &left_families[f]);
+	}
+}
+
+void metrics_put_budgets(struct scrape *s, const struct pairs *pairs)
+{
+	const struct dir *dir = s->r->w->dir;
+	put_budgets(s, pairs);
+	put_left(s, pairs);
+	page_single(&s->page, "litellm_total_users", "gauge", "Users that there are", UNIT_ONE,
+		    dir_count_kind(dir, DIR_USER));
+	page_single(&s->page, "litellm_teams_count", "gauge", "Teams that there are", UNIT_ONE,
+		    dir_count_kind(dir, DIR_TEAM));
 }

@@ -83,7 +83,7 @@ static uint64_t own_cache_evicted(const struct scrape *s)
 
 static uint64_t own_keys(const struct scrape *s)
 {
-	return dir_count(s->r->w->dir);
+	return dir_count_kind(s->r->w->dir, DIR_KEY);
 }
 
 static uint64_t own_deployments(const struct scrape *s)
