@@ -505,6 +505,23 @@ static const struct directive directives[] = {
 	D("litellm_settings", "disable_add_user_agent_to_request_tags", CT_BOOL,
 	  AT(agent_is_no_tag), "false", 0, 0, CF_LIVE,
 	  "callbacks are told no client's User-Agent among the tags of its request"),
+	D("litellm_settings", "enable_end_user_cost_tracking_prometheus_only", CT_BOOL,
+	  AT(has_end_user_label), "false", 0, 0, CF_LIVE,
+	  "with prometheus: metrics of requests have the label end_user, too"),
+	D("litellm_settings", "prometheus_emit_stream_label", CT_BOOL, AT(has_stream_label), "false",
+	  0, 0, CF_LIVE, "with prometheus: metrics of requests have the label stream, True or False"),
+	D("litellm_settings", "custom_prometheus_metadata_labels", CT_NAMES, AT(metric_metadata),
+	  NULL, 0, 0, CF_LIVE,
+	  "with prometheus: members of the request's metadata, metadata.NAME, that are labels of its "
+	  "metrics, metadata_NAME"),
+	D("litellm_settings", "custom_prometheus_tags", CT_NAMES, AT(metric_tags), NULL, 0, 0,
+	  CF_LIVE,
+	  "with prometheus: tags, with * for any text, that are labels of metrics, tag_NAME: true where "
+	  "the request has it, else false"),
+	D("litellm_settings", "prometheus_metrics_config", CT_JSON_LIST, AT(metric_groups), NULL, 0,
+	  0, CF_LIVE,
+	  "with prometheus: [{group, metrics: [name], include_labels: [name]}]: of LiteLLM's metrics "
+	  "these alone, with these labels, and client_ip and user_agent where they are named"),
 	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "

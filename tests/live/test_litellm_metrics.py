@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """LiteLLM's metrics: for each family real requests, and what their labels and values must then be."""
 import hashlib
-import time
+import subprocess
 
 import pytest
 
 from gateway import until
-from test_metrics import LITELLM, one, read, scrape
+from test_metrics import LITELLM, one, promtool, read, scrape
 
 ROUTE = "/v1/chat/completions"
 
@@ -171,7 +171,7 @@ def test_budget_periods(start):
     assert sorted(have["api_key_alias"] for have in labels(f, name)) == ["own", "soon"]
     assert 4.9 < one(f, "litellm_team_budget_remaining_hours_metric", team="t") <= 5
     assert 47.9 < one(f, "litellm_user_budget_remaining_hours_metric", user="u") <= 48
-    for name, n in (("litellm_total_users", 1), ("litellm_teams_count", 1), ("llmgw_keys", 4)):
+    for name, n in (("litellm_total_users", 1), ("llmgw_keys", 4)):
         assert one(f, name) == one(first, name) + n, name
     # A period that begins anew is told, too: the short one has ended again and again.
     assert 0 <= one(f, "litellm_api_key_budget_remaining_hours_metric", api_key_alias="soon") <= 1 / 3600
@@ -197,3 +197,66 @@ def test_what_remains_of_a_keys_limits_for_models(start):
     mine = {"hashed_api_key": hashed(k), "api_key_alias": "k"}
     assert f[requests] == {frozenset({**mine, "model": "m"}.items()): 3, frozenset({**mine, "model": "n"}.items()): 6}
     assert f[tokens] == {frozenset({**mine, "model": "m"}.items()): 970}
+
+
+def test_labels_of_requests(start, promtool):
+    g = start([("m", "plain")], LITELLM + "  enable_end_user_cost_tracking_prometheus_only: true\n"
+              "  prometheus_emit_stream_label: true\n  custom_prometheus_metadata_labels: [metadata.dept.name, metadata.n]\n"
+              "  custom_prometheus_tags: [prod, \"batch-*\"]\n")
+    k = g.key(key_alias="k")
+    odd = 'a"b\\c\nd\u00e4' + "x" * 100
+    assert g.ask("m", key=k, user="ann", metadata={"dept": {"name": "R&D"}, "n": 7, "tags": ["batch-1"]}).status == 200
+    assert g.ask("m", key=k, user=odd, metadata={"dept": {"name": ["no"]}, "tags": ["prod"]}).status == 200
+    for _ in g.stream("m", key=k).events():
+        pass
+    assert g.ask("m", key="sk-strange", user="stranger-7").status == 401
+    f = ended(g, 4)
+    name, tags = "litellm_requests_metric_total", {"tag_prod": "false", "tag_batch__": "true", "stream": "False"}
+    assert one(f, name, end_user="ann", metadata_dept_name="R&D", metadata_n="7", **tags) == 1
+    [have] = [h for h in labels(f, name) if h.get("tag_prod") == "true"]
+    assert have["end_user"] == 'a\\"b\\\\c?d\u00e4' + "x" * 55 and not [h for h in have if h.startswith("metadata")]
+    assert one(f, name, stream="True") == 1 and one(f, name) == 3
+    assert one(f, "litellm_input_tokens_metric_total", end_user="ann") > 0
+    assert "stranger-7" not in scrape(g)
+    p = subprocess.run([promtool, "check", "metrics"], input=scrape(g), text=True, capture_output=True)
+    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+
+
+def test_what_clients_choose_pushes_nobody_out(start):
+    g = start([("m", "plain")], LITELLM + "  enable_end_user_cost_tracking_prometheus_only: true\nserver:\n  metrics: {series: 20}\n")
+    k = g.key(key_alias="k")
+    for i in range(14):
+        assert g.ask("m", key=k, user=f"u{i}").status == 200
+    other = g.key(key_alias="late")
+    assert g.ask("m", key=other).status == 200
+    name, over = "litellm_requests_metric_total", "llmgw_metrics_series_overflow_total"
+    f = until(lambda: (f := read(scrape(g))) and one(f, name) == 15 and one(f, over) == 4 and f)
+    assert len([h for h in labels(f, name) if "end_user" in h]) == 10
+    [bare] = [h for h in labels(f, name) if h["api_key_alias"] == "k" and "end_user" not in h]
+    assert f[name][frozenset(bare.items())] == 4
+    assert one(f, name, api_key_alias="late") == 1
+
+
+def test_metrics_that_are_chosen(start, promtool):
+    g = start([("m", "mock?prompt=10&out=5"), ("n", "mock?prompt=1&out=1&status=500")], LITELLM + "  prometheus_metrics_config:\n"
+              "  - {group: spend, metrics: [litellm_input_tokens_metric, litellm_output_tokens_metric_total], include_labels: [team, user_agent]}\n"
+              "  - {group: slow, metrics: [litellm_request_total_latency_metric, litellm_deployment_state], include_labels: [api_provider]}\n"
+              "  - {group: all, metrics: [litellm_proxy_total_requests_metric]}\nrouter_settings: {num_retries: 0}\n")
+    assert g.post("/team/new", {"team_id": "t"}).status == 200
+    a, b = g.key(team_id="t"), g.key(team_id="t")
+    for key, agent in ((a, "x/1"), (b, "x/1"), (b, 'y"2')):
+        assert g.ask("m", key=key, headers={"User-Agent": agent}).status == 200
+    assert g.ask("n", key=a).status == 500
+    f = ended(g, 4)
+    shown = {n for n in f if n.startswith("litellm_") and f[n]}
+    assert shown == {"litellm_input_tokens_metric_total", "litellm_output_tokens_metric_total", "litellm_deployment_state",
+                     "litellm_proxy_total_requests_metric_total",
+                     *("litellm_request_total_latency_metric" + end for end in ("_bucket", "_sum", "_count"))}
+    name = "litellm_input_tokens_metric_total"
+    assert f[name][frozenset({"team": "t", "user_agent": "x/1"}.items())] == 20
+    assert f[name][frozenset({"team": "t", "user_agent": 'y\\"2'}.items())] == 10
+    assert f["litellm_deployment_state"] == {frozenset({("api_provider", "openai")}): 1}     # of gauges the largest
+    assert f["litellm_request_total_latency_metric_count"] == {frozenset({("api_provider", "openai")}): 3}
+    assert one(f, "litellm_proxy_total_requests_metric_total", status_code="200", requested_model="m") == 3
+    p = subprocess.run([promtool, "check", "metrics"], input=scrape(g), text=True, capture_output=True)
+    assert (p.returncode, p.stdout + p.stderr) == (0, "")

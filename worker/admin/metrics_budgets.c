@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * metrics_budgets.c - budgets with LiteLLM's names: of the keys that have asked, each once, and of
- * their teams and users; what is left of their limits for models; how many there are. */
+ * their teams and users; what is left of their limits for models; how many users there are. */
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -183,6 +183,4 @@ void metrics_put_budgets(struct scrape *s, const struct pairs *pairs)
 	put_left(s, pairs);
 	page_single(&s->page, "litellm_total_users", "gauge", "Users that there are", UNIT_ONE,
 		    dir_count_kind(dir, DIR_USER));
-	page_single(&s->page, "litellm_teams_count", "gauge", "Teams that there are", UNIT_ONE,
-		    dir_count_kind(dir, DIR_TEAM));
 }

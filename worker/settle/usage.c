@@ -6,6 +6,7 @@
 #include "common/cache.h"
 #include "common/series.h"
 #include "worker/known.h"
+#include "worker/settle/usage_labels.h"
 
 static bool is_wanted(const struct request *r)
 {
@@ -81,7 +82,10 @@ void usage_count(struct request *r, uint64_t now_ns)
 {
 	if (!is_wanted(r) || !r->endpoint || !(r->endpoint->flags & EP_LLM))
 		return;
+	char room[SERIES_LABELS];
 	struct series_name name = name_of(r);
+	if (snap_settings(r->snap)->metric_labels.count && name.kind.route)
+		name.labels = usage_labels(r, room);
 	struct series_step step = step_of(r);
 	if (series_count(&r->w->board, &name, snap_settings(r->snap)->metric_series, &step) !=
 	    SERIES_OWN)
