@@ -24,7 +24,8 @@ _Static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint16_t) == 2, "
 
 /* The parts of the segment, in order; each starts on a page of its own. */
 enum part {
-	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, SLOTS, SERIES, TIMES,
+	HEAD, WORKERS, METRICS, DEPLOYMENTS, INFLIGHT, SHARDS, ENTITIES, PERIODS, SLOTS,
+	LATENCIES, SERIES, TIMES,
 	QUEUES, GATES, WINDOWS, RATES, DECISIONS, SUSPECTS, RECORD_RINGS, TEXT_RINGS, TOLD_RINGS,
 	PARTS
 };
@@ -37,7 +38,9 @@ static const size_t part_bytes[PARTS] = {
 	[INFLIGHT] = (size_t)BOARD_WORKERS * BOARD_DEPLOYMENTS * sizeof(uint16_t),
 	[SHARDS] = BOARD_SHARDS * sizeof(struct board_shard),
 	[ENTITIES] = (size_t)BOARD_ENTITIES * sizeof(struct board_entity),
+	[PERIODS] = (size_t)BOARD_ENTITIES * sizeof(_Atomic uint64_t),
 	[SLOTS] = (size_t)BOARD_WORKERS * BOARD_SLOTS * sizeof(struct board_slot),
+	[LATENCIES] = BOARD_DEPLOYMENTS * sizeof(struct board_latency),
 	[SERIES] = (size_t)(BOARD_SERIES + 1) * sizeof(struct board_series),
 	[TIMES] = BOARD_DEPLOYMENTS * sizeof(struct times),
 	[QUEUES] = BOARD_QUEUES * sizeof(struct board_queue),
@@ -70,7 +73,9 @@ static void lay_out(struct board *b, char *p)
 	b->inflight = (void *)(p + part_at(INFLIGHT));
 	b->shards = (void *)(p + part_at(SHARDS));
 	b->entities = (void *)(p + part_at(ENTITIES));
+	b->periods = (void *)(p + part_at(PERIODS));
 	b->slots = (void *)(p + part_at(SLOTS));
+	b->latencies = (void *)(p + part_at(LATENCIES));
 	b->series = (void *)(p + part_at(SERIES));
 	b->times = (void *)(p + part_at(TIMES));
 	b->queues = (void *)(p + part_at(QUEUES));

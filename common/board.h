@@ -30,7 +30,8 @@ enum {
 	BOARD_LEVELS = 14,		/* entities that one request may move together */
 	BOARD_FAULTS = 32,		/* places where a test makes us fail: fault.h */
 	BOARD_RESETS = 96,		/* budget periods that begin at the same time */
-	BOARD_SERIES = 8192,		/* pairs of key and deployment that are counted: series.h */
+	BOARD_SERIES = 8192,		/* what is told apart of requests that ended: series.h */
+	SERIES_LABELS = 192,		/* bytes of labels that such a row may have of its own */
 	BOARD_QUEUES = 16,		/* places for the order of those that wait: fair.h */
 	BOARD_QUEUE_KEYS = 256,
 	BOARD_GATES = 65536,		/* of deployments and groups: gate.h */
@@ -94,7 +95,10 @@ struct board_deployment {
 	_Atomic uint64_t cut_ns, successes_at_cut;	/* monotonic: the last cut */
 	_Atomic uint32_t ceiling_milli;
 	_Atomic uint32_t long_us[2], short_us[2], limiter_samples[2];
-	uint32_t pad2[5];
+	_Atomic uint32_t failures_other;	/* of requests, that series.h had no room for */
+	/* 1 + what its provider said last that remains, of requests and of tokens; 0: nothing. */
+	_Atomic uint32_t remaining[2];
+	uint32_t pad2[2];
 };
 _Static_assert(sizeof(struct board_deployment) == 320, "board_deployment");
 
@@ -190,16 +194,23 @@ struct board_move { /* the redo record: new values, applied again after a kill *
 	uint32_t entity, parallel;
 	int64_t settled, reserved;
 };
-/* What one key had of one deployment: see series.h. */
+/* What one key had of one deployment, in one way: see series.h. */
 struct board_series {
-	_Atomic uint64_t pair;			/* what finds it; 0 = free */
-	_Atomic uint64_t deployment;		/* id_hash; 0: none was asked */
+	_Atomic uint64_t name;			/* what finds it; 0 = free */
 	_Atomic uint64_t key[4];		/* SHA-256 of the key; 0: none is known */
+	_Atomic uint64_t kind, asked;		/* as in struct series_name */
+	_Atomic uint64_t deployment;		/* id_hash; 0: none was asked */
 	_Atomic uint64_t successes, failures;
 	_Atomic uint64_t tokens_in, tokens_out, cost_nano;
-	uint64_t pad[5];
+	_Atomic uint64_t cache_hits, cache_misses, cached_tokens;
+	_Atomic uint64_t labels[SERIES_LABELS / 8];	/* text; NULs behind it */
 };
-_Static_assert(sizeof(struct board_series) == 128, "board_series");
+_Static_assert(sizeof(struct board_series) == 320, "board_series");
+
+/* How long the requests that a deployment answered took: for metrics that have it as a label. */
+struct board_latency {
+	struct metric_histogram duration, upstream, first_token, token;
+};
 
 struct board_shard {
 	_Alignas(64) pthread_mutex_t mutex;	/* robust, process-shared */
@@ -241,7 +252,8 @@ struct board_head {
 	_Atomic uint64_t suspects_until_ns;
 	/* By the master: bytes that a worker may hold where no setting says it. */
 	_Atomic uint64_t memory_share;
-	_Atomic uint64_t series_used;		/* rows of `series` that are taken */
+	/* Rows of `series` that are taken, and those of them that have labels of their own. */
+	_Atomic uint64_t series_used, series_labelled;
 	/* By the master: who pays for what no key asked for; 1 + its entity, 0 = nobody yet. */
 	_Atomic uint64_t operator_entity;
 	struct board_reset resets[BOARD_RESETS];
@@ -257,8 +269,11 @@ struct board {				/* a mapping: pointers of this process */
 	_Atomic uint16_t *inflight; /* [BOARD_WORKERS][BOARD_DEPLOYMENTS], one writer each */
 	struct board_shard *shards;		/* BOARD_SHARDS */
 	struct board_entity *entities;		/* BOARD_ENTITIES */
+	/* BOARD_ENTITIES, by the master: when the budget period ends, wall clock; 0: never. */
+	_Atomic uint64_t *periods;
 	struct board_slot *slots;		/* BOARD_WORKERS * BOARD_SLOTS */
 	struct times *times;	/* BOARD_DEPLOYMENTS: how long each takes */
+	struct board_latency *latencies;	/* BOARD_DEPLOYMENTS */
 	struct board_series *series; /* BOARD_SERIES + 1; the last: whoever found no room */
 	struct board_queue *queues;		/* BOARD_QUEUES */
 	struct board_gate *gates;		/* BOARD_GATES */

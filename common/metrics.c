@@ -33,15 +33,26 @@ static void add(_Atomic uint64_t *word, uint64_t n)
 	atomic_store_explicit(word, old + n, memory_order_relaxed);
 }
 
-void metric_observe(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns)
+static unsigned bucket_of(enum metric_histogram_id id, uint64_t ns)
 {
 	unsigned i = 0;
 
 	MUST((unsigned)id < METRIC_H_COUNT);
 	while (i < METRIC_BUCKETS - 1 && ns > metric_bounds_ns[id][i])
 		i++;
-	add(&h->bucket[i], 1);
+	return i;
+}
+
+void metric_observe(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns)
+{
+	add(&h->bucket[bucket_of(id, ns)], 1);
 	add(&h->sum_ns, ns);
+}
+
+void metric_observe_shared(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns)
+{
+	atomic_fetch_add_explicit(&h->bucket[bucket_of(id, ns)], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
 }
 
 void metric_sum(struct metric_row *to, const struct metric_row *from)

@@ -115,6 +115,8 @@ extern const uint64_t metric_bounds_ns[METRIC_H_COUNT][METRIC_BUCKETS - 1];
 #define METRIC_TIME(row, field, ns) metric_observe(&(row)->field, METRIC_H_##field, (ns))
 
 void metric_observe(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns);
+/* The same of one that several processes write. */
+void metric_observe_shared(struct metric_histogram *h, enum metric_histogram_id id, uint64_t ns);
 /* Adds every counter of *from to *to (a relaxed sum; rows of uint64 words only). */
 void metric_sum(struct metric_row *to, const struct metric_row *from);
 

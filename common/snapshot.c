@@ -206,6 +206,7 @@ static bool settings_ok(const struct check *c)
 	       names_ok(c, s->allowed_ips) && names_ok(c, s->enforced_params) &&
 	       names_ok(c, s->routes) && (!s->routes.count || s->routes.count == ROUTES_COUNT) &&
 	       names_ok(c, s->trusted_proxies) && names_ok(c, s->allow_private) &&
+	       names_ok(c, s->metric_labels) && names_ok(c, s->metric_filter) &&
 	       names_ok(c, s->jwt) && (!s->jwt.count || s->jwt.count == JWT_TEXTS) &&
 	       tag_budgets_ok(c, s->tag_budgets) &&
 	       text_ok(c, s->key_header) && text_ok(c, s->version) &&

@@ -282,6 +282,9 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part routes;
 	struct snap_part trusted_proxies;	/* struct snap_str */
 	struct snap_part allow_private;		/* struct snap_str: networks */
+	/* struct snap_str: METRIC_LABEL_* and a name; a family of LiteLLM's that is shown, and behind
+	 * a space the labels that it has, with commas. */
+	struct snap_part metric_labels, metric_filter;
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */
 	uint32_t jwt_flags, jwt_leeway_s;	/* JWT_* */
@@ -291,6 +294,10 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_str version;	/* for x-litellm-version */
 	struct snap_str tls_certificate, tls_key;	/* PEM; the key is a SECRET */
 };
+/* Labels of requests that are told where they are asked for. Of a member of the request's metadata
+ * its path follows, of a tag its pattern. */
+enum { METRIC_LABEL_END_USER = 'e', METRIC_LABEL_STREAM = 's', METRIC_LABEL_IP = 'i',
+       METRIC_LABEL_AGENT = 'u', METRIC_LABEL_METADATA = 'm', METRIC_LABEL_TAG = 't' };
 enum {
 	TEXTS_REDACTED = 1,	/* turn_off_message_logging: unless the request says otherwise */
 	TEXTS_ALWAYS = 2	/* global_disable_no_log_param: no-log is not listened to */

@@ -404,6 +404,8 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 	h.settings.routes = moved(h.settings.routes, p->names);
 	h.settings.enforced_params = moved(h.settings.enforced_params, p->names);
 	h.settings.trusted_proxies = moved(h.settings.trusted_proxies, p->names);
+	h.settings.metric_labels = moved(h.settings.metric_labels, p->names);
+	h.settings.metric_filter = moved(h.settings.metric_filter, p->names);
 	h.settings.allow_private = moved(h.settings.allow_private, p->names);
 	h.settings.tag_budgets = moved(h.settings.tag_budgets, p->gates);
 	h.groups = part_of(p->groups, p->plain);

@@ -290,6 +290,10 @@ struct config {
 	 * whether "redacted-by-litellm" in their place. */
 	uint32_t export_texts, export_hidden;
 	bool otel_texts, datadog_hidden, datadog_llm_hidden;	/* as they are set */
+	struct config_names metric_metadata, metric_tags;	/* for labels, as given */
+	struct str metric_groups;	/* JSON: prometheus_metrics_config */
+	bool has_end_user_label, has_stream_label;
+	struct config_names metric_labels, metric_filter;	/* as in struct snap_settings */
 	struct config_names payload_without;	/* fields of the standard logging payload */
 	bool agent_is_no_tag;		/* request_tags are without the client's User-Agent */
 	uint64_t payload_left_out;	/* the same, as export_payload.h has them */

@@ -355,7 +355,8 @@ static const struct directive directives[] = {
 	  "how long public keys are used while they cannot be fetched again"),
 	/* server.metrics */
 	D("server.metrics", "series", CT_U32, AT(set.metric_series), "2000", 10, 100000, CF_LIVE,
-	  "deployments, and pairs of key and deployment, that /metrics tells apart; others are one"),
+	  "deployments, and rows of key, deployment, route and end, that /metrics tells apart; others "
+	  "are one"),
 	D("server.metrics", "otlp", CT_BOOL, AT(otlp_metrics), "false", 0, 0, CF_LIVE,
 	  "send metrics by OTLP, too, as OTEL_METRICS_EXPORTER=otlp does; where, and how often, the "
 	  "environment says: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_METRIC_EXPORT_INTERVAL"),
@@ -504,6 +505,23 @@ static const struct directive directives[] = {
 	D("litellm_settings", "disable_add_user_agent_to_request_tags", CT_BOOL,
 	  AT(agent_is_no_tag), "false", 0, 0, CF_LIVE,
 	  "callbacks are told no client's User-Agent among the tags of its request"),
+	D("litellm_settings", "enable_end_user_cost_tracking_prometheus_only", CT_BOOL,
+	  AT(has_end_user_label), "false", 0, 0, CF_LIVE,
+	  "with prometheus: metrics of requests have the label end_user, too"),
+	D("litellm_settings", "prometheus_emit_stream_label", CT_BOOL, AT(has_stream_label), "false",
+	  0, 0, CF_LIVE, "with prometheus: metrics of requests have the label stream, True or False"),
+	D("litellm_settings", "custom_prometheus_metadata_labels", CT_NAMES, AT(metric_metadata),
+	  NULL, 0, 0, CF_LIVE,
+	  "with prometheus: members of the request's metadata, metadata.NAME, that are labels of its "
+	  "metrics, metadata_NAME"),
+	D("litellm_settings", "custom_prometheus_tags", CT_NAMES, AT(metric_tags), NULL, 0, 0,
+	  CF_LIVE,
+	  "with prometheus: tags, with * for any text, that are labels of metrics, tag_NAME: true where "
+	  "the request has it, else false"),
+	D("litellm_settings", "prometheus_metrics_config", CT_JSON_LIST, AT(metric_groups), NULL, 0,
+	  0, CF_LIVE,
+	  "with prometheus: [{group, metrics: [name], include_labels: [name]}]: of LiteLLM's metrics "
+	  "these alone, with these labels, and client_ip and user_agent where they are named"),
 	D("litellm_settings", "s3_callback_params", CT_JSON, AT(s3_params), NULL, 0, 0,
 	  CF_LIVE | CF_SECRET,
 	  "where the callback s3 puts them: {s3_bucket_name, s3_region_name, s3_path, "

@@ -284,6 +284,13 @@ static int put_in_directory(struct keys *k, const struct dir_key *d, struct str 
 	return err;
 }
 
+/* Also 0: the place may have been another's. */
+static void put_period(struct keys *k, uint32_t entity, uint64_t until_ns)
+{
+	if (atomic_load(&k->board->periods[entity]) != until_ns)
+		atomic_store(&k->board->periods[entity], until_ns);
+}
+
 static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struct arena *a)
 {
 	enum dir_kind kind = entity_kind(id);
@@ -302,6 +309,7 @@ static int put_row(struct keys *k, uint64_t id, const struct key_row *row, struc
 	int err = place(k, id, row->team_id, row->spend, &entity, &is_new);
 	if (err)
 		return err;
+	put_period(k, entity, row->budget_reset_at);
 	struct dir_key d = dir_row_of(kind, row, flat, rules, entity, a);
 	err = key_aliases_add(a, kind, row, &d.rules, &d.flags);
 	if (!err)

@@ -138,9 +138,13 @@ static void on_reset(void *data, int err)
 {
 	struct resets *rs = data;
 	struct keys *k = rs->keys;
-	for (size_t i = 0; i < rs->n; i++)
+	for (size_t i = 0; i < rs->n; i++) {
+		uint32_t entity;
 		if (err || !rs->v[i].is_done)
 			forget_note(k, i);
+		else if (entities_find(&k->entities, rs->v[i].id, &entity))
+			atomic_store(&k->board->periods[entity], rs->v[i].next_ns);
+	}
 	size_t n = keys_apply_resets(k);
 	if (err)
 		LOG(LOG_WARN, "budget.reset_failed", F_Z("error", strerror(-err)));

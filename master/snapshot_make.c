@@ -459,6 +459,8 @@ static void put_settings(struct make *k)
 	s->default_fallbacks = put_names(k, &k->c->default_fallbacks);
 	s->cors_origins = put_names(k, &k->c->cors_origins);
 	s->allowed_ips = put_names(k, &k->c->allowed_ips);
+	s->metric_labels = put_names(k, &k->c->metric_labels);
+	s->metric_filter = put_names(k, &k->c->metric_filter);
 	s->enforced_params = put_names(k, &k->c->enforced_params);
 	s->routes = put_routes(k);
 	s->flags |= s->allowed_ips.count || s->routes.count ? SET_GUARDED : 0u;

@@ -415,3 +415,15 @@ enum step known_stage(struct request *r)
 	}
 	return begin(r, &like);
 }
+
+const struct snap_deployment *known_deployment(const struct request *r)
+{
+	const struct cache_info *made = known_made(r);
+	for (uint32_t i = 0; made && r->group && i < r->group->members.count; i++) {
+		const struct snap_deployment *d =
+			snap_deployment(r->snap, snap_member(r->snap, r->group, i));
+		if (d->id_hash == made->deployment)
+			return d;
+	}
+	return r->deployment;
+}

@@ -37,6 +37,8 @@ struct str known_cache_key(const struct request *r);
 /* Of such an answer its tokens, what it cost, and who made it; NULL: that is not known. */
 struct cache_info;
 const struct cache_info *known_made(const struct request *r);
+/* Who answered: this request, or the one whose answer it was given, where that is of its group. */
+const struct snap_deployment *known_deployment(const struct request *r);
 /* The request ends. */
 void known_forget(struct request *r);
 

@@ -256,6 +256,8 @@ void llm_error_typed(struct arena *a, struct llm_error *e, struct str type);
 /* "litellm.RateLimitError: OpenAIException - text", as clients of LiteLLM expect the errors of
  * providers; text as it is where the outcome is our own. */
 struct str llm_error_message(struct arena *a, enum outcome o, struct str provider, struct str text);
+/* LiteLLM's name of a provider's error; NULL: it is one of our own. */
+const char *llm_error_class(enum outcome o);
 /* The outcome that LiteLLM's name stands for: "RateLimitError". OUTCOME_OK: none. */
 enum outcome llm_outcome_of_class(struct str name);
 

@@ -330,6 +330,14 @@ static const struct {
 	{ OUTCOME_UP_CONNECT, "APIConnectionError" },
 };
 
+const char *llm_error_class(enum outcome o)
+{
+	for (size_t i = 0; i < COUNT(classes); i++)
+		if (classes[i].outcome == o)
+			return classes[i].name;
+	return NULL;
+}
+
 enum outcome llm_outcome_of_class(struct str name)
 {
 	if (str_eq(name, STR("APIConnectionError")))
@@ -353,10 +361,7 @@ static struct str exception_name(struct arena *a, struct str provider)
 
 struct str llm_error_message(struct arena *a, enum outcome o, struct str provider, struct str text)
 {
-	const char *class = NULL;
-	for (size_t i = 0; i < COUNT(classes) && !class; i++)
-		if (classes[i].outcome == o)
-			class = classes[i].name;
+	const char *class = llm_error_class(o);
 	if (!class)
 		return text;
 	struct str name = exception_name(a, provider);

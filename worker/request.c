@@ -495,7 +495,7 @@ void request_end(struct request *r)
 		silent_end(r);
 	if (!r->is_copy) {
 		uint64_t now = clock_ns();
-		usage_count(r);
+		usage_count(r, now);
 		count_end(r, now);
 		if (switches_want_texts(r))
 			texts_keep(r);		/* before its record, which says so */

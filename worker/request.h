@@ -131,6 +131,7 @@ struct request {
 	uint64_t more_prompt;		/* bytes of it beside those of q */
 	bool is_hedged;
 	uint8_t texts;			/* enum request_texts: texts.h; by exchange */
+	uint8_t fell;	/* enum outcome: for which error the first fallback was; by exchange */
 	uint32_t told_flags;		/* of its record: RF_TEXTS and what follows */
 	/* the end */
 	struct buf final_head, final_body;	/* set by exchange, given by settle/hold.c */

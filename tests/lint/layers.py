@@ -12,6 +12,7 @@ from source import PRODUCT, Complaints, files, line_of, name, text
 MAP = "request.c is the map: it calls every stage"
 BOOT = "main.c starts and ends everything"
 MONEY = "an attempt is covered, followed and charged while it runs"
+COUNTED = "what an attempt says is counted where it is heard"
 LAST = "the last bytes of an answer may have to wait for the disk"
 TABLES = "a program of the build, which makes a document of the tables"
 ROOM = "who finds everybody full waits for room, and an attempt that ends makes some"
@@ -84,6 +85,9 @@ EXCEPTIONS = {
     ("worker/admin/ollama.c", "worker/client/intake.h"): "bodies are read in one place",
     ("worker/exchange/hedge.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/recover.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/exchange.c", "worker/settle/usage.h"): COUNTED,
+    ("worker/exchange/hedge.c", "worker/settle/usage.h"): COUNTED,
+    ("worker/exchange/attempt_answer.c", "worker/settle/usage.h"): COUNTED,
     ("worker/exchange/exchange_private.h", "worker/decide/route.h"): "each attempt asks the router where to go",
     ("worker/exchange/exchange.c", "worker/decide/queue.h"): ROOM,
     ("worker/exchange/attempt.c", "worker/decide/queue.h"): ROOM,

@@ -12,7 +12,6 @@ from source import PRODUCT, ROOT, Complaints, name
 
 VERSION = "Cppcheck 2.10"
 KNOWN = {  # (file, id): why it is none
-    ("common/series.c", "uninitvar"): "the loop above writes all of it",
     ("common/json.c", "ctuuninitvar"): "yajl is given it, and does not read it",
     ("common/fdpass.c", "ctunullpointer"): "without descriptors it is not called",
     ("master/embed.c", "comparePointers"): "symbols of one section",

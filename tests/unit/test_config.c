@@ -434,6 +434,13 @@ static const struct set_row {
 	{ "litellm_settings", "disable_add_user_agent_to_request_tags", "true", "true" },
 	{ "litellm_settings", "s3_callback_params", "{s3_bucket_name: b}", "\"********\"" },
 	{ "litellm_settings", "aws_sqs_callback_params", "{sqs_queue_url: q}", "\"********\"" },
+	{ "litellm_settings", "enable_end_user_cost_tracking_prometheus_only", "true", "true" },
+	{ "litellm_settings", "prometheus_emit_stream_label", "true", "true" },
+	{ "litellm_settings", "custom_prometheus_metadata_labels", "[metadata.x]",
+	  "[\"metadata.x\"]" },
+	{ "litellm_settings", "custom_prometheus_tags", "[\"a*\"]", "[\"a*\"]" },
+	{ "litellm_settings", "prometheus_metrics_config", "[{metrics: [m]}]",
+	  "[{\"metrics\":[\"m\"]}]" },
 	{ "litellm_settings", "standard_logging_payload_excluded_fields", "[messages]",
 	  "[\"messages\"]" },
 	{ "litellm_settings.datadog_params", "turn_off_message_logging", "true", "true" },
@@ -1753,6 +1760,30 @@ static void test_so_many_webhooks(void **state)
 	buf_done(&text);
 }
 
+static void test_metrics(void **state)
+{
+	static const char *const labels[] = { "e", "u", "mx.y", "tprod*" };
+	(void)state;
+	struct config *c = read_good(KEY "litellm_settings:\n"
+		"  enable_end_user_cost_tracking_prometheus_only: true\n"
+		"  custom_prometheus_metadata_labels: [metadata.x.y, metadata.x-y, team]\n"
+		"  custom_prometheus_tags: [\"prod*\"]\n"
+		"  prometheus_metrics_config:\n"
+		"  - {group: a, metrics: [one, two], include_labels: [team, user_agent, oops]}\n"
+		"  - {group: b, metrics: [three]}\n");
+	assert_int_equal(c->metric_labels.n, COUNT(labels));
+	for (size_t i = 0; i < COUNT(labels); i++)
+		assert_true(str_eq_z(c->metric_labels.v[i], labels[i]));
+	assert_int_equal(c->metric_filter.n, 3);
+	assert_true(str_eq(c->metric_filter.v[0], STR("one team,user_agent,oops")));
+	assert_true(str_eq(c->metric_filter.v[1], STR("two team,user_agent,oops")));
+	assert_true(str_eq(c->metric_filter.v[2], STR("three")));
+	assert_true(complains(c, "no metric has the label 'oops'"));
+	assert_true(complains(c, "wants metadata.NAME, not 'team'"));
+	c = read_text(KEY "litellm_settings: {prometheus_metrics_config: [{group: a}]}\n");
+	assert_true(complains(c, "wants metrics, a list of names"));
+}
+
 static void test_diff(void **state)
 {
 	struct config *a =
@@ -2080,6 +2111,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_the_manual_holds_the_table),
 		cmocka_unit_test(test_the_samples),
 		cmocka_unit_test(test_the_sample_shows_the_defaults),
+		cmocka_unit_test(test_what_callbacks_are_told), cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_what_callbacks_are_told), cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_webhooks_with_names_of_their_own),
 		cmocka_unit_test(test_so_many_webhooks),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "worker/admin/metrics_page.h"
+#include "worker/settle/usage_labels.h"
 
 static struct page page;
 
@@ -65,6 +66,36 @@ static void test_labels(void **state)
 	buf_done(&b);
 }
 
+#define assert_labels(n, text) assert_true(str_eq(str_of(room, n), STR(text)))
+
+static void test_labels_that_clients_choose(void **state)
+{
+	char room[SERIES_LABELS], lots[500];
+	size_t n;
+	(void)state;
+	n = usage_label_put(room, 0, STR("a"), STR("x\"\\\n\r\x7f\xff\xc3\xa4,b=\""));
+	assert_labels(n, "a=\"x\\\"\\\\????\xc3\xa4,b=\\\"\"");
+	n = usage_label_put(room, 0, STR("a"), STR("1"));
+	assert_int_equal(usage_label_put(room, n, STR("b"), STR("")), n);
+	n = usage_label_put(room, n, STR("metadata_x.y-z"), STR("2"));
+	assert_labels(n, "a=\"1\",metadata_x_y_z=\"2\"");
+	/* Cut between characters; what does not fit whole is not there. */
+	for (size_t i = 0; i < sizeof lots; i++)
+		lots[i] = "\xc3\xa4"[i % 2];
+	n = usage_label_put(room, 0, STR("a"), str_of(lots, sizeof lots));
+	assert_int_equal(n, USAGE_LABEL_MAX + strlen("a=\"\""));
+	assert_true(str_is_utf8(str_of(room, n)));
+	memset(lots, '"', sizeof lots);
+	n = usage_label_put(room, 0, STR("a"), str_of(lots, sizeof lots));
+	assert_int_equal(n, 2 * USAGE_LABEL_MAX + strlen("a=\"\""));
+	assert_int_equal(usage_label_put(room, n, STR("b"), str_of(lots, sizeof lots)), n);
+	assert_int_equal(usage_label_put(room, 0, str_of(lots, sizeof lots), STR("1")), 0);
+	for (size_t i = 0; i <= SERIES_LABELS; i++) {
+		size_t more = usage_label_put(room, i, STR("abc"), STR("\"\"\""));
+		assert_true(more == i || (more <= SERIES_LABELS && room[more - 1] == '"'));
+	}
+}
+
 static void test_histograms(void **state)
 {
 	struct metric_row row = { 0 };
@@ -92,6 +123,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_samples, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_counter_in_open_metrics, begin, end),
 		cmocka_unit_test_setup_teardown(test_labels, begin, end),
+		cmocka_unit_test_setup_teardown(test_labels_that_clients_choose, begin, end),
 		cmocka_unit_test_setup_teardown(test_histograms, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static uint64_t own_cache_evicted(const struct scrape *s)
 
 static uint64_t own_keys(const struct scrape *s)
 {
-	return dir_count(s->r->w->dir);
+	return dir_count_kind(s->r->w->dir, DIR_KEY);
 }
 
 static uint64_t own_deployments(const struct scrape *s)
@@ -122,7 +122,7 @@ static const struct own_family own_families[] = {
 	{ "llmgw_deployments", "gauge", "Deployments in the configuration", UNIT_ONE, own_deployments },
 	{ "llmgw_deployments_unpriced", "gauge", "Those of them that have no price, pass-through targets among them", UNIT_ONE, own_unpriced },
 	{ "llmgw_metrics_deployments_folded", "gauge", "Deployments shown as one named other because server.metrics.series was reached", UNIT_ONE, own_folded },
-	{ "llmgw_metrics_pairs", "gauge", "Pairs of key and deployment that are counted for LiteLLM's metrics", UNIT_ONE, own_pairs },
+	{ "llmgw_metrics_pairs", "gauge", "Rows of key, deployment, route and end that are counted for LiteLLM's metrics", UNIT_ONE, own_pairs },
 	{ "llmgw_cache_entries", "gauge", "Answers in the response cache", UNIT_ONE, own_cache_entries },
 	{ "llmgw_cache_bytes", "gauge", "Bytes that they take", UNIT_ONE, own_cache_bytes },
 	{ "llmgw_cache_evictions_total", "counter", "Answers that newer ones pushed out of it", UNIT_ONE, own_cache_evicted },

@@ -10,24 +10,40 @@
 #include "common/metrics.h"
 #include "worker/request.h"
 
-struct page {
-	struct buf out;
-	bool is_open;			/* OpenMetrics */
-};
-
 enum unit {
 	UNIT_ONE,
 	UNIT_NANO			/* counted in 1e-9 of what is shown: seconds, dollars */
 };
 #define SAMPLE_NONE UINT64_MAX		/* no sample: the value is not known */
 
+/* A family of which some labels are left out: its samples wait, for several may become one. */
+struct page_merge;
+struct page {
+	struct buf out;
+	bool is_open;			/* OpenMetrics */
+	/* prometheus_metrics_config; snap NULL: all that there is. Memory is the request's. */
+	const struct snap *snap;
+	struct snap_part filter;
+	struct arena *mem;
+	bool is_hidden;			/* of the family that has been begun */
+	struct page_merge *merge;	/* of it; NULL: samples are written at once */
+};
+/* Whatever waits is written: behind the last family. */
+void page_end(struct page *p);
+
 void page_family(struct page *p, const char *name, const char *type, const char *help);
 /* One sample; `labels` is what stands between the braces, .n 0: none. */
 void page_sample(struct page *p, const char *name, struct str labels, enum unit unit, uint64_t v);
+/* With more labels behind those. */
+void page_sample_more(struct page *p, const char *name, struct str labels, struct str more,
+		      enum unit unit, uint64_t v);
 void page_single(struct page *p, const char *name, const char *type, const char *help,
 		 enum unit unit, uint64_t v);
 void page_histogram(struct page *p, const char *name, const char *help,
 		    const struct metric_histogram *h, const uint64_t *bounds);
+/* The same with labels, of a family that has been begun. */
+void page_buckets(struct page *p, const char *name, struct str labels,
+		  const struct metric_histogram *h, const uint64_t *bounds);
 
 /* Labels are made once and used by many families: *b holds them one behind another. An empty
  * value is the same as no label, so none is written. */

@@ -25,6 +25,9 @@ static bool begin(struct scrape *s, struct request *r)
 {
 	uint32_t most = snap_settings(r->snap)->metric_series;
 	s->r = r;
+	s->page.snap = r->snap;
+	s->page.filter = snap_settings(r->snap)->metric_filter;
+	s->page.mem = r->mem;
 	s->board = &r->w->board;
 	s->now_ns = clock_ns();
 	s->n_deployments = snap_head(r->snap)->deployments.count;
@@ -59,6 +62,7 @@ enum step admin_metrics(struct request *r)
 		metrics_put_deployments(&s);
 		if (snap_settings(r->snap)->flags & SET_LITELLM_METRICS)
 			metrics_put_litellm(&s);
+		page_end(&s.page);
 		if (s.page.is_open)
 			BUF_PUT_LIT(&s.page.out, "# EOF\n");
 		step = request_reply_buf(r, 200, s.page.is_open ? OPEN_TYPE : PLAIN_TYPE,

@@ -12,6 +12,7 @@
 #include "worker/exchange/structured.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/settle/usage.h"
 #include "worker/suspect.h"
 
 enum {
@@ -212,6 +213,8 @@ static void on_head(void *data, const struct transfer_head *h)
 	at->must_not_retry = h->should_retry == 0;
 	if (h->pause_ms)
 		route_pause(&at->r->w->board, at->d, clock_ns() + h->pause_ms * NS_PER_MS);
+	if (h->remaining[0] | h->remaining[1])
+		usage_note_remaining(at->r, at->d, h->remaining);
 	at->is_event_stream = at->r->q.is_stream && h->status / 100 == 2 &&
 			      !(at->call.framing != FRAMING_NDJSON &&
 				str_starts_nocase(h->content_type, STR("application/json")));

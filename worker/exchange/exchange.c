@@ -15,6 +15,7 @@
 #include "worker/exchange/silent.h"
 #include "worker/settle/account.h"
 #include "worker/settle/hold.h"
+#include "worker/settle/usage.h"
 #include "worker/switches.h"
 #include "worker/trace.h"
 
@@ -120,7 +121,8 @@ static bool to_fallback(struct exchange *x)
 		const struct snap_group *g = snap_resolve(r->snap, x->queue[--x->n_queue]);
 		if (!g || has_visited(x, g))
 			continue;
-		r->fallbacks++;
+		if (!r->fallbacks++)
+			r->fell = (uint8_t)x->error.outcome;
 		METRIC_ADD(r->w->metrics, fallbacks, 1);
 		enter_group(x, g);
 		return true;
@@ -394,6 +396,8 @@ static void note(struct exchange *x, const struct llm_error *e)
 	};
 	METRIC_ADD(r->w->metrics, cooldowns,
 		   route_note(r->snap, &r->w->board, r->group, r->deployment, e, &s, now));
+	if (e)
+		usage_count_failure(r, r->deployment, e);
 	if (snap_settings(r->snap)->flags & SET_LEARN_TIMES && !e && !r->raw)
 		learn(r, &s);
 }

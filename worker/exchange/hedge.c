@@ -11,6 +11,7 @@
 #include "worker/exchange/failure_log.h"
 #include "worker/exchange/retry.h"
 #include "worker/settle/account.h"
+#include "worker/settle/usage.h"
 #include "worker/trace.h"
 
 static struct times *times_of(const struct request *r, const struct snap_deployment *d)
@@ -162,6 +163,7 @@ void exchange_fell_out(struct exchange *x, struct attempt *at, const struct llm_
 		trace_attempt_end(r, d, e, 0);
 	METRIC_ADD(r->w->metrics, cooldowns,
 		   route_note(r->snap, &r->w->board, r->group, d, e, &s, now));
+	usage_count_failure(r, d, e);
 	if (!is_rival)
 		promote(x);
 	end_race(x);

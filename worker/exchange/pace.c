@@ -60,6 +60,17 @@ uint64_t pace_read_reset(struct str value, uint64_t now_s)
 	return value.n > 4 && value.p[4] == '-' ? read_time(value, now_s) : read_duration(value);
 }
 
+void pace_read_remaining(struct pace *p, unsigned kind, struct str value)
+{
+	uint64_t n;
+	if (str_read_u64(value, &n) < 0)
+		return;
+	uint32_t told = n < UINT32_MAX ? (uint32_t)n + 1 : UINT32_MAX;
+	p->is_used_up[kind] |= n == 0;
+	if (!p->remaining[kind] || told < p->remaining[kind])
+		p->remaining[kind] = told;
+}
+
 uint64_t pace_pause_ms(const struct pace *p)
 {
 	uint64_t most = 0;

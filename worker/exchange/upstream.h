@@ -35,6 +35,7 @@ struct transfer_head {
 	uint64_t retry_after_ms;	/* 0 = not told */
 	int should_retry;		/* x-should-retry: 1 true, 0 false, -1 not told */
 	uint64_t pause_ms; /* nothing remains of a limit: until it is full again; 0 = not told */
+	uint32_t remaining[2];		/* as in struct pace: requests, tokens */
 	struct str error_type;		/* x-amzn-errortype */
 };
 

@@ -64,7 +64,6 @@ static uint64_t read_retry_after(struct str v)
 static void read_limit(struct transfer *t, struct str name, struct str value)
 {
 	char lower[64];
-	uint64_t n;
 	if (name.n > sizeof lower)
 		return;
 	for (size_t i = 0; i < name.n; i++)
@@ -74,7 +73,7 @@ static void read_limit(struct transfer *t, struct str name, struct str value)
 		return;
 	unsigned kind = str_find(name, STR("token")) == SIZE_MAX ? PACE_REQUESTS : PACE_TOKENS;
 	if (str_find(name, STR("remaining")) != SIZE_MAX)
-		t->pace.is_used_up[kind] |= str_read_u64(value, &n) == 0 && n == 0;
+		pace_read_remaining(&t->pace, kind, value);
 	else if (str_find(name, STR("reset")) != SIZE_MAX)
 		t->pace.reset_ms[kind] = pace_read_reset(value, (uint64_t)time(NULL));
 }
@@ -167,6 +166,7 @@ bool upstream_tell_head(struct transfer *t)
 	t->head.status = (int)status;
 	t->head.headers = t->passed.failed ? STR_NONE : buf_str(&t->passed);
 	t->head.pause_ms = pace_pause_ms(&t->pace);
+	memcpy(t->head.remaining, t->pace.remaining, sizeof t->head.remaining);
 	t->h->on_head(t->data, &t->head);
 	return true;
 }

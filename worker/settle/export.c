@@ -99,19 +99,6 @@ static void put_parameters(struct record *to, const struct request *r)
 	to->finish = (uint8_t)r->tally.finish;
 }
 
-/* Who answered: this request, or the one whose answer it was given, where that is of its group. */
-static const struct snap_deployment *deployment_of(const struct request *r)
-{
-	const struct cache_info *made = known_made(r);
-	for (uint32_t i = 0; made && r->group && i < r->group->members.count; i++) {
-		const struct snap_deployment *d =
-			snap_deployment(r->snap, snap_member(r->snap, r->group, i));
-		if (d->id_hash == made->deployment)
-			return d;
-	}
-	return r->deployment;
-}
-
 static struct str upstream_model(const struct request *r, const struct snap_deployment *d)
 {
 	return d->flags & DEPLOY_WILDCARD && r->group
@@ -121,7 +108,7 @@ static struct str upstream_model(const struct request *r, const struct snap_depl
 
 static void put_texts(struct record *to, const struct request *r, struct str skip)
 {
-	const struct snap_deployment *d = deployment_of(r);
+	const struct snap_deployment *d = known_deployment(r);
 	record_put(to, RT_CALL_ID, r->call_id);
 	record_put(to, RT_MODEL, r->requested_model);
 	if (r->group)
