@@ -115,24 +115,24 @@ static void let_go(pthread_t t)
 static void test_a_lock_that_is_not_to_be_had(void **state)
 {
 	(void)state;
-	const struct budget_level l[] = { { 64, 0, -1 }, { 5, 0, -1 } };
+	const struct budget_level l[] = { { 65, 0, -1 }, { 5, 0, -1 } };
 	struct budget_claim c = admit(pool, l, 2, 100);
 	struct board_reset *r = &b.head->resets[2];
 	int64_t nano = 77;
-	*r = (struct board_reset){ .period_ns = 5, .taken = 3, .entity = 64 };
-	assert_int_equal(budget_set_settled(&b, 64, 10), 0);
-	b.entities[64].parallel = 9;
-	pthread_t t = lock_by_another(0);
+	*r = (struct board_reset){ .period_ns = 5, .taken = 3, .entity = 65 };
+	assert_int_equal(budget_set_settled(&b, 65, 10), 0);
+	b.entities[65].parallel = 9;
+	pthread_t t = lock_by_another(1);
 	assert_int_equal(budget_settle_slot(&b, WORKER, 0, 1), -EBUSY);
-	assert_int_equal(budget_set_settled(&b, 64, 1), -EBUSY);
-	assert_int_equal(budget_add_settled(&b, 64, 1), -EBUSY);
+	assert_int_equal(budget_set_settled(&b, 65, 1), -EBUSY);
+	assert_int_equal(budget_add_settled(&b, 65, 1), -EBUSY);
 	assert_int_equal(budget_reset(&b, 2), -EBUSY);
-	assert_int_equal(budget_set_root(&b, 64, 7), -EBUSY);
-	assert_false(budget_count_held(&b, 64, &nano));
+	assert_int_equal(budget_set_root(&b, 65, 7), -EBUSY);
+	assert_false(budget_count_held(&b, 65, &nano));
 	assert_int_equal(nano, 77);
 	assert_int_equal(budget_repair(&b), -EBUSY);
-	expect(64, 10, 100, 9);		/* read all the same, and nothing was done */
-	assert_int_equal(b.entities[64].root, 0);
+	expect(65, 10, 100, 9);		/* read all the same, and nothing was done */
+	assert_int_equal(b.entities[65].root, 0);
 	assert_int_equal(slot->state, SLOT_HELD);
 	assert_int_equal(r->period_ns, 5);
 	/* What lies elsewhere goes on. */
@@ -141,7 +141,7 @@ static void test_a_lock_that_is_not_to_be_had(void **state)
 	let_go(t);
 	assert_int_equal(budget_repair(&b), 0);
 	assert_int_equal(budget_settle_slot(&b, WORKER, 0, 1), 0);
-	expect(64, 11, 0, 8);
+	expect(65, 11, 0, 8);
 	(void)c;
 }
 
@@ -182,6 +182,7 @@ static void test_no_lock_is_kept(void **state)
 	expect_all_free();
 	assert_int_equal(budget_set_root(&b, 64, 3), 0);
 	expect_all_free();
+	assert_int_equal(b.entities[64].root, 3);
 	expect(64, 5, 0, 0);
 }
 
@@ -261,7 +262,8 @@ static void test_a_slot_begins_anew(void **state)
 	const struct budget_level l[] = { { 64, 0, -1 }, { 5, 0, -1 } };
 	slot->running_nano = slot->reserve_nano = 1;
 	slot->dispatched = slot->tokens_in = slot->tokens_out = slot->endpoint = slot->team = 1;
-	slot->key_id = slot->start_wall_ns = slot->deployment = 1;
+	slot->key_id = slot->start_wall_ns = 1;
+	slot->deployment = 1;
 	slot->n_levels = 9;
 	struct budget_claim c = admit(pool, l, 2, 100);
 	assert_ptr_equal(c.slot, slot);

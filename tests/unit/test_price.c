@@ -482,15 +482,18 @@ static void test_adding(void **state)
 {
 	struct usage a = { .input = 1000, .output = 500, .cache_read = 100, .cache_write = 50,
 			   .reasoning = 40, .media_input = 30, .media_output = 20, .images = 3,
-			   .milliseconds = 7000, .characters = 90, .searches = 2 };
+			   .milliseconds = 7000, .characters = 90, .searches = 2,
+			   .cache_write_hour = 5 };
 	const struct usage b = { .input = 200, .output = 100, .cache_read = 10, .cache_write = 20,
 				 .reasoning = 30, .media_input = 40, .media_output = 50, .images = 5,
-				 .milliseconds = 60, .characters = 7, .searches = 8, .estimated = true };
+				 .milliseconds = 60, .characters = 7, .searches = 8, .estimated = true,
+				 .cache_write_hour = 7 };
 	const struct usage zero = { 0 }, most = { .input = 0x7fffffff, .output = 0x7fffffff };
 
 	(void)state;
 	usage_add(&a, &b);
 	assert_true(a.input == 1200 && a.output == 600 && a.cache_read == 110 && a.cache_write == 70);
+	assert_int_equal(a.cache_write_hour, 12);
 	assert_true(a.reasoning == 70 && a.media_input == 70 && a.media_output == 70);
 	assert_true(a.images == 8 && a.milliseconds == 7060 && a.characters == 97 && a.searches == 10);
 	assert_true(a.estimated);
