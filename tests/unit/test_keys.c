@@ -114,7 +114,8 @@ static void test_what_does_not_act_is_said(void **st)
 	     "{\"key\":\"sk-tell\",\"guardrails\":[\"g\"],\"tags\":[\"x\"],\"model_max_budget\":{\"m\":1},"
 		     "\"permissions\":{\"p\":true},\"aliases\":{},\"max_bugdet\":3,\"zzzzzz\":1,"
 		     "\"key_type\":\"default\",\"allowed_routes\":[],\"send_invite_email\":false}");
-	assert_int_equal(at("llmgw_warnings")->count, 5);
+	assert_int_equal(at("llmgw_warnings")->count, 6);	/* with that of a short key */
+	assert_true(str_find(w.text, STR("key has 7 characters and may be guessed")) != SIZE_MAX);
 	assert_true(str_find(w.text, STR("guardrails is stored but not acted on yet")) != SIZE_MAX);
 	assert_true(str_find(w.text, STR("did you mean 'max_budget'?")) != SIZE_MAX);
 	assert_true(str_find(w.text, STR("'zzzzzz' is unknown and was ignored\"")) != SIZE_MAX);
