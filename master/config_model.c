@@ -373,7 +373,7 @@ static void read_entry(struct reader *r, const struct yaml *map)
 	infer_mode(&e);
 	make_id(&e);
 	const struct yaml *key = yaml_get(e.params, "api_key");
-	bool is_told = key && key->kind == YAML_NULL && key->from_env;	/* the variable is not set */
+	bool is_told = key && key->kind == YAML_NULL && key->from_env;	/* no such variable */
 	if (!upstream_resolve(r, &e.m, &e.at, &e.base_at, is_told))
 		return;
 	model_price_finish(r, &e.m, &e.at);

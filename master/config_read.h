@@ -289,7 +289,8 @@ const char *base_problem(struct str base);
 /* Warns of names of groups in other settings that no entry serves. When all models are read. */
 void names_check(struct reader *r);
 /* Provider, upstream name, base and key of a model whose litellm_params are read. `base` is
- * where api_base stands, `at` the entry; is_key_told: that it has no key was told. False after a complaint: the model is left out. */
+ * where api_base stands, `at` the entry; is_key_told: that it has no key was told. False after a
+ * complaint: the model is left out. */
 bool upstream_detect(struct reader *r, struct config_model *m, const struct place *at);
 bool upstream_resolve(struct reader *r, struct config_model *m, const struct place *at,
 		      const struct place *base, bool is_key_told);

@@ -31,12 +31,12 @@ PRODUCT_ONLY = {"sleep": "a timer", "usleep": "a timer"}  # a test of processes 
 HEAP = ("malloc", "calloc", "realloc", "strdup", "strndup", "reallocarray", "free")
 IN_MEM = {"common/block.c"}
 INCLUDES = {  # header -> where it may be included
-    "curl/curl.h": r"worker/exchange/upstream(_private\.h|\.c)|worker/main\.c|master/(main|probe|post|doctor_\w+|llmgwctl|ctl\w*)\.c|master/egress\.[ch]",
+    "curl/curl.h": r"worker/exchange/upstream(_private\.h|\.c)|worker/main\.c|master/(main|probe|post|doctor_\w+|llmgwctl|ctl\w*)\.c|master/egress\.[ch]|common/curl_why\.[ch]",
     "sqlite3.h": r"master/(store|ledger)\w*\.[ch]",
     "yajl/\\w+.h": r"common/json\w*\.c",
     "libfyaml.h": r"master/config\w*\.[ch]",
     "cjose/\\w+.h": r"worker/decide/jws\.c",
-    "openssl/\\w+.h": r"worker/(client/tls|exchange/jwt)\.c|common/tls_pair\.c",
+    "openssl/\\w+.h": r"worker/(client/tls|exchange/jwt)\.c|common/(tls_pair|curl_why)\.c",
     "seccomp.h": r"common/sandbox_calls\.c",
     "llhttp.h": r"worker/client/http_in\.c",
     "libsmartcols.*": r"master/ctl_table\.c",
