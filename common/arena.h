@@ -18,7 +18,8 @@ void *arena_alloc(struct arena *a, size_t size) MUST_USE;	/* zeroed, 16-aligned,
 void *arena_array(struct arena *a, size_t count, size_t size) MUST_USE;
 struct str arena_dup(struct arena *a, struct str s) MUST_USE;	/* .p == NULL when over the cap */
 char *arena_dup_z(struct arena *a, struct str s) MUST_USE;	/* NUL-terminated, or NULL */
-struct str arena_join(struct arena *a, struct str head, struct str tail) MUST_USE;	/* the same */
+/* The same of two, one behind the other. */
+struct str arena_join(struct arena *a, struct str head, struct str tail) MUST_USE;
 /* What snprintf would write; .p == NULL when over the cap. */
 struct str arena_printf(struct arena *a, const char *fmt, ...) MUST_USE PRINTF(2, 3);
 size_t arena_used(const struct arena *a);

@@ -4,8 +4,8 @@
  * yajl is kinder than RFC 8259: it lets vertical tabs between tokens, overlong and surrogate
  * UTF-8, lone surrogate escapes and any depth pass, and it does not look at what malloc returns.
  * Each of these is dealt with here. It reports no positions, so the reader keeps its own: a token
- * starts where white space and separators behind the last one end. And it takes several instructions
- * for each byte of a string, which prompts are made of: what is between the quotes of a long one is
+ * starts where white space and separators behind the last one end. And it takes several steps for
+ * each byte of a string, which prompts are made of: what is between the quotes of a long one is
  * looked at here, eight bytes at a time, and yajl is given the quotes alone. */
 #include "common/json.h"
 

@@ -282,8 +282,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part routes;
 	struct snap_part trusted_proxies;	/* struct snap_str */
 	struct snap_part allow_private;		/* struct snap_str: networks */
-	/* struct snap_str: METRIC_LABEL_* and a name; a family of LiteLLM's that is shown, and behind
-	 * a space the labels that it has, with commas. */
+	/* struct snap_str: METRIC_LABEL_* and a name; a family of LiteLLM's that is shown, and
+	 * behind a space the labels that it has, with commas. */
 	struct snap_part metric_labels, metric_filter;
 	struct snap_part tag_budgets;	/* struct snap_gate: GATE_BUDGET, named as the tag */
 	struct snap_part jwt;	/* struct snap_str by enum snap_jwt; 0: no tokens */

@@ -43,6 +43,8 @@ static struct str line_of(const struct place *at)
 	struct str text = at->file->text;
 	size_t from = at->at < text.n ? at->at : text.n, to = from;
 
+	if (!text.n)
+		return STR("");
 	while (from > 0 && text.p[from - 1] != '\n' && text.p[from - 1] != '\r')
 		from--;
 	while (to < text.n && text.p[to] != '\n' && text.p[to] != '\r')

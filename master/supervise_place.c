@@ -103,8 +103,8 @@ static char **make_environment(enum sandbox_mode sandbox)
 					     "SSL_CERT_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS",
 					     "LSAN_OPTIONS", "LD_LIBRARY_PATH" };
 	static char text[COUNT(names)][512];
-	/* Freed blocks of one size that a thread has at hand: with glibc's seven a few requests at a
-	 * time go past that list, and each of them has dozens of blocks. */
+	/* Freed blocks of one size that a thread has at hand: with glibc's seven a few requests
+	 * at a time go past that list, and each of them has dozens of blocks. */
 	static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=64";
 	static char *list[COUNT(names) + 3], mode[64];
 	unsigned n = 0;

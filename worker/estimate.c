@@ -398,6 +398,8 @@ static bool scan_ascii(struct estimate *e)
 
 uint64_t estimate_tokens_milli(struct str text)
 {
+	if (!text.n)
+		return 0;
 	struct estimate e = { .text = text, .long_run = next_long_run(text, 0) };
 	while (e.at < text.n) {
 		if (e.word == 0 && e.at < e.long_run && scan_ascii(&e))

@@ -13,7 +13,7 @@
 #include "common/sandbox.h"
 #include "common/snapshot.h"
 #include "common/tokenizer.h"
-#include "worker/decide/digests.h"
+#include "worker/digests.h"
 #include "worker/later.h"
 #include "worker/penalty.h"
 

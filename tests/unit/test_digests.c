@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * test_digests.c - a digest that is remembered is the key's own, whatever was kept before. */
-#include "worker/decide/digests.h"
+#include "worker/digests.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -58,6 +58,7 @@ void failure_log(struct request *r, const struct snap_deployment *d, const struc
 	    F_STR("provider", snap_text(r->snap, d->provider)),
 	    F_STR("base", snap_text(r->snap, d->base)),
 	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
-	    F_STR("why", e->status && meaning ? str_z(meaning) : reason_of(e)), F_STR("call_id", r->call_id),
+	    F_STR("why", e->status && meaning ? str_z(meaning) : reason_of(e)),
+	    F_STR("call_id", r->call_id),
 	    F_STR("deployment", snap_text(r->snap, d->id)));
 }

@@ -42,7 +42,7 @@ struct upstream {
 	uv_loop_t *loop;
 	CURLM *multi;
 	uv_timer_t timer, kick;
-	uint64_t due_ms, armed_ms;	/* by uv_now(): when curl wants to be called; the timer is set */
+	uint64_t due_ms, armed_ms;	/* by uv_now(): when curl wants a call; the timer's */
 	unsigned open_handles;
 	bool is_closing, is_inside;	/* is_inside: curl is on the stack */
 	bool is_beginning;		/* upstream_start() is: it sets the timer at its end */

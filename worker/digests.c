@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * digests.c - see digests.h. Each tag has one place; a newer key of that place takes it. */
-#include "worker/decide/digests.h"
+#include "worker/digests.h"
 
 #include <string.h>
 
