@@ -31,24 +31,24 @@ static void test_all_three_kinds(void **st)
 	struct model_limit l;
 	(void)st;
 	clock_set(1, UINT64_C(1767225600) * NS_PER_S);	/* 2026-01-01 */
-	need(CREATE, "{\"key\":\"sk-all\",\"model_rpm_limit\":{\"a\":5,\"b\":null},"
+	need(CREATE, "{\"key\":\"sk-with-all-three-kinds\",\"model_rpm_limit\":{\"a\":5,\"b\":null},"
 		     "\"model_tpm_limit\":{\"a\":100,\"c\":7},\"model_max_budget\":{\"c\":"
 		     "{\"budget_limit\":\"1.5\",\"time_period\":\"30d\",\"tpm_limit\":6},\"d\":2}}");
 	assert_null(json_get(w.answer, "llmgw_warnings"));
-	assert_true(limit_of("sk-all", "a", &l));
+	assert_true(limit_of("sk-with-all-three-kinds", "a", &l));
 	assert_true(l.rpm == 5 && l.tpm == 100 && l.max_budget_nano < 0);
 	assert_int_equal(atomic_load(&entity_of(&l)->id) >> 56, DIR_KEY_MODEL + 1);
 	assert_int_equal(atomic_load(&entity_of(&l)->id) & ~(UINT64_C(0xff) << 56), l.id);
-	assert_true(limit_of("sk-all", "c", &l));
+	assert_true(limit_of("sk-with-all-three-kinds", "c", &l));
 	assert_true(l.rpm == 0 && l.tpm == 6 && l.max_budget_nano == 1500000000);
-	assert_true(limit_of("sk-all", "d", &l));
+	assert_true(limit_of("sk-with-all-three-kinds", "d", &l));
 	assert_true(l.max_budget_nano == 2000000000);
-	assert_false(limit_of("sk-all", "b", &l));
+	assert_false(limit_of("sk-with-all-three-kinds", "b", &l));
 	assert_int_equal(rows(""), 2);
 	assert_int_equal(rows("WHERE kind = 10 AND owner = 1 AND model = 'c' AND"
 			      " budget_reset_at = 1769904000000000000"), 1);	/* February */
 	assert_int_equal(rows("WHERE model = 'd' AND budget_reset_at IS NULL"), 1);
-	need(INFO, "{\"key\":\"sk-all\"}");
+	need(INFO, "{\"key\":\"sk-with-all-three-kinds\"}");
 	expect("info.model_spend", "{\"c\":0.0,\"d\":0.0}");
 	expect("info.metadata.model_rpm_limit", "{\"a\":5,\"b\":null}");
 }
