@@ -18,7 +18,7 @@ struct retell_listener {
 	bool has_whole;
 };
 struct retell_run {
-	struct worker w;		/* with as many arenas as one event takes */
+	struct worker w;		/* with no more than a snapshot */
 	struct request r;
 	struct dialect_answer an;
 	struct retell_listener l;
@@ -34,13 +34,26 @@ static inline void retell_hear_whole(struct llm_listener *of, struct str answer)
 	((struct retell_listener *)of)->has_whole = answer.n > 0;
 }
 
+/* One that says how large the arenas of events may be. */
+static inline struct snap *retell_snap(void)
+{
+	struct snap *s = NULL;
+	struct snap_build *b = snap_build_new();
+	int fd = -1;
+	MUST(b);
+	snap_build_settings(b)->request_memory_max = RETELL_MEMORY;
+	MUST(snap_build_seal(b, 1, &fd) == 0 && snap_map(fd, &s) == 0);
+	snap_build_free(b);
+	return s;
+}
+
 static inline void retell_begin(struct retell_run *t, const struct dialect *d)
 {
 	*t = (struct retell_run){ 0 };
-	t->w.spare_arenas[t->w.n_spare++] = arena_new(RETELL_MEMORY);
+	t->w.snap = retell_snap();
 	t->r.w = &t->w;
 	t->r.mem = arena_new(RETELL_MEMORY);
-	MUST(t->w.spare_arenas[0] && t->r.mem);
+	MUST(t->r.mem);
 	t->r.dialect = d;
 	t->r.q = (struct llm_request){ .kind = d->kind, .model = STR("m"), .is_stream = true };
 	t->an = (struct dialect_answer){ .mem = t->r.mem, .q = &t->r.q, .model = STR("m"),
@@ -53,8 +66,10 @@ static inline void retell_begin(struct retell_run *t, const struct dialect *d)
 
 static inline void retell_done(struct retell_run *t)
 {
-	MUST(t->w.n_spare == 1);	/* what was taken was given back */
-	arena_free(t->w.spare_arenas[0]);
+	MUST(t->w.n_spare <= 1);	/* one event after the other */
+	while (t->w.n_spare)
+		arena_free(t->w.spare_arenas[--t->w.n_spare]);
+	snap_unref(t->w.snap);
 	arena_free(t->r.mem);
 	buf_done(&t->l.text);
 }
