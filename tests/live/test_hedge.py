@@ -142,7 +142,8 @@ class SlowSender(Gateway):
         subprocess.run(["cc", "-shared", "-fPIC", "-o", home / "send.so", home / "send.c", "-ldl"], check=True)
         shutil.copy2(BUILD / "llmgw", home / "llmgw")
         (home / "llmgw-worker").write_text(
-            f'#!/bin/sh\nLD_PRELOAD={home}/send.so exec {BUILD.resolve()}/llmgw-worker "$@"\n')
+            f'#!/bin/sh\nexport LD_PRELOAD={home}/send.so ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0"\n'
+            f'exec {BUILD.resolve()}/llmgw-worker "$@"\n')
         (home / "llmgw-worker").chmod(0o755)
         return [str(home / "llmgw"), *super().command()[1:]]
 

@@ -5,8 +5,11 @@ import time
 
 import pytest
 
-TODAY = time.strftime("%Y-%m-%d", time.gmtime())
-DAY = time.strftime("%b %d", time.gmtime())
+
+def today(form="%Y-%m-%d"):
+    return time.strftime(form, time.gmtime())
+
+
 PATHS = ["/model/metrics", "/model/streaming_metrics", "/model/metrics/slow_responses", "/model/metrics/exceptions",
          "/global/activity/exceptions", "/global/activity/exceptions/deployment", "/global/activity/cache_hits",
          "/tag/dau", "/tag/wau", "/tag/mau", "/tag/summary", "/tag/distinct"]
@@ -33,7 +36,7 @@ def asked(start):
 
 def test_who_may_ask(gw):
     viewer = gw.post("/user/new", {"user_id": "eve", "user_role": "proxy_admin_viewer"}).json["key"]
-    days = f"?start_date={TODAY}&end_date={TODAY}"
+    days = f"?start_date={today()}&end_date={today()}"
     for path in PATHS:
         assert gw.get(path + days).status == gw.get(path + days, key=viewer).status == 200, path
         assert gw.get(path + days, key=gw.key()).status == gw.get(path, key=False).status == 401, path
@@ -53,7 +56,7 @@ def test_seconds_a_token(asked):
     a = gw.get("/model/metrics?_selected_model_group=m").json
     (place,) = a["all_api_bases"]
     wanted = [seconds(r) / r["completion_tokens"] for r in gw.rows if r["model_group"] == "m" and r["cache_hit"] != "True"]
-    assert len(wanted) == 6 and min(wanted) > 0.003 and a["data"] == [{"date": TODAY, place: pytest.approx(statistics.mean(wanted), abs=2e-4)}]
+    assert len(wanted) == 6 and min(wanted) > 0.003 and a["data"] == [{"date": today(), place: pytest.approx(statistics.mean(wanted), abs=2e-4)}]
     assert len(gw.get("/model/metrics").json["all_api_bases"]) == 2
     assert gw.get("/model/metrics?_selected_model_group=none").json == {"data": [], "all_api_bases": []}
     one = gw.get("/model/metrics?_selected_model_group=m&customer=cust").json["data"][0]
@@ -67,8 +70,8 @@ def test_seconds_to_the_first_token(asked):
     gw = asked
     days = gw.get("/model/streaming_metrics?_selected_model_group=slow").json
     (place,) = days["all_api_bases"]
-    assert days["data"][0]["date"] == TODAY and 0.05 < days["data"][0][place] < 5
-    single = gw.get(f"/model/streaming_metrics?_selected_model_group=slow&startTime={TODAY}T00:00:00&endTime={TODAY}").json
+    assert days["data"][0]["date"] == today() and 0.05 < days["data"][0][place] < 5
+    single = gw.get(f"/model/streaming_metrics?_selected_model_group=slow&startTime={today()}T00:00:00&endTime={today()}").json
     row = next(r for r in gw.rows if r["model_group"] == "slow")
     assert single["data"] == [{"date": row["request_id"], place: pytest.approx(seconds(row, "completionStartTime"), abs=0.002)}]
 
@@ -82,8 +85,8 @@ def test_slow_and_failed(asked):
     assert [(f["total_exceptions"], f.get("RateLimitError"), f.get("InternalServerError")) for f in failed["data"]] == \
         [(2, 2, None), (1, None, 1)]
     assert failed["data"][0]["model"].startswith("mock?status=429-http")
-    days = f"start_date={TODAY}&end_date={TODAY}"
-    day = [{"date": DAY, "num_rate_limit_exceptions": 2}]
+    days = f"start_date={today()}&end_date={today()}"
+    day = [{"date": today("%b %d"), "num_rate_limit_exceptions": 2}]
     assert gw.get(f"/global/activity/exceptions?{days}&model_group=limited").json == \
         {"daily_data": day, "sum_num_rate_limit_exceptions": 2}
     assert gw.get(f"/global/activity/exceptions?{days}&model_group=m").json["daily_data"] == []
@@ -93,7 +96,7 @@ def test_slow_and_failed(asked):
 
 def test_cache_hits(asked):
     gw = asked
-    rows = gw.get(f"/global/activity/cache_hits?start_date={TODAY}&end_date={TODAY}").json
+    rows = gw.get(f"/global/activity/cache_hits?start_date={today()}&end_date={today()}").json
     mine = next(r for r in rows if r["api_key"] == "a" and r["model"] == "m")
     assert mine == {"api_key": "a", "call_type": "acompletion", "model": "m", "total_rows": 4, "cache_hit_true_rows": 1,
                     "cached_completion_tokens": mine["cached_completion_tokens"], "generated_completion_tokens": 30}
@@ -106,11 +109,11 @@ def test_users_of_tags(asked):
     for path in ("/tag/dau", "/tag/wau", "/tag/mau"):
         assert count(path) == [("red", 2), ("Job:7", 1), ("blue", 1)], path
         assert count(path + "?tag_filter=RE") == count(path + "?tag_filters=red,none") == [("red", 2)], path
-    assert gw.get("/tag/dau").json["results"][0]["date"] == TODAY
+    assert gw.get("/tag/dau").json["results"][0]["date"] == today()
     week = gw.get("/tag/wau").json["results"][0]
-    assert week["date"].startswith("Week 7 (") and week["period_end"] == TODAY
+    assert week["date"].startswith("Week 7 (") and week["period_end"] == today()
     assert gw.get("/tag/mau").json["results"][0]["date"].startswith("Month 7 (")
-    summary = gw.get(f"/tag/summary?start_date={TODAY}&end_date={TODAY}").json["results"]
+    summary = gw.get(f"/tag/summary?start_date={today()}&end_date={today()}").json["results"]
     assert [(t["tag"], t["unique_users"], t["total_requests"], t["failed_requests"]) for t in summary] == \
         [("red", 2, 6, 0), ("Job:7", 1, 3, 0), ("blue", 1, 3, 0)]
     assert summary[0]["total_tokens"] == sum(r["total_tokens"] for r in gw.rows if "red" in r["request_tags"])

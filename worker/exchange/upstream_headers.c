@@ -160,7 +160,7 @@ static bool make_lines(struct lines *to, const struct transfer_spec *s)
 
 struct curl_slist *upstream_make_headers(const struct transfer_spec *s)
 {
-	struct lines lines = { NULL };
+	struct lines lines = { .list = NULL };
 	buf_init(&lines.joined, JOINED_MAX);
 	bool ok = make_lines(&lines, s) &&
 		  (!lines.joined.n || append(&lines, buf_z(&lines.joined)));
