@@ -138,46 +138,27 @@ static const struct tier_price *tier_of(const struct price *p, unsigned tier)
 	return has ? &p->tiers[tier - TIER_FLEX] : NULL;
 }
 
-/* A price above the threshold is that of any tier, unless its own is dearer. */
-static int64_t rate_above(int64_t above, int64_t rate)
+/* A price above the threshold is that of any tier, unless the tier's own is dearer. */
+static int64_t rate_above(const struct tier_price *t, int64_t above, int64_t rate)
 {
-	return above >= 0 ? max_i64(above, rate) : rate;
-}
-
-static struct token_rates rates_of_tier(const struct price *p, const struct tier_price *t,
-					bool above)
-{
-	struct token_rates r = { .in = rate_or(t->input, p->input),
-				 .out = rate_or(t->output, p->output) };
-	if (above) {
-		r.in = rate_above(p->input_above, r.in);
-		r.out = rate_above(p->output_above, r.out);
-	}
-	r.read = rate_or(t->cache_read, rate_or(p->cache_read, r.in));
-	r.write = rate_or(p->cache_write, r.in);
-	if (above) {
-		r.read = rate_above(p->cache_read_above, r.read);
-		r.write = rate_or(p->cache_write_above, r.write);
-	}
-	r.hour = rate_or(above ? hour_above(p) : p->cache_write_hour, r.write);
-	return r;
+	return t && above >= 0 ? max_i64(above, rate) : rate_or(above, rate);
 }
 
 static struct token_rates rates_for(const struct price *p, uint64_t input_tokens, unsigned tier)
 {
+	static const struct tier_price nothing = TIER_NONE;
 	bool above = is_above_tier(p, input_tokens);
-	const struct tier_price *t = tier_of(p, tier);
-	if (t)
-		return rates_of_tier(p, t, above);
-	struct token_rates r = { .in = rate_or(p->input, 0), .out = rate_or(p->output, 0) };
+	const struct tier_price *t = tier_of(p, tier), *own = t ? t : &nothing;
+	struct token_rates r = { .in = rate_or(own->input, rate_or(p->input, 0)),
+				 .out = rate_or(own->output, rate_or(p->output, 0)) };
 	if (above) {
-		r.in = rate_or(p->input_above, r.in);
-		r.out = rate_or(p->output_above, r.out);
+		r.in = rate_above(t, p->input_above, r.in);
+		r.out = rate_above(t, p->output_above, r.out);
 	}
-	r.read = rate_or(p->cache_read, r.in);
+	r.read = rate_or(own->cache_read, rate_or(p->cache_read, r.in));
 	r.write = rate_or(p->cache_write, r.in);
 	if (above) {
-		r.read = rate_or(p->cache_read_above, r.read);
+		r.read = rate_above(t, p->cache_read_above, r.read);
 		r.write = rate_or(p->cache_write_above, r.write);
 	}
 	r.hour = rate_or(above ? hour_above(p) : p->cache_write_hour, r.write);

@@ -155,6 +155,21 @@ static void take_output(struct str list, struct llm_tally *tally)
 		tally->usage.web_searches = n;
 }
 
+/* What stands in an answer, and in a response or a message within an event. False: not in all. */
+static bool take_member(struct arena *scratch, struct str key, struct str value,
+			struct llm_tally *tally)
+{
+	if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
+		take(scratch, value, read_usage, tally);
+	else if (str_eq(key, STR("service_tier")))
+		take_tier(value, tally);
+	else if (str_eq(key, STR("output")))
+		take_output(value, tally);
+	else
+		return false;
+	return true;
+}
+
 /* A response, or a message, within an event. */
 static void take_inner(struct arena *scratch, struct str object, struct llm_tally *tally)
 {
@@ -162,14 +177,8 @@ static void take_inner(struct arena *scratch, struct str object, struct llm_tall
 	struct str key, value;
 	if (!skim_open(&s, object) || !s.is_object)
 		return;
-	while (skim_next(&s, &key, &value)) {
-		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
-			take(scratch, value, read_usage, tally);
-		else if (str_eq(key, STR("service_tier")))
-			take_tier(value, tally);
-		else if (str_eq(key, STR("output")))
-			take_output(value, tally);
-	}
+	while (skim_next(&s, &key, &value))
+		(void)take_member(scratch, key, value, tally);
 }
 
 /* What Gemini streams to those who ask for no events: an array of what the events would be. */
@@ -195,13 +204,9 @@ void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
 		return;
 	}
 	while (skim_next(&s, &key, &value)) {
-		if (str_eq(key, STR("usage")) || str_eq(key, STR("meta")))
-			take(scratch, value, read_usage, tally);
-		else if (str_eq(key, STR("service_tier")))
-			take_tier(value, tally);
-		else if (str_eq(key, STR("output")))
-			take_output(value, tally);
-		else if (str_eq(key, STR("amazon-bedrock-invocationMetrics")))
+		if (take_member(scratch, key, value, tally))
+			continue;
+		if (str_eq(key, STR("amazon-bedrock-invocationMetrics")))
 			take(scratch, value, read_metrics, tally);
 		else if (str_eq(key, STR("usageMetadata")))
 			take(scratch, value, gemini_read_usage, tally);
