@@ -38,9 +38,13 @@ bool failure_is_new(struct failure_told *told, size_t n, uint64_t what, uint64_t
 	return true;
 }
 
-/* Behind what LiteLLM's clients want to read before it: "litellm.Timeout: OpenAIException - ". */
+/* Without a status nobody has answered, and the words are our own: behind what LiteLLM's clients
+ * want to read before it, "litellm.Timeout: OpenAIException - ". */
 static struct str reason_of(const struct llm_error *e)
 {
+	const char *meaning = meanings[e->outcome];
+	if (e->status)
+		return meaning ? str_z(meaning) : STR_NONE;
 	const struct str mark = STR("Exception - ");
 	size_t at = str_find(e->message, mark);
 	return at == SIZE_MAX ? e->message : str_skip(e->message, at + mark.n);
@@ -52,13 +56,10 @@ void failure_log(struct request *r, const struct snap_deployment *d, const struc
 	    !failure_is_new(r->w->failures, COUNT(r->w->failures), d->id_hash ^ e->outcome,
 			    clock_ns()))
 		return;
-	const char *meaning = meanings[e->outcome];
-	/* Without a status nobody has answered, and the words are our own. */
 	LOG(LOG_WARN, "attempt.failed", F_STR("model", r->requested_model),
 	    F_STR("provider", snap_text(r->snap, d->provider)),
 	    F_STR("base", snap_text(r->snap, d->base)),
 	    F_Z("outcome", outcome_rows[e->outcome].name), F_INT("status", e->status),
-	    F_STR("why", e->status && meaning ? str_z(meaning) : reason_of(e)),
-	    F_STR("call_id", r->call_id),
+	    F_STR("why", reason_of(e)), F_STR("call_id", r->call_id),
 	    F_STR("deployment", snap_text(r->snap, d->id)));
 }
