@@ -111,6 +111,19 @@ static inline void place_exec(struct place *p, const char *sql)
 		fail_msg("%s: %s", sql, strerror(-err));
 }
 
+/* No more pages than these, or than are in use. The disk may be full for whoever shares the
+ * transaction with us: then it is asked again, for a limit outlives what is rolled back. */
+static inline void place_limit(struct place *p, unsigned pages)
+{
+	char sql[64];
+	struct place_ask a = { .sql = sql };
+	int err;
+	snprintf(sql, sizeof sql, "PRAGMA max_page_count = %u", pages);
+	for (int tries = 0; (err = store_write_wait(p->store, place_ask_job, &a)) == -ENOSPC; tries++)
+		assert_true(tries < 10000);
+	assert_int_equal(err, 0);
+}
+
 struct place_dump {
 	uint64_t hash;
 	const char *sql;

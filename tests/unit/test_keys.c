@@ -591,7 +591,7 @@ static void test_no_memory_anywhere(void **st)
 static void test_full_disk_is_told(void **st)
 {
 	(void)st;
-	place_number(&w.p, "PRAGMA max_page_count = 1");
+	place_limit(&w.p, 1);
 	int status = 200;
 	for (int i = 0; i < 300 && status == 200; i++)
 		status = call(CREATE,

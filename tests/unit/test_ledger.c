@@ -1070,7 +1070,7 @@ static void test_full_disk_is_waited_out(void **st)
 	start_worker(w, 8192);
 	settle(w, 1, 1);
 	fold(w);
-	number(w, "PRAGMA max_page_count = 1");
+	place_limit(&w->p, 1);
 	for (uint32_t i = 2; i <= 4000; i++)
 		settle(w, i, 1);
 	while (atomic_load(&w->board.head->money_down) != MONEY_DISK_FULL) {
@@ -1081,7 +1081,7 @@ static void test_full_disk_is_waited_out(void **st)
 	for (int i = 0; i < 100; i++)
 		uv_run(&w->p.loop, UV_RUN_ONCE);
 	assert_true(committed(w) < 4000);
-	number(w, "PRAGMA max_page_count = 1000000");
+	place_limit(&w->p, 1000000);
 	fold(w);
 	assert_int_equal(atomic_load(&w->board.head->money_down), MONEY_OK);
 	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 4000);
@@ -1095,14 +1095,14 @@ static void test_reaping_waits_for_the_disk(void **st)
 	for (uint32_t i = 1; i <= 2000; i++)
 		settle(w, i, 1);
 	intent(w, 5000);
-	number(w, "PRAGMA max_page_count = 1");
+	place_limit(&w->p, 1);
 	cut_rows = UINT64_MAX;
 	ledger_reap(w->ledger, SLOT, w->dirfd, on_reaped, NULL);
 	for (int i = 0; i < 100; i++)
 		uv_run(&w->p.loop, UV_RUN_ONCE);
 	assert_true(cut_rows == UINT64_MAX);
 	assert_int_equal(files_in(w->dirfd, ".j"), 1);
-	number(w, "PRAGMA max_page_count = 1000000");
+	place_limit(&w->p, 1000000);
 	while (cut_rows == UINT64_MAX)
 		uv_run(&w->p.loop, UV_RUN_ONCE);
 	assert_int_equal(cut_rows, 1);

@@ -252,13 +252,13 @@ static void test_full_disk_and_its_end(void **st)
 				   "json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]')" };
 	struct call small = { .sql = "INSERT INTO journals VALUES (1, 1, 1)" };
 	place_open(p);
-	place_number(p, "PRAGMA max_page_count = 1");	/* the least it may be: what is in use */
+	place_limit(p, 1);	/* the least it may be: what is in use */
 	assert_int_equal(store_write(p->store, call_job, call_done, &big), 0);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	assert_int_equal(big.err, -ENOSPC);
 	assert_int_equal(store_health(p->store), -ENOSPC);
 	assert_int_equal(place_number(p, "SELECT count(*) FROM spend_names"), 0);
-	place_number(p, "PRAGMA max_page_count = 1000000");
+	place_limit(p, 1000000);
 	assert_int_equal(store_write(p->store, call_job, call_done, &small), 0);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	assert_int_equal(small.err, 0);
