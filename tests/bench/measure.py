@@ -57,7 +57,7 @@ CELLS = {  # of the usual peers, in each repetition
     "open": Cell("bench", ["--rate", "{rate}", "--connections", "64"]),
     "c1": Cell("bench", CLOSED_1),
     "first": Cell("bench", [*CLOSED_1, "--stream"], 0.5, way="stream"),
-    "one": Cell("bench-one", [*CLOSED_1, "--stamped"], way="stream"),
+    "one": Cell("bench-one", [*CLOSED_1, "--stamped"], 2, way="stream"),
     "events": Cell("bench-events", ["--concurrency", "32", "--stamped"], 0.75, way="stream"),
     "burst": Cell("bench-burst", ["--concurrency", "32", "--stamped"], 0.5, way="stream"),
     "tools": Cell("bench-tools", CLOSED_16, 0.5),
