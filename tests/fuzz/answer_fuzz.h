@@ -73,7 +73,7 @@ static inline int on_answer_sse(void *data, const struct sse_event *ev)
 	struct answer_run *r = data;
 	int err = 0;
 	if (ev->data.p && !r->is_over)
-		err = r->provider->read_event(&r->reader, r->scratch, ev, on_answer_event, r);
+		err = provider_read_event(r->provider, &r->reader, r->scratch, ev, on_answer_event, r);
 	arena_reset(r->scratch);
 	return err;
 }

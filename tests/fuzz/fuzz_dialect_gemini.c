@@ -162,7 +162,7 @@ static int on_sse(void *data, const struct sse_event *ev)
 	struct reading *r = data;
 	int err = 0;
 	if (ev->data.p && !r->three.is_over)
-		err = r->provider->read_event(&r->rd, r->scratch, ev, on_three, &r->three);
+		err = provider_read_event(r->provider, &r->rd, r->scratch, ev, on_three, &r->three);
 	arena_reset(r->scratch);
 	return err;
 }

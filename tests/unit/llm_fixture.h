@@ -117,7 +117,7 @@ static inline void expect_event(const struct provider *p, enum llm_kind kind, co
 	struct buf b;
 	buf_init(&b, 1 << 20);
 	struct said s = { .to = &b };
-	int got = p->read_event(&rd, scratch, &ev, say_event, &s);
+	int got = provider_read_event(p, &rd, scratch, &ev, say_event, &s);
 	if (got != r || !str_eq_z(buf_str(&b), events))
 		fail_msg("%s gave %d\n%s\nnot %d\n%s", data, got, buf_z(&b), r, events);
 	buf_done(&b);

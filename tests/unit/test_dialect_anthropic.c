@@ -666,7 +666,8 @@ static void feed_stream(struct provider_reader *rd, struct str bytes, struct sai
 	while (bytes.n) {
 		size_t end = str_find(bytes, STR("\n\n")), at = str_find(bytes, STR("data: "));
 		struct sse_event ev = { .raw = bytes, .data = str_of(bytes.p + at + 6, end - at - 6) };
-		assert_int_equal(provider_anthropic.read_event(rd, scratch, &ev, say_anthropic_event, to), 0);
+		assert_int_equal(provider_read_event(&provider_anthropic, rd, scratch, &ev,
+						     say_anthropic_event, to), 0);
 		arena_reset(scratch);
 		bytes = str_skip(bytes, end + 2);
 	}

@@ -340,7 +340,7 @@ static int collect_again(void *data, const struct llm_event *ev)
 static int read_line(void *data, const struct sse_event *ev)
 {
 	struct summing *s = data;
-	return ev->data.p ? provider_ollama_chat.read_event(&s->rd, s->scratch, ev, collect_again, s) : 0;
+	return provider_read_event(&provider_ollama_chat, &s->rd, s->scratch, ev, collect_again, s);
 }
 
 static void test_the_sum_of_lines_is_the_plain_answer(void **state)

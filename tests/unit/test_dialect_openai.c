@@ -934,7 +934,8 @@ static void test_the_sum_of_deltas_is_the_plain_answer(void **state)
 		while (rest.n) {
 			size_t end = str_find(rest, STR("\n\n"));
 			struct sse_event ev = { .raw = rest, .data = str_of(rest.p + 6, end - 6) };
-			assert_int_equal(provider_openai.read_event(&a, scratch, &ev, say_event, &from_stream), 0);
+			assert_int_equal(provider_read_event(&provider_openai, &a, scratch, &ev,
+							     say_event, &from_stream), 0);
 			arena_reset(scratch);
 			rest = str_skip(rest, end + 2);
 		}

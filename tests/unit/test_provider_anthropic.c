@@ -403,7 +403,7 @@ static void test_who_listens_may_stop(void **state)
 	assert_int_equal(provider_anthropic.read_answer(&rd, body, stop_at_text, NULL), -ECANCELED);
 	rd = (struct provider_reader){ .mem = mem, .q = &q };
 	struct sse_event big = { .oversize = true, .raw = STR("data: ") };
-	assert_int_equal(provider_anthropic.read_event(&rd, mem, &big, stop_at_text, NULL), -EBADMSG);
+	assert_int_equal(provider_read_event(&provider_anthropic, &rd, mem, &big, stop_at_text, NULL), -EBADMSG);
 }
 
 int main(void)

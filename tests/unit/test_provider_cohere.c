@@ -174,7 +174,7 @@ static void test_events(void **state)
 		struct buf b;
 		buf_init(&b, 1 << 16);
 		struct said s = { .to = &b };
-		assert_int_equal(events[i].provider->read_event(&rd, mem, &ev, say_event, &s), events[i].r);
+		assert_int_equal(provider_read_event(events[i].provider, &rd, mem, &ev, say_event, &s), events[i].r);
 		assert_string_equal(buf_z(&b), events[i].events);
 		buf_done(&b);
 	}

@@ -426,7 +426,7 @@ static void test_an_event_too_long_is_no_answer(void **state)
 	struct provider_reader rd = { .mem = mem, .q = &q };
 	struct sse_event ev = { .oversize = true };
 	(void)state;
-	assert_int_equal(provider_gemini.read_event(&rd, mem, &ev, say_event, NULL), -EBADMSG);
+	assert_int_equal(provider_read_event(&provider_gemini, &rd, mem, &ev, say_event, NULL), -EBADMSG);
 }
 
 /* The id of a call that has none is told by the answer, or by the question, not by chance. */
@@ -442,7 +442,7 @@ static void test_ids_are_made(void **state)
 		struct buf b;
 		buf_init(&b, OUT_MAX);
 		struct said s = { .to = &b };
-		assert_int_equal(provider_gemini.read_event(&rd, mem, &ev, say_event, &s), 0);
+		assert_int_equal(provider_read_event(&provider_gemini, &rd, mem, &ev, say_event, &s), 0);
 		ids[i] = arena_dup(mem, buf_str(&b));
 		assert_true(str_find(ids[i], STR("call_")) != SIZE_MAX);
 		buf_done(&b);

@@ -146,7 +146,7 @@ static void test_lines(void **state)
 		struct buf b;
 		buf_init(&b, 1 << 16);
 		struct said s = { .to = &b };
-		assert_int_equal(provider_ollama_chat.read_event(&rd, mem, &ev, say_event, &s), lines[i].r);
+		assert_int_equal(provider_read_event(&provider_ollama_chat, &rd, mem, &ev, say_event, &s), lines[i].r);
 		if (strcmp(buf_z(&b), lines[i].events) != 0)
 			print_error("%s gave\n%s\n", lines[i].line, buf_z(&b));
 		assert_string_equal(buf_z(&b), lines[i].events);

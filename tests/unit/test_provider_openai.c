@@ -222,9 +222,9 @@ static void test_the_callers_stop_is_handed_on(void **state)
 	struct llm_request q = { .kind = LLM_CHAT, .n = 1 };
 	struct provider_reader rd = { .mem = mem, .q = &q };
 	struct sse_event ev = { .data = STR("{\"choices\":[{\"delta\":{\"content\":\"x\"}}]}") };
-	assert_int_equal(provider_openai.read_event(&rd, mem, &ev, stop_at_text, NULL), -ECANCELED);
+	assert_int_equal(provider_read_event(&provider_openai, &rd, mem, &ev, stop_at_text, NULL), -ECANCELED);
 	ev = (struct sse_event){ .raw = STR("data: {"), .oversize = true };
-	assert_int_equal(provider_openai.read_event(&rd, mem, &ev, stop_at_text, NULL), -EBADMSG);
+	assert_int_equal(provider_read_event(&provider_openai, &rd, mem, &ev, stop_at_text, NULL), -EBADMSG);
 }
 
 /* No stream makes the state of calls grow without end. */
@@ -242,7 +242,7 @@ static void test_calls_are_bounded(void **state)
 		char text[128];
 		int len = snprintf(text, sizeof text, "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"c%d\",\"function\":{\"name\":\"f\"}}]}}]}", n);
 		struct sse_event ev = { .data = str_of(text, (size_t)len) };
-		r = provider_openai.read_event(&rd, scratch, &ev, say_event, &s);
+		r = provider_read_event(&provider_openai, &rd, scratch, &ev, say_event, &s);
 		arena_reset(scratch);
 	}
 	assert_int_equal(r, -EBADMSG);

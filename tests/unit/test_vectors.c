@@ -101,7 +101,7 @@ static int on_stream_event(void *data, const struct sse_event *ev)
 	if (ev->data.p && r->is_short)
 		err = r->dialect->forward_event(&r->answer, r->v->scratch, ev, &r->out);
 	else if (ev->data.p)
-		err = r->v->provider->read_event(&r->reader, r->v->scratch, ev, take_event, r);
+		err = provider_read_event(r->v->provider, &r->reader, r->v->scratch, ev, take_event, r);
 	arena_reset(r->v->scratch);
 	return r->answer.tally.has_error ? -ECANCELED : err;
 }

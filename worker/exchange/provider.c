@@ -2,6 +2,8 @@
  * provider.c - the families of providers, and what they have in common. */
 #include "worker/exchange/provider.h"
 
+#include <errno.h>
+
 const struct provider *provider_of(enum provider_family family)
 {
 	static const struct provider *const providers[FAMILY_COUNT] = {
@@ -27,6 +29,14 @@ const struct provider *provider_for(enum provider_family family, enum llm_kind k
 	if (kind == LLM_RERANK && (family == FAMILY_OPENAI || family == FAMILY_TGI))
 		return &provider_rerank;
 	return provider_of(family);
+}
+
+int provider_read_event(const struct provider *p, struct provider_reader *rd, struct arena *scratch,
+			const struct sse_event *ev, llm_emit_fn *emit, void *data)
+{
+	if (ev->oversize)
+		return -EBADMSG;
+	return str_trim(ev->data).n ? p->read_event(rd, scratch, ev, emit, data) : 0;
 }
 
 void provider_put_path(const struct provider_target *t, const char *name, const char *preset,

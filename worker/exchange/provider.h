@@ -40,7 +40,8 @@ struct provider {
 	int (*write_request)(struct arena *a, const struct llm_request *q,
 			     const struct provider_target *t, struct provider_call *ret,
 			     struct llm_error *reterr);
-	/* One stream event, or the whole plain body, to neutral events; one of them ends with
+	/* One stream event, called by provider_read_event() alone, or the whole plain body, to
+	 * neutral events; one of them ends with
 	 * EV_END or EV_ERROR. A stream that ends without either is whole if EV_FINISH was seen:
 	 * some never send their closing event. 0; -EBADMSG (not what the provider should say);
 	 * -ENOMEM; or what emit returned. */
@@ -61,6 +62,11 @@ extern const struct provider provider_openai, provider_ollama_chat, provider_oll
 const struct provider *provider_of(enum provider_family family);	/* NULL: none yet */
 /* The family's own, or who serves that kind in its place. */
 const struct provider *provider_for(enum provider_family family, enum llm_kind kind);
+
+/* p->read_event() for an event that there is something to read in: 0 where its data is blank, -EBADMSG
+ * where it was too large to be kept, for it cannot be translated without a look. */
+int provider_read_event(const struct provider *p, struct provider_reader *rd, struct arena *scratch,
+			const struct sse_event *ev, llm_emit_fn *emit, void *data);
 
 /* The path that t->paths ("chat=/a text=/b/{model}/c") has under that name, else `preset`; the
  * model is put where "{model}" stands. */

@@ -240,10 +240,6 @@ int bedrock_read_event(struct provider_reader *rd, struct arena *scratch,
 	struct json_error error;
 	if (!begin(rd))
 		return -ENOMEM;
-	if (ev->oversize)
-		return -EBADMSG;	/* it cannot be translated without a look */
-	if (!str_trim(ev->data).n)
-		return 0;
 	return read_root(&r, ev->name, json_parse(scratch, ev->data, 0, &error));
 }
 

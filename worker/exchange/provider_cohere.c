@@ -109,8 +109,6 @@ static int read_event(struct provider_reader *rd, struct arena *scratch, const s
 	const struct json *root;
 	if (!own)
 		return -ENOMEM;
-	if (ev->oversize)
-		return -EBADMSG;
 	return cohere_read_event(own, scratch, ev->data, ev->name, &root, emit, data);
 }
 

@@ -164,8 +164,6 @@ int ollama_read_event(struct provider_reader *rd, struct arena *scratch, const s
 {
 	struct reading r = { rd, scratch, emit_fn, data };
 	struct json_error error;
-	if (ev->oversize)
-		return -EBADMSG;
 	if (!state_of(rd))
 		return -ENOMEM;
 	return read_root(&r, json_parse(scratch, ev->data, 0, &error), false);

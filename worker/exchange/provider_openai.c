@@ -83,10 +83,6 @@ static int read_event(struct provider_reader *rd, struct arena *scratch, const s
 	const struct json *root;
 	if (!r)
 		return -ENOMEM;
-	if (ev->oversize)
-		return -EBADMSG;	/* it cannot be translated without a look */
-	if (!str_trim(ev->data).n)
-		return 0;
 	return openai_read_event(r, scratch, ev->data, &root, emit, data);
 }
 

@@ -370,9 +370,7 @@ static int read_event(struct provider_reader *rd, struct arena *scratch, const s
 	struct json_error error;
 	if (!r)
 		return -ENOMEM;
-	if (ev->oversize)
-		return -EBADMSG;	/* it cannot be translated without a look */
-	if (rd->is_ended || !str_trim(ev->data).n || str_starts(ev->data, STR("[DONE]")))
+	if (rd->is_ended || str_starts(ev->data, STR("[DONE]")))
 		return 0;
 	const struct json *root = json_parse(scratch, ev->data, 0, &error);
 	return json_is(root, JSON_OBJECT) ? read_root(r, root) : -EBADMSG;

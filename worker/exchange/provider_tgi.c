@@ -212,9 +212,7 @@ static int read_event(struct provider_reader *rd, struct arena *scratch, const s
 	struct json_error error;
 	if (rd->q->kind != LLM_TEXT)
 		return provider_openai.read_event(rd, scratch, ev, emit_fn, data);
-	if (ev->oversize)
-		return -EBADMSG;
-	if (rd->is_ended || !str_trim(ev->data).n || str_eq(str_trim(ev->data), STR("[DONE]")))
+	if (rd->is_ended || str_eq(str_trim(ev->data), STR("[DONE]")))
 		return 0;
 	const struct json *root = json_parse(scratch, ev->data, 0, &error);
 	return json_is(root, JSON_OBJECT) ? read_token(&r, root) : -EBADMSG;
