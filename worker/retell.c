@@ -29,7 +29,8 @@ static int take_event(struct retold *t, struct arena *scratch, const struct sse_
 	buf_reset(&t->nothing);
 	t->nothing.failed = false;
 	return d->forward_event ? d->forward_event(t->an, scratch, ev, &t->nothing)
-				: provider_read_event(t->provider, &t->reader, scratch, ev, take, t);
+				: provider_read_event(t->provider, &t->reader, scratch, ev, take,
+						      t);
 }
 
 static int on_event(void *data, const struct sse_event *ev)

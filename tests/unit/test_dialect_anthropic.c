@@ -120,8 +120,10 @@ static const struct refused {
 	{ CHAT("\"timeout\":-1"), "timeout", "must be between 0 and" },
 	{ CHAT("\"num_retries\":-1"), "num_retries", "must be between 0 and" },
 	{ CHAT("\"litellm_metadata\":7"), "litellm_metadata", "must be an object" },
-	{ CHAT("\"api_base\":\"http://x\""), "api_base", "is not allowed in request body" },
-	{ CHAT("\"api_key\":\"k\""), "api_key", "is not allowed in request body" },
+	{ CHAT("\"api_base\":\"http://x\""), "api_base",
+	  "Rejected Request: api_base is not allowed in request body" },
+	{ CHAT("\"api_key\":\"k\""), "api_key",
+	  "Rejected Request: api_key is not allowed in request body" },
 };
 
 static void test_a_refusal_names_the_place(void **state)
@@ -133,7 +135,7 @@ static void test_a_refusal_names_the_place(void **state)
 		struct llm_request q;
 		int r = read_body(&dialect_anthropic_messages, str_z(row->body), &q, &err);
 		bool is_good = r == -EINVAL && err.outcome == OUTCOME_BAD_REQUEST &&
-			       str_eq_z(err.param, row->param) && str_starts(err.message, err.param) &&
+			       str_eq_z(err.param, row->param) && str_find(err.message, err.param) != SIZE_MAX &&
 			       str_find(err.message, str_z(row->says)) != SIZE_MAX;
 		if (!is_good)
 			print_error("%s\n gave %d " STR_FMT ": " STR_FMT "\n", row->body, r,

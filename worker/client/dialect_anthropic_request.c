@@ -14,15 +14,6 @@ bool ant_is_ours(struct str name)
 
 /* --- values --- */
 
-/* A client must not choose where its request goes. */
-static int refuse_credential(struct oai_reading *r, const struct place *at, const struct json *j,
-			     void *to)
-{
-	(void)j;
-	(void)to;
-	return oai_refuse(r, at, "is not allowed in request body");
-}
-
 /* None at all only warms the cache; whoever has none gives the least there is. */
 static int read_max_tokens(struct oai_reading *r, const struct place *at, const struct json *j,
 			   void *to)
@@ -155,30 +146,17 @@ static const struct oai_param params[] = {
 	{ "cache_control", oai_other_object, 0 },
 	{ "context_management", oai_other_object, 0 },
 	{ "mcp_servers", oai_other_array, 0 },
-	/* LiteLLM's own */
 	{ "litellm_metadata", oai_read_object, TO(metadata) },
-	{ "fallbacks", oai_read_array, TO(fallbacks) },
-	{ "mock_response", oai_read_any, TO(mock_response) },
-	{ "num_retries", oai_read_retries, TO(num_retries) },
-	{ "timeout", oai_read_seconds, TO(timeout_s) },
-	{ "request_timeout", oai_read_seconds, TO(timeout_s) },
-	{ "stream_timeout", oai_read_seconds, TO(stream_timeout_s) },
-	{ "disable_fallbacks", oai_read_flag, TO(disable_fallbacks) },
-	{ "drop_params", oai_read_flag, TO(drop_params) },
-	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
-	{ "allowed_openai_params", oai_read_names, TO(allowed_params) },
-	{ "api_base", refuse_credential, 0 },
-	{ "api_key", refuse_credential, 0 },
-	{ "base_url", refuse_credential, 0 },
-	{ "user_config", refuse_credential, 0 },
 };
 
 static int read_member(struct oai_reading *r, const struct json *j)
 {
-	for (size_t i = 0; i < COUNT(params); i++) {
-		struct place at = { .name = params[i].name };
-		if (str_eq_z(j->key, params[i].name))
-			return params[i].read(r, &at, j, (char *)r->q + params[i].to);
+	const struct oai_param *p = oai_find_gateways(j->key);
+	for (size_t i = 0; i < COUNT(params) && !p; i++)
+		p = str_eq_z(j->key, params[i].name) ? &params[i] : NULL;
+	if (p) {
+		struct place at = { .name = p->name };
+		return p->read(r, &at, j, (char *)r->q + p->to);
 	}
 	return ant_is_ours(j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 }

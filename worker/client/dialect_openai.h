@@ -35,6 +35,8 @@ struct oai_param {
 };
 /* All members of the body: those in `own`, those common to all, our extras, and the others. */
 int oai_read_members(struct oai_reading *r, const struct json *root, const struct oai_param *own);
+/* That of a member which is the gateway's own in every dialect, or NULL. */
+const struct oai_param *oai_find_gateways(struct str name);
 /* What every read_request() begins with. */
 void oai_begin(struct oai_reading *r, struct arena *a, struct str body, const struct json *root,
 	       enum llm_kind kind, struct llm_request *ret, struct dialect_error *err);

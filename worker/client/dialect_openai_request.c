@@ -410,8 +410,13 @@ static const struct oai_param common[] = {
 	{ "user", oai_read_string, TO(user) },
 	{ "reasoning_effort", oai_read_string, TO(reasoning_effort) },
 	{ "logit_bias", oai_other_object, 0 },
-	/* LiteLLM's own */
 	{ "metadata", oai_read_object, TO(metadata) },
+	{ "extra_body", oai_read_object, TO(extra_body) },
+	{ NULL, NULL, 0 },
+};
+
+/* LiteLLM's own, in any dialect with room for them. */
+static const struct oai_param gateways[] = {
 	{ "fallbacks", oai_read_array, TO(fallbacks) },
 	{ "mock_response", oai_read_any, TO(mock_response) },
 	{ "num_retries", oai_read_retries, TO(num_retries) },
@@ -422,7 +427,6 @@ static const struct oai_param common[] = {
 	{ "drop_params", oai_read_flag, TO(drop_params) },
 	{ "additional_drop_params", oai_read_names, TO(dropped_params) },
 	{ "allowed_openai_params", oai_read_names, TO(allowed_params) },
-	{ "extra_body", oai_read_object, TO(extra_body) },
 	{ "api_base", refuse_credential, 0 },
 	{ "api_key", refuse_credential, 0 },
 	{ "base_url", refuse_credential, 0 },
@@ -438,13 +442,22 @@ static const struct oai_param *find_param(const struct oai_param *table, struct 
 	return NULL;
 }
 
+const struct oai_param *oai_find_gateways(struct str name)
+{
+	return name.n ? find_param(gateways, name) : NULL;
+}
+
+static const struct oai_param *find_any(const struct oai_param *own, struct str name)
+{
+	const struct oai_param *p = name.n ? find_param(own, name) : NULL;
+	if (name.n && !p)
+		p = find_param(common, name);
+	return p ? p : oai_find_gateways(name);
+}
+
 static int read_member(struct oai_reading *r, const struct json *j, const struct oai_param *own)
 {
-	const struct oai_param *p = NULL;
-	if (j->key.n)
-		p = find_param(own, j->key);
-	if (j->key.n && !p)
-		p = find_param(common, j->key);
+	const struct oai_param *p = find_any(own, j->key);
 	if (p) {
 		struct place at = { .name = p->name };
 		return p->read(r, &at, j, (char *)r->q + p->to);
@@ -467,9 +480,7 @@ static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
 	const struct json *extra = r->q->extra_body;
 	struct place up = { .name = "extra_body" };
 	for (const struct json *j = extra ? extra->child : NULL; j; j = j->next) {
-		const struct oai_param *p = j->key.n ? find_param(own, j->key) : NULL;
-		if (j->key.n && !p)
-			p = find_param(common, j->key);
+		const struct oai_param *p = find_any(own, j->key);
 		struct place in = { .up = &up, .name = p ? p->name : "" };
 		if (p || openai_is_ours(j->key))
 			return oai_refuse(r, p ? &in : &up,

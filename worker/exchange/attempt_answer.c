@@ -142,7 +142,8 @@ static int take_stream_event(struct attempt *at, const struct sse_event *ev)
 	if (at->is_short)
 		err = at->dialect->forward_event(&at->answer, scratch, ev, &at->out);
 	else
-		err = provider_read_event(at->provider, &at->reader, scratch, ev, attempt_take_event, at);
+		err = provider_read_event(at->provider, &at->reader, scratch, ev,
+					  attempt_take_event, at);
 	request_give_arena(w, scratch);
 	return err;
 }

@@ -63,8 +63,8 @@ const struct provider *provider_of(enum provider_family family);	/* NULL: none y
 /* The family's own, or who serves that kind in its place. */
 const struct provider *provider_for(enum provider_family family, enum llm_kind kind);
 
-/* p->read_event() for an event that there is something to read in: 0 where its data is blank, -EBADMSG
- * where it was too large to be kept, for it cannot be translated without a look. */
+/* p->read_event() for an event that there is something to read in: 0 where its data is blank,
+ * -EBADMSG where it was too large to be kept, for it cannot be translated without a look. */
 int provider_read_event(const struct provider *p, struct provider_reader *rd, struct arena *scratch,
 			const struct sse_event *ev, llm_emit_fn *emit, void *data);
 
