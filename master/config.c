@@ -461,7 +461,7 @@ int config_read(const char *path, const struct config_overrides *over, struct co
 
 	if (c) {
 		buf_init(&c->complaints, COMPLAINTS_MAX);
-		c->customer_budget = c->user_budget = PRICE_NONE;
+		c->customer_budget = c->user_budget = c->user_budget_default = PRICE_NONE;
 		c->mem = arena_new(MEMORY_MAX);
 	}
 	if (c && c->mem && r.scratch) {

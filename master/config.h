@@ -309,8 +309,10 @@ struct config {
 	int64_t customer_budget;	/* pico-dollars; PRICE_NONE: none */
 	struct str customer_budget_id;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct str key_generation;	/* the same: key_makers.c */
+	bool no_personal_keys;
 	struct str user_defaults, team_defaults;	/* the same */
-	int64_t user_budget;		/* of internal users; as customer_budget */
+	int64_t user_budget, user_budget_default;	/* of internal users; as customer_budget */
 	struct str user_duration;
 	struct config_names routes[ROUTES_COUNT];	/* by enum snap_routes */
 	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;

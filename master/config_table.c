@@ -384,6 +384,8 @@ static const struct directive directives[] = {
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
 	  "members that each request to a model must have, with dots for those within: "
 	  "metadata.project"),
+	D("general_settings", "default_team_disabled", CT_BOOL, AT(no_personal_keys), "false", 0, 0,
+	  CF_LIVE, "only administrators make keys without a team"),
 	D("general_settings", "alerting", CT_NAMES, AT(alerts.channels), NULL, 0, 0, CF_LIVE,
 	  "who is told when something goes wrong: slack, discord, teams, webhook, email; where they "
 	  "are, the environment says"),
@@ -553,12 +555,19 @@ static const struct directive directives[] = {
 	D("litellm_settings", "upperbound_key_generate_params", CT_JSON, AT(key_bounds), NULL, 0, 0,
 	  CF_LIVE, "the most that a key may be given: max_budget, budget_duration, duration, tpm_limit, "
 	  "rpm_limit, max_parallel_requests; where nothing is said, it is given that"),
+	D("litellm_settings", "key_generation_settings", CT_JSON, AT(key_generation), NULL, 0, 0,
+	  CF_LIVE, "who but administrators may make keys: {team_key_generation: "
+	  "{allowed_team_member_roles: [admin, user], required_params: [name]}, "
+	  "personal_key_generation: {allowed_user_roles: [internal_user, org_admin], "
+	  "required_params: [name]}}; without a list of roles all who else could, an empty one: nobody"),
 	D("litellm_settings", "default_internal_user_params", CT_JSON, AT(user_defaults), NULL, 0, 0,
 	  CF_LIVE, "what new internal users get where nothing is said: {user_role: internal_user, "
 	  "max_budget: 10, budget_duration: 30d, models: [name], teams: [id]}; available_teams: "
 	  "that they may join by themselves"),
 	D("litellm_settings", "max_internal_user_budget", CT_PRICE, AT(user_budget), NULL, 0, 0,
 	  CF_LIVE, "dollars that new internal users may spend where nothing else is said"),
+	D("litellm_settings", "default_max_internal_user_budget", CT_PRICE, AT(user_budget_default),
+	  NULL, 0, 0, CF_LIVE, "the same, where max_internal_user_budget is not set"),
 	D("litellm_settings", "internal_user_budget_duration", CT_STR, AT(user_duration), NULL, 0, 0,
 	  CF_LIVE, "when the budgets of new internal users start anew, where nothing else is said: 30d"),
 	D("litellm_settings", "default_team_params", CT_JSON, AT(team_defaults), NULL, 0, 0,

@@ -249,6 +249,11 @@ static const struct set_row {
 	{ "litellm_settings", "default_internal_user_params", "{user_role: internal_user, teams: [t]}",
 	  "{\"user_role\":\"internal_user\",\"teams\":[\"t\"]}" },
 	{ "litellm_settings", "max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "default_max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "key_generation_settings",
+	  "{personal_key_generation: {allowed_user_roles: [proxy_admin]}}",
+	  "{\"personal_key_generation\":{\"allowed_user_roles\":[\"proxy_admin\"]}}" },
+	{ "general_settings", "default_team_disabled", "true", "true" },
 	{ "litellm_settings", "internal_user_budget_duration", "30d", "\"30d\"" },
 	{ "litellm_settings", "default_team_params", "{max_budget: 100}", "{\"max_budget\":100}" },
 	{ "general_settings", "litellm_key_header_name", "X-Key", "\"X-Key\"" },
@@ -1053,6 +1058,34 @@ static void test_bounds_of_keys(void **state)
 				   "{max_budget: 1.5, duration: 30d, rpm_limit: null, odd: 1}\n");
 	assert_true(complains(c, "upperbound_key_generate_params: 'odd' bounds nothing"));
 	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
+static void test_who_may_make_keys(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "team_key_generation: {allowed_team_member_roles: admin}", "a list of roles" },
+		{ "team_key_generation: {allowed_team_member_roles: [king]}", "a list of roles" },
+		{ "team_key_generation: {required_params: [3]}", "a list of names" },
+		{ "personal_key_generation: {allowed_user_roles: {a: b}}", "a list of roles" },
+		{ "personal_key_generation: {allowed_team_member_roles: [admin]}",
+		  "'allowed_team_member_roles' restricts nothing" },
+		{ "personal: {}", "must be a map of" },
+		{ "personal_key_generation: [internal_user]", "must be a map of" },
+	};
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof text, KEY "litellm_settings:\n  key_generation_settings: {%s}\n",
+			 bad[i][0]);
+		assert_complains(text, bad[i][1]);
+	}
+	struct config *c = read_good(KEY "litellm_settings: {key_generation_settings: "
+		"{team_key_generation: {allowed_team_member_roles: [admin], required_params: [tags]}, "
+		"personal_key_generation: {allowed_user_roles: []}}, max_internal_user_budget: 3, "
+		"default_max_internal_user_budget: 9}\n");
+	assert_int_equal(c->user_budget, INT64_C(3000000000000));
+	assert_false(complains(c, "key_generation"));
 	config_free(c);
 }
 
@@ -2089,6 +2122,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
 		cmocka_unit_test(test_a_route_is_a_path_or_a_group),
+		cmocka_unit_test(test_who_may_make_keys),
 		cmocka_unit_test(test_what_new_ones_get),
 		cmocka_unit_test(test_trusted_proxies),
 		cmocka_unit_test(test_include),
