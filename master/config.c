@@ -387,6 +387,7 @@ static void finish(struct reader *r)
 	finish_master_key(r);
 	route_finish(r);
 	callbacks_finish(r);
+	teams_finish(r);
 	metrics_finish(r);
 	alerts_finish(r);
 	cache_finish(r);

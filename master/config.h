@@ -256,6 +256,9 @@ struct config_hook {
 	enum hook_format format;
 	bool success, failure;		/* of which ends it is told */
 };
+struct config_team {			/* what the file says of one: its callbacks */
+	struct str team_id, rule;	/* SECRET: as export_own_read() reads it */
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -286,6 +289,9 @@ struct config {
 	struct str hooks_text;		/* JSON. SECRET: {name: what callback_settings says} */
 	struct config_hook hooks[CONFIG_HOOKS];
 	size_t n_hooks;
+	struct str team_settings;	/* JSON. SECRET: default_team_settings */
+	struct config_team *teams;	/* the same */
+	size_t n_teams;
 	/* Of any callback, named here or by a key: whether it is told of prompts and answers, and
 	 * whether "redacted-by-litellm" in their place. */
 	uint32_t export_texts, export_hidden;

@@ -156,7 +156,6 @@ static const struct known_key known[] = {
 	{ LITELLM, "timezone", NULL },
 	{ LITELLM, "check_provider_endpoint", NULL },
 	{ LITELLM, "max_ui_session_budget", NULL },
-	{ LITELLM, "default_team_settings", NULL },
 	{ LITELLM, "enable_key_alias_format_validation", NULL },
 	{ LITELLM, "enforce_model_rate_limits", NULL },
 	{ LITELLM, "service_callback", NULL },

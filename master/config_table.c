@@ -573,6 +573,10 @@ static const struct directive directives[] = {
 	D("litellm_settings", "default_team_params", CT_JSON, AT(team_defaults), NULL, 0, 0,
 	  CF_LIVE, "what new teams get where nothing is said: {max_budget: 100, models: [name], "
 	  "team_member_permissions: [path]}"),
+	D("litellm_settings", "default_team_settings", CT_JSON_LIST, AT(team_settings), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET, "callbacks of teams that name none themselves: [{team_id: id, "
+	  "success_callback: [langfuse], failure_callback: [langfuse], langfuse_public_key: key, "
+	  "langfuse_secret_key: os.environ/NAME, langfuse_host: https://...}]"),
 	D("litellm_settings", "priority_reservation", CT_SHARES, AT(priorities), NULL, 0, 0, CF_LIVE,
 	  "shares of a model's rpm and tpm that keys of a priority may use once it is saturated: "
 	  "{prod: 0.9, dev: 0.1}, or {prod: {type: rpm, value: 90}}; a key or team has "

@@ -249,6 +249,7 @@ static const struct set_row {
 	{ "litellm_settings", "default_internal_user_params", "{user_role: internal_user, teams: [t]}",
 	  "{\"user_role\":\"internal_user\",\"teams\":[\"t\"]}" },
 	{ "litellm_settings", "max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "default_team_settings", "[{team_id: t}]", "\"********\"" },
 	{ "litellm_settings", "default_max_internal_user_budget", "2.5", "2.5" },
 	{ "litellm_settings", "key_generation_settings",
 	  "{personal_key_generation: {allowed_user_roles: [proxy_admin]}}",
@@ -1058,6 +1059,33 @@ static void test_bounds_of_keys(void **state)
 				   "{max_budget: 1.5, duration: 30d, rpm_limit: null, odd: 1}\n");
 	assert_true(complains(c, "upperbound_key_generate_params: 'odd' bounds nothing"));
 	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
+static void test_callbacks_of_teams(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "[t]", "each must be a map with team_id" },
+		{ "[{success_callback: [langfuse]}]", "each must be a map with team_id" },
+		{ "[{team_id: t, success_callback: langfuse}]", "must be lists" },
+	};
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof text, KEY "litellm_settings:\n  default_team_settings: %s\n",
+			 bad[i][0]);
+		assert_complains(text, bad[i][1]);
+	}
+	struct config *c = read_good(KEY "litellm_settings: {default_team_settings: [{team_id: t, "
+		"success_callback: [langfuse, nobody], max_budget: 3, langfuse_secret: s}, "
+		"{team_id: u}]}\n");
+	assert_int_equal(c->n_teams, 2);
+	assert_true(str_eq(c->teams[0].team_id, STR("t")));
+	assert_true(str_eq(c->teams[0].rule, STR("{\"plain_settings\":{\"success_callback\":["
+		"\"langfuse\",\"nobody\"],\"callback_vars\":{\"langfuse_secret\":\"s\"}}}")));
+	assert_true(complains(c, "'nobody' of default_team_settings is not called yet"));
+	assert_true(complains(c, "max_budget of default_team_settings is not acted on"));
+	assert_true(c->set.flags & SET_RECORDS && c->set.flags & SET_TEXTS_TOLD);
 	config_free(c);
 }
 
@@ -2122,6 +2150,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
 		cmocka_unit_test(test_a_route_is_a_path_or_a_group),
+		cmocka_unit_test(test_callbacks_of_teams),
 		cmocka_unit_test(test_who_may_make_keys),
 		cmocka_unit_test(test_what_new_ones_get),
 		cmocka_unit_test(test_trusted_proxies),
