@@ -321,6 +321,8 @@ struct config {
 	int64_t user_budget, user_budget_default;	/* of internal users; as customer_budget */
 	struct str user_duration;
 	struct config_names routes[ROUTES_COUNT];	/* by enum snap_routes */
+	bool wants_customer, refuses_tags;	/* of requests */
+	struct config_names service_params;
 	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */

@@ -384,6 +384,15 @@ static const struct directive directives[] = {
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
 	  "members that each request to a model must have, with dots for those within: "
 	  "metadata.project"),
+	D("general_settings", "enforce_user_param", CT_BOOL, AT(wants_customer), "false", 0, 0,
+	  CF_LIVE, "each request to a model must name its customer: by user, or another way that customers are "
+	  "named; not forms"),
+	D("general_settings", "reject_clientside_metadata_tags", CT_BOOL, AT(refuses_tags), "false",
+	  0, 0, CF_LIVE, "requests with tags of their own are refused, so that those of the key "
+	  "and its team alone count"),
+	D("general_settings.service_account_settings", "enforced_params", CT_NAMES,
+	  AT(service_params), NULL, 0, 0, CF_LIVE,
+	  "enforced_params for keys of service accounts alone"),
 	D("general_settings", "default_team_disabled", CT_BOOL, AT(no_personal_keys), "false", 0, 0,
 	  CF_LIVE, "only administrators make keys without a team"),
 	D("general_settings", "alerting", CT_NAMES, AT(alerts.channels), NULL, 0, 0, CF_LIVE,
