@@ -301,6 +301,9 @@ struct config {
 	bool has_end_user_label, has_stream_label;
 	struct config_names metric_labels, metric_filter;	/* as in struct snap_settings */
 	struct config_names payload_without;	/* fields of the standard logging payload */
+	struct config_names langfuse_names;	/* langfuse_default_tags */
+	uint32_t langfuse_tags;		/* the same: export_langfuse_tag() */
+	struct config_pairs generic_headers;	/* SECRET */
 	bool agent_is_no_tag;		/* request_tags are without the client's User-Agent */
 	uint64_t payload_left_out;	/* the same, as export_payload.h has them */
 	uint32_t texts_left_out;	/* bits by enum text_kind */

@@ -513,6 +513,13 @@ static const struct directive directives[] = {
 	  AT(payload_without), NULL, 0, 0, CF_LIVE,
 	  "fields that the standard logging payload is without, whoever is told; without messages or "
 	  "response no callback of any form is told of the prompt, or of the answer"),
+	D("litellm_settings", "langfuse_default_tags", CT_NAMES, AT(langfuse_names), NULL, 0, 0,
+	  CF_LIVE, "tags that langfuse and langfuse_otel get beside the request's, each with its value: "
+	  "cache_hit, cache_key, proxy_base_url (of PROXY_BASE_URL), user_api_key_alias, "
+	  "user_api_key_user_id, user_api_key_team_id, user_api_key_team_alias, user_api_key_org_id, "
+	  "user_api_key_end_user_id"),
+	D("litellm_settings", "generic_logger_headers", CT_PAIRS, AT(generic_headers), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET, "headers that generic_api is sent, beside those of GENERIC_LOGGER_HEADERS"),
 	D("litellm_settings", "disable_add_user_agent_to_request_tags", CT_BOOL,
 	  AT(agent_is_no_tag), "false", 0, 0, CF_LIVE,
 	  "callbacks are told no client's User-Agent among the tags of its request"),

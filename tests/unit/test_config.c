@@ -249,6 +249,8 @@ static const struct set_row {
 	{ "litellm_settings", "default_internal_user_params", "{user_role: internal_user, teams: [t]}",
 	  "{\"user_role\":\"internal_user\",\"teams\":[\"t\"]}" },
 	{ "litellm_settings", "max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "langfuse_default_tags", "[cache_hit]", "[\"cache_hit\"]" },
+	{ "litellm_settings", "generic_logger_headers", "{X-Auth: y}", "{\"X-Auth\":\"********\"}" },
 	{ "litellm_settings", "default_team_settings", "[{team_id: t}]", "\"********\"" },
 	{ "litellm_settings", "default_max_internal_user_budget", "2.5", "2.5" },
 	{ "litellm_settings", "key_generation_settings",
@@ -1062,6 +1064,16 @@ static void test_bounds_of_keys(void **state)
 				   "{max_budget: 1.5, duration: 30d, rpm_limit: null, odd: 1}\n");
 	assert_true(complains(c, "upperbound_key_generate_params: 'odd' bounds nothing"));
 	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
+static void test_tags_of_langfuse(void **state)
+{
+	(void)state;
+	struct config *c = read_good(KEY "litellm_settings: {langfuse_default_tags: "
+				   "[user_api_key_alias, user_api_key_user_email]}\n");
+	assert_true(complains(c, "'user_api_key_user_email' is not known of a request"));
+	assert_int_equal(c->langfuse_tags, export_langfuse_tag(STR("user_api_key_alias")));
 	config_free(c);
 }
 
@@ -2153,6 +2165,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
 		cmocka_unit_test(test_a_route_is_a_path_or_a_group),
+		cmocka_unit_test(test_tags_of_langfuse),
 		cmocka_unit_test(test_callbacks_of_teams),
 		cmocka_unit_test(test_who_may_make_keys),
 		cmocka_unit_test(test_what_new_ones_get),
