@@ -218,7 +218,8 @@
 	  "the identity provider is asked who comes with a token that is no JSON web token"),   \
 	D(s ".litellm_jwtauth", "oidc_userinfo_endpoint", CT_STR, AT(jwt.userinfo_url), NULL,   \
 	  0, 0, CF_LIVE,                                                                        \
-	  "where: its userinfo endpoint"),                                                      \
+	  "where: its userinfo endpoint, or the issuer's /.well-known/openid-configuration, which says "  \
+	  "it; without it, that of server.jwt.issuer, where there is one"),                                                      \
 	D(s ".litellm_jwtauth", "oidc_userinfo_cache_ttl", CT_TIME, AT(jwt.userinfo_ttl_ms),    \
 	  "300", 1000, HOUR * 24, CF_LIVE,                                                      \
 	  "how long each worker remembers its answer")
