@@ -47,11 +47,13 @@ static void take_callback(struct reader *r, const struct place *at, struct str n
 {
 	int who = export_find(r->c, name);
 	if (who < 0) {
-		complain(r, W_NOT_ACTED_ON, at, "the callback '" STR_FMT "' of %s is not called yet",
+		complain(r, W_NOT_ACTED_ON, at,
+			 "the callback '" STR_FMT "' of %s is not called yet",
 			 STR_ARG(shown(name)), directive);
 		return;
 	}
-	bool has_texts = export_wants_texts(r->c, export_kind_of(export_row_of(r->c, (unsigned)who)));
+	const struct export_row *row = export_row_of(r->c, (unsigned)who);
+	bool has_texts = export_wants_texts(r->c, export_kind_of(row));
 	r->c->set.flags |= SET_RECORDS | (has_texts ? SET_TEXTS_TOLD : 0);
 }
 
@@ -62,7 +64,8 @@ static const char *take_lists(struct reader *r, const struct place *at, struct a
 		const struct json *list = json_get(team, lists[i]);
 		if (json_is_given(list) && list->type != JSON_ARRAY)
 			return "success_callback and failure_callback must be lists";
-		for (const struct json *j = json_is_given(list) ? list->child : NULL; j; j = j->next)
+		const struct json *j = json_is_given(list) ? list->child : NULL;
+		for (; j; j = j->next)
 			take_callback(r, at, json_str(a, j));
 	}
 	return NULL;
