@@ -117,11 +117,11 @@ void teams_finish(struct reader *r)
 	struct arena *a = r->c->team_settings.n ? arena_new(MEMORY) : NULL;
 	const struct place *at = given_place(r, "litellm_settings", directive);
 	const struct json *all = a ? json_parse(a, r->c->team_settings, 0, &e) : NULL;
-	size_t n = json_is(all, JSON_ARRAY) ? all->count : 0;
-	r->c->teams = n ? keep_array(r, n, sizeof *r->c->teams) : NULL;
-	if (r->c->team_settings.n && (!all || (n && !r->c->teams)))
-		r->out_of_memory = true;
-	for (const struct json *j = r->c->teams ? all->child : NULL; j; j = j->next) {
+	const struct json *team = all ? all->child : NULL;
+	r->out_of_memory |= r->c->team_settings.n && !all;
+	if (team)
+		r->c->teams = keep_array(r, all->count, sizeof *r->c->teams);
+	for (const struct json *j = r->c->teams ? team : NULL; j; j = j->next) {
 		const char *why = take_team(r, at, a, j);
 		if (why)
 			complain(r, COMPLAINT_ERROR, at, "%s: %s", directive, why);
