@@ -20,7 +20,7 @@
 
 #define BOARD_MAGIC UINT64_C(0x31304452424d4c47)
 enum {
-	BOARD_LAYOUT = 13,
+	BOARD_LAYOUT = 14,
 	BOARD_WORKERS = 64,
 	BOARD_DEPLOYMENTS = 16384,
 	BOARD_ENTITIES = 1200000,	/* budget rows: keys, teams, users and their kin */

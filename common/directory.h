@@ -45,6 +45,7 @@ enum {
  * the model that is meant. */
 enum { RULE_ROUTE = 'r', RULE_PARAM = 'p', RULE_REGION = 'g', RULE_CACHE = 'c',
        RULE_PRIORITY = 'n', RULE_ALIAS = 'a', RULE_MEANT = 'm',
+       RULE_SERVICE = 's' /* it is a service account; without a text */,
        RULE_LOGGING = 'l' /* the last: JSON for the master, with KEY_LOGGED and no KEY_RULES */ };
 
 /* What a row is of; the numbers are those of the database's kinds, less one. */

@@ -25,8 +25,9 @@ void record_commit(struct record_ring *ring)
 void record_put(struct record *r, enum record_text which, struct str s)
 {
 	enum { LONGEST = 256 };		/* no one text leaves the others without room */
-	size_t left = RECORD_TEXT - r->text_used;
-	size_t n = text_cut(s, left < LONGEST ? left : LONGEST).n;
+	size_t left = RECORD_TEXT - r->text_used, most = LONGEST;
+	most = which == RT_LANGFUSE ? RECORD_LANGFUSE : most;
+	size_t n = text_cut(s, left < most ? left : most).n;
 	if (!n)
 		return;
 	memcpy(r->text + r->text_used, s.p, n);
@@ -105,6 +106,17 @@ struct str record_tag(const struct record *r, size_t i)
 		struct str tag = str_cut(&rest, 0);
 		if (i-- == 0)
 			return tag;
+	}
+	return STR_NONE;
+}
+
+struct str record_langfuse(const struct record *r, const char *name)
+{
+	struct str rest = record_text(r, RT_LANGFUSE);
+	while (rest.n) {
+		struct str line = str_cut(&rest, '\n');
+		if (str_eq_z(str_cut(&line, ' '), name))
+			return line;
 	}
 	return STR_NONE;
 }

@@ -15,7 +15,7 @@
 
 #include "common/str.h"
 
-enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1448, RECORDS = 1024 };
+enum { RECORD_ATTEMPTS = 8, RECORD_TEXT = 1448, RECORDS = 1024, RECORD_LANGFUSE = 512 };
 
 enum record_text {
 	RT_CALL_ID, RT_MODEL /* as asked for */, RT_GROUP, RT_DEPLOYMENT, RT_PROVIDER,
@@ -25,6 +25,7 @@ enum record_text {
 	RT_SKIP,			/* callbacks that are not told of it: names, commas */
 	RT_CACHE_KEY,			/* its answer's name in the cache; .n 0: not asked */
 	RT_SESSION,			/* what its client calls what it belongs to */
+	RT_LANGFUSE,			/* its headers langfuse_NAME: "NAME value", lines */
 	RT_TAGS,			/* each followed by a NUL */
 	RT_COUNT
 };
@@ -95,6 +96,8 @@ void record_put_tags(struct record *r, const struct str *tags, size_t n);
 /* Master: the oldest one, copied and held to its bounds. False: none is there. */
 bool record_take(struct record_ring *ring, struct record *ret);
 struct str record_text(const struct record *r, enum record_text which);
+/* Of RT_LANGFUSE; .n 0: that header was not there. */
+struct str record_langfuse(const struct record *r, const char *name);
 /* The i-th tag; .p NULL: there is none. */
 struct str record_tag(const struct record *r, size_t i);
 

@@ -204,6 +204,7 @@ static bool settings_ok(const struct check *c)
 
 	return names_ok(c, s->default_fallbacks) && names_ok(c, s->cors_origins) &&
 	       names_ok(c, s->allowed_ips) && names_ok(c, s->enforced_params) &&
+	       names_ok(c, s->service_params) &&
 	       names_ok(c, s->routes) && (!s->routes.count || s->routes.count == ROUTES_COUNT) &&
 	       names_ok(c, s->trusted_proxies) && names_ok(c, s->allow_private) &&
 	       names_ok(c, s->metric_labels) && names_ok(c, s->metric_filter) &&

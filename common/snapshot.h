@@ -12,7 +12,7 @@
 
 #define TIMEOUT_AUTO UINT64_MAX		/* a time limit that is learned */
 #define SNAP_MAGIC UINT64_C(0x31304e5347574d4c)
-enum { SNAP_LAYOUT = 18, SNAP_NONE = 0xffffffff };
+enum { SNAP_LAYOUT = 19, SNAP_NONE = 0xffffffff };
 
 struct snap_str {
 	uint32_t at, n;			/* at == 0: there is none */
@@ -266,7 +266,8 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	uint32_t retry_policy[POLICY_CLASSES];		/* 1 + how many; 0 = not given */
 	uint32_t allowed_fails_policy[POLICY_CLASSES];	/* 1 + how many; 0 = not given */
 	uint64_t trace_share;		/* of 2^63: traces sampled without a parent that says so */
-	uint32_t trace_flags, pad3;	/* TRACE_* */
+	uint32_t trace_flags;		/* TRACE_* */
+	uint32_t body_rules;		/* BODY_*, with SET_ENFORCED_PARAMS */
 	/* The response cache; with SET_CACHE. */
 	uint64_t cache_ttl_ms, cache_answer_max;
 	uint64_t text_max;	/* bytes kept or told of a prompt and of an answer */
@@ -278,6 +279,7 @@ struct snap_settings { /* what is not a row: litellm_, router_ and general_setti
 	struct snap_part default_fallbacks;	/* struct snap_str */
 	struct snap_part cors_origins;		/* struct snap_str; "*" = any */
 	struct snap_part allowed_ips, enforced_params;	/* struct snap_str */
+	struct snap_part service_params;	/* the same, of keys with RULE_SERVICE */
 	/* struct snap_str by enum snap_routes: names with a NUL behind each; 0: none of them. */
 	struct snap_part routes;
 	struct snap_part trusted_proxies;	/* struct snap_str */
@@ -301,6 +303,10 @@ enum { METRIC_LABEL_END_USER = 'e', METRIC_LABEL_STREAM = 's', METRIC_LABEL_IP =
 enum {
 	TEXTS_REDACTED = 1,	/* turn_off_message_logging: unless the request says otherwise */
 	TEXTS_ALWAYS = 2	/* global_disable_no_log_param: no-log is not listened to */
+};
+enum {
+	BODY_WANTS_CUSTOMER = 1,	/* enforce_user_param */
+	BODY_WITHOUT_TAGS = 2		/* reject_clientside_metadata_tags */
 };
 /* general_settings: the paths that there are, that want no key, that want an administrator. */
 enum snap_routes { ROUTES_ALLOWED, ROUTES_PUBLIC, ROUTES_ADMIN, ROUTES_COUNT };

@@ -403,6 +403,7 @@ static void write_head(const struct snap_build *b, const struct plan *p, uint64_
 	h.settings.jwt = moved(h.settings.jwt, p->names);
 	h.settings.routes = moved(h.settings.routes, p->names);
 	h.settings.enforced_params = moved(h.settings.enforced_params, p->names);
+	h.settings.service_params = moved(h.settings.service_params, p->names);
 	h.settings.trusted_proxies = moved(h.settings.trusted_proxies, p->names);
 	h.settings.metric_labels = moved(h.settings.metric_labels, p->names);
 	h.settings.metric_filter = moved(h.settings.metric_filter, p->names);

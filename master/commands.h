@@ -16,6 +16,7 @@ struct audit_origin;
 struct master;
 struct command_call;
 struct dir_key;
+struct key_makers;
 
 enum command_role { ROLE_ANY_KEY, ROLE_VIEW, ROLE_ADMIN };
 
@@ -101,6 +102,7 @@ struct command_call {
 	struct audit_origin *origin;	/* for whom the audit log notes what is changed; or NULL */
 	struct str own_user;		/* .n: only what is this user's may be reached: roles.h */
 	const struct dir_key *own_key;	/* then: the calling key */
+	const struct key_makers *makers; /* and which ones it may make; NULL: any */
 	struct str changed_by;		/* litellm-changed-by */
 	struct str path_name;		/* what stood for {name} or {id} in the path, decoded */
 	int status;			/* HTTP status of the answer; 200 to begin with */

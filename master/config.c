@@ -387,6 +387,7 @@ static void finish(struct reader *r)
 	finish_master_key(r);
 	route_finish(r);
 	callbacks_finish(r);
+	teams_finish(r);
 	metrics_finish(r);
 	alerts_finish(r);
 	cache_finish(r);
@@ -461,7 +462,7 @@ int config_read(const char *path, const struct config_overrides *over, struct co
 
 	if (c) {
 		buf_init(&c->complaints, COMPLAINTS_MAX);
-		c->customer_budget = c->user_budget = PRICE_NONE;
+		c->customer_budget = c->user_budget = c->user_budget_default = PRICE_NONE;
 		c->mem = arena_new(MEMORY_MAX);
 	}
 	if (c && c->mem && r.scratch) {

@@ -256,6 +256,9 @@ struct config_hook {
 	enum hook_format format;
 	bool success, failure;		/* of which ends it is told */
 };
+struct config_team {			/* what the file says of one: its callbacks */
+	struct str team_id, rule;	/* SECRET: as export_own_read() reads it */
+};
 struct config {
 	struct arena *mem;		/* owns everything below */
 	struct str path;
@@ -286,6 +289,9 @@ struct config {
 	struct str hooks_text;		/* JSON. SECRET: {name: what callback_settings says} */
 	struct config_hook hooks[CONFIG_HOOKS];
 	size_t n_hooks;
+	struct str team_settings;	/* JSON. SECRET: default_team_settings */
+	struct config_team *teams;	/* the same */
+	size_t n_teams;
 	/* Of any callback, named here or by a key: whether it is told of prompts and answers, and
 	 * whether "redacted-by-litellm" in their place. */
 	uint32_t export_texts, export_hidden;
@@ -295,6 +301,9 @@ struct config {
 	bool has_end_user_label, has_stream_label;
 	struct config_names metric_labels, metric_filter;	/* as in struct snap_settings */
 	struct config_names payload_without;	/* fields of the standard logging payload */
+	struct config_names langfuse_names;	/* langfuse_default_tags */
+	uint32_t langfuse_tags;		/* the same: export_langfuse_tag() */
+	struct config_pairs generic_headers;	/* SECRET */
 	bool agent_is_no_tag;		/* request_tags are without the client's User-Agent */
 	uint64_t payload_left_out;	/* the same, as export_payload.h has them */
 	uint32_t texts_left_out;	/* bits by enum text_kind */
@@ -309,10 +318,14 @@ struct config {
 	int64_t customer_budget;	/* pico-dollars; PRICE_NONE: none */
 	struct str customer_budget_id;
 	struct str key_defaults, key_bounds;	/* JSON objects; .p NULL: none */
+	struct str key_generation;	/* the same: key_makers.c */
+	bool no_personal_keys;
 	struct str user_defaults, team_defaults;	/* the same */
-	int64_t user_budget;		/* of internal users; as customer_budget */
+	int64_t user_budget, user_budget_default;	/* of internal users; as customer_budget */
 	struct str user_duration;
 	struct config_names routes[ROUTES_COUNT];	/* by enum snap_routes */
+	bool wants_customer, refuses_tags;	/* of requests */
+	struct config_names service_params;
 	struct config_names allowed_ips, enforced_params, trusted_proxies, allow_private;
 	struct config_gates provider_budgets, tag_budgets;
 	struct config_gates priorities;	/* priorities.c says what is in them */

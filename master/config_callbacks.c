@@ -153,6 +153,20 @@ static void take_fields(struct reader *r)
 	}
 }
 
+static void take_tags(struct reader *r)
+{
+	static const char directive[] = "langfuse_default_tags";
+	const struct config_names *names = &r->c->langfuse_names;
+	for (size_t i = 0; i < names->n; i++) {
+		uint32_t bit = export_langfuse_tag(names->v[i]);
+		r->c->langfuse_tags |= bit;
+		if (!bit)
+			complain(r, W_NOT_ACTED_ON, given_place(r, "litellm_settings", directive),
+				 "%s: '" STR_FMT "' is not known of a request", directive,
+				 STR_ARG(shown(names->v[i])));
+	}
+}
+
 /* Of the variable's words those that mean spans; nobody is sent events. */
 static bool captures_texts(void)
 {
@@ -181,6 +195,7 @@ void callbacks_finish(struct reader *r)
 {
 	struct config *c = r->c;
 	take_fields(r);
+	take_tags(r);
 	take_texts(r);
 	take_hooks(r);
 	take_all(r, "callbacks", &c->callbacks, SUCCESS | FAILURE);

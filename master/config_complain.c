@@ -86,7 +86,7 @@ bool names_a_secret(struct str word)
 	static const char *const secret[] = {"key",    "token",	     "secret",
 					     "passw",  "credential", "auth",
 					     "cookie", "salt",	     "database_url"};
-	static const char *const harmless[] = {"cost", "max", "timeout"};
+	static const char *const harmless[] = {"cost", "max", "timeout", "key_generation"};
 
 	return holds(word, secret, COUNT(secret)) && !holds(word, harmless, COUNT(harmless));
 }

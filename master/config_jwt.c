@@ -115,9 +115,11 @@ static void check_sources(struct reader *r)
 	for (size_t i = 0; i < j->n_sources; i++)
 		check_url(r, at, j->sources[i].url, "public keys");
 	at = given_place(r, JWT_AUTH, "oidc_userinfo_endpoint");
+	if (j->asks_userinfo && !j->userinfo_url.n && j->issuers.n == 1)
+		r->c->jwt.userinfo_url = discovery_url(r->c->mem, j->issuers.v[0]);
 	if (j->asks_userinfo && !j->userinfo_url.n)
 		complain(r, COMPLAINT_ERROR, given_place(r, JWT_AUTH, "oidc_userinfo_enabled"),
-			 "oidc_userinfo_enabled wants oidc_userinfo_endpoint");
+			 "oidc_userinfo_enabled wants oidc_userinfo_endpoint, or one issuer");
 	else if (j->asks_userinfo)
 		check_url(r, at, j->userinfo_url, "users");
 }

@@ -243,6 +243,7 @@ bool callbacks_is_hook(const char *section, const struct yaml *y);
 /* What follows for the workers from the names in callbacks. */
 void callbacks_finish(struct reader *r);
 void metrics_finish(struct reader *r);	/* config_metrics.c */
+void teams_finish(struct reader *r);	/* config_teams.c; after callbacks_finish() */
 
 /* ---- who is told when something goes wrong: config_alerts.c ---- */
 

@@ -218,7 +218,8 @@
 	  "the identity provider is asked who comes with a token that is no JSON web token"),   \
 	D(s ".litellm_jwtauth", "oidc_userinfo_endpoint", CT_STR, AT(jwt.userinfo_url), NULL,   \
 	  0, 0, CF_LIVE,                                                                        \
-	  "where: its userinfo endpoint"),                                                      \
+	  "where: its userinfo endpoint, or the issuer's /.well-known/openid-configuration, which says "  \
+	  "it; without it, that of server.jwt.issuer, where there is one"),                                                      \
 	D(s ".litellm_jwtauth", "oidc_userinfo_cache_ttl", CT_TIME, AT(jwt.userinfo_ttl_ms),    \
 	  "300", 1000, HOUR * 24, CF_LIVE,                                                      \
 	  "how long each worker remembers its answer")
@@ -384,6 +385,17 @@ static const struct directive directives[] = {
 	D("general_settings", "enforced_params", CT_NAMES, AT(enforced_params), NULL, 0, 0, CF_LIVE,
 	  "members that each request to a model must have, with dots for those within: "
 	  "metadata.project"),
+	D("general_settings", "enforce_user_param", CT_BOOL, AT(wants_customer), "false", 0, 0,
+	  CF_LIVE, "each request to a model must name its customer: by user, or another way that customers are "
+	  "named; not forms"),
+	D("general_settings", "reject_clientside_metadata_tags", CT_BOOL, AT(refuses_tags), "false",
+	  0, 0, CF_LIVE, "requests with tags of their own are refused, so that those of the key "
+	  "and its team alone count"),
+	D("general_settings.service_account_settings", "enforced_params", CT_NAMES,
+	  AT(service_params), NULL, 0, 0, CF_LIVE,
+	  "enforced_params for keys of service accounts alone"),
+	D("general_settings", "default_team_disabled", CT_BOOL, AT(no_personal_keys), "false", 0, 0,
+	  CF_LIVE, "only administrators make keys without a team"),
 	D("general_settings", "alerting", CT_NAMES, AT(alerts.channels), NULL, 0, 0, CF_LIVE,
 	  "who is told when something goes wrong: slack, discord, teams, webhook, email; where they "
 	  "are, the environment says"),
@@ -502,6 +514,13 @@ static const struct directive directives[] = {
 	  AT(payload_without), NULL, 0, 0, CF_LIVE,
 	  "fields that the standard logging payload is without, whoever is told; without messages or "
 	  "response no callback of any form is told of the prompt, or of the answer"),
+	D("litellm_settings", "langfuse_default_tags", CT_NAMES, AT(langfuse_names), NULL, 0, 0,
+	  CF_LIVE, "tags that langfuse and langfuse_otel get beside the request's, each with its value: "
+	  "cache_hit, cache_key, proxy_base_url (of PROXY_BASE_URL), user_api_key_alias, "
+	  "user_api_key_user_id, user_api_key_team_id, user_api_key_team_alias, user_api_key_org_id, "
+	  "user_api_key_end_user_id"),
+	D("litellm_settings", "generic_logger_headers", CT_PAIRS, AT(generic_headers), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET, "headers that generic_api is sent, beside those of GENERIC_LOGGER_HEADERS"),
 	D("litellm_settings", "disable_add_user_agent_to_request_tags", CT_BOOL,
 	  AT(agent_is_no_tag), "false", 0, 0, CF_LIVE,
 	  "callbacks are told no client's User-Agent among the tags of its request"),
@@ -553,17 +572,28 @@ static const struct directive directives[] = {
 	D("litellm_settings", "upperbound_key_generate_params", CT_JSON, AT(key_bounds), NULL, 0, 0,
 	  CF_LIVE, "the most that a key may be given: max_budget, budget_duration, duration, tpm_limit, "
 	  "rpm_limit, max_parallel_requests; where nothing is said, it is given that"),
+	D("litellm_settings", "key_generation_settings", CT_JSON, AT(key_generation), NULL, 0, 0,
+	  CF_LIVE, "who but administrators may make keys: {team_key_generation: "
+	  "{allowed_team_member_roles: [admin, user], required_params: [name]}, "
+	  "personal_key_generation: {allowed_user_roles: [internal_user, org_admin], "
+	  "required_params: [name]}}; without a list of roles all who else could, an empty one: nobody"),
 	D("litellm_settings", "default_internal_user_params", CT_JSON, AT(user_defaults), NULL, 0, 0,
 	  CF_LIVE, "what new internal users get where nothing is said: {user_role: internal_user, "
 	  "max_budget: 10, budget_duration: 30d, models: [name], teams: [id]}; available_teams: "
 	  "that they may join by themselves"),
 	D("litellm_settings", "max_internal_user_budget", CT_PRICE, AT(user_budget), NULL, 0, 0,
 	  CF_LIVE, "dollars that new internal users may spend where nothing else is said"),
+	D("litellm_settings", "default_max_internal_user_budget", CT_PRICE, AT(user_budget_default),
+	  NULL, 0, 0, CF_LIVE, "the same, where max_internal_user_budget is not set"),
 	D("litellm_settings", "internal_user_budget_duration", CT_STR, AT(user_duration), NULL, 0, 0,
 	  CF_LIVE, "when the budgets of new internal users start anew, where nothing else is said: 30d"),
 	D("litellm_settings", "default_team_params", CT_JSON, AT(team_defaults), NULL, 0, 0,
 	  CF_LIVE, "what new teams get where nothing is said: {max_budget: 100, models: [name], "
 	  "team_member_permissions: [path]}"),
+	D("litellm_settings", "default_team_settings", CT_JSON_LIST, AT(team_settings), NULL, 0, 0,
+	  CF_LIVE | CF_SECRET, "callbacks of teams that name none themselves: [{team_id: id, "
+	  "success_callback: [langfuse], failure_callback: [langfuse], langfuse_public_key: key, "
+	  "langfuse_secret_key: os.environ/NAME, langfuse_host: https://...}]"),
 	D("litellm_settings", "priority_reservation", CT_SHARES, AT(priorities), NULL, 0, 0, CF_LIVE,
 	  "shares of a model's rpm and tpm that keys of a priority may use once it is saturated: "
 	  "{prod: 0.9, dev: 0.1}, or {prod: {type: rpm, value: 90}}; a key or team has "

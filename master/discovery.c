@@ -67,32 +67,51 @@ static bool is_plain_text(struct str s)
 	return s.n > 0 && s.n <= DISCOVERY_URL_MAX;
 }
 
-static const char *check_keys_url(struct str keys, struct str from)
+enum { PLACE_KEYS, PLACE_USERS };
+static const struct {
+	const char *name, *no_address, *too_plain;
+} places[] = {
+	[PLACE_KEYS] = { "jwks_uri", "its jwks_uri is no address of http or https",
+			 "its jwks_uri is not https" },
+	[PLACE_USERS] = { "userinfo_endpoint",
+			  "its userinfo_endpoint is no address of http or https",
+			  "its userinfo_endpoint is not https" },
+};
+
+static const char *read_place(struct arena *a, struct str text, struct str url, struct str issuer,
+			      int place, struct str *ret_issuer, struct str *ret)
 {
+	struct json_error e;
 	bool is_plain, was_plain;
-	struct str host = discovery_host(keys, &is_plain);
-	discovery_host(from, &was_plain);
-	if (!is_plain_text(keys) || !host.n)
-		return "its jwks_uri is no address of http or https";
-	return is_plain && !was_plain ? "its jwks_uri is not https" : NULL;
+	const struct json *root = json_parse(a, text, JSON_ONE_KEY, &e);
+	if (!json_is(root, JSON_OBJECT))
+		return "it is not an object of JSON with each name once";
+	struct str at = json_get_str(a, root, places[place].name);
+	struct str own = json_get_str(a, root, "issuer");
+	if (!is_plain_text(own) || !is_of(own, url, issuer))
+		return "it is of another issuer";
+	struct str host = discovery_host(at, &is_plain);
+	discovery_host(url, &was_plain);
+	if (!is_plain_text(at) || !host.n)
+		return places[place].no_address;
+	if (is_plain && !was_plain)
+		return places[place].too_plain;
+	*ret_issuer = own;
+	*ret = at;
+	return NULL;
 }
 
 const char *discovery_read(struct arena *a, struct str text, struct str url, struct str issuer,
 			   struct str *ret_issuer, struct str *ret_keys_url)
 {
-	struct json_error e;
-	const struct json *root = json_parse(a, text, JSON_ONE_KEY, &e);
-	if (!json_is(root, JSON_OBJECT))
-		return "it is not an object of JSON with each name once";
-	struct str keys = json_get_str(a, root, "jwks_uri"), own = json_get_str(a, root, "issuer");
-	if (!is_plain_text(own) || !is_of(own, url, issuer))
-		return "it is of another issuer";
-	const char *why = check_keys_url(keys, url);
-	if (why)
-		return why;
-	*ret_issuer = own;
-	*ret_keys_url = keys;
-	return NULL;
+	return read_place(a, text, url, issuer, PLACE_KEYS, ret_issuer, ret_keys_url);
+}
+
+const char *discovery_read_users(struct arena *a, struct str text, struct str url,
+				 struct str *ret_users_url)
+{
+	struct str issuer;
+	return read_place(a, text, url, STR_NONE, PLACE_USERS, &issuer, ret_users_url);
 }
 
 bool discovery_is_key_list(struct arena *scratch, struct str text)

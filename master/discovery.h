@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * discovery.h - where an issuer of tokens has its public keys, as it says itself (OpenID Connect
- * Discovery 1.0). Pure: who fetches is jwks.c. */
+ * discovery.h - where an issuer of tokens has its public keys, and its userinfo endpoint, as it
+ * says itself (OpenID Connect Discovery 1.0). Pure: who fetches is jwks.c, and userinfo.c. */
 #ifndef DISCOVERY_H
 #define DISCOVERY_H
 
@@ -24,6 +24,9 @@ struct str discovery_url(struct arena *a, struct str issuer);
  * NULL, and *ret_... are of the arena; or what is wrong with it. */
 const char *discovery_read(struct arena *a, struct str text, struct str url, struct str issuer,
 			   struct str *ret_issuer, struct str *ret_keys_url) MUST_USE;
+/* The same of where it says who comes with a token: its userinfo_endpoint. */
+const char *discovery_read_users(struct arena *a, struct str text, struct str url,
+				 struct str *ret_users_url) MUST_USE;
 /* Whether a text is a list of keys at all; which of them are good, the workers see. */
 bool discovery_is_key_list(struct arena *scratch, struct str text);
 

@@ -226,7 +226,7 @@ static void tell(struct export *e, const struct record *r, const struct export_t
 					 record_text(r, RT_MODEL), &room);
 	if (r->flags & RF_NO_LOG)
 		who = 0;
-	else if (r->flags & RF_OWN)
+	else if (r->flags & RF_OWN || e->m->config->n_teams)
 		export_own_tell(e->own, &v, skip, &who);
 	if (who)
 		v.owner = owner_of(e, r);
@@ -300,7 +300,7 @@ void export_configure(struct export *e)
 	bool was_on = e->is_on;
 	e->success = c->export_success;
 	e->failure = c->export_failure;
-	e->is_on = e->success | e->failure || alerts_want_records(e->m->alerts) ||
+	e->is_on = e->success | e->failure || c->n_teams || alerts_want_records(e->m->alerts) ||
 		   otlp_metrics_want_records(e->m->otlp) || keys_have_logged(e->m->keys);
 	export_own_configure(e->own);
 	export_join_configure(e->join, c);

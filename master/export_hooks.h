@@ -7,6 +7,9 @@
 #include "common/json.h"
 #include "master/export_rows.h"
 
+/* callback_settings with variables as they are: config_teams.c. */
+#define EXPORT_PLAIN "plain_settings"
+
 enum { EXPORT_HOOK = 32, EXPORT_ALL = EXPORT_HOOK + CONFIG_HOOKS };
 _Static_assert(EXPORT_KINDS <= (int)EXPORT_HOOK && (int)EXPORT_ALL <= 64, "bits of one number");
 

@@ -2,9 +2,11 @@
  * export_langfuse.c - a request as Langfuse wants it, a trace and a generation or attributes of a
  * span, and as LangSmith does, a run. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/texts.h"
 #include "master/export_payload.h"
 #include "master/export_said.h"
 #include "master/export_texts.h"
@@ -12,6 +14,73 @@
 #include "master/spend_call.h"
 
 enum { ATTRIBUTE_MAX = 4 << 20, TAGS_MOST = 40 };
+
+/* ---- tags that the configuration wants beside the request's own ----------------------------- */
+
+static const char *const default_tags[] = {
+	"cache_hit", "cache_key", "proxy_base_url", "user_api_key_alias", "user_api_key_user_id",
+	"user_api_key_team_id", "user_api_key_team_alias", "user_api_key_org_id",
+	"user_api_key_end_user_id",
+};
+_Static_assert(COUNT(default_tags) <= 32, "bits of export_view.langfuse_tags");
+
+uint32_t export_langfuse_tag(struct str name)
+{
+	for (unsigned i = 0; i < COUNT(default_tags); i++)
+		if (str_eq_z(name, default_tags[i]))
+			return 1u << i;
+	return 0;
+}
+
+static struct str tag_value(const struct export_view *v, unsigned which)
+{
+	static const enum record_text texts[COUNT(default_tags)] = {
+		[1] = RT_CACHE_KEY, [3] = RT_ALIAS, [4] = RT_USER, [5] = RT_TEAM,
+		[7] = RT_ORGANIZATION, [8] = RT_END_USER,
+	};
+	const char *base;
+	switch (which) {
+	case 0:
+		return v->r->flags & RF_CACHE_HIT ? STR("True") : STR("False");
+	case 2:
+		base = getenv("PROXY_BASE_URL");
+		return base ? str_z(base) : STR_NONE;
+	case 6:
+		return v->owner.team_alias;
+	default:
+		return record_text(v->r, texts[which]);
+	}
+}
+
+/* The i-th of all tags, as payload_tag(). */
+static struct str langfuse_tag(const struct export_view *v, size_t i, struct payload_tag *room)
+{
+	struct str tag;
+	size_t n = 0;
+	for (; (tag = payload_tag(v, n, room)).p; n++)
+		if (n == i)
+			return tag;
+	for (unsigned k = 0; k < COUNT(default_tags); k++) {
+		struct str value = v->langfuse_tags >> k & 1 ? tag_value(v, k) : STR_NONE;
+		if (!value.n || n++ != i)
+			continue;
+		value = text_cut(value, sizeof room->text - strlen(default_tags[k]) - 2);
+		snprintf(room->text, sizeof room->text, "%s:" STR_FMT, default_tags[k],
+			 STR_ARG(value));
+		return str_z(room->text);
+	}
+	return STR_NONE;
+}
+
+static void put_all_tags(struct json_out *o, const struct export_view *v)
+{
+	struct payload_tag room;
+	struct str tag;
+	json_open_array(o, "tags");
+	for (size_t i = 0; (tag = langfuse_tag(v, i, &room)).p; i++)
+		json_put_str(o, NULL, tag);
+	json_close_array(o);
+}
 
 /* ---- Langfuse: one trace and one generation a request --------------------------------------- */
 
@@ -27,10 +96,13 @@ static void open_event(struct json_out *o, const struct record *r, const char *t
 	json_open(o, "body");
 }
 
-/* What its client says of it in its body's metadata, where that is told. */
+/* What its client says of it: in a header, or in its body's metadata, where that is told. */
 static struct str said(const struct export_view *v, const char *name)
 {
-	const struct json *body = payload_body_metadata(v);
+	struct str header = record_langfuse(v->r, name);
+	const struct json *body = header.n ? NULL : payload_body_metadata(v);
+	if (header.n && str_is_utf8(header))
+		return header;
 	return body ? json_get_str(v->texts->mem, body, name) : STR_NONE;
 }
 
@@ -106,6 +178,8 @@ static void put_update(struct json_out *o, const struct export_view *v)
 	};
 	const struct json *body = payload_body_metadata(v);
 	const struct json *list = body ? json_get(body, "update_trace_keys") : NULL;
+	if (!list)
+		return;
 	if (has_text(v->texts->mem, list, "input"))
 		put_input(o, "input", v);
 	if (has_text(v->texts->mem, list, "output"))
@@ -149,7 +223,7 @@ static void put_new_trace(struct json_out *o, const struct export_target *t,
 	put_said(o, "release", v, "trace_release", NULL);
 	if (t->environment[0])
 		json_put_z(o, "environment", t->environment);
-	payload_put_tags(o, "tags", v);
+	put_all_tags(o, v);
 	if (json_is(metadata, JSON_OBJECT))
 		json_put_line(o, "metadata", metadata->raw);
 	else
@@ -287,7 +361,7 @@ static void put_tags(struct json_out *o, const struct export_view *v)
 	struct payload_tag room[TAGS_MOST];
 	struct str tags[TAGS_MOST];
 	size_t n = 0;
-	for (; n < TAGS_MOST && (tags[n] = payload_tag(v, n, &room[n])).p; n++)
+	for (; n < TAGS_MOST && (tags[n] = langfuse_tag(v, n, &room[n])).p; n++)
 		;
 	otlp_put_texts(o, "langfuse.trace.tags", tags, n);
 }
@@ -309,9 +383,10 @@ void export_put_langfuse_attributes(struct json_out *o, const struct export_targ
 		{ "langfuse.observation.metadata.generation_id", "generation_id" },
 	};
 	const struct record *r = v->r;
-	struct str user = said(v, "trace_user_id");
+	struct str user = said(v, "trace_user_id"), session = record_langfuse(r, "session_id");
 	put_name_of(o, "langfuse.trace.name", v, "trace_name");
-	otlp_put_text(o, "langfuse.session.id", payload_session(v));
+	otlp_put_text(o, "langfuse.session.id",
+		      session.n ? session : payload_session(v));
 	otlp_put_text(o, "langfuse.user.id", user.n ? user
 		      : record_text(r, record_text(r, RT_END_USER).n ? RT_END_USER : RT_USER));
 	put_tags(o, v);

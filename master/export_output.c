@@ -333,6 +333,7 @@ void export_output_put(struct export_output *o, const struct export_view *v)
 	}
 	own.left_out = c->payload_left_out;
 	own.agent_is_no_tag = c->agent_is_no_tag;
+	own.langfuse_tags = c->langfuse_tags;
 	own.texts = export_texts_for(c, export_kind_of(o->row), v->texts, &texts);
 	if (!o->n_pending)
 		o->oldest_ns = clock_ns();

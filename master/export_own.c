@@ -60,9 +60,10 @@ static void add_callback(struct own_rule *r, const struct config *c, struct str 
 	success = success && who >= 0 && !export_row_of(c, (unsigned)who)->failures_only;
 	if (r->n == OWN_CALLBACKS || (!success && !failure))
 		return;
-	r->v[r->n++] = (struct own_callback){ (uint8_t)who, success, failure,
-					      who < EXPORT_HOOK && has_variables(vars) ? vars
-										      : NULL };
+	r->v[r->n++] = (struct own_callback){
+		.who = (uint8_t)who, .success = success, .failure = failure,
+		.vars = who < EXPORT_HOOK && has_variables(vars) ? vars : NULL,
+	};
 }
 
 static void read_entry(struct arena *a, const struct config *c, const struct json *j,
@@ -90,14 +91,19 @@ void export_own_read(struct arena *a, const struct config *c, const struct json 
 {
 	const struct json *list = json_get(rule, "logging"), *j;
 	const struct json *settings = json_get(rule, "callback_settings");
+	const struct json *plain = json_get(rule, EXPORT_PLAIN);
 	*ret = (struct own_rule){ 0 };
 	for (j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next)
 		if (j->type == JSON_OBJECT)
 			read_entry(a, c, j, ret);
+	bool is_plain = json_is(plain, JSON_OBJECT);
+	settings = is_plain ? plain : settings;
 	if (!ret->n && json_is(settings, JSON_OBJECT)) {
 		read_names(a, c, settings, "success_callback", true, false, ret);
 		read_names(a, c, settings, "failure_callback", false, true, ret);
 	}
+	for (unsigned i = 0; i < ret->n; i++)
+		ret->v[i].is_plain = is_plain;
 	list = json_get(rule, "litellm_disabled_callbacks");
 	for (j = json_is(list, JSON_ARRAY) ? list->child : NULL; j; j = j->next) {
 		int who = j->type == JSON_STRING ? export_find(c, json_str(a, j)) : -1;
@@ -107,17 +113,27 @@ void export_own_read(struct arena *a, const struct config *c, const struct json 
 
 /* ---- where it goes ---- */
 
+static bool open_one(struct export_own *o, struct arena *a, const struct json *j, bool is_plain,
+		     struct buf *room)
+{
+	struct str text = json_str(a, j);
+	if (!is_plain)
+		return key_logging_open(o->m->stored, a, j->key, text, room) == 0;
+	buf_put(room, text);
+	return text.n && !memchr(text.p, 0, text.n);
+}
+
 /* Opens the variables; texts lie in `room`, with NULs. */
-static bool open_variables(struct export_own *o, struct arena *a, const struct json *vars,
+static bool open_variables(struct export_own *o, struct arena *a, const struct own_callback *c,
 			   struct buf *room, struct export_vars *ret)
 {
 	size_t at[EXPORT_VARS];
 	ret->n = 0;
-	for (const struct json *j = vars->child; j; j = j->next) {
+	for (const struct json *j = c->vars->child; j; j = j->next) {
 		if (j->type != JSON_STRING || ret->n == EXPORT_VARS)
 			continue;
 		at[ret->n] = room->n;
-		if (key_logging_open(o->m->stored, a, j->key, json_str(a, j), room) != 0)
+		if (!open_one(o, a, j, c->is_plain, room))
 			return false;
 		buf_put(room, str_of("", 1));
 		ret->v[ret->n].name = arena_dup_z(a, j->key);
@@ -186,11 +202,12 @@ static struct own_output *resolve(struct export_own *o, struct arena *a,
 	struct export_target *t = mem_alloc(sizeof *t);
 	const char *missing = "a key that opens its variables, or memory";
 	buf_init(&room, VARS_MAX);
-	if (t && open_variables(o, a, c->vars, &room, &vars)) {
+	if (t && open_variables(o, a, c, &room, &vars)) {
 		t->vars = &vars;
 		missing = export_rows[c->who].read(o->m->config, t);
 		t->vars = NULL;
-		egress_set(&t->egress, &o->m->config->allow_private, export_vars_say_where(&vars));
+		egress_set(&t->egress, &o->m->config->allow_private,
+			   !c->is_plain && export_vars_say_where(&vars));
 	}
 	if (!missing)
 		to = take_output(o, c->who, t);
@@ -259,6 +276,15 @@ static struct str rule_of(const struct dir_key *k)
 	return STR_NONE;
 }
 
+static struct str rule_of_file(const struct export_own *o, struct str team_id)
+{
+	const struct config *c = o->m->config;
+	for (size_t i = 0; i < c->n_teams; i++)
+		if (str_eq(c->teams[i].team_id, team_id))
+			return c->teams[i].rule;
+	return STR_NONE;
+}
+
 /* A plan's callbacks. False: it has none, and somebody else may say. */
 static bool tell_plan(struct export_own *o, struct plan *p, const struct export_view *v,
 		      uint64_t skip, uint64_t *who)
@@ -301,6 +327,9 @@ void export_own_tell(struct export_own *o, const struct export_view *v, uint64_t
 		return;
 	rule = name.n && dir_find_named(o->m->dir, DIR_TEAM, name, &team) ? rule_of(&team)
 									  : STR_NONE;
+	if (rule.n && tell_plan(o, find_plan(o, rule), v, skip, who))
+		return;
+	rule = rule_of_file(o, name);
 	if (rule.n)
 		tell_plan(o, find_plan(o, rule), v, skip, who);
 }

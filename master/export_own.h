@@ -32,6 +32,7 @@ struct own_callback {
 	uint8_t who;			/* by export_find() */
 	bool success, failure;		/* of which ends it is told */
 	const struct json *vars;	/* an object, or NULL: it has none but turn_off_... */
+	bool is_plain;			/* of the configuration: they are not sealed */
 };
 struct own_rule {
 	struct own_callback v[OWN_CALLBACKS];
@@ -39,7 +40,8 @@ struct own_rule {
 	bool has_others;		/* it names some that nobody knows */
 	uint64_t disabled;		/* bits of those that are not told of its requests */
 };
-/* The JSON that key_logging_add() has written. What nobody knows is left out. c NULL: there are
+/* The JSON that key_logging_add() has written, or config_teams.c, under EXPORT_PLAIN, which no
+ * key's or team's rule has. What nobody knows is left out. c NULL: there are
  * no webhooks of the configuration. */
 void export_own_read(struct arena *a, const struct config *c, const struct json *rule,
 		     struct own_rule *ret);

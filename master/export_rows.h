@@ -71,6 +71,7 @@ struct export_view {
 	struct export_owner owner;
 	bool agent_is_no_tag;		/* by the configuration */
 	uint64_t left_out;		/* fields of the payload: export_payload.h */
+	uint32_t langfuse_tags;		/* export_langfuse_tag() */
 };
 
 struct export_row {
@@ -111,6 +112,8 @@ bool export_wants_texts(const struct config *c, unsigned kind);
 /* Whether it is by some configuration. */
 bool export_may_want_texts(unsigned kind);
 
+/* The bit of such a name in langfuse_default_tags; 0: it is none. */
+uint32_t export_langfuse_tag(struct str name);
 /* Percent-encoding taken off, as far as there is room; how many bytes it has become. */
 size_t export_decode(struct str value, char *to, size_t room);
 /* Whether a name and a value may stand in a header: nothing that would end its line. */

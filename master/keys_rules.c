@@ -44,7 +44,10 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 	bool is_key = kind == DIR_KEY;
 	bool has_routes = (is_key && names(row->extra, "\"allowed_routes\"")) ||
 			  (kind == DIR_CUSTOMER && names(row->extra, region_name));
-	bool has_params = (is_key && names(row->metadata, "\"enforced_params\"")) ||
+	/* One with a user is no such, whatever somebody has written there. */
+	bool is_service = is_key && !row->user_id.n &&
+			  names(row->metadata, "\"service_account_id\"");
+	bool has_params = is_service || (is_key && names(row->metadata, "\"enforced_params\"")) ||
 			  (kind <= DIR_TEAM && names(row->metadata, "\"priority\"")) ||
 			  names(row->metadata, region_name);
 	bool has_cache = is_key && names(row->extra, "\"allowed_cache_controls\"");
@@ -61,6 +64,10 @@ struct str key_rules_flat(struct arena *a, enum dir_kind kind, const struct key_
 		put_rules(a, RULE_ROUTE, json_get(extra, "allowed_routes"), &at);
 		put_rules(a, RULE_CACHE, json_get(extra, "allowed_cache_controls"), &at);
 		put_rules(a, RULE_PARAM, json_get(metadata, "enforced_params"), &at);
+		if (is_service && json_get(metadata, "service_account_id")) {
+			*at = RULE_SERVICE;
+			at += 2;
+		}
 	}
 	if (kind <= DIR_TEAM && json_is(json_get(metadata, "priority"), JSON_STRING))
 		put_rules(a, RULE_PRIORITY, json_get(metadata, "priority"), &at);

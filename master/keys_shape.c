@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "master/config.h"
+#include "master/key_makers.h"
 #include "master/keys_more.h"
 #include "master/keys_private.h"
 #include "master/master.h"
@@ -299,7 +300,7 @@ static bool shape(struct command_call *c, bool is_new)
 
 void keys_create(struct command_call *c)
 {
-	if (shape(c, true))
+	if (key_makers_ask(c) && shape(c, true))
 		keys_generate(c);
 }
 

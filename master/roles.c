@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "master/key_makers.h"
 #include "master/master.h"
 
 #define ORGANIZATIONS(words) { words, { [ROLE_ORGANIZATION_ADMIN] = true } }
@@ -95,6 +96,7 @@ static enum user_role role_of(const struct dir_key *key, const struct dir_key *u
 /* The directory's slices are good only for now. */
 static bool remember(struct command_call *c, const struct dir_key *key)
 {
+	bool failed = false;
 	struct dir_key *copy = arena_alloc(c->mem, sizeof *copy);
 	if (!copy)
 		return false;
@@ -105,7 +107,8 @@ static bool remember(struct command_call *c, const struct dir_key *key)
 	copy->team_id = arena_dup(c->mem, key->team_id);
 	c->own_user = arena_dup(c->mem, key->user_id);
 	c->own_key = copy;
-	return c->own_user.n > 0 && (copy->models.p || !key->models.n) &&
+	c->makers = key_makers_of(c, &failed);
+	return !failed && c->own_user.n > 0 && (copy->models.p || !key->models.n) &&
 	       (copy->organization_id.p || !key->organization_id.n) &&
 	       (copy->team_id.p || !key->team_id.n) &&
 	       (copy->budget_id.p || !key->budget_id.n);
@@ -318,6 +321,9 @@ bool role_failed(struct command_call *c, int err)
 		command_fail(c, 401, "team_member_permission_error", c->command->path,
 			     "Team member does not have permissions for endpoint: %s",
 			     c->command->path ? c->command->path : c->command->words);
+		return true;
+	case -EKEYREVOKED:
+		key_makers_refuse(c);
 		return true;
 	default:
 		return false;

@@ -48,7 +48,7 @@ void role_fail_argument(struct command_call *c, const struct json *argument);
 
 /* -- roles_check.c, on the store's threads. 0; -EPERM: for administrators; -EACCES: not (as an
  * admin) in the team; -EKEYREJECTED: the team does not permit it to its members; -ENOENT: a
- * stranger's, and as if it were not there -- */
+ * stranger's, and as if it were not there; -EKEYREVOKED: key_makers.h -- */
 
 /* The organizations that the user in that parameter ("?1") administers. */
 #define ROLE_ADMINISTERED(parameter)                                                              \

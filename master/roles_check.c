@@ -3,6 +3,7 @@
  * it, so that who was an admin a moment ago does nothing more; see roles.h. */
 #include <errno.h>
 
+#include "master/key_makers.h"
 #include "master/roles.h"
 
 #define ADMINISTERED ROLE_ADMINISTERED("?1")
@@ -223,18 +224,25 @@ static int cap_members(const struct command_call *c, struct store_db *db, struct
 	return err ? err : role_cap_members(c, own, row);
 }
 
-int role_check_new_key(const struct command_call *c, struct store_db *db, struct key_row *row)
+static int check_own_key(const struct command_call *c, struct store_db *db, struct key_row *row)
 {
-	if (!c->own_user.n)
-		return 0;
-	int err = check_key_org(c, db, row);
-	if (err != -ENOENT)
-		return err ? err : check_org_key(c, db, row);
 	role_cap_key(c, row);
-	err = cap_members(c, db, row);
+	int err = cap_members(c, db, row);
 	if (!err)
 		err = role_check_team(c, db, row->team_id, false);
 	if (!err)
 		err = check_permission(c, db, row->team_id);
 	return err ? err : check_member(c, db, row);
+}
+
+int role_check_new_key(const struct command_call *c, struct store_db *db, struct key_row *row)
+{
+	if (!c->own_user.n)
+		return 0;
+	int err = check_key_org(c, db, row);
+	if (err == -ENOENT)
+		err = check_own_key(c, db, row);
+	else if (!err)
+		err = check_org_key(c, db, row);
+	return err ? err : key_makers_check(c, db, row);
 }

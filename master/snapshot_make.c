@@ -466,7 +466,10 @@ static void put_settings(struct make *k)
 	s->flags |= s->allowed_ips.count || s->routes.count ? SET_GUARDED : 0u;
 	s->trusted_proxies = put_names(k, &k->c->trusted_proxies);
 	s->allow_private = put_names(k, &k->c->allow_private);
-	s->flags |= s->enforced_params.count ? SET_ENFORCED_PARAMS : 0u;
+	s->service_params = put_names(k, &k->c->service_params);
+	s->body_rules = (k->c->wants_customer ? BODY_WANTS_CUSTOMER : 0u) |
+			(k->c->refuses_tags ? BODY_WITHOUT_TAGS : 0u);
+	s->flags |= s->enforced_params.count || s->body_rules ? SET_ENFORCED_PARAMS : 0u;
 	s->flags |= k->c->priorities.n ? SET_RESERVATION : 0u;
 	s->key_header = snap_build_text(k->b, k->c->key_header);
 	s->version = snap_build_text(k->b, STR(LLMGW_VERSION));

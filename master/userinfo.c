@@ -18,6 +18,7 @@ enum {
 	UNDER_WAY_MAX = 4, ASKS_MAX = 256, CALLS_MAX = 1024,
 	TOKEN_MAX = 4000,		/* a line of a header */
 	ANSWER_MAX = 64 << 10,
+	SCRATCH_MAX = 1 << 20,
 	FETCH_MS = 5000, WAIT_MS = 5000,
 	QUIET_MS = 60000		/* between two lines about one that fails */
 };
@@ -36,7 +37,10 @@ struct ask {				/* about one token */
 	bool is_under_way;
 	/* for the thread of the pool */
 	uv_work_t work;
-	char url[DISCOVERY_URL_MAX + 1];
+	char url[DISCOVERY_URL_MAX + 1];	/* of the configuration */
+	char place[DISCOVERY_URL_MAX + 1];	/* the endpoint; "": the issuer is to say it */
+	bool has_found;			/* it has just said it */
+	char why[120];			/* it did not; "": it did */
 	char headers[TOKEN_MAX + 64];	/* SECRET */
 	struct egress egress;
 	struct buf answer;
@@ -48,6 +52,9 @@ struct userinfo {
 	struct ask *asks;		/* the oldest first */
 	unsigned n_asks, n_under_way, n_calls;
 	uint64_t told_ns;		/* of a failure; 0: never */
+	/* What the document at `found_by` said last. */
+	char found_by[DISCOVERY_URL_MAX + 1], found[DISCOVERY_URL_MAX + 1];
+	uint64_t found_ns;
 	_Atomic bool is_stopping;
 };
 
@@ -66,6 +73,8 @@ static bool is_refusal(const struct ask *a)
 
 static const char *why_useless(const struct ask *a)
 {
+	if (a->why[0])
+		return a->why;
 	if (a->answer.failed)
 		return "it said too much";
 	if (a->result.status != 200)
@@ -128,11 +137,39 @@ static void answer_all(struct userinfo *u, struct ask *a, const char *why)
 	}
 }
 
+static const char *read_place(struct ask *a, struct arena *mem, struct str document)
+{
+	struct str place = STR_NONE;
+	const char *why = discovery_read_users(mem, document, str_z(a->url), &place);
+	if (!why)
+		snprintf(a->place, sizeof a->place, STR_FMT, STR_ARG(place));
+	return why;
+}
+
+/* Without the token: the issuer says where its endpoint is. */
+static bool find_place(struct ask *a)
+{
+	struct buf document;
+	struct arena *mem = arena_new(SCRATCH_MAX);
+	const char *why = mem ? NULL : "out of memory";
+	buf_init(&document, ANSWER_MAX);
+	if (mem && post_get(a->url, &document, FETCH_MS, &a->egress, &a->u->is_stopping, a->why))
+		why = read_place(a, mem, buf_str(&document));
+	if (why)
+		snprintf(a->why, sizeof a->why, "%s", why);
+	buf_done(&document);
+	arena_free(mem);
+	a->has_found = a->place[0] != '\0';
+	return a->has_found;
+}
+
 static void run(uv_work_t *work)
 {
 	struct ask *a = work->data;
 	void *easy = NULL;
-	const struct post p = { .method = "GET", .url = a->url, .headers = a->headers,
+	if (!a->place[0] && !find_place(a))
+		return;
+	const struct post p = { .method = "GET", .url = a->place, .headers = a->headers,
 				.timeout_ms = FETCH_MS, .egress = &a->egress,
 				.gives_up = &a->u->is_stopping, .answer = &a->answer };
 	post_send(&easy, &p, &a->result);
@@ -141,12 +178,32 @@ static void run(uv_work_t *work)
 
 static void go_on(struct userinfo *u);
 
+/* Whom it led nowhere asks the issuer again. */
+static void remember_place(struct userinfo *u, const struct ask *a)
+{
+	bool is_good = a->place[0] && (a->result.status == 200 || is_refusal(a));
+	if (!discovery_is_url(str_z(a->url)) || (is_good && !a->has_found))
+		return;
+	snprintf(u->found, sizeof u->found, "%s", is_good ? a->place : "");
+	snprintf(u->found_by, sizeof u->found_by, "%s", a->url);
+	u->found_ns = clock_ns();
+}
+
+static const char *place_of(const struct userinfo *u, const char *url)
+{
+	uint64_t ttl_ns = u->m->config->jwt.ttl_ms * NS_PER_MS;
+	if (!discovery_is_url(str_z(url)))
+		return url;
+	return strcmp(u->found_by, url) == 0 && clock_ns() - u->found_ns < ttl_ns ? u->found : "";
+}
+
 static void on_done(uv_work_t *work, int status)
 {
 	struct ask *a = work->data;
 	struct userinfo *u = a->u;
 	const char *why = status == 0 ? why_useless(a) : "the gateway is stopping";
 	u->n_under_way--;
+	remember_place(u, a);
 	if (why && !is_refusal(a) && !u->is_stopping)
 		tell(u, a, why);
 	answer_all(u, a, why);
@@ -202,6 +259,7 @@ static struct ask *add(struct userinfo *u, struct str token, struct str url)
 	a->since_ns = clock_ns();
 	a->work.data = a;
 	snprintf(a->url, sizeof a->url, STR_FMT, STR_ARG(url));
+	snprintf(a->place, sizeof a->place, "%s", place_of(u, a->url));
 	snprintf(a->headers, sizeof a->headers,
 		 "Authorization: Bearer " STR_FMT "\nAccept: application/json\n", STR_ARG(token));
 	/* As of who signs tokens: it may have a private address. */

@@ -132,6 +132,37 @@ def test_langfuse_and_datadog_get_their_own_forms(start, sink):
     assert SECRET not in gw.logs()
 
 
+def test_langfuse_is_told_by_headers_too(start, sink):
+    gw = start([("m", "plain")], told("langfuse", "langfuse_otel", more="  langfuse_default_tags: [cache_hit, user_api_key_alias, proxy_base_url]\n"),
+               env=env_of(sink, PROXY_BASE_URL="https://gw.example"))
+    assert "W001" not in gw.logs()
+    key = gw.key(key_alias="prod")
+    said = {"langfuse_trace_id": "t-1", "langfuse_session_id": "s-1", "langfuse_trace_user_id": "anna", "langfuse_trace_name": "night shift",
+            "langfuse_generation_name": "g", "langfuse_long": "x" * 600, "Langfuse_Version": "7"}
+    assert gw.ask("m", key=key, headers=said, metadata={"trace_name": "of-the-body", "tags": ["red"]}).status == 200
+    trace, generation = [e["body"] for e in until(lambda: sink.sent("/api/public/ingestion"))[0]["batch"]]
+    assert (trace["id"], trace["sessionId"], trace["userId"], trace["name"]) == ("t-1", "s-1", "anna", "night shift")
+    assert (generation["traceId"], generation["name"], generation["version"]) == ("t-1", "g", "7")
+    tags = {"red", "cache_hit:False", "user_api_key_alias:prod", "proxy_base_url:https://gw.example"}
+    assert tags <= set(trace["tags"])
+    path = "/api/public/otel/v1/traces"
+    at = next(x for b in until(lambda: sink.sent(path)) for x in spans_of(b) if x["kind"] == 2)["at"]
+    assert (at["langfuse.session.id"], at["langfuse.trace.name"], at["langfuse.user.id"]) == ("s-1", "night shift", "anna")
+    assert tags <= set(at["langfuse.trace.tags"])
+    # a trace that is there already, of which no body says what to change
+    assert gw.ask("m", key=key, headers={"langfuse_existing_trace_id": "t-1"}).status == 200
+    trace = until(lambda: [e["body"] for b in sink.sent("/api/public/ingestion")[1:] for e in b["batch"]])[0]
+    assert trace == {"id": "t-1"}
+
+
+def test_headers_of_the_webhook_by_the_configuration(start, sink):
+    gw = start([("m", "plain")], told("generic_api", more=f"  generic_logger_headers: {{X-Team: {SECRET}-2}}\n"), env=env_of(sink))
+    assert "W001" not in gw.logs() and gw.ask("m").status == 200
+    sink.payloads(1)
+    headers = sink.headers("/hook")
+    assert headers["X-Team"] == SECRET + "-2" and headers["x-auth"] == SECRET and SECRET not in gw.logs()
+
+
 def test_langfuse_by_opentelemetry(start, sink):
     gw = start([("m", "plain"), ("bad", "mock?status=400")], told("langfuse_otel"), env=env_of(sink))
     a = gw.ask("m", "canary-of-a-prompt", metadata={"session_id": "s-1", "trace_name": "night", "tags": ["red"]})

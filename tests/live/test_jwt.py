@@ -798,6 +798,25 @@ def test_of_an_opaque_token_the_provider_is_asked_once(start, idp):
     assert gw.post("/jwt/userinfo", {"token": "x"}, key=gw.key()).status == 401
 
 
+def test_the_issuer_says_where_it_is_asked(start, idp):
+    known = f"    oidc_userinfo_enabled: true\n    oidc_userinfo_endpoint: {idp.base}/.well-known/openid-configuration\n"
+    idp.says = {"issuer": idp.base}
+    idp.users = {f"opaque-{n}": {"sub": "ann"} for n in range(4)}
+    gw = begin(start, idp, known)
+    refused(gw.ask("m", key="opaque-0"), 503, "could not be asked")     # the document says nothing of it
+    gw.wait_log("userinfo.failed", why="its userinfo_endpoint is no address of http or https")
+    assert idp.told == []
+    idp.says["userinfo_endpoint"] = idp.base + "/userinfo"
+    before = idp.asked
+    for n in range(3):
+        assert gw.ask("m", key=f"opaque-{n}").status == 200
+    assert idp.asked == before + 1 and idp.told == ["opaque-0", "opaque-1", "opaque-2"]
+    # another's document gets no token
+    idp.says["issuer"] = "https://other.test"
+    other = start([("m", "plain")], "general_settings:\n  enable_jwt_auth: true\n  litellm_jwtauth:\n    user_id_jwt_field: sub\n" + known)
+    assert other.ask("m", key="opaque-3").status == 503 and "opaque-3" not in idp.told
+
+
 def test_an_answer_of_the_provider_is_good_for_a_time(start, idp):
     gw = begin(start, idp, asking(idp, ttl=1))
     idp.users = {"opaque": {"sub": "ann"}}

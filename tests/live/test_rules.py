@@ -36,6 +36,49 @@ def gw(tmp_path_factory, mock):
     g.stop()
 
 
+# ---- what the configuration wants of all ----
+
+def switched(start, settings):
+    return start([("m", "plain"), ("claude", "plain")], "general_settings:\n" + settings)
+
+
+def test_each_request_names_its_customer(start):
+    gw = switched(start, "  enforce_user_param: true\n")
+    assert "W001" not in gw.logs()
+    for how in ({"user": "anna"}, {"metadata": {"user_id": "anna"}}, {"headers": {"x-litellm-customer-id": "anna"}}):
+        assert gw.ask("m", **how).status == 200, how
+    for how in ({}, {"user": None}, {"user": ""}, {"metadata": {"tags": ["x"]}}):
+        a = gw.ask("m", **how)
+        assert a.status == 400 and "please pass param=user" in a.json["error"]["message"], (how, a)
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    assert gw.post("/v1/messages", body).status == 400
+    assert gw.post("/v1/messages", {**body, "metadata": {"user_id": "anna"}}).status == 200
+    assert gw.get("/v1/models").status == 200
+
+
+def test_clients_give_no_tags(start):
+    gw = switched(start, "  reject_clientside_metadata_tags: true\n")
+    key = gw.key(tags=["of-the-key"])
+    for how in ({"metadata": {"tags": ["x"]}}, {"tags": ["x"]}, {"headers": {"x-litellm-tags": "x"}}):
+        a = gw.ask("m", key=key, **how)
+        assert a.status == 400 and "Client-side 'metadata.tags' not allowed" in a.json["error"]["message"], (how, a)
+    assert gw.ask("m", key=key).status == gw.ask("m", key=key, metadata={"room": "1"}).status == 200
+
+
+def test_service_accounts_have_rules_of_their_own(start):
+    gw = switched(start, "  service_account_settings: {enforced_params: [user]}\n")
+    assert "W001" not in gw.logs() and "W002" not in gw.logs()
+    assert gw.post("/team/new", {"team_id": "t"}).status == 200
+    service = gw.post("/key/service-account/generate", {"team_id": "t", "key_alias": "robot"}).json["key"]
+    a = gw.ask("m", key=service)
+    assert a.status == 400 and "please pass param=user" in a.json["error"]["message"], a
+    assert gw.ask("m", key=service, user="anna").status == 200
+    assert gw.ask("m", key=gw.key(team_id="t")).status == gw.ask("m").status == 200
+    gw.stop()
+    gw.start()
+    assert gw.ask("m", key=service).status == 400
+
+
 # ---- paths ----
 
 @pytest.mark.parametrize("routes, good, bad", [

@@ -88,6 +88,35 @@ def test_nobody_else_is_told_where_the_configuration_names_nobody(start, sinks):
     until(lambda: any(e["body"].get("id") == again for b in own.sent("/api/public/ingestion") for e in b["batch"]))
 
 
+def test_of_teams_by_the_configuration(start, sinks):
+    """The file names callbacks of single teams; a team's own, and a key's, go before them."""
+    common, filed, own = sinks
+    settings = f"""litellm_settings:
+  default_team_settings:
+  - {{team_id: t, success_callback: [langfuse], langfuse_public_key: pk, langfuse_secret_key: os.environ/TEAM_SECRET, langfuse_host: "{filed.base}"}}
+  - {{team_id: u, success_callback: [generic_api]}}
+"""
+    gw = start([("m", "plain"), ("bad", "mock?status=400")], settings, env={**env_of(common), "TEAM_SECRET": SECRET})
+    for name in ("t", "u", "v"):
+        assert gw.post("/team/new", {"team_id": name}).status == 200
+    keys = {name: gw.key(team_id=name) for name in ("t", "u", "v")}
+    told_of = gw.ask("m", key=keys["t"]).headers["x-litellm-call-id"]
+    assert gw.ask("bad", key=keys["t"]).status == 400
+    by_name = gw.ask("m", key=keys["u"]).headers["x-litellm-call-id"]
+    assert gw.ask("m", key=keys["v"]).status == gw.ask("m").status == 200
+    batch = until(lambda: filed.sent("/api/public/ingestion"))[0]["batch"]
+    made = [e["body"] for e in batch if e["type"] == "generation-create"]
+    assert [b["id"] for b in made] == [told_of] and made[0]["input"] and made[0]["output"]
+    until(lambda: calls(common))
+    assert calls(common) == {by_name} and SECRET not in gw.logs()
+    # what the team says itself counts in its place
+    a = gw.post("/team/update", {"team_id": "t", "metadata": {"logging": [{"callback_name": "generic_api"}]}})
+    assert a.status == 200, a
+    again = gw.ask("m", key=keys["t"]).headers["x-litellm-call-id"]
+    until(lambda: again in calls(common))
+    assert all(e["body"].get("id") != again for b in filed.sent("/api/public/ingestion") for e in b["batch"])
+
+
 def test_the_gateways_own_by_name(start, sinks):
     """A callback without variables is the gateway's of that name, be it in no list of the configuration."""
     common = sinks[0]

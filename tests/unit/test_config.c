@@ -249,6 +249,17 @@ static const struct set_row {
 	{ "litellm_settings", "default_internal_user_params", "{user_role: internal_user, teams: [t]}",
 	  "{\"user_role\":\"internal_user\",\"teams\":[\"t\"]}" },
 	{ "litellm_settings", "max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "langfuse_default_tags", "[cache_hit]", "[\"cache_hit\"]" },
+	{ "litellm_settings", "generic_logger_headers", "{X-Auth: y}", "{\"X-Auth\":\"********\"}" },
+	{ "litellm_settings", "default_team_settings", "[{team_id: t}]", "\"********\"" },
+	{ "litellm_settings", "default_max_internal_user_budget", "2.5", "2.5" },
+	{ "litellm_settings", "key_generation_settings",
+	  "{personal_key_generation: {allowed_user_roles: [proxy_admin]}}",
+	  "{\"personal_key_generation\":{\"allowed_user_roles\":[\"proxy_admin\"]}}" },
+	{ "general_settings", "default_team_disabled", "true", "true" },
+	{ "general_settings", "enforce_user_param", "true", "true" },
+	{ "general_settings", "reject_clientside_metadata_tags", "true", "true" },
+	{ "general_settings.service_account_settings", "enforced_params", "[user]", "[\"user\"]" },
 	{ "litellm_settings", "internal_user_budget_duration", "30d", "\"30d\"" },
 	{ "litellm_settings", "default_team_params", "{max_budget: 100}", "{\"max_budget\":100}" },
 	{ "general_settings", "litellm_key_header_name", "X-Key", "\"X-Key\"" },
@@ -1053,6 +1064,71 @@ static void test_bounds_of_keys(void **state)
 				   "{max_budget: 1.5, duration: 30d, rpm_limit: null, odd: 1}\n");
 	assert_true(complains(c, "upperbound_key_generate_params: 'odd' bounds nothing"));
 	assert_false(complains(c, "must be"));
+	config_free(c);
+}
+
+static void test_tags_of_langfuse(void **state)
+{
+	(void)state;
+	struct config *c = read_good(KEY "litellm_settings: {langfuse_default_tags: "
+				   "[user_api_key_alias, user_api_key_user_email]}\n");
+	assert_true(complains(c, "'user_api_key_user_email' is not known of a request"));
+	assert_int_equal(c->langfuse_tags, export_langfuse_tag(STR("user_api_key_alias")));
+	config_free(c);
+}
+
+static void test_callbacks_of_teams(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "[t]", "each must be a map with team_id" },
+		{ "[{success_callback: [langfuse]}]", "each must be a map with team_id" },
+		{ "[{team_id: t, success_callback: langfuse}]", "must be lists" },
+	};
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof text, KEY "litellm_settings:\n  default_team_settings: %s\n",
+			 bad[i][0]);
+		assert_complains(text, bad[i][1]);
+	}
+	struct config *c = read_good(KEY "litellm_settings: {default_team_settings: [{team_id: t, "
+		"success_callback: [langfuse, nobody], max_budget: 3, langfuse_secret: s}, "
+		"{team_id: u}]}\n");
+	assert_int_equal(c->n_teams, 2);
+	assert_true(str_eq(c->teams[0].team_id, STR("t")));
+	assert_true(str_eq(c->teams[0].rule, STR("{\"plain_settings\":{\"success_callback\":["
+		"\"langfuse\",\"nobody\"],\"callback_vars\":{\"langfuse_secret\":\"s\"}}}")));
+	assert_true(complains(c, "'nobody' of default_team_settings is not called yet"));
+	assert_true(complains(c, "max_budget of default_team_settings is not acted on"));
+	assert_true(c->set.flags & SET_RECORDS && c->set.flags & SET_TEXTS_TOLD);
+	config_free(c);
+}
+
+static void test_who_may_make_keys(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "team_key_generation: {allowed_team_member_roles: admin}", "a list of roles" },
+		{ "team_key_generation: {allowed_team_member_roles: [king]}", "a list of roles" },
+		{ "team_key_generation: {required_params: [3]}", "a list of names" },
+		{ "personal_key_generation: {allowed_user_roles: {a: b}}", "a list of roles" },
+		{ "personal_key_generation: {allowed_team_member_roles: [admin]}",
+		  "'allowed_team_member_roles' restricts nothing" },
+		{ "personal: {}", "must be a map of" },
+		{ "personal_key_generation: [internal_user]", "must be a map of" },
+	};
+	char text[256];
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof text, KEY "litellm_settings:\n  key_generation_settings: {%s}\n",
+			 bad[i][0]);
+		assert_complains(text, bad[i][1]);
+	}
+	struct config *c = read_good(KEY "litellm_settings: {key_generation_settings: "
+		"{team_key_generation: {allowed_team_member_roles: [admin], required_params: [tags]}, "
+		"personal_key_generation: {allowed_user_roles: []}}, max_internal_user_budget: 3, "
+		"default_max_internal_user_budget: 9}\n");
+	assert_int_equal(c->user_budget, INT64_C(3000000000000));
+	assert_false(complains(c, "key_generation"));
 	config_free(c);
 }
 
@@ -2089,6 +2165,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_master_key),
 		cmocka_unit_test(test_bounds_of_keys),
 		cmocka_unit_test(test_a_route_is_a_path_or_a_group),
+		cmocka_unit_test(test_tags_of_langfuse),
+		cmocka_unit_test(test_callbacks_of_teams),
+		cmocka_unit_test(test_who_may_make_keys),
 		cmocka_unit_test(test_what_new_ones_get),
 		cmocka_unit_test(test_trusted_proxies),
 		cmocka_unit_test(test_include),

@@ -92,6 +92,20 @@ static void test_documents(void **state)
 }
 
 /* What is plain may say that its keys are by a plain way, too: on one machine. */
+static void test_where_users_are(void **state)
+{
+	struct str at = STR_NONE;
+	(void)state;
+	assert_null(discovery_read_users(mem, STR("{\"issuer\":\"" ISSUER "\",\"userinfo_endpoint\":"
+						  "\"https://u.example/me\"}"), STR(AT), &at));
+	assert_true(str_eq(at, STR("https://u.example/me")));
+	assert_non_null(discovery_read_users(mem, STR("{\"issuer\":\"" ISSUER "\",\"userinfo_endpoint\":"
+						      "\"http://u.example/me\"}"), STR(AT), &at));
+	assert_non_null(discovery_read_users(mem, STR("{\"issuer\":\"" ISSUER "\"}"), STR(AT), &at));
+	assert_non_null(discovery_read_users(mem, STR("{\"issuer\":\"https://other\",\"userinfo_endpoint\":"
+						      "\"https://u.example/me\"}"), STR(AT), &at));
+}
+
 static void test_plain(void **state)
 {
 	struct str issuer, keys;
@@ -131,7 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_documents), cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_documents), cmocka_unit_test(test_where_users_are), cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_key_lists),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -346,7 +346,7 @@ static void test_request(void **state)
 	(void)state;
 	struct http_in *h = http_in_new();
 	struct str body, in = STR("POST /v1/chat?x=1&y HTTP/1.1\r\nHOST: gw\r\n"
-				  "X-Mixed-Case: \t one two \t\r\nx_dropped: 1\r\nEmpty:\r\n"
+				  "X-Mixed-Case: \t one two \t\r\nx_dropped: 1\r\nLangfuse_Name: n\r\nlangfuse-x_y: 2\r\nEmpty:\r\n"
 				  "Content-Length: 4\r\n\r\nbodyGET");
 	assert_int_equal(http_in_next(h, &in, &body), HTTP_IN_HEAD);
 	const struct http_request *q = http_in_request(h);
@@ -356,10 +356,12 @@ static void test_request(void **state)
 	assert_true(str_eq(q->query, STR("x=1&y")));
 	assert_true(str_eq(http_header(q, "x-mixed-case"), STR("one two")));
 	assert_null(http_header(q, "x_dropped").p);
+	assert_null(http_header(q, "langfuse-x_y").p);
+	assert_true(str_eq(http_header(q, "langfuse_name"), STR("n")));
 	assert_null(http_header(q, "missing").p);
 	assert_non_null(http_header(q, "empty").p);
 	assert_int_equal(http_header(q, "empty").n, 0);
-	assert_int_equal(q->n_headers, 4);
+	assert_int_equal(q->n_headers, 5);
 	assert_true(q->keep_alive && q->has_body && q->version_minor == 1);
 	assert_int_equal(http_in_next(h, &in, &body), HTTP_IN_BODY);
 	assert_true(str_eq(body, STR("body")));

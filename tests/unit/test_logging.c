@@ -287,6 +287,7 @@ static void test_what_a_rule_says(void **st)
 		"{\"callback_name\":\"s3\",\"callback_type\":\"sometimes\"}],"
 		"\"litellm_disabled_callbacks\":[\"otel\",\"LANGSMITH\",\"nobody\",4]}");
 	assert_int_equal(r.n, 3);
+	assert_false(r.v[0].is_plain);
 	is(&r.v[0], EXPORT_LANGFUSE, true, false, true);
 	is(&r.v[1], EXPORT_DATADOG, false, true, false);
 	is(&r.v[2], EXPORT_OTEL, true, true, false);
@@ -296,6 +297,12 @@ static void test_what_a_rule_says(void **st)
 	assert_int_equal(r.n, 2);
 	is(&r.v[0], EXPORT_LANGFUSE, true, false, true);
 	is(&r.v[1], EXPORT_LANGFUSE, false, true, true);
+	assert_false(r.v[0].is_plain);
+	r = meaning("{\"plain_settings\":{\"success_callback\":[\"langfuse\"],\"callback_vars\":"
+		    "{\"langfuse_host\":\"h\"}}}");
+	assert_int_equal(r.n, 1);
+	is(&r.v[0], EXPORT_LANGFUSE, true, false, true);
+	assert_true(r.v[0].is_plain);
 	/* the newer list hides the older members */
 	r = meaning("{\"logging\":[{\"callback_name\":\"otel\"}],\"callback_settings\":"
 		    "{\"success_callback\":[\"langfuse\"]}}");

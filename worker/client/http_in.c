@@ -149,7 +149,8 @@ static char lower(char c)
 	return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-/* A name with '_' is taken for the one with '-' by too many programs: such a line is dropped. */
+/* A name with '_' is taken for the one with '-' by too many programs: such a line is dropped. Of
+ * those that LiteLLM has for Langfuse there is no other. */
 static int on_field_complete(llhttp_t *p)
 {
 	struct http_in *h = p->data;
@@ -164,7 +165,8 @@ static int on_field_complete(llhttp_t *p)
 		return stop(h, REFUSE_NAME);
 	for (size_t i = h->field_at; i < h->text.n; i++)
 		h->text.p[i] = lower(h->text.p[i]);
-	h->is_dropped = str_find_char(name, '_') != SIZE_MAX;
+	h->is_dropped = str_find_char(name, '_') != SIZE_MAX &&
+			!str_starts(name, STR("langfuse_"));
 	h->value_at = h->text.n;
 	return 0;
 }

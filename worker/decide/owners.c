@@ -291,9 +291,14 @@ static struct str end_user_of(struct request *r)
 	return json_get_str(r->mem, r->q.metadata, "user_id");
 }
 
+struct str owners_customer(struct request *r)
+{
+	return (r->token && r->end_user.n) || !r->http ? r->end_user : end_user_of(r);
+}
+
 static enum step take_customer(struct request *r)
 {
-	struct str id = r->token && r->end_user.n ? r->end_user : end_user_of(r);
+	struct str id = owners_customer(r);
 	if (!id.n)
 		return STEP_NEXT;
 	r->end_user = arena_dup(r->mem, id);

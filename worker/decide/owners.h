@@ -19,6 +19,8 @@ enum step owners_above(struct request *r);
  * team and its organization in the place of its own. false: there is no such team, or it is
  * blocked, and nothing has changed. Limits, regions and priorities stay as they were. */
 bool owners_look_as(struct request *r, struct str team);
+/* The customer that it is for, of its token, its headers or its body; .n 0: none. */
+struct str owners_customer(struct request *r);
 /* Whom the request names, once it has been read; also an administrator's. */
 enum step owners_beside(struct request *r);
 

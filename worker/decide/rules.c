@@ -6,6 +6,7 @@
 #include "worker/decide/rules.h"
 
 #include "common/cidr.h"
+#include "worker/decide/owners.h"
 #include "worker/raw.h"
 
 enum { MESSAGE_NAMES_MAX = 300 };
@@ -256,19 +257,54 @@ static enum step refuse_without(struct request *r, struct str name)
 			    "required param", STR_ARG(name));
 }
 
-enum step rules_check_body(struct request *r)
+static bool has_tags(const struct request *r, const struct json *root)
 {
-	const struct json *root = r->raw ? r->raw->root : r->q.root;
-	struct snap_part list = snap_settings(r->snap)->enforced_params;
-	if (r->raw && !root)
-		return STEP_NEXT;	/* a form, or bytes: there is nothing to look into */
+	return (r->http && http_header(r->http, "x-litellm-tags").n) ||
+	       has_member(root, STR("tags")) || has_member(root, STR("metadata.tags")) ||
+	       has_member(root, STR("litellm_metadata.tags"));
+}
+
+/* What the configuration wants of all. */
+static enum step check_switches(struct request *r, const struct json *root)
+{
+	uint32_t wanted = snap_settings(r->snap)->body_rules;
+	if (wanted & BODY_WITHOUT_TAGS && has_tags(r, root))
+		return request_fail(r, OUTCOME_BAD_REQUEST, "metadata.tags",
+				    "Client-side 'metadata.tags' not allowed in request. "
+				    "'reject_clientside_metadata_tags'=True. Tags can only be set "
+				    "via API key metadata.");
+	if (!(wanted & BODY_WANTS_CUSTOMER) || !root || owners_customer(r).n ||
+	    json_get_str(r->mem, root, "user").n)
+		return STEP_NEXT;
+	return refuse_without(r, STR("user"));
+}
+
+static enum step check_names(struct request *r, const struct json *root, struct snap_part list)
+{
 	for (uint32_t i = 0; i < list.count; i++)
 		if (!has_member(root, snap_name(r->snap, list, i)))
 			return refuse_without(r, snap_name(r->snap, list, i));
+	return STEP_NEXT;
+}
+
+enum step rules_check_body(struct request *r)
+{
+	const struct json *root = r->raw ? r->raw->root : r->q.root;
+	const struct snap_settings *set = snap_settings(r->snap);
+	if (set->body_rules && check_switches(r, root) != STEP_NEXT)
+		return STEP_DONE;
+	if (r->raw && !root)
+		return STEP_NEXT;	/* a form, or bytes: there is nothing to look into */
+	if (check_names(r, root, set->enforced_params) != STEP_NEXT)
+		return STEP_DONE;
 	for (struct str left = r->rules; left.n;) {
 		struct str rule = str_cut(&left, '\0');
-		if (rule.n && rule.p[0] == RULE_PARAM && !has_member(root, str_skip(rule, 1)))
+		char kind = rule.n ? rule.p[0] : '\0';
+		if (kind == RULE_PARAM && !has_member(root, str_skip(rule, 1)))
 			return refuse_without(r, str_skip(rule, 1));
+		if (kind == RULE_SERVICE &&
+		    check_names(r, root, set->service_params) != STEP_NEXT)
+			return STEP_DONE;
 	}
 	return STEP_NEXT;
 }

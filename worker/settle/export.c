@@ -106,6 +106,30 @@ static struct str upstream_model(const struct request *r, const struct snap_depl
 		       : snap_text(r->snap, d->model);
 }
 
+/* What is said of it to Langfuse beside the body, as LiteLLM has it: headers langfuse_NAME. One
+ * that finds no room is left out whole. */
+static struct str langfuse_headers(const struct request *r)
+{
+	const struct str prefix = STR("langfuse_");
+	char *lines = NULL;
+	size_t n = 0;
+	for (unsigned i = 0; r->http && i < r->http->n_headers; i++) {
+		const struct http_header *h = &r->http->headers[i];
+		struct str name = str_skip(h->name, prefix.n);
+		if (!str_starts(h->name, prefix) || !name.n || !h->value.n ||
+		    name.n + h->value.n + 2 > RECORD_LANGFUSE - n)
+			continue;
+		if (!lines && !(lines = arena_alloc(r->mem, RECORD_LANGFUSE)))
+			return STR_NONE;
+		memcpy(lines + n, name.p, name.n);
+		lines[n + name.n] = ' ';
+		memcpy(lines + n + name.n + 1, h->value.p, h->value.n);
+		n += name.n + h->value.n + 2;
+		lines[n - 1] = '\n';
+	}
+	return str_of(lines, n);
+}
+
 static void put_texts(struct record *to, const struct request *r, struct str skip)
 {
 	const struct snap_deployment *d = known_deployment(r);
@@ -131,6 +155,7 @@ static void put_texts(struct record *to, const struct request *r, struct str ski
 	record_put(to, RT_SKIP, skip);
 	record_put(to, RT_CACHE_KEY, known_cache_key(r));
 	record_put(to, RT_SESSION, wish_session(r->mem, r->http, &r->q));
+	record_put(to, RT_LANGFUSE, langfuse_headers(r));
 	record_put_tags(to, r->wish.tags, r->wish.n_tags);
 }
 
