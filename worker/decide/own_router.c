@@ -126,7 +126,8 @@ const struct json *own_router_fallbacks(const struct own_router *own, struct str
 			     : o == OUTCOME_CONTENT_POLICY ? STR("content_policy_fallbacks")
 							   : STR("fallbacks");
 	for (size_t i = 0; i < COUNT(own->of); i++) {
-		const struct json *list = list_for(member(own->of[i], special), names, COUNT(names));
+		const struct json *list =
+			list_for(member(own->of[i], special), names, COUNT(names));
 		if (!list)
 			list = list_for(member(own->of[i], STR("fallbacks")), names,
 					COUNT(names));
