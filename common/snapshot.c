@@ -438,6 +438,23 @@ const struct snap_group *snap_resolve(const struct snap *s, struct str name)
 	return NULL;
 }
 
+struct snap_fallbacks snap_fallbacks(const struct snap *s, struct str asked,
+				     const struct snap_group *g)
+{
+	const struct snap_group *own = find_exact(s, asked);
+
+	if (!own || own->members.count ||
+	    (own->alias_of != SNAP_NONE && snap_group(s, own->alias_of) != g))
+		own = g;		/* no other name of it */
+	return (struct snap_fallbacks){
+		.general = own->fallbacks.count ? own->fallbacks : g->fallbacks,
+		.context = own->context_fallbacks.count ? own->context_fallbacks
+							: g->context_fallbacks,
+		.policy = own->policy_fallbacks.count ? own->policy_fallbacks
+						      : g->policy_fallbacks,
+	};
+}
+
 /* -- what a wildcard deployment is called upstream -- */
 
 struct captures {

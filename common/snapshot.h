@@ -430,6 +430,13 @@ const struct snap_group *snap_find_group(const struct snap *s, struct str name);
 /* Exact name, then alias, then the best pattern, then "*"; NULL when nobody serves it. A pattern
  * must match all of the name, where LiteLLM is content with its beginning. */
 const struct snap_group *snap_resolve(const struct snap *s, struct str name);
+/* Where a request goes to that g serves by that name: what is written for the name itself, an
+ * alias or one that a pattern serves, goes before what is written for the group. */
+struct snap_fallbacks {
+	struct snap_part general, context, policy;
+};
+struct snap_fallbacks snap_fallbacks(const struct snap *s, struct str asked,
+				     const struct snap_group *g);
 const struct snap_pass *snap_find_provider(const struct snap *s, struct str name); /* or NULL */
 /* The configured path that `path` is, or (PASS_SUBPATH) stands under; the longest one. *ret_rest:
  * what stands behind it, .n 0 or from its '/' on. NULL: none. */

@@ -79,6 +79,7 @@ static void run(struct command_call *c)
 struct note {				/* lives in the call's arena */
 	struct command_call *c;
 	struct audit_row row;
+	void (*then)(struct command_call *c);
 };
 
 static int note_job(struct store_db *db, void *data)
@@ -94,7 +95,7 @@ static void on_noted(void *data, int err)
 	if (err)
 		LOG(LOG_WARN, "audit.unwritten", F_Z("command", n->c->command->words),
 		    F_Z("error", strerror(-err)));
-	run(n->c);
+	n->then(n->c);
 }
 
 static struct str masked_args(struct command_call *c)
@@ -107,19 +108,45 @@ static struct str masked_args(struct command_call *c)
 	return s;
 }
 
-static int note_and_run(struct command_call *c)
+static int note(struct command_call *c, struct str action, struct str after,
+		void (*then)(struct command_call *c))
 {
 	const struct audit_origin *o = c->origin;
 	struct note *n = arena_alloc(c->mem, sizeof *n);
 	if (!n)
 		return -ENOMEM;
 	n->c = c;
+	n->then = then;
 	n->row = (struct audit_row){
 		.changed_by = o->changed_by, .key_hash = o->key_hash, .role = o->role,
-		.address = o->address, .command = o->command, .action = STR("ran"),
-		.table_name = STR(""), .object_id = o->command, .after = masked_args(c),
+		.address = o->address, .command = o->command, .action = action,
+		.table_name = STR(""), .object_id = o->command, .after = after,
 	};
 	return store_write(c->master->store, note_job, on_noted, n);
+}
+
+/* What the caller is told, without what the answer has beside it. */
+static struct str failure_of(struct command_call *c)
+{
+	struct json_error e;
+	struct buf text;
+	const struct json *answer = json_parse(c->mem, buf_str(&c->out), 0, &e);
+	buf_init(&text, NOTE_MAX);
+	struct json_out o = json_out(&text);
+	json_open(&o, NULL);
+	json_put_i64(&o, "status", c->status);
+	json_put_str(&o, "error", json_get_str(c->mem, json_get(answer, "error"), "message"));
+	json_close(&o);
+	struct str s = text.failed ? STR("null") : arena_dup(c->mem, buf_str(&text));
+	buf_done(&text);
+	return s;
+}
+
+bool audit_end(struct command_call *c, void (*then)(struct command_call *c))
+{
+	bool has_failed = c->is_noted && c->status >= 400;
+	c->is_noted = false;
+	return has_failed && note(c, STR("failed"), failure_of(c), then) == 0;
 }
 
 void audit_run(struct command_call *c)
@@ -138,7 +165,8 @@ void audit_run(struct command_call *c)
 		run(c);
 		return;
 	}
-	int err = note_and_run(c);
+	int err = note(c, STR("ran"), masked_args(c), run);
+	c->is_noted = !err;
 	if (err == -ECANCELED)
 		run(c);
 	else if (err)

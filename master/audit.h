@@ -25,6 +25,9 @@ struct audit_origin {			/* counted by the loop alone, read by the writer's threa
 };
 /* Runs the command with an origin in force; notes one first that only acts. */
 void audit_run(struct command_call *c);
+/* Notes that one which only acts has failed, if it is known to have begun, and then calls `then`.
+ * False: there is nothing to be noted, or no way to. */
+bool audit_end(struct command_call *c, void (*then)(struct command_call *c)) MUST_USE;
 
 /* Commands. */
 void audit_list(struct command_call *c);

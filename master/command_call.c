@@ -100,16 +100,22 @@ static void call_free(struct command_call *c)
 	mem_free(c);
 }
 
-void command_finish(struct command_call *c)
+static void finish(struct command_call *c)
 {
-	if (c->out.failed)
-		put_error(c, 500, "internal_server_error", NULL,
-			  "the answer is too large: ask for less at a time");
 	if (c->master && c->master->alerts)
 		alerts_command(c->master->alerts, c);
 	c->answer(c);
 	audit_origin_drop(c->origin);
 	call_free(c);
+}
+
+void command_finish(struct command_call *c)
+{
+	if (c->out.failed)
+		put_error(c, 500, "internal_server_error", NULL,
+			  "the answer is too large: ask for less at a time");
+	if (!audit_end(c, finish))
+		finish(c);
 }
 
 void command_fail(struct command_call *c, int status, const char *type, const char *param,
@@ -220,6 +226,7 @@ struct command_call *command_derive(const struct command_call *from, const struc
 	c->answer = own.answer;
 	c->answer_data = own.answer_data;
 	c->is_refused = own.is_refused;
+	c->is_noted = false;
 	c->text = own.text;
 	c->path_name = own.path_name;
 	c->own_user = own.own_user;	/* command_run() finds it */

@@ -112,6 +112,7 @@ struct command_call {
 	void *answer_data;
 	bool is_import; /* a row of another gateway's: keys by their hashes, times as they are */
 	bool is_refused; /* arguments that could not be read; command_run() says so */
+	bool is_noted;			/* the audit log has that it ran, not yet how it ended */
 	struct str text;		/* the arguments' bytes, wiped at the end */
 };
 

@@ -243,9 +243,10 @@ static void put_answer(struct explain *x, const struct route_choice *c)
 		json_put_raw(&o, "key_router_settings", x->router[0]);
 	if (x->router[1].n)
 		json_put_raw(&o, "team_router_settings", x->router[1]);
-	put_names(&o, "fallbacks", x->snap, g->fallbacks);
-	put_names(&o, "context_window_fallbacks", x->snap, g->context_fallbacks);
-	put_names(&o, "content_policy_fallbacks", x->snap, g->policy_fallbacks);
+	const struct snap_fallbacks f = snap_fallbacks(x->snap, x->model, g);
+	put_names(&o, "fallbacks", x->snap, f.general);
+	put_names(&o, "context_window_fallbacks", x->snap, f.context);
+	put_names(&o, "content_policy_fallbacks", x->snap, f.policy);
 	put_names(&o, "default_fallbacks", x->snap, snap_settings(x->snap)->default_fallbacks);
 	json_close(&o);
 	command_finish(x->call);

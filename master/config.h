@@ -201,6 +201,7 @@ struct config_jwt {			/* who comes with a token: worker/decide/claims.h */
 	bool syncs, joins;		/* users' roles and teams; only into teams */
 	bool asks_userinfo;		/* the provider, about tokens that say nothing themselves */
 	struct str userinfo_url;
+	bool is_userinfo_strangers;	/* as of a model */
 	uint64_t userinfo_ttl_ms;
 	struct config_names urls, audiences, issuers;
 	struct str providers;		/* JSON: [{issuer, keys-url, audience}] */
@@ -309,6 +310,7 @@ struct config {
 	uint32_t texts_left_out;	/* bits by enum text_kind */
 	bool may_skip_callbacks;	/* clients may, by a header */
 	struct str s3_params, sqs_params;	/* JSON. SECRET: of the callbacks s3 and sqs */
+	bool s3_is_strangers, sqs_is_strangers;	/* as of a model */
 	bool otlp_metrics;		/* metrics go to OpenTelemetry, too */
 	struct config_alerts alerts;
 	struct config_policy *group_policies;

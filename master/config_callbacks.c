@@ -191,9 +191,16 @@ static void take_texts(struct reader *r)
 	c->export_hidden |= c->datadog_llm_hidden ? 1u << EXPORT_DATADOG_LLM : 0;
 }
 
+static bool is_strangers(struct reader *r, const char *directive)
+{
+	return stored_by_stranger(r, given_place(r, "litellm_settings", directive));
+}
+
 void callbacks_finish(struct reader *r)
 {
 	struct config *c = r->c;
+	c->s3_is_strangers = is_strangers(r, "s3_callback_params");
+	c->sqs_is_strangers = is_strangers(r, "aws_sqs_callback_params");
 	take_fields(r);
 	take_tags(r);
 	take_texts(r);

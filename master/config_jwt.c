@@ -122,6 +122,7 @@ static void check_sources(struct reader *r)
 			 "oidc_userinfo_enabled wants oidc_userinfo_endpoint, or one issuer");
 	else if (j->asks_userinfo)
 		check_url(r, at, j->userinfo_url, "users");
+	r->c->jwt.is_userinfo_strangers = stored_by_stranger(r, at);
 }
 
 /* ---- mappings ---- */

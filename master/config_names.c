@@ -23,7 +23,8 @@ static void check_targets(struct reader *r, const struct config_names *names, co
 		check_target(r, names->v[i], setting);
 }
 
-/* Settings of a group are looked for by its name; fallbacks by what is behind its '/', too. */
+/* Settings of a group are looked for by its name; fallbacks by what is behind its '/', too, and by
+ * any name that is served. */
 static bool is_group(const struct config *c, struct str name, bool may_be_bare)
 {
 	for (size_t i = 0; i < c->n_models; i++) {
@@ -56,8 +57,11 @@ static void check_key(struct reader *r, struct str name, const char *setting, bo
 static void check_fallbacks(struct reader *r, const struct config_fallbacks *f, const char *setting)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		if (!str_eq(f->v[i].group, STR("*")))
-			check_key(r, f->v[i].group, setting, true);
+		struct str name = f->v[i].group;
+		bool is_served = config_serves(r->c, name) &&
+				 str_find_char(name, '*') == SIZE_MAX;
+		if (!str_eq(name, STR("*")) && !is_served)
+			check_key(r, name, setting, true);
 		check_targets(r, &f->v[i].to, setting);
 	}
 }

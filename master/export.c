@@ -165,7 +165,7 @@ static void configure(struct export *e, unsigned who, bool is_wanted)
 	const struct config *c = e->m->config;
 	struct export_target t = { 0 };
 	const char *missing = is_wanted ? export_read(c, who, &t) : NULL;
-	egress_set(&t.egress, &c->allow_private, false);
+	egress_set(&t.egress, &c->allow_private, t.is_strangers);
 	if (is_wanted && !missing && !e->outputs[who])
 		e->outputs[who] = who < EXPORT_KINDS
 					  ? make(e, &export_rows[who], export_rows[who].name)

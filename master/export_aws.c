@@ -77,9 +77,12 @@ bool export_aws_read_keys(struct arena *a, const struct json *params, const char
 	};
 	struct str found[COUNT(words)];
 	char name[48];
+	bool has_own = false;		/* then the environment's token is another key's */
 	for (size_t i = 0; i < COUNT(words); i++) {
 		snprintf(name, sizeof name, "%s%s", prefix, words[i][0]);
-		found[i] = export_aws_given(t, a, params, name, words[i][1], NULL);
+		has_own |= i == 0 && json_get_str(a, params, name).n > 0;
+		found[i] = export_aws_given(t, a, params, name,
+					    i == 2 && has_own ? "" : words[i][1], NULL);
 	}
 	return export_aws_keep_keys(t, found[0], found[1], found[2], region);
 }

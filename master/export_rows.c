@@ -12,8 +12,8 @@
 
 enum { BATCH_WAIT_MS = 5000, METRICS_WAIT_MS = 60000 };
 
-/* What is never taken of the environment for somebody who has variables of his own: he may have
- * said where they would go. */
+/* What is never taken of the environment for somebody who has variables of his own, or who is
+ * another's: he may have said where they would go. */
 static bool is_secret(const char *name)
 {
 	static const char *const words[] = { "KEY", "SECRET", "TOKEN", "HEADERS", "WEBHOOK",
@@ -43,7 +43,7 @@ const char *export_variable(const struct export_target *t, const char *name)
 	for (unsigned i = 0; t->vars && i < t->vars->n; i++)
 		if (str_eq_nocase(str_z(t->vars->v[i].name), str_z(name)))
 			return t->vars->v[i].value;
-	return t->vars && is_secret(name) ? NULL : getenv(name);
+	return (t->vars || t->is_strangers) && is_secret(name) ? NULL : getenv(name);
 }
 
 static const char *env(const struct export_target *t, const char *name, const char *otherwise)

@@ -42,6 +42,8 @@ struct export_target {
 	bool is_each;			/* an object for each record, and not for each batch */
 	bool is_packed;			/* bodies go by gzip */
 	bool has_service;		/* `service` was said, and goes before `attributes` */
+	/* Who has no master key says where it goes: no secret of the environment goes there. */
+	bool is_strangers;
 	uint64_t wait_ms;		/* how old a batch may become */
 	uint64_t timeout_ms;		/* of one call; 0: as for all */
 	unsigned records, queued;	/* of one batch, and in memory; 0: as for all */

@@ -49,6 +49,7 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 	struct str endpoint = export_aws_given(t, a, params, "s3_endpoint_url",
 					       "AWS_ENDPOINT_URL_S3", NULL);
 	struct str path = export_aws_given(t, a, params, "s3_path", "S3_PATH", NULL);
+	t->is_strangers &= json_get_str(a, params, "s3_endpoint_url").n > 0;
 	if (!bucket.n || !export_aws_is_plain(bucket, "-._"))
 		return "s3_callback_params.s3_bucket_name";
 	if (!region.n || !export_aws_is_plain(region, "-"))
@@ -71,6 +72,7 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 
 const char *export_read_s3(const struct config *c, struct export_target *ret)
 {
+	ret->is_strangers = c && c->s3_is_strangers && !ret->vars;
 	return export_aws_params(c ? c->s3_params : STR_NONE, ret, read_params);
 }
 

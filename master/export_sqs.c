@@ -31,6 +31,8 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 					     "AWS_DEFAULT_REGION");
 	struct str endpoint = export_aws_given(t, a, params, "sqs_endpoint_url",
 					       "AWS_ENDPOINT_URL_SQS", NULL);
+	t->is_strangers &= json_get_str(a, params, "sqs_queue_url").n > 0 ||
+			   json_get_str(a, params, "sqs_endpoint_url").n > 0;
 	if (!queue.n || !export_aws_is_address(queue))
 		return "aws_sqs_callback_params.sqs_queue_url";
 	if (!region.n || !export_aws_is_plain(region, "-"))
@@ -45,6 +47,7 @@ static const char *read_params(struct arena *a, const struct json *params, struc
 
 const char *export_read_sqs(const struct config *c, struct export_target *ret)
 {
+	ret->is_strangers = c && c->sqs_is_strangers && !ret->vars;
 	return export_aws_params(c ? c->sqs_params : STR_NONE, ret, read_params);
 }
 

@@ -288,6 +288,23 @@ static struct snap_part fallbacks_of(struct make *k, const struct config_fallbac
 	return (struct snap_part){ 0 };
 }
 
+/* What is written for that very name, which is no group's. */
+static struct snap_part fallbacks_named(struct make *k, const struct config_fallbacks *list,
+					struct str name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_eq(list->v[i].group, name))
+			return put_names(k, &list->v[i].to);
+	return (struct snap_part){ 0 };
+}
+
+static void put_own_fallbacks(struct make *k, struct str name, struct snap_group *g)
+{
+	g->fallbacks = fallbacks_named(k, &k->c->fallbacks, name);
+	g->context_fallbacks = fallbacks_named(k, &k->c->context_fallbacks, name);
+	g->policy_fallbacks = fallbacks_named(k, &k->c->policy_fallbacks, name);
+}
+
 static bool is_first_of_group(const struct config *c, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
@@ -371,6 +388,46 @@ static int put_group(struct make *k, struct str name, uint32_t *members)
 	return err;
 }
 
+/* Whether a pattern alone serves it. */
+static bool is_by_pattern(const struct config *c, struct str name)
+{
+	if (!config_serves(c, name) || str_find_char(name, '*') != SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < c->n_models; i++)
+		if (str_eq(c->models[i].model_name, name))
+			return false;
+	for (size_t i = 0; i < c->n_aliases; i++)
+		if (str_eq(c->aliases[i].alias, name))
+			return false;
+	return true;
+}
+
+static bool is_named_before(const struct config_fallbacks *const lists[], size_t list, size_t at)
+{
+	for (size_t l = 0; l <= list; l++)
+		for (size_t i = 0; i < (l < list ? lists[l]->n : at); i++)
+			if (str_eq(lists[l]->v[i].group, lists[list]->v[at].group))
+				return true;
+	return false;
+}
+
+/* A row without members, which a pattern serves all the same, for each name that has fallbacks. */
+static void put_names_of_patterns(struct make *k)
+{
+	const struct config_fallbacks *const lists[] = {
+		&k->c->fallbacks, &k->c->context_fallbacks, &k->c->policy_fallbacks };
+	for (size_t l = 0; l < COUNT(lists); l++)
+		for (size_t i = 0; i < lists[l]->n; i++) {
+			struct str name = lists[l]->v[i].group;
+			if (!is_by_pattern(k->c, name) || is_named_before(lists, l, i))
+				continue;
+			struct snap_group g = { .name = snap_build_text(k->b, name),
+						.alias_of = SNAP_NONE, .flags = GROUP_HIDDEN };
+			put_own_fallbacks(k, name, &g);
+			snap_build_group(k->b, &g, NULL, 0, STR_NONE);
+		}
+}
+
 static int put_groups(struct make *k)
 {
 	uint32_t *members = mem_array(k->c->n_models + 1, sizeof *members);
@@ -386,8 +443,10 @@ static int put_groups(struct make *k)
 					.alias_of = SNAP_NONE,
 					.flags = a->hidden ? GROUP_HIDDEN : 0 };
 		put_rules(k, a->alias, &g);
+		put_own_fallbacks(k, a->alias, &g);
 		snap_build_group(k->b, &g, NULL, 0, a->group);
 	}
+	put_names_of_patterns(k);
 	mem_free(members);
 	return err;
 }

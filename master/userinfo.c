@@ -262,8 +262,9 @@ static struct ask *add(struct userinfo *u, struct str token, struct str url)
 	snprintf(a->place, sizeof a->place, "%s", place_of(u, a->url));
 	snprintf(a->headers, sizeof a->headers,
 		 "Authorization: Bearer " STR_FMT "\nAccept: application/json\n", STR_ARG(token));
-	/* As of who signs tokens: it may have a private address. */
-	egress_set(&a->egress, &u->m->config->allow_private, false);
+	/* As of who signs tokens: it may have a private address, if the operator names it. */
+	egress_set(&a->egress, &u->m->config->allow_private,
+		   u->m->config->jwt.is_userinfo_strangers);
 	buf_init(&a->answer, ANSWER_MAX);
 	while (*last)
 		last = &(*last)->next;

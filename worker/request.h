@@ -103,6 +103,7 @@ struct request {
 	/* route */
 	const struct snap_group *group;		/* the one under way */
 	struct str requested_model;
+	struct str fallback;	/* the name that led to `group` instead; .p NULL: requested_model */
 	struct wish wish;			/* what it asks of the router */
 	struct waiter *waiter;			/* once it has waited for room: decide/queue.c */
 	uint64_t queued_ns;			/* how long, in all */
@@ -186,6 +187,12 @@ enum step request_reply_buf(struct request *r, int status, const char *type,
 			    const struct buf *body);
 /* Everything has been answered (or nobody is there): settle, log, free. Exactly once. */
 void request_end(struct request *r);
+
+/* By which name `group` is asked: a pattern's deployments are called by it. */
+static inline struct str request_model(const struct request *r)
+{
+	return r->fallback.p ? r->fallback : r->requested_model;
+}
 
 /* How many tokens its prompt is likely to have; counted once. */
 uint64_t request_prompt_tokens(struct request *r);

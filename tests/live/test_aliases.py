@@ -114,3 +114,47 @@ def test_patterns_are_listed_for_who_may_use_them(start):
     gw = start([("mock*", "mock*"), ("m", "plain")], workers=1)
     assert listed(gw, gw.key(models=["m"]), "?return_wildcard_routes=true") == ["m"]
     assert sorted(listed(gw, gw.key(), "?return_wildcard_routes=true")) == ["m", "mock*"] and listed(gw, gw.key()) == ["m"]
+
+
+def chain(gw, mock, model, **more):
+    """The names that providers were asked for, and the model that the answer tells."""
+    mock.clear()
+    a = gw.ask(model, **more)
+    return [c["model"] for c in mock.log()], a.json.get("model"), a.status
+
+
+def test_fallbacks_of_a_name(start, mock):
+    """Written for an alias, or for a name that a pattern serves: as with LiteLLM it is the name that was asked for."""
+    bad = "plain?status=500"
+    gw = start([("bad", bad), ("w/*", "*"), ("good", "plain-g"), ("other", "plain-o")],
+               "router_settings: {num_retries: 0, disable_cooldowns: true, model_group_alias: {mine: bad, yours: bad},"
+               f" fallbacks: [{{bad: [other]}}, {{mine: [good]}}, {{w/{bad}: [w/plain-2]}}, {{w/*: [w/plain-3]}}],"
+               f" context_window_fallbacks: [{{w/plain-4: [good]}}]}}\n", workers=1)
+    assert chain(gw, mock, "bad") == chain(gw, mock, "yours") == ([bad, "plain-o"], "other", 200)
+    assert chain(gw, mock, "mine") == ([bad, "plain-g"], "good", 200)
+    assert chain(gw, mock, "w/" + bad) == ([bad, "plain-2"], "w/plain-2", 200)
+    assert chain(gw, mock, f"w/{bad}&x=1") == ([bad + "&x=1", "plain-3"], "w/plain-3", 200)
+    listed = {m["id"] for m in gw.get("/v1/models").json["data"]}
+    assert listed == {"bad", "good", "other", "mine", "yours"} and "W011" not in gw.ctl("check", gw.config).stdout
+    for model, to in (("mine", ["good"]), ("yours", ["other"]), ("w/" + bad, ["w/plain-2"])):
+        assert gw.ctl_json("route", "explain", model)["fallbacks"] == to
+    # And for a key's own.
+    own = gw.key(router_settings={"fallbacks": [{"*": ["w/plain-5"]}, {"bad": ["other"]}, {"yours": ["good"]}]})
+    assert chain(gw, mock, "yours", key=own)[0] == [bad, "plain-g"]
+    assert chain(gw, mock, "mine", key=own)[0] == [bad, "plain-o"]
+    assert chain(gw, mock, "w/" + bad, key=own)[0] == [bad, "plain-5"]
+
+
+def test_a_fallback_that_a_pattern_serves_is_asked_for_by_its_own_name(start, mock):
+    at = {"api_base": mock.base + "/v1", "api_key": "sk-x", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
+    gw = start([("dear", {"model": "openai/plain?status=500", **at}), ("openai/*", {"model": "openai/*", **at}),
+                ("priced/*", {"model": "openai/*", "api_base": mock.base + "/v1", "api_key": "sk-x"})],
+               "router_settings: {num_retries: 0, disable_cooldowns: true, fallbacks: [{dear: [openai/plain-x]}]}\n", workers=1)
+    assert chain(gw, mock, "dear") == (["plain?status=500", "plain-x"], "openai/plain-x", 200)
+    assert chain(gw, mock, "dear", fallbacks=["openai/plain-y"]) == (["plain?status=500", "plain-y"], "openai/plain-y", 200)
+    # What it costs is what that name costs.
+    names, model, status = chain(gw, mock, "dear", fallbacks=["priced/gpt-4o"])
+    assert (names, status) == (["plain?status=500", "gpt-4o"], 200)
+    by_itself = gw.ask("priced/gpt-4o")
+    rows = gw.spend_rows(wait_for=4)
+    assert rows[-1]["spend"] == rows[-2]["spend"] > 0, (rows[-2:], by_itself)

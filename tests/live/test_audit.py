@@ -102,3 +102,21 @@ def test_what_stands_in_line_is_its_commands(gw):
     row = rows(gw, table_name="LiteLLM_ProxyModelTable")[0]
     assert (row["command"], row["action"]) == ("models delete", "deleted")
     assert "canary" not in gw.get("/audit?page_size=100").body.decode()
+
+
+def test_what_ran_and_failed_is_told(gw, tmp_path):
+    """What acts is noted before it begins; one that fails has a second row, which says how."""
+    before = len(rows(gw))
+    assert gw.post("/config/reload", {}).status == 200
+    assert gw.ctl("backup", str(tmp_path / "no" / "such" / "folder"), check=False).returncode != 0
+    good = gw.config.read_text()
+    gw.config.write_text("model_list: 7\n")
+    assert gw.post("/config/reload", {}, headers={"litellm-changed-by": "ada"}).status >= 400
+    gw.config.write_text(good)
+    new = [r for r in rows(gw)][:-before or None][::-1]
+    assert [(r["command"], r["action"]) for r in new] == [
+        ("reload", "ran"), ("backup", "ran"), ("backup", "failed"), ("reload", "ran"), ("reload", "failed")]
+    how = new[-1]["updated_values"]
+    assert how["status"] >= 400 and "model_list" in how["error"] and new[-1]["changed_by"] == "ada"
+    assert "folder" in new[2]["updated_values"]["error"]
+    assert rows(gw, action="failed")[:2] == [new[4], new[2]]

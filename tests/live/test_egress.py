@@ -153,3 +153,20 @@ def test_callbacks_of_keys_stay_outside(start):
     finally:
         common.close()
         own.close()
+
+
+def test_stores_and_userinfo_of_who_has_no_master_key_stay_outside(gw):
+    root, sink = stranger(gw), Sink()
+    params = {"s3_bucket_name": "b", "s3_region_name": "eu-west-1", "s3_endpoint_url": sink.base,
+              "s3_aws_access_key_id": "AKIA-OWN", "s3_aws_secret_access_key": "own"}
+    said = {"litellm_settings": {"s3_callback_params": params, "success_callback": ["s3"]},
+            "general_settings": {"enable_jwt_auth": True, "litellm_jwtauth": {
+                "oidc_userinfo_enabled": True, "oidc_userinfo_endpoint": sink.base + "/userinfo"}}}
+    try:
+        assert gw.post("/config/update", said, key=root).status == 200
+        assert gw.ask("m").status == 200
+        assert "loopback" in gw.wait_log("export.failing", callback="s3")["why"]
+        assert gw.post("/jwt/userinfo", {"token": "x"}).status == 503
+        assert "loopback" in gw.wait_log("userinfo.failed")["why"] and sink.tries == 0
+    finally:
+        sink.close()

@@ -4,16 +4,19 @@ administrator without the master key gets nobody's key to where that administrat
 import pytest
 
 from egress_inside import QUICK, STORE, stranger
+from gateway import until
+from sink import Sink
 
 SECRETS = {"OPENAI_API_KEY": "sk-of-the-operator-1", "AWS_SECRET_ACCESS_KEY": "aws-of-the-operator-1",
-           "AWS_ACCESS_KEY_ID": "AKIA-OPERATOR", "AWS_BEARER_TOKEN_BEDROCK": "bearer-of-the-operator",
+           "AWS_ACCESS_KEY_ID": "AKIA-OPERATOR", "AWS_SESSION_TOKEN": "session-of-the-operator", "AWS_BEARER_TOKEN_BEDROCK": "bearer-of-the-operator",
            "AZURE_AD_TOKEN": "entra-of-the-operator", "HOUSE_SECRET": "house-1", "GROQ_API_KEY": "gsk-of-the-operator",
            "LLMGW_SALT_KEY": "salt-of-the-operator-0123456789", "AZURE_API_KEY": "", "OPENAI_API_BASE": ""}
 
 
 @pytest.fixture
 def gw(start, mock):
-    g = start([("m", "plain")], QUICK + STORE + f"server: {{allow-private: [127.0.0.1]}}\n", workers=1, env=SECRETS)
+    g = start([("m", "plain")], QUICK + STORE + f"server: {{allow-private: [127.0.0.1]}}\n", workers=1,
+              env={**SECRETS, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
     g.mock = mock
     return g
 
@@ -121,3 +124,37 @@ def test_nobodys_key_goes_to_an_address_of_who_has_no_master_key(gw):
     assert "sk-own" in seen
     for secret in SECRETS.values():
         assert not secret or secret not in seen, seen
+
+
+def test_nobodys_key_signs_for_a_store_of_who_has_no_master_key(start):
+    sink, told = Sink(), Sink()
+    where = {"s3_bucket_name": "b", "s3_region_name": "eu-west-1", "s3_endpoint_url": sink.base}
+    queue = {"sqs_queue_url": sink.base + "/1/q", "sqs_region_name": "eu-west-1"}
+    own = {"aws_access_key_id": "AKIA-OWN", "aws_secret_access_key": "own"}
+
+    def say(key, s3, sqs):
+        a = gw.post("/config/update", {"litellm_settings": {"s3_callback_params": s3, "aws_sqs_callback_params": sqs,
+                                                            "success_callback": ["s3", "sqs", "generic_api"]}}, key=key)
+        assert a.status == 200, a
+        n = told.tries
+        assert gw.ask("m").status == 200
+        until(lambda: told.tries > n)        # it is sent to all of them at once
+
+    try:
+        gw = start([("m", "plain")], QUICK + STORE + "server: {allow-private: [127.0.0.1]}\n", workers=1,
+                   env={**SECRETS, "GENERIC_LOGGER_ENDPOINT": told.base, "DEFAULT_FLUSH_INTERVAL_SECONDS": "0.1"})
+        root = stranger(gw)
+        say(root, where, queue)
+        # With keys that came the same way they are called, with nothing of the environment's beside them.
+        say(root, {**where, **{"s3_" + k: v for k, v in own.items()}}, {**queue, **{"sqs_" + k: v for k, v in own.items()}})
+        until(lambda: sink.tries == 2)
+        seen = str([h for _, h, _ in sink.bodies])
+        assert seen.count("AKIA-OWN") == 2 and "AKIA-OPERATOR" not in seen and "session-of" not in seen, seen
+        # The operator's words are the operator's.
+        say(None, where, queue)
+        until(lambda: sink.tries == 4)
+        seen = str([h for _, h, _ in sink.bodies[2:]])
+        assert seen.count("AKIA-OPERATOR") == seen.count("session-of-the-operator") == 2, seen
+    finally:
+        sink.close()
+        told.close()

@@ -2,49 +2,24 @@
  * test_budget_master.c - what the master does about budgets: it gives up on a lock in time and has
  * then done nothing, leaves none locked, counts anew, and settles what a damaged board says. And
  * what of a request's slot is told to it; what no caller may ask. */
-#include "common/budget_private.h"
+#include "budget_fixture.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "common/clock.h"
 #include "common/hash.h"
 
-enum { WORKER = 3, OTHER = BOARD_WORKERS - 1 };
+enum { OTHER = BOARD_WORKERS - 1 };
 
-static struct board b;
-static int fd;
-static struct budget_pool *pool;
 static struct board_slot *slot;		/* the first that WORKER uses */
 static const uint8_t id[16] = "0123456789abcde";
 
-static int set_up(void **state)
+static int set_up_slot(void **state)
 {
-	(void)state;
-	assert_int_equal(board_create(&b, &fd), 0);
-	pool = budget_pool_new(&b, WORKER);
-	assert_non_null(pool);
+	int err = set_up(state);
 	slot = &b.slots[WORKER * BOARD_SLOTS];
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	clock_set(0, 0);
-	budget_pool_free(pool);
-	board_unmap(&b);
-	close(fd);
-	return 0;
+	return err;
 }
 
 static struct budget_claim admit(struct budget_pool *p, const struct budget_level *l, uint32_t n,
@@ -66,14 +41,6 @@ static void expect(uint32_t entity, int64_t settled, int64_t reserved, uint32_t 
 	assert_int_equal(s, settled);
 	assert_int_equal(r, reserved);
 	assert_int_equal(p, parallel);
-}
-
-static void expect_all_free(void)
-{
-	for (uint32_t i = 0; i < BOARD_SHARDS; i++) {
-		assert_int_equal(pthread_mutex_trylock(&b.shards[i].mutex), 0);
-		pthread_mutex_unlock(&b.shards[i].mutex);
-	}
 }
 
 /* ---- a lock that is not to be had ---- */
@@ -450,7 +417,7 @@ static void test_what_no_caller_may_ask(void **state)
 
 int main(void)
 {
-#define CASE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define CASE(t) cmocka_unit_test_setup_teardown(t, set_up_slot, tear_down)
 	const struct CMUnitTest tests[] = {
 		CASE(test_a_lock_that_is_not_to_be_had),
 		CASE(test_no_lock_is_kept),

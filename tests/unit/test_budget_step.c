@@ -1,58 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * test_budget_step.c - which locks a step takes, what it writes down before it counts, and what of
  * a record is believed. That steps are whole wherever they are cut: test_budget.c, shm_step.c. */
-#include "common/budget_private.h"
+#include "budget_fixture.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "common/clock.h"
 #include "common/hash.h"
 
-enum { WORKER = 3, NOBODY = UINT32_MAX };
+enum { NOBODY = UINT32_MAX };
 
-static struct board b;
-static int fd;
-static struct budget_pool *pool;
 static const uint8_t id[16] = "0123456789abcde";
 
-static int set_up(void **state)
-{
-	(void)state;
-	assert_int_equal(board_create(&b, &fd), 0);
-	pool = budget_pool_new(&b, WORKER);
-	assert_non_null(pool);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	budget_pool_free(pool);
-	board_unmap(&b);
-	close(fd);
-	return 0;
-}
-
 /* ---- which locks ---- */
-
-static bool is_free(uint32_t shard)
-{
-	int err = pthread_mutex_trylock(&b.shards[shard].mutex);
-	assert_true(err == 0 || err == EBUSY);
-	if (!err)
-		pthread_mutex_unlock(&b.shards[shard].mutex);
-	return !err;
-}
 
 /* Just these are held, and in this order. */
 static void expect_locked(const struct budget_shards *set, const uint32_t *shards, uint32_t n)
@@ -65,12 +26,6 @@ static void expect_locked(const struct budget_shards *set, const uint32_t *shard
 	}
 	for (uint32_t i = 0; i < BOARD_SHARDS; i++)
 		assert_int_equal(is_free(i), !is_held[i]);
-}
-
-static void expect_all_free(void)
-{
-	for (uint32_t i = 0; i < BOARD_SHARDS; i++)
-		assert_true(is_free(i));
 }
 
 #define LIST(...) { __VA_ARGS__ }, COUNT(((uint32_t[]){ __VA_ARGS__ }))

@@ -105,30 +105,32 @@ bool own_router_retries(const struct own_router *own, struct str group, enum out
 
 /* ---- fallbacks ---- */
 
-/* [{group: [names]}]: the list of the group, else that of "*". */
-static const struct json *list_for(const struct json *all, struct str group)
+/* [{name: [names]}]: that of the first of these names that is there. */
+static const struct json *list_for(const struct json *all, const struct str names[], size_t n)
 {
-	const struct json *any = NULL;
-	for (const struct json *j = json_is(all, JSON_ARRAY) ? all->child : NULL; j; j = j->next) {
-		const struct json *own = member(j, group);
-		if (json_is(own, JSON_ARRAY))
-			return own;
-		own = member(j, STR("*"));
-		any = json_is(own, JSON_ARRAY) ? own : any;
-	}
-	return any;
+	for (size_t i = 0; i < n; i++)
+		for (const struct json *j = json_is(all, JSON_ARRAY) ? all->child : NULL; j;
+		     j = j->next) {
+			const struct json *own = member(j, names[i]);
+			if (json_is(own, JSON_ARRAY))
+				return own;
+		}
+	return NULL;
 }
 
-const struct json *own_router_fallbacks(const struct own_router *own, struct str group,
-					enum outcome o)
+const struct json *own_router_fallbacks(const struct own_router *own, struct str asked,
+					struct str group, enum outcome o)
 {
+	const struct str names[] = { asked, group, STR("*") };
 	struct str special = o == OUTCOME_CONTEXT_LENGTH   ? STR("context_window_fallbacks")
 			     : o == OUTCOME_CONTENT_POLICY ? STR("content_policy_fallbacks")
 							   : STR("fallbacks");
 	for (size_t i = 0; i < COUNT(own->of); i++) {
-		const struct json *list = list_for(member(own->of[i], special), group);
+		const struct json *list =
+			list_for(member(own->of[i], special), names, COUNT(names));
 		if (!list)
-			list = list_for(member(own->of[i], STR("fallbacks")), group);
+			list = list_for(member(own->of[i], STR("fallbacks")), names,
+					COUNT(names));
 		if (list)
 			return list;
 	}

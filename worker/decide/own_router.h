@@ -18,8 +18,9 @@ bool own_router_read(struct request *r);
 /* Retries after such an error, by their policies. False: they say nothing. */
 bool own_router_retries(const struct own_router *own, struct str group, enum outcome o,
 			unsigned *ret);
-/* Where to go from a group after such an error: an array of names, or NULL. */
-const struct json *own_router_fallbacks(const struct own_router *own, struct str group,
-					enum outcome o);
+/* Where to go from a group after such an error: an array of names, or NULL. What is written for the
+ * name that it was asked by goes before what is for its own. */
+const struct json *own_router_fallbacks(const struct own_router *own, struct str asked,
+					struct str group, enum outcome o);
 
 #endif

@@ -318,7 +318,8 @@ static bool has_fallbacks(const struct request *r)
 {
 	if (r->q.disable_fallbacks)
 		return false;
-	return r->q.fallbacks || r->group->fallbacks.count ||
+	return r->q.fallbacks ||
+	       snap_fallbacks(r->snap, request_model(r), r->group).general.count ||
 	       snap_settings(r->snap)->default_fallbacks.count;
 }
 

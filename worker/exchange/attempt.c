@@ -409,6 +409,9 @@ static const struct price *told_price(const struct attempt *at)
 /* As the client said it: aliases of its key and team are not its business. */
 static struct str asked_model(const struct request *r)
 {
+	if (r->fallbacks)
+		return r->group->flags & GROUP_PATTERN ? r->fallback
+						       : snap_text(r->snap, r->group->name);
 	return r->renamed[DIR_KEY].n ? r->renamed[DIR_KEY] :
 	       r->renamed[DIR_TEAM].n ? r->renamed[DIR_TEAM] : r->requested_model;
 }
@@ -419,7 +422,7 @@ static void begin_answer(struct attempt *at)
 	at->answer = (struct dialect_answer){
 		.mem = r->mem,
 		.q = &r->q,
-		.model = r->fallbacks ? snap_text(r->snap, r->group->name) : asked_model(r),
+		.model = asked_model(r),
 		.id = make_id(r),
 		.created_s = (int64_t)(r->start_wall_ns / NS_PER_S),
 		.tally = { .text = r->q.is_stream ? exchange_text_room(r) : structured_room(r) },

@@ -141,7 +141,7 @@ bool attempt_choose_adapter(struct attempt *at)
 				  ? json_str(r->mem, r->q.mock_response)
 				  : STR_NONE;
 	at->target = (struct provider_target){
-		.model = snap_upstream_model(r->snap, r->group, at->d, r->requested_model, r->mem),
+		.model = snap_upstream_model(r->snap, r->group, at->d, request_model(r), r->mem),
 		.provider = snap_text(r->snap, at->d->provider),
 		.paths = snap_text(r->snap, at->d->paths),
 		.params = snap_text(r->snap, at->d->params),

@@ -42,10 +42,11 @@ static void on_wait(struct later *l)
 	go_on(l->data);
 }
 
-static bool has_visited(const struct exchange *x, const struct snap_group *g)
+static bool has_visited(const struct exchange *x, const struct snap_group *g, struct str asked)
 {
 	for (unsigned i = 0; i < x->n_visited; i++)
-		if (x->visited[i] == g)
+		if (x->visited[i].group == g &&
+		    (!(g->flags & GROUP_PATTERN) || str_eq(x->visited[i].asked, asked)))
 			return true;
 	return false;
 }
@@ -54,8 +55,10 @@ static void enter_group(struct exchange *x, const struct snap_group *g)
 {
 	x->r->group = g;
 	x->n_tried = x->retries = 0;
-	if (x->n_visited < VISITED_MAX)
-		x->visited[x->n_visited++] = g;
+	if (x->n_visited == VISITED_MAX)
+		return;
+	x->visited[x->n_visited].group = g;
+	x->visited[x->n_visited++].asked = request_model(x->r);
 }
 
 /* ---- fallbacks ------------------------------------------------------------------------------ */
@@ -92,22 +95,23 @@ static bool push_list(struct exchange *x, const struct json *list)
 static bool push_own(struct exchange *x)
 {
 	const struct request *r = x->r;
-	return push_list(x, own_router_fallbacks(r->own, snap_text(r->snap, r->group->name),
+	return push_list(x, own_router_fallbacks(r->own, request_model(r),
+						 snap_text(r->snap, r->group->name),
 						 x->error.outcome));
 }
 
 static void push_fallbacks(struct exchange *x)
 {
 	struct request *r = x->r;
-	const struct snap_group *g = r->group;
-	struct snap_part names = g->fallbacks;
+	const struct snap_fallbacks f = snap_fallbacks(r->snap, request_model(r), r->group);
+	struct snap_part names = f.general;
 	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_list(x, r->q.fallbacks)) ||
 	    (r->own && push_own(x)))
 		return;
-	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && g->context_fallbacks.count)
-		names = g->context_fallbacks;
-	else if (x->error.outcome == OUTCOME_CONTENT_POLICY && g->policy_fallbacks.count)
-		names = g->policy_fallbacks;
+	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && f.context.count)
+		names = f.context;
+	else if (x->error.outcome == OUTCOME_CONTENT_POLICY && f.policy.count)
+		names = f.policy;
 	else
 		push_names(x, snap_settings(r->snap)->default_fallbacks);
 	push_names(x, names);
@@ -118,12 +122,14 @@ static bool to_fallback(struct exchange *x)
 	struct request *r = x->r;
 	push_fallbacks(x);
 	while (x->n_queue && r->fallbacks < snap_settings(r->snap)->max_fallbacks) {
-		const struct snap_group *g = snap_resolve(r->snap, x->queue[--x->n_queue]);
-		if (!g || has_visited(x, g))
+		struct str name = x->queue[--x->n_queue];
+		const struct snap_group *g = snap_resolve(r->snap, name);
+		if (!g || has_visited(x, g, name))
 			continue;
 		if (!r->fallbacks++)
 			r->fell = (uint8_t)x->error.outcome;
 		METRIC_ADD(r->w->metrics, fallbacks, 1);
+		r->fallback = name;
 		enter_group(x, g);
 		return true;
 	}

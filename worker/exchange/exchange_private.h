@@ -23,7 +23,10 @@ struct exchange {
 	unsigned retries;		/* made in this group */
 	struct str queue[QUEUE_MAX];	/* groups still to go to; the next one last */
 	unsigned n_queue;
-	const struct snap_group *visited[VISITED_MAX];
+	struct {
+		const struct snap_group *group;
+		struct str asked;	/* a pattern serves many models */
+	} visited[VISITED_MAX];
 	unsigned n_visited;
 	bool has_error;
 	struct llm_error error;		/* of the last attempt */

@@ -232,7 +232,7 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 	buf_init(&ret->headers, LINES_MAX);
 	buf_init(&ret->body, snap_settings(r->snap)->request_memory_max);
 	if (!c->pass) {
-		model = snap_upstream_model(r->snap, r->group, d, r->requested_model, r->mem);
+		model = snap_upstream_model(r->snap, r->group, d, request_model(r), r->mem);
 		if (!model.p)
 			return -ENOMEM;
 	}

@@ -102,7 +102,7 @@ static void put_parameters(struct record *to, const struct request *r)
 static struct str upstream_model(const struct request *r, const struct snap_deployment *d)
 {
 	return d->flags & DEPLOY_WILDCARD && r->group
-		       ? snap_upstream_model(r->snap, r->group, d, r->requested_model, r->mem)
+		       ? snap_upstream_model(r->snap, r->group, d, request_model(r), r->mem)
 		       : snap_text(r->snap, d->model);
 }
 

@@ -10,13 +10,13 @@ static struct str upstream_model(struct request *r)
 {
 	if (!r->group)
 		return snap_text(r->snap, r->deployment->model);
-	return snap_upstream_model(r->snap, r->group, r->deployment, r->requested_model, r->mem);
+	return snap_upstream_model(r->snap, r->group, r->deployment, request_model(r), r->mem);
 }
 
 void unpriced_note(struct request *r)
 {
 	struct worker *w = r->w;
-	uint64_t model = hash_table(r->requested_model) ^ r->deployment->id_hash;
+	uint64_t model = hash_table(request_model(r)) ^ r->deployment->id_hash;
 	for (unsigned i = 0; i < w->n_unpriced; i++)
 		if (w->unpriced[i] == model)
 			return;

@@ -21,6 +21,8 @@ static const struct snap_settings *set_of(const struct request *r)
 struct named_price {
 	struct named_price *next;	/* of the same request, whose memory it is in */
 	const struct snap_deployment *d;
+	const struct snap_group *group;
+	struct str asked;		/* what the group was asked for */
 	struct snap_price found;
 };
 
@@ -28,7 +30,7 @@ static struct snap_price look_for_price(const struct request *r, const struct sn
 {
 	struct snap_price p = { .price = d->price };
 	if (r->group)
-		(void)snap_model_price(r->snap, r->group, d, r->requested_model, &p);
+		(void)snap_model_price(r->snap, r->group, d, request_model(r), &p);
 	if (d->max_input_tokens)
 		p.max_input_tokens = d->max_input_tokens;
 	if (d->max_output_tokens)
@@ -40,7 +42,9 @@ static struct snap_price look_for_price(const struct request *r, const struct sn
 static const struct snap_price *price_by_name(struct request *r, const struct snap_deployment *d)
 {
 	struct named_price *p = r->prices;
-	while (p && p->d != d)
+	struct str asked = request_model(r);
+	/* Of a group that is left what it was asked for last. */
+	while (p && (p->d != d || (p->group == r->group && !str_eq(p->asked, asked))))
 		p = p->next;
 	if (p)
 		return &p->found;
@@ -49,7 +53,8 @@ static const struct snap_price *price_by_name(struct request *r, const struct sn
 		r->w->spare_price = look_for_price(r, d);
 		return &r->w->spare_price;
 	}
-	*p = (struct named_price){ .next = r->prices, .d = d, .found = look_for_price(r, d) };
+	*p = (struct named_price){ .next = r->prices, .d = d, .group = r->group, .asked = asked,
+				   .found = look_for_price(r, d) };
 	r->prices = p;
 	return &p->found;
 }
@@ -156,7 +161,7 @@ static bool is_a_search(const struct request *r, const struct snap_deployment *d
 	if (r->raw || r->q.kind != LLM_CHAT || d->family != FAMILY_OPENAI)
 		return false;
 	return asked_member(r, "web_search_options").n > 2 ||
-	       always_searches(snap_text(r->snap, d->model)) || always_searches(r->requested_model);
+	       always_searches(snap_text(r->snap, d->model)) || always_searches(request_model(r));
 }
 
 /* "max_uses" of Anthropic's tool; else what is likely. */
