@@ -40,7 +40,7 @@ static bool is_in(const char *text, struct str part)
 	return false;
 }
 
-static bool is_named(size_t at, struct str word, bool is_part)
+static bool has_word(size_t at, struct str word, bool is_part)
 {
 	const char *const texts[] = { outcomes[at].name, outcomes[at].type, outcomes[at].code };
 	for (size_t i = 0; i < COUNT(texts); i++)
@@ -54,7 +54,7 @@ void spend_where_outcomes(struct spend_where *w, struct str word, bool is_part)
 	char number[8];
 	spend_where_z(w, " AND (l.flags & 8 <> 0 OR l.status >= 400) AND l.outcome IN (-1");
 	for (size_t i = 0; i < COUNT(outcomes); i++) {
-		if (!is_named(i, word, is_part))
+		if (!has_word(i, word, is_part))
 			continue;
 		snprintf(number, sizeof number, ",%zu", i);
 		spend_where_z(w, number);
