@@ -47,6 +47,10 @@ static const struct command_arg no_args[] = { { 0 } };
 
 #define NEEDED (ARG_REQUIRED | ARG_POSITIONAL)
 #define PAGE { "page", ARG_INT, 0, "page, from 1" }
+#define SORTED(names, by_default)                                                         \
+	{ "sort_by", ARG_STRING, 0, names },                                              \
+	{ "sort_order", ARG_STRING, 0, "in the order asc or desc (" by_default ")" },     \
+	{ "reverse", ARG_BOOL, 0, "the other way round" }
 #define RPM { "rpm_limit", ARG_INT, 0, "requests a minute" }
 #define TPM { "tpm_limit", ARG_INT, 0, "tokens a minute" }
 #define RATES RPM, TPM, { "max_parallel_requests", ARG_INT, 0, "requests at the same time" }

@@ -217,12 +217,17 @@ static void resolve_command(struct parse *p)
 
 /* ---- the command's own arguments ---- */
 
+/* --sort is short for --sort-by, where there is no other. */
 static const struct command_arg *find_arg(const struct command *c, struct str name)
 {
-	for (const struct command_arg *a = c ? c->args : NULL; a && a->name; a++)
+	const struct command_arg *by = NULL;
+	for (const struct command_arg *a = c ? c->args : NULL; a && a->name; a++) {
 		if (ctl_same_name(name, str_z(a->name)))
 			return a;
-	return NULL;
+		if (str_eq(name, STR("sort")) && strcmp(a->name, "sort_by") == 0)
+			by = a;
+	}
+	return by;
 }
 
 static struct str dashed(struct parse *p, const char *name)

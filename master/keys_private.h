@@ -374,6 +374,10 @@ struct team_member {
 int team_row_read(struct sql *q, struct arena *a, struct team_row *ret) MUST_USE;
 int team_row_find(struct store_db *db, struct str team_id, struct arena *a,
 		  struct team_row *ret) MUST_USE;
+/* The same as the caller names it: llmgwctl on its socket may say an alias, too, that one team
+ * alone has; *team_id becomes the id then. */
+int team_row_find_named(struct store_db *db, const struct command_call *c, struct str *team_id,
+			struct team_row *ret) MUST_USE;
 /* -EEXIST: there is one with this id. Sets row->id. */
 int team_row_insert(struct store_db *db, struct key_row *row) MUST_USE;
 int team_row_update(struct store_db *db, const struct key_row *row) MUST_USE;

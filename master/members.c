@@ -171,7 +171,7 @@ static int update_job(struct store_db *db, void *data)
 	struct team_row team;
 	int err = role_check_team(uc->c, db, uc->team_id, true);
 	if (!err)
-		err = team_row_find(db, uc->team_id, uc->c->mem, &team);
+		err = team_row_find_named(db, uc->c, &uc->team_id, &team);
 	if (!err)
 		err = find_member(uc, db, team.r.id);
 	if (err)

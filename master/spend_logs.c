@@ -191,6 +191,24 @@ static bool take_status(struct logs_call *lc)
 	return true;
 }
 
+/* error_code is a status, or what errors are called; error_message a part of that. */
+static bool take_errors(struct logs_call *lc)
+{
+	struct str code = STR_NONE, message = STR_NONE;
+	uint64_t status;
+	if (command_str(lc->of.c, "error_code", &code) == -EINVAL ||
+	    command_str(lc->of.c, "error_message", &message) == -EINVAL)
+		return false;
+	if (code.n && str_read_u64(code, &status) == 0 && status <= INT32_MAX)
+		spend_where_int(&lc->where, "(l.flags & 8 <> 0 OR l.status >= 400) AND l.status =",
+				(int64_t)status);
+	else if (code.n)
+		spend_where_outcomes(&lc->where, code, false);
+	if (message.n)
+		spend_where_outcomes(&lc->where, message, true);
+	return true;
+}
+
 static bool take_money(struct logs_call *lc, const char *name, const char *condition)
 {
 	int64_t nano;
@@ -229,7 +247,7 @@ static bool take_filters(struct logs_call *lc)
 		spend_where_key(&lc->where, c, "l.key_id", key);
 	if (has_request)
 		only_request(lc);
-	return take_texts(lc) && take_status(lc) &&
+	return take_texts(lc) && take_status(lc) && take_errors(lc) &&
 	       take_money(lc, "min_spend", "l.cost >=") &&
 	       take_money(lc, "max_spend", "l.cost <=") && spend_where_is_whole(&lc->where, c);
 }

@@ -5,7 +5,6 @@
 #include "common/board.h"
 #include "common/clock.h"
 #include "master/spend_private.h"
-#include "worker/outcome.h"
 
 /* ---- request ids ---- */
 
@@ -156,17 +155,6 @@ static void put_cost(struct json_out *o, struct sql *q, const struct cost_book *
 	cost_split_put(o, "cost_breakdown", quote, &u, sql_get_int(q, COST));
 }
 
-/* NULL: a later program has written it. */
-static const char *outcome_name(int64_t number)
-{
-	static const char *const names[] = {
-#define X(name, ...) #name,
-		OUTCOMES(X)
-#undef X
-	};
-	return number >= 0 && number < (int64_t)COUNT(names) ? names[number] : NULL;
-}
-
 static void put_metadata(struct json_out *o, struct sql *q, const struct cost_book *book)
 {
 	int64_t flags = sql_get_int(q, FLAGS), attempts = sql_get_int(q, ATTEMPTS);
@@ -177,13 +165,15 @@ static void put_metadata(struct json_out *o, struct sql *q, const struct cost_bo
 	json_put_str(o, "user_api_key_team_id", sql_get_text(q, TEAM_ID));
 	json_put_str(o, "user_api_key_org_id", sql_get_text(q, ORGANIZATION_ID));
 	json_put_z(o, "status", is_failure(q) ? "failure" : "success");
+	if (is_failure(q))
+		spend_put_error(o, sql_get_int(q, STATUS), sql_get_int(q, OUTCOME));
 	put_usage(o, q);
 	put_cost(o, q, book);
 	json_put_i64(o, "attempted_retries", attempts > 1 && !(flags & JF_ATTEMPT) ? attempts - 1 : 0);
 	json_put_i64(o, "fallbacks", sql_get_int(q, FALLBACKS));
 	json_put_i64(o, "http_status", sql_get_int(q, STATUS));
 	json_put_i64(o, "outcome", sql_get_int(q, OUTCOME));
-	json_put_z(o, "outcome_name", outcome_name(sql_get_int(q, OUTCOME)));
+	json_put_z(o, "outcome_name", spend_outcome_name(sql_get_int(q, OUTCOME)));
 	json_put_bool(o, "stream", flags & JF_STREAM);
 	json_put_bool(o, "estimated", flags & JF_ESTIMATED);
 	json_put_bool(o, "cut", flags & JF_CUT);
@@ -333,7 +323,7 @@ void spend_row_put_csv(struct buf *to, struct sql *q)
 	write_ip(ip, sql_get_blob(q, CLIENT_IP));
 	put_z(to, ip);
 	spend_put_csv(to, sql_get_text(q, TAGS), false);
-	const char *outcome = outcome_name(sql_get_int(q, OUTCOME));
+	const char *outcome = spend_outcome_name(sql_get_int(q, OUTCOME));
 	put_z(to, outcome ? outcome : "");
 	buf_put_char(to, '\n');
 }

@@ -162,7 +162,7 @@ int team_call_limit_members(struct team_call *tc, struct store_db *db)
 
 int team_call_find(struct team_call *tc, struct store_db *db)
 {
-	return team_row_find(db, tc->team_id, tc->c->mem, &tc->row);
+	return team_row_find_named(db, tc->c, &tc->team_id, &tc->row);
 }
 
 /* A team stays in what its caller administers. */

@@ -33,7 +33,7 @@ static int delete_job(struct store_db *db, void *data)
 		struct deleted *d = &dc->v[i];
 		err = role_check_team_org(dc->c, db, d->team_id);
 		if (!err)
-			err = team_row_find(db, d->team_id, a, &d->row);
+			err = team_row_find_named(db, dc->c, &d->team_id, &d->row);
 		if (err == -ENOENT)
 			dc->missing = d->team_id;
 		if (!err)

@@ -37,6 +37,27 @@ int team_row_find(struct store_db *db, struct str team_id, struct arena *a, stru
 	return r;
 }
 
+int team_row_find_named(struct store_db *db, const struct command_call *c, struct str *team_id,
+			struct team_row *ret)
+{
+	bool failed = false;
+	int err = team_row_find(db, *team_id, c->mem, ret);
+	if (err != -ENOENT || c->kind != CALLER_SOCKET)
+		return err;
+	struct sql *q = sql_query(db, "SELECT min(team_id) FROM teams WHERE alias = ?"
+				      " HAVING count(*) = 1");
+	sql_text(q, 1, *team_id);
+	int r = sql_row(q);
+	struct str named = r > 0 ? key_row_text(q, 0, c->mem, &failed) : STR_NONE;
+	sql_end(q);
+	if (failed || r <= 0)
+		return failed ? -ENOMEM : r < 0 ? r : -ENOENT;
+	err = team_row_find(db, named, c->mem, ret);
+	if (!err)
+		*team_id = named;
+	return err;
+}
+
 int team_row_insert(struct store_db *db, struct key_row *row)
 {
 	struct sql *q = sql_query(db,

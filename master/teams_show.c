@@ -6,18 +6,20 @@
 #include "master/command_job.h"
 #include "master/keys_private.h"
 #include "master/keys_windows.h"
+#include "master/list_sort.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/teams.h"
 
-enum { SIZE_MAX_OF_PAGE = 10000, SIZE_OF_PAGE = 10, MEMBERS_COUNT = 31 };
+enum { SIZE_MAX_OF_PAGE = 10000, SIZE_OF_PAGE = 10, MEMBERS_COUNT = 31,
+       SQL_ROOM = 8192 };
 
 struct show_call {
 	struct command_call *c;
 	struct keys *keys;
 	struct str team_id, organization_id, user_id;
 	struct str alias;		/* a part of it */
-	const char *query;
+	char order[LIST_SORT_ROOM];
 	bool is_page;			/* with how many there are */
 	uint64_t page, size, total;
 	struct team_row *teams;
@@ -85,7 +87,7 @@ static int info_job(struct store_db *db, void *data)
 	if (err)
 		return err == -EACCES ? -ENOENT : err;
 	sc->sees_all = role_check_team(sc->c, db, sc->team_id, true) == 0;
-	err = team_row_find(db, sc->team_id, sc->c->mem, sc->teams);
+	err = team_row_find_named(db, sc->c, &sc->team_id, sc->teams);
 	return err ? err : read_keys(sc, db);
 }
 
@@ -138,11 +140,6 @@ void teams_info(struct command_call *c)
 	" OR (?3 AND organization_id IN (" ROLE_ADMINISTERED("?2") ")))"                          \
 	" AND (?4 IS NULL OR team_id = ?4) AND (?5 IS NULL OR instr(lower(alias), lower(?5)))"
 
-/* In that order. */
-#define LIST_BY(order)                                                                            \
-	"SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members WHERE team = t.id)"    \
-	LISTED " ORDER BY " order " LIMIT ?6 OFFSET ?7"
-
 static void bind_filters(const struct show_call *sc, struct sql *q)
 {
 	sql_text(q, 1, sc->organization_id);
@@ -168,7 +165,14 @@ static int list_job(struct store_db *db, void *data)
 	int r = sc->is_page ? count_teams(sc, db) : 0;
 	if (r)
 		return r;
-	struct sql *q = sql_query(db, sc->query);
+	struct buf text;
+	buf_init(&text, SQL_ROOM);
+	buf_printf(&text, "SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members"
+		   " WHERE team = t.id) FROM teams t WHERE id IN (SELECT id" LISTED
+		   " ORDER BY %s LIMIT ?6 OFFSET ?7) ORDER BY %s", sc->order, sc->order);
+	const char *z = buf_z(&text);
+	struct sql *q = sql_dynamic(db, z ? z : "");
+	buf_done(&text);
 	bind_filters(sc, q);
 	sql_int(q, 6, (int64_t)sc->size);
 	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));
@@ -229,7 +233,8 @@ static bool take_page(struct show_call *sc, uint64_t size)
 	sc->page = 1;
 	sc->size = size;
 	if (command_str(c, "organization_id", &sc->organization_id) == -EINVAL ||
-	    command_str(c, "user_id", &sc->user_id) == -EINVAL)
+	    command_str(c, "user_id", &sc->user_id) == -EINVAL ||
+	    command_str(c, "team_alias", &sc->alias) == -EINVAL)
 		return false;
 	if (c->own_user.n)
 		sc->user_id = c->own_user;
@@ -246,44 +251,27 @@ static void start_list(struct show_call *sc)
 		command_fail_store(sc->c, -ENOMEM);
 }
 
+static const struct list_sort sorts[] = {
+	{ "team_id", "team_id" }, { "team_alias", "alias" }, { "created_at", "created_at" },
+	{ "spend", "spend" }, { "max_budget", "max_budget" }, { NULL, NULL },
+};
+
 void teams_list(struct command_call *c)
 {
 	struct show_call *sc = call_new(c);
-	if (!sc || !take_page(sc, SIZE_MAX_OF_PAGE))
-		return;
-	sc->query = LIST_BY("id");
-	start_list(sc);
-}
-
-/* The newest first, where no order that is known is asked for. */
-static const char *query_of(struct str by, struct str direction)
-{
-	static const struct {
-		const char *by, *up, *down;
-	} orders[] = {
-		{ "team_id", LIST_BY("team_id"), LIST_BY("team_id DESC") },
-		{ "team_alias", LIST_BY("alias, id"), LIST_BY("alias DESC, id DESC") },
-		{ "created_at", LIST_BY("created_at, id"), LIST_BY("created_at DESC, id DESC") },
-	};
-	for (size_t i = 0; i < COUNT(orders); i++)
-		if (str_eq_z(by, orders[i].by))
-			return str_eq_nocase(direction, STR("desc")) ? orders[i].down
-								     : orders[i].up;
-	return orders[COUNT(orders) - 1].down;
+	if (sc && take_page(sc, SIZE_MAX_OF_PAGE) &&
+	    list_sort_take(c, sorts, LIST_OLDEST_FIRST, sc->order))
+		start_list(sc);
 }
 
 void teams_list_pages(struct command_call *c)
 {
 	struct show_call *sc = call_new(c);
-	struct str by = STR_NONE, direction = STR_NONE, status = STR_NONE;
-	if (!sc || !take_page(sc, SIZE_OF_PAGE) ||
+	struct str status = STR_NONE;
+	if (!sc || !take_page(sc, SIZE_OF_PAGE) || !list_sort_take(c, sorts, LIST_ANY, sc->order) ||
 	    command_str(c, "team_id", &sc->team_id) == -EINVAL ||
-	    command_str(c, "team_alias", &sc->alias) == -EINVAL ||
-	    command_str(c, "sort_by", &by) == -EINVAL ||
-	    command_str(c, "sort_order", &direction) == -EINVAL ||
 	    command_str(c, "status", &status) == -EINVAL)
 		return;
-	sc->query = query_of(by, direction);
 	sc->is_page = true;
 	if (status.n && !str_eq(status, STR("deleted"))) {
 		command_fail(c, 400, "invalid_request_error", "status",

@@ -5,15 +5,19 @@
 
 #include "master/command_job.h"
 #include "master/keys_windows.h"
+#include "master/list_sort.h"
 #include "master/master.h"
 #include "master/roles.h"
 #include "master/tenants.h"
 
-enum { SIZE_DEFAULT = 25, SIZE_ALL = 10000, NAMES_MAX = 1000 };
+enum {
+	SIZE_DEFAULT = 25, SIZE_ALL = 10000, NAMES_MAX = 1000, SQL_ROOM = 8192, LIST_ROOM = 1 << 20
+};
 
 struct shown {
 	struct key_row r;
 	struct str teams, members;	/* JSON; .p NULL: not shown */
+	int64_t n_keys;			/* of a user in a list */
 };
 struct show_call {
 	struct command_call *c;
@@ -22,6 +26,9 @@ struct show_call {
 	struct str *names;		/* of an info command */
 	size_t n_names;
 	struct str role, email, team;	/* filters of a list of users */
+	struct str part, ids, sso_ids, organizations;	/* of an id; JSON: lists */
+	struct str alias;		/* a part of it */
+	char order[LIST_SORT_ROOM];
 	uint64_t page, size, total;
 	struct shown *v;
 	size_t n;
@@ -115,18 +122,26 @@ static void put_shown(const struct show_call *sc, struct json_out *o, const stru
 		json_put_raw(o, "members", s->members);
 }
 
-static void put_all(const struct show_call *sc, struct json_out *o, const char *name)
+static void put_all(const struct show_call *sc, struct json_out *o, const char *name,
+		    bool with_keys)
 {
 	json_open_array(o, name);
 	for (size_t i = 0; i < sc->n; i++) {
 		json_open(o, NULL);
 		put_shown(sc, o, &sc->v[i]);
+		if (with_keys)
+			json_put_i64(o, "key_count", sc->v[i].n_keys);
 		json_close(o);
 	}
 	json_close_array(o);
 }
 
 /* ---- by name ---- */
+
+/* Keys of a user that is not ?2: those of organizations that ?2 administers. */
+#define OF_OTHERS                                                                                 \
+	" (?2 IS NULL OR coalesce(organization_id, (SELECT t.organization_id FROM teams t"        \
+	" WHERE t.team_id = k.team_id)) IN (" ROLE_ADMINISTERED("?2") "))"
 
 static int read_keys(struct show_call *sc, struct store_db *db, struct str user_id)
 {
@@ -138,9 +153,7 @@ static int read_keys(struct show_call *sc, struct store_db *db, struct str user_
 	sc->keys_of = r < 0 ? NULL : arena_array(sc->c->mem, room + 1, sizeof *sc->keys_of);
 	if (!sc->keys_of)
 		return r < 0 ? r : -ENOMEM;
-	q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys k WHERE user_id = ?1 AND (?2 IS NULL"
-			  " OR coalesce(organization_id, (SELECT t.organization_id FROM teams t"
-			  " WHERE t.team_id = k.team_id)) IN (" ROLE_ADMINISTERED("?2") "))"
+	q = sql_query(db, "SELECT " KEY_COLUMNS " FROM keys k WHERE user_id = ?1 AND" OF_OTHERS
 			  " ORDER BY id DESC");
 	sql_text(q, 1, user_id);
 	sql_text(q, 2, is_others(sc, user_id) ? sc->c->own_user : STR_NONE);
@@ -221,7 +234,7 @@ static void on_info(void *data, int err)
 	if (err)
 		return;
 	if (sc->kind->dir == DIR_BUDGET) {
-		put_all(sc, &o, NULL);
+		put_all(sc, &o, NULL, false);
 		command_finish(c);
 		return;
 	}
@@ -286,22 +299,69 @@ void tenants_info(struct command_call *c)
 
 /* ---- pages ---- */
 
+#define HAS(list) " SELECT value FROM json_each(" list ")"
+/* What an organization's admin asks about teams and organizations is answered of its own alone. */
 #define FILTERED                                                                                  \
 	" FROM tenants t WHERE kind = ?1 AND (?2 IS NULL OR role = ?2)"                           \
-	" AND (?3 IS NULL OR instr(email, ?3)) AND (?4 IS NULL OR EXISTS (SELECT 1 FROM"          \
-	" team_members m JOIN teams x ON x.id = m.team WHERE m.user_id = t.name"                  \
-	" AND x.team_id = ?4)) AND (?5 IS NULL OR (kind = 4 AND name IN (" ROLE_ADMINISTERED("?5") "))"       \
-	" OR (kind = 3 AND name IN (" ROLE_ADMINISTERED_USERS("?5") ")))"
+	" AND (?3 IS NULL OR instr(lower(email), lower(?3)))"                                     \
+	" AND (?4 IS NULL OR name IN (SELECT m.user_id FROM teams x JOIN team_members m"          \
+	" ON m.team = x.id WHERE x.team_id = ?4 AND (?5 IS NULL OR x.organization_id IN ("        \
+	ROLE_ADMINISTERED("?5") "))))"                                                            \
+	" AND (?5 IS NULL OR (kind = 4 AND name IN (" ROLE_ADMINISTERED("?5") "))"                \
+	" OR (kind = 3 AND name IN (" ROLE_ADMINISTERED_USERS("?5") ")))"                         \
+	" AND (?6 IS NULL OR instr(lower(name), lower(?6)))"                                      \
+	" AND (?7 IS NULL OR name IN (" HAS("?7") "))"                                            \
+	" AND (?8 IS NULL OR json_extract(extra, '$.sso_user_id') IN (" HAS("?8") "))"            \
+	" AND (?9 IS NULL OR name IN (SELECT u.name FROM tenants x JOIN tenants u"                \
+	" ON u.kind = 9 AND u.owner = x.id WHERE x.kind = 4 AND x.name IN (" HAS("?9") ")"        \
+	" AND (?5 IS NULL OR x.name IN (" ROLE_ADMINISTERED("?5") "))))"                          \
+	" AND (?10 IS NULL OR instr(lower(alias), lower(?10)))"
 
-static struct sql *filtered(const struct show_call *sc, struct store_db *db, const char *text)
+static const struct list_sort user_sorts[] = {
+	{ "user_id", "name" }, { "user_email", "email" }, { "created_at", "created_at" },
+	{ "spend", "spend" }, { "user_alias", "alias" }, { "user_role", "role" }, { NULL, NULL },
+};
+
+static struct sql *filtered(const struct show_call *sc, struct sql *q)
 {
-	struct sql *q = sql_query(db, text);
 	sql_int(q, 1, tenant_number(sc->kind->dir));
 	sql_text(q, 2, sc->role);
 	sql_text(q, 3, sc->email);
 	sql_text(q, 4, sc->team);
 	sql_text(q, 5, sc->c->own_user);
+	sql_text(q, 6, sc->part);
+	sql_text(q, 7, sc->ids);
+	sql_text(q, 8, sc->sso_ids);
+	sql_text(q, 9, sc->organizations);
+	sql_text(q, 10, sc->alias);
 	return q;
+}
+
+static struct sql *select_page(const struct show_call *sc, struct store_db *db)
+{
+	struct buf text;
+	buf_init(&text, SQL_ROOM);
+	buf_printf(&text, "SELECT " TENANT_COLUMNS " FROM tenants WHERE id IN (SELECT id" FILTERED
+		   " ORDER BY %s LIMIT ?11 OFFSET ?12) ORDER BY %s", sc->order, sc->order);
+	const char *z = buf_z(&text);
+	struct sql *q = filtered(sc, sql_dynamic(db, z ? z : ""));
+	buf_done(&text);
+	sql_int(q, 11, (int64_t)sc->size);
+	sql_int(q, 12, (int64_t)((sc->page - 1) * sc->size));
+	return q;
+}
+
+/* As many as the caller is shown of that user. */
+static int count_keys(struct show_call *sc, struct store_db *db, struct shown *s)
+{
+	struct sql *q = sql_query(db,
+		"SELECT count(*) FROM keys k WHERE user_id = ?1 AND" OF_OTHERS);
+	sql_text(q, 1, s->r.key_name);
+	sql_text(q, 2, is_others(sc, s->r.key_name) ? sc->c->own_user : STR_NONE);
+	int r = sql_row(q);
+	s->n_keys = r > 0 ? sql_get_int(q, 0) : 0;
+	sql_end(q);
+	return r < 0 ? r : 0;
 }
 
 static int list_job(struct store_db *db, void *data)
@@ -310,16 +370,14 @@ static int list_job(struct store_db *db, void *data)
 	int r = role_check_command(sc->c, db);
 	if (r)
 		return r;
-	struct sql *q = filtered(sc, db, "SELECT count(*)" FILTERED);
+	struct sql *q = filtered(sc, sql_query(db, "SELECT count(*)" FILTERED));
 	r = sql_row(q);
 	if (r > 0)
 		sc->total = (uint64_t)sql_get_int(q, 0);
 	sql_end(q);
 	if (r < 0)
 		return r;
-	q = filtered(sc, db, "SELECT " TENANT_COLUMNS FILTERED " ORDER BY id DESC LIMIT ?6 OFFSET ?7");
-	sql_int(q, 6, (int64_t)sc->size);
-	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));
+	q = select_page(sc, db);
 	while ((r = sql_row(q)) > 0 && sc->n < sc->size) {
 		r = tenant_row_read(q, sc->c->mem, &sc->v[sc->n].r);
 		if (r)
@@ -327,8 +385,11 @@ static int list_job(struct store_db *db, void *data)
 		sc->n++;
 	}
 	sql_end(q);
-	for (size_t i = 0; i < sc->n && r >= 0; i++)
+	for (size_t i = 0; i < sc->n && r >= 0; i++) {
 		r = read_around(sc, db, &sc->v[i]);
+		if (r >= 0 && sc->kind->dir == DIR_USER)
+			r = count_keys(sc, db, &sc->v[i]);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -342,12 +403,12 @@ static void on_list(void *data, int err)
 	if (err)
 		return;
 	if (sc->kind->dir != DIR_USER) {
-		put_all(sc, &o, NULL);
+		put_all(sc, &o, NULL, false);
 		command_finish(c);
 		return;
 	}
 	json_open(&o, NULL);
-	put_all(sc, &o, "users");
+	put_all(sc, &o, "users", true);
 	json_put_u64(&o, "total", sc->total);
 	json_put_u64(&o, "page", sc->page);
 	json_put_u64(&o, "page_size", sc->size);
@@ -356,16 +417,77 @@ static void on_list(void *data, int err)
 	command_finish(c);
 }
 
+/* A list of texts as JSON; .p NULL: it is not given, or empty. false: answered. */
+static bool take_list(struct command_call *c, const char *name, struct str *ret, size_t *ret_n)
+{
+	struct str list = STR_NONE;
+	struct buf text;
+	*ret_n = 0;
+	if (command_str(c, name, &list) == -EINVAL)
+		return false;
+	buf_init(&text, LIST_ROOM);
+	struct json_out o = json_out(&text);
+	json_open_array(&o, NULL);
+	while (list.n) {
+		struct str one = str_trim(str_cut(&list, ','));
+		if (one.n)
+			json_put_str(&o, NULL, one);
+		*ret_n += one.n > 0;
+	}
+	json_close_array(&o);
+	bool failed = text.failed;
+	if (*ret_n && !failed)
+		*ret = arena_dup(c->mem, buf_str(&text));
+	buf_done(&text);
+	if (!failed && (!*ret_n || ret->p))
+		return true;
+	command_fail_store(c, -ENOMEM);
+	return false;
+}
+
+/* A single id may be a part of one, as LiteLLM's pages ask. */
+static bool take_users(struct show_call *sc)
+{
+	struct command_call *c = sc->c;
+	struct str list;
+	size_t n, other;
+	if (!take_list(c, "user_ids", &sc->ids, &n) ||
+	    !take_list(c, "sso_user_ids", &sc->sso_ids, &other) ||
+	    !take_list(c, "organization_ids", &sc->organizations, &other))
+		return false;
+	if (n == 1) {
+		sc->ids = STR_NONE;
+		if (command_str(c, "user_ids", &list) != 0)
+			return false;
+		while (list.n && !sc->part.n)
+			sc->part = str_trim(str_cut(&list, ','));
+	}
+	return list_sort_take(c, user_sorts, 0, sc->order);
+}
+
+/* An organization by its id, or by a part of its name. */
+static bool take_organization(struct show_call *sc)
+{
+	size_t n;
+	return take_list(sc->c, "org_id", &sc->ids, &n) &&
+	       command_str(sc->c, "org_alias", &sc->alias) != -EINVAL;
+}
+
 /* false: answered. Only users come in pages, if nobody asks for them. */
 static bool take_page(struct show_call *sc)
 {
 	struct command_call *c = sc->c;
+	static const char newest_first[] = "id DESC";
 	bool is_paged = sc->kind->dir == DIR_USER && c->kind == CALLER_HTTP;
+	memcpy(sc->order, newest_first, sizeof newest_first);
 	sc->page = 1;
 	sc->size = is_paged ? SIZE_DEFAULT : SIZE_ALL;
 	if (command_str(c, "role", &sc->role) == -EINVAL ||
 	    command_str(c, "user_email", &sc->email) == -EINVAL ||
 	    command_str(c, "team", &sc->team) == -EINVAL)
+		return false;
+	if (sc->kind->dir == DIR_USER ? !take_users(sc) :
+	    sc->kind->dir == DIR_ORGANIZATION && !take_organization(sc))
 		return false;
 	return command_page(c, "page_size", SIZE_ALL, &sc->page, &sc->size);
 }

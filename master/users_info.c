@@ -19,14 +19,13 @@ struct info_call {
 	struct key_row row;
 };
 
-/* Whether the caller is an admin of a team that the user is in. 0, -ENOENT or another -errno. */
-static int check_teams(const struct info_call *ic, struct store_db *db)
+int users_check_teams(const struct command_call *c, struct store_db *db, struct str user_id)
 {
 	struct sql *q = sql_query(db,
 		"SELECT 1 FROM team_members a JOIN team_members m ON m.team = a.team"
 		" WHERE a.user_id = ?1 AND a.role = 'admin' AND m.user_id = ?2 LIMIT 1");
-	sql_text(q, 1, ic->c->own_user);
-	sql_text(q, 2, ic->user_id);
+	sql_text(q, 1, c->own_user);
+	sql_text(q, 2, user_id);
 	int r = sql_row(q);
 	sql_end(q);
 	return r > 0 ? 0 : r < 0 ? r : -ENOENT;
@@ -63,7 +62,7 @@ static int info_job(struct store_db *db, void *data)
 	struct info_call *ic = data;
 	int err = role_check_user(ic->c, db, ic->user_id);
 	if (err == -ENOENT) {
-		err = check_teams(ic, db);
+		err = users_check_teams(ic->c, db, ic->user_id);
 		ic->is_of_team = true;
 	}
 	if (!err)

@@ -21,7 +21,8 @@ PLACES = {  # in product code: what may do harm has a place where somebody has l
 }
 # Texts of SQL that are put together: each file puts in what it has itself, or quotes, and binds the rest.
 SQL_PARTS = {
-    "master/spend_logs.c": "a column to sort by, of its own table", "master/keys_show.c": "columns, of its own table",
+    "master/spend_logs.c": "a column to sort by, of its own table", "master/keys_list.c": "tables, conditions and an order, of its own tables",
+    "master/tenants_show.c": "an order, of its own table",
     "master/spend_tags.c": "a direction of sorting, of its own", "master/teams_show.c": "an order, of its own table",
     "master/store_audit.c": "names of our tables and columns, at the start", "master/spend_where.c": "numbers of parameters",
     "master/ctl_pg.c": "identifiers, quoted; another's database, by its owner",

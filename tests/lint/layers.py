@@ -32,7 +32,7 @@ EXCEPTIONS = {
     ("worker/request.c", "worker/settle/usage.h"): MAP,
     ("worker/request.c", "worker/settle/export.h"): MAP,
     ("master/alert_requests.c", "worker/outcome.h"): "alerts name the ends of attempts; the list alone",
-    ("master/spend_row.c", "worker/outcome.h"): "spend logs name the ends of requests; the list alone",
+    ("master/spend_errors.c", "worker/outcome.h"): "spend logs name the ends of requests; the list alone",
     ("master/export_otlp.c", "worker/outcome.h"): "spans name the ends of attempts; the list alone, nothing is linked",
     ("worker/flight.c", "worker/settle/account.h"): "an answer that is given again is written down",
     ("worker/retell.c", "worker/exchange/provider.h"): "what Ollama's clients are given no dialect reads",

@@ -101,6 +101,8 @@ static void test_words_and_options_become_json(void **state)
 		{ "keys", "keys list", "{\"return_full_object\":true}" },
 		{ "keys list --page 2 --size 10", "keys list",
 		  "{\"page\":2,\"size\":10,\"return_full_object\":true}" },
+		{ "keys list --sort spend --reverse", "keys list",
+		  "{\"sort_by\":\"spend\",\"reverse\":true,\"return_full_object\":true}" },
 		{ "keys list --return-full-object=false", "keys list",
 		  "{\"return_full_object\":false}" },
 		{ "keys list --return-full-object", "keys list", "{\"return_full_object\":true}" },
@@ -837,7 +839,7 @@ static void test_completions_know_the_table(void **state)
 		assert_int_equal(ctl_put_completion(&out, str_z(shells[i])), 0);
 		assert_non_null(strstr(shown(&out), "max-budget"));
 		assert_non_null(strstr(shown(&out), "unblock"));
-		assert_null(strstr(shown(&out), "max_budget"));
+		assert_null(strstr(shown(&out), "budget_duration"));
 		assert_null(strstr(shown(&out), "models info"));
 	}
 	assert_int_equal(ctl_put_completion(&out, STR("tcsh")), -ENOENT);
