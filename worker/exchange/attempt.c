@@ -192,8 +192,12 @@ static uint64_t sooner(uint64_t a, uint64_t since_ns, uint64_t limit_ms)
 	return b < a ? b : a;
 }
 
+/* None while nothing is read because the client is slow: whoever takes nothing at all is cut by
+ * limits.write-timeout. */
 static uint64_t silence_limit_ms(const struct attempt *at)
 {
+	if (at->is_held_up)
+		return 0;
 	return at->state == AT_STREAMING ? at->chunk_limit_ms : at->first_limit_ms;
 }
 
@@ -241,6 +245,13 @@ static void on_timer(struct later *l)
 void attempt_await_end(struct attempt *at)
 {
 	arm(at, at->content_ns);
+}
+
+void attempt_await_more(struct attempt *at)
+{
+	bool looks_in_time = at->heartbeat_ms && at->heartbeat_ms <= at->chunk_limit_ms;
+	if (at->chunk_limit_ms && !looks_in_time)
+		arm(at, at->content_ns);
 }
 
 static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
@@ -494,6 +505,11 @@ out:
 
 void attempt_drained(struct attempt *at)
 {
+	if (at->is_held_up) {
+		at->is_held_up = false;
+		at->content_ns = clock_ns();
+		arm(at, at->content_ns);
+	}
 	if (at->transfer)
 		upstream_resume(at->transfer);
 }

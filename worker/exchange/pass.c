@@ -51,6 +51,7 @@ struct pass {
 	int status;
 	uint64_t retry_after_ms;
 	bool must_not_retry, is_cut;
+	bool is_held_up;		/* the client is slow: silence says nothing of the provider */
 	struct later timer;
 	uint64_t started_ns, heard_ns;
 	uint64_t first_limit_ms, silence_limit_ms, total_limit_ms;
@@ -88,8 +89,15 @@ bool pass_is_asked(const struct pass *p)
 	return p->transfer && upstream_is_asked(p->transfer);
 }
 
+static void arm(struct pass *p, uint64_t now);
+
 void pass_drained(struct pass *p)
 {
+	if (p->is_held_up) {
+		p->is_held_up = false;
+		p->heard_ns = clock_ns();
+		arm(p, p->heard_ns);
+	}
 	if (p->transfer)
 		upstream_resume(p->transfer);
 }
@@ -191,6 +199,7 @@ static void on_head(void *data, const struct transfer_head *h)
 	if (h->pause_ms)
 		route_pause(&p->r->w->board, p->d, p->heard_ns + h->pause_ms * NS_PER_MS);
 	p->r->upstream_ns = p->heard_ns - p->started_ns;
+	arm(p, p->heard_ns);		/* silence has another limit now */
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
@@ -241,7 +250,8 @@ static int on_data(void *data, struct str bytes)
 	}
 	if (!hand_on(p, bytes))
 		return -ENOMEM;
-	return conn_queued(r->conn) > CONN_HIGH_WATER ? 1 : 0;
+	p->is_held_up = conn_queued(r->conn) > CONN_HIGH_WATER;
+	return p->is_held_up;
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -366,6 +376,8 @@ static uint64_t due(uint64_t since_ns, uint64_t limit_ms)
 
 static uint64_t silence_ends(const struct pass *p)
 {
+	if (p->is_held_up)		/* for limits.write-timeout to end */
+		return UINT64_MAX;
 	return due(p->heard_ns, p->status ? p->silence_limit_ms : p->first_limit_ms);
 }
 

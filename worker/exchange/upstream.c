@@ -359,7 +359,7 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
-		return t->is_refused ? TRANSFER_PROTOCOL : TRANSFER_DONE;
+		return t->wrong ? TRANSFER_PROTOCOL : TRANSFER_DONE;
 	case CURLE_ABORTED_BY_CALLBACK:
 		return t->refusal ? TRANSFER_BARRED : TRANSFER_BROKEN;
 	case CURLE_COULDNT_CONNECT:
@@ -373,8 +373,7 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
 	case CURLE_SSL_CERTPROBLEM:
 		return TRANSFER_TLS;
 	case CURLE_WRITE_ERROR:
-		return t->is_refused || t->head_bytes > HEAD_BYTES_MAX || !t->is_head_told
-			       ? TRANSFER_PROTOCOL : TRANSFER_STOPPED;
+		return t->wrong || !t->is_head_told ? TRANSFER_PROTOCOL : TRANSFER_STOPPED;
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_BAD_CONTENT_ENCODING:
@@ -405,8 +404,7 @@ static void finish(struct transfer *t, CURLcode code)
 	t->u->active--;
 	t->h->on_end(t->data, end,
 		     end == TRANSFER_BARRED ? t->refusal
-		     : t->is_refused ? "the answer is compressed, which it was not asked to be"
-				     : curl_why(t->easy, code));
+		     : t->wrong ? t->wrong : curl_why(t->easy, code));
 	transfer_free(t);
 }
 

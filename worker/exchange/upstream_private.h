@@ -77,7 +77,9 @@ struct transfer {
 	char content_type[128], error_type[128];
 	struct buf disposition;
 	bool is_head;			/* the method: there will be no body */
-	bool is_head_told, wants_pause, is_paused, is_refused;
+	const char *wrong;		/* with the answer, that it is not taken; NULL */
+	bool is_head_whole, is_head_told, wants_pause, is_paused;
+	bool is_chunked;
 	bool is_asked;			/* upstream_on_ask() has a word */
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
