@@ -95,6 +95,8 @@ const struct llm_tally *attempt_lose(struct attempt *at)
 	at->is_lost = true;
 	at->is_racing = false;
 	credential_stop(&at->credential);	/* one that comes now would have it sent yet */
+	if (at->transfer)
+		upstream_call_off(at->transfer);
 	later_stop(&at->timer);
 	later_start(at->r->w->wheel, &at->timer, 0, on_lost, at);
 	return &at->answer.tally;
@@ -376,6 +378,7 @@ static int launch(void *data)
 		/* Bedrock takes that header for the model's, and has one framing only. */
 		.accept_stream = r->q.is_stream && at->call.framing != FRAMING_EVENTSTREAM,
 		.connect_timeout_ms = snap_settings(r->snap)->connect_timeout_ms,
+		.is_later = at->is_racing,	/* a claim must find all that it looks at */
 	};
 	if (at->provider->family == FAMILY_MOCK) {
 		later_start(r->w->wheel, &at->timer, 0, on_mock, at);
@@ -384,8 +387,7 @@ static int launch(void *data)
 	at->transfer = upstream_start(r->w->upstream, &spec, &attempt_handler, at);
 	if (!at->transfer)
 		return -ENOMEM;
-	if (!at->is_lost)		/* already, to one whose answer came meanwhile */
-		arm(at, at->started_ns);
+	arm(at, at->started_ns);
 	return 0;
 }
 
