@@ -84,7 +84,7 @@ def gw_of(start, odd):
     def begin(server=""):
         return start([(m, {"model": f"openai/{m}", "api_base": odd.base + "/v1", "api_key": KEY}) for m in "mn"],
                      "router_settings: {num_retries: 0}\ngeneral_settings:\n  pass_through_endpoints: [{path: /p, "
-                     f"target: '{odd.base}', include_subpath: true}}]\n{server}", workers=1)
+                     f"target: '{odd.base}', include_subpath: true, headers: {{authorization: 'Bearer {KEY}'}}}}]\n{server}", workers=1)
     return begin
 
 
@@ -145,6 +145,22 @@ def test_behind_the_end_comes_nothing(gw_of, odd, behind):
     assert a.body.endswith(b"data: [DONE]\n\n") and text_of(a.body) == "Hi"
     gw.spend_rows(wait_for=1)
     assert gw.wait_log("request.done")["outcome"] == "OK" and not gw.records("attempt.failed")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9, len(KEY) - 1])
+def test_a_relayed_answer_does_not_quote_our_key(gw_of, odd, cut):
+    """Byte by byte as it came but for that, and as long as it said."""
+    gw = gw_of()
+    def pause():
+        time.sleep(0.05)                                    # so that the two are read one by one
+    before, key = b'{"you": "Bearer ', KEY.encode()
+    odd.answers["quote"] = [head(CHUNKED) + chunk(before + key[:cut]), pause, chunk(key[cut:] + b'", "s": "sk-') + LAST]
+    odd.answers["sized"] = [head("content-length: 40") + b"a" * 20 + key[:cut], pause, key[cut:] + b"sk"]
+    assert gw.get("/p/quote").body == before + b"*" * len(KEY) + b'", "s": "sk-'
+    assert gw.get("/p/sized").body == b"a" * 20 + b"*" * len(KEY) + b"sk"
+    odd.answers["no"] = [head("content-length: 18").replace(b"200 OK", b"400 No") + key]
+    a = gw.get("/p/no")
+    assert (a.status, a.body) == (400, b"***")
 
 
 def test_no_word_of_an_error_shows_the_key(gw_of, odd):

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/route.h"
+#include "worker/exchange/blot.h"
 #include "worker/exchange/credential.h"
 #include "worker/exchange/sniff.h"
 #include "worker/exchange/upstream.h"
@@ -43,6 +44,7 @@ struct pass {
 	struct transfer *transfer;
 	struct credential_wait credential;
 	struct sniff sniff;
+	struct blot blot;		/* of what we are known by, should it be quoted */
 	struct llm_tally tally;
 	struct buf refusal;		/* the body of an answer that is none */
 	struct buf last;		/* strict durability: the last bytes wait for the disk */
@@ -72,6 +74,7 @@ static void pass_free(struct pass *p)
 	exchange_count_inflight(p->r, p->d, -1);
 	pass_call_done(&p->call);
 	sniff_done(&p->sniff);
+	blot_done(&p->blot);
 	buf_done(&p->refusal);
 	buf_done(&p->last);
 	mem_free(p);
@@ -235,6 +238,7 @@ static int on_data(void *data, struct str bytes)
 	}
 	if (p->state == PASS_WAITING) {
 		size_t cap = snap_settings(r->snap)->request_memory_max;
+		blot_init(&p->blot, pass_secret(r, p->d, &p->call));
 		if (!sniff_begin(&p->sniff, p->content_type, cap, &p->tally) || !begin(p))
 			return -ENOMEM;
 	}
@@ -248,7 +252,7 @@ static int on_data(void *data, struct str bytes)
 		p->is_cut = true;
 		return -EDQUOT;
 	}
-	if (!hand_on(p, bytes))
+	if (!blot_feed(&p->blot, bytes, &bytes) || !hand_on(p, bytes))
 		return -ENOMEM;
 	p->is_held_up = conn_queued(r->conn) > CONN_HIGH_WATER;
 	return p->is_held_up;
@@ -259,7 +263,7 @@ static int on_data(void *data, struct str bytes)
 /* A refusal as the provider worded it, without the key that it may quote. */
 static void scrub(struct pass *p, struct buf *out)
 {
-	struct str rest = buf_str(&p->refusal), key = snap_text(p->r->snap, p->d->api_key);
+	struct str rest = buf_str(&p->refusal), key = pass_secret(p->r, p->d, &p->call);
 	buf_init(out, REFUSAL_MAX);
 	for (size_t at; key.n && (at = str_find(rest, key)) != SIZE_MAX;) {
 		buf_put(out, str_of(rest.p, at));
@@ -314,6 +318,11 @@ static void answered(struct pass *p)
 	struct request *r = p->r;
 	struct exchange *x = p->x;
 	if (p->state == PASS_WAITING && !begin(p)) {	/* a good answer without a body */
+		fail_for_memory(p);
+		return;
+	}
+	struct str rest = blot_end(&p->blot);
+	if (rest.n && !hand_on(p, rest)) {
 		fail_for_memory(p);
 		return;
 	}
