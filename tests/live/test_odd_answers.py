@@ -204,3 +204,27 @@ def test_silence_is_noticed_from_the_first_word_on(gw_of, odd, path):
         assert b"the stream fell silent" in gw.ask("m", stream=True, timeout=20).body
     assert time.monotonic() - began < 10
     gw.wait_log("attempt.failed", outcome="UP_TIMEOUT")
+
+
+SPEECH = "/v1/audio/speech"
+
+
+@pytest.mark.parametrize("path,more", [("/v1/chat/completions", {}), ("/v1/chat/completions", {"stream": True}),
+                                       (SPEECH, {"input": "x", "voice": "y"})])
+def test_who_is_in_a_hurry_has_nobody_left_alone(start, mock, path, more):
+    """A limit in time that a client asks for says nothing of a deployment; the configured one does."""
+    def ask(gw, model, **limit):
+        return gw.post(path, {"model": model, "messages": [{"role": "user", "content": "x"}], **more}, **limit)
+    gw = start([("slow", "slow?ttft=400"), ("dead", {"model": "openai/dead?ttft=5000", "api_base": mock.base + "/v1", "timeout": 0.1})],
+               "router_settings: {num_retries: 0, allowed_fails: 1, cooldown_time: 60}\n", workers=1)
+    for _ in range(5):
+        assert ask(gw, "slow", headers={"x-litellm-timeout": "0.05"}).status == 408
+    a = ask(gw, "slow")
+    assert a.status == 200, a
+    assert 503 in [ask(gw, "dead", headers={"x-litellm-timeout": "0.2"}).status for _ in range(5)]
+
+
+def test_a_limit_that_is_learned_is_none_for_what_is_relayed(start, mock):
+    gw = start([("m", {"model": "openai/late?ttft=100", "api_base": mock.base + "/v1", "api_key": "x", "timeout": "auto"})],
+               "router_settings: {num_retries: 0}\n", workers=1)
+    assert gw.post(SPEECH, {"model": "m", "input": "x", "voice": "y"}).status == 200

@@ -236,7 +236,9 @@ static void on_timer(struct later *l)
 		late = at->state == AT_STREAMING ? "Request timed out: the stream fell silent"
 						 : "Request timed out: no first token came in time";
 	if (late) {
-		attempt_fail(at, OUTCOME_UP_TIMEOUT, late);
+		attempt_set_error(at, OUTCOME_UP_TIMEOUT, str_z(late));
+		at->error.is_askers = at->is_hasty && at->state == AT_WAITING;
+		attempt_give_up(at);
 		return;
 	}
 	if (at->r->q.is_stream && now >= sooner(UINT64_MAX, at->sent_ns, at->heartbeat_ms))
@@ -273,18 +275,14 @@ static uint64_t learned_ms(const struct attempt *at, enum times_kind kind, uint6
 	return most_ms && most_ms < ms ? most_ms : ms;
 }
 
-static void set_limits(struct attempt *at)
+static void set_limits_by(struct attempt *at, uint64_t asked, uint64_t asked_stream)
 {
 	const struct snap_settings *s = snap_settings(at->r->snap);
-	const struct llm_request *q = &at->r->q;
-	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
-		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000), limit;
-	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
-	at->heartbeat_ms = at->is_event_stream ? s->stream_heartbeat_ms : 0;
+	uint64_t limit;
 	at->total_limit_ms = s->total_timeout_ms;
 	limit = first_given(asked, at->d->timeout_ms,
 			    s->flags & SET_AUTO_TIMEOUT ? TIMEOUT_AUTO : 0);
-	if (!q->is_stream) {
+	if (!at->r->q.is_stream) {
 		at->total_limit_ms = limit == TIMEOUT_AUTO
 					     ? learned_ms(at, TIMES_WHOLE, s->total_timeout_ms)
 					     : first_given(limit, s->total_timeout_ms, 0);
@@ -297,6 +295,30 @@ static void set_limits(struct attempt *at)
 		at->first_limit_ms = learned_ms(at, TIMES_FIRST, s->first_token_timeout_ms);
 		at->chunk_limit_ms = learned_ms(at, TIMES_GAP, s->chunk_timeout_ms);
 	}
+}
+
+static bool is_sooner(uint64_t a_ms, uint64_t b_ms)
+{
+	return a_ms && (!b_ms || a_ms < b_ms);
+}
+
+/* Whoever asks for less time than there is learns nothing of a deployment by that: else any key
+ * could have all of them left alone. */
+static void set_limits(struct attempt *at)
+{
+	const struct llm_request *q = &at->r->q;
+	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
+		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
+	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
+	at->heartbeat_ms =
+		at->is_event_stream ? snap_settings(at->r->snap)->stream_heartbeat_ms : 0;
+	set_limits_by(at, 0, 0);
+	if (!asked && !asked_stream)
+		return;
+	uint64_t total = at->total_limit_ms, first = at->first_limit_ms;
+	set_limits_by(at, asked, asked_stream);
+	at->is_hasty = q->is_stream ? is_sooner(at->first_limit_ms, first)
+				    : is_sooner(at->total_limit_ms, total);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */

@@ -53,6 +53,7 @@ struct pass {
 	int status;
 	uint64_t retry_after_ms;
 	bool must_not_retry, is_cut;
+	bool is_hasty;			/* its client wants an answer sooner than there need be one */
 	bool is_held_up;		/* the client is slow: silence says nothing of the provider */
 	struct later timer;
 	uint64_t started_ns, heard_ns;
@@ -125,11 +126,12 @@ static void give_up(struct pass *p, const struct llm_error *error)
 		exchange_failed(x, &e);
 }
 
-static void fail_saying(struct pass *p, enum outcome o, struct str text)
+static void fail_saying(struct pass *p, enum outcome o, struct str text, bool is_askers)
 {
 	struct request *r = p->r;
 	struct llm_error e = { .outcome = o, .status = p->status };
 	struct str key = snap_text(r->snap, p->d->api_key);
+	e.is_askers = is_askers;
 	e.message = llm_error_message(r->mem, o, snap_text(r->snap, p->d->provider),
 				      llm_scrub(r->mem, text, key));
 	give_up(p, &e);
@@ -137,7 +139,7 @@ static void fail_saying(struct pass *p, enum outcome o, struct str text)
 
 static void fail(struct pass *p, enum outcome o, const char *text)
 {
-	fail_saying(p, o, str_z(text));
+	fail_saying(p, o, str_z(text), false);
 }
 
 static void fail_for_memory(struct pass *p)
@@ -406,8 +408,9 @@ static void on_timer(struct later *l)
 	struct pass *p = l->data;
 	uint64_t now = clock_ns();
 	if (now >= due(p->started_ns, p->total_limit_ms))
-		fail(p, OUTCOME_UP_TIMEOUT,
-		     "Request timed out: the whole answer took longer than allowed");
+		fail_saying(p, OUTCOME_UP_TIMEOUT,
+			    STR("Request timed out: the whole answer took longer than allowed"),
+			    p->is_hasty);
 	else if (now >= silence_ends(p))
 		fail(p, OUTCOME_UP_TIMEOUT, "Request timed out: the provider fell silent");
 	else
@@ -419,9 +422,12 @@ static void set_limits(struct pass *p)
 	const struct snap_settings *s = snap_settings(p->r->snap);
 	uint64_t asked = (uint64_t)(p->r->q.timeout_s * 1000);
 	p->started_ns = p->heard_ns = clock_ns();
-	p->total_limit_ms = asked ? asked : p->d->timeout_ms;
-	if (!p->total_limit_ms)
+	p->total_limit_ms = p->d->timeout_ms;
+	if (!p->total_limit_ms || p->total_limit_ms == TIMEOUT_AUTO)	/* of relayed ones none is learned */
 		p->total_limit_ms = s->total_timeout_ms;
+	p->is_hasty = asked && (!p->total_limit_ms || asked < p->total_limit_ms);
+	if (asked)
+		p->total_limit_ms = asked;
 	p->first_limit_ms = s->first_token_timeout_ms;
 	p->silence_limit_ms = s->chunk_timeout_ms;
 }
@@ -472,7 +478,7 @@ static int launch(void *data)
 
 static void on_no_token(void *data, enum outcome o, struct str why)
 {
-	fail_saying(data, o, why);
+	fail_saying(data, o, why, false);
 }
 
 /* Launches it as soon as it has all its headers. */
