@@ -156,7 +156,7 @@ static int on_stream_event(void *data, const struct sse_event *ev)
 	if (!ev->data.p && !ev->oversize)
 		return 0;			/* a keep-alive comment is no content */
 	if (at->answer.is_ended)
-		return 0;			/* the client has its end: nothing comes behind it */
+		return 0;		/* the client has its end: nothing comes behind it */
 	int err = take_stream_event(at, ev);
 	if (err == 0 && at->out.failed)
 		err = -ENOMEM;

@@ -22,8 +22,8 @@ struct attempt {
 	const struct dialect *dialect;
 	bool is_short, is_event_stream, is_cut;
 	bool is_racing, is_lost, is_continuing;
-	bool is_hasty;			/* its client wants an answer sooner than there need be one */
-	bool is_held_up;		/* the client is slow: silence says nothing of the provider */
+	bool is_hasty;		/* its client wants an answer sooner than there need be one */
+	bool is_held_up;	/* the client is slow: silence says nothing of the provider */
 	struct provider_call call;
 	struct provider_target target;
 	struct params_rules rules;		/* of the deployment, and the request's own */

@@ -53,8 +53,8 @@ struct pass {
 	int status;
 	uint64_t retry_after_ms;
 	bool must_not_retry, is_cut;
-	bool is_hasty;			/* its client wants an answer sooner than there need be one */
-	bool is_held_up;		/* the client is slow: silence says nothing of the provider */
+	bool is_hasty;		/* its client wants an answer sooner than there need be one */
+	bool is_held_up;	/* the client is slow: silence says nothing of the provider */
 	struct later timer;
 	uint64_t started_ns, heard_ns;
 	uint64_t first_limit_ms, silence_limit_ms, total_limit_ms;
@@ -423,7 +423,8 @@ static void set_limits(struct pass *p)
 	uint64_t asked = (uint64_t)(p->r->q.timeout_s * 1000);
 	p->started_ns = p->heard_ns = clock_ns();
 	p->total_limit_ms = p->d->timeout_ms;
-	if (!p->total_limit_ms || p->total_limit_ms == TIMEOUT_AUTO)	/* of relayed ones none is learned */
+	/* Of relayed ones none is learned. */
+	if (!p->total_limit_ms || p->total_limit_ms == TIMEOUT_AUTO)
 		p->total_limit_ms = s->total_timeout_ms;
 	p->is_hasty = asked && (!p->total_limit_ms || asked < p->total_limit_ms);
 	if (asked)

@@ -67,7 +67,7 @@ struct transfer_spec {
 	struct str body;		/* stays the caller's until on_end or cancel */
 	bool accept_stream;		/* Accept: text/event-stream */
 	const struct tunnel_handler *tunnel;	/* a connection alone: nothing is sent */
-	bool is_later;			/* sent from the loop: until then no callback of anybody runs */
+	bool is_later;			/* sent from the loop, where callbacks may run */
 	uint64_t connect_timeout_ms;
 };
 
