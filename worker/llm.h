@@ -159,6 +159,7 @@ struct llm_error {
 	struct str type, code, param;	/* the provider's own, or .p NULL */
 	uint64_t retry_after_ms;	/* 0 = not told */
 	bool must_not_retry;		/* the provider said so */
+	bool is_askers;			/* a limit that the client has asked for: nobody failed */
 };
 struct llm_event {
 	enum llm_event_kind kind;

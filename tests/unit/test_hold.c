@@ -4,7 +4,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +21,16 @@ enum { CLIENTS = 3, TURNS = 400, QUIET_TURNS = 12 };
 static struct harness *h;
 static struct client_end *clients[CLIENTS];
 static struct board_worker *real, row;	/* row: what this worker believes is its own */
+static _Atomic bool is_disk_ill;
+
+/* In the C library's place. */
+int fdatasync(int fd)
+{
+	if (!is_disk_ill)
+		return (int)syscall(SYS_fdatasync, fd);
+	errno = EIO;
+	return -1;
+}
 
 static int set_up(void **state)
 {
@@ -82,16 +96,19 @@ static void wait_for_held(unsigned n)
 	assert_int_equal(count_held(), n);
 }
 
+static bool is_kept;			/* what is asked has an Idempotency-Key */
+
 static void ask(struct client_end *e, const char *more, unsigned held)
 {
 	static char texts[CLIENTS][512];
 	static unsigned next;
 	char body[256], *text = texts[next++ % CLIENTS];
+	const char *key = is_kept ? "idempotency-key: k\r\n" : "";
 	int n = snprintf(body, sizeof body, "{\"model\":\"mock\",\"messages\":[{\"role\":\"user\","
 			 "\"content\":\"hi\"}]%s}", more);
 	snprintf(text, sizeof texts[0], "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
 		 "authorization: Bearer " OF_USER "\r\ncontent-type: application/json\r\n"
-		 "content-length: %d\r\n\r\n%s", n, body);
+		 "%scontent-length: %d\r\n\r\n%s", key, n, body);
 	client_end_open(e, false);
 	client_end_say(e, str_z(text));
 	wait_for_held(held);
@@ -141,8 +158,58 @@ static void test_the_end_of_a_stream_waits(void **state)
 		    has_heard(clients[0], "x-ratelimit-team-remaining-tokens: 2000000000\r\n"));
 	assert_false(has_heard(clients[0], "[DONE]"));
 	flushed(seq);
-	assert_true(has_heard(clients[0], "[DONE]\n\n"));
+	assert_true(has_heard(clients[0], "[DONE]\n\n") && has_heard(clients[0], "\r\n0\r\n\r\n"));
 	assert_int_equal(count_held(), 0);
+}
+
+/* Nobody here asks for it again: the flusher is told, and told anew while somebody is left. */
+static void test_it_comes_by_itself(void **state)
+{
+	(void)state;
+	ask(clients[0], "", 1);
+	for (unsigned i = 0; i < 4 * QUIET_TURNS; i++)
+		harness_turn(h);
+	assert_int_equal(count_held(), 1);
+	row.journal_flushed = UINT64_MAX;
+	wait_for_held(0);
+	hear();
+	assert_true(has_heard(clients[0], "Good day to you"));
+}
+
+/* What cannot be written down is broken off, plain or as a stream. */
+static void test_an_ill_disk_acknowledges_nothing(void **state)
+{
+	(void)state;
+	ask(clients[0], "", 1);
+	ask(clients[1], ",\"stream\":true", 2);
+	is_disk_ill = true;
+	wait_for_held(0);
+	for (unsigned i = 0; i < TURNS && !(clients[0]->has_end && clients[1]->has_end); i++) {
+		harness_turn(h);
+		hear();
+	}
+	is_disk_ill = false;
+	assert_true(clients[0]->has_end && clients[1]->has_end);
+	assert_int_equal(clients[0]->n, 0);
+	assert_true(has_heard(clients[1], "text/event-stream"));
+	assert_false(has_heard(clients[1], "[DONE]") || has_heard(clients[1], "\r\n0\r\n\r\n"));
+}
+
+/* The end of a stream that a retry may ask for waits for the master, also where no disk is waited
+ * for: who has seen it finds it kept. */
+static void test_the_end_waits_until_it_is_kept(void **state)
+{
+	(void)state;
+	harness_set(h, false, MASTER_ANSWERS);
+	is_kept = true;
+	ask(clients[0], ",\"stream\":true", 0);
+	is_kept = false;
+	for (unsigned i = 0; i < TURNS && !has_heard(clients[0], "[DONE]"); i++) {
+		harness_spin(h);
+		hear();
+	}
+	assert_true(has_heard(clients[0], "[DONE]\n\n"));
+	assert_int_equal(h->w.n_requests, 0);
 }
 
 /* In the order of their records, whichever came first in the list. */
@@ -208,6 +275,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_a_plain_answer_waits),
 		CASE(test_the_end_of_a_stream_waits),
+		CASE(test_it_comes_by_itself),
+		CASE(test_an_ill_disk_acknowledges_nothing),
+		CASE(test_the_end_waits_until_it_is_kept),
 		CASE(test_each_waits_for_its_own),
 		CASE(test_who_leaves_is_forgotten),
 		CASE(test_by_default_nobody_waits),

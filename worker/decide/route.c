@@ -279,7 +279,7 @@ uint32_t route_note(const struct snap *s, struct board *b, const struct snap_gro
 		limit_by_answer(s, b, d, sampled);
 		return 0;
 	}
-	if (!kinds[e->outcome].counts)
+	if (!kinds[e->outcome].counts || e->is_askers)
 		return 0;
 	struct minute m = count(&row->minute, now_ns, true);
 	uint32_t in_a_row = atomic_fetch_add_explicit(&row->in_a_row, 1, memory_order_relaxed) + 1;

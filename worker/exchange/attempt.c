@@ -95,6 +95,8 @@ const struct llm_tally *attempt_lose(struct attempt *at)
 	at->is_lost = true;
 	at->is_racing = false;
 	credential_stop(&at->credential);	/* one that comes now would have it sent yet */
+	if (at->transfer)
+		upstream_call_off(at->transfer);
 	later_stop(&at->timer);
 	later_start(at->r->w->wheel, &at->timer, 0, on_lost, at);
 	return &at->answer.tally;
@@ -192,8 +194,12 @@ static uint64_t sooner(uint64_t a, uint64_t since_ns, uint64_t limit_ms)
 	return b < a ? b : a;
 }
 
+/* None while nothing is read because the client is slow: whoever takes nothing at all is cut by
+ * limits.write-timeout. */
 static uint64_t silence_limit_ms(const struct attempt *at)
 {
+	if (at->is_held_up)
+		return 0;
 	return at->state == AT_STREAMING ? at->chunk_limit_ms : at->first_limit_ms;
 }
 
@@ -230,7 +236,9 @@ static void on_timer(struct later *l)
 		late = at->state == AT_STREAMING ? "Request timed out: the stream fell silent"
 						 : "Request timed out: no first token came in time";
 	if (late) {
-		attempt_fail(at, OUTCOME_UP_TIMEOUT, late);
+		attempt_set_error(at, OUTCOME_UP_TIMEOUT, str_z(late));
+		at->error.is_askers = at->is_hasty && at->state == AT_WAITING;
+		attempt_give_up(at);
 		return;
 	}
 	if (at->r->q.is_stream && now >= sooner(UINT64_MAX, at->sent_ns, at->heartbeat_ms))
@@ -241,6 +249,13 @@ static void on_timer(struct later *l)
 void attempt_await_end(struct attempt *at)
 {
 	arm(at, at->content_ns);
+}
+
+void attempt_await_more(struct attempt *at)
+{
+	bool looks_in_time = at->heartbeat_ms && at->heartbeat_ms <= at->chunk_limit_ms;
+	if (at->chunk_limit_ms && !looks_in_time)
+		arm(at, at->content_ns);
 }
 
 static uint64_t first_given(uint64_t a, uint64_t b, uint64_t c)
@@ -260,18 +275,14 @@ static uint64_t learned_ms(const struct attempt *at, enum times_kind kind, uint6
 	return most_ms && most_ms < ms ? most_ms : ms;
 }
 
-static void set_limits(struct attempt *at)
+static void set_limits_by(struct attempt *at, uint64_t asked, uint64_t asked_stream)
 {
 	const struct snap_settings *s = snap_settings(at->r->snap);
-	const struct llm_request *q = &at->r->q;
-	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
-		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000), limit;
-	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
-	at->heartbeat_ms = at->is_event_stream ? s->stream_heartbeat_ms : 0;
+	uint64_t limit;
 	at->total_limit_ms = s->total_timeout_ms;
 	limit = first_given(asked, at->d->timeout_ms,
 			    s->flags & SET_AUTO_TIMEOUT ? TIMEOUT_AUTO : 0);
-	if (!q->is_stream) {
+	if (!at->r->q.is_stream) {
 		at->total_limit_ms = limit == TIMEOUT_AUTO
 					     ? learned_ms(at, TIMES_WHOLE, s->total_timeout_ms)
 					     : first_given(limit, s->total_timeout_ms, 0);
@@ -284,6 +295,30 @@ static void set_limits(struct attempt *at)
 		at->first_limit_ms = learned_ms(at, TIMES_FIRST, s->first_token_timeout_ms);
 		at->chunk_limit_ms = learned_ms(at, TIMES_GAP, s->chunk_timeout_ms);
 	}
+}
+
+static bool is_sooner(uint64_t a_ms, uint64_t b_ms)
+{
+	return a_ms && (!b_ms || a_ms < b_ms);
+}
+
+/* Whoever asks for less time than there is learns nothing of a deployment by that: else any key
+ * could have all of them left alone. */
+static void set_limits(struct attempt *at)
+{
+	const struct llm_request *q = &at->r->q;
+	uint64_t asked = (uint64_t)(q->timeout_s * 1000),
+		 asked_stream = (uint64_t)(q->stream_timeout_s * 1000);
+	at->started_ns = at->content_ns = at->sent_ns = clock_ns();
+	at->heartbeat_ms =
+		at->is_event_stream ? snap_settings(at->r->snap)->stream_heartbeat_ms : 0;
+	set_limits_by(at, 0, 0);
+	if (!asked && !asked_stream)
+		return;
+	uint64_t total = at->total_limit_ms, first = at->first_limit_ms;
+	set_limits_by(at, asked, asked_stream);
+	at->is_hasty = q->is_stream ? is_sooner(at->first_limit_ms, first)
+				    : is_sooner(at->total_limit_ms, total);
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */
@@ -365,6 +400,7 @@ static int launch(void *data)
 		/* Bedrock takes that header for the model's, and has one framing only. */
 		.accept_stream = r->q.is_stream && at->call.framing != FRAMING_EVENTSTREAM,
 		.connect_timeout_ms = snap_settings(r->snap)->connect_timeout_ms,
+		.is_later = at->is_racing,	/* a claim must find all that it looks at */
 	};
 	if (at->provider->family == FAMILY_MOCK) {
 		later_start(r->w->wheel, &at->timer, 0, on_mock, at);
@@ -373,8 +409,7 @@ static int launch(void *data)
 	at->transfer = upstream_start(r->w->upstream, &spec, &attempt_handler, at);
 	if (!at->transfer)
 		return -ENOMEM;
-	if (!at->is_lost)		/* already, to one whose answer came meanwhile */
-		arm(at, at->started_ns);
+	arm(at, at->started_ns);
 	return 0;
 }
 
@@ -497,6 +532,11 @@ out:
 
 void attempt_drained(struct attempt *at)
 {
+	if (at->is_held_up) {
+		at->is_held_up = false;
+		at->content_ns = clock_ns();
+		arm(at, at->content_ns);
+	}
 	if (at->transfer)
 		upstream_resume(at->transfer);
 }

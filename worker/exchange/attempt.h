@@ -7,8 +7,9 @@
 
 struct attempt;
 /* 0 and an attempt under way, or a negative errno with *reterr filled (the arena's memory), and
- * *ret NULL. *ret is set before it is sent: the beginning of its answer, or of another one's, may
- * come while it is, and exchange_claim() is called from within. races: another runs beside it. */
+ * *ret NULL. *ret is set before it is sent: the beginning of its answer may come while it is, and
+ * exchange_claim() is called from within. races: another runs beside it, and it is sent from the
+ * loop. */
 int attempt_start(struct exchange *x, struct request *r, uint32_t deployment, bool races,
 		  struct attempt **ret, struct llm_error *reterr) MUST_USE;
 /* What would be sent, and nothing is: slices in the request's arena. */
@@ -28,8 +29,8 @@ void attempt_race(struct attempt *at, bool races);
 /* Whether its provider may be at work, or was. */
 bool attempt_is_asked(const struct attempt *at);
 bool attempt_is_shown(const struct attempt *at);	/* the client has something of it */
-/* It has lost: it takes nothing any more, and exchange_lost() is called from the loop. What it
- * has used; good until then. */
+/* It has lost: it takes nothing any more, is not sent if it was not yet, and exchange_lost() is
+ * called from the loop. What it has used; good until then. */
 const struct llm_tally *attempt_lose(struct attempt *at);
 void attempt_drained(struct attempt *at);
 

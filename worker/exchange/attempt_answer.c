@@ -83,6 +83,7 @@ static int pass_on(struct attempt *at)
 			return 0;
 		exchange_claim(at->x, at);
 		attempt_enter(at, AT_STREAMING);
+		attempt_await_more(at);
 		note_first(at);
 	}
 	if (at->answer.tally.is_done && hold_wants_end(r))
@@ -154,6 +155,8 @@ static int on_stream_event(void *data, const struct sse_event *ev)
 	size_t before = at->out.n;
 	if (!ev->data.p && !ev->oversize)
 		return 0;			/* a keep-alive comment is no content */
+	if (at->answer.is_ended)
+		return 0;		/* the client has its end: nothing comes behind it */
 	int err = take_stream_event(at, ev);
 	if (err == 0 && at->out.failed)
 		err = -ENOMEM;
@@ -229,8 +232,11 @@ static int on_data(void *data, struct str bytes)
 		return -ECANCELED;
 	suspect_works(at->r);
 	(void)FAULT_IN("answer.marked", at->r->requested_model);
-	if (at->is_event_stream)
-		return on_stream_bytes(at, bytes);
+	if (at->is_event_stream) {
+		int r = on_stream_bytes(at, bytes);
+		at->is_held_up = r == 1;
+		return r;
+	}
 	if (at->status / 100 != 2) {
 		size_t room = ERROR_BODY_MAX - at->body.n;
 		buf_put(&at->body, str_of(bytes.p, bytes.n < room ? bytes.n : room));
@@ -261,6 +267,11 @@ static void end_refused(struct attempt *at)
 	attempt_give_up(at);
 }
 
+static struct str scrub_word(struct arena *a, struct str word, struct str key)
+{
+	return word.p ? llm_scrub(a, word, key) : word;
+}
+
 /* An error that came inside a stream or a 200 body. */
 void attempt_take_error(struct attempt *at)
 {
@@ -270,6 +281,9 @@ void attempt_take_error(struct attempt *at)
 	if (e.outcome == OUTCOME_OK)
 		e.outcome = OUTCOME_UP_ERROR;
 	e.message = llm_scrub(a, e.message, key);
+	e.type = scrub_word(a, e.type, key);
+	e.code = scrub_word(a, e.code, key);
+	e.param = scrub_word(a, e.param, key);
 	e.message = llm_error_message(a, e.outcome, attempt_provider_name(at), e.message);
 	at->error = e;
 	attempt_give_up(at);

@@ -22,6 +22,8 @@ struct attempt {
 	const struct dialect *dialect;
 	bool is_short, is_event_stream, is_cut;
 	bool is_racing, is_lost, is_continuing;
+	bool is_hasty;		/* its client wants an answer sooner than there need be one */
+	bool is_held_up;	/* the client is slow: silence says nothing of the provider */
 	struct provider_call call;
 	struct provider_target target;
 	struct params_rules rules;		/* of the deployment, and the request's own */
@@ -59,6 +61,8 @@ void attempt_fail(struct attempt *at, enum outcome o, const char *text);	/* both
 
 /* All of a stream has been said just now: its end is not waited for as long as its content was. */
 void attempt_await_end(struct attempt *at);
+/* Its first content has come: from now on silence has another limit. */
+void attempt_await_more(struct attempt *at);
 
 /* --- what is sent: attempt_call.c --- */
 

@@ -30,7 +30,7 @@ static uint32_t find_rival(struct exchange *x, struct route_choice *c)
 	return c->why == ROUTE_WELL ? c->deployment : SNAP_NONE;
 }
 
-/* All that a claim looks at stands before it is sent: either answer may come while it is. */
+/* All that a claim looks at stands before it is sent. */
 static void start_rival(struct exchange *x, uint32_t index)
 {
 	struct request *r = x->r;

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/route.h"
+#include "worker/exchange/blot.h"
 #include "worker/exchange/credential.h"
 #include "worker/exchange/sniff.h"
 #include "worker/exchange/upstream.h"
@@ -43,6 +44,7 @@ struct pass {
 	struct transfer *transfer;
 	struct credential_wait credential;
 	struct sniff sniff;
+	struct blot blot;		/* of what we are known by, should it be quoted */
 	struct llm_tally tally;
 	struct buf refusal;		/* the body of an answer that is none */
 	struct buf last;		/* strict durability: the last bytes wait for the disk */
@@ -51,6 +53,8 @@ struct pass {
 	int status;
 	uint64_t retry_after_ms;
 	bool must_not_retry, is_cut;
+	bool is_hasty;		/* its client wants an answer sooner than there need be one */
+	bool is_held_up;	/* the client is slow: silence says nothing of the provider */
 	struct later timer;
 	uint64_t started_ns, heard_ns;
 	uint64_t first_limit_ms, silence_limit_ms, total_limit_ms;
@@ -71,6 +75,7 @@ static void pass_free(struct pass *p)
 	exchange_count_inflight(p->r, p->d, -1);
 	pass_call_done(&p->call);
 	sniff_done(&p->sniff);
+	blot_done(&p->blot);
 	buf_done(&p->refusal);
 	buf_done(&p->last);
 	mem_free(p);
@@ -88,8 +93,15 @@ bool pass_is_asked(const struct pass *p)
 	return p->transfer && upstream_is_asked(p->transfer);
 }
 
+static void arm(struct pass *p, uint64_t now);
+
 void pass_drained(struct pass *p)
 {
+	if (p->is_held_up) {
+		p->is_held_up = false;
+		p->heard_ns = clock_ns();
+		arm(p, p->heard_ns);
+	}
 	if (p->transfer)
 		upstream_resume(p->transfer);
 }
@@ -114,11 +126,12 @@ static void give_up(struct pass *p, const struct llm_error *error)
 		exchange_failed(x, &e);
 }
 
-static void fail_saying(struct pass *p, enum outcome o, struct str text)
+static void fail_saying(struct pass *p, enum outcome o, struct str text, bool is_askers)
 {
 	struct request *r = p->r;
 	struct llm_error e = { .outcome = o, .status = p->status };
 	struct str key = snap_text(r->snap, p->d->api_key);
+	e.is_askers = is_askers;
 	e.message = llm_error_message(r->mem, o, snap_text(r->snap, p->d->provider),
 				      llm_scrub(r->mem, text, key));
 	give_up(p, &e);
@@ -126,7 +139,7 @@ static void fail_saying(struct pass *p, enum outcome o, struct str text)
 
 static void fail(struct pass *p, enum outcome o, const char *text)
 {
-	fail_saying(p, o, str_z(text));
+	fail_saying(p, o, str_z(text), false);
 }
 
 static void fail_for_memory(struct pass *p)
@@ -191,6 +204,7 @@ static void on_head(void *data, const struct transfer_head *h)
 	if (h->pause_ms)
 		route_pause(&p->r->w->board, p->d, p->heard_ns + h->pause_ms * NS_PER_MS);
 	p->r->upstream_ns = p->heard_ns - p->started_ns;
+	arm(p, p->heard_ns);		/* silence has another limit now */
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
@@ -226,6 +240,7 @@ static int on_data(void *data, struct str bytes)
 	}
 	if (p->state == PASS_WAITING) {
 		size_t cap = snap_settings(r->snap)->request_memory_max;
+		blot_init(&p->blot, pass_secret(r, p->d, &p->call));
 		if (!sniff_begin(&p->sniff, p->content_type, cap, &p->tally) || !begin(p))
 			return -ENOMEM;
 	}
@@ -239,9 +254,10 @@ static int on_data(void *data, struct str bytes)
 		p->is_cut = true;
 		return -EDQUOT;
 	}
-	if (!hand_on(p, bytes))
+	if (!blot_feed(&p->blot, bytes, &bytes) || !hand_on(p, bytes))
 		return -ENOMEM;
-	return conn_queued(r->conn) > CONN_HIGH_WATER ? 1 : 0;
+	p->is_held_up = conn_queued(r->conn) > CONN_HIGH_WATER;
+	return p->is_held_up;
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -249,7 +265,7 @@ static int on_data(void *data, struct str bytes)
 /* A refusal as the provider worded it, without the key that it may quote. */
 static void scrub(struct pass *p, struct buf *out)
 {
-	struct str rest = buf_str(&p->refusal), key = snap_text(p->r->snap, p->d->api_key);
+	struct str rest = buf_str(&p->refusal), key = pass_secret(p->r, p->d, &p->call);
 	buf_init(out, REFUSAL_MAX);
 	for (size_t at; key.n && (at = str_find(rest, key)) != SIZE_MAX;) {
 		buf_put(out, str_of(rest.p, at));
@@ -304,6 +320,11 @@ static void answered(struct pass *p)
 	struct request *r = p->r;
 	struct exchange *x = p->x;
 	if (p->state == PASS_WAITING && !begin(p)) {	/* a good answer without a body */
+		fail_for_memory(p);
+		return;
+	}
+	struct str rest = blot_end(&p->blot);
+	if (rest.n && !hand_on(p, rest)) {
 		fail_for_memory(p);
 		return;
 	}
@@ -366,6 +387,8 @@ static uint64_t due(uint64_t since_ns, uint64_t limit_ms)
 
 static uint64_t silence_ends(const struct pass *p)
 {
+	if (p->is_held_up)		/* for limits.write-timeout to end */
+		return UINT64_MAX;
 	return due(p->heard_ns, p->status ? p->silence_limit_ms : p->first_limit_ms);
 }
 
@@ -385,8 +408,9 @@ static void on_timer(struct later *l)
 	struct pass *p = l->data;
 	uint64_t now = clock_ns();
 	if (now >= due(p->started_ns, p->total_limit_ms))
-		fail(p, OUTCOME_UP_TIMEOUT,
-		     "Request timed out: the whole answer took longer than allowed");
+		fail_saying(p, OUTCOME_UP_TIMEOUT,
+			    STR("Request timed out: the whole answer took longer than allowed"),
+			    p->is_hasty);
 	else if (now >= silence_ends(p))
 		fail(p, OUTCOME_UP_TIMEOUT, "Request timed out: the provider fell silent");
 	else
@@ -398,9 +422,13 @@ static void set_limits(struct pass *p)
 	const struct snap_settings *s = snap_settings(p->r->snap);
 	uint64_t asked = (uint64_t)(p->r->q.timeout_s * 1000);
 	p->started_ns = p->heard_ns = clock_ns();
-	p->total_limit_ms = asked ? asked : p->d->timeout_ms;
-	if (!p->total_limit_ms)
+	p->total_limit_ms = p->d->timeout_ms;
+	/* Of relayed ones none is learned. */
+	if (!p->total_limit_ms || p->total_limit_ms == TIMEOUT_AUTO)
 		p->total_limit_ms = s->total_timeout_ms;
+	p->is_hasty = asked && (!p->total_limit_ms || asked < p->total_limit_ms);
+	if (asked)
+		p->total_limit_ms = asked;
 	p->first_limit_ms = s->first_token_timeout_ms;
 	p->silence_limit_ms = s->chunk_timeout_ms;
 }
@@ -451,7 +479,7 @@ static int launch(void *data)
 
 static void on_no_token(void *data, enum outcome o, struct str why)
 {
-	fail_saying(data, o, why);
+	fail_saying(data, o, why, false);
 }
 
 /* Launches it as soon as it has all its headers. */

@@ -26,6 +26,10 @@ struct pass_call {
 /* 0; -EINVAL with *reterr: this deployment has no such thing; -ENOMEM. */
 int pass_call_write(struct request *r, const struct snap_deployment *d, struct pass_call *ret,
 		    struct llm_error *reterr) MUST_USE;
+/* What says to that provider who we are: its key, or what stands in its place; .n 0: nothing that
+ * could be quoted. Borrowed from the snapshot or the call. */
+struct str pass_secret(const struct request *r, const struct snap_deployment *d,
+		       const struct pass_call *c);
 void pass_call_done(struct pass_call *c);
 
 #endif

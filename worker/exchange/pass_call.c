@@ -252,6 +252,31 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 	return err;
 }
 
+/* "Bearer X" is X. */
+static struct str last_word(struct str value)
+{
+	size_t n = value.n;
+	while (n > 0 && value.p[n - 1] != ' ')
+		n--;
+	return str_skip(value, n);
+}
+
+struct str pass_secret(const struct request *r, const struct snap_deployment *d,
+		       const struct pass_call *c)
+{
+	const struct snap_header *h = snap_headers(r->snap, d);
+	struct str key = snap_text(r->snap, d->api_key), lines = buf_str(&c->headers);
+	for (uint32_t i = 0; !key.n && i < d->headers.count; i++)
+		if (str_eq_nocase(snap_text(r->snap, h[i].name), STR("authorization")))
+			key = last_word(str_trim(snap_text(r->snap, h[i].value)));
+	while (!key.n && lines.n) {
+		struct str value = str_cut(&lines, '\n'), name = str_cut(&value, ':');
+		if (str_eq_nocase(name, STR("authorization")) && d->auth != AUTH_SIGV4)
+			key = last_word(str_trim(value));
+	}
+	return key;
+}
+
 void pass_call_done(struct pass_call *c)
 {
 	buf_done(&c->url);

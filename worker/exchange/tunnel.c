@@ -281,6 +281,7 @@ static bool take_bytes(struct tunnel *t, struct str bytes)
 		} else {
 			hand_on(t, buf_str(&t->in));	/* frames may have come at once */
 			buf_done(&t->in);
+			arm(t, t->heard_ns);		/* silence has another limit now */
 			return true;
 		}
 	}
@@ -409,6 +410,8 @@ void tunnel_drained(struct tunnel *t)
 	if (t->state != TUN_OPEN || !t->is_paused)
 		return;
 	t->is_paused = false;
+	t->heard_ns = clock_ns();
+	arm(t, t->heard_ns);
 	if (!later_runs(&t->again))
 		later_start(t->r->w->wheel, &t->again, 0, on_again, t);
 }
@@ -425,6 +428,8 @@ static uint64_t due(uint64_t since_ns, uint64_t limit_ms)
 static uint64_t silence_ends(const struct tunnel *t)
 {
 	const struct snap_settings *s = snap_settings(t->r->snap);
+	if (t->is_paused)		/* the client is slow: limits.write-timeout is for that */
+		return UINT64_MAX;
 	if (t->state == TUN_REFUSED)
 		return due(t->heard_ns, COMPLAINT_MS);
 	return due(t->heard_ns, t->state == TUN_OPEN ? s->chunk_timeout_ms

@@ -232,6 +232,19 @@ static void set_method(struct transfer *t, const struct transfer_spec *s)
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, s->method);
 }
 
+static void let_be_asked(struct transfer *t)
+{
+	t->is_asked = true;
+	curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, upstream_on_ask);
+	curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+}
+
+void upstream_call_off(struct transfer *t)
+{
+	t->is_called_off = true;
+	let_be_asked(t);
+}
+
 struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *s,
 				const struct transfer_handler *h, void *data)
 {
@@ -248,7 +261,9 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	buf_init(&t->disposition, DISPOSITION_MAX);
 	upstream_head_begin(t);
 	t->tunnel = s->tunnel;
-	t->easy = u->n_pool && !s->tunnel ? u->pool[--u->n_pool] : easy_new(u);
+	/* One that is not sent at once must not tell what it was used for before. */
+	bool is_fresh = s->tunnel || s->is_later;
+	t->easy = u->n_pool && !is_fresh ? u->pool[--u->n_pool] : easy_new(u);
 	if (!t->easy || !upstream_take_headers(t, s) || !set_url(t, s)) {
 		transfer_free(t);
 		return NULL;
@@ -260,11 +275,8 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	}
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 	set_method(t, s);
-	t->is_asked = s->deployment->flags & DEPLOY_STRANGER;
-	if (t->is_asked) {
-		curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, upstream_on_ask);
-		curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-	}
+	if (s->deployment->flags & DEPLOY_STRANGER)
+		let_be_asked(t);
 	curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout_ms);
 	curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
@@ -273,7 +285,8 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 	bool is_taken = curl_multi_add_handle(u->multi, t->easy) == CURLM_OK;
 	if (is_taken) {
 		u->active++;
-		begin(t);
+		if (!s->is_later)
+			begin(t);
 	}
 	u->is_beginning = false;
 	arm(u);
@@ -359,7 +372,7 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
-		return t->is_refused ? TRANSFER_PROTOCOL : TRANSFER_DONE;
+		return t->wrong ? TRANSFER_PROTOCOL : TRANSFER_DONE;
 	case CURLE_ABORTED_BY_CALLBACK:
 		return t->refusal ? TRANSFER_BARRED : TRANSFER_BROKEN;
 	case CURLE_COULDNT_CONNECT:
@@ -373,8 +386,7 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code)
 	case CURLE_SSL_CERTPROBLEM:
 		return TRANSFER_TLS;
 	case CURLE_WRITE_ERROR:
-		return t->is_refused || t->head_bytes > HEAD_BYTES_MAX || !t->is_head_told
-			       ? TRANSFER_PROTOCOL : TRANSFER_STOPPED;
+		return t->wrong || !t->is_head_told ? TRANSFER_PROTOCOL : TRANSFER_STOPPED;
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_BAD_CONTENT_ENCODING:
@@ -405,8 +417,7 @@ static void finish(struct transfer *t, CURLcode code)
 	t->u->active--;
 	t->h->on_end(t->data, end,
 		     end == TRANSFER_BARRED ? t->refusal
-		     : t->is_refused ? "the answer is compressed, which it was not asked to be"
-				     : curl_why(t->easy, code));
+		     : t->wrong ? t->wrong : curl_why(t->easy, code));
 	transfer_free(t);
 }
 

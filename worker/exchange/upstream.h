@@ -67,6 +67,7 @@ struct transfer_spec {
 	struct str body;		/* stays the caller's until on_end or cancel */
 	bool accept_stream;		/* Accept: text/event-stream */
 	const struct tunnel_handler *tunnel;	/* a connection alone: nothing is sent */
+	bool is_later;			/* sent from the loop, where callbacks may run */
 	uint64_t connect_timeout_ms;
 };
 
@@ -79,6 +80,8 @@ struct transfer *upstream_start(struct upstream *u, const struct transfer_spec *
 void upstream_resume(struct transfer *t);
 /* Whether the provider has been asked, and has not refused: it may be at work. */
 bool upstream_is_asked(const struct transfer *t);
+/* If its provider has not been asked yet, it never will be: it breaks. From any callback. */
+void upstream_call_off(struct transfer *t);
 /* Nobody is called any more. May be used from any callback but on_data and on_head. */
 void upstream_cancel(struct transfer *t);
 /* Tunnels that stand. 0 with *ret_n bytes (of upstream_recv(), 0: the other side has closed);

@@ -102,8 +102,11 @@ static void read_header(struct transfer *t, struct str name, struct str value)
 	} else if (str_eq_nocase(name, STR("content-length"))) {
 		if (str_read_u64(value, &t->head.length) < 0)
 			t->head.length = UINT64_MAX;
+	} else if (str_eq_nocase(name, STR("transfer-encoding"))) {
+		t->is_chunked = true;
 	} else if (str_eq_nocase(name, STR("content-encoding"))) {
-		t->is_refused = !str_eq_nocase(value, STR("identity"));
+		if (value.n && !str_eq_nocase(value, STR("identity")))
+			t->wrong = "the answer is compressed, which it was not asked to be";
 	} else if (str_eq_nocase(name, STR("retry-after-ms"))) {
 		if (str_read_u64(value, &ms) == 0 && ms <= 86400000)
 			t->head.retry_after_ms = ms;
@@ -124,7 +127,19 @@ void upstream_head_begin(struct transfer *t)
 	t->pace = (struct pace){ 0 };
 	buf_reset(&t->passed);
 	t->head = (struct transfer_head){ .should_retry = -1, .length = UINT64_MAX };
-	t->is_refused = false;
+	t->wrong = NULL;
+	t->is_chunked = t->is_head_whole = false;
+}
+
+/* The line with the status. 101 would end HTTP, and libcurl would wait for more of it. */
+static bool begin_head(struct transfer *t, struct str line)
+{
+	upstream_head_begin(t);			/* also after a 100 Continue */
+	(void)str_cut(&line, ' ');
+	if (!str_starts(str_trim(line), STR("101")))
+		return true;
+	t->wrong = "the answer changes to another protocol, which nobody asked for";
+	return false;
 }
 
 size_t upstream_on_header(char *p, size_t size, size_t n, void *data)
@@ -132,14 +147,17 @@ size_t upstream_on_header(char *p, size_t size, size_t n, void *data)
 	struct transfer *t = data;
 	struct str line = str_of(p, size * n);
 	t->head_bytes += line.n;
-	if (t->head_bytes > HEAD_BYTES_MAX)
+	if (t->head_bytes > HEAD_BYTES_MAX) {
+		t->wrong = "the answer's head is longer than the gateway takes";
 		return 0;
-	if (str_starts(line, STR("HTTP/"))) {
-		upstream_head_begin(t);			/* also after a 100 Continue */
-		return line.n;
 	}
+	if (str_starts(line, STR("HTTP/")) && !t->is_head_told)
+		return begin_head(t, line) ? line.n : 0;
+	if (t->is_head_whole)
+		return line.n;			/* trailers say nothing that is wanted */
 	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
+	t->is_head_whole = !line.n;
 	struct str value = line, name = str_cut(&value, ':');
 	if (value.p)
 		read_header(t, name, str_trim(value));
@@ -160,10 +178,12 @@ bool upstream_tell_head(struct transfer *t)
 	if (t->is_head_told)
 		return true;
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (t->is_refused || status < 100)
+	if (t->wrong || status < 100)
 		return false;
 	t->is_head_told = true;
 	t->head.status = (int)status;
+	if (t->is_chunked)		/* then a length is no word about it (RFC 9112, 6.3) */
+		t->head.length = UINT64_MAX;
 	t->head.headers = t->passed.failed ? STR_NONE : buf_str(&t->passed);
 	t->head.pause_ms = pace_pause_ms(&t->pace);
 	memcpy(t->head.remaining, t->pace.remaining, sizeof t->head.remaining);

@@ -77,8 +77,11 @@ struct transfer {
 	char content_type[128], error_type[128];
 	struct buf disposition;
 	bool is_head;			/* the method: there will be no body */
-	bool is_head_told, wants_pause, is_paused, is_refused;
+	const char *wrong;		/* with the answer, that it is not taken; NULL */
+	bool is_head_whole, is_head_told, wants_pause, is_paused;
+	bool is_chunked;
 	bool is_asked;			/* upstream_on_ask() has a word */
+	bool is_called_off;
 	bool is_kicked;			/* on_kick() will look at it */
 	bool is_blind;			/* its socket is not watched: no memory */
 	const struct tunnel_handler *tunnel;	/* NULL: an HTTP exchange */
@@ -107,7 +110,7 @@ void upstream_unwatch(struct transfer *t);
 /* --- upstream_reach.c --- */
 
 /* curl's callbacks: a socket for an address, where the transfer may go there; before a request of
- * a stranger's deployment, on whosever connection. */
+ * a stranger's deployment, on whosever connection, and before one that was called off. */
 curl_socket_t upstream_on_open(void *easy, curlsocktype purpose, struct curl_sockaddr *a);
 int upstream_on_ask(void *transfer, char *ip, char *own_ip, int port, int own_port);
 

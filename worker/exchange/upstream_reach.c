@@ -89,6 +89,11 @@ int upstream_on_ask(void *transfer, char *ip, char *own_ip, int port, int own_po
 	(void)own_ip;
 	(void)port;
 	(void)own_port;
+	const struct transfer *t = transfer;
+	if (t->is_called_off)
+		return CURL_PREREQFUNC_ABORT;
+	if (!(t->deployment->flags & DEPLOY_STRANGER))
+		return CURL_PREREQFUNC_OK;
 	bool may = cidr_read(str_z(ip), &one) == 0 && may_reach(transfer, one.address);
 	return may ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }

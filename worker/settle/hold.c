@@ -4,7 +4,6 @@
 
 #include "common/fault.h"
 #include "worker/known.h"
-#include "worker/settle/account.h"
 #include "worker/settle/flusher.h"
 #include "worker/settle/remember.h"
 
@@ -46,7 +45,7 @@ static void finish(struct request *r)
 		request_end(r);
 		return;
 	}
-	account_settle(r);
+	MUST(r->settled_seq);		/* the exchange did it, before its answer was to end */
 	r->is_held = true;
 	r->next_held = w->held;
 	w->held = r;
@@ -72,15 +71,6 @@ void hold_forget(struct request *r)
 			*p = r->next_held;
 			break;
 		}
-	r->is_held = false;
-}
-
-/* The journal cannot be written: what would be acknowledged is not. */
-static void give_nothing(struct request *r)
-{
-	if (r->conn)
-		conn_reply_abort(r->conn);
-	r->outcome = OUTCOME_MONEY_DOWN;
 }
 
 void hold_release(struct worker *w)
@@ -97,8 +87,8 @@ void hold_release(struct worker *w)
 		r->is_held = false;
 		if (is_well)
 			give(r);
-		else
-			give_nothing(r);
+		else			/* what would be acknowledged is not: it is broken off */
+			r->outcome = OUTCOME_MONEY_DOWN;
 		request_end(r);
 		p = &w->held;		/* the list may have changed: begin again */
 	}
