@@ -257,7 +257,7 @@ def test_commands_of_faults(start):
     arm(gw, "auth.after", "sleep=300")
     began = time.monotonic()
     assert gw.ask("m").status == 200
-    assert 0.3 <= time.monotonic() - began < 3 * PATIENCE
+    assert 0.3 <= time.monotonic() - began < 15 * PATIENCE
 
 
 # ---- a configuration that workers cannot live with
@@ -278,7 +278,7 @@ def test_a_configuration_that_crashes_workers(start, mock):
     arm(gw, "snapshot.mapped", "abort", "times=3")
     began = time.monotonic()
     p = gw.ctl("reload", check=False)
-    assert time.monotonic() - began < 5 * PATIENCE
+    assert time.monotonic() - began < 20 * PATIENCE
     assert p.returncode == 8 and "generation 3" in p.stdout + p.stderr, p
     back = gw.wait_log("config.rolled_back", result="done")
     assert back["from"] == 2 and back["generation"] == 3 and "signal 6" in back["why"]

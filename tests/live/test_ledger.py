@@ -347,7 +347,7 @@ def test_disk_full(small_disk, tmp_path, mock):
         filler.unlink()
         began = time.monotonic()
         wait_for(lambda: gw.ask("m", user="first").status == 200)
-        assert time.monotonic() - began < 2.5 * PATIENCE
+        assert time.monotonic() - began < 10 * PATIENCE
         gw.wait_log("ledger.up")
         wait_for(lambda: len(workers(gw)) == 2, timeout=20)
         assert gw.get("/readyz", key=False).status == 200
@@ -379,7 +379,7 @@ def test_stop_while_the_disk_is_full(small_disk, tmp_path, mock):
         assert a.status == 503
         began = time.monotonic()
         gw.stop()
-        assert time.monotonic() - began < 15 * PATIENCE
+        assert time.monotonic() - began < 30 * PATIENCE
         filler.unlink()
         gw.start()
         gw.stop()

@@ -319,11 +319,10 @@ def test_concurrent_reloads(start):
     t = threading.Thread(target=lambda: first.append(gw.ctl("reload", check=False)))
     t.start()
     wait_for(lambda: generation(gw) == 2)
-    began = time.monotonic()
     p = gw.ctl("reload", check=False)
     assert p.returncode == 6 and "under way" in p.stdout + p.stderr
     assert gw.request("POST", "/admin/v1/reload").status in (409, 404)
-    assert time.monotonic() - began < 3 * PATIENCE
+    assert not first                     # nobody waited for it
     os.kill(stopped, signal.SIGCONT)
     t.join(20)
     assert first[0].returncode == 0

@@ -79,8 +79,8 @@ def test_top_on_a_terminal(start):
 
 
 def test_top_once(start):
-    gw = start([("m", "plain"), ("slow", "mock?tokens=60&gap=50")], workers=1)
-    waits = subprocess.Popen(command(gw, "--json", "top", "--interval", "600ms", "--sort", "requests"),
+    gw = start([("m", "plain"), ("slow", "mock?tokens=60&gap=250")], workers=1)
+    waits = subprocess.Popen(command(gw, "--json", "top", "--interval", "3s", "--sort", "requests"),
                              stdout=subprocess.PIPE)
     time.sleep(0.2)
     s = gw.stream("slow")
