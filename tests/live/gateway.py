@@ -39,6 +39,16 @@ def hold_port():
     return s, s.getsockname()[1]
 
 
+HELD = []
+
+
+def free_port():
+    """One that stays so until this process ends."""
+    s, port = hold_port()
+    HELD.append(s)
+    return port
+
+
 def alive(pid):
     """Neither gone nor a zombie."""
     with contextlib.suppress(OSError):

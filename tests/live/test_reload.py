@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gateway import PATIENCE, Gateway
+from gateway import Gateway, free_port
 from load import Load, Streams, descriptors, wait_for, workers
 
 ANY = [("m", "plain"), ("mock*", "mock*")]
@@ -177,12 +177,6 @@ def test_thirty_reloads_under_load(start, mock):
     for w in workers(gw):
         maps = open(f"/proc/{w['pid']}/maps").read()
         assert maps.count("llmgw-snapshot") <= 2, maps
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Addressed(Gateway):

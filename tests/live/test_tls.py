@@ -14,7 +14,7 @@ import warnings
 
 import pytest
 
-from gateway import BUILD, Gateway
+from gateway import BUILD, Gateway, free_port
 from test_security import Authority
 
 
@@ -342,12 +342,6 @@ class TwoListeners(Gateway):
             at = c.index(name)
             del c[at:at + 2]
         return c
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_plain_and_tls_listeners_side_by_side(tmp_path, mock, files, authority):
