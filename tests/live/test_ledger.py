@@ -169,7 +169,7 @@ def test_clients_that_leave_at_any_byte(start, mock):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda j: leave(*j), jobs))
     # All are let go: nothing runs, nothing stays set aside.
-    wait_for(lambda: not sum(w["requests"] for w in workers(gw)), timeout=10)
+    wait_for(lambda: not sum(w["requests"] for w in workers(gw)))
     assert sum(m["in_flight"] for m in gw.ctl_json("models")["models"]) == 0
     asked = {json.loads(e["body"])["user"]: e for e in mock.log(10000)}
     # One that left before its question was read has no row, and the mock was not asked.

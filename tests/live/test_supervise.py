@@ -20,7 +20,7 @@ import pytest
 from gateway import BUILD, PATIENCE, Gateway, alive
 from load import Load, Streams, cpu_seconds, descriptors, wait_for, workers
 
-LONG = "mock?tokens=50&gap=40"          # a stream of two seconds
+LONG = "mock?tokens=50&gap=100"         # a stream of five seconds
 ANY = [("m", "plain"), ("mock*", "mock*")]
 
 
@@ -183,7 +183,7 @@ def test_sigkill_of_the_master(start):
     old = gw.children()
     gw.kill()
     with pytest.raises(OSError):         # nobody listens, as soon as workers have seen it
-        wait_for(lambda: gw.get("/livez", key=False) and False, timeout=5)
+        wait_for(lambda: gw.get("/livez", key=False) and False)
     assert all(alive(p) for p in old)
     # The next one: the address is free, the orphans are known, and finish.
     gw.start()
@@ -195,7 +195,7 @@ def test_sigkill_of_the_master(start):
     assert gw.ctl_json("status")["traffic"]["streams"] > 0
     streams.wait_over()
     assert len(streams.whole) == 40, streams.broken[0].data[-300:]
-    wait_for(lambda: not any(alive(p) for p in old), timeout=10, why="orphans stay")
+    wait_for(lambda: not any(alive(p) for p in old), why="orphans stay")
     assert_one_row_each(gw, streams)
     wait_for(lambda: len(gw.ctl_json("workers")["workers"]) == 2)
     spent = sum(r["cost"] for r in rows_of(gw))
@@ -445,7 +445,7 @@ class Listener:
     def __init__(self, gw):
         self.gw, self.texts, self.stored = gw, [], []
 
-    def read(self, until, timeout=10):
+    def read(self, until, timeout=30):
         self.gw.notify.settimeout(timeout * PATIENCE)
         while not any(until in t for t in self.texts):
             data, fds, _, _ = socket.recv_fds(self.gw.notify, 4096, 4)
@@ -458,7 +458,7 @@ def test_notify(start):
     gw = start(ANY, env={"WATCHDOG_USEC": "400000"})
     heard = Listener(gw)
     for _ in range(3):
-        heard.read("WATCHDOG=1", 2)
+        heard.read("WATCHDOG=1")
         heard.texts.clear()
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     gw.process.send_signal(signal.SIGHUP)
@@ -469,14 +469,14 @@ def test_notify(start):
     # The next image says it again, feeds the same watchdog, and puts its sockets in store.
     heard.texts.clear()
     gw.process.send_signal(signal.SIGUSR2)
-    heard.read("READY=1", 20)
+    heard.read("READY=1")
     assert any("FDSTORE=1\nFDNAME=http" in t for t in heard.texts)
     assert [s.getsockname() for s in heard.stored] == [("127.0.0.1", gw.port)]
     for s in heard.stored:
         s.close()
     for _ in range(3):
         heard.texts.clear()
-        heard.read("WATCHDOG=1", 2)
+        heard.read("WATCHDOG=1")
     gw.process.send_signal(signal.SIGTERM)
     assert "STATUS=Draining" in heard.read("STOPPING=1")
 
