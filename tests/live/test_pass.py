@@ -315,8 +315,8 @@ def test_refusals_come_as_they_are_but_scrubbed(gw, mock):
 
 
 def test_broken_and_slow_providers(start, mock):
-    gw = start(models(mock), "server: {upstream: {first_token_timeout: 0.4, chunk_timeout: 0.4}}\n")
-    a = ask_openai(gw, model="wild?ttft=5000")
+    gw = start(models(mock), "server: {upstream: {first_token_timeout: 2, chunk_timeout: 2}}\n")
+    a = ask_openai(gw, model="wild?ttft=20000")
     assert a.status == 408 and a.json["error"]["type"] == "timeout_error"
     for how in ("die=2", "stall=2"):
         with pytest.raises((http.client.IncompleteRead, ConnectionError)):

@@ -106,13 +106,13 @@ def test_router_settings_of_keys_and_teams(start, mock):
     """Request over key over team over configuration."""
     gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP)), ("bad", to(mock, "x?status=500")),
                 ("limit", to(mock, "y?status=429")), ("a", to(mock, "plain-a")), ("b", to(mock, "plain-b")),
-                ("slow", to(mock, "z?ttft=3000"))],
+                ("slow", to(mock, "z?ttft=20000"))],
                "router_settings: {num_retries: 0, disable_cooldowns: true, fallbacks: [{bad: [a]}]}\n", workers=2)
     team = gw.post("/team/new", {"team_alias": "t", "router_settings": {
         "num_retries": 1, "routing_strategy": "cost-based-routing", "fallbacks": [{"bad": ["b"]}]}}).json["team_id"]
     of_team = gw.key(team_id=team)
     own = gw.key(team_id=team, router_settings={
-        "num_retries": 2, "timeout": 0.5, "fallbacks": [{"limit": ["a"]}, {"*": ["b"]}],
+        "num_retries": 2, "timeout": 3, "fallbacks": [{"limit": ["a"]}, {"*": ["b"]}],
         "model_group_retry_policy": {"limit": {"RateLimitErrorRetries": 0}}})
     plain = gw.key()
 
