@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures own real processes: a mock provider and gateways that are stopped and judged."""
+import contextlib
+
 import pytest
 
 from gateway import Gateway, Mock
@@ -31,10 +33,10 @@ def sink():
 @pytest.fixture
 def start(tmp_path, mock):
     """start(models, settings=...) gives a running gateway; all are stopped and judged at the end.
-    A model is (name, upstream script) or (name, litellm_params)."""
+    A model is (name, upstream script) or (name, litellm_params); kind: of a class derived from Gateway."""
     running = []
 
-    def begin(models, settings="", **kw):
+    def begin(models, settings="", kind=Gateway, **kw):
         full = []
         for name, what in models:
             if isinstance(what, str):
@@ -43,13 +45,14 @@ def start(tmp_path, mock):
             full.append((name, what))
         where = tmp_path / f"gw{len(running)}"
         where.mkdir()
-        g = Gateway(where, full, settings, **kw)
+        g = kind(where, full, settings, **kw)
         running.append(g)
         return g.start()
 
     yield begin
-    for g in running:
-        g.stop()
+    with contextlib.ExitStack() as stack:       # one that is found guilty keeps no other one running
+        for g in reversed(running):
+            stack.callback(g.stop)
 
 
 @pytest.fixture

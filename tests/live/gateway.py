@@ -21,13 +21,32 @@ MASTER_KEY = "sk-live-master-0123456789"
 PATIENCE = float(os.environ.get("LLMGW_PATIENCE", "1"))   # sanitizers: 3
 
 
-def until(what, timeout=10):
+def until(what, timeout=30):
     """What a condition gives, once it gives something."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while not (got := what()):
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.02)
     return got
+
+
+def hold_port():
+    """A port for somebody else to listen on, and the socket that keeps it ours until then and over a
+    restart: nobody else gets it from the kernel, for nothing that is bound there has it alone."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    return s, s.getsockname()[1]
+
+
+HELD = []
+
+
+def free_port():
+    """One that stays so until this process ends."""
+    s, port = hold_port()
+    HELD.append(s)
+    return port
 
 
 def alive(pid):
@@ -51,7 +70,7 @@ class Mock:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path, method="GET"):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30 * PATIENCE)
         c.request(method, path)
         body = c.getresponse().read()
         c.close()
@@ -68,7 +87,7 @@ class Mock:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 class Answer:
@@ -131,7 +150,7 @@ class Gateway:
         self.process = None
         self.starts = 0
         self.may_mend = False           # that the board's sums were wrong, and have been set right
-        self.port = None
+        self.port = self.held = None
         self.write(models, settings, raw)
 
     # ---- configuration and processes
@@ -152,14 +171,12 @@ class Gateway:
 
     def command(self):
         if self.port is None:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                self.port = s.getsockname()[1]
+            self.held, self.port = hold_port()
         return [*self.wrap, str(BUILD / "llmgw"), "--config", str(self.config), "--host", "127.0.0.1", "--port",
                 str(self.port), "--num-workers", str(self.workers), "--state-dir", str(self.tmp / "state"),
                 "--runtime-dir", str(self.tmp / "run"), "--log-format", "json", *self.args]
 
-    def start(self, timeout=20):
+    def start(self, timeout=60):
         self.starts += 1                # a name of its own: the last one's end is not this one's
         path = self.tmp / f"notify{self.starts}"
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -209,7 +226,7 @@ class Gateway:
         if expect is not None:
             assert status == expect, f"exit status {status}\n" + self.logs()[-4000:]
         left = [p for p in pids if pathlib.Path(f"/proc/{p}").exists()]
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20 * PATIENCE
         while left and time.monotonic() < deadline:
             time.sleep(0.05)
             left = [p for p in left if pathlib.Path(f"/proc/{p}").exists()]
@@ -226,7 +243,7 @@ class Gateway:
     def kill(self):
         """SIGKILL to the master alone."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
         self.process = None
         self.log_file.close()
         self.notify.close()
@@ -261,7 +278,7 @@ class Gateway:
                     out.append(r)
         return out
 
-    def wait_log(self, event, timeout=10, **fields):
+    def wait_log(self, event, timeout=30, **fields):
         deadline = time.monotonic() + timeout * PATIENCE
         while time.monotonic() < deadline:
             for r in self.records(event):
@@ -323,7 +340,7 @@ class Gateway:
 
     def ctl(self, *args, check=True, input=None):
         p = subprocess.run([BUILD / "llmgwctl", "--socket", self.tmp / "run" / "control.sock", *args],
-                           capture_output=True, text=True, timeout=60, input=input,
+                           capture_output=True, text=True, timeout=60 * PATIENCE, input=input,
                            env={**os.environ, "NO_COLOR": "1"})
         if check:
             assert p.returncode == 0, (p.returncode, p.stdout, p.stderr)
@@ -332,7 +349,7 @@ class Gateway:
     def ctl_json(self, *args):
         return json.loads(self.ctl("--json", *args).stdout)
 
-    def spend_rows(self, wait_for=None, timeout=10):
+    def spend_rows(self, wait_for=None, timeout=30):
         """Rows of the ledger, newest first; waits until there are at least so many."""
         deadline = time.monotonic() + timeout * PATIENCE
         while True:

@@ -10,6 +10,8 @@ import socket
 import threading
 import time
 
+from gateway import PATIENCE
+
 
 class Load:
     """`rate` requests a second over `clients` connections, until stop(). With keep=False each
@@ -156,9 +158,9 @@ class Streams:
         return [s for s in self.all if s.is_over and not s.is_whole]
 
 
-def wait_for(what, timeout=10, why=None):
+def wait_for(what, timeout=30, why=None):
     """Polls a condition of another process; its value once it is true."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = what()
         if value:

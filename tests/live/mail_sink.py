@@ -107,5 +107,5 @@ class MailSink:
         self.server.shutdown()
         self.server.server_close()
 
-    def wait(self, n, timeout=15):
+    def wait(self, n, timeout=30):
         return until(lambda: len(self.mails) >= n and list(self.mails), timeout)

@@ -6,9 +6,10 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
+
+from gateway import free_port
 
 PASSWORD = "pa:ss@word-canary"
 QUOTED = "pa%3Ass%40word-canary"
@@ -31,9 +32,7 @@ class Postgres:
             os.chown(self.dir, user.pw_uid, user.pw_gid)
         (self.dir / "password").write_text(PASSWORD)
         (self.dir / "password").chmod(0o644)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.do("initdb", "-D", self.dir / "data", "-U", "litellm", "-A", "scram-sha-256", "-E", "UTF8", "-N",
                 "--locale=C", f"--pwfile={self.dir / 'password'}")
         self.do("pg_ctl", "-D", self.dir / "data", "-w", "-l", self.dir / "log", "-o",

@@ -70,11 +70,11 @@ class Sink:
         with self.lock:
             return next(h for p, h, _ in self.bodies if p == path)
 
-    def payloads(self, n, path="/hook", timeout=15):
+    def payloads(self, n, path="/hook", timeout=30):
         """The rows of JSON arrays sent there, once there are n."""
         return until(lambda: (rows := [r for b in self.sent(path) for r in b]) and len(rows) >= n and rows, timeout)
 
-    def spans(self, n, timeout=15):
+    def spans(self, n, timeout=30):
         return until(lambda: (s := [x for b in self.sent("/v1/traces") for x in spans_of(b)]) and len(s) >= n and s,
                      timeout)
 

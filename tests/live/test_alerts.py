@@ -24,7 +24,7 @@ def env_of(sink):
             "PROXY_BASE_URL": "https://gateway.example"}
 
 
-def events(sink, n=1, path="/hook", timeout=15):
+def events(sink, n=1, path="/hook", timeout=30):
     return until(lambda: len(got := sink.sent(path)) >= n and got, timeout)
 
 

@@ -90,7 +90,7 @@ def allows(all_rules, path, want):
 
 # ---- what is done
 
-CALL = re.compile(r"\d+ +(\w+)\((.*)\) = (-1 E\w+|\S+)")
+CALL = re.compile(r"\d+ +(\w+)\((.*)\) += (-1 E\w+|\S+)")      # short lines are padded
 CHANGE = {"unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "chmod", "fchmodat",
           "link", "linkat", "symlink", "symlinkat", "truncate"}
 

@@ -19,7 +19,7 @@ from matrix import DIALECTS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests/vectors"
 MEMORY = 1 if PATIENCE == 1 else 60          # sanitizers keep what was freed
-LIMITS = ("server:\n  limits: {body: 200K, header_timeout: 0.4, body_timeout: 0.4}\n"
+LIMITS = ("server:\n  limits: {body: 200K, header_timeout: 1.2, body_timeout: 1.2}\n"
           "router_settings: {num_retries: 0}\n")
 
 
@@ -63,7 +63,7 @@ def post(gw, body, length=None, path="/v1/chat/completions", headers="", key=Non
             f"Content-Length: {len(body) if length is None else length}\r\n\r\n").encode() + body
 
 
-def talk(gw, data, timeout=8, quiet=None):
+def talk(gw, data, timeout=30, quiet=None):
     """Sends it all, reads to the end; what was answered, and how long that took. quiet: after so
     many seconds without an answer nothing more will be sent."""
     began = time.monotonic()
@@ -306,7 +306,7 @@ def recv_or_end(s):
 def test_large_bodies(gw):
     began = time.monotonic()
     e = refuse(gw, post(gw, b"{", length=200 * 1024 + 1), 413)                 # said, not sent
-    assert time.monotonic() - began < 2 and e["type"] == "invalid_request_error" and "too large" in e["message"]
+    assert time.monotonic() - began < 15 and e["type"] == "invalid_request_error" and "too large" in e["message"]
     refuse(gw, post(gw, b"", length=1 << 40, headers="Expect: 100-continue\r\n"), 413)
     ok, _ = talk(gw, post(gw, good_body(user="x" * 150000), headers="Connection: close\r\n"))
     assert ok[0][0] == 200
@@ -319,7 +319,7 @@ def test_large_bodies(gw):
         sent, got = 0, b""
         s.setblocking(False)
         chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
-        end = time.monotonic() + 8
+        end = time.monotonic() + 30
         while not got and sent < 64 << 20 and time.monotonic() < end:
             try:
                 sent += s.send(chunk)
@@ -353,15 +353,15 @@ def test_nobodys_body_is_not_kept(gw):
 def test_slow_heads_and_bodies(gw):
     for piece in (b"GET / HT", b"GET / HTTP/1.1\r\nHost: gw\r\nX: "):
         got, spent = talk(gw, piece)
-        assert [g[0] for g in got] == [408] and 0.3 < spent < 4
+        assert [g[0] for g in got] == [408] and 1 < spent < 9
         envelope(got[0][2], 408)
     got, spent = talk(gw, post(gw, b'{"model"', length=100))
-    assert [g[0] for g in got] == [408] and 0.3 < spent < 4
+    assert [g[0] for g in got] == [408] and 1 < spent < 9
     assert "in time" in envelope(got[0][2], 408)["message"]
     with socket.create_connection(("127.0.0.1", gw.port), 8) as s:          # never silent, yet too slow
         s.sendall(post(gw, b"{", length=100))
         s.settimeout(0.05)
-        got, end = b"", time.monotonic() + 6
+        got, end = b"", time.monotonic() + 30
         while not got and time.monotonic() < end:
             s.sendall(b" ")
             try:

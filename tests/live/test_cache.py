@@ -220,12 +220,12 @@ def test_controls(start, mock):
     time.sleep(0.3)
     assert ask(**{"s-maxage": 0.2}) == "miss" and ask(**{"s-maxage": 60}) == "hit" and ask(**{"s-maxage": 0}) == "bypass"
     assert word(g.post(CHAT, chat(caching=False))) is None
-    assert ask(namespace="c", ttl=0.2) == "miss" and ask(namespace="c") == "hit"
-    time.sleep(0.3)
+    assert ask(namespace="c", ttl=2) == "miss" and ask(namespace="c") == "hit"
+    time.sleep(2.1)
     assert ask(namespace="c", ttl=0) == "miss" and ask(namespace="c") == "miss"
-    head = {"Cache-Control": "no-transform, s-maxage=1"}
+    head = {"Cache-Control": "no-transform, s-maxage=2"}
     assert word(g.post(CHAT, chat(text="head"), headers=head)) == "miss" and word(g.post(CHAT, chat(text="head"))) == "hit"
-    time.sleep(1.1)
+    time.sleep(2.1)
     assert word(g.post(CHAT, chat(text="head"))) == "miss"
     for wrong in ({"ttl": "x"}, {"ttl": -1}, {"s-maxage": []}, {"namespace": 5}, {"namespace": "n" * 65}):
         a = g.post(CHAT, chat(cache=wrong))
@@ -260,9 +260,9 @@ def test_controls_that_a_key_may_not_set(start, mock):
 # ---- how long, and how much
 
 def test_ttl(start, mock):
-    g = start([("m", "plain")], cached(ttl=1))
+    g = start([("m", "plain")], cached(ttl=2))
     assert [word(g.post(CHAT, chat())) for _ in range(2)] == ["miss", "hit"]
-    time.sleep(1.1)
+    time.sleep(2.1)
     assert word(g.post(CHAT, chat())) == "miss" and len(asked(mock)) == 2
 
 
@@ -328,7 +328,7 @@ def test_off_while_others_are_waited_for(start, mock):
     g.ctl("reload")
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         asking = [pool.submit(g.post, CHAT, chat("slow")) for _ in range(12)]
-        until(lambda: asked(mock), 5)
+        until(lambda: asked(mock))
         time.sleep(0.2)                                             # all of them have come
         g.config.write_text(plain)
         g.ctl("reload")
@@ -410,10 +410,10 @@ def test_a_killed_leader_is_replaced(start, mock):
 
 
 def test_too_long_for_it_is_not_waited_for_in_line(start, mock):
-    g = start([("slow", "mock?ttft=500&tokens=1000")], cached(max_answer="1K"), workers=1)
+    g = start([("slow", "mock?ttft=2000&tokens=1000")], cached(max_answer="1K"), workers=1)
     before = time.monotonic()
     answers = many(g, 8, CHAT, chat("slow"))
-    assert all(a.status == 200 for a in answers) and time.monotonic() - before < 4
+    assert all(a.status == 200 for a in answers) and time.monotonic() - before < 14      # not one behind the other
     assert len(asked(mock)) == 8 and all(word(a) == "miss" for a in answers)
 
 
@@ -463,10 +463,10 @@ def test_kills_under_load(start, mock):
                 g.ctl("cache", "flush", "--yes")
                 os.kill(sorted(g.ctl_json("workers")["workers"], key=lambda w: w["slot"])[n % 3]["pid"], signal.SIGKILL)
             until(ready, 20)
+            until(lambda: words.get("hit", 0) > 100 and words.get("miss", 0) > 80, 60)
         finally:
             over.set()
         for c in clients:
             c.result(60)
-    assert words["hit"] > 100 and words["miss"] > 80, words
     stats = g.ctl_json("cache", "stats")
     assert stats["hits"] > 0 and stats["in_the_making"] == 0, stats

@@ -9,22 +9,15 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import threading
 
 import pytest
-from gateway import BUILD, Mock
+from gateway import BUILD, Mock, free_port
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "12"))
 RATE = int(os.environ.get("CHAOS_RATE", "500"))
 DEPLOYMENTS = 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Provider(Mock):

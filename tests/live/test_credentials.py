@@ -9,6 +9,7 @@ import time
 import pytest
 
 from credentials import QUIET, Account, TokenServer, token_calls
+from gateway import until
 
 SECRET = "entra-canary-secret-77"
 
@@ -65,11 +66,11 @@ def test_one_token_for_twenty_requests(begin, mock):
 
 
 def test_all_wait_for_one_fetch(begin, mock):
-    gw = begin(entra("slow?ttft=400"))
+    gw = begin(entra("slow?ttft=3000"))
     answers = together(12, lambda: gw.ask("a"))
     assert [a.status for a in answers] == [200] * 12 and len(token_calls(mock)) == 1
     began = time.monotonic()
-    assert gw.stream("a").text() == "t0 t1 t2" and time.monotonic() - began < 0.3
+    assert gw.stream("a").text() == "t0 t1 t2" and time.monotonic() - began < 2.5
 
 
 def test_a_failed_fetch_fails_all_who_wait_and_is_not_repeated_at_once(begin, mock):
@@ -94,7 +95,7 @@ def test_the_next_token_comes_ahead_of_the_end(begin, mock):
     while time.monotonic() - began < 5:
         asked = time.monotonic()
         assert gw.ask("a").status == 200
-        assert time.monotonic() - asked < 1
+        assert time.monotonic() - asked < 1.9       # not as long as a token lives
         time.sleep(0.05)
     calls, used = token_calls(mock), tokens_used(mock)
     assert 3 <= len(calls) <= 5 and len(calls) - 1 <= len(set(used)) <= len(calls)      # the last may be unused
@@ -104,12 +105,12 @@ def test_the_next_token_comes_ahead_of_the_end(begin, mock):
 
 
 def test_a_refresh_that_fails_leaves_the_old_token(begin, mock, tokens):
-    tokens.answers = [(200, {"access_token": "the-first", "expires_in": 6}), (503, {"error": "unavailable"})]
+    tokens.answers = [(200, {"access_token": "the-first", "expires_in": 12}), (503, {"error": "unavailable"})]
     gw = begin(entra(), authority=tokens.base, settings="router_settings: {num_retries: 0}\n")
-    began = time.monotonic()
-    while time.monotonic() - began < 5.2:                   # renewed from 4.8 s on, used until 5.4 s
+    while tokens.calls < 2:                                 # renewed from 9.6 s on, used until 10.8 s
         assert gw.ask("a").status == 200
         time.sleep(0.05)
+    assert gw.ask("a").status == 200
     assert tokens.calls == 2 and set(tokens_used(mock)) == {"Bearer the-first"}
     assert "unavailable" in gw.wait_log("credential.failed")["why"]
 
@@ -170,9 +171,7 @@ def test_a_client_may_leave_while_it_waits(begin, mock):
     body = json.dumps({"model": "a", "messages": [{"role": "user", "content": "x"}]})
     s.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {gw.master_key}",
                                                       "Content-Type": "application/json"})
-    deadline = time.monotonic() + 5
-    while not token_calls(mock) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: token_calls(mock))
     s.close()
     gw.wait_log("request.done", outcome="CLIENT_GONE")
     assert gw.ask("a").status == 200
@@ -180,10 +179,10 @@ def test_a_client_may_leave_while_it_waits(begin, mock):
 
 
 def test_time_limits_hold_while_it_waits(begin, mock):
-    gw = begin(entra("slow?ttft=3000"), settings="router_settings: {num_retries: 0, disable_cooldowns: true}\n")
+    gw = begin(entra("slow?ttft=20000"), settings="router_settings: {num_retries: 0, disable_cooldowns: true}\n")
     began = time.monotonic()
     a = gw.post("/v1/chat/completions", {"model": "a", "timeout": 0.4, "messages": [{"role": "user", "content": "x"}]})
-    assert a.status == 408 and time.monotonic() - began < 2
+    assert a.status == 408 and time.monotonic() - began < 15
     assert tokens_used(mock) == []
 
 

@@ -327,7 +327,7 @@ def test_every_command(gw, words):
 
 
 def until(condition, seconds=20):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * 3
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)

@@ -19,10 +19,11 @@ def dead():
 
 
 def overhead(gw, model, retries, n=60):
-    """Median milliseconds that a request to `model` spends beside its last attempt."""
+    """Milliseconds that a request to `model` spends beside its last attempt: of the quickest tenth, for the rest is
+    the slower the busier the machine is."""
     answers = [gw.ask(model) for _ in range(n)]
     assert all(a.status == 200 and a.headers["x-litellm-attempted-retries"] == str(retries) for a in answers)
-    return statistics.median(float(a.headers["x-litellm-overhead-duration-ms"]) for a in answers)
+    return statistics.quantiles([float(a.headers["x-litellm-overhead-duration-ms"]) for a in answers], n=10)[0]
 
 
 ALWAYS_FIRST = "router_settings: {disable_cooldowns: true, allowed_fails: 1000000}\n" \

@@ -72,7 +72,7 @@ class Books:
             s.wait_over()
         whole = set().union(*(x.answered for x in self.loads), *({o.tag for o in s.whole} for s in self.streams))
         asked = {json.loads(e["body"])["user"] for e in self.mock.log(100000) if "chat" in e["path"]}
-        wait_for(lambda: whole | asked <= {r["end_user"] for r in self.rows()}, timeout=10 * PATIENCE, why="rows are missing")
+        wait_for(lambda: whole | asked <= {r["end_user"] for r in self.rows()}, why="rows are missing")
         wait_for(lambda: not sum(w["requests"] for w in gw.ctl_json("workers")["workers"]))
         rows = self.rows()
         counts = collections.Counter(r["end_user"] for r in rows)
@@ -86,7 +86,7 @@ class Books:
 
         def shown():
             return next(round(k["spend"] * 1e9) for k in gw.ctl_json("keys", "list")["keys"] if k["key_alias"] == "traffic")
-        wait_for(lambda: shown() == spent, timeout=10 * PATIENCE, why=f"rows say {spent}, the board {shown()}")
+        wait_for(lambda: shown() == spent, why=f"rows say {spent}, the board {shown()}")
         refused = gw.ask("m", key=self.key, max_tokens=10 ** 9)
         assert refused.status in (400, 429) and b" 0 is set aside" in refused.body, refused
         # All 200 parallel requests are there to be had again: none is counted that has ended.
@@ -257,7 +257,7 @@ def test_commands_of_faults(start):
     arm(gw, "auth.after", "sleep=300")
     began = time.monotonic()
     assert gw.ask("m").status == 200
-    assert 0.3 <= time.monotonic() - began < 3 * PATIENCE
+    assert 0.3 <= time.monotonic() - began < 15 * PATIENCE
 
 
 # ---- a configuration that workers cannot live with
@@ -278,7 +278,7 @@ def test_a_configuration_that_crashes_workers(start, mock):
     arm(gw, "snapshot.mapped", "abort", "times=3")
     began = time.monotonic()
     p = gw.ctl("reload", check=False)
-    assert time.monotonic() - began < 5 * PATIENCE
+    assert time.monotonic() - began < 20 * PATIENCE
     assert p.returncode == 8 and "generation 3" in p.stdout + p.stderr, p
     back = gw.wait_log("config.rolled_back", result="done")
     assert back["from"] == 2 and back["generation"] == 3 and "signal 6" in back["why"]
@@ -464,7 +464,7 @@ def test_a_worker_is_replaced_while_the_ledger_is_down(books):
         victim = max(workers(gw), key=lambda w: w["streams"])
         os.kill(victim["pid"], signal.SIGKILL)
         gw.wait_log("worker.unbooked", slot=victim["slot"])
-        new = wait_for(lambda: len(workers(gw)) == 3 and workers(gw), timeout=5 * PATIENCE)
+        new = wait_for(lambda: len(workers(gw)) == 3 and workers(gw))
         assert victim["slot"] not in {w["slot"] for w in new}
         shown = gw.ctl_json("workers")["workers"]
         assert [w["state"] for w in shown if w["slot"] == victim["slot"]] == ["ended"]

@@ -47,16 +47,16 @@ def warm(gw, **how):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_second_attempt_when_the_first_is_slow(start, mock, stream):
-    slow = f"slow?slowafter={WARM}&ttft=3000"
+    slow = f"slow?slowafter={WARM}&ttft=20000"
     gw = start([("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2))], HEDGE, workers=1)
     warm(gw, stream=stream)
     assert served(mock) == {slow: WARM}
     before, began = mock.stats()["aborted"], time.monotonic()
     a = gw.ask("g", stream=stream)
-    assert a.status == 200 and time.monotonic() - began < 2
+    assert a.status == 200 and time.monotonic() - began < 15
     assert a.headers["x-llmgw-hedged"] == "1" and b"t2" in a.body
     assert served(mock) == {slow: WARM + 1, "quick": 1}
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while mock.stats()["aborted"] == before:            # who lost is cancelled
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -148,30 +148,28 @@ class SlowSender(Gateway):
         return [str(home / "llmgw"), *super().command()[1:]]
 
 
-def test_an_answer_that_is_there_at_once(tmp_path, mock):
+def test_an_answer_that_is_there_at_once(start, mock):
     """The second one's answer comes while it is being asked, before anybody knows that there are two."""
-    slow = f"slow?slowafter={WARM}&ttft=300"
-    gw = SlowSender(tmp_path, [("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2)),
-                               ("q", to(mock, "quick?ttft=60"))], HEDGE, workers=1)
-    gw.start()
+    slow = f"slow?slowafter={WARM}&ttft=3000"
+    gw = start([("g", to(mock, slow, order=1)), ("g", to(mock, "quick", order=2)), ("q", to(mock, "quick?ttft=60"))],
+               HEDGE, kind=SlowSender, workers=1)
     warm(gw, stream=True)
     for _ in range(6):
         with concurrent.futures.ThreadPoolExecutor(3) as pool:      # a connection for each stands
             assert {a.status for a in pool.map(lambda _: gw.ask("q"), range(3))} == {200}
         s = gw.stream("g")
         assert s.headers["x-llmgw-hedged"] == "1" and s.text().split() == ["t0", "t1", "t2"]
-    time.sleep(0.5)                                     # until the first ones would have answered
+    time.sleep(3.2)                                     # until the first ones would have answered
     assert gw.ask("q").status == 200 and not gw.records("worker.exit")
     assert not sum(m["in_flight"] for m in gw.ctl_json("models")["models"])
-    gw.stop()
 
 
 def test_the_first_may_still_win(start, mock):
-    late = f"late?slowafter={WARM}&ttft=120"
-    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, "dead?ttft=3000", order=2))], HEDGE, workers=1)
+    late = f"late?slowafter={WARM}&ttft=1500"
+    gw = start([("g", to(mock, late, order=1)), ("g", to(mock, "dead?ttft=20000", order=2))], HEDGE, workers=1)
     warm(gw)
     a = gw.ask("g")
-    assert a.status == 200 and served(mock) == {late: WARM + 1, "dead?ttft=3000": 1}
+    assert a.status == 200 and served(mock) == {late: WARM + 1, "dead?ttft=20000": 1}
     page = raw(gw.get("/metrics"))
     assert "llmgw_hedges_total 1" in page and "llmgw_hedges_won_total 0" in page
     assert gw.ask("g").status == 200                    # and nothing of the race is left over
@@ -179,7 +177,7 @@ def test_the_first_may_still_win(start, mock):
 
 @pytest.mark.parametrize("second", ["bad?status=500", "bad?drop"])
 def test_a_second_that_fails_leaves_the_first(start, mock, second):
-    late = f"late?slowafter={WARM}&ttft=200"
+    late = f"late?slowafter={WARM}&ttft=2000"
     gw = start([("g", to(mock, late, order=1)), ("g", to(mock, second, order=2, model_info={"id": "two"}))],
                HEDGE, workers=1)
     warm(gw)
@@ -191,13 +189,13 @@ def test_a_second_that_fails_leaves_the_first(start, mock, second):
 def test_a_first_that_fails_leaves_the_second(start, mock):
     def models(first):
         return [("g", to(mock, first, order=1, model_info={"id": "one"})),
-                ("g", to(mock, "other?ttft=400", order=2, model_info={"id": "two"}))]
+                ("g", to(mock, "other?ttft=3000", order=2, model_info={"id": "two"}))]
     gw = start(models("fine"), HEDGE, workers=1)
     warm(gw)
-    gw.write(models("late?ttft=150&status=500"), HEDGE)     # of the same name: what it took is known
+    gw.write(models("late?ttft=1500&status=500"), HEDGE)     # of the same name: what it took is known
     gw.ctl("reload")
     assert gw.ask("g").status == 200
-    assert served(mock) == {"fine": WARM, "late?ttft=150&status=500": 1, "other?ttft=400": 1}
+    assert served(mock) == {"fine": WARM, "late?ttft=1500&status=500": 1, "other?ttft=3000": 1}
     gw.wait_log("attempt.failed", deployment="one", outcome="UP_ERROR")
 
 
@@ -372,7 +370,7 @@ def test_connections_are_kept_warm_without_a_key(start, mock):
     time.sleep(1.5)
     assert mock.log() == []                             # nobody has asked for anything
     assert gw.ask("g").status == 200
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while True:
         heads = {e["path"] for e in mock.log() if e["method"] == "HEAD"}
         if heads >= {"/v1/", "/v1/spare/", "/v1/back/"}:

@@ -163,6 +163,7 @@ def test_keys_are_fetched_again_when_they_are_old(start, idp, tmp_path):
 def test_old_keys_stay_while_the_provider_is_away(start, idp):
     gw = start([("m", "plain")], settings(idp, ttl=1), workers=1)
     assert gw.post("/user/new", {"user_id": "ann"}).status == 200
+    assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
     idp.status = 500
     gw.wait_log("jwks.fetch_failed")
     assert gw.ask("m", key=idp.key.sign(idp.claims())).status == 200
@@ -297,18 +298,19 @@ def test_providers_with_audiences_of_their_own(start, idp, tmp_path):
 
 def test_an_issuer_that_does_not_answer_holds_up_no_other(start, idp, tmp_path):
     with issuer() as slow:
-        slow.name, slow.pause = "https://slow.test", 8
+        slow.name, slow.pause = "https://slow.test", 25
         gw = start([("m", "plain")], discovered(
             idp, f'audience: llmgw, providers: [{{issuer: "{slow.name}", keys-url: "{slow.url}"}}, '
                  f'{{issuer: "{idp.name}", keys-url: "{idp.url}"}}]'), workers=1)
         assert gw.post("/user/new", {"user_id": "ann"}).status == 200
         begun = time.monotonic()
         until(lambda: gw.ask("m", key=idp.key.sign(idp.claims())).status == 200)
+        assert not gw.records("jwks.fetch_failed")
         new = Key(tmp_path, "two")
         idp.keys = [new]
         time.sleep(0.3)                 # refresh-wait: who was asked just now is not asked again
         until(lambda: gw.ask("m", key=new.sign(idp.claims())).status == 200)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 9
 
 
 # ---- bad ones in numbers -------------------------------------------------------------------------
@@ -828,14 +830,13 @@ def test_an_answer_of_the_provider_is_good_for_a_time(start, idp):
 
 def test_a_provider_that_does_not_answer_holds_nobody_up(start, idp):
     gw = begin(start, idp, asking(idp))
-    idp.users, idp.pause = {"slow": {"sub": "ann"}}, 1.5
+    idp.users, idp.pause = {"slow": {"sub": "ann"}}, 3
     key = gw.key()
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         waiting = [pool.submit(gw.ask, "m", key="slow") for _ in range(10)]
         until(lambda: idp.told)
-        began = time.monotonic()
         assert gw.ask("m", key=key).status == 200 and gw.get("/key/info", key=key).status == 200
-        assert time.monotonic() - began < 1
+        assert not any(f.done() for f in waiting)
         assert [f.result().status for f in waiting] == [200] * 10
     assert idp.told == ["slow"]                                                # once for all of them
     idp.users["slow-too"], idp.pause, idp.status = {"sub": "bob"}, 0, 500

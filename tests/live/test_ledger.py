@@ -169,7 +169,7 @@ def test_clients_that_leave_at_any_byte(start, mock):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda j: leave(*j), jobs))
     # All are let go: nothing runs, nothing stays set aside.
-    wait_for(lambda: not sum(w["requests"] for w in workers(gw)), timeout=10)
+    wait_for(lambda: not sum(w["requests"] for w in workers(gw)))
     assert sum(m["in_flight"] for m in gw.ctl_json("models")["models"]) == 0
     asked = {json.loads(e["body"])["user"]: e for e in mock.log(10000)}
     # One that left before its question was read has no row, and the mock was not asked.
@@ -347,7 +347,7 @@ def test_disk_full(small_disk, tmp_path, mock):
         filler.unlink()
         began = time.monotonic()
         wait_for(lambda: gw.ask("m", user="first").status == 200)
-        assert time.monotonic() - began < 2.5 * PATIENCE
+        assert time.monotonic() - began < 10 * PATIENCE
         gw.wait_log("ledger.up")
         wait_for(lambda: len(workers(gw)) == 2, timeout=20)
         assert gw.get("/readyz", key=False).status == 200
@@ -379,7 +379,7 @@ def test_stop_while_the_disk_is_full(small_disk, tmp_path, mock):
         assert a.status == 503
         began = time.monotonic()
         gw.stop()
-        assert time.monotonic() - began < 15 * PATIENCE
+        assert time.monotonic() - began < 30 * PATIENCE
         filler.unlink()
         gw.start()
         gw.stop()

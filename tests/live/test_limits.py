@@ -75,7 +75,7 @@ def info(gw, key):
     return gw.get(f"/key/info?key={key}").json["info"]
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -71,7 +71,7 @@ PROVIDERS = [
     ("UP_ERROR", 500, "mock?status=500"), ("UP_UNAVAILABLE", 503, "mock?status=503"),
     ("UP_MALFORMED", 502, "mock?gzip"), ("UP_BROKEN", 502, "mock?die=0"), ("UP_TIMEOUT", 408, "mock?stall=0"),
 ]
-SETTINGS = "router_settings:\n  num_retries: 0\n  timeout: 1\n  disable_cooldowns: true\nserver:\n  limits: {body: 64k}\n"
+SETTINGS = "router_settings:\n  num_retries: 0\n  timeout: 4\n  disable_cooldowns: true\nserver:\n  limits: {body: 64k}\n"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from gateway import BUILD
+from gateway import BUILD, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="it asks with curl")
@@ -31,8 +31,7 @@ def quickstart(folder, port, *args):
 
 
 def test_it_asks_and_shows_what_it_got(folder):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
+    port = free_port()
     p = quickstart(folder, port, "--once")
     assert p.returncode == 0 and "It works." in p.stdout, p
     answer = json.loads(next(line for line in p.stdout.splitlines() if line.startswith("{")))

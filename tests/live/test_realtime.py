@@ -311,7 +311,7 @@ def test_silence_on_both_sides_ends_it(gw):
     began = time.monotonic()
     with pytest.raises((EOFError, ConnectionError)):
         ws.exactly(1)
-    assert 1.5 < time.monotonic() - began < 4
+    assert 1.5 < time.monotonic() - began < 15
 
 
 def test_slow_ends_bound_memory(gw, provider):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gateway import PATIENCE, Gateway
+from gateway import Gateway, free_port
 from load import Load, Streams, descriptors, wait_for, workers
 
 ANY = [("m", "plain"), ("mock*", "mock*")]
@@ -179,12 +179,6 @@ def test_thirty_reloads_under_load(start, mock):
         assert maps.count("llmgw-snapshot") <= 2, maps
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Addressed(Gateway):
     """Listens where its file says."""
 
@@ -319,11 +313,10 @@ def test_concurrent_reloads(start):
     t = threading.Thread(target=lambda: first.append(gw.ctl("reload", check=False)))
     t.start()
     wait_for(lambda: generation(gw) == 2)
-    began = time.monotonic()
     p = gw.ctl("reload", check=False)
     assert p.returncode == 6 and "under way" in p.stdout + p.stderr
     assert gw.request("POST", "/admin/v1/reload").status in (409, 404)
-    assert time.monotonic() - began < 3 * PATIENCE
+    assert not first                     # nobody waited for it
     os.kill(stopped, signal.SIGCONT)
     t.join(20)
     assert first[0].returncode == 0

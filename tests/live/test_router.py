@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from gateway import until
+
 PRICED = {"input_cost_per_token": 0.000001, "output_cost_per_token": 0.000002}
 CHEAP = {"input_cost_per_token": 1e-7, "output_cost_per_token": 1e-7}
 
@@ -20,32 +22,32 @@ def served(mock):
 
 
 def test_least_busy(start, mock):
-    gw = start([("g", to(mock, "a?ttft=400")), ("g", to(mock, "b?ttft=400"))],
+    gw = start([("g", to(mock, "a?ttft=3000")), ("g", to(mock, "b?ttft=3000"))],
                "router_settings: {routing_strategy: least-busy, num_retries: 0}\n", workers=2)
     threads = [threading.Thread(target=gw.ask, args=("g",)) for _ in range(6)]
-    for t in threads:
+    for n, t in enumerate(threads):            # one after the other, all in flight together
         t.start()
-        time.sleep(0.03)                       # one after the other, all in flight together
+        until(lambda: gw.metric("llmgw_deployment_in_flight") == n + 1)
     for t in threads:
         t.join()
-    assert served(mock) == {"a?ttft=400": 3, "b?ttft=400": 3}
+    assert served(mock) == {"a?ttft=3000": 3, "b?ttft=3000": 3}
 
 
 def test_latency(start, mock):
-    gw = start([("g", to(mock, "slow?ttft=120")), ("g", to(mock, "fast"))],
+    gw = start([("g", to(mock, "slow?ttft=1000")), ("g", to(mock, "fast"))],
                "router_settings: {routing_strategy: latency-based-routing, num_retries: 0}\n", workers=2)
     for _ in range(12):
         assert gw.ask("g").status == 200
-    assert served(mock)["slow?ttft=120"] <= 2 and served(mock)["fast"] >= 10
+    assert served(mock)["slow?ttft=1000"] <= 2 and served(mock)["fast"] >= 10
 
 
 def test_latency_buffer(start, mock):
-    gw = start([("g", to(mock, "slow?ttft=60")), ("g", to(mock, "fast?ttft=40"))],
+    gw = start([("g", to(mock, "slow?ttft=300")), ("g", to(mock, "fast?ttft=250"))],
                "router_settings: {routing_strategy: latency-based-routing, num_retries: 0,"
                " routing_strategy_args: {lowest_latency_buffer: 50, ttl: 60}}\n")
     for _ in range(24):
         assert gw.ask("g").status == 200
-    assert served(mock)["slow?ttft=60"] >= 4
+    assert served(mock)["slow?ttft=300"] >= 4
 
 
 def test_usage(start, mock):
@@ -104,13 +106,13 @@ def test_router_settings_of_keys_and_teams(start, mock):
     """Request over key over team over configuration."""
     gw = start([("g", to(mock, "dear")), ("g", to(mock, "cheap", **CHEAP)), ("bad", to(mock, "x?status=500")),
                 ("limit", to(mock, "y?status=429")), ("a", to(mock, "plain-a")), ("b", to(mock, "plain-b")),
-                ("slow", to(mock, "z?ttft=3000"))],
+                ("slow", to(mock, "z?ttft=20000"))],
                "router_settings: {num_retries: 0, disable_cooldowns: true, fallbacks: [{bad: [a]}]}\n", workers=2)
     team = gw.post("/team/new", {"team_alias": "t", "router_settings": {
         "num_retries": 1, "routing_strategy": "cost-based-routing", "fallbacks": [{"bad": ["b"]}]}}).json["team_id"]
     of_team = gw.key(team_id=team)
     own = gw.key(team_id=team, router_settings={
-        "num_retries": 2, "timeout": 0.5, "fallbacks": [{"limit": ["a"]}, {"*": ["b"]}],
+        "num_retries": 2, "timeout": 3, "fallbacks": [{"limit": ["a"]}, {"*": ["b"]}],
         "model_group_retry_policy": {"limit": {"RateLimitErrorRetries": 0}}})
     plain = gw.key()
 
@@ -134,7 +136,7 @@ def test_router_settings_of_keys_and_teams(start, mock):
     assert gw.ctl_json("route", "explain", "g", "--key", plain)["routing_strategy"] == "simple-shuffle"
     began = time.monotonic()
     assert gw.ask("slow", key=own, num_retries=0, disable_fallbacks=True).status in (408, 504)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     # A key's list leads nowhere that the key may not go, and what has no sense is passed over.
     shut = gw.key(models=["bad"], router_settings={"fallbacks": [{"bad": ["b"]}], "num_retries": "x", "timeout": -1})
     assert asked("bad", shut) == (500, [x])
@@ -245,12 +247,12 @@ def test_limits_of_deployments(start, mock):
 
 
 def test_max_parallel_by_default(start, mock):
-    gw = start([("g", to(mock, "a?ttft=500"))],
+    gw = start([("g", to(mock, "a?ttft=3000"))],
                "router_settings: {default_max_parallel_requests: 1, num_retries: 0}\n"
                "server: {router: {queue-wait: 0}}\n")
     t = threading.Thread(target=gw.ask, args=("g",))
     t.start()
-    time.sleep(0.15)
+    until(lambda: gw.metric("llmgw_deployment_in_flight") == 1)
     assert gw.ask("g").status == 503
     t.join()
 
@@ -326,7 +328,7 @@ def test_all_cooling_recovers_before_its_time(start, mock):
     gw = start([("g", to(mock, "mock?failn=3")), ("g", to(mock, "mock?status=500"))],
                "router_settings: {num_retries: 0, cooldown_time: 600}\n", workers=2)
     seen = set()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and 200 not in seen:
         seen.add(gw.ask("g").status)
         time.sleep(0.05)
@@ -375,13 +377,14 @@ def test_route_explain(start, mock):
 def test_probes_spare_whom_traffic_shows_well(start, mock):
     gw = start([("busy", to(mock, "busy")), ("ant", {"model": "anthropic/idle", "api_base": mock.base, "api_key": "sk-x"})],
                "general_settings:\n  background_health_checks: true\n  health_check_interval: 1\n")
-    end = time.monotonic() + 3.5
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while time.monotonic() < began + 3.5:
         assert gw.ask("busy").status == 200
         time.sleep(0.1)
+    took = time.monotonic() - began
     probes = [e["path"] for e in mock.get("/mock/log?n=1000") if e["method"] == "GET"]
     states = {m["model_name"]: m for m in gw.ctl_json("health")["endpoints"]}
-    assert len(probes) <= 3 + 4 and states["busy"]["state"] == "well"     # the idle one each second, the busy one at first
+    assert len(probes) <= took + 4 and states["busy"]["state"] == "well"     # the idle one each second, the busy one at first
     entry = [e for e in mock.get("/mock/log?n=1000&h=x-api-key,anthropic-version") if e["method"] == "GET"][-1]
     assert entry["headers"] == {"x-api-key": "sk-x", "anthropic-version": "2023-06-01"}
 

@@ -38,12 +38,12 @@ def test_a_copy_is_sent_and_compared(start, mock):
 
 
 def test_a_copy_never_delays_and_never_fails(start, mock):
-    gw = start([("g", to(mock, "first", silent_model="slow")), ("slow", to(mock, "x?ttft=1500")),
+    gw = start([("g", to(mock, "first", silent_model="slow")), ("slow", to(mock, "x?ttft=6000")),
                 ("f", to(mock, "second", silent_model="bad")), ("bad", to(mock, "x?status=500")),
                 ("h", to(mock, "y?status=500", silent_model="s")), ("s", to(mock, "fine"))],
                "router_settings: {num_retries: 2}\n", workers=1)
     began = time.monotonic()
-    assert gw.ask("g").status == 200 and time.monotonic() - began < 1
+    assert gw.ask("g").status == 200 and time.monotonic() - began < 5
     assert gw.ask("f").status == 200
     e = gw.wait_log("silent.compared", silent_model="bad")
     assert e["silent_outcome"] == "UP_ERROR" and e["equal"] == 0
@@ -51,12 +51,12 @@ def test_a_copy_never_delays_and_never_fails(start, mock):
     assert gw.ask("h", num_retries=1, timeout=30).status == 500             # nor does it help
     assert gw.wait_log("silent.compared", silent_model="s")["outcome"] == "UP_ERROR"
     e = gw.wait_log("silent.compared", silent_model="slow")
-    assert e["silent_ms"] >= 1500 > e["ms"]
+    assert e["silent_ms"] >= 6000 > e["ms"]
     assert gw.metric("llmgw_silent_failed_total") == 1
 
 
 def test_copies_are_bounded_and_hold_nobody(start, mock):
-    gw = start([("g", to(mock, "first", silent_model="slow")), ("slow", to(mock, "x?ttft=8000"))], workers=1)
+    gw = start([("g", to(mock, "first", silent_model="slow")), ("slow", to(mock, "x?ttft=30000"))], workers=1)
 
     def some():
         for _ in range(5):
@@ -70,7 +70,7 @@ def test_copies_are_bounded_and_hold_nobody(start, mock):
     assert gw.metric("llmgw_silent_copies_total") == 32 and gw.metric("llmgw_silent_skipped_total") == 8
     began = time.monotonic()
     gw.stop()                                   # a drain does not wait for them, and they are booked
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     gw.start()
     assert sum(r["metadata"]["is_silent_experiment"] for r in gw.spend_rows(wait_for=72)) == 32
 

@@ -15,8 +15,15 @@ import pytest
 
 from gateway import until
 
-TODAY = time.strftime("%Y-%m-%d", time.gmtime())
-DAYS = f"start_date={TODAY}&end_date={TODAY}"
+
+def today():
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def days():
+    return f"start_date={today()}&end_date={today()}"
+
+
 PATHS = ["/spend/logs/v2", "/spend/logs/ui", "/spend/users", "/spend/tags", "/spend/keys", "/team/daily/activity",
          "/organization/daily/activity", "/customer/daily/activity", "/end_user/daily/activity", "/tag/daily/activity",
          "/global/spend", "/global/spend/logs", "/global/spend/keys", "/global/spend/models", "/global/spend/teams",
@@ -76,7 +83,7 @@ def test_sums_are_those_of_the_rows(spent):
     assert [dollars(d["spend"]) for d in gw.get("/global/spend/logs").json] == [money(total)]
     by = {"model": lambda r: r["model"], "key": lambda r: r["alias"], "user": lambda r: r["user_id"] or "(none)",
           "team": lambda r: "Physics" if r["team"] else "(none)",
-          "organization": lambda r: "uni" if r["team"] else "(none)", "day": lambda r: TODAY}
+          "organization": lambda r: "uni" if r["team"] else "(none)", "day": lambda r: today()}
     for name, key in by.items():
         report = gw.ctl_json("spend", "report", "--group-by", name)
         assert {r["name"]: (r["requests"], dollars(r["spend"])) for r in report["rows"]} == sums(rows, key), name
@@ -93,7 +100,7 @@ def test_sums_are_those_of_the_rows(spent):
         {k: v[1] for k, v in sums(rows, lambda r: r["alias"]).items()}
     assert {u["user_id"]: dollars(u["spend"]) for u in gw.get("/spend/users").json} == \
         {k: v[1] for k, v in sums(rows, lambda r: r["user_id"]).items() if k}
-    ends = gw.post("/global/spend/end_users", {"startTime": TODAY, "endTime": TODAY}).json
+    ends = gw.post("/global/spend/end_users", {"startTime": today(), "endTime": today()}).json
     assert {e["end_user"]: (e["total_count"], dollars(e["total_spend"])) for e in ends} == \
         sums([r for r in rows if r["end_user"]], lambda r: r["end_user"])
     assert sum(dollars(p["spend"]) for p in gw.get("/global/spend/provider").json) == money(total)
@@ -109,7 +116,7 @@ def test_tags_reach_rows_and_sums(spent):
     per_tag = gw.get("/global/spend/tags?tags=prod,from-header").json["spend_per_tag"]
     assert {t["name"]: t["log_count"] for t in per_tag} == {"prod": 15, "from-header": 5}
     assert gw.get("/global/spend/all_tag_names").json["tag_names"] == sorted(tags)
-    page = gw.get(f"/tag/daily/activity?{DAYS}&tags=prod").json
+    page = gw.get(f"/tag/daily/activity?{days()}&tags=prod").json
     assert page["metadata"]["total_api_requests"] == 15
     assert page["results"][0]["breakdown"]["entities"]["prod"]["metrics"]["api_requests"] == 15
     assert len(gw.get("/spend/logs/v2?tag=from-header").json["data"]) == 5
@@ -117,10 +124,10 @@ def test_tags_reach_rows_and_sums(spent):
 
 def test_daily_activity(spent):
     gw, rows = spent, raw(spent)
-    page = gw.get(f"/user/daily/activity?{DAYS}&page_size=1000").json
+    page = gw.get(f"/user/daily/activity?{days()}&page_size=1000").json
     assert set(page) == {"results", "metadata"} and len(page["results"]) == 1
     day = page["results"][0]
-    assert set(day) == {"date", "metrics", "breakdown"} and day["date"] == TODAY
+    assert set(day) == {"date", "metrics", "breakdown"} and day["date"] == today()
     assert set(day["breakdown"]) == {"mcp_servers", "models", "model_groups", "providers", "endpoints", "api_keys",
                                      "entities"}
     m = day["metrics"]
@@ -134,28 +141,28 @@ def test_daily_activity(spent):
             assert sum(k["metrics"]["api_requests"] for k in inner) == entry["metrics"]["api_requests"], part
     assert {k["metadata"]["key_alias"]: k["metrics"]["api_requests"] for k in day["breakdown"]["api_keys"].values()} \
         == {k: v[0] for k, v in sums(rows, lambda r: r["alias"]).items()}
-    team = gw.get(f"/team/daily/activity?{DAYS}&team_ids=physics").json
+    team = gw.get(f"/team/daily/activity?{days()}&team_ids=physics").json
     assert team["results"][0]["breakdown"]["entities"]["physics"]["metadata"] == {"team_alias": "Physics"}
     assert team["metadata"]["total_api_requests"] == 14
     for path in ("/organization/daily/activity", "/customer/daily/activity", "/end_user/daily/activity"):
-        assert gw.get(f"{path}?{DAYS}").json["metadata"]["total_api_requests"] == (14 if "org" in path else 20)
-    own = gw.get(f"/user/daily/activity?{DAYS}&user_id=bob", key=gw.keys[0]).json
+        assert gw.get(f"{path}?{days()}").json["metadata"]["total_api_requests"] == (14 if "org" in path else 20)
+    own = gw.get(f"/user/daily/activity?{days()}&user_id=bob", key=gw.keys[0]).json
     assert own["metadata"]["total_api_requests"] == 14     # its own user's, whatever it asks for
-    assert gw.get(f"/user/daily/activity/aggregated?{DAYS}").json["metadata"]["total_api_requests"] == 40
+    assert gw.get(f"/user/daily/activity/aggregated?{days()}").json["metadata"]["total_api_requests"] == 40
     assert gw.get("/user/daily/activity").status == 400
 
 
 def test_report_of_teams_and_keys(spent):
     gw = spent
-    report = gw.get(f"/global/spend/report?{DAYS}").json
+    report = gw.get(f"/global/spend/report?{days()}").json
     teams = {t["team_name"]: t for t in report[0]["teams"]}
     assert set(teams) == {"Physics", "Unassigned Team"}
     assert sum(dollars(d["spend"]) for d in teams["Physics"]["metadata"]) == dollars(teams["Physics"]["total_spend"])
-    by_key = gw.get(f"/global/spend/report?{DAYS}&group_by=api_key").json
+    by_key = gw.get(f"/global/spend/report?{days()}&group_by=api_key").json
     assert len(by_key) == 3
     for k in by_key:
         assert sum(dollars(d["total_cost"]) for d in k["model_details"]) == dollars(k["total_cost"])
-    customers = gw.get(f"/global/spend/report?{DAYS}&group_by=customer").json[0]["customers"]
+    customers = gw.get(f"/global/spend/report?{days()}&group_by=customer").json[0]["customers"]
     assert {c["customer"] for c in customers} == {f"eu{i}" for i in range(5)}
     activity = gw.get("/global/activity").json
     assert activity["sum_api_requests"] == 40
@@ -177,7 +184,7 @@ def test_rows_in_pages(spent):
 
 
 def exported(gw, *args):
-    return gw.ctl("spend", "export", "--start", TODAY, "--end", TODAY, *args).stdout
+    return gw.ctl("spend", "export", "--start", today(), "--end", today(), *args).stdout
 
 
 def test_export_of_single_requests(spent, tmp_path):
@@ -198,7 +205,7 @@ def test_export_of_single_requests(spent, tmp_path):
     assert gw.ctl("spend", "export", "--start", "2001-01-01", "--end", "2001-01-02", "--format", "jsonl").stdout == ""
     assert gw.ctl("spend", "export", "--format", "pdf", check=False).returncode == 1
     assert gw.ctl("spend", "export", "--out", "/nonexistent/x", check=False).returncode == 1
-    a = gw.get(f"/spend/export?start={TODAY}&format=jsonl").json
+    a = gw.get(f"/spend/export?start={today()}&format=jsonl").json
     assert a["rows"] == 40 and a["next"] is None and len(a["text"].splitlines()) == 40
     assert gw.get("/spend/export?cursor=x").status == 400
 
@@ -239,8 +246,8 @@ def test_export_of_focus(spent):
     assert sum(int(r["x_RequestCount"]) for r in tagged if json.loads(r["Tags"]).get("job") == "0") > 0
     assert all(json.loads(r["Tags"])["prod"] is True for r in tagged)
     for r in lines:
-        assert r["ChargePeriodStart"] == f"{TODAY}T00:00:00Z" and r["ChargeCategory"] == "Usage"
-        assert r["BillingPeriodStart"] == f"{TODAY[:7]}-01T00:00:00Z" and r["BillingCurrency"] == "USD"
+        assert r["ChargePeriodStart"] == f"{today()}T00:00:00Z" and r["ChargeCategory"] == "Usage"
+        assert r["BillingPeriodStart"] == f"{today()[:7]}-01T00:00:00Z" and r["BillingCurrency"] == "USD"
         assert (r["SubAccountId"], r["SubAccountName"], r["SubAccountType"]) in \
             (("physics", "Physics", "Team"), ("", "", ""))
         assert r["ProviderName"] == r["ServiceProviderName"] != ""
@@ -271,7 +278,7 @@ def test_reports_are_for_administrators(spent):
     for path in PATHS:
         assert spent.get(path, key=spent.keys[0]).status == 401, path
         assert spent.get(path, key=False).status == 401, path
-        assert spent.get(f"{path}?{DAYS}").status == 200, path
+        assert spent.get(f"{path}?{days()}").status == 200, path
 
 
 def test_sums_survive_kills(start):

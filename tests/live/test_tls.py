@@ -14,7 +14,7 @@ import warnings
 
 import pytest
 
-from gateway import BUILD, Gateway
+from gateway import BUILD, Gateway, free_port
 from test_security import Authority
 
 
@@ -50,7 +50,7 @@ def files(tmp_path, authority):
 
 @pytest.fixture
 def gw(start, files):
-    return start([("m", "plain"), ("mock*", "mock*")], files.settings("  limits: {header_timeout: 0.5}\n"))
+    return start([("m", "plain"), ("mock*", "mock*")], files.settings())
 
 
 def context(authority, low=None, high=None, alpn=("http/1.1",)):
@@ -146,8 +146,9 @@ def test_llmgwctl_over_https(gw, authority):
     assert p.returncode == 0, p
 
 
-def test_what_is_refused(gw, authority):
+def test_what_is_refused(start, files, authority):
     """TLS 1.1 and older, other protocols only, noise, silence: closed, and others are served."""
+    gw = start([("m", "plain")], files.settings("  limits: {header_timeout: 2}\n"))
     for high in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.raises((ssl.SSLError, OSError)):
             with warnings.catch_warnings():
@@ -166,13 +167,12 @@ def test_what_is_refused(gw, authority):
     for noise in (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 600, b"\x16\x03\x01\xff\xff" + b"\xff" * 400, b"\x80\x2e\x01"):
         with socket.create_connection(("127.0.0.1", gw.port), 10) as s:
             s.sendall(noise)
-            s.settimeout(10)
+            s.settimeout(30)
             with contextlib.suppress(ConnectionResetError):
                 while data := s.recv(4096):
                     assert b"HTTP/1.1 200" not in data
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", gw.port), 10) as s:      # a handshake that never comes
-        assert s.recv(100) == b"" and time.monotonic() - began < 6
+    with socket.create_connection(("127.0.0.1", gw.port), 30) as s:      # a handshake that never comes
+        assert s.recv(100) == b""
     c = connect(gw, authority)
     assert ask(c, gw)[0] == 200
     c.close()
@@ -322,12 +322,10 @@ def test_nobody_serves_over_tls(tmp_path, start, files, authority):
 def test_a_bad_certificate_at_start_is_told(tmp_path, mock, files, authority, how):
     files.put("nonsense" if how == "garbage" else files.cert.read_text(), authority.leaf("localhost")[1].read_text())
     g = Gateway(tmp_path, [("m", {"model": "openai/plain", "api_key": "x", "api_base": mock.base + "/v1"})], files.settings())
-    began = time.monotonic()
     try:
-        with pytest.raises((AssertionError, OSError)):
-            g.start(timeout=3)
-        assert g.process.returncode == 8
-        assert time.monotonic() - began < 2.5, "it did not end by itself"
+        with pytest.raises(AssertionError, match="the gateway ended"):
+            g.start()
+        assert g.process.returncode == 8            # it has ended by itself
     finally:
         if g.process and g.process.poll() is None:
             g.stop(expect=None)
@@ -344,12 +342,6 @@ class TwoListeners(Gateway):
             at = c.index(name)
             del c[at:at + 2]
         return c
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_plain_and_tls_listeners_side_by_side(tmp_path, mock, files, authority):

@@ -223,9 +223,9 @@ def test_an_end_while_the_new_program_is_checked(installed):
     streams = Streams(gw, 2, "mock?tokens=20&gap=50").wait_begun()      # so that it takes a while
     home = gw.tmp / "bin"
     shutil.copy2(home / "llmgw", home / "checked")
-    gw.replace("llmgw", f'#!/bin/sh\n[ "$1" = --check ] && sleep 0.5\nexec {home}/checked "$@"\n')
+    gw.replace("llmgw", f'#!/bin/sh\n[ "$1" = --check ] && touch {home}/begun && sleep 3\nexec {home}/checked "$@"\n')
     gw.process.send_signal(signal.SIGUSR2)
-    time.sleep(0.1)
+    wait_for((home / "begun").exists)
     gw.stop()
     assert not gw.records("upgrade.exec")
     streams.wait_over()

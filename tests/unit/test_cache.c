@@ -311,7 +311,7 @@ static void test_a_lock_that_cannot_be_had(void **st)
 		waitpid(pid, &status, WUNTRACED);
 		uint64_t before = clock_ns();
 		const char *text = found(c, 1, 0);
-		assert_true(clock_ns() - before < 1000000000ull);
+		assert_true(clock_ns() - before < 20000000000ull);
 		if (strcmp(text, "-16") == 0)
 			busy++;
 		kill(pid, SIGCONT);

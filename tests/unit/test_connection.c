@@ -390,10 +390,16 @@ static void test_stream_abort(void **state)
 	hang_up(&e);
 	e = dial_tcp();
 	say_z(&e, "GET /stream HTTP/1.0\r\n\r\n");
-	turns(&e, 4);
+	while (!did.open) {
+		turns(&e, 1);
+		poll(NULL, 0, 1);
+	}
 	conn_reply_piece(did.open->conn, STR("x"));
 	end_stream(conn_forget_request);
-	turns(&e, 4);
+	for (int i = 0; i < 30000 && !e.has_end && !e.error; i++) {
+		turns(&e, 1);
+		poll(NULL, 0, 1);
+	}
 	assert_false(e.has_end);
 	assert_int_equal(e.error, ECONNRESET);
 	hang_up(&e);

@@ -586,15 +586,15 @@ static void test_its_mode_and_who_may(void **state)
 
 /* In a process of its own: becomes nobody, or a worker once its pid is known, and expects to be
  * told that it may not. */
-_Noreturn static void be_turned_away(bool is_worker)
+_Noreturn static void be_turned_away(int is_known)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct frame_in f;
 	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	memcpy(addr.sun_path, at.path, strlen(at.path) + 1);
-	if (is_worker)
-		poll(NULL, 0, 100);
-	else if (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0)
+	char known;
+	if (is_known >= 0 ? read(is_known, &known, 1) != 1 : setgroups(0, NULL) != 0 || setgid(65534) != 0 ||
+							   setuid(65534) != 0)
 		_exit(2);
 	if (connect(s, (struct sockaddr *)&addr, sizeof addr) != 0)
 		_exit(3);
@@ -608,18 +608,22 @@ _Noreturn static void be_turned_away(bool is_worker)
 
 static void expect_turned_away(struct place *worker)
 {
-	int status = -1;
+	int status = -1, line[2];
+	assert_int_equal(pipe(line), 0);
 	pid_t child = fork();
 	if (child == 0)
-		be_turned_away(worker != NULL);
+		be_turned_away(worker ? line[0] : -1);
 	if (worker) {
 		worker->pid = child;
 		worker->state = PLACE_READY;
+		assert_int_equal(write(line[1], "k", 1), 1);
 	}
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		turn(1);
 		poll(NULL, 0, 1);
 	}
+	close(line[0]);
+	close(line[1]);
 	assert_int_equal(status, 0);
 }
 

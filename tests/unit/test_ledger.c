@@ -150,7 +150,7 @@ static uint64_t committed(struct world *w)
 
 static void turn_until_committed(struct world *w, uint64_t seq)
 {
-	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	uint64_t end = clock_ns() + 60 * NS_PER_S;
 	while (committed(w) < seq) {
 		uv_run(&w->p.loop, UV_RUN_ONCE);
 		assert_true(clock_ns() < end);
@@ -654,7 +654,7 @@ static void on_reaped(void *data, uint64_t rows)
 
 static void reap(struct world *w)
 {
-	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	uint64_t end = clock_ns() + 60 * NS_PER_S;
 	cut_rows = UINT64_MAX;
 	ledger_reap(w->ledger, SLOT, w->dirfd, on_reaped, NULL);
 	while (cut_rows == UINT64_MAX) {
@@ -1066,7 +1066,7 @@ static void test_a_damaged_file_is_put_aside(void **st)
 static void test_full_disk_is_waited_out(void **st)
 {
 	struct world *w = *st;
-	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	uint64_t end = clock_ns() + 60 * NS_PER_S;
 	start_worker(w, 8192);
 	settle(w, 1, 1);
 	fold(w);
@@ -1128,7 +1128,7 @@ static void need(bool is_so, int exit_status)
 static void fill_small_disk(struct world *w)
 {
 	struct journal *reader;
-	uint64_t end = clock_ns() + 30 * NS_PER_S;
+	uint64_t end = clock_ns() + 60 * NS_PER_S;
 	bool was_full = false;
 	char why[256];
 	need(mount_small(w->p.dir), CANNOT_MOUNT);

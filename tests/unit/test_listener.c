@@ -49,7 +49,7 @@ static void test_listener(void **state)
 	for (int i = 0; i < 10; i++) {
 		e[i] = dial_tcp();
 		say_z(&e[i], GET("/plain"));
-		turns(&e[i], 4);
+		wait_heard(&e[i]);
 		assert_int_equal(heard(&e[i], "200 OK"), i < 8);
 	}
 	assert_memory_equal(conn_address(rig.w.connections), loopback, 16);
@@ -98,15 +98,18 @@ static void test_a_socket_that_is_retired(void **state)
 	assert_int_equal(listen(fd, 16), 0);
 	assert_int_equal(listener_start(&rig.w, fd, NULL, &l), 0);
 	take_fd(&queued, connect_to(fd));
+	struct pollfd waiting = { .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&waiting, 1, 30000), 1);
 	retire(fd);
 	listener_stop_all(&rig.w);
 	assert_non_null(rig.w.listeners);
 	struct pollfd late = { .fd = connect_to(fd), .events = POLLOUT };
 	assert_int_equal(poll(&late, 1, 20), 0);
 	say_z(&queued, GET("/plain"));
+	wait_heard(&queued);
 	assert_true(heard(&queued, "200 OK"));
 	listener_stop_all(&rig.w);		/* again: its time goes on */
-	for (int i = 0; rig.w.listeners && i < 200; i++) {
+	for (int i = 0; rig.w.listeners && i < 6000; i++) {
 		turns(&queued, 1);
 		poll(NULL, 0, 5);
 	}
@@ -133,10 +136,8 @@ static void test_out_of_descriptors(void **state)
 	close(lowest);
 	tight = (struct rlimit){ (rlim_t)lowest, old.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &tight);
-	for (int i = 0; i < 20; i++)
-		turn();
+	wait_heard(&second);
 	setrlimit(RLIMIT_NOFILE, &old);
-	hear(&second);
 	assert_true(second.has_end || second.error == ECONNRESET);
 	assert_int_equal(rig.metrics.connections_refused, 1);
 	hang_up(&second);
@@ -145,6 +146,7 @@ static void test_out_of_descriptors(void **state)
 	take_fd(&second, fd);
 	wait_tick(&second);
 	say_z(&second, GET("/plain"));
+	wait_heard(&second);
 	assert_true(heard(&second, "200 OK"));
 	hang_up(&first);
 	hang_up(&second);

@@ -173,7 +173,7 @@ static void test_the_time_is_over(void **st)
 	uv_timer_t tick;			/* what runs besides in a master's loop */
 	uv_timer_init(&b.p.loop, &tick);
 	uv_timer_start(&tick, on_tick, 10, 10);
-	for (int i = 0; i < 500 && rows(); i++)
+	for (int i = 0; i < 3000 && rows(); i++)
 		uv_run(&b.p.loop, UV_RUN_ONCE);	/* pruning comes by itself */
 	uv_close((uv_handle_t *)&tick, NULL);
 	uv_run(&b.p.loop, UV_RUN_NOWAIT);

@@ -480,8 +480,9 @@ static void test_a_refused_key_is_left_with_all_who_use_it(void **state)
 	assert_int_equal(failure(3, OUTCOME_UP_AUTH, 401, NOW), 1);
 }
 
-/* Another process chooses all the time; how long after the cooldown does it choose otherwise? */
-static uint64_t seen_after_ns(void)
+/* Another process chooses all the time: how long behind the cooldown did its last choice begin that
+ * knew nothing of it? So none of the time counts in which it, or we, had no processor. */
+static uint64_t blind_for_ns(void)
 {
 	uint64_t at = 0;
 	int line[2], status = 1;
@@ -493,17 +494,18 @@ static uint64_t seen_after_ns(void)
 	assert_int_equal(pipe(line), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		uint64_t give_up = clock_ns() + 5 * NS_PER_S;
+		uint64_t give_up = clock_ns() + 60 * NS_PER_S, from;
 		char ready = 1;
 		if (write(line[1], &ready, 1) != 1)
 			_exit(1);
 		do {
 			struct route_query q = query();
 			struct route_choice c;
+			from = clock_ns();
 			route_pick(&q, &c);
-			at = clock_ns();
 			if (c.deployment == 1)
 				_exit(write(line[1], &at, sizeof at) != sizeof at);
+			at = from;
 		} while (at < give_up);
 		_exit(1);
 	}
@@ -512,24 +514,21 @@ static uint64_t seen_after_ns(void)
 	assert_int_equal(read(line[0], &ready, 1), 1);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 0);
-	uint64_t began = clock_ns();
 	assert_int_equal(failure(0, OUTCOME_UP_ERROR, 500, NOW), 1);
+	uint64_t told = clock_ns();
 	assert_int_equal(read(line[0], &at, sizeof at), sizeof at);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	close(line[0]);
 	close(line[1]);
-	return at > began ? at - began : 0;
+	return at > told ? at - told : 0;
 }
 
-/* Of several, for the machine may be busy with others. */
 static void test_another_process_sees_a_cooldown_within_a_millisecond(void **state)
 {
-	unsigned in_time = 0;
 	(void)state;
 	for (unsigned round = 0; round < 12; round++)
-		in_time += seen_after_ns() <= NS_PER_MS;
-	assert_true(in_time >= 3);
+		assert_in_range(blind_for_ns(), 0, NS_PER_MS);
 }
 
 static void test_what_counts(void **state)

@@ -70,8 +70,14 @@ static void test_processes(void **st)
 			;
 	(void)starved_look(&s, pid, 5, 100);
 	assert_true(s.since_ns == 100 && s.beat_ns == 5);
-	struct timespec pause = { .tv_nsec = 300000000 };
-	nanosleep(&pause, NULL);
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct timespec used = { 0 };
+	clockid_t its_clock;
+	assert_int_equal(clock_getcpuclockid(pid, &its_clock), 0);
+	do {					/* it has to come to spin, on a busy machine too */
+		nanosleep(&pause, NULL);
+		assert_int_equal(clock_gettime(its_clock, &used), 0);
+	} while (used.tv_sec == 0 && used.tv_nsec < 100000000);
 	(void)starved_look(&s, pid, 5, 200);
 	assert_true(s.since_ns == 100);			/* still the same time of being late */
 	assert_int_equal(kill(pid, SIGSTOP), 0);

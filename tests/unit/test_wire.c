@@ -56,16 +56,18 @@ static void test_slow_reader_is_cut(void **state)
 	say_z(&e, GET("/stream"));
 	fill(CONN_HIGH_WATER);
 	uint64_t from = uv_hrtime();
-	while (uv_hrtime() - from < 300 * NS_PER_MS)
+	do
 		uv_run(&rig.loop, UV_RUN_ONCE);
+	while (uv_hrtime() - from < 300 * NS_PER_MS);
 	pass_ms(4900);
 	from = uv_hrtime();
-	while (uv_hrtime() - from < 300 * NS_PER_MS)
+	do
 		uv_run(&rig.loop, UV_RUN_ONCE);
+	while (uv_hrtime() - from < 300 * NS_PER_MS);
 	assert_int_equal(did.gone, 0);
 	pass_ms(200);
 	from = uv_hrtime();
-	while (connections_open(&rig.w) > 0 && uv_hrtime() - from < 2 * NS_PER_S)
+	while (connections_open(&rig.w) > 0 && uv_hrtime() - from < 30 * NS_PER_S)
 		uv_run(&rig.loop, UV_RUN_ONCE);
 	assert_int_equal(did.gone, 1);
 	assert_int_equal(connections_open(&rig.w), 0);
