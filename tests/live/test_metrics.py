@@ -63,6 +63,14 @@ def read(text):
     return found
 
 
+def complaints(promtool, text):
+    """What promtool has against it, but for the name of LiteLLM's which it cannot like."""
+    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
+    assert p.returncode in (0, 3), p
+    return "".join(line for line in (p.stdout + p.stderr).splitlines(True)
+                   if not line.startswith('litellm_teams_count non-histogram and non-summary metrics should not have "_count"'))
+
+
 def one(found, name, **labels):
     """The sum over the samples that have these labels."""
     return sum(v for have, v in found[name].items() if set(labels.items()) <= have)
@@ -74,8 +82,7 @@ def test_promtool_has_nothing_to_say(start, promtool):
     g = start([("m", "plain"), ('quo"te\\back', "plain")], LITELLM)
     assert g.ask("m").status == g.ask('quo"te\\back').status == 200
     text = scrape(g)
-    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
-    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+    assert complaints(promtool, text) == ""
     assert 'model="quo\\"te\\\\back"' in text
     read(text)
 
@@ -278,8 +285,7 @@ def test_a_scrape_of_a_thousand_deployments(start, capsys, promtool):
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * tick
     text, rounds = scrape(g), 50
-    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
-    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+    assert complaints(promtool, text) == ""
     assert len(read(text)["litellm_deployment_state"]) == 1000
     before = cpu()
     for _ in range(rounds):
