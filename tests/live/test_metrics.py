@@ -304,11 +304,18 @@ def test_rules(promtool):
         assert p.returncode == 0, p.stdout + p.stderr
 
 
-def test_the_dashboard_asks_what_prometheus_understands(promtool, tmp_path):
-    """Every query as a rule, with Grafana's variables filled in."""
-    panels = json.loads((ROOT / "etc/grafana/llmgw.json").read_text())["panels"]
+@pytest.mark.parametrize("name", ["llmgw", "llmgw-litellm"])
+def test_dashboards_ask_what_prometheus_understands(promtool, tmp_path, name):
+    """Every query as a rule, with Grafana's variables filled in; every variable is there."""
+    whole = json.loads((ROOT / f"etc/grafana/{name}.json").read_text())
+    panels = whole["panels"]
     asked = [t["expr"] for p in panels for t in p.get("targets", [])]
-    assert len(asked) > 30 and len({p["id"] for p in panels}) == len(panels)
+    assert len(asked) > 60 and len({p["id"] for p in panels}) == len(panels)
+    variables = {v["name"] for v in whole["templating"]["list"]}
+    assert {v for e in asked for v in re.findall(r'"\$(\w+)"', e)} | {"datasource"} == variables
+    cells = collections.Counter((x, y) for g in (p["gridPos"] for p in panels)
+                                for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"]))
+    assert set(cells.values()) == {1} and max(x for x, _ in cells) == 23
     rules = [{"record": f"q{i}", "expr": e.replace("$__rate_interval", "5m")} for i, e in enumerate(asked)]
     path = tmp_path / "asked.yaml"
     path.write_text(json.dumps({"groups": [{"name": "asked", "rules": rules}]}))
