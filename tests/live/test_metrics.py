@@ -296,7 +296,7 @@ def test_a_scrape_of_a_thousand_deployments(start, capsys, promtool):
     assert each <= 20
 
 
-# ---- rules and dashboard
+# ---- rules and dashboards
 
 def test_rules(promtool):
     for args in (["check", "rules", "etc/prometheus/llmgw.rules.yaml"], ["test", "rules", "tests/prometheus/llmgw.test.yaml"]):
