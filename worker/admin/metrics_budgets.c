@@ -101,7 +101,7 @@ static struct str name_of_holder(const struct dir *dir, const struct dir_key *ke
 	return key->organization_id;
 }
 
-/* Who of the pairs' keys, teams, users or organizations has a budget, each once. False: no memory. */
+/* Who of the pairs' keys and their owners has a budget, each once. False: no memory. */
 static bool find_holders(struct scrape *s, const struct pairs *pairs, enum dir_kind kind,
 			 struct holders *ret)
 {
