@@ -244,6 +244,11 @@ uint64_t dir_count(const struct dir *d)
 	return atomic_load_explicit(&d->head->count, memory_order_relaxed);
 }
 
+uint64_t dir_room(const struct dir *d)
+{
+	return (d->size - HEAD_BYTES - SPARE_BYTES) / BYTES_PER_KEY;
+}
+
 uint64_t dir_count_kind(const struct dir *d, enum dir_kind kind)
 {
 	return atomic_load_explicit(&d->head->counts[kind], memory_order_relaxed);

@@ -130,6 +130,7 @@ int dir_remove_named(struct dir *d, enum dir_kind kind, struct str name,
 		     uint64_t now_ns) MUST_USE;
 bool dir_find_named(const struct dir *d, enum dir_kind kind, struct str name, struct dir_key *ret);
 uint64_t dir_count(const struct dir *d);	/* rows of all kinds */
+uint64_t dir_room(const struct dir *d);	/* how many rows of usual size it was made for */
 uint64_t dir_count_kind(const struct dir *d, enum dir_kind kind);
 /* Whether there is any of that kind: who asks first need not look for one. */
 bool dir_has(const struct dir *d, enum dir_kind kind);

@@ -100,10 +100,8 @@ int tls_pair_check(struct str certificate, struct str key, bool *ret_is_key, cha
 	return err;
 }
 
-int tls_pair_end(struct str certificate, int64_t *ret_end)
+static int read_end(const X509 *x, int64_t *ret_end)
 {
-	BIO *pem = BIO_new_mem_buf(certificate.p, (int)certificate.n);
-	X509 *x = pem ? PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL) : NULL;
 	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
 	int days = 0, seconds = 0;
 	bool is_good = x && epoch &&
@@ -111,8 +109,21 @@ int tls_pair_end(struct str certificate, int64_t *ret_end)
 	if (is_good)
 		*ret_end = (int64_t)days * 86400 + seconds;
 	ASN1_TIME_free(epoch);
-	X509_free(x);
-	BIO_free(pem);
 	ERR_clear_error();
 	return is_good ? 0 : -EINVAL;
+}
+
+int tls_pair_end(struct str certificate, int64_t *ret_end)
+{
+	BIO *pem = BIO_new_mem_buf(certificate.p, (int)certificate.n);
+	X509 *x = pem ? PEM_read_bio_X509_AUX(pem, NULL, on_passphrase, NULL) : NULL;
+	int r = read_end(x, ret_end);
+	X509_free(x);
+	BIO_free(pem);
+	return r;
+}
+
+int tls_pair_end_of(const struct ssl_ctx_st *ssl, int64_t *ret_end)
+{
+	return read_end(SSL_CTX_get0_certificate(ssl), ret_end);
 }

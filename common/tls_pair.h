@@ -19,5 +19,7 @@ int tls_pair_check(struct str certificate, struct str key, bool *ret_is_key,
 		   char reterr[256]) MUST_USE;
 /* When the first certificate of a PEM text ends, in seconds since 1970. 0, or -EINVAL. */
 int tls_pair_end(struct str certificate, int64_t *ret_end) MUST_USE;
+/* The same of the one that a context has. 0, or -EINVAL. */
+int tls_pair_end_of(const struct ssl_ctx_st *ssl, int64_t *ret_end) MUST_USE;
 
 #endif

@@ -28,7 +28,8 @@ static const struct {
 };
 
 static const char *const own_labels[] = {
-	"user", "hashed_api_key", "api_key_alias", "team", "team_alias", "requested_model",
+	"user", "hashed_api_key", "api_key_alias", "team", "team_alias", "org_id", "org_alias",
+	"requested_model",
 	"model", "litellm_model_name", "model_id", "model_group", "api_base", "api_provider",
 	"exception_status", "exception_class", "status_code", "route", "fallback_model",
 };

@@ -36,7 +36,7 @@ def metrics():
     for part, kind in ((counters, "counter"), (histograms, "histogram")):
         for found, doc in re.findall(rf'X\(\w+,\s*"(llmgw_\w+)",\s*{_TEXT}\)', part):
             yield found, kind, doc
-    for page in ("gateway", "deployments", "litellm"):
+    for page in ("gateway", "deployments", "litellm", "pairs", "budgets"):
         code = _read(f"worker/admin/metrics_{page}.c")
         for found, kind, doc in re.findall(
                 rf'\b(?:page_single|page_family)\([&\w>-]+,\s*"(\w+)",\s*"(\w+)",\s*{_TEXT}', code):

@@ -55,6 +55,7 @@ EXCEPTIONS = {
     ("worker/main.c", "worker/settle/flusher.h"): BOOT,
     ("worker/main.c", "worker/settle/hold.h"): "what the flusher tells goes to who waits for it",
     ("worker/link.c", "worker/decide/bearer.h"): "public keys come over the link",
+    ("worker/admin/metrics_gateway.c", "worker/client/tls.h"): "tells when the certificate for clients ends",
     ("worker/link.c", "worker/admin/relay.h"): "answers of management calls come over the link",
     ("worker/client/endpoint.c", "worker/admin/admin.h"): "the endpoint table names the gateway's own answers",
     ("worker/client/endpoint.c", "worker/admin/relay.h"): "the endpoint table names the relay",

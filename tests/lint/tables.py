@@ -3,6 +3,7 @@
 """tables - what is in a table of the program is in the manual and in the tests, and the manual's
 generated parts name nothing else."""
 import re
+import runpy
 
 import ctables
 import generate
@@ -90,9 +91,18 @@ for part in between("llmgw.yaml.5", "directives").split(".Ss ")[1:]:
 
 metrics = {n for found, kind, _ in ctables.metrics()
            for n in ([found + end for end in ("_bucket", "_sum", "_count")] if kind == "histogram" else [found])}
+metrics.add("litellm_model_name")        # a label
 for path in [*files("etc", "tests/prometheus", ends=(".json", ".rules.yaml", ".test.yaml"))]:
     for found in sorted(set(re.findall(r"\b(?:llmgw|litellm)_[a-z]\w*", text(path))) - metrics):
         complaints.add(name(path), line_of(text(path), text(path).index(found)), f"there is no metric '{found}'")
+
+dashboards = runpy.run_path(str(ROOT / "etc/make-dashboards"))["dashboards"]()
+for found, made in dashboards.items():
+    if text(ROOT / "etc/grafana" / found) != made:
+        complaints.add(f"etc/grafana/{found}", 1, "this is old: run etc/make-dashboards")
+for found, kind, _ in ctables.metrics():
+    if not re.search(rf"\b{found}(?:_bucket|_sum|_count)?\b", "".join(dashboards.values())):
+        complaints.add("etc/make-dashboards", 1, f"no dashboard shows the metric '{found}'")
 
 for header in sorted({h for f in files("worker") for h in re.findall(r'"((?:x-)?litellm-[\w-]+|x-rate\w+-\w[\w-]+)', text(f))
                       if not re.search(rf"\b{h}\b", pages["llmgw-api.7"])}):

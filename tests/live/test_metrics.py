@@ -63,6 +63,14 @@ def read(text):
     return found
 
 
+def complaints(promtool, text):
+    """What promtool has against it, but for the name of LiteLLM's which it cannot like."""
+    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
+    assert p.returncode in (0, 3), p
+    return "".join(line for line in (p.stdout + p.stderr).splitlines(True)
+                   if not line.startswith('litellm_teams_count non-histogram and non-summary metrics should not have "_count"'))
+
+
 def one(found, name, **labels):
     """The sum over the samples that have these labels."""
     return sum(v for have, v in found[name].items() if set(labels.items()) <= have)
@@ -74,8 +82,7 @@ def test_promtool_has_nothing_to_say(start, promtool):
     g = start([("m", "plain"), ('quo"te\\back', "plain")], LITELLM)
     assert g.ask("m").status == g.ask('quo"te\\back').status == 200
     text = scrape(g)
-    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
-    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+    assert complaints(promtool, text) == ""
     assert 'model="quo\\"te\\\\back"' in text
     read(text)
 
@@ -278,8 +285,7 @@ def test_a_scrape_of_a_thousand_deployments(start, capsys, promtool):
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * tick
     text, rounds = scrape(g), 50
-    p = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True)
-    assert (p.returncode, p.stdout + p.stderr) == (0, "")
+    assert complaints(promtool, text) == ""
     assert len(read(text)["litellm_deployment_state"]) == 1000
     before = cpu()
     for _ in range(rounds):
@@ -290,7 +296,7 @@ def test_a_scrape_of_a_thousand_deployments(start, capsys, promtool):
     assert each <= 20
 
 
-# ---- rules and dashboard
+# ---- rules and dashboards
 
 def test_rules(promtool):
     for args in (["check", "rules", "etc/prometheus/llmgw.rules.yaml"], ["test", "rules", "tests/prometheus/llmgw.test.yaml"]):
@@ -298,11 +304,18 @@ def test_rules(promtool):
         assert p.returncode == 0, p.stdout + p.stderr
 
 
-def test_the_dashboard_asks_what_prometheus_understands(promtool, tmp_path):
-    """Every query as a rule, with Grafana's variables filled in."""
-    panels = json.loads((ROOT / "etc/grafana/llmgw.json").read_text())["panels"]
+@pytest.mark.parametrize("name", ["llmgw", "llmgw-litellm"])
+def test_dashboards_ask_what_prometheus_understands(promtool, tmp_path, name):
+    """Every query as a rule, with Grafana's variables filled in; every variable is there."""
+    whole = json.loads((ROOT / f"etc/grafana/{name}.json").read_text())
+    panels = whole["panels"]
     asked = [t["expr"] for p in panels for t in p.get("targets", [])]
-    assert len(asked) > 30 and len({p["id"] for p in panels}) == len(panels)
+    assert len(asked) > 60 and len({p["id"] for p in panels}) == len(panels)
+    variables = {v["name"] for v in whole["templating"]["list"]}
+    assert {v for e in asked for v in re.findall(r'"\$(\w+)"', e)} | {"datasource"} == variables
+    cells = collections.Counter((x, y) for g in (p["gridPos"] for p in panels)
+                                for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"]))
+    assert set(cells.values()) == {1} and max(x for x, _ in cells) == 23
     rules = [{"record": f"q{i}", "expr": e.replace("$__rate_interval", "5m")} for i, e in enumerate(asked)]
     path = tmp_path / "asked.yaml"
     path.write_text(json.dumps({"groups": [{"name": "asked", "rules": rules}]}))

@@ -233,6 +233,14 @@ def test_a_client_that_ends_at_any_point_of_the_handshake(gw, authority):
     c.close()
 
 
+def test_metrics_say_when_the_certificate_ends(gw, authority):
+    c = connect(gw, authority)
+    c.connect()
+    end = ssl.cert_time_to_seconds(c.sock.getpeercert()["notAfter"])
+    c.request("GET", "/metrics")
+    assert f"llmgw_tls_certificate_expiry_timestamp_seconds {end}.000000000" in c.getresponse().read().decode().splitlines()
+
+
 def test_a_new_certificate_by_reload(gw, files, authority):
     """New connections get it, on all workers; old ones live on."""
     old = {serial(gw, authority) for _ in range(20)}

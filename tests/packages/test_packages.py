@@ -13,7 +13,8 @@ ONCE = {"etc/llmgw/llmgw.yaml": "-rw-r-----", "usr/sbin/llmgw": "-rwxr-xr-x", "u
         "usr/lib/sysusers.d/llmgw.conf": "-rw-r--r--", "usr/lib/tmpfiles.d/llmgw.conf": "-rw-r--r--",
         "usr/share/llmgw/llmgw.demo.yaml": "-rw-r--r--", "usr/share/llmgw/providers.tsv": "-rw-r--r--",
         "usr/share/llmgw/prices.tsv": "-rw-r--r--", "usr/share/bash-completion/completions/llmgwctl": "-rw-r--r--",
-        "usr/share/llmgw/grafana/llmgw.json": "-rw-r--r--", "usr/share/llmgw/prometheus/llmgw.rules.yaml": "-rw-r--r--",
+        "usr/share/llmgw/grafana/llmgw.json": "-rw-r--r--", "usr/share/llmgw/grafana/llmgw-litellm.json": "-rw-r--r--",
+        "usr/share/llmgw/prometheus/llmgw.rules.yaml": "-rw-r--r--",
         "usr/share/fish/vendor_completions.d/llmgwctl.fish": "-rw-r--r--"}
 PAGES = {f"usr/share/man/man{p.suffix[1:]}/{p.name}" for p in (TREE / "man").iterdir()}
 MOCKS = {"usr/bin/llmgw-mock", "usr/share/man/man1/llmgw-mock.1"}

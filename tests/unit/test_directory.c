@@ -95,6 +95,7 @@ static void test_all_of_a_row(void **state)
 	assert_true(str_eq(got.last4, k.last4));
 	assert_true(str_eq(got.models, k.models));
 	assert_int_equal(dir_count(r), 1);
+	assert_int_equal(dir_room(r), 12);	/* whole fours */
 	assert_int_equal(dir_remove(d, &k.hash, 2), 0);
 	assert_int_equal(dir_remove(d, &k.hash, 2), -ENOENT);
 	assert_false(dir_find(r, &k.hash, &got));

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <time.h>
+
 #include <cmocka.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -271,12 +273,15 @@ static void test_replace(void **state)
 	(void)state;
 	char error[256], name[64];
 	struct tls_context *with;
-	struct cert b = cert_make("renewed", NULL);
+	struct cert b = cert_make_for("renewed", NULL, 90 * 86400);
 	struct pair p;
 	open_pair(&p, TLS1_3_VERSION, 0);
 	struct tls_context *c = make_context();
 	assert_int_equal(tls_context_new(b.certificate, b.key, &with, error), 0);
+	int64_t now = time(NULL);
+	assert_in_range(tls_context_end(c), now + 3000, now + 3600);
 	tls_context_replace(c, with);
+	assert_in_range(tls_context_end(c), now + 89 * 86400, now + 90 * 86400);
 	assert_true(shake_hands(&p));
 	assert_string_equal(issuer_seen(&p, name), "gw");
 	close_pair(&p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * metrics_budgets.c - budgets with LiteLLM's names: of the keys that have asked, each once, and of
- * their teams and users; what is left of their limits for models; how many users there are. */
+ * their teams, users and organizations; what is left of their limits for models; how many users and
+ * teams there are. */
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -43,6 +44,9 @@ static const struct budget_family budget_families[] = {
 	{ "litellm_remaining_user_budget_metric", "gauge", "Dollars left of a user's budget", DIR_USER, budget_left },
 	{ "litellm_user_max_budget_metric", "gauge", "A user's budget in dollars", DIR_USER, budget_max },
 	{ "litellm_user_budget_remaining_hours_metric", "gauge", "Hours until a user's budget begins anew", DIR_USER, budget_hours },
+	{ "litellm_remaining_org_budget_metric", "gauge", "Dollars left of an organization's budget", DIR_ORGANIZATION, budget_left },
+	{ "litellm_org_max_budget_metric", "gauge", "An organization's budget in dollars", DIR_ORGANIZATION, budget_max },
+	{ "litellm_org_budget_remaining_hours_metric", "gauge", "Hours until an organization's budget begins anew", DIR_ORGANIZATION, budget_hours },
 };
 
 struct holder {				/* of a budget */
@@ -60,6 +64,14 @@ static int by_entity(const void *a, const void *b)
 	return (x->row.entity > y->row.entity) - (x->row.entity < y->row.entity);
 }
 
+static const struct holder_labels {
+	const char *id, *alias;
+} holder_labels[DIR_KINDS] = {
+	[DIR_TEAM] = { "team", "team_alias" },
+	[DIR_USER] = { "user", NULL },
+	[DIR_ORGANIZATION] = { "org_id", "org_alias" },
+};
+
 static void label_holder(struct scrape *s, const struct pair *p, struct holder *h)
 {
 	size_t at = s->labels.n;
@@ -67,13 +79,29 @@ static void label_holder(struct scrape *s, const struct pair *p, struct holder *
 		h->labels = p->of_key;
 		return;
 	}
-	label_put(&s->labels, at, h->row.kind == DIR_TEAM ? "team" : "user", h->row.last4);
-	if (h->row.kind == DIR_TEAM)
-		label_put(&s->labels, at, "team_alias", h->row.alias);
+	const struct holder_labels *l = &holder_labels[h->row.kind];
+	label_put(&s->labels, at, l->id, h->row.last4);
+	if (l->alias)
+		label_put(&s->labels, at, l->alias, h->row.alias);
 	h->labels = (struct label_set){ at, s->labels.n - at };
 }
 
-/* Who of the pairs' keys, teams or users has a budget, each once. False: no memory. */
+/* Of the key's team, user or organization; which may be its team's. */
+static struct str name_of_holder(const struct dir *dir, const struct dir_key *key,
+				 enum dir_kind kind)
+{
+	struct dir_key team;
+	if (kind == DIR_USER)
+		return key->user_id;
+	if (kind == DIR_TEAM)
+		return key->team_id;
+	if (!key->organization_id.n && key->team_id.n &&
+	    dir_find_named(dir, DIR_TEAM, key->team_id, &team))
+		return team.organization_id;
+	return key->organization_id;
+}
+
+/* Who of the pairs' keys and their owners has a budget, each once. False: no memory. */
 static bool find_holders(struct scrape *s, const struct pairs *pairs, enum dir_kind kind,
 			 struct holders *ret)
 {
@@ -85,7 +113,7 @@ static bool find_holders(struct scrape *s, const struct pairs *pairs, enum dir_k
 		if ((i && pair_same_key(&pairs->v[i], &pairs->v[i - 1])) ||
 		    !dir_find(dir, &pairs->v[i].name.key, &h->row))
 			continue;
-		struct str name = kind == DIR_TEAM ? h->row.team_id : h->row.user_id;
+		struct str name = name_of_holder(dir, &h->row, kind);
 		if (kind != DIR_KEY && (!name.n || !dir_find_named(dir, kind, name, &h->row)))
 			continue;
 		if (h->row.max_budget_nano < 0 || h->row.entity >= BOARD_ENTITIES)
@@ -183,4 +211,6 @@ void metrics_put_budgets(struct scrape *s, const struct pairs *pairs)
 	put_left(s, pairs);
 	page_single(&s->page, "litellm_total_users", "gauge", "Users that there are", UNIT_ONE,
 		    dir_count_kind(dir, DIR_USER));
+	page_single(&s->page, "litellm_teams_count", "gauge", "Teams that there are", UNIT_ONE,
+		    dir_count_kind(dir, DIR_TEAM));
 }

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "common/cache.h"
+#include "common/clock.h"
 #include "worker/admin/metrics_page.h"
+#include "worker/client/tls.h"
 
 /* ---- one for all ------------------------------------------------------------------------------
  */
@@ -86,6 +88,22 @@ static uint64_t own_keys(const struct scrape *s)
 	return dir_count_kind(s->r->w->dir, DIR_KEY);
 }
 
+static uint64_t own_rows_now(const struct scrape *s)
+{
+	return dir_count(s->r->w->dir);
+}
+
+static uint64_t own_rows_room(const struct scrape *s)
+{
+	return dir_room(s->r->w->dir);
+}
+
+static uint64_t own_certificate_ns(const struct scrape *s)
+{
+	int64_t end = s->r->w->tls ? tls_context_end(s->r->w->tls) : -1;
+	return end < 0 ? SAMPLE_NONE : (uint64_t)end * NS_PER_S;
+}
+
 static uint64_t own_deployments(const struct scrape *s)
 {
 	return s->n_deployments;
@@ -119,6 +137,9 @@ static const struct own_family own_families[] = {
 	{ "llmgw_config_reload_failures_total", "counter", "Configurations that were refused", UNIT_ONE, own_reload_failures },
 	{ "llmgw_config_last_reload_timestamp_seconds", "gauge", "When one was last taken into force, since 1970; 0: never", UNIT_NANO, own_reload_ns },
 	{ "llmgw_keys", "gauge", "Virtual keys, the master key included", UNIT_ONE, own_keys },
+	{ "llmgw_directory_rows", "gauge", "Rows of keys, teams, users and their kin in shared memory", UNIT_ONE, own_rows_now },
+	{ "llmgw_directory_rows_max", "gauge", "Rows of usual size that there is room for: server.max-keys", UNIT_ONE, own_rows_room },
+	{ "llmgw_tls_certificate_expiry_timestamp_seconds", "gauge", "When the certificate for clients ends, since 1970; none without TLS", UNIT_NANO, own_certificate_ns },
 	{ "llmgw_deployments", "gauge", "Deployments in the configuration", UNIT_ONE, own_deployments },
 	{ "llmgw_deployments_unpriced", "gauge", "Those of them that have no price, pass-through targets among them", UNIT_ONE, own_unpriced },
 	{ "llmgw_metrics_deployments_folded", "gauge", "Deployments shown as one named other because server.metrics.series was reached", UNIT_ONE, own_folded },

@@ -168,9 +168,8 @@ static bool is_first_of_provider(const struct snap *snap, uint32_t index)
 
 static void put_provider_budgets(struct scrape *s)
 {
-	static const char name[] = "litellm_provider_remaining_budget_metric";
 	const struct snap *snap = s->r->snap;
-	page_family(&s->page, name, "gauge", "Dollars left of a provider's budget");
+	page_family(&s->page, "litellm_provider_remaining_budget_metric", "gauge", "Dollars left of a provider's budget");
 	for (uint32_t i = 0; i < s->n_deployments; i++) {
 		const struct snap_deployment *d = snap_deployment(snap, i);
 		const struct snap_gate *g = d->gates.count ? provider_gate(snap, d) : NULL;
@@ -179,7 +178,7 @@ static void put_provider_budgets(struct scrape *s)
 		uint64_t used = gate_used(s->board, g, 0);
 		size_t at = s->labels.n;
 		label_put(&s->labels, at, "api_provider", snap_text(snap, d->provider));
-		page_sample(&s->page, name,
+		page_sample(&s->page, "litellm_provider_remaining_budget_metric",
 			    label_text(&s->labels, (struct label_set){ at, s->labels.n - at }),
 			    UNIT_NANO, used < g->limit ? g->limit - used : 0);
 	}

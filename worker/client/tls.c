@@ -113,6 +113,12 @@ struct tls_context *tls_context_free(struct tls_context *c)
 	return NULL;
 }
 
+int64_t tls_context_end(const struct tls_context *c)
+{
+	int64_t end;
+	return tls_pair_end_of(c->ssl, &end) == 0 ? end : -1;
+}
+
 void tls_context_replace(struct tls_context *c, struct tls_context *with)
 {
 	SSL_CTX_free(c->ssl);		/* running connections hold their own reference */

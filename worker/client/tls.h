@@ -12,6 +12,8 @@ struct tls;				/* one connection */
 int tls_context_new(struct str certificate, struct str key, struct tls_context **ret,
 		    char reterr[256]) MUST_USE;
 struct tls_context *tls_context_free(struct tls_context *c);
+/* When its certificate ends, in seconds since 1970; negative: that is not known. */
+int64_t tls_context_end(const struct tls_context *c);
 /* New connections of `c` use what `with` holds; `with` is taken. Running ones keep theirs. */
 void tls_context_replace(struct tls_context *c, struct tls_context *with);
 
