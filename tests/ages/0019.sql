@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+-- Of a step that is not there yet.
