@@ -224,8 +224,8 @@ static const char searches[] = "search_context_cost_per_query";
 static const char *const search_sizes[] = { "search_context_size_low", "search_context_size_medium",
 					    "search_context_size_high" };
 
-/* What OpenAI and Azure take for their own tools with any model, in pico-dollars, and Google for a
- * prompt that is grounded on searches, from Gemini 3 on for each search: the map leaves them out. */
+/* In pico-dollars: what OpenAI and Azure take for their own tools with any model, and Google for a
+ * prompt that is grounded on searches, from Gemini 3 on for each search. The map has none of it. */
 #define FILE_SEARCH INT64_C(2500000000)
 #define SESSION INT64_C(30000000000)
 #define GROUNDED_PROMPT INT64_C(35000000000)

@@ -29,9 +29,9 @@ const struct responses_event *responses_event_of(struct str type);
 /* Of a response, or of the usage alone, which says less. */
 void responses_read_usage(const struct json *usage, struct usage *ret);
 void responses_read_worth(const struct json *response, struct usage *ret);
-/* What tools of the provider's an answer used: looks at one of its items, whose members are given as
- * the JSON has them. Looking at a page that a search on the web found is none. A container that was
- * named before is the same session, if it is among the first ones. */
+/* What tools of the provider's an answer used: looks at one of its items, whose members are given
+ * as the JSON has them. Looking at a page that a search on the web found is none. A container that
+ * was named before is the same session, if it is among the first ones. */
 struct responses_tools {
 	uint32_t searches, file_searches, sessions;
 	struct str seen[8];

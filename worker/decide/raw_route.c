@@ -117,13 +117,14 @@ static const struct price *price_by(struct request *r, const struct snap_pass *p
 const struct price *raw_price_of(struct request *r, struct str model,
 				 const struct snap_deployment **d)
 {
-	const struct snap_pass *pass = snap_find_provider(r->snap, snap_text(r->snap, (*d)->provider));
+	struct str provider = snap_text(r->snap, (*d)->provider);
+	const struct snap_pass *pass = snap_find_provider(r->snap, provider);
 	const struct price *p = model.n ? price_by(r, pass, model, d) : NULL;
 	struct str bare = without_date(model);
 	if (!p && bare.n && bare.n < model.n)
 		p = price_by(r, pass, bare, d);
 	if (!p && !r->raw->pass)
-		p = &(*d)->price;	/* a model of ours was named, which may go by another name */
+		p = &(*d)->price;	/* a model of ours was named, perhaps by another name */
 	return p ? p : &unknown_price;
 }
 

@@ -28,8 +28,8 @@ int pass_call_write(struct request *r, const struct snap_deployment *d, struct p
 		    struct llm_error *reterr) MUST_USE;
 void pass_call_done(struct pass_call *c);
 
-/* From pass_bulk.c. d has answered well, all of it with `body`: if that made a batch, or tells of one,
- * or of some, that are over, it is in the journal now. Before account_settle(). */
+/* From pass_bulk.c. d has answered well, all of it with `body`: if that made a batch, or tells of
+ * one, or of some, that are over, it is in the journal now. Before account_settle(). */
 void pass_note_bulk(struct request *r, const struct snap_deployment *d, struct str body);
 
 #endif

@@ -173,8 +173,8 @@ static void take_candidates(struct str list, struct llm_tally *tally)
 		return;
 	while (skim_next(&s, &key, &item)) {
 		struct str grounds = skim_get(item, STR("groundingMetadata"));
-		if (!grounds.p || !skim_open(&queries, skim_get(grounds, STR("webSearchQueries"))) ||
-		    queries.is_object)
+		struct str found = skim_get(grounds, STR("webSearchQueries"));
+		if (!grounds.p || !found.p || !skim_open(&queries, found) || queries.is_object)
 			continue;
 		while (skim_next(&queries, &key, &query))
 			n++;

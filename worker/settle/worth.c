@@ -105,7 +105,7 @@ static bool keeps_an_hour(const struct price *p, struct str body)
 	return p->cache_write_hour > 0 && str_find(body, STR("\"1h\"")) != SIZE_MAX;
 }
 
-/* ---- service tiers, searches and other tools -------------------------------------------------- */
+/* ---- service tiers, searches and other tools ------------------------------------------------- */
 
 /* A member as the client wrote it, of what the gateway only hands on. */
 static struct str asked_member(const struct request *r, const char *name)
