@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "common/clock.h"
+#include "master/store_db.h"
 
 enum { KILLS = 12 };
 
