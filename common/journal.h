@@ -44,6 +44,9 @@ enum {					/* flags */
 	JF_CACHE_HIT = 32,
 	JF_SILENT = 64,			/* a copy whose answer nobody sees: silent_model */
 	JF_ATTEMPT = 128,		/* not the attempt that gave the end of the answer */
+	/* Of a batch that a provider works off: the id is the batch's. An INTENT says who made it;
+	 * a SETTLE, with its LEVELS, what it cost, which its maker pays and that once. */
+	JF_BULK = 256,
 	JF_IMPORTED = 8192		/* another gateway's; in the database alone */
 };
 /* How many attempts of a request may have a record each: in `attempts` is its number, from 1. What

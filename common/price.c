@@ -39,6 +39,8 @@ void usage_clamp(struct usage *u)
 	u->milliseconds = min_u64(u->milliseconds, TOKENS_MAX);
 	u->characters = min_u64(u->characters, TOKENS_MAX);
 	u->web_searches = (uint32_t)min_u64(u->web_searches, WEB_SEARCHES_MAX);
+	u->file_searches = (uint32_t)min_u64(u->file_searches, WEB_SEARCHES_MAX);
+	u->sessions = (uint32_t)min_u64(u->sessions, WEB_SEARCHES_MAX);
 	u->tier = u->tier < TIER_COUNT ? u->tier : TIER_UNTOLD;
 	u->search_size = u->search_size < SEARCH_SIZES ? u->search_size : SEARCH_UNTOLD;
 }
@@ -58,6 +60,8 @@ void usage_add(struct usage *sum, const struct usage *more)
 	sum->characters += more->characters;
 	sum->searches += more->searches;
 	sum->web_searches += more->web_searches;
+	sum->file_searches += more->file_searches;
+	sum->sessions += more->sessions;
 	sum->tier = sum->tier ? sum->tier : more->tier;
 	sum->search_size = sum->search_size ? sum->search_size : more->search_size;
 	sum->estimated |= more->estimated;
@@ -106,7 +110,19 @@ static wide_t web_searches(const struct price *p, const struct usage *u, bool at
 	bool any_size = at_most && u->search_size == SEARCH_UNTOLD;
 	for (unsigned i = 0; any_size && i < COUNT(p->per_search); i++)
 		v = max_i64(v, rate[i]);
-	return times(u->web_searches, v);
+	return times(p->flags & PRICE_PER_PROMPT ? u->web_searches > 0 : u->web_searches, v);
+}
+
+/* What a provider's own tools did. */
+static wide_t tools(const struct price *p, const struct usage *u, bool at_most)
+{
+	wide_t sum = 0;
+	if (p->flags & PRICE_SEARCHED)
+		sum = web_searches(p, u, at_most);
+	if (p->flags & PRICE_TOOLED)
+		sum += times(u->file_searches, p->per_file_search) +
+		       times(u->sessions, p->per_session);
+	return sum;
 }
 
 /* Rates are per second, and times are milliseconds: rounded up once, in to_nano(). */
@@ -173,7 +189,7 @@ int64_t price_cost(const struct price *p, const struct usage *usage)
 		return 0;
 	usage_clamp(&u);
 	const struct token_rates r = rates_for(p, u.input, u.tier);
-	const wide_t found = p->flags & PRICE_SEARCHED ? web_searches(p, &u, false) : 0;
+	const wide_t found = tools(p, &u, false);
 	return to_nano(found + times(u.input - u.cache_read - u.cache_write - u.media_input, r.in) +
 		       times(u.cache_read, r.read) +
 		       times(u.cache_write - u.cache_write_hour, r.write) +
@@ -210,7 +226,8 @@ bool price_apply(const struct price_rates *r, struct price *p)
 				 &p->media_input, &p->media_output, &p->per_image, &p->per_second,
 				 &p->per_character, &p->per_query, &p->cache_read_above,
 				 &p->cache_write_above, &p->cache_write_hour,
-				 &p->per_search[0], &p->per_search[1], &p->per_search[2] };
+				 &p->per_search[0], &p->per_search[1], &p->per_search[2],
+				 &p->per_file_search, &p->per_session };
 	if (!(p->flags & PRICE_KNOWN) || !(r->discount | r->margin | r->fixed))
 		return false;
 	const int64_t off = MILLION - r->discount, on = MILLION + r->margin;
@@ -256,7 +273,7 @@ int64_t price_most(const struct price *p, const struct usage *most)
 		keep_dearest(&less, has_hour, &in, &out);
 		keep_dearest(&more, has_hour, &in, &out);
 	}
-	const wide_t found = p->flags & PRICE_SEARCHED ? web_searches(p, &u, true) : 0;
+	const wide_t found = tools(p, &u, true);
 	return to_nano(found + times(u.input, in) + times(u.output, out) + other_measures(p, &u) +
 		       times(1, p->per_request));
 }

@@ -19,7 +19,9 @@ enum {				/* flags */
 	PRICE_KNOWN = 1,
 	PRICE_FREE = 2,			/* both sides explicitly 0 */
 	PRICE_TIERED = 4,		/* tiers[] counts */
-	PRICE_SEARCHED = 8		/* per_search[] counts */
+	PRICE_SEARCHED = 8,		/* per_search[] counts */
+	PRICE_TOOLED = 16,		/* per_file_search and per_session count */
+	PRICE_PER_PROMPT = 32		/* however many searches an answer took, they are one */
 };
 
 /* How soon a provider answers, where that has prices of its own. */
@@ -53,6 +55,7 @@ struct price {
 	int64_t cache_write_hour; /* what is kept for an hour; NONE: as what is kept shorter */
 	struct tier_price tiers[TIERS_PRICED];	/* from TIER_FLEX on */
 	int64_t per_search[SEARCH_SIZES - SEARCH_LOW];	/* a search on the web; 0: none */
+	int64_t per_file_search, per_session; /* a call; a code interpreter's container; 0: none */
 };
 
 /* What a provider takes off its list prices, and what is put on top of them. */
@@ -72,11 +75,12 @@ struct usage {
 	uint8_t tier;		/* enum price_tier */
 	uint8_t search_size;	/* enum search_size */
 	uint32_t web_searches;	/* that the provider has made; at most WEB_SEARCHES_MAX */
+	uint32_t file_searches, sessions;	/* that it has made, and used; likewise */
 	uint64_t searches;	/* search units, of reranking */
 	uint64_t cache_write_hour;	/* of cache_write: what is kept for an hour */
 };
 
-enum { WEB_SEARCHES_MAX = 1000 };	/* of one answer */
+enum { WEB_SEARCHES_MAX = 1000 };	/* of one answer; and what else its tools do */
 
 void usage_clamp(struct usage *u);
 /* Clamped. What is estimated in part is estimated. */

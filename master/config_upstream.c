@@ -386,6 +386,19 @@ static bool search_key(struct reader *r, struct config_model *m, const struct ya
 	return true;
 }
 
+/* web_search_billing_unit: per_query, which is so where nothing is said, or per_prompt. */
+static bool unit_key(struct reader *r, struct config_model *m, const struct yaml *y)
+{
+	if (!str_eq(y->key, STR("web_search_billing_unit")))
+		return false;
+	bool per_prompt = y->kind == YAML_SCALAR && str_eq(y->text, STR("per_prompt"));
+	if (!per_prompt && !(y->kind == YAML_SCALAR && str_eq(y->text, STR("per_query"))))
+		complain(r, COMPLAINT_ERROR, &y->place,
+			 "web_search_billing_unit is per_query or per_prompt");
+	m->price.flags |= per_prompt ? PRICE_PER_PROMPT : 0;
+	return true;
+}
+
 bool model_price_key(struct reader *r, struct config_model *m, const struct yaml *y)
 {
 	const struct directive *d = directive_find("price", y->key);
@@ -395,7 +408,7 @@ bool model_price_key(struct reader *r, struct config_model *m, const struct yaml
 		value_set(r, m, d, y);
 		return true;
 	}
-	if (tier_key(r, m, y) || search_key(r, m, y))
+	if (tier_key(r, m, y) || search_key(r, m, y) || unit_key(r, m, y))
 		return true;
 	k = known_find("price", y->key);
 	if (k)
@@ -432,6 +445,7 @@ static uint32_t more_prices(const struct price *p)
 			flags |= PRICE_TIERED;
 	for (size_t i = 0; i < COUNT(p->per_search); i++)
 		flags |= p->per_search[i] > 0 ? PRICE_SEARCHED : 0;
+	flags |= p->per_file_search > 0 || p->per_session > 0 ? PRICE_TOOLED : 0;
 	return flags;
 }
 
@@ -456,7 +470,9 @@ void model_price_finish(struct reader *r, struct config_model *m, const struct p
 		*p = (struct price){0};
 		return;
 	}
-	p->flags = PRICE_KNOWN | more;
+	p->per_file_search /= 1000;	/* it was of a thousand */
+	p->flags = PRICE_KNOWN | more |
+		   (more & PRICE_SEARCHED ? p->flags & PRICE_PER_PROMPT : 0);
 	if (both && !more && p->input == 0 && p->output == 0 && p->per_request == 0 &&
 	    p->per_query == 0 && !other && p->media_input <= 0 && p->media_output <= 0)
 		p->flags |= PRICE_FREE;

@@ -12,7 +12,7 @@
 #include "master/master.h"
 #include "master/prices.h"
 
-enum { MILLION = 1000000 };
+enum { MILLION = 1000000, SESSIONS_TRIED = 4 };
 #define REST_MAX INT64_C(1000000000000)	/* $1000: products fit */
 
 /* ---- quotes ---- */
@@ -64,6 +64,7 @@ static void put_parts(struct json_out *o, const struct price_quote *q, const str
 	struct usage input = *u, tokens = *u;
 	input.output = input.reasoning = input.media_output = input.images = 0;
 	input.web_searches = tokens.web_searches = 0;
+	input.file_searches = input.sessions = tokens.file_searches = tokens.sessions = 0;
 	int64_t original = price_cost(&q->list, u), in = price_cost(&q->list, &input);
 	int64_t of_tokens = price_cost(&q->list, &tokens);
 	int64_t discounted = price_cost(&q->discounted, u);
@@ -127,12 +128,28 @@ static bool fit_searches(const struct price_quote *q, int64_t cost_nano, enum se
 	return false;
 }
 
-static bool fit_at_tier(const struct price_quote *q, int64_t cost_nano, struct usage *u)
+/* So many searches in files are the rest. */
+static bool fit_files(const struct price_quote *q, int64_t cost_nano, struct usage *u)
+{
+	int64_t rate = q->price.per_file_search, rest = cost_nano - price_cost(&q->price, u);
+	if (rate <= 0 || rest <= 0 || rest > REST_MAX)
+		return false;
+	int64_t about = rest * 1000 / rate;
+	for (int64_t n = about > 1 ? about - 1 : 1; n <= about + 1 && n <= WEB_SEARCHES_MAX; n++) {
+		u->file_searches = (uint32_t)n;
+		if (price_cost(&q->price, u) == cost_nano)
+			return true;
+	}
+	u->file_searches = 0;
+	return false;
+}
+
+static bool fit_with_sessions(const struct price_quote *q, int64_t cost_nano, struct usage *u)
 {
 	static const enum search_size sizes[] = { SEARCH_MEDIUM, SEARCH_LOW, SEARCH_HIGH };
-	const struct usage tokens = *u;
-	if (price_cost(&q->price, u) == cost_nano)
+	if (price_cost(&q->price, u) == cost_nano || fit_files(q, cost_nano, u))
 		return true;
+	const struct usage tokens = *u;
 	for (size_t i = 0; q->price.flags & PRICE_SEARCHED && i < COUNT(sizes); i++) {
 		*u = tokens;
 		if (fit_searches(q, cost_nano, sizes[i], u))
@@ -141,7 +158,20 @@ static bool fit_at_tier(const struct price_quote *q, int64_t cost_nano, struct u
 	return false;
 }
 
-/* The tier, and the searches, that make it exactly that cost. */
+/* More than a few containers, or searches both on the web and in files, are not looked for. */
+static bool fit_at_tier(const struct price_quote *q, int64_t cost_nano, struct usage *u)
+{
+	const struct usage tokens = *u;
+	for (uint32_t n = 0; n <= (q->price.per_session > 0 ? SESSIONS_TRIED : 0); n++) {
+		*u = tokens;
+		u->sessions = n;
+		if (fit_with_sessions(q, cost_nano, u))
+			return true;
+	}
+	return false;
+}
+
+/* The tier, and what tools did, that make it exactly that cost. */
 static bool fit_more(const struct price_quote *q, int64_t cost_nano, struct usage *u)
 {
 	for (unsigned t = TIER_STANDARD; t < TIER_COUNT; t++) {
@@ -160,7 +190,7 @@ static bool fit_more(const struct price_quote *q, int64_t cost_nano, struct usag
 void cost_split_measure(const struct price_quote *q, uint8_t call, int64_t cost_nano,
 			struct usage *u)
 {
-	const bool has_more = q && q->price.flags & (PRICE_TIERED | PRICE_SEARCHED);
+	const bool has_more = q && q->price.flags & (PRICE_TIERED | PRICE_SEARCHED | PRICE_TOOLED);
 	if (has_more && fit_more(q, cost_nano, u))
 		return;
 	int64_t rate = 0, units, rest = q ? cost_nano - price_cost(&q->price, u) : 0;

@@ -31,4 +31,5 @@
 	blob blob_sql_16, "sql/0016_endpoints.sql"
 	blob blob_sql_17, "sql/0017_access_groups.sql"
 	blob blob_sql_18, "sql/0018_token_keys.sql"
+	blob blob_sql_19, "sql/0019_bulk.sql"
 	.section .note.GNU-stack,"",%progbits

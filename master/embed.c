@@ -24,6 +24,7 @@ BLOB(sql_15);
 BLOB(sql_16);
 BLOB(sql_17);
 BLOB(sql_18);
+BLOB(sql_19);
 
 #define SLICE(name) str_of(blob_##name, (size_t)(blob_##name##_end - blob_##name))
 
@@ -81,6 +82,8 @@ struct str embed_migration(unsigned number)
 		return SLICE(sql_17);
 	case 18:
 		return SLICE(sql_18);
+	case 19:
+		return SLICE(sql_19);
 	default:
 		return STR_NONE;
 	}

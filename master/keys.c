@@ -490,6 +490,11 @@ void keys_move_settled(struct keys *k, uint64_t id, int64_t nano, bool is_absolu
 		keep_late(k, &m);
 }
 
+void keys_charge(void *data, uint64_t owner, int64_t nano)
+{
+	keys_move_settled(data, owner, nano, false);
+}
+
 void keys_move_late(struct keys *k)
 {
 	size_t done = 0;

@@ -20,6 +20,8 @@ struct keys;
  * in their old rows and what stands there is kept. 0 or -errno. */
 int keys_start(struct store *s, struct dir *d, struct board *b, struct str master_key,
 	       struct keys **ret) MUST_USE;
+/* data: the keys. A ledger_charge_fn: to what the board has settled of that owner comes so much. */
+void keys_charge(void *data, uint64_t owner, int64_t nano);
 /* When no job of its is under way: after store_drain() or store_close(). NULL is fine. */
 void keys_stop(struct keys *k);
 /* A new master key after a reload. */

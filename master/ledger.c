@@ -90,6 +90,13 @@ static void tell_costs(struct account *a, unsigned slot, size_t n)
 		l->watch->lost(l->watch_data);
 }
 
+static void tell_charges(const struct account *a)
+{
+	const struct bulk_charges *c = &a->fold.charges;
+	for (size_t i = 0; a->ledger->charge && i < c->n; i++)
+		a->ledger->charge(a->ledger->charge_data, c->v[i].owner, c->v[i].cost);
+}
+
 /* Nothing that the worker has written or runs is left to book. */
 static void tell_settled(struct account *a)
 {
@@ -129,6 +136,7 @@ static void on_folded(void *data, int err)
 	atomic_store_explicit(&l->board->workers[a->slot].journal_committed, a->committed,
 			      memory_order_release);
 	tell_costs(a, a->slot, a->fold.n_costs);
+	tell_charges(a);
 	if (!a->fold.has_more)
 		tell_settled(a);
 	if (a->fold.has_more || a->state != ACCOUNT_LIVE)
@@ -425,4 +433,10 @@ void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data)
 {
 	l->watch = w;
 	l->watch_data = data;
+}
+
+void ledger_on_charge(struct ledger *l, ledger_charge_fn *charge, void *data)
+{
+	l->charge = charge;
+	l->charge_data = data;
 }

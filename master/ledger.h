@@ -50,6 +50,11 @@ struct ledger_watch {
 };
 void ledger_watch(struct ledger *l, const struct ledger_watch *w, void *data);
 
+/* Who is told, on the loop, of what was booked and no worker has settled on the board: to an owner
+ * (board_entity.id), so much. */
+typedef void ledger_charge_fn(void *data, uint64_t owner, int64_t nano);
+void ledger_on_charge(struct ledger *l, ledger_charge_fn *charge, void *data);
+
 /* What deployments' numbers mean, for reports; told at each new configuration. Copies. */
 struct ledger_name {
 	uint64_t id_hash;

@@ -300,6 +300,8 @@ static int book_settle(struct batch *b, struct store_db *db, uint64_t epoch,
 		err = book_attempts(b, db, row + 1, k.end - k.attempts, at, &tags);
 	if (!err)
 		sum_owners(b, at);
+	if (!err && r->flags & JF_BULK)
+		bulk_charge(b, at);
 	return err;
 }
 
@@ -364,8 +366,10 @@ static void batch_empty(struct batch *b)
 
 int batch_book(struct batch *b, struct store_db *db, uint64_t epoch)
 {
+	int err = bulk_claim(b, db);
 	pair_intents(b);
-	int err = book_settles(b, db, epoch);
+	if (!err)
+		err = book_settles(b, db, epoch);
 	if (!err)
 		err = keep_intents(b, db, epoch);
 	if (!err)

@@ -152,6 +152,8 @@ int fold_job(struct store_db *db, void *data)
 	f->batch->costs = f->costs;
 	f->batch->tells_tags = f->tells_tags;
 	f->batch->n_costs = 0;
+	f->charges.n = 0;
+	f->batch->charges = &f->charges;
 	f->has_more = false;
 	int err = read_watermark(db, epoch, &f->upto);
 	from = f->upto;
@@ -362,6 +364,7 @@ int booking_job(struct store_db *db, void *data)
 	k->batch->costs = k->costs;
 	k->batch->tells_tags = false;	/* what a slot held had none that we know */
 	k->batch->n_costs = 0;
+	k->batch->charges = NULL;
 	for (size_t i = 0; i < k->n_held; i++)
 		k->held[i].is_booked = false;
 	int err = book_intents(k, db);

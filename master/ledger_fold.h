@@ -33,6 +33,12 @@ struct ledger_row {			/* of spend_logs: one that waits to be inserted */
 	size_t tags_at, tags_n;		/* in the buffer of them */
 	bool is_new;			/* result: it was not there yet */
 };
+/* What a record that no worker has settled brings to an owner's sum on the board. */
+enum { BULK_CHARGES_MAX = 64 };
+struct bulk_charges {
+	size_t n;			/* more than fit are left to keys_sums_tick() */
+	struct { uint64_t owner; int64_t cost; } v[BULK_CHARGES_MAX];
+};
 struct batch {
 	struct journal_record r[FOLD_MAX];
 	bool is_done[FOLD_MAX];		/* an INTENT that is settled; a SETTLE that was inserted */
@@ -42,6 +48,7 @@ struct batch {
 	struct ledger_cost *costs;
 	bool tells_tags;		/* of tags, too */
 	size_t n_costs;
+	struct bulk_charges *charges;	/* the job's, or NULL */
 	struct owner_sum owners[OWNERS_MAX];
 	uint16_t intent_at[FOLD_TABLE], owner_at[OWNER_TABLE];
 	struct rollup rollup;
@@ -82,7 +89,18 @@ struct str record_levels(const struct batch *b, uint32_t i);
 void batch_add_levels(struct batch *b, const uint8_t request_id[16], struct str levels);
 int64_t owner_add_cost(int64_t sum, int64_t cost);	/* PRICE_NANO_MAX at most */
 void sum_owners(struct batch *b, uint32_t i);
+/* Of record `i`: a place for each in `ret`; returns how many. */
+unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2]);
 int add_owners(const struct batch *b, struct store_db *db) MUST_USE;
+
+/* -- ledger_bulk.c -- */
+
+/* Writes down who made batches at providers, and puts their makers into the records that say what
+ * such batches cost. What is not to be booked, since it was before or nobody here made it, is no
+ * record any more. */
+int bulk_claim(struct batch *b, struct store_db *db) MUST_USE;
+/* Record `i` was booked, with its sums: it is to come onto the board. */
+void bulk_charge(struct batch *b, uint32_t i);
 
 /* One journal into the database, a batch at a time. */
 struct fold {
@@ -91,6 +109,7 @@ struct fold {
 	bool is_dead;			/* nobody writes to it any more: look behind gaps too */
 	struct ledger_cost *costs;	/* room for COSTS_MAX, or NULL */
 	size_t n_costs;			/* result; more than COSTS_MAX: some are not there */
+	struct bulk_charges charges;	/* result */
 	bool tells_tags;
 	uint64_t upto, rows, bad;	/* results */
 	bool has_more;

@@ -36,8 +36,7 @@ void batch_add_levels(struct batch *b, const uint8_t request_id[16], struct str 
 }
 
 /* The master key has no row and no budget, and not every key has a team. */
-/* Of a record of the batch: a place for each in `ret`; returns how many. */
-static unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2])
+unsigned record_owners(const struct batch *b, uint32_t i, uint64_t ret[BOARD_LEVELS + 2])
 {
 	const struct journal_record *r = &b->r[i];
 	struct str levels = record_levels(b, i);

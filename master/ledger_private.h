@@ -42,6 +42,8 @@ struct ledger {
 	uint64_t retry_ms, retry_at_ns;	/* 0: all is well */
 	const struct ledger_watch *watch;	/* or NULL */
 	void *watch_data;
+	ledger_charge_fn *charge;	/* or NULL */
+	void *charge_data;
 };
 
 /* What a committed fold brought, onto the board. */

@@ -256,6 +256,8 @@ static int open_money(struct master *m)
 	if (err < 0)
 		return fail("shared memory for keys", err, NULL);
 	err = keys_start(m->store, m->dir, &m->board, m->config->master_key, &m->keys);
+	if (err == 0)
+		ledger_on_charge(m->ledger, keys_charge, m->keys);
 	return err < 0 ? fail("reading keys", err, NULL) : 0;
 }
 

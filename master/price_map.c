@@ -224,6 +224,57 @@ static const char searches[] = "search_context_cost_per_query";
 static const char *const search_sizes[] = { "search_context_size_low", "search_context_size_medium",
 					    "search_context_size_high" };
 
+/* In pico-dollars: what OpenAI and Azure take for their own tools with any model, and Google for a
+ * prompt that is grounded on searches, from Gemini 3 on for each search. The map has none of it. */
+#define FILE_SEARCH INT64_C(2500000000)
+#define SESSION INT64_C(30000000000)
+#define GROUNDED_PROMPT INT64_C(35000000000)
+#define GROUNDING_SEARCH INT64_C(14000000000)
+
+static bool is_gemini(struct str provider)
+{
+	return str_eq(provider, STR("gemini")) ||
+	       str_eq(provider, STR("vertex_ai-language-models"));
+}
+
+static bool sells_tools(struct str provider, struct str mode)
+{
+	return (str_eq(provider, STR("openai")) || str_eq(provider, STR("azure"))) &&
+	       (str_eq(mode, STR("chat")) || str_eq(mode, STR("responses")));
+}
+
+struct tool_prices {
+	int64_t search[COUNT(search_sizes)], file, session;
+	bool is_per_prompt;
+};
+
+static struct tool_prices read_tools(struct reading *r, struct str model, struct str provider,
+				     struct str mode)
+{
+	struct tool_prices t = { .file = read_price(r, r->row, "file_search_cost_per_1k_calls"),
+				 .session = read_price(r, r->row,
+						       "code_interpreter_cost_per_session") };
+	const struct json *listed = json_get(r->row, searches);
+	struct str unit = read_text(r, "web_search_billing_unit");
+	bool is_grounded = is_gemini(provider) &&
+			   json_is_true(json_get(r->row, "supports_web_search"));
+	bool is_by_search = str_find(model, STR("gemini-3")) != SIZE_MAX;
+	for (unsigned i = 0; i < COUNT(t.search); i++) {
+		t.search[i] = read_price(r, listed, search_sizes[i]);
+		if (is_grounded && !json_is_given(listed))
+			t.search[i] = is_by_search ? GROUNDING_SEARCH : GROUNDED_PROMPT;
+	}
+	t.is_per_prompt = unit.n ? str_eq(unit, STR("per_prompt")) :
+				   is_gemini(provider) && !is_by_search;
+	t.is_per_prompt &= t.search[0] > 0 || t.search[1] > 0 || t.search[2] > 0;
+	t.file = t.file < 0 ? t.file : t.file / 1000;
+	if (sells_tools(provider, mode)) {
+		t.file = t.file < 0 ? FILE_SEARCH : t.file;
+		t.session = t.session < 0 ? SESSION : t.session;
+	}
+	return t;
+}
+
 static void put_cell(struct buf *out, int64_t v)
 {
 	buf_put_char(out, '\t');
@@ -254,8 +305,7 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	static const char *const by_request[2] = { "input_cost_per_request" };
 	static const char *const for_an_hour[2] = { "cache_creation_input_token_cost_above_1hr" };
 	struct str provider = read_text(r, "litellm_provider"), mode = read_text(r, "mode");
-	int64_t tokens[TOKEN_PRICES], other[3], media[2], tiers[COUNT(tier_prices)],
-		found[COUNT(search_sizes)];
+	int64_t tokens[TOKEN_PRICES], other[3], media[2], tiers[COUNT(tier_prices)];
 	bool has_price = false;
 	for (unsigned i = 0; i < TOKEN_PRICES; i++) {
 		tokens[i] = base_price(r, token_prices[i]);
@@ -274,8 +324,7 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 		if (tiers[i] > DEAREST)
 			refuse(r, tier_prices[i], "is more than a thousand dollars per million");
 	}
-	for (unsigned i = 0; i < COUNT(found); i++)
-		found[i] = read_price(r, json_get(r->row, searches), search_sizes[i]);
+	struct tool_prices tools = read_tools(r, model, provider, mode);
 	has_price |= request != PRICE_NONE || other[0] > 0 || other[1] > 0 || other[2] > 0 ||
 		     media[0] > 0 || media[1] > 0;
 	if (r->verdict != PRICE_TAKEN)
@@ -304,8 +353,11 @@ static void write_line(struct reading *r, struct str model, struct buf *out)
 	put_cell(out, hour);
 	for (unsigned i = 0; i < COUNT(tiers); i++)
 		put_cell(out, tiers[i]);
-	for (unsigned i = 0; i < COUNT(found); i++)
-		put_cell(out, found[i]);
+	for (unsigned i = 0; i < COUNT(tools.search); i++)
+		put_cell(out, tools.search[i]);
+	put_cell(out, tools.file);
+	put_cell(out, tools.session);
+	buf_put_z(out, tools.is_per_prompt ? "\tp" : "\t");
 	if (out->failed)
 		r->verdict = PRICE_NO_MEMORY;
 }
@@ -371,6 +423,23 @@ static void put_tier(struct json_out *o, const struct price *p)
 	put_above(o, "cache_creation_input_token_cost", p, p->cache_write_above);
 }
 
+static void put_tools(struct json_out *o, const struct price *p, struct str provider)
+{
+	if (p->flags & PRICE_TOOLED) {
+		put_price(o, "file_search_cost_per_1k_calls", p->per_file_search * 1000);
+		put_price(o, "code_interpreter_cost_per_session", p->per_session);
+	}
+	if (!(p->flags & PRICE_SEARCHED))
+		return;
+	json_open(o, searches);
+	for (size_t i = 0; i < COUNT(p->per_search); i++)
+		put_measure(o, search_sizes[i], p->per_search[i]);
+	json_close(o);
+	if (p->flags & PRICE_PER_PROMPT || is_gemini(provider))
+		json_put_z(o, "web_search_billing_unit",
+			   p->flags & PRICE_PER_PROMPT ? "per_prompt" : "per_query");
+}
+
 static void put_more(struct json_out *o, const struct price *p)
 {
 	const int64_t tiers[COUNT(tier_prices)] = {
@@ -379,12 +448,6 @@ static void put_more(struct json_out *o, const struct price *p)
 		p->tiers[2].input, p->tiers[2].output };
 	for (size_t i = 0; p->flags & PRICE_TIERED && i < COUNT(tiers); i++)
 		put_price(o, tier_prices[i], tiers[i]);
-	if (!(p->flags & PRICE_SEARCHED))
-		return;
-	json_open(o, searches);
-	for (size_t i = 0; i < COUNT(p->per_search); i++)
-		put_measure(o, search_sizes[i], p->per_search[i]);
-	json_close(o);
 }
 
 void price_map_put(struct json_out *o, const struct price_row *row)
@@ -411,5 +474,6 @@ void price_map_put(struct json_out *o, const struct price_row *row)
 	put_price(o, "input_cost_per_audio_token", p->media_input);
 	put_price(o, "output_cost_per_audio_token", p->media_output);
 	put_more(o, p);
+	put_tools(o, p, row->provider);
 	abilities_put(o, row->abilities);
 }

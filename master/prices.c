@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "master/embed.h"
 
-enum { COLUMNS = 34 };
+enum { COLUMNS = 37 };
 
 #define HEADER "model\tprovider\tmode\tmax_input\tmax_output\tinput\toutput\t"
 
@@ -69,13 +69,14 @@ static uint32_t read_u32(struct str s)
 	return (uint32_t)v;
 }
 
-/* Service tiers and batches, and searches on the web: many lines have none of them. */
+/* Service tiers and batches, searches on the web and other tools: many lines have none of them. */
 static void read_more(const struct str c[COLUMNS], struct price *p)
 {
 	int64_t *const tiers[] = { &p->tiers[0].input, &p->tiers[0].output, &p->tiers[0].cache_read,
 				   &p->tiers[1].input, &p->tiers[1].output, &p->tiers[1].cache_read,
 				   &p->tiers[2].input, &p->tiers[2].output };
-	const struct str *cell = c + 23, *search = cell + COUNT(tiers);
+	const struct str *cell = c + 23, *search = cell + COUNT(tiers),
+		*tool = search + COUNT(p->per_search);
 
 	for (size_t i = 0; i < COUNT(tiers); i++) {
 		*tiers[i] = read_pico(cell[i], PRICE_NONE);
@@ -86,6 +87,11 @@ static void read_more(const struct str c[COLUMNS], struct price *p)
 		p->per_search[i] = read_pico(search[i], 0);
 		p->flags |= p->per_search[i] > 0 ? PRICE_SEARCHED : 0;
 	}
+	p->per_file_search = read_pico(tool[0], 0);
+	p->per_session = read_pico(tool[1], 0);
+	p->flags |= p->per_file_search > 0 || p->per_session > 0 ? PRICE_TOOLED : 0;
+	if (p->flags & PRICE_SEARCHED && str_eq(tool[2], STR("p")))
+		p->flags |= PRICE_PER_PROMPT;
 }
 
 static struct price read_price(const struct str c[COLUMNS])

@@ -96,12 +96,27 @@ void gemini_read_usage(const struct json *usage, struct usage *ret)
 	*ret = u;
 }
 
-static int emit_usage(const struct reading *r, const struct json *usage)
+/* On how many searches the candidates are grounded; a list of them comes with the last event. */
+static uint32_t count_searches(const struct json *candidates)
+{
+	uint64_t n = 0;
+	if (!json_is(candidates, JSON_ARRAY))
+		return 0;
+	for (const struct json *j = candidates->child; j; j = j->next) {
+		const struct json *found = json_get_path(j, "groundingMetadata.webSearchQueries");
+		n += json_is(found, JSON_ARRAY) ? found->count : 0;
+	}
+	return n < WEB_SEARCHES_MAX ? (uint32_t)n : WEB_SEARCHES_MAX;
+}
+
+static int emit_usage(const struct reading *r, const struct json *usage,
+		      const struct json *candidates)
 {
 	struct llm_event ev = { .kind = EV_USAGE };
 	if (!json_is(usage, JSON_OBJECT))
 		return 0;
 	gemini_read_usage(usage, &ev.usage);
+	ev.usage.web_searches = count_searches(candidates);
 	return emit(r, &ev);
 }
 
@@ -403,7 +418,7 @@ static int read_root(struct reading *r, const struct json *root)
 		err = read_candidates(r, candidates);
 	if (!err && is_blocked)
 		err = read_block(r, feedback);
-	return err ? err : emit_usage(r, usage);
+	return err ? err : emit_usage(r, usage, candidates);
 }
 
 int gemini_read_event(struct gemini_reader *rd, struct arena *scratch, struct str data,

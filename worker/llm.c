@@ -35,6 +35,10 @@ void llm_tally_usage(struct llm_tally *t, const struct usage *u)
 		t->usage.search_size = seen.search_size;
 	if (seen.web_searches > t->usage.web_searches)
 		t->usage.web_searches = seen.web_searches;
+	if (seen.file_searches > t->usage.file_searches)
+		t->usage.file_searches = seen.file_searches;
+	if (seen.sessions > t->usage.sessions)
+		t->usage.sessions = seen.sessions;
 	usage_clamp(&t->usage);
 	t->usage.estimated = t->has_usage ? t->usage.estimated && seen.estimated : seen.estimated;
 	t->has_usage = true;

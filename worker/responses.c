@@ -54,10 +54,26 @@ void responses_read_usage(const struct json *usage, struct usage *ret)
 	usage_clamp(ret);
 }
 
-bool responses_is_search(struct str type, struct str action)
+static void count_session(struct responses_tools *t, struct str container)
 {
-	return str_eq(type, STR("\"web_search_call\"")) &&
-	       (!action.p || str_eq(action, STR("\"search\"")));
+	uint32_t n = t->sessions;
+	for (uint32_t i = 0; i < n && i < COUNT(t->seen); i++)
+		if (str_eq(t->seen[i], container))
+			return;
+	if (n < COUNT(t->seen))
+		t->seen[n] = container;
+	t->sessions++;
+}
+
+void responses_count_item(struct responses_tools *t, struct str type, struct str action,
+			  struct str container)
+{
+	if (str_eq(type, STR("\"web_search_call\"")))
+		t->searches += !action.p || str_eq(action, STR("\"search\""));
+	else if (str_eq(type, STR("\"file_search_call\"")))
+		t->file_searches++;
+	else if (str_eq(type, STR("\"code_interpreter_call\"")))
+		count_session(t, container);
 }
 
 static struct str raw_of(const struct json *j)
@@ -65,15 +81,19 @@ static struct str raw_of(const struct json *j)
 	return j ? j->raw : STR_NONE;
 }
 
-/* How often it searched, and how much it was told to read. */
-static void read_searches(const struct json *response, struct usage *u)
+/* What its provider's tools did, and how much a search was told to read. */
+static void read_tools(const struct json *response, struct usage *u)
 {
 	const struct json *output = json_get(response, "output"), *tools;
+	struct responses_tools t = { 0 };
 	if (json_is(output, JSON_ARRAY))
 		for (const struct json *j = output->child; j; j = j->next)
-			u->web_searches += responses_is_search(
-				raw_of(json_get(j, "type")),
-				raw_of(json_get_path(j, "action.type")));
+			responses_count_item(&t, raw_of(json_get(j, "type")),
+					     raw_of(json_get_path(j, "action.type")),
+					     raw_of(json_get(j, "container_id")));
+	u->web_searches = t.searches;
+	u->file_searches = t.file_searches;
+	u->sessions = t.sessions;
 	tools = u->web_searches ? json_get(response, "tools") : NULL;
 	if (json_is(tools, JSON_ARRAY))
 		for (const struct json *j = tools->child; j && !u->search_size; j = j->next)
@@ -85,7 +105,7 @@ void responses_read_worth(const struct json *response, struct usage *ret)
 {
 	responses_read_usage(json_get(response, "usage"), ret);
 	ret->tier = (uint8_t)llm_tier_of(json_get(response, "service_tier"));
-	read_searches(response, ret);
+	read_tools(response, ret);
 	usage_clamp(ret);
 }
 

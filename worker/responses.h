@@ -29,8 +29,15 @@ const struct responses_event *responses_event_of(struct str type);
 /* Of a response, or of the usage alone, which says less. */
 void responses_read_usage(const struct json *usage, struct usage *ret);
 void responses_read_worth(const struct json *response, struct usage *ret);
-/* An item that is a search on the web, and not a look at what one found. */
-bool responses_is_search(struct str type, struct str action);
+/* What tools of the provider's an answer used: looks at one of its items, whose members are given
+ * as the JSON has them. Looking at a page that a search on the web found is none. A container that
+ * was named before is the same session, if it is among the first ones. */
+struct responses_tools {
+	uint32_t searches, file_searches, sessions;
+	struct str seen[8];
+};
+void responses_count_item(struct responses_tools *t, struct str type, struct str action,
+			  struct str container);
 /* Why a response that is given whole has ended. */
 enum llm_finish responses_finish_of(struct arena *a, const struct json *response);
 

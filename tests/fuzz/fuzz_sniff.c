@@ -31,7 +31,8 @@ static void check(const struct usage *u)
 	MUST(u->reasoning + u->media_output <= u->output);
 	MUST(u->milliseconds <= UINT64_C(1000000000));
 	MUST(u->tier < TIER_COUNT && u->search_size < SEARCH_SIZES);
-	MUST(u->web_searches <= WEB_SEARCHES_MAX);
+	MUST(u->web_searches <= WEB_SEARCHES_MAX && u->file_searches <= WEB_SEARCHES_MAX);
+	MUST(u->sessions <= WEB_SEARCHES_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

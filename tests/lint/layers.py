@@ -69,6 +69,8 @@ EXCEPTIONS = {
     ("worker/exchange/attempt.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/exchange.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/pass.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/pass_bulk.c", "worker/settle/account.h"): MONEY,
+    ("worker/exchange/pass_bulk.c", "worker/decide/decide.h"): "prices by a model's name, as where a call goes",
     ("worker/exchange/tunnel.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt_answer.c", "worker/settle/account.h"): MONEY,
     ("worker/exchange/attempt_answer.c", "worker/settle/hold.h"): LAST,

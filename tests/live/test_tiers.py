@@ -16,6 +16,10 @@ SEARCH = {"search_context_cost_per_query": {"search_context_size_low": 0.03, "se
                                             "search_context_size_high": 0.05}}
 
 
+WORK = f"{TOKENS}&filed=3&containers=2"
+TOOLS = {"file_search_cost_per_1k_calls": 2.5, "code_interpreter_cost_per_session": 0.03}
+
+
 @pytest.fixture
 def gw(start, mock):
     openai = {"model": "openai/*", "api_base": mock.base + "/v1", "api_key": "sk-upstream-canary", **GPT}
@@ -24,6 +28,10 @@ def gw(start, mock):
     one = [(f"one-{t}", {**openai, "model": f"openai/gpt?{TOKENS}&tier={t}"}) for t in ("flex", "priority", "default")]
     two = [("two", {**openai, **SEARCH, "model": f"openai/find?{TOKENS}&tier=default&searches=2"}),
            ("three", {**claude, "model": "anthropic/claude?prompt=1000&out=500&searches=2"})]
+    gemini = {"model": "gemini/*", "api_base": mock.base + "/v1beta", "api_key": "canary", "input_cost_per_token": 1e-6,
+              "output_cost_per_token": 1e-6, **SEARCH}
+    two += [("work", {**openai, **TOOLS, "model": f"openai/responses/worker?{WORK}"}), *[(f"{unit}-{n}", {**gemini, "model": f"gemini/gem?prompt=1000&out=500&searches={n}",
+                                "web_search_billing_unit": f"per_{unit}"}) for unit in ("prompt", "query") for n in (0, 3)]]
     return start([("gpt*", openai), ("find*", {**openai, **SEARCH}), ("claude*", claude), *one, *two])
 
 
@@ -111,3 +119,39 @@ def test_searches_in_openais_formats(gw):
     for path in ("/v1/responses", "/openai/v1/responses"):
         spend, row = booked(gw, gw.post(path, ask))
         assert spend == STANDARD + 2 * Decimal("0.035"), (path, row)      # the mock does not tell the size
+
+
+def test_files_searched_and_code_run(gw):
+    ask = {"model": "work", "input": "hi", "max_output_tokens": 500,
+           "tools": [{"type": "file_search", "vector_store_ids": ["v"]},
+                     {"type": "code_interpreter", "container": {"type": "auto"}}]}
+    plain = Decimal("0.006025")
+    want = plain + 3 * Decimal("0.0025") + 2 * Decimal("0.03")
+    for extra in ({}, {"stream": True}):
+        spend, row = booked(gw, gw.post("/v1/responses", {**ask, **extra}))
+        assert spend == want, (extra, row)
+        parts = row["metadata"]["cost_breakdown"]
+        assert Decimal(str(parts["tool_usage_cost"])) == want - plain, parts
+    spend, row = booked(gw, gw.post("/openai/v1/responses", ask))
+    assert spend == want, row
+    # ten searches and a container are set aside, and with max_tool_calls no more than that
+    assert gw.post("/v1/responses", ask, key=gw.key(max_budget=0.045)).status == 429
+    assert gw.post("/v1/responses", {**ask, "max_tool_calls": 1, "tools": ask["tools"][:1]},
+                   key=gw.key(max_budget=0.1)).status == 200
+
+
+def test_what_gemini_grounds_its_answers_on(gw):
+    plain, one = Decimal("0.0015"), Decimal("0.035")
+    chat = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "tools": [{"googleSearch": {}}],
+            "generationConfig": {"maxOutputTokens": 500}}
+    for name, found, want in (("prompt", 3, one), ("query", 3, 3 * one), ("prompt", 0, 0), ("query", 0, 0)):
+        model = f"{name}-{found}"
+        said = "/v1beta/models/" + model
+        for path in (said + ":generateContent", said + ":streamGenerateContent?alt=sse"):
+            spend, row = booked(gw, gw.post(path, chat))
+            assert spend == plain + want, (path, row)
+        spend, row = booked(gw, gw.ask(model, web_search_options={}))
+        assert spend == plain + want, row
+    # however many searches a prompt takes, it is one that is paid, and set aside
+    key = gw.key(max_budget=0.06)
+    assert gw.ask("prompt-3", key=key, web_search_options={}, max_tokens=500).status == 200

@@ -42,6 +42,12 @@ static void close_answer(struct buf *out, const struct answer *a, bool is_last)
 		buf_put_z(out, a->script.refuse ? "SAFETY" : a->script.length ? "MAX_TOKENS" : "STOP");
 		BUF_PUT_LIT(out, "\"");
 	}
+	if (!a->script.emptychoices && is_last && a->script.searches >= 0) {
+		BUF_PUT_LIT(out, ",\"groundingMetadata\":{\"webSearchQueries\":[");
+		for (int64_t i = 0; i < a->script.searches; i++)
+			buf_put_z(out, i ? ",\"q\"" : "\"q\"");
+		BUF_PUT_LIT(out, "]}");
+	}
 	buf_put_z(out, a->script.emptychoices ? "]" : ",\"index\":0}]");
 	if (is_last && !a->script.nousage)
 		write_usage(out, a);

@@ -160,9 +160,61 @@ static void put_echo(struct buf *out, const struct answer *a)
 	BUF_PUT_LIT(out, "}}");
 }
 
+/* ---- batches -------------------------------------------------------------------------------- */
+
+/* One is done when it was looked at `looks` times; its metadata say what it tells then. */
+static struct { uint64_t in, out, looks, seen; char model[64]; } batches[FILES_MAX];
+static unsigned n_batches;
+
+static void put_batch(struct buf *out, unsigned i)
+{
+	bool is_done = batches[i].seen > batches[i].looks;
+	BUF_PUT_LIT(out, "{\"id\":\"batch_mock-");
+	buf_put_u64(out, i + 1);
+	BUF_PUT_LIT(out, "\",\"object\":\"batch\",\"endpoint\":\"/v1/chat/completions\",\"model\":");
+	buf_put_json(out, (struct span){ batches[i].model, strlen(batches[i].model) });
+	BUF_PUT_LIT(out, ",\"status\":\"");
+	buf_put_z(out, is_done ? "completed" : batches[i].seen ? "in_progress" : "validating");
+	BUF_PUT_LIT(out, "\",\"request_counts\":{\"total\":2,\"completed\":2,\"failed\":0},"
+			 "\"usage\":{\"input_tokens\":");
+	buf_put_u64(out, is_done ? batches[i].in : 0);
+	BUF_PUT_LIT(out, ",\"output_tokens\":");
+	buf_put_u64(out, is_done ? batches[i].out : 0);
+	BUF_PUT_LIT(out, "}}");
+}
+
+static void make_batch(struct buf *out, const struct answer *a)
+{
+	unsigned i = n_batches++ % FILES_MAX;
+	struct span model = find(a->body, "\"says\": \"");
+	batches[i].in = number_behind(a->body, "\"tokens_in\": ", 0);
+	batches[i].out = number_behind(a->body, "\"tokens_out\": ", 0);
+	batches[i].looks = number_behind(a->body, "\"looks\": ", 0);
+	batches[i].seen = 0;
+	size_t n = model.n > 9 ? strcspn(model.p + 9, "\"") : 0;
+	snprintf(batches[i].model, sizeof batches[i].model, "%.*s", (int)n, n ? model.p + 9 : "");
+	put_batch(out, i);
+}
+
+static bool write_batch(struct buf *out, const struct answer *a)
+{
+	uint64_t i = number_behind(a->path, "/batches/batch_mock-", 0);
+	if (find(a->body, "\"completion_window\"").p && find(a->path, "/batches").p) {
+		make_batch(out, a);
+		return true;
+	}
+	if (i >= 1 && i <= FILES_MAX && i <= n_batches) {
+		batches[i - 1].seen++;
+		put_batch(out, (unsigned)i - 1);
+		return true;
+	}
+	return false;
+}
+
 static void write_echo(struct buf *out, struct answer *a)
 {
-	put_echo(out, a);
+	if (!write_batch(out, a))
+		put_echo(out, a);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

@@ -107,6 +107,15 @@ static void write_output(struct buf *out, struct answer *a)
 	for (int64_t i = 0; i < a->script.searches; i++)
 		BUF_PUT_LIT(out, "{\"id\":\"ws_mock\",\"type\":\"web_search_call\",\"status\":"
 				 "\"completed\",\"action\":{\"type\":\"search\",\"query\":\"q\"}},");
+	for (int64_t i = 0; i < a->script.filed; i++)
+		BUF_PUT_LIT(out, "{\"id\":\"fs_mock\",\"type\":\"file_search_call\",\"status\":"
+				 "\"completed\",\"queries\":[\"q\",\"r\"]},");
+	for (int64_t i = 0; i < 2 * a->script.containers; i++) {
+		BUF_PUT_LIT(out, "{\"id\":\"ci_mock\",\"type\":\"code_interpreter_call\",\"status\":"
+				 "\"completed\",\"code\":\"1\",\"container_id\":\"cntr_");
+		buf_put_u64(out, (uint64_t)i / 2);
+		BUF_PUT_LIT(out, "\"},");
+	}
 	if (a->script.think > 0) {
 		write_thinking(out, a, true);
 		BUF_PUT_LIT(out, ",");

@@ -53,6 +53,8 @@ static const struct word words[] = {
 	NUMBER(cached, STAYS, "how many prompt tokens to report as cached"),
 	TEXT(tier, STAYS, "the service tier to report"),
 	NUMBER(searches, STAYS, "how many searches on the web to report"),
+	NUMBER(filed, STAYS, "how many searches in files to report"),
+	NUMBER(containers, STAYS, "report code run in so many containers, twice in each"),
 	NUMBER(expires, STAYS, "life of a token in seconds (3600)"),
 	NUMBER(comment, STAYS, "during ttft an SSE comment every N milliseconds"),
 	FLAG(echo, STAYS, "the content is the last user message, in `tokens` chunks"),

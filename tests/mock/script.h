@@ -23,7 +23,7 @@ struct script {
 	int64_t exception;
 	int64_t cap;
 	int64_t expires;
-	int64_t searches;
+	int64_t searches, filed, containers;
 	bool nodone, dupusage, nousage, gzip, h1close, tool, refuse, length, echo, badlen, keyecho, shed;
 	bool emptychoices, json, drop, role, stamp;
 	struct span redirect, errbody, code, tier;

@@ -554,6 +554,8 @@ static const struct set_row {
 	{ "price", "cache_read_input_token_cost_priority", "2.5e-7", "0.00000025" },
 	{ "price", "input_cost_per_token_batches", "1e-6", "0.000001" },
 	{ "price", "output_cost_per_token_batches", "4e-6", "0.000004" },
+	{ "price", "file_search_cost_per_1k_calls", "2.5", "0.0025" },
+	{ "price", "code_interpreter_cost_per_session", "0.03", "0.03" },
 };
 
 /* A name under which `show` prints the row, where that is not its own. */
@@ -679,6 +681,8 @@ static void test_tiers_and_searches(void **state)
 		"    input_cost_per_token: 0\n    output_cost_per_token: 0\n"
 		"    search_context_cost_per_query: {search_context_size_low: 0.005,"
 		" search_context_size_high: \"0.01\", search_context_size_vast: 9}\n"
+		"    web_search_billing_unit: per_prompt\n"
+		"    file_search_cost_per_1k_calls: 2.5\n"
 		"- model_name: c\n  litellm_params:\n    model: openai/house\n    api_key: k\n"
 		"    input_cost_per_token: 0\n    output_cost_per_token: 0\n");
 	const struct price *a = &c->models[0].price, *b = &c->models[1].price;
@@ -689,7 +693,8 @@ static void test_tiers_and_searches(void **state)
 	assert_int_equal(a->tiers[TIER_PRIORITY - TIER_FLEX].output, 20000000);
 	assert_int_equal(a->tiers[TIER_PRIORITY - TIER_FLEX].input, PRICE_NONE);
 	assert_int_equal(a->tiers[TIER_FLEX - TIER_FLEX].output, PRICE_NONE);
-	assert_int_equal(b->flags, PRICE_KNOWN | PRICE_SEARCHED);	/* a search makes it not free */
+	assert_int_equal(b->flags, PRICE_KNOWN | PRICE_SEARCHED | PRICE_TOOLED | PRICE_PER_PROMPT);
+	assert_int_equal(b->per_file_search, INT64_C(2500000000));
 	assert_int_equal(b->per_search[SEARCH_LOW - SEARCH_LOW], INT64_C(5000000000));
 	assert_int_equal(b->per_search[SEARCH_MEDIUM - SEARCH_LOW], 0);
 	assert_int_equal(b->per_search[SEARCH_HIGH - SEARCH_LOW], INT64_C(10000000000));

@@ -199,6 +199,35 @@ static void test_tiers_and_searches(void **st)
 	assert_memory_equal(&u, &before, sizeof u);
 }
 
+/* Nor what other tools did. */
+static void test_tools(void **st)
+{
+	static const struct usage rows[] = {
+		{ 1000, 100, .tier = TIER_STANDARD, .file_searches = 7 },
+		{ 1000, 100, .tier = TIER_STANDARD, .sessions = 1 },
+		{ 1000, 100, .tier = TIER_STANDARD, .sessions = 4, .file_searches = 2 },
+		{ 1000, 100, .tier = TIER_STANDARD, .sessions = 2, .web_searches = 5,
+		  .search_size = SEARCH_MEDIUM },
+	};
+	struct config c = { 0 };
+	struct price p = a_price();
+	(void)st;
+	p.per_search[1] = INT64_C(11100000000);
+	p.per_file_search = INT64_C(2500000000);
+	p.per_session = INT64_C(30700000000);
+	p.flags |= PRICE_TOOLED | PRICE_SEARCHED;
+	struct price_quote q = price_quote_of(&c, STR("openai"), &p);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct usage u = { .input = 1000, .output = 100 };
+		cost_split_measure(&q, JOURNAL_CALL_CHAT, price_cost(&q.price, &rows[i]), &u);
+		assert_memory_equal(&u, &rows[i], sizeof u);
+	}
+	struct usage u = rows[2];
+	expect(&q, &u, price_cost(&q.price, &u),
+	       "{\"input_cost\":0.003,\"output_cost\":0.0015,\"tool_usage_cost\":0.1278,"
+	       "\"original_cost\":0.1323,\"total_cost\":0.1323}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_other_measures),
 		cmocka_unit_test(test_what_no_number_explains),
 		cmocka_unit_test(test_tiers_and_searches),
+		cmocka_unit_test(test_tools),
 	};
 	buf_init(&text, 4096);
 	arena = arena_new(1 << 20);

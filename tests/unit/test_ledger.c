@@ -876,6 +876,72 @@ static void test_others_pay_too(void **st)
 	budget_pool_free(pool);
 }
 
+/* What a batch at a provider cost: its levels, always, and a record that has its id. */
+static void bulk(struct world *w, enum journal_kind kind, uint32_t number, uint64_t key,
+		 uint64_t level, int64_t cost)
+{
+	struct journal_levels l = { .kind = JOURNAL_LEVELS, .n = level != 0, .level = { level } };
+	struct journal_record r = record(JOURNAL_INTENT, number, 0);
+	memcpy(l.request_id, r.request_id, sizeof l.request_id);
+	memcpy((void *)&r, &l, sizeof r);
+	append(w, r);
+	r = record(kind, number, cost);
+	r.flags = JF_BULK;
+	r.key_id = key;
+	append(w, r);
+}
+
+static void on_charge(void *data, uint64_t owner, int64_t nano)
+{
+	int64_t *sums = data;
+	sums[owner >> 56] += nano;
+}
+
+/* Who made it pays, once, also across folds; what nobody here made is no row. */
+static void test_bulk(void **st)
+{
+	struct world *w = *st;
+	int64_t charged[8] = { 0 };
+	add_key(w);
+	place_exec(&w->p, "INSERT INTO tenants (id, kind, name, created_at, updated_at) VALUES "
+			  "(1, 3, 'user', 1, 1), (2, 4, 'org', 1, 1)");
+	ledger_on_charge(w->ledger, on_charge, charged);
+	start_worker(w, 64);
+	bulk(w, JOURNAL_SETTLE, 3, KEY, 0, 5);		/* of nobody */
+	bulk(w, JOURNAL_INTENT, 1, KEY, TENANT(3, 1), 0);
+	bulk(w, JOURNAL_SETTLE, 1, KEY + 1, TENANT(4, 2), 10);	/* seen by another one */
+	bulk(w, JOURNAL_SETTLE, 1, KEY + 1, TENANT(4, 2), 10);
+	bulk(w, JOURNAL_INTENT, 2, KEY, 0, 0);
+	settle(w, 9, 100);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 2);
+	assert_int_equal(number(w, "SELECT count(*) FROM open_intents"), 0);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 110);
+	assert_int_equal(spend_of(w, 1), 10);
+	assert_int_equal(spend_of(w, 2), 0);
+	assert_int_equal(charged[1], 10);		/* and not what the worker settles */
+	assert_int_equal(charged[3], 10);
+	bulk(w, JOURNAL_SETTLE, 2, KEY + 1, TENANT(4, 2), 1000);
+	bulk(w, JOURNAL_SETTLE, 1, KEY, 0, 10);
+	bulk(w, JOURNAL_SETTLE, 3, KEY, 0, 5);
+	bulk(w, JOURNAL_INTENT, 1, KEY, 0, 0);		/* no second maker */
+	bulk(w, JOURNAL_SETTLE, 1, KEY, 0, 10);
+	settle(w, 10, 0);
+	fold(w);
+	assert_int_equal(number(w, "SELECT count(*) FROM spend_logs"), 4);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 1110);
+	assert_int_equal(spend_of(w, 2), 0);
+	assert_int_equal(charged[1], 1010);
+	assert_int_equal(charged[4], 0);
+	assert_int_equal(number(w, "SELECT count(*) FROM bulk WHERE settled IS NOT NULL"), 2);
+	/* the row may go, as it does by retention: the batch stays paid */
+	place_exec(&w->p, "DELETE FROM spend_logs");
+	bulk(w, JOURNAL_SETTLE, 1, KEY, 0, 10);
+	settle(w, 11, 0);
+	fold(w);
+	assert_int_equal(number(w, "SELECT spend FROM keys"), 1110);
+}
+
 /* A full batch never ends between the two. */
 static void test_many_levels(void **st)
 {
@@ -1290,6 +1356,7 @@ int main(void)
 		T(test_reaping_amid_attempts),
 		T(test_a_teams_spend),
 		T(test_others_pay_too),
+		T(test_bulk),
 		T(test_many_levels),
 		T(test_many_open_requests),
 		T(test_reaping_nobody_answers_at_once),

@@ -255,6 +255,36 @@ static void test_web_searches(void **state)
 	assert_int_equal(price_cost(&p, &bills[1].u), 85000000);
 }
 
+/* What a provider's tools did: files searched, containers, searches that are one a prompt. */
+static void test_tools(void **state)
+{
+	struct price p = tiered_price("2.5e-06", "1e-05", NULL);
+	static const struct {
+		struct usage u;
+		int64_t nano;
+	} bills[] = {
+		{ { 1000, 500, .file_searches = 3 }, 15000000 },
+		{ { 1000, 500, .sessions = 2 }, 67500000 },
+		{ { 1000, 500, .file_searches = 1, .sessions = 1 }, 40000000 },
+		{ { 0, 0, .file_searches = UINT32_MAX, .sessions = UINT32_MAX }, INT64_C(32500000000) },
+		{ { 1000, 500, .web_searches = 1 }, 42500000 },
+		{ { 1000, 500, .web_searches = 7 }, 42500000 },
+	};
+
+	(void)state;
+	p.per_file_search = INT64_C(2500000000);
+	p.per_session = INT64_C(30000000000);
+	p.per_search[1] = INT64_C(35000000000);
+	assert_int_equal(price_cost(&p, &bills[2].u), 7500000);		/* without the flags */
+	p.flags |= PRICE_TOOLED | PRICE_SEARCHED | PRICE_PER_PROMPT;
+	for (size_t i = 0; i < COUNT(bills); i++) {
+		assert_int_equal(price_cost(&p, &bills[i].u), bills[i].nano);
+		assert_int_equal(price_most(&p, &bills[i].u), bills[i].nano);
+	}
+	assert_true(price_apply(&(struct price_rates){ .margin = 1000000 }, &p));
+	assert_int_equal(price_cost(&p, &bills[2].u), 80000000);
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -584,7 +614,7 @@ int main(void)
 		cmocka_unit_test(test_known_bills),
 		cmocka_unit_test(test_other_measures),
 		cmocka_unit_test(test_service_tiers),
-		cmocka_unit_test(test_web_searches),
+		cmocka_unit_test(test_web_searches), cmocka_unit_test(test_tools),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_unknown_and_damaged),
 		cmocka_unit_test(test_saturates),

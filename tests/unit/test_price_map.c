@@ -28,13 +28,13 @@ static const struct taken {
 } taken[] = {
 	{ "m", "{\"input_cost_per_token\": 2.5e-06, \"output_cost_per_token\": \"1e-5\","
 	       " \"litellm_provider\": \"openai\", \"mode\": \"chat\", \"max_tokens\": 100}",
-	  "m|openai|chat|100|100|2500000|10000000|||||||||||||||||||||||||||" },
+	  "m|openai|chat|100|100|2500000|10000000||||||||||||||||||||||||||||2500000000|30000000000|" },
 	{ "free", "{\"input_cost_per_token\": 0, \"output_cost_per_token\": 0.0, \"max_input_tokens\": 7,"
 		  " \"max_tokens\": \"many\"}",
-	  "free|||7||0|0|||||||||||||||||||||||||||" },
+	  "free|||7||0|0||||||||||||||||||||||||||||||" },
 	{ "cached", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_token_cache_hit\": 1.25e-9,"
 		    " \"cache_creation_input_token_cost\": 2e-6, \"output_cost_per_reasoning_token\": 3e-6}",
-	  "cached|||||1000000||1250|2000000|3000000||||||||||||||||||||||||" },
+	  "cached|||||1000000||1250|2000000|3000000|||||||||||||||||||||||||||" },
 	{ "tier", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_token_above_200k_tokens\": 2e-6,"
 		  " \"output_cost_per_token_above_200k_tokens\": 4e-6,"
 		  " \"input_cost_per_token_above_128k_tokens\": 3e-6,"
@@ -42,37 +42,52 @@ static const struct taken {
 		  " \"cache_creation_input_token_cost_above_200k_tokens\": 7e-6,"
 		  " \"cache_creation_input_token_cost_above_1hr\": 6e-6,"
 		  " \"cache_creation_input_token_cost_above_1hr_above_200k_tokens\": 9}",
-	  "tier|||||1000000||||||128000|3000000|4000000|||||||500000|7000000|6000000|||||||||||" },
+	  "tier|||||1000000||||||128000|3000000|4000000|||||||500000|7000000|6000000||||||||||||||" },
 	{ "ranges", "{\"tiered_pricing\": [{\"range\": [0, 32000.0], \"input_cost_per_token\": 1e-6,"
 		    " \"output_cost_per_token\": 2e-6}, {\"range\": [32000, 64000],"
 		    " \"input_cost_per_token\": 3e-6}, {\"range\": [64000, 1e6],"
 		    " \"input_cost_per_token\": 2e-6, \"output_cost_per_token\": 5e-6}]}",
-	  "ranges|||||1000000|2000000|||||32000|3000000|5000000||||||||||||||||||||" },
+	  "ranges|||||1000000|2000000|||||32000|3000000|5000000|||||||||||||||||||||||" },
 	{ "rank", "{\"mode\": \"rerank\", \"input_cost_per_query\": 0.002, \"input_cost_per_request\": 7}",
-	  "rank||rerank||||||||2000000000|||||||||||||||||||||||" },
-	{ "asked", "{\"input_cost_per_request\": 0.005}", "asked||||||||||5000000000|||||||||||||||||||||||" },
+	  "rank||rerank||||||||2000000000||||||||||||||||||||||||||" },
+	{ "asked", "{\"input_cost_per_request\": 0.005}", "asked||||||||||5000000000||||||||||||||||||||||||||" },
 	{ "drawn", "{\"mode\": \"image_generation\", \"input_cost_per_image\": 0.04,"
 		   " \"input_cost_per_second\": 1}",
-	  "drawn||image_generation||||||||||||40000000000|||||||||||||||||||" },
+	  "drawn||image_generation||||||||||||40000000000||||||||||||||||||||||" },
 	{ "said", "{\"mode\": \"audio_speech\", \"input_cost_per_character\": 1.5e-5,"
 		  " \"output_cost_per_second\": 1e-4}",
-	  "said||audio_speech|||||||||||||100000000|15000000|||||||||||||||||" },
+	  "said||audio_speech|||||||||||||100000000|15000000||||||||||||||||||||" },
 	{ "able", "{\"input_cost_per_token\": 1e-6, \"supports_vision\": true, \"supports_magic\": true,"
 		  " \"supports_reasoning\": false, \"supports_audio_input\": \"true\","
 		  " \"supports_function_calling\": true, \"supports_pdf_input\": true}",
-	  "able|||||1000000||||||||||||||Pfv||||||||||||||" },
+	  "able|||||1000000||||||||||||||Pfv|||||||||||||||||" },
 	{ "heard", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_audio_token\": 1e-6,"
 		   " \"output_cost_per_image_token\": 4e-6}",
-	  "heard|||||1000000|||||||||||||4000000|||||||||||||||" },
+	  "heard|||||1000000|||||||||||||4000000||||||||||||||||||" },
 	{ "soon", "{\"input_cost_per_token\": 1e-6, \"input_cost_per_token_flex\": 5e-7,"
 		  " \"output_cost_per_token_flex\": \"6e-7\", \"cache_read_input_token_cost_flex\": 1e-8,"
 		  " \"input_cost_per_token_priority\": 2e-6, \"output_cost_per_token_priority\": 3e-6,"
 		  " \"cache_read_input_token_cost_priority\": 4e-6, \"input_cost_per_token_batches\": 0,"
 		  " \"output_cost_per_token_batches\": 7e-6}",
-	  "soon|||||1000000||||||||||||||||||500000|600000|10000|2000000|3000000|4000000|0|7000000|||" },
+	  "soon|||||1000000||||||||||||||||||500000|600000|10000|2000000|3000000|4000000|0|7000000||||||" },
+	{ "works", "{\"litellm_provider\": \"openai\", \"mode\": \"responses\","
+		   " \"input_cost_per_token\": 1e-6}",
+	  "works|openai|responses|||1000000|||||||||||||||||||||||||||||2500000000|30000000000|" },
+	{ "sells", "{\"input_cost_per_token\": 1e-6, \"file_search_cost_per_1k_calls\": 4,"
+		   " \"code_interpreter_cost_per_session\": \"0.12\"}",
+	  "sells|||||1000000|||||||||||||||||||||||||||||4000000000|120000000000|" },
+	{ "gemini-2", "{\"litellm_provider\": \"gemini\", \"input_cost_per_token\": 1e-6,"
+		      " \"supports_web_search\": true}",
+	  "gemini-2|gemini||||1000000||||||||||||||w||||||||||||35000000000|35000000000|35000000000|||p" },
+	{ "gemini-3", "{\"litellm_provider\": \"gemini\", \"input_cost_per_token\": 1e-6,"
+		      " \"supports_web_search\": true}",
+	  "gemini-3|gemini||||1000000||||||||||||||w||||||||||||14000000000|14000000000|14000000000|||" },
+	{ "told", "{\"input_cost_per_token\": 1e-6, \"web_search_billing_unit\": \"per_prompt\","
+		  " \"search_context_cost_per_query\": {\"search_context_size_medium\": 0.02}}",
+	  "told|||||1000000|||||||||||||||||||||||||||20000000000||||p" },
 	{ "seeks", "{\"input_cost_per_token\": 1e-6, \"search_context_cost_per_query\": {"
 		   "\"search_context_size_low\": 0.005, \"search_context_size_high\": \"0.01\"}}",
-	  "seeks|||||1000000||||||||||||||||||||||||||5000000000||10000000000" },
+	  "seeks|||||1000000||||||||||||||||||||||||||5000000000||10000000000|||" },
 };
 
 static struct str with_tabs(const char *text)

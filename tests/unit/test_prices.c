@@ -64,7 +64,7 @@ static void test_every_line_has_all_columns(void **state)
 		size_t columns = 1;
 		for (size_t i = 0; i < line.n; i++)
 			columns += line.p[i] == '\t';
-		assert_int_equal(columns, 34);
+		assert_int_equal(columns, 37);
 	}
 }
 
@@ -108,7 +108,9 @@ static void test_known_prices(void **state)
 	assert_int_equal(r.price.input, 20000);
 	/* Service tiers, batches, and searches on the web. */
 	assert_true(prices_find(STR("openai"), STR("gpt-5"), &r));
-	assert_int_equal(r.price.flags, PRICE_KNOWN | PRICE_TIERED);
+	assert_int_equal(r.price.flags, PRICE_KNOWN | PRICE_TIERED | PRICE_TOOLED);
+	assert_int_equal(r.price.per_file_search, INT64_C(2500000000));
+	assert_int_equal(r.price.per_session, INT64_C(30000000000));
 	assert_int_equal(r.price.tiers[TIER_FLEX - TIER_FLEX].input, 625000);
 	assert_int_equal(r.price.tiers[TIER_FLEX - TIER_FLEX].cache_read, 62500);
 	assert_int_equal(r.price.tiers[TIER_PRIORITY - TIER_FLEX].output, 20000000);
@@ -122,6 +124,13 @@ static void test_known_prices(void **state)
 	assert_int_equal(r.price.per_search[SEARCH_MEDIUM - SEARCH_LOW], INT64_C(10000000000));
 	assert_true(prices_find(STR("openai"), STR("gpt-4o-search-preview"), &r));
 	assert_int_equal(r.price.per_search[SEARCH_HIGH - SEARCH_LOW], INT64_C(50000000000));
+	assert_true(prices_find(STR("gemini"), STR("gemini-2.5-pro"), &r));
+	assert_true((r.price.flags & (PRICE_SEARCHED | PRICE_PER_PROMPT)) ==
+		    (PRICE_SEARCHED | PRICE_PER_PROMPT));
+	assert_int_equal(r.price.per_search[SEARCH_MEDIUM - SEARCH_LOW], INT64_C(35000000000));
+	assert_true(prices_find(STR("gemini"), STR("gemini-3-pro-preview"), &r));
+	assert_true((r.price.flags & (PRICE_SEARCHED | PRICE_PER_PROMPT)) == PRICE_SEARCHED);
+	assert_int_equal(r.price.per_search[SEARCH_MEDIUM - SEARCH_LOW], INT64_C(14000000000));
 	/* A request for a ranking is one or more queries, and none of them is free. */
 	assert_true(prices_find(STR("cohere"), STR("rerank-v3.5"), &r));
 	assert_int_equal(r.mode, MODE_RERANK);

@@ -26,6 +26,12 @@ const struct snap_group *route_may_ask(struct request *r, struct str name);
 /* The same of a call that is relayed: its group, model name and price. Where it names a model or
  * a provider that nobody has, the group is NULL. */
 void raw_resolve(struct request *r);
+/* The price of a model as the provider of *d calls it, perhaps with a date behind it; *d: the
+ * deployment here that has it, where there is one. With nothing known of it, no price. */
+const struct price *raw_price_of(struct request *r, struct str model,
+				 const struct snap_deployment **d);
+/* The call itself costs nothing, as has turned out. */
+void raw_is_free(struct request *r);
 /* Whether that key, or the team above it, may make such a call for what it calls `name`. */
 bool raw_may(const struct request *r, const struct dir_key *k, struct str name);
 /* Whether that one of those that the request goes by may ask for what it asks for. */

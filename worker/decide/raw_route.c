@@ -86,6 +86,53 @@ static const struct price *price_of(struct request *r, const struct snap_pass *p
 	return is_known ? &found->price : &unknown_price;
 }
 
+/* "gpt-4o-2024-08-06" is "gpt-4o". */
+static struct str without_date(struct str model)
+{
+	static const char form[] = "-0000-00-00";
+	const size_t n = sizeof form - 1;
+	if (model.n <= n)
+		return model;
+	const char *p = model.p + model.n - n;
+	for (size_t i = 0; i < n; i++)
+		if (form[i] == '-' ? p[i] != '-' : p[i] < '0' || p[i] > '9')
+			return model;
+	return str_of(model.p, model.n - n);
+}
+
+static const struct price *price_by(struct request *r, const struct snap_pass *p, struct str model,
+				    const struct snap_deployment **d)
+{
+	struct snap_part member;
+	struct snap_price *found;
+	if (p && find_deployment(r, p, model, &member)) {
+		const struct snap_group one = { .members = member };
+		*d = snap_deployment(r->snap, snap_member(r->snap, &one, 0));
+		return &(*d)->price;
+	}
+	found = arena_alloc(r->mem, sizeof *found);
+	return found && snap_named_price(r->snap, *d, model, found) ? &found->price : NULL;
+}
+
+const struct price *raw_price_of(struct request *r, struct str model,
+				 const struct snap_deployment **d)
+{
+	struct str provider = snap_text(r->snap, (*d)->provider);
+	const struct snap_pass *pass = snap_find_provider(r->snap, provider);
+	const struct price *p = model.n ? price_by(r, pass, model, d) : NULL;
+	struct str bare = without_date(model);
+	if (!p && bare.n && bare.n < model.n)
+		p = price_by(r, pass, bare, d);
+	if (!p && !r->raw->pass)
+		p = &(*d)->price;	/* a model of ours was named, perhaps by another name */
+	return p ? p : &unknown_price;
+}
+
+void raw_is_free(struct request *r)
+{
+	r->raw->price = &free_price;
+}
+
 static void to_provider(struct request *r, struct str names)
 {
 	struct raw_call *c = r->raw;

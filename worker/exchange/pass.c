@@ -329,6 +329,8 @@ static void answered(struct pass *p)
 		return;
 	}
 	sniff_end(&p->sniff);
+	if (p->sniff.form == SNIFF_JSON)
+		pass_note_bulk(r, p->d, buf_str(&p->sniff.whole));
 	p->tally.is_done = true;
 	r->tally = p->tally;
 	r->final_body = p->last;

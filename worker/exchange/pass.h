@@ -32,4 +32,8 @@ struct str pass_secret(const struct request *r, const struct snap_deployment *d,
 		       const struct pass_call *c);
 void pass_call_done(struct pass_call *c);
 
+/* From pass_bulk.c. d has answered well, all of it with `body`: if that made a batch, or tells of
+ * one, or of some, that are over, it is in the journal now. Before account_settle(). */
+void pass_note_bulk(struct request *r, const struct snap_deployment *d, struct str body);
+
 #endif

@@ -140,19 +140,46 @@ static void take_tier(struct str word, struct llm_tally *tally)
 		tally->usage.tier = (uint8_t)told;
 }
 
-/* The items of OpenAI's Responses: how often was the web searched? */
+static void keep_more(uint32_t *kept, uint32_t seen)
+{
+	seen = seen < WEB_SEARCHES_MAX ? seen : WEB_SEARCHES_MAX;
+	*kept = seen > *kept ? seen : *kept;
+}
+
+/* The items of OpenAI's Responses: what did its tools do? */
 static void take_output(struct str list, struct llm_tally *tally)
 {
 	struct skim s;
 	struct str key, item;
+	struct responses_tools t = { 0 };
+	if (!skim_open(&s, list) || s.is_object)
+		return;
+	while (skim_next(&s, &key, &item))
+		responses_count_item(&t, skim_get(item, STR("type")),
+				     skim_get(skim_get(item, STR("action")), STR("type")),
+				     skim_get(item, STR("container_id")));
+	keep_more(&tally->usage.web_searches, t.searches);
+	keep_more(&tally->usage.file_searches, t.file_searches);
+	keep_more(&tally->usage.sessions, t.sessions);
+}
+
+/* Gemini's: on how many searches is it grounded? */
+static void take_candidates(struct str list, struct llm_tally *tally)
+{
+	struct skim s, queries;
+	struct str key, item, query;
 	uint32_t n = 0;
 	if (!skim_open(&s, list) || s.is_object)
 		return;
-	while (n < WEB_SEARCHES_MAX && skim_next(&s, &key, &item))
-		n += responses_is_search(skim_get(item, STR("type")),
-					 skim_get(skim_get(item, STR("action")), STR("type")));
-	if (n > tally->usage.web_searches)
-		tally->usage.web_searches = n;
+	while (skim_next(&s, &key, &item)) {
+		struct str grounds = skim_get(item, STR("groundingMetadata"));
+		struct str found = skim_get(grounds, STR("webSearchQueries"));
+		if (!grounds.p || !found.p || !skim_open(&queries, found) || queries.is_object)
+			continue;
+		while (skim_next(&queries, &key, &query))
+			n++;
+	}
+	keep_more(&tally->usage.web_searches, n);
 }
 
 /* What stands in an answer, and in a response or a message within an event. False: not in all. */
@@ -189,6 +216,7 @@ static void take_array(struct arena *scratch, struct skim *s, struct llm_tally *
 		struct str usage = skim_get(value, STR("usageMetadata"));
 		if (usage.p)
 			take(scratch, usage, gemini_read_usage, tally);
+		take_candidates(skim_get(value, STR("candidates")), tally);
 		arena_reset(scratch);
 	}
 }
@@ -210,6 +238,8 @@ void sniff_text(struct arena *scratch, struct str text, struct llm_tally *tally)
 			take(scratch, value, read_metrics, tally);
 		else if (str_eq(key, STR("usageMetadata")))
 			take(scratch, value, gemini_read_usage, tally);
+		else if (str_eq(key, STR("candidates")))
+			take_candidates(value, tally);
 		else if (str_eq(key, STR("response")) || str_eq(key, STR("message")))
 			take_inner(scratch, value, tally);
 		else if (str_eq(key, STR("delta")))	/* of Cohere's last event */

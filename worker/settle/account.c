@@ -192,20 +192,24 @@ static uint32_t count_own(const struct request *r)
 	return has_key + (r->team.id && !r->is_admin);
 }
 
-/* Right before the record that they belong to: whoever finds that finds these, too. */
-static void append_levels(struct request *r)
+static void append_levels_of(struct request *r, const uint8_t id[16], uint32_t n_own)
 {
 	union {
 		struct journal_levels l;
 		struct journal_record r;
 	} rec = { .l = { .kind = JOURNAL_LEVELS } };
-	uint32_t n_own = count_own(r);
-	if (r->n_levels <= n_own)
-		return;
-	memcpy(rec.l.request_id, r->id, sizeof rec.l.request_id);
+	memcpy(rec.l.request_id, id, sizeof rec.l.request_id);
 	for (uint32_t i = n_own; i < r->n_levels; i++)
 		rec.l.level[rec.l.n++] = dir_entity_id(owner_at(r, i));
 	append(r, &rec.r);
+}
+
+/* Right before the record that they belong to: whoever finds that finds these, too. */
+static void append_levels(struct request *r)
+{
+	uint32_t n_own = count_own(r);
+	if (r->n_levels > n_own)
+		append_levels_of(r, r->id, n_own);
 }
 
 static int admit(struct request *r, enum budget_verdict *ret_verdict, uint32_t *ret_level,
@@ -504,6 +508,28 @@ static void append_attempts(struct request *r, struct usage *u, int64_t *cost_na
 		u->reasoning = without(u->reasoning, b->usage.reasoning);
 		*cost_nano -= b->cost_nano;
 	}
+}
+
+void account_bulk(struct request *r, const struct account_bulk *b)
+{
+	struct journal_record rec;
+	if (!has_room(r->w, 2))
+		return;
+	append_levels_of(r, b->id, count_own(r));
+	fill(r, &rec, b->usage ? JOURNAL_SETTLE : JOURNAL_INTENT);
+	memcpy(rec.request_id, b->id, sizeof rec.request_id);
+	rec.reserve_nano = 0;
+	rec.flags = JF_BULK | (b->is_unpriced ? JF_UNPRICED : 0);
+	if (b->usage) {
+		fill_usage(&rec, b->usage, b->cost_nano);
+		rec.deployment = b->deployment->id_hash;
+		rec.status = (uint16_t)r->status;
+		rec.end_ns = clock_wall_ns();
+		memset(rec.model, 0, sizeof rec.model);
+		memcpy(rec.model, b->model.p,
+		       b->model.n < sizeof rec.model ? b->model.n : sizeof rec.model);
+	}
+	append(r, &rec);
 }
 
 void account_replayed(struct request *r)

@@ -35,6 +35,17 @@ int account_progress(struct request *r) MUST_USE;
 int64_t account_cost(struct request *r, struct usage *ret_usage);
 /* It is answered with what another request has paid for: a row without a cost, no tokens. */
 void account_replayed(struct request *r);
+/* Of a batch that its provider works off: without usage, that this request made it; with it, what
+ * it has cost. Left out where the journal has no room for it beside what it owes. */
+struct account_bulk {
+	const uint8_t *id;		/* 16 bytes: worker/bulk.h */
+	const struct snap_deployment *deployment;
+	const struct usage *usage;	/* or NULL */
+	struct str model;
+	int64_t cost_nano;
+	bool is_unpriced;
+};
+void account_bulk(struct request *r, const struct account_bulk *b);
 /* What was asked for: enum journal_call. */
 uint8_t account_call(const struct request *r);
 /* At the end of a request that passed account_reserve(), before the client can see that end; what

@@ -9,7 +9,7 @@
 enum {
 	EMPTY_EVENTS = 16,	/* role, usage, end and the like bring no token */
 	BYTES_PER_TOKEN = 4,	/* a guess */
-	LIKELY_SEARCHES = 10	/* on the web, where nobody says how many there may be */
+	LIKELY_SEARCHES = 10	/* where nobody says how many there may be */
 };
 
 static const struct snap_settings *set_of(const struct request *r)
@@ -110,7 +110,7 @@ static bool keeps_an_hour(const struct price *p, struct str body)
 	return p->cache_write_hour > 0 && str_find(body, STR("\"1h\"")) != SIZE_MAX;
 }
 
-/* ---- service tiers, and searches on the web -------------------------------------------------- */
+/* ---- service tiers, searches and other tools ------------------------------------------------- */
 
 /* A member as the client wrote it, of what the gateway only hands on. */
 static struct str asked_member(const struct request *r, const char *name)
@@ -164,22 +164,39 @@ static bool is_a_search(const struct request *r, const struct snap_deployment *d
 	       always_searches(snap_text(r->snap, d->model)) || always_searches(request_model(r));
 }
 
-/* "max_uses" of Anthropic's tool; else what is likely. */
-static uint64_t searches_of_tool(const struct llm_tool *t)
+enum tool { TOOL_WEB, TOOL_FILES, TOOL_CODE };	/* of a provider's, that are paid */
+
+/* By the names that it has in any format: one of them stands in `text`. */
+static bool names_tool(struct str text, enum tool tool)
+{
+	static const char *const words[][3] = {
+		[TOOL_WEB] = { "web_search", "googleSearch", "google_search" },
+		[TOOL_FILES] = { "file_search", NULL, NULL },
+		[TOOL_CODE] = { "code_interpreter", NULL, NULL } };
+	for (size_t i = 0; i < COUNT(words[tool]) && words[tool][i]; i++)
+		if (str_find(text, str_z(words[tool][i])) != SIZE_MAX)
+			return true;
+	return false;
+}
+
+/* A container serves all calls of an answer. "max_uses" is Anthropic's. */
+static uint64_t uses_of_tool(const struct llm_tool *t, enum tool tool)
 {
 	uint64_t n;
+	if (tool == TOOL_CODE)
+		return 1;
 	return str_read_u64(skim_get(t->schema, STR("max_uses")), &n) == 0 ? n : LIKELY_SEARCHES;
 }
 
-/* How many searches are set aside. */
-static uint32_t most_searches(const struct request *r, const struct snap_deployment *d)
+/* How often a tool is set aside for. */
+static uint32_t most_uses(const struct request *r, enum tool tool, uint64_t n)
 {
-	uint64_t n = is_a_search(r, d), most = 0;
-	if (r->raw)
-		n = str_find(r->raw->body, STR("\"web_search")) != SIZE_MAX ? LIKELY_SEARCHES : 0;
+	uint64_t most = 0;
+	if (r->raw && names_tool(r->raw->body, tool))
+		n += tool == TOOL_CODE ? 1 : LIKELY_SEARCHES;
 	for (const struct llm_tool *t = r->q.tools; t; t = t->next)
-		if (t->kind == TOOL_OTHER && str_starts(t->name, STR("web_search")))
-			n += searches_of_tool(t);
+		if (t->kind == TOOL_OTHER && names_tool(t->name, tool))
+			n += uses_of_tool(t, tool);
 	if (n && str_read_u64(asked_member(r, "max_tool_calls"), &most) == 0 && most < n)
 		n = most;
 	return n < WEB_SEARCHES_MAX ? (uint32_t)n : WEB_SEARCHES_MAX;
@@ -192,7 +209,11 @@ static void reserve_more(const struct request *r, const struct snap_deployment *
 	if (p->flags & PRICE_TIERED)
 		most->tier = dearest_tier(r, d);
 	if (p->flags & PRICE_SEARCHED)
-		most->web_searches = most_searches(r, d);
+		most->web_searches = most_uses(r, TOOL_WEB, is_a_search(r, d));
+	if (p->flags & PRICE_TOOLED && (r->raw || r->q.tools)) {
+		most->file_searches = most_uses(r, TOOL_FILES, 0);
+		most->sessions = most_uses(r, TOOL_CODE, 0);
+	}
 }
 
 /* Where the answer does not tell its tier it is the dearer of what was asked and the standard one:
