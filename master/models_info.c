@@ -137,7 +137,8 @@ static const struct {
 } more_prices[] = {
 	{ "cache_read_input_token_cost", offsetof(struct price, cache_read), false },
 	{ "cache_creation_input_token_cost", offsetof(struct price, cache_write), false },
-	{ "cache_creation_input_token_cost_above_1hr", offsetof(struct price, cache_write_hour), false },
+	{ "cache_creation_input_token_cost_above_1hr",
+	  offsetof(struct price, cache_write_hour), false },
 	{ "output_cost_per_reasoning_token", offsetof(struct price, reasoning), false },
 	{ "input_cost_per_audio_token", offsetof(struct price, media_input), false },
 	{ "output_cost_per_audio_token", offsetof(struct price, media_output), false },
