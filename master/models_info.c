@@ -72,7 +72,7 @@ static bool is_shown(const struct shown *s, struct str name)
 struct known {
 	struct str name;		/* in the price table */
 	struct price_row row;		/* zeroes where the table does not have it */
-	struct price price;		/* the configuration's, else the table's; else zeroes */
+	struct price price;		/* the configuration's, else the table's; else none */
 };
 
 static struct str known_name(const struct config_model *m)
@@ -82,7 +82,7 @@ static struct str known_name(const struct config_model *m)
 
 static struct known look_up(const struct config_model *m)
 {
-	struct known k = { .name = known_name(m) };
+	struct known k = { .name = known_name(m), .price = price_none() };
 	bool found = prices_find(m->provider, k.name, &k.row);
 	if (m->price.flags & PRICE_KNOWN)
 		k.price = m->price;
@@ -127,6 +127,39 @@ static void tell_price(const struct telling *t, const char *key, int64_t pico)
 {
 	if (!is_own(t, key))
 		json_put_double(t->o, key, dollars(pico));
+}
+
+/* Of what is not priced by tokens in and out: null where it has no price of its own. */
+static const struct {
+	const char *key;
+	size_t at;			/* in struct price */
+	bool is_measure;		/* 0: it is not sold by that */
+} more_prices[] = {
+	{ "cache_read_input_token_cost", offsetof(struct price, cache_read), false },
+	{ "cache_creation_input_token_cost", offsetof(struct price, cache_write), false },
+	{ "cache_creation_input_token_cost_above_1hr",
+	  offsetof(struct price, cache_write_hour), false },
+	{ "output_cost_per_reasoning_token", offsetof(struct price, reasoning), false },
+	{ "input_cost_per_audio_token", offsetof(struct price, media_input), false },
+	{ "output_cost_per_audio_token", offsetof(struct price, media_output), false },
+	{ "output_cost_per_image", offsetof(struct price, per_image), true },
+	{ "input_cost_per_second", offsetof(struct price, per_second), true },
+	{ "input_cost_per_character", offsetof(struct price, per_character), true },
+	{ "input_cost_per_query", offsetof(struct price, per_query), true },
+};
+
+static void tell_more_prices(const struct telling *t, const struct price *p)
+{
+	for (size_t i = 0; i < COUNT(more_prices); i++) {
+		int64_t pico;
+		if (is_own(t, more_prices[i].key))
+			continue;
+		memcpy(&pico, (const char *)p + more_prices[i].at, sizeof pico);
+		if (pico >= more_prices[i].is_measure)
+			json_put_double(t->o, more_prices[i].key, dollars(pico));
+		else
+			json_put_null(t->o, more_prices[i].key);
+	}
 }
 
 static void tell_count(const struct telling *t, const char *key, uint64_t own, uint64_t known)
@@ -180,8 +213,7 @@ static void tell_known(const struct telling *t, const struct config_model *cm)
 	tell_text(t, "mode", known_mode(&k, cm));
 	tell_price(t, "input_cost_per_token", k.price.input);
 	tell_price(t, "output_cost_per_token", k.price.output);
-	if (k.price.per_query > 0)
-		tell_price(t, "input_cost_per_query", k.price.per_query);
+	tell_more_prices(t, &k.price);
 	tell_count(t, "max_tokens", cm->max_output_tokens, row->max_output_tokens);
 	tell_count(t, "max_input_tokens", cm->max_input_tokens, row->max_input_tokens);
 	tell_count(t, "max_output_tokens", cm->max_output_tokens, row->max_output_tokens);

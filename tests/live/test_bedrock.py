@@ -31,6 +31,7 @@ def test_chat_is_signed_and_charged(bedrock, mock):
     assert a.status == 200 and a.text == "t0 t1 t2" and a.json["choices"][0]["finish_reason"] == "stop"
     assert a.json["usage"]["prompt_tokens"] == 100 and a.json["usage"]["completion_tokens"] == 20
     assert a.json["usage"]["prompt_tokens_details"]["cached_tokens"] == 40 and a.json["model"] == "claude"
+    assert a.json["usage"]["cache_read_input_tokens"] == 40 and a.json["usage"]["cache_creation_input_tokens"] == 0
     entry = last(mock, "authorization", "x-amz-date", "accept", "content-type")
     assert entry["path"].startswith("/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0%3Fprompt%3D100")
     assert entry["path"].endswith("/converse")

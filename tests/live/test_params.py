@@ -217,7 +217,8 @@ def test_what_models_can_do_is_told(start, mock):
         dep("two", "openai/gpt-4o", supports_vision=False, supports_reasoning=True, max_input_tokens=7),
         dep("both", "openai/gpt-3.5-turbo"), dep("both", "groq/nobody-knows-it", supports_vision=True, max_output_tokens=9),
         dep("azure", "openai/my-own-name", base_model="azure/gpt-4o"), dep("drawn", "openai/dall-e-3"),
-        dep("own", "openai/x", mode="ocr", supports_video_input=True, supports_pdf_input=None, supports_web_search="yes"),
+        dep("own", "openai/x", mode="ocr", supports_video_input=True, supports_pdf_input=None, supports_web_search="yes",
+            cache_read_input_token_cost=5),
     ], "litellm_settings: {public_model_groups: [one]}\n")
     groups = {row["model_group"]: row for row in gw.get("/model_group/info").json["data"]}
     for row in groups.values():
@@ -241,6 +242,9 @@ def test_what_models_can_do_is_told(start, mock):
     assert info["one"]["supports_vision"] is True and info["one"]["supports_audio_input"] is None
     assert info["two"]["supports_vision"] is False and info["two"]["supports_reasoning"] is True
     assert info["none"]["supports_vision"] is None and info["none"]["max_tokens"] is None
+    assert info["one"]["cache_read_input_token_cost"] == 1.25e-06 and info["one"]["cache_creation_input_token_cost"] is None
+    assert info["own"]["cache_read_input_token_cost"] == 5 and info["none"]["output_cost_per_image"] is None
+    assert info["none"]["cache_read_input_token_cost"] is None and info["drawn"]["output_cost_per_image"] > 0
     assert info["one"]["max_tokens"] == info["one"]["max_output_tokens"] == 16384 and info["drawn"]["mode"] == "image_generation"
     assert gw.get("/public/litellm_model_cost_map").json["gpt-4o"]["supports_vision"] is True
     assert "supports_audio_input" not in gw.get("/public/litellm_model_cost_map").json["gpt-4o"]

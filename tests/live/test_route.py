@@ -67,6 +67,22 @@ def test_fallbacks(start, mock):
     assert gw.ask("b", fallbacks=["c"]).status == 200
 
 
+def test_fallbacks_of_a_request_by_group(start, mock):
+    """The configuration's form in a body, as LiteLLM's clients send it, too."""
+    gw = start([("a", "mock?status=500"), ("b", "mock?status=500&tokens=2"), ("c", "fine")],
+               "router_settings: {num_retries: 0, fallbacks: [{a: [c]}], model_group_alias: {nick: b}}\n")
+    a = gw.ask("b", fallbacks=[{"a": ["b"]}, {"b": ["c"]}])
+    assert a.status == 200 and a.json["model"] == "c", a
+    assert gw.ask("nick", fallbacks=[{"nick": ["c"]}]).json["model"] == "c"
+    assert gw.ask("nick", fallbacks=[{"b": [{"model": "c"}]}]).json["model"] == "c"
+    assert gw.ask("b", fallbacks=[{"*": ["c"]}]).status == 200
+    assert gw.stream("b", fallbacks=[{"b": ["c"]}]).text() == "t0 t1 t2"
+    for others in ([{"b": ["c"]}], [{"a": "c"}], [{"a": ["b"]}], [{}]):     # in place of the configured ones
+        assert gw.ask("a", fallbacks=others).status == 500, others
+    key = gw.key(models=["a", "b"])
+    assert gw.ask("b", key=key, fallbacks=[{"b": ["c"]}]).status == 500
+
+
 def test_a_list_of_models(start, mock):
     """The first is asked, the next ones when it fails; a key's own models are all that count."""
     gw = start([("a", "x?status=500"), ("b", "x?status=500"), ("c", "plain")],

@@ -152,6 +152,15 @@ int oai_resume(struct dialect_answer *an)
 	return oai_start(an, s, NULL);
 }
 
+/* As LiteLLM has them beside OpenAI's: its clients reckon what a prompt cost by these. */
+static void put_cache_counts(struct json_out *o, const struct usage *u)
+{
+	if (!u->cache_read && !u->cache_write)
+		return;
+	json_put_u64(o, "cache_creation_input_tokens", u->cache_write);
+	json_put_u64(o, "cache_read_input_tokens", u->cache_read);
+}
+
 void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 {
 	struct usage own = own_usage(an), u = oai_usage(an);
@@ -163,12 +172,15 @@ void oai_put_usage(const struct dialect_answer *an, struct json_out *o)
 	if (an->q->kind != LLM_EMBED) {
 		json_open(o, "prompt_tokens_details");
 		json_put_u64(o, "cached_tokens", u.cache_read);
-		if (u.cache_write)
+		if (u.cache_write) {
 			json_put_u64(o, "cache_write_tokens", u.cache_write);
+			json_put_u64(o, "cache_creation_tokens", u.cache_write);
+		}
 		json_close(o);
 		json_open(o, "completion_tokens_details");
 		json_put_u64(o, "reasoning_tokens", u.reasoning);
 		json_close(o);
+		put_cache_counts(o, &u);
 	}
 	if (an->price)
 		json_put_money(o, "cost", an->before_nano + price_cost(an->price, &own));

@@ -105,10 +105,10 @@ bool own_router_retries(const struct own_router *own, struct str group, enum out
 
 /* ---- fallbacks ---- */
 
-/* [{name: [names]}]: that of the first of these names that is there. */
-static const struct json *list_for(const struct json *all, const struct str names[], size_t n)
+const struct json *own_router_list(const struct json *all, struct str asked, struct str group)
 {
-	for (size_t i = 0; i < n; i++)
+	const struct str names[] = { asked, group, STR("*") };
+	for (size_t i = 0; i < COUNT(names); i++)
 		for (const struct json *j = json_is(all, JSON_ARRAY) ? all->child : NULL; j;
 		     j = j->next) {
 			const struct json *own = member(j, names[i]);
@@ -121,16 +121,14 @@ static const struct json *list_for(const struct json *all, const struct str name
 const struct json *own_router_fallbacks(const struct own_router *own, struct str asked,
 					struct str group, enum outcome o)
 {
-	const struct str names[] = { asked, group, STR("*") };
 	struct str special = o == OUTCOME_CONTEXT_LENGTH   ? STR("context_window_fallbacks")
 			     : o == OUTCOME_CONTENT_POLICY ? STR("content_policy_fallbacks")
 							   : STR("fallbacks");
 	for (size_t i = 0; i < COUNT(own->of); i++) {
 		const struct json *list =
-			list_for(member(own->of[i], special), names, COUNT(names));
+			own_router_list(member(own->of[i], special), asked, group);
 		if (!list)
-			list = list_for(member(own->of[i], STR("fallbacks")), names,
-					COUNT(names));
+			list = own_router_list(member(own->of[i], STR("fallbacks")), asked, group);
 		if (list)
 			return list;
 	}

@@ -18,6 +18,8 @@ bool own_router_read(struct request *r);
 /* Retries after such an error, by their policies. False: they say nothing. */
 bool own_router_retries(const struct own_router *own, struct str group, enum outcome o,
 			unsigned *ret);
+/* Of [{name: [names]}] the list of the first of `asked`, `group` and "*" that has one, or NULL. */
+const struct json *own_router_list(const struct json *all, struct str asked, struct str group);
 /* Where to go from a group after such an error: an array of names, or NULL. What is written for the
  * name that it was asked by goes before what is for its own. */
 const struct json *own_router_fallbacks(const struct own_router *own, struct str asked,

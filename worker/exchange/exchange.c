@@ -100,13 +100,22 @@ static bool push_own(struct exchange *x)
 						 x->error.outcome));
 }
 
+/* What the request says: names, or, as in the configuration, lists of them by model. */
+static bool push_asked(struct exchange *x)
+{
+	const struct request *r = x->r;
+	const struct json *all = r->q.fallbacks,
+			  *own = own_router_list(all, request_model(r),
+						 snap_text(r->snap, r->group->name));
+	return x->n_visited == 1 && push_list(x, own ? own : all);
+}
+
 static void push_fallbacks(struct exchange *x)
 {
 	struct request *r = x->r;
 	const struct snap_fallbacks f = snap_fallbacks(r->snap, request_model(r), r->group);
 	struct snap_part names = f.general;
-	if (r->q.disable_fallbacks || (x->n_visited == 1 && push_list(x, r->q.fallbacks)) ||
-	    (r->own && push_own(x)))
+	if (r->q.disable_fallbacks || push_asked(x) || (r->own && push_own(x)))
 		return;
 	if (x->error.outcome == OUTCOME_CONTEXT_LENGTH && f.context.count)
 		names = f.context;
