@@ -15,11 +15,12 @@ static void check_line(struct str line, struct str model)
 		MUST(line.p[i] != '\n' && line.p[i] != '\0');
 		columns += line.p[i] == '\t';
 	}
-	MUST(columns == 34);
+	MUST(columns == 37);
 	struct price_row row = prices_read_line(line);
 	struct usage u = { .input = 300000, .output = 1000, .cache_read = 10, .reasoning = 5,
 			   .images = 1, .milliseconds = 1500, .characters = 7, .searches = 2,
-			   .cache_write = 20, .cache_write_hour = 9, .web_searches = 3 };
+			   .cache_write = 20, .cache_write_hour = 9, .web_searches = 3,
+			   .file_searches = 2, .sessions = 1 };
 	MUST(str_eq(row.model, model));
 	MUST(row.price.input >= 0 && row.price.output >= 0 && row.price.per_request >= 0);
 	MUST(price_cost(&row.price, &u) >= 0);

@@ -865,7 +865,7 @@ static void test_a_stream_is_written_as_openai_does(void **state)
 		CHUNK("0", "\"tool_calls\":[{\"index\":1,\"id\":\"call_9582b8995d76b86700000001\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}}]")
 		HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}" TAIL
 		HEAD "{\"index\":1,\"delta\":{},\"finish_reason\":\"length\"}" TAIL
-		HEAD "],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}\n\n"
+		HEAD "],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":1},\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":2}}\n\n"
 		"data: [DONE]\n\n");
 	assert_true(an.is_ended && an.tally.is_done && an.tally.usage.output == 5);
 	buf_done(&out);
@@ -895,7 +895,7 @@ static void test_a_plain_answer(void **state)
 		"\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"
 		"{\"id\":\"call_9582b8995d76b86700000001\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}}]},\"finish_reason\":\"tool_calls\"},"
 		"{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":\"other\"},\"finish_reason\":\"length\"}],"
-		"\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":1}}}");
+		"\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":1},\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":2}}");
 	static const struct llm_event only_call[] = {
 		{ .kind = EV_TOOL_START, .id = { "c1", 2 }, .name = { "f", 1 } },
 		{ .kind = EV_FINISH, .finish = FINISH_TOOL_CALLS },
