@@ -160,12 +160,16 @@ static bool find_place(const struct scrape *s, const uint32_t *of_row, struct pa
 	return !deployment || p->place != SNAP_NONE;
 }
 
+/* Rows that others take while all are looked through: were the place for these missing, others that
+ * stand behind them would be left out. */
+enum { TAKEN_MEANWHILE = 256 };
+
 /* Of a deployment that is gone nothing is shown: in another series it would look like new spend. */
 static bool collect(struct scrape *s, struct pairs *ret)
 {
 	const uint32_t *of_row = index_rows(s);
 	char room[SERIES_LABELS];
-	uint64_t n = LOAD(s->board->head->series_used);
+	uint64_t n = LOAD(s->board->head->series_used) + TAKEN_MEANWHILE;
 	n = n < SERIES_MAX ? n : SERIES_MAX;
 	*ret = (struct pairs){ .v = arena_alloc(s->r->mem, (n + 1) * sizeof *ret->v),
 			       .attempts = arena_alloc(s->r->mem, (n + 1) * sizeof *ret->v) };
