@@ -13,6 +13,7 @@ import time
 
 PATIENCE = float(os.environ.get("LLMGW_PATIENCE", "1"))   # gateway.py's, which is not in tests/vm's machine
 
+
 class Load:
     """`rate` requests a second over `clients` connections, until stop(). With keep=False each
     has a connection of its own."""
