@@ -326,10 +326,11 @@ static bool take_status(struct list_call *lc)
 	for (size_t i = 0; i < COUNT(statuses); i++)
 		if (str_eq_z(name, statuses[i].name))
 			lc->status = &statuses[i];
-	if (!lc->status)
-		command_fail(lc->c, 400, "invalid_request_error", "status",
-			     "status is active, expired, revoked or deleted");
-	return lc->status != NULL;
+	if (lc->status)
+		return true;
+	command_fail(lc->c, 400, "invalid_request_error", "status",
+		     "status is active, expired, revoked or deleted");
+	return false;
 }
 
 /* expand=user; other things to be shown, which there are not, are left out. */
