@@ -597,19 +597,19 @@ struct json *json_parse(struct arena *a, struct str text, unsigned flags,
 
 /* --- looking up --- */
 
-static const struct json *get(const struct json *object, struct str key)
+const struct json *json_member(const struct json *object, struct str name)
 {
 	if (!json_is(object, JSON_OBJECT))
 		return NULL;
 	for (const struct json *j = object->child; j; j = j->next)
-		if (str_eq(j->key, key))
+		if (str_eq(j->key, name))
 			return j;
 	return NULL;
 }
 
 const struct json *json_get(const struct json *object, const char *key)
 {
-	return get(object, str_z(key));
+	return json_member(object, str_z(key));
 }
 
 const struct json *json_at(const struct json *array, size_t index)
@@ -631,7 +631,7 @@ const struct json *json_get_path(const struct json *object, const char *dotted)
 		struct str part = str_cut(&path, '.');
 		uint64_t index;
 		if (j->type != JSON_ARRAY)
-			j = get(j, part);
+			j = json_member(j, part);
 		else
 			j = str_read_u64(part, &index) == 0 ? json_at(j, index) : NULL;
 	}

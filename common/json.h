@@ -49,6 +49,7 @@ struct json *json_parse(struct arena *a, struct str text, unsigned flags,
 
 /* Borrowing look-ups; all take NULL and answer NULL, so that they can be chained. */
 const struct json *json_get(const struct json *object, const char *key);
+const struct json *json_member(const struct json *object, struct str name);
 const struct json *json_get_path(const struct json *object, const char *dotted);
 const struct json *json_at(const struct json *array, size_t index);
 static inline bool json_is(const struct json *j, enum json_type type)

@@ -13,14 +13,12 @@ static const char directive[] = "default_team_settings";
 
 static const char *const lists[] = { "success_callback", "failure_callback" };
 
-/* The members that are no variables; NULL: it is one. */
-static const char *no_variable(struct str name)
+static bool is_variable(struct str name)
 {
-	static const char *const names[] = { "team_id", "success_callback", "failure_callback" };
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq_z(name, names[i]))
-			return names[i];
-	return NULL;
+	for (size_t i = 0; i < COUNT(lists); i++)
+		if (str_eq_z(name, lists[i]))
+			return false;
+	return !str_eq(name, STR("team_id"));
 }
 
 static void put_rule(struct json_out *o, const struct json *team)
@@ -32,7 +30,7 @@ static void put_rule(struct json_out *o, const struct json *team)
 			json_put_raw(o, lists[i], json_get(team, lists[i])->raw);
 	json_open(o, "callback_vars");
 	for (const struct json *j = team->child; j; j = j->next) {
-		if (no_variable(j->key) || j->type != JSON_STRING)
+		if (!is_variable(j->key) || j->type != JSON_STRING)
 			continue;
 		json_key(o, j->key);
 		json_put_raw(o, NULL, j->raw);

@@ -69,14 +69,6 @@ static bool is_of_team(const struct command_call *c)
 	return json_is_given(json_get(c->args, "team_id")) || c->own_key->team_id.n;
 }
 
-static bool has_member(const struct json *args, struct str name)
-{
-	for (const struct json *j = args->child; j; j = j->next)
-		if (str_eq(j->key, name))
-			return json_is_given(j);
-	return false;
-}
-
 bool key_makers_ask(struct command_call *c)
 {
 	const struct key_makers *m = c->makers;
@@ -85,7 +77,7 @@ bool key_makers_ask(struct command_call *c)
 	const struct json *list = is_of_team(c) ? m->team_required : m->personal_required;
 	for (const struct json *j = list ? list->child : NULL; j; j = j->next) {
 		struct str name = json_str(c->mem, j);
-		if (has_member(c->args, name))
+		if (json_is_given(json_member(c->args, name)))
 			continue;
 		command_fail(c, 400, "invalid_request_error", arena_dup_z(c->mem, name),
 			     "Required param " STR_FMT " not in data", STR_ARG(name));

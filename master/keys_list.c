@@ -130,10 +130,8 @@ static void put_from(const struct list_call *lc, struct buf *to)
  * cannot be bound; one without is counted from an index, and has none. */
 static struct sql *prepare(const struct list_call *lc, struct store_db *db, struct buf *text)
 {
-	const char *z = buf_z(text);
-	struct sql *q = sql_dynamic(db, z ? z : "");
-	bool is_bound = z && strchr(z, '?');
-	buf_done(text);
+	bool is_bound = str_find_char(buf_str(text), '?') != SIZE_MAX;
+	struct sql *q = sql_buffer(db, text);
 	if (!is_bound)
 		return q;
 	sql_text(q, OWN, lc->texts[OWN]);

@@ -52,7 +52,7 @@ static bool has_word(size_t at, struct str word, bool is_part)
 void spend_where_outcomes(struct spend_where *w, struct str word, bool is_part)
 {
 	char number[8];
-	spend_where_z(w, " AND (l.flags & 8 <> 0 OR l.status >= 400) AND l.outcome IN (-1");
+	spend_where_z(w, " AND " SPEND_FAILED " AND l.outcome IN (-1");
 	for (size_t i = 0; i < COUNT(outcomes); i++) {
 		if (!has_word(i, word, is_part))
 			continue;

@@ -187,7 +187,7 @@ static bool take_status(struct logs_call *lc)
 			     "status_filter is success or failure");
 		return false;
 	}
-	spend_where_int(&lc->where, "(l.flags & 8 <> 0 OR l.status >= 400) =", is_failure);
+	spend_where_int(&lc->where, SPEND_FAILED " =", is_failure);
 	return true;
 }
 
@@ -200,7 +200,7 @@ static bool take_errors(struct logs_call *lc)
 	    command_str(lc->of.c, "error_message", &message) == -EINVAL)
 		return false;
 	if (code.n && str_read_u64(code, &status) == 0 && status <= INT32_MAX)
-		spend_where_int(&lc->where, "(l.flags & 8 <> 0 OR l.status >= 400) AND l.status =",
+		spend_where_int(&lc->where, SPEND_FAILED " AND l.status =",
 				(int64_t)status);
 	else if (code.n)
 		spend_where_outcomes(&lc->where, code, false);

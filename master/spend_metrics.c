@@ -29,8 +29,8 @@ struct metrics_call {
 #define DAY "date(l.start_ns / 1000000000, 'unixepoch')"
 #define ROWS " FROM spend_logs l LEFT JOIN deployments d ON d.id_hash = l.deployment WHERE 1"
 #define NOT_CACHED " AND NOT l.flags & 32"
-#define FAILED " AND (l.flags & 8 OR l.status >= 400)"
-_Static_assert(JF_CACHE_HIT == 32 && JF_FAILED == 8, "as in the texts above");
+#define FAILED " AND " SPEND_FAILED
+_Static_assert(JF_CACHE_HIT == 32 && JF_FAILED == 8, "as in the texts above and of SPEND_FAILED");
 
 /* ---- arguments; NULL: answered ---- */
 

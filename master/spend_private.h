@@ -107,10 +107,16 @@ extern const char spend_row_csv_head[];
 /* One value of a line of CSV (RFC 4180), a comma before it unless it is the first. */
 void spend_put_csv(struct buf *to, struct str s, bool is_first);
 
+struct spend_where;
+
 /* -- spend_errors.c -- */
 
 /* NULL: a later program has written it. */
 const char *spend_outcome_name(int64_t number);
+/* Of a row `l` of spend_logs: that it failed. */
+#define SPEND_FAILED "(l.flags & 8 <> 0 OR l.status >= 400)"
+/* Failures whose outcome's name, type or code is that word, or has it in it, in any case. */
+void spend_where_outcomes(struct spend_where *w, struct str word, bool is_part);
 /* How a request failed, as LiteLLM's error_information. */
 void spend_put_error(struct json_out *o, int64_t status, int64_t outcome);
 
@@ -152,9 +158,6 @@ void spend_where_list(struct spend_where *w, const char *column, struct str list
  * loop. */
 void spend_where_key(struct spend_where *w, struct command_call *c, const char *column,
 		     struct str key);
-/* Failures whose outcome's name, type or code is that word, or has it in it, in any case. In
- * spend_errors.c. */
-void spend_where_outcomes(struct spend_where *w, struct str word, bool is_part);
 /* Puts `select` in the place of what stands before " FROM spend_...", for counting. */
 void spend_where_count(struct spend_where *w, const char *select);
 /* Whether all of it fitted; else the call is answered with 400. */

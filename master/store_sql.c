@@ -84,6 +84,14 @@ struct sql *sql_dynamic(struct store_db *d, const char *text)
 	return q;
 }
 
+struct sql *sql_buffer(struct store_db *d, struct buf *text)
+{
+	const char *z = buf_z(text);
+	struct sql *q = sql_dynamic(d, z ? z : "");
+	buf_done(text);
+	return q;
+}
+
 static struct sql *reuse(struct sql *q)
 {
 	sqlite3_reset(q->stmt);

@@ -7,6 +7,7 @@
 #ifndef STORE_SQL_H
 #define STORE_SQL_H
 
+#include "common/buf.h"
 #include "common/hash.h"
 #include "common/str.h"
 
@@ -18,6 +19,8 @@ struct sql;
 struct sql *sql_query(struct store_db *db, const char *text);
 /* The same for a text made up on the spot; good until the next sql_dynamic() on this db. */
 struct sql *sql_dynamic(struct store_db *db, const char *text);
+/* The same of a buffer, which it ends; one that has failed makes a statement that fails. */
+struct sql *sql_buffer(struct store_db *db, struct buf *text);
 void sql_int(struct sql *q, int at, int64_t v);			/* `at` counts from 1 */
 void sql_null(struct sql *q, int at);
 void sql_text(struct sql *q, int at, struct str s);		/* .p NULL binds NULL */

@@ -170,9 +170,7 @@ static int list_job(struct store_db *db, void *data)
 	buf_printf(&text, "SELECT " TEAM_COLUMNS_SHOWN ", (SELECT count(*) FROM team_members"
 		   " WHERE team = t.id) FROM teams t WHERE id IN (SELECT id" LISTED
 		   " ORDER BY %s LIMIT ?6 OFFSET ?7) ORDER BY %s", sc->order, sc->order);
-	const char *z = buf_z(&text);
-	struct sql *q = sql_dynamic(db, z ? z : "");
-	buf_done(&text);
+	struct sql *q = sql_buffer(db, &text);
 	bind_filters(sc, q);
 	sql_int(q, 6, (int64_t)sc->size);
 	sql_int(q, 7, (int64_t)((sc->page - 1) * sc->size));

@@ -343,9 +343,7 @@ static struct sql *select_page(const struct show_call *sc, struct store_db *db)
 	buf_init(&text, SQL_ROOM);
 	buf_printf(&text, "SELECT " TENANT_COLUMNS " FROM tenants WHERE id IN (SELECT id" FILTERED
 		   " ORDER BY %s LIMIT ?11 OFFSET ?12) ORDER BY %s", sc->order, sc->order);
-	const char *z = buf_z(&text);
-	struct sql *q = filtered(sc, sql_dynamic(db, z ? z : ""));
-	buf_done(&text);
+	struct sql *q = filtered(sc, sql_buffer(db, &text));
 	sql_int(q, 11, (int64_t)sc->size);
 	sql_int(q, 12, (int64_t)((sc->page - 1) * sc->size));
 	return q;

@@ -33,15 +33,6 @@ static bool spend(struct validating *v, unsigned n)
 	return is_enough;
 }
 
-/* Members' names are decoded, so they compare as they are. */
-static const struct json *member(const struct json *object, struct str name)
-{
-	const struct json *j = object->child;
-	while (j && !str_eq(j->key, name))
-		j = j->next;
-	return j;
-}
-
 /* ---- equality ------------------------------------------------------------------------------ */
 
 static bool is_equal(struct validating *v, const struct json *a, const struct json *b)
@@ -66,7 +57,7 @@ static bool is_equal(struct validating *v, const struct json *a, const struct js
 		return true;
 	case JSON_OBJECT:
 		for (const struct json *i = a->child; i; i = i->next) {
-			const struct json *j = spend(v, b->count) ? member(b, i->key) : NULL;
+			const struct json *j = spend(v, b->count) ? json_member(b, i->key) : NULL;
 			if (!j || !is_equal(v, i, j))
 				return false;
 		}
@@ -206,7 +197,7 @@ static int check_required(struct validating *v, const struct json *schema,
 			return -ENOMEM;
 		if (!spend(v, 1 + value->count))
 			return -ELOOP;
-		if (!member(value, in.name))
+		if (!json_member(value, in.name))
 			return fault(v, &in, "is missing");
 	}
 	return 0;
@@ -223,7 +214,7 @@ static int check_object(struct validating *v, const struct json *schema, const s
 		err = check_count(v, schema, value->count, "minProperties", "maxProperties", at);
 	for (const struct json *j = value->child; j && !err; j = j->next) {
 		struct schema_place in = { .up = at, .name = j->key };
-		const struct json *own = json_is(known, JSON_OBJECT) ? member(known, j->key) : NULL;
+		const struct json *own = json_member(known, j->key);
 		if (!spend(v, 1 + (known ? known->count : 0)))
 			return -ELOOP;
 		if (own)

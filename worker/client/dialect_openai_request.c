@@ -465,14 +465,6 @@ static int read_member(struct oai_reading *r, const struct json *j, const struct
 	return openai_is_ours(j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 }
 
-static bool is_member(const struct json *root, struct str name)
-{
-	const struct json *j = root->child;
-	while (j && !str_eq(j->key, name))
-		j = j->next;
-	return j != NULL;
-}
-
 /* Members for the provider alone. What the gateway reads must stand where it reads it: a limit
  * or a model that slipped past it would be neither checked nor paid for. */
 static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
@@ -485,7 +477,7 @@ static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
 		if (p || openai_is_ours(j->key))
 			return oai_refuse(r, p ? &in : &up,
 					  "must stand in the request itself, not in extra_body");
-		int err = is_member(r->q->root, j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
+		int err = json_member(r->q->root, j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
 		if (err)
 			return err;
 	}

@@ -24,22 +24,14 @@ static struct str rule(const struct reading *r, enum snap_jwt which)
 
 /* ---- claims ---- */
 
-static const struct json *member(const struct json *in, struct str name)
-{
-	for (const struct json *j = json_is(in, JSON_OBJECT) ? in->child : NULL; j; j = j->next)
-		if (str_eq(j->key, name))
-			return j;
-	return NULL;
-}
-
 /* A name may have dots of its own: "https://example.org/groups". */
 static const struct json *find(const struct json *root, struct str name)
 {
-	const struct json *j = name.n ? member(root, name) : NULL;
+	const struct json *j = name.n ? json_member(root, name) : NULL;
 	if (j || !name.n)
 		return j;
 	for (j = root; name.n && j;)
-		j = member(j, str_cut(&name, '.'));
+		j = json_member(j, str_cut(&name, '.'));
 	return j;
 }
 
@@ -135,9 +127,9 @@ static bool read_time(const struct json *j, double *ret)
 
 static enum token_fault check_times(const struct reading *r, uint64_t now_s)
 {
-	const struct json *nbf = member(r->root, STR("nbf"));
+	const struct json *nbf = json_member(r->root, STR("nbf"));
 	double expires, from = 0, now = (double)now_s, leeway = (double)r->rules->leeway_s;
-	if (!read_time(member(r->root, STR("exp")), &expires))
+	if (!read_time(json_member(r->root, STR("exp")), &expires))
 		return TOKEN_BAD_NO_EXPIRY;
 	if (expires + leeway <= now)
 		return TOKEN_BAD_EXPIRED;
@@ -178,7 +170,7 @@ static bool is_issuer_good(const struct reading *r, struct str issuer, bool is_p
 static enum token_fault check_parties(const struct reading *r)
 {
 	struct list audience = { 0 }, own = { 0 };
-	struct str issuer = text_of(r, member(r->root, STR("iss")));
+	struct str issuer = text_of(r, json_member(r->root, STR("iss")));
 	struct str audiences = rule(r, JWT_AUDIENCES);
 	const struct json *provider = find_provider(r, issuer);
 	if (!is_issuer_good(r, issuer, provider != NULL))
@@ -187,7 +179,7 @@ static enum token_fault check_parties(const struct reading *r)
 		list_add_json(r, &own, json_get(provider, "audience"));
 		audiences = own.n ? list_str(&own) : STR("\0");	/* a name that nobody has */
 	}
-	list_add_json(r, &audience, member(r->root, STR("aud")));
+	list_add_json(r, &audience, json_member(r->root, STR("aud")));
 	if (audience.failed || own.failed)
 		return TOKEN_BAD_MEMORY;
 	if (audiences.n && !have_common(audiences, list_str(&audience)))
@@ -200,7 +192,7 @@ static enum token_fault check_parties(const struct reading *r)
 /* Words with blanks between them (RFC 8693, 4.2), or a list. */
 static struct str read_scopes(const struct reading *r)
 {
-	const struct json *j = member(r->root, STR("scope"));
+	const struct json *j = json_member(r->root, STR("scope"));
 	struct list l = { 0 };
 	struct str rest;
 	if (!json_is(j, JSON_STRING)) {
@@ -335,8 +327,8 @@ static void read_sync(const struct reading *r)
 static void read_names(const struct reading *r)
 {
 	struct who *w = r->who;
-	struct str iss = text_of(r, member(r->root, STR("iss")));
-	struct str sub = text_of(r, member(r->root, STR("sub")));
+	struct str iss = text_of(r, json_member(r->root, STR("iss")));
+	struct str sub = text_of(r, json_member(r->root, STR("sub")));
 	w->subject = arena_printf(r->a, STR_FMT " " STR_FMT, STR_ARG(iss), STR_ARG(sub));
 	w->user = claim(r, JWT_USER_CLAIM);
 	if (w->is_user && rule(r, JWT_OBJECT_CLAIM).n)

@@ -72,15 +72,6 @@ static const char *const class_names[POLICY_CLASSES] = {
 	[POLICY_BAD_GATEWAY] = "BadGatewayErrorRetries",
 };
 
-/* The member of that name; NULL also where there is no object. */
-static const struct json *member(const struct json *in, struct str name)
-{
-	for (const struct json *j = json_is(in, JSON_OBJECT) ? in->child : NULL; j; j = j->next)
-		if (str_eq(j->key, name))
-			return j;
-	return NULL;
-}
-
 bool own_router_retries(const struct own_router *own, struct str group, enum outcome o,
 			unsigned *ret)
 {
@@ -89,11 +80,11 @@ bool own_router_retries(const struct own_router *own, struct str group, enum out
 	if (own->request_has_retries || class == POLICY_CLASSES)
 		return false;
 	for (size_t i = 0; i < COUNT(own->of); i++) {
-		const struct json *groups = member(own->of[i], STR("model_group_retry_policy"));
-		const struct json *policies[] = { member(groups, group),
-						  member(own->of[i], STR("retry_policy")) };
+		const struct json *groups = json_member(own->of[i], STR("model_group_retry_policy"));
+		const struct json *policies[] = { json_member(groups, group),
+						  json_member(own->of[i], STR("retry_policy")) };
 		for (size_t k = 0; k < COUNT(policies); k++) {
-			const struct json *j = member(policies[k], str_z(class_names[class]));
+			const struct json *j = json_member(policies[k], str_z(class_names[class]));
 			if (!json_is(j, JSON_NUMBER) || str_read_u64(j->raw, &n) < 0)
 				continue;
 			*ret = n > RETRIES_MAX ? RETRIES_MAX : (unsigned)n;
@@ -111,7 +102,7 @@ const struct json *own_router_list(const struct json *all, struct str asked, str
 	for (size_t i = 0; i < COUNT(names); i++)
 		for (const struct json *j = json_is(all, JSON_ARRAY) ? all->child : NULL; j;
 		     j = j->next) {
-			const struct json *own = member(j, names[i]);
+			const struct json *own = json_member(j, names[i]);
 			if (json_is(own, JSON_ARRAY))
 				return own;
 		}
@@ -126,9 +117,9 @@ const struct json *own_router_fallbacks(const struct own_router *own, struct str
 							   : STR("fallbacks");
 	for (size_t i = 0; i < COUNT(own->of); i++) {
 		const struct json *list =
-			own_router_list(member(own->of[i], special), asked, group);
+			own_router_list(json_member(own->of[i], special), asked, group);
 		if (!list)
-			list = own_router_list(member(own->of[i], STR("fallbacks")), asked, group);
+			list = own_router_list(json_member(own->of[i], STR("fallbacks")), asked, group);
 		if (list)
 			return list;
 	}

@@ -239,12 +239,9 @@ static bool has_member(const struct json *root, struct str dotted)
 {
 	while (dotted.n) {
 		struct str name = str_cut(&dotted, '.');
-		const struct json *j = json_is(root, JSON_OBJECT) ? root->child : NULL;
-		while (j && !str_eq(j->key, name))
-			j = j->next;
-		if (!json_is_given(j))
+		root = json_member(root, name);
+		if (!json_is_given(root))
 			return false;
-		root = j;
 	}
 	return true;
 }
