@@ -22,8 +22,6 @@ KNOWN = {  # (file, id): why it is none
     ("worker/client/http_out.c", "ctuPointerArith"): "it writes from the end of the room backwards",
     ("worker/client/dialect_openai.c", "nullPointerRedundantCheck"): "is_own is false without e",
     ("worker/client/dialect_responses.c", "nullPointerRedundantCheck"): "is_own is false without e",
-    ("worker/schema_validate.c", "ctunullpointer"): "a check of its kind goes before",
-    ("worker/schema_validate.c", "nullPointerRedundantCheck"): "likewise",
     ("worker/cached.c", "uninitvar"): "its caller has filled as many as it says",
     ("worker/exchange/provider_bedrock_messages.c", "uninitvar"): "n says how much of it is there",
 }

@@ -477,7 +477,8 @@ static int read_extra_body(struct oai_reading *r, const struct oai_param *own)
 		if (p || openai_is_ours(j->key))
 			return oai_refuse(r, p ? &in : &up,
 					  "must stand in the request itself, not in extra_body");
-		int err = json_member(r->q->root, j->key) ? 0 : oai_add_other(r, "", j->key, j->raw);
+		int err = json_member(r->q->root, j->key) ? 0 :
+			  oai_add_other(r, "", j->key, j->raw);
 		if (err)
 			return err;
 	}

@@ -80,7 +80,8 @@ bool own_router_retries(const struct own_router *own, struct str group, enum out
 	if (own->request_has_retries || class == POLICY_CLASSES)
 		return false;
 	for (size_t i = 0; i < COUNT(own->of); i++) {
-		const struct json *groups = json_member(own->of[i], STR("model_group_retry_policy"));
+		const struct json *groups =
+			json_member(own->of[i], STR("model_group_retry_policy"));
 		const struct json *policies[] = { json_member(groups, group),
 						  json_member(own->of[i], STR("retry_policy")) };
 		for (size_t k = 0; k < COUNT(policies); k++) {
@@ -119,7 +120,8 @@ const struct json *own_router_fallbacks(const struct own_router *own, struct str
 		const struct json *list =
 			own_router_list(json_member(own->of[i], special), asked, group);
 		if (!list)
-			list = own_router_list(json_member(own->of[i], STR("fallbacks")), asked, group);
+			list = own_router_list(json_member(own->of[i], STR("fallbacks")), asked,
+					       group);
 		if (list)
 			return list;
 	}
